@@ -1,0 +1,70 @@
+"""Everything that NumPyCLIP raises on purpose.
+
+::
+
+    NumPyCLIPError
+    ├── CheckpointError               a file of weights that cannot be used        (ValueError)
+    │   ├── CorruptCheckpointError        cut short, damaged or inconsistent
+    │   ├── UnsafeCheckpointError         asks for more than tensors and plain containers
+    │   └── UnsupportedCheckpointError    sound, but not a model that can be run here
+    ├── ModelNotFoundError            neither a known name nor a file              (RuntimeError)
+    ├── DownloadError                 the weights could not be fetched             (OSError)
+    │   ├── OfflineError                  $NUMPYCLIP_OFFLINE forbids the network
+    │   └── ChecksumError                 what was fetched is not what was published
+    ├── InputError                    an argument of the wrong kind, shape or range (ValueError)
+    ├── PictureError                  a picture that cannot be read                (ValueError)
+    └── TextTooLongError              a text with more tokens than positions       (RuntimeError)
+
+Each is also the built-in exception in brackets, so that code written for openai/CLIP, which raises
+``RuntimeError`` for unknown models and long texts, keeps working.
+
+Messages follow one pattern: where, what was found, what was expected, what to do.
+"""
+
+
+class NumPyCLIPError(Exception):
+    """Base of every error raised on purpose."""
+
+
+class CheckpointError(NumPyCLIPError, ValueError):
+    """A file of weights cannot be used."""
+
+
+class CorruptCheckpointError(CheckpointError):
+    """A file of weights is cut short, damaged or contradicts itself."""
+
+
+class UnsafeCheckpointError(CheckpointError):
+    """A file of weights asks for more than tensors and plain containers; nothing of it was run."""
+
+
+class UnsupportedCheckpointError(CheckpointError):
+    """A file of weights is sound, but holds no model that can be run here."""
+
+
+class ModelNotFoundError(NumPyCLIPError, RuntimeError):
+    """A model is neither a known name nor an existing file or folder."""
+
+
+class DownloadError(NumPyCLIPError, OSError):
+    """Weights could not be fetched; nothing broken is left behind."""
+
+
+class OfflineError(DownloadError):
+    """Weights are missing and ``$NUMPYCLIP_OFFLINE`` forbids the network."""
+
+
+class ChecksumError(DownloadError):
+    """A fetched file is not the published one."""
+
+
+class InputError(NumPyCLIPError, ValueError):
+    """An argument has the wrong kind, shape or range."""
+
+
+class PictureError(NumPyCLIPError, ValueError):
+    """A picture cannot be read."""
+
+
+class TextTooLongError(NumPyCLIPError, RuntimeError):
+    """A text needs more tokens than the model has positions."""
