@@ -1,0 +1,289 @@
+r"""TEXT -> IDS: the byte-pair tokenizer of CLIP, equal id for id to that of openai/CLIP.
+
+::
+
+    text ──clean──▶ mended, unescaped, lower case ──split──▶ words ──merge──▶ symbols ──▶ ids
+
+openai/CLIP splits text with the third-party package `regex` and the properties ``\p{L}``, ``\p{N}`` and
+``\s``, under IGNORECASE.  Here the standard `re` gets those classes as ranges, recorded from `regex` by
+tools/make_unicode_classes.py, so that ids do not change with Python's version of Unicode.  IGNORECASE is
+spelled out: the text is in lower case by then, and the one other character equal to a lower-case letter of
+the pattern is U+017F, the long s, equal to ``s``.  (Mending and lower-casing do follow Python's Unicode, as
+in the reference.)
+
+The merges are the 48,894 that openai/CLIP uses, cut from its file by tools/make_vocabulary.py.
+"""
+
+import gzip
+import html
+import operator
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from functools import cache, lru_cache
+from heapq import heappop, heappush
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numpyclip.errors import InputError, TextTooLongError
+
+DATA = Path(__file__).parent / "data"
+START_OF_TEXT = "<|startoftext|>"  # id 49406
+END_OF_TEXT = "<|endoftext|>"  # id 49407; argmax finds it, as no id is larger
+END_OF_WORD = "</w>"
+CACHED_WORDS = 32_768  # per tokenizer, the latest used: 7 MB of ordinary words, 45 MB of the worst
+CACHED_LENGTH = 32  # longer words are rare, so not worth the memory that a hostile one could take
+
+# --- clean ----------------------------------------------------------------------------------------
+
+# ftfy changes ASCII only where there is an entity, an escape sequence or another control character to
+# remove, or a carriage return (which becomes a newline, white space as before); html.unescape needs an
+# ampersand.  Such text, nearly all there is, spares ftfy's time and even its import.
+_PLAIN = re.compile(r"[\t\n\f\r -%'-~]*")
+
+
+def clean(text: str) -> str:
+    """Mend mojibake, resolve HTML entities and lower the case, as the reference.
+
+    White space is not collapsed and stripped as there: no word contains any, and no letter is lowered
+    differently for it.
+    """
+    if _PLAIN.fullmatch(text):
+        return text.lower()
+    from ftfy import fix_text
+
+    return html.unescape(html.unescape(fix_text(text))).lower()
+
+
+# --- split ----------------------------------------------------------------------------------------
+
+
+def _word_pattern(letters: str, numbers: str, gaps: str) -> re.Pattern[str]:
+    """Compile the pattern of a word from the insides of three character classes.
+
+    The reference lists letters and numbers last.  No other alternative starts with one, so first is the
+    same, and faster.
+    """
+    return re.compile(
+        rf"[{letters}]+|[{numbers}]|<\|[s\u017f]tartoftext\|>|<\|endoftext\|>"
+        rf"|'[s\u017f]|'t|'re|'ve|'m|'ll|'d|[^{gaps}{letters}{numbers}]+"
+    )
+
+
+@cache
+def _ascii_words() -> re.Pattern[str]:
+    return _word_pattern("a-z", "0-9", r"\t-\r ")
+
+
+@cache
+def _unicode_words() -> re.Pattern[str]:
+    classes: dict[str, str] = defaultdict(str)
+    for line in (DATA / "unicode_classes.txt").read_text("ascii").splitlines():
+        if not line.startswith("#"):
+            name, first, last = line.split()
+            classes[name] += rf"\U{first:0>8}-\U{last:0>8}"
+    return _word_pattern(classes["letter"], classes["number"], classes["gap"])
+
+
+def split(text: str) -> list[str]:
+    """Split clean text into runs of letters, single digits, runs of other marks, and English endings."""
+    words: list[str] = (_ascii_words() if text.isascii() else _unicode_words()).findall(text)
+    return words
+
+
+# --- merge ----------------------------------------------------------------------------------------
+
+
+def _byte_symbols() -> list[str]:
+    """Return the visible character that stands for each byte in the vocabulary (GPT-2's convention).
+
+    Printable bytes of Latin-1 stand for themselves; the others, in order, for U+0100 and up.
+    """
+    visible = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
+    hidden = iter(range(0x100, 0x200))
+    return [chr(byte if byte in visible else next(hidden)) for byte in range(256)]
+
+
+def merge_symbols(symbols: list[str], ranks: dict[str, int]) -> list[str]:
+    """Join neighbouring symbols, best ranked pair first, until no pair is in `ranks`.
+
+    One turn of the loop is one round of the reference: it joins every occurrence of the best pair, from left
+    to right.  But it knows where they are instead of searching, hence O(n log n) instead of rounds times n.
+    A place is noted whenever a pair comes to be there; by the time of its round an older join may have used
+    one of the two symbols, so the pair is checked again.  A join makes only pairs longer than its own, so a
+    round never adds to itself.
+
+    Parameters
+    ----------
+    symbols : list of str
+        The word, one symbol per byte.  Overwritten.
+    ranks : dict
+        From a pair, as two symbols with a space between, to its rank.
+    """
+    symbols.append("")  # a neighbour for both ends (the first looks at index -1) that is in no pair
+    after = list(range(1, len(symbols) + 1))
+    before = list(range(-1, len(symbols) - 1))
+    queue: list[int] = []
+    places: dict[int, list[int]] = {}
+
+    def note(left: int, right: int) -> None:
+        rank = ranks.get(f"{symbols[left]} {symbols[right]}")
+        if rank is not None:
+            if rank not in places:
+                places[rank] = []
+                heappush(queue, rank)
+            places[rank].append(left)
+
+    for left in range(len(symbols) - 1):
+        note(left, left + 1)
+    while queue:
+        rank = heappop(queue)
+        for left in sorted(places.pop(rank)):
+            right = after[left]
+            if ranks.get(f"{symbols[left]} {symbols[right]}") == rank:
+                symbols[left] += symbols[right]
+                symbols[right] = ""
+                after[left] = after[right]
+                before[after[right]] = left
+                note(before[left], left)
+                note(left, after[left])
+    return [symbol for symbol in symbols if symbol]
+
+
+# --- ids ------------------------------------------------------------------------------------------
+
+
+class Tokenizer:
+    """The tokenizer of openai/CLIP and of every model trained on its vocabulary of 49,408 ids.
+
+    Ids 0-255 are bytes inside a word, 256-511 bytes that end a word, then come the merges and the two marks.
+    Id 0, which also pads, is thereby ``!`` inside a word.  May be used from many threads at once.
+    """
+
+    def __init__(self) -> None:
+        merges = gzip.decompress((DATA / "vocabulary.txt.gz").read_bytes()).decode("utf-8").split("\n")
+        self._byte_symbols = _byte_symbols()
+        # The order of ids 0-511 is that of the characters, not of the bytes they stand for.
+        characters = sorted(self._byte_symbols)
+        self._symbols = [
+            *characters,
+            *(character + END_OF_WORD for character in characters),
+            *(merge.replace(" ", "") for merge in merges),
+            START_OF_TEXT,
+            END_OF_TEXT,
+        ]
+        self._ids = {symbol: i for i, symbol in enumerate(self._symbols)}
+        self._ranks = {merge: rank for rank, merge in enumerate(merges)}
+        self._word_ids = lru_cache(CACHED_WORDS)(self._merge_word)
+
+    def _merge_word(self, word: str) -> tuple[int, ...]:
+        if word in (START_OF_TEXT, END_OF_TEXT):
+            return (self._ids[word],)
+        symbols = [self._byte_symbols[byte] for byte in word.encode("utf-8")]
+        symbols[-1] += END_OF_WORD
+        return tuple(self._ids[symbol] for symbol in merge_symbols(symbols, self._ranks))
+
+    def encode(self, text: str) -> list[int]:
+        """Turn one text of any length into ids, without the marks of start and end."""
+        ids: list[int] = []
+        for word in split(clean(text)):
+            ids += self._word_ids(word) if len(word) <= CACHED_LENGTH else self._merge_word(word)
+        return ids
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Turn ids, marks and padding included, back into the lower-case text they stand for.
+
+        Raises
+        ------
+        InputError
+            If an id is not in the vocabulary.
+        """
+        symbols = []
+        for i in map(operator.index, ids):
+            if not 0 <= i < len(self._symbols):
+                raise InputError(f"ids: found {i}; expected 0 to {len(self._symbols) - 1}; check the ids.")
+            symbols.append(self._symbols[i])
+        byte_of = {character: byte for byte, character in enumerate(self._byte_symbols)}
+        data = bytes(byte_of[character] for character in "".join(symbols))
+        return data.decode("utf-8", errors="replace").replace(END_OF_WORD, " ")
+
+    def __call__(
+        self, texts: str | Sequence[str], context_length: int = 77, truncate: bool = False
+    ) -> NDArray[np.int32]:
+        """Turn texts into the rows that a text tower reads: start mark, ids, end mark, zeros.
+
+        Parameters
+        ----------
+        texts : str or sequence of str
+            One text is a batch of one.
+        context_length : int
+            Length of a row; 77 in nearly all models.
+        truncate : bool
+            Cut a text that is too long, keeping the end mark, instead of raising.
+
+        Returns
+        -------
+        ndarray of shape (n_texts, context_length), dtype=int32
+
+        Raises
+        ------
+        InputError
+            If a text is not a str, or `context_length` leaves no room for the marks.
+        TextTooLongError
+            If a text needs more than `context_length` ids and `truncate` is false.
+        """
+        if context_length < 2:
+            raise InputError(
+                f"context_length: found {context_length}; expected at least 2, for the two marks; "
+                "pass the model's own, usually 77."
+            )
+        texts = _checked(texts)
+        rows = np.zeros((len(texts), context_length), dtype=np.int32)
+        start, end = self._ids[START_OF_TEXT], self._ids[END_OF_TEXT]
+        for i, text in enumerate(texts):
+            ids = [start, *self.encode(text), end]
+            if len(ids) > context_length:
+                if not truncate:
+                    raise TextTooLongError(
+                        f"texts[{i}] {_quoted(text)}: {len(ids)} tokens with the marks of start and end; "
+                        f"expected at most {context_length}; shorten it or pass truncate=True."
+                    )
+                ids[context_length - 1 :] = [end]
+            rows[i, : len(ids)] = ids
+        return rows
+
+
+def _checked(texts: str | Sequence[str]) -> Sequence[str]:
+    if isinstance(texts, str):
+        return [texts]
+    if isinstance(texts, bytes) or not isinstance(texts, Iterable):
+        raise InputError(
+            f"texts: found {type(texts).__name__}; expected str or a sequence of it; convert it."
+        )
+    texts = list(texts)
+    for i, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise InputError(f"texts[{i}]: found {type(text).__name__}; expected str; convert it first.")
+    return texts
+
+
+def _quoted(text: str, limit: int = 60) -> str:
+    return repr(text) if len(text) <= limit else f"{text[:limit]!r}..."
+
+
+@cache
+def default_tokenizer() -> Tokenizer:
+    """Build the tokenizer on the first call and return the same one ever after."""
+    return Tokenizer()
+
+
+def tokenize(
+    texts: str | Sequence[str], context_length: int = 77, truncate: bool = False
+) -> NDArray[np.int32]:
+    """Turn texts into rows of ids with the default tokenizer; see `Tokenizer.__call__`.
+
+    A drop-in for ``clip.tokenize`` that returns an array of shape (n_texts, context_length), dtype int32.
+    """
+    return default_tokenizer()(texts, context_length, truncate)
