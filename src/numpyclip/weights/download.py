@@ -1,0 +1,244 @@
+"""One resumable, verified, atomic download.
+
+``ViT-B-32.pt``
+    appears only when all of it is there and its SHA-256 is the published one.
+``ViT-B-32.pt.verified``
+    remembers that it was read and found right, so that later loads need not read it again.  It guards against
+    accidents, not against somebody who can write to the folder.
+``ViT-B-32.pt.part``
+    what has come so far; the next attempt continues it.
+``ViT-B-32.pt.lock``
+    held while a download runs (see `lock`).  Two processes that want the same file do not fetch it twice: the
+    second waits and finds it.  Where there are no locks, each writes a part of its own, which is not kept.
+"""
+
+import contextlib
+import errno
+import os
+import re
+import secrets
+import shutil
+import time
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from numpyclip.errors import ChecksumError, DownloadError, OfflineError
+from numpyclip.weights.catalogue import KnownModel
+from numpyclip.weights.local import Folder, look, remember, sha256_of, weights_folder
+from numpyclip.weights.lock import turn
+
+if TYPE_CHECKING:  # http and tls take a while to import; a model that is here needs neither
+    from numpyclip.weights.transfer import Part, Progress
+
+TRIES = 5  # requests in a row to one address that bring less than FRUIT
+FRUIT = 1 << 20  # bytes; a connection that brings this much before it breaks is worth any number of tries
+
+_pause = time.sleep
+
+
+def is_offline() -> bool:
+    """Tell whether ``$NUMPYCLIP_OFFLINE`` forbids the network."""
+    return os.environ.get("NUMPYCLIP_OFFLINE", "").strip().lower() not in ("", "0", "false", "no")
+
+
+def sources(model: KnownModel) -> tuple[str, ...]:
+    """Return the addresses of a model in the order to try, those of ``$NUMPYCLIP_MIRROR`` first."""
+    mirror = os.environ.get("NUMPYCLIP_MIRROR", "").strip().rstrip("/")
+    if not mirror:
+        return model.urls
+    if re.match(r"\w+://[^/]*@", mirror):  # not shown, for it may hold a password
+        raise DownloadError("$NUMPYCLIP_MIRROR: has a user name; expected https://host/folder. Remove it.")
+    if not re.match(r"https?://[^/]", mirror):
+        raise DownloadError(f"$NUMPYCLIP_MIRROR: is {mirror!r}; expected https://host/folder.")
+    return (f"{mirror}/{model.file}", f"{mirror}/{model.sha256}/{model.file}", *model.urls)
+
+
+def _wrong(part: "Part", model: KnownModel) -> str:
+    page = ", which looks like a web page" if part.head().lstrip().startswith(b"<") else ""
+    return f"sent {part.size:,} bytes{page}, with SHA-256 {part.sha256}; expected {model.sha256}"
+
+
+def _pull(url: str, part: "Part", progress: "Progress") -> None:
+    """Fetch one address to its end, asking again as long as that brings something."""
+    from numpyclip.weights.transfer import Broken, fetch
+
+    fruitless, reached, furthest = 0, False, part.size
+    while True:
+        try:
+            return fetch(url, part, progress)
+        except Broken as broken:
+            reached = reached or broken.connected
+            # by the furthest point: a server that makes us start over and over does not count as progress
+            fruitless = 0 if part.size - furthest >= FRUIT else fruitless + 1
+            furthest = max(furthest, part.size)
+            # a server that was never reached gets no second try: there may be another
+            if not reached or fruitless >= TRIES:
+                raise
+        _pause(2.0 ** (fruitless - 1))
+
+
+def _fetch_verified(url: str, model: KnownModel, part: "Part", progress: "Progress") -> None:
+    """Fetch one address; start over once if the pieces of several answers do not make the whole."""
+    from numpyclip.weights.transfer import Wrong
+
+    for _ in range(2):
+        _pull(url, part, progress)
+        if part.sha256 == model.sha256:
+            return
+        reason, spliced = _wrong(part, model), part.spliced
+        part.clear()
+        if not spliced:
+            break
+    raise Wrong(reason)
+
+
+def _part(file: Path) -> Path:
+    return file.with_name(f"{file.name}.part")
+
+
+def _advice(model: KnownModel, file: Path) -> str:
+    return (
+        f"Put {model.file} (SHA-256 {model.sha256}) into {file.parent} by hand, "
+        "or set $NUMPYCLIP_MIRROR to an address that has it; the model 'tiny' needs no download."
+    )
+
+
+def _fill(model: KnownModel, file: Path, part: "Part", progress: "Progress") -> None:
+    """Make `part` the published file, from the first address that gives it."""
+    from numpyclip.weights.transfer import Broken, Refused, Wrong
+
+    reasons: list[str] = []
+    kind: type[DownloadError] = DownloadError
+    for url in () if part.sha256 == model.sha256 else sources(model):
+        try:
+            _fetch_verified(url, model, part, progress)
+            break
+        except (Broken, Refused) as failure:
+            reasons.append(f"  {url}: {failure}")
+            if isinstance(failure, Wrong):
+                kind = ChecksumError
+    if part.sha256 != model.sha256:
+        lines = [f"{model.name}: could not be downloaded.", *reasons, _advice(model, file)]
+        if part.size and part.path == _part(file):
+            lines.insert(-1, f"  {part.size:,} bytes are kept in {part.path}, to be continued.")
+        raise kind("\n".join(lines))
+    part.settle()
+
+
+def _disk_error(file: Path, total: int | None, error: OSError) -> DownloadError:
+    what = error.strerror or error
+    if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None)):
+        needed = "an unknown number of" if total is None else f"{total:,}"
+        free = f"{shutil.disk_usage(file.parent).free:,}"
+        return DownloadError(
+            f"{file}: the disk is full ({what}); {needed} bytes are needed, {free} are free. "
+            "Make room, or choose another folder with download_root or $CLIP_DIR."
+        )
+    return DownloadError(
+        f"{file}: cannot be written ({what}). Choose a folder that can be, with download_root or $CLIP_DIR."
+    )
+
+
+def _download(model: KnownModel, file: Path, path: Path) -> None:
+    """Fetch into the part file at `path`, and put it in its place once it is verified."""
+    from numpyclip.weights.transfer import Part, Progress
+
+    look(path)
+    total = None
+    try:
+        with Part(path) as part, Progress(model.file) as progress:
+            try:
+                _fill(model, file, part, progress)
+            finally:
+                total = part.total
+    except DownloadError:
+        raise
+    except OSError as error:  # of the disk: those of the network have become reasons
+        with contextlib.suppress(OSError):
+            path.unlink()
+        raise _disk_error(file, total, error) from error
+    try:
+        path.replace(file)
+    except OSError as error:
+        raise _disk_error(file, total, error) from error
+    if facts := look(file):
+        remember(file, facts, model.sha256)
+
+
+def _offline_error(model: KnownModel, file: Path, found: str | None) -> DownloadError:
+    cure = f"Put {model.file} there by hand, from {' or '.join(sources(model))}, or unset $NUMPYCLIP_OFFLINE."
+    if found is None:
+        what = f"is missing, and $NUMPYCLIP_OFFLINE forbids the download; expected SHA-256 {model.sha256}"
+        return OfflineError(f"{file}: {what}. {cure} The model 'tiny' needs no download.")
+    return ChecksumError(f"{file}: has SHA-256 {found}; expected {model.sha256}. {cure}")
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DownloadError(
+            f"{folder}: cannot be made a folder ({error.strerror or error}). "
+            "Choose another with download_root or $CLIP_DIR."
+        ) from error
+
+
+def _found(file: Path, model: KnownModel) -> str | None:
+    facts = look(file)
+    return sha256_of(file, facts, model.sha256) if facts else None
+
+
+def obtain(model: KnownModel, download_root: Folder | None = None) -> Path:
+    """Return the verified file of a model, after downloading it if it is missing or damaged.
+
+    Parameters
+    ----------
+    model : KnownModel
+        An entry of the catalogue.
+    download_root : path-like, optional
+        See `weights_folder`.
+
+    Returns
+    -------
+    Path
+        A file whose SHA-256 is the published one.
+
+    Raises
+    ------
+    OfflineError
+        If it is missing and ``$NUMPYCLIP_OFFLINE`` is set.
+    ChecksumError
+        If no address has the published file, or the one here is damaged and ``$NUMPYCLIP_OFFLINE`` is set.
+    DownloadError
+        If it cannot be fetched or written.
+
+    Warns
+    -----
+    UserWarning
+        If a damaged file is replaced.
+    """
+    file = weights_folder(download_root) / model.file
+    found = _found(file, model)
+    if found == model.sha256:
+        return file
+    if is_offline():
+        raise _offline_error(model, file, found)
+    _make_folder(file.parent)
+    with turn(file.with_name(f"{file.name}.lock")) as alone:
+        found = _found(file, model)  # another process may have brought it while this one waited
+        if found == model.sha256:
+            return file
+        if found:
+            told = f"{file}: has SHA-256 {found}; expected {model.sha256}. It is downloaded again."
+            warnings.warn(told, stacklevel=2)
+        if alone:
+            _download(model, file, _part(file))
+        else:
+            path = file.with_name(f"{file.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+            try:
+                _download(model, file, path)
+            finally:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+    return file

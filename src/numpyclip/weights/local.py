@@ -1,0 +1,119 @@
+"""What is on the disk already: which folder, which file, and whether it is the published one."""
+
+import contextlib
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from numpyclip.errors import DownloadError
+from numpyclip.weights.catalogue import KnownModel
+
+Folder = str | os.PathLike[str]
+
+
+def weights_folder(download_root: Folder | None = None) -> Path:
+    """Return the one folder where weights are looked for and put.
+
+    Parameters
+    ----------
+    download_root : path-like, optional
+        Without it, ``$CLIP_DIR`` counts, and without that ``~/.cache/clip``, where openai/CLIP puts them.
+
+    Returns
+    -------
+    Path
+        With ``~`` expanded; it need not exist.
+    """
+    folder = Path(download_root or os.environ.get("CLIP_DIR") or "~/.cache/clip")
+    try:
+        return folder.expanduser()
+    except RuntimeError as error:
+        raise DownloadError(f"{folder}: no home directory is known for '~'. Set $CLIP_DIR.") from error
+
+
+@contextlib.contextmanager
+def _readable(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DownloadError(
+            f"{file}: cannot be read ({error.strerror or error}). Check its permissions, "
+            "or choose another folder with download_root or $CLIP_DIR."
+        ) from error
+
+
+def look(file: Path) -> os.stat_result | None:
+    """Return the facts of a regular file, or None if there is nothing."""
+    with _readable(file):
+        try:
+            facts = file.stat()
+        except FileNotFoundError:
+            return None
+    if not stat.S_ISREG(facts.st_mode):
+        raise DownloadError(f"{file}: is not a regular file; expected a file of weights. Move it away.")
+    return facts
+
+
+def _stamp(file: Path) -> Path:
+    return file.with_name(f"{file.name}.verified")
+
+
+def _stamp_text(facts: os.stat_result, sha256: str) -> str:
+    return f"sha256 {sha256}\nsize {facts.st_size}\nmtime_ns {facts.st_mtime_ns}\n"
+
+
+def remember(file: Path, facts: os.stat_result, sha256: str) -> None:
+    """Write the stamp that spares later loads from reading the whole file."""
+    with contextlib.suppress(OSError):  # a read-only folder: the next load reads the file again
+        _stamp(file).write_bytes(_stamp_text(facts, sha256).encode())
+
+
+def _read_sha256(file: Path) -> str:
+    sha256 = hashlib.sha256()
+    with _readable(file), file.open("rb") as stream:
+        while data := stream.read(1 << 20):
+            sha256.update(data)
+    return sha256.hexdigest()
+
+
+def sha256_of(file: Path, facts: os.stat_result, expected: str) -> str:
+    """Return the SHA-256 of a file, by its stamp if that is about this very file."""
+    with contextlib.suppress(OSError):
+        if _stamp(file).read_bytes() == _stamp_text(facts, expected).encode():
+            return expected
+    found = _read_sha256(file)
+    if found == expected:
+        remember(file, facts, found)
+    return found
+
+
+def is_present(model: KnownModel, download_root: Folder | None = None) -> bool:
+    """Tell whether the file of a model is there, without reading it."""
+    return (weights_folder(download_root) / model.file).is_file()
+
+
+def verify(model: KnownModel, download_root: Folder | None = None) -> Literal["verified", "damaged", "missing"]:
+    """Read the whole file of a model and compare it with what was published.
+
+    Parameters
+    ----------
+    model : KnownModel
+        An entry of the catalogue.
+    download_root : path-like, optional
+        See `weights_folder`.
+
+    Returns
+    -------
+    {"verified", "damaged", "missing"}
+        Nothing is downloaded or removed.
+    """
+    file = weights_folder(download_root) / model.file
+    facts = look(file)
+    if facts is None:
+        return "missing"
+    with contextlib.suppress(OSError):
+        _stamp(file).unlink()
+    return "verified" if sha256_of(file, facts, model.sha256) == model.sha256 else "damaged"

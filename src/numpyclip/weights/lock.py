@@ -1,0 +1,98 @@
+"""One at a time: a lock between processes and threads that dies with its holder.
+
+The lock is the operating system's, on an open file, and not the existence of a file: a process that is killed
+lets go of it at once, and nothing stale can block the next one.  It is taken on a file of its own rather than
+on the file being written, because Windows cannot rename a file that someone who waits has open.
+"""
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+_POLL = 0.2  # seconds between two looks, on Windows, whose own waiting lock gives up after ten tries
+
+
+def _take(file: IO[bytes], wait: bool) -> None:
+    """Lock an open file; without `wait`, raise BlockingIOError if another holds it."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        while True:
+            try:
+                file.seek(0)
+                return msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            except PermissionError as error:
+                if not wait:
+                    raise BlockingIOError(*error.args) from error
+                time.sleep(_POLL)
+    else:
+        import fcntl
+
+        # flock, not lockf: it belongs to this open file, so that two threads exclude each other as well
+        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _is_at(file: IO[bytes], path: Path) -> bool:
+    """Tell whether `path` still names the open file: the holder before may have removed it."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _acquire(path: Path) -> IO[bytes]:
+    while True:
+        file = path.open("ab")
+        try:
+            try:
+                _take(file, wait=False)
+            except BlockingIOError:
+                if sys.stderr is not None and sys.stderr.isatty():
+                    print(f"{path.stem}: another process is downloading it; waiting for it", file=sys.stderr)
+                _take(file, wait=True)
+            if _is_at(file, path):
+                return file
+        except BaseException:
+            file.close()
+            raise
+        file.close()
+
+
+def _release(file: IO[bytes], path: Path) -> None:
+    if sys.platform == "win32":  # cannot remove what is open; and cannot remove it while another has it open
+        file.close()
+        with contextlib.suppress(OSError):
+            path.unlink()
+    else:
+        import fcntl
+
+        with contextlib.suppress(OSError):
+            path.unlink()
+        with contextlib.suppress(OSError):  # closing is not enough if the process was forked meanwhile
+            fcntl.flock(file, fcntl.LOCK_UN)
+        file.close()
+
+
+@contextlib.contextmanager
+def turn(path: Path) -> Iterator[bool]:
+    """Wait until nobody else holds the lock at `path`, and hold it for the length of the block.
+
+    Yields
+    ------
+    bool
+        False where no lock can be had (a folder that cannot be written, a network disk without locks): the
+        caller then is not alone.
+    """
+    try:
+        file = _acquire(path)
+    except (OSError, ImportError):
+        file = None
+    try:
+        yield file is not None
+    finally:
+        if file is not None:
+            _release(file, path)
