@@ -1,0 +1,127 @@
+"""Zip archives whose stored records are memory-mapped: the outer shell of `.pt` and `.npz` files.
+
+`zipfile` reads the directory; this module adds what a file from a stranger needs (every record lies inside
+the file, none overlaps another, none claims to inflate to more than deflate can) and what a large one needs
+(a stored record is a view of the mapped file, not a copy).
+
+Checksums are verified for deflated records. They are not for mapped ones, which would read the whole file
+before the first use; PyTorch does not either.
+"""
+
+import mmap
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numpyclip.errors import CorruptCheckpointError, UnsupportedCheckpointError
+
+Bytes = NDArray[np.uint8]
+
+_MAX_DEFLATE_RATIO = 1032  # the format's limit: 258 bytes from two bits
+_LOCAL_HEADER = struct.Struct("<4s22xHH")  # signature, ..., length of the name, length of the extra field
+_ENCRYPTED = 0x1
+
+
+def map_file(path: Path) -> Bytes:
+    """Map a file read-only: array of shape (n_bytes,), dtype uint8, whose pages are read when touched."""
+    if path.stat().st_size == 0:  # mmap refuses an empty file with a less telling message
+        raise CorruptCheckpointError(f"{path}: the file is empty. Download or copy it again.")
+    with path.open("rb") as file:
+        return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
+
+
+class Archive:
+    """The records of one zip file.
+
+    Parameters
+    ----------
+    path : Path
+        A zip file. It must not change while arrays made from it are in use.
+
+    Raises
+    ------
+    CorruptCheckpointError
+        If the directory is missing or damaged, or records overlap, repeat or leave the file.
+    UnsupportedCheckpointError
+        If a record is encrypted or packed by anything but deflate.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = map_file(path)
+        try:
+            with zipfile.ZipFile(path) as directory:
+                infos, directory_start = directory.infolist(), directory.start_dir
+        except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError, struct.error) as error:
+            raise CorruptCheckpointError(
+                f"{path}: not a complete zip archive ({error}); it may have been cut short. Download it again."
+            ) from error
+        self._records = {info.filename: info for info in infos}
+        if len(self._records) < len(infos):
+            raise CorruptCheckpointError(f"{path}: two records share one name, so which is meant is unclear.")
+        self._starts = {info.filename: self._data_start(info) for info in infos}
+        self._check_layout(directory_start)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all records, in the order of the directory."""
+        return list(self._records)
+
+    def size(self, name: str) -> int:
+        """Bytes that a record holds once unpacked."""
+        return self._records[name].file_size
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._records
+
+    def record(self, name: str) -> Bytes:
+        """Return one record: a view of the mapped file where it is stored, a new array where it is deflated."""
+        if name not in self._records:
+            raise CorruptCheckpointError(f"{self.path}: record '{name}' is missing; the archive is incomplete.")
+        info, start = self._records[name], self._starts[name]
+        if info.compress_type == zipfile.ZIP_STORED:
+            return self._file[start : start + info.file_size]
+        return self._inflate(info, self._file[start : start + info.compress_size])
+
+    def _inflate(self, info: zipfile.ZipInfo, packed: Bytes) -> Bytes:
+        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+        try:
+            data = inflater.decompress(packed.data, info.file_size + 1)  # one more than promised: detects a lie
+        except zlib.error as error:
+            raise CorruptCheckpointError(f"{self.path}: record '{info.filename}' is damaged ({error}).") from error
+        if len(data) != info.file_size or zlib.crc32(data) != info.CRC:
+            raise CorruptCheckpointError(f"{self.path}: record '{info.filename}' does not match its checksum.")
+        return np.frombuffer(data, np.uint8)
+
+    def _data_start(self, info: zipfile.ZipInfo) -> int:
+        """Where a record's bytes begin. The local header has the say: its extra field pads to an alignment."""
+        header = self._file[info.header_offset : info.header_offset + _LOCAL_HEADER.size].tobytes()
+        if info.header_offset < 0 or len(header) < _LOCAL_HEADER.size or header[:4] != b"PK\x03\x04":
+            raise CorruptCheckpointError(f"{self.path}: record '{info.filename}' does not begin where it should.")
+        _, name_length, extra_length = _LOCAL_HEADER.unpack(header)
+        return info.header_offset + _LOCAL_HEADER.size + int(name_length) + int(extra_length)
+
+    def _check_layout(self, directory_start: int) -> None:
+        end = 0
+        for info in sorted(self._records.values(), key=lambda info: info.header_offset):
+            if info.flag_bits & _ENCRYPTED or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise UnsupportedCheckpointError(
+                    f"{self.path}: record '{info.filename}' is encrypted or packed in a way that no checkpoint is "
+                    f"(method {info.compress_type}); expected stored or deflated."
+                )
+            stored = info.compress_type == zipfile.ZIP_STORED
+            most = info.compress_size if stored else info.compress_size * _MAX_DEFLATE_RATIO
+            if info.file_size > most or (stored and info.file_size < most):
+                raise CorruptCheckpointError(
+                    f"{self.path}: record '{info.filename}' claims {info.file_size} bytes, "
+                    f"which its {info.compress_size} packed bytes cannot hold."
+                )
+            if info.header_offset < end:
+                raise CorruptCheckpointError(f"{self.path}: record '{info.filename}' overlaps another one.")
+            end = self._starts[info.filename] + info.compress_size
+        if end > directory_start:
+            raise CorruptCheckpointError(f"{self.path}: the records run {end - directory_start} bytes too far.")

@@ -1,0 +1,62 @@
+"""Raw bytes → arrays, for every number format that checkpoints use, bfloat16 included."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numpyclip.weights.archive import Bytes
+
+BFLOAT16 = "bf16"  # the upper half of a float32; NumPy has no such type
+
+
+def item_size(kind: str) -> int:
+    """Bytes per number of a NumPy type string such as ``"f4"``, or of ``"bf16"``."""
+    return 2 if kind == BFLOAT16 else np.dtype(kind).itemsize
+
+
+def array_from_bytes(
+    data: Bytes,
+    kind: str,
+    shape: tuple[int, ...],
+    *,
+    strides: tuple[int, ...] | None = None,
+    offset: int = 0,
+    order: str = "<",
+) -> NDArray[np.generic]:
+    """View bytes as numbers; bfloat16 is widened to float32, exactly, which takes a copy.
+
+    Parameters
+    ----------
+    data : ndarray of shape (n_bytes,), dtype=uint8
+    kind : str
+        A NumPy type string without byte order, or ``"bf16"``.
+    shape, strides : tuple of int
+        In elements; without strides the numbers lie row by row.
+    offset : int
+        Of the first number, in elements.
+    order : {"<", ">"}
+        Little or big endian.
+
+    Raises
+    ------
+    ValueError
+        If an element would lie outside `data`.
+    """
+    size = item_size(kind)
+    if strides is None:
+        strides = tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
+    if 0 in shape:
+        return np.empty(shape, np.float32 if kind == BFLOAT16 else kind)
+    last = offset + sum((length - 1) * step for length, step in zip(shape, strides, strict=True))
+    if offset < 0 or min(strides, default=0) < 0 or (last + 1) * size > data.size:
+        raise ValueError(f"its last number is number {last}, but there are {data.size // size}")
+    dtype = np.dtype(order + ("u2" if kind == BFLOAT16 else kind))
+    array: NDArray[np.generic] = np.ndarray(
+        shape, dtype, data, offset * size, tuple(step * size for step in strides)
+    )
+    return _widen_bfloat16(array) if kind == BFLOAT16 else array
+
+
+def _widen_bfloat16(halves: NDArray[np.generic]) -> NDArray[np.float32]:
+    return np.left_shift(halves, 16, dtype=np.uint32, casting="unsafe").view(np.float32)

@@ -1,0 +1,44 @@
+"""`.npz`: a zip archive of NumPy arrays. Stored arrays are mapped, deflated ones unpacked once."""
+
+import math
+from io import BytesIO
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from numpyclip.errors import CorruptCheckpointError, UnsupportedCheckpointError
+from numpyclip.weights.archive import Archive
+
+_MAX_HEADER = 65_536  # bytes of a record in which its header must end
+
+
+def read_npz(archive: Archive) -> dict[str, NDArray[np.generic]]:
+    """Read every array of an `.npz` file.
+
+    Raises
+    ------
+    CorruptCheckpointError
+        If an array's header is damaged or promises another size than its record has.
+    UnsupportedCheckpointError
+        If an array holds anything but numbers (such arrays are pickles, and are not opened).
+    """
+    return {name.removesuffix(".npy"): _read_npy(archive, name) for name in archive.names}
+
+
+def _read_npy(archive: Archive, name: str) -> NDArray[np.generic]:
+    where = f"{archive.path}, array '{name}'"
+    record = archive.record(name)
+    stream = BytesIO(record[:_MAX_HEADER].tobytes())
+    try:
+        version = npy.read_magic(stream)
+        read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, columns_first, dtype = read_header(stream)
+    except Exception as error:  # NumPy parses the header as a Python literal, whose errors are of every kind
+        raise CorruptCheckpointError(f"{where}: not a NumPy array ({error}).") from error
+    if dtype.kind not in "fiub" or dtype.itemsize > 8:
+        raise UnsupportedCheckpointError(f"{where}: holds {dtype}; expected numbers of at most 64 bits.")
+    data = record[stream.tell() :]
+    if any(length < 0 for length in shape) or math.prod(shape) * dtype.itemsize != data.size:
+        raise CorruptCheckpointError(f"{where}: an array of shape {shape} and {dtype} cannot have {data.size} bytes.")
+    return np.ndarray(shape, dtype, data, order="F" if columns_first else "C")
