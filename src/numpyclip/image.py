@@ -1,0 +1,233 @@
+"""PICTURE → PIXELS: opening pictures, and OpenAI's preprocessing, equal to torchvision's on Pillow bit for bit.
+
+The order is the reference's (`_transform` in clip/clip.py): resize, crop, and only then RGB. It matters: Pillow
+resizes palettes and bitmaps without interpolation, and transparency with premultiplied colours.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numpyclip.errors import InputError, PictureError
+
+if TYPE_CHECKING:  # Pillow is imported when the first picture arrives
+    from PIL import Image
+
+Picture: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | Image.Image | NDArray[np.uint8]"
+
+OPENAI_MEAN = (0.48145466, 0.4578275, 0.40821073)
+OPENAI_STD = (0.26862954, 0.26130258, 0.27577711)
+
+# Of the resized picture before the crop: a line of one pixel by 10,000 becomes 224 by 2,240,000, in Pillow's
+# memory four bytes each, or one in the modes below.
+_MAX_BYTES = 2**31
+_ONE_BYTE = ("1", "L", "P")
+
+_ORIENTATION = 0x0112  # the EXIF tag
+_TURNS = {  # its values, and what undoes them
+    2: "FLIP_LEFT_RIGHT",
+    3: "ROTATE_180",
+    4: "FLIP_TOP_BOTTOM",
+    5: "TRANSPOSE",
+    6: "ROTATE_270",
+    7: "TRANSVERSE",
+    8: "ROTATE_90",
+}
+_TURN_KEYS = ("exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp")  # where Pillow keeps the tag
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """OpenAI's transform: short side to `size`, centre crop, RGB, scale to 0..1, normalise.
+
+    Attributes
+    ----------
+    size : int
+        Side of the result, in pixels.
+    mean, std : tuple of float
+        Of the red, green and blue channel.
+    """
+
+    size: int
+    mean: tuple[float, float, float] = OPENAI_MEAN
+    std: tuple[float, float, float] = OPENAI_STD
+
+    def __call__(self, image: Image.Image) -> NDArray[np.float32]:
+        """Turn a picture into the pixels that a model takes.
+
+        Parameters
+        ----------
+        image : PIL.Image.Image
+            Of any size and mode. Its EXIF orientation is not looked at, as in the reference; `open_picture` does.
+
+        Returns
+        -------
+        ndarray of shape (3, size, size), dtype=float32
+            Equal to torchvision's result to the last bit, for the Pillow that is installed.
+
+        Raises
+        ------
+        InputError
+            If it is no picture of Pillow's.
+        PictureError
+            If it cannot be decoded, if Pillow cannot resize it or make it RGB, or if its sides differ so much
+            that the resized picture would not fit in memory.
+        """
+        size = self._resized_size(image)
+        try:
+            cropped = self._crop(image if image.size == size else image.resize(size, _bicubic()))
+            cropped.info.pop("transparency", None)  # Pillow warns of it, and drops it
+            rgb = np.asarray(cropped.convert("RGB"))  # (y, x, 3), uint8
+        except Exception as error:  # also those of its decoders, if it was not decoded yet
+            raise PictureError(
+                f"{_name(image)}: cannot be preprocessed, its mode is {image.mode} ({_reason(error)})."
+            ) from error
+        pixels = rgb.transpose(2, 0, 1).astype(np.float32, order="C") / np.float32(255)  # (3, y, x)
+        mean, std = (np.array(values, np.float32).reshape(3, 1, 1) for values in (self.mean, self.std))
+        return (pixels - mean) / std
+
+    def _resized_size(self, image: Image.Image) -> tuple[int, int]:
+        """Bring the short side to `size`; the long side is rounded down, as torchvision does."""
+        if not hasattr(image, "resize") or not hasattr(image, "mode"):
+            raise InputError(
+                f"preprocess takes a picture of Pillow's, not {type(image).__name__}; use PIL.Image.open or "
+                "PIL.Image.fromarray, or give paths, bytes and arrays to model.embed_images."
+            )
+        width, height = image.size
+        if min(width, height) < 1:
+            raise PictureError(f"{_name(image)}: is {width} x {height} pixels; expected at least one.")
+        long = int(self.size * max(width, height) / min(width, height))
+        if long * self.size * (1 if image.mode in _ONE_BYTE else 4) > _MAX_BYTES:
+            raise PictureError(
+                f"{_name(image)}: is {width} x {height} pixels; with the short side resized to {self.size}, the "
+                f"long one would have {long}. Crop it first."
+            )
+        return (self.size, long) if width <= height else (long, self.size)
+
+    def _crop(self, image: Image.Image) -> Image.Image:
+        """Cut out the centre; halves are rounded to even, as torchvision does."""
+        left, top = (round((side - self.size) / 2) for side in image.size)
+        return image.crop((left, top, left + self.size, top + self.size))
+
+
+def pictures(images: Picture | Iterable[Picture]) -> Iterator[Picture]:
+    """Iterate over pictures; a single one (also an array (y, x) or (y, x, c)) counts as a list of one."""
+    from PIL import Image
+
+    single = isinstance(images, str | os.PathLike | bytes | bytearray | memoryview | Image.Image)
+    if isinstance(images, np.ndarray):
+        single = images.ndim in (0, 2, 3)  # one dimension: names, or pictures of different sizes
+    if single or not isinstance(images, Iterable):
+        images = [images]  # type: ignore[list-item]
+    yield from images  # type: ignore[misc]
+
+
+def open_picture(source: Picture, *, orient: bool = True) -> Image.Image:
+    """Open and decode a picture.
+
+    Parameters
+    ----------
+    source : str, path, bytes (also bytearray, memoryview), PIL.Image.Image or ndarray of dtype uint8
+        A file's name, a file's content, a picture, or an array of shape (y, x), (y, x, 3) or (y, x, 4).
+    orient : bool, default=True
+        Turn the picture as its EXIF orientation says, as viewers do. Pillow itself always turns TIFF files.
+
+    Returns
+    -------
+    PIL.Image.Image
+        Decoded; of an animation, the first frame. It is `source` itself if that is a picture which needs no
+        turn, and `source` is never changed.
+
+    Raises
+    ------
+    InputError
+        If it is none of these, or an array of another dtype or shape.
+    PictureError
+        If it is missing, damaged, cut short, too large, or no picture at all; the message begins with its name.
+    """
+    from PIL import Image
+
+    if isinstance(source, np.ndarray):
+        return _from_array(source)
+    if isinstance(source, Image.Image):
+        return _decoded(source, _name(source), orient)
+    file: str | BytesIO
+    if isinstance(source, bytes | bytearray | memoryview):
+        data = bytes(source)
+        name, file = f"a picture of {len(data)} bytes", BytesIO(data)
+    elif isinstance(source, str | os.PathLike):
+        name = file = os.fsdecode(source)
+    else:
+        raise InputError(
+            f"a picture must be a path, bytes, a PIL image or an array of uint8, not {type(source).__name__}."
+        )
+    try:
+        image = Image.open(file)
+    except Exception as error:  # Pillow's decoders raise errors of every kind on damaged files
+        raise _unreadable(name, error) from error
+    with image:
+        return _decoded(image, name, orient)
+
+
+def _decoded(image: Image.Image, name: str, orient: bool) -> Image.Image:
+    try:
+        image.load()
+        return _turned(image) if orient else image
+    except Exception as error:
+        raise _unreadable(name, error) from error
+
+
+def _unreadable(name: str, error: Exception) -> PictureError:
+    return PictureError(f"{name}: cannot be read as a picture ({_reason(error)}).")
+
+
+def _turned(image: Image.Image) -> Image.Image:
+    """Turn as the EXIF orientation says; unlike Pillow's `exif_transpose`, also if the rest of EXIF is damaged."""
+    from PIL import Image
+
+    try:
+        turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # damaged EXIF data is no reason to refuse a sound picture
+        return image
+    if turn is None:
+        return image
+    turned = image.transpose(Image.Transpose[turn])
+    turned.info = {key: value for key, value in turned.info.items() if key not in _TURN_KEYS}
+    return turned
+
+
+def _from_array(array: NDArray[np.uint8]) -> Image.Image:
+    from PIL import Image
+
+    shaped = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
+    if array.dtype != np.uint8 or not shaped or array.size == 0:
+        raise InputError(
+            f"an array of shape {array.shape} and {array.dtype} is no picture; expected uint8 of shape (y, x), "
+            "(y, x, 3) or (y, x, 4). Pixels that are preprocessed already go to model.encode_image."
+        )
+    return Image.fromarray(array)
+
+
+def _bicubic() -> Image.Resampling:
+    from PIL import Image
+
+    return Image.Resampling.BICUBIC
+
+
+def _name(image: Image.Image) -> str:
+    return os.fsdecode(getattr(image, "filename", "") or "the picture")
+
+
+def _reason(error: Exception) -> str:
+    from PIL import UnidentifiedImageError
+
+    if isinstance(error, UnidentifiedImageError):
+        return "in no format that Pillow knows"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -1,0 +1,1 @@
+"""ARRAYS → TOWERS: the maths of CLIP, on arrays of float32."""

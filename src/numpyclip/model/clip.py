@@ -1,0 +1,244 @@
+"""CLIP (Radford et al., 2021): two towers that embed into one space, and a temperature."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numpyclip.errors import InputError
+from numpyclip.image import Picture, Preprocess, open_picture, pictures
+from numpyclip.model import ops, run
+from numpyclip.model.config import CLIPConfig, VisionTransformerConfig
+from numpyclip.model.ops import Array
+from numpyclip.model.resnet import ModifiedResNet
+from numpyclip.model.text import TextTransformer
+from numpyclip.model.vit import VisionTransformer
+from numpyclip.tokenizer import tokenize
+
+if TYPE_CHECKING:
+    from numpyclip.weights import Checkpoint
+
+
+@dataclass(frozen=True)
+class CLIP:
+    """A model that embeds pictures and texts into one space. Made by `numpyclip.load`.
+
+    It is a value: no call changes it, and one model may be used from many threads at once.
+
+    Attributes
+    ----------
+    config : CLIPConfig
+        Its sizes.
+    preprocess : Preprocess
+        Picture to pixels, also returned by `numpyclip.load`.
+    logit_scale : ndarray of shape (), dtype=float32
+        Logarithm of the factor between cosines and logits.
+    """
+
+    config: CLIPConfig
+    preprocess: Preprocess
+    visual: VisionTransformer | ModifiedResNet
+    text: TextTransformer
+    logit_scale: Array
+
+    @classmethod
+    def read(cls, checkpoint: Checkpoint, config: CLIPConfig) -> CLIP:
+        """Build the model of measured sizes from the tensors of a checkpoint."""
+        vision = VisionTransformer if isinstance(config.vision, VisionTransformerConfig) else ModifiedResNet
+        return cls(
+            config,
+            Preprocess(config.vision.image_size),
+            vision.read(checkpoint, config),
+            TextTransformer.read(checkpoint, config),
+            checkpoint.take("logit_scale", ()),
+        )
+
+    @property
+    def context_length(self) -> int:
+        """Tokens of a text, start and end mark included."""
+        return self.config.text.context_length
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of different tokens."""
+        return self.config.text.vocab_size
+
+    def tokenize(self, texts: str | Sequence[str], truncate: bool = False) -> NDArray[np.int32]:
+        """Turn texts into ids of shape (n_texts, context_length); see `numpyclip.tokenize`."""
+        return tokenize(texts, self.context_length, truncate)
+
+    def encode_image(self, image: NDArray[np.floating]) -> Array:
+        """Embed preprocessed pictures.
+
+        Parameters
+        ----------
+        image : ndarray of shape (n_images, 3, size, size), dtype=floating
+            Stacked results of `preprocess`.
+
+        Returns
+        -------
+        ndarray of shape (n_images, embed_dim), dtype=float32
+            Not normalised, as in the reference; `embed_images` is.
+
+        Raises
+        ------
+        InputError
+            If the shape or number format is another.
+        """
+        image = np.asarray(image)
+        size = self.config.vision.image_size
+        if image.ndim != 4 or image.shape[1:] != (3, size, size) or image.dtype.kind != "f":
+            raise InputError(
+                f"encode_image: got an array of shape {image.shape} and {image.dtype}; expected floating point of "
+                f"shape (n, 3, {size}, {size}), made by preprocess(picture)[np.newaxis]. "
+                "Pictures as such go to embed_images."
+            )
+        return run.in_chunks(self.visual, image.astype(np.float32, copy=False), self.config.embed_dim)
+
+    def encode_text(self, text: NDArray[np.integer]) -> Array:
+        """Embed tokenized texts.
+
+        Parameters
+        ----------
+        text : ndarray of shape (n_texts, n_tokens), dtype=integer
+            Ids from `tokenize`; at most `context_length` of them. The end mark is the highest id of a row.
+
+        Returns
+        -------
+        ndarray of shape (n_texts, embed_dim), dtype=float32
+            Not normalised, as in the reference; `embed_texts` is.
+
+        Raises
+        ------
+        InputError
+            If the shape, number format or range is another.
+        """
+        text = np.asarray(text)
+        most = self.config.text
+        if text.ndim != 2 or not 1 <= text.shape[1] <= most.context_length or text.dtype.kind not in "iu":
+            raise InputError(
+                f"encode_text: got an array of shape {text.shape} and {text.dtype}; expected integers of shape "
+                f"(n, {most.context_length}), made by tokenize(texts). Texts as such go to embed_texts."
+            )
+        if text.size and not (text.min() >= 0 and text.max() < most.vocab_size):
+            raise InputError(
+                f"encode_text: ids lie in {text.min()}..{text.max()}; expected 0..{most.vocab_size - 1}. "
+                "Were they made by another model's tokenizer?"
+            )
+        return run.in_chunks(self.text, text, self.config.embed_dim)
+
+    def __call__(self, image: NDArray[np.floating], text: NDArray[np.integer]) -> tuple[Array, Array]:
+        """Score pictures against texts.
+
+        Parameters
+        ----------
+        image, text
+            As in `encode_image` and `encode_text`.
+
+        Returns
+        -------
+        logits_per_image : ndarray of shape (n_images, n_texts), dtype=float32
+            Cosines times the model's temperature factor, 100 for OpenAI's.
+        logits_per_text : ndarray of shape (n_texts, n_images), dtype=float32
+        """
+        logits = self.logits(ops.normalize(self.encode_image(image)), ops.normalize(self.encode_text(text)))
+        return logits, logits.T
+
+    def logits(self, images: Array, texts: Array) -> Array:
+        """Score embeddings of unit length against each other: (n, e), (m, e) -> (n, m).
+
+        Cosines times the model's temperature factor; `softmax` over a row makes probabilities of them.
+        """
+        logits: Array = np.exp(self.logit_scale) * images @ texts.T
+        return logits
+
+    def embed_images(self, images: Picture | Iterable[Picture], batch_size: int = 32, *, orient: bool = True) -> Array:
+        """Embed pictures.
+
+        Parameters
+        ----------
+        images : picture or iterable of pictures
+            Paths, bytes of files, PIL images, or arrays of uint8 (y, x), (y, x, 3) or (y, x, 4), mixed as you like.
+            An iterable is read in batches, so memory stays flat.
+        batch_size : int, default=32
+        orient : bool, default=True
+            Turn pictures as their EXIF orientation says. The reference, and `preprocess`, do not.
+
+        Returns
+        -------
+        ndarray of shape (n_images, embed_dim), dtype=float32
+            Of unit length.
+
+        Raises
+        ------
+        PictureError
+            If a picture cannot be read.
+        """
+        batches = [np.empty((0, self.config.embed_dim), np.float32)]
+        for batch in run.batched(pictures(images), batch_size):
+            pixels = np.stack([self.preprocess(open_picture(picture, orient=orient)) for picture in batch])
+            batches.append(ops.normalize(self.encode_image(pixels)))
+        return np.concatenate(batches)
+
+    def embed_texts(self, texts: str | Iterable[str], batch_size: int = 32, *, truncate: bool = False) -> Array:
+        """Embed texts.
+
+        Parameters
+        ----------
+        texts : str or iterable of str
+            An iterable is read in batches, so memory stays flat.
+        batch_size : int, default=32
+        truncate : bool, default=False
+            Cut texts that are too long, instead of raising an error.
+
+        Returns
+        -------
+        ndarray of shape (n_texts, embed_dim), dtype=float32
+            Of unit length.
+
+        Raises
+        ------
+        TextTooLongError
+            If a text needs more than `context_length` tokens.
+        """
+        batches = [np.empty((0, self.config.embed_dim), np.float32)]
+        for batch in run.batched([texts] if isinstance(texts, str) else texts, batch_size):
+            batches.append(ops.normalize(self.encode_text(self.tokenize(batch, truncate))))
+        return np.concatenate(batches)
+
+    def classify(
+        self,
+        images: Picture | Iterable[Picture],
+        labels: Sequence[str],
+        *,
+        template: str = "{}",
+        batch_size: int = 32,
+    ) -> Array:
+        """Say how well each label fits each picture, compared with the other labels.
+
+        Parameters
+        ----------
+        images : picture or iterable of pictures
+            As in `embed_images`.
+        labels : sequence of str
+            Whole captions work best, such as "a photo of a dog".
+        template : str, default="{}"
+            Put around every label, such as "a photo of a {}".
+        batch_size : int, default=32
+
+        Returns
+        -------
+        ndarray of shape (n_images, n_labels), dtype=float32
+            Probabilities; every row sums to 1. They compare the given labels only: that the best one fits at all
+            is not said.
+        """
+        if isinstance(labels, str) or not labels:
+            raise InputError(f"labels is {labels!r:.60}; expected a list of one or more texts.")
+        if "{}" not in template:
+            raise InputError(f"template is {template!r:.60}; expected a text with {{}} where the label goes.")
+        texts = self.embed_texts([template.replace("{}", label) for label in labels], batch_size)
+        return ops.softmax(self.logits(self.embed_images(images, batch_size), texts))
