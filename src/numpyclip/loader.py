@@ -1,0 +1,105 @@
+"""From a model's name, or a file or folder of weights, to a model: find, read, measure, build."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from numpyclip.errors import CheckpointError, InputError, ModelNotFoundError
+
+if TYPE_CHECKING:
+    from numpyclip.image import Preprocess
+    from numpyclip.model.clip import CLIP
+    from numpyclip.weights.checkpoint import Activation, Checkpoint
+
+
+def load(
+    name: str | os.PathLike[str],
+    device: object = "cpu",
+    jit: bool = False,
+    download_root: str | os.PathLike[str] | None = None,
+    *,
+    activation: Activation | None = None,
+) -> tuple[CLIP, Preprocess]:
+    """Load a model.
+
+    Parameters
+    ----------
+    name : str or path
+        A name from `available_models`, or a file (TorchScript archive, state dict of ``torch.save``,
+        ``.safetensors``, ``.npz``), or a folder that holds one.
+    device : default="cpu"
+        Only "cpu"; here so that code for openai/CLIP runs unchanged.
+    jit : bool, default=False
+        Has no effect, for the same reason.
+    download_root : str or path, optional
+        Where downloads go and are looked for; else ``$CLIP_DIR``, else ``~/.cache/clip``.
+    activation : {"quick_gelu", "gelu"}, optional
+        For files that do not record which one the model was trained with. Without it such a file is taken for
+        one of OpenAI's kind, as openai/CLIP does, and a warning says so.
+
+    Returns
+    -------
+    model : CLIP
+    preprocess : Preprocess
+        Turns a PIL image into the array (3, size, size) that the model takes.
+
+    Raises
+    ------
+    ModelNotFoundError
+        If the name is unknown and no such file exists.
+    CheckpointError
+        If the file is no CLIP that can be run, is damaged, or asks for more than tensors.
+    DownloadError
+        If the weights are not there and cannot be fetched.
+    """
+    from numpyclip.model.clip import CLIP
+    from numpyclip.model.config import measure
+
+    if str(device) != "cpu":
+        raise InputError(f"device is '{device}'; NumPyCLIP runs on the CPU only. Leave it out, or pass 'cpu'.")
+    checkpoint = _read(os.fspath(name), download_root)
+    model = CLIP.read(checkpoint, measure(checkpoint, _activation(checkpoint, activation)))
+    checkpoint.check_all_taken()
+    return model, model.preprocess
+
+
+def _read(name: str, download_root: str | os.PathLike[str] | None) -> Checkpoint:
+    from numpyclip.weights import read
+    from numpyclip.weights.catalogue import DOWNLOADABLE, EMBEDDED, available_models
+    from numpyclip.weights.folder import read_folder
+
+    if name in EMBEDDED:
+        return read(EMBEDDED[name], "quick_gelu")
+    if name in DOWNLOADABLE:
+        from numpyclip.weights.download import obtain
+
+        return read(obtain(DOWNLOADABLE[name], download_root), "quick_gelu")
+    if Path(name).is_dir():
+        return read_folder(Path(name))
+    if Path(name).exists():
+        return read(Path(name))
+    close = difflib.get_close_matches(name, available_models(), 1, 0.5)
+    raise ModelNotFoundError(
+        f"Model {name!r} not found: neither a known name nor a file or folder here."
+        f"{f' Did you mean {close[0]!r}?' if close else ''} Known names: {', '.join(available_models())}"
+    )
+
+
+def _activation(checkpoint: Checkpoint, wanted: Activation | None) -> Activation:
+    recorded = checkpoint.activation
+    if wanted not in (None, "quick_gelu", "gelu"):
+        raise InputError(f"activation is {wanted!r}; expected 'quick_gelu' or 'gelu'.")
+    if wanted and recorded and wanted != recorded:
+        raise CheckpointError(f"{checkpoint.path}: records the activation '{recorded}', but '{wanted}' was passed.")
+    if not (wanted or recorded):
+        warnings.warn(
+            f"{checkpoint.path}: the activation is not recorded; QuickGELU is used, as openai/CLIP does. "
+            "Pass activation='quick_gelu' (OpenAI and models trained from theirs) to confirm, or 'gelu' (LAION and "
+            "most of OpenCLIP's): with the wrong one the results are silently worse.",
+            stacklevel=3,
+        )
+    return wanted or recorded or "quick_gelu"
