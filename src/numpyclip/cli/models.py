@@ -1,0 +1,91 @@
+"""`numpyclip models`: which models there are, where they lie, and getting and checking them."""
+
+import argparse
+import json
+from typing import Any
+
+from numpyclip.cli.options import add_folder_option, add_verb
+from numpyclip.errors import ModelNotFoundError
+from numpyclip.weights.catalogue import DOWNLOADABLE, EMBEDDED, KnownModel
+
+_EXAMPLES = """\
+  numpyclip models
+  numpyclip models download ViT-B/32
+  numpyclip models verify
+
+list: every model that is known by name, whether it is here, and the file. verify: compare what is here with the
+published SHA-256; the exit status is 1 if a file is damaged. Models from elsewhere are used by path: --model FILE."""
+
+
+def add_to(verbs: Any) -> None:
+    """Add the command to the parser."""
+    verb = add_verb(verbs, "models", "List models, download them, verify them.", _EXAMPLES)
+    verb.add_argument(
+        "action",
+        nargs="?",
+        choices=["list", "download", "verify"],
+        default="list",
+        metavar="ACTION",
+        help="list (default), download or verify",
+    )
+    verb.add_argument("names", nargs="*", metavar="NAME", help="models to download or verify (verify: default all)")
+    verb.add_argument("--json", action="store_true", help="print one JSON object per model")
+    add_folder_option(verb)
+    verb.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do one of the three actions."""
+    action = {"list": _list, "download": _download, "verify": _verify}[arguments.action]
+    return action(arguments)
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    from numpyclip.weights.local import is_present, weights_folder
+
+    folder = weights_folder(arguments.download_root)
+    for name in arguments.names or [*DOWNLOADABLE, *EMBEDDED]:
+        if name in EMBEDDED:
+            _print(arguments, name, "in the package", str(EMBEDDED[name]))
+        else:
+            model = _known(name)
+            here = is_present(model, arguments.download_root)
+            _print(arguments, name, "downloaded" if here else "not downloaded", str(folder / model.file))
+    return 0
+
+
+def _download(arguments: argparse.Namespace) -> int:
+    from numpyclip.weights.download import obtain
+
+    if not arguments.names:
+        raise ModelNotFoundError(f"no model named; expected one or more of {', '.join(DOWNLOADABLE)}.")
+    for model in [_known(name) for name in arguments.names]:
+        _print(arguments, model.name, "downloaded", str(obtain(model, arguments.download_root)))
+    return 0
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from numpyclip.weights.local import verify, weights_folder
+
+    folder = weights_folder(arguments.download_root)
+    damaged = False
+    for model in [_known(name) for name in arguments.names or DOWNLOADABLE]:
+        state = verify(model, arguments.download_root)
+        if state == "missing" and not arguments.names:
+            continue
+        damaged = damaged or state != "verified"
+        _print(arguments, model.name, state, str(folder / model.file))
+    return 1 if damaged else 0
+
+
+def _known(name: str) -> KnownModel:
+    if name not in DOWNLOADABLE:
+        raise ModelNotFoundError(f"Model {name!r} is not one to download; expected one of {', '.join(DOWNLOADABLE)}.")
+    return DOWNLOADABLE[name]
+
+
+def _print(arguments: argparse.Namespace, name: str, state: str, path: str) -> None:
+    if arguments.json:
+        print(json.dumps({"model": name, "state": state, "path": path}))
+    else:
+        print(f"{name:<16}{state:<16}{path}", flush=True)

@@ -1,0 +1,76 @@
+"""Options that mean the same in every command, and the model that they ask for."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import TYPE_CHECKING, Any
+
+from numpyclip.errors import DownloadError
+
+if TYPE_CHECKING:
+    from numpyclip.model.clip import CLIP
+
+DEFAULT_MODEL = "ViT-B/32"
+
+
+def add_verb(verbs: Any, name: str, summary: str, examples: str) -> argparse.ArgumentParser:
+    """Add a command whose help ends in examples to paste."""
+    verb: argparse.ArgumentParser = verbs.add_parser(
+        name,
+        help=summary,
+        description=summary,
+        epilog=f"examples:\n{examples}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    return verb
+
+
+def add_model_options(verb: argparse.ArgumentParser) -> None:
+    """Add what says which model is used."""
+    verb.add_argument(
+        "-m",
+        "--model",
+        default=os.environ.get("NUMPYCLIP_MODEL") or DEFAULT_MODEL,
+        help="a name listed by `numpyclip models`, or a file or folder of weights "
+        f"(default: $NUMPYCLIP_MODEL, else {DEFAULT_MODEL})",
+    )
+    verb.add_argument(
+        "--activation",
+        choices=["quick_gelu", "gelu"],
+        help="for a file of weights that does not record it: quick_gelu (OpenAI), gelu (LAION and most others)",
+    )
+    add_folder_option(verb)
+
+
+def add_folder_option(verb: argparse.ArgumentParser) -> None:
+    """Add where downloaded models lie."""
+    verb.add_argument(
+        "--download-root", metavar="DIR", help="where downloaded models lie (default: $CLIP_DIR, else ~/.cache/clip)"
+    )
+
+
+def add_batch_option(verb: argparse.ArgumentParser) -> None:
+    """Add how many inputs are computed at once."""
+    verb.add_argument(
+        "--batch-size", type=_positive, default=32, metavar="N", help="inputs computed at once (default: 32)"
+    )
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is less than 1")
+    return number
+
+
+def load_model(arguments: argparse.Namespace) -> CLIP:
+    """Load the model that was asked for; where it cannot be had, say how to go on without it."""
+    from numpyclip.loader import load
+
+    try:
+        model, _ = load(arguments.model, download_root=arguments.download_root, activation=arguments.activation)
+    except DownloadError as error:
+        hint = "To try NumPyCLIP without a download, use the model in the package: --model tiny"
+        raise type(error)(f"{error}\n{hint}") from error
+    return model
