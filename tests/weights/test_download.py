@@ -20,7 +20,14 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
-from scripted_server import (
+
+from numpyclip.errors import ChecksumError, DownloadError, OfflineError
+from numpyclip.weights import download, local, transfer
+from numpyclip.weights.catalogue import KnownModel
+from numpyclip.weights.download import obtain
+from numpyclip.weights.local import is_present, verify, weights_folder
+from numpyclip.weights.lock import turn
+from tests.weights.scripted_server import (
     Handler,
     Move,
     Script,
@@ -38,13 +45,6 @@ from scripted_server import (
     whole,
     without_length,
 )
-
-from numpyclip.errors import ChecksumError, DownloadError, OfflineError
-from numpyclip.weights import download, local, transfer
-from numpyclip.weights.catalogue import KnownModel
-from numpyclip.weights.download import obtain
-from numpyclip.weights.local import is_present, verify, weights_folder
-from numpyclip.weights.lock import turn
 
 BODY = random.Random(0).randbytes(200_000)
 SHA256 = hashlib.sha256(BODY).hexdigest()

@@ -1,6 +1,7 @@
 """FILE → ARRAYS: any checkpoint becomes a `Checkpoint`, names and arrays, mapped where the file allows."""
 
 import math
+import stat
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,10 @@ from numpy.typing import NDArray
 from numpyclip.errors import CheckpointError, CorruptCheckpointError, UnsupportedCheckpointError
 from numpyclip.weights.archive import Archive
 from numpyclip.weights.checkpoint import Activation, Checkpoint
-from numpyclip.weights.names import state_dict
+from numpyclip.weights.names import state_dict, without_prefix
 from numpyclip.weights.npz import read_npz
 from numpyclip.weights.safetensors import read_safetensors
-from numpyclip.weights.torch_file import LEGACY_MAGIC, TorchFile, read_torch_archive, read_torch_legacy
+from numpyclip.weights.torch_file import TorchFile, is_torch_legacy, read_torch_archive, read_torch_legacy
 
 __all__ = ["Checkpoint", "read"]
 
@@ -51,6 +52,8 @@ def read(path: Path, activation: Activation | None = None) -> Checkpoint:
         If it is none of these, is damaged, or asks for more than tensors and plain containers.
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
+            raise CheckpointError(f"{path}: not a file. Pass a file of weights.")
         with path.open("rb") as file:
             head = file.read(32)
         arrays, recorded = _read_by_magic(path, head)
@@ -58,7 +61,7 @@ def read(path: Path, activation: Activation | None = None) -> Checkpoint:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror or error}).") from error
     if activation and recorded and activation != recorded:
         raise CheckpointError(f"{path}: records the activation '{recorded}'; expected '{activation}'.")
-    return Checkpoint(path, arrays, activation or recorded)
+    return Checkpoint(path, without_prefix(arrays), activation or recorded)
 
 
 _Contents = tuple[dict[str, NDArray[np.generic]], Activation | None]
@@ -70,13 +73,15 @@ def _read_by_magic(path: Path, head: bytes) -> _Contents:
         if any(name.endswith(".npy") for name in archive.names):
             return read_npz(archive), None
         return _from_torch(path, read_torch_archive(archive))
-    if head.startswith(LEGACY_MAGIC):
+    if is_torch_legacy(head):
         return _from_torch(path, read_torch_legacy(path))
-    if head[8:9] == b"{" or path.suffix == ".safetensors":
+    if head[8:9] == b"{":
         return read_safetensors(path), None
     if not head:
         raise CorruptCheckpointError(f"{path}: the file is empty. Download or copy it again.")
     found = next((what for magic, what in _MISTAKEN.items() if head.lstrip().startswith(magic)), None)
+    if path.suffix == ".safetensors" and not found:
+        return read_safetensors(path), None  # which says what is wrong with it
     raise UnsupportedCheckpointError(
         f"{path}: {found or f'begins with {head[:8]!r}'}; "
         "expected a TorchScript archive, a file of torch.save, .safetensors or .npz."

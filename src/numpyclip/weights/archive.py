@@ -1,7 +1,7 @@
 """Zip archives whose stored records are memory-mapped: the outer shell of `.pt` and `.npz` files.
 
 `zipfile` reads the directory; this module adds what a file from a stranger needs (every record lies inside
-the file, none overlaps another, none claims to inflate to more than deflate can) and what a large one needs
+the file, none overlaps another, none inflates without bound) and what a large one needs
 (a stored record is a view of the mapped file, not a copy).
 
 Checksums are verified for deflated records. They are not for mapped ones, which would read the whole file
@@ -21,9 +21,11 @@ from numpyclip.errors import CorruptCheckpointError, UnsupportedCheckpointError
 
 Bytes = NDArray[np.uint8]
 
-_MAX_DEFLATE_RATIO = 1032  # the format's limit: 258 bytes from two bits
+# Weights hardly shrink when packed, while a bomb grows a thousandfold.
+_MAX_GROWTH = 16
+_ALWAYS_ALLOWED = 2**24  # bytes; small files may hold long runs of zeros
 _LOCAL_HEADER = struct.Struct("<4s22xHH")  # signature, ..., length of the name, length of the extra field
-_ENCRYPTED = 0x1
+_ENCRYPTED, _UTF8 = 0x1, 0x800  # flags of a record
 
 
 def map_file(path: Path) -> Bytes:
@@ -81,7 +83,7 @@ class Archive:
     def record(self, name: str) -> Bytes:
         """Return one record: a view of the mapped file where it is stored, a new array where it is deflated."""
         if name not in self._records:
-            raise CorruptCheckpointError(f"{self.path}: record '{name}' is missing; the archive is incomplete.")
+            raise CorruptCheckpointError(f"{self.path}: record {name!r:.100} is missing; the archive is incomplete.")
         info, start = self._records[name], self._starts[name]
         if info.compress_type == zipfile.ZIP_STORED:
             return self._file[start : start + info.file_size]
@@ -92,36 +94,44 @@ class Archive:
         try:
             data = inflater.decompress(packed.data, info.file_size + 1)  # one more than promised: detects a lie
         except zlib.error as error:
-            raise CorruptCheckpointError(f"{self.path}: record '{info.filename}' is damaged ({error}).") from error
+            raise CorruptCheckpointError(f"{self.path}: record {info.filename!r:.100} is damaged ({error}).") from error
         if len(data) != info.file_size or zlib.crc32(data) != info.CRC:
-            raise CorruptCheckpointError(f"{self.path}: record '{info.filename}' does not match its checksum.")
+            raise CorruptCheckpointError(f"{self.path}: record {info.filename!r:.100} does not match its checksum.")
         return np.frombuffer(data, np.uint8)
 
     def _data_start(self, info: zipfile.ZipInfo) -> int:
         """Where a record's bytes begin. The local header has the say: its extra field pads to an alignment."""
-        header = self._file[info.header_offset : info.header_offset + _LOCAL_HEADER.size].tobytes()
-        if info.header_offset < 0 or len(header) < _LOCAL_HEADER.size or header[:4] != b"PK\x03\x04":
-            raise CorruptCheckpointError(f"{self.path}: record '{info.filename}' does not begin where it should.")
-        _, name_length, extra_length = _LOCAL_HEADER.unpack(header)
-        return info.header_offset + _LOCAL_HEADER.size + int(name_length) + int(extra_length)
+        begin = max(info.header_offset, 0)
+        header = self._file[begin : begin + _LOCAL_HEADER.size].tobytes()
+        if len(header) == _LOCAL_HEADER.size:
+            signature, name_length, extra_length = _LOCAL_HEADER.unpack(header)
+            name_end = begin + _LOCAL_HEADER.size + name_length
+            name = self._file[name_end - name_length : name_end].tobytes()
+            expected = info.orig_filename.encode("utf-8" if info.flag_bits & _UTF8 else "cp437")
+            if (signature, name) == (b"PK\x03\x04", expected):
+                return int(name_end + extra_length)
+        raise CorruptCheckpointError(f"{self.path}: record {info.filename!r:.100} does not begin where it should.")
 
     def _check_layout(self, directory_start: int) -> None:
         end = 0
         for info in sorted(self._records.values(), key=lambda info: info.header_offset):
             if info.flag_bits & _ENCRYPTED or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise UnsupportedCheckpointError(
-                    f"{self.path}: record '{info.filename}' is encrypted or packed in a way that no checkpoint is "
+                    f"{self.path}: record {info.filename!r:.100} is encrypted or packed in a way that no checkpoint is "
                     f"(method {info.compress_type}); expected stored or deflated."
                 )
-            stored = info.compress_type == zipfile.ZIP_STORED
-            most = info.compress_size if stored else info.compress_size * _MAX_DEFLATE_RATIO
-            if info.file_size > most or (stored and info.file_size < most):
+            if info.compress_type == zipfile.ZIP_STORED and info.file_size != info.compress_size:
                 raise CorruptCheckpointError(
-                    f"{self.path}: record '{info.filename}' claims {info.file_size} bytes, "
-                    f"which its {info.compress_size} packed bytes cannot hold."
+                    f"{self.path}: record {info.filename!r:.100} claims {info.file_size} bytes, "
+                    f"but {info.compress_size} are stored."
                 )
             if info.header_offset < end:
-                raise CorruptCheckpointError(f"{self.path}: record '{info.filename}' overlaps another one.")
+                raise CorruptCheckpointError(f"{self.path}: record {info.filename!r:.100} overlaps another one.")
             end = self._starts[info.filename] + info.compress_size
         if end > directory_start:
             raise CorruptCheckpointError(f"{self.path}: the records run {end - directory_start} bytes too far.")
+        unpacked = sum(info.file_size for info in self._records.values())
+        if unpacked > max(_MAX_GROWTH * self._file.size, _ALWAYS_ALLOWED):
+            raise CorruptCheckpointError(
+                f"{self.path}: its {self._file.size} bytes would unpack to {unpacked}, which no weights do."
+            )

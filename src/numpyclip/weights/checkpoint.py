@@ -39,16 +39,16 @@ class Checkpoint:
         return name in self.arrays
 
     def shape(self, name: str, dimensions: int) -> tuple[int, ...]:
-        """Shape of a tensor that must exist and have so many dimensions."""
+        """Shape of a tensor that must exist and have so many dimensions, none of them empty."""
         if name not in self.arrays:
             raise CheckpointError(
                 f"{self.path}: tensor '{name}' is missing; expected the names of openai/CLIP's state dict. "
-                f"The file has {', '.join(map(repr, list(self.arrays)[:3])) or 'no tensors'}, ..."
+                f"The file has {', '.join(f'{known!r:.100}' for known in list(self.arrays)[:3]) or 'no tensors'}, ..."
             )
         shape = self.arrays[name].shape
-        if len(shape) != dimensions:
+        if len(shape) != dimensions or 0 in shape:
             raise CheckpointError(
-                f"{self.path}: tensor '{name}' has shape {shape}; expected {dimensions} dimensions."
+                f"{self.path}: tensor '{name}' has shape {shape}; expected {dimensions} dimensions, none of them empty."
             )
         return shape
 
@@ -61,7 +61,11 @@ class Checkpoint:
         if array.dtype.kind != "f":
             raise CheckpointError(f"{self.path}: tensor '{name}' holds {array.dtype}; expected floating point.")
         self._taken.add(name)
-        taken = np.require(array, np.float32, ["C_CONTIGUOUS", "ALIGNED"])
+        try:
+            with np.errstate(over="raise", invalid="ignore"):
+                taken = np.require(array, np.float32, ["C_CONTIGUOUS", "ALIGNED"])
+        except FloatingPointError as error:
+            raise CheckpointError(f"{self.path}: tensor '{name}' holds numbers too large for float32.") from error
         taken.flags.writeable = False
         return taken
 
@@ -74,6 +78,6 @@ class Checkpoint:
         ]
         if unused:
             raise CheckpointError(
-                f"{self.path}: {len(unused)} tensors have no place in this model, first '{unused[0]}' of shape "
+                f"{self.path}: {len(unused)} tensors have no place in this model, first {unused[0]!r:.200} of shape "
                 f"{self.arrays[unused[0]].shape}; expected exactly those of openai/CLIP."
             )

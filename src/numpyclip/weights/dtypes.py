@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from numpyclip.weights.archive import Bytes
 
 BFLOAT16 = "bf16"  # the upper half of a float32; NumPy has no such type
+MAX_DIMENSIONS = 8  # more than any weight has, and few enough to multiply
 
 
 def item_size(kind: str) -> int:
@@ -44,6 +45,8 @@ def array_from_bytes(
         If an element would lie outside `data`.
     """
     size = item_size(kind)
+    if len(shape) > MAX_DIMENSIONS:
+        raise ValueError(f"it has {len(shape)} dimensions; expected {MAX_DIMENSIONS} at most")
     if strides is None:
         strides = tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
     if 0 in shape:
@@ -52,11 +55,11 @@ def array_from_bytes(
     if offset < 0 or min(strides, default=0) < 0 or (last + 1) * size > data.size:
         raise ValueError(f"its last number is number {last}, but there are {data.size // size}")
     dtype = np.dtype(order + ("u2" if kind == BFLOAT16 else kind))
-    array: NDArray[np.generic] = np.ndarray(
-        shape, dtype, data, offset * size, tuple(step * size for step in strides)
-    )
+    array: NDArray[np.generic] = np.ndarray(shape, dtype, data, offset * size, tuple(step * size for step in strides))
     return _widen_bfloat16(array) if kind == BFLOAT16 else array
 
 
 def _widen_bfloat16(halves: NDArray[np.generic]) -> NDArray[np.float32]:
-    return np.left_shift(halves, 16, dtype=np.uint32, casting="unsafe").view(np.float32)
+    words: NDArray[np.uint32] = np.empty(halves.shape, np.uint32)
+    np.left_shift(halves, 16, out=words, dtype=np.uint32, casting="unsafe")
+    return words.view(np.float32)

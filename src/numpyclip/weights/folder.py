@@ -71,13 +71,13 @@ def _activation(description: Path) -> Activation:
         for name, section in sections.items():
             for option, value in section.items():
                 _check_option(description, f"{name}.{option}", value, _OPTIONS[name].get(option, ()))
-        heads, width = model["text_cfg"]["heads"], model["text_cfg"]["width"]
+        heads, expected = model["text_cfg"].get("heads", 8), model["text_cfg"].get("width", 512) // 64
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, CheckpointError):
             raise
         raise CheckpointError(f"{description}: not a description of a model by OpenCLIP ({error!r}).") from error
-    if heads != width // 64:
-        raise UnsupportedCheckpointError(f"{description}: text_cfg.heads is {heads}; expected {width // 64}.")
+    if heads != expected:
+        raise UnsupportedCheckpointError(f"{description}: text_cfg.heads is {heads!r:.60}; expected {expected!r:.60}.")
     return "quick_gelu" if model.get("quick_gelu", False) else "gelu"
 
 

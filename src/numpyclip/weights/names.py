@@ -1,20 +1,23 @@
 """Names of tensors: out of whatever a file wraps them in, to the names that openai/CLIP gives them."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import TypeVar
 
 from numpyclip.errors import CorruptCheckpointError
 from numpyclip.weights.checkpoint import Activation
 from numpyclip.weights.torch_file import TensorRef
 from numpyclip.weights.unpickle import Bag
 
+_T = TypeVar("_T")
+
 # What training scripts put around a state dict (OpenCLIP, Lightning, timm and many more).
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
 # What wrappers of modules put before every name: DistributedDataParallel, torch.compile, Lightning.
 _PREFIXES = ("module.", "_orig_mod.", "model.")
 
-_MAX_DEPTH = 64  # of modules within modules
-_MAX_NODES = 1_000_000  # branches that are shared would otherwise multiply without end
+_MAX_WRAPPERS = 8  # a dict can hold itself
+_MAX_MEMBERS = 100_000  # of all modules; branches that are shared would otherwise multiply without end
+_MAX_NAME = 200  # characters; a module can hold itself
 
 
 def state_dict(root: object, where: str) -> tuple[dict[str, TensorRef], Activation | None]:
@@ -22,62 +25,58 @@ def state_dict(root: object, where: str) -> tuple[dict[str, TensorRef], Activati
 
     A TorchScript archive pickles modules within modules: joining their attribute names with dots gives the
     names, and its classes tell the activation. Anything else is a dict of tensors, perhaps within the dict of
-    a training script, and tells the activation only through the order of its names.
+    a training script, and does not tell it.
     """
-    while isinstance(root, dict) and not _has_tensors(root):
-        root = next((root[key] for key in _WRAPPERS if isinstance(root.get(key), dict | Bag)), None)
-    if isinstance(root, Bag):
-        members = list(_walk(root, where))
-        tensors = {name: value for name, value in members if isinstance(value, TensorRef)}
-        return _without_prefix(tensors), _activation_of_classes(members)
-    if isinstance(root, dict):
-        tensors = {str(name): value for name, value in root.items() if isinstance(value, TensorRef)}
-        tensors = _without_prefix(tensors)
-        return tensors, _activation_of_order(list(tensors))
-    raise CorruptCheckpointError(
-        f"{where}: no tensors were found; expected a state dict (names and tensors) or a TorchScript model."
-    )
+    root = _unwrapped(root)
+    members = list(_members(root, where))
+    tensors = {name: value for name, value in members if isinstance(value, TensorRef)}
+    if not tensors:
+        raise CorruptCheckpointError(
+            f"{where}: no tensors were found; expected a state dict (names and tensors) or a TorchScript model."
+        )
+    return tensors, _activation(members)
 
 
-def _has_tensors(tree: dict[Any, Any]) -> bool:
-    return any(isinstance(value, TensorRef) for value in tree.values())
+def without_prefix(tensors: Mapping[str, _T]) -> dict[str, _T]:
+    """Drop what wrappers put before every name, such as ``module.``, in any order and more than once."""
+    names = dict(tensors)
+    for _ in range(_MAX_WRAPPERS):
+        for prefix in _PREFIXES:
+            if all(name.startswith(prefix) for name in names):
+                names = {name.removeprefix(prefix): value for name, value in names.items()}
+    return names
 
 
-def _without_prefix(tensors: dict[str, TensorRef]) -> dict[str, TensorRef]:
-    for prefix in _PREFIXES:
-        if tensors and all(name.startswith(prefix) for name in tensors):
-            return _without_prefix({name.removeprefix(prefix): value for name, value in tensors.items()})
-    return tensors
+def _unwrapped(root: object) -> object:
+    for _ in range(_MAX_WRAPPERS):
+        if not isinstance(root, dict):
+            break
+        root = next((root[key] for key in _WRAPPERS if isinstance(root.get(key), dict | Bag)), root)
+    return root
 
 
-def _activation_of_classes(members: list[tuple[str, object]]) -> Activation | None:
-    kinds = {value.kind.rpartition(".")[2] for _, value in members if isinstance(value, Bag)}
+def _activation(members: list[tuple[str, object]]) -> Activation | None:
+    kinds = {value.kind.name for _, value in members if isinstance(value, Bag)}
     if ("QuickGELU" in kinds) == ("GELU" in kinds):
         return None
     return "quick_gelu" if "QuickGELU" in kinds else "gelu"
 
 
-def _activation_of_order(names: list[str]) -> Activation | None:
-    """QuickGELU where the order of names shows that openai/CLIP's own classes were saved.
-
-    They define a block's attention before its first norm, and know no other activation. OpenCLIP defines the
-    norm first, and has both.
-    """
-    block = "transformer.resblocks.0."
-    members = [name.removeprefix(block) for name in names if name.startswith(block)]
-    return "quick_gelu" if members and members[0].startswith("attn.") else None
-
-
-def _walk(root: Bag, where: str) -> Iterator[tuple[str, object]]:
-    pending = [("", root, 0)]
-    nodes = 0
+def _members(root: object, where: str) -> Iterator[tuple[str, object]]:
+    """Walk everything in a dict or in a module and the modules within it, by its dotted name."""
+    pending = [("", root)]
+    count = 0
     while pending:
-        path, bag, depth = pending.pop()
-        for name, value in bag.attributes.items():
-            nodes += 1
-            if nodes > _MAX_NODES or depth > _MAX_DEPTH:
-                raise CorruptCheckpointError(f"{where}: its modules are nested without end.")
-            yield f"{path}{name}", value
-            if isinstance(value, Bag):
-                pending.append((f"{path}{name}.", value, depth + 1))
-
+        path, value = pending.pop()
+        members = value.attributes if isinstance(value, Bag) else value
+        for name, member in members.items() if isinstance(members, dict) else ():
+            count += 1
+            if not isinstance(name, str):
+                continue
+            if count > _MAX_MEMBERS or len(path) + len(name) > _MAX_NAME:
+                raise CorruptCheckpointError(
+                    f"{where}: its tensors have endless names; {path + name!r:.60} begins one of them."
+                )
+            yield f"{path}{name}", member
+            if isinstance(member, Bag):
+                pending.append((f"{path}{name}.", member))

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from numpyclip.errors import CorruptCheckpointError, UnsupportedCheckpointError
 from numpyclip.weights.archive import Archive
+from numpyclip.weights.dtypes import MAX_DIMENSIONS
 
 _MAX_HEADER = 65_536  # bytes of a record in which its header must end
+_READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
 def read_npz(archive: Archive) -> dict[str, NDArray[np.generic]]:
@@ -23,22 +25,26 @@ def read_npz(archive: Archive) -> dict[str, NDArray[np.generic]]:
     UnsupportedCheckpointError
         If an array holds anything but numbers (such arrays are pickles, and are not opened).
     """
+    others = [name for name in archive.names if not name.endswith(".npy")]
+    if others:
+        raise CorruptCheckpointError(f"{archive.path}: record {others[0]!r:.100} is no array; expected '*.npy' alone.")
     return {name.removesuffix(".npy"): _read_npy(archive, name) for name in archive.names}
 
 
 def _read_npy(archive: Archive, name: str) -> NDArray[np.generic]:
-    where = f"{archive.path}, array '{name}'"
+    where = f"{archive.path}, array {name!r:.100}"
     record = archive.record(name)
     stream = BytesIO(record[:_MAX_HEADER].tobytes())
     try:
-        version = npy.read_magic(stream)
-        read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, columns_first, dtype = read_header(stream)
+        shape, columns_first, dtype = _READERS[npy.read_magic(stream)](stream)
     except Exception as error:  # NumPy parses the header as a Python literal, whose errors are of every kind
-        raise CorruptCheckpointError(f"{where}: not a NumPy array ({error}).") from error
+        raise CorruptCheckpointError(f"{where}: not a NumPy array ({error!r:.200}).") from error
     if dtype.kind not in "fiub" or dtype.itemsize > 8:
         raise UnsupportedCheckpointError(f"{where}: holds {dtype}; expected numbers of at most 64 bits.")
     data = record[stream.tell() :]
-    if any(length < 0 for length in shape) or math.prod(shape) * dtype.itemsize != data.size:
+    if len(shape) > MAX_DIMENSIONS or not all(0 <= length < 2**48 for length in shape):
+        raise CorruptCheckpointError(f"{where}: its {len(shape)} sizes are not those of an array.")
+    if math.prod(shape) * dtype.itemsize != data.size:
         raise CorruptCheckpointError(f"{where}: an array of shape {shape} and {dtype} cannot have {data.size} bytes.")
-    return np.ndarray(shape, dtype, data, order="F" if columns_first else "C")
+    array: NDArray[np.generic] = np.ndarray(shape, dtype, data, order="F" if columns_first else "C")
+    return array

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from numpyclip.errors import CorruptCheckpointError, UnsupportedCheckpointError
 from numpyclip.weights.archive import Bytes, map_file
-from numpyclip.weights.dtypes import BFLOAT16, array_from_bytes, item_size
+from numpyclip.weights.dtypes import BFLOAT16, MAX_DIMENSIONS, array_from_bytes, item_size
 
 _MAX_HEADER = 100_000_000  # bytes, the format's own limit
 
@@ -59,7 +59,7 @@ def read_safetensors(path: Path) -> dict[str, NDArray[np.generic]]:
     end = 0
     for name, start, stop in spans:
         if start != end:
-            raise CorruptCheckpointError(f"{path}: tensor '{name}' begins at byte {start}; expected {end}.")
+            raise CorruptCheckpointError(f"{path}: tensor {name!r:.100} begins at byte {start}; expected {end}.")
         end = stop
     if end != body.size:
         raise CorruptCheckpointError(
@@ -89,26 +89,26 @@ def _parse_header(raw: Bytes, path: Path) -> dict[str, Any]:
 def _span(name: str, entry: object, path: Path) -> tuple[str, int, int]:
     """Name, first and last byte of a tensor, after its entry in the header has been checked."""
     match entry:
-        case {"dtype": str(dtype), "shape": list(shape), "data_offsets": [start, stop]} if len(entry) == 3:
+        case {"dtype": str(dtype), "shape": list(shape), "data_offsets": [start, stop], **others} if not others:
             if dtype not in _KINDS:
                 raise UnsupportedCheckpointError(
-                    f"{path}: tensor '{name}' is stored as {dtype[:20]}; expected one of {', '.join(_KINDS)}."
+                    f"{path}: tensor {name!r:.100} is stored as {dtype!r:.20}; expected one of {', '.join(_KINDS)}."
                 )
-            if all(_is_count(number) for number in [*shape, start, stop]) and start <= stop:
+            if len(shape) <= MAX_DIMENSIONS and all(map(_is_count, [*shape, start, stop])) and start <= stop:
                 needed = math.prod(shape) * item_size(_KINDS[dtype])
                 if needed == stop - start:
                     return name, start, stop
                 raise CorruptCheckpointError(
-                    f"{path}: tensor '{name}' of shape {tuple(shape)} has {stop - start} bytes; expected {needed}."
+                    f"{path}: tensor {name!r:.100} of shape {tuple(shape)} has {stop - start} bytes; expected {needed}."
                 )
-    raise CorruptCheckpointError(f"{path}: the entry of tensor '{name}' is malformed.")
+    raise CorruptCheckpointError(f"{path}: the entry of tensor {name!r:.100} is malformed.")
 
 
 def _array(data: Bytes, entry: dict[str, Any], name: str, path: Path) -> NDArray[np.generic]:
     try:
         return array_from_bytes(data, _KINDS[entry["dtype"]], tuple(entry["shape"]))
     except ValueError as error:
-        raise CorruptCheckpointError(f"{path}: tensor '{name}' cannot be made ({error}).") from error
+        raise CorruptCheckpointError(f"{path}: tensor {name!r:.100} cannot be made ({error}).") from error
 
 
 def _is_count(value: object) -> TypeGuard[int]:

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from numpyclip.errors import CorruptCheckpointError, UnsupportedCheckpointError
 from numpyclip.weights.archive import Archive, Bytes, map_file
-from numpyclip.weights.dtypes import BFLOAT16, array_from_bytes, item_size
+from numpyclip.weights.dtypes import BFLOAT16, MAX_DIMENSIONS, array_from_bytes, item_size
 from numpyclip.weights.unpickle import Bag, Symbol, unpickle
 
-LEGACY_MAGIC = bytes.fromhex("80028a0a6cfc9c46f9206aa85019")  # PROTO 2, LONG1 0x1950a86a20f9469cfc6c
+_LEGACY_MAGIC = bytes.fromhex("8a0a6cfc9c46f9206aa85019")  # LONG1 0x1950a86a20f9469cfc6c
 _LEGACY_PROTOCOL = 1001
 
 _KINDS = {  # storage class → number format
@@ -41,9 +41,16 @@ _KINDS = {  # storage class → number format
 _TENSOR = Symbol("torch._utils", "_rebuild_tensor_v2")
 _PARAMETER = Symbol("torch._utils", "_rebuild_parameter")
 _ORDERED_DICT = Symbol("collections", "OrderedDict")
-_SIZE = Symbol("torch", "Size")
-
-_MAX_DIMENSIONS = 8
+# Calls that stand for their first argument; TorchScript makes those of `torch.jit` for typed lists and dicts.
+_TRANSPARENT = {
+    Symbol("torch", "Size"),
+    Symbol("torch", "device"),
+    Symbol("torch.jit._pickle", "build_intlist"),
+    Symbol("torch.jit._pickle", "build_doublelist"),
+    Symbol("torch.jit._pickle", "build_boollist"),
+    Symbol("torch.jit._pickle", "build_tensorlist"),
+    Symbol("torch.jit._pickle", "restore_type_tag"),
+}
 
 
 @dataclass(frozen=True)
@@ -97,8 +104,13 @@ class TorchFile:
             )
         except ValueError as error:
             raise CorruptCheckpointError(
-                f"{self._where}: a tensor of shape {tensor.shape} leaves its storage '{storage.key}': {error}."
+                f"{self._where}: a tensor of shape {tensor.shape} leaves its storage {storage.key!r:.40}: {error}."
             ) from error
+
+
+def is_torch_legacy(head: bytes) -> bool:
+    """Whether a file that begins so is in the format before 1.6: a pickle, and in it the magic number."""
+    return head.startswith(b"\x80") and _LEGACY_MAGIC in head
 
 
 def read_torch_archive(archive: Archive) -> TorchFile:
@@ -109,7 +121,7 @@ def read_torch_archive(archive: Archive) -> TorchFile:
     folder = pickles[0].removesuffix("data.pkl")
     vocabulary = _TorchVocabulary(str(archive.path), scripted=f"{folder}constants.pkl" in archive)
     stream = BytesIO(archive.record(pickles[0]).data)
-    root = unpickle(stream, vocabulary, f"{archive.path}, record '{pickles[0]}'")
+    root = unpickle(stream, vocabulary, f"{archive.path}, record {pickles[0]!r:.100}")
     records = {key: archive.record(f"{folder}data/{key}") for key in vocabulary.storages}
     big = f"{folder}byteorder" in archive and archive.record(f"{folder}byteorder").tobytes() == b"big"
     return TorchFile(root, str(archive.path), records, ">" if big else "<")
@@ -124,23 +136,25 @@ def read_torch_legacy(path: Path) -> TorchFile:
         position = stream.tell()
     if protocol != _LEGACY_PROTOCOL or not isinstance(system, dict):
         raise UnsupportedCheckpointError(
-            f"{path}: written by torch.save in protocol {protocol!r:.40}; expected {_LEGACY_PROTOCOL}. "
+            f"{path}: written by torch.save in another protocol than {_LEGACY_PROTOCOL}. "
             "Save it again with a current PyTorch."
         )
     order = "<" if system.get("little_endian", True) else ">"
-    if not isinstance(keys, list) or {key for key in keys if isinstance(key, str)} < set(vocabulary.storages):
-        raise CorruptCheckpointError(f"{path}: the list of storages lacks some that tensors use.")
+    if not (
+        isinstance(keys, list)
+        and all(isinstance(key, str) for key in keys)
+        and sorted(keys) == sorted(vocabulary.storages)
+    ):
+        raise CorruptCheckpointError(f"{path}: the list of storages is not the list of those that tensors use.")
     data = map_file(path)
     storages = {}
     for key in keys:
-        storage = vocabulary.storages.get(key) if isinstance(key, str) else None
-        if storage is None:
-            raise CorruptCheckpointError(f"{path}: a storage is listed that no tensor uses.")
+        storage = vocabulary.storages[key]
         count = int.from_bytes(data[position : position + 8].tobytes(), "little" if order == "<" else "big")
         begin, end = position + 8, position + 8 + storage.numel * item_size(storage.kind)
         if count != storage.numel or end > data.size:
             raise CorruptCheckpointError(
-                f"{path}: storage '{key}' should hold {storage.numel} numbers; the file says {count} and ends "
+                f"{path}: storage {key!r:.40} should hold {storage.numel} numbers; the file says {count} and ends "
                 f"{max(end - data.size, 0)} bytes too early. It may have been cut short: download it again."
             )
         storages[key] = data[begin:end]
@@ -158,28 +172,33 @@ class _TorchVocabulary:
 
     def allows(self, symbol: Symbol) -> bool:
         return (
-            symbol in (_TENSOR, _PARAMETER, _ORDERED_DICT, _SIZE)
+            symbol in (_TENSOR, _PARAMETER, _ORDERED_DICT)
+            or symbol in _TRANSPARENT
             or (symbol.module == "torch" and symbol.name in _KINDS)
             or (self._scripted and _is_scripted_class(symbol))
         )
 
     def make(self, symbol: Symbol, arguments: tuple[Any, ...]) -> object:
-        if symbol == _TENSOR and len(arguments) >= 4:
-            return self._tensor(*arguments[:4])
+        if symbol == _TENSOR and len(arguments) in (6, 7):
+            return self._tensor(*arguments[:4], math_bits=arguments[6:])
         if symbol == _PARAMETER and arguments and isinstance(arguments[0], TensorRef):
             return arguments[0]
-        if symbol == _ORDERED_DICT and len(arguments) <= 1:
-            return self._ordered_dict(*arguments)
-        if symbol == _SIZE and len(arguments) == 1:
+        if symbol == _ORDERED_DICT and not arguments:
+            return {}
+        if symbol == _ORDERED_DICT and len(arguments) == 1 and isinstance(arguments[0], list):
+            return self._ordered_dict(arguments[0])
+        if symbol in _TRANSPARENT and arguments:
             return arguments[0]
         if _is_scripted_class(symbol) and not arguments:
-            return Bag(f"{symbol.module}.{symbol.name}")
-        raise CorruptCheckpointError(f"{self._where}: {symbol} is called with arguments that it does not take.")
+            return Bag(symbol)
+        raise CorruptCheckpointError(f"{self._where}: {str(symbol)!r:.200} is called with wrong arguments.")
 
     def persistent(self, key: object) -> Storage:
+        if isinstance(key, tuple) and len(key) == 5:
+            key = (*key, None)
         match key:
-            case ("storage", Symbol("torch", kind), str(name), str(), numel, *view) if kind in _KINDS:
-                first, length = _part(view, numel)
+            case ("storage", Symbol("torch", kind), str(name), str(), numel, part) if kind in _KINDS:
+                first, length = _part(part, numel)
                 if _is_count(numel) and _is_count(first) and _is_count(length):
                     storage = Storage(_KINDS[kind], name, numel, first, length)
                     known = self.storages.setdefault(name, storage)
@@ -187,36 +206,43 @@ class _TorchVocabulary:
                         return storage
         raise CorruptCheckpointError(f"{self._where}: a persistent id names no storage of numbers.")
 
-    def _ordered_dict(self, pairs: object = ()) -> dict[object, object]:
-        if isinstance(pairs, list | tuple) and all(
-            isinstance(pair, list | tuple) and len(pair) == 2 and isinstance(pair[0], str | int) for pair in pairs
-        ):
-            return {key: value for key, value in pairs}
-        raise CorruptCheckpointError(f"{self._where}: an OrderedDict is not made of pairs.")
+    def _ordered_dict(self, pairs: list[Any]) -> dict[str, object]:
+        """Make the dict that Python 2 saved as a list of pairs, out of the list: many could copy a long one."""
+        if not all(isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) for pair in pairs):
+            raise CorruptCheckpointError(f"{self._where}: an OrderedDict is not made of names and values.")
+        made = dict(pairs)
+        pairs.clear()
+        return made
 
-    def _tensor(self, storage: object, offset: object, shape: object, strides: object) -> TensorRef:
+    def _tensor(
+        self, storage: object, offset: object, shape: object, strides: object, *, math_bits: tuple[object, ...]
+    ) -> TensorRef:
+        if any(math_bits):
+            raise UnsupportedCheckpointError(f"{self._where}: a tensor is stored negated or conjugated.")
         if not isinstance(storage, Storage):
             raise CorruptCheckpointError(f"{self._where}: a tensor has no storage.")
         if not (_is_count(offset) and _are_counts(shape) and _are_counts(strides)):
-            raise CorruptCheckpointError(f"{self._where}: a tensor's offset, size or stride is not a count.")
-        if len(shape) != len(strides) or len(shape) > _MAX_DIMENSIONS:
             raise CorruptCheckpointError(
-                f"{self._where}: a tensor has {len(shape)} sizes and {len(strides)} strides; "
-                f"expected as many of each, {_MAX_DIMENSIONS} at most."
+                f"{self._where}: a tensor's offset, size or stride is not a count, "
+                f"or it has more than {MAX_DIMENSIONS} dimensions."
+            )
+        if len(shape) != len(strides):
+            raise CorruptCheckpointError(
+                f"{self._where}: a tensor has {len(shape)} sizes and {len(strides)} strides; expected as many."
             )
         return TensorRef(storage, offset, shape, strides)
 
 
 def _is_scripted_class(symbol: Symbol) -> bool:
-    return symbol.module.split(".")[0] == "__torch__"
+    return symbol.module == "__torch__" or symbol.module.startswith("__torch__.")
 
 
-def _part(view: list[Any], numel: Any) -> tuple[Any, Any]:
+def _part(part: object, numel: Any) -> tuple[Any, Any]:
     """First element and length of what a storage's last item names: all of it, or ``(key, offset, size)``."""
-    if view in ([], [None]):
+    if part is None:
         return 0, numel
-    if len(view) == 1 and isinstance(view[0], tuple) and len(view[0]) == 3:
-        return view[0][1], view[0][2]
+    if isinstance(part, tuple) and len(part) == 3:
+        return part[1], part[2]
     return None, None
 
 
@@ -225,4 +251,5 @@ def _is_count(value: object) -> TypeGuard[int]:
 
 
 def _are_counts(values: object) -> TypeGuard[tuple[int, ...]]:
-    return isinstance(values, tuple) and all(_is_count(value) for value in values)
+    """Whether these are sizes or strides. The length is looked at first: a long tuple can be named often."""
+    return isinstance(values, tuple) and len(values) <= MAX_DIMENSIONS and all(map(_is_count, values))

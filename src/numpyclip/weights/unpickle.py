@@ -1,23 +1,26 @@
 """Reading pickles with a closed vocabulary: nothing is imported, nothing is called.
 
-A pickle is a program for a small stack machine. `pickletools` splits it into opcodes; this module runs the
-few of them that tensors and plain containers need, on values that cannot act: a class or function that the
-pickle names is only ever a `Symbol`, and what the symbols mean is decided by the caller's `Vocabulary`, whose
-answers are plain data. The machine of the standard library is not used since even with a closed
-`find_class` a few bytes can make it reserve gigabytes (a memo index of four billion).
+A pickle is a program for a small stack machine. This module runs the few opcodes that tensors and plain
+containers need (`pickletools` tells how their arguments are written), on values that cannot act: a class or
+function that the pickle names is only ever a `Symbol`, and what the symbols mean is decided by the caller's
+`Vocabulary`, whose answers are plain data. The machine of the standard library is not used since even with a
+closed `find_class` a few bytes can make it reserve gigabytes (a memo index of four billion).
 
-Every value takes at least one byte of the pickle, so memory stays in proportion to the file.
+Every value takes at least one byte of the pickle, and no opcode copies a value or looks at all of it, so time
+and memory stay in proportion to the file. For the same reason, nothing may print or compare what a pickle
+holds: ten bytes can double a tuple of tuples, thirty times over.
 """
 
 import pickletools
 import struct
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
-from numpyclip.errors import CorruptCheckpointError, UnsafeCheckpointError
+from numpyclip.errors import CheckpointError, CorruptCheckpointError, UnsafeCheckpointError
 
 _KEYS = (str, int, float, bool, type(None))  # hashing a deeply nested tuple would overflow C's stack
+_MAX_KEY = 2**60  # Python's hashes of larger numbers can be made to collide, thousands at one place
 
 
 @dataclass(frozen=True)
@@ -31,11 +34,11 @@ class Symbol:
         return f"{self.module}.{self.name}"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Bag:
     """An object of a named class: its attributes, and no behaviour."""
 
-    kind: str
+    kind: Symbol
     attributes: dict[str, object] = field(default_factory=dict)
 
 
@@ -52,13 +55,23 @@ class Vocabulary(Protocol):
         """Return what a persistent id (a reference to data outside the pickle) stands for."""
 
 
-def unpickle(stream: BinaryIO, vocabulary: Vocabulary, where: str) -> object:
+class Stream(Protocol):
+    """Bytes in a row; must not make room for more than it has (`BytesIO` and `mmap` do not)."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return the next bytes, fewer at the end."""
+
+    def readline(self) -> bytes:
+        """Return the bytes up to the next line feed, and it."""
+
+
+def unpickle(stream: Stream, vocabulary: Vocabulary, where: str) -> object:
     """Read one pickle from the stream and leave the stream behind its end.
 
     Parameters
     ----------
-    stream : file-like
-        Must not hand out more than it has (`BytesIO` and `mmap` do not).
+    stream : Stream
+        Of at least one pickle.
     vocabulary : Vocabulary
         The closed list of symbols and their meaning.
     where : str
@@ -73,17 +86,39 @@ def unpickle(stream: BinaryIO, vocabulary: Vocabulary, where: str) -> object:
     """
     machine = _Machine(vocabulary, where)
     try:
-        for opcode, argument, _ in pickletools.genops(stream):
-            if opcode.name == "STOP":
-                return machine.stack[-1]
-            machine.step(opcode.name, argument)
-    except (ValueError, IndexError, KeyError, TypeError, OverflowError, struct.error, MemoryError) as error:
-        if isinstance(error, CorruptCheckpointError | UnsafeCheckpointError):
-            raise
+        while (code := stream.read(1)) != _STOP:
+            machine.step(*_read_opcode(code, stream, where))
+        return machine.pop()
+    except CheckpointError:
+        raise
+    except (ValueError, IndexError, KeyError, OverflowError, struct.error) as error:
         raise CorruptCheckpointError(f"{where}: the pickle is damaged or cut short ({error}).") from error
-    raise CorruptCheckpointError(f"{where}: the pickle has no end.")
 
 
+def _read_opcode(code: bytes, stream: Any, where: str) -> tuple[str, Any]:
+    """Name and argument of an opcode. One that is refused is refused before its argument is read."""
+    opcode = _BY_CODE.get(code)
+    if opcode is None:
+        found = f"{code!r} is no opcode" if code else "it has no end"
+        raise CorruptCheckpointError(f"{where}: the pickle is damaged or cut short ({found}).")
+    if opcode.name not in _OPCODES:
+        raise UnsafeCheckpointError(
+            f"{where}: refused, the pickle uses {opcode.name}; only tensors and plain containers are read."
+        )
+    if opcode.name == "GLOBAL":  # the reader of `pickletools` would look for escapes, and warn of them
+        return opcode.name, (_read_line(stream), _read_line(stream))
+    return opcode.name, opcode.arg.reader(stream) if opcode.arg else None
+
+
+def _read_line(stream: Stream) -> str:
+    line = stream.readline()
+    if not line.endswith(b"\n"):
+        raise ValueError("a line has no end")
+    return line[:-1].decode("utf-8")
+
+
+_STOP = b"."
+_BY_CODE = {opcode.code.encode("latin-1"): opcode for opcode in pickletools.opcodes}
 _MARK = object()
 _CONSTANTS: dict[str, Callable[[], object]] = {
     "NONE": lambda: None,
@@ -94,12 +129,12 @@ _CONSTANTS: dict[str, Callable[[], object]] = {
     "EMPTY_DICT": dict,
     "MARK": lambda: _MARK,
 }
-_LITERALS = frozenset(
-    "BININT BININT1 BININT2 LONG1 LONG4 BINFLOAT BINUNICODE SHORT_BINUNICODE BINUNICODE8 "
-    "BINSTRING SHORT_BINSTRING BINBYTES SHORT_BINBYTES".split()
-)
+_LITERALS = {
+    *("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT"),
+    *("BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"),
+    *("BINSTRING", "SHORT_BINSTRING", "BINBYTES", "SHORT_BINBYTES"),
+}
 _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
-_NOTHING_TO_DO = frozenset(["PROTO", "FRAME"])
 
 
 class _Machine:
@@ -115,28 +150,27 @@ class _Machine:
         elif name in _CONSTANTS:
             self.stack.append(_CONSTANTS[name]())
         elif name in _TUPLES:
-            count = _TUPLES[name]
-            items = self.stack[-count:]
-            del self.stack[-count:]
-            self.stack.append(tuple(items))
+            items = [self.pop() for _ in range(_TUPLES[name])]
+            self.stack.append(tuple(reversed(items)))
         elif name in ("BINPUT", "LONG_BINPUT", "MEMOIZE"):
             self._memo[len(self._memo) if name == "MEMOIZE" else argument] = self.stack[-1]
         elif name in ("BINGET", "LONG_BINGET"):
             self.stack.append(self._memo[argument])
-        elif name not in _NOTHING_TO_DO:
-            if name not in _HANDLERS:
-                raise UnsafeCheckpointError(
-                    f"{self._where}: refused, the pickle uses {name}; only tensors and plain containers are read."
-                )
+        elif name in _HANDLERS:
             _HANDLERS[name](self, argument)
 
+    def pop(self) -> Any:
+        """Take the topmost value; a mark is none."""
+        value = self.stack.pop()  # an IndexError below the bottom is reported as damage
+        if value is _MARK:
+            self._damaged("a value is missing")
+        return value
+
     def _above_mark(self) -> list[Any]:
-        position = len(self.stack) - 1
-        while self.stack[position] is not _MARK:  # an IndexError below the bottom is reported as damage
-            position -= 1
-        items = self.stack[position + 1 :]
-        del self.stack[position:]
-        return items
+        items = []
+        while (value := self.stack.pop()) is not _MARK:
+            items.append(value)
+        return items[::-1]
 
     def _damaged(self, found: str) -> NoReturn:
         raise CorruptCheckpointError(f"{self._where}: the pickle is inconsistent: {found}.")
@@ -148,9 +182,8 @@ class _Machine:
         self._store(self._above_mark())
 
     def _setitem(self, _: None) -> None:
-        pair = self.stack[-2:]
-        del self.stack[-2:]
-        self._store(pair)
+        value, key = self.pop(), self.pop()
+        self._store([key, value])
 
     def _store(self, items: list[Any]) -> None:
         target = self.stack[-1]
@@ -160,7 +193,7 @@ class _Machine:
             target[self._key(key)] = value
 
     def _key(self, key: object) -> Hashable:
-        if not isinstance(key, _KEYS):
+        if not isinstance(key, _KEYS) or (isinstance(key, int) and abs(key) > _MAX_KEY):
             self._damaged(f"a {type(key).__name__} is used as a key")
         return key
 
@@ -168,19 +201,18 @@ class _Machine:
         self._extend(self._above_mark())
 
     def _append(self, _: None) -> None:
-        self._extend([self.stack.pop()])
+        self._extend([self.pop()])
 
     def _extend(self, items: list[Any]) -> None:
         if not isinstance(self.stack[-1], list):
             self._damaged("an item is appended to what is no list")
         self.stack[-1].extend(items)
 
-    def _global(self, argument: str) -> None:
-        module, _, name = argument.partition(" ")
-        self._name(module, name)
+    def _global(self, argument: tuple[str, str]) -> None:
+        self._name(*argument)
 
     def _stack_global(self, _: None) -> None:
-        name, module = self.stack.pop(), self.stack.pop()
+        name, module = self.pop(), self.pop()
         if not (isinstance(module, str) and isinstance(name, str)):
             self._damaged("a class is named by something other than text")
         self._name(module, name)
@@ -189,26 +221,26 @@ class _Machine:
         symbol = Symbol(module, name)
         if not self._vocabulary.allows(symbol):
             raise UnsafeCheckpointError(
-                f"{self._where}: refused, the file asks for {str(symbol)[:200]!r}; only tensors and plain "
+                f"{self._where}: refused, the file asks for {str(symbol)!r:.200}; only tensors and plain "
                 f"containers are read. If you trust it, save its state_dict() alone, best as .safetensors."
             )
         self.stack.append(symbol)
 
     def _reduce(self, _: None) -> None:
-        arguments, symbol = self.stack.pop(), self.stack.pop()
+        arguments, symbol = self.pop(), self.pop()
         if not (isinstance(symbol, Symbol) and isinstance(arguments, tuple)):
             self._damaged("something other than a named class is called")
         self.stack.append(self._vocabulary.make(symbol, arguments))
 
     def _build(self, _: None) -> None:
-        state, target = self.stack.pop(), self.stack[-1]
+        state, target = self.pop(), self.stack[-1]
         if isinstance(target, Bag) and isinstance(state, dict):
-            target.attributes.update(state)
+            target.attributes = state  # not a copy of it: many objects can be given one long dict
         elif not isinstance(target, dict):  # OrderedDict: its state is only torch's `_metadata`
             self._damaged(f"state is set on a {type(target).__name__}")
 
     def _binpersid(self, _: None) -> None:
-        self.stack.append(self._vocabulary.persistent(self.stack.pop()))
+        self.stack.append(self._vocabulary.persistent(self.pop()))
 
 
 _HANDLERS: dict[str, Callable[[_Machine, Any], None]] = {
@@ -224,3 +256,6 @@ _HANDLERS: dict[str, Callable[[_Machine, Any], None]] = {
     "BUILD": _Machine._build,
     "BINPERSID": _Machine._binpersid,
 }
+_OPCODES = {"PROTO", "FRAME", "BINPUT", "LONG_BINPUT", "MEMOIZE", "BINGET", "LONG_BINGET"}.union(
+    _LITERALS, _CONSTANTS, _TUPLES, _HANDLERS
+)

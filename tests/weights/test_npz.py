@@ -1,0 +1,66 @@
+"""Archives of NumPy that are sound; the others are in the table of hostile files."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from numpyclip.weights import read
+from tests.weights.forged import GOLDEN, npz
+
+ARRAYS: dict[str, np.ndarray] = {
+    "float64": np.linspace(0, 1, 6).reshape(2, 3),
+    "float16": np.arange(4, dtype=np.float16),
+    "big": np.arange(5, dtype=">f4"),
+    "fortran": np.asfortranarray(np.arange(12, dtype=np.float32).reshape(3, 4)),
+    "scalar": np.array(3.5, np.float32),
+    "empty": np.empty((0, 3), np.float32),
+    "int": np.arange(3),
+    "bool": np.array([True, False]),
+    "folder/name": np.ones(2, np.float32),
+    "called.npy": np.zeros(2, np.float32),
+}
+
+
+def _save(path: Path, save: Callable[..., None] = np.savez) -> None:
+    save(path, **ARRAYS)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_arrays_are_read_as_numpy_wrote_them(tmp_path: Path, save: Callable[..., None]) -> None:
+    _save(tmp_path / "file.npz", save)
+    found = read(tmp_path / "file.npz").arrays
+    assert set(found) == set(ARRAYS)
+    for name, array in ARRAYS.items():
+        assert found[name].dtype == array.dtype
+        assert np.array_equal(found[name], array)
+
+
+def test_stored_arrays_are_mapped(tmp_path: Path) -> None:
+    _save(tmp_path / "file.npz")
+    assert not any(array.flags.owndata for array in read(tmp_path / "file.npz").arrays.values() if array.size)
+
+
+def test_any_array_is_taken_as_native_float32(tmp_path: Path) -> None:
+    _save(tmp_path / "file.npz")
+    found = read(tmp_path / "file.npz")
+    for name in ("float64", "float16", "big", "fortran"):
+        taken = found.take(name, ARRAYS[name].shape)
+        assert taken.dtype == np.float32
+        assert taken.dtype.isnative
+        assert taken.flags.c_contiguous
+        assert np.array_equal(taken, ARRAYS[name].astype(np.float32))
+
+
+def test_a_longer_header_of_version_2_is_read(tmp_path: Path) -> None:
+    header = "{'descr': '<f4', 'fortran_order': False, 'shape': (1,)}"
+    (tmp_path / "file.npz").write_bytes(npz(header, np.float32(5).tobytes(), (2, 0)))
+    assert read(tmp_path / "file.npz").arrays["w"] == 5
+
+
+def test_the_golden_tensors_are_read() -> None:
+    found = read(GOLDEN / "tensors.npz").arrays
+    with np.load(GOLDEN / "tensors.npz") as expected:
+        assert all(np.array_equal(found[name], expected[name]) for name in expected.files)
+        assert set(found) == set(expected.files)

@@ -1,0 +1,152 @@
+"""Files of PyTorch: the genuine ones of tools/make_golden.py, and forged ones that are sound."""
+
+import struct
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from numpyclip.weights import read
+from tests.weights.forged import (
+    GOLDEN,
+    NUMBERS,
+    Record,
+    archive,
+    call,
+    items,
+    legacy,
+    listed,
+    mapping,
+    name,
+    number,
+    pickled,
+    rezipped,
+    state,
+    storage,
+    tensor,
+    text,
+    zipped,
+)
+
+VALUES = np.arange(6, dtype=np.float32).reshape(2, 3)
+
+
+def _only(tmp_path: Path, content: bytes) -> np.ndarray:
+    path = tmp_path / "file.pt"
+    path.write_bytes(content)
+    (array,) = read(path).arrays.values()
+    return array
+
+
+@pytest.mark.parametrize("file", ["tensors.pt", "tensors-protocol4.pt", "tensors-legacy.pt"])
+def test_genuine_tensors_have_the_values_that_pytorch_gave_them(file: str) -> None:
+    found = read(GOLDEN / file).arrays
+    with np.load(GOLDEN / "tensors.npz") as expected:
+        assert set(found) == set(expected.files)
+        for tensor_name, array in expected.items():
+            assert type(found[tensor_name]) is np.ndarray
+            assert found[tensor_name].dtype == array.dtype, tensor_name
+            assert found[tensor_name].shape == array.shape, tensor_name
+            assert found[tensor_name].tobytes() == array.tobytes(), tensor_name
+
+
+@pytest.mark.parametrize("file", ["tensors.pt", "tensors-legacy.pt"])
+def test_tensors_that_share_a_storage_share_memory(file: str) -> None:
+    arrays = [array for array in read(GOLDEN / file).arrays.values() if array.size]
+    pairs = [(a, b) for i, a in enumerate(arrays) for b in arrays[:i] if np.may_share_memory(a, b)]
+    assert pairs
+
+
+def test_an_archive_that_was_renamed_or_packed_again_is_read(tmp_path: Path) -> None:
+    source, expected = GOLDEN / "vit-torchscript.pt", read(GOLDEN / "vit-torchscript.pt")
+    (top,) = {record.split("/")[0] for record in zipfile.ZipFile(source).namelist()}
+    for index, (method, new) in enumerate(
+        [(zipfile.ZIP_STORED, "another name/"), (zipfile.ZIP_STORED, ""), (zipfile.ZIP_DEFLATED, "x/")]
+    ):
+        path = tmp_path / f"{index}.pt"
+        rezipped(source, path, method, top=f"{top}/ -> {new}")
+        found = read(path)
+        assert found.activation == expected.activation == "quick_gelu"
+        assert list(found.arrays) == list(expected.arrays)
+        assert all(np.array_equal(found.arrays[key], array) for key, array in expected.arrays.items())
+
+
+@pytest.mark.parametrize("folder", ["archive/", "", "\u00e9\u00e8/", "a.b c/", "../"])
+def test_the_top_folder_may_have_any_name_or_be_missing(tmp_path: Path, folder: str) -> None:
+    records = [
+        Record(f"{folder}data.pkl", state(tensor()), flags=0x800),
+        Record(f"{folder}data/0", NUMBERS, flags=0x800),
+    ]
+    assert np.array_equal(_only(tmp_path, zipped(records)), VALUES)
+
+
+def test_names_of_classes_without_a_mangle_are_modules_too(tmp_path: Path) -> None:
+    inner = (
+        name("__torch__", "Linear")
+        + b")\x81"
+        + mapping([(text("weight"), tensor()), (text("training"), b"\x89")])
+        + b"b"
+    )
+    outer = name("__torch__.clip", "CLIP") + b")\x81" + mapping([(text("proj"), inner)]) + b"b"
+    content = archive(pickled(outer), {"data/0": NUMBERS, "constants.pkl": b""})
+    path = tmp_path / "file.pt"
+    path.write_bytes(content)
+    assert list(read(path).arrays) == ["proj.weight"]
+
+
+def test_typed_lists_of_torchscript_are_passed_over(tmp_path: Path) -> None:
+    sizes = call(name("torch.jit._pickle", "build_intlist"), listed(number(1)))
+    device = call(name("torch", "device"), text("cpu"))
+    members = mapping([(text("sizes"), sizes), (text("device"), device), (text("w"), tensor())])
+    root = name("__torch__", "M") + b")\x81" + members + b"b"
+    content = archive(pickled(root), {"data/0": NUMBERS, "constants.pkl": b""})
+    assert np.array_equal(_only(tmp_path, content), VALUES)
+
+
+def test_big_endian_files_are_read(tmp_path: Path) -> None:
+    big = struct.pack(">6f", *range(6))
+    content = archive(state(tensor()), {"data/0": big, "byteorder": b"big"})
+    assert np.array_equal(_only(tmp_path, content), VALUES)
+    assert np.array_equal(
+        _only(tmp_path, archive(state(tensor()), {"data/0": NUMBERS, "byteorder": b"little"})), VALUES
+    )
+    old = legacy(system=mapping([(text("little_endian"), b"\x89")]), body=struct.pack(">q", 6) + big)
+    assert np.array_equal(_only(tmp_path, old), VALUES)
+
+
+def test_a_parameter_is_its_tensor(tmp_path: Path) -> None:
+    hooks = call(name("collections", "OrderedDict"))
+    parameter = call(name("torch._utils", "_rebuild_parameter"), tensor(), b"\x88", hooks)
+    assert np.array_equal(_only(tmp_path, archive(state(parameter))), VALUES)
+
+
+def test_an_ordered_dict_of_python_2_is_read(tmp_path: Path) -> None:
+    root = call(name("collections", "OrderedDict"), listed(listed(text("w"), tensor())))
+    assert np.array_equal(_only(tmp_path, archive(pickled(root))), VALUES)
+
+
+def test_a_size_may_be_a_torch_size(tmp_path: Path) -> None:
+    size = call(name("torch", "Size"), items(number(2), number(3)))
+    assert np.array_equal(_only(tmp_path, archive(state(tensor(shape=size)))), VALUES)
+
+
+def test_a_storage_may_be_longer_than_its_tensor(tmp_path: Path) -> None:
+    content = archive(state(tensor(storage(numel=number(7)), offset=number(1))), {"data/0": b"\xff" * 4 + NUMBERS})
+    assert np.array_equal(_only(tmp_path, content), VALUES)
+
+
+def test_the_oldest_files_let_a_storage_be_a_part_of_another(tmp_path: Path) -> None:
+    part = storage(numel=number(8), more=items(text("view"), number(1), number(6)))
+    body = struct.pack("<q", 8) + b"\xff" * 4 + NUMBERS + b"\xff" * 4
+    assert np.array_equal(_only(tmp_path, legacy(mapping([(text("w"), tensor(part))]), body=body)), VALUES)
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4])
+def test_the_old_format_in_a_newer_protocol_of_pickle_is_read(tmp_path: Path, protocol: int) -> None:
+    content = legacy().replace(b"\x80\x02", bytes([0x80, protocol]))
+    assert np.array_equal(_only(tmp_path, content), VALUES)
+
+
+def test_bytes_after_the_last_storage_of_the_old_format_do_not_matter(tmp_path: Path) -> None:
+    assert np.array_equal(_only(tmp_path, legacy() + b"more"), VALUES)

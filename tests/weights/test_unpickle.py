@@ -1,0 +1,121 @@
+"""The stack machine: what it builds, and that nothing is looked up."""
+
+import math
+import pickle
+from collections import OrderedDict
+from io import BytesIO
+from typing import Any
+
+import pytest
+
+from numpyclip.errors import UnsafeCheckpointError
+from numpyclip.weights.unpickle import Bag, Symbol, unpickle
+from tests.weights.forged import call, get, items, listed, mapping, name, number, pickled, put, text
+
+
+class _Words:
+    """A vocabulary of one class, `module.Class`, whose calls become bags."""
+
+    def allows(self, symbol: Symbol) -> bool:
+        return symbol == Symbol("module", "Class") or symbol == Symbol("collections", "OrderedDict")
+
+    def make(self, symbol: Symbol, arguments: tuple[Any, ...]) -> object:
+        return {} if symbol.name == "OrderedDict" else Bag(symbol, {"arguments": arguments})
+
+    def persistent(self, key: object) -> object:
+        return ("persistent", key)
+
+
+def _read(content: bytes) -> Any:
+    return unpickle(BytesIO(content), _Words(), "file.pt")
+
+
+PLAIN = [
+    None,
+    True,
+    0,
+    255,
+    65_535,
+    -1,
+    2**31 - 1,
+    2**63,
+    -(2**70),
+    0.5,
+    -math.inf,
+    "",
+    "\u00e9\ud800",
+    "long" * 100,
+    (),
+    (1,),
+    (1, 2),
+    (1, 2, 3),
+    (1, 2, 3, 4),
+    [],
+    [1],
+    [1, [2, [3]]],
+    {},
+    {"a": 1},
+    {"a": {"b": [1, ("c", None)]}, 5: 6, None: 7, 0.5: 8},
+    OrderedDict(a=1, b=2),
+]
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+@pytest.mark.parametrize("value", PLAIN, ids=range(len(PLAIN)))
+def test_plain_values_are_read_as_the_standard_library_wrote_them(value: object, protocol: int) -> None:
+    assert _read(pickle.dumps(value, protocol)) == value
+
+
+@pytest.mark.parametrize("protocol", [3, 4, 5])
+def test_bytes_are_read(protocol: int) -> None:
+    assert _read(pickle.dumps(b"bytes" * 100, protocol)) == b"bytes" * 100
+
+
+def test_shared_values_stay_shared() -> None:
+    shared: list[int] = [1]
+    first, second = _read(pickle.dumps((shared, shared), 2))
+    assert first is second
+
+
+def test_the_stream_is_left_behind_the_pickle() -> None:
+    stream = BytesIO(pickled(number(1)) + pickled(number(2)) + b"rest")
+    assert [unpickle(stream, _Words(), "file.pt") for _ in range(2)] == [1, 2]
+    assert stream.read() == b"rest"
+
+
+def test_a_class_is_a_symbol_and_is_not_looked_up() -> None:
+    assert _read(pickled(name("module", "Class"))) == Symbol("module", "Class")
+    assert _read(pickled(text("module") + text("Class") + b"\x93")) == Symbol("module", "Class")
+
+
+def test_calls_and_states_become_bags() -> None:
+    bag = _read(pickled(call(name("module", "Class"), number(1))))
+    assert (bag.kind, bag.attributes) == (Symbol("module", "Class"), {"arguments": (1,)})
+    bag = _read(pickled(name("module", "Class") + b")\x81" + mapping([(text("a"), number(1))]) + b"b"))
+    assert bag.attributes == {"a": 1}
+
+
+def test_the_state_of_an_ordered_dict_is_dropped() -> None:
+    state = mapping([(text("_metadata"), b"N")])
+    assert _read(pickled(call(name("collections", "OrderedDict")) + state + b"b")) == {}
+
+
+def test_a_persistent_id_is_left_to_the_vocabulary() -> None:
+    assert _read(pickled(items(text("storage")) + b"Q")) == ("persistent", ("storage",))
+
+
+def test_the_memo_keeps_what_was_put_in_any_order() -> None:
+    assert _read(pickled(listed(number(1) + put(2**32 - 1), get(2**32 - 1)))) == [1, 1]
+
+
+@pytest.mark.parametrize("value", [print, Symbol, {1, 2}, 1j, bytearray(b"a"), Exception("x")], ids=repr)
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+def test_everything_else_is_refused(value: object, protocol: int) -> None:
+    with pytest.raises(UnsafeCheckpointError, match=r"^file\.pt: refused, the "):
+        _read(pickle.dumps(value, protocol))
+
+
+@pytest.mark.parametrize("protocol", [0, 1])
+def test_the_opcodes_of_old_protocols_are_refused(protocol: int) -> None:
+    with pytest.raises(UnsafeCheckpointError, match="the pickle uses"):
+        _read(pickle.dumps({"a": 2**70}, protocol))
