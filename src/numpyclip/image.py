@@ -26,7 +26,7 @@ OPENAI_MEAN = (0.48145466, 0.4578275, 0.40821073)
 OPENAI_STD = (0.26862954, 0.26130258, 0.27577711)
 
 # Of the resized picture before the crop: a line of one pixel by 10,000 becomes 224 by 2,240,000, in Pillow's
-# memory four bytes each, or one in the modes below.
+# memory four bytes each, or one in the modes below. With transparency Pillow needs that twice.
 _MAX_BYTES = 2**31
 _ONE_BYTE = ("1", "L", "P")
 
@@ -80,18 +80,22 @@ class Preprocess:
             If it cannot be decoded, if Pillow cannot resize it or make it RGB, or if its sides differ so much
             that the resized picture would not fit in memory.
         """
+        from PIL.Image import Resampling
+
         size = self._resized_size(image)
         try:
-            cropped = self._crop(image if image.size == size else image.resize(size, _bicubic()))
+            cropped = self._crop(image if image.size == size else image.resize(size, Resampling.BICUBIC))
             cropped.info.pop("transparency", None)  # Pillow warns of it, and drops it
             rgb = np.asarray(cropped.convert("RGB"))  # (y, x, 3), uint8
         except Exception as error:  # also those of its decoders, if it was not decoded yet
             raise PictureError(
                 f"{_name(image)}: cannot be preprocessed, its mode is {image.mode} ({_reason(error)})."
             ) from error
-        pixels = rgb.transpose(2, 0, 1).astype(np.float32, order="C") / np.float32(255)  # (3, y, x)
-        mean, std = (np.array(values, np.float32).reshape(3, 1, 1) for values in (self.mean, self.std))
-        return (pixels - mean) / std
+        pixels: NDArray[np.float32] = rgb.transpose(2, 0, 1).astype(np.float32, order="C")  # (3, y, x)
+        pixels /= np.float32(255)
+        pixels -= np.array(self.mean, np.float32).reshape(3, 1, 1)
+        pixels /= np.array(self.std, np.float32).reshape(3, 1, 1)
+        return pixels
 
     def _resized_size(self, image: Image.Image) -> tuple[int, int]:
         """Bring the short side to `size`; the long side is rounded down, as torchvision does."""
@@ -213,12 +217,6 @@ def _from_array(array: NDArray[np.uint8]) -> Image.Image:
             "(y, x, 3) or (y, x, 4). Pixels that are preprocessed already go to model.encode_image."
         )
     return Image.fromarray(array)
-
-
-def _bicubic() -> Image.Resampling:
-    from PIL import Image
-
-    return Image.Resampling.BICUBIC
 
 
 def _name(image: Image.Image) -> str:

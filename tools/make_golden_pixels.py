@@ -1,0 +1,142 @@
+"""Make tests/golden/pixels*: small pictures with the pixels that openai/CLIP's own transform makes of them.
+
+    python tools/make_golden_pixels.py          (needs openai/CLIP, PyTorch and torchvision)
+
+Pillow resizes differently since version 13 (it runs the cheaper of the two passes first), and refuses other
+modes before version 11.  So the results are recorded once for each range of versions that gives the same; run
+this with a Pillow of each (10.0 has bugs of its own and is not one of them).  The same libraries give the
+same bytes.
+
+pixels.npz holds the pictures: `cases` is JSON, `pictures` their bytes end to end; and `normalized`, the pixels
+of the first case, which Pillow has no part in.  pixels-pillow*.json holds the sha256 of the float32 pixels of
+each case, or null where the reference refuses the picture.
+"""
+
+import hashlib
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL
+import torch
+import torchvision
+from clip.clip import _transform
+from PIL import Image
+
+GOLDEN = Path(__file__).parent.parent / "tests" / "golden"
+SEED = 20210226
+BYTE_MODES = ["L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"]
+MODES = ["1", *BYTE_MODES, "I", "F", "I;16", "I;16L", "I;16B", "I;16N"]
+SIZES = [(37, 23), (23, 37), (16, 16), (5, 9)]  # smaller both ways, as it is, larger
+# One pixel wide or high, far from square; offsets of the crop that end in .5, after an even and an odd number;
+# long sides that `int` rounds down from almost one more; and where the order of the two passes differs.
+SHAPES = [(1, 1), (2, 1), (1, 40), (40, 1), (3, 200), (200, 3), (15, 16), (17, 16), (16, 17), (18, 16)]
+SHAPES += [(16, 19), (19, 16), (16, 21), (21, 16), (49, 99), (99, 49), (50, 101), (33, 100), (100, 33), (64, 64)]
+SHAPES += [(61, 151), (151, 61)]
+SIDES = (16, 31, 32)
+# Tiles of noise, repeated, at the models' own sizes.
+LARGE = [("RGB", (23, 227), (12, 3)), ("RGB", (227, 23), (3, 12)), ("L", (64, 48), (10, 10))]
+LARGE += [("RGBA", (17, 13), (40, 9)), ("P", (31, 17), (9, 30)), ("RGB", (32, 28), (8, 7)), ("RGB", (9, 5), (1, 1))]
+LARGE += [("CMYK", (15, 16), (15, 15)), ("LA", (1, 30), (1, 3)), ("1", (450, 300), (1, 1))]
+
+
+def samples(rng: np.random.Generator, mode: str, count: int) -> bytes:
+    """Return `count` bytes of noise; beyond eight bits, values around 0..255, since RGB clips there."""
+    if mode == "I":
+        return rng.integers(-100, 500, count // 4).astype("<i4").tobytes()
+    if mode == "F":
+        return rng.uniform(-100, 500, count // 4).astype("<f4").tobytes()
+    if mode.startswith("I;16"):
+        return rng.integers(0, 500, count // 2).astype(">u2" if mode == "I;16B" else "<u2").tobytes()
+    return rng.integers(0, 256, count, dtype=np.uint8).tobytes()
+
+
+def picture(rng: np.random.Generator, mode: str, size: tuple[int, int], n: int) -> tuple[dict[str, Any], bytes]:
+    data = samples(rng, mode, len(Image.new(mode, size).tobytes()))
+    case: dict[str, Any] = {"mode": mode, "size": size, "repeat": (1, 1), "n": n, "bytes": len(data)}
+    if mode in ("P", "PA"):
+        case["palette"] = samples(rng, "P", 768).hex()
+    return case, data
+
+
+def all_values() -> tuple[dict[str, Any], bytes]:
+    """All 256 values in all three channels, in a picture that need not be resized."""
+    data = bytes(value for value in range(256) for _ in range(3))
+    return {"mode": "RGB", "size": (16, 16), "repeat": (1, 1), "n": 16, "bytes": len(data)}, data
+
+
+def transparent(rng: np.random.Generator) -> list[tuple[dict[str, Any], bytes]]:
+    """Pictures of which one colour, or each colour of a palette in part, is transparent."""
+    alphas = samples(rng, "L", 200).hex()
+    made = [(picture(rng, mode, (37, 23), 16), value) for mode, value in [("L", 7), ("P", 7), ("P", alphas)]]
+    made.append((picture(rng, "RGB", (37, 23), 16), [1, 2, 3]))
+    return [({**case, "transparency": value}, data) for (case, data), value in made]
+
+
+def pictures() -> list[tuple[dict[str, Any], bytes]]:
+    rng = np.random.default_rng(SEED)
+    made = [all_values(), *transparent(rng)]
+    made += [picture(rng, mode, size, 16) for mode in MODES for size in SIZES]
+    made += [picture(rng, "RGB", size, SIDES[i % 3]) for i, size in enumerate(SHAPES)]
+    made += [picture(rng, "L", size, SIDES[(i + 1) % 3]) for i, size in enumerate(SHAPES)]
+    for mode, size, repeat in LARGE:
+        case, data = picture(rng, mode, size, 224)
+        made.append(({**case, "repeat": repeat}, data))
+    return made
+
+
+def build(case: dict[str, Any], data: bytes) -> Image.Image:
+    """Make a picture of a case; tests/test_image.py does the same."""
+    width, height = case["size"]
+    across, down = case["repeat"]
+    if (across, down) != (1, 1):  # modes of whole bytes
+        data = np.tile(np.frombuffer(data, np.uint8).reshape(height, width, -1), (down, across, 1)).tobytes()
+    image = Image.frombytes(case["mode"], (width * across, height * down), data)
+    if "palette" in case:
+        image.putpalette(bytes.fromhex(case["palette"]))
+    if "transparency" in case:
+        value = case["transparency"]
+        kinds = {str: bytes.fromhex, list: tuple, int: int}
+        image.info["transparency"] = kinds[type(value)](value)
+    return image
+
+
+def reference(case: dict[str, Any], data: bytes) -> np.ndarray | None:
+    try:
+        return _transform(case["n"])(build(case, data)).numpy()
+    except ValueError:
+        return None
+
+
+def pillow_range() -> int:
+    """Return the first of the major versions that give the same results as the installed one."""
+    major = int(PIL.__version__.split(".")[0])
+    return 10 if major < 11 else 11 if major < 13 else major
+
+
+def main() -> None:
+    made = pictures()
+    results = [reference(*case) for case in made]
+    np.savez_compressed(
+        GOLDEN / "pixels.npz",
+        cases=np.array(json.dumps([case for case, _ in made])),
+        pictures=np.frombuffer(b"".join(data for _, data in made), np.uint8),
+        normalized=results[0],
+    )
+    golden = {
+        "reference": "openai/CLIP, clip.clip._transform",
+        "versions": {"pillow": PIL.__version__, "torchvision": torchvision.__version__, "torch": torch.__version__},
+        "seed": SEED,
+        "sha256": [None if pixels is None else hashlib.sha256(pixels.tobytes()).hexdigest() for pixels in results],
+    }
+    target = GOLDEN / f"pixels-pillow{pillow_range()}.json"
+    target.write_text(json.dumps(golden, indent=1) + "\n", encoding="ascii")
+    refused = [case["mode"] for (case, _), pixels in zip(made, results, strict=True) if pixels is None]
+    print(f"{target}: {len(made)} pictures, {len(refused)} refused {sorted(set(refused))}")
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")  # Pillow's, of transparency that is dropped
+    main()
