@@ -75,9 +75,7 @@ def test_decoded_texts_equal_those_of_the_reference() -> None:
 @pytest.mark.parametrize(
     ("surrounding", "stop", "expected"), golden()["split"], ids=[row[0] for row in golden()["split"]]
 )
-def test_every_code_point_is_split_as_the_reference_splits_it(
-    surrounding: str, stop: int, expected: str
-) -> None:
+def test_every_code_point_is_split_as_the_reference_splits_it(surrounding: str, stop: int, expected: str) -> None:
     points = (point for point in range(stop) if not 0x41 <= point <= 0x5A)
     words = split("\n".join(surrounding.format(chr(point)) for point in points))
     assert hashlib.sha256("\n".join(words).encode("utf-8", "surrogatepass")).hexdigest() == expected
@@ -195,9 +193,7 @@ def test_no_texts_are_no_rows() -> None:
 
 def test_75_ids_fill_a_row_and_76_are_too_many() -> None:
     assert tokenize("dog " * 75)[0, -1] == END
-    with pytest.raises(
-        TextTooLongError, match=r"^texts\[1\] 'dog .*'\.\.\.: 78 tokens .* 77; .*truncate=True"
-    ):
+    with pytest.raises(TextTooLongError, match=r"^texts\[1\] 'dog .*'\.\.\.: 78 tokens .* 77; .*truncate=True"):
         tokenize(["a dog", "dog " * 76])
 
 

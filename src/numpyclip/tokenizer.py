@@ -259,9 +259,7 @@ def _checked(texts: str | Sequence[str]) -> Sequence[str]:
     if isinstance(texts, str):
         return [texts]
     if isinstance(texts, bytes) or not isinstance(texts, Iterable):
-        raise InputError(
-            f"texts: found {type(texts).__name__}; expected str or a sequence of it; convert it."
-        )
+        raise InputError(f"texts: found {type(texts).__name__}; expected str or a sequence of it; convert it.")
     texts = list(texts)
     for i, text in enumerate(texts):
         if not isinstance(text, str):
@@ -279,9 +277,7 @@ def default_tokenizer() -> Tokenizer:
     return Tokenizer()
 
 
-def tokenize(
-    texts: str | Sequence[str], context_length: int = 77, truncate: bool = False
-) -> NDArray[np.int32]:
+def tokenize(texts: str | Sequence[str], context_length: int = 77, truncate: bool = False) -> NDArray[np.int32]:
     """Turn texts into rows of ids with the default tokenizer; see `Tokenizer.__call__`.
 
     A drop-in for ``clip.tokenize`` that returns an array of shape (n_texts, context_length), dtype int32.

@@ -171,8 +171,9 @@ def _compare_with_record(checkpoint: Checkpoint, config: CLIPConfig) -> None:
         "vocab_size": config.text.vocab_size,
     }
     for name, size in measured.items():
-        if name in checkpoint and checkpoint.arrays[name].size == 1 and int(checkpoint.arrays[name].item()) != size:
+        recorded = checkpoint.arrays[name] if name in checkpoint else None
+        if recorded is not None and (recorded.size != 1 or recorded.item() != size):
             raise CheckpointError(
-                f"{checkpoint.path}: '{name}' is recorded as {checkpoint.arrays[name].item()}, "
+                f"{checkpoint.path}: '{name}' is recorded as {recorded.tolist()!r:.60}, "
                 f"but the shapes of the tensors make it {size}."
             )

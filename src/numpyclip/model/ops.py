@@ -4,9 +4,10 @@ Letters: b batch, n tokens, d width, h heads, k = d / h, e embedding, y rows, x 
 """
 
 import math
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float32]
 
@@ -27,13 +28,13 @@ def layer_norm(x: Array, weight: Array, bias: Array, eps: float) -> Array:
     return y
 
 
-def softmax(x: Array, axis: int = -1) -> Array:
+def softmax(x: ArrayLike, axis: int = -1) -> NDArray[Any]:
     """Turn scores into probabilities that sum to 1 along an axis.
 
     Parameters
     ----------
     x : array_like
-        Scores, such as `logits_per_image`. Integers and Python lists are taken as float32.
+        Scores, such as `logits_per_image`. Integers are taken as float32.
     axis : int, default=-1
 
     Returns
@@ -41,11 +42,11 @@ def softmax(x: Array, axis: int = -1) -> Array:
     ndarray of the same shape
         Of the same floating type. No score is too large: the largest is subtracted first.
     """
-    x = np.asarray(x)
-    if x.dtype.kind != "f":
-        x = x.astype(np.float32)
-    x = np.exp(x - x.max(axis=axis, keepdims=True))
-    probabilities: Array = x / x.sum(axis=axis, keepdims=True)
+    scores = np.asarray(x)
+    if scores.dtype.kind != "f":
+        scores = scores.astype(np.float32)
+    powers = np.exp(scores - scores.max(axis=axis, keepdims=True))
+    probabilities: NDArray[Any] = powers / powers.sum(axis=axis, keepdims=True)
     return probabilities
 
 
@@ -64,8 +65,8 @@ def relu(x: Array) -> Array:
 
 def quick_gelu(x: Array) -> Array:
     """Apply x sigmoid(1.702 x), OpenAI's approximation of GELU."""
-    # exp overflows float32 beyond 88.7, where the result is 0 to within 1e-36 anyway
-    y: Array = x / (np.float32(1) + np.exp(np.minimum(np.float32(-1.702) * x, np.float32(88))))
+    # sigmoid(2 y) = (1 + tanh(y)) / 2: no part of it overflows, whatever x is
+    y: Array = np.float32(0.5) * x * (np.float32(1) + np.tanh(np.float32(0.851) * x))
     return y
 
 

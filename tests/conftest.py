@@ -1,0 +1,54 @@
+"""What many tests need: the golden files, the embedded model, pictures."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import numpyclip
+from numpyclip.model.clip import CLIP
+
+TESTS = Path(__file__).parent
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep the tester's own models and settings out, and the network shut."""
+    for name in ("NUMPYCLIP_MODEL", "NUMPYCLIP_MIRROR", "NUMPYCLIP_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CLIP_DIR", str(tmp_path / "clip-dir"))
+
+
+@pytest.fixture(scope="session")
+def checkpoints() -> Path:
+    """The folder of small CLIPs saved by PyTorch and safetensors, each with what the reference computes."""
+    return TESTS / "golden" / "checkpoints"
+
+
+@pytest.fixture(scope="session")
+def tiny() -> CLIP:
+    model, _ = numpyclip.load("tiny")
+    return model
+
+
+@pytest.fixture(scope="session")
+def emoji() -> dict[str, Image.Image]:
+    """Held-out Noto emoji by caption, on white."""
+    with np.load(TESTS / "data" / "noto_heldout.npz") as data:
+        return {str(caption): _on_white(image) for caption, image in zip(data["captions"], data["images"], strict=True)}
+
+
+def _on_white(rgba: np.ndarray) -> Image.Image:
+    picture = Image.fromarray(rgba)
+    white = Image.new("RGB", picture.size, "white")
+    white.paste(picture, mask=picture.getchannel("A"))
+    return white
+
+
+@pytest.fixture
+def bird(emoji: dict[str, Image.Image], tmp_path: Path) -> Path:
+    """A picture file that the embedded model knows."""
+    path = tmp_path / "bird.png"
+    emoji["bird"].save(path)
+    return path

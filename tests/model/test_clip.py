@@ -1,0 +1,214 @@
+import io
+import threading
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from numpyclip.errors import InputError, PictureError, TextTooLongError
+from numpyclip.model.clip import CLIP
+from numpyclip.tokenizer import tokenize
+
+RANDOM = np.random.default_rng(0)
+
+
+def some_pictures(n: int) -> list[Image.Image]:
+    return [Image.fromarray(RANDOM.integers(0, 256, (70 + i, 90, 3), np.uint8)) for i in range(n)]
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 33])
+def test_any_batch_size_gives_each_picture_the_same_embedding(tiny: CLIP, n: int) -> None:
+    pixels = np.stack([tiny.preprocess(picture) for picture in some_pictures(max(n, 1))])[:n]
+    together = tiny.encode_image(pixels)
+    assert together.shape == (n, 128)
+    assert together.dtype == np.float32
+    for one, row in zip(pixels, together, strict=True):
+        # BLAS adds in another order for another number of rows
+        np.testing.assert_allclose(tiny.encode_image(one[np.newaxis])[0], row, rtol=0, atol=2e-6 * np.abs(row).max())
+
+
+def test_padding_behind_the_end_mark_does_not_matter(tiny: CLIP) -> None:
+    ids = tokenize(["a red apple"])
+    short = tiny.encode_text(ids[:, :5])
+    np.testing.assert_allclose(tiny.encode_text(ids), short, rtol=0, atol=2e-6 * np.abs(short).max())
+
+
+def test_embed_images_is_encode_image_at_unit_length(tiny: CLIP) -> None:
+    pictures = some_pictures(3)
+    expected = tiny.encode_image(np.stack([tiny.preprocess(picture) for picture in pictures]))
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    embedded = tiny.embed_images(pictures, batch_size=2)
+    assert embedded.dtype == np.float32
+    np.testing.assert_allclose(embedded, expected, atol=1e-6)
+
+
+def test_embed_texts_is_encode_text_at_unit_length(tiny: CLIP) -> None:
+    texts = ["a dog", "", "two red apples on a table"]
+    expected = tiny.encode_text(tokenize(texts))
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    np.testing.assert_allclose(tiny.embed_texts(iter(texts), batch_size=2), expected, atol=1e-6)
+    np.testing.assert_allclose(tiny.embed_texts("a dog"), expected[:1], atol=1e-6)
+
+
+def test_a_picture_embeds_alike_however_it_is_given(tiny: CLIP, bird: Path) -> None:
+    picture = Image.open(bird)
+    kinds: list[Any] = [str(bird), bird, bird.read_bytes(), picture, np.asarray(picture)]
+    together = tiny.embed_images(kinds)
+    alone = np.concatenate([tiny.embed_images(kind) for kind in kinds])
+    for rows in (together, alone):
+        np.testing.assert_allclose(rows, np.repeat(together[:1], 5, axis=0), atol=1e-6)
+
+
+def test_an_array_of_pictures_is_a_batch_and_one_picture_is_not(tiny: CLIP) -> None:
+    pictures = RANDOM.integers(0, 256, (3, 64, 80, 3), np.uint8)
+    assert tiny.embed_images(pictures).shape == (3, 128)
+    assert tiny.embed_images(pictures[0]).shape == (1, 128)
+    assert tiny.embed_images(pictures[0, :, :, 0]).shape == (1, 128)
+
+
+def test_embed_images_turns_pictures_as_exif_says_unless_told_not_to(tiny: CLIP) -> None:
+    upright = some_pictures(1)[0]
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90 degrees clockwise
+    file = io.BytesIO()
+    upright.transpose(Image.Transpose.ROTATE_90).save(file, "PNG", exif=exif)
+    expected = tiny.embed_images(upright)
+    np.testing.assert_allclose(tiny.embed_images(file.getvalue()), expected, atol=1e-6)
+    assert np.abs(tiny.embed_images(file.getvalue(), orient=False) - expected).max() > 1e-3
+
+
+def test_embed_images_reads_one_batch_at_a_time(tiny: CLIP) -> None:
+    taken = 0
+
+    def source() -> Iterator[Image.Image]:
+        nonlocal taken
+        for picture in some_pictures(5):
+            taken += 1
+            yield picture
+        raise RuntimeError("stop here")
+
+    with pytest.raises(RuntimeError, match="stop here"):
+        tiny.embed_images(source(), batch_size=2)
+    assert taken == 5
+
+
+def test_memory_stays_flat_over_a_long_stream(tiny: CLIP) -> None:
+    picture = some_pictures(1)[0]
+
+    def peak(n: int) -> int:
+        tracemalloc.start()
+        tiny.embed_images((picture for _ in range(n)), batch_size=4)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    peak(4)  # what is made once
+    assert peak(48) < 1.2 * peak(8) + 48 * 128 * 4
+
+
+def test_nothing_to_embed_gives_no_rows(tiny: CLIP) -> None:
+    assert tiny.embed_images([]).shape == tiny.embed_texts([]).shape == (0, 128)
+    assert tiny.encode_text(tokenize([])).shape == (0, 128)
+
+
+def test_classify_gives_probabilities_best_for_the_true_label(tiny: CLIP, bird: Path) -> None:
+    probabilities = tiny.classify([bird, bird], ["a red apple", "bird", "a house"])
+    assert probabilities.shape == (2, 3)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
+    assert probabilities.argmax(axis=1).tolist() == [1, 1]
+
+
+def test_classify_puts_labels_into_the_template(tiny: CLIP, bird: Path) -> None:
+    whole = tiny.classify(bird, ["a drawing of a bird", "a drawing of a {house}"])
+    np.testing.assert_allclose(tiny.classify(bird, ["bird", "{house}"], template="a drawing of a {}"), whole, atol=1e-6)
+
+
+def test_calling_the_model_gives_scaled_cosines_both_ways(tiny: CLIP, bird: Path) -> None:
+    image = tiny.preprocess(Image.open(bird))[np.newaxis]
+    per_image, per_text = tiny(image, tokenize(["bird", "a dog"]))
+    expected = np.exp(tiny.logit_scale) * tiny.embed_images(bird) @ tiny.embed_texts(["bird", "a dog"]).T
+    np.testing.assert_allclose(per_image, expected, rtol=1e-5)
+    np.testing.assert_array_equal(per_text, per_image.T)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((3, 64, 64), np.float32),
+        np.zeros((1, 64, 64, 3), np.float32),
+        np.zeros((1, 3, 65, 64), np.float32),
+        np.zeros((1, 3, 64, 64), np.uint8),
+    ],
+)
+def test_encode_image_says_what_it_expects(tiny: CLIP, image: np.ndarray) -> None:
+    with pytest.raises(InputError, match=r"floating point of shape \(n, 3, 64, 64\)"):
+        tiny.encode_image(image)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (np.zeros(77, np.int32), "expected integers of shape"),
+        (np.zeros((1, 78), np.int32), "expected integers of shape"),
+        (np.zeros((1, 77), np.float32), "expected integers of shape"),
+        (np.full((1, 77), 49408), "expected 0..49407"),
+        (np.full((1, 77), -1), "expected 0..49407"),
+    ],
+)
+def test_encode_text_says_what_it_expects(tiny: CLIP, text: np.ndarray, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        tiny.encode_text(text)
+
+
+@pytest.mark.parametrize("labels", ["bird", []])
+def test_classify_wants_a_list_of_labels(tiny: CLIP, bird: Path, labels: Any) -> None:
+    with pytest.raises(InputError, match="expected a list"):
+        tiny.classify(bird, labels)
+
+
+def test_classify_wants_a_place_in_the_template(tiny: CLIP, bird: Path) -> None:
+    with pytest.raises(InputError, match="where the label goes"):
+        tiny.classify(bird, ["bird"], template="a photo")
+
+
+def test_a_text_that_is_too_long_is_named_or_cut(tiny: CLIP) -> None:
+    with pytest.raises(TextTooLongError, match="dog dog"):
+        tiny.embed_texts("dog " * 100)
+    assert tiny.embed_texts("dog " * 100, truncate=True).shape == (1, 128)
+
+
+def test_a_picture_that_cannot_be_read_is_named(tiny: CLIP, tmp_path: Path) -> None:
+    with pytest.raises(PictureError, match=r"nowhere\.png"):
+        tiny.embed_images([tmp_path / "nowhere.png"])
+
+
+def test_the_sizes_that_scripts_for_openai_clip_read_are_there(tiny: CLIP) -> None:
+    assert (tiny.visual.input_resolution, tiny.context_length, tiny.vocab_size) == (64, 77, 49408)
+    assert tiny.tokenize("a dog").shape == (1, 77)
+
+
+def test_the_weights_cannot_be_changed(tiny: CLIP) -> None:
+    with pytest.raises(ValueError, match="read-only"):
+        tiny.text.token_embedding[0, 0] = 1
+    with pytest.raises(AttributeError):
+        tiny.logit_scale = np.zeros((), np.float32)  # type: ignore[misc]
+
+
+def test_one_model_serves_many_threads(tiny: CLIP) -> None:
+    pictures = some_pictures(8)
+    expected = tiny.embed_images(pictures, batch_size=1)
+    results = np.zeros_like(expected)
+
+    def work(i: int) -> None:
+        results[i] = tiny.embed_images(pictures[i])[0]
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    np.testing.assert_allclose(results, expected, atol=1e-6)

@@ -1,0 +1,88 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from numpyclip.errors import CheckpointError, UnsupportedCheckpointError
+from numpyclip.model.config import ResNetConfig, TextConfig, VisionTransformerConfig, measure
+from numpyclip.weights import Checkpoint, read
+
+
+@pytest.fixture
+def vit(checkpoints: Path) -> Checkpoint:
+    return read(checkpoints / "vit-torchscript.pt")
+
+
+@pytest.fixture
+def resnet(checkpoints: Path) -> Checkpoint:
+    return read(checkpoints / "resnet-torchscript.pt")
+
+
+def changed(checkpoint: Checkpoint, **arrays: np.ndarray | None) -> Checkpoint:
+    """A copy with some tensors replaced, or removed where None is given; `__` stands for a dot."""
+    new = {name.replace("__", "."): array for name, array in arrays.items()}
+    merged = {**checkpoint.arrays, **new}
+    return Checkpoint(checkpoint.path, {name: array for name, array in merged.items() if array is not None})
+
+
+def test_a_vision_transformer_is_measured_from_its_shapes(vit: Checkpoint) -> None:
+    config = measure(vit, "quick_gelu")
+    assert config.embed_dim == 48
+    assert config.vision == VisionTransformerConfig(image_size=32, patch_size=8, width=128, layers=1, heads=2)
+    assert config.text == TextConfig(context_length=12, vocab_size=96, width=64, layers=2, heads=1)
+
+
+def test_a_resnet_is_measured_from_its_shapes(resnet: Checkpoint) -> None:
+    config = measure(resnet, "quick_gelu")
+    assert config.vision == ResNetConfig(image_size=64, width=8, layers=(2, 1, 1, 1), heads=4)
+    assert config.text.heads == 2  # width 130: a whole division by 64
+
+
+@pytest.mark.parametrize(
+    ("name", "recorded"), [("input_resolution", 64), ("context_length", 77), ("vocab_size", 49408)]
+)
+def test_a_recorded_size_that_contradicts_the_shapes_is_an_error_that_names_both(
+    vit: Checkpoint, name: str, recorded: int
+) -> None:
+    with pytest.raises(CheckpointError, match=rf"'{name}' is recorded as {recorded}.*make it"):
+        measure(changed(vit, **{name: np.array(recorded)}), "quick_gelu")
+
+
+def test_a_missing_tensor_is_named(vit: Checkpoint) -> None:
+    with pytest.raises(CheckpointError, match="tensor 'text_projection' is missing"):
+        measure(changed(vit, text_projection=None), "quick_gelu")
+
+
+def test_a_missing_block_is_named(vit: Checkpoint) -> None:
+    gap = {name: None for name in vit.arrays if name.startswith("transformer.resblocks.0.")}
+    with pytest.raises(CheckpointError, match=r"block 'transformer.resblocks.0' is missing"):
+        measure(changed(vit, **gap), "quick_gelu")
+
+
+def test_positions_that_are_no_square_and_one_are_refused(vit: Checkpoint) -> None:
+    with pytest.raises(UnsupportedCheckpointError, match="has 16 rows; expected a square number and one"):
+        measure(changed(vit, visual__positional_embedding=np.zeros((16, 128), np.float32)), "quick_gelu")
+
+
+def test_a_width_below_one_head_is_refused(vit: Checkpoint) -> None:
+    with pytest.raises(UnsupportedCheckpointError, match="width of 32 cannot be cut"):
+        measure(changed(vit, token_embedding__weight=np.zeros((96, 32), np.float32)), "quick_gelu")
+
+
+def test_a_tensor_of_other_dimensions_is_named(vit: Checkpoint) -> None:
+    with pytest.raises(CheckpointError, match=r"'visual.conv1.weight' has shape \(3,\); expected 4 dimensions"):
+        measure(changed(vit, visual__conv1__weight=np.zeros(3, np.float32)), "quick_gelu")
+
+
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [
+        ("text_model.embeddings.token_embedding.weight", "transformers"),
+        ("visual.trunk.patch_embed.proj.weight", "timm"),
+        ("text.transformer.resblocks.0.ln_1.weight", "text tower of its own"),
+        ("logit_bias", "SigLIP"),
+    ],
+)
+def test_another_family_is_recognised_and_named(vit: Checkpoint, name: str, family: str) -> None:
+    with pytest.raises(UnsupportedCheckpointError, match=family):
+        measure(changed(vit, **{name: np.zeros(1, np.float32)}), "quick_gelu")
