@@ -1,0 +1,50 @@
+"""A folder of pictures, good and bad, and a way to run the command."""
+
+import io
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from PIL import Image
+
+from numpyclip.cli import main
+
+
+class Result(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run `numpyclip` with these words, in this process."""
+
+    def run(*words: object, stdin: bytes = b"") -> Result:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        try:
+            status = main([str(word) for word in words])
+        except SystemExit as stop:  # argparse
+            status = int(stop.code or 0)
+        return Result(status, *capfd.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def album(tmp_path: Path, emoji: dict[str, Image.Image]) -> Path:
+    """Two good pictures, a broken one, a hidden one, a text file, and a good one further down."""
+    folder = tmp_path / "album"
+    (folder / "sub").mkdir(parents=True)
+    emoji["bird"].save(folder / "bird.png")
+    emoji["house"].save(folder / "house.PNG")
+    emoji["camera"].save(folder / "sub" / "camera.webp", lossless=True)
+    emoji["camera"].save(folder / ".hidden.png")
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 not much of a picture")
+    (folder / "notes.txt").write_text("no picture")
+    return folder

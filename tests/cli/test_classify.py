@@ -1,0 +1,106 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+
+LABELS = ("a house", "a bird", "a camera")
+
+
+def test_one_picture_prints_its_labels_best_first(run: Run, bird: Path) -> None:
+    status, out, err = run("classify", bird, *LABELS, "-m", "tiny")
+    assert (status, err) == (0, "")
+    rows = [line.split("\t") for line in out.splitlines()]
+    assert rows[0][1] == "a bird"
+    assert {label for _, label in rows} == set(LABELS)
+    probabilities = [float(p) for p, _ in rows]
+    assert probabilities == sorted(probabilities, reverse=True)
+    assert sum(probabilities) == pytest.approx(1, abs=3e-4)
+
+
+def test_a_folder_prints_paths_skips_what_it_cannot_read_and_says_so(run: Run, album: Path) -> None:
+    status, out, err = run("classify", album, *LABELS, "-m", "tiny", "-n", "1")
+    assert status == 3
+    best = {row[0]: row[2] for row in (line.split("\t") for line in out.splitlines())}
+    assert best == {
+        f"{album}/bird.png": "a bird",
+        f"{album}/house.PNG": "a house",
+        f"{album}/sub/camera.webp": "a camera",
+    }
+    assert err.startswith(f"numpyclip: {album}/broken.jpg: cannot be read as a picture")
+    assert err.count("\n") == 1
+
+
+def test_paths_come_from_stdin(run: Run, album: Path) -> None:
+    paths = f"{album}/house.PNG\r\n\n{album}/bird.png\n".encode()
+    status, out, err = run("classify", "-", *LABELS, "-m", "tiny", "--json", stdin=paths)
+    assert (status, err) == (0, "")
+    house, bird = (json.loads(line) for line in out.splitlines())
+    assert house["picture"] == f"{album}/house.PNG"
+    assert house["labels"][0]["label"] == "a house"
+    assert bird["labels"][0] == {"label": "a bird", "probability": bird["labels"][0]["probability"]}
+    assert sum(entry["probability"] for entry in bird["labels"]) == pytest.approx(1, abs=1e-5)
+
+
+def test_labels_come_from_a_file_and_then_all_else_is_pictures(run: Run, album: Path, tmp_path: Path) -> None:
+    labels = tmp_path / "labels.txt"
+    labels.write_bytes("\ufeffhouse\r\n\r\nbird\r\n".encode())
+    status, out, _ = run(
+        "classify",
+        album / "bird.png",
+        album / "house.PNG",
+        "--labels",
+        labels,
+        "--template",
+        "a {}",
+        "-n1",
+        "-m",
+        "tiny",
+    )
+    assert status == 0
+    assert [line.split("\t")[2] for line in out.splitlines()] == ["bird", "house"]
+
+
+def test_nothing_is_lost_around_a_broken_picture_whatever_the_batch_size(run: Run, album: Path) -> None:
+    outputs = {
+        run("classify", album, *LABELS, "-m", "tiny", "-n1", "--batch-size", n).out.count("\n") for n in (1, 2, 9)
+    }
+    assert outputs == {3}
+
+
+def test_names_that_are_no_text_go_through(run: Run, album: Path) -> None:
+    name = b"na\xefve \xff.png"
+    try:
+        (album / "bird.png").rename(Path(str(album), name.decode("utf-8", "surrogateescape")))
+    except OSError:
+        pytest.skip("this file system takes only text as names")
+    status, out, _ = run("classify", album, *LABELS, "-m", "tiny", "-n1")
+    assert status == 3
+    assert "na\udcefve \udcff.png" in out or "naïve" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["classify", "a.png", "-m", "tiny"], "found no labels"),
+        (["classify", "a.png", "bird", "--template", "x", "-m", "tiny"], "where the label goes"),
+        (["classify", "a.png", "--labels", "nowhere.txt", "-m", "tiny"], "nowhere.txt: cannot be read"),
+    ],
+)
+def test_wrong_arguments_are_named(run: Run, words: list[str], message: str) -> None:
+    result = run(*words)
+    assert (result.status, result.out) == (2, "")
+    assert message in result.err
+
+
+def test_a_picture_that_is_missing_is_reported(run: Run, tmp_path: Path) -> None:
+    result = run("classify", tmp_path / "no.png", "bird", "-m", "tiny")
+    assert (result.status, result.out) == (3, "")
+    assert "no.png: cannot be read" in result.err
+
+
+def test_a_folder_without_pictures_is_an_error(run: Run, tmp_path: Path) -> None:
+    result = run("classify", tmp_path, "bird", "-m", "tiny")
+    assert result.status == 2
+    assert "found no pictures" in result.err

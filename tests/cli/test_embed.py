@@ -1,0 +1,81 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from numpyclip.model.clip import CLIP
+from tests.cli.conftest import Run
+
+
+def test_texts_become_json_lines(run: Run, tiny: CLIP) -> None:
+    status, out, err = run("embed", "texts", "a dog", 'a "cat"', "-m", "tiny")
+    assert (status, err) == (0, "")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [row["input"] for row in rows] == ["a dog", 'a "cat"']
+    embeddings = np.array([row["embedding"] for row in rows], np.float32)
+    np.testing.assert_array_equal(embeddings, tiny.embed_texts(["a dog", 'a "cat"']))
+
+
+def test_texts_come_from_stdin_and_from_files(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("third\nfourth\n")
+    status, out, _ = run(
+        "embed", "texts", "first", "-", "--from", tmp_path / "list.txt", "-m", "tiny", stdin=b"second\n"
+    )
+    assert status == 0
+    assert [json.loads(line)["input"] for line in out.splitlines()] == ["first", "second", "third", "fourth"]
+
+
+def test_pictures_become_npz_with_their_names(run: Run, album: Path, tmp_path: Path, tiny: CLIP) -> None:
+    result = run("embed", "images", album, "-o", tmp_path / "out.npz", "-m", "tiny", "--batch-size", 2)
+    assert (result.status, result.out) == (3, "")
+    assert "broken.jpg: cannot be read" in result.err
+    with np.load(tmp_path / "out.npz") as data:
+        assert data["names"].tolist() == [f"{album}/{name}" for name in ("bird.png", "house.PNG", "sub/camera.webp")]
+        assert data["model"] == "tiny"
+        np.testing.assert_allclose(data["embeddings"], tiny.embed_images(data["names"].tolist()), atol=1e-6)
+        assert data["embeddings"].dtype == np.float32
+
+
+def test_npy_holds_the_vectors_alone(run: Run, tmp_path: Path, tiny: CLIP) -> None:
+    assert run("embed", "texts", "a dog", "a cat", "-o", tmp_path / "out.npy", "-m", "tiny").status == 0
+    np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), tiny.embed_texts(["a dog", "a cat"]))
+
+
+def test_jsonl_is_what_would_be_printed(run: Run, tmp_path: Path) -> None:
+    printed = run("embed", "texts", "äpfel", "-m", "tiny").out
+    assert run("embed", "texts", "äpfel", "-m", "tiny", "-o", tmp_path / "out.jsonl").out == ""
+    assert (tmp_path / "out.jsonl").read_text("utf-8") == printed
+
+
+def test_a_failure_leaves_the_old_file_and_no_other(run: Run, tmp_path: Path) -> None:
+    output = tmp_path / "out.npz"
+    output.write_bytes(b"old")
+    result = run("embed", "texts", "a dog", "dog " * 100, "-o", output, "-m", "tiny")
+    assert result.status == 1
+    assert "dog dog" in result.err
+    assert output.read_bytes() == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["out.npz"]
+
+
+def test_long_texts_are_cut_on_demand(run: Run) -> None:
+    assert run("embed", "texts", "dog " * 100, "--truncate", "-m", "tiny").status == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["embed", "texts", "-m", "tiny"], "nothing to embed"),
+        (["embed", "texts", "a", "-o", "out.csv", "-m", "tiny"], "expected a name that ends in .npy, .npz, .jsonl"),
+    ],
+)
+def test_wrong_arguments_are_named(run: Run, words: list[str], message: str) -> None:
+    result = run(*words)
+    assert result.status == 2
+    assert message in result.err
+
+
+def test_a_folder_that_is_not_there_is_named(run: Run, tmp_path: Path) -> None:
+    result = run("embed", "texts", "a", "-o", tmp_path / "no" / "out.npy", "-m", "tiny")
+    assert result.status == 1
+    assert "out.npy: cannot be written" in result.err

@@ -1,0 +1,104 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import numpyclip
+from numpyclip.cli import models
+from tests.cli.conftest import Run
+
+NUMPYCLIP = [sys.executable, "-m", "numpyclip"]
+
+
+def test_version(run: Run) -> None:
+    assert run("--version") == (0, f"numpyclip {numpyclip.__version__}\n", "")
+
+
+@pytest.mark.parametrize("words", [[], ["classify"], ["embed"], ["models"]])
+def test_every_help_ends_in_examples(run: Run, words: list[str]) -> None:
+    result = run(*words, "--help")
+    assert result.status == 0
+    assert "examples:\n  numpyclip" in result.out
+
+
+@pytest.mark.parametrize("words", [[], ["paint"], ["classify"], ["embed", "sounds"], ["models", "burn"]])
+def test_wrong_words_exit_with_2_and_print_nothing_on_stdout(run: Run, words: list[str]) -> None:
+    result = run(*words)
+    assert (result.status, result.out) == (2, "")
+    assert "usage: numpyclip" in result.err
+
+
+def test_a_batch_size_below_one_is_a_usage_error(run: Run) -> None:
+    assert run("classify", "a.png", "b", "--batch-size", "0").status == 2
+
+
+def test_the_default_model_says_how_to_get_it_and_how_to_go_without(
+    run: Run, bird: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NUMPYCLIP_OFFLINE", "1")
+    result = run("classify", bird, "a bird", "a dog")
+    assert (result.status, result.out) == (1, "")
+    for needed in ("ViT-B-32.pt", str(tmp_path / "clip-dir"), "https://", "--model tiny"):
+        assert needed in result.err
+    assert "Traceback" not in result.err
+
+
+def test_the_model_may_come_from_the_environment(
+    run: Run, bird: Path, checkpoints: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NUMPYCLIP_MODEL", "tiny")
+    assert run("classify", bird, "a bird", "a dog").out.splitlines()[0].endswith("a bird")
+
+
+def test_an_unknown_model_is_one_clear_line(run: Run, bird: Path) -> None:
+    result = run("classify", bird, "a bird", "-m", "ViT-B-32")
+    assert (result.status, result.out) == (1, "")
+    assert result.err.startswith("numpyclip: Model 'ViT-B-32' not found")
+    assert result.err.count("\n") == 1
+
+
+@pytest.mark.filterwarnings("default")
+def test_warnings_are_one_plain_line(run: Run, bird: Path, checkpoints: Path) -> None:
+    model = checkpoints / "vit.safetensors"
+    result = run("embed", "images", bird, "-m", model)
+    assert result.status == 0
+    assert result.err.startswith(f"numpyclip: warning: {model}: the activation is not recorded")
+    assert run("embed", "images", bird, "-m", model, "--activation", "quick_gelu").err == ""
+
+
+def test_ctrl_c_exits_with_130_and_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(models, "_print", interrupt)
+    result = run("models")
+    assert (result.status, result.out, result.err) == (130, "", "numpyclip: interrupted\n")
+
+
+def test_a_reader_that_goes_away_ends_the_command_quietly(album: Path) -> None:
+    texts = "\n".join(f"text {i}" for i in range(2000)).encode()
+    command = subprocess.Popen(
+        [*NUMPYCLIP, "embed", "texts", "-", "-m", "tiny"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONWARNINGS": "error"},
+    )
+    assert command.stdin and command.stdout and command.stderr
+    command.stdout.close()
+    try:
+        command.stdin.write(texts)
+        command.stdin.close()
+    except BrokenPipeError:
+        pass
+    error = command.stderr.read()
+    command.stderr.close()
+    assert command.wait() == 141
+    assert error == b""
+
+
+def test_python_m_numpyclip_is_the_command() -> None:
+    result = subprocess.run([*NUMPYCLIP, "--version"], capture_output=True, text=True, check=True)
+    assert result.stdout == f"numpyclip {numpyclip.__version__}\n"

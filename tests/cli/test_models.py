@@ -1,0 +1,65 @@
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from numpyclip.cli import models
+from numpyclip.weights.catalogue import DOWNLOADABLE, KnownModel
+from tests.cli.conftest import Run
+
+CONTENT = b"not really weights"
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> KnownModel:
+    """A model that is known and a few bytes long."""
+    model = KnownModel("small", "small.pt", hashlib.sha256(CONTENT).hexdigest(), ("http://127.0.0.1:1/small.pt",))
+    monkeypatch.setattr(models, "DOWNLOADABLE", {**DOWNLOADABLE, "small": model})
+    return model
+
+
+def test_list_names_every_model_and_where_it_lies(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "RN50.pt").write_bytes(b"x")
+    status, out, err = run("models", "--download-root", tmp_path, "--json")
+    assert (status, err) == (0, "")
+    rows = {row["model"]: row for row in map(json.loads, out.splitlines())}
+    assert list(rows) == [*DOWNLOADABLE, "tiny"]
+    assert rows["RN50"] == {"model": "RN50", "state": "downloaded", "path": str(tmp_path / "RN50.pt")}
+    assert rows["RN101"]["state"] == "not downloaded"
+    assert Path(rows["tiny"]["path"]).is_file()
+    assert run("models", "--download-root", tmp_path).out.count("\n") == 10
+
+
+def test_verify_tells_sound_from_damaged_files(run: Run, small: KnownModel, tmp_path: Path) -> None:
+    (tmp_path / "small.pt").write_bytes(CONTENT)
+    status, out, _ = run("models", "verify", "--download-root", tmp_path)
+    assert status == 0
+    assert out.split() == ["small", "verified", str(tmp_path / "small.pt")]
+    (tmp_path / "small.pt").write_bytes(CONTENT[:-1])
+    status, out, _ = run("models", "verify", "--download-root", tmp_path)
+    assert status == 1
+    assert out.split()[1] == "damaged"
+    (tmp_path / "small.pt").unlink()
+    assert run("models", "verify", "--download-root", tmp_path) == (0, "", "")
+    assert run("models", "verify", "small", "--download-root", tmp_path).status == 1
+
+
+def test_download_of_a_file_that_is_there_names_it(run: Run, small: KnownModel, tmp_path: Path) -> None:
+    (tmp_path / "small.pt").write_bytes(CONTENT)
+    status, out, _ = run("models", "download", "small", "--download-root", tmp_path)
+    assert status == 0
+    assert out.split() == ["small", "downloaded", str(tmp_path / "small.pt")]
+
+
+def test_download_that_fails_says_why(run: Run, small: KnownModel, tmp_path: Path) -> None:
+    status, out, err = run("models", "download", "small", "--download-root", tmp_path)
+    assert (status, out) == (1, "")
+    assert "http://127.0.0.1:1/small.pt" in err
+
+
+@pytest.mark.parametrize("words", [["download"], ["download", "tiny"], ["verify", "big"], ["list", "big"]])
+def test_names_that_cannot_be_had_are_an_error(run: Run, words: list[str]) -> None:
+    result = run("models", *words)
+    assert (result.status, result.out) == (1, "")
+    assert "RN50" in result.err

@@ -1,0 +1,133 @@
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import numpyclip
+from numpyclip.errors import CheckpointError, InputError, ModelNotFoundError, OfflineError
+from numpyclip.model.clip import CLIP
+from numpyclip.weights.catalogue import EMBEDDED
+
+
+def test_the_names_are_openais_nine_and_tiny() -> None:
+    assert numpyclip.available_models() == [
+        *("RN50", "RN101", "RN50x4", "RN50x16", "RN50x64"),
+        *("ViT-B/32", "ViT-B/16", "ViT-L/14", "ViT-L/14@336px"),
+        "tiny",
+    ]
+
+
+def test_load_takes_what_openais_load_takes(tmp_path: Path) -> None:
+    model, preprocess = numpyclip.load("tiny", "cpu", True, str(tmp_path))
+    assert preprocess is model.preprocess
+    assert preprocess(Image.new("RGB", (100, 80))).shape == (3, 64, 64)
+
+
+def test_the_ancestors_example_runs_unchanged(checkpoints: Path, bird: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With tiny in the place of ViT-B/32, which cannot be shipped."""
+    monkeypatch.chdir(bird.parent)
+    # the example of 99991/NumPyCLIP's README, but for the two names
+    model, preprocess = numpyclip.load("tiny")
+
+    image = preprocess(Image.open("bird.png"))[np.newaxis, :, :, :]
+
+    text = numpyclip.tokenize(["bird", "a dog", "a cat"])
+
+    image_features = model.encode_image(image)
+    text_features = model.encode_text(text)
+
+    logits_per_image, _logits_per_text = model(image, text)
+    probs = numpyclip.softmax(logits_per_image, axis=-1)
+
+    assert image_features.shape == (1, 128)
+    assert text_features.shape == (3, 128)
+    assert probs.shape == (1, 3)
+    assert probs.argmax() == 0
+
+
+def test_a_path_may_be_text_or_path(checkpoints: Path) -> None:
+    path = checkpoints / "vit-torchscript.pt"
+    for name in (path, str(path)):
+        model, _ = numpyclip.load(name)
+        assert model.config.embed_dim == 48
+
+
+def test_an_unknown_name_is_an_error_that_suggests_the_nearest() -> None:
+    with pytest.raises(ModelNotFoundError, match=r"Did you mean 'ViT-B/32'.*RN50, RN101"):
+        numpyclip.load("ViT-B-32")
+    with pytest.raises(RuntimeError, match="not found"):  # what openai/CLIP raises
+        numpyclip.load("no/such/file.pt")
+
+
+def test_a_known_name_is_looked_for_where_downloads_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMPYCLIP_OFFLINE", "1")
+    with pytest.raises(OfflineError, match=str(tmp_path / "here")):
+        numpyclip.load("RN50", download_root=tmp_path / "here")
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:0", "mps"])
+def test_any_device_but_the_cpu_is_refused(device: str) -> None:
+    with pytest.raises(InputError, match=f"device is '{device}'"):
+        numpyclip.load("tiny", device)
+
+
+def test_a_torchscript_archive_records_its_activation(checkpoints: Path) -> None:
+    with pytest.raises(CheckpointError, match="records the activation 'quick_gelu', but 'gelu' was passed"):
+        numpyclip.load(checkpoints / "vit-torchscript.pt", activation="gelu")
+
+
+def test_an_activation_that_is_not_recorded_is_openais_and_said_aloud(checkpoints: Path) -> None:
+    for name in ("vit.safetensors", "vit-state-dict.pt", "vit-legacy.pt"):
+        with pytest.warns(UserWarning, match="the activation is not recorded; QuickGELU is used") as caught:
+            model, _ = numpyclip.load(checkpoints / name)
+        assert model.config.activation == "quick_gelu"
+        assert caught[0].filename == __file__  # it points at the caller
+    model, _ = numpyclip.load(checkpoints / "vit.safetensors", activation="gelu")
+    assert model.config.activation == "gelu"
+
+
+def test_an_activation_of_another_name_is_refused(checkpoints: Path) -> None:
+    with pytest.raises(InputError, match="activation is 'relu'"):
+        numpyclip.load(checkpoints / "vit.safetensors", activation="relu")  # type: ignore[arg-type]
+
+
+def test_openclips_folder_records_its_activation(checkpoints: Path, tmp_path: Path) -> None:
+    model, _ = numpyclip.load(checkpoints / "open_clip")
+    assert model.config.activation == "gelu"
+    folder = shutil.copytree(checkpoints / "open_clip", tmp_path / "copy")
+    config = folder / "open_clip_config.json"
+    config.write_text(config.read_text().replace('"model_cfg": {', '"model_cfg": {"quick_gelu": true,'))
+    model, _ = numpyclip.load(folder)
+    assert model.config.activation == "quick_gelu"
+
+
+def test_a_folder_with_one_checkpoint_is_that_checkpoint(checkpoints: Path, tmp_path: Path) -> None:
+    shutil.copy(checkpoints / "vit-torchscript.pt", tmp_path / "any name.pt")
+    (tmp_path / "README.md").write_text("about")
+    model, _ = numpyclip.load(os.fspath(tmp_path))
+    assert model.config.embed_dim == 48
+
+
+def test_a_tensor_without_a_place_is_an_error_that_names_it(checkpoints: Path, tmp_path: Path) -> None:
+    arrays: dict[str, Any] = {**np.load(EMBEDDED["tiny"]), "visual.extra": np.zeros(3)}
+    np.savez(tmp_path / "more.npz", **arrays)
+    with pytest.raises(CheckpointError, match=r"1 tensors have no place in this model, first 'visual.extra'"):
+        numpyclip.load(tmp_path / "more.npz", activation="quick_gelu")
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_npz_of_every_precision_gives_the_same_model(
+    tiny: CLIP, tmp_path: Path, dtype: type, save: Callable[..., None]
+) -> None:
+    arrays = {
+        name: array.astype(dtype) if array.ndim > 1 else array for name, array in np.load(EMBEDDED["tiny"]).items()
+    }
+    save(tmp_path / "copy.npz", **arrays)
+    model, _ = numpyclip.load(tmp_path / "copy.npz", activation="quick_gelu")
+    np.testing.assert_array_equal(model.embed_texts("a dog"), tiny.embed_texts("a dog"))
