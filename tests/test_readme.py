@@ -1,0 +1,55 @@
+"""What the README says is true: its Python runs and prints what it says, its commands exist."""
+
+import contextlib
+import io
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from numpyclip.cli import main, parser
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+SHELL = "\n".join(re.findall(r"```sh\n(.*?)```", README, re.DOTALL))
+COMMANDS = [line.rpartition("numpyclip ")[2] for line in SHELL.splitlines() if "numpyclip " in line]
+
+
+def numbers(text: str) -> list[float]:
+    return [float(number) for number in re.findall(r"\d+\.\d*", text)]
+
+
+def test_the_first_python_example_prints_the_numbers_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        exec(compile(PYTHON[0], "README.md", "exec"), {})
+    promised = numbers(PYTHON[0].rpartition("# prints")[2])
+    assert promised == pytest.approx(numbers(output.getvalue()), abs=0.01)
+
+
+def test_the_first_command_prints_what_the_readme_shows(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert main(shlex.split(COMMANDS[0])) == 0
+    shown = re.findall(r"^(0\.\d{4})\s+(.+)$", README, re.MULTILINE)
+    printed = [tuple(line.split("\t")) for line in capsys.readouterr().out.splitlines()]
+    assert [label for _, label in shown] == [label for _, label in printed]
+    assert [float(p) for p, _ in shown] == pytest.approx([float(p) for p, _ in printed], abs=0.01)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_of_the_readme_is_one_that_the_parser_takes(command: str) -> None:
+    words = shlex.split(re.split(r" [|>] ", command)[0])
+    parser().parse_args(words)
+
+
+def test_ci_runs_the_two_commands_of_the_readme() -> None:
+    ci = (ROOT / ".ci" / "run").read_text("utf-8")
+    set_up = [line for line in SHELL.splitlines() if line.startswith("python3 -m venv")]
+    assert len(set_up) == 2
+    for line in set_up:
+        assert line in ci
