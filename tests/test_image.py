@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from numpyclip.errors import InputError, PictureError
-from numpyclip.image import Preprocess, open_picture, pictures
+from numpyclip.image import Preprocess, open_picture, pictures, preprocess
 
 GOLDEN = Path(__file__).parent / "golden"
 ORIENTATION = 0x0112
@@ -419,3 +419,9 @@ def test_files_are_closed(tmp_path: Path) -> None:
                 open_picture(path)
         gc.collect()
     assert caught == []
+
+
+def test_preprocess_without_a_model_is_for_224_pixels_unless_told_otherwise() -> None:
+    picture = Image.radial_gradient("L")
+    assert np.array_equal(preprocess(picture), Preprocess(224)(picture))
+    assert np.array_equal(preprocess(picture, 32), Preprocess(32)(picture))

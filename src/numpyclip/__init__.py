@@ -20,6 +20,7 @@ from numpyclip.errors import (
     UnsafeCheckpointError,
     UnsupportedCheckpointError,
 )
+from numpyclip.image import preprocess
 from numpyclip.loader import load
 from numpyclip.model.ops import softmax
 from numpyclip.tokenizer import tokenize
@@ -42,6 +43,7 @@ __all__ = [
     "UnsupportedCheckpointError",
     "available_models",
     "load",
+    "preprocess",
     "softmax",
     "tokenize",
 ]

@@ -121,6 +121,14 @@ class Preprocess:
         return image.crop((left, top, left + self.size, top + self.size))
 
 
+def preprocess(image: Image.Image, image_size: int = 224) -> NDArray[np.float32]:
+    """Turn a picture into the pixels of a model that takes `image_size` by `image_size`, by OpenAI's transform.
+
+    Each model brings its own, with its size: the second value of `numpyclip.load`. See `Preprocess.__call__`.
+    """
+    return Preprocess(image_size)(image)
+
+
 def pictures(images: Picture | Iterable[Picture]) -> Iterator[Picture]:
     """Iterate over pictures; a single one (also an array (y, x) or (y, x, c)) counts as a list of one."""
     from PIL import Image

@@ -1,4 +1,5 @@
 import io
+import pickle
 import threading
 import tracemalloc
 from collections.abc import Iterator
@@ -196,6 +197,16 @@ def test_the_weights_cannot_be_changed(tiny: CLIP) -> None:
         tiny.text.token_embedding[0, 0] = 1
     with pytest.raises(AttributeError):
         tiny.logit_scale = np.zeros((), np.float32)  # type: ignore[misc]
+
+
+def test_a_model_prints_its_sizes_and_has_an_identity(tiny: CLIP) -> None:
+    assert repr(tiny) == f"CLIP({tiny.config})"
+    assert len({tiny, tiny}) == 1
+
+
+def test_a_model_can_be_sent_to_another_process(tiny: CLIP) -> None:
+    copy = pickle.loads(pickle.dumps(tiny))
+    np.testing.assert_array_equal(copy.embed_texts("a dog"), tiny.embed_texts("a dog"))
 
 
 def test_one_model_serves_many_threads(tiny: CLIP) -> None:

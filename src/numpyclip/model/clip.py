@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpyclip.weights import Checkpoint
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class CLIP:
     """A model that embeds pictures and texts into one space. Made by `numpyclip.load`.
 
@@ -44,6 +44,9 @@ class CLIP:
     visual: VisionTransformer | ModifiedResNet
     text: TextTransformer
     logit_scale: Array
+
+    def __repr__(self) -> str:
+        return f"CLIP({self.config})"
 
     @classmethod
     def read(cls, checkpoint: Checkpoint, config: CLIPConfig) -> CLIP:

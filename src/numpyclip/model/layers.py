@@ -1,4 +1,7 @@
-"""Records of weights that can be called. Field names are those of the checkpoint, so that reading needs no table."""
+"""Records of weights that can be called. Field names are those of the checkpoint, so that reading needs no table.
+
+Records are compared by identity and printed by name: neither is of use for arrays of millions of numbers.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +16,7 @@ from numpyclip.weights.checkpoint import Activation, Checkpoint
 _ACTIVATIONS: dict[Activation, Callable[[Array], Array]] = {"quick_gelu": ops.quick_gelu, "gelu": ops.gelu}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Linear:
     """A matrix (e, d) and a bias (e,)."""
 
@@ -29,7 +32,7 @@ class Linear:
         return ops.linear(x, self.weight, self.bias)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class LayerNorm:
     """A scale and a shift (d,)."""
 
@@ -45,7 +48,7 @@ class LayerNorm:
         return ops.layer_norm(x, self.weight, self.bias, EPS)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Attention:
     """Self-attention: one matrix makes queries, keys and values, another mixes the heads."""
 
@@ -67,7 +70,7 @@ class Attention:
         return self.out_proj(ops.join_heads(ops.attention(q, k, v, mask)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class MLP:
     """Two layers with an activation between them, applied to every token by itself."""
 
@@ -86,7 +89,7 @@ class MLP:
         return self.c_proj(_ACTIVATIONS[self.activation](self.c_fc(x)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Block:
     """One residual block of a transformer, norms first."""
 
@@ -110,7 +113,7 @@ class Block:
         return x + self.mlp(self.ln_2(x))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Transformer:
     """A stack of blocks."""
 

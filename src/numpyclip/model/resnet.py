@@ -15,7 +15,7 @@ from numpyclip.model.ops import Array
 from numpyclip.weights.checkpoint import Checkpoint
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class BatchNorm:
     """The statistics seen in training, as one scale and one shift per channel."""
 
@@ -35,7 +35,7 @@ class BatchNorm:
         return x * self.scale + self.shift
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Conv1x1:
     """A convolution that looks at one pixel: a product with a matrix (e, c)."""
 
@@ -50,7 +50,7 @@ class Conv1x1:
         return ops.linear(x, self.weight)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Conv3x3:
     """A convolution over windows of 3 by 3 pixels, as a matrix (9 c, e)."""
 
@@ -67,7 +67,7 @@ class Conv3x3:
         return ops.convolve3x3(x, self.weight, self.stride)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Bottleneck:
     """Narrow, convolve, widen, and add what came in."""
 
@@ -110,7 +110,7 @@ class Bottleneck:
         return ops.relu(y + x)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class AttentionPool:
     """The average of all positions asks, every position answers."""
 
@@ -144,7 +144,7 @@ class AttentionPool:
         return self.c_proj(ops.join_heads(mixed)[:, 0])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class ModifiedResNet:
     """A stem of three convolutions, four stages of blocks, and attention pooling."""
 

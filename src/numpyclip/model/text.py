@@ -12,7 +12,7 @@ from numpyclip.model.ops import Array
 from numpyclip.weights.checkpoint import Checkpoint
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class TextTransformer:
     """Tokens that look back only; the end mark has seen the whole text and speaks for it."""
 

@@ -11,7 +11,7 @@ from numpyclip.model.ops import Array
 from numpyclip.weights.checkpoint import Checkpoint
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class VisionTransformer:
     """Patches of a picture as tokens, and one more that gathers what is seen."""
 
