@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from numpyclip.cli import main, parser
+from numpyclip.cli import main, parse
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -44,7 +44,7 @@ def test_the_first_command_prints_what_the_readme_shows(
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_of_the_readme_is_one_that_the_parser_takes(command: str) -> None:
     words = shlex.split(re.split(r" [|>] ", command)[0])
-    parser().parse_args(words)
+    parse(words)
 
 
 def test_ci_runs_the_two_commands_of_the_readme() -> None:
@@ -53,3 +53,10 @@ def test_ci_runs_the_two_commands_of_the_readme() -> None:
     assert len(set_up) == 2
     for line in set_up:
         assert line in ci
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.name
+)
+def test_no_page_has_gaps_to_be_filled(page: Path) -> None:
+    assert "@@" not in page.read_text("utf-8")

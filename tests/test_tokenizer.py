@@ -193,7 +193,7 @@ def test_no_texts_are_no_rows() -> None:
 
 def test_75_ids_fill_a_row_and_76_are_too_many() -> None:
     assert tokenize("dog " * 75)[0, -1] == END
-    with pytest.raises(TextTooLongError, match=r"^texts\[1\] 'dog .*'\.\.\.: 78 tokens .* 77; .*truncate=True"):
+    with pytest.raises(TextTooLongError, match=r"^text 'dog .*\.\.\.: 78 tokens .* 77; .*truncate=True"):
         tokenize(["a dog", "dog " * 76])
 
 
@@ -221,8 +221,8 @@ def test_a_row_without_room_for_the_marks_is_refused(context_length: int) -> Non
 
 
 @pytest.mark.parametrize(("texts", "message"), [
-    (["a", 3], r"texts\[1\]: found int; expected str"),
-    ([b"a"], r"texts\[0\]: found bytes; expected str"),
+    (["a", 3], "texts: found 3, a int; expected str"),
+    ([b"a"], "texts: found b'a', a bytes; expected str"),
     (b"a dog", "texts: found bytes"),
     (None, "texts: found NoneType"),
     (7, "texts: found int"),

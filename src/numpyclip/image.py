@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
-from typing import TYPE_CHECKING, TypeAlias
+from typing import IO, TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +20,13 @@ from numpyclip.errors import InputError, PictureError
 if TYPE_CHECKING:  # Pillow is imported when the first picture arrives
     from PIL import Image
 
-Picture: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | Image.Image | NDArray[np.uint8]"
+Picture: TypeAlias = (
+    "str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | Image.Image | NDArray[np.uint8]"
+)
 
-OPENAI_MEAN = (0.48145466, 0.4578275, 0.40821073)
-OPENAI_STD = (0.26862954, 0.26130258, 0.27577711)
+# OpenAI's, of the red, green and blue channel.
+MEAN = (0.48145466, 0.4578275, 0.40821073)
+STD = (0.26862954, 0.26130258, 0.27577711)
 
 # Of the resized picture before the crop: a line of one pixel by 10,000 becomes 224 by 2,240,000, in Pillow's
 # memory four bytes each, or one in the modes below. With transparency Pillow needs that twice.
@@ -51,13 +54,9 @@ class Preprocess:
     ----------
     size : int
         Side of the result, in pixels.
-    mean, std : tuple of float
-        Of the red, green and blue channel.
     """
 
     size: int
-    mean: tuple[float, float, float] = OPENAI_MEAN
-    std: tuple[float, float, float] = OPENAI_STD
 
     def __call__(self, image: Image.Image) -> NDArray[np.float32]:
         """Turn a picture into the pixels that a model takes.
@@ -93,8 +92,8 @@ class Preprocess:
             ) from error
         pixels: NDArray[np.float32] = rgb.transpose(2, 0, 1).astype(np.float32, order="C")  # (3, y, x)
         pixels /= np.float32(255)
-        pixels -= np.array(self.mean, np.float32).reshape(3, 1, 1)
-        pixels /= np.array(self.std, np.float32).reshape(3, 1, 1)
+        pixels -= np.array(MEAN, np.float32).reshape(3, 1, 1)
+        pixels /= np.array(STD, np.float32).reshape(3, 1, 1)
         return pixels
 
     def _resized_size(self, image: Image.Image) -> tuple[int, int]:
@@ -124,7 +123,8 @@ class Preprocess:
 def preprocess(image: Image.Image, image_size: int = 224) -> NDArray[np.float32]:
     """Turn a picture into the pixels of a model that takes `image_size` by `image_size`, by OpenAI's transform.
 
-    Each model brings its own, with its size: the second value of `numpyclip.load`. See `Preprocess.__call__`.
+    The function that NumPyCLIP's ancestor had. Each model brings its own, which knows its size: the second value of
+    `numpyclip.load`. See `Preprocess.__call__`.
     """
     return Preprocess(image_size)(image)
 
@@ -134,6 +134,7 @@ def pictures(images: Picture | Iterable[Picture]) -> Iterator[Picture]:
     from PIL import Image
 
     single = isinstance(images, str | os.PathLike | bytes | bytearray | memoryview | Image.Image)
+    single = single or hasattr(images, "read")
     if isinstance(images, np.ndarray):
         single = images.ndim in (0, 2, 3)  # one dimension: names, or pictures of different sizes
     if single or not isinstance(images, Iterable):
@@ -146,8 +147,8 @@ def open_picture(source: Picture, *, orient: bool = True) -> Image.Image:
 
     Parameters
     ----------
-    source : str, path, bytes (also bytearray, memoryview), PIL.Image.Image or ndarray of dtype uint8
-        A file's name, a file's content, a picture, or an array of shape (y, x), (y, x, 3) or (y, x, 4).
+    source : str, path, bytes (also bytearray, memoryview), open file, PIL.Image.Image or ndarray of dtype uint8
+        A file's name, a file's content, a file, a picture, or an array of shape (y, x), (y, x, 3) or (y, x, 4).
     orient : bool, default=True
         Turn the picture as its EXIF orientation says, as viewers do. Pillow itself always turns TIFF files.
 
@@ -170,15 +171,18 @@ def open_picture(source: Picture, *, orient: bool = True) -> Image.Image:
         return _from_array(source)
     if isinstance(source, Image.Image):
         return _decoded(source, _name(source), orient)
-    file: str | BytesIO
+    file: str | IO[bytes]
     if isinstance(source, bytes | bytearray | memoryview):
         data = bytes(source)
         name, file = f"a picture of {len(data)} bytes", BytesIO(data)
     elif isinstance(source, str | os.PathLike):
         name = file = os.fsdecode(source)
+    elif hasattr(source, "read"):
+        name, file = f"{getattr(source, 'name', 'a file')}", source
     else:
         raise InputError(
-            f"a picture must be a path, bytes, a PIL image or an array of uint8, not {type(source).__name__}."
+            f"a picture must be a path, bytes, an open file, a PIL image or an array of uint8, "
+            f"not {type(source).__name__}."
         )
     try:
         image = Image.open(file)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from numpyclip.errors import CheckpointError, InputError, ModelNotFoundError
+from numpyclip.weights.catalogue import DOWNLOADABLE, EMBEDDED, available_models
 
 if TYPE_CHECKING:
     from numpyclip.image import Preprocess
@@ -68,9 +69,8 @@ def load(
 
 
 def _read(name: str, download_root: str | os.PathLike[str] | None) -> Checkpoint:
-    from numpyclip.weights import read
-    from numpyclip.weights.catalogue import DOWNLOADABLE, EMBEDDED, available_models
     from numpyclip.weights.folder import read_folder
+    from numpyclip.weights.read import read
 
     if name in EMBEDDED:
         return read(EMBEDDED[name], "quick_gelu")
@@ -78,15 +78,21 @@ def _read(name: str, download_root: str | os.PathLike[str] | None) -> Checkpoint
         from numpyclip.weights.download import obtain
 
         return read(obtain(DOWNLOADABLE[name], download_root), "quick_gelu")
-    if Path(name).is_dir():
-        return read_folder(Path(name))
-    if Path(name).exists():
-        return read(Path(name))
+    path = Path(name)
+    if name and _exists(path):
+        return read_folder(path) if path.is_dir() else read(path)
     close = difflib.get_close_matches(name, available_models(), 1, 0.5)
     raise ModelNotFoundError(
-        f"Model {name!r} not found: neither a known name nor a file or folder here."
+        f"Model {name!r:.200} not found: neither a known name nor a file or folder here."
         f"{f' Did you mean {close[0]!r}?' if close else ''} Known names: {', '.join(available_models())}"
     )
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
 
 
 def _activation(checkpoint: Checkpoint, wanted: Activation | None) -> Activation:

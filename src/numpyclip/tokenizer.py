@@ -247,7 +247,7 @@ class Tokenizer:
             if len(ids) > context_length:
                 if not truncate:
                     raise TextTooLongError(
-                        f"texts[{i}] {_quoted(text)}: {len(ids)} tokens with the marks of start and end; "
+                        f"text {_quoted(text)}: {len(ids)} tokens with the marks of start and end; "
                         f"expected at most {context_length}; shorten it or pass truncate=True."
                     )
                 ids[context_length - 1 :] = [end]
@@ -261,14 +261,15 @@ def _checked(texts: str | Sequence[str]) -> Sequence[str]:
     if isinstance(texts, bytes) or not isinstance(texts, Iterable):
         raise InputError(f"texts: found {type(texts).__name__}; expected str or a sequence of it; convert it.")
     texts = list(texts)
-    for i, text in enumerate(texts):
+    for text in texts:
         if not isinstance(text, str):
-            raise InputError(f"texts[{i}]: found {type(text).__name__}; expected str; convert it first.")
+            raise InputError(f"texts: found {_quoted(text)}, a {type(text).__name__}; expected str; convert it first.")
     return texts
 
 
-def _quoted(text: str, limit: int = 60) -> str:
-    return repr(text) if len(text) <= limit else f"{text[:limit]!r}..."
+def _quoted(text: object, limit: int = 60) -> str:
+    quoted = repr(text)
+    return quoted if len(quoted) <= limit else f"{quoted[:limit]}..."
 
 
 @cache

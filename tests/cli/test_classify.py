@@ -1,5 +1,7 @@
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,11 +26,11 @@ def test_a_folder_prints_paths_skips_what_it_cannot_read_and_says_so(run: Run, a
     assert status == 3
     best = {row[0]: row[2] for row in (line.split("\t") for line in out.splitlines())}
     assert best == {
-        f"{album}/bird.png": "a bird",
-        f"{album}/house.PNG": "a house",
-        f"{album}/sub/camera.webp": "a camera",
+        str(album / "bird.png"): "a bird",
+        str(album / "house.PNG"): "a house",
+        str(album / "sub" / "camera.webp"): "a camera",
     }
-    assert err.startswith(f"numpyclip: {album}/broken.jpg: cannot be read as a picture")
+    assert err.startswith(f"numpyclip: {album / 'broken.jpg'}: cannot be read as a picture")
     assert err.count("\n") == 1
 
 
@@ -78,12 +80,15 @@ def test_names_that_are_no_text_go_through(run: Run, album: Path) -> None:
     status, out, _ = run("classify", album, *LABELS, "-m", "tiny", "-n1")
     assert status == 3
     assert "na\udcefve \udcff.png" in out or "naïve" in out
+    rows = run("classify", album, *LABELS, "-m", "tiny", "-n1", "--json").out.splitlines()
+    names = [json.loads(row)["picture"] for row in rows]
+    assert any("ve" in name and "\udcff" in name for name in names)
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["classify", "a.png", "-m", "tiny"], "found no labels"),
+        (["classify", "a.png", "-m", "tiny"], "labels is []"),
         (["classify", "a.png", "bird", "--template", "x", "-m", "tiny"], "where the label goes"),
         (["classify", "a.png", "--labels", "nowhere.txt", "-m", "tiny"], "nowhere.txt: cannot be read"),
     ],
@@ -102,5 +107,48 @@ def test_a_picture_that_is_missing_is_reported(run: Run, tmp_path: Path) -> None
 
 def test_a_folder_without_pictures_is_an_error(run: Run, tmp_path: Path) -> None:
     result = run("classify", tmp_path, "bird", "-m", "tiny")
-    assert result.status == 2
+    assert (result.status, result.out) == (3, "")
     assert "found no pictures" in result.err
+
+
+def test_an_empty_folder_costs_nothing_else(run: Run, album: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    status, out, err = run("embed", "images", album / "bird.png", tmp_path / "empty", album / "house.PNG", "-m", "tiny")
+    assert status == 3
+    assert out.count("\n") == 2
+    assert "empty: found no pictures" in err
+
+
+def test_a_folder_that_cannot_be_listed_is_reported(run: Run, album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listing = os.scandir
+
+    def scandir(path: str) -> Any:
+        if str(path).endswith("sub"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return listing(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    status, out, err = run("classify", album, *LABELS, "-m", "tiny", "-n1")
+    assert status == 3
+    assert out.count("\n") == 2
+    assert f"{album / 'sub'}: cannot be read (Permission denied)" in err
+
+
+@pytest.mark.parametrize("words", [("-m", "tiny", "PICTURE", *LABELS), ("PICTURE", "-m", "tiny", *LABELS)])
+def test_options_may_stand_anywhere(run: Run, bird: Path, words: tuple[str, ...]) -> None:
+    status, out, _ = run("classify", *[str(bird) if word == "PICTURE" else word for word in words])
+    assert status == 0
+    assert out.count("\n") == 3
+
+
+@pytest.mark.parametrize("count", ["0", "-1", "x"])
+def test_a_count_of_labels_is_a_positive_number(run: Run, bird: Path, count: str) -> None:
+    result = run("classify", bird, "bird", "-m", "tiny", "-n", count)
+    assert result.status == 2
+    assert "is not a whole number above 0" in result.err
+
+
+def test_an_unknown_option_is_refused(run: Run, bird: Path) -> None:
+    result = run("classify", bird, "bird", "-m", "tiny", "--colour")
+    assert (result.status, result.out) == (2, "")
+    assert "unrecognized arguments: --colour" in result.err

@@ -1,4 +1,5 @@
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,10 @@ def test_pictures_become_npz_with_their_names(run: Run, album: Path, tmp_path: P
     assert (result.status, result.out) == (3, "")
     assert "broken.jpg: cannot be read" in result.err
     with np.load(tmp_path / "out.npz") as data:
-        assert data["names"].tolist() == [f"{album}/{name}" for name in ("bird.png", "house.PNG", "sub/camera.webp")]
+        assert data["names"].tolist() == [
+            *(str(album / name) for name in ("bird.png", "house.PNG")),
+            str(album / "sub" / "camera.webp"),
+        ]
         assert data["model"] == "tiny"
         np.testing.assert_allclose(data["embeddings"], tiny.embed_images(data["names"].tolist()), atol=1e-6)
         assert data["embeddings"].dtype == np.float32
@@ -66,13 +70,34 @@ def test_long_texts_are_cut_on_demand(run: Run) -> None:
     ("words", "message"),
     [
         (["embed", "texts", "-m", "tiny"], "nothing to embed"),
-        (["embed", "texts", "a", "-o", "out.csv", "-m", "tiny"], "expected a name that ends in .npy, .npz, .jsonl"),
+        (["embed", "texts", "a", "-o", "out.csv"], "'out.csv' does not end in .npy, .npz, .jsonl"),
+        (["embed", "texts", "a", "--json", "-o", "out.npz"], "not allowed with argument"),
+        (["embed", "images", "a.png", "--truncate"], "unrecognized arguments: --truncate"),
     ],
 )
 def test_wrong_arguments_are_named(run: Run, words: list[str], message: str) -> None:
     result = run(*words)
-    assert result.status == 2
+    assert (result.status, result.out) == (2, "")
     assert message in result.err
+
+
+def test_options_may_stand_before_the_items(run: Run) -> None:
+    assert run("embed", "texts", "-m", "tiny", "a dog", "--json", "a cat").out.count("\n") == 2
+
+
+def test_a_line_of_a_file_is_never_standard_input(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("a\n-\n")
+    out = run("embed", "texts", "--from", tmp_path / "list.txt", "-m", "tiny", stdin=b"not this\n").out
+    assert [json.loads(line)["input"] for line in out.splitlines()] == ["a", "-"]
+
+
+def test_progress_is_shown_on_a_terminal_where_results_are_not(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    assert "text/s" in run("embed", "texts", "a", "b", "-o", tmp_path / "out.npy", "-m", "tiny").err
+    assert run("embed", "texts", "a", "b", "-m", "tiny").err == ""
 
 
 def test_a_folder_that_is_not_there_is_named(run: Run, tmp_path: Path) -> None:

@@ -99,6 +99,21 @@ def test_a_reader_that_goes_away_ends_the_command_quietly(album: Path) -> None:
     assert error == b""
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_an_output_that_takes_nothing_is_one_clear_line() -> None:
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run([*NUMPYCLIP, "models"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert result.returncode == 1
+    assert result.stderr == "numpyclip: the output cannot be written (No space left on device).\n"
+
+
+def test_redirected_output_is_utf_8_whatever_the_terminal_speaks(bird: Path) -> None:
+    command = [*NUMPYCLIP, "classify", str(bird), "鳥", "-m", "tiny"]
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"}
+    out = subprocess.run(command, env=environment, capture_output=True, check=True).stdout
+    assert out.decode("utf-8") == "1.0000\t鳥\n"
+
+
 def test_python_m_numpyclip_is_the_command() -> None:
     result = subprocess.run([*NUMPYCLIP, "--version"], capture_output=True, text=True, check=True)
     assert result.stdout == f"numpyclip {numpyclip.__version__}\n"

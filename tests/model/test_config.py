@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -5,7 +6,8 @@ import pytest
 
 from numpyclip.errors import CheckpointError, UnsupportedCheckpointError
 from numpyclip.model.config import ResNetConfig, TextConfig, VisionTransformerConfig, measure
-from numpyclip.weights import Checkpoint, read
+from numpyclip.weights.checkpoint import Checkpoint
+from numpyclip.weights.read import read
 
 
 @pytest.fixture
@@ -39,13 +41,52 @@ def test_a_resnet_is_measured_from_its_shapes(resnet: Checkpoint) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "recorded"), [("input_resolution", 64), ("context_length", 77), ("vocab_size", 49408)]
+    ("name", "recorded"),
+    [
+        ("input_resolution", 64),
+        ("context_length", 77),
+        ("vocab_size", 49408),
+        ("vocab_size", float("nan")),
+        ("vocab_size", 96.5),
+    ],
 )
 def test_a_recorded_size_that_contradicts_the_shapes_is_an_error_that_names_both(
-    vit: Checkpoint, name: str, recorded: int
+    vit: Checkpoint, name: str, recorded: float
 ) -> None:
     with pytest.raises(CheckpointError, match=rf"'{name}' is recorded as {recorded}.*make it"):
         measure(changed(vit, **{name: np.array(recorded)}), "quick_gelu")
+
+
+def test_a_picture_may_be_larger_than_its_patches(vit: Checkpoint, resnet: Checkpoint) -> None:
+    """openai/CLIP takes such models too: what is left over at the edge is cut off."""
+    assert measure(changed(vit, input_resolution=np.array(39)), "quick_gelu").vision.image_size == 32
+    assert measure(changed(resnet, input_resolution=np.array(70)), "quick_gelu").vision.image_size == 64
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("model_cfg.embed_dim", 999),
+        ("vision_cfg.image_size", 448),
+        ("vision_cfg.image_size", [32, 32]),
+        ("vision_cfg.layers", 77),
+        ("vision_cfg.layers", [3, 4, 6, 3]),
+        ("vision_cfg.width", 640),
+        ("vision_cfg.patch_size", 3),
+        ("text_cfg.context_length", 32),
+        ("text_cfg.vocab_size", 5),
+        ("text_cfg.width", 128),
+        ("text_cfg.layers", 1),
+    ],
+)
+def test_a_description_that_contradicts_the_shapes_is_an_error(vit: Checkpoint, option: str, value: object) -> None:
+    with pytest.raises(CheckpointError, match=rf"'{option}' is recorded as .*make it"):
+        measure(replace(vit, described={option: value}), "quick_gelu")
+
+
+def test_an_empty_tensor_is_refused(vit: Checkpoint) -> None:
+    with pytest.raises(CheckpointError, match="none of them empty"):
+        measure(changed(vit, visual__conv1__weight=np.zeros((128, 3, 0, 0), np.float32)), "quick_gelu")
 
 
 def test_a_missing_tensor_is_named(vit: Checkpoint) -> None:

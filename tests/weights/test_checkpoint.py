@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from numpyclip.errors import CheckpointError
-from numpyclip.weights import Checkpoint
+from numpyclip.weights.checkpoint import Checkpoint
 
 
 def _checkpoint(**arrays: np.ndarray) -> Checkpoint:

@@ -26,7 +26,7 @@ from numpyclip.weights import download, local, transfer
 from numpyclip.weights.catalogue import KnownModel
 from numpyclip.weights.download import obtain
 from numpyclip.weights.local import is_present, verify, weights_folder
-from numpyclip.weights.lock import turn
+from numpyclip.weights.lock import exclusive
 from tests.weights.scripted_server import (
     Handler,
     Move,
@@ -456,7 +456,7 @@ def test_dropped_connections_are_resumed(tmp_path: Path, pauses: list[float], re
 
 
 def test_progress_earns_further_tries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(download, "FRUIT", 1000)
+    monkeypatch.setattr(download, "MIN_PROGRESS", 1000)
     assert len(get(tmp_path, *[drop_after(10_000)] * 15, proper).ranges) == 16
 
 
@@ -470,7 +470,7 @@ def test_tries_without_progress_come_to_an_end_and_the_part_is_kept(tmp_path: Pa
 
 
 def test_starting_over_again_and_again_is_no_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(download, "FRUIT", 1000)
+    monkeypatch.setattr(download, "MIN_PROGRESS", 1000)
 
     def cheat(handler: Handler) -> None:
         answer(416)(handler) if "Range" in handler.headers else drop_after(HALF)(handler)
@@ -874,7 +874,7 @@ def test_without_locks_each_writes_its_own_part_and_leaves_none(
     def never_alone(_: Path) -> Iterator[bool]:
         yield False
 
-    monkeypatch.setattr(download, "turn", never_alone)
+    monkeypatch.setattr(download, "exclusive", never_alone)
     (tmp_path / "toy.pt.part").write_bytes(b"of another process")
     with serving(BODY, drop_after(HALF), answer(500), proper) as script:
         with pytest.raises(DownloadError) as caught:
@@ -890,7 +890,7 @@ def test_who_waits_for_another_is_told_and_then_finds_the_file(tmp_path: Path, m
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     waiting = threading.Thread(target=obtain, args=(model_at(), tmp_path))  # no address: it can only find
-    with turn(tmp_path / "toy.pt.lock"):
+    with exclusive(tmp_path / "toy.pt.lock"):
         waiting.start()
         assert terminal.written.wait(30)
         (tmp_path / "toy.pt").write_bytes(BODY)
@@ -906,11 +906,11 @@ def test_lock_that_was_waited_for_keeps_the_next_one_out(tmp_path: Path, monkeyp
     there: list[bool] = []
 
     def wait() -> None:
-        with turn(lock) as alone:
+        with exclusive(lock) as alone:
             there.append(alone and lock.exists())  # not the file that the holder before has removed
 
     waiting = threading.Thread(target=wait)
-    with turn(lock):
+    with exclusive(lock):
         waiting.start()
         assert terminal.written.wait(30)
     waiting.join()

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from numpyclip.errors import CheckpointError, UnsupportedCheckpointError
-from numpyclip.weights import read
 from numpyclip.weights.folder import read_folder
+from numpyclip.weights.read import read
 from tests.weights.forged import GOLDEN
 
 WEIGHTS = "open_clip_model.safetensors"

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from numpyclip.errors import CorruptCheckpointError
-from numpyclip.weights import read
 from numpyclip.weights.names import state_dict, without_prefix
+from numpyclip.weights.read import read
 from numpyclip.weights.torch_file import Storage, TensorRef
-from numpyclip.weights.unpickle import Bag, Symbol
+from numpyclip.weights.unpickle import ScriptObject, Symbol
 from tests.weights.forged import GOLDEN
 
 W = TensorRef(Storage("f4", "0", 1, 0, 1), 0, (1,), (1,))
@@ -50,8 +50,8 @@ def test_the_order_of_the_file_is_kept() -> None:
     assert _names({"module.b": W, "module.a": W}) == ["b", "a"]
 
 
-def _module(kind: str, **attributes: Any) -> Bag:
-    return Bag(Symbol("__torch__", kind), attributes)
+def _module(kind: str, **attributes: Any) -> ScriptObject:
+    return ScriptObject(Symbol("__torch__", kind), attributes)
 
 
 def test_modules_within_modules_give_dotted_names() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from numpyclip.weights import read
+from numpyclip.weights.read import read
 from tests.weights.forged import GOLDEN, npz
 
 ARRAYS: dict[str, np.ndarray] = {

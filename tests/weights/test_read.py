@@ -14,7 +14,8 @@ import pytest
 
 import numpyclip.weights
 from numpyclip.errors import CheckpointError, NumPyCLIPError, UnsupportedCheckpointError
-from numpyclip.weights import Checkpoint, read
+from numpyclip.weights.checkpoint import Checkpoint
+from numpyclip.weights.read import read
 from tests.weights.forged import GOLDEN, NUMBERS, archive, legacy, safetensors, state, tensor
 from tests.weights.hostile import MEMORY, Case, cases
 

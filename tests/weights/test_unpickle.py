@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from numpyclip.errors import UnsafeCheckpointError
-from numpyclip.weights.unpickle import Bag, Symbol, unpickle
+from numpyclip.weights.unpickle import ScriptObject, Symbol, unpickle
 from tests.weights.forged import call, get, items, listed, mapping, name, number, pickled, put, text
 
 
@@ -20,7 +20,7 @@ class _Words:
         return symbol == Symbol("module", "Class") or symbol == Symbol("collections", "OrderedDict")
 
     def make(self, symbol: Symbol, arguments: tuple[Any, ...]) -> object:
-        return {} if symbol.name == "OrderedDict" else Bag(symbol, {"arguments": arguments})
+        return {} if symbol.name == "OrderedDict" else ScriptObject(symbol, {"arguments": arguments})
 
     def persistent(self, key: object) -> object:
         return ("persistent", key)

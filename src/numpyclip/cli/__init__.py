@@ -4,6 +4,8 @@ stdout is data, stderr is talk.
 """
 
 import argparse
+import errno
+import io
 import os
 import sys
 import warnings
@@ -19,7 +21,7 @@ examples:
   numpyclip models
 
 exit status:
-  0 done   1 failed   2 wrong arguments   3 done, but some pictures could not be read
+  0 done   1 failed   2 wrong arguments   3 done, but for pictures that could not be read
   130 interrupted   141 the reader of the output went away
 
 environment:
@@ -36,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
 
     top = argparse.ArgumentParser(
         prog="numpyclip",
-        description="Embed, classify and search pictures with words, by CLIP in pure NumPy.",
+        description="Classify pictures with words, and embed both, by CLIP in pure NumPy.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -47,28 +49,55 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Parse the arguments of a command, with options anywhere between its items.
+
+    argparse takes the items up to the first option and leaves those behind it over.
+    """
+    top = parser()
+    arguments, rest = top.parse_known_args(argv)
+    dashed = [word for word in rest if word.startswith("-") and word != "-"]
+    if dashed or (rest and not hasattr(arguments, "items")):
+        top.error(f"unrecognized arguments: {' '.join(dashed or rest)}")
+    if rest:
+        arguments.items = [*arguments.items, *rest]
+    return arguments
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status (see `numpyclip --help`)."""
-    for stream in (sys.stdout, sys.stderr):  # names of files may hold bytes that are no text
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="surrogateescape")
-    arguments = parser().parse_args(argv)
+    _set_up_streams()
+    arguments = parse(argv)
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning  # the place in the code, which Python adds, says nothing to a person
         try:
             status: int = arguments.run(arguments)
             sys.stdout.flush()
+            return status
         except NumPyCLIPError as error:
             print(f"numpyclip: {error}", file=sys.stderr)
-            status = 2 if isinstance(error, InputError) else 1
+            return 2 if isinstance(error, InputError) else 1
         except KeyboardInterrupt:
             print("numpyclip: interrupted", file=sys.stderr)
-            status = 130
-        except BrokenPipeError:
+            return 130
+        except OSError as error:  # of stdout; all others have become errors of ours
             # What is still buffered has no reader; without this Python complains when it exits.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            status = 141
-    return status
+            if isinstance(error, BrokenPipeError) or (os.name == "nt" and error.errno == errno.EINVAL):
+                return 141
+            print(f"numpyclip: the output cannot be written ({error.strerror or error}).", file=sys.stderr)
+            return 1
+
+
+def _set_up_streams() -> None:
+    """Let any name and text be printed: names of files may hold bytes that are no text."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        if sys.stdout.isatty():
+            sys.stdout.reconfigure(errors="backslashreplace")
+        else:  # data, the same everywhere
+            sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
+    if isinstance(sys.stderr, io.TextIOWrapper):
+        sys.stderr.reconfigure(errors="backslashreplace")
 
 
 def _show_warning(message: Warning | str, *_where: object, **_more: object) -> None:

@@ -5,9 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from numpyclip.cli.inputs import ReadablePictures, lines, picture_paths, progress
-from numpyclip.cli.options import add_batch_option, add_model_options, add_verb, load_model
-from numpyclip.errors import InputError
+from numpyclip.cli.inputs import EmbeddedPictures, lines, progress, with_stdin
+from numpyclip.cli.options import add_model_options, add_orientation_option, add_verb, load_model, positive
 
 _EXAMPLES = """\
   numpyclip classify photo.jpg "a photo of a dog" "a photo of a cat"
@@ -23,47 +22,36 @@ def add_to(verbs: Any) -> None:
     """Add the command to the parser."""
     verb = add_verb(verbs, "classify", "Say which label fits a picture best.", _EXAMPLES)
     verb.add_argument("picture", metavar="PICTURE", help="a picture, a folder of pictures, or - for paths on stdin")
-    verb.add_argument("labels", metavar="LABEL", nargs="*", help="a text (with --labels: another PICTURE)")
-    verb.add_argument("--labels", metavar="FILE", dest="labels_file", help="take the labels from a file, one a line")
+    verb.add_argument("items", metavar="LABEL", nargs="*", help="a text (with --labels: one more PICTURE)")
+    verb.add_argument("--labels", metavar="FILE", help="take the labels from a file, one a line")
     verb.add_argument("--template", default="{}", help='put around every label, such as "a photo of a {}"')
-    verb.add_argument("-n", "--top", type=int, metavar="COUNT", help="print the best COUNT labels only")
+    verb.add_argument("-n", "--top", type=positive, metavar="COUNT", help="print the best COUNT labels only")
     verb.add_argument("--json", action="store_true", help="print one JSON object per picture")
-    verb.add_argument("--ignore-orientation", action="store_true", help="do not turn pictures as their EXIF data says")
-    add_batch_option(verb)
+    add_orientation_option(verb)
     add_model_options(verb)
     verb.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the labels of every picture as soon as they are known."""
+    from numpyclip.model.clip import captions
     from numpyclip.model.ops import softmax
 
-    sources, labels = _sources_and_labels(arguments)
+    sources, labels = [arguments.picture], arguments.items
+    if arguments.labels is not None:
+        sources, labels = [arguments.picture, *arguments.items], list(lines(arguments.labels))
+    texts = captions(labels, arguments.template)
     model = load_model(arguments)
-    texts = model.embed_texts([arguments.template.replace("{}", label) for label in labels])
+    embedded_texts = model.embed_texts(texts)
     several = len(sources) > 1 or sources[0] == "-" or Path(sources[0]).is_dir()
-    pictures = ReadablePictures(
-        model, picture_paths(sources), arguments.batch_size, orient=not arguments.ignore_orientation
-    )
-    for path, embedding in progress(pictures, "picture") if several else pictures:
-        probabilities = softmax(model.logits(embedding, texts)).tolist()
+    pictures = EmbeddedPictures(model, with_stdin(sources), arguments.batch_size, arguments.orient)
+    for path, embedding in progress(pictures, "picture", printing=True) if several else pictures:
+        probabilities = softmax(model.logits(embedding, embedded_texts)).tolist()
         ranked = sorted(zip(probabilities, labels, strict=True), key=lambda pair: -pair[0])[: arguments.top]
         if arguments.json:
             found = [{"label": label, "probability": round(p, 6)} for p, label in ranked]
-            print(json.dumps({"picture": path, "labels": found}, ensure_ascii=False), flush=True)
+            print(json.dumps({"picture": path, "labels": found}), flush=True)
         else:
             for p, label in ranked:
                 print(*([path] if several else []), f"{p:.4f}", label, sep="\t", flush=True)
     return 3 if pictures.failed else 0
-
-
-def _sources_and_labels(arguments: argparse.Namespace) -> tuple[list[str], list[str]]:
-    if "{}" not in arguments.template:
-        raise InputError(f"--template: found {arguments.template!r}; expected a text with {{}} where the label goes.")
-    if arguments.labels_file is None:
-        sources, labels, where = [arguments.picture], arguments.labels, "LABEL"
-    else:
-        sources, labels, where = [arguments.picture, *arguments.labels], list(lines(arguments.labels_file)), "--labels"
-    if not labels:
-        raise InputError(f"{where}: found no labels; expected one or more texts, or --labels FILE with one a line.")
-    return sources, labels

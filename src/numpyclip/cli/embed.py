@@ -7,13 +7,14 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from numpyclip.cli.inputs import Embedded, ReadablePictures, lines, picture_paths, progress
-from numpyclip.cli.options import add_batch_option, add_model_options, add_verb, load_model
+from numpyclip.cli.inputs import Embedded, EmbeddedPictures, lines, progress, with_stdin
+from numpyclip.cli.options import add_model_options, add_orientation_option, add_verb, load_model
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.model.run import batched
 
@@ -38,48 +39,54 @@ _SUFFIXES = (".npy", ".npz", ".jsonl")
 def add_to(verbs: Any) -> None:
     """Add the command to the parser."""
     verb = add_verb(verbs, "embed", "Turn pictures or texts into vectors of unit length.", _EXAMPLES)
-    verb.add_argument("kind", choices=["images", "texts"], help="what is embedded")
-    verb.add_argument(
-        "items", metavar="ITEM", nargs="*", help="pictures and folders, or texts; - for one a line on stdin"
-    )
-    verb.add_argument("--from", metavar="FILE", dest="list_file", help="take more items from a file, one a line")
-    verb.add_argument("-o", "--output", metavar="FILE", type=Path, help="write .npy, .npz or .jsonl")
-    verb.add_argument("--truncate", action="store_true", help="cut texts that are too long, instead of failing")
-    verb.add_argument("--json", action="store_true", help="print JSON lines (what happens without -o anyway)")
-    verb.add_argument("--ignore-orientation", action="store_true", help="do not turn pictures as their EXIF data says")
-    add_batch_option(verb)
-    add_model_options(verb)
-    verb.set_defaults(run=run)
+    kinds = verb.add_subparsers(metavar="{images,texts}", required=True)
+    images = add_verb(kinds, "images", "Turn pictures into vectors.", _EXAMPLES)
+    images.add_argument("items", metavar="PICTURE", nargs="*", help="a picture, a folder, or - for paths on stdin")
+    add_orientation_option(images)
+    images.set_defaults(run=_run_images)
+    texts = add_verb(kinds, "texts", "Turn texts into vectors.", _EXAMPLES)
+    texts.add_argument("items", metavar="TEXT", nargs="*", help="a text, or - for one a line on stdin")
+    texts.add_argument("--truncate", action="store_true", help="cut texts that are too long, instead of failing")
+    texts.set_defaults(run=_run_texts)
+    for kind in (images, texts):
+        kind.add_argument("--from", metavar="FILE", dest="list_file", help="take more from a file, one a line")
+        target = kind.add_mutually_exclusive_group()
+        target.add_argument("-o", "--output", metavar="FILE", type=_output, help="write .npy, .npz or .jsonl")
+        target.add_argument("--json", action="store_true", help="print JSON lines (also what happens without -o)")
+        add_model_options(kind)
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Embed everything that was named; print it, or write it to one file."""
-    output: Path | None = arguments.output
-    if output is not None and output.suffix not in _SUFFIXES:
-        raise InputError(f"--output: found '{output}'; expected a name that ends in {', '.join(_SUFFIXES)}.")
-    if not arguments.items and arguments.list_file is None:
-        raise InputError("nothing to embed: name pictures or texts, or pass --from FILE, or - for standard input.")
-    model = load_model(arguments)
+def _output(text: str) -> Path:
+    if not text.endswith(_SUFFIXES):
+        raise argparse.ArgumentTypeError(f"{text!r} does not end in {', '.join(_SUFFIXES)}")
+    return Path(text)
+
+
+def _run_images(arguments: argparse.Namespace) -> int:
     items = _items(arguments)
-    if arguments.kind == "images":
-        pictures = ReadablePictures(
-            model, picture_paths(items), arguments.batch_size, orient=not arguments.ignore_orientation
-        )
-        _save(progress(pictures, "picture"), output, model, arguments.model)
-        return 3 if pictures.failed else 0
-    _save(progress(_embed_texts(model, items, arguments), "text"), output, model, arguments.model)
+    model = load_model(arguments)
+    pictures = EmbeddedPictures(model, items, arguments.batch_size, arguments.orient)
+    _save(progress(pictures, "picture", printing=not arguments.output), arguments.output, model, arguments.model)
+    return 3 if pictures.failed else 0
+
+
+def _run_texts(arguments: argparse.Namespace) -> int:
+    items = _items(arguments)
+    model = load_model(arguments)
+    texts = progress(_embed_texts(model, items, arguments), "text", printing=not arguments.output)
+    _save(texts, arguments.output, model, arguments.model)
     return 0
 
 
-def _items(arguments: argparse.Namespace) -> Iterator[str]:
-    yield from arguments.items
-    if arguments.list_file is not None:
-        yield from lines(arguments.list_file)
+def _items(arguments: argparse.Namespace) -> Iterable[str]:
+    """Chain what the command names and what a file lists."""
+    if not arguments.items and arguments.list_file is None:
+        raise InputError("nothing to embed: name pictures or texts, or pass --from FILE, or - for standard input.")
+    return chain(with_stdin(arguments.items), lines(arguments.list_file) if arguments.list_file else ())
 
 
 def _embed_texts(model: CLIP, items: Iterable[str], arguments: argparse.Namespace) -> Iterator[Embedded]:
-    texts = (text for item in items for text in (lines("-") if item == "-" else [item]))
-    for batch in batched(texts, arguments.batch_size):
+    for batch in batched(items, arguments.batch_size):
         yield from zip(batch, model.embed_texts(batch, len(batch), truncate=arguments.truncate), strict=True)
 
 
@@ -92,7 +99,7 @@ def _save(embedded: Iterable[Embedded], output: Path | None, model: CLIP, model_
     with _written_whole(output) as file:
         if output.suffix == ".jsonl":
             for name, vector in embedded:
-                file.write((_json_line(name, vector) + "\n").encode("utf-8", "surrogateescape"))
+                file.write((_json_line(name, vector) + "\n").encode())
             return
         names, vectors = [], []
         for name, vector in embedded:
@@ -107,7 +114,7 @@ def _save(embedded: Iterable[Embedded], output: Path | None, model: CLIP, model_
 
 def _json_line(name: str, vector: Array) -> str:
     numbers = ", ".join(map(str, vector))  # as few digits as tell float32 numbers apart
-    return f'{{"input": {json.dumps(name, ensure_ascii=False)}, "embedding": [{numbers}]}}'
+    return f'{{"input": {json.dumps(name)}, "embedding": [{numbers}]}}'
 
 
 @contextmanager

@@ -8,7 +8,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+import numpy as np
+
 from numpyclip.errors import InputError, PictureError
+from numpyclip.image import open_picture
+from numpyclip.model.ops import normalize
 from numpyclip.model.run import batched
 
 if TYPE_CHECKING:
@@ -22,30 +26,6 @@ _SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".avif", ".heic", ".heif", ".jp2", ".j2k"),
     *(".bmp", ".dib", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".ico", ".qoi"),
 )
-
-
-def picture_paths(sources: Iterable[str]) -> Iterator[str]:
-    """Paths of pictures: files as they are, folders searched, and ``-`` for paths on standard input."""
-    for source in sources:
-        if source == "-":
-            yield from lines("-")
-        elif Path(source).is_dir():
-            yield from _pictures_below(source)
-        else:
-            yield source
-
-
-def _pictures_below(folder: str) -> Iterator[str]:
-    """Pictures in a folder and those within it, by their suffix, in a stable order; hidden ones are left out."""
-    found = False
-    for parent, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if Path(name).suffix.lower() in _SUFFIXES and not name.startswith("."):
-                found = True
-                yield os.path.join(parent, name)  # noqa: PTH118  as the user began it: `./a` stays `./a`
-    if not found:
-        raise InputError(f"{folder}: found no pictures in this folder; expected files such as .jpg or .png.")
 
 
 def lines(file: str) -> Iterator[str]:
@@ -67,42 +47,79 @@ def _texts(stream: Iterable[bytes]) -> Iterator[str]:
             yield text
 
 
-class ReadablePictures:
-    """Embeds pictures batch by batch; those that cannot be read are reported on stderr and left out.
+def with_stdin(items: Iterable[str]) -> Iterator[str]:
+    """Items of the command line, with the lines of standard input in the place of ``-``."""
+    for item in items:
+        yield from lines("-") if item == "-" else [item]
+
+
+class EmbeddedPictures:
+    """Embeddings of pictures, batch by batch; those that cannot be read are reported on stderr and left out.
+
+    Parameters
+    ----------
+    model : CLIP
+    sources : iterable of str
+        Files as they are, and folders to be searched.
+    batch_size : int
+    orient : bool
+        Whether EXIF data turns pictures.
 
     Attributes
     ----------
     failed : int
-        How many were left out so far.
+        How many files and folders were left out so far.
     """
 
-    def __init__(self, model: CLIP, paths: Iterable[str], batch_size: int, *, orient: bool = True) -> None:
+    def __init__(self, model: CLIP, sources: Iterable[str], batch_size: int, orient: bool) -> None:
         self.failed = 0
         self._model = model
-        self._paths = paths
+        self._sources = sources
         self._batch_size = batch_size
         self._orient = orient
 
     def __iter__(self) -> Iterator[Embedded]:
         """Iterate over pairs of a path and its embedding (e,)."""
-        for batch in batched(self._paths, self._batch_size):
-            yield from self._embed(batch)
+        for batch in batched(self._readable(), self._batch_size):
+            paths, pixels = zip(*batch, strict=True)
+            yield from zip(paths, normalize(self._model.encode_image(np.stack(pixels))), strict=True)
 
-    def _embed(self, paths: list[str]) -> Iterator[Embedded]:
-        try:
-            yield from zip(paths, self._model.embed_images(paths, len(paths), orient=self._orient), strict=True)
-        except PictureError as error:
-            if len(paths) == 1:
-                self.failed += 1
-                print(f"numpyclip: {error}", file=sys.stderr)
-            else:  # find the culprit, and lose nothing else
-                for path in paths:
-                    yield from self._embed([path])
+    def _readable(self) -> Iterator[Embedded]:
+        for path in self._paths():
+            try:
+                yield path, self._model.preprocess(open_picture(path, orient=self._orient))
+            except PictureError as error:
+                self._report(error)
+
+    def _paths(self) -> Iterator[str]:
+        for source in self._sources:
+            if Path(source).is_dir():
+                yield from self._pictures_below(source)
+            else:
+                yield source
+
+    def _pictures_below(self, folder: str) -> Iterator[str]:
+        """Pictures in a folder and those within it, by suffix, in a stable order; hidden ones are left out."""
+        found = False
+        for parent, folders, files in os.walk(folder, onerror=self._report):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            for name in sorted(files):
+                if Path(name).suffix.lower() in _SUFFIXES and not name.startswith("."):
+                    found = True
+                    yield os.path.join(parent, name)  # noqa: PTH118  as the user began it: `./a` stays `./a`
+        if not found:
+            self._report(f"{folder}: found no pictures in this folder; expected files such as .jpg or .png.")
+
+    def _report(self, problem: Exception | str) -> None:
+        self.failed += 1
+        if isinstance(problem, OSError):
+            problem = f"{problem.filename}: cannot be read ({problem.strerror or problem})."
+        print(f"numpyclip: {problem}", file=sys.stderr)
 
 
-def progress(items: Iterable[Embedded], unit: str) -> Iterable[Embedded]:
-    """Count items on stderr while they come; quiet where results scroll by on the same terminal."""
-    if sys.stdout.isatty() or not sys.stderr.isatty():
+def progress(items: Iterable[Embedded], unit: str, *, printing: bool) -> Iterable[Embedded]:
+    """Count items on stderr while they come; quiet where results are printed to the same terminal."""
+    if not sys.stderr.isatty() or (printing and sys.stdout.isatty()):
         return items
     from tqdm import tqdm
 

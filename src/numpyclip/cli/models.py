@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from numpyclip.cli.options import add_folder_option, add_verb
-from numpyclip.errors import ModelNotFoundError
+from numpyclip.errors import InputError, ModelNotFoundError
 from numpyclip.weights.catalogue import DOWNLOADABLE, EMBEDDED, KnownModel
 
 _EXAMPLES = """\
@@ -58,7 +58,7 @@ def _download(arguments: argparse.Namespace) -> int:
     from numpyclip.weights.download import obtain
 
     if not arguments.names:
-        raise ModelNotFoundError(f"no model named; expected one or more of {', '.join(DOWNLOADABLE)}.")
+        raise InputError(f"no model named; expected one or more of {', '.join(DOWNLOADABLE)}.")
     for model in [_known(name) for name in arguments.names]:
         _print(arguments, model.name, "downloaded", str(obtain(model, arguments.download_root)))
     return 0

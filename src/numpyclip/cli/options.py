@@ -6,8 +6,6 @@ import argparse
 import os
 from typing import TYPE_CHECKING, Any
 
-from numpyclip.errors import DownloadError
-
 if TYPE_CHECKING:
     from numpyclip.model.clip import CLIP
 
@@ -27,7 +25,7 @@ def add_verb(verbs: Any, name: str, summary: str, examples: str) -> argparse.Arg
 
 
 def add_model_options(verb: argparse.ArgumentParser) -> None:
-    """Add what says which model is used."""
+    """Add what says which model is used, and how many inputs it computes at once."""
     verb.add_argument(
         "-m",
         "--model",
@@ -41,6 +39,7 @@ def add_model_options(verb: argparse.ArgumentParser) -> None:
         help="for a file of weights that does not record it: quick_gelu (OpenAI), gelu (LAION and most others)",
     )
     add_folder_option(verb)
+    verb.add_argument("--batch-size", type=positive, default=32, metavar="N", help="inputs read at once (default: 32)")
 
 
 def add_folder_option(verb: argparse.ArgumentParser) -> None:
@@ -50,27 +49,26 @@ def add_folder_option(verb: argparse.ArgumentParser) -> None:
     )
 
 
-def add_batch_option(verb: argparse.ArgumentParser) -> None:
-    """Add how many inputs are computed at once."""
+def add_orientation_option(verb: argparse.ArgumentParser) -> None:
+    """Add whether EXIF data turns pictures."""
     verb.add_argument(
-        "--batch-size", type=_positive, default=32, metavar="N", help="inputs computed at once (default: 32)"
+        "--ignore-orientation",
+        action="store_false",
+        dest="orient",
+        help="do not turn pictures as their EXIF data says",
     )
 
 
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is less than 1")
-    return number
+def positive(text: str) -> int:
+    """Read a whole number of at least 1."""
+    if not (text.isdecimal() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
 
 
 def load_model(arguments: argparse.Namespace) -> CLIP:
-    """Load the model that was asked for; where it cannot be had, say how to go on without it."""
+    """Load the model that was asked for."""
     from numpyclip.loader import load
 
-    try:
-        model, _ = load(arguments.model, download_root=arguments.download_root, activation=arguments.activation)
-    except DownloadError as error:
-        hint = "To try NumPyCLIP without a download, use the model in the package: --model tiny"
-        raise type(error)(f"{error}\n{hint}") from error
+    model, _ = load(arguments.model, download_root=arguments.download_root, activation=arguments.activation)
     return model

@@ -20,7 +20,7 @@ from numpyclip.model.vit import VisionTransformer
 from numpyclip.tokenizer import tokenize
 
 if TYPE_CHECKING:
-    from numpyclip.weights import Checkpoint
+    from numpyclip.weights.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -216,10 +216,11 @@ class CLIP:
     def classify(
         self,
         images: Picture | Iterable[Picture],
-        labels: Sequence[str],
+        labels: Iterable[str],
         *,
         template: str = "{}",
         batch_size: int = 32,
+        orient: bool = True,
     ) -> Array:
         """Say how well each label fits each picture, compared with the other labels.
 
@@ -227,11 +228,13 @@ class CLIP:
         ----------
         images : picture or iterable of pictures
             As in `embed_images`.
-        labels : sequence of str
+        labels : iterable of str
             Whole captions work best, such as "a photo of a dog".
         template : str, default="{}"
             Put around every label, such as "a photo of a {}".
         batch_size : int, default=32
+        orient : bool, default=True
+            As in `embed_images`.
 
         Returns
         -------
@@ -239,9 +242,20 @@ class CLIP:
             Probabilities; every row sums to 1. They compare the given labels only: that the best one fits at all
             is not said.
         """
-        if isinstance(labels, str) or not labels:
-            raise InputError(f"labels is {labels!r:.60}; expected a list of one or more texts.")
-        if "{}" not in template:
-            raise InputError(f"template is {template!r:.60}; expected a text with {{}} where the label goes.")
-        texts = self.embed_texts([template.replace("{}", label) for label in labels], batch_size)
-        return ops.softmax(self.logits(self.embed_images(images, batch_size), texts))
+        texts = self.embed_texts(captions(labels, template), batch_size)
+        return ops.softmax(self.logits(self.embed_images(images, batch_size, orient=orient), texts))
+
+
+def captions(labels: Iterable[str], template: str = "{}") -> list[str]:
+    """Put every label where the template has ``{}``.
+
+    Raises
+    ------
+    InputError
+        If there are no labels, or the template has no place for them.
+    """
+    if isinstance(labels, str) or not (labels := list(labels)):
+        raise InputError(f"labels is {labels!r:.60}; expected a list of one or more texts.")
+    if "{}" not in template:
+        raise InputError(f"the template is {template!r:.60}; expected a text with {{}} where the label goes.")
+    return [template.replace("{}", label) for label in labels]

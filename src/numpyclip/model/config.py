@@ -9,11 +9,11 @@ import re
 from dataclasses import dataclass
 
 from numpyclip.errors import CheckpointError, UnsupportedCheckpointError
-from numpyclip.weights.checkpoint import Activation, Checkpoint
+from numpyclip.weights.checkpoint import SIZE_RECORDS, Activation, Checkpoint
 
 HEAD_WIDTH = 64
 EPS = 1e-5  # of every layer norm and batch norm
-_RESNET_STRIDE = 32  # pixels of the picture behind one position of the last feature map
+RESNET_STRIDE = 32  # pixels of the picture behind one position of the last feature map
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def _measure_resnet(checkpoint: Checkpoint) -> ResNetConfig:
     width = checkpoint.shape("visual.layer1.0.conv1.weight", 4)[0]
     stages = [count_blocks(checkpoint, f"visual.layer{stage}") for stage in (1, 2, 3, 4)]
     return ResNetConfig(
-        image_size=_RESNET_STRIDE * _grid(checkpoint, "visual.attnpool.positional_embedding"),
+        image_size=RESNET_STRIDE * _grid(checkpoint, "visual.attnpool.positional_embedding"),
         width=width,
         layers=(stages[0], stages[1], stages[2], stages[3]),
         heads=_heads(checkpoint, width * 32),
@@ -164,16 +164,30 @@ def _heads(checkpoint: Checkpoint, width: int) -> int:
 
 
 def _compare_with_record(checkpoint: Checkpoint, config: CLIPConfig) -> None:
-    """Compare the sizes that OpenAI's archives record as buffers with the measured ones."""
+    """Compare the measured sizes with those that the file, or a description beside it, records."""
+    vision, text = config.vision, config.text
+    step = vision.patch_size if isinstance(vision, VisionTransformerConfig) else RESNET_STRIDE
+    recorded = {
+        **checkpoint.described,
+        **{name: checkpoint.arrays[name].tolist() for name in SIZE_RECORDS if name in checkpoint},
+    }
     measured = {
-        "input_resolution": config.vision.image_size,
-        "context_length": config.text.context_length,
-        "vocab_size": config.text.vocab_size,
+        "model_cfg.embed_dim": config.embed_dim,
+        "vision_cfg.width": vision.width,
+        "vision_cfg.layers": vision.layers if isinstance(vision.layers, int) else list(vision.layers),
+        "vision_cfg.patch_size": step if isinstance(vision, VisionTransformerConfig) else None,
+        "text_cfg.width": text.width,
+        "text_cfg.layers": text.layers,
+        **dict.fromkeys(("text_cfg.context_length", "context_length"), text.context_length),
+        **dict.fromkeys(("text_cfg.vocab_size", "vocab_size"), text.vocab_size),
+        **dict.fromkeys(("vision_cfg.image_size", "input_resolution"), vision.image_size),
     }
     for name, size in measured.items():
-        recorded = checkpoint.arrays[name] if name in checkpoint else None
-        if recorded is not None and (recorded.size != 1 or recorded.item() != size):
+        found = recorded.get(name, size)
+        if name in ("vision_cfg.image_size", "input_resolution") and isinstance(found, int):
+            found = found // step * step  # a rest at the edge is cut off by the first convolution, or the last pool
+        if found != size:
             raise CheckpointError(
-                f"{checkpoint.path}: '{name}' is recorded as {recorded.tolist()!r:.60}, "
+                f"{checkpoint.path}: '{name}' is recorded as {recorded[name]!r:.60}, "
                 f"but the shapes of the tensors make it {size}."
             )

@@ -145,7 +145,9 @@ def convolve3x3(x: Array, weight: Array, stride: int = 1) -> Array:
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))[:, ::stride, ::stride]
     windows = windows.transpose(0, 1, 2, 4, 5, 3)  # (b, y, x, c, 3, 3) -> (b, y, x, 3, 3, c)
     b, rows, columns = windows.shape[:3]
-    y: Array = windows.reshape(b * rows * columns, weight.shape[0]) @ weight
+    y = np.empty((b, rows * columns, weight.shape[1]), np.float32)
+    for image in range(b):  # the windows of one are nine times its size, too much to have of all at once
+        np.matmul(windows[image].reshape(rows * columns, weight.shape[0]), weight, out=y[image])
     return y.reshape(b, rows, columns, weight.shape[1])
 
 

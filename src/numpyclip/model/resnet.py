@@ -9,10 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from numpyclip.model import ops
-from numpyclip.model.config import EPS, CLIPConfig, ResNetConfig
+from numpyclip.model.config import EPS, RESNET_STRIDE, CLIPConfig, ResNetConfig
 from numpyclip.model.layers import Linear
 from numpyclip.model.ops import Array
 from numpyclip.weights.checkpoint import Checkpoint
+
+
+def _frozen(array: Array) -> Array:
+    """Make an array that was computed from weights as read-only as the weights are."""
+    array.flags.writeable = False
+    return array
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -28,8 +34,8 @@ class BatchNorm:
         weight, bias, mean, variance = (
             checkpoint.take(f"{name}.{field}", (c,)) for field in ("weight", "bias", "running_mean", "running_var")
         )
-        scale = weight / np.sqrt(variance + np.float32(EPS))
-        return cls(scale, bias - mean * scale)
+        scale: Array = weight / np.sqrt(variance + np.float32(EPS))
+        return cls(_frozen(scale), _frozen(bias - mean * scale))
 
     def __call__(self, x: Array) -> Array:  # (..., c) -> (..., c)
         return x * self.scale + self.shift
@@ -61,7 +67,7 @@ class Conv3x3:
     def read(cls, checkpoint: Checkpoint, name: str, c: int, e: int, stride: int = 1) -> "Conv3x3":
         """Take the weights under a name of the checkpoint."""
         weight = checkpoint.take(f"{name}.weight", (e, c, 3, 3)).transpose(2, 3, 1, 0)  # -> (3, 3, c, e)
-        return cls(weight.reshape(9 * c, e), stride)
+        return cls(_frozen(weight.reshape(9 * c, e)), stride)
 
     def __call__(self, x: Array) -> Array:  # (b, y, x, c) -> (b, y / stride, x / stride, e)
         return ops.convolve3x3(x, self.weight, self.stride)
@@ -125,7 +131,7 @@ class AttentionPool:
     def read(cls, checkpoint: Checkpoint, name: str, config: CLIPConfig) -> "AttentionPool":
         """Take the weights under a name of the checkpoint."""
         vision = config.vision
-        d, n = vision.width * 32, (vision.image_size // 32) ** 2 + 1
+        d, n = vision.width * 32, (vision.image_size // RESNET_STRIDE) ** 2 + 1
         return cls(
             checkpoint.take(f"{name}.positional_embedding", (n, d)),
             Linear.read(checkpoint, f"{name}.q_proj", d, d),

@@ -12,7 +12,7 @@ from numpyclip.model.ops import Array
 
 _T = TypeVar("_T")
 
-CHUNK = 32  # inputs that a tower computes at once; more would only take more memory
+CHUNK = 8  # inputs that a tower computes at once: activations of ViT-L/14@336px then take about half a gigabyte
 
 
 def batched(items: Iterable[_T], size: int) -> Iterator[list[_T]]:

@@ -13,10 +13,10 @@ from numpyclip.errors import CheckpointError
 Activation = Literal["quick_gelu", "gelu"]
 
 # Sizes that OpenAI's archives record beside the weights.
-_RECORDS = ("input_resolution", "context_length", "vocab_size")
+SIZE_RECORDS = ("input_resolution", "context_length", "vocab_size")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Checkpoint:
     """What a file of weights says.
 
@@ -28,11 +28,14 @@ class Checkpoint:
         By openai/CLIP's names, in the number format of the file, mapped read-only where the file allows.
     activation : {"quick_gelu", "gelu"} or None
         If the file records it; tensors alone do not tell.
+    described : mapping of str to object
+        Sizes that a description beside the file states, such as ``"vision_cfg.width"``.
     """
 
     path: Path
     arrays: Mapping[str, NDArray[np.generic]]
     activation: Activation | None = None
+    described: Mapping[str, object] = field(default_factory=dict)
     _taken: set[str] = field(default_factory=set)
 
     def __contains__(self, name: str) -> bool:
@@ -74,7 +77,7 @@ class Checkpoint:
         unused = [
             name
             for name in self.arrays
-            if name not in self._taken and name not in _RECORDS and not name.endswith(".num_batches_tracked")
+            if name not in self._taken and name not in SIZE_RECORDS and not name.endswith(".num_batches_tracked")
         ]
         if unused:
             raise CheckpointError(

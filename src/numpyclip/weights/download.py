@@ -25,14 +25,16 @@ from typing import TYPE_CHECKING
 
 from numpyclip.errors import ChecksumError, DownloadError, OfflineError
 from numpyclip.weights.catalogue import KnownModel
-from numpyclip.weights.local import Folder, look, remember, sha256_of, weights_folder
-from numpyclip.weights.lock import turn
+from numpyclip.weights.local import Folder, remember, sha256_of, stat_regular_file, weights_folder
+from numpyclip.weights.lock import exclusive
 
 if TYPE_CHECKING:  # http and tls take a while to import; a model that is here needs neither
     from numpyclip.weights.transfer import Part, Progress
 
-TRIES = 5  # requests in a row to one address that bring less than FRUIT
-FRUIT = 1 << 20  # bytes; a connection that brings this much before it breaks is worth any number of tries
+TRIES = 5  # requests in a row to one address that bring less than MIN_PROGRESS
+MIN_PROGRESS = 1 << 20  # bytes; a connection that brings this much before it breaks is worth any number of tries
+
+_TINY = "To try NumPyCLIP without a download, use the model in the package: 'tiny' (--model tiny)."
 
 _pause = time.sleep
 
@@ -70,7 +72,7 @@ def _pull(url: str, part: "Part", progress: "Progress") -> None:
         except Broken as broken:
             reached = reached or broken.connected
             # by the furthest point: a server that makes us start over and over does not count as progress
-            fruitless = 0 if part.size - furthest >= FRUIT else fruitless + 1
+            fruitless = 0 if part.size - furthest >= MIN_PROGRESS else fruitless + 1
             furthest = max(furthest, part.size)
             # a server that was never reached gets no second try: there may be another
             if not reached or fruitless >= TRIES:
@@ -100,7 +102,7 @@ def _part(file: Path) -> Path:
 def _advice(model: KnownModel, file: Path) -> str:
     return (
         f"Put {model.file} (SHA-256 {model.sha256}) into {file.parent} by hand, "
-        "or set $NUMPYCLIP_MIRROR to an address that has it; the model 'tiny' needs no download."
+        f"or set $NUMPYCLIP_MIRROR to an address that has it. {_TINY}"
     )
 
 
@@ -144,7 +146,7 @@ def _download(model: KnownModel, file: Path, path: Path) -> None:
     """Fetch into the part file at `path`, and put it in its place once it is verified."""
     from numpyclip.weights.transfer import Part, Progress
 
-    look(path)
+    stat_regular_file(path)
     total = None
     try:
         with Part(path) as part, Progress(model.file) as progress:
@@ -162,7 +164,7 @@ def _download(model: KnownModel, file: Path, path: Path) -> None:
         path.replace(file)
     except OSError as error:
         raise _disk_error(file, total, error) from error
-    if facts := look(file):
+    if facts := stat_regular_file(file):
         remember(file, facts, model.sha256)
 
 
@@ -170,7 +172,7 @@ def _offline_error(model: KnownModel, file: Path, found: str | None) -> Download
     cure = f"Put {model.file} there by hand, from {' or '.join(sources(model))}, or unset $NUMPYCLIP_OFFLINE."
     if found is None:
         what = f"is missing, and $NUMPYCLIP_OFFLINE forbids the download; expected SHA-256 {model.sha256}"
-        return OfflineError(f"{file}: {what}. {cure} The model 'tiny' needs no download.")
+        return OfflineError(f"{file}: {what}. {cure} {_TINY}")
     return ChecksumError(f"{file}: has SHA-256 {found}; expected {model.sha256}. {cure}")
 
 
@@ -185,7 +187,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _found(file: Path, model: KnownModel) -> str | None:
-    facts = look(file)
+    facts = stat_regular_file(file)
     return sha256_of(file, facts, model.sha256) if facts else None
 
 
@@ -225,7 +227,7 @@ def obtain(model: KnownModel, download_root: Folder | None = None) -> Path:
     if is_offline():
         raise _offline_error(model, file, found)
     _make_folder(file.parent)
-    with turn(file.with_name(f"{file.name}.lock")) as alone:
+    with exclusive(file.with_name(f"{file.name}.lock")) as alone:
         found = _found(file, model)  # another process may have brought it while this one waited
         if found == model.sha256:
             return file

@@ -1,12 +1,13 @@
 """A folder with a checkpoint in it, and OpenCLIP's description of the model where there is one."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from numpyclip.errors import CheckpointError, UnsupportedCheckpointError
-from numpyclip.weights import read
 from numpyclip.weights.checkpoint import Activation, Checkpoint
+from numpyclip.weights.read import read
 
 # The order in which OpenCLIP looks for weights.
 _PREFERRED = (
@@ -45,20 +46,33 @@ def read_folder(folder: Path) -> Checkpoint:
     UnsupportedCheckpointError
         If OpenCLIP's description has an option that is not supported; it is named.
     """
-    files = sorted(file for file in folder.iterdir() if file.suffix in _SUFFIXES)
+    try:
+        files = sorted(file for file in folder.iterdir() if file.suffix in _SUFFIXES)
+    except OSError as error:
+        raise CheckpointError(f"{folder}: cannot be listed ({error.strerror or error}).") from error
     preferred = [folder / name for name in _PREFERRED if (folder / name) in files]
     if not preferred and len(files) != 1:
         raise CheckpointError(
             f"{folder}: found {len(files)} files of weights ({', '.join(file.name for file in files) or 'none'}); "
             "expected one. Pass the file itself."
         )
+    file = preferred[0] if preferred else files[0]
     description = folder / "open_clip_config.json"
-    activation = _activation(description) if description.exists() else None
-    return read(preferred[0] if preferred else files[0], activation)
+    if not description.exists():
+        return read(file)
+    activation, described = _read_description(description)
+    return replace(read(file, activation), described=described)
 
 
-def _activation(description: Path) -> Activation:
-    """Check that OpenCLIP's description asks for nothing but OpenAI's architecture; return the activation."""
+def _read_description(description: Path) -> tuple[Activation, dict[str, object]]:
+    """Check that OpenCLIP's description asks for nothing but OpenAI's architecture.
+
+    Returns
+    -------
+    activation : {"quick_gelu", "gelu"}
+    described : dict
+        All options by their dotted names, to be compared with the tensors.
+    """
     try:
         config = json.loads(description.read_text("utf-8"))
         model = config["model_cfg"]
@@ -71,6 +85,7 @@ def _activation(description: Path) -> Activation:
         for name, section in sections.items():
             for option, value in section.items():
                 _check_option(description, f"{name}.{option}", value, _OPTIONS[name].get(option, ()))
+        described = {f"{name}.{option}": value for name in sections for option, value in sections[name].items()}
         heads, expected = model["text_cfg"].get("heads", 8), model["text_cfg"].get("width", 512) // 64
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, CheckpointError):
@@ -78,7 +93,7 @@ def _activation(description: Path) -> Activation:
         raise CheckpointError(f"{description}: not a description of a model by OpenCLIP ({error!r}).") from error
     if heads != expected:
         raise UnsupportedCheckpointError(f"{description}: text_cfg.heads is {heads!r:.60}; expected {expected!r:.60}.")
-    return "quick_gelu" if model.get("quick_gelu", False) else "gelu"
+    return "quick_gelu" if model.get("quick_gelu", False) else "gelu", described
 
 
 def _check_option(description: Path, name: str, value: Any, allowed: tuple[object, ...] | None) -> None:

@@ -45,7 +45,7 @@ def _readable(file: Path) -> Iterator[None]:
         ) from error
 
 
-def look(file: Path) -> os.stat_result | None:
+def stat_regular_file(file: Path) -> os.stat_result | None:
     """Return the facts of a regular file, or None if there is nothing."""
     with _readable(file):
         try:
@@ -111,7 +111,7 @@ def verify(model: KnownModel, download_root: Folder | None = None) -> Literal["v
         Nothing is downloaded or removed.
     """
     file = weights_folder(download_root) / model.file
-    facts = look(file)
+    facts = stat_regular_file(file)
     if facts is None:
         return "missing"
     with contextlib.suppress(OSError):

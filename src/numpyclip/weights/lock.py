@@ -78,7 +78,7 @@ def _release(file: IO[bytes], path: Path) -> None:
 
 
 @contextlib.contextmanager
-def turn(path: Path) -> Iterator[bool]:
+def exclusive(path: Path) -> Iterator[bool]:
     """Wait until nobody else holds the lock at `path`, and hold it for the length of the block.
 
     Yields

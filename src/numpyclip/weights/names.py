@@ -6,7 +6,7 @@ from typing import TypeVar
 from numpyclip.errors import CorruptCheckpointError
 from numpyclip.weights.checkpoint import Activation
 from numpyclip.weights.torch_file import TensorRef
-from numpyclip.weights.unpickle import Bag
+from numpyclip.weights.unpickle import ScriptObject
 
 _T = TypeVar("_T")
 
@@ -31,8 +31,10 @@ def state_dict(root: object, where: str) -> tuple[dict[str, TensorRef], Activati
     members = list(_members(root, where))
     tensors = {name: value for name, value in members if isinstance(value, TensorRef)}
     if not tensors:
+        known = ", ".join(f"{name!r:.40}" for name, _ in members[:5])
         raise CorruptCheckpointError(
-            f"{where}: no tensors were found; expected a state dict (names and tensors) or a TorchScript model."
+            f"{where}: no tensors were found, but {known or 'nothing'}; expected a state dict (names and tensors), "
+            f"perhaps within {' or '.join(map(repr, _WRAPPERS))}, or a TorchScript model."
         )
     return tensors, _activation(members)
 
@@ -51,12 +53,12 @@ def _unwrapped(root: object) -> object:
     for _ in range(_MAX_WRAPPERS):
         if not isinstance(root, dict):
             break
-        root = next((root[key] for key in _WRAPPERS if isinstance(root.get(key), dict | Bag)), root)
+        root = next((root[key] for key in _WRAPPERS if isinstance(root.get(key), dict | ScriptObject)), root)
     return root
 
 
 def _activation(members: list[tuple[str, object]]) -> Activation | None:
-    kinds = {value.kind.name for _, value in members if isinstance(value, Bag)}
+    kinds = {value.kind.name for _, value in members if isinstance(value, ScriptObject)}
     if ("QuickGELU" in kinds) == ("GELU" in kinds):
         return None
     return "quick_gelu" if "QuickGELU" in kinds else "gelu"
@@ -68,7 +70,7 @@ def _members(root: object, where: str) -> Iterator[tuple[str, object]]:
     count = 0
     while pending:
         path, value = pending.pop()
-        members = value.attributes if isinstance(value, Bag) else value
+        members = value.attributes if isinstance(value, ScriptObject) else value
         for name, member in members.items() if isinstance(members, dict) else ():
             count += 1
             if not isinstance(name, str):
@@ -78,5 +80,5 @@ def _members(root: object, where: str) -> Iterator[tuple[str, object]]:
                     f"{where}: its tensors have endless names; {path + name!r:.60} begins one of them."
                 )
             yield f"{path}{name}", member
-            if isinstance(member, Bag):
+            if isinstance(member, ScriptObject):
                 pending.append((f"{path}{name}.", member))

@@ -40,7 +40,8 @@ def _read_npy(archive: Archive, name: str) -> NDArray[np.generic]:
     except Exception as error:  # NumPy parses the header as a Python literal, whose errors are of every kind
         raise CorruptCheckpointError(f"{where}: not a NumPy array ({error!r:.200}).") from error
     if dtype.kind not in "fiub" or dtype.itemsize > 8:
-        raise UnsupportedCheckpointError(f"{where}: holds {dtype}; expected numbers of at most 64 bits.")
+        hint = " bfloat16 is no type of NumPy's; save it as float32." if dtype == "V2" else ""
+        raise UnsupportedCheckpointError(f"{where}: holds {dtype!s:.100}; expected numbers of at most 64 bits.{hint}")
     data = record[stream.tell() :]
     if len(shape) > MAX_DIMENSIONS or not all(0 <= length < 2**48 for length in shape):
         raise CorruptCheckpointError(f"{where}: its {len(shape)} sizes are not those of an array.")

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from numpyclip.errors import CorruptCheckpointError, UnsupportedCheckpointError
 from numpyclip.weights.archive import Archive, Bytes, map_file
 from numpyclip.weights.dtypes import BFLOAT16, MAX_DIMENSIONS, array_from_bytes, item_size
-from numpyclip.weights.unpickle import Bag, Symbol, unpickle
+from numpyclip.weights.unpickle import ScriptObject, Symbol, unpickle
 
 _LEGACY_MAGIC = bytes.fromhex("8a0a6cfc9c46f9206aa85019")  # LONG1 0x1950a86a20f9469cfc6c
 _LEGACY_PROTOCOL = 1001
@@ -41,6 +41,19 @@ _KINDS = {  # storage class → number format
 _TENSOR = Symbol("torch._utils", "_rebuild_tensor_v2")
 _PARAMETER = Symbol("torch._utils", "_rebuild_parameter")
 _ORDERED_DICT = Symbol("collections", "OrderedDict")
+# What training scripts save beside the weights: read as objects without behaviour, and never looked into.
+_BYSTANDERS = {
+    Symbol("argparse", "Namespace"),
+    Symbol("numpy", "dtype"),
+    Symbol("numpy.core.multiarray", "scalar"),
+    Symbol("numpy._core.multiarray", "scalar"),
+    Symbol("_codecs", "encode"),
+    Symbol("pathlib", "PosixPath"),
+    Symbol("pathlib", "WindowsPath"),
+    Symbol("__builtin__", "set"),
+    Symbol("builtins", "set"),
+    *(Symbol("torch", name) for name in ("float16", "bfloat16", "float32", "float64", "int64")),
+}
 # Calls that stand for their first argument; TorchScript makes those of `torch.jit` for typed lists and dicts.
 _TRANSPARENT = {
     Symbol("torch", "Size"),
@@ -80,7 +93,7 @@ class TorchFile:
     Attributes
     ----------
     root : object
-        Dicts, lists and tuples, plain values, `Bag` for each module of a TorchScript archive, and
+        Dicts, lists and tuples, plain values, `ScriptObject` for each module of a TorchScript archive, and
         `TensorRef` for each tensor.
     """
 
@@ -174,6 +187,7 @@ class _TorchVocabulary:
         return (
             symbol in (_TENSOR, _PARAMETER, _ORDERED_DICT)
             or symbol in _TRANSPARENT
+            or symbol in _BYSTANDERS
             or (symbol.module == "torch" and symbol.name in _KINDS)
             or (self._scripted and _is_scripted_class(symbol))
         )
@@ -189,8 +203,8 @@ class _TorchVocabulary:
             return self._ordered_dict(arguments[0])
         if symbol in _TRANSPARENT and arguments:
             return arguments[0]
-        if _is_scripted_class(symbol) and not arguments:
-            return Bag(symbol)
+        if symbol in _BYSTANDERS or (_is_scripted_class(symbol) and not arguments):
+            return ScriptObject(symbol)
         raise CorruptCheckpointError(f"{self._where}: {str(symbol)!r:.200} is called with wrong arguments.")
 
     def persistent(self, key: object) -> Storage:

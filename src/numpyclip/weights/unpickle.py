@@ -35,7 +35,7 @@ class Symbol:
 
 
 @dataclass(eq=False)
-class Bag:
+class ScriptObject:
     """An object of a named class: its attributes, and no behaviour."""
 
     kind: Symbol
@@ -234,8 +234,9 @@ class _Machine:
 
     def _build(self, _: None) -> None:
         state, target = self.pop(), self.stack[-1]
-        if isinstance(target, Bag) and isinstance(state, dict):
-            target.attributes = state  # not a copy of it: many objects can be given one long dict
+        if isinstance(target, ScriptObject):
+            # not a copy of it: many objects can be given one long dict
+            target.attributes = state if isinstance(state, dict) else {}
         elif not isinstance(target, dict):  # OrderedDict: its state is only torch's `_metadata`
             self._damaged(f"state is set on a {type(target).__name__}")
 
