@@ -10,8 +10,6 @@ Unicode knew in version 3.2 (which Python keeps a table of) or that are written 
 their normal form are frozen by now.
 """
 
-# ruff: noqa: RUF001  (letters that look like others are the point)
-
 import gzip
 import hashlib
 import html
