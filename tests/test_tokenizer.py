@@ -214,10 +214,16 @@ def test_too_long_is_also_the_runtime_error_of_the_reference() -> None:
         tokenize("dog " * 76)
 
 
-@pytest.mark.parametrize("context_length", [1, 0, -3])
-def test_a_row_without_room_for_the_marks_is_refused(context_length: int) -> None:
-    with pytest.raises(InputError, match=f"context_length: found {context_length}; expected at least 2"):
+@pytest.mark.parametrize("context_length", [0, -3])
+def test_a_row_of_no_length_is_refused(context_length: int) -> None:
+    with pytest.raises(InputError, match=f"context_length: found {context_length}; expected the model's own"):
         tokenize("a", context_length)
+
+
+def test_a_row_of_one_holds_the_end_mark_as_in_the_reference() -> None:
+    assert tokenize("a", 1, truncate=True).tolist() == [[END]]
+    with pytest.raises(TextTooLongError):
+        tokenize("a", 1)
 
 
 @pytest.mark.parametrize(("texts", "message"), [

@@ -8,6 +8,8 @@ Weights are random. Each checkpoint `X` comes with `X.npz`: the inputs, and the 
 in float64 from the weights that the file holds, stage by stage for the TorchScript archives.
 """
 
+import argparse
+import collections
 import json
 import shutil
 import warnings
@@ -255,6 +257,16 @@ def save_tensors() -> None:
     }
     torch.save(tensors, GOLDEN / "tensors.pt")
     torch.save(tensors, GOLDEN / "tensors-protocol4.pt", pickle_protocol=4)
+    bystanders = {
+        "args": argparse.Namespace(lr=1e-3, sizes=(1, 2), out=Path("out")),
+        "best": np.float64(0.5),
+        "losses": np.arange(3.0),
+        "seen": collections.Counter("abca"),
+        "by_name": collections.defaultdict(list, {"a": [1]}),
+        "skipped": {1, 2},
+        "dtype": torch.float16,
+    }
+    torch.save({**bystanders, "state_dict": {"a": base}}, GOLDEN / "tensors-bystanders.pt")
     torch.save(tensors, GOLDEN / "tensors-legacy.pt", _use_new_zipfile_serialization=False)
     values = {
         name: t.detach().float().numpy() if t.dtype == torch.bfloat16 else t.detach().numpy()

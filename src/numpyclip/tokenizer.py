@@ -230,15 +230,12 @@ class Tokenizer:
         Raises
         ------
         InputError
-            If a text is not a str, or `context_length` leaves no room for the marks.
+            If a text is not a str, or `context_length` is below 1.
         TextTooLongError
             If a text needs more than `context_length` ids and `truncate` is false.
         """
-        if context_length < 2:
-            raise InputError(
-                f"context_length: found {context_length}; expected at least 2, for the two marks; "
-                "pass the model's own, usually 77."
-            )
+        if context_length < 1:
+            raise InputError(f"context_length: found {context_length}; expected the model's own, usually 77.")
         texts = _checked(texts)
         rows = np.zeros((len(texts), context_length), dtype=np.int32)
         start, end = self._ids[START_OF_TEXT], self._ids[END_OF_TEXT]
@@ -248,7 +245,7 @@ class Tokenizer:
                 if not truncate:
                     raise TextTooLongError(
                         f"text {_quoted(text)}: {len(ids)} tokens with the marks of start and end; "
-                        f"expected at most {context_length}; shorten it or pass truncate=True."
+                        f"expected at most {context_length}; shorten it or pass truncate=True (--truncate)."
                     )
                 ids[context_length - 1 :] = [end]
             rows[i, : len(ids)] = ids
@@ -279,8 +276,26 @@ def default_tokenizer() -> Tokenizer:
 
 
 def tokenize(texts: str | Sequence[str], context_length: int = 77, truncate: bool = False) -> NDArray[np.int32]:
-    """Turn texts into rows of ids with the default tokenizer; see `Tokenizer.__call__`.
+    """Turn texts into rows of ids, as ``clip.tokenize``: start mark, ids, end mark, zeros.
 
-    A drop-in for ``clip.tokenize`` that returns an array of shape (n_texts, context_length), dtype int32.
+    Parameters
+    ----------
+    texts : str or sequence of str
+        One text is a batch of one.
+    context_length : int, default=77
+        Length of a row; 77 in all of OpenAI's models.
+    truncate : bool, default=False
+        Cut a text that is too long, keeping the end mark, instead of raising.
+
+    Returns
+    -------
+    ndarray of shape (n_texts, context_length), dtype=int32
+
+    Raises
+    ------
+    InputError
+        If a text is not a str, or `context_length` is below 1.
+    TextTooLongError
+        If a text needs more than `context_length` ids and `truncate` is false.
     """
     return default_tokenizer()(texts, context_length, truncate)

@@ -88,6 +88,7 @@ def test_names_that_are_no_text_go_through(run: Run, album: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["classify", "-m", "tiny"], "nothing to classify"),
         (["classify", "a.png", "-m", "tiny"], "labels is []"),
         (["classify", "a.png", "bird", "--template", "x", "-m", "tiny"], "where the label goes"),
         (["classify", "a.png", "--labels", "nowhere.txt", "-m", "tiny"], "nowhere.txt: cannot be read"),
@@ -101,13 +102,13 @@ def test_wrong_arguments_are_named(run: Run, words: list[str], message: str) -> 
 
 def test_a_picture_that_is_missing_is_reported(run: Run, tmp_path: Path) -> None:
     result = run("classify", tmp_path / "no.png", "bird", "-m", "tiny")
-    assert (result.status, result.out) == (3, "")
+    assert (result.status, result.out) == (1, "")
     assert "no.png: cannot be read" in result.err
 
 
 def test_a_folder_without_pictures_is_an_error(run: Run, tmp_path: Path) -> None:
     result = run("classify", tmp_path, "bird", "-m", "tiny")
-    assert (result.status, result.out) == (3, "")
+    assert (result.status, result.out) == (1, "")
     assert "found no pictures" in result.err
 
 
@@ -146,6 +147,31 @@ def test_a_count_of_labels_is_a_positive_number(run: Run, bird: Path, count: str
     result = run("classify", bird, "bird", "-m", "tiny", "-n", count)
     assert result.status == 2
     assert "is not a whole number above 0" in result.err
+
+
+def test_behind_two_dashes_all_is_text(run: Run, bird: Path) -> None:
+    status, out, _ = run("classify", "-m", "tiny", "--", bird, "-bird", "--dog")
+    assert status == 0
+    assert {line.split("\t")[1] for line in out.splitlines()} == {"-bird", "--dog"}
+    assert "put -- before" in run("classify", bird, "-bird", "-m", "tiny").err
+
+
+def test_a_picture_among_the_labels_is_a_mistake(run: Run, album: Path) -> None:
+    result = run("classify", album / "bird.png", album / "house.PNG", "a bird", "-m", "tiny")
+    assert (result.status, result.out) == (2, "")
+    assert "house.PNG' is a file. To classify several pictures, give --labels" in result.err
+
+
+def test_pictures_and_labels_cannot_both_come_from_stdin(run: Run) -> None:
+    assert run("classify", "-", "--labels", "-", "-m", "tiny").status == 2
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_labels_that_are_not_utf_8_are_refused(run: Run, bird: Path, tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "labels.txt").write_text("Häuser\n", encoding)
+    result = run("classify", bird, "--labels", tmp_path / "labels.txt", "-m", "tiny")
+    assert (result.status, result.out) == (2, "")
+    assert "labels.txt: text 1 is not UTF-8" in result.err
 
 
 def test_an_unknown_option_is_refused(run: Run, bird: Path) -> None:

@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from numpyclip.cli import parse
+from numpyclip.errors import InputError
 from numpyclip.model.clip import CLIP
 from tests.cli.conftest import Run
 
@@ -79,6 +81,37 @@ def test_wrong_arguments_are_named(run: Run, words: list[str], message: str) -> 
     result = run(*words)
     assert (result.status, result.out) == (2, "")
     assert message in result.err
+
+
+def test_a_folder_in_the_place_of_the_output_is_seen_at_once(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "out.npz").mkdir()
+    result = run("embed", "texts", "a", "-o", tmp_path / "out.npz")
+    assert result.status == 2
+    assert "is a folder" in result.err
+
+
+def test_a_link_is_written_through(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "link.npy").symlink_to(tmp_path / "file.npy")
+    assert run("embed", "texts", "a", "-o", tmp_path / "link.npy", "-m", "tiny").status == 0
+    assert (tmp_path / "link.npy").is_symlink()
+    assert np.load(tmp_path / "file.npy").shape == (1, 128)
+
+
+@pytest.mark.parametrize("suffix", ["npy", "npz", "jsonl"])
+def test_nothing_to_write_leaves_the_old_file(run: Run, tmp_path: Path, suffix: str) -> None:
+    output = tmp_path / f"out.{suffix}"
+    output.write_bytes(b"old")
+    result = run("embed", "images", tmp_path / "no.png", "-o", output, "-m", "tiny")
+    assert result.status == 1
+    assert f"out.{suffix}: not written" in result.err
+    assert output.read_bytes() == b"old"
+
+
+def test_a_closed_stdin_is_one_clear_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = parse(["embed", "texts", "-", "-m", "tiny"])
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(InputError, match="standard input is closed"):
+        arguments.run(arguments)
 
 
 def test_options_may_stand_before_the_items(run: Run) -> None:

@@ -23,7 +23,7 @@ def test_every_help_ends_in_examples(run: Run, words: list[str]) -> None:
     assert "examples:\n  numpyclip" in result.out
 
 
-@pytest.mark.parametrize("words", [[], ["paint"], ["classify"], ["embed", "sounds"], ["models", "burn"]])
+@pytest.mark.parametrize("words", [[], ["paint"], ["embed", "sounds"], ["models", "burn"]])
 def test_wrong_words_exit_with_2_and_print_nothing_on_stdout(run: Run, words: list[str]) -> None:
     result = run(*words)
     assert (result.status, result.out) == (2, "")

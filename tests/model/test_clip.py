@@ -12,9 +12,11 @@ import pytest
 from PIL import Image
 
 from numpyclip.errors import InputError, PictureError, TextTooLongError
+from numpyclip.loader import load
 from numpyclip.model import run
 from numpyclip.model.clip import CLIP
 from numpyclip.tokenizer import tokenize
+from numpyclip.weights.catalogue import EMBEDDED
 
 RANDOM = np.random.default_rng(0)
 
@@ -194,6 +196,14 @@ def test_a_long_text_is_quoted_wherever_it_stands(tiny: CLIP) -> None:
 def test_a_picture_that_cannot_be_read_is_named(tiny: CLIP, tmp_path: Path) -> None:
     with pytest.raises(PictureError, match=r"nowhere\.png"):
         tiny.embed_images([tmp_path / "nowhere.png"])
+
+
+def test_a_logit_scale_of_one_dimension_is_a_number_too(tiny: CLIP, tmp_path: Path) -> None:
+    arrays = {**np.load(EMBEDDED["tiny"]), "logit_scale": np.full(1, 2.5, np.float32)}
+    np.savez(tmp_path / "copy.npz", **arrays)
+    model, _ = load(tmp_path / "copy.npz", activation="quick_gelu")
+    assert model.logit_scale.shape == ()
+    assert model.logit_scale == 2.5
 
 
 def test_the_sizes_that_scripts_for_openai_clip_read_are_there(tiny: CLIP) -> None:

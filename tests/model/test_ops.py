@@ -158,6 +158,13 @@ def test_convolve3x3_equals_the_sum_written_out(rows: int, columns: int, stride:
     np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-5)
 
 
+def test_convolve3x3_of_many_large_pictures_takes_them_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, weight = random(5, 4, 4, 3), random(27, 2)
+    whole = ops.convolve3x3(x, weight)
+    monkeypatch.setattr(ops, "_WINDOW_NUMBERS", 2 * 4 * 4 * 27)
+    np.testing.assert_allclose(ops.convolve3x3(x, weight), whole, rtol=1e-5, atol=1e-6)
+
+
 def test_average_pool_drops_the_rest_at_the_edge() -> None:
     x = np.arange(15, dtype=np.float32).reshape(1, 3, 5, 1)
     assert ops.average_pool(x, 2)[0, :, :, 0].tolist() == [[3, 5]]

@@ -1,10 +1,11 @@
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
 
 from numpyclip.errors import InputError
-from numpyclip.model.run import CHUNK, batched, in_chunks
+from numpyclip.model.run import MAX_CHUNK, batched, in_chunks
 
 
 def test_batched_keeps_the_order_and_the_rest() -> None:
@@ -25,12 +26,29 @@ def test_batched_reads_nothing_ahead() -> None:
     assert taken == [0, 1]
 
 
-def test_batched_refuses_a_size_below_one() -> None:
-    with pytest.raises(InputError, match="batch_size is 0"):
-        list(batched([1], 0))
+@pytest.mark.parametrize("size", [0, -1, 2.5, "4", None, 10**30])
+def test_batched_refuses_what_is_no_size(size: Any) -> None:
+    with pytest.raises(InputError, match="batch_size is"):
+        list(batched([1], size))
 
 
-@pytest.mark.parametrize("n", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK + 5])
+def test_batched_refuses_what_cannot_be_iterated() -> None:
+    with pytest.raises(InputError, match="got 5; expected a list"):
+        list(batched(5, 1))  # type: ignore[arg-type]
+
+
+def test_large_inputs_come_in_small_chunks() -> None:
+    sizes = []
+
+    def tower(x: np.ndarray) -> np.ndarray:
+        sizes.append(len(x))
+        return np.zeros((len(x), 1), np.float32)
+
+    in_chunks(tower, np.broadcast_to(np.float32(0), (14, 3, 448, 448)), 1)
+    assert sizes == [6, 6, 2]
+
+
+@pytest.mark.parametrize("n", [0, 1, MAX_CHUNK - 1, MAX_CHUNK, MAX_CHUNK + 1, 2 * MAX_CHUNK + 5])
 def test_in_chunks_gives_every_input_its_row(n: int) -> None:
     sizes = []
 
@@ -40,4 +58,4 @@ def test_in_chunks_gives_every_input_its_row(n: int) -> None:
 
     inputs = np.arange(n, dtype=np.float32)
     np.testing.assert_array_equal(in_chunks(tower, inputs, 2), np.stack([inputs, -inputs], axis=1).reshape(n, 2))
-    assert max(sizes, default=0) <= CHUNK
+    assert max(sizes, default=0) <= MAX_CHUNK

@@ -77,10 +77,10 @@ def _evil_pickles() -> Iterator[Case]:
         ("torch.hub", "load"),
         ("torch", "storage.FloatStorage"),
         ("torch.nn.modules.linear", "Linear"),
-        ("numpy.core.multiarray", "_reconstruct"),
+        ("numpy.core.multiarray", "fromfile"),
         ("numpy", "frombuffer"),
         ("collections", "OrderedDict.fromkeys"),
-        ("collections", "defaultdict"),
+        ("collections", "namedtuple"),
         ("torch._utils", "_rebuild_tensor_v2.__globals__"),
         ("torch.FloatStorage", ""),
         ("__torch__.M", "forward"),
@@ -122,9 +122,6 @@ def _broken_pickles() -> Iterator[Case]:
         "appends to a dict": b"}Na",
         "appends to a tuple": b")(Ne",
         "sets half a pair": b"}(Nu",
-        "uses a list as a key": b"}]Ns",
-        "uses a tuple as a key": b"})Ns",
-        "uses a huge number as a key": b"}" + number(2**61 - 1) + b"Ns",
         "pops below the bottom": b"s" * 9,
         "makes a tuple of too few": b"\x87" * 3,
         "reduces below the bottom": b"RRRRRR",
@@ -159,13 +156,17 @@ def _endless_pickles() -> Iterator[Case]:
     yield "nests lists", archive(pickled(b"]" * deep + b"a" * (deep - 1))), CORRUPT
     yield "nests tuples", archive(pickled(b")" + b"\x85" * deep)), CORRUPT
     yield "nests dicts", archive(pickled((b"}" + text("state_dict")) * 9999 + b"}" + b"s" * 9999)), CORRUPT
-    yield "nests a deep key", archive(pickled(b"})" + b"\x85" * deep + b"Ns")), CORRUPT
+    yield "nests a deep key", archive(pickled(b"})" + b"\x85" * deep + b"Ns")), UNSUPPORTED
+    yield "uses a list as a key", archive(pickled(b"}]Ns")), UNSUPPORTED
+    yield "uses a tuple as a key", archive(pickled(b"})Ns")), UNSUPPORTED
+    yield "uses a huge number as a key", archive(pickled(b"}" + number(2**61 - 1) + b"Ns")), UNSUPPORTED
+    yield "has a pickle of 9 MB", archive(pickled(b"N" * 9_000_000)), CORRUPT
     yield "nests the size of a tensor", archive(state(tensor(shape=b")" + b"\x85" * deep))), CORRUPT
     yield "dict that wraps itself", archive(pickled(b"}" + put(0) + text("state_dict") + get(0) + b"s")), CORRUPT
     yield "list that holds itself", archive(pickled(b"]" + put(0) + get(0) + b"a")), CORRUPT
     doubled = b")" + b"".join(put(1) + get(1) + b"\x86" for _ in range(64))
     yield "protocol that doubles 64 times", legacy(protocol=doubled), UNSUPPORTED
-    yield "key that doubles 64 times", archive(pickled(b"}" + doubled + b"Ns")), CORRUPT
+    yield "key that doubles 64 times", archive(pickled(b"}" + doubled + b"Ns")), UNSUPPORTED
     yield "list of storages that doubles", legacy(keys=doubled + b"]" + get(1) + b"a"), CORRUPT
     prefixes = mapping([(text("module." * 100_000), tensor())])
     yield "name of endless prefixes", archive(pickled(prefixes)), CORRUPT
@@ -407,7 +408,7 @@ def _npz() -> Iterator[Case]:
     def header(descr: str = "'<f4'", shape: str = "(6,)", order: str = "False") -> str:
         return f"{{'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}}}"
 
-    for descr in ("'|O'", "'<c8'", "'<U4'", "'|S4'", "'|V4'", "'<M8[s]'", "[('a', '<f4')]", "('<f4', (2,))"):
+    for descr in ("'|O'", "'<c8'", "'|V4'", "'<M8[s]'", "[('a', '<f4')]", "('<f4', (2,))"):
         yield f"npz of {descr}", npz(header(descr), NUMBERS), UNSUPPORTED
     for label, content in {
         "shape too large": npz(header(shape="(7,)"), NUMBERS),

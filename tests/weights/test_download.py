@@ -479,12 +479,29 @@ def test_starting_over_again_and_again_is_no_progress(tmp_path: Path, monkeypatc
     assert len(script.ranges) == download.TRIES + 1
 
 
-@pytest.mark.parametrize("move", [stall_after(HALF), stall_after(0), silent])
+@pytest.mark.parametrize("move", [stall_after(HALF), stall_after(0)])
 def test_stalled_connection_is_given_up_and_resumed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, move: Move
 ) -> None:
     monkeypatch.setattr(transfer, "TIMEOUT", 0.2)
     assert len(get(tmp_path, move, proper).ranges) >= 2
+
+
+def test_a_server_that_never_answers_gets_no_second_try(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transfer, "TIMEOUT", 0.2)
+    message, script = fail(tmp_path, silent)
+    assert "no answer for 0.2 seconds" in message
+    assert len(script.ranges) <= 1
+
+
+def test_a_person_at_a_terminal_sees_where_it_comes_from_and_what_breaks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    get(tmp_path, drop_after(HALF), proper)
+    assert "toy.pt: downloading http://127.0.0.1" in terminal.getvalue()
+    assert "toy.pt: dropped: " in terminal.getvalue()
 
 
 def test_stall_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

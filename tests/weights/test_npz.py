@@ -1,11 +1,13 @@
 """Archives of NumPy that are sound; the others are in the table of hostile files."""
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from numpyclip.errors import CorruptCheckpointError
 from numpyclip.weights.read import read
 from tests.weights.forged import GOLDEN, npz
 
@@ -64,3 +66,16 @@ def test_the_golden_tensors_are_read() -> None:
     with np.load(GOLDEN / "tensors.npz") as expected:
         assert all(np.array_equal(found[name], expected[name]) for name in expected.files)
         assert set(found) == set(expected.files)
+
+
+def test_texts_beside_the_weights_are_left_out(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", a=np.ones(2, np.float32), about=np.array("made on a Monday"), raw=np.array(b"x"))
+    assert list(read(tmp_path / "a.npz").arrays) == ["a"]
+
+
+def test_a_shape_of_true_is_refused(tmp_path: Path) -> None:
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (True,), }\n"
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("a.npy", b"\x93NUMPY\1\0" + len(header).to_bytes(2, "little") + header + bytes(4))
+    with pytest.raises(CorruptCheckpointError, match="are not those of an array"):
+        read(tmp_path / "a.npz")

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from numpyclip.errors import CorruptCheckpointError
 from numpyclip.weights.read import read
 from tests.weights.forged import (
     GOLDEN,
@@ -150,3 +151,18 @@ def test_the_old_format_in_a_newer_protocol_of_pickle_is_read(tmp_path: Path, pr
 
 def test_bytes_after_the_last_storage_of_the_old_format_do_not_matter(tmp_path: Path) -> None:
     assert np.array_equal(_only(tmp_path, legacy() + b"more"), VALUES)
+
+
+def test_what_training_scripts_save_beside_the_weights_is_passed_over() -> None:
+    with np.load(GOLDEN / "tensors.npz") as golden:
+        arrays = read(GOLDEN / "tensors-bystanders.pt").arrays
+        assert list(arrays) == ["a"]
+        np.testing.assert_array_equal(arrays["a"], golden["transposed"].T)
+
+
+def test_a_flipped_bit_in_the_description_of_tensors_is_noticed(tmp_path: Path) -> None:
+    content = bytearray((GOLDEN / "tensors.pt").read_bytes())
+    content[content.index(b"stepped")] ^= 1  # would only be another name
+    (tmp_path / "a.pt").write_bytes(content)
+    with pytest.raises(CorruptCheckpointError, match=r"data\.pkl' does not match its checksum"):
+        read(tmp_path / "a.pt")

@@ -50,17 +50,20 @@ def parser() -> argparse.ArgumentParser:
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Parse the arguments of a command, with options anywhere between its items.
+    """Parse the arguments of a command, with options anywhere between its items, and items only behind ``--``.
 
     argparse takes the items up to the first option and leaves those behind it over.
     """
+    words = list(sys.argv[1:] if argv is None else argv)
+    end = words.index("--") if "--" in words else len(words)
     top = parser()
-    arguments, rest = top.parse_known_args(argv)
+    arguments, rest = top.parse_known_args(words[:end])
     dashed = [word for word in rest if word.startswith("-") and word != "-"]
     if dashed or (rest and not hasattr(arguments, "items")):
-        top.error(f"unrecognized arguments: {' '.join(dashed or rest)}")
-    if rest:
-        arguments.items = [*arguments.items, *rest]
+        hint = " (put -- before texts that begin with a dash)" if dashed else ""
+        top.error(f"unrecognized arguments: {' '.join(dashed or rest)}{hint}")
+    if hasattr(arguments, "items"):
+        arguments.items = [*arguments.items, *rest, *words[end + 1 :]]
     return arguments
 
 
@@ -72,7 +75,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         warnings.showwarning = _show_warning  # the place in the code, which Python adds, says nothing to a person
         try:
             status: int = arguments.run(arguments)
-            sys.stdout.flush()
+            if sys.stdout is not None:
+                sys.stdout.flush()
             return status
         except NumPyCLIPError as error:
             print(f"numpyclip: {error}", file=sys.stderr)

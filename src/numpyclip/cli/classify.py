@@ -5,8 +5,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from numpyclip.cli.inputs import EmbeddedPictures, lines, progress, with_stdin
+from numpyclip.cli.inputs import PICTURE_SUFFIXES, EmbeddedPictures, paths_in, progress, texts_in, with_stdin
 from numpyclip.cli.options import add_model_options, add_orientation_option, add_verb, load_model, positive
+from numpyclip.errors import InputError
 
 _EXAMPLES = """\
   numpyclip classify photo.jpg "a photo of a dog" "a photo of a cat"
@@ -21,8 +22,13 @@ picture. The probabilities compare the given labels only; that the best one fits
 def add_to(verbs: Any) -> None:
     """Add the command to the parser."""
     verb = add_verb(verbs, "classify", "Say which label fits a picture best.", _EXAMPLES)
-    verb.add_argument("picture", metavar="PICTURE", help="a picture, a folder of pictures, or - for paths on stdin")
-    verb.add_argument("items", metavar="LABEL", nargs="*", help="a text (with --labels: one more PICTURE)")
+    verb.usage = "numpyclip classify [OPTION ...] PICTURE LABEL [LABEL ...]"
+    verb.add_argument(
+        "items",
+        metavar="PICTURE LABEL",
+        nargs="*",
+        help="a picture, a folder of pictures, or - for paths on stdin; then texts (with --labels: more pictures)",
+    )
     verb.add_argument("--labels", metavar="FILE", help="take the labels from a file, one a line")
     verb.add_argument("--template", default="{}", help='put around every label, such as "a photo of a {}"')
     verb.add_argument("-n", "--top", type=positive, metavar="COUNT", help="print the best COUNT labels only")
@@ -33,18 +39,16 @@ def add_to(verbs: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the labels of every picture as soon as they are known."""
+    """Print the labels of every picture, batch by batch."""
     from numpyclip.model.clip import captions
     from numpyclip.model.ops import softmax
 
-    sources, labels = [arguments.picture], arguments.items
-    if arguments.labels is not None:
-        sources, labels = [arguments.picture, *arguments.items], list(lines(arguments.labels))
+    sources, labels = _sources_and_labels(arguments)
     texts = captions(labels, arguments.template)
     model = load_model(arguments)
     embedded_texts = model.embed_texts(texts)
     several = len(sources) > 1 or sources[0] == "-" or Path(sources[0]).is_dir()
-    pictures = EmbeddedPictures(model, with_stdin(sources), arguments.batch_size, arguments.orient)
+    pictures = EmbeddedPictures(model, with_stdin(sources, paths_in), arguments.batch_size, arguments.orient)
     for path, embedding in progress(pictures, "picture", printing=True) if several else pictures:
         probabilities = softmax(model.logits(embedding, embedded_texts)).tolist()
         ranked = sorted(zip(probabilities, labels, strict=True), key=lambda pair: -pair[0])[: arguments.top]
@@ -54,4 +58,18 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             for p, label in ranked:
                 print(*([path] if several else []), f"{p:.4f}", label, sep="\t", flush=True)
-    return 3 if pictures.failed else 0
+    return pictures.status
+
+
+def _sources_and_labels(arguments: argparse.Namespace) -> tuple[list[str], list[str]]:
+    sources, labels = arguments.items[:1], arguments.items[1:]
+    if arguments.labels is not None:
+        sources, labels = arguments.items, list(texts_in(arguments.labels))
+    if not sources:
+        raise InputError("nothing to classify: name a picture or a folder, or - for paths on standard input.")
+    if "-" in sources and arguments.labels == "-":
+        raise InputError("pictures and labels cannot both come from standard input.")
+    for label in labels:  # `classify *.jpg dog cat` is an easy mistake
+        if label.lower().endswith(PICTURE_SUFFIXES) and Path(label).is_file():
+            raise InputError(f"the label {label!r} is a file. To classify several pictures, give --labels FILE.")
+    return sources, labels

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from numpyclip.cli.inputs import Embedded, EmbeddedPictures, lines, progress, with_stdin
+from numpyclip.cli.inputs import Embedded, EmbeddedPictures, paths_in, progress, texts_in, with_stdin
 from numpyclip.cli.options import add_model_options, add_orientation_option, add_verb, load_model
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.model.run import batched
@@ -59,30 +59,32 @@ def add_to(verbs: Any) -> None:
 def _output(text: str) -> Path:
     if not text.endswith(_SUFFIXES):
         raise argparse.ArgumentTypeError(f"{text!r} does not end in {', '.join(_SUFFIXES)}")
-    return Path(text)
+    if Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is a folder")
+    return Path(text).resolve()  # where a link points, lest it be replaced
 
 
 def _run_images(arguments: argparse.Namespace) -> int:
-    items = _items(arguments)
+    items = _items(arguments, paths_in)
     model = load_model(arguments)
     pictures = EmbeddedPictures(model, items, arguments.batch_size, arguments.orient)
-    _save(progress(pictures, "picture", printing=not arguments.output), arguments.output, model, arguments.model)
-    return 3 if pictures.failed else 0
+    _save(progress(pictures, "picture", printing=not arguments.output), arguments.output, arguments.model)
+    return pictures.status
 
 
 def _run_texts(arguments: argparse.Namespace) -> int:
-    items = _items(arguments)
+    items = _items(arguments, texts_in)
     model = load_model(arguments)
     texts = progress(_embed_texts(model, items, arguments), "text", printing=not arguments.output)
-    _save(texts, arguments.output, model, arguments.model)
+    _save(texts, arguments.output, arguments.model)
     return 0
 
 
-def _items(arguments: argparse.Namespace) -> Iterable[str]:
+def _items(arguments: argparse.Namespace, read: Callable[[str], Iterator[str]]) -> Iterable[str]:
     """Chain what the command names and what a file lists."""
     if not arguments.items and arguments.list_file is None:
         raise InputError("nothing to embed: name pictures or texts, or pass --from FILE, or - for standard input.")
-    return chain(with_stdin(arguments.items), lines(arguments.list_file) if arguments.list_file else ())
+    return chain(with_stdin(arguments.items, read), read(arguments.list_file) if arguments.list_file else ())
 
 
 def _embed_texts(model: CLIP, items: Iterable[str], arguments: argparse.Namespace) -> Iterator[Embedded]:
@@ -90,7 +92,7 @@ def _embed_texts(model: CLIP, items: Iterable[str], arguments: argparse.Namespac
         yield from zip(batch, model.embed_texts(batch, len(batch), truncate=arguments.truncate), strict=True)
 
 
-def _save(embedded: Iterable[Embedded], output: Path | None, model: CLIP, model_name: str) -> None:
+def _save(embedded: Iterable[Embedded], output: Path | None, model_name: str) -> None:
     """Print JSON lines as they come, or write one file, whole or not at all."""
     if output is None:
         for name, vector in embedded:
@@ -100,16 +102,22 @@ def _save(embedded: Iterable[Embedded], output: Path | None, model: CLIP, model_
         if output.suffix == ".jsonl":
             for name, vector in embedded:
                 file.write((_json_line(name, vector) + "\n").encode())
-            return
-        names, vectors = [], []
-        for name, vector in embedded:
-            names.append(name)
-            vectors.append(vector)
-        embeddings = np.stack(vectors) if vectors else np.empty((0, model.config.embed_dim), np.float32)
-        if output.suffix == ".npy":
-            np.save(file, embeddings)
         else:
-            np.savez(file, embeddings=embeddings, names=np.array(names, dtype=np.str_), model=np.array(model_name))
+            _write_arrays(file, output.suffix, embedded, model_name)
+        if not file.tell():
+            raise NumPyCLIPError(f"{output}: not written, there is nothing to put into it.")
+
+
+def _write_arrays(file: IO[bytes], suffix: str, embedded: Iterable[Embedded], model_name: str) -> None:
+    rows = list(embedded)
+    if not rows:
+        return
+    embeddings = np.stack([vector for _, vector in rows])
+    if suffix == ".npy":
+        np.save(file, embeddings)
+    else:
+        names = np.array([name for name, _ in rows], dtype=np.str_)
+        np.savez(file, embeddings=embeddings, names=names, model=np.array(model_name))
 
 
 def _json_line(name: str, vector: Array) -> str:

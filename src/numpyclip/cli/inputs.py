@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import IO, TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -22,35 +24,50 @@ if TYPE_CHECKING:
 Embedded: TypeAlias = "tuple[str, Array]"  # a path or text, and its embedding (e,)
 
 # Of the formats that Pillow reads, those in which people keep pictures.
-_SUFFIXES = (
+PICTURE_SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".avif", ".heic", ".heif", ".jp2", ".j2k"),
     *(".bmp", ".dib", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".ico", ".qoi"),
 )
 
 
-def lines(file: str) -> Iterator[str]:
-    """Lines of a file, or of standard input for ``-``, as they come; empty ones are left out."""
-    if file == "-":
-        yield from _texts(sys.stdin.buffer)
-        return
+def texts_in(file: str) -> Iterator[str]:
+    """Texts in a file, or on standard input for ``-``: one a line, in UTF-8."""
+    for number, line in enumerate(_lines(file), start=1):
+        try:
+            yield line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise InputError(f"{file}: text {number} is not UTF-8 ({error.reason}). Save the file as UTF-8.") from error
+
+
+def paths_in(file: str) -> Iterator[str]:
+    """Paths in a file, or on standard input for ``-``: one a line, in the bytes of the file system."""
+    return map(os.fsdecode, _lines(file))
+
+
+def _lines(file: str) -> Iterator[bytes]:
+    """Lines as they come, without their ends; empty ones are left out."""
     try:
-        with Path(file).open("rb") as stream:
-            yield from _texts(stream)
+        with _opened(file) as stream:
+            for number, line in enumerate(stream):
+                content = (line.removeprefix(codecs.BOM_UTF8) if number == 0 else line).rstrip(b"\r\n")
+                if content.strip():
+                    yield content
     except OSError as error:
         raise InputError(f"{file}: cannot be read ({error.strerror or error}).") from error
 
 
-def _texts(stream: Iterable[bytes]) -> Iterator[str]:
-    for number, line in enumerate(stream):
-        text = os.fsdecode(line.removeprefix(b"\xef\xbb\xbf") if number == 0 else line).rstrip("\r\n")
-        if text.strip():
-            yield text
+def _opened(file: str) -> AbstractContextManager[IO[bytes]]:
+    if file != "-":
+        return Path(file).open("rb")
+    if sys.stdin is None:
+        raise InputError("-: standard input is closed.")
+    return nullcontext(sys.stdin.buffer)
 
 
-def with_stdin(items: Iterable[str]) -> Iterator[str]:
-    """Items of the command line, with the lines of standard input in the place of ``-``."""
+def with_stdin(items: Iterable[str], read: Callable[[str], Iterator[str]]) -> Iterator[str]:
+    """Items of the command line, with what is read from standard input in the place of ``-``."""
     for item in items:
-        yield from lines("-") if item == "-" else [item]
+        yield from read("-") if item == "-" else [item]
 
 
 class EmbeddedPictures:
@@ -67,12 +84,12 @@ class EmbeddedPictures:
 
     Attributes
     ----------
-    failed : int
-        How many files and folders were left out so far.
+    embedded, failed : int
+        How many were embedded so far, and how many files and folders were left out.
     """
 
     def __init__(self, model: CLIP, sources: Iterable[str], batch_size: int, orient: bool) -> None:
-        self.failed = 0
+        self.embedded = self.failed = 0
         self._model = model
         self._sources = sources
         self._batch_size = batch_size
@@ -82,7 +99,13 @@ class EmbeddedPictures:
         """Iterate over pairs of a path and its embedding (e,)."""
         for batch in batched(self._readable(), self._batch_size):
             paths, pixels = zip(*batch, strict=True)
+            self.embedded += len(paths)
             yield from zip(paths, normalize(self._model.encode_image(np.stack(pixels))), strict=True)
+
+    @property
+    def status(self) -> int:
+        """Exit status of a command that embedded them: 3 if some were left out, 1 if all were."""
+        return 0 if not self.failed else 3 if self.embedded else 1
 
     def _readable(self) -> Iterator[Embedded]:
         for path in self._paths():
@@ -104,7 +127,7 @@ class EmbeddedPictures:
         for parent, folders, files in os.walk(folder, onerror=self._report):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             for name in sorted(files):
-                if Path(name).suffix.lower() in _SUFFIXES and not name.startswith("."):
+                if Path(name).suffix.lower() in PICTURE_SUFFIXES and not name.startswith("."):
                     found = True
                     yield os.path.join(parent, name)  # noqa: PTH118  as the user began it: `./a` stays `./a`
         if not found:
@@ -123,5 +146,5 @@ def progress(items: Iterable[Embedded], unit: str, *, printing: bool) -> Iterabl
         return items
     from tqdm import tqdm
 
-    bar: Iterable[Embedded] = tqdm(items, unit=unit, dynamic_ncols=True)
+    bar: Iterable[Embedded] = tqdm(items, unit=f" {unit}", dynamic_ncols=True)
     return bar

@@ -28,7 +28,7 @@ def add_to(verbs: Any) -> None:
         metavar="ACTION",
         help="list (default), download or verify",
     )
-    verb.add_argument("names", nargs="*", metavar="NAME", help="models to download or verify (verify: default all)")
+    verb.add_argument("items", nargs="*", metavar="NAME", help="models to download or verify (verify: default all)")
     verb.add_argument("--json", action="store_true", help="print one JSON object per model")
     add_folder_option(verb)
     verb.set_defaults(run=run)
@@ -44,7 +44,7 @@ def _list(arguments: argparse.Namespace) -> int:
     from numpyclip.weights.local import is_present, weights_folder
 
     folder = weights_folder(arguments.download_root)
-    for name in arguments.names or [*DOWNLOADABLE, *EMBEDDED]:
+    for name in arguments.items or [*DOWNLOADABLE, *EMBEDDED]:
         if name in EMBEDDED:
             _print(arguments, name, "in the package", str(EMBEDDED[name]))
         else:
@@ -57,9 +57,9 @@ def _list(arguments: argparse.Namespace) -> int:
 def _download(arguments: argparse.Namespace) -> int:
     from numpyclip.weights.download import obtain
 
-    if not arguments.names:
+    if not arguments.items:
         raise InputError(f"no model named; expected one or more of {', '.join(DOWNLOADABLE)}.")
-    for model in [_known(name) for name in arguments.names]:
+    for model in [_known(name) for name in arguments.items]:
         _print(arguments, model.name, "downloaded", str(obtain(model, arguments.download_root)))
     return 0
 
@@ -69,9 +69,9 @@ def _verify(arguments: argparse.Namespace) -> int:
 
     folder = weights_folder(arguments.download_root)
     damaged = False
-    for model in [_known(name) for name in arguments.names or DOWNLOADABLE]:
+    for model in [_known(name) for name in arguments.items or DOWNLOADABLE]:
         state = verify(model, arguments.download_root)
-        if state == "missing" and not arguments.names:
+        if state == "missing" and not arguments.items:
             continue
         damaged = damaged or state != "verified"
         _print(arguments, model.name, state, str(folder / model.file))

@@ -57,7 +57,7 @@ class CLIP:
             Preprocess(config.vision.image_size),
             vision.read(checkpoint, config),
             TextTransformer.read(checkpoint, config),
-            checkpoint.take("logit_scale", ()),
+            _take_logit_scale(checkpoint),
         )
 
     @property
@@ -244,6 +244,12 @@ class CLIP:
         """
         texts = self.embed_texts(captions(labels, template), batch_size)
         return ops.softmax(self.logits(self.embed_images(images, batch_size, orient=orient), texts))
+
+
+def _take_logit_scale(checkpoint: Checkpoint) -> Array:
+    """Take the one number, of shape () as in openai/CLIP, or (1,) as in some of OpenCLIP's."""
+    one_dimension = "logit_scale" in checkpoint and checkpoint.arrays["logit_scale"].ndim == 1
+    return checkpoint.take("logit_scale", (1,) if one_dimension else ()).reshape(())
 
 
 def captions(labels: Iterable[str], template: str = "{}") -> list[str]:

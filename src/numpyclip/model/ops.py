@@ -101,8 +101,8 @@ def attention(q: Array, k: Array, v: Array, mask: Array | None = None) -> Array:
 
     (..., n, k), (..., m, k), (..., m, k) -> (..., n, k); the mask (n, m) is added to the scores.
     """
+    q = q * np.float32(1 / math.sqrt(q.shape[-1]))
     scores = q @ k.swapaxes(-1, -2)  # (..., n, k) (..., k, m) -> (..., n, m)
-    scores *= np.float32(1 / math.sqrt(q.shape[-1]))
     if mask is not None:
         scores += mask
     mixed: Array = softmax(scores) @ v  # (..., n, m) (..., m, k) -> (..., n, k)
@@ -136,6 +136,9 @@ def patches(image: Array, size: int) -> Array:
     return tokens
 
 
+_WINDOW_NUMBERS = 2**23  # 32 MiB
+
+
 def convolve3x3(x: Array, weight: Array, stride: int = 1) -> Array:
     """Convolve with a border of zeros: (b, y, x, c) -> (b, y / stride, x / stride, e).
 
@@ -145,10 +148,13 @@ def convolve3x3(x: Array, weight: Array, stride: int = 1) -> Array:
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))[:, ::stride, ::stride]
     windows = windows.transpose(0, 1, 2, 4, 5, 3)  # (b, y, x, c, 3, 3) -> (b, y, x, 3, 3, c)
     b, rows, columns = windows.shape[:3]
-    y = np.empty((b, rows * columns, weight.shape[1]), np.float32)
-    for image in range(b):  # the windows of one are nine times its size, too much to have of all at once
-        np.matmul(windows[image].reshape(rows * columns, weight.shape[0]), weight, out=y[image])
-    return y.reshape(b, rows, columns, weight.shape[1])
+    y = np.empty((b, rows, columns, weight.shape[1]), np.float32)
+    # The windows are nine times the size of the pictures: too much to have of many large ones at once.
+    step = max(_WINDOW_NUMBERS // max(windows[0].size, 1), 1) if b else 1
+    for start in range(0, b, step):
+        part = windows[start : start + step]
+        y[start : start + step] = (part.reshape(-1, weight.shape[0]) @ weight).reshape(len(part), rows, columns, -1)
+    return y
 
 
 def average_pool(x: Array, size: int) -> Array:

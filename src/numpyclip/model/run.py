@@ -1,5 +1,6 @@
 """How many inputs are cut into batches and put together again."""
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any, TypeVar
@@ -12,14 +13,20 @@ from numpyclip.model.ops import Array
 
 _T = TypeVar("_T")
 
-CHUNK = 8  # inputs that a tower computes at once: activations of ViT-L/14@336px then take about half a gigabyte
+# A tower computes so many inputs at once: enough to keep large products busy, few enough that the activations of
+# any of OpenAI's models stay below a gigabyte.
+MAX_CHUNK = 32
+_CHUNK_NUMBERS = 2**22  # 27 pictures of 224 x 224, 6 of 448 x 448
 
 
 def batched(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
     """Cut any iterable into lists of `size` items; the last may be shorter. Nothing is read ahead."""
-    if size < 1:
-        raise InputError(f"batch_size is {size}; expected 1 or more.")
-    iterator = iter(items)
+    if not (isinstance(size, int) and 1 <= size <= sys.maxsize):
+        raise InputError(f"batch_size is {size!r:.60}; expected a whole number of 1 or more.")
+    try:
+        iterator = iter(items)
+    except TypeError as error:
+        raise InputError(f"got {items!r:.60}; expected a list, or anything else to iterate over.") from error
     while batch := list(islice(iterator, size)):
         yield batch
 
@@ -27,6 +34,7 @@ def batched(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
 def in_chunks(tower: Callable[[Any], Array], inputs: NDArray[Any], embed_dim: int) -> Array:
     """Apply a tower to an array of any length, so that memory grows only with the embeddings: (n, ...) -> (n, e)."""
     embeddings = np.empty((len(inputs), embed_dim), np.float32)
-    for start in range(0, len(inputs), CHUNK):
-        embeddings[start : start + CHUNK] = tower(inputs[start : start + CHUNK])
+    chunk = min(max(_CHUNK_NUMBERS // max(inputs[:1].size, 1), 1), MAX_CHUNK)
+    for start in range(0, len(inputs), chunk):
+        embeddings[start : start + chunk] = tower(inputs[start : start + chunk])
     return embeddings

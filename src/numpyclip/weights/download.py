@@ -73,6 +73,7 @@ def _pull(url: str, part: "Part", progress: "Progress") -> None:
             reached = reached or broken.connected
             # by the furthest point: a server that makes us start over and over does not count as progress
             fruitless = 0 if part.size - furthest >= MIN_PROGRESS else fruitless + 1
+            progress.say(f"{broken}")
             furthest = max(furthest, part.size)
             # a server that was never reached gets no second try: there may be another
             if not reached or fruitless >= TRIES:
@@ -114,6 +115,7 @@ def _fill(model: KnownModel, file: Path, part: "Part", progress: "Progress") -> 
     kind: type[DownloadError] = DownloadError
     for url in () if part.sha256 == model.sha256 else sources(model):
         try:
+            progress.say(f"downloading {url}")
             _fetch_verified(url, model, part, progress)
             break
         except (Broken, Refused) as failure:

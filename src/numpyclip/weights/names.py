@@ -12,8 +12,7 @@ _T = TypeVar("_T")
 
 # What training scripts put around a state dict (OpenCLIP, Lightning, timm and many more).
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
-# What wrappers of modules put before every name: DistributedDataParallel, torch.compile, Lightning.
-_PREFIXES = ("module.", "_orig_mod.", "model.")
+_AT_ROOT = "text_projection"  # a name without dots that every CLIP has
 
 _MAX_WRAPPERS = 8  # a dict can hold itself
 _MAX_MEMBERS = 100_000  # of all modules; branches that are shared would otherwise multiply without end
@@ -31,22 +30,21 @@ def state_dict(root: object, where: str) -> tuple[dict[str, TensorRef], Activati
     members = list(_members(root, where))
     tensors = {name: value for name, value in members if isinstance(value, TensorRef)}
     if not tensors:
-        known = ", ".join(f"{name!r:.40}" for name, _ in members[:5])
+        found = ", ".join(f"{name!r:.40}" for name, _ in members[:5]) or f"a {type(root).__name__}"
         raise CorruptCheckpointError(
-            f"{where}: no tensors were found, but {known or 'nothing'}; expected a state dict (names and tensors), "
-            f"perhaps within {' or '.join(map(repr, _WRAPPERS))}, or a TorchScript model."
+            f"{where}: no tensors were found, but {found}; expected a state dict (names and tensors), perhaps "
+            f"within {' or '.join(map(repr, _WRAPPERS))}, or a TorchScript model."
         )
     return tensors, _activation(members)
 
 
 def without_prefix(tensors: Mapping[str, _T]) -> dict[str, _T]:
-    """Drop what wrappers put before every name, such as ``module.``, in any order and more than once."""
-    names = dict(tensors)
-    for _ in range(_MAX_WRAPPERS):
-        for prefix in _PREFIXES:
-            if all(name.startswith(prefix) for name in names):
-                names = {name.removeprefix(prefix): value for name, value in names.items()}
-    return names
+    """Drop what wrappers put before every name, such as ``module.``: all that stands before ``text_projection``."""
+    anchor = next((name for name in tensors if name.endswith(f".{_AT_ROOT}")), _AT_ROOT)
+    prefix = anchor.removesuffix(_AT_ROOT)
+    if not all(name.startswith(prefix) for name in tensors):
+        return dict(tensors)
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
 
 
 def _unwrapped(root: object) -> object:

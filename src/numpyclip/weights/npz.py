@@ -28,10 +28,12 @@ def read_npz(archive: Archive) -> dict[str, NDArray[np.generic]]:
     others = [name for name in archive.names if not name.endswith(".npy")]
     if others:
         raise CorruptCheckpointError(f"{archive.path}: record {others[0]!r:.100} is no array; expected '*.npy' alone.")
-    return {name.removesuffix(".npy"): _read_npy(archive, name) for name in archive.names}
+    arrays = {name.removesuffix(".npy"): _read_npy(archive, name) for name in archive.names}
+    return {name: array for name, array in arrays.items() if array is not None}
 
 
-def _read_npy(archive: Archive, name: str) -> NDArray[np.generic]:
+def _read_npy(archive: Archive, name: str) -> NDArray[np.generic] | None:
+    """Read one array; None if it holds text, which people keep beside weights."""
     where = f"{archive.path}, array {name!r:.100}"
     record = archive.record(name)
     stream = BytesIO(record[:_MAX_HEADER].tobytes())
@@ -39,11 +41,13 @@ def _read_npy(archive: Archive, name: str) -> NDArray[np.generic]:
         shape, columns_first, dtype = _READERS[npy.read_magic(stream)](stream)
     except Exception as error:  # NumPy parses the header as a Python literal, whose errors are of every kind
         raise CorruptCheckpointError(f"{where}: not a NumPy array ({error!r:.200}).") from error
+    if dtype.kind in "US":
+        return None
     if dtype.kind not in "fiub" or dtype.itemsize > 8:
         hint = " bfloat16 is no type of NumPy's; save it as float32." if dtype == "V2" else ""
         raise UnsupportedCheckpointError(f"{where}: holds {dtype!s:.100}; expected numbers of at most 64 bits.{hint}")
     data = record[stream.tell() :]
-    if len(shape) > MAX_DIMENSIONS or not all(0 <= length < 2**48 for length in shape):
+    if len(shape) > MAX_DIMENSIONS or not all(type(length) is int and 0 <= length < 2**48 for length in shape):
         raise CorruptCheckpointError(f"{where}: its {len(shape)} sizes are not those of an array.")
     if math.prod(shape) * dtype.itemsize != data.size:
         raise CorruptCheckpointError(f"{where}: an array of shape {shape} and {dtype} cannot have {data.size} bytes.")

@@ -25,6 +25,7 @@ from numpyclip.weights.unpickle import ScriptObject, Symbol, unpickle
 
 _LEGACY_MAGIC = bytes.fromhex("8a0a6cfc9c46f9206aa85019")  # LONG1 0x1950a86a20f9469cfc6c
 _LEGACY_PROTOCOL = 1001
+_MAX_PICKLE = 2**23  # bytes: reading takes a second per megabyte or two
 
 _KINDS = {  # storage class → number format
     "DoubleStorage": "f8",
@@ -41,6 +42,7 @@ _KINDS = {  # storage class → number format
 _TENSOR = Symbol("torch._utils", "_rebuild_tensor_v2")
 _PARAMETER = Symbol("torch._utils", "_rebuild_parameter")
 _ORDERED_DICT = Symbol("collections", "OrderedDict")
+_DEFAULT_DICT = Symbol("collections", "defaultdict")
 # What training scripts save beside the weights: read as objects without behaviour, and never looked into.
 _BYSTANDERS = {
     Symbol("argparse", "Namespace"),
@@ -50,8 +52,15 @@ _BYSTANDERS = {
     Symbol("_codecs", "encode"),
     Symbol("pathlib", "PosixPath"),
     Symbol("pathlib", "WindowsPath"),
-    Symbol("__builtin__", "set"),
-    Symbol("builtins", "set"),
+    Symbol("numpy", "ndarray"),
+    Symbol("numpy.core.multiarray", "_reconstruct"),
+    Symbol("numpy._core.multiarray", "_reconstruct"),
+    Symbol("collections", "Counter"),
+    *(
+        Symbol(module, name)
+        for module in ("builtins", "__builtin__")
+        for name in ("set", "dict", "list", "int", "float")
+    ),
     *(Symbol("torch", name) for name in ("float16", "bfloat16", "float32", "float64", "int64")),
 }
 # Calls that stand for their first argument; TorchScript makes those of `torch.jit` for typed lists and dicts.
@@ -133,7 +142,12 @@ def read_torch_archive(archive: Archive) -> TorchFile:
         raise CorruptCheckpointError(f"{archive.path}: expected one record 'data.pkl', found {len(pickles)}.")
     folder = pickles[0].removesuffix("data.pkl")
     vocabulary = _TorchVocabulary(str(archive.path), scripted=f"{folder}constants.pkl" in archive)
-    stream = BytesIO(archive.record(pickles[0]).data)
+    if archive.size(pickles[0]) > _MAX_PICKLE:
+        raise CorruptCheckpointError(
+            f"{archive.path}: record {pickles[0]!r:.100} has {archive.size(pickles[0])} bytes; those of checkpoints "
+            f"have some ten thousand, {_MAX_PICKLE} at most."
+        )
+    stream = BytesIO(archive.checked_record(pickles[0]).data)
     root = unpickle(stream, vocabulary, f"{archive.path}, record {pickles[0]!r:.100}")
     records = {key: archive.record(f"{folder}data/{key}") for key in vocabulary.storages}
     big = f"{folder}byteorder" in archive and archive.record(f"{folder}byteorder").tobytes() == b"big"
@@ -185,7 +199,7 @@ class _TorchVocabulary:
 
     def allows(self, symbol: Symbol) -> bool:
         return (
-            symbol in (_TENSOR, _PARAMETER, _ORDERED_DICT)
+            symbol in (_TENSOR, _PARAMETER, _ORDERED_DICT, _DEFAULT_DICT)
             or symbol in _TRANSPARENT
             or symbol in _BYSTANDERS
             or (symbol.module == "torch" and symbol.name in _KINDS)
@@ -197,7 +211,7 @@ class _TorchVocabulary:
             return self._tensor(*arguments[:4], math_bits=arguments[6:])
         if symbol == _PARAMETER and arguments and isinstance(arguments[0], TensorRef):
             return arguments[0]
-        if symbol == _ORDERED_DICT and not arguments:
+        if (symbol == _ORDERED_DICT and not arguments) or symbol == _DEFAULT_DICT:
             return {}
         if symbol == _ORDERED_DICT and len(arguments) == 1 and isinstance(arguments[0], list):
             return self._ordered_dict(arguments[0])

@@ -137,6 +137,12 @@ class Progress:
             self._bar.close()
             self._bar = None
 
+    def say(self, text: str) -> None:
+        """Write a line of its own."""
+        if self._visible:
+            self._close()
+            print(f"{self._label}: {text}", file=sys.stderr)
+
     def show(self, part: Part) -> None:
         """Draw how far `part` is; a part that shrank starts a new bar."""
         if not self._visible:
@@ -219,7 +225,7 @@ def _ask(url: str, part: Part) -> http.client.HTTPResponse:
     except urllib.error.URLError as error:
         raise Broken(_why(error, request), connected=False) from error
     except TimeoutError as error:
-        raise Broken(f"no answer for {TIMEOUT:g} seconds") from error
+        raise Broken(f"no answer for {TIMEOUT:g} seconds", connected=False) from error
     except (ValueError, http.client.InvalidURL) as error:
         raise Refused(f"not a usable address: {error}") from error
     except (OSError, http.client.HTTPException) as error:

@@ -17,7 +17,12 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, Protocol
 
-from numpyclip.errors import CheckpointError, CorruptCheckpointError, UnsafeCheckpointError
+from numpyclip.errors import (
+    CheckpointError,
+    CorruptCheckpointError,
+    UnsafeCheckpointError,
+    UnsupportedCheckpointError,
+)
 
 _KEYS = (str, int, float, bool, type(None))  # hashing a deeply nested tuple would overflow C's stack
 _MAX_KEY = 2**60  # Python's hashes of larger numbers can be made to collide, thousands at one place
@@ -194,7 +199,10 @@ class _Machine:
 
     def _key(self, key: object) -> Hashable:
         if not isinstance(key, _KEYS) or (isinstance(key, int) and abs(key) > _MAX_KEY):
-            self._damaged(f"a {type(key).__name__} is used as a key")
+            raise UnsupportedCheckpointError(
+                f"{self._where}: a {type(key).__name__} is used as a key; expected names and small numbers. "
+                "Save the state_dict() alone."
+            )
         return key
 
     def _appends(self, _: None) -> None:
