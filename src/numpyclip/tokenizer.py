@@ -212,28 +212,7 @@ class Tokenizer:
     def __call__(
         self, texts: str | Sequence[str], context_length: int = 77, truncate: bool = False
     ) -> NDArray[np.int32]:
-        """Turn texts into the rows that a text tower reads: start mark, ids, end mark, zeros.
-
-        Parameters
-        ----------
-        texts : str or sequence of str
-            One text is a batch of one.
-        context_length : int
-            Length of a row; 77 in nearly all models.
-        truncate : bool
-            Cut a text that is too long, keeping the end mark, instead of raising.
-
-        Returns
-        -------
-        ndarray of shape (n_texts, context_length), dtype=int32
-
-        Raises
-        ------
-        InputError
-            If a text is not a str, or `context_length` is below 1.
-        TextTooLongError
-            If a text needs more than `context_length` ids and `truncate` is false.
-        """
+        """Turn texts into the rows that a text tower reads; see `tokenize`."""
         if context_length < 1:
             raise InputError(f"context_length: found {context_length}; expected the model's own, usually 77.")
         texts = _checked(texts)
