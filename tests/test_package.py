@@ -118,12 +118,3 @@ def test_the_changelog_begins_with_this_version() -> None:
 def test_every_public_name_exists_and_has_a_docstring() -> None:
     for name in numpyclip.__all__:
         assert getattr(numpyclip, name).__doc__
-
-
-def test_the_errors_are_drawn_where_they_are_defined() -> None:
-    from numpyclip import errors
-
-    for name, value in vars(errors).items():
-        if isinstance(value, type) and issubclass(value, Exception):
-            assert name in str(errors.__doc__)
-            assert issubclass(value, errors.NumPyCLIPError)
