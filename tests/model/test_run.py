@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from numpyclip.errors import InputError
-from numpyclip.model.run import MAX_CHUNK, batched, in_chunks
+from numpyclip.model import run
+from numpyclip.model.run import MAX_CHUNK, batched, by_length, in_chunks
 
 
 def test_batched_keeps_the_order_and_the_rest() -> None:
@@ -59,3 +60,32 @@ def test_in_chunks_gives_every_input_its_row(n: int) -> None:
     inputs = np.arange(n, dtype=np.float32)
     np.testing.assert_array_equal(in_chunks(tower, inputs, 2), np.stack([inputs, -inputs], axis=1).reshape(n, 2))
     assert max(sizes, default=0) <= MAX_CHUNK
+
+
+def test_by_length_gives_every_text_its_row_and_computes_it_once_and_no_further_than_its_end() -> None:
+    seen = []
+
+    def tower(ids: np.ndarray) -> np.ndarray:
+        seen.extend(ids.tolist())
+        return np.stack([ids.sum(axis=1), ids.max(axis=1)], axis=1).astype(np.float32)
+
+    ids = np.array([[8, 9, 0, 0], [8, 1, 2, 9], [8, 9, 0, 0], [8, 3, 9, 0]])
+    result = by_length(tower, ids, 2)
+    assert result.tolist() == [[17, 9], [20, 9], [17, 9], [20, 9]]
+    assert seen == [[8, 1, 2, 9], [8, 3, 9, 0], [8, 9, 0, 0]]  # in one chunk, as long as its longest
+
+
+def test_by_length_cuts_short_texts_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    shapes = []
+
+    def tower(ids: np.ndarray) -> np.ndarray:
+        shapes.append(ids.shape)
+        return np.zeros((len(ids), 1), np.float32)
+
+    monkeypatch.setattr(run, "_CHUNK_TOKENS", 12)
+    ids = np.zeros((9, 77), np.int32)
+    ids[:, 0] = range(1, 10)
+    ids[np.arange(9), [76, 2, 2, 2, 2, 3, 3, 3, 3]] = 99
+    by_length(tower, ids, 1)
+    assert shapes == [(1, 77), (3, 4), (3, 4), (2, 3)]
+    assert by_length(tower, ids[:0], 1).shape == (0, 1)

@@ -132,7 +132,7 @@ class CLIP:
                 f"encode_text: ids lie in {text.min()}..{text.max()}; expected 0..{most.vocab_size - 1}. "
                 "Were they made by another model's tokenizer?"
             )
-        return run.in_chunks(self.text, text, self.config.embed_dim)
+        return run.by_length(self.text, text, self.config.embed_dim)
 
     def __call__(self, image: NDArray[np.floating], text: NDArray[np.integer]) -> tuple[Array, Array]:
         """Score pictures against texts.
