@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from numpyclip.model import ops
 from numpyclip.model.config import EPS
@@ -69,6 +70,15 @@ class Attention:
         q, k, v = (ops.split_heads(part, self.heads) for part in np.split(self.in_proj(x), 3, axis=-1))
         return self.out_proj(ops.join_heads(ops.attention(q, k, v, mask)))
 
+    def one(self, x: Array, rows: NDArray[np.integer], mask: Array | None) -> Array:  # (b, n, d), (b,) -> (b, d)
+        d = x.shape[-1]
+        weight, bias = self.in_proj.weight, self.in_proj.bias
+        query = ops.linear(pick(x, rows), weight[:d], bias[:d])[:, np.newaxis]  # (b, 1, d)
+        keys, values = np.split(ops.linear(x, weight[d:], bias[d:]), 2, axis=-1)
+        q, k, v = (ops.split_heads(part, self.heads) for part in (query, keys, values))
+        seen = None if mask is None else mask[rows][:, np.newaxis, np.newaxis]  # (b, 1, 1, n)
+        return self.out_proj(ops.join_heads(ops.attention(q, k, v, seen))[:, 0])
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class MLP:
@@ -112,6 +122,10 @@ class Block:
         x = x + self.attn(self.ln_1(x), mask)
         return x + self.mlp(self.ln_2(x))
 
+    def one(self, x: Array, rows: NDArray[np.integer], mask: Array | None) -> Array:  # (b, n, d), (b,) -> (b, d)
+        y = pick(x, rows) + self.attn.one(self.ln_1(x), rows, mask)
+        return y + self.mlp(self.ln_2(y))
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Transformer:
@@ -128,7 +142,17 @@ class Transformer:
             tuple(Block.read(checkpoint, f"{name}.resblocks.{index}", d, heads, activation) for index in range(layers))
         )
 
-    def __call__(self, x: Array, mask: Array | None = None) -> Array:  # (b, n, d) -> (b, n, d)
-        for block in self.resblocks:
+    def __call__(self, x: Array, rows: NDArray[np.integer], mask: Array | None = None) -> Array:
+        """Compute one token of each input: (b, n, d), (b,) -> (b, d).
+
+        Only that one is read, so the last block computes its keys and values for all tokens, the rest for it alone.
+        """
+        for block in self.resblocks[:-1]:
             x = block(x, mask)
-        return x
+        return self.resblocks[-1].one(x, rows, mask)
+
+
+def pick(x: Array, rows: NDArray[np.integer]) -> Array:
+    """Take one token of each input: (b, n, d), (b,) -> (b, d)."""
+    picked: Array = x[np.arange(len(x)), rows]
+    return picked

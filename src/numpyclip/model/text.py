@@ -39,6 +39,6 @@ class TextTransformer:
     def __call__(self, ids: NDArray[np.integer]) -> Array:  # (b, n) -> (b, e)
         n = ids.shape[1]
         x = self.token_embedding[ids] + self.positional_embedding[:n]  # (b, n, d)
-        x = self.transformer(x, ops.causal_mask(n))
         end = ids.argmax(axis=1)  # the end mark has the highest id; its first place counts
-        return self.ln_final(x[np.arange(len(x)), end]) @ self.text_projection  # (b, d) (d, e) -> (b, e)
+        x = self.transformer(x, end, ops.causal_mask(n))  # (b, d)
+        return self.ln_final(x) @ self.text_projection  # (b, d) (d, e) -> (b, e)

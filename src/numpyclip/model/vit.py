@@ -50,5 +50,5 @@ class VisionTransformer:
         x = ops.linear(ops.patches(image, self.config.patch_size), self.conv1)  # (b, n - 1, d)
         first = np.broadcast_to(self.class_embedding, (len(x), 1, x.shape[-1]))  # (b, 1, d)
         x = np.concatenate([first, x], axis=1) + self.positional_embedding  # (b, n, d)
-        x = self.transformer(self.ln_pre(x))
-        return self.ln_post(x[:, 0]) @ self.proj  # (b, d) (d, e) -> (b, e)
+        x = self.transformer(self.ln_pre(x), np.zeros(len(x), int))  # (b, d): the class token
+        return self.ln_post(x) @ self.proj  # (b, d) (d, e) -> (b, e)
