@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from numpyclip.cli import parse
+from numpyclip.cli import main, parse
 from numpyclip.errors import InputError
 from numpyclip.model.clip import CLIP
 from tests.cli.conftest import Run
@@ -105,6 +105,12 @@ def test_nothing_to_write_leaves_the_old_file(run: Run, tmp_path: Path, suffix: 
     assert result.status == 1
     assert f"out.{suffix}: not written" in result.err
     assert output.read_bytes() == b"old"
+
+
+def test_closed_streams_show_no_progress_and_do_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    assert main(["embed", "texts", "a", "-m", "tiny"]) == 0
 
 
 def test_a_closed_stdin_is_one_clear_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

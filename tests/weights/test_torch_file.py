@@ -166,3 +166,10 @@ def test_a_flipped_bit_in_the_description_of_tensors_is_noticed(tmp_path: Path) 
     (tmp_path / "a.pt").write_bytes(content)
     with pytest.raises(CorruptCheckpointError, match=r"data\.pkl' does not match its checksum"):
         read(tmp_path / "a.pt")
+
+
+def test_tensors_within_a_bystander_are_none_of_the_model(tmp_path: Path) -> None:
+    namespace = name("argparse", "Namespace") + b")\x81" + mapping([(text("w"), tensor())]) + b"b"
+    path = tmp_path / "a.pt"
+    path.write_bytes(archive(pickled(mapping([(text("args"), namespace), (text("a"), tensor())]))))
+    assert list(read(path).arrays) == ["a"]

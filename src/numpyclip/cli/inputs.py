@@ -142,9 +142,13 @@ class EmbeddedPictures:
 
 def progress(items: Iterable[Embedded], unit: str, *, printing: bool) -> Iterable[Embedded]:
     """Count items on stderr while they come; quiet where results are printed to the same terminal."""
-    if not sys.stderr.isatty() or (printing and sys.stdout.isatty()):
+    if not _is_terminal(sys.stderr) or (printing and _is_terminal(sys.stdout)):
         return items
     from tqdm import tqdm
 
     bar: Iterable[Embedded] = tqdm(items, unit=f" {unit}", dynamic_ncols=True)
     return bar
+
+
+def _is_terminal(stream: IO[str] | None) -> bool:
+    return stream is not None and stream.isatty()  # a stream that was closed from outside is None

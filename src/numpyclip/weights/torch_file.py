@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from numpyclip.errors import CorruptCheckpointError, UnsupportedCheckpointError
 from numpyclip.weights.archive import Archive, Bytes, map_file
 from numpyclip.weights.dtypes import BFLOAT16, MAX_DIMENSIONS, array_from_bytes, item_size
-from numpyclip.weights.unpickle import ScriptObject, Symbol, unpickle
+from numpyclip.weights.unpickle import Bystander, ScriptObject, Symbol, unpickle
 
 _LEGACY_MAGIC = bytes.fromhex("8a0a6cfc9c46f9206aa85019")  # LONG1 0x1950a86a20f9469cfc6c
 _LEGACY_PROTOCOL = 1001
@@ -43,7 +43,7 @@ _TENSOR = Symbol("torch._utils", "_rebuild_tensor_v2")
 _PARAMETER = Symbol("torch._utils", "_rebuild_parameter")
 _ORDERED_DICT = Symbol("collections", "OrderedDict")
 _DEFAULT_DICT = Symbol("collections", "defaultdict")
-# What training scripts save beside the weights: read as objects without behaviour, and never looked into.
+# What training scripts save beside the weights; passed over.
 _BYSTANDERS = {
     Symbol("argparse", "Namespace"),
     Symbol("numpy", "dtype"),
@@ -217,7 +217,9 @@ class _TorchVocabulary:
             return self._ordered_dict(arguments[0])
         if symbol in _TRANSPARENT and arguments:
             return arguments[0]
-        if symbol in _BYSTANDERS or (_is_scripted_class(symbol) and not arguments):
+        if symbol in _BYSTANDERS:
+            return Bystander()
+        if _is_scripted_class(symbol) and not arguments:
             return ScriptObject(symbol)
         raise CorruptCheckpointError(f"{self._where}: {str(symbol)!r:.200} is called with wrong arguments.")
 

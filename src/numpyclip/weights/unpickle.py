@@ -47,6 +47,10 @@ class ScriptObject:
     attributes: dict[str, object] = field(default_factory=dict)
 
 
+class Bystander:
+    """An object that may be there but is of no use: what it is made of is read, and dropped."""
+
+
 class Vocabulary(Protocol):
     """What the symbols of one kind of file mean."""
 
@@ -242,10 +246,9 @@ class _Machine:
 
     def _build(self, _: None) -> None:
         state, target = self.pop(), self.stack[-1]
-        if isinstance(target, ScriptObject):
-            # not a copy of it: many objects can be given one long dict
-            target.attributes = state if isinstance(state, dict) else {}
-        elif not isinstance(target, dict):  # OrderedDict: its state is only torch's `_metadata`
+        if isinstance(target, ScriptObject) and isinstance(state, dict):
+            target.attributes = state  # not a copy of it: many objects can be given one long dict
+        elif not isinstance(target, dict | Bystander):  # OrderedDict: its state is only torch's `_metadata`
             self._damaged(f"state is set on a {type(target).__name__}")
 
     def _binpersid(self, _: None) -> None:
