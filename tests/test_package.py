@@ -23,7 +23,7 @@ LAYERS = (
     ("numpyclip",),  # the public names
     ("numpyclip.cli", "numpyclip.__main__"),
 )
-ALLOWED = {"numpy", "PIL", "ftfy", "tqdm"}
+ALLOWED = {"numpy", "PIL", "ftfy", "threadpoolctl", "tqdm"}
 
 
 def layer(module: str) -> int:

@@ -24,6 +24,7 @@ def load(
     download_root: str | os.PathLike[str] | None = None,
     *,
     activation: Activation | None = None,
+    low_memory: bool = False,
 ) -> tuple[CLIP, Preprocess]:
     """Load a model.
 
@@ -41,6 +42,9 @@ def load(
     activation : {"quick_gelu", "gelu"}, optional
         For files that do not record which one the model was trained with. Without it such a file is taken for
         one of OpenAI's kind, as openai/CLIP does, and a warning says so.
+    low_memory : bool, default=False
+        Keep the weights as they are in the file, in half precision for OpenAI's, and make each block's float32
+        when it is used: half the memory, and slower by a time that does not depend on the size of the batch.
 
     Returns
     -------
@@ -59,12 +63,15 @@ def load(
     """
     from numpyclip.model.clip import CLIP
     from numpyclip.model.config import measure
+    from numpyclip.model.layout import tensors
+    from numpyclip.model.source import Source
 
     if str(device) != "cpu":
         raise InputError(f"device is '{device}'; NumPyCLIP runs on the CPU only. Leave it out, or pass 'cpu'.")
     checkpoint = _read(os.fspath(name), download_root)
-    model = CLIP.read(checkpoint, measure(checkpoint, _activation(checkpoint, activation)))
-    checkpoint.check_all_taken()
+    config = measure(checkpoint, _activation(checkpoint, activation))
+    checkpoint.check(tensors(checkpoint, config))
+    model = CLIP.read(Source(checkpoint, low_memory), config)
     return model, model.preprocess
 
 

@@ -13,7 +13,10 @@ import numpy as np
 
 import numpyclip
 from numpyclip.model.clip import CLIP
+from numpyclip.model.config import CLIPConfig, measure
 from numpyclip.model.ops import Array
+from numpyclip.weights.checkpoint import Checkpoint
+from numpyclip.weights.read import read
 
 TOLERANCE = 2e-6
 
@@ -30,3 +33,20 @@ def assert_close(ours: Array, theirs: np.ndarray) -> None:
     assert ours.dtype == np.float32
     assert ours.shape == theirs.shape
     assert np.abs(ours - theirs).max() <= TOLERANCE * np.abs(theirs).max()
+
+
+def read_golden(checkpoints: Path, name: str) -> tuple[Checkpoint, CLIPConfig, dict[str, Any]]:
+    checkpoint = read(checkpoints / name)
+    with np.load(checkpoints / f"{name}.npz") as golden:
+        return checkpoint, measure(checkpoint, "quick_gelu"), dict(golden)
+
+
+def to_columns(x: Array) -> Array:
+    """(b, n, d) of the reference -> (d, b n) of ours."""
+    return np.ascontiguousarray(x.reshape(-1, x.shape[-1]).T)
+
+
+def from_columns(x: Array, batch: int) -> Array:
+    """(d, b n) -> (b, n, d)."""
+    rows: Array = x.reshape(len(x), batch, -1).transpose(1, 2, 0)
+    return rows

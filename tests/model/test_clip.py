@@ -94,7 +94,7 @@ def test_embed_images_reads_one_batch_at_a_time(tiny: CLIP, monkeypatch: pytest.
             events.append("picture")
             yield picture
 
-    def in_chunks(_: object, pixels: np.ndarray, embed_dim: int) -> np.ndarray:
+    def in_chunks(_: object, pixels: np.ndarray, columns: int, embed_dim: int) -> np.ndarray:
         events.append(f"{len(pixels)} embedded")
         return np.ones((len(pixels), embed_dim), np.float32)
 
@@ -219,8 +219,9 @@ def test_the_weights_cannot_be_changed(tiny: CLIP) -> None:
         for part in parts:
             yield from arrays(part)
 
-    assert sum(array.size for array in arrays(tiny)) > 8_000_000
-    assert not any(array.flags.writeable for array in arrays(tiny))
+    parts = (tiny, tiny.visual, tiny.text)
+    assert sum(array.size for array in arrays(parts)) > 8_000_000
+    assert not any(array.flags.writeable for array in arrays(parts))
     with pytest.raises(AttributeError):
         tiny.logit_scale = np.zeros((), np.float32)  # type: ignore[misc]
 

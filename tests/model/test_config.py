@@ -30,8 +30,10 @@ def changed(checkpoint: Checkpoint, **arrays: np.ndarray | None) -> Checkpoint:
 def test_a_vision_transformer_is_measured_from_its_shapes(vit: Checkpoint) -> None:
     config = measure(vit, "quick_gelu")
     assert config.embed_dim == 48
-    assert config.vision == VisionTransformerConfig(image_size=32, patch_size=8, width=128, layers=1, heads=2)
-    assert config.text == TextConfig(context_length=12, vocab_size=96, width=64, layers=2, heads=1)
+    assert config.vision == VisionTransformerConfig(
+        image_size=32, patch_size=8, width=128, layers=1, heads=2, mlp_width=512
+    )
+    assert config.text == TextConfig(context_length=12, vocab_size=96, width=64, layers=2, heads=1, mlp_width=256)
 
 
 def test_a_resnet_is_measured_from_its_shapes(resnet: Checkpoint) -> None:

@@ -7,29 +7,49 @@ import pytest
 
 from numpyclip.model import ops
 from numpyclip.model.layers import pick
+from numpyclip.model.ops import Array
 from tests.model.golden import assert_close, load_golden
+
+RANDOM = np.random.default_rng(0)
+
+
+def columns(d: int, n: int) -> Array:
+    return RANDOM.standard_normal((d, n)).astype(np.float32)
 
 
 def test_pick_takes_one_token_of_each_input() -> None:
-    x = np.arange(12, dtype=np.float32).reshape(2, 3, 2)
-    assert pick(x, np.array([2, 0])).tolist() == [[4, 5], [6, 7]]
+    x = np.arange(14, dtype=np.float32).reshape(2, 7)
+    assert pick(x, np.array([2, 0]), shared=1).tolist() == [[3, 4], [10, 11]]
+    assert pick(x, np.array([6]), shared=0).tolist() == [[6], [13]]
 
 
 @pytest.mark.parametrize("masked", [False, True])
 def test_one_token_of_a_block_is_that_of_the_whole_block(checkpoints: Path, masked: bool) -> None:
     model, _ = load_golden(checkpoints, "resnet-torchscript.pt")  # its text tower has two heads
     block = model.text.transformer.resblocks[0]
-    x = np.random.default_rng(0).standard_normal((4, 12, 130)).astype(np.float32)
-    mask, rows = ops.causal_mask(12) if masked else None, np.array([0, 3, 11, 5])
-    assert_close(block.one(x, rows, mask), pick(block(x, mask), rows))
+    x, mask, rows = columns(130, 4 * 12), ops.causal_mask(12) if masked else None, np.array([0, 3, 11, 5])
+    assert_close(block.one(x, rows, 0, mask), pick(block(x, 4, 0, mask), rows, 0))
+
+
+def test_tokens_that_inputs_begin_with_are_computed_once_for_all(checkpoints: Path) -> None:
+    model, _ = load_golden(checkpoints, "resnet-torchscript.pt")
+    block = model.text.transformer.resblocks[0]
+    first, own = columns(130, 3), columns(130, 4 * 5).reshape(130, 4, 5)
+    once = np.concatenate([first, own.reshape(130, -1)], axis=1)
+    repeated = np.concatenate([np.repeat(first[:, np.newaxis], 4, axis=1), own], axis=2).reshape(130, -1)
+    mask, rows = ops.causal_mask(8), np.array([0, 4, 2, 2])
+    whole = block(repeated, 4, 0, mask).reshape(130, 4, 8)
+    expected = np.concatenate([whole[:, 0, :3], whole[:, :, 3:].reshape(130, -1)], axis=1)
+    assert_close(block(once, 4, 3, mask), expected)
+    assert_close(block.one(once, rows, 3, mask), block.one(repeated, rows + 3, 0, mask))
 
 
 def test_a_transformer_is_its_blocks_one_after_another(checkpoints: Path) -> None:
     model, _ = load_golden(checkpoints, "vit-torchscript.pt")
     transformer = model.text.transformer
     assert len(transformer.resblocks) == 2
-    x = np.random.default_rng(0).standard_normal((3, 12, 64)).astype(np.float32)
+    x = columns(64, 3 * 12)
     mask, rows, whole = ops.causal_mask(12), np.array([11, 0, 4]), x
     for block in transformer.resblocks:
-        whole = block(whole, mask)
-    assert_close(transformer(x, rows, mask), pick(whole, rows))
+        whole = block(whole, 3, 0, mask)
+    assert_close(transformer(x, rows, 0, mask), pick(whole, rows, 0))

@@ -17,21 +17,20 @@ def random(*shape: int) -> Array:
 
 
 CALLS: dict[str, tuple[Callable[..., Array], tuple[object, ...]]] = {
-    "linear": (ops.linear, (random(2, 3, 4), random(5, 4), random(5))),
-    "layer_norm": (ops.layer_norm, (random(2, 3, 4), random(4), random(4), 1e-5)),
+    "linear": (ops.linear, (random(4, 2, 3), random(5, 4), random(5))),
+    "standardize": (ops.standardize, (random(4, 6), 1e-5)),
     "softmax": (ops.softmax, (random(2, 3),)),
     "normalize": (ops.normalize, (random(2, 3),)),
     "relu": (ops.relu, (random(2, 3),)),
     "quick_gelu": (ops.quick_gelu, (random(2, 3),)),
     "erf": (ops.erf, (random(2, 3),)),
     "gelu": (ops.gelu, (random(2, 3),)),
-    "attention": (ops.attention, (random(2, 3, 4), random(2, 5, 4), random(2, 5, 4), random(3, 5))),
-    "split_heads": (ops.split_heads, (random(2, 3, 8), 4)),
-    "join_heads": (ops.join_heads, (random(2, 4, 3, 2),)),
+    "attention": (ops.attention, (*[random(2, 4, 3, 5)] * 3, random(5, 7), (random(2, 4, 2), random(2, 4, 2)))),
+    "attention_of_one": (ops.attention_of_one, (random(2, 4, 3), random(8, 7), *[random(2, 4, 8)] * 2, None, 1)),
     "causal_mask": (ops.causal_mask, (4,)),
     "patches": (ops.patches, (random(2, 3, 4, 6), 2)),
-    "convolve3x3": (ops.convolve3x3, (random(2, 5, 4, 3), random(27, 6), 2)),
-    "average_pool": (ops.average_pool, (random(2, 5, 4, 3), 2)),
+    "convolve3x3": (ops.convolve3x3, (random(3, 5, 4, 2), random(6, 27), random(6), 2)),
+    "average_pool": (ops.average_pool, (random(3, 5, 4, 2),)),
 }
 
 
@@ -46,26 +45,32 @@ def test_every_op_keeps_float32_and_leaves_its_inputs_alone(name: str) -> None:
 
 def test_every_op_is_listed_above() -> None:
     public = {name for name, value in vars(ops).items() if callable(value) and not name.startswith("_")}
-    assert public - {"NDArray", "Array", "ArrayLike", "Any"} == set(CALLS)
+    assert public - {"NDArray", "Array", "ArrayLike", "Any", "Callable", "in_pieces"} == set(CALLS)
 
 
-def test_linear_multiplies_by_the_transposed_weight() -> None:
-    x, weight, bias = random(2, 3, 4), random(5, 4), random(5)
-    expected = np.einsum("bnd,ed->bne", x.astype(float), weight) + bias
+def test_linear_multiplies_every_column() -> None:
+    x, weight, bias = random(4, 2, 3), random(5, 4), random(5)
+    expected = np.einsum("dbn,ed->ebn", x.astype(float), weight) + bias[:, np.newaxis, np.newaxis]
     np.testing.assert_allclose(ops.linear(x, weight, bias), expected, rtol=1e-5, atol=1e-6)
 
 
-def test_layer_norm_of_hand_worked_values() -> None:
-    x = np.array([[1, 2, 3, 6]], np.float32)  # mean 3, variance 3.5
-    scale, shift = np.array([1, 1, 2, 2], np.float32), np.array([0, 1, 0, 1], np.float32)
+def test_standardize_of_hand_worked_values() -> None:
+    x = np.array([[1], [2], [3], [6]], np.float32)  # mean 3, variance 3.5
     step = 1 / math.sqrt(3.5 + 0.5)
-    np.testing.assert_allclose(ops.layer_norm(x, scale, shift, 0.5), [[-2 * step, 1 - step, 0, 1 + 6 * step]], 1e-6)
+    np.testing.assert_allclose(ops.standardize(x, 0.5)[:, 0], [-2 * step, -step, 0, 3 * step], 1e-6)
 
 
-def test_layer_norm_survives_a_large_mean() -> None:
-    x = np.array([[1e4, 1e4 + 1, 1e4 + 2]], np.float32)
-    result = ops.layer_norm(x, np.ones(3, np.float32), np.zeros(3, np.float32), 1e-5)
-    np.testing.assert_allclose(result, [[-math.sqrt(1.5), 0, math.sqrt(1.5)]], atol=2e-5)
+def test_standardize_survives_a_large_mean() -> None:
+    result = ops.standardize(np.array([[1e4], [1e4 + 1], [1e4 + 2]], np.float32), 1e-5)
+    np.testing.assert_allclose(result[:, 0], [-math.sqrt(1.5), 0, math.sqrt(1.5)], atol=2e-5)
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (1, 1), (5, 7), (7, 2**16 + 1), (2**16 + 1, 3)])
+def test_in_pieces_replaces_every_row(shape: tuple[int, int]) -> None:
+    x = random(*shape)
+    expected = np.float32(2) * x
+    assert ops.in_pieces(lambda piece: np.float32(2) * piece, x) is x
+    np.testing.assert_array_equal(x, expected)
 
 
 def test_softmax_survives_large_scores() -> None:
@@ -116,56 +121,52 @@ def test_no_activation_warns_on_any_finite_float32(op: Callable[[Array], Array])
 
 
 def test_attention_looks_up_what_a_query_matches() -> None:
-    keys = 100 * np.eye(3, dtype=np.float32)
-    values = random(3, 2)
-    values = np.concatenate([values, values], axis=1)[:, :3]
-    np.testing.assert_allclose(ops.attention(keys[[2, 0]], keys, values), values[[2, 0]], rtol=1e-6)
+    keys, values = 100 * np.eye(3, dtype=np.float32), random(3, 3)
+    q, k, v = (x[np.newaxis, :, np.newaxis] for x in (keys[:, [2, 0]], keys, values))
+    mixed = ops.attention(q, k, v)
+    np.testing.assert_allclose(mixed[0, :, 0], values[:, [2, 0]], rtol=1e-6)
 
 
-def test_attention_divides_by_the_root_of_the_head_width() -> None:
-    q, k = np.full((1, 4), 2, np.float32), np.array([[1, 1, 1, 1], [0, 0, 0, 0]], np.float32)
-    v = np.array([[1, 0, 0, 0], [0, 1, 0, 0]], np.float32)
-    weight = 1 / (1 + math.exp(-8 / 2))
-    np.testing.assert_allclose(ops.attention(q, k, v), [[weight, 1 - weight, 0, 0]], rtol=1e-6)
+def test_attention_in_pieces_equals_each_head_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    q, k, v = (random(6, 4, 2, 5) for _ in range(3))
+    whole = ops.attention(q, k, v)
+    monkeypatch.setattr(ops, "_PIECE", 2 * q[0].size)
+    np.testing.assert_allclose(ops.attention(q, k, v), whole, rtol=1e-6, atol=1e-6)
+
+
+def test_attention_of_one_equals_attention_written_out() -> None:
+    x, keys, values, query = random(8, 9), random(2, 4, 8), random(2, 4, 8), random(2, 4, 2)
+    mixed = ops.attention_of_one(query, x, keys, values, shared=3)
+    for i, tokens in enumerate((x[:, [0, 1, 2, 3, 4, 5]], x[:, [0, 1, 2, 6, 7, 8]])):
+        for h in range(2):
+            scores = query[h, :, i].astype(float) @ (keys[h] @ tokens)
+            weights = np.exp(scores) / np.exp(scores).sum()
+            np.testing.assert_allclose(mixed[h, :, i], values[h] @ tokens @ weights, rtol=1e-5, atol=1e-5)
 
 
 def test_causal_mask_hides_what_comes_later() -> None:
     assert (ops.causal_mask(3) == np.array([[0, -np.inf, -np.inf], [0, 0, -np.inf], [0, 0, 0]])).all()
 
 
-def test_heads_are_neighbouring_columns() -> None:
-    x = np.arange(8, dtype=np.float32).reshape(1, 1, 8)
-    assert ops.split_heads(x, 2)[0, 1, 0].tolist() == [4, 5, 6, 7]
-    np.testing.assert_array_equal(ops.join_heads(ops.split_heads(x, 2)), x)
-
-
 def test_patches_go_row_by_row_and_list_channels_first() -> None:
-    image = np.arange(2 * 4 * 4, dtype=np.float32).reshape(1, 2, 4, 4)
-    tokens = ops.patches(image, 2)
-    assert tokens.shape == (1, 4, 8)
-    assert tokens[0, 1].tolist() == [2, 3, 6, 7, 18, 19, 22, 23]
+    image = np.arange(2 * 4 * 4, dtype=np.uint8).reshape(1, 2, 4, 4)
+    columns = ops.patches(image, 2)
+    assert columns.shape == (8, 1, 4)
+    assert columns[:, 0, 1].tolist() == [2, 3, 6, 7, 18, 19, 22, 23]
 
 
 @pytest.mark.parametrize(("rows", "columns", "stride"), [(5, 4, 1), (5, 4, 2), (1, 1, 1), (6, 7, 2)])
 def test_convolve3x3_equals_the_sum_written_out(rows: int, columns: int, stride: int) -> None:
-    x, weight = random(2, rows, columns, 3), random(3, 3, 3, 4)  # (row, column, channel, output)
-    result = ops.convolve3x3(x, weight.reshape(27, 4), stride)
-    expected = np.zeros((2, -(-rows // stride), -(-columns // stride), 4))
+    x, weight, bias = random(3, rows, columns, 2), random(4, 3, 3, 3), random(4)  # (output, channel, row, column)
+    result = ops.convolve3x3(x, weight.reshape(4, 27), bias, stride)
+    expected = np.zeros((4, -(-rows // stride), -(-columns // stride), 2)) + bias.reshape(4, 1, 1, 1)
     for i, j, di, dj in itertools.product(range(expected.shape[1]), range(expected.shape[2]), range(3), range(3)):
         y, z = i * stride + di - 1, j * stride + dj - 1
         if 0 <= y < rows and 0 <= z < columns:
-            expected[:, i, j] += x[:, y, z].astype(float) @ weight[di, dj]
+            expected[:, i, j] += weight[:, :, di, dj].astype(float) @ x[:, y, z]
     np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-5)
-
-
-def test_convolve3x3_of_many_large_pictures_takes_them_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    x, weight = random(5, 4, 4, 3), random(27, 2)
-    whole = ops.convolve3x3(x, weight)
-    monkeypatch.setattr(ops, "_WINDOW_NUMBERS", 2 * 4 * 4 * 27)
-    np.testing.assert_allclose(ops.convolve3x3(x, weight), whole, rtol=1e-5, atol=1e-6)
 
 
 def test_average_pool_drops_the_rest_at_the_edge() -> None:
     x = np.arange(15, dtype=np.float32).reshape(1, 3, 5, 1)
-    assert ops.average_pool(x, 2)[0, :, :, 0].tolist() == [[3, 5]]
-    np.testing.assert_array_equal(ops.average_pool(x, 1), x)
+    assert ops.average_pool(x)[0, :, :, 0].tolist() == [[3, 5]]

@@ -1,28 +1,36 @@
 from pathlib import Path
 
-from numpyclip.model import ops
+import numpy as np
+import pytest
+
 from numpyclip.model.ops import Array
 from numpyclip.model.resnet import ModifiedResNet
-from tests.model.golden import assert_close, load_golden
+from tests.model import plain
+from tests.model.golden import assert_close, load_golden, read_golden
 
 
-def test_resnet_equals_the_reference_at_every_stage(checkpoints: Path) -> None:
-    model, golden = load_golden(checkpoints, "resnet-torchscript.pt")
+def test_every_stage_equals_the_plain_one(checkpoints: Path) -> None:
+    checkpoint, config, golden = read_golden(checkpoints, "resnet-torchscript.pt")
+    model, _ = load_golden(checkpoints, "resnet-torchscript.pt")
     visual = model.visual
     assert isinstance(visual, ModifiedResNet)
+    stages = dict(plain.vision_stages(checkpoint, config, golden["image"]))
 
-    def assert_stage(x: Array, name: str) -> None:
-        assert_close(x.transpose(0, 3, 1, 2), golden[f"stage visual.{name}"])
+    def columns(name: str) -> Array:
+        return np.ascontiguousarray(stages[f"visual.{name}"].transpose(3, 1, 2, 0))  # (c, y, x, b)
 
-    x = golden["image"].transpose(0, 2, 3, 1)
-    for index, (conv, bn) in enumerate(visual.stem, start=1):
-        x = ops.relu(bn(conv(x)))
-        assert_stage(x, f"relu{index}")
-    x = ops.average_pool(x, 2)
-    assert_stage(x, "avgpool")
-    blocks = iter(visual.blocks)
+    blocks, x = iter(visual.blocks), columns("avgpool")
     for stage, count in enumerate(visual.config.layers, start=1):
         for _ in range(count):
             x = next(blocks)(x)
-        assert_stage(x, f"layer{stage}")
-    assert_close(visual.attnpool(x), golden["stage visual.attnpool"])
+        assert_close(x, columns(f"layer{stage}"))
+        x = columns(f"layer{stage}")
+    assert_close(visual.attnpool(x), stages["visual.attnpool"].T)
+
+
+@pytest.mark.parametrize("n", [1, 2, 7])
+def test_the_tower_equals_the_plain_one_for_any_number_of_pictures(checkpoints: Path, n: int) -> None:
+    checkpoint, config, _ = read_golden(checkpoints, "resnet-torchscript.pt")
+    model, _ = load_golden(checkpoints, "resnet-torchscript.pt")
+    image = np.random.default_rng(n).standard_normal((n, 3, 64, 64)).astype(np.float32)
+    assert_close(model.visual(image), dict(plain.vision_stages(checkpoint, config, image))["embedding"])

@@ -1,12 +1,16 @@
+import os
+import pickle
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from numpyclip.errors import InputError
 from numpyclip.model import run
-from numpyclip.model.run import MAX_CHUNK, batched, by_length, in_chunks
+from numpyclip.model.run import Once, batched, by_length, in_chunks
 
 
 def test_batched_keeps_the_order_and_the_rest() -> None:
@@ -38,28 +42,126 @@ def test_batched_refuses_what_cannot_be_iterated() -> None:
         list(batched(5, 1))  # type: ignore[arg-type]
 
 
-def test_large_inputs_come_in_small_chunks() -> None:
-    sizes = []
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    """As many threads for BLAS, whatever the machine and its settings."""
+    with threadpool_limits(2, "blas"):
+        yield
 
+
+def blas_threads() -> int:
+    return max(int(library["num_threads"]) for library in threadpool_info() if library["user_api"] == "blas")
+
+
+@pytest.mark.usefixtures("two_threads")
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 7, 33])
+@pytest.mark.parametrize("columns", [1, 50, 600])
+def test_in_chunks_gives_every_input_its_row(n: int, columns: int) -> None:
     def tower(x: np.ndarray) -> np.ndarray:
-        sizes.append(len(x))
-        return np.zeros((len(x), 1), np.float32)
-
-    in_chunks(tower, np.broadcast_to(np.float32(0), (14, 3, 448, 448)), 1)
-    assert sizes == [6, 6, 2]
-
-
-@pytest.mark.parametrize("n", [0, 1, MAX_CHUNK - 1, MAX_CHUNK, MAX_CHUNK + 1, 2 * MAX_CHUNK + 5])
-def test_in_chunks_gives_every_input_its_row(n: int) -> None:
-    sizes = []
-
-    def tower(x: np.ndarray) -> np.ndarray:
-        sizes.append(len(x))
         return np.stack([x, -x], axis=1).astype(np.float32)
 
     inputs = np.arange(n, dtype=np.float32)
-    np.testing.assert_array_equal(in_chunks(tower, inputs, 2), np.stack([inputs, -inputs], axis=1).reshape(n, 2))
-    assert max(sizes, default=0) <= MAX_CHUNK
+    result = in_chunks(tower, inputs, columns, 2)
+    np.testing.assert_array_equal(result, np.stack([inputs, -inputs], axis=1).reshape(n, 2))
+
+
+@pytest.mark.usefixtures("two_threads")
+@pytest.mark.parametrize(
+    ("n", "columns", "sizes"),
+    [
+        (1, 577, [1]),
+        (3, 50, [3]),  # not worth two threads
+        (4, 50, [2, 2]),
+        (16, 50, [8, 8]),
+        (17, 50, [4, 4, 4, 5]),
+        (4, 577, [1, 1, 1, 1]),
+        (3, 197, [1, 2]),
+    ],
+)
+def test_chunks_are_of_like_size_and_keep_both_threads_busy(n: int, columns: int, sizes: list[int]) -> None:
+    assert [len(range(n)[chunk]) for chunk in run._cut(n, columns)] == sizes
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_blas_is_held_to_one_thread_while_chunks_run_and_let_go_after() -> None:
+    seen = []
+
+    def tower(x: np.ndarray) -> np.ndarray:
+        seen.append((blas_threads(), threading.current_thread().name.startswith("numpyclip")))
+        return np.zeros((len(x), 1), np.float32)
+
+    in_chunks(tower, np.zeros(8), 100, 1)
+    assert set(seen) == {(1, True)}
+    assert blas_threads() == 2
+    seen.clear()
+    in_chunks(tower, np.zeros(1), 100, 1)
+    assert seen == [(2, False)]  # a single small input has all of BLAS's threads
+
+
+def test_where_blas_has_one_thread_the_caller_does_all() -> None:
+    names = set()
+
+    def tower(x: np.ndarray) -> np.ndarray:
+        names.add(threading.current_thread().name)
+        return np.zeros((len(x), 1), np.float32)
+
+    with threadpool_limits(1, "blas"):
+        in_chunks(tower, np.zeros(8), 400, 1)
+    assert names == {threading.current_thread().name}
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_callers_with_threads_of_their_own_share_ours() -> None:
+    """Four callers, also with inputs too small to cut: never more than two threads are at work."""
+    lock, start = threading.Lock(), threading.Barrier(4)
+    at_work, most = 0, 0
+
+    def tower(x: np.ndarray) -> np.ndarray:
+        nonlocal at_work, most
+        with lock:
+            at_work += 1
+            most = max(most, at_work)
+        np.linalg.svd(np.ones((60, 60)))
+        with lock:
+            at_work -= 1
+        return np.zeros((len(x), 1), np.float32)
+
+    def caller(n: int) -> None:
+        start.wait()
+        for _ in range(5):
+            in_chunks(tower, np.zeros(n), 400, 1)
+
+    threads = [threading.Thread(target=caller, args=(8,)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most <= 2
+    assert blas_threads() == 2
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_an_error_in_a_chunk_reaches_the_caller_and_lets_go_of_blas() -> None:
+    def tower(x: np.ndarray) -> np.ndarray:
+        raise MemoryError("no more")
+
+    with pytest.raises(MemoryError, match="no more"):
+        in_chunks(tower, np.zeros(8), 400, 1)
+    assert blas_threads() == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.usefixtures("two_threads")
+def test_a_forked_process_has_threads_of_its_own() -> None:
+    def tower(x: np.ndarray) -> np.ndarray:
+        return np.ones((len(x), 1), np.float32)
+
+    in_chunks(tower, np.zeros(8), 400, 1)  # the parent's threads exist
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if in_chunks(tower, np.zeros(8), 400, 1).sum() == 8 else 1)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_by_length_gives_every_text_its_row_and_computes_it_once_and_no_further_than_its_end() -> None:
@@ -69,23 +171,39 @@ def test_by_length_gives_every_text_its_row_and_computes_it_once_and_no_further_
         seen.extend(ids.tolist())
         return np.stack([ids.sum(axis=1), ids.max(axis=1)], axis=1).astype(np.float32)
 
-    ids = np.array([[8, 9, 0, 0], [8, 1, 2, 9], [8, 9, 0, 0], [8, 3, 9, 0]])
+    ids = np.array([[8, 9, 0, 0], [8, 1, 2, 9], [8, 9, 5, 7], [8, 3, 9, 0]])  # the third has more behind its end
     result = by_length(tower, ids, 2)
     assert result.tolist() == [[17, 9], [20, 9], [17, 9], [20, 9]]
     assert seen == [[8, 1, 2, 9], [8, 3, 9, 0], [8, 9, 0, 0]]  # in one chunk, as long as its longest
 
 
-def test_by_length_cuts_short_texts_short(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("two_threads")
+def test_texts_are_cut_where_a_chunk_has_enough_columns() -> None:
+    ids = np.zeros((300, 77), np.int32)
+    ids[:, 0] = 1
+    ids[:, 1] = range(2, 302)
+    ids[:, 2] = 400
+    ids[0, 2:] = [*range(2, 76), 400]
     shapes = []
 
-    def tower(ids: np.ndarray) -> np.ndarray:
-        shapes.append(ids.shape)
-        return np.zeros((len(ids), 1), np.float32)
+    def tower(x: np.ndarray) -> np.ndarray:
+        shapes.append(x.shape)
+        return np.zeros((len(x), 1), np.float32)
 
-    monkeypatch.setattr(run, "_CHUNK_TOKENS", 12)
-    ids = np.zeros((9, 77), np.int32)
-    ids[:, 0] = range(1, 10)
-    ids[np.arange(9), [76, 2, 2, 2, 2, 3, 3, 3, 3]] = 99
-    by_length(tower, ids, 1)
-    assert shapes == [(1, 77), (3, 4), (3, 4), (2, 3)]
+    with threadpool_limits(1, "blas"):
+        by_length(tower, ids, 1)
+    # 1 + 5 * 76 columns, then 1 + 199 * 2, then the rest
+    assert shapes == [(5, 77), (199, 3), (96, 3)]
     assert by_length(tower, ids[:0], 1).shape == (0, 1)
+
+
+def test_once_makes_its_value_once_for_all_threads() -> None:
+    made = []
+    once = Once(lambda: made.append(1) or len(made))  # type: ignore[func-returns-value]
+    threads = [threading.Thread(target=once) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert once() == 1
+    assert pickle.loads(pickle.dumps(once))() == 1

@@ -1,17 +1,49 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from numpyclip.model import ops
-from tests.model.golden import assert_close, load_golden
+from numpyclip.model import text
+from numpyclip.model.ops import Array
+from tests.model import plain
+from tests.model.golden import assert_close, load_golden, read_golden
+
+FILES = pytest.mark.parametrize("name", ["vit-torchscript.pt", "resnet-torchscript.pt"])
+END = 95  # the highest id of the golden models' vocabulary
 
 
-@pytest.mark.parametrize("name", ["vit-torchscript.pt", "resnet-torchscript.pt"])
-def test_text_transformer_equals_the_reference_at_every_stage(checkpoints: Path, name: str) -> None:
-    model, golden = load_golden(checkpoints, name)
-    text, ids = model.text, golden["text"]
-    x = text.token_embedding[ids] + text.positional_embedding
-    for index, block in enumerate(text.transformer.resblocks):
-        x = block(x, ops.causal_mask(ids.shape[1]))
-        assert_close(x, golden[f"stage transformer.resblocks.{index}"])
-    assert_close(text.ln_final(x), golden["stage ln_final"])
+def texts_with_a_beginning(shared: int, n: int = 12) -> np.ndarray:
+    """Random texts of different lengths which begin with the same tokens."""
+    random = np.random.default_rng(shared)
+    ids = random.integers(1, END, (5, n))
+    ids[:, :shared] = ids[0, :shared]
+    ids[np.arange(5), [shared, n - 1, n - 2, n - 1, min(shared + 1, n - 1)]] = END
+    return ids
+
+
+def embedding(checkpoints: Path, name: str, ids: np.ndarray) -> Array:
+    checkpoint, config, _ = read_golden(checkpoints, name)
+    return dict(plain.text_stages(checkpoint, config, ids))["embedding"]
+
+
+@FILES
+@pytest.mark.parametrize("shared", [0, 1, 5, 10])
+def test_texts_that_begin_alike_equal_the_plain_ones(checkpoints: Path, name: str, shared: int) -> None:
+    ids = texts_with_a_beginning(shared)
+    assert text._shared_tokens(ids) == shared
+    model, _ = load_golden(checkpoints, name)
+    assert_close(model.text(ids), embedding(checkpoints, name, ids))
+
+
+@FILES
+@pytest.mark.parametrize("n", [1, 2, 12])
+def test_one_text_equals_the_plain_one(checkpoints: Path, name: str, n: int) -> None:
+    ids = np.arange(END - n + 1, END + 1)[np.newaxis]
+    model, _ = load_golden(checkpoints, name)
+    assert_close(model.text(ids), embedding(checkpoints, name, ids))
+
+
+def test_what_texts_share_ends_where_the_first_differs() -> None:
+    assert text._shared_tokens(np.array([[1, 2, 3], [1, 2, 4], [1, 2, 3]])) == 2
+    assert text._shared_tokens(np.array([[1, 2], [3, 2]])) == 0
+    assert text._shared_tokens(np.array([[1, 2]])) == 0

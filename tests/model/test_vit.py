@@ -2,22 +2,27 @@ from pathlib import Path
 
 import numpy as np
 
-from numpyclip.model import ops
 from numpyclip.model.vit import VisionTransformer
-from tests.model.golden import assert_close, load_golden
+from tests.model import plain
+from tests.model.golden import assert_close, from_columns, load_golden, read_golden, to_columns
 
 
-def test_vision_transformer_equals_the_reference_at_every_stage(checkpoints: Path) -> None:
-    model, golden = load_golden(checkpoints, "vit-torchscript.pt")
+def test_every_block_equals_the_plain_one(checkpoints: Path) -> None:
+    checkpoint, config, golden = read_golden(checkpoints, "vit-torchscript.pt")
+    model, _ = load_golden(checkpoints, "vit-torchscript.pt")
     visual = model.visual
     assert isinstance(visual, VisionTransformer)
-    x = ops.linear(ops.patches(golden["image"], visual.config.patch_size), visual.conv1)
-    conv1 = golden["stage visual.conv1"]
-    assert_close(x, conv1.reshape(*conv1.shape[:2], -1).swapaxes(1, 2))
-    first = np.broadcast_to(visual.class_embedding, (len(x), 1, x.shape[-1]))
-    x = visual.ln_pre(np.concatenate([first, x], axis=1) + visual.positional_embedding)
-    assert_close(x, golden["stage visual.ln_pre"])
+    stages = dict(plain.vision_stages(checkpoint, config, golden["image"]))
+    x = stages["visual.ln_pre"]
     for index, block in enumerate(visual.transformer.resblocks):
-        x = block(x)
-        assert_close(x, golden[f"stage visual.transformer.resblocks.{index}"])
-    assert_close(visual.ln_post(x[:, 0]), golden["stage visual.ln_post"])
+        ours = from_columns(block(to_columns(x), batch=len(x)), len(x))
+        x = stages[f"visual.transformer.resblocks.{index}"]
+        assert_close(ours, x)
+
+
+def test_the_tower_equals_the_plain_one_for_any_number_of_pictures(checkpoints: Path) -> None:
+    checkpoint, config, _ = read_golden(checkpoints, "vit-torchscript.pt")
+    model, _ = load_golden(checkpoints, "vit-torchscript.pt")
+    for n in (1, 2, 7):
+        image = np.random.default_rng(n).standard_normal((n, 3, 32, 32)).astype(np.float32)
+        assert_close(model.visual(image), dict(plain.vision_stages(checkpoint, config, image))["embedding"])

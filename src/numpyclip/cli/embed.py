@@ -48,12 +48,12 @@ def add_to(verbs: Any) -> None:
     texts.add_argument("items", metavar="TEXT", nargs="*", help="a text, or - for one a line on stdin")
     texts.add_argument("--truncate", action="store_true", help="cut texts that are too long, instead of failing")
     texts.set_defaults(run=_run_texts)
-    for kind in (images, texts):
+    for kind, batch_size in ((images, 32), (texts, 1024)):
         kind.add_argument("--from", metavar="FILE", dest="list_file", help="take more from a file, one a line")
         target = kind.add_mutually_exclusive_group()
         target.add_argument("-o", "--output", metavar="FILE", type=_output, help="write .npy, .npz or .jsonl")
         target.add_argument("--json", action="store_true", help="print JSON lines (also what happens without -o)")
-        add_model_options(kind)
+        add_model_options(kind, batch_size)
 
 
 def _output(text: str) -> Path:

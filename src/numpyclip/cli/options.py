@@ -24,7 +24,7 @@ def add_verb(verbs: Any, name: str, summary: str, examples: str) -> argparse.Arg
     return verb
 
 
-def add_model_options(verb: argparse.ArgumentParser) -> None:
+def add_model_options(verb: argparse.ArgumentParser, batch_size: int = 32) -> None:
     """Add what says which model is used, and how many inputs it computes at once."""
     verb.add_argument(
         "-m",
@@ -39,7 +39,16 @@ def add_model_options(verb: argparse.ArgumentParser) -> None:
         help="for a file of weights that does not record it: quick_gelu (OpenAI), gelu (LAION and most others)",
     )
     add_folder_option(verb)
-    verb.add_argument("--batch-size", type=positive, default=32, metavar="N", help="inputs read at once (default: 32)")
+    verb.add_argument(
+        "--batch-size",
+        type=positive,
+        default=batch_size,
+        metavar="N",
+        help="inputs read at once (default: %(default)s)",
+    )
+    verb.add_argument(
+        "--low-memory", action="store_true", help="keep the weights as small as in the file; slower for few inputs"
+    )
 
 
 def add_folder_option(verb: argparse.ArgumentParser) -> None:
@@ -70,5 +79,10 @@ def load_model(arguments: argparse.Namespace) -> CLIP:
     """Load the model that was asked for."""
     from numpyclip.loader import load
 
-    model, _ = load(arguments.model, download_root=arguments.download_root, activation=arguments.activation)
+    model, _ = load(
+        arguments.model,
+        download_root=arguments.download_root,
+        activation=arguments.activation,
+        low_memory=arguments.low_memory,
+    )
     return model

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +15,10 @@ from numpyclip.model import ops, run
 from numpyclip.model.config import CLIPConfig, VisionTransformerConfig
 from numpyclip.model.ops import Array
 from numpyclip.model.resnet import ModifiedResNet
+from numpyclip.model.source import Source
 from numpyclip.model.text import TextTransformer
 from numpyclip.model.vit import VisionTransformer
 from numpyclip.tokenizer import tokenize
-
-if TYPE_CHECKING:
-    from numpyclip.weights.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -41,24 +39,34 @@ class CLIP:
 
     config: CLIPConfig
     preprocess: Preprocess
-    visual: VisionTransformer | ModifiedResNet
-    text: TextTransformer
     logit_scale: Array
+    _visual: run.Once[VisionTransformer | ModifiedResNet]
+    _text: run.Once[TextTransformer]
 
     def __repr__(self) -> str:
         return f"CLIP({self.config})"
 
     @classmethod
-    def read(cls, checkpoint: Checkpoint, config: CLIPConfig) -> CLIP:
-        """Build the model of measured sizes from the tensors of a checkpoint."""
+    def read(cls, source: Source, config: CLIPConfig) -> CLIP:
+        """Build the model of measured sizes. Each tower is prepared when it is first used."""
         vision = VisionTransformer if isinstance(config.vision, VisionTransformerConfig) else ModifiedResNet
         return cls(
             config,
             Preprocess(config.vision.image_size),
-            vision.read(checkpoint, config),
-            TextTransformer.read(checkpoint, config),
-            _take_logit_scale(checkpoint),
+            source.checkpoint.take("logit_scale").reshape(()),
+            run.Once(partial(vision.read, source, config)),
+            run.Once(partial(TextTransformer.read, source, config)),
         )
+
+    @property
+    def visual(self) -> VisionTransformer | ModifiedResNet:
+        """The tower of pictures."""
+        return self._visual()
+
+    @property
+    def text(self) -> TextTransformer:
+        """The tower of texts."""
+        return self._text()
 
     @property
     def context_length(self) -> int:
@@ -100,7 +108,7 @@ class CLIP:
                 f"shape (n, 3, {size}, {size}), made by preprocess(picture)[np.newaxis]. "
                 "Pictures as such go to embed_images."
             )
-        return run.in_chunks(self.visual, image.astype(np.float32, copy=False), self.config.embed_dim)
+        return run.in_chunks(self.visual, image, self.config.vision.columns, self.config.embed_dim)
 
     def encode_text(self, text: NDArray[np.integer]) -> Array:
         """Embed tokenized texts.
@@ -187,14 +195,15 @@ class CLIP:
             batches.append(ops.normalize(self.encode_image(pixels)))
         return np.concatenate(batches)
 
-    def embed_texts(self, texts: str | Iterable[str], batch_size: int = 32, *, truncate: bool = False) -> Array:
+    def embed_texts(self, texts: str | Iterable[str], batch_size: int = 1024, *, truncate: bool = False) -> Array:
         """Embed texts.
 
         Parameters
         ----------
         texts : str or iterable of str
             An iterable is read in batches, so memory stays flat.
-        batch_size : int, default=32
+        batch_size : int, default=1024
+            Within a batch, equal texts and equal beginnings of texts are computed once.
         truncate : bool, default=False
             Cut texts that are too long, instead of raising an error.
 
@@ -233,6 +242,7 @@ class CLIP:
         template : str, default="{}"
             Put around every label, such as "a photo of a {}".
         batch_size : int, default=32
+            Of the pictures.
         orient : bool, default=True
             As in `embed_images`.
 
@@ -242,14 +252,8 @@ class CLIP:
             Probabilities; every row sums to 1. They compare the given labels only: that the best one fits at all
             is not said.
         """
-        texts = self.embed_texts(captions(labels, template), batch_size)
+        texts = self.embed_texts(captions(labels, template))
         return ops.softmax(self.logits(self.embed_images(images, batch_size, orient=orient), texts))
-
-
-def _take_logit_scale(checkpoint: Checkpoint) -> Array:
-    """Take the one number, of shape () as in openai/CLIP, or (1,) as in some of OpenCLIP's."""
-    one_dimension = "logit_scale" in checkpoint and checkpoint.arrays["logit_scale"].ndim == 1
-    return checkpoint.take("logit_scale", (1,) if one_dimension else ()).reshape(())
 
 
 def captions(labels: Iterable[str], template: str = "{}") -> list[str]:

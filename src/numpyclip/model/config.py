@@ -25,6 +25,12 @@ class VisionTransformerConfig:
     width: int
     layers: int
     heads: int
+    mlp_width: int
+
+    @property
+    def columns(self) -> int:
+        """Tokens of a picture."""
+        return (self.image_size // self.patch_size) ** 2 + 1
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,11 @@ class ResNetConfig:
     layers: tuple[int, int, int, int]
     heads: int
 
+    @property
+    def columns(self) -> int:
+        """Pixels of a picture in the third of the four stages, where most of the work is."""
+        return (self.image_size // 16) ** 2
+
 
 @dataclass(frozen=True)
 class TextConfig:
@@ -46,6 +57,7 @@ class TextConfig:
     width: int
     layers: int
     heads: int
+    mlp_width: int
 
 
 @dataclass(frozen=True)
@@ -106,6 +118,7 @@ def _measure_transformer(checkpoint: Checkpoint) -> VisionTransformerConfig:
         width=width,
         layers=count_blocks(checkpoint, "visual.transformer.resblocks"),
         heads=_heads(checkpoint, width),
+        mlp_width=_mlp_width(checkpoint, "visual.transformer.resblocks"),
     )
 
 
@@ -128,6 +141,7 @@ def _measure_text(checkpoint: Checkpoint) -> TextConfig:
         width=width,
         layers=count_blocks(checkpoint, "transformer.resblocks"),
         heads=_heads(checkpoint, width),
+        mlp_width=_mlp_width(checkpoint, "transformer.resblocks"),
     )
 
 
@@ -161,6 +175,10 @@ def _heads(checkpoint: Checkpoint, width: int) -> int:
             f"{checkpoint.path}: a width of {width} cannot be cut into {heads} heads of about {HEAD_WIDTH}."
         )
     return heads
+
+
+def _mlp_width(checkpoint: Checkpoint, prefix: str) -> int:
+    return checkpoint.shape(f"{prefix}.0.mlp.c_fc.weight", 2)[0]
 
 
 def _compare_with_record(checkpoint: Checkpoint, config: CLIPConfig) -> None:

@@ -1,10 +1,15 @@
-"""Records of weights that can be called. Field names are those of the checkpoint, so that reading needs no table.
+"""Records of weights that can be called, prepared for speed when they are read from a checkpoint.
+
+What can be multiplied out beforehand is: the scale and shift of a norm into the product behind it, the root of the
+head's width into the queries, and biases where they come for free. Names are those of the checkpoint.
 
 Records are compared by identity and printed by name: neither is of use for arrays of millions of numbers.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +17,7 @@ from numpy.typing import NDArray
 from numpyclip.model import ops
 from numpyclip.model.config import EPS
 from numpyclip.model.ops import Array
+from numpyclip.model.source import Source
 from numpyclip.weights.checkpoint import Activation, Checkpoint
 
 _ACTIVATIONS: dict[Activation, Callable[[Array], Array]] = {"quick_gelu": ops.quick_gelu, "gelu": ops.gelu}
@@ -25,12 +31,25 @@ class Linear:
     bias: Array
 
     @classmethod
-    def read(cls, checkpoint: Checkpoint, name: str, d: int, e: int) -> "Linear":
-        """Take the weights under a name of the checkpoint."""
-        return cls(checkpoint.take(f"{name}.weight", (e, d)), checkpoint.take(f"{name}.bias", (e,)))
+    def read(cls, source: Source, name: str, norm: str | None = None) -> "Linear":
+        """Take the weights under a name of the checkpoint, and into them those of the norm before it."""
 
-    def __call__(self, x: Array) -> Array:  # (..., d) -> (..., e)
+        def prepare(checkpoint: Checkpoint) -> tuple[Array, Array]:
+            weight, bias = checkpoint.copy(f"{name}.weight"), checkpoint.copy(f"{name}.bias")
+            if norm is not None:
+                fold_norm(checkpoint, norm, weight, bias)
+            return weight, bias
+
+        return cls(*source.derive(name, prepare))
+
+    def __call__(self, x: Array) -> Array:  # (d, ...) -> (e, ...)
         return ops.linear(x, self.weight, self.bias)
+
+
+def fold_norm(checkpoint: Checkpoint, norm: str, weight: Array, bias: Array) -> None:
+    """Make W x + b of W (scale x + shift) + b, in place."""
+    bias += weight @ checkpoint.take(f"{norm}.bias")
+    weight *= checkpoint.take(f"{norm}.weight")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -41,43 +60,73 @@ class LayerNorm:
     bias: Array
 
     @classmethod
-    def read(cls, checkpoint: Checkpoint, name: str, d: int) -> "LayerNorm":
+    def read(cls, source: Source, name: str) -> "LayerNorm":
         """Take the weights under a name of the checkpoint."""
-        return cls(checkpoint.take(f"{name}.weight", (d,)), checkpoint.take(f"{name}.bias", (d,)))
+        return cls(*source.derive(name, lambda at: (at.take(f"{name}.weight"), at.take(f"{name}.bias"))))
 
-    def __call__(self, x: Array) -> Array:  # (..., d) -> (..., d)
-        return ops.layer_norm(x, self.weight, self.bias, EPS)
+    def __call__(self, x: Array) -> Array:  # (d, n) -> (d, n)
+        y = ops.standardize(x, EPS)
+        y *= self.weight[:, np.newaxis]
+        y += self.bias[:, np.newaxis]
+        return y
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Attention:
-    """Self-attention: one matrix makes queries, keys and values, another mixes the heads."""
+    """Self-attention: one matrix makes queries, keys and values, another mixes the heads.
 
-    in_proj: Linear
+    Only queries keep their bias. That of the keys adds the same to all scores of a query, which softmax does not
+    see; that of the values passes through the mixture, whose weights sum to 1, into the bias of `out_proj`.
+    """
+
+    in_proj: Array  # (3 d, d)
+    query_bias: Array  # (d,)
     out_proj: Linear
     heads: int
 
     @classmethod
-    def read(cls, checkpoint: Checkpoint, name: str, d: int, heads: int) -> "Attention":
-        """Take the weights under a name of the checkpoint."""
-        in_proj = Linear(
-            checkpoint.take(f"{name}.in_proj_weight", (3 * d, d)),
-            checkpoint.take(f"{name}.in_proj_bias", (3 * d,)),
+    def read(cls, source: Source, name: str, norm: str, heads: int) -> "Attention":
+        """Take the weights under a name of the checkpoint, and into them those of the norm before them."""
+
+        def prepare(checkpoint: Checkpoint) -> tuple[Array, Array, Array, Array]:
+            weight, bias = checkpoint.copy(f"{name}.in_proj_weight"), checkpoint.copy(f"{name}.in_proj_bias")
+            fold_norm(checkpoint, norm, weight, bias)
+            d = weight.shape[1]
+            scale = np.float32(1 / math.sqrt(d // heads))
+            weight[:d] *= scale
+            out_weight, out_bias = checkpoint.take(f"{name}.out_proj.weight"), checkpoint.copy(f"{name}.out_proj.bias")
+            out_bias += out_weight @ bias[2 * d :]
+            return weight, bias[:d] * scale, out_weight, out_bias
+
+        in_weight, query_bias, out_weight, out_bias = source.derive(name, prepare)
+        return cls(in_weight, query_bias, Linear(out_weight, out_bias), heads)
+
+    def __call__(self, x: Array, batch: int, shared: int, mask: Array | None) -> Array:
+        """Mix tokens: (d, shared + batch n) -> the same shape."""
+        d = len(x)
+        qkv = self.in_proj @ x
+        qkv[:d] += self.query_bias[:, np.newaxis]
+        parts = qkv.reshape(3, self.heads, d // self.heads, -1)  # (3, h, k, shared + batch n)
+        q, k, v = parts[..., shared:].reshape(*parts.shape[:3], batch, -1)
+        if not shared:
+            return self.out_proj(ops.attention(q, k, v, mask).reshape(x.shape))
+        assert mask is not None
+        first = parts[:, :, :, np.newaxis, :shared]  # all inputs begin with these tokens, which see no others
+        mixed = (
+            ops.attention(first[0], first[1], first[2], mask[:shared, :shared]),
+            ops.attention(q, k, v, mask[shared:], (first[1, :, :, 0], first[2, :, :, 0])),
         )
-        return cls(in_proj, Linear.read(checkpoint, f"{name}.out_proj", d, d), heads)
+        return self.out_proj(np.concatenate([part.reshape(d, -1) for part in mixed], axis=1))
 
-    def __call__(self, x: Array, mask: Array | None) -> Array:  # (b, n, d) -> (b, n, d)
-        q, k, v = (ops.split_heads(part, self.heads) for part in np.split(self.in_proj(x), 3, axis=-1))
-        return self.out_proj(ops.join_heads(ops.attention(q, k, v, mask)))
-
-    def one(self, x: Array, rows: NDArray[np.integer], mask: Array | None) -> Array:  # (b, n, d), (b,) -> (b, d)
-        d = x.shape[-1]
-        weight, bias = self.in_proj.weight, self.in_proj.bias
-        query = ops.linear(pick(x, rows), weight[:d], bias[:d])[:, np.newaxis]  # (b, 1, d)
-        keys, values = np.split(ops.linear(x, weight[d:], bias[d:]), 2, axis=-1)
-        q, k, v = (ops.split_heads(part, self.heads) for part in (query, keys, values))
-        seen = None if mask is None else mask[rows][:, np.newaxis, np.newaxis]  # (b, 1, 1, n)
-        return self.out_proj(ops.join_heads(ops.attention(q, k, v, seen))[:, 0])
+    def one(self, x: Array, rows: NDArray[np.integer], shared: int, mask: Array | None) -> Array:
+        """Mix into one token of each input: (d, shared + batch n), (batch,) -> (d, batch)."""
+        d = len(x)
+        q, k, v = self.in_proj.reshape(3, d, d)
+        query = ops.linear(pick(x, rows, shared), q, self.query_bias)
+        by_head = (self.heads, d // self.heads, -1)
+        seen = None if mask is None else mask[shared + rows][:, np.newaxis]  # (b, 1, shared + n)
+        mixed = ops.attention_of_one(query.reshape(by_head), x, k.reshape(by_head), v.reshape(by_head), seen, shared)
+        return self.out_proj(mixed.reshape(d, -1))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -89,70 +138,69 @@ class MLP:
     activation: Activation
 
     @classmethod
-    def read(cls, checkpoint: Checkpoint, name: str, d: int, activation: Activation) -> "MLP":
-        """Take the weights under a name of the checkpoint."""
-        hidden = checkpoint.shape(f"{name}.c_fc.weight", 2)[0]
-        c_fc = Linear.read(checkpoint, f"{name}.c_fc", d, hidden)
-        return cls(c_fc, Linear.read(checkpoint, f"{name}.c_proj", hidden, d), activation)
+    def read(cls, source: Source, name: str, norm: str, activation: Activation) -> "MLP":
+        """Take the weights under a name of the checkpoint, and into them those of the norm before them."""
+        return cls(Linear.read(source, f"{name}.c_fc", norm), Linear.read(source, f"{name}.c_proj"), activation)
 
-    def __call__(self, x: Array) -> Array:  # (b, n, d) -> (b, n, d)
-        return self.c_proj(_ACTIVATIONS[self.activation](self.c_fc(x)))
+    def __call__(self, x: Array) -> Array:  # (d, n) -> (d, n)
+        return self.c_proj(ops.in_pieces(_ACTIVATIONS[self.activation], self.c_fc(x)))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Block:
     """One residual block of a transformer, norms first."""
 
-    ln_1: LayerNorm
     attn: Attention
-    ln_2: LayerNorm
     mlp: MLP
 
     @classmethod
-    def read(cls, checkpoint: Checkpoint, name: str, d: int, heads: int, activation: Activation) -> "Block":
+    def read(cls, source: Source, name: str, heads: int, activation: Activation) -> "Block":
         """Take the weights under a name of the checkpoint."""
         return cls(
-            LayerNorm.read(checkpoint, f"{name}.ln_1", d),
-            Attention.read(checkpoint, f"{name}.attn", d, heads),
-            LayerNorm.read(checkpoint, f"{name}.ln_2", d),
-            MLP.read(checkpoint, f"{name}.mlp", d, activation),
+            Attention.read(source, f"{name}.attn", f"{name}.ln_1", heads),
+            MLP.read(source, f"{name}.mlp", f"{name}.ln_2", activation),
         )
 
-    def __call__(self, x: Array, mask: Array | None = None) -> Array:  # (b, n, d) -> (b, n, d)
-        x = x + self.attn(self.ln_1(x), mask)
-        return x + self.mlp(self.ln_2(x))
+    def __call__(self, x: Array, batch: int, shared: int = 0, mask: Array | None = None) -> Array:
+        """Add to all tokens: (d, shared + batch n) -> the same shape."""
+        x = x + self.attn(ops.standardize(x, EPS), batch, shared, mask)
+        x += self.mlp(ops.standardize(x, EPS))
+        return x
 
-    def one(self, x: Array, rows: NDArray[np.integer], mask: Array | None) -> Array:  # (b, n, d), (b,) -> (b, d)
-        y = pick(x, rows) + self.attn.one(self.ln_1(x), rows, mask)
-        return y + self.mlp(self.ln_2(y))
+    def one(self, x: Array, rows: NDArray[np.integer], shared: int, mask: Array | None) -> Array:
+        """Add to one token of each input: (d, shared + batch n), (batch,) -> (d, batch)."""
+        y = pick(x, rows, shared) + self.attn.one(ops.standardize(x, EPS), rows, shared, mask)
+        y += self.mlp(ops.standardize(y, EPS))
+        return y
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Transformer:
     """A stack of blocks."""
 
-    resblocks: tuple[Block, ...]
+    resblocks: Sequence[Block]
 
     @classmethod
-    def read(
-        cls, checkpoint: Checkpoint, name: str, layers: int, d: int, heads: int, activation: Activation
-    ) -> "Transformer":
+    def read(cls, source: Source, name: str, layers: int, heads: int, activation: Activation) -> "Transformer":
         """Take the weights under a name of the checkpoint."""
         return cls(
-            tuple(Block.read(checkpoint, f"{name}.resblocks.{index}", d, heads, activation) for index in range(layers))
+            source.sequence(
+                [partial(Block.read, source, f"{name}.resblocks.{i}", heads, activation) for i in range(layers)]
+            )
         )
 
-    def __call__(self, x: Array, rows: NDArray[np.integer], mask: Array | None = None) -> Array:
-        """Compute one token of each input: (b, n, d), (b,) -> (b, d).
+    def __call__(self, x: Array, rows: NDArray[np.integer], shared: int = 0, mask: Array | None = None) -> Array:
+        """Compute one token of each input: (d, shared + batch n), (batch,) -> (d, batch).
 
-        Only that one is read, so the last block computes its keys and values for all tokens, the rest for it alone.
+        The first columns are tokens that all inputs begin with, which are computed once; then come the other n of
+        each input. Only the token at `rows` of those is read, so the last block computes no other.
         """
         for block in self.resblocks[:-1]:
-            x = block(x, mask)
-        return self.resblocks[-1].one(x, rows, mask)
+            x = block(x, len(rows), shared, mask)
+        return self.resblocks[-1].one(x, rows, shared, mask)
 
 
-def pick(x: Array, rows: NDArray[np.integer]) -> Array:
-    """Take one token of each input: (b, n, d), (b,) -> (b, d)."""
-    picked: Array = x[np.arange(len(x)), rows]
-    return picked
+def pick(x: Array, rows: NDArray[np.integer], shared: int) -> Array:
+    """Take one token of each input: (d, shared + batch n), (batch,) -> (d, batch)."""
+    n = (x.shape[1] - shared) // len(rows)
+    return x[:, shared + np.arange(len(rows)) * n + rows]

@@ -1,9 +1,13 @@
 """Arithmetic of the two towers: arrays in, arrays out, float32 throughout.
 
+A token is a column: activations are (d, ...), so that a weight multiplies as the checkpoint stores it, y = W x + b,
+without a transposed copy, and OpenBLAS is faster on few tokens that way.
+
 Letters: b batch, n tokens, d width, h heads, k = d / h, e embedding, y rows, x columns, c channels.
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,20 +15,25 @@ from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float32]
 
+_PIECE = 2**16  # numbers that are taken through several steps while they stay in the cache: 256 KiB
+
 
 def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
-    """Multiply by a matrix and add a bias: (..., d) -> (..., e), with a weight of shape (e, d)."""
-    y: Array = x.reshape(-1, x.shape[-1]) @ weight.T  # one large product instead of one per batch item
+    """Multiply by a matrix and add a bias: (d, ...) -> (e, ...), with a weight of shape (e, d)."""
+    y: Array = weight @ x.reshape(len(x), -1)
     if bias is not None:
-        y += bias
-    return y.reshape(*x.shape[:-1], weight.shape[0])
+        y += bias[:, np.newaxis]
+    return y.reshape(len(weight), *x.shape[1:])
 
 
-def layer_norm(x: Array, weight: Array, bias: Array, eps: float) -> Array:
-    """Give every token mean 0 and variance 1, then scale and shift it (Ba et al., 2016): (..., d) -> (..., d)."""
-    x = x - x.mean(axis=-1, keepdims=True)
-    variance = np.square(x).mean(axis=-1, keepdims=True)  # (..., 1)
-    y: Array = x / np.sqrt(variance + np.float32(eps)) * weight + bias
+def standardize(x: Array, eps: float) -> Array:
+    """Give every column mean 0 and variance 1: (d, n) -> (d, n).
+
+    A layer norm (Ba et al., 2016) but for its scale and shift, which are part of the weights that follow.
+    """
+    y: Array = x - x.mean(axis=0)
+    variance = np.einsum("dn,dn->n", y, y) / np.float32(len(y))
+    y *= np.float32(1) / np.sqrt(variance + np.float32(eps))
     return y
 
 
@@ -43,11 +52,15 @@ def softmax(x: ArrayLike, axis: int = -1) -> NDArray[Any]:
         Of the same floating type. No score is too large: the largest is subtracted first.
     """
     scores = np.asarray(x)
-    if scores.dtype.kind != "f":
-        scores = scores.astype(np.float32)
-    powers = np.exp(scores - scores.max(axis=axis, keepdims=True))
-    probabilities: NDArray[Any] = powers / powers.sum(axis=axis, keepdims=True)
-    return probabilities
+    powers = np.array(scores, scores.dtype if scores.dtype.kind == "f" else np.float32)
+    return _softmax_in_place(powers, axis)
+
+
+def _softmax_in_place(scores: NDArray[Any], axis: int = -1) -> NDArray[Any]:
+    scores -= scores.max(axis=axis, keepdims=True)
+    np.exp(scores, out=scores)
+    scores /= scores.sum(axis=axis, keepdims=True)
+    return scores
 
 
 def normalize(x: Array) -> Array:
@@ -57,16 +70,22 @@ def normalize(x: Array) -> Array:
     return unit
 
 
-def relu(x: Array) -> Array:
-    """Replace what is negative by 0."""
-    y: Array = np.maximum(x, np.float32(0))
-    return y
+def in_pieces(function: Callable[[Array], Array], x: Array) -> Array:
+    """Replace the rows of a matrix by a function of them, so many at a time that they stay in the cache."""
+    step = max(_PIECE // max(x[:1].size, 1), 1)
+    for start in range(0, len(x), step):
+        x[start : start + step] = function(x[start : start + step])
+    return x
 
 
 def quick_gelu(x: Array) -> Array:
     """Apply x sigmoid(1.702 x), OpenAI's approximation of GELU."""
     # sigmoid(2 y) = (1 + tanh(y)) / 2: no part of it overflows, whatever x is
-    y: Array = np.float32(0.5) * x * (np.float32(1) + np.tanh(np.float32(0.851) * x))
+    y: Array = np.float32(0.851) * x
+    np.tanh(y, out=y)
+    y += np.float32(1)
+    y *= np.float32(0.5)
+    y *= x
     return y
 
 
@@ -79,48 +98,116 @@ def erf(x: Array) -> Array:
     """Error function, within 4e-7; NumPy has none."""
     x = np.clip(x, np.float32(-4), np.float32(4))  # erf(4) is 1 to float32's last bit
     square = np.square(x)
-    y: Array = x * _polynomial(_ERF_P, square) / _polynomial(_ERF_Q, square)
+    y = _polynomial(_ERF_P, square)
+    y *= x
+    y /= _polynomial(_ERF_Q, square)
     return y
 
 
 def _polynomial(coefficients: tuple[float, ...], x: Array) -> Array:
     y = np.full_like(x, coefficients[-1])
     for coefficient in coefficients[-2::-1]:
-        y = y * x + np.float32(coefficient)
+        y *= x
+        y += np.float32(coefficient)
     return y
 
 
 def gelu(x: Array) -> Array:
     """Apply x Φ(x), the Gaussian error linear unit (Hendrycks and Gimpel, 2016)."""
-    y: Array = np.float32(0.5) * x * (np.float32(1) + erf(x * np.float32(math.sqrt(0.5))))
+    y = erf(x * np.float32(math.sqrt(0.5)))
+    y += np.float32(1)
+    y *= np.float32(0.5)
+    y *= x
     return y
 
 
-def attention(q: Array, k: Array, v: Array, mask: Array | None = None) -> Array:
+def relu(x: Array) -> Array:
+    """Replace what is negative by 0."""
+    y: Array = np.maximum(x, np.float32(0))
+    return y
+
+
+def attention(
+    q: Array, k: Array, v: Array, mask: Array | None = None, shared: tuple[Array, Array] | None = None
+) -> Array:
     """Mix the values by how well queries match keys (Vaswani et al., 2017, eq. 1).
 
-    (..., n, k), (..., m, k), (..., m, k) -> (..., n, k); the mask (n, m) is added to the scores.
+    Parameters
+    ----------
+    q : ndarray of shape (h, k, b, n)
+        Queries, divided by the root of k already.
+    k, v : ndarray of shape (h, k, b, m)
+        Keys and values of the same input.
+    mask : ndarray of shape (n, s + m), optional
+        Added to the scores.
+    shared : pair of ndarrays of shape (h, k, s), optional
+        Keys and values that every input of the batch sees before its own.
+
+    Returns
+    -------
+    ndarray of shape (h, k, b, n)
     """
-    q = q * np.float32(1 / math.sqrt(q.shape[-1]))
-    scores = q @ k.swapaxes(-1, -2)  # (..., n, k) (..., k, m) -> (..., n, m)
-    if mask is not None:
-        scores += mask
-    mixed: Array = softmax(scores) @ v  # (..., n, m) (..., m, k) -> (..., n, k)
+    mixed = np.empty_like(q, order="C")
+    step = max(_PIECE // max(q[0, 0].size * k.shape[-1], 1), 1)
+    for start in range(0, len(q), step):
+        heads = slice(start, start + step)
+        before = None if shared is None else (shared[0][heads], shared[1][heads])
+        _attend(q[heads], k[heads], v[heads], mask, before, mixed[heads])
     return mixed
 
 
-def split_heads(x: Array, heads: int) -> Array:
-    """(b, n, h k) -> (b, h, n, k)."""
-    b, n, d = x.shape
-    y: Array = x.reshape(b, n, heads, d // heads).swapaxes(1, 2)
-    return y
+def _attend(q: Array, k: Array, v: Array, mask: Array | None, shared: tuple[Array, Array] | None, mixed: Array) -> None:
+    h, width, b, n = q.shape
+    s = 0 if shared is None else shared[0].shape[-1]
+    scores = np.empty((h, b, n, s + k.shape[-1]), np.float32)
+    np.matmul(q.transpose(0, 2, 3, 1), k.transpose(0, 2, 1, 3), out=scores[..., s:])  # (h, b, n, k) (h, b, k, m)
+    if shared is not None:
+        every = scores.reshape(h, b * n, -1)[..., :s]
+        np.matmul(q.reshape(h, width, b * n).swapaxes(1, 2), shared[0], out=every)  # (h, b n, k) (h, k, s)
+    if mask is not None:
+        scores += mask
+    _softmax_in_place(scores)
+    np.matmul(v.transpose(0, 2, 1, 3), scores[..., s:].swapaxes(2, 3), out=mixed.transpose(0, 2, 1, 3))
+    if shared is not None:
+        mixed += (shared[1] @ every.swapaxes(1, 2)).reshape(mixed.shape)  # (h, k, s) (h, s, b n)
 
 
-def join_heads(x: Array) -> Array:
-    """(b, h, n, k) -> (b, n, h k)."""
-    b, h, n, k = x.shape
-    y: Array = x.swapaxes(1, 2).reshape(b, n, h * k)
-    return y
+def attention_of_one(
+    q: Array, x: Array, keys: Array, values: Array, seen: Array | None = None, shared: int = 0
+) -> Array:
+    """Let one query of each input look at all its tokens.
+
+    q · (K x) is (Kᵀ q) · x, and the values of a mixture are the mixture of the values: so the matrices of keys
+    and values multiply one column of each input instead of all of them.
+
+    Parameters
+    ----------
+    q : ndarray of shape (h, k, b)
+    x : ndarray of shape (d, shared + b n)
+        Tokens: those that all inputs begin with, then each input's own.
+    keys, values : ndarray of shape (h, k, d)
+        Matrices that would make keys and values of x.
+    seen : ndarray of shape (b, 1, shared + n), optional
+        Added to the scores.
+    shared : int, default=0
+
+    Returns
+    -------
+    ndarray of shape (h, k, b)
+    """
+    b = q.shape[-1]
+    first, own = x[:, :shared], x[:, shared:].reshape(len(x), b, -1)
+    wanted = q.swapaxes(1, 2) @ keys  # (h, b, k) (h, k, d) -> (h, b, d)
+    scores = np.empty((b, len(q), shared + own.shape[-1]), np.float32)
+    np.matmul(wanted.swapaxes(0, 1), own.swapaxes(0, 1), out=scores[..., shared:])  # (b, h, d) (b, d, n)
+    scores[..., :shared] = (wanted @ first).swapaxes(0, 1)
+    if seen is not None:
+        scores += seen
+    _softmax_in_place(scores)
+    mixture = scores[..., shared:] @ own.transpose(1, 2, 0)  # (b, h, n) (b, n, d) -> (b, h, d)
+    mixture += scores[..., :shared] @ first.T
+    mixed: Array = values @ mixture.transpose(1, 2, 0)  # (h, k, d) (h, d, b)
+    return mixed
 
 
 def causal_mask(n: int) -> Array:
@@ -128,38 +215,31 @@ def causal_mask(n: int) -> Array:
     return np.triu(np.full((n, n), -np.inf, np.float32), 1)
 
 
-def patches(image: Array, size: int) -> Array:
-    """Cut pictures into square patches: (b, c, y, x) -> (b, tokens, c size size), row by row."""
+def patches(image: NDArray[Any], size: int) -> Array:
+    """Cut pictures into square patches: (b, c, y, x) -> (c size size, b, tokens), tokens row by row."""
     b, c, y, x = image.shape
     grid = image.reshape(b, c, y // size, size, x // size, size)
-    tokens: Array = grid.transpose(0, 2, 4, 1, 3, 5).reshape(b, (y // size) * (x // size), c * size * size)
-    return tokens
+    columns = np.empty((c, size, size, b, y // size, x // size), np.float32)
+    columns[...] = grid.transpose(1, 3, 5, 0, 2, 4)
+    return columns.reshape(c * size * size, b, -1)
 
 
-_WINDOW_NUMBERS = 2**23  # 32 MiB
+def convolve3x3(x: Array, weight: Array, bias: Array, stride: int = 1) -> Array:
+    """Convolve with a border of zeros: (c, y, x, b) -> (e, y / stride, x / stride, b), with a weight (e, c 3 3)."""
+    c, rows, columns, b = x.shape
+    padded = np.zeros((c, rows + 2, columns + 2, b), np.float32)
+    padded[:, 1:-1, 1:-1] = x
+    windows = np.empty((c, 3, 3, -(-rows // stride), -(-columns // stride), b), np.float32)
+    for i in range(3):
+        for j in range(3):
+            windows[:, i, j] = padded[:, i : i + rows : stride, j : j + columns : stride]
+    return linear(windows.reshape(9 * c, *windows.shape[3:]), weight, bias)
 
 
-def convolve3x3(x: Array, weight: Array, stride: int = 1) -> Array:
-    """Convolve with a border of zeros: (b, y, x, c) -> (b, y / stride, x / stride, e).
-
-    The weight is (9 c, e), its rows in the order (row, column, channel) of the window.
-    """
-    padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))[:, ::stride, ::stride]
-    windows = windows.transpose(0, 1, 2, 4, 5, 3)  # (b, y, x, c, 3, 3) -> (b, y, x, 3, 3, c)
-    b, rows, columns = windows.shape[:3]
-    y = np.empty((b, rows, columns, weight.shape[1]), np.float32)
-    # The windows are nine times the size of the pictures: too much to have of many large ones at once.
-    step = max(_WINDOW_NUMBERS // max(windows[0].size, 1), 1) if b else 1
-    for start in range(0, b, step):
-        part = windows[start : start + step]
-        y[start : start + step] = (part.reshape(-1, weight.shape[0]) @ weight).reshape(len(part), rows, columns, -1)
-    return y
-
-
-def average_pool(x: Array, size: int) -> Array:
-    """Average squares of pixels: (b, y, x, c) -> (b, y // size, x // size, c); a rest at the edge is dropped."""
-    b, rows, columns, c = x.shape
-    whole = x[:, : rows // size * size, : columns // size * size]
-    y: Array = whole.reshape(b, rows // size, size, columns // size, size, c).mean(axis=(2, 4))
+def average_pool(x: Array) -> Array:
+    """Average squares of 2 by 2 pixels: (c, y, x, b) -> (c, y // 2, x // 2, b); a rest at the edge is dropped."""
+    x = x[:, : x.shape[1] // 2 * 2, : x.shape[2] // 2 * 2]
+    rows = x[:, ::2] + x[:, 1::2]
+    y: Array = rows[:, :, ::2] + rows[:, :, 1::2]
+    y *= np.float32(0.25)
     return y

@@ -1,153 +1,130 @@
 """ResNet (He et al., 2016) with three stem convolutions, average pooling for strides, and attention at the end.
 
-As `ModifiedResNet` in clip/model.py of openai/CLIP; here channels come last, so that a 1 x 1 convolution is a
-plain product.
+As `ModifiedResNet` in clip/model.py of openai/CLIP. A pixel is a column, like a token, and the pictures of a batch
+lie innermost, (c, y, x, b): a 1 x 1 convolution is a plain product, and shifted pictures are copied in long runs.
 """
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from numpyclip.model import ops
-from numpyclip.model.config import EPS, RESNET_STRIDE, CLIPConfig, ResNetConfig
+from numpyclip.model.config import EPS, CLIPConfig, ResNetConfig
 from numpyclip.model.layers import Linear
 from numpyclip.model.ops import Array
+from numpyclip.model.source import Source
 from numpyclip.weights.checkpoint import Checkpoint
 
 
-def _frozen(array: Array) -> Array:
-    """Make an array that was computed from weights as read-only as the weights are."""
-    array.flags.writeable = False
-    return array
-
-
 @dataclass(frozen=True, eq=False, repr=False)
-class BatchNorm:
-    """The statistics seen in training, as one scale and one shift per channel."""
-
-    scale: Array
-    shift: Array
-
-    @classmethod
-    def read(cls, checkpoint: Checkpoint, name: str, c: int) -> "BatchNorm":
-        """Take the weights under a name of the checkpoint."""
-        weight, bias, mean, variance = (
-            checkpoint.take(f"{name}.{field}", (c,)) for field in ("weight", "bias", "running_mean", "running_var")
-        )
-        scale: Array = weight / np.sqrt(variance + np.float32(EPS))
-        return cls(_frozen(scale), _frozen(bias - mean * scale))
-
-    def __call__(self, x: Array) -> Array:  # (..., c) -> (..., c)
-        return x * self.scale + self.shift
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Conv1x1:
-    """A convolution that looks at one pixel: a product with a matrix (e, c)."""
+class Convolution:
+    """A convolution with the batch norm behind it: a matrix (e, c) or (e, c 3 3), and a bias (e,)."""
 
     weight: Array
-
-    @classmethod
-    def read(cls, checkpoint: Checkpoint, name: str, c: int, e: int) -> "Conv1x1":
-        """Take the weights under a name of the checkpoint."""
-        return cls(checkpoint.take(f"{name}.weight", (e, c, 1, 1)).reshape(e, c))
-
-    def __call__(self, x: Array) -> Array:  # (b, y, x, c) -> (b, y, x, e)
-        return ops.linear(x, self.weight)
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Conv3x3:
-    """A convolution over windows of 3 by 3 pixels, as a matrix (9 c, e)."""
-
-    weight: Array
+    bias: Array
     stride: int = 1
 
     @classmethod
-    def read(cls, checkpoint: Checkpoint, name: str, c: int, e: int, stride: int = 1) -> "Conv3x3":
-        """Take the weights under a name of the checkpoint."""
-        weight = checkpoint.take(f"{name}.weight", (e, c, 3, 3)).transpose(2, 3, 1, 0)  # -> (3, 3, c, e)
-        return cls(_frozen(weight.reshape(9 * c, e)), stride)
+    def read(cls, source: Source, conv: str, bn: str, stride: int = 1) -> "Convolution":
+        """Take the weights of a convolution and of a batch norm; both are one affine map."""
 
-    def __call__(self, x: Array) -> Array:  # (b, y, x, c) -> (b, y / stride, x / stride, e)
-        return ops.convolve3x3(x, self.weight, self.stride)
+        def prepare(checkpoint: Checkpoint) -> tuple[Array, Array]:
+            weight = checkpoint.copy(f"{conv}.weight")
+            scale = checkpoint.take(f"{bn}.weight") / np.sqrt(checkpoint.take(f"{bn}.running_var") + np.float32(EPS))
+            bias = checkpoint.take(f"{bn}.bias") - checkpoint.take(f"{bn}.running_mean") * scale
+            weight *= scale[:, np.newaxis, np.newaxis, np.newaxis]
+            return weight.reshape(len(weight), -1), bias
+
+        return cls(*source.derive(conv, prepare), stride)
+
+    def __call__(self, x: Array) -> Array:  # (c, y, x, b) -> (e, y / stride, x / stride, b)
+        if self.weight.shape[1] == len(x):  # 1 x 1
+            return ops.linear(x, self.weight, self.bias)
+        return ops.convolve3x3(x, self.weight, self.bias, self.stride)
+
+
+def _relu(x: Array) -> Array:
+    """Replace what is negative by 0, in place."""
+    return ops.in_pieces(ops.relu, x)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Bottleneck:
     """Narrow, convolve, widen, and add what came in."""
 
-    conv1: Conv1x1
-    bn1: BatchNorm
-    conv2: Conv3x3
-    bn2: BatchNorm
-    conv3: Conv1x1
-    bn3: BatchNorm
-    downsample: tuple[Conv1x1, BatchNorm] | None
+    conv1: Convolution
+    conv2: Convolution
+    conv3: Convolution
+    downsample: Convolution | None
     stride: int
 
     @classmethod
-    def read(cls, checkpoint: Checkpoint, name: str, c: int, width: int, stride: int) -> "Bottleneck":
+    def read(cls, source: Source, name: str, stride: int) -> "Bottleneck":
         """Take the weights under a name of the checkpoint."""
-        shortcut = None
-        if stride > 1 or c != 4 * width:
-            shortcut = (
-                Conv1x1.read(checkpoint, f"{name}.downsample.0", c, 4 * width),
-                BatchNorm.read(checkpoint, f"{name}.downsample.1", 4 * width),
-            )
+        shortcut = f"{name}.downsample.0.weight" in source.checkpoint
         return cls(
-            Conv1x1.read(checkpoint, f"{name}.conv1", c, width),
-            BatchNorm.read(checkpoint, f"{name}.bn1", width),
-            Conv3x3.read(checkpoint, f"{name}.conv2", width, width),
-            BatchNorm.read(checkpoint, f"{name}.bn2", width),
-            Conv1x1.read(checkpoint, f"{name}.conv3", width, 4 * width),
-            BatchNorm.read(checkpoint, f"{name}.bn3", 4 * width),
-            shortcut,
+            Convolution.read(source, f"{name}.conv1", f"{name}.bn1"),
+            Convolution.read(source, f"{name}.conv2", f"{name}.bn2"),
+            Convolution.read(source, f"{name}.conv3", f"{name}.bn3"),
+            Convolution.read(source, f"{name}.downsample.0", f"{name}.downsample.1") if shortcut else None,
             stride,
         )
 
-    def __call__(self, x: Array) -> Array:  # (b, y, x, c) -> (b, y / stride, x / stride, 4 width)
-        y = ops.relu(self.bn1(self.conv1(x)))
-        y = ops.relu(self.bn2(self.conv2(y)))
-        y = self.bn3(self.conv3(ops.average_pool(y, self.stride)))
-        if self.downsample is not None:
-            conv, bn = self.downsample
-            x = bn(conv(ops.average_pool(x, self.stride)))
-        return ops.relu(y + x)
+    def __call__(self, x: Array) -> Array:  # (c, y, x, b) -> (4 width, y / stride, x / stride, b)
+        y = _relu(self.conv1(x))
+        y = _relu(self.conv2(y))
+        if self.stride == 2:
+            x, y = ops.average_pool(x), ops.average_pool(y)
+        y = self.conv3(y)
+        y += x if self.downsample is None else self.downsample(x)
+        return _relu(y)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class AttentionPool:
     """The average of all positions asks, every position answers."""
 
-    positional_embedding: Array  # (n, d)
+    positional_embedding: Array  # (d, n)
     q_proj: Linear
-    k_proj: Linear
-    v_proj: Linear
+    k_proj: Array  # (d, d); its bias would add the same to all scores of a query
+    v_proj: Array  # (d, d); its bias is part of the next one
     c_proj: Linear
     heads: int
 
     @classmethod
-    def read(cls, checkpoint: Checkpoint, name: str, config: CLIPConfig) -> "AttentionPool":
+    def read(cls, source: Source, name: str, heads: int) -> "AttentionPool":
         """Take the weights under a name of the checkpoint."""
-        vision = config.vision
-        d, n = vision.width * 32, (vision.image_size // RESNET_STRIDE) ** 2 + 1
-        return cls(
-            checkpoint.take(f"{name}.positional_embedding", (n, d)),
-            Linear.read(checkpoint, f"{name}.q_proj", d, d),
-            Linear.read(checkpoint, f"{name}.k_proj", d, d),
-            Linear.read(checkpoint, f"{name}.v_proj", d, d),
-            Linear.read(checkpoint, f"{name}.c_proj", d, config.embed_dim),
-            vision.heads,
-        )
 
-    def __call__(self, x: Array) -> Array:  # (b, y, x, d) -> (b, e)
-        b, rows, columns, d = x.shape
-        x = x.reshape(b, rows * columns, d)
-        x = np.concatenate([x.mean(axis=1, keepdims=True), x], axis=1) + self.positional_embedding  # (b, n, d)
-        q, k, v = self.q_proj(x[:, :1]), self.k_proj(x), self.v_proj(x)
-        mixed = ops.attention(*(ops.split_heads(part, self.heads) for part in (q, k, v)))  # (b, h, 1, k)
-        return self.c_proj(ops.join_heads(mixed)[:, 0])
+        def prepare(checkpoint: Checkpoint) -> tuple[Array, Array, Array, Array, Array, Array, Array]:
+            q_weight, q_bias = checkpoint.copy(f"{name}.q_proj.weight"), checkpoint.copy(f"{name}.q_proj.bias")
+            scale = np.float32(1 / math.sqrt(len(q_bias) // heads))
+            q_weight *= scale
+            q_bias *= scale
+            c_weight, c_bias = checkpoint.take(f"{name}.c_proj.weight"), checkpoint.copy(f"{name}.c_proj.bias")
+            c_bias += c_weight @ checkpoint.take(f"{name}.v_proj.bias")
+            k_weight, v_weight = checkpoint.take(f"{name}.k_proj.weight"), checkpoint.take(f"{name}.v_proj.weight")
+            positional = np.ascontiguousarray(checkpoint.take(f"{name}.positional_embedding").T)
+            return positional, q_weight, q_bias, k_weight, v_weight, c_weight, c_bias
+
+        positional, q_weight, q_bias, k_weight, v_weight, c_weight, c_bias = source.derive(name, prepare)
+        q_proj, c_proj = Linear(q_weight, q_bias), Linear(c_weight, c_bias)
+        return cls(positional, q_proj, k_weight, v_weight, c_proj, heads)
+
+    def __call__(self, x: Array) -> Array:  # (d, y, x, b) -> (e, b)
+        d, _, _, b = x.shape
+        pixels = x.reshape(d, -1, b).swapaxes(1, 2)  # (d, b, n - 1)
+        tokens = np.concatenate([pixels.mean(axis=2, keepdims=True), pixels], axis=2)
+        tokens += self.positional_embedding[:, np.newaxis]
+        by_head = (self.heads, d // self.heads, -1)
+        query = self.q_proj(np.ascontiguousarray(tokens[:, :, 0])).reshape(by_head)
+        keys, values = self.k_proj.reshape(by_head), self.v_proj.reshape(by_head)
+        mixed = ops.attention_of_one(query, tokens.reshape(d, -1), keys, values)
+        return self.c_proj(mixed.reshape(d, b))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -155,43 +132,39 @@ class ModifiedResNet:
     """A stem of three convolutions, four stages of blocks, and attention pooling."""
 
     config: ResNetConfig
-    stem: tuple[tuple[Conv3x3, BatchNorm], ...]
-    blocks: tuple[Bottleneck, ...]
+    stem: tuple[Convolution, ...]
+    blocks: Sequence[Bottleneck]
     attnpool: AttentionPool
 
     @classmethod
-    def read(cls, checkpoint: Checkpoint, config: CLIPConfig) -> "ModifiedResNet":
+    def read(cls, source: Source, config: CLIPConfig) -> "ModifiedResNet":
         """Take the weights of this tower from the checkpoint."""
         vision = config.vision
         assert isinstance(vision, ResNetConfig)
-        width = vision.width
-        channels = [3, width // 2, width // 2, width]
         stem = tuple(
-            (
-                Conv3x3.read(checkpoint, f"visual.conv{i}", channels[i - 1], channels[i], stride=2 if i == 1 else 1),
-                BatchNorm.read(checkpoint, f"visual.bn{i}", channels[i]),
-            )
-            for i in (1, 2, 3)
+            Convolution.read(source, f"visual.conv{i}", f"visual.bn{i}", stride=2 if i == 1 else 1) for i in (1, 2, 3)
         )
-        blocks, c = [], width
-        for stage, count in enumerate(vision.layers):
-            for index in range(count):
-                stride = 2 if stage > 0 and index == 0 else 1
-                name = f"visual.layer{stage + 1}.{index}"
-                blocks.append(Bottleneck.read(checkpoint, name, c, width * 2**stage, stride))
-                c = 4 * width * 2**stage
-        return cls(vision, stem, tuple(blocks), AttentionPool.read(checkpoint, "visual.attnpool", config))
+        makers = [
+            partial(
+                Bottleneck.read, source, f"visual.layer{stage}.{index}", stride=2 if stage > 1 and index == 0 else 1
+            )
+            for stage, count in enumerate(vision.layers, start=1)
+            for index in range(count)
+        ]
+        pool = AttentionPool.read(source, "visual.attnpool", vision.heads)
+        return cls(vision, stem, source.sequence(makers), pool)
 
     @property
     def input_resolution(self) -> int:
         """Side of the square picture it takes, in pixels."""
         return self.config.image_size
 
-    def __call__(self, image: Array) -> Array:  # (b, 3, y, x) -> (b, e)
-        x = image.transpose(0, 2, 3, 1)  # (b, y, x, 3)
-        for conv, bn in self.stem:
-            x = ops.relu(bn(conv(x)))
-        x = ops.average_pool(x, 2)
+    def __call__(self, image: NDArray[Any]) -> Array:  # (b, 3, y, x) -> (b, e)
+        x = image.transpose(1, 2, 3, 0).astype(np.float32)  # (3, y, x, b)
+        for conv in self.stem:
+            x = _relu(conv(x))
+        x = ops.average_pool(x)
         for block in self.blocks:
             x = block(x)
-        return self.attnpool(x)
+        embeddings: Array = self.attnpool(x).T
+        return embeddings

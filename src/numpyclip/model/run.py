@@ -1,9 +1,22 @@
-"""How many inputs are cut into batches and put together again."""
+"""How many inputs are cut into chunks, computed on threads, and put together again: all that knows about threads.
 
+A chunk runs through a whole tower on one thread, with BLAS held to that thread: chunks never wait for each other, as
+BLAS's own threads do at every product, and its activations stay in the cache. An input too small to cut uses BLAS's
+threads instead. There are never more threads than BLAS would use, however many threads the caller has:
+`OPENBLAS_NUM_THREADS`, or threadpoolctl around a call, says how many.
+"""
+
+from __future__ import annotations
+
+import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from functools import cache, partial
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +24,16 @@ from numpy.typing import NDArray
 from numpyclip.errors import InputError
 from numpyclip.model.ops import Array
 
-_T = TypeVar("_T")
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
-# A tower computes so many inputs at once: enough to keep large products busy, few enough that the activations of
-# any of OpenAI's models stay below a gigabyte.
-MAX_CHUNK = 32
-_CHUNK_NUMBERS = 2**22  # 27 pictures of 224 x 224, 6 of 448 x 448
-_CHUNK_TOKENS = 32 * 77  # 32 texts of full length, 274 of nine tokens
+_T = TypeVar("_T")
+_U = TypeVar("_U")
+
+# Columns of a chunk: tokens, or what costs as much. Products of 400 run at full speed already, and what lies between
+# them stays in the cache. Two threads with less than 100 each are slower than BLAS's own on all.
+_MOST_COLUMNS = 400
+_LEAST_COLUMNS = 100
 
 
 def batched(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
@@ -32,12 +48,14 @@ def batched(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
         yield batch
 
 
-def in_chunks(tower: Callable[[Any], Array], inputs: NDArray[Any], embed_dim: int) -> Array:
-    """Apply a tower to an array of any length, so that memory grows only with the embeddings: (n, ...) -> (n, e)."""
+def in_chunks(tower: Callable[[Any], Array], inputs: NDArray[Any], columns: int, embed_dim: int) -> Array:
+    """Apply a tower to an array of any length, (n, ...) -> (n, e); each input has so many columns."""
     embeddings = np.empty((len(inputs), embed_dim), np.float32)
-    chunk = min(max(_CHUNK_NUMBERS // max(inputs[:1].size, 1), 1), MAX_CHUNK)
-    for start in range(0, len(inputs), chunk):
-        embeddings[start : start + chunk] = tower(inputs[start : start + chunk])
+
+    def compute(rows: slice) -> None:
+        embeddings[rows] = tower(inputs[rows])
+
+    _run([partial(compute, rows) for rows in _cut(len(inputs), columns)])
     return embeddings
 
 
@@ -45,15 +63,155 @@ def by_length(tower: Callable[[Any], Array], ids: NDArray[np.integer], embed_dim
     """Apply a text tower to rows of ids, (n, tokens) -> (n, e), each text once and without what is behind its end.
 
     No token looks ahead, so the padding behind the end mark, nine tenths of a short prompt, changes nothing.
-    Texts of like length go together, the longest first.
+    Texts of like length go together, the longest first, and those that begin alike are neighbours: the tower
+    computes once what all texts of a chunk begin with.
     """
-    rows, copies = np.unique(ids, axis=0, return_inverse=True)
-    lengths = rows.argmax(axis=1) + 1  # the end mark has the highest id
+    lengths = ids.argmax(axis=1) + 1  # the end mark has the highest id
+    texts = np.where(np.arange(ids.shape[1]) < lengths[:, np.newaxis], ids, 0)
+    rows, copies = np.unique(texts, axis=0, return_inverse=True)  # sorted: like beginnings come together
+    lengths = rows.argmax(axis=1) + 1
     order = np.argsort(-lengths, kind="stable")
     embeddings = np.empty((len(rows), embed_dim), np.float32)
-    while len(order):
-        n = lengths[order[0]]
-        part, order = np.split(order, [max(_CHUNK_TOKENS // n, 1)])
-        embeddings[part] = tower(rows[part, :n])
+
+    def compute(part: NDArray[np.integer]) -> None:
+        embeddings[part] = tower(rows[part, : lengths[part[0]]])
+
+    chunks = _cut_texts(rows[order], lengths[order])
+    _run([partial(compute, order[chunk]) for chunk in chunks])
     every: Array = embeddings[copies.reshape(-1)]
     return every
+
+
+def _cut(n: int, columns: int) -> list[slice]:
+    """Cut n inputs into chunks of like size, as many as keep all threads busy."""
+    total = n * columns
+    if total < 2 * _LEAST_COLUMNS or n < 2:
+        return [slice(0, n)] if n else []
+    rounds = -(-total // (_MOST_COLUMNS * _blas.threads()))
+    count = min(rounds * _blas.threads(), total // _LEAST_COLUMNS, n)
+    ends = [n * (i + 1) // count for i in range(count)]
+    return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
+
+
+def _cut_texts(rows: NDArray[np.integer], lengths: NDArray[np.integer]) -> list[slice]:
+    """Cut texts into chunks; each has the columns that its texts begin with once, and the rest of every text."""
+    total = int(lengths.sum())
+    most = _MOST_COLUMNS if total < 2 * _LEAST_COLUMNS else min(_MOST_COLUMNS, -(-total // _blas.threads()))
+    alike = np.cumprod(rows[1:] == rows[:-1], axis=1).sum(axis=1).tolist()  # tokens that neighbours begin with
+    chunks, start = [], 0
+    while start < len(rows):
+        longest = shared = int(lengths[start])
+        end = start + 1
+        while end < len(rows):
+            shared = min(shared, alike[end - 1])
+            if shared + (end + 1 - start) * (longest - shared) > max(most, _LEAST_COLUMNS):
+                break
+            end += 1
+        chunks.append(slice(start, end))
+        start = end
+    return chunks
+
+
+class Once(Generic[_T]):
+    """A value that is made at the first call, by whichever thread comes first, and never again."""
+
+    def __init__(self, make: Callable[[], _T]) -> None:
+        self._make: Callable[[], _T] | None = make
+        self._lock = threading.Lock()
+
+    def __call__(self) -> _T:
+        """Return the value."""
+        with self._lock:
+            if self._make is not None:
+                self._value = self._make()
+                self._make = None
+        return self._value
+
+    def __getstate__(self) -> _T:
+        return self()
+
+    def __setstate__(self, value: _T) -> None:
+        self.__init__(lambda: value)  # type: ignore[misc]
+
+
+class _Blas:
+    """The threads of BLAS, a setting of the whole process, which many calls may want to change at once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+
+    @property
+    def is_held(self) -> bool:
+        """Whether some call holds it to one thread."""
+        return self._users > 0
+
+    def threads(self) -> int:
+        """Count the threads that BLAS would use if nobody held it to one."""
+        with self._lock:
+            return self._threads if self._users else self._count()
+
+    @contextmanager
+    def held_to_one(self) -> Iterator[None]:
+        """Hold BLAS to one thread in each thread that calls it, until the last user leaves."""
+        with self._lock:
+            if self._users == 0:
+                self._threads = self._count()
+                self._limit = _controller().limit(limits=1, user_api="blas")
+            self._users += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                if self._users == 0:
+                    self._limit.restore_original_limits()
+
+    def _count(self) -> int:
+        libraries = _controller().select(user_api="blas").lib_controllers
+        return max((library.num_threads for library in libraries), default=1)  # unknown to it: leave all to BLAS
+
+
+@cache
+def _controller() -> ThreadpoolController:
+    from threadpoolctl import ThreadpoolController  # found when first needed: one small input needs none
+
+    return ThreadpoolController()
+
+
+_blas = _Blas()
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, "numpyclip")
+
+
+def _start_over() -> None:
+    """Forget, in a process that was forked, the threads and locks of its parent."""
+    global _blas
+    _blas = _Blas()
+    _pool.cache_clear()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_start_over)
+
+
+def _run(tasks: Sequence[Callable[[], None]]) -> None:
+    """Run tasks on the threads; a single one in the caller's with those of BLAS, unless others are at work."""
+    if len(tasks) == 1 and not _blas.is_held:
+        tasks[0]()
+    elif (threads := _blas.threads()) == 1:
+        for task in tasks:
+            task()
+    else:
+        with _blas.held_to_one():
+            futures = [_pool(threads).submit(task) for task in tasks]
+            try:
+                for future in futures:
+                    future.result()
+            finally:  # where one failed, or the user had enough
+                for future in futures:
+                    future.cancel()
+                wait(futures)

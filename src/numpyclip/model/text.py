@@ -1,14 +1,16 @@
 """Text transformer, as `encode_text` in clip/model.py of openai/CLIP. Its tensors lie at the checkpoint's root."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.model import ops
-from numpyclip.model.config import CLIPConfig, TextConfig
-from numpyclip.model.layers import LayerNorm, Transformer
+from numpyclip.model.config import EPS, CLIPConfig, TextConfig
+from numpyclip.model.layers import Linear, Transformer, fold_norm
 from numpyclip.model.ops import Array
+from numpyclip.model.source import Source
 from numpyclip.weights.checkpoint import Checkpoint
 
 
@@ -17,28 +19,46 @@ class TextTransformer:
     """Tokens that look back only; the end mark has seen the whole text and speaks for it."""
 
     config: TextConfig
-    token_embedding: Array  # (vocabulary, d)
+    token_embedding: NDArray[np.floating[Any]]  # (vocabulary, d), as in the file: only few rows are ever read
     positional_embedding: Array  # (n, d)
     transformer: Transformer
-    ln_final: LayerNorm
-    text_projection: Array  # (d, e)
+    text_projection: Linear  # (e, d)
 
     @classmethod
-    def read(cls, checkpoint: Checkpoint, config: CLIPConfig) -> "TextTransformer":
+    def read(cls, source: Source, config: CLIPConfig) -> "TextTransformer":
         """Take the weights of this tower from the checkpoint."""
         text = config.text
         return cls(
             text,
-            checkpoint.take("token_embedding.weight", (text.vocab_size, text.width)),
-            checkpoint.take("positional_embedding", (text.context_length, text.width)),
-            Transformer.read(checkpoint, "transformer", text.layers, text.width, text.heads, config.activation),
-            LayerNorm.read(checkpoint, "ln_final", text.width),
-            checkpoint.take("text_projection", (text.width, config.embed_dim)),
+            *source.derive("embedding", _prepare_embedding),
+            Transformer.read(source, "transformer", text.layers, text.heads, config.activation),
+            Linear(*source.derive("text_projection", _prepare_projection)),
         )
 
     def __call__(self, ids: NDArray[np.integer]) -> Array:  # (b, n) -> (b, e)
-        n = ids.shape[1]
-        x = self.token_embedding[ids] + self.positional_embedding[:n]  # (b, n, d)
-        end = ids.argmax(axis=1)  # the end mark has the highest id; its first place counts
-        x = self.transformer(x, end, ops.causal_mask(n))  # (b, d)
-        return self.ln_final(x) @ self.text_projection  # (b, d) (d, e) -> (b, e)
+        shared = _shared_tokens(ids)
+        b, n = ids.shape
+        tokens = np.concatenate([ids[0, :shared], ids[:, shared:].reshape(-1)])
+        places = np.concatenate([np.arange(shared), np.tile(np.arange(shared, n), b)])
+        x = self.token_embedding[tokens].astype(np.float32) + self.positional_embedding[places]  # (shared + b rest, d)
+        end = ids[:, shared:].argmax(axis=1)  # the end mark has the highest id; its first place counts
+        y = self.transformer(np.ascontiguousarray(x.T), end, shared, ops.causal_mask(n))  # (d, b)
+        embeddings: Array = self.text_projection(ops.standardize(y, EPS)).T
+        return embeddings
+
+
+def _shared_tokens(ids: NDArray[np.integer]) -> int:
+    """Count the tokens that all texts begin with: no token looks ahead, so they are computed once for all."""
+    differ = (ids != ids[0]).any(axis=0)
+    return int(differ.argmax())  # 0 if there is but one text
+
+
+def _prepare_embedding(checkpoint: Checkpoint) -> tuple[NDArray[np.floating[Any]], Array]:
+    return checkpoint.table("token_embedding.weight"), checkpoint.take("positional_embedding")
+
+
+def _prepare_projection(checkpoint: Checkpoint) -> tuple[Array, Array]:
+    weight = np.ascontiguousarray(checkpoint.take("text_projection").T)
+    bias = np.zeros(len(weight), np.float32)
+    fold_norm(checkpoint, "ln_final", weight, bias)
+    return weight, bias

@@ -1,13 +1,16 @@
 """Vision transformer (Dosovitskiy et al., 2021), as `VisionTransformer` in clip/model.py of openai/CLIP."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from numpyclip.model import ops
-from numpyclip.model.config import CLIPConfig, VisionTransformerConfig
-from numpyclip.model.layers import LayerNorm, Transformer
+from numpyclip.model.config import EPS, CLIPConfig, VisionTransformerConfig
+from numpyclip.model.layers import LayerNorm, Linear, Transformer, fold_norm
 from numpyclip.model.ops import Array
+from numpyclip.model.source import Source
 from numpyclip.weights.checkpoint import Checkpoint
 
 
@@ -17,28 +20,22 @@ class VisionTransformer:
 
     config: VisionTransformerConfig
     conv1: Array  # (d, 3 p p), for patches of p by p pixels
-    class_embedding: Array  # (d,)
-    positional_embedding: Array  # (n, d)
+    embedding: Array  # (d, n): the class embedding, and the positional one of every token
     ln_pre: LayerNorm
     transformer: Transformer
-    ln_post: LayerNorm
-    proj: Array  # (d, e)
+    proj: Linear  # (e, d)
 
     @classmethod
-    def read(cls, checkpoint: Checkpoint, config: CLIPConfig) -> "VisionTransformer":
+    def read(cls, source: Source, config: CLIPConfig) -> "VisionTransformer":
         """Take the weights of this tower from the checkpoint."""
         vision = config.vision
         assert isinstance(vision, VisionTransformerConfig)
-        d, p = vision.width, vision.patch_size
         return cls(
             vision,
-            checkpoint.take("visual.conv1.weight", (d, 3, p, p)).reshape(d, 3 * p * p),
-            checkpoint.take("visual.class_embedding", (d,)),
-            checkpoint.take("visual.positional_embedding", ((vision.image_size // p) ** 2 + 1, d)),
-            LayerNorm.read(checkpoint, "visual.ln_pre", d),
-            Transformer.read(checkpoint, "visual.transformer", vision.layers, d, vision.heads, config.activation),
-            LayerNorm.read(checkpoint, "visual.ln_post", d),
-            checkpoint.take("visual.proj", (d, config.embed_dim)),
+            *source.derive("visual.embedding", _prepare_embedding),
+            LayerNorm.read(source, "visual.ln_pre"),
+            Transformer.read(source, "visual.transformer", vision.layers, vision.heads, config.activation),
+            Linear(*source.derive("visual.proj", _prepare_projection)),
         )
 
     @property
@@ -46,9 +43,26 @@ class VisionTransformer:
         """Side of the square picture it takes, in pixels."""
         return self.config.image_size
 
-    def __call__(self, image: Array) -> Array:  # (b, 3, y, x) -> (b, e)
-        x = ops.linear(ops.patches(image, self.config.patch_size), self.conv1)  # (b, n - 1, d)
-        first = np.broadcast_to(self.class_embedding, (len(x), 1, x.shape[-1]))  # (b, 1, d)
-        x = np.concatenate([first, x], axis=1) + self.positional_embedding  # (b, n, d)
-        x = self.transformer(self.ln_pre(x), np.zeros(len(x), int))  # (b, d): the class token
-        return self.ln_post(x) @ self.proj  # (b, d) (d, e) -> (b, e)
+    def __call__(self, image: NDArray[Any]) -> Array:  # (b, 3, y, x) -> (b, e)
+        patches = ops.linear(ops.patches(image, self.config.patch_size), self.conv1)  # (d, b, n - 1)
+        d, b, _ = patches.shape
+        x = np.empty((d, b, self.embedding.shape[1]), np.float32)
+        x[:, :, 0] = self.embedding[:, :1]
+        np.add(patches, self.embedding[:, np.newaxis, 1:], out=x[:, :, 1:])
+        y = self.transformer(self.ln_pre(x.reshape(d, -1)), np.zeros(b, int))  # (d, b): the class token
+        embeddings: Array = self.proj(ops.standardize(y, EPS)).T
+        return embeddings
+
+
+def _prepare_embedding(checkpoint: Checkpoint) -> tuple[Array, Array]:
+    conv1 = checkpoint.take("visual.conv1.weight")
+    embedding = np.ascontiguousarray(checkpoint.take("visual.positional_embedding").T)
+    embedding[:, 0] += checkpoint.take("visual.class_embedding")
+    return conv1.reshape(len(conv1), -1), embedding
+
+
+def _prepare_projection(checkpoint: Checkpoint) -> tuple[Array, Array]:
+    weight = np.ascontiguousarray(checkpoint.take("visual.proj").T)
+    bias = np.zeros(len(weight), np.float32)
+    fold_norm(checkpoint, "visual.ln_post", weight, bias)
+    return weight, bias

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.errors import CheckpointError
+from numpyclip.weights.dtypes import widen_float16
 
 Activation = Literal["quick_gelu", "gelu"]
 
@@ -36,7 +37,6 @@ class Checkpoint:
     arrays: Mapping[str, NDArray[np.generic]]
     activation: Activation | None = None
     described: Mapping[str, object] = field(default_factory=dict)
-    _taken: set[str] = field(default_factory=set)
 
     def __contains__(self, name: str) -> bool:
         return name in self.arrays
@@ -55,32 +55,46 @@ class Checkpoint:
             )
         return shape
 
-    def take(self, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
-        """Return a tensor of exactly this shape as float32: the mapped bytes themselves if they are float32."""
-        found = self.shape(name, len(shape))
-        array = self.arrays[name]
-        if found != shape:
-            raise CheckpointError(f"{self.path}: tensor '{name}' has shape {found}; expected {shape}.")
-        if array.dtype.kind != "f":
-            raise CheckpointError(f"{self.path}: tensor '{name}' holds {array.dtype}; expected floating point.")
-        self._taken.add(name)
-        try:
-            with np.errstate(over="raise", invalid="ignore"):
-                taken = np.require(array, np.float32, ["C_CONTIGUOUS", "ALIGNED"])
-        except FloatingPointError as error:
-            raise CheckpointError(f"{self.path}: tensor '{name}' holds numbers too large for float32.") from error
-        taken.flags.writeable = False
-        return taken
-
-    def check_all_taken(self) -> None:
-        """Raise if the model left a tensor unused: then it is not the model that the file describes."""
-        unused = [
-            name
-            for name in self.arrays
-            if name not in self._taken and name not in SIZE_RECORDS and not name.endswith(".num_batches_tracked")
-        ]
-        if unused:
+    def check(self, expected: Mapping[str, tuple[int, ...]]) -> None:
+        """Raise unless the tensors are exactly those of a model: by name, shape, and holding floating point."""
+        for name, shape in expected.items():
+            found = self.shape(name, len(shape))
+            if found != shape:
+                raise CheckpointError(f"{self.path}: tensor '{name}' has shape {found}; expected {shape}.")
+            if self.arrays[name].dtype.kind != "f":
+                raise CheckpointError(
+                    f"{self.path}: tensor '{name}' holds {self.arrays[name].dtype}; expected floating point."
+                )
+        ignored = (*SIZE_RECORDS, *(name for name in self.arrays if name.endswith(".num_batches_tracked")))
+        if unused := [name for name in self.arrays if name not in expected and name not in ignored]:
             raise CheckpointError(
                 f"{self.path}: {len(unused)} tensors have no place in this model, first {unused[0]!r:.200} of shape "
                 f"{self.arrays[unused[0]].shape}; expected exactly those of openai/CLIP."
             )
+
+    def take(self, name: str) -> NDArray[np.float32]:
+        """Return a tensor as float32, read-only: the mapped bytes themselves if they are float32."""
+        array = self.arrays[name]
+        taken = array.view() if _is_plain_float32(array) else self.copy(name)
+        taken.flags.writeable = False
+        return taken
+
+    def copy(self, name: str) -> NDArray[np.float32]:
+        """Return a tensor as a new array of float32."""
+        array = self.arrays[name]
+        if array.dtype == np.float16:
+            return widen_float16(array.view(np.float16))
+        try:
+            with np.errstate(over="raise", invalid="ignore"):
+                return array.astype(np.float32, order="C")
+        except FloatingPointError as error:
+            raise CheckpointError(f"{self.path}: tensor '{name}' holds numbers too large for float32.") from error
+
+    def table(self, name: str) -> NDArray[np.floating[Any]]:
+        """Return a tensor of which only some rows will be read: as it is if those are easily made float32."""
+        array = self.arrays[name]
+        return self.take(name) if array.dtype.itemsize > 4 else array.view(array.dtype)
+
+
+def _is_plain_float32(array: NDArray[np.generic]) -> bool:
+    return array.dtype == np.float32 and array.flags.c_contiguous and array.flags.aligned
