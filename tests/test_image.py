@@ -429,3 +429,28 @@ def test_open_files_are_pictures(tmp_path: Path) -> None:
         assert [open_picture(picture).size for picture in pictures(file)] == [(5, 4)]
     with pytest.raises(PictureError, match=r"^a file: cannot be read as a picture"):
         open_picture(io.BytesIO(b"abc"))
+
+
+@pytest.mark.parametrize(
+    ("size", "draft_size", "decoded"),
+    [
+        ((1600, 1200), 128, (200, 150)),
+        ((1600, 1200), 151, (400, 300)),
+        ((1600, 1200), 601, (1600, 1200)),
+        ((1600, 1202), 128, (800, 601)),  # no further: sides that are rounded would change the shape
+        ((1601, 1200), 128, (1601, 1200)),
+    ],
+)
+def test_a_draft_is_decoded_at_a_whole_fraction_of_its_size(
+    size: tuple[int, int], draft_size: int, decoded: tuple[int, int]
+) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", size, "red").save(file, "JPEG")
+    assert open_picture(file.getvalue(), draft_size=draft_size).size == decoded
+    assert open_picture(file.getvalue()).size == size
+
+
+def test_only_jpeg_has_drafts() -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (1600, 1200)).save(file, "PNG")
+    assert open_picture(file.getvalue(), draft_size=128).size == (1600, 1200)

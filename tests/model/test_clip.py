@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from threadpoolctl import threadpool_limits
 
 from numpyclip.errors import InputError, PictureError, TextTooLongError
 from numpyclip.loader import load
@@ -86,11 +87,11 @@ def test_embed_images_turns_pictures_as_exif_says_unless_told_not_to(tiny: CLIP)
     assert np.abs(tiny.embed_images(file.getvalue(), orient=False) - expected).max() > 1e-3
 
 
-def test_embed_images_reads_one_batch_at_a_time(tiny: CLIP, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_embed_images_reads_at_most_one_batch_ahead(tiny: CLIP, monkeypatch: pytest.MonkeyPatch) -> None:
     events = []
 
     def source() -> Iterator[Image.Image]:
-        for picture in some_pictures(5):
+        for picture in some_pictures(7):
             events.append("picture")
             yield picture
 
@@ -99,8 +100,35 @@ def test_embed_images_reads_one_batch_at_a_time(tiny: CLIP, monkeypatch: pytest.
         return np.ones((len(pixels), embed_dim), np.float32)
 
     monkeypatch.setattr(run, "in_chunks", in_chunks)
-    tiny.embed_images(source(), batch_size=2)
-    assert events == [*["picture"] * 2, "2 embedded"] * 2 + ["picture", "1 embedded"]
+    with threadpool_limits(1, "blas"):
+        tiny.embed_images(source(), batch_size=2)
+    assert events[2:] == ["2 embedded", *["picture"] * 2] * 2 + ["2 embedded", "picture", "1 embedded"]
+    events.clear()
+    with threadpool_limits(2, "blas"):
+        tiny.embed_images(source(), batch_size=2)
+    assert events[:6] == ["picture"] * 4 + ["2 embedded", "picture"]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_pictures_keep_their_order_on_any_number_of_threads(tiny: CLIP, threads: int) -> None:
+    pictures = [np.full((64 + i, 64, 3), 25 * i, np.uint8) for i in range(10)]
+    expected = np.concatenate([tiny.embed_images(picture) for picture in pictures])
+    with threadpool_limits(threads, "blas"):
+        np.testing.assert_allclose(tiny.embed_images(pictures, batch_size=3), expected, atol=1e-6)
+
+
+def test_cropped_pixels_embed_like_normalised_ones(tiny: CLIP) -> None:
+    picture = some_pictures(1)[0]
+    pixels = tiny.encode_image(tiny.preprocess.crop(picture)[np.newaxis])
+    normalized = tiny.encode_image(tiny.preprocess(picture)[np.newaxis])
+    np.testing.assert_allclose(pixels, normalized, rtol=0, atol=2e-6 * np.abs(normalized).max())
+
+
+def test_a_draft_is_near_the_exact_embedding_and_not_equal(tiny: CLIP, emoji: dict[str, Image.Image]) -> None:
+    file = io.BytesIO()
+    emoji["bird"].resize((1024, 1024)).save(file, "JPEG")
+    exact, draft = (tiny.embed_images(file.getvalue(), draft=draft)[0] for draft in (False, True))
+    assert 0.999 < exact @ draft < 1 - 1e-9
 
 
 def test_memory_stays_flat_over_a_long_stream(tiny: CLIP) -> None:
@@ -149,6 +177,7 @@ def test_calling_the_model_gives_scaled_cosines_both_ways(tiny: CLIP, bird: Path
         np.zeros((1, 64, 64, 3), np.float32),
         np.zeros((1, 3, 65, 64), np.float32),
         np.zeros((1, 3, 64, 64), np.uint8),
+        np.zeros((64, 64, 3), np.uint8),
     ],
 )
 def test_encode_image_says_what_it_expects(tiny: CLIP, image: np.ndarray) -> None:

@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from numpyclip.errors import InputError
 from numpyclip.model import run
-from numpyclip.model.run import Once, batched, by_length, in_chunks
+from numpyclip.model.run import Once, ahead, batched, by_length, in_chunks
 
 
 def test_batched_keeps_the_order_and_the_rest() -> None:
@@ -207,3 +207,34 @@ def test_once_makes_its_value_once_for_all_threads() -> None:
         thread.join()
     assert once() == 1
     assert pickle.loads(pickle.dumps(once))() == 1
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("n", [0, 1, 2, 9])
+def test_ahead_keeps_the_order(threads: int, n: int) -> None:
+    with threadpool_limits(threads, "blas"):
+        assert list(ahead(lambda x: 2 * x, range(n), 3)) == [2 * x for x in range(n)]
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_ahead_reads_so_far_and_no_further() -> None:
+    taken = []
+
+    def source() -> Iterator[int]:
+        for i in range(100):
+            taken.append(i)
+            yield i
+
+    items = ahead(lambda x: x, source(), 5)
+    assert next(items) == 0
+    assert len(taken) == 6
+    items.close()  # type: ignore[attr-defined]
+    assert len(taken) == 6
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_ahead_raises_an_error_at_its_place() -> None:
+    items = ahead(lambda x: 1 // x, [2, 1, 0, 3], 2)
+    assert [next(items), next(items)] == [0, 1]
+    with pytest.raises(ZeroDivisionError):
+        next(items)

@@ -43,6 +43,9 @@ def add_to(verbs: Any) -> None:
     images = add_verb(kinds, "images", "Turn pictures into vectors.", _EXAMPLES)
     images.add_argument("items", metavar="PICTURE", nargs="*", help="a picture, a folder, or - for paths on stdin")
     add_orientation_option(images)
+    images.add_argument(
+        "--exact", action="store_true", help="decode large JPEG files whole, not at a reduced size that is enough"
+    )
     images.set_defaults(run=_run_images)
     texts = add_verb(kinds, "texts", "Turn texts into vectors.", _EXAMPLES)
     texts.add_argument("items", metavar="TEXT", nargs="*", help="a text, or - for one a line on stdin")
@@ -67,7 +70,7 @@ def _output(text: str) -> Path:
 def _run_images(arguments: argparse.Namespace) -> int:
     items = _items(arguments, paths_in)
     model = load_model(arguments)
-    pictures = EmbeddedPictures(model, items, arguments.batch_size, arguments.orient)
+    pictures = EmbeddedPictures(model, items, arguments.batch_size, arguments.orient, draft=not arguments.exact)
     _save(progress(pictures, "picture", printing=not arguments.output), arguments.output, arguments.model)
     return pictures.status
 

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from numpyclip.errors import InputError, PictureError
 from numpyclip.image import open_picture
 from numpyclip.model.ops import normalize
-from numpyclip.model.run import batched
+from numpyclip.model.run import ahead, batched
 
 if TYPE_CHECKING:
     from numpyclip.model.clip import CLIP
@@ -81,6 +82,8 @@ class EmbeddedPictures:
     batch_size : int
     orient : bool
         Whether EXIF data turns pictures.
+    draft : bool, default=False
+        Whether large JPEG files are decoded at a reduced size.
 
     Attributes
     ----------
@@ -88,12 +91,13 @@ class EmbeddedPictures:
         How many were embedded so far, and how many files and folders were left out.
     """
 
-    def __init__(self, model: CLIP, sources: Iterable[str], batch_size: int, orient: bool) -> None:
+    def __init__(self, model: CLIP, sources: Iterable[str], batch_size: int, orient: bool, draft: bool = False) -> None:
         self.embedded = self.failed = 0
         self._model = model
         self._sources = sources
         self._batch_size = batch_size
         self._orient = orient
+        self._draft_size = 2 * model.preprocess.size if draft else None
 
     def __iter__(self) -> Iterator[Embedded]:
         """Iterate over pairs of a path and its embedding (e,)."""
@@ -107,12 +111,19 @@ class EmbeddedPictures:
         """Exit status of a command that embedded them: 3 if some were left out, 1 if all were."""
         return 0 if not self.failed else 3 if self.embedded else 1
 
-    def _readable(self) -> Iterator[Embedded]:
-        for path in self._paths():
-            try:
-                yield path, self._model.preprocess(open_picture(path, orient=self._orient))
-            except PictureError as error:
-                self._report(error)
+    def _readable(self) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+        for path, pixels in ahead(self._cropped, self._paths(), self._batch_size):
+            if isinstance(pixels, PictureError):
+                self._report(pixels)
+            else:
+                yield path, pixels
+
+    def _cropped(self, path: str) -> tuple[str, NDArray[np.uint8] | PictureError]:
+        try:
+            picture = open_picture(path, orient=self._orient, draft_size=self._draft_size)
+            return path, self._model.preprocess.crop(picture)
+        except PictureError as error:
+            return path, error
 
     def _paths(self) -> Iterator[str]:
         for source in self._sources:

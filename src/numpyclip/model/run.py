@@ -11,11 +11,12 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import cache, partial
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
@@ -110,6 +111,26 @@ def _cut_texts(rows: NDArray[np.integer], lengths: NDArray[np.integer]) -> list[
         chunks.append(slice(start, end))
         start = end
     return chunks
+
+
+def ahead(function: Callable[[_T], _U], items: Iterable[_T], depth: int) -> Iterator[_U]:
+    """Apply a function to items on the threads, in order, at most `depth` items ahead of what was asked for."""
+    iterator = iter(items)
+    beginning = list(islice(iterator, 2))
+    if len(beginning) < 2 or (threads := _blas.threads()) == 1:
+        yield from map(function, chain(beginning, iterator))
+        return
+    begun: deque[Future[_U]] = deque()
+    try:
+        for item in chain(beginning, iterator):
+            begun.append(_pool(threads).submit(function, item))
+            if len(begun) > depth:
+                yield begun.popleft().result()
+        while begun:
+            yield begun.popleft().result()
+    finally:  # where one failed, or no more are wanted
+        for future in begun:
+            future.cancel()
 
 
 class Once(Generic[_T]):

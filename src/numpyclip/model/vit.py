@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from numpyclip.image import MEAN, STD
 from numpyclip.model import ops
 from numpyclip.model.config import EPS, CLIPConfig, VisionTransformerConfig
 from numpyclip.model.layers import LayerNorm, Linear, Transformer, fold_norm
@@ -19,8 +20,8 @@ class VisionTransformer:
     """Patches of a picture as tokens, and one more that gathers what is seen."""
 
     config: VisionTransformerConfig
-    conv1: Array  # (d, 3 p p), for patches of p by p pixels
-    embedding: Array  # (d, n): the class embedding, and the positional one of every token
+    conv1: Array  # (d, 3 p p), for patches of p by p pixels of 0..255
+    embedding: Array  # (d, n): of every token's place, the class embedding, and what normalises the pixels
     ln_pre: LayerNorm
     transformer: Transformer
     proj: Linear  # (e, d)
@@ -43,7 +44,7 @@ class VisionTransformer:
         """Side of the square picture it takes, in pixels."""
         return self.config.image_size
 
-    def __call__(self, image: NDArray[Any]) -> Array:  # (b, 3, y, x) -> (b, e)
+    def __call__(self, image: NDArray[Any]) -> Array:  # (b, 3, y, x) of 0..255 -> (b, e)
         patches = ops.linear(ops.patches(image, self.config.patch_size), self.conv1)  # (d, b, n - 1)
         d, b, _ = patches.shape
         x = np.empty((d, b, self.embedding.shape[1]), np.float32)
@@ -55,9 +56,13 @@ class VisionTransformer:
 
 
 def _prepare_embedding(checkpoint: Checkpoint) -> tuple[Array, Array]:
-    conv1 = checkpoint.take("visual.conv1.weight")
+    """Let patches be pixels x of 0..255: W (x / 255 - mean) / std is (W / 255 std) x - W mean / std."""
+    conv1 = checkpoint.copy("visual.conv1.weight")  # (d, 3, p, p)
     embedding = np.ascontiguousarray(checkpoint.take("visual.positional_embedding").T)
     embedding[:, 0] += checkpoint.take("visual.class_embedding")
+    mean, std = np.array(MEAN, np.float32), np.array(STD, np.float32)
+    embedding[:, 1:] -= (conv1.sum(axis=(2, 3)) @ (mean / std))[:, np.newaxis]
+    conv1 /= (np.float32(255) * std).reshape(3, 1, 1)
     return conv1.reshape(len(conv1), -1), embedding
 
 
