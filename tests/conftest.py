@@ -18,6 +18,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     for name in ("NUMPYCLIP_MODEL", "NUMPYCLIP_MIRROR", "NUMPYCLIP_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CLIP_DIR", str(tmp_path / "clip-dir"))
+    monkeypatch.setenv("NUMPYCLIP_CACHE", str(tmp_path / "prepared"))
 
 
 @pytest.fixture(scope="session")

@@ -64,14 +64,13 @@ def load(
     from numpyclip.model.clip import CLIP
     from numpyclip.model.config import measure
     from numpyclip.model.layout import tensors
-    from numpyclip.model.source import Source
 
     if str(device) != "cpu":
         raise InputError(f"device is '{device}'; NumPyCLIP runs on the CPU only. Leave it out, or pass 'cpu'.")
     checkpoint = _read(os.fspath(name), download_root)
     config = measure(checkpoint, _activation(checkpoint, activation))
     checkpoint.check(tensors(checkpoint, config))
-    model = CLIP.read(Source(checkpoint, low_memory), config)
+    model = CLIP.read(checkpoint, config, low_memory)
     return model, model.preprocess
 
 

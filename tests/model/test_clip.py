@@ -95,7 +95,7 @@ def test_embed_images_reads_at_most_one_batch_ahead(tiny: CLIP, monkeypatch: pyt
             events.append("picture")
             yield picture
 
-    def in_chunks(_: object, pixels: np.ndarray, columns: int, embed_dim: int) -> np.ndarray:
+    def in_chunks(_: object, pixels: np.ndarray, columns: int, most: int, embed_dim: int) -> np.ndarray:
         events.append(f"{len(pixels)} embedded")
         return np.ones((len(pixels), embed_dim), np.float32)
 

@@ -1,5 +1,6 @@
 """What a model takes from a checkpoint."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from numpyclip.errors import CheckpointError
 from numpyclip.weights.checkpoint import Checkpoint
+from numpyclip.weights.read import read
 
 
 def _checkpoint(**arrays: np.ndarray) -> Checkpoint:
@@ -95,3 +97,18 @@ def test_what_has_no_place_in_the_model_is_told() -> None:
     checkpoint.check({"a": (1,), "b\x1b[31m": (1,)})
     assert "a" in checkpoint
     assert "c" not in checkpoint
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux")
+def test_pages_of_a_mapped_file_are_given_back_and_can_be_read_again(tmp_path: Path) -> None:
+    def resident() -> int:
+        return int(re.search(r"RssFile:\s+(\d+)", Path("/proc/self/status").read_text())[1])  # type: ignore[index]
+
+    np.savez(tmp_path / "w.npz", w=np.ones(2**23, np.float32))  # 32 MiB
+    checkpoint = read(tmp_path / "w.npz")
+    before = resident()
+    assert checkpoint.take("w").sum() == 2**23
+    assert resident() > before + 30_000
+    checkpoint.release()
+    assert resident() < before + 2_000
+    assert checkpoint.take("w")[-1] == 1

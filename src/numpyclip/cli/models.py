@@ -12,9 +12,13 @@ _EXAMPLES = """\
   numpyclip models
   numpyclip models download ViT-B/32
   numpyclip models verify
+  numpyclip models cache
+  numpyclip models cache --clear
 
 list: every model that is known by name, whether it is here, and the file. verify: compare what is here with the
-published SHA-256; the exit status is 1 if a file is damaged. Models from elsewhere are used by path: --model FILE."""
+published SHA-256; the exit status is 1 if a file is damaged. cache: the files of prepared weights that make the next
+start fast ($NUMPYCLIP_CACHE says where they lie, and 0 that there shall be none); --clear removes them. Models from
+elsewhere are used by path: --model FILE."""
 
 
 def add_to(verbs: Any) -> None:
@@ -23,20 +27,23 @@ def add_to(verbs: Any) -> None:
     verb.add_argument(
         "action",
         nargs="?",
-        choices=["list", "download", "verify"],
+        choices=["list", "download", "verify", "cache"],
         default="list",
         metavar="ACTION",
-        help="list (default), download or verify",
+        help="list (default), download, verify or cache",
     )
     verb.add_argument("items", nargs="*", metavar="NAME", help="models to download or verify (verify: default all)")
-    verb.add_argument("--json", action="store_true", help="print one JSON object per model")
+    verb.add_argument("--json", action="store_true", help="print one JSON object per line")
+    verb.add_argument("--clear", action="store_true", help="with cache: remove the files")
     add_folder_option(verb)
     verb.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Do one of the three actions."""
-    action = {"list": _list, "download": _download, "verify": _verify}[arguments.action]
+    """Do one of the four actions."""
+    action = {"list": _list, "download": _download, "verify": _verify, "cache": _cache}[arguments.action]
+    if arguments.clear and arguments.action != "cache":
+        raise InputError("--clear removes prepared weights; expected `numpyclip models cache --clear`.")
     return action(arguments)
 
 
@@ -76,6 +83,21 @@ def _verify(arguments: argparse.Namespace) -> int:
         damaged = damaged or state != "verified"
         _print(arguments, model.name, state, str(folder / model.file))
     return 1 if damaged else 0
+
+
+def _cache(arguments: argparse.Namespace) -> int:
+    from numpyclip.weights.prepared import prepared_files
+
+    for file in prepared_files():
+        size = file.stat().st_size
+        if arguments.clear:
+            file.unlink()
+        state = "removed" if arguments.clear else "kept"
+        if arguments.json:
+            print(json.dumps({"state": state, "bytes": size, "path": str(file)}))
+        else:
+            print(f"{state:<8}{size / 2**20:>7.0f} MiB  {file}", flush=True)
+    return 0
 
 
 def _known(name: str) -> KnownModel:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,10 +15,11 @@ from numpyclip.model import ops, run
 from numpyclip.model.config import CLIPConfig, VisionTransformerConfig
 from numpyclip.model.ops import Array
 from numpyclip.model.resnet import ModifiedResNet
-from numpyclip.model.source import Source
+from numpyclip.model.source import Source, prepare
 from numpyclip.model.text import TextTransformer
 from numpyclip.model.vit import VisionTransformer
 from numpyclip.tokenizer import tokenize
+from numpyclip.weights.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -43,20 +43,29 @@ class CLIP:
     logit_scale: Array
     _visual: run.Once[VisionTransformer | ModifiedResNet]
     _text: run.Once[TextTransformer]
+    _most_columns: int
 
     def __repr__(self) -> str:
         return f"CLIP({self.config})"
 
     @classmethod
-    def read(cls, source: Source, config: CLIPConfig) -> CLIP:
+    def read(cls, checkpoint: Checkpoint, config: CLIPConfig, low_memory: bool = False) -> CLIP:
         """Build the model of measured sizes. Each tower is prepared when it is first used."""
-        vision = VisionTransformer if isinstance(config.vision, VisionTransformerConfig) else ModifiedResNet
+
+        def read_visual(source: Source) -> VisionTransformer | ModifiedResNet:
+            kind = VisionTransformer if isinstance(config.vision, VisionTransformerConfig) else ModifiedResNet
+            return kind.read(source, config)
+
+        def read_text(source: Source) -> TextTransformer:
+            return TextTransformer.read(source, config)
+
         return cls(
             config,
             Preprocess(config.vision.image_size),
-            source.checkpoint.take("logit_scale").reshape(()),
-            run.Once(partial(vision.read, source, config)),
-            run.Once(partial(TextTransformer.read, source, config)),
+            checkpoint.take("logit_scale").reshape(()),
+            run.Once(lambda: prepare("visual", read_visual, checkpoint, low_memory)),
+            run.Once(lambda: prepare("text", read_text, checkpoint, low_memory)),
+            run.LOW_MEMORY_COLUMNS if low_memory else run.MOST_COLUMNS,
         )
 
     @property
@@ -114,7 +123,7 @@ class CLIP:
         def tower(part: NDArray[Any]) -> Array:
             return self.visual(undo_normalization(part) if normalized else part.transpose(0, 3, 1, 2))
 
-        return run.in_chunks(tower, image, self.config.vision.columns, self.config.embed_dim)
+        return run.in_chunks(tower, image, self.config.vision.columns, self._most_columns, self.config.embed_dim)
 
     def encode_text(self, text: NDArray[np.integer]) -> Array:
         """Embed tokenized texts.
@@ -146,7 +155,7 @@ class CLIP:
                 f"encode_text: ids lie in {text.min()}..{text.max()}; expected 0..{most.vocab_size - 1}. "
                 "Were they made by another model's tokenizer?"
             )
-        return run.by_length(self.text, text, self.config.embed_dim)
+        return run.by_length(self.text, text, self._most_columns, self.config.embed_dim)
 
     def __call__(
         self, image: NDArray[np.floating] | NDArray[np.uint8], text: NDArray[np.integer]

@@ -35,9 +35,10 @@ class Linear:
         """Take the weights under a name of the checkpoint, and into them those of the norm before it."""
 
         def prepare(checkpoint: Checkpoint) -> tuple[Array, Array]:
+            if norm is None:
+                return checkpoint.take(f"{name}.weight"), checkpoint.take(f"{name}.bias")
             weight, bias = checkpoint.copy(f"{name}.weight"), checkpoint.copy(f"{name}.bias")
-            if norm is not None:
-                fold_norm(checkpoint, norm, weight, bias)
+            fold_norm(checkpoint, norm, weight, bias)
             return weight, bias
 
         return cls(*source.derive(name, prepare))
@@ -195,9 +196,10 @@ class Transformer:
         The first columns are tokens that all inputs begin with, which are computed once; then come the other n of
         each input. Only the token at `rows` of those is read, so the last block computes no other.
         """
-        for block in self.resblocks[:-1]:
-            x = block(x, len(rows), shared, mask)
-        return self.resblocks[-1].one(x, rows, shared, mask)
+        last = len(self.resblocks) - 1
+        for index in range(last):  # no name for the block: where memory is low it ends before the next one is made
+            x = self.resblocks[index](x, len(rows), shared, mask)
+        return self.resblocks[last].one(x, rows, shared, mask)
 
 
 def pick(x: Array, rows: NDArray[np.integer], shared: int) -> Array:

@@ -168,7 +168,7 @@ class ModifiedResNet:
         for conv in self.stem:
             x = _relu(conv(x))
         x = ops.average_pool(x)
-        for block in self.blocks:
-            x = block(x)
+        for index in range(len(self.blocks)):  # no name for the block, as in a transformer
+            x = self.blocks[index](x)
         embeddings: Array = self.attnpool(x).T
         return embeddings

@@ -17,7 +17,8 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import cache, partial
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,8 +34,9 @@ _U = TypeVar("_U")
 
 # Columns of a chunk: tokens, or what costs as much. Products of 400 run at full speed already, and what lies between
 # them stays in the cache. Two threads with less than 100 each are slower than BLAS's own on all.
-_MOST_COLUMNS = 400
+MOST_COLUMNS = 400
 _LEAST_COLUMNS = 100
+LOW_MEMORY_COLUMNS = 1600  # the most where every chunk makes the weights of each block anew
 
 
 def batched(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
@@ -49,23 +51,26 @@ def batched(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
         yield batch
 
 
-def in_chunks(tower: Callable[[Any], Array], inputs: NDArray[Any], columns: int, embed_dim: int) -> Array:
-    """Apply a tower to an array of any length, (n, ...) -> (n, e); each input has so many columns."""
+def in_chunks(tower: Callable[[Any], Array], inputs: NDArray[Any], columns: int, most: int, embed_dim: int) -> Array:
+    """Apply a tower to an array of any length, (n, ...) -> (n, e).
+
+    Each input has so many columns, and a chunk at most `most` of them, or one input.
+    """
     embeddings = np.empty((len(inputs), embed_dim), np.float32)
 
     def compute(rows: slice) -> None:
         embeddings[rows] = tower(inputs[rows])
 
-    _run([partial(compute, rows) for rows in _cut(len(inputs), columns)])
+    _run([partial(compute, rows) for rows in _cut(len(inputs), columns, most)])
     return embeddings
 
 
-def by_length(tower: Callable[[Any], Array], ids: NDArray[np.integer], embed_dim: int) -> Array:
+def by_length(tower: Callable[[Any], Array], ids: NDArray[np.integer], most: int, embed_dim: int) -> Array:
     """Apply a text tower to rows of ids, (n, tokens) -> (n, e), each text once and without what is behind its end.
 
     No token looks ahead, so the padding behind the end mark, nine tenths of a short prompt, changes nothing.
     Texts of like length go together, the longest first, and those that begin alike are neighbours: the tower
-    computes once what all texts of a chunk begin with.
+    computes once what all texts of a chunk begin with. A chunk has at most `most` columns, or one text.
     """
     lengths = ids.argmax(axis=1) + 1  # the end mark has the highest id
     texts = np.where(np.arange(ids.shape[1]) < lengths[:, np.newaxis], ids, 0)
@@ -77,27 +82,28 @@ def by_length(tower: Callable[[Any], Array], ids: NDArray[np.integer], embed_dim
     def compute(part: NDArray[np.integer]) -> None:
         embeddings[part] = tower(rows[part, : lengths[part[0]]])
 
-    chunks = _cut_texts(rows[order], lengths[order])
+    chunks = _cut_texts(rows[order], lengths[order], most)
     _run([partial(compute, order[chunk]) for chunk in chunks])
     every: Array = embeddings[copies.reshape(-1)]
     return every
 
 
-def _cut(n: int, columns: int) -> list[slice]:
+def _cut(n: int, columns: int, most: int) -> list[slice]:
     """Cut n inputs into chunks of like size, as many as keep all threads busy."""
     total = n * columns
     if total < 2 * _LEAST_COLUMNS or n < 2:
         return [slice(0, n)] if n else []
-    rounds = -(-total // (_MOST_COLUMNS * _blas.threads()))
+    rounds = -(-total // (most * _blas.threads()))
     count = min(rounds * _blas.threads(), total // _LEAST_COLUMNS, n)
     ends = [n * (i + 1) // count for i in range(count)]
     return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
 
 
-def _cut_texts(rows: NDArray[np.integer], lengths: NDArray[np.integer]) -> list[slice]:
+def _cut_texts(rows: NDArray[np.integer], lengths: NDArray[np.integer], most: int) -> list[slice]:
     """Cut texts into chunks; each has the columns that its texts begin with once, and the rest of every text."""
     total = int(lengths.sum())
-    most = _MOST_COLUMNS if total < 2 * _LEAST_COLUMNS else min(_MOST_COLUMNS, -(-total // _blas.threads()))
+    if total >= 2 * _LEAST_COLUMNS:
+        most = max(min(most, -(-total // _blas.threads())), _LEAST_COLUMNS)
     alike = np.cumprod(rows[1:] == rows[:-1], axis=1).sum(axis=1).tolist()  # tokens that neighbours begin with
     chunks, start = [], 0
     while start < len(rows):
@@ -105,7 +111,7 @@ def _cut_texts(rows: NDArray[np.integer], lengths: NDArray[np.integer]) -> list[
         end = start + 1
         while end < len(rows):
             shared = min(shared, alike[end - 1])
-            if shared + (end + 1 - start) * (longest - shared) > max(most, _LEAST_COLUMNS):
+            if shared + (end + 1 - start) * (longest - shared) > most:
                 break
             end += 1
         chunks.append(slice(start, end))
@@ -153,6 +159,34 @@ class Once(Generic[_T]):
 
     def __setstate__(self, value: _T) -> None:
         self.__init__(lambda: value)  # type: ignore[misc]
+
+
+class OnDemand(Sequence[_T]):
+    """A sequence whose items are made when they are looked up, and live only while some thread uses them."""
+
+    def __init__(self, makers: Sequence[Callable[[], _T]]) -> None:
+        self._makers = makers
+        self._locks = [threading.Lock() for _ in makers]
+        self._alive: WeakValueDictionary[int, _T] = WeakValueDictionary()
+
+    def __len__(self) -> int:
+        return len(self._makers)
+
+    @overload
+    def __getitem__(self, index: int) -> _T: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[_T]: ...
+    def __getitem__(self, index: int | slice) -> _T | Sequence[_T]:
+        if isinstance(index, slice):
+            return OnDemand(self._makers[index])
+        with self._locks[index]:  # chunks run side by side: the first makes the item for all
+            item = self._alive.get(index)
+            if item is None:
+                item = self._alive[index] = self._makers[index]()
+            return item
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return OnDemand, (self._makers,)
 
 
 class _Blas:

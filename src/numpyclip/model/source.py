@@ -1,12 +1,15 @@
-"""Where the towers take their weights from."""
+"""Where the towers take their weights from: a checkpoint, or what was prepared from it before."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar, overload
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import count, takewhile
+from typing import Any, TypeVar, cast
 
 from numpy.typing import NDArray
 
+from numpyclip.model import run
 from numpyclip.weights.checkpoint import Checkpoint
+from numpyclip.weights.prepared import open_prepared, save_prepared
 
 _T = TypeVar("_T")
 _Arrays = TypeVar("_Arrays", bound="tuple[NDArray[Any], ...]")
@@ -14,37 +17,51 @@ _Arrays = TypeVar("_Arrays", bound="tuple[NDArray[Any], ...]")
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A checkpoint whose weights are prepared once, or again at each use to save memory."""
+    """The weights of one tower.
+
+    Attributes
+    ----------
+    checkpoint : Checkpoint
+    stored : mapping of str to ndarray
+        What the tower made of the checkpoint in an earlier process, if anything.
+    low_memory : bool
+        Whether blocks are made anew at each use, to save memory.
+    made : dict of str to ndarray
+        What it made of the checkpoint now.
+    """
 
     checkpoint: Checkpoint
+    stored: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     low_memory: bool = False
+    made: dict[str, NDArray[Any]] = field(default_factory=dict)
 
     def derive(self, name: str, prepare: Callable[[Checkpoint], _Arrays]) -> _Arrays:
         """Return what is made of the tensors under a name, read-only."""
+        if self.stored:
+            parts = takewhile(lambda part: part is not None, (self.stored.get(f"{name} {i}") for i in count()))
+            return cast("_Arrays", tuple(parts))
         arrays = prepare(self.checkpoint)
-        for array in arrays:
+        for index, array in enumerate(arrays):
             array.flags.writeable = False
+            if not self.low_memory:
+                self.made[f"{name} {index}"] = array
+        if self.low_memory:
+            self.checkpoint.release()
         return arrays
 
     def sequence(self, makers: Sequence[Callable[[], _T]]) -> Sequence[_T]:
         """Make all the parts now; to save memory, each at the moment of its use."""
-        return OnDemand(makers) if self.low_memory else tuple(make() for make in makers)
+        return run.OnDemand(makers) if self.low_memory else tuple(make() for make in makers)
 
 
-@dataclass(frozen=True, eq=False)
-class OnDemand(Sequence[_T]):
-    """A sequence whose items are made whenever they are looked up."""
-
-    makers: Sequence[Callable[[], _T]]
-
-    def __len__(self) -> int:
-        return len(self.makers)
-
-    @overload
-    def __getitem__(self, index: int) -> _T: ...
-    @overload
-    def __getitem__(self, index: slice) -> "OnDemand[_T]": ...
-    def __getitem__(self, index: int | slice) -> "_T | OnDemand[_T]":
-        if isinstance(index, slice):
-            return OnDemand(self.makers[index])
-        return self.makers[index]()
+def prepare(tower: str, read: Callable[[Source], _T], checkpoint: Checkpoint, low_memory: bool) -> _T:
+    """Make a tower, from what an earlier process kept where that is possible, else from the checkpoint."""
+    if low_memory:
+        return read(Source(checkpoint, low_memory=True))
+    if stored := open_prepared(checkpoint.path, tower):
+        return read(Source(checkpoint, stored))
+    source = Source(checkpoint)
+    made = read(source)
+    save_prepared(checkpoint.path, tower, source.made)
+    checkpoint.release()
+    return made

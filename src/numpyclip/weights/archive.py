@@ -36,6 +36,14 @@ def map_file(path: Path) -> Bytes:
         return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
 
 
+def mapped_file(array: NDArray[np.generic]) -> mmap.mmap | None:
+    """Return the mapped file that an array is a view of, if it is one."""
+    owner: object = array
+    while isinstance(owner, np.ndarray | memoryview):
+        owner = owner.base if isinstance(owner, np.ndarray) else owner.obj
+    return owner if isinstance(owner, mmap.mmap) else None
+
+
 class Archive:
     """The records of one zip file.
 

@@ -1,7 +1,9 @@
 """Names and arrays of one file, checked as a model takes them."""
 
+import mmap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.errors import CheckpointError
+from numpyclip.weights.archive import mapped_file
 from numpyclip.weights.dtypes import widen_float16
 
 Activation = Literal["quick_gelu", "gelu"]
@@ -94,6 +97,17 @@ class Checkpoint:
         """Return a tensor of which only some rows will be read: as it is if those are easily made float32."""
         array = self.arrays[name]
         return self.take(name) if array.dtype.itemsize > 4 else array.view(array.dtype)
+
+    def release(self) -> None:
+        """Give back the memory of all pages that were read of a mapped file; what is needed again is read again."""
+        for file in self._mapped_files:
+            if hasattr(file, "madvise"):  # not on Windows
+                file.madvise(mmap.MADV_DONTNEED)
+
+    @cached_property
+    def _mapped_files(self) -> list[mmap.mmap]:
+        files = map(mapped_file, self.arrays.values())
+        return list({id(file): file for file in files if file is not None}.values())
 
 
 def _is_plain_float32(array: NDArray[np.generic]) -> bool:
