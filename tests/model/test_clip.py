@@ -18,6 +18,7 @@ from numpyclip.model import run
 from numpyclip.model.clip import CLIP
 from numpyclip.tokenizer import tokenize
 from numpyclip.weights.catalogue import EMBEDDED
+from tests.model.golden import load_golden
 
 RANDOM = np.random.default_rng(0)
 
@@ -26,15 +27,38 @@ def some_pictures(n: int) -> list[Image.Image]:
     return [Image.fromarray(RANDOM.integers(0, 256, (70 + i, 90, 3), np.uint8)) for i in range(n)]
 
 
+def relative(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """Largest distance of two embeddings, over the length."""
+    return float((np.linalg.norm(ours - theirs, axis=1) / np.linalg.norm(theirs, axis=1)).max(initial=0))
+
+
 @pytest.mark.parametrize("n", [0, 1, 2, 33])
 def test_any_batch_size_gives_each_picture_the_same_embedding(tiny: CLIP, n: int) -> None:
     pixels = np.stack([tiny.preprocess(picture) for picture in some_pictures(max(n, 1))])[:n]
     together = tiny.encode_image(pixels)
     assert together.shape == (n, 128)
     assert together.dtype == np.float32
-    for one, row in zip(pixels, together, strict=True):
-        # BLAS adds in another order for another number of rows
-        np.testing.assert_allclose(tiny.encode_image(one[np.newaxis])[0], row, rtol=0, atol=2e-6 * np.abs(row).max())
+    alone = [tiny.encode_image(one[np.newaxis]) for one in pixels]
+    assert relative(together, np.concatenate([together[:0], *alone])) < 1e-6  # BLAS adds in another order
+
+
+@pytest.mark.parametrize("file", ["vit-torchscript.pt", "resnet-torchscript.pt"])
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_any_number_of_threads_and_mates_gives_the_same_embeddings(checkpoints: Path, file: str, threads: int) -> None:
+    model, _ = load_golden(checkpoints, file)
+    size, n = model.config.vision.image_size, model.context_length
+    images = RANDOM.standard_normal((41, 3, size, size)).astype(np.float32)
+    texts = RANDOM.integers(3, model.vocab_size - 1, (200, n))
+    texts[:, :2] = 1, 2  # all begin alike
+    texts[np.arange(200), RANDOM.integers(2, n, 200)] = model.vocab_size - 1
+    with threadpool_limits(threads, "blas"):
+        together = model.encode_image(images), model.encode_text(texts)
+    alone = (
+        [model.encode_image(one[np.newaxis]) for one in images],
+        [model.encode_text(one[np.newaxis]) for one in texts],
+    )
+    assert relative(together[0], np.concatenate(alone[0])) < 1e-6
+    assert relative(together[1], np.concatenate(alone[1])) < 1e-6
 
 
 def test_padding_behind_the_end_mark_does_not_matter(tiny: CLIP) -> None:

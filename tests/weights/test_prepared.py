@@ -1,13 +1,15 @@
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from numpyclip.weights import prepared
 from numpyclip.weights.prepared import open_prepared, prepared_files, prepared_folder, save_prepared
 
-ARRAYS = {
+ARRAYS: dict[str, NDArray[Any]] = {
     "a 0": np.arange(6, dtype=np.float32).reshape(2, 3),
     "a 1": np.ones(3, np.float16),
     "b 0": np.full(1, 7, np.float32),
