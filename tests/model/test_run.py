@@ -62,7 +62,7 @@ def test_in_chunks_gives_every_input_its_row(n: int, columns: int) -> None:
         return np.stack([x, -x], axis=1).astype(np.float32)
 
     inputs = np.arange(n, dtype=np.float32)
-    result = in_chunks(tower, inputs, columns, 400, 2)
+    result = in_chunks(tower, inputs, columns, 2)
     np.testing.assert_array_equal(result, np.stack([inputs, -inputs], axis=1).reshape(n, 2))
 
 
@@ -91,11 +91,11 @@ def test_blas_is_held_to_one_thread_while_chunks_run_and_let_go_after() -> None:
         seen.append((blas_threads(), threading.current_thread().name.startswith("numpyclip")))
         return np.zeros((len(x), 1), np.float32)
 
-    in_chunks(tower, np.zeros(8), 100, 400, 1)
+    in_chunks(tower, np.zeros(8), 100, 1)
     assert set(seen) == {(1, True)}
     assert blas_threads() == 2
     seen.clear()
-    in_chunks(tower, np.zeros(1), 100, 400, 1)
+    in_chunks(tower, np.zeros(1), 100, 1)
     assert seen == [(2, False)]  # a single small input has all of BLAS's threads
 
 
@@ -107,7 +107,7 @@ def test_where_blas_has_one_thread_the_caller_does_all() -> None:
         return np.zeros((len(x), 1), np.float32)
 
     with threadpool_limits(1, "blas"):
-        in_chunks(tower, np.zeros(8), 400, 400, 1)
+        in_chunks(tower, np.zeros(8), 400, 1)
     assert names == {threading.current_thread().name}
 
 
@@ -130,7 +130,7 @@ def test_callers_with_threads_of_their_own_share_ours() -> None:
     def caller(n: int) -> None:
         start.wait()
         for _ in range(5):
-            in_chunks(tower, np.zeros(n), 400, 400, 1)
+            in_chunks(tower, np.zeros(n), 400, 1)
 
     threads = [threading.Thread(target=caller, args=(8,)) for _ in range(4)]
     for thread in threads:
@@ -147,7 +147,7 @@ def test_an_error_in_a_chunk_reaches_the_caller_and_lets_go_of_blas() -> None:
         raise MemoryError("no more")
 
     with pytest.raises(MemoryError, match="no more"):
-        in_chunks(tower, np.zeros(8), 400, 400, 1)
+        in_chunks(tower, np.zeros(8), 400, 1)
     assert blas_threads() == 2
 
 
@@ -158,10 +158,10 @@ def test_a_forked_process_has_threads_of_its_own() -> None:
     def tower(x: np.ndarray) -> np.ndarray:
         return np.ones((len(x), 1), np.float32)
 
-    in_chunks(tower, np.zeros(8), 400, 400, 1)  # the parent's threads exist
+    in_chunks(tower, np.zeros(8), 400, 1)  # the parent's threads exist
     child = os.fork()
     if child == 0:
-        os._exit(0 if in_chunks(tower, np.zeros(8), 400, 400, 1).sum() == 8 else 1)
+        os._exit(0 if in_chunks(tower, np.zeros(8), 400, 1).sum() == 8 else 1)
     assert os.waitpid(child, 0)[1] == 0
 
 
@@ -173,7 +173,7 @@ def test_by_length_gives_every_text_its_row_and_computes_it_once_and_no_further_
         return np.stack([ids.sum(axis=1), ids.max(axis=1)], axis=1).astype(np.float32)
 
     ids = np.array([[8, 9, 0, 0], [8, 1, 2, 9], [8, 9, 5, 7], [8, 3, 9, 0]])  # the third has more behind its end
-    result = by_length(tower, ids, 400, 2)
+    result = by_length(tower, ids, 2)
     assert result.tolist() == [[17, 9], [20, 9], [17, 9], [20, 9]]
     assert seen == [[8, 1, 2, 9], [8, 3, 9, 0], [8, 9, 0, 0]]  # in one chunk, as long as its longest
 
@@ -192,10 +192,14 @@ def test_texts_are_cut_where_a_chunk_has_enough_columns() -> None:
         return np.zeros((len(x), 1), np.float32)
 
     with threadpool_limits(1, "blas"):
-        by_length(tower, ids, 400, 1)
-    # 1 + 5 * 76 columns, then 1 + 199 * 2, then the rest
-    assert shapes == [(5, 77), (199, 3), (96, 3)]
-    assert by_length(tower, ids[:0], 400, 1).shape == (0, 1)
+        by_length(tower, ids, 1)
+    # 1 + 2 * 76 columns, then 1 + 99 * 2, then again, and the rest
+    assert shapes == [(2, 77), (99, 3), (99, 3), (99, 3), (1, 3)]
+    shapes.clear()
+    with threadpool_limits(1, "blas"):
+        by_length(tower, ids, 1, low_memory=True)
+    assert shapes == [(12, 77), (288, 3)]  # on one thread no chunk need have more than all columns, 974
+    assert by_length(tower, ids[:0], 1).shape == (0, 1)
 
 
 def test_once_makes_its_value_once_for_all_threads() -> None:

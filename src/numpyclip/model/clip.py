@@ -43,7 +43,7 @@ class CLIP:
     logit_scale: Array
     _visual: run.Once[VisionTransformer | ModifiedResNet]
     _text: run.Once[TextTransformer]
-    _most_columns: int
+    _low_memory: bool
 
     def __repr__(self) -> str:
         return f"CLIP({self.config})"
@@ -65,7 +65,7 @@ class CLIP:
             checkpoint.take("logit_scale").reshape(()),
             run.Once(lambda: prepare("visual", read_visual, checkpoint, low_memory)),
             run.Once(lambda: prepare("text", read_text, checkpoint, low_memory)),
-            run.LOW_MEMORY_COLUMNS if low_memory else run.MOST_COLUMNS,
+            low_memory,
         )
 
     @property
@@ -123,7 +123,7 @@ class CLIP:
         def tower(part: NDArray[Any]) -> Array:
             return self.visual(undo_normalization(part) if normalized else part.transpose(0, 3, 1, 2))
 
-        return run.in_chunks(tower, image, self.config.vision.columns, self._most_columns, self.config.embed_dim)
+        return run.in_chunks(tower, image, self.config.vision.columns, self.config.embed_dim, self._low_memory)
 
     def encode_text(self, text: NDArray[np.integer]) -> Array:
         """Embed tokenized texts.
@@ -155,7 +155,7 @@ class CLIP:
                 f"encode_text: ids lie in {text.min()}..{text.max()}; expected 0..{most.vocab_size - 1}. "
                 "Were they made by another model's tokenizer?"
             )
-        return run.by_length(self.text, text, self._most_columns, self.config.embed_dim)
+        return run.by_length(self.text, text, self.config.embed_dim, self._low_memory)
 
     def __call__(
         self, image: NDArray[np.floating] | NDArray[np.uint8], text: NDArray[np.integer]

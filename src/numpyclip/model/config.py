@@ -44,8 +44,8 @@ class ResNetConfig:
 
     @property
     def columns(self) -> int:
-        """Pixels of a picture in the third of the four stages, where most of the work is."""
-        return (self.image_size // 16) ** 2
+        """Pixels of a picture in the second of the four stages."""
+        return (self.image_size // 8) ** 2
 
 
 @dataclass(frozen=True)

@@ -32,11 +32,12 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _U = TypeVar("_U")
 
-# Columns of a chunk: tokens, or what costs as much. Products of 400 run at full speed already, and what lies between
-# them stays in the cache. Two threads with less than 100 each are slower than BLAS's own on all.
-MOST_COLUMNS = 400
+# Columns of a chunk: tokens, or what costs as much. What lies between the products of so many stays in the cache, and
+# texts begin alike only in small groups. Two threads with less than 100 columns each are slower than BLAS's own on all.
+_IMAGE_COLUMNS = 800
+_TEXT_COLUMNS = 200
+_LOW_MEMORY_COLUMNS = 1600  # of either, where every chunk makes the weights of each block anew
 _LEAST_COLUMNS = 100
-LOW_MEMORY_COLUMNS = 1600  # the most where every chunk makes the weights of each block anew
 
 
 def batched(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
@@ -51,11 +52,11 @@ def batched(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
         yield batch
 
 
-def in_chunks(tower: Callable[[Any], Array], inputs: NDArray[Any], columns: int, most: int, embed_dim: int) -> Array:
-    """Apply a tower to an array of any length, (n, ...) -> (n, e).
-
-    Each input has so many columns, and a chunk at most `most` of them, or one input.
-    """
+def in_chunks(
+    tower: Callable[[Any], Array], inputs: NDArray[Any], columns: int, embed_dim: int, low_memory: bool = False
+) -> Array:
+    """Apply a tower to an array of any length, (n, ...) -> (n, e); each input has so many columns."""
+    most = _LOW_MEMORY_COLUMNS if low_memory else _IMAGE_COLUMNS
     embeddings = np.empty((len(inputs), embed_dim), np.float32)
 
     def compute(rows: slice) -> None:
@@ -65,13 +66,16 @@ def in_chunks(tower: Callable[[Any], Array], inputs: NDArray[Any], columns: int,
     return embeddings
 
 
-def by_length(tower: Callable[[Any], Array], ids: NDArray[np.integer], most: int, embed_dim: int) -> Array:
+def by_length(
+    tower: Callable[[Any], Array], ids: NDArray[np.integer], embed_dim: int, low_memory: bool = False
+) -> Array:
     """Apply a text tower to rows of ids, (n, tokens) -> (n, e), each text once and without what is behind its end.
 
     No token looks ahead, so the padding behind the end mark, nine tenths of a short prompt, changes nothing.
     Texts of like length go together, the longest first, and those that begin alike are neighbours: the tower
-    computes once what all texts of a chunk begin with. A chunk has at most `most` columns, or one text.
+    computes once what all texts of a chunk begin with.
     """
+    most = _LOW_MEMORY_COLUMNS if low_memory else _TEXT_COLUMNS
     lengths = ids.argmax(axis=1) + 1  # the end mark has the highest id
     texts = np.where(np.arange(ids.shape[1]) < lengths[:, np.newaxis], ids, 0)
     rows, copies = np.unique(texts, axis=0, return_inverse=True)  # sorted: like beginnings come together
@@ -89,7 +93,7 @@ def by_length(tower: Callable[[Any], Array], ids: NDArray[np.integer], most: int
 
 
 def _cut(n: int, columns: int, most: int) -> list[slice]:
-    """Cut n inputs into chunks of like size, as many as keep all threads busy."""
+    """Cut n inputs into chunks of like size, of at most so many columns or one input, which keep all threads busy."""
     total = n * columns
     if total < 2 * _LEAST_COLUMNS or n < 2:
         return [slice(0, n)] if n else []
@@ -100,7 +104,10 @@ def _cut(n: int, columns: int, most: int) -> list[slice]:
 
 
 def _cut_texts(rows: NDArray[np.integer], lengths: NDArray[np.integer], most: int) -> list[slice]:
-    """Cut texts into chunks; each has the columns that its texts begin with once, and the rest of every text."""
+    """Cut texts into chunks of at most so many columns, or one text.
+
+    A chunk has columns for what its texts begin with once, and for the rest of every text up to the longest.
+    """
     total = int(lengths.sum())
     if total >= 2 * _LEAST_COLUMNS:
         most = max(min(most, -(-total // _blas.threads())), _LEAST_COLUMNS)
