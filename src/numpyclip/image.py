@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
-from typing import IO, TYPE_CHECKING, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,8 +137,17 @@ class Preprocess:
         return image.crop((left, top, left + self.size, top + self.size))
 
 
-def undo_normalization(image: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Bring normalised pixels back to 0..255, where the towers take them: (n, 3, y, x) -> (n, 3, y, x)."""
+def as_pixels(image: NDArray[np.floating] | NDArray[np.uint8]) -> NDArray[Any]:
+    """Give pixels of 0..255, (n, 3, y, x), of either form that a model takes.
+
+    Parameters
+    ----------
+    image : ndarray of shape (n, 3, y, x), dtype=floating, or (n, y, x, 3), dtype=uint8
+        Stacked results of `Preprocess.__call__`, or of `Preprocess.crop`.
+    """
+    if image.dtype == np.uint8:
+        channels_first: NDArray[Any] = image.transpose(0, 3, 1, 2)
+        return channels_first
     pixels = image.astype(np.float32)
     pixels *= np.float32(255) * np.array(STD, np.float32).reshape(3, 1, 1)
     pixels += np.float32(255) * np.array(MEAN, np.float32).reshape(3, 1, 1)
@@ -167,9 +176,9 @@ def pictures(images: Picture | Iterable[Picture]) -> Iterator[Picture]:
     yield from images  # type: ignore[misc]
 
 
-def belongs_to_caller(picture: Picture) -> bool:
-    """Tell whether a picture is an object with a state of its own, which only the caller's thread may touch."""
-    return not isinstance(picture, str | os.PathLike | bytes | bytearray | memoryview | np.ndarray)
+def has_state(picture: Picture) -> bool:
+    """Tell whether a picture is an object that its owner may change, so that it must be read before the next one."""
+    return not isinstance(picture, str | os.PathLike | bytes)
 
 
 def open_picture(source: Picture, *, orient: bool = True, draft_size: int | None = None) -> Image.Image:

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from numpyclip.cli import main, parse
 from numpyclip.errors import InputError
+from numpyclip.loader import load
 from numpyclip.model.clip import CLIP
 from tests.cli.conftest import Run
 
@@ -143,3 +145,29 @@ def test_a_folder_that_is_not_there_is_named(run: Run, tmp_path: Path) -> None:
     result = run("embed", "texts", "a", "-o", tmp_path / "no" / "out.npy", "-m", "tiny")
     assert result.status == 1
     assert "out.npy: cannot be written" in result.err
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_large_jpeg_files_are_decoded_reduced_unless_told_not_to(
+    run: Run, tmp_path: Path, tiny: CLIP, bird: Path, exact: bool
+) -> None:
+    Image.open(bird).convert("RGB").resize((1024, 1024)).save(tmp_path / "large.jpg")
+    out = run("embed", "images", tmp_path / "large.jpg", "-m", "tiny", *(["--exact"] if exact else [])).out
+    vector = np.array(json.loads(out)["embedding"])
+    same, other = (
+        np.abs(vector - tiny.embed_images(tmp_path / "large.jpg", draft=draft)).max() for draft in (not exact, exact)
+    )
+    assert same < 1e-6 < other
+
+
+def test_low_memory_reaches_the_model(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, loaded = [], load("tiny")
+
+    def spy(*_: object, **options: object) -> object:
+        seen.append(options)
+        return loaded
+
+    monkeypatch.setattr("numpyclip.loader.load", spy)
+    run("embed", "texts", "a dog", "-m", "tiny", "--low-memory")
+    run("embed", "texts", "a dog", "-m", "tiny")
+    assert [options["low_memory"] for options in seen] == [True, False]

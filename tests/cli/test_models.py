@@ -70,13 +70,17 @@ def test_names_that_cannot_be_had_are_an_error(run: Run, words: list[str], statu
 def test_prepared_weights_are_listed_and_removed(run: Run, tmp_path: Path) -> None:
     folder = tmp_path / "prepared"
     folder.mkdir()
-    (folder / "abc-visual-v1.safetensors").write_bytes(bytes(3 * 2**20))
+    (folder / f"{32 * 'a'}-visual-v1.safetensors").write_bytes(bytes(3 * 2**20))
     (folder / "notes.txt").write_text("not ours")
     listed = run("models", "cache")
     assert (listed.status, listed.out.split()[:3]) == (0, ["kept", "3", "MiB"])
     assert run("models", "cache", "--clear", "--json").out.startswith('{"state": "removed", "bytes": 3145728')
     assert [file.name for file in folder.iterdir()] == ["notes.txt"]
     assert run("models", "cache").out == ""
+
+
+def test_cache_takes_no_names(run: Run) -> None:
+    assert run("models", "cache", "ViT-B/32").status == 2
 
 
 def test_clear_is_about_the_cache_only(run: Run) -> None:

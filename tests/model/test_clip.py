@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageSequence
 from threadpoolctl import threadpool_limits
 
 from numpyclip.errors import InputError, PictureError, TextTooLongError
@@ -124,13 +124,12 @@ def test_embed_images_reads_at_most_one_batch_ahead(tiny: CLIP, monkeypatch: pyt
         return np.ones((len(pixels), embed_dim), np.float32)
 
     monkeypatch.setattr(run, "in_chunks", in_chunks)
-    with threadpool_limits(1, "blas"):
-        tiny.embed_images(source(), batch_size=2)
-    assert events[2:] == ["2 embedded", *["picture"] * 2] * 2 + ["2 embedded", "picture", "1 embedded"]
+    tiny.embed_images(source(), batch_size=2)
+    assert events[:4] == ["picture"] * 3 + ["2 embedded"]
+    assert [event for event in events if event != "picture"] == ["2 embedded"] * 3 + ["1 embedded"]
     events.clear()
-    with threadpool_limits(2, "blas"):
-        tiny.embed_images(source(), batch_size=2)
-    assert events[:6] == ["picture"] * 4 + ["2 embedded", "picture"]
+    tiny.embed_images(source(), batch_size=1)
+    assert events == ["picture", "1 embedded"] * 7  # one at a time: nothing is read ahead
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -139,6 +138,44 @@ def test_pictures_keep_their_order_on_any_number_of_threads(tiny: CLIP, threads:
     expected = np.concatenate([tiny.embed_images(picture) for picture in pictures])
     with threadpool_limits(threads, "blas"):
         np.testing.assert_allclose(tiny.embed_images(pictures, batch_size=3), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_pictures_that_their_owner_changes_are_read_before_the_next_one(tiny: CLIP, threads: int) -> None:
+    frames = [Image.fromarray(RANDOM.integers(0, 256, (8, 8, 3), np.uint8)).resize((300, 300)) for _ in range(5)]
+    file = io.BytesIO()
+    frames[0].save(file, "GIF", save_all=True, append_images=frames[1:])
+
+    def one_canvas() -> Iterator[Image.Image]:
+        canvas = Image.new("RGB", (300, 300))
+        for frame in frames:
+            canvas.paste(frame)
+            yield canvas
+
+    def one_buffer() -> Iterator[np.ndarray]:
+        buffer = np.empty((300, 300, 3), np.uint8)
+        for frame in frames:
+            buffer[:] = np.asarray(frame)
+            yield buffer
+
+    def closed_behind() -> Iterator[Image.Image]:
+        for frame in frames:
+            with frame.copy() as copy:
+                yield copy
+
+    gif = ImageSequence.Iterator(Image.open(file))
+    with threadpool_limits(threads, "blas"):
+        expected = tiny.embed_images(frames)
+        for stream in (one_canvas(), one_buffer(), closed_behind()):
+            np.testing.assert_allclose(tiny.embed_images(stream), expected, atol=1e-6)
+        every_frame = np.concatenate([tiny.embed_images(frame.copy()) for frame in ImageSequence.Iterator(gif.im)])
+        np.testing.assert_allclose(tiny.embed_images(gif), every_frame, atol=1e-6)
+
+
+def test_a_tower_takes_what_preprocess_gives(tiny: CLIP) -> None:
+    """Scripts for openai/CLIP call `model.visual` themselves."""
+    pixels = tiny.preprocess(some_pictures(1)[0])[np.newaxis]
+    np.testing.assert_array_equal(tiny.visual(pixels), tiny.encode_image(pixels))
 
 
 def test_cropped_pixels_embed_like_normalised_ones(tiny: CLIP) -> None:

@@ -1,7 +1,11 @@
+import contextlib
 import os
 import pickle
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -132,13 +136,39 @@ def test_callers_with_threads_of_their_own_share_ours() -> None:
         for _ in range(5):
             in_chunks(tower, np.zeros(n), 400, 1)
 
-    threads = [threading.Thread(target=caller, args=(8,)) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert most <= 2
+    with ThreadPoolExecutor(4) as callers:
+        list(callers.map(caller, [8, 1, 1, 8]))
+        assert blas_threads() == 2  # while the callers' threads are still there
+        with threadpool_limits(1, "blas"):
+            assert blas_threads() == 1
+    assert most <= 3  # at the change from all of BLAS's threads for one, to one for each
     assert blas_threads() == 2
+
+
+def test_a_limit_that_another_thread_has_set_does_not_stop_ours() -> None:
+    seen = []
+
+    def tower(x: np.ndarray) -> np.ndarray:
+        seen.append(blas_threads())
+        return np.zeros((len(x), 1), np.float32)
+
+    with threadpool_limits(2, "blas"), ThreadPoolExecutor(1) as other:
+        other.submit(in_chunks, tower, np.zeros(8), 400, 1).result()
+        assert blas_threads() == 2
+    assert set(seen) == {1}
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_at_the_end_of_the_interpreter_the_caller_does_the_work() -> None:
+    code = (
+        "import atexit, numpy as np; from numpyclip.model import run; from threadpoolctl import threadpool_limits\n"
+        "threadpool_limits(2, 'blas')\n"
+        "tower = lambda x: np.ones((len(x), 1), np.float32)\n"
+        "atexit.register(lambda: print(run.in_chunks(tower, np.zeros(8), 400, 1).sum()))\n"
+        "run.in_chunks(tower, np.zeros(8), 400, 1)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("8.0\n", "")
 
 
 @pytest.mark.usefixtures("two_threads")
@@ -203,8 +233,15 @@ def test_texts_are_cut_where_a_chunk_has_enough_columns() -> None:
 
 
 def test_once_makes_its_value_once_for_all_threads() -> None:
-    made = []
-    once = Once(lambda: made.append(1) or len(made))  # type: ignore[func-returns-value]
+    made, start = [], threading.Barrier(2)
+
+    def make() -> int:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            start.wait(0.2)  # a second maker would pass it at once
+        made.append(1)
+        return len(made)
+
+    once = Once(make)
     threads = [threading.Thread(target=once) for _ in range(4)]
     for thread in threads:
         thread.start()
@@ -232,9 +269,38 @@ def test_ahead_reads_so_far_and_no_further() -> None:
 
     items = ahead(lambda x: x, source(), 5)
     assert next(items) == 0
-    assert len(taken) == 6
+    assert taken == [0]  # it may be the only one
+    assert next(items) == 1
+    assert len(taken) == 7
     items.close()  # type: ignore[attr-defined]
-    assert len(taken) == 6
+    assert len(taken) == 7
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_ahead_stops_what_nobody_wants_any_more() -> None:
+    called, gate = [], threading.Event()
+
+    def slow(x: int) -> int:
+        gate.wait(10)
+        called.append(x)
+        return x
+
+    def quick_at_first(x: int) -> int:
+        return x if x < 2 else slow(x)
+
+    items = ahead(quick_at_first, range(100), 20)
+    assert [next(items), next(items)] == [0, 1]
+    items.close()  # type: ignore[attr-defined]
+    gate.set()
+    list(run._pool(2).map(abs, range(4)))  # behind all that was not cancelled
+    assert len(called) <= 4
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_ahead_leaves_some_items_to_the_caller() -> None:
+    names = [*ahead(lambda _: threading.current_thread().name, range(9), 3, by_caller=lambda i: i % 2 == 1)]
+    caller = threading.current_thread().name
+    assert [name == caller for name in names] == [True, True, False, True, False, True, False, True, False]
 
 
 @pytest.mark.usefixtures("two_threads")

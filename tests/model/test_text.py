@@ -43,6 +43,14 @@ def test_one_text_equals_the_plain_one(checkpoints: Path, name: str, n: int) -> 
     assert_close(model.text(ids), embedding(checkpoints, name, ids))
 
 
+@pytest.mark.parametrize("ids", [[[1, 5, 0], [1, 5, 9]], [[7, 0], [7, 9]], [[3, 4, 2, 2], [3, 4, 9, 1]]])
+def test_an_end_mark_within_the_shared_beginning_is_found(checkpoints: Path, ids: list[list[int]]) -> None:
+    """The highest id of a row is its end, whichever that is: here it lies where the rows are still alike."""
+    model, _ = load_golden(checkpoints, "vit-torchscript.pt")
+    together = model.encode_text(np.array(ids))
+    assert_close(together, np.concatenate([model.encode_text(np.array([row])) for row in ids]))
+
+
 def test_what_texts_share_ends_where_the_first_differs() -> None:
     assert text._shared_tokens(np.array([[1, 2, 3], [1, 2, 4], [1, 2, 3]])) == 2
     assert text._shared_tokens(np.array([[1, 2], [3, 2]])) == 0

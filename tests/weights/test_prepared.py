@@ -1,4 +1,5 @@
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +17,18 @@ ARRAYS: dict[str, NDArray[Any]] = {
 }
 
 
-@pytest.fixture
-def checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+IDENTITY = "0123456789abcdef" * 2
+
+
+@pytest.fixture(autouse=True)
+def _even_small_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prepared, "_LEAST_BYTES", 1)
-    file = tmp_path / "model.pt"
-    file.write_bytes(b"weights")
-    return file
 
 
-def test_what_was_saved_is_mapped_again(checkpoint: Path) -> None:
-    assert open_prepared(checkpoint, "visual") is None
-    save_prepared(checkpoint, "visual", ARRAYS)
-    found = open_prepared(checkpoint, "visual")
+def test_what_was_saved_is_mapped_again() -> None:
+    assert open_prepared(IDENTITY, "visual") is None
+    save_prepared(IDENTITY, "visual", ARRAYS)
+    found = open_prepared(IDENTITY, "visual")
     assert found is not None
     assert list(found) == list(ARRAYS)
     for name, array in ARRAYS.items():
@@ -36,85 +37,119 @@ def test_what_was_saved_is_mapped_again(checkpoint: Path) -> None:
         assert not found[name].flags.writeable
         assert not found[name].flags.owndata
     assert found["a 0"].ctypes.data % 64 == 0
-    assert open_prepared(checkpoint, "text") is None
+    assert open_prepared(IDENTITY, "text") is None
+    assert open_prepared(IDENTITY[::-1], "visual") is None
 
 
-@pytest.mark.parametrize("change", ["content", "time", "replaced"])
-def test_a_checkpoint_that_was_changed_is_another(checkpoint: Path, tmp_path: Path, change: str) -> None:
-    save_prepared(checkpoint, "visual", ARRAYS)
-    if change == "content":
-        checkpoint.write_bytes(b"weights of another size")
-    elif change == "time":
-        os.utime(checkpoint, (1, 1))
-    else:
-        (tmp_path / "other").write_bytes(b"WEIGHTS")
-        (tmp_path / "other").replace(checkpoint)
-    assert open_prepared(checkpoint, "visual") is None
+def test_what_has_no_identity_is_not_kept() -> None:
+    save_prepared(None, "visual", ARRAYS)
+    assert prepared_files() == []
+    assert open_prepared(None, "visual") is None
 
 
-def test_another_version_of_the_preparation_is_another_file(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    save_prepared(checkpoint, "visual", ARRAYS)
+def test_another_version_of_the_preparation_is_another_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    save_prepared(IDENTITY, "visual", ARRAYS)
     monkeypatch.setattr(prepared, "VERSION", prepared.VERSION + 1)
-    assert open_prepared(checkpoint, "visual") is None
+    assert open_prepared(IDENTITY, "visual") is None
 
 
 @pytest.mark.parametrize("length", [0, 5, 100, -1])
-def test_a_file_that_was_cut_short_is_removed_and_made_again(checkpoint: Path, length: int) -> None:
-    save_prepared(checkpoint, "visual", ARRAYS)
+def test_a_file_that_was_cut_short_is_removed_and_made_again(length: int) -> None:
+    save_prepared(IDENTITY, "visual", ARRAYS)
     [file] = prepared_files()
     file.write_bytes(file.read_bytes()[:length])
-    assert open_prepared(checkpoint, "visual") is None
+    assert open_prepared(IDENTITY, "visual") is None
     assert prepared_files() == []
 
 
-def test_small_weights_are_not_worth_a_file(tmp_path: Path) -> None:
-    file = tmp_path / "model.pt"
-    file.write_bytes(b"weights")
-    save_prepared(file, "visual", ARRAYS)
+def test_a_file_that_cannot_be_read_now_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Path) -> None:
+        raise OSError(24, "Too many open files")
+
+    save_prepared(IDENTITY, "visual", ARRAYS)
+    monkeypatch.setattr(prepared, "read_safetensors", refuse)
+    assert open_prepared(IDENTITY, "visual") is None
+    assert len(prepared_files()) == 1
+
+
+def test_a_folder_that_is_only_read_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    save_prepared(IDENTITY, "visual", ARRAYS)
+    monkeypatch.setattr(os, "utime", refuse)
+    assert open_prepared(IDENTITY, "visual") is not None
+
+
+def test_files_of_other_people_are_never_touched(monkeypatch: pytest.MonkeyPatch) -> None:
+    save_prepared(IDENTITY, "visual", ARRAYS)
+    folder = prepared_folder()
+    assert folder is not None
+    (folder / "my-finetune.safetensors").write_bytes(bytes(10))
+    assert len(prepared_files()) == 1
+    monkeypatch.setattr(prepared, "_MOST_BYTES", 100)
+    save_prepared(IDENTITY[::-1], "visual", ARRAYS)
+    assert (folder / "my-finetune.safetensors").exists()
+
+
+def test_what_a_writer_that_was_killed_left_goes_after_an_hour() -> None:
+    save_prepared(IDENTITY, "visual", ARRAYS)
+    folder = prepared_folder()
+    assert folder is not None
+    for name, age in ((".old.part", 4000), (".new.part", 0)):
+        (folder / name).write_bytes(b"x")
+        os.utime(folder / name, (time.time() - age,) * 2)
+    save_prepared(IDENTITY, "text", ARRAYS)
+    assert [part.name for part in folder.glob(".*.part")] == [".new.part"]
+
+
+def test_small_weights_are_not_worth_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepared, "_LEAST_BYTES", 100)
+    save_prepared(IDENTITY, "visual", ARRAYS)
     assert prepared_files() == []
 
 
-def test_the_longest_unused_go_first_when_there_is_too_much(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for tower in ("one", "two"):
-        save_prepared(checkpoint, tower, ARRAYS)
+def test_the_longest_unused_go_first_when_there_is_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    identities = {letter: letter * 32 for letter in "abc"}
+    for letter in "ab":
+        save_prepared(identities[letter], "visual", ARRAYS)
     for file in prepared_files():
-        os.utime(file, (1, 2 if "-two-" in file.name else 3))
-    assert open_prepared(checkpoint, "two") is not None  # now "one" is the longest unused
+        os.utime(file, (1, 2 if file.name.startswith("b") else 3))
+    assert open_prepared(identities["b"], "visual") is not None  # now "a" is the longest unused
     size = prepared_files()[0].stat().st_size
     monkeypatch.setattr(prepared, "_MOST_BYTES", 2 * size + 1)
-    save_prepared(checkpoint, "three", ARRAYS)
-    assert sorted(file.name.split("-")[1] for file in prepared_files()) == ["three", "two"]
+    save_prepared(identities["c"], "visual", ARRAYS)
+    assert sorted(file.name[0] for file in prepared_files()) == ["b", "c"]
 
 
-def test_what_would_fill_half_the_room_is_not_kept(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_would_fill_half_the_room_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prepared, "_MOST_BYTES", 60)
-    save_prepared(checkpoint, "visual", ARRAYS)
+    save_prepared(IDENTITY, "visual", ARRAYS)
     assert prepared_files() == []
 
 
-def test_zero_keeps_nothing(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_zero_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NUMPYCLIP_CACHE", "0")
-    save_prepared(checkpoint, "visual", ARRAYS)
+    save_prepared(IDENTITY, "visual", ARRAYS)
     assert prepared_folder() is None
-    assert open_prepared(checkpoint, "visual") is None
+    assert open_prepared(IDENTITY, "visual") is None
     assert prepared_files() == []
 
 
-def test_a_place_that_cannot_be_written_is_no_error(
-    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_place_that_cannot_be_written_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("NUMPYCLIP_CACHE", str(tmp_path / "file"))
-    save_prepared(checkpoint, "visual", ARRAYS)
-    assert open_prepared(checkpoint, "visual") is None
+    save_prepared(IDENTITY, "visual", ARRAYS)
+    assert open_prepared(IDENTITY, "visual") is None
+    assert prepared_files() == []
 
 
-def test_a_full_disk_leaves_nothing_behind(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(self: Path, target: Path) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", full)
-    save_prepared(checkpoint, "visual", ARRAYS)
+    save_prepared(IDENTITY, "visual", ARRAYS)
     folder = prepared_folder()
     assert folder is not None
     assert list(folder.iterdir()) == []

@@ -214,3 +214,19 @@ def test_float32_tensors_are_taken_without_a_copy() -> None:
     found = read(GOLDEN / "vit-state-dict.pt")
     for name, array in found.arrays.items():
         assert np.shares_memory(found.take(name), array)
+
+
+@pytest.mark.parametrize("change", ["content", "time", "replaced"])
+def test_a_file_that_was_changed_has_another_identity(tmp_path: Path, change: str) -> None:
+    path, content = tmp_path / "model.npz", (GOLDEN / "tensors.npz").read_bytes()
+    path.write_bytes(content)
+    before = read(path).identity
+    assert before == read(path).identity is not None
+    if change == "content":
+        path.write_bytes(content)
+    elif change == "time":
+        os.utime(path, (1, 1))
+    else:
+        (tmp_path / "other").write_bytes(content)
+        (tmp_path / "other").replace(path)
+    assert read(path).identity != before

@@ -112,7 +112,7 @@ class EmbeddedPictures:
         return 0 if not self.failed else 3 if self.embedded else 1
 
     def _readable(self) -> Iterator[tuple[str, NDArray[np.uint8]]]:
-        for path, pixels in ahead(self._cropped, self._paths(), self._batch_size):
+        for path, pixels in ahead(self._cropped, self._paths(), self._batch_size - 1):
             if isinstance(pixels, PictureError):
                 self._report(pixels)
             else:

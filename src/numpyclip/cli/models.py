@@ -86,13 +86,13 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 
 def _cache(arguments: argparse.Namespace) -> int:
-    from numpyclip.weights.prepared import prepared_files
+    from numpyclip.weights.prepared import prepared_files, remove_prepared
 
+    if arguments.items:
+        raise InputError("cache is about all prepared weights; expected no names of models behind it.")
     for file in prepared_files():
         size = file.stat().st_size
-        if arguments.clear:
-            file.unlink()
-        state = "removed" if arguments.clear else "kept"
+        state = "removed" if arguments.clear and remove_prepared(file) else "kept"
         if arguments.json:
             print(json.dumps({"state": state, "bytes": size, "path": str(file)}))
         else:

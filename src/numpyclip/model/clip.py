@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.errors import InputError
-from numpyclip.image import Picture, Preprocess, belongs_to_caller, open_picture, pictures, undo_normalization
+from numpyclip.image import Picture, Preprocess, has_state, open_picture, pictures
 from numpyclip.model import ops, run
 from numpyclip.model.config import CLIPConfig, VisionTransformerConfig
 from numpyclip.model.ops import Array
@@ -120,10 +119,7 @@ class CLIP:
                 f"(n, {size}, {size}, 3), made by preprocess.crop. Pictures as such go to embed_images."
             )
 
-        def tower(part: NDArray[Any]) -> Array:
-            return self.visual(undo_normalization(part) if normalized else part.transpose(0, 3, 1, 2))
-
-        return run.in_chunks(tower, image, self.config.vision.columns, self.config.embed_dim, self._low_memory)
+        return run.in_chunks(self.visual, image, self.config.vision.columns, self.config.embed_dim, self._low_memory)
 
     def encode_text(self, text: NDArray[np.integer]) -> Array:
         """Embed tokenized texts.
@@ -216,20 +212,14 @@ class CLIP:
         PictureError
             If a picture cannot be read.
         """
-        from PIL import Image
-
         embeddings = [np.empty((0, self.config.embed_dim), np.float32)]
         draft_size = 2 * self.preprocess.size if draft else None
 
-        def opened(picture: Picture) -> Picture:
-            return open_picture(picture, orient=orient) if belongs_to_caller(picture) else picture
+        def crop(picture: Picture) -> NDArray[np.uint8]:
+            return self.preprocess.crop(open_picture(picture, orient=orient, draft_size=draft_size))
 
-        def cropped(picture: Picture) -> NDArray[np.uint8]:
-            if not isinstance(picture, Image.Image):
-                picture = open_picture(picture, orient=orient, draft_size=draft_size)
-            return self.preprocess.crop(picture)
-
-        for batch in run.batched(run.ahead(cropped, map(opened, pictures(images)), batch_size), batch_size):
+        crops = run.ahead(crop, pictures(images), batch_size - 1, by_caller=has_state)
+        for batch in run.batched(crops, batch_size):
             embeddings.append(ops.normalize(self.encode_image(np.stack(batch))))
         return np.concatenate(embeddings)
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.image import MEAN, STD
+from numpyclip.image import MEAN, STD, as_pixels
 from numpyclip.model import ops
 from numpyclip.model.config import EPS, CLIPConfig, ResNetConfig
 from numpyclip.model.layers import Linear
@@ -160,8 +160,8 @@ class ModifiedResNet:
         """Side of the square picture it takes, in pixels."""
         return self.config.image_size
 
-    def __call__(self, image: NDArray[Any]) -> Array:  # (b, 3, y, x) of 0..255 -> (b, e)
-        x = image.transpose(1, 2, 3, 0).astype(np.float32, order="C")  # (3, y, x, b)
+    def __call__(self, image: NDArray[Any]) -> Array:  # (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e)
+        x = as_pixels(image).transpose(1, 2, 3, 0).astype(np.float32, order="C")  # (3, y, x, b)
         for channel, mean, std in zip(x, MEAN, STD, strict=True):  # not part of the first weights: its border is 0
             channel -= np.float32(255 * mean)
             channel *= np.float32(1 / (255 * std))

@@ -15,10 +15,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from functools import cache, partial
-from itertools import chain, islice
+from functools import cache, lru_cache, partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
-from weakref import WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,17 +126,20 @@ def _cut_texts(rows: NDArray[np.integer], lengths: NDArray[np.integer], most: in
     return chunks
 
 
-def ahead(function: Callable[[_T], _U], items: Iterable[_T], depth: int) -> Iterator[_U]:
-    """Apply a function to items on the threads, in order, at most `depth` items ahead of what was asked for."""
+def ahead(
+    function: Callable[[_T], _U], items: Iterable[_T], depth: int, by_caller: Callable[[_T], bool] = lambda _: False
+) -> Iterator[_U]:
+    """Apply a function to items on the threads, in order, at most `depth` items ahead of what was asked for.
+
+    The first item, which may be the only one, is the caller's, and so are those that `by_caller` tells.
+    """
     iterator = iter(items)
-    beginning = list(islice(iterator, 2))
-    if len(beginning) < 2 or (threads := _blas.threads()) == 1:
-        yield from map(function, chain(beginning, iterator))
-        return
+    for item in islice(iterator, 1):
+        yield function(item)
     begun: deque[Future[_U]] = deque()
     try:
-        for item in chain(beginning, iterator):
-            begun.append(_pool(threads).submit(function, item))
+        for item in iterator:
+            begun.append(_done(function, item) if by_caller(item) else _submit(function, item))
             if len(begun) > depth:
                 yield begun.popleft().result()
         while begun:
@@ -151,7 +154,7 @@ class Once(Generic[_T]):
 
     def __init__(self, make: Callable[[], _T]) -> None:
         self._make: Callable[[], _T] | None = make
-        self._lock = threading.Lock()
+        self._lock = _new_lock(self)
 
     def __call__(self) -> _T:
         """Return the value."""
@@ -160,6 +163,10 @@ class Once(Generic[_T]):
                 self._value = self._make()
                 self._make = None
         return self._value
+
+    def renew_lock(self) -> None:
+        """Forget who held the lock: a thread that this process does not have."""
+        self._lock = threading.Lock()
 
     def __getstate__(self) -> _T:
         return self()
@@ -173,7 +180,7 @@ class OnDemand(Sequence[_T]):
 
     def __init__(self, makers: Sequence[Callable[[], _T]]) -> None:
         self._makers = makers
-        self._locks = [threading.Lock() for _ in makers]
+        self._lock = _new_lock(self)
         self._alive: WeakValueDictionary[int, _T] = WeakValueDictionary()
 
     def __len__(self) -> int:
@@ -186,14 +193,26 @@ class OnDemand(Sequence[_T]):
     def __getitem__(self, index: int | slice) -> _T | Sequence[_T]:
         if isinstance(index, slice):
             return OnDemand(self._makers[index])
-        with self._locks[index]:  # chunks run side by side: the first makes the item for all
+        with self._lock:  # chunks run side by side: the first makes the item for all
             item = self._alive.get(index)
             if item is None:
                 item = self._alive[index] = self._makers[index]()
             return item
 
+    def renew_lock(self) -> None:
+        """Forget who held the lock: a thread that this process does not have."""
+        self._lock = threading.Lock()
+
     def __reduce__(self) -> tuple[object, ...]:
         return OnDemand, (self._makers,)
+
+
+_with_locks: WeakSet[Once[Any] | OnDemand[Any]] = WeakSet()
+
+
+def _new_lock(owner: Once[Any] | OnDemand[Any]) -> threading.Lock:
+    _with_locks.add(owner)
+    return threading.Lock()
 
 
 class _Blas:
@@ -202,11 +221,7 @@ class _Blas:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._users = 0
-
-    @property
-    def is_held(self) -> bool:
-        """Whether some call holds it to one thread."""
-        return self._users > 0
+        self._is_taken = False
 
     def threads(self) -> int:
         """Count the threads that BLAS would use if nobody held it to one."""
@@ -214,11 +229,24 @@ class _Blas:
             return self._threads if self._users else self._count()
 
     @contextmanager
+    def taken(self) -> Iterator[bool]:
+        """Take all of BLAS's threads, if nobody else computes: say whether."""
+        with self._lock:
+            mine = not (self._is_taken or self._users)
+            self._is_taken = self._is_taken or mine
+        try:
+            yield mine
+        finally:
+            if mine:
+                self._is_taken = False
+
+    @contextmanager
     def held_to_one(self) -> Iterator[None]:
         """Hold BLAS to one thread in each thread that calls it, until the last user leaves."""
         with self._lock:
             if self._users == 0:
                 self._threads = self._count()
+                _take_control()
                 self._limit = _controller().limit(limits=1, user_api="blas")
             self._users += 1
         try:
@@ -227,11 +255,22 @@ class _Blas:
             with self._lock:
                 self._users -= 1
                 if self._users == 0:
-                    self._limit.restore_original_limits()
+                    self.let_go()
+
+    def let_go(self) -> None:
+        """Give BLAS back the threads that it had."""
+        _take_control()
+        self._limit.restore_original_limits()
+        _take_control()  # and leave it to the next, whoever that is
+
+    @property
+    def is_held(self) -> bool:
+        """Whether some call holds it to one thread."""
+        return self._users > 0
 
     def _count(self) -> int:
         libraries = _controller().select(user_api="blas").lib_controllers
-        return max((library.num_threads for library in libraries), default=1)  # unknown to it: leave all to BLAS
+        return max((library.num_threads or 1 for library in libraries), default=1)  # unknown: leave all to BLAS
 
 
 @cache
@@ -241,39 +280,82 @@ def _controller() -> ThreadpoolController:
     return ThreadpoolController()
 
 
+def _take_control() -> None:
+    """Let this thread change what another one has set: newer versions of threadpoolctl keep the first in control."""
+    for library in _controller().lib_controllers:
+        if hasattr(library, "clear_controlling_thread"):
+            library.clear_controlling_thread(force=True)
+
+
+def _hold_openmp_to_one() -> None:
+    """Hold OpenMP, whose setting is each thread's own, to one thread in a thread of ours."""
+    for library in _controller().lib_controllers:
+        if "openmp" in (library.user_api, getattr(library, "threading_layer", None)):
+            library.set_num_threads(1)
+
+
 _blas = _Blas()
 
 
-@cache
+@lru_cache(maxsize=1)
 def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, "numpyclip")
+    return ThreadPoolExecutor(threads, "numpyclip", _hold_openmp_to_one)
 
 
 def _start_over() -> None:
     """Forget, in a process that was forked, the threads and locks of its parent."""
     global _blas
+    held = _blas if _blas.is_held else None
     _blas = _Blas()
     _pool.cache_clear()
+    for owner in _with_locks:
+        owner.renew_lock()
+    if held is not None:
+        held.let_go()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows
     os.register_at_fork(after_in_child=_start_over)
 
 
+def _submit(function: Callable[..., _U], *arguments: Any) -> Future[_U]:
+    """Have a function called by one of the threads, or by the caller if there is but one thread."""
+    threads = _blas.threads()
+    if threads > 1:
+        try:
+            return _pool(threads).submit(function, *arguments)
+        except RuntimeError:  # the interpreter is about to end, and starts nothing
+            pass
+    return _done(function, *arguments)
+
+
+def _done(function: Callable[..., _U], *arguments: Any) -> Future[_U]:
+    """Call a function now."""
+    future: Future[_U] = Future()
+    try:
+        future.set_result(function(*arguments))
+    except Exception as error:
+        future.set_exception(error)
+    return future
+
+
 def _run(tasks: Sequence[Callable[[], None]]) -> None:
     """Run tasks on the threads; a single one in the caller's with those of BLAS, unless others are at work."""
-    if len(tasks) == 1 and not _blas.is_held:
-        tasks[0]()
-    elif (threads := _blas.threads()) == 1:
+    with _blas.taken() as alone:
+        if alone and len(tasks) == 1:
+            tasks[0]()
+            return
+    if _blas.threads() == 1:
         for task in tasks:
             task()
-    else:
-        with _blas.held_to_one():
-            futures = [_pool(threads).submit(task) for task in tasks]
-            try:
-                for future in futures:
-                    future.result()
-            finally:  # where one failed, or the user had enough
-                for future in futures:
-                    future.cancel()
-                wait(futures)
+        return
+    with _blas.held_to_one():
+        futures: list[Future[None]] = []
+        try:
+            futures.extend(_submit(task) for task in tasks)
+            for future in futures:
+                future.result()
+        finally:  # where one failed, or the user had enough
+            for future in futures:
+                future.cancel()
+            wait(futures)

@@ -1,5 +1,6 @@
 """Where the towers take their weights from: a checkpoint, or what was prepared from it before."""
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count, takewhile
@@ -58,10 +59,11 @@ def prepare(tower: str, read: Callable[[Source], _T], checkpoint: Checkpoint, lo
     """Make a tower, from what an earlier process kept where that is possible, else from the checkpoint."""
     if low_memory:
         return read(Source(checkpoint, low_memory=True))
-    if stored := open_prepared(checkpoint.path, tower):
-        return read(Source(checkpoint, stored))
+    if stored := open_prepared(checkpoint.identity, tower):
+        with contextlib.suppress(TypeError, ValueError):  # parts are missing: a version that was not raised
+            return read(Source(checkpoint, stored))
     source = Source(checkpoint)
     made = read(source)
-    save_prepared(checkpoint.path, tower, source.made)
+    save_prepared(checkpoint.identity, tower, source.made)
     checkpoint.release()
     return made

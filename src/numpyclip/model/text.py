@@ -48,9 +48,12 @@ class TextTransformer:
 
 
 def _shared_tokens(ids: NDArray[np.integer]) -> int:
-    """Count the tokens that all texts begin with: no token looks ahead, so they are computed once for all."""
+    """Count the tokens that all texts begin with, before any end mark, which is read for its text alone.
+
+    No token looks ahead, so these can be computed once for all.
+    """
     differ = (ids != ids[0]).any(axis=0)
-    return int(differ.argmax())  # 0 if there is but one text
+    return int(min(differ.argmax(), ids.argmax(axis=1).min()))  # 0 if there is but one text
 
 
 def _prepare_embedding(checkpoint: Checkpoint) -> tuple[NDArray[np.floating[Any]], Array]:

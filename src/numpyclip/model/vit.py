@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.image import MEAN, STD
+from numpyclip.image import MEAN, STD, as_pixels
 from numpyclip.model import ops
 from numpyclip.model.config import EPS, CLIPConfig, VisionTransformerConfig
 from numpyclip.model.layers import LayerNorm, Linear, Transformer, fold_norm
@@ -44,8 +44,8 @@ class VisionTransformer:
         """Side of the square picture it takes, in pixels."""
         return self.config.image_size
 
-    def __call__(self, image: NDArray[Any]) -> Array:  # (b, 3, y, x) of 0..255 -> (b, e)
-        patches = ops.linear(ops.patches(image, self.config.patch_size), self.conv1)  # (d, b, n - 1)
+    def __call__(self, image: NDArray[Any]) -> Array:  # (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e)
+        patches = ops.linear(ops.patches(as_pixels(image), self.config.patch_size), self.conv1)  # (d, b, n - 1)
         d, b, _ = patches.shape
         x = np.empty((d, b, self.embedding.shape[1]), np.float32)
         x[:, :, 0] = self.embedding[:, :1]

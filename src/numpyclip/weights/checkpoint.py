@@ -3,7 +3,6 @@
 import mmap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,12 +33,15 @@ class Checkpoint:
         If the file records it; tensors alone do not tell.
     described : mapping of str to object
         Sizes that a description beside the file states, such as ``"vision_cfg.width"``.
+    identity : str or None
+        What tells the very file that is mapped from any other, and from itself after a change.
     """
 
     path: Path
     arrays: Mapping[str, NDArray[np.generic]]
     activation: Activation | None = None
     described: Mapping[str, object] = field(default_factory=dict)
+    identity: str | None = None
 
     def __contains__(self, name: str) -> bool:
         return name in self.arrays
@@ -64,10 +66,11 @@ class Checkpoint:
             found = self.shape(name, len(shape))
             if found != shape:
                 raise CheckpointError(f"{self.path}: tensor '{name}' has shape {found}; expected {shape}.")
-            if self.arrays[name].dtype.kind != "f":
-                raise CheckpointError(
-                    f"{self.path}: tensor '{name}' holds {self.arrays[name].dtype}; expected floating point."
-                )
+            array = self.arrays[name]
+            if array.dtype.kind != "f":
+                raise CheckpointError(f"{self.path}: tensor '{name}' holds {array.dtype}; expected floating point.")
+            if array.dtype.itemsize > 4 and _is_beyond_float32(array):
+                raise CheckpointError(f"{self.path}: tensor '{name}' holds numbers too large for float32.")
         ignored = (*SIZE_RECORDS, *(name for name in self.arrays if name.endswith(".num_batches_tracked")))
         if unused := [name for name in self.arrays if name not in expected and name not in ignored]:
             raise CheckpointError(
@@ -87,27 +90,24 @@ class Checkpoint:
         array = self.arrays[name]
         if array.dtype == np.float16:
             return widen_float16(array.view(np.float16))
-        try:
-            with np.errstate(over="raise", invalid="ignore"):
-                return array.astype(np.float32, order="C")
-        except FloatingPointError as error:
-            raise CheckpointError(f"{self.path}: tensor '{name}' holds numbers too large for float32.") from error
+        with np.errstate(over="ignore", invalid="ignore"):  # `check` has refused the first; NaN may be a signalling one
+            return array.astype(np.float32, order="C")
 
     def table(self, name: str) -> NDArray[np.floating[Any]]:
         """Return a tensor of which only some rows will be read: as it is if those are easily made float32."""
         array = self.arrays[name]
-        return self.take(name) if array.dtype.itemsize > 4 else array.view(array.dtype)
+        return array.view(array.dtype) if array.dtype in (np.float16, np.float32) else self.take(name)
 
     def release(self) -> None:
         """Give back the memory of all pages that were read of a mapped file; what is needed again is read again."""
-        for file in self._mapped_files:
-            if hasattr(file, "madvise"):  # not on Windows
+        for file in set(map(mapped_file, self.arrays.values())):
+            if file is not None and hasattr(file, "madvise"):  # not on Windows
                 file.madvise(mmap.MADV_DONTNEED)
 
-    @cached_property
-    def _mapped_files(self) -> list[mmap.mmap]:
-        files = map(mapped_file, self.arrays.values())
-        return list({id(file): file for file in files if file is not None}.values())
+
+def _is_beyond_float32(array: NDArray[np.generic]) -> bool:
+    finite = np.abs(array[np.isfinite(array)])
+    return bool(finite.max(initial=0) > np.finfo(np.float32).max)
 
 
 def _is_plain_float32(array: NDArray[np.generic]) -> bool:

@@ -2,14 +2,16 @@
 
 Making float32 of half precision and multiplying the norms in takes longer than all else a short command does. So the
 result is kept, one file per tower: mapped, it is read where it is used, and shared by all processes. A file is found
-by the checkpoint's place on the disk, size and times, so that a checkpoint that was changed is prepared anew.
+by the checkpoint's identity, a hash of its place on the disk, size and times, so that one that was changed is prepared
+anew.
 """
 
 import contextlib
-import hashlib
 import json
 import os
+import re
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,9 @@ VERSION = 1
 _LEAST_BYTES = 2**26  # what is smaller is prepared in less than a tenth of a second
 _MOST_BYTES = 2**32  # all files together; the longest unused go first
 
-_DTYPES = {"float32": "F32", "float16": "F16"}
+_DTYPES = {"<f4": "F32", "<f2": "F16"}
+_NAME = re.compile(r"[0-9a-f]{32}-(visual|text)-v[0-9]+\.safetensors")  # all others are someone else's
+_ABANDONED = 3600  # seconds after which a file that is still incomplete has no writer
 
 
 def prepared_folder() -> Path | None:
@@ -35,7 +39,7 @@ def prepared_folder() -> Path | None:
     if setting == "0":
         return None
     if setting:
-        return Path(setting)
+        return Path(setting).expanduser().absolute()
     try:
         caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     except RuntimeError:  # no home directory
@@ -43,51 +47,64 @@ def prepared_folder() -> Path | None:
     return caches / "numpyclip" / "prepared"
 
 
-def open_prepared(checkpoint: Path, tower: str) -> dict[str, NDArray[Any]] | None:
-    """Map what `save_prepared` kept for a tower of this very file; None if there is nothing."""
-    file = _file(checkpoint, tower)
-    if file is None or not file.is_file():
+def open_prepared(identity: str | None, tower: str) -> dict[str, NDArray[Any]] | None:
+    """Map what `save_prepared` kept for a tower of a checkpoint; None if there is nothing."""
+    folder = prepared_folder()
+    if folder is None or identity is None:
         return None
+    file = folder / _name(identity, tower)
     try:
         arrays = read_safetensors(file)
-        os.utime(file)  # when it was used last
-    except (CheckpointError, OSError):  # cut short, say by a disk that was full: it will be made again
+    except OSError:  # most often there is none
+        return None
+    except CheckpointError:  # cut short, say: it will be made again
+        arrays = {}
+    if not arrays:
         with contextlib.suppress(OSError):
             file.unlink()
         return None
-    return dict(arrays)
+    with contextlib.suppress(OSError):  # a folder that is only read
+        os.utime(file)  # when it was used last
+    return arrays
 
 
-def save_prepared(checkpoint: Path, tower: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+def save_prepared(identity: str | None, tower: str, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Keep the arrays of a tower, if they are worth it; a disk that is full or read-only is no error."""
     size = sum(array.nbytes for array in arrays.values())
-    file = _file(checkpoint, tower)
-    if file is None or not _LEAST_BYTES <= size <= _MOST_BYTES // 2:
+    folder = prepared_folder()
+    if folder is None or identity is None or not _LEAST_BYTES <= size <= _MOST_BYTES // 2:
         return
     with contextlib.suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        _write(file, arrays)
-        _remove_longest_unused(file.parent)
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(folder / _name(identity, tower), arrays)
+        _remove_longest_unused(folder)
 
 
 def prepared_files() -> list[Path]:
     """List all files of prepared weights, the longest unused first."""
-    folder = prepared_folder()
-    files = folder.glob("*.safetensors") if folder is not None and folder.is_dir() else ()
-    return sorted(files, key=lambda file: file.stat().st_mtime_ns)
+    return [file for file, _ in _by_last_use(prepared_folder())]
 
 
-def _file(checkpoint: Path, tower: str) -> Path | None:
-    folder = prepared_folder()
-    try:
-        facts = checkpoint.stat()
-    except OSError:
-        return None
-    if folder is None:
-        return None
-    identity = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
-    digest = hashlib.sha256(repr(identity).encode()).hexdigest()[:32]
-    return folder / f"{digest}-{tower}-v{VERSION}.safetensors"
+def remove_prepared(file: Path) -> bool:
+    """Remove a file of prepared weights; say whether that was possible, which on Windows it is not while it is used."""
+    with contextlib.suppress(OSError):
+        file.unlink(missing_ok=True)
+        return True
+    return False
+
+
+def _name(identity: str, tower: str) -> str:
+    return f"{identity}-{tower}-v{VERSION}.safetensors"
+
+
+def _by_last_use(folder: Path | None) -> list[tuple[Path, os.stat_result]]:
+    found = []
+    with contextlib.suppress(OSError):
+        for file in folder.iterdir() if folder else ():
+            if _NAME.fullmatch(file.name):
+                with contextlib.suppress(OSError):  # another process has removed it
+                    found.append((file, file.stat()))
+    return sorted(found, key=lambda pair: pair[1].st_mtime_ns)
 
 
 def _write(file: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -95,7 +112,7 @@ def _write(file: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     header, end = {}, 0
     for name, array in arrays.items():
         header[name] = {
-            "dtype": _DTYPES[array.dtype.name],
+            "dtype": _DTYPES[array.dtype.str],
             "shape": list(array.shape),
             "data_offsets": [end, end + array.nbytes],
         }
@@ -108,16 +125,19 @@ def _write(file: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
             stream.write(len(text).to_bytes(8, "little") + text)
             for array in arrays.values():
                 stream.write(np.ascontiguousarray(array).data)
+            stream.flush()
+            os.fsync(stream.fileno())
         Path(part).replace(file)
     finally:
         Path(part).unlink(missing_ok=True)
 
 
 def _remove_longest_unused(folder: Path) -> None:
-    files = [(file, file.stat().st_size) for file in prepared_files()]
-    excess = sum(size for _, size in files) - _MOST_BYTES
-    for file, size in files:
-        if excess <= 0:
-            break
-        file.unlink(missing_ok=True)
-        excess -= size
+    files = _by_last_use(folder)
+    excess = sum(facts.st_size for _, facts in files) - _MOST_BYTES
+    for file, facts in files:
+        if excess > 0 and remove_prepared(file):
+            excess -= facts.st_size
+    for part in folder.glob(".*.part"):
+        if time.time() - part.stat().st_mtime > _ABANDONED:
+            remove_prepared(part)

@@ -1,6 +1,8 @@
 """Any file of weights becomes a `Checkpoint`, names and arrays, mapped where the file allows."""
 
+import hashlib
 import math
+import os
 import stat
 from pathlib import Path
 
@@ -50,16 +52,25 @@ def read(path: Path, activation: Activation | None = None) -> Checkpoint:
         If it is none of these, is damaged, or asks for more than tensors and plain containers.
     """
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
+        facts = path.stat()
+        if not stat.S_ISREG(facts.st_mode):  # a pipe would be waited for
             raise CheckpointError(f"{path}: not a file. Pass a file of weights.")
         with path.open("rb") as file:
             head = file.read(32)
         arrays, recorded = _read_by_magic(path, head)
+        identity = _identity(facts)
+        if _identity(path.stat()) != identity:  # replaced meanwhile: which of the two was mapped?
+            identity = None
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror or error}).") from error
     if activation and recorded and activation != recorded:
         raise CheckpointError(f"{path}: records the activation '{recorded}'; expected '{activation}'.")
-    return Checkpoint(path, without_prefix(arrays), activation or recorded)
+    return Checkpoint(path, without_prefix(arrays), activation or recorded, identity=identity)
+
+
+def _identity(facts: os.stat_result) -> str | None:
+    place_and_times = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+    return hashlib.sha256(repr(place_and_times).encode()).hexdigest()[:32]
 
 
 _Contents = tuple[dict[str, NDArray[np.generic]], Activation | None]
