@@ -208,28 +208,41 @@ def test_by_length_gives_every_text_its_row_and_computes_it_once_and_no_further_
     assert seen == [[8, 1, 2, 9], [8, 3, 9, 0], [8, 9, 0, 0]]  # in one chunk, as long as its longest
 
 
-@pytest.mark.usefixtures("two_threads")
-def test_texts_are_cut_where_a_chunk_has_enough_columns() -> None:
-    ids = np.zeros((300, 77), np.int32)
+def text_ids(n: int) -> np.ndarray:
+    """One text of 77 tokens, and n - 1 of three; all begin with one and the same."""
+    ids = np.zeros((n, 77), np.int32)
     ids[:, 0] = 1
-    ids[:, 1] = range(2, 302)
-    ids[:, 2] = 400
-    ids[0, 2:] = [*range(2, 76), 400]
-    shapes = []
+    ids[:, 1] = range(2, n + 2)
+    ids[:, 2] = 1000
+    ids[0, 2:] = [*range(2, 76), 1000]
+    return ids
+
+
+@pytest.mark.parametrize(
+    ("threads", "low_memory", "shapes"),
+    [
+        # the long one takes a short one along, to have 100 columns; then all of like size
+        (2, False, [(2, 77), (188, 3), (110, 3)]),  # 153, 377 and 221 columns
+        (4, False, [(2, 77), (94, 3), (94, 3), (94, 3), (16, 3)]),
+        (1, True, [(2, 77), (298, 3)]),
+    ],
+)
+def test_texts_are_cut_into_chunks_of_like_columns(
+    threads: int, low_memory: bool, shapes: list[tuple[int, int]]
+) -> None:
+    seen = []
 
     def tower(x: np.ndarray) -> np.ndarray:
-        shapes.append(x.shape)
+        seen.append(x.shape)
         return np.zeros((len(x), 1), np.float32)
 
-    with threadpool_limits(1, "blas"):
-        by_length(tower, ids, 1)
-    # 1 + 2 * 76 columns, then 1 + 99 * 2, then again, and the rest
-    assert shapes == [(2, 77), (99, 3), (99, 3), (99, 3), (1, 3)]
-    shapes.clear()
-    with threadpool_limits(1, "blas"):
-        by_length(tower, ids, 1, low_memory=True)
-    assert shapes == [(12, 77), (288, 3)]  # on one thread no chunk need have more than all columns, 974
-    assert by_length(tower, ids[:0], 1).shape == (0, 1)
+    with threadpool_limits(threads, "blas"):
+        by_length(tower, text_ids(300), 1, low_memory)
+    assert sorted(seen) == sorted(shapes)
+
+
+def test_no_text_makes_no_chunk() -> None:
+    assert by_length(lambda _: np.zeros((0, 1), np.float32), text_ids(1)[:0], 1).shape == (0, 1)
 
 
 def test_once_makes_its_value_once_for_all_threads() -> None:

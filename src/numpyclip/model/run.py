@@ -35,7 +35,7 @@ _U = TypeVar("_U")
 # Columns of a chunk: tokens, or what costs as much. What lies between the products of so many stays in the cache, and
 # texts begin alike only in small groups. Two threads with less than 100 columns each are slower than BLAS's own on all.
 _IMAGE_COLUMNS = 800
-_TEXT_COLUMNS = 200
+_TEXT_COLUMNS = 400
 _LOW_MEMORY_COLUMNS = 1600  # of either, where every chunk makes the weights of each block anew
 _LEAST_COLUMNS = 100
 
@@ -104,26 +104,36 @@ def _cut(n: int, columns: int, most: int) -> list[slice]:
 
 
 def _cut_texts(rows: NDArray[np.integer], lengths: NDArray[np.integer], most: int) -> list[slice]:
-    """Cut texts into chunks of at most so many columns, or one text.
+    """Cut texts into chunks of at most so many columns or one text, which keep all threads busy.
 
     A chunk has columns for what its texts begin with once, and for the rest of every text up to the longest.
     """
-    total = int(lengths.sum())
-    if total >= 2 * _LEAST_COLUMNS:
-        most = max(min(most, -(-total // _blas.threads())), _LEAST_COLUMNS)
     alike = np.cumprod(rows[1:] == rows[:-1], axis=1).sum(axis=1).tolist()  # tokens that neighbours begin with
-    chunks, start = [], 0
-    while start < len(rows):
-        longest = shared = int(lengths[start])
-        end = start + 1
-        while end < len(rows):
-            shared = min(shared, alike[end - 1])
-            if shared + (end + 1 - start) * (longest - shared) > most:
-                break
-            end += 1
-        chunks.append(slice(start, end))
-        start = end
+    chunks, columns = _cut_sequence(lengths.tolist(), alike, most)
+    if columns < 2 * _LEAST_COLUMNS:
+        return chunks
+    count = _blas.threads() * -(-columns // (_blas.threads() * most))
+    like_size = columns // count + columns // len(rows) + 1  # with room for one more, at which a chunk would end
+    chunks, _ = _cut_sequence(lengths.tolist(), alike, max(like_size, _LEAST_COLUMNS))
     return chunks
+
+
+def _cut_sequence(lengths: list[int], alike: list[int], most: int) -> tuple[list[slice], int]:
+    """Take texts one after another as long as their chunk has room; return the chunks, and the columns of all."""
+    chunks, columns, start = [], 0, 0
+    while start < len(lengths):
+        longest = shared = chunk = lengths[start]
+        end = start + 1
+        while end < len(lengths):
+            begin = min(shared, alike[end - 1])
+            more = begin + (end + 1 - start) * (longest - begin)
+            if more > most or (chunk >= _LEAST_COLUMNS and longest > 2 * lengths[end]):  # half would be padding
+                break
+            shared, chunk, end = begin, more, end + 1
+        chunks.append(slice(start, end))
+        columns += chunk
+        start = end
+    return chunks, columns
 
 
 def ahead(
