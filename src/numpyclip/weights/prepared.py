@@ -109,6 +109,8 @@ def _by_last_use(folder: Path | None) -> list[tuple[Path, os.stat_result]]:
 
 def _write(file: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write a `.safetensors` file that is whole or not there."""
+    import tempfile  # slow to import, and most processes have nothing to write
+
     header, end = {}, 0
     for name, array in arrays.items():
         header[name] = {

@@ -1,0 +1,33 @@
+"""NumPyCLIP, from this checkout."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+import numpyclip
+from contest.files import Checkpoint
+
+
+class NumPyCLIP:
+    """NumPyCLIP; its threads are those of NumPy's BLAS, set by the environment."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self.model, _ = numpyclip.load(checkpoint.openai)
+
+    def images(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Embed preprocessed pictures."""
+        return self.model.encode_image(pixels)
+
+    def texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embed strings."""
+        return self.model.encode_text(self.model.tokenize(texts))
+
+    def files(self, paths: Sequence[Path]) -> NDArray[np.float32]:
+        """Embed files of pictures."""
+        return self.model.embed_images(paths)
+
+
+def load(checkpoint: Checkpoint, threads: int) -> NumPyCLIP:
+    return NumPyCLIP(checkpoint)
