@@ -147,7 +147,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
-    models = {model: model for model in given.models}
+    files = {model: Path(model) for model in given.models}  # measured in another folder, so whole paths
+    models = {
+        file.name if file.exists() else name: file.resolve() if file.exists() else name for name, file in files.items()
+    }
     models = models or {model: Checkpoint(model).openai for model in IMAGES if Checkpoint(model).openai.exists()}
     if not models:
         parser.error("no models: name some, or run prepare.py first")

@@ -219,9 +219,9 @@ def patches(image: NDArray[Any], size: int) -> Array:
     """Cut pictures into square patches: (b, c, y, x) -> (c size size, b, tokens), tokens row by row."""
     b, c, y, x = image.shape
     grid = image.reshape(b, c, y // size, size, x // size, size)
-    columns = np.empty((c, size, size, b, y // size, x // size), np.float32)
-    columns[...] = grid.transpose(1, 3, 5, 0, 2, 4)
-    return columns.reshape(c * size * size, b, -1)
+    rows = np.empty((b, y // size, x // size, c, size, size), np.float32)  # a patch is a row: pixels are copied in runs
+    rows[...] = grid.transpose(0, 2, 4, 1, 3, 5)
+    return rows.reshape(-1, c * size * size).T.reshape(c * size * size, b, -1)
 
 
 def convolve3x3(x: Array, weight: Array, bias: Array, stride: int = 1) -> Array:
