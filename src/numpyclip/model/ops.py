@@ -221,7 +221,8 @@ def patches(image: NDArray[Any], size: int) -> Array:
     grid = image.reshape(b, c, y // size, size, x // size, size)
     rows = np.empty((b, y // size, x // size, c, size, size), np.float32)  # a patch is a row: pixels are copied in runs
     rows[...] = grid.transpose(0, 2, 4, 1, 3, 5)
-    return rows.reshape(-1, c * size * size).T.reshape(c * size * size, b, -1)
+    columns: Array = rows.reshape(-1, c * size * size).T.reshape(c * size * size, b, -1)
+    return columns
 
 
 def convolve3x3(x: Array, weight: Array, bias: Array, stride: int = 1) -> Array:
