@@ -113,6 +113,10 @@ class Preprocess:
                 f"{_name(image)}: cannot be preprocessed, its mode is {image.mode} ({_reason(error)})."
             ) from error
 
+    def read(self, picture: Picture, *, orient: bool, draft: bool) -> NDArray[np.uint8]:
+        """Open and crop a picture; a draft is decoded at no less than twice the size (see `open_picture`)."""
+        return self.crop(open_picture(picture, orient=orient, draft_size=2 * self.size if draft else None))
+
     def _resized_size(self, image: Image.Image) -> tuple[int, int]:
         """Bring the short side to `size`; the long side is rounded down, as torchvision does."""
         if not hasattr(image, "resize") or not hasattr(image, "mode"):

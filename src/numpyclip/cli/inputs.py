@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.errors import InputError, PictureError
-from numpyclip.image import open_picture
 from numpyclip.model.ops import normalize
 from numpyclip.model.run import ahead, batched
 
@@ -97,7 +96,7 @@ class EmbeddedPictures:
         self._sources = sources
         self._batch_size = batch_size
         self._orient = orient
-        self._draft_size = 2 * model.preprocess.size if draft else None
+        self._draft = draft
 
     def __iter__(self) -> Iterator[Embedded]:
         """Iterate over pairs of a path and its embedding (e,)."""
@@ -120,8 +119,7 @@ class EmbeddedPictures:
 
     def _cropped(self, path: str) -> tuple[str, NDArray[np.uint8] | PictureError]:
         try:
-            picture = open_picture(path, orient=self._orient, draft_size=self._draft_size)
-            return path, self._model.preprocess.crop(picture)
+            return path, self._model.preprocess.read(path, orient=self._orient, draft=self._draft)
         except PictureError as error:
             return path, error
 

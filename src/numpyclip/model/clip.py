@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.errors import InputError
-from numpyclip.image import Picture, Preprocess, has_state, open_picture, pictures
+from numpyclip.image import Picture, Preprocess, has_state, pictures
 from numpyclip.model import ops, run
 from numpyclip.model.config import CLIPConfig, VisionTransformerConfig
 from numpyclip.model.ops import Array
@@ -213,12 +214,8 @@ class CLIP:
             If a picture cannot be read.
         """
         embeddings = [np.empty((0, self.config.embed_dim), np.float32)]
-        draft_size = 2 * self.preprocess.size if draft else None
-
-        def crop(picture: Picture) -> NDArray[np.uint8]:
-            return self.preprocess.crop(open_picture(picture, orient=orient, draft_size=draft_size))
-
-        crops = run.ahead(crop, pictures(images), batch_size - 1, by_caller=has_state)
+        read = partial(self.preprocess.read, orient=orient, draft=draft)
+        crops = run.ahead(read, pictures(images), batch_size - 1, by_caller=has_state)
         for batch in run.batched(crops, batch_size):
             embeddings.append(ops.normalize(self.encode_image(np.stack(batch))))
         return np.concatenate(embeddings)

@@ -47,6 +47,18 @@ class Linear:
         return ops.linear(x, self.weight, self.bias)
 
 
+def read_projection(source: Source, name: str, norm: str) -> Linear:
+    """Take the matrix (d, e) at a tower's end, which has no bias, and into it the norm before it."""
+
+    def prepare(checkpoint: Checkpoint) -> tuple[Array, Array]:
+        weight = np.ascontiguousarray(checkpoint.take(name).T)
+        bias = np.zeros(len(weight), np.float32)
+        fold_norm(checkpoint, norm, weight, bias)
+        return weight, bias
+
+    return Linear(*source.derive(name, prepare))
+
+
 def fold_norm(checkpoint: Checkpoint, norm: str, weight: Array, bias: Array) -> None:
     """Make W x + b of W (scale x + shift) + b, in place."""
     bias += weight @ checkpoint.take(f"{norm}.bias")

@@ -159,12 +159,26 @@ def ahead(
             future.cancel()
 
 
-class Once(Generic[_T]):
+class _Guarded:
+    """Something whose lock a process that was forked has to renew: who held it there is no thread here."""
+
+    def __init__(self) -> None:
+        self.renew_lock()
+        _guarded.add(self)
+
+    def renew_lock(self) -> None:
+        self._lock = threading.Lock()
+
+
+_guarded: WeakSet[_Guarded] = WeakSet()
+
+
+class Once(_Guarded, Generic[_T]):
     """A value that is made at the first call, by whichever thread comes first, and never again."""
 
     def __init__(self, make: Callable[[], _T]) -> None:
+        super().__init__()
         self._make: Callable[[], _T] | None = make
-        self._lock = _new_lock(self)
 
     def __call__(self) -> _T:
         """Return the value."""
@@ -174,10 +188,6 @@ class Once(Generic[_T]):
                 self._make = None
         return self._value
 
-    def renew_lock(self) -> None:
-        """Forget who held the lock: a thread that this process does not have."""
-        self._lock = threading.Lock()
-
     def __getstate__(self) -> _T:
         return self()
 
@@ -185,12 +195,12 @@ class Once(Generic[_T]):
         self.__init__(lambda: value)  # type: ignore[misc]
 
 
-class OnDemand(Sequence[_T]):
+class OnDemand(_Guarded, Sequence[_T]):
     """A sequence whose items are made when they are looked up, and live only while some thread uses them."""
 
     def __init__(self, makers: Sequence[Callable[[], _T]]) -> None:
+        super().__init__()
         self._makers = makers
-        self._lock = _new_lock(self)
         self._alive: WeakValueDictionary[int, _T] = WeakValueDictionary()
 
     def __len__(self) -> int:
@@ -209,20 +219,8 @@ class OnDemand(Sequence[_T]):
                 item = self._alive[index] = self._makers[index]()
             return item
 
-    def renew_lock(self) -> None:
-        """Forget who held the lock: a thread that this process does not have."""
-        self._lock = threading.Lock()
-
     def __reduce__(self) -> tuple[object, ...]:
         return OnDemand, (self._makers,)
-
-
-_with_locks: WeakSet[Once[Any] | OnDemand[Any]] = WeakSet()
-
-
-def _new_lock(owner: Once[Any] | OnDemand[Any]) -> threading.Lock:
-    _with_locks.add(owner)
-    return threading.Lock()
 
 
 class _Blas:
@@ -318,7 +316,7 @@ def _start_over() -> None:
     held = _blas if _blas.is_held else None
     _blas = _Blas()
     _pool.cache_clear()
-    for owner in _with_locks:
+    for owner in _guarded:
         owner.renew_lock()
     if held is not None:
         held.let_go()

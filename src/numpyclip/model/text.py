@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from numpyclip.model import ops
 from numpyclip.model.config import EPS, CLIPConfig, TextConfig
-from numpyclip.model.layers import Linear, Transformer, fold_norm
+from numpyclip.model.layers import Linear, Transformer, read_projection
 from numpyclip.model.ops import Array
 from numpyclip.model.source import Source
 from numpyclip.weights.checkpoint import Checkpoint
@@ -32,7 +32,7 @@ class TextTransformer:
             text,
             *source.derive("embedding", _prepare_embedding),
             Transformer.read(source, "transformer", text.layers, text.heads, config.activation),
-            Linear(*source.derive("text_projection", _prepare_projection)),
+            read_projection(source, "text_projection", "ln_final"),
         )
 
     def __call__(self, ids: NDArray[np.integer]) -> Array:  # (b, n) -> (b, e)
@@ -58,10 +58,3 @@ def _shared_tokens(ids: NDArray[np.integer]) -> int:
 
 def _prepare_embedding(checkpoint: Checkpoint) -> tuple[NDArray[np.floating[Any]], Array]:
     return checkpoint.table("token_embedding.weight"), checkpoint.take("positional_embedding")
-
-
-def _prepare_projection(checkpoint: Checkpoint) -> tuple[Array, Array]:
-    weight = np.ascontiguousarray(checkpoint.take("text_projection").T)
-    bias = np.zeros(len(weight), np.float32)
-    fold_norm(checkpoint, "ln_final", weight, bias)
-    return weight, bias

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from numpyclip.image import MEAN, STD, as_pixels
 from numpyclip.model import ops
 from numpyclip.model.config import EPS, CLIPConfig, VisionTransformerConfig
-from numpyclip.model.layers import LayerNorm, Linear, Transformer, fold_norm
+from numpyclip.model.layers import LayerNorm, Linear, Transformer, read_projection
 from numpyclip.model.ops import Array
 from numpyclip.model.source import Source
 from numpyclip.weights.checkpoint import Checkpoint
@@ -36,7 +36,7 @@ class VisionTransformer:
             *source.derive("visual.embedding", _prepare_embedding),
             LayerNorm.read(source, "visual.ln_pre"),
             Transformer.read(source, "visual.transformer", vision.layers, vision.heads, config.activation),
-            Linear(*source.derive("visual.proj", _prepare_projection)),
+            read_projection(source, "visual.proj", "visual.ln_post"),
         )
 
     @property
@@ -64,10 +64,3 @@ def _prepare_embedding(checkpoint: Checkpoint) -> tuple[Array, Array]:
     embedding[:, 1:] -= (conv1.sum(axis=(2, 3)) @ (mean / std))[:, np.newaxis]
     conv1 /= (np.float32(255) * std).reshape(3, 1, 1)
     return conv1.reshape(len(conv1), -1), embedding
-
-
-def _prepare_projection(checkpoint: Checkpoint) -> tuple[Array, Array]:
-    weight = np.ascontiguousarray(checkpoint.take("visual.proj").T)
-    bias = np.zeros(len(weight), np.float32)
-    fold_norm(checkpoint, "visual.ln_post", weight, bias)
-    return weight, bias
