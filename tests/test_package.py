@@ -19,6 +19,7 @@ LAYERS = (
     ("numpyclip.weights",),
     ("numpyclip.image", "numpyclip.tokenizer"),
     ("numpyclip.model",),
+    ("numpyclip.families",),
     ("numpyclip.loader",),
     ("numpyclip",),  # the public names
     ("numpyclip.cli", "numpyclip.__main__"),

@@ -18,7 +18,7 @@ import pytest
 
 from numpyclip import tokenizer as module
 from numpyclip.errors import InputError, TextTooLongError
-from numpyclip.tokenizer import Tokenizer, clean, default_tokenizer, merge_symbols, split, tokenize
+from numpyclip.tokenizer import CLIPTokenizer, clean, default_tokenizer, merge_symbols, split, tokenize
 
 GOLDEN = Path(__file__).parent / "golden" / "tokens.json.gz"
 START, END = 49406, 49407
@@ -267,19 +267,19 @@ def test_the_default_tokenizer_is_built_once() -> None:
 
 def test_the_cache_of_words_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CACHED_WORDS", 10)
-    own = Tokenizer()
+    own = CLIPTokenizer()
     own.encode(" ".join(f"word{chr(97 + i % 26)}{chr(97 + i // 26)}" for i in range(500)))
     assert own._word_ids.cache_info().currsize == 10
 
 
 def test_long_words_are_not_cached() -> None:
-    own = Tokenizer()
+    own = CLIPTokenizer()
     own.encode("a" * 1_000)
     assert own._word_ids.cache_info().currsize == 0
 
 
 def test_threads_get_the_same_ids() -> None:
-    own = Tokenizer()
+    own = CLIPTokenizer()
     texts = [text for text, *_ in golden()["encode"] if len(text) < 200][:600]
     alone = [default_tokenizer().encode(text) for text in texts]
     with ThreadPoolExecutor(8) as pool:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from clip.clip import _tokenizer as theirs
 
-from numpyclip.tokenizer import Tokenizer
+from numpyclip.tokenizer import CLIPTokenizer
 
 MARKUP = (
     *("&amp;", "&amp;amp;", "&lt;", "&#39;", "&#x1F600;", "&#128;", "&nbsp;", "&notit;", "&", "#", ";", "<", ">"),
@@ -59,7 +59,7 @@ KINDS: tuple[Callable[[random.Random], str], ...] = (random_code_points, markup_
 
 def main() -> None:
     count, seed = (int(word) for word in (*sys.argv[1:], *("100000", "1")[len(sys.argv) - 1 :]))
-    rng, ours = random.Random(seed), Tokenizer()
+    rng, ours = random.Random(seed), CLIPTokenizer()
     ids = different = 0
     for _ in range(count):
         text = rng.choice(KINDS)(rng)

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
-from typing import IO, TYPE_CHECKING, Any, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,8 @@ if TYPE_CHECKING:  # Pillow is imported when the first picture arrives
 Picture: TypeAlias = (
     "str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | Image.Image | NDArray[np.uint8]"
 )
+
+Profile: TypeAlias = Literal["openai", "open_clip", "transformers"]
 
 # OpenAI's, of the red, green and blue channel.
 MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -48,15 +50,32 @@ _TURN_KEYS = ("exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp")  # wh
 
 @dataclass(frozen=True)
 class Preprocess:
-    """OpenAI's transform: short side to `size`, centre crop, RGB, scale to 0..1, normalise.
+    """From a picture to the pixels of a model: resize, crop, RGB, scale to 0..1, normalise.
 
     Attributes
     ----------
     size : int
         Side of the result, in pixels.
+    profile : {"openai", "open_clip", "transformers"}
+        Whose transform it is.
+    mean, std : tuple of 3 float
+        Of the red, green and blue channel, in 0..1.
+    interpolation : {"bicubic", "bilinear"}
+        How pictures are resized; both are antialiased.
+    resize_mode : {"shortest", "squash", "longest"}
+        The short side becomes `size`, and the centre of the long one is cut out; or both sides become `size`; or the
+        long side becomes `size`, and the short one is padded.
+    fill : int
+        What "longest" pads with, in 0..255.
     """
 
     size: int
+    profile: Profile = "openai"
+    mean: tuple[float, float, float] = MEAN
+    std: tuple[float, float, float] = STD
+    interpolation: Literal["bicubic", "bilinear"] = "bicubic"
+    resize_mode: Literal["shortest", "squash", "longest"] = "shortest"
+    fill: int = 0
 
     def __call__(self, image: Image.Image) -> NDArray[np.float32]:
         """Turn a picture into the pixels that a model takes.
@@ -81,8 +100,8 @@ class Preprocess:
         """
         pixels: NDArray[np.float32] = self.crop(image).transpose(2, 0, 1).astype(np.float32, order="C")  # (3, y, x)
         pixels /= np.float32(255)
-        pixels -= np.array(MEAN, np.float32).reshape(3, 1, 1)
-        pixels /= np.array(STD, np.float32).reshape(3, 1, 1)
+        pixels -= np.array(self.mean, np.float32).reshape(3, 1, 1)
+        pixels /= np.array(self.std, np.float32).reshape(3, 1, 1)
         return pixels
 
     def crop(self, image: Image.Image) -> NDArray[np.uint8]:
@@ -104,8 +123,9 @@ class Preprocess:
         from PIL.Image import Resampling
 
         size = self._resized_size(image)
+        filter_ = Resampling[self.interpolation.upper()]
         try:
-            cropped = self._crop(image if image.size == size else image.resize(size, Resampling.BICUBIC))
+            cropped = self._crop(image if image.size == size else image.resize(size, filter_))
             cropped.info.pop("transparency", None)  # Pillow warns of it, and drops it
             return np.asarray(cropped.convert("RGB"))
         except Exception as error:  # also those of its decoders, if it was not decoded yet
@@ -127,6 +147,8 @@ class Preprocess:
         width, height = image.size
         if min(width, height) < 1:
             raise PictureError(f"{_name(image)}: is {width} x {height} pixels; expected at least one.")
+        if self.resize_mode == "squash":
+            return self.size, self.size
         long = int(self.size * max(width, height) / min(width, height))
         if long * self.size * (1 if image.mode in _ONE_BYTE else 4) > _MAX_BYTES:
             raise PictureError(
@@ -140,22 +162,21 @@ class Preprocess:
         left, top = (round((side - self.size) / 2) for side in image.size)
         return image.crop((left, top, left + self.size, top + self.size))
 
+    def as_pixels(self, image: NDArray[np.floating] | NDArray[np.uint8]) -> NDArray[Any]:
+        """Give pixels of 0..255, (n, 3, y, x), of either form that a model takes.
 
-def as_pixels(image: NDArray[np.floating] | NDArray[np.uint8]) -> NDArray[Any]:
-    """Give pixels of 0..255, (n, 3, y, x), of either form that a model takes.
-
-    Parameters
-    ----------
-    image : ndarray of shape (n, 3, y, x), dtype=floating, or (n, y, x, 3), dtype=uint8
-        Stacked results of `Preprocess.__call__`, or of `Preprocess.crop`.
-    """
-    if image.dtype == np.uint8:
-        channels_first: NDArray[Any] = image.transpose(0, 3, 1, 2)
-        return channels_first
-    pixels = image.astype(np.float32)
-    pixels *= np.float32(255) * np.array(STD, np.float32).reshape(3, 1, 1)
-    pixels += np.float32(255) * np.array(MEAN, np.float32).reshape(3, 1, 1)
-    return pixels
+        Parameters
+        ----------
+        image : ndarray of shape (n, 3, y, x), dtype=floating, or (n, y, x, 3), dtype=uint8
+            Stacked results of a call, or of `crop`.
+        """
+        if image.dtype == np.uint8:
+            channels_first: NDArray[Any] = image.transpose(0, 3, 1, 2)
+            return channels_first
+        pixels = image.astype(np.float32)
+        pixels *= np.float32(255) * np.array(self.std, np.float32).reshape(3, 1, 1)
+        pixels += np.float32(255) * np.array(self.mean, np.float32).reshape(3, 1, 1)
+        return pixels
 
 
 def preprocess(image: Image.Image, image_size: int = 224) -> NDArray[np.float32]:

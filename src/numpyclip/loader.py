@@ -12,6 +12,7 @@ from numpyclip.errors import CheckpointError, InputError, ModelNotFoundError
 from numpyclip.weights.catalogue import DOWNLOADABLE, EMBEDDED, available_models
 
 if TYPE_CHECKING:
+    from numpyclip.families.family import Recognized
     from numpyclip.image import Preprocess
     from numpyclip.model.clip import CLIP
     from numpyclip.weights.checkpoint import Activation, Checkpoint
@@ -62,36 +63,41 @@ def load(
         If the weights are not there and cannot be fetched.
     """
     from numpyclip.model.clip import CLIP
-    from numpyclip.model.config import measure
     from numpyclip.model.layout import tensors
 
     if str(device) != "cpu":
         raise InputError(f"device is '{device}'; NumPyCLIP runs on the CPU only. Leave it out, or pass 'cpu'.")
-    checkpoint = _read(os.fspath(name), download_root)
-    config = measure(checkpoint, _activation(checkpoint, activation))
-    checkpoint.check(tensors(checkpoint, config))
-    model = CLIP.read(checkpoint, config, low_memory)
+    if activation not in (None, "quick_gelu", "gelu", "gelu_tanh"):
+        raise InputError(f"activation is {activation!r}; expected 'quick_gelu', 'gelu' or 'gelu_tanh'.")
+    found = _recognize(os.fspath(name), download_root, activation)
+    found.checkpoint.check(tensors(found.checkpoint, found.config))
+    model = CLIP.read(found.checkpoint, found.config, found.tokenizer, low_memory)
     return model, model.preprocess
 
 
-def _read(name: str, download_root: str | os.PathLike[str] | None) -> Checkpoint:
-    from numpyclip.weights.folder import read_folder
+def _recognize(name: str, download_root: str | os.PathLike[str] | None, activation: Activation | None) -> Recognized:
+    from numpyclip.families import openai
+    from numpyclip.families.folder import only_file, read_described
     from numpyclip.weights.read import read
 
     if name in EMBEDDED:
-        return read(EMBEDDED[name], "quick_gelu")
+        return openai.recognize(read(EMBEDDED[name]), "quick_gelu")
     if name in DOWNLOADABLE:
         from numpyclip.weights.download import obtain
 
-        return read(obtain(DOWNLOADABLE[name], download_root), "quick_gelu")
+        return openai.recognize(read(obtain(DOWNLOADABLE[name], download_root)), "quick_gelu")
     path = Path(name)
-    if name and _exists(path):
-        return read_folder(path) if path.is_dir() else read(path)
-    close = difflib.get_close_matches(name, available_models(), 1, 0.5)
-    raise ModelNotFoundError(
-        f"Model {name!r:.200} not found: neither a known name nor a file or folder here."
-        f"{f' Did you mean {close[0]!r}?' if close else ''} Known names: {', '.join(available_models())}"
-    )
+    if not (name and _exists(path)):
+        close = difflib.get_close_matches(name, available_models(), 1, 0.5)
+        raise ModelNotFoundError(
+            f"Model {name!r:.200} not found: neither a known name nor a file or folder here."
+            f"{f' Did you mean {close[0]!r}?' if close else ''} Known names: {', '.join(available_models())}"
+        )
+    if path.is_dir() and (described := read_described(path)):
+        _compare_activation(described.checkpoint, described.config.text.activation, activation)
+        return described
+    checkpoint = read(only_file(path) if path.is_dir() else path)
+    return openai.recognize(checkpoint, _activation(checkpoint, activation))
 
 
 def _exists(path: Path) -> bool:
@@ -103,15 +109,18 @@ def _exists(path: Path) -> bool:
 
 def _activation(checkpoint: Checkpoint, wanted: Activation | None) -> Activation:
     recorded = checkpoint.activation
-    if wanted not in (None, "quick_gelu", "gelu"):
-        raise InputError(f"activation is {wanted!r}; expected 'quick_gelu' or 'gelu'.")
-    if wanted and recorded and wanted != recorded:
-        raise CheckpointError(f"{checkpoint.path}: records the activation '{recorded}', but '{wanted}' was passed.")
+    if recorded:
+        _compare_activation(checkpoint, recorded, wanted)
     if not (wanted or recorded):
         warnings.warn(
             f"{checkpoint.path}: the activation is not recorded; QuickGELU is used, as openai/CLIP does. "
             "Pass activation='quick_gelu' (OpenAI and models trained from theirs) to confirm, or 'gelu' (LAION and "
             "most of OpenCLIP's): with the wrong one the results are silently worse.",
-            stacklevel=3,
+            stacklevel=4,
         )
     return wanted or recorded or "quick_gelu"
+
+
+def _compare_activation(checkpoint: Checkpoint, recorded: Activation, wanted: Activation | None) -> None:
+    if wanted not in (None, recorded):
+        raise CheckpointError(f"{checkpoint.path}: records the activation '{recorded}', but '{wanted}' was passed.")

@@ -23,6 +23,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
 from heapq import heappop, heappush
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,36 +61,38 @@ def clean(text: str) -> str:
 # --- split ----------------------------------------------------------------------------------------
 
 
-def _word_pattern(letters: str, numbers: str, gaps: str) -> re.Pattern[str]:
-    """Compile the pattern of a word from the insides of three character classes.
+def _word_pattern(letters: str, numbers: str, gaps: str, marks: tuple[str, str]) -> re.Pattern[str]:
+    """Compile the pattern of a word from the insides of three character classes, and the two marks.
 
     The reference lists letters and numbers last.  No other alternative starts with one, so first is the
     same, and faster.
     """
+    start, end = (re.escape(mark).replace("s", "[s\u017f]") for mark in marks)
     return re.compile(
-        rf"[{letters}]+|[{numbers}]|<\|[s\u017f]tartoftext\|>|<\|endoftext\|>"
+        rf"[{letters}]+|[{numbers}]|{start}|{end}"
         rf"|'[s\u017f]|'t|'re|'ve|'m|'ll|'d|[^{gaps}{letters}{numbers}]+"
     )
 
 
 @cache
-def _ascii_words() -> re.Pattern[str]:
-    return _word_pattern("a-z", "0-9", r"\t-\r ")
+def _ascii_words(marks: tuple[str, str]) -> re.Pattern[str]:
+    return _word_pattern("a-z", "0-9", r"\t-\r ", marks)
 
 
 @cache
-def _unicode_words() -> re.Pattern[str]:
+def _unicode_words(marks: tuple[str, str]) -> re.Pattern[str]:
     classes: dict[str, str] = defaultdict(str)
     for line in (DATA / "unicode_classes.txt").read_text("ascii").splitlines():
         if not line.startswith("#"):
             name, first, last = line.split()
             classes[name] += rf"\U{first:0>8}-\U{last:0>8}"
-    return _word_pattern(classes["letter"], classes["number"], classes["gap"])
+    return _word_pattern(classes["letter"], classes["number"], classes["gap"], marks)
 
 
-def split(text: str) -> list[str]:
+def split(text: str, marks: tuple[str, str] = (START_OF_TEXT, END_OF_TEXT)) -> list[str]:
     """Split clean text into runs of letters, single digits, runs of other marks, and English endings."""
-    words: list[str] = (_ascii_words() if text.isascii() else _unicode_words()).findall(text)
+    pattern = _ascii_words(marks) if text.isascii() else _unicode_words(marks)
+    words: list[str] = pattern.findall(text)
     return words
 
 
@@ -155,14 +158,37 @@ def merge_symbols(symbols: list[str], ranks: dict[str, int]) -> list[str]:
 # --- ids ------------------------------------------------------------------------------------------
 
 
-class Tokenizer:
+class Tokenizer(Protocol):
+    """What a model needs of its tokenizer."""
+
+    @property
+    def name(self) -> str:
+        """What tells it from others: the same name, the same ids."""
+
+    def __call__(self, texts: str | Sequence[str], context_length: int, truncate: bool = False) -> NDArray[np.int32]:
+        """Turn texts into rows of ids; see `tokenize`."""
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Turn ids back into text."""
+
+
+class CLIPTokenizer:
     """The tokenizer of openai/CLIP and of every model trained on its vocabulary of 49,408 ids.
 
     Ids 0-255 are bytes inside a word, 256-511 bytes that end a word, then come the merges and the two marks.
     Id 0, which also pads, is thereby ``!`` inside a word.  May be used from many threads at once.
+
+    Parameters
+    ----------
+    name : str
+        What tells it from others with other ids.
+    marks : pair of str
+        How the marks of start and end are spelled where a text has them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "openai", marks: tuple[str, str] = (START_OF_TEXT, END_OF_TEXT)) -> None:
+        self.name = name
+        self._marks = marks
         merges = gzip.decompress((DATA / "vocabulary.txt.gz").read_bytes()).decode("utf-8").split("\n")
         self._byte_symbols = _byte_symbols()
         # The order of ids 0-511 is that of the characters, not of the bytes they stand for.
@@ -171,15 +197,17 @@ class Tokenizer:
             *characters,
             *(character + END_OF_WORD for character in characters),
             *(merge.replace(" ", "") for merge in merges),
-            START_OF_TEXT,
-            END_OF_TEXT,
+            *marks,
         ]
         self._ids = {symbol: i for i, symbol in enumerate(self._symbols)}
         self._ranks = {merge: rank for rank, merge in enumerate(merges)}
         self._word_ids = lru_cache(CACHED_WORDS)(self._merge_word)
 
+    def __reduce__(self) -> tuple[object, ...]:  # its cache cannot be pickled
+        return CLIPTokenizer, (self.name, self._marks)
+
     def _merge_word(self, word: str) -> tuple[int, ...]:
-        if word in (START_OF_TEXT, END_OF_TEXT):
+        if word in self._marks:
             return (self._ids[word],)
         symbols = [self._byte_symbols[byte] for byte in word.encode("utf-8")]
         symbols[-1] += END_OF_WORD
@@ -188,7 +216,7 @@ class Tokenizer:
     def encode(self, text: str) -> list[int]:
         """Turn one text of any length into ids, without the marks of start and end."""
         ids: list[int] = []
-        for word in split(clean(text)):
+        for word in split(clean(text), self._marks):
             ids += self._word_ids(word) if len(word) <= CACHED_LENGTH else self._merge_word(word)
         return ids
 
@@ -217,7 +245,7 @@ class Tokenizer:
             raise InputError(f"context_length: found {context_length}; expected the model's own, usually 77.")
         texts = _checked(texts)
         rows = np.zeros((len(texts), context_length), dtype=np.int32)
-        start, end = self._ids[START_OF_TEXT], self._ids[END_OF_TEXT]
+        start, end = (self._ids[mark] for mark in self._marks)
         for i, text in enumerate(texts):
             ids = [start, *self.encode(text), end]
             if len(ids) > context_length:
@@ -249,9 +277,15 @@ def _quoted(text: object, limit: int = 60) -> str:
 
 
 @cache
-def default_tokenizer() -> Tokenizer:
+def default_tokenizer() -> CLIPTokenizer:
     """Build the tokenizer on the first call and return the same one ever after."""
-    return Tokenizer()
+    return CLIPTokenizer()
+
+
+@cache
+def open_clip_tokenizer() -> CLIPTokenizer:
+    """Build OpenCLIP's, which differs only in how the two marks are spelled where they stand in a text."""
+    return CLIPTokenizer("open_clip", ("<start_of_text>", "<end_of_text>"))
 
 
 def tokenize(texts: str | Sequence[str], context_length: int = 77, truncate: bool = False) -> NDArray[np.int32]:

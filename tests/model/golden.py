@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 import numpyclip
+from numpyclip.families.openai import measure
 from numpyclip.model.clip import CLIP
-from numpyclip.model.config import CLIPConfig, measure
+from numpyclip.model.config import CLIPConfig
 from numpyclip.model.ops import Array
 from numpyclip.weights.checkpoint import Checkpoint
 from numpyclip.weights.read import read

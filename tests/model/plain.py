@@ -38,7 +38,7 @@ def transformer_stages(
     yield "visual.ln_pre", x
     for index in range(vision.layers):
         name = f"visual.transformer.resblocks.{index}"
-        x = block(checkpoint, name, x, vision.heads, config.activation)
+        x = block(checkpoint, name, x, vision.heads, vision.activation)
         yield name, x
     x = layer_norm(checkpoint, "visual.ln_post", x[:, 0])
     yield "visual.ln_post", x
@@ -51,7 +51,7 @@ def text_stages(checkpoint: Checkpoint, config: CLIPConfig, ids: np.ndarray) -> 
     x = checkpoint.take("token_embedding.weight")[ids] + checkpoint.take("positional_embedding")[:n]
     for index in range(text.layers):
         name = f"transformer.resblocks.{index}"
-        x = block(checkpoint, name, x, text.heads, config.activation, ops.causal_mask(n))
+        x = block(checkpoint, name, x, text.heads, text.activation, ops.causal_mask(n))
         yield name, x
     x = layer_norm(checkpoint, "ln_final", x)
     yield "ln_final", x

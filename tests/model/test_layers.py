@@ -52,4 +52,4 @@ def test_a_transformer_is_its_blocks_one_after_another(checkpoints: Path) -> Non
     mask, rows, whole = ops.causal_mask(12), np.array([11, 0, 4]), x
     for block in transformer.resblocks:
         whole = block(whole, 3, 0, mask)
-    assert_close(transformer(x, rows, 0, mask), pick(whole, rows, 0))
+    assert_close(transformer.one(x, rows, 0, mask), pick(whole, rows, 0))

@@ -25,8 +25,11 @@ CALLS: dict[str, tuple[Callable[..., Array], tuple[object, ...]]] = {
     "quick_gelu": (ops.quick_gelu, (random(2, 3),)),
     "erf": (ops.erf, (random(2, 3),)),
     "gelu": (ops.gelu, (random(2, 3),)),
+    "gelu_tanh": (ops.gelu_tanh, (random(2, 3),)),
+    "sigmoid": (ops.sigmoid, (random(2, 3),)),
     "attention": (ops.attention, (*[random(2, 4, 3, 5)] * 3, random(5, 7), (random(2, 4, 2), random(2, 4, 2)))),
     "attention_of_one": (ops.attention_of_one, (random(2, 4, 3), random(8, 7), *[random(2, 4, 8)] * 2, None, 1)),
+    "mix_tokens": (ops.mix_tokens, (random(2, 3, 8), random(8, 7), random(3, 1, 3), 1)),
     "causal_mask": (ops.causal_mask, (4,)),
     "patches": (ops.patches, (random(2, 3, 4, 6), 2)),
     "convolve3x3": (ops.convolve3x3, (random(3, 5, 4, 2), random(6, 27), random(6), 2)),
@@ -96,6 +99,8 @@ def test_normalize_gives_unit_length_and_keeps_zero() -> None:
     [
         (ops.quick_gelu, lambda x: x / (1 + math.exp(-1.702 * x))),
         (ops.gelu, lambda x: x * math.erfc(-x / math.sqrt(2)) / 2),
+        (ops.gelu_tanh, lambda x: x * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))) / 2),
+        (ops.sigmoid, lambda x: 1 / (1 + math.exp(-x))),
     ],
 )
 def test_activations_equal_their_formula(op: Callable[[Array], Array], exact: Callable[[float], float]) -> None:
@@ -110,7 +115,7 @@ def test_erf_is_within_4e_7_everywhere() -> None:
     np.testing.assert_allclose(ops.erf(x), [math.erf(float(value)) for value in x], rtol=0, atol=4e-7)
 
 
-@pytest.mark.parametrize("op", [ops.quick_gelu, ops.relu, ops.erf, ops.gelu])
+@pytest.mark.parametrize("op", [ops.quick_gelu, ops.relu, ops.erf, ops.gelu, ops.gelu_tanh, ops.sigmoid])
 def test_no_activation_warns_on_any_finite_float32(op: Callable[[Array], Array]) -> None:
     exponents = np.arange(2**32, step=2**16, dtype=np.uint64).astype(np.uint32).view(np.float32)
     x = np.concatenate([exponents[np.isfinite(exponents)], [np.finfo(np.float32).max, np.finfo(np.float32).min]])
@@ -118,6 +123,11 @@ def test_no_activation_warns_on_any_finite_float32(op: Callable[[Array], Array])
         warnings.simplefilter("error")
         y = op(x.astype(np.float32))
     assert np.isfinite(y).all()
+
+
+def test_sigmoid_keeps_small_probabilities_apart() -> None:
+    x = np.array([-20, -16.5, -16.4], np.float32)
+    np.testing.assert_allclose(ops.sigmoid(x), [1 / (1 + math.exp(-float(value))) for value in x], rtol=3e-6)
 
 
 def test_attention_looks_up_what_a_query_matches() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from numpyclip.errors import InputError
@@ -195,6 +196,11 @@ def test_a_forked_process_has_threads_of_its_own() -> None:
     assert os.waitpid(child, 0)[1] == 0
 
 
+def to_highest(ids: NDArray[np.integer]) -> NDArray[np.integer]:
+    lengths: NDArray[np.integer] = ids.argmax(axis=1) + 1
+    return lengths
+
+
 def test_by_length_gives_every_text_its_row_and_computes_it_once_and_no_further_than_its_end() -> None:
     seen = []
 
@@ -203,7 +209,7 @@ def test_by_length_gives_every_text_its_row_and_computes_it_once_and_no_further_
         return np.stack([ids.sum(axis=1), ids.max(axis=1)], axis=1).astype(np.float32)
 
     ids = np.array([[8, 9, 0, 0], [8, 1, 2, 9], [8, 9, 5, 7], [8, 3, 9, 0]])  # the third has more behind its end
-    result = by_length(tower, ids, 2)
+    result = by_length(tower, ids, to_highest, 2)
     assert result.tolist() == [[17, 9], [20, 9], [17, 9], [20, 9]]
     assert seen == [[8, 1, 2, 9], [8, 3, 9, 0], [8, 9, 0, 0]]  # in one chunk, as long as its longest
 
@@ -237,12 +243,12 @@ def test_texts_are_cut_into_chunks_of_like_columns(
         return np.zeros((len(x), 1), np.float32)
 
     with threadpool_limits(threads, "blas"):
-        by_length(tower, text_ids(300), 1, low_memory)
+        by_length(tower, text_ids(300), to_highest, 1, low_memory)
     assert sorted(seen) == sorted(shapes)
 
 
 def test_no_text_makes_no_chunk() -> None:
-    assert by_length(lambda _: np.zeros((0, 1), np.float32), text_ids(1)[:0], 1).shape == (0, 1)
+    assert by_length(lambda _: np.zeros((0, 1), np.float32), text_ids(1)[:0], to_highest, 1).shape == (0, 1)
 
 
 def test_once_makes_its_value_once_for_all_threads() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from numpyclip.errors import InputError
 from numpyclip.image import Picture, Preprocess, has_state, pictures
 from numpyclip.model import ops, run
-from numpyclip.model.config import CLIPConfig, VisionTransformerConfig
+from numpyclip.model.config import CLIPConfig, ResNetConfig
 from numpyclip.model.ops import Array
 from numpyclip.model.resnet import ModifiedResNet
 from numpyclip.model.source import Source, prepare
 from numpyclip.model.text import TextTransformer
 from numpyclip.model.vit import VisionTransformer
-from numpyclip.tokenizer import tokenize
+from numpyclip.tokenizer import Tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
 
 
@@ -31,42 +31,61 @@ class CLIP:
     Attributes
     ----------
     config : CLIPConfig
-        Its sizes.
-    preprocess : Preprocess
-        Picture to pixels, also returned by `numpyclip.load`.
+        Its sizes and options.
     logit_scale : ndarray of shape (), dtype=float32
         Logarithm of the factor between cosines and logits.
+    logit_bias : ndarray of shape (), dtype=float32
+        Added to logits: 0 but for SigLIP.
     """
 
     config: CLIPConfig
-    preprocess: Preprocess
     logit_scale: Array
+    logit_bias: Array
     _visual: run.Once[VisionTransformer | ModifiedResNet]
     _text: run.Once[TextTransformer]
+    _tokenizer: run.Once[Tokenizer]
     _low_memory: bool
 
     def __repr__(self) -> str:
         return f"CLIP({self.config})"
 
     @classmethod
-    def read(cls, checkpoint: Checkpoint, config: CLIPConfig, low_memory: bool = False) -> CLIP:
-        """Build the model of measured sizes. Each tower is prepared when it is first used."""
+    def read(
+        cls,
+        checkpoint: Checkpoint,
+        config: CLIPConfig,
+        tokenizer: Callable[[], Tokenizer],
+        low_memory: bool = False,
+    ) -> CLIP:
+        """Build the model of known sizes. Each tower is prepared when it is first used."""
 
         def read_visual(source: Source) -> VisionTransformer | ModifiedResNet:
-            kind = VisionTransformer if isinstance(config.vision, VisionTransformerConfig) else ModifiedResNet
-            return kind.read(source, config)
+            if isinstance(config.vision, ResNetConfig):
+                return ModifiedResNet.read(source, config.vision, config.preprocess)
+            return VisionTransformer.read(source, config.vision, config.preprocess)
 
         def read_text(source: Source) -> TextTransformer:
-            return TextTransformer.read(source, config)
+            return TextTransformer.read(source, config.text)
 
         return cls(
             config,
-            Preprocess(config.vision.image_size),
             checkpoint.take("logit_scale").reshape(()),
+            checkpoint.take("logit_bias").reshape(()) if config.sigmoid else np.broadcast_to(np.float32(0), ()),
             run.Once(lambda: prepare("visual", read_visual, checkpoint, low_memory)),
             run.Once(lambda: prepare("text", read_text, checkpoint, low_memory)),
+            run.Once(tokenizer),
             low_memory,
         )
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """Picture to pixels, also returned by `numpyclip.load`."""
+        return self.config.preprocess
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """Text to ids."""
+        return self._tokenizer()
 
     @property
     def visual(self) -> VisionTransformer | ModifiedResNet:
@@ -89,8 +108,8 @@ class CLIP:
         return self.config.text.vocab_size
 
     def tokenize(self, texts: str | Sequence[str], truncate: bool = False) -> NDArray[np.int32]:
-        """Turn texts into ids of shape (n_texts, context_length); see `numpyclip.tokenize`."""
-        return tokenize(texts, self.context_length, truncate)
+        """Turn texts into ids of shape (n_texts, context_length), as this model does; see `numpyclip.tokenize`."""
+        return self.tokenizer(texts, self.context_length, truncate)
 
     def encode_image(self, image: NDArray[np.floating] | NDArray[np.uint8]) -> Array:
         """Embed preprocessed pictures.
@@ -128,7 +147,7 @@ class CLIP:
         Parameters
         ----------
         text : ndarray of shape (n_texts, n_tokens), dtype=integer
-            Ids from `tokenize`; at most `context_length` of them. The end mark is the highest id of a row.
+            Ids from `tokenize`; `context_length` of them, or fewer if the model's texts look back only.
 
         Returns
         -------
@@ -142,7 +161,8 @@ class CLIP:
         """
         text = np.asarray(text)
         most = self.config.text
-        if text.ndim != 2 or not 1 <= text.shape[1] <= most.context_length or text.dtype.kind not in "iu":
+        least = 1 if most.causal else most.context_length  # to a model that looks ahead, padding matters
+        if text.ndim != 2 or not least <= text.shape[1] <= most.context_length or text.dtype.kind not in "iu":
             raise InputError(
                 f"encode_text: got an array of shape {text.shape} and {text.dtype}; expected integers of shape "
                 f"(n, {most.context_length}), made by tokenize(texts). Texts as such go to embed_texts."
@@ -152,7 +172,7 @@ class CLIP:
                 f"encode_text: ids lie in {text.min()}..{text.max()}; expected 0..{most.vocab_size - 1}. "
                 "Were they made by another model's tokenizer?"
             )
-        return run.by_length(self.text, text, self.config.embed_dim, self._low_memory)
+        return run.by_length(self.text, text, most.lengths, self.config.embed_dim, self._low_memory)
 
     def __call__(
         self, image: NDArray[np.floating] | NDArray[np.uint8], text: NDArray[np.integer]
@@ -176,10 +196,20 @@ class CLIP:
     def logits(self, images: Array, texts: Array) -> Array:
         """Score embeddings of unit length against each other: (n, e), (m, e) -> (n, m).
 
-        Cosines times the model's temperature factor; `softmax` over a row makes probabilities of them.
+        Cosines times the model's temperature factor, plus its bias; `probabilities` says what they mean.
         """
         logits: Array = np.exp(self.logit_scale) * images @ texts.T
+        logits += self.logit_bias
         return logits
+
+    def probabilities(self, images: Array, texts: Array) -> Array:
+        """Say how well texts fit pictures, given their embeddings of unit length: (n, e), (m, e) -> (n, m).
+
+        A softmax over the texts, which compares them with each other, so that every row sums to 1; for SigLIP a
+        sigmoid, which judges every pair by itself, as the model was trained.
+        """
+        logits = self.logits(images, texts)
+        return ops.sigmoid(logits) if self.config.sigmoid else ops.softmax(logits)
 
     def embed_images(
         self,
@@ -275,10 +305,10 @@ class CLIP:
         -------
         ndarray of shape (n_images, n_labels), dtype=float32
             Probabilities; every row sums to 1. They compare the given labels only: that the best one fits at all
-            is not said.
+            is not said. (SigLIP's say just that, and do not sum to 1: see `probabilities`.)
         """
         texts = self.embed_texts(captions(labels, template))
-        return ops.softmax(self.logits(self.embed_images(images, batch_size, orient=orient), texts))
+        return self.probabilities(self.embed_images(images, batch_size, orient=orient), texts)
 
 
 def captions(labels: Iterable[str], template: str = "{}") -> list[str]:

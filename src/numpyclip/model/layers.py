@@ -10,17 +10,22 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.model import ops
-from numpyclip.model.config import EPS
+from numpyclip.model.config import TransformerConfig
 from numpyclip.model.ops import Array
 from numpyclip.model.source import Source
 from numpyclip.weights.checkpoint import Activation, Checkpoint
 
-_ACTIVATIONS: dict[Activation, Callable[[Array], Array]] = {"quick_gelu": ops.quick_gelu, "gelu": ops.gelu}
+_ACTIVATIONS: dict[Activation, Callable[[Array], Array]] = {
+    "quick_gelu": ops.quick_gelu,
+    "gelu": ops.gelu,
+    "gelu_tanh": ops.gelu_tanh,
+}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -31,14 +36,17 @@ class Linear:
     bias: Array
 
     @classmethod
-    def read(cls, source: Source, name: str, norm: str | None = None) -> "Linear":
-        """Take the weights under a name of the checkpoint, and into them those of the norm before it."""
+    def read(cls, source: Source, name: str, norm: str | None = None, scale: str | None = None) -> "Linear":
+        """Take the weights under a name of the checkpoint, and into them the norm before and the scale behind."""
 
         def prepare(checkpoint: Checkpoint) -> tuple[Array, Array]:
-            if norm is None:
+            if norm is None and scale is None:
                 return checkpoint.take(f"{name}.weight"), checkpoint.take(f"{name}.bias")
             weight, bias = checkpoint.copy(f"{name}.weight"), checkpoint.copy(f"{name}.bias")
-            fold_norm(checkpoint, norm, weight, bias)
+            if norm is not None:
+                fold_norm(checkpoint, norm, weight, bias)
+            if scale is not None:
+                fold_scale(checkpoint, scale, weight, bias)
             return weight, bias
 
         return cls(*source.derive(name, prepare))
@@ -47,41 +55,96 @@ class Linear:
         return ops.linear(x, self.weight, self.bias)
 
 
-def read_projection(source: Source, name: str, norm: str) -> Linear:
-    """Take the matrix (d, e) at a tower's end, which has no bias, and into it the norm before it."""
-
-    def prepare(checkpoint: Checkpoint) -> tuple[Array, Array]:
-        weight = np.ascontiguousarray(checkpoint.take(name).T)
-        bias = np.zeros(len(weight), np.float32)
-        fold_norm(checkpoint, norm, weight, bias)
-        return weight, bias
-
-    return Linear(*source.derive(name, prepare))
-
-
 def fold_norm(checkpoint: Checkpoint, norm: str, weight: Array, bias: Array) -> None:
     """Make W x + b of W (scale x + shift) + b, in place."""
     bias += weight @ checkpoint.take(f"{norm}.bias")
     weight *= checkpoint.take(f"{norm}.weight")
 
 
+def fold_scale(checkpoint: Checkpoint, scale: str, weight: Array, bias: Array) -> None:
+    """Make scale (W x + b) of W x + b, in place."""
+    weight *= checkpoint.take(scale)[:, np.newaxis]
+    bias *= checkpoint.take(scale)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
-class LayerNorm:
+class Affine:
     """A scale and a shift (d,)."""
 
     weight: Array
     bias: Array
 
     @classmethod
-    def read(cls, source: Source, name: str) -> "LayerNorm":
+    def read(cls, source: Source, name: str) -> "Affine":
         """Take the weights under a name of the checkpoint."""
         return cls(*source.derive(name, lambda at: (at.take(f"{name}.weight"), at.take(f"{name}.bias"))))
 
+    def __call__(self, x: Array) -> Array:  # (d, n) -> (d, n), in place
+        x *= self.weight[:, np.newaxis]
+        x += self.bias[:, np.newaxis]
+        return x
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LayerNorm:
+    """A layer norm (Ba et al., 2016)."""
+
+    affine: Affine
+    eps: float
+
+    @classmethod
+    def read(cls, source: Source, name: str, eps: float) -> "LayerNorm":
+        """Take the weights under a name of the checkpoint."""
+        return cls(Affine.read(source, name), eps)
+
     def __call__(self, x: Array) -> Array:  # (d, n) -> (d, n)
-        y = ops.standardize(x, EPS)
-        y *= self.weight[:, np.newaxis]
-        y += self.bias[:, np.newaxis]
-        return y
+        return self.affine(ops.standardize(x, self.eps))
+
+
+@overload
+def read_end(source: Source, projection: str | None, norm: str) -> Linear | Affine: ...
+@overload
+def read_end(source: Source, projection: str | None, norm: None) -> Linear | None: ...
+def read_end(source: Source, projection: str | None, norm: str | None) -> Linear | Affine | None:
+    """Take what stands at a tower's end: a norm but for its standardizing, and a matrix, or one of them.
+
+    The matrix is (d, e) and has no bias in openai/CLIP; elsewhere it may be a layer's, whose weight is (e, d).
+    """
+    if projection is None:
+        return None if norm is None else Affine.read(source, norm)
+
+    def prepare(checkpoint: Checkpoint) -> tuple[Array, Array]:
+        if projection in checkpoint:
+            weight = np.ascontiguousarray(checkpoint.take(projection).T)
+        else:
+            weight = checkpoint.copy(f"{projection}.weight")
+        has_bias = f"{projection}.bias" in checkpoint
+        bias = checkpoint.copy(f"{projection}.bias") if has_bias else np.zeros(len(weight), np.float32)
+        if norm is not None:
+            fold_norm(checkpoint, norm, weight, bias)
+        return weight, bias
+
+    return Linear(*source.derive(projection, prepare))
+
+
+def in_proj_names(checkpoint: Checkpoint, name: str) -> list[tuple[str, str, int]]:
+    """Name the weights and biases that make queries, keys and values, and say how many of the three each makes.
+
+    openai/CLIP has one matrix for all, other libraries have two, or three.
+    """
+    if f"{name}.in_proj_weight" in checkpoint:
+        return [(f"{name}.in_proj_weight", f"{name}.in_proj_bias", 3)]
+    has_two = f"{name}.kv_proj.weight" in checkpoint
+    parts = {"q_proj": 1, "kv_proj": 2} if has_two else {"q_proj": 1, "k_proj": 1, "v_proj": 1}
+    return [(f"{name}.{part}.weight", f"{name}.{part}.bias", count) for part, count in parts.items()]
+
+
+def join_in_proj(checkpoint: Checkpoint, name: str) -> tuple[Array, Array]:
+    """Copy the matrix (3 d, d) that makes queries, keys and values, and its bias."""
+    weights, biases, _ = zip(*in_proj_names(checkpoint, name), strict=True)
+    if len(weights) == 1:
+        return checkpoint.copy(weights[0]), checkpoint.copy(biases[0])
+    return np.concatenate(list(map(checkpoint.take, weights))), np.concatenate(list(map(checkpoint.take, biases)))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -98,21 +161,25 @@ class Attention:
     heads: int
 
     @classmethod
-    def read(cls, source: Source, name: str, norm: str, heads: int) -> "Attention":
-        """Take the weights under a name of the checkpoint, and into them those of the norm before them."""
+    def read(cls, source: Source, block: str, config: TransformerConfig) -> "Attention":
+        """Take the weights of a block's attention from the checkpoint, the norm before and the scale behind it."""
 
         def prepare(checkpoint: Checkpoint) -> tuple[Array, Array, Array, Array]:
-            weight, bias = checkpoint.copy(f"{name}.in_proj_weight"), checkpoint.copy(f"{name}.in_proj_bias")
-            fold_norm(checkpoint, norm, weight, bias)
+            weight, bias = join_in_proj(checkpoint, f"{block}.attn")
+            fold_norm(checkpoint, f"{block}.ln_1", weight, bias)
             d = weight.shape[1]
-            scale = np.float32(1 / math.sqrt(d // heads))
+            scale = np.float32(1 / math.sqrt(d // config.heads))
             weight[:d] *= scale
-            out_weight, out_bias = checkpoint.take(f"{name}.out_proj.weight"), checkpoint.copy(f"{name}.out_proj.bias")
+            out = f"{block}.attn.out_proj"
+            out_weight, out_bias = checkpoint.take(f"{out}.weight"), checkpoint.copy(f"{out}.bias")
             out_bias += out_weight @ bias[2 * d :]
+            if config.layer_scale:
+                out_weight = checkpoint.copy(f"{out}.weight")
+                fold_scale(checkpoint, f"{block}.ls_1.gamma", out_weight, out_bias)
             return weight, bias[:d] * scale, out_weight, out_bias
 
-        in_weight, query_bias, out_weight, out_bias = source.derive(name, prepare)
-        return cls(in_weight, query_bias, Linear(out_weight, out_bias), heads)
+        in_weight, query_bias, out_weight, out_bias = source.derive(f"{block}.attn", prepare)
+        return cls(in_weight, query_bias, Linear(out_weight, out_bias), config.heads)
 
     def __call__(self, x: Array, batch: int, shared: int, mask: Array | None) -> Array:
         """Mix tokens: (d, shared + batch n) -> the same shape."""
@@ -151,9 +218,13 @@ class MLP:
     activation: Activation
 
     @classmethod
-    def read(cls, source: Source, name: str, norm: str, activation: Activation) -> "MLP":
-        """Take the weights under a name of the checkpoint, and into them those of the norm before them."""
-        return cls(Linear.read(source, f"{name}.c_fc", norm), Linear.read(source, f"{name}.c_proj"), activation)
+    def read(cls, source: Source, block: str, config: TransformerConfig) -> "MLP":
+        """Take the weights of a block's MLP from the checkpoint, the norm before and the scale behind it."""
+        return cls(
+            Linear.read(source, f"{block}.mlp.c_fc", norm=f"{block}.ln_2"),
+            Linear.read(source, f"{block}.mlp.c_proj", scale=f"{block}.ls_2.gamma" if config.layer_scale else None),
+            config.activation,
+        )
 
     def __call__(self, x: Array) -> Array:  # (d, n) -> (d, n)
         return self.c_proj(ops.in_pieces(_ACTIVATIONS[self.activation], self.c_fc(x)))
@@ -165,25 +236,23 @@ class Block:
 
     attn: Attention
     mlp: MLP
+    eps: float
 
     @classmethod
-    def read(cls, source: Source, name: str, heads: int, activation: Activation) -> "Block":
+    def read(cls, source: Source, name: str, config: TransformerConfig) -> "Block":
         """Take the weights under a name of the checkpoint."""
-        return cls(
-            Attention.read(source, f"{name}.attn", f"{name}.ln_1", heads),
-            MLP.read(source, f"{name}.mlp", f"{name}.ln_2", activation),
-        )
+        return cls(Attention.read(source, name, config), MLP.read(source, name, config), config.eps)
 
     def __call__(self, x: Array, batch: int, shared: int = 0, mask: Array | None = None) -> Array:
         """Add to all tokens: (d, shared + batch n) -> the same shape."""
-        x = x + self.attn(ops.standardize(x, EPS), batch, shared, mask)
-        x += self.mlp(ops.standardize(x, EPS))
+        x = x + self.attn(ops.standardize(x, self.eps), batch, shared, mask)
+        x += self.mlp(ops.standardize(x, self.eps))
         return x
 
     def one(self, x: Array, rows: NDArray[np.integer], shared: int, mask: Array | None) -> Array:
         """Add to one token of each input: (d, shared + batch n), (batch,) -> (d, batch)."""
-        y = pick(x, rows, shared) + self.attn.one(ops.standardize(x, EPS), rows, shared, mask)
-        y += self.mlp(ops.standardize(y, EPS))
+        y = pick(x, rows, shared) + self.attn.one(ops.standardize(x, self.eps), rows, shared, mask)
+        y += self.mlp(ops.standardize(y, self.eps))
         return y
 
 
@@ -194,15 +263,18 @@ class Transformer:
     resblocks: Sequence[Block]
 
     @classmethod
-    def read(cls, source: Source, name: str, layers: int, heads: int, activation: Activation) -> "Transformer":
+    def read(cls, source: Source, name: str, config: TransformerConfig) -> "Transformer":
         """Take the weights under a name of the checkpoint."""
-        return cls(
-            source.sequence(
-                [partial(Block.read, source, f"{name}.resblocks.{i}", heads, activation) for i in range(layers)]
-            )
-        )
+        blocks = [partial(Block.read, source, f"{name}.resblocks.{i}", config) for i in range(config.layers)]
+        return cls(source.sequence(blocks))
 
-    def __call__(self, x: Array, rows: NDArray[np.integer], shared: int = 0, mask: Array | None = None) -> Array:
+    def every(self, x: Array, batch: int) -> Array:
+        """Compute all tokens: (d, batch n) -> the same shape."""
+        for index in range(len(self.resblocks)):  # no name for the block: see below
+            x = self.resblocks[index](x, batch)
+        return x
+
+    def one(self, x: Array, rows: NDArray[np.integer], shared: int = 0, mask: Array | None = None) -> Array:
         """Compute one token of each input: (d, shared + batch n), (batch,) -> (d, batch).
 
         The first columns are tokens that all inputs begin with, which are computed once; then come the other n of

@@ -121,6 +121,24 @@ def gelu(x: Array) -> Array:
     return y
 
 
+def gelu_tanh(x: Array) -> Array:
+    """Approximate GELU by x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2, as PyTorch's ``approximate="tanh"``."""
+    # beyond 1e3 the tanh is 1 or -1 for long, and the cube of what is larger might overflow
+    y = np.clip(x, np.float32(-1e3), np.float32(1e3))
+    y *= np.float32(math.sqrt(2 / math.pi)) * (np.float32(1) + np.float32(0.044715) * np.square(y))
+    np.tanh(y, out=y)
+    y += np.float32(1)
+    y *= np.float32(0.5)
+    y *= x
+    return y
+
+
+def sigmoid(x: Array) -> Array:
+    """Turn scores into probabilities, each by itself: 1 / (1 + exp(-x)). No part of it overflows."""
+    y: Array = np.exp(-np.logaddexp(np.float32(0), -x))
+    return y
+
+
 def relu(x: Array) -> Array:
     """Replace what is negative by 0."""
     y: Array = np.maximum(x, np.float32(0))
@@ -195,19 +213,31 @@ def attention_of_one(
     -------
     ndarray of shape (h, k, b)
     """
-    b = q.shape[-1]
+    mixture = mix_tokens(q.swapaxes(1, 2) @ keys, x, seen, shared)  # (h, b, k) (h, k, d) -> (b, h, d)
+    mixed: Array = values @ mixture.transpose(1, 2, 0)  # (h, k, d) (h, d, b)
+    return mixed
+
+
+def mix_tokens(wanted: Array, x: Array, seen: Array | None = None, shared: int = 0) -> Array:
+    """Mix the tokens of each input by how well they are what each head wants: -> (b, h, d).
+
+    Parameters
+    ----------
+    wanted : ndarray of shape (h, b, d)
+    x, seen, shared
+        As in `attention_of_one`.
+    """
+    h, b, _ = wanted.shape
     first, own = x[:, :shared], x[:, shared:].reshape(len(x), b, -1)
-    wanted = q.swapaxes(1, 2) @ keys  # (h, b, k) (h, k, d) -> (h, b, d)
-    scores = np.empty((b, len(q), shared + own.shape[-1]), np.float32)
+    scores = np.empty((b, h, shared + own.shape[-1]), np.float32)
     np.matmul(wanted.swapaxes(0, 1), own.swapaxes(0, 1), out=scores[..., shared:])  # (b, h, d) (b, d, n)
     scores[..., :shared] = (wanted @ first).swapaxes(0, 1)
     if seen is not None:
         scores += seen
     _softmax_in_place(scores)
-    mixture = scores[..., shared:] @ own.transpose(1, 2, 0)  # (b, h, n) (b, n, d) -> (b, h, d)
+    mixture: Array = scores[..., shared:] @ own.transpose(1, 2, 0)  # (b, h, n) (b, n, d)
     mixture += scores[..., :shared] @ first.T
-    mixed: Array = values @ mixture.transpose(1, 2, 0)  # (h, k, d) (h, d, b)
-    return mixed
+    return mixture
 
 
 def causal_mask(n: int) -> Array:
@@ -218,7 +248,8 @@ def causal_mask(n: int) -> Array:
 def patches(image: NDArray[Any], size: int) -> Array:
     """Cut pictures into square patches: (b, c, y, x) -> (c size size, b, tokens), tokens row by row."""
     b, c, y, x = image.shape
-    grid = image.reshape(b, c, y // size, size, x // size, size)
+    whole = image[:, :, : y // size * size, : x // size * size]  # a rest at the edge is not looked at
+    grid = whole.reshape(b, c, y // size, size, x // size, size)
     rows = np.empty((b, y // size, x // size, c, size, size), np.float32)  # a patch is a row: pixels are copied in runs
     rows[...] = grid.transpose(0, 2, 4, 1, 3, 5)
     columns: Array = rows.reshape(-1, c * size * size).T.reshape(c * size * size, b, -1)

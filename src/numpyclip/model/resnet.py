@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.image import MEAN, STD, as_pixels
+from numpyclip.image import Preprocess
 from numpyclip.model import ops
-from numpyclip.model.config import EPS, CLIPConfig, ResNetConfig
+from numpyclip.model.config import EPS, ResNetConfig
 from numpyclip.model.layers import Linear
 from numpyclip.model.ops import Array
 from numpyclip.model.source import Source
@@ -133,15 +133,14 @@ class ModifiedResNet:
     """A stem of three convolutions, four stages of blocks, and attention pooling."""
 
     config: ResNetConfig
+    preprocess: Preprocess
     stem: tuple[Convolution, ...]
     blocks: Sequence[Bottleneck]
     attnpool: AttentionPool
 
     @classmethod
-    def read(cls, source: Source, config: CLIPConfig) -> "ModifiedResNet":
+    def read(cls, source: Source, config: ResNetConfig, preprocess: Preprocess) -> "ModifiedResNet":
         """Take the weights of this tower from the checkpoint."""
-        vision = config.vision
-        assert isinstance(vision, ResNetConfig)
         stem = tuple(
             Convolution.read(source, f"visual.conv{i}", f"visual.bn{i}", stride=2 if i == 1 else 1) for i in (1, 2, 3)
         )
@@ -149,11 +148,11 @@ class ModifiedResNet:
             partial(
                 Bottleneck.read, source, f"visual.layer{stage}.{index}", stride=2 if stage > 1 and index == 0 else 1
             )
-            for stage, count in enumerate(vision.layers, start=1)
+            for stage, count in enumerate(config.layers, start=1)
             for index in range(count)
         ]
-        pool = AttentionPool.read(source, "visual.attnpool", vision.heads)
-        return cls(vision, stem, source.sequence(makers), pool)
+        pool = AttentionPool.read(source, "visual.attnpool", config.heads)
+        return cls(config, preprocess, stem, source.sequence(makers), pool)
 
     @property
     def input_resolution(self) -> int:
@@ -161,8 +160,9 @@ class ModifiedResNet:
         return self.config.image_size
 
     def __call__(self, image: NDArray[Any]) -> Array:  # (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e)
-        x = as_pixels(image).transpose(1, 2, 3, 0).astype(np.float32, order="C")  # (3, y, x, b)
-        for channel, mean, std in zip(x, MEAN, STD, strict=True):  # not part of the first weights: its border is 0
+        x = self.preprocess.as_pixels(image).transpose(1, 2, 3, 0).astype(np.float32, order="C")  # (3, y, x, b)
+        # not part of the first weights, as in a vision transformer: their border is 0
+        for channel, mean, std in zip(x, self.preprocess.mean, self.preprocess.std, strict=True):
             channel -= np.float32(255 * mean)
             channel *= np.float32(1 / (255 * std))
         for conv in self.stem:

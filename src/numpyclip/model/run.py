@@ -67,19 +67,22 @@ def in_chunks(
 
 
 def by_length(
-    tower: Callable[[Any], Array], ids: NDArray[np.integer], embed_dim: int, low_memory: bool = False
+    tower: Callable[[Any], Array],
+    ids: NDArray[np.integer],
+    lengths_of: Callable[[NDArray[np.integer]], NDArray[np.integer]],
+    embed_dim: int,
+    low_memory: bool = False,
 ) -> Array:
-    """Apply a text tower to rows of ids, (n, tokens) -> (n, e), each text once and without what is behind its end.
+    """Apply a text tower to rows of ids, (n, tokens) -> (n, e), each text once and no further than its length.
 
-    No token looks ahead, so the padding behind the end mark, nine tenths of a short prompt, changes nothing.
+    Where no token looks ahead, the padding behind the end mark, nine tenths of a short prompt, changes nothing.
     Texts of like length go together, the longest first, and those that begin alike are neighbours: the tower
     computes once what all texts of a chunk begin with.
     """
     most = _LOW_MEMORY_COLUMNS if low_memory else _TEXT_COLUMNS
-    lengths = ids.argmax(axis=1) + 1  # the end mark has the highest id
-    texts = np.where(np.arange(ids.shape[1]) < lengths[:, np.newaxis], ids, 0)
+    texts = np.where(np.arange(ids.shape[1]) < lengths_of(ids)[:, np.newaxis], ids, 0)
     rows, copies = np.unique(texts, axis=0, return_inverse=True)  # sorted: like beginnings come together
-    lengths = rows.argmax(axis=1) + 1
+    lengths = lengths_of(rows)
     order = np.argsort(-lengths, kind="stable")
     embeddings = np.empty((len(rows), embed_dim), np.float32)
 

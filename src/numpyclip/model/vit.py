@@ -1,42 +1,93 @@
-"""Vision transformer (Dosovitskiy et al., 2021), as `VisionTransformer` in clip/model.py of openai/CLIP."""
+"""Vision transformer (Dosovitskiy et al., 2021), as `VisionTransformer` in clip/model.py of openai/CLIP.
 
+And its variants: without a class token or a first norm, with the mean of all tokens, or a query that looks at them,
+in place of the class token.
+"""
+
+import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.image import MEAN, STD, as_pixels
+from numpyclip.image import Preprocess
 from numpyclip.model import ops
-from numpyclip.model.config import EPS, CLIPConfig, VisionTransformerConfig
-from numpyclip.model.layers import LayerNorm, Linear, Transformer, read_projection
+from numpyclip.model.config import VisionTransformerConfig
+from numpyclip.model.layers import MLP, Affine, LayerNorm, Linear, Transformer, fold_norm, join_in_proj, read_end
 from numpyclip.model.ops import Array
 from numpyclip.model.source import Source
 from numpyclip.weights.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class VisionTransformer:
-    """Patches of a picture as tokens, and one more that gathers what is seen."""
+class MapPool:
+    """Multi-head attention pooling (Zhai et al., 2022): a learned query looks at all tokens, then comes an MLP.
 
-    config: VisionTransformerConfig
-    conv1: Array  # (d, 3 p p), for patches of p by p pixels of 0..255
-    embedding: Array  # (d, n): of every token's place, the class embedding, and what normalises the pixels
-    ln_pre: LayerNorm
-    transformer: Transformer
-    proj: Linear  # (e, d)
+    The query is the same for every picture, so it is multiplied with the matrix of keys beforehand.
+    """
+
+    wanted: Array  # (h, 1, d): what each head looks for in a token
+    values: Array  # (h, k, d)
+    out_proj: Linear
+    mlp: MLP
+    eps: float
 
     @classmethod
-    def read(cls, source: Source, config: CLIPConfig) -> "VisionTransformer":
+    def read(cls, source: Source, name: str, norm: str, config: VisionTransformerConfig) -> "MapPool":
+        """Take the weights under a name of the checkpoint, and into them those of the norm before them."""
+
+        def prepare(checkpoint: Checkpoint) -> tuple[Array, Array, Array, Array]:
+            weight, bias = join_in_proj(checkpoint, f"{name}.attn")
+            d = len(bias) // 3
+            query: Array = weight[:d] @ checkpoint.take(f"{name}.probe").reshape(d) + bias[:d]
+            query *= np.float32(1 / math.sqrt(d // config.heads))
+            fold_norm(checkpoint, norm, weight, bias)
+            keys, values = weight[d:].reshape(2, config.heads, -1, d)
+            out = f"{name}.attn.out_proj"
+            out_weight, out_bias = checkpoint.take(f"{out}.weight"), checkpoint.copy(f"{out}.bias")
+            out_bias += out_weight @ bias[2 * d :]
+            wanted: Array = query.reshape(config.heads, 1, -1) @ keys
+            return wanted, values, out_weight, out_bias
+
+        wanted, values, out_weight, out_bias = source.derive(name, prepare)
+        return cls(wanted, values, Linear(out_weight, out_bias), MLP.read(source, name, config), config.eps)
+
+    def __call__(self, x: Array, batch: int) -> Array:  # (d, b n), standardized -> (d, b)
+        wanted = np.broadcast_to(self.wanted, (len(self.wanted), batch, len(x)))
+        mixed = self.values @ ops.mix_tokens(wanted, x).transpose(1, 2, 0)  # (h, k, d) (h, d, b)
+        y = self.out_proj(mixed.reshape(-1, batch))
+        y += self.mlp(ops.standardize(y, self.eps))
+        return y
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class VisionTransformer:
+    """Patches of a picture as tokens, and mostly one more that gathers what is seen."""
+
+    config: VisionTransformerConfig
+    preprocess: Preprocess
+    conv1: Array  # (d, 3 p p), for patches of p by p pixels of 0..255
+    embedding: Array  # (d, n): of every token's place, the class embedding, and what normalises the pixels
+    ln_pre: LayerNorm | None
+    transformer: Transformer
+    attn_pool: MapPool | None
+    proj: Linear | Affine | None
+
+    @classmethod
+    def read(cls, source: Source, config: VisionTransformerConfig, preprocess: Preprocess) -> "VisionTransformer":
         """Take the weights of this tower from the checkpoint."""
-        vision = config.vision
-        assert isinstance(vision, VisionTransformerConfig)
+        projection = "visual.proj" if config.projection else None
+        is_map = config.pool == "map"
         return cls(
-            vision,
-            *source.derive("visual.embedding", _prepare_embedding),
-            LayerNorm.read(source, "visual.ln_pre"),
-            Transformer.read(source, "visual.transformer", vision.layers, vision.heads, config.activation),
-            read_projection(source, "visual.proj", "visual.ln_post"),
+            config,
+            preprocess,
+            *source.derive("visual.embedding", partial(_prepare_embedding, config=config, preprocess=preprocess)),
+            LayerNorm.read(source, "visual.ln_pre", config.eps) if config.norm_before else None,
+            Transformer.read(source, "visual.transformer", config),
+            MapPool.read(source, "visual.attn_pool", "visual.ln_post", config) if is_map else None,
+            read_end(source, projection, None if is_map else "visual.ln_post"),
         )
 
     @property
@@ -45,22 +96,46 @@ class VisionTransformer:
         return self.config.image_size
 
     def __call__(self, image: NDArray[Any]) -> Array:  # (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e)
-        patches = ops.linear(ops.patches(as_pixels(image), self.config.patch_size), self.conv1)  # (d, b, n - 1)
+        pixels = self.preprocess.as_pixels(image)
+        patches = ops.linear(ops.patches(pixels, self.config.patch_size), self.conv1)  # (d, b, patches)
         d, b, _ = patches.shape
-        x = np.empty((d, b, self.embedding.shape[1]), np.float32)
-        x[:, :, 0] = self.embedding[:, :1]
-        np.add(patches, self.embedding[:, np.newaxis, 1:], out=x[:, :, 1:])
-        y = self.transformer(self.ln_pre(x.reshape(d, -1)), np.zeros(b, int))  # (d, b): the class token
-        embeddings: Array = self.proj(ops.standardize(y, EPS)).T
+        first = int(self.config.class_token)
+        tokens = np.empty((d, b, self.embedding.shape[1]), np.float32)
+        tokens[:, :, :first] = self.embedding[:, np.newaxis, :first]
+        np.add(patches, self.embedding[:, np.newaxis, first:], out=tokens[:, :, first:])
+        x = tokens.reshape(d, -1)
+        if self.ln_pre is not None:
+            x = self.ln_pre(x)
+        y = self._pool(x, b)
+        embeddings: Array = (y if self.proj is None else self.proj(y)).T
         return embeddings
 
+    def _pool(self, x: Array, b: int) -> Array:  # (d, b n) -> (d, b)
+        eps = self.config.eps
+        if self.config.pool == "tok":
+            return ops.standardize(self.transformer.one(x, np.zeros(b, int)), eps)
+        x = self.transformer.every(x, b)
+        if not self.config.norm_after_pool:
+            x = ops.standardize(x, eps)
+        if self.attn_pool is not None:
+            return self.attn_pool(x, b)
+        patches = x.reshape(len(x), b, -1)[:, :, int(self.config.class_token) :]
+        y: Array = patches.mean(axis=2)
+        return ops.standardize(y, eps) if self.config.norm_after_pool else y
 
-def _prepare_embedding(checkpoint: Checkpoint) -> tuple[Array, Array]:
+
+def _prepare_embedding(
+    checkpoint: Checkpoint, config: VisionTransformerConfig, preprocess: Preprocess
+) -> tuple[Array, Array]:
     """Let patches be pixels x of 0..255: W (x / 255 - mean) / std is (W / 255 std) x - W mean / std."""
     conv1 = checkpoint.copy("visual.conv1.weight")  # (d, 3, p, p)
     embedding = np.ascontiguousarray(checkpoint.take("visual.positional_embedding").T)
-    embedding[:, 0] += checkpoint.take("visual.class_embedding")
-    mean, std = np.array(MEAN, np.float32), np.array(STD, np.float32)
-    embedding[:, 1:] -= (conv1.sum(axis=(2, 3)) @ (mean / std))[:, np.newaxis]
+    patches = embedding[:, int(config.class_token) :]
+    if config.class_token:
+        embedding[:, 0] += checkpoint.take("visual.class_embedding")
+    if config.patch_bias:
+        patches += checkpoint.take("visual.conv1.bias")[:, np.newaxis]
+    mean, std = np.array(preprocess.mean, np.float32), np.array(preprocess.std, np.float32)
+    patches -= (conv1.sum(axis=(2, 3)) @ (mean / std))[:, np.newaxis]
     conv1 /= (np.float32(255) * std).reshape(3, 1, 1)
     return conv1.reshape(len(conv1), -1), embedding

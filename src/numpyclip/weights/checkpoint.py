@@ -2,7 +2,7 @@
 
 import mmap
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ from numpyclip.errors import CheckpointError
 from numpyclip.weights.archive import mapped_file
 from numpyclip.weights.dtypes import widen_float16
 
-Activation = Literal["quick_gelu", "gelu"]
+Activation = Literal["quick_gelu", "gelu", "gelu_tanh"]
 
 # Sizes that OpenAI's archives record beside the weights.
 SIZE_RECORDS = ("input_resolution", "context_length", "vocab_size")
@@ -31,8 +31,6 @@ class Checkpoint:
         By openai/CLIP's names, in the number format of the file, mapped read-only where the file allows.
     activation : {"quick_gelu", "gelu"} or None
         If the file records it; tensors alone do not tell.
-    described : mapping of str to object
-        Sizes that a description beside the file states, such as ``"vision_cfg.width"``.
     identity : str or None
         What tells the very file that is mapped from any other, and from itself after a change.
     """
@@ -40,7 +38,6 @@ class Checkpoint:
     path: Path
     arrays: Mapping[str, NDArray[np.generic]]
     activation: Activation | None = None
-    described: Mapping[str, object] = field(default_factory=dict)
     identity: str | None = None
 
     def __contains__(self, name: str) -> bool:

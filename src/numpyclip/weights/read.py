@@ -31,15 +31,13 @@ _MISTAKEN = {
 }
 
 
-def read(path: Path, activation: Activation | None = None) -> Checkpoint:
+def read(path: Path) -> Checkpoint:
     """Read a file of weights, whatever its name, by its first bytes.
 
     Parameters
     ----------
     path : Path
         A TorchScript archive, a file of ``torch.save`` in either format, ``.safetensors`` or ``.npz``.
-    activation : {"quick_gelu", "gelu"}, optional
-        What is known of the activation from elsewhere: the catalogue, or a description beside the file.
 
     Returns
     -------
@@ -63,9 +61,7 @@ def read(path: Path, activation: Activation | None = None) -> Checkpoint:
             identity = None
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror or error}).") from error
-    if activation and recorded and activation != recorded:
-        raise CheckpointError(f"{path}: records the activation '{recorded}'; expected '{activation}'.")
-    return Checkpoint(path, without_prefix(arrays), activation or recorded, identity=identity)
+    return Checkpoint(path, without_prefix(arrays), recorded, identity)
 
 
 def _identity(facts: os.stat_result) -> str | None:

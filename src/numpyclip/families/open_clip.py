@@ -1,0 +1,205 @@
+"""OpenCLIP's models, which `open_clip_config.json` describes, as `CLIP` and `CustomTextCLIP` in open_clip/model.py."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from numpyclip.families.description import Section, read_description
+from numpyclip.families.family import Recognized
+from numpyclip.families.folder import read_weights
+from numpyclip.image import MEAN, STD, Preprocess
+from numpyclip.model.config import (
+    EPS,
+    RESNET_STRIDE,
+    CLIPConfig,
+    ResNetConfig,
+    TextConfig,
+    TextPool,
+    VisionTransformerConfig,
+)
+from numpyclip.tokenizer import Tokenizer, open_clip_tokenizer
+from numpyclip.weights.checkpoint import Activation, Checkpoint
+
+DESCRIPTION = "open_clip_config.json"
+
+_WEIGHTS = (  # in the order in which open_clip looks for them
+    "open_clip_model.safetensors",
+    "open_clip_pytorch_model.safetensors",
+    "open_clip_pytorch_model.bin",
+    "open_clip_pytorch_model.pth",
+    "model.safetensors",
+    "pytorch_model.bin",
+)
+
+
+def read_folder(folder: Path) -> Recognized:
+    """Read a folder of the layout that open_clip's `push_to_hf_hub` writes.
+
+    Raises
+    ------
+    CheckpointError
+        If there are no weights, or the description is none.
+    UnsupportedCheckpointError
+        If the description has an option that is not supported; it is named.
+    """
+    config, tokenizer = _describe(read_description(folder / DESCRIPTION))
+    return Recognized(_flat(read_weights(folder, _WEIGHTS)), config, tokenizer)
+
+
+def _flat(checkpoint: Checkpoint) -> Checkpoint:
+    """Drop the prefix that a text tower of its own gives to its tensors' names; openai/CLIP has none."""
+    return replace(checkpoint, arrays={name.removeprefix("text."): a for name, a in checkpoint.arrays.items()})
+
+
+def _describe(description: Section) -> tuple[CLIPConfig, Callable[[], Tokenizer]]:
+    model = description.section("model_cfg")
+    activation: Activation = "quick_gelu" if model.get("quick_gelu", bool, False) else "gelu"
+    vision = _vision(model.section("vision_cfg"), activation)
+    text, tokenizer = _text(model.section("text_cfg"), activation)
+    config = CLIPConfig(
+        family="open_clip",
+        embed_dim=model.size("embed_dim"),
+        vision=vision,
+        text=text,
+        preprocess=_preprocess(description.section("preprocess_cfg"), vision.image_size),
+        sigmoid="init_logit_bias" in model,
+    )
+    model.ignore("init_logit_bias", "init_logit_scale")  # what training began with
+    model.ignore("custom_text")  # says where the tensors of texts lie; their names say it, too
+    model.finish()
+    description.ignore("version")
+    description.finish()
+    return config, tokenizer
+
+
+def _vision(section: Section, activation: Activation) -> VisionTransformerConfig | ResNetConfig:
+    section.ignore("output_tokens", "patch_dropout", "ls_init_value")  # of training, or of CoCa, whatever they say
+    build = _resnet if section.is_list("layers") else partial(_vision_transformer, activation=activation)
+    vision = build(section)
+    section.finish()
+    return vision
+
+
+def _resnet(section: Section) -> ResNetConfig:
+    section.ignore("patch_size", "mlp_ratio")
+    width = section.size("width", 768)
+    first, second, third, fourth = section.sizes("layers", 4)
+    return ResNetConfig(
+        image_size=section.side("image_size", 224),
+        width=width,
+        layers=(first, second, third, fourth),
+        heads=_heads(section, width * RESNET_STRIDE),
+    )
+
+
+def _vision_transformer(section: Section, activation: Activation) -> VisionTransformerConfig:
+    section.ignore("pos_embed_type")  # the positions are stored, whatever they were made from
+    section.expect(attentional_pool=False, block_type="default", **_PLAIN_BLOCK)
+    width = section.size("width", 768)
+    return VisionTransformerConfig(
+        image_size=section.side("image_size", 224),
+        patch_size=section.side("patch_size", 16),
+        width=width,
+        layers=section.size("layers", 12),
+        heads=_heads(section, width),
+        mlp_width=int(width * section.get("mlp_ratio", float, 4.0)),
+        activation=_activation(section, activation),
+        eps=_eps(section),
+        layer_scale="ls_init_value" in section,
+        norm_before=not section.get("no_ln_pre", bool, False),
+        pool=section.one_of("pool_type", {"tok": "tok", "avg": "avg"}, "tok"),
+        norm_after_pool=section.get("final_ln_after_pool", bool, False),
+    )
+
+
+def _text(section: Section, activation: Activation) -> tuple[TextConfig, Callable[[], Tokenizer]]:
+    section.ignore("output_tokens", "ls_init_value")
+    section.ignore("final_ln_after_pool")  # open_clip, too
+    section.expect(embed_cls=False, use_pad_mask=False, block_type="default", **_PLAIN_BLOCK)
+    width = section.size("width", 512)
+    pools: dict[str, TextPool] = {"argmax": "argmax", "last": "last", "first": "first", "eos": "eos"}
+    text = TextConfig(
+        context_length=section.size("context_length", 77),
+        vocab_size=section.size("vocab_size", 49408),
+        width=width,
+        layers=section.size("layers", 12),
+        heads=section.size("heads", 8),
+        mlp_width=int(width * section.get("mlp_ratio", float, 4.0)),
+        activation=_activation(section, activation),
+        eps=_eps(section),
+        layer_scale="ls_init_value" in section,
+        causal=not section.get("no_causal_mask", bool, False),
+        pool=section.one_of("pool_type", pools, "argmax"),
+        end_id=section.get("eos_id", int, 2),
+        projection=section.one_of("proj_type", {"linear": True, "none": False}, "linear"),
+    )
+    section.ignore("proj_bias", "pad_id")  # a bias is there or not; padding matters to masks only
+    tokenizer = _tokenizer(section)
+    section.finish()
+    return text, tokenizer
+
+
+# Options of blocks that no published model has.
+_PLAIN_BLOCK: dict[str, object] = {
+    "qk_norm": False,
+    "scaled_cosine_attn": False,
+    "scale_heads": False,
+    "scale_attn_inner": False,
+    "scale_attn": False,
+    "scale_fc": False,
+}
+
+
+def _heads(section: Section, width: int) -> int:
+    heads, rest = divmod(width, section.size("head_width", 64))
+    if rest or not heads:
+        raise section.unsupported("head_width", f"expected a divisor of the width, {width}")
+    return heads
+
+
+def _activation(section: Section, activation: Activation) -> Activation:
+    options = section.section("act_kwargs")
+    tanh = options.one_of("approximate", {"none": False, "tanh": True}, "none")
+    options.finish()
+    return "gelu_tanh" if tanh and activation == "gelu" else activation
+
+
+def _eps(section: Section) -> float:
+    options = section.section("norm_kwargs")
+    eps = options.get("eps", float, EPS)
+    options.finish()
+    return eps
+
+
+def _tokenizer(section: Section) -> Callable[[], Tokenizer]:
+    options = section.section("tokenizer_kwargs")
+    section.expect(hf_tokenizer_name="")
+    options.expect(clean="lower")
+    options.finish()
+    return open_clip_tokenizer
+
+
+def _preprocess(section: Section, size: int) -> Preprocess:
+    section.ignore("size")  # open_clip, too, takes that of the tower
+    section.expect(mode="RGB")
+    preprocess = Preprocess(
+        size,
+        profile="open_clip",
+        mean=_of_channels(section, "mean", MEAN),
+        std=_of_channels(section, "std", STD),
+        interpolation=section.one_of(
+            "interpolation", {"bicubic": "bicubic", "random": "bicubic", "bilinear": "bilinear"}, "bicubic"
+        ),
+        resize_mode=section.one_of(
+            "resize_mode", {"shortest": "shortest", "squash": "squash", "longest": "longest"}, "shortest"
+        ),
+        fill=section.get("fill_color", int, 0),
+    )
+    section.finish()
+    return preprocess
+
+
+def _of_channels(section: Section, option: str, default: tuple[float, float, float]) -> tuple[float, float, float]:
+    red, green, blue = section.numbers(option, 3) if option in section else default
+    return red, green, blue

@@ -1,0 +1,166 @@
+"""OpenAI's models: every size is measured from the shapes of tensors.
+
+What shapes cannot tell follows openai/CLIP's `build_model`: heads are 64 wide, norms add 1e-5. The activation must be
+told (see `numpyclip.loader`).
+"""
+
+import math
+import re
+
+from numpyclip.errors import CheckpointError, UnsupportedCheckpointError
+from numpyclip.families.family import Recognized
+from numpyclip.image import Preprocess
+from numpyclip.model.config import RESNET_STRIDE, CLIPConfig, ResNetConfig, TextConfig, VisionTransformerConfig
+from numpyclip.tokenizer import default_tokenizer
+from numpyclip.weights.checkpoint import SIZE_RECORDS, Activation, Checkpoint
+
+HEAD_WIDTH = 64
+
+
+def recognize(checkpoint: Checkpoint, activation: Activation) -> Recognized:
+    """Recognize a model of OpenAI's architecture by its tensors alone; see `measure`."""
+    if checkpoint.activation not in (None, activation):
+        raise CheckpointError(
+            f"{checkpoint.path}: records the activation '{checkpoint.activation}'; expected '{activation}'."
+        )
+    return Recognized(checkpoint, measure(checkpoint, activation), default_tokenizer)
+
+
+def measure(checkpoint: Checkpoint, activation: Activation) -> CLIPConfig:
+    """Measure a model from the shapes of its tensors.
+
+    Raises
+    ------
+    CheckpointError
+        If a tensor is missing, or two of them contradict each other.
+    UnsupportedCheckpointError
+        If the tensors are those of another architecture.
+    """
+    _refuse_foreign(checkpoint)
+    embed_dim = checkpoint.shape("text_projection", 2)[1]
+    is_transformer = "visual.proj" in checkpoint
+    vision = _measure_transformer(checkpoint, activation) if is_transformer else _measure_resnet(checkpoint)
+    config = CLIPConfig(
+        family="openai",
+        embed_dim=embed_dim,
+        vision=vision,
+        text=_measure_text(checkpoint, activation),
+        preprocess=Preprocess(vision.image_size),
+    )
+    _compare_with_record(checkpoint, config)
+    return config
+
+
+_FOREIGN = {  # a name that marks another family → what it is
+    "text_model.": "the transformers library's layout",
+    "vision_model.": "the transformers library's layout",
+    "visual.trunk.": "OpenCLIP with a vision tower of timm",
+    "text.": "OpenCLIP with a text tower of its own",
+    "text_decoder.": "CoCa",
+    "logit_bias": "SigLIP",
+}
+
+
+def _refuse_foreign(checkpoint: Checkpoint) -> None:
+    for name in checkpoint.arrays:
+        for mark, family in _FOREIGN.items():
+            if name.startswith(mark):
+                raise UnsupportedCheckpointError(
+                    f"{checkpoint.path}: tensor '{name}' belongs to {family}; expected the names of openai/CLIP. "
+                    "Shapes do not tell all of such a model: load the folder that has its description "
+                    "(config.json or open_clip_config.json) beside the weights."
+                )
+
+
+def _measure_transformer(checkpoint: Checkpoint, activation: Activation) -> VisionTransformerConfig:
+    width, _, patch_size, _ = checkpoint.shape("visual.conv1.weight", 4)
+    grid = _grid(checkpoint, "visual.positional_embedding")
+    return VisionTransformerConfig(
+        image_size=patch_size * grid,
+        patch_size=patch_size,
+        width=width,
+        layers=count_blocks(checkpoint, "visual.transformer.resblocks"),
+        heads=_heads(checkpoint, width),
+        mlp_width=_mlp_width(checkpoint, "visual.transformer.resblocks"),
+        activation=activation,
+    )
+
+
+def _measure_resnet(checkpoint: Checkpoint) -> ResNetConfig:
+    width = checkpoint.shape("visual.layer1.0.conv1.weight", 4)[0]
+    stages = [count_blocks(checkpoint, f"visual.layer{stage}") for stage in (1, 2, 3, 4)]
+    return ResNetConfig(
+        image_size=RESNET_STRIDE * _grid(checkpoint, "visual.attnpool.positional_embedding"),
+        width=width,
+        layers=(stages[0], stages[1], stages[2], stages[3]),
+        heads=_heads(checkpoint, width * 32),
+    )
+
+
+def _measure_text(checkpoint: Checkpoint, activation: Activation) -> TextConfig:
+    vocab_size, width = checkpoint.shape("token_embedding.weight", 2)
+    return TextConfig(
+        context_length=checkpoint.shape("positional_embedding", 2)[0],
+        vocab_size=vocab_size,
+        width=width,
+        layers=count_blocks(checkpoint, "transformer.resblocks"),
+        heads=_heads(checkpoint, width),
+        mlp_width=_mlp_width(checkpoint, "transformer.resblocks"),
+        activation=activation,
+    )
+
+
+def count_blocks(checkpoint: Checkpoint, prefix: str) -> int:
+    """Count blocks ``prefix.0.``, ``prefix.1.``, ...; a gap is an error."""
+    pattern = re.compile(re.escape(prefix) + r"\.([0-9]{1,4})\.")
+    found = {int(match[1]) for name in checkpoint.arrays if (match := pattern.match(name))}
+    if not found or found != set(range(len(found))):
+        missing = min(set(range(len(found) + 1)) - found)
+        raise CheckpointError(
+            f"{checkpoint.path}: block '{prefix}.{missing}' is missing; found {len(found)} blocks under '{prefix}'."
+        )
+    return len(found)
+
+
+def _grid(checkpoint: Checkpoint, name: str) -> int:
+    """Side of the square of positions that a table with one extra row stands for."""
+    rows = checkpoint.shape(name, 2)[0]
+    side = math.isqrt(max(rows - 1, 0))
+    if side == 0 or side * side + 1 != rows:
+        raise UnsupportedCheckpointError(
+            f"{checkpoint.path}: tensor '{name}' has {rows} rows; expected a square number and one."
+        )
+    return side
+
+
+def _heads(checkpoint: Checkpoint, width: int) -> int:
+    heads = width // HEAD_WIDTH
+    if heads == 0 or width % heads:
+        raise UnsupportedCheckpointError(
+            f"{checkpoint.path}: a width of {width} cannot be cut into {heads} heads of about {HEAD_WIDTH}."
+        )
+    return heads
+
+
+def _mlp_width(checkpoint: Checkpoint, prefix: str) -> int:
+    return checkpoint.shape(f"{prefix}.0.mlp.c_fc.weight", 2)[0]
+
+
+def _compare_with_record(checkpoint: Checkpoint, config: CLIPConfig) -> None:
+    """Compare the measured sizes with those that OpenAI's archives record."""
+    vision, text = config.vision, config.text
+    step = vision.patch_size if isinstance(vision, VisionTransformerConfig) else RESNET_STRIDE
+    measured = {
+        "context_length": text.context_length,
+        "vocab_size": text.vocab_size,
+        "input_resolution": vision.image_size,
+    }
+    for name in SIZE_RECORDS:
+        recorded = found = checkpoint.arrays[name].tolist() if name in checkpoint else measured[name]
+        if name == "input_resolution" and isinstance(found, int):
+            found = found // step * step  # a rest at the edge is cut off by the first convolution, or the last pool
+        if found != measured[name]:
+            raise CheckpointError(
+                f"{checkpoint.path}: '{name}' is recorded as {recorded!r:.60}, "
+                f"but the shapes of the tensors make it {measured[name]}."
+            )

@@ -1,0 +1,154 @@
+"""OpenCLIP's folders, and its description of a model."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import numpyclip
+from numpyclip.errors import CheckpointError, UnsupportedCheckpointError
+from numpyclip.families.open_clip import DESCRIPTION, read_folder
+from numpyclip.weights.read import read
+from tests.weights.forged import GOLDEN
+
+WEIGHTS = "open_clip_model.safetensors"
+Config = dict[str, Any]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(GOLDEN / "open_clip", tmp_path / "model"))
+
+
+def _edit(folder: Path, change: Callable[[Config], object]) -> None:
+    config = json.loads((folder / DESCRIPTION).read_text("utf-8"))
+    change(config)
+    (folder / DESCRIPTION).write_text(json.dumps(config), "utf-8")
+
+
+def test_a_folder_is_read_with_its_activation(folder: Path) -> None:
+    found = read_folder(folder)
+    expected = read(folder / WEIGHTS)
+    assert expected.activation is None
+    assert found.config.text.activation == "gelu"
+    assert all(np.array_equal(found.checkpoint.arrays[name], array) for name, array in expected.arrays.items())
+    _edit(folder, lambda config: config["model_cfg"].update(quick_gelu=True))
+    assert read_folder(folder).config.text.activation == "quick_gelu"
+
+
+def test_weights_under_open_clips_name_are_preferred(folder: Path) -> None:
+    shutil.copy(GOLDEN / "vit.safetensors", folder / "model.safetensors")
+    assert read_folder(folder).checkpoint.path == folder / WEIGHTS
+
+
+def test_without_weights_the_names_that_are_looked_for_are_told(folder: Path) -> None:
+    (folder / WEIGHTS).unlink()
+    with pytest.raises(CheckpointError, match="has no weights; expected a file named open_clip_model"):
+        read_folder(folder)
+
+
+@pytest.mark.parametrize(
+    ("section", "option", "value"),
+    [
+        ("model_cfg", "quick_gelu", "yes"),
+        ("model_cfg", "embed_dim", 0),
+        ("model_cfg", "novelty", True),
+        ("vision_cfg", "timm_model_name", "resnet18"),
+        ("vision_cfg", "head_width", 80),
+        ("vision_cfg", "pool_type", "none"),
+        ("vision_cfg", "image_size", [32, 48]),
+        ("vision_cfg", "image_size", True),
+        ("vision_cfg", "layers", [3, 4, 6]),
+        ("vision_cfg", "qk_norm", True),
+        ("text_cfg", "heads", "1"),
+        ("text_cfg", "hf_model_name", "roberta"),
+        ("preprocess_cfg", "mean", [0.5, 0.5]),
+        ("preprocess_cfg", "mean", 0.5),
+        ("preprocess_cfg", "mode", "L"),
+        ("preprocess_cfg", "interpolation", "nearest"),
+        ("preprocess_cfg", "resize_mode", "stretch"),
+        ("preprocess_cfg", "unknown", [[[]]] * 99),
+    ],
+)
+def test_an_option_that_is_not_supported_is_named(folder: Path, section: str, option: str, value: object) -> None:
+    def change(config: Config) -> None:
+        parts = {**config["model_cfg"], **config, "model_cfg": config["model_cfg"]}
+        parts[section][option] = value
+
+    _edit(folder, change)
+    with pytest.raises(UnsupportedCheckpointError, match=f"{section}.{option}") as caught:
+        read_folder(folder)
+    assert DESCRIPTION in str(caught.value)
+    assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize(
+    ("section", "option", "value"),
+    [
+        ("vision_cfg", "image_size", 48),
+        ("vision_cfg", "layers", 2),
+        ("vision_cfg", "width", 128),
+        ("vision_cfg", "patch_size", 8),
+        ("vision_cfg", "no_ln_pre", True),
+        ("vision_cfg", "ls_init_value", 0.1),
+        ("vision_cfg", "mlp_ratio", 2.0),
+        ("text_cfg", "context_length", 32),
+        ("text_cfg", "vocab_size", 5),
+        ("text_cfg", "proj_type", "none"),
+        ("model_cfg", "embed_dim", 999),
+        ("model_cfg", "init_logit_bias", -10),
+    ],
+)
+def test_a_description_that_contradicts_the_tensors_is_an_error(
+    folder: Path, section: str, option: str, value: object
+) -> None:
+    def change(config: Config) -> None:
+        {**config["model_cfg"], "model_cfg": config["model_cfg"]}[section][option] = value
+
+    _edit(folder, change)
+    with pytest.raises(CheckpointError, match=r"has shape .*; expected \(|is missing|have no place"):
+        numpyclip.load(folder)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        "3",
+        "{}",
+        '{"model_cfg": null}',
+        '{"model_cfg": []}',
+        '{"model_cfg": {"embed_dim": 32, "vision_cfg": {}, "text_cfg": {"heads": 1, "width": "64"}}}',
+        '{"model_cfg": {"embed_dim": 32, "vision_cfg": {}, "text_cfg": {"heads": 1, "width": [64]}}}',
+        '{"model_cfg": {"embed_dim": 32, "vision_cfg": 5, "text_cfg": {"heads": 1, "width": 64}}}',
+        '{"model_cfg": {"embed_dim": 32, "vision_cfg": {}, "text_cfg": {}}, "preprocess_cfg": 1}',
+        '{"model_cfg": {"embed_dim": 32, "vision_cfg": {}, "text_cfg": {"heads": 1, "width": 1e400}}}',
+        '{"model_cfg": {"embed_dim": 32, "vision_cfg": {}, "text_cfg": {"heads": NaN, "width": 64}}}',
+        '{"model_cfg": {"vision_cfg": {"width": 64}, "text_cfg": {"heads": 1, "width": ' + "9" * 5000 + "}}}",
+        "[" * 100_000,
+        "\ufeff{}",
+    ],
+    ids=range(17),
+)
+def test_a_description_that_is_none_is_refused(folder: Path, content: str) -> None:
+    (folder / DESCRIPTION).write_text(content, "utf-8")
+    with pytest.raises(CheckpointError, match=DESCRIPTION) as caught:
+        read_folder(folder)
+    assert len(str(caught.value)) < 600
+
+
+def test_a_description_that_is_no_text_is_refused(folder: Path) -> None:
+    (folder / DESCRIPTION).write_bytes(b"\xff\xfe{}")
+    with pytest.raises(CheckpointError, match="not a description"):
+        read_folder(folder)
+    (folder / DESCRIPTION).unlink()
+    (folder / DESCRIPTION).mkdir()
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        read_folder(folder)
