@@ -24,9 +24,12 @@ import safetensors.torch
 import torch
 from torch import nn
 
+from golden import open_clip_vit
+from golden.common import SEED, State, randomize
+
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden" / "checkpoints"
-SEED = 20261123
-State = dict[str, torch.Tensor]
+FAMILIES = GOLDEN.parent / "families"
+MODULES = {"open_clip_vit": open_clip_vit}
 
 
 class Multimodal(clip.model.CLIP):
@@ -66,26 +69,6 @@ RESNET = {
     "transformer_heads": 2,
     "transformer_layers": 1,
 }
-
-
-def randomize(model: nn.Module, seed: int) -> None:
-    """Make every tensor count: norms, biases and statistics too, which start as zeros and ones."""
-    generator = torch.Generator().manual_seed(seed)
-    for name, tensor in model.state_dict().items():
-        if not tensor.is_floating_point():
-            continue
-        noise = torch.randn(tensor.shape, generator=generator)
-        if name == "logit_scale":
-            tensor.fill_(3.7)
-        elif name.endswith("running_var"):
-            tensor.copy_(0.5 + noise.abs())
-        elif name.endswith("weight") and tensor.dim() == 1:
-            tensor.copy_(1 + 0.2 * noise)
-        elif tensor.dim() == 1:
-            tensor.copy_(0.2 * noise)
-        else:
-            fan_in = tensor[0].numel() if tensor.dim() > 2 else tensor.shape[-1]
-            tensor.copy_(noise * (1.5 if tensor.dim() == 4 else 1.0) * fan_in**-0.5)
 
 
 def make(sizes: dict, seed: int) -> Multimodal:
@@ -169,6 +152,19 @@ def trace(model: Multimodal, sizes: dict, path: Path) -> None:
 
 
 def main() -> None:
+    """Write all goldens, or those of the families that are named."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("families", nargs="*", choices=[[], "checkpoints", *MODULES], help="which (default: all)")
+    chosen = parser.parse_args().families or ["checkpoints", *MODULES]
+    FAMILIES.mkdir(exist_ok=True)
+    for name in chosen:
+        if name == "checkpoints":
+            save_checkpoints()
+        else:
+            MODULES[name].save(FAMILIES)
+
+
+def save_checkpoints() -> None:
     shutil.rmtree(GOLDEN, ignore_errors=True)
     GOLDEN.mkdir(parents=True)
     torch.manual_seed(SEED)

@@ -63,14 +63,12 @@ def load(
         If the weights are not there and cannot be fetched.
     """
     from numpyclip.model.clip import CLIP
-    from numpyclip.model.layout import tensors
 
     if str(device) != "cpu":
         raise InputError(f"device is '{device}'; NumPyCLIP runs on the CPU only. Leave it out, or pass 'cpu'.")
     if activation not in (None, "quick_gelu", "gelu", "gelu_tanh"):
         raise InputError(f"activation is {activation!r}; expected 'quick_gelu', 'gelu' or 'gelu_tanh'.")
     found = _recognize(os.fspath(name), download_root, activation)
-    found.checkpoint.check(tensors(found.checkpoint, found.config))
     model = CLIP.read(found.checkpoint, found.config, found.tokenizer, low_memory)
     return model, model.preprocess
 

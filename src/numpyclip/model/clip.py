@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 
 from numpyclip.errors import InputError
 from numpyclip.image import Picture, Preprocess, has_state, pictures
-from numpyclip.model import ops, run
-from numpyclip.model.config import CLIPConfig, ResNetConfig
+from numpyclip.model import layout, ops, run
+from numpyclip.model.config import CLIPConfig
 from numpyclip.model.ops import Array
-from numpyclip.model.resnet import ModifiedResNet
 from numpyclip.model.source import Source, prepare
 from numpyclip.model.text import TextTransformer
-from numpyclip.model.vit import VisionTransformer
+from numpyclip.model.vision import VisionTower, vision_tower
 from numpyclip.tokenizer import Tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
 
@@ -41,7 +40,7 @@ class CLIP:
     config: CLIPConfig
     logit_scale: Array
     logit_bias: Array
-    _visual: run.Once[VisionTransformer | ModifiedResNet]
+    _visual: run.Once[VisionTower]
     _text: run.Once[TextTransformer]
     _tokenizer: run.Once[Tokenizer]
     _low_memory: bool
@@ -57,12 +56,17 @@ class CLIP:
         tokenizer: Callable[[], Tokenizer],
         low_memory: bool = False,
     ) -> CLIP:
-        """Build the model of known sizes. Each tower is prepared when it is first used."""
+        """Build the model of known sizes and options. Each tower is prepared when it is first used.
 
-        def read_visual(source: Source) -> VisionTransformer | ModifiedResNet:
-            if isinstance(config.vision, ResNetConfig):
-                return ModifiedResNet.read(source, config.vision, config.preprocess)
-            return VisionTransformer.read(source, config.vision, config.preprocess)
+        Raises
+        ------
+        CheckpointError
+            If the tensors are not exactly those of such a model.
+        """
+        checkpoint.check(dict(_tensors(checkpoint, config)))
+
+        def read_visual(source: Source) -> VisionTower:
+            return vision_tower(config.vision).read(source, config.vision, config.preprocess)
 
         def read_text(source: Source) -> TextTransformer:
             return TextTransformer.read(source, config.text)
@@ -88,7 +92,7 @@ class CLIP:
         return self._tokenizer()
 
     @property
-    def visual(self) -> VisionTransformer | ModifiedResNet:
+    def visual(self) -> VisionTower:
         """The tower of pictures."""
         return self._visual()
 
@@ -309,6 +313,15 @@ class CLIP:
         """
         texts = self.embed_texts(captions(labels, template))
         return self.probabilities(self.embed_images(images, batch_size, orient=orient), texts)
+
+
+def _tensors(checkpoint: Checkpoint, config: CLIPConfig) -> layout.Tensors:
+    """List all tensors that the model takes, with their shapes."""
+    yield from layout.number(checkpoint, "logit_scale")
+    if config.sigmoid:
+        yield from layout.number(checkpoint, "logit_bias")
+    yield from vision_tower(config.vision).tensors(checkpoint, config.vision, config.embed_dim)
+    yield from TextTransformer.tensors(checkpoint, config.text, config.embed_dim)
 
 
 def captions(labels: Iterable[str], template: str = "{}") -> list[str]:

@@ -76,6 +76,9 @@ class ResNetConfig:
         return (self.image_size // 8) ** 2
 
 
+VisionConfig: TypeAlias = VisionTransformerConfig | ResNetConfig
+
+
 @dataclass(frozen=True, kw_only=True)
 class TextConfig(TransformerConfig):
     """Sizes and options of a text transformer; `context_length` in tokens.
@@ -112,7 +115,7 @@ class CLIPConfig:
 
     family: str
     embed_dim: int
-    vision: VisionTransformerConfig | ResNetConfig
+    vision: VisionConfig
     text: TextConfig
     preprocess: Preprocess
     sigmoid: bool = False

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.image import Preprocess
-from numpyclip.model import ops
-from numpyclip.model.config import EPS, ResNetConfig
+from numpyclip.model import layout, ops
+from numpyclip.model.config import EPS, RESNET_STRIDE, ResNetConfig
 from numpyclip.model.layers import Linear
 from numpyclip.model.ops import Array
 from numpyclip.model.source import Source
@@ -138,6 +138,28 @@ class ModifiedResNet:
     blocks: Sequence[Bottleneck]
     attnpool: AttentionPool
 
+    @staticmethod
+    def tensors(checkpoint: Checkpoint, config: ResNetConfig, embed_dim: int) -> layout.Tensors:
+        """List the tensors of this tower."""
+        channels = [3, config.width // 2, config.width // 2, config.width]
+        for i in (1, 2, 3):
+            yield from _convolution("visual", f"conv{i}", f"bn{i}", (channels[i], channels[i - 1], 3, 3))
+        c = config.width
+        for stage, count in enumerate(config.layers, start=1):
+            width = config.width * 2 ** (stage - 1)
+            for index in range(count):
+                block = f"visual.layer{stage}.{index}"
+                yield from _convolution(block, "conv1", "bn1", (width, c, 1, 1))
+                yield from _convolution(block, "conv2", "bn2", (width, width, 3, 3))
+                yield from _convolution(block, "conv3", "bn3", (4 * width, width, 1, 1))
+                if index == 0 and (stage > 1 or c != 4 * width):
+                    yield from _convolution(block, "downsample.0", "downsample.1", (4 * width, c, 1, 1))
+                c = 4 * width
+        yield "visual.attnpool.positional_embedding", ((config.image_size // RESNET_STRIDE) ** 2 + 1, c)
+        for part in ("q_proj", "k_proj", "v_proj"):
+            yield from layout.linear(f"visual.attnpool.{part}", c, c)
+        yield from layout.linear("visual.attnpool.c_proj", c, embed_dim)
+
     @classmethod
     def read(cls, source: Source, config: ResNetConfig, preprocess: Preprocess) -> "ModifiedResNet":
         """Take the weights of this tower from the checkpoint."""
@@ -172,3 +194,9 @@ class ModifiedResNet:
             x = self.blocks[index](x)
         embeddings: Array = self.attnpool(x).T
         return embeddings
+
+
+def _convolution(block: str, conv: str, bn: str, shape: layout.Shape) -> layout.Tensors:
+    yield f"{block}.{conv}.weight", shape
+    for field in ("weight", "bias", "running_mean", "running_var"):
+        yield f"{block}.{bn}.{field}", shape[:1]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.model import ops
+from numpyclip.model import layout, ops
 from numpyclip.model.config import TextConfig
 from numpyclip.model.layers import Affine, Linear, Transformer, read_end
 from numpyclip.model.ops import Array
@@ -23,6 +23,16 @@ class TextTransformer:
     positional_embedding: Array  # (n, d)
     transformer: Transformer
     text_projection: Linear | Affine
+
+    @staticmethod
+    def tensors(checkpoint: Checkpoint, config: TextConfig, embed_dim: int) -> layout.Tensors:
+        """List the tensors of this tower."""
+        yield "token_embedding.weight", (config.vocab_size, config.width)
+        yield "positional_embedding", (config.context_length, config.width)
+        yield from layout.transformer(checkpoint, "transformer", config)
+        yield from layout.norm("ln_final", config.width)
+        if config.projection:
+            yield from layout.projection(checkpoint, "text_projection", config.width, embed_dim)
 
     @classmethod
     def read(cls, source: Source, config: TextConfig) -> "TextTransformer":

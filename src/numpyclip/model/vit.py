@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.image import Preprocess
-from numpyclip.model import ops
+from numpyclip.model import layout, ops
 from numpyclip.model.config import VisionTransformerConfig
 from numpyclip.model.layers import MLP, Affine, LayerNorm, Linear, Transformer, fold_norm, join_in_proj, read_end
 from numpyclip.model.ops import Array
@@ -33,6 +33,14 @@ class MapPool:
     out_proj: Linear
     mlp: MLP
     eps: float
+
+    @staticmethod
+    def tensors(checkpoint: Checkpoint, name: str, config: VisionTransformerConfig) -> layout.Tensors:
+        """List the tensors under a name."""
+        yield f"{name}.probe", (1, 1, config.width)
+        yield from layout.attention(checkpoint, f"{name}.attn", config.width)
+        yield from layout.norm(f"{name}.ln_2", config.width)
+        yield from layout.mlp(f"{name}.mlp", config)
 
     @classmethod
     def read(cls, source: Source, name: str, norm: str, config: VisionTransformerConfig) -> "MapPool":
@@ -74,6 +82,25 @@ class VisionTransformer:
     transformer: Transformer
     attn_pool: MapPool | None
     proj: Linear | Affine | None
+
+    @staticmethod
+    def tensors(checkpoint: Checkpoint, config: VisionTransformerConfig, embed_dim: int) -> layout.Tensors:
+        """List the tensors of this tower."""
+        d, p = config.width, config.patch_size
+        yield "visual.conv1.weight", (d, 3, p, p)
+        if config.patch_bias:
+            yield "visual.conv1.bias", (d,)
+        if config.class_token:
+            yield "visual.class_embedding", (d,)
+        yield "visual.positional_embedding", (config.columns, d)
+        if config.norm_before:
+            yield from layout.norm("visual.ln_pre", d)
+        yield from layout.transformer(checkpoint, "visual.transformer", config)
+        yield from layout.norm("visual.ln_post", d)
+        if config.pool == "map":
+            yield from MapPool.tensors(checkpoint, "visual.attn_pool", config)
+        if config.projection:
+            yield from layout.projection(checkpoint, "visual.proj", d, embed_dim)
 
     @classmethod
     def read(cls, source: Source, config: VisionTransformerConfig, preprocess: Preprocess) -> "VisionTransformer":

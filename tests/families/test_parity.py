@@ -1,0 +1,58 @@
+"""Every family, end to end: what the real library computed from the very folder that it wrote.
+
+Recorded by tools/make_golden.py in float64; see tests/model/golden.py for the tolerance.
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import numpyclip
+from numpyclip.model.clip import CLIP
+from tests.model.golden import assert_close
+
+FAMILIES = Path(__file__).parents[1] / "golden" / "families"
+NAMES = sorted(folder.name for folder in FAMILIES.iterdir() if folder.is_dir())
+
+
+@cache
+def load(name: str) -> tuple[CLIP, dict[str, Any]]:
+    with np.load(FAMILIES / f"{name}.npz") as golden:
+        return numpyclip.load(FAMILIES / name)[0], dict(golden)
+
+
+def with_record_of(key: str) -> list[str]:
+    names = []
+    for name in NAMES:
+        with np.load(FAMILIES / f"{name}.npz") as golden:
+            if key in golden:
+                names.append(name)
+    return names
+
+
+@pytest.mark.parametrize("name", with_record_of("encode_image"))
+def test_embeddings_of_pictures_equal_the_library_s(name: str) -> None:
+    model, golden = load(name)
+    assert_close(model.encode_image(golden["image"]), golden["encode_image"])
+
+
+@pytest.mark.parametrize("name", with_record_of("encode_text"))
+def test_embeddings_of_texts_equal_the_library_s(name: str) -> None:
+    model, golden = load(name)
+    assert_close(model.encode_text(golden["text"]), golden["encode_text"])
+
+
+@pytest.mark.parametrize("name", with_record_of("ids"))
+def test_tokens_equal_the_library_s(name: str) -> None:
+    model, golden = load(name)
+    np.testing.assert_array_equal(model.tokenize(golden["texts"].tolist(), truncate=True), golden["ids"])
+
+
+@pytest.mark.parametrize("name", with_record_of("logits_per_image"))
+def test_logits_equal_the_library_s(name: str) -> None:
+    model, golden = load(name)
+    logits, _ = model(golden["image"], golden["text"])
+    assert_close(logits, golden["logits_per_image"])
