@@ -199,12 +199,20 @@ class Once(_Guarded, Generic[_T]):
 
 
 class OnDemand(_Guarded, Sequence[_T]):
-    """A sequence whose items are made when they are looked up, and live only while some thread uses them."""
+    """A sequence whose items are made when they are looked up, and live only while some thread uses them.
+
+    Chunks run side by side, and look up the same items at about the same time: the first makes one for all, and the
+    second does not wait idly, but makes the next one.
+    """
 
     def __init__(self, makers: Sequence[Callable[[], _T]]) -> None:
-        super().__init__()
         self._makers = makers
         self._alive: WeakValueDictionary[int, _T] = WeakValueDictionary()
+        self._ahead: dict[int, _T] = {}  # keeps an item alive until it is looked up
+        super().__init__()
+
+    def renew_lock(self) -> None:
+        self._locks = [threading.Lock() for _ in self._makers]
 
     def __len__(self) -> int:
         return len(self._makers)
@@ -216,7 +224,14 @@ class OnDemand(_Guarded, Sequence[_T]):
     def __getitem__(self, index: int | slice) -> _T | Sequence[_T]:
         if isinstance(index, slice):
             return OnDemand(self._makers[index])
-        with self._lock:  # chunks run side by side: the first makes the item for all
+        if self._locks[index].locked() and index + 1 < len(self):
+            self._ahead[index + 1] = self._make(index + 1)
+        item = self._make(index)
+        self._ahead.pop(index, None)
+        return item
+
+    def _make(self, index: int) -> _T:
+        with self._locks[index]:
             item = self._alive.get(index)
             if item is None:
                 item = self._alive[index] = self._makers[index]()
