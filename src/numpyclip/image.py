@@ -67,6 +67,8 @@ class Preprocess:
         long side becomes `size`, and the short one is padded.
     fill : int
         What "longest" pads with, in 0..255.
+    short_side : int, optional
+        What "shortest" makes of the short side, if not `size`.
     """
 
     size: int
@@ -76,6 +78,7 @@ class Preprocess:
     interpolation: Literal["bicubic", "bilinear"] = "bicubic"
     resize_mode: Literal["shortest", "squash", "longest"] = "shortest"
     fill: int = 0
+    short_side: int | None = None
 
     def __call__(self, image: Image.Image) -> NDArray[np.float32]:
         """Turn a picture into the pixels that a model takes.

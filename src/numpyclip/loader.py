@@ -92,7 +92,7 @@ def _recognize(name: str, download_root: str | os.PathLike[str] | None, activati
             f"{f' Did you mean {close[0]!r}?' if close else ''} Known names: {', '.join(available_models())}"
         )
     if path.is_dir() and (described := read_described(path)):
-        _compare_activation(described.checkpoint, described.config.text.activation, activation)
+        _compare_activation(described.checkpoint, described.config.activation, activation)
         return described
     checkpoint = read(only_file(path) if path.is_dir() else path)
     return openai.recognize(checkpoint, _activation(checkpoint, activation))
@@ -119,6 +119,6 @@ def _activation(checkpoint: Checkpoint, wanted: Activation | None) -> Activation
     return wanted or recorded or "quick_gelu"
 
 
-def _compare_activation(checkpoint: Checkpoint, recorded: Activation, wanted: Activation | None) -> None:
+def _compare_activation(checkpoint: Checkpoint, recorded: Activation | None, wanted: Activation | None) -> None:
     if wanted not in (None, recorded):
         raise CheckpointError(f"{checkpoint.path}: records the activation '{recorded}', but '{wanted}' was passed.")

@@ -34,10 +34,10 @@ def test_a_folder_is_read_with_its_activation(folder: Path) -> None:
     found = read_folder(folder)
     expected = read(folder / WEIGHTS)
     assert expected.activation is None
-    assert found.config.text.activation == "gelu"
+    assert found.config.activation == "gelu"
     assert all(np.array_equal(found.checkpoint.arrays[name], array) for name, array in expected.arrays.items())
     _edit(folder, lambda config: config["model_cfg"].update(quick_gelu=True))
-    assert read_folder(folder).config.text.activation == "quick_gelu"
+    assert read_folder(folder).config.activation == "quick_gelu"
 
 
 def test_weights_under_open_clips_name_are_preferred(folder: Path) -> None:

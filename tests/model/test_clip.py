@@ -46,7 +46,7 @@ def test_any_batch_size_gives_each_picture_the_same_embedding(tiny: CLIP, n: int
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_any_number_of_threads_and_mates_gives_the_same_embeddings(checkpoints: Path, file: str, threads: int) -> None:
     model, _ = load_golden(checkpoints, file)
-    size, n = model.config.vision.image_size, model.context_length
+    size, n = model.preprocess.size, model.context_length
     images = RANDOM.standard_normal((41, 3, size, size)).astype(np.float32)
     texts = RANDOM.integers(3, model.vocab_size - 1, (200, n))
     texts[:, :2] = 1, 2  # all begin alike

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +15,13 @@ from numpyclip.image import Picture, Preprocess, has_state, pictures
 from numpyclip.model import layout, ops, run
 from numpyclip.model.config import CLIPConfig
 from numpyclip.model.ops import Array
-from numpyclip.model.source import Source, prepare
+from numpyclip.model.source import prepare
 from numpyclip.model.text import TextTransformer
 from numpyclip.model.vision import VisionTower, vision_tower
 from numpyclip.tokenizer import Tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -32,7 +35,7 @@ class CLIP:
     config : CLIPConfig
         Its sizes and options.
     logit_scale : ndarray of shape (), dtype=float32
-        Logarithm of the factor between cosines and logits.
+        Logarithm of the factor between cosines and logits: 0 where there is but one tower.
     logit_bias : ndarray of shape (), dtype=float32
         Added to logits: 0 but for SigLIP.
     """
@@ -40,8 +43,8 @@ class CLIP:
     config: CLIPConfig
     logit_scale: Array
     logit_bias: Array
-    _visual: run.Once[VisionTower]
-    _text: run.Once[TextTransformer]
+    _visual: run.Once[VisionTower | None]
+    _text: run.Once[TextTransformer | None]
     _tokenizer: run.Once[Tokenizer]
     _low_memory: bool
 
@@ -65,18 +68,23 @@ class CLIP:
         """
         checkpoint.check(dict(_tensors(checkpoint, config)))
 
-        def read_visual(source: Source) -> VisionTower:
-            return vision_tower(config.vision).read(source, config.vision, config.preprocess)
+        def read_visual() -> VisionTower | None:
+            if (vision := config.vision) is None:
+                return None
+            read = partial(vision_tower(vision).read, config=vision, preprocess=config.preprocess)
+            return prepare("visual", read, checkpoint, low_memory)
 
-        def read_text(source: Source) -> TextTransformer:
-            return TextTransformer.read(source, config.text)
+        def read_text() -> TextTransformer | None:
+            if (text := config.text) is None:
+                return None
+            return prepare("text", partial(TextTransformer.read, config=text), checkpoint, low_memory)
 
         return cls(
             config,
-            checkpoint.take("logit_scale").reshape(()),
-            checkpoint.take("logit_bias").reshape(()) if config.sigmoid else np.broadcast_to(np.float32(0), ()),
-            run.Once(lambda: prepare("visual", read_visual, checkpoint, low_memory)),
-            run.Once(lambda: prepare("text", read_text, checkpoint, low_memory)),
+            _number(checkpoint, "logit_scale"),
+            _number(checkpoint, "logit_bias"),
+            run.Once(read_visual),
+            run.Once(read_text),
             run.Once(tokenizer),
             low_memory,
         )
@@ -89,27 +97,28 @@ class CLIP:
     @property
     def tokenizer(self) -> Tokenizer:
         """Text to ids."""
+        _present(self.config.text, "texts")
         return self._tokenizer()
 
     @property
     def visual(self) -> VisionTower:
         """The tower of pictures."""
-        return self._visual()
+        return _present(self._visual(), "pictures")
 
     @property
     def text(self) -> TextTransformer:
         """The tower of texts."""
-        return self._text()
+        return _present(self._text(), "texts")
 
     @property
     def context_length(self) -> int:
         """Tokens of a text, start and end mark included."""
-        return self.config.text.context_length
+        return _present(self.config.text, "texts").context_length
 
     @property
     def vocab_size(self) -> int:
         """Number of different tokens."""
-        return self.config.text.vocab_size
+        return _present(self.config.text, "texts").vocab_size
 
     def tokenize(self, texts: str | Sequence[str], truncate: bool = False) -> NDArray[np.int32]:
         """Turn texts into ids of shape (n_texts, context_length), as this model does; see `numpyclip.tokenize`."""
@@ -131,10 +140,12 @@ class CLIP:
         Raises
         ------
         InputError
-            If the shape or number format is another.
+            If the shape or number format is another, or the model has no tower of pictures.
         """
+        if (vision := self.config.vision) is None:
+            raise _missing("pictures")
         image = np.asarray(image)
-        size = self.config.vision.image_size
+        size = vision.image_size
         normalized = image.dtype.kind == "f" and image.shape[1:] == (3, size, size)
         if not normalized and (image.dtype != np.uint8 or image.shape[1:] != (size, size, 3)):
             raise InputError(
@@ -143,7 +154,7 @@ class CLIP:
                 f"(n, {size}, {size}, 3), made by preprocess.crop. Pictures as such go to embed_images."
             )
 
-        return run.in_chunks(self.visual, image, self.config.vision.columns, self.config.embed_dim, self._low_memory)
+        return run.in_chunks(self.visual, image, vision.columns, self.config.embed_dim, self._low_memory)
 
     def encode_text(self, text: NDArray[np.integer]) -> Array:
         """Embed tokenized texts.
@@ -161,10 +172,10 @@ class CLIP:
         Raises
         ------
         InputError
-            If the shape, number format or range is another.
+            If the shape, number format or range is another, or the model has no tower of texts.
         """
         text = np.asarray(text)
-        most = self.config.text
+        most = _present(self.config.text, "texts")
         least = 1 if most.causal else most.context_length  # to a model that looks ahead, padding matters
         if text.ndim != 2 or not least <= text.shape[1] <= most.context_length or text.dtype.kind not in "iu":
             raise InputError(
@@ -201,7 +212,14 @@ class CLIP:
         """Score embeddings of unit length against each other: (n, e), (m, e) -> (n, m).
 
         Cosines times the model's temperature factor, plus its bias; `probabilities` says what they mean.
+
+        Raises
+        ------
+        InputError
+            If the model has one tower only, whose checkpoint says neither.
         """
+        _present(self.config.vision, "pictures")
+        _present(self.config.text, "texts")
         logits: Array = np.exp(self.logit_scale) * images @ texts.T
         logits += self.logit_bias
         return logits
@@ -317,11 +335,30 @@ class CLIP:
 
 def _tensors(checkpoint: Checkpoint, config: CLIPConfig) -> layout.Tensors:
     """List all tensors that the model takes, with their shapes."""
-    yield from layout.number(checkpoint, "logit_scale")
-    if config.sigmoid:
-        yield from layout.number(checkpoint, "logit_bias")
-    yield from vision_tower(config.vision).tensors(checkpoint, config.vision, config.embed_dim)
-    yield from TextTransformer.tensors(checkpoint, config.text, config.embed_dim)
+    if config.vision is not None and config.text is not None:
+        yield from layout.number(checkpoint, "logit_scale")
+        if config.sigmoid:
+            yield from layout.number(checkpoint, "logit_bias")
+    if config.vision is not None:
+        yield from vision_tower(config.vision).tensors(checkpoint, config.vision, config.embed_dim)
+    if config.text is not None:
+        yield from TextTransformer.tensors(checkpoint, config.text, config.embed_dim)
+
+
+def _number(checkpoint: Checkpoint, name: str) -> Array:
+    return checkpoint.take(name).reshape(()) if name in checkpoint else np.broadcast_to(np.float32(0), ())
+
+
+def _present(tower: _T | None, inputs: str) -> _T:
+    if tower is None:
+        raise _missing(inputs)
+    return tower
+
+
+def _missing(inputs: str) -> InputError:
+    return InputError(
+        f"this model has no tower of {inputs}, its checkpoint holds the other one only; load a whole CLIP."
+    )
 
 
 def captions(labels: Iterable[str], template: str = "{}") -> list[str]:

@@ -109,13 +109,20 @@ class TextConfig(TransformerConfig):
 class CLIPConfig:
     """Sizes and options of a whole model.
 
-    `family` names the kind of model, and whose description it follows; `sigmoid` says that every pair of a picture and
-    a text is scored by itself (SigLIP), not in comparison with others.
+    `family` names the kind of model, and whose description it follows; `vision` or `text` is None where a model has the
+    other tower alone; `sigmoid` says that every pair of a picture and a text is scored by itself (SigLIP), not in
+    comparison with others.
     """
 
     family: str
     embed_dim: int
-    vision: VisionConfig
-    text: TextConfig
+    vision: VisionConfig | None
+    text: TextConfig | None
     preprocess: Preprocess
     sigmoid: bool = False
+
+    @property
+    def activation(self) -> Activation | None:
+        """That of texts, or of pictures where there are no texts; None for a ResNet."""
+        tower = self.text or self.vision
+        return tower.activation if isinstance(tower, TransformerConfig) else None
