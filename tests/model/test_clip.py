@@ -13,6 +13,7 @@ from PIL import Image, ImageSequence
 from threadpoolctl import threadpool_limits
 
 from numpyclip.errors import InputError, PictureError, TextTooLongError
+from numpyclip.image import Preprocess
 from numpyclip.loader import load
 from numpyclip.model import run
 from numpyclip.model.clip import CLIP
@@ -183,6 +184,12 @@ def test_cropped_pixels_embed_like_normalised_ones(tiny: CLIP) -> None:
     pixels = tiny.encode_image(tiny.preprocess.crop(picture)[np.newaxis])
     normalized = tiny.encode_image(tiny.preprocess(picture)[np.newaxis])
     np.testing.assert_allclose(pixels, normalized, rtol=0, atol=2e-6 * np.abs(normalized).max())
+
+
+def test_the_config_of_preprocess_makes_the_same_preprocess_again(tiny: CLIP) -> None:
+    config = tiny.preprocess_config
+    assert config["profile"] == "openai"
+    assert Preprocess(**config) == tiny.preprocess  # type: ignore[arg-type]
 
 
 def test_a_draft_is_near_the_exact_embedding_and_not_equal(tiny: CLIP, emoji: dict[str, Image.Image]) -> None:

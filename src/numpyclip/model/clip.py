@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -93,6 +93,11 @@ class CLIP:
     def preprocess(self) -> Preprocess:
         """Picture to pixels, also returned by `numpyclip.load`."""
         return self.config.preprocess
+
+    @property
+    def preprocess_config(self) -> dict[str, object]:
+        """How pictures become pixels, as plain values: all of `Preprocess`, whose profile among them."""
+        return asdict(self.preprocess)
 
     @property
     def tokenizer(self) -> Tokenizer:
