@@ -1,13 +1,12 @@
 """OpenCLIP's models, which `open_clip_config.json` describes, as `CLIP` and `CustomTextCLIP` in open_clip/model.py."""
 
 from collections.abc import Callable
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from numpyclip.families.description import Section, read_description
 from numpyclip.families.family import Recognized
 from numpyclip.families.folder import read_weights
+from numpyclip.families.names import rename
 from numpyclip.image import MEAN, STD, Preprocess
 from numpyclip.model.config import (
     EPS,
@@ -19,7 +18,7 @@ from numpyclip.model.config import (
     VisionTransformerConfig,
 )
 from numpyclip.tokenizer import Tokenizer, open_clip_tokenizer
-from numpyclip.weights.checkpoint import Activation, Checkpoint
+from numpyclip.weights.checkpoint import Activation
 
 DESCRIPTION = "open_clip_config.json"
 
@@ -44,12 +43,12 @@ def read_folder(folder: Path) -> Recognized:
         If the description has an option that is not supported; it is named.
     """
     config, tokenizer = _describe(read_description(folder / DESCRIPTION))
-    return Recognized(_flat(read_weights(folder, _WEIGHTS)), config, tokenizer)
+    checkpoint = rename(read_weights(folder, _WEIGHTS), lambda name: name.removeprefix("text."))  # openai/CLIP has none
+    if any(name.startswith("visual.trunk.") for name in checkpoint.arrays):
+        from numpyclip.families import timm
 
-
-def _flat(checkpoint: Checkpoint) -> Checkpoint:
-    """Drop the prefix that a text tower of its own gives to its tensors' names; openai/CLIP has none."""
-    return replace(checkpoint, arrays={name.removeprefix("text."): a for name, a in checkpoint.arrays.items()})
+        checkpoint = timm.translate(checkpoint)
+    return Recognized(checkpoint, config, tokenizer)
 
 
 def _describe(description: Section) -> tuple[CLIPConfig, Callable[[], Tokenizer]]:
@@ -65,6 +64,9 @@ def _describe(description: Section) -> tuple[CLIPConfig, Callable[[], Tokenizer]
         preprocess=_preprocess(description.section("preprocess_cfg"), vision.image_size),
         sigmoid="init_logit_bias" in model,
     )
+    for tower in (vision, text):
+        if not isinstance(tower, ResNetConfig) and not tower.projection and tower.width != config.embed_dim:
+            raise model.unsupported("embed_dim", f"expected {tower.width}, the width of a tower without a projection")
     model.ignore("init_logit_bias", "init_logit_scale")  # what training began with
     model.ignore("custom_text")  # says where the tensors of texts lie; their names say it, too
     model.finish()
@@ -75,8 +77,14 @@ def _describe(description: Section) -> tuple[CLIPConfig, Callable[[], Tokenizer]
 
 def _vision(section: Section, activation: Activation) -> VisionTransformerConfig | ResNetConfig:
     section.ignore("output_tokens", "patch_dropout", "ls_init_value")  # of training, or of CoCa, whatever they say
-    build = _resnet if section.is_list("layers") else partial(_vision_transformer, activation=activation)
-    vision = build(section)
+    if "timm_model_name" in section:
+        from numpyclip.families import timm
+
+        vision: VisionTransformerConfig | ResNetConfig = timm.describe(section)
+    elif section.is_list("layers"):
+        vision = _resnet(section)
+    else:
+        vision = _vision_transformer(section, activation)
     section.finish()
     return vision
 
@@ -103,7 +111,7 @@ def _vision_transformer(section: Section, activation: Activation) -> VisionTrans
         width=width,
         layers=section.size("layers", 12),
         heads=_heads(section, width),
-        mlp_width=int(width * section.get("mlp_ratio", float, 4.0)),
+        mlp_width=int(width * section.factor("mlp_ratio", 4.0)),
         activation=_activation(section, activation),
         eps=_eps(section),
         layer_scale="ls_init_value" in section,
@@ -124,8 +132,8 @@ def _text(section: Section, activation: Activation) -> tuple[TextConfig, Callabl
         vocab_size=section.size("vocab_size", 49408),
         width=width,
         layers=section.size("layers", 12),
-        heads=section.size("heads", 8),
-        mlp_width=int(width * section.get("mlp_ratio", float, 4.0)),
+        heads=section.divisor("heads", width, 8),
+        mlp_width=int(width * section.factor("mlp_ratio", 4.0)),
         activation=_activation(section, activation),
         eps=_eps(section),
         layer_scale="ls_init_value" in section,
@@ -174,7 +182,14 @@ def _eps(section: Section) -> float:
 
 def _tokenizer(section: Section) -> Callable[[], Tokenizer]:
     options = section.section("tokenizer_kwargs")
-    section.expect(hf_tokenizer_name="")
+    if "hf_tokenizer_name" in section:
+        section.get("hf_tokenizer_name", str)
+        error = section.unsupported("hf_tokenizer_name", "texts of this model cannot be tokenized here")
+
+        def refuse() -> Tokenizer:
+            raise error
+
+        return refuse
     options.expect(clean="lower")
     options.finish()
     return open_clip_tokenizer

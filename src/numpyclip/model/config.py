@@ -19,15 +19,34 @@ RESNET_STRIDE = 32  # pixels of the picture behind one position of the last feat
 # of them, with an MLP behind it ("map", as in SigLIP).
 VisionPool: TypeAlias = Literal["tok", "avg", "map"]
 
+# Which of queries, keys and values have a bias of their own.
+Biased: TypeAlias = Literal["qkv", "qv", ""]
+
 # Which token speaks for a text: that of the highest id, the first end mark, the last one, the first one.
 TextPool: TypeAlias = Literal["argmax", "eos", "last", "first"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RopeConfig:
+    """Where the patches of a picture lie, for rotary embeddings (Su et al., 2021) of rows and columns.
+
+    Their `side` by `side` patches are laid over those of the `reference` that the model was first trained with, and
+    counted from `offset`. `columns_first` says that the first half of a head's channels turns with the column.
+    """
+
+    side: int
+    reference: int
+    offset: int = 0
+    columns_first: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class TransformerConfig:
     """Sizes and options of a stack of residual blocks.
 
-    `eps` is what its norms add; `layer_scale` says that what a block adds is scaled, channel by channel.
+    `eps` is what its norms add; `layer_scale` says that what a block adds is scaled, channel by channel; `norm_last`
+    that it is normed, instead of what the block takes in; `inner_norm` that there is a norm before the last matrix of
+    an attention or MLP; `gated` that the MLP is a SwiGLU (Shazeer, 2020).
     """
 
     width: int
@@ -37,28 +56,53 @@ class TransformerConfig:
     activation: Activation
     eps: float = EPS
     layer_scale: bool = False
+    biased: Biased = "qkv"
+    rope: RopeConfig | None = None
+    gated: bool = False
+    inner_norm: bool = False
+    norm_last: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class VisionTransformerConfig(TransformerConfig):
     """Sizes and options of a vision transformer; `image_size` and `patch_size` in pixels.
 
-    `norm_after_pool` says that the last norm is that of the pooled token, not of every token.
+    `stem_width` is that of the convolutions before the patches' own, if any; `class_position` says that the class token
+    has a place, too; `norm_after_pool` that the last norm is that of the pooled token, not of every token; `pool_heads`
+    and `pool_mlp_width` are those of the pool "map" where they are not the blocks'; `projection_mlp` says that the
+    projection is an MLP, in the middle twice as wide as an embedding.
     """
 
     image_size: int
     patch_size: int
+    stem_width: int | None = None
     patch_bias: bool = False
     class_token: bool = True
+    class_position: bool = True
     norm_before: bool = True
     pool: VisionPool = "tok"
+    pool_heads: int | None = None
+    pool_mlp_width: int | None = None
     norm_after_pool: bool = False
     projection: bool = True
+    projection_mlp: bool = False
 
     @property
     def columns(self) -> int:
         """Tokens of a picture."""
         return (self.image_size // self.patch_size) ** 2 + self.class_token
+
+    @property
+    def map_pool(self) -> TransformerConfig:
+        """The pool "map": one block, whose query is learned."""
+        return TransformerConfig(
+            width=self.width,
+            layers=1,
+            heads=self.pool_heads or self.heads,
+            mlp_width=self.pool_mlp_width or self.mlp_width,
+            activation=self.activation,
+            eps=self.eps,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -80,8 +80,17 @@ def in_pieces(function: Callable[[Array], Array], x: Array) -> Array:
 
 def quick_gelu(x: Array) -> Array:
     """Apply x sigmoid(1.702 x), OpenAI's approximation of GELU."""
+    return _swish(x, 1.702)
+
+
+def silu(x: Array) -> Array:
+    """Apply x sigmoid(x), the sigmoid linear unit (Elfwing et al., 2018)."""
+    return _swish(x, 1)
+
+
+def _swish(x: Array, beta: float) -> Array:
     # sigmoid(2 y) = (1 + tanh(y)) / 2: no part of it overflows, whatever x is
-    y: Array = np.float32(0.851) * x
+    y: Array = np.float32(beta / 2) * x
     np.tanh(y, out=y)
     y += np.float32(1)
     y *= np.float32(0.5)

@@ -35,10 +35,7 @@ class Convolution:
         """Take the weights of a convolution and of a batch norm; both are one affine map."""
 
         def prepare(checkpoint: Checkpoint) -> tuple[Array, Array]:
-            weight = checkpoint.copy(f"{conv}.weight")
-            scale = checkpoint.take(f"{bn}.weight") / np.sqrt(checkpoint.take(f"{bn}.running_var") + np.float32(EPS))
-            bias = checkpoint.take(f"{bn}.bias") - checkpoint.take(f"{bn}.running_mean") * scale
-            weight *= scale[:, np.newaxis, np.newaxis, np.newaxis]
+            weight, bias = fold_batch_norm(checkpoint, conv, bn)
             return weight.reshape(len(weight), -1), bias
 
         return cls(*source.derive(conv, prepare), stride)
@@ -47,6 +44,15 @@ class Convolution:
         if self.weight.shape[1] == len(x):  # 1 x 1
             return ops.linear(x, self.weight, self.bias)
         return ops.convolve3x3(x, self.weight, self.bias, self.stride)
+
+
+def fold_batch_norm(checkpoint: Checkpoint, conv: str, bn: str) -> tuple[Array, Array]:
+    """Make one affine map of a convolution and the batch norm behind it: weight (e, c, y, x) and bias (e,)."""
+    weight = checkpoint.copy(f"{conv}.weight")
+    scale = checkpoint.take(f"{bn}.weight") / np.sqrt(checkpoint.take(f"{bn}.running_var") + np.float32(EPS))
+    bias = checkpoint.take(f"{bn}.bias") - checkpoint.take(f"{bn}.running_mean") * scale
+    weight *= scale[:, np.newaxis, np.newaxis, np.newaxis]
+    return weight, bias
 
 
 def _relu(x: Array) -> Array:
@@ -143,17 +149,17 @@ class ModifiedResNet:
         """List the tensors of this tower."""
         channels = [3, config.width // 2, config.width // 2, config.width]
         for i in (1, 2, 3):
-            yield from _convolution("visual", f"conv{i}", f"bn{i}", (channels[i], channels[i - 1], 3, 3))
+            yield from layout.convolution("visual", f"conv{i}", f"bn{i}", (channels[i], channels[i - 1], 3, 3))
         c = config.width
         for stage, count in enumerate(config.layers, start=1):
             width = config.width * 2 ** (stage - 1)
             for index in range(count):
                 block = f"visual.layer{stage}.{index}"
-                yield from _convolution(block, "conv1", "bn1", (width, c, 1, 1))
-                yield from _convolution(block, "conv2", "bn2", (width, width, 3, 3))
-                yield from _convolution(block, "conv3", "bn3", (4 * width, width, 1, 1))
+                yield from layout.convolution(block, "conv1", "bn1", (width, c, 1, 1))
+                yield from layout.convolution(block, "conv2", "bn2", (width, width, 3, 3))
+                yield from layout.convolution(block, "conv3", "bn3", (4 * width, width, 1, 1))
                 if index == 0 and (stage > 1 or c != 4 * width):
-                    yield from _convolution(block, "downsample.0", "downsample.1", (4 * width, c, 1, 1))
+                    yield from layout.convolution(block, "downsample.0", "downsample.1", (4 * width, c, 1, 1))
                 c = 4 * width
         yield "visual.attnpool.positional_embedding", ((config.image_size // RESNET_STRIDE) ** 2 + 1, c)
         for part in ("q_proj", "k_proj", "v_proj"):
@@ -194,9 +200,3 @@ class ModifiedResNet:
             x = self.blocks[index](x)
         embeddings: Array = self.attnpool(x).T
         return embeddings
-
-
-def _convolution(block: str, conv: str, bn: str, shape: layout.Shape) -> layout.Tensors:
-    yield f"{block}.{conv}.weight", shape
-    for field in ("weight", "bias", "running_mean", "running_var"):
-        yield f"{block}.{bn}.{field}", shape[:1]
