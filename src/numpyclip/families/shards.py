@@ -50,7 +50,7 @@ def _weight_map(index: Path) -> dict[str, str]:
         if not isinstance(file, str):
             raise CheckpointError(f"{index}: weight_map.{name!r:.100} is {file!r:.60}; expected the name of a file.")
         is_name = {PurePosixPath(file).name, PureWindowsPath(file).name} == {file}  # on either kind of system
-        if not (is_name and file.isprintable()) or file == "..":
+        if not (is_name and file.isprintable()) or file in ("", ".."):
             raise UnsafeCheckpointError(
                 f"{index}: refused, tensor {name!r:.100} is said to lie in {file!r:.100}; "
                 "expected a file in the same folder."
