@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from numpyclip.model import ops
 from numpyclip.model.config import TransformerConfig
 from numpyclip.model.ops import Array
+from numpyclip.model.past import Past
 from numpyclip.model.source import Source
 from numpyclip.weights.checkpoint import Activation, Checkpoint
 
@@ -147,6 +148,18 @@ def join_in_proj(checkpoint: Checkpoint, name: str) -> tuple[Array, Array]:
     return np.concatenate(list(map(checkpoint.take, weights))), np.concatenate(list(map(checkpoint.take, biases)))
 
 
+def prepare_out_proj(
+    checkpoint: Checkpoint, name: str, value_bias: Array, scale: str | None = None
+) -> tuple[Array, Array]:
+    """Take the layer behind an attention, and into it the bias of the values, and the scale behind."""
+    weight, bias = checkpoint.take(f"{name}.weight"), checkpoint.copy(f"{name}.bias")
+    bias += weight @ value_bias
+    if scale is not None:
+        weight = checkpoint.copy(f"{name}.weight")
+        fold_scale(checkpoint, scale, weight, bias)
+    return weight, bias
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Attention:
     """Self-attention: one matrix makes queries, keys and values, another mixes the heads.
@@ -170,33 +183,39 @@ class Attention:
             d = weight.shape[1]
             scale = np.float32(1 / math.sqrt(d // config.heads))
             weight[:d] *= scale
-            out = f"{block}.attn.out_proj"
-            out_weight, out_bias = checkpoint.take(f"{out}.weight"), checkpoint.copy(f"{out}.bias")
-            out_bias += out_weight @ bias[2 * d :]
-            if config.layer_scale:
-                out_weight = checkpoint.copy(f"{out}.weight")
-                fold_scale(checkpoint, f"{block}.ls_1.gamma", out_weight, out_bias)
-            return weight, bias[:d] * scale, out_weight, out_bias
+            behind = f"{block}.ls_1.gamma" if config.layer_scale else None
+            out_proj = prepare_out_proj(checkpoint, f"{block}.attn.out_proj", bias[2 * d :], behind)
+            return weight, bias[:d] * scale, *out_proj
 
         in_weight, query_bias, out_weight, out_bias = source.derive(f"{block}.attn", prepare)
         return cls(in_weight, query_bias, Linear(out_weight, out_bias), config.heads)
 
     def __call__(self, x: Array, batch: int, shared: int, mask: Array | None) -> Array:
-        """Mix tokens: (d, shared + batch n) -> the same shape."""
-        d = len(x)
-        qkv = self.in_proj @ x
-        qkv[:d] += self.query_bias[:, np.newaxis]
-        parts = qkv.reshape(3, self.heads, d // self.heads, -1)  # (3, h, k, shared + batch n)
+        """Mix tokens: (d, shared + batch n) -> the same shape. The mask is (n, n), or (batch, n, n)."""
+        parts = self._project(x)  # (3, h, k, shared + batch n)
         q, k, v = parts[..., shared:].reshape(*parts.shape[:3], batch, -1)
         if not shared:
             return self.out_proj(ops.attention(q, k, v, mask).reshape(x.shape))
         assert mask is not None
         first = parts[:, :, :, np.newaxis, :shared]  # all inputs begin with these tokens, which see no others
+        of_first = mask.reshape(-1, *mask.shape[-2:])[0, :shared, :shared]
         mixed = (
-            ops.attention(first[0], first[1], first[2], mask[:shared, :shared]),
-            ops.attention(q, k, v, mask[shared:], (first[1, :, :, 0], first[2, :, :, 0])),
+            ops.attention(first[0], first[1], first[2], of_first),
+            ops.attention(q, k, v, mask[..., shared:, :], (first[1, :, :, 0], first[2, :, :, 0])),
         )
-        return self.out_proj(np.concatenate([part.reshape(d, -1) for part in mixed], axis=1))
+        return self.out_proj(np.concatenate([part.reshape(len(x), -1) for part in mixed], axis=1))
+
+    def extend(self, x: Array, past: Past, mask: Array | None) -> Array:
+        """Mix into the next tokens of each input those before them: (d, b m) -> the same shape."""
+        parts = self._project(x)
+        q, k, v = parts.reshape(*parts.shape[:3], past.batch, -1)
+        return self.out_proj(ops.attention(q, *past.append(k, v), mask).reshape(x.shape))
+
+    def _project(self, x: Array) -> Array:  # (d, n) -> (3, h, k, n)
+        d = len(x)
+        qkv = self.in_proj @ x
+        qkv[:d] += self.query_bias[:, np.newaxis]
+        return qkv.reshape(3, self.heads, d // self.heads, -1)
 
     def one(self, x: Array, rows: NDArray[np.integer], shared: int, mask: Array | None) -> Array:
         """Mix into one token of each input: (d, shared + batch n), (batch,) -> (d, batch)."""
@@ -204,8 +223,10 @@ class Attention:
         q, k, v = self.in_proj.reshape(3, d, d)
         query = ops.linear(pick(x, rows, shared), q, self.query_bias)
         by_head = (self.heads, d // self.heads, -1)
-        seen = None if mask is None else mask[shared + rows][:, np.newaxis]  # (b, 1, shared + n)
-        mixed = ops.attention_of_one(query.reshape(by_head), x, k.reshape(by_head), v.reshape(by_head), seen, shared)
+        if mask is not None:
+            every = np.broadcast_to(mask, (len(rows), *mask.shape[-2:]))
+            mask = every[np.arange(len(rows)), shared + rows][:, np.newaxis]  # (b, 1, shared + n)
+        mixed = ops.attention_of_one(query.reshape(by_head), x, k.reshape(by_head), v.reshape(by_head), mask, shared)
         return self.out_proj(mixed.reshape(d, -1))
 
 
@@ -246,6 +267,12 @@ class Block:
     def __call__(self, x: Array, batch: int, shared: int = 0, mask: Array | None = None) -> Array:
         """Add to all tokens: (d, shared + batch n) -> the same shape."""
         x = x + self.attn(ops.standardize(x, self.eps), batch, shared, mask)
+        x += self.mlp(ops.standardize(x, self.eps))
+        return x
+
+    def extend(self, x: Array, past: Past, mask: Array | None = None) -> Array:
+        """Add to the next tokens of each input: (d, b m) -> the same shape. The past is longer by them afterwards."""
+        x = x + self.attn.extend(ops.standardize(x, self.eps), past, mask)
         x += self.mlp(ops.standardize(x, self.eps))
         return x
 
