@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpyclip.families.family import Recognized
     from numpyclip.image import Preprocess
     from numpyclip.model.clip import CLIP
+    from numpyclip.model.config import CLIPConfig
     from numpyclip.weights.checkpoint import Activation, Checkpoint
 
 
@@ -50,6 +51,7 @@ def load(
     Returns
     -------
     model : CLIP
+        Of its kind `CoCa`, which also writes captions, if the weights have a decoder.
     preprocess : Preprocess
         Turns a PIL image into the array (3, size, size) that the model takes.
 
@@ -62,14 +64,12 @@ def load(
     DownloadError
         If the weights are not there and cannot be fetched.
     """
-    from numpyclip.model.clip import CLIP
-
     if str(device) != "cpu":
         raise InputError(f"device is '{device}'; NumPyCLIP runs on the CPU only. Leave it out, or pass 'cpu'.")
     if activation not in (None, "quick_gelu", "gelu", "gelu_tanh"):
         raise InputError(f"activation is {activation!r}; expected 'quick_gelu', 'gelu' or 'gelu_tanh'.")
     found = _recognize(os.fspath(name), download_root, activation)
-    model = CLIP.read(found.checkpoint, found.config, found.tokenizer, low_memory)
+    model = _kind(found.config).read(found.checkpoint, found.config, found.tokenizer, low_memory)
     return model, model.preprocess
 
 
@@ -96,6 +96,17 @@ def _recognize(name: str, download_root: str | os.PathLike[str] | None, activati
         return described
     checkpoint = read(only_file(path) if path.is_dir() else path)
     return openai.recognize(checkpoint, _activation(checkpoint, activation))
+
+
+def _kind(config: CLIPConfig) -> type[CLIP]:
+    """Return the kind of model that a configuration describes; others are not even imported."""
+    if config.decoder is not None:
+        from numpyclip.model.coca import CoCa
+
+        return CoCa
+    from numpyclip.model.clip import CLIP
+
+    return CLIP
 
 
 def _exists(path: Path) -> bool:

@@ -26,6 +26,7 @@ CALLS: dict[str, tuple[Callable[..., Array], tuple[object, ...]]] = {
     "erf": (ops.erf, (random(2, 3),)),
     "gelu": (ops.gelu, (random(2, 3),)),
     "gelu_tanh": (ops.gelu_tanh, (random(2, 3),)),
+    "silu": (ops.silu, (random(2, 3),)),
     "sigmoid": (ops.sigmoid, (random(2, 3),)),
     "attention": (ops.attention, (*[random(2, 4, 3, 5)] * 3, random(5, 7), (random(2, 4, 2), random(2, 4, 2)))),
     "attention_of_one": (ops.attention_of_one, (random(2, 4, 3), random(8, 7), *[random(2, 4, 8)] * 2, None, 1)),

@@ -47,19 +47,23 @@ def projection(checkpoint: Checkpoint, name: str, d: int, embed_dim: int) -> Ten
 
 def transformer(checkpoint: Checkpoint, name: str, config: TransformerConfig) -> Tensors:
     """List the blocks of a transformer."""
-    d = config.width
     for index in range(config.layers):
-        block = f"{name}.resblocks.{index}"
-        yield from norm(f"{block}.ln_1", d)
-        yield from attention(checkpoint, f"{block}.attn", d, config.biased)
-        if config.inner_norm:
-            yield from norm(f"{block}.attn.ln_inner", d)
-            yield from norm(f"{block}.mlp.ln_inner", config.mlp_width)
-        yield from norm(f"{block}.ln_2", d)
-        yield from mlp(f"{block}.mlp", config)
-        if config.layer_scale:
-            yield f"{block}.ls_1.gamma", (d,)
-            yield f"{block}.ls_2.gamma", (d,)
+        yield from block(checkpoint, f"{name}.resblocks.{index}", config)
+
+
+def block(checkpoint: Checkpoint, name: str, config: TransformerConfig) -> Tensors:
+    """List one block of a transformer."""
+    d = config.width
+    yield from norm(f"{name}.ln_1", d)
+    yield from attention(checkpoint, f"{name}.attn", d, config.biased)
+    if config.inner_norm:
+        yield from norm(f"{name}.attn.ln_inner", d)
+        yield from norm(f"{name}.mlp.ln_inner", config.mlp_width)
+    yield from norm(f"{name}.ln_2", d)
+    yield from mlp(f"{name}.mlp", config)
+    if config.layer_scale:
+        yield f"{name}.ls_1.gamma", (d,)
+        yield f"{name}.ls_2.gamma", (d,)
 
 
 def attention(checkpoint: Checkpoint, name: str, d: int, biased: Biased = "qkv") -> Tensors:

@@ -165,7 +165,7 @@ def attention(
         Queries, divided by the root of k already.
     k, v : ndarray of shape (h, k, b, m)
         Keys and values of the same input.
-    mask : ndarray of shape (n, s + m), optional
+    mask : ndarray of shape (n, s + m) or (b, n, s + m), optional
         Added to the scores.
     shared : pair of ndarrays of shape (h, k, s), optional
         Keys and values that every input of the batch sees before its own.
