@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from numpyclip.families import timm_convolutional
 from numpyclip.families.description import Section, read_description
 from numpyclip.families.family import Recognized
 from numpyclip.families.folder import read_weights
@@ -13,9 +14,11 @@ from numpyclip.model.config import (
     EPS,
     RESNET_STRIDE,
     CLIPConfig,
+    FastViTConfig,
     ResNetConfig,
     TextConfig,
     TextPool,
+    VisionConfig,
     VisionTransformerConfig,
 )
 from numpyclip.tokenizer import Tokenizer, open_clip_tokenizer
@@ -44,7 +47,10 @@ def read_folder(folder: Path) -> Recognized:
         If the description has an option that is not supported; it is named.
     """
     config, tokenizer = _describe(read_description(folder / DESCRIPTION))
-    return Recognized(_flat(read_weights(folder, _WEIGHTS)), config, tokenizer)
+    checkpoint = _flat(read_weights(folder, _WEIGHTS))
+    if isinstance(config.vision, FastViTConfig):
+        checkpoint = timm_convolutional.without_single_pixels(checkpoint)
+    return Recognized(checkpoint, config, tokenizer)
 
 
 def _flat(checkpoint: Checkpoint) -> Checkpoint:
@@ -73,9 +79,13 @@ def _describe(description: Section) -> tuple[CLIPConfig, Callable[[], Tokenizer]
     return config, tokenizer
 
 
-def _vision(section: Section, activation: Activation) -> VisionTransformerConfig | ResNetConfig:
+def _vision(section: Section, activation: Activation) -> VisionConfig:
     section.ignore("output_tokens", "patch_dropout", "ls_init_value")  # of training, or of CoCa, whatever they say
-    build = _resnet if section.is_list("layers") else partial(_vision_transformer, activation=activation)
+    build: Callable[[Section], VisionConfig]
+    if "timm_model_name" in section:
+        build = section.one_of("timm_model_name", timm_convolutional.TOWERS, "")
+    else:
+        build = _resnet if section.is_list("layers") else partial(_vision_transformer, activation=activation)
     vision = build(section)
     section.finish()
     return vision

@@ -28,6 +28,12 @@ def norm(name: str, d: int) -> Tensors:
     yield f"{name}.bias", (d,)
 
 
+def batch_norm(name: str, d: int) -> Tensors:
+    """List a scale, a shift, and the statistics that they are for."""
+    for field in ("weight", "bias", "running_mean", "running_var"):
+        yield f"{name}.{field}", (d,)
+
+
 def projection(checkpoint: Checkpoint, name: str, d: int, embed_dim: int) -> Tensors:
     """List what stands at a tower's end: a matrix (d, e), or a layer, with a bias or without."""
     if f"{name}.weight" not in checkpoint:

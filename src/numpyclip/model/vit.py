@@ -15,7 +15,17 @@ from numpy.typing import NDArray
 from numpyclip.image import Preprocess
 from numpyclip.model import layout, ops
 from numpyclip.model.config import VisionTransformerConfig
-from numpyclip.model.layers import MLP, Affine, LayerNorm, Linear, Transformer, fold_norm, join_in_proj, read_end
+from numpyclip.model.layers import (
+    MLP,
+    Affine,
+    LayerNorm,
+    Linear,
+    Transformer,
+    fold_norm,
+    fold_pixels,
+    join_in_proj,
+    read_end,
+)
 from numpyclip.model.ops import Array
 from numpyclip.model.source import Source
 from numpyclip.weights.checkpoint import Checkpoint
@@ -154,7 +164,7 @@ class VisionTransformer:
 def _prepare_embedding(
     checkpoint: Checkpoint, config: VisionTransformerConfig, preprocess: Preprocess
 ) -> tuple[Array, Array]:
-    """Let patches be pixels x of 0..255: W (x / 255 - mean) / std is (W / 255 std) x - W mean / std."""
+    """Give the weights of patches as they are, of pixels of 0..255, and what is added to every token."""
     conv1 = checkpoint.copy("visual.conv1.weight")  # (d, 3, p, p)
     embedding = np.ascontiguousarray(checkpoint.take("visual.positional_embedding").T)
     patches = embedding[:, int(config.class_token) :]
@@ -162,7 +172,5 @@ def _prepare_embedding(
         embedding[:, 0] += checkpoint.take("visual.class_embedding")
     if config.patch_bias:
         patches += checkpoint.take("visual.conv1.bias")[:, np.newaxis]
-    mean, std = np.array(preprocess.mean, np.float32), np.array(preprocess.std, np.float32)
-    patches -= (conv1.sum(axis=(2, 3)) @ (mean / std))[:, np.newaxis]
-    conv1 /= (np.float32(255) * std).reshape(3, 1, 1)
+    patches += fold_pixels(preprocess, conv1)[:, np.newaxis]
     return conv1.reshape(len(conv1), -1), embedding
