@@ -40,12 +40,24 @@ def save(golden: Path) -> None:
 
 def save_model(folder: Path, config: dict, seed: int, dtype: torch.dtype = torch.float16, **preprocess) -> None:
     """Save a folder as `push_to_hf_hub` does, and what the model computes in float64."""
-    build = open_clip.CustomTextCLIP if config.get("custom_text") else open_clip.CLIP
-    model = build(**{key: value for key, value in config.items() if key != "custom_text"}).eval()
+    model = build(config)
     randomize(model, seed)
+    save_built(folder, model, config, dtype, **preprocess)
+
+
+def build(config: dict) -> nn.Module:
+    """Build the model of a `model_cfg`."""
+    kind = open_clip.CustomTextCLIP if config.get("custom_text") else open_clip.CLIP
+    return kind(**{key: value for key, value in config.items() if key != "custom_text"}).eval()
+
+
+def save_built(
+    folder: Path, model: nn.Module, config: dict, dtype: torch.dtype, pictures: int = 3, **preprocess
+) -> None:
+    """Save a model that is built, and what it computes in float64."""
     write_folder(folder, model, config, dtype, **preprocess)
     to_float64(model)
-    image = images(config["vision_cfg"]["image_size"])
+    image = images(config["vision_cfg"]["image_size"], pictures)
     text = ids(config["text_cfg"]["context_length"], config["text_cfg"]["vocab_size"])
     with torch.no_grad():
         record(

@@ -19,6 +19,8 @@ from numpyclip.model.config import (
     ResNetConfig,
     TextConfig,
     TextPool,
+    TransformerConfig,
+    VisionConfig,
     VisionPool,
     VisionTransformerConfig,
 )
@@ -52,7 +54,7 @@ def read_folder(folder: Path) -> Recognized:
     if any(name.startswith("visual.trunk.") for name in checkpoint.arrays):
         from numpyclip.families import timm
 
-        checkpoint = timm.translate(checkpoint)
+        checkpoint = timm.translate(checkpoint, config.vision)
     return Recognized(checkpoint, config, tokenizer)
 
 
@@ -72,7 +74,7 @@ def _describe(description: Section) -> tuple[CLIPConfig, Callable[[], Tokenizer]
         decoder=read_decoder(model, vision, text, activation) if "multimodal_cfg" in model else None,
     )
     for tower in (vision, text):
-        if not isinstance(tower, ResNetConfig) and not tower.projection and tower.width != config.embed_dim:
+        if isinstance(tower, TransformerConfig) and not tower.projection and tower.width != config.embed_dim:
             raise model.unsupported("embed_dim", f"expected {tower.width}, the width of a tower without a projection")
     model.ignore("init_logit_bias", "init_logit_scale")  # what training began with
     model.ignore("custom_text")  # says where the tensors of texts lie; their names say it, too
@@ -82,12 +84,12 @@ def _describe(description: Section) -> tuple[CLIPConfig, Callable[[], Tokenizer]
     return config, tokenizer
 
 
-def _vision(section: Section, activation: Activation, embed_dim: int) -> VisionTransformerConfig | ResNetConfig:
+def _vision(section: Section, activation: Activation, embed_dim: int) -> VisionConfig:
     section.ignore("output_tokens", "patch_dropout", "ls_init_value")  # of training, or of CoCa, whatever they say
     if "timm_model_name" in section:
         from numpyclip.families import timm
 
-        vision: VisionTransformerConfig | ResNetConfig = timm.describe(section)
+        vision: VisionConfig = timm.describe(section)
     elif section.is_list("layers"):
         vision = _resnet(section)
     else:

@@ -14,6 +14,7 @@ from numpyclip.weights.checkpoint import Activation
 
 EPS = 1e-5  # what norms add, unless a description says otherwise
 RESNET_STRIDE = 32  # pixels of the picture behind one position of the last feature map
+FASTVIT_HEAD_WIDTH = 32
 
 # What speaks for a picture, after the last block: the class token; the mean of the patches; a query that looks at all
 # of them, with an MLP behind it ("map", as in SigLIP); the first of many queries, without one ("attn", as in CoCa).
@@ -127,7 +128,56 @@ class ResNetConfig:
         return (self.image_size // 8) ** 2
 
 
-VisionConfig: TypeAlias = VisionTransformerConfig | ResNetConfig
+@dataclass(frozen=True, kw_only=True)
+class ConvNeXtConfig:
+    """Sizes and options of a ConvNeXt; `image_size` in pixels.
+
+    `layers` counts the blocks of its four stages, `widths` their channels; `eps` is what its norms add; `mlp_head` says
+    that an MLP, not one matrix, makes the embedding.
+    """
+
+    image_size: int
+    layers: tuple[int, ...]
+    widths: tuple[int, ...]
+    eps: float
+    mlp_head: bool
+
+    @property
+    def columns(self) -> int:
+        """Pixels of a picture in the third of the four stages, where most of the work is done."""
+        return (self.image_size // 16) ** 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class FastViTConfig:
+    """Sizes and options of a FastViT; `image_size` in pixels.
+
+    `layers` counts the blocks of its four or five stages, `widths` their channels, `mlp_ratio` times as many inside of
+    an MLP. From the fourth on, stages have attention. `stem_scale` says that the stem has branches of one pixel,
+    `squeeze` that the third and fourth stages weigh their channels as they begin, `layer_norm` that a layer norm, not a
+    batch norm, stands before attention, `mlp_head` that an MLP, not one matrix, makes the embedding.
+    """
+
+    image_size: int
+    layers: tuple[int, ...]
+    widths: tuple[int, ...]
+    mlp_ratio: int
+    stem_scale: bool
+    squeeze: bool
+    layer_norm: bool
+    mlp_head: bool
+
+    @property
+    def columns(self) -> int:
+        """Pixels of a picture in the third stage, where most of the work is done."""
+        return (self.image_size // 16) ** 2
+
+    def has_attention(self, stage: int) -> bool:
+        """Whether pixels look at each other in a stage, counted from 0."""
+        return stage >= 3
+
+
+VisionConfig: TypeAlias = VisionTransformerConfig | ResNetConfig | ConvNeXtConfig | FastViTConfig
 
 
 @dataclass(frozen=True, kw_only=True)

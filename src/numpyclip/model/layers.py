@@ -15,6 +15,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
+from numpyclip.image import Preprocess
 from numpyclip.model import ops
 from numpyclip.model.config import Biased, TransformerConfig
 from numpyclip.model.ops import Array
@@ -67,6 +68,17 @@ def fold_scale(checkpoint: Checkpoint, scale: str, weight: Array, bias: Array) -
     """Make scale (W x + b) of W x + b, in place."""
     weight *= checkpoint.take(scale)[:, np.newaxis]
     bias *= checkpoint.take(scale)
+
+
+def fold_pixels(preprocess: Preprocess, weight: Array) -> Array:
+    """Make W x + b, of normalised pixels x, take pixels of 0..255: scale W (e, 3, p, p) in place, return a part of b.
+
+    W (x / 255 - mean) / std is (W / 255 std) x - W mean / std.
+    """
+    mean, std = np.array(preprocess.mean, np.float32), np.array(preprocess.std, np.float32)
+    bias: Array = -(weight.sum(axis=(2, 3)) @ (mean / std))
+    weight /= (np.float32(255) * std).reshape(3, 1, 1)
+    return bias
 
 
 @dataclass(frozen=True, eq=False, repr=False)

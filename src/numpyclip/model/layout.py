@@ -28,11 +28,16 @@ def norm(name: str, d: int) -> Tensors:
     yield f"{name}.bias", (d,)
 
 
+def batch_norm(name: str, d: int) -> Tensors:
+    """List a scale, a shift, and the statistics that they are for."""
+    for field in ("weight", "bias", "running_mean", "running_var"):
+        yield f"{name}.{field}", (d,)
+
+
 def convolution(name: str, conv: str, bn: str, shape: Shape) -> Tensors:
     """List a convolution without a bias, and the batch norm behind it."""
     yield f"{name}.{conv}.weight", shape
-    for field in ("weight", "bias", "running_mean", "running_var"):
-        yield f"{name}.{bn}.{field}", shape[:1]
+    yield from batch_norm(f"{name}.{bn}", shape[0])
 
 
 def projection(checkpoint: Checkpoint, name: str, d: int, embed_dim: int) -> Tensors:

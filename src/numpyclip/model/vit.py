@@ -22,6 +22,7 @@ from numpyclip.model.layers import (
     Linear,
     Transformer,
     fold_norm,
+    fold_pixels,
     join_in_proj,
     prepare_out_proj,
     read_end,
@@ -29,7 +30,7 @@ from numpyclip.model.layers import (
 from numpyclip.model.ops import Array
 from numpyclip.model.pool import AttentionalPool
 from numpyclip.model.source import Source
-from numpyclip.model.stem import ConvStem, fold_pixels
+from numpyclip.model.stem import ConvStem
 from numpyclip.weights.checkpoint import Checkpoint
 
 
@@ -216,5 +217,5 @@ def _prepare_embedding(
     if config.patch_bias:
         patches += checkpoint.take("visual.conv1.bias")[:, np.newaxis]
     if not config.stem_width:
-        patches += fold_pixels(conv1, preprocess)[:, np.newaxis]
+        patches += fold_pixels(preprocess, conv1)[:, np.newaxis]
     return conv1.reshape(len(conv1), -1), embedding
