@@ -20,10 +20,11 @@ from numpyclip.model.config import (
 )
 from numpyclip.tokenizer import Tokenizer, open_clip_tokenizer
 from numpyclip.weights.checkpoint import Activation, Checkpoint
+from numpyclip.weights.read import read
 
 DESCRIPTION = "open_clip_config.json"
 
-_WEIGHTS = (  # in the order in which open_clip looks for them
+WEIGHTS = (  # in the order in which open_clip looks for them
     "open_clip_model.safetensors",
     "open_clip_pytorch_model.safetensors",
     "open_clip_pytorch_model.bin",
@@ -43,8 +44,14 @@ def read_folder(folder: Path) -> Recognized:
     UnsupportedCheckpointError
         If the description has an option that is not supported; it is named.
     """
-    config, tokenizer = _describe(read_description(folder / DESCRIPTION))
-    return Recognized(_flat(read_weights(folder, _WEIGHTS)), config, tokenizer)
+    return read_as(read_description(folder / DESCRIPTION), folder)
+
+
+def read_as(description: Section, weights: Path) -> Recognized:
+    """Read a file of weights, or a folder with one, by a description that need not lie beside it."""
+    config, tokenizer = describe(description)
+    checkpoint = read_weights(weights, WEIGHTS) if weights.is_dir() else read(weights)
+    return Recognized(_flat(checkpoint), config, tokenizer)
 
 
 def _flat(checkpoint: Checkpoint) -> Checkpoint:
@@ -52,7 +59,14 @@ def _flat(checkpoint: Checkpoint) -> Checkpoint:
     return replace(checkpoint, arrays={name.removeprefix("text."): a for name, a in checkpoint.arrays.items()})
 
 
-def _describe(description: Section) -> tuple[CLIPConfig, Callable[[], Tokenizer]]:
+def describe(description: Section) -> tuple[CLIPConfig, Callable[[], Tokenizer]]:
+    """Read a description; it alone says whether a model is supported, no weights are needed for that.
+
+    Raises
+    ------
+    UnsupportedCheckpointError
+        If it has an option that is not supported; it is named.
+    """
     model = description.section("model_cfg")
     activation: Activation = "quick_gelu" if model.get("quick_gelu", bool, False) else "gelu"
     vision = _vision(model.section("vision_cfg"), activation)
