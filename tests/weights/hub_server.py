@@ -73,19 +73,20 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing."""
 
-    def answer(self, status: int, body: bytes = b"", **headers: object) -> None:
-        """Send this; the length may be told otherwise."""
+    def answer(self, status: int, body: bytes = b"", **headers: object) -> bool:
+        """Send this, and say that it was sent; the length may be told otherwise."""
         self.send_response(status)
         for name, value in {"Content_Length": len(body), **headers}.items():
             self.send_header(name.replace("_", "-"), str(value))
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
+        return True
 
     def refuse(self, status: int, code: str = "") -> bool:
         """Send an error as the hub does, whose reason is in a header."""
-        self.answer(status, b'{"error":"no"}', Content_Type="application/json", X_Error_Code=code, X_Error_Message="no")
-        return True
+        reason = {"X_Error_Code": code, "X_Error_Message": "no"}
+        return self.answer(status, b'{"error":"no"}', Content_Type="application/json", **reason)
 
     def _describe(self, repository: str, revision: str) -> None:
         hub = self.hub
@@ -109,7 +110,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             body = hub.files[name]
             etag = f'"{hashlib.sha256(body).hexdigest()}"'
-            facts = {"X_Repo_Commit": hub.commit, "X_Linked_Size": len(body), "X_Linked_Etag": etag}
+            facts: dict[str, Any] = {"X_Repo_Commit": hub.commit, "X_Linked_Size": len(body), "X_Linked_Etag": etag}
             if name.endswith(LARGE):
                 self.answer(302, **facts, Location=f"{hub.elsewhere}/{name}", ETag='"of the redirection"')
             else:

@@ -177,4 +177,4 @@ def _print(arguments: argparse.Namespace, name: str, state: str, path: str) -> N
     if arguments.json:
         print(json.dumps({"model": name, "state": state, "path": path}))
     else:
-        print(f"{name:<16}{state:<16}{path}", flush=True)
+        print(f"{name:<15} {state:<15} {path}", flush=True)

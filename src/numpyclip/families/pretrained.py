@@ -12,7 +12,7 @@ from numpyclip.families.family import Recognized
 from numpyclip.families.folder import only_file, wanted
 from numpyclip.weights import hub
 from numpyclip.weights.catalogue import DOWNLOADABLE, available_models
-from numpyclip.weights.checkpoint import Activation
+from numpyclip.weights.checkpoint import Activation, Checkpoint
 from numpyclip.weights.download import obtain
 from numpyclip.weights.local import Folder, exists
 from numpyclip.weights.published import USUAL, Architecture, PublishedModel, architecture, architectures
@@ -34,9 +34,7 @@ def read_pretrained(name: str, pretrained: str | os.PathLike[str], download_root
         If such a model cannot be run; nothing is downloaded then.
     """
     if architecture(name) is None and (name.startswith(hub.PREFIX) or name in available_models() or exists(name)):
-        raise InputError(
-            f"{name}: stands for its own weights; `pretrained` goes with OpenCLIP's name of an architecture."
-        )
+        raise InputError(f"{name}: has weights of its own; `pretrained` goes with OpenCLIP's names of architectures.")
     known = find(name)
     model = known.find(os.fspath(pretrained))
     if model and model.openai:
@@ -46,12 +44,10 @@ def read_pretrained(name: str, pretrained: str | os.PathLike[str], download_root
     description = _section(known, model)
     weights = fetch(known, model, download_root) if model else _one_of_own(Path(pretrained))
     found = open_clip.read_as(description, weights)
-    _compare_activation(found, description, weights)
-    if model is None and known.preprocess != USUAL:
-        _warn(
-            f"{weights}: pictures are prepared as for the published weights of {known.name}, not as for OpenAI's, "
-            "which open_clip does with a file alone."
-        )
+    _compare_activation(found.checkpoint, description)
+    doubts = [_doubt_about_activation(description, weights), None if model else _doubt_about_pictures(known)]
+    for doubt in filter(None, doubts):
+        warnings.warn(f"{weights}: {doubt} {_SETTLE}", stacklevel=4)  # at the caller of `load`
     return found
 
 
@@ -121,27 +117,36 @@ def _or(names: list[str]) -> str:
     return " or ".join(map(repr, names))
 
 
-def _compare_activation(found: Recognized, description: Section, weights: Path) -> None:
-    """Compare what a file, or a description beside it, says of the activation with what its name says."""
+def _compare_activation(checkpoint: Checkpoint, description: Section) -> None:
     expected = _activation(description)
-    if found.checkpoint.activation not in (None, expected):
+    if checkpoint.activation not in (None, expected):
         raise CheckpointError(
-            f"{found.checkpoint.path}: records the activation '{found.checkpoint.activation}', but {description.path} "
-            f"has '{expected}'. Other names have the other one: those that end in -quickgelu, or do not."
+            f"{checkpoint.path}: records the activation '{checkpoint.activation}', but {description.path} has "
+            f"'{expected}'. Other names have the other one: those that end in -quickgelu, or do not."
         )
-    beside = weights / open_clip.DESCRIPTION
-    if beside.is_file() and (told := _activation(read_description(beside))) != expected:
-        _warn(
-            f"{beside}: says that the activation is '{told}', but {description.path} has '{expected}', which is used."
-        )
+
+
+def _doubt_about_activation(description: Section, weights: Path) -> str | None:
+    beside, expected = weights / open_clip.DESCRIPTION, _activation(description)
+    told = _activation(read_description(beside)) if beside.is_file() else expected
+    if told == expected:
+        return None
+    return (
+        f"{beside.name} there says that the activation is '{told}'; '{expected}', that of {description.path}, is used."
+    )
+
+
+def _doubt_about_pictures(known: Architecture) -> str | None:
+    if known.preprocess == USUAL:
+        return None
+    return (
+        f"pictures are prepared as for the published weights of {known.name}, not as for OpenAI's, which open_clip "
+        "does with a file alone."
+    )
 
 
 def _activation(description: Section) -> Activation:
     return "quick_gelu" if description.section("model_cfg").get("quick_gelu", bool, False) else "gelu"
-
-
-def _warn(message: str) -> None:
-    warnings.warn(f"{message} {_SETTLE}", stacklevel=6)  # at the caller of `load`
 
 
 def _section(known: Architecture, model: PublishedModel | None) -> Section:
