@@ -26,10 +26,11 @@ from numpyclip.model.config import (
 )
 from numpyclip.tokenizer import Tokenizer, open_clip_tokenizer
 from numpyclip.weights.checkpoint import Activation
+from numpyclip.weights.read import read
 
 DESCRIPTION = "open_clip_config.json"
 
-_WEIGHTS = (  # in the order in which open_clip looks for them
+WEIGHTS = (  # in the order in which open_clip looks for them
     "open_clip_model.safetensors",
     "open_clip_pytorch_model.safetensors",
     "open_clip_pytorch_model.bin",
@@ -49,8 +50,14 @@ def read_folder(folder: Path) -> Recognized:
     UnsupportedCheckpointError
         If the description has an option that is not supported; it is named.
     """
-    config, tokenizer = _describe(read_description(folder / DESCRIPTION))
-    checkpoint = rename(read_weights(folder, _WEIGHTS), lambda name: name.removeprefix("text."))  # openai/CLIP has none
+    return read_as(read_description(folder / DESCRIPTION), folder)
+
+
+def read_as(description: Section, weights: Path) -> Recognized:
+    """Read a file of weights, or a folder with one, by a description that need not lie beside it."""
+    config, tokenizer = describe(description)
+    checkpoint = read_weights(weights, WEIGHTS) if weights.is_dir() else read(weights)
+    checkpoint = rename(checkpoint, lambda name: name.removeprefix("text."))  # openai/CLIP has none
     if any(name.startswith("visual.trunk.") for name in checkpoint.arrays):
         from numpyclip.families import timm
 
@@ -58,7 +65,14 @@ def read_folder(folder: Path) -> Recognized:
     return Recognized(checkpoint, config, tokenizer)
 
 
-def _describe(description: Section) -> tuple[CLIPConfig, Callable[[], Tokenizer]]:
+def describe(description: Section) -> tuple[CLIPConfig, Callable[[], Tokenizer]]:
+    """Read a description; it alone says whether a model is supported, no weights are needed for that.
+
+    Raises
+    ------
+    UnsupportedCheckpointError
+        If it has an option that is not supported; it is named.
+    """
     model = description.section("model_cfg")
     activation: Activation = "quick_gelu" if model.get("quick_gelu", bool, False) else "gelu"
     embed_dim = model.size("embed_dim")
