@@ -16,7 +16,7 @@ def test_version(run: Run) -> None:
     assert run("--version") == (0, f"numpyclip {numpyclip.__version__}\n", "")
 
 
-@pytest.mark.parametrize("words", [[], ["classify"], ["embed"], ["models"]])
+@pytest.mark.parametrize("words", [[], ["classify"], ["embed"], ["convert"], ["models"]])
 def test_every_help_ends_in_examples(run: Run, words: list[str]) -> None:
     result = run(*words, "--help")
     assert result.status == 0

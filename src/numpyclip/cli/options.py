@@ -33,11 +33,7 @@ def add_model_options(verb: argparse.ArgumentParser, batch_size: int = 32) -> No
         help="a name listed by `numpyclip models`, or a file or folder of weights "
         f"(default: $NUMPYCLIP_MODEL, else {DEFAULT_MODEL})",
     )
-    verb.add_argument(
-        "--activation",
-        choices=["quick_gelu", "gelu"],
-        help="for a file of weights that does not record it: quick_gelu (OpenAI), gelu (LAION and most others)",
-    )
+    add_activation_option(verb)
     add_folder_option(verb)
     verb.add_argument(
         "--batch-size",
@@ -48,6 +44,15 @@ def add_model_options(verb: argparse.ArgumentParser, batch_size: int = 32) -> No
     )
     verb.add_argument(
         "--low-memory", action="store_true", help="keep the weights as small as in the file; slower for few inputs"
+    )
+
+
+def add_activation_option(verb: argparse.ArgumentParser) -> None:
+    """Add what some files do not tell."""
+    verb.add_argument(
+        "--activation",
+        choices=["quick_gelu", "gelu"],
+        help="for a file of weights that does not record it: quick_gelu (OpenAI), gelu (LAION and most others)",
     )
 
 

@@ -7,6 +7,8 @@ from numpyclip.families.family import Recognized
 from numpyclip.weights.checkpoint import Checkpoint
 from numpyclip.weights.read import read
 
+INT8_WEIGHTS = "model.int8.safetensors"  # NumPyCLIP's own, in a folder of any library's layout
+
 _SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".npz")
 
 
@@ -55,7 +57,7 @@ def read_weights(folder: Path, names: tuple[str, ...]) -> Checkpoint:
     CheckpointError
         If there is none.
     """
-    for name in names:
+    for name in (*names, INT8_WEIGHTS):
         if (folder / name).is_file():
             return read(folder / name)
     raise CheckpointError(f"{folder}: has no weights; expected a file named {' or '.join(names)}.")

@@ -119,6 +119,8 @@ def _text(section: Section, activation: Activation) -> tuple[TextConfig, Callabl
     section.expect(embed_cls=False, use_pad_mask=False, block_type="default", **_PLAIN_BLOCK)
     width = section.size("width", 512)
     pools: dict[str, TextPool] = {"argmax": "argmax", "last": "last", "first": "first", "eos": "eos"}
+    pool = section.one_of("pool_type", pools, "argmax")
+    end_id = section.get("eos_id", int, 2)
     text = TextConfig(
         context_length=section.size("context_length", 77),
         vocab_size=section.size("vocab_size", 49408),
@@ -130,8 +132,8 @@ def _text(section: Section, activation: Activation) -> tuple[TextConfig, Callabl
         eps=_eps(section),
         layer_scale="ls_init_value" in section,
         causal=not section.get("no_causal_mask", bool, False),
-        pool=section.one_of("pool_type", pools, "argmax"),
-        end_id=section.get("eos_id", int, 2),
+        pool=pool,
+        end_id=end_id if pool == "eos" else None,
         projection=section.one_of("proj_type", {"linear": True, "none": False}, "linear"),
     )
     section.ignore("proj_bias", "pad_id")  # a bias is there or not; padding matters to masks only

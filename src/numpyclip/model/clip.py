@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpyclip.errors import InputError
 from numpyclip.image import Picture, Preprocess, has_state, pictures
 from numpyclip.model import layout, ops, run
 from numpyclip.model.config import CLIPConfig
+from numpyclip.model.fingerprint import Fingerprint, take_fingerprint
 from numpyclip.model.ops import Array
 from numpyclip.model.source import Source, prepare
 from numpyclip.model.text import TextTransformer
@@ -35,6 +36,8 @@ class CLIP:
         Logarithm of the factor between cosines and logits.
     logit_bias : ndarray of shape (), dtype=float32
         Added to logits: 0 but for SigLIP.
+    checkpoint : Checkpoint or None
+        The tensors that it is made of; a copy that was pickled has none.
     """
 
     config: CLIPConfig
@@ -44,6 +47,11 @@ class CLIP:
     _text: run.Once[TextTransformer]
     _tokenizer: run.Once[Tokenizer]
     _low_memory: bool
+    checkpoint: Checkpoint | None
+    _fingerprint: run.Once[Fingerprint]
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "checkpoint": None}  # the towers have all that is computed with
 
     def __repr__(self) -> str:
         return f"CLIP({self.config})"
@@ -63,7 +71,10 @@ class CLIP:
         CheckpointError
             If the tensors are not exactly those of such a model.
         """
-        checkpoint.check(dict(_tensors(checkpoint, config)))
+        expected = dict(_tensors(checkpoint, config))
+        checkpoint.check(expected)
+        checkpoint = replace(checkpoint, arrays={name: checkpoint.arrays[name] for name in expected})
+        made_once = run.Once(tokenizer)
 
         def read_visual(source: Source) -> VisionTower:
             return vision_tower(config.vision).read(source, config.vision, config.preprocess)
@@ -77,8 +88,10 @@ class CLIP:
             checkpoint.take("logit_bias").reshape(()) if config.sigmoid else np.broadcast_to(np.float32(0), ()),
             run.Once(lambda: prepare("visual", read_visual, checkpoint, low_memory)),
             run.Once(lambda: prepare("text", read_text, checkpoint, low_memory)),
-            run.Once(tokenizer),
+            made_once,
             low_memory,
+            checkpoint,
+            run.Once(lambda: take_fingerprint(checkpoint, config, made_once().name)),
         )
 
     @property
@@ -90,6 +103,11 @@ class CLIP:
     def tokenizer(self) -> Tokenizer:
         """Text to ids."""
         return self._tokenizer()
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """What its embeddings depend on; made at the first use, which reads all weights once, and remembered."""
+        return self._fingerprint()
 
     @property
     def visual(self) -> VisionTower:
