@@ -3,6 +3,7 @@ import json
 import pickle
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +33,8 @@ def test_the_same_weights_have_the_same_in_any_file(
     arrays = read(checkpoints / "vit-torchscript.pt").arrays
     tensors = [tensor for name, array in arrays.items() for tensor in unwritten(name, array)]
     write_safetensors(tmp_path / "copy.safetensors", tensors)
-    np.savez(tmp_path / "copy.npz", **{name: array.astype(np.float64) for name, array in arrays.items()})
+    wide: dict[str, Any] = {name: array.astype(np.float64) for name, array in arrays.items()}
+    np.savez(tmp_path / "copy.npz", **wide)
     for file in ("copy.safetensors", "copy.npz"):
         assert of(tmp_path / file, activation="quick_gelu") == fingerprint
     assert of(checkpoints / "vit-torchscript.pt", low_memory=True) == fingerprint

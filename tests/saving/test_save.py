@@ -2,7 +2,9 @@ import json
 import pickle
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +12,8 @@ import pytest
 import numpyclip
 from numpyclip.errors import CheckpointError, InputError, UnsupportedCheckpointError
 from numpyclip.model.clip import CLIP
-from numpyclip.model.source import Source
+from numpyclip.model.config import TransformerConfig
+from numpyclip.saving import open_clip
 from numpyclip.saving.save import Format, save
 from numpyclip.weights import prepared
 from numpyclip.weights.checkpoint import Checkpoint
@@ -93,17 +96,22 @@ def test_separate_matrices_are_joined_and_projections_turned(checkpoints: Path, 
     assert again.fingerprint.weights == model.fingerprint.weights
 
 
-def test_a_width_of_the_mlp_that_no_ratio_hits_is_kept(tmp_path: Path) -> None:
-    model, _ = numpyclip.load(FAMILIES / "open_clip-clipa")
+def test_options_of_open_clip_are_written_as_they_were_read(tmp_path: Path) -> None:
+    model, golden = load_golden(FAMILIES, "open_clip-clipa")
     assert model.checkpoint is not None
-    again, _ = numpyclip.load(save(model, tmp_path / "kept"))
+    moved = replace(model.checkpoint, path=tmp_path / "elsewhere.pt")
+    again, _ = numpyclip.load(save(CLIP.read(moved, model.config, lambda: model.tokenizer), tmp_path / "saved"))
     assert again.config == model.config
-    as_others = Checkpoint(model.checkpoint.path, model.checkpoint.arrays)
-    config = {"family": "transformers", "vision": model.config.vision, "text": model.config.text}
-    described = type(model.config)(embed_dim=48, preprocess=model.preprocess, **config)  # type: ignore[arg-type]
-    other = CLIP.read(as_others, described, lambda: model.tokenizer)
-    again, _ = numpyclip.load(save(other, tmp_path / "described"))
-    assert (again.config.vision, again.config.text) == (model.config.vision, model.config.text)
+    np.testing.assert_array_equal(embeddings(again, golden), embeddings(model, golden))
+
+
+def test_the_ratio_of_an_mlp_gives_its_very_width() -> None:
+    for width in (192, 640, 768, 1152, 1280, 1408, 1664):
+        for mlp_width in range(width, 5 * width, 7):
+            config = TransformerConfig(width=width, layers=1, heads=1, mlp_width=mlp_width, activation="gelu")
+            ratio = open_clip._transformer(config)["mlp_ratio"]
+            assert isinstance(ratio, float)
+            assert int(width * ratio) == mlp_width
 
 
 # --- transformers ------------------------------------------------------------------------------------------
@@ -221,8 +229,8 @@ def test_eight_bits_give_the_same_with_low_memory_with_prepared_weights_and_in_a
     np.testing.assert_array_equal(embeddings(numpyclip.load(folder, low_memory=True)[0], golden), expected)
     low = pickle.loads(pickle.dumps(numpyclip.load(folder, low_memory=True)[0]))
     np.testing.assert_array_equal(embeddings(low, golden), expected)
-    made: list[Source] = []
-    monkeypatch.setattr("numpyclip.model.source.save_prepared", lambda *_: made.append(_))  # type: ignore[arg-type]
+    made: list[Any] = []
+    monkeypatch.setattr("numpyclip.model.source.save_prepared", lambda *_: made.append(_))
     stored = numpyclip.load(folder)[0]
     np.testing.assert_array_equal(embeddings(stored, golden), expected)
     assert not made  # what the first one kept on disk was used
@@ -295,7 +303,7 @@ def test_what_came_from_open_clip_keeps_its_description_its_names_and_its_tokeni
 
 def changed(checkpoints: Path, tmp_path: Path, **changes: float) -> CLIP:
     """Read a model after its first number of some tensors was replaced."""
-    arrays = {n: a.astype(np.float32) for n, a in read(checkpoints / "vit.safetensors").arrays.items()}
+    arrays: dict[str, Any] = {n: a.astype(np.float32) for n, a in read(checkpoints / "vit.safetensors").arrays.items()}
     for name, number in changes.items():
         arrays[name].flat[0] = number
     np.savez(tmp_path / "changed.npz", **arrays)

@@ -12,7 +12,7 @@ from tests.weights.forged import entry, safetensors
 
 NUMBERS = np.array([[-127, 0, 5], [1, 2, 3]], np.int8)
 SCALE = np.array([0.5, 2], np.float32)
-WIDE = [[-63.5, 0, 2.5], [2, 4, 6]]
+WIDE: list[list[float]] = [[-63.5, 0, 2.5], [2, 4, 6]]
 
 
 def test_every_row_has_a_scale_of_its_own_and_its_largest_number_is_exact() -> None:

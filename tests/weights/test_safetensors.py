@@ -106,7 +106,12 @@ def test_transposed_numbers_are_written_row_by_row(tmp_path: Path) -> None:
 
 
 def test_wide_numbers_come_first_so_that_all_lie_on_their_alignment(tmp_path: Path) -> None:
-    arrays = {"a": np.ones(3, np.int8), "b": np.ones(3, np.float16), "c": np.ones(3, np.float32), "d": np.ones(1)}
+    arrays: dict[str, np.ndarray] = {
+        "a": np.ones(3, np.int8),
+        "b": np.ones(3, np.float16),
+        "c": np.ones(3, np.float32),
+        "d": np.ones(1),
+    }
     tensors = [tensor for name, array in arrays.items() for tensor in unwritten(name, array)]
     write_safetensors(tmp_path / "w.safetensors", tensors, {"format": "pt"})
     found, metadata = read_safetensors_and_metadata(tmp_path / "w.safetensors")

@@ -30,7 +30,7 @@ express is an error, and nothing is written."""
 def add_to(verbs: Any) -> None:
     """Add the command to the parser."""
     verb = add_verb(verbs, "convert", "Save a model for another library, or smaller.", _EXAMPLES)
-    verb.add_argument("items", nargs="*", metavar=("SRC", "DST"), help="a model, by name or path, and the new folder")
+    verb.add_argument("items", nargs="*", metavar="SRC DST", help="a model, by name or path, and the new folder")
     verb.add_argument("--format", choices=FORMATS, default="open_clip", help="layout (default: %(default)s)")
     verb.add_argument("--dtype", choices=DTYPES, default="float32", help="number format (default: %(default)s)")
     verb.add_argument("--force", action="store_true", help="replace a model that was saved in DST before")

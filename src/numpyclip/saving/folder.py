@@ -9,13 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from numpyclip.errors import InputError, NumPyCLIPError
-from numpyclip.families import open_clip
 from numpyclip.families.folder import INT8_WEIGHTS
-from numpyclip.saving.same import TOKENIZER_FILES, TRANSFORMERS
+from numpyclip.saving.same import OPEN_CLIP, TOKENIZER_FILES, TRANSFORMERS
 
 # What a folder may hold that is replaced: a model that was saved before, and nothing that somebody would miss.
 _OURS = (
-    *(open_clip.DESCRIPTION, TRANSFORMERS, "preprocessor_config.json", "processor_config.json", *TOKENIZER_FILES),
+    *(OPEN_CLIP, TRANSFORMERS, "preprocessor_config.json", "processor_config.json", *TOKENIZER_FILES),
     *("open_clip_model.safetensors", "model.safetensors", INT8_WEIGHTS),
 )
 

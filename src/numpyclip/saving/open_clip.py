@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 
 from numpyclip.errors import UnsupportedCheckpointError
-from numpyclip.families.open_clip import DESCRIPTION
 from numpyclip.image import Preprocess
 from numpyclip.model.clip import CLIP
 from numpyclip.model.config import (
@@ -17,6 +16,7 @@ from numpyclip.model.config import (
     VisionTransformerConfig,
 )
 from numpyclip.saving.plan import DType, Options, Plan, Weight, as_json, require
+from numpyclip.saving.same import OPEN_CLIP
 from numpyclip.tokenizer import CLIPTokenizer
 from numpyclip.weights.checkpoint import Checkpoint
 
@@ -55,7 +55,7 @@ def plan(model: CLIP, checkpoint: Checkpoint, dtype: DType) -> Plan:
         model_cfg["init_logit_bias"] = float(model.logit_bias)
     description = {"model_cfg": model_cfg, "preprocess_cfg": _preprocess(config.preprocess)}
     tensors = [weight.in_floats(dtype) for weight in _weights(checkpoint)]
-    return Plan(WEIGHTS, tensors, files={DESCRIPTION: as_json(description)})
+    return Plan(WEIGHTS, tensors, files={OPEN_CLIP: as_json(description)})
 
 
 def _check(model: CLIP, checkpoint: Checkpoint) -> None:

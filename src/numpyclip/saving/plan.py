@@ -143,6 +143,8 @@ def require(options: Any, kinds: Options, where: str, layout: str, **fixed: obje
         With the name of the option.
     """
     cannot = f"{where}: cannot be saved in the layout of {layout}"
+    if options is None:
+        raise UnsupportedCheckpointError(f"{cannot}, which has two towers; this model has one.")
     if type(options) not in kinds:
         raise UnsupportedCheckpointError(f"{cannot}, which has no {type(options).__name__.removesuffix('Config')}.")
     for option in fields(options):

@@ -22,13 +22,13 @@ from numpyclip.weights.int8 import ScaledInt8
 from numpyclip.weights.read import ACTIVATION_KEY
 from numpyclip.weights.safetensors import Unwritten, unwritten
 
-TRANSFORMERS = "config.json"  # describes that library's models
+OPEN_CLIP, TRANSFORMERS = open_clip.DESCRIPTION, "config.json"  # what describes these libraries' models
 TOKENIZER_FILES = (
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
     *("vocab.json", "merges.txt", "vocab.txt", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model"),
 )
 _BESIDE = {  # the description of a layout → what else may lie beside it; OpenCLIP's counts where there are both
-    open_clip.DESCRIPTION: TOKENIZER_FILES,
+    OPEN_CLIP: TOKENIZER_FILES,
     TRANSFORMERS: ("preprocessor_config.json", "processor_config.json", *TOKENIZER_FILES),
 }
 
@@ -42,7 +42,7 @@ def description_of(model: CLIP, checkpoint: Checkpoint) -> str | None:
 
 def plan(checkpoint: Checkpoint, description: str, weights: str, dtype: DType) -> Plan:
     """Say what a folder of the model's own layout holds, in floating point."""
-    original = replace(checkpoint, arrays=checkpoint.stored)
+    original = _original(checkpoint)
     tensors: list[Unwritten] = []
     for name, array in original.arrays.items():
         tensors += [Weight.of(name, original, name).in_floats(dtype)] if _is_weight(array) else unwritten(name, array)
@@ -57,7 +57,7 @@ def plan_int8(model: CLIP, checkpoint: Checkpoint, dtype: DType) -> Plan:
     its shapes do not tell.
     """
     description = description_of(model, checkpoint)
-    original = checkpoint if description is None else replace(checkpoint, arrays=checkpoint.stored)
+    original = checkpoint if description is None else _original(checkpoint)
     tensors: list[Unwritten] = []
     for name, array in original.arrays.items():
         tensors += Weight.of(name, original, name).in_int8(dtype) if _is_weight(array) else unwritten(name, array)
@@ -69,6 +69,12 @@ def plan_int8(model: CLIP, checkpoint: Checkpoint, dtype: DType) -> Plan:
 def existing(folder: Path, names: Iterable[str]) -> dict[str, Path]:
     """Find those files that are there."""
     return {name: folder / name for name in names if (folder / name).is_file()}
+
+
+def _original(checkpoint: Checkpoint) -> Checkpoint:
+    """Return all that the file holds, by its own names."""
+    assert checkpoint.stored, "a family's module has dropped them"
+    return replace(checkpoint, arrays=checkpoint.stored)
 
 
 def _is_weight(array: NDArray[np.generic]) -> bool:

@@ -85,10 +85,10 @@ def _plan(model: CLIP, checkpoint: Checkpoint, format: Format, dtype: DType) -> 
         return same.plan_int8(model, checkpoint, dtype)
     description = same.description_of(model, checkpoint)
     if format == "open_clip":
-        if description == open_clip.DESCRIPTION:
+        if description == same.OPEN_CLIP:
             return same.plan(checkpoint, description, open_clip.WEIGHTS, dtype)
         return open_clip.plan(model, checkpoint, dtype)
-    if description == transformers.DESCRIPTION:
+    if description == same.TRANSFORMERS:
         return same.plan(checkpoint, description, transformers.WEIGHTS, dtype)
     return transformers.plan(model, checkpoint, dtype)
 

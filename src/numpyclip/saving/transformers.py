@@ -11,12 +11,11 @@ from numpyclip.image import Preprocess
 from numpyclip.model.clip import CLIP
 from numpyclip.model.config import TextConfig, TransformerConfig, VisionTransformerConfig
 from numpyclip.saving.plan import Change, DType, Options, Plan, Weight, as_json, require
-from numpyclip.saving.same import TOKENIZER_FILES, existing
+from numpyclip.saving.same import TOKENIZER_FILES, TRANSFORMERS, existing
 from numpyclip.tokenizer import END_OF_TEXT, START_OF_TEXT, CLIPTokenizer
 from numpyclip.weights.checkpoint import Activation, Checkpoint
 
 WEIGHTS = "model.safetensors"
-DESCRIPTION = "config.json"
 PREPROCESSOR = "preprocessor_config.json"
 
 _LAYOUT = "transformers"
@@ -102,7 +101,7 @@ def plan(model: CLIP, checkpoint: Checkpoint, dtype: DType) -> Plan:
         [weight.in_floats(dtype) for weight in weights],
         {"format": "pt"},  # without it transformers refuses the file
         {
-            DESCRIPTION: as_json(description),
+            TRANSFORMERS: as_json(description),
             PREPROCESSOR: as_json(_preprocess(model.preprocess, is_siglip)),
             **_tokenizer(model, checkpoint.path.parent),
         },

@@ -23,22 +23,26 @@ class ScaledInt8(np.ndarray[Any, np.dtype[np.int8]]):
 
     A view keeps the scales as long as its first axis is that of the whole; any other view has none, and gives nothing.
     Arithmetic on the whole numbers themselves is refused, since it would forget the scales.
-
-    Attributes
-    ----------
-    scale : ndarray of shape (n_rows,), dtype=float32, or None
     """
 
-    scale: NDArray[np.float32] | None
     __array_ufunc__ = None  # type: ignore[assignment]
 
     def __array_finalize__(self, parent: object) -> None:
-        scale = getattr(parent, "scale", None)
-        same_rows = isinstance(parent, np.ndarray) and self.shape[:1] == parent.shape[:1]
-        self.scale = scale if same_rows and self.strides[:1] == parent.strides[:1] else None  # type: ignore[attr-defined]
+        self._of_rows = getattr(parent, "_of_rows", (None, (), ()))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return scaled, (np.array(self), self.scale)
+
+    def give(self, scale: NDArray[np.float32]) -> None:
+        """Set the scales of the rows."""
+        self._of_rows = (scale, self.shape[:1], self.strides[:1])
+
+    @property
+    def scale(self) -> NDArray[np.float32] | None:
+        """The scales (n_rows,); None if this is a view with other rows."""
+        # Compared when they are used: to `__array_finalize__` a transposed view shows the shape that it has before.
+        scale, *rows = self._of_rows
+        return scale if rows == [self.shape[:1], self.strides[:1]] else None
 
     def __getitem__(self, index: Any) -> Any:
         """Return some rows, or parts of them, as float32."""
@@ -50,15 +54,17 @@ class ScaledInt8(np.ndarray[Any, np.dtype[np.int8]]):
         return _widen(self.view(np.ndarray), self._scales())
 
     def _scales(self) -> NDArray[np.float32]:
-        if self.scale is None:
+        scale = self.scale
+        if scale is None:
             raise TypeError("this view of int8 weights has lost its scales")
-        return self.scale
+        return scale
 
 
 def scaled(numbers: NDArray[np.int8], scale: NDArray[np.float32] | None) -> ScaledInt8:
     """View int8 as the numbers it stands for: (n, ...), (n,) -> (n, ...)."""
     array = numbers.view(ScaledInt8)
-    array.scale = scale
+    if scale is not None:
+        array.give(scale)
     return array
 
 
@@ -85,13 +91,12 @@ def join_scales(arrays: Mapping[str, NDArray[np.generic]], path: Path) -> dict[s
                     f"{path}: tensor '{name}{SCALE}' has shape {scale.shape} and {scale.dtype}; expected one floating "
                     f"point number for each row of '{name}', whose shape is {array.shape}."
                 )
-            scale = scale.astype(np.float32, copy=False)
             if not ((scale >= 0) & (scale <= _MOST)).all():  # no NaN is
                 raise CorruptCheckpointError(
                     f"{path}: tensor '{name}{SCALE}' holds {scale.min()} to {scale.max()}; expected numbers of 0 or "
                     "more that float32 can hold 128 times. Convert the model again."
                 )
-            joined[name] = scaled(array.view(np.int8), scale)
+            joined[name] = scaled(array.view(np.int8), scale.astype(np.float32))
     return joined
 
 
