@@ -21,6 +21,7 @@ LAYERS = (
     ("numpyclip.model",),
     ("numpyclip.families",),
     ("numpyclip.loader",),
+    ("numpyclip.saving",),
     ("numpyclip",),  # the public names
     ("numpyclip.cli", "numpyclip.__main__"),
 )

@@ -22,7 +22,9 @@ from numpyclip.errors import (
 )
 from numpyclip.image import preprocess
 from numpyclip.loader import load
+from numpyclip.model.fingerprint import Fingerprint
 from numpyclip.model.ops import softmax
+from numpyclip.saving.save import save
 from numpyclip.tokenizer import tokenize
 from numpyclip.weights.catalogue import available_models
 
@@ -33,6 +35,7 @@ __all__ = [
     "ChecksumError",
     "CorruptCheckpointError",
     "DownloadError",
+    "Fingerprint",
     "InputError",
     "ModelNotFoundError",
     "NumPyCLIPError",
@@ -44,6 +47,7 @@ __all__ = [
     "available_models",
     "load",
     "preprocess",
+    "save",
     "softmax",
     "tokenize",
 ]

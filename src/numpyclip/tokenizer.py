@@ -19,7 +19,7 @@ import html
 import operator
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 from heapq import heappop, heappush
 from pathlib import Path
@@ -205,6 +205,16 @@ class CLIPTokenizer:
 
     def __reduce__(self) -> tuple[object, ...]:  # its cache cannot be pickled
         return CLIPTokenizer, (self.name, self._marks)
+
+    @property
+    def vocabulary(self) -> Mapping[str, int]:
+        """The id of every symbol, in the form in which other libraries keep it, too (``vocab.json``)."""
+        return self._ids
+
+    @property
+    def merges(self) -> Iterable[str]:
+        """Pairs of symbols to join, with a space between, the best ranked first (``merges.txt``)."""
+        return self._ranks
 
     def _merge_word(self, word: str) -> tuple[int, ...]:
         if word in self._marks:

@@ -1,10 +1,18 @@
-"""Bytes to numbers."""
+"""Bytes to numbers, and back."""
+
+from typing import Any
 
 import numpy as np
 import pytest
 
 from numpyclip.weights.archive import Bytes
-from numpyclip.weights.dtypes import BFLOAT16, array_from_bytes, item_size
+from numpyclip.weights.dtypes import (
+    BFLOAT16,
+    array_from_bytes,
+    item_size,
+    narrow_to_bfloat16,
+    narrow_to_float16,
+)
 
 
 def _bytes(array: np.ndarray) -> Bytes:
@@ -69,3 +77,45 @@ def test_what_leaves_the_bytes_is_refused(shape: tuple[int, ...], strides: tuple
 
 def test_sizes() -> None:
     assert [item_size(kind) for kind in ("f8", "f4", "f2", BFLOAT16, "?")] == [8, 4, 2, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("number", "bits"),
+    [
+        (1.0, 0x3F80),
+        (-2.5, 0xC020),
+        (0.0, 0),
+        (-0.0, 0x8000),
+        (1 + 2**-8, 0x3F80),  # half way: to even, down
+        (1 + 3 * 2**-8, 0x3F82),  # half way: to even, up
+        (1 + 2**-8 + 2**-20, 0x3F81),  # a little more than half
+        (2 - 2**-9, 0x4000),  # into the next exponent
+        (2.0**-133, 1),  # the smallest
+        (2.0**-134, 0),
+        (np.inf, 0x7F80),
+        (-np.inf, 0xFF80),
+        (3.3895314e38, 0x7F7F),  # the largest
+    ],
+)
+def test_bfloat16_is_rounded_to_the_nearest_and_half_to_even(number: float, bits: int) -> None:
+    assert narrow_to_bfloat16(np.array([number], np.float32)).tolist() == [bits]
+    assert narrow_to_bfloat16(np.array(number, np.float32)).shape == ()
+
+
+def test_what_is_no_number_stays_none() -> None:
+    payloads = np.array([0x7F800001, 0x7FFFFFFF, 0xFFFFFFFF, 0xFF800001, 0x7FC00000], np.uint32).view(np.float32)
+    halves = narrow_to_bfloat16(payloads)
+    assert np.isnan(array_from_bytes(_bytes(halves), BFLOAT16, (5,))).all()
+    assert np.isnan(narrow_to_float16(payloads)).all()
+
+
+@pytest.mark.parametrize(
+    ("narrow", "largest", "too_large"),
+    [(narrow_to_float16, 65519.0, 65520.0), (narrow_to_bfloat16, 3.39e38, 3.4e38)],
+)
+def test_what_would_become_infinite_is_refused(narrow: Any, largest: float, too_large: float) -> None:
+    assert np.isfinite(narrow(np.array([1, -largest], np.float32)).astype(np.float64)).all()
+    with pytest.raises(OverflowError, match="is too large"):
+        narrow(np.array([[1], [-too_large]], np.float32))
+    with pytest.raises(OverflowError):
+        narrow(np.array(too_large, np.float32))

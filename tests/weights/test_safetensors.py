@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from numpyclip.errors import CheckpointError
 from numpyclip.weights.read import read
+from numpyclip.weights.safetensors import Unwritten, read_safetensors_and_metadata, unwritten, write_safetensors
 from tests.weights.forged import GOLDEN, entry, safetensors
 
 
@@ -85,3 +87,59 @@ def test_numbers_that_do_not_lie_on_their_alignment_are_read(tmp_path: Path) -> 
     header = {"a": entry("U8", [1], 0, 1), "b": entry("F64", [1], 1, 9)}
     found = _read(tmp_path, header, b"\1" + np.float64(0.1).tobytes())
     assert found["b"] == 0.1
+
+
+@pytest.mark.parametrize("dtype", ["f8", ">f4", "f4", "f2", "i8", "i4", "i2", "i1", "u8", "u1", "?"])
+@pytest.mark.parametrize("shape", [(), (3,), (2, 3), (0, 2)])
+def test_what_was_written_is_read(tmp_path: Path, dtype: str, shape: tuple[int, ...]) -> None:
+    array = np.arange(6)[: int(np.prod(shape))].reshape(shape).astype(dtype)
+    write_safetensors(tmp_path / "w.safetensors", unwritten("w", array))
+    found = read(tmp_path / "w.safetensors").arrays["w"]
+    assert found.dtype == array.dtype.newbyteorder("<")
+    np.testing.assert_array_equal(found, array)
+
+
+def test_transposed_numbers_are_written_row_by_row(tmp_path: Path) -> None:
+    array = np.arange(6, dtype=np.float32).reshape(2, 3).T
+    write_safetensors(tmp_path / "w.safetensors", unwritten("w", array))
+    np.testing.assert_array_equal(read(tmp_path / "w.safetensors").arrays["w"], array)
+
+
+def test_wide_numbers_come_first_so_that_all_lie_on_their_alignment(tmp_path: Path) -> None:
+    arrays: dict[str, np.ndarray] = {
+        "a": np.ones(3, np.int8),
+        "b": np.ones(3, np.float16),
+        "c": np.ones(3, np.float32),
+        "d": np.ones(1),
+    }
+    tensors = [tensor for name, array in arrays.items() for tensor in unwritten(name, array)]
+    write_safetensors(tmp_path / "w.safetensors", tensors, {"format": "pt"})
+    found, metadata = read_safetensors_and_metadata(tmp_path / "w.safetensors")
+    assert list(found) == ["d", "c", "b", "a"]
+    assert all(array.flags.aligned for array in found.values())
+    assert metadata == {"format": "pt"}
+
+
+def test_a_tensor_is_made_when_its_turn_has_come(tmp_path: Path) -> None:
+    alive: list[str] = []
+
+    def make(name: str) -> np.ndarray:
+        alive.append(name)
+        return np.ones(2, np.float32)
+
+    tensors = [Unwritten(name, "F32", (2,), lambda name=name: make(name)) for name in "ab"]  # type: ignore[misc]
+    assert alive == []
+    write_safetensors(tmp_path / "w.safetensors", tensors)
+    assert alive == ["a", "b"]
+
+
+def test_other_bytes_than_announced_are_a_mistake_of_ours(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="'w' has 8 bytes; 12 were announced"):
+        write_safetensors(tmp_path / "w.safetensors", [Unwritten("w", "F32", (3,), lambda: np.ones(2, np.float32))])
+
+
+@pytest.mark.parametrize("activation", ["relu", "", "QuickGELU"])
+def test_an_activation_that_is_none_of_ours_is_refused(tmp_path: Path, activation: str) -> None:
+    write_safetensors(tmp_path / "w.safetensors", unwritten("w", np.ones(1)), {"numpyclip.activation": activation})
+    with pytest.raises(CheckpointError, match="records the activation"):
+        read(tmp_path / "w.safetensors")

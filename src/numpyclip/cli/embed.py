@@ -30,7 +30,8 @@ _EXAMPLES = """\
   numpyclip embed texts --from captions.txt -o captions.npz
 
 All vectors have unit length, so that products of them are cosines. Without -o, and to .jsonl, one JSON object
-per line: {"input": path or text, "embedding": [...]}. To .npz: "embeddings" (n, d), "names" and "model".
+per line: {"input": path or text, "embedding": [...]}. To .npz: "embeddings" (n, d), "names", "model" and "fingerprint",
+a JSON object that is the same for vectors that compare (numpyclip.Fingerprint reads it).
 To .npy: the vectors alone, in the order of the input, without pictures that could not be read."""
 
 _SUFFIXES = (".npy", ".npz", ".jsonl")
@@ -71,7 +72,7 @@ def _run_images(arguments: argparse.Namespace) -> int:
     items = _items(arguments, paths_in)
     model = load_model(arguments)
     pictures = EmbeddedPictures(model, items, arguments.batch_size, arguments.orient, draft=not arguments.exact)
-    _save(progress(pictures, "picture", printing=not arguments.output), arguments.output, model_name(arguments))
+    _save(progress(pictures, "picture", printing=not arguments.output), arguments.output, model_name(arguments), model)
     return pictures.status
 
 
@@ -79,7 +80,7 @@ def _run_texts(arguments: argparse.Namespace) -> int:
     items = _items(arguments, texts_in)
     model = load_model(arguments)
     texts = progress(_embed_texts(model, items, arguments), "text", printing=not arguments.output)
-    _save(texts, arguments.output, model_name(arguments))
+    _save(texts, arguments.output, model_name(arguments), model)
     return 0
 
 
@@ -95,7 +96,7 @@ def _embed_texts(model: CLIP, items: Iterable[str], arguments: argparse.Namespac
         yield from zip(batch, model.embed_texts(batch, len(batch), truncate=arguments.truncate), strict=True)
 
 
-def _save(embedded: Iterable[Embedded], output: Path | None, model_name: str) -> None:
+def _save(embedded: Iterable[Embedded], output: Path | None, model_name: str, model: CLIP) -> None:
     """Print JSON lines as they come, or write one file, whole or not at all."""
     if output is None:
         for name, vector in embedded:
@@ -106,12 +107,12 @@ def _save(embedded: Iterable[Embedded], output: Path | None, model_name: str) ->
             for name, vector in embedded:
                 file.write((_json_line(name, vector) + "\n").encode())
         else:
-            _write_arrays(file, output.suffix, embedded, model_name)
+            _write_arrays(file, output.suffix, embedded, model_name, model)
         if not file.tell():
             raise NumPyCLIPError(f"{output}: not written, there is nothing to put into it.")
 
 
-def _write_arrays(file: IO[bytes], suffix: str, embedded: Iterable[Embedded], model_name: str) -> None:
+def _write_arrays(file: IO[bytes], suffix: str, embedded: Iterable[Embedded], model_name: str, model: CLIP) -> None:
     rows = list(embedded)
     if not rows:
         return
@@ -120,7 +121,8 @@ def _write_arrays(file: IO[bytes], suffix: str, embedded: Iterable[Embedded], mo
         np.save(file, embeddings)
     else:
         names = np.array([name for name, _ in rows], dtype=np.str_)
-        np.savez(file, embeddings=embeddings, names=names, model=np.array(model_name))
+        fingerprint = np.array(model.fingerprint.to_json())
+        np.savez(file, embeddings=embeddings, names=names, model=np.array(model_name), fingerprint=fingerprint)
 
 
 def _json_line(name: str, vector: Array) -> str:

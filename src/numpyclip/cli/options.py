@@ -34,11 +34,7 @@ def add_model_options(verb: argparse.ArgumentParser, batch_size: int = 32) -> No
         f"(default: $NUMPYCLIP_MODEL, else {DEFAULT_MODEL})",
     )
     add_pretrained_option(verb)
-    verb.add_argument(
-        "--activation",
-        choices=["quick_gelu", "gelu"],
-        help="for a file of weights that does not record it: quick_gelu (OpenAI), gelu (LAION and most others)",
-    )
+    add_activation_option(verb)
     add_folder_option(verb)
     verb.add_argument(
         "--batch-size",
@@ -58,6 +54,15 @@ def add_pretrained_option(verb: argparse.ArgumentParser) -> None:
         "--pretrained",
         metavar="TAG",
         help="weights of OpenCLIP's architecture --model: a tag of `numpyclip models --all`, or a file or folder",
+    )
+
+
+def add_activation_option(verb: argparse.ArgumentParser) -> None:
+    """Add what some files do not tell."""
+    verb.add_argument(
+        "--activation",
+        choices=["quick_gelu", "gelu"],
+        help="for a file of weights that does not record it: quick_gelu (OpenAI), gelu (LAION and most others)",
     )
 
 

@@ -10,6 +10,8 @@ from numpyclip.families.shards import read_shards
 from numpyclip.weights.checkpoint import Checkpoint
 from numpyclip.weights.read import read
 
+INT8_WEIGHTS = "model.int8.safetensors"  # NumPyCLIP's own, in a folder of any library's layout
+
 _SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".npz")
 
 
@@ -107,7 +109,7 @@ def read_weights(folder: Path, names: tuple[str, ...]) -> Checkpoint:
     CheckpointError
         If there is none.
     """
-    for name in names:
+    for name in (*names, INT8_WEIGHTS):
         if (folder / name).is_file():
             return read_shards(folder / name) if name.endswith(".index.json") else read(folder / name)
     raise CheckpointError(f"{folder}: has no weights; expected a file named {' or '.join(names)}.")

@@ -149,7 +149,7 @@ def _vision_transformer(section: Section, activation: Activation, embed_dim: int
         pool=pool,
         norm_after_pool=norm_after_pool and not has_queries,  # with queries open_clip ignores it
         queries=queries if has_queries else 0,
-        pool_heads=pool_heads if has_queries else 0,
+        pool_heads=pool_heads if has_queries else None,
     )
 
 
@@ -164,6 +164,7 @@ def _text(section: Section, activation: Activation) -> tuple[TextConfig, Callabl
     if section.get("embed_cls", bool, False):
         pool = "cls"  # whatever the other option says
         section.expect(no_causal_mask=False)
+    end_id = section.get("eos_id", int, 2)
     text = TextConfig(
         context_length=section.size("context_length", 77),
         vocab_size=vocab_size,
@@ -176,7 +177,7 @@ def _text(section: Section, activation: Activation) -> tuple[TextConfig, Callabl
         layer_scale="ls_init_value" in section,
         causal=not section.get("no_causal_mask", bool, False),
         pool=pool,
-        end_id=section.get("eos_id", int, 2),
+        end_id=end_id if pool == "eos" else None,
         pad_id=token_id(section, "pad_id", vocab_size) if pool == "cls" else 0,
         projection=section.one_of("proj_type", {"linear": True, "none": False}, "linear"),
     )

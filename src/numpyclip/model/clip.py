@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ from numpyclip.errors import InputError
 from numpyclip.image import Picture, Preprocess, has_state, pictures
 from numpyclip.model import layout, ops, run
 from numpyclip.model.config import CLIPConfig
+from numpyclip.model.fingerprint import Fingerprint, take_fingerprint
 from numpyclip.model.ops import Array
 from numpyclip.model.source import prepare
 from numpyclip.model.text import TextTransformer
@@ -38,6 +39,8 @@ class CLIP:
         Logarithm of the factor between cosines and logits: 0 where there is but one tower.
     logit_bias : ndarray of shape (), dtype=float32
         Added to logits: 0 but for SigLIP.
+    checkpoint : Checkpoint or None
+        The tensors that it is made of; a copy that was pickled has none.
     """
 
     config: CLIPConfig
@@ -47,6 +50,11 @@ class CLIP:
     _text: run.Once[TextTransformer | None]
     _tokenizer: run.Once[Tokenizer]
     _low_memory: bool
+    checkpoint: Checkpoint | None
+    _fingerprint: run.Once[Fingerprint]
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "checkpoint": None}  # the towers have all that is computed with
 
     def __repr__(self) -> str:
         return f"CLIP({self.config})"
@@ -66,7 +74,7 @@ class CLIP:
         CheckpointError
             If the tensors are not exactly those of such a model.
         """
-        checkpoint.check(dict(tensors(checkpoint, config)))
+        checkpoint = checked(checkpoint, dict(tensors(checkpoint, config)))
         return cls(*parts(checkpoint, config, tokenizer, low_memory))
 
     @property
@@ -84,6 +92,11 @@ class CLIP:
         """Text to ids."""
         _present(self.config.text, "texts")
         return self._tokenizer()
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """What its embeddings depend on; made at the first use, which reads all weights once, and remembered."""
+        return self._fingerprint()
 
     @property
     def visual(self) -> VisionTower:
@@ -356,6 +369,18 @@ def _missing(inputs: str) -> InputError:
     )
 
 
+def checked(checkpoint: Checkpoint, expected: Mapping[str, layout.Shape]) -> Checkpoint:
+    """Return a checkpoint with these tensors and no others, which training may have left in it.
+
+    Raises
+    ------
+    CheckpointError
+        If one of them is missing or has another shape, or there are some that are not known.
+    """
+    checkpoint.check(expected)
+    return replace(checkpoint, arrays={name: checkpoint.arrays[name] for name in expected})
+
+
 def parts(
     checkpoint: Checkpoint, config: CLIPConfig, tokenizer: Callable[[], Tokenizer], low_memory: bool
 ) -> tuple[Any, ...]:
@@ -372,14 +397,17 @@ def parts(
             return None
         return prepare("text", partial(TextTransformer.read, config=text), checkpoint, low_memory)
 
+    made_once = run.Once(tokenizer)
     return (
         config,
         _number(checkpoint, "logit_scale"),
         _number(checkpoint, "logit_bias"),
         run.Once(read_visual),
         run.Once(read_text),
-        run.Once(tokenizer),
+        made_once,
         low_memory,
+        checkpoint,
+        run.Once(lambda: take_fingerprint(checkpoint, config, made_once().name)),
     )
 
 

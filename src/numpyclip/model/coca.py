@@ -14,7 +14,7 @@ from numpyclip.errors import InputError
 from numpyclip.image import Picture
 from numpyclip.model import run
 from numpyclip.model.beam import beam_search
-from numpyclip.model.clip import CLIP, checked_image, parts, tensors
+from numpyclip.model.clip import CLIP, checked, checked_image, parts, tensors
 from numpyclip.model.config import CLIPConfig, DecoderConfig
 from numpyclip.model.decoder import Decoder
 from numpyclip.model.generate import Decoding, Ids, Method, random_numbers, sample
@@ -51,7 +51,7 @@ class CoCa(CLIP):
         """
         assert config.decoder is not None and config.text is not None
         own = Decoder.tensors(checkpoint, config.decoder, config.text.vocab_size)
-        checkpoint.check(dict(chain(tensors(checkpoint, config), own)))
+        checkpoint = checked(checkpoint, dict(chain(tensors(checkpoint, config), own)))
         decoder = run.Once(lambda: prepare("decoder", lambda at: Decoder.read(at, config), checkpoint, low_memory))
         fields = (*parts(checkpoint, config, tokenizer, low_memory), decoder)
         return cls(*fields)

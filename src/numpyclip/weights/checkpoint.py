@@ -3,7 +3,7 @@
 import hashlib
 import mmap
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from numpyclip.errors import CheckpointError
 from numpyclip.weights.archive import mapped_file
 from numpyclip.weights.dtypes import widen_float16
+from numpyclip.weights.int8 import SCALE, ScaledInt8
 
 Activation = Literal["quick_gelu", "gelu", "gelu_tanh"]
+ACTIVATIONS: tuple[Activation, ...] = ("quick_gelu", "gelu", "gelu_tanh")
 
 # Sizes that OpenAI's archives record beside the weights.
 SIZE_RECORDS = ("input_resolution", "context_length", "vocab_size")
@@ -34,12 +36,15 @@ class Checkpoint:
         If the file records it; tensors alone do not tell.
     identity : str or None
         What tells the very file that is mapped from any other, and from itself after a change.
+    stored : mapping of str to ndarray
+        By the names in the file, where a family's module has given `arrays` others.
     """
 
     path: Path
     arrays: Mapping[str, NDArray[np.generic]]
     activation: Activation | None = None
     identity: str | None = None
+    stored: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
 
     def __contains__(self, name: str) -> bool:
         return name in self.arrays
@@ -72,8 +77,11 @@ class Checkpoint:
             if found != shape:
                 raise CheckpointError(f"{self.path}: tensor '{name}' has shape {found}; expected {shape}.")
             array = self.arrays[name]
-            if array.dtype.kind != "f":
-                raise CheckpointError(f"{self.path}: tensor '{name}' holds {array.dtype}; expected floating point.")
+            if array.dtype.kind != "f" and getattr(array, "scale", None) is None:
+                raise CheckpointError(
+                    f"{self.path}: tensor '{name}' holds {array.dtype}; expected floating point, or int8 with scales "
+                    f"for its rows in a tensor '{name}{SCALE}'."
+                )
             if array.dtype.itemsize > 4 and _is_beyond_float32(array):
                 raise CheckpointError(f"{self.path}: tensor '{name}' holds numbers too large for float32.")
         ignored = (*SIZE_RECORDS, *(name for name in self.arrays if name.endswith(".num_batches_tracked")))
@@ -101,7 +109,8 @@ class Checkpoint:
     def table(self, name: str) -> NDArray[np.floating[Any]]:
         """Return a tensor of which only some rows will be read: as it is if those are easily made float32."""
         array = self.arrays[name]
-        return array.view(array.dtype) if array.dtype in (np.float16, np.float32) else self.take(name)
+        easy = array.dtype in (np.float16, np.float32) or isinstance(array, ScaledInt8)
+        return array.view(array.dtype) if easy else self.take(name)
 
     def release(self) -> None:
         """Give back the memory of all pages that were read of a mapped file; what is needed again is read again."""

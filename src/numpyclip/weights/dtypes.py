@@ -1,6 +1,7 @@
-"""Raw bytes → arrays, for every number format that checkpoints use, bfloat16 included."""
+"""Raw bytes → arrays, for every number format that checkpoints use, bfloat16 included, and back to narrow ones."""
 
 import math
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +9,8 @@ from numpy.typing import NDArray
 from numpyclip.weights.archive import Bytes
 
 BFLOAT16 = "bf16"  # the upper half of a float32; NumPy has no such type
+_Number = TypeVar("_Number", bound=np.generic)
+
 MAX_DIMENSIONS = 8  # more than any weight has, and few enough to multiply
 
 
@@ -89,3 +92,39 @@ def widen_float16(halves: NDArray[np.float16]) -> NDArray[np.float32]:
         if max(numbers.max(), -numbers.min()) >= 2**16:  # beyond float16: this was infinity, or not a number
             numbers[...] = piece
     return wide
+
+
+def narrow_to_float16(wide: NDArray[np.float32]) -> NDArray[np.float16]:
+    """Round float32 to float16, half to even.
+
+    Raises
+    ------
+    OverflowError
+        If a finite number is too large.
+    """
+    with np.errstate(over="ignore"):
+        return _checked(wide.astype("<f2"), wide)
+
+
+def narrow_to_bfloat16(wide: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """Round float32 to the bits of bfloat16, half to even.
+
+    Raises
+    ------
+    OverflowError
+        If a finite number is too large.
+    """
+    bits = np.asarray(wide, order="C").view(np.uint32)
+    upper = bits >> 16
+    rounded = (bits + (0x7FFF + (upper & 1))) >> 16  # what would wrap around is not a number
+    rounded = np.where(np.isnan(wide), upper | 0x40, rounded)  # stays none, even without its lower half
+    halves: NDArray[np.uint16] = rounded.astype("<u2")
+    _checked(_widen_bfloat16(halves), wide)
+    return halves
+
+
+def _checked(narrow: NDArray[_Number], wide: NDArray[np.float32]) -> NDArray[_Number]:
+    grown = np.isinf(narrow) & np.isfinite(wide)
+    if grown.any():
+        raise OverflowError(f"{wide[grown].flat[0]:g} is too large")
+    return narrow

@@ -7,19 +7,17 @@ anew.
 """
 
 import contextlib
-import json
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.errors import CheckpointError
-from numpyclip.weights.safetensors import read_safetensors
+from numpyclip.weights.safetensors import read_safetensors, unwritten, write_safetensors
 
 # Part of every name: raise it whenever towers prepare their weights otherwise, and older files are ignored.
 VERSION = 1
@@ -27,8 +25,8 @@ VERSION = 1
 _LEAST_BYTES = 2**26  # what is smaller is prepared in less than a tenth of a second
 _MOST_BYTES = 2**32  # all files together; the longest unused go first
 
-_DTYPES = {"<f4": "F32", "<f2": "F16"}
-_NAME = re.compile(r"[0-9a-f]{32}-(visual|text|decoder)-v[0-9]+\.safetensors")  # all others are someone else's
+# All other files are someone else's.
+_NAME = re.compile(r"[0-9a-f]{32}-((visual|text|decoder)-v[0-9]+\.safetensors|digest-v[0-9]+\.txt)")
 _ABANDONED = 3600  # seconds after which a file that is still incomplete has no writer
 
 
@@ -75,7 +73,8 @@ def save_prepared(identity: str | None, tower: str, arrays: Mapping[str, NDArray
         return
     with contextlib.suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
-        _write(folder / _name(identity, tower), arrays)
+        with written_whole(folder / _name(identity, tower)) as part:
+            write_safetensors(part, [tensor for name, array in arrays.items() for tensor in unwritten(name, array)])
         _remove_longest_unused(folder)
 
 
@@ -106,28 +105,15 @@ def _by_last_use(folder: Path | None) -> list[tuple[Path, os.stat_result]]:
     return sorted(found, key=lambda pair: pair[1].st_mtime_ns)
 
 
-def _write(file: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write a `.safetensors` file that is whole or not there."""
+@contextlib.contextmanager
+def written_whole(file: Path) -> Iterator[Path]:
+    """Give a place to write to, whose content becomes the file at the end; after any error there is none."""
     import tempfile  # slow to import, and most processes have nothing to write
 
-    header, end = {}, 0
-    for name, array in arrays.items():
-        header[name] = {
-            "dtype": _DTYPES[array.dtype.str],
-            "shape": list(array.shape),
-            "data_offsets": [end, end + array.nbytes],
-        }
-        end += array.nbytes
-    text = json.dumps(header).encode()
-    text += b" " * (-(8 + len(text)) % 64)  # so that the numbers begin where a line of the cache does
     handle, part = tempfile.mkstemp(prefix=".", suffix=".part", dir=file.parent)
+    os.close(handle)
     try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(len(text).to_bytes(8, "little") + text)
-            for array in arrays.values():
-                stream.write(np.ascontiguousarray(array).data)
-            stream.flush()
-            os.fsync(stream.fileno())
+        yield Path(part)
         Path(part).replace(file)
     finally:
         Path(part).unlink(missing_ok=True)

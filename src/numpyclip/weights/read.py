@@ -11,14 +11,17 @@ from numpy.typing import NDArray
 
 from numpyclip.errors import CheckpointError, CorruptCheckpointError, UnsupportedCheckpointError
 from numpyclip.weights.archive import Archive
-from numpyclip.weights.checkpoint import Activation, Checkpoint
+from numpyclip.weights.checkpoint import ACTIVATIONS, Activation, Checkpoint
 from numpyclip.weights.names import state_dict, without_prefix
 from numpyclip.weights.npz import read_npz
-from numpyclip.weights.safetensors import read_safetensors
+from numpyclip.weights.safetensors import read_safetensors_and_metadata
 from numpyclip.weights.torch_file import TorchFile, is_torch_legacy, read_torch_archive, read_torch_legacy
 
 # Tied and expanded weights repeat bytes, so tensors may outgrow their file; but not by more than this.
 _MAX_EXPANSION = 16
+
+# Where a `.safetensors` file that NumPyCLIP wrote says what its shapes cannot.
+ACTIVATION_KEY = "numpyclip.activation"
 
 # What people have instead of a checkpoint, by its first bytes.
 _MISTAKEN = {
@@ -55,13 +58,14 @@ def read(path: Path) -> Checkpoint:
             raise CheckpointError(f"{path}: not a file. Pass a file of weights.")
         with path.open("rb") as file:
             head = file.read(32)
-        arrays, recorded = _read_by_magic(path, head)
+        found, recorded = _read_by_magic(path, head)
         identity = _identity(facts)
         if _identity(path.stat()) != identity:  # replaced meanwhile: which of the two was mapped?
             identity = None
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror or error}).") from error
-    return Checkpoint(path, without_prefix(arrays), recorded, identity)
+    arrays = without_prefix(found)
+    return Checkpoint(path, arrays, recorded, identity, stored=arrays)
 
 
 def _identity(facts: os.stat_result) -> str | None:
@@ -81,16 +85,26 @@ def _read_by_magic(path: Path, head: bytes) -> _Contents:
     if is_torch_legacy(head):
         return _from_torch(path, read_torch_legacy(path))
     if head[8:9] == b"{":
-        return read_safetensors(path), None
+        return _from_safetensors(path)
     if not head:
         raise CorruptCheckpointError(f"{path}: the file is empty. Download or copy it again.")
     found = next((what for magic, what in _MISTAKEN.items() if head.lstrip().startswith(magic)), None)
     if path.suffix == ".safetensors" and not found:
-        return read_safetensors(path), None  # which says what is wrong with it
+        return _from_safetensors(path)  # which says what is wrong with it
     raise UnsupportedCheckpointError(
         f"{path}: {found or f'begins with {head[:8]!r}'}; "
         "expected a TorchScript archive, a file of torch.save, .safetensors or .npz."
     )
+
+
+def _from_safetensors(path: Path) -> _Contents:
+    arrays, metadata = read_safetensors_and_metadata(path)
+    activation = metadata.get(ACTIVATION_KEY)
+    if activation is not None and activation not in ACTIVATIONS:
+        raise UnsupportedCheckpointError(
+            f"{path}: records the activation {activation!r:.60}; expected {' or '.join(ACTIVATIONS)}."
+        )
+    return arrays, activation
 
 
 def _from_torch(path: Path, file: TorchFile) -> _Contents:

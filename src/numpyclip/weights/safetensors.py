@@ -5,6 +5,9 @@ Source: the format in the README of huggingface/safetensors, whose own reader re
 
 import json
 import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -14,8 +17,11 @@ from numpy.typing import NDArray
 from numpyclip.errors import CorruptCheckpointError, UnsupportedCheckpointError
 from numpyclip.weights.archive import Bytes, map_file
 from numpyclip.weights.dtypes import BFLOAT16, MAX_DIMENSIONS, array_from_bytes, item_size
+from numpyclip.weights.int8 import SCALE, ScaledInt8, join_scales
 
 _MAX_HEADER = 100_000_000  # bytes, the format's own limit
+_ALIGNMENT = 64  # bytes of a line of the cache
+_PIECE = 2**24  # bytes written at once: Ctrl-C need not wait for a whole table
 
 _KINDS = {
     "F64": "f8",
@@ -35,7 +41,12 @@ _KINDS = {
 
 
 def read_safetensors(path: Path) -> dict[str, NDArray[np.generic]]:
-    """Map the tensors of a `.safetensors` file.
+    """Map the tensors of a `.safetensors` file; see `read_safetensors_and_metadata`."""
+    return read_safetensors_and_metadata(path)[0]
+
+
+def read_safetensors_and_metadata(path: Path) -> tuple[dict[str, NDArray[np.generic]], dict[str, str]]:
+    """Map the tensors of a `.safetensors` file, and read what its writer noted.
 
     Raises
     ------
@@ -65,7 +76,8 @@ def read_safetensors(path: Path) -> dict[str, NDArray[np.generic]]:
         raise CorruptCheckpointError(
             f"{path}: the tensors end at byte {end}, the file at {body.size}. Download it again."
         )
-    return {name: _array(body[start:stop], header[name], name, path) for name, start, stop in spans}
+    arrays = {name: _array(body[start:stop], header[name], name, path) for name, start, stop in spans}
+    return join_scales(arrays, path), metadata
 
 
 def _parse_header(raw: Bytes, path: Path) -> dict[str, Any]:
@@ -113,3 +125,77 @@ def _array(data: Bytes, entry: dict[str, Any], name: str, path: Path) -> NDArray
 
 def _is_count(value: object) -> TypeGuard[int]:
     return type(value) is int and 0 <= value < 2**48
+
+
+@dataclass(frozen=True, eq=False)
+class Unwritten:
+    """A tensor that is about to be written, and is not made before its turn.
+
+    Attributes
+    ----------
+    name : str
+    kind : str
+        Its number format, as the file names it, such as ``"F32"``.
+    shape : tuple of int
+    make : callable
+        Returns its numbers, of this shape; those of ``"BF16"`` as uint16.
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    make: Callable[[], NDArray[np.generic]]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it takes."""
+        return math.prod(self.shape) * item_size(_KINDS[self.kind])
+
+
+def unwritten(name: str, array: NDArray[np.generic]) -> list[Unwritten]:
+    """Have an array written as it is: int8 weights are two tensors, numbers and scales."""
+    if isinstance(array, ScaledInt8):
+        assert array.scale is not None
+        return [*unwritten(name, array.view(np.ndarray)), *unwritten(name + SCALE, array.scale)]
+    dtype = array.dtype.newbyteorder("<")
+    kind = next(
+        kind for kind, known in _KINDS.items() if known != BFLOAT16 and np.dtype(known).newbyteorder("<") == dtype
+    )
+    return [Unwritten(name, kind, array.shape, lambda: array.astype(dtype, copy=False))]
+
+
+def write_safetensors(path: Path, tensors: Sequence[Unwritten], metadata: Mapping[str, str] | None = None) -> None:
+    """Write tensors to a file one after another, and have the disk keep it.
+
+    Parameters
+    ----------
+    path : Path
+        What is there is overwritten. After an error the file is incomplete: give it its name when this returns.
+    tensors : sequence of Unwritten
+        Wide numbers are written before narrow ones, so that all lie on their alignment.
+    metadata : mapping of str to str, optional
+        Noted in the header.
+
+    Raises
+    ------
+    OSError
+        If the disk does not take it.
+    """
+    ordered = sorted(tensors, key=lambda tensor: -item_size(_KINDS[tensor.kind]))
+    header: dict[str, object] = {"__metadata__": dict(metadata)} if metadata else {}
+    end = 0
+    for tensor in ordered:
+        start, end = end, end + tensor.nbytes
+        header[tensor.name] = {"dtype": tensor.kind, "shape": list(tensor.shape), "data_offsets": [start, end]}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-(8 + len(text)) % _ALIGNMENT)
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for tensor in ordered:
+            data = np.ascontiguousarray(tensor.make()).reshape(-1).view(np.uint8)
+            if data.size != tensor.nbytes:
+                raise ValueError(f"tensor {tensor.name!r} has {data.size} bytes; {tensor.nbytes} were announced")
+            for begin in range(0, data.size, _PIECE):
+                file.write(data[begin : begin + _PIECE].data)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,101 @@
+"""What embeddings were made with, small enough to keep beside them: those of different models do not compare."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+
+from numpyclip.errors import InputError
+from numpyclip.model.config import CLIPConfig
+from numpyclip.weights.checkpoint import Checkpoint
+from numpyclip.weights.digest import digest
+from numpyclip.weights.int8 import ScaledInt8
+
+_ELSEWHERE = ("family", "preprocess")  # of a model's configuration; the first changes no number
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """All that an embedding depends on, but for its picture or text. Equal fingerprints, comparable embeddings.
+
+    Attributes
+    ----------
+    weights : str
+        SHA-256 of the weights as float32, by the names that the model has for them: a `.pt` file and a `.safetensors`
+        file of the same weights have the same one, in whatever precision they hold them without loss. In the layout of
+        another library they are other tensors, and have another.
+    architecture : str
+        Sizes and options, the activation among them; where one is not named it is the usual one.
+    preprocess : str
+        Of pictures: size, profile, and whatever is not as in OpenAI's.
+    tokenizer : str
+        Its name.
+    precision : str
+        ``"float32"``, or ``"int8"`` where weights are rounded to eight bits. `low_memory` changes no number.
+    """
+
+    weights: str
+    architecture: str
+    preprocess: str
+    tokenizer: str
+    precision: str
+
+    def __str__(self) -> str:
+        return (
+            f"weights {self.weights[:12]}, preprocess {self.preprocess}, tokenizer {self.tokenizer}, {self.precision}"
+        )
+
+    def to_json(self) -> str:
+        """Write it as one line of JSON."""
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Fingerprint:
+        """Read what `to_json` wrote.
+
+        Raises
+        ------
+        InputError
+            If it is something else.
+        """
+        names = [field.name for field in dataclasses.fields(cls)]
+        try:
+            values = json.loads(text)
+        except (ValueError, RecursionError, TypeError):
+            values = None
+        if isinstance(values, dict) and set(values) == set(names) and all(isinstance(v, str) for v in values.values()):
+            return cls(**values)
+        raise InputError(f"{text!r:.60} is no fingerprint; expected a JSON object with the texts {', '.join(names)}.")
+
+    def differences(self, other: Fingerprint) -> str:
+        """Say what is different, this one's value first; an empty text if nothing is."""
+        return "; ".join(
+            f"{field.name}: {mine:.300}, not {yours:.300}"
+            for field in dataclasses.fields(self)
+            if (mine := getattr(self, field.name)) != (yours := getattr(other, field.name))
+        )
+
+
+def take_fingerprint(checkpoint: Checkpoint, config: CLIPConfig, tokenizer: str) -> Fingerprint:
+    """Take the fingerprint of a model that is made of the tensors of a checkpoint."""
+    is_rounded = any(isinstance(array, ScaledInt8) for array in checkpoint.arrays.values())
+    return Fingerprint(
+        weights=digest(checkpoint),
+        architecture=_describe(config),
+        preprocess=_describe(config.preprocess),
+        tokenizer=tokenizer,
+        precision="int8" if is_rounded else "float32",
+    )
+
+
+def _describe(options: object) -> str:
+    """Name the options that are not the default: one that a later version adds changes no fingerprint."""
+    assert dataclasses.is_dataclass(options)
+    named = []
+    for field in dataclasses.fields(options):
+        value = getattr(options, field.name)
+        if field.name not in _ELSEWHERE and value != field.default:
+            text = f"({_describe(value)})" if dataclasses.is_dataclass(value) else str(value).replace(" ", "")
+            named.append(f"{field.name}={text}")
+    return " ".join(named)

@@ -1,0 +1,72 @@
+"""How far embeddings are from those of another model, over a fixed set of texts and pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numpyclip.model import ops
+from numpyclip.model.clip import CLIP
+from numpyclip.model.ops import Array
+
+_THINGS = ("cat", "dog on a beach", "red car", "bowl of fruit", "house", "bird", "man who reads", "city at night")
+_TEMPLATES = ("a photo of a {}", "a drawing of a {}", "{}", "not a {}, but something else, as far as one can see")
+TEXTS = tuple(template.format(thing) for thing in _THINGS for template in _TEMPLATES)
+PICTURES = 16
+
+
+@dataclass(frozen=True)
+class CosineLoss:
+    """One minus the cosine between embeddings of two models: the median, and that of the worst pair."""
+
+    median: float
+    worst: float
+
+
+def compare(model: CLIP, other: CLIP) -> dict[str, CosineLoss]:
+    """Embed the same texts and pictures with two models.
+
+    Returns
+    -------
+    dict
+        For "texts" and "pictures", as far as the model has towers for them, the loss.
+    """
+    losses = {}
+    if model.config.text is not None:
+        losses["texts"] = _loss(*(each.encode_text(each.tokenize(TEXTS, truncate=True)) for each in (model, other)))
+    if model.config.vision is not None:
+        pictures = generate_pictures(model.preprocess.size)
+        losses["pictures"] = _loss(*(each.encode_image(pictures) for each in (model, other)))
+    return losses
+
+
+def _loss(ours: Array, theirs: Array) -> CosineLoss:
+    """Half the squared distance of unit vectors, which is the same and does not cancel: (n, e), (n, e)."""
+    distances = ops.normalize(ours.astype(np.float64)) - ops.normalize(theirs.astype(np.float64))
+    losses = (distances**2).sum(axis=1) / 2
+    return CosineLoss(float(np.median(losses)), float(losses.max()))
+
+
+def generate_pictures(size: int) -> NDArray[np.uint8]:
+    """Draw waves of many lengths, the longer the stronger, as in photographs, and a bright square on half of them.
+
+    Returns
+    -------
+    ndarray of shape (16, size, size, 3), dtype=uint8
+    """
+    random = np.random.default_rng(0)
+    y, x = np.mgrid[:size, :size] / size
+    pictures = np.zeros((PICTURES, size, size, 3))
+    for index, picture in enumerate(pictures):
+        for _ in range(24):
+            waves, angle, phase = 40 ** random.random(), np.pi * random.random(), 2 * np.pi * random.random()
+            wave = np.sin(2 * np.pi * waves * (x * np.cos(angle) + y * np.sin(angle)) + phase)
+            picture += wave[..., np.newaxis] * random.random(3) / waves
+        if index % 2:
+            top, left = (size * random.random(2) / 2).astype(int)
+            picture[top : top + size // 3, left : left + size // 3] = 3 * random.random(3)
+    low, high = pictures.min(axis=(1, 2, 3), keepdims=True), pictures.max(axis=(1, 2, 3), keepdims=True)
+    scaled: NDArray[np.uint8] = (255 * (pictures - low) / (high - low)).round().astype(np.uint8)
+    return scaled

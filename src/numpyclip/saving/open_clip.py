@@ -1,0 +1,158 @@
+"""A model as a folder of OpenCLIP's, as `push_to_hf_hub` writes it: the reverse of `numpyclip.families.open_clip`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from numpyclip.errors import UnsupportedCheckpointError
+from numpyclip.image import Preprocess
+from numpyclip.model.clip import CLIP
+from numpyclip.model.config import (
+    RESNET_STRIDE,
+    ResNetConfig,
+    TextConfig,
+    TransformerConfig,
+    VisionTransformerConfig,
+)
+from numpyclip.saving.plan import DType, Options, Plan, Weight, as_json, require
+from numpyclip.saving.same import OPEN_CLIP
+from numpyclip.tokenizer import CLIPTokenizer
+from numpyclip.weights.checkpoint import Checkpoint
+
+WEIGHTS = "open_clip_model.safetensors"
+
+_LAYOUT = "OpenCLIP"
+_TRANSFORMER = ("width", "layers", "heads", "mlp_width", "activation", "eps", "layer_scale")
+_VISION: Options = {
+    ResNetConfig: ("image_size", "width", "layers", "heads"),
+    VisionTransformerConfig: (*_TRANSFORMER, "image_size", "patch_size", "norm_before", "norm_after_pool", "pool"),
+}
+_TEXT: Options = {TextConfig: (*_TRANSFORMER, "context_length", "vocab_size", "causal", "pool", "end_id", "projection")}
+_PREPROCESS: Options = {Preprocess: ("size", "profile", "mean", "std", "interpolation", "resize_mode", "fill")}
+
+# Separate matrices that make queries, keys and values; those of a ResNet's pool are separate in OpenCLIP, too.
+_IN_PROJ = re.compile(r"(.*\.attn)\.(q|k|v|kv)_proj\.(weight|bias)")
+
+
+def plan(model: CLIP, checkpoint: Checkpoint, dtype: DType) -> Plan:
+    """Say what the folder holds.
+
+    Raises
+    ------
+    UnsupportedCheckpointError
+        If OpenCLIP has no option for something that the model does.
+    """
+    _check(model, checkpoint)
+    config = model.config
+    assert config.text is not None
+    model_cfg: dict[str, object] = {
+        "embed_dim": config.embed_dim,
+        "quick_gelu": config.text.activation == "quick_gelu",
+        "vision_cfg": _vision(config.vision),
+        "text_cfg": _text(config.text, "text_projection.bias" in checkpoint),
+    }
+    if config.sigmoid:
+        model_cfg["init_logit_bias"] = float(model.logit_bias)
+    description = {"model_cfg": model_cfg, "preprocess_cfg": _preprocess(config.preprocess)}
+    tensors = [weight.in_floats(dtype) for weight in _weights(checkpoint)]
+    return Plan(WEIGHTS, tensors, files={OPEN_CLIP: as_json(description)})
+
+
+def _check(model: CLIP, checkpoint: Checkpoint) -> None:
+    where, config = str(checkpoint.path), model.config
+    require(config.vision, _VISION, where, _LAYOUT)
+    require(config.text, _TEXT, where, _LAYOUT)
+    assert config.text is not None
+    require(config.preprocess, _PREPROCESS, where, _LAYOUT)
+    cannot = f"{where}: cannot be saved in the layout of {_LAYOUT}"
+    if config.decoder is not None:
+        raise UnsupportedCheckpointError(f"{cannot} from another one: it has a decoder, which writes captions.")
+    if isinstance(config.vision, VisionTransformerConfig):
+        if config.vision.pool == "map":
+            raise UnsupportedCheckpointError(f"{cannot}: its pictures are pooled by a query; expected tok or avg.")
+        if (config.vision.activation == "quick_gelu") != (config.text.activation == "quick_gelu"):
+            raise UnsupportedCheckpointError(f"{cannot}: only one of its towers has QuickGELU; expected both or none.")
+    if "visual.proj.bias" in checkpoint:
+        raise UnsupportedCheckpointError(f"{cannot}: the projection of pictures has a bias; expected none.")
+    if not isinstance(model.tokenizer, CLIPTokenizer):
+        raise UnsupportedCheckpointError(
+            f"{cannot}: its tokenizer is {model.tokenizer.name!r:.60}; expected OpenAI's vocabulary."
+        )
+
+
+def _vision(config: object) -> dict[str, object]:
+    if isinstance(config, ResNetConfig):
+        return {
+            "image_size": config.image_size,
+            "layers": list(config.layers),
+            "width": config.width,
+            "head_width": config.width * RESNET_STRIDE // config.heads,
+        }
+    assert isinstance(config, VisionTransformerConfig)
+    return {
+        **_transformer(config),
+        "head_width": config.width // config.heads,
+        "image_size": config.image_size,
+        "patch_size": config.patch_size,
+        "no_ln_pre": not config.norm_before,
+        "pool_type": config.pool,
+        "final_ln_after_pool": config.norm_after_pool,
+    }
+
+
+def _text(config: TextConfig, has_bias: bool) -> dict[str, object]:
+    return {
+        **_transformer(config),
+        "heads": config.heads,
+        "context_length": config.context_length,
+        "vocab_size": config.vocab_size,
+        "no_causal_mask": not config.causal,
+        "pool_type": config.pool,
+        "proj_type": "linear" if config.projection else "none",
+        "proj_bias": has_bias,
+        **({} if config.end_id is None else {"eos_id": config.end_id}),
+    }
+
+
+def _transformer(config: TransformerConfig) -> dict[str, object]:
+    ratio = config.mlp_width / config.width
+    if int(config.width * ratio) != config.mlp_width:  # rounded down to the number below
+        ratio = (config.mlp_width + 0.5) / config.width
+    return {
+        "layers": config.layers,
+        "width": config.width,
+        "mlp_ratio": ratio,
+        "norm_kwargs": {"eps": config.eps},
+        **({"ls_init_value": 1.0} if config.layer_scale else {}),
+        **({"act_kwargs": {"approximate": "tanh"}} if config.activation == "gelu_tanh" else {}),
+    }
+
+
+def _preprocess(preprocess: Preprocess) -> dict[str, object]:
+    return {
+        "size": [preprocess.size, preprocess.size],
+        "mode": "RGB",
+        "mean": list(preprocess.mean),
+        "std": list(preprocess.std),
+        "interpolation": preprocess.interpolation,
+        "resize_mode": preprocess.resize_mode,
+        "fill_color": preprocess.fill,
+    }
+
+
+def _weights(checkpoint: Checkpoint) -> Iterator[Weight]:
+    """Give tensors the names and shapes of OpenCLIP, which are openai/CLIP's."""
+    for name in checkpoint.arrays:
+        if match := _IN_PROJ.fullmatch(name):
+            attention, part, field = match.groups()
+            if part == "q":
+                parts = ("q", "kv") if f"{attention}.kv_proj.{field}" in checkpoint else ("q", "k", "v")
+                sources = [f"{attention}.{part}_proj.{field}" for part in parts]
+                yield Weight.of(f"{attention}.in_proj_{field}", checkpoint, *sources)
+        elif name in ("logit_scale", "logit_bias"):
+            yield Weight.of(name, checkpoint, name, change=lambda number: number.reshape(()))
+        elif name in ("visual.proj.weight", "text_projection.weight") and f"{name[:-7]}.bias" not in checkpoint:
+            yield Weight.of(name.removesuffix(".weight"), checkpoint, name, change=lambda matrix: matrix.T)
+        else:
+            yield Weight.of(name, checkpoint, name)

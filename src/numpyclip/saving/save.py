@@ -1,0 +1,104 @@
+"""Save a model: check, plan, write."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+
+from numpyclip.errors import InputError
+
+if TYPE_CHECKING:
+    from numpyclip.model.clip import CLIP
+    from numpyclip.saving.plan import DType, Plan
+    from numpyclip.weights.checkpoint import Checkpoint
+
+Format: TypeAlias = Literal["open_clip", "transformers", "int8"]
+
+FORMATS: tuple[Format, ...] = get_args(Format)
+DTYPES: tuple[DType, ...] = ("float32", "float16", "bfloat16")
+
+
+def save(
+    model: CLIP | str | os.PathLike[str],
+    folder: str | os.PathLike[str],
+    format: Format = "open_clip",
+    *,
+    dtype: DType = "float32",
+    overwrite: bool = False,
+) -> Path:
+    """Save a model as a folder that NumPyCLIP and other libraries load.
+
+    Parameters
+    ----------
+    model : CLIP, or str or path
+        A model, or what `load` takes.
+    folder : str or path
+        To be made. It appears under this name when it is complete; after any error there is none.
+    format : {"open_clip", "transformers", "int8"}, default="open_clip"
+        The layout of OpenCLIP (``open_clip_config.json``), which the function `create_model` there loads as
+        ``local-dir:FOLDER``; that of transformers (``config.json``), for ``from_pretrained``; or NumPyCLIP's own: the
+        layout that the model came in, with matrices rounded to eight bits, a quarter of float32's size.
+    dtype : {"float32", "float16", "bfloat16"}, default="float32"
+        Number format of the weights; with "int8", of those that are not rounded. float32 holds every number that the
+        model computes with.
+    overwrite : bool, default=False
+        Replace a model that was saved there before.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    UnsupportedCheckpointError
+        If the format cannot express the model, or the number format a weight; the message says which.
+    InputError
+        If an argument is wrong, or the folder is there already.
+    NumPyCLIPError
+        If it cannot be written.
+    """
+    from numpyclip.loader import load
+    from numpyclip.model.clip import CLIP
+    from numpyclip.saving.folder import check_target, whole_folder
+
+    if format not in FORMATS:
+        raise InputError(f"format is {format!r:.60}; expected {' or '.join(map(repr, FORMATS))}.")
+    if dtype not in DTYPES:
+        raise InputError(f"dtype is {dtype!r:.60}; expected {' or '.join(map(repr, DTYPES))}.")
+    loaded = model if isinstance(model, CLIP) else load(model)[0]
+    if loaded.checkpoint is None:
+        raise InputError("a model that was pickled cannot be saved; expected one from numpyclip.load in this process.")
+    target = Path(folder).resolve()  # where a link points
+    check_target(target, loaded.checkpoint.path, overwrite)
+    plan = _plan(loaded, loaded.checkpoint, format, dtype)
+    with whole_folder(target) as part:
+        _write(plan, part)
+    return Path(folder)
+
+
+def _plan(model: CLIP, checkpoint: Checkpoint, format: Format, dtype: DType) -> Plan:
+    from numpyclip.saving import open_clip, same, transformers
+
+    if format == "int8":
+        return same.plan_int8(model, checkpoint, dtype)
+    description = same.description_of(model, checkpoint)
+    if format == "open_clip":
+        if description == same.OPEN_CLIP:
+            return same.plan(checkpoint, description, open_clip.WEIGHTS, dtype)
+        return open_clip.plan(model, checkpoint, dtype)
+    if description == same.TRANSFORMERS:
+        return same.plan(checkpoint, description, transformers.WEIGHTS, dtype)
+    return transformers.plan(model, checkpoint, dtype)
+
+
+def _write(plan: Plan, folder: Path) -> None:
+    from numpyclip.weights.safetensors import write_safetensors
+
+    for name, content in plan.files.items():
+        with (folder / name).open("wb") as file:
+            file.write(content.read_bytes() if isinstance(content, Path) else content)
+            file.flush()
+            os.fsync(file.fileno())
+    write_safetensors(folder / plan.weights, plan.tensors, plan.metadata)

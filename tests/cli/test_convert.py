@@ -1,0 +1,126 @@
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import numpyclip
+from numpyclip.model.clip import CLIP
+from numpyclip.saving import save as module
+from numpyclip.weights.prepared import prepared_files
+from tests.cli.conftest import Run
+
+
+def test_a_model_becomes_a_folder_and_the_loss_is_told(run: Run, tmp_path: Path, tiny: CLIP) -> None:
+    status, out, err = run("convert", "tiny", tmp_path / "small", "--format", "int8")
+    assert (status, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0].startswith(f"{tmp_path / 'small'}: int8, float32, 8.")
+    assert [line.split()[:4] for line in lines[1:3]] == [
+        ["cosine", "loss", "of", "texts"],
+        ["cosine", "loss", "of", "pictures"],
+    ]
+    assert lines[3].startswith("fingerprint: weights ")
+    small, _ = numpyclip.load(tmp_path / "small")
+    assert 0.9999 < (small.embed_texts("a dog") @ tiny.embed_texts("a dog").T).item() < 1
+
+
+def test_json_is_one_object(run: Run, tmp_path: Path) -> None:
+    status, out, err = run("convert", "tiny", tmp_path / "half", "--dtype", "float16", "--json")
+    assert (status, err, out.count("\n")) == (0, "", 1)
+    facts = json.loads(out)
+    assert (facts["source"], facts["format"], facts["dtype"]) == ("tiny", "open_clip", "float16")
+    assert facts["bytes"] == sum(file.stat().st_size for file in (tmp_path / "half").iterdir())
+    for kind in ("texts", "pictures"):
+        assert 0 <= facts["cosine_loss"][kind]["median"] <= facts["cosine_loss"][kind]["worst"] < 1e-5
+    assert facts["fingerprint"]["precision"] == "float32"
+    numpyclip.load(facts["folder"])
+
+
+def test_nothing_is_prepared_for_later(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("numpyclip.weights.prepared._LEAST_BYTES", 1)
+    assert run("convert", "tiny", tmp_path / "new").status == 0
+    assert prepared_files() == []
+
+
+def test_options_may_stand_anywhere(run: Run, tmp_path: Path) -> None:
+    words = ["convert", "--format", "int8", "tiny", "--dtype", "float16", tmp_path / "new", "--json"]
+    facts = json.loads(run(*words).out)
+    assert (facts["format"], facts["dtype"]) == ("int8", "float16")
+
+
+def test_a_name_behind_two_dashes_may_begin_with_one(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("convert", "tiny", "--", "-new").status == 0
+    assert (tmp_path / "-new").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "got 0 names; expected two"),
+        (["tiny"], "got 1 names; expected two"),
+        (["tiny", "a", "b"], "got 3 names; expected two"),
+        (["tiny", "a", "--format", "onnx"], "invalid choice: 'onnx'"),
+        (["tiny", "a", "--dtype", "int4"], "invalid choice: 'int4'"),
+        (["tiny", "a", "--batch-size", "3"], "unrecognized arguments: --batch-size"),
+    ],
+)
+def test_wrong_arguments_are_named(
+    run: Run, words: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run("convert", *words)
+    assert (result.status, result.out) == (2, "")
+    assert message in result.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_there_is_replaced_by_force_alone(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    assert run("convert", "tiny", folder).status == 0
+    result = run("convert", "tiny", folder, "--dtype", "float16")
+    assert (result.status, result.out) == (2, "")
+    assert f"{folder}: is there already" in result.err
+    assert run("convert", "tiny", folder, "--dtype", "float16", "--force").status == 0
+    assert (folder / "open_clip_model.safetensors").stat().st_size < 2**24
+
+
+def test_what_a_format_cannot_express_is_one_clear_line(run: Run, tmp_path: Path) -> None:
+    result = run("convert", "tiny", tmp_path / "new", "--format", "transformers")
+    assert (result.status, result.out) == (1, "")
+    assert result.err.count("\n") == 1
+    assert "the layout of transformers, which has no ResNet" in result.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
+def test_a_pipe_as_a_model_is_refused_and_not_waited_for(run: Run, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    result = run("convert", tmp_path / "pipe", tmp_path / "new")
+    assert (result.status, result.out) == (1, "")
+    assert "not a file" in result.err
+    result = run("convert", "tiny", tmp_path / "pipe", "--force")
+    assert result.status == 2
+    assert "is not a folder" in result.err
+
+
+def test_ctrl_c_leaves_nothing(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "_write", interrupt)
+    assert run("convert", "tiny", tmp_path / "new") == (130, "", "numpyclip: interrupted\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_vectors_carry_the_fingerprint_of_the_model_that_made_them(run: Run, tmp_path: Path, tiny: CLIP) -> None:
+    run("convert", "tiny", tmp_path / "half", "--dtype", "float16")
+    found = []
+    for index, model in enumerate(("tiny", tmp_path / "half")):
+        run("embed", "texts", "a dog", "-m", model, "-o", tmp_path / f"{index}.npz")
+        with np.load(tmp_path / f"{index}.npz") as data:
+            found.append(numpyclip.Fingerprint.from_json(str(data["fingerprint"])))
+    assert found[0] == tiny.fingerprint
+    assert found[0].differences(found[1]).startswith("weights: ")

@@ -1,0 +1,116 @@
+import dataclasses
+import json
+import pickle
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import numpyclip
+from numpyclip.errors import InputError
+from numpyclip.model.clip import CLIP
+from numpyclip.model.fingerprint import Fingerprint
+from numpyclip.weights.read import read
+from numpyclip.weights.safetensors import unwritten, write_safetensors
+
+TINY = "7438e8a0154e3c5536c1cafdfd435c43a0d7f941272d8c18c9da59d388031afb"
+
+
+@pytest.fixture(scope="module")
+def fingerprint(checkpoints: Path) -> Fingerprint:
+    return numpyclip.load(checkpoints / "vit-torchscript.pt")[0].fingerprint
+
+
+def of(path: Path, **options: object) -> Fingerprint:
+    return numpyclip.load(path, **options)[0].fingerprint  # type: ignore[arg-type]
+
+
+def test_the_same_weights_have_the_same_in_any_file(
+    checkpoints: Path, tmp_path: Path, fingerprint: Fingerprint
+) -> None:
+    arrays = read(checkpoints / "vit-torchscript.pt").arrays
+    tensors = [tensor for name, array in arrays.items() for tensor in unwritten(name, array)]
+    write_safetensors(tmp_path / "copy.safetensors", tensors)
+    wide: dict[str, Any] = {name: array.astype(np.float64) for name, array in arrays.items()}
+    np.savez(tmp_path / "copy.npz", **wide)
+    for file in ("copy.safetensors", "copy.npz"):
+        assert of(tmp_path / file, activation="quick_gelu") == fingerprint
+    assert of(checkpoints / "vit-torchscript.pt", low_memory=True) == fingerprint
+
+
+def test_another_activation_is_told(checkpoints: Path) -> None:
+    file = checkpoints / "vit.safetensors"
+    told = of(file, activation="quick_gelu").differences(of(file, activation="gelu"))
+    assert told.startswith("architecture: ")
+    assert "activation=quick_gelu" in told
+    assert "activation=gelu" in told
+    assert "weights" not in told
+
+
+def test_one_number_of_the_weights_is_told(checkpoints: Path, tmp_path: Path) -> None:
+    arrays = {name: array.copy() for name, array in read(checkpoints / "vit.safetensors").arrays.items()}
+    np.savez(tmp_path / "a.npz", **arrays)
+    arrays["ln_final.bias"][3] = np.nextafter(arrays["ln_final.bias"][3], np.float16(9))
+    np.savez(tmp_path / "b.npz", **arrays)
+    a, b = (of(tmp_path / file, activation="gelu") for file in ("a.npz", "b.npz"))
+    assert a != b
+    assert a.differences(b) == f"weights: {a.weights}, not {b.weights}"
+
+
+@pytest.mark.parametrize("option", ["interpolation", "resize_mode"])
+def test_another_preprocessing_is_told(checkpoints: Path, tmp_path: Path, option: str) -> None:
+    shutil.copytree(checkpoints / "open_clip", tmp_path / "copy")
+    description = json.loads((tmp_path / "copy" / "open_clip_config.json").read_text())
+    value = {"interpolation": "bilinear", "resize_mode": "squash"}[option]
+    description["preprocess_cfg"][option] = value
+    (tmp_path / "copy" / "open_clip_config.json").write_text(json.dumps(description))
+    told = of(checkpoints / "open_clip").differences(of(tmp_path / "copy"))
+    size_and_profile = "size=32 profile=open_clip"
+    assert told == f"preprocess: {size_and_profile}, not {size_and_profile} {option}={value}"
+
+
+def test_a_tokenizer_is_told(fingerprint: Fingerprint) -> None:
+    other = dataclasses.replace(fingerprint, tokenizer="bert")
+    assert fingerprint.differences(other) == "tokenizer: openai, not bert"
+    assert fingerprint.differences(fingerprint) == ""
+
+
+def test_json_there_and_back(fingerprint: Fingerprint) -> None:
+    text = fingerprint.to_json()
+    assert "\n" not in text
+    assert Fingerprint.from_json(text) == fingerprint
+    assert set(json.loads(text)) == {"weights", "architecture", "preprocess", "tokenizer", "precision"}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", "null", "{", '{"weights": 1}', "[" * 100_000, '{"weights": "a", "other": "b"}']
+)
+def test_what_is_no_fingerprint_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="is no fingerprint"):
+        Fingerprint.from_json(text)
+
+
+def test_it_reads_as_one_short_line(fingerprint: Fingerprint) -> None:
+    assert str(fingerprint) == f"weights {fingerprint.weights[:12]}, preprocess size=32, tokenizer openai, float32"
+
+
+def test_it_is_the_same_ever_after() -> None:
+    """An index keeps it for years: if this fails, those that exist become useless without need."""
+    assert numpyclip.load("tiny")[0].fingerprint == Fingerprint(
+        weights=TINY,
+        architecture="embed_dim=128 vision=(image_size=64 width=16 layers=(1,1,1,1) heads=8) text=(width=128 layers=3 "
+        "heads=2 mlp_width=512 activation=quick_gelu context_length=77 vocab_size=49408)",
+        preprocess="size=64",
+        tokenizer="openai",
+        precision="float32",
+    )
+
+
+def test_a_copy_of_another_process_has_it_without_the_checkpoint(checkpoints: Path) -> None:
+    model, _ = numpyclip.load(checkpoints / "vit-torchscript.pt")
+    copy: CLIP = pickle.loads(pickle.dumps(model))
+    assert copy.fingerprint == model.fingerprint
+    assert copy.checkpoint is None
+    assert model.checkpoint is not None

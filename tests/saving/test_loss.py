@@ -1,0 +1,36 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from numpyclip.model import ops
+from numpyclip.model.clip import CLIP
+from numpyclip.saving.loss import PICTURES, TEXTS, CosineLoss, compare, generate_pictures
+
+
+def test_a_model_loses_nothing_against_itself(tiny: CLIP) -> None:
+    assert compare(tiny, tiny) == {"texts": CosineLoss(0, 0), "pictures": CosineLoss(0, 0)}
+
+
+def test_the_loss_is_one_minus_the_cosine(tiny: CLIP, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = replace(tiny)
+    ours = tiny.encode_image(generate_pictures(64))
+    theirs = 3 * ours + np.abs(ours).max() * np.random.default_rng(0).random((PICTURES, 128), np.float32)
+    results = iter([ours, theirs])
+    monkeypatch.setattr(CLIP, "encode_image", lambda *_: next(results))
+    cosines = (ops.normalize(ours) * ops.normalize(theirs)).sum(axis=1)
+    found = compare(tiny, other)["pictures"]
+    assert found.worst == pytest.approx(1 - cosines.min(), rel=1e-2)
+    assert found.median == pytest.approx(1 - np.median(cosines), rel=1e-2)
+    assert found.worst > found.median > 0
+
+
+def test_texts_and_pictures_differ_from_each_other_and_are_always_the_same(tiny: CLIP) -> None:
+    assert len(set(TEXTS)) == 32
+    pictures = generate_pictures(64)
+    assert pictures.shape == (PICTURES, 64, 64, 3)
+    assert pictures.dtype == np.uint8
+    np.testing.assert_array_equal(pictures, generate_pictures(64))
+    for embeddings in (tiny.embed_texts(TEXTS), tiny.embed_images(list(pictures))):
+        cosines = embeddings @ embeddings.T - 2 * np.eye(len(embeddings), dtype=np.float32)
+        assert cosines.max() < 0.9999
