@@ -67,6 +67,7 @@ def test_without_weights_the_names_that_are_looked_for_are_told(folder: Path) ->
         ("text_cfg", "heads", "1"),
         ("text_cfg", "proj_type", "mlp"),
         ("text_cfg", "hf_model_name", "roberta"),
+        ("text_cfg", "tokenizer_mode", "clips"),
         ("preprocess_cfg", "mean", [0.5, 0.5]),
         ("preprocess_cfg", "mean", 0.5),
         ("preprocess_cfg", "mode", "L"),
@@ -152,3 +153,47 @@ def test_a_description_that_is_no_text_is_refused(folder: Path) -> None:
     (folder / DESCRIPTION).mkdir()
     with pytest.raises(CheckpointError, match="cannot be read"):
         read_folder(folder)
+
+
+def _tell(folder: Path, **options: object) -> None:
+    _edit(folder, lambda config: config["model_cfg"]["text_cfg"].update(options))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"clean": "upper"}, {"clean": 3}, {"reduction_mask": "random"}, {"strip_sep_token": True}, {"bpe_path": "x"}],
+)
+def test_an_option_of_the_tokenizer_that_is_not_supported_is_named(folder: Path, options: Config) -> None:
+    _tell(folder, tokenizer_kwargs=options)
+    with pytest.raises(UnsupportedCheckpointError, match=f"tokenizer_kwargs.{next(iter(options))}"):
+        read_folder(folder)
+
+
+def test_openclips_own_tokenizer_cleans_as_it_is_told(folder: Path) -> None:
+    marks = read_folder(folder).tokenizer()("A-B <start_of_text>", 12)
+    assert marks[0, :6].tolist() == [49406, 320, 268, 321, 49406, 49407]
+    _tell(folder, tokenizer_kwargs={"clean": "canonicalize"})
+    tokenizer = read_folder(folder).tokenizer()
+    assert np.array_equal(tokenizer("A-B!", 12), tokenizer("ab", 12))
+    assert tokenizer.name != "open_clip"
+
+
+def test_a_model_whose_tokenizer_is_missing_still_embeds_pictures(folder: Path) -> None:
+    _tell(folder, hf_tokenizer_name="someone/else", tokenizer_kwargs={"clean": "canonicalize"})
+    model, _ = numpyclip.load(folder)
+    size = model.config.vision.image_size
+    assert len(model.encode_image(np.zeros((1, size, size, 3), np.uint8))) == 1
+    with pytest.raises(CheckpointError, match=r"has no tokenizer; expected .* that of 'someone/else'"):
+        model.tokenize("a")
+
+
+def test_a_tokenizer_beside_the_weights_is_used_if_the_description_names_one(folder: Path) -> None:
+    pytest.importorskip("tokenizers")
+    for file in (GOLDEN.parent / "tokenizers" / "bert").iterdir():
+        shutil.copy(file, folder)
+    assert read_folder(folder).tokenizer().name == "open_clip"
+    _tell(folder, hf_tokenizer_name="bert-base-uncased", tokenizer_kwargs={"strip_sep_token": True})
+    tokenizer = read_folder(folder).tokenizer()
+    assert tokenizer.name.startswith("tokenizer.json ")
+    assert np.array_equal(tokenizer("The CLASS", 8), tokenizer("the class", 8))
+    assert tokenizer("", 8)[0, 1:].tolist() == [0] * 7
