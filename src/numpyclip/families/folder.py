@@ -11,7 +11,6 @@ from numpyclip.weights.read import read
 
 _SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".npz")
 
-
 # What may lie beside the weights, and is read.
 _DESCRIPTIONS = ("open_clip_config.json", "config.json", "preprocessor_config.json", "processor_config.json")
 _TOKENIZERS = (
