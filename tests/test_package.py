@@ -17,7 +17,7 @@ SOURCE = Path(numpyclip.__file__).parent
 LAYERS = (
     ("numpyclip.errors",),
     ("numpyclip.weights",),
-    ("numpyclip.image", "numpyclip.tokenizer"),
+    ("numpyclip.image", "numpyclip.tokenizer", "numpyclip.tokenizer_file"),
     ("numpyclip.model",),
     ("numpyclip.families",),
     ("numpyclip.loader",),

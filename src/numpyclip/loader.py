@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpyclip.families.family import Recognized
     from numpyclip.image import Preprocess
     from numpyclip.model.clip import CLIP
+    from numpyclip.model.config import CLIPConfig
     from numpyclip.weights.checkpoint import Activation, Checkpoint
 
 
@@ -57,6 +58,7 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
     Returns
     -------
     model : CLIP
+        Of its kind `CoCa`, which also writes captions, if the weights have a decoder.
     preprocess : Preprocess
         Turns a PIL image into the array (3, size, size) that the model takes.
 
@@ -69,15 +71,13 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
     DownloadError
         If the weights are not there and cannot be fetched.
     """
-    from numpyclip.model.clip import CLIP
-
     if str(device) != "cpu":
         raise InputError(f"device is '{device}'; NumPyCLIP runs on the CPU only. Leave it out, or pass 'cpu'.")
     if activation not in (None, "quick_gelu", "gelu", "gelu_tanh"):
         raise InputError(f"activation is {activation!r}; expected 'quick_gelu', 'gelu' or 'gelu_tanh'.")
     found = _recognize(os.fspath(name), pretrained, download_root, activation)
     checkpoint = found.checkpoint.described(repr(found.config))
-    model = CLIP.read(checkpoint, found.config, found.tokenizer, low_memory)
+    model = _kind(found.config).read(checkpoint, found.config, found.tokenizer, low_memory)
     return model, model.preprocess
 
 
@@ -95,7 +95,7 @@ def _recognize(
         from numpyclip.families.pretrained import read_pretrained
 
         published = read_pretrained(name, pretrained, download_root)
-        _compare_activation(published.checkpoint, published.config.text.activation, activation)
+        _compare_activation(published.checkpoint, published.config.activation, activation)
         return published
     if name in EMBEDDED:
         return openai.recognize(read(EMBEDDED[name]), "quick_gelu")
@@ -105,7 +105,7 @@ def _recognize(
         return openai.recognize(read(obtain(DOWNLOADABLE[name], download_root)), "quick_gelu")
     path = _path(name, download_root)
     if path.is_dir() and (described := read_described(path)):
-        _compare_activation(described.checkpoint, described.config.text.activation, activation)
+        _compare_activation(described.checkpoint, described.config.activation, activation)
         return described
     checkpoint = read(only_file(path) if path.is_dir() else path)
     return openai.recognize(checkpoint, _activation(checkpoint, activation))
@@ -124,6 +124,17 @@ def _path(name: str, download_root: str | os.PathLike[str] | None) -> Path:
     return Path(name)
 
 
+def _kind(config: CLIPConfig) -> type[CLIP]:
+    """Return the kind of model that a configuration describes; others are not even imported."""
+    if config.decoder is not None:
+        from numpyclip.model.coca import CoCa
+
+        return CoCa
+    from numpyclip.model.clip import CLIP
+
+    return CLIP
+
+
 def _activation(checkpoint: Checkpoint, wanted: Activation | None) -> Activation:
     recorded = checkpoint.activation
     if recorded:
@@ -138,6 +149,6 @@ def _activation(checkpoint: Checkpoint, wanted: Activation | None) -> Activation
     return wanted or recorded or "quick_gelu"
 
 
-def _compare_activation(checkpoint: Checkpoint, recorded: Activation, wanted: Activation | None) -> None:
+def _compare_activation(checkpoint: Checkpoint, recorded: Activation | None, wanted: Activation | None) -> None:
     if wanted not in (None, recorded):
         raise CheckpointError(f"{checkpoint.path}: records the activation '{recorded}', but '{wanted}' was passed.")

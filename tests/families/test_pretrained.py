@@ -92,7 +92,7 @@ def test_openais_tag_is_the_model_of_the_catalogue(
 ) -> None:
     monkeypatch.setattr(pretrained, "obtain", lambda model, folder: GOLDEN / "vit-torchscript.pt")
     model, _ = numpyclip.load("Toy-8", pretrained="openai")
-    assert (model.config.family, model.config.text.activation) == ("openai", "quick_gelu")
+    assert (model.config.family, model.config.activation) == ("openai", "quick_gelu")
     assert table["architectures"]["Toy-8"]["tags"]["openai"]["openai"] in DOWNLOADABLE
 
 
@@ -101,7 +101,7 @@ def test_a_repository_that_says_otherwise_of_the_activation_is_warned_of(hub: Hu
     with pytest.warns(UserWarning, match="is 'quick_gelu'; 'gelu', that of Toy-8 plain, is used") as caught:
         model, _ = numpyclip.load("Toy-8", pretrained="plain")
     assert caught[0].filename == __file__  # it points at the caller
-    assert model.config.text.activation == "gelu"
+    assert model.config.activation == "gelu"
 
 
 def test_the_activation_that_is_passed_must_be_that_of_the_tag(hub: Hub) -> None:

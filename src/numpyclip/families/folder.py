@@ -6,6 +6,7 @@ from pathlib import Path
 
 from numpyclip.errors import CheckpointError
 from numpyclip.families.family import Recognized
+from numpyclip.families.shards import read_shards
 from numpyclip.weights.checkpoint import Checkpoint
 from numpyclip.weights.read import read
 
@@ -68,10 +69,12 @@ def read_described(folder: Path) -> Recognized | None:
     UnsupportedCheckpointError
         If the description has an option that is not supported; it is named.
     """
-    from numpyclip.families import open_clip
+    from numpyclip.families import open_clip, transformers
 
-    if (folder / open_clip.DESCRIPTION).exists():
+    if (folder / open_clip.DESCRIPTION).exists():  # before the other: who has both was trained with open_clip
         return open_clip.read_folder(folder)
+    if (folder / transformers.DESCRIPTION).exists():
+        return transformers.read_folder(folder)
     return None
 
 
@@ -105,5 +108,5 @@ def read_weights(folder: Path, names: tuple[str, ...]) -> Checkpoint:
     """
     for name in names:
         if (folder / name).is_file():
-            return read(folder / name)
+            return read_shards(folder / name) if name.endswith(".index.json") else read(folder / name)
     raise CheckpointError(f"{folder}: has no weights; expected a file named {' or '.join(names)}.")
