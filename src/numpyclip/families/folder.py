@@ -14,7 +14,6 @@ INT8_WEIGHTS = "model.int8.safetensors"  # NumPyCLIP's own, in a folder of any l
 
 _SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".npz")
 
-
 # What may lie beside the weights, and is read.
 _DESCRIPTIONS = ("open_clip_config.json", "config.json", "preprocessor_config.json", "processor_config.json")
 _TOKENIZERS = (

@@ -5,7 +5,7 @@ import os
 import warnings
 from pathlib import Path
 
-from numpyclip.errors import CheckpointError, InputError, ModelNotFoundError, UnsupportedCheckpointError
+from numpyclip.errors import CheckpointError, InputError, ModelNotFoundError
 from numpyclip.families import open_clip, openai
 from numpyclip.families.description import Section, read_description
 from numpyclip.families.family import Recognized
@@ -85,7 +85,7 @@ def is_supported(known: Architecture, model: PublishedModel) -> bool:
     """Tell whether a published model can be run, by its description."""
     try:
         open_clip.describe(_section(known, model))
-    except UnsupportedCheckpointError:
+    except CheckpointError:
         return False
     return True
 
