@@ -378,7 +378,6 @@ def test_a_thread_that_would_wait_for_an_item_makes_the_next_one() -> None:
     assert not items._ahead  # nothing is kept for good
 
 
-
 def test_items_on_demand_can_be_sent_to_another_process() -> None:
     copy = pickle.loads(pickle.dumps(OnDemand([Item])))
     assert isinstance(copy[0], Item)
