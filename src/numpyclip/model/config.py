@@ -127,7 +127,8 @@ VisionConfig: TypeAlias = VisionTransformerConfig | ResNetConfig
 class TextConfig(TransformerConfig):
     """Sizes and options of a text transformer; `context_length` in tokens.
 
-    `causal` says that tokens look back only; `end_id` is the end mark's, which only the pool "eos" looks for.
+    `causal` says that tokens look back only; `end_id` is the end mark's, which only the pool "eos" looks for; `pad_id`
+    is that of padding.
     """
 
     context_length: int
@@ -135,7 +136,13 @@ class TextConfig(TransformerConfig):
     causal: bool = True
     pool: TextPool = "argmax"
     end_id: int | None = None
+    pad_id: int = 0
     projection: bool = True
+
+    @property
+    def least_length(self) -> int:
+        """Tokens that a text must have: all, with its padding, where tokens look ahead, and so at the padding."""
+        return 1 if self.causal else self.context_length
 
     def lengths(self, ids: NDArray[np.integer]) -> NDArray[np.integer]:
         """Count the tokens of each text that matter: (b, n) -> (b,)."""
@@ -147,6 +154,33 @@ class TextConfig(TransformerConfig):
             ends: NDArray[np.integer] = (ids if self.pool == "argmax" else ids == self.end_id).argmax(axis=1)
             return ends
         return np.full(len(ids), ids.shape[1] - 1 if self.pool == "last" else 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BertConfig(TextConfig):
+    """Sizes and options of a BERT, or a RoBERTa, whose tokens look both ways, but not at padding.
+
+    `token_types` is the number of kinds of tokens, of which texts have the first only; `first_place` that of places in
+    the table before the first one in use; `end_width` that of a layer between blocks and projection, if any.
+    """
+
+    causal: bool = False
+    pool: TextPool = "first"
+    norm_last: bool = True  # there is none before the weights; what blocks norm are sums
+    token_types: int = 1
+    first_place: int = 0
+    end_width: int | None = None
+
+    @property
+    def least_length(self) -> int:
+        """Tokens that a text must have, be it without padding."""
+        return 1
+
+    def lengths(self, ids: NDArray[np.integer]) -> NDArray[np.integer]:
+        """Count the tokens of each text before its padding: (b, n) -> (b,)."""
+        is_padding = np.cumprod(ids[:, ::-1] == self.pad_id, axis=1)
+        lengths: NDArray[np.integer] = np.maximum(ids.shape[1] - is_padding.sum(axis=1), 1)
+        return lengths
 
 
 @dataclass(frozen=True, kw_only=True)

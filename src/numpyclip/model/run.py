@@ -72,6 +72,7 @@ def by_length(
     lengths_of: Callable[[NDArray[np.integer]], NDArray[np.integer]],
     embed_dim: int,
     low_memory: bool = False,
+    pad_id: int = 0,
 ) -> Array:
     """Apply a text tower to rows of ids, (n, tokens) -> (n, e), each text once and no further than its length.
 
@@ -80,7 +81,7 @@ def by_length(
     computes once what all texts of a chunk begin with.
     """
     most = _LOW_MEMORY_COLUMNS if low_memory else _TEXT_COLUMNS
-    texts = np.where(np.arange(ids.shape[1]) < lengths_of(ids)[:, np.newaxis], ids, 0)
+    texts = np.where(np.arange(ids.shape[1]) < lengths_of(ids)[:, np.newaxis], ids, pad_id)
     rows, copies = np.unique(texts, axis=0, return_inverse=True)  # sorted: like beginnings come together
     lengths = lengths_of(rows)
     order = np.argsort(-lengths, kind="stable")
