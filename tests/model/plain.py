@@ -21,7 +21,7 @@ def vision_stages(checkpoint: Checkpoint, config: CLIPConfig, image: Array) -> S
     if isinstance(config.vision, ResNetConfig):
         yield from resnet_stages(checkpoint, config.vision, image)
     else:
-        assert config.vision is not None
+        assert isinstance(config.vision, VisionTransformerConfig)
         yield from transformer_stages(checkpoint, config, config.vision, image)
 
 

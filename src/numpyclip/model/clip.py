@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from numpyclip.errors import InputError
 from numpyclip.image import Picture, Preprocess, has_state, pictures
@@ -66,28 +66,8 @@ class CLIP:
         CheckpointError
             If the tensors are not exactly those of such a model.
         """
-        checkpoint.check(dict(_tensors(checkpoint, config)))
-
-        def read_visual() -> VisionTower | None:
-            if (vision := config.vision) is None:
-                return None
-            read = partial(vision_tower(vision).read, config=vision, preprocess=config.preprocess)
-            return prepare("visual", read, checkpoint, low_memory)
-
-        def read_text() -> TextTower | None:
-            if (text := config.text) is None:
-                return None
-            return prepare("text", partial(text_tower(text).read, config=text), checkpoint, low_memory)
-
-        return cls(
-            config,
-            _number(checkpoint, "logit_scale"),
-            _number(checkpoint, "logit_bias"),
-            run.Once(read_visual),
-            run.Once(read_text),
-            run.Once(tokenizer),
-            low_memory,
-        )
+        checkpoint.check(dict(tensors(checkpoint, config)))
+        return cls(*parts(checkpoint, config, tokenizer, low_memory))
 
     @property
     def preprocess(self) -> Preprocess:
@@ -149,16 +129,7 @@ class CLIP:
         """
         if (vision := self.config.vision) is None:
             raise _missing("pictures")
-        image = np.asarray(image)
-        size = vision.image_size
-        normalized = image.dtype.kind == "f" and image.shape[1:] == (3, size, size)
-        if not normalized and (image.dtype != np.uint8 or image.shape[1:] != (size, size, 3)):
-            raise InputError(
-                f"encode_image: got an array of shape {image.shape} and {image.dtype}; expected floating point of "
-                f"shape (n, 3, {size}, {size}), made by preprocess(picture)[np.newaxis], or uint8 of shape "
-                f"(n, {size}, {size}, 3), made by preprocess.crop. Pictures as such go to embed_images."
-            )
-
+        image = checked_image(image, vision.image_size)
         return run.in_chunks(self.visual, image, vision.columns, self.config.embed_dim, self._low_memory)
 
     def encode_text(self, text: NDArray[np.integer]) -> Array:
@@ -274,11 +245,16 @@ class CLIP:
             If a picture cannot be read.
         """
         embeddings = [np.empty((0, self.config.embed_dim), np.float32)]
+        for batch in self._crops(images, batch_size, orient, draft):
+            embeddings.append(ops.normalize(self.encode_image(batch)))
+        return np.concatenate(embeddings)
+
+    def _crops(
+        self, images: Picture | Iterable[Picture], batch_size: int, orient: bool, draft: bool = False
+    ) -> Iterator[NDArray[np.uint8]]:
         read = partial(self.preprocess.read, orient=orient, draft=draft)
         crops = run.ahead(read, pictures(images), batch_size - 1, by_caller=has_state)
-        for batch in run.batched(crops, batch_size):
-            embeddings.append(ops.normalize(self.encode_image(np.stack(batch))))
-        return np.concatenate(embeddings)
+        yield from map(np.stack, run.batched(crops, batch_size))
 
     def embed_texts(self, texts: str | Iterable[str], batch_size: int = 1024, *, truncate: bool = False) -> Array:
         """Embed texts.
@@ -340,8 +316,21 @@ class CLIP:
         texts = self.embed_texts(captions(labels, template))
         return self.probabilities(self.embed_images(images, batch_size, orient=orient), texts)
 
+    def generate(self, *args: Any, **kwargs: Any) -> list[str]:
+        """Write captions, which only a model with a decoder can: see `numpyclip.model.coca.CoCa.generate`.
 
-def _tensors(checkpoint: Checkpoint, config: CLIPConfig) -> layout.Tensors:
+        Raises
+        ------
+        InputError
+            Always: this model has none.
+        """
+        raise InputError(
+            "generate: this model has no decoder, so it cannot write captions. Load a CoCa, such as a folder with the "
+            "files of laion/mscoco_finetuned_CoCa-ViT-B-32-laion2B-s13B-b90k."
+        )
+
+
+def tensors(checkpoint: Checkpoint, config: CLIPConfig) -> layout.Tensors:
     """List all tensors that the model takes, with their shapes."""
     if config.vision is not None and config.text is not None:
         yield from layout.number(checkpoint, "logit_scale")
@@ -367,6 +356,52 @@ def _missing(inputs: str) -> InputError:
     return InputError(
         f"this model has no tower of {inputs}, its checkpoint holds the other one only; load a whole CLIP."
     )
+
+
+def parts(
+    checkpoint: Checkpoint, config: CLIPConfig, tokenizer: Callable[[], Tokenizer], low_memory: bool
+) -> tuple[Any, ...]:
+    """Make the fields of a model, in their order, from a checkpoint with the right tensors."""
+
+    def read_visual() -> VisionTower | None:
+        if (vision := config.vision) is None:
+            return None
+        read = partial(vision_tower(vision).read, config=vision, preprocess=config.preprocess)
+        return prepare("visual", read, checkpoint, low_memory)
+
+    def read_text() -> TextTower | None:
+        if (text := config.text) is None:
+            return None
+        return prepare("text", partial(text_tower(text).read, config=text), checkpoint, low_memory)
+
+    return (
+        config,
+        _number(checkpoint, "logit_scale"),
+        _number(checkpoint, "logit_bias"),
+        run.Once(read_visual),
+        run.Once(read_text),
+        run.Once(tokenizer),
+        low_memory,
+    )
+
+
+def checked_image(image: ArrayLike, size: int) -> NDArray[Any]:
+    """Return preprocessed pictures as an array.
+
+    Raises
+    ------
+    InputError
+        If the shape or number format is not that of such pictures.
+    """
+    image = np.asarray(image)
+    normalized = image.dtype.kind == "f" and image.shape[1:] == (3, size, size)
+    if not normalized and (image.dtype != np.uint8 or image.shape[1:] != (size, size, 3)):
+        raise InputError(
+            f"encode_image: got an array of shape {image.shape} and {image.dtype}; expected floating point of "
+            f"shape (n, 3, {size}, {size}), made by preprocess(picture)[np.newaxis], or uint8 of shape "
+            f"(n, {size}, {size}, 3), made by preprocess.crop. Pictures as such go to embed_images."
+        )
+    return image
 
 
 def captions(labels: Iterable[str], template: str = "{}") -> list[str]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.model.config import BertConfig, TextConfig
+from numpyclip.model.layers import Transformer
 from numpyclip.model.layout import Tensors
 from numpyclip.model.ops import Array
 from numpyclip.model.source import Source
@@ -24,6 +25,10 @@ class TextTower(Protocol):
     @classmethod
     def read(cls, source: Source, config: Any) -> TextTower:
         """Take the weights of this tower from the checkpoint."""
+
+    @property
+    def transformer(self) -> Transformer:
+        """Its blocks."""
 
     def __call__(self, ids: NDArray[np.integer]) -> Array:
         """Embed texts, of which no token matters beyond the last: (b, n) -> (b, e)."""

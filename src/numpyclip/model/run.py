@@ -212,7 +212,7 @@ class OnDemand(_Guarded, Sequence[_T]):
         self._ahead: dict[int, _T] = {}  # keeps an item alive until it is looked up
         super().__init__()
 
-    def renew_lock(self) -> None:
+    def renew_lock(self) -> None:  # noqa: D102 - as above
         self._locks = [threading.Lock() for _ in self._makers]
 
     def __len__(self) -> int:
