@@ -29,7 +29,15 @@ from golden.common import SEED, State, randomize
 
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden" / "checkpoints"
 FAMILIES = GOLDEN.parent / "families"
-MODULES = ("open_clip_coca", "open_clip_convolutional", "open_clip_vit", "tokenizers", "transformers_clip")
+MODULES = (
+    "open_clip_coca",
+    "open_clip_convolutional",
+    "open_clip_timm",
+    "open_clip_vit",
+    "tokenizers",
+    "transformers_bert",
+    "transformers_clip",
+)
 
 
 class Multimodal(clip.model.CLIP):

@@ -7,18 +7,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from numpyclip.errors import CheckpointError
-from numpyclip.families import image_processor
+from numpyclip.families import image_processor, transformers_names
 from numpyclip.families.description import Section, read_description
 from numpyclip.families.family import Recognized
 from numpyclip.families.folder import read_weights
+from numpyclip.families.names import Names, rename, translator
 from numpyclip.image import Preprocess
-from numpyclip.model.config import CLIPConfig, TextConfig, TransformerConfig, VisionTransformerConfig
+from numpyclip.model.config import BertConfig, CLIPConfig, TextConfig, TransformerConfig, VisionTransformerConfig
 from numpyclip.tokenizer import Tokenizer, default_tokenizer
 from numpyclip.tokenizer_file import hugging_face_tokenizer
 from numpyclip.weights.checkpoint import Activation, Checkpoint
@@ -32,56 +29,6 @@ _WEIGHTS = (  # in the order in which transformers looks for them
     "pytorch_model.bin.index.json",
 )
 
-# --- names ----------------------------------------------------------------------------------------
-
-Pairs: TypeAlias = tuple[tuple[str, str], ...]  # what stands there, what stands here
-
-# What names begin with; the first pair that fits counts, either way.
-CLIP_PREFIXES: Pairs = (
-    ("text_model.embeddings.position_embedding.weight", "positional_embedding"),
-    ("text_model.embeddings.token_embedding.", "token_embedding."),
-    ("text_model.encoder.layers.", "transformer.resblocks."),
-    ("text_model.final_layer_norm.", "ln_final."),
-    ("vision_model.embeddings.position_embedding.weight", "visual.positional_embedding"),
-    ("vision_model.embeddings.class_embedding", "visual.class_embedding"),
-    ("vision_model.embeddings.patch_embedding.", "visual.conv1."),
-    ("vision_model.pre_layrnorm.", "visual.ln_pre."),  # sic
-    ("vision_model.encoder.layers.", "visual.transformer.resblocks."),
-    ("vision_model.post_layernorm.", "visual.ln_post."),
-    ("visual_projection.", "visual.proj."),
-)
-SIGLIP_PREFIXES: Pairs = (
-    ("text_model.head.", "text_projection."),
-    ("vision_model.head.attention.", "visual.attn_pool.attn."),
-    ("vision_model.head.layernorm.", "visual.attn_pool.ln_2."),
-    ("vision_model.head.", "visual.attn_pool."),
-    *CLIP_PREFIXES,
-)
-
-# What stands within the names of blocks.
-PARTS: Pairs = (
-    (".self_attn.", ".attn."),
-    (".layer_norm1.", ".ln_1."),
-    (".layer_norm2.", ".ln_2."),
-    (".mlp.fc1.", ".mlp.c_fc."),
-    (".mlp.fc2.", ".mlp.c_proj."),
-)
-
-
-def rename(name: str, prefixes: Pairs, parts: Pairs) -> str:
-    """Change a tensor's name by the first prefix and the first part that fit; pairs turned round lead back."""
-    for old, new in prefixes:
-        if name.startswith(old):
-            name = new + name.removeprefix(old)
-            break
-    for old, new in parts:
-        if old in name:
-            return name.replace(old, new, 1)
-    return name
-
-
-# --- what descriptions leave out ------------------------------------------------------------------
-
 
 @dataclass(frozen=True)
 class _Family:
@@ -90,7 +37,8 @@ class _Family:
     text: TextConfig
     vision: VisionTransformerConfig
     preprocess: Preprocess
-    prefixes: Pairs
+    names: Names
+    embed_dim: int = 512
     mistaken_end: int | None = None  # the end mark in descriptions that are wrong about it: the highest id is meant
     sigmoid: bool = False
 
@@ -110,7 +58,7 @@ _CLIP = _Family(
     ),
     VisionTransformerConfig(image_size=224, patch_size=32, activation="quick_gelu", **_BASE),
     image_processor.CLIP,
-    CLIP_PREFIXES,
+    transformers_names.CLIP,
     mistaken_end=2,
 )
 _METACLIP_2 = replace(_CLIP, mistaken_end=None)  # where 2 is the end mark
@@ -131,15 +79,45 @@ _SIGLIP = _Family(
         **_BASE,
     ),
     image_processor.SIGLIP,
-    SIGLIP_PREFIXES,
+    transformers_names.SIGLIP,
     sigmoid=True,
+)
+
+_CHINESE_CLIP = replace(
+    _CLIP,
+    text=BertConfig(context_length=512, vocab_size=30522, activation="gelu", eps=1e-12, token_types=2, **_BASE),
+    names=transformers_names.CHINESE_CLIP,
+)
+_ALTCLIP = replace(
+    _CLIP,
+    text=BertConfig(
+        context_length=512,
+        vocab_size=250002,
+        width=1024,
+        layers=24,
+        heads=16,
+        mlp_width=4096,
+        activation="gelu",
+        pad_id=1,
+        first_place=2,
+        end_width=768,
+    ),
+    names=transformers_names.ALTCLIP,
+    embed_dim=768,
 )
 
 # model_type → family, and the towers that such a model has
 _TYPES = {
     f"{name}{suffix}": (family, towers)
-    for name, family in (("clip", _CLIP), ("metaclip_2", _METACLIP_2), ("siglip", _SIGLIP))
+    for name, family in {
+        "clip": _CLIP,
+        "metaclip_2": _METACLIP_2,
+        "siglip": _SIGLIP,
+        "chinese_clip": _CHINESE_CLIP,
+        "altclip": _ALTCLIP,
+    }.items()
     for suffix, towers in (("", ("text", "vision")), ("_text_model", ("text",)), ("_vision_model", ("vision",)))
+    if not (isinstance(family.text, BertConfig) and towers == ("text",))  # their texts come with a projection
 }
 
 _ACTIVATIONS: dict[str, Activation] = {
@@ -165,9 +143,11 @@ _IGNORED = (
     *("return_dict_in_generate", "forced_bos_token_id", "forced_eos_token_id", "remove_invalid_values"),
     *("exponential_decay_length_penalty", "suppress_tokens", "begin_suppress_tokens"),
 )
-
-
-# --- reading --------------------------------------------------------------------------------------
+_IGNORED_IN_BERT = (
+    *("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout", "use_cache", "output_past"),
+    *("eos_token_id", "directionality", "pooler_fc_size", "pooler_num_attention_heads", "pooler_num_fc_layers"),
+    *("pooler_size_per_head", "pooler_type", "pooler_fn", "learn_encoder"),
+)
 
 
 def read_folder(folder: Path) -> Recognized:
@@ -182,7 +162,7 @@ def read_folder(folder: Path) -> Recognized:
     """
     description = read_description(folder / DESCRIPTION)
     family, towers = description.one_of("model_type", _TYPES, "")
-    checkpoint = _renamed(read_weights(folder, _WEIGHTS), family.prefixes, towers)
+    checkpoint = _rename(read_weights(folder, _WEIGHTS), family.names, towers)
     config = _describe(description, family, towers, checkpoint)
     if config.vision is not None:
         preprocess = replace(config.preprocess, size=config.vision.image_size)
@@ -193,20 +173,13 @@ def read_folder(folder: Path) -> Recognized:
     return Recognized(checkpoint, config, tokenizer)
 
 
-def _renamed(checkpoint: Checkpoint, prefixes: Pairs, towers: tuple[str, ...]) -> Checkpoint:
-    """Give tensors the names of openai/CLIP; leave out lists of positions, which are 0, 1, 2 and so on."""
-    prefix = f"{towers[0]}_model."
-    if len(towers) > 1 or any(name.startswith(prefix) for name in checkpoint.arrays):
+def _rename(checkpoint: Checkpoint, names: Names, towers: tuple[str, ...]) -> Checkpoint:
+    """Give tensors our names; leave out lists of positions, which are 0, 1, 2 and so on."""
+    kept = {name: array for name, array in checkpoint.arrays.items() if not name.endswith(".position_ids")}
+    prefix, translate = f"{towers[0]}_model.", translator(names)
+    if len(towers) > 1 or any(name.startswith(prefix) for name in kept):
         prefix = ""  # only version 5 leaves it out, where a model is but one tower, without a projection
-    arrays: dict[str, NDArray[np.generic]] = {}
-    for name, array in checkpoint.arrays.items():
-        if name.endswith(".position_ids"):
-            continue
-        new = rename(prefix + name, prefixes, PARTS)
-        if new in arrays:
-            raise CheckpointError(f"{checkpoint.path}: tensor {name!r:.200} is there twice, also as {new!r:.200}.")
-        arrays[new] = array
-    return replace(checkpoint, arrays=arrays)
+    return rename(replace(checkpoint, arrays=kept), lambda name: translate(prefix + name))
 
 
 def _describe(description: Section, family: _Family, towers: tuple[str, ...], checkpoint: Checkpoint) -> CLIPConfig:
@@ -240,6 +213,8 @@ def _section(description: Section, tower: str) -> Section:
 
 def _text(section: Section, family: _Family, bare: bool) -> TextConfig:
     text = family.text
+    if isinstance(text, BertConfig):
+        return _bert(section, text)
     end = section.get("eos_token_id", int, text.end_id or 0)
     if text.pool == "eos":
         text = replace(text, pool="argmax" if end == family.mistaken_end else "eos", end_id=end)
@@ -249,6 +224,29 @@ def _text(section: Section, family: _Family, bare: bool) -> TextConfig:
         context_length=section.size("max_position_embeddings", text.context_length),
         vocab_size=section.size("vocab_size", text.vocab_size),
         projection=not bare,
+    )
+
+
+def _bert(section: Section, default: BertConfig) -> BertConfig:
+    section.ignore(*_IGNORED_IN_BERT)
+    section.expect(position_embedding_type="absolute")
+    vocab_size = section.size("vocab_size", default.vocab_size)
+    pad_id = section.get("pad_token_id", int, default.pad_id)
+    if not 0 <= pad_id < vocab_size:
+        raise section.unsupported("pad_token_id", f"expected 0 to {vocab_size - 1}")
+    first_place = pad_id + 1 if default.first_place else 0  # that of RoBERTa's first token is behind that of padding
+    places = section.size("max_position_embeddings", default.first_place + default.context_length)
+    if places <= first_place:
+        raise section.unsupported("max_position_embeddings", f"expected more than {first_place}")
+    return replace(
+        default,
+        **_blocks(section, default),
+        context_length=places - first_place,
+        vocab_size=vocab_size,
+        pad_id=pad_id,
+        first_place=first_place,
+        token_types=section.size("type_vocab_size", default.token_types),
+        end_width=section.size("project_dim", default.end_width) if default.end_width else None,
     )
 
 
@@ -292,7 +290,7 @@ def _embed_dim(
     if not family.sigmoid:
         for section in sections.values():
             section.ignore("projection_dim")  # of a tower by itself
-        return widths[0] if widths else description.size("projection_dim", 512)
+        return widths[0] if widths else description.size("projection_dim", family.embed_dim)
     if "text" not in sections:
         return widths[0]
     text = sections["text"]

@@ -15,9 +15,9 @@ from numpyclip.image import Picture, Preprocess, has_state, pictures
 from numpyclip.model import layout, ops, run
 from numpyclip.model.config import CLIPConfig
 from numpyclip.model.fingerprint import Fingerprint, take_fingerprint
+from numpyclip.model.language import TextTower, text_tower
 from numpyclip.model.ops import Array
 from numpyclip.model.source import prepare
-from numpyclip.model.text import TextTransformer
 from numpyclip.model.vision import VisionTower, vision_tower
 from numpyclip.tokenizer import Tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
@@ -47,7 +47,7 @@ class CLIP:
     logit_scale: Array
     logit_bias: Array
     _visual: run.Once[VisionTower | None]
-    _text: run.Once[TextTransformer | None]
+    _text: run.Once[TextTower | None]
     _tokenizer: run.Once[Tokenizer]
     _low_memory: bool
     checkpoint: Checkpoint | None
@@ -104,7 +104,7 @@ class CLIP:
         return _present(self._visual(), "pictures")
 
     @property
-    def text(self) -> TextTransformer:
+    def text(self) -> TextTower:
         """The tower of texts."""
         return _present(self._text(), "texts")
 
@@ -151,7 +151,7 @@ class CLIP:
         Parameters
         ----------
         text : ndarray of shape (n_texts, n_tokens), dtype=integer
-            Ids from `tokenize`; `context_length` of them, or fewer if the model's texts look back only.
+            Ids from `tokenize`; `context_length` of them, or fewer if the model's tokens do not look at padding.
 
         Returns
         -------
@@ -165,9 +165,11 @@ class CLIP:
         """
         text = np.asarray(text)
         most = _present(self.config.text, "texts")
-        # to a model that looks ahead, padding matters; a class token's place is behind it
-        least = 1 if most.causal and not most.has_class_token else most.context_length
-        if text.ndim != 2 or not least <= text.shape[1] <= most.context_length or text.dtype.kind not in "iu":
+        if (
+            text.ndim != 2
+            or not most.least_length <= text.shape[1] <= most.context_length
+            or text.dtype.kind not in "iu"
+        ):
             raise InputError(
                 f"encode_text: got an array of shape {text.shape} and {text.dtype}; expected integers of shape "
                 f"(n, {most.context_length}), made by tokenize(texts). Texts as such go to embed_texts."
@@ -350,7 +352,7 @@ def tensors(checkpoint: Checkpoint, config: CLIPConfig) -> layout.Tensors:
     if config.vision is not None:
         yield from vision_tower(config.vision).tensors(checkpoint, config.vision, config.embed_dim)
     if config.text is not None:
-        yield from TextTransformer.tensors(checkpoint, config.text, config.embed_dim)
+        yield from text_tower(config.text).tensors(checkpoint, config.text, config.embed_dim)
 
 
 def _number(checkpoint: Checkpoint, name: str) -> Array:
@@ -392,10 +394,10 @@ def parts(
         read = partial(vision_tower(vision).read, config=vision, preprocess=config.preprocess)
         return prepare("visual", read, checkpoint, low_memory)
 
-    def read_text() -> TextTransformer | None:
+    def read_text() -> TextTower | None:
         if (text := config.text) is None:
             return None
-        return prepare("text", partial(TextTransformer.read, config=text), checkpoint, low_memory)
+        return prepare("text", partial(text_tower(text).read, config=text), checkpoint, low_memory)
 
     made_once = run.Once(tokenizer)
     return (

@@ -20,6 +20,7 @@ from numpyclip.model.decoder import Decoder
 from numpyclip.model.generate import Decoding, Ids, Method, random_numbers, sample
 from numpyclip.model.prefixes import Prefixes
 from numpyclip.model.source import prepare
+from numpyclip.model.text import TextTransformer
 from numpyclip.model.vit import VisionTransformer
 from numpyclip.tokenizer import Tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
@@ -169,8 +170,9 @@ class CoCa(CLIP):
             raise InputError(f"num_beams is {decoding.num_beams}; expected less, for {self.vocab_size} tokens.")
 
     def _write(self, image: NDArray[Any], decoding: Decoding, randoms: list[np.random.Generator]) -> Ids:
-        tower = self.visual
+        tower, text = self.visual, self.text
         assert isinstance(tower, VisionTransformer)
+        assert isinstance(text, TextTransformer)
         n = tower.config.described
         width = self._decoder_config.width
         described = run.in_chunks(
@@ -180,7 +182,7 @@ class CoCa(CLIP):
             width * n,
             self._low_memory,
         )
-        prefixes = Prefixes(self.text, self.decoder, described.reshape(-1, width, n), decoding.longest)
+        prefixes = Prefixes(text, self.decoder, described.reshape(-1, width, n), decoding.longest)
         if decoding.method == "beam_search":
             return beam_search(prefixes, len(image), decoding)
         return sample(prefixes, randoms, decoding)
