@@ -14,6 +14,7 @@ from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.saving import save as module
 from numpyclip.saving.plan import Plan
 from numpyclip.saving.save import save
+from numpyclip.weights.checkpoint import Checkpoint
 
 
 @pytest.fixture
@@ -161,3 +162,29 @@ def test_memory_stays_at_that_of_a_few_tensors(tmp_path: Path, monkeypatch: pyte
     table = 49408 * 128 * 4  # bytes, the largest tensor by far
     assert most[0] < 1.1 * table
     assert (folder / "open_clip_model.safetensors").stat().st_size > 1.3 * table
+
+
+def test_pages_of_the_source_are_given_back_tensor_by_tensor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    released = []
+    monkeypatch.setattr(Checkpoint, "release", lambda checkpoint: released.append(checkpoint))
+    model, _ = numpyclip.load("tiny")
+    save(model, tmp_path / "saved")
+    assert model.checkpoint is not None
+    assert len(released) == len(model.checkpoint.arrays)
+
+
+def test_a_folder_that_somebody_makes_meanwhile_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = module._write
+
+    def write_and_lose(plan: Plan, folder: Path) -> None:
+        write(plan, folder)
+        (tmp_path / "saved").mkdir()
+        (tmp_path / "saved" / "thesis.tex").write_text("years of work")
+
+    monkeypatch.setattr(module, "_write", write_and_lose)
+    with pytest.raises(NumPyCLIPError, match="saved: cannot be written"):
+        save("tiny", tmp_path / "saved", "int8")
+    assert list(content(tmp_path / "saved")) == ["thesis.tex"]
+    assert [path.name for path in tmp_path.iterdir()] == ["saved"]

@@ -298,6 +298,30 @@ def test_what_came_from_open_clip_keeps_its_description_its_names_and_its_tokeni
     assert all(np.array_equal(ours[name], theirs[name]) for name in theirs)
 
 
+def test_what_came_from_transformers_keeps_its_names_and_is_told_its_new_number_format(
+    checkpoints: Path, tmp_path: Path
+) -> None:
+    model, _ = load_golden(checkpoints, "vit-torchscript.pt")
+    source = save(model, tmp_path / "source", "transformers")
+    config = json.loads((source / "config.json").read_text())
+    (source / "config.json").write_text(json.dumps({**config, "torch_dtype": "float32", "more": [1]}))
+    file = read(source / "model.safetensors")
+    stored = {**file.stored, "text_model.embeddings.position_ids": np.arange(12).reshape(1, 12)}
+    assert model.checkpoint is not None
+    checkpoint = replace(file, arrays=model.checkpoint.arrays, stored=stored)
+    again = CLIP.read(checkpoint, replace(model.config, family="transformers"), lambda: model.tokenizer)
+    folder = save(again, tmp_path / "copy", "transformers", dtype="bfloat16")
+    assert {path.name for path in folder.iterdir()} == {path.name for path in source.iterdir()}
+    assert json.loads((folder / "config.json").read_text()) == {**config, "dtype": "bfloat16", "more": [1]}
+    assert (folder / "vocab.json").read_bytes() == (source / "vocab.json").read_bytes()
+    arrays, metadata = read_safetensors_and_metadata(folder / "model.safetensors")
+    assert metadata == {"format": "pt"}
+    assert {name: array.shape for name, array in arrays.items()} == {name: a.shape for name, a in stored.items()}
+    assert arrays["text_model.embeddings.position_ids"].dtype == np.int64
+    small, _ = read_safetensors_and_metadata(save(again, tmp_path / "small", "int8") / "model.int8.safetensors")
+    assert small["text_model.encoder.layers.0.mlp.fc1.weight"].dtype == np.int8
+
+
 # --- what cannot be saved --------------------------------------------------------------------------------------
 
 

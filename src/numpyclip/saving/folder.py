@@ -44,7 +44,7 @@ def check_target(folder: Path, source: Path, overwrite: bool) -> None:
 
 
 @contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
+def whole_folder(folder: Path, overwrite: bool) -> Iterator[Path]:
     """Give an empty folder to fill, which takes its name, and the place of an older one, when all is there.
 
     After an error, or Ctrl-C, nothing is left of it. What a process leaves that is killed lies beside the place, under
@@ -60,9 +60,9 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         try:
             (part / "new").mkdir()  # with the usual rights, where `part` is for its owner alone
             yield part / "new"
-            if folder.exists():
+            if overwrite and folder.exists():
                 folder.replace(part / "old")
-            (part / "new").replace(folder)
+            (part / "new").replace(folder)  # which fails if somebody else has made it meanwhile
         finally:
             if not folder.exists() and (part / "old").exists():
                 (part / "old").replace(folder)

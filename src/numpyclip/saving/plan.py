@@ -92,7 +92,7 @@ class Weight:
                 return narrow(self.make())
             except OverflowError as error:
                 raise UnsupportedCheckpointError(
-                    f"tensor '{self.name}' cannot be saved as {dtype}: {error}. Pass float32 or bfloat16."
+                    f"tensor '{self.name}' cannot be saved as {dtype}: {error}. Pass float32."
                 ) from error
 
         return Unwritten(self.name, kind, self.shape, make)

@@ -73,7 +73,7 @@ def save(
     target = Path(folder).resolve()  # where a link points
     check_target(target, loaded.checkpoint.path, overwrite)
     plan = _plan(loaded, loaded.checkpoint, format, dtype)
-    with whole_folder(target) as part:
+    with whole_folder(target, overwrite) as part:
         _write(plan, part)
     return Path(folder)
 
