@@ -9,6 +9,7 @@ from numpyclip.errors import CheckpointError, UnsupportedCheckpointError
 
 _T = TypeVar("_T")
 _MAX_BYTES = 2**24  # the largest published one has some kilobytes
+_MOST = 2**24  # of anything that is counted; products of a few of them are still numbers
 
 
 class Section:
@@ -21,15 +22,25 @@ class Section:
         if not isinstance(options, dict):
             raise CheckpointError(f"{path}: {name or 'the whole'} is {options!r:.60}; expected a JSON object.")
         self.path, self.name = path, name
+        self.options: Mapping[str, object] = options
         self._options: Mapping[str, Any] = {option: value for option, value in options.items() if value is not None}
+        self._null = {option for option, value in options.items() if value is None}
         self._asked: set[str] = set()
 
     def __contains__(self, option: str) -> bool:
         return option in self._options
 
+    def is_null(self, option: str) -> bool:
+        """Tell whether an option is there, and null."""
+        return option in self._null
+
     def is_list(self, option: str) -> bool:
         """Tell whether an option is a list."""
         return isinstance(self._options.get(option), list)
+
+    def is_section(self, option: str) -> bool:
+        """Tell whether an option has options within."""
+        return isinstance(self._options.get(option), dict)
 
     def get(self, option: str, kind: type[_T], default: _T | None = None) -> _T:
         """Return the value of an option, which must be of this very kind; a whole number is a float, too.
@@ -51,15 +62,29 @@ class Section:
     def size(self, option: str, default: int | None = None) -> int:
         """Return a count of 1 or more."""
         value = self.get(option, int, default)
-        if value < 1:
-            raise self.unsupported(option, "expected 1 or more")
+        if not 1 <= value <= _MOST:
+            raise self.unsupported(option, f"expected 1..{_MOST}")
         return value
+
+    def divisor(self, option: str, width: int, default: int | None = None) -> int:
+        """Return a count that a width can be cut into."""
+        count = self.size(option, default)
+        if width % count:
+            raise self.unsupported(option, f"expected a divisor of the width, {width}")
+        return count
+
+    def factor(self, option: str, default: float) -> float:
+        """Return a number that sizes can be multiplied by."""
+        factor = self.get(option, float, default)
+        if not 0 < factor < 2**16:
+            raise self.unsupported(option, "expected a positive number")
+        return factor
 
     def sizes(self, option: str, count: int) -> tuple[int, ...]:
         """Return so many counts of 1 or more."""
         values = self.get(option, list)
-        if len(values) != count or not all(type(value) is int and value >= 1 for value in values):
-            raise self.unsupported(option, f"expected {count} whole numbers of 1 or more")
+        if len(values) != count or not all(type(value) is int and 1 <= value <= _MOST for value in values):
+            raise self.unsupported(option, f"expected {count} whole numbers of 1..{_MOST}")
         return tuple(values)
 
     def numbers(self, option: str, count: int) -> tuple[float, ...]:

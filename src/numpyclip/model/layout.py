@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from numpyclip.model.config import TransformerConfig
+from numpyclip.model.config import Biased, TransformerConfig
 from numpyclip.model.layers import in_proj_names
 from numpyclip.weights.checkpoint import Checkpoint
 
@@ -28,6 +28,18 @@ def norm(name: str, d: int) -> Tensors:
     yield f"{name}.bias", (d,)
 
 
+def batch_norm(name: str, d: int) -> Tensors:
+    """List a scale, a shift, and the statistics that they are for."""
+    for field in ("weight", "bias", "running_mean", "running_var"):
+        yield f"{name}.{field}", (d,)
+
+
+def convolution(name: str, conv: str, bn: str, shape: Shape) -> Tensors:
+    """List a convolution without a bias, and the batch norm behind it."""
+    yield f"{name}.{conv}.weight", shape
+    yield from batch_norm(f"{name}.{bn}", shape[0])
+
+
 def projection(checkpoint: Checkpoint, name: str, d: int, embed_dim: int) -> Tensors:
     """List what stands at a tower's end: a matrix (d, e), or a layer, with a bias or without."""
     if f"{name}.weight" not in checkpoint:
@@ -40,27 +52,38 @@ def projection(checkpoint: Checkpoint, name: str, d: int, embed_dim: int) -> Ten
 
 def transformer(checkpoint: Checkpoint, name: str, config: TransformerConfig) -> Tensors:
     """List the blocks of a transformer."""
-    d = config.width
     for index in range(config.layers):
-        block = f"{name}.resblocks.{index}"
-        yield from norm(f"{block}.ln_1", d)
-        yield from attention(checkpoint, f"{block}.attn", d)
-        yield from norm(f"{block}.ln_2", d)
-        yield from mlp(f"{block}.mlp", config)
-        if config.layer_scale:
-            yield f"{block}.ls_1.gamma", (d,)
-            yield f"{block}.ls_2.gamma", (d,)
+        yield from block(checkpoint, f"{name}.resblocks.{index}", config)
 
 
-def attention(checkpoint: Checkpoint, name: str, d: int) -> Tensors:
+def block(checkpoint: Checkpoint, name: str, config: TransformerConfig) -> Tensors:
+    """List one block of a transformer."""
+    d = config.width
+    yield from norm(f"{name}.ln_1", d)
+    yield from attention(checkpoint, f"{name}.attn", d, config.biased)
+    if config.inner_norm:
+        yield from norm(f"{name}.attn.ln_inner", d)
+        yield from norm(f"{name}.mlp.ln_inner", config.mlp_width)
+    yield from norm(f"{name}.ln_2", d)
+    yield from mlp(f"{name}.mlp", config)
+    if config.layer_scale:
+        yield f"{name}.ls_1.gamma", (d,)
+        yield f"{name}.ls_2.gamma", (d,)
+
+
+def attention(checkpoint: Checkpoint, name: str, d: int, biased: Biased = "qkv") -> Tensors:
     """List what makes queries, keys and values, in one matrix or more, and what mixes the heads."""
-    for weight, bias, parts in in_proj_names(checkpoint, name):
-        yield weight, (parts * d, d)
-        yield bias, (parts * d,)
+    weights, biases = in_proj_names(checkpoint, name, biased)
+    for weight, parts in weights.items():
+        yield weight, (len(parts) * d, d)
+    for bias, parts in biases.items():
+        yield bias, (len(parts) * d,)
     yield from linear(f"{name}.out_proj", d, d)
 
 
 def mlp(name: str, config: TransformerConfig) -> Tensors:
-    """List the two layers of an MLP."""
+    """List the two layers of an MLP, and the gate of one that has it."""
+    if config.gated:
+        yield from linear(f"{name}.c_gate", config.width, config.mlp_width)
     yield from linear(f"{name}.c_fc", config.width, config.mlp_width)
     yield from linear(f"{name}.c_proj", config.mlp_width, config.width)

@@ -1,7 +1,7 @@
 """Vision transformer (Dosovitskiy et al., 2021), as `VisionTransformer` in clip/model.py of openai/CLIP.
 
-And its variants: without a class token or a first norm, with the mean of all tokens, or a query that looks at them,
-in place of the class token.
+And its variants: without a class token or a first norm, with convolutions before the first, with the mean of all
+tokens, or queries that look at them, in place of the class token.
 """
 
 import math
@@ -14,10 +14,23 @@ from numpy.typing import NDArray
 
 from numpyclip.image import Preprocess
 from numpyclip.model import layout, ops
-from numpyclip.model.config import VisionTransformerConfig
-from numpyclip.model.layers import MLP, Affine, LayerNorm, Linear, Transformer, fold_norm, join_in_proj, read_end
+from numpyclip.model.config import TransformerConfig, VisionTransformerConfig
+from numpyclip.model.layers import (
+    MLP,
+    Affine,
+    LayerNorm,
+    Linear,
+    Transformer,
+    fold_norm,
+    fold_pixels,
+    join_in_proj,
+    prepare_out_proj,
+    read_end,
+)
 from numpyclip.model.ops import Array
+from numpyclip.model.pool import AttentionalPool
 from numpyclip.model.source import Source
+from numpyclip.model.stem import ConvStem
 from numpyclip.weights.checkpoint import Checkpoint
 
 
@@ -35,7 +48,7 @@ class MapPool:
     eps: float
 
     @staticmethod
-    def tensors(checkpoint: Checkpoint, name: str, config: VisionTransformerConfig) -> layout.Tensors:
+    def tensors(checkpoint: Checkpoint, name: str, config: TransformerConfig) -> layout.Tensors:
         """List the tensors under a name."""
         yield f"{name}.probe", (1, 1, config.width)
         yield from layout.attention(checkpoint, f"{name}.attn", config.width)
@@ -43,7 +56,7 @@ class MapPool:
         yield from layout.mlp(f"{name}.mlp", config)
 
     @classmethod
-    def read(cls, source: Source, name: str, norm: str, config: VisionTransformerConfig) -> "MapPool":
+    def read(cls, source: Source, name: str, norm: str, config: TransformerConfig) -> "MapPool":
         """Take the weights under a name of the checkpoint, and into them those of the norm before them."""
 
         def prepare(checkpoint: Checkpoint) -> tuple[Array, Array, Array, Array]:
@@ -53,11 +66,8 @@ class MapPool:
             query *= np.float32(1 / math.sqrt(d // config.heads))
             fold_norm(checkpoint, norm, weight, bias)
             keys, values = weight[d:].reshape(2, config.heads, -1, d)
-            out = f"{name}.attn.out_proj"
-            out_weight, out_bias = checkpoint.take(f"{out}.weight"), checkpoint.copy(f"{out}.bias")
-            out_bias += out_weight @ bias[2 * d :]
             wanted: Array = query.reshape(config.heads, 1, -1) @ keys
-            return wanted, values, out_weight, out_bias
+            return wanted, values, *prepare_out_proj(checkpoint, f"{name}.attn.out_proj", bias[2 * d :])
 
         wanted, values, out_weight, out_bias = source.derive(name, prepare)
         return cls(wanted, values, Linear(out_weight, out_bias), MLP.read(source, name, config), config.eps)
@@ -76,45 +86,58 @@ class VisionTransformer:
 
     config: VisionTransformerConfig
     preprocess: Preprocess
-    conv1: Array  # (d, 3 p p), for patches of p by p pixels of 0..255
+    stem: ConvStem | None
+    conv1: Array  # (d, 3 p p), for patches of p by p pixels of 0..255, or (d, c 2 2) for what the stem makes of them
     embedding: Array  # (d, n): of every token's place, the class embedding, and what normalises the pixels
     ln_pre: LayerNorm | None
     transformer: Transformer
-    attn_pool: MapPool | None
-    proj: Linear | Affine | None
+    attn_pool: MapPool | AttentionalPool | None
+    proj: Linear | MLP | Affine | None
 
     @staticmethod
     def tensors(checkpoint: Checkpoint, config: VisionTransformerConfig, embed_dim: int) -> layout.Tensors:
         """List the tensors of this tower."""
         d, p = config.width, config.patch_size
-        yield "visual.conv1.weight", (d, 3, p, p)
+        if config.stem_width:
+            yield from ConvStem.tensors("visual.stem", config.stem_width)
+        yield "visual.conv1.weight", (d, config.stem_width, 2, 2) if config.stem_width else (d, 3, p, p)
         if config.patch_bias:
             yield "visual.conv1.bias", (d,)
         if config.class_token:
             yield "visual.class_embedding", (d,)
-        yield "visual.positional_embedding", (config.columns, d)
+        yield "visual.positional_embedding", (config.columns - (config.class_token and not config.class_position), d)
         if config.norm_before:
             yield from layout.norm("visual.ln_pre", d)
         yield from layout.transformer(checkpoint, "visual.transformer", config)
+        if config.pool == "attn":
+            yield from AttentionalPool.tensors(checkpoint, "visual.attn_pool", config, embed_dim)
+            d = embed_dim
         yield from layout.norm("visual.ln_post", d)
         if config.pool == "map":
-            yield from MapPool.tensors(checkpoint, "visual.attn_pool", config)
-        if config.projection:
+            yield from MapPool.tensors(checkpoint, "visual.attn_pool", config.map_pool)
+        if config.projection_mlp:
+            yield from layout.linear("visual.proj.c_fc", d, 2 * embed_dim)
+            yield from layout.projection(checkpoint, "visual.proj.c_proj", 2 * embed_dim, embed_dim)
+        elif config.projection:
             yield from layout.projection(checkpoint, "visual.proj", d, embed_dim)
 
     @classmethod
     def read(cls, source: Source, config: VisionTransformerConfig, preprocess: Preprocess) -> "VisionTransformer":
         """Take the weights of this tower from the checkpoint."""
-        projection = "visual.proj" if config.projection else None
-        is_map = config.pool == "map"
+        pool: MapPool | AttentionalPool | None = None
+        if config.pool == "map":
+            pool = MapPool.read(source, "visual.attn_pool", "visual.ln_post", config.map_pool)
+        elif config.pool == "attn":
+            pool = AttentionalPool.read(source, "visual.attn_pool", config)
         return cls(
             config,
             preprocess,
+            ConvStem.read(source, "visual.stem", preprocess) if config.stem_width else None,
             *source.derive("visual.embedding", partial(_prepare_embedding, config=config, preprocess=preprocess)),
             LayerNorm.read(source, "visual.ln_pre", config.eps) if config.norm_before else None,
             Transformer.read(source, "visual.transformer", config),
-            MapPool.read(source, "visual.attn_pool", "visual.ln_post", config) if is_map else None,
-            read_end(source, projection, None if is_map else "visual.ln_post"),
+            pool,
+            _read_projection(source, config, None if config.pool == "map" else "visual.ln_post"),
         )
 
     @property
@@ -123,25 +146,45 @@ class VisionTransformer:
         return self.config.image_size
 
     def __call__(self, image: NDArray[Any]) -> Array:  # (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e)
+        y = self._pool(self._embed(image), len(image))
+        embeddings: Array = (y if self.proj is None else self.proj(y)).T
+        return embeddings
+
+    def describe(self, image: NDArray[Any]) -> Array:
+        """Compute what a decoder looks at, before the last norm: (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e, n).
+
+        All tokens but the first, which speaks for the picture.
+        """
+        b = len(image)
+        x = self.transformer.every(self._embed(image), b)
+        if isinstance(self.attn_pool, AttentionalPool):
+            others: Array = self.attn_pool.others(x, b)
+        else:
+            others = x.reshape(len(x), b, -1)[:, :, int(self.config.class_token) :]
+        described: Array = others.transpose(1, 0, 2)
+        return described
+
+    def _embed(self, image: NDArray[Any]) -> Array:  # -> (d, b n)
         pixels = self.preprocess.as_pixels(image)
-        patches = ops.linear(ops.patches(pixels, self.config.patch_size), self.conv1)  # (d, b, patches)
+        patches = ops.patches(pixels, self.config.patch_size)
+        if self.stem is not None:
+            patches = self.stem(patches)
+        patches = ops.linear(patches, self.conv1)  # (d, b, patches)
         d, b, _ = patches.shape
         first = int(self.config.class_token)
         tokens = np.empty((d, b, self.embedding.shape[1]), np.float32)
         tokens[:, :, :first] = self.embedding[:, np.newaxis, :first]
         np.add(patches, self.embedding[:, np.newaxis, first:], out=tokens[:, :, first:])
         x = tokens.reshape(d, -1)
-        if self.ln_pre is not None:
-            x = self.ln_pre(x)
-        y = self._pool(x, b)
-        embeddings: Array = (y if self.proj is None else self.proj(y)).T
-        return embeddings
+        return x if self.ln_pre is None else self.ln_pre(x)
 
     def _pool(self, x: Array, b: int) -> Array:  # (d, b n) -> (d, b)
         eps = self.config.eps
         if self.config.pool == "tok":
             return ops.standardize(self.transformer.one(x, np.zeros(b, int)), eps)
         x = self.transformer.every(x, b)
+        if isinstance(self.attn_pool, AttentionalPool):
+            return ops.standardize(self.attn_pool(x, b), eps)
         if not self.config.norm_after_pool:
             x = ops.standardize(x, eps)
         if self.attn_pool is not None:
@@ -151,18 +194,28 @@ class VisionTransformer:
         return ops.standardize(y, eps) if self.config.norm_after_pool else y
 
 
+def _read_projection(source: Source, config: VisionTransformerConfig, norm: str | None) -> Linear | MLP | Affine | None:
+    if config.projection_mlp:
+        c_fc = Linear.read(source, "visual.proj.c_fc", norm)
+        return MLP(c_fc, read_end(source, "visual.proj.c_proj", None), "gelu")
+    if config.projection:
+        return read_end(source, "visual.proj", norm)
+    return None if norm is None else Affine.read(source, norm)
+
+
 def _prepare_embedding(
     checkpoint: Checkpoint, config: VisionTransformerConfig, preprocess: Preprocess
 ) -> tuple[Array, Array]:
-    """Let patches be pixels x of 0..255: W (x / 255 - mean) / std is (W / 255 std) x - W mean / std."""
+    """Put together all that is added to what the first weights make of patches."""
     conv1 = checkpoint.copy("visual.conv1.weight")  # (d, 3, p, p)
-    embedding = np.ascontiguousarray(checkpoint.take("visual.positional_embedding").T)
-    patches = embedding[:, int(config.class_token) :]
+    embedding = np.ascontiguousarray(checkpoint.copy("visual.positional_embedding").T)
     if config.class_token:
+        if not config.class_position:
+            embedding = np.pad(embedding, ((0, 0), (1, 0)))
         embedding[:, 0] += checkpoint.take("visual.class_embedding")
+    patches = embedding[:, int(config.class_token) :]
     if config.patch_bias:
         patches += checkpoint.take("visual.conv1.bias")[:, np.newaxis]
-    mean, std = np.array(preprocess.mean, np.float32), np.array(preprocess.std, np.float32)
-    patches -= (conv1.sum(axis=(2, 3)) @ (mean / std))[:, np.newaxis]
-    conv1 /= (np.float32(255) * std).reshape(3, 1, 1)
+    if not config.stem_width:
+        patches += fold_pixels(preprocess, conv1)[:, np.newaxis]
     return conv1.reshape(len(conv1), -1), embedding

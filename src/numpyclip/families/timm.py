@@ -1,0 +1,255 @@
+"""Vision transformers of timm inside OpenCLIP's models, as `TimmModel` in open_clip/timm_model.py.
+
+A description names one of timm's models, and the name tells everything. So these sizes and options are those of timm's
+own registry: timm/models/{vision_transformer,vision_transformer_hybrid,eva}.py.
+"""
+
+from dataclasses import replace
+
+from numpyclip.families import timm_convolutional
+from numpyclip.families.description import Section
+from numpyclip.families.names import Names, rename, translator
+from numpyclip.model.config import RopeConfig, VisionConfig, VisionPool, VisionTransformerConfig
+from numpyclip.weights.checkpoint import Activation, Checkpoint
+
+_BLOCK, _OURS = "visual.trunk.blocks.*", "visual.transformer.resblocks.*"
+
+NAMES: Names = (
+    ("visual.trunk.patch_embed.backbone.0", "visual.stem.0"),
+    ("visual.trunk.patch_embed.backbone.1", "visual.stem.1"),
+    ("visual.trunk.patch_embed.proj", "visual.conv1"),
+    ("visual.trunk.patch_embed.backbone.2.conv", "visual.conv1"),
+    ("visual.trunk.cls_token", "visual.class_embedding"),
+    ("visual.trunk.pos_embed", "visual.positional_embedding"),
+    ("visual.trunk.norm_pre", "visual.ln_pre"),
+    (f"{_BLOCK}.norm1", f"{_OURS}.ln_1"),
+    (f"{_BLOCK}.attn.qkv.weight", f"{_OURS}.attn.in_proj_weight"),
+    (f"{_BLOCK}.attn.qkv.bias", f"{_OURS}.attn.in_proj_bias"),
+    (f"{_BLOCK}.attn.q_bias", f"{_OURS}.attn.q_proj.bias"),  # beside qkv, in EVA
+    (f"{_BLOCK}.attn.v_bias", f"{_OURS}.attn.v_proj.bias"),
+    (f"{_BLOCK}.attn.q_proj", f"{_OURS}.attn.q_proj"),
+    (f"{_BLOCK}.attn.k_proj", f"{_OURS}.attn.k_proj"),
+    (f"{_BLOCK}.attn.v_proj", f"{_OURS}.attn.v_proj"),
+    (f"{_BLOCK}.attn.norm", f"{_OURS}.attn.ln_inner"),
+    (f"{_BLOCK}.attn.proj", f"{_OURS}.attn.out_proj"),
+    (f"{_BLOCK}.ls1", f"{_OURS}.ls_1"),
+    (f"{_BLOCK}.norm2", f"{_OURS}.ln_2"),
+    (f"{_BLOCK}.mlp.fc1", f"{_OURS}.mlp.c_fc"),
+    (f"{_BLOCK}.mlp.fc1_x", f"{_OURS}.mlp.c_fc"),
+    (f"{_BLOCK}.mlp.fc1_g", f"{_OURS}.mlp.c_gate"),
+    (f"{_BLOCK}.mlp.norm", f"{_OURS}.mlp.ln_inner"),
+    (f"{_BLOCK}.mlp.fc2", f"{_OURS}.mlp.c_proj"),
+    (f"{_BLOCK}.ls2", f"{_OURS}.ls_2"),
+    ("visual.trunk.norm", "visual.ln_post"),
+    ("visual.trunk.fc_norm", "visual.ln_post"),
+    ("visual.trunk.attn_pool.latent", "visual.attn_pool.probe"),
+    ("visual.trunk.attn_pool.q", "visual.attn_pool.attn.q_proj"),
+    ("visual.trunk.attn_pool.kv", "visual.attn_pool.attn.kv_proj"),
+    ("visual.trunk.attn_pool.proj", "visual.attn_pool.attn.out_proj"),
+    ("visual.trunk.attn_pool.norm", "visual.attn_pool.ln_2"),
+    ("visual.trunk.attn_pool.mlp.fc1", "visual.attn_pool.mlp.c_fc"),
+    ("visual.trunk.attn_pool.mlp.fc2", "visual.attn_pool.mlp.c_proj"),
+    ("visual.trunk.head", "visual.proj"),  # where timm_proj is null
+    ("visual.head.proj", "visual.proj"),  # where it is "linear"
+    ("visual.head.mlp.fc1", "visual.proj.c_fc"),
+    ("visual.head.mlp.fc2", "visual.proj.c_proj"),
+)
+"""timm's names, and ours. Shapes differ in two: positions are (1, n, d) and the class embedding (1, 1, d) in timm."""
+
+
+# Models as timm's registry has them. `norm_after_pool` says here whether the last norm would come after a mean.
+_BASE = VisionTransformerConfig(
+    image_size=224,
+    patch_size=16,
+    width=768,
+    layers=12,
+    heads=12,
+    mlp_width=3072,
+    activation="gelu",
+    eps=1e-6,
+    patch_bias=True,
+    norm_before=False,
+    norm_after_pool=True,
+)
+_LARGE = replace(_BASE, width=1024, layers=24, heads=16, mlp_width=4096)
+_SIZES = {
+    "base": _BASE,
+    "large": _LARGE,
+    "so400m": replace(_BASE, width=1152, layers=27, heads=16, mlp_width=4304),
+    "giantopt": replace(_BASE, width=1536, layers=40, heads=16, mlp_width=6144),
+}
+
+
+def _siglip(
+    size: str, patch_size: int, sides: tuple[int, ...], activation: Activation = "gelu"
+) -> dict[str, VisionTransformerConfig]:
+    trunk = replace(_SIZES[size], patch_size=patch_size, activation=activation, class_token=False, pool="map")
+    return {f"vit_{size}_patch{patch_size}_siglip_{side}": replace(trunk, image_size=side) for side in sides}
+
+
+_EVA_GIANT = replace(_BASE, patch_size=14, width=1408, layers=40, heads=16, mlp_width=6144, biased="qv", pool="avg")
+_EVA02_BASE = replace(
+    _BASE, mlp_width=2048, biased="qv", rope=RopeConfig(side=14, reference=16), gated=True, inner_norm=True
+)
+_EVA02_LARGE = replace(_EVA02_BASE, patch_size=14, width=1024, layers=24, heads=16, mlp_width=2730)
+
+_PE_BASE = replace(
+    _BASE,
+    eps=1e-5,
+    patch_bias=False,
+    norm_before=True,
+    rope=RopeConfig(side=14, reference=14, offset=1, columns_first=True),
+    pool="map",
+    pool_heads=8,
+)
+_PE_SMALL = replace(
+    _PE_BASE,
+    image_size=384,
+    width=384,
+    heads=6,
+    mlp_width=1536,
+    rope=RopeConfig(side=24, reference=24, offset=1, columns_first=True),
+)
+
+TRUNKS: dict[str, VisionTransformerConfig] = {
+    **_siglip("base", 16, (224, 256, 384, 512)),
+    **_siglip("base", 32, (256,), "gelu_tanh"),
+    **_siglip("large", 16, (256, 384)),
+    **_siglip("large", 16, (512,), "gelu_tanh"),
+    **_siglip("so400m", 14, (224, 378, 384)),
+    **_siglip("so400m", 16, (256, 384, 512), "gelu_tanh"),
+    **_siglip("giantopt", 16, (256, 384), "gelu_tanh"),
+    "vit_pe_core_tiny_patch16_384": replace(_PE_SMALL, width=192, heads=3, mlp_width=768),
+    "vit_pe_core_small_patch16_384": _PE_SMALL,
+    "vit_pe_core_base_patch16_224": _PE_BASE,
+    "vit_pe_core_large_patch14_336": replace(
+        _PE_SMALL, image_size=336, patch_size=14, width=1024, layers=24, heads=16, mlp_width=4096
+    ),
+    "vit_pe_core_gigantic_patch14_448": replace(
+        _PE_BASE,
+        image_size=448,
+        patch_size=14,
+        width=1536,
+        layers=50,
+        heads=16,
+        mlp_width=8960,
+        class_token=False,
+        rope=RopeConfig(side=32, reference=32, columns_first=True),
+    ),
+    "eva_giant_patch14_224": _EVA_GIANT,
+    "eva02_base_patch16_clip_224": _EVA02_BASE,
+    "eva02_large_patch14_clip_224": replace(_EVA02_LARGE, rope=RopeConfig(side=16, reference=16)),
+    "eva02_large_patch14_clip_336": replace(_EVA02_LARGE, image_size=336, rope=RopeConfig(side=24, reference=16)),
+    "eva02_enormous_patch14_clip_224": replace(
+        _EVA_GIANT, width=1792, layers=64, mlp_width=15360, norm_last=True, pool="tok"
+    ),
+    "vit_large_patch14_clip_224": replace(_LARGE, patch_size=14, eps=1e-5, patch_bias=False, norm_before=True),
+    "vit_base_mci_224": replace(_BASE, stem_width=192, class_position=False),
+    "vit_medium_patch16_gap_256": replace(
+        _BASE,
+        image_size=256,
+        width=512,
+        heads=8,
+        mlp_width=2048,
+        biased="",
+        layer_scale=True,
+        class_token=False,
+        pool="avg",
+        norm_after_pool=False,
+    ),
+}
+
+SUPPORTED = (
+    "vit_{base,large,so400m,giantopt}_patch*_siglip_*, vit_pe_core_*, eva_giant_patch14_224, eva02_*_patch*_clip_*, "
+    "vit_large_patch14_clip_224, vit_base_mci_224 or vit_medium_patch16_gap_256"
+)
+
+
+def describe(section: Section) -> VisionConfig:
+    """Read the description of a vision tower that is timm's.
+
+    Raises
+    ------
+    UnsupportedCheckpointError
+        If it is no tower that is supported, or has an option that is not.
+    """
+    section.ignore("layers", "width", "head_width", "patch_size", "mlp_ratio")  # the name decides
+    section.ignore("timm_model_pretrained", "timm_drop", "timm_drop_path", "timm_proj_bias")
+    name = section.get("timm_model_name", str).partition(".")[0]  # a tag behind it says how it was trained
+    if name in timm_convolutional.TOWERS:
+        return timm_convolutional.TOWERS[name](section)
+    if name not in TRUNKS:
+        raise section.unsupported("timm_model_name", f"expected {SUPPORTED}")
+    trunk = _sized(section.section("timm_model_kwargs"), TRUNKS[name], section.side("image_size", 224))
+    projection = _or_null(section, "timm_proj", "linear")
+    if projection not in ("linear", "mlp", "none", ""):
+        raise section.unsupported("timm_proj", "expected 'linear', 'mlp', 'none' or null")
+    is_apart = projection in ("linear", "mlp")  # then timm makes its model first, and its pool is changed afterwards
+    pool = _pool(section, trunk, is_apart)
+    return replace(
+        trunk,
+        pool=pool,
+        norm_after_pool=trunk.norm_after_pool and (trunk.pool if is_apart else pool) == "avg",
+        projection=projection != "none",
+        projection_mlp=projection == "mlp",
+    )
+
+
+def _sized(options: Section, trunk: VisionTransformerConfig, image_size: int) -> VisionTransformerConfig:
+    """Change the sizes of a model as a description says."""
+    if options.side("img_size", image_size) != image_size:
+        raise options.unsupported("img_size", f"expected vision_cfg.image_size, which is {image_size}")
+    if trunk.stem_width:
+        options.expect(patch_size=trunk.patch_size)
+    width, patch_size = options.size("embed_dim", trunk.width), options.size("patch_size", trunk.patch_size)
+    sized = replace(
+        trunk,
+        image_size=image_size,
+        patch_size=patch_size,
+        width=width,
+        layers=options.size("depth", trunk.layers),
+        heads=options.divisor("num_heads", width, trunk.heads),
+        mlp_width=int(width * options.factor("mlp_ratio", trunk.mlp_width / trunk.width)),
+        stem_width=width // 4 if trunk.stem_width else None,
+        rope=replace(trunk.rope, side=image_size // patch_size) if trunk.rope else None,
+        pool_mlp_width=4 * width if trunk.pool == "map" and trunk.rope else None,
+    )
+    if width % (sized.pool_heads or 1) or (trunk.rope and width // sized.heads % 4):
+        raise options.unsupported("embed_dim", "expected one that can be cut into the heads of this model")
+    options.finish()
+    return sized
+
+
+def _pool(section: Section, trunk: VisionTransformerConfig, has_default: bool) -> VisionPool:
+    pools: dict[str, VisionPool] = {"avg": "avg"}
+    if trunk.class_token:
+        pools["token"] = "tok"
+    if trunk.pool == "map":
+        pools["map"] = "map"
+    if has_default:
+        pools[""] = trunk.pool
+    pool = _or_null(section, "timm_pool", "avg")
+    if pool not in pools:
+        raise section.unsupported("timm_pool", f"expected {' or '.join(map(repr, pools))}")
+    return pools[pool]
+
+
+def _or_null(section: Section, option: str, default: str) -> str:
+    """Return the value of an option: nothing, for open_clip, if it is null, which is not its default."""
+    return "" if section.is_null(option) else section.get(option, str, default)
+
+
+def translate(checkpoint: Checkpoint, config: VisionConfig | None) -> Checkpoint:
+    """Give the tensors of a vision transformer openai/CLIP's names, and those of all towers the shapes used here.
+
+    Tables of rotary embeddings, which some files hold, are left out: they follow from the sizes.
+    """
+    if not isinstance(config, VisionTransformerConfig):
+        return timm_convolutional.without_single_pixels(checkpoint)
+    arrays = {name: a for name, a in checkpoint.arrays.items() if not name.startswith("visual.trunk.rope.")}
+    renamed = rename(replace(checkpoint, arrays=arrays), translator(NAMES))
+    arrays = dict(renamed.arrays)
+    for name, d in (("visual.positional_embedding", 2), ("visual.class_embedding", 1)):
+        if name in arrays and arrays[name].shape[: 3 - d] == (1,) * (3 - d):
+            arrays[name] = arrays[name].reshape(arrays[name].shape[3 - d :])
+    return replace(renamed, arrays=arrays)

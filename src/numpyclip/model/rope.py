@@ -1,0 +1,45 @@
+"""Rotary position embeddings (Su et al., 2021) for the two axes of a picture, as in timm/layers/pos_embed_sincos.py."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from numpyclip.model.config import RopeConfig
+from numpyclip.model.ops import Array
+
+_TEMPERATURE = 10_000
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Rope:
+    """By how much the patches of a picture are turned: pairs of channels, in a head, are points of a plane."""
+
+    cos: Array  # (k / 2, 1, n)
+    sin: Array
+
+    @classmethod
+    def make(cls, config: RopeConfig, head_width: int) -> "Rope":
+        """Compute the turns of patches that lie row by row. Half of the pairs turn with one axis, half with the other.
+
+        In float32, as the angles of published models are: those of many patches are no more exact than 1e-6.
+        """
+        bands = head_width // 4
+        exponents = np.arange(bands, dtype=np.float32) / np.float32(bands)
+        frequencies = np.float32(1) / np.float32(_TEMPERATURE) ** exponents
+        places = np.arange(config.side, dtype=np.float32) + np.float32(config.offset)
+        places = places / np.float32(config.side) * np.float32(config.reference)
+        angles = frequencies[:, np.newaxis] * places  # (k / 4, side)
+        rows = np.repeat(angles, config.side, axis=1)
+        columns = np.tile(angles, config.side)
+        both = np.concatenate([columns, rows] if config.columns_first else [rows, columns])[:, np.newaxis]
+        return cls(np.cos(both), np.sin(both))
+
+    def __call__(self, x: Array) -> None:
+        """Turn the last n tokens, which are the patches, in place: (..., k, b, tokens)."""
+        patches = x[..., x.shape[-1] - self.cos.shape[-1] :]
+        first, second = patches[..., ::2, :, :], patches[..., 1::2, :, :]
+        turned = first * self.sin
+        turned += second * self.cos
+        first *= self.cos
+        first -= second * self.sin
+        second[...] = turned
