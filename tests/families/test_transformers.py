@@ -12,16 +12,9 @@ import pytest
 
 import numpyclip
 from numpyclip.errors import CheckpointError, InputError, UnsupportedCheckpointError
-from numpyclip.families import open_clip
-from numpyclip.families.transformers import (
-    CLIP_PREFIXES,
-    DESCRIPTION,
-    PARTS,
-    SIGLIP_PREFIXES,
-    Pairs,
-    read_folder,
-    rename,
-)
+from numpyclip.families import open_clip, transformers_names
+from numpyclip.families.names import Names, translator
+from numpyclip.families.transformers import DESCRIPTION, read_folder
 from numpyclip.image import Preprocess
 from numpyclip.model.config import TextConfig, VisionTransformerConfig
 from numpyclip.weights.safetensors import read_safetensors
@@ -56,18 +49,16 @@ def write_tensors(folder: Path, tensors: dict[str, np.ndarray]) -> None:
 # --- names ------------------------------------------------------------------
 
 
-def turned(pairs: Pairs) -> Pairs:
-    return tuple((ours, theirs) for theirs, ours in pairs)
-
-
 @pytest.mark.parametrize(
-    ("name", "prefixes"), [("metaclip-2", CLIP_PREFIXES), ("siglip", SIGLIP_PREFIXES)], ids=["CLIP", "SigLIP"]
+    ("name", "names"),
+    [("metaclip-2", transformers_names.CLIP), ("siglip", transformers_names.SIGLIP)],
+    ids=["CLIP", "SigLIP"],
 )
-def test_the_tables_of_names_read_both_ways(name: str, prefixes: Pairs) -> None:
+def test_the_tables_of_names_read_both_ways(name: str, names: Names) -> None:
     theirs = set(read_safetensors(FAMILIES / f"transformers-{name}" / "model.safetensors"))
-    ours = {rename(tensor, prefixes, PARTS) for tensor in theirs}
+    ours = set(map(translator(names), theirs))
     assert len(ours) == len(theirs)
-    assert {rename(tensor, turned(prefixes), turned(PARTS)) for tensor in ours} == theirs
+    assert set(map(translator(tuple((here, there) for there, here in names)), ours)) == theirs
     assert not any("model." in tensor or "layer" in tensor or "fc1" in tensor for tensor in ours)
 
 
@@ -75,7 +66,7 @@ def test_a_tensor_under_two_names_is_refused(copy: Callable[[str], Path]) -> Non
     folder = copy("clip-vision")
     tensors = read_safetensors(FAMILIES / "transformers-clip-vision" / "model.safetensors")
     write_tensors(folder, {**tensors, "visual.proj.weight": tensors["visual_projection.weight"]})
-    with pytest.raises(CheckpointError, match=r"tensor 'visual.proj.weight' is there twice"):
+    with pytest.raises(CheckpointError, match=r"tensor 'visual.proj.weight' is there 2 times"):
         read_folder(folder)
 
 

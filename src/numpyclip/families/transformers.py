@@ -7,16 +7,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from numpyclip.errors import CheckpointError
-from numpyclip.families import image_processor
+from numpyclip.families import image_processor, transformers_names
 from numpyclip.families.description import Section, read_description
 from numpyclip.families.family import Recognized
 from numpyclip.families.folder import read_weights
+from numpyclip.families.names import Names, rename, translator
 from numpyclip.image import Preprocess
 from numpyclip.model.config import CLIPConfig, TextConfig, TransformerConfig, VisionTransformerConfig
 from numpyclip.tokenizer import Tokenizer, default_tokenizer
@@ -32,56 +29,6 @@ _WEIGHTS = (  # in the order in which transformers looks for them
     "pytorch_model.bin.index.json",
 )
 
-# --- names ----------------------------------------------------------------------------------------
-
-Pairs: TypeAlias = tuple[tuple[str, str], ...]  # what stands there, what stands here
-
-# What names begin with; the first pair that fits counts, either way.
-CLIP_PREFIXES: Pairs = (
-    ("text_model.embeddings.position_embedding.weight", "positional_embedding"),
-    ("text_model.embeddings.token_embedding.", "token_embedding."),
-    ("text_model.encoder.layers.", "transformer.resblocks."),
-    ("text_model.final_layer_norm.", "ln_final."),
-    ("vision_model.embeddings.position_embedding.weight", "visual.positional_embedding"),
-    ("vision_model.embeddings.class_embedding", "visual.class_embedding"),
-    ("vision_model.embeddings.patch_embedding.", "visual.conv1."),
-    ("vision_model.pre_layrnorm.", "visual.ln_pre."),  # sic
-    ("vision_model.encoder.layers.", "visual.transformer.resblocks."),
-    ("vision_model.post_layernorm.", "visual.ln_post."),
-    ("visual_projection.", "visual.proj."),
-)
-SIGLIP_PREFIXES: Pairs = (
-    ("text_model.head.", "text_projection."),
-    ("vision_model.head.attention.", "visual.attn_pool.attn."),
-    ("vision_model.head.layernorm.", "visual.attn_pool.ln_2."),
-    ("vision_model.head.", "visual.attn_pool."),
-    *CLIP_PREFIXES,
-)
-
-# What stands within the names of blocks.
-PARTS: Pairs = (
-    (".self_attn.", ".attn."),
-    (".layer_norm1.", ".ln_1."),
-    (".layer_norm2.", ".ln_2."),
-    (".mlp.fc1.", ".mlp.c_fc."),
-    (".mlp.fc2.", ".mlp.c_proj."),
-)
-
-
-def rename(name: str, prefixes: Pairs, parts: Pairs) -> str:
-    """Change a tensor's name by the first prefix and the first part that fit; pairs turned round lead back."""
-    for old, new in prefixes:
-        if name.startswith(old):
-            name = new + name.removeprefix(old)
-            break
-    for old, new in parts:
-        if old in name:
-            return name.replace(old, new, 1)
-    return name
-
-
-# --- what descriptions leave out ------------------------------------------------------------------
-
 
 @dataclass(frozen=True)
 class _Family:
@@ -90,7 +37,7 @@ class _Family:
     text: TextConfig
     vision: VisionTransformerConfig
     preprocess: Preprocess
-    prefixes: Pairs
+    names: Names
     mistaken_end: int | None = None  # the end mark in descriptions that are wrong about it: the highest id is meant
     sigmoid: bool = False
 
@@ -110,7 +57,7 @@ _CLIP = _Family(
     ),
     VisionTransformerConfig(image_size=224, patch_size=32, activation="quick_gelu", **_BASE),
     image_processor.CLIP,
-    CLIP_PREFIXES,
+    transformers_names.CLIP,
     mistaken_end=2,
 )
 _METACLIP_2 = replace(_CLIP, mistaken_end=None)  # where 2 is the end mark
@@ -131,7 +78,7 @@ _SIGLIP = _Family(
         **_BASE,
     ),
     image_processor.SIGLIP,
-    SIGLIP_PREFIXES,
+    transformers_names.SIGLIP,
     sigmoid=True,
 )
 
@@ -167,9 +114,6 @@ _IGNORED = (
 )
 
 
-# --- reading --------------------------------------------------------------------------------------
-
-
 def read_folder(folder: Path) -> Recognized:
     """Read a folder of the layout that transformers' `save_pretrained` writes.
 
@@ -182,7 +126,7 @@ def read_folder(folder: Path) -> Recognized:
     """
     description = read_description(folder / DESCRIPTION)
     family, towers = description.one_of("model_type", _TYPES, "")
-    checkpoint = _renamed(read_weights(folder, _WEIGHTS), family.prefixes, towers)
+    checkpoint = _rename(read_weights(folder, _WEIGHTS), family.names, towers)
     config = _describe(description, family, towers, checkpoint)
     if config.vision is not None:
         preprocess = replace(config.preprocess, size=config.vision.image_size)
@@ -193,20 +137,13 @@ def read_folder(folder: Path) -> Recognized:
     return Recognized(replace(checkpoint, description=(DESCRIPTION, description.options)), config, tokenizer)
 
 
-def _renamed(checkpoint: Checkpoint, prefixes: Pairs, towers: tuple[str, ...]) -> Checkpoint:
-    """Give tensors the names of openai/CLIP; leave out lists of positions, which are 0, 1, 2 and so on."""
-    prefix = f"{towers[0]}_model."
-    if len(towers) > 1 or any(name.startswith(prefix) for name in checkpoint.arrays):
+def _rename(checkpoint: Checkpoint, names: Names, towers: tuple[str, ...]) -> Checkpoint:
+    """Give tensors our names; leave out lists of positions, which are 0, 1, 2 and so on."""
+    kept = {name: array for name, array in checkpoint.arrays.items() if not name.endswith(".position_ids")}
+    prefix, translate = f"{towers[0]}_model.", translator(names)
+    if len(towers) > 1 or any(name.startswith(prefix) for name in kept):
         prefix = ""  # only version 5 leaves it out, where a model is but one tower, without a projection
-    arrays: dict[str, NDArray[np.generic]] = {}
-    for name, array in checkpoint.arrays.items():
-        if name.endswith(".position_ids"):
-            continue
-        new = rename(prefix + name, prefixes, PARTS)
-        if new in arrays:
-            raise CheckpointError(f"{checkpoint.path}: tensor {name!r:.200} is there twice, also as {new!r:.200}.")
-        arrays[new] = array
-    return replace(checkpoint, arrays=arrays)
+    return rename(replace(checkpoint, arrays=kept), lambda name: translate(prefix + name))
 
 
 def _describe(description: Section, family: _Family, towers: tuple[str, ...], checkpoint: Checkpoint) -> CLIPConfig:
