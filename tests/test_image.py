@@ -1,4 +1,4 @@
-"""The pixels against those recorded by tools/make_golden_pixels.py from openai/CLIP; what opens, and what does not."""
+"""The pixels against those that tools/make_golden_pixels.py recorded from the libraries; what opens, what does not."""
 
 import gc
 import hashlib
@@ -7,6 +7,8 @@ import json
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +19,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from numpyclip.errors import InputError, PictureError
-from numpyclip.image import Preprocess, open_picture, pictures, preprocess
+from numpyclip.image import Preprocess, Profile, open_picture, pictures, preprocess
 
 GOLDEN = Path(__file__).parent / "golden"
 ORIENTATION = 0x0112
+HALF = (0.5, 0.5, 0.5)
 NOISE = np.random.default_rng(0).integers(0, 256, (16, 24, 3), dtype=np.uint8)  # (y, x, 3)
 # What the eight orientations ask to do with the stored (y, x, 3).
 TURNS: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
@@ -73,15 +76,40 @@ def build(case: dict[str, Any], data: bytes) -> Image.Image:
     return image
 
 
-def recorded_hashes() -> list[str | None]:
-    """The reference's results with the Pillow that is installed.
+@cache
+def recorded() -> dict[str, Any]:
+    """The libraries' results with the Pillow that is installed.
 
     Where a later Pillow than 13 resizes otherwise, record it with tools/make_golden_pixels.py and add it here.
     """
     major = int(PIL.__version__.split(".")[0])
-    recorded = 10 if major < 11 else 11 if major < 13 else 13
-    hashes: list[str | None] = json.loads((GOLDEN / f"pixels-pillow{recorded}.json").read_text("ascii"))["sha256"]
-    return hashes
+    known = 10 if major < 11 else 11 if major < 13 else 13
+    golden: dict[str, Any] = json.loads((GOLDEN / f"pixels-pillow{known}.json").read_text("ascii"))
+    return golden
+
+
+def profiles(n: int) -> dict[str, Preprocess]:
+    """The transforms of other libraries, with the options under which the tool recorded them."""
+    clip = Preprocess(n, "open_clip")
+    imagenet = replace(clip, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+    siglip = Preprocess(n, "transformers", mean=HALF, std=HALF, resize_mode="squash")
+    return {
+        "open_clip": clip,
+        "open_clip bilinear": replace(clip, interpolation="bilinear", mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)),
+        "open_clip squash": replace(clip, resize_mode="squash", mean=HALF, std=HALF),
+        "open_clip squash bilinear": replace(imagenet, resize_mode="squash", interpolation="bilinear"),
+        "open_clip longest": replace(clip, resize_mode="longest"),
+        "open_clip longest filled": replace(clip, resize_mode="longest", interpolation="bilinear", fill=7),
+        "transformers": Preprocess(n, "transformers"),
+        "transformers larger": Preprocess(n, "transformers", short_side=n + 5, interpolation="bilinear"),
+        "transformers smaller": Preprocess(n, "transformers", short_side=n - 3),
+        "transformers squash": siglip,
+        "transformers squash bilinear": replace(siglip, interpolation="bilinear"),
+    }
+
+
+def digest(pixels: NDArray[np.float32]) -> str:
+    return hashlib.sha256(pixels.tobytes()).hexdigest()
 
 
 def encoded(image: Image.Image, form: str, **options: Any) -> bytes:
@@ -121,13 +149,92 @@ def opens(data: bytes) -> bool:
 )
 def test_pixels_equal_the_reference_bit_for_bit_and_what_it_refuses_is_refused(index: int) -> None:
     case, data = CASES[index]
-    expected = recorded_hashes()[index]
+    expected = recorded()["sha256"][index]
     image = build(case, data)
     if expected is None:
         with pytest.raises(PictureError, match=f"^the picture: .* mode is {case['mode']} "):
             Preprocess(case["n"])(image)
     else:
-        assert hashlib.sha256(Preprocess(case["n"])(image).tobytes()).hexdigest() == expected
+        assert digest(Preprocess(case["n"])(image)) == expected
+
+
+@pytest.mark.filterwarnings("ignore:Palette images with Transparency")  # Pillow's, of the same in transformers
+@pytest.mark.parametrize("name", profiles(16))
+def test_pixels_equal_those_of_other_libraries_bit_for_bit_and_what_they_refuse_is_refused(name: str) -> None:
+    for (case, data), expected in zip(CASES, recorded()["profiles"][name], strict=True):
+        image, transform = build(case, data), profiles(case["n"])[name]
+        if expected is None:
+            with pytest.raises(PictureError):
+                transform(image)
+        else:
+            assert digest(transform(image))[:16] == expected, case
+
+
+def test_every_option_makes_a_difference_that_the_recorded_pictures_show() -> None:
+    golden = recorded()["profiles"]
+    assert len({tuple(hashes) for hashes in golden.values()}) == len(golden) == len(profiles(16))
+    assert golden["open_clip"] == [whole and whole[:16] for whole in recorded()["sha256"]]
+
+
+def test_the_offset_of_the_crop_is_rounded_to_even_by_torchvision_and_down_by_transformers() -> None:
+    columns = np.broadcast_to(np.arange(19, dtype=np.uint8)[:, np.newaxis], (16, 19, 3))
+    offsets: dict[Profile, int] = {"openai": 2, "open_clip": 2, "transformers": 1}
+    for profile, first in offsets.items():
+        assert Preprocess(16, profile).crop(Image.fromarray(columns))[0, 0, 0] == first
+
+
+def test_palettes_are_resized_as_they_are_by_openclip_and_as_rgb_by_transformers() -> None:
+    image = Image.fromarray(NOISE[..., 0] % 2).convert("P")
+    image.putpalette([255, 0, 0, 0, 0, 255])
+    as_palette, as_rgb = (
+        {tuple(pixel) for pixel in transform.crop(image).reshape(-1, 3).tolist()}
+        for transform in (Preprocess(31, "open_clip"), Preprocess(31, "transformers"))
+    )
+    assert as_palette == {(255, 0, 0), (0, 0, 255)}
+    assert len(as_rgb) > 100
+
+
+def test_what_is_transparent_keeps_its_colour_and_becomes_white_in_transformers() -> None:
+    image = Image.new("RGBA", (16, 16), (10, 20, 30, 0))
+    assert Preprocess(16, "open_clip").crop(image)[0, 0].tolist() == [10, 20, 30]
+    assert Preprocess(16, "transformers").crop(image)[0, 0].tolist() == [255, 255, 255]
+
+
+def test_a_short_side_below_the_size_leaves_a_black_margin() -> None:
+    crop = Preprocess(16, "transformers", short_side=11).crop(Image.new("RGB", (64, 64), "white"))
+    assert np.array_equal(np.unique(np.nonzero(crop)[0]), np.arange(3, 14))
+
+
+def test_lines_that_are_squashed_would_not_fit_in_memory_on_the_way() -> None:
+    """Pillow resizes rows first: a picture of one pixel by three million has that many rows of 224 for a while."""
+    for transform in Preprocess(224, "open_clip"), Preprocess(224, "transformers"):
+        squash = replace(transform, resize_mode="squash")
+        with pytest.raises(PictureError, match=r"is 1 x 3000000 pixels; .* Crop it first"):
+            squash(Image.new("RGB", (1, 3_000_000)))
+        assert squash(Image.new("RGB", (3_000_000, 1))).shape == (3, 224, 224)
+
+
+def test_a_line_that_would_vanish_is_refused() -> None:
+    with pytest.raises(PictureError, match="cannot be preprocessed"):
+        Preprocess(224, "open_clip", resize_mode="longest")(Image.new("RGB", (1, 1000)))
+
+
+@pytest.mark.parametrize(
+    ("transform", "size", "decoded"),
+    [
+        (Preprocess(64, "open_clip", resize_mode="squash"), (2048, 1024), (256, 128)),
+        (Preprocess(64, "open_clip", resize_mode="longest"), (2048, 1024), (256, 128)),
+        (Preprocess(64, "transformers", short_side=65), (2048, 1024), (512, 256)),
+        (Preprocess(64, "transformers", short_side=32), (2048, 1024), (256, 128)),
+    ],
+)
+def test_a_draft_has_at_least_twice_the_pixels_that_are_needed(
+    transform: Preprocess, size: tuple[int, int], decoded: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    monkeypatch.setattr(Preprocess, "crop", lambda _, image: seen.append(image.size))
+    transform.read(encoded(Image.new("RGB", size), "JPEG"), orient=True, draft=True)
+    assert seen == [decoded]
 
 
 def test_all_256_values_of_all_channels_are_normalized_as_by_the_reference() -> None:

@@ -24,12 +24,18 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from golden import open_clip_timm, open_clip_vit
+from golden import open_clip_coca, open_clip_convolutional, open_clip_timm, open_clip_vit, transformers_clip
 from golden.common import SEED, State, randomize
 
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden" / "checkpoints"
 FAMILIES = GOLDEN.parent / "families"
-MODULES = {"open_clip_vit": open_clip_vit, "open_clip_timm": open_clip_timm}
+MODULES = {
+    "open_clip_coca": open_clip_coca,
+    "open_clip_convolutional": open_clip_convolutional,
+    "open_clip_vit": open_clip_vit,
+    "open_clip_timm": open_clip_timm,
+    "transformers_clip": transformers_clip,
+}
 
 
 class Multimodal(clip.model.CLIP):

@@ -1,29 +1,38 @@
-"""Make tests/golden/pixels*: small pictures with the pixels that openai/CLIP's own transform makes of them.
+"""Make tests/golden/pixels*: small pictures with the pixels that the libraries' own transforms make of them.
 
-    python tools/make_golden_pixels.py          (needs openai/CLIP, PyTorch and torchvision)
+    python tools/make_golden_pixels.py          (needs openai/CLIP, open_clip, transformers, PyTorch and torchvision)
 
 Pillow resizes differently since version 13 (it runs the cheaper of the two passes first), and refuses other
 modes before version 11.  So the results are recorded once for each range of versions that gives the same; run
-this with a Pillow of each (10.0 has bugs of its own and is not one of them).  The same libraries give the
-same bytes.
+this with a Pillow of each (10.0 has bugs of its own and is not one of them), such as
+
+    pip install --target pillow10 pillow==10.1.0 && PYTHONPATH=pillow10 python tools/make_golden_pixels.py
+
+The same libraries give the same bytes.
 
 pixels.npz holds the pictures: `cases` is JSON, `pictures` their bytes end to end; and `normalized`, the pixels
 of the first case, which Pillow has no part in.  pixels-pillow*.json holds the sha256 of the float32 pixels of
-each case, or null where the reference refuses the picture.
+each case, or null where the reference refuses the picture: as "sha256" those of openai/CLIP, and under "profiles"
+the beginnings of those of open_clip and transformers with the options of `profiles`.
 """
 
 import hashlib
 import json
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import open_clip
 import PIL
 import torch
 import torchvision
+import transformers
 from clip.clip import _transform
+from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
+from transformers import CLIPImageProcessorPil, SiglipImageProcessorPil
 
 GOLDEN = Path(__file__).parent.parent / "tests" / "golden"
 SEED = 20210226
@@ -103,11 +112,56 @@ def build(case: dict[str, Any], data: bytes) -> Image.Image:
     return image
 
 
-def reference(case: dict[str, Any], data: bytes) -> np.ndarray | None:
+Transform = Callable[[Image.Image], np.ndarray]
+HALF = (0.5, 0.5, 0.5)
+IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+
+
+def openai(n: int) -> Transform:
+    return lambda image: _transform(n)(image).numpy()
+
+
+def of_open_clip(n: int, **options: Any) -> Transform:
+    return lambda image: image_transform_v2(PreprocessCfg(n, **options), is_train=False)(image).numpy()
+
+
+def of_transformers(processor: type, **options: Any) -> Transform:
+    return lambda image: processor(**options)(image, return_tensors="np")["pixel_values"][0]
+
+
+def of_clip(n: int, short_side: int, **options: Any) -> Transform:
+    sides = {"size": {"shortest_edge": short_side}, "crop_size": {"height": n, "width": n}}
+    return of_transformers(CLIPImageProcessorPil, **sides, **options)
+
+
+def profiles(n: int) -> dict[str, Transform]:
+    """Return what published models use, and the options that none does yet; tests/test_image.py has the same."""
+    square = {"height": n, "width": n}
+    return {
+        "open_clip": of_open_clip(n),
+        "open_clip bilinear": of_open_clip(n, interpolation="bilinear", mean=(0.0,) * 3, std=(1.0,) * 3),
+        "open_clip squash": of_open_clip(n, resize_mode="squash", mean=HALF, std=HALF),
+        "open_clip squash bilinear": of_open_clip(n, resize_mode="squash", interpolation="bilinear", **IMAGENET),
+        "open_clip longest": of_open_clip(n, resize_mode="longest"),
+        "open_clip longest filled": of_open_clip(n, resize_mode="longest", interpolation="bilinear", fill_color=7),
+        "transformers": of_clip(n, n),
+        "transformers larger": of_clip(n, n + 5, resample=2),
+        "transformers smaller": of_clip(n, n - 3),
+        "transformers squash": of_transformers(SiglipImageProcessorPil, size=square),
+        "transformers squash bilinear": of_transformers(SiglipImageProcessorPil, size=square, resample=2),
+    }
+
+
+def pixels(transform: Transform, case: dict[str, Any], data: bytes) -> np.ndarray | None:
     try:
-        return _transform(case["n"])(build(case, data)).numpy()
+        return transform(build(case, data))
     except ValueError:
         return None
+
+
+def digest(made: np.ndarray | None) -> str | None:
+    assert made is None or made.dtype == np.float32
+    return None if made is None else hashlib.sha256(np.ascontiguousarray(made).tobytes()).hexdigest()
 
 
 def pillow_range() -> int:
@@ -118,22 +172,30 @@ def pillow_range() -> int:
 
 def main() -> None:
     made = pictures()
-    results = [reference(*case) for case in made]
+    results = [pixels(openai(case["n"]), case, data) for case, data in made]
     np.savez_compressed(
         GOLDEN / "pixels.npz",
         cases=np.array(json.dumps([case for case, _ in made])),
         pictures=np.frombuffer(b"".join(data for _, data in made), np.uint8),
         normalized=results[0],
     )
+    others: dict[str, list[str | None]] = {name: [] for name in profiles(16)}
+    for case, data in made:
+        for name, transform in profiles(case["n"]).items():
+            whole = digest(pixels(transform, case, data))
+            others[name].append(whole and whole[:16])
     golden = {
         "reference": "openai/CLIP, clip.clip._transform",
-        "versions": {"pillow": PIL.__version__, "torchvision": torchvision.__version__, "torch": torch.__version__},
+        "versions": {
+            module.__name__: module.__version__ for module in (PIL, torchvision, torch, open_clip, transformers)
+        },
         "seed": SEED,
-        "sha256": [None if pixels is None else hashlib.sha256(pixels.tobytes()).hexdigest() for pixels in results],
+        "sha256": [digest(result) for result in results],
+        "profiles": others,
     }
     target = GOLDEN / f"pixels-pillow{pillow_range()}.json"
     target.write_text(json.dumps(golden, indent=1) + "\n", encoding="ascii")
-    refused = [case["mode"] for (case, _), pixels in zip(made, results, strict=True) if pixels is None]
+    refused = [case["mode"] for (case, _), result in zip(made, results, strict=True) if result is None]
     print(f"{target}: {len(made)} pictures, {len(refused)} refused {sorted(set(refused))}")
 
 

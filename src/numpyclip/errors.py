@@ -7,9 +7,9 @@
     │   ├── CorruptCheckpointError        cut short, damaged or inconsistent
     │   ├── UnsafeCheckpointError         asks for more than tensors and plain containers
     │   └── UnsupportedCheckpointError    sound, but not a model that can be run here
-    ├── ModelNotFoundError            neither a known name nor a file              (RuntimeError)
+    ├── ModelNotFoundError            no known name, repository or file            (RuntimeError)
     ├── DownloadError                 the weights could not be fetched             (OSError)
-    │   ├── OfflineError                  $NUMPYCLIP_OFFLINE forbids the network
+    │   ├── OfflineError                  a setting forbids the network
     │   └── ChecksumError                 what was fetched is not what was published
     ├── InputError                    an argument of the wrong kind, shape or range (ValueError)
     ├── PictureError                  a picture that cannot be read                (ValueError)
@@ -43,7 +43,7 @@ class UnsupportedCheckpointError(CheckpointError):
 
 
 class ModelNotFoundError(NumPyCLIPError, RuntimeError):
-    """A model is neither a known name nor an existing file or folder."""
+    """A model is neither a known name, nor a repository that this user may read, nor an existing file or folder."""
 
 
 class DownloadError(NumPyCLIPError, OSError):
@@ -51,7 +51,7 @@ class DownloadError(NumPyCLIPError, OSError):
 
 
 class OfflineError(DownloadError):
-    """Weights are missing and ``$NUMPYCLIP_OFFLINE`` forbids the network."""
+    """Weights are missing and ``$NUMPYCLIP_OFFLINE`` (or ``$HF_HUB_OFFLINE``) forbids the network."""
 
 
 class ChecksumError(DownloadError):

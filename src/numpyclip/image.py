@@ -1,11 +1,13 @@
-"""PICTURE → PIXELS: opening pictures, and OpenAI's preprocessing, equal to torchvision's on Pillow bit for bit.
+"""PICTURE → PIXELS: opening pictures, and the preprocessing of three libraries, equal to theirs on Pillow bit for bit.
 
-The order is the reference's (`_transform` in clip/clip.py): resize, crop, and only then RGB. It matters: Pillow
-resizes palettes and bitmaps without interpolation, and transparency with premultiplied colours.
+The order matters, for Pillow resizes palettes and bitmaps without interpolation, and transparency with premultiplied
+colours. OpenAI (`_transform` in clip/clip.py) and OpenCLIP (open_clip/transform.py) resize, crop, and only then make
+the picture RGB; transformers (`PilBackend` in image_processing_backends.py) makes it RGB first, on white.
 """
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -30,8 +32,8 @@ Profile: TypeAlias = Literal["openai", "open_clip", "transformers"]
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
 
-# Of the resized picture before the crop: a line of one pixel by 10,000 becomes 224 by 2,240,000, in Pillow's
-# memory four bytes each, or one in the modes below. With transparency Pillow needs that twice.
+# Of the picture while it is resized: a line of one pixel by 10,000 becomes 224 by 2,240,000, in Pillow's memory four
+# bytes each, or one in the modes below. With transparency Pillow needs that twice.
 _MAX_BYTES = 2**31
 _ONE_BYTE = ("1", "L", "P")
 
@@ -57,7 +59,8 @@ class Preprocess:
     size : int
         Side of the result, in pixels.
     profile : {"openai", "open_clip", "transformers"}
-        Whose transform it is.
+        Whose transform it is. The last is that of transformers on Pillow: what it computes with torchvision, by default
+        since its version 5, differs by 1 of 255 here and there.
     mean, std : tuple of 3 float
         Of the red, green and blue channel, in 0..1.
     interpolation : {"bicubic", "bilinear"}
@@ -66,7 +69,10 @@ class Preprocess:
         The short side becomes `size`, and the centre of the long one is cut out; or both sides become `size`; or the
         long side becomes `size`, and the short one is padded.
     fill : int
-        What "longest" pads with, in 0..255.
+        What "longest" pads with, in 0..255, in every channel of the picture's own mode.
+    short_side : int, optional
+        What the short side, or with "squash" both sides, become before the centre is cut out, if it is not `size`. A
+        lower one leaves a black margin.
     """
 
     size: int
@@ -76,6 +82,7 @@ class Preprocess:
     interpolation: Literal["bicubic", "bilinear"] = "bicubic"
     resize_mode: Literal["shortest", "squash", "longest"] = "shortest"
     fill: int = 0
+    short_side: int | None = None
 
     def __call__(self, image: Image.Image) -> NDArray[np.float32]:
         """Turn a picture into the pixels that a model takes.
@@ -88,7 +95,7 @@ class Preprocess:
         Returns
         -------
         ndarray of shape (3, size, size), dtype=float32
-            Equal to torchvision's result to the last bit, for the Pillow that is installed.
+            Equal to the library's result to the last bit, for the Pillow that is installed.
 
         Raises
         ------
@@ -120,14 +127,13 @@ class Preprocess:
         InputError, PictureError
             As above.
         """
-        from PIL.Image import Resampling
-
-        size = self._resized_size(image)
-        filter_ = Resampling[self.interpolation.upper()]
+        _check(image)
         try:
-            cropped = self._crop(image if image.size == size else image.resize(size, filter_))
-            cropped.info.pop("transparency", None)  # Pillow warns of it, and drops it
-            return np.asarray(cropped.convert("RGB"))
+            if self.profile == "transformers":
+                return np.asarray(self._cut(self._resize(_on_white(image))))
+            return np.asarray(_without_alpha(self._cut(self._resize(image))))
+        except PictureError:
+            raise
         except Exception as error:  # also those of its decoders, if it was not decoded yet
             raise PictureError(
                 f"{_name(image)}: cannot be preprocessed, its mode is {image.mode} ({_reason(error)})."
@@ -135,32 +141,55 @@ class Preprocess:
 
     def read(self, picture: Picture, *, orient: bool, draft: bool) -> NDArray[np.uint8]:
         """Open and crop a picture; a draft is decoded at no less than twice the size (see `open_picture`)."""
-        return self.crop(open_picture(picture, orient=orient, draft_size=2 * self.size if draft else None))
+        return self.crop(open_picture(picture, orient=orient, draft_size=2 * self._side if draft else None))
 
-    def _resized_size(self, image: Image.Image) -> tuple[int, int]:
-        """Bring the short side to `size`; the long side is rounded down, as torchvision does."""
-        if not hasattr(image, "resize") or not hasattr(image, "mode"):
-            raise InputError(
-                f"preprocess takes a picture of Pillow's, not {type(image).__name__}; use PIL.Image.open or "
-                "PIL.Image.fromarray, or give paths, bytes and arrays to model.embed_images."
-            )
-        width, height = image.size
-        if min(width, height) < 1:
-            raise PictureError(f"{_name(image)}: is {width} x {height} pixels; expected at least one.")
-        if self.resize_mode == "squash":
-            return self.size, self.size
-        long = int(self.size * max(width, height) / min(width, height))
-        if long * self.size * (1 if image.mode in _ONE_BYTE else 4) > _MAX_BYTES:
+    @property
+    def _side(self) -> int:
+        return self.short_side or self.size
+
+    def _resize(self, image: Image.Image) -> Image.Image:
+        from PIL.Image import Resampling
+
+        width, height = self._resized_size(*image.size)
+        # Pillow resizes rows first, so that for a while there are as many of them as before.
+        needed = width * max(height, image.height) * (1 if image.mode in _ONE_BYTE else 4)
+        if needed > _MAX_BYTES:
             raise PictureError(
-                f"{_name(image)}: is {width} x {height} pixels; with the short side resized to {self.size}, the "
-                f"long one would have {long}. Crop it first."
+                f"{_name(image)}: is {image.width} x {image.height} pixels; it would take {needed} bytes "
+                f"resized to {width} x {height}. Crop it first."
             )
-        return (self.size, long) if width <= height else (long, self.size)
+        if image.size == (width, height):
+            return image
+        return image.resize((width, height), Resampling[self.interpolation.upper()])
 
-    def _crop(self, image: Image.Image) -> Image.Image:
-        """Cut out the centre; halves are rounded to even, as torchvision does."""
-        left, top = (round((side - self.size) / 2) for side in image.size)
+    def _resized_size(self, width: int, height: int) -> tuple[int, int]:
+        """Compute the sides before the crop; what is not whole is rounded down, but by "longest" to even."""
+        if self.resize_mode == "squash":
+            return self._side, self._side
+        if self.resize_mode == "longest":
+            ratio = max(width, height) / self.size
+            return round(width / ratio), round(height / ratio)
+        long = int(self._side * max(width, height) / min(width, height))
+        return (self._side, long) if width <= height else (long, self._side)
+
+    def _cut(self, image: Image.Image) -> Image.Image:
+        """Cut out the centre, or pad to it."""
+        if self.resize_mode == "longest":
+            return self._pad(image)
+        # Halves are rounded to even by torchvision, and down by transformers. Beyond the edge Pillow puts zeros.
+        rounded = math.floor if self.profile == "transformers" else round
+        left, top = (rounded((side - self.size) / 2) for side in image.size)
         return image.crop((left, top, left + self.size, top + self.size))
+
+    def _pad(self, image: Image.Image) -> Image.Image:
+        from PIL import ImageOps
+
+        across, down = (self.size - side for side in image.size)
+        if across == down == 0:
+            return image
+        border = (across // 2, down // 2, (across + 1) // 2, (down + 1) // 2)
+        bands = len(image.getbands())
+        return ImageOps.expand(image, border, self.fill if bands == 1 else (self.fill,) * bands)
 
     def as_pixels(self, image: NDArray[np.floating] | NDArray[np.uint8]) -> NDArray[Any]:
         """Give pixels of 0..255, (n, 3, y, x), of either form that a model takes.
@@ -307,6 +336,33 @@ def _from_array(array: NDArray[np.uint8]) -> Image.Image:
             "(y, x, 3) or (y, x, 4). Pixels that are preprocessed already go to model.encode_image."
         )
     return Image.fromarray(array)
+
+
+def _check(image: Image.Image) -> None:
+    if not hasattr(image, "resize") or not hasattr(image, "mode"):
+        raise InputError(
+            f"preprocess takes a picture of Pillow's, not {type(image).__name__}; use PIL.Image.open or "
+            "PIL.Image.fromarray, or give paths, bytes and arrays to model.embed_images."
+        )
+    if min(image.size) < 1:
+        raise PictureError(f"{_name(image)}: is {image.width} x {image.height} pixels; expected at least one.")
+
+
+def _without_alpha(image: Image.Image) -> Image.Image:
+    """Make a picture RGB. What is transparent gets the colour that it has nevertheless."""
+    if "transparency" in image.info:
+        image = image.copy()
+        del image.info["transparency"]  # Pillow would warn of it
+    return image.convert("RGB")
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """Make a picture RGB. What is transparent becomes white."""
+    from PIL import Image
+
+    if "A" in image.getbands() or image.info.get("transparency") is not None:
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
+    return image.convert("RGB")
 
 
 def _name(image: Image.Image) -> str:

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from numpyclip.errors import CheckpointError, InputError, ModelNotFoundError
-from numpyclip.weights.catalogue import DOWNLOADABLE, EMBEDDED, available_models
+from numpyclip.errors import CheckpointError, InputError
+from numpyclip.weights.catalogue import DOWNLOADABLE, EMBEDDED
+from numpyclip.weights.local import exists
 
 if TYPE_CHECKING:
     from numpyclip.families.family import Recognized
     from numpyclip.image import Preprocess
     from numpyclip.model.clip import CLIP
+    from numpyclip.model.config import CLIPConfig
     from numpyclip.weights.checkpoint import Activation, Checkpoint
 
 
-def load(
+def load(  # noqa: PLR0913  the first four are those of openai/CLIP
     name: str | os.PathLike[str],
     device: object = "cpu",
     jit: bool = False,
     download_root: str | os.PathLike[str] | None = None,
     *,
+    pretrained: str | os.PathLike[str] | None = None,
     activation: Activation | None = None,
     low_memory: bool = False,
 ) -> tuple[CLIP, Preprocess]:
@@ -33,13 +35,19 @@ def load(
     ----------
     name : str or path
         A name from `available_models`, or a file (TorchScript archive, state dict of ``torch.save``,
-        ``.safetensors``, ``.npz``), or a folder that holds one.
+        ``.safetensors``, ``.npz``), or a folder that holds one. Or ``"hf-hub:organization/name"``, perhaps with
+        ``@revision``: a repository of the Hugging Face hub, in the layout of OpenCLIP or of transformers. Or, with
+        `pretrained`, OpenCLIP's name of an architecture, such as ``"ViT-B-32"``.
     device : default="cpu"
         Only "cpu"; here so that code for openai/CLIP runs unchanged.
     jit : bool, default=False
         Has no effect, for the same reason.
     download_root : str or path, optional
-        Where downloads go and are looked for; else ``$CLIP_DIR``, else ``~/.cache/clip``.
+        Where downloads go and are looked for; else ``$CLIP_DIR``, else ``~/.cache/clip``; for models of the hub,
+        else where its own settings say (``$HF_HOME``).
+    pretrained : str or path, optional
+        Which weights of OpenCLIP's architecture: the tag of published ones, such as ``"laion2b_s34b_b79k"``, or a
+        file or folder of one's own. ``numpyclip models --all`` lists the tags.
     activation : {"quick_gelu", "gelu"}, optional
         For files that do not record which one the model was trained with. Without it such a file is taken for
         one of OpenAI's kind, as openai/CLIP does, and a warning says so.
@@ -50,59 +58,81 @@ def load(
     Returns
     -------
     model : CLIP
+        Of its kind `CoCa`, which also writes captions, if the weights have a decoder.
     preprocess : Preprocess
         Turns a PIL image into the array (3, size, size) that the model takes.
 
     Raises
     ------
     ModelNotFoundError
-        If the name is unknown and no such file exists.
+        If the name or tag is unknown and no such file exists, or the hub has no such repository for this user.
     CheckpointError
         If the file is no CLIP that can be run, is damaged, or asks for more than tensors.
     DownloadError
         If the weights are not there and cannot be fetched.
     """
-    from numpyclip.model.clip import CLIP
-
     if str(device) != "cpu":
         raise InputError(f"device is '{device}'; NumPyCLIP runs on the CPU only. Leave it out, or pass 'cpu'.")
     if activation not in (None, "quick_gelu", "gelu", "gelu_tanh"):
         raise InputError(f"activation is {activation!r}; expected 'quick_gelu', 'gelu' or 'gelu_tanh'.")
-    found = _recognize(os.fspath(name), download_root, activation)
-    model = CLIP.read(found.checkpoint, found.config, found.tokenizer, low_memory)
+    found = _recognize(os.fspath(name), pretrained, download_root, activation)
+    checkpoint = found.checkpoint.described(repr(found.config))
+    model = _kind(found.config).read(checkpoint, found.config, found.tokenizer, low_memory)
     return model, model.preprocess
 
 
-def _recognize(name: str, download_root: str | os.PathLike[str] | None, activation: Activation | None) -> Recognized:
+def _recognize(
+    name: str,
+    pretrained: str | os.PathLike[str] | None,
+    download_root: str | os.PathLike[str] | None,
+    activation: Activation | None,
+) -> Recognized:
     from numpyclip.families import openai
     from numpyclip.families.folder import only_file, read_described
     from numpyclip.weights.read import read
 
+    if pretrained is not None:
+        from numpyclip.families.pretrained import read_pretrained
+
+        published = read_pretrained(name, pretrained, download_root)
+        _compare_activation(published.checkpoint, published.config.activation, activation)
+        return published
     if name in EMBEDDED:
         return openai.recognize(read(EMBEDDED[name]), "quick_gelu")
     if name in DOWNLOADABLE:
         from numpyclip.weights.download import obtain
 
         return openai.recognize(read(obtain(DOWNLOADABLE[name], download_root)), "quick_gelu")
-    path = Path(name)
-    if not (name and _exists(path)):
-        close = difflib.get_close_matches(name, available_models(), 1, 0.5)
-        raise ModelNotFoundError(
-            f"Model {name!r:.200} not found: neither a known name nor a file or folder here."
-            f"{f' Did you mean {close[0]!r}?' if close else ''} Known names: {', '.join(available_models())}"
-        )
+    path = _path(name, download_root)
     if path.is_dir() and (described := read_described(path)):
-        _compare_activation(described.checkpoint, described.config.text.activation, activation)
+        _compare_activation(described.checkpoint, described.config.activation, activation)
         return described
     checkpoint = read(only_file(path) if path.is_dir() else path)
     return openai.recognize(checkpoint, _activation(checkpoint, activation))
 
 
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):  # a name that no file can have
-        return False
+def _path(name: str, download_root: str | os.PathLike[str] | None) -> Path:
+    if name.startswith("hf-hub:"):
+        from numpyclip.families.folder import wanted
+        from numpyclip.weights import hub
+
+        return hub.obtain(name, wanted, download_root)
+    if not exists(name):
+        from numpyclip.families.pretrained import unknown_name
+
+        raise unknown_name(name)
+    return Path(name)
+
+
+def _kind(config: CLIPConfig) -> type[CLIP]:
+    """Return the kind of model that a configuration describes; others are not even imported."""
+    if config.decoder is not None:
+        from numpyclip.model.coca import CoCa
+
+        return CoCa
+    from numpyclip.model.clip import CLIP
+
+    return CLIP
 
 
 def _activation(checkpoint: Checkpoint, wanted: Activation | None) -> Activation:
@@ -119,6 +149,6 @@ def _activation(checkpoint: Checkpoint, wanted: Activation | None) -> Activation
     return wanted or recorded or "quick_gelu"
 
 
-def _compare_activation(checkpoint: Checkpoint, recorded: Activation, wanted: Activation | None) -> None:
+def _compare_activation(checkpoint: Checkpoint, recorded: Activation | None, wanted: Activation | None) -> None:
     if wanted not in (None, recorded):
         raise CheckpointError(f"{checkpoint.path}: records the activation '{recorded}', but '{wanted}' was passed.")

@@ -5,8 +5,11 @@ from pathlib import Path
 import pytest
 
 from numpyclip.cli import models
+from numpyclip.families.pretrained import find, is_supported
 from numpyclip.weights.catalogue import DOWNLOADABLE, KnownModel
+from numpyclip.weights.published import architectures
 from tests.cli.conftest import Run
+from tests.weights.hub_server import using
 
 CONTENT = b"not really weights"
 
@@ -85,3 +88,58 @@ def test_cache_takes_no_names(run: Run) -> None:
 
 def test_clear_is_about_the_cache_only(run: Run) -> None:
     assert run("models", "verify", "--clear").status == 2
+
+
+def test_all_lists_the_published_models_that_can_be_run(run: Run) -> None:
+    status, out, err = run("models", "--all", "--json")
+    assert status == 0
+    rows = {(row["model"], row["pretrained"]): row for row in map(json.loads, out.splitlines())}
+    assert rows["ViT-H-14", "dfn5b"] == {
+        "model": "ViT-H-14",
+        "pretrained": "dfn5b",
+        "image_size": 224,
+        "parameters": 986.11,
+        "imagenet_top1": 83.44,
+        "licence": "Apple's own",
+        "hub": "apple/DFN5B-CLIP-ViT-H-14",
+    }
+    supported = sum(is_supported(find(name), model) for name in architectures() for model in find(name).models.values())
+    assert len(rows) == supported >= 70
+    assert "more published models cannot be run here" in err
+
+
+def test_all_of_one_architecture_is_a_table(run: Run) -> None:
+    status, out, err = run("models", "list", "ViT-L-14-336", "ViT-g-14", "--all")
+    assert (status, err) == (0, "")
+    first, second, third = (line.split() for line in out.splitlines())
+    assert first == ["ViT-L-14-336", "openai", "336", "427.94", "76.56", "-", "timm/vit_large_patch14_clip_336.openai"]
+    assert (second[:2], third[:2]) == (["ViT-g-14", "laion2b_s12b_b42k"], ["ViT-g-14", "laion2b_s34b_b88k"])
+
+
+def test_models_of_the_hub_are_downloaded_by_either_name(run: Run, tmp_path: Path) -> None:
+    with using({"open_clip_model.safetensors": CONTENT}, tmp_path / "home") as hub:
+        hub.repository = "laion/CLIP-ViT-B-32-laion2B-s34B-b79K"
+        for words in ((f"hf-hub:{hub.repository}",), ("ViT-B-32", "--pretrained", "laion2b_s34b_b79k")):
+            status, out, _ = run("models", "download", *words)
+            name, state, path = out.split()
+            assert (status, name, state) == (0, words[0], "downloaded")
+            assert (Path(path) / "open_clip_model.safetensors").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--pretrained", "openai"],
+        ["verify", "ViT-B-32", "--pretrained", "openai"],
+        ["download", "ViT-B-32", "ViT-B-16", "--pretrained", "openai"],
+        ["download", "--all"],
+    ],
+)
+def test_options_that_mean_nothing_there_are_wrong(run: Run, words: list[str]) -> None:
+    assert run("models", *words).status == 2
+
+
+def test_download_of_an_unknown_tag_lists_the_known_ones(run: Run) -> None:
+    status, _, err = run("models", "download", "ViT-g-14", "--pretrained", "laion")
+    assert status == 1
+    assert "laion2b_s12b_b42k, laion2b_s34b_b88k" in err

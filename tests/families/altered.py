@@ -8,22 +8,17 @@ import numpy as np
 
 from numpyclip.families.open_clip import read_folder
 from numpyclip.model.clip import CLIP
-from numpyclip.model.config import CLIPConfig, VisionTransformerConfig
 
 FAMILIES = Path(__file__).parents[1] / "golden" / "families"
-
-
-def vision_of(config: CLIPConfig) -> VisionTransformerConfig:
-    assert isinstance(config.vision, VisionTransformerConfig)
-    return config.vision
 
 
 def error_of(name: str, tower: str, **options: Any) -> float:
     """How far the embeddings move, as a part of the largest number."""
     found = read_folder(FAMILIES / name)
-    part = found.config.text if tower == "text" else found.config.vision
+    part: Any = found.config.text if tower == "text" else found.config.vision
     assert all(getattr(part, option) != value for option, value in options.items())
-    config = replace(found.config, **{tower: replace(part, **options)})
+    changed: dict[str, Any] = {tower: replace(part, **options)}
+    config = replace(found.config, **changed)
     model = CLIP.read(found.checkpoint, config, found.tokenizer, low_memory=True)  # nothing is kept for others
     with np.load(FAMILIES / f"{name}.npz") as golden:
         if tower == "text":

@@ -41,6 +41,7 @@ def test_a_vision_transformer_is_measured_from_its_shapes(vit: Checkpoint) -> No
 def test_a_resnet_is_measured_from_its_shapes(resnet: Checkpoint) -> None:
     config = measure(resnet, "quick_gelu")
     assert config.vision == ResNetConfig(image_size=64, width=8, layers=(2, 1, 1, 1), heads=4)
+    assert config.text is not None
     assert config.text.heads == 2  # width 130: a whole division by 64
 
 
@@ -63,8 +64,8 @@ def test_a_recorded_size_that_contradicts_the_shapes_is_an_error_that_names_both
 
 def test_a_picture_may_be_larger_than_its_patches(vit: Checkpoint, resnet: Checkpoint) -> None:
     """openai/CLIP takes such models too: what is left over at the edge is cut off."""
-    assert measure(changed(vit, input_resolution=np.array(39)), "quick_gelu").vision.image_size == 32
-    assert measure(changed(resnet, input_resolution=np.array(70)), "quick_gelu").vision.image_size == 64
+    assert measure(changed(vit, input_resolution=np.array(39)), "quick_gelu").preprocess.size == 32
+    assert measure(changed(resnet, input_resolution=np.array(70)), "quick_gelu").preprocess.size == 64
 
 
 def test_an_activation_that_contradicts_the_file_is_refused(vit: Checkpoint) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from numpyclip.errors import CheckpointError, UnsupportedCheckpointError
-from numpyclip.families import timm
+from numpyclip.families import timm, timm_convolutional
 from numpyclip.families.description import Section
 from numpyclip.families.names import translator
 from numpyclip.families.open_clip import DESCRIPTION, read_folder
@@ -27,7 +27,9 @@ WEIGHTS = "open_clip_model.safetensors"
 
 
 def describe(**options: Any) -> VisionTransformerConfig:
-    return timm.describe(Section(Path("description.json"), "vision_cfg", options))
+    config = timm.describe(Section(Path("description.json"), "vision_cfg", options))
+    assert isinstance(config, VisionTransformerConfig)
+    return config
 
 
 @pytest.mark.parametrize(
@@ -67,7 +69,8 @@ def test_every_name_has_its_own_picture_size() -> None:
 
 def test_the_message_about_other_models_names_all_that_are_supported() -> None:
     patterns = re.split(", | or ", timm.SUPPORTED.replace("{base,large,so400m,giantopt}", "*"))
-    assert all(any(fnmatch(name, pattern) for pattern in patterns) for name in timm.TRUNKS)
+    names = [*timm.TRUNKS, *timm_convolutional.TOWERS]
+    assert all(any(fnmatch(name, pattern) for pattern in patterns) for name in names)
     with pytest.raises(
         UnsupportedCheckpointError, match=r"vision_cfg.timm_model_name is 'vitamin_large_224'; .* or "
     ) as caught:
@@ -193,16 +196,17 @@ def changed(name: str, change: Callable[[dict[str, Any]], object]) -> Checkpoint
 
 def test_tables_of_rotary_embeddings_in_a_file_are_left_out() -> None:
     table = {"visual.trunk.rope.pos_embed": np.zeros((16, 24)), "visual.trunk.rope.bands": np.zeros(3)}
-    plain = timm.translate(read(FAMILIES / "timm-eva02" / WEIGHTS))
-    assert (
-        timm.translate(changed("timm-eva02", lambda arrays: arrays.update(table))).arrays.keys() == plain.arrays.keys()
-    )
+    config = read_folder(FAMILIES / "timm-eva02").config.vision
+    plain = timm.translate(read(FAMILIES / "timm-eva02" / WEIGHTS), config)
+    with_table = timm.translate(changed("timm-eva02", lambda arrays: arrays.update(table)), config)
+    assert with_table.arrays.keys() == plain.arrays.keys()
 
 
 def test_two_tensors_for_one_place_are_an_error() -> None:
     norm = {"visual.trunk.fc_norm.weight": np.ones(48, np.float32)}
+    config = read_folder(FAMILIES / "timm-eva02").config.vision
     with pytest.raises(CheckpointError, match=r"'visual.ln_post.weight' is there 2 times"):
-        timm.translate(changed("timm-eva02", lambda arrays: arrays.update(norm)))
+        timm.translate(changed("timm-eva02", lambda arrays: arrays.update(norm)), config)
 
 
 @pytest.mark.parametrize("shape", [(), (17,), (17, 48), (2, 17, 24), (1, 1, 17, 48), (1, 0, 48)])
@@ -211,7 +215,7 @@ def test_positions_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
     positions = {"visual.trunk.pos_embed": np.zeros(shape, np.float32)}
     raw = changed("timm-eva02", lambda arrays: arrays.update(positions))
     arrays = {name.removeprefix("text."): array for name, array in raw.arrays.items()}
-    checkpoint = timm.translate(Checkpoint(raw.path, arrays))
+    checkpoint = timm.translate(Checkpoint(raw.path, arrays), found.config.vision)
     if shape == (17, 48):  # ours already: no harm
         CLIP.read(checkpoint, found.config, found.tokenizer)
         return

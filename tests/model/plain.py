@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from numpyclip.model import ops
-from numpyclip.model.config import EPS, CLIPConfig, ResNetConfig, TextConfig, VisionTransformerConfig
+from numpyclip.model.config import EPS, CLIPConfig, ResNetConfig, VisionTransformerConfig
 from numpyclip.model.ops import Array
 from numpyclip.weights.checkpoint import Checkpoint
 
@@ -21,6 +21,7 @@ def vision_stages(checkpoint: Checkpoint, config: CLIPConfig, image: Array) -> S
     if isinstance(config.vision, ResNetConfig):
         yield from resnet_stages(checkpoint, config.vision, image)
     else:
+        assert isinstance(config.vision, VisionTransformerConfig)
         yield from transformer_stages(checkpoint, config, config.vision, image)
 
 
@@ -46,7 +47,8 @@ def transformer_stages(
 
 
 def text_stages(checkpoint: Checkpoint, config: CLIPConfig, ids: np.ndarray) -> Stages:
-    text: TextConfig = config.text
+    text = config.text
+    assert text is not None
     n = ids.shape[1]
     x = checkpoint.take("token_embedding.weight")[ids] + checkpoint.take("positional_embedding")[:n]
     for index in range(text.layers):

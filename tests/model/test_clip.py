@@ -13,6 +13,7 @@ from PIL import Image, ImageSequence
 from threadpoolctl import threadpool_limits
 
 from numpyclip.errors import InputError, PictureError, TextTooLongError
+from numpyclip.image import Preprocess
 from numpyclip.loader import load
 from numpyclip.model import run
 from numpyclip.model.clip import CLIP
@@ -46,7 +47,7 @@ def test_any_batch_size_gives_each_picture_the_same_embedding(tiny: CLIP, n: int
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_any_number_of_threads_and_mates_gives_the_same_embeddings(checkpoints: Path, file: str, threads: int) -> None:
     model, _ = load_golden(checkpoints, file)
-    size, n = model.config.vision.image_size, model.context_length
+    size, n = model.preprocess.size, model.context_length
     images = RANDOM.standard_normal((41, 3, size, size)).astype(np.float32)
     texts = RANDOM.integers(3, model.vocab_size - 1, (200, n))
     texts[:, :2] = 1, 2  # all begin alike
@@ -183,6 +184,12 @@ def test_cropped_pixels_embed_like_normalised_ones(tiny: CLIP) -> None:
     pixels = tiny.encode_image(tiny.preprocess.crop(picture)[np.newaxis])
     normalized = tiny.encode_image(tiny.preprocess(picture)[np.newaxis])
     np.testing.assert_allclose(pixels, normalized, rtol=0, atol=2e-6 * np.abs(normalized).max())
+
+
+def test_the_config_of_preprocess_makes_the_same_preprocess_again(tiny: CLIP) -> None:
+    config = tiny.preprocess_config
+    assert config["profile"] == "openai"
+    assert Preprocess(**config) == tiny.preprocess  # type: ignore[arg-type]
 
 
 def test_a_draft_is_near_the_exact_embedding_and_not_equal(tiny: CLIP, emoji: dict[str, Image.Image]) -> None:

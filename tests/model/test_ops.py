@@ -23,10 +23,10 @@ CALLS: dict[str, tuple[Callable[..., Array], tuple[object, ...]]] = {
     "normalize": (ops.normalize, (random(2, 3),)),
     "relu": (ops.relu, (random(2, 3),)),
     "quick_gelu": (ops.quick_gelu, (random(2, 3),)),
-    "silu": (ops.silu, (random(2, 3),)),
     "erf": (ops.erf, (random(2, 3),)),
     "gelu": (ops.gelu, (random(2, 3),)),
     "gelu_tanh": (ops.gelu_tanh, (random(2, 3),)),
+    "silu": (ops.silu, (random(2, 3),)),
     "sigmoid": (ops.sigmoid, (random(2, 3),)),
     "attention": (ops.attention, (*[random(2, 4, 3, 5)] * 3, random(5, 7), (random(2, 4, 2), random(2, 4, 2)))),
     "attention_of_one": (ops.attention_of_one, (random(2, 4, 3), random(8, 7), *[random(2, 4, 8)] * 2, None, 1)),
@@ -34,7 +34,9 @@ CALLS: dict[str, tuple[Callable[..., Array], tuple[object, ...]]] = {
     "causal_mask": (ops.causal_mask, (4,)),
     "patches": (ops.patches, (random(2, 3, 4, 6), 2)),
     "convolve3x3": (ops.convolve3x3, (random(3, 5, 4, 2), random(6, 27), random(6), 2)),
+    "convolve_channels": (ops.convolve_channels, (random(3, 5, 4, 2), random(6, 7, 7), random(6), 2)),
     "average_pool": (ops.average_pool, (random(3, 5, 4, 2),)),
+    "squares": (ops.squares, (random(3, 5, 4, 2), 2)),
 }
 
 
@@ -182,3 +184,42 @@ def test_convolve3x3_equals_the_sum_written_out(rows: int, columns: int, stride:
 def test_average_pool_drops_the_rest_at_the_edge() -> None:
     x = np.arange(15, dtype=np.float32).reshape(1, 3, 5, 1)
     assert ops.average_pool(x)[0, :, :, 0].tolist() == [[3, 5]]
+
+
+def test_squares_drop_the_rest_at_the_edge_and_list_channels_first() -> None:
+    x = np.arange(2 * 3 * 5, dtype=np.float32).reshape(2, 3, 5, 1)
+    cut = ops.squares(x, 2)
+    assert cut.shape == (8, 1, 2, 1)
+    assert cut[:, 0, 1, 0].tolist() == [2, 3, 7, 8, 17, 18, 22, 23]
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "k", "stride", "outputs"),
+    [
+        (5, 4, 3, 1, 1),
+        (1, 1, 7, 1, 1),  # all but one of the filter's numbers lie outside
+        (1, 1, 7, 2, 2),
+        (8, 3, 7, 1, 1),  # one band
+        (9, 3, 7, 1, 2),  # two bands, the second one row longer than the picture
+        (17, 6, 7, 2, 2),
+        (18, 7, 3, 2, 1),
+        (35, 2, 3, 2, 3),
+    ],
+)
+def test_convolve_channels_equals_the_sum_written_out(
+    rows: int, columns: int, k: int, stride: int, outputs: int
+) -> None:
+    x, weight, bias = random(3, rows, columns, 2), random(3 * outputs, k, k), random(3 * outputs)
+    expected = np.zeros((3 * outputs, -(-rows // stride), -(-columns // stride), 2)) + bias.reshape(-1, 1, 1, 1)
+    for e, i, j, di, dj in itertools.product(*map(range, (*expected.shape[:3], k, k))):
+        y, z = i * stride + di - k // 2, j * stride + dj - k // 2
+        if 0 <= y < rows and 0 <= z < columns:
+            expected[e, i, j] += weight[e, di, dj].astype(float) * x[e // outputs, y, z]
+    np.testing.assert_allclose(ops.convolve_channels(x, weight, bias, stride), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_convolve_channels_in_pieces_equals_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, weight, bias = random(5, 9, 4, 2), random(10, 7, 7), random(10)
+    whole = ops.convolve_channels(x, weight, bias)
+    monkeypatch.setattr(ops, "_PIECE", x[0].size * 2)  # two channels at a time
+    np.testing.assert_allclose(ops.convolve_channels(x, weight, bias), whole, rtol=1e-6, atol=1e-6)

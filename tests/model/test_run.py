@@ -354,6 +354,30 @@ def test_an_item_on_demand_lives_while_it_is_used_and_is_shared() -> None:
         items[3]
 
 
+def test_a_thread_that_would_wait_for_an_item_makes_the_next_one() -> None:
+    next_is_made = threading.Event()
+    made = []
+
+    def make(index: int) -> Item:
+        made.append(index)
+        if index == 0:
+            assert next_is_made.wait(20), "the second thread waited idly"
+        else:
+            next_is_made.set()
+        return Item()
+
+    items = OnDemand([partial(make, i) for i in range(2)])
+
+    def use(_: int) -> list[Item]:
+        return [items[0], items[1]]
+
+    with ThreadPoolExecutor(2) as threads:
+        first, second = threads.map(use, range(2))
+    assert made == [0, 1]  # each once, for both
+    assert first == second
+    assert not items._ahead  # nothing is kept for good
+
+
 def test_items_on_demand_can_be_sent_to_another_process() -> None:
     copy = pickle.loads(pickle.dumps(OnDemand([Item])))
     assert isinstance(copy[0], Item)

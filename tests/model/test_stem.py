@@ -25,11 +25,10 @@ def strided(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
 def test_the_stem_is_two_convolutions_of_squares_side_by_side() -> None:
     arrays: dict[str, Array] = {
-        name: RANDOM.standard_normal(shape).astype(np.float32) / 4 + (name.endswith("var"))
-        for name, shape in ConvStem.tensors("stem", 6)
+        name: RANDOM.standard_normal(shape).astype(np.float32) / 4 for name, shape in ConvStem.tensors("stem", 6)
     }
-    arrays["stem.0.bn.running_var"] = np.abs(arrays["stem.0.bn.running_var"]) + 0.1
-    arrays["stem.1.bn.running_var"] = np.abs(arrays["stem.1.bn.running_var"]) + 0.1
+    for layer in ("stem.0", "stem.1"):
+        arrays[f"{layer}.bn.running_var"] = np.abs(arrays[f"{layer}.bn.running_var"]) + np.float32(0.1)
     preprocess = Preprocess(32, mean=(0.1, 0.2, 0.3), std=(0.3, 0.2, 0.1))
     stem = ConvStem.read(Source(Checkpoint(Path("file"), arrays)), "stem", preprocess)
     pixels = RANDOM.integers(0, 256, (2, 3, 32, 48)).astype(np.float32)

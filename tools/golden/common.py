@@ -28,7 +28,7 @@ def randomize(model: nn.Module, seed: int) -> None:
             tensor.copy_(1 + 0.2 * noise)
         elif tensor.dim() == 1:
             tensor.copy_(0.2 * noise)
-        elif tensor.dim() == 3:  # (1, n, d): positions, a class token, a query
+        elif tensor.dim() == 3 and len(tensor) == 1:  # (1, n, d): positions, a class token, a query
             tensor.copy_(0.5 * noise)
         else:
             fan_in = tensor[0].numel() if tensor.dim() > 2 else tensor.shape[-1]

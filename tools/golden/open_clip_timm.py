@@ -8,6 +8,7 @@ import torch
 from timm.models.vision_transformer_hybrid import ConvStem
 
 from golden import open_clip_vit
+from golden.common import randomize
 
 _TEXT = {"context_length": 12, "vocab_size": 64, "width": 32, "heads": 2, "layers": 1}
 _SMALL = {"embed_dim": 48, "depth": 2, "num_heads": 4, "img_size": 32, "patch_size": 8}
@@ -47,7 +48,9 @@ CONFIGS = {
 def save(golden: Path) -> None:
     """Save every model, and what open_clip computes."""
     for seed, (name, config) in enumerate(CONFIGS.items(), start=400):
-        open_clip_vit.save_model(golden / name, config, seed, build)
+        model = build(config)
+        randomize(model, seed)
+        open_clip_vit.save_built(golden / name, model, config, torch.float16)
 
 
 def build(config: dict) -> torch.nn.Module:

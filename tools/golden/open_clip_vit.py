@@ -2,13 +2,13 @@
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import open_clip
 import safetensors.torch
 import torch
 from open_clip.model import convert_to_custom_text_state_dict
+from torch import nn
 
 from golden.common import ids, images, randomize, record
 
@@ -88,36 +88,29 @@ def save(golden: Path) -> None:
     """Save every model, and what open_clip computes."""
     for seed, (name, config) in enumerate(CONFIGS.items(), start=100):
         save_model(golden / name, config, seed)
+    drop_prefix(golden / _FLAT / "open_clip_model.safetensors")
 
 
-def build(config: dict) -> torch.nn.Module:
-    """Build the model of a description, which both of open_clip's classes call theirs."""
-    model = open_clip.CustomTextCLIP if config.get("custom_text") else open_clip.CLIP
-    return model(**{key: value for key, value in config.items() if key != "custom_text"})
-
-
-def save_model(
-    folder: Path, config: dict, seed: int, build: Callable[[dict], torch.nn.Module] = build, **preprocess
-) -> None:
+def save_model(folder: Path, config: dict, seed: int, dtype: torch.dtype = torch.float16, **preprocess) -> None:
     """Save a folder as `push_to_hf_hub` does, and what the model computes in float64."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    model = build(config).eval()
+    model = build(config)
     randomize(model, seed)
-    state = {name: tensor.half() for name, tensor in model.state_dict().items()}
-    if folder.name == _FLAT:
-        state = {name.removeprefix("text."): tensor for name, tensor in state.items()}
-    safetensors.torch.save_file(state, folder / "open_clip_model.safetensors")
-    description = {"model_cfg": config, "preprocess_cfg": preprocess}
-    (folder / "open_clip_config.json").write_text(json.dumps(description, indent=2) + "\n")
-    if folder.name == _FLAT:
-        state = convert_to_custom_text_state_dict(state)
-    model.load_state_dict({name: tensor.float() for name, tensor in state.items()})
-    model.double()
-    for part in model.modules():
-        if hasattr(part, "get_cast_dtype"):
-            part.get_cast_dtype = lambda: torch.float64
-    image = images(config["vision_cfg"]["image_size"])
+    save_built(folder, model, config, dtype, **preprocess)
+
+
+def build(config: dict) -> nn.Module:
+    """Build the model of a `model_cfg`."""
+    kind = open_clip.CustomTextCLIP if config.get("custom_text") else open_clip.CLIP
+    return kind(**{key: value for key, value in config.items() if key != "custom_text"}).eval()
+
+
+def save_built(
+    folder: Path, model: nn.Module, config: dict, dtype: torch.dtype, pictures: int = 3, **preprocess
+) -> None:
+    """Save a model that is built, and what it computes in float64."""
+    write_folder(folder, model, config, dtype, **preprocess)
+    to_float64(model)
+    image = images(config["vision_cfg"]["image_size"], pictures)
     text = ids(config["text_cfg"]["context_length"], config["text_cfg"]["vocab_size"])
     if config["text_cfg"].get("pool_type") == "eos":
         end_twice(text)
@@ -141,3 +134,30 @@ def end_twice(text: torch.Tensor) -> None:
     text[text == _END] = _END + 1
     text[range(len(text)), ends] = _END
     text[:-1, -1] = _END
+
+
+def drop_prefix(file: Path) -> None:
+    """Save a model of two towers as older files have it, which open_clip takes, too: texts have no prefix."""
+    state = safetensors.torch.load_file(file)
+    flat = {name.removeprefix("text."): tensor for name, tensor in state.items()}
+    assert convert_to_custom_text_state_dict(flat).keys() == state.keys()
+    safetensors.torch.save_file(flat, file)
+
+
+def write_folder(folder: Path, model: nn.Module, config: dict, dtype: torch.dtype, **preprocess) -> None:
+    """Save a folder as `push_to_hf_hub` does, and round the model's weights as they are there."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    state = {name: tensor.to(dtype) for name, tensor in model.state_dict().items()}
+    safetensors.torch.save_file(state, folder / "open_clip_model.safetensors")
+    description = {"model_cfg": config, "preprocess_cfg": preprocess}
+    (folder / "open_clip_config.json").write_text(json.dumps(description, indent=2) + "\n")
+    model.load_state_dict({name: tensor.float() for name, tensor in state.items()})
+
+
+def to_float64(model: nn.Module) -> None:
+    """Let a model compute in float64."""
+    model.double()
+    for part in model.modules():
+        if hasattr(part, "get_cast_dtype"):
+            part.get_cast_dtype = lambda: torch.float64

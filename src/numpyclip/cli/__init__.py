@@ -29,6 +29,7 @@ environment:
   CLIP_DIR           where downloaded models lie; else ~/.cache/clip
   NUMPYCLIP_MIRROR   where to download from first
   NUMPYCLIP_OFFLINE  1: never open a connection
+  HF_HOME, HF_TOKEN, HF_ENDPOINT, ...   settings of huggingface_hub, which fetches models of the hub
   NUMPYCLIP_CACHE    where prepared weights are kept (see numpyclip models --help); 0: nowhere
   OPENBLAS_NUM_THREADS   how many threads to use; else one for each core
 """

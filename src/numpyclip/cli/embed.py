@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from numpyclip.cli.inputs import Embedded, EmbeddedPictures, paths_in, progress, texts_in, with_stdin
-from numpyclip.cli.options import add_model_options, add_orientation_option, add_verb, load_model
+from numpyclip.cli.options import add_model_options, add_orientation_option, add_verb, load_model, model_name
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.model.run import batched
 
@@ -71,7 +71,7 @@ def _run_images(arguments: argparse.Namespace) -> int:
     items = _items(arguments, paths_in)
     model = load_model(arguments)
     pictures = EmbeddedPictures(model, items, arguments.batch_size, arguments.orient, draft=not arguments.exact)
-    _save(progress(pictures, "picture", printing=not arguments.output), arguments.output, arguments.model)
+    _save(progress(pictures, "picture", printing=not arguments.output), arguments.output, model_name(arguments))
     return pictures.status
 
 
@@ -79,7 +79,7 @@ def _run_texts(arguments: argparse.Namespace) -> int:
     items = _items(arguments, texts_in)
     model = load_model(arguments)
     texts = progress(_embed_texts(model, items, arguments), "text", printing=not arguments.output)
-    _save(texts, arguments.output, arguments.model)
+    _save(texts, arguments.output, model_name(arguments))
     return 0
 
 

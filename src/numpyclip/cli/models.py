@@ -2,23 +2,30 @@
 
 import argparse
 import json
+import sys
+from pathlib import Path
 from typing import Any
 
-from numpyclip.cli.options import add_folder_option, add_verb
+from numpyclip.cli.options import add_folder_option, add_pretrained_option, add_verb
 from numpyclip.errors import InputError, ModelNotFoundError
 from numpyclip.weights.catalogue import DOWNLOADABLE, EMBEDDED, KnownModel
 
 _EXAMPLES = """\
   numpyclip models
+  numpyclip models --all
   numpyclip models download ViT-B/32
+  numpyclip models download ViT-B-32 --pretrained laion2b_s34b_b79k
+  numpyclip models download hf-hub:laion/CLIP-ViT-B-32-laion2B-s34B-b79K
   numpyclip models verify
   numpyclip models cache
   numpyclip models cache --clear
 
-list: every model that is known by name, whether it is here, and the file. verify: compare what is here with the
-published SHA-256; the exit status is 1 if a file is damaged. cache: the files of prepared weights that make the next
-start fast ($NUMPYCLIP_CACHE says where they lie, and 0 that there shall be none); --clear removes them. Models from
-elsewhere are used by path: --model FILE."""
+list: every model that is known by name, whether it is here, and the file. With --all, the published models of OpenCLIP
+that can be run here: architecture, tag, side of the picture, millions of parameters, zero-shot accuracy on ImageNet in
+percent, licence, repository on the Hugging Face hub; - where OpenCLIP has published nothing. verify: compare what is
+here with the published SHA-256; the exit status is 1 if a file is damaged. cache: the files of prepared weights that
+make the next start fast ($NUMPYCLIP_CACHE says where they lie, and 0 that there shall be none); --clear removes them.
+Models from elsewhere are used by path: --model FILE."""
 
 
 def add_to(verbs: Any) -> None:
@@ -33,6 +40,8 @@ def add_to(verbs: Any) -> None:
         help="list (default), download, verify or cache",
     )
     verb.add_argument("items", nargs="*", metavar="NAME", help="models to download or verify (verify: default all)")
+    verb.add_argument("--all", action="store_true", help="with list: the published models of OpenCLIP")
+    add_pretrained_option(verb)
     verb.add_argument("--json", action="store_true", help="print one JSON object per line")
     verb.add_argument("--clear", action="store_true", help="with cache: remove the files")
     add_folder_option(verb)
@@ -44,10 +53,18 @@ def run(arguments: argparse.Namespace) -> int:
     action = {"list": _list, "download": _download, "verify": _verify, "cache": _cache}[arguments.action]
     if arguments.clear and arguments.action != "cache":
         raise InputError("--clear removes prepared weights; expected `numpyclip models cache --clear`.")
+    if arguments.all and arguments.action != "list":
+        raise InputError("--all is about the list; expected `numpyclip models --all`.")
+    if arguments.pretrained is not None and (arguments.action != "download" or len(arguments.items) != 1):
+        raise InputError(
+            "--pretrained names weights to download; expected `models download ARCHITECTURE --pretrained TAG`."
+        )
     return action(arguments)
 
 
 def _list(arguments: argparse.Namespace) -> int:
+    if arguments.all:
+        return _list_published(arguments)
     from numpyclip.weights.local import is_present, weights_folder
 
     folder = weights_folder(arguments.download_root)
@@ -61,14 +78,64 @@ def _list(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _list_published(arguments: argparse.Namespace) -> int:
+    from numpyclip.families.pretrained import find, is_supported
+    from numpyclip.weights.published import architectures
+
+    left_out = 0
+    for known in map(find, arguments.items or architectures()):
+        for model in known.models.values():
+            if not is_supported(known, model):
+                left_out += 1
+                continue
+            facts = {
+                "model": known.name,
+                "pretrained": model.tag,
+                "image_size": known.image_size,
+                "parameters": known.parameters,
+                "imagenet_top1": model.top1,
+                "licence": model.licence,
+                "hub": model.hub,
+            }
+            print(json.dumps(facts) if arguments.json else _published_line(facts), flush=True)
+    if left_out:
+        print(f"numpyclip: {left_out} more published models cannot be run here.", file=sys.stderr)
+    return 0
+
+
+def _published_line(facts: dict[str, Any]) -> str:
+    name, tag, *numbers, licence, place = ["-" if value is None else str(value) for value in facts.values()]
+    return f"{name:<26}{tag:<36}{''.join(f'{number:>9}' for number in numbers)}  {licence:<12}{place}"
+
+
 def _download(arguments: argparse.Namespace) -> int:
+    if not arguments.items:
+        raise InputError(
+            f"no model named; expected one or more of {', '.join(DOWNLOADABLE)}, or hf-hub:organization/name, "
+            "or a name of OpenCLIP's with --pretrained."
+        )
+    for name in arguments.items:
+        _print(arguments, name, "downloaded", str(_downloaded(name, arguments)))
+    return 0
+
+
+def _downloaded(name: str, arguments: argparse.Namespace) -> Path:
+    if arguments.pretrained is not None:
+        from numpyclip.families.pretrained import fetch, find, unknown_tag
+
+        known = find(name)
+        model = known.find(arguments.pretrained)
+        if model is None:
+            raise unknown_tag(known, arguments.pretrained)
+        return fetch(known, model, arguments.download_root)
+    if name.startswith("hf-hub:"):
+        from numpyclip.families.folder import wanted
+        from numpyclip.weights import hub
+
+        return hub.obtain(name, wanted, arguments.download_root)
     from numpyclip.weights.download import obtain
 
-    if not arguments.items:
-        raise InputError(f"no model named; expected one or more of {', '.join(DOWNLOADABLE)}.")
-    for model in [_known(name) for name in arguments.items]:
-        _print(arguments, model.name, "downloaded", str(obtain(model, arguments.download_root)))
-    return 0
+    return obtain(_known(name), arguments.download_root)
 
 
 def _verify(arguments: argparse.Namespace) -> int:
@@ -110,4 +177,4 @@ def _print(arguments: argparse.Namespace, name: str, state: str, path: str) -> N
     if arguments.json:
         print(json.dumps({"model": name, "state": state, "path": path}))
     else:
-        print(f"{name:<16}{state:<16}{path}", flush=True)
+        print(f"{name:<15} {state:<15} {path}", flush=True)

@@ -30,9 +30,10 @@ def add_model_options(verb: argparse.ArgumentParser, batch_size: int = 32) -> No
         "-m",
         "--model",
         default=os.environ.get("NUMPYCLIP_MODEL") or DEFAULT_MODEL,
-        help="a name listed by `numpyclip models`, or a file or folder of weights "
+        help="a name listed by `numpyclip models`, or hf-hub:organization/name, or a file or folder of weights "
         f"(default: $NUMPYCLIP_MODEL, else {DEFAULT_MODEL})",
     )
+    add_pretrained_option(verb)
     verb.add_argument(
         "--activation",
         choices=["quick_gelu", "gelu"],
@@ -51,10 +52,21 @@ def add_model_options(verb: argparse.ArgumentParser, batch_size: int = 32) -> No
     )
 
 
+def add_pretrained_option(verb: argparse.ArgumentParser) -> None:
+    """Add which weights of an architecture are meant."""
+    verb.add_argument(
+        "--pretrained",
+        metavar="TAG",
+        help="weights of OpenCLIP's architecture --model: a tag of `numpyclip models --all`, or a file or folder",
+    )
+
+
 def add_folder_option(verb: argparse.ArgumentParser) -> None:
     """Add where downloaded models lie."""
     verb.add_argument(
-        "--download-root", metavar="DIR", help="where downloaded models lie (default: $CLIP_DIR, else ~/.cache/clip)"
+        "--download-root",
+        metavar="DIR",
+        help="where downloaded models lie (default: $CLIP_DIR, else ~/.cache/clip; those of the hub: as $HF_HOME says)",
     )
 
 
@@ -81,8 +93,14 @@ def load_model(arguments: argparse.Namespace) -> CLIP:
 
     model, _ = load(
         arguments.model,
+        pretrained=arguments.pretrained,
         download_root=arguments.download_root,
         activation=arguments.activation,
         low_memory=arguments.low_memory,
     )
     return model
+
+
+def model_name(arguments: argparse.Namespace) -> str:
+    """Return the name of the model that was asked for, as results record it: with its tag, as OpenCLIP writes them."""
+    return arguments.model if arguments.pretrained is None else f"{arguments.model}:{arguments.pretrained}"

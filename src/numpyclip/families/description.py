@@ -37,6 +37,10 @@ class Section:
         """Tell whether an option is a list."""
         return isinstance(self._options.get(option), list)
 
+    def is_section(self, option: str) -> bool:
+        """Tell whether an option has options within."""
+        return isinstance(self._options.get(option), dict)
+
     def get(self, option: str, kind: type[_T], default: _T | None = None) -> _T:
         """Return the value of an option, which must be of this very kind; a whole number is a float, too.
 

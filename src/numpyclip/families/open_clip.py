@@ -1,4 +1,7 @@
-"""OpenCLIP's models, which `open_clip_config.json` describes, as `CLIP` and `CustomTextCLIP` in open_clip/model.py."""
+"""OpenCLIP's models, which `open_clip_config.json` describes, as `CLIP` and `CustomTextCLIP` in open_clip/model.py.
+
+And its CoCa: see `numpyclip.families.open_clip_coca`.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +10,7 @@ from numpyclip.families.description import Section, read_description
 from numpyclip.families.family import Recognized
 from numpyclip.families.folder import read_weights
 from numpyclip.families.names import rename
+from numpyclip.families.open_clip_coca import read_decoder, token_id
 from numpyclip.image import MEAN, STD, Preprocess
 from numpyclip.model.config import (
     EPS,
@@ -15,14 +19,18 @@ from numpyclip.model.config import (
     ResNetConfig,
     TextConfig,
     TextPool,
+    TransformerConfig,
+    VisionConfig,
+    VisionPool,
     VisionTransformerConfig,
 )
 from numpyclip.tokenizer import Tokenizer, open_clip_tokenizer
 from numpyclip.weights.checkpoint import Activation
+from numpyclip.weights.read import read
 
 DESCRIPTION = "open_clip_config.json"
 
-_WEIGHTS = (  # in the order in which open_clip looks for them
+WEIGHTS = (  # in the order in which open_clip looks for them
     "open_clip_model.safetensors",
     "open_clip_pytorch_model.safetensors",
     "open_clip_pytorch_model.bin",
@@ -42,30 +50,45 @@ def read_folder(folder: Path) -> Recognized:
     UnsupportedCheckpointError
         If the description has an option that is not supported; it is named.
     """
-    config, tokenizer = _describe(read_description(folder / DESCRIPTION))
-    checkpoint = rename(read_weights(folder, _WEIGHTS), lambda name: name.removeprefix("text."))  # openai/CLIP has none
+    return read_as(read_description(folder / DESCRIPTION), folder)
+
+
+def read_as(description: Section, weights: Path) -> Recognized:
+    """Read a file of weights, or a folder with one, by a description that need not lie beside it."""
+    config, tokenizer = describe(description)
+    checkpoint = read_weights(weights, WEIGHTS) if weights.is_dir() else read(weights)
+    checkpoint = rename(checkpoint, lambda name: name.removeprefix("text."))  # openai/CLIP has none
     if any(name.startswith("visual.trunk.") for name in checkpoint.arrays):
         from numpyclip.families import timm
 
-        checkpoint = timm.translate(checkpoint)
+        checkpoint = timm.translate(checkpoint, config.vision)
     return Recognized(checkpoint, config, tokenizer)
 
 
-def _describe(description: Section) -> tuple[CLIPConfig, Callable[[], Tokenizer]]:
+def describe(description: Section) -> tuple[CLIPConfig, Callable[[], Tokenizer]]:
+    """Read a description; it alone says whether a model is supported, no weights are needed for that.
+
+    Raises
+    ------
+    UnsupportedCheckpointError
+        If it has an option that is not supported; it is named.
+    """
     model = description.section("model_cfg")
     activation: Activation = "quick_gelu" if model.get("quick_gelu", bool, False) else "gelu"
-    vision = _vision(model.section("vision_cfg"), activation)
+    embed_dim = model.size("embed_dim")
+    vision = _vision(model.section("vision_cfg"), activation, embed_dim)
     text, tokenizer = _text(model.section("text_cfg"), activation)
     config = CLIPConfig(
         family="open_clip",
-        embed_dim=model.size("embed_dim"),
+        embed_dim=embed_dim,
         vision=vision,
         text=text,
         preprocess=_preprocess(description.section("preprocess_cfg"), vision.image_size),
         sigmoid="init_logit_bias" in model,
+        decoder=read_decoder(model, vision, text, activation) if "multimodal_cfg" in model else None,
     )
     for tower in (vision, text):
-        if not isinstance(tower, ResNetConfig) and not tower.projection and tower.width != config.embed_dim:
+        if isinstance(tower, TransformerConfig) and not tower.projection and tower.width != config.embed_dim:
             raise model.unsupported("embed_dim", f"expected {tower.width}, the width of a tower without a projection")
     model.ignore("init_logit_bias", "init_logit_scale")  # what training began with
     model.ignore("custom_text")  # says where the tensors of texts lie; their names say it, too
@@ -75,16 +98,16 @@ def _describe(description: Section) -> tuple[CLIPConfig, Callable[[], Tokenizer]
     return config, tokenizer
 
 
-def _vision(section: Section, activation: Activation) -> VisionTransformerConfig | ResNetConfig:
+def _vision(section: Section, activation: Activation, embed_dim: int) -> VisionConfig:
     section.ignore("output_tokens", "patch_dropout", "ls_init_value")  # of training, or of CoCa, whatever they say
     if "timm_model_name" in section:
         from numpyclip.families import timm
 
-        vision: VisionTransformerConfig | ResNetConfig = timm.describe(section)
+        vision: VisionConfig = timm.describe(section)
     elif section.is_list("layers"):
         vision = _resnet(section)
     else:
-        vision = _vision_transformer(section, activation)
+        vision = _vision_transformer(section, activation, embed_dim)
     section.finish()
     return vision
 
@@ -101,10 +124,17 @@ def _resnet(section: Section) -> ResNetConfig:
     )
 
 
-def _vision_transformer(section: Section, activation: Activation) -> VisionTransformerConfig:
+def _vision_transformer(section: Section, activation: Activation, embed_dim: int) -> VisionTransformerConfig:
     section.ignore("pos_embed_type")  # the positions are stored, whatever they were made from
-    section.expect(attentional_pool=False, block_type="default", **_PLAIN_BLOCK)
+    section.expect(block_type="default", **_PLAIN_BLOCK)
     width = section.size("width", 768)
+    has_queries = section.get("attentional_pool", bool, False)
+    queries, pool_heads = section.size("attn_pooler_queries", 256), section.size("attn_pooler_heads", 8)
+    pools: dict[str, VisionPool] = {"tok": "attn"} if has_queries else {"tok": "tok", "avg": "avg"}
+    pool = section.one_of("pool_type", pools, "tok")
+    norm_after_pool = section.get("final_ln_after_pool", bool, False)
+    if has_queries and embed_dim % pool_heads:
+        raise section.unsupported("attn_pooler_heads", f"expected a divisor of embed_dim, {embed_dim}")
     return VisionTransformerConfig(
         image_size=section.side("image_size", 224),
         patch_size=section.side("patch_size", 16),
@@ -116,20 +146,27 @@ def _vision_transformer(section: Section, activation: Activation) -> VisionTrans
         eps=_eps(section),
         layer_scale="ls_init_value" in section,
         norm_before=not section.get("no_ln_pre", bool, False),
-        pool=section.one_of("pool_type", {"tok": "tok", "avg": "avg"}, "tok"),
-        norm_after_pool=section.get("final_ln_after_pool", bool, False),
+        pool=pool,
+        norm_after_pool=norm_after_pool and not has_queries,  # with queries open_clip ignores it
+        queries=queries if has_queries else 0,
+        pool_heads=pool_heads if has_queries else 0,
     )
 
 
 def _text(section: Section, activation: Activation) -> tuple[TextConfig, Callable[[], Tokenizer]]:
     section.ignore("output_tokens", "ls_init_value")
     section.ignore("final_ln_after_pool")  # open_clip, too
-    section.expect(embed_cls=False, use_pad_mask=False, block_type="default", **_PLAIN_BLOCK)
+    section.expect(use_pad_mask=False, block_type="default", **_PLAIN_BLOCK)
     width = section.size("width", 512)
+    vocab_size = section.size("vocab_size", 49408)
     pools: dict[str, TextPool] = {"argmax": "argmax", "last": "last", "first": "first", "eos": "eos"}
+    pool = section.one_of("pool_type", pools, "argmax")
+    if section.get("embed_cls", bool, False):
+        pool = "cls"  # whatever the other option says
+        section.expect(no_causal_mask=False)
     text = TextConfig(
         context_length=section.size("context_length", 77),
-        vocab_size=section.size("vocab_size", 49408),
+        vocab_size=vocab_size,
         width=width,
         layers=section.size("layers", 12),
         heads=section.divisor("heads", width, 8),
@@ -138,8 +175,9 @@ def _text(section: Section, activation: Activation) -> tuple[TextConfig, Callabl
         eps=_eps(section),
         layer_scale="ls_init_value" in section,
         causal=not section.get("no_causal_mask", bool, False),
-        pool=section.one_of("pool_type", pools, "argmax"),
+        pool=pool,
         end_id=section.get("eos_id", int, 2),
+        pad_id=token_id(section, "pad_id", vocab_size) if pool == "cls" else 0,
         projection=section.one_of("proj_type", {"linear": True, "none": False}, "linear"),
     )
     section.ignore("proj_bias", "pad_id")  # a bias is there or not; padding matters to masks only

@@ -40,15 +40,15 @@ def measure(checkpoint: Checkpoint, activation: Activation) -> CLIPConfig:
     embed_dim = checkpoint.shape("text_projection", 2)[1]
     is_transformer = "visual.proj" in checkpoint
     vision = _measure_transformer(checkpoint, activation) if is_transformer else _measure_resnet(checkpoint)
-    config = CLIPConfig(
+    text = _measure_text(checkpoint, activation)
+    _compare_with_record(checkpoint, vision, text)
+    return CLIPConfig(
         family="openai",
         embed_dim=embed_dim,
         vision=vision,
-        text=_measure_text(checkpoint, activation),
+        text=text,
         preprocess=Preprocess(vision.image_size),
     )
-    _compare_with_record(checkpoint, config)
-    return config
 
 
 _FOREIGN = {  # a name that marks another family → what it is
@@ -146,9 +146,10 @@ def _mlp_width(checkpoint: Checkpoint, prefix: str) -> int:
     return checkpoint.shape(f"{prefix}.0.mlp.c_fc.weight", 2)[0]
 
 
-def _compare_with_record(checkpoint: Checkpoint, config: CLIPConfig) -> None:
+def _compare_with_record(
+    checkpoint: Checkpoint, vision: VisionTransformerConfig | ResNetConfig, text: TextConfig
+) -> None:
     """Compare the measured sizes with those that OpenAI's archives record."""
-    vision, text = config.vision, config.text
     step = vision.patch_size if isinstance(vision, VisionTransformerConfig) else RESNET_STRIDE
     measured = {
         "context_length": text.context_length,

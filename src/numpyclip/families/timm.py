@@ -6,9 +6,10 @@ own registry: timm/models/{vision_transformer,vision_transformer_hybrid,eva}.py.
 
 from dataclasses import replace
 
+from numpyclip.families import timm_convolutional
 from numpyclip.families.description import Section
 from numpyclip.families.names import Names, rename, translator
-from numpyclip.model.config import RopeConfig, VisionPool, VisionTransformerConfig
+from numpyclip.model.config import RopeConfig, VisionConfig, VisionPool, VisionTransformerConfig
 from numpyclip.weights.checkpoint import Activation, Checkpoint
 
 _BLOCK, _OURS = "visual.trunk.blocks.*", "visual.transformer.resblocks.*"
@@ -160,21 +161,23 @@ TRUNKS: dict[str, VisionTransformerConfig] = {
 
 SUPPORTED = (
     "vit_{base,large,so400m,giantopt}_patch*_siglip_*, vit_pe_core_*, eva_giant_patch14_224, eva02_*_patch*_clip_*, "
-    "vit_large_patch14_clip_224, vit_base_mci_224 or vit_medium_patch16_gap_256"
+    "vit_large_patch14_clip_224, vit_base_mci_224, vit_medium_patch16_gap_256, convnext_* or fastvit_mci*"
 )
 
 
-def describe(section: Section) -> VisionTransformerConfig:
+def describe(section: Section) -> VisionConfig:
     """Read the description of a vision tower that is timm's.
 
     Raises
     ------
     UnsupportedCheckpointError
-        If it is no such vision transformer, or has an option that is not supported.
+        If it is no tower that is supported, or has an option that is not.
     """
     section.ignore("layers", "width", "head_width", "patch_size", "mlp_ratio")  # the name decides
     section.ignore("timm_model_pretrained", "timm_drop", "timm_drop_path", "timm_proj_bias")
     name = section.get("timm_model_name", str).partition(".")[0]  # a tag behind it says how it was trained
+    if name in timm_convolutional.TOWERS:
+        return timm_convolutional.TOWERS[name](section)
     if name not in TRUNKS:
         raise section.unsupported("timm_model_name", f"expected {SUPPORTED}")
     trunk = _sized(section.section("timm_model_kwargs"), TRUNKS[name], section.side("image_size", 224))
@@ -236,11 +239,13 @@ def _or_null(section: Section, option: str, default: str) -> str:
     return "" if section.is_null(option) else section.get(option, str, default)
 
 
-def translate(checkpoint: Checkpoint) -> Checkpoint:
-    """Give the tensors of a vision tower openai/CLIP's names, and the shapes that go with them.
+def translate(checkpoint: Checkpoint, config: VisionConfig | None) -> Checkpoint:
+    """Give the tensors of a vision transformer openai/CLIP's names, and those of all towers the shapes used here.
 
     Tables of rotary embeddings, which some files hold, are left out: they follow from the sizes.
     """
+    if not isinstance(config, VisionTransformerConfig):
+        return timm_convolutional.without_single_pixels(checkpoint)
     arrays = {name: a for name, a in checkpoint.arrays.items() if not name.startswith("visual.trunk.rope.")}
     renamed = rename(replace(checkpoint, arrays=arrays), translator(NAMES))
     arrays = dict(renamed.arrays)

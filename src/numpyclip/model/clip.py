@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from numpyclip.errors import InputError
 from numpyclip.image import Picture, Preprocess, has_state, pictures
 from numpyclip.model import layout, ops, run
 from numpyclip.model.config import CLIPConfig
 from numpyclip.model.ops import Array
-from numpyclip.model.source import Source, prepare
+from numpyclip.model.source import prepare
 from numpyclip.model.text import TextTransformer
 from numpyclip.model.vision import VisionTower, vision_tower
 from numpyclip.tokenizer import Tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -32,7 +35,7 @@ class CLIP:
     config : CLIPConfig
         Its sizes and options.
     logit_scale : ndarray of shape (), dtype=float32
-        Logarithm of the factor between cosines and logits.
+        Logarithm of the factor between cosines and logits: 0 where there is but one tower.
     logit_bias : ndarray of shape (), dtype=float32
         Added to logits: 0 but for SigLIP.
     """
@@ -40,8 +43,8 @@ class CLIP:
     config: CLIPConfig
     logit_scale: Array
     logit_bias: Array
-    _visual: run.Once[VisionTower]
-    _text: run.Once[TextTransformer]
+    _visual: run.Once[VisionTower | None]
+    _text: run.Once[TextTransformer | None]
     _tokenizer: run.Once[Tokenizer]
     _low_memory: bool
 
@@ -63,23 +66,8 @@ class CLIP:
         CheckpointError
             If the tensors are not exactly those of such a model.
         """
-        checkpoint.check(dict(_tensors(checkpoint, config)))
-
-        def read_visual(source: Source) -> VisionTower:
-            return vision_tower(config.vision).read(source, config.vision, config.preprocess)
-
-        def read_text(source: Source) -> TextTransformer:
-            return TextTransformer.read(source, config.text)
-
-        return cls(
-            config,
-            checkpoint.take("logit_scale").reshape(()),
-            checkpoint.take("logit_bias").reshape(()) if config.sigmoid else np.broadcast_to(np.float32(0), ()),
-            run.Once(lambda: prepare("visual", read_visual, checkpoint, low_memory)),
-            run.Once(lambda: prepare("text", read_text, checkpoint, low_memory)),
-            run.Once(tokenizer),
-            low_memory,
-        )
+        checkpoint.check(dict(tensors(checkpoint, config)))
+        return cls(*parts(checkpoint, config, tokenizer, low_memory))
 
     @property
     def preprocess(self) -> Preprocess:
@@ -87,29 +75,35 @@ class CLIP:
         return self.config.preprocess
 
     @property
+    def preprocess_config(self) -> dict[str, object]:
+        """How pictures become pixels, as plain values: all of `Preprocess`, whose profile among them."""
+        return asdict(self.preprocess)
+
+    @property
     def tokenizer(self) -> Tokenizer:
         """Text to ids."""
+        _present(self.config.text, "texts")
         return self._tokenizer()
 
     @property
     def visual(self) -> VisionTower:
         """The tower of pictures."""
-        return self._visual()
+        return _present(self._visual(), "pictures")
 
     @property
     def text(self) -> TextTransformer:
         """The tower of texts."""
-        return self._text()
+        return _present(self._text(), "texts")
 
     @property
     def context_length(self) -> int:
         """Tokens of a text, start and end mark included."""
-        return self.config.text.context_length
+        return _present(self.config.text, "texts").context_length
 
     @property
     def vocab_size(self) -> int:
         """Number of different tokens."""
-        return self.config.text.vocab_size
+        return _present(self.config.text, "texts").vocab_size
 
     def tokenize(self, texts: str | Sequence[str], truncate: bool = False) -> NDArray[np.int32]:
         """Turn texts into ids of shape (n_texts, context_length), as this model does; see `numpyclip.tokenize`."""
@@ -131,19 +125,12 @@ class CLIP:
         Raises
         ------
         InputError
-            If the shape or number format is another.
+            If the shape or number format is another, or the model has no tower of pictures.
         """
-        image = np.asarray(image)
-        size = self.config.vision.image_size
-        normalized = image.dtype.kind == "f" and image.shape[1:] == (3, size, size)
-        if not normalized and (image.dtype != np.uint8 or image.shape[1:] != (size, size, 3)):
-            raise InputError(
-                f"encode_image: got an array of shape {image.shape} and {image.dtype}; expected floating point of "
-                f"shape (n, 3, {size}, {size}), made by preprocess(picture)[np.newaxis], or uint8 of shape "
-                f"(n, {size}, {size}, 3), made by preprocess.crop. Pictures as such go to embed_images."
-            )
-
-        return run.in_chunks(self.visual, image, self.config.vision.columns, self.config.embed_dim, self._low_memory)
+        if (vision := self.config.vision) is None:
+            raise _missing("pictures")
+        image = checked_image(image, vision.image_size)
+        return run.in_chunks(self.visual, image, vision.columns, self.config.embed_dim, self._low_memory)
 
     def encode_text(self, text: NDArray[np.integer]) -> Array:
         """Embed tokenized texts.
@@ -161,11 +148,12 @@ class CLIP:
         Raises
         ------
         InputError
-            If the shape, number format or range is another.
+            If the shape, number format or range is another, or the model has no tower of texts.
         """
         text = np.asarray(text)
-        most = self.config.text
-        least = 1 if most.causal else most.context_length  # to a model that looks ahead, padding matters
+        most = _present(self.config.text, "texts")
+        # to a model that looks ahead, padding matters; a class token's place is behind it
+        least = 1 if most.causal and not most.has_class_token else most.context_length
         if text.ndim != 2 or not least <= text.shape[1] <= most.context_length or text.dtype.kind not in "iu":
             raise InputError(
                 f"encode_text: got an array of shape {text.shape} and {text.dtype}; expected integers of shape "
@@ -176,7 +164,7 @@ class CLIP:
                 f"encode_text: ids lie in {text.min()}..{text.max()}; expected 0..{most.vocab_size - 1}. "
                 "Were they made by another model's tokenizer?"
             )
-        return run.by_length(self.text, text, most.lengths, self.config.embed_dim, self._low_memory)
+        return run.by_length(self.text, text, most.lengths, self.config.embed_dim, self._low_memory, most.pad_id)
 
     def __call__(
         self, image: NDArray[np.floating] | NDArray[np.uint8], text: NDArray[np.integer]
@@ -201,7 +189,14 @@ class CLIP:
         """Score embeddings of unit length against each other: (n, e), (m, e) -> (n, m).
 
         Cosines times the model's temperature factor, plus its bias; `probabilities` says what they mean.
+
+        Raises
+        ------
+        InputError
+            If the model has one tower only, whose checkpoint says neither.
         """
+        _present(self.config.vision, "pictures")
+        _present(self.config.text, "texts")
         logits: Array = np.exp(self.logit_scale) * images @ texts.T
         logits += self.logit_bias
         return logits
@@ -248,11 +243,16 @@ class CLIP:
             If a picture cannot be read.
         """
         embeddings = [np.empty((0, self.config.embed_dim), np.float32)]
+        for batch in self._crops(images, batch_size, orient, draft):
+            embeddings.append(ops.normalize(self.encode_image(batch)))
+        return np.concatenate(embeddings)
+
+    def _crops(
+        self, images: Picture | Iterable[Picture], batch_size: int, orient: bool, draft: bool = False
+    ) -> Iterator[NDArray[np.uint8]]:
         read = partial(self.preprocess.read, orient=orient, draft=draft)
         crops = run.ahead(read, pictures(images), batch_size - 1, by_caller=has_state)
-        for batch in run.batched(crops, batch_size):
-            embeddings.append(ops.normalize(self.encode_image(np.stack(batch))))
-        return np.concatenate(embeddings)
+        yield from map(np.stack, run.batched(crops, batch_size))
 
     def embed_texts(self, texts: str | Iterable[str], batch_size: int = 1024, *, truncate: bool = False) -> Array:
         """Embed texts.
@@ -314,14 +314,92 @@ class CLIP:
         texts = self.embed_texts(captions(labels, template))
         return self.probabilities(self.embed_images(images, batch_size, orient=orient), texts)
 
+    def generate(self, *args: Any, **kwargs: Any) -> list[str]:
+        """Write captions, which only a model with a decoder can: see `numpyclip.model.coca.CoCa.generate`.
 
-def _tensors(checkpoint: Checkpoint, config: CLIPConfig) -> layout.Tensors:
+        Raises
+        ------
+        InputError
+            Always: this model has none.
+        """
+        raise InputError(
+            "generate: this model has no decoder, so it cannot write captions. Load a CoCa, such as a folder with the "
+            "files of laion/mscoco_finetuned_CoCa-ViT-B-32-laion2B-s13B-b90k."
+        )
+
+
+def tensors(checkpoint: Checkpoint, config: CLIPConfig) -> layout.Tensors:
     """List all tensors that the model takes, with their shapes."""
-    yield from layout.number(checkpoint, "logit_scale")
-    if config.sigmoid:
-        yield from layout.number(checkpoint, "logit_bias")
-    yield from vision_tower(config.vision).tensors(checkpoint, config.vision, config.embed_dim)
-    yield from TextTransformer.tensors(checkpoint, config.text, config.embed_dim)
+    if config.vision is not None and config.text is not None:
+        yield from layout.number(checkpoint, "logit_scale")
+        if config.sigmoid:
+            yield from layout.number(checkpoint, "logit_bias")
+    if config.vision is not None:
+        yield from vision_tower(config.vision).tensors(checkpoint, config.vision, config.embed_dim)
+    if config.text is not None:
+        yield from TextTransformer.tensors(checkpoint, config.text, config.embed_dim)
+
+
+def _number(checkpoint: Checkpoint, name: str) -> Array:
+    return checkpoint.take(name).reshape(()) if name in checkpoint else np.broadcast_to(np.float32(0), ())
+
+
+def _present(tower: _T | None, inputs: str) -> _T:
+    if tower is None:
+        raise _missing(inputs)
+    return tower
+
+
+def _missing(inputs: str) -> InputError:
+    return InputError(
+        f"this model has no tower of {inputs}, its checkpoint holds the other one only; load a whole CLIP."
+    )
+
+
+def parts(
+    checkpoint: Checkpoint, config: CLIPConfig, tokenizer: Callable[[], Tokenizer], low_memory: bool
+) -> tuple[Any, ...]:
+    """Make the fields of a model, in their order, from a checkpoint with the right tensors."""
+
+    def read_visual() -> VisionTower | None:
+        if (vision := config.vision) is None:
+            return None
+        read = partial(vision_tower(vision).read, config=vision, preprocess=config.preprocess)
+        return prepare("visual", read, checkpoint, low_memory)
+
+    def read_text() -> TextTransformer | None:
+        if (text := config.text) is None:
+            return None
+        return prepare("text", partial(TextTransformer.read, config=text), checkpoint, low_memory)
+
+    return (
+        config,
+        _number(checkpoint, "logit_scale"),
+        _number(checkpoint, "logit_bias"),
+        run.Once(read_visual),
+        run.Once(read_text),
+        run.Once(tokenizer),
+        low_memory,
+    )
+
+
+def checked_image(image: ArrayLike, size: int) -> NDArray[Any]:
+    """Return preprocessed pictures as an array.
+
+    Raises
+    ------
+    InputError
+        If the shape or number format is not that of such pictures.
+    """
+    image = np.asarray(image)
+    normalized = image.dtype.kind == "f" and image.shape[1:] == (3, size, size)
+    if not normalized and (image.dtype != np.uint8 or image.shape[1:] != (size, size, 3)):
+        raise InputError(
+            f"encode_image: got an array of shape {image.shape} and {image.dtype}; expected floating point of "
+            f"shape (n, 3, {size}, {size}), made by preprocess(picture)[np.newaxis], or uint8 of shape "
+            f"(n, {size}, {size}, 3), made by preprocess.crop. Pictures as such go to embed_images."
+        )
+    return image
 
 
 def captions(labels: Iterable[str], template: str = "{}") -> list[str]:

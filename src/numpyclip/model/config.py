@@ -14,16 +14,18 @@ from numpyclip.weights.checkpoint import Activation
 
 EPS = 1e-5  # what norms add, unless a description says otherwise
 RESNET_STRIDE = 32  # pixels of the picture behind one position of the last feature map
+FASTVIT_HEAD_WIDTH = 32
 
 # What speaks for a picture, after the last block: the class token; the mean of the patches; a query that looks at all
-# of them, with an MLP behind it ("map", as in SigLIP).
-VisionPool: TypeAlias = Literal["tok", "avg", "map"]
+# of them, with an MLP behind it ("map", as in SigLIP); the first of many queries, without one ("attn", as in CoCa).
+VisionPool: TypeAlias = Literal["tok", "avg", "map", "attn"]
 
 # Which of queries, keys and values have a bias of their own.
 Biased: TypeAlias = Literal["qkv", "qv", ""]
 
-# Which token speaks for a text: that of the highest id, the first end mark, the last one, the first one.
-TextPool: TypeAlias = Literal["argmax", "eos", "last", "first"]
+# Which token speaks for a text: that of the highest id, the first end mark, the last one, the first one; or one of the
+# model's own, which stands behind all others, and sees those of the text ("cls", as in CoCa).
+TextPool: TypeAlias = Literal["argmax", "eos", "last", "first", "cls"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +71,8 @@ class VisionTransformerConfig(TransformerConfig):
 
     `stem_width` is that of the convolutions before the patches' own, if any; `class_position` says that the class token
     has a place, too; `norm_after_pool` that the last norm is that of the pooled token, not of every token; `pool_heads`
-    and `pool_mlp_width` are those of the pool "map" where they are not the blocks'; `projection_mlp` says that the
-    projection is an MLP, in the middle twice as wide as an embedding.
+    and `pool_mlp_width` are those of the pools "map" and "attn" where they are not the blocks', and only "attn" has
+    `queries`; `projection_mlp` says that the projection is an MLP, in the middle twice as wide as an embedding.
     """
 
     image_size: int
@@ -86,6 +88,7 @@ class VisionTransformerConfig(TransformerConfig):
     norm_after_pool: bool = False
     projection: bool = True
     projection_mlp: bool = False
+    queries: int = 0
 
     @property
     def columns(self) -> int:
@@ -104,6 +107,11 @@ class VisionTransformerConfig(TransformerConfig):
             eps=self.eps,
         )
 
+    @property
+    def described(self) -> int:
+        """Tokens that a decoder looks at: all but the one that speaks for the picture."""
+        return self.queries - 1 if self.pool == "attn" else self.columns - self.class_token
+
 
 @dataclass(frozen=True, kw_only=True)
 class ResNetConfig:
@@ -120,14 +128,64 @@ class ResNetConfig:
         return (self.image_size // 8) ** 2
 
 
-VisionConfig: TypeAlias = VisionTransformerConfig | ResNetConfig
+@dataclass(frozen=True, kw_only=True)
+class ConvNeXtConfig:
+    """Sizes and options of a ConvNeXt; `image_size` in pixels.
+
+    `layers` counts the blocks of its four stages, `widths` their channels; `eps` is what its norms add; `mlp_head` says
+    that an MLP, not one matrix, makes the embedding.
+    """
+
+    image_size: int
+    layers: tuple[int, ...]
+    widths: tuple[int, ...]
+    eps: float
+    mlp_head: bool
+
+    @property
+    def columns(self) -> int:
+        """Pixels of a picture in the third of the four stages, where most of the work is done."""
+        return (self.image_size // 16) ** 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class FastViTConfig:
+    """Sizes and options of a FastViT; `image_size` in pixels.
+
+    `layers` counts the blocks of its four or five stages, `widths` their channels, `mlp_ratio` times as many inside of
+    an MLP. From the fourth on, stages have attention. `stem_scale` says that the stem has branches of one pixel,
+    `squeeze` that the third and fourth stages weigh their channels as they begin, `layer_norm` that a layer norm, not a
+    batch norm, stands before attention, `mlp_head` that an MLP, not one matrix, makes the embedding.
+    """
+
+    image_size: int
+    layers: tuple[int, ...]
+    widths: tuple[int, ...]
+    mlp_ratio: int
+    stem_scale: bool
+    squeeze: bool
+    layer_norm: bool
+    mlp_head: bool
+
+    @property
+    def columns(self) -> int:
+        """Pixels of a picture in the third stage, where most of the work is done."""
+        return (self.image_size // 16) ** 2
+
+    def has_attention(self, stage: int) -> bool:
+        """Whether pixels look at each other in a stage, counted from 0."""
+        return stage >= 3
+
+
+VisionConfig: TypeAlias = VisionTransformerConfig | ResNetConfig | ConvNeXtConfig | FastViTConfig
 
 
 @dataclass(frozen=True, kw_only=True)
 class TextConfig(TransformerConfig):
     """Sizes and options of a text transformer; `context_length` in tokens.
 
-    `causal` says that tokens look back only; `end_id` is the end mark's, which only the pool "eos" looks for.
+    `causal` says that tokens look back only; `end_id` is the end mark's, which only the pool "eos" looks for; `pad_id`
+    is that of padding, which only the pool "cls" has to know.
     """
 
     context_length: int
@@ -135,31 +193,61 @@ class TextConfig(TransformerConfig):
     causal: bool = True
     pool: TextPool = "argmax"
     end_id: int | None = None
+    pad_id: int = 0
     projection: bool = True
+
+    @property
+    def has_class_token(self) -> bool:
+        """Whether a token of the model's own speaks for a text."""
+        return self.pool == "cls"
 
     def lengths(self, ids: NDArray[np.integer]) -> NDArray[np.integer]:
         """Count the tokens of each text that matter: (b, n) -> (b,)."""
+        if self.has_class_token:  # one position of padding is seen: see `numpyclip.model.text`
+            is_text = ids != self.pad_id
+            end = np.where(is_text.any(axis=1), ids.shape[1] - is_text[:, ::-1].argmax(axis=1), 0)
+            seen: NDArray[np.integer] = np.minimum(end + 1, ids.shape[1])
+            return seen
         return self.ends(ids) + 1 if self.causal else np.full(len(ids), ids.shape[1])
 
     def ends(self, ids: NDArray[np.integer]) -> NDArray[np.integer]:
-        """Find the token that speaks for each text: (b, n) -> (b,)."""
+        """Find the token that speaks for each text: (b, n) -> (b,). The model's own would be the next one."""
         if self.pool in ("argmax", "eos"):
             ends: NDArray[np.integer] = (ids if self.pool == "argmax" else ids == self.end_id).argmax(axis=1)
             return ends
-        return np.full(len(ids), ids.shape[1] - 1 if self.pool == "last" else 0)
+        return np.full(len(ids), {"first": 0, "last": ids.shape[1] - 1, "cls": ids.shape[1]}[self.pool])
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecoderConfig(TransformerConfig):
+    """Sizes and options of a decoder, which writes captions.
+
+    `context_length` in tokens; `pad_id` is that of the padding behind a caption.
+    """
+
+    context_length: int
+    pad_id: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class CLIPConfig:
     """Sizes and options of a whole model.
 
-    `family` names the kind of model, and whose description it follows; `sigmoid` says that every pair of a picture and
-    a text is scored by itself (SigLIP), not in comparison with others.
+    `family` names the kind of model, and whose description it follows; `vision` or `text` is None where a model has the
+    other tower alone; `sigmoid` says that every pair of a picture and a text is scored by itself (SigLIP), not in
+    comparison with others. Only CoCa has a `decoder`.
     """
 
     family: str
     embed_dim: int
-    vision: VisionConfig
-    text: TextConfig
+    vision: VisionConfig | None
+    text: TextConfig | None
     preprocess: Preprocess
     sigmoid: bool = False
+    decoder: DecoderConfig | None = None
+
+    @property
+    def activation(self) -> Activation | None:
+        """That of texts, or of pictures where there are no texts; None for a ResNet."""
+        tower = self.text or self.vision
+        return tower.activation if isinstance(tower, TransformerConfig) else None

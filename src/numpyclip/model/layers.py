@@ -15,9 +15,11 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
+from numpyclip.image import Preprocess
 from numpyclip.model import ops
 from numpyclip.model.config import Biased, TransformerConfig
 from numpyclip.model.ops import Array
+from numpyclip.model.past import Past
 from numpyclip.model.rope import Rope
 from numpyclip.model.source import Source
 from numpyclip.weights.checkpoint import Activation, Checkpoint
@@ -66,6 +68,17 @@ def fold_scale(checkpoint: Checkpoint, scale: str, weight: Array, bias: Array) -
     """Make scale (W x + b) of W x + b, in place."""
     weight *= checkpoint.take(scale)[:, np.newaxis]
     bias *= checkpoint.take(scale)
+
+
+def fold_pixels(preprocess: Preprocess, weight: Array) -> Array:
+    """Make W x + b, of normalised pixels x, take pixels of 0..255: scale W (e, 3, p, p) in place, return a part of b.
+
+    W (x / 255 - mean) / std is (W / 255 std) x - W mean / std.
+    """
+    mean, std = np.array(preprocess.mean, np.float32), np.array(preprocess.std, np.float32)
+    bias: Array = -(weight.sum(axis=(2, 3)) @ (mean / std))
+    weight /= (np.float32(255) * std).reshape(3, 1, 1)
+    return bias
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -154,6 +167,21 @@ def join_in_proj(checkpoint: Checkpoint, name: str, biased: Biased = "qkv") -> t
     return weight, bias.reshape(-1)
 
 
+def prepare_out_proj(
+    checkpoint: Checkpoint, name: str, value_bias: Array | None, *, norm: str | None = None, scale: str | None = None
+) -> tuple[Array, Array]:
+    """Take the layer behind an attention, with the bias of the values, or the norm, before it and the scale behind."""
+    weight = (checkpoint.copy if norm or scale else checkpoint.take)(f"{name}.weight")
+    bias = checkpoint.copy(f"{name}.bias")
+    if value_bias is not None:
+        bias += weight @ value_bias
+    if norm is not None:
+        fold_norm(checkpoint, norm, weight, bias)
+    if scale is not None:
+        fold_scale(checkpoint, scale, weight, bias)
+    return weight, bias
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Attention:
     """Self-attention: one matrix makes queries, keys and values, another mixes the heads.
@@ -182,32 +210,34 @@ class Attention:
             scale = np.float32(1 / math.sqrt(d // config.heads))
             weight[:d] *= scale
             bias[:d] *= scale
-            out = f"{block}.attn.out_proj"
-            changes = config.inner_norm or config.layer_scale
-            out_weight = (checkpoint.copy if changes else checkpoint.take)(f"{out}.weight")
-            out_bias = checkpoint.copy(f"{out}.bias")
-            if config.inner_norm:
-                fold_norm(checkpoint, f"{block}.attn.ln_inner", out_weight, out_bias)
-            else:
-                out_bias += out_weight @ bias[2 * d :]
-            if config.layer_scale:
-                fold_scale(checkpoint, f"{block}.ls_1.gamma", out_weight, out_bias)
+            behind = f"{block}.ls_1.gamma" if config.layer_scale else None
+            inner = f"{block}.attn.ln_inner" if config.inner_norm else None
+            value_bias = None if config.inner_norm else bias[2 * d :]
+            out_proj = prepare_out_proj(checkpoint, f"{block}.attn.out_proj", value_bias, norm=inner, scale=behind)
             kept = 3 if config.inner_norm else 2 if rope else 1
-            return weight, bias[: kept * d].copy(), out_weight, out_bias
+            return weight, bias[: kept * d].copy(), *out_proj
 
         in_weight, bias, out_weight, out_bias = source.derive(f"{block}.attn", prepare)
         inner_eps = config.eps if config.inner_norm else None
         return cls(in_weight, bias, Linear(out_weight, out_bias), config.heads, rope, inner_eps)
 
     def __call__(self, x: Array, batch: int, shared: int, mask: Array | None) -> Array:
-        """Mix tokens: (d, shared + batch n) -> the same shape."""
+        """Mix tokens: (d, shared + batch n) -> the same shape. The mask is (n, n), or (batch, n, n)."""
         return self._project(self._mix(x, batch, shared, mask))
 
-    def _mix(self, x: Array, batch: int, shared: int, mask: Array | None) -> Array:
-        d = len(x)
+    def extend(self, x: Array, past: Past, mask: Array | None) -> Array:
+        """Mix into the next tokens of each input those before them: (d, b m) -> the same shape."""
+        parts = self._queries_keys_values(x)
+        q, k, v = parts.reshape(*parts.shape[:3], past.batch, -1)
+        return self._project(ops.attention(q, *past.append(k, v), mask).reshape(x.shape))
+
+    def _queries_keys_values(self, x: Array) -> Array:  # (d, n) -> (3, h, k, n)
         qkv = self.in_proj @ x
         qkv[: len(self.bias)] += self.bias[:, np.newaxis]
-        parts = qkv.reshape(3, self.heads, d // self.heads, -1)  # (3, h, k, shared + batch n)
+        return qkv.reshape(3, self.heads, len(x) // self.heads, -1)
+
+    def _mix(self, x: Array, batch: int, shared: int, mask: Array | None) -> Array:
+        parts = self._queries_keys_values(x)  # (3, h, k, shared + batch n)
         q, k, v = parts[..., shared:].reshape(*parts.shape[:3], batch, -1)
         if self.rope is not None:
             self.rope(q)
@@ -216,11 +246,12 @@ class Attention:
             return ops.attention(q, k, v, mask).reshape(x.shape)
         assert mask is not None
         first = parts[:, :, :, np.newaxis, :shared]  # all inputs begin with these tokens, which see no others
+        of_first = mask.reshape(-1, *mask.shape[-2:])[0, :shared, :shared]
         mixed = (
-            ops.attention(first[0], first[1], first[2], mask[:shared, :shared]),
-            ops.attention(q, k, v, mask[shared:], (first[1, :, :, 0], first[2, :, :, 0])),
+            ops.attention(first[0], first[1], first[2], of_first),
+            ops.attention(q, k, v, mask[..., shared:, :], (first[1, :, :, 0], first[2, :, :, 0])),
         )
-        return np.concatenate([part.reshape(d, -1) for part in mixed], axis=1)
+        return np.concatenate([part.reshape(len(x), -1) for part in mixed], axis=1)
 
     def _project(self, mixed: Array) -> Array:  # (d, n) -> (d, n)
         if self.inner_eps is not None:
@@ -235,8 +266,10 @@ class Attention:
         q, k, v = self.in_proj.reshape(3, d, d)
         query = ops.linear(pick(x, rows, shared), q, self.bias)
         by_head = (self.heads, d // self.heads, -1)
-        seen = None if mask is None else mask[shared + rows][:, np.newaxis]  # (b, 1, shared + n)
-        mixed = ops.attention_of_one(query.reshape(by_head), x, k.reshape(by_head), v.reshape(by_head), seen, shared)
+        if mask is not None:
+            every = np.broadcast_to(mask, (len(rows), *mask.shape[-2:]))
+            mask = every[np.arange(len(rows)), shared + rows][:, np.newaxis]  # (b, 1, shared + n)
+        mixed = ops.attention_of_one(query.reshape(by_head), x, k.reshape(by_head), v.reshape(by_head), mask, shared)
         return self._project(mixed.reshape(d, -1))
 
 
@@ -320,8 +353,11 @@ class Block:
 
     def __call__(self, x: Array, batch: int, shared: int = 0, mask: Array | None = None) -> Array:
         """Add to all tokens: (d, shared + batch n) -> the same shape."""
-        y = self.attn(self._first(x), batch, shared, mask)
-        return self._rest(x, y)
+        return self._rest(x, self.attn(self._first(x), batch, shared, mask))
+
+    def extend(self, x: Array, past: Past, mask: Array | None = None) -> Array:
+        """Add to the next tokens of each input: (d, b m) -> the same shape. The past is longer by them afterwards."""
+        return self._rest(x, self.attn.extend(self._first(x), past, mask))
 
     def one(self, x: Array, rows: NDArray[np.integer], shared: int, mask: Array | None) -> Array:
         """Add to one token of each input: (d, shared + batch n), (batch,) -> (d, batch)."""

@@ -28,11 +28,16 @@ def norm(name: str, d: int) -> Tensors:
     yield f"{name}.bias", (d,)
 
 
+def batch_norm(name: str, d: int) -> Tensors:
+    """List a scale, a shift, and the statistics that they are for."""
+    for field in ("weight", "bias", "running_mean", "running_var"):
+        yield f"{name}.{field}", (d,)
+
+
 def convolution(name: str, conv: str, bn: str, shape: Shape) -> Tensors:
     """List a convolution without a bias, and the batch norm behind it."""
     yield f"{name}.{conv}.weight", shape
-    for field in ("weight", "bias", "running_mean", "running_var"):
-        yield f"{name}.{bn}.{field}", shape[:1]
+    yield from batch_norm(f"{name}.{bn}", shape[0])
 
 
 def projection(checkpoint: Checkpoint, name: str, d: int, embed_dim: int) -> Tensors:
@@ -47,19 +52,23 @@ def projection(checkpoint: Checkpoint, name: str, d: int, embed_dim: int) -> Ten
 
 def transformer(checkpoint: Checkpoint, name: str, config: TransformerConfig) -> Tensors:
     """List the blocks of a transformer."""
-    d = config.width
     for index in range(config.layers):
-        block = f"{name}.resblocks.{index}"
-        yield from norm(f"{block}.ln_1", d)
-        yield from attention(checkpoint, f"{block}.attn", d, config.biased)
-        if config.inner_norm:
-            yield from norm(f"{block}.attn.ln_inner", d)
-            yield from norm(f"{block}.mlp.ln_inner", config.mlp_width)
-        yield from norm(f"{block}.ln_2", d)
-        yield from mlp(f"{block}.mlp", config)
-        if config.layer_scale:
-            yield f"{block}.ls_1.gamma", (d,)
-            yield f"{block}.ls_2.gamma", (d,)
+        yield from block(checkpoint, f"{name}.resblocks.{index}", config)
+
+
+def block(checkpoint: Checkpoint, name: str, config: TransformerConfig) -> Tensors:
+    """List one block of a transformer."""
+    d = config.width
+    yield from norm(f"{name}.ln_1", d)
+    yield from attention(checkpoint, f"{name}.attn", d, config.biased)
+    if config.inner_norm:
+        yield from norm(f"{name}.attn.ln_inner", d)
+        yield from norm(f"{name}.mlp.ln_inner", config.mlp_width)
+    yield from norm(f"{name}.ln_2", d)
+    yield from mlp(f"{name}.mlp", config)
+    if config.layer_scale:
+        yield f"{name}.ls_1.gamma", (d,)
+        yield f"{name}.ls_2.gamma", (d,)
 
 
 def attention(checkpoint: Checkpoint, name: str, d: int, biased: Biased = "qkv") -> Tensors:

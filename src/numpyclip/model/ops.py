@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float32]
 
+_BAND = 8  # rows of a picture that one product makes, where channels are convolved by themselves
 _PIECE = 2**16  # numbers that are taken through several steps while they stay in the cache: 256 KiB
 
 
@@ -165,7 +166,7 @@ def attention(
         Queries, divided by the root of k already.
     k, v : ndarray of shape (h, k, b, m)
         Keys and values of the same input.
-    mask : ndarray of shape (n, s + m), optional
+    mask : ndarray of shape (n, s + m) or (b, n, s + m), optional
         Added to the scores.
     shared : pair of ndarrays of shape (h, k, s), optional
         Keys and values that every input of the batch sees before its own.
@@ -284,3 +285,76 @@ def average_pool(x: Array) -> Array:
     y: Array = rows[:, :, ::2] + rows[:, :, 1::2]
     y *= np.float32(0.25)
     return y
+
+
+def squares(x: Array, size: int) -> Array:
+    """Cut maps into squares: (c, y, x, b) -> (c size size, y // size, x // size, b); a rest at the edge is dropped."""
+    c, rows, columns, b = x.shape
+    y, z = rows // size, columns // size
+    grid = x[:, : y * size, : z * size].reshape(c, y, size, z, size, b)
+    columns_of_squares: Array = grid.transpose(0, 2, 4, 1, 3, 5).reshape(c * size * size, y, z, b)
+    return columns_of_squares
+
+
+def convolve_channels(x: Array, weight: Array, bias: Array, stride: int = 1) -> Array:
+    """Convolve every channel by itself with a border of zeros: (c, y, x, b) -> (e, y / stride, x / stride, b).
+
+    Each column of a filter is written as a band matrix, which makes some rows of the result of those around them.
+    Most of such a matrix is 0, and yet the products take a fifth of the time of adding up 49 shifted maps.
+
+    Parameters
+    ----------
+    x : ndarray of shape (c, y, x, b)
+    weight : ndarray of shape (e, k, k)
+        One filter for each channel, or as many for each; k is odd.
+    bias : ndarray of shape (e,)
+    stride : int, default=1
+
+    Returns
+    -------
+    ndarray of shape (e, ceil(y / stride), ceil(x / stride), b)
+    """
+    c, rows, columns, b = x.shape
+    k = weight.shape[-1]
+    y, z = -(-rows // stride), -(-columns // stride)
+    tiles = -(-y // _BAND)
+    band = -(-y // tiles)  # rows of the result that a product makes
+    bands = _bands(weight.reshape(c, -1, k, k), band, stride)  # (c, m, k, band, window)
+    m, window = bands.shape[1], bands.shape[-1]
+    result = np.empty((c, m, tiles, band, z * b), np.float32)
+    step = max(2 * _PIECE // result[0].size, 1)
+    for start in range(0, c, step):
+        part = slice(start, start + step)
+        phases = _phases(x[part], stride * (tiles * band - 1) + k, k, stride)  # (stride, n, y', x', b)
+        runs = phases.reshape(*phases.shape[:3], -1)  # shifted columns are shifted runs of pictures
+        windows = np.lib.stride_tricks.sliding_window_view(runs, window, axis=2)  # (stride, n, tops, x' b, window)
+        windows = windows[:, :, :: stride * band].swapaxes(3, 4)
+        sums = result[part].swapaxes(1, 2)  # (n, tiles, m, band, x b)
+        sums[...] = bias.reshape(c, 1, m, 1, 1)[part]
+        for j in range(k):
+            shifted = windows[j % stride, :, :, np.newaxis, :, j // stride * b : (j // stride + z) * b]
+            sums += bands[part, np.newaxis, :, j] @ shifted
+    return result.reshape(len(weight), tiles * band, z, b)[:, :y]
+
+
+def _bands(weight: Array, rows: int, stride: int) -> Array:
+    """Write the columns of filters as band matrices: (c, m, k, k) -> (c, m, k, rows, stride (rows - 1) + k)."""
+    c, m, k, _ = weight.shape
+    bands = np.zeros((c, m, k, rows, stride * (rows - 1) + k), np.float32)
+    for row in range(rows):
+        bands[:, :, :, row, stride * row : stride * row + k] = weight.swapaxes(2, 3)
+    return bands
+
+
+def _phases(x: Array, height: int, k: int, stride: int) -> Array:
+    """Put a border of zeros around maps, and take every so many columns: (c, y, x, b) -> (stride, c, height, x', b)."""
+    c, rows, columns, b = x.shape
+    border = k // 2
+    width = -(-columns // stride) + (k - 1) // stride
+    phases = np.zeros((stride, c, height, width, b), np.float32)
+    for phase in range(stride):
+        first = (phase - border) % stride  # the first column of this phase lies so far into the picture
+        place = (first + border) // stride
+        taken = x[:, :, first::stride]
+        phases[phase, :, border : border + rows, place : place + taken.shape[2]] = taken
+    return phases

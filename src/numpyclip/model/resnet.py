@@ -1,7 +1,6 @@
 """ResNet (He et al., 2016) with three stem convolutions, average pooling for strides, and attention at the end.
 
-As `ModifiedResNet` in clip/model.py of openai/CLIP. A pixel is a column, like a token, and the pictures of a batch
-lie innermost, (c, y, x, b): a 1 x 1 convolution is a plain product, and shifted pictures are copied in long runs.
+As `ModifiedResNet` in clip/model.py of openai/CLIP.
 """
 
 import math
@@ -15,44 +14,12 @@ from numpy.typing import NDArray
 
 from numpyclip.image import Preprocess
 from numpyclip.model import layout, ops
-from numpyclip.model.config import EPS, RESNET_STRIDE, ResNetConfig
+from numpyclip.model.config import RESNET_STRIDE, ResNetConfig
+from numpyclip.model.convolution import Convolution, normalized_innermost
 from numpyclip.model.layers import Linear
 from numpyclip.model.ops import Array
 from numpyclip.model.source import Source
 from numpyclip.weights.checkpoint import Checkpoint
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Convolution:
-    """A convolution with the batch norm behind it: a matrix (e, c) or (e, c 3 3), and a bias (e,)."""
-
-    weight: Array
-    bias: Array
-    stride: int = 1
-
-    @classmethod
-    def read(cls, source: Source, conv: str, bn: str, stride: int = 1) -> "Convolution":
-        """Take the weights of a convolution and of a batch norm; both are one affine map."""
-
-        def prepare(checkpoint: Checkpoint) -> tuple[Array, Array]:
-            weight, bias = fold_batch_norm(checkpoint, conv, bn)
-            return weight.reshape(len(weight), -1), bias
-
-        return cls(*source.derive(conv, prepare), stride)
-
-    def __call__(self, x: Array) -> Array:  # (c, y, x, b) -> (e, y / stride, x / stride, b)
-        if self.weight.shape[1] == len(x):  # 1 x 1
-            return ops.linear(x, self.weight, self.bias)
-        return ops.convolve3x3(x, self.weight, self.bias, self.stride)
-
-
-def fold_batch_norm(checkpoint: Checkpoint, conv: str, bn: str) -> tuple[Array, Array]:
-    """Make one affine map of a convolution and the batch norm behind it: weight (e, c, y, x) and bias (e,)."""
-    weight = checkpoint.copy(f"{conv}.weight")
-    scale = checkpoint.take(f"{bn}.weight") / np.sqrt(checkpoint.take(f"{bn}.running_var") + np.float32(EPS))
-    bias = checkpoint.take(f"{bn}.bias") - checkpoint.take(f"{bn}.running_mean") * scale
-    weight *= scale[:, np.newaxis, np.newaxis, np.newaxis]
-    return weight, bias
 
 
 def _relu(x: Array) -> Array:
@@ -188,11 +155,7 @@ class ModifiedResNet:
         return self.config.image_size
 
     def __call__(self, image: NDArray[Any]) -> Array:  # (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e)
-        x = self.preprocess.as_pixels(image).transpose(1, 2, 3, 0).astype(np.float32, order="C")  # (3, y, x, b)
-        # not part of the first weights, as in a vision transformer: their border is 0
-        for channel, mean, std in zip(x, self.preprocess.mean, self.preprocess.std, strict=True):
-            channel -= np.float32(255 * mean)
-            channel *= np.float32(1 / (255 * std))
+        x = normalized_innermost(image, self.preprocess)
         for conv in self.stem:
             x = _relu(conv(x))
         x = ops.average_pool(x)

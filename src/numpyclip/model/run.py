@@ -72,6 +72,7 @@ def by_length(
     lengths_of: Callable[[NDArray[np.integer]], NDArray[np.integer]],
     embed_dim: int,
     low_memory: bool = False,
+    pad_id: int = 0,
 ) -> Array:
     """Apply a text tower to rows of ids, (n, tokens) -> (n, e), each text once and no further than its length.
 
@@ -80,7 +81,7 @@ def by_length(
     computes once what all texts of a chunk begin with.
     """
     most = _LOW_MEMORY_COLUMNS if low_memory else _TEXT_COLUMNS
-    texts = np.where(np.arange(ids.shape[1]) < lengths_of(ids)[:, np.newaxis], ids, 0)
+    texts = np.where(np.arange(ids.shape[1]) < lengths_of(ids)[:, np.newaxis], ids, pad_id)
     rows, copies = np.unique(texts, axis=0, return_inverse=True)  # sorted: like beginnings come together
     lengths = lengths_of(rows)
     order = np.argsort(-lengths, kind="stable")
@@ -199,12 +200,20 @@ class Once(_Guarded, Generic[_T]):
 
 
 class OnDemand(_Guarded, Sequence[_T]):
-    """A sequence whose items are made when they are looked up, and live only while some thread uses them."""
+    """A sequence whose items are made when they are looked up, and live only while some thread uses them.
+
+    Chunks run side by side, and look up the same items at about the same time: the first makes one for all, and the
+    second does not wait idly, but makes the next one.
+    """
 
     def __init__(self, makers: Sequence[Callable[[], _T]]) -> None:
-        super().__init__()
         self._makers = makers
         self._alive: WeakValueDictionary[int, _T] = WeakValueDictionary()
+        self._ahead: dict[int, _T] = {}  # keeps an item alive until it is looked up
+        super().__init__()
+
+    def renew_lock(self) -> None:  # noqa: D102 - as above
+        self._locks = [threading.Lock() for _ in self._makers]
 
     def __len__(self) -> int:
         return len(self._makers)
@@ -216,7 +225,14 @@ class OnDemand(_Guarded, Sequence[_T]):
     def __getitem__(self, index: int | slice) -> _T | Sequence[_T]:
         if isinstance(index, slice):
             return OnDemand(self._makers[index])
-        with self._lock:  # chunks run side by side: the first makes the item for all
+        if self._locks[index].locked() and index + 1 < len(self):
+            self._ahead[index + 1] = self._make(index + 1)
+        item = self._make(index)
+        self._ahead.pop(index, None)
+        return item
+
+    def _make(self, index: int) -> _T:
+        with self._locks[index]:
             item = self._alive.get(index)
             if item is None:
                 item = self._alive[index] = self._makers[index]()

@@ -6,22 +6,11 @@ import numpy as np
 
 from numpyclip.image import Preprocess
 from numpyclip.model import layout, ops
-from numpyclip.model.layers import Linear
+from numpyclip.model.convolution import with_batch_norm
+from numpyclip.model.layers import Linear, fold_pixels
 from numpyclip.model.ops import Array
-from numpyclip.model.resnet import fold_batch_norm
 from numpyclip.model.source import Source
 from numpyclip.weights.checkpoint import Checkpoint
-
-
-def fold_pixels(weight: Array, preprocess: Preprocess) -> Array:
-    """Let weights (e, 3, y, x) take pixels of 0..255, in place, and return what is to be added (e,).
-
-    W (x / 255 - mean) / std is (W / 255 std) x - W mean / std.
-    """
-    mean, std = np.array(preprocess.mean, np.float32), np.array(preprocess.std, np.float32)
-    bias: Array = -(weight.sum(axis=(2, 3)) @ (mean / std))
-    weight /= (np.float32(255) * std).reshape(3, 1, 1)
-    return bias
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -45,9 +34,9 @@ class ConvStem:
         """Take the weights under a name of the checkpoint."""
 
         def prepare(checkpoint: Checkpoint) -> tuple[Array, Array, Array, Array]:
-            first, first_bias = fold_batch_norm(checkpoint, f"{name}.0.conv", f"{name}.0.bn")
-            first_bias += fold_pixels(first, preprocess)
-            second, second_bias = fold_batch_norm(checkpoint, f"{name}.1.conv", f"{name}.1.bn")
+            first, first_bias = with_batch_norm(checkpoint, f"{name}.0.conv", f"{name}.0.bn")
+            first_bias += fold_pixels(preprocess, first)
+            second, second_bias = with_batch_norm(checkpoint, f"{name}.1.conv", f"{name}.1.bn")
             return first.reshape(len(first), -1), first_bias, second.reshape(len(second), -1), second_bias
 
         first, first_bias, second, second_bias = source.derive(name, prepare)

@@ -1,4 +1,7 @@
-"""Text transformer, as `encode_text` in clip/model.py of openai/CLIP. Its tensors lie at the checkpoint's root."""
+"""Text transformer, as `encode_text` in clip/model.py of openai/CLIP. Its tensors lie at the checkpoint's root.
+
+And its variant with a class token behind the text, as `TextTransformer` in open_clip/transformer.py.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +23,7 @@ class TextTransformer:
 
     config: TextConfig
     token_embedding: NDArray[np.floating[Any]]  # (vocabulary, d), as in the file: only few rows are ever read
-    positional_embedding: Array  # (n, d)
+    positional_embedding: Array  # (n, d); that of the class token, with what it is itself, comes last
     transformer: Transformer
     text_projection: Linear | Affine
 
@@ -28,7 +31,9 @@ class TextTransformer:
     def tensors(checkpoint: Checkpoint, config: TextConfig, embed_dim: int) -> layout.Tensors:
         """List the tensors of this tower."""
         yield "token_embedding.weight", (config.vocab_size, config.width)
-        yield "positional_embedding", (config.context_length, config.width)
+        yield "positional_embedding", (config.context_length + config.has_class_token, config.width)
+        if config.has_class_token:
+            yield "cls_emb", (config.width,)
         yield from layout.transformer(checkpoint, "transformer", config)
         yield from layout.norm("ln_final", config.width)
         if config.projection:
@@ -47,14 +52,37 @@ class TextTransformer:
     def __call__(self, ids: NDArray[np.integer]) -> Array:  # (b, n) -> (b, e)
         ends = self.config.ends(ids)
         shared = _shared_tokens(ids, ends) if self.config.causal else 0
-        b, n = ids.shape
-        tokens = np.concatenate([ids[0, :shared], ids[:, shared:].reshape(-1)])
-        places = np.concatenate([np.arange(shared), np.tile(np.arange(shared, n), b)])
-        x = self.token_embedding[tokens].astype(np.float32) + self.positional_embedding[places]  # (shared + b rest, d)
-        mask = ops.causal_mask(n) if self.config.causal else None
-        y = self.transformer.one(np.ascontiguousarray(x.T), ends - shared, shared, mask)  # (d, b)
+        own = self.embed(ids[:, shared:], shared)  # (d, b, rest)
+        if self.config.has_class_token:
+            last = np.broadcast_to(self.positional_embedding[-1][:, np.newaxis, np.newaxis], (*own.shape[:2], 1))
+            own = np.concatenate([own, last], axis=2)
+        x = np.concatenate([self.embed(ids[:1, :shared])[:, 0], own.reshape(len(own), -1)], axis=1)
+        y = self.transformer.one(x, ends - shared, shared, self._mask(ids))  # (d, b)
         embeddings: Array = self.text_projection(ops.standardize(y, self.config.eps)).T
         return embeddings
+
+    def embed(self, ids: NDArray[np.integer], start: int = 0) -> Array:
+        """Embed tokens, and the places where they stand, the first at `start`: (b, n) -> (d, b, n)."""
+        x = self.token_embedding[ids].astype(np.float32)  # (b, n, d)
+        x += self.positional_embedding[start : start + ids.shape[1]]
+        return np.ascontiguousarray(x.transpose(2, 0, 1))
+
+    def is_hidden(self, ids: NDArray[np.integer]) -> NDArray[np.bool_]:
+        """Tell which tokens nobody looks at: (b, n) -> (b, n + 1), the class token's included.
+
+        Padding should be hidden. But OpenCLIP puts the class token's place before the text instead of behind it, and
+        its weights are trained that way: so a token is hidden if the one before it is padding.
+        """
+        return np.pad(ids == self.config.pad_id, ((0, 0), (1, 0)))
+
+    def _mask(self, ids: NDArray[np.integer]) -> Array | None:  # (b, n) -> (n, n), or with a class token (b, n, n)
+        if not self.config.causal:
+            return None
+        if not self.config.has_class_token:
+            return ops.causal_mask(ids.shape[1])
+        hidden = np.where(self.is_hidden(ids), np.float32(-np.inf), np.float32(0))
+        mask: Array = ops.causal_mask(hidden.shape[1]) + hidden[:, np.newaxis]
+        return mask
 
 
 def _shared_tokens(ids: NDArray[np.integer], ends: NDArray[np.integer]) -> int:
@@ -67,4 +95,8 @@ def _shared_tokens(ids: NDArray[np.integer], ends: NDArray[np.integer]) -> int:
 
 
 def _prepare_embedding(checkpoint: Checkpoint) -> tuple[NDArray[np.floating[Any]], Array]:
-    return checkpoint.table("token_embedding.weight"), checkpoint.take("positional_embedding")
+    places = checkpoint.take("positional_embedding")
+    if "cls_emb" in checkpoint:
+        places = checkpoint.copy("positional_embedding")
+        places[-1] += checkpoint.take("cls_emb")
+    return checkpoint.table("token_embedding.weight"), places

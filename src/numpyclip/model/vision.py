@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from numpyclip.image import Preprocess
-from numpyclip.model.config import ResNetConfig, VisionConfig
+from numpyclip.model.config import ConvNeXtConfig, FastViTConfig, ResNetConfig, VisionConfig
 from numpyclip.model.layout import Tensors
 from numpyclip.model.ops import Array
 from numpyclip.model.source import Source
@@ -39,6 +39,14 @@ def vision_tower(config: VisionConfig) -> type[VisionTower]:
         from numpyclip.model.resnet import ModifiedResNet
 
         return ModifiedResNet
+    if isinstance(config, ConvNeXtConfig):
+        from numpyclip.model.convnext import ConvNeXt
+
+        return ConvNeXt
+    if isinstance(config, FastViTConfig):
+        from numpyclip.model.fastvit import FastViT
+
+        return FastViT
     from numpyclip.model.vit import VisionTransformer
 
     return VisionTransformer

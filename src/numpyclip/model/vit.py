@@ -1,7 +1,7 @@
 """Vision transformer (Dosovitskiy et al., 2021), as `VisionTransformer` in clip/model.py of openai/CLIP.
 
 And its variants: without a class token or a first norm, with convolutions before the first, with the mean of all
-tokens, or a query that looks at them, in place of the class token.
+tokens, or queries that look at them, in place of the class token.
 """
 
 import math
@@ -15,10 +15,22 @@ from numpy.typing import NDArray
 from numpyclip.image import Preprocess
 from numpyclip.model import layout, ops
 from numpyclip.model.config import TransformerConfig, VisionTransformerConfig
-from numpyclip.model.layers import MLP, Affine, LayerNorm, Linear, Transformer, fold_norm, join_in_proj, read_end
+from numpyclip.model.layers import (
+    MLP,
+    Affine,
+    LayerNorm,
+    Linear,
+    Transformer,
+    fold_norm,
+    fold_pixels,
+    join_in_proj,
+    prepare_out_proj,
+    read_end,
+)
 from numpyclip.model.ops import Array
+from numpyclip.model.pool import AttentionalPool
 from numpyclip.model.source import Source
-from numpyclip.model.stem import ConvStem, fold_pixels
+from numpyclip.model.stem import ConvStem
 from numpyclip.weights.checkpoint import Checkpoint
 
 
@@ -54,11 +66,8 @@ class MapPool:
             query *= np.float32(1 / math.sqrt(d // config.heads))
             fold_norm(checkpoint, norm, weight, bias)
             keys, values = weight[d:].reshape(2, config.heads, -1, d)
-            out = f"{name}.attn.out_proj"
-            out_weight, out_bias = checkpoint.take(f"{out}.weight"), checkpoint.copy(f"{out}.bias")
-            out_bias += out_weight @ bias[2 * d :]
             wanted: Array = query.reshape(config.heads, 1, -1) @ keys
-            return wanted, values, out_weight, out_bias
+            return wanted, values, *prepare_out_proj(checkpoint, f"{name}.attn.out_proj", bias[2 * d :])
 
         wanted, values, out_weight, out_bias = source.derive(name, prepare)
         return cls(wanted, values, Linear(out_weight, out_bias), MLP.read(source, name, config), config.eps)
@@ -82,7 +91,7 @@ class VisionTransformer:
     embedding: Array  # (d, n): of every token's place, the class embedding, and what normalises the pixels
     ln_pre: LayerNorm | None
     transformer: Transformer
-    attn_pool: MapPool | None
+    attn_pool: MapPool | AttentionalPool | None
     proj: Linear | MLP | Affine | None
 
     @staticmethod
@@ -100,6 +109,9 @@ class VisionTransformer:
         if config.norm_before:
             yield from layout.norm("visual.ln_pre", d)
         yield from layout.transformer(checkpoint, "visual.transformer", config)
+        if config.pool == "attn":
+            yield from AttentionalPool.tensors(checkpoint, "visual.attn_pool", config, embed_dim)
+            d = embed_dim
         yield from layout.norm("visual.ln_post", d)
         if config.pool == "map":
             yield from MapPool.tensors(checkpoint, "visual.attn_pool", config.map_pool)
@@ -112,7 +124,11 @@ class VisionTransformer:
     @classmethod
     def read(cls, source: Source, config: VisionTransformerConfig, preprocess: Preprocess) -> "VisionTransformer":
         """Take the weights of this tower from the checkpoint."""
-        is_map = config.pool == "map"
+        pool: MapPool | AttentionalPool | None = None
+        if config.pool == "map":
+            pool = MapPool.read(source, "visual.attn_pool", "visual.ln_post", config.map_pool)
+        elif config.pool == "attn":
+            pool = AttentionalPool.read(source, "visual.attn_pool", config)
         return cls(
             config,
             preprocess,
@@ -120,8 +136,8 @@ class VisionTransformer:
             *source.derive("visual.embedding", partial(_prepare_embedding, config=config, preprocess=preprocess)),
             LayerNorm.read(source, "visual.ln_pre", config.eps) if config.norm_before else None,
             Transformer.read(source, "visual.transformer", config),
-            MapPool.read(source, "visual.attn_pool", "visual.ln_post", config.map_pool) if is_map else None,
-            _read_projection(source, config, None if is_map else "visual.ln_post"),
+            pool,
+            _read_projection(source, config, None if config.pool == "map" else "visual.ln_post"),
         )
 
     @property
@@ -130,6 +146,25 @@ class VisionTransformer:
         return self.config.image_size
 
     def __call__(self, image: NDArray[Any]) -> Array:  # (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e)
+        y = self._pool(self._embed(image), len(image))
+        embeddings: Array = (y if self.proj is None else self.proj(y)).T
+        return embeddings
+
+    def describe(self, image: NDArray[Any]) -> Array:
+        """Compute what a decoder looks at, before the last norm: (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e, n).
+
+        All tokens but the first, which speaks for the picture.
+        """
+        b = len(image)
+        x = self.transformer.every(self._embed(image), b)
+        if isinstance(self.attn_pool, AttentionalPool):
+            others: Array = self.attn_pool.others(x, b)
+        else:
+            others = x.reshape(len(x), b, -1)[:, :, int(self.config.class_token) :]
+        described: Array = others.transpose(1, 0, 2)
+        return described
+
+    def _embed(self, image: NDArray[Any]) -> Array:  # -> (d, b n)
         pixels = self.preprocess.as_pixels(image)
         patches = ops.patches(pixels, self.config.patch_size)
         if self.stem is not None:
@@ -141,17 +176,15 @@ class VisionTransformer:
         tokens[:, :, :first] = self.embedding[:, np.newaxis, :first]
         np.add(patches, self.embedding[:, np.newaxis, first:], out=tokens[:, :, first:])
         x = tokens.reshape(d, -1)
-        if self.ln_pre is not None:
-            x = self.ln_pre(x)
-        y = self._pool(x, b)
-        embeddings: Array = (y if self.proj is None else self.proj(y)).T
-        return embeddings
+        return x if self.ln_pre is None else self.ln_pre(x)
 
     def _pool(self, x: Array, b: int) -> Array:  # (d, b n) -> (d, b)
         eps = self.config.eps
         if self.config.pool == "tok":
             return ops.standardize(self.transformer.one(x, np.zeros(b, int)), eps)
         x = self.transformer.every(x, b)
+        if isinstance(self.attn_pool, AttentionalPool):
+            return ops.standardize(self.attn_pool(x, b), eps)
         if not self.config.norm_after_pool:
             x = ops.standardize(x, eps)
         if self.attn_pool is not None:
@@ -184,5 +217,5 @@ def _prepare_embedding(
     if config.patch_bias:
         patches += checkpoint.take("visual.conv1.bias")[:, np.newaxis]
     if not config.stem_width:
-        patches += fold_pixels(conv1, preprocess)[:, np.newaxis]
+        patches += fold_pixels(preprocess, conv1)[:, np.newaxis]
     return conv1.reshape(len(conv1), -1), embedding

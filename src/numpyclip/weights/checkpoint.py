@@ -1,8 +1,9 @@
 """Names and arrays of one file, checked as a model takes them."""
 
+import hashlib
 import mmap
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -42,6 +43,13 @@ class Checkpoint:
 
     def __contains__(self, name: str) -> bool:
         return name in self.arrays
+
+    def described(self, description: str) -> "Checkpoint":
+        """Return it with an identity of its own: under another description, the same file is prepared otherwise."""
+        if self.identity is None:
+            return self
+        identity = hashlib.sha256(f"{self.identity} {description}".encode()).hexdigest()
+        return replace(self, identity=identity[: len(self.identity)])
 
     def shape(self, name: str, dimensions: int) -> tuple[int, ...]:
         """Shape of a tensor that must exist and have so many dimensions, none of them empty."""

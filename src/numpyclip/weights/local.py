@@ -34,6 +34,14 @@ def weights_folder(download_root: Folder | None = None) -> Path:
         raise DownloadError(f"{folder}: no home directory is known for '~'. Set $CLIP_DIR.") from error
 
 
+def exists(path: Folder) -> bool:
+    """Tell whether there is a file or folder, also of a name that none can have."""
+    try:
+        return bool(os.fspath(path)) and Path(path).exists()
+    except (OSError, ValueError):
+        return False
+
+
 @contextlib.contextmanager
 def _readable(file: Path) -> Iterator[None]:
     try:

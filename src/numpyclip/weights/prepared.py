@@ -28,7 +28,7 @@ _LEAST_BYTES = 2**26  # what is smaller is prepared in less than a tenth of a se
 _MOST_BYTES = 2**32  # all files together; the longest unused go first
 
 _DTYPES = {"<f4": "F32", "<f2": "F16"}
-_NAME = re.compile(r"[0-9a-f]{32}-(visual|text)-v[0-9]+\.safetensors")  # all others are someone else's
+_NAME = re.compile(r"[0-9a-f]{32}-(visual|text|decoder)-v[0-9]+\.safetensors")  # all others are someone else's
 _ABANDONED = 3600  # seconds after which a file that is still incomplete has no writer
 
 

@@ -1,0 +1,125 @@
+"""How pictures become pixels, as transformers describes it: `preprocessor_config.json`, or `processor_config.json`."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from numpyclip.errors import CheckpointError
+from numpyclip.families.description import Section, read_description
+from numpyclip.image import MEAN, STD, Preprocess
+
+# What the classes do that files name, where these leave it out. All else is alike.
+CLIP = Preprocess(224, profile="transformers", mean=MEAN, std=STD)
+SIGLIP = replace(CLIP, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), resize_mode="squash")
+_CLASSES = {"CLIP": CLIP, "ChineseCLIP": CLIP, "Siglip": SIGLIP}
+
+_Interpolation: TypeAlias = Literal["bilinear", "bicubic"]
+_RESAMPLE: dict[int, _Interpolation] = {2: "bilinear", 3: "bicubic"}  # Pillow's numbers
+
+
+def read_preprocess(folder: Path, default: Preprocess) -> Preprocess:
+    """Read how a folder's model wants its pictures.
+
+    Parameters
+    ----------
+    folder : Path
+    default : Preprocess
+        What counts where nothing is described, of the size that the model takes.
+
+    Raises
+    ------
+    CheckpointError
+        If the description contradicts the size that the model takes.
+    UnsupportedCheckpointError
+        If it has an option that is not supported; it is named.
+    """
+    section = _find(folder)
+    if section is None:
+        return default
+    section.ignore("processor_class", "do_convert_rgb", "_valid_processor_keys")
+    section.ignore("data_format", "input_data_format", "return_tensors", "device", "disable_grouping")
+    section.expect(do_resize=True, do_rescale=True, rescale_factor=1 / 255, do_normalize=True)
+    section.expect(do_pad=False, default_to_square=False, use_square_size=False)
+    preprocess = _sizes(section, _class(section, default))
+    preprocess = replace(
+        preprocess,
+        mean=_of_channels(section, "image_mean", preprocess.mean),
+        std=_of_channels(section, "image_std", preprocess.std),
+        interpolation=_interpolation(section),
+    )
+    section.finish()
+    if preprocess.size != default.size:
+        raise CheckpointError(
+            f"{section.path}: makes pictures of {preprocess.size} by {preprocess.size} pixels; "
+            f"expected {default.size} by {default.size}, which config.json says the model takes."
+        )
+    return preprocess
+
+
+def _find(folder: Path) -> Section | None:
+    """Find the description; transformers 5 puts it into that of the processor, where it counts first."""
+    if (folder / "processor_config.json").exists():
+        processor = read_description(folder / "processor_config.json")
+        if "image_processor" in processor:
+            return processor.section("image_processor")
+    if (folder / "preprocessor_config.json").exists():
+        return read_description(folder / "preprocessor_config.json")
+    return None
+
+
+def _class(section: Section, default: Preprocess) -> Preprocess:
+    """Return what the class does that is named: `CLIPImageProcessorFast`, say, or, long ago, `CLIPFeatureExtractor`."""
+    kinds = {
+        f"{name}{suffix}": preprocess
+        for name, preprocess in _CLASSES.items()
+        for suffix in ("ImageProcessor", "ImageProcessorFast", "ImageProcessorPil", "FeatureExtractor")
+    }
+    section.ignore("feature_extractor_type")  # the older name of the next
+    for option in ("image_processor_type", "feature_extractor_type"):
+        if option in section:
+            return section.one_of(option, kinds, "")
+    return default
+
+
+def _sizes(section: Section, default: Preprocess) -> Preprocess:
+    """Take over how large pictures become; the short side, or both, and what is cut out then."""
+    squash = default.resize_mode == "squash"
+    side = 224
+    if section.is_section("size"):
+        options = section.section("size")
+        squash = "shortest_edge" not in options
+        side = _square(options) if squash else options.size("shortest_edge")
+        options.finish()
+    elif "size" in section:
+        squash, side = False, section.size("size")
+    if not section.get("do_center_crop", bool, default.resize_mode == "shortest"):
+        section.ignore("crop_size")
+        if not squash:
+            raise section.unsupported("do_center_crop", "expected true where the short side is resized")
+        return replace(default, size=side, resize_mode="squash")
+    crop = _square(section.section("crop_size")) if section.is_section("crop_size") else section.size("crop_size", 224)
+    if crop > side or (squash and crop != side):
+        raise section.unsupported("crop_size", f"expected {side} by {side} or less, which pictures are resized to")
+    if squash:
+        return replace(default, size=side, resize_mode="squash")
+    return replace(default, size=crop, resize_mode="shortest", short_side=None if side == crop else side)
+
+
+def _square(section: Section) -> int:
+    height, width = section.size("height"), section.size("width")
+    if height != width:
+        raise section.unsupported("width", f"expected {height}, as the height is")
+    section.finish()
+    return height
+
+
+def _of_channels(section: Section, option: str, default: tuple[float, float, float]) -> tuple[float, float, float]:
+    red, green, blue = section.numbers(option, 3) if option in section else default
+    return red, green, blue
+
+
+def _interpolation(section: Section) -> _Interpolation:
+    resample = section.get("resample", int, 3)
+    if resample not in _RESAMPLE:
+        raise section.unsupported("resample", "expected 2 (bilinear) or 3 (bicubic)")
+    return _RESAMPLE[resample]

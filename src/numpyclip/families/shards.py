@@ -1,0 +1,65 @@
+"""Weights cut into several files, and an index that says which tensor lies in which."""
+
+import hashlib
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numpyclip.errors import CheckpointError, CorruptCheckpointError, UnsafeCheckpointError
+from numpyclip.families.description import read_description
+from numpyclip.weights.checkpoint import Checkpoint
+from numpyclip.weights.read import read
+
+
+def read_shards(index: Path) -> Checkpoint:
+    """Read all files that an index lists, such as `model.safetensors.index.json`, as if they were one.
+
+    Raises
+    ------
+    CheckpointError
+        If a file is missing or damaged, or they do not hold exactly the tensors that the index says, each once.
+    UnsafeCheckpointError
+        If a file is not in the index's own folder.
+    """
+    listed = _weight_map(index)
+    arrays: dict[str, NDArray[np.generic]] = {}
+    identities: list[str | None] = []
+    for file in sorted(set(listed.values())):
+        shard = read(index.parent / file)
+        identities.append(shard.identity)
+        for name, array in shard.arrays.items():
+            if listed.get(name) != file:
+                raise CorruptCheckpointError(
+                    f"{shard.path}: holds tensor {name!r:.200}, which {index.name} lists "
+                    f"{f'in {listed[name]!r:.100}' if name in listed else 'nowhere'}. Download both again."
+                )
+            arrays[name] = array
+    if missing := [name for name in listed if name not in arrays]:
+        raise CorruptCheckpointError(
+            f"{index}: lists tensor {missing[0]!r:.200} in {listed[missing[0]]!r:.100}, which does not hold it "
+            f"({len(missing)} are missing). Download both again."
+        )
+    return Checkpoint(index, arrays, identity=_joined(identities))
+
+
+def _weight_map(index: Path) -> dict[str, str]:
+    """Return the file that each tensor is said to lie in; all are beside the index."""
+    listed = read_description(index).get("weight_map", dict)
+    for name, file in listed.items():
+        if not isinstance(file, str):
+            raise CheckpointError(f"{index}: weight_map.{name!r:.100} is {file!r:.60}; expected the name of a file.")
+        is_name = {PurePosixPath(file).name, PureWindowsPath(file).name} == {file}  # on either kind of system
+        if not (is_name and file.isprintable()) or file in ("", ".."):
+            raise UnsafeCheckpointError(
+                f"{index}: refused, tensor {name!r:.100} is said to lie in {file!r:.100}; "
+                "expected a file in the same folder."
+            )
+    return dict(listed)
+
+
+def _joined(identities: list[str | None]) -> str | None:
+    """Make one identity of many, which changes when any of them does; None if one is not known."""
+    if None in identities:
+        return None
+    return hashlib.sha256(repr(identities).encode()).hexdigest()[:32]

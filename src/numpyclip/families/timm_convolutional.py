@@ -1,0 +1,101 @@
+"""Convolutional towers of timm inside of OpenCLIP's models: ConvNeXt, and FastViT as in MobileCLIP.
+
+A description names the model of timm; what the name stands for is written in timm/models/convnext.py and fastvit.py.
+Tensors keep timm's names.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numpyclip.families.description import Section
+from numpyclip.model.config import FASTVIT_HEAD_WIDTH, ConvNeXtConfig, FastViTConfig
+from numpyclip.weights.checkpoint import Checkpoint
+
+_CONVNEXT_STRIDE = 32  # pixels of the picture behind one of the last stage; a rest at the edge is dropped
+
+# name of the model → layers, widths, eps
+_CONVNEXT: dict[str, tuple[tuple[int, ...], tuple[int, ...], float]] = {
+    "convnext_tiny": ((3, 3, 9, 3), (96, 192, 384, 768), 1e-6),
+    "convnext_small": ((3, 3, 27, 3), (96, 192, 384, 768), 1e-6),
+    "convnext_base": ((3, 3, 27, 3), (128, 256, 512, 1024), 1e-6),
+    "convnext_large": ((3, 3, 27, 3), (192, 384, 768, 1536), 1e-6),
+    "convnext_xlarge": ((3, 3, 27, 3), (256, 512, 1024, 2048), 1e-6),
+    "convnext_xxlarge": ((3, 4, 30, 3), (384, 768, 1536, 3072), 1e-5),
+}
+
+# name of the model → layers, widths; those of five stages differ in more
+_FASTVIT: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
+    "fastvit_mci0": ((2, 6, 10, 2), (64, 128, 256, 512)),
+    "fastvit_mci1": ((4, 12, 20, 4), (64, 128, 256, 512)),
+    "fastvit_mci2": ((4, 12, 24, 4), (80, 160, 320, 640)),
+    "fastvit_mci3": ((2, 12, 24, 4, 2), (96, 192, 384, 768, 1536)),
+    "fastvit_mci4": ((2, 12, 24, 4, 4), (128, 256, 512, 1024, 2048)),
+}
+
+
+def _convnext(section: Section) -> ConvNeXtConfig:
+    layers, widths, eps = section.one_of("timm_model_name", _CONVNEXT, "")
+    changes = section.section("timm_model_kwargs")
+    config = ConvNeXtConfig(
+        image_size=section.side("image_size", 224),
+        layers=_changed(changes, "depths", layers),
+        widths=_changed(changes, "dims", widths),
+        eps=changes.get("norm_eps", float, eps),
+        mlp_head=_has_mlp_head(section),
+    )
+    changes.finish()
+    if config.image_size < _CONVNEXT_STRIDE:
+        raise section.unsupported("image_size", f"expected {_CONVNEXT_STRIDE} or more")
+    return config
+
+
+def _fastvit(section: Section) -> FastViTConfig:
+    layers, widths = section.one_of("timm_model_name", _FASTVIT, "")
+    has_four_stages = len(layers) == 4
+    changes = section.section("timm_model_kwargs")
+    changes.ignore("inference_mode")  # says that branches are added up; the names of tensors say it, too
+    config = FastViTConfig(
+        image_size=section.side("image_size", 224),
+        layers=_changed(changes, "layers", layers),
+        widths=_changed(changes, "embed_dims", widths),
+        mlp_ratio=3 if has_four_stages else 4,
+        stem_scale=has_four_stages,
+        squeeze=has_four_stages,
+        layer_norm=not has_four_stages,
+        mlp_head=_has_mlp_head(section),
+    )
+    if any(width % FASTVIT_HEAD_WIDTH for i, width in enumerate(config.widths) if config.has_attention(i)):
+        raise changes.unsupported("embed_dims", f"expected multiples of {FASTVIT_HEAD_WIDTH} from the fourth on")
+    changes.finish()
+    return config
+
+
+# name of the model → what reads a `vision_cfg` with this name
+TOWERS: dict[str, Callable[[Section], ConvNeXtConfig | FastViTConfig]] = {
+    **dict.fromkeys(_CONVNEXT, _convnext),
+    **dict.fromkeys(_FASTVIT, _fastvit),
+}
+
+
+def _changed(changes: Section, option: str, default: tuple[int, ...]) -> tuple[int, ...]:
+    return changes.sizes(option, len(default)) if option in changes else default
+
+
+def _has_mlp_head(section: Section) -> bool:
+    section.ignore("timm_model_pretrained", "timm_drop", "timm_drop_path")  # of training
+    section.ignore("timm_proj_bias")  # a bias is there or not
+    section.one_of("timm_pool", {"avg": None, "": None}, "avg")
+    # if there is no projection, the tower's own last layer is in its place
+    return section.one_of("timm_proj", {"linear": False, "mlp": True, "": False}, "linear")
+
+
+def without_single_pixels(checkpoint: Checkpoint) -> Checkpoint:
+    """View what a FastViT has for maps of one pixel, (e, c, 1, 1) and (c, 1, 1), as matrices and vectors."""
+    return replace(checkpoint, arrays={name: _without_single_pixel(a) for name, a in checkpoint.arrays.items()})
+
+
+def _without_single_pixel(array: NDArray[np.generic]) -> NDArray[np.generic]:
+    return array.reshape(array.shape[:-2]) if array.ndim > 2 and array.shape[-2:] == (1, 1) else array

@@ -1,0 +1,301 @@
+"""Hugging Face transformers' models, which `config.json` describes: `CLIPModel` and others, whole or one tower of them.
+
+Source: configuration_*.py and modeling_*.py of clip, metaclip_2 and siglip in transformers 5.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numpyclip.errors import CheckpointError
+from numpyclip.families import image_processor
+from numpyclip.families.description import Section, read_description
+from numpyclip.families.family import Recognized
+from numpyclip.families.folder import read_weights
+from numpyclip.image import Preprocess
+from numpyclip.model.config import CLIPConfig, TextConfig, TransformerConfig, VisionTransformerConfig
+from numpyclip.tokenizer import Tokenizer, default_tokenizer
+from numpyclip.tokenizer_file import hugging_face_tokenizer
+from numpyclip.weights.checkpoint import Activation, Checkpoint
+
+DESCRIPTION = "config.json"
+
+_WEIGHTS = (  # in the order in which transformers looks for them
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
+
+# --- names ----------------------------------------------------------------------------------------
+
+Pairs: TypeAlias = tuple[tuple[str, str], ...]  # what stands there, what stands here
+
+# What names begin with; the first pair that fits counts, either way.
+CLIP_PREFIXES: Pairs = (
+    ("text_model.embeddings.position_embedding.weight", "positional_embedding"),
+    ("text_model.embeddings.token_embedding.", "token_embedding."),
+    ("text_model.encoder.layers.", "transformer.resblocks."),
+    ("text_model.final_layer_norm.", "ln_final."),
+    ("vision_model.embeddings.position_embedding.weight", "visual.positional_embedding"),
+    ("vision_model.embeddings.class_embedding", "visual.class_embedding"),
+    ("vision_model.embeddings.patch_embedding.", "visual.conv1."),
+    ("vision_model.pre_layrnorm.", "visual.ln_pre."),  # sic
+    ("vision_model.encoder.layers.", "visual.transformer.resblocks."),
+    ("vision_model.post_layernorm.", "visual.ln_post."),
+    ("visual_projection.", "visual.proj."),
+)
+SIGLIP_PREFIXES: Pairs = (
+    ("text_model.head.", "text_projection."),
+    ("vision_model.head.attention.", "visual.attn_pool.attn."),
+    ("vision_model.head.layernorm.", "visual.attn_pool.ln_2."),
+    ("vision_model.head.", "visual.attn_pool."),
+    *CLIP_PREFIXES,
+)
+
+# What stands within the names of blocks.
+PARTS: Pairs = (
+    (".self_attn.", ".attn."),
+    (".layer_norm1.", ".ln_1."),
+    (".layer_norm2.", ".ln_2."),
+    (".mlp.fc1.", ".mlp.c_fc."),
+    (".mlp.fc2.", ".mlp.c_proj."),
+)
+
+
+def rename(name: str, prefixes: Pairs, parts: Pairs) -> str:
+    """Change a tensor's name by the first prefix and the first part that fit; pairs turned round lead back."""
+    for old, new in prefixes:
+        if name.startswith(old):
+            name = new + name.removeprefix(old)
+            break
+    for old, new in parts:
+        if old in name:
+            return name.replace(old, new, 1)
+    return name
+
+
+# --- what descriptions leave out ------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Family:
+    """What models of one type have in common, and what counts where their descriptions say nothing."""
+
+    text: TextConfig
+    vision: VisionTransformerConfig
+    preprocess: Preprocess
+    prefixes: Pairs
+    mistaken_end: int | None = None  # the end mark in descriptions that are wrong about it: the highest id is meant
+    sigmoid: bool = False
+
+
+_BASE: dict[str, Any] = {"width": 768, "layers": 12, "heads": 12, "mlp_width": 3072}
+_CLIP = _Family(
+    TextConfig(
+        context_length=77,
+        vocab_size=49408,
+        width=512,
+        layers=12,
+        heads=8,
+        mlp_width=2048,
+        activation="quick_gelu",
+        pool="eos",
+        end_id=49407,
+    ),
+    VisionTransformerConfig(image_size=224, patch_size=32, activation="quick_gelu", **_BASE),
+    image_processor.CLIP,
+    CLIP_PREFIXES,
+    mistaken_end=2,
+)
+_METACLIP_2 = replace(_CLIP, mistaken_end=None)  # where 2 is the end mark
+_SIGLIP = _Family(
+    TextConfig(
+        context_length=64, vocab_size=32000, activation="gelu_tanh", eps=1e-6, causal=False, pool="last", **_BASE
+    ),
+    VisionTransformerConfig(
+        image_size=224,
+        patch_size=16,
+        activation="gelu_tanh",
+        eps=1e-6,
+        patch_bias=True,
+        class_token=False,
+        norm_before=False,
+        pool="map",
+        projection=False,
+        **_BASE,
+    ),
+    image_processor.SIGLIP,
+    SIGLIP_PREFIXES,
+    sigmoid=True,
+)
+
+# model_type → family, and the towers that such a model has
+_TYPES = {
+    f"{name}{suffix}": (family, towers)
+    for name, family in (("clip", _CLIP), ("metaclip_2", _METACLIP_2), ("siglip", _SIGLIP))
+    for suffix, towers in (("", ("text", "vision")), ("_text_model", ("text",)), ("_vision_model", ("vision",)))
+}
+
+_ACTIVATIONS: dict[str, Activation] = {
+    "quick_gelu": "quick_gelu",
+    "gelu": "gelu",
+    "gelu_new": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+}
+
+# What every description may have and no model of these families looks at: where it comes from, how it was trained,
+# and what version 4 wrote into every part of it.
+_IGNORED = (
+    *("_name_or_path", "_commit_hash", "architectures", "model_type", "transformers_version", "tokenizer_class"),
+    *("torch_dtype", "dtype", "torchscript", "use_bfloat16", "tf_legacy_loss", "return_dict", "gradient_checkpointing"),
+    *("_attn_implementation_autoset", "output_attentions", "output_hidden_states", "output_scores"),
+    *("initializer_factor", "initializer_range", "logit_scale_init_value", "attention_dropout", "dropout"),
+    *("id2label", "label2id", "finetuning_task", "problem_type", "task_specific_params", "prefix"),
+    *("bos_token_id", "pad_token_id", "sep_token_id", "decoder_start_token_id", "tie_word_embeddings"),
+    *("is_decoder", "is_encoder_decoder", "tie_encoder_decoder", "cross_attention_hidden_size", "add_cross_attention"),
+    *("max_length", "min_length", "do_sample", "early_stopping", "num_beams", "num_beam_groups", "diversity_penalty"),
+    *("temperature", "top_k", "top_p", "typical_p", "repetition_penalty", "length_penalty", "no_repeat_ngram_size"),
+    *("encoder_no_repeat_ngram_size", "bad_words_ids", "num_return_sequences", "chunk_size_feed_forward"),
+    *("return_dict_in_generate", "forced_bos_token_id", "forced_eos_token_id", "remove_invalid_values"),
+    *("exponential_decay_length_penalty", "suppress_tokens", "begin_suppress_tokens"),
+)
+
+
+# --- reading --------------------------------------------------------------------------------------
+
+
+def read_folder(folder: Path) -> Recognized:
+    """Read a folder of the layout that transformers' `save_pretrained` writes.
+
+    Raises
+    ------
+    CheckpointError
+        If there are no weights, or the description is none.
+    UnsupportedCheckpointError
+        If the description has an option that is not supported; it is named.
+    """
+    description = read_description(folder / DESCRIPTION)
+    family, towers = description.one_of("model_type", _TYPES, "")
+    checkpoint = _renamed(read_weights(folder, _WEIGHTS), family.prefixes, towers)
+    config = _describe(description, family, towers, checkpoint)
+    if config.vision is not None:
+        preprocess = replace(config.preprocess, size=config.vision.image_size)
+        config = replace(config, preprocess=image_processor.read_preprocess(folder, preprocess))
+    tokenizer: Callable[[], Tokenizer] = default_tokenizer  # which a model without texts is not asked for
+    if config.text is not None:
+        tokenizer = partial(hugging_face_tokenizer, folder, description.get("model_type", str))
+    return Recognized(checkpoint, config, tokenizer)
+
+
+def _renamed(checkpoint: Checkpoint, prefixes: Pairs, towers: tuple[str, ...]) -> Checkpoint:
+    """Give tensors the names of openai/CLIP; leave out lists of positions, which are 0, 1, 2 and so on."""
+    prefix = f"{towers[0]}_model."
+    if len(towers) > 1 or any(name.startswith(prefix) for name in checkpoint.arrays):
+        prefix = ""  # only version 5 leaves it out, where a model is but one tower, without a projection
+    arrays: dict[str, NDArray[np.generic]] = {}
+    for name, array in checkpoint.arrays.items():
+        if name.endswith(".position_ids"):
+            continue
+        new = rename(prefix + name, prefixes, PARTS)
+        if new in arrays:
+            raise CheckpointError(f"{checkpoint.path}: tensor {name!r:.200} is there twice, also as {new!r:.200}.")
+        arrays[new] = array
+    return replace(checkpoint, arrays=arrays)
+
+
+def _describe(description: Section, family: _Family, towers: tuple[str, ...], checkpoint: Checkpoint) -> CLIPConfig:
+    whole = len(towers) == 2
+    sections = {tower: _section(description, tower) if whole else description for tower in towers}
+    # CLIPTextModel and CLIPVisionModel end before the projection
+    bare = not (whole or family.sigmoid or {"text_projection.weight", "visual.proj.weight"} & checkpoint.arrays.keys())
+    text = _text(sections["text"], family, bare) if "text" in sections else None
+    vision = _vision(sections["vision"], family.vision, bare) if "vision" in sections else None
+    config = CLIPConfig(
+        family="transformers",
+        embed_dim=_embed_dim(description, sections, family, (text, vision)),
+        vision=vision,
+        text=text,
+        preprocess=family.preprocess,
+        sigmoid=family.sigmoid and whole,
+    )
+    for section in (*sections.values(), description):
+        section.ignore(*_IGNORED)
+        section.expect(pruned_heads={})
+        section.finish()
+    return config
+
+
+def _section(description: Section, tower: str) -> Section:
+    """Return the options of a tower. Old versions wrote some of them a second time, and these count alone."""
+    name = f"{tower}_config"
+    description.ignore(name)
+    return description.section(f"{name}_dict" if f"{name}_dict" in description else name)
+
+
+def _text(section: Section, family: _Family, bare: bool) -> TextConfig:
+    text = family.text
+    end = section.get("eos_token_id", int, text.end_id or 0)
+    if text.pool == "eos":
+        text = replace(text, pool="argmax" if end == family.mistaken_end else "eos", end_id=end)
+    return replace(
+        text,
+        **_blocks(section, text),
+        context_length=section.size("max_position_embeddings", text.context_length),
+        vocab_size=section.size("vocab_size", text.vocab_size),
+        projection=not bare,
+    )
+
+
+def _vision(section: Section, default: VisionTransformerConfig, bare: bool) -> VisionTransformerConfig:
+    section.expect(num_channels=3)
+    if default.pool == "map":
+        section.expect(vision_use_head=True)
+    return replace(
+        default,
+        **_blocks(section, default),
+        image_size=section.side("image_size", default.image_size),
+        patch_size=section.side("patch_size", default.patch_size),
+        projection=default.projection and not bare,
+    )
+
+
+def _blocks(section: Section, default: TransformerConfig) -> dict[str, Any]:
+    width = section.size("hidden_size", default.width)
+    heads = section.size("num_attention_heads", default.heads)
+    if width % heads:
+        raise section.unsupported("num_attention_heads", f"expected a divisor of the width, {width}")
+    has_activation = "hidden_act" in section
+    return {
+        "width": width,
+        "layers": section.size("num_hidden_layers", default.layers),
+        "heads": heads,
+        "mlp_width": section.size("intermediate_size", default.mlp_width),
+        "activation": section.one_of("hidden_act", _ACTIVATIONS, "") if has_activation else default.activation,
+        "eps": section.get("layer_norm_eps", float, default.eps),
+    }
+
+
+def _embed_dim(
+    description: Section,
+    sections: Mapping[str, Section],
+    family: _Family,
+    towers: Iterable[TextConfig | VisionTransformerConfig | None],
+) -> int:
+    """Return the size of embeddings: the width of a tower that ends without a projection, else that of projections."""
+    widths = [tower.width for tower in towers if tower is not None and not tower.projection]
+    if not family.sigmoid:
+        for section in sections.values():
+            section.ignore("projection_dim")  # of a tower by itself
+        return widths[0] if widths else description.size("projection_dim", 512)
+    if "text" not in sections:
+        return widths[0]
+    text = sections["text"]
+    size = widths[0] if widths else text.size("projection_size", text.size("hidden_size", family.text.width))
+    text.expect(projection_size=size)
+    return size

@@ -1,0 +1,143 @@
+"""Convolutions, and what towers made of them have in common.
+
+A pixel is a column, like a token, and the pictures of a batch lie innermost, (c, y, x, b): a 1 x 1 convolution is a
+plain product, and shifted pictures are copied in long runs.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numpyclip.image import Preprocess
+from numpyclip.model import layout, ops
+from numpyclip.model.config import EPS
+from numpyclip.model.layers import MLP, Linear, read_end
+from numpyclip.model.ops import Array
+from numpyclip.model.source import Source
+from numpyclip.weights.checkpoint import Checkpoint
+
+Step = Callable[[Array], Array]  # (c, y, x, b) -> (e, ...)
+
+
+def pixels_innermost(image: NDArray[Any], preprocess: Preprocess) -> Array:
+    """Give pixels of 0..255: (b, 3, y, x), or (b, y, x, 3) of uint8 -> (3, y, x, b)."""
+    x: Array = preprocess.as_pixels(image).transpose(1, 2, 3, 0).astype(np.float32, order="C")
+    return x
+
+
+def normalized_innermost(image: NDArray[Any], preprocess: Preprocess) -> Array:
+    """Give normalised pixels: (b, 3, y, x), or (b, y, x, 3) of uint8 -> (3, y, x, b).
+
+    Where the first convolution has a border, which is 0, this cannot be part of its weights.
+    """
+    x = pixels_innermost(image, preprocess)
+    for channel, mean, std in zip(x, preprocess.mean, preprocess.std, strict=True):
+        channel -= np.float32(255 * mean)
+        channel *= np.float32(1 / (255 * std))
+    return x
+
+
+def batch_norm(checkpoint: Checkpoint, name: str) -> tuple[Array, Array]:
+    """Take a batch norm (Ioffe and Szegedy, 2015), whose statistics are known, as a scale and a shift (d,)."""
+    deviation = np.sqrt(checkpoint.take(f"{name}.running_var") + np.float32(EPS))
+    scale: Array = checkpoint.take(f"{name}.weight") / deviation
+    shift: Array = checkpoint.take(f"{name}.bias") - checkpoint.take(f"{name}.running_mean") * scale
+    return scale, shift
+
+
+def with_batch_norm(checkpoint: Checkpoint, conv: str, bn: str) -> tuple[Array, Array]:
+    """Take the weights of a convolution and of the batch norm behind it; both are one affine map."""
+    weight = checkpoint.copy(f"{conv}.weight")
+    scale, bias = batch_norm(checkpoint, bn)
+    weight *= scale.reshape(-1, *[1] * (weight.ndim - 1))
+    return weight, bias
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Convolution:
+    """A convolution with the batch norm behind it: a matrix (e, c) or (e, c 3 3), and a bias (e,)."""
+
+    weight: Array
+    bias: Array
+    stride: int = 1
+
+    @classmethod
+    def read(cls, source: Source, conv: str, bn: str, stride: int = 1) -> "Convolution":
+        """Take the weights of a convolution and of a batch norm."""
+        return cls.make(source, conv, lambda checkpoint: with_batch_norm(checkpoint, conv, bn), stride)
+
+    @classmethod
+    def make(
+        cls, source: Source, name: str, prepare: Callable[[Checkpoint], tuple[Array, Array]], stride: int = 1
+    ) -> "Convolution":
+        """Take weights (e, c) or (e, c, k, k), and biases, that are made of what lies under a name."""
+        weight, bias = source.derive(name, prepare)
+        return cls(weight.reshape(len(weight), -1), bias, stride)
+
+    def __call__(self, x: Array) -> Array:  # (c, y, x, b) -> (e, y / stride, x / stride, b)
+        if self.weight.shape[1] == len(x):  # 1 x 1
+            return ops.linear(x, self.weight, self.bias)
+        return ops.convolve3x3(x, self.weight, self.bias, self.stride)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ChannelConvolution:
+    """A convolution of every channel by itself: filters (e, k, k), one or as many for each, and a bias (e,)."""
+
+    weight: Array
+    bias: Array
+    stride: int = 1
+
+    @classmethod
+    def make(
+        cls, source: Source, name: str, prepare: Callable[[Checkpoint], tuple[Array, Array]], stride: int = 1
+    ) -> "ChannelConvolution":
+        """Take weights (e, 1, k, k), and biases, that are made of what lies under a name."""
+        weight, bias = source.derive(name, prepare)
+        return cls(weight[:, 0], bias, stride)
+
+    def __call__(self, x: Array) -> Array:  # (c, y, x, b) -> (e, y / stride, x / stride, b)
+        return ops.convolve_channels(x, self.weight, self.bias, self.stride)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ConvolutionMLP:
+    """Convolve every channel by itself, mix the channels of every pixel, and add that to what came in.
+
+    The norm between is a layer norm, which adds `eps`, or part of the weights: then there is none.
+    """
+
+    conv: ChannelConvolution
+    mlp: MLP
+    eps: float | None
+
+    def __call__(self, x: Array) -> Array:  # (c, y, x, b) -> the same shape
+        y = self.conv(x).reshape(len(x), -1)
+        if self.eps is not None:
+            y = ops.standardize(y, self.eps)
+        return x + self.mlp(y).reshape(x.shape)
+
+
+def head_tensors(checkpoint: Checkpoint, d: int, embed_dim: int, is_mlp: bool) -> layout.Tensors:
+    """List what makes an embedding of the mean of all pixels, as in open_clip/timm_model.py."""
+    if is_mlp:
+        yield from layout.linear("visual.head.mlp.fc1", d, 2 * embed_dim)
+        yield from layout.projection(checkpoint, "visual.head.mlp.fc2", 2 * embed_dim, embed_dim)
+    else:
+        yield from layout.projection(checkpoint, _projection(checkpoint), d, embed_dim)
+
+
+def read_head(source: Source, norm: str | None, is_mlp: bool) -> Step:
+    """Take what makes an embedding of the mean of all pixels, and into it the norm before it."""
+    if is_mlp:
+        fc1 = Linear.read(source, "visual.head.mlp.fc1", norm=norm)
+        return MLP(fc1, read_end(source, "visual.head.mlp.fc2", None), "gelu")
+    return read_end(source, _projection(source.checkpoint), norm)
+
+
+def _projection(checkpoint: Checkpoint) -> str:
+    """Name the last matrix: open_clip's, or without one that of the tower of timm itself."""
+    return "visual.head.proj" if "visual.head.proj.weight" in checkpoint else "visual.trunk.head.fc"

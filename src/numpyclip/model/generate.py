@@ -1,0 +1,205 @@
+"""How captions are written, token by token, as `CoCa.generate` in open_clip/coca_model.py (version 3.3.0).
+
+The same weights give the same ids as there, quirks included. Only what is drawn by chance differs: the random numbers
+are NumPy's.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numpyclip.errors import InputError
+from numpyclip.model import ops
+from numpyclip.model.ops import Array
+
+Method: TypeAlias = Literal["beam_search", "greedy", "top_k", "top_p"]
+Ids: TypeAlias = NDArray[np.int32]
+
+_MOST = 2**16  # of any count: far beyond what is of use
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decoding:
+    """How captions are written; names and defaults are open_clip's, whose `generation_type` is the method.
+
+    Attributes
+    ----------
+    method : {"beam_search", "greedy", "top_k", "top_p"}
+        The best of several captions that are written side by side; or always the likeliest token; or one drawn by
+        chance, from the k likeliest, or from the likeliest that make up p of the probability.
+    seq_len : int
+        Tokens of the longest caption, start and end mark included.
+    max_seq_len : int
+        Tokens that are looked back at, but by beam search, which looks at all.
+    min_seq_len : int
+        Tokens, the start mark included, before the end mark may come.
+    temperature : float
+        Above 1 makes what is drawn more various, below 1 less.
+    top_k, top_p : int and float
+        See `method`.
+    num_beams, num_beam_groups : int
+        Their quotient is the number of captions that are written side by side: see `beam_search`.
+    repetition_penalty : float
+        Above 1 makes tokens that are there already less likely.
+    seed : int, optional
+        Of the random numbers: the same one draws the same captions, in whatever batches.
+    start_id, end_id, pad_id : int
+        Of the marks, and of what stands behind the end mark.
+    """
+
+    method: Method = "beam_search"
+    seq_len: int = 30
+    max_seq_len: int = 77
+    min_seq_len: int = 5
+    temperature: float = 1.0
+    top_k: int = 1
+    top_p: float = 0.1
+    num_beams: int = 6
+    num_beam_groups: int = 3
+    repetition_penalty: float = 1.0
+    seed: int | None = None
+    start_id: int = 49406
+    end_id: int = 49407
+    pad_id: int = 0
+
+    def __post_init__(self) -> None:
+        if self.method not in get_args(Method):
+            raise InputError(f"method is {self.method!r:.60}; expected one of {', '.join(get_args(Method))}.")
+        for name in ("max_seq_len", "top_k", "num_beams", "num_beam_groups"):
+            self._check_count(name, 1)
+        for name in ("min_seq_len", "start_id", "end_id", "pad_id", *(["seed"] if self.seed is not None else [])):
+            self._check_count(name, 0)
+        self._check_count("seq_len", max(self.min_seq_len + 1, 2))
+        for name in ("temperature", "repetition_penalty", "top_p"):
+            value = getattr(self, name)
+            most = 1 if name == "top_p" else math.inf
+            if not isinstance(value, float | int) or not (0 < value <= most and math.isfinite(value)):
+                raise InputError(f"{name} is {value!r:.60}; expected a number above 0{', up to 1' * (most == 1)}.")
+        if self.num_beams % self.num_beam_groups:
+            raise InputError(f"num_beams is {self.num_beams}; expected a multiple of num_beam_groups.")
+
+    def _check_count(self, name: str, least: int) -> None:
+        value = getattr(self, name)
+        most = 2**64 if name == "seed" else _MOST
+        if not isinstance(value, int | np.integer) or not least <= value <= most:
+            raise InputError(f"{name} is {value!r:.60}; expected a whole number of {least} or more.")
+
+    @property
+    def group_size(self) -> int:
+        """Captions that are written side by side."""
+        return self.num_beams // self.num_beam_groups
+
+    @property
+    def longest(self) -> int:
+        """Tokens that are looked back at, at most."""
+        most = self.seq_len - 1  # no token follows the last one
+        return most if self.method == "beam_search" else min(most, self.max_seq_len)
+
+
+class Beginnings(Protocol):
+    """What `Prefixes` does: beginnings of captions grow, and some of them go on."""
+
+    def logits(self, ids: NDArray[np.integer]) -> Array:
+        """Add tokens, (rows, m), and score all tokens as the next one: -> (rows, vocabulary)."""
+
+    def select(self, rows: NDArray[np.integer], pictures: NDArray[np.integer] | None = None) -> None:
+        """Go on with these beginnings, and these pictures."""
+
+    def forget(self) -> None:
+        """Let all beginnings be without tokens again."""
+
+
+def penalize(logits: Array, ids: Ids, decoding: Decoding) -> Array:
+    """Keep the end mark from coming too early, and tokens from coming back: (n, vocabulary), (n, tokens) -> the same.
+
+    As `MinLengthLogitsProcessor` and `RepetitionPenaltyLogitsProcessor` of transformers. The start mark counts as a
+    token that was there.
+    """
+    scores: Array = logits.copy()
+    if ids.shape[1] < decoding.min_seq_len:
+        scores[:, decoding.end_id] = -np.inf
+    if decoding.repetition_penalty != 1:
+        penalty = np.float32(decoding.repetition_penalty)
+        there = np.take_along_axis(scores, ids, axis=1)
+        np.put_along_axis(scores, ids, np.where(there < 0, there * penalty, there / penalty), axis=1)
+    return scores
+
+
+def probabilities(scores: Array, decoding: Decoding) -> Array:
+    """Say with which probability each token is drawn: (n, vocabulary) -> the same shape.
+
+    As `TopKLogitsWarper` and `TopPLogitsWarper` of transformers. The temperature comes after them: it has no say in
+    which tokens may be drawn.
+    """
+    if decoding.method == "top_k":
+        k = min(decoding.top_k, scores.shape[1])
+        least = np.partition(scores, -k, axis=1)[:, -k, np.newaxis]
+        scores = np.where(scores < least, np.float32(-np.inf), scores)
+    else:
+        order = scores.argsort(axis=1, kind="stable")  # the likeliest last
+        below = ops.softmax(np.take_along_axis(scores, order, axis=1)).cumsum(axis=1) <= 1 - decoding.top_p
+        below[:, -1] = False
+        is_unlikely = np.empty_like(below)
+        np.put_along_axis(is_unlikely, order, below, axis=1)
+        scores = np.where(is_unlikely, np.float32(-np.inf), scores)
+    return ops.softmax((scores - scores.max(axis=1, keepdims=True)) / np.float32(decoding.temperature))
+
+
+def draw(scores: Array, decoding: Decoding, randoms: list[np.random.Generator]) -> Ids:
+    """Choose a token each: (n, vocabulary) -> (n,); every caption has random numbers of its own."""
+    if decoding.method == "greedy":
+        likeliest: Ids = scores.argmax(axis=1).astype(np.int32)
+        return likeliest
+    sums = probabilities(scores, decoding).cumsum(axis=1, dtype=np.float64)
+    wanted = sums[:, -1] * [random.random() for random in randoms]
+    drawn: Ids = (sums[:, :-1] <= wanted[:, np.newaxis]).sum(axis=1, dtype=np.int32)
+    return drawn
+
+
+def sample(prefixes: Beginnings, randoms: list[np.random.Generator], decoding: Decoding) -> Ids:
+    """Write a caption to each picture, one token after another.
+
+    Parameters
+    ----------
+    prefixes : Beginnings
+        One without tokens to each picture.
+    randoms : list of numpy.random.Generator
+        One to each picture.
+    decoding : Decoding
+
+    Returns
+    -------
+    ndarray of shape (pictures, tokens), dtype=int32
+        With start mark, end mark and padding.
+    """
+    ids = np.full((len(randoms), 1), decoding.start_id, np.int32)
+    open_ = np.arange(len(randoms))  # pictures whose captions have no end yet
+    while len(open_) and ids.shape[1] < decoding.seq_len:
+        window = ids[open_, -decoding.max_seq_len :]
+        is_moved = window.shape[1] < ids.shape[1]  # tokens stand elsewhere than before, so nothing kept is of use
+        next_ids = np.full(len(ids), decoding.pad_id, np.int32)
+        if window.shape[1] + 1 == decoding.seq_len:
+            next_ids[open_] = decoding.end_id  # the last token is the end mark, likely or not; not if the window moves
+        else:
+            if is_moved:
+                prefixes.forget()
+            scores = penalize(prefixes.logits(window if is_moved else window[:, -1:]), window, decoding)
+            next_ids[open_] = draw(scores, decoding, [randoms[picture] for picture in open_])
+        ids = np.concatenate([ids, next_ids[:, np.newaxis]], axis=1)
+        # padding ends a caption, too, though it might be a word's "!"
+        goes_on = np.flatnonzero(~np.isin(next_ids[open_], (decoding.end_id, decoding.pad_id)))
+        if len(goes_on) < len(open_):
+            open_ = open_[goes_on]
+            prefixes.select(goes_on, goes_on)
+    return ids
+
+
+def random_numbers(seed: int | None) -> Iterator[np.random.Generator]:
+    """Make random numbers for one picture after another."""
+    sequence = np.random.SeedSequence(seed)
+    while True:
+        yield np.random.default_rng(sequence.spawn(1)[0])

@@ -1,0 +1,158 @@
+"""Models of the Hugging Face hub: what is read of a repository, fetched by the package `huggingface_hub`.
+
+Everything about the network and the disk is that package's and follows its settings (``$HF_HOME``, ``$HF_TOKEN``,
+``$HF_HUB_OFFLINE``, ``$HF_ENDPOINT``, ...): the cache, its revisions and etags, resumed downloads, proxies. Added are
+which files are fetched, ``$NUMPYCLIP_OFFLINE``, and errors of ours.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from numpyclip.errors import DownloadError, ModelNotFoundError, NumPyCLIPError, OfflineError
+from numpyclip.weights.download import is_offline
+from numpyclip.weights.local import Folder
+
+PREFIX = "hf-hub:"
+
+Choose = Callable[[Iterable[str]], list[str]]
+
+# The package checks names of repositories itself, but makes paths of revisions as they are.
+_NAME = re.compile(rf"{PREFIX}(?P<repository>[^@]+)(@(?P<revision>[\w+-][\w./+-]*))?", re.ASCII)
+
+
+def obtain(name: str, choose: Choose, cache_dir: Folder | None = None) -> Path:
+    """Return a folder with the files of a repository that are wanted, after downloading those that are missing.
+
+    Parameters
+    ----------
+    name : str
+        ``"hf-hub:organization/name"``, or ``"hf-hub:organization/name@revision"``: a branch, a tag or a commit.
+    choose : callable
+        Chooses from the names of files, those of weights last; none, if there are no weights.
+    cache_dir : path-like, optional
+        Where `huggingface_hub` keeps what it downloads; else where its own settings say.
+
+    Returns
+    -------
+    Path
+        A snapshot in the cache. If the hub cannot be reached, that of the last time, if it is whole.
+
+    Raises
+    ------
+    ModelNotFoundError
+        If there is no such repository or revision, it is closed to this user, or has no weights.
+    OfflineError
+        If files are missing, and ``$NUMPYCLIP_OFFLINE`` or ``$HF_HUB_OFFLINE`` forbids the network.
+    DownloadError
+        If they cannot be fetched or written, or `huggingface_hub` is not installed.
+    """
+    match = _NAME.fullmatch(name)
+    if not match or ".." in name:
+        raise ModelNotFoundError(
+            f"{name!r:.200}: names no repository; expected {PREFIX}organization/name, perhaps with @revision."
+        )
+    repository, revision = match["repository"], match["revision"]
+    return _Repository(_import_hub(repository), name, (repository, revision), cache_dir, choose).obtain()
+
+
+def _import_hub(repository: str) -> Any:
+    try:
+        import huggingface_hub
+        import huggingface_hub.errors
+    except ImportError as error:
+        raise DownloadError(
+            f"{PREFIX}{repository}: cannot be downloaded without the package huggingface_hub ({error}). Install it "
+            "with `pip install 'numpyclip[hub]'`. Or download its description (.json), tokenizer and weights by hand "
+            f"from https://huggingface.co/{repository}, and load the folder that has them."
+        ) from error
+    return huggingface_hub
+
+
+class _Repository:
+    """One revision of one repository.
+
+    What the package raises comes from three HTTP libraries, over its versions, with no base in common. Whatever it
+    is, it is turned into an error of ours.
+    """
+
+    def __init__(
+        self, hub: Any, name: str, parts: tuple[str, str | None], cache_dir: Folder | None, choose: Choose
+    ) -> None:
+        repository, revision = parts
+        self._api, self._errors = hub.HfApi(library_name="numpyclip"), hub.errors
+        self._name, self._choose = name, choose
+        self._place = {"repo_id": repository, "revision": revision, "cache_dir": cache_dir}
+        self._address = f"{self._api.endpoint}/{repository}"
+
+    def obtain(self) -> Path:
+        """Return the folder with the files, online or not."""
+        try:
+            files = self._listed()
+        except Exception as error:
+            gone = isinstance(error, self._errors.RevisionNotFoundError)
+            if not gone and (folder := self._cached()):
+                return folder
+            raise self._failure(error) from error
+        chosen = self._choose(files)
+        if not chosen:
+            raise ModelNotFoundError(
+                f"{self._name}: has no weights that are read here, such as model.safetensors; it has "
+                f"{', '.join(f'{file!r:.60}' for file in files[:10]) or 'no files'}."
+            )
+        try:
+            return self._fetched(chosen)
+        except Exception as error:
+            raise self._failure(error) from error
+
+    def _listed(self) -> list[str]:
+        if is_offline():
+            raise self._errors.OfflineModeIsEnabled("$NUMPYCLIP_OFFLINE is set")
+        info = self._api.model_info(self._place["repo_id"], revision=self._place["revision"])
+        return [sibling.rfilename for sibling in info.siblings or ()]
+
+    def _fetched(self, chosen: list[str]) -> Path:
+        """Fetch the first file of the revision, which notes its commit, and all others of this very commit."""
+        first = Path(self._api.hf_hub_download(filename=chosen[0], **self._place))
+        for file in chosen[1:]:
+            self._api.hf_hub_download(filename=file, **{**self._place, "revision": first.parent.name})
+        return first.parent
+
+    def _cached(self) -> Path | None:
+        """Return what is in the cache, if it has weights: they are fetched last."""
+        try:  # with a pattern for no file, the package does not mind that files are missing which nobody wanted
+            folder = Path(self._api.snapshot_download(local_files_only=True, allow_patterns=[], **self._place))
+        except (self._errors.LocalEntryNotFoundError, self._errors.HFValidationError):
+            return None
+        return folder if self._choose(file.name for file in folder.iterdir() if file.exists()) else None
+
+    def _failure(self, error: Exception) -> NumPyCLIPError:
+        errors = self._errors
+        said = " ".join(str(error).split())[:300] or type(error).__name__
+        if isinstance(error, errors.HFValidationError):
+            return ModelNotFoundError(f"{self._name}: names no repository: {said}")
+        if isinstance(error, errors.GatedRepoError):
+            return ModelNotFoundError(
+                f"{self._name}: is open only to those who have accepted its licence. Accept it at {self._address}, and "
+                "set $HF_TOKEN to a token of your account."
+            )
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        if isinstance(error, errors.RepositoryNotFoundError) or status in (401, 403):
+            return ModelNotFoundError(
+                f"{self._name}: not found at {self._address}, or closed to you. Check its spelling; if it is private, "
+                "set $HF_TOKEN to a token that may read it."
+            )
+        if isinstance(error, errors.RevisionNotFoundError):
+            return ModelNotFoundError(
+                f"{self._name}: {self._address} has no such revision; expected a branch, a tag or a commit."
+            )
+        if isinstance(error, errors.OfflineModeIsEnabled):
+            return OfflineError(
+                f"{self._name}: not (wholly) in the cache, and the network is forbidden: {said}. Allow it, or copy the "
+                f"cache of a machine that has it, or load a folder with the files of {self._address}."
+            )
+        return DownloadError(
+            f"{self._name}: could not be downloaded from {self._address}: {said}. Try again, or download its files by "
+            "hand, and load the folder that has them."
+        )

@@ -1,0 +1,200 @@
+"""OpenCLIP's names: of a toy that a hub on this machine has, and of a table with that toy alone."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import numpyclip
+from numpyclip.errors import CheckpointError, InputError, ModelNotFoundError, UnsupportedCheckpointError
+from numpyclip.families import pretrained
+from numpyclip.families.pretrained import find, is_supported
+from numpyclip.weights import prepared, published
+from numpyclip.weights.catalogue import DOWNLOADABLE
+from tests.weights.forged import GOLDEN
+from tests.weights.hub_server import Hub, using
+
+FOLDER = GOLDEN / "open_clip"
+CONFIG = json.loads((FOLDER / "open_clip_config.json").read_text("utf-8"))["model_cfg"]
+WEIGHTS = "open_clip_model.safetensors"
+INPUTS = np.random.default_rng(3).standard_normal((2, 3, CONFIG["vision_cfg"]["image_size"], 32)).astype(np.float32)
+
+
+def row(**facts: Any) -> dict[str, Any]:
+    return {"hub": "someone/model", **facts}
+
+
+@pytest.fixture
+def table(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A table with one architecture, that of a golden model, and weights that differ in what is said of them."""
+    toy = {
+        "model_cfg": CONFIG,
+        "quickgelu": True,
+        "tags": {
+            "plain": row(),
+            "quick": row(quick_gelu=True),
+            "other_mean": row(preprocess=["inception", "bicubic", "squash"]),
+            "openai": row(openai="RN50", quick_gelu=True),
+        },
+    }
+    strange = {"model_cfg": {**CONFIG, "vision_cfg": {**CONFIG["vision_cfg"], "eyes": 3}}, "tags": {"plain": row()}}
+    normalisations = published._table()["normalisations"]
+    table = {"normalisations": normalisations, "architectures": {"Toy-8": toy, "Strange": strange}}
+    monkeypatch.setattr(published, "_table", lambda: table)
+    return table
+
+
+@pytest.fixture
+def hub(tmp_path: Path, table: dict[str, Any]) -> Iterator[Hub]:
+    with using({WEIGHTS: (FOLDER / WEIGHTS).read_bytes()}, tmp_path / "home") as hub:
+        yield hub
+
+
+def embed(name: str | Path, **options: Any) -> np.ndarray:
+    model, _ = numpyclip.load(name, **options)
+    return model.encode_image(INPUTS)
+
+
+def as_described(tmp_path: Path, **options: Any) -> np.ndarray:
+    """Embed by a folder that says of the same weights what it is told here."""
+    folder = Path(shutil.copytree(FOLDER, tmp_path / "described", dirs_exist_ok=True))
+    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": {**CONFIG, **options}}), "utf-8")
+    return embed(folder)
+
+
+# By a tag
+
+
+def test_a_tag_stands_for_a_repository_and_its_description_is_that_of_the_table(hub: Hub, tmp_path: Path) -> None:
+    np.testing.assert_array_equal(embed("Toy-8", pretrained="plain"), as_described(tmp_path))
+    assert hub.fetched == [WEIGHTS]
+
+
+@pytest.mark.parametrize("name", ["Toy-8", "Toy/8", "Toy-8-quickgelu"])
+def test_a_tag_that_was_trained_with_quickgelu_is_computed_with_it(hub: Hub, tmp_path: Path, name: str) -> None:
+    """Where open_clip warns, and for the name without quickgelu computes GELU."""
+    found = embed(name, pretrained="quick")
+    np.testing.assert_array_equal(found, as_described(tmp_path, quick_gelu=True))
+    assert np.abs(found - as_described(tmp_path)).max() > 1e-4
+
+
+def test_a_tag_says_how_pictures_are_prepared(hub: Hub) -> None:
+    _, preprocess = numpyclip.load("Toy-8", pretrained="other-mean")
+    assert (preprocess.mean, preprocess.resize_mode) == ((0.5, 0.5, 0.5), "squash")
+
+
+def test_openais_tag_is_the_model_of_the_catalogue(
+    table: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pretrained, "obtain", lambda model, folder: GOLDEN / "vit-torchscript.pt")
+    model, _ = numpyclip.load("Toy-8", pretrained="openai")
+    assert (model.config.family, model.config.activation) == ("openai", "quick_gelu")
+    assert table["architectures"]["Toy-8"]["tags"]["openai"]["openai"] in DOWNLOADABLE
+
+
+def test_a_repository_that_says_otherwise_of_the_activation_is_warned_of(hub: Hub) -> None:
+    hub.files["open_clip_config.json"] = b'{"model_cfg": {"quick_gelu": true}}'
+    with pytest.warns(UserWarning, match="is 'quick_gelu'; 'gelu', that of Toy-8 plain, is used") as caught:
+        model, _ = numpyclip.load("Toy-8", pretrained="plain")
+    assert caught[0].filename == __file__  # it points at the caller
+    assert model.config.activation == "gelu"
+
+
+def test_the_activation_that_is_passed_must_be_that_of_the_tag(hub: Hub) -> None:
+    with pytest.raises(CheckpointError, match="'quick_gelu', but 'gelu' was passed"):
+        numpyclip.load("Toy-8", pretrained="quick", activation="gelu")
+
+
+def test_what_cannot_be_run_is_refused_by_its_description_and_not_downloaded(hub: Hub) -> None:
+    with pytest.raises(UnsupportedCheckpointError, match=r"Strange plain: model_cfg.vision_cfg.eyes is 3"):
+        numpyclip.load("Strange", pretrained="plain")
+    assert hub.asked == []
+    assert not is_supported(find("Strange"), find("Strange").models["plain"])
+    assert is_supported(find("Toy-8"), find("Toy-8").models["plain"])
+
+
+def test_the_same_file_described_otherwise_is_prepared_otherwise(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mean is part of the prepared weights, which are kept on disk."""
+    monkeypatch.setattr(prepared, "_LEAST_BYTES", 1)
+    before = embed("Toy-8", pretrained="other_mean")
+    embed("Toy-8", pretrained="plain")
+    pixels = np.zeros((1, 32, 32, 3), np.uint8)
+    model, _ = numpyclip.load("Toy-8", pretrained="other_mean")
+    again, _ = numpyclip.load("Toy-8", pretrained="other_mean", low_memory=True)  # keeps nothing
+    np.testing.assert_array_equal(model.encode_image(INPUTS), before)
+    np.testing.assert_allclose(model.encode_image(pixels), again.encode_image(pixels), rtol=0, atol=1e-5)
+    assert len(prepared.prepared_files()) == 2
+
+
+# By a file of one's own
+
+
+def test_a_file_of_ones_own_is_of_the_architecture(table: dict[str, Any], tmp_path: Path) -> None:
+    table["architectures"]["Toy-8"]["tags"].pop("other_mean")
+    expected = as_described(tmp_path)
+    np.testing.assert_array_equal(embed("Toy-8", pretrained=FOLDER / WEIGHTS), expected)
+    np.testing.assert_array_equal(embed("Toy-8", pretrained=str(FOLDER)), expected)
+    shutil.copy(FOLDER / WEIGHTS, tmp_path / "described" / "epoch_3.pt")
+    (tmp_path / "described" / WEIGHTS).unlink()
+    np.testing.assert_array_equal(embed("Toy-8", pretrained=tmp_path / "described"), expected)
+    quick = embed("Toy-8-quickgelu", pretrained=FOLDER / WEIGHTS)
+    np.testing.assert_array_equal(quick, as_described(tmp_path, quick_gelu=True))
+
+
+def test_a_file_alone_is_prepared_as_its_published_kin_and_said_aloud(table: dict[str, Any]) -> None:
+    tags = table["architectures"]["Toy-8"]["tags"]
+    table["architectures"]["Toy-8"]["tags"] = {"other_mean": tags["other_mean"]}
+    with pytest.warns(UserWarning, match="prepared as for the published weights of Toy-8") as caught:
+        _, preprocess = numpyclip.load("Toy-8", pretrained=FOLDER / WEIGHTS)
+    assert caught[0].filename == __file__
+    assert preprocess.mean == (0.5, 0.5, 0.5)
+
+
+def test_a_file_that_records_another_activation_is_refused(table: dict[str, Any]) -> None:
+    with pytest.raises(CheckpointError, match="records the activation 'quick_gelu', but Toy-8 has 'gelu'"):
+        numpyclip.load("Toy-8", pretrained=GOLDEN / "vit-torchscript.pt")
+
+
+# What there is not
+
+
+def test_an_unknown_tag_is_an_error_that_lists_those_there_are(table: dict[str, Any]) -> None:
+    with pytest.raises(
+        ModelNotFoundError, match=r"Toy-8: 'plane' is neither .* expected plain, quick, other_mean, openai"
+    ):
+        numpyclip.load("Toy-8", pretrained="plane")
+    with pytest.raises(ModelNotFoundError, match=r"Toy-8-quickgelu: 'plain' is neither .* expected quick, openai"):
+        numpyclip.load("Toy-8-quickgelu", pretrained="plain")
+    with pytest.raises(ModelNotFoundError, match="'' is neither"):
+        numpyclip.load("Toy-8", pretrained="")
+
+
+def test_an_unknown_architecture_is_an_error_that_suggests_the_nearest() -> None:
+    with pytest.raises(ModelNotFoundError, match="Did you mean 'ViT-B-32'"):
+        numpyclip.load("ViT-B-33", pretrained="laion2b_s34b_b79k")
+
+
+def test_an_architecture_alone_is_half_a_name() -> None:
+    with pytest.raises(ModelNotFoundError, match=r"pass `pretrained` .* openai, laion400m_e31, "):
+        numpyclip.load("ViT-B-32")
+    with pytest.raises(ModelNotFoundError, match="no published ones"):
+        numpyclip.load("ViT-S-32")
+
+
+@pytest.mark.parametrize("name", ["hf-hub:someone/model", "tiny", "ViT-L/14@336px", FOLDER])
+def test_what_has_weights_of_its_own_takes_no_others(name: str | Path) -> None:
+    with pytest.raises(InputError, match="has weights of its own"):
+        numpyclip.load(name, pretrained="laion2b_s34b_b79k")
+
+
+# Repositories by their names
+
+
+def test_a_repository_is_loaded_as_the_folder_that_it_is(hub: Hub) -> None:
+    hub.files["open_clip_config.json"] = (FOLDER / "open_clip_config.json").read_bytes()
+    np.testing.assert_array_equal(embed("hf-hub:someone/model"), embed(FOLDER))
+    np.testing.assert_array_equal(embed("hf-hub:someone/model@v2"), embed(FOLDER))

@@ -1,0 +1,110 @@
+"""Weights in several files, some of them hostile."""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from numpyclip.errors import CheckpointError, CorruptCheckpointError, UnsafeCheckpointError
+from numpyclip.families.shards import read_shards
+
+INDEX = "model.npz.index.json"
+
+
+def write(folder: Path, shards: dict[str, dict[str, float]], weight_map: object = None) -> Path:
+    for file, tensors in shards.items():
+        np.savez(folder / file, **{name: np.array(value, np.float32) for name, value in tensors.items()})  # type: ignore[arg-type]
+    listed = {name: file for file, tensors in shards.items() for name in tensors}
+    (folder / INDEX).write_text(json.dumps({"weight_map": listed if weight_map is None else weight_map}))
+    return folder / INDEX
+
+
+TWO = {"one.npz": {"a": 1.0, "b": 2.0}, "two.npz": {"c": 3.0}}
+
+
+def test_shards_are_read_as_one(tmp_path: Path) -> None:
+    checkpoint = read_shards(write(tmp_path, TWO))
+    assert {name: float(array) for name, array in checkpoint.arrays.items()} == {"a": 1, "b": 2, "c": 3}
+    assert checkpoint.path == tmp_path / INDEX
+
+
+def test_the_identity_changes_with_any_of_the_files(tmp_path: Path) -> None:
+    index = write(tmp_path, TWO)
+    found = {read_shards(index).identity}
+    assert found == {read_shards(index).identity}
+    for file in TWO:
+        os.utime(tmp_path / file, (1, 1))
+        found.add(read_shards(index).identity)
+    assert len(found) == 3
+    assert None not in found
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "../one.npz",
+        "/tmp/one.npz",
+        "..",
+        ".",
+        "",
+        "sub/one.npz",
+        "sub\\one.npz",
+        "C:one.npz",
+        "one.npz/",
+        "a\0b",
+        "\ud800",
+    ],
+)
+def test_a_file_elsewhere_is_refused_and_not_opened(tmp_path: Path, file: str) -> None:
+    index = write(tmp_path, TWO, {"a": "one.npz", "b": "one.npz", "c": file})
+    with pytest.raises(UnsafeCheckpointError, match=r"tensor 'c' is said to lie in .*; expected a file in the same"):
+        read_shards(index)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda listed: listed.pop("b"), "holds tensor 'b', which .* lists nowhere"),
+        (lambda listed: listed.update(b="two.npz"), "one.npz: holds tensor 'b', which .* lists in 'two.npz'"),
+        (lambda listed: listed.update(d="two.npz"), r"lists tensor 'd' in 'two.npz', which does not hold it \(1 are"),
+        (lambda listed: listed.update(d="three.npz"), "three.npz: cannot be read"),
+        (lambda listed: listed.update(d=3), "weight_map.'d' is 3; expected the name of a file"),
+        (lambda listed: listed.update(d=INDEX), f"{INDEX}: begins with"),
+    ],
+)
+def test_an_index_that_lies_is_refused(
+    tmp_path: Path, change: Callable[[dict[str, Any]], object], message: str
+) -> None:
+    listed = {"a": "one.npz", "b": "one.npz", "c": "two.npz"}
+    change(listed)
+    with pytest.raises(CheckpointError, match=message):
+        read_shards(write(tmp_path, TWO, listed))
+
+
+def test_a_tensor_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    index = write(tmp_path, {**TWO, "two.npz": {"c": 3.0, "a": 1.0}})
+    with pytest.raises(CorruptCheckpointError, match=re.escape("one.npz: holds tensor 'a', which")):
+        read_shards(index)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"weight_map": []}', '{"weight_map": null}', "[" * 100_000])
+def test_an_index_that_is_none_is_refused(tmp_path: Path, content: str) -> None:
+    index = write(tmp_path, TWO)
+    index.write_text(content)
+    with pytest.raises(CheckpointError, match=INDEX):
+        read_shards(index)
+
+
+def test_a_shard_may_be_a_link_as_in_the_hub_s_cache(tmp_path: Path) -> None:
+    (tmp_path / "blobs").mkdir()
+    (tmp_path / "snapshot").mkdir()
+    index = write(tmp_path / "snapshot", TWO)
+    shutil.move(tmp_path / "snapshot" / "two.npz", tmp_path / "blobs" / "0815")
+    (tmp_path / "snapshot" / "two.npz").symlink_to(Path("../blobs/0815"))
+    assert set(read_shards(index).arrays) == {"a", "b", "c"}

@@ -1,0 +1,141 @@
+"""What a description says of a convolutional tower of timm."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import numpyclip
+from numpyclip.errors import CheckpointError, UnsupportedCheckpointError
+from numpyclip.families.description import Section
+from numpyclip.families.open_clip import DESCRIPTION, read_folder
+from numpyclip.families.timm_convolutional import TOWERS, without_single_pixels
+from numpyclip.model.config import ConvNeXtConfig
+from numpyclip.model.vision import vision_tower
+from numpyclip.weights.checkpoint import Checkpoint
+from tests.families.test_parity import FAMILIES
+
+Config = dict[str, Any]
+
+
+def squeezing(*widths: int) -> dict[str, np.ndarray]:
+    """The tensors whose shapes are measured: of the layers that weigh channels."""
+    names = ["stages.2.downsample.proj.0", "stages.3.downsample.proj.0", "final_conv"]
+    hidden = {
+        f"visual.trunk.{name}.se.fc1.weight": (h, 1) for name, h in zip(names[-len(widths) :], widths, strict=True)
+    }
+    return {name: np.broadcast_to(np.float32(0), shape) for name, shape in hidden.items()}
+
+
+HEAD = {"visual.head.proj.weight": np.broadcast_to(np.float32(0), (1, 1))}
+FC = {f"visual.trunk.head.fc.{part}": np.broadcast_to(np.float32(0), (1, 1)) for part in ("weight", "bias")}
+
+
+@pytest.mark.parametrize(
+    ("name", "embed_dim", "arrays", "tensors", "numbers"),
+    [
+        ("convnext_tiny", 1024, HEAD, 181, 28606560),
+        ("convnext_small", 512, HEAD, 343, 49847904),
+        ("convnext_base", 640, HEAD, 343, 88221824),
+        ("convnext_large", 768, HEAD, 343, 197409984),
+        ("convnext_xlarge", 1024, HEAD, 343, 350245120),
+        ("convnext_xxlarge", 1024, HEAD, 379, 846543744),
+        ("fastvit_mci0", 512, {**squeezing(64, 128, 64), **FC}, 670, 11457664),
+        ("fastvit_mci1", 512, {**squeezing(64, 128, 64), **FC}, 1228, 21630976),
+        ("fastvit_mci2", 512, {**squeezing(80, 160, 80), **FC}, 1344, 35939712),
+        ("fastvit_mci3", 768, {**squeezing(192), **FC}, 1313, 125401152),
+        ("fastvit_mci4", 768, {**squeezing(256), **FC}, 1345, 322013696),
+    ],
+)
+def test_a_name_stands_for_as_many_tensors_and_numbers_as_in_timm(
+    name: str, embed_dim: int, arrays: dict[str, np.ndarray], tensors: int, numbers: int
+) -> None:
+    """Counted in the towers that open_clip 3.3.0 builds with timm 1.0.31, without `num_batches_tracked`."""
+    config = TOWERS[name](Section(Path("config"), "", {"timm_model_name": name, "image_size": 256}))
+    found = dict(vision_tower(config).tensors(Checkpoint(Path("forged"), arrays), config, embed_dim))
+    assert len(found) == tensors
+    assert sum(int(np.prod(shape)) for shape in found.values()) == numbers
+    assert config.columns == 256
+
+
+def test_only_the_largest_convnext_adds_more_to_variances() -> None:
+    for name in TOWERS:
+        config = TOWERS[name](Section(Path("config"), "", {"timm_model_name": name}))
+        if isinstance(config, ConvNeXtConfig):
+            assert config.eps == (1e-5 if name == "convnext_xxlarge" else 1e-6)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(FAMILIES / "open_clip-fastvit", tmp_path / "model"))
+
+
+def edit(folder: Path, **changes: object) -> None:
+    config = json.loads((folder / DESCRIPTION).read_text("utf-8"))
+    kwargs = config["model_cfg"]["vision_cfg"]["timm_model_kwargs"]
+    for option, value in changes.items():
+        (kwargs if option in ("layers", "embed_dims", "novelty") else config["model_cfg"]["vision_cfg"])[option] = value
+    (folder / DESCRIPTION).write_text(json.dumps(config), "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("timm_model_name", "fastvit_t8"),
+        ("timm_model_name", "convnext_nano"),  # norms and MLPs of another kind
+        ("timm_pool", "rot_attn"),
+        ("timm_proj", "none"),
+        ("timm_patch_drop", 0.5),
+        ("novelty", 1),
+        ("layers", [1, 1, 1]),
+        ("layers", [0, 1, 1, 1]),
+        ("embed_dims", [8, 16, 16, 40]),
+        ("image_size", [56, 64]),
+    ],
+)
+def test_an_option_that_is_not_supported_is_named(folder: Path, option: str, value: object) -> None:
+    edit(folder, **{option: value})
+    with pytest.raises(UnsupportedCheckpointError, match=f"vision_cfg.(timm_model_kwargs.)?{option}") as caught:
+        read_folder(folder)
+    assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize("size", [4, 31])
+def test_a_picture_of_which_a_convnext_would_leave_nothing_is_refused(tmp_path: Path, size: int) -> None:
+    folder = Path(shutil.copytree(FAMILIES / "open_clip-convnext", tmp_path / "model"))
+    edit(folder, image_size=size)
+    with pytest.raises(UnsupportedCheckpointError, match=r"image_size is [0-9]+; expected 32 or more"):
+        read_folder(folder)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"layers": [2, 1, 2, 1]},
+        {"layers": [1, 1, 1, 1]},
+        {"embed_dims": [8, 16, 16, 32]},
+        {"timm_model_name": "fastvit_mci3", "layers": [2, 1, 1, 1, 1], "embed_dims": [8, 16, 16, 64, 64]},
+        {"timm_proj": "mlp"},
+    ],
+)
+def test_a_description_that_contradicts_the_tensors_is_an_error(folder: Path, changes: Config) -> None:
+    edit(folder, **changes)
+    with pytest.raises(CheckpointError, match=r"has shape .*; expected \(|is missing|have no place|expected 2 dim"):
+        numpyclip.load(folder)
+
+
+def test_the_size_of_pictures_is_free(folder: Path) -> None:
+    edit(folder, image_size=33)
+    model, _ = numpyclip.load(folder)
+    assert model.encode_image(np.zeros((1, 3, 33, 33), np.float32)).shape == (1, 24)
+
+
+def test_maps_of_one_pixel_lose_their_shape_and_nothing_is_copied() -> None:
+    shapes = {"a": (4, 3, 1, 1), "b": (4, 1, 1), "c": (4, 1, 7, 7), "d": (1, 1), "e": (4,), "f": ()}
+    checkpoint = Checkpoint(Path("forged"), {name: np.zeros(shape, np.float16) for name, shape in shapes.items()})
+    viewed = without_single_pixels(checkpoint)
+    assert {name: array.shape for name, array in viewed.arrays.items()} == {**shapes, "a": (4, 3), "b": (4,)}
+    assert all(np.shares_memory(array, checkpoint.arrays[name]) for name, array in viewed.arrays.items())

@@ -1,0 +1,312 @@
+"""transformers' folders, and its description of a model."""
+
+import json
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import numpyclip
+from numpyclip.errors import CheckpointError, InputError, UnsupportedCheckpointError
+from numpyclip.families import open_clip
+from numpyclip.families.transformers import (
+    CLIP_PREFIXES,
+    DESCRIPTION,
+    PARTS,
+    SIGLIP_PREFIXES,
+    Pairs,
+    read_folder,
+    rename,
+)
+from numpyclip.image import Preprocess
+from numpyclip.model.config import TextConfig, VisionTransformerConfig
+from numpyclip.weights.safetensors import read_safetensors
+from tests.families.test_parity import FAMILIES
+from tests.weights.forged import GOLDEN
+
+Config = dict[str, Any]
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Callable[[str], Path]:
+    return lambda name: Path(shutil.copytree(FAMILIES / f"transformers-{name}", tmp_path / name))
+
+
+def edit(folder: Path, change: Callable[[Config], object]) -> None:
+    config = json.loads((folder / DESCRIPTION).read_text("utf-8"))
+    change(config)
+    (folder / DESCRIPTION).write_text(json.dumps(config), "utf-8")
+
+
+def options(config: Config, section: str) -> Config:
+    found: Config = config[section] if section else config
+    return found
+
+
+def write_tensors(folder: Path, tensors: dict[str, np.ndarray]) -> None:
+    """Write `.npz` under the name that is looked for: the content counts."""
+    with (folder / "model.safetensors").open("wb") as file:
+        np.savez(file, **tensors)  # type: ignore[arg-type]
+
+
+# --- names ------------------------------------------------------------------
+
+
+def turned(pairs: Pairs) -> Pairs:
+    return tuple((ours, theirs) for theirs, ours in pairs)
+
+
+@pytest.mark.parametrize(
+    ("name", "prefixes"), [("metaclip-2", CLIP_PREFIXES), ("siglip", SIGLIP_PREFIXES)], ids=["CLIP", "SigLIP"]
+)
+def test_the_tables_of_names_read_both_ways(name: str, prefixes: Pairs) -> None:
+    theirs = set(read_safetensors(FAMILIES / f"transformers-{name}" / "model.safetensors"))
+    ours = {rename(tensor, prefixes, PARTS) for tensor in theirs}
+    assert len(ours) == len(theirs)
+    assert {rename(tensor, turned(prefixes), turned(PARTS)) for tensor in ours} == theirs
+    assert not any("model." in tensor or "layer" in tensor or "fc1" in tensor for tensor in ours)
+
+
+def test_a_tensor_under_two_names_is_refused(copy: Callable[[str], Path]) -> None:
+    folder = copy("clip-vision")
+    tensors = read_safetensors(FAMILIES / "transformers-clip-vision" / "model.safetensors")
+    write_tensors(folder, {**tensors, "visual.proj.weight": tensors["visual_projection.weight"]})
+    with pytest.raises(CheckpointError, match=r"tensor 'visual.proj.weight' is there twice"):
+        read_folder(folder)
+
+
+def test_tensors_that_have_no_place_are_refused(copy: Callable[[str], Path]) -> None:
+    folder = copy("clip-vision")
+    tensors = read_safetensors(FAMILIES / "transformers-clip-vision" / "model.safetensors")
+    write_tensors(folder, {**tensors, "classifier.weight": np.zeros((3, 48), np.float32)})
+    with pytest.raises(CheckpointError, match=r"first 'classifier.weight'"):
+        numpyclip.load(folder)
+
+
+# --- descriptions -----------------------------------------------------------
+
+
+def test_what_a_description_leaves_out_is_as_in_transformers(copy: Callable[[str], Path]) -> None:
+    folder = copy("metaclip-2")
+    (folder / DESCRIPTION).write_text('{"model_type": "clip"}')
+    config = read_folder(folder).config
+    blocks: Config = {"layers": 12, "activation": "quick_gelu", "eps": 1e-5}
+    assert config.text == TextConfig(
+        **blocks,
+        width=512,
+        heads=8,
+        mlp_width=2048,
+        vocab_size=49408,
+        context_length=77,
+        pool="eos",
+        end_id=49407,
+    )
+    assert config.vision == VisionTransformerConfig(
+        **blocks, width=768, heads=12, mlp_width=3072, image_size=224, patch_size=32
+    )
+    assert config.embed_dim == 512
+    assert config.preprocess == Preprocess(224, profile="transformers")
+
+    (folder / DESCRIPTION).write_text('{"model_type": "siglip", "text_config": {}, "vision_config": null}')
+    config = read_folder(folder).config
+    blocks = {"width": 768, "layers": 12, "heads": 12, "mlp_width": 3072, "activation": "gelu_tanh", "eps": 1e-6}
+    assert config.text == TextConfig(
+        **blocks, vocab_size=32000, context_length=64, causal=False, pool="last", end_id=None
+    )
+    assert config.vision == VisionTransformerConfig(
+        **blocks,
+        image_size=224,
+        patch_size=16,
+        patch_bias=True,
+        class_token=False,
+        norm_before=False,
+        pool="map",
+        projection=False,
+    )
+    assert config.embed_dim == 768
+    assert config.sigmoid
+    half = (0.5, 0.5, 0.5)
+    assert config.preprocess == Preprocess(224, profile="transformers", mean=half, std=half, resize_mode="squash")
+
+
+@pytest.mark.parametrize(
+    ("model", "section", "option", "value"),
+    [
+        ("clip", "", "model_type", "clip_segmentation"),
+        ("clip", "", "model_type", "clip_text_model_vision_model"),
+        ("clip", "", "model_type", None),
+        ("clip", "", "quantization_config", {"bits": 4}),
+        ("clip", "", "projection_dim", 0),
+        ("clip", "vision_config", "num_channels", 1),
+        ("clip", "vision_config", "hidden_act", "relu"),
+        ("clip", "vision_config", "num_attention_heads", 7),
+        ("clip", "vision_config", "num_attention_heads", 0),
+        ("clip", "vision_config", "image_size", [32, 48]),
+        ("clip", "vision_config", "layer_norm_eps", "small"),
+        ("clip", "vision_config", "novelty", True),
+        ("clip", "text_config", "eos_token_id", [2, 3]),
+        ("clip", "text_config", "pruned_heads", {"0": [1]}),
+        ("clip", "text_config", "vocab_size", True),
+        ("siglip", "text_config", "projection_size", 40),
+        ("siglip", "vision_config", "vision_use_head", False),
+    ],
+)
+def test_an_option_that_is_not_supported_is_named(
+    copy: Callable[[str], Path], model: str, section: str, option: str, value: object
+) -> None:
+    folder = copy(model)
+    edit(folder, lambda config: options(config, section).update({option: value}))
+    with pytest.raises(UnsupportedCheckpointError, match=f"{section}.?{option}") as caught:
+        read_folder(folder)
+    assert DESCRIPTION in str(caught.value)
+    assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize(
+    ("model", "section", "option", "value"),
+    [
+        ("clip", "", "projection_dim", 48),
+        ("clip", "vision_config", "image_size", 48),
+        ("clip", "vision_config", "intermediate_size", 100),
+        ("clip", "text_config", "num_hidden_layers", 3),
+        ("clip", "text_config", "num_hidden_layers", 1),
+        ("clip", "text_config", "max_position_embeddings", 16),
+        ("clip", "", "model_type", "siglip"),
+        ("siglip-text", "", "projection_size", 48),
+        ("siglip-vision", "", "model_type", "clip_vision_model"),
+    ],
+)
+def test_a_description_that_contradicts_the_tensors_is_an_error(
+    copy: Callable[[str], Path], model: str, section: str, option: str, value: object
+) -> None:
+    folder = copy(model)
+    (folder / "preprocessor_config.json").unlink(missing_ok=True)
+    edit(folder, lambda config: options(config, section).update({option: value}))
+    with pytest.raises(CheckpointError, match=r"has shape .*; expected \(|is missing|have no place|not supported"):
+        numpyclip.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("section", "option", "value"),
+    [
+        ("vision_config", "num_attention_heads", 2),
+        ("vision_config", "layer_norm_eps", 1e-2),
+        ("vision_config", "hidden_act", "gelu"),
+        ("text_config", "num_attention_heads", 2),
+        ("text_config", "layer_norm_eps", 1e-2),
+        ("text_config", "hidden_act", "gelu_new"),
+        ("text_config", "eos_token_id", 94),
+    ],
+)
+def test_options_that_no_shape_tells_change_what_is_computed(
+    copy: Callable[[str], Path], section: str, option: str, value: object
+) -> None:
+    folder = copy("clip")
+    with np.load(FAMILIES / "transformers-clip.npz") as golden:
+        image, text = golden["image"], golden["text"]
+    before, _ = numpyclip.load(folder)
+    edit(folder, lambda config: config[section].update({option: value}))
+    after, _ = numpyclip.load(folder)
+    moved_image = np.abs(after.encode_image(image) - before.encode_image(image)).max() > 1e-4
+    moved_text = np.abs(after.encode_text(text) - before.encode_text(text)).max() > 1e-4
+    assert (moved_image, moved_text) == (section == "vision_config", section == "text_config")
+
+
+def test_options_that_are_written_twice_are_those_of_the_older_form(copy: Callable[[str], Path]) -> None:
+    folder = copy("clip")
+
+    def change(config: Config) -> None:
+        config["text_config_dict"] = {**config["text_config"], "layer_norm_eps": 1e-3}
+        del config["text_config_dict"]["eos_token_id"]
+        config["text_config"] = {"hidden_size": 1}
+
+    edit(folder, change)
+    text = read_folder(folder).config.text
+    assert text is not None
+    assert (text.width, text.eps, text.pool, text.end_id) == (32, 1e-3, "eos", 49407)
+
+
+def test_end_mark_2_means_the_highest_id_in_clip_only(copy: Callable[[str], Path]) -> None:
+    for model, pool in (("clip", "argmax"), ("clip-gelu", "eos"), ("metaclip-2", "eos")):
+        text = read_folder(copy(model)).config.text
+        assert text is not None
+        assert text.pool == pool
+
+
+def test_openclips_own_description_counts_first(copy: Callable[[str], Path]) -> None:
+    folder = copy("clip")
+    for file in (GOLDEN / "open_clip").iterdir():
+        shutil.copy(file, folder)
+    assert numpyclip.load(folder)[0].config == open_clip.read_folder(GOLDEN / "open_clip").config
+
+
+def test_another_activation_than_is_recorded_is_an_error(copy: Callable[[str], Path]) -> None:
+    with pytest.raises(CheckpointError, match="records the activation 'quick_gelu', but 'gelu' was passed"):
+        numpyclip.load(copy("clip"), activation="gelu")
+    with pytest.raises(CheckpointError, match="records the activation 'gelu_tanh'"):
+        numpyclip.load(copy("clip-vision"), activation="gelu")
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"model_type": 3}', '{"model_type": "clip", "text_config": []}'])
+def test_a_description_that_is_none_is_refused(copy: Callable[[str], Path], content: str) -> None:
+    folder = copy("clip")
+    (folder / DESCRIPTION).write_text(content)
+    with pytest.raises(CheckpointError, match=DESCRIPTION):
+        read_folder(folder)
+
+
+# --- towers -----------------------------------------------------------------
+
+
+def test_a_model_of_pictures_says_what_it_lacks() -> None:
+    model, preprocess = numpyclip.load(FAMILIES / "transformers-clip-vision")
+    assert preprocess.size == 32
+    seen = model.embed_images(np.zeros((40, 50, 3), np.uint8))
+    assert seen.shape == (1, 40)
+    for needs_texts in (
+        lambda: model.embed_texts("a dog"),
+        lambda: model.encode_text(np.zeros((1, 12), int)),
+        lambda: model.tokenize("a dog"),
+        lambda: model.classify(np.zeros((40, 50, 3), np.uint8), ["a dog"]),
+        lambda: model.probabilities(seen, seen),
+        lambda: model.context_length,
+        lambda: model.vocab_size,
+        lambda: model.text,
+    ):
+        with pytest.raises(InputError, match="no tower of texts"):
+            needs_texts()
+
+
+def test_a_model_of_texts_says_what_it_lacks() -> None:
+    model, _ = numpyclip.load(FAMILIES / "transformers-clip-text")
+    assert model.encode_text(np.array([[94, 5, 95]])).shape == (1, 40)
+    for needs_pictures in (
+        lambda: model.embed_images(np.zeros((40, 50, 3), np.uint8)),
+        lambda: model.encode_image(np.zeros((1, 3, 32, 32), np.float32)),
+        lambda: model.logits(np.zeros((1, 40), np.float32), np.zeros((1, 40), np.float32)),
+        lambda: model.visual,
+    ):
+        with pytest.raises(InputError, match="no tower of pictures"):
+            needs_pictures()
+
+
+def test_a_model_of_one_tower_can_be_pickled() -> None:
+    model, _ = numpyclip.load(FAMILIES / "transformers-clip-vision")
+    image = np.ones((1, 3, 32, 32), np.float32)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).encode_image(image), model.encode_image(image))
+
+
+def test_siglip_takes_texts_with_all_their_padding_only() -> None:
+    model, _ = numpyclip.load(FAMILIES / "transformers-siglip")
+    text = np.full((2, 12), 1)
+    text[:, :3] = [[5, 6, 7], [5, 8, 7]]
+    assert model.encode_text(text).shape == (2, 48)
+    with pytest.raises(InputError, match=r"expected integers of shape \(n, 12\)"):
+        model.encode_text(text[:, :3])
+    other = text.copy()
+    other[:, -1] = 2  # the token that speaks for a text stands in the padding
+    assert np.abs(model.encode_text(other) - model.encode_text(text)).max() > 1e-2

@@ -1,0 +1,238 @@
+"""Repositories of the hub, against a server on this machine that plays it."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from numpyclip.errors import DownloadError, ModelNotFoundError, OfflineError
+from numpyclip.families.folder import wanted
+from numpyclip.weights.hub import obtain
+from tests.weights.hub_server import COMMIT, Handler, Hub, imported_anew, using
+
+WEIGHTS = os.urandom(200_000)
+HALF = len(WEIGHTS) // 2
+FILES = {
+    "README.md": b"about",
+    "open_clip_config.json": b"{}",
+    "tokenizer.json": b"{} ",
+    "open_clip_model.safetensors": WEIGHTS,
+    "model.safetensors": b"transformers'",
+    "pytorch_model.bin": b"pickled",
+}
+NAME = "hf-hub:someone/model"
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[Hub]:
+    with using(dict(FILES), tmp_path / "home") as hub:
+        yield hub
+
+
+def get(name: str = NAME) -> Path:
+    return obtain(name, wanted)
+
+
+# What is fetched
+
+
+def test_only_what_is_read_is_fetched_and_only_one_set_of_weights(hub: Hub) -> None:
+    folder = get()
+    assert hub.fetched == ["open_clip_config.json", "tokenizer.json", "open_clip_model.safetensors"]
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == {
+        name: FILES[name] for name in ("open_clip_config.json", "tokenizer.json", "open_clip_model.safetensors")
+    }
+
+
+def test_what_is_there_is_not_fetched_again(hub: Hub) -> None:
+    folder = get()
+    hub.asked.clear()
+    assert get() == folder
+    assert hub.asked == ["GET /api/models/someone/model", "HEAD /someone/model/resolve/main/open_clip_config.json"]
+
+
+def test_a_new_commit_is_fetched(hub: Hub) -> None:
+    before = get()
+    hub.commit = COMMIT[::-1]
+    hub.files["open_clip_model.safetensors"] = b"better"
+    after = get()
+    assert after.name == hub.commit
+    assert (after / "open_clip_model.safetensors").read_bytes() == b"better"
+    assert (before / "open_clip_model.safetensors").read_bytes() == WEIGHTS
+
+
+@pytest.mark.parametrize("revision", ["v2", COMMIT])
+def test_a_revision_may_be_a_branch_a_tag_or_a_commit(hub: Hub, revision: str) -> None:
+    assert get(f"{NAME}@{revision}").name == COMMIT
+    assert all(
+        f"/{revision}" in path or COMMIT in path or "elsewhere" in path for path in hub.asked if "someone" in path
+    )
+
+
+def test_shards_are_fetched_with_their_index(hub: Hub) -> None:
+    shards = [f"model-0000{number}-of-00002.safetensors" for number in (1, 2)]
+    hub.files = dict.fromkeys(["config.json", "model.safetensors.index.json", *shards, "pytorch_model.bin"], b"{}")
+    assert {file.name for file in get().iterdir()} == {"config.json", "model.safetensors.index.json", *shards}
+
+
+def test_the_folder_for_downloads_is_the_cache(hub: Hub, tmp_path: Path) -> None:
+    folder = obtain(NAME, wanted, tmp_path / "here")
+    assert folder.is_relative_to(tmp_path / "here")
+    assert not (tmp_path / "home" / "hub").exists()
+
+
+# What cannot be had
+
+
+def test_a_repository_that_is_not_there_is_not_found(hub: Hub) -> None:
+    with pytest.raises(ModelNotFoundError, match=r"hf-hub:someone/else: not found at http.*/someone/else.*HF_TOKEN"):
+        get("hf-hub:someone/else")
+
+
+def test_a_revision_that_is_not_there_is_not_found_even_if_another_is_cached(hub: Hub) -> None:
+    get()
+    with pytest.raises(ModelNotFoundError, match=r"model@v9: .* has no such revision"):
+        get(f"{NAME}@v9")
+
+
+@pytest.mark.parametrize("only", ["", "/resolve/"])
+def test_a_gated_repository_says_to_accept_its_licence(hub: Hub, only: str) -> None:
+    """Its files are listed for everybody; the hub refuses when they are fetched."""
+    hub.trouble = lambda handler: only in handler.path and handler.refuse(401, "GatedRepo")
+    with pytest.raises(
+        ModelNotFoundError, match=r"accepted its licence. Accept it at http.*/someone/model.*\$HF_TOKEN"
+    ):
+        get()
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_repository_that_is_closed_is_not_found(hub: Hub, status: int) -> None:
+    hub.trouble = lambda handler: handler.refuse(status)
+    with pytest.raises(ModelNotFoundError, match="or closed to you"):
+        get()
+
+
+def test_a_repository_without_weights_says_what_it_has(hub: Hub) -> None:
+    hub.files = {"README.md": b"", "a.gguf": b""}
+    with pytest.raises(ModelNotFoundError, match=r"has no weights that are read here.*'README.md', 'a.gguf'"):
+        get()
+
+
+@pytest.mark.parametrize(
+    "name", ["a/b/c", "", "a b/c", "../../etc", "a/b@../../x", "a/b@/x", "a/b@", "a/..", r"a/b@\x"]
+)
+def test_a_name_that_none_can_have_is_refused(hub: Hub, name: str) -> None:
+    with pytest.raises(ModelNotFoundError, match="names no repository"):
+        get(f"hf-hub:{name}")
+    assert not any("/models/" in path for path in hub.asked)
+
+
+def test_without_the_package_it_is_said_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    told = (
+        r"without the package huggingface_hub .*pip install 'numpyclip\[hub\]'.* by hand .*https://huggingface.co/a/b"
+    )
+    with pytest.raises(DownloadError, match=told):
+        get("hf-hub:a/b")
+
+
+# A server that misbehaves
+
+
+def elsewhere(handler: Handler) -> bool:
+    return handler.command == "GET" and "elsewhere" in handler.path
+
+
+def test_a_server_in_trouble_is_an_error(hub: Hub) -> None:
+    hub.trouble = lambda handler: handler.refuse(500)
+    with pytest.raises(DownloadError, match=r"could not be downloaded from .*500"):
+        get()
+
+
+def test_a_download_that_is_cut_off_is_resumed(hub: Hub) -> None:
+    weights = os.urandom(11 << 20)  # the package writes pieces of 10 MiB
+
+    def cut_once(handler: Handler) -> bool:
+        if not elsewhere(handler) or hub.ranges:
+            return False
+        hub.ranges.append(None)
+        handler.close_connection = True
+        return handler.answer(200, weights[:-1], Content_Length=len(weights))
+
+    hub.files["open_clip_model.safetensors"] = weights
+    hub.trouble = cut_once
+    with contextlib.suppress(DownloadError):  # older versions of the package go on when they are asked again
+        get()
+    assert (get() / "open_clip_model.safetensors").read_bytes() == weights
+    assert hub.ranges == [None, f"bytes={10 << 20}-"]
+
+
+def test_a_file_of_the_wrong_size_is_refused_and_not_kept(hub: Hub) -> None:
+    hub.trouble = lambda handler: elsewhere(handler) and handler.answer(200, WEIGHTS[:HALF])
+    with pytest.raises(DownloadError, match="could not be downloaded"):
+        get()
+    hub.trouble = lambda handler: False
+    assert (get() / "open_clip_model.safetensors").read_bytes() == WEIGHTS
+
+
+def test_names_of_files_cannot_lead_out_of_the_folder(hub: Hub, tmp_path: Path) -> None:
+    hub.files = {
+        "../../../evil.safetensors": b"",
+        "/tmp/evil.bin": b"",
+        r"..\evil.pt": b"",
+        "sub/model.safetensors": b"",
+    }
+    with pytest.raises(ModelNotFoundError, match="has no weights"):
+        get()
+    assert hub.fetched == []
+    assert wanted(hub.files) == []
+
+
+def test_a_commit_cannot_lead_out_of_the_cache(hub: Hub, tmp_path: Path) -> None:
+    hub.commit = "../../../../../evil"
+    with pytest.raises(DownloadError):
+        get()
+    assert not list(tmp_path.rglob("evil*"))
+
+
+# Without a network
+
+
+@pytest.mark.parametrize("setting", ["NUMPYCLIP_OFFLINE", "HF_HUB_OFFLINE"])
+def test_offline_what_is_cached_is_found_and_nothing_is_asked(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, setting: str
+) -> None:
+    folder = get()
+    monkeypatch.setenv(setting, "1")
+    imported_anew(monkeypatch)
+    hub.asked.clear()
+    assert get() == folder
+    assert hub.asked == []
+
+
+@pytest.mark.parametrize("setting", ["NUMPYCLIP_OFFLINE", "HF_HUB_OFFLINE"])
+def test_offline_what_is_missing_is_an_error_and_nothing_is_asked(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, setting: str
+) -> None:
+    monkeypatch.setenv(setting, "1")
+    imported_anew(monkeypatch)
+    with pytest.raises(OfflineError, match=rf"not \(wholly\) in the cache.*{setting}"):
+        get()
+    assert hub.asked == []
+
+
+def test_offline_a_cache_without_weights_is_not_enough(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    (get() / "open_clip_model.safetensors").unlink()
+    monkeypatch.setenv("NUMPYCLIP_OFFLINE", "1")
+    with pytest.raises(OfflineError):
+        get()
+
+
+@pytest.mark.parametrize("refusal", [(500, ""), (401, "GatedRepo"), (404, "RepoNotFound")])
+def test_if_the_hub_refuses_what_is_cached_is_used(hub: Hub, refusal: tuple[int, str]) -> None:
+    folder = get()
+    hub.trouble = lambda handler: handler.refuse(*refusal)
+    assert get() == folder
