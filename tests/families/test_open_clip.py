@@ -11,8 +11,11 @@ import pytest
 
 import numpyclip
 from numpyclip.errors import CheckpointError, UnsupportedCheckpointError
+from numpyclip.families.names import rename
 from numpyclip.families.open_clip import DESCRIPTION, read_folder
+from numpyclip.weights.checkpoint import Checkpoint
 from numpyclip.weights.read import read
+from tests.families.altered import error_of
 from tests.weights.forged import GOLDEN
 
 WEIGHTS = "open_clip_model.safetensors"
@@ -58,6 +61,11 @@ def test_without_weights_the_names_that_are_looked_for_are_told(folder: Path) ->
         ("model_cfg", "embed_dim", 0),
         ("model_cfg", "novelty", True),
         ("vision_cfg", "timm_model_name", "resnet18"),
+        ("vision_cfg", "mlp_ratio", float("nan")),
+        ("vision_cfg", "mlp_ratio", 0),
+        ("vision_cfg", "width", 10**400),
+        ("text_cfg", "heads", 3),
+        ("text_cfg", "mlp_ratio", 1e300),
         ("vision_cfg", "head_width", 80),
         ("vision_cfg", "pool_type", "none"),
         ("vision_cfg", "image_size", [32, 48]),
@@ -111,8 +119,61 @@ def test_a_description_that_contradicts_the_tensors_is_an_error(
         {**config["model_cfg"], "model_cfg": config["model_cfg"]}[section][option] = value
 
     _edit(folder, change)
-    with pytest.raises(CheckpointError, match=r"has shape .*; expected \(|is missing|have no place"):
+    with pytest.raises(CheckpointError, match=r"has shape .*; expected \(|is missing|have no place|expected 64, the"):
         numpyclip.load(folder)
+
+
+# What is wrong → which tower notices. Shapes do not tell any of these.
+MISTAKES: list[tuple[str, str, dict[str, Any]]] = [
+    ("open_clip-quickgelu", "vision", {"activation": "gelu"}),
+    ("open_clip-quickgelu", "text", {"activation": "gelu"}),
+    ("open_clip-quickgelu", "vision", {"heads": 1}),
+    ("open_clip-quickgelu", "text", {"heads": 4}),
+    ("open_clip-quickgelu", "vision", {"norm_after_pool": True}),
+    ("open_clip-quickgelu", "vision", {"pool": "tok"}),
+    ("open_clip-quickgelu", "text", {"causal": False}),
+    ("open_clip-clipa", "vision", {"norm_after_pool": False}),
+    ("open_clip-clipa", "text", {"pool": "argmax"}),
+    ("open_clip-siglip_text", "vision", {"eps": 1e-5}),
+    ("open_clip-siglip_text", "text", {"eps": 1e-5}),
+    ("open_clip-siglip_text", "text", {"causal": True}),
+    ("open_clip-siglip_text", "text", {"pool": "argmax"}),
+    ("open_clip-mobileclip_text", "text", {"causal": True}),
+    ("open_clip-mobileclip_text", "text", {"pool": "last"}),
+    ("open_clip-worldwide_text", "vision", {"heads": 2}),
+    ("open_clip-worldwide_text", "text", {"pool": "argmax"}),
+    ("open_clip-worldwide_text", "text", {"end_id": 2}),
+    ("open_clip-worldwide_text", "text", {"causal": False}),
+    ("open_clip-first_token", "text", {"pool": "argmax"}),
+    ("open_clip-first_token", "text", {"causal": True}),
+    ("open_clip-first_token", "vision", {"heads": 2}),
+]
+
+
+@pytest.mark.parametrize(("name", "tower", "options"), MISTAKES)
+def test_an_option_that_shapes_do_not_tell_moves_the_result(name: str, tower: str, options: dict[str, Any]) -> None:
+    assert error_of(name, tower, **options) > 1e-3
+
+
+@pytest.mark.parametrize("tower", ["vision", "text"])
+def test_the_two_nearest_activations_are_told_apart(tower: str) -> None:
+    """They differ by 5e-4 at most, anywhere; the tolerance is 2e-6."""
+    assert error_of("open_clip-siglip_text", tower, activation="gelu") > 5e-5
+
+
+def test_only_a_text_of_a_model_with_another_tokenizer_is_refused(folder: Path) -> None:
+    _edit(folder, lambda config: config["model_cfg"]["text_cfg"].update(hf_tokenizer_name="timm/tokenizer"))
+    model, _ = numpyclip.load(folder)
+    assert model.encode_image(np.zeros((1, 32, 32, 3), np.uint8)).shape == (1, 32)
+    with pytest.raises(UnsupportedCheckpointError, match=r"text_cfg\.hf_tokenizer_name is 'timm/"):
+        model.tokenize(["a cat"])
+
+
+def test_a_tensor_with_and_without_the_prefix_of_texts_is_an_error(folder: Path) -> None:
+    checkpoint = read(folder / WEIGHTS)
+    twice = {**checkpoint.arrays, "text.positional_embedding": checkpoint.arrays["positional_embedding"]}
+    with pytest.raises(CheckpointError, match="'positional_embedding' is there 2 times"):
+        rename(Checkpoint(checkpoint.path, twice), lambda name: name.removeprefix("text."))
 
 
 @pytest.mark.parametrize(
