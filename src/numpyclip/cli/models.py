@@ -107,7 +107,7 @@ def _list_published(arguments: argparse.Namespace) -> int:
 
 def _published_line(facts: dict[str, Any]) -> str:
     name, tag, *numbers, licence, place = ["-" if value is None else str(value) for value in facts.values()]
-    return f"{name:<26}{tag:<36}{''.join(f'{number:>9}' for number in numbers)}  {licence:<12}{place}"
+    return f"{name:<29} {tag:<34} {''.join(f'{number:>9}' for number in numbers)}  {licence:<12}{place}"
 
 
 def _download(arguments: argparse.Namespace) -> int:
