@@ -11,13 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+import numpyclip
 from numpyclip.errors import CheckpointError, UnsupportedCheckpointError
 from numpyclip.families import timm, timm_convolutional
 from numpyclip.families.description import Section
 from numpyclip.families.names import translator
 from numpyclip.families.open_clip import DESCRIPTION, read_folder
+from numpyclip.model import source
 from numpyclip.model.clip import CLIP
 from numpyclip.model.config import RopeConfig, VisionTransformerConfig
+from numpyclip.weights import prepared
 from numpyclip.weights.checkpoint import Checkpoint
 from numpyclip.weights.read import read
 from tests.families.altered import FAMILIES, error_of
@@ -119,7 +122,19 @@ def test_the_two_nearest_activations_are_told_apart(name: str, options: dict[str
     assert error_of(name, "vision", **options) > 5e-5
 
 
-@pytest.mark.parametrize("name", ["timm-pe", "timm-eva02", "timm-eva02_enormous", "timm-mci"])
+KINDS = pytest.mark.parametrize("name", ["timm-pe", "timm-eva02", "timm-eva02_enormous", "timm-mci"])
+
+
+@KINDS
+def test_what_an_earlier_process_prepared_gives_the_very_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepared, "_LEAST_BYTES", 1)
+    image = np.load(FAMILIES / f"{name}.npz")["image"]
+    expected = numpyclip.load(FAMILIES / name)[0].encode_image(image)
+    monkeypatch.setattr(source, "save_prepared", None)  # what would be called to prepare again
+    np.testing.assert_array_equal(numpyclip.load(FAMILIES / name)[0].encode_image(image), expected)
+
+
+@KINDS
 def test_low_memory_gives_the_same(name: str) -> None:
     found = read_folder(FAMILIES / name)
     model = CLIP.read(found.checkpoint, found.config, found.tokenizer, low_memory=True)

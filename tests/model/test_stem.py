@@ -25,7 +25,7 @@ def strided(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
 def test_the_stem_is_two_convolutions_of_squares_side_by_side() -> None:
     arrays: dict[str, Array] = {
-        name: (RANDOM.standard_normal(shape) / 4).astype(np.float32) for name, shape in ConvStem.tensors("stem", 6)
+        name: RANDOM.normal(0, 0.25, shape).astype(np.float32) for name, shape in ConvStem.tensors("stem", 6)
     }
     for layer in ("stem.0", "stem.1"):
         arrays[f"{layer}.bn.running_var"] = np.abs(arrays[f"{layer}.bn.running_var"]) + np.float32(0.1)
