@@ -8,9 +8,9 @@ From the golden models that the tests compare, so it needs NumPyCLIP alone:
 from pathlib import Path
 
 import numpy as np
+from tests.families.test_parity import NAMES, load
 
 from numpyclip.model.ops import Array
-from tests.families.test_parity import NAMES, load
 
 PAGE = Path(__file__).parents[1] / "docs" / "models.md"
 BEGIN, END = "<!-- made by tools/make_models_page.py -->", "<!-- end -->"
