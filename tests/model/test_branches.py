@@ -5,12 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from numpyclip.model import branches, layout, ops
 from numpyclip.model.ops import Array
 from numpyclip.weights.checkpoint import Checkpoint
 
-Wide = np.ndarray  # float64
+Wide = NDArray[np.float64]
 RANDOM = np.random.default_rng(5)
 
 
@@ -28,7 +29,8 @@ def norm(checkpoint: Checkpoint, name: str, x: Wide) -> Wide:
         checkpoint.arrays[f"{name}.{field}"].astype(float).reshape(-1, 1, 1, 1)
         for field in ("weight", "bias", "running_mean", "running_var")
     )
-    return (x - mean) / np.sqrt(var + 1e-5) * weight + bias
+    y: Wide = (x - mean) / np.sqrt(var + 1e-5) * weight + bias
+    return y
 
 
 def convolve(weight: Wide, x: Wide) -> Wide:
@@ -36,10 +38,10 @@ def convolve(weight: Wide, x: Wide) -> Wide:
     k = weight.shape[2]
     padded = np.pad(x, ((0, 0), (k // 2, k // 2), (k // 2, k // 2), (0, 0)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, (k, k), axis=(1, 2))
-    if weight.shape[1] == len(x):
-        return np.einsum("cyxbij,ecij->eyxb", windows, weight)
-    repeated = np.repeat(windows, len(weight) // len(x), axis=0)
-    return np.einsum("eyxbij,eij->eyxb", repeated, weight[:, 0])
+    dense = weight.shape[1] == len(x)
+    repeated = windows if dense else np.repeat(windows, len(weight) // len(x), axis=0)
+    y: Wide = np.einsum("cyxbij,ecij->eyxb" if dense else "eyxbij,ecij->eyxb", repeated, weight)
+    return y
 
 
 def normed(checkpoint: Checkpoint, name: str, x: Wide) -> Wide:
@@ -58,16 +60,19 @@ def mobile_one(checkpoint: Checkpoint, name: str, x: Wide) -> Wide:
 
 def rep_mixer(checkpoint: Checkpoint, name: str, x: Wide) -> Wide:
     scale = checkpoint.arrays[f"{name}.layer_scale.gamma"].astype(float).reshape(-1, 1, 1, 1)
-    return x + scale * (mobile_one(checkpoint, f"{name}.mixer", x) - norm(checkpoint, f"{name}.norm.identity", x))
+    y: Wide = x + scale * (mobile_one(checkpoint, f"{name}.mixer", x) - norm(checkpoint, f"{name}.norm.identity", x))
+    return y
 
 
 def large_kernel(checkpoint: Checkpoint, name: str, x: Wide) -> Wide:
-    return normed(checkpoint, f"{name}.large_conv", x) + normed(checkpoint, f"{name}.small_conv", x)
+    y: Wide = normed(checkpoint, f"{name}.large_conv", x) + normed(checkpoint, f"{name}.small_conv", x)
+    return y
 
 
 def position(checkpoint: Checkpoint, name: str, x: Wide) -> Wide:
     weight, bias = (checkpoint.arrays[f"{name}.pos_enc.{part}"].astype(float) for part in ("weight", "bias"))
-    return x + convolve(weight, x) + bias.reshape(-1, 1, 1, 1)
+    y: Wide = x + convolve(weight, x) + bias.reshape(-1, 1, 1, 1)
+    return y
 
 
 Kind = tuple[layout.Tensors, branches.Prepare, Callable[[Checkpoint, str, Wide], Wide]]
@@ -139,10 +144,10 @@ def test_the_checkpoint_is_left_alone() -> None:
 def test_what_is_one_already_is_listed_and_taken_as_it_is() -> None:
     one = branches.either(Checkpoint(Path("f"), {}), "at", (4, 1, 7, 7), branches.position("at", 4))
     assert [name for name, _ in one] == ["at.pos_enc.weight", "at.pos_enc.bias"]
-    arrays = {"at.reparam_conv.weight": np.ones((4, 1, 7, 7), np.float32), "at.reparam_conv.bias": np.ones(4)}
+    expected = np.ones((4, 1, 7, 7), np.float32), np.ones(4, np.float32)
+    arrays = dict(zip(("at.reparam_conv.weight", "at.reparam_conv.bias"), expected, strict=True))
     checkpoint = Checkpoint(Path("f"), arrays)
     one = branches.either(checkpoint, "at", (4, 1, 7, 7), branches.position("at", 4))
     assert dict(one) == {"at.reparam_conv.weight": (4, 1, 7, 7), "at.reparam_conv.bias": (4,)}
-    weight, bias = branches.fuse(checkpoint, "at", branches.add_position)
-    assert np.array_equal(weight, arrays["at.reparam_conv.weight"])
-    assert np.array_equal(bias, arrays["at.reparam_conv.bias"])
+    for taken, array in zip(branches.fuse(checkpoint, "at", branches.add_position), expected, strict=True):
+        assert np.array_equal(taken, array)
