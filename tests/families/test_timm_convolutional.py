@@ -93,6 +93,7 @@ def edit(folder: Path, **changes: object) -> None:
         ("layers", [1, 1, 1]),
         ("layers", [0, 1, 1, 1]),
         ("embed_dims", [8, 16, 16, 40]),
+        ("embed_dims", [8, 16, 24, 96]),
         ("image_size", [56, 64]),
     ],
 )

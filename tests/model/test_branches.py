@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ from numpyclip.model import branches, layout, ops
 from numpyclip.model.ops import Array
 from numpyclip.weights.checkpoint import Checkpoint
 
-Wide = np.ndarray  # float64
+Wide = NDArray[np.float64]
 RANDOM = np.random.default_rng(5)
 
 
@@ -39,12 +38,10 @@ def convolve(weight: Wide, x: Wide) -> Wide:
     k = weight.shape[2]
     padded = np.pad(x, ((0, 0), (k // 2, k // 2), (k // 2, k // 2), (0, 0)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, (k, k), axis=(1, 2))
-    if weight.shape[1] == len(x):
-        dense: Wide = np.einsum("cyxbij,ecij->eyxb", windows, weight)
-        return dense
-    repeated = np.repeat(windows, len(weight) // len(x), axis=0)
-    apart: Wide = np.einsum("eyxbij,eij->eyxb", repeated, weight[:, 0])
-    return apart
+    dense = weight.shape[1] == len(x)
+    repeated = windows if dense else np.repeat(windows, len(weight) // len(x), axis=0)
+    y: Wide = np.einsum("cyxbij,ecij->eyxb" if dense else "eyxbij,ecij->eyxb", repeated, weight)
+    return y
 
 
 def normed(checkpoint: Checkpoint, name: str, x: Wide) -> Wide:
@@ -147,11 +144,10 @@ def test_the_checkpoint_is_left_alone() -> None:
 def test_what_is_one_already_is_listed_and_taken_as_it_is() -> None:
     one = branches.either(Checkpoint(Path("f"), {}), "at", (4, 1, 7, 7), branches.position("at", 4))
     assert [name for name, _ in one] == ["at.pos_enc.weight", "at.pos_enc.bias"]
-    weight, bias = np.ones((4, 1, 7, 7), np.float32), np.ones(4, np.float32)
-    arrays: dict[str, NDArray[Any]] = {"at.reparam_conv.weight": weight, "at.reparam_conv.bias": bias}
+    expected = np.ones((4, 1, 7, 7), np.float32), np.ones(4, np.float32)
+    arrays = dict(zip(("at.reparam_conv.weight", "at.reparam_conv.bias"), expected, strict=True))
     checkpoint = Checkpoint(Path("f"), arrays)
     one = branches.either(checkpoint, "at", (4, 1, 7, 7), branches.position("at", 4))
     assert dict(one) == {"at.reparam_conv.weight": (4, 1, 7, 7), "at.reparam_conv.bias": (4,)}
-    weight, bias = branches.fuse(checkpoint, "at", branches.add_position)
-    assert np.array_equal(weight, arrays["at.reparam_conv.weight"])
-    assert np.array_equal(bias, arrays["at.reparam_conv.bias"])
+    for taken, array in zip(branches.fuse(checkpoint, "at", branches.add_position), expected, strict=True):
+        assert np.array_equal(taken, array)

@@ -6,6 +6,7 @@ Tensors keep timm's names.
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,6 +70,8 @@ def _fastvit(section: Section) -> FastViTConfig:
     )
     if any(width % FASTVIT_HEAD_WIDTH for i, width in enumerate(config.widths) if config.has_attention(i)):
         raise changes.unsupported("embed_dims", f"expected multiples of {FASTVIT_HEAD_WIDTH} from the fourth on")
+    if any(after % before for before, after in pairwise(config.widths)):  # every channel becomes as many
+        raise changes.unsupported("embed_dims", "expected multiples of the one before")
     changes.finish()
     return config
 

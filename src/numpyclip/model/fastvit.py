@@ -1,6 +1,6 @@
 """FastViT (Vasu et al., 2023) in MobileCLIP's variants, as `FastVit` in timm/models/fastvit.py: fastvit_mci0 to 4.
 
-Three or four stages mix the pixels by convolutions, the last ones by attention.
+The first three stages mix the pixels by convolutions, the one or two behind them by attention.
 """
 
 import math
