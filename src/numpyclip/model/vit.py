@@ -153,7 +153,8 @@ class VisionTransformer:
             others: Array = self.attn_pool.others(x, b)
         else:
             others = x.reshape(len(x), b, -1)[:, :, int(self.config.class_token) :]
-        return others.transpose(1, 0, 2)
+        described: Array = others.transpose(1, 0, 2)
+        return described
 
     def _embed(self, image: NDArray[Any]) -> Array:  # -> (d, b n)
         pixels = self.preprocess.as_pixels(image)
