@@ -1,5 +1,8 @@
 """OpenCLIP's CoCa: what its description says, and the captions that the real library wrote."""
 
+import json
+import shutil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -49,3 +52,109 @@ def test_the_decoder_s_logits_equal_open_clip_s(name: str) -> None:
     x = Prefixes(model.text, model.decoder, tokens, 12).extend(golden["text"][:, :-1])
     logits = model.decoder.logits(x.reshape(len(x), -1))
     assert_close(logits.reshape(golden["caption_logits"].shape), golden["caption_logits"])
+
+
+@pytest.fixture(params=["open_clip-coca", "open_clip-coca-patches"])
+def folder(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    return Path(shutil.copytree(FAMILIES / request.param, tmp_path / "model"))
+
+
+def _load_with(folder: Path, section: str, option: str, value: object) -> CoCa:
+    config = json.loads((folder / DESCRIPTION).read_text("utf-8"))
+    model = config["model_cfg"]
+    {**model, "model_cfg": model}[section][option] = value
+    (folder / DESCRIPTION).write_text(json.dumps(config), "utf-8")
+    found, _ = numpyclip.load(folder)
+    assert isinstance(found, CoCa)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("section", "option", "value"),
+    [
+        ("multimodal_cfg", "novelty", 1),
+        ("multimodal_cfg", "width", 64),
+        ("multimodal_cfg", "heads", 5),
+        ("multimodal_cfg", "layers", 0),
+        ("multimodal_cfg", "context_length", "12"),
+        ("model_cfg", "pad_id", 40),
+        ("model_cfg", "pad_id", -1),
+        ("text_cfg", "embed_cls", False),
+        ("text_cfg", "no_causal_mask", True),
+        ("text_cfg", "pad_id", 40),
+        ("text_cfg", "correct_cls_mask", True),
+        ("text_cfg", "hf_model_name", "roberta-base"),  # coca_roberta-ViT-B-32
+        ("vision_cfg", "attentional_pool", "parallel"),
+        ("vision_cfg", "attentional_pool", "cascade"),
+        ("vision_cfg", "attn_pooler_heads", 0),
+    ],
+)
+def test_an_option_that_is_not_supported_is_named(folder: Path, section: str, option: str, value: object) -> None:
+    with pytest.raises(UnsupportedCheckpointError, match=f"{section}.{option} is "):
+        _load_with(folder, section, option, value)
+
+
+@pytest.mark.parametrize(("option", "value"), [("pool_type", "avg"), ("attn_pooler_heads", 5)])
+def test_what_the_queries_of_pictures_cannot_be_is_named(folder: Path, option: str, value: object) -> None:
+    """Where the decoder looks at patches, the one is possible, and the other does not matter."""
+    if folder.exists() and "attentional_pool" in (folder / DESCRIPTION).read_text("utf-8"):
+        with pytest.raises(UnsupportedCheckpointError, match=f"vision_cfg.{option} is "):
+            _load_with(folder, "vision_cfg", option, value)
+    else:
+        _load_with(folder, "vision_cfg", option, value)
+
+
+def test_a_last_norm_behind_the_pool_is_refused_where_the_decoder_needs_it_before(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(FAMILIES / "open_clip-coca-patches", tmp_path / "model"))
+    with pytest.raises(UnsupportedCheckpointError, match=r"vision_cfg\.final_ln_after_pool is True"):
+        _load_with(folder, "vision_cfg", "final_ln_after_pool", True)
+
+
+def test_one_query_alone_leaves_nothing_to_describe(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(FAMILIES / "open_clip-coca", tmp_path / "model"))
+    with pytest.raises(UnsupportedCheckpointError, match=r"vision_cfg\.attn_pooler_queries is 1"):
+        _load_with(folder, "vision_cfg", "attn_pooler_queries", 1)
+
+
+def test_a_resnet_describes_no_pictures(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(FAMILIES / "open_clip-coca-patches", tmp_path / "model"))
+    with pytest.raises(UnsupportedCheckpointError, match=r"model_cfg\.vision_cfg is .*expected a vision transformer"):
+        _load_with(folder, "model_cfg", "vision_cfg", {"image_size": 32, "layers": [1, 1, 1, 1], "width": 32})
+
+
+@pytest.mark.parametrize(
+    ("section", "option", "value"),
+    [
+        ("multimodal_cfg", "layers", 1),
+        ("multimodal_cfg", "layers", 3),
+        ("text_cfg", "context_length", 13),
+        ("text_cfg", "vocab_size", 41),
+        ("vision_cfg", "layers", 2),
+    ],
+)
+def test_a_description_that_contradicts_the_tensors_is_an_error(
+    folder: Path, section: str, option: str, value: object
+) -> None:
+    with pytest.raises(CheckpointError, match=r"has shape .*; expected \(|is missing|have no place"):
+        _load_with(folder, section, option, value)
+
+
+@pytest.mark.parametrize("option", ["mlp_ratio", "dim_head", "n_queries", "vocab_size", "attn_pooler_heads"])
+def test_options_that_open_clip_makes_no_use_of_do_not_matter(folder: Path, option: str) -> None:
+    model = _load_with(folder, "multimodal_cfg", option, 7)
+    assert model.config.decoder is not None
+    assert model.config.decoder.mlp_width == 128
+
+
+def test_only_a_model_with_a_decoder_writes_captions() -> None:
+    model, _ = load("open_clip-clipa")
+    with pytest.raises(InputError, match=r"has no decoder.* Load a CoCa, such as"):
+        model.generate(["picture.png"], method="greedy")
+
+
+@NAMES
+def test_texts_come_with_their_padding(name: str) -> None:
+    """The class token's place is behind all of it."""
+    model, golden = coca(name)
+    with pytest.raises(InputError, match=r"expected integers of shape \(n, 12\)"):
+        model.encode_text(golden["text"][:, :11])
