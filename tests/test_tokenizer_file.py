@@ -358,6 +358,7 @@ def test_damaged_vocabularies_are_read_or_refused(name: str, folder: Callable[[s
     "options",
     [
         {"pad_token": 5},
+        {"unk_token": ""},
         {"pad_token": {"content": None}},
         {"pad_token": "missing"},
         {"tokenizer_class": ["x"] * 999},

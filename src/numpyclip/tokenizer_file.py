@@ -139,9 +139,7 @@ def _read_model(path: Path, data: bytes, settings: Settings, name: str, lower: b
         return read_json(data, lower, side)
     if path.name == "vocab.txt":
         return read_word_pieces(data, settings, side)
-    if name == "SiglipTokenizer":
-        return SiglipModel(data, settings)
-    return SentencePieceModel(data, settings.get("eos_token", "</s>"))
+    return SiglipModel(data, settings) if name == "SiglipTokenizer" else SentencePieceModel(data, settings)
 
 
 def _id_of_first(path: Path, model: TokenizerModel, tokens: Iterable[str]) -> int:
@@ -215,8 +213,8 @@ def _tokens(folder: Path, settings: Settings) -> dict[str, str]:
     for name, told in settings.items():
         if name in ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token") and told is not None:
             token = told.get("content") if isinstance(told, dict) else told
-            if not isinstance(token, str):
-                raise CheckpointError(f"{folder}: the tokenizer's {name} is {told!r:.60}; expected a string.")
+            if not isinstance(token, str) or not token:
+                raise CheckpointError(f"{folder}: the tokenizer's {name} is {told!r:.60}; expected a word.")
             tokens[name] = token
     return tokens
 

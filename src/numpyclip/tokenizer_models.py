@@ -187,21 +187,24 @@ def read_word_pieces(data: bytes, settings: Mapping[str, Any], side: str) -> Jso
 
 
 class SentencePieceModel:
-    """What a `spiece.model` holds, with one token after every text.
+    """What a `spiece.model` holds, as T5 uses it: special tokens are found in the raw text, and one ends it.
 
     Parameters
     ----------
     data : bytes
         The file.
-    end : str
-        That token.
+    settings : mapping
+        `eos_token`, `unk_token` and `pad_token`.
     """
 
     least = 1
 
-    def __init__(self, data: bytes, end: str) -> None:
+    def __init__(self, data: bytes, settings: Mapping[str, Any]) -> None:
         self._processor = _sentencepiece()(model_proto=data)
-        self._end: int = self._processor.piece_to_id(end)
+        end, self._unknown = settings.get("eos_token", "</s>"), settings.get("unk_token", "<unk>")
+        tokens = {end, self._unknown, settings.get("pad_token", end)}
+        self._specials: dict[str, int] = {token: self._processor.piece_to_id(token) for token in tokens}
+        self._end = self._specials[end]
 
     def encode(self, text: str, most: int) -> tuple[list[int], int]:
         """Turn a text into ids; see `TokenizerModel`."""
@@ -209,8 +212,10 @@ class SentencePieceModel:
         return [*ids[: most - 1], self._end], len(ids) + 1
 
     def _pieces(self, text: str) -> list[int]:
-        pieces: list[int] = self._processor.encode(text)
-        return pieces
+        ids: list[int] = []
+        for part in cut_out(text, self._specials):
+            ids += [self._specials[part]] if part in self._specials else self._processor.encode(part)
+        return ids
 
     def id_of(self, token: str) -> int | None:
         """Return the id of a token, None if it has none."""
@@ -226,25 +231,21 @@ class SentencePieceModel:
 
 
 class SiglipModel(SentencePieceModel):
-    """The same as transformers' `SiglipTokenizer` uses it.
-
-    It finds the special tokens in the raw text, drops punctuation between them, and puts no space after them.
+    """The same as transformers' `SiglipTokenizer` uses it: without punctuation, nor a space after special tokens.
 
     Parameters
     ----------
     data : bytes
         The file.
     settings : mapping
-        `eos_token`, `unk_token`, `pad_token` and `do_lower_case`.
+        As above, and `do_lower_case`.
     """
 
     def __init__(self, data: bytes, settings: Mapping[str, Any]) -> None:
-        end, self._unknown = settings.get("eos_token", "</s>"), settings.get("unk_token", "<unk>")
-        super().__init__(data, end)
-        specials = {end, self._unknown, settings.get("pad_token", "</s>")}
-        self._specials = {token: self._processor.piece_to_id(token) for token in specials}
+        super().__init__(data, settings)
         self._clean = lower_without_punctuation if settings.get("do_lower_case", True) else without_punctuation
         self._opening = len(self._processor.encode(self._unknown))
+        self._space: int = self._processor.piece_to_id(_SPACE)
 
     def _pieces(self, text: str) -> list[int]:
         ids: list[int] = []
@@ -254,11 +255,6 @@ class SiglipModel(SentencePieceModel):
             elif part:  # whatever stands before it keeps sentencepiece from putting a space there
                 ids += self._processor.encode(self._unknown + self._clean(part))[self._opening :]
         return ids[:-1] if ids and ids[-1] == self._end else ids
-
-    @property
-    def _space(self) -> int:
-        i: int = self._processor.piece_to_id(_SPACE)
-        return i
 
 
 def _tokenizers() -> Any:

@@ -1,7 +1,7 @@
 """Tokenizers as Hugging Face's libraries save them, trained here, and OpenCLIP's own: hard texts, and their ids.
 
 Published vocabularies are too large, so these are small ones of the same kinds. tests/golden/tokenizers gets a folder
-for each, and ids.json.gz with what the libraries make of the texts.
+for each, and ids.json.gz with what the libraries make of the texts. Training does not give the same bytes twice.
 """
 
 import gzip
