@@ -275,6 +275,26 @@ def test_siglip_without_its_spiece_model_is_read_from_json(folder: Callable[[str
     assert np.array_equal(tokenizer("The class!", 64), of_open_clip("t5")("the class", 64))
 
 
+def test_siglips_spiece_model_is_preferred_and_needs_no_settings(folder: Callable[[str], Path]) -> None:
+    needs("siglip")
+    path = folder("siglip")
+    (path / "tokenizer_config.json").unlink()
+    (path / "tokenizer.json").write_text("{}")
+    assert_equal(hugging_face_tokenizer(path, "siglip"), "transformers siglip")
+
+
+def test_settings_of_version_4_prevail_over_the_map_of_tokens_and_older_ones_do_not(
+    folder: Callable[[str], Path],
+) -> None:
+    needs("t5")
+    path = folder("t5")
+    change(path / "tokenizer_config.json", pad_token="<pad>")
+    write(path, special_tokens_map={"pad_token": {"content": "</s>", "lstrip": False}})
+    assert open_clip_file_tokenizer(path, "", "lower", strip_separator=False)("", 3).tolist() == [[1, 1, 1]]
+    change(path / "tokenizer_config.json", added_tokens_decoder={})
+    assert open_clip_file_tokenizer(path, "", "lower", strip_separator=False)("", 3).tolist() == [[1, 0, 0]]
+
+
 def test_another_vocabulary_of_clips_kind_is_read_from_json(tmp_path: Path) -> None:
     needs("json")
     of_version_5(tmp_path)

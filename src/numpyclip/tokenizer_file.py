@@ -6,7 +6,7 @@ held the vocabulary, and the class that `tokenizer_config.json` names knew the r
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,16 @@ Settings = Mapping[str, Any]
 
 _MAX_VOCABULARY = 2**27  # bytes; published ones have up to 70 million
 _MAX_SETTINGS = 2**24
-_PADS = ("[PAD]", "<pad>")  # of classes whose settings may leave it out
-_SEPARATORS = ("[SEP]", "</s>")
+_OPTIONS = ("do_lower_case", "strip_accents", "tokenize_chinese_chars", "truncation_side")
+
+# Of classes: what they read, in transformers' order, and what is the padding if the settings leave it out.
+_FILES = {
+    "": ("tokenizer.json", "vocab.txt"),
+    "BertTokenizer": ("tokenizer.json", "vocab.txt"),
+    "T5Tokenizer": ("tokenizer.json", "spiece.model"),
+    "SiglipTokenizer": ("spiece.model", "tokenizer.json"),
+}
+_PADS = {"SiglipTokenizer": ("</s>",)}
 
 
 def open_clip_file_tokenizer(folder: Path, repository: str, clean: str, strip_separator: bool) -> FileTokenizer:
@@ -60,9 +68,10 @@ def open_clip_file_tokenizer(folder: Path, repository: str, clean: str, strip_se
 def hugging_face_tokenizer(folder: Path, model_type: str) -> Tokenizer:
     """Read the tokenizer of a model in the layout of transformers.
 
-    CLIP's own vocabulary needs no package. SigLIP 2 reads lower case, as it was trained to, though of transformers'
-    classes `Siglip2Tokenizer` alone lowers it: `GemmaTokenizer`, which the models of fixed resolution name, does not.
-    Punctuation stays there, and goes for SigLIP 1, as transformers has it.
+    CLIP's own vocabulary needs no package. SigLIP 1 reads neither case nor punctuation, as in transformers. SigLIP 2
+    reads punctuation but no case, as it was trained to (``lower|tok`` in big_vision's SigLIP2_demo.ipynb, which lowers
+    ASCII letters only); of transformers' classes only `Siglip2Tokenizer` lowers it, and not `GemmaTokenizer`, which the
+    models of fixed resolution name.
 
     Parameters
     ----------
@@ -106,24 +115,16 @@ def _read_tokenizer(
     data = _read(path, _MAX_VOCABULARY)
     with naming(path):
         model = _read_model(path, data, {**settings, **tokens}, name, lower)
-        pads = [tokens["pad_token"]] if "pad_token" in tokens else ["</s>"] if name == "SiglipTokenizer" else _PADS
-        pad_id = _id_of_first(path, model, pads)
-        separators = [tokens["sep_token"]] if "sep_token" in tokens else _SEPARATORS
-        blank = _id_of_first(path, model, separators) if strip_separator else None
+        pad_id = _id_of(path, model, tokens.get("pad_token"), _PADS.get(name, ("[PAD]", "<pad>")))
+        blank = _id_of(path, model, tokens.get("sep_token"), ("[SEP]", "</s>")) if strip_separator else None
     pads_left = settings.get("padding_side") == "left"
     made_of = (clean.__name__, lower, pad_id, pads_left, blank, name, *(settings.get(o) for o in _OPTIONS), tokens)
     digest = hashlib.sha256(data + repr(made_of).encode()).hexdigest()
     return FileTokenizer(f"{path.name} {digest[:16]}", path, model, clean, pad_id, pads_left, blank)
 
 
-_OPTIONS = ("do_lower_case", "strip_accents", "tokenize_chinese_chars", "truncation_side")
-
-
 def _find(folder: Path, name: str, hint: str) -> Path:
-    sentencepiece = ["spiece.model"] if name in ("SiglipTokenizer", "T5Tokenizer") else []
-    files = ["tokenizer.json", *sentencepiece, *(["vocab.txt"] if name in ("", "BertTokenizer") else [])]
-    if name == "SiglipTokenizer":
-        files.reverse()  # as in transformers
+    files = _FILES.get(name, ("tokenizer.json",))
     for file in files:
         if (folder / file).is_file():
             return folder / file
@@ -142,9 +143,10 @@ def _read_model(path: Path, data: bytes, settings: Settings, name: str, lower: b
     return SiglipModel(data, settings) if name == "SiglipTokenizer" else SentencePieceModel(data, settings)
 
 
-def _id_of_first(path: Path, model: TokenizerModel, tokens: Iterable[str]) -> int:
-    for token in tokens:
-        i = model.id_of(token)
+def _id_of(path: Path, model: TokenizerModel, token: str | None, defaults: tuple[str, ...]) -> int:
+    """Return the id of a token, or if it is not told, of the first of some that has one."""
+    tokens = (token,) if token else defaults
+    for i in map(model.id_of, tokens):
         if i is not None:
             return i
     raise CheckpointError(f"{path}: has no token {' or '.join(map(repr, tokens))!s:.200}; expected it to be there.")

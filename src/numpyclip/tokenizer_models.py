@@ -214,8 +214,12 @@ class SentencePieceModel:
     def _pieces(self, text: str) -> list[int]:
         ids: list[int] = []
         for part in cut_out(text, self._specials):
-            ids += [self._specials[part]] if part in self._specials else self._processor.encode(part)
+            ids += [self._specials[part]] if part in self._specials else self._plain_pieces(part)
         return ids
+
+    def _plain_pieces(self, text: str) -> list[int]:
+        pieces: list[int] = self._processor.encode(text)
+        return pieces
 
     def id_of(self, token: str) -> int | None:
         """Return the id of a token, None if it has none."""
@@ -245,16 +249,12 @@ class SiglipModel(SentencePieceModel):
         super().__init__(data, settings)
         self._clean = lower_without_punctuation if settings.get("do_lower_case", True) else without_punctuation
         self._opening = len(self._processor.encode(self._unknown))
-        self._space: int = self._processor.piece_to_id(_SPACE)
 
     def _pieces(self, text: str) -> list[int]:
-        ids: list[int] = []
-        for part in cut_out(_SPACE + text.replace(_SPACE, " "), self._specials):
-            if part in self._specials:
-                ids = [*([] if ids == [self._space] else ids), self._specials[part]]
-            elif part:  # whatever stands before it keeps sentencepiece from putting a space there
-                ids += self._processor.encode(self._unknown + self._clean(part))[self._opening :]
-        return ids[:-1] if ids and ids[-1] == self._end else ids
+        return super()._pieces(_SPACE + text.replace(_SPACE, " "))
+
+    def _plain_pieces(self, text: str) -> list[int]:  # what stands before it keeps sentencepiece from adding a space
+        return super()._plain_pieces(self._unknown + self._clean(text))[self._opening :]
 
 
 def _tokenizers() -> Any:
