@@ -59,6 +59,8 @@ def test_without_weights_the_names_that_are_looked_for_are_told(folder: Path) ->
     [
         ("model_cfg", "quick_gelu", "yes"),
         ("model_cfg", "embed_dim", 0),
+        ("vision_cfg", "layers", 10**9),
+        ("text_cfg", "layers", 10**9),
         ("model_cfg", "novelty", True),
         ("vision_cfg", "timm_model_name", "resnet18"),
         ("vision_cfg", "mlp_ratio", float("nan")),

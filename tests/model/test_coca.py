@@ -45,7 +45,7 @@ def model() -> CoCa:
     config = CLIPConfig(
         family="open_clip", embed_dim=16, vision=vision, text=text, preprocess=Preprocess(16), decoder=decoder
     )
-    random = np.random.default_rng(0)
+    random = np.random.default_rng(7)  # with which captions differ
     empty = Checkpoint(Path("random"), {})
     shapes = dict([*tensors(empty, config), *Decoder.tensors(empty, decoder, 49408)])
     arrays = {}

@@ -8,6 +8,7 @@ import pytest
 from numpyclip.model.coca import CoCa
 from numpyclip.model.ops import Array
 from numpyclip.model.prefixes import Prefixes
+from numpyclip.model.text import TextTransformer
 from numpyclip.model.vit import VisionTransformer
 from tests.families.test_parity import load
 from tests.model.golden import assert_close
@@ -27,6 +28,7 @@ def described(name: str) -> tuple[CoCa, Array]:
 
 def begin(name: str, pictures: Any = slice(None)) -> Prefixes:
     model, tokens = described(name)
+    assert isinstance(model.text, TextTransformer)
     return Prefixes(model.text, model.decoder, tokens[pictures], 12)
 
 

@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 from numpyclip.errors import CheckpointError, UnsupportedCheckpointError
 
 _T = TypeVar("_T")
+MOST_LAYERS = 1000  # the deepest published one has 64; the names alone of more might fill the memory
 _MAX_BYTES = 2**24  # the largest published one has some kilobytes
-_MOST = 2**24  # of anything that is counted; products of a few of them are still numbers
+MOST_SIZE = 2**24  # of anything that is counted; products of a few of them are still numbers
 
 
 class Section:
@@ -58,11 +59,11 @@ class Section:
             raise self.unsupported(option, f"expected {kind.__name__}")
         return value
 
-    def size(self, option: str, default: int | None = None) -> int:
+    def size(self, option: str, default: int | None = None, most: int = MOST_SIZE) -> int:
         """Return a count of 1 or more."""
         value = self.get(option, int, default)
-        if not 1 <= value <= _MOST:
-            raise self.unsupported(option, f"expected 1..{_MOST}")
+        if not 1 <= value <= most:
+            raise self.unsupported(option, f"expected 1..{most}")
         return value
 
     def divisor(self, option: str, width: int, default: int | None = None) -> int:
@@ -79,11 +80,11 @@ class Section:
             raise self.unsupported(option, "expected a positive number")
         return factor
 
-    def sizes(self, option: str, count: int) -> tuple[int, ...]:
+    def sizes(self, option: str, count: int, most: int = MOST_SIZE) -> tuple[int, ...]:
         """Return so many counts of 1 or more."""
         values = self.get(option, list)
-        if len(values) != count or not all(type(value) is int and 1 <= value <= _MOST for value in values):
-            raise self.unsupported(option, f"expected {count} whole numbers of 1..{_MOST}")
+        if len(values) != count or not all(type(value) is int and 1 <= value <= most for value in values):
+            raise self.unsupported(option, f"expected {count} whole numbers of 1..{most}")
         return tuple(values)
 
     def numbers(self, option: str, count: int) -> tuple[float, ...]:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from numpyclip.cleaning import OPEN_CLIP
-from numpyclip.families.description import Section, read_description
+from numpyclip.families.description import MOST_LAYERS, Section, read_description
 from numpyclip.families.family import Recognized
 from numpyclip.families.folder import read_weights
 from numpyclip.families.names import rename
@@ -118,7 +118,7 @@ def _vision(section: Section, activation: Activation, embed_dim: int) -> VisionC
 def _resnet(section: Section) -> ResNetConfig:
     section.ignore("patch_size", "mlp_ratio")
     width = section.size("width", 768)
-    first, second, third, fourth = section.sizes("layers", 4)
+    first, second, third, fourth = section.sizes("layers", 4, MOST_LAYERS)
     return ResNetConfig(
         image_size=section.side("image_size", 224),
         width=width,
@@ -142,7 +142,7 @@ def _vision_transformer(section: Section, activation: Activation, embed_dim: int
         image_size=section.side("image_size", 224),
         patch_size=section.side("patch_size", 16),
         width=width,
-        layers=section.size("layers", 12),
+        layers=section.size("layers", 12, MOST_LAYERS),
         heads=_heads(section, width),
         mlp_width=int(width * section.factor("mlp_ratio", 4.0)),
         activation=_activation(section, activation),
@@ -172,7 +172,7 @@ def _text(section: Section, activation: Activation) -> tuple[TextConfig, Callabl
         context_length=section.size("context_length", 77),
         vocab_size=vocab_size,
         width=width,
-        layers=section.size("layers", 12),
+        layers=section.size("layers", 12, MOST_LAYERS),
         heads=section.divisor("heads", width, 8),
         mlp_width=int(width * section.factor("mlp_ratio", 4.0)),
         activation=_activation(section, activation),

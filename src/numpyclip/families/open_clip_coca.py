@@ -1,6 +1,6 @@
 """The decoder of OpenCLIP's CoCa, which `multimodal_cfg` describes, as `CoCa` in open_clip/coca_model.py."""
 
-from numpyclip.families.description import Section
+from numpyclip.families.description import MOST_LAYERS, Section
 from numpyclip.model.config import DecoderConfig, TextConfig, VisionConfig, VisionTransformerConfig
 from numpyclip.weights.checkpoint import Activation
 
@@ -32,7 +32,7 @@ def read_decoder(model: Section, vision: VisionConfig, text: TextConfig, activat
         raise model.section("text_cfg").unsupported("embed_cls", "expected true in a model with a decoder")
     config = DecoderConfig(
         width=width,
-        layers=section.size("layers", 12),
+        layers=section.size("layers", 12, MOST_LAYERS),
         heads=heads,
         mlp_width=_MLP_RATIO * width,
         activation=activation,

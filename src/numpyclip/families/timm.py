@@ -7,7 +7,7 @@ own registry: timm/models/{vision_transformer,vision_transformer_hybrid,eva}.py.
 from dataclasses import replace
 
 from numpyclip.families import timm_convolutional
-from numpyclip.families.description import Section
+from numpyclip.families.description import MOST_LAYERS, Section
 from numpyclip.families.names import Names, rename, translator
 from numpyclip.model.config import RopeConfig, VisionConfig, VisionPool, VisionTransformerConfig
 from numpyclip.weights.checkpoint import Activation, Checkpoint
@@ -207,7 +207,7 @@ def _sized(options: Section, trunk: VisionTransformerConfig, image_size: int) ->
         image_size=image_size,
         patch_size=patch_size,
         width=width,
-        layers=options.size("depth", trunk.layers),
+        layers=options.size("depth", trunk.layers, MOST_LAYERS),
         heads=options.divisor("num_heads", width, trunk.heads),
         mlp_width=int(width * options.factor("mlp_ratio", trunk.mlp_width / trunk.width)),
         stem_width=width // 4 if trunk.stem_width else None,

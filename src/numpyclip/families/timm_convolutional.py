@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.families.description import Section
+from numpyclip.families.description import MOST_LAYERS, MOST_SIZE, Section
 from numpyclip.model.config import FASTVIT_HEAD_WIDTH, ConvNeXtConfig, FastViTConfig
 from numpyclip.weights.checkpoint import Checkpoint
 
@@ -42,7 +42,7 @@ def _convnext(section: Section) -> ConvNeXtConfig:
     changes = section.section("timm_model_kwargs")
     config = ConvNeXtConfig(
         image_size=section.side("image_size", 224),
-        layers=_changed(changes, "depths", layers),
+        layers=_changed(changes, "depths", layers, MOST_LAYERS),
         widths=_changed(changes, "dims", widths),
         eps=changes.get("norm_eps", float, eps),
         mlp_head=_has_mlp_head(section),
@@ -60,7 +60,7 @@ def _fastvit(section: Section) -> FastViTConfig:
     changes.ignore("inference_mode")  # says that branches are added up; the names of tensors say it, too
     config = FastViTConfig(
         image_size=section.side("image_size", 224),
-        layers=_changed(changes, "layers", layers),
+        layers=_changed(changes, "layers", layers, MOST_LAYERS),
         widths=_changed(changes, "embed_dims", widths),
         mlp_ratio=3 if has_four_stages else 4,
         stem_scale=has_four_stages,
@@ -83,8 +83,8 @@ TOWERS: dict[str, Callable[[Section], ConvNeXtConfig | FastViTConfig]] = {
 }
 
 
-def _changed(changes: Section, option: str, default: tuple[int, ...]) -> tuple[int, ...]:
-    return changes.sizes(option, len(default)) if option in changes else default
+def _changed(changes: Section, option: str, default: tuple[int, ...], most: int = MOST_SIZE) -> tuple[int, ...]:
+    return changes.sizes(option, len(default), most) if option in changes else default
 
 
 def _has_mlp_head(section: Section) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from numpyclip.families import image_processor, transformers_names
-from numpyclip.families.description import Section, read_description
+from numpyclip.families.description import MOST_LAYERS, Section, read_description
 from numpyclip.families.family import Recognized
 from numpyclip.families.folder import read_weights
 from numpyclip.families.names import Names, rename, translator
@@ -271,7 +271,7 @@ def _blocks(section: Section, default: TransformerConfig) -> dict[str, Any]:
     has_activation = "hidden_act" in section
     return {
         "width": width,
-        "layers": section.size("num_hidden_layers", default.layers),
+        "layers": section.size("num_hidden_layers", default.layers, MOST_LAYERS),
         "heads": heads,
         "mlp_width": section.size("intermediate_size", default.mlp_width),
         "activation": section.one_of("hidden_act", _ACTIVATIONS, "") if has_activation else default.activation,
