@@ -385,7 +385,7 @@ def test_damaged_vocabularies_are_read_or_refused(name: str, folder: Callable[[s
         {"added_tokens_decoder": 5, "pad_token": []},
         {"eos_token": {}, "padding_side": 7},
     ],
-    ids=str,
+    ids=range(7),
 )
 def test_settings_that_make_no_sense_are_refused(options: dict[str, Any], folder: Callable[[str], Path]) -> None:
     needs("siglip")
