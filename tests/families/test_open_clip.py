@@ -242,7 +242,7 @@ def test_openclips_own_tokenizer_cleans_as_it_is_told(folder: Path) -> None:
 def test_a_model_whose_tokenizer_is_missing_still_embeds_pictures(folder: Path) -> None:
     _tell(folder, hf_tokenizer_name="someone/else", tokenizer_kwargs={"clean": "canonicalize"})
     model, _ = numpyclip.load(folder)
-    size = model.config.vision.image_size
+    size = model.preprocess.size
     assert len(model.encode_image(np.zeros((1, size, size, 3), np.uint8))) == 1
     with pytest.raises(CheckpointError, match=r"has no tokenizer; expected .* that of 'someone/else'"):
         model.tokenize("a")

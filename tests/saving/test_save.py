@@ -13,6 +13,7 @@ import numpyclip
 from numpyclip.errors import CheckpointError, InputError, UnsupportedCheckpointError
 from numpyclip.model.clip import CLIP
 from numpyclip.model.config import TransformerConfig
+from numpyclip.model.text import TextTransformer
 from numpyclip.saving import open_clip
 from numpyclip.saving.save import Format, save
 from numpyclip.weights import prepared
@@ -234,6 +235,7 @@ def test_eight_bits_give_the_same_with_low_memory_with_prepared_weights_and_in_a
     stored = numpyclip.load(folder)[0]
     np.testing.assert_array_equal(embeddings(stored, golden), expected)
     assert not made  # what the first one kept on disk was used
+    assert isinstance(stored.text, TextTransformer)
     assert stored.text.token_embedding.itemsize == 1
     one = np.concatenate([stored.encode_image(picture[np.newaxis]) for picture in golden["image"]])
     assert np.abs(one - stored.encode_image(golden["image"])).max() <= TOLERANCE * np.abs(one).max()
