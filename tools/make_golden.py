@@ -37,6 +37,7 @@ MODULES = (
     "tokenizers",
     "transformers_bert",
     "transformers_clip",
+    "transformers_siglip2",
 )
 
 

@@ -65,14 +65,17 @@ class Preprocess:
         Of the red, green and blue channel, in 0..1.
     interpolation : {"bicubic", "bilinear"}
         How pictures are resized; both are antialiased.
-    resize_mode : {"shortest", "squash", "longest"}
+    resize_mode : {"shortest", "squash", "longest", "patches"}
         The short side becomes `size`, and the centre of the long one is cut out; or both sides become `size`; or the
-        long side becomes `size`, and the short one is padded.
+        long side becomes `size`, and the short one is padded; or both sides become whole patches, with no more pixels
+        than a square of `size` has, so that the picture keeps its shape.
     fill : int
         What "longest" pads with, in 0..255, in every channel of the picture's own mode.
     short_side : int, optional
         What the short side, or with "squash" both sides, become before the centre is cut out, if it is not `size`. A
         lower one leaves a black margin.
+    patch_size : int, optional
+        Side of the patches of "patches", in pixels.
     """
 
     size: int
@@ -80,9 +83,10 @@ class Preprocess:
     mean: tuple[float, float, float] = MEAN
     std: tuple[float, float, float] = STD
     interpolation: Literal["bicubic", "bilinear"] = "bicubic"
-    resize_mode: Literal["shortest", "squash", "longest"] = "shortest"
+    resize_mode: Literal["shortest", "squash", "longest", "patches"] = "shortest"
     fill: int = 0
     short_side: int | None = None
+    patch_size: int | None = None
 
     def __call__(self, image: Image.Image) -> NDArray[np.float32]:
         """Turn a picture into the pixels that a model takes.
@@ -95,7 +99,7 @@ class Preprocess:
         Returns
         -------
         ndarray of shape (3, size, size), dtype=float32
-            Equal to the library's result to the last bit, for the Pillow that is installed.
+            With "patches" (3, y, x). Equal to the library's result to the last bit, for the Pillow that is installed.
 
         Raises
         ------
@@ -121,6 +125,7 @@ class Preprocess:
         Returns
         -------
         ndarray of shape (size, size, 3), dtype=uint8
+            With "patches" (y, x, 3).
 
         Raises
         ------
@@ -166,6 +171,8 @@ class Preprocess:
         """Compute the sides before the crop; what is not whole is rounded down, but by "longest" to even."""
         if self.resize_mode == "squash":
             return self._side, self._side
+        if self.patch_size is not None:
+            return _whole_patches(width, height, self.patch_size, (self.size // self.patch_size) ** 2)
         if self.resize_mode == "longest":
             ratio = max(width, height) / self.size
             return round(width / ratio), round(height / ratio)
@@ -174,6 +181,8 @@ class Preprocess:
 
     def _cut(self, image: Image.Image) -> Image.Image:
         """Cut out the centre, or pad to it."""
+        if self.patch_size is not None:
+            return image
         if self.resize_mode == "longest":
             return self._pad(image)
         # Halves are rounded to even by torchvision, and down by transformers. Beyond the edge Pillow puts zeros.
@@ -191,6 +200,12 @@ class Preprocess:
         bands = len(image.getbands())
         return ImageOps.expand(image, border, self.fill if bands == 1 else (self.fill,) * bands)
 
+    def takes(self, height: int, width: int) -> bool:
+        """Tell whether results may have these sides."""
+        if self.patch_size is None:
+            return height == width == self.size
+        return min(height, width) > 0 and height % self.patch_size == width % self.patch_size == 0
+
     def as_pixels(self, image: NDArray[np.floating] | NDArray[np.uint8]) -> NDArray[Any]:
         """Give pixels of 0..255, (n, 3, y, x), of either form that a model takes.
 
@@ -206,6 +221,26 @@ class Preprocess:
         pixels *= np.float32(255) * np.array(self.std, np.float32).reshape(3, 1, 1)
         pixels += np.float32(255) * np.array(self.mean, np.float32).reshape(3, 1, 1)
         return pixels
+
+
+def _whole_patches(width: int, height: int, patch_size: int, most: int) -> tuple[int, int]:
+    """Scale the sides of a picture, rounded up to whole patches, until there are as many patches as are allowed.
+
+    The scale is halved in to the very same steps as in `get_image_size_for_max_num_patches` of transformers'
+    models/siglip2/image_processing_siglip2.py, where the last one is 1e-5: its exact value decides about roundings.
+    """
+
+    def patches(side: int, scale: float) -> int:
+        return max(math.ceil(side * scale / patch_size), 1)
+
+    low, high = 1e-6, 100.0
+    while high - low >= 1e-5:
+        scale = (low + high) / 2
+        if patches(height, scale) * patches(width, scale) <= most:
+            low = scale
+        else:
+            high = scale
+    return patches(width, low) * patch_size, patches(height, low) * patch_size
 
 
 def preprocess(image: Image.Image, image_size: int = 224) -> NDArray[np.float32]:

@@ -90,6 +90,13 @@ def test_a_resize_to_more_than_the_crop_is_kept_apart(tmp_path: Path) -> None:
     assert read(tmp_path, NEW).short_side is None
 
 
+def test_a_resize_to_less_than_the_crop_or_to_a_larger_square_is_kept_apart_too(tmp_path: Path) -> None:
+    found = read(tmp_path, {**NEW, "size": 300})
+    assert (found.size, found.short_side, found.resize_mode) == (336, 300, "shortest")
+    found = read(tmp_path, {**NEW, "size": {"height": 400, "width": 400}})
+    assert (found.size, found.short_side, found.resize_mode) == (336, 400, "squash")
+
+
 def test_a_crop_that_cuts_nothing_is_none(tmp_path: Path) -> None:
     for crop in (True, False):
         found = read(tmp_path, {**NEW, "size": {"height": 336, "width": 336}, "do_center_crop": crop})
@@ -111,9 +118,7 @@ def test_a_crop_that_cuts_nothing_is_none(tmp_path: Path) -> None:
         ({"size": {"longest_edge": 336}}, "height"),
         ({"size": {"shortest_edge": 336, "longest_edge": 400}}, "size.longest_edge"),
         ({"size": {"height": 336, "width": 300}}, "size.width"),
-        ({"size": {"height": 400, "width": 400}}, "crop_size"),
         ({"size": "large"}, "size"),
-        ({"size": 300}, "crop_size"),
         ({"crop_size": {"height": 336, "width": 300}}, "crop_size.width"),
         ({"crop_size": [336, 336]}, "crop_size"),
         ({"image_mean": [0.5]}, "image_mean"),

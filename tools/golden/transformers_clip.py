@@ -13,7 +13,7 @@ from golden.common import ids, images, randomize, record
 SIZE, _LENGTH, _VOCABULARY = 32, 12, 96
 
 # Heads are 8 and 12 wide, not 64, and the towers have different ones.
-_TEXT = {
+TEXT = {
     "vocab_size": _VOCABULARY,
     "max_position_embeddings": _LENGTH,
     "hidden_size": 32,
@@ -35,12 +35,12 @@ VISION = {
 def save(golden: Path) -> None:
     """Save every model, and what transformers computes."""
     old = {"eos_token_id": 2, "bos_token_id": 0, "pad_token_id": 1}
-    save_model(golden / "transformers-clip", _clip({**_TEXT, **old}, VISION), 300, _make_old)
+    save_model(golden / "transformers-clip", _clip({**TEXT, **old}, VISION), 300, _make_old)
     gelu = {"hidden_act": "gelu", "layer_norm_eps": 1e-3}
     # the end mark is not the highest id
-    text = {**_TEXT, **gelu, "eos_token_id": 50}
+    text = {**TEXT, **gelu, "eos_token_id": 50}
     save_model(golden / "transformers-clip-gelu", _clip(text, {**VISION, **gelu}), 301, max_shard_size="70KB")
-    text = {**_TEXT, "eos_token_id": 2}
+    text = {**TEXT, "eos_token_id": 2}
     model = transformers.MetaClip2Model(
         transformers.MetaClip2Config(text_config=text, vision_config=VISION, projection_dim=40)
     )
@@ -48,14 +48,14 @@ def save(golden: Path) -> None:
     vision = transformers.CLIPVisionConfig(**VISION, projection_dim=40, hidden_act="gelu_new")
     save_model(golden / "transformers-clip-vision", transformers.CLIPVisionModelWithProjection(vision), 303)
     save_model(golden / "transformers-clip-vision-bare", transformers.CLIPVisionModel(vision), 304)
-    text = transformers.CLIPTextConfig(**_TEXT, projection_dim=40, eos_token_id=_VOCABULARY - 1)
+    text = transformers.CLIPTextConfig(**TEXT, projection_dim=40, eos_token_id=_VOCABULARY - 1)
     save_model(golden / "transformers-clip-text", transformers.CLIPTextModelWithProjection(text), 305)
     # the text tower is narrower, and its last layer as wide as pictures
-    config = transformers.SiglipConfig(text_config={**_TEXT, "projection_size": 48}, vision_config=VISION)
+    config = transformers.SiglipConfig(text_config={**TEXT, "projection_size": 48}, vision_config=VISION)
     save_model(golden / "transformers-siglip", transformers.SiglipModel(config), 306, dtype=torch.bfloat16)
     vision = transformers.SiglipVisionConfig(**VISION)
     save_model(golden / "transformers-siglip-vision", transformers.SiglipVisionModel(vision), 307)
-    text = transformers.SiglipTextConfig(**_TEXT, projection_size=40)
+    text = transformers.SiglipTextConfig(**TEXT, projection_size=40)
     save_model(golden / "transformers-siglip-text", transformers.SiglipTextModel(text), 308)
 
 

@@ -1,5 +1,6 @@
 """How pictures become pixels, as transformers describes it: `preprocessor_config.json`, or `processor_config.json`."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -11,7 +12,8 @@ from numpyclip.image import MEAN, STD, Preprocess
 # What the classes do that files name, where these leave it out. All else is alike.
 CLIP = Preprocess(224, profile="transformers", mean=MEAN, std=STD)
 SIGLIP = replace(CLIP, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), resize_mode="squash")
-_CLASSES = {"CLIP": CLIP, "ChineseCLIP": CLIP, "Siglip": SIGLIP}
+SIGLIP2 = replace(SIGLIP, size=256, interpolation="bilinear", resize_mode="patches", patch_size=16)
+_CLASSES = {"CLIP": CLIP, "ChineseCLIP": CLIP, "Siglip": SIGLIP, "Siglip2": SIGLIP2}
 
 _Interpolation: TypeAlias = Literal["bilinear", "bicubic"]
 _RESAMPLE: dict[int, _Interpolation] = {2: "bilinear", 3: "bicubic"}  # Pillow's numbers
@@ -40,15 +42,21 @@ def read_preprocess(folder: Path, default: Preprocess) -> Preprocess:
     section.ignore("data_format", "input_data_format", "return_tensors", "device", "disable_grouping")
     section.expect(do_resize=True, do_rescale=True, rescale_factor=1 / 255, do_normalize=True)
     section.expect(do_pad=False, default_to_square=False, use_square_size=False)
-    preprocess = _sizes(section, _class(section, default))
+    preprocess = _class(section, default)
+    preprocess = (_patches if preprocess.resize_mode == "patches" else _sizes)(section, preprocess)
     preprocess = replace(
         preprocess,
         mean=_of_channels(section, "image_mean", preprocess.mean),
         std=_of_channels(section, "image_std", preprocess.std),
-        interpolation=_interpolation(section),
+        interpolation=_interpolation(section, preprocess.interpolation),
     )
     section.finish()
-    if preprocess.size != default.size:
+    if preprocess.patch_size != default.patch_size:
+        raise CheckpointError(
+            f"{section.path}: {'makes' if preprocess.patch_size else 'does not make'} pictures of any shape; expected "
+            f"{f'patches of {default.patch_size}' if default.patch_size else 'squares'}, as config.json says."
+        )
+    if preprocess.size != default.size and default.patch_size is None:
         raise CheckpointError(
             f"{section.path}: makes pictures of {preprocess.size} by {preprocess.size} pixels; "
             f"expected {default.size} by {default.size}, which config.json says the model takes."
@@ -98,11 +106,20 @@ def _sizes(section: Section, default: Preprocess) -> Preprocess:
             raise section.unsupported("do_center_crop", "expected true where the short side is resized")
         return replace(default, size=side, resize_mode="squash")
     crop = _square(section.section("crop_size")) if section.is_section("crop_size") else section.size("crop_size", 224)
-    if crop > side or (squash and crop != side):
-        raise section.unsupported("crop_size", f"expected {side} by {side} or less, which pictures are resized to")
-    if squash:
-        return replace(default, size=side, resize_mode="squash")
-    return replace(default, size=crop, resize_mode="shortest", short_side=None if side == crop else side)
+    return replace(
+        default,
+        size=crop,
+        resize_mode="squash" if squash else "shortest",
+        short_side=None if side == crop else side,
+    )
+
+
+def _patches(section: Section, default: Preprocess) -> Preprocess:
+    """Take over how many patches pictures become, of which size."""
+    patch_size, most = section.size("patch_size", default.patch_size), section.size("max_num_patches", 256)
+    if math.isqrt(most) ** 2 != most:
+        raise section.unsupported("max_num_patches", "expected a square number")
+    return replace(default, size=math.isqrt(most) * patch_size, patch_size=patch_size)
 
 
 def _square(section: Section) -> int:
@@ -118,8 +135,10 @@ def _of_channels(section: Section, option: str, default: tuple[float, float, flo
     return red, green, blue
 
 
-def _interpolation(section: Section) -> _Interpolation:
-    resample = section.get("resample", int, 3)
+def _interpolation(section: Section, default: _Interpolation) -> _Interpolation:
+    if "resample" not in section:
+        return default
+    resample = section.get("resample", int)
     if resample not in _RESAMPLE:
         raise section.unsupported("resample", "expected 2 (bilinear) or 3 (bicubic)")
     return _RESAMPLE[resample]

@@ -1,20 +1,21 @@
 """Hugging Face transformers' models, which `config.json` describes: `CLIPModel` and others, whole or one tower of them.
 
-Source: configuration_*.py and modeling_*.py of clip, metaclip_2 and siglip in transformers 5.
+Source: modeling_*.py of clip, metaclip_2, siglip, siglip2, chinese_clip and altclip in transformers 5.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from numpyclip.families import image_processor, transformers_names
+from numpyclip.families import image_processor
 from numpyclip.families.description import MOST_LAYERS, Section, read_description
 from numpyclip.families.family import Recognized
 from numpyclip.families.folder import read_weights
 from numpyclip.families.names import Names, rename, translator
-from numpyclip.image import Preprocess
+from numpyclip.families.transformers_types import TYPES, Family
 from numpyclip.model.config import BertConfig, CLIPConfig, TextConfig, TransformerConfig, VisionTransformerConfig
 from numpyclip.tokenizer import Tokenizer, default_tokenizer
 from numpyclip.tokenizer_file import hugging_face_tokenizer
@@ -29,96 +30,6 @@ _WEIGHTS = (  # in the order in which transformers looks for them
     "pytorch_model.bin.index.json",
 )
 
-
-@dataclass(frozen=True)
-class _Family:
-    """What models of one type have in common, and what counts where their descriptions say nothing."""
-
-    text: TextConfig
-    vision: VisionTransformerConfig
-    preprocess: Preprocess
-    names: Names
-    embed_dim: int = 512
-    mistaken_end: int | None = None  # the end mark in descriptions that are wrong about it: the highest id is meant
-    sigmoid: bool = False
-
-
-_BASE: dict[str, Any] = {"width": 768, "layers": 12, "heads": 12, "mlp_width": 3072}
-_CLIP = _Family(
-    TextConfig(
-        context_length=77,
-        vocab_size=49408,
-        width=512,
-        layers=12,
-        heads=8,
-        mlp_width=2048,
-        activation="quick_gelu",
-        pool="eos",
-        end_id=49407,
-    ),
-    VisionTransformerConfig(image_size=224, patch_size=32, activation="quick_gelu", **_BASE),
-    image_processor.CLIP,
-    transformers_names.CLIP,
-    mistaken_end=2,
-)
-_METACLIP_2 = replace(_CLIP, mistaken_end=None)  # where 2 is the end mark
-_SIGLIP = _Family(
-    TextConfig(
-        context_length=64, vocab_size=32000, activation="gelu_tanh", eps=1e-6, causal=False, pool="last", **_BASE
-    ),
-    VisionTransformerConfig(
-        image_size=224,
-        patch_size=16,
-        activation="gelu_tanh",
-        eps=1e-6,
-        patch_bias=True,
-        class_token=False,
-        norm_before=False,
-        pool="map",
-        projection=False,
-        **_BASE,
-    ),
-    image_processor.SIGLIP,
-    transformers_names.SIGLIP,
-    sigmoid=True,
-)
-
-_CHINESE_CLIP = replace(
-    _CLIP,
-    text=BertConfig(context_length=512, vocab_size=30522, activation="gelu", eps=1e-12, token_types=2, **_BASE),
-    names=transformers_names.CHINESE_CLIP,
-)
-_ALTCLIP = replace(
-    _CLIP,
-    text=BertConfig(
-        context_length=512,
-        vocab_size=250002,
-        width=1024,
-        layers=24,
-        heads=16,
-        mlp_width=4096,
-        activation="gelu",
-        pad_id=1,
-        first_place=2,
-        end_width=768,
-    ),
-    names=transformers_names.ALTCLIP,
-    embed_dim=768,
-)
-
-# model_type → family, and the towers that such a model has
-_TYPES = {
-    f"{name}{suffix}": (family, towers)
-    for name, family in {
-        "clip": _CLIP,
-        "metaclip_2": _METACLIP_2,
-        "siglip": _SIGLIP,
-        "chinese_clip": _CHINESE_CLIP,
-        "altclip": _ALTCLIP,
-    }.items()
-    for suffix, towers in (("", ("text", "vision")), ("_text_model", ("text",)), ("_vision_model", ("vision",)))
-    if not (isinstance(family.text, BertConfig) and towers == ("text",))  # their texts come with a projection
-}
 
 _ACTIVATIONS: dict[str, Activation] = {
     "quick_gelu": "quick_gelu",
@@ -161,11 +72,14 @@ def read_folder(folder: Path) -> Recognized:
         If the description has an option that is not supported; it is named.
     """
     description = read_description(folder / DESCRIPTION)
-    family, towers = description.one_of("model_type", _TYPES, "")
+    family, towers = description.one_of("model_type", TYPES, "")
     checkpoint = _rename(read_weights(folder, _WEIGHTS), family.names, towers)
     config = _describe(description, family, towers, checkpoint)
-    if config.vision is not None:
+    if isinstance(config.vision, VisionTransformerConfig):
         preprocess = replace(config.preprocess, size=config.vision.image_size)
+        if config.vision.flexible:
+            preprocess = replace(preprocess, patch_size=config.vision.patch_size)
+            checkpoint = _with_convolution(checkpoint, config.vision)
         config = replace(config, preprocess=image_processor.read_preprocess(folder, preprocess))
     tokenizer: Callable[[], Tokenizer] = default_tokenizer  # which a model without texts is not asked for
     if config.text is not None:
@@ -182,7 +96,16 @@ def _rename(checkpoint: Checkpoint, names: Names, towers: tuple[str, ...]) -> Ch
     return rename(replace(checkpoint, arrays=kept), lambda name: translate(prefix + name))
 
 
-def _describe(description: Section, family: _Family, towers: tuple[str, ...], checkpoint: Checkpoint) -> CLIPConfig:
+def _with_convolution(checkpoint: Checkpoint, vision: VisionTransformerConfig) -> Checkpoint:
+    """View what multiplies patches, with the channels of each pixel side by side, as the weights of a convolution."""
+    name, d, p = "visual.conv1.weight", vision.width, vision.patch_size
+    if checkpoint.shape(name, 2) != (d, p * p * 3):
+        return checkpoint  # which the model will refuse
+    weight = checkpoint.arrays[name].reshape(d, p, p, 3).transpose(0, 3, 1, 2)
+    return replace(checkpoint, arrays={**checkpoint.arrays, name: weight})
+
+
+def _describe(description: Section, family: Family, towers: tuple[str, ...], checkpoint: Checkpoint) -> CLIPConfig:
     whole = len(towers) == 2
     sections = {tower: _section(description, tower) if whole else description for tower in towers}
     # CLIPTextModel and CLIPVisionModel end before the projection
@@ -211,7 +134,7 @@ def _section(description: Section, tower: str) -> Section:
     return description.section(f"{name}_dict" if f"{name}_dict" in description else name)
 
 
-def _text(section: Section, family: _Family, bare: bool) -> TextConfig:
+def _text(section: Section, family: Family, bare: bool) -> TextConfig:
     text = family.text
     if isinstance(text, BertConfig):
         return _bert(section, text)
@@ -254,11 +177,19 @@ def _vision(section: Section, default: VisionTransformerConfig, bare: bool) -> V
     section.expect(num_channels=3)
     if default.pool == "map":
         section.expect(vision_use_head=True)
+    patch_size = section.side("patch_size", default.patch_size)
+    if default.flexible:
+        places = section.size("num_patches", 256)
+        image_size = math.isqrt(places) * patch_size
+        if image_size**2 != places * patch_size**2:
+            raise section.unsupported("num_patches", "expected a square number")
+    else:
+        image_size = section.side("image_size", default.image_size)
     return replace(
         default,
         **_blocks(section, default),
-        image_size=section.side("image_size", default.image_size),
-        patch_size=section.side("patch_size", default.patch_size),
+        image_size=image_size,
+        patch_size=patch_size,
         projection=default.projection and not bare,
     )
 
@@ -282,7 +213,7 @@ def _blocks(section: Section, default: TransformerConfig) -> dict[str, Any]:
 def _embed_dim(
     description: Section,
     sections: Mapping[str, Section],
-    family: _Family,
+    family: Family,
     towers: Iterable[TextConfig | VisionTransformerConfig | None],
 ) -> int:
     """Return the size of embeddings: the width of a tower that ends without a projection, else that of projections."""

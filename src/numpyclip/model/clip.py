@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -142,8 +144,10 @@ class CLIP:
         """
         if (vision := self.config.vision) is None:
             raise _missing("pictures")
-        image = checked_image(image, vision.image_size)
-        return run.in_chunks(self.visual, image, vision.columns, self.config.embed_dim, self._low_memory)
+        image = checked_image(image, self.preprocess)
+        pixels = math.prod(image.shape[1:]) // 3
+        columns = vision.columns * pixels // self.preprocess.size**2
+        return run.in_chunks(self.visual, image, columns, self.config.embed_dim, self._low_memory)
 
     def encode_text(self, text: NDArray[np.integer]) -> Array:
         """Embed tokenized texts.
@@ -259,15 +263,17 @@ class CLIP:
         """
         embeddings = [np.empty((0, self.config.embed_dim), np.float32)]
         for batch in self._crops(images, batch_size, orient, draft):
-            embeddings.append(ops.normalize(self.encode_image(batch)))
+            embeddings.append(np.empty((len(batch), self.config.embed_dim), np.float32))
+            for rows in _by_shape(batch):
+                embeddings[-1][rows] = ops.normalize(self.encode_image(np.stack([batch[row] for row in rows])))
         return np.concatenate(embeddings)
 
     def _crops(
         self, images: Picture | Iterable[Picture], batch_size: int, orient: bool, draft: bool = False
-    ) -> Iterator[NDArray[np.uint8]]:
+    ) -> Iterator[list[NDArray[np.uint8]]]:
         read = partial(self.preprocess.read, orient=orient, draft=draft)
         crops = run.ahead(read, pictures(images), batch_size - 1, by_caller=has_state)
-        yield from map(np.stack, run.batched(crops, batch_size))
+        return run.batched(crops, batch_size)
 
     def embed_texts(self, texts: str | Iterable[str], batch_size: int = 1024, *, truncate: bool = False) -> Array:
         """Embed texts.
@@ -413,7 +419,7 @@ def parts(
     )
 
 
-def checked_image(image: ArrayLike, size: int) -> NDArray[Any]:
+def checked_image(image: ArrayLike, preprocess: Preprocess) -> NDArray[Any]:
     """Return preprocessed pictures as an array.
 
     Raises
@@ -422,14 +428,26 @@ def checked_image(image: ArrayLike, size: int) -> NDArray[Any]:
         If the shape or number format is not that of such pictures.
     """
     image = np.asarray(image)
-    normalized = image.dtype.kind == "f" and image.shape[1:] == (3, size, size)
-    if not normalized and (image.dtype != np.uint8 or image.shape[1:] != (size, size, 3)):
+    height, width, channels = range(1, 4) if image.dtype == np.uint8 else (2, 3, 1)
+    is_right = image.ndim == 4 and image.shape[channels] == 3 and (image.dtype.kind == "f" or image.dtype == np.uint8)
+    if not (is_right and preprocess.takes(image.shape[height], image.shape[width])):
+        sides = f"{preprocess.size}, {preprocess.size}"
+        if preprocess.patch_size is not None:
+            sides = f"a multiple of {preprocess.patch_size}, another"
         raise InputError(
             f"encode_image: got an array of shape {image.shape} and {image.dtype}; expected floating point of "
-            f"shape (n, 3, {size}, {size}), made by preprocess(picture)[np.newaxis], or uint8 of shape "
-            f"(n, {size}, {size}, 3), made by preprocess.crop. Pictures as such go to embed_images."
+            f"shape (n, 3, {sides}), made by preprocess(picture)[np.newaxis], or uint8 of shape (n, {sides}, 3), made "
+            "by preprocess.crop. Pictures as such go to embed_images."
         )
     return image
+
+
+def _by_shape(crops: Sequence[NDArray[np.uint8]]) -> Iterable[list[int]]:
+    """Group pictures of the same height and width, all of them but for models that take any."""
+    rows: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    for row, crop in enumerate(crops):
+        rows[crop.shape].append(row)
+    return rows.values()
 
 
 def captions(labels: Iterable[str], template: str = "{}") -> list[str]:

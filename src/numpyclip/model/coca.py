@@ -124,7 +124,7 @@ class CoCa(CLIP):
         randoms = random_numbers(seed)
         captions: list[str] = []
         for batch in self._crops(images, batch_size, orient):
-            ids = self._write(batch, decoding, list(islice(randoms, len(batch))))
+            ids = self._write(np.stack(batch), decoding, list(islice(randoms, len(batch))))
             captions += [self._words(row, decoding) for row in ids.tolist()]
         return captions
 
@@ -149,7 +149,7 @@ class CoCa(CLIP):
             As `encode_image` and `generate`.
         """
         decoding = decoding or Decoding()
-        image = checked_image(image, self.preprocess.size)
+        image = checked_image(image, self.preprocess)
         self._check(decoding)
         return self._write(image, decoding, list(islice(random_numbers(decoding.seed), len(image))))
 

@@ -72,7 +72,8 @@ class VisionTransformerConfig(TransformerConfig):
     `stem_width` is that of the convolutions before the patches' own, if any; `class_position` says that the class token
     has a place, too; `norm_after_pool` that the last norm is that of the pooled token, not of every token; `pool_heads`
     and `pool_mlp_width` are those of the pools "map" and "attn" where they are not the blocks', and only "attn" has
-    `queries`; `projection_mlp` says that the projection is an MLP, in the middle twice as wide as an embedding.
+    `queries`; `projection_mlp` says that the projection is an MLP, in the middle twice as wide as an embedding;
+    `flexible` that pictures of any shape are taken, whose places are resized from those of a square one.
     """
 
     image_size: int
@@ -88,6 +89,7 @@ class VisionTransformerConfig(TransformerConfig):
     norm_after_pool: bool = False
     projection: bool = True
     projection_mlp: bool = False
+    flexible: bool = False
     queries: int = 0
 
     @property

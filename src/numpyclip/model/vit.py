@@ -28,6 +28,7 @@ from numpyclip.model.layers import (
     read_end,
 )
 from numpyclip.model.ops import Array
+from numpyclip.model.places import resize_places
 from numpyclip.model.pool import AttentionalPool
 from numpyclip.model.source import Source
 from numpyclip.model.stem import ConvStem
@@ -165,16 +166,19 @@ class VisionTransformer:
         return described
 
     def _embed(self, image: NDArray[Any]) -> Array:  # -> (d, b n)
-        pixels = self.preprocess.as_pixels(image)
-        patches = ops.patches(pixels, self.config.patch_size)
+        pixels, p = self.preprocess.as_pixels(image), self.config.patch_size
+        embedding = self.embedding
+        if self.config.flexible:
+            embedding = resize_places(embedding, pixels.shape[2] // p, pixels.shape[3] // p)
+        patches = ops.patches(pixels, p)
         if self.stem is not None:
             patches = self.stem(patches)
         patches = ops.linear(patches, self.conv1)  # (d, b, patches)
         d, b, _ = patches.shape
         first = int(self.config.class_token)
-        tokens = np.empty((d, b, self.embedding.shape[1]), np.float32)
-        tokens[:, :, :first] = self.embedding[:, np.newaxis, :first]
-        np.add(patches, self.embedding[:, np.newaxis, first:], out=tokens[:, :, first:])
+        tokens = np.empty((d, b, embedding.shape[1]), np.float32)
+        tokens[:, :, :first] = embedding[:, np.newaxis, :first]
+        np.add(patches, embedding[:, np.newaxis, first:], out=tokens[:, :, first:])
         x = tokens.reshape(d, -1)
         return x if self.ln_pre is None else self.ln_pre(x)
 

@@ -1,0 +1,107 @@
+"""The types of models that transformers knows, and what counts where their descriptions say nothing.
+
+Source: configuration_*.py of clip, metaclip_2, siglip, siglip2, chinese_clip and altclip in transformers 5.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from numpyclip.families import image_processor, transformers_names
+from numpyclip.families.names import Names
+from numpyclip.image import Preprocess
+from numpyclip.model.config import BertConfig, TextConfig, VisionTransformerConfig
+
+
+@dataclass(frozen=True)
+class Family:
+    """What models of one type have in common, and what counts where their descriptions say nothing."""
+
+    text: TextConfig
+    vision: VisionTransformerConfig
+    preprocess: Preprocess
+    names: Names
+    embed_dim: int = 512
+    mistaken_end: int | None = None  # the end mark in descriptions that are wrong about it: the highest id is meant
+    sigmoid: bool = False
+
+
+_BASE: dict[str, Any] = {"width": 768, "layers": 12, "heads": 12, "mlp_width": 3072}
+_CLIP = Family(
+    TextConfig(
+        context_length=77,
+        vocab_size=49408,
+        width=512,
+        layers=12,
+        heads=8,
+        mlp_width=2048,
+        activation="quick_gelu",
+        pool="eos",
+        end_id=49407,
+    ),
+    VisionTransformerConfig(image_size=224, patch_size=32, activation="quick_gelu", **_BASE),
+    image_processor.CLIP,
+    transformers_names.CLIP,
+    mistaken_end=2,
+)
+_METACLIP_2 = replace(_CLIP, mistaken_end=None)  # where 2 is the end mark
+_SIGLIP = Family(
+    TextConfig(
+        context_length=64, vocab_size=32000, activation="gelu_tanh", eps=1e-6, causal=False, pool="last", **_BASE
+    ),
+    VisionTransformerConfig(
+        image_size=224,
+        patch_size=16,
+        activation="gelu_tanh",
+        eps=1e-6,
+        patch_bias=True,
+        class_token=False,
+        norm_before=False,
+        pool="map",
+        projection=False,
+        **_BASE,
+    ),
+    image_processor.SIGLIP,
+    transformers_names.SIGLIP,
+    sigmoid=True,
+)
+
+_SIGLIP_2 = replace(
+    _SIGLIP, vision=replace(_SIGLIP.vision, image_size=256, flexible=True), preprocess=image_processor.SIGLIP2
+)
+_CHINESE_CLIP = replace(
+    _CLIP,
+    text=BertConfig(context_length=512, vocab_size=30522, activation="gelu", eps=1e-12, token_types=2, **_BASE),
+    names=transformers_names.CHINESE_CLIP,
+)
+_ALTCLIP = replace(
+    _CLIP,
+    text=BertConfig(
+        context_length=512,
+        vocab_size=250002,
+        width=1024,
+        layers=24,
+        heads=16,
+        mlp_width=4096,
+        activation="gelu",
+        pad_id=1,
+        first_place=2,
+        end_width=768,
+    ),
+    names=transformers_names.ALTCLIP,
+    embed_dim=768,
+)
+
+# model_type → family, and the towers that such a model has
+TYPES = {
+    f"{name}{suffix}": (family, towers)
+    for name, family in {
+        "clip": _CLIP,
+        "metaclip_2": _METACLIP_2,
+        "siglip": _SIGLIP,
+        "siglip2": _SIGLIP_2,
+        "chinese_clip": _CHINESE_CLIP,
+        "altclip": _ALTCLIP,
+    }.items()
+    for suffix, towers in (("", ("text", "vision")), ("_text_model", ("text",)), ("_vision_model", ("vision",)))
+    if not (isinstance(family.text, BertConfig) and towers == ("text",))  # their texts come with a projection
+}
