@@ -53,6 +53,7 @@ STANDS_FOR = {
     "transformers-siglip": "SiglipModel: SigLIP, and SigLIP 2 of fixed resolution",
     "transformers-siglip-text": "SiglipTextModel",
     "transformers-siglip-vision": "SiglipVisionModel",
+    "transformers-siglip2": "Siglip2Model: pictures of any shape (NaFlex)",
 }
 
 
