@@ -161,3 +161,11 @@ def test_texts_come_with_their_padding(name: str) -> None:
     model, golden = coca(name)
     with pytest.raises(InputError, match=r"expected integers of shape \(n, 12\)"):
         model.encode_text(golden["text"][:, :11])
+
+
+@NAMES
+def test_a_text_alone_sees_the_padding_that_it_sees_among_longer_ones(name: str) -> None:
+    """One position of it, by a mistake that the weights rely on: no text may be cut before."""
+    model, golden = coca(name)
+    alone = np.concatenate([model.encode_text(text[np.newaxis]) for text in golden["text"]])
+    assert_close(alone, golden["encode_text"])

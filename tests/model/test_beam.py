@@ -68,6 +68,12 @@ def test_raw_logits_are_added_not_logarithms_of_probabilities() -> None:
     assert beam_search(Scripted(1, rule), 1, SMALL).tolist() == [[2, 0, 3]]
 
 
+def test_an_end_that_is_not_among_the_best_does_not_count() -> None:
+    """It is the third best of all next tokens; but two go on, and none of them comes to as much."""
+    rule = table(_=[5, 4, NEVER, 3.9])
+    assert beam_search(Scripted(1, rule), 1, SMALL)[0, 1] == 0
+
+
 def test_every_picture_is_what_it_would_be_alone() -> None:
     together = beam_search(Scripted(6, RULE), 6, DECODING)
     lengths = [[*row.tolist(), 9].index(9) for row in together]

@@ -77,7 +77,9 @@ class Decoding:
         for name in ("temperature", "repetition_penalty", "top_p"):
             value = getattr(self, name)
             most = 1 if name == "top_p" else math.inf
-            if not isinstance(value, float | int) or not (0 < value <= most and math.isfinite(value)):
+            if not isinstance(value, float | int | np.floating | np.integer) or not (
+                0 < value <= most and math.isfinite(value)
+            ):
                 raise InputError(f"{name} is {value!r:.60}; expected a number above 0{', up to 1' * (most == 1)}.")
         if self.num_beams % self.num_beam_groups:
             raise InputError(f"num_beams is {self.num_beams}; expected a multiple of num_beam_groups.")
