@@ -8,7 +8,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from numpyclip.cli.options import add_activation_option, add_folder_option, add_verb
+from numpyclip.cli.options import (
+    add_activation_option,
+    add_folder_option,
+    add_pretrained_option,
+    add_verb,
+    load_model,
+    model_name,
+)
 from numpyclip.errors import InputError
 from numpyclip.saving.save import DTYPES, FORMATS
 
@@ -16,7 +23,7 @@ _EXAMPLES = """\
   numpyclip convert ViT-B/32 vit-b-32
   numpyclip convert finetune.pt for-transformers --format transformers --activation gelu
   numpyclip convert ViT-L/14 small --format int8
-  numpyclip convert laion/ half/ --dtype float16 --json
+  numpyclip convert ViT-B-32 half --pretrained laion2b_s34b_b79k --dtype float16 --json
 
 Writes a new folder, whole or not at all, and says how far the embeddings of 32 texts and 16 generated pictures are from
 those of the source: the cosine loss, 1 minus the cosine, its median and the worst.
@@ -35,9 +42,10 @@ def add_to(verbs: Any) -> None:
     verb.add_argument("--dtype", choices=DTYPES, default="float32", help="number format (default: %(default)s)")
     verb.add_argument("--force", action="store_true", help="replace a model that was saved in DST before")
     verb.add_argument("--json", action="store_true", help="print one JSON object")
+    add_pretrained_option(verb, "SRC")
     add_activation_option(verb)
     add_folder_option(verb)
-    verb.set_defaults(run=run)
+    verb.set_defaults(run=run, low_memory=True)  # so nothing is prepared for later uses
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -48,16 +56,15 @@ def run(arguments: argparse.Namespace) -> int:
 
     if len(arguments.items) != 2:
         raise InputError(f"got {len(arguments.items)} names; expected two: the model, and the folder to write.")
-    source, folder = arguments.items
-    # in little memory: nothing is prepared for later uses
-    model, _ = load(source, download_root=arguments.download_root, activation=arguments.activation, low_memory=True)
+    arguments.model, folder = arguments.items
+    model = load_model(arguments)
     save(model, folder, arguments.format, dtype=arguments.dtype, overwrite=arguments.force)
     saved, _ = load(folder, low_memory=True)
     losses = compare(model, saved)
     size = sum(file.stat().st_size for file in Path(folder).iterdir())
     if arguments.json:
         facts = {
-            "source": source,
+            "source": model_name(arguments),
             "folder": folder,
             "format": arguments.format,
             "dtype": arguments.dtype,

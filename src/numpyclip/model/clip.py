@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -10,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from numpyclip.errors import InputError
+from numpyclip.errors import CheckpointError, InputError
 from numpyclip.image import Picture, Preprocess, has_state, pictures
 from numpyclip.model import layout, ops, run
 from numpyclip.model.config import CLIPConfig
@@ -376,6 +377,11 @@ def parts(
     """Make the fields of a model, in their order, from a checkpoint with the right tensors, and no others."""
     tokenizer_once = run.Once(tokenizer)
 
+    def name_of_tokenizer() -> str:
+        with suppress(CheckpointError):  # there is one, which cannot be run here
+            return tokenizer_once().name if config.text else "none"
+        return "none"
+
     def read_visual() -> VisionTower | None:
         if (vision := config.vision) is None:
             return None
@@ -396,7 +402,7 @@ def parts(
         tokenizer_once,
         low_memory,
         checkpoint,
-        run.Once(lambda: take_fingerprint(checkpoint, config, tokenizer_once().name if config.text else "none")),
+        run.Once(lambda: take_fingerprint(checkpoint, config, name_of_tokenizer())),
     )
 
 

@@ -31,14 +31,16 @@ def compare(model: CLIP, other: CLIP) -> dict[str, CosineLoss]:
     Returns
     -------
     dict
-        For "texts" and "pictures", the loss.
+        For "texts" and "pictures", as far as the model has towers for them, the loss.
     """
-    size = model.config.vision.image_size
-    pictures = generate_pictures(size)
-    return {
-        "texts": _loss(*(each.encode_text(each.tokenize(TEXTS, truncate=True)) for each in (model, other))),
-        "pictures": _loss(*(each.encode_image(pictures) for each in (model, other))),
-    }
+    losses = {}
+    if model.config.text is not None:
+        ours, theirs = (each.encode_text(each.tokenize(TEXTS, truncate=True)) for each in (model, other))
+        losses["texts"] = _loss(ours, theirs)
+    if model.config.vision is not None:
+        pictures = generate_pictures(model.config.vision.image_size)
+        losses["pictures"] = _loss(model.encode_image(pictures), other.encode_image(pictures))
+    return losses
 
 
 def _loss(ours: Array, theirs: Array) -> CosineLoss:

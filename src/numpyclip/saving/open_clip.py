@@ -47,6 +47,7 @@ def plan(model: CLIP, checkpoint: Checkpoint, dtype: DType) -> Plan:
     """
     _check(model, checkpoint)
     config = model.config
+    assert config.text is not None
     model_cfg: dict[str, object] = {
         "embed_dim": config.embed_dim,
         "quick_gelu": config.text.activation == "quick_gelu",
@@ -66,10 +67,11 @@ def _check(model: CLIP, checkpoint: Checkpoint) -> None:
     require(config.vision, _VISION, where, _LAYOUT)
     require(config.text, _TEXT, where, _LAYOUT)
     require(config.preprocess, _PREPROCESS, where, _LAYOUT)
+    assert config.text is not None
     cannot = f"{where}: cannot be saved in the layout of {_LAYOUT}"
     if isinstance(config.vision, VisionTransformerConfig):
-        if config.vision.pool == "map":
-            raise UnsupportedCheckpointError(f"{cannot}: its pictures are pooled by a query; expected tok or avg.")
+        if config.vision.pool not in ("tok", "avg"):
+            raise UnsupportedCheckpointError(f"{cannot}: its pictures are pooled by queries; expected 'tok' or 'avg'.")
         if (config.vision.activation == "quick_gelu") != (config.text.activation == "quick_gelu"):
             raise UnsupportedCheckpointError(f"{cannot}: only one of its towers has QuickGELU; expected both or none.")
     if "visual.proj.bias" in checkpoint:
