@@ -17,7 +17,11 @@ SOURCE = Path(numpyclip.__file__).parent
 LAYERS = (
     ("numpyclip.errors",),
     ("numpyclip.weights",),
-    ("numpyclip.image", "numpyclip.tokenizer", "numpyclip.tokenizer_file"),
+    ("numpyclip.image", "numpyclip.cleaning"),
+    ("numpyclip.tokenizer",),
+    ("numpyclip.tokenizer_transformers",),
+    ("numpyclip.tokenizer_models",),
+    ("numpyclip.tokenizer_file",),
     ("numpyclip.model",),
     ("numpyclip.families",),
     ("numpyclip.loader",),
@@ -26,7 +30,10 @@ LAYERS = (
     ("numpyclip.cli", "numpyclip.__main__"),
 )
 ALLOWED = {"numpy", "PIL", "ftfy", "threadpoolctl", "tqdm"}
-EXTRAS = {"numpyclip.weights.hub": {"huggingface_hub"}}  # imported when they are needed, and missed with a message
+EXTRAS = {  # imported when they are needed, and missed with a message
+    "numpyclip.tokenizer_models": {"tokenizers", "sentencepiece"},
+    "numpyclip.weights.hub": {"huggingface_hub"},
+}
 
 
 def layer(module: str) -> int:

@@ -18,7 +18,7 @@ import pytest
 
 from numpyclip import tokenizer as module
 from numpyclip.errors import InputError, TextTooLongError
-from numpyclip.tokenizer import CLIPTokenizer, clean, default_tokenizer, merge_symbols, split, tokenize
+from numpyclip.tokenizer import CLIPTokenizer, default_tokenizer, merge_symbols, split, tokenize
 
 GOLDEN = Path(__file__).parent / "golden" / "tokens.json.gz"
 START, END = 49406, 49407
@@ -106,32 +106,7 @@ def test_exclamation_mark_is_id_0_only_inside_a_word() -> None:
     assert default_tokenizer().encode("!\ufffd")[0] == 0
 
 
-# --- clean ----------------------------------------------------------------------------------------
-
-
-def test_plain_ascii_is_what_ftfy_leaves_alone() -> None:
-    rng = random.Random(0)
-    plain = [chr(point) for point in range(0x80) if module._PLAIN.fullmatch(chr(point))]
-    assert "&" not in plain
-    assert {"\t", "\n", "\f", "\r"} == {c for c in plain if not c.isprintable()}
-    for _ in range(2_000):
-        text = "".join(rng.choices(plain, k=rng.randint(0, 80)))
-        # Carriage returns become newlines; both are gaps between words.
-        assert ftfy.fix_text(text) == text.replace("\r\n", "\n").replace("\r", "\n"), ascii(text)
-
-
-def test_text_of_many_lines_and_segments_is_still_left_alone_by_ftfy() -> None:
-    text = "<b>a_b~" * 200_000 + "\n" + "it's\\x" * 10
-    assert ftfy.fix_text(text) == text
-
-
-@pytest.mark.parametrize("text", ["a&amp;b", "café", "a\x00b", "\x1b[31mred", "\x7f", "\x1c"])
-def test_other_text_goes_through_ftfy(text: str) -> None:
-    assert module._PLAIN.fullmatch(text) is None
-
-
-def test_entities_are_resolved_and_mojibake_is_mended() -> None:
-    assert clean("&amp;lt;B&amp;gt; Ã©t\u00e9") == "<b> été"
+# --- imports ------------------------------------------------------------------------------------
 
 
 def test_plain_ascii_needs_no_ftfy() -> None:

@@ -14,6 +14,7 @@ import json
 import shutil
 import warnings
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from unittest import mock
 
@@ -24,17 +25,19 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from golden import open_clip_coca, open_clip_convolutional, open_clip_vit, transformers_clip
 from golden.common import SEED, State, randomize
 
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden" / "checkpoints"
 FAMILIES = GOLDEN.parent / "families"
-MODULES = {
-    "open_clip_coca": open_clip_coca,
-    "open_clip_convolutional": open_clip_convolutional,
-    "open_clip_vit": open_clip_vit,
-    "transformers_clip": transformers_clip,
-}
+MODULES = (
+    "open_clip_coca",
+    "open_clip_convolutional",
+    "open_clip_timm",
+    "open_clip_vit",
+    "tokenizers",
+    "transformers_bert",
+    "transformers_clip",
+)
 
 
 class Multimodal(clip.model.CLIP):
@@ -166,7 +169,7 @@ def main() -> None:
         if name == "checkpoints":
             save_checkpoints()
         else:
-            MODULES[name].save(FAMILIES)
+            import_module(f"golden.{name}").save(FAMILIES)
 
 
 def save_checkpoints() -> None:

@@ -13,7 +13,8 @@
     │   └── ChecksumError                 what was fetched is not what was published
     ├── InputError                    an argument of the wrong kind, shape or range (ValueError)
     ├── PictureError                  a picture that cannot be read                (ValueError)
-    └── TextTooLongError              a text with more tokens than positions       (RuntimeError)
+    ├── TextTooLongError              a text with more tokens than positions       (RuntimeError)
+    └── MissingPackageError           an optional package is not installed         (ImportError)
 
 Each is also the built-in exception in brackets, so that code written for openai/CLIP, which raises
 ``RuntimeError`` for unknown models and long texts, keeps working.
@@ -68,3 +69,7 @@ class PictureError(NumPyCLIPError, ValueError):
 
 class TextTooLongError(NumPyCLIPError, RuntimeError):
     """A text needs more tokens than the model has positions."""
+
+
+class MissingPackageError(NumPyCLIPError, ImportError):
+    """A model needs an optional package that is not installed; the message says how to install it."""

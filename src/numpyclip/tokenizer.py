@@ -6,20 +6,17 @@ r"""TEXT -> IDS: the byte-pair tokenizer of CLIP, equal id for id to that of ope
 
 openai/CLIP splits text with the third-party package `regex` and the properties ``\p{L}``, ``\p{N}`` and
 ``\s``, under IGNORECASE.  Here the standard `re` gets those classes as ranges, recorded from `regex` by
-tools/make_unicode_classes.py, so that ids do not change with Python's version of Unicode.  IGNORECASE is
-spelled out: the text is in lower case by then, and the one other character equal to a lower-case letter of
-the pattern is U+017F, the long s, equal to ``s``.  (Mending and lower-casing do follow Python's Unicode, as
-in the reference.)
+tools/make_unicode_classes.py, so that ids do not change with Python's version of Unicode.  (Mending and
+lower-casing do follow Python's Unicode, as in the reference.)
 
 The merges are the 48,894 that openai/CLIP uses, cut from its file by tools/make_vocabulary.py.
 """
 
 import gzip
-import html
 import operator
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 from heapq import heappop, heappush
 from pathlib import Path
@@ -28,6 +25,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from numpyclip.cleaning import OPEN_CLIP, clean
 from numpyclip.errors import InputError, TextTooLongError
 
 DATA = Path(__file__).parent / "data"
@@ -37,61 +35,42 @@ END_OF_WORD = "</w>"
 CACHED_WORDS = 32_768  # per tokenizer, the latest used: 7 MB of ordinary words, 45 MB of the worst
 CACHED_LENGTH = 32  # longer words are rare, so not worth the memory that a hostile one could take
 
-# --- clean ----------------------------------------------------------------------------------------
-
-# ftfy changes ASCII only where there is an entity, an escape sequence or another control character to
-# remove, or a carriage return (which becomes a newline, white space as before); html.unescape needs an
-# ampersand.  Such text, nearly all there is, spares ftfy's time and even its import.
-_PLAIN = re.compile(r"[\t\n\f\r -%'-~]*")
-
-
-def clean(text: str) -> str:
-    """Mend mojibake, resolve HTML entities and lower the case, as the reference.
-
-    White space is not collapsed and stripped as there: no word contains any, and no letter is lowered
-    differently for it.
-    """
-    if _PLAIN.fullmatch(text):
-        return text.lower()
-    from ftfy import fix_text
-
-    return html.unescape(html.unescape(fix_text(text))).lower()
-
-
 # --- split ----------------------------------------------------------------------------------------
 
 
-def _word_pattern(letters: str, numbers: str, gaps: str, marks: tuple[str, str]) -> re.Pattern[str]:
-    """Compile the pattern of a word from the insides of three character classes, and the two marks.
+def _word_pattern(letters: str, numbers: str, gaps: str, fixed: str) -> re.Pattern[str]:
+    """Compile the pattern of a word from the insides of three character classes, and the words of fixed spelling.
 
     The reference lists letters and numbers last.  No other alternative starts with one, so first is the
     same, and faster.
     """
-    start, end = (re.escape(mark).replace("s", "[s\u017f]") for mark in marks)
-    return re.compile(
-        rf"[{letters}]+|[{numbers}]|{start}|{end}"
-        rf"|'[s\u017f]|'t|'re|'ve|'m|'ll|'d|[^{gaps}{letters}{numbers}]+"
-    )
+    return re.compile(rf"[{letters}]+|[{numbers}]|{fixed}|[^{gaps}{letters}{numbers}]+")
+
+
+def _fixed_words(marks: tuple[str, str], ignore_case: bool) -> str:
+    start, end = map(re.escape, marks)
+    return rf"(?{'i' if ignore_case else ''}:{start}|{end}|'s|'t|'re|'ve|'m|'ll|'d)"  # i: a long s is an s, too
 
 
 @cache
-def _ascii_words(marks: tuple[str, str]) -> re.Pattern[str]:
-    return _word_pattern("a-z", "0-9", r"\t-\r ", marks)
+def _ascii_words(marks: tuple[str, str], ignore_case: bool) -> re.Pattern[str]:
+    return _word_pattern("A-Za-z", "0-9", r"\t-\r ", _fixed_words(marks, ignore_case))
 
 
 @cache
-def _unicode_words(marks: tuple[str, str]) -> re.Pattern[str]:
+def _unicode_words(marks: tuple[str, str], ignore_case: bool) -> re.Pattern[str]:
     classes: dict[str, str] = defaultdict(str)
     for line in (DATA / "unicode_classes.txt").read_text("ascii").splitlines():
         if not line.startswith("#"):
             name, first, last = line.split()
-            classes[name] += rf"\U{first:0>8}-\U{last:0>8}"
-    return _word_pattern(classes["letter"], classes["number"], classes["gap"], marks)
+            if ignore_case or (name, first) != ("gap", "0345"):  # a gap to `regex` under IGNORECASE only
+                classes[name] += rf"\U{first:0>8}-\U{last:0>8}"
+    return _word_pattern(classes["letter"], classes["number"], classes["gap"], _fixed_words(marks, ignore_case))
 
 
-def split(text: str, marks: tuple[str, str] = (START_OF_TEXT, END_OF_TEXT)) -> list[str]:
+def split(text: str, marks: tuple[str, str] = (START_OF_TEXT, END_OF_TEXT), *, ignore_case: bool = True) -> list[str]:
     """Split clean text into runs of letters, single digits, runs of other marks, and English endings."""
-    pattern = _ascii_words(marks) if text.isascii() else _unicode_words(marks)
+    pattern = (_ascii_words if text.isascii() else _unicode_words)(marks, ignore_case)
     words: list[str] = pattern.findall(text)
     return words
 
@@ -184,11 +163,21 @@ class CLIPTokenizer:
         What tells it from others with other ids.
     marks : pair of str
         How the marks of start and end are spelled where a text has them.
+    clean : callable
+        What is done to a text first.
     """
 
-    def __init__(self, name: str = "openai", marks: tuple[str, str] = (START_OF_TEXT, END_OF_TEXT)) -> None:
+    pad_id = 0
+
+    def __init__(
+        self,
+        name: str = "openai",
+        marks: tuple[str, str] = (START_OF_TEXT, END_OF_TEXT),
+        clean: Callable[[str], str] = clean,
+    ) -> None:
         self.name = name
         self._marks = marks
+        self._clean = clean
         merges = gzip.decompress((DATA / "vocabulary.txt.gz").read_bytes()).decode("utf-8").split("\n")
         self._byte_symbols = _byte_symbols()
         # The order of ids 0-511 is that of the characters, not of the bytes they stand for.
@@ -204,7 +193,11 @@ class CLIPTokenizer:
         self._word_ids = lru_cache(CACHED_WORDS)(self._merge_word)
 
     def __reduce__(self) -> tuple[object, ...]:  # its cache cannot be pickled
-        return CLIPTokenizer, (self.name, self._marks)
+        return CLIPTokenizer, (self.name, self._marks, self._clean)
+
+    def has(self, ids: Mapping[str, int], merges: Sequence[str]) -> bool:
+        """Tell whether a vocabulary and its merges (two symbols with a space between, in order) are these."""
+        return ids == self._ids and list(self._ranks) == merges
 
     @property
     def vocabulary(self) -> Mapping[str, int]:
@@ -226,9 +219,12 @@ class CLIPTokenizer:
     def encode(self, text: str) -> list[int]:
         """Turn one text of any length into ids, without the marks of start and end."""
         ids: list[int] = []
-        for word in split(clean(text), self._marks):
-            ids += self._word_ids(word) if len(word) <= CACHED_LENGTH else self._merge_word(word)
+        for word in split(self._clean(text), self._marks):
+            ids += self._ids_of(word)
         return ids
+
+    def _ids_of(self, word: str) -> tuple[int, ...]:
+        return self._word_ids(word) if len(word) <= CACHED_LENGTH else self._merge_word(word)
 
     def decode(self, ids: Iterable[int]) -> str:
         """Turn ids, marks and padding included, back into the lower-case text they stand for.
@@ -253,23 +249,27 @@ class CLIPTokenizer:
         """Turn texts into the rows that a text tower reads; see `tokenize`."""
         if context_length < 1:
             raise InputError(f"context_length: found {context_length}; expected the model's own, usually 77.")
-        texts = _checked(texts)
-        rows = np.zeros((len(texts), context_length), dtype=np.int32)
+        texts = checked(texts)
+        rows = np.full((len(texts), context_length), self.pad_id, dtype=np.int32)
         start, end = (self._ids[mark] for mark in self._marks)
         for i, text in enumerate(texts):
             ids = [start, *self.encode(text), end]
             if len(ids) > context_length:
                 if not truncate:
-                    raise TextTooLongError(
-                        f"text {_quoted(text)}: {len(ids)} tokens with the marks of start and end; "
-                        f"expected at most {context_length}; shorten it or pass truncate=True (--truncate)."
-                    )
+                    raise too_long(text, len(ids), context_length)
                 ids[context_length - 1 :] = [end]
             rows[i, : len(ids)] = ids
         return rows
 
 
-def _checked(texts: str | Sequence[str]) -> Sequence[str]:
+def checked(texts: str | Sequence[str]) -> Sequence[str]:
+    """Return a list of texts.
+
+    Raises
+    ------
+    InputError
+        If it is none, nor a single text.
+    """
     if isinstance(texts, str):
         return [texts]
     if isinstance(texts, bytes) or not isinstance(texts, Iterable):
@@ -279,6 +279,14 @@ def _checked(texts: str | Sequence[str]) -> Sequence[str]:
         if not isinstance(text, str):
             raise InputError(f"texts: found {_quoted(text)}, a {type(text).__name__}; expected str; convert it first.")
     return texts
+
+
+def too_long(text: str, count: int, most: int) -> TextTooLongError:
+    """Make an error about a text of so many tokens."""
+    return TextTooLongError(
+        f"text {_quoted(text)}: {count} tokens with the marks of start and end; "
+        f"expected at most {most}; shorten it or pass truncate=True (--truncate)."
+    )
 
 
 def _quoted(text: object, limit: int = 60) -> str:
@@ -293,9 +301,10 @@ def default_tokenizer() -> CLIPTokenizer:
 
 
 @cache
-def open_clip_tokenizer() -> CLIPTokenizer:
-    """Build OpenCLIP's, which differs only in how the two marks are spelled where they stand in a text."""
-    return CLIPTokenizer("open_clip", ("<start_of_text>", "<end_of_text>"))
+def open_clip_tokenizer(clean: str = "lower") -> CLIPTokenizer:
+    """Build OpenCLIP's, which spells the two marks otherwise, and may clean texts as its option of this name says."""
+    marks = ("<start_of_text>", "<end_of_text>")
+    return CLIPTokenizer("open_clip" if clean == "lower" else f"open_clip {clean}", marks, OPEN_CLIP[clean])
 
 
 def tokenize(texts: str | Sequence[str], context_length: int = 77, truncate: bool = False) -> NDArray[np.int32]:

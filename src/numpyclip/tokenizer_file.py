@@ -1,11 +1,244 @@
-"""Tokenizers from the files that transformers writes."""
+"""TEXT → IDS by the tokenizer whose files lie beside the weights, as Hugging Face's libraries save them.
 
+`tokenizer.json` describes everything. Before there was one, `spiece.model` (of sentencepiece) or `vocab.txt` (of BERT)
+held the vocabulary, and the class that `tokenizer_config.json` names knew the rest.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
-from numpyclip.errors import UnsupportedCheckpointError
-from numpyclip.tokenizer import Tokenizer
+from numpyclip.cleaning import OPEN_CLIP, lower_without_punctuation
+from numpyclip.errors import CheckpointError
+from numpyclip.tokenizer import END_OF_TEXT, START_OF_TEXT, Tokenizer, default_tokenizer
+from numpyclip.tokenizer_models import (
+    FileTokenizer,
+    SentencePieceModel,
+    SiglipModel,
+    TokenizerModel,
+    naming,
+    read_json,
+    read_word_pieces,
+)
+from numpyclip.tokenizer_transformers import TransformersCLIPTokenizer
+
+Settings = Mapping[str, Any]
+
+_MAX_VOCABULARY = 2**27  # bytes; published ones have up to 70 million
+_MAX_SETTINGS = 2**24
+_PADS = ("[PAD]", "<pad>")  # of classes whose settings may leave it out
+_SEPARATORS = ("[SEP]", "</s>")
+
+
+def open_clip_file_tokenizer(folder: Path, repository: str, clean: str, strip_separator: bool) -> FileTokenizer:
+    """Read the tokenizer that OpenCLIP's `HFTokenizer` wraps.
+
+    Parameters
+    ----------
+    folder : Path
+        Where its files lie.
+    repository : str
+        Where the description says that they come from.
+    clean : {"lower", "whitespace", "canonicalize"}
+        What is done to a text first.
+    strip_separator : bool
+        Whether the separator's id becomes 0, as for CLIPA.
+
+    Raises
+    ------
+    CheckpointError
+        If the files are missing or damaged.
+    MissingPackageError
+        If the package that reads them is not installed.
+    """
+    hint = f"the model was trained with that of {repository!r:.100}: put it, from huggingface.co, into the folder"
+    return _read_tokenizer(folder, OPEN_CLIP[clean], hint, strip_separator=strip_separator)
 
 
 def hugging_face_tokenizer(folder: Path, model_type: str) -> Tokenizer:
-    """Read the tokenizer in a folder of a model of some type."""
-    raise UnsupportedCheckpointError(f"{folder}: the tokenizer of {model_type!r:.40} is not supported.")
+    """Read the tokenizer of a model in the layout of transformers.
+
+    CLIP's own vocabulary needs no package. SigLIP 2 reads lower case, as it was trained to, though of transformers'
+    classes `Siglip2Tokenizer` alone lowers it: `GemmaTokenizer`, which the models of fixed resolution name, does not.
+    Punctuation stays there, and goes for SigLIP 1, as transformers has it.
+
+    Parameters
+    ----------
+    folder : Path
+        Where its files lie.
+    model_type : str
+        What `config.json` says: "clip", "siglip" or "siglip2".
+
+    Raises
+    ------
+    CheckpointError
+        If the files are missing or damaged.
+    MissingPackageError
+        If the package that reads them is not installed.
+    """
+    hint = "put it there, from where the weights come"
+    if model_type == "clip":
+        return _read_clip(folder) or _read_tokenizer(folder, _as_it_is, hint)
+    default = "SiglipTokenizer" if model_type == "siglip" else ""
+    is_first = _class(_settings(folder), default) == "SiglipTokenizer"
+    clean = lower_without_punctuation if is_first and not (folder / "spiece.model").exists() else _as_it_is
+    return _read_tokenizer(folder, clean, hint, default=default, lower=not is_first)
+
+
+def _as_it_is(text: str) -> str:
+    return text
+
+
+def _read_tokenizer(
+    folder: Path,
+    clean: Callable[[str], str],
+    hint: str,
+    *,
+    default: str = "",
+    lower: bool = False,
+    strip_separator: bool = False,
+) -> FileTokenizer:
+    settings = _settings(folder)
+    tokens, name = _tokens(folder, settings), _class(settings, default)
+    path = _find(folder, name, hint)
+    data = _read(path, _MAX_VOCABULARY)
+    with naming(path):
+        model = _read_model(path, data, {**settings, **tokens}, name, lower)
+        pads = [tokens["pad_token"]] if "pad_token" in tokens else ["</s>"] if name == "SiglipTokenizer" else _PADS
+        pad_id = _id_of_first(path, model, pads)
+        separators = [tokens["sep_token"]] if "sep_token" in tokens else _SEPARATORS
+        blank = _id_of_first(path, model, separators) if strip_separator else None
+    pads_left = settings.get("padding_side") == "left"
+    made_of = (clean.__name__, lower, pad_id, pads_left, blank, name, *(settings.get(o) for o in _OPTIONS), tokens)
+    digest = hashlib.sha256(data + repr(made_of).encode()).hexdigest()
+    return FileTokenizer(f"{path.name} {digest[:16]}", path, model, clean, pad_id, pads_left, blank)
+
+
+_OPTIONS = ("do_lower_case", "strip_accents", "tokenize_chinese_chars", "truncation_side")
+
+
+def _find(folder: Path, name: str, hint: str) -> Path:
+    sentencepiece = ["spiece.model"] if name in ("SiglipTokenizer", "T5Tokenizer") else []
+    files = ["tokenizer.json", *sentencepiece, *(["vocab.txt"] if name in ("", "BertTokenizer") else [])]
+    if name == "SiglipTokenizer":
+        files.reverse()  # as in transformers
+    for file in files:
+        if (folder / file).is_file():
+            return folder / file
+    raise CheckpointError(
+        f"{folder}: has no tokenizer{f' for the class {name!r:.100}' if name else ''}; expected {' or '.join(files)}: "
+        f"{hint}. Pictures can be embedded without."
+    )
+
+
+def _read_model(path: Path, data: bytes, settings: Settings, name: str, lower: bool) -> TokenizerModel:
+    side = "left" if settings.get("truncation_side") == "left" else "right"
+    if path.name == "tokenizer.json":
+        return read_json(data, lower, side)
+    if path.name == "vocab.txt":
+        return read_word_pieces(data, settings, side)
+    if name == "SiglipTokenizer":
+        return SiglipModel(data, settings)
+    return SentencePieceModel(data, settings.get("eos_token", "</s>"))
+
+
+def _id_of_first(path: Path, model: TokenizerModel, tokens: Iterable[str]) -> int:
+    for token in tokens:
+        i = model.id_of(token)
+        if i is not None:
+            return i
+    raise CheckpointError(f"{path}: has no token {' or '.join(map(repr, tokens))!s:.200}; expected it to be there.")
+
+
+# --- CLIP's own vocabulary ------------------------------------------------------------------------
+
+
+def _read_clip(folder: Path) -> TransformersCLIPTokenizer | None:
+    """Read the tokenizer if its vocabulary is OpenAI's, and nothing is added to it."""
+    settings = _settings(folder)
+    try:
+        ids, merges, added = _clip_vocabulary(folder, settings)
+        if _class(settings, "CLIPTokenizer") != "CLIPTokenizer" or not default_tokenizer().has(ids, merges):
+            return None
+        pad = _tokens(folder, settings).get("pad_token", END_OF_TEXT)
+        any_case = {START_OF_TEXT: False, END_OF_TEXT: False, pad: False}
+        for token in added:
+            if token["content"] not in any_case or any(token.get(o) for o in ("lstrip", "rstrip", "single_word")):
+                return None
+            any_case[token["content"]] = bool(token.get("normalized"))
+        exact = {token: ids[token] for token, anyhow in any_case.items() if not anyhow}
+        in_lower_case = {token: ids[token] for token, anyhow in any_case.items() if anyhow}
+        return TransformersCLIPTokenizer(exact, in_lower_case, ids[pad])
+    except (KeyError, TypeError, AttributeError):  # it has another form, so it is not OpenAI's
+        return None
+
+
+def _clip_vocabulary(folder: Path, settings: Settings) -> tuple[dict[str, int], list[str], list[dict[str, Any]]]:
+    """Read ids, merges, and what is said of the tokens that are found before a text is split."""
+    path = folder / "tokenizer.json"
+    if path.is_file() and path.stat().st_size <= _MAX_SETTINGS:
+        described = _read_object(path)
+        model = described["model"]
+        merges = [merge if isinstance(merge, str) else " ".join(merge) for merge in model["merges"]]
+        added = settings.get("added_tokens_decoder")
+        return model["vocab"], merges, list(added.values()) if added else described["added_tokens"]
+    ids = _read_object(folder / "vocab.json") if (folder / "vocab.json").is_file() else {}
+    lines = _read(folder / "merges.txt", _MAX_SETTINGS).decode("utf-8", "replace").split("\n") if ids else []
+    # A token that is told twice is as it is told last; one that is told without options has none.
+    told = [settings.get(name) for name in ("bos_token", "eos_token", "unk_token", "pad_token")]
+    added = [{"content": token} if isinstance(token, str) else token for token in told if token]
+    return ids, [line for line in lines[1:] if line], added
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+def _settings(folder: Path) -> Settings:
+    """Read what is said beside the vocabulary, nothing if there are no such files."""
+    told, tokens = (
+        _read_object(folder / file) if (folder / file).is_file() else {}
+        for file in ("tokenizer_config.json", "special_tokens_map.json")
+    )
+    return {**tokens, **told} if "added_tokens_decoder" in told else {**told, **tokens}
+
+
+def _class(settings: Settings, default: str = "") -> str:
+    name = settings.get("tokenizer_class") or default
+    return str(name).removesuffix("Fast")
+
+
+def _tokens(folder: Path, settings: Settings) -> dict[str, str]:
+    """Return the special tokens by name, such as `pad_token`."""
+    tokens = {}
+    for name, told in settings.items():
+        if name in ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token") and told is not None:
+            token = told.get("content") if isinstance(told, dict) else told
+            if not isinstance(token, str):
+                raise CheckpointError(f"{folder}: the tokenizer's {name} is {told!r:.60}; expected a string.")
+            tokens[name] = token
+    return tokens
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(_read(path, _MAX_SETTINGS))
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, CheckpointError):
+            raise
+        raise CheckpointError(f"{path}: not JSON ({error!r:.200}).") from error
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{path}: is {value!r:.60}; expected a JSON object.")
+    return value
+
+
+def _read(path: Path, most: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(most + 1)
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror or error}).") from error
+    if len(data) > most:
+        raise CheckpointError(f"{path}: has more than {most} bytes; expected a tokenizer.")
+    return data

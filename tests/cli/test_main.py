@@ -16,7 +16,7 @@ def test_version(run: Run) -> None:
     assert run("--version") == (0, f"numpyclip {numpyclip.__version__}\n", "")
 
 
-@pytest.mark.parametrize("words", [[], ["classify"], ["embed"], ["convert"], ["models"]])
+@pytest.mark.parametrize("words", [[], ["classify"], ["embed"], ["models"]])
 def test_every_help_ends_in_examples(run: Run, words: list[str]) -> None:
     result = run(*words, "--help")
     assert result.status == 0
@@ -53,9 +53,9 @@ def test_the_model_may_come_from_the_environment(
 
 
 def test_an_unknown_model_is_one_clear_line(run: Run, bird: Path) -> None:
-    result = run("classify", bird, "a bird", "-m", "ViT-B-32")
+    result = run("classify", bird, "a bird", "-m", "ViT-B-31")
     assert (result.status, result.out) == (1, "")
-    assert result.err.startswith("numpyclip: Model 'ViT-B-32' not found")
+    assert result.err.startswith("numpyclip: Model 'ViT-B-31' not found")
     assert result.err.count("\n") == 1
 
 

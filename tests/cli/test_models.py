@@ -143,3 +143,9 @@ def test_download_of_an_unknown_tag_lists_the_known_ones(run: Run) -> None:
     status, _, err = run("models", "download", "ViT-g-14", "--pretrained", "laion")
     assert status == 1
     assert "laion2b_s12b_b42k, laion2b_s34b_b88k" in err
+
+
+def test_a_wrong_name_among_others_is_told_before_anything_is_downloaded(run: Run, small: KnownModel) -> None:
+    status, out, err = run("models", "download", "small", "ViT-B-31")
+    assert (status, out) == (1, "")
+    assert "'ViT-B-31' is not one to download" in err

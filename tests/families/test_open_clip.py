@@ -11,8 +11,11 @@ import pytest
 
 import numpyclip
 from numpyclip.errors import CheckpointError, UnsupportedCheckpointError
+from numpyclip.families.names import rename
 from numpyclip.families.open_clip import DESCRIPTION, read_folder
+from numpyclip.weights.checkpoint import Checkpoint
 from numpyclip.weights.read import read
+from tests.families.altered import error_of
 from tests.weights.forged import GOLDEN
 
 WEIGHTS = "open_clip_model.safetensors"
@@ -58,6 +61,11 @@ def test_without_weights_the_names_that_are_looked_for_are_told(folder: Path) ->
         ("model_cfg", "embed_dim", 0),
         ("model_cfg", "novelty", True),
         ("vision_cfg", "timm_model_name", "resnet18"),
+        ("vision_cfg", "mlp_ratio", float("nan")),
+        ("vision_cfg", "mlp_ratio", 0),
+        ("vision_cfg", "width", 10**400),
+        ("text_cfg", "heads", 3),
+        ("text_cfg", "mlp_ratio", 1e300),
         ("vision_cfg", "head_width", 80),
         ("vision_cfg", "pool_type", "none"),
         ("vision_cfg", "image_size", [32, 48]),
@@ -67,6 +75,7 @@ def test_without_weights_the_names_that_are_looked_for_are_told(folder: Path) ->
         ("text_cfg", "heads", "1"),
         ("text_cfg", "proj_type", "mlp"),
         ("text_cfg", "hf_model_name", "roberta"),
+        ("text_cfg", "tokenizer_mode", "clips"),
         ("preprocess_cfg", "mean", [0.5, 0.5]),
         ("preprocess_cfg", "mean", 0.5),
         ("preprocess_cfg", "mode", "L"),
@@ -110,8 +119,53 @@ def test_a_description_that_contradicts_the_tensors_is_an_error(
         {**config["model_cfg"], "model_cfg": config["model_cfg"]}[section][option] = value
 
     _edit(folder, change)
-    with pytest.raises(CheckpointError, match=r"has shape .*; expected \(|is missing|have no place"):
+    with pytest.raises(CheckpointError, match=r"has shape .*; expected \(|is missing|have no place|expected 64, the"):
         numpyclip.load(folder)
+
+
+# What is wrong → which tower notices. Shapes do not tell any of these.
+MISTAKES: list[tuple[str, str, dict[str, Any]]] = [
+    ("open_clip-quickgelu", "vision", {"activation": "gelu"}),
+    ("open_clip-quickgelu", "text", {"activation": "gelu"}),
+    ("open_clip-quickgelu", "vision", {"heads": 1}),
+    ("open_clip-quickgelu", "text", {"heads": 4}),
+    ("open_clip-quickgelu", "vision", {"norm_after_pool": True}),
+    ("open_clip-quickgelu", "vision", {"pool": "tok"}),
+    ("open_clip-quickgelu", "text", {"causal": False}),
+    ("open_clip-clipa", "vision", {"norm_after_pool": False}),
+    ("open_clip-clipa", "text", {"pool": "argmax"}),
+    ("open_clip-siglip_text", "vision", {"eps": 1e-5}),
+    ("open_clip-siglip_text", "text", {"eps": 1e-5}),
+    ("open_clip-siglip_text", "text", {"causal": True}),
+    ("open_clip-siglip_text", "text", {"pool": "argmax"}),
+    ("open_clip-mobileclip_text", "text", {"causal": True}),
+    ("open_clip-mobileclip_text", "text", {"pool": "last"}),
+    ("open_clip-worldwide_text", "vision", {"heads": 2}),
+    ("open_clip-worldwide_text", "text", {"pool": "argmax"}),
+    ("open_clip-worldwide_text", "text", {"end_id": 2}),
+    ("open_clip-worldwide_text", "text", {"causal": False}),
+    ("open_clip-first_token", "text", {"pool": "argmax"}),
+    ("open_clip-first_token", "text", {"causal": True}),
+    ("open_clip-first_token", "vision", {"heads": 2}),
+]
+
+
+@pytest.mark.parametrize(("name", "tower", "options"), MISTAKES)
+def test_an_option_that_shapes_do_not_tell_moves_the_result(name: str, tower: str, options: dict[str, Any]) -> None:
+    assert error_of(name, tower, **options) > 1e-3
+
+
+@pytest.mark.parametrize("tower", ["vision", "text"])
+def test_the_two_nearest_activations_are_told_apart(tower: str) -> None:
+    """They differ by 5e-4 at most, anywhere; the tolerance is 2e-6."""
+    assert error_of("open_clip-siglip_text", tower, activation="gelu") > 5e-5
+
+
+def test_a_tensor_with_and_without_the_prefix_of_texts_is_an_error(folder: Path) -> None:
+    checkpoint = read(folder / WEIGHTS)
+    twice = {**checkpoint.arrays, "text.positional_embedding": checkpoint.arrays["positional_embedding"]}
+    with pytest.raises(CheckpointError, match="'positional_embedding' is there 2 times"):
+        rename(Checkpoint(checkpoint.path, twice), lambda name: name.removeprefix("text."))
 
 
 @pytest.mark.parametrize(
@@ -152,3 +206,47 @@ def test_a_description_that_is_no_text_is_refused(folder: Path) -> None:
     (folder / DESCRIPTION).mkdir()
     with pytest.raises(CheckpointError, match="cannot be read"):
         read_folder(folder)
+
+
+def _tell(folder: Path, **options: object) -> None:
+    _edit(folder, lambda config: config["model_cfg"]["text_cfg"].update(options))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"clean": "upper"}, {"clean": 3}, {"reduction_mask": "random"}, {"strip_sep_token": True}, {"bpe_path": "x"}],
+)
+def test_an_option_of_the_tokenizer_that_is_not_supported_is_named(folder: Path, options: Config) -> None:
+    _tell(folder, tokenizer_kwargs=options)
+    with pytest.raises(UnsupportedCheckpointError, match=f"tokenizer_kwargs.{next(iter(options))}"):
+        read_folder(folder)
+
+
+def test_openclips_own_tokenizer_cleans_as_it_is_told(folder: Path) -> None:
+    marks = read_folder(folder).tokenizer()("A-B <start_of_text>", 12)
+    assert marks[0, :6].tolist() == [49406, 320, 268, 321, 49406, 49407]
+    _tell(folder, tokenizer_kwargs={"clean": "canonicalize"})
+    tokenizer = read_folder(folder).tokenizer()
+    assert np.array_equal(tokenizer("A-B!", 12), tokenizer("ab", 12))
+    assert tokenizer.name != "open_clip"
+
+
+def test_a_model_whose_tokenizer_is_missing_still_embeds_pictures(folder: Path) -> None:
+    _tell(folder, hf_tokenizer_name="someone/else", tokenizer_kwargs={"clean": "canonicalize"})
+    model, _ = numpyclip.load(folder)
+    size = model.preprocess.size
+    assert len(model.encode_image(np.zeros((1, size, size, 3), np.uint8))) == 1
+    with pytest.raises(CheckpointError, match=r"has no tokenizer; expected .* that of 'someone/else'"):
+        model.tokenize("a")
+
+
+def test_a_tokenizer_beside_the_weights_is_used_if_the_description_names_one(folder: Path) -> None:
+    pytest.importorskip("tokenizers")
+    for file in (GOLDEN.parent / "tokenizers" / "bert").iterdir():
+        shutil.copy(file, folder)
+    assert read_folder(folder).tokenizer().name == "open_clip"
+    _tell(folder, hf_tokenizer_name="bert-base-uncased", tokenizer_kwargs={"strip_sep_token": True})
+    tokenizer = read_folder(folder).tokenizer()
+    assert tokenizer.name.startswith("tokenizer.json ")
+    assert np.array_equal(tokenizer("The CLASS", 8), tokenizer("the class", 8))
+    assert tokenizer("", 8)[0, 1:].tolist() == [0] * 7

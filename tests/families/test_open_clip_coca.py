@@ -8,6 +8,7 @@ import pytest
 from numpyclip.model.coca import CoCa
 from numpyclip.model.generate import Decoding
 from numpyclip.model.prefixes import Prefixes
+from numpyclip.model.text import TextTransformer
 from tests.families.test_parity import load
 from tests.model.golden import assert_close
 
@@ -44,6 +45,7 @@ def test_the_decoder_s_logits_equal_open_clip_s(name: str) -> None:
     """Those of a whole text at once, its padding included."""
     model, golden = coca(name)
     tokens = model.visual.describe(golden["image"])  # type: ignore[attr-defined]
+    assert isinstance(model.text, TextTransformer)
     x = Prefixes(model.text, model.decoder, tokens, 12).extend(golden["text"][:, :-1])
     logits = model.decoder.logits(x.reshape(len(x), -1))
     assert_close(logits.reshape(golden["caption_logits"].shape), golden["caption_logits"])

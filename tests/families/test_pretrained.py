@@ -11,7 +11,7 @@ import pytest
 
 import numpyclip
 from numpyclip.errors import CheckpointError, InputError, ModelNotFoundError, UnsupportedCheckpointError
-from numpyclip.families import pretrained
+from numpyclip.families import open_clip, pretrained
 from numpyclip.families.pretrained import find, is_supported
 from numpyclip.weights import prepared, published
 from numpyclip.weights.catalogue import DOWNLOADABLE
@@ -128,6 +128,16 @@ def test_the_same_file_described_otherwise_is_prepared_otherwise(hub: Hub, monke
     np.testing.assert_array_equal(model.encode_image(INPUTS), before)
     np.testing.assert_allclose(model.encode_image(pixels), again.encode_image(pixels), rtol=0, atol=1e-5)
     assert len(prepared.prepared_files()) == 2
+
+
+def test_a_tokenizer_is_looked_for_beside_the_weights(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders = []
+    monkeypatch.setattr(open_clip, "_tokenizer", lambda section: folders.append(section.path.parent))
+    numpyclip.load("Toy-8", pretrained="plain")
+    assert (folders[-1] / WEIGHTS).is_file()
+    for own in (FOLDER, FOLDER / WEIGHTS):
+        numpyclip.load("Toy-8", pretrained=own)
+        assert folders[-1] == FOLDER
 
 
 # By a file of one's own

@@ -51,15 +51,20 @@ def write_tensors(folder: Path, tensors: dict[str, np.ndarray]) -> None:
 
 @pytest.mark.parametrize(
     ("name", "names"),
-    [("metaclip-2", transformers_names.CLIP), ("siglip", transformers_names.SIGLIP)],
-    ids=["CLIP", "SigLIP"],
+    [
+        ("metaclip-2", transformers_names.CLIP),
+        ("siglip", transformers_names.SIGLIP),
+        ("chinese-clip", transformers_names.CHINESE_CLIP),
+    ],
+    ids=["CLIP", "SigLIP", "Chinese-CLIP"],
 )
 def test_the_tables_of_names_read_both_ways(name: str, names: Names) -> None:
     theirs = set(read_safetensors(FAMILIES / f"transformers-{name}" / "model.safetensors"))
     ours = set(map(translator(names), theirs))
     assert len(ours) == len(theirs)
-    assert set(map(translator(tuple((here, there) for there, here in names)), ours)) == theirs
-    assert not any("model." in tensor or "layer" in tensor or "fc1" in tensor for tensor in ours)
+    turned = tuple((here, there) for there, here in reversed(names))  # of several names there, the first one counts
+    assert set(map(translator(turned), ours)) == theirs
+    assert not any("model." in tensor or "layer" in tensor.lower() or "fc1" in tensor for tensor in ours)
 
 
 def test_a_tensor_under_two_names_is_refused(copy: Callable[[str], Path]) -> None:
@@ -144,6 +149,10 @@ def test_what_a_description_leaves_out_is_as_in_transformers(copy: Callable[[str
         ("clip", "text_config", "vocab_size", True),
         ("siglip", "text_config", "projection_size", 40),
         ("siglip", "vision_config", "vision_use_head", False),
+        ("chinese-clip", "text_config", "position_embedding_type", "relative_key"),
+        ("chinese-clip", "text_config", "pad_token_id", -1),
+        ("altclip", "text_config", "max_position_embeddings", 3),
+        ("altclip", "", "model_type", "altclip_text_model"),
     ],
 )
 def test_an_option_that_is_not_supported_is_named(
@@ -168,6 +177,9 @@ def test_an_option_that_is_not_supported_is_named(
         ("clip", "text_config", "max_position_embeddings", 16),
         ("clip", "", "model_type", "siglip"),
         ("siglip-text", "", "projection_size", 48),
+        ("chinese-clip", "text_config", "type_vocab_size", 1),
+        ("altclip", "text_config", "project_dim", 32),
+        ("altclip", "text_config", "max_position_embeddings", 16),
         ("siglip-vision", "", "model_type", "clip_vision_model"),
     ],
 )

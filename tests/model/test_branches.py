@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from numpyclip.model import branches, layout, ops
 from numpyclip.model.ops import Array
@@ -28,7 +30,8 @@ def norm(checkpoint: Checkpoint, name: str, x: Wide) -> Wide:
         checkpoint.arrays[f"{name}.{field}"].astype(float).reshape(-1, 1, 1, 1)
         for field in ("weight", "bias", "running_mean", "running_var")
     )
-    return (x - mean) / np.sqrt(var + 1e-5) * weight + bias
+    y: Wide = (x - mean) / np.sqrt(var + 1e-5) * weight + bias
+    return y
 
 
 def convolve(weight: Wide, x: Wide) -> Wide:
@@ -37,9 +40,11 @@ def convolve(weight: Wide, x: Wide) -> Wide:
     padded = np.pad(x, ((0, 0), (k // 2, k // 2), (k // 2, k // 2), (0, 0)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, (k, k), axis=(1, 2))
     if weight.shape[1] == len(x):
-        return np.einsum("cyxbij,ecij->eyxb", windows, weight)
+        dense: Wide = np.einsum("cyxbij,ecij->eyxb", windows, weight)
+        return dense
     repeated = np.repeat(windows, len(weight) // len(x), axis=0)
-    return np.einsum("eyxbij,eij->eyxb", repeated, weight[:, 0])
+    apart: Wide = np.einsum("eyxbij,eij->eyxb", repeated, weight[:, 0])
+    return apart
 
 
 def normed(checkpoint: Checkpoint, name: str, x: Wide) -> Wide:
@@ -58,16 +63,19 @@ def mobile_one(checkpoint: Checkpoint, name: str, x: Wide) -> Wide:
 
 def rep_mixer(checkpoint: Checkpoint, name: str, x: Wide) -> Wide:
     scale = checkpoint.arrays[f"{name}.layer_scale.gamma"].astype(float).reshape(-1, 1, 1, 1)
-    return x + scale * (mobile_one(checkpoint, f"{name}.mixer", x) - norm(checkpoint, f"{name}.norm.identity", x))
+    y: Wide = x + scale * (mobile_one(checkpoint, f"{name}.mixer", x) - norm(checkpoint, f"{name}.norm.identity", x))
+    return y
 
 
 def large_kernel(checkpoint: Checkpoint, name: str, x: Wide) -> Wide:
-    return normed(checkpoint, f"{name}.large_conv", x) + normed(checkpoint, f"{name}.small_conv", x)
+    y: Wide = normed(checkpoint, f"{name}.large_conv", x) + normed(checkpoint, f"{name}.small_conv", x)
+    return y
 
 
 def position(checkpoint: Checkpoint, name: str, x: Wide) -> Wide:
     weight, bias = (checkpoint.arrays[f"{name}.pos_enc.{part}"].astype(float) for part in ("weight", "bias"))
-    return x + convolve(weight, x) + bias.reshape(-1, 1, 1, 1)
+    y: Wide = x + convolve(weight, x) + bias.reshape(-1, 1, 1, 1)
+    return y
 
 
 Kind = tuple[layout.Tensors, branches.Prepare, Callable[[Checkpoint, str, Wide], Wide]]
@@ -139,7 +147,8 @@ def test_the_checkpoint_is_left_alone() -> None:
 def test_what_is_one_already_is_listed_and_taken_as_it_is() -> None:
     one = branches.either(Checkpoint(Path("f"), {}), "at", (4, 1, 7, 7), branches.position("at", 4))
     assert [name for name, _ in one] == ["at.pos_enc.weight", "at.pos_enc.bias"]
-    arrays = {"at.reparam_conv.weight": np.ones((4, 1, 7, 7), np.float32), "at.reparam_conv.bias": np.ones(4)}
+    weight, bias = np.ones((4, 1, 7, 7), np.float32), np.ones(4, np.float32)
+    arrays: dict[str, NDArray[Any]] = {"at.reparam_conv.weight": weight, "at.reparam_conv.bias": bias}
     checkpoint = Checkpoint(Path("f"), arrays)
     one = branches.either(checkpoint, "at", (4, 1, 7, 7), branches.position("at", 4))
     assert dict(one) == {"at.reparam_conv.weight": (4, 1, 7, 7), "at.reparam_conv.bias": (4,)}

@@ -55,6 +55,6 @@ def test_weights_made_at_every_use_or_kept_on_disk_give_the_same(
     image = np.random.default_rng(0).standard_normal((2, 3, size, size)).astype(np.float32)
     expected = model.encode_image(image)
     assert list(tmp_path.iterdir())
-    for options in ({"low_memory": True}, {}):  # the last one finds what the first kept
-        again, _ = numpyclip.load(FAMILIES / name, **options)
+    for low_memory in (True, False):  # the last one finds what the first kept
+        again, _ = numpyclip.load(FAMILIES / name, low_memory=low_memory)
         np.testing.assert_array_equal(again.visual(image), expected)

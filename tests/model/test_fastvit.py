@@ -61,7 +61,7 @@ def test_a_missing_branch_is_named(name: str) -> None:
     found = read("open_clip-fastvit")
     arrays = {n: a for n, a in found.checkpoint.arrays.items() if n != name}
     with pytest.raises(CheckpointError, match=f"tensor '{name}' is missing"):
-        embed(replace(found, checkpoint=replace(found.checkpoint, arrays=arrays)), np.zeros((1, 3, 56, 56)))
+        embed(replace(found, checkpoint=replace(found.checkpoint, arrays=arrays)), np.zeros((1, 3, 56, 56), np.float32))
 
 
 def test_every_tensor_of_the_tower_counts() -> None:

@@ -5,9 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from numpyclip.model import ops
-from numpyclip.model.layers import pick
+import numpyclip
+from numpyclip.model import layout, ops
+from numpyclip.model.config import Biased
+from numpyclip.model.layers import join_in_proj, pick
 from numpyclip.model.ops import Array
+from numpyclip.model.vit import VisionTransformer
+from numpyclip.weights.checkpoint import Checkpoint
+from tests.families.altered import FAMILIES
 from tests.model.golden import assert_close, load_golden
 
 RANDOM = np.random.default_rng(0)
@@ -42,6 +47,38 @@ def test_tokens_that_inputs_begin_with_are_computed_once_for_all(checkpoints: Pa
     expected = np.concatenate([whole[:, 0, :3], whole[:, :, 3:].reshape(130, -1)], axis=1)
     assert_close(block(once, 4, 3, mask), expected)
     assert_close(block.one(once, rows, 3, mask), block.one(repeated, rows + 3, 0, mask))
+
+
+@pytest.mark.parametrize("name", ["timm-eva02", "timm-pe", "timm-eva02_enormous", "timm-eva01"])
+def test_one_token_of_a_block_of_other_kinds_is_that_of_the_whole_block(name: str) -> None:
+    """Keys that are turned by their places, a norm before the last matrix, norms that come last, keys without bias."""
+    model, _ = numpyclip.load(FAMILIES / name)
+    assert isinstance(model.visual, VisionTransformer)
+    block = model.visual.transformer.resblocks[1]
+    n = model.visual.config.columns
+    x, rows = columns(48, 3 * n), np.array([0, n - 1, 5])
+    assert_close(block.one(x, rows, 0, None), pick(block(x, 3, 0, None), rows, 0))
+
+
+@pytest.mark.parametrize("biased", ["qkv", "qv", ""])
+@pytest.mark.parametrize("parts", [["qkv"], ["q", "kv"], ["q", "k", "v"]])
+def test_queries_keys_and_values_are_joined_whatever_of_them_has_a_bias(parts: list[str], biased: Biased) -> None:
+    weight, bias = RANDOM.standard_normal((12, 4)), RANDOM.standard_normal(12)
+    rows = {letters: slice(4 * "qkv".index(letters), 4 * "qkv".index(letters) + 4 * len(letters)) for letters in parts}
+    names = {"qkv": "in_proj_", "q": "q_proj.", "k": "k_proj.", "v": "v_proj.", "kv": "kv_proj."}
+    arrays = {f"attn.{names[letters]}weight": weight[rows[letters]] for letters in parts}
+    if biased == "qkv":
+        arrays |= {f"attn.{names[letters]}bias": bias[rows[letters]] for letters in parts}
+    else:
+        arrays |= {f"attn.{letter}_proj.bias": bias["qkv".index(letter) * 4 :][:4] for letter in biased}
+    checkpoint = Checkpoint(Path("file"), {name: array.astype(np.float32) for name, array in arrays.items()})
+    shapes = dict(layout.attention(checkpoint, "attn", 4, biased))
+    assert {name: array.shape for name, array in arrays.items()}.items() <= shapes.items()
+    assert len(shapes) == len(arrays) + 2  # the layer behind
+    expected = np.array([bias[i] if "qkv"[i // 4] in biased else 0 for i in range(12)])
+    joined = join_in_proj(checkpoint, "attn", biased)
+    assert np.array_equal(joined[0], weight.astype(np.float32))
+    assert np.array_equal(joined[1], expected.astype(np.float32))
 
 
 def test_a_transformer_is_its_blocks_one_after_another(checkpoints: Path) -> None:

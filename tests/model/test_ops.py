@@ -101,6 +101,7 @@ def test_normalize_gives_unit_length_and_keeps_zero() -> None:
     ("op", "exact"),
     [
         (ops.quick_gelu, lambda x: x / (1 + math.exp(-1.702 * x))),
+        (ops.silu, lambda x: x / (1 + math.exp(-x))),
         (ops.gelu, lambda x: x * math.erfc(-x / math.sqrt(2)) / 2),
         (ops.gelu_tanh, lambda x: x * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))) / 2),
         (ops.sigmoid, lambda x: 1 / (1 + math.exp(-x))),
@@ -118,7 +119,7 @@ def test_erf_is_within_4e_7_everywhere() -> None:
     np.testing.assert_allclose(ops.erf(x), [math.erf(float(value)) for value in x], rtol=0, atol=4e-7)
 
 
-@pytest.mark.parametrize("op", [ops.quick_gelu, ops.relu, ops.erf, ops.gelu, ops.gelu_tanh, ops.sigmoid])
+@pytest.mark.parametrize("op", [ops.quick_gelu, ops.silu, ops.relu, ops.erf, ops.gelu, ops.gelu_tanh, ops.sigmoid])
 def test_no_activation_warns_on_any_finite_float32(op: Callable[[Array], Array]) -> None:
     exponents = np.arange(2**32, step=2**16, dtype=np.uint64).astype(np.uint32).view(np.float32)
     x = np.concatenate([exponents[np.isfinite(exponents)], [np.finfo(np.float32).max, np.finfo(np.float32).min]])

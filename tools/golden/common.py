@@ -20,12 +20,16 @@ def randomize(model: nn.Module, seed: int) -> None:
         noise = torch.randn(tensor.shape, generator=generator)
         if name == "logit_scale":
             tensor.fill_(3.7)
+        elif name == "logit_bias":
+            tensor.fill_(-9.6)
         elif name.endswith("running_var"):
             tensor.copy_(0.5 + noise.abs())
         elif name.endswith("weight") and tensor.dim() == 1:
             tensor.copy_(1 + 0.2 * noise)
         elif tensor.dim() == 1:
             tensor.copy_(0.2 * noise)
+        elif tensor.dim() == 3 and len(tensor) == 1:  # (1, n, d): positions, a class token, a query
+            tensor.copy_(0.5 * noise)
         else:
             fan_in = tensor[0].numel() if tensor.dim() > 2 else tensor.shape[-1]
             tensor.copy_(noise * (1.5 if tensor.dim() == 4 else 1.0) * fan_in**-0.5)

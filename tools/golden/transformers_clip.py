@@ -10,7 +10,7 @@ import transformers
 
 from golden.common import ids, images, randomize, record
 
-_SIZE, _LENGTH, _VOCABULARY = 32, 12, 96
+SIZE, _LENGTH, _VOCABULARY = 32, 12, 96
 
 # Heads are 8 and 12 wide, not 64, and the towers have different ones.
 _TEXT = {
@@ -22,8 +22,8 @@ _TEXT = {
     "num_attention_heads": 4,
     "bos_token_id": _VOCABULARY - 2,
 }
-_VISION = {
-    "image_size": _SIZE,
+VISION = {
+    "image_size": SIZE,
     "patch_size": 8,
     "hidden_size": 48,
     "intermediate_size": 80,
@@ -35,25 +35,25 @@ _VISION = {
 def save(golden: Path) -> None:
     """Save every model, and what transformers computes."""
     old = {"eos_token_id": 2, "bos_token_id": 0, "pad_token_id": 1}
-    save_model(golden / "transformers-clip", _clip({**_TEXT, **old}, _VISION), 300, _make_old)
+    save_model(golden / "transformers-clip", _clip({**_TEXT, **old}, VISION), 300, _make_old)
     gelu = {"hidden_act": "gelu", "layer_norm_eps": 1e-3}
     # the end mark is not the highest id
     text = {**_TEXT, **gelu, "eos_token_id": 50}
-    save_model(golden / "transformers-clip-gelu", _clip(text, {**_VISION, **gelu}), 301, max_shard_size="70KB")
+    save_model(golden / "transformers-clip-gelu", _clip(text, {**VISION, **gelu}), 301, max_shard_size="70KB")
     text = {**_TEXT, "eos_token_id": 2}
     model = transformers.MetaClip2Model(
-        transformers.MetaClip2Config(text_config=text, vision_config=_VISION, projection_dim=40)
+        transformers.MetaClip2Config(text_config=text, vision_config=VISION, projection_dim=40)
     )
     save_model(golden / "transformers-metaclip-2", model, 302)
-    vision = transformers.CLIPVisionConfig(**_VISION, projection_dim=40, hidden_act="gelu_new")
+    vision = transformers.CLIPVisionConfig(**VISION, projection_dim=40, hidden_act="gelu_new")
     save_model(golden / "transformers-clip-vision", transformers.CLIPVisionModelWithProjection(vision), 303)
     save_model(golden / "transformers-clip-vision-bare", transformers.CLIPVisionModel(vision), 304)
     text = transformers.CLIPTextConfig(**_TEXT, projection_dim=40, eos_token_id=_VOCABULARY - 1)
     save_model(golden / "transformers-clip-text", transformers.CLIPTextModelWithProjection(text), 305)
     # the text tower is narrower, and its last layer as wide as pictures
-    config = transformers.SiglipConfig(text_config={**_TEXT, "projection_size": 48}, vision_config=_VISION)
+    config = transformers.SiglipConfig(text_config={**_TEXT, "projection_size": 48}, vision_config=VISION)
     save_model(golden / "transformers-siglip", transformers.SiglipModel(config), 306, dtype=torch.bfloat16)
-    vision = transformers.SiglipVisionConfig(**_VISION)
+    vision = transformers.SiglipVisionConfig(**VISION)
     save_model(golden / "transformers-siglip-vision", transformers.SiglipVisionModel(vision), 307)
     text = transformers.SiglipTextConfig(**_TEXT, projection_size=40)
     save_model(golden / "transformers-siglip-text", transformers.SiglipTextModel(text), 308)
@@ -72,19 +72,31 @@ def save_model(
     **options,
 ) -> None:
     """Save a folder as transformers does, and what the model computes in float64."""
+    model = randomized_folder(folder, model, seed, change, dtype, **options)
+    with torch.no_grad():
+        record(folder, ("torch", "transformers"), **outputs(model))
+
+
+def randomized_folder(
+    folder: Path,
+    model: transformers.PreTrainedModel,
+    seed: int,
+    change: Callable[[Path, transformers.PreTrainedModel], None] | None = None,
+    dtype: torch.dtype = torch.float16,
+    **options,
+) -> transformers.PreTrainedModel:
+    """Save a folder as transformers does, with random weights, and read it in float64."""
     shutil.rmtree(folder, ignore_errors=True)
     randomize(model, seed)
     model.eval().to(dtype).save_pretrained(folder, **options)
     if change is not None:
         change(folder, model)
-    model = type(model).from_pretrained(folder, dtype=torch.float64, attn_implementation="eager").eval()
-    with torch.no_grad():
-        record(folder, ("torch", "transformers"), **outputs(model))
+    return type(model).from_pretrained(folder, dtype=torch.float64, attn_implementation="eager").eval()
 
 
 def outputs(model: transformers.PreTrainedModel) -> dict[str, torch.Tensor]:
     """Compute embeddings of pictures and texts, as far as the model has towers for them."""
-    image, text = images(_SIZE), ids(_LENGTH, _VOCABULARY, pad=1)
+    image, text = images(SIZE), ids(_LENGTH, _VOCABULARY, pad=1)
     if getattr(getattr(model.config, "text_config", None), "eos_token_id", None) == 50:
         text[text == _VOCABULARY - 1] = 50
         text[:2, -3:] = 50  # padding that looks like the end mark, as that of CLIP's tokenizer
@@ -112,7 +124,7 @@ def _make_old(folder: Path, model: transformers.PreTrainedModel) -> None:
     (folder / "model.safetensors").unlink()
     state = model.state_dict()
     state["text_model.embeddings.position_ids"] = torch.arange(_LENGTH)[None]
-    state["vision_model.embeddings.position_ids"] = torch.arange((_SIZE // 8) ** 2 + 1)[None]
+    state["vision_model.embeddings.position_ids"] = torch.arange((SIZE // 8) ** 2 + 1)[None]
     torch.save(state, folder / "pytorch_model.bin")
     config = json.loads((folder / "config.json").read_text())
     for name in ("text_config", "vision_config"):
@@ -127,7 +139,7 @@ def _make_old(folder: Path, model: transformers.PreTrainedModel) -> None:
         config[f"{name}_dict"] = None
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     processor = {
-        "crop_size": _SIZE,
+        "crop_size": SIZE,
         "do_center_crop": True,
         "do_normalize": True,
         "do_resize": True,
@@ -135,6 +147,6 @@ def _make_old(folder: Path, model: transformers.PreTrainedModel) -> None:
         "image_mean": [0.48145466, 0.4578275, 0.40821073],
         "image_std": [0.26862954, 0.26130258, 0.27577711],
         "resample": 3,
-        "size": _SIZE,
+        "size": SIZE,
     }
     (folder / "preprocessor_config.json").write_text(json.dumps(processor, indent=2) + "\n")

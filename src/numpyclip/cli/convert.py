@@ -8,14 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from numpyclip.cli.options import (
-    add_activation_option,
-    add_folder_option,
-    add_pretrained_option,
-    add_verb,
-    load_model,
-    model_name,
-)
+from numpyclip.cli.options import add_activation_option, add_folder_option, add_pretrained_option, add_verb
 from numpyclip.errors import InputError
 from numpyclip.saving.save import DTYPES, FORMATS
 
@@ -23,7 +16,7 @@ _EXAMPLES = """\
   numpyclip convert ViT-B/32 vit-b-32
   numpyclip convert finetune.pt for-transformers --format transformers --activation gelu
   numpyclip convert ViT-L/14 small --format int8
-  numpyclip convert ViT-B-32 half --pretrained laion2b_s34b_b79k --dtype float16 --json
+  numpyclip convert laion/ half/ --dtype float16 --json
 
 Writes a new folder, whole or not at all, and says how far the embeddings of 32 texts and 16 generated pictures are from
 those of the source: the cosine loss, 1 minus the cosine, its median and the worst.
@@ -45,7 +38,7 @@ def add_to(verbs: Any) -> None:
     add_pretrained_option(verb, "SRC")
     add_activation_option(verb)
     add_folder_option(verb)
-    verb.set_defaults(run=run, low_memory=True)  # so nothing is prepared for later uses
+    verb.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -56,15 +49,22 @@ def run(arguments: argparse.Namespace) -> int:
 
     if len(arguments.items) != 2:
         raise InputError(f"got {len(arguments.items)} names; expected two: the model, and the folder to write.")
-    arguments.model, folder = arguments.items
-    model = load_model(arguments)
+    source, folder = arguments.items
+    # in little memory: nothing is prepared for later uses
+    model, _ = load(
+        source,
+        pretrained=arguments.pretrained,
+        download_root=arguments.download_root,
+        activation=arguments.activation,
+        low_memory=True,
+    )
     save(model, folder, arguments.format, dtype=arguments.dtype, overwrite=arguments.force)
     saved, _ = load(folder, low_memory=True)
     losses = compare(model, saved)
     size = sum(file.stat().st_size for file in Path(folder).iterdir())
     if arguments.json:
         facts = {
-            "source": model_name(arguments),
+            "source": source,
             "folder": folder,
             "format": arguments.format,
             "dtype": arguments.dtype,

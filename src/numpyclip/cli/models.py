@@ -3,6 +3,8 @@
 import argparse
 import json
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +107,7 @@ def _list_published(arguments: argparse.Namespace) -> int:
 
 def _published_line(facts: dict[str, Any]) -> str:
     name, tag, *numbers, licence, place = ["-" if value is None else str(value) for value in facts.values()]
-    return f"{name:<26}{tag:<36}{''.join(f'{number:>9}' for number in numbers)}  {licence:<12}{place}"
+    return f"{name:<29} {tag:<34} {''.join(f'{number:>9}' for number in numbers)}  {licence:<12}{place}"
 
 
 def _download(arguments: argparse.Namespace) -> int:
@@ -114,12 +116,13 @@ def _download(arguments: argparse.Namespace) -> int:
             f"no model named; expected one or more of {', '.join(DOWNLOADABLE)}, or hf-hub:organization/name, "
             "or a name of OpenCLIP's with --pretrained."
         )
-    for name in arguments.items:
-        _print(arguments, name, "downloaded", str(_downloaded(name, arguments)))
+    fetchers = [_fetcher(name, arguments) for name in arguments.items]  # a name that is wrong is told before hours pass
+    for name, fetch in zip(arguments.items, fetchers, strict=True):
+        _print(arguments, name, "downloaded", str(fetch()))
     return 0
 
 
-def _downloaded(name: str, arguments: argparse.Namespace) -> Path:
+def _fetcher(name: str, arguments: argparse.Namespace) -> Callable[[], Path]:
     if arguments.pretrained is not None:
         from numpyclip.families.pretrained import fetch, find, unknown_tag
 
@@ -127,15 +130,15 @@ def _downloaded(name: str, arguments: argparse.Namespace) -> Path:
         model = known.find(arguments.pretrained)
         if model is None:
             raise unknown_tag(known, arguments.pretrained)
-        return fetch(known, model, arguments.download_root)
+        return partial(fetch, known, model, arguments.download_root)
     if name.startswith("hf-hub:"):
         from numpyclip.families.folder import wanted
         from numpyclip.weights import hub
 
-        return hub.obtain(name, wanted, arguments.download_root)
+        return partial(hub.obtain, name, wanted, arguments.download_root)
     from numpyclip.weights.download import obtain
 
-    return obtain(_known(name), arguments.download_root)
+    return partial(obtain, _known(name), arguments.download_root)
 
 
 def _verify(arguments: argparse.Namespace) -> int:

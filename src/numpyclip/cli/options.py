@@ -48,21 +48,21 @@ def add_model_options(verb: argparse.ArgumentParser, batch_size: int = 32) -> No
     )
 
 
-def add_activation_option(verb: argparse.ArgumentParser) -> None:
-    """Add what some files do not tell."""
-    verb.add_argument(
-        "--activation",
-        choices=["quick_gelu", "gelu"],
-        help="for a file of weights that does not record it: quick_gelu (OpenAI), gelu (LAION and most others)",
-    )
-
-
 def add_pretrained_option(verb: argparse.ArgumentParser, model: str = "--model") -> None:
     """Add which weights of an architecture are meant."""
     verb.add_argument(
         "--pretrained",
         metavar="TAG",
         help=f"weights of OpenCLIP's architecture {model}: a tag of `numpyclip models --all`, or a file or folder",
+    )
+
+
+def add_activation_option(verb: argparse.ArgumentParser) -> None:
+    """Add what some files do not tell."""
+    verb.add_argument(
+        "--activation",
+        choices=["quick_gelu", "gelu"],
+        help="for a file of weights that does not record it: quick_gelu (OpenAI), gelu (LAION and most others)",
     )
 
 

@@ -22,7 +22,6 @@ class Section:
         if not isinstance(options, dict):
             raise CheckpointError(f"{path}: {name or 'the whole'} is {options!r:.60}; expected a JSON object.")
         self.path, self.name = path, name
-        self.options: Mapping[str, object] = options
         self._options: Mapping[str, Any] = {option: value for option, value in options.items() if value is not None}
         self._null = {option for option, value in options.items() if value is None}
         self._asked: set[str] = set()

@@ -14,10 +14,9 @@ INT8_WEIGHTS = "model.int8.safetensors"  # NumPyCLIP's own, in a folder of any l
 
 _SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".npz")
 
-
 # What may lie beside the weights, and is read.
-DESCRIPTIONS = ("open_clip_config.json", "config.json", "preprocessor_config.json", "processor_config.json")
-TOKENIZERS = (
+_DESCRIPTIONS = ("open_clip_config.json", "config.json", "preprocessor_config.json", "processor_config.json")
+_TOKENIZERS = (
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
@@ -36,7 +35,7 @@ def wanted(names: Iterable[str]) -> list[str]:
     """Choose, of the files of a repository, those that would be read: the weights last; none without weights."""
     there = set(names)
     weights = _weights_among(there)
-    return [name for name in (*DESCRIPTIONS, *TOKENIZERS) if name in there] + weights if weights else []
+    return [name for name in (*_DESCRIPTIONS, *_TOKENIZERS) if name in there] + weights if weights else []
 
 
 def _weights_among(there: set[str]) -> list[str]:

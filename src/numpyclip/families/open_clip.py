@@ -4,9 +4,10 @@ And its CoCa: see `numpyclip.families.open_clip_coca`.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+from numpyclip.cleaning import OPEN_CLIP
 from numpyclip.families.description import Section, read_description
 from numpyclip.families.family import Recognized
 from numpyclip.families.folder import read_weights
@@ -26,6 +27,7 @@ from numpyclip.model.config import (
     VisionTransformerConfig,
 )
 from numpyclip.tokenizer import Tokenizer, open_clip_tokenizer
+from numpyclip.tokenizer_file import open_clip_file_tokenizer
 from numpyclip.weights.checkpoint import Activation
 from numpyclip.weights.read import read
 
@@ -63,7 +65,7 @@ def read_as(description: Section, weights: Path) -> Recognized:
         from numpyclip.families import timm
 
         checkpoint = timm.translate(checkpoint, config.vision)
-    return Recognized(replace(checkpoint, description=(DESCRIPTION, description.options)), config, tokenizer)
+    return Recognized(checkpoint, config, tokenizer)
 
 
 def describe(description: Section) -> tuple[CLIPConfig, Callable[[], Tokenizer]]:
@@ -162,10 +164,10 @@ def _text(section: Section, activation: Activation) -> tuple[TextConfig, Callabl
     vocab_size = section.size("vocab_size", 49408)
     pools: dict[str, TextPool] = {"argmax": "argmax", "last": "last", "first": "first", "eos": "eos"}
     pool = section.one_of("pool_type", pools, "argmax")
-    end_id = section.get("eos_id", int, 2)
     if section.get("embed_cls", bool, False):
         pool = "cls"  # whatever the other option says
         section.expect(no_causal_mask=False)
+    end_id = section.get("eos_id", int, 2)
     text = TextConfig(
         context_length=section.size("context_length", 77),
         vocab_size=vocab_size,
@@ -221,18 +223,17 @@ def _eps(section: Section) -> float:
 
 
 def _tokenizer(section: Section) -> Callable[[], Tokenizer]:
+    repository = section.get("hf_tokenizer_name", str, "")
+    section.expect(tokenizer_mode="")
     options = section.section("tokenizer_kwargs")
-    if "hf_tokenizer_name" in section:
-        section.get("hf_tokenizer_name", str)
-        error = section.unsupported("hf_tokenizer_name", "texts of this model cannot be tokenized here")
-
-        def refuse() -> Tokenizer:
-            raise error
-
-        return refuse
-    options.expect(clean="lower")
+    clean = options.one_of("clean", {name: name for name in OPEN_CLIP}, "whitespace" if repository else "lower")
+    make: Callable[[], Tokenizer] = partial(open_clip_tokenizer, clean)
+    if repository:
+        strip = options.get("strip_sep_token", bool, False)
+        make = partial(open_clip_file_tokenizer, section.path.parent, repository, clean, strip)
+    options.expect(reduction_mask="")  # others draw tokens at random
     options.finish()
-    return open_clip_tokenizer
+    return make
 
 
 def _preprocess(section: Section, size: int) -> Preprocess:

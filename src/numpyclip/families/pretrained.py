@@ -5,7 +5,7 @@ import os
 import warnings
 from pathlib import Path
 
-from numpyclip.errors import CheckpointError, InputError, ModelNotFoundError, UnsupportedCheckpointError
+from numpyclip.errors import CheckpointError, InputError, ModelNotFoundError
 from numpyclip.families import open_clip, openai
 from numpyclip.families.description import Section, read_description
 from numpyclip.families.family import Recognized
@@ -41,8 +41,8 @@ def read_pretrained(name: str, pretrained: str | os.PathLike[str], download_root
         return openai.recognize(read(fetch(known, model, download_root)), "quick_gelu")
     if model is None and not exists(pretrained):
         raise unknown_tag(known, os.fspath(pretrained))
-    description = _section(known, model)
     weights = fetch(known, model, download_root) if model else _one_of_own(Path(pretrained))
+    description = _section(known, model, weights if weights.is_dir() else weights.parent)
     found = open_clip.read_as(description, weights)
     _compare_activation(found.checkpoint, description)
     doubts = [_doubt_about_activation(description, weights), None if model else _doubt_about_pictures(known)]
@@ -85,7 +85,7 @@ def is_supported(known: Architecture, model: PublishedModel) -> bool:
     """Tell whether a published model can be run, by its description."""
     try:
         open_clip.describe(_section(known, model))
-    except UnsupportedCheckpointError:
+    except CheckpointError:
         return False
     return True
 
@@ -121,8 +121,8 @@ def _compare_activation(checkpoint: Checkpoint, description: Section) -> None:
     expected = _activation(description)
     if checkpoint.activation not in (None, expected):
         raise CheckpointError(
-            f"{checkpoint.path}: records the activation '{checkpoint.activation}', but {description.path} has "
-            f"'{expected}'. Other names have the other one: those that end in -quickgelu, or do not."
+            f"{checkpoint.path}: records the activation '{checkpoint.activation}', but {description.path.name} "
+            f"has '{expected}'. Other names have the other one: those that end in -quickgelu, or do not."
         )
 
 
@@ -131,9 +131,8 @@ def _doubt_about_activation(description: Section, weights: Path) -> str | None:
     told = _activation(read_description(beside)) if beside.is_file() else expected
     if told == expected:
         return None
-    return (
-        f"{beside.name} there says that the activation is '{told}'; '{expected}', that of {description.path}, is used."
-    )
+    name = description.path.name
+    return f"{beside.name} there says that the activation is '{told}'; '{expected}', that of {name}, is used."
 
 
 def _doubt_about_pictures(known: Architecture) -> str | None:
@@ -149,8 +148,10 @@ def _activation(description: Section) -> Activation:
     return "quick_gelu" if description.section("model_cfg").get("quick_gelu", bool, False) else "gelu"
 
 
-def _section(known: Architecture, model: PublishedModel | None) -> Section:
-    return Section(Path(f"{known.name} {model.tag}" if model else known.name), "", known.describe(model))
+def _section(known: Architecture, model: PublishedModel | None, folder: Path | None = None) -> Section:
+    """Return a description from the table as if it were in a folder, where a tokenizer may lie."""
+    name = f"{known.name} {model.tag}" if model else known.name
+    return Section(folder / name if folder else Path(name), "", known.describe(model))
 
 
 def _one_of_own(path: Path) -> Path:

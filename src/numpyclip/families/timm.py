@@ -161,7 +161,7 @@ TRUNKS: dict[str, VisionTransformerConfig] = {
 
 SUPPORTED = (
     "vit_{base,large,so400m,giantopt}_patch*_siglip_*, vit_pe_core_*, eva_giant_patch14_224, eva02_*_patch*_clip_*, "
-    "vit_large_patch14_clip_224, vit_base_mci_224 or vit_medium_patch16_gap_256"
+    "vit_large_patch14_clip_224, vit_base_mci_224, vit_medium_patch16_gap_256, convnext_* or fastvit_mci*"
 )
 
 

@@ -15,7 +15,7 @@ from numpyclip.families.family import Recognized
 from numpyclip.families.folder import read_weights
 from numpyclip.families.names import Names, rename, translator
 from numpyclip.image import Preprocess
-from numpyclip.model.config import CLIPConfig, TextConfig, TransformerConfig, VisionTransformerConfig
+from numpyclip.model.config import BertConfig, CLIPConfig, TextConfig, TransformerConfig, VisionTransformerConfig
 from numpyclip.tokenizer import Tokenizer, default_tokenizer
 from numpyclip.tokenizer_file import hugging_face_tokenizer
 from numpyclip.weights.checkpoint import Activation, Checkpoint
@@ -38,6 +38,7 @@ class _Family:
     vision: VisionTransformerConfig
     preprocess: Preprocess
     names: Names
+    embed_dim: int = 512
     mistaken_end: int | None = None  # the end mark in descriptions that are wrong about it: the highest id is meant
     sigmoid: bool = False
 
@@ -82,11 +83,41 @@ _SIGLIP = _Family(
     sigmoid=True,
 )
 
+_CHINESE_CLIP = replace(
+    _CLIP,
+    text=BertConfig(context_length=512, vocab_size=30522, activation="gelu", eps=1e-12, token_types=2, **_BASE),
+    names=transformers_names.CHINESE_CLIP,
+)
+_ALTCLIP = replace(
+    _CLIP,
+    text=BertConfig(
+        context_length=512,
+        vocab_size=250002,
+        width=1024,
+        layers=24,
+        heads=16,
+        mlp_width=4096,
+        activation="gelu",
+        pad_id=1,
+        first_place=2,
+        end_width=768,
+    ),
+    names=transformers_names.ALTCLIP,
+    embed_dim=768,
+)
+
 # model_type → family, and the towers that such a model has
 _TYPES = {
     f"{name}{suffix}": (family, towers)
-    for name, family in (("clip", _CLIP), ("metaclip_2", _METACLIP_2), ("siglip", _SIGLIP))
+    for name, family in {
+        "clip": _CLIP,
+        "metaclip_2": _METACLIP_2,
+        "siglip": _SIGLIP,
+        "chinese_clip": _CHINESE_CLIP,
+        "altclip": _ALTCLIP,
+    }.items()
     for suffix, towers in (("", ("text", "vision")), ("_text_model", ("text",)), ("_vision_model", ("vision",)))
+    if not (isinstance(family.text, BertConfig) and towers == ("text",))  # their texts come with a projection
 }
 
 _ACTIVATIONS: dict[str, Activation] = {
@@ -112,6 +143,11 @@ _IGNORED = (
     *("return_dict_in_generate", "forced_bos_token_id", "forced_eos_token_id", "remove_invalid_values"),
     *("exponential_decay_length_penalty", "suppress_tokens", "begin_suppress_tokens"),
 )
+_IGNORED_IN_BERT = (
+    *("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout", "use_cache", "output_past"),
+    *("eos_token_id", "directionality", "pooler_fc_size", "pooler_num_attention_heads", "pooler_num_fc_layers"),
+    *("pooler_size_per_head", "pooler_type", "pooler_fn", "learn_encoder"),
+)
 
 
 def read_folder(folder: Path) -> Recognized:
@@ -134,7 +170,7 @@ def read_folder(folder: Path) -> Recognized:
     tokenizer: Callable[[], Tokenizer] = default_tokenizer  # which a model without texts is not asked for
     if config.text is not None:
         tokenizer = partial(hugging_face_tokenizer, folder, description.get("model_type", str))
-    return Recognized(replace(checkpoint, description=(DESCRIPTION, description.options)), config, tokenizer)
+    return Recognized(checkpoint, config, tokenizer)
 
 
 def _rename(checkpoint: Checkpoint, names: Names, towers: tuple[str, ...]) -> Checkpoint:
@@ -177,6 +213,8 @@ def _section(description: Section, tower: str) -> Section:
 
 def _text(section: Section, family: _Family, bare: bool) -> TextConfig:
     text = family.text
+    if isinstance(text, BertConfig):
+        return _bert(section, text)
     end = section.get("eos_token_id", int, text.end_id or 0)
     if text.pool == "eos":
         text = replace(text, pool="argmax" if end == family.mistaken_end else "eos", end_id=end)
@@ -186,6 +224,29 @@ def _text(section: Section, family: _Family, bare: bool) -> TextConfig:
         context_length=section.size("max_position_embeddings", text.context_length),
         vocab_size=section.size("vocab_size", text.vocab_size),
         projection=not bare,
+    )
+
+
+def _bert(section: Section, default: BertConfig) -> BertConfig:
+    section.ignore(*_IGNORED_IN_BERT)
+    section.expect(position_embedding_type="absolute")
+    vocab_size = section.size("vocab_size", default.vocab_size)
+    pad_id = section.get("pad_token_id", int, default.pad_id)
+    if not 0 <= pad_id < vocab_size:
+        raise section.unsupported("pad_token_id", f"expected 0 to {vocab_size - 1}")
+    first_place = pad_id + 1 if default.first_place else 0  # that of RoBERTa's first token is behind that of padding
+    places = section.size("max_position_embeddings", default.first_place + default.context_length)
+    if places <= first_place:
+        raise section.unsupported("max_position_embeddings", f"expected more than {first_place}")
+    return replace(
+        default,
+        **_blocks(section, default),
+        context_length=places - first_place,
+        vocab_size=vocab_size,
+        pad_id=pad_id,
+        first_place=first_place,
+        token_types=section.size("type_vocab_size", default.token_types),
+        end_width=section.size("project_dim", default.end_width) if default.end_width else None,
     )
 
 
@@ -229,7 +290,7 @@ def _embed_dim(
     if not family.sigmoid:
         for section in sections.values():
             section.ignore("projection_dim")  # of a tower by itself
-        return widths[0] if widths else description.size("projection_dim", 512)
+        return widths[0] if widths else description.size("projection_dim", family.embed_dim)
     if "text" not in sections:
         return widths[0]
     text = sections["text"]

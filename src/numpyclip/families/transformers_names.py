@@ -11,6 +11,18 @@ _BLOCK: Names = (
 )
 
 
+_BERT_BLOCK: Names = (
+    ("attention.self.query", "attn.q_proj"),
+    ("attention.self.key", "attn.k_proj"),
+    ("attention.self.value", "attn.v_proj"),
+    ("attention.output.dense", "attn.out_proj"),
+    ("attention.output.LayerNorm", "ln_1"),
+    ("intermediate.dense", "mlp.c_fc"),
+    ("output.dense", "mlp.c_proj"),
+    ("output.LayerNorm", "ln_2"),
+)
+
+
 def _blocks(theirs: str, ours: str, parts: Names) -> Names:
     return tuple((f"{theirs}.*.{there}", f"{ours}.resblocks.*.{here}") for there, here in parts)
 
@@ -30,6 +42,18 @@ _TEXT: Names = (
     ("text_model.final_layer_norm", "ln_final"),
 )
 
+
+def _bert(theirs: str) -> Names:
+    return (
+        (f"{theirs}.embeddings.word_embeddings", "token_embedding"),
+        (f"{theirs}.embeddings.position_embeddings.weight", "positional_embedding"),
+        (f"{theirs}.embeddings.token_type_embeddings.weight", "token_type_embedding"),
+        (f"{theirs}.embeddings.LayerNorm", "ln_pre"),
+        *_blocks(f"{theirs}.encoder.layer", "transformer", _BERT_BLOCK),
+        *_blocks(f"{theirs}.encoder.layers", "transformer", _BERT_BLOCK),
+    )
+
+
 CLIP: Names = (*_TEXT, *_VISION, ("visual_projection", "visual.proj"))
 SIGLIP: Names = (
     *_TEXT,
@@ -40,4 +64,13 @@ SIGLIP: Names = (
     ("vision_model.head.layernorm", "visual.attn_pool.ln_2"),
     ("vision_model.head.mlp.fc1", "visual.attn_pool.mlp.c_fc"),
     ("vision_model.head.mlp.fc2", "visual.attn_pool.mlp.c_proj"),
+)
+CHINESE_CLIP: Names = (*_bert("text_model"), *_VISION, ("visual_projection", "visual.proj"))
+ALTCLIP: Names = (
+    *_bert("text_model.roberta"),
+    ("text_model.pre_LN", "ln_final"),
+    ("text_model.transformation", "end"),
+    *_VISION,
+    *_blocks("vision_model.encoder.layer", "visual.transformer", _BLOCK),  # as version 5 writes it, for AltCLIP only
+    ("visual_projection", "visual.proj"),
 )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -16,9 +16,9 @@ from numpyclip.image import Picture, Preprocess, has_state, pictures
 from numpyclip.model import layout, ops, run
 from numpyclip.model.config import CLIPConfig
 from numpyclip.model.fingerprint import Fingerprint, take_fingerprint
+from numpyclip.model.language import TextTower, text_tower
 from numpyclip.model.ops import Array
 from numpyclip.model.source import prepare
-from numpyclip.model.text import TextTransformer
 from numpyclip.model.vision import VisionTower, vision_tower
 from numpyclip.tokenizer import Tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
@@ -48,7 +48,7 @@ class CLIP:
     logit_scale: Array
     logit_bias: Array
     _visual: run.Once[VisionTower | None]
-    _text: run.Once[TextTransformer | None]
+    _text: run.Once[TextTower | None]
     _tokenizer: run.Once[Tokenizer]
     _low_memory: bool
     checkpoint: Checkpoint | None
@@ -75,9 +75,8 @@ class CLIP:
         CheckpointError
             If the tensors are not exactly those of such a model.
         """
-        expected = dict(tensors(checkpoint, config))
-        checkpoint.check(expected)
-        return cls(*parts(checkpoint.only(expected), config, tokenizer, low_memory))
+        checkpoint = checked(checkpoint, dict(tensors(checkpoint, config)))
+        return cls(*parts(checkpoint, config, tokenizer, low_memory))
 
     @property
     def preprocess(self) -> Preprocess:
@@ -106,7 +105,7 @@ class CLIP:
         return _present(self._visual(), "pictures")
 
     @property
-    def text(self) -> TextTransformer:
+    def text(self) -> TextTower:
         """The tower of texts."""
         return _present(self._text(), "texts")
 
@@ -153,7 +152,7 @@ class CLIP:
         Parameters
         ----------
         text : ndarray of shape (n_texts, n_tokens), dtype=integer
-            Ids from `tokenize`; `context_length` of them, or fewer if the model's texts look back only.
+            Ids from `tokenize`; `context_length` of them, or fewer if the model's tokens do not look at padding.
 
         Returns
         -------
@@ -167,9 +166,11 @@ class CLIP:
         """
         text = np.asarray(text)
         most = _present(self.config.text, "texts")
-        # to a model that looks ahead, padding matters; a class token's place is behind it
-        least = 1 if most.causal and not most.has_class_token else most.context_length
-        if text.ndim != 2 or not least <= text.shape[1] <= most.context_length or text.dtype.kind not in "iu":
+        if (
+            text.ndim != 2
+            or not most.least_length <= text.shape[1] <= most.context_length
+            or text.dtype.kind not in "iu"
+        ):
             raise InputError(
                 f"encode_text: got an array of shape {text.shape} and {text.dtype}; expected integers of shape "
                 f"(n, {most.context_length}), made by tokenize(texts). Texts as such go to embed_texts."
@@ -352,7 +353,7 @@ def tensors(checkpoint: Checkpoint, config: CLIPConfig) -> layout.Tensors:
     if config.vision is not None:
         yield from vision_tower(config.vision).tensors(checkpoint, config.vision, config.embed_dim)
     if config.text is not None:
-        yield from TextTransformer.tensors(checkpoint, config.text, config.embed_dim)
+        yield from text_tower(config.text).tensors(checkpoint, config.text, config.embed_dim)
 
 
 def _number(checkpoint: Checkpoint, name: str) -> Array:
@@ -371,16 +372,22 @@ def _missing(inputs: str) -> InputError:
     )
 
 
+def checked(checkpoint: Checkpoint, expected: Mapping[str, layout.Shape]) -> Checkpoint:
+    """Return a checkpoint with these tensors and no others, which training may have left in it.
+
+    Raises
+    ------
+    CheckpointError
+        If one of them is missing or has another shape, or there are some that are not known.
+    """
+    checkpoint.check(expected)
+    return replace(checkpoint, arrays={name: checkpoint.arrays[name] for name in expected})
+
+
 def parts(
     checkpoint: Checkpoint, config: CLIPConfig, tokenizer: Callable[[], Tokenizer], low_memory: bool
 ) -> tuple[Any, ...]:
-    """Make the fields of a model, in their order, from a checkpoint with the right tensors, and no others."""
-    tokenizer_once = run.Once(tokenizer)
-
-    def name_of_tokenizer() -> str:
-        with suppress(CheckpointError):  # there is one, which cannot be run here
-            return tokenizer_once().name if config.text else "none"
-        return "none"
+    """Make the fields of a model, in their order, from a checkpoint with the right tensors."""
 
     def read_visual() -> VisionTower | None:
         if (vision := config.vision) is None:
@@ -388,18 +395,24 @@ def parts(
         read = partial(vision_tower(vision).read, config=vision, preprocess=config.preprocess)
         return prepare("visual", read, checkpoint, low_memory)
 
-    def read_text() -> TextTransformer | None:
+    def read_text() -> TextTower | None:
         if (text := config.text) is None:
             return None
-        return prepare("text", partial(TextTransformer.read, config=text), checkpoint, low_memory)
+        return prepare("text", partial(text_tower(text).read, config=text), checkpoint, low_memory)
 
+    def name_of_tokenizer() -> str:
+        with suppress(CheckpointError):  # its files are missing, or cannot be read here: pictures need none
+            return made_once().name if config.text else "none"
+        return "none"
+
+    made_once = run.Once(tokenizer)
     return (
         config,
         _number(checkpoint, "logit_scale"),
         _number(checkpoint, "logit_bias"),
         run.Once(read_visual),
         run.Once(read_text),
-        tokenizer_once,
+        made_once,
         low_memory,
         checkpoint,
         run.Once(lambda: take_fingerprint(checkpoint, config, name_of_tokenizer())),

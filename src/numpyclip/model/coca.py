@@ -14,12 +14,13 @@ from numpyclip.errors import InputError
 from numpyclip.image import Picture
 from numpyclip.model import run
 from numpyclip.model.beam import beam_search
-from numpyclip.model.clip import CLIP, checked_image, parts, tensors
+from numpyclip.model.clip import CLIP, checked, checked_image, parts, tensors
 from numpyclip.model.config import CLIPConfig, DecoderConfig
 from numpyclip.model.decoder import Decoder
 from numpyclip.model.generate import Decoding, Ids, Method, random_numbers, sample
 from numpyclip.model.prefixes import Prefixes
 from numpyclip.model.source import prepare
+from numpyclip.model.text import TextTransformer
 from numpyclip.model.vit import VisionTransformer
 from numpyclip.tokenizer import Tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
@@ -51,9 +52,7 @@ class CoCa(CLIP):
         """
         assert config.decoder is not None and config.text is not None
         own = Decoder.tensors(checkpoint, config.decoder, config.text.vocab_size)
-        expected = dict(chain(tensors(checkpoint, config), own))
-        checkpoint.check(expected)
-        checkpoint = checkpoint.only(expected)
+        checkpoint = checked(checkpoint, dict(chain(tensors(checkpoint, config), own)))
         decoder = run.Once(lambda: prepare("decoder", lambda at: Decoder.read(at, config), checkpoint, low_memory))
         fields = (*parts(checkpoint, config, tokenizer, low_memory), decoder)
         return cls(*fields)
@@ -171,8 +170,9 @@ class CoCa(CLIP):
             raise InputError(f"num_beams is {decoding.num_beams}; expected less, for {self.vocab_size} tokens.")
 
     def _write(self, image: NDArray[Any], decoding: Decoding, randoms: list[np.random.Generator]) -> Ids:
-        tower = self.visual
+        tower, text = self.visual, self.text
         assert isinstance(tower, VisionTransformer)
+        assert isinstance(text, TextTransformer)
         n = tower.config.described
         width = self._decoder_config.width
         described = run.in_chunks(
@@ -182,7 +182,7 @@ class CoCa(CLIP):
             width * n,
             self._low_memory,
         )
-        prefixes = Prefixes(self.text, self.decoder, described.reshape(-1, width, n), decoding.longest)
+        prefixes = Prefixes(text, self.decoder, described.reshape(-1, width, n), decoding.longest)
         if decoding.method == "beam_search":
             return beam_search(prefixes, len(image), decoding)
         return sample(prefixes, randoms, decoding)

@@ -185,7 +185,7 @@ class TextConfig(TransformerConfig):
     """Sizes and options of a text transformer; `context_length` in tokens.
 
     `causal` says that tokens look back only; `end_id` is the end mark's, which only the pool "eos" looks for; `pad_id`
-    is that of padding, which only the pool "cls" has to know.
+    is that of padding.
     """
 
     context_length: int
@@ -200,6 +200,14 @@ class TextConfig(TransformerConfig):
     def has_class_token(self) -> bool:
         """Whether a token of the model's own speaks for a text."""
         return self.pool == "cls"
+
+    @property
+    def least_length(self) -> int:
+        """Tokens that a text must have.
+
+        All, with its padding, where tokens look ahead, and so at the padding; or where a class token stands behind it.
+        """
+        return 1 if self.causal and not self.has_class_token else self.context_length
 
     def lengths(self, ids: NDArray[np.integer]) -> NDArray[np.integer]:
         """Count the tokens of each text that matter: (b, n) -> (b,)."""
@@ -227,6 +235,33 @@ class DecoderConfig(TransformerConfig):
 
     context_length: int
     pad_id: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class BertConfig(TextConfig):
+    """Sizes and options of a BERT, or a RoBERTa, whose tokens look both ways, but not at padding.
+
+    `token_types` is the number of kinds of tokens, of which texts have the first only; `first_place` that of places in
+    the table before the first one in use; `end_width` that of a layer between blocks and projection, if any.
+    """
+
+    causal: bool = False
+    pool: TextPool = "first"
+    norm_last: bool = True  # there is none before the weights; what blocks norm are sums
+    token_types: int = 1
+    first_place: int = 0
+    end_width: int | None = None
+
+    @property
+    def least_length(self) -> int:
+        """Tokens that a text must have, be it without padding."""
+        return 1
+
+    def lengths(self, ids: NDArray[np.integer]) -> NDArray[np.integer]:
+        """Count the tokens of each text before its padding: (b, n) -> (b,)."""
+        is_padding = np.cumprod(ids[:, ::-1] == self.pad_id, axis=1)
+        lengths: NDArray[np.integer] = np.maximum(ids.shape[1] - is_padding.sum(axis=1), 1)
+        return lengths
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -382,10 +382,10 @@ class Transformer:
     resblocks: Sequence[Block]
 
     @classmethod
-    def read(cls, source: Source, name: str, config: TransformerConfig) -> "Transformer":
-        """Take the weights under a name of the checkpoint."""
+    def read(cls, source: Source, name: str, config: TransformerConfig, kind: type[Block] = Block) -> "Transformer":
+        """Take the weights under a name of the checkpoint, of blocks of some kind."""
         rope = Rope.make(config.rope, config.width // config.heads) if config.rope else None
-        blocks = [partial(Block.read, source, f"{name}.resblocks.{i}", config, rope) for i in range(config.layers)]
+        blocks = [partial(kind.read, source, f"{name}.resblocks.{i}", config, rope) for i in range(config.layers)]
         return cls(source.sequence(blocks))
 
     def every(self, x: Array, batch: int) -> Array:

@@ -9,10 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from numpyclip.errors import InputError, NumPyCLIPError
-from numpyclip.families.folder import DESCRIPTIONS, INT8_WEIGHTS, TOKENIZERS
+from numpyclip.families.folder import INT8_WEIGHTS
+from numpyclip.saving.same import OPEN_CLIP, TOKENIZER_FILES, TRANSFORMERS
 
 # What a folder may hold that is replaced: a model that was saved before, and nothing that somebody would miss.
-_OURS = (*DESCRIPTIONS, *TOKENIZERS, "open_clip_model.safetensors", "model.safetensors", INT8_WEIGHTS)
+_OURS = (
+    *(OPEN_CLIP, TRANSFORMERS, "preprocessor_config.json", "processor_config.json", *TOKENIZER_FILES),
+    *("open_clip_model.safetensors", "model.safetensors", INT8_WEIGHTS),
+)
 
 
 def check_target(folder: Path, source: Path, overwrite: bool) -> None:

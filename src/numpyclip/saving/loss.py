@@ -35,11 +35,10 @@ def compare(model: CLIP, other: CLIP) -> dict[str, CosineLoss]:
     """
     losses = {}
     if model.config.text is not None:
-        ours, theirs = (each.encode_text(each.tokenize(TEXTS, truncate=True)) for each in (model, other))
-        losses["texts"] = _loss(ours, theirs)
+        losses["texts"] = _loss(*(each.encode_text(each.tokenize(TEXTS, truncate=True)) for each in (model, other)))
     if model.config.vision is not None:
-        pictures = generate_pictures(model.config.vision.image_size)
-        losses["pictures"] = _loss(model.encode_image(pictures), other.encode_image(pictures))
+        pictures = generate_pictures(model.preprocess.size)
+        losses["pictures"] = _loss(*(each.encode_image(pictures) for each in (model, other)))
     return losses
 
 

@@ -6,18 +6,17 @@ import re
 from collections.abc import Iterator
 
 from numpyclip.errors import UnsupportedCheckpointError
-from numpyclip.families.open_clip import DESCRIPTION
 from numpyclip.image import Preprocess
 from numpyclip.model.clip import CLIP
 from numpyclip.model.config import (
     RESNET_STRIDE,
-    CLIPConfig,
     ResNetConfig,
     TextConfig,
     TransformerConfig,
     VisionTransformerConfig,
 )
 from numpyclip.saving.plan import DType, Options, Plan, Weight, as_json, require
+from numpyclip.saving.same import OPEN_CLIP
 from numpyclip.tokenizer import CLIPTokenizer
 from numpyclip.weights.checkpoint import Checkpoint
 
@@ -30,7 +29,6 @@ _VISION: Options = {
     VisionTransformerConfig: (*_TRANSFORMER, "image_size", "patch_size", "norm_before", "norm_after_pool", "pool"),
 }
 _TEXT: Options = {TextConfig: (*_TRANSFORMER, "context_length", "vocab_size", "causal", "pool", "end_id", "projection")}
-_WHOLE: Options = {CLIPConfig: ("family", "embed_dim", "vision", "text", "preprocess", "sigmoid")}
 _PREPROCESS: Options = {Preprocess: ("size", "profile", "mean", "std", "interpolation", "resize_mode", "fill")}
 
 # Separate matrices that make queries, keys and values; those of a ResNet's pool are separate in OpenCLIP, too.
@@ -58,20 +56,21 @@ def plan(model: CLIP, checkpoint: Checkpoint, dtype: DType) -> Plan:
         model_cfg["init_logit_bias"] = float(model.logit_bias)
     description = {"model_cfg": model_cfg, "preprocess_cfg": _preprocess(config.preprocess)}
     tensors = [weight.in_floats(dtype) for weight in _weights(checkpoint)]
-    return Plan(WEIGHTS, tensors, files={DESCRIPTION: as_json(description)})
+    return Plan(WEIGHTS, tensors, files={OPEN_CLIP: as_json(description)})
 
 
 def _check(model: CLIP, checkpoint: Checkpoint) -> None:
     where, config = str(checkpoint.path), model.config
-    require(config, _WHOLE, where, _LAYOUT)
     require(config.vision, _VISION, where, _LAYOUT)
     require(config.text, _TEXT, where, _LAYOUT)
-    require(config.preprocess, _PREPROCESS, where, _LAYOUT)
     assert config.text is not None
+    require(config.preprocess, _PREPROCESS, where, _LAYOUT)
     cannot = f"{where}: cannot be saved in the layout of {_LAYOUT}"
+    if config.decoder is not None:
+        raise UnsupportedCheckpointError(f"{cannot} from another one: it has a decoder, which writes captions.")
     if isinstance(config.vision, VisionTransformerConfig):
-        if config.vision.pool not in ("tok", "avg"):
-            raise UnsupportedCheckpointError(f"{cannot}: its pictures are pooled by queries; expected 'tok' or 'avg'.")
+        if config.vision.pool == "map":
+            raise UnsupportedCheckpointError(f"{cannot}: its pictures are pooled by a query; expected tok or avg.")
         if (config.vision.activation == "quick_gelu") != (config.text.activation == "quick_gelu"):
             raise UnsupportedCheckpointError(f"{cannot}: only one of its towers has QuickGELU; expected both or none.")
     if "visual.proj.bias" in checkpoint:

@@ -1,10 +1,11 @@
-"""A model in the layout that it came in: its own names and description, and other number formats.
+"""A model in the layout of the folder that it came from: its own names and description, and other number formats.
 
 So every model can be kept in eight bits, also those that no other layout can express.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.families import open_clip, transformers
-from numpyclip.families.folder import INT8_WEIGHTS, TOKENIZERS
+from numpyclip.errors import UnsupportedCheckpointError
+from numpyclip.families import open_clip
+from numpyclip.families.folder import INT8_WEIGHTS
 from numpyclip.model.clip import CLIP
 from numpyclip.saving.plan import DType, Plan, Weight, as_json
 from numpyclip.weights.checkpoint import Checkpoint
@@ -21,19 +23,32 @@ from numpyclip.weights.int8 import ScaledInt8
 from numpyclip.weights.read import ACTIVATION_KEY
 from numpyclip.weights.safetensors import Unwritten, unwritten
 
-_BESIDE = {  # the description of a layout → what else may lie beside it
-    open_clip.DESCRIPTION: TOKENIZERS,
-    transformers.DESCRIPTION: ("preprocessor_config.json", "processor_config.json", *TOKENIZERS),
+OPEN_CLIP, TRANSFORMERS = open_clip.DESCRIPTION, "config.json"  # what describes these libraries' models
+TOKENIZER_FILES = (
+    *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
+    *("vocab.json", "merges.txt", "vocab.txt", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model"),
+)
+_BESIDE = {  # the description of a layout → what else may lie beside it; OpenCLIP's counts where there are both
+    OPEN_CLIP: TOKENIZER_FILES,
+    TRANSFORMERS: ("preprocessor_config.json", "processor_config.json", *TOKENIZER_FILES),
 }
 
 
-def plan(checkpoint: Checkpoint, weights: str, dtype: DType) -> Plan:
+def description_of(model: CLIP, checkpoint: Checkpoint) -> str | None:
+    """Name the file that described the model when it was loaded; None if its tensors alone did."""
+    if model.config.family == "openai":
+        return None
+    return next(iter(existing(checkpoint.path.parent, _BESIDE)), None)
+
+
+def plan(checkpoint: Checkpoint, description: str, weights: str, dtype: DType) -> Plan:
     """Say what a folder of the model's own layout holds, in floating point."""
     original = _original(checkpoint)
     tensors: list[Unwritten] = []
     for name, array in original.arrays.items():
         tensors += [Weight.of(name, original, name).in_floats(dtype)] if _is_weight(array) else unwritten(name, array)
-    return Plan(weights, tensors, {"format": "pt"}, _files(checkpoint, dtype))
+    metadata = {"format": "pt"} if description == TRANSFORMERS else {}
+    return Plan(weights, tensors, metadata, _files(checkpoint.path.parent, description, dtype))
 
 
 def plan_int8(model: CLIP, checkpoint: Checkpoint, dtype: DType) -> Plan:
@@ -42,13 +57,21 @@ def plan_int8(model: CLIP, checkpoint: Checkpoint, dtype: DType) -> Plan:
     A model that came without a description has none here, either: its file notes the activation, the only thing that
     its shapes do not tell.
     """
-    original = checkpoint if checkpoint.description is None else _original(checkpoint)
+    description = description_of(model, checkpoint)
+    if description is None and model.config.family != "openai":
+        raise UnsupportedCheckpointError(
+            f"{checkpoint.path}: cannot be saved as int8, it has no description beside it. Save it in OpenCLIP's "
+            "layout first, and that folder as int8."
+        )
+    original = checkpoint if description is None else _original(checkpoint)
     tensors: list[Unwritten] = []
     for name, array in original.arrays.items():
         tensors += Weight.of(name, original, name).in_int8(dtype) if _is_weight(array) else unwritten(name, array)
-    if checkpoint.description is None:
-        return Plan(INT8_WEIGHTS, tensors, {ACTIVATION_KEY: str(model.config.activation)})
-    return Plan(INT8_WEIGHTS, tensors, files=_files(checkpoint, dtype))
+    if description is None:
+        activation = model.config.activation
+        assert activation is not None  # a model without a description has both towers
+        return Plan(INT8_WEIGHTS, tensors, {ACTIVATION_KEY: activation})
+    return Plan(INT8_WEIGHTS, tensors, files=_files(checkpoint.path.parent, description, dtype))
 
 
 def existing(folder: Path, names: Iterable[str]) -> dict[str, Path]:
@@ -66,9 +89,10 @@ def _is_weight(array: NDArray[np.generic]) -> bool:
     return array.dtype.kind == "f" or isinstance(array, ScaledInt8)
 
 
-def _files(checkpoint: Checkpoint, dtype: DType) -> dict[str, bytes | Path]:
-    assert checkpoint.description is not None
-    name, options = checkpoint.description
-    if name == transformers.DESCRIPTION:  # which says what the numbers are made when they are read
-        options = {**{key: value for key, value in options.items() if key != "torch_dtype"}, "dtype": dtype}
-    return {name: as_json(options), **existing(checkpoint.path.parent, _BESIDE[name])}
+def _files(source: Path, description: str, dtype: DType) -> dict[str, bytes | Path]:
+    files: dict[str, bytes | Path] = {**existing(source, (description, *_BESIDE[description]))}
+    if description == TRANSFORMERS:  # which says what the numbers are made when they are read
+        options = json.loads((source / description).read_text("utf-8"))
+        options.pop("torch_dtype", None)
+        files[description] = as_json({**options, "dtype": dtype})
+    return files

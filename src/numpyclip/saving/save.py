@@ -83,11 +83,14 @@ def _plan(model: CLIP, checkpoint: Checkpoint, format: Format, dtype: DType) -> 
 
     if format == "int8":
         return same.plan_int8(model, checkpoint, dtype)
-    layout = open_clip if format == "open_clip" else transformers
-    if checkpoint.description and checkpoint.description[0] == layout.DESCRIPTION:
-        return same.plan(checkpoint, layout.WEIGHTS, dtype)
-    plan: Plan = layout.plan(model, checkpoint, dtype)
-    return plan
+    description = same.description_of(model, checkpoint)
+    if format == "open_clip":
+        if description == same.OPEN_CLIP:
+            return same.plan(checkpoint, description, open_clip.WEIGHTS, dtype)
+        return open_clip.plan(model, checkpoint, dtype)
+    if description == same.TRANSFORMERS:
+        return same.plan(checkpoint, description, transformers.WEIGHTS, dtype)
+    return transformers.plan(model, checkpoint, dtype)
 
 
 def _write(plan: Plan, folder: Path) -> None:

@@ -7,15 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from numpyclip.errors import UnsupportedCheckpointError
-from numpyclip.families import transformers_names
-from numpyclip.families.folder import TOKENIZERS
-from numpyclip.families.names import translator
-from numpyclip.families.transformers import DESCRIPTION
 from numpyclip.image import Preprocess
 from numpyclip.model.clip import CLIP
-from numpyclip.model.config import CLIPConfig, TextConfig, TransformerConfig, VisionTransformerConfig
+from numpyclip.model.config import TextConfig, TransformerConfig, VisionTransformerConfig
 from numpyclip.saving.plan import Change, DType, Options, Plan, Weight, as_json, require
-from numpyclip.saving.same import existing
+from numpyclip.saving.same import TOKENIZER_FILES, TRANSFORMERS, existing
 from numpyclip.tokenizer import END_OF_TEXT, START_OF_TEXT, CLIPTokenizer
 from numpyclip.weights.checkpoint import Activation, Checkpoint
 
@@ -26,10 +22,7 @@ _LAYOUT = "transformers"
 _TRANSFORMER = ("width", "layers", "heads", "mlp_width", "activation", "eps")
 _VISION: Options = {VisionTransformerConfig: (*_TRANSFORMER, "image_size", "patch_size")}
 _TEXT: Options = {TextConfig: (*_TRANSFORMER, "context_length", "vocab_size", "pool", "end_id")}
-_WHOLE: Options = {CLIPConfig: ("family", "embed_dim", "vision", "text", "preprocess", "sigmoid")}
-_PREPROCESS: Options = {
-    Preprocess: ("size", "profile", "mean", "std", "interpolation", "resize_mode", "fill", "short_side")
-}
+_PREPROCESS: Options = {Preprocess: ("size", "profile", "mean", "std", "interpolation", "resize_mode", "fill")}
 _SIGLIP = {"patch_bias": True, "class_token": False, "norm_before": False, "pool": "map", "projection": False}
 
 _ACTIVATIONS: dict[Activation, str] = {
@@ -39,8 +32,55 @@ _ACTIVATIONS: dict[Activation, str] = {
 }
 _RESAMPLE = {"bilinear": 2, "bicubic": 3}  # Pillow's numbers
 
+# --- names: openai/CLIP's, and those of transformers -----------------------------------------------------
+
+# How names begin, both in CLIPModel and in SiglipModel, but for the last ones.
+PLACES = (
+    ("token_embedding.", "text_model.embeddings.token_embedding."),
+    ("positional_embedding", "text_model.embeddings.position_embedding.weight"),
+    ("transformer.resblocks.", "text_model.encoder.layers."),
+    ("ln_final.", "text_model.final_layer_norm."),
+    ("visual.class_embedding", "vision_model.embeddings.class_embedding"),
+    ("visual.conv1.", "vision_model.embeddings.patch_embedding."),
+    ("visual.positional_embedding", "vision_model.embeddings.position_embedding.weight"),
+    ("visual.ln_pre.", "vision_model.pre_layrnorm."),  # as it is spelled there
+    ("visual.transformer.resblocks.", "vision_model.encoder.layers."),
+    ("visual.ln_post.", "vision_model.post_layernorm."),
+)
+CLIP_PLACES = (*PLACES, ("visual.proj.", "visual_projection."))
+SIGLIP_PLACES = (
+    *PLACES,
+    ("text_projection.", "text_model.head."),
+    ("visual.attn_pool.attn.", "vision_model.head.attention."),
+    ("visual.attn_pool.ln_2.", "vision_model.head.layernorm."),
+    ("visual.attn_pool.", "vision_model.head."),
+)
+
+# What stands within a name, of a block or of the pool.
+PARTS = (
+    (".ln_1.", ".layer_norm1."),
+    (".attn.", ".self_attn."),
+    (".ln_2.", ".layer_norm2."),
+    (".mlp.c_fc.", ".mlp.fc1."),
+    (".mlp.c_proj.", ".mlp.fc2."),
+)
+
 _IN_PROJ = re.compile(r"(.*\.attn)\.in_proj_(weight|bias)")
 _POOL_IN_PROJ = re.compile(r"(visual\.attn_pool\.attn)\.(q|k|v|kv)_proj\.(weight|bias)")
+
+
+def renamed(name: str, places: tuple[tuple[str, str], ...]) -> str:
+    """Translate a name of ours into one of transformers."""
+    for ours, theirs in places:
+        if name.startswith(ours):
+            name = theirs + name.removeprefix(ours)
+            break
+    for ours, theirs in PARTS:
+        name = name.replace(ours, theirs)
+    return name
+
+
+# --- the folder --------------------------------------------------------------------------------------------
 
 
 def plan(model: CLIP, checkpoint: Checkpoint, dtype: DType) -> Plan:
@@ -61,7 +101,7 @@ def plan(model: CLIP, checkpoint: Checkpoint, dtype: DType) -> Plan:
         [weight.in_floats(dtype) for weight in weights],
         {"format": "pt"},  # without it transformers refuses the file
         {
-            DESCRIPTION: as_json(description),
+            TRANSFORMERS: as_json(description),
             PREPROCESSOR: as_json(_preprocess(model.preprocess, is_siglip)),
             **_tokenizer(model, checkpoint.path.parent),
         },
@@ -70,13 +110,14 @@ def plan(model: CLIP, checkpoint: Checkpoint, dtype: DType) -> Plan:
 
 def _check(model: CLIP, checkpoint: Checkpoint, is_siglip: bool) -> None:
     where, config = str(checkpoint.path), model.config
-    require(config, _WHOLE, where, _LAYOUT)
     require(config.vision, _VISION, where, _LAYOUT, **(_SIGLIP if is_siglip else {}))
     causal_and_pool = {"causal": False, "pool": "last"} if is_siglip else {}
     require(config.text, _TEXT, where, _LAYOUT, **causal_and_pool)
-    require(config.preprocess, _PREPROCESS, where, _LAYOUT)
     assert config.text is not None
+    require(config.preprocess, _PREPROCESS, where, _LAYOUT)
     cannot = f"{where}: cannot be saved in the layout of {_LAYOUT}"
+    if config.decoder is not None:
+        raise UnsupportedCheckpointError(f"{cannot} from another one: it has a decoder, which writes captions.")
     kind, pools = ("SiglipModel", ["last"]) if is_siglip else ("CLIPModel", ["argmax", "eos"])
     if config.text.pool not in pools:
         raise UnsupportedCheckpointError(
@@ -97,13 +138,13 @@ def _describe(model: CLIP, is_siglip: bool) -> dict[str, object]:
     config = model.config
     assert isinstance(config.vision, VisionTransformerConfig) and config.text is not None
     kind = "siglip" if is_siglip else "clip"
-    vision: dict[str, object] = {
+    vision = {
         "model_type": f"{kind}_vision_model",
         **_transformer(config.vision),
         "image_size": config.vision.image_size,
         "patch_size": config.vision.patch_size,
     }
-    text: dict[str, object] = {
+    text = {
         "model_type": f"{kind}_text_model",
         **_transformer(config.text),
         "max_position_embeddings": config.text.context_length,
@@ -144,7 +185,7 @@ def _preprocess(preprocess: Preprocess, is_siglip: bool) -> dict[str, object]:
         "processor_class": f"{kind}Processor",
         "do_convert_rgb": True,
         "do_resize": True,
-        "size": {"shortest_edge": preprocess.short_side or side} if is_cut else square,
+        "size": {"shortest_edge": side} if is_cut else square,
         "resample": _RESAMPLE[preprocess.interpolation],
         "do_center_crop": is_cut,
         **({"crop_size": square} if is_cut else {}),
@@ -159,11 +200,11 @@ def _preprocess(preprocess: Preprocess, is_siglip: bool) -> dict[str, object]:
 def _tokenizer(model: CLIP, source: Path) -> dict[str, bytes | Path]:
     """Write OpenAI's vocabulary; copy the files of any other."""
     if not isinstance(model.tokenizer, CLIPTokenizer):
-        if files := existing(source, TOKENIZERS):
+        if files := existing(source, TOKENIZER_FILES):
             return {**files}
         raise UnsupportedCheckpointError(
             f"{source}: cannot be saved in the layout of {_LAYOUT}: the files of its tokenizer, "
-            f"{model.tokenizer.name!r:.60}, are not there; expected {', '.join(TOKENIZERS)}, some of them."
+            f"{model.tokenizer.name!r:.60}, are not there; expected {', '.join(TOKENIZER_FILES)}, some of them."
         )
     ids = dict(enumerate(model.tokenizer.vocabulary))
     marks = {len(ids) - 2: START_OF_TEXT, len(ids) - 1: END_OF_TEXT}  # OpenCLIP spells them otherwise
@@ -179,25 +220,24 @@ def _tokenizer(model: CLIP, source: Path) -> dict[str, bytes | Path]:
 
 def _weights(checkpoint: Checkpoint, is_siglip: bool) -> Iterator[Weight]:
     """Give tensors the names and shapes of transformers."""
-    names = transformers_names.SIGLIP if is_siglip else transformers_names.CLIP
-    renamed = translator(tuple((ours, theirs) for theirs, ours in names))
+    places = SIGLIP_PLACES if is_siglip else CLIP_PLACES
     for name in checkpoint.arrays:
         if match := _POOL_IN_PROJ.fullmatch(name):  # one matrix there
             attention, part, field = match.groups()
             if part == "q":
                 parts = ("q", "kv") if f"{attention}.kv_proj.{field}" in checkpoint else ("q", "k", "v")
                 sources = [f"{attention}.{part}_proj.{field}" for part in parts]
-                yield Weight.of(renamed(f"{attention}.in_proj_{field}"), checkpoint, *sources)
+                yield Weight.of(renamed(f"{attention}.in_proj_{field}", places), checkpoint, *sources)
         elif (match := _IN_PROJ.fullmatch(name)) and not name.startswith("visual.attn_pool."):  # three matrices there
             for index, part in enumerate("qkv"):
-                place = renamed(f"{match[1]}.{part}_proj.{match[2]}")
+                place = renamed(f"{match[1]}.{part}_proj.{match[2]}", places)
                 yield Weight.of(place, checkpoint, name, change=_third(index))
         elif name in ("visual.proj", "text_projection"):
-            yield Weight.of(renamed(f"{name}.weight"), checkpoint, name, change=lambda matrix: matrix.T)
+            yield Weight.of(renamed(f"{name}.weight", places), checkpoint, name, change=lambda matrix: matrix.T)
         elif name in ("logit_scale", "logit_bias"):
             yield Weight.of(name, checkpoint, name, change=lambda number: number.reshape((1,) if is_siglip else ()))
         else:
-            yield Weight.of(renamed(name), checkpoint, name)
+            yield Weight.of(renamed(name, places), checkpoint, name)
 
 
 def _third(index: int) -> Change:

@@ -2,7 +2,7 @@
 
 import hashlib
 import mmap
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -37,9 +37,7 @@ class Checkpoint:
     identity : str or None
         What tells the very file that is mapped from any other, and from itself after a change.
     stored : mapping of str to ndarray
-        All that the file holds, by its own names: a family's module may give `arrays` others.
-    description : tuple of str and mapping, or None
-        The name of the file that describes such a model, and what it says, where there is one.
+        By the names in the file, where a family's module has given `arrays` others.
     """
 
     path: Path
@@ -47,7 +45,6 @@ class Checkpoint:
     activation: Activation | None = None
     identity: str | None = None
     stored: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
-    description: tuple[str, Mapping[str, object]] | None = None
 
     def __contains__(self, name: str) -> bool:
         return name in self.arrays
@@ -58,10 +55,6 @@ class Checkpoint:
             return self
         identity = hashlib.sha256(f"{self.identity} {description}".encode()).hexdigest()
         return replace(self, identity=identity[: len(self.identity)])
-
-    def only(self, names: Iterable[str]) -> "Checkpoint":
-        """Return it with these tensors alone."""
-        return replace(self, arrays={name: self.arrays[name] for name in names})
 
     def shape(self, name: str, dimensions: int) -> tuple[int, ...]:
         """Shape of a tensor that must exist and have so many dimensions, none of them empty."""

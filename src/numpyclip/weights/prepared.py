@@ -25,7 +25,7 @@ VERSION = 1
 _LEAST_BYTES = 2**26  # what is smaller is prepared in less than a tenth of a second
 _MOST_BYTES = 2**32  # all files together; the longest unused go first
 
-# All other files in the folder are someone else's.
+# All other files are someone else's.
 _NAME = re.compile(r"[0-9a-f]{32}-((visual|text|decoder)-v[0-9]+\.safetensors|digest-v[0-9]+\.txt)")
 _ABANDONED = 3600  # seconds after which a file that is still incomplete has no writer
 

@@ -1,0 +1,105 @@
+"""BERT (Devlin et al., 2019) as a tower of texts, as `BertModel` in transformers' models/bert/modeling_bert.py.
+
+It reads the first token, which has seen the whole text. RoBERTa (Liu et al., 2019) differs only in where it looks up
+places. Tensors have the names of a text transformer's, and lie at the checkpoint's root, too.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numpyclip.model import layout, ops
+from numpyclip.model.config import BertConfig
+from numpyclip.model.layers import Block, LayerNorm, Linear, Transformer, fold_norm, read_end
+from numpyclip.model.ops import Array
+from numpyclip.model.source import Source
+from numpyclip.weights.checkpoint import Checkpoint
+
+
+class SumNormBlock(Block):
+    """A residual block that norms sums: what was there, and what is added."""
+
+    def _rest(self, x: Array, y: Array) -> Array:
+        assert self.ln_1 is not None
+        assert self.ln_2 is not None
+        x = self.ln_1(x + y)
+        return self.ln_2(x + self.mlp(x))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Bert:
+    """Tokens that look at each other both ways; the first one speaks for the text."""
+
+    config: BertConfig
+    token_embedding: NDArray[np.floating[Any]]  # (vocabulary, d), as in the file: only few rows are ever read
+    positional_embedding: Array  # (n, d), with what all tokens of a text have in common
+    ln_pre: LayerNorm
+    transformer: Transformer
+    text_projection: Linear
+
+    @staticmethod
+    def tensors(checkpoint: Checkpoint, config: BertConfig, embed_dim: int) -> layout.Tensors:
+        """List the tensors of this tower."""
+        d = config.width
+        yield "token_embedding.weight", (config.vocab_size, d)
+        yield "positional_embedding", (config.first_place + config.context_length, d)
+        yield "token_type_embedding", (config.token_types, d)
+        yield from layout.norm("ln_pre", d)
+        yield from layout.transformer(checkpoint, "transformer", config)
+        if config.end_width is None:
+            yield from layout.projection(checkpoint, "text_projection", d, embed_dim)
+        else:
+            yield from layout.norm("ln_final", d)
+            yield from layout.linear("end", d, config.end_width)
+            yield "text_projection.weight", (embed_dim, config.end_width)
+
+    @classmethod
+    def read(cls, source: Source, config: BertConfig) -> "Bert":
+        """Take the weights of this tower from the checkpoint."""
+        return cls(
+            config,
+            *source.derive("embedding", partial(_prepare_embedding, config=config)),
+            LayerNorm.read(source, "ln_pre", config.eps),
+            Transformer.read(source, "transformer", config, SumNormBlock),
+            read_end(source, "text_projection", None) if config.end_width is None else _read_two_layers(source),
+        )
+
+    def __call__(self, ids: NDArray[np.integer]) -> Array:  # (b, n) -> (b, e)
+        lengths = self.config.lengths(ids)
+        embeddings = np.empty((len(ids), len(self.text_projection.bias)), np.float32)
+        for length in np.unique(lengths):  # texts of one length need no mask that hides padding
+            rows = lengths == length
+            embeddings[rows] = self._embed(ids[rows, :length])
+        return embeddings
+
+    def _embed(self, ids: NDArray[np.integer]) -> Array:
+        b, n = ids.shape
+        x = self.token_embedding[ids].astype(np.float32) + self.positional_embedding[:n]  # (b, n, d)
+        x = self.ln_pre(np.ascontiguousarray(x.reshape(b * n, -1).T))
+        y = self.transformer.one(x, np.zeros(b, int))  # (d, b)
+        if self.config.end_width is not None:
+            y = ops.standardize(y, self.config.eps)
+        embeddings: Array = self.text_projection(y).T
+        return embeddings
+
+
+def _read_two_layers(source: Source) -> Linear:
+    """Take a norm, a layer and a projection, with nothing between them, as one."""
+
+    def prepare(checkpoint: Checkpoint) -> tuple[Array, Array]:
+        projection = checkpoint.take("text_projection.weight")
+        weight: Array = projection @ checkpoint.take("end.weight")
+        bias: Array = projection @ checkpoint.take("end.bias")
+        fold_norm(checkpoint, "ln_final", weight, bias)
+        return weight, bias
+
+    return Linear(*source.derive("text_projection", prepare))
+
+
+def _prepare_embedding(checkpoint: Checkpoint, config: BertConfig) -> tuple[NDArray[np.floating[Any]], Array]:
+    places = checkpoint.copy("positional_embedding")[config.first_place :]
+    places += checkpoint.take("token_type_embedding")[0]
+    return checkpoint.table("token_embedding.weight"), places

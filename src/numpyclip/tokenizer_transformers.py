@@ -1,0 +1,58 @@
+"""TEXT → IDS: CLIP's vocabulary as the library transformers uses it, equal id for id to its `CLIPTokenizer`."""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from numpyclip.cleaning import compose, replace_surrogates
+from numpyclip.tokenizer import CLIPTokenizer, split
+
+
+def cut_out(text: str, words: Iterable[str]) -> list[str]:
+    """Cut a text before and after each of some words, wherever they stand."""
+    pattern = "|".join(map(re.escape, words))
+    return re.split(f"({pattern})", text) if pattern else [text]
+
+
+class TransformersCLIPTokenizer(CLIPTokenizer):
+    """The same vocabulary as `CLIPTokenizer` of the library transformers uses it, which mends nothing.
+
+    It finds some words before it splits the text, anywhere in it, and they become one id each: always the marks, and
+    an exclamation mark where that is what pads.
+
+    Parameters
+    ----------
+    exact : mapping of str to int
+        Words that are found as they are spelled here, and their ids.
+    in_lower_case : mapping of str to int
+        Words that are found in any case.
+    pad_id : int
+        What follows the end of a text.
+    """
+
+    def __init__(self, exact: Mapping[str, int], in_lower_case: Mapping[str, int], pad_id: int) -> None:
+        self._exact, self._in_lower_case, self.pad_id = dict(exact), dict(in_lower_case), pad_id
+        super().__init__(f"transformers {self._exact} {self._in_lower_case} {pad_id}", clean=compose)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return TransformersCLIPTokenizer, (self._exact, self._in_lower_case, self.pad_id)
+
+    def _merge_word(self, word: str) -> tuple[int, ...]:
+        if word in self._marks:  # one that is not found before: GPT-2's pattern, which is applied then, splits it
+            start, name, end = map(super()._merge_word, (word[:2], word[2:-2], word[-2:]))
+            return start + name + end
+        return super()._merge_word(word)
+
+    def encode(self, text: str) -> list[int]:
+        """Turn one text of any length into ids, without the marks of start and end."""
+        ids: list[int] = []
+        for part in cut_out(replace_surrogates(text), self._exact):
+            if part in self._exact:
+                ids.append(self._exact[part])
+                continue
+            for piece in cut_out(self._clean(part), self._in_lower_case):
+                if piece in self._in_lower_case:
+                    ids.append(self._in_lower_case[piece])
+                else:
+                    for word in split(piece, self._marks, ignore_case=False):
+                        ids += self._ids_of(word)
+        return ids

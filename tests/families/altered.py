@@ -1,0 +1,28 @@
+"""What a golden model computes when one of its options is taken for another."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from numpyclip.families.open_clip import read_folder
+from numpyclip.model.clip import CLIP
+
+FAMILIES = Path(__file__).parents[1] / "golden" / "families"
+
+
+def error_of(name: str, tower: str, **options: Any) -> float:
+    """How far the embeddings move, as a part of the largest number."""
+    found = read_folder(FAMILIES / name)
+    part: Any = found.config.text if tower == "text" else found.config.vision
+    assert all(getattr(part, option) != value for option, value in options.items())
+    changed: dict[str, Any] = {tower: replace(part, **options)}
+    config = replace(found.config, **changed)
+    model = CLIP.read(found.checkpoint, config, found.tokenizer, low_memory=True)  # nothing is kept for others
+    with np.load(FAMILIES / f"{name}.npz") as golden:
+        if tower == "text":
+            ours, theirs = model.encode_text(golden["text"]), golden["encode_text"]
+        else:
+            ours, theirs = model.encode_image(golden["image"]), golden["encode_image"]
+    return float(np.abs(ours - theirs).max() / np.abs(theirs).max())

@@ -1,0 +1,238 @@
+"""Vision transformers of timm: what their names stand for, and that no option is mistaken unnoticed."""
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import numpyclip
+from numpyclip.errors import CheckpointError, UnsupportedCheckpointError
+from numpyclip.families import timm, timm_convolutional
+from numpyclip.families.description import Section
+from numpyclip.families.names import translator
+from numpyclip.families.open_clip import DESCRIPTION, read_folder
+from numpyclip.model import source
+from numpyclip.model.clip import CLIP
+from numpyclip.model.config import RopeConfig, VisionTransformerConfig
+from numpyclip.weights import prepared
+from numpyclip.weights.checkpoint import Checkpoint
+from numpyclip.weights.read import read
+from tests.families.altered import FAMILIES, error_of
+from tests.model.golden import assert_close
+
+WEIGHTS = "open_clip_model.safetensors"
+
+
+def describe(**options: Any) -> VisionTransformerConfig:
+    config = timm.describe(Section(Path("description.json"), "vision_cfg", options))
+    assert isinstance(config, VisionTransformerConfig)
+    return config
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("vit_base_patch16_siglip_224", {"heads": 12, "mlp_width": 3072, "activation": "gelu", "eps": 1e-6}),
+        ("vit_base_patch32_siglip_256", {"patch_size": 32, "activation": "gelu_tanh"}),
+        ("vit_large_patch16_siglip_384", {"width": 1024, "layers": 24, "activation": "gelu"}),
+        ("vit_large_patch16_siglip_512", {"width": 1024, "layers": 24, "activation": "gelu_tanh"}),
+        ("vit_so400m_patch14_siglip_384", {"heads": 16, "mlp_width": 4304, "activation": "gelu", "columns": 729}),
+        ("vit_so400m_patch16_siglip_512", {"heads": 16, "mlp_width": 4304, "activation": "gelu_tanh"}),
+        ("vit_giantopt_patch16_siglip_256", {"width": 1536, "heads": 16, "activation": "gelu_tanh", "pool": "map"}),
+        ("vit_pe_core_tiny_patch16_384", {"width": 192, "heads": 3, "pool_heads": 8, "columns": 577}),
+        ("vit_pe_core_gigantic_patch14_448", {"mlp_width": 8960, "pool_mlp_width": 6144, "columns": 1024}),
+        ("eva_giant_patch14_224", {"heads": 16, "mlp_width": 6144, "biased": "qv", "rope": None, "eps": 1e-6}),
+        ("eva02_base_patch16_clip_224", {"mlp_width": 2048, "rope": RopeConfig(side=14, reference=16)}),
+        ("eva02_large_patch14_clip_336", {"mlp_width": 2730, "rope": RopeConfig(side=24, reference=16)}),
+        ("eva02_enormous_patch14_clip_224", {"mlp_width": 15360, "norm_last": True, "gated": False}),
+        ("vit_large_patch14_clip_224.openai", {"eps": 1e-5, "norm_before": True, "patch_bias": False}),
+        ("vit_base_mci_224", {"stem_width": 192, "class_position": False, "patch_bias": True}),
+        ("vit_medium_patch16_gap_256", {"biased": "", "layer_scale": True, "columns": 256}),
+    ],
+)
+def test_a_name_tells_what_timm_s_registry_does(name: str, expected: dict[str, Any]) -> None:
+    known = re.findall(r"_(\d{3})", name)
+    config = describe(
+        timm_model_name=name, image_size=int(known[-1]) if known else 224, timm_pool="", timm_proj="linear"
+    )
+    assert {option: getattr(config, option) for option in expected} == expected
+
+
+def test_every_name_has_its_own_picture_size() -> None:
+    for name, trunk in timm.TRUNKS.items():
+        assert name.endswith(f"_{trunk.image_size}")
+        assert not trunk.rope or trunk.rope.side == trunk.image_size // trunk.patch_size
+
+
+def test_the_message_about_other_models_names_all_that_are_supported() -> None:
+    patterns = re.split(", | or ", timm.SUPPORTED.replace("{base,large,so400m,giantopt}", "*"))
+    names = [*timm.TRUNKS, *timm_convolutional.TOWERS]
+    assert all(any(fnmatch(name, pattern) for pattern in patterns) for name in names)
+    with pytest.raises(
+        UnsupportedCheckpointError, match=r"vision_cfg.timm_model_name is 'vitamin_large_224'; .* or "
+    ) as caught:
+        describe(timm_model_name="vitamin_large_224")
+    assert len(str(caught.value)) < 600
+
+
+# What is wrong → by how much the embeddings of pictures move.
+MISTAKES: list[tuple[str, dict[str, Any]]] = [
+    ("timm-siglip", {"heads": 2}),
+    ("timm-siglip", {"activation": "quick_gelu"}),
+    ("timm-siglip_tanh", {"heads": 12}),
+    ("timm-siglip_tanh", {"pool_heads": 8}),
+    ("timm-pe", {"rope": None}),
+    ("timm-pe", {"rope": RopeConfig(side=5, reference=14, columns_first=True)}),
+    ("timm-pe", {"rope": RopeConfig(side=5, reference=14, offset=1)}),
+    ("timm-pe", {"rope": RopeConfig(side=5, reference=5, offset=1, columns_first=True)}),
+    ("timm-pe", {"pool_heads": 3}),
+    ("timm-pe_gigantic", {"rope": RopeConfig(side=4, reference=32)}),  # without a class token no offset is seen
+    ("timm-pe_gigantic", {"pool_heads": None}),
+    ("timm-eva02", {"rope": None}),
+    ("timm-eva02", {"rope": RopeConfig(side=4, reference=4)}),
+    ("timm-eva02", {"rope": RopeConfig(side=4, reference=16, columns_first=True)}),
+    ("timm-eva02", {"heads": 2}),
+    ("timm-eva01", {"heads": 2}),
+    ("timm-eva01_mean", {"norm_after_pool": False}),
+    ("timm-clip", {"heads": 2}),
+    ("timm-clip", {"pool": "avg"}),
+    ("timm-clip_mean", {"norm_after_pool": True}),
+    ("timm-mci", {"heads": 2}),
+    ("timm-gap", {"norm_after_pool": True}),
+]
+
+
+@pytest.mark.parametrize(("name", "options"), MISTAKES)
+def test_an_option_that_shapes_do_not_tell_moves_the_result(name: str, options: dict[str, Any]) -> None:
+    assert error_of(name, "vision", **options) > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("timm-siglip", {"activation": "gelu_tanh"}), ("timm-siglip_tanh", {"activation": "gelu"})],
+)
+def test_the_two_nearest_activations_are_told_apart(name: str, options: dict[str, Any]) -> None:
+    """They differ by 5e-4 at most, anywhere; the tolerance is 2e-6."""
+    assert error_of(name, "vision", **options) > 5e-5
+
+
+KINDS = pytest.mark.parametrize("name", ["timm-pe", "timm-eva02", "timm-eva02_enormous", "timm-mci"])
+
+
+@KINDS
+def test_what_an_earlier_process_prepared_gives_the_very_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepared, "_LEAST_BYTES", 1)
+    image = np.load(FAMILIES / f"{name}.npz")["image"]
+    expected = numpyclip.load(FAMILIES / name)[0].encode_image(image)
+    monkeypatch.setattr(source, "save_prepared", None)  # what would be called to prepare again
+    np.testing.assert_array_equal(numpyclip.load(FAMILIES / name)[0].encode_image(image), expected)
+
+
+@KINDS
+def test_low_memory_gives_the_same(name: str) -> None:
+    found = read_folder(FAMILIES / name)
+    model = CLIP.read(found.checkpoint, found.config, found.tokenizer, low_memory=True)
+    with np.load(FAMILIES / f"{name}.npz") as golden:
+        assert_close(model.encode_image(golden["image"]), golden["encode_image"])
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "expected"),
+    [
+        ("timm_pool", "abs_attn", "'avg' or 'token'"),
+        ("timm_pool", "map", "'avg' or 'token'"),
+        ("timm_pool", "", "'avg' or 'token'"),
+        ("timm_pool", None, "'avg' or 'token'"),
+        ("timm_proj", "conv", "'linear', 'mlp', 'none' or null"),
+        ("timm_model_kwargs", {"qk_norm": True}, "not supported"),
+        ("timm_model_kwargs", {"img_size": 64}, "vision_cfg.image_size, which is 32"),
+        ("timm_model_kwargs", {"num_heads": 5}, "a divisor of the width, 768"),
+        ("timm_model_kwargs", {"num_heads": 384}, "cut into the heads"),
+        ("timm_model_kwargs", {"embed_dim": 2**40}, "expected 1.."),
+        ("timm_model_kwargs", {"mlp_ratio": float("nan")}, "a positive number"),
+        ("timm_model_kwargs", {"mlp_ratio": -1}, "a positive number"),
+    ],
+)
+def test_an_option_that_is_not_supported_is_named(option: str, value: object, expected: str) -> None:
+    options = {"timm_model_name": "eva02_base_patch16_clip_224", "image_size": 32, "timm_pool": "token"}
+    with pytest.raises(UnsupportedCheckpointError, match=rf"{option}.*{re.escape(expected)}"):
+        describe(**{**options, "timm_proj": None, option: value})
+
+
+def test_without_a_class_token_none_can_speak() -> None:
+    with pytest.raises(UnsupportedCheckpointError, match="expected 'avg' or 'map'"):
+        describe(timm_model_name="vit_base_patch16_siglip_224", timm_pool="token", timm_proj="none")
+
+
+def test_a_stem_of_fixed_squares_has_one_patch_size() -> None:
+    with pytest.raises(UnsupportedCheckpointError, match="patch_size is 8; expected 16"):
+        describe(timm_model_name="vit_base_mci_224", timm_pool="token", timm_model_kwargs={"patch_size": 8})
+
+
+def test_null_is_not_the_default() -> None:
+    """Left out, the projection is a layer without a bias in `head`; null, it is timm's own."""
+    base = {"timm_model_name": "vit_large_patch14_clip_224"}
+    assert describe(**base).norm_after_pool is False  # a mean, but timm makes the model with a class token's norm
+    assert describe(**base, timm_proj=None).norm_after_pool is True
+
+
+def test_a_projection_of_another_place_is_an_error(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(FAMILIES / "timm-pe", tmp_path / "model"))
+    description = json.loads((folder / DESCRIPTION).read_text("utf-8"))
+    description["model_cfg"]["vision_cfg"]["timm_proj"] = "none"
+    (folder / DESCRIPTION).write_text(json.dumps(description), "utf-8")
+    with pytest.raises(UnsupportedCheckpointError, match="embed_dim is 40; expected 48"):
+        read_folder(folder)
+
+
+@pytest.mark.parametrize("name", [folder.name for folder in FAMILIES.glob("timm-*/")])
+def test_names_can_be_read_backwards(name: str) -> None:
+    """Where one of our names stands for several of timm's, the first is that of a SigLIP model."""
+    backwards = translator(tuple((ours, theirs) for theirs, ours in reversed(timm.NAMES)))
+    forwards = translator(timm.NAMES)
+    names = [name for name in read(FAMILIES / name / WEIGHTS).arrays if name.startswith("visual.")]
+    assert all(forwards(backwards(forwards(name))) == forwards(name) for name in names)
+    if "siglip" in name:
+        assert [backwards(forwards(name)) for name in names] == names
+
+
+def changed(name: str, change: Callable[[dict[str, Any]], object]) -> Checkpoint:
+    checkpoint = read(FAMILIES / name / WEIGHTS)
+    arrays = dict(checkpoint.arrays)
+    change(arrays)
+    return Checkpoint(checkpoint.path, arrays)
+
+
+def test_tables_of_rotary_embeddings_in_a_file_are_left_out() -> None:
+    table = {"visual.trunk.rope.pos_embed": np.zeros((16, 24)), "visual.trunk.rope.bands": np.zeros(3)}
+    config = read_folder(FAMILIES / "timm-eva02").config.vision
+    plain = timm.translate(read(FAMILIES / "timm-eva02" / WEIGHTS), config)
+    with_table = timm.translate(changed("timm-eva02", lambda arrays: arrays.update(table)), config)
+    assert with_table.arrays.keys() == plain.arrays.keys()
+
+
+def test_two_tensors_for_one_place_are_an_error() -> None:
+    norm = {"visual.trunk.fc_norm.weight": np.ones(48, np.float32)}
+    config = read_folder(FAMILIES / "timm-eva02").config.vision
+    with pytest.raises(CheckpointError, match=r"'visual.ln_post.weight' is there 2 times"):
+        timm.translate(changed("timm-eva02", lambda arrays: arrays.update(norm)), config)
+
+
+@pytest.mark.parametrize("shape", [(), (17,), (17, 48), (2, 17, 24), (1, 1, 17, 48), (1, 0, 48)])
+def test_positions_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
+    found = read_folder(FAMILIES / "timm-eva02")
+    positions = {"visual.trunk.pos_embed": np.zeros(shape, np.float32)}
+    raw = changed("timm-eva02", lambda arrays: arrays.update(positions))
+    arrays = {name.removeprefix("text."): array for name, array in raw.arrays.items()}
+    checkpoint = timm.translate(Checkpoint(raw.path, arrays), found.config.vision)
+    if shape == (17, 48):  # ours already: no harm
+        CLIP.read(checkpoint, found.config, found.tokenizer)
+        return
+    with pytest.raises(CheckpointError, match=r"'visual\.positional_embedding' has shape"):
+        CLIP.read(checkpoint, found.config, found.tokenizer)

@@ -1,0 +1,399 @@
+"""Tokenizers that lie beside the weights, against ids recorded by tools/golden/tokenizers.py from the libraries."""
+
+import copy
+import gzip
+import json
+import pickle
+import shutil
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from numpyclip import tokenizer_file as module
+from numpyclip.cleaning import OPEN_CLIP
+from numpyclip.errors import CheckpointError, InputError, MissingPackageError, TextTooLongError
+from numpyclip.tokenizer import Tokenizer, open_clip_tokenizer
+from numpyclip.tokenizer_file import hugging_face_tokenizer, open_clip_file_tokenizer
+from numpyclip.tokenizer_models import FileTokenizer
+from numpyclip.tokenizer_transformers import TransformersCLIPTokenizer
+from tests.clip_folders import FOLDERS, described, of_openai, of_version_5, vocabulary, write
+
+FOLDER = Path(__file__).parent / "golden" / "tokenizers"
+NEEDS = {"siglip": "sentencepiece", "mt5": "sentencepiece"}  # the others need `tokenizers`
+
+
+@cache
+def golden() -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(gzip.decompress((FOLDER / "ids.json.gz").read_bytes()))
+    return data
+
+
+def needs(folder: str) -> None:
+    package = NEEDS.get(folder, "tokenizers")
+    pytest.importorskip(package, reason=f"the extra numpyclip[tokenizers] is not installed: no {package}")
+
+
+def recorded(library: str) -> list[str]:
+    return [case for case in golden()["ids"] if case.startswith(library)]
+
+
+def of_open_clip(name: str, clean: str = "canonicalize") -> FileTokenizer:
+    needs(name)
+    return open_clip_file_tokenizer(FOLDER / name, "of/someone", clean, name.startswith("bert"))
+
+
+def of_siglip(name: str) -> Tokenizer:
+    needs(name)
+    return hugging_face_tokenizer(FOLDER / name, "siglip")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Callable[[str], Path]:
+    """Copy one of the golden folders, to be changed."""
+    return lambda name: Path(shutil.copytree(FOLDER / name, tmp_path / name))
+
+
+def change(path: Path, **options: object) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text("utf-8")), **options}), "utf-8")
+
+
+def assert_equal(tokenizer: Tokenizer, case: str, texts: list[str] | None = None) -> None:
+    for text, row in zip(golden()["texts"], golden()["ids"][case], strict=True):
+        if texts is None or text in texts:
+            assert tokenizer([text], golden()["context_length"], truncate=True).tolist() == [row], ascii(text)
+
+
+# --- ids of the libraries -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", recorded("open_clip native"))
+def test_ids_equal_those_of_openclips_own_tokenizer(case: str) -> None:
+    assert_equal(open_clip_tokenizer(case.split()[-1]), case)
+
+
+@pytest.mark.parametrize("case", [case for case in recorded("open_clip") if "native" not in case])
+def test_ids_equal_those_of_openclip(case: str) -> None:
+    _, name, clean = case.split()
+    texts = golden()["texts"]
+    if name == "mt5":  # from spiece.model transformers makes its own, which cuts ties and the sign of a space otherwise
+        texts = [text for text in texts if "\u2581" not in text and "a" * 99 not in text]
+    assert_equal(of_open_clip(name, clean), case, texts)
+
+
+@pytest.mark.parametrize("name", ["siglip", "gemma"])
+def test_ids_equal_those_of_siglip_in_transformers(name: str) -> None:
+    assert_equal(of_siglip(name), f"transformers {name}")
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_ids_equal_those_of_clip_in_transformers_without_any_package(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
+    FOLDERS[name](tmp_path)
+    tokenizer = hugging_face_tokenizer(tmp_path, "clip")
+    assert isinstance(tokenizer, TransformersCLIPTokenizer)
+    assert_equal(tokenizer, f"transformers clip {name}")
+
+
+def test_the_recorded_texts_and_rows_are_many() -> None:
+    assert len(golden()["texts"]) > 100
+    for case, ids in golden()["ids"].items():
+        assert len({tuple(row) for row in ids}) > 70, case
+
+
+# --- what peers get wrong without noticing --------------------------------------------------------
+
+
+def test_siglip_is_padded_to_the_whole_length_with_the_end() -> None:
+    for tokenizer in of_siglip("siglip"), of_open_clip("t5"):
+        short, longer = tokenizer(["a", "the class of a class"], 64)
+        assert short.shape == (64,)
+        assert short[-1] == longer[-1] == 1
+        assert short[10:].tolist() == [1] * 54
+
+
+def test_siglip_reads_neither_case_nor_punctuation() -> None:
+    for tokenizer in of_siglip("siglip"), of_open_clip("t5"):
+        assert np.array_equal(tokenizer("The Class -- OF a class!", 64), tokenizer("the class of a class", 64))
+
+
+def test_siglip_2_reads_punctuation_but_not_case() -> None:
+    tokenizer = of_siglip("gemma")
+    assert np.array_equal(tokenizer("The CLASS!", 64), tokenizer("the class!", 64))
+    assert not np.array_equal(tokenizer("the class!", 64), tokenizer("the class", 64))
+
+
+def test_case_counts_where_openclip_is_not_told_to_lower_it() -> None:
+    tokenizer = of_open_clip("gemma", "whitespace")
+    assert not np.array_equal(tokenizer("The CLASS", 64), tokenizer("the class", 64))
+
+
+def test_the_separator_of_clipa_becomes_0() -> None:
+    needs("bert")
+    kept, blank = (open_clip_file_tokenizer(FOLDER / "bert", "", "whitespace", strip) for strip in (False, True))
+    separator = kept("a", 32)[0, 2]
+    assert separator != 0
+    assert blank("a", 32)[0].tolist() == [*kept("a", 32)[0, :2], *([0] * 30)]
+
+
+def test_an_exclamation_mark_is_the_padding_where_that_is_what_pads(tmp_path: Path) -> None:
+    FOLDERS["padded with !"](tmp_path)
+    assert hugging_face_tokenizer(tmp_path, "clip")("a dog!", 8).tolist() == [[49406, 320, 1929, 0, 49407, 0, 0, 0]]
+    of_version_5(tmp_path)
+    row = [49406, 320, 1929, 256, 49407, 49407, 49407, 49407]
+    assert hugging_face_tokenizer(tmp_path, "clip")("a dog!", 8).tolist() == [row]
+
+
+# --- rows -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["t5", "mt5", "bert", "roberta", "gemma"])
+def test_a_text_that_is_too_long_is_refused_or_cut(name: str) -> None:
+    tokenizer = of_open_clip(name)
+    text = "class " * 40
+    with pytest.raises(TextTooLongError, match=r"^text 'class .* expected at most 7;") as caught:
+        tokenizer(["a", text], 7)
+    count = int(str(caught.value).split(" tokens")[0].split()[-1])
+    assert tokenizer(text, count).shape == (1, count)
+    with pytest.raises(TextTooLongError):
+        tokenizer(text, count - 1)
+    assert tokenizer(text, 7, truncate=True).shape == (1, 7)
+
+
+def test_one_text_is_a_list_of_one_and_none_are_no_rows() -> None:
+    tokenizer = of_open_clip("t5")
+    assert np.array_equal(tokenizer("a", 9), tokenizer(["a"], 9))
+    assert tokenizer([], 9).shape == (0, 9)
+    assert tokenizer("a", 9).dtype == np.int32
+
+
+@pytest.mark.parametrize("name", ["t5", "mt5", "bert"])
+def test_rows_too_short_for_the_marks_and_texts_that_are_none_are_refused(name: str) -> None:
+    wrong: Any = [3]
+    with pytest.raises(InputError, match=r"context_length: found 1; expected the model's own"):
+        of_open_clip(name)("a", 1)
+    with pytest.raises(InputError, match="texts: found 3"):
+        of_open_clip(name)(wrong, 9)
+
+
+@pytest.mark.parametrize("name", ["t5", "mt5", "siglip", "gemma", "bert", "roberta"])
+def test_halves_of_characters_are_read_as_replaced(name: str) -> None:
+    tokenizer = of_open_clip(name, "whitespace")
+    assert np.array_equal(tokenizer("a\ud800b", 32), tokenizer("a\ufffdb", 32))
+
+
+def test_halves_of_characters_are_read_as_replaced_by_clip_of_transformers(tmp_path: Path) -> None:
+    of_version_5(tmp_path)
+    tokenizer = hugging_face_tokenizer(tmp_path, "clip")
+    assert np.array_equal(tokenizer("a\ud800b", 32), tokenizer("a\ufffdb", 32))
+
+
+@pytest.mark.parametrize("name", ["t5", "siglip", "gemma", "bert"])
+def test_ids_become_text_again_and_foreign_ones_are_refused(name: str) -> None:
+    tokenizer = of_open_clip(name)
+    assert "the class" in tokenizer.decode(tokenizer("the class", 32)[0])
+    for wrong in -1, 10**6, 2**40:
+        with pytest.raises(InputError, match="expected those of the vocabulary"):
+            tokenizer.decode([5, wrong])
+
+
+# --- one tokenizer for a whole server -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["t5", "siglip", "gemma", "bert"])
+def test_copies_give_the_same_ids_under_the_same_name(name: str, folder: Callable[[str], Path]) -> None:
+    tokenizer = of_open_clip(name)
+    elsewhere = open_clip_file_tokenizer(folder(name), "of/else", "canonicalize", name == "bert")
+    for other in pickle.loads(pickle.dumps(tokenizer)), copy.deepcopy(tokenizer), elsewhere:
+        assert other.name == tokenizer.name
+        assert np.array_equal(other(golden()["texts"], 32, True), tokenizer(golden()["texts"], 32, True))
+
+
+def test_clip_of_transformers_can_be_pickled(tmp_path: Path) -> None:
+    of_openai(tmp_path)
+    tokenizer = hugging_face_tokenizer(tmp_path, "clip")
+    other = pickle.loads(pickle.dumps(tokenizer))
+    assert other.name == tokenizer.name
+    assert np.array_equal(other(golden()["texts"], 32, True), tokenizer(golden()["texts"], 32, True))
+
+
+def test_tokenizers_with_other_ids_have_other_names(tmp_path: Path) -> None:
+    tokenizers = [of_open_clip(name, clean) for name in ("t5", "mt5", "gemma", "bert") for clean in OPEN_CLIP]
+    tokenizers += [open_clip_file_tokenizer(FOLDER / "bert", "", "lower", strip_separator=False)]
+    names = {tokenizer.name for tokenizer in [*tokenizers, of_siglip("siglip"), of_siglip("gemma")]}
+    names |= {open_clip_tokenizer(clean).name for clean in OPEN_CLIP} | {"openai"}
+    for name, make in FOLDERS.items():
+        path = tmp_path / name
+        path.mkdir()
+        make(path)
+        names.add(hugging_face_tokenizer(path, "clip").name)
+    assert len(names) == 13 + 2 + 4 + 4  # of the five folders, two find the marks alike
+
+
+@pytest.mark.parametrize("name", ["t5", "siglip", "gemma"])
+def test_threads_get_the_same_ids(name: str) -> None:
+    tokenizer = of_open_clip(name)
+    expected = tokenizer(golden()["texts"], 32, True)
+    with ThreadPoolExecutor(8) as pool:
+        for rows in pool.map(lambda _: tokenizer(golden()["texts"], 32, True), range(16)):
+            assert np.array_equal(rows, expected)
+
+
+# --- which file -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["t5", "mt5", "bert-vocab"])
+def test_without_the_package_that_reads_it_the_message_says_how_to_install_it(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = NEEDS.get(name, "tokenizers")
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingPackageError, match=rf"package '{package}', .* pip install \"numpyclip\[tokenizers\]\""):
+        open_clip_file_tokenizer(FOLDER / name, "", "lower", strip_separator=False)
+
+
+def test_without_files_the_message_says_where_they_come_from(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"has no tokenizer; expected .*: .*'a/repository'"):
+        open_clip_file_tokenizer(tmp_path, "a/repository", "lower", strip_separator=False)
+    for model_type in "clip", "siglip", "siglip2":
+        with pytest.raises(CheckpointError, match=r"has no tokenizer.*; expected .*tokenizer.json"):
+            hugging_face_tokenizer(tmp_path, model_type)
+
+
+def test_siglip_without_its_spiece_model_is_read_from_json(folder: Callable[[str], Path]) -> None:
+    needs("t5")
+    path = folder("t5")
+    change(path / "tokenizer_config.json", tokenizer_class="SiglipTokenizer")
+    tokenizer = hugging_face_tokenizer(path, "siglip")
+    assert np.array_equal(tokenizer("The class!", 64), of_open_clip("t5")("the class", 64))
+
+
+def test_another_vocabulary_of_clips_kind_is_read_from_json(tmp_path: Path) -> None:
+    needs("json")
+    of_version_5(tmp_path)
+    content = described(True, False)
+    ids = content["model"]["vocab"]
+    ids["dog</w>"], ids["cat</w>"] = ids["cat</w>"], ids["dog</w>"]
+    write(tmp_path, tokenizer=content)
+    tokenizer = hugging_face_tokenizer(tmp_path, "clip")
+    assert isinstance(tokenizer, FileTokenizer)
+    assert tokenizer("a dog", 5).tolist() == [[49406, 320, 2368, 49407, 49407]]
+
+
+def test_clips_vocabulary_with_tokens_added_is_read_from_json(tmp_path: Path) -> None:
+    needs("json")
+    of_version_5(tmp_path)
+    content = described(True, False)
+    content["added_tokens"].append({**content["added_tokens"][0], "id": 49408, "content": "<my-cat>"})
+    write(tmp_path, tokenizer=content)
+    assert hugging_face_tokenizer(tmp_path, "clip")("a<my-cat>", 5).tolist() == [[49406, 320, 49408, 49407, 49407]]
+
+
+def test_merges_in_another_order_are_another_vocabulary(tmp_path: Path) -> None:
+    of_openai(tmp_path)
+    (tmp_path / "tokenizer.json").unlink()
+    _, merges = vocabulary()
+    (tmp_path / "merges.txt").write_text("\n".join(["#version: 0.2", *merges[1:], merges[0]]), "utf-8")
+    with pytest.raises(CheckpointError, match=r"has no tokenizer for the class 'CLIPTokenizer'; expected tok"):
+        hugging_face_tokenizer(tmp_path, "clip")
+
+
+# --- damaged files --------------------------------------------------------------------------------
+
+
+def read(path: Path) -> None:
+    """Read a tokenizer and use it; any other error than one that names the folder goes through."""
+    makes: tuple[Callable[[], Tokenizer], ...] = (
+        lambda: open_clip_file_tokenizer(path, "", "lower", strip_separator=False),
+        lambda: hugging_face_tokenizer(path, "siglip"),
+        lambda: hugging_face_tokenizer(path, "clip"),
+    )
+    for make in makes:
+        try:
+            make()(["a photo of the class.", ""], 16, True)
+        except CheckpointError as error:
+            assert str(path) in str(error)
+            assert len(str(error)) < 600
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", "3", "[" * 100_000], ids=range(6))
+@pytest.mark.parametrize("file", ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"])
+def test_a_file_that_is_no_json_object_is_named(file: str, content: str, folder: Callable[[str], Path]) -> None:
+    needs("t5")
+    path = folder("t5")
+    (path / file).write_text(content, "utf-8")
+    with pytest.raises(CheckpointError, match=file) as caught:
+        open_clip_file_tokenizer(path, "", "lower", strip_separator=False)
+    assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize("name", ["t5", "gemma", "bert", "bert-vocab", "siglip", "mt5"])
+def test_damaged_vocabularies_are_read_or_refused(name: str, folder: Callable[[str], Path]) -> None:
+    needs("siglip")
+    needs(name)
+    path = folder(name)
+    files = [file for file in path.iterdir() if file.name != "tokenizer_config.json"]
+    rng = np.random.default_rng(0)
+    for file in files:
+        data = file.read_bytes()
+        for cut in rng.integers(0, len(data), 8):
+            file.write_bytes(data[:cut])
+            read(path)
+        for _ in range(15):
+            damaged = bytearray(data)
+            for position in rng.integers(0, len(data), 3):
+                damaged[position] = rng.integers(256)
+            file.write_bytes(damaged)
+            read(path)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"pad_token": 5},
+        {"pad_token": {"content": None}},
+        {"pad_token": "missing"},
+        {"tokenizer_class": ["x"] * 999},
+        {"added_tokens_decoder": 5, "pad_token": []},
+        {"eos_token": {}, "padding_side": 7},
+    ],
+    ids=str,
+)
+def test_settings_that_make_no_sense_are_refused(options: dict[str, Any], folder: Callable[[str], Path]) -> None:
+    needs("siglip")
+    path = folder("mt5")
+    change(path / "tokenizer_config.json", **options)
+    with pytest.raises(CheckpointError, match=str(path)) as caught:
+        open_clip_file_tokenizer(path, "", "lower", strip_separator=False)
+    assert len(str(caught.value)) < 600
+
+
+def test_ids_that_no_vocabulary_has_are_refused(folder: Callable[[str], Path]) -> None:
+    needs("t5")
+    path = folder("t5")
+    content = json.loads((path / "tokenizer.json").read_text("utf-8"))
+    content["post_processor"]["special_tokens"]["</s>"]["ids"] = [2**32 - 1]
+    change(path / "tokenizer.json", post_processor=content["post_processor"])
+    with pytest.raises(CheckpointError, match=r"tokenizer.json: not a tokenizer that can be used"):
+        open_clip_file_tokenizer(path, "", "lower", strip_separator=False)("a", 16)
+
+
+def test_a_huge_file_is_not_read(folder: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    path = folder("t5")
+    monkeypatch.setattr(module, "_MAX_VOCABULARY", 1000)
+    with pytest.raises(CheckpointError, match=r"tokenizer.json: has more than 1000 bytes"):
+        open_clip_file_tokenizer(path, "", "lower", strip_separator=False)
+
+
+def test_a_folder_in_place_of_settings_is_no_settings(folder: Callable[[str], Path]) -> None:
+    needs("bert")
+    path = folder("bert")
+    (path / "special_tokens_map.json").mkdir()
+    assert open_clip_file_tokenizer(path, "", "lower", strip_separator=False)("a", 4).shape == (1, 4)

@@ -1,0 +1,87 @@
+"""Write the table in docs/models.md: how near NumPyCLIP comes to what the real libraries computed.
+
+From the golden models that the tests compare, so it needs NumPyCLIP alone:
+
+    PYTHONPATH=src:. python tools/make_models_page.py
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from numpyclip.model.ops import Array
+from tests.families.test_parity import NAMES, load
+
+PAGE = Path(__file__).parents[1] / "docs" / "models.md"
+BEGIN, END = "<!-- made by tools/make_models_page.py -->", "<!-- end -->"
+
+STANDS_FOR = {
+    "open_clip-clipa": "CLIPA: mean of the patches, no first norm, texts without a mask",
+    "open_clip-coca": "CoCa: attentional pool, class token of texts, decoder",
+    "open_clip-coca-joined": "CoCa whose pool has one matrix of queries, keys and values",
+    "open_clip-coca-patches": "CoCa whose decoder looks at the patches themselves",
+    "open_clip-convnext": "ConvNeXt CLIPs",
+    "open_clip-convnext-mlp": "ConvNeXt CLIPs with an MLP as projection (large_d)",
+    "open_clip-fastvit": "MobileCLIP-S1, S2, MobileCLIP2-S0, S2",
+    "open_clip-fastvit-five-stages": "MobileCLIP2-S3, S4",
+    "open_clip-fastvit-fused": "MobileCLIP whose branches are added up in the file",
+    "open_clip-first_token": "the first token of texts, heads that are not 64 wide",
+    "open_clip-mobileclip_text": "the texts of MobileCLIP: no mask, highest id",
+    "open_clip-quickgelu": "LAION, DataComp, DFN, MetaCLIP and others with QuickGELU; layer scale",
+    "open_clip-siglip_text": "the texts of SigLIP: last token, tanh, bias of logits",
+    "open_clip-worldwide_text": "MetaCLIP worldwide: first end mark; flat names of tensors",
+    "timm-clip": "MobileCLIP2-L-14 (a CLIP tower of timm's)",
+    "timm-clip_mean": "the same with the mean of its tokens",
+    "timm-eva01": "EVA01-CLIP",
+    "timm-eva01_mean": "EVA01 with the mean of its tokens",
+    "timm-eva02": "EVA02-CLIP B and L: rotary embeddings, SwiGLU, inner norms",
+    "timm-eva02_enormous": "EVA02-CLIP E: norms behind",
+    "timm-gap": "vit_medium_patch16_gap",
+    "timm-mci": "MobileCLIP-B, MobileCLIP2-B: a stem of convolutions",
+    "timm-pe": "PE-Core T, S, B, L: rotary embeddings, query that looks at all tokens",
+    "timm-pe_gigantic": "PE-Core bigG",
+    "timm-siglip": "SigLIP and SigLIP 2 in OpenCLIP's layout",
+    "timm-siglip_tanh": "SigLIP 2 giantopt in OpenCLIP's layout",
+    "transformers-altclip": "AltCLIPModel",
+    "transformers-chinese-clip": "ChineseCLIPModel",
+    "transformers-clip": "CLIPModel, as OpenAI published it",
+    "transformers-clip-gelu": "CLIPModel, as LAION published it, in shards",
+    "transformers-clip-text": "CLIPTextModelWithProjection",
+    "transformers-clip-vision": "CLIPVisionModelWithProjection",
+    "transformers-clip-vision-bare": "CLIPVisionModel",
+    "transformers-metaclip-2": "MetaCLIP 2",
+    "transformers-siglip": "SiglipModel: SigLIP, and SigLIP 2 of fixed resolution",
+    "transformers-siglip-text": "SiglipTextModel",
+    "transformers-siglip-vision": "SiglipVisionModel",
+}
+
+
+def error(ours: Array, theirs: np.ndarray) -> str:
+    """Write the largest difference over the largest value."""
+    return f"{np.abs(ours - theirs).max() / np.abs(theirs).max():.0e}"
+
+
+def row(name: str) -> str:
+    """Write the line of one model."""
+    model, golden = load(name)
+    cells = [f"`{name}`", STANDS_FOR[name], str(golden["made_with"]).partition(", seed")[0].partition(", ")[2]]
+    for inputs, outputs, compute in (
+        ("image", "encode_image", model.encode_image),
+        ("text", "encode_text", model.encode_text),
+    ):
+        cells.append(error(compute(golden[inputs]), golden[outputs]) if outputs in golden else "")
+    captions = sum(len(ids) for key, ids in golden.items() if key.startswith("ids_"))
+    cells.append(f"{captions} captions, all equal" if captions else "")
+    return "| " + " | ".join(cells) + " |"
+
+
+def main() -> None:
+    """Replace the table."""
+    head = "| model | stands for | written and computed by | image | text | captions |\n|---|---|---|---|---|---|"
+    table = "\n".join([BEGIN, head, *map(row, NAMES), END])
+    before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
+    PAGE.write_text(before + table + rest.partition(END)[2], "utf-8")
+
+
+if __name__ == "__main__":
+    main()
