@@ -124,3 +124,17 @@ def test_vectors_carry_the_fingerprint_of_the_model_that_made_them(run: Run, tmp
             found.append(numpyclip.Fingerprint.from_json(str(data["fingerprint"])))
     assert found[0] == tiny.fingerprint
     assert found[0].differences(found[1]).startswith("weights: ")
+
+
+def test_weights_of_an_architecture_are_named_by_their_tag(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, load = [], numpyclip.loader.load
+
+    def spy(name: str, **options: object) -> object:
+        asked.append((name, options.pop("pretrained", None)))
+        return load("tiny" if name == "ViT-B-32" else name, low_memory=True)
+
+    monkeypatch.setattr("numpyclip.loader.load", spy)
+    assert run("convert", "ViT-B-32", tmp_path / "new", "--pretrained", "laion2b_s34b_b79k").status == 0
+    assert asked == [("ViT-B-32", "laion2b_s34b_b79k"), (str(tmp_path / "new"), None)]

@@ -114,3 +114,9 @@ def test_a_copy_of_another_process_has_it_without_the_checkpoint(checkpoints: Pa
     assert copy.fingerprint == model.fingerprint
     assert copy.checkpoint is None
     assert model.checkpoint is not None
+
+
+@pytest.mark.parametrize("name", ["transformers-clip", "transformers-clip-vision"])
+def test_pictures_need_no_tokenizer_and_neither_does_their_fingerprint(checkpoints: Path, name: str) -> None:
+    """The first one's files are not there; the second one takes no texts."""
+    assert of(checkpoints.parent / "families" / name).tokenizer == "none"

@@ -16,6 +16,7 @@ from numpyclip.model.config import TransformerConfig
 from numpyclip.model.text import TextTransformer
 from numpyclip.saving import open_clip
 from numpyclip.saving.save import Format, save
+from numpyclip.tokenizer import default_tokenizer
 from numpyclip.weights import prepared
 from numpyclip.weights.checkpoint import Checkpoint
 from numpyclip.weights.read import read
@@ -292,36 +293,76 @@ def test_what_came_from_open_clip_keeps_its_description_its_names_and_its_tokeni
         "open_clip_model.safetensors",
         "tokenizer.json",
     ]
-    for name in ("open_clip_config.json", "tokenizer.json"):
-        assert (folder / name).read_bytes() == (source / name).read_bytes()
+    assert (folder / "tokenizer.json").read_bytes() == b"{}"
+    described, kept = (json.loads((path / "open_clip_config.json").read_text()) for path in (source, folder))
+    assert kept == described
     theirs = read(source / "open_clip_model.safetensors").arrays
     ours = read(folder / "open_clip_model.safetensors").arrays
     assert set(ours) == set(theirs)
     assert all(np.array_equal(ours[name], theirs[name]) for name in theirs)
 
 
-def test_what_came_from_transformers_keeps_its_names_and_is_told_its_new_number_format(
-    checkpoints: Path, tmp_path: Path
-) -> None:
-    model, _ = load_golden(checkpoints, "vit-torchscript.pt")
-    source = save(model, tmp_path / "source", "transformers")
-    config = json.loads((source / "config.json").read_text())
-    (source / "config.json").write_text(json.dumps({**config, "torch_dtype": "float32", "more": [1]}))
-    file = read(source / "model.safetensors")
-    stored = {**file.stored, "text_model.embeddings.position_ids": np.arange(12).reshape(1, 12)}
-    assert model.checkpoint is not None
-    checkpoint = replace(file, arrays=model.checkpoint.arrays, stored=stored)
-    again = CLIP.read(checkpoint, replace(model.config, family="transformers"), lambda: model.tokenizer)
-    folder = save(again, tmp_path / "copy", "transformers", dtype="bfloat16")
-    assert {path.name for path in folder.iterdir()} == {path.name for path in source.iterdir()}
-    assert json.loads((folder / "config.json").read_text()) == {**config, "dtype": "bfloat16", "more": [1]}
-    assert (folder / "vocab.json").read_bytes() == (source / "vocab.json").read_bytes()
+FORMATS: dict[str, Format] = {"open_clip_config.json": "open_clip", "config.json": "transformers"}
+
+
+@pytest.mark.parametrize("name", sorted(folder.name for folder in FAMILIES.iterdir() if folder.is_dir()))
+def test_every_family_is_kept_in_its_own_layout_and_in_eight_bits(tmp_path: Path, name: str) -> None:
+    model, golden = load_golden(FAMILIES, name)
+    described = {file.name for file in (FAMILIES / name).iterdir()}
+    description = next(file for file in FORMATS if file in described)
+    kept, _ = numpyclip.load(save(model, tmp_path / "kept", FORMATS[description]))
+    small, _ = numpyclip.load(save(model, tmp_path / "small", "int8"), low_memory=True)
+    assert kept.config == small.config == model.config
+    assert kept.fingerprint == model.fingerprint
+    theirs, ours = (json.loads((folder / description).read_text()) for folder in (FAMILIES / name, tmp_path / "small"))
+    assert ours.keys() - {"dtype"} == theirs.keys() - {"dtype", "torch_dtype"}
+    for given, wanted in (("image", "encode_image"), ("text", "encode_text")):
+        if wanted in golden:
+            expected = getattr(model, wanted)(golden[given])
+            np.testing.assert_array_equal(getattr(kept, wanted)(golden[given]), expected)
+            assert (1 - cosines(getattr(small, wanted)(golden[given]), expected)).max() < 1e-3
+
+
+def test_what_came_from_transformers_is_told_its_new_number_format(tmp_path: Path) -> None:
+    source = FAMILIES / "transformers-clip"
+    model, _ = load_golden(FAMILIES, source.name)
+    folder = save(model, tmp_path / "copy", "transformers", dtype="bfloat16")
+    described, kept = (json.loads((path / "config.json").read_text()) for path in (source, folder))
+    assert kept.pop("dtype") == "bfloat16"
+    assert kept == {option: value for option, value in described.items() if option not in ("dtype", "torch_dtype")}
     arrays, metadata = read_safetensors_and_metadata(folder / "model.safetensors")
     assert metadata == {"format": "pt"}
-    assert {name: array.shape for name, array in arrays.items()} == {name: a.shape for name, a in stored.items()}
-    assert arrays["text_model.embeddings.position_ids"].dtype == np.int64
-    small, _ = read_safetensors_and_metadata(save(again, tmp_path / "small", "int8") / "model.int8.safetensors")
-    assert small["text_model.encoder.layers.0.mlp.fc1.weight"].dtype == np.int8
+    assert model.checkpoint is not None
+    theirs = model.checkpoint.stored
+    assert {name: array.shape for name, array in arrays.items()} == {name: a.shape for name, a in theirs.items()}
+
+
+# --- from one layout into the other ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["vit-torchscript.pt", "vit-legacy.pt", "open_clip"])
+def test_to_transformers_and_from_there_to_open_clip_gives_the_very_same(
+    checkpoints: Path, tmp_path: Path, name: str
+) -> None:
+    model, golden = load_golden(checkpoints, name)
+    there, preprocess = numpyclip.load(save(model, tmp_path / "there", "transformers"))
+    np.testing.assert_array_equal(embeddings(there, golden), embeddings(model, golden))
+    assert preprocess == replace(model.preprocess, profile="transformers")
+    assert there.checkpoint is not None
+    there = CLIP.read(there.checkpoint, there.config, lambda: model.tokenizer)
+    back, _ = numpyclip.load(save(there, tmp_path / "back"))
+    np.testing.assert_array_equal(embeddings(back, golden), embeddings(model, golden))
+    assert back.fingerprint.weights == model.fingerprint.weights
+
+
+@pytest.mark.parametrize("name", ["transformers-clip", "transformers-clip-gelu", "transformers-metaclip-2"])
+def test_from_transformers_to_open_clip(tmp_path: Path, name: str) -> None:
+    model, golden = load_golden(FAMILIES, name)
+    assert model.checkpoint is not None
+    with_vocabulary = CLIP.read(model.checkpoint, model.config, default_tokenizer)
+    again, _ = numpyclip.load(save(with_vocabulary, tmp_path / "saved"))
+    assert_close(again.encode_image(golden["image"]), golden["encode_image"])
+    assert_close(again.encode_text(golden["text"]), golden["encode_text"])
 
 
 # --- what cannot be saved --------------------------------------------------------------------------------------
@@ -357,6 +398,11 @@ def to_transformers(model: CLIP, folder: Path) -> Path:
     [
         ("checkpoints/resnet-torchscript.pt", to_transformers, "the layout of transformers, which has no ResNet"),
         ("families/open_clip-clipa", to_transformers, "norm_before is False; expected True"),
+        ("families/open_clip-convnext", to_transformers, "the layout of transformers, which has no ConvNeXt"),
+        ("families/open_clip-coca", to_transformers, "pool is 'attn'; expected 'tok'"),
+        ("families/transformers-clip-text", save, "the layout of OpenCLIP, which has two towers; this model has one"),
+        ("families/transformers-clip-vision-bare", save, "projection is False; expected True"),
+        ("families/transformers-siglip", save, "patch_bias is True; expected False"),
     ],
 )
 def test_what_a_layout_cannot_express_is_named_and_nothing_is_written(

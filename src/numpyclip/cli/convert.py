@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from numpyclip.cli.options import add_activation_option, add_folder_option, add_verb
+from numpyclip.cli.options import add_activation_option, add_folder_option, add_pretrained_option, add_verb
 from numpyclip.errors import InputError
 from numpyclip.saving.save import DTYPES, FORMATS
 
@@ -35,6 +35,7 @@ def add_to(verbs: Any) -> None:
     verb.add_argument("--dtype", choices=DTYPES, default="float32", help="number format (default: %(default)s)")
     verb.add_argument("--force", action="store_true", help="replace a model that was saved in DST before")
     verb.add_argument("--json", action="store_true", help="print one JSON object")
+    add_pretrained_option(verb, "SRC")
     add_activation_option(verb)
     add_folder_option(verb)
     verb.set_defaults(run=run)
@@ -50,7 +51,13 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError(f"got {len(arguments.items)} names; expected two: the model, and the folder to write.")
     source, folder = arguments.items
     # in little memory: nothing is prepared for later uses
-    model, _ = load(source, download_root=arguments.download_root, activation=arguments.activation, low_memory=True)
+    model, _ = load(
+        source,
+        pretrained=arguments.pretrained,
+        download_root=arguments.download_root,
+        activation=arguments.activation,
+        low_memory=True,
+    )
     save(model, folder, arguments.format, dtype=arguments.dtype, overwrite=arguments.force)
     saved, _ = load(folder, low_memory=True)
     losses = compare(model, saved)

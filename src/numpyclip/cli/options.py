@@ -48,12 +48,12 @@ def add_model_options(verb: argparse.ArgumentParser, batch_size: int = 32) -> No
     )
 
 
-def add_pretrained_option(verb: argparse.ArgumentParser) -> None:
+def add_pretrained_option(verb: argparse.ArgumentParser, model: str = "--model") -> None:
     """Add which weights of an architecture are meant."""
     verb.add_argument(
         "--pretrained",
         metavar="TAG",
-        help="weights of OpenCLIP's architecture --model: a tag of `numpyclip models --all`, or a file or folder",
+        help=f"weights of OpenCLIP's architecture {model}: a tag of `numpyclip models --all`, or a file or folder",
     )
 
 

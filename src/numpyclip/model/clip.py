@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -12,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from numpyclip.errors import InputError
+from numpyclip.errors import CheckpointError, InputError
 from numpyclip.image import Picture, Preprocess, has_state, pictures
 from numpyclip.model import layout, ops, run
 from numpyclip.model.config import CLIPConfig
@@ -405,6 +406,11 @@ def parts(
             return None
         return prepare("text", partial(text_tower(text).read, config=text), checkpoint, low_memory)
 
+    def name_of_tokenizer() -> str:
+        with suppress(CheckpointError):  # its files are missing, or cannot be read here: pictures need none
+            return made_once().name if config.text else "none"
+        return "none"
+
     made_once = run.Once(tokenizer)
     return (
         config,
@@ -415,7 +421,7 @@ def parts(
         made_once,
         low_memory,
         checkpoint,
-        run.Once(lambda: take_fingerprint(checkpoint, config, made_once().name)),
+        run.Once(lambda: take_fingerprint(checkpoint, config, name_of_tokenizer())),
     )
 
 

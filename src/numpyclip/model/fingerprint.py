@@ -30,7 +30,7 @@ class Fingerprint:
     preprocess : str
         Of pictures: size, profile, and whatever is not as in OpenAI's.
     tokenizer : str
-        Its name.
+        Its name; ``"none"`` where a model takes no texts, or its own tokenizer is not there.
     precision : str
         ``"float32"``, or ``"int8"`` where weights are rounded to eight bits. `low_memory` changes no number.
     """
