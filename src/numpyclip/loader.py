@@ -88,7 +88,7 @@ def _recognize(
     activation: Activation | None,
 ) -> Recognized:
     from numpyclip.families import openai
-    from numpyclip.families.folder import only_file, read_described
+    from numpyclip.families.folder import only_file
     from numpyclip.weights.read import read
 
     if pretrained is not None:
@@ -104,16 +104,19 @@ def _recognize(
 
         return openai.recognize(read(obtain(DOWNLOADABLE[name], download_root)), "quick_gelu")
     path = _path(name, download_root)
-    if path.is_dir() and (described := read_described(path)):
-        _compare_activation(described.checkpoint, described.config.activation, activation)
-        return described
+    if path.is_dir():
+        from numpyclip.families.layouts import read_described
+
+        if described := read_described(path):
+            _compare_activation(described.checkpoint, described.config.activation, activation)
+            return described
     checkpoint = read(only_file(path) if path.is_dir() else path)
     return openai.recognize(checkpoint, _activation(checkpoint, activation))
 
 
 def _path(name: str, download_root: str | os.PathLike[str] | None) -> Path:
     if name.startswith("hf-hub:"):
-        from numpyclip.families.folder import wanted
+        from numpyclip.families.layouts import wanted
         from numpyclip.weights import hub
 
         return hub.obtain(name, wanted, download_root)

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from numpyclip.errors import CheckpointError
-from numpyclip.families.folder import only_file, read_described, wanted
+from numpyclip.families.folder import only_file
+from numpyclip.families.layouts import read_described, wanted
 from tests.weights.forged import GOLDEN
 
 

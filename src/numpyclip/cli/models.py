@@ -132,7 +132,7 @@ def _fetcher(name: str, arguments: argparse.Namespace) -> Callable[[], Path]:
             raise unknown_tag(known, arguments.pretrained)
         return partial(fetch, known, model, arguments.download_root)
     if name.startswith("hf-hub:"):
-        from numpyclip.families.folder import wanted
+        from numpyclip.families.layouts import wanted
         from numpyclip.weights import hub
 
         return partial(hub.obtain, name, wanted, arguments.download_root)

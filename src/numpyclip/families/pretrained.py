@@ -9,7 +9,8 @@ from numpyclip.errors import CheckpointError, InputError, ModelNotFoundError
 from numpyclip.families import open_clip, openai
 from numpyclip.families.description import Section, read_description
 from numpyclip.families.family import Recognized
-from numpyclip.families.folder import only_file, wanted
+from numpyclip.families.folder import only_file
+from numpyclip.families.layouts import wanted
 from numpyclip.weights import hub
 from numpyclip.weights.catalogue import DOWNLOADABLE, available_models
 from numpyclip.weights.checkpoint import Activation, Checkpoint
