@@ -44,6 +44,14 @@ def test_pictures_of_different_shapes_are_embedded_in_one_batch() -> None:
         assert_close(model.embed_images(pictures, batch_size), expected)
 
 
+def test_pictures_of_one_height_may_have_different_widths() -> None:
+    model, _ = load(NAME)
+    pictures = [Image.effect_noise((width, 20), 80) for width in (60, 80, 60)]
+    assert [model.preprocess.crop(picture).shape for picture in pictures] == [(16, 48, 3), (16, 64, 3), (16, 48, 3)]
+    one_by_one = np.concatenate([model.embed_images(picture) for picture in pictures])
+    assert_close(model.embed_images(pictures), one_by_one)
+
+
 @pytest.mark.parametrize(
     ("height", "width", "patches"),
     [
