@@ -434,3 +434,44 @@ def test_a_pickled_model_is_told_to_be_loaded_again(tiny: CLIP, tmp_path: Path) 
 def test_a_name_is_as_good_as_a_model(tmp_path: Path, tiny: CLIP) -> None:
     again, _ = numpyclip.load(numpyclip.save("tiny", tmp_path / "tiny"))
     assert_close(again.embed_texts("a dog"), tiny.embed_texts("a dog"))
+
+
+# --- models that are not quite what lies beside their weights -----------------------------------------------
+
+
+def edited(folder: Path, change: Callable[[dict[str, Any]], object]) -> Path:
+    file = folder / "open_clip_config.json"
+    config = json.loads(file.read_text("utf-8"))
+    change(config)
+    file.write_text(json.dumps(config), "utf-8")
+    return folder
+
+
+def test_a_description_that_a_tag_overrules_is_not_copied(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(FAMILIES / "open_clip-quickgelu", tmp_path / "model"))
+    model, _ = numpyclip.load(folder)
+    image = np.zeros((1, 3, model.preprocess.size, model.preprocess.size), np.float32)
+    expected = model.encode_image(image)
+    edited(folder, lambda config: config["model_cfg"].update(quick_gelu=False))  # what the hub says of such a model
+    again, _ = numpyclip.load(save(model, tmp_path / "saved"))
+    np.testing.assert_array_equal(again.encode_image(image), expected)
+    with pytest.raises(UnsupportedCheckpointError, match="has no description beside it"):
+        save(model, tmp_path / "int8", "int8")
+
+
+def test_texts_that_are_cleaned_otherwise_are_not_saved_for_transformers(checkpoints: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(checkpoints / "open_clip", tmp_path / "model"))
+    edited(folder, lambda config: config["model_cfg"]["text_cfg"].update(tokenizer_kwargs={"clean": "canonicalize"}))
+    with pytest.raises(UnsupportedCheckpointError, match="open_clip canonicalize"):
+        save(folder, tmp_path / "saved", "transformers")
+
+
+def test_the_source_is_known_after_a_change_of_the_working_folder(
+    checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(checkpoints / "open_clip", tmp_path / "model")
+    monkeypatch.chdir(tmp_path)
+    model, _ = numpyclip.load("model")
+    monkeypatch.chdir("/")
+    with pytest.raises(InputError, match="holds the model that is being saved"):
+        save(model, tmp_path / "model", overwrite=True)

@@ -35,6 +35,8 @@ def translator(names: Names) -> Callable[[str], str]:
 
     def translate(name: str) -> str:
         parts = name.split(".")
+        if "*" in parts:  # no name of a library's: it would be taken for a pattern
+            return name
         general = ["*" if part.isdecimal() else part for part in parts]
         for end in range(min(len(parts), _MOST_PARTS), 0, -1):  # the longest beginning that the table has
             ours = table.get(".".join(parts[:end])) or table.get(".".join(general[:end]))

@@ -40,7 +40,7 @@ def read_shards(index: Path) -> Checkpoint:
             f"{index}: lists tensor {missing[0]!r:.200} in {listed[missing[0]]!r:.100}, which does not hold it "
             f"({len(missing)} are missing). Download both again."
         )
-    return Checkpoint(index, arrays, identity=_joined(identities), stored=arrays)
+    return Checkpoint(index.absolute(), arrays, identity=_joined(identities), stored=arrays)
 
 
 def _weight_map(index: Path) -> dict[str, str]:

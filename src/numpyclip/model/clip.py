@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from numpyclip.errors import CheckpointError, InputError
+from numpyclip.errors import CheckpointError, InputError, MissingPackageError
 from numpyclip.image import Picture, Preprocess, has_state, pictures
 from numpyclip.model import layout, ops, run
 from numpyclip.model.config import CLIPConfig
@@ -407,11 +407,11 @@ def parts(
         return prepare("text", partial(text_tower(text).read, config=text), checkpoint, low_memory)
 
     def name_of_tokenizer() -> str:
-        with suppress(CheckpointError):  # its files are missing, or cannot be read here: pictures need none
+        with suppress(CheckpointError, MissingPackageError):  # it cannot be read here: pictures need none
             return made_once().name if config.text else "none"
         return "none"
 
-    made_once = run.Once(tokenizer)
+    made_once = run.Once(tokenizer, deferred=True)
     return (
         config,
         _number(checkpoint, "logit_scale"),

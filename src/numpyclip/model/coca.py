@@ -148,7 +148,7 @@ class CoCa(CLIP):
         InputError
             As `encode_image` and `generate`.
         """
-        decoding = decoding or Decoding()
+        decoding = decoding or Decoding(pad_id=self._decoder_config.pad_id)
         image = checked_image(image, self.preprocess)
         self._check(decoding)
         return self._write(image, decoding, list(islice(random_numbers(decoding.seed), len(image))))

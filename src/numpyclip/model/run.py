@@ -178,11 +178,15 @@ _guarded: WeakSet[_Guarded] = WeakSet()
 
 
 class Once(_Guarded, Generic[_T]):
-    """A value that is made at the first call, by whichever thread comes first, and never again."""
+    """A value that is made at the first call, by whichever thread comes first, and never again.
 
-    def __init__(self, make: Callable[[], _T]) -> None:
+    Pickling makes it, unless it is `deferred`: then what makes it is pickled in its place.
+    """
+
+    def __init__(self, make: Callable[[], _T], deferred: bool = False) -> None:
         super().__init__()
         self._make: Callable[[], _T] | None = make
+        self._deferred = deferred
 
     def __call__(self) -> _T:
         """Return the value."""
@@ -192,11 +196,14 @@ class Once(_Guarded, Generic[_T]):
                 self._make = None
         return self._value
 
-    def __getstate__(self) -> _T:
-        return self()
+    def __reduce__(self) -> tuple[object, ...]:
+        if self._deferred and self._make is not None:
+            return Once, (self._make, True)
+        return _made, (self(),)
 
-    def __setstate__(self, value: _T) -> None:
-        self.__init__(lambda: value)  # type: ignore[misc]
+
+def _made(value: _T) -> Once[_T]:
+    return Once(lambda: value)
 
 
 class OnDemand(_Guarded, Sequence[_T]):

@@ -39,7 +39,7 @@ def check_target(folder: Path, source: Path, overwrite: bool) -> None:
     names = sorted(path.name for path in folder.iterdir())
     if others := [name for name in names if name not in _OURS]:
         raise InputError(f"{folder}: holds {others[0]!r:.100}, which is no part of a saved model; it is not replaced.")
-    if folder in (source.absolute().parent, source.resolve().parent):
+    if folder in (source.absolute().parent, source.resolve().parent, source.parent.resolve()):
         raise InputError(f"{folder}: holds the model that is being saved; expected another folder.")
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from numpyclip.errors import CheckpointError, MissingPackageError
 from numpyclip.model import ops
 from numpyclip.model.clip import CLIP
 from numpyclip.model.ops import Array
@@ -35,7 +37,9 @@ def compare(model: CLIP, other: CLIP) -> dict[str, CosineLoss]:
     """
     losses = {}
     if model.config.text is not None:
-        losses["texts"] = _loss(*(each.encode_text(each.tokenize(TEXTS, truncate=True)) for each in (model, other)))
+        with suppress(CheckpointError, MissingPackageError):  # without a tokenizer, pictures alone are compared
+            ids = model.tokenize(TEXTS, truncate=True)
+            losses["texts"] = _loss(model.encode_text(ids), other.encode_text(ids))
     if model.config.vision is not None:
         pictures = generate_pictures(model.preprocess.size)
         losses["pictures"] = _loss(*(each.encode_image(pictures) for each in (model, other)))

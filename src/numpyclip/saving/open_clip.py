@@ -15,7 +15,7 @@ from numpyclip.model.config import (
     TransformerConfig,
     VisionTransformerConfig,
 )
-from numpyclip.saving.plan import DType, Options, Plan, Weight, as_json, require
+from numpyclip.saving.plan import USUAL_TOKENIZERS, DType, Options, Plan, Weight, as_json, require
 from numpyclip.saving.same import OPEN_CLIP
 from numpyclip.tokenizer import CLIPTokenizer
 from numpyclip.weights.checkpoint import Checkpoint
@@ -75,9 +75,9 @@ def _check(model: CLIP, checkpoint: Checkpoint) -> None:
             raise UnsupportedCheckpointError(f"{cannot}: only one of its towers has QuickGELU; expected both or none.")
     if "visual.proj.bias" in checkpoint:
         raise UnsupportedCheckpointError(f"{cannot}: the projection of pictures has a bias; expected none.")
-    if not isinstance(model.tokenizer, CLIPTokenizer):
+    if not (isinstance(model.tokenizer, CLIPTokenizer) and model.tokenizer.name in USUAL_TOKENIZERS):
         raise UnsupportedCheckpointError(
-            f"{cannot}: its tokenizer is {model.tokenizer.name!r:.60}; expected OpenAI's vocabulary."
+            f"{cannot}: its tokenizer is {model.tokenizer.name!r:.60}; expected OpenAI's vocabulary, read as usual."
         )
 
 

@@ -29,6 +29,8 @@ _KINDS: Mapping[DType, tuple[str, Callable[[NDArray[np.float32]], NDArray[np.gen
     "bfloat16": ("BF16", narrow_to_bfloat16),
 }
 
+USUAL_TOKENIZERS = ("openai", "open_clip")  # others on the same vocabulary clean texts otherwise
+
 _LEAST_ROUNDED = 2**12  # numbers: smaller tensors take no room to speak of
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from numpyclip.errors import UnsupportedCheckpointError
 from numpyclip.families import open_clip
+from numpyclip.families.description import read_description
 from numpyclip.families.folder import INT8_WEIGHTS
 from numpyclip.model.clip import CLIP
 from numpyclip.saving.plan import DType, Plan, Weight, as_json
@@ -35,10 +36,14 @@ _BESIDE = {  # the description of a layout → what else may lie beside it; Open
 
 
 def description_of(model: CLIP, checkpoint: Checkpoint) -> str | None:
-    """Name the file that described the model when it was loaded; None if its tensors alone did."""
-    if model.config.family == "openai":
+    """Name the file beside the weights that describes the very model; None if its tensors alone did, or a tag."""
+    folder = checkpoint.path.parent
+    name = {"open_clip": OPEN_CLIP, "transformers": TRANSFORMERS}.get(model.config.family)
+    if name is None or not (folder / name).is_file():
         return None
-    return next(iter(existing(checkpoint.path.parent, _BESIDE)), None)
+    if name == OPEN_CLIP and open_clip.describe(read_description(folder / name))[0] != model.config:
+        return None  # it was loaded by a tag, which says otherwise
+    return name
 
 
 def plan(checkpoint: Checkpoint, description: str, weights: str, dtype: DType) -> Plan:

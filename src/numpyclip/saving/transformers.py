@@ -10,7 +10,7 @@ from numpyclip.errors import UnsupportedCheckpointError
 from numpyclip.image import Preprocess
 from numpyclip.model.clip import CLIP
 from numpyclip.model.config import TextConfig, TransformerConfig, VisionTransformerConfig
-from numpyclip.saving.plan import Change, DType, Options, Plan, Weight, as_json, require
+from numpyclip.saving.plan import USUAL_TOKENIZERS, Change, DType, Options, Plan, Weight, as_json, require
 from numpyclip.saving.same import TOKENIZER_FILES, TRANSFORMERS, existing
 from numpyclip.tokenizer import END_OF_TEXT, START_OF_TEXT, CLIPTokenizer
 from numpyclip.weights.checkpoint import Activation, Checkpoint
@@ -199,7 +199,7 @@ def _preprocess(preprocess: Preprocess, is_siglip: bool) -> dict[str, object]:
 
 def _tokenizer(model: CLIP, source: Path) -> dict[str, bytes | Path]:
     """Write OpenAI's vocabulary; copy the files of any other."""
-    if not isinstance(model.tokenizer, CLIPTokenizer):
+    if not (isinstance(model.tokenizer, CLIPTokenizer) and model.tokenizer.name in USUAL_TOKENIZERS):
         if files := existing(source, TOKENIZER_FILES):
             return {**files}
         raise UnsupportedCheckpointError(

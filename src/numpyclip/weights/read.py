@@ -65,7 +65,7 @@ def read(path: Path) -> Checkpoint:
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror or error}).") from error
     arrays = without_prefix(found)
-    return Checkpoint(path, arrays, recorded, identity, stored=arrays)
+    return Checkpoint(path.absolute(), arrays, recorded, identity, stored=arrays)
 
 
 def _identity(facts: os.stat_result) -> str | None:
