@@ -94,6 +94,11 @@ class Section:
             raise self.unsupported(option, f"expected {count} numbers")
         return tuple(map(float, values))
 
+    def channels(self, option: str, default: tuple[float, float, float]) -> tuple[float, float, float]:
+        """Return a number for red, green and blue each."""
+        red, green, blue = self.numbers(option, 3) if option in self else default
+        return red, green, blue
+
     def side(self, option: str, default: int) -> int:
         """Return the side of a square, which may be given as [height, width]."""
         if not self.is_list(option):

@@ -9,6 +9,19 @@ from numpyclip.weights.read import read
 
 INT8_WEIGHTS = "model.int8.safetensors"  # NumPyCLIP's own, in a folder of any library's layout
 
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "vocab.txt",
+    "tokenizer.model",
+    "sentencepiece.bpe.model",
+    "spiece.model",
+)  # of any library, beside the weights
+
 SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".npz")
 
 

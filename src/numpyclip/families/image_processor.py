@@ -46,8 +46,8 @@ def read_preprocess(folder: Path, default: Preprocess) -> Preprocess:
     preprocess = (_patches if preprocess.resize_mode == "patches" else _sizes)(section, preprocess)
     preprocess = replace(
         preprocess,
-        mean=_of_channels(section, "image_mean", preprocess.mean),
-        std=_of_channels(section, "image_std", preprocess.std),
+        mean=section.channels("image_mean", preprocess.mean),
+        std=section.channels("image_std", preprocess.std),
         interpolation=_interpolation(section, preprocess.interpolation),
     )
     section.finish()
@@ -128,11 +128,6 @@ def _square(section: Section) -> int:
         raise section.unsupported("width", f"expected {height}, as the height is")
     section.finish()
     return height
-
-
-def _of_channels(section: Section, option: str, default: tuple[float, float, float]) -> tuple[float, float, float]:
-    red, green, blue = section.numbers(option, 3) if option in section else default
-    return red, green, blue
 
 
 def _interpolation(section: Section, default: _Interpolation) -> _Interpolation:

@@ -6,22 +6,10 @@ from pathlib import Path
 
 from numpyclip.families import open_clip, transformers
 from numpyclip.families.family import Recognized
-from numpyclip.families.folder import SUFFIXES
+from numpyclip.families.folder import SUFFIXES, TOKENIZER_FILES
 
 # What may lie beside the weights, and is read.
 _DESCRIPTIONS = ("open_clip_config.json", "config.json", "preprocessor_config.json", "processor_config.json")
-_TOKENIZERS = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "merges.txt",
-    "vocab.txt",
-    "tokenizer.model",
-    "sentencepiece.bpe.model",
-    "spiece.model",
-)
 _PLAIN = re.compile(r"(?!.*-of-)\w[\w. +-]*")  # no path, which a repository's file may have, and no part of weights
 
 
@@ -29,7 +17,7 @@ def wanted(names: Iterable[str]) -> list[str]:
     """Choose, of the files of a repository, those that would be read: the weights last; none without weights."""
     there = set(names)
     weights = _weights_among(there)
-    return [name for name in (*_DESCRIPTIONS, *_TOKENIZERS) if name in there] + weights if weights else []
+    return [name for name in (*_DESCRIPTIONS, *TOKENIZER_FILES) if name in there] + weights if weights else []
 
 
 def _weights_among(there: set[str]) -> list[str]:

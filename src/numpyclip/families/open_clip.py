@@ -242,8 +242,8 @@ def _preprocess(section: Section, size: int) -> Preprocess:
     preprocess = Preprocess(
         size,
         profile="open_clip",
-        mean=_of_channels(section, "mean", MEAN),
-        std=_of_channels(section, "std", STD),
+        mean=section.channels("mean", MEAN),
+        std=section.channels("std", STD),
         interpolation=section.one_of(
             "interpolation", {"bicubic": "bicubic", "random": "bicubic", "bilinear": "bilinear"}, "bicubic"
         ),
@@ -254,8 +254,3 @@ def _preprocess(section: Section, size: int) -> Preprocess:
     )
     section.finish()
     return preprocess
-
-
-def _of_channels(section: Section, option: str, default: tuple[float, float, float]) -> tuple[float, float, float]:
-    red, green, blue = section.numbers(option, 3) if option in section else default
-    return red, green, blue

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from numpyclip.errors import InputError, NumPyCLIPError
-from numpyclip.families.folder import INT8_WEIGHTS
-from numpyclip.saving.same import OPEN_CLIP, TOKENIZER_FILES, TRANSFORMERS
+from numpyclip.families.folder import INT8_WEIGHTS, TOKENIZER_FILES
+from numpyclip.saving.same import OPEN_CLIP, TRANSFORMERS
 
 # What a folder may hold that is replaced: a model that was saved before, and nothing that somebody would miss.
 _OURS = (

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from numpyclip.errors import UnsupportedCheckpointError
 from numpyclip.families import open_clip
 from numpyclip.families.description import read_description
-from numpyclip.families.folder import INT8_WEIGHTS
+from numpyclip.families.folder import INT8_WEIGHTS, TOKENIZER_FILES
 from numpyclip.model.clip import CLIP
 from numpyclip.saving.plan import DType, Plan, Weight, as_json
 from numpyclip.weights.checkpoint import Checkpoint
@@ -25,10 +25,6 @@ from numpyclip.weights.read import ACTIVATION_KEY
 from numpyclip.weights.safetensors import Unwritten, unwritten
 
 OPEN_CLIP, TRANSFORMERS = open_clip.DESCRIPTION, "config.json"  # what describes these libraries' models
-TOKENIZER_FILES = (
-    *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
-    *("vocab.json", "merges.txt", "vocab.txt", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model"),
-)
 _BESIDE = {  # the description of a layout → what else may lie beside it; OpenCLIP's counts where there are both
     OPEN_CLIP: TOKENIZER_FILES,
     TRANSFORMERS: ("preprocessor_config.json", "processor_config.json", *TOKENIZER_FILES),

@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from numpyclip.errors import UnsupportedCheckpointError
+from numpyclip.families import transformers_names
+from numpyclip.families.folder import TOKENIZER_FILES
+from numpyclip.families.names import translator
 from numpyclip.image import Preprocess
 from numpyclip.model.clip import CLIP
 from numpyclip.model.config import TextConfig, TransformerConfig, VisionTransformerConfig
 from numpyclip.saving.plan import USUAL_TOKENIZERS, Change, DType, Options, Plan, Weight, as_json, require
-from numpyclip.saving.same import TOKENIZER_FILES, TRANSFORMERS, existing
+from numpyclip.saving.same import TRANSFORMERS, existing
 from numpyclip.tokenizer import END_OF_TEXT, START_OF_TEXT, CLIPTokenizer
 from numpyclip.weights.checkpoint import Activation, Checkpoint
 
@@ -32,55 +35,8 @@ _ACTIVATIONS: dict[Activation, str] = {
 }
 _RESAMPLE = {"bilinear": 2, "bicubic": 3}  # Pillow's numbers
 
-# --- names: openai/CLIP's, and those of transformers -----------------------------------------------------
-
-# How names begin, both in CLIPModel and in SiglipModel, but for the last ones.
-PLACES = (
-    ("token_embedding.", "text_model.embeddings.token_embedding."),
-    ("positional_embedding", "text_model.embeddings.position_embedding.weight"),
-    ("transformer.resblocks.", "text_model.encoder.layers."),
-    ("ln_final.", "text_model.final_layer_norm."),
-    ("visual.class_embedding", "vision_model.embeddings.class_embedding"),
-    ("visual.conv1.", "vision_model.embeddings.patch_embedding."),
-    ("visual.positional_embedding", "vision_model.embeddings.position_embedding.weight"),
-    ("visual.ln_pre.", "vision_model.pre_layrnorm."),  # as it is spelled there
-    ("visual.transformer.resblocks.", "vision_model.encoder.layers."),
-    ("visual.ln_post.", "vision_model.post_layernorm."),
-)
-CLIP_PLACES = (*PLACES, ("visual.proj.", "visual_projection."))
-SIGLIP_PLACES = (
-    *PLACES,
-    ("text_projection.", "text_model.head."),
-    ("visual.attn_pool.attn.", "vision_model.head.attention."),
-    ("visual.attn_pool.ln_2.", "vision_model.head.layernorm."),
-    ("visual.attn_pool.", "vision_model.head."),
-)
-
-# What stands within a name, of a block or of the pool.
-PARTS = (
-    (".ln_1.", ".layer_norm1."),
-    (".attn.", ".self_attn."),
-    (".ln_2.", ".layer_norm2."),
-    (".mlp.c_fc.", ".mlp.fc1."),
-    (".mlp.c_proj.", ".mlp.fc2."),
-)
-
 _IN_PROJ = re.compile(r"(.*\.attn)\.in_proj_(weight|bias)")
 _POOL_IN_PROJ = re.compile(r"(visual\.attn_pool\.attn)\.(q|k|v|kv)_proj\.(weight|bias)")
-
-
-def renamed(name: str, places: tuple[tuple[str, str], ...]) -> str:
-    """Translate a name of ours into one of transformers."""
-    for ours, theirs in places:
-        if name.startswith(ours):
-            name = theirs + name.removeprefix(ours)
-            break
-    for ours, theirs in PARTS:
-        name = name.replace(ours, theirs)
-    return name
-
-
-# --- the folder --------------------------------------------------------------------------------------------
 
 
 def plan(model: CLIP, checkpoint: Checkpoint, dtype: DType) -> Plan:
@@ -220,24 +176,25 @@ def _tokenizer(model: CLIP, source: Path) -> dict[str, bytes | Path]:
 
 def _weights(checkpoint: Checkpoint, is_siglip: bool) -> Iterator[Weight]:
     """Give tensors the names and shapes of transformers."""
-    places = SIGLIP_PLACES if is_siglip else CLIP_PLACES
+    names = transformers_names.SIGLIP if is_siglip else transformers_names.CLIP
+    renamed = translator(tuple((ours, theirs) for theirs, ours in names))
     for name in checkpoint.arrays:
         if match := _POOL_IN_PROJ.fullmatch(name):  # one matrix there
             attention, part, field = match.groups()
             if part == "q":
                 parts = ("q", "kv") if f"{attention}.kv_proj.{field}" in checkpoint else ("q", "k", "v")
                 sources = [f"{attention}.{part}_proj.{field}" for part in parts]
-                yield Weight.of(renamed(f"{attention}.in_proj_{field}", places), checkpoint, *sources)
+                yield Weight.of(renamed(f"{attention}.in_proj_{field}"), checkpoint, *sources)
         elif (match := _IN_PROJ.fullmatch(name)) and not name.startswith("visual.attn_pool."):  # three matrices there
             for index, part in enumerate("qkv"):
-                place = renamed(f"{match[1]}.{part}_proj.{match[2]}", places)
+                place = renamed(f"{match[1]}.{part}_proj.{match[2]}")
                 yield Weight.of(place, checkpoint, name, change=_third(index))
         elif name in ("visual.proj", "text_projection"):
-            yield Weight.of(renamed(f"{name}.weight", places), checkpoint, name, change=lambda matrix: matrix.T)
+            yield Weight.of(renamed(f"{name}.weight"), checkpoint, name, change=lambda matrix: matrix.T)
         elif name in ("logit_scale", "logit_bias"):
             yield Weight.of(name, checkpoint, name, change=lambda number: number.reshape((1,) if is_siglip else ()))
         else:
-            yield Weight.of(renamed(name, places), checkpoint, name)
+            yield Weight.of(renamed(name), checkpoint, name)
 
 
 def _third(index: int) -> Change:
