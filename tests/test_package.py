@@ -17,11 +17,11 @@ SOURCE = Path(numpyclip.__file__).parent
 LAYERS = (
     ("numpyclip.errors",),
     ("numpyclip.weights",),
-    ("numpyclip.image", "numpyclip.cleaning"),
+    ("numpyclip.image", "numpyclip.tokenizer.cleaning"),
     ("numpyclip.tokenizer",),
-    ("numpyclip.tokenizer_transformers",),
-    ("numpyclip.tokenizer_models",),
-    ("numpyclip.tokenizer_file",),
+    ("numpyclip.tokenizer.clip_transformers",),
+    ("numpyclip.tokenizer.models",),
+    ("numpyclip.tokenizer.files",),
     ("numpyclip.model",),
     ("numpyclip.families",),
     ("numpyclip.loader",),
@@ -31,7 +31,7 @@ LAYERS = (
 )
 ALLOWED = {"numpy", "PIL", "ftfy", "threadpoolctl", "tqdm"}
 EXTRAS = {  # imported when they are needed, and missed with a message
-    "numpyclip.tokenizer_models": {"tokenizers", "sentencepiece"},
+    "numpyclip.tokenizer.models": {"tokenizers", "sentencepiece"},
     "numpyclip.weights.hub": {"huggingface_hub"},
 }
 

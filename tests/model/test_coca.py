@@ -17,7 +17,7 @@ from numpyclip.model.coca import CoCa
 from numpyclip.model.config import CLIPConfig, DecoderConfig, TextConfig, VisionTransformerConfig
 from numpyclip.model.decoder import Decoder
 from numpyclip.model.generate import Decoding
-from numpyclip.tokenizer import open_clip_tokenizer
+from numpyclip.tokenizer.clip import open_clip_tokenizer
 from numpyclip.weights import prepared
 from numpyclip.weights.checkpoint import Checkpoint
 from tests.families.test_parity import FAMILIES, load

@@ -16,7 +16,7 @@ from numpyclip.model.config import TransformerConfig
 from numpyclip.model.text import TextTransformer
 from numpyclip.saving import open_clip
 from numpyclip.saving.save import Format, save
-from numpyclip.tokenizer import default_tokenizer
+from numpyclip.tokenizer.clip import default_tokenizer
 from numpyclip.weights import prepared
 from numpyclip.weights.checkpoint import Checkpoint
 from numpyclip.weights.read import read

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from numpyclip.model.config import CLIPConfig
-from numpyclip.tokenizer import Tokenizer
+from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
 
 

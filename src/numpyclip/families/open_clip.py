@@ -7,7 +7,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from numpyclip.cleaning import OPEN_CLIP
 from numpyclip.families.description import MOST_LAYERS, Section, read_description
 from numpyclip.families.family import Recognized
 from numpyclip.families.folder import read_weights
@@ -26,8 +25,10 @@ from numpyclip.model.config import (
     VisionPool,
     VisionTransformerConfig,
 )
-from numpyclip.tokenizer import Tokenizer, open_clip_tokenizer
-from numpyclip.tokenizer_file import open_clip_file_tokenizer
+from numpyclip.tokenizer.base import Tokenizer
+from numpyclip.tokenizer.cleaning import OPEN_CLIP
+from numpyclip.tokenizer.clip import open_clip_tokenizer
+from numpyclip.tokenizer.files import open_clip_file_tokenizer
 from numpyclip.weights.checkpoint import Activation
 from numpyclip.weights.read import read
 

@@ -11,7 +11,7 @@ from numpyclip.errors import CheckpointError, UnsupportedCheckpointError
 from numpyclip.families.family import Recognized
 from numpyclip.image import Preprocess
 from numpyclip.model.config import RESNET_STRIDE, CLIPConfig, ResNetConfig, TextConfig, VisionTransformerConfig
-from numpyclip.tokenizer import default_tokenizer
+from numpyclip.tokenizer.clip import default_tokenizer
 from numpyclip.weights.checkpoint import SIZE_RECORDS, Activation, Checkpoint
 
 HEAD_WIDTH = 64

@@ -17,8 +17,9 @@ from numpyclip.families.folder import read_weights
 from numpyclip.families.names import Names, rename, translator
 from numpyclip.families.transformers_types import TYPES, Family
 from numpyclip.model.config import BertConfig, CLIPConfig, TextConfig, TransformerConfig, VisionTransformerConfig
-from numpyclip.tokenizer import Tokenizer, default_tokenizer
-from numpyclip.tokenizer_file import hugging_face_tokenizer
+from numpyclip.tokenizer.base import Tokenizer
+from numpyclip.tokenizer.clip import default_tokenizer
+from numpyclip.tokenizer.files import hugging_face_tokenizer
 from numpyclip.weights.checkpoint import Activation, Checkpoint
 
 DESCRIPTION = "config.json"

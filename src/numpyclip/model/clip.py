@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from numpyclip.errors import CheckpointError, InputError, MissingPackageError
+from numpyclip.errors import CheckpointError, InputError
 from numpyclip.image import Picture, Preprocess, has_state, pictures
 from numpyclip.model import layout, ops, run
 from numpyclip.model.config import CLIPConfig
@@ -22,7 +22,7 @@ from numpyclip.model.language import TextTower, text_tower
 from numpyclip.model.ops import Array
 from numpyclip.model.source import prepare
 from numpyclip.model.vision import VisionTower, vision_tower
-from numpyclip.tokenizer import Tokenizer
+from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
 
 _T = TypeVar("_T")
@@ -407,7 +407,7 @@ def parts(
         return prepare("text", partial(text_tower(text).read, config=text), checkpoint, low_memory)
 
     def name_of_tokenizer() -> str:
-        with suppress(CheckpointError, MissingPackageError):  # it cannot be read here: pictures need none
+        with suppress(CheckpointError):  # it is not there, or damaged: pictures need none
             return made_once().name if config.text else "none"
         return "none"
 

@@ -22,7 +22,7 @@ from numpyclip.model.prefixes import Prefixes
 from numpyclip.model.source import prepare
 from numpyclip.model.text import TextTransformer
 from numpyclip.model.vit import VisionTransformer
-from numpyclip.tokenizer import Tokenizer
+from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
 
 

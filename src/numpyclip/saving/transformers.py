@@ -15,7 +15,8 @@ from numpyclip.model.clip import CLIP
 from numpyclip.model.config import TextConfig, TransformerConfig, VisionTransformerConfig
 from numpyclip.saving.plan import USUAL_TOKENIZERS, Change, DType, Options, Plan, Weight, as_json, require
 from numpyclip.saving.same import TRANSFORMERS, existing
-from numpyclip.tokenizer import END_OF_TEXT, START_OF_TEXT, CLIPTokenizer
+from numpyclip.tokenizer.clip import CLIPTokenizer
+from numpyclip.tokenizer.words import END_OF_TEXT, START_OF_TEXT
 from numpyclip.weights.checkpoint import Activation, Checkpoint
 
 WEIGHTS = "model.safetensors"

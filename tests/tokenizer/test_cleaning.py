@@ -5,8 +5,16 @@ import random
 import ftfy
 import pytest
 
-from numpyclip import cleaning
-from numpyclip.cleaning import canonicalize, clean, compose, lower, replace_surrogates, whitespace, without_punctuation
+from numpyclip.tokenizer import cleaning
+from numpyclip.tokenizer.cleaning import (
+    canonicalize,
+    clean,
+    compose,
+    lower,
+    replace_surrogates,
+    whitespace,
+    without_punctuation,
+)
 
 
 def test_plain_ascii_is_what_ftfy_leaves_alone() -> None:

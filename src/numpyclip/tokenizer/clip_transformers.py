@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterable, Mapping
 
-from numpyclip.cleaning import compose, replace_surrogates
-from numpyclip.tokenizer import CLIPTokenizer, split
+from numpyclip.tokenizer.cleaning import compose, replace_surrogates
+from numpyclip.tokenizer.clip import CLIPTokenizer
+from numpyclip.tokenizer.words import split
 
 
 def cut_out(text: str, words: Iterable[str]) -> list[str]:

@@ -10,19 +10,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from numpyclip.cleaning import OPEN_CLIP, lower_without_punctuation
-from numpyclip.errors import CheckpointError
-from numpyclip.tokenizer import END_OF_TEXT, START_OF_TEXT, Tokenizer, default_tokenizer
-from numpyclip.tokenizer_models import (
-    FileTokenizer,
-    SentencePieceModel,
-    SiglipModel,
-    TokenizerModel,
-    naming,
-    read_json,
-    read_word_pieces,
-)
-from numpyclip.tokenizer_transformers import TransformersCLIPTokenizer
+from numpyclip.errors import CheckpointError, MissingPackageError
+from numpyclip.tokenizer.base import Tokenizer
+from numpyclip.tokenizer.cleaning import OPEN_CLIP, lower_without_punctuation
+from numpyclip.tokenizer.clip import default_tokenizer
+from numpyclip.tokenizer.clip_transformers import TransformersCLIPTokenizer
+from numpyclip.tokenizer.file_tokenizer import FileTokenizer, TokenizerModel, UnreadableTokenizer, naming
+from numpyclip.tokenizer.models import SentencePieceModel, SiglipModel, read_json, read_word_pieces
+from numpyclip.tokenizer.words import END_OF_TEXT, START_OF_TEXT
 
 Settings = Mapping[str, Any]
 
@@ -40,7 +35,7 @@ _FILES = {
 _PADS = {"SiglipTokenizer": ("</s>",)}
 
 
-def open_clip_file_tokenizer(folder: Path, repository: str, clean: str, strip_separator: bool) -> FileTokenizer:
+def open_clip_file_tokenizer(folder: Path, repository: str, clean: str, strip_separator: bool) -> Tokenizer:
     """Read the tokenizer that OpenCLIP's `HFTokenizer` wraps.
 
     Parameters
@@ -58,8 +53,6 @@ def open_clip_file_tokenizer(folder: Path, repository: str, clean: str, strip_se
     ------
     CheckpointError
         If the files are missing or damaged.
-    MissingPackageError
-        If the package that reads them is not installed.
     """
     hint = f"the model was trained with that of {repository!r:.100}: put it, from huggingface.co, into the folder"
     return _read_tokenizer(folder, OPEN_CLIP[clean], hint, strip_separator=strip_separator)
@@ -84,8 +77,6 @@ def hugging_face_tokenizer(folder: Path, model_type: str) -> Tokenizer:
     ------
     CheckpointError
         If the files are missing or damaged.
-    MissingPackageError
-        If the package that reads them is not installed.
     """
     hint = "put it there, from where the weights come"
     if model_type == "clip":
@@ -108,19 +99,22 @@ def _read_tokenizer(
     default: str = "",
     lower: bool = False,
     strip_separator: bool = False,
-) -> FileTokenizer:
+) -> Tokenizer:
     settings = _settings(folder)
     tokens, name = _tokens(folder, settings), _class(settings, default)
     path = _find(folder, name, hint)
     data = _read(path, _MAX_VOCABULARY)
-    with naming(path):
-        model = _read_model(path, data, {**settings, **tokens}, name, lower)
-        pad_id = _id_of(path, model, tokens.get("pad_token"), _PADS.get(name, ("[PAD]", "<pad>")))
-        blank = _id_of(path, model, tokens.get("sep_token"), ("[SEP]", "</s>")) if strip_separator else None
     pads_left = settings.get("padding_side") == "left"
-    made_of = (clean.__name__, lower, pad_id, pads_left, blank, name, *(settings.get(o) for o in _OPTIONS), tokens)
-    digest = hashlib.sha256(data + repr(made_of).encode()).hexdigest()
-    return FileTokenizer(f"{path.name} {digest[:16]}", path, model, clean, pad_id, pads_left, blank)
+    rules = (clean.__name__, lower, strip_separator, pads_left, name, *(settings.get(o) for o in _OPTIONS), tokens)
+    known_as = f"{path.name} {hashlib.sha256(data + repr(rules).encode()).hexdigest()[:16]}"
+    try:
+        with naming(path):
+            model = _read_model(path, data, {**settings, **tokens}, name, lower)
+            pad_id = _id_of(path, model, tokens.get("pad_token"), _PADS.get(name, ("[PAD]", "<pad>")))
+            blank = _id_of(path, model, tokens.get("sep_token"), ("[SEP]", "</s>")) if strip_separator else None
+    except MissingPackageError as error:
+        return UnreadableTokenizer(known_as, str(error))
+    return FileTokenizer(known_as, path, model, clean, pad_id, pads_left, blank)
 
 
 def _find(folder: Path, name: str, hint: str) -> Path:

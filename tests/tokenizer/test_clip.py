@@ -1,14 +1,11 @@
 """The tokenizer against ids recorded by tools/make_golden_tokens.py from openai/CLIP, and its promises."""
 
 import gzip
-import hashlib
 import json
-import random
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +13,11 @@ import ftfy
 import numpy as np
 import pytest
 
-from numpyclip import tokenizer as module
 from numpyclip.errors import InputError, TextTooLongError
-from numpyclip.tokenizer import CLIPTokenizer, default_tokenizer, merge_symbols, split, tokenize
+from numpyclip.tokenizer import clip as module
+from numpyclip.tokenizer.clip import CLIPTokenizer, default_tokenizer, tokenize
 
-GOLDEN = Path(__file__).parent / "golden" / "tokens.json.gz"
+GOLDEN = Path(__file__).parents[1] / "golden" / "tokens.json.gz"
 START, END = 49406, 49407
 
 
@@ -28,22 +25,6 @@ START, END = 49406, 49407
 def golden() -> dict[str, Any]:
     data: dict[str, Any] = json.loads(gzip.decompress(GOLDEN.read_bytes()))
     return data
-
-
-def plain_merge(symbols: list[str], ranks: dict[str, int]) -> list[str]:
-    """Merge as in the paper (Sennrich et al., 2016): join the best pair everywhere, and start again."""
-    while True:
-        pairs = {f"{a} {b}" for a, b in pairwise(symbols)} & ranks.keys()
-        if not pairs:
-            return symbols
-        best = min(pairs, key=ranks.__getitem__)
-        joined: list[str] = []
-        i = 0
-        while i < len(symbols):
-            width = 2 if " ".join(symbols[i : i + 2]) == best else 1
-            joined.append("".join(symbols[i : i + width]))
-            i += width
-        symbols = joined
 
 
 # --- ids of the reference -------------------------------------------------------------------------
@@ -72,22 +53,6 @@ def test_decoded_texts_equal_those_of_the_reference() -> None:
         assert default_tokenizer().decode(ids) == text
 
 
-@pytest.mark.parametrize(
-    ("surrounding", "stop", "expected"), golden()["split"], ids=[row[0] for row in golden()["split"]]
-)
-def test_every_code_point_is_split_as_the_reference_splits_it(surrounding: str, stop: int, expected: str) -> None:
-    points = (point for point in range(stop) if not 0x41 <= point <= 0x5A)
-    words = split("\n".join(surrounding.format(chr(point)) for point in points))
-    assert hashlib.sha256("\n".join(words).encode("utf-8", "surrogatepass")).hexdigest() == expected
-
-
-@pytest.mark.parametrize("surrounding", [row[0] for row in golden()["split"]])
-def test_ascii_text_is_split_as_in_a_text_of_all_scripts(surrounding: str) -> None:
-    for point in set(range(0x80)) - set(range(0x41, 0x5B)):
-        text = surrounding.format(chr(point))
-        assert split(text) == split(f"{text} é")[:-1]
-
-
 def test_the_readme_prompt_of_clip_has_its_known_ids() -> None:
     rows = tokenize(["a diagram", "a dog", "a cat"])
     assert rows[:, :5].tolist() == [
@@ -111,7 +76,7 @@ def test_exclamation_mark_is_id_0_only_inside_a_word() -> None:
 
 def test_plain_ascii_needs_no_ftfy() -> None:
     program = (
-        "import sys; from numpyclip.tokenizer import tokenize\n"
+        "import sys; from numpyclip.tokenizer.clip import tokenize\n"
         'assert tokenize(["It\'s a <b>photo</b>,\\tno. 42!"]).any()\n'
         "assert 'ftfy' not in sys.modules\n"
         "tokenize('caf\\u00e9'); assert 'ftfy' in sys.modules"
@@ -121,23 +86,10 @@ def test_plain_ascii_needs_no_ftfy() -> None:
 
 def test_import_opens_no_vocabulary() -> None:
     program = (
-        "from numpyclip import tokenizer as t\n"
-        "for f in (t.default_tokenizer, t._ascii_words, t._unicode_words): assert f.cache_info().misses == 0"
+        "from numpyclip.tokenizer import clip, words\n"
+        "for f in (clip.default_tokenizer, words._ascii_words, words._unicode_words): assert f.cache_info().misses == 0"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
-
-
-# --- merge ----------------------------------------------------------------------------------------
-
-
-def test_merging_equals_the_plain_algorithm_under_any_ranks() -> None:
-    rng = random.Random(0)
-    for _ in range(300):
-        symbols = ["a", "b", "ab", "ba", "aa", "aab", "c"]
-        pairs = [f"{a} {b}" for a in symbols for b in symbols]
-        ranks = {pair: rank for rank, pair in enumerate(rng.sample(pairs, rng.randint(0, 25)))}
-        word = rng.choices(["a", "b", "c"], weights=[5, 3, 1], k=rng.randint(1, 40))
-        assert merge_symbols(list(word), ranks) == plain_merge(word, ranks)
 
 
 def test_a_million_letters_become_ids() -> None:

@@ -15,16 +15,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from numpyclip import tokenizer_file as module
-from numpyclip.cleaning import OPEN_CLIP
 from numpyclip.errors import CheckpointError, InputError, MissingPackageError, TextTooLongError
-from numpyclip.tokenizer import Tokenizer, open_clip_tokenizer
-from numpyclip.tokenizer_file import hugging_face_tokenizer, open_clip_file_tokenizer
-from numpyclip.tokenizer_models import FileTokenizer
-from numpyclip.tokenizer_transformers import TransformersCLIPTokenizer
+from numpyclip.tokenizer import files as module
+from numpyclip.tokenizer.base import Tokenizer
+from numpyclip.tokenizer.cleaning import OPEN_CLIP
+from numpyclip.tokenizer.clip import open_clip_tokenizer
+from numpyclip.tokenizer.clip_transformers import TransformersCLIPTokenizer
+from numpyclip.tokenizer.file_tokenizer import FileTokenizer
+from numpyclip.tokenizer.files import hugging_face_tokenizer, open_clip_file_tokenizer
 from tests.clip_folders import FOLDERS, described, of_openai, of_version_5, vocabulary, write
 
-FOLDER = Path(__file__).parent / "golden" / "tokenizers"
+FOLDER = Path(__file__).parents[1] / "golden" / "tokenizers"
 NEEDS = {"siglip": "sentencepiece", "mt5": "sentencepiece"}  # the others need `tokenizers`
 
 
@@ -43,7 +44,7 @@ def recorded(library: str) -> list[str]:
     return [case for case in golden()["ids"] if case.startswith(library)]
 
 
-def of_open_clip(name: str, clean: str = "canonicalize") -> FileTokenizer:
+def of_open_clip(name: str, clean: str = "canonicalize") -> Tokenizer:
     needs(name)
     return open_clip_file_tokenizer(FOLDER / name, "of/someone", clean, name.startswith("bert"))
 
@@ -255,8 +256,22 @@ def test_without_the_package_that_reads_it_the_message_says_how_to_install_it(
 ) -> None:
     package = NEEDS.get(name, "tokenizers")
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(MissingPackageError, match=rf"package '{package}', .* pip install \"numpyclip\[tokenizers\]\""):
-        open_clip_file_tokenizer(FOLDER / name, "", "lower", strip_separator=False)
+    tokenizer = open_clip_file_tokenizer(FOLDER / name, "", "lower", strip_separator=False)
+    for use in (lambda: tokenizer("a", 16)), (lambda: tokenizer.decode([1])):
+        with pytest.raises(
+            MissingPackageError, match=rf"package '{package}', .* pip install \"numpyclip\[tokenizers\]\""
+        ):
+            use()
+
+
+@pytest.mark.parametrize("name", ["t5", "mt5", "siglip", "gemma", "bert", "bert-vocab"])
+def test_the_name_does_not_depend_on_the_packages_that_are_installed(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = of_open_clip(name).name
+    for package in "tokenizers", "sentencepiece":
+        monkeypatch.setitem(sys.modules, package, None)
+    assert open_clip_file_tokenizer(FOLDER / name, "", "canonicalize", name.startswith("bert")).name == expected
 
 
 def test_without_files_the_message_says_where_they_come_from(tmp_path: Path) -> None:
