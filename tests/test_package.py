@@ -17,11 +17,8 @@ SOURCE = Path(numpyclip.__file__).parent
 LAYERS = (
     ("numpyclip.errors",),
     ("numpyclip.weights",),
-    ("numpyclip.image", "numpyclip.tokenizer.cleaning"),
-    ("numpyclip.tokenizer",),
-    ("numpyclip.tokenizer.clip_transformers",),
-    ("numpyclip.tokenizer.models",),
-    ("numpyclip.tokenizer.files",),
+    ("numpyclip.pictures", "numpyclip.tokenizer"),
+    ("numpyclip.image",),
     ("numpyclip.model",),
     ("numpyclip.families",),
     ("numpyclip.loader",),

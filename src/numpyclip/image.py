@@ -1,4 +1,4 @@
-"""PICTURE → PIXELS: opening pictures, and the preprocessing of three libraries, equal to theirs on Pillow bit for bit.
+"""PICTURE → PIXELS: the preprocessing of three libraries, equal to theirs on Pillow bit for bit.
 
 The order matters, for Pillow resizes palettes and bitmaps without interpolation, and transparency with premultiplied
 colours. OpenAI (`_transform` in clip/clip.py) and OpenCLIP (open_clip/transform.py) resize, crop, and only then make
@@ -8,23 +8,17 @@ the picture RGB; transformers (`PilBackend` in image_processing_backends.py) mak
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from io import BytesIO
-from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.errors import InputError, PictureError
+from numpyclip.pictures import Picture, name_of, open_picture, reason_of
 
 if TYPE_CHECKING:  # Pillow is imported when the first picture arrives
     from PIL import Image
-
-Picture: TypeAlias = (
-    "str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | Image.Image | NDArray[np.uint8]"
-)
 
 Profile: TypeAlias = Literal["openai", "open_clip", "transformers"]
 
@@ -36,18 +30,6 @@ STD = (0.26862954, 0.26130258, 0.27577711)
 # bytes each, or one in the modes below. With transparency Pillow needs that twice.
 _MAX_BYTES = 2**31
 _ONE_BYTE = ("1", "L", "P")
-
-_ORIENTATION = 0x0112  # the EXIF tag
-_TURNS = {  # its values, and what undoes them
-    2: "FLIP_LEFT_RIGHT",
-    3: "ROTATE_180",
-    4: "FLIP_TOP_BOTTOM",
-    5: "TRANSPOSE",
-    6: "ROTATE_270",
-    7: "TRANSVERSE",
-    8: "ROTATE_90",
-}
-_TURN_KEYS = ("exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp")  # where Pillow keeps the tag
 
 
 @dataclass(frozen=True)
@@ -141,7 +123,7 @@ class Preprocess:
             raise
         except Exception as error:  # also those of its decoders, if it was not decoded yet
             raise PictureError(
-                f"{_name(image)}: cannot be preprocessed, its mode is {image.mode} ({_reason(error)})."
+                f"{name_of(image)}: cannot be preprocessed, its mode is {image.mode} ({reason_of(error)})."
             ) from error
 
     def read(self, picture: Picture, *, orient: bool, draft: bool) -> NDArray[np.uint8]:
@@ -160,7 +142,7 @@ class Preprocess:
         needed = width * max(height, image.height) * (1 if image.mode in _ONE_BYTE else 4)
         if needed > _MAX_BYTES:
             raise PictureError(
-                f"{_name(image)}: is {image.width} x {image.height} pixels; it would take {needed} bytes "
+                f"{name_of(image)}: is {image.width} x {image.height} pixels; it would take {needed} bytes "
                 f"resized to {width} x {height}. Crop it first."
             )
         if image.size == (width, height):
@@ -252,127 +234,6 @@ def preprocess(image: Image.Image, image_size: int = 224) -> NDArray[np.float32]
     return Preprocess(image_size)(image)
 
 
-def pictures(images: Picture | Iterable[Picture]) -> Iterator[Picture]:
-    """Iterate over pictures; a single one (also an array (y, x) or (y, x, c)) counts as a list of one."""
-    from PIL import Image
-
-    single = isinstance(images, str | os.PathLike | bytes | bytearray | memoryview | Image.Image)
-    single = single or hasattr(images, "read")
-    if isinstance(images, np.ndarray):
-        single = images.ndim in (0, 2, 3)  # one dimension: names, or pictures of different sizes
-    if single or not isinstance(images, Iterable):
-        images = [images]  # type: ignore[list-item]
-    yield from images  # type: ignore[misc]
-
-
-def has_state(picture: Picture) -> bool:
-    """Tell whether a picture is an object that its owner may change, so that it must be read before the next one."""
-    return not isinstance(picture, str | os.PathLike | bytes)
-
-
-def open_picture(source: Picture, *, orient: bool = True, draft_size: int | None = None) -> Image.Image:
-    """Open and decode a picture.
-
-    Parameters
-    ----------
-    source : str, path, bytes (also bytearray, memoryview), open file, PIL.Image.Image or ndarray of dtype uint8
-        A file's name, a file's content, a file, a picture, or an array of shape (y, x), (y, x, 3) or (y, x, 4).
-    orient : bool, default=True
-        Turn the picture as its EXIF orientation says, as viewers do. Pillow itself always turns TIFF files.
-    draft_size : int, optional
-        Decode a JPEG file at half, a quarter or an eighth of its size, if that divides both sides and leaves them
-        no shorter than this: several times as fast, and not quite the same pixels.
-
-    Returns
-    -------
-    PIL.Image.Image
-        Decoded; of an animation, the first frame. It is `source` itself if that is a picture which needs no
-        turn, and `source` is never changed.
-
-    Raises
-    ------
-    InputError
-        If it is none of these, or an array of another dtype or shape.
-    PictureError
-        If it is missing, damaged, cut short, too large, or no picture at all; the message begins with its name.
-    """
-    from PIL import Image
-
-    if isinstance(source, np.ndarray):
-        return _from_array(source)
-    if isinstance(source, Image.Image):
-        return _decoded(source, _name(source), orient)
-    file: str | IO[bytes]
-    if isinstance(source, bytes | bytearray | memoryview):
-        data = bytes(source)
-        name, file = f"a picture of {len(data)} bytes", BytesIO(data)
-    elif isinstance(source, str | os.PathLike):
-        name = file = os.fsdecode(source)
-    elif hasattr(source, "read"):
-        name, file = f"{getattr(source, 'name', 'a file')}", source
-    else:
-        raise InputError(
-            f"a picture must be a path, bytes, an open file, a PIL image or an array of uint8, "
-            f"not {type(source).__name__}."
-        )
-    try:
-        image = Image.open(file)
-    except Exception as error:  # Pillow's decoders raise errors of every kind on damaged files
-        raise _unreadable(name, error) from error
-    with image:
-        if draft_size is not None:
-            _reduce(image, draft_size)
-        return _decoded(image, name, orient)
-
-
-def _reduce(image: Image.Image, draft_size: int) -> None:
-    """Have a JPEG file decoded at the smallest fraction of its size that suits; other formats know none."""
-    width, height = image.size
-    for scale in (8, 4, 2):
-        if width % scale == height % scale == 0 and min(width, height) // scale >= draft_size:
-            image.draft(None, (width // scale, height // scale))
-            return
-
-
-def _decoded(image: Image.Image, name: str, orient: bool) -> Image.Image:
-    try:
-        image.load()
-        return _turned(image) if orient else image
-    except Exception as error:
-        raise _unreadable(name, error) from error
-
-
-def _unreadable(name: str, error: Exception) -> PictureError:
-    return PictureError(f"{name}: cannot be read as a picture ({_reason(error)}).")
-
-
-def _turned(image: Image.Image) -> Image.Image:
-    """Turn as the EXIF orientation says; unlike Pillow's `exif_transpose`, also if the rest of EXIF is damaged."""
-    from PIL import Image
-
-    try:
-        turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # damaged EXIF data is no reason to refuse a sound picture
-        return image
-    if turn is None:
-        return image
-    turned = image.transpose(Image.Transpose[turn])
-    turned.info = {key: value for key, value in turned.info.items() if key not in _TURN_KEYS}
-    return turned
-
-
-def _from_array(array: NDArray[np.uint8]) -> Image.Image:
-    from PIL import Image
-
-    shaped = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
-    if array.dtype != np.uint8 or not shaped or array.size == 0:
-        raise InputError(
-            f"an array of shape {array.shape} and {array.dtype} is no picture; expected uint8 of shape (y, x), "
-            "(y, x, 3) or (y, x, 4). Pixels that are preprocessed already go to model.encode_image."
-        )
-    return Image.fromarray(array)
-
-
 def _check(image: Image.Image) -> None:
     if not hasattr(image, "resize") or not hasattr(image, "mode"):
         raise InputError(
@@ -380,7 +241,7 @@ def _check(image: Image.Image) -> None:
             "PIL.Image.fromarray, or give paths, bytes and arrays to model.embed_images."
         )
     if min(image.size) < 1:
-        raise PictureError(f"{_name(image)}: is {image.width} x {image.height} pixels; expected at least one.")
+        raise PictureError(f"{name_of(image)}: is {image.width} x {image.height} pixels; expected at least one.")
 
 
 def _without_alpha(image: Image.Image) -> Image.Image:
@@ -398,15 +259,3 @@ def _on_white(image: Image.Image) -> Image.Image:
     if "A" in image.getbands() or image.info.get("transparency") is not None:
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
     return image.convert("RGB")
-
-
-def _name(image: Image.Image) -> str:
-    return os.fsdecode(getattr(image, "filename", "") or "the picture")
-
-
-def _reason(error: Exception) -> str:
-    from PIL import UnidentifiedImageError
-
-    if isinstance(error, UnidentifiedImageError):
-        return "in no format that Pillow knows"
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__

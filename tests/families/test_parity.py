@@ -45,12 +45,6 @@ def test_embeddings_of_texts_equal_the_library_s(name: str) -> None:
     assert_close(model.encode_text(golden["text"]), golden["encode_text"])
 
 
-@pytest.mark.parametrize("name", with_record_of("ids"))
-def test_tokens_equal_the_library_s(name: str) -> None:
-    model, golden = load(name)
-    np.testing.assert_array_equal(model.tokenize(golden["texts"].tolist(), truncate=True), golden["ids"])
-
-
 @pytest.mark.parametrize("name", with_record_of("logits_per_image"))
 def test_logits_equal_the_library_s(name: str) -> None:
     model, golden = load(name)

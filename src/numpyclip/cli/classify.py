@@ -40,7 +40,7 @@ def add_to(verbs: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the labels of every picture, batch by batch."""
-    from numpyclip.model.clip import captions
+    from numpyclip.model.inputs import captions
     from numpyclip.model.ops import softmax
 
     sources, labels = _sources_and_labels(arguments)

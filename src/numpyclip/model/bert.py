@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from numpyclip.model import layout, ops
 from numpyclip.model.config import BertConfig
-from numpyclip.model.layers import Block, LayerNorm, Linear, Transformer, fold_norm, read_end
+from numpyclip.model.layers import LayerNorm, Linear, fold_norm, read_end
 from numpyclip.model.ops import Array
 from numpyclip.model.source import Source
+from numpyclip.model.transformer import Block, Transformer
 from numpyclip.weights.checkpoint import Checkpoint
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -11,17 +10,19 @@ from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from numpyclip.errors import CheckpointError, InputError
-from numpyclip.image import Picture, Preprocess, has_state, pictures
+from numpyclip.image import Preprocess
 from numpyclip.model import layout, ops, run
 from numpyclip.model.config import CLIPConfig
 from numpyclip.model.fingerprint import Fingerprint, take_fingerprint
+from numpyclip.model.inputs import by_shape, captions, checked_image, checked_text
 from numpyclip.model.language import TextTower, text_tower
 from numpyclip.model.ops import Array
 from numpyclip.model.source import prepare
 from numpyclip.model.vision import VisionTower, vision_tower
+from numpyclip.pictures import Picture, has_state, pictures
 from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
 
@@ -168,22 +169,8 @@ class CLIP:
         InputError
             If the shape, number format or range is another, or the model has no tower of texts.
         """
-        text = np.asarray(text)
         most = _present(self.config.text, "texts")
-        if (
-            text.ndim != 2
-            or not most.least_length <= text.shape[1] <= most.context_length
-            or text.dtype.kind not in "iu"
-        ):
-            raise InputError(
-                f"encode_text: got an array of shape {text.shape} and {text.dtype}; expected integers of shape "
-                f"(n, {most.context_length}), made by tokenize(texts). Texts as such go to embed_texts."
-            )
-        if text.size and not (text.min() >= 0 and text.max() < most.vocab_size):
-            raise InputError(
-                f"encode_text: ids lie in {text.min()}..{text.max()}; expected 0..{most.vocab_size - 1}. "
-                "Were they made by another model's tokenizer?"
-            )
+        text = checked_text(text, most)
         return run.by_length(self.text, text, most.lengths, self.config.embed_dim, self._low_memory, most.pad_id)
 
     def __call__(
@@ -265,7 +252,7 @@ class CLIP:
         embeddings = [np.empty((0, self.config.embed_dim), np.float32)]
         for batch in self._crops(images, batch_size, orient, draft):
             embeddings.append(np.empty((len(batch), self.config.embed_dim), np.float32))
-            for rows in _by_shape(batch):
+            for rows in by_shape(batch):
                 embeddings[-1][rows] = ops.normalize(self.encode_image(np.stack([batch[row] for row in rows])))
         return np.concatenate(embeddings)
 
@@ -423,49 +410,3 @@ def parts(
         checkpoint,
         run.Once(lambda: take_fingerprint(checkpoint, config, name_of_tokenizer())),
     )
-
-
-def checked_image(image: ArrayLike, preprocess: Preprocess) -> NDArray[Any]:
-    """Return preprocessed pictures as an array.
-
-    Raises
-    ------
-    InputError
-        If the shape or number format is not that of such pictures.
-    """
-    image = np.asarray(image)
-    height, width, channels = range(1, 4) if image.dtype == np.uint8 else (2, 3, 1)
-    is_right = image.ndim == 4 and image.shape[channels] == 3 and (image.dtype.kind == "f" or image.dtype == np.uint8)
-    if not (is_right and preprocess.takes(image.shape[height], image.shape[width])):
-        sides = f"{preprocess.size}, {preprocess.size}"
-        if preprocess.patch_size is not None:
-            sides = f"a multiple of {preprocess.patch_size}, another"
-        raise InputError(
-            f"encode_image: got an array of shape {image.shape} and {image.dtype}; expected floating point of "
-            f"shape (n, 3, {sides}), made by preprocess(picture)[np.newaxis], or uint8 of shape (n, {sides}, 3), made "
-            "by preprocess.crop. Pictures as such go to embed_images."
-        )
-    return image
-
-
-def _by_shape(crops: Sequence[NDArray[np.uint8]]) -> Iterable[list[int]]:
-    """Group pictures of the same height and width, all of them but for models that take any."""
-    rows: dict[tuple[int, ...], list[int]] = defaultdict(list)
-    for row, crop in enumerate(crops):
-        rows[crop.shape].append(row)
-    return rows.values()
-
-
-def captions(labels: Iterable[str], template: str = "{}") -> list[str]:
-    """Put every label where the template has ``{}``.
-
-    Raises
-    ------
-    InputError
-        If there are no labels, or the template has no place for them.
-    """
-    if isinstance(labels, str) or not (labels := list(labels)):
-        raise InputError(f"labels is {labels!r:.60}; expected a list of one or more texts.")
-    if "{}" not in template:
-        raise InputError(f"the template is {template!r:.60}; expected a text with {{}} where the label goes.")
-    return [template.replace("{}", label) for label in labels]

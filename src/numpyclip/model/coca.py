@@ -11,17 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.errors import InputError
-from numpyclip.image import Picture
 from numpyclip.model import run
 from numpyclip.model.beam import beam_search
-from numpyclip.model.clip import CLIP, checked, checked_image, parts, tensors
+from numpyclip.model.clip import CLIP, checked, parts, tensors
 from numpyclip.model.config import CLIPConfig, DecoderConfig
 from numpyclip.model.decoder import Decoder
 from numpyclip.model.generate import Decoding, Ids, Method, random_numbers, sample
+from numpyclip.model.inputs import checked_image
 from numpyclip.model.prefixes import Prefixes
 from numpyclip.model.source import prepare
 from numpyclip.model.text import TextTransformer
 from numpyclip.model.vit import VisionTransformer
+from numpyclip.pictures import Picture
 from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
 

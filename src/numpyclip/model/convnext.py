@@ -19,9 +19,10 @@ from numpyclip.model.convolution import (
     pixels_innermost,
     read_head,
 )
-from numpyclip.model.layers import MLP, LayerNorm, Linear, fold_pixels
+from numpyclip.model.layers import LayerNorm, Linear, fold_pixels
 from numpyclip.model.ops import Array
 from numpyclip.model.source import Source
+from numpyclip.model.transformer import MLP
 from numpyclip.weights.checkpoint import Checkpoint
 
 _TRUNK = "visual.trunk"

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from numpyclip.image import Preprocess
 from numpyclip.model import layout, ops
 from numpyclip.model.config import EPS
-from numpyclip.model.layers import MLP, Linear, read_end
+from numpyclip.model.layers import Linear, read_end
 from numpyclip.model.ops import Array
 from numpyclip.model.source import Source
+from numpyclip.model.transformer import MLP
 from numpyclip.weights.checkpoint import Checkpoint
 
 Step = Callable[[Array], Array]  # (c, y, x, b) -> (e, ...)

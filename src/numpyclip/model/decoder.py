@@ -9,20 +9,12 @@ from typing import TypeAlias
 import numpy as np
 
 from numpyclip.model import layout, ops
+from numpyclip.model.attention import join_in_proj, prepare_out_proj
 from numpyclip.model.config import CLIPConfig, DecoderConfig, VisionTransformerConfig
-from numpyclip.model.layers import (
-    MLP,
-    Affine,
-    LayerNorm,
-    Linear,
-    Transformer,
-    fold_norm,
-    join_in_proj,
-    prepare_out_proj,
-    read_end,
-)
+from numpyclip.model.layers import Affine, LayerNorm, Linear, fold_norm, read_end
 from numpyclip.model.ops import Array
 from numpyclip.model.source import Source
+from numpyclip.model.transformer import MLP, Transformer
 from numpyclip.weights.checkpoint import Checkpoint
 
 Seen: TypeAlias = tuple[Array, Array]  # keys and values of pictures, (h, k, b, n)

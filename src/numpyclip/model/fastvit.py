@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from numpyclip.image import Preprocess
 from numpyclip.model import branches, layout, ops
+from numpyclip.model.attention import Attention
 from numpyclip.model.config import EPS, FASTVIT_HEAD_WIDTH, FastViTConfig
 from numpyclip.model.convolution import (
     ChannelConvolution,
@@ -25,9 +26,10 @@ from numpyclip.model.convolution import (
     normalized_innermost,
     read_head,
 )
-from numpyclip.model.layers import MLP, Attention, Linear, fold_norm, fold_scale
+from numpyclip.model.layers import Linear, fold_norm, fold_scale
 from numpyclip.model.ops import Array
 from numpyclip.model.source import Source
+from numpyclip.model.transformer import MLP
 from numpyclip.weights.checkpoint import Checkpoint
 
 _TRUNK = "visual.trunk"

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.model.config import BertConfig, TextConfig
-from numpyclip.model.layers import Transformer
 from numpyclip.model.layout import Tensors
 from numpyclip.model.ops import Array
 from numpyclip.model.source import Source
+from numpyclip.model.transformer import Transformer
 from numpyclip.weights.checkpoint import Checkpoint
 
 

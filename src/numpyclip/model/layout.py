@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from numpyclip.model.attention import in_proj_names
 from numpyclip.model.config import Biased, TransformerConfig
-from numpyclip.model.layers import in_proj_names
 from numpyclip.weights.checkpoint import Checkpoint
 
 Shape = tuple[int, ...]

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from numpyclip.model import layout, ops
+from numpyclip.model.attention import prepare_out_proj
 from numpyclip.model.config import EPS, VisionTransformerConfig
-from numpyclip.model.layers import Linear, prepare_out_proj
+from numpyclip.model.layers import Linear
 from numpyclip.model.ops import Array
 from numpyclip.model.source import Source
 from numpyclip.weights.checkpoint import Checkpoint

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from numpyclip.model import layout, ops
 from numpyclip.model.config import TextConfig
-from numpyclip.model.layers import Affine, Linear, Transformer, read_end
+from numpyclip.model.layers import Affine, Linear, read_end
 from numpyclip.model.ops import Array
 from numpyclip.model.source import Source
+from numpyclip.model.transformer import Transformer
 from numpyclip.weights.checkpoint import Checkpoint
 
 

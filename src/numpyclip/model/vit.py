@@ -14,24 +14,15 @@ from numpy.typing import NDArray
 
 from numpyclip.image import Preprocess
 from numpyclip.model import layout, ops
+from numpyclip.model.attention import join_in_proj, prepare_out_proj
 from numpyclip.model.config import TransformerConfig, VisionTransformerConfig
-from numpyclip.model.layers import (
-    MLP,
-    Affine,
-    LayerNorm,
-    Linear,
-    Transformer,
-    fold_norm,
-    fold_pixels,
-    join_in_proj,
-    prepare_out_proj,
-    read_end,
-)
+from numpyclip.model.layers import Affine, LayerNorm, Linear, fold_norm, fold_pixels, read_end
 from numpyclip.model.ops import Array
 from numpyclip.model.places import resize_places
 from numpyclip.model.pool import AttentionalPool
 from numpyclip.model.source import Source
 from numpyclip.model.stem import ConvStem
+from numpyclip.model.transformer import MLP, Transformer
 from numpyclip.weights.checkpoint import Checkpoint
 
 

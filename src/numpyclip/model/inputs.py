@@ -1,0 +1,81 @@
+"""What is given to a model, checked."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from numpyclip.errors import InputError
+from numpyclip.image import Preprocess
+from numpyclip.model.config import TextConfig
+
+
+def checked_image(image: ArrayLike, preprocess: Preprocess) -> NDArray[Any]:
+    """Return preprocessed pictures as an array.
+
+    Raises
+    ------
+    InputError
+        If the shape or number format is not that of such pictures.
+    """
+    image = np.asarray(image)
+    height, width, channels = range(1, 4) if image.dtype == np.uint8 else (2, 3, 1)
+    is_right = image.ndim == 4 and image.shape[channels] == 3 and (image.dtype.kind == "f" or image.dtype == np.uint8)
+    if not (is_right and preprocess.takes(image.shape[height], image.shape[width])):
+        sides = f"{preprocess.size}, {preprocess.size}"
+        if preprocess.patch_size is not None:
+            sides = f"a multiple of {preprocess.patch_size}, another"
+        raise InputError(
+            f"encode_image: got an array of shape {image.shape} and {image.dtype}; expected floating point of "
+            f"shape (n, 3, {sides}), made by preprocess(picture)[np.newaxis], or uint8 of shape (n, {sides}, 3), made "
+            "by preprocess.crop. Pictures as such go to embed_images."
+        )
+    return image
+
+
+def checked_text(text: ArrayLike, config: TextConfig) -> NDArray[np.integer]:
+    """Return ids of texts as an array.
+
+    Raises
+    ------
+    InputError
+        If the shape, number format or range is not that of such ids.
+    """
+    text = np.asarray(text)
+    is_right = text.ndim == 2 and config.least_length <= text.shape[1] <= config.context_length
+    if not (is_right and text.dtype.kind in "iu"):
+        raise InputError(
+            f"encode_text: got an array of shape {text.shape} and {text.dtype}; expected integers of shape "
+            f"(n, {config.context_length}), made by tokenize(texts). Texts as such go to embed_texts."
+        )
+    if text.size and not (text.min() >= 0 and text.max() < config.vocab_size):
+        raise InputError(
+            f"encode_text: ids lie in {text.min()}..{text.max()}; expected 0..{config.vocab_size - 1}. "
+            "Were they made by another model's tokenizer?"
+        )
+    return text
+
+
+def by_shape(crops: Sequence[NDArray[np.uint8]]) -> Iterable[list[int]]:
+    """Group pictures of the same height and width, all of them but for models that take any."""
+    rows: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    for row, crop in enumerate(crops):
+        rows[crop.shape].append(row)
+    return rows.values()
+
+
+def captions(labels: Iterable[str], template: str = "{}") -> list[str]:
+    """Put every label where the template has ``{}``.
+
+    Raises
+    ------
+    InputError
+        If there are no labels, or the template has no place for them.
+    """
+    if isinstance(labels, str) or not (labels := list(labels)):
+        raise InputError(f"labels is {labels!r:.60}; expected a list of one or more texts.")
+    if "{}" not in template:
+        raise InputError(f"the template is {template!r:.60}; expected a text with {{}} where the label goes.")
+    return [template.replace("{}", label) for label in labels]

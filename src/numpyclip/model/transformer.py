@@ -1,0 +1,157 @@
+"""The transformer (Vaswani et al., 2017): blocks of attention and MLP, with norms first or last."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numpyclip.model import ops
+from numpyclip.model.attention import Attention, pick
+from numpyclip.model.config import TransformerConfig
+from numpyclip.model.layers import LayerNorm, Linear, fold_norm
+from numpyclip.model.ops import Array
+from numpyclip.model.past import Past
+from numpyclip.model.rope import Rope
+from numpyclip.model.source import Source
+from numpyclip.weights.checkpoint import Activation, Checkpoint
+
+_ACTIVATIONS: dict[Activation, Callable[[Array], Array]] = {
+    "quick_gelu": ops.quick_gelu,
+    "gelu": ops.gelu,
+    "gelu_tanh": ops.gelu_tanh,
+}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MLP:
+    """Two layers with an activation between them, applied to every token by itself.
+
+    Or a SwiGLU (Shazeer, 2020), where the first layer makes twice as much, and the first half says how much of the
+    second passes.
+    """
+
+    c_fc: Linear
+    c_proj: Linear
+    activation: Activation
+    gated: bool = False
+    inner_eps: float | None = None  # of the norm before `c_proj`
+
+    @classmethod
+    def read(cls, source: Source, block: str, config: TransformerConfig) -> "MLP":
+        """Take the weights of a block's MLP from the checkpoint, the norm before and the scale behind it."""
+        norm = None if config.norm_last else f"{block}.ln_2"
+        return cls(
+            _read_gated(source, f"{block}.mlp", norm)
+            if config.gated
+            else Linear.read(source, f"{block}.mlp.c_fc", norm),
+            Linear.read(
+                source,
+                f"{block}.mlp.c_proj",
+                norm=f"{block}.mlp.ln_inner" if config.inner_norm else None,
+                scale=f"{block}.ls_2.gamma" if config.layer_scale else None,
+            ),
+            config.activation,
+            config.gated,
+            config.eps if config.inner_norm else None,
+        )
+
+    def __call__(self, x: Array) -> Array:  # (d, n) -> (d, n)
+        y = self.c_fc(x)
+        if self.gated:
+            gate, y = y.reshape(2, len(y) // 2, -1)
+            y *= ops.in_pieces(ops.silu, gate)
+        else:
+            y = ops.in_pieces(_ACTIVATIONS[self.activation], y)
+        if self.inner_eps is not None:
+            y = ops.standardize(y, self.inner_eps)
+        return self.c_proj(y)
+
+
+def _read_gated(source: Source, name: str, norm: str | None) -> Linear:
+    """Take the gate of a SwiGLU, and what passes it, as one layer."""
+
+    def prepare(checkpoint: Checkpoint) -> tuple[Array, Array]:
+        parts = (f"{name}.c_gate", f"{name}.c_fc")
+        weight = np.concatenate([checkpoint.take(f"{part}.weight") for part in parts])
+        bias = np.concatenate([checkpoint.take(f"{part}.bias") for part in parts])
+        if norm is not None:
+            fold_norm(checkpoint, norm, weight, bias)
+        return weight, bias
+
+    return Linear(*source.derive(f"{name}.c_fc", prepare))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Block:
+    """One residual block of a transformer: norms first, or last."""
+
+    attn: Attention
+    mlp: MLP
+    eps: float
+    ln_1: LayerNorm | None = None  # of what is added; a norm that comes first is part of the weights behind it
+    ln_2: LayerNorm | None = None
+
+    @classmethod
+    def read(cls, source: Source, name: str, config: TransformerConfig, rope: Rope | None = None) -> "Block":
+        """Take the weights under a name of the checkpoint."""
+        attn, mlp = Attention.read(source, name, config, rope), MLP.read(source, name, config)
+        if not config.norm_last:
+            return cls(attn, mlp, config.eps)
+        ln_1, ln_2 = (LayerNorm.read(source, f"{name}.{norm}", config.eps) for norm in ("ln_1", "ln_2"))
+        return cls(attn, mlp, config.eps, ln_1, ln_2)
+
+    def __call__(self, x: Array, batch: int, shared: int = 0, mask: Array | None = None) -> Array:
+        """Add to all tokens: (d, shared + batch n) -> the same shape."""
+        return self._rest(x, self.attn(self._first(x), batch, shared, mask))
+
+    def extend(self, x: Array, past: Past, mask: Array | None = None) -> Array:
+        """Add to the next tokens of each input: (d, b m) -> the same shape. The past is longer by them afterwards."""
+        return self._rest(x, self.attn.extend(self._first(x), past, mask))
+
+    def one(self, x: Array, rows: NDArray[np.integer], shared: int, mask: Array | None) -> Array:
+        """Add to one token of each input: (d, shared + batch n), (batch,) -> (d, batch)."""
+        y = self.attn.one(self._first(x), rows, shared, mask)
+        return self._rest(pick(x, rows, shared), y)
+
+    def _first(self, x: Array) -> Array:
+        return ops.standardize(x, self.eps) if self.ln_1 is None else x
+
+    def _rest(self, x: Array, y: Array) -> Array:
+        """Add what the attention made of tokens, and what the MLP makes of the sum."""
+        x = x + (y if self.ln_1 is None else self.ln_1(y))
+        y = self.mlp(self._first(x))
+        x += y if self.ln_2 is None else self.ln_2(y)
+        return x
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Transformer:
+    """A stack of blocks."""
+
+    resblocks: Sequence[Block]
+
+    @classmethod
+    def read(cls, source: Source, name: str, config: TransformerConfig, kind: type[Block] = Block) -> "Transformer":
+        """Take the weights under a name of the checkpoint, of blocks of some kind."""
+        rope = Rope.make(config.rope, config.width // config.heads) if config.rope else None
+        blocks = [partial(kind.read, source, f"{name}.resblocks.{i}", config, rope) for i in range(config.layers)]
+        return cls(source.sequence(blocks))
+
+    def every(self, x: Array, batch: int) -> Array:
+        """Compute all tokens: (d, batch n) -> the same shape."""
+        for index in range(len(self.resblocks)):  # no name for the block: see below
+            x = self.resblocks[index](x, batch)
+        return x
+
+    def one(self, x: Array, rows: NDArray[np.integer], shared: int = 0, mask: Array | None = None) -> Array:
+        """Compute one token of each input: (d, shared + batch n), (batch,) -> (d, batch).
+
+        The first columns are tokens that all inputs begin with, which are computed once; then come the other n of
+        each input. Only the token at `rows` of those is read, so the last block computes no other.
+        """
+        last = len(self.resblocks) - 1
+        for index in range(last):  # no name for the block: where memory is low it ends before the next one is made
+            x = self.resblocks[index](x, len(rows), shared, mask)
+        return self.resblocks[last].one(x, rows, shared, mask)
