@@ -88,7 +88,6 @@ def _recognize(
     activation: Activation | None,
 ) -> Recognized:
     from numpyclip.families import openai
-    from numpyclip.families.folder import only_file
     from numpyclip.weights.read import read
 
     if pretrained is not None:
@@ -105,12 +104,14 @@ def _recognize(
         return openai.recognize(read(obtain(DOWNLOADABLE[name], download_root)), "quick_gelu")
     path = _path(name, download_root)
     if path.is_dir():
+        from numpyclip.families.folder import only_file
         from numpyclip.families.layouts import read_described
 
         if described := read_described(path):
             _compare_activation(described.checkpoint, described.config.activation, activation)
             return described
-    checkpoint = read(only_file(path) if path.is_dir() else path)
+        path = only_file(path)
+    checkpoint = read(path)
     return openai.recognize(checkpoint, _activation(checkpoint, activation))
 
 
