@@ -12,13 +12,13 @@ import pytest
 import numpyclip
 from numpyclip.errors import CheckpointError, InputError, UnsupportedCheckpointError
 from numpyclip.model.clip import CLIP
-from numpyclip.model.config import TransformerConfig
+from numpyclip.model.config import TransformerConfig, VisionTransformerConfig
 from numpyclip.model.text import TextTransformer
 from numpyclip.saving import open_clip
 from numpyclip.saving.save import Format, save
 from numpyclip.tokenizer import default_tokenizer
 from numpyclip.weights import prepared
-from numpyclip.weights.checkpoint import Checkpoint
+from numpyclip.weights.checkpoint import Activation, Checkpoint
 from numpyclip.weights.read import read
 from numpyclip.weights.safetensors import read_safetensors_and_metadata
 from tests.model.golden import TOLERANCE, assert_close, load_golden
@@ -185,6 +185,34 @@ def test_descriptions_say_what_shapes_do_not(checkpoints: Path, tmp_path: Path) 
     assert pictures["size"] == {"shortest_edge": 32}
     assert pictures["crop_size"] == {"height": 32, "width": 32}
     assert pictures["resample"] == 3
+
+
+@pytest.mark.parametrize(
+    ("activation", "name", "interpolation", "number"),
+    [
+        ("quick_gelu", "quick_gelu", "bicubic", 3),
+        ("gelu", "gelu", "bilinear", 2),
+        ("gelu_tanh", "gelu_pytorch_tanh", "bicubic", 3),  # not gelu_new, which means the same
+    ],
+)
+def test_activations_and_filters_are_written_by_the_usual_names_and_read_as_they_were(
+    checkpoints: Path, tmp_path: Path, activation: Activation, name: str, interpolation: Any, number: int
+) -> None:
+    model, _ = load_golden(checkpoints, "open_clip")
+    assert model.checkpoint is not None and model.config.text is not None
+    assert isinstance(model.config.vision, VisionTransformerConfig)
+    config = replace(
+        model.config,
+        vision=replace(model.config.vision, activation=activation),
+        text=replace(model.config.text, activation=activation),
+        preprocess=replace(model.preprocess, interpolation=interpolation),
+    )
+    folder = save(CLIP.read(model.checkpoint, config, default_tokenizer), tmp_path / "saved", "transformers")
+    described, pictures = (json.loads((folder / f"{of}config.json").read_text()) for of in ("", "preprocessor_"))
+    assert described["text_config"]["hidden_act"] == described["vision_config"]["hidden_act"] == name
+    assert pictures["resample"] == number
+    again, preprocess = numpyclip.load(folder)
+    assert (again.config.activation, preprocess.interpolation) == (activation, interpolation)
 
 
 def test_the_vocabulary_is_written_for_other_tokenizers(checkpoints: Path, tmp_path: Path) -> None:

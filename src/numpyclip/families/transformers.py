@@ -15,11 +15,12 @@ from numpyclip.families.description import MOST_LAYERS, Section, read_descriptio
 from numpyclip.families.family import Recognized
 from numpyclip.families.folder import read_weights
 from numpyclip.families.names import Names, rename, translator
+from numpyclip.families.transformers_names import ACTIVATIONS
 from numpyclip.families.transformers_types import TYPES, Family
 from numpyclip.model.config import BertConfig, CLIPConfig, TextConfig, TransformerConfig, VisionTransformerConfig
 from numpyclip.tokenizer import Tokenizer, default_tokenizer
 from numpyclip.tokenizer_file import hugging_face_tokenizer
-from numpyclip.weights.checkpoint import Activation, Checkpoint
+from numpyclip.weights.checkpoint import Checkpoint
 
 DESCRIPTION = "config.json"
 
@@ -29,14 +30,6 @@ _WEIGHTS = (  # in the order in which transformers looks for them
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
 )
-
-
-_ACTIVATIONS: dict[str, Activation] = {
-    "quick_gelu": "quick_gelu",
-    "gelu": "gelu",
-    "gelu_new": "gelu_tanh",
-    "gelu_pytorch_tanh": "gelu_tanh",
-}
 
 # What every description may have and no model of these families looks at: where it comes from, how it was trained,
 # and what version 4 wrote into every part of it.
@@ -205,7 +198,7 @@ def _blocks(section: Section, default: TransformerConfig) -> dict[str, Any]:
         "layers": section.size("num_hidden_layers", default.layers, MOST_LAYERS),
         "heads": heads,
         "mlp_width": section.size("intermediate_size", default.mlp_width),
-        "activation": section.one_of("hidden_act", _ACTIVATIONS, "") if has_activation else default.activation,
+        "activation": section.one_of("hidden_act", ACTIVATIONS, "") if has_activation else default.activation,
         "eps": section.get("layer_norm_eps", float, default.eps),
     }
 
