@@ -375,6 +375,8 @@ def test_to_transformers_and_from_there_to_open_clip_gives_the_very_same(
     model, golden = load_golden(checkpoints, name)
     there, preprocess = numpyclip.load(save(model, tmp_path / "there", "transformers"))
     np.testing.assert_array_equal(embeddings(there, golden), embeddings(model, golden))
+    assert (there.config.text, there.config.vision) == (model.config.text, model.config.vision)
+    assert there.fingerprint.architecture == model.fingerprint.architecture
     assert preprocess == replace(model.preprocess, profile="transformers")
     assert there.checkpoint is not None
     there = CLIP.read(there.checkpoint, there.config, lambda: model.tokenizer)

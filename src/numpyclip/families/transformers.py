@@ -133,7 +133,7 @@ def _text(section: Section, family: Family, bare: bool) -> TextConfig:
         return _bert(section, text)
     end = section.get("eos_token_id", int, text.end_id or 0)
     if text.pool == "eos":
-        text = replace(text, pool="argmax" if end == family.mistaken_end else "eos", end_id=end)
+        text = replace(text, pool="argmax", end_id=None) if end == family.mistaken_end else replace(text, end_id=end)
     return replace(
         text,
         **_blocks(section, text),
