@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import Any
 
@@ -106,7 +106,7 @@ class CoCa(CLIP):
         PictureError
             If a picture cannot be read.
         """
-        decoding = Decoding(
+        options = Decoding(
             method=method,
             seq_len=seq_len,
             max_seq_len=max_seq_len,
@@ -118,9 +118,8 @@ class CoCa(CLIP):
             num_beam_groups=num_beam_groups,
             repetition_penalty=repetition_penalty,
             seed=seed,
-            pad_id=self._decoder_config.pad_id,
         )
-        self._check(decoding)
+        decoding = self._settled(options)
         randoms = random_numbers(seed)
         captions: list[str] = []
         for batch in self._crops(images, batch_size, orient):
@@ -148,9 +147,8 @@ class CoCa(CLIP):
         InputError
             As `encode_image` and `generate`.
         """
-        decoding = decoding or Decoding(pad_id=self._decoder_config.pad_id)
+        decoding = self._settled(decoding or Decoding())
         image = checked_image(image, self.preprocess)
-        self._check(decoding)
         return self._write(image, decoding, list(islice(random_numbers(decoding.seed), len(image))))
 
     @property
@@ -158,8 +156,10 @@ class CoCa(CLIP):
         assert self.config.decoder is not None
         return self.config.decoder
 
-    def _check(self, decoding: Decoding) -> None:
-        """Raise if captions would be longer than texts may be, or have tokens that there are not."""
+    def _settled(self, decoding: Decoding) -> Decoding:
+        """Add the model's padding; raise if captions would be longer than texts, or have tokens that there are not."""
+        if decoding.pad_id is None:
+            decoding = replace(decoding, pad_id=self._decoder_config.pad_id)
         most = min(self.context_length, self._decoder_config.context_length)
         if decoding.longest > most:
             raise InputError(f"seq_len is {decoding.seq_len}; expected {most + 1} or less, for {most} places.")
@@ -168,6 +168,7 @@ class CoCa(CLIP):
                 raise InputError(f"{name} is {found}; expected at most {self.vocab_size - 1}, the model's last token.")
         if 2 * decoding.group_size > self.vocab_size:
             raise InputError(f"num_beams is {decoding.num_beams}; expected less, for {self.vocab_size} tokens.")
+        return decoding
 
     def _write(self, image: NDArray[Any], decoding: Decoding, randoms: list[np.random.Generator]) -> Ids:
         tower, text = self.visual, self.text
