@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from itertools import chain, islice
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from numpyclip.errors import InputError
 from numpyclip.image import Picture
-from numpyclip.model import run
+from numpyclip.model import layout, run
 from numpyclip.model.beam import beam_search
-from numpyclip.model.clip import CLIP, checked, checked_image, parts, tensors
+from numpyclip.model.clip import CLIP, checked_image
 from numpyclip.model.config import CLIPConfig, DecoderConfig
 from numpyclip.model.decoder import Decoder
 from numpyclip.model.generate import Decoding, Ids, Method, random_numbers, sample
@@ -22,7 +22,6 @@ from numpyclip.model.prefixes import Prefixes
 from numpyclip.model.source import prepare
 from numpyclip.model.text import TextTransformer
 from numpyclip.model.vit import VisionTransformer
-from numpyclip.tokenizer import Tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
 
 
@@ -35,27 +34,14 @@ class CoCa(CLIP):
 
     _decoder: run.Once[Decoder]
 
-    @classmethod
-    def read(
-        cls,
-        checkpoint: Checkpoint,
-        config: CLIPConfig,
-        tokenizer: Callable[[], Tokenizer],
-        low_memory: bool = False,
-    ) -> CoCa:
-        """Build the model of known sizes and options. Each part is prepared when it is first used.
-
-        Raises
-        ------
-        CheckpointError
-            If the tensors are not exactly those of such a model.
-        """
+    @staticmethod
+    def _own_tensors(checkpoint: Checkpoint, config: CLIPConfig) -> layout.Tensors:
         assert config.decoder is not None and config.text is not None
-        own = Decoder.tensors(checkpoint, config.decoder, config.text.vocab_size)
-        checkpoint = checked(checkpoint, dict(chain(tensors(checkpoint, config), own)))
-        decoder = run.Once(lambda: prepare("decoder", lambda at: Decoder.read(at, config), checkpoint, low_memory))
-        fields = (*parts(checkpoint, config, tokenizer, low_memory), decoder)
-        return cls(*fields)
+        return Decoder.tensors(checkpoint, config.decoder, config.text.vocab_size)
+
+    @staticmethod
+    def _own_parts(checkpoint: Checkpoint, config: CLIPConfig, low_memory: bool) -> tuple[Any, ...]:
+        return (run.Once(lambda: prepare("decoder", lambda at: Decoder.read(at, config), checkpoint, low_memory)),)
 
     @property
     def decoder(self) -> Decoder:
