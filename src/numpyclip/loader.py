@@ -76,7 +76,7 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
     if activation not in (None, "quick_gelu", "gelu", "gelu_tanh"):
         raise InputError(f"activation is {activation!r}; expected 'quick_gelu', 'gelu' or 'gelu_tanh'.")
     found = _recognize(os.fspath(name), pretrained, download_root, activation)
-    checkpoint = found.checkpoint.described(repr(found.config))
+    checkpoint = found.checkpoint.described(found.description, repr(found.config))
     model = _kind(found.config).read(checkpoint, found.config, found.tokenizer, low_memory)
     return model, model.preprocess
 

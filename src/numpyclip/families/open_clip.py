@@ -28,7 +28,7 @@ from numpyclip.model.config import (
 )
 from numpyclip.tokenizer import Tokenizer, open_clip_tokenizer
 from numpyclip.tokenizer_file import open_clip_file_tokenizer
-from numpyclip.weights.checkpoint import Activation
+from numpyclip.weights.checkpoint import Activation, Description
 from numpyclip.weights.read import read
 
 DESCRIPTION = "open_clip_config.json"
@@ -65,7 +65,7 @@ def read_as(description: Section, weights: Path) -> Recognized:
         from numpyclip.families import timm
 
         checkpoint = timm.translate(checkpoint, config.vision)
-    return Recognized(checkpoint, config, tokenizer)
+    return Recognized(checkpoint, config, tokenizer, Description(DESCRIPTION, description.json))
 
 
 def describe(description: Section) -> tuple[CLIPConfig, Callable[[], Tokenizer]]:

@@ -20,7 +20,7 @@ from numpyclip.families.transformers_types import TYPES, Family
 from numpyclip.model.config import BertConfig, CLIPConfig, TextConfig, TransformerConfig, VisionTransformerConfig
 from numpyclip.tokenizer import Tokenizer, default_tokenizer
 from numpyclip.tokenizer_file import hugging_face_tokenizer
-from numpyclip.weights.checkpoint import Checkpoint
+from numpyclip.weights.checkpoint import Checkpoint, Description
 
 DESCRIPTION = "config.json"
 
@@ -77,7 +77,7 @@ def read_folder(folder: Path) -> Recognized:
     tokenizer: Callable[[], Tokenizer] = default_tokenizer  # which a model without texts is not asked for
     if config.text is not None:
         tokenizer = partial(hugging_face_tokenizer, folder, description.get("model_type", str))
-    return Recognized(checkpoint, config, tokenizer)
+    return Recognized(checkpoint, config, tokenizer, Description(DESCRIPTION, description.json))
 
 
 def _rename(checkpoint: Checkpoint, names: Names, towers: tuple[str, ...]) -> Checkpoint:
