@@ -76,7 +76,7 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
     if activation not in (None, "quick_gelu", "gelu", "gelu_tanh"):
         raise InputError(f"activation is {activation!r}; expected 'quick_gelu', 'gelu' or 'gelu_tanh'.")
     found = _recognize(os.fspath(name), pretrained, download_root, activation)
-    checkpoint = found.checkpoint.described(repr(found.config))
+    checkpoint = found.checkpoint.described(found.description, repr(found.config))
     model = _kind(found.config).read(checkpoint, found.config, found.tokenizer, low_memory)
     return model, model.preprocess
 
@@ -88,7 +88,6 @@ def _recognize(
     activation: Activation | None,
 ) -> Recognized:
     from numpyclip.families import openai
-    from numpyclip.families.folder import only_file
     from numpyclip.weights.read import read
 
     if pretrained is not None:
@@ -105,12 +104,14 @@ def _recognize(
         return openai.recognize(read(obtain(DOWNLOADABLE[name], download_root)), "quick_gelu")
     path = _path(name, download_root)
     if path.is_dir():
+        from numpyclip.families.folder import only_file
         from numpyclip.families.layouts import read_described
 
         if described := read_described(path):
             _compare_activation(described.checkpoint, described.config.activation, activation)
             return described
-    checkpoint = read(only_file(path) if path.is_dir() else path)
+        path = only_file(path)
+    checkpoint = read(path)
     return openai.recognize(checkpoint, _activation(checkpoint, activation))
 
 

@@ -111,9 +111,28 @@ def test_all_lists_the_published_models_that_can_be_run(run: Run) -> None:
 def test_all_of_one_architecture_is_a_table(run: Run) -> None:
     status, out, err = run("models", "list", "ViT-L-14-336", "ViT-g-14", "--all")
     assert (status, err) == (0, "")
-    first, second, third = (line.split() for line in out.splitlines())
+    header, first, second, third = (line.split() for line in out.splitlines())
+    assert header == ["architecture", "tag", "pixels", "millions", "ImageNet", "licence", "repository"]
     assert first == ["ViT-L-14-336", "openai", "336", "427.94", "76.56", "-", "timm/vit_large_patch14_clip_336.openai"]
     assert (second[:2], third[:2]) == (["ViT-g-14", "laion2b_s12b_b42k"], ["ViT-g-14", "laion2b_s34b_b88k"])
+
+
+def test_the_columns_of_the_table_stand_below_their_names(run: Run) -> None:
+    header, *rows = run("models", "--all").out.splitlines()
+    facts = [json.loads(line) for line in run("models", "--all", "--json").out.splitlines()]
+    assert len(rows) == len(facts) >= 70
+    for row, values in zip(rows, facts, strict=True):
+        for name, key in (("tag", "pretrained"), ("licence", "licence"), ("repository", "hub")):
+            assert row[header.index(name) - 1 :].startswith(f" {values[key] or '-'}")
+        for name, key in (("pixels", "image_size"), ("millions", "parameters"), ("ImageNet", "imagenet_top1")):
+            end = header.index(name) + len(name)
+            assert row[:end].endswith(f" {'-' if values[key] is None else values[key]}")
+
+
+def test_a_name_that_is_wrong_is_told_before_a_table_begins(run: Run) -> None:
+    status, out, err = run("models", "list", "--all", "ViT-B-32", "ViT-B-31")
+    assert (status, out) == (1, "")
+    assert "'ViT-B-31' not found" in err
 
 
 def test_models_of_the_hub_are_downloaded_by_either_name(run: Run, tmp_path: Path) -> None:

@@ -234,10 +234,10 @@ def test_options_that_are_written_twice_are_those_of_the_older_form(copy: Callab
 
 
 def test_end_mark_2_means_the_highest_id_in_clip_only(copy: Callable[[str], Path]) -> None:
-    for model, pool in (("clip", "argmax"), ("clip-gelu", "eos"), ("metaclip-2", "eos")):
+    for model, pool, end_id in (("clip", "argmax", None), ("clip-gelu", "eos", 50), ("metaclip-2", "eos", 2)):
         text = read_folder(copy(model)).config.text
         assert text is not None
-        assert text.pool == pool
+        assert (text.pool, text.end_id) == (pool, end_id)
 
 
 def test_openclips_own_description_counts_first(copy: Callable[[str], Path]) -> None:

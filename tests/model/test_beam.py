@@ -8,7 +8,7 @@ from numpyclip.model.beam import Ended, beam_search
 from numpyclip.model.generate import Decoding, sample
 from tests.model.scripted import Rule, Scripted, scattered
 
-DECODING = Decoding(start_id=8, end_id=9, min_seq_len=1, seq_len=9)
+DECODING = Decoding(start_id=8, end_id=9, pad_id=0, min_seq_len=1, seq_len=9)
 RULE = scattered(10, {9: 3.0})
 
 
@@ -44,7 +44,7 @@ def test_captions_are_final_once_what_goes_on_is_no_better_than_the_worst() -> N
     assert ended.is_final(6.0, 3)
 
 
-SMALL = Decoding(start_id=2, end_id=3, min_seq_len=0, seq_len=4, num_beams=2, num_beam_groups=1)
+SMALL = Decoding(start_id=2, end_id=3, pad_id=0, min_seq_len=0, seq_len=4, num_beams=2, num_beam_groups=1)
 
 
 NEVER = -99.0

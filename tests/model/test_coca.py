@@ -1,6 +1,10 @@
 """A CoCa as it is used: pictures in, captions out. That they are open_clip's is tested in tests/families."""
 
+import inspect
+import json
 import pickle
+import shutil
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +72,12 @@ def test_captions_are_the_words_between_the_marks(model: CoCa) -> None:
         assert "_of_text>" not in caption
 
 
+def test_generate_takes_every_option_of_decoding_but_the_marks() -> None:
+    options = inspect.signature(CoCa.generate).parameters
+    expected = {field.name: field.default for field in fields(Decoding) if not field.name.endswith("_id")}
+    assert {name: options[name].default for name in expected} == expected
+
+
 @pytest.mark.parametrize("method", ["beam_search", "greedy", "top_k", "top_p"])
 def test_batches_do_not_matter(model: CoCa, method: Any) -> None:
     options: dict[str, Any] = {"method": method, "seq_len": 12, "min_seq_len": 3, "top_k": 50, "top_p": 0.9, "seed": 1}
@@ -75,6 +85,25 @@ def test_batches_do_not_matter(model: CoCa, method: Any) -> None:
     assert model.generate(iter(PICTURES), 2, **options) == together
     assert model.generate(PICTURES[0], **options) == together[:1]
     assert model.generate([], **options) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "padding"),
+    [({}, 5), ({"method": "greedy"}, 5), ({"pad_id": 0}, 0), ({"method": "greedy", "pad_id": 7}, 7)],
+)
+def test_what_stands_behind_captions_is_the_model_s_unless_told_otherwise(
+    tmp_path: Path, options: dict[str, Any], padding: int
+) -> None:
+    folder = Path(shutil.copytree(FOLDER, tmp_path / "model"))
+    config = json.loads((folder / "open_clip_config.json").read_text("utf-8"))
+    config["model_cfg"]["pad_id"] = 5
+    (folder / "open_clip_config.json").write_text(json.dumps(config), "utf-8")
+    model, _ = numpyclip.load(folder)
+    assert isinstance(model, CoCa)
+    _, golden = load(FOLDER.name)
+    rows = model.generate_ids(golden["image"], Decoding(**TINY, **options)).tolist()
+    ended = [row for row in rows if TINY["end_id"] in row]
+    assert {i for row in ended for i in row[row.index(TINY["end_id"]) + 1 :]} == {padding}
 
 
 def test_pictures_are_turned_as_they_are_for_embeddings(model: CoCa, tmp_path: Path) -> None:
@@ -104,7 +133,7 @@ def test_pictures_are_turned_as_they_are_for_embeddings(model: CoCa, tmp_path: P
     ],
 )
 def test_ids_become_words_up_to_the_end_mark(model: CoCa, ids: list[int], caption: str) -> None:
-    assert model._words(ids, Decoding()) == caption
+    assert model._words(ids, Decoding(pad_id=0)) == caption
 
 
 @pytest.mark.parametrize(

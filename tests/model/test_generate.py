@@ -10,7 +10,7 @@ from numpyclip.errors import InputError
 from numpyclip.model.generate import Decoding, draw, penalize, probabilities, random_numbers, sample
 from tests.model.scripted import Scripted, scattered
 
-GREEDY = Decoding(method="greedy", start_id=8, end_id=9, min_seq_len=1, seq_len=9)
+GREEDY = Decoding(method="greedy", start_id=8, end_id=9, pad_id=0, min_seq_len=1, seq_len=9)
 RULE = scattered(10, {9: 0.5, 0: -99.0})
 
 
@@ -43,6 +43,7 @@ def randoms(count: int, seed: int | None = 0) -> list[np.random.Generator]:
         {"seed": -1},
         {"seed": 1.5},
         {"end_id": -1},
+        {"pad_id": -1},
     ],
 )
 def test_an_option_out_of_range_is_named(options: dict[str, Any]) -> None:
@@ -56,7 +57,7 @@ def test_the_defaults_are_open_clip_s() -> None:
     assert (found.method, found.seq_len, found.max_seq_len, found.min_seq_len) == ("beam_search", 30, 77, 5)
     assert (found.temperature, found.top_k, found.top_p, found.repetition_penalty) == (1.0, 1, 0.1, 1.0)
     assert (found.num_beams, found.num_beam_groups, found.group_size) == (6, 3, 2)
-    assert (found.start_id, found.end_id, found.pad_id) == (49406, 49407, 0)
+    assert (found.start_id, found.end_id, found.pad_id) == (49406, 49407, None)  # that of the model
 
 
 def test_the_end_mark_is_impossible_until_there_are_tokens_enough() -> None:

@@ -12,13 +12,13 @@ import pytest
 import numpyclip
 from numpyclip.errors import CheckpointError, InputError, UnsupportedCheckpointError
 from numpyclip.model.clip import CLIP
-from numpyclip.model.config import TransformerConfig
+from numpyclip.model.config import TransformerConfig, VisionTransformerConfig
 from numpyclip.model.text import TextTransformer
 from numpyclip.saving import open_clip
 from numpyclip.saving.save import Format, save
 from numpyclip.tokenizer.clip import default_tokenizer
 from numpyclip.weights import prepared
-from numpyclip.weights.checkpoint import Checkpoint
+from numpyclip.weights.checkpoint import Activation, Checkpoint
 from numpyclip.weights.read import read
 from numpyclip.weights.safetensors import read_safetensors_and_metadata
 from tests.model.golden import TOLERANCE, assert_close, load_golden
@@ -70,7 +70,8 @@ def test_names_and_shapes_are_those_of_open_clip(checkpoints: Path, tmp_path: Pa
     theirs = read(checkpoints / "open_clip" / "open_clip_model.safetensors").arrays
     model, _ = numpyclip.load(checkpoints / "open_clip")
     assert model.checkpoint is not None
-    as_openai = CLIP.read(model.checkpoint, model.config, lambda: model.tokenizer)
+    undescribed = model.checkpoint.described(None, "")
+    as_openai = CLIP.read(undescribed, model.config, lambda: model.tokenizer)
     ours = read(save(as_openai, tmp_path / "saved") / "open_clip_model.safetensors").arrays
     assert {name: array.shape for name, array in ours.items()} == {n: array.shape for n, array in theirs.items()}
 
@@ -101,8 +102,8 @@ def test_separate_matrices_are_joined_and_projections_turned(checkpoints: Path, 
 def test_options_of_open_clip_are_written_as_they_were_read(tmp_path: Path) -> None:
     model, golden = load_golden(FAMILIES, "open_clip-clipa")
     assert model.checkpoint is not None
-    moved = replace(model.checkpoint, path=tmp_path / "elsewhere.pt")
-    again, _ = numpyclip.load(save(CLIP.read(moved, model.config, lambda: model.tokenizer), tmp_path / "saved"))
+    undescribed = model.checkpoint.described(None, "")
+    again, _ = numpyclip.load(save(CLIP.read(undescribed, model.config, lambda: model.tokenizer), tmp_path / "saved"))
     assert again.config == model.config
     np.testing.assert_array_equal(embeddings(again, golden), embeddings(model, golden))
 
@@ -185,6 +186,34 @@ def test_descriptions_say_what_shapes_do_not(checkpoints: Path, tmp_path: Path) 
     assert pictures["size"] == {"shortest_edge": 32}
     assert pictures["crop_size"] == {"height": 32, "width": 32}
     assert pictures["resample"] == 3
+
+
+@pytest.mark.parametrize(
+    ("activation", "name", "interpolation", "number"),
+    [
+        ("quick_gelu", "quick_gelu", "bicubic", 3),
+        ("gelu", "gelu", "bilinear", 2),
+        ("gelu_tanh", "gelu_pytorch_tanh", "bicubic", 3),  # not gelu_new, which means the same
+    ],
+)
+def test_activations_and_filters_are_written_by_the_usual_names_and_read_as_they_were(
+    checkpoints: Path, tmp_path: Path, activation: Activation, name: str, interpolation: Any, number: int
+) -> None:
+    model, _ = load_golden(checkpoints, "open_clip")
+    assert model.checkpoint is not None and model.config.text is not None
+    assert isinstance(model.config.vision, VisionTransformerConfig)
+    config = replace(
+        model.config,
+        vision=replace(model.config.vision, activation=activation),
+        text=replace(model.config.text, activation=activation),
+        preprocess=replace(model.preprocess, interpolation=interpolation),
+    )
+    folder = save(CLIP.read(model.checkpoint, config, default_tokenizer), tmp_path / "saved", "transformers")
+    described, pictures = (json.loads((folder / f"{of}config.json").read_text()) for of in ("", "preprocessor_"))
+    assert described["text_config"]["hidden_act"] == described["vision_config"]["hidden_act"] == name
+    assert pictures["resample"] == number
+    again, preprocess = numpyclip.load(folder)
+    assert (again.config.activation, preprocess.interpolation) == (activation, interpolation)
 
 
 def test_the_vocabulary_is_written_for_other_tokenizers(checkpoints: Path, tmp_path: Path) -> None:
@@ -347,6 +376,8 @@ def test_to_transformers_and_from_there_to_open_clip_gives_the_very_same(
     model, golden = load_golden(checkpoints, name)
     there, preprocess = numpyclip.load(save(model, tmp_path / "there", "transformers"))
     np.testing.assert_array_equal(embeddings(there, golden), embeddings(model, golden))
+    assert (there.config.text, there.config.vision) == (model.config.text, model.config.vision)
+    assert there.fingerprint.architecture == model.fingerprint.architecture
     assert preprocess == replace(model.preprocess, profile="transformers")
     assert there.checkpoint is not None
     there = CLIP.read(there.checkpoint, there.config, lambda: model.tokenizer)
@@ -445,18 +476,6 @@ def edited(folder: Path, change: Callable[[dict[str, Any]], object]) -> Path:
     change(config)
     file.write_text(json.dumps(config), "utf-8")
     return folder
-
-
-def test_a_description_that_a_tag_overrules_is_not_copied(tmp_path: Path) -> None:
-    folder = Path(shutil.copytree(FAMILIES / "open_clip-quickgelu", tmp_path / "model"))
-    model, _ = numpyclip.load(folder)
-    image = np.zeros((1, 3, model.preprocess.size, model.preprocess.size), np.float32)
-    expected = model.encode_image(image)
-    edited(folder, lambda config: config["model_cfg"].update(quick_gelu=False))  # what the hub says of such a model
-    again, _ = numpyclip.load(save(model, tmp_path / "saved"))
-    np.testing.assert_array_equal(again.encode_image(image), expected)
-    with pytest.raises(UnsupportedCheckpointError, match="has no description beside it"):
-        save(model, tmp_path / "int8", "int8")
 
 
 def test_texts_that_are_cleaned_otherwise_are_not_saved_for_transformers(checkpoints: Path, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -84,8 +84,11 @@ def _list_published(arguments: argparse.Namespace) -> int:
     from numpyclip.families.pretrained import find, is_supported
     from numpyclip.weights.published import architectures
 
+    found = [find(name) for name in arguments.items or architectures()]
+    if not arguments.json:
+        print(_published_line(_HEADER))
     left_out = 0
-    for known in map(find, arguments.items or architectures()):
+    for known in found:
         for model in known.models.values():
             if not is_supported(known, model):
                 left_out += 1
@@ -99,14 +102,17 @@ def _list_published(arguments: argparse.Namespace) -> int:
                 "licence": model.licence,
                 "hub": model.hub,
             }
-            print(json.dumps(facts) if arguments.json else _published_line(facts), flush=True)
+            print(json.dumps(facts) if arguments.json else _published_line(facts.values()), flush=True)
     if left_out:
         print(f"numpyclip: {left_out} more published models cannot be run here.", file=sys.stderr)
     return 0
 
 
-def _published_line(facts: dict[str, Any]) -> str:
-    name, tag, *numbers, licence, place = ["-" if value is None else str(value) for value in facts.values()]
+_HEADER = ("architecture", "tag", "pixels", "millions", "ImageNet", "licence", "repository")
+
+
+def _published_line(columns: Iterable[object]) -> str:
+    name, tag, *numbers, licence, place = ["-" if value is None else str(value) for value in columns]
     return f"{name:<29} {tag:<34} {''.join(f'{number:>9}' for number in numbers)}  {licence:<12}{place}"
 
 

@@ -23,8 +23,8 @@ class Section:
         if not isinstance(options, dict):
             raise CheckpointError(f"{path}: {name or 'the whole'} is {options!r:.60}; expected a JSON object.")
         self.path, self.name = path, name
-        self._options: Mapping[str, Any] = {option: value for option, value in options.items() if value is not None}
-        self._null = {option for option, value in options.items() if value is None}
+        self.json: Mapping[str, Any] = options
+        self._options = {option: value for option, value in options.items() if value is not None}
         self._asked: set[str] = set()
 
     def __contains__(self, option: str) -> bool:
@@ -32,7 +32,7 @@ class Section:
 
     def is_null(self, option: str) -> bool:
         """Tell whether an option is there, and null."""
-        return option in self._null
+        return option in self.json and option not in self
 
     def is_list(self, option: str) -> bool:
         """Tell whether an option is a list."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from numpyclip.model.config import CLIPConfig
 from numpyclip.tokenizer.base import Tokenizer
-from numpyclip.weights.checkpoint import Checkpoint
+from numpyclip.weights.checkpoint import Checkpoint, Description
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,8 +19,11 @@ class Recognized:
     config : CLIPConfig
     tokenizer : callable
         Makes the tokenizer, which not every use of a model needs.
+    description : Description, optional
+        What was read, if the tensors alone did not tell.
     """
 
     checkpoint: Checkpoint
     config: CLIPConfig
     tokenizer: Callable[[], Tokenizer]
+    description: Description | None = None

@@ -16,7 +16,7 @@ SIGLIP2 = replace(SIGLIP, size=256, interpolation="bilinear", resize_mode="patch
 _CLASSES = {"CLIP": CLIP, "ChineseCLIP": CLIP, "Siglip": SIGLIP, "Siglip2": SIGLIP2}
 
 _Interpolation: TypeAlias = Literal["bilinear", "bicubic"]
-_RESAMPLE: dict[int, _Interpolation] = {2: "bilinear", 3: "bicubic"}  # Pillow's numbers
+RESAMPLE: dict[int, _Interpolation] = {2: "bilinear", 3: "bicubic"}  # Pillow's numbers
 
 
 def read_preprocess(folder: Path, default: Preprocess) -> Preprocess:
@@ -134,6 +134,6 @@ def _interpolation(section: Section, default: _Interpolation) -> _Interpolation:
     if "resample" not in section:
         return default
     resample = section.get("resample", int)
-    if resample not in _RESAMPLE:
+    if resample not in RESAMPLE:
         raise section.unsupported("resample", "expected 2 (bilinear) or 3 (bicubic)")
-    return _RESAMPLE[resample]
+    return RESAMPLE[resample]

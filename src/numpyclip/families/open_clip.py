@@ -29,7 +29,7 @@ from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.tokenizer.cleaning import OPEN_CLIP
 from numpyclip.tokenizer.clip import open_clip_tokenizer
 from numpyclip.tokenizer.files import open_clip_file_tokenizer
-from numpyclip.weights.checkpoint import Activation
+from numpyclip.weights.checkpoint import Activation, Description
 from numpyclip.weights.read import read
 
 DESCRIPTION = "open_clip_config.json"
@@ -66,7 +66,7 @@ def read_as(description: Section, weights: Path) -> Recognized:
         from numpyclip.families import timm
 
         checkpoint = timm.translate(checkpoint, config.vision)
-    return Recognized(checkpoint, config, tokenizer)
+    return Recognized(checkpoint, config, tokenizer, Description(DESCRIPTION, description.json))
 
 
 def describe(description: Section) -> tuple[CLIPConfig, Callable[[], Tokenizer]]:

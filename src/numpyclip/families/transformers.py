@@ -15,12 +15,13 @@ from numpyclip.families.description import MOST_LAYERS, Section, read_descriptio
 from numpyclip.families.family import Recognized
 from numpyclip.families.folder import read_weights
 from numpyclip.families.names import Names, rename, translator
+from numpyclip.families.transformers_names import ACTIVATIONS
 from numpyclip.families.transformers_types import TYPES, Family
 from numpyclip.model.config import BertConfig, CLIPConfig, TextConfig, TransformerConfig, VisionTransformerConfig
 from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.tokenizer.clip import default_tokenizer
 from numpyclip.tokenizer.files import hugging_face_tokenizer
-from numpyclip.weights.checkpoint import Activation, Checkpoint
+from numpyclip.weights.checkpoint import Checkpoint, Description
 
 DESCRIPTION = "config.json"
 
@@ -30,14 +31,6 @@ _WEIGHTS = (  # in the order in which transformers looks for them
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
 )
-
-
-_ACTIVATIONS: dict[str, Activation] = {
-    "quick_gelu": "quick_gelu",
-    "gelu": "gelu",
-    "gelu_new": "gelu_tanh",
-    "gelu_pytorch_tanh": "gelu_tanh",
-}
 
 # What every description may have and no model of these families looks at: where it comes from, how it was trained,
 # and what version 4 wrote into every part of it.
@@ -85,7 +78,7 @@ def read_folder(folder: Path) -> Recognized:
     tokenizer: Callable[[], Tokenizer] = default_tokenizer  # which a model without texts is not asked for
     if config.text is not None:
         tokenizer = partial(hugging_face_tokenizer, folder, description.get("model_type", str))
-    return Recognized(checkpoint, config, tokenizer)
+    return Recognized(checkpoint, config, tokenizer, Description(DESCRIPTION, description.json))
 
 
 def _rename(checkpoint: Checkpoint, names: Names, towers: tuple[str, ...]) -> Checkpoint:
@@ -141,7 +134,7 @@ def _text(section: Section, family: Family, bare: bool) -> TextConfig:
         return _bert(section, text)
     end = section.get("eos_token_id", int, text.end_id or 0)
     if text.pool == "eos":
-        text = replace(text, pool="argmax" if end == family.mistaken_end else "eos", end_id=end)
+        text = replace(text, pool="argmax", end_id=None) if end == family.mistaken_end else replace(text, end_id=end)
     return replace(
         text,
         **_blocks(section, text),
@@ -206,7 +199,7 @@ def _blocks(section: Section, default: TransformerConfig) -> dict[str, Any]:
         "layers": section.size("num_hidden_layers", default.layers, MOST_LAYERS),
         "heads": heads,
         "mlp_width": section.size("intermediate_size", default.mlp_width),
-        "activation": section.one_of("hidden_act", _ACTIVATIONS, "") if has_activation else default.activation,
+        "activation": section.one_of("hidden_act", ACTIVATIONS, "") if has_activation else default.activation,
         "eps": section.get("layer_norm_eps", float, default.eps),
     }
 

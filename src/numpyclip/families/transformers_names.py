@@ -1,6 +1,15 @@
-"""transformers' names of tensors, and ours; see `numpyclip.families.names`."""
+"""transformers' names of tensors, and ours; see `numpyclip.families.names`. And those of activations."""
 
 from numpyclip.families.names import Names
+from numpyclip.weights.checkpoint import Activation
+
+# Theirs → ours. Read backwards, too: where several mean the same, the first is the usual one.
+ACTIVATIONS: dict[str, Activation] = {
+    "quick_gelu": "quick_gelu",
+    "gelu": "gelu",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "gelu_new": "gelu_tanh",
+}
 
 _BLOCK: Names = (
     ("layer_norm1", "ln_1"),

@@ -61,6 +61,7 @@ def beam_search(prefixes: Beginnings, count: int, decoding: Decoding) -> Ids:
     count : int
         Pictures.
     decoding : Decoding
+        With a padding.
 
     Returns
     -------
@@ -110,6 +111,7 @@ def _largest(x: Array, count: int) -> tuple[NDArray[np.integer], Array]:
 
 
 def _padded(captions: list[Ids], decoding: Decoding) -> Ids:
+    assert decoding.pad_id is not None
     width = min(max(map(len, captions), default=0) + 1, decoding.seq_len)
     ids = np.full((len(captions), width), decoding.pad_id, np.int32)
     for row, caption in zip(ids, captions, strict=True):

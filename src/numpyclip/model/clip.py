@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from itertools import chain
 from typing import Any, TypeVar
 
 import numpy as np
@@ -27,6 +28,7 @@ from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
 
 _T = TypeVar("_T")
+_Kind = TypeVar("_Kind", bound="CLIP")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -65,12 +67,12 @@ class CLIP:
 
     @classmethod
     def read(
-        cls,
+        cls: type[_Kind],
         checkpoint: Checkpoint,
         config: CLIPConfig,
         tokenizer: Callable[[], Tokenizer],
         low_memory: bool = False,
-    ) -> CLIP:
+    ) -> _Kind:
         """Build the model of known sizes and options. Each tower is prepared when it is first used.
 
         Raises
@@ -78,8 +80,19 @@ class CLIP:
         CheckpointError
             If the tensors are not exactly those of such a model.
         """
-        checkpoint = checked(checkpoint, dict(tensors(checkpoint, config)))
-        return cls(*parts(checkpoint, config, tokenizer, low_memory))
+        checkpoint = checked(checkpoint, dict(chain(tensors(checkpoint, config), cls._own_tensors(checkpoint, config))))
+        fields = (*parts(checkpoint, config, tokenizer, low_memory), *cls._own_parts(checkpoint, config, low_memory))
+        return cls(*fields)
+
+    @staticmethod
+    def _own_tensors(checkpoint: Checkpoint, config: CLIPConfig) -> layout.Tensors:
+        """List what this kind of model has beyond two towers."""
+        return iter(())
+
+    @staticmethod
+    def _own_parts(checkpoint: Checkpoint, config: CLIPConfig, low_memory: bool) -> tuple[Any, ...]:
+        """Make the fields for it."""
+        return ()
 
     @property
     def preprocess(self) -> Preprocess:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from itertools import chain, islice
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.errors import InputError
-from numpyclip.model import run
+from numpyclip.model import layout, run
 from numpyclip.model.beam import beam_search
-from numpyclip.model.clip import CLIP, checked, parts, tensors
+from numpyclip.model.clip import CLIP
 from numpyclip.model.config import CLIPConfig, DecoderConfig
 from numpyclip.model.decoder import Decoder
 from numpyclip.model.generate import Decoding, Ids, Method, random_numbers, sample
@@ -23,7 +23,6 @@ from numpyclip.model.source import prepare
 from numpyclip.model.text import TextTransformer
 from numpyclip.model.vit import VisionTransformer
 from numpyclip.pictures import Picture
-from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
 
 
@@ -36,27 +35,14 @@ class CoCa(CLIP):
 
     _decoder: run.Once[Decoder]
 
-    @classmethod
-    def read(
-        cls,
-        checkpoint: Checkpoint,
-        config: CLIPConfig,
-        tokenizer: Callable[[], Tokenizer],
-        low_memory: bool = False,
-    ) -> CoCa:
-        """Build the model of known sizes and options. Each part is prepared when it is first used.
-
-        Raises
-        ------
-        CheckpointError
-            If the tensors are not exactly those of such a model.
-        """
+    @staticmethod
+    def _own_tensors(checkpoint: Checkpoint, config: CLIPConfig) -> layout.Tensors:
         assert config.decoder is not None and config.text is not None
-        own = Decoder.tensors(checkpoint, config.decoder, config.text.vocab_size)
-        checkpoint = checked(checkpoint, dict(chain(tensors(checkpoint, config), own)))
-        decoder = run.Once(lambda: prepare("decoder", lambda at: Decoder.read(at, config), checkpoint, low_memory))
-        fields = (*parts(checkpoint, config, tokenizer, low_memory), decoder)
-        return cls(*fields)
+        return Decoder.tensors(checkpoint, config.decoder, config.text.vocab_size)
+
+    @staticmethod
+    def _own_parts(checkpoint: Checkpoint, config: CLIPConfig, low_memory: bool) -> tuple[Any, ...]:
+        return (run.Once(lambda: prepare("decoder", lambda at: Decoder.read(at, config), checkpoint, low_memory)),)
 
     @property
     def decoder(self) -> Decoder:
@@ -107,7 +93,7 @@ class CoCa(CLIP):
         PictureError
             If a picture cannot be read.
         """
-        decoding = Decoding(
+        options = Decoding(
             method=method,
             seq_len=seq_len,
             max_seq_len=max_seq_len,
@@ -119,9 +105,8 @@ class CoCa(CLIP):
             num_beam_groups=num_beam_groups,
             repetition_penalty=repetition_penalty,
             seed=seed,
-            pad_id=self._decoder_config.pad_id,
         )
-        self._check(decoding)
+        decoding = self._settled(options)
         randoms = random_numbers(seed)
         captions: list[str] = []
         for batch in self._crops(images, batch_size, orient):
@@ -149,9 +134,8 @@ class CoCa(CLIP):
         InputError
             As `encode_image` and `generate`.
         """
-        decoding = decoding or Decoding(pad_id=self._decoder_config.pad_id)
+        decoding = self._settled(decoding or Decoding())
         image = checked_image(image, self.preprocess)
-        self._check(decoding)
         return self._write(image, decoding, list(islice(random_numbers(decoding.seed), len(image))))
 
     @property
@@ -159,8 +143,10 @@ class CoCa(CLIP):
         assert self.config.decoder is not None
         return self.config.decoder
 
-    def _check(self, decoding: Decoding) -> None:
-        """Raise if captions would be longer than texts may be, or have tokens that there are not."""
+    def _settled(self, decoding: Decoding) -> Decoding:
+        """Add the model's padding; raise if captions would be longer than texts, or have tokens that there are not."""
+        if decoding.pad_id is None:
+            decoding = replace(decoding, pad_id=self._decoder_config.pad_id)
         most = min(self.context_length, self._decoder_config.context_length)
         if decoding.longest > most:
             raise InputError(f"seq_len is {decoding.seq_len}; expected {most + 1} or less, for {most} places.")
@@ -169,6 +155,7 @@ class CoCa(CLIP):
                 raise InputError(f"{name} is {found}; expected at most {self.vocab_size - 1}, the model's last token.")
         if 2 * decoding.group_size > self.vocab_size:
             raise InputError(f"num_beams is {decoding.num_beams}; expected less, for {self.vocab_size} tokens.")
+        return decoding
 
     def _write(self, image: NDArray[Any], decoding: Decoding, randoms: list[np.random.Generator]) -> Ids:
         tower, text = self.visual, self.text

@@ -47,8 +47,10 @@ class Decoding:
         Above 1 makes tokens that are there already less likely.
     seed : int, optional
         Of the random numbers: the same one draws the same captions, in whatever batches.
-    start_id, end_id, pad_id : int
-        Of the marks, and of what stands behind the end mark.
+    start_id, end_id : int
+        Of the marks.
+    pad_id : int, optional
+        Of what stands behind the end mark; by default the model's own.
     """
 
     method: Method = "beam_search"
@@ -64,14 +66,15 @@ class Decoding:
     seed: int | None = None
     start_id: int = 49406
     end_id: int = 49407
-    pad_id: int = 0
+    pad_id: int | None = None
 
     def __post_init__(self) -> None:
         if self.method not in get_args(Method):
             raise InputError(f"method is {self.method!r:.60}; expected one of {', '.join(get_args(Method))}.")
         for name in ("max_seq_len", "top_k", "num_beams", "num_beam_groups"):
             self._check_count(name, 1)
-        for name in ("min_seq_len", "start_id", "end_id", "pad_id", *(["seed"] if self.seed is not None else [])):
+        optional = [name for name in ("pad_id", "seed") if getattr(self, name) is not None]
+        for name in ("min_seq_len", "start_id", "end_id", *optional):
             self._check_count(name, 0)
         self._check_count("seq_len", max(self.min_seq_len + 1, 2))
         for name in ("temperature", "repetition_penalty", "top_p"):
@@ -172,12 +175,14 @@ def sample(prefixes: Beginnings, randoms: list[np.random.Generator], decoding: D
     randoms : list of numpy.random.Generator
         One to each picture.
     decoding : Decoding
+        With a padding.
 
     Returns
     -------
     ndarray of shape (pictures, tokens), dtype=int32
         With start mark, end mark and padding.
     """
+    assert decoding.pad_id is not None
     ids = np.full((len(randoms), 1), decoding.start_id, np.int32)
     open_ = np.arange(len(randoms))  # pictures whose captions have no end yet
     while len(open_) and ids.shape[1] < decoding.seq_len:

@@ -5,7 +5,6 @@ So every model can be kept in eight bits, also those that no other layout can ex
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -14,42 +13,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.errors import UnsupportedCheckpointError
-from numpyclip.families import open_clip
-from numpyclip.families.description import read_description
+from numpyclip.families import open_clip, transformers
 from numpyclip.families.folder import INT8_WEIGHTS, TOKENIZER_FILES
 from numpyclip.model.clip import CLIP
 from numpyclip.saving.plan import DType, Plan, Weight, as_json
-from numpyclip.weights.checkpoint import Checkpoint
+from numpyclip.weights.checkpoint import SIZE_RECORDS, Checkpoint
 from numpyclip.weights.int8 import ScaledInt8
 from numpyclip.weights.read import ACTIVATION_KEY
 from numpyclip.weights.safetensors import Unwritten, unwritten
 
-OPEN_CLIP, TRANSFORMERS = open_clip.DESCRIPTION, "config.json"  # what describes these libraries' models
-_BESIDE = {  # the description of a layout → what else may lie beside it; OpenCLIP's counts where there are both
+OPEN_CLIP, TRANSFORMERS = open_clip.DESCRIPTION, transformers.DESCRIPTION
+_BESIDE = {  # the description of a layout → what else may lie beside the weights
     OPEN_CLIP: TOKENIZER_FILES,
     TRANSFORMERS: ("preprocessor_config.json", "processor_config.json", *TOKENIZER_FILES),
 }
 
 
-def description_of(model: CLIP, checkpoint: Checkpoint) -> str | None:
-    """Name the file beside the weights that describes the very model; None if its tensors alone did, or a tag."""
-    folder = checkpoint.path.parent
-    name = {"open_clip": OPEN_CLIP, "transformers": TRANSFORMERS}.get(model.config.family)
-    if name is None or not (folder / name).is_file():
-        return None
-    if name == OPEN_CLIP and open_clip.describe(read_description(folder / name))[0] != model.config:
-        return None  # it was loaded by a tag, which says otherwise
-    return name
+def is_described_by(checkpoint: Checkpoint, file: str) -> bool:
+    """Tell whether a model was read by a description of this name, and so has the layout that goes with it."""
+    return checkpoint.description is not None and checkpoint.description.file == file
 
 
-def plan(checkpoint: Checkpoint, description: str, weights: str, dtype: DType) -> Plan:
+def plan(checkpoint: Checkpoint, weights: str, dtype: DType) -> Plan:
     """Say what a folder of the model's own layout holds, in floating point."""
     original = _original(checkpoint)
     tensors: list[Unwritten] = []
     for name, array in original.arrays.items():
         tensors += [Weight.of(name, original, name).in_floats(dtype)] if _is_weight(array) else unwritten(name, array)
-    metadata = {"format": "pt"} if description == TRANSFORMERS else {}
-    return Plan(weights, tensors, metadata, _files(checkpoint.path.parent, description, dtype))
+    metadata = {"format": "pt"} if is_described_by(checkpoint, TRANSFORMERS) else {}
+    return Plan(weights, tensors, metadata, _files(checkpoint, dtype))
 
 
 def plan_int8(model: CLIP, checkpoint: Checkpoint, dtype: DType) -> Plan:
@@ -58,21 +50,21 @@ def plan_int8(model: CLIP, checkpoint: Checkpoint, dtype: DType) -> Plan:
     A model that came without a description has none here, either: its file notes the activation, the only thing that
     its shapes do not tell.
     """
-    description = description_of(model, checkpoint)
-    if description is None and model.config.family != "openai":
+    is_described = checkpoint.description is not None
+    if not is_described and model.config.family != "openai":
         raise UnsupportedCheckpointError(
-            f"{checkpoint.path}: cannot be saved as int8, it has no description beside it. Save it in OpenCLIP's "
-            "layout first, and that folder as int8."
+            f"{checkpoint.path}: cannot be saved as int8: this model came without a description, and is none of "
+            "OpenAI's kind, whose tensors tell enough. Pass one that numpyclip.load has made."
         )
-    original = checkpoint if description is None else _original(checkpoint)
+    original = _original(checkpoint) if is_described else checkpoint
     tensors: list[Unwritten] = []
     for name, array in original.arrays.items():
         tensors += Weight.of(name, original, name).in_int8(dtype) if _is_weight(array) else unwritten(name, array)
-    if description is None:
-        activation = model.config.activation
-        assert activation is not None  # a model without a description has both towers
-        return Plan(INT8_WEIGHTS, tensors, {ACTIVATION_KEY: activation})
-    return Plan(INT8_WEIGHTS, tensors, files=_files(checkpoint.path.parent, description, dtype))
+    if is_described:
+        return Plan(INT8_WEIGHTS, tensors, files=_files(checkpoint, dtype))
+    activation = model.config.activation
+    assert activation is not None  # a model without a description has both towers
+    return Plan(INT8_WEIGHTS, tensors, {ACTIVATION_KEY: activation})
 
 
 def existing(folder: Path, names: Iterable[str]) -> dict[str, Path]:
@@ -81,19 +73,22 @@ def existing(folder: Path, names: Iterable[str]) -> dict[str, Path]:
 
 
 def _original(checkpoint: Checkpoint) -> Checkpoint:
-    """Return all that the file holds, by its own names."""
+    """Return all weights that the file holds, by its own names."""
     assert checkpoint.stored, "a family's module has dropped them"
-    return replace(checkpoint, arrays=checkpoint.stored)
+    arrays = {name: array for name, array in checkpoint.stored.items() if name not in SIZE_RECORDS}
+    return replace(checkpoint, arrays=arrays)
 
 
 def _is_weight(array: NDArray[np.generic]) -> bool:
     return array.dtype.kind == "f" or isinstance(array, ScaledInt8)
 
 
-def _files(source: Path, description: str, dtype: DType) -> dict[str, bytes | Path]:
-    files: dict[str, bytes | Path] = {**existing(source, (description, *_BESIDE[description]))}
-    if description == TRANSFORMERS:  # which says what the numbers are made when they are read
-        options = json.loads((source / description).read_text("utf-8"))
+def _files(checkpoint: Checkpoint, dtype: DType) -> dict[str, bytes | Path]:
+    """Write the description; copy what else may lie beside the weights."""
+    description = checkpoint.description
+    assert description is not None
+    options = dict(description.options)
+    if description.file == TRANSFORMERS:  # which says what the numbers are made when they are read
         options.pop("torch_dtype", None)
-        files[description] = as_json({**options, "dtype": dtype})
-    return files
+        options["dtype"] = dtype
+    return {**existing(checkpoint.path.parent, _BESIDE[description.file]), description.file: as_json(options)}

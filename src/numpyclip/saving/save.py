@@ -83,13 +83,12 @@ def _plan(model: CLIP, checkpoint: Checkpoint, format: Format, dtype: DType) -> 
 
     if format == "int8":
         return same.plan_int8(model, checkpoint, dtype)
-    description = same.description_of(model, checkpoint)
     if format == "open_clip":
-        if description == same.OPEN_CLIP:
-            return same.plan(checkpoint, description, open_clip.WEIGHTS, dtype)
+        if same.is_described_by(checkpoint, same.OPEN_CLIP):
+            return same.plan(checkpoint, open_clip.WEIGHTS, dtype)
         return open_clip.plan(model, checkpoint, dtype)
-    if description == same.TRANSFORMERS:
-        return same.plan(checkpoint, description, transformers.WEIGHTS, dtype)
+    if same.is_described_by(checkpoint, same.TRANSFORMERS):
+        return same.plan(checkpoint, transformers.WEIGHTS, dtype)
     return transformers.plan(model, checkpoint, dtype)
 
 

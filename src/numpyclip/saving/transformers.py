@@ -9,6 +9,7 @@ from pathlib import Path
 from numpyclip.errors import UnsupportedCheckpointError
 from numpyclip.families import transformers_names
 from numpyclip.families.folder import TOKENIZER_FILES
+from numpyclip.families.image_processor import RESAMPLE
 from numpyclip.families.names import translator
 from numpyclip.image import Preprocess
 from numpyclip.model.clip import CLIP
@@ -17,7 +18,7 @@ from numpyclip.saving.plan import USUAL_TOKENIZERS, Change, DType, Options, Plan
 from numpyclip.saving.same import TRANSFORMERS, existing
 from numpyclip.tokenizer.clip import CLIPTokenizer
 from numpyclip.tokenizer.words import END_OF_TEXT, START_OF_TEXT
-from numpyclip.weights.checkpoint import Activation, Checkpoint
+from numpyclip.weights.checkpoint import Checkpoint
 
 WEIGHTS = "model.safetensors"
 PREPROCESSOR = "preprocessor_config.json"
@@ -29,12 +30,8 @@ _TEXT: Options = {TextConfig: (*_TRANSFORMER, "context_length", "vocab_size", "p
 _PREPROCESS: Options = {Preprocess: ("size", "profile", "mean", "std", "interpolation", "resize_mode", "fill")}
 _SIGLIP = {"patch_bias": True, "class_token": False, "norm_before": False, "pool": "map", "projection": False}
 
-_ACTIVATIONS: dict[Activation, str] = {
-    "quick_gelu": "quick_gelu",
-    "gelu": "gelu",
-    "gelu_tanh": "gelu_pytorch_tanh",
-}
-_RESAMPLE = {"bilinear": 2, "bicubic": 3}  # Pillow's numbers
+_ACTIVATIONS = {ours: theirs for theirs, ours in reversed(transformers_names.ACTIVATIONS.items())}
+_RESAMPLE = {ours: number for number, ours in RESAMPLE.items()}
 
 _IN_PROJ = re.compile(r"(.*\.attn)\.in_proj_(weight|bias)")
 _POOL_IN_PROJ = re.compile(r"(visual\.attn_pool\.attn)\.(q|k|v|kv)_proj\.(weight|bias)")

@@ -1,0 +1,117 @@
+"""Models keep their own layout: the very description that they were read by, and what lies beside their weights."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import numpyclip
+from numpyclip.errors import UnsupportedCheckpointError
+from numpyclip.model.clip import CLIP
+from numpyclip.saving.save import Format, save
+from numpyclip.weights import published
+from numpyclip.weights.safetensors import read_safetensors
+from tests.model.golden import load_golden
+from tests.weights.hub_server import using
+
+FAMILIES = Path(__file__).parents[1] / "golden" / "families"
+CHECKPOINTS = FAMILIES.parent / "checkpoints"
+DESCRIPTION = "open_clip_config.json"
+WEIGHTS = "open_clip_model.safetensors"
+
+
+def described(folder: Path) -> dict[str, Any]:
+    options: dict[str, Any] = json.loads((folder / DESCRIPTION).read_text("utf-8"))
+    return options
+
+
+def enter(monkeypatch: pytest.MonkeyPatch, model_cfg: dict[str, Any], **tag: Any) -> None:
+    """Put an architecture into the table of published models, alone, as Toy, with weights whose tag is "tag"."""
+    toy = {"model_cfg": model_cfg, "quickgelu": True, "tags": {"tag": {"hub": "someone/model", **tag}}}
+    table = {"normalisations": published._table()["normalisations"], "architectures": {"Toy": toy}}
+    monkeypatch.setattr(published, "_table", lambda: table)
+
+
+def read_again(model: CLIP, folder: Path) -> list[CLIP]:
+    """Save a model in its own layout and as int8, and load both."""
+    folder.mkdir(exist_ok=True)
+    formats: tuple[Format, ...] = ("open_clip", "int8")
+    again = [numpyclip.load(save(model, folder / format, format))[0] for format in formats]
+    image = np.zeros((1, 3, model.preprocess.size, model.preprocess.size), np.float32)
+    np.testing.assert_array_equal(again[0].encode_image(image), model.encode_image(image))
+    return again
+
+
+@pytest.mark.parametrize("name", ["open_clip-clipa", "open_clip-coca", "open_clip-convnext", "timm-siglip", "timm-pe"])
+def test_weights_of_ones_own_keep_the_description_of_their_architecture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    enter(monkeypatch, described(FAMILIES / name)["model_cfg"])
+    (tmp_path / "alone").mkdir()
+    file = Path(shutil.copy(FAMILIES / name / WEIGHTS, tmp_path / "alone" / "epoch_3.safetensors"))
+    model, _ = numpyclip.load("Toy", pretrained=file)
+    for again in read_again(model, tmp_path):
+        assert again.config == model.config
+    assert described(tmp_path / "int8") == described(tmp_path / "open_clip")
+    assert set(read_safetensors(tmp_path / "open_clip" / WEIGHTS)) == set(read_safetensors(file))
+
+
+def test_what_a_tag_says_is_kept_whatever_the_repository_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = CHECKPOINTS / "open_clip"
+    enter(monkeypatch, described(source)["model_cfg"], quick_gelu=True, preprocess=["inception", "bilinear", "squash"])
+    files = {WEIGHTS: (source / WEIGHTS).read_bytes(), DESCRIPTION: (source / DESCRIPTION).read_bytes()}
+    with using(files, tmp_path / "home"), pytest.warns(UserWarning, match="'quick_gelu', that of Toy tag, is used"):
+        model, preprocess = numpyclip.load("Toy", pretrained="tag")
+    for again in read_again(model, tmp_path):
+        assert (again.config.activation, again.preprocess) == ("quick_gelu", preprocess)
+        assert again.config == model.config
+    assert described(tmp_path / "int8")["model_cfg"]["quick_gelu"] is True
+    assert described(tmp_path / "int8")["preprocess_cfg"]["resize_mode"] == "squash"
+
+
+def test_a_description_that_is_changed_or_removed_afterwards_is_kept_as_it_was_read(tmp_path: Path) -> None:
+    source = Path(shutil.copytree(FAMILIES / "open_clip-quickgelu", tmp_path / "model"))
+    before = described(source)
+    model, _ = numpyclip.load(source)
+    (source / DESCRIPTION).write_text("{}")
+    read_again(model, tmp_path / "changed")
+    (source / DESCRIPTION).unlink()
+    for again in read_again(model, tmp_path / "removed"):
+        assert again.config == model.config
+    assert described(tmp_path / "changed" / "int8") == described(tmp_path / "removed" / "open_clip") == before
+
+
+def test_an_option_that_is_null_stays_null(tmp_path: Path) -> None:
+    """To open_clip that is not always the same as one that is left out."""
+    source = Path(shutil.copytree(FAMILIES / "open_clip-clipa", tmp_path / "model"))
+    options = described(source)
+    options["model_cfg"]["text_cfg"]["hf_tokenizer_name"] = options["version"] = None
+    (source / DESCRIPTION).write_text(json.dumps(options), "utf-8")
+    for folder in (save(source, tmp_path / "int8", "int8"), save(source, tmp_path / "kept")):
+        assert described(folder) == options
+
+
+def test_sizes_that_openais_archives_record_are_no_weights_of_open_clip(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It refuses what it does not know."""
+    archive = CHECKPOINTS / "vit-torchscript.pt"
+    openai, _ = load_golden(CHECKPOINTS, archive.name)
+    options = described(save(openai, tmp_path / "openai"))
+    enter(monkeypatch, options["model_cfg"])
+    model, _ = numpyclip.load("Toy", pretrained=archive)
+    assert model.checkpoint is not None
+    assert "input_resolution" in model.checkpoint.stored
+    folder = save(model, tmp_path / "saved")
+    assert set(read_safetensors(folder / WEIGHTS)) == set(read_safetensors(tmp_path / "openai" / WEIGHTS))
+
+
+def test_what_nothing_describes_but_its_tensors_is_not_made_openais(tmp_path: Path) -> None:
+    model, _ = load_golden(FAMILIES, "open_clip-clipa")
+    assert model.checkpoint is not None
+    plain = CLIP.read(model.checkpoint.described(None, ""), model.config, lambda: model.tokenizer)
+    with pytest.raises(UnsupportedCheckpointError, match=r"cannot be saved as int8: .* came without a description"):
+        save(plain, tmp_path / "int8", "int8")
