@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from numpyclip.errors import InputError, PictureError, TextTooLongError
 from numpyclip.image import Preprocess
 from numpyclip.loader import load
-from numpyclip.model import run
+from numpyclip.model import clip
 from numpyclip.model.clip import CLIP
 from numpyclip.tokenizer.clip import tokenize
 from numpyclip.weights.catalogue import EMBEDDED
@@ -124,7 +124,7 @@ def test_embed_images_reads_at_most_one_batch_ahead(tiny: CLIP, monkeypatch: pyt
         events.append(f"{len(pixels)} embedded")
         return np.ones((len(pixels), embed_dim), np.float32)
 
-    monkeypatch.setattr(run, "in_chunks", in_chunks)
+    monkeypatch.setattr(clip, "in_chunks", in_chunks)
     tiny.embed_images(source(), batch_size=2)
     assert events[:4] == ["picture"] * 3 + ["2 embedded"]
     assert [event for event in events if event != "picture"] == ["2 embedded"] * 3 + ["1 embedded"]

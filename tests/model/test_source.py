@@ -7,7 +7,7 @@ import pytest
 import numpyclip
 from numpyclip.model import source
 from numpyclip.model.clip import CLIP
-from numpyclip.model.run import OnDemand
+from numpyclip.model.once import OnDemand
 from numpyclip.weights import prepared
 from numpyclip.weights.checkpoint import Checkpoint
 from numpyclip.weights.read import read

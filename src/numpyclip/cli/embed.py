@@ -16,7 +16,7 @@ import numpy as np
 from numpyclip.cli.inputs import Embedded, EmbeddedPictures, paths_in, progress, texts_in, with_stdin
 from numpyclip.cli.options import add_model_options, add_orientation_option, add_verb, load_model, model_name
 from numpyclip.errors import InputError, NumPyCLIPError
-from numpyclip.model.run import batched
+from numpyclip.model.chunks import batched
 
 if TYPE_CHECKING:
     from numpyclip.model.clip import CLIP

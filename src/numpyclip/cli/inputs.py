@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.errors import InputError, PictureError
+from numpyclip.model.chunks import batched
 from numpyclip.model.ops import normalize
-from numpyclip.model.run import ahead, batched
+from numpyclip.model.threads import ahead
 
 if TYPE_CHECKING:
     from numpyclip.model.clip import CLIP

@@ -15,13 +15,16 @@ from numpy.typing import NDArray
 
 from numpyclip.errors import CheckpointError, InputError
 from numpyclip.image import Preprocess
-from numpyclip.model import layout, ops, run
+from numpyclip.model import layout, ops
+from numpyclip.model.chunks import batched, by_length, in_chunks
 from numpyclip.model.config import CLIPConfig
 from numpyclip.model.fingerprint import Fingerprint, take_fingerprint
 from numpyclip.model.inputs import by_shape, captions, checked_image, checked_text
 from numpyclip.model.language import TextTower, text_tower
+from numpyclip.model.once import Once
 from numpyclip.model.ops import Array
 from numpyclip.model.source import prepare
+from numpyclip.model.threads import ahead
 from numpyclip.model.vision import VisionTower, vision_tower
 from numpyclip.pictures import Picture, has_state, pictures
 from numpyclip.tokenizer.base import Tokenizer
@@ -52,12 +55,12 @@ class CLIP:
     config: CLIPConfig
     logit_scale: Array
     logit_bias: Array
-    _visual: run.Once[VisionTower | None]
-    _text: run.Once[TextTower | None]
-    _tokenizer: run.Once[Tokenizer]
+    _visual: Once[VisionTower | None]
+    _text: Once[TextTower | None]
+    _tokenizer: Once[Tokenizer]
     _low_memory: bool
     checkpoint: Checkpoint | None
-    _fingerprint: run.Once[Fingerprint]
+    _fingerprint: Once[Fingerprint]
 
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "checkpoint": None}  # the towers have all that is computed with
@@ -162,7 +165,7 @@ class CLIP:
         image = checked_image(image, self.preprocess)
         pixels = math.prod(image.shape[1:]) // 3
         columns = vision.columns * pixels // self.preprocess.size**2
-        return run.in_chunks(self.visual, image, columns, self.config.embed_dim, self._low_memory)
+        return in_chunks(self.visual, image, columns, self.config.embed_dim, self._low_memory)
 
     def encode_text(self, text: NDArray[np.integer]) -> Array:
         """Embed tokenized texts.
@@ -184,7 +187,7 @@ class CLIP:
         """
         most = _present(self.config.text, "texts")
         text = checked_text(text, most)
-        return run.by_length(self.text, text, most.lengths, self.config.embed_dim, self._low_memory, most.pad_id)
+        return by_length(self.text, text, most.lengths, self.config.embed_dim, self._low_memory, most.pad_id)
 
     def __call__(
         self, image: NDArray[np.floating] | NDArray[np.uint8], text: NDArray[np.integer]
@@ -273,8 +276,8 @@ class CLIP:
         self, images: Picture | Iterable[Picture], batch_size: int, orient: bool, draft: bool = False
     ) -> Iterator[list[NDArray[np.uint8]]]:
         read = partial(self.preprocess.read, orient=orient, draft=draft)
-        crops = run.ahead(read, pictures(images), batch_size - 1, by_caller=has_state)
-        return run.batched(crops, batch_size)
+        crops = ahead(read, pictures(images), batch_size - 1, by_caller=has_state)
+        return batched(crops, batch_size)
 
     def embed_texts(self, texts: str | Iterable[str], batch_size: int = 1024, *, truncate: bool = False) -> Array:
         """Embed texts.
@@ -299,7 +302,7 @@ class CLIP:
             If a text needs more than `context_length` tokens.
         """
         embeddings = [np.empty((0, self.config.embed_dim), np.float32)]
-        for batch in run.batched([texts] if isinstance(texts, str) else texts, batch_size):
+        for batch in batched([texts] if isinstance(texts, str) else texts, batch_size):
             embeddings.append(ops.normalize(self.encode_text(self.tokenize(batch, truncate))))
         return np.concatenate(embeddings)
 
@@ -411,15 +414,15 @@ def parts(
             return made_once().name if config.text else "none"
         return "none"
 
-    made_once = run.Once(tokenizer, deferred=True)
+    made_once = Once(tokenizer, deferred=True)
     return (
         config,
         _number(checkpoint, "logit_scale"),
         _number(checkpoint, "logit_bias"),
-        run.Once(read_visual),
-        run.Once(read_text),
+        Once(read_visual),
+        Once(read_text),
         made_once,
         low_memory,
         checkpoint,
-        run.Once(lambda: take_fingerprint(checkpoint, config, name_of_tokenizer())),
+        Once(lambda: take_fingerprint(checkpoint, config, name_of_tokenizer())),
     )

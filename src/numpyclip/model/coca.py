@@ -11,13 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.errors import InputError
-from numpyclip.model import layout, run
+from numpyclip.model import layout
 from numpyclip.model.beam import beam_search
+from numpyclip.model.chunks import in_chunks
 from numpyclip.model.clip import CLIP
 from numpyclip.model.config import CLIPConfig, DecoderConfig
 from numpyclip.model.decoder import Decoder
 from numpyclip.model.generate import Decoding, Ids, Method, random_numbers, sample
 from numpyclip.model.inputs import checked_image
+from numpyclip.model.once import Once
 from numpyclip.model.prefixes import Prefixes
 from numpyclip.model.source import prepare
 from numpyclip.model.text import TextTransformer
@@ -33,7 +35,7 @@ class CoCa(CLIP):
     `encode_image` and `encode_text` do not normalise, as those of other models; open_clip's do so for CoCa alone.
     """
 
-    _decoder: run.Once[Decoder]
+    _decoder: Once[Decoder]
 
     @staticmethod
     def _own_tensors(checkpoint: Checkpoint, config: CLIPConfig) -> layout.Tensors:
@@ -42,7 +44,7 @@ class CoCa(CLIP):
 
     @staticmethod
     def _own_parts(checkpoint: Checkpoint, config: CLIPConfig, low_memory: bool) -> tuple[Any, ...]:
-        return (run.Once(lambda: prepare("decoder", lambda at: Decoder.read(at, config), checkpoint, low_memory)),)
+        return (Once(lambda: prepare("decoder", lambda at: Decoder.read(at, config), checkpoint, low_memory)),)
 
     @property
     def decoder(self) -> Decoder:
@@ -163,7 +165,7 @@ class CoCa(CLIP):
         assert isinstance(text, TextTransformer)
         n = tower.config.described
         width = self._decoder_config.width
-        described = run.in_chunks(
+        described = in_chunks(
             lambda chunk: tower.describe(chunk).reshape(len(chunk), -1),
             image,
             tower.config.columns,

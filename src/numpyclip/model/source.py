@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 
 from numpy.typing import NDArray
 
-from numpyclip.model import run
+from numpyclip.model.once import OnDemand
 from numpyclip.weights.checkpoint import Checkpoint
 from numpyclip.weights.prepared import open_prepared, save_prepared
 
@@ -52,7 +52,7 @@ class Source:
 
     def sequence(self, makers: Sequence[Callable[[], _T]]) -> Sequence[_T]:
         """Make all the parts now; to save memory, each at the moment of its use."""
-        return run.OnDemand(makers) if self.low_memory else tuple(make() for make in makers)
+        return OnDemand(makers) if self.low_memory else tuple(make() for make in makers)
 
 
 def prepare(tower: str, read: Callable[[Source], _T], checkpoint: Checkpoint, low_memory: bool) -> _T:

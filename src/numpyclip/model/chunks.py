@@ -1,0 +1,129 @@
+"""How many inputs are cut into chunks, and what is made of them is put together again.
+
+A chunk runs through a whole tower on one thread: chunks never wait for each other, as BLAS's own threads do at every
+product, and its activations stay in the cache. An input too small to cut uses BLAS's threads instead.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import islice
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numpyclip.errors import InputError
+from numpyclip.model import threads
+from numpyclip.model.ops import Array
+
+_T = TypeVar("_T")
+
+# Columns of a chunk: tokens, or what costs as much. What lies between the products of so many stays in the cache, and
+# texts begin alike only in small groups. Two threads with less than 100 columns each are slower than BLAS's own on all.
+_IMAGE_COLUMNS = 800
+_TEXT_COLUMNS = 400
+_LOW_MEMORY_COLUMNS = 1600  # of either, where every chunk makes the weights of each block anew
+_LEAST_COLUMNS = 100
+
+
+def batched(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
+    """Cut any iterable into lists of `size` items; the last may be shorter. Nothing is read ahead."""
+    if not (isinstance(size, int) and 1 <= size <= sys.maxsize):
+        raise InputError(f"batch_size is {size!r:.60}; expected a whole number of 1 or more.")
+    try:
+        iterator = iter(items)
+    except TypeError as error:
+        raise InputError(f"got {items!r:.60}; expected a list, or anything else to iterate over.") from error
+    while batch := list(islice(iterator, size)):
+        yield batch
+
+
+def in_chunks(
+    tower: Callable[[Any], Array], inputs: NDArray[Any], columns: int, embed_dim: int, low_memory: bool = False
+) -> Array:
+    """Apply a tower to an array of any length, (n, ...) -> (n, e); each input has so many columns."""
+    most = _LOW_MEMORY_COLUMNS if low_memory else _IMAGE_COLUMNS
+    embeddings = np.empty((len(inputs), embed_dim), np.float32)
+
+    def compute(rows: slice) -> None:
+        embeddings[rows] = tower(inputs[rows])
+
+    threads.run([partial(compute, rows) for rows in _cut(len(inputs), columns, most)])
+    return embeddings
+
+
+def by_length(
+    tower: Callable[[Any], Array],
+    ids: NDArray[np.integer],
+    lengths_of: Callable[[NDArray[np.integer]], NDArray[np.integer]],
+    embed_dim: int,
+    low_memory: bool = False,
+    pad_id: int = 0,
+) -> Array:
+    """Apply a text tower to rows of ids, (n, tokens) -> (n, e), each text once and no further than its length.
+
+    Where no token looks ahead, the padding behind the end mark, nine tenths of a short prompt, changes nothing.
+    Texts of like length go together, the longest first, and those that begin alike are neighbours: the tower
+    computes once what all texts of a chunk begin with.
+    """
+    most = _LOW_MEMORY_COLUMNS if low_memory else _TEXT_COLUMNS
+    texts = np.where(np.arange(ids.shape[1]) < lengths_of(ids)[:, np.newaxis], ids, pad_id)
+    rows, copies = np.unique(texts, axis=0, return_inverse=True)  # sorted: like beginnings come together
+    lengths = lengths_of(rows)
+    order = np.argsort(-lengths, kind="stable")
+    embeddings = np.empty((len(rows), embed_dim), np.float32)
+
+    def compute(part: NDArray[np.integer]) -> None:
+        embeddings[part] = tower(rows[part, : lengths[part[0]]])
+
+    chunks = _cut_texts(rows[order], lengths[order], most)
+    threads.run([partial(compute, order[chunk]) for chunk in chunks])
+    every: Array = embeddings[copies.reshape(-1)]
+    return every
+
+
+def _cut(n: int, columns: int, most: int) -> list[slice]:
+    """Cut n inputs into chunks of like size, of at most so many columns or one input, which keep all threads busy."""
+    total = n * columns
+    if total < 2 * _LEAST_COLUMNS or n < 2:
+        return [slice(0, n)] if n else []
+    rounds = -(-total // (most * threads.count()))
+    count = min(rounds * threads.count(), total // _LEAST_COLUMNS, n)
+    ends = [n * (i + 1) // count for i in range(count)]
+    return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
+
+
+def _cut_texts(rows: NDArray[np.integer], lengths: NDArray[np.integer], most: int) -> list[slice]:
+    """Cut texts into chunks of at most so many columns or one text, which keep all threads busy.
+
+    A chunk has columns for what its texts begin with once, and for the rest of every text up to the longest.
+    """
+    alike = np.cumprod(rows[1:] == rows[:-1], axis=1).sum(axis=1).tolist()  # tokens that neighbours begin with
+    chunks, columns = _cut_sequence(lengths.tolist(), alike, most)
+    if columns < 2 * _LEAST_COLUMNS:
+        return chunks
+    count = threads.count() * -(-columns // (threads.count() * most))
+    like_size = columns // count + columns // len(rows) + 1  # with room for one more, at which a chunk would end
+    chunks, _ = _cut_sequence(lengths.tolist(), alike, max(like_size, _LEAST_COLUMNS))
+    return chunks
+
+
+def _cut_sequence(lengths: list[int], alike: list[int], most: int) -> tuple[list[slice], int]:
+    """Take texts one after another as long as their chunk has room; return the chunks, and the columns of all."""
+    chunks, columns, start = [], 0, 0
+    while start < len(lengths):
+        longest = shared = chunk = lengths[start]
+        end = start + 1
+        while end < len(lengths):
+            begin = min(shared, alike[end - 1])
+            more = begin + (end + 1 - start) * (longest - begin)
+            if more > most or (chunk >= _LEAST_COLUMNS and longest > 2 * lengths[end]):  # half would be padding
+                break
+            shared, chunk, end = begin, more, end + 1
+        chunks.append(slice(start, end))
+        columns += chunk
+        start = end
+    return chunks, columns

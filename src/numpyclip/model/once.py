@@ -1,0 +1,102 @@
+"""What is made when it is needed, once for all threads: a value, or the items of a sequence."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar, overload
+from weakref import WeakSet, WeakValueDictionary
+
+_T = TypeVar("_T")
+
+
+class _Guarded:
+    """Something whose lock a process that was forked has to renew: who held it there is no thread here."""
+
+    def __init__(self) -> None:
+        self.renew_lock()
+        _guarded.add(self)
+
+    def renew_lock(self) -> None:
+        self._lock = threading.Lock()
+
+
+_guarded: WeakSet[_Guarded] = WeakSet()
+
+
+class Once(_Guarded, Generic[_T]):
+    """A value that is made at the first call, by whichever thread comes first, and never again.
+
+    Pickling makes it, unless it is `deferred`: then what makes it is pickled in its place.
+    """
+
+    def __init__(self, make: Callable[[], _T], deferred: bool = False) -> None:
+        super().__init__()
+        self._make: Callable[[], _T] | None = make
+        self._deferred = deferred
+
+    def __call__(self) -> _T:
+        """Return the value."""
+        with self._lock:
+            if self._make is not None:
+                self._value = self._make()
+                self._make = None
+        return self._value
+
+    def __reduce__(self) -> tuple[object, ...]:
+        if self._deferred and self._make is not None:
+            return Once, (self._make, True)
+        return _made, (self(),)
+
+
+def _made(value: _T) -> Once[_T]:
+    return Once(lambda: value)
+
+
+class OnDemand(_Guarded, Sequence[_T]):
+    """A sequence whose items are made when they are looked up, and live only while some thread uses them.
+
+    Chunks run side by side, and look up the same items at about the same time: the first makes one for all, and the
+    second does not wait idly, but makes the next one.
+    """
+
+    def __init__(self, makers: Sequence[Callable[[], _T]]) -> None:
+        self._makers = makers
+        self._alive: WeakValueDictionary[int, _T] = WeakValueDictionary()
+        self._ahead: dict[int, _T] = {}  # keeps an item alive until it is looked up
+        super().__init__()
+
+    def renew_lock(self) -> None:  # noqa: D102 - as above
+        self._locks = [threading.Lock() for _ in self._makers]
+
+    def __len__(self) -> int:
+        return len(self._makers)
+
+    @overload
+    def __getitem__(self, index: int) -> _T: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[_T]: ...
+    def __getitem__(self, index: int | slice) -> _T | Sequence[_T]:
+        if isinstance(index, slice):
+            return OnDemand(self._makers[index])
+        if self._locks[index].locked() and index + 1 < len(self):
+            self._ahead[index + 1] = self._make(index + 1)
+        item = self._make(index)
+        self._ahead.pop(index, None)
+        return item
+
+    def _make(self, index: int) -> _T:
+        with self._locks[index]:
+            item = self._alive.get(index)
+            if item is None:
+                item = self._alive[index] = self._makers[index]()
+            return item
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return OnDemand, (self._makers,)
+
+
+def renew_locks() -> None:
+    """Forget, in a process that was forked, which threads of its parent held the locks."""
+    for owner in _guarded:
+        owner.renew_lock()

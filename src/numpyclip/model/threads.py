@@ -1,0 +1,198 @@
+"""Who computes: all that knows about threads.
+
+While chunks are computed on threads of ours, BLAS is held to the thread that calls it. There are never more threads
+than BLAS would use, however many the caller has: `OPENBLAS_NUM_THREADS`, or threadpoolctl around a call, says how many.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from functools import cache, lru_cache
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from numpyclip.model.once import renew_locks
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
+
+_T = TypeVar("_T")
+_U = TypeVar("_U")
+
+
+class _Blas:
+    """The threads of BLAS, a setting of the whole process, which many calls may want to change at once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._is_taken = False
+
+    def threads(self) -> int:
+        """Count the threads that BLAS would use if nobody held it to one."""
+        with self._lock:
+            return self._threads if self._users else self._count()
+
+    @contextmanager
+    def taken(self) -> Iterator[bool]:
+        """Take all of BLAS's threads, if nobody else computes: say whether."""
+        with self._lock:
+            mine = not (self._is_taken or self._users)
+            self._is_taken = self._is_taken or mine
+        try:
+            yield mine
+        finally:
+            if mine:
+                self._is_taken = False
+
+    @contextmanager
+    def held_to_one(self) -> Iterator[None]:
+        """Hold BLAS to one thread in each thread that calls it, until the last user leaves."""
+        with self._lock:
+            if self._users == 0:
+                self._threads = self._count()
+                _take_control()
+                self._limit = _controller().limit(limits=1, user_api="blas")
+            self._users += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                if self._users == 0:
+                    self.let_go()
+
+    def let_go(self) -> None:
+        """Give BLAS back the threads that it had."""
+        _take_control()
+        self._limit.restore_original_limits()
+        _take_control()  # and leave it to the next, whoever that is
+
+    @property
+    def is_held(self) -> bool:
+        """Whether some call holds it to one thread."""
+        return self._users > 0
+
+    def _count(self) -> int:
+        libraries = _controller().select(user_api="blas").lib_controllers
+        return max((library.num_threads or 1 for library in libraries), default=1)  # unknown: leave all to BLAS
+
+
+@cache
+def _controller() -> ThreadpoolController:
+    from threadpoolctl import ThreadpoolController  # found when first needed: one small input needs none
+
+    return ThreadpoolController()
+
+
+def _take_control() -> None:
+    """Let this thread change what another one has set: newer versions of threadpoolctl keep the first in control."""
+    for library in _controller().lib_controllers:
+        if hasattr(library, "clear_controlling_thread"):
+            library.clear_controlling_thread(force=True)
+
+
+def _hold_openmp_to_one() -> None:
+    """Hold OpenMP, whose setting is each thread's own, to one thread in a thread of ours."""
+    for library in _controller().lib_controllers:
+        if "openmp" in (library.user_api, getattr(library, "threading_layer", None)):
+            library.set_num_threads(1)
+
+
+_blas = _Blas()
+
+
+@lru_cache(maxsize=1)
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, "numpyclip", _hold_openmp_to_one)
+
+
+def _start_over() -> None:
+    """Forget, in a process that was forked, the threads and locks of its parent."""
+    global _blas
+    held = _blas if _blas.is_held else None
+    _blas = _Blas()
+    _pool.cache_clear()
+    renew_locks()
+    if held is not None:
+        held.let_go()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_start_over)
+
+
+def count() -> int:
+    """Count the threads that there are for chunks: as many as BLAS would use."""
+    return _blas.threads()
+
+
+def _submit(function: Callable[..., _U], *arguments: Any) -> Future[_U]:
+    """Have a function called by one of the threads, or by the caller if there is but one thread."""
+    threads = _blas.threads()
+    if threads > 1:
+        try:
+            return _pool(threads).submit(function, *arguments)
+        except RuntimeError:  # the interpreter is about to end, and starts nothing
+            pass
+    return _done(function, *arguments)
+
+
+def _done(function: Callable[..., _U], *arguments: Any) -> Future[_U]:
+    """Call a function now."""
+    future: Future[_U] = Future()
+    try:
+        future.set_result(function(*arguments))
+    except Exception as error:
+        future.set_exception(error)
+    return future
+
+
+def ahead(
+    function: Callable[[_T], _U], items: Iterable[_T], depth: int, by_caller: Callable[[_T], bool] = lambda _: False
+) -> Iterator[_U]:
+    """Apply a function to items on the threads, in order, at most `depth` items ahead of what was asked for.
+
+    The first item, which may be the only one, is the caller's, and so are those that `by_caller` tells.
+    """
+    iterator = iter(items)
+    for item in islice(iterator, 1):
+        yield function(item)
+    begun: deque[Future[_U]] = deque()
+    try:
+        for item in iterator:
+            begun.append(_done(function, item) if by_caller(item) else _submit(function, item))
+            if len(begun) > depth:
+                yield begun.popleft().result()
+        while begun:
+            yield begun.popleft().result()
+    finally:  # where one failed, or no more are wanted
+        for future in begun:
+            future.cancel()
+
+
+def run(tasks: Sequence[Callable[[], None]]) -> None:
+    """Run tasks on the threads; a single one in the caller's with those of BLAS, unless others are at work."""
+    with _blas.taken() as alone:
+        if alone and len(tasks) == 1:
+            tasks[0]()
+            return
+    if _blas.threads() == 1:
+        for task in tasks:
+            task()
+        return
+    with _blas.held_to_one():
+        futures: list[Future[None]] = []
+        try:
+            futures.extend(_submit(task) for task in tasks)
+            for future in futures:
+                future.result()
+        finally:  # where one failed, or the user had enough
+            for future in futures:
+                future.cancel()
+            wait(futures)

@@ -1,0 +1,189 @@
+"""Who computes: ours, BLAS's and the caller's threads."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from numpyclip.model import threads
+from numpyclip.model.chunks import in_chunks
+from numpyclip.model.threads import ahead
+
+
+def blas_threads() -> int:
+    return max(int(library["num_threads"]) for library in threadpool_info() if library["user_api"] == "blas")
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_blas_is_held_to_one_thread_while_chunks_run_and_let_go_after() -> None:
+    seen = []
+
+    def tower(x: np.ndarray) -> np.ndarray:
+        seen.append((blas_threads(), threading.current_thread().name.startswith("numpyclip")))
+        return np.zeros((len(x), 1), np.float32)
+
+    in_chunks(tower, np.zeros(8), 100, 1)
+    assert set(seen) == {(1, True)}
+    assert blas_threads() == 2
+    seen.clear()
+    in_chunks(tower, np.zeros(1), 100, 1)
+    assert seen == [(2, False)]  # a single small input has all of BLAS's threads
+
+
+def test_where_blas_has_one_thread_the_caller_does_all() -> None:
+    names = set()
+
+    def tower(x: np.ndarray) -> np.ndarray:
+        names.add(threading.current_thread().name)
+        return np.zeros((len(x), 1), np.float32)
+
+    with threadpool_limits(1, "blas"):
+        in_chunks(tower, np.zeros(8), 400, 1)
+    assert names == {threading.current_thread().name}
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_callers_with_threads_of_their_own_share_ours() -> None:
+    """Four callers, also with inputs too small to cut: never more than two threads are at work."""
+    lock, start = threading.Lock(), threading.Barrier(4)
+    at_work, most = 0, 0
+
+    def tower(x: np.ndarray) -> np.ndarray:
+        nonlocal at_work, most
+        with lock:
+            at_work += 1
+            most = max(most, at_work)
+        np.linalg.svd(np.ones((60, 60)))
+        with lock:
+            at_work -= 1
+        return np.zeros((len(x), 1), np.float32)
+
+    def caller(n: int) -> None:
+        start.wait()
+        for _ in range(5):
+            in_chunks(tower, np.zeros(n), 400, 1)
+
+    with ThreadPoolExecutor(4) as callers:
+        list(callers.map(caller, [8, 1, 1, 8]))
+        assert blas_threads() == 2  # while the callers' threads are still there
+        with threadpool_limits(1, "blas"):
+            assert blas_threads() == 1
+    assert most <= 3  # at the change from all of BLAS's threads for one, to one for each
+    assert blas_threads() == 2
+
+
+def test_a_limit_that_another_thread_has_set_does_not_stop_ours() -> None:
+    seen = []
+
+    def tower(x: np.ndarray) -> np.ndarray:
+        seen.append(blas_threads())
+        return np.zeros((len(x), 1), np.float32)
+
+    with threadpool_limits(2, "blas"), ThreadPoolExecutor(1) as other:
+        other.submit(in_chunks, tower, np.zeros(8), 400, 1).result()
+        assert blas_threads() == 2
+    assert set(seen) == {1}
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_at_the_end_of_the_interpreter_the_caller_does_the_work() -> None:
+    code = (
+        "import atexit, numpy as np; from numpyclip.model.chunks import in_chunks\n"
+        "from threadpoolctl import threadpool_limits\n"
+        "threadpool_limits(2, 'blas')\n"
+        "tower = lambda x: np.ones((len(x), 1), np.float32)\n"
+        "atexit.register(lambda: print(in_chunks(tower, np.zeros(8), 400, 1).sum()))\n"
+        "in_chunks(tower, np.zeros(8), 400, 1)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("8.0\n", "")
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_an_error_in_a_chunk_reaches_the_caller_and_lets_go_of_blas() -> None:
+    def tower(x: np.ndarray) -> np.ndarray:
+        raise MemoryError("no more")
+
+    with pytest.raises(MemoryError, match="no more"):
+        in_chunks(tower, np.zeros(8), 400, 1)
+    assert blas_threads() == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.usefixtures("two_threads")
+def test_a_forked_process_has_threads_of_its_own() -> None:
+    def tower(x: np.ndarray) -> np.ndarray:
+        return np.ones((len(x), 1), np.float32)
+
+    in_chunks(tower, np.zeros(8), 400, 1)  # the parent's threads exist
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if in_chunks(tower, np.zeros(8), 400, 1).sum() == 8 else 1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("n", [0, 1, 2, 9])
+def test_ahead_keeps_the_order(threads: int, n: int) -> None:
+    with threadpool_limits(threads, "blas"):
+        assert list(ahead(lambda x: 2 * x, range(n), 3)) == [2 * x for x in range(n)]
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_ahead_reads_so_far_and_no_further() -> None:
+    taken = []
+
+    def source() -> Iterator[int]:
+        for i in range(100):
+            taken.append(i)
+            yield i
+
+    items = ahead(lambda x: x, source(), 5)
+    assert next(items) == 0
+    assert taken == [0]  # it may be the only one
+    assert next(items) == 1
+    assert len(taken) == 7
+    items.close()  # type: ignore[attr-defined]
+    assert len(taken) == 7
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_ahead_stops_what_nobody_wants_any_more() -> None:
+    called, gate = [], threading.Event()
+
+    def slow(x: int) -> int:
+        gate.wait(10)
+        called.append(x)
+        return x
+
+    def quick_at_first(x: int) -> int:
+        return x if x < 2 else slow(x)
+
+    items = ahead(quick_at_first, range(100), 20)
+    assert [next(items), next(items)] == [0, 1]
+    items.close()  # type: ignore[attr-defined]
+    gate.set()
+    list(threads._pool(2).map(abs, range(4)))  # behind all that was not cancelled
+    assert len(called) <= 4
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_ahead_leaves_some_items_to_the_caller() -> None:
+    names = [*ahead(lambda _: threading.current_thread().name, range(9), 3, by_caller=lambda i: i % 2 == 1)]
+    caller = threading.current_thread().name
+    assert [name == caller for name in names] == [True, True, False, True, False, True, False, True, False]
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_ahead_raises_an_error_at_its_place() -> None:
+    items = ahead(lambda x: 1 // x, [2, 1, 0, 3], 2)
+    assert [next(items), next(items)] == [0, 1]
+    with pytest.raises(ZeroDivisionError):
+        next(items)
