@@ -87,7 +87,7 @@ def _recognize(
     download_root: str | os.PathLike[str] | None,
     activation: Activation | None,
 ) -> Recognized:
-    from numpyclip.families import openai
+    from numpyclip.families import apple, openai
     from numpyclip.families.folder import only_file
     from numpyclip.weights.read import read
 
@@ -111,6 +111,10 @@ def _recognize(
             _compare_activation(described.checkpoint, described.config.activation, activation)
             return described
     checkpoint = read(only_file(path) if path.is_dir() else path)
+    if apple.is_apples(checkpoint):
+        recognized = apple.recognize(checkpoint)
+        _compare_activation(checkpoint, recognized.config.activation, activation)
+        return recognized
     return openai.recognize(checkpoint, _activation(checkpoint, activation))
 
 

@@ -59,12 +59,12 @@ def plan_int8(model: CLIP, checkpoint: Checkpoint, dtype: DType) -> Plan:
     its shapes do not tell.
     """
     description = description_of(model, checkpoint)
-    if description is None and model.config.family != "openai":
+    if description is None and model.config.family not in ("openai", "apple"):
         raise UnsupportedCheckpointError(
             f"{checkpoint.path}: cannot be saved as int8, it has no description beside it. Save it in OpenCLIP's "
             "layout first, and that folder as int8."
         )
-    original = checkpoint if description is None else _original(checkpoint)
+    original = checkpoint if model.config.family == "openai" else _original(checkpoint)
     tensors: list[Unwritten] = []
     for name, array in original.arrays.items():
         tensors += Weight.of(name, original, name).in_int8(dtype) if _is_weight(array) else unwritten(name, array)
