@@ -115,7 +115,7 @@ def recognize(checkpoint: Checkpoint) -> Recognized:
         family="apple",
         embed_dim=checkpoint.shape("text_projection", 2)[1],
         vision=vision,
-        text=_measure_text(checkpoint, causal=has_transformer),
+        text=_measure_text(checkpoint, may_look_ahead=not has_transformer),
         preprocess=Preprocess(
             vision.image_size, "open_clip", mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0), interpolation="bilinear"
         ),
@@ -192,7 +192,7 @@ def _measure_transformer(checkpoint: Checkpoint) -> VisionTransformerConfig:
     )
 
 
-def _measure_text(checkpoint: Checkpoint, causal: bool) -> TextConfig:
+def _measure_text(checkpoint: Checkpoint, may_look_ahead: bool) -> TextConfig:
     vocab_size, width = checkpoint.shape("token_embedding.weight", 2)
     has_mixers = any(name.startswith("mixers.") for name in checkpoint.arrays)
     return (MCTConfig if has_mixers else TextConfig)(
@@ -203,7 +203,7 @@ def _measure_text(checkpoint: Checkpoint, causal: bool) -> TextConfig:
         heads=_heads(checkpoint, width, _TEXT_HEADS),
         mlp_width=checkpoint.shape("transformer.resblocks.0.mlp.c_fc.weight", 2)[0],
         activation="gelu",
-        causal=causal,
+        causal=not (may_look_ahead or has_mixers),
     )
 
 
