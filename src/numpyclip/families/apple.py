@@ -129,7 +129,7 @@ def translate(checkpoint: Checkpoint) -> Checkpoint:
     renamed = rename(checkpoint, lambda name: _PART.sub(lambda match: _WITHIN[match[1]], begin(name)))
     arrays = dict(without_single_pixels(renamed).arrays)
     for name, d in (("positional_embedding", 2), ("visual.positional_embedding", 2), ("visual.class_embedding", 1)):
-        if name in arrays and arrays[name].shape[:-d] == (1,) * (4 - d if d == 2 else 2):
+        if name in arrays and arrays[name].shape[:-d] == (1, 1):
             arrays[name] = arrays[name].reshape(arrays[name].shape[-d:])
     scale = arrays.get("logit_scale")
     if scale is not None and scale.size == 1 and scale.dtype.kind == "f":
