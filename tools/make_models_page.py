@@ -16,6 +16,10 @@ PAGE = Path(__file__).parents[1] / "docs" / "models.md"
 BEGIN, END = "<!-- made by tools/make_models_page.py -->", "<!-- end -->"
 
 STANDS_FOR = {
+    "apple-mobileclip_b": "Apple's `mobileclip_b.pt` and `mobileclip_blt.pt`",
+    "apple-mobileclip_s0": "Apple's `mobileclip_s0.pt`",
+    "apple-mobileclip_s0-fused": "the same with its branches added up",
+    "apple-mobileclip_s1": "Apple's `mobileclip_s1.pt` and `mobileclip_s2.pt`",
     "open_clip-clipa": "CLIPA: mean of the patches, no first norm, texts without a mask",
     "open_clip-coca": "CoCa: attentional pool, class token of texts, decoder",
     "open_clip-coca-joined": "CoCa whose pool has one matrix of queries, keys and values",

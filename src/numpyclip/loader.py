@@ -87,7 +87,7 @@ def _recognize(
     download_root: str | os.PathLike[str] | None,
     activation: Activation | None,
 ) -> Recognized:
-    from numpyclip.families import openai
+    from numpyclip.families import apple, openai
     from numpyclip.weights.read import read
 
     if pretrained is not None:
@@ -112,6 +112,10 @@ def _recognize(
             return described
         path = only_file(path)
     checkpoint = read(path)
+    if apple.is_apples(checkpoint):
+        recognized = apple.recognize(checkpoint)
+        _compare_activation(checkpoint, recognized.config.activation, activation)
+        return recognized
     return openai.recognize(checkpoint, _activation(checkpoint, activation))
 
 

@@ -97,7 +97,11 @@ KINDS: dict[str, Callable[[], Kind]] = {
         branches.add_mobile_one,
         mobile_one,
     ),
-    "mixer": lambda: (branches.rep_mixer("at", 4), branches.add_rep_mixer, rep_mixer),
+    "mixer": lambda: (
+        branches.rep_mixer("at", (4, 1, 3, 3), scale=True),
+        branches.add_rep_mixer,
+        rep_mixer,
+    ),
     "large kernel": lambda: (branches.large_kernel("at", 8), branches.add_large_kernel, large_kernel),
     "position": lambda: (branches.position("at", 4), branches.add_position, position),
 }

@@ -58,12 +58,12 @@ def record(folder: Path, packages: tuple[str, ...], **arrays: torch.Tensor | np.
     folder : Path
         Of the model.
     packages : tuple of str
-        With which versions it was made.
+        With which versions it was made; what pip does not know is given with its own.
     **arrays
         `image` (float32, preprocessed) and `encode_image`; `text` (ids) and `encode_text`; perhaps
         `logits_per_image`, `texts` (strings) and `ids` (what the library's tokenizer makes of them).
     """
-    made_with = ", ".join(f"{package} {version(package)}" for package in packages)
+    made_with = ", ".join(package if " " in package else f"{package} {version(package)}" for package in packages)
     values = {name: array.detach().numpy() if torch.is_tensor(array) else array for name, array in arrays.items()}
     np.savez_compressed(
         folder.with_name(folder.name + ".npz"), made_with=np.array(f"{made_with}, seed {SEED}"), **values

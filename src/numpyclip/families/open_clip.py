@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from numpyclip.families import apple
 from numpyclip.families.description import MOST_LAYERS, Section, read_description
 from numpyclip.families.family import Recognized
 from numpyclip.families.folder import read_weights
@@ -61,6 +62,8 @@ def read_as(description: Section, weights: Path) -> Recognized:
     """Read a file of weights, or a folder with one, by a description that need not lie beside it."""
     config, tokenizer = describe(description)
     checkpoint = read_weights(weights, WEIGHTS) if weights.is_dir() else read(weights)
+    if apple.is_apples(checkpoint):  # open_clip takes these files, too
+        checkpoint = apple.translate(checkpoint)
     checkpoint = rename(checkpoint, lambda name: name.removeprefix("text."))  # openai/CLIP has none
     if any(name.startswith("visual.trunk.") for name in checkpoint.arrays):
         from numpyclip.families import timm

@@ -28,7 +28,7 @@ _CONVNEXT: dict[str, tuple[tuple[int, ...], tuple[int, ...], float]] = {
 }
 
 # name of the model → layers, widths; those of five stages differ in more
-_FASTVIT: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
+FASTVIT: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "fastvit_mci0": ((2, 6, 10, 2), (64, 128, 256, 512)),
     "fastvit_mci1": ((4, 12, 20, 4), (64, 128, 256, 512)),
     "fastvit_mci2": ((4, 12, 24, 4), (80, 160, 320, 640)),
@@ -54,7 +54,7 @@ def _convnext(section: Section) -> ConvNeXtConfig:
 
 
 def _fastvit(section: Section) -> FastViTConfig:
-    layers, widths = section.one_of("timm_model_name", _FASTVIT, "")
+    layers, widths = section.one_of("timm_model_name", FASTVIT, "")
     has_four_stages = len(layers) == 4
     changes = section.section("timm_model_kwargs")
     changes.ignore("inference_mode")  # says that branches are added up; the names of tensors say it, too
@@ -79,7 +79,7 @@ def _fastvit(section: Section) -> FastViTConfig:
 # name of the model → what reads a `vision_cfg` with this name
 TOWERS: dict[str, Callable[[Section], ConvNeXtConfig | FastViTConfig]] = {
     **dict.fromkeys(_CONVNEXT, _convnext),
-    **dict.fromkeys(_FASTVIT, _fastvit),
+    **dict.fromkeys(FASTVIT, _fastvit),
 }
 
 

@@ -69,11 +69,11 @@ def add_mobile_one(checkpoint: Checkpoint, name: str) -> tuple[Array, Array]:
     return weight, bias
 
 
-def rep_mixer(name: str, d: int) -> layout.Tensors:
+def rep_mixer(name: str, shape: layout.Shape, scale: bool) -> layout.Tensors:
     """List x + scale (mixer(x) - norm(x)), of channels by themselves (FastViT: Vasu et al., 2023)."""
-    yield from layout.batch_norm(f"{name}.norm.identity", d)
-    yield from mobile_one(f"{name}.mixer", (d, 1, 3, 3), scale=True, identity=True)
-    yield f"{name}.layer_scale.gamma", (d,)
+    yield from layout.batch_norm(f"{name}.norm.identity", shape[0])
+    yield from mobile_one(f"{name}.mixer", shape, scale, identity=True)
+    yield f"{name}.layer_scale.gamma", shape[:1]
 
 
 def add_rep_mixer(checkpoint: Checkpoint, name: str) -> tuple[Array, Array]:

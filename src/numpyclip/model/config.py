@@ -69,9 +69,10 @@ class TransformerConfig:
 class VisionTransformerConfig(TransformerConfig):
     """Sizes and options of a vision transformer; `image_size` and `patch_size` in pixels.
 
-    `stem_width` is that of the convolutions before the patches' own, if any; `class_position` says that the class token
-    has a place, too; `norm_after_pool` that the last norm is that of the pooled token, not of every token; `pool_heads`
-    and `pool_mlp_width` are those of the pools "map" and "attn" where they are not the blocks', and only "attn" has
+    `stem_width` is that of the convolutions before the patches' own, if any; `stem_border` says that they see pictures
+    one pixel further to the right and down, behind a border of zeros; `class_position` that the class token has a
+    place, too; `norm_after_pool` that the last norm is that of the pooled token, not of every token; `pool_heads` and
+    `pool_mlp_width` are those of the pools "map" and "attn" where they are not the blocks', and only "attn" has
     `queries`; `projection_mlp` says that the projection is an MLP, in the middle twice as wide as an embedding;
     `flexible` that pictures of any shape are taken, whose places are resized from those of a square one.
     """
@@ -79,6 +80,7 @@ class VisionTransformerConfig(TransformerConfig):
     image_size: int
     patch_size: int
     stem_width: int | None = None
+    stem_border: bool = False
     patch_bias: bool = False
     class_token: bool = True
     class_position: bool = True
@@ -264,6 +266,14 @@ class BertConfig(TextConfig):
         is_padding = np.cumprod(ids[:, ::-1] == self.pad_id, axis=1)
         lengths: NDArray[np.integer] = np.maximum(ids.shape[1] - is_padding.sum(axis=1), 1)
         return lengths
+
+
+@dataclass(frozen=True, kw_only=True)
+class MCTConfig(TextConfig):
+    """Sizes and options of a text transformer between two blocks of convolutions over `kernel_size` tokens."""
+
+    causal: bool = False
+    kernel_size: int = 11
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -91,8 +91,8 @@ class RepMixerBlock:
     @staticmethod
     def tensors(checkpoint: Checkpoint, name: str, d: int, config: FastViTConfig) -> layout.Tensors:
         """List the tensors under a name."""
-        mixer = f"{name}.token_mixer"
-        yield from branches.either(checkpoint, mixer, (d, 1, 3, 3), branches.rep_mixer(mixer, d))
+        mixer, shape = f"{name}.token_mixer", (d, 1, 3, 3)
+        yield from branches.either(checkpoint, mixer, shape, branches.rep_mixer(mixer, shape, scale=True))
         yield from _mlp_tensors(name, d, config)
         yield f"{name}.layer_scale.gamma", (d,)
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.model.config import BertConfig, TextConfig
+from numpyclip.model.config import BertConfig, MCTConfig, TextConfig
 from numpyclip.model.layout import Tensors
 from numpyclip.model.ops import Array
 from numpyclip.model.source import Source
@@ -40,6 +40,10 @@ def text_tower(config: TextConfig) -> type[TextTower]:
         from numpyclip.model.bert import Bert
 
         return Bert
+    if isinstance(config, MCTConfig):
+        from numpyclip.model.mct import MCT
+
+        return MCT
     from numpyclip.model.text import TextTransformer
 
     return TextTransformer

@@ -161,6 +161,8 @@ class VisionTransformer:
         embedding = self.embedding
         if self.config.flexible:
             embedding = resize_places(embedding, pixels.shape[2] // p, pixels.shape[3] // p)
+        if self.config.stem_border:  # zeros are black here: no model has this and a mean that is not 0
+            pixels = np.pad(pixels[:, :, :-1, :-1], ((0, 0), (0, 0), (1, 0), (1, 0)))
         patches = ops.patches(pixels, p)
         if self.stem is not None:
             patches = self.stem(patches)

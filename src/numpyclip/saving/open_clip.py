@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import fields
 
 from numpyclip.errors import UnsupportedCheckpointError
 from numpyclip.image import Preprocess
 from numpyclip.model.clip import CLIP
 from numpyclip.model.config import (
     RESNET_STRIDE,
+    FastViTConfig,
     ResNetConfig,
     TextConfig,
     TransformerConfig,
     VisionTransformerConfig,
 )
+from numpyclip.saving import open_clip_fastvit
 from numpyclip.saving.plan import USUAL_TOKENIZERS, DType, Options, Plan, Weight, as_json, require
 from numpyclip.saving.same import OPEN_CLIP
 from numpyclip.tokenizer.clip import CLIPTokenizer
@@ -25,6 +28,7 @@ WEIGHTS = "open_clip_model.safetensors"
 _LAYOUT = "OpenCLIP"
 _TRANSFORMER = ("width", "layers", "heads", "mlp_width", "activation", "eps", "layer_scale")
 _VISION: Options = {
+    FastViTConfig: tuple(field.name for field in fields(FastViTConfig)),
     ResNetConfig: ("image_size", "width", "layers", "heads"),
     VisionTransformerConfig: (*_TRANSFORMER, "image_size", "patch_size", "norm_before", "norm_after_pool", "pool"),
 }
@@ -49,7 +53,7 @@ def plan(model: CLIP, checkpoint: Checkpoint, dtype: DType) -> Plan:
     model_cfg: dict[str, object] = {
         "embed_dim": config.embed_dim,
         "quick_gelu": config.text.activation == "quick_gelu",
-        "vision_cfg": _vision(config.vision),
+        "vision_cfg": _vision(config.vision, checkpoint),
         "text_cfg": _text(config.text, "text_projection.bias" in checkpoint),
     }
     if config.sigmoid:
@@ -81,7 +85,9 @@ def _check(model: CLIP, checkpoint: Checkpoint) -> None:
         )
 
 
-def _vision(config: object) -> dict[str, object]:
+def _vision(config: object, checkpoint: Checkpoint) -> dict[str, object]:
+    if isinstance(config, FastViTConfig):
+        return open_clip_fastvit.describe(config, checkpoint)
     if isinstance(config, ResNetConfig):
         return {
             "image_size": config.image_size,
@@ -143,8 +149,11 @@ def _preprocess(preprocess: Preprocess) -> dict[str, object]:
 
 def _weights(checkpoint: Checkpoint) -> Iterator[Weight]:
     """Give tensors the names and shapes of OpenCLIP, which are openai/CLIP's."""
+    has_trunk = any(name.startswith("visual.trunk.") for name in checkpoint.arrays)
     for name in checkpoint.arrays:
-        if match := _IN_PROJ.fullmatch(name):
+        if has_trunk and name.startswith("visual."):
+            yield from open_clip_fastvit.weights(checkpoint, name)
+        elif match := _IN_PROJ.fullmatch(name):
             attention, part, field = match.groups()
             if part == "q":
                 parts = ("q", "kv") if f"{attention}.kv_proj.{field}" in checkpoint else ("q", "k", "v")

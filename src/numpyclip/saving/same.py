@@ -51,12 +51,12 @@ def plan_int8(model: CLIP, checkpoint: Checkpoint, dtype: DType) -> Plan:
     its shapes do not tell.
     """
     is_described = checkpoint.description is not None
-    if not is_described and model.config.family != "openai":
+    if not is_described and model.config.family not in ("openai", "apple"):
         raise UnsupportedCheckpointError(
             f"{checkpoint.path}: cannot be saved as int8: this model came without a description, and is none of "
             "OpenAI's kind, whose tensors tell enough. Pass one that numpyclip.load has made."
         )
-    original = _original(checkpoint) if is_described else checkpoint
+    original = checkpoint if model.config.family == "openai" else _original(checkpoint)
     tensors: list[Unwritten] = []
     for name, array in original.arrays.items():
         tensors += Weight.of(name, original, name).in_int8(dtype) if _is_weight(array) else unwritten(name, array)

@@ -1,0 +1,215 @@
+"""Apple's own files of MobileCLIP (Vasu et al., 2024), as `CLIP` in mobileclip/clip.py of apple/ml-mobileclip has them.
+
+Each is a bare state dict, and Apple's library is told by name which model it is. Here the tensors tell: S0 alone has
+convolutions over its tokens, B alone a vision transformer, and layers are counted. What shapes cannot tell is the same
+in all files of the configurations in mobileclip/configs.
+"""
+
+import math
+import re
+from dataclasses import replace
+from functools import partial
+from itertools import pairwise
+
+import numpy as np
+
+from numpyclip.errors import UnsupportedCheckpointError
+from numpyclip.families.family import Recognized
+from numpyclip.families.names import Names, rename, translator
+from numpyclip.families.openai import count_blocks
+from numpyclip.families.timm_convolutional import without_single_pixels
+from numpyclip.image import Preprocess
+from numpyclip.model.config import (
+    FASTVIT_HEAD_WIDTH,
+    CLIPConfig,
+    FastViTConfig,
+    MCTConfig,
+    TextConfig,
+    VisionTransformerConfig,
+)
+from numpyclip.tokenizer.clip import open_clip_tokenizer
+from numpyclip.weights.checkpoint import Checkpoint
+
+_PICTURES, _TEXTS = "image_encoder.model", "text_encoder"
+
+_IMAGE_SIZE = 256  # of a FastViT, which would take any
+_PATCH_SIZE = 16
+_VISION_HEADS, _TEXT_HEADS = 12, 8
+_MLP_RATIO = 3  # of a FastViT
+_MOST_LOGIT_SCALE = np.float32(math.log(100))  # Apple's model makes no more of what was learned
+
+_NAMES: Names = (
+    # FastViT
+    (f"{_PICTURES}.patch_embed", "visual.trunk.stem"),
+    (f"{_PICTURES}.network.0", "visual.trunk.stages.0.blocks"),
+    (f"{_PICTURES}.network.1", "visual.trunk.stages.1.downsample"),
+    (f"{_PICTURES}.network.2", "visual.trunk.stages.1.blocks"),
+    (f"{_PICTURES}.network.3", "visual.trunk.stages.2.downsample"),
+    (f"{_PICTURES}.network.4", "visual.trunk.stages.2.blocks"),
+    (f"{_PICTURES}.network.5", "visual.trunk.stages.3.downsample"),
+    (f"{_PICTURES}.network.6", "visual.trunk.stages.3.pos_emb"),
+    (f"{_PICTURES}.network.7", "visual.trunk.stages.3.blocks"),
+    (f"{_PICTURES}.conv_exp", "visual.trunk.final_conv"),
+    (f"{_PICTURES}.head.proj", "visual.trunk.head.fc"),
+    # vision transformer
+    (f"{_PICTURES}.patch_emb.*.block.conv", "visual.stem.*.conv"),
+    (f"{_PICTURES}.patch_emb.*.block.norm", "visual.stem.*.bn"),
+    (f"{_PICTURES}.patch_emb.2.block.conv", "visual.conv1"),
+    (f"{_PICTURES}.cls_token", "visual.class_embedding"),
+    (f"{_PICTURES}.pos_embed.pos_embed.pos_embed", "visual.positional_embedding"),
+    (f"{_PICTURES}.transformer", "visual.transformer.resblocks"),
+    (f"{_PICTURES}.post_transformer_norm", "visual.ln_post"),
+    (f"{_PICTURES}.classifier.proj", "visual.proj"),
+    # texts
+    (f"{_TEXTS}.embedding_layer", "token_embedding"),
+    (f"{_TEXTS}.positional_embedding.pos_embed.pos_embed", "positional_embedding"),
+    (f"{_TEXTS}.transformer", "transformer.resblocks"),
+    (f"{_TEXTS}.final_layer_norm", "ln_final"),
+    (f"{_TEXTS}.projection_layer", "text_projection"),
+)
+"""What Apple's names begin with, and ours."""
+
+_WITHIN = {  # a block, whichever it is
+    "pre_norm_mha.0": "ln_1",
+    "pre_norm_mha.1.qkv_proj.weight": "attn.in_proj_weight",
+    "pre_norm_mha.1.qkv_proj.bias": "attn.in_proj_bias",
+    "pre_norm_mha.1.out_proj": "attn.out_proj",
+    "pre_norm_ffn.0": "ln_2",
+    "pre_norm_ffn.1": "mlp.c_fc",
+    "pre_norm_ffn.4": "mlp.c_proj",
+    "convffn": "mlp",
+    "layer_scale": "layer_scale.gamma",
+    "layer_scale_1": "layer_scale_1.gamma",
+    "layer_scale_2": "layer_scale_2.gamma",
+    "rbr_conv": "conv_kxk",
+    "rbr_scale": "conv_scale",
+    "rbr_skip": "identity",
+    "lkb_origin": "large_conv",
+    "lkb_reparam": "reparam_conv",
+    "pe": "pos_enc",
+    "se.reduce": "se.fc1",
+    "se.expand": "se.fc2",
+}
+_PART = re.compile(rf"(?<=\.)({'|'.join(map(re.escape, _WITHIN))})(?=\.|$)")
+
+
+def is_apples(checkpoint: Checkpoint) -> bool:
+    """Tell whether tensors have Apple's names."""
+    return any(name.startswith(f"{_PICTURES}.") for name in checkpoint.arrays)
+
+
+def recognize(checkpoint: Checkpoint) -> Recognized:
+    """Recognize one of Apple's models by its tensors alone.
+
+    Raises
+    ------
+    CheckpointError
+        If a tensor is missing, or two of them contradict each other.
+    UnsupportedCheckpointError
+        If the sizes are not those of such a model.
+    """
+    checkpoint = translate(checkpoint)
+    has_transformer = "visual.conv1.weight" in checkpoint
+    vision = _measure_transformer(checkpoint) if has_transformer else _measure_fastvit(checkpoint)
+    config = CLIPConfig(
+        family="apple",
+        embed_dim=checkpoint.shape("text_projection", 2)[1],
+        vision=vision,
+        text=_measure_text(checkpoint, may_look_ahead=not has_transformer),
+        preprocess=Preprocess(
+            vision.image_size, "open_clip", mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0), interpolation="bilinear"
+        ),
+    )
+    return Recognized(checkpoint, config, partial(open_clip_tokenizer, "lower"))
+
+
+def translate(checkpoint: Checkpoint) -> Checkpoint:
+    """Give Apple's tensors the names and shapes used here."""
+    begin = translator((*_NAMES, *_mixer_names(checkpoint)))
+    renamed = rename(checkpoint, lambda name: _PART.sub(lambda match: _WITHIN[match[1]], begin(name)))
+    arrays = dict(without_single_pixels(renamed).arrays)
+    for name, d in (("positional_embedding", 2), ("visual.positional_embedding", 2), ("visual.class_embedding", 1)):
+        if name in arrays and arrays[name].shape[:-d] == (1, 1):
+            arrays[name] = arrays[name].reshape(arrays[name].shape[-d:])
+    scale = arrays.get("logit_scale")
+    if scale is not None and scale.size == 1 and scale.dtype.kind == "f":
+        arrays["logit_scale"] = np.asarray(np.minimum(scale.astype(np.float32), _MOST_LOGIT_SCALE))
+    return replace(renamed, arrays=arrays)
+
+
+def _mixer_names(checkpoint: Checkpoint) -> Names:
+    """Name the blocks of texts where the first and the last are of another kind, which are not counted here."""
+    blocks = f"{_TEXTS}.transformer"
+    if not any(name.startswith(f"{blocks}.0.token_mixer.") for name in checkpoint.arrays):
+        return ()
+    last = count_blocks(checkpoint, blocks) - 1
+    between = ((f"{blocks}.{index}", f"transformer.resblocks.{index - 1}") for index in range(1, last))
+    return ((f"{blocks}.0", "mixers.0"), *between, (f"{blocks}.{last}", "mixers.1"))
+
+
+def _measure_fastvit(checkpoint: Checkpoint) -> FastViTConfig:
+    stages = [f"visual.trunk.stages.{stage}.blocks" for stage in range(4)]
+    layers = tuple(count_blocks(checkpoint, stage) for stage in stages)
+    widths = tuple(checkpoint.shape(f"{stage}.0.mlp.fc1.weight", 2)[1] for stage in stages)
+    if widths[-1] % FASTVIT_HEAD_WIDTH or any(after % before for before, after in pairwise(widths)):
+        raise UnsupportedCheckpointError(
+            f"{checkpoint.path}: the stages of its FastViT are {', '.join(map(str, widths))} wide; expected each to be "
+            f"a multiple of the one before, and the last a multiple of {FASTVIT_HEAD_WIDTH}."
+        )
+    return FastViTConfig(
+        image_size=_IMAGE_SIZE,
+        layers=layers,
+        widths=widths,
+        mlp_ratio=_MLP_RATIO,
+        stem_scale=True,
+        squeeze=True,
+        layer_norm=False,
+        mlp_head=False,
+    )
+
+
+def _measure_transformer(checkpoint: Checkpoint) -> VisionTransformerConfig:
+    width, stem_width, _, _ = checkpoint.shape("visual.conv1.weight", 4)
+    rows = checkpoint.shape("visual.positional_embedding", 2)[0]
+    side = math.isqrt(rows)
+    if side * side != rows:
+        raise UnsupportedCheckpointError(
+            f"{checkpoint.path}: pictures have {rows} positions; expected a square number."
+        )
+    return VisionTransformerConfig(
+        image_size=_PATCH_SIZE * side,
+        patch_size=_PATCH_SIZE,
+        width=width,
+        layers=count_blocks(checkpoint, "visual.transformer.resblocks"),
+        heads=_heads(checkpoint, width, _VISION_HEADS),
+        mlp_width=checkpoint.shape("visual.transformer.resblocks.0.mlp.c_fc.weight", 2)[0],
+        activation="gelu",
+        stem_width=stem_width,
+        stem_border=True,
+        patch_bias=True,
+        class_position=False,
+        norm_before=False,
+    )
+
+
+def _measure_text(checkpoint: Checkpoint, may_look_ahead: bool) -> TextConfig:
+    vocab_size, width = checkpoint.shape("token_embedding.weight", 2)
+    has_mixers = any(name.startswith("mixers.") for name in checkpoint.arrays)
+    return (MCTConfig if has_mixers else TextConfig)(
+        context_length=checkpoint.shape("positional_embedding", 2)[0],
+        vocab_size=vocab_size,
+        width=width,
+        layers=count_blocks(checkpoint, "transformer.resblocks"),
+        heads=_heads(checkpoint, width, _TEXT_HEADS),
+        mlp_width=checkpoint.shape("transformer.resblocks.0.mlp.c_fc.weight", 2)[0],
+        activation="gelu",
+        causal=not (may_look_ahead or has_mixers),
+    )
+
+
+def _heads(checkpoint: Checkpoint, width: int, heads: int) -> int:
+    if width % heads:
+        raise UnsupportedCheckpointError(
+            f"{checkpoint.path}: a width of {width} cannot be cut into {heads} heads, as many as Apple's models have."
+        )
+    return heads
