@@ -1,4 +1,4 @@
-"""A model in the layout of the folder that it came from: its own names and description, and other number formats.
+"""A model in the layout that it came in: its own names and description, and other number formats.
 
 So every model can be kept in eight bits, also those that no other layout can express.
 """
