@@ -12,6 +12,7 @@ import pytest
 import numpyclip
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.saving import save as module
+from numpyclip.saving.folder import whole_folder
 from numpyclip.saving.plan import Plan
 from numpyclip.saving.save import save
 from numpyclip.weights.checkpoint import Checkpoint
@@ -116,19 +117,55 @@ def test_an_old_folder_comes_back_where_the_new_one_cannot_take_its_name(
     assert [path.name for path in saved.parent.iterdir()] == ["saved"]
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX")
-def test_a_process_that_is_killed_leaves_no_half_of_a_model_under_the_name(tmp_path: Path) -> None:
+def save_and_die(folder: Path, when: str, overwrite: bool = False) -> None:
+    """Save in a process that is killed the moment it calls something."""
     program = f"""
-import os, signal
+import os, pathlib, signal
 import numpyclip
-os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)
-numpyclip.save("tiny", {str(tmp_path / "saved")!r})
+def die(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+{when}
+numpyclip.save("tiny", {str(folder)!r}, overwrite={overwrite})
 """
     killed = subprocess.run([sys.executable, "-c", program], check=False)
     assert killed.returncode == -signal.SIGKILL
-    [left] = tmp_path.iterdir()
-    assert left.name.startswith(".saved.")
+
+
+WRITING = "os.fsync = die"
+# when the older model was moved away, and the new one is not yet in its place
+SWAPPING = "move = pathlib.Path.replace; pathlib.Path.replace = lambda a, b: die() if a.name == 'new' else move(a, b)"
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX")
+def test_a_process_that_is_killed_leaves_no_half_of_a_model_under_the_name_and_the_next_one_tidies_up(
+    tmp_path: Path,
+) -> None:
+    save_and_die(tmp_path / "saved", WRITING)
+    left = list(tmp_path.iterdir())
+    assert left
+    assert all(path.name.startswith(".saved.") for path in left)
     numpyclip.load(numpyclip.save("tiny", tmp_path / "saved"))
+    assert [path.name for path in tmp_path.iterdir()] == ["saved"]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX")
+def test_an_older_model_that_a_killed_process_had_moved_away_comes_back(saved: Path) -> None:
+    before = content(saved)
+    save_and_die(saved, SWAPPING, overwrite=True)
+    assert not saved.exists()
+    with pytest.raises(InputError, match="is there already"):
+        save("tiny", saved)
+    assert content(saved) == before
+    assert [path.name for path in saved.parent.iterdir()] == ["saved"]
+
+
+def test_what_a_living_process_is_writing_is_left_to_it(tmp_path: Path) -> None:
+    with whole_folder(tmp_path / "saved", Path("source"), overwrite=True) as part:
+        (part / "model.safetensors").write_bytes(b"as far as it is")
+        save("tiny", tmp_path / "saved")
+        assert content(part) == {"model.safetensors": b"as far as it is"}
+    assert list(content(tmp_path / "saved")) == ["model.safetensors"]  # it was told to overwrite
+    assert [path.name for path in tmp_path.iterdir()] == ["saved"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs setrlimit")

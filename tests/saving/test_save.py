@@ -19,6 +19,7 @@ from numpyclip.saving.save import Format, save
 from numpyclip.tokenizer.clip import default_tokenizer
 from numpyclip.weights import prepared
 from numpyclip.weights.checkpoint import Activation, Checkpoint
+from numpyclip.weights.dtypes import BFloat16
 from numpyclip.weights.read import read
 from numpyclip.weights.safetensors import read_safetensors_and_metadata
 from tests.model.golden import TOLERANCE, assert_close, load_golden
@@ -353,6 +354,27 @@ def test_every_family_is_kept_in_its_own_layout_and_in_eight_bits(tmp_path: Path
             expected = getattr(model, wanted)(golden[given])
             np.testing.assert_array_equal(getattr(kept, wanted)(golden[given]), expected)
             assert (1 - cosines(getattr(small, wanted)(golden[given]), expected)).max() < 1e-3
+
+
+@pytest.mark.parametrize("name", sorted(folder.name for folder in FAMILIES.iterdir() if folder.is_dir()))
+def test_every_family_in_bfloat16_gives_what_the_same_numbers_give_in_float32(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Whatever a family does to its tensors first: they are bits until they are taken."""
+    _, golden = load_golden(FAMILIES, name)
+    own = next(FORMATS[file.name] for file in (FAMILIES / name).iterdir() if file.name in FORMATS)
+    half, _ = numpyclip.load(save(FAMILIES / name, tmp_path / "half", own, dtype="bfloat16"))
+    wide, _ = numpyclip.load(save(half, tmp_path / "wide", own))
+    [file] = (tmp_path / "half").glob("*.safetensors")
+    assert {type(array) for array in read(file).arrays.values() if array.dtype.kind != "i"} == {BFloat16}
+    assert half.fingerprint == wide.fingerprint
+    monkeypatch.setattr(prepared, "_LEAST_BYTES", 1)
+    low, stored = (numpyclip.load(tmp_path / "half", low_memory=low)[0] for low in (True, False))
+    for given, wanted in (("image", "encode_image"), ("text", "encode_text")):
+        if wanted in golden:
+            expected = getattr(wide, wanted)(golden[given])
+            for model in (half, low, stored):  # the first keeps what the last one maps
+                np.testing.assert_array_equal(getattr(model, wanted)(golden[given]), expected)
 
 
 def test_what_came_from_transformers_is_told_its_new_number_format(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What a model takes from a checkpoint."""
 
 import re
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,9 @@ import pytest
 
 from numpyclip.errors import CheckpointError
 from numpyclip.weights.checkpoint import Checkpoint
+from numpyclip.weights.dtypes import BFloat16, narrow_to_bfloat16
 from numpyclip.weights.read import read
+from numpyclip.weights.safetensors import unwritten, write_safetensors
 
 
 def _checkpoint(**arrays: np.ndarray) -> Checkpoint:
@@ -52,6 +55,32 @@ def test_half_precision_is_widened_exactly_whatever_the_bits(shape: tuple[int, .
     taken = _checkpoint(w=halves).take("w")
     assert taken.shape == shape
     np.testing.assert_array_equal(taken.view(np.uint32), halves.astype(np.float32).view(np.uint32))
+
+
+def test_bfloat16_is_widened_when_it_is_taken() -> None:
+    halves = narrow_to_bfloat16(np.arange(6, dtype=np.float32)).reshape(2, 3).view(BFloat16)
+    checkpoint = _checkpoint(w=halves.T)
+    checkpoint.check({"w": (3, 2)})
+    taken = checkpoint.take("w")
+    assert taken.dtype == np.float32
+    assert (taken.flags.c_contiguous, taken.flags.writeable) == (True, False)
+    assert taken.tolist() == [[0, 3], [1, 4], [2, 5]]
+    table = checkpoint.table("w")
+    assert np.shares_memory(table, halves)
+    assert table[[2, 0]].astype(np.float32).tolist() == [[2, 5], [0, 3]]
+
+
+def test_a_file_of_bfloat16_takes_no_memory_before_it_is_used(tmp_path: Path) -> None:
+    numbers = np.zeros((2**10, 2**12), np.uint16).view(BFloat16)  # 8 MiB
+    write_safetensors(tmp_path / "w.safetensors", unwritten("w", numbers))
+    tracemalloc.start()
+    checkpoint = read(tmp_path / "w.safetensors")
+    checkpoint.check({"w": numbers.shape})
+    checkpoint.table("w")
+    assert tracemalloc.get_traced_memory()[1] < 2**20
+    checkpoint.take("w")
+    assert 16 * 2**20 <= tracemalloc.get_traced_memory()[1] < 17 * 2**20
+    tracemalloc.stop()
 
 
 def test_a_copy_is_new_and_may_be_changed() -> None:

@@ -1,5 +1,6 @@
 """Bytes to numbers, and back."""
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from numpyclip.weights.archive import Bytes
 from numpyclip.weights.dtypes import (
     BFLOAT16,
+    BFloat16,
     array_from_bytes,
     item_size,
     narrow_to_bfloat16,
@@ -29,27 +31,56 @@ def test_every_format_in_both_orders(kind: str, order: str) -> None:
 
 
 @pytest.mark.parametrize("order", "<>")
-def test_bfloat16_is_widened_exactly(order: str) -> None:
+def test_bfloat16_is_viewed_as_it_is_and_widened_exactly(order: str) -> None:
     values = np.array([0.0, -0.0, 1.0, -2.5, 3.3895314e38, 9.2e-41, np.inf, -np.inf], np.float32)
     values.view(np.uint32)[:] &= 0xFFFF0000
     halves = (values.view(np.uint32) >> 16).astype(order + "u2")
-    found = array_from_bytes(_bytes(halves), BFLOAT16, (2, 4), order=order)
-    assert found.dtype == np.float32
-    assert found.dtype.isnative
-    assert found.tobytes() == values.tobytes()
+    data = _bytes(halves)
+    found = array_from_bytes(data, BFLOAT16, (2, 4), order=order)
+    assert np.shares_memory(found, data)
+    assert (found.itemsize, found.shape) == (2, (2, 4))
+    wide = found.astype(np.float32)
+    assert type(wide) is np.ndarray
+    assert wide.dtype == np.float32
+    assert wide.dtype.isnative
+    assert wide.tobytes() == values.tobytes()
+    wide += 1  # it is new
+    assert found.astype(np.float32).tobytes() == values.tobytes()
 
 
 def test_bfloat16_without_dimensions_is_still_an_array() -> None:
-    found = array_from_bytes(np.array([0x80, 0x3F], np.uint8), BFLOAT16, ())
+    found = array_from_bytes(np.array([0x80, 0x3F], np.uint8), BFLOAT16, ()).astype(np.float32)
     assert type(found) is np.ndarray
     assert found.shape == ()
     assert found == 1
 
 
+def test_any_view_of_bfloat16_still_stands_for_its_numbers() -> None:
+    values = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+    found = narrow_to_bfloat16(values).view(BFloat16)
+    for view, expected in (
+        (found.transpose(2, 0, 1), values.transpose(2, 0, 1)),
+        (found.reshape(6, 4)[::2, 1:], values.reshape(6, 4)[::2, 1:]),
+        (found[1, 2], values[1, 2]),
+        (found[[[1, 0], [0, 0]]], values[[[1, 0], [0, 0]]]),
+        (pickle.loads(pickle.dumps(found)), values),
+    ):
+        wide = view.astype(np.float32)
+        assert wide.flags.c_contiguous
+        np.testing.assert_array_equal(wide, expected)
+
+
+def test_bits_of_bfloat16_are_not_reckoned_with() -> None:
+    found = narrow_to_bfloat16(np.ones(3, np.float32)).view(BFloat16)
+    for reckon in (lambda: found + 1, lambda: found == 1, lambda: np.abs(found), lambda: found @ found):
+        with pytest.raises(TypeError):
+            reckon()
+
+
 def test_bfloat16_keeps_its_strides_in_mind() -> None:
     halves = (np.arange(6, dtype=np.float32).view(np.uint32) >> 16).astype("<u2")
     found = array_from_bytes(_bytes(halves), BFLOAT16, (3, 2), strides=(1, 3))
-    assert np.array_equal(found, np.arange(6).reshape(2, 3).T)
+    assert np.array_equal(found.astype(np.float32), np.arange(6).reshape(2, 3).T)
 
 
 def test_strides_and_offset_count_elements() -> None:
@@ -63,7 +94,7 @@ def test_strides_and_offset_count_elements() -> None:
 def test_empty_arrays_need_no_bytes(kind: str) -> None:
     found = array_from_bytes(np.empty(0, np.uint8), kind, (3, 0, 2))
     assert found.shape == (3, 0, 2)
-    assert found.dtype == np.float32
+    assert found.astype(np.float32).shape == (3, 0, 2)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +136,7 @@ def test_bfloat16_is_rounded_to_the_nearest_and_half_to_even(number: float, bits
 def test_what_is_no_number_stays_none() -> None:
     payloads = np.array([0x7F800001, 0x7FFFFFFF, 0xFFFFFFFF, 0xFF800001, 0x7FC00000], np.uint32).view(np.float32)
     halves = narrow_to_bfloat16(payloads)
-    assert np.isnan(array_from_bytes(_bytes(halves), BFLOAT16, (5,))).all()
+    assert np.isnan(array_from_bytes(_bytes(halves), BFLOAT16, (5,)).astype(np.float32)).all()
     assert np.isnan(narrow_to_float16(payloads)).all()
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from numpyclip.errors import CheckpointError
+from numpyclip.weights.dtypes import BFloat16
 from numpyclip.weights.read import read
 from numpyclip.weights.safetensors import Unwritten, read_safetensors_and_metadata, unwritten, write_safetensors
 from tests.weights.forged import GOLDEN, entry, safetensors
@@ -49,10 +50,16 @@ def test_every_format_is_read(tmp_path: Path, dtype: str, numpy_dtype: str) -> N
     assert not found.flags.owndata
 
 
-def test_bfloat16_becomes_float32(tmp_path: Path) -> None:
-    found = _read(tmp_path, {"w": entry("BF16", [2], 0, 4)}, b"\x80\x3f\x20\xc0")["w"]
-    assert found.dtype == np.float32
-    assert list(found) == [1, -2.5]
+def test_bfloat16_is_mapped_and_written_as_it_is(tmp_path: Path) -> None:
+    body = b"\x80\x3f\x20\xc0"
+    found = _read(tmp_path, {"w": entry("BF16", [2], 0, 4)}, body)["w"]
+    assert isinstance(found, BFloat16)
+    assert not found.flags.owndata
+    assert found.astype(np.float32).tolist() == [1, -2.5]
+    [tensor] = unwritten("w", found)
+    assert (tensor.kind, tensor.nbytes, tensor.make().tobytes()) == ("BF16", 4, body)
+    write_safetensors(tmp_path / "again", [tensor])
+    assert read(tmp_path / "again").take("w").tolist() == [1, -2.5]
 
 
 def test_scalars_and_empty_tensors_are_read(tmp_path: Path) -> None:

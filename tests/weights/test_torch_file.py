@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from numpyclip.errors import CorruptCheckpointError
+from numpyclip.weights.dtypes import BFloat16
 from numpyclip.weights.read import read
 from tests.weights.forged import (
     GOLDEN,
@@ -46,10 +47,13 @@ def test_genuine_tensors_have_the_values_that_pytorch_gave_them(file: str) -> No
     with np.load(GOLDEN / "tensors.npz") as expected:
         assert set(found) == set(expected.files)
         for tensor_name, array in expected.items():
-            assert type(found[tensor_name]) is np.ndarray
-            assert found[tensor_name].dtype == array.dtype, tensor_name
-            assert found[tensor_name].shape == array.shape, tensor_name
-            assert found[tensor_name].tobytes() == array.tobytes(), tensor_name
+            ours = found[tensor_name]
+            if isinstance(ours, BFloat16):  # which NumPy, and so the record, has not
+                ours = ours.astype(np.float32)
+            assert type(ours) is np.ndarray
+            assert ours.dtype == array.dtype, tensor_name
+            assert ours.shape == array.shape, tensor_name
+            assert ours.tobytes() == array.tobytes(), tensor_name
 
 
 @pytest.mark.parametrize("file", ["tensors.pt", "tensors-legacy.pt"])

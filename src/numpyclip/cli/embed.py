@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain
@@ -133,12 +132,12 @@ def _json_line(name: str, vector: Array) -> str:
 @contextmanager
 def _written_whole(path: Path) -> Iterator[IO[bytes]]:
     """Open a file that takes its name when it is complete; after any error there is none."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    from numpyclip.weights.unfinished import unfinished
+
     try:
-        with part.open("wb") as file:
-            yield file
-        part.replace(path)
+        with unfinished(path) as part:
+            with part.open("wb") as file:
+                yield file
+            part.replace(path)
     except OSError as error:
         raise NumPyCLIPError(f"{path}: cannot be written ({error.strerror or error}).") from error
-    finally:
-        part.unlink(missing_ok=True)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.families.folder import INT8_WEIGHTS, TOKENIZER_FILES
 from numpyclip.saving.same import OPEN_CLIP, TRANSFORMERS
+from numpyclip.weights.unfinished import unfinished
 
 # What a folder may hold that is replaced: a model that was saved before, and nothing that somebody would miss.
 _OURS = (
@@ -44,28 +44,33 @@ def check_target(folder: Path, source: Path, overwrite: bool) -> None:
 
 
 @contextmanager
-def whole_folder(folder: Path, overwrite: bool) -> Iterator[Path]:
+def whole_folder(folder: Path, source: Path, overwrite: bool) -> Iterator[Path]:
     """Give an empty folder to fill, which takes its name, and the place of an older one, when all is there.
 
     After an error, or Ctrl-C, nothing is left of it. What a process leaves that is killed lies beside the place, under
-    a hidden name.
+    a hidden name, until the next one saves there.
 
     Raises
     ------
+    InputError
+        If it cannot be made there: see `check_target`.
     NumPyCLIPError
         If the disk is full, or does not let us.
     """
     try:
-        part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
-        try:
-            (part / "new").mkdir()  # with the usual rights, where `part` is for its owner alone
+        with unfinished(folder, partial(_bring_back, folder)) as part:
+            check_target(folder, source, overwrite)
+            part.mkdir()
+            (part / "new").mkdir()
             yield part / "new"
             if overwrite and folder.exists():
                 folder.replace(part / "old")
             (part / "new").replace(folder)  # which fails if somebody else has made it meanwhile
-        finally:
-            if not folder.exists() and (part / "old").exists():
-                (part / "old").replace(folder)
-            shutil.rmtree(part, ignore_errors=True)
     except OSError as error:
         raise NumPyCLIPError(f"{folder}: cannot be written ({error.strerror or error}).") from error
+
+
+def _bring_back(folder: Path, part: Path) -> None:
+    """Put an older model into its place again, if the new one has not come there."""
+    if not folder.exists() and (part / "old").exists():
+        (part / "old").replace(folder)

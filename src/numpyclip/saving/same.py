@@ -1,4 +1,4 @@
-"""A model in the layout of the folder that it came from: its own names and description, and other number formats.
+"""A model in the layout that it came in: its own names and description, and other number formats.
 
 So every model can be kept in eight bits, also those that no other layout can express.
 """
@@ -9,16 +9,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from numpyclip.errors import UnsupportedCheckpointError
 from numpyclip.families import open_clip, transformers
 from numpyclip.families.folder import INT8_WEIGHTS, TOKENIZER_FILES
 from numpyclip.model.clip import CLIP
 from numpyclip.saving.plan import DType, Plan, Weight, as_json
-from numpyclip.weights.checkpoint import SIZE_RECORDS, Checkpoint
-from numpyclip.weights.int8 import ScaledInt8
+from numpyclip.weights.checkpoint import SIZE_RECORDS, Checkpoint, is_floating
 from numpyclip.weights.read import ACTIVATION_KEY
 from numpyclip.weights.safetensors import Unwritten, unwritten
 
@@ -39,7 +35,7 @@ def plan(checkpoint: Checkpoint, weights: str, dtype: DType) -> Plan:
     original = _original(checkpoint)
     tensors: list[Unwritten] = []
     for name, array in original.arrays.items():
-        tensors += [Weight.of(name, original, name).in_floats(dtype)] if _is_weight(array) else unwritten(name, array)
+        tensors += [Weight.of(name, original, name).in_floats(dtype)] if is_floating(array) else unwritten(name, array)
     metadata = {"format": "pt"} if is_described_by(checkpoint, TRANSFORMERS) else {}
     return Plan(weights, tensors, metadata, _files(checkpoint, dtype))
 
@@ -59,7 +55,7 @@ def plan_int8(model: CLIP, checkpoint: Checkpoint, dtype: DType) -> Plan:
     original = checkpoint if model.config.family == "openai" else _original(checkpoint)
     tensors: list[Unwritten] = []
     for name, array in original.arrays.items():
-        tensors += Weight.of(name, original, name).in_int8(dtype) if _is_weight(array) else unwritten(name, array)
+        tensors += Weight.of(name, original, name).in_int8(dtype) if is_floating(array) else unwritten(name, array)
     if is_described:
         return Plan(INT8_WEIGHTS, tensors, files=_files(checkpoint, dtype))
     activation = model.config.activation
@@ -77,10 +73,6 @@ def _original(checkpoint: Checkpoint) -> Checkpoint:
     assert checkpoint.stored, "a family's module has dropped them"
     arrays = {name: array for name, array in checkpoint.stored.items() if name not in SIZE_RECORDS}
     return replace(checkpoint, arrays=arrays)
-
-
-def _is_weight(array: NDArray[np.generic]) -> bool:
-    return array.dtype.kind == "f" or isinstance(array, ScaledInt8)
 
 
 def _files(checkpoint: Checkpoint, dtype: DType) -> dict[str, bytes | Path]:

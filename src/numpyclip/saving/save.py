@@ -61,7 +61,7 @@ def save(
     """
     from numpyclip.loader import load
     from numpyclip.model.clip import CLIP
-    from numpyclip.saving.folder import check_target, whole_folder
+    from numpyclip.saving.folder import whole_folder
 
     if format not in FORMATS:
         raise InputError(f"format is {format!r:.60}; expected {' or '.join(map(repr, FORMATS))}.")
@@ -71,10 +71,8 @@ def save(
     if loaded.checkpoint is None:
         raise InputError("a model that was pickled cannot be saved; expected one from numpyclip.load in this process.")
     target = Path(folder).resolve()  # where a link points
-    check_target(target, loaded.checkpoint.path, overwrite)
-    plan = _plan(loaded, loaded.checkpoint, format, dtype)
-    with whole_folder(target, overwrite) as part:
-        _write(plan, part)
+    with whole_folder(target, loaded.checkpoint.path, overwrite) as part:
+        _write(_plan(loaded, loaded.checkpoint, format, dtype), part)
     return Path(folder)
 
 

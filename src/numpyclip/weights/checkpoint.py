@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from numpyclip.errors import CheckpointError
 from numpyclip.weights.archive import mapped_file
-from numpyclip.weights.dtypes import widen_float16
+from numpyclip.weights.dtypes import BFloat16, widen_float16
 from numpyclip.weights.int8 import SCALE, ScaledInt8
 
 Activation = Literal["quick_gelu", "gelu", "gelu_tanh"]
@@ -99,7 +99,7 @@ class Checkpoint:
             if found != shape:
                 raise CheckpointError(f"{self.path}: tensor '{name}' has shape {found}; expected {shape}.")
             array = self.arrays[name]
-            if array.dtype.kind != "f" and getattr(array, "scale", None) is None:
+            if not is_floating(array):
                 raise CheckpointError(
                     f"{self.path}: tensor '{name}' holds {array.dtype}; expected floating point, or int8 with scales "
                     f"for its rows in a tensor '{name}{SCALE}'."
@@ -131,7 +131,7 @@ class Checkpoint:
     def table(self, name: str) -> NDArray[np.floating[Any]]:
         """Return a tensor of which only some rows will be read: as it is if those are easily made float32."""
         array = self.arrays[name]
-        easy = array.dtype in (np.float16, np.float32) or isinstance(array, ScaledInt8)
+        easy = array.dtype in (np.float16, np.float32) or isinstance(array, ScaledInt8 | BFloat16)
         return array.view(array.dtype) if easy else self.take(name)
 
     def release(self) -> None:
@@ -139,6 +139,13 @@ class Checkpoint:
         for file in set(map(mapped_file, self.arrays.values())):
             if file is not None and hasattr(file, "madvise"):  # not on Windows
                 file.madvise(mmap.MADV_DONTNEED)
+
+
+def is_floating(array: NDArray[np.generic]) -> bool:
+    """Tell whether an array holds, or stands for, floating point numbers."""
+    if isinstance(array, ScaledInt8):
+        return array.scale is not None
+    return array.dtype.kind == "f" or isinstance(array, BFloat16)
 
 
 def _is_beyond_float32(array: NDArray[np.generic]) -> bool:

@@ -1,7 +1,7 @@
 """Raw bytes → arrays, for every number format that checkpoints use, bfloat16 included, and back to narrow ones."""
 
 import math
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +9,21 @@ from numpy.typing import NDArray
 from numpyclip.weights.archive import Bytes
 
 BFLOAT16 = "bf16"  # the upper half of a float32; NumPy has no such type
+
+
+class BFloat16(np.ndarray[Any, np.dtype[np.uint16]]):
+    """An array of the bits of bfloat16: `astype` gives the numbers. So does that of any view.
+
+    Arithmetic on the bits themselves is refused.
+    """
+
+    __array_ufunc__ = None  # type: ignore[assignment]
+
+    def astype(self, *_: object, **__: object) -> NDArray[np.float32]:  # type: ignore[override]
+        """Return a new array of float32, whatever is asked for: exactly these numbers."""
+        return _widen_bfloat16(self.view(np.ndarray))
+
+
 _Number = TypeVar("_Number", bound=np.generic)
 
 MAX_DIMENSIONS = 8  # more than any weight has, and few enough to multiply
@@ -28,7 +43,7 @@ def array_from_bytes(
     offset: int = 0,
     order: str = "<",
 ) -> NDArray[np.generic]:
-    """View bytes as numbers; bfloat16 is widened to float32, exactly, which takes a copy.
+    """View bytes as numbers; bfloat16 as `BFloat16`.
 
     Parameters
     ----------
@@ -53,18 +68,18 @@ def array_from_bytes(
     if strides is None:
         strides = tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
     if 0 in shape:
-        return np.empty(shape, np.float32 if kind == BFLOAT16 else kind)
+        return np.empty(shape, "u2").view(BFloat16) if kind == BFLOAT16 else np.empty(shape, kind)
     last = offset + sum((length - 1) * step for length, step in zip(shape, strides, strict=True))
     if offset < 0 or min(strides, default=0) < 0 or (last + 1) * size > data.size:
         raise ValueError(f"its last number is number {last}, but there are {data.size // size}")
     dtype = np.dtype(order + ("u2" if kind == BFLOAT16 else kind))
     array: NDArray[np.generic] = np.ndarray(shape, dtype, data, offset * size, tuple(step * size for step in strides))
-    return _widen_bfloat16(array) if kind == BFLOAT16 else array
+    return array.view(BFloat16) if kind == BFLOAT16 else array
 
 
 def _widen_bfloat16(halves: NDArray[np.generic]) -> NDArray[np.float32]:
-    words: NDArray[np.uint32] = np.empty(halves.shape, np.uint32)
-    np.left_shift(halves, 16, out=words, dtype=np.uint32, casting="unsafe")
+    words = halves.astype(np.uint32, order="C")
+    words <<= 16
     return words.view(np.float32)
 
 

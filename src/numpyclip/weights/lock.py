@@ -44,13 +44,15 @@ def _is_at(file: IO[bytes], path: Path) -> bool:
         return False
 
 
-def _acquire(path: Path) -> IO[bytes]:
+def _acquire(path: Path, wait: bool) -> IO[bytes]:
     while True:
         file = path.open("ab")
         try:
             try:
                 _take(file, wait=False)
             except BlockingIOError:
+                if not wait:
+                    raise
                 if sys.stderr is not None and sys.stderr.isatty():
                     print(f"{path.stem}: another process is downloading it; waiting for it", file=sys.stderr)
                 _take(file, wait=True)
@@ -78,8 +80,14 @@ def _release(file: IO[bytes], path: Path) -> None:
 
 
 @contextlib.contextmanager
-def exclusive(path: Path) -> Iterator[bool]:
+def exclusive(path: Path, wait: bool = True) -> Iterator[bool]:
     """Wait until nobody else holds the lock at `path`, and hold it for the length of the block.
+
+    Parameters
+    ----------
+    path : Path
+    wait : bool, default=True
+        If another holds it; else the caller is told.
 
     Yields
     ------
@@ -88,7 +96,7 @@ def exclusive(path: Path) -> Iterator[bool]:
         caller then is not alone.
     """
     try:
-        file = _acquire(path)
+        file = _acquire(path, wait)
     except (OSError, ImportError):
         file = None
     try:

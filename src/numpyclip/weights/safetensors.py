@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from numpyclip.errors import CorruptCheckpointError, UnsupportedCheckpointError
 from numpyclip.weights.archive import Bytes, map_file
-from numpyclip.weights.dtypes import BFLOAT16, MAX_DIMENSIONS, array_from_bytes, item_size
+from numpyclip.weights.dtypes import BFLOAT16, MAX_DIMENSIONS, BFloat16, array_from_bytes, item_size
 from numpyclip.weights.int8 import SCALE, ScaledInt8, join_scales
 
 _MAX_HEADER = 100_000_000  # bytes, the format's own limit
@@ -157,6 +157,9 @@ def unwritten(name: str, array: NDArray[np.generic]) -> list[Unwritten]:
     if isinstance(array, ScaledInt8):
         assert array.scale is not None
         return [*unwritten(name, array.view(np.ndarray)), *unwritten(name + SCALE, array.scale)]
+    if isinstance(array, BFloat16):
+        bits = array.view(np.ndarray)
+        return [Unwritten(name, "BF16", array.shape, lambda: bits.astype("<u2", copy=False))]
     dtype = array.dtype.newbyteorder("<")
     kind = next(
         kind for kind, known in _KINDS.items() if known != BFLOAT16 and np.dtype(known).newbyteorder("<") == dtype
