@@ -76,6 +76,11 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
     if activation not in (None, "quick_gelu", "gelu", "gelu_tanh"):
         raise InputError(f"activation is {activation!r}; expected 'quick_gelu', 'gelu' or 'gelu_tanh'.")
     found = _recognize(os.fspath(name), pretrained, download_root, activation)
+    if activation not in (None, found.config.activation):
+        raise CheckpointError(
+            f"{found.checkpoint.path}: records the activation '{found.config.activation}', but "
+            f"'{activation}' was passed."
+        )
     checkpoint = found.checkpoint.described(found.description, repr(found.config))
     model = _kind(found.config).read(checkpoint, found.config, found.tokenizer, low_memory)
     return model, model.preprocess
@@ -93,9 +98,7 @@ def _recognize(
     if pretrained is not None:
         from numpyclip.families.pretrained import read_pretrained
 
-        published = read_pretrained(name, pretrained, download_root)
-        _compare_activation(published.checkpoint, published.config.activation, activation)
-        return published
+        return read_pretrained(name, pretrained, download_root)
     if name in EMBEDDED:
         return openai.recognize(read(EMBEDDED[name]), "quick_gelu")
     if name in DOWNLOADABLE:
@@ -108,14 +111,11 @@ def _recognize(
         from numpyclip.families.layouts import read_described
 
         if described := read_described(path):
-            _compare_activation(described.checkpoint, described.config.activation, activation)
             return described
         path = only_file(path)
     checkpoint = read(path)
     if apple.is_apples(checkpoint):
-        recognized = apple.recognize(checkpoint)
-        _compare_activation(checkpoint, recognized.config.activation, activation)
-        return recognized
+        return apple.recognize(checkpoint)
     return openai.recognize(checkpoint, _activation(checkpoint, activation))
 
 
@@ -144,19 +144,11 @@ def _kind(config: CLIPConfig) -> type[CLIP]:
 
 
 def _activation(checkpoint: Checkpoint, wanted: Activation | None) -> Activation:
-    recorded = checkpoint.activation
-    if recorded:
-        _compare_activation(checkpoint, recorded, wanted)
-    if not (wanted or recorded):
+    if not (checkpoint.activation or wanted):
         warnings.warn(
             f"{checkpoint.path}: the activation is not recorded; QuickGELU is used, as openai/CLIP does. "
             "Pass activation='quick_gelu' (OpenAI and models trained from theirs) to confirm, or 'gelu' (LAION and "
             "most of OpenCLIP's): with the wrong one the results are silently worse.",
             stacklevel=4,
         )
-    return wanted or recorded or "quick_gelu"
-
-
-def _compare_activation(checkpoint: Checkpoint, recorded: Activation | None, wanted: Activation | None) -> None:
-    if wanted not in (None, recorded):
-        raise CheckpointError(f"{checkpoint.path}: records the activation '{recorded}', but '{wanted}' was passed.")
+    return checkpoint.activation or wanted or "quick_gelu"
