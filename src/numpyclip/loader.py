@@ -135,7 +135,7 @@ def _path(name: str, download_root: str | os.PathLike[str] | None) -> Path:
 def _kind(config: CLIPConfig) -> type[CLIP]:
     """Return the kind of model that a configuration describes; others are not even imported."""
     if config.decoder is not None:
-        from numpyclip.model.coca import CoCa
+        from numpyclip.model.captioning.coca import CoCa
 
         return CoCa
     from numpyclip.model.clip import CLIP

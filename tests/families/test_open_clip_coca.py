@@ -11,10 +11,10 @@ import pytest
 import numpyclip
 from numpyclip.errors import CheckpointError, InputError, UnsupportedCheckpointError
 from numpyclip.families.open_clip import DESCRIPTION
-from numpyclip.model.coca import CoCa
-from numpyclip.model.generate import Decoding
-from numpyclip.model.prefixes import Prefixes
-from numpyclip.model.text import TextTransformer
+from numpyclip.model.captioning.coca import CoCa
+from numpyclip.model.captioning.generate import Decoding
+from numpyclip.model.captioning.prefixes import Prefixes
+from numpyclip.model.text.transformer import TextTransformer
 from tests.families.test_parity import FAMILIES, load
 from tests.model.golden import assert_close
 

@@ -50,7 +50,7 @@ def describe(**options: Any) -> VisionTransformerConfig:
         ("eva_giant_patch14_224", {"heads": 16, "mlp_width": 6144, "biased": "qv", "rope": None, "eps": 1e-6}),
         ("eva02_base_patch16_clip_224", {"mlp_width": 2048, "rope": RopeConfig(side=14, reference=16)}),
         ("eva02_large_patch14_clip_336", {"mlp_width": 2730, "rope": RopeConfig(side=24, reference=16)}),
-        ("eva02_enormous_patch14_clip_224", {"mlp_width": 15360, "norm_last": True, "gated": False}),
+        ("eva02_enormous_patch14_clip_224", {"mlp_width": 15360, "post_norm": True, "gated": False}),
         ("vit_large_patch14_clip_224.openai", {"eps": 1e-5, "norm_before": True, "patch_bias": False}),
         ("vit_base_mci_224", {"stem_width": 192, "class_position": False, "patch_bias": True}),
         ("vit_medium_patch16_gap_256", {"biased": "", "layer_scale": True, "columns": 256}),

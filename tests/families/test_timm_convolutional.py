@@ -14,7 +14,7 @@ from numpyclip.families.description import Section
 from numpyclip.families.open_clip import DESCRIPTION, read_folder
 from numpyclip.families.timm_convolutional import TOWERS, without_single_pixels
 from numpyclip.model.config import ConvNeXtConfig
-from numpyclip.model.vision import vision_tower
+from numpyclip.model.vision.tower import vision_tower
 from numpyclip.weights.checkpoint import Checkpoint
 from tests.families.test_parity import FAMILIES
 

@@ -9,7 +9,7 @@ import numpyclip
 from numpyclip.model import ops
 from numpyclip.model.attention import pick
 from numpyclip.model.ops import Array
-from numpyclip.model.vit import VisionTransformer
+from numpyclip.model.vision.vit import VisionTransformer
 from tests.families.altered import FAMILIES
 from tests.model.golden import assert_close, load_golden
 

@@ -13,7 +13,7 @@ import numpyclip
 from numpyclip.errors import CheckpointError, InputError, UnsupportedCheckpointError
 from numpyclip.model.clip import CLIP
 from numpyclip.model.config import TransformerConfig, VisionTransformerConfig
-from numpyclip.model.text import TextTransformer
+from numpyclip.model.text.transformer import TextTransformer
 from numpyclip.saving import open_clip
 from numpyclip.saving.save import Format, save
 from numpyclip.tokenizer.clip import default_tokenizer

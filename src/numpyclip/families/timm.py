@@ -89,7 +89,7 @@ def _siglip(
 
 _EVA_GIANT = replace(_BASE, patch_size=14, width=1408, layers=40, heads=16, mlp_width=6144, biased="qv", pool="avg")
 _EVA02_BASE = replace(
-    _BASE, mlp_width=2048, biased="qv", rope=RopeConfig(side=14, reference=16), gated=True, inner_norm=True
+    _BASE, mlp_width=2048, biased="qv", rope=RopeConfig(side=14, reference=16), gated=True, sub_norm=True
 )
 _EVA02_LARGE = replace(_EVA02_BASE, patch_size=14, width=1024, layers=24, heads=16, mlp_width=2730)
 
@@ -141,7 +141,7 @@ TRUNKS: dict[str, VisionTransformerConfig] = {
     "eva02_large_patch14_clip_224": replace(_EVA02_LARGE, rope=RopeConfig(side=16, reference=16)),
     "eva02_large_patch14_clip_336": replace(_EVA02_LARGE, image_size=336, rope=RopeConfig(side=24, reference=16)),
     "eva02_enormous_patch14_clip_224": replace(
-        _EVA_GIANT, width=1792, layers=64, mlp_width=15360, norm_last=True, pool="tok"
+        _EVA_GIANT, width=1792, layers=64, mlp_width=15360, post_norm=True, pool="tok"
     ),
     "vit_large_patch14_clip_224": replace(_LARGE, patch_size=14, eps=1e-5, patch_bias=False, norm_before=True),
     "vit_base_mci_224": replace(_BASE, stem_width=192, class_position=False),

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from numpyclip.model import ops
 from numpyclip.model.config import Biased, TransformerConfig
+from numpyclip.model.kv_cache import KVCache
 from numpyclip.model.layers import Linear, fold_norm, fold_scale
 from numpyclip.model.ops import Array
-from numpyclip.model.past import Past
 from numpyclip.model.rope import Rope
 from numpyclip.model.source import Source
 from numpyclip.weights.checkpoint import Checkpoint
@@ -77,32 +77,32 @@ class Attention:
 
         def prepare(checkpoint: Checkpoint) -> tuple[Array, Array, Array, Array]:
             weight, bias = join_in_proj(checkpoint, f"{block}.attn", config.biased)
-            if not config.norm_last:
+            if not config.post_norm:
                 fold_norm(checkpoint, f"{block}.ln_1", weight, bias)
             d = weight.shape[1]
             scale = np.float32(1 / math.sqrt(d // config.heads))
             weight[:d] *= scale
             bias[:d] *= scale
             behind = f"{block}.ls_1.gamma" if config.layer_scale else None
-            inner = f"{block}.attn.ln_inner" if config.inner_norm else None
-            value_bias = None if config.inner_norm else bias[2 * d :]
+            inner = f"{block}.attn.ln_inner" if config.sub_norm else None
+            value_bias = None if config.sub_norm else bias[2 * d :]
             out_proj = prepare_out_proj(checkpoint, f"{block}.attn.out_proj", value_bias, norm=inner, scale=behind)
-            kept = 3 if config.inner_norm else 2 if rope else 1
+            kept = 3 if config.sub_norm else 2 if rope else 1
             return weight, bias[: kept * d].copy(), *out_proj
 
         in_weight, bias, out_weight, out_bias = source.derive(f"{block}.attn", prepare)
-        inner_eps = config.eps if config.inner_norm else None
+        inner_eps = config.eps if config.sub_norm else None
         return cls(in_weight, bias, Linear(out_weight, out_bias), config.heads, rope, inner_eps)
 
     def __call__(self, x: Array, batch: int, shared: int, mask: Array | None) -> Array:
         """Mix tokens: (d, shared + batch n) -> the same shape. The mask is (n, n), or (batch, n, n)."""
         return self._project(self._mix(x, batch, shared, mask))
 
-    def extend(self, x: Array, past: Past, mask: Array | None) -> Array:
+    def extend(self, x: Array, cache: KVCache, mask: Array | None) -> Array:
         """Mix into the next tokens of each input those before them: (d, b m) -> the same shape."""
         parts = self._queries_keys_values(x)
-        q, k, v = parts.reshape(*parts.shape[:3], past.batch, -1)
-        return self._project(ops.attention(q, *past.append(k, v), mask).reshape(x.shape))
+        q, k, v = parts.reshape(*parts.shape[:3], cache.batch, -1)
+        return self._project(ops.attention(q, *cache.append(k, v), mask).reshape(x.shape))
 
     def _queries_keys_values(self, x: Array) -> Array:  # (d, n) -> (3, h, k, n)
         qkv = self.in_proj @ x

@@ -20,12 +20,12 @@ from numpyclip.model.chunks import batched, by_length, in_chunks
 from numpyclip.model.config import CLIPConfig
 from numpyclip.model.fingerprint import Fingerprint, take_fingerprint
 from numpyclip.model.inputs import by_shape, captions, checked_image, checked_text
-from numpyclip.model.language import TextTower, text_tower
 from numpyclip.model.once import Once
 from numpyclip.model.ops import Array
 from numpyclip.model.source import prepare
+from numpyclip.model.text.tower import TextTower, text_tower
 from numpyclip.model.threads import ahead
-from numpyclip.model.vision import VisionTower, vision_tower
+from numpyclip.model.vision.tower import VisionTower, vision_tower
 from numpyclip.pictures import Picture, has_state, pictures
 from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.weights.checkpoint import Checkpoint

@@ -46,8 +46,8 @@ class RopeConfig:
 class TransformerConfig:
     """Sizes and options of a stack of residual blocks.
 
-    `eps` is what its norms add; `layer_scale` says that what a block adds is scaled, channel by channel; `norm_last`
-    that it is normed, instead of what the block takes in; `inner_norm` that there is a norm before the last matrix of
+    `eps` is what its norms add; `layer_scale` says that what a block adds is scaled, channel by channel; `post_norm`
+    that it is normed, instead of what the block takes in; `sub_norm` that there is a norm before the last matrix of
     an attention or MLP; `gated` that the MLP is a SwiGLU (Shazeer, 2020).
     """
 
@@ -61,8 +61,8 @@ class TransformerConfig:
     biased: Biased = "qkv"
     rope: RopeConfig | None = None
     gated: bool = False
-    inner_norm: bool = False
-    norm_last: bool = False
+    sub_norm: bool = False
+    post_norm: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,7 +215,7 @@ class TextConfig(TransformerConfig):
 
     def lengths(self, ids: NDArray[np.integer]) -> NDArray[np.integer]:
         """Count the tokens of each text that matter: (b, n) -> (b,)."""
-        if self.has_class_token:  # one position of padding is seen: see `numpyclip.model.text`
+        if self.has_class_token:  # one position of padding is seen: see `numpyclip.model.text.transformer`
             is_text = ids != self.pad_id
             end = np.where(is_text.any(axis=1), ids.shape[1] - is_text[:, ::-1].argmax(axis=1), 0)
             seen: NDArray[np.integer] = np.minimum(end + 1, ids.shape[1])
@@ -251,7 +251,7 @@ class BertConfig(TextConfig):
 
     causal: bool = False
     pool: TextPool = "first"
-    norm_last: bool = True  # there is none before the weights; what blocks norm are sums
+    post_norm: bool = True  # there is none before the weights; what blocks norm are sums
     token_types: int = 1
     first_place: int = 0
     end_width: int | None = None

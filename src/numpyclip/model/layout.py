@@ -61,7 +61,7 @@ def block(checkpoint: Checkpoint, name: str, config: TransformerConfig) -> Tenso
     d = config.width
     yield from norm(f"{name}.ln_1", d)
     yield from attention(checkpoint, f"{name}.attn", d, config.biased)
-    if config.inner_norm:
+    if config.sub_norm:
         yield from norm(f"{name}.attn.ln_inner", d)
         yield from norm(f"{name}.mlp.ln_inner", config.mlp_width)
     yield from norm(f"{name}.ln_2", d)

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from numpyclip.model import ops
 from numpyclip.model.attention import Attention, pick
 from numpyclip.model.config import TransformerConfig
+from numpyclip.model.kv_cache import KVCache
 from numpyclip.model.layers import LayerNorm, Linear, fold_norm
 from numpyclip.model.ops import Array
-from numpyclip.model.past import Past
 from numpyclip.model.rope import Rope
 from numpyclip.model.source import Source
 from numpyclip.weights.checkpoint import Activation, Checkpoint
@@ -41,7 +41,7 @@ class MLP:
     @classmethod
     def read(cls, source: Source, block: str, config: TransformerConfig) -> "MLP":
         """Take the weights of a block's MLP from the checkpoint, the norm before and the scale behind it."""
-        norm = None if config.norm_last else f"{block}.ln_2"
+        norm = None if config.post_norm else f"{block}.ln_2"
         return cls(
             _read_gated(source, f"{block}.mlp", norm)
             if config.gated
@@ -49,12 +49,12 @@ class MLP:
             Linear.read(
                 source,
                 f"{block}.mlp.c_proj",
-                norm=f"{block}.mlp.ln_inner" if config.inner_norm else None,
+                norm=f"{block}.mlp.ln_inner" if config.sub_norm else None,
                 scale=f"{block}.ls_2.gamma" if config.layer_scale else None,
             ),
             config.activation,
             config.gated,
-            config.eps if config.inner_norm else None,
+            config.eps if config.sub_norm else None,
         )
 
     def __call__(self, x: Array) -> Array:  # (d, n) -> (d, n)
@@ -97,7 +97,7 @@ class Block:
     def read(cls, source: Source, name: str, config: TransformerConfig, rope: Rope | None = None) -> "Block":
         """Take the weights under a name of the checkpoint."""
         attn, mlp = Attention.read(source, name, config, rope), MLP.read(source, name, config)
-        if not config.norm_last:
+        if not config.post_norm:
             return cls(attn, mlp, config.eps)
         ln_1, ln_2 = (LayerNorm.read(source, f"{name}.{norm}", config.eps) for norm in ("ln_1", "ln_2"))
         return cls(attn, mlp, config.eps, ln_1, ln_2)
@@ -106,9 +106,9 @@ class Block:
         """Add to all tokens: (d, shared + batch n) -> the same shape."""
         return self._rest(x, self.attn(self._first(x), batch, shared, mask))
 
-    def extend(self, x: Array, past: Past, mask: Array | None = None) -> Array:
+    def extend(self, x: Array, cache: KVCache, mask: Array | None = None) -> Array:
         """Add to the next tokens of each input: (d, b m) -> the same shape. The past is longer by them afterwards."""
-        return self._rest(x, self.attn.extend(self._first(x), past, mask))
+        return self._rest(x, self.attn.extend(self._first(x), cache, mask))
 
     def one(self, x: Array, rows: NDArray[np.integer], shared: int, mask: Array | None) -> Array:
         """Add to one token of each input: (d, shared + batch n), (batch,) -> (d, batch)."""

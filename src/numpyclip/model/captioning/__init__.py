@@ -1,0 +1,1 @@
+"""PIXELS → WORDS: CoCa, and how its captions are searched or drawn."""

@@ -1,0 +1,122 @@
+"""Convolutions that were several side by side in training, and are one afterwards (RepVGG: Ding et al., 2021).
+
+Each kind is listed as a checkpoint holds it, branch by branch or already as one, and added up. Names are those of
+timm/models/fastvit.py; maps of one pixel have no shape here: (e, c) is a 1 x 1 convolution.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from numpyclip.model import layout
+from numpyclip.model.layers import fold_scale
+from numpyclip.model.ops import Array
+from numpyclip.model.vision.convolution import batch_norm, with_batch_norm
+from numpyclip.weights.checkpoint import Checkpoint
+
+Prepare = Callable[[Checkpoint, str], tuple[Array, Array]]
+
+
+def either(checkpoint: Checkpoint, name: str, shape: layout.Shape, branches: layout.Tensors) -> layout.Tensors:
+    """List the one convolution if the checkpoint holds that, else its branches."""
+    if f"{name}.reparam_conv.weight" in checkpoint:
+        yield f"{name}.reparam_conv.weight", shape
+        yield f"{name}.reparam_conv.bias", shape[:1]
+    else:
+        yield from branches
+
+
+def fuse(checkpoint: Checkpoint, name: str, branches: Prepare) -> tuple[Array, Array]:
+    """Take the one convolution if the checkpoint holds that, else add up its branches."""
+    if f"{name}.reparam_conv.weight" in checkpoint:
+        return checkpoint.take(f"{name}.reparam_conv.weight"), checkpoint.take(f"{name}.reparam_conv.bias")
+    return branches(checkpoint, name)
+
+
+def normed(name: str, shape: layout.Shape) -> layout.Tensors:
+    """List a convolution with a batch norm."""
+    yield f"{name}.conv.weight", shape
+    yield from layout.batch_norm(f"{name}.bn", shape[0])
+
+
+def take_normed(checkpoint: Checkpoint, name: str) -> tuple[Array, Array]:
+    """Take a convolution with a batch norm."""
+    return with_batch_norm(checkpoint, f"{name}.conv", f"{name}.bn")
+
+
+def mobile_one(name: str, shape: layout.Shape, scale: bool, identity: bool) -> layout.Tensors:
+    """List a convolution, one of a single pixel, and what comes in (MobileOne: Vasu et al., 2023), all with norms."""
+    yield from normed(f"{name}.conv_kxk.0", shape)
+    if scale:
+        yield from normed(f"{name}.conv_scale", shape[:2])
+    if identity:
+        yield from layout.batch_norm(f"{name}.identity", shape[0])
+
+
+def add_mobile_one(checkpoint: Checkpoint, name: str) -> tuple[Array, Array]:
+    """Add up what `mobile_one` lists."""
+    weight, bias = take_normed(checkpoint, f"{name}.conv_kxk.0")
+    centre = _centre(weight)
+    if f"{name}.conv_scale.conv.weight" in checkpoint:
+        scale_weight, scale_bias = take_normed(checkpoint, f"{name}.conv_scale")
+        centre += scale_weight
+        bias += scale_bias
+    if f"{name}.identity.weight" in checkpoint:
+        scale, shift = batch_norm(checkpoint, f"{name}.identity")
+        outputs = np.arange(len(centre))
+        centre[outputs, outputs % centre.shape[1]] += scale  # one input each if channels stay by themselves
+        bias += shift
+    return weight, bias
+
+
+def rep_mixer(name: str, shape: layout.Shape, scale: bool) -> layout.Tensors:
+    """List x + scale (mixer(x) - norm(x)), of channels by themselves (FastViT: Vasu et al., 2023)."""
+    yield from layout.batch_norm(f"{name}.norm.identity", shape[0])
+    yield from mobile_one(f"{name}.mixer", shape, scale, identity=True)
+    yield f"{name}.layer_scale.gamma", shape[:1]
+
+
+def add_rep_mixer(checkpoint: Checkpoint, name: str) -> tuple[Array, Array]:
+    """Add up what `rep_mixer` lists."""
+    weight, bias = add_mobile_one(checkpoint, f"{name}.mixer")
+    scale, shift = batch_norm(checkpoint, f"{name}.norm.identity")
+    centre = _centre(weight)
+    centre -= scale[:, np.newaxis]
+    bias -= shift
+    fold_scale(checkpoint, f"{name}.layer_scale.gamma", weight.reshape(len(weight), -1), bias)
+    centre += np.float32(1)
+    return weight, bias
+
+
+def large_kernel(name: str, e: int) -> layout.Tensors:
+    """List a convolution of 7 by 7 and one of 3 by 3, of channels by themselves (RepLKNet: Ding et al., 2022)."""
+    yield from normed(f"{name}.large_conv", (e, 1, 7, 7))
+    yield from normed(f"{name}.small_conv", (e, 1, 3, 3))
+
+
+def add_large_kernel(checkpoint: Checkpoint, name: str) -> tuple[Array, Array]:
+    """Add up what `large_kernel` lists."""
+    weight, bias = take_normed(checkpoint, f"{name}.large_conv")
+    small_weight, small_bias = take_normed(checkpoint, f"{name}.small_conv")
+    weight[:, :, 2:-2, 2:-2] += small_weight
+    bias += small_bias
+    return weight, bias
+
+
+def position(name: str, d: int) -> layout.Tensors:
+    """List a convolution that is added to what comes in, of channels by themselves (CPVT: Chu et al., 2023)."""
+    yield f"{name}.pos_enc.weight", (d, 1, 7, 7)
+    yield f"{name}.pos_enc.bias", (d,)
+
+
+def add_position(checkpoint: Checkpoint, name: str) -> tuple[Array, Array]:
+    """Add up what `position` lists."""
+    weight = checkpoint.copy(f"{name}.pos_enc.weight")
+    centre = _centre(weight)
+    centre += np.float32(1)
+    return weight, checkpoint.take(f"{name}.pos_enc.bias")
+
+
+def _centre(weight: Array) -> Array:
+    """View the middle of filters, where a convolution of one pixel would stand: (e, c, ...) -> (e, c)."""
+    return weight if weight.ndim == 2 else weight[:, :, weight.shape[2] // 2, weight.shape[3] // 2]

@@ -1,0 +1,1 @@
+"""IDS → EMBEDDINGS: the towers of texts."""

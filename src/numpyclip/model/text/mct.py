@@ -1,0 +1,117 @@
+"""The tower of texts of MobileCLIP-S0 (Vasu et al., 2024), "mct" in mobileclip/text_encoder.py of apple/ml-mobileclip.
+
+A transformer between two blocks of convolutions, which mix a token with its neighbours on both sides, and with padding.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numpyclip.model import layout, ops, reparameterize
+from numpyclip.model.config import MCTConfig
+from numpyclip.model.layers import Linear
+from numpyclip.model.ops import Array
+from numpyclip.model.source import Source
+from numpyclip.model.text.transformer import TextTransformer
+from numpyclip.model.transformer import MLP
+from numpyclip.weights.checkpoint import Checkpoint
+
+_MIXERS = ("mixers.0", "mixers.1")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TokenConvolution:
+    """A convolution of every channel by itself over the tokens of a text, which has a border of zeros."""
+
+    weight: Array  # (d, k), k is odd
+    bias: Array  # (d,)
+
+    @classmethod
+    def make(cls, source: Source, name: str, prepare: reparameterize.Prepare) -> "TokenConvolution":
+        """Take weights (d, 1, 1, k), and biases, that are made of what lies under a name."""
+        weight, bias = source.derive(name, lambda checkpoint: prepare(checkpoint, name))
+        return cls(weight[:, 0, 0], bias)
+
+    def __call__(self, x: Array) -> Array:  # (d, b, n) -> the same shape
+        n, k = x.shape[2], self.weight.shape[1]
+        padded = np.pad(x, ((0, 0), (0, 0), (k // 2, k // 2)))
+        y = np.empty_like(x)
+        y[...] = self.bias[:, np.newaxis, np.newaxis]
+        for j, weight in enumerate(self.weight.T):
+            y += weight[:, np.newaxis, np.newaxis] * padded[..., j : j + n]
+        return y
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class RepMixerBlock:
+    """Mix every token with its neighbours, channel by channel, and then the channels."""
+
+    token_mixer: TokenConvolution
+    conv: TokenConvolution
+    mlp: MLP
+
+    @staticmethod
+    def tensors(checkpoint: Checkpoint, name: str, config: MCTConfig) -> layout.Tensors:
+        """List the tensors under a name."""
+        d, shape = config.width, (config.width, 1, 1, config.kernel_size)
+        mixer = f"{name}.token_mixer"
+        yield from reparameterize.either(checkpoint, mixer, shape, reparameterize.rep_mixer(mixer, shape, scale=False))
+        yield from reparameterize.normed(f"{name}.mlp.conv", shape)
+        yield from layout.linear(f"{name}.mlp.fc1", d, config.mlp_width)
+        yield from layout.linear(f"{name}.mlp.fc2", config.mlp_width, d)
+        yield f"{name}.layer_scale.gamma", (d,)
+
+    @classmethod
+    def read(cls, source: Source, name: str) -> "RepMixerBlock":
+        """Take the weights under a name of the checkpoint."""
+        fuse: reparameterize.Prepare = partial(reparameterize.fuse, branches=reparameterize.add_rep_mixer)
+        fc1 = Linear.read(source, f"{name}.mlp.fc1")
+        fc2 = Linear.read(source, f"{name}.mlp.fc2", scale=f"{name}.layer_scale.gamma")
+        return cls(
+            TokenConvolution.make(source, f"{name}.token_mixer", fuse),
+            TokenConvolution.make(source, f"{name}.mlp.conv", reparameterize.take_normed),
+            MLP(fc1, fc2, "gelu"),
+        )
+
+    def __call__(self, x: Array) -> Array:  # (d, b, n) -> the same shape
+        x = self.token_mixer(x)
+        x += self.mlp(self.conv(x).reshape(len(x), -1)).reshape(x.shape)
+        return x
+
+    def one(self, x: Array, rows: NDArray[np.integer]) -> Array:
+        """Compute one token of each text: (d, b, n), (b,) -> (d, b)."""
+        x = self.token_mixer(x)
+        texts = np.arange(len(rows))
+        y: Array = x[:, texts, rows] + self.mlp(self.conv(x)[:, texts, rows])
+        return y
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MCT(TextTransformer):
+    """A text transformer, and a block of convolutions before and behind it."""
+
+    mixers: Sequence[RepMixerBlock]
+
+    @staticmethod
+    def tensors(checkpoint: Checkpoint, config: MCTConfig, embed_dim: int) -> layout.Tensors:  # type: ignore[override]
+        """List the tensors of this tower."""
+        yield from TextTransformer.tensors(checkpoint, config, embed_dim)
+        for name in _MIXERS:
+            yield from RepMixerBlock.tensors(checkpoint, name, config)
+
+    @classmethod
+    def read(cls, source: Source, config: MCTConfig) -> "MCT":  # type: ignore[override]
+        """Take the weights of this tower from the checkpoint."""
+        between = TextTransformer.read(source, config)
+        mixers = source.sequence([partial(RepMixerBlock.read, source, name) for name in _MIXERS])
+        return cls(**vars(between), mixers=mixers)
+
+    def __call__(self, ids: NDArray[np.integer]) -> Array:  # (b, n) -> (b, e)
+        x = self.mixers[0](self.embed(ids))  # (d, b, n)
+        x = self.transformer.every(x.reshape(len(x), -1), len(ids)).reshape(x.shape)
+        y = self.mixers[1].one(x, self.config.ends(ids))  # (d, b)
+        embeddings: Array = self.text_projection(ops.standardize(y, self.config.eps)).T
+        return embeddings

@@ -1,0 +1,49 @@
+"""The towers of texts: what all of them do, and which one a configuration asks for."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numpyclip.model.config import BertConfig, MCTConfig, TextConfig
+from numpyclip.model.layout import Tensors
+from numpyclip.model.ops import Array
+from numpyclip.model.source import Source
+from numpyclip.model.transformer import Transformer
+from numpyclip.weights.checkpoint import Checkpoint
+
+
+class TextTower(Protocol):
+    """From ids of tokens to embeddings."""
+
+    @staticmethod
+    def tensors(checkpoint: Checkpoint, config: Any, embed_dim: int) -> Tensors:
+        """List the tensors that a checkpoint holds for this tower."""
+
+    @classmethod
+    def read(cls, source: Source, config: Any) -> TextTower:
+        """Take the weights of this tower from the checkpoint."""
+
+    @property
+    def transformer(self) -> Transformer:
+        """Its blocks."""
+
+    def __call__(self, ids: NDArray[np.integer]) -> Array:
+        """Embed texts, of which no token matters beyond the last: (b, n) -> (b, e)."""
+
+
+def text_tower(config: TextConfig) -> type[TextTower]:
+    """Return the kind of tower that a configuration describes; others are not even imported."""
+    if isinstance(config, BertConfig):
+        from numpyclip.model.text.bert import Bert
+
+        return Bert
+    if isinstance(config, MCTConfig):
+        from numpyclip.model.text.mct import MCT
+
+        return MCT
+    from numpyclip.model.text.transformer import TextTransformer
+
+    return TextTransformer

@@ -1,0 +1,1 @@
+"""PIXELS → EMBEDDINGS: the towers of pictures, and what they are made of."""

@@ -1,0 +1,270 @@
+"""FastViT (Vasu et al., 2023) in MobileCLIP's variants, as `FastVit` in timm/models/fastvit.py: fastvit_mci0 to 4.
+
+The first three stages mix the pixels by convolutions, the one or two behind them by attention.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numpyclip.image import Preprocess
+from numpyclip.model import layout, ops, reparameterize
+from numpyclip.model.attention import Attention
+from numpyclip.model.config import EPS, FASTVIT_HEAD_WIDTH, FastViTConfig
+from numpyclip.model.layers import Linear, fold_norm, fold_scale
+from numpyclip.model.ops import Array
+from numpyclip.model.source import Source
+from numpyclip.model.transformer import MLP
+from numpyclip.model.vision.convolution import (
+    ChannelConvolution,
+    Convolution,
+    ConvolutionMLP,
+    Step,
+    batch_norm,
+    head_tensors,
+    normalized_innermost,
+    read_head,
+)
+from numpyclip.weights.checkpoint import Checkpoint
+
+_TRUNK = "visual.trunk"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SqueezeExcite:
+    """Weigh every channel by what the means of all channels say (Hu et al., 2018)."""
+
+    fc1: Linear
+    fc2: Linear
+
+    @staticmethod
+    def tensors(checkpoint: Checkpoint, name: str, d: int) -> layout.Tensors:
+        """List the tensors under a name."""
+        hidden = checkpoint.shape(f"{name}.fc1.weight", 2)[0]
+        yield from layout.linear(f"{name}.fc1", d, hidden)
+        yield from layout.linear(f"{name}.fc2", hidden, d)
+
+    @classmethod
+    def read(cls, source: Source, name: str) -> "SqueezeExcite":
+        """Take the weights under a name of the checkpoint."""
+        return cls(Linear.read(source, f"{name}.fc1"), Linear.read(source, f"{name}.fc2"))
+
+    def __call__(self, x: Array) -> Array:  # (c, y, x, b) -> the same shape, in place
+        weights = ops.sigmoid(self.fc2(ops.relu(self.fc1(x.mean(axis=(1, 2))))))  # (c, b)
+        x *= weights[:, np.newaxis, np.newaxis]
+        return x
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ActivatedConvolution:
+    """A convolution, perhaps a weighing of its channels, and GELU."""
+
+    conv: Convolution | ChannelConvolution
+    squeeze: SqueezeExcite | None
+
+    @classmethod
+    def read(cls, source: Source, name: str, kind: reparameterize.Prepare, by_channel: bool, stride: int) -> Step:
+        """Take the weights under a name of the checkpoint."""
+        make = ChannelConvolution.make if by_channel else Convolution.make
+        squeeze = SqueezeExcite.read(source, f"{name}.se") if f"{name}.se.fc1.weight" in source.checkpoint else None
+        return cls(make(source, name, partial(reparameterize.fuse, name=name, branches=kind), stride), squeeze)
+
+    def __call__(self, x: Array) -> Array:  # (c, y, x, b) -> (e, y / stride, x / stride, b)
+        x = self.conv(x)
+        if self.squeeze is not None:
+            x = self.squeeze(x)
+        return ops.in_pieces(ops.gelu, x)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class RepMixerBlock:
+    """Mix the pixels of every channel, and then the channels."""
+
+    token_mixer: ChannelConvolution
+    mlp: ConvolutionMLP
+
+    @staticmethod
+    def tensors(checkpoint: Checkpoint, name: str, d: int, config: FastViTConfig) -> layout.Tensors:
+        """List the tensors under a name."""
+        mixer, shape = f"{name}.token_mixer", (d, 1, 3, 3)
+        yield from reparameterize.either(checkpoint, mixer, shape, reparameterize.rep_mixer(mixer, shape, scale=True))
+        yield from _mlp_tensors(name, d, config)
+        yield f"{name}.layer_scale.gamma", (d,)
+
+    @classmethod
+    def read(cls, source: Source, name: str, config: FastViTConfig) -> "RepMixerBlock":
+        """Take the weights under a name of the checkpoint."""
+        mixer = f"{name}.token_mixer"
+        prepare = partial(reparameterize.fuse, name=mixer, branches=reparameterize.add_rep_mixer)
+        return cls(ChannelConvolution.make(source, mixer, prepare), _read_mlp(source, name, f"{name}.layer_scale"))
+
+    def __call__(self, x: Array) -> Array:  # (c, y, x, b) -> the same shape
+        return self.mlp(self.token_mixer(x))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class AttentionBlock:
+    """Let the pixels of every picture look at each other, and then mix the channels.
+
+    The norm before attention is a layer norm, which adds `eps`, or part of the weights: then there is none.
+    """
+
+    attn: Attention
+    mlp: ConvolutionMLP
+    eps: float | None
+
+    @staticmethod
+    def tensors(checkpoint: Checkpoint, name: str, d: int, config: FastViTConfig) -> layout.Tensors:
+        """List the tensors under a name."""
+        yield from (layout.norm if config.layer_norm else layout.batch_norm)(f"{name}.norm", d)
+        yield f"{name}.token_mixer.qkv.weight", (3 * d, d)
+        yield from layout.linear(f"{name}.token_mixer.proj", d, d)
+        yield f"{name}.layer_scale_1.gamma", (d,)
+        yield from _mlp_tensors(name, d, config)
+        yield f"{name}.layer_scale_2.gamma", (d,)
+
+    @classmethod
+    def read(cls, source: Source, name: str, config: FastViTConfig) -> "AttentionBlock":
+        """Take the weights under a name of the checkpoint."""
+
+        def prepare(checkpoint: Checkpoint) -> tuple[Array, Array, Array, Array]:
+            weight = checkpoint.copy(f"{name}.token_mixer.qkv.weight")
+            d = weight.shape[1]
+            bias = np.zeros(3 * d, np.float32)
+            if config.layer_norm:
+                fold_norm(checkpoint, f"{name}.norm", weight, bias)
+            else:
+                scale, shift = batch_norm(checkpoint, f"{name}.norm")
+                bias += weight @ shift
+                weight *= scale
+            query_scale = np.float32(1 / math.sqrt(FASTVIT_HEAD_WIDTH))
+            weight[:d] *= query_scale
+            proj = f"{name}.token_mixer.proj"
+            out_weight, out_bias = checkpoint.copy(f"{proj}.weight"), checkpoint.copy(f"{proj}.bias")
+            out_bias += out_weight @ bias[2 * d :]
+            fold_scale(checkpoint, f"{name}.layer_scale_1.gamma", out_weight, out_bias)
+            return weight, bias[:d] * query_scale, out_weight, out_bias
+
+        in_proj, query_bias, out_weight, out_bias = source.derive(f"{name}.token_mixer", prepare)
+        attn = Attention(in_proj, query_bias, Linear(out_weight, out_bias), len(query_bias) // FASTVIT_HEAD_WIDTH)
+        return cls(attn, _read_mlp(source, name, f"{name}.layer_scale_2"), EPS if config.layer_norm else None)
+
+    def __call__(self, x: Array) -> Array:  # (c, y, x, b) -> the same shape
+        c, _, _, b = x.shape
+        pixels = np.ascontiguousarray(x.reshape(c, -1, b).swapaxes(1, 2)).reshape(c, -1)  # (c, b n): attention's order
+        if self.eps is not None:
+            pixels = ops.standardize(pixels, self.eps)
+        mixed = self.attn(pixels, b, 0, None).reshape(c, b, -1).swapaxes(1, 2)
+        return self.mlp(x + mixed.reshape(x.shape))
+
+
+def _mlp_tensors(block: str, d: int, config: FastViTConfig) -> layout.Tensors:
+    yield from reparameterize.normed(f"{block}.mlp.conv", (d, 1, 7, 7))
+    yield from layout.linear(f"{block}.mlp.fc1", d, config.mlp_ratio * d)
+    yield from layout.linear(f"{block}.mlp.fc2", config.mlp_ratio * d, d)
+
+
+def _read_mlp(source: Source, block: str, scale: str) -> ConvolutionMLP:
+    conv = f"{block}.mlp.conv"
+    fc1, fc2 = Linear.read(source, f"{block}.mlp.fc1"), Linear.read(source, f"{block}.mlp.fc2", scale=f"{scale}.gamma")
+    convolution = ChannelConvolution.make(source, conv, partial(reparameterize.take_normed, name=conv))
+    return ConvolutionMLP(convolution, MLP(fc1, fc2, "gelu"), None)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FastViT:
+    """A stem of three convolutions, four or five stages, one more convolution, the mean of all pixels, and a head."""
+
+    config: FastViTConfig
+    preprocess: Preprocess
+    steps: Sequence[Step]
+    head: Step
+
+    @staticmethod
+    def tensors(checkpoint: Checkpoint, config: FastViTConfig, embed_dim: int) -> layout.Tensors:
+        """List the tensors of this tower."""
+        d, scale = config.widths[0], config.stem_scale
+        for index, (shape, is_scaled, same) in enumerate(
+            [((d, 3, 3, 3), scale, False), ((d, 1, 3, 3), scale, False), ((d, d), False, True)]
+        ):
+            yield from _mobile_one(checkpoint, f"{_TRUNK}.stem.{index}", shape, is_scaled, same)
+        for stage, width in enumerate(config.widths):
+            name = f"{_TRUNK}.stages.{stage}"
+            if stage:
+                yield from _downsample_tensors(checkpoint, f"{name}.downsample.proj", width, config, stage)
+            if config.has_attention(stage):
+                position = f"{name}.pos_emb"
+                yield from reparameterize.either(
+                    checkpoint, position, (width, 1, 7, 7), reparameterize.position(position, width)
+                )
+            for block in _blocks(config, stage):
+                yield from _kind(config, stage).tensors(checkpoint, block, width, config)
+        d = config.widths[-1]
+        yield from _mobile_one(checkpoint, f"{_TRUNK}.final_conv", (2 * d, 1, 3, 3), True, False)
+        yield from SqueezeExcite.tensors(checkpoint, f"{_TRUNK}.final_conv.se", 2 * d)
+        yield from head_tensors(checkpoint, 2 * d, embed_dim, config.mlp_head)
+
+    @classmethod
+    def read(cls, source: Source, config: FastViTConfig, preprocess: Preprocess) -> "FastViT":
+        """Take the weights of this tower from the checkpoint."""
+        makers = list(_makers(source, config))
+        return cls(config, preprocess, source.sequence(makers), read_head(source, None, config.mlp_head))
+
+    @property
+    def input_resolution(self) -> int:
+        """Side of the square picture it takes, in pixels."""
+        return self.config.image_size
+
+    def __call__(self, image: NDArray[Any]) -> Array:  # (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e)
+        x = normalized_innermost(image, self.preprocess)
+        for index in range(len(self.steps)):  # no name for the step, as in a transformer
+            x = self.steps[index](x)
+        embeddings: Array = self.head(x.mean(axis=(1, 2))).T
+        return embeddings
+
+
+def _makers(source: Source, config: FastViTConfig) -> Iterator[Callable[[], Step]]:
+    """Say how every step of the tower is read, in order."""
+    one = partial(partial, ActivatedConvolution.read, source, kind=reparameterize.add_mobile_one)
+    yield one(f"{_TRUNK}.stem.0", by_channel=False, stride=2)
+    yield one(f"{_TRUNK}.stem.1", by_channel=True, stride=2)
+    yield one(f"{_TRUNK}.stem.2", by_channel=False, stride=1)
+    for stage in range(len(config.layers)):
+        name = f"{_TRUNK}.stages.{stage}"
+        if stage:
+            yield one(f"{name}.downsample.proj.0", kind=reparameterize.add_large_kernel, by_channel=True, stride=2)
+            yield one(f"{name}.downsample.proj.1", by_channel=False, stride=1)
+        if config.has_attention(stage):
+            position = f"{name}.pos_emb"
+            prepare = partial(reparameterize.fuse, name=position, branches=reparameterize.add_position)
+            yield partial(ChannelConvolution.make, source, position, prepare)
+        for block in _blocks(config, stage):
+            yield partial(_kind(config, stage).read, source, block, config)
+    yield one(f"{_TRUNK}.final_conv", by_channel=True, stride=1)
+
+
+def _blocks(config: FastViTConfig, stage: int) -> list[str]:
+    return [f"{_TRUNK}.stages.{stage}.blocks.{index}" for index in range(config.layers[stage])]
+
+
+def _kind(config: FastViTConfig, stage: int) -> type[RepMixerBlock] | type[AttentionBlock]:
+    return AttentionBlock if config.has_attention(stage) else RepMixerBlock
+
+
+def _mobile_one(checkpoint: Checkpoint, name: str, shape: layout.Shape, scale: bool, identity: bool) -> layout.Tensors:
+    return reparameterize.either(checkpoint, name, shape, reparameterize.mobile_one(name, shape, scale, identity))
+
+
+def _downsample_tensors(
+    checkpoint: Checkpoint, name: str, width: int, config: FastViTConfig, stage: int
+) -> layout.Tensors:
+    large = f"{name}.0"
+    yield from reparameterize.either(checkpoint, large, (width, 1, 7, 7), reparameterize.large_kernel(large, width))
+    if config.squeeze and stage >= 2:
+        yield from SqueezeExcite.tensors(checkpoint, f"{large}.se", width)
+    yield from _mobile_one(checkpoint, f"{name}.1", (width, width), False, True)

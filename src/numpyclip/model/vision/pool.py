@@ -1,0 +1,141 @@
+"""Attentional pooling: SigLIP's (Zhai et al., 2022), and CoCa's (Yu et al., 2022) as in open_clip/transformer.py."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from numpyclip.model import layout, ops
+from numpyclip.model.attention import join_in_proj, prepare_out_proj
+from numpyclip.model.config import EPS, TransformerConfig, VisionTransformerConfig
+from numpyclip.model.layers import Linear, fold_norm
+from numpyclip.model.ops import Array
+from numpyclip.model.source import Source
+from numpyclip.model.transformer import MLP
+from numpyclip.weights.checkpoint import Checkpoint
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MapPool:
+    """Multi-head attention pooling (Zhai et al., 2022): a learned query looks at all tokens, then comes an MLP.
+
+    The query is the same for every picture, so it is multiplied with the matrix of keys beforehand.
+    """
+
+    wanted: Array  # (h, 1, d): what each head looks for in a token
+    values: Array  # (h, k, d)
+    out_proj: Linear
+    mlp: MLP
+    eps: float
+
+    @staticmethod
+    def tensors(checkpoint: Checkpoint, name: str, config: TransformerConfig) -> layout.Tensors:
+        """List the tensors under a name."""
+        yield f"{name}.probe", (1, 1, config.width)
+        yield from layout.attention(checkpoint, f"{name}.attn", config.width)
+        yield from layout.norm(f"{name}.ln_2", config.width)
+        yield from layout.mlp(f"{name}.mlp", config)
+
+    @classmethod
+    def read(cls, source: Source, name: str, norm: str, config: TransformerConfig) -> "MapPool":
+        """Take the weights under a name of the checkpoint, and into them those of the norm before them."""
+
+        def prepare(checkpoint: Checkpoint) -> tuple[Array, Array, Array, Array]:
+            weight, bias = join_in_proj(checkpoint, f"{name}.attn")
+            d = len(bias) // 3
+            query: Array = weight[:d] @ checkpoint.take(f"{name}.probe").reshape(d) + bias[:d]
+            query *= np.float32(1 / math.sqrt(d // config.heads))
+            fold_norm(checkpoint, norm, weight, bias)
+            keys, values = weight[d:].reshape(2, config.heads, -1, d)
+            wanted: Array = query.reshape(config.heads, 1, -1) @ keys
+            return wanted, values, *prepare_out_proj(checkpoint, f"{name}.attn.out_proj", bias[2 * d :])
+
+        wanted, values, out_weight, out_bias = source.derive(name, prepare)
+        return cls(wanted, values, Linear(out_weight, out_bias), MLP.read(source, name, config), config.eps)
+
+    def __call__(self, x: Array, batch: int) -> Array:  # (d, b n), standardized -> (d, b)
+        wanted = np.broadcast_to(self.wanted, (len(self.wanted), batch, len(x)))
+        mixed = self.values @ ops.mix_tokens(wanted, x).transpose(1, 2, 0)  # (h, k, d) (h, d, b)
+        y = self.out_proj(mixed.reshape(-1, batch))
+        y += self.mlp(ops.standardize(y, self.eps))
+        return y
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class AttentionalPool:
+    """Learned queries look at all tokens: what the first one sees embeds the picture, the others describe it.
+
+    The queries are the same for every picture, so they are computed beforehand; the first one, which most uses need
+    alone, is multiplied with the matrix of keys, too. Its norms add `EPS`, whatever those of the tower add.
+    """
+
+    wanted: Array  # (h, 1, d): what each head of the first query looks for in a token
+    queries: Array  # (h, k, n - 1), of the others
+    keys: Array  # (h, k, d)
+    values: Array  # (h, k, d)
+    out_proj: Linear
+
+    @staticmethod
+    def tensors(checkpoint: Checkpoint, name: str, config: VisionTransformerConfig, embed_dim: int) -> layout.Tensors:
+        """List the tensors under a name."""
+        yield f"{name}.query", (config.queries, embed_dim)
+        yield from layout.norm(f"{name}.ln_q", embed_dim)
+        yield from layout.norm(f"{name}.ln_k", config.width)
+        if f"{name}.attn.in_proj_weight" in checkpoint:  # PyTorch joins the three if both widths are the same
+            yield f"{name}.attn.in_proj_weight", (3 * embed_dim, config.width)
+        else:
+            yield f"{name}.attn.q_proj_weight", (embed_dim, embed_dim)
+            yield f"{name}.attn.k_proj_weight", (embed_dim, config.width)
+            yield f"{name}.attn.v_proj_weight", (embed_dim, config.width)
+        yield f"{name}.attn.in_proj_bias", (3 * embed_dim,)
+        yield from layout.linear(f"{name}.attn.out_proj", embed_dim, embed_dim)
+
+    @classmethod
+    def read(cls, source: Source, name: str, config: VisionTransformerConfig) -> "AttentionalPool":
+        """Take the weights under a name of the checkpoint, and into them those of the norms before."""
+
+        def prepare(checkpoint: Checkpoint) -> tuple[Array, ...]:
+            q, k, v = _weights(checkpoint, f"{name}.attn")
+            query_bias, _, value_bias = checkpoint.take(f"{name}.attn.in_proj_bias").reshape(3, -1)
+            query = ops.standardize(checkpoint.take(f"{name}.query").T, EPS)  # (e, n)
+            query = query * checkpoint.take(f"{name}.ln_q.weight")[:, np.newaxis]
+            query += checkpoint.take(f"{name}.ln_q.bias")[:, np.newaxis]
+            queries = ops.linear(query, q, query_bias).reshape(config.pool_heads or config.heads, -1, config.queries)
+            queries *= np.float32(1 / math.sqrt(queries.shape[1]))
+            # the norm's shift, times k, adds the same to all scores of a query, which softmax does not see
+            scale, shift = checkpoint.take(f"{name}.ln_k.weight"), checkpoint.take(f"{name}.ln_k.bias")
+            keys = (k * scale).reshape(*queries.shape[:2], -1)
+            values = (v * scale).reshape(keys.shape)
+            wanted = queries[:, :, :1].swapaxes(1, 2) @ keys  # (h, 1, k) (h, k, d)
+            out_proj = prepare_out_proj(checkpoint, f"{name}.attn.out_proj", value_bias + v @ shift)
+            return wanted, np.ascontiguousarray(queries[:, :, 1:]), keys, values, *out_proj
+
+        wanted, queries, keys, values, out_weight, out_bias = source.derive(name, prepare)
+        return cls(wanted, queries, keys, values, Linear(out_weight, out_bias))
+
+    def __call__(self, x: Array, batch: int) -> Array:
+        """Compute what the first query sees: (d, b n) -> (e, b)."""
+        wanted = np.broadcast_to(self.wanted, (len(self.wanted), batch, len(x)))
+        mixture = ops.mix_tokens(wanted, ops.standardize(x, EPS))  # (b, h, d)
+        mixed: Array = self.values @ mixture.transpose(1, 2, 0)  # (h, k, d) (h, d, b)
+        return self.out_proj(mixed.reshape(-1, batch))
+
+    def others(self, x: Array, batch: int) -> Array:
+        """Compute what the other queries see: (d, b n) -> (e, b, queries - 1)."""
+        h, width, n = self.queries.shape
+        x = ops.standardize(x, EPS)
+        k, v = (ops.linear(x, part.reshape(h * width, -1)) for part in (self.keys, self.values))
+        q = np.broadcast_to(self.queries[:, :, np.newaxis], (h, width, batch, n))
+        by_head = (h, width, batch, -1)
+        return self.out_proj(ops.attention(q, k.reshape(by_head), v.reshape(by_head)).reshape(h * width, batch, n))
+
+
+def _weights(checkpoint: Checkpoint, name: str) -> tuple[Array, Array, Array]:
+    if f"{name}.in_proj_weight" in checkpoint:
+        q, k, v = np.split(checkpoint.take(f"{name}.in_proj_weight"), 3)
+        return q, k, v
+    return (
+        checkpoint.take(f"{name}.q_proj_weight"),
+        checkpoint.take(f"{name}.k_proj_weight"),
+        checkpoint.take(f"{name}.v_proj_weight"),
+    )

@@ -1,0 +1,50 @@
+"""From pixels to the first features: what comes before the convolution that makes tokens of patches."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from numpyclip.image import Preprocess
+from numpyclip.model import layout, ops
+from numpyclip.model.layers import Linear, fold_pixels
+from numpyclip.model.ops import Array
+from numpyclip.model.source import Source
+from numpyclip.model.vision.convolution import with_batch_norm
+from numpyclip.weights.checkpoint import Checkpoint
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ConvStem:
+    """Convolutions whose squares lie side by side (MobileCLIP, Vasu et al., 2024), as `ConvStem` of timm.
+
+    Two of the three, with batch norm and GELU; the third is that of a vision transformer without a stem.
+    """
+
+    first: Linear  # (c, 3 4 4)
+    second: Linear  # (c, c 2 2)
+
+    @staticmethod
+    def tensors(name: str, width: int) -> layout.Tensors:
+        """List the tensors under a name."""
+        for index, shape in ((0, (width, 3, 4, 4)), (1, (width, width, 2, 2))):
+            yield from layout.convolution(f"{name}.{index}", "conv", "bn", shape)
+
+    @classmethod
+    def read(cls, source: Source, name: str, preprocess: Preprocess) -> "ConvStem":
+        """Take the weights under a name of the checkpoint."""
+
+        def prepare(checkpoint: Checkpoint) -> tuple[Array, Array, Array, Array]:
+            first, first_bias = with_batch_norm(checkpoint, f"{name}.0.conv", f"{name}.0.bn")
+            first_bias += fold_pixels(preprocess, first)
+            second, second_bias = with_batch_norm(checkpoint, f"{name}.1.conv", f"{name}.1.bn")
+            return first.reshape(len(first), -1), first_bias, second.reshape(len(second), -1), second_bias
+
+        first, first_bias, second, second_bias = source.derive(name, prepare)
+        return cls(Linear(first, first_bias), Linear(second, second_bias))
+
+    def __call__(self, patches: Array) -> Array:  # (3 16 16, b, n) -> (c 2 2, b, n)
+        b, n = patches.shape[1:]
+        squares = patches.reshape(3, 2, 2, 4, 2, 2, 4, b, n).transpose(0, 3, 6, 2, 5, 1, 4, 7, 8)
+        x = np.ascontiguousarray(squares).reshape(3 * 4 * 4, -1)  # every pixel's place in the smallest square first
+        x = ops.in_pieces(ops.gelu, self.first(x)).reshape(4 * len(self.first.bias), -1)
+        return ops.in_pieces(ops.gelu, self.second(x)).reshape(-1, b, n)

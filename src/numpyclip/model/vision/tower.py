@@ -1,0 +1,52 @@
+"""The towers of pictures: what all of them do, and which one a configuration asks for."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from numpyclip.image import Preprocess
+from numpyclip.model.config import ConvNeXtConfig, FastViTConfig, ResNetConfig, VisionConfig
+from numpyclip.model.layout import Tensors
+from numpyclip.model.ops import Array
+from numpyclip.model.source import Source
+from numpyclip.weights.checkpoint import Checkpoint
+
+
+class VisionTower(Protocol):
+    """From pictures to embeddings."""
+
+    @staticmethod
+    def tensors(checkpoint: Checkpoint, config: Any, embed_dim: int) -> Tensors:
+        """List the tensors that a checkpoint holds for this tower."""
+
+    @classmethod
+    def read(cls, source: Source, config: Any, preprocess: Preprocess) -> VisionTower:
+        """Take the weights of this tower from the checkpoint."""
+
+    @property
+    def input_resolution(self) -> int:
+        """Side of the square picture it takes, in pixels."""
+
+    def __call__(self, image: NDArray[Any]) -> Array:
+        """Embed pictures: (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e)."""
+
+
+def vision_tower(config: VisionConfig) -> type[VisionTower]:
+    """Return the kind of tower that a configuration describes; others are not even imported."""
+    if isinstance(config, ResNetConfig):
+        from numpyclip.model.vision.resnet import ModifiedResNet
+
+        return ModifiedResNet
+    if isinstance(config, ConvNeXtConfig):
+        from numpyclip.model.vision.convnext import ConvNeXt
+
+        return ConvNeXt
+    if isinstance(config, FastViTConfig):
+        from numpyclip.model.vision.fastvit import FastViT
+
+        return FastViT
+    from numpyclip.model.vision.vit import VisionTransformer
+
+    return VisionTransformer

@@ -1,0 +1,170 @@
+"""Vision transformer (Dosovitskiy et al., 2021), as `VisionTransformer` in clip/model.py of openai/CLIP.
+
+And its variants: without a class token or a first norm, with convolutions before the first, with the mean of all
+tokens, or queries that look at them, in place of the class token.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numpyclip.image import Preprocess
+from numpyclip.model import layout, ops
+from numpyclip.model.config import VisionTransformerConfig
+from numpyclip.model.layers import Affine, LayerNorm, Linear, fold_pixels, read_end
+from numpyclip.model.ops import Array
+from numpyclip.model.source import Source
+from numpyclip.model.transformer import MLP, Transformer
+from numpyclip.model.vision.pool import AttentionalPool, MapPool
+from numpyclip.model.vision.position_interpolation import interpolate_positions
+from numpyclip.model.vision.stem import ConvStem
+from numpyclip.weights.checkpoint import Checkpoint
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class VisionTransformer:
+    """Patches of a picture as tokens, and mostly one more that gathers what is seen."""
+
+    config: VisionTransformerConfig
+    preprocess: Preprocess
+    stem: ConvStem | None
+    conv1: Array  # (d, 3 p p), for patches of p by p pixels of 0..255, or (d, c 2 2) for what the stem makes of them
+    embedding: Array  # (d, n): of every token's place, the class embedding, and what normalises the pixels
+    ln_pre: LayerNorm | None
+    transformer: Transformer
+    attn_pool: MapPool | AttentionalPool | None
+    proj: Linear | MLP | Affine | None
+
+    @staticmethod
+    def tensors(checkpoint: Checkpoint, config: VisionTransformerConfig, embed_dim: int) -> layout.Tensors:
+        """List the tensors of this tower."""
+        d, p = config.width, config.patch_size
+        if config.stem_width:
+            yield from ConvStem.tensors("visual.stem", config.stem_width)
+        yield "visual.conv1.weight", (d, config.stem_width, 2, 2) if config.stem_width else (d, 3, p, p)
+        if config.patch_bias:
+            yield "visual.conv1.bias", (d,)
+        if config.class_token:
+            yield "visual.class_embedding", (d,)
+        yield "visual.positional_embedding", (config.columns - (config.class_token and not config.class_position), d)
+        if config.norm_before:
+            yield from layout.norm("visual.ln_pre", d)
+        yield from layout.transformer(checkpoint, "visual.transformer", config)
+        if config.pool == "attn":
+            yield from AttentionalPool.tensors(checkpoint, "visual.attn_pool", config, embed_dim)
+            d = embed_dim
+        yield from layout.norm("visual.ln_post", d)
+        if config.pool == "map":
+            yield from MapPool.tensors(checkpoint, "visual.attn_pool", config.map_pool)
+        if config.projection_mlp:
+            yield from layout.linear("visual.proj.c_fc", d, 2 * embed_dim)
+            yield from layout.projection(checkpoint, "visual.proj.c_proj", 2 * embed_dim, embed_dim)
+        elif config.projection:
+            yield from layout.projection(checkpoint, "visual.proj", d, embed_dim)
+
+    @classmethod
+    def read(cls, source: Source, config: VisionTransformerConfig, preprocess: Preprocess) -> "VisionTransformer":
+        """Take the weights of this tower from the checkpoint."""
+        pool: MapPool | AttentionalPool | None = None
+        if config.pool == "map":
+            pool = MapPool.read(source, "visual.attn_pool", "visual.ln_post", config.map_pool)
+        elif config.pool == "attn":
+            pool = AttentionalPool.read(source, "visual.attn_pool", config)
+        return cls(
+            config,
+            preprocess,
+            ConvStem.read(source, "visual.stem", preprocess) if config.stem_width else None,
+            *source.derive("visual.embedding", partial(_prepare_embedding, config=config, preprocess=preprocess)),
+            LayerNorm.read(source, "visual.ln_pre", config.eps) if config.norm_before else None,
+            Transformer.read(source, "visual.transformer", config),
+            pool,
+            _read_projection(source, config, None if config.pool == "map" else "visual.ln_post"),
+        )
+
+    @property
+    def input_resolution(self) -> int:
+        """Side of the square picture it takes, in pixels."""
+        return self.config.image_size
+
+    def __call__(self, image: NDArray[Any]) -> Array:  # (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e)
+        y = self._pool(self._embed(image), len(image))
+        embeddings: Array = (y if self.proj is None else self.proj(y)).T
+        return embeddings
+
+    def describe(self, image: NDArray[Any]) -> Array:
+        """Compute what a decoder looks at, before the last norm: (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e, n).
+
+        All tokens but the first, which speaks for the picture.
+        """
+        b = len(image)
+        x = self.transformer.every(self._embed(image), b)
+        if isinstance(self.attn_pool, AttentionalPool):
+            others: Array = self.attn_pool.others(x, b)
+        else:
+            others = x.reshape(len(x), b, -1)[:, :, int(self.config.class_token) :]
+        described: Array = others.transpose(1, 0, 2)
+        return described
+
+    def _embed(self, image: NDArray[Any]) -> Array:  # -> (d, b n)
+        pixels, p = self.preprocess.as_pixels(image), self.config.patch_size
+        embedding = self.embedding
+        if self.config.flexible:
+            embedding = interpolate_positions(embedding, pixels.shape[2] // p, pixels.shape[3] // p)
+        if self.config.stem_border:  # zeros are black here: no model has this and a mean that is not 0
+            pixels = np.pad(pixels[:, :, :-1, :-1], ((0, 0), (0, 0), (1, 0), (1, 0)))
+        patches = ops.patches(pixels, p)
+        if self.stem is not None:
+            patches = self.stem(patches)
+        patches = ops.linear(patches, self.conv1)  # (d, b, patches)
+        d, b, _ = patches.shape
+        first = int(self.config.class_token)
+        tokens = np.empty((d, b, embedding.shape[1]), np.float32)
+        tokens[:, :, :first] = embedding[:, np.newaxis, :first]
+        np.add(patches, embedding[:, np.newaxis, first:], out=tokens[:, :, first:])
+        x = tokens.reshape(d, -1)
+        return x if self.ln_pre is None else self.ln_pre(x)
+
+    def _pool(self, x: Array, b: int) -> Array:  # (d, b n) -> (d, b)
+        eps = self.config.eps
+        if self.config.pool == "tok":
+            return ops.standardize(self.transformer.one(x, np.zeros(b, int)), eps)
+        x = self.transformer.every(x, b)
+        if isinstance(self.attn_pool, AttentionalPool):
+            return ops.standardize(self.attn_pool(x, b), eps)
+        if not self.config.norm_after_pool:
+            x = ops.standardize(x, eps)
+        if self.attn_pool is not None:
+            return self.attn_pool(x, b)
+        patches = x.reshape(len(x), b, -1)[:, :, int(self.config.class_token) :]
+        y: Array = patches.mean(axis=2)
+        return ops.standardize(y, eps) if self.config.norm_after_pool else y
+
+
+def _read_projection(source: Source, config: VisionTransformerConfig, norm: str | None) -> Linear | MLP | Affine | None:
+    if config.projection_mlp:
+        c_fc = Linear.read(source, "visual.proj.c_fc", norm)
+        return MLP(c_fc, read_end(source, "visual.proj.c_proj", None), "gelu")
+    if config.projection:
+        return read_end(source, "visual.proj", norm)
+    return None if norm is None else Affine.read(source, norm)
+
+
+def _prepare_embedding(
+    checkpoint: Checkpoint, config: VisionTransformerConfig, preprocess: Preprocess
+) -> tuple[Array, Array]:
+    """Put together all that is added to what the first weights make of patches."""
+    conv1 = checkpoint.copy("visual.conv1.weight")  # (d, 3, p, p)
+    embedding = np.ascontiguousarray(checkpoint.copy("visual.positional_embedding").T)
+    if config.class_token:
+        if not config.class_position:
+            embedding = np.pad(embedding, ((0, 0), (1, 0)))
+        embedding[:, 0] += checkpoint.take("visual.class_embedding")
+    patches = embedding[:, int(config.class_token) :]
+    if config.patch_bias:
+        patches += checkpoint.take("visual.conv1.bias")[:, np.newaxis]
+    if not config.stem_width:
+        patches += fold_pixels(preprocess, conv1)[:, np.newaxis]
+    return conv1.reshape(len(conv1), -1), embedding
