@@ -3,8 +3,10 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from numpyclip.model.clip import CLIP
 from tests.cli.conftest import Run
 
 LABELS = ("a house", "a bird", "a camera")
@@ -178,3 +180,11 @@ def test_an_unknown_option_is_refused(run: Run, bird: Path) -> None:
     result = run("classify", bird, "bird", "-m", "tiny", "--colour")
     assert (result.status, result.out) == (2, "")
     assert "unrecognized arguments: --colour" in result.err
+
+
+def test_probabilities_are_those_of_the_models_family(run: Run, bird: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SigLIP's, say, are no softmax."""
+    monkeypatch.setattr(CLIP, "probabilities", lambda _, images, texts: np.full((len(images), len(texts)), 0.9))
+    status, out, _ = run("classify", bird, *LABELS, "-m", "tiny")
+    assert status == 0
+    assert [line.split("\t")[0] for line in out.splitlines()] == ["0.9000"] * 3

@@ -171,3 +171,11 @@ def test_low_memory_reaches_the_model(run: Run, monkeypatch: pytest.MonkeyPatch)
     run("embed", "texts", "a dog", "-m", "tiny", "--low-memory")
     run("embed", "texts", "a dog", "-m", "tiny")
     assert [options["low_memory"] for options in seen] == [True, False]
+
+
+def test_pictures_of_different_shapes_go_to_a_model_that_keeps_them(run: Run, album: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (90, 30), "red").save(tmp_path / "wide.png")
+    naflex = Path(__file__).parents[1] / "golden" / "families" / "transformers-siglip2"
+    status, out, err = run("embed", "images", album / "bird.png", tmp_path / "wide.png", "-m", naflex)
+    assert (status, err) == (0, "")
+    assert len(out.splitlines()) == 2

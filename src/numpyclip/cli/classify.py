@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from numpyclip.cli.inputs import PICTURE_SUFFIXES, EmbeddedPictures, paths_in, progress, texts_in, with_stdin
 from numpyclip.cli.options import add_model_options, add_orientation_option, add_verb, load_model, positive
 from numpyclip.errors import InputError
@@ -16,7 +18,8 @@ _EXAMPLES = """\
   find . -name "*.jpg" | numpyclip classify - dog cat --json
 
 One line per label, best first: probability and label, with the path before them where there is more than one
-picture. The probabilities compare the given labels only; that the best one fits at all is not said."""
+picture. The probabilities compare the given labels only; that the best one fits at all is not said. (SigLIP models
+judge each label by itself: their probabilities say how well it fits, and do not sum to 1.)"""
 
 
 def add_to(verbs: Any) -> None:
@@ -41,7 +44,6 @@ def add_to(verbs: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the labels of every picture, batch by batch."""
     from numpyclip.model.inputs import captions
-    from numpyclip.model.ops import softmax
 
     sources, labels = _sources_and_labels(arguments)
     texts = captions(labels, arguments.template)
@@ -50,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     several = len(sources) > 1 or sources[0] == "-" or Path(sources[0]).is_dir()
     pictures = EmbeddedPictures(model, with_stdin(sources, paths_in), arguments.batch_size, arguments.orient)
     for path, embedding in progress(pictures, "picture", printing=True) if several else pictures:
-        probabilities = softmax(model.logits(embedding, embedded_texts)).tolist()
+        [probabilities] = model.probabilities(embedding[np.newaxis], embedded_texts).tolist()
         ranked = sorted(zip(probabilities, labels, strict=True), key=lambda pair: -pair[0])[: arguments.top]
         if arguments.json:
             found = [{"label": label, "probability": round(p, 6)} for p, label in ranked]

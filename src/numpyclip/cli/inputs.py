@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from numpyclip.errors import InputError, PictureError
 from numpyclip.model.chunks import batched
-from numpyclip.model.ops import normalize
 from numpyclip.model.threads import ahead
 
 if TYPE_CHECKING:
@@ -104,7 +103,7 @@ class EmbeddedPictures:
         for batch in batched(self._readable(), self._batch_size):
             paths, pixels = zip(*batch, strict=True)
             self.embedded += len(paths)
-            yield from zip(paths, normalize(self._model.encode_image(np.stack(pixels))), strict=True)
+            yield from zip(paths, self._model.embed_crops(pixels), strict=True)
 
     @property
     def status(self) -> int:

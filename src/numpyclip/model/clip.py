@@ -267,10 +267,21 @@ class CLIP:
         """
         embeddings = [np.empty((0, self.config.embed_dim), np.float32)]
         for batch in self._crops(images, batch_size, orient, draft):
-            embeddings.append(np.empty((len(batch), self.config.embed_dim), np.float32))
-            for rows in by_shape(batch):
-                embeddings[-1][rows] = ops.normalize(self.encode_image(np.stack([batch[row] for row in rows])))
+            embeddings.append(self.embed_crops(batch))
         return np.concatenate(embeddings)
+
+    def embed_crops(self, crops: Sequence[NDArray[np.uint8]]) -> Array:
+        """Embed pictures that are cropped, results of `preprocess.crop`, whose shapes may differ where the model's do.
+
+        Returns
+        -------
+        ndarray of shape (n_crops, embed_dim), dtype=float32
+            Of unit length.
+        """
+        embeddings = np.empty((len(crops), self.config.embed_dim), np.float32)
+        for rows in by_shape(crops):
+            embeddings[rows] = ops.normalize(self.encode_image(np.stack([crops[row] for row in rows])))
+        return embeddings
 
     def _crops(
         self, images: Picture | Iterable[Picture], batch_size: int, orient: bool, draft: bool = False
