@@ -75,6 +75,8 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
         raise InputError(f"device is '{device}'; NumPyCLIP runs on the CPU only. Leave it out, or pass 'cpu'.")
     if activation not in (None, "quick_gelu", "gelu", "gelu_tanh"):
         raise InputError(f"activation is {activation!r}; expected 'quick_gelu', 'gelu' or 'gelu_tanh'.")
+    if not isinstance(name, str | os.PathLike):
+        raise InputError(f"name is {name!r:.60}; expected the name of a model, or a path.")
     found = _recognize(os.fspath(name), pretrained, download_root, activation)
     if activation not in (None, found.config.activation):
         raise CheckpointError(

@@ -91,7 +91,7 @@ def test_names_that_are_no_text_go_through(run: Run, album: Path) -> None:
     ("words", "message"),
     [
         (["classify", "-m", "tiny"], "nothing to classify"),
-        (["classify", "a.png", "-m", "tiny"], "labels is []"),
+        (["classify", "a.png", "-m", "tiny"], "no labels: give them behind the picture"),
         (["classify", "a.png", "bird", "--template", "x", "-m", "tiny"], "where the label goes"),
         (["classify", "a.png", "--labels", "nowhere.txt", "-m", "tiny"], "nowhere.txt: cannot be read"),
     ],

@@ -44,7 +44,9 @@ def test_verify_tells_sound_from_damaged_files(run: Run, small: KnownModel, tmp_
     assert status == 1
     assert out.split()[1] == "damaged"
     (tmp_path / "small.pt").unlink()
-    assert run("models", "verify", "--download-root", tmp_path) == (0, "", "")
+    status, out, err = run("models", "verify", "--download-root", tmp_path)
+    assert (status, out) == (0, "")
+    assert err == f"numpyclip: none of the known models is in {tmp_path}.\n"
     assert run("models", "verify", "small", "--download-root", tmp_path).status == 1
 
 
@@ -61,13 +63,18 @@ def test_download_that_fails_says_why(run: Run, small: KnownModel, tmp_path: Pat
     assert "http://127.0.0.1:1/small.pt" in err
 
 
-@pytest.mark.parametrize(
-    ("words", "status"), [(["download"], 2), (["download", "tiny"], 1), (["verify", "big"], 1), (["list", "big"], 1)]
-)
+@pytest.mark.parametrize(("words", "status"), [(["download"], 2), (["verify", "big"], 1), (["list", "big"], 1)])
 def test_names_that_cannot_be_had_are_an_error(run: Run, words: list[str], status: int) -> None:
     result = run("models", *words)
     assert (result.status, result.out) == (status, "")
     assert "RN50" in result.err
+
+
+def test_the_model_in_the_package_is_neither_downloaded_nor_verified(run: Run) -> None:
+    for action in "download", "verify":
+        status, out, err = run("models", action, "tiny")
+        assert (status, out) == (2, "")
+        assert "'tiny' is in the package" in err
 
 
 def test_prepared_weights_are_listed_and_removed(run: Run, tmp_path: Path) -> None:

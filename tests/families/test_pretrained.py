@@ -98,10 +98,21 @@ def test_openais_tag_is_the_model_of_the_catalogue(
 
 def test_a_repository_that_says_otherwise_of_the_activation_is_warned_of(hub: Hub) -> None:
     hub.files["open_clip_config.json"] = b'{"model_cfg": {"quick_gelu": true}}'
-    with pytest.warns(UserWarning, match="is 'quick_gelu'; 'gelu', that of Toy-8 plain, is used") as caught:
+    with pytest.warns(
+        UserWarning, match="is 'quick_gelu'; that of Toy-8 plain is 'gelu'. The latter is used"
+    ) as caught:
         model, _ = numpyclip.load("Toy-8", pretrained="plain")
     assert caught[0].filename == __file__  # it points at the caller
     assert model.config.activation == "gelu"
+
+
+def test_a_folder_of_ones_own_that_says_otherwise_of_the_activation_is_refused(
+    table: dict[str, Any], tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(FOLDER, tmp_path / "own"))
+    (folder / "open_clip_config.json").write_text('{"model_cfg": {"quick_gelu": true}}', "utf-8")
+    with pytest.raises(CheckpointError, match=r"is 'quick_gelu'; that of Toy-8 is 'gelu'. Load the folder by its name"):
+        numpyclip.load("Toy-8", pretrained=folder)
 
 
 def test_the_activation_that_is_passed_must_be_that_of_the_tag(hub: Hub) -> None:
@@ -174,10 +185,13 @@ def test_a_file_that_records_another_activation_is_refused(table: dict[str, Any]
 
 def test_an_unknown_tag_is_an_error_that_lists_those_there_are(table: dict[str, Any]) -> None:
     with pytest.raises(
-        ModelNotFoundError, match=r"Toy-8: 'plane' is neither .* expected plain, quick, other_mean, openai"
+        ModelNotFoundError,
+        match=r"Toy-8: 'plane' is neither .* Did you mean 'plain'. Expected plain, quick, other_mean, openai",
     ):
         numpyclip.load("Toy-8", pretrained="plane")
-    with pytest.raises(ModelNotFoundError, match=r"Toy-8-quickgelu: 'plain' is neither .* expected quick, openai"):
+    with pytest.raises(
+        ModelNotFoundError, match=r"Toy-8-quickgelu: 'plain' is neither .* here. Expected quick, openai"
+    ):
         numpyclip.load("Toy-8-quickgelu", pretrained="plain")
     with pytest.raises(ModelNotFoundError, match="'' is neither"):
         numpyclip.load("Toy-8", pretrained="")

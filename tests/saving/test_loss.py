@@ -20,6 +20,7 @@ def test_the_loss_is_one_minus_the_cosine(tiny: CLIP, monkeypatch: pytest.Monkey
     monkeypatch.setattr(CLIP, "encode_image", lambda *_: next(results))
     cosines = (ops.normalize(ours) * ops.normalize(theirs)).sum(axis=1)
     found = compare(tiny, other)["pictures"]
+    assert isinstance(found, CosineLoss)
     assert found.worst == pytest.approx(1 - cosines.min(), rel=1e-2)
     assert found.median == pytest.approx(1 - np.median(cosines), rel=1e-2)
     assert found.worst > found.median > 0
@@ -34,3 +35,10 @@ def test_texts_and_pictures_differ_from_each_other_and_are_always_the_same(tiny:
     for embeddings in (tiny.embed_texts(TEXTS), tiny.embed_images(list(pictures))):
         cosines = embeddings @ embeddings.T - 2 * np.eye(len(embeddings), dtype=np.float32)
         assert cosines.max() < 0.9999
+
+
+def test_what_cannot_be_measured_has_a_reason(tiny: CLIP, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CLIP, "tokenize", lambda *_, **__: np.full((32, 77), 10**6))
+    found = compare(tiny, tiny)
+    assert found["pictures"] == CosineLoss(0, 0)
+    assert "ids lie in 1000000..1000000" in str(found["texts"])

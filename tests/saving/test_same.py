@@ -63,7 +63,7 @@ def test_what_a_tag_says_is_kept_whatever_the_repository_says(tmp_path: Path, mo
     source = CHECKPOINTS / "open_clip"
     enter(monkeypatch, described(source)["model_cfg"], quick_gelu=True, preprocess=["inception", "bilinear", "squash"])
     files = {WEIGHTS: (source / WEIGHTS).read_bytes(), DESCRIPTION: (source / DESCRIPTION).read_bytes()}
-    with using(files, tmp_path / "home"), pytest.warns(UserWarning, match="'quick_gelu', that of Toy tag, is used"):
+    with using(files, tmp_path / "home"), pytest.warns(UserWarning, match="that of Toy tag is 'quick_gelu'"):
         model, preprocess = numpyclip.load("Toy", pretrained="tag")
     for again in read_again(model, tmp_path):
         assert (again.config.activation, again.preprocess) == ("quick_gelu", preprocess)

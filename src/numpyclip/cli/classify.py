@@ -69,6 +69,8 @@ def _sources_and_labels(arguments: argparse.Namespace) -> tuple[list[str], list[
         sources, labels = arguments.items, list(texts_in(arguments.labels))
     if not sources:
         raise InputError("nothing to classify: name a picture or a folder, or - for paths on standard input.")
+    if not labels:
+        raise InputError("no labels: give them behind the picture, or one a line in a file with --labels FILE.")
     if "-" in sources and arguments.labels == "-":
         raise InputError("pictures and labels cannot both come from standard input.")
     for label in labels:  # `classify *.jpg dog cat` is an easy mistake

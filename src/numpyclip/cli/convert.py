@@ -19,12 +19,13 @@ _EXAMPLES = """\
   numpyclip convert laion/ half/ --dtype float16 --json
 
 Writes a new folder, whole or not at all, and says how far the embeddings of 32 texts and 16 generated pictures are from
-those of the source: the cosine loss, 1 minus the cosine, its median and the worst.
+those of the source: the cosine loss, 1 minus the cosine, its median and the worst; or why that cannot be measured.
 
 open_clip: open_clip_config.json and open_clip_model.safetensors, which OpenCLIP loads as local-dir:FOLDER.
 transformers: config.json and model.safetensors, for CLIPModel or SiglipModel. int8: the layout of the source, with
 matrices in eight bits, which NumPyCLIP alone reads; --dtype is then that of the other tensors. What a format cannot
-express is an error, and nothing is written."""
+express is an error, and nothing is written. The fingerprint may differ from that of the source although the embeddings
+are the same: it also names how each library prepares pictures and texts."""
 
 
 def add_to(verbs: Any) -> None:
@@ -44,7 +45,7 @@ def add_to(verbs: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Save the model, load what was saved, and compare."""
     from numpyclip.loader import load
-    from numpyclip.saving.loss import compare
+    from numpyclip.saving.loss import CosineLoss, compare
     from numpyclip.saving.save import save
 
     if len(arguments.items) != 2:
@@ -70,12 +71,18 @@ def run(arguments: argparse.Namespace) -> int:
             "dtype": arguments.dtype,
             "bytes": size,
         }
-        cosine_loss = {kind: dataclasses.asdict(loss) for kind, loss in losses.items()}
+        cosine_loss = {
+            kind: dataclasses.asdict(loss) if isinstance(loss, CosineLoss) else {"error": str(loss)}
+            for kind, loss in losses.items()
+        }
         fingerprint = dataclasses.asdict(saved.fingerprint)
         print(json.dumps({**facts, "cosine_loss": cosine_loss, "fingerprint": fingerprint}))
         return 0
     print(f"{folder}: {arguments.format}, {arguments.dtype}, {size / 1e6:.1f} MB")
     for kind, loss in losses.items():
-        print(f"cosine loss of {kind:<9} median {loss.median:.1e}, worst {loss.worst:.1e}")
+        if isinstance(loss, CosineLoss):
+            print(f"cosine loss of {kind:<9} median {loss.median:.1e}, worst {loss.worst:.1e}")
+        else:
+            print(f"cosine loss of {kind:<9} not measured: {loss}")
     print(f"fingerprint: {saved.fingerprint}")
     return 0

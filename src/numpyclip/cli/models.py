@@ -151,13 +151,16 @@ def _verify(arguments: argparse.Namespace) -> int:
     from numpyclip.weights.local import verify, weights_folder
 
     folder = weights_folder(arguments.download_root)
-    damaged = False
+    seen = damaged = False
     for model in [_known(name) for name in arguments.items or DOWNLOADABLE]:
         state = verify(model, arguments.download_root)
         if state == "missing" and not arguments.items:
             continue
         damaged = damaged or state != "verified"
+        seen = True
         _print(arguments, model.name, state, str(folder / model.file))
+    if not seen:
+        print(f"numpyclip: none of the known models is in {folder}.", file=sys.stderr)
     return 1 if damaged else 0
 
 
@@ -166,7 +169,10 @@ def _cache(arguments: argparse.Namespace) -> int:
 
     if arguments.items:
         raise InputError("cache is about all prepared weights; expected no names of models behind it.")
-    for file in prepared_files():
+    files = list(prepared_files())
+    if not files:
+        print("numpyclip: no prepared weights are kept.", file=sys.stderr)
+    for file in files:
         size = file.stat().st_size
         state = "removed" if arguments.clear and remove_prepared(file) else "kept"
         if arguments.json:
@@ -177,6 +183,8 @@ def _cache(arguments: argparse.Namespace) -> int:
 
 
 def _known(name: str) -> KnownModel:
+    if name in EMBEDDED:
+        raise InputError(f"Model {name!r} is in the package; there is nothing to download or to verify.")
     if name not in DOWNLOADABLE:
         raise ModelNotFoundError(f"Model {name!r} is not one to download; expected one of {', '.join(DOWNLOADABLE)}.")
     return DOWNLOADABLE[name]

@@ -46,7 +46,10 @@ def read_pretrained(name: str, pretrained: str | os.PathLike[str], download_root
     description = _section(known, model, weights if weights.is_dir() else weights.parent)
     found = open_clip.read_as(description, weights)
     _compare_activation(found.checkpoint, description)
-    doubts = [_doubt_about_activation(description, weights), None if model else _doubt_about_pictures(known)]
+    doubt = _doubt_about_activation(description, weights)
+    if doubt and model is None:
+        raise CheckpointError(f"{weights}: {doubt} Load the folder by its name alone, or another architecture.")
+    doubts = [doubt and f"{doubt} The latter is used.", None if model else _doubt_about_pictures(known)]
     for doubt in filter(None, doubts):
         warnings.warn(f"{weights}: {doubt} {_SETTLE}", stacklevel=4)  # at the caller of `load`
     return found
@@ -108,8 +111,10 @@ def unknown_name(name: str) -> ModelNotFoundError:
 
 def unknown_tag(known: Architecture, pretrained: str) -> ModelNotFoundError:
     """Make an error about a tag that an architecture does not have."""
+    close = difflib.get_close_matches(pretrained, known.models, 3)
     return ModelNotFoundError(
-        f"{known.name}: {pretrained!r:.200} is neither one of its tags nor a file or folder here; expected "
+        f"{known.name}: {pretrained!r:.200} is neither one of its tags nor a file or folder here."
+        f"{f' Did you mean {_or(close)}?' if close else ''} Expected "
         f"{', '.join(known.models) or 'a file, for none of its weights were published'}."
     )
 
@@ -133,7 +138,7 @@ def _doubt_about_activation(description: Section, weights: Path) -> str | None:
     if told == expected:
         return None
     name = description.path.name
-    return f"{beside.name} there says that the activation is '{told}'; '{expected}', that of {name}, is used."
+    return f"{beside.name} there says that the activation is '{told}'; that of {name} is '{expected}'."
 
 
 def _doubt_about_pictures(known: Architecture) -> str | None:

@@ -247,7 +247,7 @@ class CLIP:
         ----------
         images : picture or iterable of pictures
             Paths, bytes of files, PIL images, or arrays of uint8 (y, x), (y, x, 3) or (y, x, 4), mixed as you like.
-            An iterable is read in batches, the next one while the last is computed, so memory stays flat.
+            An iterable is read in batches, the next one while the last is computed, so that only the result grows.
         batch_size : int, default=32
         orient : bool, default=True
             Turn pictures as their EXIF orientation says. The reference, and `preprocess`, do not.
@@ -296,7 +296,7 @@ class CLIP:
         Parameters
         ----------
         texts : str or iterable of str
-            An iterable is read in batches, so memory stays flat.
+            An iterable is read in batches, so that only the result grows.
         batch_size : int, default=1024
             Within a batch, equal texts and equal beginnings of texts are computed once.
         truncate : bool, default=False

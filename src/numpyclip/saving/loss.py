@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.errors import CheckpointError, MissingPackageError
+from numpyclip.errors import NumPyCLIPError
 from numpyclip.model import ops
 from numpyclip.model.clip import CLIP
 from numpyclip.model.ops import Array
@@ -27,19 +26,22 @@ class CosineLoss:
     worst: float
 
 
-def compare(model: CLIP, other: CLIP) -> dict[str, CosineLoss]:
+def compare(model: CLIP, other: CLIP) -> dict[str, CosineLoss | NumPyCLIPError]:
     """Embed the same texts and pictures with two models.
 
     Returns
     -------
     dict
-        For "texts" and "pictures", as far as the model has towers for them, the loss.
+        For "texts" and "pictures", as far as the model has towers for them: the loss, or why there is none, such as a
+        tokenizer that is not there.
     """
-    losses = {}
+    losses: dict[str, CosineLoss | NumPyCLIPError] = {}
     if model.config.text is not None:
-        with suppress(CheckpointError, MissingPackageError):  # without a tokenizer, pictures alone are compared
+        try:
             ids = model.tokenize(TEXTS, truncate=True)
             losses["texts"] = _loss(model.encode_text(ids), other.encode_text(ids))
+        except NumPyCLIPError as error:
+            losses["texts"] = error
     if model.config.vision is not None:
         pictures = generate_pictures(model.preprocess.size)
         losses["pictures"] = _loss(*(each.encode_image(pictures) for each in (model, other)))

@@ -126,6 +126,9 @@ def as_json(value: object) -> bytes:
     return (json.dumps(value, indent=2) + "\n").encode()
 
 
+_ELSE = "The format 'int8' takes every model."
+
+
 def require(options: Any, kinds: Options, where: str, layout: str, **fixed: object) -> None:
     """Raise unless a layout can express some options of a model.
 
@@ -148,8 +151,11 @@ def require(options: Any, kinds: Options, where: str, layout: str, **fixed: obje
     if options is None:
         raise UnsupportedCheckpointError(f"{cannot}, which has two towers; this model has one.")
     if type(options) not in kinds:
-        raise UnsupportedCheckpointError(f"{cannot}, which has no {type(options).__name__.removesuffix('Config')}.")
+        kind = type(options).__name__.removesuffix("Config")
+        raise UnsupportedCheckpointError(f"{cannot}, which has no {kind}. {_ELSE}")
     for option in fields(options):
         found, only = getattr(options, option.name), fixed.get(option.name, option.default)
         if option.name not in kinds[type(options)] and found != only:
-            raise UnsupportedCheckpointError(f"{cannot}: {option.name} is {found!r:.60}; expected {only!r:.60}.")
+            raise UnsupportedCheckpointError(
+                f"{cannot}, which has no such model: {option.name} is {found!r:.200}; expected {only!r:.200}. {_ELSE}"
+            )
