@@ -148,12 +148,15 @@ class CLIP:
         Parameters
         ----------
         image : ndarray of shape (n_images, 3, size, size), dtype=floating, or (n_images, size, size, 3), dtype=uint8
-            Stacked results of `preprocess`, or of `preprocess.crop`.
+            Stacked results of `preprocess`, or of `preprocess.crop`. For a model that takes pictures of any shape
+            (`preprocess.patch_size` is not None) they are (n_images, 3, y, x), or (n_images, y, x, 3), and both sides
+            are multiples of its patch size.
 
         Returns
         -------
         ndarray of shape (n_images, embed_dim), dtype=float32
-            Not normalised, as in the reference; `embed_images` is.
+            Not normalised, as in the reference; `embed_images` is. A picture with NaN in it gives NaN, without a
+            warning, and changes no other.
 
         Raises
         ------
