@@ -115,7 +115,7 @@ class CLIP:
 
     @property
     def fingerprint(self) -> Fingerprint:
-        """What its embeddings depend on; made at the first use, which reads all weights once, and remembered."""
+        """What its embeddings depend on, but for a call's options; made at the first use, which reads all weights."""
         return self._fingerprint()
 
     @property
