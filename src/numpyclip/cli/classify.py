@@ -41,7 +41,6 @@ def add_to(verbs: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the labels of every picture, batch by batch."""
     from numpyclip.model.inputs import captions
-    from numpyclip.model.ops import softmax
 
     sources, labels = _sources_and_labels(arguments)
     texts = captions(labels, arguments.template)
@@ -50,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     several = len(sources) > 1 or sources[0] == "-" or Path(sources[0]).is_dir()
     pictures = EmbeddedPictures(model, with_stdin(sources, paths_in), arguments.batch_size, arguments.orient)
     for path, embedding in progress(pictures, "picture", printing=True) if several else pictures:
-        probabilities = softmax(model.logits(embedding, embedded_texts)).tolist()
+        probabilities = model.probabilities([embedding], embedded_texts)[0].tolist()
         ranked = sorted(zip(probabilities, labels, strict=True), key=lambda pair: -pair[0])[: arguments.top]
         if arguments.json:
             found = [{"label": label, "probability": round(p, 6)} for p, label in ranked]
