@@ -88,7 +88,7 @@ def test_softmax_survives_large_scores() -> None:
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_softmax_of_what_has_no_largest_number_is_nan_without_a_warning(dtype: type) -> None:
-    scores = np.array([[-np.inf, -np.inf], [np.inf, 0], [np.nan, 0], [-np.inf, 0]], dtype)
+    scores: np.ndarray = np.array([[-np.inf, -np.inf], [np.inf, 0], [np.nan, 0], [-np.inf, 0]], dtype)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         result = ops.softmax(scores)
