@@ -48,7 +48,7 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
     pretrained : str or path, optional
         Which weights of OpenCLIP's architecture: the tag of published ones, such as ``"laion2b_s34b_b79k"``, or a
         file or folder of one's own. ``numpyclip models --all`` lists the tags.
-    activation : {"quick_gelu", "gelu"}, optional
+    activation : {"quick_gelu", "gelu", "gelu_tanh"}, optional
         For files that do not record which one the model was trained with. Without it such a file is taken for
         one of OpenAI's kind, as openai/CLIP does, and a warning says so.
     low_memory : bool, default=False
@@ -70,6 +70,8 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
         If the file is no CLIP that can be run, is damaged, or asks for more than tensors.
     DownloadError
         If the weights are not there and cannot be fetched.
+    InputError
+        If `device` or `activation` is none of those above.
     """
     if str(device) != "cpu":
         raise InputError(f"device is '{device}'; NumPyCLIP runs on the CPU only. Leave it out, or pass 'cpu'.")

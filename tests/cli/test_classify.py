@@ -1,11 +1,13 @@
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from numpyclip.cli import classify as module
 from numpyclip.model.clip import CLIP
 from tests.cli.conftest import Run
 
@@ -182,9 +184,14 @@ def test_an_unknown_option_is_refused(run: Run, bird: Path) -> None:
     assert "unrecognized arguments: --colour" in result.err
 
 
-def test_probabilities_are_those_of_the_models_family(run: Run, bird: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SigLIP's, say, are no softmax."""
-    monkeypatch.setattr(CLIP, "probabilities", lambda _, images, texts: np.full((len(images), len(texts)), 0.9))
-    status, out, _ = run("classify", bird, *LABELS, "-m", "tiny")
-    assert status == 0
-    assert [line.split("\t")[0] for line in out.splitlines()] == ["0.9000"] * 3
+def test_a_model_that_judges_each_pair_by_itself_does_so_here_too(
+    run: Run, bird: Path, tiny: CLIP, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SigLIP's probabilities do not sum to 1."""
+    siglip = replace(tiny, config=replace(tiny.config, sigmoid=True), logit_bias=np.float32(-20))
+    monkeypatch.setattr(module, "load_model", lambda _: siglip)
+    _, out, _ = run("classify", bird, *LABELS, "--json")
+    found = {entry["label"]: entry["probability"] for entry in json.loads(out)["labels"]}
+    expected = siglip.classify(bird, LABELS)[0]
+    assert expected.sum() != pytest.approx(1, abs=0.01)
+    assert [found[label] for label in LABELS] == pytest.approx(expected, abs=1e-6)

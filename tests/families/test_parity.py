@@ -39,6 +39,20 @@ def test_embeddings_of_pictures_equal_the_library_s(name: str) -> None:
     assert_close(model.encode_image(golden["image"]), golden["encode_image"])
 
 
+@pytest.mark.parametrize("name", with_record_of("encode_image"))
+def test_a_picture_with_nan_is_embedded_as_nan_and_changes_no_other(name: str) -> None:
+    """Without a warning, either, which the tests take for an error."""
+    model, golden = load(name)
+    pixels = golden["image"]
+    if pixels.dtype == np.uint8:  # Apple's, whose pixels are neither centred nor scaled
+        pixels = pixels.transpose(0, 3, 1, 2) / np.float32(255)
+    pixels = np.concatenate([pixels[:1], pixels])
+    pixels[0, :, 5:9, 5:9] = np.nan
+    embeddings = model.encode_image(pixels)
+    assert np.isnan(embeddings[0]).all()
+    assert_close(embeddings[1:], golden["encode_image"])
+
+
 @pytest.mark.parametrize("name", with_record_of("encode_text"))
 def test_embeddings_of_texts_equal_the_library_s(name: str) -> None:
     model, golden = load(name)

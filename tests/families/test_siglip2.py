@@ -89,6 +89,10 @@ def test_a_description_of_squares_does_not_fit(tmp_path: Path) -> None:
     description.write_text(json.dumps({**options, "max_num_patches": 250}))
     with pytest.raises(CheckpointError, match="max_num_patches is 250; expected a square number"):
         numpyclip.load(folder)
+    for most in (65 * 65, 2**24):  # each patch is a token, and every token looks at all others
+        description.write_text(json.dumps({**options, "max_num_patches": most}))
+        with pytest.raises(CheckpointError, match=rf"max_num_patches is {most}; expected 1\.\.4096"):
+            numpyclip.load(folder)
     description.write_text('{"image_processor_type": "SiglipImageProcessor", "size": {"height": 32, "width": 32}}')
     with pytest.raises(CheckpointError, match="does not make pictures of any shape"):
         numpyclip.load(folder)

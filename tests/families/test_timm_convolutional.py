@@ -77,7 +77,9 @@ def edit(folder: Path, **changes: object) -> None:
     config = json.loads((folder / DESCRIPTION).read_text("utf-8"))
     kwargs = config["model_cfg"]["vision_cfg"]["timm_model_kwargs"]
     for option, value in changes.items():
-        (kwargs if option in ("layers", "embed_dims", "novelty") else config["model_cfg"]["vision_cfg"])[option] = value
+        (kwargs if option in ("layers", "embed_dims", "norm_eps", "novelty") else config["model_cfg"]["vision_cfg"])[
+            option
+        ] = value
     (folder / DESCRIPTION).write_text(json.dumps(config), "utf-8")
 
 
@@ -109,6 +111,24 @@ def test_a_picture_of_which_a_convnext_would_leave_nothing_is_refused(tmp_path: 
     folder = Path(shutil.copytree(FAMILIES / "open_clip-convnext", tmp_path / "model"))
     edit(folder, image_size=size)
     with pytest.raises(UnsupportedCheckpointError, match=r"image_size is [0-9]+; expected 32 or more"):
+        read_folder(folder)
+
+
+@pytest.mark.parametrize("name", ["open_clip-convnext", "open_clip-fastvit"])
+@pytest.mark.parametrize("size", [2049, 2**24, [2**20, 2**20]])
+def test_pictures_so_large_that_one_would_fill_the_memory_are_refused(tmp_path: Path, name: str, size: object) -> None:
+    """No tensor says how large pictures are, so that a description may say anything."""
+    folder = Path(shutil.copytree(FAMILIES / name, tmp_path / "model"))
+    edit(folder, image_size=size)
+    with pytest.raises(UnsupportedCheckpointError, match=r"vision_cfg.image_size is .*; expected .*1\.\.2048"):
+        read_folder(folder)
+
+
+@pytest.mark.parametrize("eps", [-1e-5, float("nan")])
+def test_a_convnext_with_an_impossible_eps_is_refused(tmp_path: Path, eps: float) -> None:
+    folder = Path(shutil.copytree(FAMILIES / "open_clip-convnext", tmp_path / "model"))
+    edit(folder, norm_eps=eps)
+    with pytest.raises(UnsupportedCheckpointError, match=r"timm_model_kwargs.norm_eps is .*; expected"):
         read_folder(folder)
 
 

@@ -2,7 +2,7 @@ import io
 import pickle
 import threading
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any
@@ -272,15 +272,76 @@ def test_encode_text_says_what_it_expects(tiny: CLIP, text: np.ndarray, message:
         tiny.encode_text(text)
 
 
-@pytest.mark.parametrize("labels", ["bird", []])
+@pytest.mark.parametrize("value", [[[1.0], [2.0, 3.0]], None, "a dog", [["a"]], object()])
+def test_what_is_no_array_is_refused(tiny: CLIP, value: Any) -> None:
+    embedding = np.ones((1, 128), np.float32)
+    calls = (
+        tiny.encode_image,
+        tiny.encode_text,
+        lambda v: tiny.logits(v, embedding),
+        lambda v: tiny.logits(embedding, v),
+    )
+    for call in calls:
+        with pytest.raises(InputError, match="expected"):
+            call(value)
+
+
+@pytest.mark.parametrize("labels", ["bird", [], b"ab", None, [1, 2], 7, ["bird", None]])
 def test_classify_wants_a_list_of_labels(tiny: CLIP, bird: Path, labels: Any) -> None:
-    with pytest.raises(InputError, match="expected a list"):
+    with pytest.raises(InputError, match=r"labels.* expected (a list|str)"):
         tiny.classify(bird, labels)
 
 
-def test_classify_wants_a_place_in_the_template(tiny: CLIP, bird: Path) -> None:
+@pytest.mark.parametrize("template", ["a photo", None, 3, b"{}"])
+def test_classify_wants_a_place_in_the_template(tiny: CLIP, bird: Path, template: Any) -> None:
     with pytest.raises(InputError, match="where the label goes"):
-        tiny.classify(bird, ["bird"], template="a photo")
+        tiny.classify(bird, ["bird"], template=template)
+
+
+@pytest.mark.parametrize("batch_size", [np.int64(4), np.uint8(4), 4])
+def test_a_batch_size_is_any_whole_number(tiny: CLIP, batch_size: int) -> None:
+    picture = some_pictures(1)[0]
+    assert tiny.embed_images([picture] * 5, batch_size).shape == (5, 128)
+    assert tiny.embed_texts(["a"] * 5, batch_size).shape == (5, 128)
+
+
+@pytest.mark.parametrize("batch_size", [True, 0, -1, 2.0, "2", None, 10**30])
+def test_a_batch_size_that_is_none_is_refused(tiny: CLIP, batch_size: Any) -> None:
+    picture = some_pictures(1)[0]
+    calls: tuple[Callable[[], object], ...] = (
+        lambda: tiny.embed_images(picture, batch_size),
+        lambda: tiny.embed_texts("a", batch_size),
+    )
+    for call in calls:
+        with pytest.raises(InputError, match=r"batch_size is .*; expected a whole number of 1 or more"):
+            call()
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float16, np.float32, list])
+def test_scores_are_float32_whatever_embeddings_were_kept_as(tiny: CLIP, dtype: Any) -> None:
+    images, texts = tiny.embed_images(some_pictures(2)), tiny.embed_texts(["a dog", "a house", "a bird"])
+    expected = tiny.logits(images, texts)
+    kept = [array.tolist() if dtype is list else array.astype(dtype) for array in (images, texts)]
+    for scores in (tiny.logits(*kept), tiny.probabilities(*kept)):
+        assert scores.dtype == np.float32
+    np.testing.assert_allclose(tiny.logits(*kept), expected, atol=0.1 if dtype is np.float16 else 1e-5)
+
+
+@pytest.mark.parametrize(
+    ("images", "texts"), [((2, 128), (3, 64)), ((2, 64), (3, 64)), ((128,), (3, 128)), ((2, 128), ())]
+)
+def test_embeddings_of_another_size_are_refused(tiny: CLIP, images: tuple[int, ...], texts: tuple[int, ...]) -> None:
+    for score in (tiny.logits, tiny.probabilities):
+        with pytest.raises(InputError, match=r"embeddings of (pictures|texts) have shape .*; expected \(n, 128\)"):
+            score(np.zeros(images, np.float32), np.zeros(texts, np.float32))
+
+
+def test_nothing_against_nothing_scores_nothing(tiny: CLIP) -> None:
+    some, none = np.ones((2, 128), np.float32), np.ones((0, 128), np.float32)
+    for score in (tiny.logits, tiny.probabilities):
+        assert score(some, none).shape == (2, 0)
+        assert score(none, some).shape == (0, 2)
+        assert score(none, none).shape == (0, 0)
 
 
 def test_a_text_that_is_too_long_is_named_or_cut(tiny: CLIP) -> None:

@@ -86,6 +86,23 @@ def test_softmax_survives_large_scores() -> None:
     np.testing.assert_array_equal(result, [[0.5, 0.5, 0], [0, 0, 1]])
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_softmax_of_what_has_no_largest_number_is_nan_without_a_warning(dtype: type) -> None:
+    scores: np.ndarray = np.array([[-np.inf, -np.inf], [np.inf, 0], [np.nan, 0], [-np.inf, 0]], dtype)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = ops.softmax(scores)
+    assert result.dtype == dtype
+    np.testing.assert_array_equal(np.isnan(result).any(axis=1), [True, True, True, False])
+    np.testing.assert_array_equal(result[3], [0, 1])
+
+
+@pytest.mark.parametrize("shape", [(2, 0), (0, 2), (0,)])
+def test_softmax_of_nothing_is_nothing(shape: tuple[int, ...]) -> None:
+    for axis in range(len(shape)):
+        assert ops.softmax(np.zeros(shape, np.float32), axis).shape == shape
+
+
 def test_softmax_takes_any_axis_and_plain_lists() -> None:
     np.testing.assert_allclose(ops.softmax([[0, math.log(3)]]), [[0.25, 0.75]], rtol=1e-6)
     np.testing.assert_allclose(ops.softmax(random(3, 4), axis=0).sum(axis=0), np.ones(4), rtol=1e-6)
@@ -130,8 +147,18 @@ def test_no_activation_warns_on_any_finite_float32(op: Callable[[Array], Array])
 
 
 def test_sigmoid_keeps_small_probabilities_apart() -> None:
-    x = np.array([-20, -16.5, -16.4], np.float32)
-    np.testing.assert_allclose(ops.sigmoid(x), [1 / (1 + math.exp(-float(value))) for value in x], rtol=3e-6)
+    """SigLIP's are of 1e-4 and less; half of 1 + tanh would make all below 3e-8 nothing."""
+    x = np.concatenate([np.linspace(-80, 20, 10_001), [-20, -16.5, -16.4]]).astype(np.float32)
+    exact = [1 / (1 + math.exp(-float(value))) for value in x]
+    np.testing.assert_allclose(ops.sigmoid(x), exact, rtol=3e-7)
+
+
+@pytest.mark.parametrize("op", [ops.quick_gelu, ops.silu, ops.relu, ops.erf, ops.gelu, ops.gelu_tanh, ops.sigmoid])
+def test_no_activation_warns_of_nan_and_each_passes_it_on(op: Callable[[Array], Array]) -> None:
+    x = np.array([np.nan, 1, -1], np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_array_equal(np.isnan(op(x)), [True, False, False])
 
 
 def test_attention_looks_up_what_a_query_matches() -> None:

@@ -147,6 +147,16 @@ def test_a_row_of_no_length_is_refused(context_length: int) -> None:
         tokenize("a", context_length)
 
 
+@pytest.mark.parametrize("context_length", [77.0, "77", None, True, 10**12, 2**16 + 1])
+def test_a_length_that_is_none_is_refused(context_length: Any) -> None:
+    with pytest.raises(InputError, match=r"context_length: found .*; expected the model's own"):
+        tokenize("a", context_length)
+
+
+def test_a_length_may_be_numpys() -> None:
+    assert tokenize("a", np.int64(5)).shape == (1, 5)
+
+
 def test_a_row_of_one_holds_the_end_mark_as_in_the_reference() -> None:
     assert tokenize("a", 1, truncate=True).tolist() == [[END]]
     with pytest.raises(TextTooLongError):
@@ -183,6 +193,12 @@ def test_part_of_a_character_decodes_to_a_replacement() -> None:
 def test_an_id_outside_the_vocabulary_is_refused(bad: int) -> None:
     with pytest.raises(InputError, match=f"ids: found {bad}; expected 0 to 49407"):
         default_tokenizer().decode([320, bad])
+
+
+@pytest.mark.parametrize("ids", [None, 320, [1.5], ["a"], "ab", [None], [[320]], [True]])
+def test_what_is_no_list_of_ids_is_refused(ids: Any) -> None:
+    with pytest.raises(InputError, match=r"ids: found .*; expected "):
+        default_tokenizer().decode(ids)
 
 
 # --- one tokenizer for a whole server -------------------------------------------------------------

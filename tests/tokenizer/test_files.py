@@ -203,6 +203,12 @@ def test_ids_become_text_again_and_foreign_ones_are_refused(name: str) -> None:
     for wrong in -1, 10**6, 2**40:
         with pytest.raises(InputError, match="expected those of the vocabulary"):
             tokenizer.decode([5, wrong])
+    for wrong_kind in None, [1.5], [True], "5":
+        with pytest.raises(InputError, match=r"ids: found .*; expected"):
+            tokenizer.decode(wrong_kind)  # type: ignore[arg-type]
+    for length in 1, 32.0, 10**12, None:
+        with pytest.raises(InputError, match="context_length: found"):
+            tokenizer("a", length)  # type: ignore[arg-type]
 
 
 # --- one tokenizer for a whole server -------------------------------------------------------------

@@ -5,8 +5,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from numpyclip.cli.inputs import PICTURE_SUFFIXES, EmbeddedPictures, paths_in, progress, texts_in, with_stdin
 from numpyclip.cli.options import add_model_options, add_orientation_option, add_verb, load_model, positive
 from numpyclip.errors import InputError
@@ -52,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     several = len(sources) > 1 or sources[0] == "-" or Path(sources[0]).is_dir()
     pictures = EmbeddedPictures(model, with_stdin(sources, paths_in), arguments.batch_size, arguments.orient)
     for path, embedding in progress(pictures, "picture", printing=True) if several else pictures:
-        [probabilities] = model.probabilities(embedding[np.newaxis], embedded_texts).tolist()
+        probabilities = model.probabilities([embedding], embedded_texts)[0].tolist()
         ranked = sorted(zip(probabilities, labels, strict=True), key=lambda pair: -pair[0])[: arguments.top]
         if arguments.json:
             found = [{"label": label, "probability": round(p, 6)} for p, label in ranked]

@@ -1,6 +1,7 @@
 """A description of a model in JSON, read option by option, so that none is overlooked."""
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +12,8 @@ _T = TypeVar("_T")
 MOST_LAYERS = 1000  # the deepest published one has 64; the names alone of more might fill the memory
 _MAX_BYTES = 2**24  # the largest published one has some kilobytes
 MOST_SIZE = 2**24  # of anything that is counted; products of a few of them are still numbers
+MOST_SIDE = 2048  # of pictures, in pixels, where no tensor is as large: four times the largest published one
+_LEAST_DEVIATION = 1e-6  # pixels divided by less would leave float32
 
 
 class Section:
@@ -45,6 +48,8 @@ class Section:
     def get(self, option: str, kind: type[_T], default: _T | None = None) -> _T:
         """Return the value of an option, which must be of this very kind; a whole number is a float, too.
 
+        NaN and infinity, which Python reads from JSON, are no floats here.
+
         Without a default it must be there.
         """
         self._asked.add(option)
@@ -57,6 +62,8 @@ class Section:
             value = float(value)
         if type(value) is not kind:  # isinstance would take true for 1
             raise self.unsupported(option, f"expected {kind.__name__}")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise self.unsupported(option, "expected a finite number")
         return value
 
     def size(self, option: str, default: int | None = None, most: int = MOST_SIZE) -> int:
@@ -80,6 +87,13 @@ class Section:
             raise self.unsupported(option, "expected a positive number")
         return factor
 
+    def eps(self, option: str, default: float) -> float:
+        """Return what a norm adds to variances."""
+        eps = self.get(option, float, default)
+        if not 0 <= eps < 1:
+            raise self.unsupported(option, "expected a number of 0 or more, below 1")
+        return eps
+
     def sizes(self, option: str, count: int, most: int = MOST_SIZE) -> tuple[int, ...]:
         """Return so many counts of 1 or more."""
         values = self.get(option, list)
@@ -99,11 +113,18 @@ class Section:
         red, green, blue = self.numbers(option, 3) if option in self else default
         return red, green, blue
 
-    def side(self, option: str, default: int) -> int:
+    def deviations(self, option: str, default: tuple[float, float, float]) -> tuple[float, float, float]:
+        """Return the standard deviations of red, green and blue."""
+        deviations = self.channels(option, default)
+        if min(deviations) < _LEAST_DEVIATION:
+            raise self.unsupported(option, f"expected 3 numbers of {_LEAST_DEVIATION} or more")
+        return deviations
+
+    def side(self, option: str, default: int, most: int = MOST_SIZE) -> int:
         """Return the side of a square, which may be given as [height, width]."""
         if not self.is_list(option):
-            return self.size(option, default)
-        height, width = self.sizes(option, 2)
+            return self.size(option, default, most)
+        height, width = self.sizes(option, 2, most)
         if height != width:
             raise self.unsupported(option, "expected a square")
         return height

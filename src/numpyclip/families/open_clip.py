@@ -221,7 +221,7 @@ def _activation(section: Section, activation: Activation) -> Activation:
 
 def _eps(section: Section) -> float:
     options = section.section("norm_kwargs")
-    eps = options.get("eps", float, EPS)
+    eps = options.eps("eps", EPS)
     options.finish()
     return eps
 
@@ -247,7 +247,7 @@ def _preprocess(section: Section, size: int) -> Preprocess:
         size,
         profile="open_clip",
         mean=section.channels("mean", MEAN),
-        std=section.channels("std", STD),
+        std=section.deviations("std", STD),
         interpolation=section.one_of(
             "interpolation", {"bicubic": "bicubic", "random": "bicubic", "bilinear": "bilinear"}, "bicubic"
         ),

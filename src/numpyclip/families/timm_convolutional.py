@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.families.description import MOST_LAYERS, MOST_SIZE, Section
+from numpyclip.families.description import MOST_LAYERS, MOST_SIDE, MOST_SIZE, Section
 from numpyclip.model.config import FASTVIT_HEAD_WIDTH, ConvNeXtConfig, FastViTConfig
 from numpyclip.weights.checkpoint import Checkpoint
 
@@ -41,10 +41,10 @@ def _convnext(section: Section) -> ConvNeXtConfig:
     layers, widths, eps = section.one_of("timm_model_name", _CONVNEXT, "")
     changes = section.section("timm_model_kwargs")
     config = ConvNeXtConfig(
-        image_size=section.side("image_size", 224),
+        image_size=section.side("image_size", 224, MOST_SIDE),
         layers=_changed(changes, "depths", layers, MOST_LAYERS),
         widths=_changed(changes, "dims", widths),
-        eps=changes.get("norm_eps", float, eps),
+        eps=changes.eps("norm_eps", eps),
         mlp_head=_has_mlp_head(section),
     )
     changes.finish()
@@ -59,7 +59,7 @@ def _fastvit(section: Section) -> FastViTConfig:
     changes = section.section("timm_model_kwargs")
     changes.ignore("inference_mode")  # says that branches are added up; the names of tensors say it, too
     config = FastViTConfig(
-        image_size=section.side("image_size", 224),
+        image_size=section.side("image_size", 224, MOST_SIDE),
         layers=_changed(changes, "layers", layers, MOST_LAYERS),
         widths=_changed(changes, "embed_dims", widths),
         mlp_ratio=3 if has_four_stages else 4,

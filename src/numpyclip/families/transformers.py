@@ -200,7 +200,7 @@ def _blocks(section: Section, default: TransformerConfig) -> dict[str, Any]:
         "heads": heads,
         "mlp_width": section.size("intermediate_size", default.mlp_width),
         "activation": section.one_of("hidden_act", ACTIVATIONS, "") if has_activation else default.activation,
-        "eps": section.get("layer_norm_eps", float, default.eps),
+        "eps": section.eps("layer_norm_eps", default.eps),
     }
 
 

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from numpyclip.arguments import whole_number
 from numpyclip.errors import InputError
 from numpyclip.model import threads
 from numpyclip.model.ops import Array
@@ -29,10 +30,23 @@ _LOW_MEMORY_COLUMNS = 1600  # of either, where every chunk makes the weights of 
 _LEAST_COLUMNS = 100
 
 
+def checked_batch_size(size: object) -> int:
+    """Return the size of batches.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    count = whole_number(size)
+    if count is None or not 1 <= count <= sys.maxsize:
+        raise InputError(f"batch_size is {size!r:.60}; expected a whole number of 1 or more.")
+    return count
+
+
 def batched(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
     """Cut any iterable into lists of `size` items; the last may be shorter. Nothing is read ahead."""
-    if not (isinstance(size, int) and 1 <= size <= sys.maxsize):
-        raise InputError(f"batch_size is {size!r:.60}; expected a whole number of 1 or more.")
+    size = checked_batch_size(size)
     try:
         iterator = iter(items)
     except TypeError as error:

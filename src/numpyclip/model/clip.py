@@ -11,15 +11,15 @@ from itertools import chain
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from numpyclip.errors import CheckpointError, InputError
 from numpyclip.image import Preprocess
 from numpyclip.model import layout, ops
-from numpyclip.model.chunks import batched, by_length, in_chunks
+from numpyclip.model.chunks import batched, by_length, checked_batch_size, in_chunks
 from numpyclip.model.config import CLIPConfig
 from numpyclip.model.fingerprint import Fingerprint, take_fingerprint
-from numpyclip.model.inputs import by_shape, captions, checked_image, checked_text
+from numpyclip.model.inputs import by_shape, captions, checked_embeddings, checked_image, checked_text
 from numpyclip.model.once import Once
 from numpyclip.model.ops import Array
 from numpyclip.model.source import prepare
@@ -115,7 +115,7 @@ class CLIP:
 
     @property
     def fingerprint(self) -> Fingerprint:
-        """What its embeddings depend on; made at the first use, which reads all weights once, and remembered."""
+        """What its embeddings depend on, but for a call's options; made at the first use, which reads all weights."""
         return self._fingerprint()
 
     @property
@@ -148,12 +148,15 @@ class CLIP:
         Parameters
         ----------
         image : ndarray of shape (n_images, 3, size, size), dtype=floating, or (n_images, size, size, 3), dtype=uint8
-            Stacked results of `preprocess`, or of `preprocess.crop`.
+            Stacked results of `preprocess`, or of `preprocess.crop`. For a model that takes pictures of any shape
+            (`preprocess.patch_size` is not None) they are (n_images, 3, y, x), or (n_images, y, x, 3), and both sides
+            are multiples of its patch size.
 
         Returns
         -------
         ndarray of shape (n_images, embed_dim), dtype=float32
-            Not normalised, as in the reference; `embed_images` is.
+            Not normalised, as in the reference; `embed_images` is. A picture with NaN in it gives NaN, without a
+            warning, and changes no other.
 
         Raises
         ------
@@ -208,27 +211,35 @@ class CLIP:
         logits = self.logits(ops.normalize(self.encode_image(image)), ops.normalize(self.encode_text(text)))
         return logits, logits.T
 
-    def logits(self, images: Array, texts: Array) -> Array:
+    def logits(self, images: ArrayLike, texts: ArrayLike) -> Array:
         """Score embeddings of unit length against each other: (n, e), (m, e) -> (n, m).
 
-        Cosines times the model's temperature factor, plus its bias; `probabilities` says what they mean.
+        Cosines times the model's temperature factor, plus its bias; `probabilities` says what they mean. Embeddings
+        may have been kept as any kind of number, or as lists; scores are float32.
 
         Raises
         ------
         InputError
-            If the model has one tower only, whose checkpoint says neither.
+            If embeddings have another shape, or the model has one tower only, whose checkpoint says neither.
         """
         _present(self.config.vision, "pictures")
         _present(self.config.text, "texts")
-        logits: Array = np.exp(self.logit_scale) * images @ texts.T
+        rows = checked_embeddings(images, self.config.embed_dim, "pictures")
+        columns = checked_embeddings(texts, self.config.embed_dim, "texts").T
+        logits: Array = np.exp(self.logit_scale) * rows @ columns
         logits += self.logit_bias
         return logits
 
-    def probabilities(self, images: Array, texts: Array) -> Array:
+    def probabilities(self, images: ArrayLike, texts: ArrayLike) -> Array:
         """Say how well texts fit pictures, given their embeddings of unit length: (n, e), (m, e) -> (n, m).
 
         A softmax over the texts, which compares them with each other, so that every row sums to 1; for SigLIP a
         sigmoid, which judges every pair by itself, as the model was trained.
+
+        Raises
+        ------
+        InputError
+            As in `logits`.
         """
         logits = self.logits(images, texts)
         return ops.sigmoid(logits) if self.config.sigmoid else ops.softmax(logits)
@@ -287,7 +298,7 @@ class CLIP:
         self, images: Picture | Iterable[Picture], batch_size: int, orient: bool, draft: bool = False
     ) -> Iterator[list[NDArray[np.uint8]]]:
         read = partial(self.preprocess.read, orient=orient, draft=draft)
-        crops = ahead(read, pictures(images), batch_size - 1, by_caller=has_state)
+        crops = ahead(read, pictures(images), checked_batch_size(batch_size) - 1, by_caller=has_state)
         return batched(crops, batch_size)
 
     def embed_texts(self, texts: str | Iterable[str], batch_size: int = 1024, *, truncate: bool = False) -> Array:

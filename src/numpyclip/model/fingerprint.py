@@ -17,7 +17,9 @@ _ELSEWHERE = ("family", "preprocess")  # of a model's configuration; the first c
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """All that an embedding depends on, but for its picture or text. Equal fingerprints, comparable embeddings.
+    """What a model's embeddings depend on. Equal fingerprints, comparable embeddings.
+
+    Not in it is what a call says: `truncate`, and of pictures `orient` and `draft`, which change embeddings, too.
 
     Attributes
     ----------

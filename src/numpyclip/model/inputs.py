@@ -10,6 +10,18 @@ from numpy.typing import ArrayLike, NDArray
 from numpyclip.errors import InputError
 from numpyclip.image import Preprocess
 from numpyclip.model.config import TextConfig
+from numpyclip.model.ops import Array
+from numpyclip.tokenizer.base import checked
+
+
+def _array(value: ArrayLike, name: str, dtype: type | None = None) -> NDArray[Any]:
+    try:
+        return np.asarray(value, dtype)
+    except (TypeError, ValueError) as error:
+        kind = type(value).__name__
+        raise InputError(
+            f"{name}: got {kind} ({error!s:.100}); expected an array, or lists of the same shape."
+        ) from error
 
 
 def checked_image(image: ArrayLike, preprocess: Preprocess) -> NDArray[Any]:
@@ -20,7 +32,7 @@ def checked_image(image: ArrayLike, preprocess: Preprocess) -> NDArray[Any]:
     InputError
         If the shape or number format is not that of such pictures.
     """
-    image = np.asarray(image)
+    image = _array(image, "encode_image")
     height, width, channels = range(1, 4) if image.dtype == np.uint8 else (2, 3, 1)
     is_right = image.ndim == 4 and image.shape[channels] == 3 and (image.dtype.kind == "f" or image.dtype == np.uint8)
     if not (is_right and preprocess.takes(image.shape[height], image.shape[width])):
@@ -43,7 +55,7 @@ def checked_text(text: ArrayLike, config: TextConfig) -> NDArray[np.integer]:
     InputError
         If the shape, number format or range is not that of such ids.
     """
-    text = np.asarray(text)
+    text = _array(text, "encode_text")
     is_right = text.ndim == 2 and config.least_length <= text.shape[1] <= config.context_length
     if not (is_right and text.dtype.kind in "iu"):
         raise InputError(
@@ -56,6 +68,21 @@ def checked_text(text: ArrayLike, config: TextConfig) -> NDArray[np.integer]:
             "Were they made by another model's tokenizer?"
         )
     return text
+
+
+def checked_embeddings(embeddings: ArrayLike, embed_dim: int, inputs: str) -> Array:
+    """Return embeddings, of pictures or texts, as an array of float32.
+
+    Raises
+    ------
+    InputError
+        If the shape is not (n, embed_dim).
+    """
+    name = f"embeddings of {inputs}"
+    array: Array = _array(embeddings, name, np.float32)
+    if array.ndim != 2 or array.shape[1] != embed_dim:
+        raise InputError(f"{name} have shape {array.shape}; expected (n, {embed_dim}), as this model makes them.")
+    return array
 
 
 def by_shape(crops: Sequence[NDArray[np.uint8]]) -> Iterable[list[int]]:
@@ -72,10 +99,10 @@ def captions(labels: Iterable[str], template: str = "{}") -> list[str]:
     Raises
     ------
     InputError
-        If there are no labels, or the template has no place for them.
+        If there are no labels, or one is no text, or the template has no place for them.
     """
-    if isinstance(labels, str) or not (labels := list(labels)):
+    if isinstance(labels, str) or not (labels := checked(labels, "labels")):
         raise InputError(f"labels is {labels!r:.60}; expected a list of one or more texts.")
-    if "{}" not in template:
+    if not isinstance(template, str) or "{}" not in template:
         raise InputError(f"the template is {template!r:.60}; expected a text with {{}} where the label goes.")
     return [template.replace("{}", label) for label in labels]

@@ -50,11 +50,15 @@ def softmax(x: ArrayLike, axis: int = -1) -> NDArray[Any]:
     Returns
     -------
     ndarray of the same shape
-        Of the same floating type. No score is too large: the largest is subtracted first.
+        Of the same floating type. No score is too large: the largest is subtracted first. Where the largest is
+        infinite, or one is NaN, there is NaN.
     """
     scores = np.asarray(x)
     powers = np.array(scores, scores.dtype if scores.dtype.kind == "f" else np.float32)
-    return _softmax_in_place(powers, axis)
+    if not powers.size:
+        return powers
+    with np.errstate(invalid="ignore"):  # the difference of infinities
+        return _softmax_in_place(powers, axis)
 
 
 def _softmax_in_place(scores: NDArray[Any], axis: int = -1) -> NDArray[Any]:
@@ -144,8 +148,10 @@ def gelu_tanh(x: Array) -> Array:
 
 
 def sigmoid(x: Array) -> Array:
-    """Turn scores into probabilities, each by itself: 1 / (1 + exp(-x)). No part of it overflows."""
-    y: Array = np.exp(-np.logaddexp(np.float32(0), -x))
+    """Turn scores into probabilities, each by itself: 1 / (1 + exp(-x)), and small ones as exactly as large ones."""
+    # exp(x) / (1 + exp(x)) where x is negative: no part of it overflows
+    y: Array = np.exp(np.minimum(x, np.float32(0)))
+    y /= np.float32(1) + np.exp(-np.abs(x))
     return y
 
 

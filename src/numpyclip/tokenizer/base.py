@@ -6,7 +6,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from numpyclip.arguments import whole_number
 from numpyclip.errors import InputError, TextTooLongError
+
+MOST_LENGTH = 2**16  # ids of a row; the longest published text tower reads some hundreds
 
 
 class Tokenizer(Protocol):
@@ -23,23 +26,65 @@ class Tokenizer(Protocol):
         """Turn ids back into text."""
 
 
-def checked(texts: str | Sequence[str]) -> Sequence[str]:
+def checked(texts: str | Iterable[str], name: str = "texts") -> Sequence[str]:
     """Return a list of texts.
 
     Raises
     ------
     InputError
-        If it is none, nor a single text.
+        If it is none, nor a single text; the message begins with the name of the argument.
     """
     if isinstance(texts, str):
         return [texts]
-    if isinstance(texts, bytes) or not isinstance(texts, Iterable):
-        raise InputError(f"texts: found {type(texts).__name__}; expected str or a sequence of it; convert it.")
+    if isinstance(texts, bytes) or not _has_items(texts):
+        raise InputError(f"{name}: found {type(texts).__name__}; expected str or a sequence of it; convert it.")
     texts = list(texts)
     for text in texts:
         if not isinstance(text, str):
-            raise InputError(f"texts: found {_quoted(text)}, a {type(text).__name__}; expected str; convert it first.")
+            raise InputError(f"{name}: found {_quoted(text)}, a {type(text).__name__}; expected str; convert it first.")
     return texts
+
+
+def checked_length(context_length: object, least: int = 1) -> int:
+    """Return the length of a row of ids.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    length = whole_number(context_length)
+    if length is None or not least <= length <= MOST_LENGTH:
+        raise InputError(
+            f"context_length: found {_quoted(context_length)}; expected the model's own, usually 64 or 77."
+        )
+    return length
+
+
+def checked_ids(ids: Iterable[int]) -> list[int]:
+    """Return a list of ids, of whatever vocabulary.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    if not _has_items(ids):
+        raise InputError(f"ids: found {_quoted(ids)}; expected a row of `tokenize`, or any other whole numbers.")
+    listed = []
+    for found in ids:
+        if (i := whole_number(found)) is None:
+            raise InputError(f"ids: found {_quoted(found)}; expected whole numbers, a single row of them.")
+        listed.append(i)
+    return listed
+
+
+def _has_items(value: Iterable[object]) -> bool:
+    try:
+        iter(value)  # isinstance would take an array of no dimension for an iterable
+    except TypeError:
+        return False
+    return True
 
 
 def too_long(text: str, count: int, most: int) -> TextTooLongError:

@@ -8,7 +8,6 @@ The merges are the 48,894 that openai/CLIP uses, cut from its file by tools/make
 """
 
 import gzip
-import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
@@ -17,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.errors import InputError
-from numpyclip.tokenizer.base import checked, too_long
+from numpyclip.tokenizer.base import checked, checked_ids, checked_length, too_long
 from numpyclip.tokenizer.cleaning import OPEN_CLIP, clean
 from numpyclip.tokenizer.merging import byte_symbols, merge_symbols
 from numpyclip.tokenizer.words import END_OF_TEXT, START_OF_TEXT, split
@@ -109,10 +108,10 @@ class CLIPTokenizer:
         Raises
         ------
         InputError
-            If an id is not in the vocabulary.
+            If an id is no whole number, or not in the vocabulary.
         """
         symbols = []
-        for i in map(operator.index, ids):
+        for i in checked_ids(ids):
             if not 0 <= i < len(self._symbols):
                 raise InputError(f"ids: found {i}; expected 0 to {len(self._symbols) - 1}; check the ids.")
             symbols.append(self._symbols[i])
@@ -124,8 +123,7 @@ class CLIPTokenizer:
         self, texts: str | Sequence[str], context_length: int = 77, truncate: bool = False
     ) -> NDArray[np.int32]:
         """Turn texts into the rows that a text tower reads; see `tokenize`."""
-        if context_length < 1:
-            raise InputError(f"context_length: found {context_length}; expected the model's own, usually 77.")
+        context_length = checked_length(context_length)
         texts = checked(texts)
         rows = np.full((len(texts), context_length), self.pad_id, dtype=np.int32)
         start, end = (self._ids[mark] for mark in self._marks)
@@ -171,7 +169,7 @@ def tokenize(texts: str | Sequence[str], context_length: int = 77, truncate: boo
     Raises
     ------
     InputError
-        If a text is not a str, or `context_length` is below 1.
+        If a text is not a str, or `context_length` is no whole number of 1 or more (nor more than 65,536).
     TextTooLongError
         If a text needs more than `context_length` ids and `truncate` is false.
     """

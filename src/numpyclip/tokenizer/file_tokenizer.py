@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.errors import CheckpointError, InputError, MissingPackageError, NumPyCLIPError
-from numpyclip.tokenizer.base import checked, too_long
+from numpyclip.tokenizer.base import checked, checked_ids, checked_length, too_long
 from numpyclip.tokenizer.cleaning import replace_surrogates
 
 
@@ -67,8 +67,7 @@ class FileTokenizer:
 
     def __call__(self, texts: str | Sequence[str], context_length: int, truncate: bool = False) -> NDArray[np.int32]:
         """Turn texts into the rows that a text tower reads; see `numpyclip.tokenize`."""
-        if context_length < self.model.least + 1:
-            raise InputError(f"context_length: found {context_length}; expected the model's own, usually 64 or 77.")
+        context_length = checked_length(context_length, self.model.least + 1)
         texts = checked(texts)
         rows = np.full((len(texts), context_length), self.pad_id, np.int32)
         for row, text in zip(rows, texts, strict=True):
@@ -87,9 +86,9 @@ class FileTokenizer:
         Raises
         ------
         InputError
-            If an id is not in the vocabulary.
+            If an id is no whole number, or not in the vocabulary.
         """
-        listed = [int(i) for i in ids]
+        listed = checked_ids(ids)
         text = None
         if all(0 <= i < 2**31 for i in listed):
             with naming(self.path):

@@ -30,6 +30,7 @@ def randoms(count: int, seed: int | None = 0) -> list[np.random.Generator]:
         {"min_seq_len": 0, "seq_len": 1},
         {"max_seq_len": 0},
         {"top_k": 0},
+        {"top_k": True},
         {"top_p": 0},
         {"top_p": 1.1},
         {"temperature": 0.0},

@@ -12,6 +12,7 @@ from typing import Literal, Protocol, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from numpyclip.arguments import whole_number
 from numpyclip.errors import InputError
 from numpyclip.model import ops
 from numpyclip.model.ops import Array
@@ -89,8 +90,9 @@ class Decoding:
 
     def _check_count(self, name: str, least: int) -> None:
         value = getattr(self, name)
+        count = whole_number(value)
         most = 2**64 if name == "seed" else _MOST
-        if not isinstance(value, int | np.integer) or not least <= value <= most:
+        if count is None or not least <= count <= most:
             raise InputError(f"{name} is {value!r:.60}; expected a whole number of {least} or more.")
 
     @property

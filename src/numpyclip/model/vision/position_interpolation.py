@@ -11,7 +11,8 @@ def interpolate_positions(embedding: Array, rows: int, columns: int) -> Array:
     """Resize a square of places to so many rows and columns: (d, n n) -> (d, rows columns).
 
     Bilinear and antialiased, as `torch.nn.functional.interpolate(..., mode="bilinear", antialias=True)`; but for a
-    single column, whose rows PyTorch 2.14 makes all alike on the CPU, by mistake.
+    single column, whose rows PyTorch 2.14 makes all alike on the CPU, by mistake: with the same tensor transposed, or
+    in its format `channels_last`, it computes what is computed here.
     """
     d, n = embedding.shape
     side = math.isqrt(n)

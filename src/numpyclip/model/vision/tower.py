@@ -27,7 +27,7 @@ class VisionTower(Protocol):
 
     @property
     def input_resolution(self) -> int:
-        """Side of the square picture it takes, in pixels."""
+        """Side of the square picture it takes, in pixels; of one that takes any shape, of that of its positions."""
 
     def __call__(self, image: NDArray[Any]) -> Array:
         """Embed pictures: (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e)."""

@@ -86,7 +86,7 @@ class VisionTransformer:
 
     @property
     def input_resolution(self) -> int:
-        """Side of the square picture it takes, in pixels."""
+        """Side of the square picture it takes, in pixels; of one that takes any shape, of that of its positions."""
         return self.config.image_size
 
     def __call__(self, image: NDArray[Any]) -> Array:  # (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e)
