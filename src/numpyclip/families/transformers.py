@@ -77,7 +77,7 @@ def read_folder(folder: Path) -> Recognized:
         config = replace(config, preprocess=image_processor.read_preprocess(folder, preprocess))
     tokenizer: Callable[[], Tokenizer] = default_tokenizer  # which a model without texts is not asked for
     if config.text is not None:
-        tokenizer = partial(hugging_face_tokenizer, folder, description.get("model_type", str))
+        tokenizer = partial(hugging_face_tokenizer, folder, family.tokenizer)
     return Recognized(checkpoint, config, tokenizer, Description(DESCRIPTION, description.json))
 
 
