@@ -18,10 +18,10 @@ import transformers
 
 from compare_tokens import KINDS, MARKUP
 from golden.tokenizers import LENGTH, SPECIALS
+from numpyclip.families.transformers_types import TYPES
 from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.tokenizer.cleaning import replace_surrogates
 from numpyclip.tokenizer.clip import open_clip_tokenizer
-from numpyclip.families.transformers_types import TYPES
 from numpyclip.tokenizer.files import hugging_face_tokenizer, open_clip_file_tokenizer
 
 ROOT = Path(__file__).parents[1]

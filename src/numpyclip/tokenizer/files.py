@@ -149,7 +149,7 @@ def _find(folder: Path, name: str, hint: str) -> Path:
 def _read_model(path: Path, data: bytes, settings: Settings, name: str, lower: bool) -> TokenizerModel:
     side = "left" if settings.get("truncation_side") == "left" else "right"
     if path.name == "tokenizer.json":
-        return read_json(data, lower, side)
+        return read_json(path, data, lower, side)
     if path.name == "vocab.txt":
         return read_word_pieces(data, settings, side)
     return SiglipModel(data, settings) if name == "SiglipTokenizer" else SentencePieceModel(data, settings)
