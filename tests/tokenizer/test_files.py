@@ -21,7 +21,7 @@ from numpyclip.tokenizer import files as module
 from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.tokenizer.cleaning import OPEN_CLIP
 from numpyclip.tokenizer.clip import open_clip_tokenizer
-from numpyclip.tokenizer.clip_transformers import TransformersCLIPTokenizer
+from numpyclip.tokenizer.clip_transformers import TransformersCLIPTokenizer, cut_out
 from numpyclip.tokenizer.file_tokenizer import FileTokenizer
 from numpyclip.tokenizer.files import hugging_face_tokenizer, open_clip_file_tokenizer
 from tests.clip_folders import FOLDERS, described, of_openai, of_version_5, vocabulary, write
@@ -204,6 +204,11 @@ def test_an_exclamation_mark_is_the_padding_where_that_is_what_pads(tmp_path: Pa
     of_version_5(tmp_path)
     row = [49406, 320, 1929, 256, 49407, 49407, 49407, 49407]
     assert of_family("clip", tmp_path)("a dog!", 8).tolist() == [row]
+
+
+def test_of_two_words_that_begin_at_one_place_the_longer_is_cut_out() -> None:
+    for words in (["<s>", "<s>a"], ["<s>a", "<s>"]):
+        assert cut_out("x<s>ab<s>", words) == ["x", "<s>a", "b", "<s>", ""]
 
 
 # --- rows -----------------------------------------------------------------------------------------

@@ -190,14 +190,11 @@ def _vision(section: Section, default: VisionTransformerConfig, bare: bool) -> V
 
 def _blocks(section: Section, default: TransformerConfig) -> dict[str, Any]:
     width = section.size("hidden_size", default.width)
-    heads = section.size("num_attention_heads", default.heads)
-    if width % heads:
-        raise section.unsupported("num_attention_heads", f"expected a divisor of the width, {width}")
     has_activation = "hidden_act" in section
     return {
         "width": width,
         "layers": section.size("num_hidden_layers", default.layers, MOST_LAYERS),
-        "heads": heads,
+        "heads": section.divisor("num_attention_heads", width, default.heads),
         "mlp_width": section.size("intermediate_size", default.mlp_width),
         "activation": section.one_of("hidden_act", ACTIVATIONS, "") if has_activation else default.activation,
         "eps": section.get("layer_norm_eps", float, default.eps),
