@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from numpyclip.errors import CheckpointError
+from numpyclip.errors import CheckpointError, quoted
 from numpyclip.families.shards import read_shards
 from numpyclip.weights.checkpoint import Checkpoint
 from numpyclip.weights.read import read
@@ -39,7 +39,7 @@ def only_file(folder: Path) -> Path:
         raise CheckpointError(f"{folder}: cannot be listed ({error.strerror or error}).") from error
     if len(files) != 1:
         raise CheckpointError(
-            f"{folder}: found {len(files)} files of weights ({', '.join(file.name for file in files) or 'none'}); "
+            f"{folder}: found {len(files)} files of weights ({', '.join(quoted(file.name, 60) for file in files[:10]) or 'none'}); "
             "expected one. Pass the file itself."
         )
     return files[0]
