@@ -25,7 +25,7 @@ from numpyclip.weights.checkpoint import Checkpoint, Description
 
 DESCRIPTION = "config.json"
 
-_WEIGHTS = (  # in the order in which transformers looks for them
+WEIGHTS = (  # in the order in which transformers looks for them
     "model.safetensors",
     "model.safetensors.index.json",
     "pytorch_model.bin",
@@ -67,7 +67,7 @@ def read_folder(folder: Path) -> Recognized:
     """
     description = read_description(folder / DESCRIPTION)
     family, towers = description.one_of("model_type", TYPES, "")
-    checkpoint = _rename(read_weights(folder, _WEIGHTS), family.names, towers)
+    checkpoint = _rename(read_weights(folder, WEIGHTS), family.names, towers)
     config = _describe(description, family, towers, checkpoint)
     if isinstance(config.vision, VisionTransformerConfig):
         preprocess = replace(config.preprocess, size=config.vision.image_size)

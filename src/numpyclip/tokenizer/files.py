@@ -22,6 +22,11 @@ from numpyclip.tokenizer.words import END_OF_TEXT, START_OF_TEXT
 
 Settings = Mapping[str, Any]
 
+FILES = (
+    *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"),
+    *("vocab.json", "merges.txt", "vocab.txt", "spiece.model"),
+)  # all that are read, of any class
+
 _MAX_VOCABULARY = 2**27  # bytes; published ones have up to 70 million
 _MAX_SETTINGS = 2**24
 _OPTIONS = ("do_lower_case", "strip_accents", "tokenize_chinese_chars", "truncation_side")
