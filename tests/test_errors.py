@@ -24,3 +24,16 @@ def test_every_error_is_drawn_in_the_tree_and_is_one_of_ours(error: type[Excepti
 )
 def test_errors_are_also_what_code_for_openai_clip_catches(error: type[Exception], builtin: type[Exception]) -> None:
     assert issubclass(error, builtin)
+
+
+def test_a_message_can_be_printed_whatever_is_in_it() -> None:
+    for kind in errors.NumPyCLIPError, errors.DownloadError, errors.MissingPackageError, errors.PictureError:
+        text = str(kind("caf\udce9\x1b[2J.png: ä\ncannot be read"))
+        assert text == "caf\\udce9\\x1b[2J.png: ä\ncannot be read"
+        text.encode("utf-8")
+
+
+def test_names_of_others_are_quoted_on_one_line_and_cut() -> None:
+    assert errors.quoted("visual.proj") == "'visual.proj'"
+    assert errors.quoted("a\n\x1b\ud800") == r"'a\n\x1b\ud800'"
+    assert errors.quoted("a" * 9, most=5) == "'aaaaa'..."

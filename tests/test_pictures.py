@@ -199,10 +199,17 @@ def test_messages_begin_with_the_name(tmp_path: Path) -> None:
     text.write_text("not a picture", "ascii")
     empty.touch()
     cut.write_bytes(oriented("PNG", 1)[:-200])
-    for path in text, empty, cut, tmp_path, tmp_path / "missing é.jpg", str(text), "nul\0.jpg", "":
+    for path in text, empty, cut, tmp_path, tmp_path / "missing é.jpg", str(text), "":
         with pytest.raises(PictureError) as caught:
             open_picture(path)
         assert str(caught.value).startswith(f"{path}: cannot be read as a picture (")
+
+
+@pytest.mark.parametrize(("name", "shown"), [("nul\0.jpg", r"nul\x00.jpg"), ("caf\udce9.jpg", r"caf\udce9.jpg")])
+def test_a_name_that_cannot_be_printed_is_escaped(name: str, shown: str) -> None:
+    with pytest.raises(PictureError) as caught:
+        open_picture(name)
+    assert str(caught.value).startswith(f"{shown}: cannot be read as a picture (")
 
 
 @pytest.mark.parametrize("data", [b"", b"abc", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF89a", bytes(1000)])

@@ -18,6 +18,7 @@ import transformers
 
 from compare_tokens import KINDS, MARKUP
 from golden.tokenizers import LENGTH, SPECIALS
+from numpyclip.families.transformers_types import TYPES
 from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.tokenizer.cleaning import replace_surrogates
 from numpyclip.tokenizer.clip import open_clip_tokenizer
@@ -54,9 +55,17 @@ def pairs(drawn: list[str]) -> Iterator[tuple[str, Ids, Tokenizer]]:
             theirs = open_clip.tokenizer.HFTokenizer(str(FOLDER / name), LENGTH, **options)(drawn).tolist()
             yield f"open_clip {name} {clean}", theirs, open_clip_file_tokenizer(FOLDER / name, "", *options.values())
     siglip = transformers.AutoTokenizer.from_pretrained(FOLDER / "siglip")
-    yield "transformers siglip", rows(siglip, drawn), hugging_face_tokenizer(FOLDER / "siglip", "siglip")
+    yield (
+        "transformers siglip",
+        rows(siglip, drawn),
+        hugging_face_tokenizer(FOLDER / "siglip", TYPES["siglip"][0].tokenizer),
+    )
     gemma = transformers.Siglip2Tokenizer.from_pretrained(FOLDER / "gemma")
-    yield "transformers gemma", rows(gemma, drawn), hugging_face_tokenizer(FOLDER / "gemma", "siglip2")
+    yield (
+        "transformers gemma",
+        rows(gemma, drawn),
+        hugging_face_tokenizer(FOLDER / "gemma", TYPES["siglip2"][0].tokenizer),
+    )
     sys.path.insert(0, str(ROOT))
     from tests.clip_folders import FOLDERS
 
@@ -64,7 +73,7 @@ def pairs(drawn: list[str]) -> Iterator[tuple[str, Ids, Tokenizer]]:
         with tempfile.TemporaryDirectory() as scratch:
             make(Path(scratch))
             theirs = rows(transformers.AutoTokenizer.from_pretrained(scratch), drawn)
-            yield f"transformers clip {name}", theirs, hugging_face_tokenizer(Path(scratch), "clip")
+            yield f"transformers clip {name}", theirs, hugging_face_tokenizer(Path(scratch), TYPES["clip"][0].tokenizer)
 
 
 def main() -> None:

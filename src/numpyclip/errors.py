@@ -23,8 +23,22 @@ Messages follow one pattern: where, what was found, what was expected, what to d
 """
 
 
+def quoted(name: str, most: int = 200) -> str:
+    """Quote a name that somebody else has chosen, for a message: on one line, not too long, and printable."""
+    return repr(name) if len(name) <= most else f"{name[:most]!r}..."
+
+
 class NumPyCLIPError(Exception):
     """Base of every error raised on purpose."""
+
+    def __str__(self) -> str:
+        """Return the message with whatever in it, of a path, say, cannot be printed as an escape sequence."""
+        text = super().__str__()
+        return text if text.isprintable() else "".join(map(_printable, text))
+
+
+def _printable(letter: str) -> str:
+    return letter if letter.isprintable() or letter == "\n" else letter.encode("unicode_escape").decode("ascii")
 
 
 class CheckpointError(NumPyCLIPError, ValueError):

@@ -52,3 +52,26 @@ def test_a_side_has_a_bound_where_there_is_one(side: Any) -> None:
     with pytest.raises(UnsupportedCheckpointError, match=rf"image_size is .*; expected .*1..{MOST_SIDE}"):
         section(image_size=side).side("image_size", 224, MOST_SIDE)
     assert section(image_size=[64, 64]).side("image_size", 224, MOST_SIDE) == 64
+
+
+@pytest.mark.parametrize(
+    ("option", "shown"),
+    [
+        ("pool_type", "text_config.pool_type is 3"),
+        ("a\n\x1b[2J\ud800", r"text_config.'a\n\x1b[2J\ud800' is 3"),
+        ("a" * 999, f"text_config.'{'a' * 200}'... is 3"),
+    ],
+)
+def test_an_option_is_named_as_it_is_or_quoted(option: str, shown: str) -> None:
+    described = Section(Path("config.json"), "text_config", {option: 3})
+    with pytest.raises(UnsupportedCheckpointError) as caught:
+        described.finish()
+    assert caught.value.args[0] == f"config.json: {shown}; this option is not supported."
+
+
+def test_the_name_of_a_section_within_sections_is_quoted_and_cut_too() -> None:
+    described = Section(Path("config.json"), "", {"a\n": {"b" * 999: {"c": 3}}})
+    within = described.section("a\n").section("b" * 999)
+    with pytest.raises(UnsupportedCheckpointError) as caught:
+        within.finish()
+    assert caught.value.args[0] == f"config.json: 'a\\n'.'{'b' * 200}'....c is 3; this option is not supported."

@@ -15,7 +15,7 @@ def test_a_folder_without_a_description_may_hold_one_file(tmp_path: Path) -> Non
     (tmp_path / "notes.txt").write_text("more")
     assert only_file(tmp_path).name == "epoch_3.pt"
     shutil.copy(GOLDEN / "vit-state-dict.pt", tmp_path / "epoch_4.pt")
-    with pytest.raises(CheckpointError, match=r"2 files of weights \(epoch_3.pt, epoch_4.pt\)"):
+    with pytest.raises(CheckpointError, match=r"2 files of weights \('epoch_3.pt', 'epoch_4.pt'\)"):
         only_file(tmp_path)
 
 

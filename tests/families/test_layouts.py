@@ -1,11 +1,16 @@
 """Whose layout a folder has, and which files of a repository are read."""
 
+import re
 import shutil
+from itertools import combinations
 from pathlib import Path
 
 import pytest
 
-from numpyclip.families.layouts import read_described, wanted
+from numpyclip import load
+from numpyclip.errors import CheckpointError
+from numpyclip.families.folder import TOKENIZER_FILES
+from numpyclip.families.layouts import read_described, wanted, wanted_by_open_clip
 from tests.families.test_parity import FAMILIES
 
 
@@ -43,6 +48,12 @@ TRANSFORMERS = ("config.json", "model.safetensors", "pytorch_model.bin")
         (("config.json", "open_clip_model.safetensors", "model.safetensors"), ["model.safetensors"]),
         (("open_clip_model.safetensors", "pytorch_model.bin.index.json"), ["open_clip_model.safetensors"]),
         (("epoch_32.pt", "README.md"), ["epoch_32.pt"]),
+        (("open_clip_config.json", "open_clip_model.safetensors.index.json"), []),
+        (("open_clip_config.json", "oddly_named.safetensors"), []),
+        (("config.json", "open_clip_model.safetensors"), []),
+        (("config.json", "model.int8.safetensors"), ["model.int8.safetensors"]),
+        (("best-of-two.pt", "old/epoch_1.pt", "model-00001-of-00001.bin"), ["best-of-two.pt"]),
+        (("model.safetensors", "pytorch_model.bin"), []),
         (("epoch_31.pt", "epoch_32.pt"), []),
         (("config.json", "model.safetensors.index.json", "model-00001-of-00002.safetensors"), []),
         (("config.json", "model-00001-of-00001.safetensors", "model-00001-of-00002.safetensors"), []),
@@ -56,3 +67,37 @@ def test_one_set_of_weights_is_wanted_in_the_order_in_which_they_are_read(
     assert [name for name in found if not name.endswith(".json")] == weights
     assert wanted(reversed(names)) == found
     assert bool(found) == bool(weights)
+
+
+NAMES = ("open_clip_model.safetensors", "model.safetensors", "model.int8.safetensors", "odd.safetensors", "odd.pt")
+
+
+@pytest.mark.parametrize("description", ["open_clip_config.json", "config.json", None])
+@pytest.mark.parametrize("chosen", [each for n in range(4) for each in combinations(NAMES, n)], ids=" ".join)
+def test_what_is_wanted_of_a_repository_is_what_would_be_read(
+    description: str | None, chosen: tuple[str, ...], tmp_path: Path
+) -> None:
+    """Each file is empty, and so the error names the one that is opened."""
+    for name in chosen:
+        (tmp_path / name).touch()
+    if description:
+        source = "open_clip-clipa" if description.startswith("open") else "transformers-clip"
+        shutil.copy(FAMILIES / source / description, tmp_path)
+    with pytest.raises(CheckpointError) as caught:
+        load(tmp_path)
+    found = [name for name in wanted([*chosen, *([description] if description else [])]) if name != description]
+    opened = re.fullmatch(r".*/([\w.]+): the file is empty\. .*", str(caught.value))
+    assert found == ([opened[1]] if opened else [])
+
+
+def test_weights_of_a_tag_are_those_that_openclip_reads() -> None:
+    there = ("config.json", "model.safetensors", "open_clip_pytorch_model.bin", "tokenizer.model", "vocab.txt")
+    assert wanted_by_open_clip(there) == ["config.json", "vocab.txt", "open_clip_pytorch_model.bin"]
+    assert wanted_by_open_clip(("config.json", "odd.pt")) == ["config.json", "odd.pt"]
+    assert wanted_by_open_clip(("one.pt", "two.pt")) == []
+
+
+def test_files_of_a_tokenizer_that_are_not_read_are_not_fetched_but_kept_where_a_model_is_saved() -> None:
+    there = ("config.json", "model.safetensors", *TOKENIZER_FILES)
+    unread = set(there) - set(wanted(there))
+    assert unread == {"added_tokens.json", "tokenizer.model", "sentencepiece.bpe.model"}

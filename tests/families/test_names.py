@@ -1,4 +1,11 @@
-from numpyclip.families.names import translator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from numpyclip.errors import CheckpointError
+from numpyclip.families.names import rename, translator
+from numpyclip.weights.checkpoint import Checkpoint
 
 NAMES = (("there.*.norm", "here.*.ln"), ("there.norm", "ln"))
 
@@ -12,3 +19,11 @@ def test_names_are_translated_by_their_longest_beginning() -> None:
 
 def test_a_name_that_is_a_pattern_itself_stays_as_it_is() -> None:
     assert translator(NAMES)("there.*.norm.weight") == "there.*.norm.weight"
+
+
+def test_a_name_that_is_there_twice_is_quoted() -> None:
+    names = ("a\n\x1b.b", "a\n\x1b.c")
+    checkpoint = Checkpoint(Path("file"), {name: np.zeros(1) for name in names})
+    with pytest.raises(CheckpointError) as caught:
+        rename(checkpoint, lambda name: name[:3])
+    assert caught.value.args[0] == r"file: tensor 'a\n\x1b' is there 2 times, under other names."

@@ -148,7 +148,6 @@ def test_low_memory_gives_the_same(name: str) -> None:
         ("timm_pool", "abs_attn", "'avg' or 'token'"),
         ("timm_pool", "map", "'avg' or 'token'"),
         ("timm_pool", "", "'avg' or 'token'"),
-        ("timm_pool", None, "'avg' or 'token'"),
         ("timm_proj", "conv", "'linear', 'mlp', 'none' or null"),
         ("timm_model_kwargs", {"qk_norm": True}, "not supported"),
         ("timm_model_kwargs", {"img_size": 64}, "vision_cfg.image_size, which is 32"),
@@ -236,3 +235,20 @@ def test_positions_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
         return
     with pytest.raises(CheckpointError, match=r"'visual\.positional_embedding' has shape"):
         CLIP.read(checkpoint, found.config, found.tokenizer)
+
+
+@pytest.mark.parametrize(
+    ("name", "pools"), [("eva_giant_patch14_224", ("avg", "avg")), ("eva02_base_patch16_clip_224", ("tok", "tok"))]
+)
+def test_a_pool_of_null_is_the_models_own_as_timm_takes_it(name: str, pools: tuple[str, str]) -> None:
+    base = {"timm_model_name": name, "timm_pool": None}
+    assert (describe(**base).pool, describe(**base, timm_proj=None).pool) == pools
+
+
+@pytest.mark.parametrize("name", ["convnext_base", "fastvit_mci2", "eva02_base_patch16_clip_224"])
+def test_no_pool_at_all_is_refused_where_the_last_layer_is_timms_own(name: str) -> None:
+    """timm would keep the whole map of features; with open_clip's own last layer it is the usual pool."""
+    options = {"timm_model_name": name, "timm_pool": ""}
+    timm.describe(Section(Path("description.json"), "vision_cfg", {**options, "timm_proj": "linear"}))
+    with pytest.raises(UnsupportedCheckpointError, match="timm_pool is ''; expected 'avg'"):
+        timm.describe(Section(Path("description.json"), "vision_cfg", {**options, "timm_proj": None}))

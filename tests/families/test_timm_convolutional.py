@@ -54,7 +54,7 @@ def test_a_name_stands_for_as_many_tensors_and_numbers_as_in_timm(
     name: str, embed_dim: int, arrays: dict[str, np.ndarray], tensors: int, numbers: int
 ) -> None:
     """Counted in the towers that open_clip 3.3.0 builds with timm 1.0.31, without `num_batches_tracked`."""
-    config = TOWERS[name](Section(Path("config"), "", {"timm_model_name": name, "image_size": 256}))
+    config = TOWERS[name](Section(Path("config"), "", {"timm_model_name": name, "image_size": 256}), False)
     found = dict(vision_tower(config).tensors(Checkpoint(Path("forged"), arrays), config, embed_dim))
     assert len(found) == tensors
     assert sum(int(np.prod(shape)) for shape in found.values()) == numbers
@@ -63,7 +63,7 @@ def test_a_name_stands_for_as_many_tensors_and_numbers_as_in_timm(
 
 def test_only_the_largest_convnext_adds_more_to_variances() -> None:
     for name in TOWERS:
-        config = TOWERS[name](Section(Path("config"), "", {"timm_model_name": name}))
+        config = TOWERS[name](Section(Path("config"), "", {"timm_model_name": name}), False)
         if isinstance(config, ConvNeXtConfig):
             assert config.eps == (1e-5 if name == "convnext_xxlarge" else 1e-6)
 

@@ -19,6 +19,7 @@ from numpyclip.image import Preprocess
 from numpyclip.model.config import TextConfig, VisionTransformerConfig
 from numpyclip.weights.safetensors import read_safetensors
 from tests.families.test_parity import FAMILIES
+from tests.tokenizer.test_files import FOLDER as TOKENIZERS
 from tests.weights.forged import GOLDEN
 
 Config = dict[str, Any]
@@ -325,3 +326,15 @@ def test_a_model_whose_tokenizer_is_missing_can_be_sent_to_another_process() -> 
     np.testing.assert_array_equal(copy.encode_image(image), model.encode_image(image))
     with pytest.raises(CheckpointError, match="has no tokenizer"):
         copy.tokenize("a cat")
+
+
+# --- texts ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "counts"), [("metaclip-2", True), ("altclip", True), ("siglip", False)])
+def test_texts_are_lowered_for_siglip_alone(copy: Callable[[str], Path], name: str, counts: bool) -> None:
+    pytest.importorskip("tokenizers", reason="the extra numpyclip[tokenizers] is not installed")
+    folder = copy(name)
+    shutil.copytree(TOKENIZERS / ("xlm-roberta" if counts else "gemma"), folder, dirs_exist_ok=True)
+    tokenizer = read_folder(folder).tokenizer()
+    assert np.array_equal(tokenizer("The CLASS", 32), tokenizer("the class", 32)) is not counts

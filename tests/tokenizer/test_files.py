@@ -16,11 +16,12 @@ import numpy as np
 import pytest
 
 from numpyclip.errors import CheckpointError, InputError, MissingPackageError, TextTooLongError
+from numpyclip.families.transformers_types import TYPES
 from numpyclip.tokenizer import files as module
 from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.tokenizer.cleaning import OPEN_CLIP
 from numpyclip.tokenizer.clip import open_clip_tokenizer
-from numpyclip.tokenizer.clip_transformers import TransformersCLIPTokenizer
+from numpyclip.tokenizer.clip_transformers import TransformersCLIPTokenizer, cut_out
 from numpyclip.tokenizer.file_tokenizer import FileTokenizer
 from numpyclip.tokenizer.files import hugging_face_tokenizer, open_clip_file_tokenizer
 from tests.clip_folders import FOLDERS, described, of_openai, of_version_5, vocabulary, write
@@ -51,7 +52,12 @@ def of_open_clip(name: str, clean: str = "canonicalize") -> Tokenizer:
 
 def of_siglip(name: str) -> Tokenizer:
     needs(name)
-    return hugging_face_tokenizer(FOLDER / name, "siglip")
+    return of_family("siglip", FOLDER / name)
+
+
+def of_family(model_type: str, folder: Path) -> Tokenizer:
+    family, _ = TYPES[model_type]
+    return hugging_face_tokenizer(folder, family.tokenizer)
 
 
 @pytest.fixture
@@ -92,13 +98,23 @@ def test_ids_equal_those_of_siglip_in_transformers(name: str) -> None:
     assert_equal(of_siglip(name), f"transformers {name}")
 
 
+@pytest.mark.parametrize(
+    "case",
+    [case for library in ("metaclip_2", "altclip", "chinese_clip") for case in recorded(f"transformers {library}")],
+)
+def test_ids_equal_those_of_the_other_families_in_transformers(case: str) -> None:
+    _, model_type, name = case.split()
+    needs(name)
+    assert_equal(of_family(model_type, FOLDER / name), case)
+
+
 @pytest.mark.parametrize("name", FOLDERS)
 def test_ids_equal_those_of_clip_in_transformers_without_any_package(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "tokenizers", None)
     FOLDERS[name](tmp_path)
-    tokenizer = hugging_face_tokenizer(tmp_path, "clip")
+    tokenizer = of_family("clip", tmp_path)
     assert isinstance(tokenizer, TransformersCLIPTokenizer)
     assert_equal(tokenizer, f"transformers clip {name}")
 
@@ -131,6 +147,44 @@ def test_siglip_2_reads_punctuation_but_not_case() -> None:
     assert not np.array_equal(tokenizer("the class!", 64), tokenizer("the class", 64))
 
 
+@pytest.mark.parametrize(
+    ("model_type", "name"),
+    [("metaclip_2", "xlm-roberta"), ("altclip", "xlm-roberta"), ("chinese_clip", "bert-vocab"), ("clip", "roberta")],
+)
+def test_case_counts_but_for_siglip(model_type: str, name: str) -> None:
+    needs(name)
+    tokenizer = of_family(model_type, FOLDER / name)
+    assert not np.array_equal(tokenizer("The CLASS", 64), tokenizer("the class", 64))
+
+
+@pytest.mark.parametrize(
+    ("model_type", "name"), [("siglip", "siglip"), ("siglip", "gemma"), ("metaclip_2", "xlm-roberta")]
+)
+def test_a_tower_of_texts_alone_has_the_tokenizer_of_the_whole(
+    model_type: str, name: str, folder: Callable[[str], Path]
+) -> None:
+    needs(name)
+    path = folder(name)
+    change(path / "tokenizer_config.json", tokenizer_class=None)
+    whole, alone = of_family(model_type, path), of_family(f"{model_type}_text_model", path)
+    assert alone.name == whole.name
+    assert np.array_equal(alone(golden()["texts"], 32, True), whole(golden()["texts"], 32, True))
+
+
+def test_clips_tower_of_texts_alone_needs_no_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
+    of_openai(tmp_path)
+    assert_equal(of_family("clip_text_model", tmp_path), "transformers clip of OpenAI")
+
+
+def test_word_pieces_need_no_settings_for_chinese_clip(folder: Callable[[str], Path]) -> None:
+    needs("bert")
+    path = folder("bert-vocab")
+    (path / "tokenizer_config.json").unlink()
+    tokenizer = of_family("chinese_clip", path)
+    assert np.array_equal(tokenizer("The CLASS", 64), tokenizer("the class", 64))  # as BertTokenizer itself
+
+
 def test_case_counts_where_openclip_is_not_told_to_lower_it() -> None:
     tokenizer = of_open_clip("gemma", "whitespace")
     assert not np.array_equal(tokenizer("The CLASS", 64), tokenizer("the class", 64))
@@ -146,10 +200,15 @@ def test_the_separator_of_clipa_becomes_0() -> None:
 
 def test_an_exclamation_mark_is_the_padding_where_that_is_what_pads(tmp_path: Path) -> None:
     FOLDERS["padded with !"](tmp_path)
-    assert hugging_face_tokenizer(tmp_path, "clip")("a dog!", 8).tolist() == [[49406, 320, 1929, 0, 49407, 0, 0, 0]]
+    assert of_family("clip", tmp_path)("a dog!", 8).tolist() == [[49406, 320, 1929, 0, 49407, 0, 0, 0]]
     of_version_5(tmp_path)
     row = [49406, 320, 1929, 256, 49407, 49407, 49407, 49407]
-    assert hugging_face_tokenizer(tmp_path, "clip")("a dog!", 8).tolist() == [row]
+    assert of_family("clip", tmp_path)("a dog!", 8).tolist() == [row]
+
+
+def test_of_two_words_that_begin_at_one_place_the_longer_is_cut_out() -> None:
+    for words in (["<s>", "<s>a"], ["<s>a", "<s>"]):
+        assert cut_out("x<s>ab<s>", words) == ["x", "<s>a", "b", "<s>", ""]
 
 
 # --- rows -----------------------------------------------------------------------------------------
@@ -192,7 +251,7 @@ def test_halves_of_characters_are_read_as_replaced(name: str) -> None:
 
 def test_halves_of_characters_are_read_as_replaced_by_clip_of_transformers(tmp_path: Path) -> None:
     of_version_5(tmp_path)
-    tokenizer = hugging_face_tokenizer(tmp_path, "clip")
+    tokenizer = of_family("clip", tmp_path)
     assert np.array_equal(tokenizer("a\ud800b", 32), tokenizer("a\ufffdb", 32))
 
 
@@ -225,7 +284,7 @@ def test_copies_give_the_same_ids_under_the_same_name(name: str, folder: Callabl
 
 def test_clip_of_transformers_can_be_pickled(tmp_path: Path) -> None:
     of_openai(tmp_path)
-    tokenizer = hugging_face_tokenizer(tmp_path, "clip")
+    tokenizer = of_family("clip", tmp_path)
     other = pickle.loads(pickle.dumps(tokenizer))
     assert other.name == tokenizer.name
     assert np.array_equal(other(golden()["texts"], 32, True), tokenizer(golden()["texts"], 32, True))
@@ -240,7 +299,7 @@ def test_tokenizers_with_other_ids_have_other_names(tmp_path: Path) -> None:
         path = tmp_path / name
         path.mkdir()
         make(path)
-        names.add(hugging_face_tokenizer(path, "clip").name)
+        names.add(of_family("clip", path).name)
     assert len(names) == 13 + 2 + 4 + 4  # of the five folders, two find the marks alike
 
 
@@ -283,16 +342,23 @@ def test_the_name_does_not_depend_on_the_packages_that_are_installed(
 def test_without_files_the_message_says_where_they_come_from(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"has no tokenizer; expected .*: .*'a/repository'"):
         open_clip_file_tokenizer(tmp_path, "a/repository", "lower", strip_separator=False)
-    for model_type in "clip", "siglip", "siglip2":
-        with pytest.raises(CheckpointError, match=r"has no tokenizer.*; expected .*tokenizer.json"):
-            hugging_face_tokenizer(tmp_path, model_type)
+    for model_type, files in (
+        ("clip", "tokenizer.json or vocab.json and merges.txt of OpenAI's vocabulary: "),
+        ("clip_text_model", "tokenizer.json or vocab.json and merges.txt of OpenAI's vocabulary: "),
+        ("siglip", "spiece.model or tokenizer.json: "),
+        ("siglip2", "tokenizer.json: "),
+        ("metaclip_2", "tokenizer.json: "),
+        ("chinese_clip", "tokenizer.json or vocab.txt: "),
+    ):
+        with pytest.raises(CheckpointError, match=rf"has no tokenizer for the class '\w+'; expected {files}"):
+            of_family(model_type, tmp_path)
 
 
 def test_siglip_without_its_spiece_model_is_read_from_json(folder: Callable[[str], Path]) -> None:
     needs("t5")
     path = folder("t5")
     change(path / "tokenizer_config.json", tokenizer_class="SiglipTokenizer")
-    tokenizer = hugging_face_tokenizer(path, "siglip")
+    tokenizer = of_family("siglip", path)
     assert np.array_equal(tokenizer("The class!", 64), of_open_clip("t5")("the class", 64))
 
 
@@ -301,7 +367,7 @@ def test_siglips_spiece_model_is_preferred_and_needs_no_settings(folder: Callabl
     path = folder("siglip")
     (path / "tokenizer_config.json").unlink()
     (path / "tokenizer.json").write_text("{}")
-    assert_equal(hugging_face_tokenizer(path, "siglip"), "transformers siglip")
+    assert_equal(of_family("siglip", path), "transformers siglip")
 
 
 def test_settings_of_version_4_prevail_over_the_map_of_tokens_and_older_ones_do_not(
@@ -323,7 +389,7 @@ def test_another_vocabulary_of_clips_kind_is_read_from_json(tmp_path: Path) -> N
     ids = content["model"]["vocab"]
     ids["dog</w>"], ids["cat</w>"] = ids["cat</w>"], ids["dog</w>"]
     write(tmp_path, tokenizer=content)
-    tokenizer = hugging_face_tokenizer(tmp_path, "clip")
+    tokenizer = of_family("clip", tmp_path)
     assert isinstance(tokenizer, FileTokenizer)
     assert tokenizer("a dog", 5).tolist() == [[49406, 320, 2368, 49407, 49407]]
 
@@ -334,7 +400,7 @@ def test_clips_vocabulary_with_tokens_added_is_read_from_json(tmp_path: Path) ->
     content = described(True, False)
     content["added_tokens"].append({**content["added_tokens"][0], "id": 49408, "content": "<my-cat>"})
     write(tmp_path, tokenizer=content)
-    assert hugging_face_tokenizer(tmp_path, "clip")("a<my-cat>", 5).tolist() == [[49406, 320, 49408, 49407, 49407]]
+    assert of_family("clip", tmp_path)("a<my-cat>", 5).tolist() == [[49406, 320, 49408, 49407, 49407]]
 
 
 def test_merges_in_another_order_are_another_vocabulary(tmp_path: Path) -> None:
@@ -343,7 +409,7 @@ def test_merges_in_another_order_are_another_vocabulary(tmp_path: Path) -> None:
     _, merges = vocabulary()
     (tmp_path / "merges.txt").write_text("\n".join(["#version: 0.2", *merges[1:], merges[0]]), "utf-8")
     with pytest.raises(CheckpointError, match=r"has no tokenizer for the class 'CLIPTokenizer'; expected tok"):
-        hugging_face_tokenizer(tmp_path, "clip")
+        of_family("clip", tmp_path)
 
 
 # --- damaged files --------------------------------------------------------------------------------
@@ -353,8 +419,8 @@ def read(path: Path) -> None:
     """Read a tokenizer and use it; any other error than one that names the folder goes through."""
     makes: tuple[Callable[[], Tokenizer], ...] = (
         lambda: open_clip_file_tokenizer(path, "", "lower", strip_separator=False),
-        lambda: hugging_face_tokenizer(path, "siglip"),
-        lambda: hugging_face_tokenizer(path, "clip"),
+        lambda: of_family("siglip", path),
+        lambda: of_family("clip", path),
     )
     for make in makes:
         try:

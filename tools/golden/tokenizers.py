@@ -59,14 +59,20 @@ def save(golden: Path) -> None:
     save_gemma(folder / "gemma", lines)
     save_bert(folder, lines)
     save_roberta(folder / "roberta", lines)
+    save_xlm_roberta(folder / "xlm-roberta", lines)
+    record(folder)
+
+
+def record(folder: Path) -> None:
+    """Save what the libraries make of the texts."""
     warnings.simplefilter("ignore")
-    record = {
+    recorded = {
         "made_with": {package: version(package) for package in PACKAGES},
         "context_length": LENGTH,
         "texts": TEXTS,
         "ids": {**native_ids(), **open_clip_ids(folder), **transformers_ids(folder), **clip_ids()},
     }
-    data = json.dumps(record, separators=(",", ":")).encode("ascii")
+    data = json.dumps(recorded, separators=(",", ":")).encode("ascii")
     (folder / "ids.json.gz").write_bytes(gzip.compress(data, mtime=0))
 
 
@@ -155,6 +161,26 @@ def save_roberta(folder: Path, lines: list[str]) -> None:
     ).save_pretrained(folder)
 
 
+def save_xlm_roberta(folder: Path, lines: list[str]) -> None:
+    """Save pieces in both cases, as MetaCLIP 2 and AltCLIP have them, from a file like XLM-RoBERTa's own."""
+    folder.mkdir()
+    with tempfile.TemporaryDirectory() as scratch:
+        corpus, rules, stem = (Path(scratch) / name for name in ("corpus.txt", "rules.tsv", "sentencepiece.bpe"))
+        corpus.write_text("\n".join(lines), "utf-8")
+        rules.write_text("".join(small_nfkc()), "ascii")
+        sentencepiece.SentencePieceTrainer.train(
+            input=str(corpus),
+            model_prefix=str(stem),
+            model_type="unigram",
+            vocab_size=800,
+            character_coverage=0.9995,
+            normalization_rule_tsv=str(rules),
+            num_threads=1,
+            minloglevel=2,
+        )
+        transformers.XLMRobertaTokenizer.from_pretrained(scratch).save_pretrained(folder)
+
+
 def native_ids() -> dict[str, list[list[int]]]:
     return {
         f"open_clip native {clean}": open_clip.tokenizer.SimpleTokenizer(clean=clean)(TEXTS, LENGTH).tolist()
@@ -176,7 +202,21 @@ def transformers_ids(folder: Path) -> dict[str, list[list[int]]]:
     siglip = transformers.AutoTokenizer.from_pretrained(folder / "siglip")
     # The fixed resolutions name GemmaTokenizer, but were trained on lower case; this class lowers it.
     siglip_2 = transformers.Siglip2Tokenizer.from_pretrained(folder / "gemma")
-    return {"transformers siglip": rows(siglip), "transformers gemma": rows(siglip_2)}
+    # As AutoTokenizer would for these types of models: it has the classes from its own table.
+    others = {
+        "metaclip_2 xlm-roberta": transformers.XLMRobertaTokenizer,
+        "altclip xlm-roberta": transformers.XLMRobertaTokenizer,
+        "chinese_clip bert": transformers.BertTokenizer,
+        "chinese_clip bert-vocab": transformers.BertTokenizer,
+    }
+    return {
+        "transformers siglip": rows(siglip),
+        "transformers gemma": rows(siglip_2),
+        **{
+            f"transformers {case}": rows(kind.from_pretrained(folder / case.split()[1]))
+            for case, kind in others.items()
+        },
+    }
 
 
 def rows(tokenizer: transformers.PreTrainedTokenizerBase) -> list[list[int]]:

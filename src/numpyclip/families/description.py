@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from numpyclip.errors import CheckpointError, UnsupportedCheckpointError
+from numpyclip.errors import CheckpointError, UnsupportedCheckpointError, quoted
 
 _T = TypeVar("_T")
 MOST_LAYERS = 1000  # the deepest published one has 64; the names alone of more might fill the memory
 _MAX_BYTES = 2**24  # the largest published one has some kilobytes
+_MOST_LETTERS = 200  # of an option in a message
 MOST_SIZE = 2**24  # of anything that is counted; products of a few of them are still numbers
 MOST_SIDE = 2048  # of pictures, in pixels, where no tensor is as large: four times the largest published one
 _LEAST_DEVIATION = 1e-6  # pixels divided by less would leave float32
@@ -165,7 +166,8 @@ class Section:
         return UnsupportedCheckpointError(f"{self.path}: {self._full(option)} is {found!r:.60}; {expected}.")
 
     def _full(self, option: str) -> str:
-        return f"{self.name}.{option}"[-200:] if self.name else option[:200]
+        option = option if option.isidentifier() and len(option) <= _MOST_LETTERS else quoted(option, _MOST_LETTERS)
+        return f"{self.name}.{option}" if self.name else option
 
 
 def read_description(path: Path) -> Section:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from numpyclip.errors import CheckpointError
+from numpyclip.errors import CheckpointError, quoted
 from numpyclip.weights.checkpoint import Checkpoint
 
 # Pairs of a name there and ours; or of what names begin with, up to a dot. A * is a number, which stays. Can be read
@@ -25,7 +25,9 @@ def rename(checkpoint: Checkpoint, translate: Callable[[str], str]) -> Checkpoin
     names = {name: translate(name) for name in checkpoint.arrays}
     for name, count in Counter(names.values()).items():
         if count > 1:
-            raise CheckpointError(f"{checkpoint.path}: tensor '{name:.200}' is there {count} times, under other names.")
+            raise CheckpointError(
+                f"{checkpoint.path}: tensor {quoted(name)} is there {count} times, under other names."
+            )
     return replace(checkpoint, arrays={names[name]: array for name, array in checkpoint.arrays.items()})
 
 

@@ -21,9 +21,7 @@ def read_decoder(model: Section, vision: VisionConfig, text: TextConfig, activat
     section = model.section("multimodal_cfg")
     section.ignore(*_UNUSED)
     width = section.size("width", 512)
-    heads = section.size("heads", 8)
-    if width % heads:
-        raise section.unsupported("heads", f"expected a divisor of the width, {width}")
+    heads = section.divisor("heads", width, 8)
     if width != text.width:
         raise section.unsupported("width", f"expected that of texts, {text.width}")
     if width != (described := _described_width(model, vision)):

@@ -7,7 +7,7 @@ told (see `numpyclip.loader`).
 import math
 import re
 
-from numpyclip.errors import CheckpointError, UnsupportedCheckpointError
+from numpyclip.errors import CheckpointError, UnsupportedCheckpointError, quoted
 from numpyclip.families.family import Recognized
 from numpyclip.image import Preprocess
 from numpyclip.model.config import RESNET_STRIDE, CLIPConfig, ResNetConfig, TextConfig, VisionTransformerConfig
@@ -66,7 +66,7 @@ def _refuse_foreign(checkpoint: Checkpoint) -> None:
         for mark, family in _FOREIGN.items():
             if name.startswith(mark):
                 raise UnsupportedCheckpointError(
-                    f"{checkpoint.path}: tensor '{name}' belongs to {family}; expected the names of openai/CLIP. "
+                    f"{checkpoint.path}: tensor {quoted(name)} belongs to {family}; expected the names of openai/CLIP. "
                     "Shapes do not tell all of such a model: load the folder that has its description "
                     "(config.json or open_clip_config.json) beside the weights."
                 )

@@ -10,7 +10,7 @@ from numpyclip.families import open_clip, openai
 from numpyclip.families.description import Section, read_description
 from numpyclip.families.family import Recognized
 from numpyclip.families.folder import only_file
-from numpyclip.families.layouts import wanted
+from numpyclip.families.layouts import wanted_by_open_clip
 from numpyclip.weights import hub
 from numpyclip.weights.catalogue import DOWNLOADABLE, available_models
 from numpyclip.weights.checkpoint import Activation, Checkpoint
@@ -68,7 +68,7 @@ def fetch(known: Architecture, model: PublishedModel, download_root: Folder | No
     if model.openai:
         return obtain(DOWNLOADABLE[model.openai], download_root)
     open_clip.describe(_section(known, model))
-    return hub.obtain(f"{hub.PREFIX}{model.hub}", wanted, download_root)
+    return hub.obtain(f"{hub.PREFIX}{model.hub}", wanted_by_open_clip, download_root)
 
 
 def find(name: str) -> Architecture:

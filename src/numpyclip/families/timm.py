@@ -4,6 +4,7 @@ A description names one of timm's models, and the name tells everything. So thes
 own registry: timm/models/{vision_transformer,vision_transformer_hybrid,eva}.py.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from numpyclip.families import timm_convolutional
@@ -176,16 +177,21 @@ def describe(section: Section) -> VisionConfig:
     section.ignore("layers", "width", "head_width", "patch_size", "mlp_ratio")  # the name decides
     section.ignore("timm_model_pretrained", "timm_drop", "timm_drop_path", "timm_proj_bias")
     name = section.get("timm_model_name", str).partition(".")[0]  # a tag behind it says how it was trained
-    if name in timm_convolutional.TOWERS:
-        return timm_convolutional.TOWERS[name](section)
+    is_convolutional = name in timm_convolutional.TOWERS
+    projection = _projection(section, ("linear", "mlp", "") if is_convolutional else ("linear", "mlp", "none", ""))
+    is_apart = projection in ("linear", "mlp")  # then timm makes its model first, and its pool is changed afterwards
+    if is_convolutional:
+        _pool(section, {"avg": "avg"}, "avg", is_apart)
+        return timm_convolutional.TOWERS[name](section, projection == "mlp")
     if name not in TRUNKS:
         raise section.unsupported("timm_model_name", f"expected {SUPPORTED}")
     trunk = _sized(section.section("timm_model_kwargs"), TRUNKS[name], section.side("image_size", 224))
-    projection = _or_null(section, "timm_proj", "linear")
-    if projection not in ("linear", "mlp", "none", ""):
-        raise section.unsupported("timm_proj", "expected 'linear', 'mlp', 'none' or null")
-    is_apart = projection in ("linear", "mlp")  # then timm makes its model first, and its pool is changed afterwards
-    pool = _pool(section, trunk, is_apart)
+    pools: dict[str, VisionPool] = {"avg": "avg"}
+    if trunk.class_token:
+        pools["token"] = "tok"
+    if trunk.pool == "map":
+        pools["map"] = "map"
+    pool = _pool(section, pools, trunk.pool, is_apart)
     return replace(
         trunk,
         pool=pool,
@@ -220,23 +226,20 @@ def _sized(options: Section, trunk: VisionTransformerConfig, image_size: int) ->
     return sized
 
 
-def _pool(section: Section, trunk: VisionTransformerConfig, has_default: bool) -> VisionPool:
-    pools: dict[str, VisionPool] = {"avg": "avg"}
-    if trunk.class_token:
-        pools["token"] = "tok"
-    if trunk.pool == "map":
-        pools["map"] = "map"
-    if has_default:
-        pools[""] = trunk.pool
-    pool = _or_null(section, "timm_pool", "avg")
-    if pool not in pools:
-        raise section.unsupported("timm_pool", f"expected {' or '.join(map(repr, pools))}")
-    return pools[pool]
+def _projection(section: Section, known: tuple[str, ...]) -> str:
+    """Return what is behind the model: nothing, for open_clip, if it is null, which is not its default."""
+    projection = "" if section.is_null("timm_proj") else section.get("timm_proj", str, "linear")
+    if projection not in known:
+        *some, last = (repr(name) if name else "null" for name in known)
+        raise section.unsupported("timm_proj", f"expected {', '.join(some)} or {last}")
+    return projection
 
 
-def _or_null(section: Section, option: str, default: str) -> str:
-    """Return the value of an option: nothing, for open_clip, if it is null, which is not its default."""
-    return "" if section.is_null(option) else section.get(option, str, default)
+def _pool(section: Section, pools: Mapping[str, VisionPool], usual: VisionPool, is_apart: bool) -> VisionPool:
+    """Return how tokens become one. Null, timm takes the model's own; so open_clip does without a word if it may."""
+    if section.is_null("timm_pool"):
+        return usual
+    return section.one_of("timm_pool", {**pools, **({"": usual} if is_apart else {})}, "avg")
 
 
 def translate(checkpoint: Checkpoint, config: VisionConfig | None) -> Checkpoint:

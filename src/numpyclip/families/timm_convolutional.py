@@ -37,7 +37,7 @@ FASTVIT: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
 }
 
 
-def _convnext(section: Section) -> ConvNeXtConfig:
+def _convnext(section: Section, mlp_head: bool) -> ConvNeXtConfig:
     layers, widths, eps = section.one_of("timm_model_name", _CONVNEXT, "")
     changes = section.section("timm_model_kwargs")
     config = ConvNeXtConfig(
@@ -45,7 +45,7 @@ def _convnext(section: Section) -> ConvNeXtConfig:
         layers=_changed(changes, "depths", layers, MOST_LAYERS),
         widths=_changed(changes, "dims", widths),
         eps=changes.eps("norm_eps", eps),
-        mlp_head=_has_mlp_head(section),
+        mlp_head=mlp_head,
     )
     changes.finish()
     if config.image_size < _CONVNEXT_STRIDE:
@@ -53,7 +53,7 @@ def _convnext(section: Section) -> ConvNeXtConfig:
     return config
 
 
-def _fastvit(section: Section) -> FastViTConfig:
+def _fastvit(section: Section, mlp_head: bool) -> FastViTConfig:
     layers, widths = section.one_of("timm_model_name", FASTVIT, "")
     has_four_stages = len(layers) == 4
     changes = section.section("timm_model_kwargs")
@@ -66,7 +66,7 @@ def _fastvit(section: Section) -> FastViTConfig:
         stem_scale=has_four_stages,
         squeeze=has_four_stages,
         layer_norm=not has_four_stages,
-        mlp_head=_has_mlp_head(section),
+        mlp_head=mlp_head,
     )
     if any(width % FASTVIT_HEAD_WIDTH for i, width in enumerate(config.widths) if config.has_attention(i)):
         raise changes.unsupported("embed_dims", f"expected multiples of {FASTVIT_HEAD_WIDTH} from the fourth on")
@@ -76,8 +76,8 @@ def _fastvit(section: Section) -> FastViTConfig:
     return config
 
 
-# name of the model → what reads a `vision_cfg` with this name
-TOWERS: dict[str, Callable[[Section], ConvNeXtConfig | FastViTConfig]] = {
+# name of the model → what reads a `vision_cfg` with this name, told whether an MLP is the projection
+TOWERS: dict[str, Callable[[Section, bool], ConvNeXtConfig | FastViTConfig]] = {
     **dict.fromkeys(_CONVNEXT, _convnext),
     **dict.fromkeys(FASTVIT, _fastvit),
 }
@@ -85,14 +85,6 @@ TOWERS: dict[str, Callable[[Section], ConvNeXtConfig | FastViTConfig]] = {
 
 def _changed(changes: Section, option: str, default: tuple[int, ...], most: int = MOST_SIZE) -> tuple[int, ...]:
     return changes.sizes(option, len(default), most) if option in changes else default
-
-
-def _has_mlp_head(section: Section) -> bool:
-    section.ignore("timm_model_pretrained", "timm_drop", "timm_drop_path")  # of training
-    section.ignore("timm_proj_bias")  # a bias is there or not
-    section.one_of("timm_pool", {"avg": None, "": None}, "avg")
-    # if there is no projection, the tower's own last layer is in its place
-    return section.one_of("timm_proj", {"linear": False, "mlp": True, "": False}, "linear")
 
 
 def without_single_pixels(checkpoint: Checkpoint) -> Checkpoint:

@@ -25,7 +25,7 @@ from numpyclip.weights.checkpoint import Checkpoint, Description
 
 DESCRIPTION = "config.json"
 
-_WEIGHTS = (  # in the order in which transformers looks for them
+WEIGHTS = (  # in the order in which transformers looks for them
     "model.safetensors",
     "model.safetensors.index.json",
     "pytorch_model.bin",
@@ -67,7 +67,7 @@ def read_folder(folder: Path) -> Recognized:
     """
     description = read_description(folder / DESCRIPTION)
     family, towers = description.one_of("model_type", TYPES, "")
-    checkpoint = _rename(read_weights(folder, _WEIGHTS), family.names, towers)
+    checkpoint = _rename(read_weights(folder, WEIGHTS), family.names, towers)
     config = _describe(description, family, towers, checkpoint)
     if isinstance(config.vision, VisionTransformerConfig):
         preprocess = replace(config.preprocess, size=config.vision.image_size)
@@ -77,7 +77,7 @@ def read_folder(folder: Path) -> Recognized:
         config = replace(config, preprocess=image_processor.read_preprocess(folder, preprocess))
     tokenizer: Callable[[], Tokenizer] = default_tokenizer  # which a model without texts is not asked for
     if config.text is not None:
-        tokenizer = partial(hugging_face_tokenizer, folder, description.get("model_type", str))
+        tokenizer = partial(hugging_face_tokenizer, folder, family.tokenizer)
     return Recognized(checkpoint, config, tokenizer, Description(DESCRIPTION, description.json))
 
 
@@ -190,14 +190,11 @@ def _vision(section: Section, default: VisionTransformerConfig, bare: bool) -> V
 
 def _blocks(section: Section, default: TransformerConfig) -> dict[str, Any]:
     width = section.size("hidden_size", default.width)
-    heads = section.size("num_attention_heads", default.heads)
-    if width % heads:
-        raise section.unsupported("num_attention_heads", f"expected a divisor of the width, {width}")
     has_activation = "hidden_act" in section
     return {
         "width": width,
         "layers": section.size("num_hidden_layers", default.layers, MOST_LAYERS),
-        "heads": heads,
+        "heads": section.divisor("num_attention_heads", width, default.heads),
         "mlp_width": section.size("intermediate_size", default.mlp_width),
         "activation": section.one_of("hidden_act", ACTIVATIONS, "") if has_activation else default.activation,
         "eps": section.eps("layer_norm_eps", default.eps),

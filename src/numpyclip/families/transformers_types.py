@@ -10,6 +10,7 @@ from numpyclip.families import image_processor, transformers_names
 from numpyclip.families.names import Names
 from numpyclip.image import Preprocess
 from numpyclip.model.config import BertConfig, TextConfig, VisionTransformerConfig
+from numpyclip.tokenizer.files import TokenizerRules
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Family:
     vision: VisionTransformerConfig
     preprocess: Preprocess
     names: Names
+    tokenizer: TokenizerRules
     embed_dim: int = 512
     mistaken_end: int | None = None  # the end mark in descriptions that are wrong about it: the highest id is meant
     sigmoid: bool = False
@@ -41,9 +43,11 @@ _CLIP = Family(
     VisionTransformerConfig(image_size=224, patch_size=32, activation="quick_gelu", **_BASE),
     image_processor.CLIP,
     transformers_names.CLIP,
+    TokenizerRules("CLIPTokenizer"),
     mistaken_end=2,
 )
-_METACLIP_2 = replace(_CLIP, mistaken_end=None)  # where 2 is the end mark
+_XLM_ROBERTA = TokenizerRules("XLMRobertaTokenizer")
+_METACLIP_2 = replace(_CLIP, tokenizer=_XLM_ROBERTA, mistaken_end=None)  # where 2 is the end mark
 _SIGLIP = Family(
     TextConfig(
         context_length=64, vocab_size=32000, activation="gelu_tanh", eps=1e-6, causal=False, pool="last", **_BASE
@@ -62,16 +66,21 @@ _SIGLIP = Family(
     ),
     image_processor.SIGLIP,
     transformers_names.SIGLIP,
+    TokenizerRules("SiglipTokenizer", lower=True),
     sigmoid=True,
 )
 
 _SIGLIP_2 = replace(
-    _SIGLIP, vision=replace(_SIGLIP.vision, image_size=256, flexible=True), preprocess=image_processor.SIGLIP2
+    _SIGLIP,
+    vision=replace(_SIGLIP.vision, image_size=256, flexible=True),
+    preprocess=image_processor.SIGLIP2,
+    tokenizer=TokenizerRules("Siglip2Tokenizer", lower=True),
 )
 _CHINESE_CLIP = replace(
     _CLIP,
     text=BertConfig(context_length=512, vocab_size=30522, activation="gelu", eps=1e-12, token_types=2, **_BASE),
     names=transformers_names.CHINESE_CLIP,
+    tokenizer=TokenizerRules("BertTokenizer"),
 )
 _ALTCLIP = replace(
     _CLIP,
@@ -88,6 +97,7 @@ _ALTCLIP = replace(
         end_width=768,
     ),
     names=transformers_names.ALTCLIP,
+    tokenizer=_XLM_ROBERTA,
     embed_dim=768,
 )
 

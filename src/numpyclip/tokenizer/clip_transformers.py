@@ -9,8 +9,8 @@ from numpyclip.tokenizer.words import split
 
 
 def cut_out(text: str, words: Iterable[str]) -> list[str]:
-    """Cut a text before and after each of some words, wherever they stand."""
-    pattern = "|".join(map(re.escape, words))
+    """Cut a text before and after each of some words, wherever they stand; of two that begin there, the longer."""
+    pattern = "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
     return re.split(f"({pattern})", text) if pattern else [text]
 
 

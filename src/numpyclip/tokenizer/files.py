@@ -7,6 +7,7 @@ held the vocabulary, and the class that `tokenizer_config.json` names knew the r
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,11 @@ from numpyclip.tokenizer.words import END_OF_TEXT, START_OF_TEXT
 
 Settings = Mapping[str, Any]
 
+FILES = (
+    *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"),
+    *("vocab.json", "merges.txt", "vocab.txt", "spiece.model"),
+)  # all that are read, of any class
+
 _MAX_VOCABULARY = 2**27  # bytes; published ones have up to 70 million
 _MAX_SETTINGS = 2**24
 _OPTIONS = ("do_lower_case", "strip_accents", "tokenize_chinese_chars", "truncation_side")
@@ -31,6 +37,7 @@ _FILES = {
     "BertTokenizer": ("tokenizer.json", "vocab.txt"),
     "T5Tokenizer": ("tokenizer.json", "spiece.model"),
     "SiglipTokenizer": ("spiece.model", "tokenizer.json"),
+    "CLIPTokenizer": ("tokenizer.json", "vocab.json and merges.txt of OpenAI's vocabulary"),
 }
 _PADS = {"SiglipTokenizer": ("</s>",)}
 
@@ -58,7 +65,23 @@ def open_clip_file_tokenizer(folder: Path, repository: str, clean: str, strip_se
     return _read_tokenizer(folder, OPEN_CLIP[clean], hint, strip_separator=strip_separator)
 
 
-def hugging_face_tokenizer(folder: Path, model_type: str) -> Tokenizer:
+@dataclass(frozen=True)
+class TokenizerRules:
+    """What models of one family have in common, and the files of their tokenizers do not say.
+
+    Attributes
+    ----------
+    default : str
+        The class of transformers that counts where `tokenizer_config.json` names none.
+    lower : bool
+        Whether all texts are read in lower case, whatever the class.
+    """
+
+    default: str
+    lower: bool = False
+
+
+def hugging_face_tokenizer(folder: Path, rules: TokenizerRules) -> Tokenizer:
     """Read the tokenizer of a model in the layout of transformers.
 
     CLIP's own vocabulary needs no package. SigLIP 1 reads neither case nor punctuation, as in transformers. SigLIP 2
@@ -70,21 +93,21 @@ def hugging_face_tokenizer(folder: Path, model_type: str) -> Tokenizer:
     ----------
     folder : Path
         Where its files lie.
-    model_type : str
-        What `config.json` says: "clip", "siglip" or "siglip2".
+    rules : TokenizerRules
+        Those of the model's family.
 
     Raises
     ------
     CheckpointError
         If the files are missing or damaged.
     """
-    hint = "put it there, from where the weights come"
-    if model_type == "clip":
-        return _read_clip(folder) or _read_tokenizer(folder, _as_it_is, hint)
-    default = "SiglipTokenizer" if model_type == "siglip" else ""
-    is_first = _class(_settings(folder), default) == "SiglipTokenizer"
+    name = _class(_settings(folder), rules.default)
+    if name == "CLIPTokenizer" and (found := _read_clip(folder)):
+        return found
+    is_first = name == "SiglipTokenizer"  # which lowers the case by itself
     clean = lower_without_punctuation if is_first and not (folder / "spiece.model").exists() else _as_it_is
-    return _read_tokenizer(folder, clean, hint, default=default, lower=not is_first)
+    hint = "put it there, from where the weights come"
+    return _read_tokenizer(folder, clean, hint, default=rules.default, lower=rules.lower and not is_first)
 
 
 def _as_it_is(text: str) -> str:
@@ -131,7 +154,7 @@ def _find(folder: Path, name: str, hint: str) -> Path:
 def _read_model(path: Path, data: bytes, settings: Settings, name: str, lower: bool) -> TokenizerModel:
     side = "left" if settings.get("truncation_side") == "left" else "right"
     if path.name == "tokenizer.json":
-        return read_json(data, lower, side)
+        return read_json(path, data, lower, side)
     if path.name == "vocab.txt":
         return read_word_pieces(data, settings, side)
     return SiglipModel(data, settings) if name == "SiglipTokenizer" else SentencePieceModel(data, settings)
@@ -154,7 +177,7 @@ def _read_clip(folder: Path) -> TransformersCLIPTokenizer | None:
     settings = _settings(folder)
     try:
         ids, merges, added = _clip_vocabulary(folder, settings)
-        if _class(settings, "CLIPTokenizer") != "CLIPTokenizer" or not default_tokenizer().has(ids, merges):
+        if not default_tokenizer().has(ids, merges):
             return None
         pad = _tokens(folder, settings).get("pad_token", END_OF_TEXT)
         any_case = {START_OF_TEXT: False, END_OF_TEXT: False, pad: False}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numpyclip.errors import MissingPackageError
 from numpyclip.tokenizer.cleaning import lower_without_punctuation, without_punctuation
 from numpyclip.tokenizer.clip_transformers import cut_out
+from numpyclip.tokenizer.steps import check_steps
 
 if TYPE_CHECKING:
     from sentencepiece import SentencePieceProcessor
@@ -52,9 +54,10 @@ class JsonModel:
         return self._tokenizer.decode(ids, skip_special_tokens=False)
 
 
-def read_json(data: bytes, lower: bool, side: str) -> JsonModel:
+def read_json(path: Path, data: bytes, lower: bool, side: str) -> JsonModel:
     """Read a `tokenizer.json`, and perhaps let it lower the case first, as transformers' `Siglip2Tokenizer` does."""
     package = _tokenizers()
+    check_steps(path, data)
     tokenizer = package.Tokenizer.from_buffer(data)
     if lower:
         steps = [package.normalizers.Lowercase(), *([tokenizer.normalizer] if tokenizer.normalizer else [])]
@@ -97,7 +100,7 @@ class SentencePieceModel:
     def __init__(self, data: bytes, settings: Mapping[str, Any]) -> None:
         self._processor = _sentencepiece()(model_proto=data)
         end, self._unknown = settings.get("eos_token", "</s>"), settings.get("unk_token", "<unk>")
-        tokens = {end, self._unknown, settings.get("pad_token", end)}
+        tokens = (end, self._unknown, settings.get("pad_token", end))
         self._specials: dict[str, int] = {token: self._processor.piece_to_id(token) for token in tokens}
         self._end = self._specials[end]
 

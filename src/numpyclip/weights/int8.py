@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.errors import CorruptCheckpointError
+from numpyclip.errors import CorruptCheckpointError, quoted
 
 SCALE = ".scale"
 LARGEST = 127
@@ -88,13 +88,13 @@ def join_scales(arrays: Mapping[str, NDArray[np.generic]], path: Path) -> dict[s
             scale: NDArray[Any] = joined.pop(f"{name}{SCALE}")
             if array.ndim < 2 or scale.shape != array.shape[:1] or scale.dtype.kind != "f":
                 raise CorruptCheckpointError(
-                    f"{path}: tensor '{name}{SCALE}' has shape {scale.shape} and {scale.dtype}; expected one floating "
-                    f"point number for each row of '{name}', whose shape is {array.shape}."
+                    f"{path}: tensor {quoted(name + SCALE)} has shape {scale.shape} and {scale.dtype}; expected one "
+                    f"floating point number for each row of {quoted(name)}, whose shape is {array.shape}."
                 )
             if not ((scale >= 0) & (scale <= _MOST)).all():  # no NaN is
                 raise CorruptCheckpointError(
-                    f"{path}: tensor '{name}{SCALE}' holds {scale.min()} to {scale.max()}; expected numbers of 0 or "
-                    "more that float32 can hold 128 times. Convert the model again."
+                    f"{path}: tensor {quoted(name + SCALE)} holds {scale.min()} to {scale.max()}; expected numbers of "
+                    "0 or more that float32 can hold 128 times. Convert the model again."
                 )
             joined[name] = scaled(array.view(np.int8), scale.astype(np.float32))
     return joined

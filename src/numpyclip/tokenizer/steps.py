@@ -1,0 +1,152 @@
+"""What a `tokenizer.json` asks for, seen before the package `tokenizers` does it.
+
+That package aborts the process when its memory is used up, and a few steps that each make a text longer do so. So each
+step is of a type that tokenizers of published CLIPs have, and a text can grow by a small factor only.
+"""
+
+import base64
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from numpyclip.errors import CheckpointError, UnsupportedCheckpointError
+
+# Part of the file → what lists its steps if there are several, and the types that these may have.
+_PARTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "normalizer": (
+        "normalizers",
+        (
+            *("BertNormalizer", "Lowercase", "NFC", "NFD", "NFKC", "NFKD"),
+            *("Precompiled", "Prepend", "Replace", "Strip", "StripAccents"),
+        ),
+    ),
+    "pre_tokenizer": (
+        "pretokenizers",
+        ("BertPreTokenizer", "ByteLevel", "Metaspace", "Split", "Whitespace", "WhitespaceSplit"),
+    ),
+    "post_processor": ("processors", ("BertProcessing", "ByteLevel", "RobertaProcessing", "TemplateProcessing")),
+    "decoder": (
+        "decoders",
+        ("BPEDecoder", "ByteFallback", "ByteLevel", "Fuse", "Metaspace", "Replace", "Strip", "WordPiece"),
+    ),
+}
+_MODELS = ("BPE", "Unigram", "WordPiece")
+_MANY = ("Replace", "Split")  # others stand at most once in a part
+_FORMS = {"NFC", "NFD", "NFKC", "NFKD", "Precompiled"}  # any of them once: letters become up to 18
+_MOST_STEPS = 12
+_MOST_PATTERNS = 4  # that may match between two letters, so that each of them might double a text
+_MOST_REPLACED = 64  # bytes for one letter; sentencepiece's own table has 33
+_MOST_PREPENDED = 8
+_MOST_PIECES = 16  # of a template: a text, and the tokens around it
+
+
+def check_steps(path: Path, data: bytes) -> None:
+    """Raise unless a `tokenizer.json` asks only for what tokenizers of published CLIPs do.
+
+    Raises
+    ------
+    CheckpointError
+        If it is no JSON object, or not of the form that the package writes.
+    UnsupportedCheckpointError
+        If a step is of another type, or could make a text much longer; it is named.
+    """
+    try:
+        described = json.loads(data, object_pairs_hook=_without_doubles)
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path}: not a tokenizer, which is JSON ({error!r:.200}).") from error
+    if not isinstance(described, dict):
+        raise CheckpointError(f"{path}: is {described!r:.60}; expected a JSON object.")
+    for part, (within, kinds) in _PARTS.items():
+        if described.get(part) is not None:
+            _check_part(path, part, _steps(path, part, described[part], within), kinds)
+    model = described.get("model")
+    if not isinstance(model, dict) or model.get("type", "BPE") not in _MODELS:  # the oldest files leave it out
+        found = model.get("type") if isinstance(model, dict) else model
+        raise UnsupportedCheckpointError(f"{path}: model is {found!r:.60}; expected {' or '.join(_MODELS)}.")
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object; of a name that is there twice, the package might read the other one."""
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError("an object has a name twice")
+    return made
+
+
+def _steps(path: Path, part: str, told: object, within: str) -> dict[str, dict[str, Any]]:
+    """Return the steps by what a message calls them: those of a sequence, which holds no other, or the only one."""
+    steps = {part: told}
+    if isinstance(told, dict) and told.get("type") == "Sequence":
+        listed = told.get(within)
+        if not isinstance(listed, list) or len(listed) > _MOST_STEPS:
+            raise UnsupportedCheckpointError(f"{path}: {part} is no list of at most {_MOST_STEPS} steps.")
+        steps = {f"{part}.{within}.{index}": step for index, step in enumerate(listed)}
+    for name, step in steps.items():
+        if not isinstance(step, dict):
+            raise CheckpointError(f"{path}: {name} is {step!r:.60}; expected a JSON object.")
+    return steps  # type: ignore[return-value]
+
+
+def _check_part(path: Path, part: str, steps: Mapping[str, dict[str, Any]], kinds: tuple[str, ...]) -> None:
+    seen: set[str] = set()
+    patterns = 0
+    for name, step in steps.items():
+        kind = step.get("type")
+        if kind not in kinds:
+            raise UnsupportedCheckpointError(f"{path}: {name} is {kind!r:.60}; expected {', '.join(kinds)}.")
+        if kind not in _MANY and (kind in seen or (kind in _FORMS and seen & _FORMS)):
+            raise UnsupportedCheckpointError(f"{path}: {name}, {kind}, is a second one; expected one of its kind.")
+        seen.add(kind)
+        if wrong := _CHECKS[kind](step) if kind in _CHECKS else None:
+            raise UnsupportedCheckpointError(f"{path}: {name}, {kind}, has {wrong}.")
+        patterns += kind == "Replace" and not _takes_letters(step)
+    if patterns > _MOST_PATTERNS:
+        raise UnsupportedCheckpointError(
+            f"{path}: {part} has {patterns} steps Replace with a pattern; expected {_MOST_PATTERNS} or fewer."
+        )
+
+
+def _takes_letters(step: Mapping[str, Any]) -> bool:
+    """Tell whether a step replaces a word, and so at least one letter each time."""
+    pattern = step.get("pattern")
+    return isinstance(pattern, dict) and list(pattern) == ["String"] and bool(pattern["String"])
+
+
+def _replaced(step: Mapping[str, Any]) -> str | None:
+    content = step.get("content")
+    if isinstance(content, str) and len(content) <= 1:
+        return None
+    return f"the content {content!r:.60}; expected one letter or none"
+
+
+def _prepended(step: Mapping[str, Any]) -> str | None:
+    text = step.get("prepend")
+    if isinstance(text, str) and len(text) <= _MOST_PREPENDED:
+        return None
+    return f"{text!r:.60} to prepend; expected {_MOST_PREPENDED} letters or fewer"
+
+
+def _precompiled(step: Mapping[str, Any]) -> str | None:
+    """Check sentencepiece's table: the size of a trie, the trie, and behind it what it points to, each ended by 0."""
+    try:
+        table = base64.b64decode(step["precompiled_charsmap"], validate=True)
+    except (KeyError, TypeError, ValueError):
+        return "no table; expected one of sentencepiece's"
+    texts = table[4 + int.from_bytes(table[:4], "little") :]
+    if max(map(len, texts.split(b"\0"))) <= _MOST_REPLACED:
+        return None
+    return f"a table that replaces one letter by a long text; expected {_MOST_REPLACED} bytes or fewer"
+
+
+def _template(step: Mapping[str, Any]) -> str | None:
+    specials = step.get("special_tokens")
+    tokens = list(specials.values()) if isinstance(specials, dict) else [None]
+    lists = [step.get("single"), step.get("pair"), tokens]
+    lists += [token.get("ids") if isinstance(token, dict) else None for token in tokens[:_MOST_PIECES]]
+    if all(isinstance(pieces, list) and len(pieces) <= _MOST_PIECES for pieces in lists):
+        return None
+    return f"no lists of tokens; expected {_MOST_PIECES} or fewer in each"
+
+
+_CHECKS = {"Replace": _replaced, "Prepend": _prepended, "Precompiled": _precompiled, "TemplateProcessing": _template}
