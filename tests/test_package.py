@@ -23,6 +23,7 @@ LAYERS = (
     ("numpyclip.families",),
     ("numpyclip.loader",),
     ("numpyclip.saving",),
+    ("numpyclip.tasks",),
     ("numpyclip",),  # the public names
     ("numpyclip.cli", "numpyclip.__main__"),
 )

@@ -1,0 +1,1 @@
+"""EMBEDDINGS → ANSWERS: classify, tag, caption, ask, filter, find duplicates, learn, look."""
