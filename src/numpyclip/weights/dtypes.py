@@ -79,7 +79,7 @@ def array_from_bytes(
 
 def _widen_bfloat16(halves: NDArray[np.generic]) -> NDArray[np.float32]:
     words = halves.astype(np.uint32, order="C")
-    words <<= 16
+    words <<= np.uint32(16)
     return words.view(np.float32)
 
 
