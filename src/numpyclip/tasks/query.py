@@ -1,0 +1,126 @@
+"""Queries of several terms, such as ``horse + stripes - grass``: the sum of their embeddings."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from numpyclip.errors import InputError
+from numpyclip.model.clip import CLIP
+from numpyclip.model.ops import Array, normalize
+from numpyclip.pictures import PICTURE_SUFFIXES
+
+# A sign has spaces around it, so that "black-and-white" and "-5" are words.
+_SIGN_OR_QUOTED = re.compile(r'"[^"]*"|(?:^|(?<=\s))([+-])\s+')
+_WEIGHT = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*\*\s*(?=\S)")
+_LEAST_LENGTH = 1e-3  # of a sum that still has a direction: far above float32's noise
+
+
+@dataclass(frozen=True)
+class Term:
+    """What is asked for, or with a negative weight, not asked for.
+
+    Attributes
+    ----------
+    content : str
+        A text, or the path of a picture.
+    weight : float
+    """
+
+    content: str
+    weight: float = 1.0
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether it is the path of a file that is there and ends as pictures do."""
+        return self.content.lower().endswith(PICTURE_SUFFIXES) and Path(self.content).is_file()
+
+
+@dataclass(frozen=True)
+class Query:
+    """Terms with weights; their sum is one point, as a text's or a picture's embedding is.
+
+    Attributes
+    ----------
+    terms : tuple of Term
+    """
+
+    terms: tuple[Term, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> Query:
+        """Read a query: terms between ``+`` and ``-``, with spaces around these; ``2*`` before a term is its weight.
+
+        Parameters
+        ----------
+        text : str
+            Such as ``"horse + stripes - grass"``, ``"2*cat - dog"`` or ``"photo.jpg + at night"``. In double quotes
+            everything is a term as it is.
+
+        Raises
+        ------
+        InputError
+            If a term or a weight is missing, or all weights are 0.
+        """
+        terms = tuple(_term(sign, content, text) for sign, content in _split(text))
+        if not any(term.weight for term in terms):
+            raise InputError(f"query {text!r:.100}: all weights are 0; expected one that is not.")
+        return cls(terms)
+
+    def embed(self, model: CLIP) -> Array:
+        """Add up the terms' embeddings, each of unit length times its weight.
+
+        Returns
+        -------
+        ndarray of shape (embed_dim,), dtype=float32
+            Of unit length.
+
+        Raises
+        ------
+        InputError
+            If the terms cancel each other.
+        PictureError
+            If a picture cannot be read.
+        """
+        total = np.zeros(model.config.embed_dim, np.float32)
+        for term in self.terms:
+            embed = model.embed_images if term.is_picture else model.embed_texts
+            total += np.float32(term.weight) * embed(term.content)[0]
+        if np.linalg.norm(total) < _LEAST_LENGTH * max(abs(term.weight) for term in self.terms):
+            raise InputError(f"query {self}: its terms cancel each other; nothing is left to look for.")
+        return normalize(total)
+
+    def __str__(self) -> str:
+        written = []
+        for term in self.terms:
+            weight = "" if abs(term.weight) == 1 else f"{abs(term.weight):g}*"
+            written.append(f"{'-' if math.copysign(1, term.weight) < 0 else '+'} {weight}{term.content}")
+        return " ".join(written).removeprefix("+ ")
+
+
+def _term(sign: str, content: str, query: str) -> Term:
+    match = _WEIGHT.match(content)
+    weight = float(match[1]) if match else 1.0
+    content = content[match.end() :] if match else content
+    if len(content) > 1 and content[0] == content[-1] == '"':
+        content = content[1:-1]
+    if not content.strip():
+        raise InputError(
+            f"query {query!r:.100}: a term is missing; expected words between + and -, such as 'horse + stripes'."
+        )
+    return Term(content, -weight if sign == "-" else weight)
+
+
+def _split(text: str) -> list[tuple[str, str]]:
+    """Split a query into signs and what stands behind them; what is quoted holds no signs."""
+    pieces, sign, start = [], "", 0
+    for match in _SIGN_OR_QUOTED.finditer(text):
+        if match[1]:
+            pieces.append((sign, text[start : match.start()].strip()))
+            sign, start = match[1], match.end()
+    pieces.append((sign, text[start:].strip()))
+    return pieces[1:] if len(pieces) > 1 and pieces[0] == ("", "") else pieces  # it began with a sign
