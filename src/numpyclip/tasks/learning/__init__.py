@@ -1,0 +1,1 @@
+"""VECTORS, LABELS → PROBE: a linear probe, a Tip-Adapter, or class means, chosen, measured and kept."""
