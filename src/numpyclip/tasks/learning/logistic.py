@@ -101,11 +101,9 @@ class LogisticRegression:
         scale = 1 / np.sqrt(self._variances / self._n_classes + penalties)  # (r)
         search = _Search(scale[:, np.newaxis] * self._x, self._labels, penalties * scale**2)
         v = np.zeros((self._n_classes, len(scale))) if start is None else self._rotated(start) / scale
-        point, iterations = search.point(v), 0
-        for point in search.descend(point):
+        for iterations, point in enumerate(search.descend(search.point(v))):
             if np.linalg.norm(point.gradient / scale) <= tolerance or iterations == max_iterations:
                 break
-            iterations += 1
         if np.linalg.norm(point.gradient / scale) > tolerance:
             warnings.warn(f"the weights for C = {c:g} are not the best after {iterations} iterations.", stacklevel=2)
         return self._back(point.v * scale)
@@ -192,7 +190,7 @@ class _Search:
 def _times_inverse_hessian(gradient: Float64, steps: Iterable[tuple[Float64, Float64]]) -> Float64:
     """Multiply by what L-BFGS knows of the inverse of the second derivative (Nocedal and Wright, 2006, alg. 7.4)."""
     known = [(s, y, 1 / product) for s, y in steps if (product := float((s * y).sum())) > 0]
-    result = gradient.copy()
+    result: Float64 = gradient.copy()
     shares = []
     for s, y, rho in reversed(known):
         shares.append(rho * float((s * result).sum()))
