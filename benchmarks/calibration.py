@@ -5,8 +5,8 @@
     python benchmarks/calibration.py model.npz drawings.npy --activation quick_gelu --fit
 
 Three kinds of texts are judged: the true caption of each drawing; the captions of the others; gibberish and what no
-drawing shows. Of 1,400 drawings or more, --fit fits the weights of `Background` to one half (with scikit-learn), and all
-else is measured on the other. Those in `numpyclip.tasks.background` lie between what it found for a better model than
+drawing shows. Of 1,400 drawings or more, --fit fits the weights of `Background` to one half (with scikit-learn), and
+all else is measured on the other. Those of `Background` lie between what it found for a better model than
 the embedded one on the drawings of Twemoji and of OpenMoji.
 """
 

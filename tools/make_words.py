@@ -1,4 +1,4 @@
-"""Make the lists of everyday words: src/numpyclip/data/background.txt and src/numpyclip/data/tags.txt.
+"""Make the lists of everyday words: background.txt, nouns.txt and adjectives.txt in src/numpyclip/data.
 
     python tools/make_words.py FOLDER        (needs the package `wordfreq`)
 
@@ -11,8 +11,8 @@ twentieth of their counted uses mean something offensive, or a kind of what UNFI
 hardly counted: "dog" stays, which is also said of people, and nobody is called a thief. words_read.txt has the rest.
 
 background.txt: the 2,000 nouns in most use, the most used first.
-tags.txt: nouns, then adjectives of colour, shape, size and the like; behind each, after tabs, the tags that say the
-same with less detail: "poodle", "dog", "animal".
+nouns.txt: nouns to tag pictures with; behind each, after tabs, those that say the same with less detail: "dog",
+"animal". adjectives.txt: adjectives of colour, shape, size and the like.
 """
 
 import re
@@ -177,7 +177,7 @@ def background(wordnet: WordNet) -> list[str]:
     return nouns[:BACKGROUND]
 
 
-def tags(wordnet: WordNet) -> list[str]:
+def nouns(wordnet: WordNet) -> list[str]:
     persons = wordnet.named(PERSONS)
     chosen: dict[str, str] = {}  # key of a synset: its most used word
     for _, word, synset in most_used_first(wordnet.nouns()):
@@ -188,12 +188,14 @@ def tags(wordnet: WordNet) -> list[str]:
     for key, word in chosen.items():
         broader = sorted(chosen[other] for other in wordnet.above(key) - {key} if other in chosen)
         lines.append("\t".join([word, *broader]))
-    return lines + sorted(set(wordnet.adjectives()) - set(chosen.values()) - NO_TAGS)
+    return lines
 
 
 def main() -> None:
     wordnet = WordNet(Path(sys.argv[1]))
-    for name, lines in (("background", background(wordnet)), ("tags", tags(wordnet))):
+    tags = nouns(wordnet)
+    adjectives = sorted(set(wordnet.adjectives()) - {line.partition("\t")[0] for line in tags} - NO_TAGS)
+    for name, lines in (("background", background(wordnet)), ("nouns", tags), ("adjectives", adjectives)):
         (DATA / f"{name}.txt").write_text("\n".join(lines) + "\n", "utf-8")
         print(f"{name}: {len(lines)}")
 

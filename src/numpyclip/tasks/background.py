@@ -11,9 +11,12 @@ The weights of the two were fitted by `benchmarks/calibration.py`, which also te
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike
 
+from numpyclip.errors import InputError
 from numpyclip.model import ops
 from numpyclip.model.clip import CLIP
 from numpyclip.model.inputs import checked_embeddings
@@ -47,14 +50,17 @@ class Background:
         centred = embeddings - self._mean
         self._covariance: Array = centred.T @ centred / np.float32(len(texts))
 
-    def probabilities(self, images: ArrayLike, texts: ArrayLike) -> Array:
-        """Say how probable it is that texts are about pictures, if either is as likely beforehand.
+    def probabilities(self, images: ArrayLike, texts: ArrayLike, prior: float = 0.5) -> Array:
+        """Say how probable it is that texts are about pictures.
 
         Parameters
         ----------
         images : array_like of shape (n_images, embed_dim)
         texts : array_like of shape (n_texts, embed_dim)
             Embeddings of unit length.
+        prior : float, default=0.5
+            How probable that is before anything is seen: true or not is a toss-up. Of a thousand words, two or three
+            may be true of a picture: 0.002.
 
         Returns
         -------
@@ -64,14 +70,16 @@ class Background:
         Raises
         ------
         InputError
-            If embeddings have another shape.
+            If embeddings have another shape, or the prior is not between 0 and 1.
         """
+        if not 0 < prior < 1:
+            raise InputError(f"prior is {prior!r:.60}; expected a probability above 0 and below 1.")
         rows = checked_embeddings(images, self._embed_dim, "pictures")
         columns = checked_embeddings(texts, self._embed_dim, "texts")
         plainness = np.maximum(self._standardized(self._mean[np.newaxis], columns), np.float32(_LEAST_PLAINNESS))
         log_odds = self._standardized(rows, columns)
         log_odds *= np.float32(_FIT)
-        log_odds += np.float32(_PLAINNESS) * plainness + np.float32(_BASE)
+        log_odds += np.float32(_PLAINNESS) * plainness + np.float32(_BASE + math.log(prior / (1 - prior)))
         return ops.sigmoid(log_odds)
 
     def cutoff(self, n_images: int = 1) -> float:
@@ -88,12 +96,16 @@ class Background:
         float
             In 0.5..1.
         """
-        odds = max(n_images, 1) ** _SEARCHED
+        odds: float = max(n_images, 1) ** _SEARCHED
         return odds / (1 + odds)
+
+    def centred(self, texts: Array) -> Array:
+        """Subtract the mean of everyday texts, which all texts have in common: (n, e) -> (n, e)."""
+        return texts - self._mean
 
     def _standardized(self, points: Array, texts: Array) -> Array:
         """Count the standard deviations by which texts are nearer to points than everyday texts: (n, m)."""
         deviations = np.sqrt(np.einsum("nd,de,ne->n", points, self._covariance, points, optimize=True))
-        scores: Array = points @ (texts - self._mean).T
+        scores: Array = points @ self.centred(texts).T
         scores /= np.maximum(deviations, np.float32(1e-6))[:, np.newaxis]  # of zeros, or a model that knows one text
         return scores
