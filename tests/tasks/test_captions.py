@@ -33,7 +33,7 @@ def test_phrases_begin_with_a_subject_and_grow_as_long_as_they_fit_better(tiny: 
     np.testing.assert_allclose(embedding, tiny.embed_texts(phrase)[0], atol=1e-5)
     assert embedding @ image >= tiny.embed_texts("a bicycle")[0] @ image
     # no single addition of a kind that is not in it yet would raise the similarity by more than is asked for
-    least = 0.2 * (phrases._embeddings @ image).std()
+    least = 0.1 * (phrases._embeddings @ image).std()
     for pattern, values in _read_kinds().values():
         if not any(value in phrase for value in values):
             longer = tiny.embed_texts([_extend(pattern, value, phrase) for value in values])
@@ -49,7 +49,7 @@ def test_a_clip_that_cannot_write_says_so(tiny: CLIP) -> None:
 class Writing(CLIP):
     """A CLIP that writes, as a CoCa does; the golden one has a vocabulary too small for words."""
 
-    def generate(self, pictures: list[Picture], *, orient: bool = True) -> list[str]:  # type: ignore[override]
+    def generate(self, pictures: list[Picture], *, orient: bool = True) -> list[str]:
         assert orient
         return ["a sun" for picture in pictures if self.preprocess.read(picture, orient=orient, draft=False).size]
 

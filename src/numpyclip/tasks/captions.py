@@ -18,7 +18,7 @@ from numpyclip.tasks.vocabulary import embed_vocabulary, read_words
 
 Method: TypeAlias = Literal["generated", "phrases", "nearest"]
 
-_LEAST_GAIN = 0.2  # of similarity, in standard deviations over all subjects: an addition of less says nothing
+_LEAST_GAIN = 0.1  # of similarity, in standard deviations over all subjects: an addition of less says nothing
 
 
 @dataclass(frozen=True)
