@@ -40,6 +40,20 @@ def test_phrases_begin_with_a_subject_and_grow_as_long_as_they_fit_better(tiny: 
             assert (longer @ image).max() <= embedding @ image + least
 
 
+def test_one_addition_follows_another_each_of_its_kind_once(tiny: CLIP, monkeypatch: pytest.MonkeyPatch) -> None:
+    phrases = Phrases(tiny)
+    phrases._embeddings = np.eye(1, 4, dtype=np.float32)
+    phrases._subjects = ["a dog"]
+    places = {"red": 1, "cartoon": 2, "at night": 3}
+
+    def embed_texts(_: CLIP, texts: list[str]) -> np.ndarray:  # what is wanted adds 1 along an axis of its own
+        return np.array([[1, *(word in text for word in places)] for text in texts], np.float32)
+
+    monkeypatch.setattr(CLIP, "embed_texts", embed_texts)
+    phrase, _ = phrases.describe(np.array([1, 0.5, 0.9, 0.7], np.float32))
+    assert phrase == "a cartoon of a dog, at night, red"
+
+
 def test_a_clip_that_cannot_write_says_so(tiny: CLIP) -> None:
     [found] = caption(tiny, ALBUM / "cat-face.png")
     assert found.method == "phrases" == Captioner(tiny).method
