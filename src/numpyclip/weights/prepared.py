@@ -3,7 +3,7 @@
 Making float32 of half precision and multiplying the norms in takes longer than all else a short command does. So the
 result is kept, one file per tower: mapped, it is read where it is used, and shared by all processes. A file is found
 by the checkpoint's identity, a hash of its place on the disk, size and times, so that one that was changed is prepared
-anew.
+anew. Beside them lie the embeddings of long lists of words, found by the model's fingerprint and the words.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ _LEAST_BYTES = 2**26  # what is smaller is prepared in less than a tenth of a se
 _MOST_BYTES = 2**32  # all files together; the longest unused go first
 
 # All other files are someone else's.
-_NAME = re.compile(r"[0-9a-f]{32}-((visual|text|decoder)-v[0-9]+\.safetensors|digest-v[0-9]+\.txt)")
+_NAME = re.compile(r"[0-9a-f]{32}-((visual|text|decoder|words)-v[0-9]+\.safetensors|digest-v[0-9]+\.txt)")
 _ABANDONED = 3600  # seconds after which a file that is still incomplete has no writer
 
 
@@ -65,11 +65,14 @@ def open_prepared(identity: str | None, tower: str) -> dict[str, NDArray[Any]] |
     return arrays
 
 
-def save_prepared(identity: str | None, tower: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+def save_prepared(
+    identity: str | None, tower: str, arrays: Mapping[str, NDArray[Any]], least_bytes: int | None = None
+) -> None:
     """Keep the arrays of a tower, if they are worth it; a disk that is full or read-only is no error."""
     size = sum(array.nbytes for array in arrays.values())
     folder = prepared_folder()
-    if folder is None or identity is None or not _LEAST_BYTES <= size <= _MOST_BYTES // 2:
+    least = _LEAST_BYTES if least_bytes is None else least_bytes
+    if folder is None or identity is None or not least <= size <= _MOST_BYTES // 2:
         return
     with contextlib.suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,47 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+
+ALBUM = Path(__file__).parents[2] / "docs" / "pictures" / "album"
+
+
+def test_tags_are_printed_best_first(run: Run) -> None:
+    status, out, err = run("tag", ALBUM / "bicycle.png", "-m", "tiny", "-n", "3")
+    assert (status, err) == (0, "")
+    rows = [line.split("\t") for line in out.splitlines()]
+    assert rows[0][0] == str(ALBUM / "bicycle.png")
+    assert rows[0][2] == "bicycle"
+    assert 1 <= len(rows) <= 3
+    assert float(rows[0][1]) == max(float(row[1]) for row in rows)
+
+
+def test_a_folder_is_tagged_as_json_from_ones_own_words_but_for_what_cannot_be_read(
+    run: Run, album: Path, tmp_path: Path
+) -> None:
+    words = tmp_path / "words.txt"
+    words.write_text("bird\nqwxz vbn\n")
+    status, out, err = run("tag", album, "--vocabulary", words, "-m", "tiny", "--json", "--threshold", "0.5")
+    assert status == 3
+    assert "broken.jpg: cannot be read" in err
+    found = {Path(entry["picture"]).name: entry["tags"] for entry in map(json.loads, out.splitlines())}
+    assert set(found) == {"bird.png", "house.PNG", "camera.webp"}  # also those without a tag
+    assert all({"tag", "probability"} == set(tag) for tags in found.values() for tag in tags)
+    assert "qwxz vbn" not in [tag["tag"] for tags in found.values() for tag in tags]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["tag", "-m", "tiny"], "nothing to tag"),
+        (["tag", "a.png", "-m", "tiny", "--threshold", "2"], "threshold is 2.0"),
+        (["tag", "a.png", "-m", "tiny", "--vocabulary", "nowhere.txt"], "nowhere.txt: cannot be read"),
+        (["tag", "a.png", "-m", "tiny", "-n", "0"], "not a whole number above 0"),
+    ],
+)
+def test_wrong_arguments_are_named(run: Run, words: list[str], message: str) -> None:
+    result = run(*words)
+    assert (result.status, result.out) == (2, "")
+    assert message in result.err
