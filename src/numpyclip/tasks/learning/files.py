@@ -101,14 +101,15 @@ def read_probe(path: str | os.PathLike[str]) -> Probe:
     about, classes = _json(path, texts, "probe", dict), _json(path, texts, "classes", list)
     if len(set(map(str, classes))) < max(len(classes), 2) or not all(isinstance(name, str) for name in classes):
         raise CorruptCheckpointError(f"{path}: its classes are {classes!r:.100}; expected two or more different texts.")
-    kind, settings = about.get("kind"), about.get("settings")
+    kind, settings, unit = str(about.get("kind")), about.get("settings"), about.get("unit")
     if kind not in METHODS or not isinstance(settings, dict) or set(settings) != set(METHODS[kind].axes):
         raise CorruptCheckpointError(f"{path}: is of kind {kind!r:.60} with settings {settings!r:.100}.")
     if not all(isinstance(value, float) and 0 < value < np.inf for value in settings.values()):
         raise CorruptCheckpointError(f"{path}: its settings are {settings!r:.100}; expected numbers above 0.")
     weights = _weights(path, arrays, kind, len(classes))
-    unit, model = about.get("unit") is not False, str(about.get("model", ""))
-    return Probe(kind, tuple(classes), weights, settings, unit, _fingerprint(path, texts), model)
+    if not isinstance(unit, bool):
+        raise CorruptCheckpointError(f"{path}: says unit is {unit!r:.60}; expected true or false.")
+    return Probe(kind, tuple(classes), weights, settings, unit, _fingerprint(path, texts), str(about.get("model", "")))
 
 
 def _weights(path: Path, arrays: dict[str, NDArray[np.generic]], kind: str, n_classes: int) -> dict[str, NDArray[Any]]:

@@ -47,7 +47,7 @@ class Recipe:
         for name, value in self.settings.items():
             if name not in names:
                 raise InputError(f"method {self.method} has no setting {name!r:.60}; expected {', '.join(names)}.")
-            if isinstance(value, str) or not 0 < value < np.inf:
+            if not isinstance(value, int | float | np.number) or not 0 < value < np.inf:
                 raise InputError(f"{name} is {value!r:.60}; expected a number above 0.")
         if (seed := whole_number(self.seed)) is None or seed < 0:
             raise InputError(f"seed is {self.seed!r:.60}; expected a whole number of 0 or more.")
