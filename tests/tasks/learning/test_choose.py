@@ -21,7 +21,7 @@ class Peaked:
     def __init__(self, examples: Examples) -> None:
         self._examples = examples
 
-    def weights(self, settings: Settings, final: bool = True) -> Weights:
+    def weights(self, settings: Settings) -> Weights:
         return {}
 
     @classmethod

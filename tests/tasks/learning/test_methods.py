@@ -6,7 +6,7 @@ import pytest
 
 from numpyclip.tasks.learning import methods
 from numpyclip.tasks.learning.examples import Examples
-from numpyclip.tasks.learning.methods import METHODS, ClassMeans, TipAdapter
+from numpyclip.tasks.learning.methods import METHODS, ClassMeans, LinearProbe, TipAdapter
 from tests.tasks.learning.conftest import Make
 
 
@@ -66,3 +66,14 @@ def test_c_lies_in_the_range_of_the_paper() -> None:
     found = [axis.value(number) for number in range(axis.low, axis.high + 1, axis.step)]
     assert found == pytest.approx([1e-6, 1e-4, 1e-2, 1, 1e2, 1e4, 1e6])
     assert axis.value(8) == pytest.approx(10)
+
+
+@pytest.mark.parametrize("c", [100.0, 1e4, 1e5])
+def test_what_is_tried_after_another_c_is_what_is_learned_with_it_alone(c: float, make: Make) -> None:
+    """A loose tolerance is met at once where the examples count much: the weights of the last C would be graded."""
+    examples = make(6, 6, 6, noise=1.5, dim=32)
+    tried, alone = LinearProbe(examples), LinearProbe(examples)
+    before = tried.weights({"c": c / 100})
+    after, expected = tried.weights({"c": c}), alone.weights({"c": c})
+    change = np.abs(before["coef"] - expected["coef"]).max()
+    assert np.abs(after["coef"] - expected["coef"]).max() < 0.05 * change

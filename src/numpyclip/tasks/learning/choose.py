@@ -83,7 +83,7 @@ class _Trials:
     def grade(self, settings: Settings) -> _Grade:
         def tested(part: tuple[Method, Examples]) -> tuple[int, float]:
             learner, held_out = part
-            logits = self._method.logits(learner.weights(settings, final=False), settings, held_out.embeddings)
+            logits = self._method.logits(learner.weights(settings), settings, held_out.embeddings)
             return int((logits.argmax(axis=1) == held_out.labels).sum()), _log_loss(logits, held_out.labels)
 
         right, losses = zip(*_each(tested, self._parts), strict=True)

@@ -26,6 +26,7 @@ from numpyclip.tasks.learning.logistic import LinearWeights, LogisticRegression
 Settings: TypeAlias = "Mapping[str, float]"
 Weights: TypeAlias = "Mapping[str, NDArray[Any]]"
 
+_MAX_ITERATIONS = 10_000  # a C of 1e6 takes some 1,000
 _ROWS = 1024  # of pictures whose likeness to all examples is computed at once
 
 
@@ -51,8 +52,8 @@ class Method(Protocol):
 
     def __init__(self, examples: Examples) -> None: ...
 
-    def weights(self, settings: Settings, final: bool = True) -> Weights:
-        """Learn; what is only to be compared with others need not be exact."""
+    def weights(self, settings: Settings) -> Weights:
+        """Learn."""
 
     @staticmethod
     def logits(weights: Weights, settings: Settings, embeddings: Array) -> NDArray[np.floating]:
@@ -72,9 +73,13 @@ class LinearProbe:
         self._problem = LogisticRegression(examples.embeddings, examples.labels, len(examples.classes))
         self._last: LinearWeights | None = None
 
-    def weights(self, settings: Settings, final: bool = True) -> Weights:
-        """Fit, from where the last one ended: to scikit-learn's tolerance, or in the end a hundredth of it."""
-        self._last = self._problem.fit(settings["c"], self._last, tolerance=1e-6 if final else 1e-4)
+    def weights(self, settings: Settings) -> Weights:
+        """Fit, from where the last one ended.
+
+        To a hundredth of scikit-learn's tolerance, also where settings are only tried: with a C of 1e5 its own is met
+        almost anywhere, so that what is tried would not be what is learned with that C in the end.
+        """
+        self._last = self._problem.fit(settings["c"], self._last, tolerance=1e-6, max_iterations=_MAX_ITERATIONS)
         return {"coef": self._last.coef.astype(np.float32), "intercept": self._last.intercept.astype(np.float32)}
 
     @staticmethod
@@ -107,7 +112,7 @@ class TipAdapter:
             else texts,
         }
 
-    def weights(self, settings: Settings, final: bool = True) -> Weights:
+    def weights(self, settings: Settings) -> Weights:
         """Return the examples themselves."""
         return self._weights
 
@@ -142,7 +147,7 @@ class ClassMeans:
         means = [unit[examples.labels == number].mean(axis=0) for number in range(len(examples.classes))]
         self._means = ops.normalize(np.stack(means))
 
-    def weights(self, settings: Settings, final: bool = True) -> Weights:
+    def weights(self, settings: Settings) -> Weights:
         """Return the means."""
         return {"means": self._means}
 
