@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from numpyclip.errors import CorruptCheckpointError
+from numpyclip.weights.archive import Archive
+from numpyclip.weights.npz import read_npz_and_texts
 from numpyclip.weights.read import read
 from tests.weights.forged import GOLDEN, npz
 
@@ -79,3 +81,25 @@ def test_a_shape_of_true_is_refused(tmp_path: Path) -> None:
         archive.writestr("a.npy", b"\x93NUMPY\1\0" + len(header).to_bytes(2, "little") + header + bytes(4))
     with pytest.raises(CorruptCheckpointError, match="are not those of an array"):
         read(tmp_path / "a.npz")
+
+
+def test_texts_are_read_where_they_are_asked_for(tmp_path: Path) -> None:
+    texts = ["naïve", "", "na\udcefve", "☃" * 9]
+    np.savez(tmp_path / "a.npz", a=np.ones(2), one=np.array("one"), many=np.array(texts), big=np.array(texts, ">U9"))
+    arrays, found = read_npz_and_texts(Archive(tmp_path / "a.npz"))
+    assert list(arrays) == ["a"]
+    assert found == {"one": ["one"], "many": texts, "big": texts}
+
+
+@pytest.mark.parametrize(
+    ("header", "data", "message"),
+    [
+        ("{'descr': '<U1', 'fortran_order': False, 'shape': (1,)}", b"\xff\xff\xff\x7f", "2147483647 is no letter"),
+        ("{'descr': '<U0', 'fortran_order': False, 'shape': (140737488355327,)}", b"", "have no room for a letter"),
+        ("{'descr': '<U4', 'fortran_order': False, 'shape': (2,)}", bytes(16), "cannot have 16 bytes"),
+    ],
+)
+def test_text_that_is_none_is_refused(header: str, data: bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / "a.npz").write_bytes(npz(header, data))
+    with pytest.raises(CorruptCheckpointError, match=message):
+        read_npz_and_texts(Archive(tmp_path / "a.npz"))

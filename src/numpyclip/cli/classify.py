@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from numpyclip.cli import probe
 from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, texts_in, with_stdin
 from numpyclip.cli.options import add_model_options, add_orientation_option, add_verb, load_model, positive
 from numpyclip.errors import InputError
@@ -32,6 +33,7 @@ def add_to(verbs: Any) -> None:
         help="a picture, a folder of pictures, or - for paths on stdin; then texts (with --labels: more pictures)",
     )
     verb.add_argument("--labels", metavar="FILE", help="take the labels from a file, one a line")
+    verb.add_argument("--probe", metavar="FILE", help="take classes that `numpyclip learn` learned; items are pictures")
     verb.add_argument("--template", default="{}", help='put around every label, such as "a photo of a {}"')
     verb.add_argument("-n", "--top", type=positive, metavar="COUNT", help="print the best COUNT labels only")
     verb.add_argument("--json", action="store_true", help="print one JSON object per picture")
@@ -44,6 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the labels of every picture, batch by batch."""
     from numpyclip.model.inputs import captions
 
+    if arguments.probe is not None:
+        return probe.run(arguments)
     sources, labels = _sources_and_labels(arguments)
     texts = captions(labels, arguments.template)
     model = load_model(arguments)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, TypeAlias
+from typing import IO, TYPE_CHECKING, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,8 @@ from numpyclip.pictures import PICTURE_SUFFIXES
 if TYPE_CHECKING:
     from numpyclip.model.clip import CLIP
     from numpyclip.model.ops import Array
+
+_T = TypeVar("_T")
 
 Embedded: TypeAlias = "tuple[str, Array]"  # a path or text, and its embedding (e,)
 
@@ -144,13 +146,13 @@ class EmbeddedPictures:
         print(f"numpyclip: {problem}", file=sys.stderr)
 
 
-def progress(items: Iterable[Embedded], unit: str, *, printing: bool) -> Iterable[Embedded]:
+def progress(items: Iterable[_T], unit: str, *, printing: bool) -> Iterable[_T]:
     """Count items on stderr while they come; quiet where results are printed to the same terminal."""
     if not _is_terminal(sys.stderr) or (printing and _is_terminal(sys.stdout)):
         return items
     from tqdm import tqdm
 
-    bar: Iterable[Embedded] = tqdm(items, unit=f" {unit}", dynamic_ncols=True)
+    bar: Iterable[_T] = tqdm(items, unit=f" {unit}", dynamic_ncols=True)
     return bar
 
 

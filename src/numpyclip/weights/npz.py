@@ -1,6 +1,7 @@
 """`.npz`: a zip archive of NumPy arrays. Stored arrays are mapped, deflated ones unpacked once."""
 
 import math
+import sys
 from io import BytesIO
 
 import numpy as np
@@ -29,11 +30,37 @@ def read_npz(archive: Archive) -> dict[str, NDArray[np.generic]]:
     if others:
         raise CorruptCheckpointError(f"{archive.path}: record {others[0]!r:.100} is no array; expected '*.npy' alone.")
     arrays = {name.removesuffix(".npy"): _read_npy(archive, name) for name in archive.names}
-    return {name: array for name, array in arrays.items() if array is not None}
+    return {name: array for name, array in arrays.items() if array.dtype.kind not in "US"}  # text beside weights
 
 
-def _read_npy(archive: Archive, name: str) -> NDArray[np.generic] | None:
-    """Read one array; None if it holds text, which people keep beside weights."""
+def read_npz_and_texts(archive: Archive) -> tuple[dict[str, NDArray[np.generic]], dict[str, list[str]]]:
+    """Read every array of an `.npz` file, and those of text (n) or () as lists.
+
+    Raises
+    ------
+    CorruptCheckpointError, UnsupportedCheckpointError
+        As `read_npz`; also if text is no text.
+    """
+    arrays = read_npz(archive)
+    texts: dict[str, list[str]] = {}
+    for name in archive.names:
+        array = _read_npy(archive, name)
+        if array.dtype.kind == "U" and array.ndim <= 1:
+            texts[name.removesuffix(".npy")] = _as_texts(array, f"{archive.path}, array {name!r:.100}")
+    return arrays, texts
+
+
+def _as_texts(array: NDArray[np.generic], where: str) -> list[str]:
+    if array.size and not array.dtype.itemsize:  # any number of them would have no bytes; NumPy writes no such
+        raise CorruptCheckpointError(f"{where}: its {array.size} texts have no room for a letter.")
+    letters = np.frombuffer(array.tobytes(), np.dtype(np.uint32).newbyteorder(array.dtype.byteorder))
+    if letters.max(initial=0) > sys.maxunicode:  # NumPy would fail with a SystemError
+        raise CorruptCheckpointError(f"{where}: its text is damaged, {letters.max()} is no letter.")
+    return [str(text) for text in array.reshape(-1)]
+
+
+def _read_npy(archive: Archive, name: str) -> NDArray[np.generic]:
+    """Read one array, of numbers or of text."""
     where = f"{archive.path}, array {name!r:.100}"
     record = archive.record(name)
     stream = BytesIO(record[:_MAX_HEADER].tobytes())
@@ -41,9 +68,7 @@ def _read_npy(archive: Archive, name: str) -> NDArray[np.generic] | None:
         shape, columns_first, dtype = _READERS[npy.read_magic(stream)](stream)
     except Exception as error:  # NumPy parses the header as a Python literal, whose errors are of every kind
         raise CorruptCheckpointError(f"{where}: not a NumPy array ({error!r:.200}).") from error
-    if dtype.kind in "US":
-        return None
-    if dtype.kind not in "fiub" or dtype.itemsize > 8:
+    if dtype.kind not in "USfiub" or (dtype.kind not in "US" and dtype.itemsize > 8):
         hint = " bfloat16 is no type of NumPy's; save it as float32." if dtype == "V2" else ""
         raise UnsupportedCheckpointError(f"{where}: holds {dtype!s:.100}; expected numbers of at most 64 bits.{hint}")
     data = record[stream.tell() :]

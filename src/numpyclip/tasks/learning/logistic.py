@@ -80,7 +80,7 @@ class LogisticRegression:
         self._x = np.concatenate([principal.T @ x, np.ones_like(x[:1])])  # (r, n)
 
     def fit(
-        self, c: float, start: LinearWeights | None = None, *, tolerance: float = 1e-5, max_iterations: int = 1000
+        self, c: float, start: LinearWeights | None = None, *, tolerance: float = 1e-6, max_iterations: int = 1000
     ) -> LinearWeights:
         """Find the weights.
 
@@ -90,10 +90,11 @@ class LogisticRegression:
             How much the examples count against the penalty: scikit-learn's C, 0.316 in openai/CLIP's README.
         start : LinearWeights, optional
             Where to begin, such as the weights of another C.
-        tolerance : float, default=1e-5
+        tolerance : float, default=1e-6
             Greatest length that the derivative may have at the end.
         max_iterations : int, default=1000
-            After so many there is a warning, and weights that are not the best.
+            Weights that have not reached the tolerance by then, or when rounding ends the search, are returned as they
+            are, with a warning.
         """
         # scikit-learn has one vector w for two classes; w / 2 and -w / 2 have half of its penalty
         penalty = (2 if self._n_classes == 2 else 1) / (c * len(self._labels))

@@ -1,0 +1,109 @@
+"""Settings by what they are good for: the accuracy on examples that were not learned from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import product
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numpyclip.model import threads
+from numpyclip.tasks.learning.examples import Examples, Labels, stratified_folds
+from numpyclip.tasks.learning.methods import Axis, Method, Settings
+
+_T = TypeVar("_T")
+_U = TypeVar("_U")
+
+_FOLDS = 5
+_ENOUGH = 1000  # pictures to test settings with: their accuracy is known to 1.6 percent then
+
+_Place = tuple[int, ...]  # one number for each axis
+_Grade = tuple[float, float]  # accuracy, and less the mean loss, which tells the equally accurate apart
+
+
+def choose(method: type[Method], examples: Examples, fixed: Settings, seed: int) -> dict[str, float]:
+    """Choose the settings that are not fixed, as the paper of CLIP does it for C.
+
+    At first every 16th place of the grid is tried, or whatever the axis says, then those half as far on both sides of
+    the best, and so on (section A.3). Grids of several axes are searched in all of them at once.
+    """
+    axes = {name: axis for name, axis in method.axes.items() if name not in fixed}
+    usual = {**{name: axis.usual for name, axis in axes.items()}, **fixed}
+    trials = _Trials(method, examples, seed)
+    if not axes or not trials.n_tested:
+        return usual
+    grades: dict[_Place, _Grade] = {}
+
+    def settings_at(place: _Place) -> dict[str, float]:
+        return {**fixed, **{name: axis.value(number) for (name, axis), number in zip(axes.items(), place, strict=True)}}
+
+    for places in _rounds(axes, grades):
+        for place in sorted(set(places) - set(grades)):
+            grades[place] = trials.grade(settings_at(place))
+    return settings_at(_best(grades))
+
+
+def _rounds(axes: Mapping[str, Axis], grades: Mapping[_Place, _Grade]) -> Iterator[list[_Place]]:
+    """Yield the places of each round, once those of the last one have their grades."""
+    yield list(product(*(range(axis.low, axis.high + 1, axis.step) for axis in axes.values())))
+    halvings = max(axis.step for axis in axes.values()).bit_length() - 1
+    for halving in range(1, halvings + 1):
+        best = _best(grades)
+        around = []
+        for axis, number in zip(axes.values(), best, strict=True):
+            step = axis.step >> halving
+            around.append({min(max(n, axis.low), axis.high) for n in (number - step, number, number + step)})
+        yield list(product(*around))
+
+
+def _best(grades: Mapping[_Place, _Grade]) -> _Place:
+    return max(grades, key=lambda place: (*grades[place], place))
+
+
+class _Trials:
+    """A method, ready to be tried: on parts of the examples, until there are enough that it has not seen.
+
+    The parts are computed at the same time, each on one thread: they are often too small for the threads of BLAS.
+    """
+
+    def __init__(self, method: type[Method], examples: Examples, seed: int) -> None:
+        self._method = method
+        self.n_tested = 0
+        splits = []
+        folds = stratified_folds(examples.labels, _FOLDS, seed)
+        for fold in np.unique(folds[folds >= 0]):
+            if self.n_tested < _ENOUGH:
+                splits.append((examples[folds != fold], examples[folds == fold]))
+                self.n_tested += len(splits[-1][1])
+        self._parts = _each(lambda split: (method(split[0]), split[1]), splits)
+
+    def grade(self, settings: Settings) -> _Grade:
+        def tested(part: tuple[Method, Examples]) -> tuple[int, float]:
+            learner, held_out = part
+            logits = self._method.logits(learner.weights(settings), settings, held_out.embeddings)
+            return int((logits.argmax(axis=1) == held_out.labels).sum()), _log_loss(logits, held_out.labels)
+
+        right, losses = zip(*_each(tested, self._parts), strict=True)
+        return sum(right) / self.n_tested, -sum(losses) / self.n_tested
+
+
+def _each(function: Callable[[_T], _U], items: Sequence[_T]) -> list[_U]:
+    """Apply a function to all items at the same time."""
+    results: dict[int, _U] = {}
+
+    def apply(number: int) -> None:
+        results[number] = function(items[number])
+
+    threads.run([partial(apply, number) for number in range(len(items))])
+    return [results[number] for number in range(len(items))]
+
+
+def _log_loss(logits: NDArray[np.floating], labels: Labels) -> float:
+    """Sum of -log of the probabilities that the right classes were given."""
+    scores = logits.astype(np.float64)
+    scores -= scores.max(axis=1, keepdims=True)
+    right = scores[np.arange(len(labels)), labels]
+    return float((np.log(np.exp(scores).sum(axis=1)) - right).sum())

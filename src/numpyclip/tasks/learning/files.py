@@ -1,0 +1,161 @@
+"""`.npz` files of probes, and of embeddings that `numpyclip embed` wrote. They may come from strangers."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numpyclip.errors import CheckpointError, CorruptCheckpointError, InputError, UnsupportedCheckpointError
+from numpyclip.model.fingerprint import Fingerprint
+from numpyclip.model.ops import Array
+from numpyclip.tasks.learning.examples import checked_embeddings
+from numpyclip.tasks.learning.methods import METHODS
+from numpyclip.tasks.learning.probe import Probe
+from numpyclip.weights.archive import Archive
+from numpyclip.weights.npz import read_npz_and_texts
+from numpyclip.weights.unfinished import whole_file
+
+_FORMAT = "numpyclip probe 1"
+_WEIGHTS = "weights."
+
+_Contents = tuple[dict[str, NDArray[np.generic]], dict[str, list[str]]]
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddedFile:
+    """What `numpyclip embed -o FILE.npz` wrote: embeddings (n, e), names (n), and the model that made them."""
+
+    embeddings: Array
+    names: list[str]
+    fingerprint: Fingerprint | None
+    model: str
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> EmbeddedFile:
+        """Read the file.
+
+        Raises
+        ------
+        CheckpointError
+            If it is no such file, or damaged.
+        """
+        path = Path(path)
+        arrays, texts = _read(path)
+        if "embeddings" not in arrays or "names" not in texts:
+            found = ", ".join([*arrays, *texts])
+            raise UnsupportedCheckpointError(
+                f"{path}: holds {found:.100}; expected embeddings and names, as `numpyclip embed images -o` writes."
+            )
+        try:
+            embeddings = checked_embeddings(arrays["embeddings"])
+        except InputError as error:
+            raise CorruptCheckpointError(f"{path}: {error}") from error
+        if len(embeddings) != len(texts["names"]):
+            raise CorruptCheckpointError(f"{path}: has {len(embeddings)} embeddings and {len(texts['names'])} names.")
+        return cls(embeddings, texts["names"], _fingerprint(path, texts), _only(texts, "model"))
+
+
+def save_probe(probe: Probe, path: str | os.PathLike[str]) -> None:
+    """Write a probe to an `.npz` file, which is there when it is complete, and then replaces what was there before.
+
+    Raises
+    ------
+    NumPyCLIPError
+        If it cannot be written.
+    """
+    about = {"kind": probe.kind, "settings": dict(probe.settings), "unit": probe.unit, "model": probe.model}
+    texts = {
+        "format": _FORMAT,
+        "probe": json.dumps(about),
+        # as JSON, too: NumPy's text would lose a NUL at the end
+        "classes": json.dumps(probe.classes),
+        **({} if probe.fingerprint is None else {"fingerprint": probe.fingerprint.to_json()}),
+    }
+    contents: dict[str, Any] = {_WEIGHTS + name: array for name, array in probe.weights.items()}
+    contents |= {name: np.array(text) for name, text in texts.items()}
+    with whole_file(Path(path).resolve()) as file:  # where a link points, lest it be replaced
+        np.savez(file, **contents)
+
+
+def read_probe(path: str | os.PathLike[str]) -> Probe:
+    """Read what `save_probe` wrote.
+
+    Raises
+    ------
+    UnsupportedCheckpointError
+        If it is another file, or a later version's.
+    CorruptCheckpointError
+        If it is damaged, or contradicts itself.
+    """
+    path = Path(path)
+    arrays, texts = _read(path)
+    if (found := _only(texts, "format")) != _FORMAT:
+        what = f"its format is {found!r:.60}" if found else f"holds {', '.join([*arrays, *texts]):.100}"
+        raise UnsupportedCheckpointError(f"{path}: {what}; expected {_FORMAT!r}, as `numpyclip learn -o` writes.")
+    about, classes = _json(path, texts, "probe", dict), _json(path, texts, "classes", list)
+    if len(set(map(str, classes))) < max(len(classes), 2) or not all(isinstance(name, str) for name in classes):
+        raise CorruptCheckpointError(f"{path}: its classes are {classes!r:.100}; expected two or more different texts.")
+    kind, settings, unit = str(about.get("kind")), about.get("settings"), about.get("unit")
+    if kind not in METHODS or not isinstance(settings, dict) or set(settings) != set(METHODS[kind].axes):
+        raise CorruptCheckpointError(f"{path}: is of kind {kind!r:.60} with settings {settings!r:.100}.")
+    if not all(isinstance(value, float) and 0 < value < np.inf for value in settings.values()):
+        raise CorruptCheckpointError(f"{path}: its settings are {settings!r:.100}; expected numbers above 0.")
+    weights = _weights(path, arrays, kind, len(classes))
+    if not isinstance(unit, bool):
+        raise CorruptCheckpointError(f"{path}: says unit is {unit!r:.60}; expected true or false.")
+    return Probe(kind, tuple(classes), weights, settings, unit, _fingerprint(path, texts), str(about.get("model", "")))
+
+
+def _weights(path: Path, arrays: dict[str, NDArray[np.generic]], kind: str, n_classes: int) -> dict[str, NDArray[Any]]:
+    weights = {name.removeprefix(_WEIGHTS): array for name, array in arrays.items() if name.startswith(_WEIGHTS)}
+    expected = METHODS[kind].shapes(n_classes, weights)
+    found = {name: array.shape for name, array in weights.items()}
+    if found != expected or any(0 in shape for shape in expected.values()):
+        raise CorruptCheckpointError(f"{path}: has weights of shapes {found}; expected {dict(expected)}.")
+    for name, array in weights.items():
+        if name == "labels":
+            good = array.dtype == np.int64 and array.min() >= 0 and array.max() < n_classes
+        else:
+            good = array.dtype == np.float32 and bool(np.isfinite(array).all())
+        if not good:
+            raise CorruptCheckpointError(f"{path}: its {name} ({array.dtype}) are not what such a probe has.")
+    return {name: array.copy() for name, array in weights.items()}  # the file is small, and may now change
+
+
+def _read(path: Path) -> _Contents:
+    try:
+        if path.is_dir():
+            raise UnsupportedCheckpointError(f"{path}: is a folder; expected an .npz file.")
+        return read_npz_and_texts(Archive(path))
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror or error}).") from error
+
+
+def _only(texts: dict[str, list[str]], name: str) -> str:
+    found = texts.get(name, [])
+    return found[0] if len(found) == 1 else ""
+
+
+def _json(path: Path, texts: dict[str, list[str]], name: str, kind: type) -> Any:
+    try:
+        value = json.loads(_only(texts, name))
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, kind):
+        raise CorruptCheckpointError(f"{path}: {name!r} is {_only(texts, name)!r:.60}; expected a {kind.__name__}.")
+    return value
+
+
+def _fingerprint(path: Path, texts: dict[str, list[str]]) -> Fingerprint | None:
+    if "fingerprint" not in texts:
+        return None
+    try:
+        return Fingerprint.from_json(_only(texts, "fingerprint"))
+    except InputError as error:
+        raise CorruptCheckpointError(f"{path}: {error}") from error
