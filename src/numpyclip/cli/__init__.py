@@ -11,7 +11,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from numpyclip.cli import classify, convert, embed, models
+from numpyclip.cli import classify, convert, embed, explain, map, models, sheet
 from numpyclip.errors import InputError, NumPyCLIPError
 
 _EPILOG = """\
@@ -47,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"numpyclip {__version__}")
     verbs = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for verb in (classify, embed, convert, models):
+    for verb in (classify, embed, explain, sheet, map, convert, models):
         verb.add_to(verbs)
     return top
 

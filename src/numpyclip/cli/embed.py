@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ import numpy as np
 
 from numpyclip.cli.inputs import Embedded, EmbeddedPictures, paths_in, progress, texts_in, with_stdin
 from numpyclip.cli.options import add_model_options, add_orientation_option, add_verb, load_model, model_name
+from numpyclip.cli.outputs import output_path, written_whole
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.model.chunks import batched
 
@@ -54,17 +54,11 @@ def add_to(verbs: Any) -> None:
     for kind, batch_size in ((images, 32), (texts, 1024)):
         kind.add_argument("--from", metavar="FILE", dest="list_file", help="take more from a file, one a line")
         target = kind.add_mutually_exclusive_group()
-        target.add_argument("-o", "--output", metavar="FILE", type=_output, help="write .npy, .npz or .jsonl")
+        target.add_argument(
+            "-o", "--output", metavar="FILE", type=output_path(*_SUFFIXES), help="write .npy, .npz or .jsonl"
+        )
         target.add_argument("--json", action="store_true", help="print JSON lines (also what happens without -o)")
         add_model_options(kind, batch_size)
-
-
-def _output(text: str) -> Path:
-    if not text.endswith(_SUFFIXES):
-        raise argparse.ArgumentTypeError(f"{text!r} does not end in {', '.join(_SUFFIXES)}")
-    if Path(text).is_dir():
-        raise argparse.ArgumentTypeError(f"{text!r} is a folder")
-    return Path(text).resolve()  # where a link points, lest it be replaced
 
 
 def _run_images(arguments: argparse.Namespace) -> int:
@@ -101,7 +95,7 @@ def _save(embedded: Iterable[Embedded], output: Path | None, model_name: str, mo
         for name, vector in embedded:
             print(_json_line(name, vector), flush=True)
         return
-    with _written_whole(output) as file:
+    with written_whole(output) as file:
         if output.suffix == ".jsonl":
             for name, vector in embedded:
                 file.write((_json_line(name, vector) + "\n").encode())
@@ -127,17 +121,3 @@ def _write_arrays(file: IO[bytes], suffix: str, embedded: Iterable[Embedded], mo
 def _json_line(name: str, vector: Array) -> str:
     numbers = ", ".join(map(str, vector))  # as few digits as tell float32 numbers apart
     return f'{{"input": {json.dumps(name)}, "embedding": [{numbers}]}}'
-
-
-@contextmanager
-def _written_whole(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file that takes its name when it is complete; after any error there is none."""
-    from numpyclip.weights.unfinished import unfinished
-
-    try:
-        with unfinished(path) as part:
-            with part.open("wb") as file:
-                yield file
-            part.replace(path)
-    except OSError as error:
-        raise NumPyCLIPError(f"{path}: cannot be written ({error.strerror or error}).") from error
