@@ -3,9 +3,12 @@
 python compare_explanations.py [--model tiny] [--activation A] [--drawings FILE.npy] [--pairs 100] [--seed 7]
 
 Without --drawings: the held-out Noto emoji of tests/data, which `tiny` has not seen. FILE.npy has uint8 (n, 64, 64, 4),
-and FILE.json beside it a list of {"cap": caption}. Every method gets the same pictures and about as many embeddings:
-hide, show: sliding windows of `numpyclip.tasks.explain`, each kind alone; explain: both; rise: random masks of a grid of
-3 cells, each shown with probability 0.2 (the best of those tried), with the mean of the scores taken off.
+and FILE.json beside it a list of {"cap": caption}. Every method gets the same pictures:
+
+explain   the sliding windows of `numpyclip.tasks.explain`, 202 embeddings
+hide      those that hide, alone, 81; show: those that show, alone, 121
+rise      202 random masks of RISE (Petsiuk et al., 2018), of a grid of 3 cells, each shown with probability 0.2, which
+          are the best of those tried: how the score goes with what is shown at a place, by least squares
 
 half    share of texts whose heat is higher in the half with its drawing, of two side by side
 right   the same for two drawings of any size at any place, by the mean heat in their squares
@@ -15,18 +18,17 @@ auc     chance that a pixel in the square is hotter than one outside
 
 import argparse
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 import numpyclip
+from numpyclip.model.clip import CLIP
 from numpyclip.tasks import explain as windows
 
-SIDE = 64
+SIDE, GRID = 64, 8
 HELD_OUT = Path(__file__).parents[1] / "tests" / "data" / "noto_heldout.npz"
-Method = Callable[[np.ndarray, np.ndarray], np.ndarray]  # a picture (y, x, 3) and texts (n, e) -> heat (n, y, x)
 
 
 def drawings(path: Path | None) -> tuple[list[Image.Image], list[str]]:
@@ -60,31 +62,24 @@ def composed(pair: list[Image.Image], squares: list[tuple[int, int, int]]) -> np
     return np.asarray(picture)
 
 
-def methods(model: numpyclip.model.clip.CLIP, seed: int) -> dict[str, Method]:
-    grid = 8
-    hidden, shown = windows._windows(grid, 2), windows._windows(grid, 4)
+def heats(model: CLIP, picture: np.ndarray, texts: np.ndarray, masks: np.ndarray) -> dict[str, np.ndarray]:
+    """Heat by every method: a picture (y, x, 3), texts (n, e), masks of RISE (m, y, x) -> (n, y, x) each."""
 
-    def cosines(picture: np.ndarray, kept: np.ndarray, texts: np.ndarray) -> np.ndarray:
-        return model.embed_crops([windows._masked(picture, cells) for cells in kept]) @ texts.T
+    def cosines(pictures: list[np.ndarray]) -> np.ndarray:
+        return model.embed_crops(pictures) @ texts.T
 
-    def drawn(cells: np.ndarray) -> np.ndarray:
+    def drawn(scores: np.ndarray, marked: np.ndarray) -> np.ndarray:
+        cells = windows._mean_by_cell(scores, marked)
         return windows._in_picture(cells, (0, 0, SIDE, SIDE), (SIDE, SIDE))
 
-    def hide(picture: np.ndarray, texts: np.ndarray) -> np.ndarray:
-        return drawn(windows._mean_by_cell(-cosines(picture, ~hidden, texts), hidden))
-
-    def show(picture: np.ndarray, texts: np.ndarray) -> np.ndarray:
-        return drawn(windows._mean_by_cell(cosines(picture, shown, texts), shown))
-
-    masks = rise_masks(len(hidden) + len(shown), np.random.default_rng(seed))
-
-    def rise(picture: np.ndarray, texts: np.ndarray) -> np.ndarray:
-        mean = picture.mean(axis=(0, 1))
-        masked = np.rint(mean + (picture - mean) * masks[..., np.newaxis]).astype(np.uint8)
-        scores = model.embed_crops(list(masked)) @ texts.T
-        return np.tensordot((scores - scores.mean(axis=0)).T, masks, axes=1) / masks.sum(axis=0)
-
-    return {"hide": hide, "show": show, "explain": lambda *a: hide(*a) + show(*a), "rise": rise}
+    hidden, shown = windows._windows(GRID, windows._HIDDEN), windows._windows(GRID, windows._SHOWN)
+    hide = drawn(-cosines([windows._masked(picture, ~cells) for cells in hidden]), hidden)
+    show = drawn(cosines([windows._masked(picture, cells) for cells in shown]), shown)
+    mean = picture.mean(axis=(0, 1))
+    masked = np.rint(mean + (picture - mean) * masks[..., np.newaxis]).astype(np.uint8)
+    centred = masks - masks.mean(axis=0)
+    rise = np.tensordot(cosines(list(masked)).T, centred, axes=1) / (centred**2).sum(axis=0)
+    return {"explain": hide + show, "hide": hide, "show": show, "rise": rise}
 
 
 def rise_masks(count: int, rng: np.random.Generator, grid: int = 3, share: float = 0.2) -> np.ndarray:
@@ -129,14 +124,15 @@ def main() -> None:
     embedded = model.embed_texts(captions)
     for layout, shown in ((side_by_side, ("half",)), (anywhere, ("right", "top", "auc"))):
         rng = np.random.default_rng(arguments.seed)
+        masks = rise_masks(202, np.random.default_rng(arguments.seed))
         found: dict[str, list[dict[str, float]]] = {}
         for _ in range(arguments.pairs):
             pair = rng.choice(len(images), 2, replace=False).tolist()
             squares = layout(rng)
             picture = composed([images[i] for i in pair], squares)
-            for name, method in methods(model, arguments.seed).items():
-                for target, heat in enumerate(method(picture, embedded[pair])):
-                    found.setdefault(name, []).append(measures(heat, squares, target))
+            for name, maps in heats(model, picture, embedded[pair], masks).items():
+                rows = [measures(heat, squares, target) for target, heat in enumerate(maps)]
+                found.setdefault(name, []).extend(rows)
         for name, rows in found.items():
             figures = (f"{key} {np.mean([row[key] for row in rows]):.3f}" for key in shown)
             print(f"{layout.__name__:12} {name:8}", *figures, flush=True)

@@ -62,7 +62,8 @@ def bar_chart(picture: Picture, bars: Sequence[tuple[str, float]], *, orient: bo
         Line.fitted(label, _LETTERS, _BARS - share.width - _MARGIN).draw(canvas, x, y + 12, _INK)
         canvas.rounded_rectangle((x, y + 24, x + _BARS, y + 34), 5, _TRACK)
         colour = _OTHER if number else _FIRST
-        canvas.rounded_rectangle((x, y + 24, x + max(4, probability * _BARS), y + 34), 5, colour)
+        if (width := round(probability * _BARS)) > 0:
+            canvas.rounded_rectangle((x, y + 24, x + width, y + 34), min(5, width / 2), colour)
         y += _ROW
     return chart
 
@@ -71,5 +72,5 @@ def _check(bars: Sequence[tuple[str, float]]) -> None:
     if not 1 <= len(bars) <= _MOST_BARS:
         raise InputError(f"there are {len(bars)} labels to draw; expected 1 to {_MOST_BARS}.")
     for label, probability in bars:
-        if not (math.isfinite(probability) and 0 <= probability <= 1.000001):
+        if not (math.isfinite(probability) and 0 <= probability <= 1):
             raise InputError(f"the probability of {label!r:.60} is {probability!r:.60}; expected a number in 0..1.")

@@ -93,7 +93,7 @@ class _Tile:
         self, picture: Picture, caption: str, side: int, orient: bool, report: Callable[[PictureError], object]
     ) -> None:
         self.side = side
-        self.lines = [Line.fitted(line, _LETTERS, side) for line in caption.splitlines()[:_MOST_LINES]]
+        self.lines = [Line.fitted(line, _LETTERS, side) for line in caption.split("\n")[:_MOST_LINES]]
         self.image: Image.Image | None = None
         try:
             self.image = thumbnail(open_picture(picture, orient=orient, draft_size=side), side)
