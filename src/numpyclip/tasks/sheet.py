@@ -93,7 +93,8 @@ class _Tile:
         self, picture: Picture, caption: str, side: int, orient: bool, report: Callable[[PictureError], object]
     ) -> None:
         self.side = side
-        self.lines = [Line.fitted(line, _LETTERS, side) for line in caption.split("\n")[:_MOST_LINES]]
+        lines = caption.split("\n")[:_MOST_LINES] if caption else []
+        self.lines = [Line.fitted(line, _LETTERS, side) for line in lines]
         self.image: Image.Image | None = None
         try:
             self.image = thumbnail(open_picture(picture, orient=orient, draft_size=side), side)
