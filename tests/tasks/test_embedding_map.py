@@ -16,6 +16,7 @@ HOSTILE = [
     "</script><script>alert(1)</script>.png",
     '"><img src=x onerror=alert(1)>.png',
     "<!--<script>",
+    "</script x.png",
     "a&lt;b&amp;.png",
     "@TITLE@@POLICY@@PICTURES@",
     "line\u2028\u2029\u202e\n\x00.png",

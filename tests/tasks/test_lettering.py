@@ -32,6 +32,11 @@ def test_what_no_font_has_is_escaped(text: str, shown: str) -> None:
     assert Line.of(text, 13).text == shown
 
 
+def test_what_is_not_to_be_seen_is_escaped_though_a_font_may_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lettering, "_drawn", lambda font, letter: letter)
+    assert Line.of("a\u202eb\u200b\x7f", 31).text == r"a\u202eb\u200b\x7f"
+
+
 def test_a_font_that_has_all_letters_is_preferred() -> None:
     line = Line.of("дом", 13)
     if line.font is default_font(13):
