@@ -256,3 +256,22 @@ def test_preprocess_without_a_model_is_for_224_pixels_unless_told_otherwise() ->
     picture = Image.radial_gradient("L")
     assert np.array_equal(preprocess(picture), Preprocess(224)(picture))
     assert np.array_equal(preprocess(picture, 32), Preprocess(32)(picture))
+
+
+@pytest.mark.parametrize(
+    ("how", "size", "expected"),
+    [
+        ({}, (200, 100), (50, 0, 150, 100)),
+        ({}, (100, 100), (0, 0, 100, 100)),
+        ({"resize_mode": "squash"}, (200, 100), (0, 0, 200, 100)),
+        ({"resize_mode": "longest"}, (200, 100), (0, -48, 200, 152)),  # 12 and 13 of 25 lines
+        ({"resize_mode": "patches", "patch_size": 10}, (200, 100), (0, 0, 200, 100)),
+        ({"resize_mode": "squash", "short_side": 100}, (200, 80), (50, 20, 150, 60)),
+        ({"short_side": 100}, (100, 100), (25, 25, 75, 75)),
+        ({"short_side": 25}, (100, 100), (-48, -48, 152, 152)),
+    ],
+)
+def test_the_view_is_what_the_crop_shows_in_pixels_of_the_picture(
+    how: dict[str, Any], size: tuple[int, int], expected: tuple[float, ...]
+) -> None:
+    assert Preprocess(50, **how).view(*size) == pytest.approx(expected)

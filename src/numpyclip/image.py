@@ -117,7 +117,7 @@ class Preprocess:
         _check(image)
         try:
             if self.profile == "transformers":
-                return np.asarray(self._cut(self._resize(_on_white(image))))
+                return np.asarray(self._cut(self._resize(on_white(image))))
             return np.asarray(_without_alpha(self._cut(self._resize(image))))
         except PictureError:
             raise
@@ -167,10 +167,18 @@ class Preprocess:
             return image
         if self.resize_mode == "longest":
             return self._pad(image)
+        left, top = self._corner(*image.size)
+        return image.crop((left, top, left + self.size, top + self.size))
+
+    def _corner(self, width: int, height: int) -> tuple[int, int]:
+        """Tell where in the resized picture the crop begins: before it where there is a border."""
+        if self.patch_size is not None:
+            return 0, 0
+        if self.resize_mode == "longest":
+            return -((self.size - width) // 2), -((self.size - height) // 2)
         # Halves are rounded to even by torchvision, and down by transformers. Beyond the edge Pillow puts zeros.
         rounded = math.floor if self.profile == "transformers" else round
-        left, top = (rounded((side - self.size) / 2) for side in image.size)
-        return image.crop((left, top, left + self.size, top + self.size))
+        return rounded((width - self.size) / 2), rounded((height - self.size) / 2)
 
     def _pad(self, image: Image.Image) -> Image.Image:
         from PIL import ImageOps
@@ -181,6 +189,24 @@ class Preprocess:
         border = (across // 2, down // 2, (across + 1) // 2, (down + 1) // 2)
         bands = len(image.getbands())
         return ImageOps.expand(image, border, self.fill if bands == 1 else (self.fill,) * bands)
+
+    def view(self, width: int, height: int) -> tuple[float, float, float, float]:
+        """Tell which part of a picture the model sees.
+
+        Parameters
+        ----------
+        width, height : int
+            Sides of the picture, in pixels.
+
+        Returns
+        -------
+        left, top, right, bottom : float
+            Of the crop, in pixels of the picture; beyond its sides where there is a border.
+        """
+        across, down = self._resized_size(width, height)
+        left, top = self._corner(across, down)
+        right, bottom = (across, down) if self.patch_size is not None else (left + self.size, top + self.size)
+        return left * width / across, top * height / down, right * width / across, bottom * height / down
 
     def takes(self, height: int, width: int) -> bool:
         """Tell whether results may have these sides."""
@@ -252,7 +278,7 @@ def _without_alpha(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _on_white(image: Image.Image) -> Image.Image:
+def on_white(image: Image.Image) -> Image.Image:
     """Make a picture RGB. What is transparent becomes white."""
     from PIL import Image
 

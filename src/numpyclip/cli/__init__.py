@@ -11,7 +11,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from numpyclip.cli import aesthetic, caption, classify, convert, embed, learn, models, tag
+from numpyclip.cli import aesthetic, caption, classify, convert, embed, explain, learn, map, models, sheet, tag
 from numpyclip.errors import InputError, NumPyCLIPError
 
 _EPILOG = """\
@@ -47,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"numpyclip {__version__}")
     verbs = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for verb in (classify, tag, caption, embed, learn, aesthetic, convert, models):
+    for verb in (classify, tag, caption, embed, learn, aesthetic, explain, sheet, map, convert, models):
         verb.add_to(verbs)
     return top
 

@@ -8,8 +8,10 @@ from typing import Any
 from numpyclip.cli import probe
 from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, texts_in, with_stdin
 from numpyclip.cli.options import add_model_options, add_orientation_option, add_verb, load_model, positive
+from numpyclip.cli.outputs import output_path
 from numpyclip.errors import InputError
 from numpyclip.pictures import PICTURE_SUFFIXES
+from numpyclip.weights.unfinished import whole_file
 
 _EXAMPLES = """\
   numpyclip classify photo.jpg "a photo of a dog" "a photo of a cat"
@@ -36,6 +38,9 @@ def add_to(verbs: Any) -> None:
     verb.add_argument("--probe", metavar="FILE", help="take classes that `numpyclip learn` learned; items are pictures")
     verb.add_argument("--template", default="{}", help='put around every label, such as "a photo of a {}"')
     verb.add_argument("-n", "--top", type=positive, metavar="COUNT", help="print the best COUNT labels only")
+    verb.add_argument(
+        "--plot", metavar="FILE", type=output_path(".png"), help="draw the labels of a single picture as bars beside it"
+    )
     verb.add_argument("--json", action="store_true", help="print one JSON object per picture")
     add_orientation_option(verb)
     add_model_options(verb)
@@ -54,6 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
     embedded_texts = model.embed_texts(texts)
     several = len(sources) > 1 or sources[0] == "-" or Path(sources[0]).is_dir()
     pictures = EmbeddedPictures(model, with_stdin(sources, paths_in), arguments.batch_size, arguments.orient)
+    if several and arguments.plot is not None:
+        raise InputError("--plot draws the labels of one picture; for several, see numpyclip sheet --help.")
     for path, embedding in progress(pictures, "picture", printing=True) if several else pictures:
         probabilities = model.probabilities([embedding], embedded_texts)[0].tolist()
         ranked = sorted(zip(probabilities, labels, strict=True), key=lambda pair: -pair[0])[: arguments.top]
@@ -63,7 +70,17 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             for p, label in ranked:
                 print(*([path] if several else []), f"{p:.4f}", label, sep="\t", flush=True)
+        if arguments.plot is not None:
+            _plot(path, ranked, arguments)
     return pictures.status
+
+
+def _plot(path: str, ranked: list[tuple[float, str]], arguments: argparse.Namespace) -> None:
+    from numpyclip.tasks.chart import bar_chart
+
+    chart = bar_chart(path, [(label, min(p, 1.0)) for p, label in ranked], orient=arguments.orient)
+    with whole_file(arguments.plot) as file:
+        chart.save(file, "PNG")
 
 
 def _sources_and_labels(arguments: argparse.Namespace) -> tuple[list[str], list[str]]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from numpyclip.cli.inputs import Embedded, EmbeddedPictures, paths_in, progress, texts_in, with_stdin
 from numpyclip.cli.options import add_model_options, add_orientation_option, add_verb, load_model, model_name
+from numpyclip.cli.outputs import output_path
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.model.chunks import batched
 from numpyclip.weights.unfinished import whole_file
@@ -54,17 +55,11 @@ def add_to(verbs: Any) -> None:
     for kind, batch_size in ((images, 32), (texts, 1024)):
         kind.add_argument("--from", metavar="FILE", dest="list_file", help="take more from a file, one a line")
         target = kind.add_mutually_exclusive_group()
-        target.add_argument("-o", "--output", metavar="FILE", type=_output, help="write .npy, .npz or .jsonl")
+        target.add_argument(
+            "-o", "--output", metavar="FILE", type=output_path(*_SUFFIXES), help="write .npy, .npz or .jsonl"
+        )
         target.add_argument("--json", action="store_true", help="print JSON lines (also what happens without -o)")
         add_model_options(kind, batch_size)
-
-
-def _output(text: str) -> Path:
-    if not text.endswith(_SUFFIXES):
-        raise argparse.ArgumentTypeError(f"{text!r} does not end in {', '.join(_SUFFIXES)}")
-    if Path(text).is_dir():
-        raise argparse.ArgumentTypeError(f"{text!r} is a folder")
-    return Path(text).resolve()  # where a link points, lest it be replaced
 
 
 def _run_images(arguments: argparse.Namespace) -> int:

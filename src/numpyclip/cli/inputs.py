@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from numpyclip.model.ops import Array
 
 _T = TypeVar("_T")
-
 Embedded: TypeAlias = "tuple[str, Array]"  # a path or text, and its embedding (e,)
 
 
@@ -67,6 +66,52 @@ def with_stdin(items: Iterable[str], read: Callable[[str], Iterator[str]]) -> It
         yield from read("-") if item == "-" else [item]
 
 
+class PicturePaths:
+    """Paths of pictures, in files and folders; folders that cannot be searched are reported on stderr and left out.
+
+    Parameters
+    ----------
+    sources : iterable of str
+        Files as they are, and folders to be searched.
+
+    Attributes
+    ----------
+    failed : int
+        How many problems were reported so far.
+    """
+
+    def __init__(self, sources: Iterable[str]) -> None:
+        self.failed = 0
+        self._sources = sources
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over paths."""
+        for source in self._sources:
+            if Path(source).is_dir():
+                yield from self._pictures_below(source)
+            else:
+                yield source
+
+    def _pictures_below(self, folder: str) -> Iterator[str]:
+        """Pictures in a folder and those within it, by suffix, in a stable order; hidden ones are left out."""
+        found = False
+        for parent, folders, files in os.walk(folder, onerror=self.report):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            for name in sorted(files):
+                if Path(name).suffix.lower() in PICTURE_SUFFIXES and not name.startswith("."):
+                    found = True
+                    yield os.path.join(parent, name)  # noqa: PTH118  as the user began it: `./a` stays `./a`
+        if not found:
+            self.report(f"{folder}: found no pictures in this folder; expected files such as .jpg or .png.")
+
+    def report(self, problem: Exception | str) -> None:
+        """Say on stderr what went wrong, and count it."""
+        self.failed += 1
+        if isinstance(problem, OSError):
+            problem = f"{problem.filename}: cannot be read ({problem.strerror or problem})."
+        print(f"numpyclip: {problem}", file=sys.stderr)
+
+
 class EmbeddedPictures:
     """Embeddings of pictures, batch by batch; those that cannot be read are reported on stderr and left out.
 
@@ -83,14 +128,14 @@ class EmbeddedPictures:
 
     Attributes
     ----------
-    embedded, failed : int
-        How many were embedded so far, and how many files and folders were left out.
+    embedded : int
+        How many were embedded so far.
     """
 
     def __init__(self, model: CLIP, sources: Iterable[str], batch_size: int, orient: bool, draft: bool = False) -> None:
-        self.embedded = self.failed = 0
+        self.embedded = 0
         self._model = model
-        self._sources = sources
+        self._paths = PicturePaths(sources)
         self._batch_size = batch_size
         self._orient = orient
         self._draft = draft
@@ -103,14 +148,19 @@ class EmbeddedPictures:
             yield from zip(paths, self._model.embed_crops(pixels), strict=True)
 
     @property
+    def failed(self) -> int:
+        """How many files and folders were left out so far."""
+        return self._paths.failed
+
+    @property
     def status(self) -> int:
         """Exit status of a command that embedded them: 3 if some were left out, 1 if all were."""
         return 0 if not self.failed else 3 if self.embedded else 1
 
     def _readable(self) -> Iterator[tuple[str, NDArray[np.uint8]]]:
-        for path, pixels in ahead(self._cropped, self._paths(), self._batch_size - 1):
+        for path, pixels in ahead(self._cropped, self._paths, self._batch_size - 1):
             if isinstance(pixels, PictureError):
-                self._report(pixels)
+                self._paths.report(pixels)
             else:
                 yield path, pixels
 
@@ -119,31 +169,6 @@ class EmbeddedPictures:
             return path, self._model.preprocess.read(path, orient=self._orient, draft=self._draft)
         except PictureError as error:
             return path, error
-
-    def _paths(self) -> Iterator[str]:
-        for source in self._sources:
-            if Path(source).is_dir():
-                yield from self._pictures_below(source)
-            else:
-                yield source
-
-    def _pictures_below(self, folder: str) -> Iterator[str]:
-        """Pictures in a folder and those within it, by suffix, in a stable order; hidden ones are left out."""
-        found = False
-        for parent, folders, files in os.walk(folder, onerror=self._report):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            for name in sorted(files):
-                if Path(name).suffix.lower() in PICTURE_SUFFIXES and not name.startswith("."):
-                    found = True
-                    yield os.path.join(parent, name)  # noqa: PTH118  as the user began it: `./a` stays `./a`
-        if not found:
-            self._report(f"{folder}: found no pictures in this folder; expected files such as .jpg or .png.")
-
-    def _report(self, problem: Exception | str) -> None:
-        self.failed += 1
-        if isinstance(problem, OSError):
-            problem = f"{problem.filename}: cannot be read ({problem.strerror or problem})."
-        print(f"numpyclip: {problem}", file=sys.stderr)
 
 
 def progress(items: Iterable[_T], unit: str, *, printing: bool) -> Iterable[_T]:

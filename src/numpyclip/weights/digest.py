@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from numpyclip.weights.checkpoint import Checkpoint
-from numpyclip.weights.prepared import prepared_folder, written_whole
+from numpyclip.weights.prepared import prepared_folder, whole_file
 
 # Part of every name: raise it whenever digests are made otherwise.
 VERSION = 1
@@ -33,7 +33,7 @@ def digest(checkpoint: Checkpoint) -> str:
     if file is not None:
         with contextlib.suppress(OSError):  # a folder that is only read: it will be computed again
             file.parent.mkdir(parents=True, exist_ok=True)
-            with written_whole(file) as part:
+            with whole_file(file) as part:
                 part.write_text(found, "ascii")
     return found
 

@@ -76,7 +76,7 @@ def save_prepared(
         return
     with contextlib.suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
-        with written_whole(folder / _name(identity, tower)) as part:
+        with whole_file(folder / _name(identity, tower)) as part:
             write_safetensors(part, [tensor for name, array in arrays.items() for tensor in unwritten(name, array)])
         _remove_longest_unused(folder)
 
@@ -109,7 +109,7 @@ def _by_last_use(folder: Path | None) -> list[tuple[Path, os.stat_result]]:
 
 
 @contextlib.contextmanager
-def written_whole(file: Path) -> Iterator[Path]:
+def whole_file(file: Path) -> Iterator[Path]:
     """Give a place to write to, whose content becomes the file at the end; after any error there is none."""
     import tempfile  # slow to import, and most processes have nothing to write
 

@@ -1,0 +1,70 @@
+"""`numpyclip map`: a page on which pictures that are alike lie close together."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from functools import partial
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, with_stdin
+from numpyclip.cli.options import add_model_options, add_orientation_option, add_verb, load_model, model_name, positive
+from numpyclip.cli.outputs import output_path
+from numpyclip.errors import InputError, NumPyCLIPError
+from numpyclip.weights.unfinished import whole_file
+
+_EXAMPLES = """\
+  numpyclip map photos/ -o map.html
+  numpyclip map docs/pictures/album -m tiny -o map.html
+
+Writes one page of HTML that contains everything, thumbnails too, and loads nothing from elsewhere: open it in any
+browser; drag, turn the wheel, search by file name. Places are the first two principal components of the embeddings:
+what lies close together may still differ in the others."""
+
+_MOST = 5000
+
+
+def add_to(verbs: Any) -> None:
+    """Add the command to the parser."""
+    verb = add_verb(verbs, "map", "Draw a map of pictures: those that are alike lie close together.", _EXAMPLES)
+    verb.add_argument("items", metavar="PICTURE", nargs="*", help="a picture, a folder, or - for paths on stdin")
+    verb.add_argument("-o", "--output", metavar="FILE", type=output_path(".html"), required=True, help="write .html")
+    verb.add_argument(
+        "--most",
+        type=positive,
+        default=_MOST,
+        metavar="N",
+        help="leave out what comes after N pictures (default: 5000)",
+    )
+    add_orientation_option(verb)
+    add_model_options(verb)
+    verb.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Embed pictures, and write the page."""
+    from numpyclip.model.threads import ahead
+    from numpyclip.tasks.embedding_map import map_page, principal_components, thumbnail_uri
+
+    if not arguments.items:
+        raise InputError("nothing to map: name pictures or folders, or - for paths on standard input.")
+    sources = with_stdin(arguments.items, paths_in)
+    pictures = EmbeddedPictures(load_model(arguments), sources, arguments.batch_size, arguments.orient, draft=True)
+    embedded = list(islice(progress(pictures, "picture", printing=False), arguments.most + 1))
+    if len(embedded) > arguments.most:
+        del embedded[-1]
+        print(f"numpyclip: the map has the first {arguments.most} pictures only; --most takes more.", file=sys.stderr)
+    if not embedded:
+        raise NumPyCLIPError(f"{arguments.output}: not written, there is nothing to put into it.")
+    paths = [path for path, _ in embedded]
+    points = principal_components(np.stack([embedding for _, embedding in embedded]))
+    thumbnails = ahead(partial(thumbnail_uri, orient=arguments.orient), paths, arguments.batch_size)
+    title = f"{', '.join(map(os.fspath, arguments.items))} by {model_name(arguments)}"
+    page = map_page(points, paths, thumbnails, title)
+    with whole_file(arguments.output) as file:
+        file.write(page.encode("ascii"))
+    return pictures.status

@@ -1,0 +1,71 @@
+"""`numpyclip sheet`: draw pictures with captions on contact sheets."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from numpyclip.cli.inputs import PicturePaths, paths_in, progress
+from numpyclip.cli.options import add_orientation_option, add_verb, positive
+from numpyclip.cli.outputs import output_path
+from numpyclip.errors import InputError, NumPyCLIPError
+from numpyclip.weights.unfinished import whole_file
+
+_EXAMPLES = """\
+  numpyclip sheet photos/ -o sheet.png
+  numpyclip sheet docs/pictures/album -o sheet.png --columns 8
+  numpyclip classify docs/pictures/album dog cat horse -n 1 -m tiny | numpyclip sheet - -o sheet.png
+
+Prints the name of each file that it writes: from the second page on, sheet-2.png and so forth. Captions are the names
+of the files; lines on standard input may have others, behind the path and a tab, as those of classify do. Pictures that
+cannot be read are crossed out. Letters that no installed font has are written as escape sequences."""
+
+
+def add_to(verbs: Any) -> None:
+    """Add the command to the parser."""
+    verb = add_verb(verbs, "sheet", "Draw pictures with captions on contact sheets.", _EXAMPLES)
+    verb.add_argument("items", metavar="PICTURE", nargs="*", help="a picture, a folder, or - for lines on stdin")
+    verb.add_argument("-o", "--output", metavar="FILE", type=output_path(".png"), required=True, help="write .png")
+    for name, count, what in (("columns", 5, "pictures in a row"), ("rows", 6, "rows of a page"), ("side", 160, "px")):
+        verb.add_argument(f"--{name}", type=positive, default=count, metavar="N", help=f"{what} (default: {count})")
+    add_orientation_option(verb)
+    verb.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write page after page."""
+    from numpyclip.tasks.sheet import contact_sheets
+
+    if not arguments.items:
+        raise InputError("nothing to draw: name pictures or folders, or - for lines on standard input.")
+    captions: dict[str, str] = {}
+    paths = PicturePaths(_sources(arguments.items, captions))
+    tiles = ((path, captions.pop(path, Path(path).name)) for path in progress(paths, "picture", printing=False))
+    pages = contact_sheets(
+        tiles, columns=arguments.columns, rows=arguments.rows, side=arguments.side, orient=arguments.orient,
+        report=paths.report,
+    )  # fmt: skip
+    written = 0
+    for written, page in enumerate(pages, start=1):
+        output = arguments.output if written == 1 else arguments.output.with_stem(f"{arguments.output.stem}-{written}")
+        with whole_file(output) as file:
+            page.save(file, "PNG")
+        print(output, flush=True)
+    if not written:
+        raise NumPyCLIPError(f"{arguments.output}: not written, there is nothing to put into it.")
+    return 3 if paths.failed else 0
+
+
+def _sources(items: list[str], captions: dict[str, str]) -> Iterator[str]:
+    """Give paths one by one; what stands behind them on standard input is put aside as captions."""
+    for item in items:
+        if item != "-":
+            yield item
+            continue
+        for line in paths_in("-"):
+            path, tab, caption = line.partition("\t")
+            if tab:
+                captions[path] = caption.replace("\t", "\n")
+            yield path
