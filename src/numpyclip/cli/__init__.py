@@ -11,12 +11,13 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from numpyclip.cli import classify, convert, embed, models
+from numpyclip.cli import ask, classify, convert, embed, models
 from numpyclip.errors import InputError, NumPyCLIPError
 
 _EPILOG = """\
 examples:
   numpyclip classify photo.jpg "a photo of a dog" "a photo of a cat"
+  numpyclip ask photo.jpg "is there a dog?"
   numpyclip embed images photos/ -o photos.npz
   numpyclip models
 
@@ -47,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"numpyclip {__version__}")
     verbs = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for verb in (classify, embed, convert, models):
+    for verb in (classify, ask, embed, convert, models):
         verb.add_to(verbs)
     return top
 
