@@ -107,9 +107,7 @@ def measure_existence(model: CLIP, drawings: Drawings) -> None:
     for form in ("no X", "a picture without a X", "there is no X"):
         said = [logits("a X", c) > logits(form, c) for c in (drawings.chosen, drawings.others)]
         right = (said[0].mean() + 1 - said[1].mean()) / 2
-        print(
-            f'  "a X" against "{form}": right {right:.3f} (true {said[0].mean():.3f}, other {1 - said[1].mean():.3f})'
-        )
+        print(f'  against "{form}": right {right:.3f} (true {said[0].mean():.3f}, other {1 - said[1].mean():.3f})')
 
 
 def measure_choice(model: CLIP, drawings: Drawings) -> None:
@@ -123,9 +121,8 @@ def measure_choice(model: CLIP, drawings: Drawings) -> None:
             right[len(found)] += found.argmax() == place
             sure[len(found)] += found.max()
     for count, name in ((2, "is it a X or a Y?"), (10, "what is this? of 10")):
-        print(
-            f"{name:20} right {right[count] / QUESTIONS:.3f} of {QUESTIONS}, mean confidence {sure[count] / QUESTIONS:.3f}"
-        )
+        print(f"{name:20} right {right[count] / QUESTIONS:.3f} of {QUESTIONS}", end="")
+        print(f", mean confidence {sure[count] / QUESTIONS:.3f}")
 
 
 def measure_colours(model: CLIP) -> None:
@@ -167,17 +164,13 @@ def measure_counts(model: CLIP, drawings: Drawings) -> None:
                 picture.paste(drawing, (64 * (place % 3) + 2, 64 * (place // 3) + 2))
             asked = Answerer(model, f"how many {thing} are there?", answers=[*"123456"])
             (found,) = asked.answers(model.embed_images(picture))
-            zero = [
-                _finds_none(model, what, picture) for what in (thing, rng.choice([t for t in THINGS if t != thing]))
-            ]
+            other = rng.choice([name for name in THINGS if name != thing])
+            zero = [_finds_none(model, what, picture) for what in (thing, other)]
             rows.append((count, int(found[0].answer), found[0].probability, *zero))
     counts, said, sure, *zero = np.array(rows).T
     print(f"how many? 1 to 6     right {np.mean(counts == said):.3f} of {len(rows)} (by chance {1 / 6:.3f})", end="")
-    print(
-        f", one or more than one {np.mean((counts == 1) == (said == 1)):.3f}, off by {np.abs(counts - said).mean():.1f}",
-        end="",
-    )
-    print(f", mean confidence {sure.mean():.3f}")
+    print(f", one or more than one {np.mean((counts == 1) == (said == 1)):.3f}", end="")
+    print(f", off by {np.abs(counts - said).mean():.1f}, mean confidence {sure.mean():.3f}")
     print(f"how many? 0 to 10    0 is said of the things in {zero[0].mean():.3f}, of others in {zero[1].mean():.3f}")
 
 

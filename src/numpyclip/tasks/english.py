@@ -65,6 +65,8 @@ _IRREGULAR = dict(  # one, more
     )
 )
 _MORE_TO_ONE = {more: one for one, more in _IRREGULAR.items()}
+_COMPOUND_ONE = re.compile(r"(?!human|german|roman|talisman)(.+)(man|child)", re.IGNORECASE)
+_COMPOUND_MORE = re.compile(r"(?!specimen|abdomen|omen|regimen)(.+)(men|children)", re.IGNORECASE)
 _SAME = words_of("fish sheep deer moose aircraft spacecraft salmon trout shrimp bison swine species series")
 _ALWAYS_MORE = words_of(
     "trousers jeans shorts glasses sunglasses scissors pliers pants pyjamas pajamas clothes binoculars goggles tights "
@@ -87,7 +89,7 @@ def article(phrase: str) -> str:
 def is_plural(noun: str) -> bool:
     """Tell whether a noun means several."""
     noun = noun.lower()
-    if noun in _MORE_TO_ONE or noun in _ALWAYS_MORE:
+    if noun in _MORE_TO_ONE or noun in _ALWAYS_MORE or _COMPOUND_MORE.fullmatch(noun):
         return True
     return noun.endswith("s") and noun not in _IRREGULAR and noun not in _SAME and not noun.endswith(("ss", "us", "is"))
 
@@ -99,9 +101,8 @@ def plural(noun: str) -> str:
         return noun
     if low in _IRREGULAR:
         return _IRREGULAR[low]
-    for one, more in (("man", "men"), ("child", "children"), ("goose", "geese")):
-        if low.endswith(one) and low not in ("human", "german", "roman", "talisman", "mongoose"):
-            return noun[: -len(one)] + more
+    if found := _COMPOUND_ONE.fullmatch(noun):
+        return found[1] + _IRREGULAR[found[2].lower()]
     if re.search(r"[^aeiou]y$", low):
         return noun[:-1] + "ies"
     return noun + ("es" if low.endswith(("s", "x", "z", "ch", "sh")) else "s")
@@ -112,12 +113,10 @@ def singular(noun: str) -> str:
     low = noun.lower()
     if low in _MORE_TO_ONE:
         return _MORE_TO_ONE[low]
-    if low in _ALWAYS_MORE or low in _SAME:
+    if low in _ALWAYS_MORE or low in _SAME or not is_plural(noun):
         return noun
-    if low.endswith("men"):
-        return noun[:-3] + "man"
-    if not is_plural(noun):
-        return noun
+    if found := _COMPOUND_MORE.fullmatch(noun):
+        return found[1] + _MORE_TO_ONE[found[2].lower()]
     if low.endswith("ies"):
         return noun[:-3] + "y"
     return noun[:-2] if low.endswith(("sses", "xes", "ches", "shes")) else noun[:-1]

@@ -158,7 +158,7 @@ def _where_it_goes(tail: str) -> State | None:
     if found := re.fullmatch(rf"{_BE} (?P<x>.+)", tail, re.IGNORECASE):
         return _after_being(found["x"])
     if found := re.fullmatch(r"(?:has|have|had) (?P<x>.+) got", tail, re.IGNORECASE):
-        return lambda thing, x=found["x"]: describe(x, f"with {thing}")
+        return _with(found["x"])
     if found := re.fullmatch(rf"(?:{_DO}|{_MODAL}) (?P<x>.+)", tail, re.IGNORECASE):
         subject, verb, rest = _subject_verb_object(found["x"])
         return (lambda thing: describe(subject, f"{gerund(verb)} {thing} {rest}".strip())) if verb else None
@@ -166,6 +166,10 @@ def _where_it_goes(tail: str) -> State | None:
     if verb.lower() in ("has", "have", "had") or english.verb_of(verb) in _VERBS:
         return lambda thing: f"{thing} {gerund(verb)} {rest}".strip()
     return None
+
+
+def _with(subject: str) -> State:
+    return lambda thing: describe(subject, f"with {thing}")
 
 
 def _after_being(text: str) -> State | None:
@@ -251,7 +255,11 @@ def _where(x: str) -> Form:
 
 def _where_does(x: str) -> Form | None:
     subject, verb, rest = _subject_verb_object(x)
-    return Form("place", lambda answer: describe(subject, f"{gerund(verb)} {rest} {answer}")) if verb else None
+    return (
+        Form("place", lambda answer: describe(subject, " ".join(f"{gerund(verb)} {rest} {answer}".split())))
+        if verb
+        else None
+    )
 
 
 def _how_many(rest: str) -> Form | None:

@@ -141,6 +141,8 @@ _CONTRACTIONS = (
         r"\b(is|are|was|were|do|does|did|can|has|have) not (?=(?:there|the|this|these|that|those|it|he|she|they)\b)",
         r"\1 ",
     ),
+    (r"\bthere not\b", "there"),
+    (r"\b(?:can|could) be (?:seen|found|spotted)\b", "are there"),
     (r"\bwhats\b", "what is"),
     (r"\b(?:currently|actually|really|already|just|now|please|exactly)\b", ""),
     (r"\bsort of\b|\btypes? of\b|\bkinds? of\b|\bspecies of\b|\bbreeds? of\b", "kind of"),
