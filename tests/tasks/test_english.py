@@ -32,7 +32,25 @@ def test_some_nouns_are_always_plural(noun: str) -> None:
 
 @pytest.mark.parametrize(
     "phrase",
-    ["a dog", "an apple", "an hour", "a unicorn", "a university", "an umbrella", "an uninvited guest", "a one-eyed man", "a European", "a ukulele", "an ice cream", "an honest man", "a house", "an orange car", "a used car", "an X-ray", "an 8-bit icon"],
+    [
+        "a dog",
+        "an apple",
+        "an hour",
+        "a unicorn",
+        "a university",
+        "an umbrella",
+        "an uninvited guest",
+        "a one-eyed man",
+        "a European",
+        "a ukulele",
+        "an ice cream",
+        "an honest man",
+        "a house",
+        "an orange car",
+        "a used car",
+        "an X-ray",
+        "an 8-bit icon",
+    ],
 )
 def test_articles_go_by_the_sound(phrase: str) -> None:
     expected, rest = phrase.split(" ", 1)
