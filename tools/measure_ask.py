@@ -20,7 +20,7 @@ from PIL import Image, ImageDraw
 import numpyclip
 from numpyclip.model.clip import CLIP
 from numpyclip.tasks.ask import Answerer
-from numpyclip.tasks.english import noun_phrase
+from numpyclip.tasks.english import ARTICLES, noun_phrase
 
 QUESTIONS = 200
 COLOURS = {
@@ -61,7 +61,9 @@ class Drawings:
         plain = [n for n, drawing in enumerate(said) if _is_plain(drawing["cap"])]
         rgba = np.load(path, mmap_mode="r")
         self.pictures = {said[n]["cap"]: _on_white(rgba[n]) for n in plain}
-        self.words = {said[n]["cap"]: set(" ".join((said[n]["cap"], *said[n]["tags"])).split()) for n in plain}
+        self.words = {
+            said[n]["cap"]: set(" ".join((said[n]["cap"], *said[n]["tags"])).split()) - ARTICLES for n in plain
+        }
         self.captions = list(self.pictures)
         self.chosen = rng.sample(self.captions, QUESTIONS)
         self.embeddings = model.embed_images([self.pictures[caption] for caption in self.chosen])
@@ -99,6 +101,13 @@ def measure_existence(model: CLIP, drawings: Drawings) -> None:
     print(
         f" (true X: {np.mean(true > 0.5):.3f}, other X: {np.mean(false <= 0.5):.3f}; area under the curve {better:.3f})"
     )
+
+    free = {thing: [not drawings.words[c] & {thing, f"{thing}s"} for c in drawings.chosen] for thing in THINGS}
+    said = [
+        Answerer(model, f"is there {noun_phrase('the ' + thing)}?").probabilities(drawings.embeddings[rows])[:, 0] > 0.5
+        for thing, rows in free.items()
+    ]
+    print(f"  of everyday things that are not there ({', '.join(THINGS)}): no {1 - np.concatenate(said).mean():.3f}")
 
     def logits(form: str, captions: list[str]) -> NDArray[np.float32]:
         texts = model.embed_texts([form.replace("a X", noun_phrase("the " + c)).replace("X", c) for c in captions])

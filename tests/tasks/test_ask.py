@@ -109,8 +109,7 @@ def test_counts_share_what_zero_leaves() -> None:
     assert found["3"].probability == pytest.approx(sigmoid(2) * sigmoid(-1), abs=1e-6)
 
 
-def test_a_negative_question_with_none_of_the_statements_first_keeps_its_places() -> None:
-    """The denial is the second answer here, and not the last column by accident."""
+def test_a_negative_question_gives_its_denial_what_the_statement_leaves() -> None:
     asked = Answerer(ByHand({"dogs": 4.0}), "are there no dogs?")  # type: ignore[arg-type]
     assert asked.question.answers == ("no", "yes")
     assert asked.probabilities(PICTURE)[0].tolist() == pytest.approx([sigmoid(4), sigmoid(-4)], abs=1e-6)
