@@ -31,8 +31,8 @@ questions, in English:
   what is this? what is the man holding?                      2,000 everyday words
 With answers given, any question: one that is not understood compares them with the picture as they stand.
 
-What to expect: CLIP tells best what a picture is about ("is there ...?", "is it a ... or a ...?"), colours and places
-less well. It hardly counts, cannot read "no" and "not", and chooses an answer even where none is right, but for yes
+What to expect: CLIP tells best what a picture is about ("is there ...?", "is it a ... or a ...?"), colours less
+well. It hardly counts, cannot read "no" and "not", and chooses an answer even where none is right, but for yes
 and no, and 0: those judge a statement by its rivals (is it red: the other colours), else by everyday words."""
 
 

@@ -121,8 +121,8 @@ def ask(
 ) -> list[Answer]:
     """Ask a question about a picture.
 
-    What CLIP can tell is what a picture is about: "is there a dog?", "is it a dog or a cat?". It is weak at colours of
-    one thing among others and at places, hardly counts, and cannot read "no" and "not", nor say why. It chooses among
+    What CLIP can tell is what a picture is about: "is there a dog?", "is it a dog or a cat?". It is weak at
+    colours, hardly counts, and cannot read "no" and "not", nor say why. It chooses among
     the answers it is given, and does not know when none is right, but for questions to be answered with yes or no and
     for "how many": there the picture is judged against a background of everyday words.
 
