@@ -11,12 +11,26 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from numpyclip.cli import aesthetic, caption, classify, convert, embed, explain, learn, map, models, sheet, tag
+from numpyclip.cli import (
+    aesthetic,
+    ask,
+    caption,
+    classify,
+    convert,
+    embed,
+    explain,
+    learn,
+    map,
+    models,
+    sheet,
+    tag,
+)
 from numpyclip.errors import InputError, NumPyCLIPError
 
 _EPILOG = """\
 examples:
   numpyclip classify photo.jpg "a photo of a dog" "a photo of a cat"
+  numpyclip ask photo.jpg "is there a dog?"
   numpyclip embed images photos/ -o photos.npz
   numpyclip models
 
@@ -47,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"numpyclip {__version__}")
     verbs = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for verb in (classify, tag, caption, embed, learn, aesthetic, explain, sheet, map, convert, models):
+    for verb in (classify, tag, caption, ask, embed, learn, aesthetic, explain, sheet, map, convert, models):
         verb.add_to(verbs)
     return top
 

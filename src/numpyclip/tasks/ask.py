@@ -1,0 +1,174 @@
+"""PICTURE, QUESTION → ANSWERS: a question becomes statements, and the picture says which of them fits it best."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from numpyclip.errors import InputError
+from numpyclip.model import ops
+from numpyclip.model.clip import CLIP
+from numpyclip.model.ops import Array
+from numpyclip.pictures import Picture, pictures
+from numpyclip.tasks.background import Background
+from numpyclip.tasks.questions import understand
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A possible answer to a question about a picture.
+
+    Attributes
+    ----------
+    answer : str
+    probability : float
+        Those of all answers sum to 1.
+    statement : str
+        The text that was compared with the picture; for "no" and "0" that which they deny.
+    """
+
+    answer: str
+    probability: float
+    statement: str
+
+
+class Answerer:
+    """A question to be asked of many pictures.
+
+    Parameters
+    ----------
+    model : CLIP
+    question : str
+        In English, of a kind that `numpyclip.tasks.questions.understand` lists.
+    answers : sequence of str, optional
+        To choose from, instead of those that the kind of question has.
+    vocabulary : sequence of str, optional
+        Answers to open questions, such as "what is this?"; by default 966 everyday nouns.
+
+    Attributes
+    ----------
+    question : Question
+        What was understood: its kind, answers and statements.
+
+    Raises
+    ------
+    InputError
+        If the question is not understood, or the answers are not two or more texts.
+    TextTooLongError
+        If a statement has more tokens than the model has positions.
+    """
+
+    def __init__(
+        self, model: CLIP, question: str, answers: Sequence[str] | None = None, vocabulary: Sequence[str] | None = None
+    ) -> None:
+        self.question = understand(question, answers, vocabulary)
+        self._model = model
+        self._statements = model.embed_texts(self.question.statements)
+        self._rivals: Array | None = None
+        self._background: Background | None = None
+        if self.question.denial is not None:
+            if self.question.rivals:
+                self._rivals = model.embed_texts(self.question.rivals)
+            else:
+                self._background = Background(model)
+
+    def answers(self, images: ArrayLike) -> list[list[Answer]]:
+        """Answer for pictures, given their embeddings of unit length (n, e): for each all answers, best first."""
+        asked, ranked = self.question, []
+        for row in self.probabilities(images).tolist():
+            found = map(Answer, asked.answers, row, asked.statements)
+            ranked.append(sorted(found, key=lambda answer: -answer.probability))
+        return ranked
+
+    def probabilities(self, images: ArrayLike) -> Array:
+        """Say how probable every answer is: (n, e), of unit length -> (n, answers), in the order of the question.
+
+        Answers exclude each other: a softmax compares their statements. A denial is as probable as that none of these
+        is true: the best of them is compared with the average of its rivals or, if it has none, judged by `Background`.
+        """
+        logits = self._model.logits(images, self._statements)
+        denial = self.question.denial
+        if denial is None:
+            return ops.softmax(logits)
+        some = [n for n in range(len(self.question.answers)) if n != denial]
+        true = self._probability_of_any(images, logits)
+        found = np.empty_like(logits)
+        found[:, some] = ops.softmax(logits[:, some]) * true[:, np.newaxis]
+        found[:, denial] = 1 - true
+        return found
+
+    def _probability_of_any(self, images: ArrayLike, logits: Array) -> Array:
+        if self._rivals is not None:
+            return _even(logits.max(axis=1), self._model.logits(images, self._rivals))
+        assert self._background is not None  # a denial has either
+        probabilities: Array = self._background.probabilities(images, self._statements).max(axis=1)
+        return probabilities
+
+
+def _even(logits: Array, rivals: Array) -> Array:
+    """Say how probable a statement is that was as likely as not beforehand: (n,), (n, rivals) -> (n,).
+
+    As it was trained, the exponential of CLIP's logit is how much more probable a text is for this picture than for any
+    picture, up to a factor that the picture has. The average over its rivals is that factor.
+    """
+    most = rivals.max(axis=1)
+    average = np.log(np.exp(rivals - most[:, np.newaxis]).mean(axis=1)) + most
+    return ops.sigmoid(logits - average)
+
+
+def ask(
+    model: CLIP,
+    image: Picture,
+    question: str,
+    *,
+    answers: Sequence[str] | None = None,
+    vocabulary: Sequence[str] | None = None,
+    orient: bool = True,
+) -> list[Answer]:
+    """Ask a question about a picture.
+
+    What CLIP can tell is what a picture is about: "is there a dog?", "is it a dog or a cat?". It is weak at
+    colours, hardly counts, and cannot read "no" and "not", nor say why. It chooses among
+    the answers it is given, and does not know when none is right, but for questions to be answered with yes or no and
+    for "how many": there `Background` says how probable a statement is.
+
+    Parameters
+    ----------
+    model : CLIP
+    image : picture
+        A path, bytes of a file, a PIL image, or an array of uint8. For many pictures see `Answerer`.
+    question, answers, vocabulary
+        As in `Answerer`.
+    orient : bool, default=True
+        Turn the picture as its EXIF orientation says.
+
+    Returns
+    -------
+    list of Answer
+        All answers, best first.
+
+    Raises
+    ------
+    InputError
+        If the question is not understood, or the answers are not two or more texts, or there is not one picture.
+    PictureError
+        If the picture cannot be read.
+    TextTooLongError
+        If a statement has more tokens than the model has positions.
+
+    Examples
+    --------
+    >>> import numpyclip
+    >>> from numpyclip.tasks.ask import ask
+    >>> model, _ = numpyclip.load("tiny")
+    >>> ask(model, "docs/pictures/bird.png", "is it a bird or a house?")[0].answer
+    'a bird'
+    """
+    images = list(islice(pictures(image), 2))
+    if len(images) != 1:
+        raise InputError("ask: expected one picture; for several, embed them and pass them to Answerer(...).answers.")
+    return Answerer(model, question, answers, vocabulary).answers(model.embed_images(images, orient=orient))[0]
