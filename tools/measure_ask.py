@@ -176,6 +176,9 @@ def measure_counts(model: CLIP, drawings: Drawings) -> None:
             other = rng.choice([name for name in THINGS if name != thing])
             zero = [_finds_none(model, what, picture) for what in (thing, other)]
             rows.append((count, int(found[0].answer), found[0].probability, *zero))
+    if not rows:
+        print("how many?            none of the things counted is among the drawings")
+        return
     counts, said, sure, *zero = np.array(rows).T
     print(f"how many? 1 to 6     right {np.mean(counts == said):.3f} of {len(rows)} (by chance {1 / 6:.3f})", end="")
     print(f", one or more than one {np.mean((counts == 1) == (said == 1)):.3f}", end="")
