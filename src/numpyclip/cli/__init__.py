@@ -19,6 +19,7 @@ from numpyclip.cli import (
     convert,
     embed,
     explain,
+    filter,
     learn,
     map,
     models,
@@ -61,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"numpyclip {__version__}")
     verbs = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for verb in (classify, tag, caption, ask, embed, learn, aesthetic, explain, sheet, map, convert, models):
+    for verb in (classify, tag, caption, ask, filter, embed, learn, aesthetic, explain, sheet, map, convert, models):
         verb.add_to(verbs)
     return top
 

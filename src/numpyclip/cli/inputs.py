@@ -73,6 +73,8 @@ class PicturePaths:
     ----------
     sources : iterable of str
         Files as they are, and folders to be searched.
+    without : Path, optional
+        A folder, which need not exist yet: folders are searched without it.
 
     Attributes
     ----------
@@ -80,9 +82,10 @@ class PicturePaths:
         How many problems were reported so far.
     """
 
-    def __init__(self, sources: Iterable[str]) -> None:
+    def __init__(self, sources: Iterable[str], without: Path | None = None) -> None:
         self.failed = 0
         self._sources = sources
+        self._without = None if without is None else without.resolve()
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over paths."""
@@ -97,6 +100,8 @@ class PicturePaths:
         found = False
         for parent, folders, files in os.walk(folder, onerror=self.report):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
+            if self._without is not None:
+                folders[:] = [name for name in folders if Path(parent, name).resolve() != self._without]
             for name in sorted(files):
                 if Path(name).suffix.lower() in PICTURE_SUFFIXES and not name.startswith("."):
                     found = True
@@ -118,7 +123,7 @@ class EmbeddedPictures:
     Parameters
     ----------
     model : CLIP
-    sources : iterable of str
+    sources : iterable of str, or PicturePaths
         Files as they are, and folders to be searched.
     batch_size : int
     orient : bool
@@ -132,10 +137,17 @@ class EmbeddedPictures:
         How many were embedded so far.
     """
 
-    def __init__(self, model: CLIP, sources: Iterable[str], batch_size: int, orient: bool, draft: bool = False) -> None:
+    def __init__(
+        self,
+        model: CLIP,
+        sources: Iterable[str] | PicturePaths,
+        batch_size: int,
+        orient: bool,
+        draft: bool = False,
+    ) -> None:
         self.embedded = 0
         self._model = model
-        self._paths = PicturePaths(sources)
+        self._paths = sources if isinstance(sources, PicturePaths) else PicturePaths(sources)
         self._batch_size = batch_size
         self._orient = orient
         self._draft = draft

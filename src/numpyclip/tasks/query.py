@@ -64,12 +64,17 @@ class Query:
         Raises
         ------
         InputError
-            If a term or a weight is missing, or all weights are 0.
+            If a term or a weight is missing, all weights are 0, or a file that ends as pictures do is not there.
         """
         terms = tuple(_term(sign, content, text) for sign, content in _split(text))
         if not any(term.weight for term in terms):
             raise InputError(f"query {text!r:.100}: all weights are 0; expected one that is not.")
         return cls(terms)
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it is one text, as a model was trained to compare with pictures, and no sum."""
+        return len(self.terms) == 1 and self.terms[0].weight > 0 and not self.terms[0].is_picture
 
     def embed(self, model: CLIP) -> Array:
         """Add up the terms' embeddings, each of unit length times its weight.
@@ -108,6 +113,8 @@ def _term(sign: str, content: str, query: str) -> Term:
     content = content[match.end() :] if match else content
     if len(content) > 1 and content[0] == content[-1] == '"':
         content = content[1:-1]
+    elif content.lower().endswith(PICTURE_SUFFIXES) and not Path(content).is_file():
+        raise InputError(f"query {query!r:.100}: {content} is not there. Put a text that ends so into double quotes.")
     if not content.strip():
         raise InputError(
             f"query {query!r:.100}: a term is missing; expected words between + and -, such as 'horse + stripes'."

@@ -29,9 +29,7 @@ def thumbnail(image: Image.Image, side: int) -> Image.Image:
 
     scale = side / max(image.size)
     width, height = (max(1, min(side, round(length * scale))) for length in image.size)
-    if image.mode in ("1", "P"):  # these are resized without interpolation
-        image = image.convert("RGBA")
-    return on_white(image.resize((width, height), Resampling.LANCZOS, reducing_gap=3))
+    return on_white(image).resize((width, height), Resampling.LANCZOS, reducing_gap=3)
 
 
 def contact_sheets(
