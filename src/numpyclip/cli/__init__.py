@@ -17,6 +17,7 @@ from numpyclip.cli import (
     caption,
     classify,
     convert,
+    duplicates,
     embed,
     explain,
     filter,
@@ -62,7 +63,22 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"numpyclip {__version__}")
     verbs = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for verb in (classify, tag, caption, ask, filter, embed, learn, aesthetic, explain, sheet, map, convert, models):
+    for verb in (
+        classify,
+        tag,
+        caption,
+        ask,
+        filter,
+        duplicates,
+        embed,
+        learn,
+        aesthetic,
+        explain,
+        sheet,
+        map,
+        convert,
+        models,
+    ):
         verb.add_to(verbs)
     return top
 

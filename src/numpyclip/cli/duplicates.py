@@ -1,0 +1,52 @@
+"""`numpyclip duplicates`: find pictures that are there more than once."""
+
+import argparse
+import json
+from dataclasses import asdict
+from typing import Any
+
+from numpyclip.cli.inputs import PicturePaths, paths_in, progress, with_stdin
+from numpyclip.cli.options import add_model_options, add_verb, load_model
+from numpyclip.errors import InputError
+
+_EXAMPLES = """\
+  numpyclip duplicates photos/
+  numpyclip duplicates docs/pictures -m tiny
+  numpyclip duplicates photos/ backup/ --exact --json
+  numpyclip duplicates photos/ | awk -F '\\t' '$2 == "file" {print $3}'       # could be deleted: the best stays
+
+One line per picture of a group: number of the group, kind, and path, the best copy first. Kinds: "best" (the most
+pixels, then a lossless format, the larger file, the older one), "file" (the same bytes as the best), "pixels" (another
+file of the same pixels), "near" (scaled, saved again, or of another brightness: look before you delete).
+
+Nothing is ever deleted. Crops, turned pictures and two photographs of one scene are no duplicates. Animations are
+compared by their bytes alone. Near-duplicates need memory, 5 kB a picture, and time that grows with its square."""
+
+
+def add_to(verbs: Any) -> None:
+    """Add the command to the parser."""
+    verb = add_verb(verbs, "duplicates", "Find pictures that are there more than once.", _EXAMPLES)
+    verb.add_argument("items", metavar="PICTURE", nargs="*", help="a picture, a folder, or - for paths on stdin")
+    verb.add_argument("--exact", action="store_true", help="only the same bytes or pixels; needs no model")
+    verb.add_argument("--json", action="store_true", help="print one JSON object per group")
+    add_model_options(verb)
+    verb.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the groups when all pictures were seen."""
+    from numpyclip.tasks.duplicates import find_duplicates
+
+    if not arguments.items:
+        raise InputError("nothing to compare: name pictures or a folder, or - for paths on standard input.")
+    model = None if arguments.exact else load_model(arguments)
+    paths = PicturePaths(with_stdin(arguments.items, paths_in))
+    read = progress(paths, "picture", printing=False)
+    groups = find_duplicates(model, read, batch_size=arguments.batch_size, unreadable=paths.report)
+    for number, group in enumerate(groups, start=1):
+        if arguments.json:
+            print(json.dumps({"group": number, "copies": [asdict(copy) for copy in group]}), flush=True)
+        else:
+            for copy in group:
+                print(number, copy.kind, copy.path, sep="\t", flush=True)
+    return 3 if paths.failed else 0

@@ -1,0 +1,100 @@
+"""`numpyclip filter`: keep the pictures that words describe, and drop others."""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from numpyclip.cli.filing import ACTIONS, free_name, place_in
+from numpyclip.cli.inputs import EmbeddedPictures, PicturePaths, paths_in, progress, with_stdin
+from numpyclip.cli.options import add_model_options, add_orientation_option, add_verb, load_model
+from numpyclip.errors import InputError
+
+_EXAMPLES = """\
+  numpyclip filter photos/ --keep "a photo of a cat" --drop "a screenshot" --min 0.8
+  numpyclip filter docs/pictures/album --keep "an animal face" -m tiny
+  numpyclip filter photos/ --drop "a screenshot" --drop "a receipt" --copy album/ --yes
+  numpyclip filter photos/ --keep "a screenshot" --move screenshots/          # a dry run; then with --yes
+  numpyclip filter photos/ --keep "horse + stripes - grass" --min-cosine 0.25
+  find . -name "*.jpg" | numpyclip filter - --keep "a dog" | xargs ...
+
+Prints the paths of the pictures that are kept. The query that fits a picture best decides, if it fits: if its
+probability reaches --min. If none fits, the picture is kept unless there is a --keep.
+
+A probability is known for single texts. Queries of several terms (+, -, weights as in "2*cat - dog") and pictures
+as queries are one vector each and have a cosine only, whose scale depends on the model: look at --json first.
+
+--copy, --move and --link put what is kept into a folder, where pictures of a folder keep their place; they only say
+what they would do until there is --yes. No file is overwritten: a name that is taken gets a number, and a file that
+is there already, byte for byte, is left alone (and where it was, too)."""
+
+
+def add_to(verbs: Any) -> None:
+    """Add the command to the parser."""
+    verb = add_verb(verbs, "filter", "Keep the pictures that words describe.", _EXAMPLES)
+    verb.add_argument("items", metavar="PICTURE", nargs="*", help="a picture, a folder, or - for paths on stdin")
+    verb.add_argument("--keep", action="append", default=[], metavar="QUERY", help="what to keep; several: any of them")
+    verb.add_argument("--drop", action="append", default=[], metavar="QUERY", help="what to drop; several: any of them")
+    least = verb.add_mutually_exclusive_group()
+    least.add_argument("--min", type=float, default=0.5, metavar="P", help="least probability (default: 0.5)")
+    least.add_argument("--min-cosine", type=float, metavar="C", help="compare cosines, with this least one")
+    action = verb.add_mutually_exclusive_group()
+    for name in ACTIONS:
+        action.add_argument(f"--{name}", type=Path, metavar="FOLDER", help=f"{name} what is kept into a folder")
+    verb.add_argument("--yes", action="store_true", help="really copy, move or link")
+    verb.add_argument("--json", action="store_true", help="print one JSON object per picture, dropped ones too")
+    add_orientation_option(verb)
+    add_model_options(verb)
+    verb.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Judge every picture, batch by batch."""
+    from numpyclip.tasks.filter import Filter
+
+    if not arguments.items:
+        raise InputError("nothing to filter: name a picture or a folder, or - for paths on standard input.")
+    action = next((name for name in ACTIONS if getattr(arguments, name) is not None), None)
+    folder = getattr(arguments, action) if action else None
+    if arguments.yes and folder is None:
+        raise InputError("--yes has nothing to do; expected --copy, --move or --link.")
+    if folder is not None and folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: is a file; expected a folder, or a name that is free.")
+    model = load_model(arguments)
+    if arguments.min_cosine is None:
+        judge = Filter(model, arguments.keep, arguments.drop, arguments.min)
+    else:
+        judge = Filter(model, arguments.keep, arguments.drop, arguments.min_cosine, "cosine")
+    paths = PicturePaths(with_stdin(arguments.items, paths_in), without=folder)
+    pictures = EmbeddedPictures(model, paths, arguments.batch_size, arguments.orient)
+    for path, embedding in progress(pictures, "picture", printing=True):
+        (verdict,) = judge([embedding])
+        place = _filed(action, folder, path, arguments, paths) if folder is not None and verdict.kept else None
+        if arguments.json:
+            score = "probability" if arguments.min_cosine is None else "cosine"
+            record = {"picture": path, "kept": verdict.kept, "query": verdict.query, score: round(verdict.score, 6)}
+            if action:
+                record["place"] = None if place is None else os.fspath(place)
+            print(json.dumps(record), flush=True)
+        elif verdict.kept:
+            print(path, *([] if place is None else [place]), sep="\t", flush=True)
+    if action and not arguments.yes:
+        print(f"numpyclip: a dry run, nothing was done; add --yes to {action}.", file=sys.stderr)
+    return pictures.status
+
+
+def _filed(
+    action: str | None, folder: Path, path: str, arguments: argparse.Namespace, paths: PicturePaths
+) -> Path | None:
+    """Copy, move or link one picture, or only say where it would go; what fails is reported."""
+    assert action is not None
+    try:
+        place = free_name(place_in(folder, path, arguments.items), path)
+        if place is not None and arguments.yes:
+            ACTIONS[action](path, place)
+        return place
+    except OSError as error:
+        paths.report(f"{path}: {action} into {folder} failed ({error.strerror or error}).")
+        return None

@@ -1,0 +1,81 @@
+"""Where files go, and that nothing is lost on the way."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from numpyclip.cli import filing
+
+
+def test_pictures_of_a_folder_keep_their_place(tmp_path: Path) -> None:
+    (tmp_path / "photos" / "sub").mkdir(parents=True)
+    folder, photos = tmp_path / "out", str(tmp_path / "photos")
+    assert filing.place_in(folder, f"{photos}/sub/a.jpg", [photos]) == folder / "sub" / "a.jpg"
+    assert filing.place_in(folder, f"{photos}/sub/a.jpg", [photos, f"{photos}/sub"]) == folder / "a.jpg"
+    assert filing.place_in(folder, f"{photos}/sub/a.jpg", ["-"]) == folder / "a.jpg"
+    assert filing.place_in(folder, "../a.jpg", ["../a.jpg"]) == folder / "a.jpg"
+
+
+def test_a_name_that_is_taken_gets_a_number_and_the_same_file_none(tmp_path: Path) -> None:
+    place, other = tmp_path / "a.b.jpg", tmp_path / "other"
+    other.write_bytes(b"other")
+    assert filing.free_name(place, str(other)) == place
+    place.write_bytes(b"first")
+    assert filing.free_name(place, str(other)) == tmp_path / "a.b (2).jpg"
+    (tmp_path / "a.b (2).jpg").write_bytes(b"other")
+    assert filing.free_name(place, str(other)) is None
+
+
+def test_a_broken_link_is_a_taken_name(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").symlink_to("nowhere")
+    (tmp_path / "source").write_bytes(b"x")
+    assert filing.free_name(tmp_path / "a.jpg", str(tmp_path / "source")) == tmp_path / "a (2).jpg"
+
+
+def test_a_copy_has_the_bytes_and_the_times(tmp_path: Path) -> None:
+    source, place = tmp_path / "a", tmp_path / "deep" / "er" / "a"
+    source.write_bytes(b"bytes")
+    os.utime(source, (1000, 1000))
+    filing.copy(str(source), place)
+    assert (place.read_bytes(), place.stat().st_mtime, source.exists()) == (b"bytes", 1000, True)
+    assert list(place.parent.iterdir()) == [place]  # nothing unfinished is left
+
+
+def test_a_file_moves_to_another_disk_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, place = tmp_path / "a", tmp_path / "new" / "a"
+    source.write_bytes(b"bytes")
+
+    def far(*_: object) -> None:
+        raise OSError(errno.EXDEV, "another disk")
+
+    monkeypatch.setattr(Path, "rename", far)
+    filing.move(str(source), place)
+    assert (place.read_bytes(), source.exists()) == (b"bytes", False)
+
+
+def test_a_move_that_fails_leaves_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, place = tmp_path / "a", tmp_path / "new" / "a"
+    source.write_bytes(b"bytes")
+
+    def far(*_: object) -> None:
+        raise OSError(errno.EXDEV, "another disk")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "rename", far)
+    monkeypatch.setattr("shutil.copy2", full)
+    with pytest.raises(OSError, match="No space left"):
+        filing.move(str(source), place)
+    assert source.read_bytes() == b"bytes"
+    assert not place.exists()
+
+
+def test_a_link_leads_to_the_file_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a").write_bytes(b"bytes")
+    filing.link("a", tmp_path / "deep" / "a")
+    monkeypatch.chdir("/")
+    assert (tmp_path / "deep" / "a").read_bytes() == b"bytes"

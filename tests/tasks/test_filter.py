@@ -1,0 +1,89 @@
+"""Which pictures queries keep."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from numpyclip.errors import InputError
+from numpyclip.model.clip import CLIP
+from numpyclip.tasks.filter import Filter, Verdict
+
+ALBUM = Path(__file__).parents[2] / "docs" / "pictures" / "album"
+TEXTS = {"cat": (1, 0, 0), "dog": (0, 1, 0), "screenshot": (0, 0, 1)}
+
+
+class ByHand:
+    """A model whose texts lie on the axes."""
+
+    config = SimpleNamespace(embed_dim=3)
+
+    def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
+        return np.array([TEXTS[text] for text in ([texts] if isinstance(texts, str) else texts)], np.float32)
+
+
+def judge(image: tuple[float, ...], **queries: Any) -> Verdict:
+    (verdict,) = Filter(ByHand(), score="cosine", **queries)([image])  # type: ignore[arg-type]
+    return verdict
+
+
+@pytest.mark.parametrize(
+    ("image", "queries", "expected"),
+    [
+        ((0.8, 0.6, 0), {"keep": ["cat"]}, Verdict(True, "cat", 0.8)),
+        ((0.6, 0.8, 0), {"keep": ["cat"], "minimum": 0.7}, Verdict(False, "cat", 0.6)),
+        ((0.6, 0.8, 0), {"keep": ["cat", "dog"], "minimum": 0.7}, Verdict(True, "dog", 0.8)),
+        ((0.6, 0, 0.8), {"keep": ["cat"], "drop": ["screenshot"]}, Verdict(False, "screenshot", 0.8)),
+        ((0.8, 0, 0.6), {"keep": ["cat"], "drop": ["screenshot"]}, Verdict(True, "cat", 0.8)),
+        ((0.8, 0, 0.6), {"drop": ["screenshot"]}, Verdict(False, "screenshot", 0.6)),
+        ((0.8, 0.6, 0), {"drop": ["screenshot"]}, Verdict(True, "screenshot", 0.0)),
+        ((0, 0.8, 0.6), {"keep": ["2*dog - cat"]}, Verdict(True, "2*dog - cat", 0.715542)),
+        ((0.5, 0, 0), {"keep": ["cat"]}, Verdict(True, "cat", 0.5)),  # as much as the minimum is enough
+    ],
+)
+def test_the_best_query_decides_if_it_fits(image: tuple[float, ...], queries: Any, expected: Verdict) -> None:
+    found = judge(image, **queries)
+    assert (found.kept, found.query) == (expected.kept, expected.query)
+    assert found.score == pytest.approx(expected.score, abs=1e-5)
+
+
+def test_probabilities_tell_drawings_apart(tiny: CLIP) -> None:
+    images = tiny.embed_images([ALBUM / "bicycle.png", ALBUM / "umbrella.png", ALBUM / "banana.png"])
+    verdicts = Filter(tiny, ["a bicycle", "an umbrella"], ["a banana"], 0.8)(images)
+    assert [(verdict.kept, verdict.query) for verdict in verdicts] == [
+        (True, "a bicycle"),
+        (True, "an umbrella"),
+        (False, "a banana"),
+    ]
+    assert all(0.8 <= verdict.score <= 1 for verdict in verdicts)
+
+
+def test_a_picture_may_be_a_query_by_its_cosine(tiny: CLIP) -> None:
+    images = tiny.embed_images([ALBUM / "cat-face.png", ALBUM / "pizza.png"])
+    (cat, pizza) = Filter(tiny, [str(ALBUM / "cat-face.png")], minimum=0.99, score="cosine")(images)
+    assert cat.kept
+    assert not pizza.kept
+
+
+@pytest.mark.parametrize(
+    ("queries", "message"),
+    [
+        ({}, "at least one query"),
+        ({"keep": ["cat"], "minimum": 1.5}, "least cosine is 1.5"),
+        ({"keep": ["cat"], "minimum": -0.5, "score": "probability"}, "least probability is -0.5"),
+        ({"keep": ["cat"], "minimum": float("nan")}, "least cosine is nan"),
+        ({"keep": ["cat + dog"], "score": "probability"}, "is a sum or a picture"),
+        ({"drop": ["- dog"], "score": "probability"}, "is a sum or a picture"),
+        ({"keep": ["nowhere.jpg"]}, "nowhere.jpg is not there"),
+    ],
+)
+def test_what_cannot_be_judged_is_named(queries: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Filter(ByHand(), **({"score": "cosine"} | queries))  # type: ignore[arg-type]
+
+
+def test_no_pictures_have_no_verdicts() -> None:
+    assert Filter(ByHand(), ["cat"], score="cosine")(np.empty((0, 3))) == []  # type: ignore[arg-type]
