@@ -2,8 +2,8 @@
 
     python tools/measure_duplicates.py DRAWINGS.npy
 
-DRAWINGS.npy holds pictures (n, y, x, 4) of uint8. 200 of them are changed in ways that keep the picture, and each pair of
-a picture and its copy is looked at; then all drawings are compared with each other.
+DRAWINGS.npy holds pictures (n, y, x, 4) of uint8. 200 of them are changed in ways that keep the picture, and each pair
+of a picture and its copy is looked at; then all drawings are compared with each other.
 """
 
 import sys
