@@ -19,6 +19,12 @@ Picture: TypeAlias = (
     "str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | Image.Image | NDArray[np.uint8]"
 )
 
+# Of the formats that Pillow reads, those in which people keep pictures.
+PICTURE_SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".avif", ".heic", ".heif", ".jp2", ".j2k"),
+    *(".bmp", ".dib", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".ico", ".qoi"),
+)
+
 _ORIENTATION = 0x0112  # the EXIF tag
 _TURNS = {  # its values, and what undoes them
     2: "FLIP_LEFT_RIGHT",

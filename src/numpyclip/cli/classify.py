@@ -5,9 +5,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from numpyclip.cli.inputs import PICTURE_SUFFIXES, EmbeddedPictures, paths_in, progress, texts_in, with_stdin
+from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, texts_in, with_stdin
 from numpyclip.cli.options import add_model_options, add_orientation_option, add_verb, load_model, positive
 from numpyclip.errors import InputError
+from numpyclip.pictures import PICTURE_SUFFIXES
 
 _EXAMPLES = """\
   numpyclip classify photo.jpg "a photo of a dog" "a photo of a cat"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from numpyclip.cli.inputs import Embedded, EmbeddedPictures, paths_in, progress,
 from numpyclip.cli.options import add_model_options, add_orientation_option, add_verb, load_model, model_name
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.model.chunks import batched
+from numpyclip.weights.unfinished import written_whole
 
 if TYPE_CHECKING:
     from numpyclip.model.clip import CLIP
@@ -101,7 +101,7 @@ def _save(embedded: Iterable[Embedded], output: Path | None, model_name: str, mo
         for name, vector in embedded:
             print(_json_line(name, vector), flush=True)
         return
-    with _written_whole(output) as file:
+    with written_whole(output) as file:
         if output.suffix == ".jsonl":
             for name, vector in embedded:
                 file.write((_json_line(name, vector) + "\n").encode())
@@ -127,17 +127,3 @@ def _write_arrays(file: IO[bytes], suffix: str, embedded: Iterable[Embedded], mo
 def _json_line(name: str, vector: Array) -> str:
     numbers = ", ".join(map(str, vector))  # as few digits as tell float32 numbers apart
     return f'{{"input": {json.dumps(name)}, "embedding": [{numbers}]}}'
-
-
-@contextmanager
-def _written_whole(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file that takes its name when it is complete; after any error there is none."""
-    from numpyclip.weights.unfinished import unfinished
-
-    try:
-        with unfinished(path) as part:
-            with part.open("wb") as file:
-                yield file
-            part.replace(path)
-    except OSError as error:
-        raise NumPyCLIPError(f"{path}: cannot be written ({error.strerror or error}).") from error

@@ -16,18 +16,13 @@ from numpy.typing import NDArray
 from numpyclip.errors import InputError, PictureError
 from numpyclip.model.chunks import batched
 from numpyclip.model.threads import ahead
+from numpyclip.pictures import PICTURE_SUFFIXES
 
 if TYPE_CHECKING:
     from numpyclip.model.clip import CLIP
     from numpyclip.model.ops import Array
 
 Embedded: TypeAlias = "tuple[str, Array]"  # a path or text, and its embedding (e,)
-
-# Of the formats that Pillow reads, those in which people keep pictures.
-PICTURE_SUFFIXES = (
-    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".avif", ".heic", ".heif", ".jp2", ".j2k"),
-    *(".bmp", ".dib", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".ico", ".qoi"),
-)
 
 
 def texts_in(file: str) -> Iterator[str]:

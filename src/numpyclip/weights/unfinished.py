@@ -10,7 +10,9 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
+from numpyclip.errors import NumPyCLIPError
 from numpyclip.weights.lock import exclusive
 
 
@@ -37,6 +39,24 @@ def unfinished(target: Path, rescue: Callable[[Path], None] = _keep_nothing) -> 
             yield part
         finally:
             _remove(part, rescue)
+
+
+@contextlib.contextmanager
+def written_whole(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file that takes its name when it is complete; after any error there is none.
+
+    Raises
+    ------
+    NumPyCLIPError
+        If it cannot be written.
+    """
+    try:
+        with unfinished(path) as part:
+            with part.open("wb") as file:
+                yield file
+            part.replace(path)
+    except OSError as error:
+        raise NumPyCLIPError(f"{path}: cannot be written ({error.strerror or error}).") from error
 
 
 def _remove_abandoned(target: Path, rescue: Callable[[Path], None]) -> None:
