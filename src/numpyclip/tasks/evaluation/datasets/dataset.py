@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
-from numpyclip.errors import InputError, NumPyCLIPError, quoted
+from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.pictures import PICTURE_SUFFIXES
 from numpyclip.tasks.prompts import templates
 from numpyclip.tasks.text_files import read_lines
@@ -72,8 +73,9 @@ class Dataset:
         for source in self.sources:
             yield from source(report)
 
+    @cached_property
     def label_names(self) -> list[str]:
-        """Return the names of all labels: those that the dataset tells, or those that its examples have, sorted."""
+        """Names of all labels: those that the dataset tells, or those that its examples have, sorted."""
         if self.labels is not None:
             return self.labels
         found = {example.label for example in self.examples(_ignore)}
@@ -133,7 +135,9 @@ def _archives(path: Path) -> list[Path] | None:
         return sorted(found, key=lambda file: (len(file.name), file.name)) or None  # 2.tar lies before 10.tar
     if path.name.endswith((*_TAR, *_PARQUET)):
         return [path]
-    raise InputError(f"{path}: is no dataset; expected a folder, or a file that ends in {', '.join((*_TAR, *_PARQUET))}.")
+    raise InputError(
+        f"{path}: is no dataset; expected a folder, or a file that ends in {', '.join((*_TAR, *_PARQUET))}."
+    )
 
 
 def _source(archive: Path) -> Source:
@@ -194,8 +198,3 @@ def as_captions(value: Any, where: str) -> tuple[str, ...]:
     if len(lines) > _MOST_CAPTIONS:
         raise InputError(f"{where}: has {len(lines)} captions; expected {_MOST_CAPTIONS} at most.")
     return tuple(stripped for line in lines if (stripped := line.strip()))
-
-
-def missing(name: str) -> InputError:
-    """Return the error of a picture about which nothing is known."""
-    return InputError(f"{name}: has neither label nor caption ({quoted('')} is none).")

@@ -1,4 +1,4 @@
-"""Parquet files, as the Hugging Face hub has them: pictures as bytes, labels as numbers, whose names the schema tells."""
+"""Parquet files, as the Hugging Face hub has them: pictures as bytes, labels as numbers, with names in the schema."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpyclip.errors import InputError, MissingPackageError
 from numpyclip.tasks.evaluation.datasets.dataset import Example, Report, as_captions, as_label
 
 _PICTURES = ("image", "img", "picture", "jpg", "png", "webp")  # names of columns
-_LABELS = ("label", "labels", "cls", "class", "fine_label")
+_LABELS = ("label", "labels", "cls", "class")
 _CAPTIONS = ("captions", "caption", "sentences", "text", "txt")
 _ROWS = 32  # read at once, with their pictures
 
@@ -41,7 +41,7 @@ class ParquetFile:
                     yield _example(name, row[picture], row.get(label), row.get(captions))
                 except InputError as error:
                     report(error)
-        except (InputError, GeneratorExit, MissingPackageError):
+        except (InputError, MissingPackageError):
             raise
         except Exception as error:  # pyarrow's, of every kind
             report(InputError(f"{self.path}: damaged ({error!s:.200})."))
@@ -76,8 +76,8 @@ class ParquetFile:
         )
         if picture is None or (label is None and captions is None):
             raise InputError(
-                f"{self.path}: has the columns {', '.join(names):.200}; expected one of {', '.join(_PICTURES)}, and one "
-                f"of {', '.join((*_LABELS, *_CAPTIONS))}."
+                f"{self.path}: has the columns {', '.join(names):.200}; expected one of {', '.join(_PICTURES)}, and "
+                f"one of {', '.join((*_LABELS, *_CAPTIONS))}."
             )
         return picture, label, captions
 

@@ -20,7 +20,13 @@ from numpyclip.tasks.evaluation.datasets.dataset import Example, Report, as_capt
 _MOST_PICTURE = 2**28  # bytes
 _MOST_TEXT = 2**20
 _TEXTS = ("cls", "txt", "json")
-_HEADERS = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
+_HEADERS = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
 _LABEL_KEYS = ("label", "cls", "class")
 _CAPTION_KEYS = ("captions", "caption", "text", "txt")
 
@@ -33,8 +39,8 @@ class _Member(tarfile.TarInfo):
     """A file in an archive, whose header must be sound."""
 
     @classmethod
-    def frombuffer(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Member:
-        member = super().frombuffer(buf, encoding, errors)
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Member:
+        member = super().frombuf(buf, encoding, errors)
         if member.size < 0 or (member.type in _HEADERS and member.size > _MOST_TEXT):
             raise _DamagedError(f"a header says that it has {member.size} bytes")
         return member
@@ -42,11 +48,12 @@ class _Member(tarfile.TarInfo):
     @classmethod
     def fromtarfile(cls, tarfile_: tarfile.TarFile) -> _Member:
         try:
-            return super().fromtarfile(tarfile_)
+            member: _Member = super().fromtarfile(tarfile_)  # which calls `frombuf` of this class
         except tarfile.HeaderError as error:
             if type(error).__name__ == "EOFHeaderError":  # the mark at the end, which is as it should be
                 raise
             raise _DamagedError(str(error)) from error
+        return member
 
 
 @dataclass(frozen=True)
@@ -71,17 +78,16 @@ class Tar:
                         yield from self._example(key, parts, report)
                         key, parts = stem, {}
                     if member.isreg() and (suffix in _TEXTS or is_picture(f".{suffix}")):
-                        content = self._content(archive, member, report)
+                        content = self._content(
+                            archive, member, _MOST_TEXT if suffix in _TEXTS else _MOST_PICTURE, report
+                        )
                         if content is not None:
                             parts[suffix] = content
             yield from self._example(key, parts, report)
-        except GeneratorExit:
-            raise
         except Exception as error:  # decompressors raise errors of every kind
             report(InputError(f"{self.path}: damaged after {key or 'its beginning'!r:.100} ({reason_of(error)})."))
 
-    def _content(self, archive: tarfile.TarFile, member: tarfile.TarInfo, report: Report) -> bytes | None:
-        most = _MOST_TEXT if member.name.lower().endswith(_TEXTS) else _MOST_PICTURE
+    def _content(self, archive: tarfile.TarFile, member: tarfile.TarInfo, most: int, report: Report) -> bytes | None:
         if member.size > most:
             report(InputError(f"{self.path}: {member.name!r:.100} has {member.size} bytes; expected {most} at most."))
             return None
