@@ -31,6 +31,7 @@ ALLOWED = {"numpy", "PIL", "ftfy", "threadpoolctl", "tqdm"}
 EXTRAS = {  # imported when they are needed, and missed with a message
     "numpyclip.tokenizer.models": {"tokenizers", "sentencepiece"},
     "numpyclip.weights.hub": {"huggingface_hub"},
+    "numpyclip.tasks.evaluation.datasets.parquet": {"pyarrow"},
 }
 
 
