@@ -175,7 +175,7 @@ def test_labels_that_are_not_utf_8_are_refused(run: Run, bird: Path, tmp_path: P
     (tmp_path / "labels.txt").write_text("Häuser\n", encoding)
     result = run("classify", bird, "--labels", tmp_path / "labels.txt", "-m", "tiny")
     assert (result.status, result.out) == (2, "")
-    assert "labels.txt: text 1 is not UTF-8" in result.err
+    assert "labels.txt: line 1 is not UTF-8" in result.err
 
 
 def test_an_unknown_option_is_refused(run: Run, bird: Path) -> None:

@@ -229,7 +229,7 @@ def test_vectors_without_classes_are_named(run: Run, bird: Path, shapes: Path, t
     ("words", "message"),
     [
         (["bird.png", "--labels", "x"], "leave out --labels"),
-        (["bird.png", "--template", "a {}"], "leave out --labels and --template"),
+        (["bird.png", "--template", "a {}"], "--classifier and --template"),
         ([], "nothing to classify"),
         (["bird.png", "a cat"], "'a cat' is no file; with --probe"),
     ],

@@ -19,6 +19,7 @@ from numpyclip.cli import (
     convert,
     duplicates,
     embed,
+    evaluate,
     explain,
     filter,
     learn,
@@ -63,22 +64,9 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"numpyclip {__version__}")
     verbs = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for verb in (
-        classify,
-        tag,
-        caption,
-        ask,
-        filter,
-        duplicates,
-        embed,
-        learn,
-        aesthetic,
-        explain,
-        sheet,
-        map,
-        convert,
-        models,
-    ):
+    answers = (classify, tag, caption, ask, filter, duplicates)
+    looks = (explain, sheet, map)
+    for verb in (*answers, embed, *looks, learn, aesthetic, evaluate, convert, models):
         verb.add_to(verbs)
     return top
 

@@ -1,27 +1,39 @@
 """`numpyclip classify`: tell which label fits a picture best."""
 
-import argparse
-import json
-from pathlib import Path
-from typing import Any
+from __future__ import annotations
 
-from numpyclip.cli import probe
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, texts_in, with_stdin
+from numpyclip.cli.labels import add_template_option, embedded_labels, labels_in
 from numpyclip.cli.options import add_model_options, add_orientation_option, add_verb, load_model, positive
 from numpyclip.cli.outputs import output_path
+from numpyclip.cli.predictions import Printer, Report
 from numpyclip.errors import InputError
 from numpyclip.pictures import PICTURE_SUFFIXES
-from numpyclip.weights.unfinished import whole_file
+
+if TYPE_CHECKING:
+    from numpyclip.model.clip import CLIP
+    from numpyclip.tasks.learning.probe import Probe
+    from numpyclip.tasks.zero_shot import ZeroShotClassifier
 
 _EXAMPLES = """\
   numpyclip classify photo.jpg "a photo of a dog" "a photo of a cat"
   numpyclip classify emoji.png "a red apple" "a dog" --model tiny
   numpyclip classify photos/ --labels labels.txt --template "a photo of a {}" -n 3
+  numpyclip classify photos/ --labels imagenet --template imagenet7 --save imagenet.npz -n 1
+  numpyclip classify photos/ --classifier imagenet.npz -o report.csv
+  numpyclip classify sorted/ --labels classes.csv --confusion confusion.png -o report.json
   find . -name "*.jpg" | numpyclip classify - dog cat --json
 
 One line per label, best first: probability and label, with the path before them where there is more than one
 picture. The probabilities compare the given labels only; that the best one fits at all is not said. (SigLIP models
-judge each label by itself: their probabilities say how well it fits, and do not sum to 1.)"""
+judge each label by itself: their probabilities say how well it fits, and do not sum to 1.)
+
+A file of labels has one a line, or if it ends in .csv one a row, with synonyms in the other columns. Where folders are
+named after labels, -o and --confusion tell how many pictures were said to be what their folder says."""
 
 
 def add_to(verbs: Any) -> None:
@@ -34,13 +46,23 @@ def add_to(verbs: Any) -> None:
         nargs="*",
         help="a picture, a folder of pictures, or - for paths on stdin; then texts (with --labels: more pictures)",
     )
-    verb.add_argument("--labels", metavar="FILE", help="take the labels from a file, one a line")
+    verb.add_argument("--labels", metavar="FILE", help="take the labels from a file, or those of a dataset by its name")
     verb.add_argument("--probe", metavar="FILE", help="take classes that `numpyclip learn` learned; items are pictures")
-    verb.add_argument("--template", default="{}", help='put around every label, such as "a photo of a {}"')
+    verb.add_argument("--classifier", metavar="FILE", help="take what --save wrote; items are pictures")
+    add_template_option(verb)
+    verb.add_argument("--separator", metavar="TEXT", help="labels such as animal/dog have parts: only the last is read")
     verb.add_argument("-n", "--top", type=positive, metavar="COUNT", help="print the best COUNT labels only")
+    verb.add_argument("--min", type=float, default=0.0, metavar="P", help="print labels of this probability only")
     verb.add_argument(
         "--plot", metavar="FILE", type=output_path(".png"), help="draw the labels of a single picture as bars beside it"
     )
+    verb.add_argument(
+        "-o", "--output", metavar="FILE", type=output_path(".csv", ".json"), help="write the best labels of all, too"
+    )
+    verb.add_argument(
+        "--confusion", metavar="FILE", type=output_path(".png"), help="draw what is taken for what, by names of folders"
+    )
+    verb.add_argument("--save", metavar="FILE", type=output_path(".npz"), help="keep the embedded labels")
     verb.add_argument("--json", action="store_true", help="print one JSON object per picture")
     add_orientation_option(verb)
     add_model_options(verb)
@@ -49,50 +71,101 @@ def add_to(verbs: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the labels of every picture, batch by batch."""
-    from numpyclip.model.inputs import captions
-
-    if arguments.probe is not None:
-        return probe.run(arguments)
-    sources, labels = _sources_and_labels(arguments)
-    texts = captions(labels, arguments.template)
-    model = load_model(arguments)
-    embedded_texts = model.embed_texts(texts)
+    sources, classifier, model = _prepared(arguments)
     several = len(sources) > 1 or sources[0] == "-" or Path(sources[0]).is_dir()
-    pictures = EmbeddedPictures(model, with_stdin(sources, paths_in), arguments.batch_size, arguments.orient)
     if several and arguments.plot is not None:
         raise InputError("--plot draws the labels of one picture; for several, see numpyclip sheet --help.")
+    if not 0 <= arguments.min <= 1:
+        raise InputError(f"--min is {arguments.min}; expected a probability, 0 to 1.")
+    names = _names(classifier)
+    printer = Printer(names, arguments, with_path=several)
+    report = Report(names, arguments) if arguments.output or arguments.confusion else None
+    pictures = EmbeddedPictures(model, with_stdin(sources, paths_in), arguments.batch_size, arguments.orient)
     for path, embedding in progress(pictures, "picture", printing=True) if several else pictures:
-        probabilities = model.probabilities([embedding], embedded_texts)[0].tolist()
-        ranked = sorted(zip(probabilities, labels, strict=True), key=lambda pair: -pair[0])[: arguments.top]
-        if arguments.json:
-            found = [{"label": label, "probability": round(p, 6)} for p, label in ranked]
-            print(json.dumps({"picture": path, "labels": found}), flush=True)
-        else:
-            for p, label in ranked:
-                print(*([path] if several else []), f"{p:.4f}", label, sep="\t", flush=True)
-        if arguments.plot is not None:
-            _plot(path, ranked, arguments)
+        probabilities = classifier.probabilities([embedding])
+        printer(path, probabilities[0].tolist(), _parents(classifier, probabilities))
+        if report is not None:
+            report.add(path, probabilities[0])
+    if report is not None:
+        report.write()
     return pictures.status
 
 
-def _plot(path: str, ranked: list[tuple[float, str]], arguments: argparse.Namespace) -> None:
-    from numpyclip.tasks.chart import bar_chart
+def _prepared(arguments: argparse.Namespace) -> tuple[list[str], ZeroShotClassifier | Probe, CLIP]:
+    """Read what tells the labels, as far as possible before a model is loaded."""
+    from numpyclip.tasks.zero_shot import ZeroShotClassifier
 
-    chart = bar_chart(path, [(label, min(p, 1.0)) for p, label in ranked], orient=arguments.orient)
-    with whole_file(arguments.plot) as file:
-        chart.save(file, "PNG")
+    if arguments.probe is not None or arguments.classifier is not None:
+        return _read(arguments)
+    sources, labels = _sources_and_labels(arguments)
+    prepared = labels_in(labels, arguments.template, arguments.separator)
+    model = load_model(arguments)
+    embeddings = embedded_labels(model, *prepared)
+    classifier = ZeroShotClassifier(model, *prepared, separator=arguments.separator, embeddings=embeddings)
+    if arguments.save is not None:
+        classifier.save(arguments.save)
+    return sources, classifier, model
 
 
-def _sources_and_labels(arguments: argparse.Namespace) -> tuple[list[str], list[str]]:
+def _read(arguments: argparse.Namespace) -> tuple[list[str], ZeroShotClassifier | Probe, CLIP]:
+    """Read a probe or a classifier, which have their own classes."""
+    from numpyclip.tasks.learning.files import read_probe
+    from numpyclip.tasks.zero_shot import ZeroShotClassifier
+
+    what = "probe" if arguments.probe is not None else "classifier"
+    others = [name for name in ("labels", "separator", "save", "probe", "classifier") if name != what]
+    if arguments.template != "{}" or any(getattr(arguments, name) is not None for name in others):
+        raise InputError(f"a {what} has its own classes; leave out --{', --'.join(others)} and --template.")
+    if not arguments.items:
+        raise InputError("nothing to classify: name a picture or a folder, or - for paths on standard input.")
+    for item in arguments.items:  # labels are not given beside it
+        if item != "-" and not Path(item).exists():
+            raise InputError(f"{item!r:.200} is no file; with --{what} all items are pictures, and it has the classes.")
+    if what == "classifier":
+        model = load_model(arguments)
+        return arguments.items, ZeroShotClassifier.load(model, arguments.classifier), model
+    probe = read_probe(arguments.probe)
+    model = load_model(arguments)
+    probe.check(model.fingerprint)
+    return arguments.items, probe, model
+
+
+def _names(classifier: ZeroShotClassifier | Probe) -> list[str]:
+    from numpyclip.tasks.zero_shot import ZeroShotClassifier
+
+    if isinstance(classifier, ZeroShotClassifier):
+        return [label.name for label in classifier.labels]
+    return list(classifier.classes)
+
+
+def _parents(classifier: ZeroShotClassifier | Probe, probabilities: Any) -> dict[str, float]:
+    """Say how probable the upper parts of labels such as "animal/dog" are."""
+    from numpyclip.tasks.zero_shot import ZeroShotClassifier
+
+    if not isinstance(classifier, ZeroShotClassifier):
+        return {}
+    return {name: float(found[0]) for name, found in classifier.parents(probabilities).items()}
+
+
+def _sources_and_labels(arguments: argparse.Namespace) -> tuple[list[str], list[str] | list[list[str]]]:
+    from numpyclip.tasks.labels import read_labels
+    from numpyclip.tasks.prompts import label_file, label_names
+
     sources, labels = arguments.items[:1], arguments.items[1:]
     if arguments.labels is not None:
-        sources, labels = arguments.items, list(texts_in(arguments.labels))
+        sources, labels = arguments.items, []
     if not sources:
         raise InputError("nothing to classify: name a picture or a folder, or - for paths on standard input.")
-    if not labels:
-        raise InputError("no labels: give them behind the picture, or one a line in a file with --labels FILE.")
     if "-" in sources and arguments.labels == "-":
         raise InputError("pictures and labels cannot both come from standard input.")
+    if arguments.labels is not None:
+        if arguments.labels == "-":
+            labels = list(texts_in("-"))
+        else:
+            named = arguments.labels in label_names() and not Path(arguments.labels).exists()
+            return sources, read_labels(label_file(arguments.labels) if named else arguments.labels)
+    if not labels:
+        raise InputError("no labels: give them behind the picture, or one a line in a file with --labels FILE.")
     for label in labels:  # `classify *.jpg dog cat` is an easy mistake
         if label.lower().endswith(PICTURE_SUFFIXES) and Path(label).is_file():
             raise InputError(f"the label {label!r} is a file. To classify several pictures, give --labels FILE.")

@@ -49,15 +49,16 @@ def as_labels(labels: Iterable[str | Label | Sequence[str]], separator: str | No
     Warns
     -----
     UserWarning
-        If two labels are the same. (Two of ImageNet's in openai/CLIP are, and a class is known by its number there.)
+        If two names are the same. (Two of ImageNet's in openai/CLIP are, and a class is known by its number there.)
     """
     if isinstance(labels, str | bytes) or not isinstance(labels, Iterable):
         raise InputError(f"labels is {labels!r:.60}; expected a list of one or more texts.")
-    found = tuple(_as_label(label, separator) for label in labels)
+    given = list(labels)
+    found = tuple(_as_label(label, separator) for label in given)
     if not found:
         raise InputError("there are no labels; expected a list of one or more texts.")
     twice = [name for name, count in Counter(label.name for label in found).items() if count > 1]
-    if twice:
+    if twice and not all(isinstance(label, Label) for label in given):  # those were looked at when they were made
         warnings.warn(
             f"{len(twice)} labels are there more than once, such as {quoted(twice[0])}: they share what is probable, "
             "and only the first of them is ever predicted.",

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from numpyclip.errors import InputError
+from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.pictures import reason_of
 from numpyclip.tasks.evaluation.datasets.dataset import Example, Report, as_captions, as_label, is_picture
 
@@ -77,13 +77,15 @@ class Tar:
                     if stem != key:
                         yield from self._example(key, parts, report)
                         key, parts = stem, {}
-                    if member.isreg() and (suffix in _TEXTS or is_picture(f".{suffix}")):
+                    if member.isreg() and _is_used(suffix):
                         content = self._content(
                             archive, member, _MOST_TEXT if suffix in _TEXTS else _MOST_PICTURE, report
                         )
                         if content is not None:
                             parts[suffix] = content
             yield from self._example(key, parts, report)
+        except NumPyCLIPError:  # of a report that raises
+            raise
         except Exception as error:  # decompressors raise errors of every kind
             report(InputError(f"{self.path}: damaged after {key or 'its beginning'!r:.100} ({reason_of(error)})."))
 
@@ -103,6 +105,11 @@ class Tar:
             yield _assembled(name, parts)
         except InputError as error:
             report(error)
+
+
+def _is_used(suffix: str) -> bool:
+    """Tell whether a file is the picture or a text; "b.seg.png" is another picture than "b.png"."""
+    return suffix in _TEXTS or ("." not in suffix and is_picture(f".{suffix}"))
 
 
 def _split(name: str) -> tuple[str, str]:

@@ -1,0 +1,126 @@
+"""`numpyclip evaluate`: measure how often a model is right about a dataset."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from numpyclip.cli.inputs import progress
+from numpyclip.cli.labels import add_template_option, embedded_labels, labels_in
+from numpyclip.cli.options import add_model_options, add_orientation_option, add_verb, load_model, model_name
+from numpyclip.cli.outputs import output_path
+from numpyclip.errors import InputError, NumPyCLIPError
+from numpyclip.weights.unfinished import whole_file
+
+if TYPE_CHECKING:
+    from numpyclip.model.clip import CLIP
+    from numpyclip.tasks.evaluation.datasets.dataset import Dataset, Example, Report
+    from numpyclip.tasks.evaluation.evaluate import Evaluation
+    from numpyclip.tasks.zero_shot import ZeroShotClassifier
+
+_EXAMPLES = """\
+  numpyclip evaluate imagenet/val/ --labels imagenet --template imagenet
+  numpyclip evaluate kinds/ -m tiny --confusion confusion.png
+  numpyclip evaluate wds_flickr8k/test/ --json
+  numpyclip evaluate food101.parquet --template food101 -o answers.csv
+
+DATASET is a folder with a folder of pictures for every class, or with pictures and captions (a.jpg, a.txt: one a
+line); a .tar or .tar.gz file in webdataset's layout (.cls, .txt, .json); a .parquet file as the Hugging Face hub has
+them (with the extra `parquet`); or a folder of such files, with classnames.txt and
+zeroshot_classification_templates.txt beside them, as LAION's CLIP_benchmark has them.
+
+Prints metrics by the names of CLIP_benchmark, 0 to 1: acc1, acc5 and mean_per_class_recall for labels, recall at 1, 5
+and 10 for captions: image_retrieval finds the picture of a caption, text_retrieval a caption of a picture."""
+
+
+def add_to(verbs: Any) -> None:
+    """Add the command to the parser."""
+    verb = add_verb(verbs, "evaluate", "Measure how often a model is right about a dataset.", _EXAMPLES)
+    verb.add_argument("dataset", metavar="DATASET", help="a folder, or a .tar, .tar.gz or .parquet file")
+    verb.add_argument("--labels", metavar="FILE", help="names of the classes, in their order, or a dataset's name")
+    add_template_option(verb)
+    verb.add_argument(
+        "-o", "--output", metavar="FILE", type=output_path(".csv", ".json"), help="write what was said of each picture"
+    )
+    verb.add_argument("--confusion", metavar="FILE", type=output_path(".png"), help="draw what is taken for what")
+    verb.add_argument("--json", action="store_true", help="print one JSON object")
+    add_orientation_option(verb)
+    add_model_options(verb)
+    verb.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Go through a dataset, and print the metrics."""
+    from numpyclip.tasks.evaluation.datasets.dataset import open_dataset
+    from numpyclip.tasks.evaluation.evaluate import evaluate
+
+    dataset = open_dataset(arguments.dataset)
+    labels, templates = _labels_and_templates(arguments, dataset)
+    model = load_model(arguments)
+    classifier = _classifier(model, labels, templates) if labels else None
+    problems: list[NumPyCLIPError] = []
+
+    def report(problem: NumPyCLIPError) -> None:
+        problems.append(problem)
+        print(f"numpyclip: {problem}", file=sys.stderr)
+
+    result = evaluate(
+        model,
+        _with_progress(dataset),
+        classifier,
+        batch_size=arguments.batch_size,
+        orient=arguments.orient,
+        report=report,
+    )
+    _write(arguments, result, classifier)
+    return 3 if problems else 0
+
+
+def _with_progress(dataset: Dataset) -> Dataset:
+    """Show a bar while a dataset is gone through."""
+
+    def source(report: Report) -> Iterator[Example]:
+        yield from progress(dataset.examples(report), "picture", printing=False)
+
+    return replace(dataset, sources=[source])
+
+
+def _labels_and_templates(arguments: argparse.Namespace, dataset: Dataset) -> tuple[tuple[Any, ...], list[str]]:
+    from numpyclip.tasks.evaluation.evaluate import dataset_labels
+    from numpyclip.tasks.labels import read_labels
+    from numpyclip.tasks.prompts import label_file, label_names
+
+    template = arguments.template if arguments.template != "{}" else dataset.templates or "{}"
+    labels: list[Any] = dataset_labels(dataset)
+    if arguments.labels is not None:
+        labels = read_labels(label_file(arguments.labels) if arguments.labels in label_names() else arguments.labels)
+    return labels_in(labels, template) if labels else ((), [])
+
+
+def _classifier(model: CLIP, labels: tuple[Any, ...], templates: list[str]) -> ZeroShotClassifier:
+    from numpyclip.tasks.zero_shot import ZeroShotClassifier
+
+    return ZeroShotClassifier(model, labels, templates, embeddings=embedded_labels(model, labels, templates))
+
+
+def _write(arguments: argparse.Namespace, result: Evaluation, classifier: ZeroShotClassifier | None) -> None:
+    from numpyclip.tasks.evaluation.report import draw_confusion, json_text, write_report
+
+    summary: dict[str, Any] = {"dataset": arguments.dataset, "model": model_name(arguments)}
+    summary |= {"pictures": result.pictures, "captions": result.captions, **result.metrics}
+    if arguments.json:
+        print(json_text(summary))
+    else:
+        for name, value in summary.items():
+            print(name, f"{value:.4f}" if isinstance(value, float) else value, sep="\t")
+    if arguments.output is not None:
+        write_report(arguments.output, [answer._asdict() for answer in result.answers], summary)
+    if arguments.confusion is not None:
+        if classifier is None or result.confusion is None:
+            raise InputError("--confusion: the dataset has no labels.")
+        with whole_file(arguments.confusion) as file:
+            names = [label.name for label in classifier.labels]
+            draw_confusion(result.confusion.counts, names).save(file, "PNG")

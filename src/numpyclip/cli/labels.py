@@ -1,0 +1,45 @@
+"""Labels and templates of the command line, embedded while a bar shows it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from numpyclip.cli.inputs import progress
+
+if TYPE_CHECKING:
+    from numpyclip.model.clip import CLIP
+    from numpyclip.model.ops import Array
+    from numpyclip.tasks.labels import Label
+
+_MANY = 5000  # texts, from which on a bar is worth having
+
+
+def add_template_option(verb: argparse.ArgumentParser) -> None:
+    """Add what is put around labels."""
+    verb.add_argument(
+        "--template",
+        default="{}",
+        help='put around every label, such as "a photo of a {}"; a file with several, one a line; or the name of those '
+        "of a paper: imagenet (80), imagenet7, siglip, or a dataset's of openai/CLIP, such as food101",
+    )
+
+
+def labels_in(
+    labels: Sequence[str] | Sequence[Sequence[str]], template: str | list[str], separator: str | None = None
+) -> tuple[tuple[Label, ...], list[str]]:
+    """Check labels and templates, before a model is loaded."""
+    from numpyclip.tasks.labels import as_labels
+    from numpyclip.tasks.prompts import templates
+
+    return as_labels(labels, separator), templates(template)
+
+
+def embedded_labels(model: CLIP, labels: Sequence[Label], templates: Sequence[str]) -> Array:
+    """Embed labels in all templates."""
+    from numpyclip.tasks.zero_shot import embed_labels
+
+    if sum(len(label.phrases) for label in labels) * len(templates) < _MANY:
+        return embed_labels(model, labels, templates)
+    return embed_labels(model, labels, templates, lambda batches: progress(batches, "thousand texts", printing=False))

@@ -1,0 +1,112 @@
+"""What is said of classified pictures: on stdout, as bars, as a table, and as a matrix of confusion."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from numpyclip.errors import InputError
+from numpyclip.weights.unfinished import whole_file
+
+if TYPE_CHECKING:
+    from numpyclip.model.ops import Array
+
+
+class Printer:
+    """Prints the best labels of each picture.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of the labels.
+    arguments : argparse.Namespace
+        With ``top``, ``min``, ``json``, ``plot`` and ``orient``.
+    with_path : bool
+        Whether lines begin with the path of the picture.
+    """
+
+    def __init__(self, names: Sequence[str], arguments: argparse.Namespace, with_path: bool) -> None:
+        self._names = names
+        self._arguments = arguments
+        self._with_path = with_path
+
+    def __call__(self, path: str, probabilities: Sequence[float], parents: Mapping[str, float]) -> None:
+        """Print the labels of one picture, best first."""
+        ranked = sorted(zip(probabilities, self._names, strict=True), key=lambda pair: -pair[0])
+        ranked = [pair for pair in ranked[: self._arguments.top] if pair[0] >= self._arguments.min]
+        if self._arguments.json:
+            record = {"picture": path, "labels": [{"label": label, "probability": round(p, 6)} for p, label in ranked]}
+            if parents:
+                record["parents"] = [{"label": label, "probability": round(p, 6)} for label, p in parents.items()]
+            print(json.dumps(record), flush=True)
+        else:
+            for p, label in ranked:
+                print(*([path] if self._with_path else []), f"{p:.4f}", label, sep="\t", flush=True)
+        if self._arguments.plot is not None:
+            self._plot(path, ranked)
+
+    def _plot(self, path: str, ranked: Sequence[tuple[float, str]]) -> None:
+        from numpyclip.tasks.chart import bar_chart
+
+        chart = bar_chart(path, [(label, min(p, 1.0)) for p, label in ranked], orient=self._arguments.orient)
+        with whole_file(self._arguments.plot) as file:
+            chart.save(file, "PNG")
+
+
+class Report:
+    """Collects the best label of every picture, and what its folder says that it is.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of the labels.
+    arguments : argparse.Namespace
+        With ``output``, ``confusion`` and ``separator``.
+    """
+
+    def __init__(self, names: Sequence[str], arguments: argparse.Namespace) -> None:
+        from numpyclip.tasks.evaluation.metrics import Confusion
+        from numpyclip.tasks.labels import Label, LabelIndex
+
+        self._names = names
+        self._arguments = arguments
+        self._folders = LabelIndex([Label(name, (name,)) for name in names], arguments.separator)
+        self._confusion = Confusion(len(names))
+        self._rows: list[dict[str, str | float | None]] = []
+
+    def add(self, path: str, probabilities: Array) -> None:
+        """Take in a picture."""
+        best, row = int(probabilities.argmax()), self._folders.of_folder(path)
+        if row is not None:
+            self._confusion.add([row], [best])
+        label = None if row is None else self._names[row]
+        found: dict[str, str | float | None] = {"picture": path, "label": label, "predicted": self._names[best]}
+        self._rows.append(found | {"probability": round(float(probabilities[best]), 6)})
+
+    def write(self) -> None:
+        """Write the files that were asked for, and say how many are right where folders tell."""
+        from numpyclip.tasks.evaluation.report import draw_confusion, write_report
+
+        known = int(self._confusion.counts.sum())
+        summary = {
+            "pictures": len(self._rows),
+            "labelled": known,
+            "accuracy": self._confusion.accuracy,
+            "mean_per_class_recall": self._confusion.mean_per_class_recall,
+        }
+        if known:
+            print(
+                f"numpyclip: of {known} pictures in folders named after labels {self._confusion.accuracy:.4f} are "
+                f"right; mean per-class recall {self._confusion.mean_per_class_recall:.4f}.",
+                file=sys.stderr,
+            )
+        if self._arguments.output is not None:
+            write_report(self._arguments.output, self._rows, summary)
+        if self._arguments.confusion is not None:
+            if not known:
+                raise InputError("--confusion: no picture lies in a folder that is named after a label.")
+            with whole_file(self._arguments.confusion) as file:
+                draw_confusion(self._confusion.counts, self._names).save(file, "PNG")
