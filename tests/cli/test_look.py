@@ -103,3 +103,12 @@ def test_map_says_what_it_leaves_out(run: Run, album: Path, tmp_path: Path) -> N
     result = run("map", album, "-o", output, "-m", "tiny", "--most", "2")
     assert "the first 2 pictures only" in result.err
     assert output.read_text("ascii").count("data:image/webp") == 2
+
+
+def test_pages_are_told_as_json(run: Run, album: Path, tmp_path: Path) -> None:
+    page = json.loads(run("sheet", album, "-o", tmp_path / "a.png", "--json").out)
+    assert page == {"page": str(tmp_path / "a.png")}
+    found = json.loads(run("map", album, "-o", tmp_path / "a.html", "-m", "tiny", "--json").out)
+    assert found["page"] == str(tmp_path / "a.html")
+    assert {Path(entry["picture"]).name for entry in found["pictures"]} == {"bird.png", "house.PNG", "camera.webp"}
+    assert all(len(entry["place"]) == 2 for entry in found["pictures"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from functools import partial
@@ -40,6 +41,7 @@ def add_to(verbs: Any) -> None:
         metavar="N",
         help="leave out what comes after N pictures (default: 5000)",
     )
+    verb.add_argument("--json", action="store_true", help="print one JSON object with the place of every picture")
     add_orientation_option(verb)
     add_model_options(verb)
     verb.set_defaults(run=run)
@@ -67,4 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     page = map_page(points, paths, thumbnails, title)
     with whole_file(arguments.output) as file:
         file.write(page.encode("ascii"))
+    if arguments.json:
+        places = [{"picture": path, "place": place} for path, place in zip(paths, points.tolist(), strict=True)]
+        print(json.dumps({"page": str(arguments.output), "pictures": places}))
     return pictures.status

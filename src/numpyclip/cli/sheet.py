@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ def add_to(verbs: Any) -> None:
     verb.add_argument("-o", "--output", metavar="FILE", type=output_path(".png"), required=True, help="write .png")
     for name, count, what in (("columns", 5, "pictures in a row"), ("rows", 6, "rows of a page"), ("side", 160, "px")):
         verb.add_argument(f"--{name}", type=positive, default=count, metavar="N", help=f"{what} (default: {count})")
+    verb.add_argument("--json", action="store_true", help="print one JSON object per page")
     add_orientation_option(verb)
     verb.set_defaults(run=run)
 
@@ -52,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
         output = arguments.output if written == 1 else arguments.output.with_stem(f"{arguments.output.stem}-{written}")
         with whole_file(output) as file:
             page.save(file, "PNG")
-        print(output, flush=True)
+        print(json.dumps({"page": str(output)}) if arguments.json else output, flush=True)
     if not written:
         raise NumPyCLIPError(f"{arguments.output}: not written, there is nothing to put into it.")
     return 3 if paths.failed else 0

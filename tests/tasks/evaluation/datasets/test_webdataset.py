@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from numpyclip.errors import InputError, NumPyCLIPError
-from numpyclip.tasks.evaluation.datasets.dataset import Example, open_dataset
+from numpyclip.tasks.evaluation.datasets.dataset import Example
+from numpyclip.tasks.evaluation.datasets.open import open_dataset
 
 
 def tar(path: Path, files: dict[str, bytes]) -> Path:
