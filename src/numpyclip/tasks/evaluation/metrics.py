@@ -64,17 +64,18 @@ class Confusion:
         return _ratio(int(self.counts.trace()), int(self.counts.sum()))
 
     @property
+    def recalls(self) -> dict[int, float]:
+        """Share of the pictures of each label that is predicted right; labels without pictures are left out."""
+        pictures = self.counts.sum(axis=1).tolist()
+        return {row: int(self.counts[row, row]) / count for row, count in enumerate(pictures) if count}
+
+    @property
     def mean_per_class_recall(self) -> float:
-        """Mean over labels of the share of their pictures that is predicted right: scikit-learn's balanced accuracy.
-
-        Labels without pictures are left out.
-        """
-        pictures = self.counts.sum(axis=1)
-        seen = pictures > 0
-        return float((self.counts.diagonal()[seen] / pictures[seen]).mean()) if seen.any() else float("nan")
+        """Mean of `recalls`: scikit-learn's balanced accuracy; NaN without pictures."""
+        return _ratio(sum(self.recalls.values()), len(self.recalls))
 
 
-def _ratio(part: int, whole: int) -> float:
+def _ratio(part: float, whole: int) -> float:
     return part / whole if whole else float("nan")
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from numpyclip.arguments import whole_number
 from numpyclip.errors import InputError
+from numpyclip.tasks.evaluation.metrics import Confusion
 from numpyclip.tasks.learning.choose import choose
 from numpyclip.tasks.learning.examples import Examples, Labels, are_of_unit_length, stratified_folds
 from numpyclip.tasks.learning.methods import METHODS, Settings
@@ -134,8 +135,8 @@ class Accuracy:
         parts = list(outcomes)
         if not parts:
             return None
-        labels = np.concatenate([part.labels for part in parts])
-        right = np.concatenate([part.predicted for part in parts]) == labels
-        recalls = {classes[number]: float(right[labels == number].mean()) for number in np.unique(labels)}
-        mean = sum(recalls.values()) / len(recalls)
-        return cls(float(right.mean()), mean, recalls, len(labels))
+        confusion = Confusion(len(classes))
+        for part in parts:
+            confusion.add(part.labels.tolist(), part.predicted.tolist())
+        recalls = {classes[number]: recall for number, recall in confusion.recalls.items()}
+        return cls(confusion.accuracy, confusion.mean_per_class_recall, recalls, int(confusion.counts.sum()))
