@@ -197,6 +197,7 @@ def test_one_class_is_not_enough(run: Run, shapes: Path, tmp_path: Path) -> None
         (["FOLDER", "-o", "p.npz", "--c", "1", "--method", "tip"], "--c is for --method linear"),
         (["FOLDER", "-o", "p.npz", "--folds", "1"], "expected a whole number of 2 or more"),
         (["FOLDER", "-o", "p.npz", "--seed", "-1"], "--seed"),
+        (["FOLDER", "-o", "p.npz", "--template", "a {}"], "--template is for --method tip"),
         (["FOLDER", "-o", "p.npz", "--labels", "x"], "--labels is for an .npz file"),
         (["FOLDER", "-o", "p.npz", "--method", "tip", "--template", "x"], "where the label goes"),
     ],
@@ -209,6 +210,18 @@ def test_wrong_arguments_are_named(
     assert (status, out) == (2, "")
     assert message in err
     assert not (tmp_path / "p.npz").exists()
+
+
+def test_vectors_are_not_overwritten_by_what_was_learned_from_them(run: Run, shapes: Path, tmp_path: Path) -> None:
+    vectors = tmp_path / "v.npz"
+    run("embed", "images", shapes, "-o", vectors, *TINY)
+    content = vectors.read_bytes()
+    (tmp_path / "link.npz").symlink_to(vectors)
+    for output in (vectors, tmp_path / "link.npz"):
+        result = run("learn", vectors, "-o", output)
+        assert (result.status, result.out) == (2, "")
+        assert "would be overwritten, but is read" in result.err
+    assert vectors.read_bytes() == content
 
 
 def test_vectors_without_classes_are_named(run: Run, bird: Path, shapes: Path, tmp_path: Path) -> None:

@@ -32,6 +32,17 @@ def test_a_folder_is_tagged_as_json_from_ones_own_words_but_for_what_cannot_be_r
     assert "qwxz vbn" not in [tag["tag"] for tags in found.values() for tag in tags]
 
 
+@pytest.mark.parametrize("words", [["tag", "--vocabulary"], ["caption", "--captions"]])
+def test_words_are_beside_the_pictures_and_not_none(words: list[str], run: Run, tmp_path: Path) -> None:
+    result = run(words[0], "-", words[1], "-", "-m", "tiny", stdin=b"dog\n")
+    assert (result.status, result.out) == (2, "")
+    assert "cannot both come from standard input" in result.err
+    (tmp_path / "words.txt").write_text("\n \n")
+    result = run(words[0], "a.png", words[1], tmp_path / "words.txt", "-m", "tiny")
+    assert (result.status, result.out) == (2, "")
+    assert "words.txt: holds no " in result.err
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -15,7 +15,7 @@ from numpyclip.model import ops
 from numpyclip.model.clip import CLIP
 from numpyclip.tasks import ask as module
 from numpyclip.tasks.ask import Answer, Answerer, ask
-from numpyclip.tasks.candidates import everyday_nouns
+from numpyclip.tasks.vocabulary import everyday_nouns
 
 PICTURE = np.array([[1, 0]], np.float32)
 SCALE = 10.0

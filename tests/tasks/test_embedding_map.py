@@ -89,6 +89,13 @@ def test_places_keep_their_proportions_and_lie_within_one() -> None:
 def test_names_and_places_must_be_as_many() -> None:
     with pytest.raises(InputError, match="2 names"):
         map_page(np.zeros((3, 2), np.float32), ["a", "b"], ["x", "y"], "")
+    with pytest.raises(InputError, match="2 names and 1 thumbnails"):
+        map_page(np.zeros((2, 2), np.float32), ["a", "b"], ["x"], "")
+
+
+def test_places_that_no_browser_reads_are_refused() -> None:
+    with pytest.raises(InputError, match="NaN"):
+        map_page(np.array([[0, np.nan]], np.float32), ["a"], ["x"], "")
 
 
 def test_principal_components_are_the_directions_of_most_variance_with_known_signs() -> None:

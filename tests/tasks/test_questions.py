@@ -5,8 +5,9 @@ import time
 import pytest
 
 from numpyclip.errors import InputError
-from numpyclip.tasks.candidates import everyday_nouns, lists
+from numpyclip.tasks.candidates import lists
 from numpyclip.tasks.questions import understand
+from numpyclip.tasks.vocabulary import everyday_nouns
 
 YES_NO = [  # what an answer to the statement is called first, and the first rival
     ("is there a dog?", "yes", "a dog", ""),
@@ -277,7 +278,8 @@ def test_what_a_list_answers(question: str, kind: str, answer: str, statement: s
 def test_an_open_question(question: str, one: str, several: str) -> None:
     found = understand(question, vocabulary=["dog", "apples"])
     assert (found.kind, found.answers, found.statements) == ("open", ("dog", "apples"), (one, several))
-    assert understand(question).answers == everyday_nouns()
+    assert understand(question).answers == tuple(everyday_nouns())
+    assert not any("\t" in answer for answer in understand(question).answers)
 
 
 @pytest.mark.parametrize("question", [row[0] for row in (*YES_NO, *CHOICE, *COUNT, *LISTS, *OPEN)])

@@ -58,6 +58,16 @@ def test_a_narrower_tag_takes_the_place_of_a_broader_one_unless_it_is_much_less_
     assert chosen(tagger, {"animal": 0.9, "dog": 0.3}) == ["animal", "dog"]
 
 
+def test_fewer_tags_are_the_first_of_more(tiny: CLIP) -> None:
+    for count in (1, 2, 3):
+        tagger = Tagger(tiny, top_k=count)
+        tagger._directions = np.eye(len(tagger._tags), dtype=np.float32)
+        assert (
+            chosen(tagger, {"animal": 0.9, "dog": 0.85, "red": 0.8, "fruit": 0.7, "apple": 0.6})
+            == [*("dog", "red", "apple")][:count]
+        )
+
+
 def test_of_tags_that_say_the_same_the_better_is_taken(tiny: CLIP) -> None:
     tagger = Tagger(tiny, ["sofa", "couch", "table"], threshold=0)
     same: Array = np.array([[1, 0], [0.99, 0.14], [0, 1]], np.float32)
@@ -81,6 +91,7 @@ def test_at_most_so_many_are_taken_and_a_nan_is_none(tiny: CLIP) -> None:
         ({"top_k": 1.5}, "top_k is 1.5"),
         ({"threshold": 1.1}, "threshold is 1.1"),
         ({"threshold": float("nan")}, "threshold is nan"),
+        ({"threshold": "0.1"}, "threshold is '0.1'"),
     ],
 )
 def test_wrong_arguments_are_named(tiny: CLIP, arguments: dict[str, Any], message: str) -> None:

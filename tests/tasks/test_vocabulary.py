@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from numpyclip.model.clip import CLIP
-from numpyclip.tasks.vocabulary import embed_vocabulary, read_words
+from numpyclip.tasks.vocabulary import embed_vocabulary, everyday_nouns, read_words
 from numpyclip.weights.prepared import prepared_files, save_prepared
 
 TEXTS = [f"{n} dogs" for n in range(600)]
@@ -44,6 +44,11 @@ def test_other_texts_and_other_models_have_files_of_their_own(tiny: CLIP) -> Non
     embed_vocabulary(model, TEXTS)  # type: ignore[arg-type]
     assert len(prepared_files()) == 3
     assert model.embedded == 1800
+
+
+def test_texts_of_several_lines_or_with_bytes_that_are_no_text_have_files_of_their_own(tiny: CLIP) -> None:
+    for texts in (["dog\ncat", "horse"], ["dog", "cat\nhorse"], ["\udcff", "horse"]):
+        np.testing.assert_allclose(embed_vocabulary(tiny, texts + TEXTS)[:2], tiny.embed_texts(texts), atol=1e-5)
 
 
 def test_a_file_that_was_cut_short_or_is_another_is_made_again(tiny: CLIP) -> None:
@@ -84,7 +89,7 @@ def test_the_lists_hold_each_word_once_and_nothing_offensive(name: str) -> None:
 
 
 def test_nouns_name_broader_ones_that_are_nouns_themselves() -> None:
-    broader = {noun: others for noun, *others in (line.split("\t") for line in read_words("nouns"))}
+    broader = everyday_nouns()
     assert set(broader["dog"]) == {"animal", "mammal"}
     assert all(other in broader and noun not in broader[other] for noun in broader for other in broader[noun])
     assert not set(broader) & set(read_words("adjectives"))

@@ -4,7 +4,7 @@ import argparse
 import json
 from typing import Any
 
-from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, texts_in, with_stdin
+from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, texts_beside, with_stdin
 from numpyclip.cli.options import add_model_options, add_orientation_option, add_verb, load_model
 from numpyclip.errors import InputError
 
@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     if not arguments.items:
         raise InputError("nothing to caption: name a picture or a folder, or - for paths on standard input.")
-    captions = None if arguments.captions is None else list(texts_in(arguments.captions))
+    captions = texts_beside(arguments.items, arguments.captions, "captions")
     model = load_model(arguments)
     captioner = Captioner(model, captions)
     sources = with_stdin(arguments.items, paths_in)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, texts_in, with_stdin
 from numpyclip.cli.labels import add_template_option, embedded_labels, labels_in
 from numpyclip.cli.options import add_model_options, add_orientation_option, add_verb, load_model, positive
-from numpyclip.cli.outputs import output_path
+from numpyclip.cli.outputs import check_output, output_path
 from numpyclip.cli.predictions import Printer, Report
 from numpyclip.errors import InputError
 from numpyclip.pictures import PICTURE_SUFFIXES
@@ -71,6 +71,9 @@ def add_to(verbs: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the labels of every picture, batch by batch."""
+    read = [*arguments.items, arguments.labels, arguments.template, arguments.probe, arguments.classifier]
+    for output in (arguments.plot, arguments.output, arguments.confusion, arguments.save):
+        check_output(output, read)
     sources, classifier, model = _prepared(arguments)
     several = len(sources) > 1 or sources[0] == "-" or Path(sources[0]).is_dir()
     if several and arguments.plot is not None:

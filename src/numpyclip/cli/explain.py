@@ -11,7 +11,7 @@ import numpy as np
 
 from numpyclip.cli.inputs import progress
 from numpyclip.cli.options import add_model_options, add_verb, load_model, positive
-from numpyclip.cli.outputs import output_path
+from numpyclip.cli.outputs import check_output, output_path
 from numpyclip.errors import InputError
 from numpyclip.weights.unfinished import whole_file
 
@@ -53,6 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     from numpyclip.tasks.explain import explain
 
     path, texts = _picture_and_texts(arguments.items)
+    check_output(arguments.output, [path])
     image = open_picture(path)
     counted = partial(progress, unit="window", printing=False)
     maps = explain(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeAlias, TypeVar
@@ -33,6 +33,17 @@ def texts_in(file: str) -> Iterator[str]:
             yield line.decode("utf-8")
         except UnicodeDecodeError as error:
             raise InputError(f"{file}: text {number} is not UTF-8 ({error.reason}). Save the file as UTF-8.") from error
+
+
+def texts_beside(items: Sequence[str], file: str | None, what: str) -> list[str] | None:
+    """Read a file of texts that pictures are compared with, of which there must be some; None for no file."""
+    if file is None:
+        return None
+    if file == "-" and "-" in items:
+        raise InputError(f"pictures and {what} cannot both come from standard input.")
+    if not (texts := list(texts_in(file))):
+        raise InputError(f"{file}: holds no {what}; expected one a line.")
+    return texts
 
 
 def paths_in(file: str) -> Iterator[str]:

@@ -23,6 +23,7 @@ from numpyclip.cli.options import (
     model_name,
     positive,
 )
+from numpyclip.cli.outputs import check_output, output_path
 from numpyclip.errors import InputError
 from numpyclip.pictures import PICTURE_SUFFIXES
 
@@ -49,7 +50,9 @@ def add_to(verbs: Any) -> None:
     """Add the command to the parser."""
     verb = add_verb(verbs, "learn", "Learn to tell classes apart from a few examples of each.", _EXAMPLES)
     verb.add_argument("source", metavar="FOLDER", help="a folder of folders of pictures, or an .npz file of embeddings")
-    verb.add_argument("-o", "--output", metavar="FILE", type=_output, required=True, help="the probe to write, .npz")
+    verb.add_argument(
+        "-o", "--output", metavar="FILE", type=output_path(".npz"), required=True, help="the probe to write, .npz"
+    )
     verb.add_argument(
         "--method",
         choices=["linear", "tip", "mean"],
@@ -65,7 +68,7 @@ def add_to(verbs: Any) -> None:
         "or auto (default): what is best on a part of the examples",
     )
     verb.add_argument("--seed", type=_seed, default=0, metavar="N", help="of how pictures are held out (default: 0)")
-    verb.add_argument("--template", default="a photo of a {}", help='for tip: around names (default: "%(default)s")')
+    verb.add_argument("--template", metavar="TEXT", help='for tip: around names (default: "a photo of a {}")')
     verb.add_argument("--labels", metavar="FILE", help="for an .npz file: the class of each vector, one a line")
     verb.add_argument("--json", action="store_true", help="print one JSON object")
     add_orientation_option(verb)
@@ -78,8 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
     from numpyclip.tasks.learning.files import save_probe
     from numpyclip.tasks.learning.learn import Accuracy, Recipe, cross_validate, learn
 
-    if arguments.c and arguments.method != "linear":
-        raise InputError(f"--c is for --method linear; {arguments.method} has none.")
+    _check(arguments)
     recipe = Recipe(arguments.method, {"c": arguments.c} if arguments.c else {}, arguments.seed)
     examples, name, status = _examples(arguments)
     _warn_of_single_examples(examples)
@@ -89,6 +91,17 @@ def run(arguments: argparse.Namespace) -> int:
     save_probe(probe, arguments.output)
     _print(arguments, examples, probe, accuracy)
     return status
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Raise InputError for what would fail, or be ignored, when all pictures are embedded."""
+    if arguments.c and arguments.method != "linear":
+        raise InputError(f"--c is for --method linear; {arguments.method} has none.")
+    if arguments.template is not None and arguments.method != "tip":
+        raise InputError(f"--template is for --method tip; {arguments.method} reads no names.")
+    if arguments.folds < 2:
+        raise InputError(f"--folds is {arguments.folds}; expected a whole number of 2 or more.")
+    check_output(arguments.output, [arguments.source, arguments.labels])
 
 
 def _examples(arguments: argparse.Namespace) -> tuple[Examples, str, int]:
@@ -115,7 +128,8 @@ def _examples(arguments: argparse.Namespace) -> tuple[Examples, str, int]:
         labels = list(texts_in(arguments.labels)) if arguments.labels is not None else _folders_of(file.names)
         examples, name = Examples.of(file.embeddings, labels, file.fingerprint), file.model
     if arguments.method == "tip":
-        examples = examples.with_texts(model if source.is_dir() else load_model(arguments), arguments.template)
+        model = model if source.is_dir() else load_model(arguments)
+        examples = examples.with_texts(model, *([] if arguments.template is None else [arguments.template]))
     return examples, name, status
 
 
@@ -196,14 +210,6 @@ def _print(arguments: argparse.Namespace, examples: Examples, probe: Probe, accu
     else:
         print("accuracy", f"{accuracy.accuracy:.4f}", sep="\t")
         print("mean per-class recall", f"{accuracy.mean_per_class_recall:.4f}", sep="\t")
-
-
-def _output(text: str) -> Path:
-    if not text.endswith(".npz"):
-        raise argparse.ArgumentTypeError(f"{text!r} does not end in .npz")
-    if Path(text).is_dir():
-        raise argparse.ArgumentTypeError(f"{text!r} is a folder")
-    return Path(text)
 
 
 def _c(text: str) -> float | None:

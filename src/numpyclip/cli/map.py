@@ -14,7 +14,7 @@ import numpy as np
 
 from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, with_stdin
 from numpyclip.cli.options import add_model_options, add_orientation_option, add_verb, load_model, model_name, positive
-from numpyclip.cli.outputs import output_path
+from numpyclip.cli.outputs import check_output, output_path
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.weights.unfinished import whole_file
 
@@ -54,6 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     if not arguments.items:
         raise InputError("nothing to map: name pictures or folders, or - for paths on standard input.")
+    check_output(arguments.output)
     sources = with_stdin(arguments.items, paths_in)
     pictures = EmbeddedPictures(load_model(arguments), sources, arguments.batch_size, arguments.orient, draft=True)
     embedded = list(islice(progress(pictures, "picture", printing=False), arguments.most + 1))

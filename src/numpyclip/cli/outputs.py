@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import errno
+import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
+
+from numpyclip.errors import InputError, NumPyCLIPError
+from numpyclip.pictures import PICTURE_SUFFIXES
 
 
 def output_path(*suffixes: str) -> Callable[[str], Path]:
@@ -18,3 +23,32 @@ def output_path(*suffixes: str) -> Callable[[str], Path]:
         return Path(text).resolve()  # where a link points, lest it be replaced
 
     return read
+
+
+def check_output(output: Path | None, sources: Iterable[str | None] = ()) -> None:
+    """Find out before all work is done what would keep a file from being written.
+
+    Raises
+    ------
+    InputError
+        If it is one of those that are read, or a picture in a folder of them.
+    NumPyCLIPError
+        If there is no folder for it.
+    """
+    if output is None:
+        return
+    if not output.parent.is_dir():
+        raise NumPyCLIPError(f"{output}: cannot be written ({os.strerror(errno.ENOENT)}).")
+    for source in sources:
+        if source is not None and output.exists() and _holds(source, output):
+            raise InputError(f"{output}: would be overwritten, but is read; choose another name for the output.")
+
+
+def _holds(source: str, output: Path) -> bool:
+    place = Path(source)
+    try:
+        if place.is_dir():
+            return output.suffix.lower() in PICTURE_SUFFIXES and output.is_relative_to(place.resolve())
+        return place.samefile(output)
+    except (OSError, ValueError):  # no file, or no name of one
+        return False

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from numpyclip.cli.inputs import PicturePaths, paths_in, progress
 from numpyclip.cli.options import add_orientation_option, add_verb, positive
-from numpyclip.cli.outputs import output_path
+from numpyclip.cli.outputs import check_output, output_path
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.weights.unfinished import whole_file
 
@@ -42,8 +44,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     if not arguments.items:
         raise InputError("nothing to draw: name pictures or folders, or - for lines on standard input.")
+    check_output(arguments.output, arguments.items)
     captions: dict[str, str] = {}
-    paths = PicturePaths(_sources(arguments.items, captions))
+    paths = PicturePaths(_sources(arguments.items, captions, arguments.output))
     tiles = ((path, captions.pop(path, Path(path).name)) for path in progress(paths, "picture", printing=False))
     pages = contact_sheets(
         tiles, columns=arguments.columns, rows=arguments.rows, side=arguments.side, orient=arguments.orient,
@@ -52,6 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     written = 0
     for written, page in enumerate(pages, start=1):
         output = arguments.output if written == 1 else arguments.output.with_stem(f"{arguments.output.stem}-{written}")
+        check_output(output, arguments.items)
         with whole_file(output) as file:
             page.save(file, "PNG")
         print(json.dumps({"page": str(output)}) if arguments.json else output, flush=True)
@@ -60,14 +64,19 @@ def run(arguments: argparse.Namespace) -> int:
     return 3 if paths.failed else 0
 
 
-def _sources(items: list[str], captions: dict[str, str]) -> Iterator[str]:
+def _sources(items: list[str], captions: dict[str, str], output: Path) -> Iterator[str]:
     """Give paths one by one; what stands behind them on standard input is put aside as captions."""
+    page = re.compile(rf"{re.escape(output.stem)}(-[0-9]+)?{re.escape(output.suffix)}")
     for item in items:
         if item != "-":
             yield item
             continue
         for line in paths_in("-"):
             path, tab, caption = line.partition("\t")
+            if page.fullmatch(os.path.basename(path)) and Path(path).resolve().parent == output.parent:  # noqa: PTH119
+                raise InputError(
+                    f"{path}: is to be drawn, but a page has this name; choose another one for the output."
+                )
             if tab:
                 captions[path] = caption.replace("\t", "\n")
             yield path

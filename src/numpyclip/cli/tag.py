@@ -5,7 +5,7 @@ import dataclasses
 import json
 from typing import Any
 
-from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, texts_in, with_stdin
+from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, texts_beside, with_stdin
 from numpyclip.cli.options import add_model_options, add_orientation_option, add_verb, load_model, positive
 from numpyclip.errors import InputError
 
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     if not arguments.items:
         raise InputError("nothing to tag: name a picture or a folder, or - for paths on standard input.")
-    vocabulary = None if arguments.vocabulary is None else list(texts_in(arguments.vocabulary))
+    vocabulary = texts_beside(arguments.items, arguments.vocabulary, "tags")
     model = load_model(arguments)
     tagger = Tagger(model, vocabulary, top_k=arguments.top, threshold=arguments.threshold)
     sources = with_stdin(arguments.items, paths_in)

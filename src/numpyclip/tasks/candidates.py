@@ -6,7 +6,6 @@ from functools import cache
 from pathlib import Path
 
 from numpyclip.tasks.english import singular
-from numpyclip.tasks.vocabulary import read_words
 
 _DATA = Path(__file__).parents[1] / "data"
 
@@ -54,11 +53,6 @@ def lists() -> dict[str, tuple[str, ...]]:
     """Read the lists of answers: one a line, with its name before it."""
     lines = (line.partition(": ") for line in (_DATA / "answers.txt").read_text("utf-8").splitlines())
     return {name: tuple(answers.split(", ")) for name, _, answers in lines}
-
-
-def everyday_nouns() -> tuple[str, ...]:
-    """Read the answers to open questions, where there are no others."""
-    return tuple(read_words("nouns"))
 
 
 def list_named(text: str) -> tuple[str, str]:

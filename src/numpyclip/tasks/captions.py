@@ -14,7 +14,7 @@ from numpyclip.model.ops import Array
 from numpyclip.pictures import Picture, open_picture
 from numpyclip.pictures import pictures as as_pictures
 from numpyclip.tasks.background import Background
-from numpyclip.tasks.vocabulary import embed_vocabulary, read_words
+from numpyclip.tasks.vocabulary import embed_vocabulary, everyday_nouns, read_words
 
 Method: TypeAlias = Literal["generated", "phrases", "nearest"]
 
@@ -50,8 +50,7 @@ class Phrases:
 
     def __init__(self, model: CLIP) -> None:
         self._model = model
-        nouns = [line.partition("\t")[0] for line in read_words("nouns")]
-        self._subjects = [f"{_article(noun)} {noun}" for noun in nouns]
+        self._subjects = [f"{_article(noun)} {noun}" for noun in everyday_nouns()]
         self.n_subjects = len(self._subjects)
         self._embeddings = embed_vocabulary(model, self._subjects)
         self._kinds = _read_kinds()

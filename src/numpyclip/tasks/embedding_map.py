@@ -91,10 +91,13 @@ def map_page(points: Array, names: Sequence[str], thumbnails: Iterable[str], tit
     """
     if np.shape(points) != (len(names), 2):
         raise InputError(f"there are {len(names)} names for points of shape {np.shape(points)}; expected (n, 2).")
+    if not np.isfinite(points).all():
+        raise InputError("points hold NaN or are infinite; expected numbers.")
+    if len(uris := list(thumbnails)) != len(names):
+        raise InputError(f"there are {len(names)} names and {len(uris)} thumbnails; expected as many.")
     places = np.asarray(points, float) / max(float(np.abs(points).max(initial=0)), 1e-9)
     pictures = [
-        [round(x, 4), round(y, 4), name, uri]
-        for (x, y), name, uri in zip(places.tolist(), names, thumbnails, strict=True)
+        [round(x, 4), round(y, 4), name, uri] for (x, y), name, uri in zip(places.tolist(), names, uris, strict=True)
     ]
     page = _TEMPLATE.read_text("utf-8")
     style, script = (_hash(_between(page, tag)) for tag in ("style", "script"))

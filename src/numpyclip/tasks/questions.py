@@ -13,6 +13,7 @@ from numpyclip.errors import InputError, quoted
 from numpyclip.tasks import candidates, english
 from numpyclip.tasks.english import with_article
 from numpyclip.tasks.forms import ASKING, COUNT, OPEN, PICTURE, YES_NO, Form, find_form
+from numpyclip.tasks.vocabulary import everyday_nouns
 
 MOST_LETTERS = 2000
 YES, NO = "yes", "no"
@@ -121,7 +122,7 @@ def _count(form: Form, answers: Sequence[str]) -> Question:
 
 def _answers(kind: str, words: str, vocabulary: Sequence[str] | None) -> Sequence[str]:
     if kind == OPEN:
-        return candidates.everyday_nouns() if vocabulary is None else _checked(vocabulary)
+        return tuple(everyday_nouns()) if vocabulary is None else _checked(vocabulary)
     found = candidates.lists()[kind]
     american = re.search(r"\bcolors?\b", words, re.IGNORECASE)
     return [answer.replace("grey", "gray") for answer in found] if american else found

@@ -15,7 +15,7 @@ from numpyclip.model.inputs import captions
 from numpyclip.model.ops import normalize
 from numpyclip.pictures import Picture
 from numpyclip.tasks.background import Background
-from numpyclip.tasks.vocabulary import embed_vocabulary, read_words
+from numpyclip.tasks.vocabulary import embed_vocabulary, everyday_nouns, read_words
 
 TOP_K = 5
 THRESHOLD = 0.05
@@ -70,10 +70,10 @@ class Tagger:
         count = whole_number(top_k)
         if count is None or count < 1:
             raise InputError(f"top_k is {top_k!r:.60}; expected a whole number of 1 or more.")
-        if not 0 <= threshold <= 1:
+        if not isinstance(threshold, int | float | np.number) or not 0 <= threshold <= 1:
             raise InputError(f"threshold is {threshold!r:.60}; expected a probability, 0 to 1.")
         self._top_k, self._threshold = count, threshold
-        self._broader: dict[str, list[str]] = {}
+        self._broader: dict[str, tuple[str, ...]] = {}
         if vocabulary is None:
             self._tags, self._broader = _everyday_tags()
         else:
@@ -88,21 +88,27 @@ class Tagger:
         return [self._choose(row) for row in self._background.probabilities(images, self._embeddings, prior)]
 
     def _choose(self, probabilities: NDArray[np.float32]) -> list[Tag]:
-        """Take the best tags, but of those that say the same only one, and of broader and narrower ones the latter."""
+        """Take the best tags, but of those that say the same only one, and of broader and narrower ones the latter.
+
+        Beyond as many as are wanted it is gone on as long as a narrower tag may take the place of one of them.
+        """
         chosen: list[int] = []
         for i in np.argsort(-probabilities, kind="stable").tolist():
-            if not probabilities[i] >= self._threshold or len(chosen) == self._top_k:
+            enough = len(chosen) >= self._top_k
+            if not probabilities[i] >= self._threshold or (
+                enough and not probabilities[i] >= _CLOSE * probabilities[chosen[self._top_k - 1]] > 0
+            ):
                 break
             if not any(self._says(j, i) for j in chosen):
-                wider = self._broader.get(self._tags[i], [])
+                wider = self._broader.get(self._tags[i], ())
                 replaced = [
                     j for j in chosen if self._tags[j] in wider and probabilities[i] >= _CLOSE * probabilities[j]
                 ]
                 chosen = [j for j in chosen if j not in replaced] + [i]
-        return [Tag(self._tags[i], float(probabilities[i])) for i in chosen]
+        return [Tag(self._tags[i], float(probabilities[i])) for i in chosen[: self._top_k]]
 
     def _says(self, chosen: int, other: int) -> bool:
-        is_broader = self._tags[other] in self._broader.get(self._tags[chosen], [])
+        is_broader = self._tags[other] in self._broader.get(self._tags[chosen], ())
         return is_broader or bool(self._directions[chosen] @ self._directions[other] > _SAME)
 
 
@@ -140,7 +146,7 @@ def tag(
     return tagger(model.embed_images(pictures))
 
 
-def _everyday_tags() -> tuple[list[str], dict[str, list[str]]]:
-    """Read the tags, and for each the broader ones."""
-    broader = {noun: others for noun, *others in (line.split("\t") for line in read_words("nouns"))}
-    return [*broader, *read_words("adjectives")], broader
+def _everyday_tags() -> tuple[list[str], dict[str, tuple[str, ...]]]:
+    """Read the tags, and for each noun the broader ones."""
+    nouns = everyday_nouns()
+    return [*nouns, *read_words("adjectives")], nouns

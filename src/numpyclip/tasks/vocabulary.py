@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +20,12 @@ _LEAST_KEPT = 500  # texts; fewer are embedded about as soon as a large model's 
 def read_words(name: str) -> list[str]:
     """Read a list of the package: its lines."""
     return (_DATA / f"{name}.txt").read_text("utf-8").splitlines()
+
+
+def everyday_nouns() -> dict[str, tuple[str, ...]]:
+    """Read the nouns of the package, and for each the broader ones: for "dog" "animal" and "mammal"."""
+    rows = (line.split("\t") for line in read_words("nouns"))
+    return {noun: tuple(broader) for noun, *broader in rows}
 
 
 def embed_vocabulary(model: CLIP, texts: Sequence[str]) -> Array:
@@ -38,7 +45,8 @@ def embed_vocabulary(model: CLIP, texts: Sequence[str]) -> Array:
     """
     if len(texts) < _LEAST_KEPT or prepared_folder() is None:
         return model.embed_texts(texts)
-    identity = hashlib.sha256("\n".join([model.fingerprint.to_json(), *texts]).encode()).hexdigest()[:32]
+    names = json.dumps([model.fingerprint.to_json(), *texts])  # any text is distinct in it, be it of several lines
+    identity = hashlib.sha256(names.encode()).hexdigest()[:32]
     kept = (open_prepared(identity, "words") or {}).get("embeddings")
     if kept is not None and kept.shape == (len(texts), model.config.embed_dim) and kept.dtype == np.float32:
         return kept

@@ -2,6 +2,7 @@
 
 import math
 import sys
+from collections.abc import Callable
 from io import BytesIO
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from numpyclip.errors import CorruptCheckpointError, UnsupportedCheckpointError
-from numpyclip.weights.archive import Archive
+from numpyclip.weights.archive import Archive, Bytes
 from numpyclip.weights.dtypes import MAX_DIMENSIONS
 
 _MAX_HEADER = 65_536  # bytes of a record in which its header must end
@@ -26,28 +27,35 @@ def read_npz(archive: Archive) -> dict[str, NDArray[np.generic]]:
     UnsupportedCheckpointError
         If an array holds anything but numbers (such arrays are pickles, and are not opened).
     """
-    others = [name for name in archive.names if not name.endswith(".npy")]
-    if others:
-        raise CorruptCheckpointError(f"{archive.path}: record {others[0]!r:.100} is no array; expected '*.npy' alone.")
-    arrays = {name.removesuffix(".npy"): _read_npy(archive, name) for name in archive.names}
+    arrays = _read_all(archive, archive.record)
     return {name: array for name, array in arrays.items() if array.dtype.kind not in "US"}  # text beside weights
 
 
 def read_npz_and_texts(archive: Archive) -> tuple[dict[str, NDArray[np.generic]], dict[str, list[str]]]:
-    """Read every array of an `.npz` file, and those of text (n) or () as lists.
+    """Read every array of an `.npz` file, and those of text (n) or () as lists; all are compared with their checksums.
 
     Raises
     ------
     CorruptCheckpointError, UnsupportedCheckpointError
         As `read_npz`; also if text is no text.
     """
-    arrays = read_npz(archive)
-    texts: dict[str, list[str]] = {}
-    for name in archive.names:
-        array = _read_npy(archive, name)
-        if array.dtype.kind == "U" and array.ndim <= 1:
-            texts[name.removesuffix(".npy")] = _as_texts(array, f"{archive.path}, array {name!r:.100}")
-    return arrays, texts
+    arrays = _read_all(archive, archive.checked_record)
+    texts = {
+        name: _as_texts(array, f"{archive.path}, array {name + '.npy'!r:.100}")
+        for name, array in arrays.items()
+        if array.dtype.kind == "U" and array.ndim <= 1
+    }
+    return {name: array for name, array in arrays.items() if array.dtype.kind not in "US"}, texts
+
+
+def _read_all(archive: Archive, record: Callable[[str], Bytes]) -> dict[str, NDArray[np.generic]]:
+    others = [name for name in archive.names if not name.endswith(".npy")]
+    if others:
+        raise CorruptCheckpointError(f"{archive.path}: record {others[0]!r:.100} is no array; expected '*.npy' alone.")
+    return {
+        name.removesuffix(".npy"): _read_npy(f"{archive.path}, array {name!r:.100}", record(name))
+        for name in archive.names
+    }
 
 
 def _as_texts(array: NDArray[np.generic], where: str) -> list[str]:
@@ -59,10 +67,8 @@ def _as_texts(array: NDArray[np.generic], where: str) -> list[str]:
     return [str(text) for text in array.reshape(-1)]
 
 
-def _read_npy(archive: Archive, name: str) -> NDArray[np.generic]:
+def _read_npy(where: str, record: Bytes) -> NDArray[np.generic]:
     """Read one array, of numbers or of text."""
-    where = f"{archive.path}, array {name!r:.100}"
-    record = archive.record(name)
     stream = BytesIO(record[:_MAX_HEADER].tobytes())
     try:
         shape, columns_first, dtype = _READERS[npy.read_magic(stream)](stream)

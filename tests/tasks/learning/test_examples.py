@@ -16,6 +16,7 @@ ROWS = np.eye(3, 4)
         (ROWS[:0], [], "there are no examples"),
         (ROWS, ["a", "b"], "3 embeddings and 2 labels"),
         (ROWS, "abc", "labels are 'abc'"),
+        (ROWS, None, "labels are None"),
         (ROWS, ["a", "b", 3], "expected one text for every embedding"),
         (ROWS[0], ["a"], r"shape \(4,\); expected \(n, e\)"),
         (ROWS[:, :0], ["a", "b", "c"], r"shape \(3, 0\)"),
@@ -33,7 +34,7 @@ def test_examples_that_nothing_can_be_learned_from_are_refused(
 
 
 def test_classes_are_sorted_and_labels_are_their_numbers() -> None:
-    examples = Examples.of(ROWS, ["z", "a", "z"])
+    examples = Examples.of(ROWS, iter(["z", "a", "z"]))
     assert examples.classes == ("a", "z")
     assert examples.labels.tolist() == [1, 0, 1]
 

@@ -28,6 +28,12 @@ def test_a_probe_is_read_as_it_was_saved(method: str, known: bool, make: Make, t
         assert np.array_equal(found.weights[name], array)
 
 
+@pytest.mark.parametrize("number", [1, np.float32(1), np.int64(1)])
+def test_settings_of_any_kind_of_number_are_read_again(number: Any, make: Make, tmp_path: Path) -> None:
+    save_probe(learn(make(3, 3), Recipe(settings={"c": number})), tmp_path / "probe.npz")
+    assert read_probe(tmp_path / "probe.npz").settings == {"c": 1.0}
+
+
 def test_the_same_probe_is_the_same_file(make: Make, tmp_path: Path) -> None:
     for name in ("one.npz", "two.npz"):
         save_probe(learn(make(3, 4, 5)), tmp_path / name)
@@ -136,6 +142,15 @@ def test_pickles_are_not_opened(make: Make, tmp_path: Path) -> None:
     with pytest.raises(UnsupportedCheckpointError, match="holds object"):
         read_probe(tmp_path / "a.npz")
     assert not (tmp_path / "hacked").exists()
+
+
+def test_a_changed_number_is_found_by_its_checksum(make: Make, tmp_path: Path) -> None:
+    save_probe(probe := learn(make(3, 4, 5)), tmp_path / "a.npz")
+    content = bytearray((tmp_path / "a.npz").read_bytes())
+    content[content.index(probe.weights["coef"].tobytes()) + 2] ^= 1
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(CorruptCheckpointError, match="checksum"):
+        read_probe(tmp_path / "a.npz")
 
 
 def test_a_file_cut_or_changed_anywhere_never_raises_anything_else(make: Make, tmp_path: Path) -> None:

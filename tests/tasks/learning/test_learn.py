@@ -60,6 +60,11 @@ def test_rare_classes_count_as_much_as_others_in_the_mean_recall() -> None:
         ({"settings": {"c": float("nan")}}, "c is nan"),
         ({"settings": {"c": "auto"}}, "c is 'auto'"),
         ({"settings": {"c": None}}, "c is None"),
+        ({"settings": {"c": True}}, "c is True"),
+        ({"settings": {"c": 1e300}}, "c is 1e.300; expected a number above 0 .1e-30 to 1e30"),
+        ({"settings": {"c": 10**400}}, "c is 1000"),
+        ({"settings": None}, "settings is None"),
+        ({"method": ["linear"]}, "method is"),
         ({"seed": -1}, "seed is -1"),
         ({"seed": 1.5}, "seed is 1.5"),
     ],
@@ -73,6 +78,14 @@ def test_a_recipe_that_cannot_be_is_refused(arguments: dict[str, Any], message: 
 def test_folds_are_two_or_more(folds: Any, make: Make) -> None:
     with pytest.raises(InputError, match=r"folds is .* 2 or more"):
         cross_validate(make(3, 3), folds=folds)
+
+
+@pytest.mark.parametrize("number", [1e-30, 1e30])
+@pytest.mark.parametrize("method", ["tip", "mean"])
+def test_probabilities_are_numbers_whatever_the_settings(method: str, number: float, make: Make) -> None:
+    examples = make(3, 3)
+    probe = learn(examples, Recipe(method, dict.fromkeys(METHODS[method].axes, number)))
+    assert np.isfinite(probe.probabilities(examples.embeddings)).all()
 
 
 def test_settings_that_are_given_are_recorded(make: Make) -> None:

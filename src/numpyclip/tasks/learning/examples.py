@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -47,7 +47,7 @@ class Examples:
     texts: Array | None = None
 
     @classmethod
-    def of(cls, embeddings: ArrayLike, labels: Sequence[str], fingerprint: Fingerprint | None = None) -> Examples:
+    def of(cls, embeddings: ArrayLike, labels: Iterable[str], fingerprint: Fingerprint | None = None) -> Examples:
         """Make them of embeddings (n, e), the names of their classes (n), and the fingerprint of their model.
 
         Raises
@@ -56,16 +56,17 @@ class Examples:
             If an embedding holds NaN or is infinite, numbers do not match, or there is but one class.
         """
         array = checked_embeddings(embeddings)
-        if isinstance(labels, str) or not all(isinstance(label, str) for label in labels):
+        names = list(labels) if isinstance(labels, Iterable) and not isinstance(labels, str) else None
+        if names is None or not all(isinstance(name, str) for name in names):
             raise InputError(f"labels are {labels!r:.60}; expected one text for every embedding.")
-        if len(labels) != len(array):
-            raise InputError(f"there are {len(array)} embeddings and {len(labels)} labels; expected as many.")
-        classes = sorted(set(labels))
+        if len(names) != len(array):
+            raise InputError(f"there are {len(array)} embeddings and {len(names)} labels; expected as many.")
+        classes = sorted(set(names))
         if len(classes) < 2:
             found = f"all {len(array)} examples are of class {classes[0]!r:.60}" if classes else "there are no examples"
             raise InputError(f"{found}; expected two classes or more, or there is nothing to tell apart.")
         numbers = {name: number for number, name in enumerate(classes)}
-        return cls(array, np.array([numbers[label] for label in labels]), tuple(classes), fingerprint)
+        return cls(array, np.array([numbers[name] for name in names]), tuple(classes), fingerprint)
 
     def with_texts(self, model: CLIP, template: str = "a photo of a {}") -> Examples:
         """Return them with texts: the names of the classes, their _ and - as spaces, put into a template.

@@ -15,7 +15,7 @@ from numpyclip.errors import CheckpointError, CorruptCheckpointError, InputError
 from numpyclip.model.fingerprint import Fingerprint
 from numpyclip.model.ops import Array
 from numpyclip.tasks.learning.examples import checked_embeddings
-from numpyclip.tasks.learning.methods import METHODS
+from numpyclip.tasks.learning.methods import METHODS, checked_setting
 from numpyclip.tasks.learning.probe import Probe
 from numpyclip.weights.archive import Archive
 from numpyclip.weights.npz import read_npz_and_texts
@@ -104,12 +104,13 @@ def read_probe(path: str | os.PathLike[str]) -> Probe:
     kind, settings, unit = str(about.get("kind")), about.get("settings"), about.get("unit")
     if kind not in METHODS or not isinstance(settings, dict) or set(settings) != set(METHODS[kind].axes):
         raise CorruptCheckpointError(f"{path}: is of kind {kind!r:.60} with settings {settings!r:.100}.")
-    if not all(isinstance(value, float) and 0 < value < np.inf for value in settings.values()):
+    numbers = {name: number for name, value in settings.items() if (number := checked_setting(value)) is not None}
+    if len(numbers) < len(settings):
         raise CorruptCheckpointError(f"{path}: its settings are {settings!r:.100}; expected numbers above 0.")
     weights = _weights(path, arrays, kind, len(classes))
     if not isinstance(unit, bool):
         raise CorruptCheckpointError(f"{path}: says unit is {unit!r:.60}; expected true or false.")
-    return Probe(kind, tuple(classes), weights, settings, unit, _fingerprint(path, texts), str(about.get("model", "")))
+    return Probe(kind, tuple(classes), weights, numbers, unit, _fingerprint(path, texts), str(about.get("model", "")))
 
 
 def _weights(path: Path, arrays: dict[str, NDArray[np.generic]], kind: str, n_classes: int) -> dict[str, NDArray[Any]]:

@@ -13,7 +13,7 @@ from numpyclip.errors import InputError
 from numpyclip.tasks.evaluation.metrics import Confusion
 from numpyclip.tasks.learning.choose import choose
 from numpyclip.tasks.learning.examples import Examples, Labels, are_of_unit_length, stratified_folds
-from numpyclip.tasks.learning.methods import METHODS, Settings
+from numpyclip.tasks.learning.methods import METHODS, Settings, checked_setting
 from numpyclip.tasks.learning.probe import Probe
 
 
@@ -34,7 +34,7 @@ class Recipe:
     Raises
     ------
     InputError
-        If there is no such method or setting, or a setting is not above 0.
+        If there is no such method or setting, or a setting is no number of 1e-30 to 1e30.
     """
 
     method: str = "linear"
@@ -42,14 +42,19 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.method not in METHODS:
+        if not isinstance(self.method, str) or self.method not in METHODS:
             raise InputError(f"method is {self.method!r:.60}; expected {', '.join(METHODS)}.")
         names = METHODS[self.method].axes
+        if not isinstance(self.settings, Mapping):
+            raise InputError(f"settings is {self.settings!r:.60}; expected a mapping of names to numbers.")
+        settings: dict[str, float] = {}
         for name, value in self.settings.items():
             if name not in names:
                 raise InputError(f"method {self.method} has no setting {name!r:.60}; expected {', '.join(names)}.")
-            if not isinstance(value, int | float | np.number) or not 0 < value < np.inf:
-                raise InputError(f"{name} is {value!r:.60}; expected a number above 0.")
+            if (number := checked_setting(value)) is None:
+                raise InputError(f"{name} is {value!r:.60}; expected a number above 0 (1e-30 to 1e30).")
+            settings[name] = number
+        object.__setattr__(self, "settings", settings)  # as floats, which is what files of probes hold
         if (seed := whole_number(self.seed)) is None or seed < 0:
             raise InputError(f"seed is {self.seed!r:.60}; expected a whole number of 0 or more.")
 

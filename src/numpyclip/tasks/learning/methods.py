@@ -27,6 +27,7 @@ Settings: TypeAlias = "Mapping[str, float]"
 Weights: TypeAlias = "Mapping[str, NDArray[Any]]"
 
 _MAX_ITERATIONS = 10_000  # a C of 1e6 takes some 1,000
+_LEAST, _MOST = 1e-30, 1e30  # of any setting: logits are float32
 _ROWS = 1024  # of pictures whose likeness to all examples is computed at once
 
 
@@ -43,6 +44,13 @@ class Axis:
     def value(self, number: int) -> float:
         """Return the number at a place of the grid."""
         return float(self.base**number)
+
+
+def checked_setting(value: object) -> float | None:
+    """Return a number that a setting may be, of Python's or NumPy's kind, as a float; None for all else."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        return None
+    return float(value) if _LEAST <= value <= _MOST else None
 
 
 class Method(Protocol):
@@ -125,7 +133,7 @@ class TipAdapter:
             rows = slice(start, start + _ROWS)
             cosines = ops.normalize(embeddings[rows]) @ weights["keys"].T
             logits[rows] += np.float32(settings["alpha"]) * (
-                np.exp(np.float32(settings["beta"]) * (cosines - 1)) @ values
+                np.exp(np.float32(settings["beta"]) * np.minimum(cosines - 1, 0)) @ values  # 1 is exceeded by rounding
             )
         return logits
 
