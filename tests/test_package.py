@@ -24,6 +24,7 @@ LAYERS = (
     ("numpyclip.loader",),
     ("numpyclip.saving",),
     ("numpyclip.tasks",),
+    ("numpyclip.index",),
     ("numpyclip",),  # the public names
     ("numpyclip.cli", "numpyclip.__main__"),
 )

@@ -13,6 +13,7 @@
     │   └── ChecksumError                 what was fetched is not what was published
     ├── InputError                    an argument of the wrong kind, shape or range (ValueError)
     ├── PictureError                  a picture that cannot be read                (ValueError)
+    ├── StoreError                    an index that cannot be opened or changed    (OSError)
     ├── TextTooLongError              a text with more tokens than positions       (RuntimeError)
     └── MissingPackageError           an optional package is not installed         (ImportError)
 
@@ -79,6 +80,10 @@ class InputError(NumPyCLIPError, ValueError):
 
 class PictureError(NumPyCLIPError, ValueError):
     """A picture cannot be read."""
+
+
+class StoreError(NumPyCLIPError, OSError):
+    """An index cannot be opened, read or changed; what it held before is still there."""
 
 
 class TextTooLongError(NumPyCLIPError, RuntimeError):

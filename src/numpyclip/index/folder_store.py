@@ -1,0 +1,516 @@
+"""An index in a folder: SQLite for everything but the embeddings, which lie beside it in shards.
+
+The database tells which rows of the shards count. Rows are on disk before the transaction that names them is committed,
+so that after any crash both agree.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import os
+import shutil
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from numpyclip.errors import InputError, StoreError
+from numpyclip.index.records import EVERYWHERE, Changes, Counts, Details, Filed, FileState, Match, Side, Where
+from numpyclip.index.scan import nearest
+from numpyclip.index.schema import APPLICATION_ID, SCHEMA, VERSION
+from numpyclip.index.shards import PRECISIONS, Precision, Rows, Shards
+from numpyclip.model.fingerprint import Fingerprint
+from numpyclip.model.ops import Array
+from numpyclip.weights.lock import exclusive
+
+_BUSY = 30  # seconds that a transaction waits for another
+_DATABASE = "index.sqlite"
+
+
+class FolderStore:
+    """See `Store`, which says what each method does.
+
+    Parameters
+    ----------
+    folder : path
+        Of the index; not that of the pictures.
+    create : bool, default=False
+        Make it if it is not there.
+    precision : {"float32", "float16", "int8"}, optional
+        In which searches read the embeddings first; the results are the same. If the index is there, it must be its.
+
+    Raises
+    ------
+    StoreError
+        If there is no index, or none that this version can read.
+    InputError
+        If its precision is another.
+    """
+
+    def __init__(
+        self, folder: str | os.PathLike[str], *, create: bool = False, precision: Precision | None = None
+    ) -> None:
+        self._folder = Path(folder).absolute()
+        self._file = self._folder / _DATABASE
+        self._writer: sqlite3.Connection | None = None
+        self._writer_thread = 0
+        if precision is not None and precision not in PRECISIONS:
+            raise InputError(f"precision is {precision!r:.60}; expected one of {', '.join(PRECISIONS)}.")
+        if create and not self._file.exists():
+            self._create(precision or "float32")
+        if not self._file.is_file():
+            raise StoreError(f"{self._folder}: holds no index; make one with `numpyclip index FOLDER`.")
+        with self._reading() as database:
+            self._check(database)
+            found: Precision = _meta(database, "precision") or "float32"  # type: ignore[assignment]
+        if precision not in (None, found):
+            raise InputError(f"{self._folder}: this index is of precision {found}, not {precision}; leave it out.")
+        self._precision = found
+
+    @property
+    def place(self) -> str:
+        """Its folder."""
+        return os.fspath(self._folder)
+
+    @property
+    def fingerprint(self) -> Fingerprint | None:
+        """Of the model whose embeddings it holds."""
+        with self._reading() as database:
+            text = _meta(database, "fingerprint")
+        return None if text is None else Fingerprint.from_json(text)
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Be the only one who writes."""
+        with self._translated(), exclusive(self._folder / ".writing", wait=False) as alone:
+            if not alone:
+                if not os.access(self._folder, os.W_OK):
+                    raise StoreError(f"{self._folder}: cannot be written; expected a folder of yours.")
+                raise StoreError(f"{self._folder}: another process is writing to this index; wait until it is done.")
+            database = self._connect("rw")
+            database.execute("PRAGMA synchronous = NORMAL")
+            self._writer, self._writer_thread = database, threading.get_ident()
+            try:
+                self._remove_old_generations(database)
+                yield
+            finally:
+                self._writer = None
+                database.close()
+
+    def begin(self, fingerprint: Fingerprint, embed_dim: int) -> None:
+        """Settle whose embeddings an empty store will hold."""
+        with self._transaction() as database:
+            _set_meta(database, fingerprint=fingerprint.to_json(), embed_dim=str(embed_dim), generation="1")
+
+    def folders(self) -> dict[str, tuple[str, ...]]:
+        """Return folders that are indexed, with the patterns of what is ignored in each."""
+        with self._reading() as database:
+            rows = database.execute("SELECT path, ignored FROM folders ORDER BY path").fetchall()
+        return {os.fsdecode(path): tuple(json.loads(ignored)) for path, ignored in rows}
+
+    def set_folder(self, folder: str, ignore: Sequence[str]) -> None:
+        """Remember a folder."""
+        with self._transaction() as database:
+            row = (os.fsencode(folder), json.dumps(list(ignore)))
+            database.execute("INSERT OR REPLACE INTO folders VALUES (?, ?)", row)
+
+    def forget_folder(self, folder: str) -> int:
+        """Forget a folder and all files below it."""
+        condition, values = _below(folder)
+        with self._transaction() as database:
+            path = condition.replace("directory", "path")
+            database.execute(f"DELETE FROM folders WHERE {path}", values)
+            return database.execute(f"DELETE FROM files WHERE {condition}", values).rowcount
+
+    def directories(self, folder: str) -> list[str]:
+        """List the folder and those below it in which there are files."""
+        condition, values = _below(folder)
+        with self._reading() as database:
+            rows = database.execute(f"SELECT DISTINCT directory FROM files WHERE {condition}", values).fetchall()
+        return [os.fsdecode(directory) for (directory,) in rows]
+
+    def files(self, directory: str) -> dict[str, FileState]:
+        """Return files directly in a folder, by name."""
+        with self._reading() as database:
+            rows = database.execute(
+                "SELECT name, size, mtime_ns FROM files WHERE directory = ?", (os.fsencode(directory),)
+            ).fetchall()
+        return {os.fsdecode(name): FileState(size, mtime) for name, size, mtime in rows}
+
+    def knows(self, digest: bytes) -> bool:
+        """Tell whether a picture with this content has an embedding."""
+        with self._reading() as database:
+            return database.execute("SELECT 1 FROM pictures WHERE digest = ?", (digest,)).fetchone() is not None
+
+    def write(self, changes: Changes) -> None:
+        """Do one step, as a whole."""
+        new = list(changes.pictures.items())
+        with self._transaction() as database:
+            embeddings = np.stack([picture.embedding for _, picture in new]) if new else None
+            numbers = []
+            for digest, picture in new:
+                shown = picture.details
+                row = (digest, shown.width, shown.height, shown.taken, shown.latitude, shown.longitude)
+                sql = (
+                    "INSERT INTO pictures (digest, width, height, taken, latitude, longitude) VALUES (?, ?, ?, ?, ?, ?)"
+                )
+                numbers.append(database.execute(sql, row).lastrowid)
+            if embeddings is not None:
+                self._add_vectors(database, _generation(database), "pictures", numbers, embeddings)
+            for path in changes.forgotten:
+                directory, name = os.path.split(path)
+                row_of_file = (os.fsencode(directory), os.fsencode(name))
+                database.execute("DELETE FROM files WHERE directory = ? AND name = ?", row_of_file)
+            for filed in changes.filed:
+                _put_file(database, filed)
+
+    def write_texts(self, texts: Sequence[str], embeddings: Array) -> None:
+        """Add texts; those that are there stay as they are."""
+        with self._transaction() as database:
+            numbers, rows = [], []
+            for row, text in enumerate(texts):
+                cursor = database.execute("INSERT OR IGNORE INTO texts (text) VALUES (?)", (text,))
+                if cursor.rowcount:
+                    numbers.append(cursor.lastrowid)
+                    rows.append(row)
+            if rows:
+                self._add_vectors(database, _generation(database), "texts", numbers, embeddings[rows])
+
+    def unknown_texts(self, texts: Sequence[str]) -> list[str]:
+        """Of these texts, return those that are not there, each once."""
+        with self._reading() as database:
+            sql = "SELECT 1 FROM texts WHERE text = ?"
+            return [text for text in dict.fromkeys(texts) if database.execute(sql, (text,)).fetchone() is None]
+
+    def counts(self) -> Counts:
+        """Count what is there."""
+        with self._reading() as database:
+            files, pictures = database.execute("SELECT count(picture), count(DISTINCT picture) FROM files").fetchone()
+            (texts,) = database.execute("SELECT count(*) FROM texts").fetchone()
+            (unreadable,) = database.execute("SELECT count(*) FROM files WHERE picture IS NULL").fetchone()
+        return Counts(files, pictures, texts, unreadable)
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Iterate over files that cannot be read, and why."""
+        with self._reading() as database:
+            rows = database.execute("SELECT directory, name, problem FROM files WHERE picture IS NULL").fetchall()
+        for directory, name, problem in rows:
+            yield os.path.join(os.fsdecode(directory), os.fsdecode(name)), problem  # noqa: PTH118
+
+    def search(self, side: Side, queries: Array, n: int, where: Where) -> list[list[Match]]:
+        """Find for each query (m, e) the nearest; exact."""
+        with self._reading() as database:
+            database.execute("BEGIN")  # one state of the index for all that follows
+            generation, count = _generation(database), 0
+            if generation:
+                count = _next_row(database, generation, side)
+            if not count:
+                return [[] for _ in queries]
+            allowed = _allowed_rows(database, generation, where) if side == "pictures" else None
+            shards = self._shards(database, generation, side)
+            return _Search(database, shards, generation, side, count, where, allowed).matches(queries, n)
+
+    def picture(self, number: int) -> Match | None:
+        """Return a picture by its number."""
+        with self._reading() as database:
+            database.execute("BEGIN")
+            generation = _generation(database)
+            sql = "SELECT row FROM vectors WHERE generation = ? AND side = 'pictures' AND item = ?"
+            row = database.execute(sql, (generation, number)).fetchone()
+            if row is None:
+                return None
+            count = _next_row(database, generation, "pictures")
+            embedding = self._shards(database, generation, "pictures").take(np.array(row, np.intp), count)[0]
+            return _match(database, "pictures", number, 1.0, embedding, EVERYWHERE)
+
+    def start_migration(self, fingerprint: Fingerprint, embed_dim: int) -> None:
+        """Begin, or go on, to collect embeddings of another model beside those that are searched."""
+        with self._transaction() as database:
+            if _meta(database, "next_fingerprint") != fingerprint.to_json():
+                database.execute("DELETE FROM vectors WHERE generation = ?", (_generation(database) + 1,))
+                _set_meta(database, next_fingerprint=fingerprint.to_json(), next_embed_dim=str(embed_dim))
+
+    def pending_pictures(self, n: int) -> list[tuple[int, bytes, list[str]]]:
+        """Return some pictures that have no embedding of the other model yet."""
+        with self._reading() as database:
+            sql = (
+                "SELECT id, digest FROM pictures WHERE id NOT IN "
+                "(SELECT item FROM vectors WHERE generation = ? AND side = 'pictures') LIMIT ?"
+            )
+            rows = database.execute(sql, (_generation(database) + 1, n)).fetchall()
+            return [(number, digest, [path for path, _ in _files_of(database, number)]) for number, digest in rows]
+
+    def pending_texts(self, n: int) -> list[tuple[int, str]]:
+        """Return some texts that have no embedding of the other model yet."""
+        with self._reading() as database:
+            sql = (
+                "SELECT id, text FROM texts WHERE id NOT IN "
+                "(SELECT item FROM vectors WHERE generation = ? AND side = 'texts') LIMIT ?"
+            )
+            return database.execute(sql, (_generation(database) + 1, n)).fetchall()
+
+    def write_migrated(self, side: Side, numbers: Sequence[int], embeddings: Array) -> None:
+        """Add embeddings of the other model."""
+        with self._transaction() as database:
+            self._add_vectors(database, _generation(database) + 1, side, numbers, embeddings)
+
+    def drop_pictures(self, numbers: Sequence[int]) -> None:
+        """Forget pictures whose files cannot be read any more."""
+        with self._transaction() as database:
+            for number in numbers:
+                database.execute("DELETE FROM files WHERE picture = ?", (number,))
+                database.execute("DELETE FROM vectors WHERE side = 'pictures' AND item = ?", (number,))
+                database.execute("DELETE FROM pictures WHERE id = ?", (number,))
+
+    def finish_migration(self) -> None:
+        """Search by the other model's embeddings from now on, and drop the others."""
+        with self._transaction() as database:
+            old = _generation(database)
+            fingerprint, embed_dim = _meta(database, "next_fingerprint"), _meta(database, "next_embed_dim")
+            assert fingerprint is not None and embed_dim is not None
+            _set_meta(database, fingerprint=fingerprint, embed_dim=embed_dim, generation=str(old + 1))
+            database.execute("DELETE FROM meta WHERE key LIKE 'next!_%' ESCAPE '!'")
+            database.execute("DELETE FROM vectors WHERE generation <= ?", (old,))
+        assert self._writer is not None
+        self._remove_old_generations(self._writer)
+
+    def close(self) -> None:
+        """Let go of it: nothing is held between calls."""
+
+    def _create(self, precision: Precision) -> None:
+        """Make an empty index under another name first, so that a whole one appears or none."""
+        with self._translated():
+            self._folder.mkdir(parents=True, exist_ok=True)
+            if strangers := [p.name for p in self._folder.iterdir() if not p.name.startswith((".", _DATABASE))]:
+                raise StoreError(
+                    f"{self._folder}: is not empty (it holds {strangers[0]}); expected an index, or an empty or new "
+                    "folder for one."
+                )
+            part = self._folder / f".{_DATABASE}.{os.getpid()}-{os.urandom(4).hex()}"
+            try:
+                database = sqlite3.connect(part, isolation_level=None)
+                with contextlib.closing(database):
+                    database.execute("PRAGMA journal_mode = WAL")
+                    database.executescript(SCHEMA)
+                    _set_meta(database, precision=precision)
+                    database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                    database.execute(f"PRAGMA user_version = {VERSION}")
+                with contextlib.suppress(FileExistsError):  # somebody else was faster
+                    os.link(part, self._file)
+            finally:
+                part.unlink(missing_ok=True)
+
+    def _check(self, database: sqlite3.Connection) -> None:
+        (application,) = database.execute("PRAGMA application_id").fetchone()
+        (version,) = database.execute("PRAGMA user_version").fetchone()
+        if application != APPLICATION_ID:
+            raise StoreError(f"{self._file}: is a database of another program; expected an index of NumPyCLIP.")
+        if version != VERSION:
+            raise StoreError(f"{self._file}: is an index of version {version}; expected {VERSION}: update NumPyCLIP.")
+
+    def _connect(self, mode: str) -> sqlite3.Connection:
+        uri = f"{self._file.as_uri()}?mode={mode}"
+        return sqlite3.connect(uri, uri=True, timeout=_BUSY, isolation_level=None, check_same_thread=False)
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """Give the writing thread its connection, and any other a new one: no one waits for another."""
+        with self._translated():
+            if self._writer is not None and self._writer_thread == threading.get_ident():
+                yield self._writer
+                return
+            with contextlib.closing(self._connect("rw" if os.access(self._file, os.W_OK) else "ro")) as database:
+                yield database
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """Give the writer's connection for changes that are made as a whole or not at all."""
+        assert self._writer is not None, "a store is changed within its `writing`"
+        with self._translated():
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._writer
+                self._writer.execute("COMMIT")
+            except BaseException:
+                with contextlib.suppress(sqlite3.Error):  # of which the first is what matters
+                    self._writer.execute("ROLLBACK")
+                raise
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            raise StoreError(f"{self._file}: {error}. What the index held before is still there.") from error
+        except OSError as error:
+            if isinstance(error, StoreError) or error.errno is None:
+                raise
+            place = error.filename or self._folder
+            raise StoreError(f"{place}: cannot be written ({error.strerror or error}).") from error
+
+    def _shards(self, database: sqlite3.Connection, generation: int, side: Side) -> Shards:
+        is_next = generation > _generation(database)
+        embed_dim = _meta(database, "next_embed_dim" if is_next else "embed_dim")
+        assert embed_dim is not None
+        return Shards(self._folder / f"{side}-{generation}", int(embed_dim), self._precision)
+
+    def _add_vectors(
+        self, database: sqlite3.Connection, generation: int, side: Side, numbers: Sequence[Any], embeddings: Array
+    ) -> None:
+        start = _next_row(database, generation, side)
+        self._shards(database, generation, side).write(start, embeddings)
+        rows = [(generation, side, start + i, number) for i, number in enumerate(numbers)]
+        database.executemany("INSERT INTO vectors VALUES (?, ?, ?, ?)", rows)
+
+    def _remove_old_generations(self, database: sqlite3.Connection) -> None:
+        """Remove shards that nobody will read any more, of this process or of one that was killed."""
+        generation = _generation(database)
+        for folder in self._folder.glob("*-[0-9]*"):
+            side, _, number = folder.name.rpartition("-")
+            if side in ("pictures", "texts") and number.isdecimal() and int(number) < generation:
+                shutil.rmtree(folder, ignore_errors=True)  # on Windows a reader may hold it: the next time, then
+
+
+def _meta(database: sqlite3.Connection, key: str) -> str | None:
+    row = database.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def _set_meta(database: sqlite3.Connection, **values: str) -> None:
+    database.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
+
+
+def _generation(database: sqlite3.Connection) -> int:
+    """Return the generation that is searched; 0 before the first."""
+    return int(_meta(database, "generation") or 0)
+
+
+def _next_row(database: sqlite3.Connection, generation: int, side: Side) -> int:
+    sql = "SELECT row FROM vectors WHERE generation = ? AND side = ? ORDER BY row DESC LIMIT 1"
+    row = database.execute(sql, (generation, side)).fetchone()
+    return 0 if row is None else int(row[0]) + 1
+
+
+def _below(folder: str) -> tuple[str, tuple[bytes, bytes, bytes]]:
+    """Write the condition for a folder and those below it, which are a range of bytes."""
+    path = os.fsencode(folder)
+    separator = os.fsencode(os.sep)
+    start = path if path.endswith(separator) else path + separator
+    end = start[:-1] + bytes([start[-1] + 1])
+    return "(directory = ? OR (directory >= ? AND directory < ?))", (path, start, end)
+
+
+def _conditions(where: Where) -> tuple[str, list[Any]]:
+    """Write which files are searched."""
+    conditions = ["picture IS NOT NULL"]
+    values: list[Any] = []
+    if where.folder is not None:
+        condition, ends = _below(where.folder)
+        conditions.append(condition)
+        values.extend(ends)
+    for sign, date in ((">=", where.after), ("<", where.before)):
+        if date is not None:
+            conditions.append(f"date {sign} ?")
+            values.append(date)
+    return " AND ".join(conditions), values
+
+
+def _allowed_rows(database: sqlite3.Connection, generation: int, where: Where) -> Rows | None:
+    """Return the rows of the pictures that are searched, in order; None for all."""
+    if where == EVERYWHERE:
+        return None
+    condition, values = _conditions(where)
+    sql = (
+        "SELECT row FROM vectors WHERE generation = ? AND side = 'pictures' "
+        f"AND item IN (SELECT picture FROM files WHERE {condition})"
+    )
+    rows = database.execute(sql, (generation, *values))
+    return np.fromiter((row for (row,) in rows), np.intp)
+
+
+@dataclass(frozen=True)
+class _Search:
+    """What is searched, in one state of the index."""
+
+    database: sqlite3.Connection
+    shards: Shards
+    generation: int
+    side: Side
+    count: int
+    where: Where
+    allowed: Rows | None
+
+    def matches(self, queries: Array, n: int) -> list[list[Match]]:
+        """Find for each query what is nearest and still there: pictures whose files are gone are passed over."""
+        found: dict[int, list[Match]] = {}
+        wanted, open_queries = n, list(range(len(queries)))
+        while open_queries:
+            nearest_rows = nearest(self.shards, self.count, queries[open_queries], wanted, self.allowed)
+            for number, (rows, scores) in zip(open_queries, nearest_rows, strict=True):
+                found[number] = list(islice(self._present(rows, scores), n))
+            short = [
+                number
+                for number, (rows, _) in zip(open_queries, nearest_rows, strict=True)
+                if len(found[number]) < n and len(rows) == wanted
+            ]
+            wanted, open_queries = 4 * wanted, short
+        return [found[number] for number in range(len(queries))]
+
+    def _present(self, rows: Rows, scores: Array) -> Iterator[Match]:
+        embeddings = self.shards.take(rows, self.count)
+        for row, score, embedding in zip(rows.tolist(), scores.tolist(), embeddings, strict=True):
+            sql = "SELECT item FROM vectors WHERE generation = ? AND side = ? AND row = ?"
+            item = self.database.execute(sql, (self.generation, self.side, row)).fetchone()
+            if item is not None:
+                match = _match(self.database, self.side, item[0], score, embedding, self.where)
+                if match is not None:
+                    yield match
+
+
+def _match(
+    database: sqlite3.Connection, side: Side, item: int, cosine: float, embedding: Array, where: Where
+) -> Match | None:
+    if side == "texts":
+        (text,) = database.execute("SELECT text FROM texts WHERE id = ?", (item,)).fetchone()
+        return Match(item, cosine, embedding, text=text)
+    files = _files_of(database, item, where)
+    if not files:
+        return None
+    sql = "SELECT width, height, taken, latitude, longitude FROM pictures WHERE id = ?"
+    details = Details(*database.execute(sql, (item,)).fetchone())
+    (path, date), *copies = files
+    return Match(item, cosine, embedding, path, tuple(copy for copy, _ in copies), date, details)
+
+
+def _files_of(database: sqlite3.Connection, picture: int, where: Where = EVERYWHERE) -> list[tuple[str, str]]:
+    """Return paths and dates of the files of a picture, in order."""
+    condition, values = _conditions(where)
+    sql = f"SELECT directory, name, date FROM files WHERE picture = ? AND {condition} ORDER BY directory, name"
+    rows = database.execute(sql, (picture, *values))
+    return [(os.path.join(os.fsdecode(place), os.fsdecode(name)), date) for place, name, date in rows]  # noqa: PTH118
+
+
+def _put_file(database: sqlite3.Connection, filed: Filed) -> None:
+    picture, taken = None, None
+    if filed.problem is None:
+        row = database.execute("SELECT id, taken FROM pictures WHERE digest = ?", (filed.digest,)).fetchone()
+        picture, taken = row
+    directory, name = os.path.split(filed.path)
+    date = taken or _local_time(filed.state.mtime_ns)
+    values = (os.fsencode(directory), os.fsencode(name), filed.state.size, filed.state.mtime_ns, date)
+    sql = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?)"
+    database.execute(sql, (*values, picture, filed.problem))
+
+
+def _local_time(mtime_ns: int) -> str:
+    try:
+        return datetime.datetime.fromtimestamp(mtime_ns // 10**9).isoformat()  # local time, as EXIF's
+    except (OverflowError, OSError, ValueError):  # a file system with nonsense in it
+        return ""

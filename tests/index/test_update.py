@@ -1,0 +1,182 @@
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import numpyclip
+from numpyclip.errors import InputError, StoreError
+from numpyclip.index import Index, Where
+from numpyclip.index.records import Counts
+from numpyclip.index.update import Report
+from numpyclip.model.clip import CLIP
+
+
+def names(index: Index) -> set[str]:
+    matches = index.search("a bird", n=100)
+    return {Path(path).name for match in matches for path in (match.path, *match.copies) if path}
+
+
+def test_pictures_are_embedded_once(index: Index, photos: Path, tiny: CLIP) -> None:
+    assert index.update([photos]) == Report(embedded=6)
+    assert index.update() == Report(unchanged=6)
+    for match in index.search("a bird", n=6):
+        assert match.path is not None
+        np.testing.assert_allclose(match.embedding, tiny.embed_images(match.path)[0], atol=2e-6)
+
+
+def test_moved_renamed_and_copied_files_are_recognised(index: Index, photos: Path) -> None:
+    index.update([photos])
+    first, second, *_ = sorted(photos.glob("*.png"))
+    first.rename(photos / "more" / "renamed.png")
+    shutil.copy(second, photos / "copy.png")
+    assert index.update() == Report(unchanged=5, recognised=2, forgotten=1)
+    assert {"renamed.png", "copy.png", second.name} <= names(index)
+    assert first.name not in names(index)
+    (match,) = [match for match in index.search("a bird", n=10) if match.copies]
+    assert {Path(str(match.path)).name, *(Path(copy).name for copy in match.copies)} == {"copy.png", second.name}
+
+
+def test_copies_in_one_batch_are_embedded_once(index: Index, photos: Path) -> None:
+    for number in range(3):
+        shutil.copy(photos / next(photos.glob("*.png")).name, photos / f"copy {number}.png")
+    assert index.update([photos]) == Report(embedded=6, recognised=3)
+
+
+def test_changed_files_are_read_anew_and_gone_ones_forgotten(index: Index, photos: Path) -> None:
+    index.update([photos])
+    changed, gone, *_ = sorted(photos.glob("*.png"))
+    Image.new("RGB", (9, 9), "red").save(changed)
+    os.utime(changed, (1, 1))
+    gone.unlink()
+    assert index.update() == Report(unchanged=4, embedded=1, forgotten=1)
+    assert index.store.counts() == Counts(files=5, pictures=5, texts=0, unreadable=0)
+    assert len(index.search("a bird", n=100)) == 5
+
+
+def test_what_cannot_be_read_is_reported_once(index: Index, photos: Path) -> None:
+    (photos / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 not much of a picture")
+    (photos / "archive.zip").write_bytes(b"PK")
+    told: list[str] = []
+    assert index.update([photos], report=told.append) == Report(embedded=6, unreadable=1)
+    assert [problem.partition(": ")[0] for problem in told] == [str(photos / "broken.jpg")]
+    assert index.update(report=told.append) == Report(unchanged=7)
+    assert len(told) == 1
+    assert [path for path, _ in index.store.problems()] == [str(photos / "broken.jpg")]
+
+
+def test_hidden_and_ignored_files_are_left_out(index: Index, photos: Path) -> None:
+    picture = next(photos.glob("*.png"))
+    for place in (".hidden.png", ".thumbnails/a.png", "@eaDir/a.png", "raw/a.png", "more/x_small.png", "more/raw.png"):
+        (photos / place).parent.mkdir(exist_ok=True)
+        shutil.copy(picture, photos / place)
+    assert index.update([photos], ignore=["raw", "more/*_small.png"]) == Report(embedded=6, recognised=1)
+    assert index.update() == Report(unchanged=7)
+    (photos / "raw").rename(photos / "cooked")
+    assert index.update() == Report(unchanged=7, recognised=1)
+
+
+def test_a_folder_that_is_not_there_any_more_keeps_its_pictures(index: Index, photos: Path) -> None:
+    index.update([photos])
+    away = photos.rename(photos.with_name("away"))
+    report = index.update()
+    assert "is not there; its pictures stay" in report.problems[0]
+    photos.mkdir()  # a place to mount a disk
+    report = index.update()
+    assert "holds no pictures now, and 6 of it are in the index" in report.problems[0]
+    assert index.store.counts().files == 6
+    photos.rmdir()
+    away.rename(photos)
+    assert index.update() == Report(unchanged=6)
+    with index.store.writing():
+        assert index.store.forget_folder(str(photos)) == 6
+    assert index.search("a bird") == []
+
+
+def test_folders_within_each_other_are_looked_at_once(index: Index, photos: Path) -> None:
+    assert index.update([photos / "more", photos]).embedded == 6
+    assert index.update() == Report(unchanged=6)
+    assert {Path(str(m.path)).parent.name for m in index.search("x", 10, where=Where(str(photos / "more")))} == {"more"}
+
+
+@pytest.mark.parametrize("name", ["photos", "pho", "photos0", "photos.old"])
+def test_a_folder_is_no_beginning_of_a_name(index: Index, photos: Path, name: str) -> None:
+    other = photos.with_name(name)
+    if other != photos:
+        shutil.copytree(photos / "more", other)
+    index.update([photos, other])
+    found = index.search("a bird", 10, where=Where(str(other)))
+    assert len(found) == (6 if other == photos else 3)
+
+
+def test_dates_are_those_of_exif_else_of_the_file(index: Index, photos: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0132] = "2011:05:01 12:00:00"
+    Image.new("RGB", (9, 9), "red").save(photos / "old.jpg", exif=exif)
+    for path in photos.rglob("*.png"):
+        os.utime(path, (1_600_000_000, 1_600_000_000))  # in 2020
+    index.update([photos])
+    assert {Path(str(m.path)).name for m in index.search("a bird", 10, where=Where(before="2012"))} == {"old.jpg"}
+    assert len(index.search("a bird", 10, where=Where(after="2020-01"))) == 6
+    assert len(index.search("a bird", 10, where=Where(after="2011-05-01", before="2011-05-02"))) == 1
+
+
+def test_two_cannot_write_at_once(index: Index, photos: Path, tiny: CLIP) -> None:
+    other = Index(index.store.place, tiny)
+    with index.store.writing(), pytest.raises(StoreError, match="another process is writing"):
+        other.update([photos])
+    assert other.update([photos]).embedded == 6
+
+
+def test_a_reader_sees_whole_batches_while_another_writes(index: Index, photos: Path, tiny: CLIP) -> None:
+    reader = Index(index.store.place, tiny)
+    seen = []
+
+    def watch(files):  # type: ignore[no-untyped-def]
+        for file in files:
+            seen.append(len(reader.search_embeddings(tiny.embed_texts("a bird"), 10)[0]))
+            yield file
+
+    index.update([photos], batch_size=2, progress=watch)
+    assert set(seen) <= {0, 2, 4}
+    assert len(set(seen)) > 1
+    assert len(reader.search("a bird")) == 6
+
+
+def test_embeddings_of_another_model_are_refused(index: Index, photos: Path, checkpoints: Path) -> None:
+    index.update([photos])
+    with np.load(Path(numpyclip.__file__).parent / "data" / "tiny.npz") as data:
+        arrays = {name: data[name] for name in data.files}
+    arrays["text_projection"] = arrays["text_projection"] * np.float32(0.5)
+    np.savez(photos / "other.npz", **arrays)
+    other, _ = numpyclip.load(str(photos / "other.npz"), activation="quick_gelu")
+    with pytest.raises(InputError, match=r"embeddings of another model \(weights: .*--migrate"):
+        Index(index.store.place, other)
+
+
+def test_wrong_places_are_named(tmp_path: Path, tiny: CLIP, index: Index) -> None:
+    with pytest.raises(StoreError, match="holds no index"):
+        Index(tmp_path / "nowhere", tiny)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.txt").write_text("…")
+    with pytest.raises(StoreError, match=r"is not empty \(it holds thesis.txt\)"):
+        Index(tmp_path / "full", tiny, create=True)
+    with pytest.raises(InputError, match="is no folder"):
+        index.update([tmp_path / "full" / "thesis.txt"])
+    with pytest.raises(InputError, match="the folder of the index itself"):
+        index.update([index.store.place])
+    with pytest.raises(InputError, match="knows no folders yet"):
+        index.update()
+    with pytest.raises(InputError, match="of precision float32, not int8"):
+        Index(index.store.place, tiny, precision="int8")
+
+
+def test_texts_are_found_by_pictures(index: Index, bird: Path) -> None:
+    assert index.add_texts(["a bird", "a house", "a bird"]) == 2
+    assert index.add_texts(["a bird", "a dog"]) == 1
+    found = index.search(str(bird), side="texts")
+    assert [match.text for match in found][0] == "a bird"
+    assert found[0].to_dict().keys() == {"text", "cosine", "id"}
+    assert index.search("a bird") == []
