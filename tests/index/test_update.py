@@ -177,6 +177,6 @@ def test_texts_are_found_by_pictures(index: Index, bird: Path) -> None:
     assert index.add_texts(["a bird", "a house", "a bird"]) == 2
     assert index.add_texts(["a bird", "a dog"]) == 1
     found = index.search(str(bird), side="texts")
-    assert [match.text for match in found][0] == "a bird"
+    assert found[0].text == "a bird"
     assert found[0].to_dict().keys() == {"text", "cosine", "id"}
     assert index.search("a bird") == []
