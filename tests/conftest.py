@@ -15,9 +15,11 @@ TESTS = Path(__file__).parent
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Keep the tester's own models and settings out, and the network shut."""
-    for name in ("NUMPYCLIP_MODEL", "NUMPYCLIP_MIRROR", "NUMPYCLIP_OFFLINE"):
+    for name in ("NUMPYCLIP_MODEL", "NUMPYCLIP_MIRROR", "NUMPYCLIP_OFFLINE", "NUMPYCLIP_INDEX"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CLIP_DIR", str(tmp_path / "clip-dir"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "data"))
     monkeypatch.setenv("NUMPYCLIP_CACHE", str(tmp_path / "prepared"))
 
 

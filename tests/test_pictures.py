@@ -294,3 +294,25 @@ def test_only_jpeg_has_drafts() -> None:
     file = io.BytesIO()
     Image.new("RGB", (1600, 1200)).save(file, "PNG")
     assert open_picture(file.getvalue(), draft_size=128).size == (1600, 1200)
+
+
+def test_heic_is_read_with_pillow_heif(tmp_path: Path) -> None:
+    heif = pytest.importorskip("pillow_heif")
+    picture = Image.new("RGB", (64, 48), "red")
+    heif.from_pillow(picture).save(tmp_path / "red.heic", quality=100)
+    for source in (tmp_path / "red.heic", (tmp_path / "red.heic").read_bytes()):
+        shown = open_picture(source)
+        assert shown.size == (64, 48)
+        assert np.abs(np.asarray(shown.convert("RGB"), int) - (255, 0, 0)).max() <= 3
+
+
+def test_heic_without_pillow_heif_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    (tmp_path / "photo.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    monkeypatch.setattr(Image, "open", _unidentified)
+    with pytest.raises(PictureError, match=r'photo.heic: cannot be read .*pip install "numpyclip\[heif\]"'):
+        open_picture(tmp_path / "photo.heic")
+
+
+def _unidentified(*_: object) -> None:
+    raise UnidentifiedImageError

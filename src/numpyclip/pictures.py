@@ -25,6 +25,8 @@ PICTURE_SUFFIXES = (
     *(".bmp", ".dib", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".ico", ".qoi"),
 )
 
+_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+
 _ORIENTATION = 0x0112  # the EXIF tag
 _TURNS = {  # its values, and what undoes them
     2: "FLIP_LEFT_RIGHT",
@@ -102,13 +104,42 @@ def open_picture(source: Picture, *, orient: bool = True, draft_size: int | None
             f"not {type(source).__name__}."
         )
     try:
-        image = Image.open(file)
+        image = _opened(file)
     except Exception as error:  # Pillow's decoders raise errors of every kind on damaged files
         raise _unreadable(name, error) from error
     with image:
         if draft_size is not None:
             _reduce(image, draft_size)
         return _decoded(image, name, orient)
+
+
+def _opened(file: str | IO[bytes]) -> Image.Image:
+    """Open a file; HEIC, which Pillow does not read by itself, with pillow-heif."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        return Image.open(file)
+    except UnidentifiedImageError as error:
+        if not _is_heic(file):
+            raise
+        try:
+            from pillow_heif import register_heif_opener
+        except ImportError:
+            raise OSError('it is HEIC: pip install "numpyclip[heif]"') from error
+        register_heif_opener()
+        return Image.open(file)
+
+
+def _is_heic(file: str | IO[bytes]) -> bool:
+    """Tell by the first bytes (ISO/IEC 14496-12, 4.3: the box of the file's type)."""
+    if isinstance(file, str):
+        with open(file, "rb") as stream:  # noqa: PTH123
+            start = stream.read(12)
+    else:
+        file.seek(0)
+        start = file.read(12)
+        file.seek(0)
+    return start[4:8] == b"ftyp" and start[8:12] in _HEIC_BRANDS
 
 
 def _reduce(image: Image.Image, draft_size: int) -> None:

@@ -22,9 +22,11 @@ from numpyclip.cli import (
     evaluate,
     explain,
     filter,
+    index,
     learn,
     map,
     models,
+    search,
     sheet,
     tag,
 )
@@ -32,17 +34,19 @@ from numpyclip.errors import InputError, NumPyCLIPError
 
 _EPILOG = """\
 examples:
+  numpyclip index photos/ && numpyclip search a dog on a beach
   numpyclip classify photo.jpg "a photo of a dog" "a photo of a cat"
   numpyclip ask photo.jpg "is there a dog?"
   numpyclip embed images photos/ -o photos.npz
   numpyclip models
 
 exit status:
-  0 done   1 failed   2 wrong arguments   3 done, but for pictures that could not be read
+  0 done   1 failed, or nothing found   2 wrong arguments   3 done, but for pictures that could not be read
   130 interrupted   141 the reader of the output went away
 
 environment:
   NUMPYCLIP_MODEL    the model to use where --model is not given
+  NUMPYCLIP_INDEX    where the index lies that is searched
   CLIP_DIR           where downloaded models lie; else ~/.cache/clip
   NUMPYCLIP_MIRROR   where to download from first
   NUMPYCLIP_OFFLINE  1: never open a connection
@@ -58,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
 
     top = argparse.ArgumentParser(
         prog="numpyclip",
-        description="Classify pictures with words, and embed both, by CLIP in pure NumPy.",
+        description="Search, classify and describe pictures with words, by CLIP in pure NumPy.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -66,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
     verbs = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     answers = (classify, tag, caption, ask, filter, duplicates)
     looks = (explain, sheet, map)
-    for verb in (*answers, embed, *looks, learn, aesthetic, evaluate, convert, models):
+    for verb in (index, search, *answers, embed, *looks, learn, aesthetic, evaluate, convert, models):
         verb.add_to(verbs)
     return top
 

@@ -86,6 +86,17 @@ class FolderStore:
             text = _meta(database, "fingerprint")
         return None if text is None else Fingerprint.from_json(text)
 
+    @property
+    def model_name(self) -> str | None:
+        """How the model is found again."""
+        with self._reading() as database:
+            return _meta(database, f"model {_meta(database, 'fingerprint')}")
+
+    def remember_model(self, fingerprint: Fingerprint, name: str) -> None:
+        """Remember how the model with a fingerprint is found again."""
+        with self._transaction() as database:
+            _set_meta(database, **{f"model {fingerprint.to_json()}": name})
+
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
         """Be the only one who writes."""

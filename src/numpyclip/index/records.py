@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from numpyclip.errors import InputError
 from numpyclip.model.ops import Array
+
+_DATE = re.compile(r"\d{4}(-\d{2}(-\d{2}(T\d{2}(:\d{2}(:\d{2})?)?)?)?)?")
 
 Side: TypeAlias = Literal["pictures", "texts"]
 
@@ -117,6 +121,18 @@ class Where:
     folder: str | None = None
     after: str | None = None
     before: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check the dates.
+
+        Raises
+        ------
+        InputError
+            If one is none.
+        """
+        for date in (self.after, self.before):
+            if date is not None and not _DATE.fullmatch(date):
+                raise InputError(f"{date!r:.60} is no date; expected one such as 2024, 2024-05 or 2024-05-01.")
 
 
 EVERYWHERE = Where()

@@ -26,6 +26,13 @@ class Store(Protocol):
     def fingerprint(self) -> Fingerprint | None:
         """Of the model whose embeddings it holds; None if it holds none yet."""
 
+    @property
+    def model_name(self) -> str | None:
+        """How the model is found again, as `remember_model` was told for its fingerprint."""
+
+    def remember_model(self, fingerprint: Fingerprint, name: str) -> None:
+        """Remember how the model with a fingerprint is found again."""
+
     def writing(self) -> AbstractContextManager[None]:
         """Be the only one who writes; StoreError if another process is."""
 

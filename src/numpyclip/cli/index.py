@@ -1,0 +1,158 @@
+"""`numpyclip index`: make pictures searchable, and keep them so."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from numpyclip.cli.inputs import progress, texts_in
+from numpyclip.cli.options import add_verb
+from numpyclip.cli.stores import add_store_options, load_remembered, place_of, remember_model
+from numpyclip.errors import InputError
+
+if TYPE_CHECKING:
+    from numpyclip.index.store import Store
+
+_EXAMPLES = """\
+  numpyclip index photos/
+  numpyclip index                                     # what is new in the folders that are known
+  numpyclip index docs/pictures -m tiny --store pictures.index
+  numpyclip index photos/ --ignore "*.tif" --ignore raw
+  numpyclip index --texts captions.txt                # to be found by pictures: search --near photo.jpg --in texts
+  numpyclip index --migrate -m ViT-L/14               # the same pictures, with another model
+  numpyclip index --list
+
+Files that have not changed cost a look at their size and time; moved, renamed and copied ones are recognised by their
+content. Pictures of files that are gone are forgotten, but not if a whole folder is away, which may be a disk that is
+not mounted. Links to folders are not followed, hidden files and folders and archives are left alone.
+
+Stop it at any moment: what was done is kept, and the next call goes on. Searches may run at the same time."""
+
+
+def add_to(verbs: Any) -> None:
+    """Add the command to the parser."""
+    verb = add_verb(verbs, "index", "Make pictures searchable, and keep them so.", _EXAMPLES)
+    verb.add_argument("items", metavar="FOLDER", nargs="*", help="a folder to add; none: all that are known")
+    verb.add_argument("--ignore", action="append", default=[], metavar="GLOB", help="names to leave out in FOLDER")
+    verb.add_argument("--exact", action="store_true", help="decode large JPEG files at their full size: slower")
+    verb.add_argument(
+        "--precision",
+        choices=["float32", "float16", "int8"],
+        help="of a new index: in what searches read embeddings first; less memory, the same results (default: float32)",
+    )
+    action = verb.add_mutually_exclusive_group()
+    action.add_argument("--texts", metavar="FILE", help="add texts, one a line, or - for standard input")
+    action.add_argument("--migrate", action="store_true", help="embed everything anew with the model that is named")
+    action.add_argument("--forget", metavar="FOLDER", help="forget a folder and all in it; no file is touched")
+    action.add_argument("--list", action="store_true", help="print what the index holds")
+    action.add_argument("--problems", action="store_true", help="print files that cannot be read, and why")
+    verb.add_argument("--json", action="store_true", help="print JSON")
+    add_store_options(verb)
+    verb.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do what was asked for with the index."""
+    from numpyclip.index import Index
+    from numpyclip.index.open import open_store
+
+    looks = arguments.list or arguments.problems or arguments.forget is not None
+    if arguments.items and (looks or arguments.migrate or arguments.texts is not None):
+        raise InputError(f"{arguments.items[0]}: a folder to add stands alone; leave out it or the option.")
+    if arguments.ignore and not arguments.items:
+        raise InputError("--ignore has nothing to do; expected a FOLDER, whose files it leaves out.")
+    for folder in arguments.items:
+        if not os.path.isdir(folder):  # noqa: PTH112  before an index is made
+            raise InputError(f"{folder}: is no folder; expected one with pictures in it.")
+    adds = bool(arguments.items) or arguments.texts is not None
+    store = open_store(place_of(arguments), create=adds, precision=arguments.precision)
+    if looks:
+        return _look(arguments, store)
+    model = load_remembered(arguments, store)
+    if arguments.migrate:
+        return _migrate(arguments, store, model)
+    index = Index(store, model)
+    remember_model(arguments, index)
+    if arguments.texts is not None:
+        added = index.add_texts(progress(texts_in(arguments.texts), "text", printing=False))
+        _say(arguments, {"added": added}, f"{added} new texts")
+        return 0
+    return _update(arguments, index)
+
+
+def _update(arguments: argparse.Namespace, index: Any) -> int:
+    try:
+        report = index.update(
+            arguments.items,
+            ignore=arguments.ignore,
+            batch_size=arguments.batch_size,
+            draft=not arguments.exact,
+            progress=lambda files: progress(files, "picture", printing=False),
+            report=_tell,
+        )
+    except KeyboardInterrupt:
+        print("numpyclip: what was done is kept; the same command goes on.", file=sys.stderr)
+        raise
+    counts = dataclasses.asdict(report)
+    said = ", ".join(f"{count} {what}" for what, count in counts.items() if what != "problems" and count)
+    _say(arguments, counts, said or "nothing there")
+    return 3 if report.unreadable or report.problems else 0
+
+
+def _migrate(arguments: argparse.Namespace, store: Store, model: Any) -> int:
+    from numpyclip.index import Index
+    from numpyclip.index.migrate import migrate
+
+    problems: list[str] = []
+
+    def lost(problem: str) -> None:
+        problems.append(problem)
+        _tell(problem)
+
+    done = 0
+    with store.writing():
+        steps: Iterable[int] = migrate(
+            store, model, batch_size=arguments.batch_size, draft=not arguments.exact, report=lost
+        )
+        for count in progress(steps, "batch", printing=False):
+            done += count
+    remember_model(arguments, Index(store, model))
+    _say(arguments, {"migrated": done - len(problems), "lost": len(problems)}, f"{done - len(problems)} embedded anew")
+    return 3 if problems else 0
+
+
+def _look(arguments: argparse.Namespace, store: Store) -> int:
+    if arguments.forget is not None:
+        with store.writing():
+            forgotten = store.forget_folder(os.path.abspath(arguments.forget))  # noqa: PTH100  as it was named
+        _say(arguments, {"forgotten": forgotten}, f"{forgotten} files forgotten")
+        return 0 if forgotten else 1
+    if arguments.problems:
+        for path, problem in store.problems():
+            print(json.dumps({"path": path, "problem": problem}) if arguments.json else f"{path}\t{problem}")
+        return 0
+    counts, folders = dataclasses.asdict(store.counts()), store.folders()
+    name = json.loads(store.model_name or "{}").get("model")
+    if arguments.json:
+        print(json.dumps({"store": store.place, "model": name, **counts, "folders": folders}))
+        return 0
+    print(f"{store.place}: model {name}, " + ", ".join(f"{count} {what}" for what, count in counts.items()))
+    for folder, ignored in folders.items():
+        print(folder, *(f"without {pattern}" for pattern in ignored), sep="\t")
+    return 0
+
+
+def _say(arguments: argparse.Namespace, record: dict[str, Any], text: str) -> None:
+    if arguments.json:
+        print(json.dumps(record))
+    else:
+        print(f"numpyclip: {text}", file=sys.stderr)
+
+
+def _tell(problem: str) -> None:
+    print(f"numpyclip: {problem}", file=sys.stderr)

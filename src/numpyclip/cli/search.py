@@ -1,0 +1,163 @@
+"""`numpyclip search`: find pictures by words and by pictures."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from numpyclip.cli.options import add_verb, positive
+from numpyclip.cli.outputs import check_output, output_path
+from numpyclip.cli.stores import add_store_options, load_remembered, place_of
+from numpyclip.cli.terminal import PROTOCOLS, drawn, terminal_protocol
+from numpyclip.errors import InputError, NumPyCLIPError, PictureError
+from numpyclip.weights.unfinished import whole_file
+
+if TYPE_CHECKING:
+    from numpyclip.index import Index, Match
+    from numpyclip.tasks.query import Query
+
+_EXAMPLES = """\
+  numpyclip search a dog on a beach
+  numpyclip search "horse + stripes" -n 5 --folder photos/zoo --after 2024-01-01
+  numpyclip search --near photo.jpg --not "at night"
+  numpyclip search --near photo.jpg --in texts
+  numpyclip search a receipt --paths -0 | xargs -0 -I{} cp {} receipts/
+  numpyclip search a cat --sheet cats.png
+  numpyclip search a cat --preview
+
+Prints a score and a path, best first. For a single text that is the probability of a match; sums of terms (see
+`numpyclip filter --help`) and pictures have a cosine, whose scale depends on the model. Of many pictures one fits by
+chance: if not even the best one's probability is high enough for that, there is no match, nothing is printed, and the
+exit status is 1. --all prints what is nearest all the same."""
+
+
+def add_to(verbs: Any) -> None:
+    """Add the command to the parser."""
+    verb = add_verb(verbs, "search", "Find pictures by words and by pictures.", _EXAMPLES)
+    verb.add_argument("items", metavar="WORD", nargs="*", help="what to look for, in quotes or not")
+    verb.add_argument("--near", action="append", default=[], metavar="PICTURE", help="like this picture; several: sum")
+    verb.add_argument("--not", action="append", default=[], dest="without", metavar="TEXT", help="unlike this text")
+    verb.add_argument("-n", type=positive, default=20, metavar="N", help="how many to print (default: %(default)s)")
+    verb.add_argument("--in", choices=["pictures", "texts"], default="pictures", dest="side", help="what to search")
+    verb.add_argument("--folder", metavar="FOLDER", help="pictures in this folder and those within it")
+    verb.add_argument("--after", metavar="DATE", help="taken on this date or later: 2024, 2024-05, 2024-05-01")
+    verb.add_argument("--before", metavar="DATE", help="taken before this date")
+    least = verb.add_mutually_exclusive_group()
+    least.add_argument("--min", type=float, metavar="P", help="print only what has this probability or more")
+    least.add_argument("--all", action="store_true", help="print what is nearest, be it a match or not")
+    verb.add_argument("--paths", action="store_true", help="print paths only")
+    verb.add_argument("-0", action="store_true", dest="null", help="end paths in a null byte, for xargs -0")
+    verb.add_argument("--json", action="store_true", help="print one JSON object per result")
+    verb.add_argument("--sheet", metavar="FILE", type=output_path(".png"), help="draw what is found on a contact sheet")
+    verb.add_argument(
+        "--preview", nargs="?", const="auto", choices=["auto", *PROTOCOLS], help="show pictures in the terminal"
+    )
+    add_store_options(verb)
+    verb.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Search, and print what is found."""
+    from numpyclip.index import Index, Where
+    from numpyclip.index.open import open_store
+
+    query = _query(arguments)
+    protocol = _protocol(arguments)
+    check_output(arguments.sheet)
+    folder = None if arguments.folder is None else os.path.abspath(arguments.folder)  # noqa: PTH100  as it was named
+    where = Where(folder, arguments.after, arguments.before)
+    store = open_store(place_of(arguments))
+    index = Index(store, load_remembered(arguments, store))
+    matches = index.search(query, arguments.n, where=where, side=arguments.side)
+    if not matches:
+        raise NumPyCLIPError(f"{store.place}: there are no {arguments.side} to search" + (" there." if folder else "."))
+    matches = _chosen(arguments, index, matches)
+    for match in matches:
+        _print(arguments, match)
+        if protocol and match.path is not None:
+            _show(match.path, protocol)
+    if matches and arguments.sheet is not None:
+        _draw(arguments.sheet, matches)
+    return 0 if matches else 1
+
+
+def _query(arguments: argparse.Namespace) -> Query:
+    """Put together what is looked for."""
+    from numpyclip.tasks.query import Query, Term
+
+    terms = list(Query.parse(" ".join(arguments.items)).terms) if arguments.items else []
+    for path in arguments.near:
+        term = Term(path)
+        if not term.is_picture:
+            raise InputError(f"{path}: is not there, or does not end as pictures do; expected a picture after --near.")
+        terms.append(term)
+    if not terms:
+        raise InputError("nothing to look for: say it in words, or name a picture after --near.")
+    terms += [Term(text, -1.0) for text in arguments.without]
+    return Query(tuple(terms))
+
+
+def _protocol(arguments: argparse.Namespace) -> str | None:
+    if arguments.preview != "auto":
+        return str(arguments.preview) if arguments.preview else None
+    if (protocol := terminal_protocol()) is None:
+        names = ", ".join(PROTOCOLS)
+        raise InputError(f"this terminal is not known to show pictures; if it can, say how: --preview {{{names}}}.")
+    return protocol
+
+
+def _chosen(arguments: argparse.Namespace, index: Index, matches: list[Match]) -> list[Match]:
+    """Leave out what is no match; if nothing is one, say so."""
+    best = matches[0].probability if matches else None
+    if arguments.min is not None and best is None:
+        raise InputError("--min is a probability, which is known for a single text only; leave it out.")
+    least = arguments.min
+    if best is None or arguments.all:
+        return matches
+    most = max(match.probability or 0.0 for match in matches)
+    if least is None and most < (cutoff := index.cutoff()):
+        print(
+            f"numpyclip: no match: the best has a probability of {most:.2f}; of so many pictures one has "
+            f"{cutoff:.2f} by chance. --all prints it all the same.",
+            file=sys.stderr,
+        )
+        return []
+    return [match for match in matches if (match.probability or 0.0) >= (least or 0.0)]
+
+
+def _print(arguments: argparse.Namespace, match: Match) -> None:
+    end = "\0" if arguments.null else "\n"
+    if arguments.json:
+        print(json.dumps(match.to_dict()), end=end, flush=True)
+    elif arguments.paths:
+        print(match.path or match.text, end=end, flush=True)
+    else:
+        score = match.cosine if match.probability is None else match.probability
+        print(f"{score:.4f}\t{match.path or match.text}", end=end, flush=True)
+
+
+def _show(path: str, protocol: str) -> None:
+    from numpyclip.pictures import open_picture
+    from numpyclip.tasks.sheet import thumbnail
+
+    try:
+        print(drawn(thumbnail(open_picture(path, draft_size=320), 320), protocol), flush=True)
+    except PictureError as error:
+        print(f"numpyclip: {error}", file=sys.stderr)
+
+
+def _draw(output: Path, matches: list[Match]) -> None:
+    from numpyclip.tasks.sheet import contact_sheets
+
+    tiles = []
+    for match in matches:
+        score = match.cosine if match.probability is None else match.probability
+        if match.path is not None:
+            tiles.append((match.path, f"{Path(match.path).name}\n{score:.2f}"))
+    (page,) = contact_sheets(tiles, columns=5, rows=max(1, -(-len(tiles) // 5)))
+    with whole_file(output) as file:
+        page.save(file, "PNG")

@@ -1,0 +1,56 @@
+"""Which index a command is about, and the model that it was made with."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from numpyclip.cli.options import add_model_options, load_model
+
+if TYPE_CHECKING:
+    from numpyclip.index import Index
+    from numpyclip.index.store import Store
+    from numpyclip.model.clip import CLIP
+
+_REMEMBERED = ("model", "pretrained", "activation")
+
+
+def add_store_options(verb: argparse.ArgumentParser) -> None:
+    """Add where the index is, and options of the model, which by default is the one that the index was made with."""
+    verb.add_argument(
+        "--store",
+        metavar="PLACE",
+        help="folder of the index (default: $NUMPYCLIP_INDEX, else where the system keeps data of programs)",
+    )
+    add_model_options(verb)
+    verb.set_defaults(usual_model=verb.get_default("model"), model=None)
+
+
+def place_of(arguments: argparse.Namespace) -> str:
+    """Return where the index is."""
+    from numpyclip.index.open import default_place
+
+    return arguments.store or default_place()
+
+
+def load_remembered(arguments: argparse.Namespace, store: Store) -> CLIP:
+    """Load the model that was asked for, else the one that the index was made with, else the usual one."""
+    if arguments.model is None:
+        if (remembered := store.model_name) is not None:
+            vars(arguments).update({key: value for key, value in json.loads(remembered).items() if key in _REMEMBERED})
+        else:
+            arguments.model = arguments.usual_model
+    return load_model(arguments)
+
+
+def remember_model(arguments: argparse.Namespace, index: Index) -> None:
+    """Have the index remember by which options its model is loaded; files by their whole path."""
+    options = {key: value for key in _REMEMBERED if (value := getattr(arguments, key)) is not None}
+    for key in ("model", "pretrained"):
+        if key in options and Path(options[key]).exists():
+            options[key] = os.path.abspath(options[key])  # noqa: PTH100  a link stays as it was named
+    with index.store.writing():
+        index.store.remember_model(index.model.fingerprint, json.dumps(options))

@@ -1,0 +1,128 @@
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.cli.conftest import Run
+
+
+@pytest.fixture
+def store(run: Run, album: Path, tmp_path: Path) -> Path:
+    place = tmp_path / "album.index"
+    assert run("index", album, "--store", place, "-m", "tiny").status == 3  # for broken.jpg
+    return place
+
+
+def test_an_index_remembers_its_folders_and_its_model(run: Run, store: Path, album: Path) -> None:
+    (album / "broken.jpg").unlink()
+    status, out, err = run("index", "--store", store)
+    assert (status, out, err) == (0, "", "numpyclip: 3 unchanged, 1 forgotten\n")
+    out = run("index", "--list", "--json", "--store", store).out
+    listed = json.loads(out)
+    assert (listed["model"], listed["pictures"], list(listed["folders"])) == ("tiny", 3, [str(album)])
+
+
+def test_the_default_place_is_the_users(run: Run, album: Path, tmp_path: Path) -> None:
+    run("index", album, "-m", "tiny")
+    assert (tmp_path / "data" / "numpyclip" / "index" / "index.sqlite").exists()
+    assert "bird.png" in run("search", "a", "bird", "-n", "1").out
+
+
+def test_words_find_pictures(run: Run, store: Path, album: Path) -> None:
+    status, out, err = run("search", "a", "bird", "--store", store)
+    lines = [line.split("\t") for line in out.splitlines()]
+    assert (status, err) == (0, "")
+    assert lines[0][1] == str(album / "bird.png")
+    assert 0.5 < float(lines[0][0]) <= 1
+    assert run("search", "a bird", "--store", store, "-n", "1", "--paths", "-0").out == f"{album / 'bird.png'}\0"
+
+
+def test_json_has_all_that_is_known(run: Run, store: Path, album: Path) -> None:
+    record = json.loads(run("search", "a bird", "--store", store, "-n", "1", "--json").out)
+    assert record["path"] == str(album / "bird.png")
+    assert set(record) == {"path", "probability", "cosine", "id", "date", "width", "height"}
+
+
+def test_pictures_and_sums_have_cosines(run: Run, store: Path, album: Path) -> None:
+    out = run("search", "--near", album / "bird.png", "--store", store).out
+    assert out.splitlines()[0] == f"1.0000\t{album / 'bird.png'}"
+    out = run("search", "--near", album / "bird.png", "--not", "a bird", "--store", store, "--json").out
+    assert all("probability" not in json.loads(line) for line in out.splitlines())
+    result = run("search", "a bird + a house", "--store", store, "--min", "0.5")
+    assert (result.status, result.out) == (2, "")
+    assert "known for a single text only" in result.err
+
+
+def test_gibberish_has_no_match(run: Run, store: Path) -> None:
+    status, out, err = run("search", "qwxz grmbl fjord", "--store", store)
+    assert (status, out) == (1, "")
+    assert "no match: the best has a probability of" in err
+    assert run("search", "qwxz grmbl fjord", "--store", store, "--all").out.count("\n") == 3
+
+
+def test_folders_and_dates_are_filters(run: Run, store: Path, album: Path) -> None:
+    out = run("search", "a bird", "--store", store, "--all", "--folder", album / "sub", "--paths").out
+    assert out == f"{album / 'sub' / 'camera.webp'}\n"
+    status, out, err = run("search", "a bird", "--store", store, "--before", "1999-01-01")
+    assert (status, out) == (1, "")
+    assert "there are no pictures to search" in err
+
+
+def test_texts_are_found_by_pictures(run: Run, store: Path, album: Path) -> None:
+    result = run("index", "--texts", "-", "--store", store, stdin=b"a bird\na house\n")
+    assert (result.status, result.err) == (0, "numpyclip: 2 new texts\n")
+    out = run("search", "--near", album / "house.PNG", "--in", "texts", "--store", store, "-n", "1", "--paths").out
+    assert out == "a house\n"
+
+
+def test_a_contact_sheet_shows_what_is_found(run: Run, store: Path, tmp_path: Path) -> None:
+    assert run("search", "a bird", "--store", store, "--sheet", tmp_path / "birds.png").status == 0
+    with Image.open(tmp_path / "birds.png") as sheet:
+        assert sheet.width > 3 * 160
+
+
+@pytest.mark.parametrize(("protocol", "start"), [("kitty", "\033_Ga=T"), ("iterm", "\033]1337"), ("sixel", "\033Pq")])
+def test_previews_are_drawn_behind_each_line(run: Run, store: Path, protocol: str, start: str) -> None:
+    out = run("search", "a bird", "--store", store, "--preview", protocol).out
+    assert out.count(start) == 3
+
+
+def test_problems_and_forgotten_folders(run: Run, store: Path, album: Path) -> None:
+    out = run("index", "--problems", "--store", store).out
+    assert out.startswith(f"{album / 'broken.jpg'}\t")
+    assert run("index", "--forget", album, "--store", store).status == 0
+    assert run("index", "--forget", album, "--store", store).status == 1
+    assert run("search", "a bird", "--store", store).status == 1
+
+
+def test_migration_is_refused_where_it_would_change_nothing(run: Run, store: Path) -> None:
+    status, _, err = run("index", "--migrate", "-m", "tiny", "--store", store)
+    assert status == 2
+    assert "there is nothing to migrate" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["search"], "nothing to look for"),
+        (["search", "--near", "nowhere.png"], "nowhere.png: is not there"),
+        (["search", "x", "--after", "yesterday"], "'yesterday' is no date"),
+        (["index", "nowhere"], "nowhere: is no folder"),
+        (["index", "--ignore", "*.png"], "--ignore has nothing to do"),
+        (["search", "x", "--preview"], "not known to show pictures"),
+    ],
+)
+def test_wrong_arguments_are_named(
+    run: Run, store: Path, words: list[str], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMUX", "inside")
+    status, out, err = run(*words, "--store", store)
+    assert (status, out) == (2, "")
+    assert message in err
+
+
+def test_no_index_is_named(run: Run, tmp_path: Path) -> None:
+    status, _, err = run("search", "x", "--store", tmp_path / "nowhere")
+    assert status == 1
+    assert "holds no index; make one with `numpyclip index FOLDER`" in err

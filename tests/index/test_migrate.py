@@ -1,0 +1,70 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import numpyclip
+from numpyclip.errors import InputError, StoreError
+from numpyclip.index import Index
+from numpyclip.index.migrate import migrate
+from numpyclip.model.clip import CLIP
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> CLIP:
+    """Another model: the embedded one with half as many numbers in an embedding."""
+    with np.load(Path(numpyclip.__file__).parent / "data" / "tiny.npz") as data:
+        arrays = {name: data[name] for name in data.files}
+    half = arrays["text_projection"].shape[1] // 2
+    for name in ("text_projection", "visual.proj", "visual.attnpool.c_proj.weight", "visual.attnpool.c_proj.bias"):
+        if name in arrays:
+            arrays[name] = arrays[name][:half] if "c_proj" in name else arrays[name][:, :half]
+    path = tmp_path_factory.mktemp("other") / "other.npz"
+    np.savez(path, **arrays)
+    model, _ = numpyclip.load(str(path), activation="quick_gelu")
+    return model
+
+
+def test_everything_is_embedded_anew_and_the_old_ones_searched_until_then(
+    index: Index, photos: Path, other: CLIP
+) -> None:
+    index.update([photos])
+    index.add_texts(["a bird", "a house"])
+    place = index.store.place
+    with index.store.writing():
+        steps = migrate(index.store, other, batch_size=2)
+        assert [next(steps), next(steps)] == [2, 2]
+        steps.close()  # as if the process had been killed
+    assert len(index.search("a bird", 10)) == 6
+    with index.store.writing():
+        assert list(migrate(index.store, other, batch_size=2)) == [2, 2]  # the texts and two pictures were done
+    with pytest.raises(InputError, match="embeddings of another model"):
+        Index(place, index.model)
+    migrated = Index(place, other)
+    matches = migrated.search("a bird", 10)
+    assert len(matches) == 6
+    for match in matches:
+        np.testing.assert_allclose(match.embedding, other.embed_images(str(match.path))[0], atol=2e-6)
+    assert {match.text for match in migrated.search("a bird", side="texts")} == {"a bird", "a house"}
+    assert not (Path(place) / "pictures-1").exists()
+    assert migrated.update().unchanged == 6
+
+
+def test_pictures_that_are_gone_are_reported_and_forgotten(index: Index, photos: Path, other: CLIP) -> None:
+    index.update([photos])
+    gone, changed, *_ = sorted(photos.glob("*.png"))
+    gone.unlink()
+    changed.write_bytes(changed.read_bytes() + b"more")
+    told: list[str] = []
+    with index.store.writing():
+        list(migrate(index.store, other, report=told.append))
+    assert sorted(problem.partition(": ")[0] for problem in told) == sorted([str(gone), str(changed)])
+    assert len(Index(index.store.place, other).search("a bird", 10)) == 4
+
+
+def test_there_must_be_something_to_migrate(index: Index, photos: Path, other: CLIP) -> None:
+    with index.store.writing(), pytest.raises(StoreError, match="holds no embeddings yet"):
+        next(migrate(index.store, other))
+    index.update([photos])
+    with index.store.writing(), pytest.raises(InputError, match="holds embeddings of this model"):
+        next(migrate(index.store, index.model))
