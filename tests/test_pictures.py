@@ -2,6 +2,7 @@
 
 import gc
 import io
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from numpyclip.errors import InputError, PictureError
 from numpyclip.image import Preprocess

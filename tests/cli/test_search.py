@@ -26,21 +26,21 @@ def test_an_index_remembers_its_folders_and_its_model(run: Run, store: Path, alb
 def test_the_default_place_is_the_users(run: Run, album: Path, tmp_path: Path) -> None:
     run("index", album, "-m", "tiny")
     assert (tmp_path / "data" / "numpyclip" / "index" / "index.sqlite").exists()
-    assert "bird.png" in run("search", "a", "bird", "-n", "1").out
+    assert "house.PNG" in run("search", "a", "house", "-n", "1").out
 
 
 def test_words_find_pictures(run: Run, store: Path, album: Path) -> None:
-    status, out, err = run("search", "a", "bird", "--store", store)
+    status, out, err = run("search", "a", "house", "--store", store)
     lines = [line.split("\t") for line in out.splitlines()]
     assert (status, err) == (0, "")
-    assert lines[0][1] == str(album / "bird.png")
+    assert lines[0][1] == str(album / "house.PNG")
     assert 0.5 < float(lines[0][0]) <= 1
-    assert run("search", "a bird", "--store", store, "-n", "1", "--paths", "-0").out == f"{album / 'bird.png'}\0"
+    assert run("search", "a house", "--store", store, "-n", "1", "--paths", "-0").out == f"{album / 'house.PNG'}\0"
 
 
 def test_json_has_all_that_is_known(run: Run, store: Path, album: Path) -> None:
-    record = json.loads(run("search", "a bird", "--store", store, "-n", "1", "--json").out)
-    assert record["path"] == str(album / "bird.png")
+    record = json.loads(run("search", "a house", "--store", store, "-n", "1", "--json").out)
+    assert record["path"] == str(album / "house.PNG")
     assert set(record) == {"path", "probability", "cosine", "id", "date", "width", "height"}
 
 
@@ -77,14 +77,14 @@ def test_texts_are_found_by_pictures(run: Run, store: Path, album: Path) -> None
 
 
 def test_a_contact_sheet_shows_what_is_found(run: Run, store: Path, tmp_path: Path) -> None:
-    assert run("search", "a bird", "--store", store, "--sheet", tmp_path / "birds.png").status == 0
+    assert run("search", "a house", "--store", store, "--sheet", tmp_path / "birds.png").status == 0
     with Image.open(tmp_path / "birds.png") as sheet:
         assert sheet.width > 3 * 160
 
 
 @pytest.mark.parametrize(("protocol", "start"), [("kitty", "\033_Ga=T"), ("iterm", "\033]1337"), ("sixel", "\033Pq")])
 def test_previews_are_drawn_behind_each_line(run: Run, store: Path, protocol: str, start: str) -> None:
-    out = run("search", "a bird", "--store", store, "--preview", protocol).out
+    out = run("search", "a house", "--store", store, "--preview", protocol).out
     assert out.count(start) == 3
 
 

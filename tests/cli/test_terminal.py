@@ -24,9 +24,8 @@ def test_kitty_takes_a_png_in_chunks() -> None:
 
 
 def test_iterm_takes_a_png_at_once() -> None:
-    match = re.fullmatch(
-        r"\033\]1337;File=inline=1;size=(\d+);preserveAspectRatio=1:([^\a]*)\a", drawn(picture(), "iterm")
-    )
+    pattern = r"\033\]1337;File=inline=1;size=(\d+);preserveAspectRatio=1:([^\a]*)\a"
+    match = re.fullmatch(pattern, drawn(picture(), "iterm"))
     assert match
     assert len(base64.b64decode(match[2])) == int(match[1])
 

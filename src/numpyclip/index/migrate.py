@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ def migrate(
     batch_size: int = 32,
     draft: bool = True,
     report: Callable[[str], object] = lambda problem: None,
-) -> Iterator[int]:
+) -> Generator[int, None, None]:
     """Embed everything anew with another model; until all is done the embeddings of the one before are searched.
 
     What was done by a call that was cut short is not done again.
