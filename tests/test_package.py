@@ -32,6 +32,7 @@ ALLOWED = {"numpy", "PIL", "ftfy", "threadpoolctl", "tqdm"}
 EXTRAS = {  # imported when they are needed, and missed with a message
     "numpyclip.pictures": {"pillow_heif"},
     "numpyclip.tokenizer.models": {"tokenizers", "sentencepiece"},
+    "numpyclip.index.postgres_store": {"psycopg"},
     "numpyclip.weights.hub": {"huggingface_hub"},
     "numpyclip.tasks.evaluation.datasets.parquet": {"pyarrow"},
 }

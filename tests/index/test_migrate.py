@@ -26,11 +26,10 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> CLIP:
 
 
 def test_everything_is_embedded_anew_and_the_old_ones_searched_until_then(
-    index: Index, photos: Path, other: CLIP
+    index: Index, photos: Path, other: CLIP, place: str
 ) -> None:
     index.update([photos])
     index.add_texts(["a bird", "a house"])
-    place = index.store.place
     with index.store.writing():
         steps = migrate(index.store, other, batch_size=2)
         assert [next(steps), next(steps)] == [2, 2]
@@ -40,17 +39,18 @@ def test_everything_is_embedded_anew_and_the_old_ones_searched_until_then(
         assert list(migrate(index.store, other, batch_size=2)) == [2, 2]  # the texts and two pictures were done
     with pytest.raises(InputError, match="embeddings of another model"):
         Index(place, index.model)
-    migrated = Index(place, other)
-    matches = migrated.search("a bird", 10)
-    assert len(matches) == 6
-    for match in matches:
-        np.testing.assert_allclose(match.embedding, other.embed_images(str(match.path))[0], atol=2e-6)
-    assert {match.text for match in migrated.search("a bird", side="texts")} == {"a bird", "a house"}
-    assert not (Path(place) / "pictures-1").exists()
-    assert migrated.update().unchanged == 6
+    with Index(place, other) as migrated:
+        matches = migrated.search("a bird", 10)
+        assert len(matches) == 6
+        for match in matches:
+            np.testing.assert_allclose(match.embedding, other.embed_images(str(match.path))[0], atol=2e-6)
+        assert {match.text for match in migrated.search("a bird", side="texts")} == {"a bird", "a house"}
+        if not place.startswith("postgresql"):
+            assert not (Path(place) / "pictures-1").exists()
+        assert migrated.update().unchanged == 6
 
 
-def test_pictures_that_are_gone_are_reported_and_forgotten(index: Index, photos: Path, other: CLIP) -> None:
+def test_pictures_that_are_gone_are_reported_and_forgotten(index: Index, photos: Path, other: CLIP, place: str) -> None:
     index.update([photos])
     gone, changed, *_ = sorted(photos.glob("*.png"))
     gone.unlink()
@@ -59,7 +59,8 @@ def test_pictures_that_are_gone_are_reported_and_forgotten(index: Index, photos:
     with index.store.writing():
         list(migrate(index.store, other, report=told.append))
     assert sorted(problem.partition(": ")[0] for problem in told) == sorted([str(gone), str(changed)])
-    assert len(Index(index.store.place, other).search("a bird", 10)) == 4
+    with Index(place, other) as migrated:
+        assert len(migrated.search("a bird", 10)) == 4
 
 
 def test_there_must_be_something_to_migrate(index: Index, photos: Path, other: CLIP) -> None:

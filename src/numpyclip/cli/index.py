@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from numpyclip.cli.inputs import progress, texts_in
@@ -70,19 +71,19 @@ def run(arguments: argparse.Namespace) -> int:
         if not os.path.isdir(folder):  # noqa: PTH112  before an index is made
             raise InputError(f"{folder}: is no folder; expected one with pictures in it.")
     adds = bool(arguments.items) or arguments.texts is not None
-    store = open_store(place_of(arguments), create=adds, precision=arguments.precision)
-    if looks:
-        return _look(arguments, store)
-    model = load_remembered(arguments, store)
-    if arguments.migrate:
-        return _migrate(arguments, store, model)
-    index = Index(store, model)
-    remember_model(arguments, index)
-    if arguments.texts is not None:
+    with closing(open_store(place_of(arguments), create=adds, precision=arguments.precision)) as store:
+        if looks:
+            return _look(arguments, store)
+        model = load_remembered(arguments, store)
+        if arguments.migrate:
+            return _migrate(arguments, store, model)
+        index = Index(store, model)
+        remember_model(arguments, index)
+        if arguments.texts is None:
+            return _update(arguments, index)
         added = index.add_texts(progress(texts_in(arguments.texts), "text", printing=False))
         _say(arguments, {"added": added}, f"{added} new texts")
         return 0
-    return _update(arguments, index)
 
 
 def _update(arguments: argparse.Namespace, index: Any) -> int:

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,12 +71,13 @@ def run(arguments: argparse.Namespace) -> int:
     check_output(arguments.sheet)
     folder = None if arguments.folder is None else os.path.abspath(arguments.folder)  # noqa: PTH100  as it was named
     where = Where(folder, arguments.after, arguments.before)
-    store = open_store(place_of(arguments))
-    index = Index(store, load_remembered(arguments, store))
-    matches = index.search(query, arguments.n, where=where, side=arguments.side)
-    if not matches:
-        raise NumPyCLIPError(f"{store.place}: there are no {arguments.side} to search" + (" there." if folder else "."))
-    matches = _chosen(arguments, index, matches)
+    with closing(open_store(place_of(arguments))) as store:
+        index = Index(store, load_remembered(arguments, store))
+        matches = index.search(query, arguments.n, where=where, side=arguments.side)
+        if not matches:
+            there = "" if where == Where() else " there"
+            raise NumPyCLIPError(f"{store.place}: there are no {arguments.side} to search{there}.")
+        matches = _chosen(arguments, index, matches)
     for match in matches:
         _print(arguments, match)
         if protocol and match.path is not None:

@@ -7,7 +7,6 @@ so that after any crash both agree.
 from __future__ import annotations
 
 import contextlib
-import datetime
 import json
 import os
 import shutil
@@ -22,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from numpyclip.errors import InputError, StoreError
+from numpyclip.index.conditions import below, conditions, local_time
 from numpyclip.index.records import EVERYWHERE, Changes, Counts, Details, Filed, FileState, Match, Side, Where
 from numpyclip.index.scan import nearest
 from numpyclip.index.schema import APPLICATION_ID, SCHEMA, VERSION
@@ -134,7 +134,7 @@ class FolderStore:
 
     def forget_folder(self, folder: str) -> int:
         """Forget a folder and all files below it."""
-        condition, values = _below(folder)
+        condition, values = below(folder)
         with self._transaction() as database:
             path = condition.replace("directory", "path")
             database.execute(f"DELETE FROM folders WHERE {path}", values)
@@ -142,7 +142,7 @@ class FolderStore:
 
     def directories(self, folder: str) -> list[str]:
         """List the folder and those below it in which there are files."""
-        condition, values = _below(folder)
+        condition, values = below(folder)
         with self._reading() as database:
             rows = database.execute(f"SELECT DISTINCT directory FROM files WHERE {condition}", values).fetchall()
         return [os.fsdecode(directory) for (directory,) in rows]
@@ -409,35 +409,11 @@ def _next_row(database: sqlite3.Connection, generation: int, side: Side) -> int:
     return 0 if row is None else int(row[0]) + 1
 
 
-def _below(folder: str) -> tuple[str, tuple[bytes, bytes, bytes]]:
-    """Write the condition for a folder and those below it, which are a range of bytes."""
-    path = os.fsencode(folder)
-    separator = os.fsencode(os.sep)
-    start = path if path.endswith(separator) else path + separator
-    end = start[:-1] + bytes([start[-1] + 1])
-    return "(directory = ? OR (directory >= ? AND directory < ?))", (path, start, end)
-
-
-def _conditions(where: Where) -> tuple[str, list[Any]]:
-    """Write which files are searched."""
-    conditions = ["picture IS NOT NULL"]
-    values: list[Any] = []
-    if where.folder is not None:
-        condition, ends = _below(where.folder)
-        conditions.append(condition)
-        values.extend(ends)
-    for sign, date in ((">=", where.after), ("<", where.before)):
-        if date is not None:
-            conditions.append(f"date {sign} ?")
-            values.append(date)
-    return " AND ".join(conditions), values
-
-
 def _allowed_rows(database: sqlite3.Connection, generation: int, where: Where) -> Rows | None:
     """Return the rows of the pictures that are searched, in order; None for all."""
     if where == EVERYWHERE:
         return None
-    condition, values = _conditions(where)
+    condition, values = conditions(where)
     sql = (
         "SELECT row FROM vectors WHERE generation = ? AND side = 'pictures' "
         f"AND item IN (SELECT picture FROM files WHERE {condition})"
@@ -502,7 +478,7 @@ def _match(
 
 def _files_of(database: sqlite3.Connection, picture: int, where: Where = EVERYWHERE) -> list[tuple[str, str]]:
     """Return paths and dates of the files of a picture, in order."""
-    condition, values = _conditions(where)
+    condition, values = conditions(where)
     sql = f"SELECT directory, name, date FROM files WHERE picture = ? AND {condition} ORDER BY directory, name"
     rows = database.execute(sql, (picture, *values))
     return [(os.path.join(os.fsdecode(place), os.fsdecode(name)), date) for place, name, date in rows]  # noqa: PTH118
@@ -514,14 +490,7 @@ def _put_file(database: sqlite3.Connection, filed: Filed) -> None:
         row = database.execute("SELECT id, taken FROM pictures WHERE digest = ?", (filed.digest,)).fetchone()
         picture, taken = row
     directory, name = os.path.split(filed.path)
-    date = taken or _local_time(filed.state.mtime_ns)
+    date = taken or local_time(filed.state.mtime_ns)
     values = (os.fsencode(directory), os.fsencode(name), filed.state.size, filed.state.mtime_ns, date)
     sql = "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?)"
     database.execute(sql, (*values, picture, filed.problem))
-
-
-def _local_time(mtime_ns: int) -> str:
-    try:
-        return datetime.datetime.fromtimestamp(mtime_ns // 10**9).isoformat()  # local time, as EXIF's
-    except (OverflowError, OSError, ValueError):  # a file system with nonsense in it
-        return ""

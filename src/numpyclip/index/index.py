@@ -60,16 +60,31 @@ class Index:
         create: bool = False,
         precision: Precision | None = None,
     ) -> None:
+        is_ours = isinstance(store, str | os.PathLike)
         if isinstance(store, str | os.PathLike):
             store = open_store(store, create=create, precision=precision)
         self.store: Store = store
         self.model = model
         found = self.store.fingerprint
         if found is not None and found != model.fingerprint:
+            if is_ours:
+                self.store.close()
             raise InputError(
                 f"{self.store.place}: holds embeddings of another model ({found.differences(model.fingerprint)}). Name "
                 "the model that it was made with, or embed everything anew: numpyclip index --migrate --model NEW."
             )
+
+    def __enter__(self) -> Index:
+        """Use it for the length of a block."""
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Let go of it."""
+        self.close()
+
+    def close(self) -> None:
+        """Close connections to a server, if it has any."""
+        self.store.close()
 
     @cached_property
     def background(self) -> Background:

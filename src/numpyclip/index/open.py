@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from numpyclip.errors import InputError
 from numpyclip.index.folder_store import FolderStore
 from numpyclip.index.shards import Precision
 from numpyclip.index.store import Store
@@ -16,12 +17,19 @@ def open_store(place: str | os.PathLike[str], *, create: bool = False, precision
     Parameters
     ----------
     place : str or path
-        A folder.
+        A folder, or an address that begins with ``postgresql://`` or ``postgres://``.
     create : bool, default=False
         Make it if it is not there.
     precision : {"float32", "float16", "int8"}, optional
         See `FolderStore`.
     """
+    address = os.fspath(place)
+    if address.startswith(("postgresql://", "postgres://")):
+        if precision is not None:
+            raise InputError(f"precision {precision} is for an index in a folder; PostgreSQL holds float32.")
+        from numpyclip.index.postgres_store import PostgresStore
+
+        return PostgresStore(address, create=create)
     return FolderStore(place, create=create, precision=precision)
 
 
