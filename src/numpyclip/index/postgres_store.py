@@ -374,8 +374,8 @@ class PostgresStore:
         values = (directory, name, filed.state.size, filed.state.mtime_ns, date, picture, filed.problem)
         connection.execute(
             "INSERT INTO numpyclip.files VALUES (%s, %s, %s, %s, %s, %s, %s) "
-            "ON CONFLICT (directory, name) DO UPDATE SET size = excluded.size, mtime_ns = excluded.mtime_ns, date = excluded.date, picture = excluded.picture, "
-            "problem = excluded.problem",
+            "ON CONFLICT (directory, name) DO UPDATE SET size = excluded.size, mtime_ns = excluded.mtime_ns, "
+            "date = excluded.date, picture = excluded.picture, problem = excluded.problem",
             values,
         )
 
