@@ -96,6 +96,12 @@ def test_problems_and_forgotten_folders(run: Run, store: Path, album: Path) -> N
     assert run("search", "a bird", "--store", store).status == 1
 
 
+def test_compacting_drops_pictures_that_are_gone(run: Run, store: Path, album: Path) -> None:
+    (album / "bird.png").unlink()
+    run("index", "--store", store)
+    assert run("index", "--compact", "--store", store, "--json").out == '{"dropped": 1}\n'
+
+
 def test_migration_is_refused_where_it_would_change_nothing(run: Run, store: Path) -> None:
     status, _, err = run("index", "--migrate", "-m", "tiny", "--store", store)
     assert status == 2

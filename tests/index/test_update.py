@@ -164,6 +164,28 @@ def test_wrong_folders_are_named(index: Index, tmp_path: Path) -> None:
         index.update()
 
 
+def test_what_is_gone_is_dropped_by_compacting(index: Index, photos: Path, place: str) -> None:
+    index.update([photos])
+    index.add_texts(["a bird"])
+    kept, gone, *_ = sorted(photos.glob("*.png"))
+    data = gone.read_bytes()
+    gone.unlink()
+    index.update()
+    before = index.search(str(kept), 10)
+    with index.store.writing():
+        assert index.store.compact() == 1
+        assert index.store.compact() == 0
+    after = index.search(str(kept), 10)
+    assert after == before
+    np.testing.assert_array_equal([m.embedding for m in after], [m.embedding for m in before])
+    assert len(index.search("a bird", side="texts")) == 1
+    gone.write_bytes(data)
+    assert index.update() == Report(unchanged=5, embedded=1)
+    if not place.startswith("postgresql"):
+        (shard,) = Path(place).glob("pictures-*/*")
+        assert shard.stat().st_size == 6 * 128 * 4
+
+
 def test_texts_are_found_by_pictures(index: Index, bird: Path) -> None:
     assert index.add_texts(["a bird", "a house", "a bird"]) == 2
     assert index.add_texts(["a bird", "a dog"]) == 1

@@ -29,8 +29,9 @@ _EXAMPLES = """\
   numpyclip index --list
 
 Files that have not changed cost a look at their size and time; moved, renamed and copied ones are recognised by their
-content. Pictures of files that are gone are forgotten, but not if a whole folder is away, which may be a disk that is
-not mounted. Links to folders are not followed, hidden files and folders and archives are left alone.
+content. Files that are gone are forgotten, but not if a whole folder is away, which may be a disk that is not mounted;
+what was computed of their pictures stays, should they come back, until --compact. Links to folders are not followed,
+hidden files and folders and archives are left alone. --store postgresql://... keeps the index in PostgreSQL.
 
 Stop it at any moment: what was done is kept, and the next call goes on. Searches may run at the same time."""
 
@@ -50,6 +51,7 @@ def add_to(verbs: Any) -> None:
     action.add_argument("--texts", metavar="FILE", help="add texts, one a line, or - for standard input")
     action.add_argument("--migrate", action="store_true", help="embed everything anew with the model that is named")
     action.add_argument("--forget", metavar="FOLDER", help="forget a folder and all in it; no file is touched")
+    action.add_argument("--compact", action="store_true", help="drop what is left of pictures whose files are gone")
     action.add_argument("--list", action="store_true", help="print what the index holds")
     action.add_argument("--problems", action="store_true", help="print files that cannot be read, and why")
     verb.add_argument("--json", action="store_true", help="print JSON")
@@ -62,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     from numpyclip.index import Index
     from numpyclip.index.open import open_store
 
-    looks = arguments.list or arguments.problems or arguments.forget is not None
+    looks = arguments.list or arguments.problems or arguments.compact or arguments.forget is not None
     if arguments.items and (looks or arguments.migrate or arguments.texts is not None):
         raise InputError(f"{arguments.items[0]}: a folder to add stands alone; leave out it or the option.")
     if arguments.ignore and not arguments.items:
@@ -133,6 +135,11 @@ def _look(arguments: argparse.Namespace, store: Store) -> int:
             forgotten = store.forget_folder(os.path.abspath(arguments.forget))  # noqa: PTH100  as it was named
         _say(arguments, {"forgotten": forgotten}, f"{forgotten} files forgotten")
         return 0 if forgotten else 1
+    if arguments.compact:
+        with store.writing():
+            dropped = store.compact()
+        _say(arguments, {"dropped": dropped}, f"{dropped} pictures dropped")
+        return 0
     if arguments.problems:
         for path, problem in store.problems():
             print(json.dumps({"path": path, "problem": problem}) if arguments.json else f"{path}\t{problem}")

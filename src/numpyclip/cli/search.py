@@ -30,8 +30,9 @@ _EXAMPLES = """\
   numpyclip search a cat --sheet cats.png
   numpyclip search a cat --preview
 
-Prints a score and a path, best first. For a single text that is the probability of a match; sums of terms (see
-`numpyclip filter --help`) and pictures have a cosine, whose scale depends on the model. Of many pictures one fits by
+Prints a score and a path, the nearest first. For a single text the score is the probability of a match, each judged by
+itself, so that it may be higher further down; sums of terms (see `numpyclip filter --help`) and pictures have a cosine,
+whose scale depends on the model. Of many pictures one fits by
 chance: if not even the best one's probability is high enough for that, there is no match, nothing is printed, and the
 exit status is 1. --all prints what is nearest all the same."""
 

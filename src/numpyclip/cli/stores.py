@@ -23,7 +23,7 @@ def add_store_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--store",
         metavar="PLACE",
-        help="folder of the index (default: $NUMPYCLIP_INDEX, else where the system keeps data of programs)",
+        help="folder of the index, or postgresql://... (default: $NUMPYCLIP_INDEX, else a folder in ~/.local/share)",
     )
     add_model_options(verb)
     verb.set_defaults(usual_model=verb.get_default("model"), model=None)

@@ -31,6 +31,7 @@ from numpyclip.model.ops import Array
 from numpyclip.weights.lock import exclusive
 
 _BUSY = 30  # seconds that a transaction waits for another
+_COPIED = 1 << 14  # embeddings at once
 _DATABASE = "index.sqlite"
 
 
@@ -292,6 +293,26 @@ class FolderStore:
         assert self._writer is not None
         self._remove_old_generations(self._writer)
 
+    def compact(self) -> int:
+        """Drop pictures of which there is no file any more: all that is left is written anew."""
+        with self._transaction() as database:
+            if _meta(database, "next_fingerprint") is not None:
+                raise StoreError(f"{self._folder}: a migration is under way; finish it first: index --migrate.")
+            orphans = "NOT IN (SELECT picture FROM files WHERE picture IS NOT NULL)"
+            database.execute(f"DELETE FROM vectors WHERE side = 'pictures' AND item {orphans}")
+            dropped = database.execute(f"DELETE FROM pictures WHERE id {orphans}").rowcount
+            if not (old := _generation(database)):
+                return 0
+            counts = {side: _next_row(database, old, side) for side in ("pictures", "texts")}
+            for side, count in counts.items():
+                self._copy_vectors(database, old, side, count)  # type: ignore[arg-type]
+            database.execute("DELETE FROM vectors WHERE generation <= ?", (old,))
+            _set_meta(database, generation=str(old + 1))
+        assert self._writer is not None
+        self._remove_old_generations(self._writer)
+        self._writer.execute("VACUUM")
+        return dropped
+
     def close(self) -> None:
         """Let go of it: nothing is held between calls."""
 
@@ -367,8 +388,8 @@ class FolderStore:
             raise StoreError(f"{place}: cannot be written ({error.strerror or error}).") from error
 
     def _shards(self, database: sqlite3.Connection, generation: int, side: Side) -> Shards:
-        is_next = generation > _generation(database)
-        embed_dim = _meta(database, "next_embed_dim" if is_next else "embed_dim")
+        next_dim = _meta(database, "next_embed_dim") if generation > _generation(database) else None
+        embed_dim = next_dim or _meta(database, "embed_dim")
         assert embed_dim is not None
         return Shards(self._folder / f"{side}-{generation}", int(embed_dim), self._precision)
 
@@ -379,6 +400,15 @@ class FolderStore:
         self._shards(database, generation, side).write(start, embeddings)
         rows = [(generation, side, start + i, number) for i, number in enumerate(numbers)]
         database.executemany("INSERT INTO vectors VALUES (?, ?, ?, ?)", rows)
+
+    def _copy_vectors(self, database: sqlite3.Connection, old: int, side: Side, count: int) -> None:
+        """Copy the embeddings that are left to the next generation, some at a time."""
+        sql = "SELECT row, item FROM vectors WHERE generation = ? AND side = ? ORDER BY row"
+        rows = database.execute(sql, (old, side)).fetchall()
+        shards = self._shards(database, old, side)
+        for start in range(0, len(rows), _COPIED):
+            numbers, items = zip(*rows[start : start + _COPIED], strict=True)
+            self._add_vectors(database, old + 1, side, items, shards.take(np.array(numbers, np.intp), count))
 
     def _remove_old_generations(self, database: sqlite3.Connection) -> None:
         """Remove shards that nobody will read any more, of this process or of one that was killed."""

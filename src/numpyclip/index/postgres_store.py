@@ -293,6 +293,13 @@ class PostgresStore:
             connection.execute("DELETE FROM numpyclip.meta WHERE key IN ('next_fingerprint', 'next_embed_dim')")
             connection.execute("DELETE FROM numpyclip.vectors WHERE generation <= %s", (old,))
 
+    def compact(self) -> int:
+        """Drop pictures of which there is no file any more."""
+        orphans = "NOT EXISTS (SELECT 1 FROM numpyclip.files WHERE picture = {})"
+        with self._transaction() as connection:
+            connection.execute(f"DELETE FROM numpyclip.vectors WHERE side = 'pictures' AND {orphans.format('item')}")
+            return int(connection.execute(f"DELETE FROM numpyclip.pictures WHERE {orphans.format('id')}").rowcount)
+
     def close(self) -> None:
         """Close all connections."""
         for connection in self._open:

@@ -96,5 +96,8 @@ class Store(Protocol):
     def finish_migration(self) -> None:
         """Search by the other model's embeddings from now on, and drop the others."""
 
+    def compact(self) -> int:
+        """Drop pictures of which there is no file any more, embeddings and all; return how many."""
+
     def close(self) -> None:
         """Let go of it."""

@@ -191,12 +191,14 @@ class Updater:
             details.append((digest, read.details))
 
     def _write(self, batch: Changes, crops: list[NDArray[np.uint8]], details: list[tuple[bytes, Details]]) -> None:
-        if crops:
-            embeddings = self._model.embed_crops(crops)
-            for (digest, shown), embedding in zip(details, embeddings, strict=True):
-                # Copies that were read at the same time as an earlier batch was written are known by now.
-                if not self._store.knows(digest):
-                    batch.pictures[digest] = NewPicture(shown, embedding)
+        # Copies that were read while an earlier batch was written are known by now.
+        new = [i for i, (digest, _) in enumerate(details) if not self._store.knows(digest)]
+        if new:
+            embeddings = self._model.embed_crops([crops[i] for i in new])
+            for i, embedding in zip(new, embeddings, strict=True):
+                digest, shown = details[i]
+                batch.pictures[digest] = NewPicture(shown, embedding)
+        self.report.recognised += len(crops) - len(new)
         if batch.filed or batch.forgotten:
             self._store.write(batch)
         self.report.embedded += len(batch.pictures)
