@@ -113,6 +113,7 @@ def test_migration_is_refused_where_it_would_change_nothing(run: Run, store: Pat
     [
         (["search"], "nothing to look for"),
         (["search", "--near", "nowhere.png"], "nowhere.png: is not there"),
+        (["search", "x", "--in", "texts", "--after", "2024"], "texts have no folder and no date"),
         (["search", "x", "--after", "yesterday"], "'yesterday' is no date"),
         (["index", "nowhere"], "nowhere: is no folder"),
         (["index", "--ignore", "*.png"], "--ignore has nothing to do"),

@@ -28,7 +28,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if address := os.environ.get("NUMPYCLIP_TEST_POSTGRES"):
         yield address
         return
-    pgserver = pytest.importorskip("pgserver", exc_type=ImportError)
+    pgserver = pytest.importorskip("pgserver")
     server = pgserver.get_server(tmp_path_factory.mktemp("postgres"))
     yield server.get_uri()
     server.cleanup()

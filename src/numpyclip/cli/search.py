@@ -68,6 +68,8 @@ def run(arguments: argparse.Namespace) -> int:
     from numpyclip.index.open import open_store
 
     query = _query(arguments)
+    if arguments.side == "texts" and (arguments.folder or arguments.after or arguments.before):
+        raise InputError("texts have no folder and no date; leave out --folder, --after and --before.")
     protocol = _protocol(arguments)
     check_output(arguments.sheet)
     folder = None if arguments.folder is None else os.path.abspath(arguments.folder)  # noqa: PTH100  as it was named

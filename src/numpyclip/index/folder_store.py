@@ -334,8 +334,7 @@ class FolderStore:
                     _set_meta(database, precision=precision)
                     database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                     database.execute(f"PRAGMA user_version = {VERSION}")
-                with contextlib.suppress(FileExistsError):  # somebody else was faster
-                    os.link(part, self._file)
+                _put_in_place(part, self._file)
             finally:
                 part.unlink(missing_ok=True)
 
@@ -349,6 +348,8 @@ class FolderStore:
 
     def _connect(self, mode: str) -> sqlite3.Connection:
         uri = f"{self._file.as_uri()}?mode={mode}"
+        if mode == "ro" and not self._file.with_name(f"{_DATABASE}-wal").exists():
+            uri += "&immutable=1"  # in a folder that is not ours SQLite could not make the files that it shares
         return sqlite3.connect(uri, uri=True, timeout=_BUSY, isolation_level=None, check_same_thread=False)
 
     @contextlib.contextmanager
@@ -417,6 +418,17 @@ class FolderStore:
             side, _, number = folder.name.rpartition("-")
             if side in ("pictures", "texts") and number.isdecimal() and int(number) < generation:
                 shutil.rmtree(folder, ignore_errors=True)  # on Windows a reader may hold it: the next time, then
+
+
+def _put_in_place(part: Path, file: Path) -> None:
+    """Give a file its name, unless somebody else was faster."""
+    try:
+        os.link(part, file)
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without links
+        if not file.exists():
+            part.rename(file)
 
 
 def _meta(database: sqlite3.Connection, key: str) -> str | None:

@@ -30,8 +30,8 @@ _FORMS = ("{}", "a photo of a {}", "a drawing of a {}")
 # where half of the texts are true, a quarter is true of other pictures, and a quarter is gibberish.
 _BASE, _FIT, _PLAINNESS = -2.5, 2.1, -1.3
 _LEAST_PLAINNESS = -1.0  # being unlike all everyday texts is no merit: other languages are, too
-# Power of the number of pictures that the odds of the best one have to beat. With 0.4 as much gibberish is accepted among
-# 100 pictures as among 4,000, and as many true captions (`benchmarks/calibration.py`).
+# Power of the number of pictures that the odds of the best one have to beat. With 0.4 as much gibberish is accepted
+# among 100 pictures as among 4,000, and as many true captions (`benchmarks/calibration.py`).
 _SEARCHED = 0.4
 
 
