@@ -18,9 +18,9 @@ def test_size_date_and_place() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     exif[0x0132] = "2025:01:01 00:00:00"
-    exif.get_ifd(0x8769)[0x9003] = "2024:05:01 12:30:00"
+    exif[0x8769] = {0x9003: "2024:05:01 12:30:00"}
     degrees = (IFDRational(33), IFDRational(51), IFDRational(3540, 100))
-    exif.get_ifd(0x8825).update({1: "S", 2: degrees, 3: "E", 4: (IFDRational(151), IFDRational(12), IFDRational(0))})
+    exif[0x8825] = {1: "S", 2: degrees, 3: "E", 4: (IFDRational(151), IFDRational(12), IFDRational(0))}
     assert read_details(jpeg(exif)) == Details(20, 30, "2024-05-01T12:30:00", -33.859833, 151.2)
 
 
@@ -41,7 +41,7 @@ def test_a_date_that_is_none_is_left_out(date: str) -> None:
 )
 def test_a_place_that_is_none_is_left_out(place: dict[int, object]) -> None:
     exif = Image.Exif()
-    exif.get_ifd(0x8825).update(place)
+    exif[0x8825] = place
     details = read_details(jpeg(exif))
     assert (details.latitude, details.longitude) == (None, None)
 

@@ -1,0 +1,94 @@
+"""How long does an exact search take, beside faiss's, as the collection grows.
+
+    pip install faiss-cpu
+    python benchmarks/search.py [--rows 10000 100000 1000000] [--width 512] [--rounds 9]
+
+Random unit vectors lie in shards on disk, as an index has them, and in faiss's IndexFlatIP in memory; both find the ten
+nearest of 1, 8 and 32 queries, in turn, with the same number of threads. Everything is in memory by then (the shards in
+the system's cache). Last the rounded copies, which need less memory, with the same results.
+"""
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+for setting in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
+    os.environ.pop(setting, None)
+
+import numpy as np  # noqa: E402
+from threadpoolctl import threadpool_info  # noqa: E402
+
+BLAS = threadpool_info()
+
+import faiss  # noqa: E402
+
+from numpyclip.index.scan import nearest  # noqa: E402
+from numpyclip.index.shards import PRECISIONS, Shards  # noqa: E402
+
+_WRITTEN = 50_000
+
+
+def unit(rng: np.random.Generator, rows: int, width: int) -> np.ndarray:
+    vectors = rng.standard_normal((rows, width), np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def in_turn(rounds: int, *calls: Callable[[], object]) -> list[float]:
+    """Median milliseconds of each."""
+    times: list[list[float]] = [[] for _ in calls]
+    for _ in range(rounds):
+        for call, found in zip(calls, times, strict=True):
+            begin = time.perf_counter()
+            call()
+            found.append(1000 * (time.perf_counter() - begin))
+    return [statistics.median(found) for found in times]
+
+
+def measure(rows: int, width: int, rounds: int, folder: Path) -> None:
+    rng = np.random.default_rng(0)
+    shards = {precision: Shards(folder / precision, width, precision) for precision in PRECISIONS}
+    peer = faiss.IndexFlatIP(width)
+    for start in range(0, rows, _WRITTEN):
+        vectors = unit(rng, min(_WRITTEN, rows - start), width)
+        peer.add(vectors)
+        for store in shards.values():
+            store.write(start, vectors)
+    for count in (1, 8, 32):
+        queries = unit(rng, count, width)
+        ours = nearest(shards["float32"], rows, queries, 10)
+        _, theirs = peer.search(queries, 10)
+        same = np.mean([set(mine.tolist()) == set(row.tolist()) for (mine, _), row in zip(ours, theirs, strict=True)])
+        here, there = in_turn(rounds, _search(shards["float32"], rows, queries), lambda q=queries: peer.search(q, 10))
+        times = f"{here:7.1f} ms, faiss {there:7.1f}, ratio {here / there:.2f}"
+        print(f"{rows:8} rows, {count:2} queries: {times}, same {same:.0%}")
+    query = unit(rng, 1, width)
+    for name in ("float16", "int8"):
+        (found,) = in_turn(rounds, _search(shards[name], rows, query))
+        print(f"{rows:8} rows,  1 query, {name}: {found:7.1f} ms")
+
+
+def _search(shards: Shards, rows: int, queries: np.ndarray) -> Callable[[], object]:
+    return lambda: nearest(shards, rows, queries, 10)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
+    parser.add_argument("--width", type=int, default=512)
+    parser.add_argument("--rounds", type=int, default=9)
+    arguments = parser.parse_args()
+    ours = next(info for info in BLAS if info["user_api"] == "blas")  # faiss brings another one
+    faiss.omp_set_num_threads(ours["num_threads"])
+    print(f"NumPy {np.__version__}, {ours['internal_api']} {ours['version']} {ours.get('architecture')}", end=", ")
+    print(f"{ours['num_threads']} threads; faiss {faiss.__version__}, {faiss.omp_get_max_threads()} threads")
+    for rows in arguments.rows:
+        with tempfile.TemporaryDirectory() as folder:
+            measure(rows, arguments.width, arguments.rounds, Path(folder))
+
+
+if __name__ == "__main__":
+    main()
