@@ -8,7 +8,7 @@ from PIL import Image
 
 import numpyclip
 from numpyclip.errors import InputError, StoreError
-from numpyclip.index import Index, Where
+from numpyclip.index import Index, Where, folder_store
 from numpyclip.index.records import Counts
 from numpyclip.index.update import Report
 from numpyclip.model.clip import CLIP
@@ -109,6 +109,17 @@ def test_a_folder_is_no_beginning_of_a_name(index: Index, photos: Path, name: st
     index.update([photos, other])
     found = index.search("a bird", 10, where=Where(str(other)))
     assert len(found) == (6 if other == photos else 3)
+
+
+def test_a_filter_that_most_pictures_pass_finds_the_same(
+    index: Index, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.update([photos])
+    where = Where(folder=str(photos / "more"))
+    found = [match.path for match in index.search("a bird", 2, where=where)]
+    monkeypatch.setattr(folder_store, "_FEW", 1)
+    assert [match.path for match in index.search("a bird", 2, where=where)] == found
+    assert len(index.search("a bird", 5, where=where)) == 3
 
 
 def test_dates_are_those_of_exif_else_of_the_file(index: Index, photos: Path) -> None:

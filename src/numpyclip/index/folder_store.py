@@ -31,6 +31,7 @@ from numpyclip.model.ops import Array
 from numpyclip.weights.lock import exclusive
 
 _BUSY = 30  # seconds that a transaction waits for another
+_FEW = 1000  # pictures that are listed before a search, however few there are
 _COPIED = 1 << 14  # embeddings at once
 _DATABASE = "index.sqlite"
 
@@ -225,7 +226,7 @@ class FolderStore:
                 count = _next_row(database, generation, side)
             if not count:
                 return [[] for _ in queries]
-            allowed = _allowed_rows(database, generation, where) if side == "pictures" else None
+            allowed = _allowed_rows(database, generation, count, where) if side == "pictures" else None
             shards = self._shards(database, generation, side)
             return _Search(database, shards, generation, side, count, where, allowed).matches(queries, n)
 
@@ -451,17 +452,18 @@ def _next_row(database: sqlite3.Connection, generation: int, side: Side) -> int:
     return 0 if row is None else int(row[0]) + 1
 
 
-def _allowed_rows(database: sqlite3.Connection, generation: int, where: Where) -> Rows | None:
-    """Return the rows of the pictures that are searched, in order; None for all."""
+def _allowed_rows(database: sqlite3.Connection, generation: int, count: int, where: Where) -> Rows | None:
+    """Return the rows of the pictures that are searched, in order; None if all are, or too many to be listed."""
     if where == EVERYWHERE:
         return None
     condition, values = conditions(where)
     sql = (
         "SELECT row FROM vectors WHERE generation = ? AND side = 'pictures' "
-        f"AND item IN (SELECT picture FROM files WHERE {condition})"
+        f"AND item IN (SELECT picture FROM files WHERE {condition}) LIMIT ?"
     )
-    rows = database.execute(sql, (generation, *values))
-    return np.fromiter((row for (row,) in rows), np.intp)
+    most = max(_FEW, count // 20)
+    rows = np.fromiter((row for (row,) in database.execute(sql, (generation, *values, most + 1))), np.intp)
+    return None if len(rows) > most else np.sort(rows)
 
 
 @dataclass(frozen=True)
@@ -477,7 +479,7 @@ class _Search:
     allowed: Rows | None
 
     def matches(self, queries: Array, n: int) -> list[list[Match]]:
-        """Find for each query what is nearest and still there: pictures whose files are gone are passed over."""
+        """Find for each query what is nearest, is still there, and fits: others are passed over."""
         found: dict[int, list[Match]] = {}
         wanted, open_queries = n, list(range(len(queries)))
         while open_queries:
