@@ -458,12 +458,12 @@ def _allowed_rows(database: sqlite3.Connection, generation: int, count: int, whe
         return None
     condition, values = conditions(where)
     sql = (
-        "SELECT row FROM vectors WHERE generation = ? AND side = 'pictures' "
-        f"AND item IN (SELECT picture FROM files WHERE {condition}) LIMIT ?"
+        "SELECT row FROM files CROSS JOIN vectors ON item = picture AND generation = ? AND side = 'pictures' "
+        f"WHERE {condition} LIMIT ?"
     )
     most = max(_FEW, count // 20)
     rows = np.fromiter((row for (row,) in database.execute(sql, (generation, *values, most + 1))), np.intp)
-    return None if len(rows) > most else np.sort(rows)
+    return None if len(rows) > most else np.unique(rows)  # copies have one row
 
 
 @dataclass(frozen=True)
