@@ -8,7 +8,7 @@ from PIL import Image
 
 import numpyclip
 from numpyclip.errors import InputError, StoreError
-from numpyclip.index import Index, Where, folder_store
+from numpyclip.index import Index, Where, folder_search
 from numpyclip.index.records import Counts
 from numpyclip.index.update import Report
 from numpyclip.model.clip import CLIP
@@ -117,7 +117,7 @@ def test_a_filter_that_most_pictures_pass_finds_the_same(
     index.update([photos])
     where = Where(folder=str(photos / "more"))
     found = [match.path for match in index.search("a bird", 2, where=where)]
-    monkeypatch.setattr(folder_store, "_FEW", 1)
+    monkeypatch.setattr(folder_search, "_FEW", 1)
     assert [match.path for match in index.search("a bird", 2, where=where)] == found
     assert len(index.search("a bird", 5, where=where)) == 3
 

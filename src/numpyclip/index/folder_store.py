@@ -13,25 +13,22 @@ import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from numpyclip.errors import InputError, StoreError
-from numpyclip.index.conditions import below, conditions, local_time
-from numpyclip.index.records import EVERYWHERE, Changes, Counts, Details, Filed, FileState, Match, Side, Where
-from numpyclip.index.scan import nearest
+from numpyclip.index.conditions import below, local_time
+from numpyclip.index.folder_search import Search, allowed_rows, files_of, match_of
+from numpyclip.index.records import EVERYWHERE, Changes, Counts, Filed, FileState, Match, Side, Where
 from numpyclip.index.schema import APPLICATION_ID, SCHEMA, VERSION
-from numpyclip.index.shards import PRECISIONS, Precision, Rows, Shards
+from numpyclip.index.shards import PRECISIONS, Precision, Shards
 from numpyclip.model.fingerprint import Fingerprint
 from numpyclip.model.ops import Array
 from numpyclip.weights.lock import exclusive
 
 _BUSY = 30  # seconds that a transaction waits for another
-_FEW = 1000  # pictures that are listed before a search, however few there are
 _COPIED = 1 << 14  # embeddings at once
 _DATABASE = "index.sqlite"
 
@@ -226,9 +223,9 @@ class FolderStore:
                 count = _next_row(database, generation, side)
             if not count:
                 return [[] for _ in queries]
-            allowed = _allowed_rows(database, generation, count, where) if side == "pictures" else None
+            allowed = allowed_rows(database, generation, count, where) if side == "pictures" else None
             shards = self._shards(database, generation, side)
-            return _Search(database, shards, generation, side, count, where, allowed).matches(queries, n)
+            return Search(database, shards, generation, side, count, where, allowed).matches(queries, n)
 
     def picture(self, number: int) -> Match | None:
         """Return a picture by its number."""
@@ -241,7 +238,7 @@ class FolderStore:
                 return None
             count = _next_row(database, generation, "pictures")
             embedding = self._shards(database, generation, "pictures").take(np.array(row, np.intp), count)[0]
-            return _match(database, "pictures", number, 1.0, embedding, EVERYWHERE)
+            return match_of(database, "pictures", number, 1.0, embedding, EVERYWHERE)
 
     def start_migration(self, fingerprint: Fingerprint, embed_dim: int) -> None:
         """Begin, or go on, to collect embeddings of another model beside those that are searched."""
@@ -258,7 +255,7 @@ class FolderStore:
                 "(SELECT item FROM vectors WHERE generation = ? AND side = 'pictures') LIMIT ?"
             )
             rows = database.execute(sql, (_generation(database) + 1, n)).fetchall()
-            return [(number, digest, [path for path, _ in _files_of(database, number)]) for number, digest in rows]
+            return [(number, digest, [path for path, _ in files_of(database, number)]) for number, digest in rows]
 
     def pending_texts(self, n: int) -> list[tuple[int, str]]:
         """Return some texts that have no embedding of the other model yet."""
@@ -450,82 +447,6 @@ def _next_row(database: sqlite3.Connection, generation: int, side: Side) -> int:
     sql = "SELECT row FROM vectors WHERE generation = ? AND side = ? ORDER BY row DESC LIMIT 1"
     row = database.execute(sql, (generation, side)).fetchone()
     return 0 if row is None else int(row[0]) + 1
-
-
-def _allowed_rows(database: sqlite3.Connection, generation: int, count: int, where: Where) -> Rows | None:
-    """Return the rows of the pictures that are searched, in order; None if all are, or too many to be listed."""
-    if where == EVERYWHERE:
-        return None
-    condition, values = conditions(where)
-    sql = (
-        "SELECT row FROM files CROSS JOIN vectors ON item = picture AND generation = ? AND side = 'pictures' "
-        f"WHERE {condition} LIMIT ?"
-    )
-    most = max(_FEW, count // 20)
-    rows = np.fromiter((row for (row,) in database.execute(sql, (generation, *values, most + 1))), np.intp)
-    return None if len(rows) > most else np.unique(rows)  # copies have one row
-
-
-@dataclass(frozen=True)
-class _Search:
-    """What is searched, in one state of the index."""
-
-    database: sqlite3.Connection
-    shards: Shards
-    generation: int
-    side: Side
-    count: int
-    where: Where
-    allowed: Rows | None
-
-    def matches(self, queries: Array, n: int) -> list[list[Match]]:
-        """Find for each query what is nearest, is still there, and fits: others are passed over."""
-        found: dict[int, list[Match]] = {}
-        wanted, open_queries = n, list(range(len(queries)))
-        while open_queries:
-            nearest_rows = nearest(self.shards, self.count, queries[open_queries], wanted, self.allowed)
-            for number, (rows, scores) in zip(open_queries, nearest_rows, strict=True):
-                found[number] = list(islice(self._present(rows, scores), n))
-            short = [
-                number
-                for number, (rows, _) in zip(open_queries, nearest_rows, strict=True)
-                if len(found[number]) < n and len(rows) == wanted
-            ]
-            wanted, open_queries = 4 * wanted, short
-        return [found[number] for number in range(len(queries))]
-
-    def _present(self, rows: Rows, scores: Array) -> Iterator[Match]:
-        embeddings = self.shards.take(rows, self.count)
-        for row, score, embedding in zip(rows.tolist(), scores.tolist(), embeddings, strict=True):
-            sql = "SELECT item FROM vectors WHERE generation = ? AND side = ? AND row = ?"
-            item = self.database.execute(sql, (self.generation, self.side, row)).fetchone()
-            if item is not None:
-                match = _match(self.database, self.side, item[0], score, embedding, self.where)
-                if match is not None:
-                    yield match
-
-
-def _match(
-    database: sqlite3.Connection, side: Side, item: int, cosine: float, embedding: Array, where: Where
-) -> Match | None:
-    if side == "texts":
-        (text,) = database.execute("SELECT text FROM texts WHERE id = ?", (item,)).fetchone()
-        return Match(item, cosine, embedding, text=text)
-    files = _files_of(database, item, where)
-    if not files:
-        return None
-    sql = "SELECT width, height, taken, latitude, longitude FROM pictures WHERE id = ?"
-    details = Details(*database.execute(sql, (item,)).fetchone())
-    (path, date), *copies = files
-    return Match(item, cosine, embedding, path, tuple(copy for copy, _ in copies), date, details)
-
-
-def _files_of(database: sqlite3.Connection, picture: int, where: Where = EVERYWHERE) -> list[tuple[str, str]]:
-    """Return paths and dates of the files of a picture, in order."""
-    condition, values = conditions(where)
-    sql = f"SELECT directory, name, date FROM files WHERE picture = ? AND {condition} ORDER BY directory, name"
-    rows = database.execute(sql, (picture, *values))
-    return [(os.path.join(os.fsdecode(place), os.fsdecode(name)), date) for place, name, date in rows]  # noqa: PTH118
 
 
 def _put_file(database: sqlite3.Connection, filed: Filed) -> None:
