@@ -65,7 +65,13 @@ def test_the_embedding_is_the_weighted_sum_of_unit_length(tiny: CLIP) -> None:
 def test_a_path_of_a_picture_is_the_picture(tiny: CLIP, bird: Path) -> None:
     expected = normalize(tiny.embed_images(bird)[0] + tiny.embed_texts("at night")[0])
     np.testing.assert_allclose(Query.parse(f"{bird} + at night").embed(tiny), expected, atol=1e-6)
-    assert not Term("nowhere/bird.png").is_picture  # no such file: it is a text
+
+
+def test_a_path_from_a_stranger_is_a_text(bird: Path) -> None:
+    (term,) = Query.parse(str(bird), pictures=False).terms
+    assert term == Term(str(bird))
+    assert Query.parse(f'"{bird}"').terms == (term,)
+    assert Query.parse("nowhere/bird.png", pictures=False).terms == (Term("nowhere/bird.png"),)
 
 
 def test_terms_that_cancel_each_other_are_refused(tiny: CLIP) -> None:

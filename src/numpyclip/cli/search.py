@@ -92,14 +92,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _query(arguments: argparse.Namespace) -> Query:
     """Put together what is looked for."""
-    from numpyclip.tasks.query import Query, Term
+    from numpyclip.tasks.query import Query, Term, is_picture_name
 
     terms = list(Query.parse(" ".join(arguments.items)).terms) if arguments.items else []
     for path in arguments.near:
-        term = Term(path)
-        if not term.is_picture:
+        if not (is_picture_name(path) and Path(path).is_file()):
             raise InputError(f"{path}: is not there, or does not end as pictures do; expected a picture after --near.")
-        terms.append(term)
+        terms.append(Term(path, is_picture=True))
     if not terms:
         raise InputError("nothing to look for: say it in words, or name a picture after --near.")
     terms += [Term(text, -1.0) for text in arguments.without]

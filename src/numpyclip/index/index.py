@@ -191,11 +191,17 @@ class Index:
         parsed = Query.parse(query) if isinstance(query, str) else query
         embedding = parsed.embed(self.model) if isinstance(parsed, Query) else np.asarray(parsed, np.float32)
         (matches,) = self.search_embeddings(embedding[np.newaxis], n, where=where, side=side)
-        if matches and side == "pictures" and isinstance(parsed, Query) and parsed.is_text:
-            found = np.stack([match.embedding for match in matches])
-            probabilities = self.background.probabilities(found, embedding[np.newaxis])[:, 0].tolist()
-            return [replace(match, probability=p) for match, p in zip(matches, probabilities, strict=True)]
+        if side == "pictures" and isinstance(parsed, Query) and parsed.is_text:
+            return self.judged(matches, embedding)
         return matches
+
+    def judged(self, matches: Sequence[Match], text: Array) -> list[Match]:
+        """Say of pictures how probable it is that a text, given its embedding (e,), is about them."""
+        if not matches:
+            return []
+        found = np.stack([match.embedding for match in matches])
+        probabilities = self.background.probabilities(found, text[np.newaxis])[:, 0].tolist()
+        return [replace(match, probability=p) for match, p in zip(matches, probabilities, strict=True)]
 
     def search_embeddings(
         self, queries: Array, n: int = 20, *, where: Where = EVERYWHERE, side: Side = "pictures"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,15 +30,13 @@ class Term:
     content : str
         A text, or the path of a picture.
     weight : float
+    is_picture : bool
+        Which of them.
     """
 
     content: str
     weight: float = 1.0
-
-    @property
-    def is_picture(self) -> bool:
-        """Whether it is the path of a file that is there and ends as pictures do."""
-        return self.content.lower().endswith(PICTURE_SUFFIXES) and Path(self.content).is_file()
+    is_picture: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class Query:
     terms: tuple[Term, ...]
 
     @classmethod
-    def parse(cls, text: str) -> Query:
+    def parse(cls, text: str, *, pictures: bool = True) -> Query:
         """Read a query: terms between ``+`` and ``-``, with spaces around these; ``2*`` before a term is its weight.
 
         Parameters
@@ -60,13 +59,16 @@ class Query:
         text : str
             Such as ``"horse + stripes - grass"``, ``"2*cat - dog"`` or ``"photo.jpg + at night"``. In double quotes
             everything is a term as it is.
+        pictures : bool, default=True
+            Whether a term that is the path of a picture stands for it. From strangers all terms are texts: their paths
+            are no business of this machine.
 
         Raises
         ------
         InputError
             If a term or a weight is missing, all weights are 0, or a file that ends as pictures do is not there.
         """
-        terms = tuple(_term(sign, content, text) for sign, content in _split(text))
+        terms = tuple(_term(sign, content, text, pictures) for sign, content in _split(text))
         if not any(term.weight for term in terms):
             raise InputError(f"query {text!r:.100}: all weights are 0; expected one that is not.")
         return cls(terms)
@@ -91,10 +93,21 @@ class Query:
         PictureError
             If a picture cannot be read.
         """
-        total = np.zeros(model.config.embed_dim, np.float32)
-        for term in self.terms:
-            embed = model.embed_images if term.is_picture else model.embed_texts
-            total += np.float32(term.weight) * embed(term.content)[0]
+        return self.sum(
+            [(model.embed_images if term.is_picture else model.embed_texts)(term.content)[0] for term in self.terms]
+        )
+
+    def sum(self, embeddings: Sequence[Array]) -> Array:
+        """Add up embeddings of the terms, in their order, as `embed` does.
+
+        Raises
+        ------
+        InputError
+            If they cancel each other.
+        """
+        total = np.zeros_like(embeddings[0])
+        for term, embedding in zip(self.terms, embeddings, strict=True):
+            total += np.float32(term.weight) * embedding
         if np.linalg.norm(total) < _LEAST_LENGTH * max(abs(term.weight) for term in self.terms):
             raise InputError(f"query {self}: its terms cancel each other; nothing is left to look for.")
         return normalize(total)
@@ -107,19 +120,25 @@ class Query:
         return " ".join(written).removeprefix("+ ")
 
 
-def _term(sign: str, content: str, query: str) -> Term:
+def _term(sign: str, content: str, query: str, pictures: bool) -> Term:
     match = _WEIGHT.match(content)
     weight = float(match[1]) if match else 1.0
     content = content[match.end() :] if match else content
+    is_picture = False
     if len(content) > 1 and content[0] == content[-1] == '"':
         content = content[1:-1]
-    elif content.lower().endswith(PICTURE_SUFFIXES) and not Path(content).is_file():
+    elif pictures and is_picture_name(content) and not (is_picture := Path(content).is_file()):
         raise InputError(f"query {query!r:.100}: {content} is not there. Put a text that ends so into double quotes.")
     if not content.strip():
         raise InputError(
             f"query {query!r:.100}: a term is missing; expected words between + and -, such as 'horse + stripes'."
         )
-    return Term(content, -weight if sign == "-" else weight)
+    return Term(content, -weight if sign == "-" else weight, is_picture)
+
+
+def is_picture_name(name: str) -> bool:
+    """Tell whether a name ends as those of pictures do."""
+    return name.lower().endswith(PICTURE_SUFFIXES)
 
 
 def _split(text: str) -> list[tuple[str, str]]:
