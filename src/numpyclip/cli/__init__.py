@@ -27,6 +27,7 @@ from numpyclip.cli import (
     map,
     models,
     search,
+    serve,
     sheet,
     tag,
 )
@@ -70,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
     verbs = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     answers = (classify, tag, caption, ask, filter, duplicates)
     looks = (explain, sheet, map)
-    for verb in (index, search, *answers, embed, *looks, learn, aesthetic, evaluate, convert, models):
+    for verb in (index, search, serve, *answers, embed, *looks, learn, aesthetic, evaluate, convert, models):
         verb.add_to(verbs)
     return top
 

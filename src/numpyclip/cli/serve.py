@@ -1,0 +1,144 @@
+"""`numpyclip serve`: embeddings, search and a web page over HTTP."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from contextlib import closing
+from typing import Any
+
+from numpyclip.cli.options import add_verb, model_name, positive
+from numpyclip.cli.stores import add_store_options, load_remembered, place_of
+from numpyclip.errors import InputError, NumPyCLIPError, StoreError
+
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+_EXAMPLES = """\
+  numpyclip serve                                     # the page: http://127.0.0.1:8000
+  numpyclip serve --store pictures.index --port 9000
+  numpyclip serve --no-index -m ViT-L/14              # embeddings only
+  NUMPYCLIP_TOKEN=... numpyclip serve --host 0.0.0.0  # to other machines, with a token
+
+  curl http://127.0.0.1:8000/v1/embeddings -d '{"input": "a dog on a beach"}'
+  curl -F image=@photo.jpg -F n=5 http://127.0.0.1:8000/search
+  curl -F image=@photo.jpg -F labels=dog -F labels=cat -F "template=a photo of a {}" http://127.0.0.1:8000/classify
+
+Speaks OpenAI's /v1/embeddings (with "modality": "image" for pictures, as Infinity, and "messages", as vLLM), Immich's
+/predict and /ping, clip-retrieval's /knn-service, and /search, /classify, /healthz and /metrics of its own.
+Only this machine is answered, unless --host says otherwise; nothing is fetched from other hosts, unless --fetch-host
+allows one. Needs: pip install "numpyclip[server]"."""
+
+
+def add_to(verbs: Any) -> None:
+    """Add the command to the parser."""
+    verb = add_verb(verbs, "serve", "Serve embeddings, search and a web page over HTTP.", _EXAMPLES)
+    verb.add_argument("--host", default="127.0.0.1", help="address to listen at (default: %(default)s)")
+    verb.add_argument("--port", type=_port, default=8000, help="0: any that is free (default: %(default)s)")
+    verb.add_argument("--no-index", action="store_true", help="serve no search")
+    verb.add_argument("--name", action="append", default=[], help="another name by which requests may call the model")
+    verb.add_argument("--allow-name", action="append", default=[], metavar="HOST", help="a name of this server")
+    verb.add_argument(
+        "--fetch-host", action="append", default=[], metavar="HOST", help="a host from which pictures may be fetched"
+    )
+    verb.add_argument(
+        "--token-file", metavar="FILE", help="file with a token that requests must show (default: $NUMPYCLIP_TOKEN)"
+    )
+    verb.add_argument(
+        "--max-waiting", type=positive, default=1024, metavar="N", help="inputs that may wait (default: %(default)s)"
+    )
+    verb.add_argument(
+        "--timeout", type=positive, default=60, metavar="SECONDS", help="for a request (default: %(default)s)"
+    )
+    verb.add_argument(
+        "--max-body", type=positive, default=32, metavar="MIB", help="size of a request (default: %(default)s)"
+    )
+    add_store_options(verb)
+    verb.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Load the model, and serve until stopped."""
+    from numpyclip.server import Settings, create_app
+    from numpyclip.server.run import listen, server_of
+
+    token = _token(arguments)
+    is_loopback = arguments.host in _LOOPBACK
+    with listen(arguments.host, arguments.port) as listener:
+        place = None if arguments.no_index else place_of(arguments)
+        model = _load(arguments, place)
+        name = model_name(arguments)
+        settings = Settings(
+            names=tuple(dict.fromkeys([name, *_other_names(name), *arguments.name])),
+            token=token,
+            hosts=(*_LOOPBACK[:1], "[::1]", "localhost", *arguments.allow_name) if is_loopback else (),
+            fetch_hosts=tuple(host.lower() for host in arguments.fetch_host),
+            max_body=arguments.max_body << 20,
+            max_bodies=8 * arguments.max_body << 20,
+            max_waiting=arguments.max_waiting,
+            batch_size=arguments.batch_size,
+            timeout=arguments.timeout,
+        )
+        app = create_app(model, name, place, settings)
+        host, port = listener.getsockname()[:2]
+        if not is_loopback and token is None:
+            print(
+                f"numpyclip: warning: whoever reaches {host}:{port} may search these pictures; set NUMPYCLIP_TOKEN.",
+                file=sys.stderr,
+            )
+        shown = f"[{host}]" if ":" in host else host
+        print(f"numpyclip: {name} at http://{shown}:{port} (Ctrl-C stops it)", file=sys.stderr, flush=True)
+        server = server_of(app)
+        server.run(sockets=[listener])
+    if not server.started:
+        raise NumPyCLIPError("the server did not start; what it said is above.")
+    print("numpyclip: stopped.", file=sys.stderr)
+    return 0
+
+
+def _load(arguments: argparse.Namespace, place: str | None) -> Any:
+    """Load the model that was asked for, else the index's, if there is one."""
+    from numpyclip.cli.options import load_model
+    from numpyclip.index.open import open_store
+
+    if place is not None:
+        try:
+            with closing(open_store(place)) as store:
+                return load_remembered(arguments, store)
+        except StoreError as error:
+            if arguments.store is not None:
+                raise
+            print(f"numpyclip: nothing to search yet: {error}", file=sys.stderr)
+    arguments.model = arguments.model or arguments.usual_model
+    return load_model(arguments)
+
+
+def _other_names(name: str) -> list[str]:
+    """Name the model as Immich does: architecture and tag with two underscores between them."""
+    from numpyclip.weights.catalogue import DOWNLOADABLE
+
+    if name in DOWNLOADABLE:
+        return [f"{name.replace('/', '-').replace('@', '-').removesuffix('px')}__openai"]
+    architecture, _, tag = name.partition(":")
+    if tag and architecture != "hf-hub":
+        return [f"{architecture}__{tag}"]
+    return [name.rpartition("/")[2]] if name.startswith("hf-hub:") else []
+
+
+def _token(arguments: argparse.Namespace) -> str | None:
+    if arguments.token_file is None:
+        return os.environ.get("NUMPYCLIP_TOKEN") or None
+    try:
+        with open(arguments.token_file, encoding="utf-8") as file:  # noqa: PTH123
+            token = file.read().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{arguments.token_file}: cannot be read ({error}).") from error
+    if not token:
+        raise InputError(f"{arguments.token_file}: is empty; expected a token.")
+    return token
+
+
+def _port(text: str) -> int:
+    if not (text.isdecimal() and int(text) < 1 << 16):
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; expected 0 to 65535")
+    return int(text)

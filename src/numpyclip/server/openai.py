@@ -1,0 +1,112 @@
+"""OpenAI's shape of embeddings, with Infinity's `modality` for pictures and vLLM's `messages`.
+
+Sources: platform.openai.com/docs/api-reference/embeddings; github.com/michaelfeil/infinity, infinity_server.py and
+pymodels.py; docs.vllm.ai, pooling models, chat embeddings.
+"""
+
+from __future__ import annotations
+
+import base64
+import time
+import uuid
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from numpyclip.model.ops import Array
+from numpyclip.server.problems import bad_request
+from numpyclip.server.service import Service
+from numpyclip.server.wire import Fields, JSONResponse, json_fields
+
+
+async def embeddings(request: Request) -> Response:
+    """Embed texts or pictures."""
+    service: Service = request.app.state.service
+    fields = await json_fields(request)
+    service.check_name(fields.text("model"))
+    encoding = fields.text("encoding_format", "float")
+    if encoding not in ("float", "base64"):
+        raise bad_request(f"encoding_format is {encoding!r:.60}; expected float or base64.")
+    dimensions = fields.values.get("dimensions") or service.model.config.embed_dim  # Infinity: 0 are all
+    if dimensions != service.model.config.embed_dim:
+        raise bad_request(f"dimensions are {dimensions!r:.60}; this model has {service.model.config.embed_dim}.")
+    modality, inputs = _messages(fields) if "messages" in fields.values else _inputs(fields)
+    if modality == "image":
+        embedded, tokens = await service.embed_pictures(inputs), 0
+    else:
+        truncate = fields.flag("truncate")
+        embedded = await service.embed_texts(inputs, truncate=truncate)
+        tokens = await service.in_thread(_tokens, service, inputs)
+    body = {
+        "object": "list",
+        "data": [
+            {"object": "embedding", "index": number, "embedding": _written(row, encoding)}
+            for number, row in enumerate(embedded)
+        ],
+        "model": service.name,
+        "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
+        "id": f"embd-{uuid.uuid4().hex}",
+        "created": int(time.time()),
+    }
+    return JSONResponse(body)
+
+
+async def models(request: Request) -> Response:
+    """List the one model."""
+    service: Service = request.app.state.service
+    model = {"id": service.name, "object": "model", "created": 0, "owned_by": "numpyclip"}
+    return JSONResponse({"object": "list", "data": [model]})
+
+
+def _inputs(fields: Fields) -> tuple[str, list[str]]:
+    modality = fields.text("modality", "text")
+    if modality not in ("text", "image"):
+        raise bad_request(f"modality is {modality!r:.60}; expected text or image.")
+    values = fields.values.get("input")
+    first = values[0] if isinstance(values, list) and values else None
+    if isinstance(first, int | list) or isinstance(values, int):
+        raise bad_request(
+            "input holds tokens, which are those of another model; send texts. (In LangChain: "
+            "OpenAIEmbeddings(check_embedding_ctx_length=False).)"
+        )
+    inputs = fields.texts("input")
+    if modality == "text" and "" in inputs:
+        raise bad_request("input holds an empty text.")
+    return modality, inputs
+
+
+def _messages(fields: Fields) -> tuple[str, list[str]]:
+    """Read a chat of one message, of one text or one picture."""
+    contents = []
+    messages = fields.values["messages"]
+    for message in messages if isinstance(messages, list) else [None]:
+        content = message.get("content") if isinstance(message, dict) else None
+        if isinstance(content, str):
+            content = [{"type": "text", "text": content}]
+        if not isinstance(content, list):
+            raise bad_request("messages: expected a list of {role, content}.")
+        contents += content
+    if len(contents) != 1 or not isinstance(contents[0], dict):
+        raise bad_request(f"messages: {len(contents)} parts; expected one text or one image_url, for one embedding.")
+    return _part(contents[0])
+
+
+def _part(part: dict[str, Any]) -> tuple[str, list[str]]:
+    if part.get("type") == "text" and isinstance(part.get("text"), str):
+        return "text", [part["text"]]
+    address = part.get("image_url")
+    address = address.get("url") if isinstance(address, dict) else address
+    if part.get("type") == "image_url" and isinstance(address, str):
+        return "image", [address]
+    raise bad_request(f"messages: a part is {part!r:.100}; expected {{type: text, text}} or {{type: image_url}}.")
+
+
+def _written(row: Array, encoding: str) -> list[float] | str:
+    return base64.b64encode(row.astype("<f4").tobytes()).decode("ascii") if encoding == "base64" else row.tolist()
+
+
+def _tokens(service: Service, texts: list[str]) -> int:
+    """Count the tokens that are read, padding left out."""
+    pad = service.model.config.text.pad_id if service.model.config.text else 0
+    return int((service.model.tokenize(texts, truncate=True) != pad).sum())

@@ -1,0 +1,52 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+from numpyclip.cli.serve import _other_names
+from tests.cli.conftest import Run
+
+pytest.importorskip("starlette")
+pytest.importorskip("uvicorn")
+
+
+def test_without_the_packages_it_says_which(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("numpyclip.server")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "starlette", None)
+    for name in [name for name in sys.modules if name.startswith("starlette.")]:
+        monkeypatch.setitem(sys.modules, name, None)
+    result = run("serve", "-m", "tiny")
+    assert result.status == 1
+    assert 'pip install "numpyclip[server]"' in result.err
+
+
+def test_wrong_arguments(run: Run, tmp_path: Path) -> None:
+    assert run("serve", "--port", "70000").status == 2
+    assert run("serve", "--port", "x").status == 2
+    assert run("serve", "--timeout", "0").status == 2
+    result = run("serve", "--store", tmp_path / "none", "-m", "tiny", "--port", "0")
+    assert (result.status, "holds no index" in result.err) == (1, True)
+    result = run("serve", "--token-file", tmp_path / "none", "-m", "tiny", "--port", "0")
+    assert (result.status, "cannot be read" in result.err) == (2, True)
+    (tmp_path / "empty").write_text("\n")
+    result = run("serve", "--token-file", tmp_path / "empty", "-m", "tiny", "--port", "0")
+    assert (result.status, "is empty; expected a token" in result.err) == (2, True)
+    result = run("serve", "--host", "192.0.2.1", "-m", "tiny", "--port", "0")
+    assert (result.status, "192.0.2.1:0: cannot listen there" in result.err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "others"),
+    [
+        ("ViT-B/32", ["ViT-B-32__openai"]),
+        ("ViT-L/14@336px", ["ViT-L-14-336__openai"]),
+        ("RN50", ["RN50__openai"]),
+        ("ViT-B-32:laion2b_s34b_b79k", ["ViT-B-32__laion2b_s34b_b79k"]),
+        ("hf-hub:immich-app/ViT-B-32__openai", ["ViT-B-32__openai"]),
+        ("tiny", []),
+        ("folder/of/weights", []),
+    ],
+)
+def test_a_model_has_the_names_that_immich_gives_it(name: str, others: list[str]) -> None:
+    assert _other_names(name) == others

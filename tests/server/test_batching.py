@@ -1,0 +1,148 @@
+"""Requests together: batches, fairness, limits. A model of stubs says when it computes."""
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Sequence
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from numpyclip.server.batching import Batcher
+from numpyclip.server.metrics import Metrics
+from numpyclip.server.problems import Busy
+from numpyclip.server.settings import Settings
+
+
+class Slow:
+    """Embeds numbers as themselves, once it is let go; keeps the batches that it was given."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[Any]] = []
+        self.begun = threading.Event()
+        self.may_go = threading.Event()
+
+    def embed_crops(self, crops: Sequence[Any]) -> np.ndarray:
+        self.batches.append(list(crops))
+        self.begun.set()
+        assert self.may_go.wait(60)
+        if "broken" in crops:
+            raise ValueError("broken")
+        return np.array([[float(crop)] for crop in crops], np.float32)
+
+    def embed_texts(self, texts: Sequence[Any], *, truncate: bool) -> np.ndarray:
+        assert truncate
+        return self.embed_crops(texts)
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(main)
+
+
+def batcher(model: Slow, **settings: Any) -> Batcher:
+    return Batcher(cast(Any, model), Settings(**{"batch_size": 4, **settings}), Metrics())
+
+
+async def begun(model: Slow) -> None:
+    await asyncio.to_thread(model.begun.wait, 60)
+
+
+def test_what_arrives_while_the_model_is_busy_is_computed_together() -> None:
+    async def main() -> None:
+        model = Slow()
+        async with batcher(model) as queue:
+            first = asyncio.create_task(queue.embed("pictures", [0]))
+            await begun(model)
+            others = [asyncio.create_task(queue.embed("pictures", [n])) for n in (1, 2, 3)]
+            await asyncio.sleep(0)
+            model.may_go.set()
+            assert [float((await task)[0, 0]) for task in (first, *others)] == [0, 1, 2, 3]
+        assert model.batches == [[0], [1, 2, 3]]
+
+    run(main())
+
+
+def test_requests_are_cut_where_a_batch_is_full_and_put_together_again() -> None:
+    async def main() -> None:
+        model = Slow()
+        model.may_go.set()
+        async with batcher(model) as queue:
+            rows = await asyncio.gather(queue.embed("pictures", range(6)), queue.embed("pictures", range(6, 12)))
+        assert [row[:, 0].tolist() for row in rows] == [list(range(6)), list(range(6, 12))]
+        assert [len(batch) for batch in model.batches] == [4, 4, 4]
+
+    run(main())
+
+
+def test_many_pictures_do_not_hold_up_a_text() -> None:
+    async def main() -> None:
+        model = Slow()
+        async with batcher(model) as queue:
+            pictures = asyncio.create_task(queue.embed("pictures", range(40)))
+            await begun(model)
+            text = asyncio.create_task(queue.embed("texts", [100]))
+            await asyncio.sleep(0)
+            model.may_go.set()
+            await asyncio.gather(text, pictures)
+        assert model.batches[1] == [100]
+
+    run(main())
+
+
+def test_when_too_many_wait_requests_are_sent_away() -> None:
+    async def main() -> None:
+        queue = batcher(Slow(), max_waiting=3)
+        with queue.admitted(2), queue.admitted(9):  # as a whole or not at all
+            with pytest.raises(Busy, match="11 inputs are waiting") as caught, queue.admitted(1):
+                pass
+            assert caught.value.status_code == 429
+            assert caught.value.headers is not None and int(caught.value.headers["Retry-After"]) >= 1
+        with queue.admitted(1):
+            pass
+
+    run(main())
+
+
+def test_who_waits_too_long_is_sent_away_and_not_computed() -> None:
+    async def main() -> None:
+        model = Slow()
+        async with batcher(model, timeout=0.05) as queue:
+            first = asyncio.create_task(queue.embed("pictures", [0]))
+            await begun(model)
+            with pytest.raises(Busy, match=r"not done in 0\.05 s") as caught:
+                await queue.embed("pictures", [1])
+            assert caught.value.status_code == 503
+            model.may_go.set()
+            await asyncio.gather(first, return_exceptions=True)
+            assert float((await queue.embed("pictures", [2]))[0, 0]) == 2
+        assert [1] not in model.batches
+
+    run(main())
+
+
+def test_an_error_reaches_those_of_its_batch_and_no_others() -> None:
+    async def main() -> None:
+        model = Slow()
+        model.may_go.set()
+        async with batcher(model) as queue:
+            with pytest.raises(ValueError, match="broken"):
+                await queue.embed("pictures", ["broken"])
+            assert float((await queue.embed("pictures", [5]))[0, 0]) == 5
+
+    run(main())
+
+
+def test_at_the_end_whoever_waits_is_sent_away() -> None:
+    async def main() -> None:
+        model = Slow()
+        async with batcher(model) as queue:
+            first = asyncio.create_task(queue.embed("pictures", [0]))
+            await begun(model)
+            second = asyncio.create_task(queue.embed("pictures", [1]))
+            await asyncio.sleep(0)
+            model.may_go.set()
+        assert float((await first)[0, 0]) == 0  # its batch was being computed
+        with pytest.raises(Busy, match="shutting down"):
+            await second
+
+    run(main())

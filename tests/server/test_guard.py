@@ -1,0 +1,119 @@
+"""Who is answered, and how much of whom is listened to."""
+
+import json
+import socket
+from collections.abc import Callable
+
+import pytest
+
+from tests.server.conftest import Client, Serve
+
+Png = Callable[[str], bytes]
+
+
+def talk(client: Client, *pieces: bytes) -> bytes:
+    """Send bytes as they are; read until the server closes the connection."""
+    with socket.create_connection(("127.0.0.1", client.port), timeout=60) as connection:
+        for piece in pieces:
+            connection.sendall(piece)
+        answer = b""
+        while piece := connection.recv(1 << 16):
+            answer += piece
+        return answer
+
+
+def test_a_name_that_is_not_the_servers_is_not_answered(serve: Serve) -> None:
+    client = serve(hosts=("127.0.0.1", "localhost", "[::1]"))
+    for name in ("127.0.0.1", "localhost:8000", "LOCALHOST", "[::1]:8000"):
+        assert client.get("/healthz", Host=name).status == 200, name
+    for name in ("evil.example", "127.0.0.1.evil.example:8000", "", "localhost.evil"):
+        assert client.get("/healthz", Host=name).status == 421, name
+
+
+def test_pages_of_other_sites_are_not_answered(client: Client) -> None:
+    assert client.get("/search?q=a", Sec_Fetch_Site="cross-site").status == 403
+    assert client.get("/thumbnails/1", Sec_Fetch_Site="cross-site").status == 403
+    assert client.get("/search?q=a", Sec_Fetch_Site="same-origin").status == 200
+    assert client.get("/", Sec_Fetch_Site="cross-site", Accept="text/html").status == 200  # a link to the page
+
+
+def test_a_token_is_needed_where_there_is_one(serve: Serve) -> None:
+    client = serve(token="sésame")
+    for path in ("/search?q=a", "/thumbnails/1", "/index", "/metrics", "/v1/models", "/nowhere"):
+        answer = client.get(path)
+        assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, "Bearer"), path
+    for path in ("/healthz", "/ping", "/"):
+        assert client.get(path).status == 200
+    for given in ("Bearer wrong", "Bearer", "Basic sésame", "sésame", "Bearer sésame2"):
+        assert client.get("/index", Authorization=given.encode().decode("latin-1")).status == 401, given
+    plain = serve(token="sesame")
+    assert plain.get("/index", Authorization="Bearer sesame").status == 200
+    assert plain.get("/index", Authorization="bearer  sesame").status == 200
+
+
+def test_the_page_keeps_the_token_as_a_cookie(serve: Serve) -> None:
+    client = serve(token="sesame")
+    assert client.post("/login", {"token": "wrong"}).status == 401
+    answer = client.post("/login", {"token": "sesame"})
+    assert answer.status == 204
+    cookie = answer.headers["Set-Cookie"]
+    assert "HttpOnly" in cookie and "SameSite=strict" in cookie
+    assert client.get("/index", Cookie=cookie.partition(";")[0]).status == 200
+    assert client.get("/index", Cookie="numpyclip_token=wrong").status == 401
+    assert client.get("/index", Cookie='a="\x01; numpyclip_token').status == 401
+    assert serve().post("/login", {"token": "x"}).status == 401
+
+
+def test_large_requests_are_refused(serve: Serve) -> None:
+    client = serve(max_body=10_000)
+    assert client.post("/v1/embeddings", {"input": "a" * 9_000, "truncate": True}).status == 200
+    answer = client.post("/v1/embeddings", {"input": "a" * 10_000})
+    assert (answer.status, "expected 10000 at most" in answer.message) == (413, True)
+    chunked = b"POST /v1/embeddings HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    answer_bytes = talk(client, chunked, *[b"1000\r\n" + b" " * 4096 + b"\r\n"] * 3)
+    assert answer_bytes.startswith(b"HTTP/1.1 413 ")
+
+
+def test_all_requests_together_hold_only_so_much(serve: Serve) -> None:
+    client = serve(max_body=10_000, max_bodies=5_000)
+    answer = client.post("/v1/embeddings", {"input": "a" * 6_000})
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+    for _ in range(3):  # what is answered is held no more
+        assert client.post("/v1/embeddings", {"input": "a" * 4_000, "truncate": True}).status == 200
+
+
+def test_slow_requests_are_given_up(serve: Serve) -> None:
+    client = serve(timeout=0.2)
+    head = b"POST /v1/embeddings HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n"
+    answer = talk(client, head, b'{"input": ')
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["message"] == "the request did not arrive in time."
+
+
+def test_uploads_that_break_off_do_no_harm(client: Client, png: Png) -> None:
+    before = client.get("/metrics").body
+    for _ in range(3):
+        with socket.create_connection(("127.0.0.1", client.port)) as connection:
+            connection.sendall(b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n")
+            connection.sendall(b"Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n")
+    assert before and client.get("/healthz").status == 200
+    assert client.form("/search", [("image", png("bird"))]).status == 200
+
+
+def test_what_is_no_http_is_refused(client: Client) -> None:
+    assert talk(client, b"\x16\x03\x01 this is TLS\r\n\r\n").startswith(b"HTTP/1.1 400 ")
+    assert client.get("/healthz").status == 200
+
+
+def test_answers_forbid_what_nobody_needs(client: Client) -> None:
+    page = client.get("/", Accept="text/html")
+    assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+    for answer in (page, client.get("/search?q=a"), client.get("/nowhere"), client.get("/thumbnails/1")):
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["X-Frame-Options"] == "DENY"
+        assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "POST"])
+def test_only_the_methods_that_are_meant(client: Client, method: str) -> None:
+    assert client(method, "/healthz").status == 405

@@ -1,0 +1,69 @@
+"""The requests that Immich's server sends, as its documentation and its source have them."""
+
+import json
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from numpyclip.model.clip import CLIP
+from tests.server.conftest import Client, Serve
+
+Png = Callable[[str], bytes]
+
+
+def entries(kind: str, name: str = "tiny") -> str:
+    return json.dumps({"clip": {kind: {"modelName": name, "options": {}}}})
+
+
+def test_it_is_found(client: Client) -> None:
+    assert client.get("/ping").body == b"pong"
+    assert client.get("/").json == {"message": "Immich ML"}
+
+
+def test_a_picture(client: Client, tiny: CLIP, png: Png) -> None:
+    answer = client.form("/predict", [("entries", entries("visual")), ("image", png("bird"))])
+    assert (answer.status, set(answer.json)) == (200, {"clip", "imageHeight", "imageWidth"})
+    assert (answer.json["imageHeight"], answer.json["imageWidth"]) == (64, 64)
+    assert isinstance(answer.json["clip"], str)  # which goes to the database as it is
+    np.testing.assert_allclose(json.loads(answer.json["clip"]), tiny.embed_images(png("bird"))[0], atol=1e-6)
+
+
+def test_a_text(client: Client, tiny: CLIP) -> None:
+    answer = client.form("/predict", [("entries", entries("textual")), ("text", "a dog " * 90)])
+    expected = tiny.embed_texts("a dog " * 90, truncate=True)[0]
+    np.testing.assert_allclose(json.loads(answer.json["clip"]), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "message"),
+    [
+        ([("text", "a")], 422, "expected one task of Immich's"),
+        ([("entries", "{"), ("text", "a")], 422, "expected one task"),
+        ([("entries", "7"), ("text", "a")], 422, "expected one task"),
+        ([("entries", '{"clip": {"visual": {}}}')], 422, "expected one task"),
+        ([("entries", '{"facial-recognition": {"detection": {"modelName": "buffalo_l"}}}')], 422, "does clip only"),
+        ([("entries", entries("textual"))], 400, "the field `text`"),
+        ([("entries", entries("visual"))], 400, "the file `image`"),
+        ([("entries", entries("visual")), ("image", "no file")], 400, "the file `image`"),
+        ([("entries", entries("visual")), ("image", b"no picture")], 400, "cannot be read as a picture"),
+        ([("entries", entries("textual", "ViT-B-32__openai")), ("text", "a")], 404, "this server has tiny"),
+    ],
+)
+def test_what_cannot_be_answered(
+    client: Client, fields: list[tuple[str, str | bytes]], status: int, message: str
+) -> None:
+    answer = client.form("/predict", fields)
+    assert (answer.status, message in answer.message) == (status, True), answer.message
+
+
+def test_a_form_that_ends_early(client: Client) -> None:
+    body = b'--x\r\nContent-Disposition: form-data; name="entries"\r\n\r\n{'
+    assert client("POST", "/predict", body, Content_Type="multipart/form-data; boundary=x").status in (400, 422)
+    assert client("POST", "/predict", body, Content_Type="multipart/form-data").status in (400, 422)
+
+
+def test_a_model_may_have_immichs_name(serve: Serve) -> None:
+    client = serve(names=("tiny", "ViT-B-32__openai"))
+    answer = client.form("/predict", [("entries", entries("textual", "ViT-B-32__openai")), ("text", "a")])
+    assert answer.status == 200

@@ -1,0 +1,126 @@
+"""With the real client of OpenAI where it is installed, and in the forms that Infinity and vLLM document."""
+
+import base64
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from numpyclip.model.clip import CLIP
+from tests.server.conftest import Client
+
+Png = Callable[[str], bytes]
+
+
+def uri(data: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(data).decode()
+
+
+def vectors(body: dict[str, Any]) -> np.ndarray:
+    return np.array([row["embedding"] for row in body["data"]], np.float32)
+
+
+def test_texts(client: Client, tiny: CLIP) -> None:
+    answer = client.post("/v1/embeddings", {"model": "tiny", "input": ["a dog", "a cat"], "user": "me"})
+    assert answer.status == 200
+    np.testing.assert_allclose(vectors(answer.json), tiny.embed_texts(["a dog", "a cat"]), atol=1e-6)
+    assert [row["index"] for row in answer.json["data"]] == [0, 1]
+    assert {row["object"] for row in answer.json["data"]} == {"embedding"}
+    assert answer.json["usage"] == {"prompt_tokens": 8, "total_tokens": 8}  # start, "a", noun, end
+    assert (answer.json["object"], answer.json["model"]) == ("list", "tiny")
+    assert answer.json["created"] > 1.7e9 and answer.json["id"]
+
+
+def test_a_single_text_and_infinitys_path(client: Client, tiny: CLIP) -> None:
+    answer = client.post("/embeddings", {"input": "a dog", "dimensions": 0})
+    np.testing.assert_allclose(vectors(answer.json), tiny.embed_texts("a dog"), atol=1e-6)
+
+
+def test_base64_is_little_endian_float32(client: Client, tiny: CLIP) -> None:
+    answer = client.post("/v1/embeddings", {"input": "a dog", "encoding_format": "base64"})
+    raw = base64.b64decode(answer.json["data"][0]["embedding"])
+    np.testing.assert_allclose(np.frombuffer(raw, "<f4"), tiny.embed_texts("a dog")[0], atol=1e-6)
+
+
+def test_pictures_as_infinity_takes_them(client: Client, tiny: CLIP, png: Png) -> None:
+    body = {"modality": "image", "input": [uri(png("bird")), uri(png("house"))]}
+    answer = client.post("/v1/embeddings", body)
+    expected = tiny.embed_images([png("bird"), png("house")])
+    np.testing.assert_allclose(vectors(answer.json), expected, atol=1e-6)
+    assert answer.json["usage"]["total_tokens"] == 0
+
+
+@pytest.mark.parametrize("is_nested", [True, False])
+def test_messages_as_vllm_takes_them(client: Client, tiny: CLIP, png: Png, is_nested: bool) -> None:
+    address = {"url": uri(png("bird"))} if is_nested else uri(png("bird"))
+    messages = [{"role": "user", "content": [{"type": "image_url", "image_url": address}]}]
+    answer = client.post("/v1/embeddings", {"model": "tiny", "messages": messages})
+    np.testing.assert_allclose(vectors(answer.json), tiny.embed_images(png("bird")), atol=1e-6)
+    for content in ("a dog", [{"type": "text", "text": "a dog"}]):
+        answer = client.post("/v1/embeddings", {"messages": [{"role": "user", "content": content}]})
+        np.testing.assert_allclose(vectors(answer.json), tiny.embed_texts("a dog"), atol=1e-6)
+
+
+def test_the_client_of_openai(client: Client, tiny: CLIP, png: Png) -> None:
+    openai = pytest.importorskip("openai")
+    with openai.OpenAI(base_url=f"http://127.0.0.1:{client.port}/v1", api_key="none", max_retries=0) as api:
+        assert [model.id for model in api.models.list()] == ["tiny"]
+        answer = api.embeddings.create(model="tiny", input=["a dog", "a cat"])  # it asks for base64 by itself
+        found = np.array([row.embedding for row in answer.data])
+        np.testing.assert_allclose(found, tiny.embed_texts(["a dog", "a cat"]), atol=1e-6)
+        answer = api.embeddings.create(
+            model="tiny", input=[uri(png("bird"))], encoding_format="float", extra_body={"modality": "image"}
+        )
+        np.testing.assert_allclose([answer.data[0].embedding], tiny.embed_images(png("bird")), atol=1e-6)
+        with pytest.raises(openai.NotFoundError, match="gpt-4 is not here; this server has tiny"):
+            api.embeddings.create(model="gpt-4", input="a dog")
+        with pytest.raises(openai.BadRequestError, match="expected 1 to 256"):
+            api.embeddings.create(model="tiny", input=["a dog"] * 257)
+
+
+def test_texts_that_are_too_long_are_refused_unless_they_may_be_cut(client: Client, tiny: CLIP) -> None:
+    long = "dog " * 100
+    answer = client.post("/v1/embeddings", {"input": ["a cat", long]})
+    assert (answer.status, answer.json["error"]["type"]) == (400, "invalid_request_error")
+    assert "102 tokens" in answer.message
+    answer = client.post("/v1/embeddings", {"input": [long], "truncate": True})
+    np.testing.assert_allclose(vectors(answer.json), tiny.embed_texts(long, truncate=True), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({}, "0 inputs; expected 1 to 256"),
+        ({"input": []}, "0 inputs"),
+        ({"input": ""}, "empty text"),
+        ({"input": 7}, "tokens, which are those of another model"),
+        ({"input": [[1, 2]]}, "check_embedding_ctx_length=False"),
+        ({"input": ["a", None]}, "expected a text or a list of texts"),
+        ({"input": "a", "modality": "audio"}, "expected text or image"),
+        ({"input": "a", "encoding_format": "hex"}, "expected float or base64"),
+        ({"input": "a", "dimensions": 64}, "this model has 128"),
+        ({"input": "a", "model": 5}, "model is 5; expected a text"),
+        ({"input": "no base64!", "modality": "image"}, "is no picture in base64"),
+        ({"input": "aGVsbG8=", "modality": "image"}, "5 bytes cannot be read as a picture"),
+        ({"input": "http://169.254.169.254/latest/meta-data", "modality": "image"}, "fetches nothing from"),
+        ({"input": "file:///etc/passwd", "modality": "image"}, "is no picture in base64"),
+        ({"messages": "a dog"}, "expected a list of {role, content}"),
+        ({"messages": []}, "0 parts; expected one"),
+        ({"messages": [{"content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}]}, "2 parts"),
+        ({"messages": [{"content": [{"type": "video"}]}]}, "a part is"),
+        ({"messages": [{"content": [7]}]}, "1 parts"),
+        ([1], "expected an object"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(client: Client, body: object, message: str) -> None:
+    answer = client.post("/v1/embeddings", body)
+    assert answer.status == 400
+    assert message in answer.message
+
+
+def test_what_is_no_json_is_refused(client: Client) -> None:
+    for body in (b"", b"{", b"\xff", b"[" * 100_000):
+        answer = client("POST", "/v1/embeddings", body)
+        assert answer.status == 400
+        assert "no JSON" in answer.message

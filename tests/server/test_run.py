@@ -1,0 +1,147 @@
+"""The process as a whole: `numpyclip serve` under a flood, with silent clients, stopped and killed."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from numpyclip.errors import NumPyCLIPError
+from numpyclip.model.clip import CLIP
+from numpyclip.server import create_app
+from numpyclip.server import run as run_module
+from numpyclip.server.run import listen
+from tests.server.conftest import Client, Serve, running
+
+
+@contextmanager
+def process(*words: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], Client]]:
+    """A server of its own, once it listens."""
+    command = [sys.executable, "-m", "numpyclip", "serve", "--port", "0", *words]
+    started = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment})
+    try:
+        assert started.stderr is not None
+        line = ""
+        while "(Ctrl-C stops it)" not in line:
+            line = started.stderr.readline()
+            assert line, "the server did not start"
+        match = re.search(r"http://127\.0\.0\.1:(\d+)", line)
+        assert match is not None
+        yield started, Client(int(match[1]))
+    finally:
+        started.kill()
+        started.communicate()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+@pytest.mark.parametrize("kind", ["SIGTERM", "SIGINT"])
+def test_a_signal_stops_it_cleanly(place: str, kind: str) -> None:
+    with process("--store", place, "-m", "tiny") as (server, client):
+        assert client.get("/search?q=a+house").status == 200
+        server.send_signal(signal.Signals[kind])
+        _, said = server.communicate(timeout=60)
+        assert server.returncode in (0, -signal.Signals[kind], 130)
+        assert "Traceback" not in said
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_requests_in_work_are_finished_when_it_is_stopped(place: str) -> None:
+    body = json.dumps({"input": [f"a picture of {n} dogs" for n in range(256)]}).encode()
+    head = f"POST /v1/embeddings HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    with process("--store", place, "-m", "tiny") as (server, client):
+        assert client.get("/healthz").status == 200
+        with socket.create_connection(("127.0.0.1", client.port), timeout=60) as connection:
+            connection.sendall(head)
+            assert client.get("/healthz").status == 200  # by now the first one's head was read
+            server.terminate()
+            connection.sendall(body)
+            answer = b""
+            while piece := connection.recv(1 << 16):
+                answer += piece
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert len(json.loads(answer.partition(b"\r\n\r\n")[2])["data"]) == 256
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_after_a_kill_the_next_one_has_all(place: str) -> None:
+    with process("--store", place, "-m", "tiny") as (server, client):
+        expected = client.get("/search?q=a+house").json
+        server.kill()
+    with process("--store", place, "-m", "tiny") as (_, client):
+        assert client.get("/search?q=a+house").json == expected
+
+
+def test_a_flood_is_answered_or_sent_away(serve: Serve) -> None:
+    client = serve(max_waiting=8, batch_size=4, max_requests=40)
+    body = {"input": [f"text {n}" for n in range(4)], "encoding_format": "base64"}
+    with ThreadPoolExecutor(64) as pool:
+        answers = list(pool.map(lambda _: client.post("/v1/embeddings", body), range(300)))
+    statuses = Counter(answer.status for answer in answers)
+    assert set(statuses) <= {200, 429, 503}
+    assert statuses[200] >= 8
+    assert statuses[429] + statuses[503] > 0
+    assert all(int(answer.headers["Retry-After"]) >= 1 for answer in answers if answer.status != 200)
+    assert client.post("/v1/embeddings", body).status == 200
+    assert "numpyclip_waiting 0.0" in client.get("/metrics").body.decode()
+
+
+def test_clients_that_say_nothing_are_let_go(monkeypatch: pytest.MonkeyPatch, serve: Serve) -> None:
+    monkeypatch.setattr(run_module, "_HEADERS", 0.2)
+    client = serve()
+    with socket.create_connection(("127.0.0.1", client.port), timeout=60) as silent:
+        silent.sendall(b"GET /healthz HT")
+        assert silent.recv(1) == b""
+    assert client.get("/healthz").status == 200
+
+
+def test_many_silent_clients_hold_up_nobody(serve: Serve) -> None:
+    client = serve()
+    silent = [socket.create_connection(("127.0.0.1", client.port)) for _ in range(100)]
+    try:
+        assert client.get("/search?q=a+house").status == 200
+    finally:
+        for connection in silent:
+            connection.close()
+
+
+def test_requests_of_many_kinds_at_once(client: Client, drawings: Path) -> None:
+    data = (drawings / "bird.jpg").read_bytes()
+    kinds: list[Any] = [
+        lambda: client.get("/search?q=a+house").json["matches"][0]["name"],
+        lambda: client.form("/search", [("image", data)]).json["matches"][0]["name"],
+        lambda: client.form("/classify", [("image", data), ("labels", "bird"), ("labels", "car")]).status,
+        lambda: client.post("/v1/embeddings", {"input": ["a"]}).status,
+        lambda: client.get("/thumbnails/1").status,
+    ]
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda n: kinds[n % 5](), range(100)))
+    assert answers == ["house.jpg", "bird.jpg", 200, 200, 200] * 20
+
+
+def test_a_port_that_is_taken_is_named() -> None:
+    with listen("127.0.0.1", 0) as listener:
+        port = listener.getsockname()[1]
+        with pytest.raises(NumPyCLIPError, match=f"127.0.0.1:{port}: cannot listen there .*try another --port"):
+            listen("127.0.0.1", port)
+    with pytest.raises(NumPyCLIPError, match=r"nowhere\.invalid:0: cannot listen there"):
+        listen("nowhere.invalid", 0)
+
+
+def test_threads_end_with_the_server(tiny: CLIP) -> None:
+    before = set(threading.enumerate())
+    with running(create_app(tiny, "tiny")) as client:
+        assert client.post("/v1/embeddings", {"input": "a"}).status == 200
+        assert any(thread.name.startswith("numpyclip-batches") for thread in set(threading.enumerate()) - before)
+    begun = {thread for thread in set(threading.enumerate()) - before if thread.name.startswith("numpyclip-")}
+    assert not begun

@@ -1,0 +1,251 @@
+import base64
+import json
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from numpyclip.index.index import Index
+from numpyclip.model.clip import CLIP
+from tests.server.conftest import NAMES, Client, Serve
+
+Png = Callable[[str], bytes]
+
+
+def names(answer: Any) -> list[str]:
+    assert answer.status == 200, answer.body
+    return [match["name"] for match in answer.json["matches"]]
+
+
+def number_of(client: Client, name: str) -> int:
+    (number,) = [match["id"] for match in client.get("/search?q=a&n=99&all=1").json["matches"] if match["name"] == name]
+    return int(number)
+
+
+def test_words_find_what_the_index_finds(client: Client, tiny: CLIP, place: str) -> None:
+    answer = client.get("/search?q=a%20house&n=4")
+    with Index(place, tiny) as index:
+        expected = index.search("a house", 4)
+        assert answer.json["cutoff"] == pytest.approx(index.cutoff())
+    found = [(m["path"], m["id"]) for m in answer.json["matches"]]
+    assert found == [(match.path, match.id) for match in expected]
+    probabilities = [m["probability"] for m in answer.json["matches"]]
+    assert probabilities == pytest.approx([match.probability for match in expected], abs=1e-6)
+    assert answer.json["best"] == pytest.approx(max(probabilities), abs=1e-6)
+
+
+def test_json_forms_and_addresses_say_the_same(client: Client) -> None:
+    expected = names(client.get("/search?q=a+bird&n=3&all=1"))
+    assert names(client.post("/search", {"query": "a bird", "n": 3, "all": True})) == expected
+    assert names(client.form("/search", [("query", "a bird"), ("n", "3"), ("all", "1")])) == expected
+
+
+def test_gibberish_has_no_match_but_something_is_nearest(client: Client) -> None:
+    answer = client.get("/search?q=qwxz+grmbl+fjord")
+    assert answer.json["matches"] == []
+    assert answer.json["best"] < answer.json["cutoff"]
+    assert len(names(client.get("/search?q=qwxz+grmbl+fjord&all=1"))) == len(NAMES) + 1
+
+
+def test_a_picture_that_is_sent_finds_itself(client: Client, png: Png) -> None:
+    answer = client.form("/search", [("image", png("cookie")), ("n", "2")])
+    assert names(answer)[0] == "cookie.jpg"
+    assert answer.json["matches"][0]["cosine"] > 0.99
+    assert answer.json["cutoff"] is None
+    assert "probability" not in answer.json["matches"][0]
+    uri = "data:image/png;base64," + base64.b64encode(png("cookie")).decode()
+    assert names(client.post("/search", {"image": uri, "n": 2})) == names(answer)
+
+
+def test_a_picture_of_the_index_finds_itself(client: Client) -> None:
+    number = number_of(client, "camera.jpg")
+    answer = client.get(f"/search?near={number}&n=1")
+    assert (names(answer), answer.json["matches"][0]["cosine"]) == (["camera.jpg"], pytest.approx(1, abs=1e-6))
+    assert client.get("/search?near=12345").status == 404
+    assert client.get("/search?near=-1").status == 400
+    assert client.get(f"/search?near={10**30}").status == 400
+
+
+def test_mixtures_are_sums(client: Client, tiny: CLIP, png: Png) -> None:
+    answer = client.form("/search", [("query", "2*a house - a boat"), ("image", png("bird")), ("not", "night")])
+    texts = tiny.embed_texts(["a house", "a boat", "night"])
+    total = 2 * texts[0] - texts[1] - texts[2] + tiny.embed_images(png("bird"))[0]
+    total /= np.linalg.norm(total)
+    first = answer.json["matches"][0]
+    (expected,) = tiny.embed_images(first["path"])[0] @ total[:, np.newaxis]
+    assert first["cosine"] == pytest.approx(float(expected), abs=1e-5)
+
+
+def test_filters(client: Client, drawings: Path) -> None:
+    more = {f"{name}.jpg" for name in NAMES[1::2]}
+    assert set(names(client.get(f"/search?q=a&all=1&folder={quote(str(drawings / 'more'))}"))) == more
+    assert set(names(client.get("/search?q=a&all=1&before=2021"))) == {"bird.jpg"}
+    assert set(names(client.get("/search?q=a&all=1&after=2022&before=2023"))) == {"camera.jpg"}
+    answer = client.get("/search?q=a&after=yesterday")
+    assert (answer.status, "is no date" in answer.message) == (400, True)
+
+
+def test_texts_are_the_other_side(client: Client, png: Png) -> None:
+    answer = client.form("/search", [("in", "texts"), ("image", png("butterfly"))])
+    assert answer.json["matches"][0]["text"] == "a butterfly"
+    assert "thumbnail" not in answer.json["matches"][0]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_path_is_a_text_and_no_file_is_looked_at(client: Client, drawings: Path, method: str) -> None:
+    path = str(drawings / "bird.jpg")
+    if method == "GET":
+        answer = client.get(f"/search?q={quote(path)}&all=1")
+    else:
+        answer = client.post("/search", {"query": path, "all": True})
+    assert answer.json["cutoff"] is not None  # a single text, however it ends
+    assert answer.json["matches"][0]["cosine"] < 0.9999
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("", "nothing to look for"),
+        ("q=%20", "nothing to look for"),
+        ("not=a", "nothing to look for"),
+        ("q=a&n=0", "above 0"),
+        ("q=a&n=x", "above 0"),
+        ("q=a&in=sounds", "expected pictures or texts"),
+        ("q=a+%2B+", "a term is missing"),
+        ("q=cat+-+cat", "cancel each other"),
+        ("q=" + "+%2B+".join("a" * 40), "40 terms"),
+        ("q=0*cat", "all weights are 0"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(client: Client, query: str, message: str) -> None:
+    answer = client.get(f"/search?{query}")
+    assert (answer.status, message in answer.message) == (400, True), answer.message
+
+
+def test_any_name_of_a_file_can_be_written(client: Client) -> None:
+    found = [m for m in client.get("/search?q=a&all=1").json["matches"] if "\udcff" in m["name"]]
+    assert len(found) == 1
+    assert client.get(found[0]["thumbnail"]).status == 200
+
+
+def test_thumbnails_are_drawn_anew(client: Client, drawings: Path) -> None:
+    (match,) = [m for m in client.get("/search?q=a+bird&all=1").json["matches"] if m["name"] == "bird.jpg"]
+    answer = client.get(match["thumbnail"])
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "image/jpeg")
+    assert b"a secret of the owner" in (drawings / "bird.jpg").read_bytes()
+    assert b"a secret of the owner" not in answer.body
+    assert not Image.open(BytesIO(answer.body)).getexif()
+    again = client.get(match["thumbnail"], If_None_Match=answer.headers["ETag"])
+    assert (again.status, again.body) == (304, b"")
+    assert client.get(f"/thumbnails/{match['id']}?side=1600").status == 200
+    assert client.get(f"/thumbnails/{match['id']}?side=7").status == 400
+
+
+def test_there_is_no_way_to_a_file_but_the_index(client: Client, drawings: Path) -> None:
+    for path in (
+        "/thumbnails/../../etc/passwd",
+        "/thumbnails/%2e%2e%2fetc%2fpasswd",
+        f"/thumbnails/{drawings / 'bird.jpg'}",
+        "/thumbnails/99999",
+        f"/thumbnails/{10**40}",
+        "/thumbnails/0",
+        "/thumbnails/-1",
+    ):
+        assert client.get(path).status == 404, path
+
+
+def test_a_picture_that_has_gone_has_no_thumbnail(serve: Serve, tiny: CLIP, tmp_path: Path, png: Png) -> None:
+    picture = tmp_path / "photos" / "bird.png"
+    picture.parent.mkdir()
+    picture.write_bytes(png("bird"))
+    with Index(tmp_path / "store", tiny, create=True) as index:
+        index.update([picture.parent])
+    client = serve(store=str(tmp_path / "store"))
+    (match,) = client.get("/search?q=a&all=1").json["matches"]
+    picture.unlink()
+    answer = client.get(match["thumbnail"])
+    assert (answer.status, "bird.png: cannot be read" in answer.message) == (400, True)
+
+
+def test_an_index_may_come_later(serve: Serve, tiny: CLIP, tmp_path: Path, drawings: Path) -> None:
+    client = serve(store=str(tmp_path / "store"))
+    answer = client.get("/search?q=a")
+    assert (answer.status, "there is no index to search" in answer.message) == (404, True)
+    assert client.post("/v1/embeddings", {"input": "a"}).status == 200
+    with Index(tmp_path / "store", tiny, create=True) as index:
+        index.update([drawings])
+    assert client.get("/search?q=a+house").status == 200
+    described = client.get("/index").json
+    assert (described["pictures"], described["folders"]) == (len(NAMES) + 1, [str(drawings)])
+
+
+def test_an_index_of_another_model_is_not_searched(serve: Serve, tmp_path: Path, tiny: CLIP, drawings: Path) -> None:
+    import dataclasses
+
+    client = serve(store=str(tmp_path / "store"))
+    with Index(tmp_path / "store", tiny, create=True) as index:
+        index.update([drawings])
+        assert client.get("/search?q=a").status == 200
+        other = dataclasses.replace(tiny.fingerprint, weights="0" * 64)
+        with index.store.writing():
+            index.store.begin(other, 128)
+    answer = client.get("/search?q=a")
+    assert (answer.status, "another model" in answer.message) == (503, True)
+
+
+def test_without_an_index_there_is_no_search(serve: Serve) -> None:
+    client = serve(store=None)
+    for path in ("/search?q=a", "/index", "/thumbnails/1"):
+        assert client.get(path).status == 404
+
+
+def test_classify(client: Client, tiny: CLIP, png: Png) -> None:
+    fields: list[tuple[str, str | bytes]] = [("image", png("house")), ("template", "a drawing of a {}")]
+    labels = ["house", "bird", "castle"]
+    answer = client.form("/classify", [*fields, *(("labels", label) for label in labels)])
+    ((best, *rest),) = answer.json["predictions"]
+    expected = tiny.classify(png("house"), labels, template="a drawing of a {}")[0]
+    assert {p["label"]: p["probability"] for p in (best, *rest)} == pytest.approx(
+        dict(zip(labels, expected.tolist(), strict=True)), abs=1e-5
+    )
+    assert best["label"] == "house"
+    uris = ["data:image/png;base64," + base64.b64encode(png(name)).decode() for name in ("house", "bird")]
+    answer = client.post("/classify", {"image": uris, "labels": labels})
+    assert [predictions[0]["label"] for predictions in answer.json["predictions"]] == ["house", "bird"]
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"labels": ["a"]}, "0 inputs"),
+        ({"image": "aGVsbG8=", "labels": []}, "0 inputs"),
+        ({"image": "aGVsbG8=", "labels": "dog"}, "cannot be read as a picture"),
+        ({"image": 7, "labels": "dog"}, "expected a file or a data URI, or several"),
+        ({"image": "aGVsbG8=", "labels": "dog", "template": "no braces"}, "template"),
+        ({"image": "aGVsbG8=", "labels": ["dog " * 100]}, "tokens"),
+    ],
+)
+def test_what_cannot_be_classified(client: Client, body: object, message: str) -> None:
+    answer = client.post("/classify", body)
+    assert (answer.status, message in answer.message) == (400, True), answer.message
+
+
+def test_health_and_metrics(client: Client) -> None:
+    assert client.get("/healthz").json == {"status": "ok"}
+    client.get("/search?q=a+house")
+    client.get("/nowhere/at/all")
+    text = client.get("/metrics").body.decode()
+    assert 'numpyclip_requests_total{route="/search",status="200"}' in text
+    assert 'numpyclip_requests_total{route="none",status="404"}' in text
+    assert "nowhere" not in text
+    assert "numpyclip_waiting 0.0" in text
+    assert "numpyclip_batch_size_count" in text
+
+
+def test_answers_are_ascii(client: Client) -> None:
+    assert json.loads(client.get("/search?q=a&all=1").body.decode("ascii"))

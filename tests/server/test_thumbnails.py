@@ -1,0 +1,51 @@
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageCms
+
+from numpyclip.server import thumbnails
+from numpyclip.server.thumbnails import Thumbnails, thumbnail_bytes
+
+
+def opened(data: bytes) -> Image.Image:
+    return Image.open(BytesIO(data))
+
+
+def test_nothing_is_left_but_pixels(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x010E] = "secret"
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    image = Image.new("RGB", (50, 40), "blue")
+    image.save(tmp_path / "a.jpg", exif=exif, icc_profile=profile, comment=b"secret", dpi=(300, 300))
+    small = opened(thumbnail_bytes(str(tmp_path / "a.jpg"), 320))
+    assert (small.format, small.size) == ("JPEG", (50, 40))  # a small picture stays small
+    assert set(small.info) <= {"jfif", "jfif_version", "jfif_unit", "jfif_density"}
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "1", "L", "I;16", "CMYK", "F"])
+def test_any_mode_can_be_shown(tmp_path: Path, mode: str) -> None:
+    Image.new(mode, (500, 10)).save(tmp_path / "a.tif")
+    assert opened(thumbnail_bytes(str(tmp_path / "a.tif"), 320)).size == (320, 6)
+
+
+def test_what_was_drawn_is_kept_until_there_is_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in "abc":
+        Image.new("RGB", (20, 20)).save(tmp_path / f"{name}.png")
+    size = len(thumbnail_bytes(str(tmp_path / "a.png"), 320))
+    monkeypatch.setattr(thumbnails, "_KEPT", 2 * size)
+    kept = Thumbnails()
+    for name in "abac":
+        kept.get(str(tmp_path / f"{name}.png"), 320, "1")
+    drawn: list[str] = []
+
+    def draw(path: str, side: int) -> bytes:
+        drawn.append(Path(path).stem)
+        return b""
+
+    monkeypatch.setattr(thumbnails, "thumbnail_bytes", draw)
+    for name in "acb":
+        kept.get(str(tmp_path / f"{name}.png"), 320, "1")
+    assert drawn == ["b"]  # which was asked for longest ago
+    kept.get(str(tmp_path / "a.png"), 320, "2")
+    assert drawn == ["b", "a"]  # another version
