@@ -36,6 +36,7 @@ from numpyclip.errors import InputError, NumPyCLIPError
 _EPILOG = """\
 examples:
   numpyclip index photos/ && numpyclip search a dog on a beach
+  numpyclip serve
   numpyclip classify photo.jpg "a photo of a dog" "a photo of a cat"
   numpyclip ask photo.jpg "is there a dog?"
   numpyclip embed images photos/ -o photos.npz
@@ -48,6 +49,7 @@ exit status:
 environment:
   NUMPYCLIP_MODEL    the model to use where --model is not given
   NUMPYCLIP_INDEX    where the index lies that is searched
+  NUMPYCLIP_TOKEN    what requests to numpyclip serve must show
   CLIP_DIR           where downloaded models lie; else ~/.cache/clip
   NUMPYCLIP_MIRROR   where to download from first
   NUMPYCLIP_OFFLINE  1: never open a connection

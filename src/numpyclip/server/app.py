@@ -4,28 +4,22 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
-from importlib.resources import files
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from numpyclip.model.clip import CLIP
 from numpyclip.server import clip_retrieval, immich, openai, searching
 from numpyclip.server.guard import COOKIE, Guard, is_token
+from numpyclip.server.page import page
 from numpyclip.server.problems import HANDLERS, problem
 from numpyclip.server.service import Service
 from numpyclip.server.settings import Settings
 from numpyclip.server.thumbnails import Thumbnails
 from numpyclip.server.wire import JSONResponse, json_fields
-
-# The page is one file, which loads nothing from elsewhere, and nothing may be put into it.
-_PAGE_POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src 'self' blob: data:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-)
 
 
 def create_app(model: CLIP, name: str, place: str | None = None, settings: Settings | None = None) -> Starlette:
@@ -63,8 +57,7 @@ async def _page(request: Request) -> Response:
     """Show the page; to Immich, which asks for no page, say what it expects."""
     if "text/html" not in request.headers.get("accept", ""):
         return JSONResponse({"message": "Immich ML"})
-    text = files("numpyclip.server").joinpath("page.html").read_text("utf-8")
-    return HTMLResponse(text, headers={"Content-Security-Policy": _PAGE_POLICY, "Cache-Control": "no-cache"})
+    return page()
 
 
 async def _login(request: Request) -> Response:
