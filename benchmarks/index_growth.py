@@ -22,7 +22,7 @@ for setting in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
 
 import numpy as np  # noqa: E402
 
-from numpyclip.index.folder_store import FolderStore  # noqa: E402
+from numpyclip.index.folder.store import FolderStore  # noqa: E402
 from numpyclip.index.records import EVERYWHERE, Changes, Details, Filed, FileState, NewPicture, Where  # noqa: E402
 from numpyclip.model.fingerprint import Fingerprint  # noqa: E402
 
@@ -31,7 +31,7 @@ _SEARCH = """
 import resource, sys, time
 begin = time.perf_counter()
 import numpy as np
-from numpyclip.index.folder_store import FolderStore
+from numpyclip.index.folder.store import FolderStore
 from numpyclip.index.records import EVERYWHERE
 store = FolderStore(sys.argv[1])
 query = np.random.default_rng(1).standard_normal((1, int(sys.argv[2])), np.float32)

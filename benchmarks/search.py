@@ -26,8 +26,8 @@ BLAS = threadpool_info()
 
 import faiss  # noqa: E402
 
-from numpyclip.index.scan import nearest  # noqa: E402
-from numpyclip.index.shards import PRECISIONS, Shards  # noqa: E402
+from numpyclip.index.folder.scan import nearest  # noqa: E402
+from numpyclip.index.folder.shards import PRECISIONS, Shards  # noqa: E402
 
 _WRITTEN = 50_000
 

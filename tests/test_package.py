@@ -35,6 +35,8 @@ EXTRAS = {  # imported when they are needed, and missed with a message
     "numpyclip.pictures": {"pillow_heif"},
     "numpyclip.tokenizer.models": {"tokenizers", "sentencepiece"},
     "numpyclip.index.postgres_store": {"psycopg"},
+    "numpyclip.index.layout.*": {"pyarrow"},
+    "numpyclip.index.folder.graph": {"usearch"},
     "numpyclip.server.*": {"starlette", "uvicorn", "prometheus_client", "pillow_heif"},
     "numpyclip.weights.hub": {"huggingface_hub"},
     "numpyclip.tasks.evaluation.datasets.parquet": {"pyarrow"},

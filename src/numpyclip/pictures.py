@@ -104,7 +104,7 @@ def open_picture(source: Picture, *, orient: bool = True, draft_size: int | None
             f"not {type(source).__name__}."
         )
     try:
-        image = _opened(file)
+        image = opened(file)
     except Exception as error:  # Pillow's decoders raise errors of every kind on damaged files
         raise _unreadable(name, error) from error
     with image:
@@ -113,8 +113,8 @@ def open_picture(source: Picture, *, orient: bool = True, draft_size: int | None
         return _decoded(image, name, orient)
 
 
-def _opened(file: str | IO[bytes]) -> Image.Image:
-    """Open a file; HEIC, which Pillow does not read by itself, with pillow-heif."""
+def opened(file: str | IO[bytes]) -> Image.Image:
+    """Open a file without decoding it; HEIC, which Pillow does not read by itself, with pillow-heif."""
     from PIL import Image, UnidentifiedImageError
 
     try:

@@ -8,7 +8,8 @@ from PIL import Image
 
 import numpyclip
 from numpyclip.errors import InputError, StoreError
-from numpyclip.index import Index, Where, folder_search
+from numpyclip.index import Index, Where
+from numpyclip.index.folder import search as folder_search
 from numpyclip.index.records import Counts
 from numpyclip.index.update import Report
 from numpyclip.model.clip import CLIP

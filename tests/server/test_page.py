@@ -320,9 +320,7 @@ def luminance(colour: str) -> float:
 
 @pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
 def test_colours_can_be_told_apart(scheme: int) -> None:
-    colours = dict(
-        re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", "--ground:" + HTML.split("--ground:")[scheme + 1])
-    )
+    colours = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", "--ground:" + HTML.split("--ground:")[scheme + 1]))
     assert len(colours) == 9
     pairs = [(a, b, 4.5) for a in ("ink", "faint", "wrong", "accent") for b in ("ground", "raised")]
     pairs += [("on-accent", "accent", 4.5), ("line", "ground", 3.0), ("line", "raised", 2.7)]

@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Iterable
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numpyclip.cli.inputs import progress, texts_in
@@ -26,6 +27,9 @@ _EXAMPLES = """\
   numpyclip index photos/ --ignore "*.tif" --ignore raw
   numpyclip index --texts captions.txt                # to be found by pictures: search --near photo.jpg --in texts
   numpyclip index --migrate -m ViT-L/14               # the same pictures, with another model
+  numpyclip index --export embeddings/                # img_emb/*.npy and metadata/*.parquet, for autofaiss and others
+  numpyclip index --import embeddings/ -m ViT-B/32    # the same way back, or from clip-retrieval
+  numpyclip index --graph                             # above a million pictures
   numpyclip index --list
 
 Files that have not changed cost a look at their size and time; moved, renamed and copied ones are recognised by their
@@ -52,6 +56,10 @@ def add_to(verbs: Any) -> None:
     action.add_argument("--migrate", action="store_true", help="embed everything anew with the model that is named")
     action.add_argument("--forget", metavar="FOLDER", help="forget a folder and all in it; no file is touched")
     action.add_argument("--compact", action="store_true", help="drop what is left of pictures whose files are gone")
+    action.add_argument("--export", metavar="FOLDER", help="write embeddings and metadata as clip-retrieval does")
+    action.add_argument("--import", metavar="FOLDER", dest="source", help="add what such a folder has, as it is")
+    action.add_argument("--graph", action="store_true", help="build a graph: faster among millions, not quite exact")
+    action.add_argument("--no-graph", action="store_true", help="remove it")
     action.add_argument("--list", action="store_true", help="print what the index holds")
     action.add_argument("--problems", action="store_true", help="print files that cannot be read, and why")
     verb.add_argument("--json", action="store_true", help="print JSON")
@@ -65,14 +73,16 @@ def run(arguments: argparse.Namespace) -> int:
     from numpyclip.index.open import open_store
 
     looks = arguments.list or arguments.problems or arguments.compact or arguments.forget is not None
-    if arguments.items and (looks or arguments.migrate or arguments.texts is not None):
+    looks = looks or arguments.graph or arguments.no_graph or arguments.export is not None
+    adds_otherwise = arguments.texts is not None or arguments.source is not None
+    if arguments.items and (looks or arguments.migrate or adds_otherwise):
         raise InputError(f"{arguments.items[0]}: a folder to add stands alone; leave out it or the option.")
     if arguments.ignore and not arguments.items:
         raise InputError("--ignore has nothing to do; expected a FOLDER, whose files it leaves out.")
     for folder in arguments.items:
         if not os.path.isdir(folder):  # noqa: PTH112  before an index is made
             raise InputError(f"{folder}: is no folder; expected one with pictures in it.")
-    adds = bool(arguments.items) or arguments.texts is not None
+    adds = bool(arguments.items) or adds_otherwise
     with closing(open_store(place_of(arguments), create=adds, precision=arguments.precision)) as store:
         if looks:
             return _look(arguments, store)
@@ -81,6 +91,8 @@ def run(arguments: argparse.Namespace) -> int:
             return _migrate(arguments, store, model)
         index = Index(store, model)
         remember_model(arguments, index)
+        if arguments.source is not None:
+            return _import(arguments, index)
         if arguments.texts is None:
             return _update(arguments, index)
         added = index.add_texts(progress(texts_in(arguments.texts), "text", printing=False))
@@ -107,6 +119,22 @@ def _update(arguments: argparse.Namespace, index: Any) -> int:
     return 3 if report.unreadable or report.problems else 0
 
 
+def _import(arguments: argparse.Namespace, index: Any) -> int:
+    from numpyclip.index.layout import import_layout
+
+    problems: list[str] = []
+
+    def missing(problem: str) -> None:
+        problems.append(problem)
+        _tell(problem)
+
+    new = import_layout(
+        index, Path(arguments.source), lambda steps: progress(steps, "batch", printing=False), report=missing
+    )
+    _say(arguments, {"imported": new, "unreadable": len(problems)}, f"{new} imported")
+    return 3 if problems else 0
+
+
 def _migrate(arguments: argparse.Namespace, store: Store, model: Any) -> int:
     from numpyclip.index import Index
     from numpyclip.index.migrate import migrate
@@ -129,7 +157,35 @@ def _migrate(arguments: argparse.Namespace, store: Store, model: Any) -> int:
     return 3 if problems else 0
 
 
+def _graph(arguments: argparse.Namespace, store: Store) -> int:
+    from numpyclip.index.folder.store import FolderStore
+
+    if not isinstance(store, FolderStore):
+        raise InputError(f"{store.place}: a graph is for an index in a folder; PostgreSQL has indexes of its own.")
+    if arguments.no_graph:
+        removed = store.remove_graph()
+        _say(arguments, {"removed": removed}, "removed" if removed else "there is no graph")
+        return 0 if removed else 1
+    found = store.build_graph(lambda steps: progress(steps, "step", printing=False))
+    record = {"recall": found.share, "n": found.n, "queries": found.queries}
+    _say(arguments, record, f"finds {found.share:.1%} of the {found.n} nearest, measured on {found.queries} queries")
+    return 0
+
+
+def _export(arguments: argparse.Namespace, store: Store) -> int:
+    from numpyclip.index.layout import export_layout
+
+    folder = Path(arguments.export)
+    written = export_layout(store, folder, lambda matches: progress(matches, "picture", printing=False))
+    _say(arguments, {"exported": written}, f"{written} exported to {folder}")
+    return 0
+
+
 def _look(arguments: argparse.Namespace, store: Store) -> int:
+    if arguments.graph or arguments.no_graph:
+        return _graph(arguments, store)
+    if arguments.export is not None:
+        return _export(arguments, store)
     if arguments.forget is not None:
         with store.writing():
             forgotten = store.forget_folder(os.path.abspath(arguments.forget))  # noqa: PTH100  as it was named

@@ -13,9 +13,9 @@ from numpy.typing import ArrayLike
 
 from numpyclip.arguments import whole_number
 from numpyclip.errors import InputError
+from numpyclip.index.folder.shards import Precision
 from numpyclip.index.open import open_store
 from numpyclip.index.records import EVERYWHERE, FileState, Match, Side, Where
-from numpyclip.index.shards import Precision
 from numpyclip.index.store import Store
 from numpyclip.index.update import Report, Updater
 from numpyclip.model.chunks import batched
@@ -133,7 +133,7 @@ class Index:
             if Path(folder).resolve() == own or own in Path(folder).resolve().parents:
                 raise InputError(f"{folder}: is the folder of the index itself.")
         with self.store.writing():
-            self._begin()
+            self.begin()
             known = self.store.folders()
             for folder in added:
                 if ignore or folder not in known:
@@ -162,7 +162,7 @@ class Index:
         """
         added = 0
         with self.store.writing():
-            self._begin()
+            self.begin()
             for batch in batched(texts, batch_size):
                 if new := self.store.unknown_texts(batch):
                     self.store.write_texts(new, self.model.embed_texts(new, truncate=True))
@@ -172,7 +172,7 @@ class Index:
     def search(
         self, query: str | Query | ArrayLike, n: int = 20, *, where: Where = EVERYWHERE, side: Side = "pictures"
     ) -> list[Match]:
-        """Find what is nearest to a query, exactly.
+        """Find what is nearest to a query, exactly, unless a graph was built for the index.
 
         Parameters
         ----------
@@ -217,7 +217,8 @@ class Index:
         """Say which probability the best match must reach to be one at all: of many pictures one fits by chance."""
         return self.background.cutoff(self.store.counts().pictures)
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
+        """Settle, if nothing has yet, that the index holds embeddings of this model."""
         if self.store.fingerprint is None:
             self.store.begin(self.model.fingerprint, self.model.config.embed_dim)
 

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 from numpyclip.errors import InputError
-from numpyclip.index.folder_store import FolderStore
-from numpyclip.index.shards import Precision
+from numpyclip.index.folder.shards import Precision
+from numpyclip.index.folder.store import FolderStore
 from numpyclip.index.store import Store
 
 

@@ -17,13 +17,14 @@ import numpy as np
 from numpyclip.errors import MissingPackageError, StoreError
 from numpyclip.index.conditions import below, conditions, local_time
 from numpyclip.index.records import EVERYWHERE, Changes, Counts, Details, Filed, FileState, Match, Side, Where
-from numpyclip.index.schema import VERSION
 from numpyclip.model.fingerprint import Fingerprint
 from numpyclip.model.ops import Array
 
 if TYPE_CHECKING:
     import psycopg
 
+_VERSION = 1
+_PAGE = 4096  # pictures or texts at once
 _WRITER = 0x4E434C50  # number of the lock that the one who writes holds
 
 _SCHEMA = """
@@ -133,7 +134,7 @@ class PostgresStore:
         """Settle whose embeddings an empty store will hold."""
         with self._transaction():
             self._set_meta(
-                version=str(VERSION), fingerprint=fingerprint.to_json(), embed_dim=str(embed_dim), generation="1"
+                version=str(_VERSION), fingerprint=fingerprint.to_json(), embed_dim=str(embed_dim), generation="1"
             )
 
     def folders(self) -> dict[str, tuple[str, ...]]:
@@ -256,6 +257,22 @@ class PostgresStore:
             rows = self._rows(sql, (self._generation(), number))
             return self._match("pictures", rows[0], None, EVERYWHERE) if rows else None
 
+    def everything(self, side: Side) -> Iterator[Match]:
+        """Iterate over all pictures, or texts, in the order of their numbers."""
+        sql = (
+            "SELECT item, embedding::real[] FROM numpyclip.vectors "
+            "WHERE generation = %s AND side = %s AND item > %s ORDER BY item LIMIT %s"
+        )
+        last = -1
+        while True:
+            with self._snapshot():
+                rows = self._rows(sql, (self._generation(), side, last, _PAGE))
+                matches = [self._match(side, row, None, EVERYWHERE) for row in rows]
+            if not rows:
+                return
+            yield from (match for match in matches if match is not None)
+            last = rows[-1][0]
+
     def start_migration(self, fingerprint: Fingerprint, embed_dim: int) -> None:
         """Begin, or go on, to collect embeddings of another model beside those that are searched."""
         with self._transaction() as connection:
@@ -313,8 +330,8 @@ class PostgresStore:
                 self._connection().execute(_SCHEMA)
             elif not self._row("SELECT 1 FROM pg_tables WHERE schemaname = 'numpyclip' AND tablename = 'meta'"):
                 raise StoreError(f"{self.place}: holds no index; make one with `numpyclip index FOLDER --store ...`.")
-            if (version := self._meta("version") or str(VERSION)) != str(VERSION):
-                raise StoreError(f"{self.place}: is an index of version {version}, not {VERSION}: update NumPyCLIP.")
+            if (version := self._meta("version") or str(_VERSION)) != str(_VERSION):
+                raise StoreError(f"{self.place}: is an index of version {version}, not {_VERSION}: update NumPyCLIP.")
 
     def _connection(self) -> psycopg.Connection[Any]:
         """Return this thread's connection."""

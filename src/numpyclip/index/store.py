@@ -78,6 +78,9 @@ class Store(Protocol):
     def picture(self, number: int) -> Match | None:
         """Return a picture by its number, with a cosine of 1 to itself."""
 
+    def everything(self, side: Side) -> Iterator[Match]:
+        """Iterate over all pictures of which there is a file, or all texts, in the order of their numbers."""
+
     def start_migration(self, fingerprint: Fingerprint, embed_dim: int) -> None:
         """Begin, or go on, to collect embeddings of another model beside those that are searched."""
 

@@ -38,6 +38,7 @@ class Shards:
 
     def __init__(self, folder: Path, embed_dim: int, precision: Precision = "float32") -> None:
         self.folder = folder
+        self.embed_dim = embed_dim
         self.precision = precision
         self._exact = np.dtype(("<f4", (embed_dim,)))
         self._rounded: np.dtype[np.void] | None = None

@@ -11,9 +11,10 @@ from itertools import islice
 import numpy as np
 
 from numpyclip.index.conditions import conditions
+from numpyclip.index.folder.graph import Graph
+from numpyclip.index.folder.scan import nearest
+from numpyclip.index.folder.shards import Rows, Shards
 from numpyclip.index.records import EVERYWHERE, Details, Match, Side, Where
-from numpyclip.index.scan import nearest
-from numpyclip.index.shards import Rows, Shards
 from numpyclip.model.ops import Array
 
 _FEW = 1000  # pictures that are listed before a search, however few there are
@@ -44,13 +45,14 @@ class Search:
     count: int
     where: Where
     allowed: Rows | None
+    graph: Graph | None
 
     def matches(self, queries: Array, n: int) -> list[list[Match]]:
         """Find for each query what is nearest, is still there, and fits: others are passed over."""
         found: dict[int, list[Match]] = {}
         wanted, open_queries = n, list(range(len(queries)))
         while open_queries:
-            nearest_rows = nearest(self.shards, self.count, queries[open_queries], wanted, self.allowed)
+            nearest_rows = self._nearest(queries[open_queries], wanted)
             for number, (rows, scores) in zip(open_queries, nearest_rows, strict=True):
                 found[number] = list(islice(self._present(rows, scores), n))
             short = [
@@ -60,6 +62,11 @@ class Search:
             ]
             wanted, open_queries = 4 * wanted, short
         return [found[number] for number in range(len(queries))]
+
+    def _nearest(self, queries: Array, n: int) -> list[tuple[Rows, Array]]:
+        if self.graph is not None and self.where == EVERYWHERE:  # with conditions its candidates might all not fit
+            return self.graph.nearest(self.shards, self.count, queries, n)
+        return nearest(self.shards, self.count, queries, n, self.allowed)
 
     def _present(self, rows: Rows, scores: Array) -> Iterator[Match]:
         embeddings = self.shards.take(rows, self.count)

@@ -11,8 +11,7 @@ import json
 import os
 import shutil
 import sqlite3
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +19,16 @@ import numpy as np
 
 from numpyclip.errors import InputError, StoreError
 from numpyclip.index.conditions import below, local_time
-from numpyclip.index.folder_search import Search, allowed_rows, files_of, match_of
+from numpyclip.index.folder import graph
+from numpyclip.index.folder.database import Database, meta, set_meta
+from numpyclip.index.folder.graph import Graph, Recall
+from numpyclip.index.folder.search import Search, allowed_rows, files_of, match_of
+from numpyclip.index.folder.shards import PRECISIONS, Precision, Shards
 from numpyclip.index.records import EVERYWHERE, Changes, Counts, Filed, FileState, Match, Side, Where
-from numpyclip.index.schema import APPLICATION_ID, SCHEMA, VERSION
-from numpyclip.index.shards import PRECISIONS, Precision, Shards
 from numpyclip.model.fingerprint import Fingerprint
 from numpyclip.model.ops import Array
-from numpyclip.weights.lock import exclusive
 
-_BUSY = 30  # seconds that a transaction waits for another
 _COPIED = 1 << 14  # embeddings at once
-_DATABASE = "index.sqlite"
 
 
 class FolderStore:
@@ -57,18 +55,15 @@ class FolderStore:
         self, folder: str | os.PathLike[str], *, create: bool = False, precision: Precision | None = None
     ) -> None:
         self._folder = Path(folder).absolute()
-        self._file = self._folder / _DATABASE
-        self._writer: sqlite3.Connection | None = None
-        self._writer_thread = 0
+        self._database = Database(self._folder)
+        self._opened_graph: tuple[tuple[tuple[int, Path], ...], Graph | None] | None = None
         if precision is not None and precision not in PRECISIONS:
             raise InputError(f"precision is {precision!r:.60}; expected one of {', '.join(PRECISIONS)}.")
-        if create and not self._file.exists():
-            self._create(precision or "float32")
-        if not self._file.is_file():
-            raise StoreError(f"{self._folder}: holds no index; make one with `numpyclip index FOLDER`.")
-        with self._reading() as database:
-            self._check(database)
-            found: Precision = _meta(database, "precision") or "float32"  # type: ignore[assignment]
+        if create:
+            self._database.create(precision=precision or "float32")
+        self._database.check()
+        with self._database.reading() as database:
+            found: Precision = meta(database, "precision") or "float32"  # type: ignore[assignment]
         if precision not in (None, found):
             raise InputError(f"{self._folder}: this index is of precision {found}, not {precision}; leave it out.")
         self._precision = found
@@ -81,60 +76,49 @@ class FolderStore:
     @property
     def fingerprint(self) -> Fingerprint | None:
         """Of the model whose embeddings it holds."""
-        with self._reading() as database:
-            text = _meta(database, "fingerprint")
+        with self._database.reading() as database:
+            text = meta(database, "fingerprint")
         return None if text is None else Fingerprint.from_json(text)
 
     @property
     def model_name(self) -> str | None:
         """How the model is found again."""
-        with self._reading() as database:
-            return _meta(database, f"model {_meta(database, 'fingerprint')}")
+        with self._database.reading() as database:
+            return meta(database, f"model {meta(database, 'fingerprint')}")
 
     def remember_model(self, fingerprint: Fingerprint, name: str) -> None:
         """Remember how the model with a fingerprint is found again."""
-        with self._transaction() as database:
-            _set_meta(database, **{f"model {fingerprint.to_json()}": name})
+        with self._database.transaction() as database:
+            set_meta(database, **{f"model {fingerprint.to_json()}": name})
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
         """Be the only one who writes."""
-        with self._translated(), exclusive(self._folder / ".writing", wait=False) as alone:
-            if not alone:
-                if not os.access(self._folder, os.W_OK):
-                    raise StoreError(f"{self._folder}: cannot be written; expected a folder of yours.")
-                raise StoreError(f"{self._folder}: another process is writing to this index; wait until it is done.")
-            database = self._connect("rw")
-            database.execute("PRAGMA synchronous = NORMAL")
-            self._writer, self._writer_thread = database, threading.get_ident()
-            try:
-                self._remove_old_generations(database)
-                yield
-            finally:
-                self._writer = None
-                database.close()
+        with self._database.writing() as database:
+            self._remove_old_generations(database)
+            yield
 
     def begin(self, fingerprint: Fingerprint, embed_dim: int) -> None:
         """Settle whose embeddings an empty store will hold."""
-        with self._transaction() as database:
-            _set_meta(database, fingerprint=fingerprint.to_json(), embed_dim=str(embed_dim), generation="1")
+        with self._database.transaction() as database:
+            set_meta(database, fingerprint=fingerprint.to_json(), embed_dim=str(embed_dim), generation="1")
 
     def folders(self) -> dict[str, tuple[str, ...]]:
         """Return folders that are indexed, with the patterns of what is ignored in each."""
-        with self._reading() as database:
+        with self._database.reading() as database:
             rows = database.execute("SELECT path, ignored FROM folders ORDER BY path").fetchall()
         return {os.fsdecode(path): tuple(json.loads(ignored)) for path, ignored in rows}
 
     def set_folder(self, folder: str, ignore: Sequence[str]) -> None:
         """Remember a folder."""
-        with self._transaction() as database:
+        with self._database.transaction() as database:
             row = (os.fsencode(folder), json.dumps(list(ignore)))
             database.execute("INSERT OR REPLACE INTO folders VALUES (?, ?)", row)
 
     def forget_folder(self, folder: str) -> int:
         """Forget a folder and all files below it."""
         condition, values = below(folder)
-        with self._transaction() as database:
+        with self._database.transaction() as database:
             path = condition.replace("directory", "path")
             database.execute(f"DELETE FROM folders WHERE {path}", values)
             return database.execute(f"DELETE FROM files WHERE {condition}", values).rowcount
@@ -142,13 +126,13 @@ class FolderStore:
     def directories(self, folder: str) -> list[str]:
         """List the folder and those below it in which there are files."""
         condition, values = below(folder)
-        with self._reading() as database:
+        with self._database.reading() as database:
             rows = database.execute(f"SELECT DISTINCT directory FROM files WHERE {condition}", values).fetchall()
         return [os.fsdecode(directory) for (directory,) in rows]
 
     def files(self, directory: str) -> dict[str, FileState]:
         """Return files directly in a folder, by name."""
-        with self._reading() as database:
+        with self._database.reading() as database:
             rows = database.execute(
                 "SELECT name, size, mtime_ns FROM files WHERE directory = ?", (os.fsencode(directory),)
             ).fetchall()
@@ -156,13 +140,13 @@ class FolderStore:
 
     def knows(self, digest: bytes) -> bool:
         """Tell whether a picture with this content has an embedding."""
-        with self._reading() as database:
+        with self._database.reading() as database:
             return database.execute("SELECT 1 FROM pictures WHERE digest = ?", (digest,)).fetchone() is not None
 
     def write(self, changes: Changes) -> None:
         """Do one step, as a whole."""
         new = list(changes.pictures.items())
-        with self._transaction() as database:
+        with self._database.transaction() as database:
             embeddings = np.stack([picture.embedding for _, picture in new]) if new else None
             numbers = []
             for digest, picture in new:
@@ -183,7 +167,7 @@ class FolderStore:
 
     def write_texts(self, texts: Sequence[str], embeddings: Array) -> None:
         """Add texts; those that are there stay as they are."""
-        with self._transaction() as database:
+        with self._database.transaction() as database:
             numbers, rows = [], []
             for row, text in enumerate(texts):
                 cursor = database.execute("INSERT OR IGNORE INTO texts (text) VALUES (?)", (text,))
@@ -195,13 +179,13 @@ class FolderStore:
 
     def unknown_texts(self, texts: Sequence[str]) -> list[str]:
         """Of these texts, return those that are not there, each once."""
-        with self._reading() as database:
+        with self._database.reading() as database:
             sql = "SELECT 1 FROM texts WHERE text = ?"
             return [text for text in dict.fromkeys(texts) if database.execute(sql, (text,)).fetchone() is None]
 
     def counts(self) -> Counts:
         """Count what is there."""
-        with self._reading() as database:
+        with self._database.reading() as database:
             files, pictures = database.execute("SELECT count(picture), count(DISTINCT picture) FROM files").fetchone()
             (texts,) = database.execute("SELECT count(*) FROM texts").fetchone()
             (unreadable,) = database.execute("SELECT count(*) FROM files WHERE picture IS NULL").fetchone()
@@ -209,14 +193,14 @@ class FolderStore:
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Iterate over files that cannot be read, and why."""
-        with self._reading() as database:
+        with self._database.reading() as database:
             rows = database.execute("SELECT directory, name, problem FROM files WHERE picture IS NULL").fetchall()
         for directory, name, problem in rows:
             yield os.path.join(os.fsdecode(directory), os.fsdecode(name)), problem  # noqa: PTH118
 
     def search(self, side: Side, queries: Array, n: int, where: Where) -> list[list[Match]]:
         """Find for each query (m, e) the nearest; exact."""
-        with self._reading() as database:
+        with self._database.reading() as database:
             database.execute("BEGIN")  # one state of the index for all that follows
             generation, count = _generation(database), 0
             if generation:
@@ -225,11 +209,12 @@ class FolderStore:
                 return [[] for _ in queries]
             allowed = allowed_rows(database, generation, count, where) if side == "pictures" else None
             shards = self._shards(database, generation, side)
-            return Search(database, shards, generation, side, count, where, allowed).matches(queries, n)
+            of_pictures = self._graph(generation) if side == "pictures" else None
+            return Search(database, shards, generation, side, count, where, allowed, of_pictures).matches(queries, n)
 
     def picture(self, number: int) -> Match | None:
         """Return a picture by its number."""
-        with self._reading() as database:
+        with self._database.reading() as database:
             database.execute("BEGIN")
             generation = _generation(database)
             sql = "SELECT row FROM vectors WHERE generation = ? AND side = 'pictures' AND item = ?"
@@ -240,16 +225,74 @@ class FolderStore:
             embedding = self._shards(database, generation, "pictures").take(np.array(row, np.intp), count)[0]
             return match_of(database, "pictures", number, 1.0, embedding, EVERYWHERE)
 
+    def build_graph(self, watch: Callable[[Iterator[int]], Iterable[int]] = iter) -> Recall:
+        """Build a graph of all pictures, which searches then use: faster, and not quite exact (see `graph.Graph`).
+
+        Parameters
+        ----------
+        watch : callable, optional
+            Is given the numbers of pictures that are added, step by step, and what it returns is gone through.
+
+        Returns
+        -------
+        Recall
+            The share of what a scan finds that the graph finds.
+        """
+        with self._database.reading() as database:
+            generation = _generation(database)
+            count = _next_row(database, generation, "pictures") if generation else 0
+            if not count:
+                raise StoreError(f"{self._folder}: holds no pictures yet; there is nothing to build a graph of.")
+            shards = self._shards(database, generation, "pictures")
+        built = self._folder / graph.name(generation, "pictures", count)
+        with self._database.translated():
+            _, recall = graph.build(shards, count, built, watch)
+        for _, file in graph.graphs(self._folder, generation, "pictures"):
+            if file != built:
+                file.unlink(missing_ok=True)
+        return recall
+
+    def remove_graph(self) -> bool:
+        """Remove the graph; say whether there was one."""
+        files = list(self._folder.glob("*.usearch"))
+        with self._database.translated():
+            for file in files:
+                file.unlink(missing_ok=True)
+        return bool(files)
+
+    def everything(self, side: Side) -> Iterator[Match]:
+        """Iterate over all pictures, or texts, in the order of their numbers."""
+        last = -1
+        while True:
+            with self._database.reading() as database:
+                database.execute("BEGIN")
+                generation = _generation(database)
+                sql = (
+                    "SELECT item, row FROM vectors WHERE generation = ? AND side = ? AND item > ? ORDER BY item LIMIT ?"
+                )
+                found = database.execute(sql, (generation, side, last, _COPIED)).fetchall()
+                if not found:
+                    return
+                items, rows = zip(*found, strict=True)
+                count = _next_row(database, generation, side)
+                embeddings = self._shards(database, generation, side).take(np.array(rows, np.intp), count)
+                matches = [
+                    match_of(database, side, item, 1.0, embedding, EVERYWHERE)
+                    for item, embedding in zip(items, embeddings, strict=True)
+                ]
+            yield from (match for match in matches if match is not None)
+            last = items[-1]
+
     def start_migration(self, fingerprint: Fingerprint, embed_dim: int) -> None:
         """Begin, or go on, to collect embeddings of another model beside those that are searched."""
-        with self._transaction() as database:
-            if _meta(database, "next_fingerprint") != fingerprint.to_json():
+        with self._database.transaction() as database:
+            if meta(database, "next_fingerprint") != fingerprint.to_json():
                 database.execute("DELETE FROM vectors WHERE generation = ?", (_generation(database) + 1,))
-                _set_meta(database, next_fingerprint=fingerprint.to_json(), next_embed_dim=str(embed_dim))
+                set_meta(database, next_fingerprint=fingerprint.to_json(), next_embed_dim=str(embed_dim))
 
     def pending_pictures(self, n: int) -> list[tuple[int, bytes, list[str]]]:
         """Return some pictures that have no embedding of the other model yet."""
-        with self._reading() as database:
+        with self._database.reading() as database:
             sql = (
                 "SELECT id, digest FROM pictures WHERE id NOT IN "
                 "(SELECT item FROM vectors WHERE generation = ? AND side = 'pictures') LIMIT ?"
@@ -259,7 +302,7 @@ class FolderStore:
 
     def pending_texts(self, n: int) -> list[tuple[int, str]]:
         """Return some texts that have no embedding of the other model yet."""
-        with self._reading() as database:
+        with self._database.reading() as database:
             sql = (
                 "SELECT id, text FROM texts WHERE id NOT IN "
                 "(SELECT item FROM vectors WHERE generation = ? AND side = 'texts') LIMIT ?"
@@ -268,12 +311,12 @@ class FolderStore:
 
     def write_migrated(self, side: Side, numbers: Sequence[int], embeddings: Array) -> None:
         """Add embeddings of the other model."""
-        with self._transaction() as database:
+        with self._database.transaction() as database:
             self._add_vectors(database, _generation(database) + 1, side, numbers, embeddings)
 
     def drop_pictures(self, numbers: Sequence[int]) -> None:
         """Forget pictures whose files cannot be read any more."""
-        with self._transaction() as database:
+        with self._database.transaction() as database:
             for number in numbers:
                 database.execute("DELETE FROM files WHERE picture = ?", (number,))
                 database.execute("DELETE FROM vectors WHERE side = 'pictures' AND item = ?", (number,))
@@ -281,20 +324,20 @@ class FolderStore:
 
     def finish_migration(self) -> None:
         """Search by the other model's embeddings from now on, and drop the others."""
-        with self._transaction() as database:
+        with self._database.transaction() as database:
             old = _generation(database)
-            fingerprint, embed_dim = _meta(database, "next_fingerprint"), _meta(database, "next_embed_dim")
+            fingerprint, embed_dim = meta(database, "next_fingerprint"), meta(database, "next_embed_dim")
             assert fingerprint is not None and embed_dim is not None
-            _set_meta(database, fingerprint=fingerprint, embed_dim=embed_dim, generation=str(old + 1))
+            set_meta(database, fingerprint=fingerprint, embed_dim=embed_dim, generation=str(old + 1))
             database.execute("DELETE FROM meta WHERE key LIKE 'next!_%' ESCAPE '!'")
             database.execute("DELETE FROM vectors WHERE generation <= ?", (old,))
-        assert self._writer is not None
-        self._remove_old_generations(self._writer)
+        with self._database.reading() as database:
+            self._remove_old_generations(database)
 
     def compact(self) -> int:
         """Drop pictures of which there is no file any more: all that is left is written anew."""
-        with self._transaction() as database:
-            if _meta(database, "next_fingerprint") is not None:
+        with self._database.transaction() as database:
+            if meta(database, "next_fingerprint") is not None:
                 raise StoreError(f"{self._folder}: a migration is under way; finish it first: index --migrate.")
             orphans = "NOT IN (SELECT picture FROM files WHERE picture IS NOT NULL)"
             database.execute(f"DELETE FROM vectors WHERE side = 'pictures' AND item {orphans}")
@@ -305,90 +348,25 @@ class FolderStore:
             for side, count in counts.items():
                 self._copy_vectors(database, old, side, count)  # type: ignore[arg-type]
             database.execute("DELETE FROM vectors WHERE generation <= ?", (old,))
-            _set_meta(database, generation=str(old + 1))
-        assert self._writer is not None
-        self._remove_old_generations(self._writer)
-        self._writer.execute("VACUUM")
+            set_meta(database, generation=str(old + 1))
+        with self._database.reading() as database:
+            self._remove_old_generations(database)
+            database.execute("VACUUM")
         return dropped
 
     def close(self) -> None:
         """Let go of it: nothing is held between calls."""
 
-    def _create(self, precision: Precision) -> None:
-        """Make an empty index under another name first, so that a whole one appears or none."""
-        with self._translated():
-            self._folder.mkdir(parents=True, exist_ok=True)
-            if strangers := [p.name for p in self._folder.iterdir() if not p.name.startswith((".", _DATABASE))]:
-                raise StoreError(
-                    f"{self._folder}: is not empty (it holds {strangers[0]}); expected an index, or an empty or new "
-                    "folder for one."
-                )
-            part = self._folder / f".{_DATABASE}.{os.getpid()}-{os.urandom(4).hex()}"
-            try:
-                database = sqlite3.connect(part, isolation_level=None)
-                with contextlib.closing(database):
-                    database.execute("PRAGMA journal_mode = WAL")
-                    database.executescript(SCHEMA)
-                    _set_meta(database, precision=precision)
-                    database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                    database.execute(f"PRAGMA user_version = {VERSION}")
-                _put_in_place(part, self._file)
-            finally:
-                part.unlink(missing_ok=True)
-
-    def _check(self, database: sqlite3.Connection) -> None:
-        (application,) = database.execute("PRAGMA application_id").fetchone()
-        (version,) = database.execute("PRAGMA user_version").fetchone()
-        if application != APPLICATION_ID:
-            raise StoreError(f"{self._file}: is a database of another program; expected an index of NumPyCLIP.")
-        if version != VERSION:
-            raise StoreError(f"{self._file}: is an index of version {version}; expected {VERSION}: update NumPyCLIP.")
-
-    def _connect(self, mode: str) -> sqlite3.Connection:
-        uri = f"{self._file.as_uri()}?mode={mode}"
-        if mode == "ro" and not self._file.with_name(f"{_DATABASE}-wal").exists():
-            uri += "&immutable=1"  # in a folder that is not ours SQLite could not make the files that it shares
-        return sqlite3.connect(uri, uri=True, timeout=_BUSY, isolation_level=None, check_same_thread=False)
-
-    @contextlib.contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        """Give the writing thread its connection, and any other a new one: no one waits for another."""
-        with self._translated():
-            if self._writer is not None and self._writer_thread == threading.get_ident():
-                yield self._writer
-                return
-            with contextlib.closing(self._connect("rw" if os.access(self._file, os.W_OK) else "ro")) as database:
-                yield database
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """Give the writer's connection for changes that are made as a whole or not at all."""
-        assert self._writer is not None, "a store is changed within its `writing`"
-        with self._translated():
-            self._writer.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._writer
-                self._writer.execute("COMMIT")
-            except BaseException:
-                with contextlib.suppress(sqlite3.Error):  # of which the first is what matters
-                    self._writer.execute("ROLLBACK")
-                raise
-
-    @contextlib.contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.DatabaseError as error:
-            raise StoreError(f"{self._file}: {error}. What the index held before is still there.") from error
-        except OSError as error:
-            if isinstance(error, StoreError) or error.errno is None:
-                raise
-            place = error.filename or self._folder
-            raise StoreError(f"{place}: cannot be written ({error.strerror or error}).") from error
+    def _graph(self, generation: int) -> Graph | None:
+        """Open the graph once, and again when there is another one."""
+        files = tuple(sorted(graph.graphs(self._folder, generation, "pictures")))
+        if self._opened_graph is None or self._opened_graph[0] != files:
+            self._opened_graph = files, graph.opened(self._folder, generation, "pictures")
+        return self._opened_graph[1]
 
     def _shards(self, database: sqlite3.Connection, generation: int, side: Side) -> Shards:
-        next_dim = _meta(database, "next_embed_dim") if generation > _generation(database) else None
-        embed_dim = next_dim or _meta(database, "embed_dim")
+        next_dim = meta(database, "next_embed_dim") if generation > _generation(database) else None
+        embed_dim = next_dim or meta(database, "embed_dim")
         assert embed_dim is not None
         return Shards(self._folder / f"{side}-{generation}", int(embed_dim), self._precision)
 
@@ -416,31 +394,15 @@ class FolderStore:
             side, _, number = folder.name.rpartition("-")
             if side in ("pictures", "texts") and number.isdecimal() and int(number) < generation:
                 shutil.rmtree(folder, ignore_errors=True)  # on Windows a reader may hold it: the next time, then
-
-
-def _put_in_place(part: Path, file: Path) -> None:
-    """Give a file its name, unless somebody else was faster."""
-    try:
-        os.link(part, file)
-    except FileExistsError:
-        pass
-    except OSError:  # a file system without links
-        if not file.exists():
-            part.rename(file)
-
-
-def _meta(database: sqlite3.Connection, key: str) -> str | None:
-    row = database.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-    return None if row is None else str(row[0])
-
-
-def _set_meta(database: sqlite3.Connection, **values: str) -> None:
-    database.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
+        for old in range(1, generation):
+            for _, file in graph.graphs(self._folder, old, "pictures"):
+                with contextlib.suppress(OSError):
+                    file.unlink()
 
 
 def _generation(database: sqlite3.Connection) -> int:
     """Return the generation that is searched; 0 before the first."""
-    return int(_meta(database, "generation") or 0)
+    return int(meta(database, "generation") or 0)
 
 
 def _next_row(database: sqlite3.Connection, generation: int, side: Side) -> int:
