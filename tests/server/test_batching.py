@@ -8,7 +8,8 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from numpyclip.server.batching import Batcher
+from numpyclip.server import batching
+from numpyclip.server.batching import Batcher, Kind
 from numpyclip.server.metrics import Metrics
 from numpyclip.server.problems import Busy
 from numpyclip.server.settings import Settings
@@ -43,6 +44,11 @@ def batcher(model: Slow, **settings: Any) -> Batcher:
     return Batcher(cast(Any, model), Settings(**{"batch_size": 4, **settings}), Metrics())
 
 
+async def embed(queue: Batcher, kind: Kind, items: Sequence[Any]) -> np.ndarray:
+    with queue.admitted(kind, len(items)) as embed:
+        return await embed(items)
+
+
 async def begun(model: Slow) -> None:
     await asyncio.to_thread(model.begun.wait, 60)
 
@@ -51,9 +57,9 @@ def test_what_arrives_while_the_model_is_busy_is_computed_together() -> None:
     async def main() -> None:
         model = Slow()
         async with batcher(model) as queue:
-            first = asyncio.create_task(queue.embed("pictures", [0]))
+            first = asyncio.create_task(embed(queue, "pictures", [0]))
             await begun(model)
-            others = [asyncio.create_task(queue.embed("pictures", [n])) for n in (1, 2, 3)]
+            others = [asyncio.create_task(embed(queue, "pictures", [n])) for n in (1, 2, 3)]
             await asyncio.sleep(0)
             model.may_go.set()
             assert [float((await task)[0, 0]) for task in (first, *others)] == [0, 1, 2, 3]
@@ -67,7 +73,7 @@ def test_requests_are_cut_where_a_batch_is_full_and_put_together_again() -> None
         model = Slow()
         model.may_go.set()
         async with batcher(model) as queue:
-            rows = await asyncio.gather(queue.embed("pictures", range(6)), queue.embed("pictures", range(6, 12)))
+            rows = await asyncio.gather(embed(queue, "pictures", range(6)), embed(queue, "pictures", range(6, 12)))
         assert [row[:, 0].tolist() for row in rows] == [list(range(6)), list(range(6, 12))]
         assert [len(batch) for batch in model.batches] == [4, 4, 4]
 
@@ -78,9 +84,9 @@ def test_many_pictures_do_not_hold_up_a_text() -> None:
     async def main() -> None:
         model = Slow()
         async with batcher(model) as queue:
-            pictures = asyncio.create_task(queue.embed("pictures", range(40)))
+            pictures = asyncio.create_task(embed(queue, "pictures", range(40)))
             await begun(model)
-            text = asyncio.create_task(queue.embed("texts", [100]))
+            text = asyncio.create_task(embed(queue, "texts", [100]))
             await asyncio.sleep(0)
             model.may_go.set()
             await asyncio.gather(text, pictures)
@@ -92,12 +98,12 @@ def test_many_pictures_do_not_hold_up_a_text() -> None:
 def test_when_too_many_wait_requests_are_sent_away() -> None:
     async def main() -> None:
         queue = batcher(Slow(), max_waiting=3)
-        with queue.admitted(2), queue.admitted(9):  # as a whole or not at all
-            with pytest.raises(Busy, match="11 inputs are waiting") as caught, queue.admitted(1):
+        with queue.admitted("texts", 2), queue.admitted("texts", 9):  # as a whole or not at all
+            with pytest.raises(Busy, match="11 inputs are waiting") as caught, queue.admitted("texts", 1):
                 pass
             assert caught.value.status_code == 429
             assert caught.value.headers is not None and int(caught.value.headers["Retry-After"]) >= 1
-        with queue.admitted(1):
+        with queue.admitted("texts", 1):
             pass
 
     run(main())
@@ -107,15 +113,53 @@ def test_who_waits_too_long_is_sent_away_and_not_computed() -> None:
     async def main() -> None:
         model = Slow()
         async with batcher(model, timeout=0.05) as queue:
-            first = asyncio.create_task(queue.embed("pictures", [0]))
+            first = asyncio.create_task(embed(queue, "pictures", [0]))
             await begun(model)
             with pytest.raises(Busy, match=r"not done in 0\.05 s") as caught:
-                await queue.embed("pictures", [1])
+                await embed(queue, "pictures", [1])
             assert caught.value.status_code == 503
             model.may_go.set()
             await asyncio.gather(first, return_exceptions=True)
-            assert float((await queue.embed("pictures", [2]))[0, 0]) == 2
+            assert float((await embed(queue, "pictures", [2]))[0, 0]) == 2
         assert [1] not in model.batches
+
+    run(main())
+
+
+def test_what_is_being_decoded_is_waited_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batching, "_PATIENCE", 60)
+
+    async def main() -> None:
+        model = Slow()
+        model.may_go.set()
+        async with batcher(model) as queue:
+            with queue.admitted("pictures", 1) as late:
+                first = asyncio.create_task(embed(queue, "pictures", [0]))
+                for _ in range(10):
+                    await asyncio.sleep(0)
+                assert not model.batches
+                assert float((await late([1]))[0, 0]) == 1
+            assert float((await first)[0, 0]) == 0
+            with queue.admitted("pictures", 1):  # it cannot be read, and comes never
+                second = asyncio.create_task(embed(queue, "pictures", [2]))
+                await asyncio.sleep(0)
+            assert float((await second)[0, 0]) == 2
+            with queue.admitted("pictures", 1):  # a whole batch waits for nobody
+                assert len(await embed(queue, "pictures", range(4))) == 4
+        assert model.batches == [[0, 1], [2], [0, 1, 2, 3]]
+
+    run(main())
+
+
+def test_nobody_is_waited_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batching, "_PATIENCE", 0.01)
+
+    async def main() -> None:
+        model = Slow()
+        model.may_go.set()
+        async with batcher(model) as queue:
+            with queue.admitted("pictures", 1):
+                assert float((await embed(queue, "pictures", [3]))[0, 0]) == 3
 
     run(main())
 
@@ -126,8 +170,8 @@ def test_an_error_reaches_those_of_its_batch_and_no_others() -> None:
         model.may_go.set()
         async with batcher(model) as queue:
             with pytest.raises(ValueError, match="broken"):
-                await queue.embed("pictures", ["broken"])
-            assert float((await queue.embed("pictures", [5]))[0, 0]) == 5
+                await embed(queue, "pictures", ["broken"])
+            assert float((await embed(queue, "pictures", [5]))[0, 0]) == 5
 
     run(main())
 
@@ -136,9 +180,9 @@ def test_at_the_end_whoever_waits_is_sent_away() -> None:
     async def main() -> None:
         model = Slow()
         async with batcher(model) as queue:
-            first = asyncio.create_task(queue.embed("pictures", [0]))
+            first = asyncio.create_task(embed(queue, "pictures", [0]))
             await begun(model)
-            second = asyncio.create_task(queue.embed("pictures", [1]))
+            second = asyncio.create_task(embed(queue, "pictures", [1]))
             await asyncio.sleep(0)
             model.may_go.set()
         assert float((await first)[0, 0]) == 0  # its batch was being computed

@@ -138,6 +138,13 @@ def test_a_port_that_is_taken_is_named() -> None:
         listen("nowhere.invalid", 0)
 
 
+def test_answers_do_not_wait_for_more_to_send() -> None:
+    with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.proto == socket.IPPROTO_TCP  # by which asyncio decides on TCP_NODELAY
+
+
 def test_threads_end_with_the_server(tiny: CLIP) -> None:
     before = set(threading.enumerate())
     with running(create_app(tiny, "tiny")) as client:

@@ -1,7 +1,7 @@
 """What many requests want embedded, embedded together.
 
-While the model computes one batch, what arrives meanwhile makes the next. Nobody waits for a batch to fill up: the
-first of many is computed alone, those that came while it was computed all at once.
+While the model computes one batch, what arrives meanwhile makes the next. Nobody waits for a batch to fill up, but for
+pictures that are being decoded already: eight computed together take much less time than one and then seven.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 import itertools
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,9 +25,11 @@ from numpyclip.server.metrics import Metrics
 from numpyclip.server.problems import Busy
 from numpyclip.server.settings import Settings
 
+Embed: TypeAlias = "Callable[[Sequence[Any]], Awaitable[Array]]"
 Kind: TypeAlias = Literal["pictures", "texts"]
 _KINDS: tuple[Kind, ...] = ("pictures", "texts")
 _TEXTS = 8  # texts for every picture in a batch: about as much work
+_PATIENCE = 0.03  # seconds to wait for what is being decoded
 _FIRST_GUESS = 20.0  # texts and pictures embedded per second, before any was
 
 
@@ -39,6 +41,10 @@ class _Job:
     done: asyncio.Future[Array]
     parts: list[Array] = field(default_factory=list)
     begun: int = 0  # items that are in a batch, or were
+
+    def left(self) -> int:
+        """Count the others."""
+        return len(self.items) - self.begun
 
 
 class Batcher:
@@ -62,6 +68,7 @@ class Batcher:
         self._metrics = metrics
         self._queues: dict[Kind, deque[_Job]] = {kind: deque() for kind in _KINDS}
         self._admitted = 0
+        self._coming = 0  # of those, what is not in a queue yet
         self._rate = _FIRST_GUESS
         self._arrived = asyncio.Event()
         self._is_stopping = False
@@ -83,8 +90,14 @@ class Batcher:
                 job.done.set_exception(Busy("the server is shutting down; try again soon.", 5, 503))
 
     @contextmanager
-    def admitted(self, count: int) -> Iterator[None]:
+    def admitted(self, kind: Kind, count: int) -> Iterator[Embed]:
         """Count inputs as waiting for as long as the block lasts, from before they are decoded.
+
+        Yields
+        ------
+        callable
+            Embeds them: crops of pictures, or texts, which are cut where they are too long. It returns an array of
+            shape (n, embed_dim), dtype=float32, of unit length, and raises Busy if that is not done in time.
 
         Raises
         ------
@@ -94,26 +107,25 @@ class Batcher:
         if self._admitted >= self._settings.max_waiting:
             raise Busy(f"{self._admitted} inputs are waiting already; try again soon.", self._admitted / self._rate)
         self._admitted += count
+        self._coming += count
+        coming = count
         self._metrics.waiting.set(self._admitted)
+
+        async def embed(items: Sequence[Any]) -> Array:
+            nonlocal coming
+            self._coming -= coming
+            coming = 0
+            return await self._embed(kind, items)
+
         try:
-            yield
+            yield embed
         finally:
             self._admitted -= count
+            self._coming -= coming
+            self._arrived.set()  # who waits for what was coming waits no more
             self._metrics.waiting.set(self._admitted)
 
-    async def embed(self, kind: Kind, items: Sequence[Any]) -> Array:
-        """Embed crops of pictures, or texts, which are cut where they are too long.
-
-        Returns
-        -------
-        ndarray of shape (n_items, embed_dim), dtype=float32
-            Of unit length.
-
-        Raises
-        ------
-        Busy
-            If it is not done in time.
-        """
+    async def _embed(self, kind: Kind, items: Sequence[Any]) -> Array:
         job = _Job(items, asyncio.get_running_loop().create_future())
         self._queues[kind].append(job)
         self._arrived.set()
@@ -127,14 +139,31 @@ class Batcher:
 
     async def _run(self) -> None:
         for kind in itertools.cycle(_KINDS):  # in turn, so that many of one kind do not hold up the other
-            if not any(self._queues.values()):
+            while not (any(self._queues.values()) or self._is_stopping):
                 self._arrived.clear()
                 await self._arrived.wait()
+            if not self._is_stopping:
+                await self._wait_for_decoders()
             if self._is_stopping:
                 return
             batch = self._next_batch(kind)
             if batch:
                 await self._compute_batch(kind, batch)
+
+    async def _wait_for_decoders(self) -> None:
+        """Wait a moment for what is coming, unless there is a whole batch."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + _PATIENCE
+        while (
+            self._coming
+            and not self._is_stopping
+            and sum(map(_Job.left, self._queues["pictures"])) < self._most["pictures"]
+        ):
+            self._arrived.clear()
+            try:
+                await asyncio.wait_for(self._arrived.wait(), end - loop.time())
+            except asyncio.TimeoutError:  # its own class until Python 3.11
+                return
 
     def _next_batch(self, kind: Kind) -> list[tuple[_Job, Sequence[Any]]]:
         """Take what has waited longest, of as many requests as fit."""
@@ -145,7 +174,7 @@ class Batcher:
             batch.append((job, taken))
             job.begun += len(taken)
             room -= len(taken)
-            if job.begun == len(job.items):
+            if not job.left():
                 queue.popleft()
         return batch
 

@@ -35,9 +35,10 @@ async def embeddings(request: Request) -> Response:
     if modality == "image":
         embedded, tokens = await service.embed_pictures(inputs), 0
     else:
-        truncate = fields.flag("truncate")
-        embedded = await service.embed_texts(inputs, truncate=truncate)
-        tokens = await service.in_thread(_tokens, service, inputs)
+        service.check_texts(inputs)
+        ids = await service.tokenize(inputs, truncate=fields.flag("truncate"))
+        embedded = await service.embed_texts(inputs)
+        tokens = int((ids != _pad(service)).sum())
     body = {
         "object": "list",
         "data": [
@@ -106,7 +107,7 @@ def _written(row: Array, encoding: str) -> list[float] | str:
     return base64.b64encode(row.astype("<f4").tobytes()).decode("ascii") if encoding == "base64" else row.tolist()
 
 
-def _tokens(service: Service, texts: list[str]) -> int:
-    """Count the tokens that are read, padding left out."""
-    pad = service.model.config.text.pad_id if service.model.config.text else 0
-    return int((service.model.tokenize(texts, truncate=True) != pad).sum())
+def _pad(service: Service) -> int:
+    """Return the id that fills up the rows of ids, and is not read."""
+    text = service.model.config.text
+    return text.pad_id if text is not None else 0

@@ -25,6 +25,7 @@ from numpyclip.server.settings import Settings
 from numpyclip.server.uploads import decode_base64, open_upload
 
 _T = TypeVar("_T")
+_SHORT = 4000  # letters that are tokenized in less time than it takes to hand them to a thread
 
 
 class Service:
@@ -99,6 +100,12 @@ class Service:
         if not 0 < count <= self.settings.max_inputs:
             raise bad_request(f"{count} inputs; expected 1 to {self.settings.max_inputs} in a request.")
 
+    def check_texts(self, texts: Sequence[str]) -> None:
+        """Refuse texts, if they are too many or the model takes none."""
+        self.check_count(len(texts))
+        if self.model.config.text is None:
+            raise bad_request("this model embeds pictures only.")
+
     async def embed_texts(self, texts: Sequence[str], *, truncate: bool = True) -> Array:
         """Embed texts: (n, embed_dim).
 
@@ -107,13 +114,17 @@ class Service:
         TextTooLongError
             If one is too long, unless it may be cut.
         """
-        self.check_count(len(texts))
-        if self.model.config.text is None:
-            raise bad_request("this model embeds pictures only.")
+        self.check_texts(texts)
         if not truncate:
-            await self.in_thread(self.model.tokenize, texts)
-        with self.batcher.admitted(len(texts)):
-            return await self.batcher.embed("texts", texts)
+            await self.tokenize(texts)
+        with self.batcher.admitted("texts", len(texts)) as embed:
+            return await embed(texts)
+
+    async def tokenize(self, texts: Sequence[str], *, truncate: bool = False) -> NDArray[np.int32]:
+        """Turn texts into ids."""
+        if sum(map(len, texts)) < _SHORT:
+            return self.model.tokenize(texts, truncate)
+        return await self.in_thread(self.model.tokenize, texts, truncate)
 
     async def embed_pictures(self, pictures: Sequence[bytes | str]) -> Array:
         """Embed pictures: bytes of files, data URIs, or addresses where those may be fetched."""
@@ -125,7 +136,7 @@ class Service:
         self.check_count(len(pictures))
         if self.model.config.vision is None:
             raise bad_request("this model embeds texts only.")
-        with self.batcher.admitted(len(pictures)):
+        with self.batcher.admitted("pictures", len(pictures)) as embed:
             names = [f"picture {number}" if len(pictures) > 1 else "picture" for number in range(len(pictures))]
             work = (self.in_thread(self._crop, *named) for named in zip(pictures, names, strict=True))
             results = await asyncio.gather(*work, return_exceptions=True)
@@ -135,7 +146,7 @@ class Service:
                     raise result
                 crops.append(result[0])
                 sizes.append(result[1])
-            return await self.batcher.embed("pictures", crops), sizes
+            return await embed(crops), sizes
 
     def _crop(self, picture: bytes | str, name: str) -> tuple[NDArray[np.uint8], tuple[int, int]]:
         if isinstance(picture, str):
