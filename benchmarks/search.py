@@ -5,7 +5,11 @@
 
 Random unit vectors lie in shards on disk, as an index has them, and in faiss's IndexFlatIP in memory; both find the ten
 nearest of 1, 8 and 32 queries, in turn, with the same number of threads. Everything is in memory by then (the shards in
-the system's cache). Last the rounded copies, which need less memory, with the same results.
+the system's cache). Then the rounded copies, which need less memory, with the same results.
+
+With --graph instead the graph of `numpyclip index --graph` (`pip install usearch`), of rows in 1,000 groups, as pictures
+of a kind are, and of rows without any order, which are the hardest for a graph and like no collection: how long it takes
+to build, to find the ten nearest of one query, and how many of the ten it finds.
 """
 
 import argparse
@@ -71,12 +75,39 @@ def measure(rows: int, width: int, rounds: int, folder: Path) -> None:
         print(f"{rows:8} rows,  1 query, {name}: {found:7.1f} ms")
 
 
+def measure_graph(rows: int, width: int, rounds: int, folder: Path, groups: int) -> None:
+    from numpyclip.index.folder import graph
+
+    rng = np.random.default_rng(0)
+    centres = unit(rng, max(groups, 1), width)
+    shards = Shards(folder / f"groups-{groups}", width)
+    for start in range(0, rows, _WRITTEN):
+        vectors = unit(rng, min(_WRITTEN, rows - start), width)
+        if groups:
+            vectors += 1.5 * centres[rng.integers(0, groups, len(vectors))]
+            vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        shards.write(start, vectors)
+    begin = time.perf_counter()
+    built, recall = graph.build(shards, rows, folder / f"pictures-1-{rows}.usearch")
+    minutes = (time.perf_counter() - begin) / 60
+    size = (folder / f"pictures-1-{rows}.usearch").stat().st_size >> 20
+    query = unit(rng, 1, width)
+    scan, fast = in_turn(rounds, _search(shards, rows, query), lambda: built.nearest(shards, rows, query, 10))
+    kind = f"{groups} groups" if groups else "no order"
+    print(
+        f"{rows:8} rows, {kind}: built in {minutes:.1f} min, {size} MiB; one query {fast:.1f} ms, "
+        f"a scan {scan:.1f} ms; finds {recall.share:.1%} of the {recall.n} nearest",
+        flush=True,
+    )
+
+
 def _search(shards: Shards, rows: int, queries: np.ndarray) -> Callable[[], object]:
     return lambda: nearest(shards, rows, queries, 10)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--graph", action="store_true", help="measure the graph alone")
     parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--width", type=int, default=512)
     parser.add_argument("--rounds", type=int, default=9)
@@ -86,8 +117,12 @@ def main() -> None:
     print(f"NumPy {np.__version__}, {ours['internal_api']} {ours['version']} {ours.get('architecture')}", end=", ")
     print(f"{ours['num_threads']} threads; faiss {faiss.__version__}, {faiss.omp_get_max_threads()} threads")
     for rows in arguments.rows:
-        with tempfile.TemporaryDirectory() as folder:
-            measure(rows, arguments.width, arguments.rounds, Path(folder))
+        for groups in (1000, 0) if arguments.graph else ():
+            with tempfile.TemporaryDirectory() as folder:
+                measure_graph(rows, arguments.width, arguments.rounds, Path(folder), groups)
+        if not arguments.graph:
+            with tempfile.TemporaryDirectory() as folder:
+                measure(rows, arguments.width, arguments.rounds, Path(folder))
 
 
 if __name__ == "__main__":

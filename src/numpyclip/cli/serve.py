@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
-from contextlib import closing
 from typing import Any
 
 from numpyclip.cli.options import add_verb, model_name, positive
@@ -89,7 +89,8 @@ def run(arguments: argparse.Namespace) -> int:
         shown = f"[{host}]" if ":" in host else host
         print(f"numpyclip: {name} at http://{shown}:{port} (Ctrl-C stops it)", file=sys.stderr, flush=True)
         server = server_of(app)
-        server.run(sockets=[listener])
+        with contextlib.suppress(KeyboardInterrupt):  # the usual way to stop it
+            server.run(sockets=[listener])
     if not server.started:
         raise NumPyCLIPError("the server did not start; what it said is above.")
     print("numpyclip: stopped.", file=sys.stderr)
@@ -103,7 +104,7 @@ def _load(arguments: argparse.Namespace, place: str | None) -> Any:
 
     if place is not None:
         try:
-            with closing(open_store(place)) as store:
+            with contextlib.closing(open_store(place)) as store:
                 return load_remembered(arguments, store)
         except StoreError as error:
             if arguments.store is not None:

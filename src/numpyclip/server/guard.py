@@ -70,8 +70,7 @@ class Guard:
         finally:
             self._requests -= 1
             self._bytes -= body.size
-            # Unknown paths are any number of names; Starlette says in the scope which route it was.
-            route = getattr(scope.get("route"), "path", "none")
+            route = _route(scope)
             self._metrics.requests.labels(route, status).inc()
             self._metrics.seconds.labels(route).observe(time.perf_counter() - start)
 
@@ -130,6 +129,12 @@ class _Body:
             self.size += size
             self._is_complete = not part.get("more_body", False)
         return part
+
+
+def _route(scope: Scope) -> str:
+    """Name the route that answered: what was asked for may be any number of names."""
+    routes = scope["app"].routes if "endpoint" in scope else ()
+    return next((route.path for route in routes if route.endpoint == scope["endpoint"]), "none")
 
 
 def _host(header: str) -> str:
