@@ -7,8 +7,8 @@ Random unit vectors lie in shards on disk, as an index has them, and in faiss's 
 nearest of 1, 8 and 32 queries, in turn, with the same number of threads. Everything is in memory by then (the shards in
 the system's cache). Then the rounded copies, which need less memory, with the same results.
 
-With --graph instead the graph of `numpyclip index --graph` (`pip install usearch`), of rows in 1,000 groups, as pictures
-of a kind are, and of rows without any order, which are the hardest for a graph and like no collection: how long it takes
+With --graph instead the graph of `numpyclip index --graph` (`pip install usearch`): of rows in 1,000 groups, as
+pictures of a kind are, and of rows without any order, which are the hardest for a graph: how long it takes
 to build, to find the ten nearest of one query, and how many of the ten it finds.
 """
 
