@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from typing import Any, cast
 
@@ -43,7 +44,9 @@ def listen(host: str, port: int) -> socket.socket:
         # Only a socket that says that it is TCP's gets TCP_NODELAY from asyncio; without it answers wait for 40 ms.
         return socket.socket(listener.family, listener.type, socket.IPPROTO_TCP, listener.detach())
     except (OSError, OverflowError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or error
+        number = getattr(error, "errno", None) or 0
+        # socket.create_server adds the address to the text, which the message below has too.
+        reason = os.strerror(number) if number > 0 else getattr(error, "strerror", None) or error
         raise NumPyCLIPError(
             f"{host}:{port}: cannot listen there ({reason}). Another server may; try another --port."
         ) from error
