@@ -2,7 +2,7 @@
 
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,12 +54,17 @@ class Pool:
     data : Path
     emoji, icons : sequence of str
         Names of sets.
+    favoured : dict of str to float, optional
+        Sets whose captions are drawn more often than others of the icons, and how much more.
     """
 
-    def __init__(self, data: Path, emoji: Sequence[str], icons: Sequence[str]) -> None:
+    def __init__(
+        self, data: Path, emoji: Sequence[str], icons: Sequence[str], favoured: Mapping[str, float] | None = None
+    ) -> None:
         held = held_captions(data)
         tiles: list[np.ndarray] = []
         counts: dict[str, list[int]] = {}
+        favour: dict[str, float] = {}
         self.known: list[Known] = []
         self.by_caption: dict[str, list[int]] = {}
         for name in [*emoji, *icons]:
@@ -73,6 +78,7 @@ class Pool:
                 entry = known[row]
                 self.by_caption.setdefault(entry["cap"], []).append(len(self.known))
                 counts.setdefault(entry["cap"], [0, 0])[name in icons] += 1
+                favour[entry["cap"]] = max(favour.get(entry["cap"], 1.0), (favoured or {}).get(name, 1.0))
                 words = [word for word in entry["words"] if word not in held]
                 self.known.append({"cap": entry["cap"], "tags": entry["tags"], "words": words})
             tiles.append(drawn[keep])
@@ -80,6 +86,7 @@ class Pool:
         self.is_black = torch.cat([_is_black(part) for part in self.tiles.split(256)])
         self.captions = list(self.by_caption)
         roots = np.array([counts[caption] for caption in self.captions], float) ** 0.5  # sampled by the root of counts
+        roots[:, 1] *= [favour[caption] for caption in self.captions]
         self._weights = roots / np.maximum(roots.sum(0), 1)
 
     def draw(self, rng: np.random.Generator, size: int, icon_share: float) -> list[int]:

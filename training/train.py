@@ -21,7 +21,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,8 @@ class Stage:
         Sets that are not in it yet.
     words : float
         Share of texts that are a synonym or a wider word.
+    favoured : dict of str to float
+        Sets that are drawn more often: clip art shows things, where icons show signs.
     """
 
     steps: int
@@ -63,11 +65,12 @@ class Stage:
     icon_start: float
     left_out: tuple[str, ...]
     words: float
+    favoured: dict[str, float] = field(default_factory=dict)
 
 
 STAGES = {
     1: Stage(14_000, 1.5e-3, 0.3, 0.1, ("openclipart", "sweethome3d"), 0.0),
-    2: Stage(12_000, 8e-4, 0.45, 0.0, (), 0.15),
+    2: Stage(12_000, 8e-4, 0.45, 0.0, (), 0.15, {"openclipart": 2.0, "sweethome3d": 2.0}),
 }
 WIDTH = 24  # of the ResNet
 BATCH = 256
@@ -184,7 +187,7 @@ class Run:
         icons_from = int(self.stage.icon_start * self.stage.steps)
         for icons, share, last in (([], 0.0, icons_from), (self.icons, self.stage.icon_share, self.stage.steps)):
             if self.step < last:
-                pool = Pool(self.data, self.emoji, icons)
+                pool = Pool(self.data, self.emoji, icons, self.stage.favoured)
                 print(f"{len(pool.known)} drawings, {len(pool.captions)} captions", flush=True)
                 batches = Batches(pool, self.tokenizer, SEED, BATCH, share, self.stage.words)
                 yield from batches.ordered(self.step, last)
