@@ -16,6 +16,7 @@ import numpy as np
 
 from drawing import tile
 from drawings import Sets
+from numpyclip.tokenizer.cleaning import lower as cleaned  # as the model's tokenizer will: quotes are made straight
 from sources import HERE, Set, sets
 from wordnet import WordNet
 
@@ -43,10 +44,10 @@ def build(drawn: Set, every: Sets, wordnet: WordNet, data: Path) -> None:
         known.append(
             {
                 "name": drawing.name,
-                "cap": drawing.caption,
-                "tags": drawing.tags,
+                "cap": cleaned(drawing.caption),
+                "tags": [cleaned(tag) for tag in drawing.tags],
                 "cid": drawing.concept,
-                "words": words,
+                "words": [cleaned(word) for word in words],
             }
         )
     (data / f"{drawn.name}.json").write_text(json.dumps(known), "utf-8")

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-import resvg_py
 from PIL import Image
 
 SIZE = 64
@@ -45,6 +44,8 @@ def tile(picture: Image.Image) -> np.ndarray | None:
 
 def rendered(svg: str, is_wide: bool = True) -> Image.Image:
     """Draw a vector picture; `is_wide` tells which side is the longer one."""
+    import resvg_py  # which training does without
+
     side = {"width": _RENDERED} if is_wide else {"height": _RENDERED}
     return Image.open(io.BytesIO(bytes(resvg_py.svg_to_bytes(svg_string=svg, skip_system_fonts=True, **side))))
 

@@ -1,0 +1,34 @@
+"""What the embedded model is trained on, as `training/sources.toml` has it."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("tomllib")
+TRAINING = Path(__file__).parents[1] / "training"
+
+
+@pytest.fixture(autouse=True)
+def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(TRAINING))
+    monkeypatch.delitem(sys.modules, "sources", raising=False)
+
+
+def test_only_what_may_be_given_away_is_trained_on() -> None:
+    from sources import trained_on  # type: ignore[import-not-found]
+
+    free = {"Apache-2.0", "MIT", "ISC", "CC0-1.0", "CC-BY-3.0", "CC-BY-4.0", "public domain"}
+    assert {drawn.licence for drawn in trained_on()} <= free
+    assert {"twemoji", "openmoji", "art4apps", "tuxpaint"}.isdisjoint(drawn.name for drawn in trained_on())
+    assert all(drawn.credit for drawn in trained_on())
+
+
+def test_packages_are_pinned() -> None:
+    from sources import packages, sets
+
+    for package in packages().values():
+        assert package.version[0].isdigit()
+        assert re.fullmatch(r"[0-9a-f]{64}", package.sha256)
+    assert {drawn.package for drawn in sets().values()} <= set(packages())
