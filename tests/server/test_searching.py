@@ -115,6 +115,7 @@ def test_a_path_is_a_text_and_no_file_is_looked_at(client: Client, drawings: Pat
         ("not=a", "nothing to look for"),
         ("q=a&n=0", "above 0"),
         ("q=a&n=x", "above 0"),
+        (f"q=a&n={'9' * 5000}", "above 0"),
         ("q=a&in=sounds", "expected pictures or texts"),
         ("q=a+%2B+", "a term is missing"),
         ("q=cat+-+cat", "cancel each other"),
@@ -153,6 +154,7 @@ def test_there_is_no_way_to_a_file_but_the_index(client: Client, drawings: Path)
         f"/thumbnails/{drawings / 'bird.jpg'}",
         "/thumbnails/99999",
         f"/thumbnails/{10**40}",
+        "/thumbnails/" + "9" * 5000,
         "/thumbnails/0",
         "/thumbnails/-1",
     ):

@@ -90,7 +90,7 @@ _ROUTES = [
     Route("/index", searching.describe),
     Route("/search", searching.search, methods=["GET", "POST"]),
     Route("/classify", searching.classify, methods=["POST"]),
-    Route("/thumbnails/{number:int}", searching.thumbnail),
+    Route("/thumbnails/{number}", searching.thumbnail),
     Route("/v1/embeddings", openai.embeddings, methods=["POST"]),
     Route("/embeddings", openai.embeddings, methods=["POST"]),
     Route("/v1/models", openai.models),

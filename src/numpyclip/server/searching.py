@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -18,7 +19,7 @@ from numpyclip.model.ops import Array
 from numpyclip.server.problems import bad_request
 from numpyclip.server.service import Service
 from numpyclip.server.thumbnails import SIDES
-from numpyclip.server.wire import Fields, JSONResponse, any_fields
+from numpyclip.server.wire import Fields, JSONResponse, any_fields, is_number
 from numpyclip.tasks.query import Query, Term
 
 _MOST = 1000
@@ -86,7 +87,10 @@ async def thumbnail(request: Request) -> Response:
     side = Fields(dict(request.query_params)).number("side", SIDES[0], SIDES[-1])
     if side not in SIDES:
         raise bad_request(f"side is {side}; expected one of {', '.join(map(str, SIDES))}.")
-    match = await service.in_thread(service.picture, request.path_params["number"])
+    number = request.path_params["number"]
+    if not is_number(number):
+        raise HTTPException(404, f"{number:.60} is no number of a picture.")
+    match = await service.in_thread(service.picture, int(number))
     assert match.path is not None
     version = _version(match)
     headers = {"ETag": f'"{version}-{side}"', "Cache-Control": "private, max-age=3600"}
@@ -120,7 +124,7 @@ def _numbers(fields: Fields, name: str) -> list[int]:
     values = fields.values.get(name)
     values = [] if values is None or values == "" else values if isinstance(values, list) else [values]
     texts = [str(value) for value in values]
-    if not all(text.isascii() and text.isdigit() and len(text) < 19 for text in texts):
+    if not all(map(is_number, texts)):
         raise bad_request(f"{name} is {values!r:.60}; expected numbers of pictures.")
     return [int(text) for text in texts]
 

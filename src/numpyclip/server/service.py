@@ -195,7 +195,7 @@ class Service:
         HTTPException
             If there is none.
         """
-        match = self.index().store.picture(number) if number < 1 << 63 else None
+        match = self.index().store.picture(number)
         if match is None:
             raise HTTPException(404, f"there is no picture {number} in the index.")
         return match

@@ -45,7 +45,7 @@ class Fields:
     def number(self, name: str, default: int, most: int) -> int:
         """Return a whole number of 1 to `most`; what is larger becomes `most`."""
         value = self.values.get(name)
-        if isinstance(value, str) and value.isdecimal():  # of a form, or of an address
+        if isinstance(value, str) and is_number(value):  # of a form, or of an address
             value = int(value)
         if value is None:
             return default
@@ -83,6 +83,11 @@ class Fields:
         if not isinstance(value, kind):
             raise bad_request(f"{name} is {value!r:.60}; expected {description}.")
         return value
+
+
+def is_number(text: str) -> bool:
+    """Tell whether a text is a whole number that a database can hold."""
+    return text.isascii() and text.isdecimal() and len(text) < 19
 
 
 async def json_fields(request: Request) -> Fields:
