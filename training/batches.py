@@ -80,7 +80,8 @@ class Pool:
                 counts.setdefault(entry["cap"], [0, 0])[name in icons] += 1
                 favour[entry["cap"]] = max(favour.get(entry["cap"], 1.0), (favoured or {}).get(name, 1.0))
                 words = [word for word in entry["words"] if word not in held]
-                self.known.append({"cap": entry["cap"], "tags": entry["tags"], "words": words})
+                narrower = [word for word in entry["narrower"] if word not in held]
+                self.known.append({"cap": entry["cap"], "tags": entry["tags"], "words": words, "narrower": narrower})
             tiles.append(drawn[keep])
         self.tiles = torch.from_numpy(np.concatenate(tiles))
         self.is_black = torch.cat([_is_black(part) for part in self.tiles.split(256)])
@@ -101,15 +102,18 @@ def _is_black(tiles: Tensor) -> Tensor:
     return (tiles[..., :3].float() * tiles[..., 3:].float()).amax((1, 2, 3)) < 0.02 * 255 * 255
 
 
-def said(known: Known, rng: random.Random, words: float, drawn: tuple[str | None, str | None, str | None]) -> str:
+def said(
+    known: Known, rng: random.Random, words: tuple[float, float], drawn: tuple[str | None, str | None, str | None]
+) -> str:
     """Say something of a drawing.
 
     Parameters
     ----------
     known : dict
     rng : Random
-    words : float
-        Share of texts that are a synonym or a wider word.
+    words : (float, float)
+        Shares of texts that are a synonym or a wider word, and that are a narrower one: a magpie for a bird is not
+        quite true, but else the word would mean nothing.
     drawn : (colour, background, partner)
         Names of colours that are really there, and the caption of a second drawing beside it.
     """
@@ -121,9 +125,9 @@ def said(known: Known, rng: random.Random, words: float, drawn: tuple[str | None
         return rng.choice(_TINTED).format(colour, caption)
     if background:
         return rng.choice(_GROUNDS).format(caption, background)
-    if words and known["words"] and rng.random() < words:
-        caption = rng.choice(known["words"])
-        return rng.choice(TEMPLATES).format(caption)
+    for kind, share in zip(("words", "narrower"), words, strict=True):
+        if share and known[kind] and rng.random() < share:
+            return rng.choice(TEMPLATES).format(rng.choice(known[kind]))
     if known["tags"] and rng.random() < 0.35:
         most = rng.randint(1, 4) if rng.random() < 0.97 else 40
         tags = rng.sample(known["tags"], min(len(known["tags"]), most))
@@ -134,7 +138,7 @@ def said(known: Known, rng: random.Random, words: float, drawn: tuple[str | None
 class _Plan:
     """What is drawn where in a batch, and the words for it."""
 
-    def __init__(self, pool: Pool, chosen: list[int], rng: random.Random, words: float) -> None:
+    def __init__(self, pool: Pool, chosen: list[int], rng: random.Random, words: tuple[float, float]) -> None:
         n = len(chosen)
         self.tint = torch.full((n, 3), -1.0)
         self.solid = torch.full((n, 3), -1.0)
@@ -174,10 +178,14 @@ class Batches(torch.utils.data.Dataset):
     pool : Pool
     tokenizer : Tokenizer
     seed, size : int
-    icon_share, words : float
+    icon_share : float
+    words : (float, float)
+        See `said`.
     """
 
-    def __init__(self, pool: Pool, tokenizer: Tokenizer, seed: int, size: int, icon_share: float, words: float) -> None:
+    def __init__(
+        self, pool: Pool, tokenizer: Tokenizer, seed: int, size: int, icon_share: float, words: tuple[float, float]
+    ) -> None:
         self._pool, self._tokenizer = pool, tokenizer
         self._seed, self._size, self._icon_share, self._words = seed, size, icon_share, words
 

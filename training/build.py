@@ -41,6 +41,7 @@ def build(drawn: Set, every: Sets, wordnet: WordNet, data: Path) -> None:
         seen.add(key)
         tiles.append(rendered)
         words = wordnet.words(drawing.caption) if drawn.is_trained_on else []
+        narrower = wordnet.narrower(drawing.caption) if drawn.is_trained_on else []
         known.append(
             {
                 "name": drawing.name,
@@ -48,6 +49,7 @@ def build(drawn: Set, every: Sets, wordnet: WordNet, data: Path) -> None:
                 "tags": [cleaned(tag) for tag in drawing.tags],
                 "cid": drawing.concept,
                 "words": [cleaned(word) for word in words],
+                "narrower": [cleaned(word) for word in narrower],
             }
         )
     (data / f"{drawn.name}.json").write_text(json.dumps(known), "utf-8")

@@ -28,7 +28,7 @@ def trained_tokens(data: Path) -> set[int]:
     for drawn in sets().values():
         if drawn.is_trained_on:
             for entry in read(data, drawn.name)[1]:
-                texts |= {entry["cap"], *entry["tags"], *entry["words"]}
+                texts |= {entry["cap"], *entry["tags"], *entry["words"], *entry["narrower"]}
     ids = {START, END}
     for text in sorted(text.replace("{}", "") for text in texts):
         ids.update(tokenizer(text))

@@ -53,8 +53,8 @@ class Stage:
         Part of the stage after which they do.
     left_out : tuple of str
         Sets that are not in it yet.
-    words : float
-        Share of texts that are a synonym or a wider word.
+    words : (float, float)
+        Shares of texts that are a synonym or a wider word, and that are a narrower one.
     favoured : dict of str to float
         Sets that are drawn more often: clip art shows things, where icons show signs.
     """
@@ -64,13 +64,13 @@ class Stage:
     icon_share: float
     icon_start: float
     left_out: tuple[str, ...]
-    words: float
+    words: tuple[float, float]
     favoured: dict[str, float] = field(default_factory=dict)
 
 
 STAGES = {
-    1: Stage(14_000, 1.5e-3, 0.3, 0.1, ("openclipart", "sweethome3d"), 0.0),
-    2: Stage(12_000, 8e-4, 0.45, 0.0, (), 0.15, {"openclipart": 2.0, "sweethome3d": 2.0}),
+    1: Stage(14_000, 1.5e-3, 0.3, 0.1, ("openclipart", "sweethome3d"), (0.0, 0.0)),
+    2: Stage(12_000, 8e-4, 0.45, 0.0, (), (0.12, 0.12), {"openclipart": 2.0, "sweethome3d": 2.0}),
 }
 WIDTH = 24  # of the ResNet
 BATCH = 256
