@@ -83,6 +83,8 @@ class Pool:
                 narrower = [word for word in entry["narrower"] if word not in held]
                 self.known.append({"cap": entry["cap"], "tags": entry["tags"], "words": words, "narrower": narrower})
             tiles.append(drawn[keep])
+        for entry in self.known:  # an owl is no other bird's name, where there are owls
+            entry["narrower"] = [word for word in entry["narrower"] if word not in self.by_caption]
         self.tiles = torch.from_numpy(np.concatenate(tiles))
         self.is_black = torch.cat([_is_black(part) for part in self.tiles.split(256)])
         self.captions = list(self.by_caption)
