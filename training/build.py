@@ -1,9 +1,11 @@
-"""Render all drawings: DATA/NAME.npy (n, 64, 64, 4), straight RGBA, and DATA/NAME.json, what is known of each.
+"""Render all drawings, and write what is known of each, and what words mean.
 
     python build.py PACKAGES DATA [NAME ...]
 
-Takes about ten minutes of one core. A set that is there is kept. DATA/manifest.json has the number of drawings and
-captions of each, its licence and SHA-256 sums, which are compared with those of manifest.json beside this script.
+DATA/NAME.npy is uint8 (n, 64, 64, 4), straight RGBA; DATA/NAME.json has names, captions and more; DATA/dictionary.json
+the nouns of WordNet. Takes about fifteen minutes of one core. A set that is there is kept. DATA/manifest.json has the
+number of drawings and captions of each, its licence and SHA-256 sums, which are compared with those of manifest.json
+beside this script.
 """
 
 import argparse
@@ -27,6 +29,8 @@ def build(drawn: Set, every: Sets, wordnet: WordNet, data: Path) -> None:
     tiles, known, failed = [], [], 0
     seen: set[tuple[bytes, str]] = set()
     for drawing in every.drawings(drawn.name):
+        if drawn.group == "things" and not wordnet.is_thing(drawing.caption):
+            continue
         try:
             rendered = tile(drawing.picture())
         except Exception as error:  # resvg and Pillow raise what they like at old files
@@ -50,6 +54,7 @@ def build(drawn: Set, every: Sets, wordnet: WordNet, data: Path) -> None:
                 "cid": drawing.concept,
                 "words": [cleaned(word) for word in words],
                 "narrower": [cleaned(word) for word in narrower],
+                "definition": cleaned(wordnet.definition(drawing.caption)) if drawn.is_trained_on else "",
             }
         )
     (data / f"{drawn.name}.json").write_text(json.dumps(known), "utf-8")
@@ -75,12 +80,24 @@ def manifest(data: Path) -> dict:
                 "licence": drawn.licence,
                 "drawings": len(known),
                 "captions": len({entry["cap"] for entry in known}),
-                "sha256": {
-                    suffix: hashlib.sha256((data / f"{name}.{suffix}").read_bytes()).hexdigest()
-                    for suffix in ("npy", "json")
-                },
+                "sha256": {suffix: _sha256(data / f"{name}.{suffix}") for suffix in ("npy", "json")},
             }
+    nouns = json.loads((data / "dictionary.json").read_text("utf-8"))
+    entries["dictionary"] = {
+        "licence": "WordNet 3.0",
+        "nouns": len(nouns),
+        "sha256": {"json": _sha256(data / "dictionary.json")},
+    }
     return entries
+
+
+def write_dictionary(wordnet: WordNet, data: Path) -> None:
+    entries = [[cleaned(noun), [cleaned(other) for other in others]] for noun, others in wordnet.dictionary()]
+    (data / "dictionary.json").write_text(json.dumps(entries), "utf-8")
+
+
+def _sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def main() -> None:
@@ -94,6 +111,7 @@ def main() -> None:
     for name, drawn in sets().items():
         if (not given.names or name in given.names) and not (given.data / f"{name}.npy").exists():
             build(drawn, every, wordnet, given.data)
+    write_dictionary(wordnet, given.data)
     entries = manifest(given.data)
     (given.data / "manifest.json").write_text(json.dumps(entries, indent=1), "utf-8")
     expected_file = HERE / "manifest.json"

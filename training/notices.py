@@ -13,7 +13,7 @@ from sources import HERE, trained_on
 
 NOTICE = Path(__file__).parents[1] / "NOTICE"
 FIRST = "The weights were trained from nothing on the drawings and texts below."
-LAST = "Nothing else was trained on."
+LAST = "Nothing else was trained on but these texts:"
 
 
 def lines() -> list[str]:

@@ -1,6 +1,6 @@
-"""Draw the curves of one or more runs, one after the other: loss, and recall at 5.
+"""Draw the curves of a run: loss, and text-to-image recall at 5.
 
-python plot.py OUT.png RUN [RUN ...]
+python plot.py RUN OUT.png
 """
 
 import argparse
@@ -23,24 +23,18 @@ def columns(file: Path) -> dict[str, list[float]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("out", type=Path)
-    parser.add_argument("runs", type=Path, nargs="+")
+    parser.add_argument("run", type=Path, metavar="RUN")
+    parser.add_argument("out", type=Path, metavar="OUT.png")
     given = parser.parse_args()
+    losses, recall = columns(given.run / "loss.csv"), columns(given.run / "recall.csv")
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), constrained_layout=True)
-    begin = 0.0
-    for run in given.runs:
-        losses, recall = columns(run / "loss.csv"), columns(run / "recall.csv")
-        left.plot([(begin + s) / 3600 for s in losses["seconds"]], losses["loss"], color="C0")
-        hours = [(begin + s) / 3600 for s in recall["seconds"]]
-        for number, test in enumerate(TESTS):
-            label = test if run == given.runs[0] else None
-            right.plot(hours, recall[f"{test}_r5"], color=f"C{number}", label=label)
-        begin += losses["seconds"][-1]
-        if run != given.runs[-1]:
-            for axes in (left, right):
-                axes.axvline(begin / 3600, color="grey", linewidth=0.7)
-    left.set(xlabel="hours", ylabel="loss")
-    right.set(xlabel="hours", ylabel="R@5 in percent", ylim=(0, 100))
+    left.plot(losses["step"], losses["loss"], label="pictures and texts")
+    left.plot(losses["step"], losses["words_loss"], label="words and meanings")
+    for test in TESTS:
+        right.plot(recall["step"], recall[f"{test}_r5"], marker=".", label=test)
+    left.set(xlabel="step", ylabel="loss", ylim=(0, None))
+    right.set(xlabel="step", ylabel="R@5 in percent", ylim=(0, 100))
+    left.legend()
     right.legend()
     figure.savefig(given.out, dpi=110)
 

@@ -21,7 +21,7 @@ class Package:
 
 @dataclass(frozen=True)
 class Set:
-    """Drawings of one hand: of "emoji" and "icons", which are trained on, or "vendors" and "styles", for tests."""
+    """Drawings of one hand: "emoji", "icons" and "things" are trained on, "vendors" and "styles" are for tests."""
 
     name: str
     group: str
@@ -32,7 +32,7 @@ class Set:
 
     @property
     def is_trained_on(self) -> bool:
-        return self.group in ("emoji", "icons")
+        return self.group in ("emoji", "icons", "things")
 
 
 def _table() -> dict:

@@ -1,97 +1,98 @@
 """Train the embedded model.
 
-    python train.py DATA RUN --stage 1
-    python train.py DATA RUN2 --stage 2 --init RUN/best.pt
+    python train.py DATA RUN
 
-The first stage learns emoji by many hands, and after a tenth of it icons, too: many drawings of few concepts teach far
-faster than the reverse. The second adds clip art, furniture, and synonyms of WordNet.
+First it learns emoji by many hands: many drawings of few concepts teach far faster than the reverse. Then all drawings
+take part, and texts say more than a name. Beside the pictures, words learn what they mean: each noun of a dictionary is
+told from others by its synonyms, wider words and definition, so that those that no drawing shows mean something, too.
 
 The same command starts and goes on. It may be killed at any moment: RUN/state.pt is replaced every few minutes, as a
 whole, and every batch is a function of (seed, step), so that a run that goes on makes the batches that it would have
-made. RUN/best.pt has the averaged weights with the best mean of Recall@5 on two vendors and a tenth of the emoji that
-are never trained on; RUN/loss.csv and RUN/recall.csv have the curves, which plot.py draws.
+made. Averaged weights are what is measured and exported, at the end: none is chosen by what it does in the tests.
+RUN/loss.csv and RUN/recall.csv have the curves, which plot.py draws.
 """
 
 import argparse
 import copy
 import csv
+import ctypes
 import fcntl
 import math
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from batches import Batches, Pool
+from batches import Batch, Batches, Pool, Shares
 from model import CLIP
+from muon import Muon
 from recall import Recall
-from sources import sets
+from sources import trained_on
 from splits import seen_captions
 from tokens import Tokenizer
 
-
-@dataclass(frozen=True)
-class Stage:
-    """What a stage is trained on, and how.
-
-    Attributes
-    ----------
-    steps : int
-        Of the cosine by which the rate falls.
-    rate : float
-        Learning rate at its highest.
-    icon_share : float
-        Of a batch, once icons join.
-    icon_start : float
-        Part of the stage after which they do.
-    left_out : tuple of str
-        Sets that are not in it yet.
-    words : (float, float)
-        Shares of texts that are a synonym or a wider word, and that are a narrower one.
-    favoured : dict of str to float
-        Sets that are drawn more often: clip art shows things, where icons show signs.
-    """
-
-    steps: int
-    rate: float
-    icon_share: float
-    icon_start: float
-    left_out: tuple[str, ...]
-    words: tuple[float, float]
-    favoured: dict[str, float] = field(default_factory=dict)
-
-
-STAGES = {
-    1: Stage(14_000, 1.5e-3, 0.3, 0.1, ("openclipart", "sweethome3d"), (0.0, 0.0)),
-    2: Stage(12_000, 8e-4, 0.45, 0.0, (), (0.12, 0.12), {"openclipart": 2.0, "sweethome3d": 2.0}),
-}
+EMOJI_STEPS = 1_200  # with emoji alone
+STEPS = 9_000
+FADE = 0.35  # part of the steps at whose end the rate falls to nothing, in a line (Hägele et al., 2024)
+MATRIX_RATE, RATE = 4e-3, 1.5e-3  # Muon's and AdamW's, at their highest
+ICONS = 0.45  # share of a batch that is no emoji, once all drawings take part
+FAVOURED = {"openclipart": 2.0, "sweethome3d": 2.0}  # which show things, where icons show signs
+EMOJI_SHARES = Shares()
+SHARES = Shares(words=0.1, narrower=0.1, definition=0.05, scenes=0.08)
+MEANING = 0.25  # weight of the dictionary in the loss
 WIDTH = 24  # of the ResNet
+HEAD = 64  # rows of a head of attention
 BATCH = 256
-DECAY = 0.1  # of weights, but for vectors and embeddings: rows of rare tokens must not fade between their few updates
+DECAY = 0.1  # of matrices; not of embeddings: rows of rare tokens must not fade between their few updates
 WARM_UP = 200  # steps
 SMOOTHING = 0.02
 SEED = 0
 SAVE_EVERY, MEASURE_EVERY = 240, 600  # seconds
-SCORED = ("twemoji", "openmoji", "noto_held")
 
 
-def loss_of(model: CLIP, images: torch.Tensor, texts: torch.Tensor, same: torch.Tensor) -> torch.Tensor:
-    """Compare all texts with all pictures of a batch, without the pairs that might be right as well."""
-    logits = (model.logit_scale.exp() * texts @ images.T).masked_fill(same, -1e4)
+def untrained() -> CLIP:
+    """Return the model that training begins with."""
+    torch.manual_seed(SEED)
+    return CLIP(WIDTH)
+
+
+def loss_of(model: CLIP, those: Tensor, texts: Tensor, same: Tensor) -> Tensor:
+    """Compare all texts with all pictures, or words, of a batch, without the pairs that might be right as well."""
+    logits = (model.logit_scale.exp() * texts @ those.T).masked_fill(same, -1e4)
     others = (~same).float()  # smoothing spreads over these, by hand: masked pairs must not take part
 
-    def cross_entropy(rows: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    def cross_entropy(rows: Tensor, weights: Tensor) -> Tensor:
         log = rows.log_softmax(1)
         return -((1 - SMOOTHING) * log.diagonal() + SMOOTHING * (log * weights).sum(1) / weights.sum(1)).mean()
 
     return (cross_entropy(logits, others) + cross_entropy(logits.T, others.T)) / 2
+
+
+def share_of_rate(step: int) -> float:
+    """Return the part of the highest rate that a step has: it rises, stays, and falls."""
+    return max(0.001, min(1, (step + 1) / WARM_UP, (STEPS - step) / (FADE * STEPS)))
+
+
+def optimisers(model: CLIP) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
+    """Return Muon for matrices, and AdamW for vectors and embeddings."""
+    matrices: dict[int, list[nn.Parameter]] = {0: [], HEAD: []}
+    others = []
+    for name, weight in model.named_parameters():
+        if weight.ndim < 2 or "embedding" in name:
+            others.append(weight)
+        else:
+            matrices[HEAD if re.search(r"[qkv]_proj|in_proj", name) else 0].append(weight)
+    groups = [{"params": weights, "rows": rows} for rows, weights in matrices.items()]
+    return Muon(groups, MATRIX_RATE, DECAY), torch.optim.AdamW(
+        others, RATE, betas=(0.9, 0.98), weight_decay=0, fused=True
+    )
 
 
 def average(averaged: CLIP, model: CLIP, step: int) -> None:
@@ -142,36 +143,24 @@ class Log:
 
 
 class Run:
-    """One stage of training, as far as it has come."""
+    """The training, as far as it has come."""
 
-    def __init__(self, data: Path, folder: Path, stage: Stage, init: Path | None) -> None:
-        self.data, self.folder, self.stage = data, folder, stage
-        trained_on = [drawn for drawn in sets().values() if drawn.is_trained_on and drawn.name not in stage.left_out]
-        self.emoji = [drawn.name for drawn in trained_on if drawn.group == "emoji"]
-        self.icons = [drawn.name for drawn in trained_on if drawn.group == "icons"]
-        torch.manual_seed(SEED)
-        self.model = CLIP(WIDTH).to(memory_format=torch.channels_last)
-        if init is not None:
-            self.model.load_state_dict(torch.load(init, weights_only=True)["averaged"])
+    def __init__(self, data: Path, folder: Path) -> None:
+        self.data, self.folder = data, folder
+        self.emoji = [drawn.name for drawn in trained_on() if drawn.group == "emoji"]
+        self.icons = [drawn.name for drawn in trained_on() if drawn.group != "emoji"]
+        self.model = untrained().to(memory_format=torch.channels_last)
         self.averaged = copy.deepcopy(self.model).eval()
-        named = list(self.model.named_parameters())
-        is_free = {name: weight.ndim < 2 or "embedding" in name for name, weight in named}
-        self.optimiser = torch.optim.AdamW(
-            [
-                {"params": [weight for name, weight in named if not is_free[name]], "weight_decay": DECAY},
-                {"params": [weight for name, weight in named if is_free[name]], "weight_decay": 0.0},
-            ],
-            lr=stage.rate,
-            betas=(0.9, 0.98),
-            fused=True,
-        )
-        self.step, self.best, self._spent = 0, -1.0, 0.0
+        self.optimisers = optimisers(self.model)
+        self._images, self._texts = torch.compile(self.model.image), torch.compile(self.model.text, dynamic=True)
+        self.step, self._spent = 0, 0.0
         if (state_file := folder / "state.pt").exists():
             state = torch.load(state_file, weights_only=True)
             self.model.load_state_dict(state["model"])
             self.averaged.load_state_dict(state["averaged"])
-            self.optimiser.load_state_dict(state["optimiser"])
-            self.step, self.best, self._spent = state["step"], state["best"], state["seconds"]
+            for optimiser, values in zip(self.optimisers, state["optimisers"], strict=True):
+                optimiser.load_state_dict(values)
+            self.step, self._spent = state["step"], state["seconds"]
         self._begin = time.monotonic()
         self.tokenizer = Tokenizer()
         self.recall = Recall(data, self.tokenizer, seen_captions(data, self.emoji))
@@ -182,63 +171,59 @@ class Run:
         """Of training, over all processes."""
         return round(self._spent + time.monotonic() - self._begin, 1)
 
-    def batches(self) -> Iterator[tuple[int, torch.Tensor, torch.Tensor, torch.Tensor]]:
-        """Make all batches that are left: first of emoji alone, then with the icons."""
-        icons_from = int(self.stage.icon_start * self.stage.steps)
-        for icons, share, last in (([], 0.0, icons_from), (self.icons, self.stage.icon_share, self.stage.steps)):
+    def batches(self) -> Iterator[Batch]:
+        """Make all batches that are left: first of emoji alone, then of all."""
+        for icons, share, shares, last in ([], 0.0, EMOJI_SHARES, EMOJI_STEPS), (self.icons, ICONS, SHARES, STEPS):
             if self.step < last:
-                pool = Pool(self.data, self.emoji, icons, self.stage.favoured)
+                pool = Pool(self.data, self.emoji, icons, FAVOURED)
                 print(f"{len(pool.known)} drawings, {len(pool.captions)} captions", flush=True)
-                batches = Batches(pool, self.tokenizer, SEED, BATCH, share, self.stage.words)
-                yield from batches.ordered(self.step, last)
+                yield from Batches(pool, self.tokenizer, SEED, BATCH, share, shares).ordered(self.step, last)
 
-    def learn(self, images: torch.Tensor, tokens: torch.Tensor, same: torch.Tensor) -> tuple[float, float]:
-        """Do one step; return the loss and the rate."""
-        cosine = 0.5 + 0.5 * math.cos(math.pi * self.step / self.stage.steps)
-        rate = self.stage.rate * min(1, (self.step + 1) / WARM_UP) * cosine + 1e-6
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
+    def learn(self, batch: Batch) -> tuple[float, float]:
+        """Do one step; return the losses of pictures and of words."""
+        for optimiser, highest in zip(self.optimisers, (MATRIX_RATE, RATE), strict=True):
+            for group in optimiser.param_groups:
+                group["lr"] = highest * share_of_rate(self.step)
         with torch.autocast("cpu", torch.bfloat16):
-            embedded = self.model.image(images), self.model.text(tokens)
-        loss = loss_of(self.model, *embedded, same)
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+            images, texts = self._images(batch.images), self._texts(batch.tokens)
+        texts, nouns, meanings = texts.split([BATCH, *[(len(texts) - BATCH) // 2] * 2])
+        loss = loss_of(self.model, images, texts, batch.same)
+        words_loss = loss_of(self.model, nouns, meanings, batch.same_meaning)
+        self.model.zero_grad(set_to_none=True)
+        (loss + MEANING * words_loss).backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimiser.step()
+        for optimiser in self.optimisers:
+            optimiser.step()
         with torch.no_grad():
             self.model.logit_scale.clamp_(0, math.log(100))
         average(self.averaged, self.model, self.step)
         self.step += 1
-        if not math.isfinite(value := loss.item()):
-            raise SystemExit(f"loss {value} at step {self.step}; state.pt is from before it")
-        return value, rate
+        if not math.isfinite(loss.item()):
+            raise SystemExit(f"loss {loss.item()} at step {self.step}; state.pt is from before it")
+        return loss.item(), words_loss.item()
 
     def measure(self) -> None:
-        """Measure the averaged weights, and keep them if they are the best so far."""
-        found = self.recall(self.averaged)
-        score = round(sum(found[f"{test}_r5"] for test in SCORED) / len(SCORED), 3)
-        self._recall_log({"step": self.step, "seconds": self.seconds, **found, "score": score})
-        if score > self.best:
-            self.best = score
-            save({"averaged": self.averaged.state_dict(), "step": self.step, "recall": found}, self.folder / "best.pt")
+        """Measure the averaged weights."""
+        self._recall_log({"step": self.step, "seconds": self.seconds, **self.recall(self.averaged)})
 
     def checkpoint(self) -> None:
         values = {
             "model": self.model.state_dict(),
             "averaged": self.averaged.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             "step": self.step,
-            "best": self.best,
             "seconds": self.seconds,
         }
         save(values, self.folder / "state.pt")
 
-    def log(self, losses: list[float], rate: float, seconds: float) -> None:
+    def log(self, losses: list[tuple[float, float]], seconds: float) -> None:
+        loss, words_loss = np.mean(losses, axis=0)
         row = {
             "step": self.step,
             "seconds": self.seconds,
-            "loss": round(float(np.mean(losses)), 4),
-            "rate": f"{rate:.2e}",
+            "loss": round(float(loss), 4),
+            "words_loss": round(float(words_loss), 4),
+            "rate": round(share_of_rate(self.step), 4),
             "scale": round(self.model.logit_scale.exp().item(), 2),
             "drawings_per_s": round(len(losses) * BATCH / seconds, 1),
         }
@@ -252,39 +237,44 @@ def train(run: Run) -> None:
         signal.signal(number, lambda *_: stopped.append(1))
     measured = run.seconds // MEASURE_EVERY  # by the time of the whole run: restarts do not put it off
     last_saved = last_logged = time.monotonic()
-    losses: list[float] = []
-    for number, *batch in run.batches():
-        assert number == run.step
-        loss, rate = run.learn(*batch)
-        losses.append(loss)
+    losses: list[tuple[float, float]] = []
+    for batch in run.batches():
+        assert batch.step == run.step
+        losses.append(run.learn(batch))
         now = time.monotonic()
         if run.step % 100 == 0:
-            run.log(losses, rate, now - last_logged)
+            run.log(losses, now - last_logged)
             losses, last_logged = [], now
-        is_due = run.seconds // MEASURE_EVERY > measured or run.step == run.stage.steps
+        is_due = run.seconds // MEASURE_EVERY > measured or run.step == STEPS
         if is_due:
             run.measure()
             last_logged += time.monotonic() - now
             measured = run.seconds // MEASURE_EVERY
-        if is_due or stopped or now - last_saved > SAVE_EVERY:  # after a measurement: best.pt and state.pt agree
+        if is_due or stopped or now - last_saved > SAVE_EVERY:
             run.checkpoint()
             last_saved = time.monotonic()
         if stopped:
             break
-    print(f"{'finished' if run.step >= run.stage.steps else 'stopped'} at step {run.step}", flush=True)
+    print(f"{'finished' if run.step >= STEPS else 'stopped'} at step {run.step}", flush=True)
+
+
+def keep_memory() -> None:
+    """Have the C library keep what is freed: else the kernel clears the same pages in every step."""
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        trim_threshold, mmap_max = -1, -4  # malloc.h
+        libc.mallopt(mmap_max, 0)
+        libc.mallopt(trim_threshold, 2**31 - 1)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, metavar="DATA")
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of checkpoints and logs")
-    parser.add_argument("--stage", type=int, choices=list(STAGES), required=True)
-    parser.add_argument("--init", type=Path, help="averaged weights to begin with: best.pt of the stage before")
     parser.add_argument("--threads", type=int, default=1, help="of the model; one more process makes the batches")
     given = parser.parse_args()
-    if given.stage > 1 and given.init is None:
-        parser.error("--init is needed: best.pt of the stage before")
     torch.set_num_threads(given.threads)
+    keep_memory()
     given.run.mkdir(parents=True, exist_ok=True)
     with (given.run / "lock").open("w") as lock:
         try:
@@ -292,7 +282,7 @@ def main() -> None:
         except OSError:
             raise SystemExit(f"another process trains in {given.run}") from None
         (given.run / "pid").write_text(f"{os.getpid()}\n")
-        train(Run(given.data, given.run, STAGES[given.stage], given.init))
+        train(Run(given.data, given.run))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Words that mean nearly the same, of WordNet 3.0: synonyms, the next wider word, and narrower ones."""
+"""What WordNet 3.0 knows of words: synonyms, the next wider word, narrower ones, definitions, and what can be seen."""
 
 import re
 from functools import cache
@@ -10,6 +10,9 @@ _MOST = 5
 _MOST_NARROWER = 200
 _DEEPEST = 5  # steps down to narrower words: "bird", "passerine", "oscine", "corvine bird", "magpie"
 _TOKENS = 2  # of a narrower word at most: words that OpenAI's vocabulary has no short way to write are rare
+# Of lexicographers' files, lexnames(5WN): animals, artifacts, bodies, food, natural objects, persons, plants.
+_VISIBLE = frozenset({"05", "06", "08", "13", "17", "18", "20"})
+_LONGEST = 90  # letters of a definition
 
 
 class WordNet:
@@ -26,18 +29,23 @@ class WordNet:
         self._first_sense = {parts[0]: parts[-int(parts[2])] for parts in map(str.split, _lines(folder / "index.noun"))}
         self._senses: dict[str, tuple[list[str], str | None]] = {}
         self._below: dict[str, list[str]] = {}
+        self._definitions: dict[str, str] = {}
+        self._files: dict[str, str] = {}
         for line in _lines(folder / "data.noun"):
-            parts = line.partition(" | ")[0].split()
+            data, _, gloss = line.partition(" | ")
+            parts = data.split()
             count = int(parts[3], 16)
             words = [parts[4 + 2 * n].replace("_", " ").lower() for n in range(count)]
             pointers = " ".join(parts[4 + 2 * count :])
             wider = re.search(r"(?:^| )@ (\d{8}) n", pointers)
             self._senses[parts[0]] = words, wider[1] if wider else None
             self._below[parts[0]] = re.findall(r"(?:^| )~ (\d{8}) n", pointers)
+            self._definitions[parts[0]] = _definition(gloss)
+            self._files[parts[0]] = parts[1]
 
     def words(self, caption: str) -> list[str]:
         """Return synonyms of a caption that is a noun, or of the noun at its end, and the next wider word."""
-        whole = re.sub(r"\W+", "_", caption.strip().lower())
+        whole = _noun(caption)
         last = whole.rpartition("_")[2] if whole.count("_") == 1 else ""
         for noun in (whole, whole.removesuffix("s"), last):
             if noun in self._first_sense:
@@ -48,7 +56,7 @@ class WordNet:
 
     def narrower(self, caption: str) -> list[str]:
         """Return usual words for kinds of what a caption names, if it is a noun: of "bird" "magpie", "jay", ..."""
-        noun = re.sub(r"\W+", "_", caption.strip().lower())
+        noun = _noun(caption)
         if noun not in self._first_sense:
             return []
         found: dict[str, None] = {}
@@ -61,10 +69,42 @@ class WordNet:
                 found |= dict.fromkeys(word for word in meant if self._is_usual(word))
         return [word for word in found if word != caption][:_MOST_NARROWER]
 
+    def definition(self, caption: str) -> str:
+        """Return what a caption means, if it is a noun: "warm-blooded egg-laying vertebrates ..."; else ""."""
+        return self._definitions.get(self._first_sense.get(_noun(caption), ""), "")
+
+    def is_thing(self, caption: str) -> bool:
+        """Tell whether a caption is a noun, or the plural of one, for what one can see and touch."""
+        nouns = (_noun(caption), _noun(caption).removesuffix("s"))
+        return any(self._files.get(self._first_sense.get(noun, "")) in _VISIBLE for noun in nouns)
+
+    def dictionary(self) -> list[tuple[str, list[str]]]:
+        """Return common words for kinds of things, each with synonyms, the next wider word and its definition."""
+        entries = []
+        for noun, sense in self._first_sense.items():
+            is_kind = self._senses[sense][1] is not None  # and no one's name
+            if is_kind and self._files[sense] in _VISIBLE and self._tokens(noun) == 1:
+                entries.append((noun, [*self.words(noun), self._definitions[sense]]))
+        return entries
+
+    def _is_usual(self, word: str) -> bool:
+        return " " not in word and self._tokens(word) <= _TOKENS
+
     @staticmethod
     @cache
-    def _is_usual(word: str) -> bool:
-        return " " not in word and bool((numpyclip.tokenize(word, truncate=True) != 0).sum() - 2 <= _TOKENS)
+    def _tokens(word: str) -> int:
+        return int((numpyclip.tokenize(word, truncate=True) != 0).sum()) - 2
+
+
+def _noun(caption: str) -> str:
+    return re.sub(r"\W+", "_", caption.strip().lower())
+
+
+def _definition(gloss: str) -> str:
+    """Take the first definition, without examples and what stands in brackets, up to the last whole part of it."""
+    text = re.sub(r"\([^)]*\)", "", gloss.partition('; "')[0])
+    text = re.sub(r"\s+", " ", text).strip(" ;:,")
+    return text if len(text) <= _LONGEST else re.split(r"[;,]? \S*$", text[:_LONGEST])[0]
 
 
 def _lines(path: Path) -> list[str]:
