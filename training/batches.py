@@ -131,7 +131,7 @@ def _is_black(tiles: Tensor) -> Tensor:
 
 
 class Shares(NamedTuple):
-    """How often a text is something else than a caption or its keywords, and a picture more than one drawing.
+    """How often a text is something else than a caption or its keywords, and a picture not just a drawing.
 
     A magpie for a bird is not quite true, but else the word would mean nothing.
     """
@@ -140,6 +140,8 @@ class Shares(NamedTuple):
     narrower: float = 0.0
     definition: float = 0.0
     scenes: float = 0.04
+    bent: float = 0.0
+    tinged: float = 0.0
 
 
 def said(known: Known, rng: random.Random, shares: Shares, colour: str | None, background: str | None) -> str:
@@ -252,7 +254,7 @@ class Batches(torch.utils.data.Dataset):
         captions = [[self._pool.known[number]["cap"]] for number in chosen]
         return Batch(
             step,
-            normalised(_drawn(self._pool, chosen, plan, generator)),
+            normalised(_drawn(self._pool, chosen, plan, self._shares, generator)),
             padded(ids, CONTEXT if step % _WHOLE == 0 else _SHORT),
             _same(plan.texts, captions),
             _same(meanings, [[noun, *others] for noun, others in nouns]),
@@ -278,7 +280,7 @@ def _same(texts: list[str], fitting: list[list[str]]) -> Tensor:
     return torch.tensor([[text in fit for fit in equal_or_fitting] for text in texts]).fill_diagonal_(False)
 
 
-def _drawn(pool: Pool, chosen: list[int], plan: _Plan, generator: torch.Generator) -> Tensor:
+def _drawn(pool: Pool, chosen: list[int], plan: _Plan, shares: Shares, generator: torch.Generator) -> Tensor:
     """Draw a batch: (n, 3, 64, 64) in 0..1."""
     n = len(chosen)
 
@@ -288,8 +290,11 @@ def _drawn(pool: Pool, chosen: list[int], plan: _Plan, generator: torch.Generato
     def chance(probability: float) -> Tensor:
         return (rand(n) < probability)[:, None, None, None]
 
-    layers = _moved(_layers(pool, chosen, plan), plan.flip, rand)
+    layers = _moved(_layers(pool, chosen, plan), plan.flip, shares.bent, rand)
     worded = plan.is_worded[:, None, None, None]
+    if shares.tinged:
+        gains = torch.where(chance(shares.tinged) & ~worded, 0.5 + rand(n, 3, 1, 1), torch.ones(1))
+        layers[:, :3] = torch.minimum(layers[:, :3] * gains, layers[:, 3:])
     ground = _ground(pool, chosen, plan, rand)
     image = layers[:, :3] + ground * (1 - layers[:, 3:])
     free = ~worded
@@ -340,8 +345,8 @@ def _layers(pool: Pool, chosen: list[int], plan: _Plan) -> Tensor:
     return layers
 
 
-def _moved(layers: Tensor, flip: Tensor, rand: Any) -> Tensor:
-    """Turn by up to 15 degrees, scale, stretch, shift, mirror."""
+def _moved(layers: Tensor, flip: Tensor, bent: float, rand: Any) -> Tensor:
+    """Turn by up to 15 degrees, scale, stretch, shift, mirror, and bend that share: other hands draw other lines."""
     n = len(layers)
     angle, scale, stretch = (rand(n) - 0.5) * 0.52, 1 / (0.7 + rand(n) * 0.45), 1 + (rand(n) - 0.5) * 0.2
     theta = torch.zeros(n, 2, 3)
@@ -349,6 +354,10 @@ def _moved(layers: Tensor, flip: Tensor, rand: Any) -> Tensor:
     theta[:, 1, 0], theta[:, 1, 1] = angle.sin() * scale * flip / stretch, angle.cos() * scale / stretch
     theta[:, :, 2] = (rand(n, 2) - 0.5) * 0.4
     grid = F.affine_grid(theta, (n, 4, SIZE, SIZE), align_corners=False)
+    if bent:
+        strength = 0.3 * rand(n, 1, 1, 1) * (rand(n, 1, 1, 1) < bent)
+        bends = F.interpolate((rand(n, 2, 5, 5) - 0.5) * strength, size=(SIZE, SIZE), mode="bicubic")
+        grid = grid + bends.permute(0, 2, 3, 1)
     return F.grid_sample(layers, grid, align_corners=False)
 
 
