@@ -93,7 +93,9 @@ def manifest(data: Path) -> dict:
 
 def write_dictionary(wordnet: WordNet, data: Path) -> None:
     entries = [[cleaned(noun), [cleaned(other) for other in others]] for noun, others in wordnet.dictionary()]
-    (data / "dictionary.json").write_text(json.dumps(entries), "utf-8")
+    part = data / "dictionary.part"
+    part.write_text(json.dumps(entries), "utf-8")
+    part.replace(data / "dictionary.json")
 
 
 def _sha256(file: Path) -> str:

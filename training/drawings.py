@@ -4,8 +4,8 @@ import io
 import json
 import re
 import zipfile
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -17,10 +17,24 @@ from emoji import EmojiNames
 _SKIN = re.compile(
     r"(light|medium|dark)(-(light|dark))?-skin-tone|skin-tone|-(medium-light|medium-dark|medium|light|dark)$"
 )
-_STYLE = re.compile(
-    r"(-(outline|outlined|filled|fill|line|linear|bold|thin|light|regular|duotone|solid|sharp|rounded|flat|remix|duo"
-    r"|broken|negative|24px|two-tone|twotone|color|\d{2}))+$"
+_STYLES = (
+    *(
+        "outline",
+        "outlined",
+        "filled",
+        "fill",
+        "line",
+        "linear",
+        "bold",
+        "thin",
+        "light",
+        "regular",
+        "duotone",
+        "solid",
+    ),
+    *("sharp", "rounded", "flat", "remix", "duo", "broken", "negative", "24px", "twotone", "color"),
 )
+_OFTEN = 50  # names of a set that end in a style, where it is one: elsewhere a traffic-light is not light
 _EMOJI_SETS = (
     *("noto", "noto-v1", "twemoji", "openmoji", "fluent-emoji", "fluent-emoji-flat", "fluent-emoji-high-contrast"),
     *("emojione", "emojione-monotone", "fxemoji"),
@@ -75,17 +89,18 @@ class Sets:
         self,
         name: str,
         keep: Callable[[str], bool] = lambda name: True,
-        strip: Callable[[str], str] = lambda name: _STYLE.sub("", name),
+        strip: Callable[[str], str] | None = None,
     ) -> Iterator[Drawing]:
-        """Read a set of @iconify/json; of emoji those without skin tones."""
+        """Read a set of @iconify/json; of emoji those without skin tones, of icons the names without their styles."""
         table = json.loads((self._icons / f"{name}.json").read_text("utf-8"))
         is_emoji = name in _EMOJI_SETS
+        strip = strip or partial(_without_styles, styles=_styles(table["icons"]))
         codes = defaultdict(list)
         for code, icon in table.get("chars", {}).items():
             codes[icon].append(code)
         seen = set()
         for icon, values in table["icons"].items():
-            if values.get("hidden") or _SKIN.search(icon) or not keep(icon):
+            if values.get("hidden") or (is_emoji and _SKIN.search(icon)) or not keep(icon):
                 continue
             base = icon if is_emoji else strip(icon)
             if is_emoji and base in seen:
@@ -98,13 +113,15 @@ class Sets:
 
     def _flags(self) -> Iterator[Drawing]:
         """Two sets of flags, by country."""
-        for name, keep in (("flag", lambda n: n.endswith("-4x3")), ("circle-flags", lambda n: len(n) == 2)):
+        for name, keep in (
+            ("flag", lambda n: len(n) == 6 and n.endswith("-4x3")),
+            ("circle-flags", lambda n: len(n) == 2),
+        ):
             for drawing in self._iconify(name, keep):
                 country = drawing.name[:2]
                 code = "-".join(f"{0x1F1E6 + ord(letter) - 97:X}" for letter in country)
                 if emoji := self._emoji.by_code(code):
-                    caption = emoji.label.replace("flag: ", "flag of ")
-                    yield Drawing(drawing.name, caption, f"emoji:{code}", drawing.picture, (country.upper(),))
+                    yield Drawing(drawing.name, emoji.label, f"emoji:{code}", drawing.picture, (country.upper(),))
 
     def _fluent_3d(self) -> Iterator[Drawing]:
         for path in sorted((self._packages / "fluent-emoji-3d" / "package" / "assets").glob("*.webp")):
@@ -115,14 +132,19 @@ class Sets:
         """Open Clip Art: what says that it is in the public domain, without shapes, buttons and themes of icons."""
         vectors = self._packages / "openclipart" / "usr/share/openclipart/svg"
         pixels = self._packages / "openclipart-png" / "usr/share/openclipart/png"
+        texts = {}
         for path in sorted(vectors.rglob("*.svg"), key=str):
+            is_unused = path.is_symlink() or _UNUSED.match(path.relative_to(vectors).as_posix())
+            if not is_unused and path.stat().st_size <= 800_000:
+                text = path.read_text("utf-8", errors="replace")
+                if _is_public_domain(text):
+                    texts[path] = text
+        titles = Counter(map(_title, texts.values()))
+        for path, text in texts.items():
             name = path.relative_to(vectors).as_posix()
-            if path.is_symlink() or _UNUSED.match(name) or path.stat().st_size > 800_000:
+            caption = _caption(_title(text), path.stem, is_common=titles[_title(text)] >= _SERIES)
+            if len(caption) < 3 or caption in _EMPTY_CAPTIONS:
                 continue
-            text = path.read_text("utf-8", errors="replace")
-            if not _is_public_domain(text):
-                continue
-            caption = _clip_art_title(text, path.stem)
             keywords = (
                 k.replace("_", " ").strip().lower() for k in re.findall(r"<rdf:li[^>]*>\s*([^<]*?)\s*</rdf:li>", text)
             )
@@ -170,6 +192,17 @@ class Sets:
                 yield Drawing(name, caption, f"tux:{sentence}", picture, tuple(name.split("/")[:-1]))
 
 
+def _styles(names: Iterable[str]) -> frozenset[str]:
+    """Return the styles in which a set draws things."""
+    ends = Counter(name.rpartition("-")[2] for name in names)
+    return frozenset(style for style in _STYLES if ends[style] >= _OFTEN)
+
+
+def _without_styles(name: str, styles: frozenset[str]) -> str:
+    head, _, end = name.rpartition("-")
+    return _without_styles(head, styles) if head and (end in styles or re.fullmatch(r"\d{2}", end)) else name
+
+
 def _icon(table: dict, values: dict) -> Image.Image:
     left, top, width, height = (
         values.get(key, table.get(key, default))
@@ -190,6 +223,11 @@ def _svg_file(path: Path) -> Image.Image:
 _UNUSED = re.compile(r"shapes/(stars|jigsaw)|special/|buttons|logos|unsorted/dup|computer/icons/(flat|lemon|etiquette)")
 _LICENCE = re.compile(r'license\b[^>]*?rdf:(?:resource|about)="([^"]*)"', re.IGNORECASE)
 _EMPTY_KEYWORDS = ("hash", "unsorted", "signs and symbols", "sign", "symbol", "magick", "icons", "icon")
+_EMPTY_CAPTIONS = (
+    *("70a", "people juliane", "plastik icon v", "tree rpg map elements", "lightning jon phillips"),
+    "dino architetto francesc",
+)
+_SERIES = 10  # files of one title: it names a series, or nothing
 _EMPTY_TITLES = ("card", "people", "gramastar", "stick man", "aiga_symbol_signs", "map symbols")
 _ARTISTS = (
     "architetto|nicu|nicubunu|jarno|gerald|jean|victor|bal|francesco|rollandin|lumen|design|ganson|mo|yves|gui|rob|lucas"
@@ -203,14 +241,17 @@ def _is_public_domain(svg: str) -> bool:
     return any("publicdomain" in name for name in named) and not any("gpl" in name for name in named)
 
 
-def _clip_art_title(svg: str, stem: str) -> str:
-    """Take the title, unless it says nothing; then the name of the file without its artist."""
+def _title(svg: str) -> str:
     match = re.search(r"<dc:title[^>]*>\s*([^<]*?)\s*</dc:title>", svg)
-    title = match[1].strip() if match else ""
-    says_something = 3 <= len(title) <= 60 and title.lower() not in _EMPTY_TITLES
+    return match[1].strip() if match else ""
+
+
+def _caption(title: str, stem: str, is_common: bool) -> str:
+    """Take the title, unless it says nothing; then the name of the file without its artist."""
+    says_something = 3 <= len(title) <= 60 and title.lower() not in _EMPTY_TITLES and not is_common
     noise = ("Clipart by", "HASH")
     is_series = "theme" in title.lower() or "collection" in title.lower()
     if says_something and not is_series and not any(word in title for word in noise):
-        return title.lower()
+        return re.sub(r"[\s_]+", " ", title).lower()
     name = re.sub(r"_?\d+[a-z]?$", "", stem)
     return as_words(re.sub(rf"_({_ARTISTS})\b.*$", "", name))

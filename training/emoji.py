@@ -7,7 +7,22 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from drawing import as_words
+# Names of files that are labels or shortcodes of other emoji, and the labels that fit what they show.
+_MISLEADING = {
+    "bow": "ribbon",
+    "couple": "couplewithheart",
+    "imp": "angryfacewithhorns",
+    "beachumbrella": "beachwithumbrella",
+    "up": "backhandindexpointingup",
+    "down": "backhandindexpointingdown",
+    "japan": "flagjapan",
+    "whiteheavycheckmark": "checkmarkbutton",
+    "bbutton": "bbuttonbloodtype",
+    "abutton": "abuttonbloodtype",
+    "abbutton": "abbuttonbloodtype",
+    "obutton": "obuttonbloodtype",
+    "manwithbunnyears": "menwithbunnyears",
+}
 
 
 @dataclass(frozen=True)
@@ -39,9 +54,9 @@ class EmojiNames:
             label = entry["label"]
             more = (word.replace("_", " ") for word in extra.get(entry["emoji"], []))
             tags = dict.fromkeys([*entry.get("tags", []), *(word for word in more if word != label)])
-            emoji = Emoji(entry["hexcode"], label.lower(), tuple(tags))
+            emoji = Emoji(entry["hexcode"], label.lower().replace("flag: ", "flag of "), tuple(tags))
             self._by_code[_plain(emoji.code)] = emoji
-            self._by_label[as_words(label.replace(":", ""))] = emoji
+            self._by_label[_key(label)] = emoji
 
     def by_code(self, *codes: str) -> Emoji | None:
         """Find by code points, as in ``1f408-200d-2b1b``."""
@@ -49,11 +64,11 @@ class EmojiNames:
 
     def by_name(self, name: str) -> Emoji | None:
         """Find by a label."""
-        return self._by_label.get(as_words(name))
+        return self._by_label.get(_key(name))
 
     def by_nickname(self, name: str) -> Emoji | None:
         """Find by what vendors call their files: labels and shortcodes run together, with more or less around them."""
-        squashed = _squash(name)
+        squashed = _MISLEADING.get(_squash(name), _squash(name))
         guesses = (
             squashed,
             squashed.replace("flagforflag", "flag").replace("flagfor", "flag"),
@@ -68,7 +83,7 @@ class EmojiNames:
     def _by_nickname(self) -> dict[str, Emoji]:
         found: dict[str, Emoji] = {}
         for emoji in self._by_code.values():
-            found.setdefault(_squash(emoji.label), emoji)
+            found.setdefault(_squash(emoji.label.replace("flag of ", "flag")), emoji)
         for code, shortcode in self._shortcodes():
             if code in self._by_code and len(_squash(shortcode)) > 2:
                 found.setdefault(_squash(shortcode), self._by_code[code])
@@ -82,9 +97,14 @@ class EmojiNames:
                     yield _plain(code), shortcode
 
 
+def _key(name: str) -> str:
+    """Make labels and names of files comparable: "keycap: 10", "keycap-10", but not "keycap: #" and "keycap"."""
+    return " ".join(re.findall(r"[^\W_]+|[#*]", name.lower()))
+
+
 def _plain(code: str) -> str:
     return code.lower().replace("-fe0f", "")
 
 
 def _squash(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
+    return re.sub(r"[^a-z0-9#*]", "", name.lower())

@@ -12,7 +12,7 @@ import numpy as np
 
 import numpyclip
 from sources import sets
-from splits import seen_captions, tests
+from splits import ranks, seen_captions, tests
 
 TITLES = {
     "twemoji": "Twemoji, vendor held out",
@@ -29,13 +29,6 @@ def on_white(tiles: np.ndarray) -> np.ndarray:
     """Straight RGBA (n, 64, 64, 4) → RGB."""
     alpha = tiles[..., 3:].astype(np.float32) / 255
     return np.rint(tiles[..., :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
-
-
-def ranks(similarity: np.ndarray, captions: list[str]) -> np.ndarray:
-    """Count for each text the pictures that are nearer than the nearest with its caption: (n, n) → (n,)."""
-    names = np.array(captions)
-    best = np.where(names[:, np.newaxis] == names, similarity, -2).max(axis=1, keepdims=True)
-    return (similarity > best).sum(axis=1)
 
 
 def main() -> None:

@@ -2,18 +2,21 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-Known = dict[str, Any]  # of one drawing: name, cap, tags, cid, words
+Known = dict[str, Any]  # of one drawing: name, cap, tags, cid, words, narrower, definition
 
 _HELD = 26  # of 256: a tenth of the emoji
-_ALL_EMOJI = ("noto", "twemoji", "openmoji", "fluent-3d")  # which together have every caption of an emoji
+_ALL_EMOJI = ("noto", "twemoji", "openmoji", "fluent-3d")  # which together have every label of an emoji
 _OBJECTS = ("animals", "fruit_n_veg", "food", "transport", "clothes_n_accessories", "sport", "construction", "nature")
 _PHOTOS = ("animals", "food", "plants", "household", "vehicles", "clothes", "hobbies", "sports", "space")
+# Of Tux Paint, which took them from Open Clip Art.
+_CLIP_ART = ("blue_fedora", "propeller_hat", "echidna", "sombrero", "feathered_hat", "tophat")
 
 
 class Test(NamedTuple):
@@ -32,13 +35,42 @@ def is_held_out(concept: str) -> bool:
     return concept.startswith("emoji:") and hashlib.md5(concept.encode()).digest()[0] < _HELD
 
 
-def held_captions(data: Path) -> set[str]:
-    """Return the captions of those, which are not trained on either, whoever uses them."""
-    captions = set()
-    for name in _ALL_EMOJI:
-        known = json.loads((data / f"{name}.json").read_text("utf-8"))
-        captions |= {entry["cap"] for entry in known if is_held_out(entry["cid"])}
-    return captions
+class Held:
+    """What is held out, by its names, whoever uses them.
+
+    Parameters
+    ----------
+    data : Path
+    """
+
+    def __init__(self, data: Path) -> None:
+        self._captions = set()
+        for name in _ALL_EMOJI:
+            known = json.loads((data / f"{name}.json").read_text("utf-8"))
+            self._captions |= {entry["cap"] for entry in known if is_held_out(entry["cid"])}
+        self._bare = {_bare(caption) for caption in self._captions}
+
+    def __contains__(self, words: str) -> bool:
+        """Tell whether words name what is held out, "cookies" and "cookie two" where it is "cookie"."""
+        return _bare(words) in self._bare
+
+    def has(self, drawing: Known) -> bool:
+        """Tell whether a drawing is held out. Other emoji may be called nearly the same: "eye", where it is "eyes"."""
+        if drawing["cid"].startswith("emoji:"):
+            return is_held_out(drawing["cid"]) or drawing["cap"] in self._captions
+        return drawing["cap"] in self
+
+
+def _bare(caption: str) -> str:
+    words = re.findall(r"[^\W_]+", caption.lower())
+    while len(words) > 1 and words[-1] in ("one", "two", "three", "four"):
+        words.pop()
+    return " ".join(words).removesuffix("s")
+
+
+def trained_rows(known: list[Known], held: Held) -> list[int]:
+    """Return the places of the drawings of a set that are trained on."""
+    return [row for row, drawing in enumerate(known) if drawing["cap"].strip() and not held.has(drawing)]
 
 
 def tests(data: Path, seen: set[str]) -> Iterator[tuple[str, Test]]:
@@ -61,7 +93,8 @@ def tests(data: Path, seen: set[str]) -> Iterator[tuple[str, Test]]:
         return is_emoji(entry) and is_held_out(entry["cid"])
 
     def is_photo(entry: Known) -> bool:
-        return entry["name"].endswith("png") and "cartoon" not in entry["name"] and entry["tags"][0] in _PHOTOS
+        is_drawn = "cartoon" in entry["name"] or any(name in entry["name"] for name in _CLIP_ART)
+        return entry["name"].endswith("png") and not is_drawn and entry["tags"][0] in _PHOTOS
 
     asked: dict[str, tuple[str, Callable[[Known], bool]]] = {
         "twemoji": ("twemoji", is_known),
@@ -79,8 +112,15 @@ def tests(data: Path, seen: set[str]) -> Iterator[tuple[str, Test]]:
 
 def seen_captions(data: Path, emoji: list[str]) -> set[str]:
     """Return the captions that sets of emoji are trained on."""
-    held, seen = held_captions(data), set()
+    held, seen = Held(data), set()
     for name in emoji:
         known = json.loads((data / f"{name}.json").read_text("utf-8"))
-        seen |= {e["cap"] for e in known if e["cap"].strip() and e["cap"] not in held and not is_held_out(e["cid"])}
+        seen |= {known[row]["cap"] for row in trained_rows(known, held)}
     return seen
+
+
+def ranks(similarity: np.ndarray, captions: list[str]) -> np.ndarray:
+    """Count for each text the pictures that are nearer than the nearest with its caption: (n, n) → (n,)."""
+    names = np.array(captions)
+    best = np.where(names[:, np.newaxis] == names, similarity, -2).max(axis=1, keepdims=True)
+    return (similarity > best).sum(axis=1)

@@ -8,7 +8,7 @@ told from others by its synonyms, wider words and definition, so that those that
 
 The same command starts and goes on. It may be killed at any moment: RUN/state.pt is replaced every few minutes, as a
 whole, and every batch is a function of (seed, step), so that a run that goes on makes the batches that it would have
-made. Averaged weights are what is measured and exported, at the end: none is chosen by what it does in the tests.
+made. Averaged weights are what is measured, and the last ones are exported, not those that do best in a test.
 RUN/loss.csv and RUN/recall.csv have the curves, which plot.py draws.
 """
 
@@ -30,16 +30,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from batches import Batch, Batches, Pool, Shares
+from batches import Batch, Batches
+from captions import Shares
 from model import CLIP
 from muon import Muon
+from pool import Pool
 from recall import Recall
 from sources import trained_on
 from splits import seen_captions
 from tokens import Tokenizer
 
-EMOJI_STEPS = 1_200  # with emoji alone
-STEPS = 9_000
+EMOJI_STEPS = 1_400  # with emoji alone
+STEPS = 8_000
 FADE = 0.35  # part of the steps at whose end the rate falls to nothing, in a line (Hägele et al., 2024)
 MATRIX_RATE, RATE = 4e-3, 1.5e-3  # Muon's and AdamW's, at their highest
 ICONS = 0.45  # share of a batch that is no emoji, once all drawings take part
@@ -66,13 +68,13 @@ def untrained() -> CLIP:
 def loss_of(model: CLIP, those: Tensor, texts: Tensor, same: Tensor) -> Tensor:
     """Compare all texts with all pictures, or words, of a batch, without the pairs that might be right as well."""
     logits = (model.logit_scale.exp() * texts @ those.T).masked_fill(same, -1e4)
-    others = (~same).float()  # smoothing spreads over these, by hand: masked pairs must not take part
+    compared = (~same).float()  # smoothing spreads over these, by hand: masked pairs must not take part
 
     def cross_entropy(rows: Tensor, weights: Tensor) -> Tensor:
         log = rows.log_softmax(1)
         return -((1 - SMOOTHING) * log.diagonal() + SMOOTHING * (log * weights).sum(1) / weights.sum(1)).mean()
 
-    return (cross_entropy(logits, others) + cross_entropy(logits.T, others.T)) / 2
+    return (cross_entropy(logits, compared) + cross_entropy(logits.T, compared.T)) / 2
 
 
 def share_of_rate(step: int) -> float:
@@ -168,7 +170,7 @@ class Run:
 
     @property
     def seconds(self) -> float:
-        """Of training, over all processes."""
+        """Of training, by the clock on the wall, over all processes; pauses count."""
         return round(self._spent + time.monotonic() - self._begin, 1)
 
     def batches(self) -> Iterator[Batch]:
@@ -189,8 +191,11 @@ class Run:
         texts, nouns, meanings = texts.split([BATCH, *[(len(texts) - BATCH) // 2] * 2])
         loss = loss_of(self.model, images, texts, batch.same)
         words_loss = loss_of(self.model, nouns, meanings, batch.same_meaning)
+        both = loss + MEANING * words_loss
+        if not both.isfinite():
+            raise SystemExit(f"loss {both.item()} at step {self.step}; state.pt is from before it")
         self.model.zero_grad(set_to_none=True)
-        (loss + MEANING * words_loss).backward()
+        both.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         for optimiser in self.optimisers:
             optimiser.step()
@@ -198,8 +203,6 @@ class Run:
             self.model.logit_scale.clamp_(0, math.log(100))
         average(self.averaged, self.model, self.step)
         self.step += 1
-        if not math.isfinite(loss.item()):
-            raise SystemExit(f"loss {loss.item()} at step {self.step}; state.pt is from before it")
         return loss.item(), words_loss.item()
 
     def measure(self) -> None:
@@ -223,7 +226,7 @@ class Run:
             "seconds": self.seconds,
             "loss": round(float(loss), 4),
             "words_loss": round(float(words_loss), 4),
-            "rate": round(share_of_rate(self.step), 4),
+            "rate": round(share_of_rate(self.step - 1), 4),
             "scale": round(self.model.logit_scale.exp().item(), 2),
             "drawings_per_s": round(len(losses) * BATCH / seconds, 1),
         }
@@ -271,14 +274,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, metavar="DATA")
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of checkpoints and logs")
-    parser.add_argument("--threads", type=int, default=1, help="of the model; one more process makes the batches")
+    parser.add_argument("--threads", type=int, default=2, help="of the model; one more process makes the batches")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     keep_memory()
     given.run.mkdir(parents=True, exist_ok=True)
     with (given.run / "lock").open("w") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # which the process of the batches does not inherit
         except OSError:
             raise SystemExit(f"another process trains in {given.run}") from None
         (given.run / "pid").write_text(f"{os.getpid()}\n")

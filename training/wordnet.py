@@ -48,8 +48,9 @@ class WordNet:
         whole = _noun(caption)
         last = whole.rpartition("_")[2] if whole.count("_") == 1 else ""
         for noun in (whole, whole.removesuffix("s"), last):
-            if noun in self._first_sense:
-                synonyms, wider = self._senses[self._first_sense[noun]]
+            sense = self._first_sense.get(noun, "")
+            if self._files.get(sense) in _VISIBLE:  # of other words, what is drawn is rarely the first sense
+                synonyms, wider = self._senses[sense]
                 near = [word for word in synonyms if word != caption] if noun == whole else synonyms[:2]
                 return [*near, *(self._senses[wider][0][:1] if wider else ())][:_MOST]
         return []
@@ -70,8 +71,9 @@ class WordNet:
         return [word for word in found if word != caption][:_MOST_NARROWER]
 
     def definition(self, caption: str) -> str:
-        """Return what a caption means, if it is a noun: "warm-blooded egg-laying vertebrates ..."; else ""."""
-        return self._definitions.get(self._first_sense.get(_noun(caption), ""), "")
+        """Return what a caption means, if it is a thing: "warm-blooded egg-laying vertebrates ..."; else ""."""
+        sense = self._first_sense.get(_noun(caption), "")
+        return self._definitions[sense] if self._files.get(sense) in _VISIBLE else ""
 
     def is_thing(self, caption: str) -> bool:
         """Tell whether a caption is a noun, or the plural of one, for what one can see and touch."""

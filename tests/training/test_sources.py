@@ -1,19 +1,13 @@
 """What the embedded model is trained on, as `training/sources.toml` has it."""
 
+import json
 import re
-import sys
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("tomllib")
-TRAINING = Path(__file__).parents[1] / "training"
-
-
-@pytest.fixture(autouse=True)
-def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(TRAINING))
-    monkeypatch.delitem(sys.modules, "sources", raising=False)
+ROOT = Path(__file__).parents[2]
 
 
 def test_only_what_may_be_given_away_is_trained_on() -> None:
@@ -32,3 +26,20 @@ def test_packages_are_pinned() -> None:
         assert package.version[0].isdigit()
         assert re.fullmatch(r"[0-9a-f]{64}", package.sha256)
     assert {drawn.package for drawn in sets().values()} <= set(packages())
+
+
+def test_the_manifest_has_every_set_as_it_is_licensed() -> None:
+    from sources import sets
+
+    manifest = json.loads((ROOT / "training" / "manifest.json").read_text("utf-8"))
+    assert set(manifest) == {*sets(), "dictionary"}
+    for name, drawn in sets().items():
+        assert (manifest[name]["group"], manifest[name]["licence"]) == (drawn.group, drawn.licence)
+
+
+def test_the_notice_names_everyone() -> None:
+    from notices import lines  # type: ignore[import-not-found]
+
+    notice = (ROOT / "NOTICE").read_text("utf-8")
+    for line in lines():
+        assert line in notice

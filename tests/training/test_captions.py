@@ -1,0 +1,75 @@
+"""What is said of drawings is true of them."""
+
+import random
+
+import pytest
+
+
+def test_places_of_scenes_are_as_the_words_say() -> None:
+    from captions import scene  # type: ignore[import-not-found]
+
+    rng, seen = random.Random(0), set()
+    for _ in range(500):
+        places, text = scene("two-word dog", "cat", rng)
+        (top, left), (other_top, other_left) = places[0][1], places[1][1]
+        assert [which for which, _ in places] == [0, 1]
+        for words, is_true in {
+            "to the left of": left < other_left,
+            "to the right of": left > other_left,
+            "on the left and": left < other_left,
+            "on the right and": left > other_left,
+            " above ": top < other_top,
+            " over ": top < other_top,
+            "on top of": top < other_top,
+            " below ": top > other_top,
+            " under ": top > other_top,
+        }.items():
+            if words in text:
+                assert is_true, text
+                seen.add(words)
+        assert text.index("dog") < text.index("cat")
+    assert len(seen) == 9
+
+
+def test_counts_are_as_many_as_the_words_say() -> None:
+    from captions import scene
+
+    rng, seen = random.Random(0), set()
+    for _ in range(200):
+        places, text = scene("dog", "cat", rng)
+        if "cat" not in text:
+            number, noun = text.split()
+            assert noun == "dogs"
+            assert len(places) == {"two": 2, "three": 3, "four": 4}[number]
+            assert {which for which, _ in places} == {0}
+            assert len({place for _, place in places}) == len(places)
+            seen.add(number)
+    assert seen == {"two", "three", "four"}
+
+
+@pytest.mark.parametrize(
+    ("noun", "plural"),
+    [("dog", "dogs"), ("box", "boxes"), ("church", "churches"), ("cherry", "cherries"), ("key", "keys")],
+)
+def test_plurals(noun: str, plural: str) -> None:
+    from captions import several
+
+    assert several(noun) == plural
+
+
+def test_colours_that_are_given_are_named_and_others_kept() -> None:
+    from captions import Shares, names_colour, said
+
+    known = {"cap": "house", "tags": ["home"], "words": ["dwelling"], "narrower": ["villa"], "definition": "a building"}
+    texts = {said(known, random.Random(seed), Shares(1, 1, 1), "red", None) for seed in range(50)}
+    assert texts == {"red house", "a red house", "red house icon", "a red house icon"}
+    assert all("on" in said(known, random.Random(seed), Shares(), None, "blue").split() for seed in range(9))
+    assert said(known, random.Random(0), Shares(definition=1), None, None) == "a building"
+    assert names_colour("red heart") and names_colour("white flag") and not names_colour("redwood")
+
+
+def test_what_is_another_thing_when_mirrored_is_not() -> None:
+    from captions import may_be_mirrored
+
+    assert may_be_mirrored("dog")
+    assert not any(map(may_be_mirrored, ("left arrow", "keycap: 2", "question mark", "flag of peru")))

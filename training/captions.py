@@ -1,0 +1,112 @@
+"""What is said of drawings, and of several in one picture. Needs no PyTorch."""
+
+import random
+import re
+from typing import NamedTuple
+
+from splits import Known
+
+COLOURS = {
+    "red": (0.85, 0.12, 0.12),
+    "orange": (0.95, 0.55, 0.1),
+    "yellow": (0.95, 0.85, 0.15),
+    "green": (0.15, 0.6, 0.2),
+    "blue": (0.15, 0.3, 0.85),
+    "purple": (0.5, 0.2, 0.7),
+    "pink": (0.95, 0.5, 0.7),
+    "brown": (0.45, 0.28, 0.12),
+    "grey": (0.5, 0.5, 0.5),
+    "black": (0.03, 0.03, 0.03),
+}
+_OTHER_COLOURS = ("white", "gold", "golden", "silver")
+_TEMPLATES = (
+    *("{}", "{}", "{}", "a {}", "the {}", "{} emoji", "{} icon", "{} clip art"),
+    *("a drawing of a {}", "picture of {}", "an image of {}", "a photo of a {}"),
+)
+_TINTED = ("{} {}", "a {} {}", "{} {} icon", "a {} {} icon")
+_GROUNDS = ("{} on a {} background", "a {} on {}", "a {} on a {} background")
+
+# Two drawings in one picture: the places of their half-size tiles (top, left), and what is said of them.
+Place = tuple[int, int]
+_PAIRS: tuple[tuple[Place, Place, tuple[str, ...]], ...] = (
+    ((16, 0), (16, 32), ("{} and {}", "a {} and a {}", "{} next to {}", "a {} beside a {}")),
+    ((16, 0), (16, 32), ("{} to the left of {}", "a {} on the left and a {} on the right")),
+    ((16, 32), (16, 0), ("{} to the right of {}", "a {} on the right and a {} on the left")),
+    ((0, 16), (32, 16), ("{} above {}", "a {} over a {}", "{} on top of {}")),
+    ((32, 16), (0, 16), ("{} below {}", "a {} under a {}")),
+)
+_COUNTS: tuple[tuple[str, tuple[Place, ...]], ...] = (
+    ("two", ((16, 0), (16, 32))),
+    ("three", ((0, 16), (32, 0), (32, 32))),
+    ("four", ((0, 0), (0, 32), (32, 0), (32, 32))),
+)
+
+# What would be another thing, mirrored.
+_ONE_WAY = re.compile(
+    r"arrow|letter|clock|left|right|back|forward|next|input|button|squared|keycap|sign|number|\babc|flag|digit|circled"
+    r"|text|spell|play|undo|redo|quote|question|\d|percent|calendar|map|banknote|logo"
+)
+
+
+class Shares(NamedTuple):
+    """How often a text is something else than a caption or its keywords, and a picture not just a drawing.
+
+    A magpie for a bird is not quite true, but else the word would mean nothing.
+    """
+
+    words: float = 0.0  # a synonym or a wider word
+    narrower: float = 0.0
+    definition: float = 0.0
+    scenes: float = 0.04
+    bent: float = 0.0
+    tinged: float = 0.0
+
+
+class Scene(NamedTuple):
+    """Several drawings in one picture: which of two lies where, and what is said of them."""
+
+    places: tuple[tuple[int, Place], ...]
+    text: str
+
+
+def names_colour(caption: str) -> bool:
+    return not {*COLOURS, *_OTHER_COLOURS}.isdisjoint(caption.split())
+
+
+def may_be_mirrored(caption: str) -> bool:
+    return not _ONE_WAY.search(caption)
+
+
+def said(known: Known, rng: random.Random, shares: Shares, colour: str | None, background: str | None) -> str:
+    """Say something of a drawing; `colour` and `background` name colours that it is given."""
+    caption: str = known["cap"]
+    if colour:
+        return rng.choice(_TINTED).format(colour, caption)
+    if background:
+        return rng.choice(_GROUNDS).format(caption, background)
+    for kind, share in (("words", shares.words), ("narrower", shares.narrower)):
+        if known[kind] and rng.random() < share:
+            return rng.choice(_TEMPLATES).format(rng.choice(known[kind]))
+    if known["definition"] and rng.random() < shares.definition:
+        return str(known["definition"])
+    if known["tags"] and rng.random() < 0.35:
+        most = rng.randint(1, 4) if rng.random() < 0.97 else 40
+        tags = rng.sample(known["tags"], min(len(known["tags"]), most))
+        return ", ".join(([caption] if rng.random() < 0.6 else []) + tags)
+    return rng.choice(_TEMPLATES).format(caption)
+
+
+def scene(caption: str, other: str, rng: random.Random) -> Scene:
+    """Put a drawing beside, above or below another, or beside itself, once or more."""
+    if caption.isalpha() and not caption.endswith("s") and rng.random() < 0.5:
+        number, places = rng.choice(_COUNTS)
+        return Scene(tuple((0, place) for place in places), f"{number} {several(caption)}")
+    first, second, templates = rng.choice(_PAIRS)
+    return Scene(((0, first), (1, second)), rng.choice(templates).format(caption, other))
+
+
+def several(noun: str) -> str:
+    """Make a plural, as most English nouns do."""
+    if re.search(r"(s|x|z|ch|sh)$", noun):
+        return f"{noun}es"
+    return re.sub(r"(?<=[^aeiou])y$", "ie", noun) + "s"
