@@ -87,14 +87,19 @@ def _same(texts: list[str], fitting: list[list[str]]) -> Tensor:
 
 def planned(pool: Pool, chosen: list[int], rng: random.Random, shares: Shares) -> tuple[Looks, list[str]]:
     """Choose what is done to drawings, and words that are true of it."""
-    looks, texts = Looks.plain(len(chosen)), []
+    looks, texts, twin = Looks.plain(len(chosen)), [], None
     for row, number in enumerate(chosen):
         known = pool.known[number]
         if rng.random() < shares.scenes:  # which are not mirrored: right is right
-            other = rng.randrange(len(pool.known))
-            places, text = scene(known["cap"], pool.known[other]["cap"], rng)
-            looks.scenes[row] = other, places
-            texts.append(text)
+            if twin is None:
+                other = rng.randrange(len(pool.known))
+                shown, contrast = scene(known["cap"], pool.known[other]["cap"], rng)
+                twin = contrast and (number, other, contrast)
+            else:  # what the scene before is not, in the place of this drawing
+                number, other, shown = twin
+                twin = None
+            looks.scenes[row] = number, other, shown.places
+            texts.append(shown.text)
             continue
         colour = background = None
         has_colour = names_colour(known["cap"])

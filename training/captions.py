@@ -28,8 +28,9 @@ _GROUNDS = ("{} on a {} background", "a {} on {}", "a {} on a {} background")
 
 # Two drawings in one picture: the places of their half-size tiles (top, left), and what is said of them.
 Place = tuple[int, int]
+_TOGETHER = ("{} and {}", "a {} and a {}", "{} next to {}", "a {} beside a {}")
 _PAIRS: tuple[tuple[Place, Place, tuple[str, ...]], ...] = (
-    ((16, 0), (16, 32), ("{} and {}", "a {} and a {}", "{} next to {}", "a {} beside a {}")),
+    ((16, 0), (16, 32), _TOGETHER),
     ((16, 0), (16, 32), ("{} to the left of {}", "a {} on the left and a {} on the right")),
     ((16, 32), (16, 0), ("{} to the right of {}", "a {} on the right and a {} on the left")),
     ((0, 16), (32, 16), ("{} above {}", "a {} over a {}", "{} on top of {}")),
@@ -96,13 +97,26 @@ def said(known: Known, rng: random.Random, shares: Shares, colour: str | None, b
     return rng.choice(_TEMPLATES).format(caption)
 
 
-def scene(caption: str, other: str, rng: random.Random) -> Scene:
-    """Put a drawing beside, above or below another, or beside itself, once or more."""
+def scene(caption: str, other: str, rng: random.Random) -> tuple[Scene, Scene | None]:
+    """Put a drawing beside, above or below another, or beside itself, once or more.
+
+    Returns
+    -------
+    (Scene, Scene or None)
+        The second differs from the first in order or number alone, and so do their texts: a model that only looks for
+        things cannot tell them from one another.
+    """
     if caption.isalpha() and not caption.endswith("s") and rng.random() < 0.5:
-        number, places = rng.choice(_COUNTS)
-        return Scene(tuple((0, place) for place in places), f"{number} {several(caption)}")
+        counted = [
+            Scene(tuple((0, place) for place in places), f"{number} {several(caption)}")
+            for number, places in rng.sample(_COUNTS, 2)
+        ]
+        return counted[0], counted[1]
     first, second, templates = rng.choice(_PAIRS)
-    return Scene(((0, first), (1, second)), rng.choice(templates).format(caption, other))
+    template = rng.choice(templates)
+    pair = Scene(((0, first), (1, second)), template.format(caption, other))
+    swapped = Scene(((1, first), (0, second)), template.format(other, caption))
+    return pair, swapped if templates is not _TOGETHER else None
 
 
 def several(noun: str) -> str:

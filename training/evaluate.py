@@ -2,17 +2,22 @@
 
     python evaluate.py DATA [FILE.npz]
 
-Needs NumPyCLIP, and the data of build.py; no PyTorch.
+And what is told of a picture of several things: their order, and number. Needs NumPyCLIP, and the data of build.py.
 """
 
 import argparse
+import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 import numpyclip
+from captions import several
+from drawing import SIZE
+from numpyclip.model.clip import CLIP
 from sources import sets
-from splits import ranks, seen_captions, tests
+from splits import Test, ranks, seen_captions, tests
 
 TITLES = {
     "twemoji": "Twemoji, vendor held out",
@@ -23,12 +28,57 @@ TITLES = {
     "tuxpaint": "Tux Paint, photos of objects",
 }
 GOALS = {"twemoji": (65, 88), "openmoji": (35, 60), "noto_held": (45, 70), "art4apps": (15, 35), "tuxpaint": (10, 30)}
+_SCENES = 300
+_HALF, _QUARTER = SIZE // 2, SIZE // 4
+_NUMBERS = ("one", "two", "three", "four")
+_CORNERS = ((0, 0), (0, _HALF), (_HALF, 0), (_HALF, _HALF))
 
 
 def on_white(tiles: np.ndarray) -> np.ndarray:
     """Straight RGBA (n, 64, 64, 4) → RGB."""
     alpha = tiles[..., 3:].astype(np.float32) / 255
     return np.rint(tiles[..., :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
+
+
+def together(pictures: list[np.ndarray], places: list[tuple[int, int]]) -> np.ndarray:
+    """Put pictures, at half their size, into one: (top, left)."""
+    whole = np.full((SIZE, SIZE, 3), 255, np.uint8)
+    for picture, (top, left) in zip(pictures, places, strict=True):
+        half = picture.reshape(_HALF, 2, _HALF, 2, 3).mean(axis=(1, 3))
+        whole[top : top + _HALF, left : left + _HALF] = np.rint(half)
+    return whole
+
+
+def scenes(test: Test) -> Iterator[tuple[str, list[tuple[np.ndarray, list[str]]]]]:
+    """Make questions about drawings that stand together: pictures, and texts of which the first is true."""
+    rng, pictures = random.Random(0), on_white(test.tiles)
+    pairs = [rng.sample(range(len(pictures)), 2) for _ in range(_SCENES)]
+    for title, places, words in (
+        ("which of two is on the left", [(_QUARTER, 0), (_QUARTER, _HALF)], "{} to the left of {}"),
+        ("which of two is above", [(0, _QUARTER), (_HALF, _QUARTER)], "{} above {}"),
+    ):
+        asked = []
+        for one, other in pairs:
+            names = test.captions[one], test.captions[other]
+            picture = together([pictures[one], pictures[other]], places)
+            asked.append((picture, [words.format(*names), words.format(*names[::-1])]))
+        yield title, asked
+    nouns = [n for n, caption in enumerate(test.captions) if caption.isalpha() and not caption.endswith("s")]
+    asked = []
+    for row in rng.choices(nouns, k=_SCENES):
+        texts = [f"{number} {several(test.captions[row])}" for number in _NUMBERS]
+        texts[0] = f"a {test.captions[row]}"
+        count = rng.randrange(4)
+        picture = together([pictures[row]] * (count + 1), rng.sample(_CORNERS, count + 1))
+        asked.append((picture, [texts[count], *(text for n, text in enumerate(texts) if n != count)]))
+    yield "how many, one to four", asked
+
+
+def share_right(model: CLIP, asked: list[tuple[np.ndarray, list[str]]]) -> float:
+    """Return how often the first text fits best."""
+    images = model.embed_images([picture for picture, _ in asked])
+    texts = model.embed_texts([text for _, texts in asked for text in texts]).reshape(len(asked), -1, images.shape[1])
+    return float((np.einsum("nd,ntd->nt", images, texts).argmax(axis=1) == 0).mean())
 
 
 def main() -> None:
@@ -38,13 +88,17 @@ def main() -> None:
     given = parser.parse_args()
     model, _ = numpyclip.load(given.model, activation=None if given.model == "tiny" else "quick_gelu")
     seen = seen_captions(given.data, [drawn.name for drawn in sets().values() if drawn.group == "emoji"])
+    every = dict(tests(given.data, seen))
     print("| text to image | among | R@1 | R@5 | R@10 | goal R@1 / R@5 |\n|---|---|---|---|---|---|")
-    for name, test in tests(given.data, seen):
+    for name, test in every.items():
         similarity = model.embed_texts(test.captions) @ model.embed_images(on_white(test.tiles)).T
         found = ranks(similarity, test.captions)
         shares = " | ".join(f"{100 * (found < k).mean():.1f}" for k in (1, 5, 10))
         goal = "{} / {}".format(*GOALS[name]) if name in GOALS else ""
         print(f"| {TITLES[name]} | {len(found):,} | {shares} | {goal} |", flush=True)
+    print("\n| of Twemoji's drawings, several in a picture | right | by chance |\n|---|---|---|")
+    for title, asked in scenes(every["twemoji"]):
+        print(f"| {title} | {100 * share_right(model, asked):.0f} | {100 // len(asked[0][1])} |", flush=True)
 
 
 if __name__ == "__main__":

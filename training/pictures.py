@@ -30,15 +30,15 @@ class Looks:
         -1 where mirrored.
     is_worded : Tensor of shape (n,), dtype=bool
         The text says a colour: colours stay.
-    scenes : dict of int to (int, places)
-        Rows that show several: the other drawing, and which of the two lies where.
+    scenes : dict of int to (int, int, places)
+        Rows that show several: two drawings of the pool, and which of them lies where.
     """
 
     tint: Tensor
     solid: Tensor
     flip: Tensor
     is_worded: Tensor
-    scenes: dict[int, tuple[int, tuple[tuple[int, Place], ...]]] = field(default_factory=dict)
+    scenes: dict[int, tuple[int, int, tuple[tuple[int, Place], ...]]] = field(default_factory=dict)
 
     @classmethod
     def plain(cls, n: int) -> "Looks":
@@ -87,7 +87,7 @@ def _photographed(image: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _layers(pool: Pool, chosen: list[int], looks: Looks) -> Tensor:
-    """Colours times alpha, and alpha: tinted, and with others beside them."""
+    """Colours times alpha, and alpha: tinted, or several."""
 
     def tiles(numbers: list[int]) -> Tensor:
         return pool.tiles[numbers].permute(0, 3, 1, 2).float() / 255
@@ -98,13 +98,13 @@ def _layers(pool: Pool, chosen: list[int], looks: Looks) -> Tensor:
     rgb[tinted] = looks.tint[tinted][:, :, None, None]
     layers = torch.cat([rgb * alpha, alpha], 1)
     if looks.scenes:
-        others = tiles([other for other, _ in looks.scenes.values()])
-        others[:, :3] *= others[:, 3:]
-        both = F.avg_pool2d(torch.stack([layers[list(looks.scenes)], others]).flatten(0, 1), 2).unflatten(0, (2, -1))
-        for number, (row, (_, places)) in enumerate(looks.scenes.items()):
+        both = tiles([number for numbers in looks.scenes.values() for number in numbers[:2]])
+        both[:, :3] *= both[:, 3:]
+        halves = F.avg_pool2d(both, 2).unflatten(0, (-1, 2))
+        for half, (row, (_, _, places)) in zip(halves, looks.scenes.items(), strict=True):
             layers[row] = 0
             for which, (top, left) in places:
-                layers[row, :, top : top + SIZE // 2, left : left + SIZE // 2] = both[which, number]
+                layers[row, :, top : top + SIZE // 2, left : left + SIZE // 2] = half[which]
     return layers
 
 

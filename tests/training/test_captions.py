@@ -10,9 +10,19 @@ def test_places_of_scenes_are_as_the_words_say() -> None:
 
     rng, seen = random.Random(0), set()
     for _ in range(500):
-        places, text = scene("two-word dog", "cat", rng)
+        (places, text), twin = scene("two-word dog", "cat", rng)
         (top, left), (other_top, other_left) = places[0][1], places[1][1]
         assert [which for which, _ in places] == [0, 1]
+        both = (
+            "two-word dog and cat",
+            "a two-word dog and a cat",
+            "two-word dog next to cat",
+            "a two-word dog beside a cat",
+        )
+        assert (twin is None) == (text in both)
+        if twin:
+            assert twin.places == ((1, places[0][1]), (0, places[1][1]))
+            assert twin.text.index("cat") < twin.text.index("dog")
         for words, is_true in {
             "to the left of": left < other_left,
             "to the right of": left > other_left,
@@ -36,13 +46,14 @@ def test_counts_are_as_many_as_the_words_say() -> None:
 
     rng, seen = random.Random(0), set()
     for _ in range(200):
-        places, text = scene("dog", "cat", rng)
+        (places, text), twin = scene("dog", "cat", rng)
         if "cat" not in text:
             number, noun = text.split()
             assert noun == "dogs"
             assert len(places) == {"two": 2, "three": 3, "four": 4}[number]
             assert {which for which, _ in places} == {0}
             assert len({place for _, place in places}) == len(places)
+            assert twin is not None and twin.text.split()[1] == noun and len(twin.places) != len(places)
             seen.add(number)
     assert seen == {"two", "three", "four"}
 
