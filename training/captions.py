@@ -58,6 +58,7 @@ class Shares(NamedTuple):
     words: float = 0.0  # a synonym or a wider word
     narrower: float = 0.0
     definition: float = 0.0
+    plural: float = 0.0
     scenes: float = 0.04
     bent: float = 0.0
     tinged: float = 0.0
@@ -90,6 +91,8 @@ def said(known: Known, rng: random.Random, shares: Shares, colour: str | None, b
             return rng.choice(_TEMPLATES).format(rng.choice(known[kind]))
     if known["definition"] and rng.random() < shares.definition:
         return str(known["definition"])
+    if is_one(caption) and rng.random() < shares.plural:
+        return several(caption)
     if known["tags"] and rng.random() < 0.35:
         most = rng.randint(1, 4) if rng.random() < 0.97 else 40
         tags = rng.sample(known["tags"], min(len(known["tags"]), most))
@@ -106,7 +109,7 @@ def scene(caption: str, other: str, rng: random.Random) -> tuple[Scene, Scene | 
         The second differs from the first in order or number alone, and so do their texts: a model that only looks for
         things cannot tell them from one another.
     """
-    if caption.isalpha() and not caption.endswith("s") and rng.random() < 0.5:
+    if is_one(caption) and rng.random() < 0.5:
         counted = [
             Scene(tuple((0, place) for place in places), f"{number} {several(caption)}")
             for number, places in rng.sample(_COUNTS, 2)
@@ -117,6 +120,11 @@ def scene(caption: str, other: str, rng: random.Random) -> tuple[Scene, Scene | 
     pair = Scene(((0, first), (1, second)), template.format(caption, other))
     swapped = Scene(((1, first), (0, second)), template.format(other, caption))
     return pair, swapped if templates is not _TOGETHER else None
+
+
+def is_one(caption: str) -> bool:
+    """Tell of a word that it is no plural, and so may become one."""
+    return caption.isalpha() and not caption.endswith("s")
 
 
 def several(noun: str) -> str:

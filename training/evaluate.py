@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 import numpyclip
-from captions import several
+from captions import is_one, several
 from drawing import SIZE
 from numpyclip.model.clip import CLIP
 from sources import sets
@@ -63,7 +63,7 @@ def scenes(test: Test) -> Iterator[tuple[str, list[tuple[np.ndarray, list[str]]]
             picture = together([pictures[one], pictures[other]], places)
             asked.append((picture, [words.format(*names), words.format(*names[::-1])]))
         yield title, asked
-    nouns = [n for n, caption in enumerate(test.captions) if caption.isalpha() and not caption.endswith("s")]
+    nouns = [row for row, caption in enumerate(test.captions) if is_one(caption)]
     asked = []
     for row in rng.choices(nouns, k=_SCENES):
         texts = [f"{number} {several(test.captions[row])}" for number in _NUMBERS]

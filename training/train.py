@@ -41,13 +41,13 @@ from splits import seen_captions
 from tokens import Tokenizer
 
 EMOJI_STEPS = 1_400  # with emoji alone
-STEPS = 8_000
+STEPS = 7_800
 FADE = 0.35  # part of the steps at whose end the rate falls to nothing, in a line (Hägele et al., 2024)
 MATRIX_RATE, RATE = 4e-3, 1.5e-3  # Muon's and AdamW's, at their highest
 ICONS = 0.45  # share of a batch that is no emoji, once all drawings take part
 FAVOURED = {"openclipart": 2.0, "sweethome3d": 2.0}  # which show things, where icons show signs
 EMOJI_SHARES = Shares()
-SHARES = Shares(words=0.1, narrower=0.1, definition=0.05, scenes=0.08, bent=0.6, tinged=0.3)
+SHARES = Shares(words=0.1, narrower=0.1, definition=0.05, plural=0.05, scenes=0.08, bent=0.6, tinged=0.3)
 MEANING = 0.25  # weight of the dictionary in the loss
 WIDTH = 24  # of the ResNet
 HEAD = 64  # rows of a head of attention
