@@ -2,7 +2,7 @@
 
 164 emoji of Noto, of concepts held out from training, against their 164 names. A broken tokenizer, preprocess or
 loader brings the recall down to chance (1 in 164), so the bars only have to stay below any weights that are worth
-shipping: the first ones reach 24, 43 and 53 percent.
+shipping: the first ones reached 24, 43 and 53 percent, these 52, 71 and 77.
 """
 
 import numpy as np
@@ -20,7 +20,7 @@ def ranks(tiny: CLIP, emoji: dict[str, Image.Image]) -> np.ndarray:
     return ranks
 
 
-@pytest.mark.parametrize(("k", "at_least"), [(1, 0.20), (5, 0.38), (10, 0.47)])
+@pytest.mark.parametrize(("k", "at_least"), [(1, 0.47), (5, 0.66), (10, 0.72)])
 def test_recall_on_held_out_emoji(ranks: np.ndarray, k: int, at_least: float) -> None:
     assert len(ranks) == 164
     assert (ranks <= k).mean() >= at_least

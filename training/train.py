@@ -7,9 +7,9 @@ take part, and texts say more than a name. Beside the pictures, words learn what
 told from others by its synonyms, wider words and definition, so that those that no drawing shows mean something, too.
 
 The same command starts and goes on. It may be killed at any moment: RUN/state.pt is replaced every few minutes, as a
-whole, and every batch is a function of (seed, step), so that a run that goes on makes the batches that it would have
-made. Averaged weights are what is measured, and the last ones are exported, not those that do best in a test.
-RUN/loss.csv and RUN/recall.csv have the curves, which plot.py draws.
+whole, and every batch is a function of (seed, step). So the weights are the same, bit for bit, however often a run was
+stopped, on one machine with one number of threads. Averaged weights are what is measured, and the last ones are
+exported, not those that do best in a test. RUN/loss.csv and RUN/recall.csv have the curves, which plot.py draws.
 """
 
 import argparse
@@ -277,6 +277,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2, help="of the model; one more process makes the batches")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
+    torch.use_deterministic_algorithms(True)  # else threads add up the gradient of the tokens in any order
     keep_memory()
     given.run.mkdir(parents=True, exist_ok=True)
     with (given.run / "lock").open("w") as lock:

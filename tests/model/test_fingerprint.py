@@ -15,7 +15,7 @@ from numpyclip.model.fingerprint import Fingerprint
 from numpyclip.weights.read import read
 from numpyclip.weights.safetensors import unwritten, write_safetensors
 
-TINY = "7438e8a0154e3c5536c1cafdfd435c43a0d7f941272d8c18c9da59d388031afb"
+TINY = "9bb2090703b2b3cfdd728dc62af922f84e285c77f467f2d429f4d5bd1240a47e"
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def test_it_is_the_same_ever_after() -> None:
     """An index keeps it for years: if this fails, those that exist become useless without need."""
     assert numpyclip.load("tiny")[0].fingerprint == Fingerprint(
         weights=TINY,
-        architecture="embed_dim=128 vision=(image_size=64 width=16 layers=(1,1,1,1) heads=8) text=(width=128 layers=3 "
+        architecture="embed_dim=128 vision=(image_size=64 width=24 layers=(1,1,1,1) heads=12) text=(width=128 layers=3 "
         "heads=2 mlp_width=512 activation=quick_gelu context_length=77 vocab_size=49408)",
         preprocess="size=64",
         tokenizer="openai",
