@@ -36,7 +36,7 @@ def main() -> None:
         best = row.argsort()[::-1][:_FOUND]
         shown += [(Image.fromarray(pictures[number]), textwrap.fill(known[number]["cap"], _LETTERS)) for number in best]
     (page,) = contact_sheets(shown, columns=1 + _FOUND, rows=len(given.texts), side=_SIDE)
-    page.quantize(128).save(given.out, optimize=True)
+    page.quantize(256).save(given.out, optimize=True)
 
 
 if __name__ == "__main__":
