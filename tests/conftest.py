@@ -1,5 +1,6 @@
 """What many tests need: the golden files, the embedded model, pictures."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,14 @@ import numpyclip
 from numpyclip.model.clip import CLIP
 
 TESTS = Path(__file__).parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_cache_from_outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what the tester has prepared from fixtures that outlive a test: on other threads it differs in the last bit."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NUMPYCLIP_CACHE", str(tmp_path_factory.mktemp("prepared")))
+        yield
 
 
 @pytest.fixture(autouse=True)
