@@ -15,7 +15,7 @@ TESTS = Path(__file__).parent
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_cache_from_outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep what the tester has prepared from fixtures that outlive a test: on other threads it differs in the last bit."""
+    """Keep out what the tester has prepared: made on other threads, its last bits differ."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NUMPYCLIP_CACHE", str(tmp_path_factory.mktemp("prepared")))
         yield
