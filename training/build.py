@@ -44,17 +44,16 @@ def build(drawn: Set, every: Sets, wordnet: WordNet, data: Path) -> None:
             continue
         seen.add(key)
         tiles.append(rendered)
-        words = wordnet.words(drawing.caption) if drawn.is_trained_on else []
-        narrower = wordnet.narrower(drawing.caption) if drawn.is_trained_on else []
+        noun = drawing.caption if drawn.is_trained_on else ""
         known.append(
             {
                 "name": drawing.name,
                 "cap": cleaned(drawing.caption),
                 "tags": [cleaned(tag) for tag in drawing.tags],
                 "cid": drawing.concept,
-                "words": [cleaned(word) for word in words],
-                "narrower": [cleaned(word) for word in narrower],
-                "definition": cleaned(wordnet.definition(drawing.caption)) if drawn.is_trained_on else "",
+                "words": [cleaned(word) for word in wordnet.words(noun)],
+                "narrower": [cleaned(word) for word in wordnet.narrower(noun)],
+                "definition": cleaned(wordnet.definition(noun)),
             }
         )
     (data / f"{drawn.name}.json").write_text(json.dumps(known), "utf-8")

@@ -18,21 +18,8 @@ _SKIN = re.compile(
     r"(light|medium|dark)(-(light|dark))?-skin-tone|skin-tone|-(medium-light|medium-dark|medium|light|dark)$"
 )
 _STYLES = (
-    *(
-        "outline",
-        "outlined",
-        "filled",
-        "fill",
-        "line",
-        "linear",
-        "bold",
-        "thin",
-        "light",
-        "regular",
-        "duotone",
-        "solid",
-    ),
-    *("sharp", "rounded", "flat", "remix", "duo", "broken", "negative", "24px", "twotone", "color"),
+    *("outline", "outlined", "filled", "fill", "line", "linear", "bold", "thin", "light", "regular", "solid"),
+    *("duotone", "twotone", "sharp", "rounded", "flat", "remix", "duo", "broken", "negative", "24px", "color"),
 )
 _OFTEN = 50  # names of a set that end in a style, where it is one: elsewhere a traffic-light is not light
 _EMOJI_SETS = (
@@ -139,10 +126,11 @@ class Sets:
                 text = path.read_text("utf-8", errors="replace")
                 if _is_public_domain(text):
                     texts[path] = text
-        titles = Counter(map(_title, texts.values()))
+        titles = {path: _title(text) for path, text in texts.items()}
+        used = Counter(titles.values())
         for path, text in texts.items():
             name = path.relative_to(vectors).as_posix()
-            caption = _caption(_title(text), path.stem, is_common=titles[_title(text)] >= _SERIES)
+            caption = _caption(titles[path], path.stem, is_common=used[titles[path]] >= _SERIES)
             if len(caption) < 3 or caption in _EMPTY_CAPTIONS:
                 continue
             keywords = (

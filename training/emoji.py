@@ -82,8 +82,8 @@ class EmojiNames:
     @cached_property
     def _by_nickname(self) -> dict[str, Emoji]:
         found: dict[str, Emoji] = {}
-        for emoji in self._by_code.values():
-            found.setdefault(_squash(emoji.label.replace("flag of ", "flag")), emoji)
+        for label, emoji in self._by_label.items():
+            found.setdefault(_squash(label), emoji)
         for code, shortcode in self._shortcodes():
             if code in self._by_code and len(_squash(shortcode)) > 2:
                 found.setdefault(_squash(shortcode), self._by_code[code])

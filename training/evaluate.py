@@ -2,7 +2,8 @@
 
     python evaluate.py DATA [FILE.npz]
 
-And what is told of a picture of several things: their order, and number. Needs NumPyCLIP, and the data of build.py.
+And what is told of a picture of several things: their order, and number. Needs NumPyCLIP, and the data of build.py; no
+PyTorch.
 """
 
 import argparse
@@ -30,7 +31,7 @@ TITLES = {
 GOALS = {"twemoji": (65, 88), "openmoji": (35, 60), "noto_held": (45, 70), "art4apps": (15, 35), "tuxpaint": (10, 30)}
 _SCENES = 300
 _HALF, _QUARTER = SIZE // 2, SIZE // 4
-_NUMBERS = ("one", "two", "three", "four")
+_NUMBERS = ("two", "three", "four")
 _CORNERS = ((0, 0), (0, _HALF), (_HALF, 0), (_HALF, _HALF))
 
 
@@ -66,8 +67,8 @@ def scenes(test: Test) -> Iterator[tuple[str, list[tuple[np.ndarray, list[str]]]
     nouns = [row for row, caption in enumerate(test.captions) if is_one(caption)]
     asked = []
     for row in rng.choices(nouns, k=_SCENES):
-        texts = [f"{number} {several(test.captions[row])}" for number in _NUMBERS]
-        texts[0] = f"a {test.captions[row]}"
+        noun = test.captions[row]
+        texts = [f"a {noun}", *(f"{number} {several(noun)}" for number in _NUMBERS)]
         count = rng.randrange(4)
         picture = together([pictures[row]] * (count + 1), rng.sample(_CORNERS, count + 1))
         asked.append((picture, [texts[count], *(text for n, text in enumerate(texts) if n != count)]))

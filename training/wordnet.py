@@ -48,8 +48,7 @@ class WordNet:
         whole = _noun(caption)
         last = whole.rpartition("_")[2] if whole.count("_") == 1 else ""
         for noun in (whole, whole.removesuffix("s"), last):
-            sense = self._first_sense.get(noun, "")
-            if self._files.get(sense) in _VISIBLE:  # of other words, what is drawn is rarely the first sense
+            if sense := self._thing(noun):  # of other words, what is drawn is rarely the first sense
                 synonyms, wider = self._senses[sense]
                 near = [word for word in synonyms if word != caption] if noun == whole else synonyms[:2]
                 return [*near, *(self._senses[wider][0][:1] if wider else ())][:_MOST]
@@ -72,22 +71,28 @@ class WordNet:
 
     def definition(self, caption: str) -> str:
         """Return what a caption means, if it is a thing: "warm-blooded egg-laying vertebrates ..."; else ""."""
-        sense = self._first_sense.get(_noun(caption), "")
-        return self._definitions[sense] if self._files.get(sense) in _VISIBLE else ""
+        sense = self._thing(_noun(caption))
+        return self._definitions[sense] if sense else ""
 
     def is_thing(self, caption: str) -> bool:
         """Tell whether a caption is a noun, or the plural of one, for what one can see and touch."""
-        nouns = (_noun(caption), _noun(caption).removesuffix("s"))
-        return any(self._files.get(self._first_sense.get(noun, "")) in _VISIBLE for noun in nouns)
+        noun = _noun(caption)
+        return bool(self._thing(noun) or self._thing(noun.removesuffix("s")))
 
     def dictionary(self) -> list[tuple[str, list[str]]]:
         """Return common words for kinds of things, each with synonyms, the next wider word and its definition."""
         entries = []
-        for noun, sense in self._first_sense.items():
-            is_kind = self._senses[sense][1] is not None  # and no one's name
-            if is_kind and self._files[sense] in _VISIBLE and self._tokens(noun) == 1:
+        for noun in self._first_sense:
+            sense = self._thing(noun)
+            is_kind = sense and self._senses[sense][1] is not None  # and no one's name
+            if is_kind and self._tokens(noun) == 1:
                 entries.append((noun, [*self.words(noun), self._definitions[sense]]))
         return entries
+
+    def _thing(self, noun: str) -> str | None:
+        """Return the first sense of a noun, if one can see and touch what it means."""
+        sense = self._first_sense.get(noun)
+        return sense if sense and self._files[sense] in _VISIBLE else None
 
     def _is_usual(self, word: str) -> bool:
         return " " not in word and self._tokens(word) <= _TOKENS
