@@ -29,7 +29,8 @@ def build(drawn: Set, every: Sets, wordnet: WordNet, data: Path) -> None:
     tiles, known, failed = [], [], 0
     seen: set[tuple[bytes, str]] = set()
     for drawing in every.drawings(drawn.name):
-        if drawn.group == "things" and not wordnet.is_thing(drawing.caption):
+        is_thing = wordnet.is_thing(drawing.caption) and drawing.caption not in drawn.brands
+        if drawn.group == "things" and not is_thing:
             continue
         try:
             rendered = tile(drawing.picture())

@@ -1,5 +1,6 @@
 """sources.toml → packages and sets of drawings."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,10 @@ class Package:
 
 @dataclass(frozen=True)
 class Set:
-    """Drawings of one hand: "emoji", "icons" and "things" are trained on, "vendors" and "styles" are for tests."""
+    """Drawings of one hand: "emoji", "icons" and "things" are trained on, "vendors" and "styles" are for tests.
+
+    `brands` are captions of trade marks, which are not the things that they are called after: an apple, a mastodon.
+    """
 
     name: str
     group: str
@@ -29,6 +33,7 @@ class Set:
     licence: str
     credit: str
     url: str = ""
+    brands: Sequence[str] = ()
 
     @property
     def is_trained_on(self) -> bool:

@@ -48,11 +48,11 @@ class Held:
         for name in _ALL_EMOJI:
             known = json.loads((data / f"{name}.json").read_text("utf-8"))
             self._captions |= {entry["cap"] for entry in known if is_held_out(entry["cid"])}
-        self._bare = {_bare(caption) for caption in self._captions}
+        self._names = {_uncounted(caption) for caption in self._captions}
 
     def __contains__(self, words: str) -> bool:
         """Tell whether words name what is held out, "cookies" and "cookie two" where it is "cookie"."""
-        return _bare(words) in self._bare
+        return _uncounted(words) in self._names
 
     def has(self, drawing: Known) -> bool:
         """Tell whether a drawing is held out. Other emoji may be called nearly the same: "eye", where it is "eyes"."""
@@ -61,11 +61,15 @@ class Held:
         return drawing["cap"] in self
 
 
-def _bare(caption: str) -> str:
-    words = re.findall(r"[^\W_]+", caption.lower())
-    while len(words) > 1 and words[-1] in ("one", "two", "three", "four"):
-        words.pop()
-    return " ".join(words).removesuffix("s")
+def bare(caption: str) -> str:
+    """Return a name without case, punctuation, an article and the s of a plural: of "an apple" and "apples" "apple"."""
+    words = " ".join(re.findall(r"[^\W_]+", caption.lower()))
+    return re.sub(r"^(an?|the) (?=\w)", "", words).removesuffix("s") or caption
+
+
+def _uncounted(caption: str) -> str:
+    """Return a bare name without the number that tells drawings of one thing apart."""
+    return bare(re.sub(r"(\W+(one|two|three|four))+$", "", caption.lower()))
 
 
 def trained_rows(known: list[Known], held: Held) -> list[int]:

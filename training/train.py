@@ -41,7 +41,7 @@ from splits import seen_captions
 from tokens import Tokenizer
 
 EMOJI_STEPS = 1_400  # with emoji alone
-STEPS = 7_800
+STEPS = 8_400
 FADE = 0.35  # part of the steps at whose end the rate falls to nothing, in a line (Hägele et al., 2024)
 MATRIX_RATE, RATE = 4e-3, 1.5e-3  # Muon's and AdamW's, at their highest
 ICONS = 0.45  # share of a batch that is no emoji, once all drawings take part
@@ -178,7 +178,7 @@ class Run:
         for icons, share, shares, last in ([], 0.0, EMOJI_SHARES, EMOJI_STEPS), (self.icons, ICONS, SHARES, STEPS):
             if self.step < last:
                 pool = Pool(self.data, self.emoji, icons, FAVOURED)
-                print(f"{len(pool.known)} drawings, {len(pool.captions)} captions", flush=True)
+                print(f"{len(pool.known)} drawings, {len(pool.names)} names", flush=True)
                 yield from Batches(pool, self.tokenizer, SEED, BATCH, share, shares).ordered(self.step, last)
 
     def learn(self, batch: Batch) -> tuple[float, float]:

@@ -19,6 +19,13 @@ def test_only_what_may_be_given_away_is_trained_on() -> None:
     assert all(drawn.credit for drawn in trained_on())
 
 
+def test_trade_marks_are_told_from_things_where_only_things_are_taken() -> None:
+    from sources import sets
+
+    assert all(drawn.group == "things" for drawn in sets().values() if drawn.brands)
+    assert {"apple", "mastodon"} <= set(sets()["bi"].brands) and not sets()["lucide"].brands
+
+
 def test_packages_are_pinned() -> None:
     from sources import packages, sets
 

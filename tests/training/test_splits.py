@@ -34,7 +34,7 @@ def test_icons_of_what_is_held_out_are_too_however_they_are_called(data: Path) -
     from splits import Held, trained_rows
 
     held = Held(data)
-    for caption in ("eyes", "Eyes", "eye", "eyes two", "eye one"):
+    for caption in ("eyes", "Eyes", "eye", "an eye", "eyes two", "eye one"):
         assert held.has(drawing(caption)) and caption in held
     known = [
         drawing("eye", "emoji:1F441"),
@@ -44,6 +44,15 @@ def test_icons_of_what_is_held_out_are_too_however_they_are_called(data: Path) -
         drawing("dog"),
     ]
     assert trained_rows(known, held) == [0, 4]
+
+
+def test_names_are_one_but_for_articles_plurals_and_punctuation() -> None:
+    from splits import bare
+
+    assert {bare(caption) for caption in ("apple", "An apple", "apples", "the apple.")} == {"apple"}
+    for caption in ("a", "s", "the", "?", "two", "apple two", "theatre", "anvil"):  # of which something must be left
+        assert bare(caption) == caption
+    assert bare("fast-forward buttons") == bare("fast forward button")
 
 
 def test_ranks_count_what_is_nearer_than_the_nearest_that_is_right() -> None:
