@@ -41,7 +41,7 @@ from splits import seen_captions
 from tokens import Tokenizer
 
 EMOJI_STEPS = 1_400  # with emoji alone
-STEPS = 8_400
+STEPS = 7_800
 FADE = 0.35  # part of the steps at whose end the rate falls to nothing, in a line (Hägele et al., 2024)
 MATRIX_RATE, RATE = 4e-3, 1.5e-3  # Muon's and AdamW's, at their highest
 ICONS = 0.45  # share of a batch that is no emoji, once all drawings take part
