@@ -15,7 +15,7 @@ from numpyclip.model.fingerprint import Fingerprint
 from numpyclip.weights.read import read
 from numpyclip.weights.safetensors import unwritten, write_safetensors
 
-TINY = "9bb2090703b2b3cfdd728dc62af922f84e285c77f467f2d429f4d5bd1240a47e"
+TINY = "ab5d83368c0eea1fdc88b2a0694b95d40c445a8ec8d7c924ec409b8e8a575089"
 
 
 @pytest.fixture(scope="module")
