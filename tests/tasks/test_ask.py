@@ -167,9 +167,8 @@ def test_the_embedded_model_tells_things_apart(tiny: CLIP, emoji: dict[str, Imag
     for name, other in (("bird", "house"), ("house", "camera"), ("camera", "bird")):
         assert ask(tiny, emoji[name], f"is it a {other} or a {name}?")[0].answer == f"a {name}"
         assert ask(tiny, emoji[name], "what is this?", answers=[other, name])[0].answer == name
-        yes = {a.answer: a.probability for a in ask(tiny, emoji[name], f"is there a {name}?")}["yes"]
-        no = {a.answer: a.probability for a in ask(tiny, emoji[name], f"is there a {other}?")}["yes"]
-        assert yes > 5 * no  # no more is promised: a weak model says no to what is there, too
+        assert ask(tiny, emoji[name], f"is there a {name}?")[0].answer == "yes"
+        assert ask(tiny, emoji[name], f"is there a {other}?")[0].answer == "no"
 
 
 def test_a_question_that_is_not_understood_is_answered_from_the_given_answers(
