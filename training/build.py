@@ -3,7 +3,7 @@
     python build.py PACKAGES DATA [NAME ...]
 
 DATA/NAME.npy is uint8 (n, 64, 64, 4), straight RGBA; DATA/NAME.json has names, captions and more; DATA/dictionary.json
-the nouns of WordNet. Takes about fifteen minutes of one core. A set that is there is kept. DATA/manifest.json has the
+the nouns of WordNet. Takes five to fifteen minutes of one core. A set that is there is kept. DATA/manifest.json has the
 number of drawings and captions of each, its licence and SHA-256 sums, which are compared with those of manifest.json
 beside this script.
 """
