@@ -29,8 +29,7 @@ def build(drawn: Set, every: Sets, wordnet: WordNet, data: Path) -> None:
     tiles, known, failed = [], [], 0
     seen: set[tuple[bytes, str]] = set()
     for drawing in every.drawings(drawn.name):
-        is_thing = wordnet.is_thing(drawing.caption) and drawing.caption not in drawn.brands
-        if drawn.group == "things" and not is_thing:
+        if drawing.caption in drawn.brands or (drawn.group == "things" and not wordnet.is_thing(drawing.caption)):
             continue
         try:
             rendered = tile(drawing.picture())

@@ -17,7 +17,7 @@ import numpyclip
 from captions import is_one, several
 from drawing import SIZE
 from numpyclip.model.clip import CLIP
-from sources import sets
+from sources import names
 from splits import Test, ranks, seen_captions, tests
 
 TITLES = {
@@ -60,9 +60,9 @@ def scenes(test: Test) -> Iterator[tuple[str, list[tuple[np.ndarray, list[str]]]
     ):
         asked = []
         for one, other in pairs:
-            names = test.captions[one], test.captions[other]
+            captions = test.captions[one], test.captions[other]
             picture = together([pictures[one], pictures[other]], places)
-            asked.append((picture, [words.format(*names), words.format(*names[::-1])]))
+            asked.append((picture, [words.format(*captions), words.format(*captions[::-1])]))
         yield title, asked
     nouns = [row for row, caption in enumerate(test.captions) if is_one(caption)]
     asked = []
@@ -88,7 +88,7 @@ def main() -> None:
     parser.add_argument("model", nargs="?", default="tiny", metavar="FILE.npz")
     given = parser.parse_args()
     model, _ = numpyclip.load(given.model, activation=None if given.model == "tiny" else "quick_gelu")
-    seen = seen_captions(given.data, [drawn.name for drawn in sets().values() if drawn.group == "emoji"])
+    seen = seen_captions(given.data, names("emoji"))
     every = dict(tests(given.data, seen))
     print("| text to image | among | R@1 | R@5 | R@10 | goal R@1 / R@5 |\n|---|---|---|---|---|---|")
     for name, test in every.items():

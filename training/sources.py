@@ -56,5 +56,10 @@ def sets() -> dict[str, Set]:
     return {name: Set(name, **values) for name, values in _table()["sets"].items()}
 
 
+def names(*groups: str) -> list[str]:
+    """Return the names of the sets of some groups."""
+    return [name for name, drawn in sets().items() if drawn.group in groups]
+
+
 def trained_on() -> list[Set]:
     return [drawn for drawn in sets().values() if drawn.is_trained_on]

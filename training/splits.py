@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -61,12 +62,14 @@ class Held:
         return drawing["cap"] in self
 
 
+@cache
 def bare(caption: str) -> str:
     """Return a name without case, punctuation, an article and the s of a plural: of "an apple" and "apples" "apple"."""
     words = " ".join(re.findall(r"[^\W_]+", caption.lower()))
     return re.sub(r"^(an?|the) (?=\w)", "", words).removesuffix("s") or caption
 
 
+@cache
 def _uncounted(caption: str) -> str:
     """Return a bare name without the number that tells drawings of one thing apart."""
     return bare(re.sub(r"(\W+(one|two|three|four))+$", "", caption.lower()))

@@ -36,7 +36,7 @@ from model import CLIP
 from muon import Muon
 from pool import Pool
 from recall import Recall
-from sources import trained_on
+from sources import names
 from splits import seen_captions
 from tokens import Tokenizer
 
@@ -149,8 +149,7 @@ class Run:
 
     def __init__(self, data: Path, folder: Path) -> None:
         self.data, self.folder = data, folder
-        self.emoji = [drawn.name for drawn in trained_on() if drawn.group == "emoji"]
-        self.icons = [drawn.name for drawn in trained_on() if drawn.group != "emoji"]
+        self.emoji, self.icons = names("emoji"), names("icons", "things")
         self.model = untrained().to(memory_format=torch.channels_last)
         self.averaged = copy.deepcopy(self.model).eval()
         self.optimisers = optimisers(self.model)
