@@ -5,7 +5,7 @@ python compare_explanations.py [--model tiny] [--activation A] [--drawings FILE.
 Without --drawings: the held-out Noto emoji of tests/data, which `tiny` has not seen. FILE.npy has uint8 (n, 64, 64, 4),
 and FILE.json beside it a list of {"cap": caption}. Every method gets the same pictures:
 
-explain   the sliding windows of `numpyclip.tasks.explain`, 202 embeddings
+explain   the sliding windows of `numpyclip.tasks.explanations`, 202 embeddings
 hide      those that hide, alone, 81; show: those that show, alone, 121
 rise      202 random masks of RISE (Petsiuk et al., 2018), of a grid of 3 cells, each shown with probability 0.2, which
           are the best of those tried: how the score goes with what is shown at a place, by least squares
@@ -25,7 +25,7 @@ from PIL import Image
 
 import numpyclip
 from numpyclip.model.clip import CLIP
-from numpyclip.tasks import explain as windows
+from numpyclip.tasks import explanations as windows
 
 SIDE, GRID = 64, 8
 HELD_OUT = Path(__file__).parents[1] / "tests" / "data" / "noto_heldout.npz"

@@ -1,4 +1,4 @@
-"""Measure how often `numpyclip.tasks.ask` is right, on drawings with captions and on shapes drawn here.
+"""Measure how often `numpyclip.tasks.answers` is right, on drawings with captions and on shapes drawn here.
 
     python tools/measure_ask.py DRAWINGS.npy [MODEL]
 
@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw
 
 import numpyclip
 from numpyclip.model.clip import CLIP
-from numpyclip.tasks.ask import Answerer
+from numpyclip.tasks.answers import Answerer
 from numpyclip.tasks.english import ARTICLES, noun_phrase
 
 QUESTIONS = 200

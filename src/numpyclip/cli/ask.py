@@ -58,7 +58,7 @@ def add_to(verbs: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the answers for every picture, batch by batch."""
-    from numpyclip.tasks.ask import Answerer
+    from numpyclip.tasks.answers import Answerer
     from numpyclip.tasks.questions import understand
 
     source, question, answers = _source_question_answers(arguments)

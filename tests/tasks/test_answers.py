@@ -13,8 +13,8 @@ from PIL import Image
 from numpyclip.errors import InputError, TextTooLongError
 from numpyclip.model import ops
 from numpyclip.model.clip import CLIP
-from numpyclip.tasks import ask as module
-from numpyclip.tasks.ask import Answer, Answerer, ask
+from numpyclip.tasks import answers as module
+from numpyclip.tasks.answers import Answer, Answerer, ask
 from numpyclip.tasks.vocabulary import everyday_nouns
 
 PICTURE = np.array([[1, 0]], np.float32)

@@ -12,7 +12,7 @@ import numpyclip
 from numpyclip.errors import InputError
 from numpyclip.image import Preprocess
 from numpyclip.model.clip import CLIP
-from numpyclip.tasks.explain import explain
+from numpyclip.tasks.explanations import explain
 from tests.picture_files import ORIENTATION
 
 FAMILIES = Path(__file__).parents[1] / "golden" / "families"

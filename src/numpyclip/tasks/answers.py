@@ -163,7 +163,7 @@ def ask(
     Examples
     --------
     >>> import numpyclip
-    >>> from numpyclip.tasks.ask import ask
+    >>> from numpyclip.tasks.answers import ask
     >>> model, _ = numpyclip.load("tiny")
     >>> ask(model, "docs/pictures/bird.png", "is it a bird or a house?")[0].answer
     'a bird'
