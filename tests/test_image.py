@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from numpyclip.errors import InputError, PictureError
-from numpyclip.image import Preprocess, Profile, preprocess
+from numpyclip.image import Preprocess, Profile
 from tests.picture_files import NOISE, encoded, oriented, state, with_orientation
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -250,12 +250,6 @@ def test_preprocess_is_silent_about_transparency_that_is_dropped() -> None:
     image = Image.fromarray(NOISE).convert("P")
     image.info["transparency"] = bytes(range(200))
     Preprocess(16)(image)  # Pillow's warning would be an error here
-
-
-def test_preprocess_without_a_model_is_for_224_pixels_unless_told_otherwise() -> None:
-    picture = Image.radial_gradient("L")
-    assert np.array_equal(preprocess(picture), Preprocess(224)(picture))
-    assert np.array_equal(preprocess(picture, 32), Preprocess(32)(picture))
 
 
 @pytest.mark.parametrize(

@@ -6,52 +6,96 @@
 (2, 128)
 """
 
-from numpyclip.errors import (
-    CheckpointError,
-    ChecksumError,
-    CorruptCheckpointError,
-    DownloadError,
-    InputError,
-    MissingPackageError,
-    ModelNotFoundError,
-    NumPyCLIPError,
-    OfflineError,
-    PictureError,
-    StoreError,
-    TextTooLongError,
-    UnsafeCheckpointError,
-    UnsupportedCheckpointError,
-)
-from numpyclip.image import preprocess
-from numpyclip.loader import load
-from numpyclip.model.fingerprint import Fingerprint
-from numpyclip.model.ops import softmax
-from numpyclip.saving.save import save
-from numpyclip.tokenizer.clip import tokenize
-from numpyclip.weights.catalogue import available_models
+from numpyclip.lazy_exports import lazy_exports
+
+TYPE_CHECKING = False  # true for type checkers; see `lazy_exports`
+if TYPE_CHECKING:
+    from numpyclip import open_clip, reference, tasks  # type: ignore[attr-defined]  # `reference` is to come
+    from numpyclip.errors import (
+        CheckpointError,
+        ChecksumError,
+        CorruptCheckpointError,
+        DownloadError,
+        InputError,
+        MissingPackageError,
+        ModelNotFoundError,
+        NumPyCLIPError,
+        OfflineError,
+        PictureError,
+        StoreError,
+        TextTooLongError,
+        UnsafeCheckpointError,
+        UnsupportedCheckpointError,
+    )
+    from numpyclip.image import Preprocess
+    from numpyclip.images.find import find_pictures  # type: ignore[import-not-found]  # to come
+    from numpyclip.index import Index, Where
+    from numpyclip.loader import load
+    from numpyclip.model.captioning.coca import CoCa
+    from numpyclip.model.clip import CLIP
+    from numpyclip.model.fingerprint import Fingerprint
+    from numpyclip.model.ops import softmax
+    from numpyclip.saving.save import save
+    from numpyclip.tokenizer.base import Tokenizer
+    from numpyclip.tokenizer.clip import tokenize
+    from numpyclip.weights.catalogue import available_models
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "CLIP",
     "CheckpointError",
     "ChecksumError",
+    "CoCa",
     "CorruptCheckpointError",
     "DownloadError",
     "Fingerprint",
+    "Index",
     "InputError",
     "MissingPackageError",
     "ModelNotFoundError",
     "NumPyCLIPError",
     "OfflineError",
     "PictureError",
+    "Preprocess",
     "StoreError",
     "TextTooLongError",
+    "Tokenizer",
     "UnsafeCheckpointError",
     "UnsupportedCheckpointError",
+    "Where",
+    "__version__",
     "available_models",
+    "find_pictures",
     "load",
-    "preprocess",
+    "open_clip",
+    "reference",
     "save",
     "softmax",
+    "tasks",
     "tokenize",
 ]
+
+_MODULES = {
+    **{name: "errors" for name in __all__ if name.endswith("Error")},
+    "CLIP": "model.clip",
+    "CoCa": "model.captioning.coca",
+    "Fingerprint": "model.fingerprint",
+    "Index": "index",
+    "Preprocess": "image",
+    "Tokenizer": "tokenizer.base",
+    "Where": "index",
+    "available_models": "weights.catalogue",
+    "clip": "clip",  # openai/CLIP's module of that name, for its scripts
+    "find_pictures": "images.find",
+    "load": "loader",
+    "open_clip": "open_clip",
+    "reference": "reference",
+    "save": "saving.save",
+    "softmax": "model.ops",
+    "tasks": "tasks",
+    "tokenize": "tokenizer.clip",
+}
+
+if not TYPE_CHECKING:  # to which a `__getattr__` would say that there is any name
+    __getattr__, __dir__ = lazy_exports(__name__, __all__, _MODULES)

@@ -251,15 +251,6 @@ def _whole_patches(width: int, height: int, patch_size: int, most: int) -> tuple
     return patches(width, low) * patch_size, patches(height, low) * patch_size
 
 
-def preprocess(image: Image.Image, image_size: int = 224) -> NDArray[np.float32]:
-    """Turn a picture into the pixels of a model that takes `image_size` by `image_size`, by OpenAI's transform.
-
-    The function that NumPyCLIP's ancestor had. Each model brings its own, which knows its size: the second value of
-    `numpyclip.load`. See `Preprocess.__call__`.
-    """
-    return Preprocess(image_size)(image)
-
-
 def _check(image: Image.Image) -> None:
     if not hasattr(image, "resize") or not hasattr(image, "mode"):
         raise InputError(

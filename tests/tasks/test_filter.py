@@ -10,7 +10,7 @@ import pytest
 
 from numpyclip.errors import InputError
 from numpyclip.model.clip import CLIP
-from numpyclip.tasks.filter import Filter, Verdict
+from numpyclip.tasks.filter import Filter, Verdict, filter_pictures
 
 ALBUM = Path(__file__).parents[2] / "docs" / "pictures" / "album"
 TEXTS = {"cat": (1, 0, 0), "dog": (0, 1, 0), "screenshot": (0, 0, 1)}
@@ -59,6 +59,12 @@ def test_probabilities_tell_drawings_apart(tiny: CLIP) -> None:
         (False, "a banana"),
     ]
     assert all(0.8 <= verdict.score <= 1 for verdict in verdicts)
+
+
+def test_pictures_are_filtered_as_by_a_filter_that_is_kept(tiny: CLIP) -> None:
+    paths = [ALBUM / "bicycle.png", ALBUM / "banana.png"]
+    expected = Filter(tiny, ["a bicycle"], ["a banana"], 0.8)(tiny.embed_images(paths))
+    assert filter_pictures(tiny, paths, "a bicycle", ["a banana"], minimum=0.8) == expected
 
 
 def test_a_picture_may_be_a_query_by_its_cosine(tiny: CLIP) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from numpyclip.families import open_clip, transformers
 from numpyclip.families.family import Recognized
 from numpyclip.families.folder import find_weights, with_parts
-from numpyclip.tokenizer import files as tokenizer_files
+from numpyclip.tokenizer.files import FILES
 
 # What may lie beside the weights, and is read.
 _DESCRIPTIONS = ("open_clip_config.json", "config.json", "preprocessor_config.json", "processor_config.json")
@@ -26,9 +26,14 @@ def wanted_by_open_clip(names: Iterable[str]) -> list[str]:
     return _with_weights(there, find_weights(there, open_clip.WEIGHTS) or find_weights(there))
 
 
+def tokenizer_files(names: Iterable[str]) -> list[str]:
+    """Choose those of a tokenizer alone."""
+    return [name for name in names if name in FILES]
+
+
 def _with_weights(there: set[str], found: list[str]) -> list[str]:
     weights = with_parts(there, found[0]) if len(found) == 1 else []
-    return [name for name in (*_DESCRIPTIONS, *tokenizer_files.FILES) if name in there] + weights if weights else []
+    return [name for name in (*_DESCRIPTIONS, *FILES) if name in there] + weights if weights else []
 
 
 def read_described(folder: Path) -> Recognized | None:

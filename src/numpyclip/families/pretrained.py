@@ -10,7 +10,8 @@ from numpyclip.families import open_clip, openai
 from numpyclip.families.description import Section, read_description
 from numpyclip.families.family import Recognized
 from numpyclip.families.folder import only_file
-from numpyclip.families.layouts import wanted_by_open_clip
+from numpyclip.families.layouts import tokenizer_files, wanted_by_open_clip
+from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.weights import hub
 from numpyclip.weights.catalogue import DOWNLOADABLE, available_models
 from numpyclip.weights.checkpoint import Activation, Checkpoint
@@ -69,6 +70,24 @@ def fetch(known: Architecture, model: PublishedModel, download_root: Folder | No
         return obtain(DOWNLOADABLE[model.openai], download_root)
     open_clip.describe(_section(known, model))
     return hub.obtain(f"{hub.PREFIX}{model.hub}", wanted_by_open_clip, download_root)
+
+
+def read_tokenizer(known: Architecture, download_root: Folder | None) -> tuple[Tokenizer, int]:
+    """Return the tokenizer of an architecture, and how many tokens its texts have; no weights are needed.
+
+    Raises
+    ------
+    UnsupportedCheckpointError
+        If such a model cannot be run; nothing is downloaded then.
+    DownloadError, ModelNotFoundError
+        See `numpyclip.weights.hub.obtain`.
+    """
+    config, tokenizer = open_clip.describe(_section(known, None))
+    if repository := known.model_cfg["text_cfg"].get("hf_tokenizer_name"):
+        folder = hub.obtain(f"{hub.PREFIX}{repository}", tokenizer_files, download_root)
+        config, tokenizer = open_clip.describe(_section(known, None, folder))
+    assert config.text is not None
+    return tokenizer(), config.text.context_length
 
 
 def find(name: str) -> Architecture:

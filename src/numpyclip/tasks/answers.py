@@ -163,9 +163,8 @@ def ask(
     Examples
     --------
     >>> import numpyclip
-    >>> from numpyclip.tasks.answers import ask
     >>> model, _ = numpyclip.load("tiny")
-    >>> ask(model, "docs/pictures/bird.png", "is it a bird or a house?")[0].answer
+    >>> numpyclip.tasks.ask(model, "docs/pictures/bird.png", "is it a bird or a house?")[0].answer
     'a bird'
     """
     images = list(islice(pictures(image), 2))

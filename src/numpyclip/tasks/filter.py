@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,8 +13,12 @@ from numpyclip.errors import InputError
 from numpyclip.model.clip import CLIP
 from numpyclip.model.inputs import checked_embeddings
 from numpyclip.model.ops import Array
+from numpyclip.pictures import Picture
 from numpyclip.tasks.background import Background
 from numpyclip.tasks.query import Query
+from numpyclip.tokenizer.base import checked
+
+Score: TypeAlias = Literal["probability", "cosine"]
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ class Filter:
         keep: Sequence[str] = (),
         drop: Sequence[str] = (),
         minimum: float = 0.5,
-        score: Literal["probability", "cosine"] = "probability",
+        score: Score = "probability",
     ) -> None:
         self._texts = [*keep, *drop]
         self._to_keep = len(keep)
@@ -101,3 +105,38 @@ class Filter:
             return self._background.probabilities(images, self._queries)
         cosines: Array = checked_embeddings(images, self._embed_dim, "pictures") @ self._queries.T
         return cosines
+
+
+def filter_pictures(
+    model: CLIP,
+    pictures: Picture | Iterable[Picture],
+    keep: str | Sequence[str] = (),
+    drop: str | Sequence[str] = (),
+    *,
+    minimum: float = 0.5,
+    score: Score = "probability",
+) -> list[Verdict]:
+    """Judge which pictures are to be kept.
+
+    Parameters
+    ----------
+    model : CLIP
+    pictures : picture or iterable of pictures
+        As `CLIP.embed_images` takes them.
+    keep, drop, minimum, score
+        As for `Filter`; a single query may be a string.
+
+    Returns
+    -------
+    list of Verdict
+        One for each picture: ``verdict.kept``, and the query that fits it best.
+
+    Raises
+    ------
+    InputError
+        As for `Filter`.
+    PictureError
+        If a picture cannot be read.
+    """
+    judge = Filter(model, checked(keep, "keep"), checked(drop, "drop"), minimum, score)
+    return judge(model.embed_images(pictures))

@@ -1,0 +1,183 @@
+"""OpenCLIP's entry points, for its scripts: ``import numpyclip.open_clip as open_clip``.
+
+>>> import numpyclip.open_clip as open_clip
+>>> model, _, preprocess = open_clip.create_model_and_transforms("tiny")
+>>> tokenizer = open_clip.get_tokenizer("tiny")
+>>> model.encode_text(tokenizer(["a diagram", "a dog"]), normalize=True).shape
+(2, 128)
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numpyclip.errors import InputError
+from numpyclip.loader import load
+from numpyclip.tokenizer.base import Tokenizer
+from numpyclip.tokenizer.clip import open_clip_tokenizer
+
+if TYPE_CHECKING:
+    from numpyclip.image import Preprocess
+    from numpyclip.model.clip import CLIP
+
+__all__ = [
+    "SimpleTokenizer",
+    "create_model_and_transforms",
+    "create_model_from_pretrained",
+    "decode",
+    "get_tokenizer",
+    "list_models",
+    "list_pretrained",
+    "tokenize",
+]
+
+_LOCAL = "local-dir:"
+
+
+class SimpleTokenizer:
+    """A tokenizer that cuts texts that are too long, as those of open_clip do.
+
+    Parameters
+    ----------
+    tokenizer : Tokenizer
+        One that raises an error for them.
+    context_length : int
+        Tokens of a row.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, context_length: int) -> None:
+        self.tokenizer = tokenizer
+        self.context_length = context_length
+
+    def __call__(self, texts: str | Sequence[str], context_length: int | None = None) -> NDArray[np.int32]:
+        """Turn texts into ids of shape (n_texts, context_length)."""
+        return self.tokenizer(texts, self.context_length if context_length is None else context_length, truncate=True)
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Turn ids back into text."""
+        return self.tokenizer.decode(ids)
+
+
+def create_model_from_pretrained(
+    model_name: str,
+    pretrained: str | os.PathLike[str] | None = None,
+    precision: str = "fp32",
+    device: object = "cpu",
+    jit: bool = False,
+    *,
+    cache_dir: str | os.PathLike[str] | None = None,
+) -> tuple[CLIP, Preprocess]:
+    """Load a model; see `numpyclip.load`, whose models these are.
+
+    Parameters
+    ----------
+    model_name : str
+        An architecture, which needs `pretrained`; or ``"hf-hub:organization/name"``, ``"local-dir:folder"``, or
+        whatever else `numpyclip.load` takes.
+    pretrained : str or path, optional
+        The tag of published weights, or a file.
+    precision : default="fp32"
+        Only "fp32".
+    device, jit
+        As in `numpyclip.load`.
+    cache_dir : str or path, optional
+        Where downloads are kept.
+
+    Returns
+    -------
+    model : CLIP
+    preprocess : Preprocess
+
+    Raises
+    ------
+    InputError
+        If `precision` or `device` is another.
+    NumPyCLIPError
+        As `numpyclip.load`; nothing is made of random weights.
+    """
+    if precision not in ("fp32", None):
+        raise InputError(f"precision is {precision!r:.60}; computation is in float32. Leave it out, or pass 'fp32'.")
+    return load(model_name.removeprefix(_LOCAL), device, jit, cache_dir, pretrained=pretrained or None)
+
+
+def create_model_and_transforms(
+    model_name: str,
+    pretrained: str | os.PathLike[str] | None = None,
+    precision: str = "fp32",
+    device: object = "cpu",
+    jit: bool = False,
+    *,
+    cache_dir: str | os.PathLike[str] | None = None,
+) -> tuple[CLIP, Preprocess, Preprocess]:
+    """Load a model, as `create_model_from_pretrained`.
+
+    Returns
+    -------
+    model : CLIP
+    preprocess, preprocess : Preprocess
+        Twice the same, where open_clip has one for training and one for use.
+    """
+    model, preprocess = create_model_from_pretrained(
+        model_name, pretrained, precision, device, jit, cache_dir=cache_dir
+    )
+    return model, preprocess, preprocess
+
+
+def get_tokenizer(
+    model_name: str, context_length: int | None = None, *, cache_dir: str | os.PathLike[str] | None = None
+) -> SimpleTokenizer:
+    """Return a model's tokenizer, which cuts texts that are too long.
+
+    Parameters
+    ----------
+    model_name : str
+        As in `create_model_from_pretrained`; of an architecture no weights are needed.
+    context_length : int, optional
+        Tokens of a row, if not as many as the model takes.
+    cache_dir : str or path, optional
+        Where downloads are kept.
+
+    Raises
+    ------
+    NumPyCLIPError
+        If there is no such model, or its tokenizer cannot be read or downloaded.
+    """
+    from numpyclip.families.pretrained import read_tokenizer
+    from numpyclip.weights.published import architecture
+
+    if known := architecture(model_name):
+        tokenizer, length = read_tokenizer(known, cache_dir)
+    else:
+        model, _ = create_model_from_pretrained(model_name, cache_dir=cache_dir)
+        tokenizer, length = model.tokenizer, model.context_length
+    return SimpleTokenizer(tokenizer, context_length or length)
+
+
+def tokenize(texts: str | Sequence[str], context_length: int = 77) -> NDArray[np.int32]:
+    """Turn texts into ids by the tokenizer of most models, and cut those that are too long."""
+    return open_clip_tokenizer()(texts, context_length, truncate=True)
+
+
+def decode(ids: Iterable[int]) -> str:
+    """Turn ids of that tokenizer back into text."""
+    return open_clip_tokenizer().decode(ids)
+
+
+def list_models() -> list[str]:
+    """Return the names of all architectures in open_clip's table of published weights."""
+    from numpyclip.weights.published import architectures
+
+    return architectures()
+
+
+def list_pretrained() -> list[tuple[str, str]]:
+    """Return architecture and tag of all published weights that can be run here."""
+    from numpyclip.families.pretrained import find, is_supported
+
+    known = map(find, list_models())
+    return [(each.name, tag) for each in known for tag, model in each.models.items() if is_supported(each, model)]

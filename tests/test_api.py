@@ -1,0 +1,97 @@
+"""What is public: the names, the page about them, and that they cost nothing before they are used."""
+
+import ast
+import inspect
+import pkgutil
+import re
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import numpyclip
+from numpyclip import open_clip, tasks
+
+PAGE = (Path(__file__).parents[1] / "docs" / "api.md").read_text("utf-8")
+PACKAGES = {"numpyclip": numpyclip, "numpyclip.tasks": tasks, "numpyclip.open_clip": open_clip}
+NAMES = [
+    pytest.param(package, name, marks=pytest.mark.xfail(strict=True, reason="to come"))
+    if name in ("find_pictures", "reference")
+    else (package, name)
+    for package, module in PACKAGES.items()
+    for name in module.__all__
+]
+LAZY = ["numpyclip", "numpyclip.tasks"]
+
+
+def modules_after(code: str) -> set[str]:
+    program = f"{code}\nimport sys; print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return set(found.stdout.split())
+
+
+@pytest.mark.parametrize(("package", "name"), NAMES)
+def test_every_public_name_can_be_imported_and_has_a_docstring(package: str, name: str) -> None:
+    assert getattr(PACKAGES[package], name).__doc__
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_the_page_lists_the_public_names(package: str) -> None:
+    section = re.search(rf"^## `{package}`\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE)
+    assert section
+    listed = re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (.+?) \|", section[1], re.MULTILINE)))
+    assert sorted(listed) == sorted(PACKAGES[package].__all__)
+
+
+@pytest.mark.parametrize("package", LAZY)
+def test_dir_shows_public_names_only(package: str) -> None:
+    import_module("numpyclip.tasks.filter")  # whatever else was imported
+    assert dir(PACKAGES[package]) == sorted(PACKAGES[package].__all__)
+
+
+@pytest.mark.parametrize("package", LAZY)
+def test_type_checkers_are_told_of_every_public_name(package: str) -> None:
+    tree = ast.parse(inspect.getsource(PACKAGES[package]))
+    (block,) = (node for node in tree.body if isinstance(node, ast.If) and isinstance(node.test, ast.Name))
+    told = {alias.name for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    assert told | {"__version__"} == set(PACKAGES[package].__all__) | {"__version__"}
+
+
+@pytest.mark.parametrize("package", LAZY)
+def test_no_public_name_is_that_of_a_module_whose_import_would_replace_it(package: str) -> None:
+    modules = {module.name for module in pkgutil.iter_modules(PACKAGES[package].__path__)}
+    assert modules & set(PACKAGES[package].__all__) <= {"open_clip", "reference", "tasks"}
+
+
+def test_importing_the_module_of_a_task_leaves_its_name_alone() -> None:
+    import_module("numpyclip.tasks.answers")
+    assert callable(tasks.ask)
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error_that_suggests_another() -> None:
+    code = "import numpyclip; numpyclip.tokenise"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "module 'numpyclip' has no attribute 'tokenise'. Did you mean: 'tokenize'?" in found.stderr
+
+
+def test_importing_the_package_imports_nothing_else() -> None:
+    assert modules_after("import numpyclip") - modules_after("") == {
+        "numpyclip",
+        "numpyclip.lazy_exports",
+        "__future__",
+    }
+
+
+def test_a_name_imports_what_it_needs_and_no_more() -> None:
+    found = modules_after("import numpyclip; numpyclip.load, numpyclip.NumPyCLIPError") - modules_after("import numpy")
+    assert {name for name in found if name.startswith("numpyclip")} == {
+        "numpyclip",
+        "numpyclip.errors",
+        "numpyclip.lazy_exports",
+        "numpyclip.loader",
+        "numpyclip.weights",
+        "numpyclip.weights.catalogue",
+        "numpyclip.weights.local",
+    }
