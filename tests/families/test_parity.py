@@ -37,6 +37,7 @@ def with_record_of(key: str) -> list[str]:
 def test_embeddings_of_pictures_equal_the_library_s(name: str) -> None:
     model, golden = load(name)
     assert_close(model.encode_image(golden["image"]), golden["encode_image"])
+    assert model.visual.output_dim == golden["encode_image"].shape[1]
 
 
 @pytest.mark.parametrize("name", with_record_of("encode_image"))

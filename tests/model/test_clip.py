@@ -385,12 +385,19 @@ def test_the_weights_cannot_be_changed(tiny: CLIP) -> None:
     assert sum(array.size for array in arrays(parts)) > 8_000_000
     assert not any(array.flags.writeable for array in arrays(parts))
     with pytest.raises(AttributeError):
-        tiny.logit_scale = np.zeros((), np.float32)  # type: ignore[misc]
+        tiny.logit_scale = np.zeros((), np.float32)  # type: ignore[misc, assignment]
 
 
 def test_a_model_prints_its_sizes_and_has_an_identity(tiny: CLIP) -> None:
-    assert repr(tiny) == f"CLIP({tiny.config})"
+    assert repr(tiny) == f"CLIP(openai, 64 px, 77 tokens, 128 dimensions, from {str(EMBEDDED['tiny'])!r})"
+    assert repr(pickle.loads(pickle.dumps(tiny))) == "CLIP(openai, 64 px, 77 tokens, 128 dimensions)"
     assert len({tiny, tiny}) == 1
+
+
+def test_a_model_is_a_table_in_a_notebook(tiny: CLIP) -> None:
+    html = tiny._repr_html_()
+    assert "<tr><th>embeddings</th><td>128 dimensions</td></tr>" in html
+    assert "tiny.npz" in html
 
 
 def test_a_model_can_be_sent_to_another_process(tiny: CLIP) -> None:

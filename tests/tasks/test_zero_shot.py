@@ -138,3 +138,12 @@ def test_files_that_are_none_are_refused(tiny: CLIP, tmp_path: Path) -> None:
 def test_embeddings_must_be_as_many_as_labels(tiny: CLIP) -> None:
     with pytest.raises(InputError, match="got 2 embeddings; expected 3"):
         ZeroShotClassifier(tiny, LABELS, embeddings=np.eye(2, tiny.config.embed_dim))
+
+
+def test_a_classifier_prints_as_one_line_and_is_a_table_of_its_labels_in_a_notebook(tiny: CLIP) -> None:
+    classifier = ZeroShotClassifier(tiny, [["<b>", "bee"], *map(str, range(30))], ["a {}", "the {}"])
+    assert repr(classifier) == f"ZeroShotClassifier(31 labels, 2 templates, {tiny!r})"
+    html = classifier._repr_html_()
+    assert "<tr><th>&lt;b&gt;</th><td>&lt;b&gt;, bee</td></tr>" in html
+    assert html.count("<tr>") == 21
+    assert "... and 11 more" in html

@@ -26,8 +26,10 @@ from numpyclip.model.source import prepare
 from numpyclip.model.text.tower import TextTower, text_tower
 from numpyclip.model.threads import ahead
 from numpyclip.model.vision.tower import VisionTower, vision_tower
+from numpyclip.notebook import html_table
 from numpyclip.pictures import Picture, has_state, pictures
 from numpyclip.tokenizer.base import Tokenizer
+from numpyclip.torch_methods import LogitScale, TorchMethods
 from numpyclip.weights.checkpoint import Checkpoint
 
 _T = TypeVar("_T")
@@ -35,7 +37,7 @@ _Kind = TypeVar("_Kind", bound="CLIP")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class CLIP:
+class CLIP(TorchMethods):
     """A model that embeds pictures and texts into one space. Made by `numpyclip.load`.
 
     It is a value: no call changes it, and one model may be used from many threads at once.
@@ -53,7 +55,7 @@ class CLIP:
     """
 
     config: CLIPConfig
-    logit_scale: Array
+    logit_scale: LogitScale
     logit_bias: Array
     _visual: Once[VisionTower | None]
     _text: Once[TextTower | None]
@@ -66,7 +68,20 @@ class CLIP:
         return {**self.__dict__, "checkpoint": None}  # the towers have all that is computed with
 
     def __repr__(self) -> str:
-        return f"CLIP({self.config})"
+        return f"{type(self).__name__}({', '.join(self._facts().values())})"
+
+    def _repr_html_(self) -> str:
+        return html_table(type(self).__name__, self._facts())
+
+    def _facts(self) -> dict[str, str]:
+        vision, text, checkpoint = self.config.vision, self.config.text, self.checkpoint
+        facts = {
+            "family": self.config.family,
+            "images": f"{self.preprocess.size} px" if vision else "no images",
+            "texts": f"{text.context_length} tokens" if text else "no texts",
+            "embeddings": f"{self.config.embed_dim} dimensions",
+        }
+        return facts | ({"weights": f"from {str(checkpoint.path)!r}"} if checkpoint else {})
 
     @classmethod
     def read(
@@ -142,7 +157,7 @@ class CLIP:
         """Turn texts into ids of shape (n_texts, context_length), as this model does; see `numpyclip.tokenize`."""
         return self.tokenizer(texts, self.context_length, truncate)
 
-    def encode_image(self, image: NDArray[np.floating] | NDArray[np.uint8]) -> Array:
+    def encode_image(self, image: NDArray[np.floating] | NDArray[np.uint8], normalize: bool = False) -> Array:
         """Embed preprocessed pictures.
 
         Parameters
@@ -151,12 +166,13 @@ class CLIP:
             Stacked results of `preprocess`, or of `preprocess.crop`. For a model that takes pictures of any shape
             (`preprocess.patch_size` is not None) they are (n_images, 3, y, x), or (n_images, y, x, 3), and both sides
             are multiples of its patch size.
+        normalize : bool, default=False
+            Scale embeddings to unit length, as open_clip's argument of that name.
 
         Returns
         -------
         ndarray of shape (n_images, embed_dim), dtype=float32
-            Not normalised, as in the reference; `embed_images` is. A picture with NaN in it gives NaN, without a
-            warning, and changes no other.
+            A picture with NaN in it gives NaN, without a warning, and changes no other.
 
         Raises
         ------
@@ -168,20 +184,22 @@ class CLIP:
         image = checked_image(image, self.preprocess)
         pixels = math.prod(image.shape[1:]) // 3
         columns = vision.columns * pixels // self.preprocess.size**2
-        return in_chunks(self.visual, image, columns, self.config.embed_dim, self._low_memory)
+        embeddings = in_chunks(self.visual, image, columns, self.config.embed_dim, self._low_memory)
+        return ops.normalize(embeddings) if normalize else embeddings
 
-    def encode_text(self, text: NDArray[np.integer]) -> Array:
+    def encode_text(self, text: NDArray[np.integer], normalize: bool = False) -> Array:
         """Embed tokenized texts.
 
         Parameters
         ----------
         text : ndarray of shape (n_texts, n_tokens), dtype=integer
             Ids from `tokenize`; `context_length` of them, or fewer if the model's tokens do not look at padding.
+        normalize : bool, default=False
+            As in `encode_image`.
 
         Returns
         -------
         ndarray of shape (n_texts, embed_dim), dtype=float32
-            Not normalised, as in the reference; `embed_texts` is.
 
         Raises
         ------
@@ -190,7 +208,8 @@ class CLIP:
         """
         most = _present(self.config.text, "texts")
         text = checked_text(text, most)
-        return by_length(self.text, text, most.lengths, self.config.embed_dim, self._low_memory, most.pad_id)
+        embeddings = by_length(self.text, text, most.lengths, self.config.embed_dim, self._low_memory, most.pad_id)
+        return ops.normalize(embeddings) if normalize else embeddings
 
     def __call__(
         self, image: NDArray[np.floating] | NDArray[np.uint8], text: NDArray[np.integer]
@@ -439,7 +458,7 @@ def parts(
     made_once = Once(tokenizer, deferred=True)
     return (
         config,
-        _number(checkpoint, "logit_scale"),
+        _number(checkpoint, "logit_scale").view(LogitScale),
         _number(checkpoint, "logit_bias"),
         Once(read_visual),
         Once(read_text),

@@ -41,6 +41,10 @@ class Linear:
 
         return cls(*source.derive(name, prepare))
 
+    @property
+    def output_dim(self) -> int:
+        return len(self.bias)
+
     def __call__(self, x: Array) -> Array:  # (d, ...) -> (e, ...)
         return ops.linear(x, self.weight, self.bias)
 
@@ -79,6 +83,10 @@ class Affine:
     def read(cls, source: Source, name: str) -> "Affine":
         """Take the weights under a name of the checkpoint."""
         return cls(*source.derive(name, lambda at: (at.take(f"{name}.weight"), at.take(f"{name}.bias"))))
+
+    @property
+    def output_dim(self) -> int:
+        return len(self.bias)
 
     def __call__(self, x: Array) -> Array:  # (d, n) -> (d, n), in place
         x *= self.weight[:, np.newaxis]

@@ -57,6 +57,10 @@ class MLP:
             config.eps if config.sub_norm else None,
         )
 
+    @property
+    def output_dim(self) -> int:
+        return self.c_proj.output_dim
+
     def __call__(self, x: Array) -> Array:  # (d, n) -> (d, n)
         y = self.c_fc(x)
         if self.gated:

@@ -22,6 +22,7 @@ from numpyclip.model.clip import CLIP
 from numpyclip.model.fingerprint import Fingerprint
 from numpyclip.model.inputs import checked_embeddings
 from numpyclip.model.ops import Array, normalize
+from numpyclip.notebook import html_table
 from numpyclip.pictures import Picture
 from numpyclip.tasks.labels import Label, as_labels, parents
 from numpyclip.tasks.prompts import templates as as_templates
@@ -86,6 +87,12 @@ class ZeroShotClassifier:
             self.embeddings = checked_embeddings(embeddings, model.config.embed_dim, "labels")
             if len(self.embeddings) != len(self.labels):
                 raise InputError(f"got {len(self.embeddings)} embeddings; expected {len(self.labels)}, one a label.")
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self.labels)} labels, {len(self.templates)} templates, {self.model!r})"
+
+    def _repr_html_(self) -> str:
+        return html_table(repr(self), {label.name: ", ".join(label.phrases) for label in self.labels})
 
     def probabilities(self, images: ArrayLike) -> Array:
         """Say how well labels fit pictures, given their embeddings of unit length: (n, e) -> (n, n_labels).

@@ -70,3 +70,9 @@ def test_scaling_features_is_scaling_c_by_the_square(make: Make) -> None:
 def test_embeddings_that_cannot_be_are_refused(embeddings: np.ndarray, message: str, make: Make) -> None:
     with pytest.raises(InputError, match=message):
         learn(make(3, 3), Recipe("mean")).probabilities(embeddings)
+
+
+def test_a_probe_prints_as_one_line(make: Make) -> None:
+    probe = learn(make(3, 3), Recipe("mean"))
+    assert repr(probe) == "Probe(mean, 2 classes, 16 dimensions)"
+    assert repr(replace(probe, model="tiny")) == "Probe(mean, 2 classes, 16 dimensions, learned with 'tiny')"

@@ -95,7 +95,7 @@ class ConvNeXt:
     config: ConvNeXtConfig
     preprocess: Preprocess
     steps: Sequence[Step]
-    head: Step
+    head: Linear | MLP
 
     @staticmethod
     def tensors(checkpoint: Checkpoint, config: ConvNeXtConfig, embed_dim: int) -> layout.Tensors:
@@ -138,6 +138,11 @@ class ConvNeXt:
     def input_resolution(self) -> int:
         """Side of the square picture it takes, in pixels."""
         return self.config.image_size
+
+    @property
+    def output_dim(self) -> int:
+        """Length of embeddings."""
+        return self.head.output_dim
 
     def __call__(self, image: NDArray[Any]) -> Array:  # (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e)
         x = pixels_innermost(image, self.preprocess)

@@ -131,7 +131,7 @@ def head_tensors(checkpoint: Checkpoint, d: int, embed_dim: int, is_mlp: bool) -
         yield from layout.projection(checkpoint, _projection(checkpoint), d, embed_dim)
 
 
-def read_head(source: Source, norm: str | None, is_mlp: bool) -> Step:
+def read_head(source: Source, norm: str | None, is_mlp: bool) -> Linear | MLP:
     """Take what makes an embedding of the mean of all pixels, and into it the norm before it."""
     if is_mlp:
         fc1 = Linear.read(source, "visual.head.mlp.fc1", norm=norm)

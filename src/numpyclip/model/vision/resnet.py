@@ -154,6 +154,11 @@ class ModifiedResNet:
         """Side of the square picture it takes, in pixels."""
         return self.config.image_size
 
+    @property
+    def output_dim(self) -> int:
+        """Length of embeddings."""
+        return self.attnpool.c_proj.output_dim
+
     def __call__(self, image: NDArray[Any]) -> Array:  # (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e)
         x = normalized_innermost(image, self.preprocess)
         for conv in self.stem:

@@ -29,6 +29,10 @@ class VisionTower(Protocol):
     def input_resolution(self) -> int:
         """Side of the square picture it takes, in pixels; of one that takes any shape, of that of its positions."""
 
+    @property
+    def output_dim(self) -> int:
+        """Length of embeddings."""
+
     def __call__(self, image: NDArray[Any]) -> Array:
         """Embed pictures: (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e)."""
 

@@ -89,6 +89,11 @@ class VisionTransformer:
         """Side of the square picture it takes, in pixels; of one that takes any shape, of that of its positions."""
         return self.config.image_size
 
+    @property
+    def output_dim(self) -> int:
+        """Length of embeddings."""
+        return self.config.width if self.proj is None else self.proj.output_dim
+
     def __call__(self, image: NDArray[Any]) -> Array:  # (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e)
         y = self._pool(self._embed(image), len(image))
         embeddings: Array = (y if self.proj is None else self.proj(y)).T

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpyclip.model.clip import CLIP
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Probe:
     """Classes, and what tells them apart in the embeddings of one model. Made by `learn`, or read by `read_probe`.
 
@@ -49,6 +49,10 @@ class Probe:
     unit: bool = True
     fingerprint: Fingerprint | None = None
     model: str = ""
+
+    def __repr__(self) -> str:
+        made_with = f", learned with {self.model!r}" if self.model else ""
+        return f"Probe({self.kind}, {len(self.classes)} classes, {self.embed_dim} dimensions{made_with})"
 
     @property
     def embed_dim(self) -> int:

@@ -1,0 +1,16 @@
+"""How objects look in a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+
+_MOST_ROWS = 20
+
+
+def html_table(caption: str, rows: Mapping[str, str]) -> str:
+    """Make a table of two columns, of the first rows if there are many."""
+    cells = [f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in rows.items()]
+    rest = len(cells) - _MOST_ROWS
+    more = f"<tr><td colspan=2>... and {rest} more</td></tr>" if rest > 0 else ""
+    return f"<table><caption>{escape(caption)}</caption>{''.join(cells[:_MOST_ROWS])}{more}</table>"

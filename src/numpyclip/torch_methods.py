@@ -1,0 +1,87 @@
+"""What scripts do with a model because it is a `torch.nn.Module` in openai/CLIP and open_clip.
+
+What changes nothing here, such as `eval`, returns the model; what cannot be had, such as `cuda`, raises an error that
+says what to do instead.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn, TypeVar, cast
+
+import numpy as np
+
+from numpyclip.errors import InputError
+
+_Model = TypeVar("_Model", bound="TorchMethods")
+
+_IN_MEMORY = "a model stays on the CPU in float32; leave the call out"
+
+
+class LogitScale(np.ndarray[Any, np.dtype[np.float32]]):
+    """A number that can also be written ``model.logit_scale.exp()``; whatever is computed with it is a plain array."""
+
+    def exp(self) -> np.float32:
+        """Return the factor between cosines and logits."""
+        return cast("np.float32", np.exp(self))
+
+    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
+        return np.asarray(array)[()]
+
+
+class TorchMethods:
+    """Methods of `torch.nn.Module` for a model that is a value: never changed, on the CPU, in float32."""
+
+    @property
+    def dtype(self) -> np.dtype[np.float32]:
+        """That of all computation and of embeddings, whatever the file has."""
+        return np.dtype(np.float32)
+
+    def eval(self: _Model) -> _Model:
+        """Return the model, which is never in training."""
+        return self
+
+    def train(self: _Model, mode: bool = True) -> _Model:
+        """Return the model if `mode` is false; raise InputError otherwise."""
+        return _refuse("train()", "models are not trained here; call .eval(), or leave it out") if mode else self
+
+    def requires_grad_(self: _Model, requires_grad: bool = True) -> _Model:
+        """Return the model if `requires_grad` is false; raise InputError otherwise."""
+        if requires_grad:
+            _refuse("requires_grad_()", "there are no gradients here; pass False, or leave it out")
+        return self
+
+    def float(self: _Model) -> _Model:
+        """Return the model, which computes in float32."""
+        return self
+
+    def cpu(self: _Model) -> _Model:
+        """Return the model, which is on the CPU."""
+        return self
+
+    def to(self: _Model, *args: object, **kwargs: object) -> _Model:
+        """Return the model if the device is "cpu" and the dtype float32; raise InputError otherwise."""
+        for value in (*args, *kwargs.values()):
+            name = str(getattr(value, "__name__", value)).removeprefix("torch.")
+            if name not in ("cpu", "float32") and not isinstance(value, bool | None):  # non_blocking, copy
+                _refuse(f"to({value!r:.60})", _IN_MEMORY)
+        return self
+
+    def cuda(self, *args: object, **kwargs: object) -> NoReturn:
+        """Raise InputError: there is no GPU here."""
+        _refuse("cuda()", _IN_MEMORY)
+
+    def half(self) -> NoReturn:
+        """Raise InputError: computation is in float32."""
+        _refuse("half()", f"{_IN_MEMORY}, or for less memory load(..., low_memory=True)")
+
+    def state_dict(self, *args: object, **kwargs: object) -> NoReturn:
+        """Raise InputError: tensors are in `checkpoint`."""
+        _refuse("state_dict()", "use model.checkpoint.arrays, or numpyclip.save(model, folder) to write a file")
+
+    def parameters(self, recurse: bool = True) -> NoReturn:
+        """Raise InputError: there is nothing to train, and tensors are in `checkpoint`."""
+        _refuse("parameters()", "use model.checkpoint.arrays.values() to count them, and 'cpu' as the device")
+
+
+def _refuse(call: str, instead: str) -> NoReturn:
+    raise InputError(f"model.{call}: NumPyCLIP's models are no PyTorch modules: {instead}.")

@@ -1,0 +1,72 @@
+"""What scripts call on a model because it is a PyTorch module elsewhere."""
+
+import copy
+import pickle
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from numpyclip.errors import InputError
+from numpyclip.model.clip import CLIP
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda model: model.eval(),
+        lambda model: model.train(False),
+        lambda model: model.train(mode=False),
+        lambda model: model.requires_grad_(False),
+        lambda model: model.float(),
+        lambda model: model.cpu(),
+        lambda model: model.to("cpu"),
+        lambda model: model.to(device="cpu", non_blocking=True),
+        lambda model: model.to("cpu", np.float32),
+        lambda model: model.to(model.dtype).eval(),
+    ],
+)
+def test_what_changes_nothing_returns_the_model(tiny: CLIP, call: Callable[[CLIP], CLIP]) -> None:
+    assert call(tiny) is tiny
+
+
+@pytest.mark.parametrize(
+    ("call", "instead"),
+    [
+        (lambda model: model.cuda(), "leave the call out"),
+        (lambda model: model.cuda(0), "leave the call out"),
+        (lambda model: model.to("cuda"), r"model.to\('cuda'\): .* leave the call out"),
+        (lambda model: model.to(dtype=np.float16), "stays on the CPU in float32"),
+        (lambda model: model.half(), "low_memory=True"),
+        (lambda model: model.state_dict(), r"model\.checkpoint\.arrays, or numpyclip\.save"),
+        (lambda model: model.parameters(), r"model\.checkpoint\.arrays\.values\(\)"),
+        (lambda model: model.train(), r"call \.eval\(\)"),
+        (lambda model: model.requires_grad_(), "pass False"),
+    ],
+)
+def test_what_cannot_be_had_says_what_to_do_instead(tiny: CLIP, call: Callable[[CLIP], object], instead: str) -> None:
+    with pytest.raises(InputError, match=instead):
+        call(tiny)
+
+
+def test_the_dtype_is_that_of_embeddings(tiny: CLIP) -> None:
+    assert tiny.encode_text(tiny.tokenize("a dog")).astype(tiny.dtype).dtype == tiny.dtype == np.float32
+
+
+def test_the_logit_scale_has_exp_and_is_a_plain_number_otherwise(tiny: CLIP) -> None:
+    scale = tiny.logit_scale
+    assert scale.exp() == np.exp(float(scale)).astype(np.float32)
+    assert type(scale.exp()) is np.float32
+    assert type(np.exp(scale)) is np.float32
+    assert type(scale * np.ones(3, np.float32)) is np.ndarray
+    assert scale.item() == float(scale)
+
+
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_a_copy_has_the_same_logit_scale(tiny: CLIP, again: Callable[[CLIP], CLIP]) -> None:
+    assert again(tiny).logit_scale.exp() == tiny.logit_scale.exp()
+
+
+def test_embeddings_are_plain_arrays(tiny: CLIP) -> None:
+    logits, _ = tiny(np.zeros((1, 3, 64, 64), np.float32), tiny.tokenize("a dog"))
+    assert type(logits) is np.ndarray
