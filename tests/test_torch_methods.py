@@ -70,3 +70,4 @@ def test_a_copy_has_the_same_logit_scale(tiny: CLIP, again: Callable[[CLIP], CLI
 def test_embeddings_are_plain_arrays(tiny: CLIP) -> None:
     logits, _ = tiny(np.zeros((1, 3, 64, 64), np.float32), tiny.tokenize("a dog"))
     assert type(logits) is np.ndarray
+    assert logits == tiny.get_logits(np.zeros((1, 3, 64, 64), np.float32), tiny.tokenize("a dog"))[0]

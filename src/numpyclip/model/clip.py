@@ -230,6 +230,8 @@ class CLIP(TorchMethods):
         logits = self.logits(ops.normalize(self.encode_image(image)), ops.normalize(self.encode_text(text)))
         return logits, logits.T
 
+    get_logits = __call__  # open_clip's name; there, a call returns embeddings
+
     def logits(self, images: ArrayLike, texts: ArrayLike) -> Array:
         """Score embeddings of unit length against each other: (n, e), (m, e) -> (n, m).
 
