@@ -21,6 +21,7 @@ LAYERS = (
     ("numpyclip.pictures", "numpyclip.tokenizer"),
     ("numpyclip.image",),
     ("numpyclip.model",),
+    ("numpyclip.runtime",),
     ("numpyclip.families",),
     ("numpyclip.loader",),
     ("numpyclip.saving",),

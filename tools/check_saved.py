@@ -22,8 +22,8 @@ import transformers
 from PIL import Image
 
 import numpyclip
-from numpyclip.model.clip import CLIP, tensors
 from numpyclip.model.config import CLIPConfig, TextConfig, VisionTransformerConfig
+from numpyclip.runtime.clip import CLIP, tensors
 from numpyclip.saving.loss import TEXTS, generate_pictures
 from numpyclip.tokenizer.clip import default_tokenizer
 from numpyclip.weights.checkpoint import Checkpoint

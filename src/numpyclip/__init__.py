@@ -24,8 +24,8 @@ from numpyclip.errors import (
 )
 from numpyclip.image import preprocess
 from numpyclip.loader import load
-from numpyclip.model.fingerprint import Fingerprint
 from numpyclip.model.ops import softmax
+from numpyclip.runtime.fingerprint import Fingerprint
 from numpyclip.saving.save import save
 from numpyclip.tokenizer.clip import tokenize
 from numpyclip.weights.catalogue import available_models

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from numpyclip.families.open_clip import read_folder
-from numpyclip.model.clip import CLIP
+from numpyclip.runtime.clip import CLIP
 
 FAMILIES = Path(__file__).parents[1] / "golden" / "families"
 

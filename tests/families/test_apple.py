@@ -13,8 +13,8 @@ from numpyclip.errors import CheckpointError, UnsupportedCheckpointError
 from numpyclip.families import apple, open_clip
 from numpyclip.families.description import Section
 from numpyclip.image import Preprocess
-from numpyclip.model.clip import CLIP
 from numpyclip.model.config import CLIPConfig, FastViTConfig, MCTConfig, TextConfig, VisionTransformerConfig
+from numpyclip.runtime.clip import CLIP
 from numpyclip.saving.save import save
 from numpyclip.weights.checkpoint import Checkpoint
 from numpyclip.weights.read import read

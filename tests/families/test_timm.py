@@ -17,10 +17,9 @@ from numpyclip.families import timm, timm_convolutional
 from numpyclip.families.description import Section
 from numpyclip.families.names import translator
 from numpyclip.families.open_clip import DESCRIPTION, read_folder
-from numpyclip.model import source
-from numpyclip.model.clip import CLIP
 from numpyclip.model.config import RopeConfig, VisionTransformerConfig
-from numpyclip.weights import prepared
+from numpyclip.runtime import prepared, weight_store
+from numpyclip.runtime.clip import CLIP
 from numpyclip.weights.checkpoint import Checkpoint
 from numpyclip.weights.read import read
 from tests.families.altered import FAMILIES, error_of
@@ -42,18 +41,18 @@ def describe(**options: Any) -> VisionTransformerConfig:
         ("vit_base_patch32_siglip_256", {"patch_size": 32, "activation": "gelu_tanh"}),
         ("vit_large_patch16_siglip_384", {"width": 1024, "layers": 24, "activation": "gelu"}),
         ("vit_large_patch16_siglip_512", {"width": 1024, "layers": 24, "activation": "gelu_tanh"}),
-        ("vit_so400m_patch14_siglip_384", {"heads": 16, "mlp_width": 4304, "activation": "gelu", "columns": 729}),
+        ("vit_so400m_patch14_siglip_384", {"heads": 16, "mlp_width": 4304, "activation": "gelu", "cost": 729}),
         ("vit_so400m_patch16_siglip_512", {"heads": 16, "mlp_width": 4304, "activation": "gelu_tanh"}),
         ("vit_giantopt_patch16_siglip_256", {"width": 1536, "heads": 16, "activation": "gelu_tanh", "pool": "map"}),
-        ("vit_pe_core_tiny_patch16_384", {"width": 192, "heads": 3, "pool_heads": 8, "columns": 577}),
-        ("vit_pe_core_gigantic_patch14_448", {"mlp_width": 8960, "pool_mlp_width": 6144, "columns": 1024}),
+        ("vit_pe_core_tiny_patch16_384", {"width": 192, "heads": 3, "pool_heads": 8, "cost": 577}),
+        ("vit_pe_core_gigantic_patch14_448", {"mlp_width": 8960, "pool_mlp_width": 6144, "cost": 1024}),
         ("eva_giant_patch14_224", {"heads": 16, "mlp_width": 6144, "biased": "qv", "rope": None, "eps": 1e-6}),
         ("eva02_base_patch16_clip_224", {"mlp_width": 2048, "rope": RopeConfig(side=14, reference=16)}),
         ("eva02_large_patch14_clip_336", {"mlp_width": 2730, "rope": RopeConfig(side=24, reference=16)}),
         ("eva02_enormous_patch14_clip_224", {"mlp_width": 15360, "post_norm": True, "gated": False}),
         ("vit_large_patch14_clip_224.openai", {"eps": 1e-5, "norm_before": True, "patch_bias": False}),
         ("vit_base_mci_224", {"stem_width": 192, "class_position": False, "patch_bias": True}),
-        ("vit_medium_patch16_gap_256", {"biased": "", "layer_scale": True, "columns": 256}),
+        ("vit_medium_patch16_gap_256", {"biased": "", "layer_scale": True, "cost": 256}),
     ],
 )
 def test_a_name_tells_what_timm_s_registry_does(name: str, expected: dict[str, Any]) -> None:
@@ -130,7 +129,7 @@ def test_what_an_earlier_process_prepared_gives_the_very_same(name: str, monkeyp
     monkeypatch.setattr(prepared, "_LEAST_BYTES", 1)
     image = np.load(FAMILIES / f"{name}.npz")["image"]
     expected = numpyclip.load(FAMILIES / name)[0].encode_image(image)
-    monkeypatch.setattr(source, "save_prepared", None)  # what would be called to prepare again
+    monkeypatch.setattr(weight_store, "save_prepared", None)  # what would be called to prepare again
     np.testing.assert_array_equal(numpyclip.load(FAMILIES / name)[0].encode_image(image), expected)
 
 

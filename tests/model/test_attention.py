@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from numpyclip.model import layout
+from numpyclip.model import expected_tensors
 from numpyclip.model.attention import join_in_proj, pick
 from numpyclip.model.config import Biased
 from numpyclip.model.ops import Array
@@ -36,7 +36,7 @@ def test_queries_keys_and_values_are_joined_whatever_of_them_has_a_bias(parts: l
     else:
         arrays |= {f"attn.{letter}_proj.bias": bias["qkv".index(letter) * 4 :][:4] for letter in biased}
     checkpoint = Checkpoint(Path("file"), {name: array.astype(np.float32) for name, array in arrays.items()})
-    shapes = dict(layout.attention(checkpoint, "attn", 4, biased))
+    shapes = dict(expected_tensors.attention(checkpoint, "attn", 4, biased))
     assert {name: array.shape for name, array in arrays.items()}.items() <= shapes.items()
     assert len(shapes) == len(arrays) + 2  # the layer behind
     expected = np.array([bias[i] if "qkv"[i // 4] in biased else 0 for i in range(12)])

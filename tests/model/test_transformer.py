@@ -47,7 +47,7 @@ def test_one_token_of_a_block_of_other_kinds_is_that_of_the_whole_block(name: st
     model, _ = numpyclip.load(FAMILIES / name)
     assert isinstance(model.visual, VisionTransformer)
     block = model.visual.transformer.resblocks[1]
-    n = model.visual.config.columns
+    n = model.visual.config.tokens
     x, rows = columns(48, 3 * n), np.array([0, n - 1, 5])
     assert_close(block.one(x, rows, 0, None), pick(block(x, 3, 0, None), rows, 0))
 

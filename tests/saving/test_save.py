@@ -11,13 +11,13 @@ import pytest
 
 import numpyclip
 from numpyclip.errors import CheckpointError, InputError, UnsupportedCheckpointError
-from numpyclip.model.clip import CLIP
 from numpyclip.model.config import TransformerConfig, VisionTransformerConfig
-from numpyclip.model.text.transformer import TextTransformer
+from numpyclip.model.text.text_transformer import TextTransformer
+from numpyclip.runtime import prepared
+from numpyclip.runtime.clip import CLIP
 from numpyclip.saving import open_clip
 from numpyclip.saving.save import Format, save
 from numpyclip.tokenizer.clip import default_tokenizer
-from numpyclip.weights import prepared
 from numpyclip.weights.checkpoint import Activation, Checkpoint
 from numpyclip.weights.dtypes import BFloat16
 from numpyclip.weights.read import read
@@ -262,7 +262,7 @@ def test_eight_bits_give_the_same_with_low_memory_with_prepared_weights_and_in_a
     low = pickle.loads(pickle.dumps(numpyclip.load(folder, low_memory=True)[0]))
     np.testing.assert_array_equal(embeddings(low, golden), expected)
     made: list[Any] = []
-    monkeypatch.setattr("numpyclip.model.source.save_prepared", lambda *_: made.append(_))
+    monkeypatch.setattr("numpyclip.runtime.weight_store.save_prepared", lambda *_: made.append(_))
     stored = numpyclip.load(folder)[0]
     np.testing.assert_array_equal(embeddings(stored, golden), expected)
     assert not made  # what the first one kept on disk was used

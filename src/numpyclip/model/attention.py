@@ -12,7 +12,7 @@ from numpyclip.model.kv_cache import KVCache
 from numpyclip.model.layers import Linear, fold_norm, fold_scale
 from numpyclip.model.ops import Array
 from numpyclip.model.rope import Rope
-from numpyclip.model.source import Source
+from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
 
 
@@ -72,7 +72,9 @@ class Attention:
     inner_eps: float | None = None  # of the norm before `out_proj`
 
     @classmethod
-    def read(cls, source: Source, block: str, config: TransformerConfig, rope: Rope | None = None) -> "Attention":
+    def read(
+        cls, weights: WeightReader, block: str, config: TransformerConfig, rope: Rope | None = None
+    ) -> "Attention":
         """Take the weights of a block's attention from the checkpoint, the norm before and the scale behind it."""
 
         def prepare(checkpoint: Checkpoint) -> tuple[Array, Array, Array, Array]:
@@ -90,7 +92,7 @@ class Attention:
             kept = 3 if config.sub_norm else 2 if rope else 1
             return weight, bias[: kept * d].copy(), *out_proj
 
-        in_weight, bias, out_weight, out_bias = source.derive(f"{block}.attn", prepare)
+        in_weight, bias, out_weight, out_bias = weights.derive(f"{block}.attn", prepare)
         inner_eps = config.eps if config.sub_norm else None
         return cls(in_weight, bias, Linear(out_weight, out_bias), config.heads, rope, inner_eps)
 

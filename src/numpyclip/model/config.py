@@ -95,9 +95,14 @@ class VisionTransformerConfig(TransformerConfig):
     queries: int = 0
 
     @property
-    def columns(self) -> int:
-        """Tokens of a picture."""
+    def tokens(self) -> int:
+        """Tokens of an image: its patches, and the class token if there is one."""
         return (self.image_size // self.patch_size) ** 2 + self.class_token
+
+    @property
+    def cost(self) -> int:
+        """What embedding an image costs, in tokens: see `numpyclip.runtime.chunks`."""
+        return self.tokens
 
     @property
     def map_pool(self) -> TransformerConfig:
@@ -114,7 +119,7 @@ class VisionTransformerConfig(TransformerConfig):
     @property
     def described(self) -> int:
         """Tokens that a decoder looks at: all but the one that speaks for the picture."""
-        return self.queries - 1 if self.pool == "attn" else self.columns - self.class_token
+        return self.queries - 1 if self.pool == "attn" else self.tokens - self.class_token
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,8 +132,8 @@ class ResNetConfig:
     heads: int
 
     @property
-    def columns(self) -> int:
-        """Pixels of a picture in the second of the four stages."""
+    def cost(self) -> int:
+        """Pixels of an image in the second of the four stages."""
         return (self.image_size // 8) ** 2
 
 
@@ -147,8 +152,8 @@ class ConvNeXtConfig:
     mlp_head: bool
 
     @property
-    def columns(self) -> int:
-        """Pixels of a picture in the third of the four stages, where most of the work is done."""
+    def cost(self) -> int:
+        """Pixels of an image in the third of the four stages, where most of the work is done."""
         return (self.image_size // 16) ** 2
 
 
@@ -172,8 +177,8 @@ class FastViTConfig:
     mlp_head: bool
 
     @property
-    def columns(self) -> int:
-        """Pixels of a picture in the third stage, where most of the work is done."""
+    def cost(self) -> int:
+        """Pixels of an image in the third stage, where most of the work is done."""
         return (self.image_size // 16) ** 2
 
     def has_attention(self, stage: int) -> bool:
@@ -215,7 +220,7 @@ class TextConfig(TransformerConfig):
 
     def lengths(self, ids: NDArray[np.integer]) -> NDArray[np.integer]:
         """Count the tokens of each text that matter: (b, n) -> (b,)."""
-        if self.has_class_token:  # one position of padding is seen: see `numpyclip.model.text.transformer`
+        if self.has_class_token:  # one position of padding is seen: see `numpyclip.model.text.text_transformer`
             is_text = ids != self.pad_id
             end = np.where(is_text.any(axis=1), ids.shape[1] - is_text[:, ::-1].argmax(axis=1), 0)
             seen: NDArray[np.integer] = np.minimum(end + 1, ids.shape[1])

@@ -14,7 +14,7 @@ from numpyclip.model.kv_cache import KVCache
 from numpyclip.model.layers import LayerNorm, Linear, fold_norm
 from numpyclip.model.ops import Array
 from numpyclip.model.rope import Rope
-from numpyclip.model.source import Source
+from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Activation, Checkpoint
 
 _ACTIVATIONS: dict[Activation, Callable[[Array], Array]] = {
@@ -39,15 +39,15 @@ class MLP:
     inner_eps: float | None = None  # of the norm before `c_proj`
 
     @classmethod
-    def read(cls, source: Source, block: str, config: TransformerConfig) -> "MLP":
+    def read(cls, weights: WeightReader, block: str, config: TransformerConfig) -> "MLP":
         """Take the weights of a block's MLP from the checkpoint, the norm before and the scale behind it."""
         norm = None if config.post_norm else f"{block}.ln_2"
         return cls(
-            _read_gated(source, f"{block}.mlp", norm)
+            _read_gated(weights, f"{block}.mlp", norm)
             if config.gated
-            else Linear.read(source, f"{block}.mlp.c_fc", norm),
+            else Linear.read(weights, f"{block}.mlp.c_fc", norm),
             Linear.read(
-                source,
+                weights,
                 f"{block}.mlp.c_proj",
                 norm=f"{block}.mlp.ln_inner" if config.sub_norm else None,
                 scale=f"{block}.ls_2.gamma" if config.layer_scale else None,
@@ -69,7 +69,7 @@ class MLP:
         return self.c_proj(y)
 
 
-def _read_gated(source: Source, name: str, norm: str | None) -> Linear:
+def _read_gated(weights: WeightReader, name: str, norm: str | None) -> Linear:
     """Take the gate of a SwiGLU, and what passes it, as one layer."""
 
     def prepare(checkpoint: Checkpoint) -> tuple[Array, Array]:
@@ -80,7 +80,7 @@ def _read_gated(source: Source, name: str, norm: str | None) -> Linear:
             fold_norm(checkpoint, norm, weight, bias)
         return weight, bias
 
-    return Linear(*source.derive(f"{name}.c_fc", prepare))
+    return Linear(*weights.derive(f"{name}.c_fc", prepare))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -94,12 +94,12 @@ class Block:
     ln_2: LayerNorm | None = None
 
     @classmethod
-    def read(cls, source: Source, name: str, config: TransformerConfig, rope: Rope | None = None) -> "Block":
+    def read(cls, weights: WeightReader, name: str, config: TransformerConfig, rope: Rope | None = None) -> "Block":
         """Take the weights under a name of the checkpoint."""
-        attn, mlp = Attention.read(source, name, config, rope), MLP.read(source, name, config)
+        attn, mlp = Attention.read(weights, name, config, rope), MLP.read(weights, name, config)
         if not config.post_norm:
             return cls(attn, mlp, config.eps)
-        ln_1, ln_2 = (LayerNorm.read(source, f"{name}.{norm}", config.eps) for norm in ("ln_1", "ln_2"))
+        ln_1, ln_2 = (LayerNorm.read(weights, f"{name}.{norm}", config.eps) for norm in ("ln_1", "ln_2"))
         return cls(attn, mlp, config.eps, ln_1, ln_2)
 
     def __call__(self, x: Array, batch: int, shared: int = 0, mask: Array | None = None) -> Array:
@@ -133,11 +133,13 @@ class Transformer:
     resblocks: Sequence[Block]
 
     @classmethod
-    def read(cls, source: Source, name: str, config: TransformerConfig, kind: type[Block] = Block) -> "Transformer":
+    def read(
+        cls, weights: WeightReader, name: str, config: TransformerConfig, kind: type[Block] = Block
+    ) -> "Transformer":
         """Take the weights under a name of the checkpoint, of blocks of some kind."""
         rope = Rope.make(config.rope, config.width // config.heads) if config.rope else None
-        blocks = [partial(kind.read, source, f"{name}.resblocks.{i}", config, rope) for i in range(config.layers)]
-        return cls(source.sequence(blocks))
+        blocks = [partial(kind.read, weights, f"{name}.resblocks.{i}", config, rope) for i in range(config.layers)]
+        return cls(weights.sequence(blocks))
 
     def every(self, x: Array, batch: int) -> Array:
         """Compute all tokens: (d, batch n) -> the same shape."""

@@ -8,7 +8,6 @@ from dataclasses import fields
 
 from numpyclip.errors import UnsupportedCheckpointError
 from numpyclip.image import Preprocess
-from numpyclip.model.clip import CLIP
 from numpyclip.model.config import (
     RESNET_STRIDE,
     FastViTConfig,
@@ -17,9 +16,10 @@ from numpyclip.model.config import (
     TransformerConfig,
     VisionTransformerConfig,
 )
+from numpyclip.runtime.clip import CLIP
 from numpyclip.saving import open_clip_fastvit
+from numpyclip.saving.original_layout import OPEN_CLIP
 from numpyclip.saving.plan import USUAL_TOKENIZERS, DType, Options, Plan, Weight, as_json, require
-from numpyclip.saving.same import OPEN_CLIP
 from numpyclip.tokenizer.clip import CLIPTokenizer
 from numpyclip.weights.checkpoint import Checkpoint
 

@@ -12,10 +12,10 @@ from numpyclip.families.folder import TOKENIZER_FILES
 from numpyclip.families.image_processor import RESAMPLE
 from numpyclip.families.names import translator
 from numpyclip.image import Preprocess
-from numpyclip.model.clip import CLIP
 from numpyclip.model.config import TextConfig, TransformerConfig, VisionTransformerConfig
+from numpyclip.runtime.clip import CLIP
+from numpyclip.saving.original_layout import TRANSFORMERS, existing
 from numpyclip.saving.plan import USUAL_TOKENIZERS, Change, DType, Options, Plan, Weight, as_json, require
-from numpyclip.saving.same import TRANSFORMERS, existing
 from numpyclip.tokenizer.clip import CLIPTokenizer
 from numpyclip.tokenizer.words import END_OF_TEXT, START_OF_TEXT
 from numpyclip.weights.checkpoint import Checkpoint

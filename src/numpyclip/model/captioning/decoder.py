@@ -8,13 +8,14 @@ from typing import TypeAlias
 
 import numpy as np
 
-from numpyclip.model import layout, ops
+from numpyclip.model import expected_tensors as expected
+from numpyclip.model import ops
 from numpyclip.model.attention import join_in_proj, prepare_out_proj
 from numpyclip.model.config import CLIPConfig, DecoderConfig, VisionTransformerConfig
 from numpyclip.model.layers import Affine, LayerNorm, Linear, fold_norm, read_end
 from numpyclip.model.ops import Array
-from numpyclip.model.source import Source
 from numpyclip.model.transformer import MLP, Transformer
+from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
 
 Seen: TypeAlias = tuple[Array, Array]  # keys and values of pictures, (h, k, b, n)
@@ -30,7 +31,7 @@ class CrossAttention:
     heads: int
 
     @classmethod
-    def read(cls, source: Source, block: str, config: DecoderConfig) -> "CrossAttention":
+    def read(cls, weights: WeightReader, block: str, config: DecoderConfig) -> "CrossAttention":
         """Take the weights of a block's attention from the checkpoint, the norms before and the scale behind it."""
 
         def prepare(checkpoint: Checkpoint) -> tuple[Array, ...]:
@@ -43,7 +44,7 @@ class CrossAttention:
             out_proj = prepare_out_proj(checkpoint, f"{block}.attn.out_proj", bias[2 * d :], scale=behind)
             return weight[:d] * scale, bias[:d] * scale, weight[d:], *out_proj
 
-        query_weight, query_bias, in_weight, out_weight, out_bias = source.derive(f"{block}.attn", prepare)
+        query_weight, query_bias, in_weight, out_weight, out_bias = weights.derive(f"{block}.attn", prepare)
         return cls(Linear(query_weight, query_bias), in_weight, Linear(out_weight, out_bias), config.heads)
 
     def look(self, x: Array) -> Seen:
@@ -67,9 +68,9 @@ class CrossBlock:
     eps: float
 
     @classmethod
-    def read(cls, source: Source, name: str, config: DecoderConfig) -> "CrossBlock":
+    def read(cls, weights: WeightReader, name: str, config: DecoderConfig) -> "CrossBlock":
         """Take the weights under a name of the checkpoint."""
-        return cls(CrossAttention.read(source, name, config), MLP.read(source, name, config), config.eps)
+        return cls(CrossAttention.read(weights, name, config), MLP.read(weights, name, config), config.eps)
 
     def __call__(self, x: Array, seen: Seen) -> Array:
         """Add to the tokens that belong to each picture: (d, b m) -> the same shape."""
@@ -89,18 +90,18 @@ class Decoder:
     text_projection: Linear | Affine
 
     @staticmethod
-    def tensors(checkpoint: Checkpoint, config: DecoderConfig, vocab_size: int) -> layout.Tensors:
+    def tensors(checkpoint: Checkpoint, config: DecoderConfig, vocab_size: int) -> expected.Tensors:
         """List the tensors of the decoder that are its own."""
-        yield from layout.transformer(checkpoint, "text_decoder", config)
+        yield from expected.transformer(checkpoint, "text_decoder", config)
         for index in range(config.layers):
             block = f"text_decoder.cross_attn.{index}"
-            yield from layout.block(checkpoint, block, config)
-            yield from layout.norm(f"{block}.ln_1_kv", config.width)
-        yield from layout.norm("text_decoder.ln_final", config.width)
+            yield from expected.block(checkpoint, block, config)
+            yield from expected.norm(f"{block}.ln_1_kv", config.width)
+        yield from expected.norm("text_decoder.ln_final", config.width)
         yield "text_decoder.text_projection", (config.width, vocab_size)
 
     @classmethod
-    def read(cls, source: Source, config: CLIPConfig) -> "Decoder":
+    def read(cls, weights: WeightReader, config: CLIPConfig) -> "Decoder":
         """Take the weights of the decoder from the checkpoint."""
         own, vision = config.decoder, config.vision
         assert own is not None
@@ -108,10 +109,10 @@ class Decoder:
         names = [f"text_decoder.cross_attn.{index}" for index in range(own.layers)]
         return cls(
             own,
-            LayerNorm.read(source, "visual.ln_post", vision.eps),
-            Transformer.read(source, "text_decoder", own),
-            source.sequence([partial(CrossBlock.read, source, name, own) for name in names]),
-            read_end(source, "text_decoder.text_projection", "text_decoder.ln_final"),
+            LayerNorm.read(weights, "visual.ln_post", vision.eps),
+            Transformer.read(weights, "text_decoder", own),
+            weights.sequence([partial(CrossBlock.read, weights, name, own) for name in names]),
+            read_end(weights, "text_decoder.text_projection", "text_decoder.ln_final"),
         )
 
     def look(self, tokens: Array) -> list[Seen]:

@@ -9,7 +9,7 @@ from numpyclip.model import ops
 from numpyclip.model.captioning.decoder import Decoder
 from numpyclip.model.kv_cache import KVCache
 from numpyclip.model.ops import Array
-from numpyclip.model.text.transformer import TextTransformer
+from numpyclip.model.text.text_transformer import TextTransformer
 
 
 class Prefixes:

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.model import layout, ops
+from numpyclip.model import expected_tensors as expected
+from numpyclip.model import ops
 from numpyclip.model.config import BertConfig
 from numpyclip.model.layers import LayerNorm, Linear, fold_norm, read_end
 from numpyclip.model.ops import Array
-from numpyclip.model.source import Source
 from numpyclip.model.transformer import Block, Transformer
+from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
 
 
@@ -42,30 +43,30 @@ class Bert:
     text_projection: Linear
 
     @staticmethod
-    def tensors(checkpoint: Checkpoint, config: BertConfig, embed_dim: int) -> layout.Tensors:
+    def tensors(checkpoint: Checkpoint, config: BertConfig, embed_dim: int) -> expected.Tensors:
         """List the tensors of this tower."""
         d = config.width
         yield "token_embedding.weight", (config.vocab_size, d)
         yield "positional_embedding", (config.first_place + config.context_length, d)
         yield "token_type_embedding", (config.token_types, d)
-        yield from layout.norm("ln_pre", d)
-        yield from layout.transformer(checkpoint, "transformer", config)
+        yield from expected.norm("ln_pre", d)
+        yield from expected.transformer(checkpoint, "transformer", config)
         if config.end_width is None:
-            yield from layout.projection(checkpoint, "text_projection", d, embed_dim)
+            yield from expected.projection(checkpoint, "text_projection", d, embed_dim)
         else:
-            yield from layout.norm("ln_final", d)
-            yield from layout.linear("end", d, config.end_width)
+            yield from expected.norm("ln_final", d)
+            yield from expected.linear("end", d, config.end_width)
             yield "text_projection.weight", (embed_dim, config.end_width)
 
     @classmethod
-    def read(cls, source: Source, config: BertConfig) -> "Bert":
+    def read(cls, weights: WeightReader, config: BertConfig) -> "Bert":
         """Take the weights of this tower from the checkpoint."""
         return cls(
             config,
-            *source.derive("embedding", partial(_prepare_embedding, config=config)),
-            LayerNorm.read(source, "ln_pre", config.eps),
-            Transformer.read(source, "transformer", config, SumNormBlock),
-            read_end(source, "text_projection", None) if config.end_width is None else _read_two_layers(source),
+            *weights.derive("embedding", partial(_prepare_embedding, config=config)),
+            LayerNorm.read(weights, "ln_pre", config.eps),
+            Transformer.read(weights, "transformer", config, SumNormBlock),
+            read_end(weights, "text_projection", None) if config.end_width is None else _read_two_layers(weights),
         )
 
     def __call__(self, ids: NDArray[np.integer]) -> Array:  # (b, n) -> (b, e)
@@ -87,7 +88,7 @@ class Bert:
         return embeddings
 
 
-def _read_two_layers(source: Source) -> Linear:
+def _read_two_layers(weights: WeightReader) -> Linear:
     """Take a norm, a layer and a projection, with nothing between them, as one."""
 
     def prepare(checkpoint: Checkpoint) -> tuple[Array, Array]:
@@ -97,7 +98,7 @@ def _read_two_layers(source: Source) -> Linear:
         fold_norm(checkpoint, "ln_final", weight, bias)
         return weight, bias
 
-    return Linear(*source.derive("text_projection", prepare))
+    return Linear(*weights.derive("text_projection", prepare))
 
 
 def _prepare_embedding(checkpoint: Checkpoint, config: BertConfig) -> tuple[NDArray[np.floating[Any]], Array]:

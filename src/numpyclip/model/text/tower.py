@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.model.config import BertConfig, MCTConfig, TextConfig
-from numpyclip.model.layout import Tensors
+from numpyclip.model.expected_tensors import Tensors
 from numpyclip.model.ops import Array
-from numpyclip.model.source import Source
 from numpyclip.model.transformer import Transformer
+from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
 
 
@@ -23,7 +23,7 @@ class TextTower(Protocol):
         """List the tensors that a checkpoint holds for this tower."""
 
     @classmethod
-    def read(cls, source: Source, config: Any) -> TextTower:
+    def read(cls, weights: WeightReader, config: Any) -> TextTower:
         """Take the weights of this tower from the checkpoint."""
 
     @property
@@ -44,6 +44,6 @@ def text_tower(config: TextConfig) -> type[TextTower]:
         from numpyclip.model.text.mct import MCT
 
         return MCT
-    from numpyclip.model.text.transformer import TextTransformer
+    from numpyclip.model.text.text_transformer import TextTransformer
 
     return TextTransformer

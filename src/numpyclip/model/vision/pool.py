@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from numpyclip.model import layout, ops
+from numpyclip.model import expected_tensors as expected
+from numpyclip.model import ops
 from numpyclip.model.attention import join_in_proj, prepare_out_proj
 from numpyclip.model.config import EPS, TransformerConfig, VisionTransformerConfig
 from numpyclip.model.layers import Linear, fold_norm
 from numpyclip.model.ops import Array
-from numpyclip.model.source import Source
 from numpyclip.model.transformer import MLP
+from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
 
 
@@ -29,15 +30,15 @@ class MapPool:
     eps: float
 
     @staticmethod
-    def tensors(checkpoint: Checkpoint, name: str, config: TransformerConfig) -> layout.Tensors:
+    def tensors(checkpoint: Checkpoint, name: str, config: TransformerConfig) -> expected.Tensors:
         """List the tensors under a name."""
         yield f"{name}.probe", (1, 1, config.width)
-        yield from layout.attention(checkpoint, f"{name}.attn", config.width)
-        yield from layout.norm(f"{name}.ln_2", config.width)
-        yield from layout.mlp(f"{name}.mlp", config)
+        yield from expected.attention(checkpoint, f"{name}.attn", config.width)
+        yield from expected.norm(f"{name}.ln_2", config.width)
+        yield from expected.mlp(f"{name}.mlp", config)
 
     @classmethod
-    def read(cls, source: Source, name: str, norm: str, config: TransformerConfig) -> "MapPool":
+    def read(cls, weights: WeightReader, name: str, norm: str, config: TransformerConfig) -> "MapPool":
         """Take the weights under a name of the checkpoint, and into them those of the norm before them."""
 
         def prepare(checkpoint: Checkpoint) -> tuple[Array, Array, Array, Array]:
@@ -50,8 +51,8 @@ class MapPool:
             wanted: Array = query.reshape(config.heads, 1, -1) @ keys
             return wanted, values, *prepare_out_proj(checkpoint, f"{name}.attn.out_proj", bias[2 * d :])
 
-        wanted, values, out_weight, out_bias = source.derive(name, prepare)
-        return cls(wanted, values, Linear(out_weight, out_bias), MLP.read(source, name, config), config.eps)
+        wanted, values, out_weight, out_bias = weights.derive(name, prepare)
+        return cls(wanted, values, Linear(out_weight, out_bias), MLP.read(weights, name, config), config.eps)
 
     def __call__(self, x: Array, batch: int) -> Array:  # (d, b n), standardized -> (d, b)
         wanted = np.broadcast_to(self.wanted, (len(self.wanted), batch, len(x)))
@@ -76,11 +77,11 @@ class AttentionalPool:
     out_proj: Linear
 
     @staticmethod
-    def tensors(checkpoint: Checkpoint, name: str, config: VisionTransformerConfig, embed_dim: int) -> layout.Tensors:
+    def tensors(checkpoint: Checkpoint, name: str, config: VisionTransformerConfig, embed_dim: int) -> expected.Tensors:
         """List the tensors under a name."""
         yield f"{name}.query", (config.queries, embed_dim)
-        yield from layout.norm(f"{name}.ln_q", embed_dim)
-        yield from layout.norm(f"{name}.ln_k", config.width)
+        yield from expected.norm(f"{name}.ln_q", embed_dim)
+        yield from expected.norm(f"{name}.ln_k", config.width)
         if f"{name}.attn.in_proj_weight" in checkpoint:  # PyTorch joins the three if both widths are the same
             yield f"{name}.attn.in_proj_weight", (3 * embed_dim, config.width)
         else:
@@ -88,10 +89,10 @@ class AttentionalPool:
             yield f"{name}.attn.k_proj_weight", (embed_dim, config.width)
             yield f"{name}.attn.v_proj_weight", (embed_dim, config.width)
         yield f"{name}.attn.in_proj_bias", (3 * embed_dim,)
-        yield from layout.linear(f"{name}.attn.out_proj", embed_dim, embed_dim)
+        yield from expected.linear(f"{name}.attn.out_proj", embed_dim, embed_dim)
 
     @classmethod
-    def read(cls, source: Source, name: str, config: VisionTransformerConfig) -> "AttentionalPool":
+    def read(cls, weights: WeightReader, name: str, config: VisionTransformerConfig) -> "AttentionalPool":
         """Take the weights under a name of the checkpoint, and into them those of the norms before."""
 
         def prepare(checkpoint: Checkpoint) -> tuple[Array, ...]:
@@ -110,7 +111,7 @@ class AttentionalPool:
             out_proj = prepare_out_proj(checkpoint, f"{name}.attn.out_proj", value_bias + v @ shift)
             return wanted, np.ascontiguousarray(queries[:, :, 1:]), keys, values, *out_proj
 
-        wanted, queries, keys, values, out_weight, out_bias = source.derive(name, prepare)
+        wanted, queries, keys, values, out_weight, out_bias = weights.derive(name, prepare)
         return cls(wanted, queries, keys, values, Linear(out_weight, out_bias))
 
     def __call__(self, x: Array, batch: int) -> Array:

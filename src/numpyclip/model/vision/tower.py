@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from numpyclip.image import Preprocess
 from numpyclip.model.config import ConvNeXtConfig, FastViTConfig, ResNetConfig, VisionConfig
-from numpyclip.model.layout import Tensors
+from numpyclip.model.expected_tensors import Tensors
 from numpyclip.model.ops import Array
-from numpyclip.model.source import Source
+from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
 
 
@@ -22,7 +22,7 @@ class VisionTower(Protocol):
         """List the tensors that a checkpoint holds for this tower."""
 
     @classmethod
-    def read(cls, source: Source, config: Any, preprocess: Preprocess) -> VisionTower:
+    def read(cls, weights: WeightReader, config: Any, preprocess: Preprocess) -> VisionTower:
         """Take the weights of this tower from the checkpoint."""
 
     @property

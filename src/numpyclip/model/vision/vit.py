@@ -12,15 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.image import Preprocess
-from numpyclip.model import layout, ops
+from numpyclip.model import expected_tensors as expected
+from numpyclip.model import ops
 from numpyclip.model.config import VisionTransformerConfig
 from numpyclip.model.layers import Affine, LayerNorm, Linear, fold_pixels, read_end
 from numpyclip.model.ops import Array
-from numpyclip.model.source import Source
 from numpyclip.model.transformer import MLP, Transformer
 from numpyclip.model.vision.pool import AttentionalPool, MapPool
 from numpyclip.model.vision.position_interpolation import interpolate_positions
 from numpyclip.model.vision.stem import ConvStem
+from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
 
 
@@ -39,7 +40,7 @@ class VisionTransformer:
     proj: Linear | MLP | Affine | None
 
     @staticmethod
-    def tensors(checkpoint: Checkpoint, config: VisionTransformerConfig, embed_dim: int) -> layout.Tensors:
+    def tensors(checkpoint: Checkpoint, config: VisionTransformerConfig, embed_dim: int) -> expected.Tensors:
         """List the tensors of this tower."""
         d, p = config.width, config.patch_size
         if config.stem_width:
@@ -49,39 +50,41 @@ class VisionTransformer:
             yield "visual.conv1.bias", (d,)
         if config.class_token:
             yield "visual.class_embedding", (d,)
-        yield "visual.positional_embedding", (config.columns - (config.class_token and not config.class_position), d)
+        yield "visual.positional_embedding", (config.tokens - (config.class_token and not config.class_position), d)
         if config.norm_before:
-            yield from layout.norm("visual.ln_pre", d)
-        yield from layout.transformer(checkpoint, "visual.transformer", config)
+            yield from expected.norm("visual.ln_pre", d)
+        yield from expected.transformer(checkpoint, "visual.transformer", config)
         if config.pool == "attn":
             yield from AttentionalPool.tensors(checkpoint, "visual.attn_pool", config, embed_dim)
             d = embed_dim
-        yield from layout.norm("visual.ln_post", d)
+        yield from expected.norm("visual.ln_post", d)
         if config.pool == "map":
             yield from MapPool.tensors(checkpoint, "visual.attn_pool", config.map_pool)
         if config.projection_mlp:
-            yield from layout.linear("visual.proj.c_fc", d, 2 * embed_dim)
-            yield from layout.projection(checkpoint, "visual.proj.c_proj", 2 * embed_dim, embed_dim)
+            yield from expected.linear("visual.proj.c_fc", d, 2 * embed_dim)
+            yield from expected.projection(checkpoint, "visual.proj.c_proj", 2 * embed_dim, embed_dim)
         elif config.projection:
-            yield from layout.projection(checkpoint, "visual.proj", d, embed_dim)
+            yield from expected.projection(checkpoint, "visual.proj", d, embed_dim)
 
     @classmethod
-    def read(cls, source: Source, config: VisionTransformerConfig, preprocess: Preprocess) -> "VisionTransformer":
+    def read(
+        cls, weights: WeightReader, config: VisionTransformerConfig, preprocess: Preprocess
+    ) -> "VisionTransformer":
         """Take the weights of this tower from the checkpoint."""
         pool: MapPool | AttentionalPool | None = None
         if config.pool == "map":
-            pool = MapPool.read(source, "visual.attn_pool", "visual.ln_post", config.map_pool)
+            pool = MapPool.read(weights, "visual.attn_pool", "visual.ln_post", config.map_pool)
         elif config.pool == "attn":
-            pool = AttentionalPool.read(source, "visual.attn_pool", config)
+            pool = AttentionalPool.read(weights, "visual.attn_pool", config)
         return cls(
             config,
             preprocess,
-            ConvStem.read(source, "visual.stem", preprocess) if config.stem_width else None,
-            *source.derive("visual.embedding", partial(_prepare_embedding, config=config, preprocess=preprocess)),
-            LayerNorm.read(source, "visual.ln_pre", config.eps) if config.norm_before else None,
-            Transformer.read(source, "visual.transformer", config),
+            ConvStem.read(weights, "visual.stem", preprocess) if config.stem_width else None,
+            *weights.derive("visual.embedding", partial(_prepare_embedding, config=config, preprocess=preprocess)),
+            LayerNorm.read(weights, "visual.ln_pre", config.eps) if config.norm_before else None,
+            Transformer.read(weights, "visual.transformer", config),
             pool,
-            _read_projection(source, config, None if config.pool == "map" else "visual.ln_post"),
+            _read_projection(weights, config, None if config.pool == "map" else "visual.ln_post"),
         )
 
     @property
@@ -143,13 +146,15 @@ class VisionTransformer:
         return ops.standardize(y, eps) if self.config.norm_after_pool else y
 
 
-def _read_projection(source: Source, config: VisionTransformerConfig, norm: str | None) -> Linear | MLP | Affine | None:
+def _read_projection(
+    weights: WeightReader, config: VisionTransformerConfig, norm: str | None
+) -> Linear | MLP | Affine | None:
     if config.projection_mlp:
-        c_fc = Linear.read(source, "visual.proj.c_fc", norm)
-        return MLP(c_fc, read_end(source, "visual.proj.c_proj", None), "gelu")
+        c_fc = Linear.read(weights, "visual.proj.c_fc", norm)
+        return MLP(c_fc, read_end(weights, "visual.proj.c_proj", None), "gelu")
     if config.projection:
-        return read_end(source, "visual.proj", norm)
-    return None if norm is None else Affine.read(source, norm)
+        return read_end(weights, "visual.proj", norm)
+    return None if norm is None else Affine.read(weights, norm)
 
 
 def _prepare_embedding(

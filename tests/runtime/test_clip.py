@@ -15,8 +15,8 @@ from threadpoolctl import threadpool_limits
 from numpyclip.errors import InputError, PictureError, TextTooLongError
 from numpyclip.image import Preprocess
 from numpyclip.loader import load
-from numpyclip.model import clip
-from numpyclip.model.clip import CLIP
+from numpyclip.runtime import clip
+from numpyclip.runtime.clip import CLIP
 from numpyclip.tokenizer.clip import tokenize
 from numpyclip.weights.catalogue import EMBEDDED
 from tests.model.golden import load_golden
@@ -120,7 +120,7 @@ def test_embed_images_reads_at_most_one_batch_ahead(tiny: CLIP, monkeypatch: pyt
             events.append("picture")
             yield picture
 
-    def in_chunks(_: object, pixels: np.ndarray, columns: int, embed_dim: int, low_memory: bool) -> np.ndarray:
+    def in_chunks(_: object, pixels: np.ndarray, cost: int, embed_dim: int, low_memory: bool) -> np.ndarray:
         events.append(f"{len(pixels)} embedded")
         return np.ones((len(pixels), embed_dim), np.float32)
 

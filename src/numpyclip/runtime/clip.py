@@ -15,18 +15,19 @@ from numpy.typing import ArrayLike, NDArray
 
 from numpyclip.errors import CheckpointError, InputError
 from numpyclip.image import Preprocess
-from numpyclip.model import layout, ops
-from numpyclip.model.chunks import batched, by_length, checked_batch_size, in_chunks
+from numpyclip.model import expected_tensors as expected
+from numpyclip.model import ops
 from numpyclip.model.config import CLIPConfig
-from numpyclip.model.fingerprint import Fingerprint, take_fingerprint
-from numpyclip.model.inputs import by_shape, captions, checked_embeddings, checked_image, checked_text
-from numpyclip.model.once import Once
 from numpyclip.model.ops import Array
-from numpyclip.model.source import prepare
 from numpyclip.model.text.tower import TextTower, text_tower
-from numpyclip.model.threads import ahead
 from numpyclip.model.vision.tower import VisionTower, vision_tower
 from numpyclip.pictures import Picture, has_state, pictures
+from numpyclip.runtime.chunks import batched, by_length, checked_batch_size, in_chunks
+from numpyclip.runtime.fingerprint import Fingerprint, take_fingerprint
+from numpyclip.runtime.lazy import Lazy
+from numpyclip.runtime.prefetch import prefetch
+from numpyclip.runtime.validation import by_shape, captions, checked_embeddings, checked_image, checked_text
+from numpyclip.runtime.weight_store import prepare
 from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
 
@@ -55,12 +56,12 @@ class CLIP:
     config: CLIPConfig
     logit_scale: Array
     logit_bias: Array
-    _visual: Once[VisionTower | None]
-    _text: Once[TextTower | None]
-    _tokenizer: Once[Tokenizer]
+    _visual: Lazy[VisionTower | None]
+    _text: Lazy[TextTower | None]
+    _tokenizer: Lazy[Tokenizer]
     _low_memory: bool
     checkpoint: Checkpoint | None
-    _fingerprint: Once[Fingerprint]
+    _fingerprint: Lazy[Fingerprint]
 
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "checkpoint": None}  # the towers have all that is computed with
@@ -88,7 +89,7 @@ class CLIP:
         return cls(*fields)
 
     @staticmethod
-    def _own_tensors(checkpoint: Checkpoint, config: CLIPConfig) -> layout.Tensors:
+    def _own_tensors(checkpoint: Checkpoint, config: CLIPConfig) -> expected.Tensors:
         """List what this kind of model has beyond two towers."""
         return iter(())
 
@@ -167,8 +168,8 @@ class CLIP:
             raise _missing("pictures")
         image = checked_image(image, self.preprocess)
         pixels = math.prod(image.shape[1:]) // 3
-        columns = vision.columns * pixels // self.preprocess.size**2
-        return in_chunks(self.visual, image, columns, self.config.embed_dim, self._low_memory)
+        cost = vision.cost * pixels // self.preprocess.size**2
+        return in_chunks(self.visual, image, cost, self.config.embed_dim, self._low_memory)
 
     def encode_text(self, text: NDArray[np.integer]) -> Array:
         """Embed tokenized texts.
@@ -278,10 +279,10 @@ class CLIP:
         """
         embeddings = [np.empty((0, self.config.embed_dim), np.float32)]
         for batch in self._crops(images, batch_size, orient, draft):
-            embeddings.append(self.embed_crops(batch))
+            embeddings.append(self.embed_pixels(batch))
         return np.concatenate(embeddings)
 
-    def embed_crops(self, crops: Sequence[NDArray[np.uint8]]) -> Array:
+    def embed_pixels(self, crops: Sequence[NDArray[np.uint8]]) -> Array:
         """Embed pictures that are cropped, results of `preprocess.crop`, whose shapes may differ where the model's do.
 
         Returns
@@ -298,7 +299,7 @@ class CLIP:
         self, images: Picture | Iterable[Picture], batch_size: int, orient: bool, draft: bool = False
     ) -> Iterator[list[NDArray[np.uint8]]]:
         read = partial(self.preprocess.read, orient=orient, draft=draft)
-        crops = ahead(read, pictures(images), checked_batch_size(batch_size) - 1, by_caller=has_state)
+        crops = prefetch(read, pictures(images), checked_batch_size(batch_size) - 1, by_caller=has_state)
         return batched(crops, batch_size)
 
     def embed_texts(self, texts: str | Iterable[str], batch_size: int = 1024, *, truncate: bool = False) -> Array:
@@ -362,7 +363,7 @@ class CLIP:
         return self.probabilities(self.embed_images(images, batch_size, orient=orient), texts)
 
     def generate(self, *args: Any, **kwargs: Any) -> list[str]:
-        """Write captions, which only a model with a decoder can: see `numpyclip.model.coca.CoCa.generate`.
+        """Write captions, which only a model with a decoder can: see `numpyclip.runtime.coca.CoCa.generate`.
 
         Raises
         ------
@@ -375,12 +376,12 @@ class CLIP:
         )
 
 
-def tensors(checkpoint: Checkpoint, config: CLIPConfig) -> layout.Tensors:
+def tensors(checkpoint: Checkpoint, config: CLIPConfig) -> expected.Tensors:
     """List all tensors that the model takes, with their shapes."""
     if config.vision is not None and config.text is not None:
-        yield from layout.number(checkpoint, "logit_scale")
+        yield from expected.number(checkpoint, "logit_scale")
         if config.sigmoid:
-            yield from layout.number(checkpoint, "logit_bias")
+            yield from expected.number(checkpoint, "logit_bias")
     if config.vision is not None:
         yield from vision_tower(config.vision).tensors(checkpoint, config.vision, config.embed_dim)
     if config.text is not None:
@@ -403,7 +404,7 @@ def _missing(inputs: str) -> InputError:
     )
 
 
-def checked(checkpoint: Checkpoint, expected: Mapping[str, layout.Shape]) -> Checkpoint:
+def checked(checkpoint: Checkpoint, expected: Mapping[str, expected.Shape]) -> Checkpoint:
     """Return a checkpoint with these tensors and no others, which training may have left in it.
 
     Raises
@@ -436,15 +437,15 @@ def parts(
             return made_once().name if config.text else "none"
         return "none"
 
-    made_once = Once(tokenizer, deferred=True)
+    made_once = Lazy(tokenizer, deferred=True)
     return (
         config,
         _number(checkpoint, "logit_scale"),
         _number(checkpoint, "logit_bias"),
-        Once(read_visual),
-        Once(read_text),
+        Lazy(read_visual),
+        Lazy(read_text),
         made_once,
         low_memory,
         checkpoint,
-        Once(lambda: take_fingerprint(checkpoint, config, name_of_tokenizer())),
+        Lazy(lambda: take_fingerprint(checkpoint, config, name_of_tokenizer())),
     )

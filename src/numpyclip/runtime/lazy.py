@@ -24,7 +24,7 @@ class _Guarded:
 _guarded: WeakSet[_Guarded] = WeakSet()
 
 
-class Once(_Guarded, Generic[_T]):
+class Lazy(_Guarded, Generic[_T]):
     """A value that is made at the first call, by whichever thread comes first, and never again.
 
     Pickling makes it, unless it is `deferred`: then what makes it is pickled in its place.
@@ -45,15 +45,15 @@ class Once(_Guarded, Generic[_T]):
 
     def __reduce__(self) -> tuple[object, ...]:
         if self._deferred and self._make is not None:
-            return Once, (self._make, True)
+            return Lazy, (self._make, True)
         return _made, (self(),)
 
 
-def _made(value: _T) -> Once[_T]:
-    return Once(lambda: value)
+def _made(value: _T) -> Lazy[_T]:
+    return Lazy(lambda: value)
 
 
-class OnDemand(_Guarded, Sequence[_T]):
+class LazySequence(_Guarded, Sequence[_T]):
     """A sequence whose items are made when they are looked up, and live only while some thread uses them.
 
     Chunks run side by side, and look up the same items at about the same time: the first makes one for all, and the
@@ -78,7 +78,7 @@ class OnDemand(_Guarded, Sequence[_T]):
     def __getitem__(self, index: slice) -> Sequence[_T]: ...
     def __getitem__(self, index: int | slice) -> _T | Sequence[_T]:
         if isinstance(index, slice):
-            return OnDemand(self._makers[index])
+            return LazySequence(self._makers[index])
         if self._locks[index].locked() and index + 1 < len(self):
             self._ahead[index + 1] = self._make(index + 1)
         item = self._make(index)
@@ -93,7 +93,7 @@ class OnDemand(_Guarded, Sequence[_T]):
             return item
 
     def __reduce__(self) -> tuple[object, ...]:
-        return OnDemand, (self._makers,)
+        return LazySequence, (self._makers,)
 
 
 def renew_locks() -> None:

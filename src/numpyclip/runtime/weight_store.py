@@ -8,16 +8,16 @@ from typing import Any, TypeVar, cast
 
 from numpy.typing import NDArray
 
-from numpyclip.model.once import OnDemand
+from numpyclip.runtime.lazy import LazySequence
+from numpyclip.runtime.prepared import open_prepared, save_prepared
 from numpyclip.weights.checkpoint import Checkpoint
-from numpyclip.weights.prepared import open_prepared, save_prepared
 
 _T = TypeVar("_T")
 _Arrays = TypeVar("_Arrays", bound="tuple[NDArray[Any], ...]")
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
+class WeightStore:
     """The weights of one tower.
 
     Attributes
@@ -52,18 +52,18 @@ class Source:
 
     def sequence(self, makers: Sequence[Callable[[], _T]]) -> Sequence[_T]:
         """Make all the parts now; to save memory, each at the moment of its use."""
-        return OnDemand(makers) if self.low_memory else tuple(make() for make in makers)
+        return LazySequence(makers) if self.low_memory else tuple(make() for make in makers)
 
 
-def prepare(tower: str, read: Callable[[Source], _T], checkpoint: Checkpoint, low_memory: bool) -> _T:
+def prepare(tower: str, read: Callable[[WeightStore], _T], checkpoint: Checkpoint, low_memory: bool) -> _T:
     """Make a tower, from what an earlier process kept where that is possible, else from the checkpoint."""
     if low_memory:
-        return read(Source(checkpoint, low_memory=True))
+        return read(WeightStore(checkpoint, low_memory=True))
     if stored := open_prepared(checkpoint.identity, tower):
         with contextlib.suppress(TypeError, ValueError):  # parts are missing: a version that was not raised
-            return read(Source(checkpoint, stored))
-    source = Source(checkpoint)
-    made = read(source)
-    save_prepared(checkpoint.identity, tower, source.made)
+            return read(WeightStore(checkpoint, stored))
+    store = WeightStore(checkpoint)
+    made = read(store)
+    save_prepared(checkpoint.identity, tower, store.made)
     checkpoint.release()
     return made

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from numpyclip.errors import InputError
 from numpyclip.model.config import CLIPConfig
+from numpyclip.runtime.digest import digest
 from numpyclip.weights.checkpoint import Checkpoint
-from numpyclip.weights.digest import digest
 from numpyclip.weights.int8 import ScaledInt8
 
 _ELSEWHERE = ("family", "preprocess")  # of a model's configuration; the first changes no number

@@ -15,14 +15,13 @@ from PIL import Image
 import numpyclip
 from numpyclip.errors import InputError, PictureError
 from numpyclip.image import Preprocess
-from numpyclip.model import source
-from numpyclip.model.captioning.coca import CoCa
 from numpyclip.model.captioning.decoder import Decoder
 from numpyclip.model.captioning.generate import Decoding
-from numpyclip.model.clip import tensors
 from numpyclip.model.config import CLIPConfig, DecoderConfig, TextConfig, VisionTransformerConfig
+from numpyclip.runtime import prepared, weight_store
+from numpyclip.runtime.clip import tensors
+from numpyclip.runtime.coca import CoCa
 from numpyclip.tokenizer.clip import open_clip_tokenizer
-from numpyclip.weights import prepared
 from numpyclip.weights.checkpoint import Checkpoint
 from tests.families.test_parity import FAMILIES, load
 
@@ -188,5 +187,5 @@ def test_low_memory_a_copy_and_what_was_prepared_write_the_same(monkeypatch: pyt
 
     again, _ = numpyclip.load(FOLDER)
     monkeypatch.setattr(Checkpoint, "copy", refuse)
-    monkeypatch.setattr(source, "save_prepared", refuse)
+    monkeypatch.setattr(weight_store, "save_prepared", refuse)
     assert write(again) == expected

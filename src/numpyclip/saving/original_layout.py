@@ -12,7 +12,7 @@ from pathlib import Path
 from numpyclip.errors import UnsupportedCheckpointError
 from numpyclip.families import open_clip, transformers
 from numpyclip.families.folder import INT8_WEIGHTS, TOKENIZER_FILES
-from numpyclip.model.clip import CLIP
+from numpyclip.runtime.clip import CLIP
 from numpyclip.saving.plan import DType, Plan, Weight, as_json
 from numpyclip.weights.checkpoint import SIZE_RECORDS, Checkpoint, is_floating
 from numpyclip.weights.read import ACTIVATION_KEY

@@ -11,20 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.errors import InputError
-from numpyclip.model import layout
+from numpyclip.model import expected_tensors as expected
 from numpyclip.model.captioning.beam import beam_search
 from numpyclip.model.captioning.decoder import Decoder
 from numpyclip.model.captioning.generate import Decoding, Ids, Method, random_numbers, sample
 from numpyclip.model.captioning.prefixes import Prefixes
-from numpyclip.model.chunks import in_chunks
-from numpyclip.model.clip import CLIP
 from numpyclip.model.config import CLIPConfig, DecoderConfig
-from numpyclip.model.inputs import checked_image
-from numpyclip.model.once import Once
-from numpyclip.model.source import prepare
-from numpyclip.model.text.transformer import TextTransformer
+from numpyclip.model.text.text_transformer import TextTransformer
 from numpyclip.model.vision.vit import VisionTransformer
 from numpyclip.pictures import Picture
+from numpyclip.runtime.chunks import in_chunks
+from numpyclip.runtime.clip import CLIP
+from numpyclip.runtime.lazy import Lazy
+from numpyclip.runtime.validation import checked_image
+from numpyclip.runtime.weight_store import prepare
 from numpyclip.weights.checkpoint import Checkpoint
 
 
@@ -35,16 +35,16 @@ class CoCa(CLIP):
     `encode_image` and `encode_text` do not normalise, as those of other models; open_clip's do so for CoCa alone.
     """
 
-    _decoder: Once[Decoder]
+    _decoder: Lazy[Decoder]
 
     @staticmethod
-    def _own_tensors(checkpoint: Checkpoint, config: CLIPConfig) -> layout.Tensors:
+    def _own_tensors(checkpoint: Checkpoint, config: CLIPConfig) -> expected.Tensors:
         assert config.decoder is not None and config.text is not None
         return Decoder.tensors(checkpoint, config.decoder, config.text.vocab_size)
 
     @staticmethod
     def _own_parts(checkpoint: Checkpoint, config: CLIPConfig, low_memory: bool) -> tuple[Any, ...]:
-        return (Once(lambda: prepare("decoder", lambda at: Decoder.read(at, config), checkpoint, low_memory)),)
+        return (Lazy(lambda: prepare("decoder", lambda at: Decoder.read(at, config), checkpoint, low_memory)),)
 
     @property
     def decoder(self) -> Decoder:
@@ -168,7 +168,7 @@ class CoCa(CLIP):
         described = in_chunks(
             lambda chunk: tower.describe(chunk).reshape(len(chunk), -1),
             image,
-            tower.config.columns,
+            tower.config.cost,
             width * n,
             self._low_memory,
         )

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from numpyclip.runtime.prepared import prepared_folder, whole_file
 from numpyclip.weights.checkpoint import Checkpoint
-from numpyclip.weights.prepared import prepared_folder, whole_file
 
 # Part of every name: raise it whenever digests are made otherwise.
 VERSION = 1

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.model import layout, ops
+from numpyclip.model import expected_tensors as expected
+from numpyclip.model import ops
 from numpyclip.model.config import TextConfig
 from numpyclip.model.layers import Affine, Linear, read_end
 from numpyclip.model.ops import Array
-from numpyclip.model.source import Source
 from numpyclip.model.transformer import Transformer
+from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
 
 
@@ -29,25 +30,25 @@ class TextTransformer:
     text_projection: Linear | Affine
 
     @staticmethod
-    def tensors(checkpoint: Checkpoint, config: TextConfig, embed_dim: int) -> layout.Tensors:
+    def tensors(checkpoint: Checkpoint, config: TextConfig, embed_dim: int) -> expected.Tensors:
         """List the tensors of this tower."""
         yield "token_embedding.weight", (config.vocab_size, config.width)
         yield "positional_embedding", (config.context_length + config.has_class_token, config.width)
         if config.has_class_token:
             yield "cls_emb", (config.width,)
-        yield from layout.transformer(checkpoint, "transformer", config)
-        yield from layout.norm("ln_final", config.width)
+        yield from expected.transformer(checkpoint, "transformer", config)
+        yield from expected.norm("ln_final", config.width)
         if config.projection:
-            yield from layout.projection(checkpoint, "text_projection", config.width, embed_dim)
+            yield from expected.projection(checkpoint, "text_projection", config.width, embed_dim)
 
     @classmethod
-    def read(cls, source: Source, config: TextConfig) -> "TextTransformer":
+    def read(cls, weights: WeightReader, config: TextConfig) -> "TextTransformer":
         """Take the weights of this tower from the checkpoint."""
         return cls(
             config,
-            *source.derive("embedding", _prepare_embedding),
-            Transformer.read(source, "transformer", config),
-            read_end(source, "text_projection" if config.projection else None, "ln_final"),
+            *weights.derive("embedding", _prepare_embedding),
+            Transformer.read(weights, "transformer", config),
+            read_end(weights, "text_projection" if config.projection else None, "ln_final"),
         )
 
     def __call__(self, ids: NDArray[np.integer]) -> Array:  # (b, n) -> (b, e)

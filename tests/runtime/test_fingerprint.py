@@ -10,8 +10,8 @@ import pytest
 
 import numpyclip
 from numpyclip.errors import InputError
-from numpyclip.model.clip import CLIP
-from numpyclip.model.fingerprint import Fingerprint
+from numpyclip.runtime.clip import CLIP
+from numpyclip.runtime.fingerprint import Fingerprint
 from numpyclip.weights.read import read
 from numpyclip.weights.safetensors import unwritten, write_safetensors
 
