@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from numpyclip.model import expected_tensors as expected
 from numpyclip.model import ops, reparameterize
 from numpyclip.model.ops import Array
+from numpyclip.model.vision import feature_maps
 from numpyclip.weights.checkpoint import Checkpoint
 
 Wide = NDArray[np.float64]
@@ -112,8 +113,8 @@ def apply(weight: Array, bias: Array, x: Array) -> Array:
     if weight.ndim == 2:
         return ops.linear(x, weight, bias)
     if weight.shape[1] == 1:
-        return ops.convolve_channels(x, weight[:, 0], bias)
-    return ops.convolve3x3(x, weight.reshape(len(weight), -1), bias)
+        return feature_maps.convolve_channels(x, weight[:, 0], bias)
+    return feature_maps.convolve3x3(x, weight.reshape(len(weight), -1), bias)
 
 
 @pytest.mark.parametrize("kind", KINDS)

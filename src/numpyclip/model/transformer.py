@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from numpyclip.model import ops
-from numpyclip.model.attention import Attention, pick
+from numpyclip.model.attention import Attention
+from numpyclip.model.blocks import Blocks
 from numpyclip.model.config import TransformerConfig
 from numpyclip.model.kv_cache import KVCache
 from numpyclip.model.layers import LayerNorm, Linear, fold_norm
 from numpyclip.model.ops import Array
 from numpyclip.model.rope import Rope
+from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Activation, Checkpoint
 
@@ -102,18 +103,17 @@ class Block:
         ln_1, ln_2 = (LayerNorm.read(weights, f"{name}.{norm}", config.eps) for norm in ("ln_1", "ln_2"))
         return cls(attn, mlp, config.eps, ln_1, ln_2)
 
-    def __call__(self, x: Array, batch: int, shared: int = 0, mask: Array | None = None) -> Array:
+    def __call__(self, x: Array, layout: TokenLayout) -> Array:
         """Add to all tokens: (d, shared + batch n) -> the same shape."""
-        return self._rest(x, self.attn(self._first(x), batch, shared, mask))
+        return self._rest(x, self.attn(self._first(x), layout))
+
+    def one(self, x: Array, layout: TokenLayout) -> Array:
+        """Add to the pooled token of each input: (d, shared + batch n) -> (d, batch)."""
+        return self._rest(layout.pick(x), self.attn.one(self._first(x), layout))
 
     def extend(self, x: Array, cache: KVCache, mask: Array | None = None) -> Array:
-        """Add to the next tokens of each input: (d, b m) -> the same shape. The past is longer by them afterwards."""
+        """Add to the next tokens of each input, which join the cache: (d, b m) -> the same shape."""
         return self._rest(x, self.attn.extend(self._first(x), cache, mask))
-
-    def one(self, x: Array, rows: NDArray[np.integer], shared: int, mask: Array | None) -> Array:
-        """Add to one token of each input: (d, shared + batch n), (batch,) -> (d, batch)."""
-        y = self.attn.one(self._first(x), rows, shared, mask)
-        return self._rest(pick(x, rows, shared), y)
 
     def _first(self, x: Array) -> Array:
         return ops.standardize(x, self.eps) if self.ln_1 is None else x
@@ -130,7 +130,7 @@ class Block:
 class Transformer:
     """A stack of blocks."""
 
-    resblocks: Sequence[Block]
+    resblocks: Blocks[Block]
 
     @classmethod
     def read(
@@ -139,21 +139,19 @@ class Transformer:
         """Take the weights under a name of the checkpoint, of blocks of some kind."""
         rope = Rope.make(config.rope, config.width // config.heads) if config.rope else None
         blocks = [partial(kind.read, weights, f"{name}.resblocks.{i}", config, rope) for i in range(config.layers)]
-        return cls(weights.sequence(blocks))
+        return cls(weights.blocks(blocks))
 
-    def every(self, x: Array, batch: int) -> Array:
-        """Compute all tokens: (d, batch n) -> the same shape."""
-        for index in range(len(self.resblocks)):  # no name for the block: see below
-            x = self.resblocks[index](x, batch)
-        return x
+    def every(self, x: Array, layout: TokenLayout) -> Array:
+        """Compute all tokens: (d, shared + batch n) -> the same shape."""
+        return self.resblocks.run(x, lambda block, x: block(x, layout))
 
-    def one(self, x: Array, rows: NDArray[np.integer], shared: int = 0, mask: Array | None = None) -> Array:
-        """Compute one token of each input: (d, shared + batch n), (batch,) -> (d, batch).
+    def one(self, x: Array, layout: TokenLayout) -> Array:
+        """Compute the pooled token of each input: (d, shared + batch n) -> (d, batch).
 
-        The first columns are tokens that all inputs begin with, which are computed once; then come the other n of
-        each input. Only the token at `rows` of those is read, so the last block computes no other.
+        The last block computes no other.
         """
-        last = len(self.resblocks) - 1
-        for index in range(last):  # no name for the block: where memory is low it ends before the next one is made
-            x = self.resblocks[index](x, len(rows), shared, mask)
-        return self.resblocks[last].one(x, rows, shared, mask)
+        return self.resblocks.run(x, lambda block, x: block(x, layout), last=lambda block, x: block.one(x, layout))
+
+    def extend(self, x: Array, caches: Sequence[KVCache], mask: Array | None = None) -> Array:
+        """Compute the next tokens of each input, which join the blocks' caches: (d, b m) -> the same shape."""
+        return self.resblocks.run(x, lambda block, x, cache: block.extend(x, cache, mask), caches)

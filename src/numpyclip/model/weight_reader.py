@@ -5,6 +5,7 @@ from typing import Any, Protocol, TypeVar
 
 from numpy.typing import NDArray
 
+from numpyclip.model.blocks import Blocks
 from numpyclip.weights.checkpoint import Checkpoint
 
 _T = TypeVar("_T")
@@ -24,5 +25,5 @@ class WeightReader(Protocol):
         The function may not be called at all, where its arrays are known from an earlier process.
         """
 
-    def sequence(self, makers: Sequence[Callable[[], _T]]) -> Sequence[_T]:
-        """Make the parts of a tower, now or when each is looked up."""
+    def blocks(self, makers: Sequence[Callable[[], _T]]) -> Blocks[_T]:
+        """Make blocks, now or whenever each is looked up."""

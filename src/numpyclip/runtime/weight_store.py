@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 
 from numpy.typing import NDArray
 
+from numpyclip.model.blocks import Blocks
 from numpyclip.runtime.lazy import LazySequence
 from numpyclip.runtime.prepared import open_prepared, save_prepared
 from numpyclip.weights.checkpoint import Checkpoint
@@ -50,9 +51,9 @@ class WeightStore:
             self.checkpoint.release()
         return arrays
 
-    def sequence(self, makers: Sequence[Callable[[], _T]]) -> Sequence[_T]:
-        """Make all the parts now; to save memory, each at the moment of its use."""
-        return LazySequence(makers) if self.low_memory else tuple(make() for make in makers)
+    def blocks(self, makers: Sequence[Callable[[], _T]]) -> Blocks[_T]:
+        """Make all blocks now or, with low memory, each at every use."""
+        return Blocks(LazySequence(makers) if self.low_memory else [make() for make in makers])
 
 
 def prepare(tower: str, read: Callable[[WeightStore], _T], checkpoint: Checkpoint, low_memory: bool) -> _T:

@@ -11,10 +11,12 @@ import numpy as np
 from numpyclip.model import expected_tensors as expected
 from numpyclip.model import ops
 from numpyclip.model.attention import join_in_proj, prepare_out_proj
+from numpyclip.model.blocks import Blocks
 from numpyclip.model.config import CLIPConfig, DecoderConfig, VisionTransformerConfig
+from numpyclip.model.kv_cache import KVCache
 from numpyclip.model.layers import Affine, LayerNorm, Linear, fold_norm, read_end
 from numpyclip.model.ops import Array
-from numpyclip.model.transformer import MLP, Transformer
+from numpyclip.model.transformer import MLP, Block
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
 
@@ -80,13 +82,30 @@ class CrossBlock:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
+class DecoderBlock:
+    """A block that attends to the caption so far, and one that attends to the image."""
+
+    to_text: Block
+    to_image: CrossBlock
+
+    @classmethod
+    def read(cls, weights: WeightReader, name: str, index: int, config: DecoderConfig) -> "DecoderBlock":
+        """Take the weights of the two blocks of this index."""
+        to_text = Block.read(weights, f"{name}.resblocks.{index}", config)
+        return cls(to_text, CrossBlock.read(weights, f"{name}.cross_attn.{index}", config))
+
+    def extend(self, x: Array, cache: KVCache, seen: Seen, mask: Array | None) -> Array:
+        """Add to the next tokens of each caption, which join the cache: (d, b m) -> the same shape."""
+        return self.to_image(self.to_text.extend(x, cache, mask), seen)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Decoder:
-    """Blocks that look back at the text, each followed by one that looks at the picture; then the vocabulary."""
+    """Blocks that attend to caption and image, and the vocabulary (CoCa's multimodal decoder)."""
 
     config: DecoderConfig
-    ln_post: LayerNorm  # the last of the tower of pictures
-    transformer: Transformer
-    cross_attn: Sequence[CrossBlock]
+    ln_post: LayerNorm  # the last of the image tower
+    blocks: Blocks[DecoderBlock]
     text_projection: Linear | Affine
 
     @staticmethod
@@ -106,12 +125,11 @@ class Decoder:
         own, vision = config.decoder, config.vision
         assert own is not None
         assert isinstance(vision, VisionTransformerConfig)
-        names = [f"text_decoder.cross_attn.{index}" for index in range(own.layers)]
+        blocks = [partial(DecoderBlock.read, weights, "text_decoder", index, own) for index in range(own.layers)]
         return cls(
             own,
             LayerNorm.read(weights, "visual.ln_post", vision.eps),
-            Transformer.read(weights, "text_decoder", own),
-            weights.sequence([partial(CrossBlock.read, weights, name, own) for name in names]),
+            weights.blocks(blocks),
             read_end(weights, "text_decoder.text_projection", "text_decoder.ln_final"),
         )
 
@@ -120,7 +138,11 @@ class Decoder:
         b, d, n = tokens.shape
         x = self.ln_post(tokens.transpose(1, 0, 2).reshape(d, b * n))
         x = ops.standardize(x, self.config.eps).reshape(d, b, n)  # each block has a norm of its own for it
-        return [self.cross_attn[index].attn.look(x) for index in range(len(self.cross_attn))]
+        return self.blocks.each(lambda block: block.to_image.attn.look(x))
+
+    def extend(self, x: Array, caches: Sequence[KVCache], seen: Sequence[Seen], mask: Array | None) -> Array:
+        """Compute the next tokens of each caption, which join the blocks' caches: (d, b m) -> the same shape."""
+        return self.blocks.run(x, lambda block, x, *state: block.extend(x, *state, mask), caches, seen)
 
     def logits(self, x: Array) -> Array:
         """Score all tokens as the next one, behind each of these: (d, n) -> (n, vocabulary)."""

@@ -16,6 +16,7 @@ from numpyclip.model import ops
 from numpyclip.model.config import BertConfig
 from numpyclip.model.layers import LayerNorm, Linear, fold_norm, read_end
 from numpyclip.model.ops import Array
+from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.transformer import Block, Transformer
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
@@ -81,7 +82,7 @@ class Bert:
         b, n = ids.shape
         x = self.token_embedding[ids].astype(np.float32) + self.positional_embedding[:n]  # (b, n, d)
         x = self.ln_pre(np.ascontiguousarray(x.reshape(b * n, -1).T))
-        y = self.transformer.one(x, np.zeros(b, int))  # (d, b)
+        y = self.transformer.one(x, TokenLayout(b, pooled=np.zeros(b, int)))  # (d, b)
         if self.config.end_width is not None:
             y = ops.standardize(y, self.config.eps)
         embeddings: Array = self.text_projection(y).T

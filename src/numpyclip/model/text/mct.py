@@ -3,7 +3,6 @@
 A transformer between two blocks of convolutions, which mix a token with its neighbours on both sides, and with padding.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,10 +11,12 @@ from numpy.typing import NDArray
 
 from numpyclip.model import expected_tensors as expected
 from numpyclip.model import ops, reparameterize
+from numpyclip.model.blocks import Blocks
 from numpyclip.model.config import MCTConfig
 from numpyclip.model.layers import Linear
 from numpyclip.model.ops import Array
 from numpyclip.model.text.text_transformer import TextTransformer
+from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.transformer import MLP
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
@@ -94,7 +95,7 @@ class RepMixerBlock:
 class MCT(TextTransformer):
     """A text transformer, and a block of convolutions before and behind it."""
 
-    mixers: Sequence[RepMixerBlock]
+    mixers: Blocks[RepMixerBlock]
 
     @staticmethod
     def tensors(checkpoint: Checkpoint, config: MCTConfig, embed_dim: int) -> expected.Tensors:  # type: ignore[override]
@@ -107,12 +108,12 @@ class MCT(TextTransformer):
     def read(cls, weights: WeightReader, config: MCTConfig) -> "MCT":  # type: ignore[override]
         """Take the weights of this tower from the checkpoint."""
         between = TextTransformer.read(weights, config)
-        mixers = weights.sequence([partial(RepMixerBlock.read, weights, name) for name in _MIXERS])
+        mixers = weights.blocks([partial(RepMixerBlock.read, weights, name) for name in _MIXERS])
         return cls(**vars(between), mixers=mixers)
 
     def __call__(self, ids: NDArray[np.integer]) -> Array:  # (b, n) -> (b, e)
         x = self.mixers[0](self.embed(ids))  # (d, b, n)
-        x = self.transformer.every(x.reshape(len(x), -1), len(ids)).reshape(x.shape)
+        x = self.transformer.every(x.reshape(len(x), -1), TokenLayout(len(ids))).reshape(x.shape)
         y = self.mixers[1].one(x, self.config.ends(ids))  # (d, b)
         embeddings: Array = self.text_projection(ops.standardize(y, self.config.eps)).T
         return embeddings

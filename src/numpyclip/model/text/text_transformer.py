@@ -14,6 +14,7 @@ from numpyclip.model import ops
 from numpyclip.model.config import TextConfig
 from numpyclip.model.layers import Affine, Linear, read_end
 from numpyclip.model.ops import Array
+from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.transformer import Transformer
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
@@ -59,7 +60,8 @@ class TextTransformer:
             last = np.broadcast_to(self.positional_embedding[-1][:, np.newaxis, np.newaxis], (*own.shape[:2], 1))
             own = np.concatenate([own, last], axis=2)
         x = np.concatenate([self.embed(ids[:1, :shared])[:, 0], own.reshape(len(own), -1)], axis=1)
-        y = self.transformer.one(x, ends - shared, shared, self._mask(ids))  # (d, b)
+        layout = TokenLayout(len(ids), shared, self._mask(ids), pooled=ends - shared)
+        y = self.transformer.one(x, layout)  # (d, b)
         embeddings: Array = self.text_projection(ops.standardize(y, self.config.eps)).T
         return embeddings
 

@@ -1,6 +1,6 @@
 """ConvNeXt (Liu et al., 2022), as `ConvNeXt` in timm/models/convnext.py, with the heads of open_clip/timm_model.py."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from numpyclip.image import Preprocess
 from numpyclip.model import expected_tensors as expected
 from numpyclip.model import ops
+from numpyclip.model.blocks import Blocks
 from numpyclip.model.config import ConvNeXtConfig
 from numpyclip.model.layers import LayerNorm, Linear, fold_pixels
 from numpyclip.model.ops import Array
 from numpyclip.model.transformer import MLP
+from numpyclip.model.vision import feature_maps
 from numpyclip.model.vision.convolution import (
     ChannelConvolution,
     ConvolutionMLP,
@@ -48,7 +50,7 @@ class Stem:
         return cls(Linear(*weights.derive(name, prepare)), LayerNorm.read(weights, f"{name}.1", eps))
 
     def __call__(self, x: Array) -> Array:  # (3, y, x, b), of 0..255 -> (c, y // 4, x // 4, b)
-        y = self.conv(ops.squares(x, 4))
+        y = self.conv(feature_maps.squares(x, 4))
         return self.norm(y.reshape(len(y), -1)).reshape(y.shape)
 
 
@@ -73,7 +75,7 @@ class Downsample:
 
     def __call__(self, x: Array) -> Array:  # (c, y, x, b) -> (e, y // 2, x // 2, b)
         x = ops.standardize(x.reshape(len(x), -1), self.eps).reshape(x.shape)
-        return self.conv(ops.squares(x, 2))
+        return self.conv(feature_maps.squares(x, 2))
 
 
 def _read_block(weights: WeightReader, name: str, eps: float) -> ConvolutionMLP:
@@ -95,7 +97,7 @@ class ConvNeXt:
 
     config: ConvNeXtConfig
     preprocess: Preprocess
-    steps: Sequence[Step]
+    steps: Blocks[Step]
     head: Step
 
     @staticmethod
@@ -133,7 +135,7 @@ class ConvNeXt:
             blocks = [f"{_TRUNK}.stages.{stage}.blocks.{index}" for index in range(count)]
             makers.extend(partial(_read_block, weights, block, eps) for block in blocks)
         head = read_head(weights, f"{_TRUNK}.head.norm", config.mlp_head)
-        return cls(config, preprocess, weights.sequence(makers), head)
+        return cls(config, preprocess, weights.blocks(makers), head)
 
     @property
     def input_resolution(self) -> int:
@@ -141,8 +143,6 @@ class ConvNeXt:
         return self.config.image_size
 
     def __call__(self, image: NDArray[Any]) -> Array:  # (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e)
-        x = pixels_innermost(image, self.preprocess)
-        for index in range(len(self.steps)):  # no name for the step, as in a transformer
-            x = self.steps[index](x)
+        x = self.steps.run(pixels_innermost(image, self.preprocess))
         embeddings: Array = self.head(ops.standardize(x.mean(axis=(1, 2)), self.config.eps)).T
         return embeddings

@@ -18,6 +18,7 @@ from numpyclip.model.config import EPS
 from numpyclip.model.layers import Linear, read_end
 from numpyclip.model.ops import Array
 from numpyclip.model.transformer import MLP
+from numpyclip.model.vision import feature_maps
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
 
@@ -82,7 +83,7 @@ class Convolution:
     def __call__(self, x: Array) -> Array:  # (c, y, x, b) -> (e, y / stride, x / stride, b)
         if self.weight.shape[1] == len(x):  # 1 x 1
             return ops.linear(x, self.weight, self.bias)
-        return ops.convolve3x3(x, self.weight, self.bias, self.stride)
+        return feature_maps.convolve3x3(x, self.weight, self.bias, self.stride)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -102,7 +103,7 @@ class ChannelConvolution:
         return cls(weight[:, 0], bias, stride)
 
     def __call__(self, x: Array) -> Array:  # (c, y, x, b) -> (e, y / stride, x / stride, b)
-        return ops.convolve_channels(x, self.weight, self.bias, self.stride)
+        return feature_maps.convolve_channels(x, self.weight, self.bias, self.stride)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

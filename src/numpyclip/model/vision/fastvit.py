@@ -4,7 +4,7 @@ The first three stages mix the pixels by convolutions, the one or two behind the
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,9 +16,11 @@ from numpyclip.image import Preprocess
 from numpyclip.model import expected_tensors as expected
 from numpyclip.model import ops, reparameterize
 from numpyclip.model.attention import Attention
+from numpyclip.model.blocks import Blocks
 from numpyclip.model.config import EPS, FASTVIT_HEAD_WIDTH, FastViTConfig
 from numpyclip.model.layers import Linear, fold_norm, fold_scale
 from numpyclip.model.ops import Array
+from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.transformer import MLP
 from numpyclip.model.vision.convolution import (
     ChannelConvolution,
@@ -162,7 +164,7 @@ class AttentionBlock:
         pixels = np.ascontiguousarray(x.reshape(c, -1, b).swapaxes(1, 2)).reshape(c, -1)  # (c, b n): attention's order
         if self.eps is not None:
             pixels = ops.standardize(pixels, self.eps)
-        mixed = self.attn(pixels, b, 0, None).reshape(c, b, -1).swapaxes(1, 2)
+        mixed = self.attn(pixels, TokenLayout(b)).reshape(c, b, -1).swapaxes(1, 2)
         return self.mlp(x + mixed.reshape(x.shape))
 
 
@@ -188,7 +190,7 @@ class FastViT:
 
     config: FastViTConfig
     preprocess: Preprocess
-    steps: Sequence[Step]
+    steps: Blocks[Step]
     head: Step
 
     @staticmethod
@@ -219,7 +221,7 @@ class FastViT:
     def read(cls, weights: WeightReader, config: FastViTConfig, preprocess: Preprocess) -> "FastViT":
         """Take the weights of this tower from the checkpoint."""
         makers = list(_makers(weights, config))
-        return cls(config, preprocess, weights.sequence(makers), read_head(weights, None, config.mlp_head))
+        return cls(config, preprocess, weights.blocks(makers), read_head(weights, None, config.mlp_head))
 
     @property
     def input_resolution(self) -> int:
@@ -227,9 +229,7 @@ class FastViT:
         return self.config.image_size
 
     def __call__(self, image: NDArray[Any]) -> Array:  # (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e)
-        x = normalized_innermost(image, self.preprocess)
-        for index in range(len(self.steps)):  # no name for the step, as in a transformer
-            x = self.steps[index](x)
+        x = self.steps.run(normalized_innermost(image, self.preprocess))
         embeddings: Array = self.head(x.mean(axis=(1, 2))).T
         return embeddings
 

@@ -7,10 +7,11 @@ import numpy as np
 
 from numpyclip.model import expected_tensors as expected
 from numpyclip.model import ops
-from numpyclip.model.attention import join_in_proj, prepare_out_proj
+from numpyclip.model.attention import join_in_proj, mix_tokens, prepare_out_proj
 from numpyclip.model.config import EPS, TransformerConfig, VisionTransformerConfig
 from numpyclip.model.layers import Linear, fold_norm
 from numpyclip.model.ops import Array
+from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.transformer import MLP
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
@@ -56,7 +57,7 @@ class MapPool:
 
     def __call__(self, x: Array, batch: int) -> Array:  # (d, b n), standardized -> (d, b)
         wanted = np.broadcast_to(self.wanted, (len(self.wanted), batch, len(x)))
-        mixed = self.values @ ops.mix_tokens(wanted, x).transpose(1, 2, 0)  # (h, k, d) (h, d, b)
+        mixed = self.values @ mix_tokens(wanted, x, TokenLayout(batch)).transpose(1, 2, 0)  # (h, k, d) (h, d, b)
         y = self.out_proj(mixed.reshape(-1, batch))
         y += self.mlp(ops.standardize(y, self.eps))
         return y
@@ -117,7 +118,7 @@ class AttentionalPool:
     def __call__(self, x: Array, batch: int) -> Array:
         """Compute what the first query sees: (d, b n) -> (e, b)."""
         wanted = np.broadcast_to(self.wanted, (len(self.wanted), batch, len(x)))
-        mixture = ops.mix_tokens(wanted, ops.standardize(x, EPS))  # (b, h, d)
+        mixture = mix_tokens(wanted, ops.standardize(x, EPS), TokenLayout(batch))  # (b, h, d)
         mixed: Array = self.values @ mixture.transpose(1, 2, 0)  # (h, k, d) (h, d, b)
         return self.out_proj(mixed.reshape(-1, batch))
 

@@ -4,7 +4,6 @@ As `ModifiedResNet` in clip/model.py of openai/CLIP.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,9 +14,13 @@ from numpy.typing import NDArray
 from numpyclip.image import Preprocess
 from numpyclip.model import expected_tensors as expected
 from numpyclip.model import ops
+from numpyclip.model.attention import attention_of_one
+from numpyclip.model.blocks import Blocks
 from numpyclip.model.config import RESNET_STRIDE, ResNetConfig
 from numpyclip.model.layers import Linear
 from numpyclip.model.ops import Array
+from numpyclip.model.token_layout import TokenLayout
+from numpyclip.model.vision import feature_maps
 from numpyclip.model.vision.convolution import Convolution, normalized_innermost
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
@@ -54,7 +57,7 @@ class Bottleneck:
         y = _relu(self.conv1(x))
         y = _relu(self.conv2(y))
         if self.stride == 2:
-            x, y = ops.average_pool(x), ops.average_pool(y)
+            x, y = feature_maps.average_pool(x), feature_maps.average_pool(y)
         y = self.conv3(y)
         y += x if self.downsample is None else self.downsample(x)
         return _relu(y)
@@ -98,7 +101,7 @@ class AttentionPool:
         by_head = (self.heads, d // self.heads, -1)
         query = self.q_proj(np.ascontiguousarray(tokens[:, :, 0])).reshape(by_head)
         keys, values = self.k_proj.reshape(by_head), self.v_proj.reshape(by_head)
-        mixed = ops.attention_of_one(query, tokens.reshape(d, -1), keys, values)
+        mixed = attention_of_one(query, tokens.reshape(d, -1), keys, values, TokenLayout(b))
         return self.c_proj(mixed.reshape(d, b))
 
 
@@ -109,7 +112,7 @@ class ModifiedResNet:
     config: ResNetConfig
     preprocess: Preprocess
     stem: tuple[Convolution, ...]
-    blocks: Sequence[Bottleneck]
+    blocks: Blocks[Bottleneck]
     attnpool: AttentionPool
 
     @staticmethod
@@ -148,7 +151,7 @@ class ModifiedResNet:
             for index in range(count)
         ]
         pool = AttentionPool.read(weights, "visual.attnpool", config.heads)
-        return cls(config, preprocess, stem, weights.sequence(makers), pool)
+        return cls(config, preprocess, stem, weights.blocks(makers), pool)
 
     @property
     def input_resolution(self) -> int:
@@ -159,8 +162,6 @@ class ModifiedResNet:
         x = normalized_innermost(image, self.preprocess)
         for conv in self.stem:
             x = _relu(conv(x))
-        x = ops.average_pool(x)
-        for index in range(len(self.blocks)):  # no name for the block, as in a transformer
-            x = self.blocks[index](x)
+        x = self.blocks.run(feature_maps.average_pool(x))
         embeddings: Array = self.attnpool(x).T
         return embeddings

@@ -17,7 +17,9 @@ from numpyclip.model import ops
 from numpyclip.model.config import VisionTransformerConfig
 from numpyclip.model.layers import Affine, LayerNorm, Linear, fold_pixels, read_end
 from numpyclip.model.ops import Array
+from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.transformer import MLP, Transformer
+from numpyclip.model.vision import feature_maps
 from numpyclip.model.vision.pool import AttentionalPool, MapPool
 from numpyclip.model.vision.position_interpolation import interpolate_positions
 from numpyclip.model.vision.stem import ConvStem
@@ -103,7 +105,7 @@ class VisionTransformer:
         All tokens but the first, which speaks for the picture.
         """
         b = len(image)
-        x = self.transformer.every(self._embed(image), b)
+        x = self.transformer.every(self._embed(image), TokenLayout(b))
         if isinstance(self.attn_pool, AttentionalPool):
             others: Array = self.attn_pool.others(x, b)
         else:
@@ -118,7 +120,7 @@ class VisionTransformer:
             embedding = interpolate_positions(embedding, pixels.shape[2] // p, pixels.shape[3] // p)
         if self.config.stem_border:  # zeros are black here: no model has this and a mean that is not 0
             pixels = np.pad(pixels[:, :, :-1, :-1], ((0, 0), (0, 0), (1, 0), (1, 0)))
-        patches = ops.patches(pixels, p)
+        patches = feature_maps.patches(pixels, p)
         if self.stem is not None:
             patches = self.stem(patches)
         patches = ops.linear(patches, self.conv1)  # (d, b, patches)
@@ -133,8 +135,8 @@ class VisionTransformer:
     def _pool(self, x: Array, b: int) -> Array:  # (d, b n) -> (d, b)
         eps = self.config.eps
         if self.config.pool == "tok":
-            return ops.standardize(self.transformer.one(x, np.zeros(b, int)), eps)
-        x = self.transformer.every(x, b)
+            return ops.standardize(self.transformer.one(x, TokenLayout(b, pooled=np.zeros(b, int))), eps)
+        x = self.transformer.every(x, TokenLayout(b))
         if isinstance(self.attn_pool, AttentionalPool):
             return ops.standardize(self.attn_pool(x, b), eps)
         if not self.config.norm_after_pool:
