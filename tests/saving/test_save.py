@@ -455,10 +455,10 @@ def to_transformers(model: CLIP, folder: Path) -> Path:
         ("checkpoints/resnet-torchscript.pt", to_transformers, "the layout of transformers, which has no ResNet"),
         ("families/open_clip-clipa", to_transformers, "norm_before is False; expected True"),
         ("families/open_clip-convnext", to_transformers, "the layout of transformers, which has no ConvNeXt"),
-        ("families/open_clip-coca", to_transformers, "pool is 'attn'; expected 'tok'"),
+        ("families/open_clip-coca", to_transformers, "pool.kind is 'attn'; expected 'tok'"),
         ("families/transformers-clip-text", save, "the layout of OpenCLIP, which has two towers; this model has one"),
-        ("families/transformers-clip-vision-bare", save, "projection is False; expected True"),
-        ("families/transformers-siglip", save, "patch_bias is True; expected False"),
+        ("families/transformers-clip-vision-bare", save, "projection is None; expected 'linear'"),
+        ("families/transformers-siglip", save, "stem.patch_bias is True; expected False"),
     ],
 )
 def test_what_a_layout_cannot_express_is_named_and_nothing_is_written(

@@ -3,8 +3,9 @@
 Nothing here reads anything: `numpyclip.families` finds these values.
 """
 
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,9 @@ FASTVIT_HEAD_WIDTH = 32
 # What speaks for a picture, after the last block: the class token; the mean of the patches; a query that looks at all
 # of them, with an MLP behind it ("map", as in SigLIP); the first of many queries, without one ("attn", as in CoCa).
 VisionPool: TypeAlias = Literal["tok", "avg", "map", "attn"]
+
+# What makes an embedding of the pooled token: a matrix, or an MLP that is twice as wide in the middle.
+Projection: TypeAlias = Literal["linear", "mlp"]
 
 # Which of queries, keys and values have a bias of their own.
 Biased: TypeAlias = Literal["qkv", "qv", ""]
@@ -66,33 +70,51 @@ class TransformerConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StemConfig:
+    """How pixels become the features of patches.
+
+    `width` is that of the convolutions before the patches' own, if there are any; `zero_padding` says that they see the
+    image moved by one pixel to the right and down, behind zeros; `patch_bias` that the patches' own has a bias.
+    """
+
+    width: int | None = None
+    zero_padding: bool = False
+    patch_bias: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolConfig:
+    """How tokens become one, by the pool of this `kind`.
+
+    `heads` and `mlp_width` are those of "map" and "attn", where they are not the blocks'; only "attn" has `queries`.
+    `norm_after` says that the last norm is that of the pooled token, not of every token.
+    """
+
+    kind: VisionPool = "tok"
+    heads: int | None = None
+    mlp_width: int | None = None
+    norm_after: bool = False
+    queries: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class VisionTransformerConfig(TransformerConfig):
     """Sizes and options of a vision transformer; `image_size` and `patch_size` in pixels.
 
-    `stem_width` is that of the convolutions before the patches' own, if any; `stem_border` says that they see pictures
-    one pixel further to the right and down, behind a border of zeros; `class_position` that the class token has a
-    place, too; `norm_after_pool` that the last norm is that of the pooled token, not of every token; `pool_heads` and
-    `pool_mlp_width` are those of the pools "map" and "attn" where they are not the blocks', and only "attn" has
-    `queries`; `projection_mlp` says that the projection is an MLP, in the middle twice as wide as an embedding;
-    `flexible` that pictures of any shape are taken, whose places are resized from those of a square one.
+    `class_position` says that the class token has a positional embedding, too; `norm_before` that there is a norm
+    before the first block; `flexible` that images of any shape are taken, for which the positional embeddings of a
+    square one are resized.
     """
 
     image_size: int
     patch_size: int
-    stem_width: int | None = None
-    stem_border: bool = False
-    patch_bias: bool = False
+    stem: StemConfig = StemConfig()
     class_token: bool = True
     class_position: bool = True
     norm_before: bool = True
-    pool: VisionPool = "tok"
-    pool_heads: int | None = None
-    pool_mlp_width: int | None = None
-    norm_after_pool: bool = False
-    projection: bool = True
-    projection_mlp: bool = False
+    pool: PoolConfig = PoolConfig()
+    projection: Projection | None = "linear"
     flexible: bool = False
-    queries: int = 0
 
     @property
     def tokens(self) -> int:
@@ -110,8 +132,8 @@ class VisionTransformerConfig(TransformerConfig):
         return TransformerConfig(
             width=self.width,
             layers=1,
-            heads=self.pool_heads or self.heads,
-            mlp_width=self.pool_mlp_width or self.mlp_width,
+            heads=self.pool.heads or self.heads,
+            mlp_width=self.pool.mlp_width or self.mlp_width,
             activation=self.activation,
             eps=self.eps,
         )
@@ -119,7 +141,7 @@ class VisionTransformerConfig(TransformerConfig):
     @property
     def described(self) -> int:
         """Tokens that a decoder looks at: all but the one that speaks for the picture."""
-        return self.queries - 1 if self.pool == "attn" else self.tokens - self.class_token
+        return self.pool.queries - 1 if self.pool.kind == "attn" else self.tokens - self.class_token
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,7 +225,7 @@ class TextConfig(TransformerConfig):
     pool: TextPool = "argmax"
     end_id: int | None = None
     pad_id: int = 0
-    projection: bool = True
+    projection: Literal["linear"] | None = "linear"
 
     @property
     def has_class_token(self) -> bool:
@@ -303,3 +325,13 @@ class CLIPConfig:
         """That of texts, or of pictures where there are no texts; None for a ResNet."""
         tower = self.text or self.vision
         return tower.activation if isinstance(tower, TransformerConfig) else None
+
+
+def list_options(config: Any, group: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """List name, value and default of all options; those in groups, such as "pool.kind", one by one."""
+    for field in fields(config):
+        value = getattr(config, field.name)
+        if is_dataclass(field.default):
+            yield from list_options(value, f"{field.name}.")
+        else:
+            yield f"{group}{field.name}", value, field.default

@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
-from itertools import chain
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from numpyclip.errors import CheckpointError, InputError
+from numpyclip.errors import InputError
 from numpyclip.image import Preprocess
 from numpyclip.model import expected_tensors as expected
 from numpyclip.model import ops
 from numpyclip.model.config import CLIPConfig
 from numpyclip.model.ops import Array
-from numpyclip.model.text.tower import TextTower, text_tower
-from numpyclip.model.vision.tower import VisionTower, vision_tower
+from numpyclip.model.text.tower import TextTower
+from numpyclip.model.vision.tower import VisionTower
 from numpyclip.pictures import Picture, has_state, pictures
 from numpyclip.runtime.chunks import batched, by_length, checked_batch_size, in_chunks
 from numpyclip.runtime.fingerprint import Fingerprint, take_fingerprint
 from numpyclip.runtime.lazy import Lazy
 from numpyclip.runtime.prefetch import prefetch
+from numpyclip.runtime.towers import expected_of_towers, read_text, read_visual
 from numpyclip.runtime.validation import by_shape, captions, checked_embeddings, checked_image, checked_text
-from numpyclip.runtime.weight_store import prepare
 from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
 
@@ -84,19 +82,30 @@ class CLIP:
         CheckpointError
             If the tensors are not exactly those of such a model.
         """
-        checkpoint = checked(checkpoint, dict(chain(tensors(checkpoint, config), cls._own_tensors(checkpoint, config))))
-        fields = (*parts(checkpoint, config, tokenizer, low_memory), *cls._own_parts(checkpoint, config, low_memory))
-        return cls(*fields)
+        checkpoint = checkpoint.only(dict(cls._expected_tensors(checkpoint, config)))
+        made_once = Lazy(tokenizer, deferred=True)
+        return cls(
+            config=config,
+            logit_scale=_scalar(checkpoint, "logit_scale"),
+            logit_bias=_scalar(checkpoint, "logit_bias"),
+            _visual=Lazy(partial(read_visual, checkpoint, config, low_memory)),
+            _text=Lazy(partial(read_text, checkpoint, config, low_memory)),
+            _tokenizer=made_once,
+            _low_memory=low_memory,
+            checkpoint=checkpoint,
+            _fingerprint=Lazy(partial(take_fingerprint, checkpoint, config, made_once)),
+            **cls._own_fields(checkpoint, config, low_memory),
+        )
 
-    @staticmethod
-    def _own_tensors(checkpoint: Checkpoint, config: CLIPConfig) -> expected.Tensors:
-        """List what this kind of model has beyond two towers."""
-        return iter(())
+    @classmethod
+    def _expected_tensors(cls, checkpoint: Checkpoint, config: CLIPConfig) -> expected.Tensors:
+        """List the tensors of this kind of model."""
+        return expected_of_towers(checkpoint, config)
 
-    @staticmethod
-    def _own_parts(checkpoint: Checkpoint, config: CLIPConfig, low_memory: bool) -> tuple[Any, ...]:
-        """Make the fields for it."""
-        return ()
+    @classmethod
+    def _own_fields(cls, checkpoint: Checkpoint, config: CLIPConfig, low_memory: bool) -> dict[str, Any]:
+        """Make, by name, the fields that this kind of model has beyond those of `CLIP`."""
+        return {}
 
     @property
     def preprocess(self) -> Preprocess:
@@ -122,7 +131,7 @@ class CLIP:
     @property
     def visual(self) -> VisionTower:
         """The tower of pictures."""
-        return _present(self._visual(), "pictures")
+        return _present(self._visual(), "images")
 
     @property
     def text(self) -> TextTower:
@@ -165,7 +174,7 @@ class CLIP:
             If the shape or number format is another, or the model has no tower of pictures.
         """
         if (vision := self.config.vision) is None:
-            raise _missing("pictures")
+            raise _missing("images")
         image = checked_image(image, self.preprocess)
         pixels = math.prod(image.shape[1:]) // 3
         cost = vision.cost * pixels // self.preprocess.size**2
@@ -223,7 +232,7 @@ class CLIP:
         InputError
             If embeddings have another shape, or the model has one tower only, whose checkpoint says neither.
         """
-        _present(self.config.vision, "pictures")
+        _present(self.config.vision, "images")
         _present(self.config.text, "texts")
         rows = checked_embeddings(images, self.config.embed_dim, "pictures")
         columns = checked_embeddings(texts, self.config.embed_dim, "texts").T
@@ -376,22 +385,6 @@ class CLIP:
         )
 
 
-def tensors(checkpoint: Checkpoint, config: CLIPConfig) -> expected.Tensors:
-    """List all tensors that the model takes, with their shapes."""
-    if config.vision is not None and config.text is not None:
-        yield from expected.number(checkpoint, "logit_scale")
-        if config.sigmoid:
-            yield from expected.number(checkpoint, "logit_bias")
-    if config.vision is not None:
-        yield from vision_tower(config.vision).tensors(checkpoint, config.vision, config.embed_dim)
-    if config.text is not None:
-        yield from text_tower(config.text).tensors(checkpoint, config.text, config.embed_dim)
-
-
-def _number(checkpoint: Checkpoint, name: str) -> Array:
-    return checkpoint.take(name).reshape(()) if name in checkpoint else np.broadcast_to(np.float32(0), ())
-
-
 def _present(tower: _T | None, inputs: str) -> _T:
     if tower is None:
         raise _missing(inputs)
@@ -399,53 +392,8 @@ def _present(tower: _T | None, inputs: str) -> _T:
 
 
 def _missing(inputs: str) -> InputError:
-    return InputError(
-        f"this model has no tower of {inputs}, its checkpoint holds the other one only; load a whole CLIP."
-    )
+    return InputError(f"this model has no tower for {inputs}: the checkpoint has only the other one. Load a full CLIP.")
 
 
-def checked(checkpoint: Checkpoint, expected: Mapping[str, expected.Shape]) -> Checkpoint:
-    """Return a checkpoint with these tensors and no others, which training may have left in it.
-
-    Raises
-    ------
-    CheckpointError
-        If one of them is missing or has another shape, or there are some that are not known.
-    """
-    checkpoint.check(expected)
-    return replace(checkpoint, arrays={name: checkpoint.arrays[name] for name in expected})
-
-
-def parts(
-    checkpoint: Checkpoint, config: CLIPConfig, tokenizer: Callable[[], Tokenizer], low_memory: bool
-) -> tuple[Any, ...]:
-    """Make the fields of a model, in their order, from a checkpoint with the right tensors."""
-
-    def read_visual() -> VisionTower | None:
-        if (vision := config.vision) is None:
-            return None
-        read = partial(vision_tower(vision).read, config=vision, preprocess=config.preprocess)
-        return prepare("visual", read, checkpoint, low_memory)
-
-    def read_text() -> TextTower | None:
-        if (text := config.text) is None:
-            return None
-        return prepare("text", partial(text_tower(text).read, config=text), checkpoint, low_memory)
-
-    def name_of_tokenizer() -> str:
-        with suppress(CheckpointError):  # it is not there, or damaged: pictures need none
-            return made_once().name if config.text else "none"
-        return "none"
-
-    made_once = Lazy(tokenizer, deferred=True)
-    return (
-        config,
-        _number(checkpoint, "logit_scale"),
-        _number(checkpoint, "logit_bias"),
-        Lazy(read_visual),
-        Lazy(read_text),
-        made_once,
-        low_memory,
-        checkpoint,
-        Lazy(lambda: take_fingerprint(checkpoint, config, name_of_tokenizer())),
-    )
+def _scalar(checkpoint: Checkpoint, name: str) -> Array:
+    return checkpoint.take(name).reshape(()) if name in checkpoint else np.broadcast_to(np.float32(0), ())

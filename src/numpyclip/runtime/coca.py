@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -24,7 +25,7 @@ from numpyclip.runtime.chunks import in_chunks
 from numpyclip.runtime.clip import CLIP
 from numpyclip.runtime.lazy import Lazy
 from numpyclip.runtime.validation import checked_image
-from numpyclip.runtime.weight_store import prepare
+from numpyclip.runtime.weight_store import read_tower
 from numpyclip.weights.checkpoint import Checkpoint
 
 
@@ -37,14 +38,16 @@ class CoCa(CLIP):
 
     _decoder: Lazy[Decoder]
 
-    @staticmethod
-    def _own_tensors(checkpoint: Checkpoint, config: CLIPConfig) -> expected.Tensors:
+    @classmethod
+    def _expected_tensors(cls, checkpoint: Checkpoint, config: CLIPConfig) -> expected.Tensors:
         assert config.decoder is not None and config.text is not None
-        return Decoder.tensors(checkpoint, config.decoder, config.text.vocab_size)
+        yield from super()._expected_tensors(checkpoint, config)
+        yield from Decoder.tensors(checkpoint, config.decoder, config.text.vocab_size)
 
-    @staticmethod
-    def _own_parts(checkpoint: Checkpoint, config: CLIPConfig, low_memory: bool) -> tuple[Any, ...]:
-        return (Lazy(lambda: prepare("decoder", lambda at: Decoder.read(at, config), checkpoint, low_memory)),)
+    @classmethod
+    def _own_fields(cls, checkpoint: Checkpoint, config: CLIPConfig, low_memory: bool) -> dict[str, Any]:
+        read = partial(Decoder.read, config=config)
+        return {"_decoder": Lazy(partial(read_tower, "decoder", read, checkpoint, low_memory))}
 
     @property
     def decoder(self) -> Decoder:

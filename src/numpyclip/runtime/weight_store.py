@@ -56,15 +56,15 @@ class WeightStore:
         return Blocks(LazySequence(makers) if self.low_memory else [make() for make in makers])
 
 
-def prepare(tower: str, read: Callable[[WeightStore], _T], checkpoint: Checkpoint, low_memory: bool) -> _T:
+def read_tower(name: str, read: Callable[[WeightStore], _T], checkpoint: Checkpoint, low_memory: bool) -> _T:
     """Make a tower, from what an earlier process kept where that is possible, else from the checkpoint."""
     if low_memory:
         return read(WeightStore(checkpoint, low_memory=True))
-    if stored := open_prepared(checkpoint.identity, tower):
+    if stored := open_prepared(checkpoint.identity, name):
         with contextlib.suppress(TypeError, ValueError):  # parts are missing: a version that was not raised
             return read(WeightStore(checkpoint, stored))
     store = WeightStore(checkpoint)
     made = read(store)
-    save_prepared(checkpoint.identity, tower, store.made)
+    save_prepared(checkpoint.identity, name, store.made)
     checkpoint.release()
     return made

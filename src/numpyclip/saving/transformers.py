@@ -28,7 +28,7 @@ _TRANSFORMER = ("width", "layers", "heads", "mlp_width", "activation", "eps")
 _VISION: Options = {VisionTransformerConfig: (*_TRANSFORMER, "image_size", "patch_size")}
 _TEXT: Options = {TextConfig: (*_TRANSFORMER, "context_length", "vocab_size", "pool", "end_id")}
 _PREPROCESS: Options = {Preprocess: ("size", "profile", "mean", "std", "interpolation", "resize_mode", "fill")}
-_SIGLIP = {"patch_bias": True, "class_token": False, "norm_before": False, "pool": "map", "projection": False}
+_SIGLIP = {"stem.patch_bias": True, "class_token": False, "norm_before": False, "pool.kind": "map", "projection": None}
 
 _ACTIVATIONS = {ours: theirs for theirs, ours in reversed(transformers_names.ACTIVATIONS.items())}
 _RESAMPLE = {ours: number for number, ours in RESAMPLE.items()}
@@ -46,7 +46,7 @@ def plan(model: CLIP, checkpoint: Checkpoint, dtype: DType) -> Plan:
         If neither CLIPModel nor SiglipModel has an option for something that the model does.
     """
     vision = model.config.vision
-    is_siglip = isinstance(vision, VisionTransformerConfig) and vision.pool == "map"
+    is_siglip = isinstance(vision, VisionTransformerConfig) and vision.pool.kind == "map"
     _check(model, checkpoint, is_siglip)
     weights = _weights(checkpoint, is_siglip)
     description = {**_describe(model, is_siglip), "dtype": dtype}

@@ -80,7 +80,7 @@ class AttentionalPool:
     @staticmethod
     def tensors(checkpoint: Checkpoint, name: str, config: VisionTransformerConfig, embed_dim: int) -> expected.Tensors:
         """List the tensors under a name."""
-        yield f"{name}.query", (config.queries, embed_dim)
+        yield f"{name}.query", (config.pool.queries, embed_dim)
         yield from expected.norm(f"{name}.ln_q", embed_dim)
         yield from expected.norm(f"{name}.ln_k", config.width)
         if f"{name}.attn.in_proj_weight" in checkpoint:  # PyTorch joins the three if both widths are the same
@@ -102,7 +102,9 @@ class AttentionalPool:
             query = ops.standardize(checkpoint.take(f"{name}.query").T, EPS)  # (e, n)
             query = query * checkpoint.take(f"{name}.ln_q.weight")[:, np.newaxis]
             query += checkpoint.take(f"{name}.ln_q.bias")[:, np.newaxis]
-            queries = ops.linear(query, q, query_bias).reshape(config.pool_heads or config.heads, -1, config.queries)
+            queries = ops.linear(query, q, query_bias).reshape(
+                config.pool.heads or config.heads, -1, config.pool.queries
+            )
             queries *= np.float32(1 / math.sqrt(queries.shape[1]))
             # the norm's shift, times k, adds the same to all scores of a query, which softmax does not see
             scale, shift = checkpoint.take(f"{name}.ln_k.weight"), checkpoint.take(f"{name}.ln_k.bias")

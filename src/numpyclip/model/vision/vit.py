@@ -45,10 +45,10 @@ class VisionTransformer:
     def tensors(checkpoint: Checkpoint, config: VisionTransformerConfig, embed_dim: int) -> expected.Tensors:
         """List the tensors of this tower."""
         d, p = config.width, config.patch_size
-        if config.stem_width:
-            yield from ConvStem.tensors("visual.stem", config.stem_width)
-        yield "visual.conv1.weight", (d, config.stem_width, 2, 2) if config.stem_width else (d, 3, p, p)
-        if config.patch_bias:
+        if config.stem.width:
+            yield from ConvStem.tensors("visual.stem", config.stem.width)
+        yield "visual.conv1.weight", (d, config.stem.width, 2, 2) if config.stem.width else (d, 3, p, p)
+        if config.stem.patch_bias:
             yield "visual.conv1.bias", (d,)
         if config.class_token:
             yield "visual.class_embedding", (d,)
@@ -56,13 +56,13 @@ class VisionTransformer:
         if config.norm_before:
             yield from expected.norm("visual.ln_pre", d)
         yield from expected.transformer(checkpoint, "visual.transformer", config)
-        if config.pool == "attn":
+        if config.pool.kind == "attn":
             yield from AttentionalPool.tensors(checkpoint, "visual.attn_pool", config, embed_dim)
             d = embed_dim
         yield from expected.norm("visual.ln_post", d)
-        if config.pool == "map":
+        if config.pool.kind == "map":
             yield from MapPool.tensors(checkpoint, "visual.attn_pool", config.map_pool)
-        if config.projection_mlp:
+        if config.projection == "mlp":
             yield from expected.linear("visual.proj.c_fc", d, 2 * embed_dim)
             yield from expected.projection(checkpoint, "visual.proj.c_proj", 2 * embed_dim, embed_dim)
         elif config.projection:
@@ -74,19 +74,19 @@ class VisionTransformer:
     ) -> "VisionTransformer":
         """Take the weights of this tower from the checkpoint."""
         pool: MapPool | AttentionalPool | None = None
-        if config.pool == "map":
+        if config.pool.kind == "map":
             pool = MapPool.read(weights, "visual.attn_pool", "visual.ln_post", config.map_pool)
-        elif config.pool == "attn":
+        elif config.pool.kind == "attn":
             pool = AttentionalPool.read(weights, "visual.attn_pool", config)
         return cls(
             config,
             preprocess,
-            ConvStem.read(weights, "visual.stem", preprocess) if config.stem_width else None,
+            ConvStem.read(weights, "visual.stem", preprocess) if config.stem.width else None,
             *weights.derive("visual.embedding", partial(_prepare_embedding, config=config, preprocess=preprocess)),
             LayerNorm.read(weights, "visual.ln_pre", config.eps) if config.norm_before else None,
             Transformer.read(weights, "visual.transformer", config),
             pool,
-            _read_projection(weights, config, None if config.pool == "map" else "visual.ln_post"),
+            _read_projection(weights, config, None if config.pool.kind == "map" else "visual.ln_post"),
         )
 
     @property
@@ -118,7 +118,7 @@ class VisionTransformer:
         embedding = self.embedding
         if self.config.flexible:
             embedding = interpolate_positions(embedding, pixels.shape[2] // p, pixels.shape[3] // p)
-        if self.config.stem_border:  # zeros are black here: no model has this and a mean that is not 0
+        if self.config.stem.zero_padding:  # zeros are black here: no model has this and a mean that is not 0
             pixels = np.pad(pixels[:, :, :-1, :-1], ((0, 0), (0, 0), (1, 0), (1, 0)))
         patches = feature_maps.patches(pixels, p)
         if self.stem is not None:
@@ -134,24 +134,24 @@ class VisionTransformer:
 
     def _pool(self, x: Array, b: int) -> Array:  # (d, b n) -> (d, b)
         eps = self.config.eps
-        if self.config.pool == "tok":
+        if self.config.pool.kind == "tok":
             return ops.standardize(self.transformer.one(x, TokenLayout(b, pooled=np.zeros(b, int))), eps)
         x = self.transformer.every(x, TokenLayout(b))
         if isinstance(self.attn_pool, AttentionalPool):
             return ops.standardize(self.attn_pool(x, b), eps)
-        if not self.config.norm_after_pool:
+        if not self.config.pool.norm_after:
             x = ops.standardize(x, eps)
         if self.attn_pool is not None:
             return self.attn_pool(x, b)
         patches = x.reshape(len(x), b, -1)[:, :, int(self.config.class_token) :]
         y: Array = patches.mean(axis=2)
-        return ops.standardize(y, eps) if self.config.norm_after_pool else y
+        return ops.standardize(y, eps) if self.config.pool.norm_after else y
 
 
 def _read_projection(
     weights: WeightReader, config: VisionTransformerConfig, norm: str | None
 ) -> Linear | MLP | Affine | None:
-    if config.projection_mlp:
+    if config.projection == "mlp":
         c_fc = Linear.read(weights, "visual.proj.c_fc", norm)
         return MLP(c_fc, read_end(weights, "visual.proj.c_proj", None), "gelu")
     if config.projection:
@@ -170,8 +170,8 @@ def _prepare_embedding(
             embedding = np.pad(embedding, ((0, 0), (1, 0)))
         embedding[:, 0] += checkpoint.take("visual.class_embedding")
     patches = embedding[:, int(config.class_token) :]
-    if config.patch_bias:
+    if config.stem.patch_bias:
         patches += checkpoint.take("visual.conv1.bias")[:, np.newaxis]
-    if not config.stem_width:
+    if not config.stem.width:
         patches += fold_pixels(preprocess, conv1)[:, np.newaxis]
     return conv1.reshape(len(conv1), -1), embedding
