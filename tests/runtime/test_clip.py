@@ -313,7 +313,7 @@ def test_a_batch_size_that_is_none_is_refused(tiny: CLIP, batch_size: Any) -> No
         lambda: tiny.embed_texts("a", batch_size),
     )
     for call in calls:
-        with pytest.raises(InputError, match=r"batch_size is .*; expected a whole number of 1 or more"):
+        with pytest.raises(InputError, match=r"batch_size is .*; expected an integer of 1 or more"):
             call()
 
 

@@ -60,7 +60,7 @@ class Attention:
     """Self-attention: one matrix makes queries, keys and values, another mixes the heads.
 
     Mostly only queries keep their bias. That of the keys adds the same to all scores of a query, which softmax does
-    not see, unless keys are turned by their places; that of the values passes through the mixture, whose weights sum
+    not see, unless keys are turned by their positions; that of the values passes through the mixture, whose weights sum
     to 1, into the bias of `out_proj`, unless there is a norm on the way.
     """
 
@@ -75,7 +75,7 @@ class Attention:
     def read(
         cls, weights: WeightReader, block: str, config: TransformerConfig, rope: Rope | None = None
     ) -> "Attention":
-        """Take the weights of a block's attention from the checkpoint, the norm before and the scale behind it."""
+        """Read the weights of a block's attention from the checkpoint, the norm before and the scale behind it."""
 
         def prepare(checkpoint: Checkpoint) -> tuple[Array, Array, Array, Array]:
             weight, bias = join_in_proj(checkpoint, f"{block}.attn", config.biased)

@@ -14,11 +14,11 @@ from numpyclip.image import Preprocess
 from numpyclip.weights.checkpoint import Activation
 
 EPS = 1e-5  # what norms add, unless a description says otherwise
-RESNET_STRIDE = 32  # pixels of the picture behind one position of the last feature map
+RESNET_STRIDE = 32  # pixels of the image behind one position of the last feature map
 FASTVIT_HEAD_WIDTH = 32
 
-# What speaks for a picture, after the last block: the class token; the mean of the patches; a query that looks at all
-# of them, with an MLP behind it ("map", as in SigLIP); the first of many queries, without one ("attn", as in CoCa).
+# What stands for an image, after the last block: the class token; the mean of the patches; a query that attends to all
+# of them, followed by an MLP ("map", as in SigLIP); the first of many queries, without one ("attn", as in CoCa).
 VisionPool: TypeAlias = Literal["tok", "avg", "map", "attn"]
 
 # What makes an embedding of the pooled token: a matrix, or an MLP that is twice as wide in the middle.
@@ -27,17 +27,17 @@ Projection: TypeAlias = Literal["linear", "mlp"]
 # Which of queries, keys and values have a bias of their own.
 Biased: TypeAlias = Literal["qkv", "qv", ""]
 
-# Which token speaks for a text: that of the highest id, the first end mark, the last one, the first one; or one of the
-# model's own, which stands behind all others, and sees those of the text ("cls", as in CoCa).
+# The pooled token of a text: that of the highest id, the first end-of-text token, the last one, the first one; or a
+# class token, which comes after all others and attends to those of the text ("cls", as in CoCa).
 TextPool: TypeAlias = Literal["argmax", "eos", "last", "first", "cls"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class RopeConfig:
-    """Where the patches of a picture lie, for rotary embeddings (Su et al., 2021) of rows and columns.
+    """Positions of the patches of an image, for rotary embeddings (Su et al., 2021) of rows and columns.
 
-    Their `side` by `side` patches are laid over those of the `reference` that the model was first trained with, and
-    counted from `offset`. `columns_first` says that the first half of a head's channels turns with the column.
+    The `side` by `side` patches are scaled to the `reference` grid that the model was first trained with, and counted
+    from `offset`. `columns_first` says that the first half of a head's channels encodes the column.
     """
 
     side: int
@@ -50,9 +50,9 @@ class RopeConfig:
 class TransformerConfig:
     """Sizes and options of a stack of residual blocks.
 
-    `eps` is what its norms add; `layer_scale` says that what a block adds is scaled, channel by channel; `post_norm`
-    that it is normed, instead of what the block takes in; `sub_norm` that there is a norm before the last matrix of
-    an attention or MLP; `gated` that the MLP is a SwiGLU (Shazeer, 2020).
+    `eps` is the epsilon of its norms; `layer_scale` says that a block's output is scaled, channel by channel;
+    `post_norm` that norms come after attention and MLP, not before; `sub_norm` that there is a norm before the last
+    matrix of an attention or MLP; `gated` that the MLP is a SwiGLU (Shazeer, 2020).
     """
 
     width: int
@@ -140,7 +140,7 @@ class VisionTransformerConfig(TransformerConfig):
 
     @property
     def described(self) -> int:
-        """Tokens that a decoder looks at: all but the one that speaks for the picture."""
+        """Tokens that a decoder attends to: all but the pooled one."""
         return self.pool.queries - 1 if self.pool.kind == "attn" else self.tokens - self.class_token
 
 
@@ -163,8 +163,8 @@ class ResNetConfig:
 class ConvNeXtConfig:
     """Sizes and options of a ConvNeXt; `image_size` in pixels.
 
-    `layers` counts the blocks of its four stages, `widths` their channels; `eps` is what its norms add; `mlp_head` says
-    that an MLP, not one matrix, makes the embedding.
+    `layers` counts the blocks of its four stages, `widths` their channels; `eps` is the epsilon of its norms;
+    `mlp_head` says that an MLP, not one matrix, makes the embedding.
     """
 
     image_size: int
@@ -204,7 +204,7 @@ class FastViTConfig:
         return (self.image_size // 16) ** 2
 
     def has_attention(self, stage: int) -> bool:
-        """Whether pixels look at each other in a stage, counted from 0."""
+        """Whether pixels attend to each other in a stage, counted from 0."""
         return stage >= 3
 
 
@@ -215,8 +215,8 @@ VisionConfig: TypeAlias = VisionTransformerConfig | ResNetConfig | ConvNeXtConfi
 class TextConfig(TransformerConfig):
     """Sizes and options of a text transformer; `context_length` in tokens.
 
-    `causal` says that tokens look back only; `end_id` is the end mark's, which only the pool "eos" looks for; `pad_id`
-    is that of padding.
+    `causal` says that attention is causal; `end_id` is that of the end-of-text token, which only the pool "eos" looks
+    for; `pad_id` is that of padding.
     """
 
     context_length: int
@@ -229,14 +229,14 @@ class TextConfig(TransformerConfig):
 
     @property
     def has_class_token(self) -> bool:
-        """Whether a token of the model's own speaks for a text."""
+        """Whether a class token is pooled."""
         return self.pool == "cls"
 
     @property
     def least_length(self) -> int:
         """Tokens that a text must have.
 
-        All, with its padding, where tokens look ahead, and so at the padding; or where a class token stands behind it.
+        All, padding included, where attention is not causal, or a class token follows the padding.
         """
         return 1 if self.causal and not self.has_class_token else self.context_length
 
@@ -250,7 +250,7 @@ class TextConfig(TransformerConfig):
         return self.ends(ids) + 1 if self.causal else np.full(len(ids), ids.shape[1])
 
     def ends(self, ids: NDArray[np.integer]) -> NDArray[np.integer]:
-        """Find the token that speaks for each text: (b, n) -> (b,). The model's own would be the next one."""
+        """Find the pooled token of each text: (b, n) -> (b,). A class token would be the next one."""
         if self.pool in ("argmax", "eos"):
             ends: NDArray[np.integer] = (ids if self.pool == "argmax" else ids == self.end_id).argmax(axis=1)
             return ends
@@ -270,10 +270,10 @@ class DecoderConfig(TransformerConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class BertConfig(TextConfig):
-    """Sizes and options of a BERT, or a RoBERTa, whose tokens look both ways, but not at padding.
+    """Sizes and options of a BERT, or a RoBERTa, whose attention is bidirectional, and ignores padding.
 
-    `token_types` is the number of kinds of tokens, of which texts have the first only; `first_place` that of places in
-    the table before the first one in use; `end_width` that of a layer between blocks and projection, if any.
+    `token_types` is the number of token types, of which texts have the first only; `first_place` that of unused
+    positions at the start of the table; `end_width` the width of a layer between blocks and projection, if any.
     """
 
     causal: bool = False
@@ -308,8 +308,8 @@ class CLIPConfig:
     """Sizes and options of a whole model.
 
     `family` names the kind of model, and whose description it follows; `vision` or `text` is None where a model has the
-    other tower alone; `sigmoid` says that every pair of a picture and a text is scored by itself (SigLIP), not in
-    comparison with others. Only CoCa has a `decoder`.
+    other tower alone; `sigmoid` says that pairs of image and text are scored independently (SigLIP), not by a
+    softmax over texts. Only CoCa has a `decoder`.
     """
 
     family: str
@@ -322,7 +322,7 @@ class CLIPConfig:
 
     @property
     def activation(self) -> Activation | None:
-        """That of texts, or of pictures where there are no texts; None for a ResNet."""
+        """That of texts, or of images where there are no texts; None for a ResNet."""
         tower = self.text or self.vision
         return tower.activation if isinstance(tower, TransformerConfig) else None
 

@@ -27,7 +27,7 @@ class Linear:
 
     @classmethod
     def read(cls, weights: WeightReader, name: str, norm: str | None = None, scale: str | None = None) -> "Linear":
-        """Take the weights under a name of the checkpoint, and into them the norm before and the scale behind."""
+        """Read the weights under a name of the checkpoint, and into them the norm before and the scale behind."""
 
         def prepare(checkpoint: Checkpoint) -> tuple[Array, Array]:
             if norm is None and scale is None:
@@ -77,7 +77,7 @@ class Affine:
 
     @classmethod
     def read(cls, weights: WeightReader, name: str) -> "Affine":
-        """Take the weights under a name of the checkpoint."""
+        """Read the weights under a name of the checkpoint."""
         return cls(*weights.derive(name, lambda at: (at.take(f"{name}.weight"), at.take(f"{name}.bias"))))
 
     def __call__(self, x: Array) -> Array:  # (d, n) -> (d, n), in place
@@ -95,7 +95,7 @@ class LayerNorm:
 
     @classmethod
     def read(cls, weights: WeightReader, name: str, eps: float) -> "LayerNorm":
-        """Take the weights under a name of the checkpoint."""
+        """Read the weights under a name of the checkpoint."""
         return cls(Affine.read(weights, name), eps)
 
     def __call__(self, x: Array) -> Array:  # (d, n) -> (d, n)

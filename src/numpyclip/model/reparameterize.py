@@ -1,6 +1,6 @@
 """Convolutions that were several side by side in training, and are one afterwards (RepVGG: Ding et al., 2021).
 
-Each kind is listed as a checkpoint holds it, branch by branch or already as one, and added up. Names are those of
+Each kind is listed as a checkpoint holds it, branch by branch or already as one, and fused. Names are those of
 timm/models/fastvit.py; maps of one pixel have no shape here: (e, c) is a 1 x 1 convolution.
 """
 

@@ -41,7 +41,7 @@ class MLP:
 
     @classmethod
     def read(cls, weights: WeightReader, block: str, config: TransformerConfig) -> "MLP":
-        """Take the weights of a block's MLP from the checkpoint, the norm before and the scale behind it."""
+        """Read the weights of a block's MLP from the checkpoint, the norm before and the scale behind it."""
         norm = None if config.post_norm else f"{block}.ln_2"
         return cls(
             _read_gated(weights, f"{block}.mlp", norm)
@@ -96,7 +96,7 @@ class Block:
 
     @classmethod
     def read(cls, weights: WeightReader, name: str, config: TransformerConfig, rope: Rope | None = None) -> "Block":
-        """Take the weights under a name of the checkpoint."""
+        """Read the weights under a name of the checkpoint."""
         attn, mlp = Attention.read(weights, name, config, rope), MLP.read(weights, name, config)
         if not config.post_norm:
             return cls(attn, mlp, config.eps)
@@ -136,7 +136,7 @@ class Transformer:
     def read(
         cls, weights: WeightReader, name: str, config: TransformerConfig, kind: type[Block] = Block
     ) -> "Transformer":
-        """Take the weights under a name of the checkpoint, of blocks of some kind."""
+        """Read the weights under a name of the checkpoint, of blocks of some kind."""
         rope = Rope.make(config.rope, config.width // config.heads) if config.rope else None
         blocks = [partial(kind.read, weights, f"{name}.resblocks.{i}", config, rope) for i in range(config.layers)]
         return cls(weights.blocks(blocks))

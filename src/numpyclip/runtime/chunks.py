@@ -1,4 +1,4 @@
-"""How many inputs are cut into chunks, and what is made of them is put together again.
+"""Split inputs into chunks, run these on threads, and join the results.
 
 A chunk runs through a whole tower on one thread: chunks never wait for each other, as BLAS's own threads do at every
 product, and its activations stay in the cache. An input too small to cut uses BLAS's threads instead.
@@ -22,8 +22,8 @@ from numpyclip.runtime import threads
 
 _T = TypeVar("_T")
 
-# Cost of a chunk, in tokens. What lies between the products of so many stays in the cache, and
-# texts begin alike only in small groups. Two threads with less than 100 tokens each are slower than BLAS's own on all.
+# The cost of a chunk, in tokens. Activations of so many stay in the cache; only few texts share a prefix. Two threads
+# with less than 100 tokens each are slower than BLAS's own on all.
 _IMAGE_COST = 800
 _TEXT_COST = 400
 _LOW_MEMORY_COST = 1600  # of either, where every chunk makes the weights of each block anew
@@ -40,7 +40,7 @@ def checked_batch_size(size: object) -> int:
     """
     count = whole_number(size)
     if count is None or not 1 <= count <= sys.maxsize:
-        raise InputError(f"batch_size is {size!r:.60}; expected a whole number of 1 or more.")
+        raise InputError(f"batch_size is {size!r:.60}; expected an integer of 1 or more.")
     return count
 
 
@@ -79,13 +79,13 @@ def by_length(
 ) -> Array:
     """Apply a text tower to rows of ids, (n, tokens) -> (n, e), each text once and no further than its length.
 
-    Where no token looks ahead, the padding behind the end mark, nine tenths of a short prompt, changes nothing.
-    Texts of like length go together, the longest first, and those that begin alike are neighbours: the tower
-    computes once what all texts of a chunk begin with.
+    With causal attention the padding behind the end-of-text token, nine tenths of a short prompt, changes nothing.
+    Texts of similar length go together, the longest first, sorted so that a chunk's texts have a long shared prefix,
+    which the tower computes once.
     """
     most = _LOW_MEMORY_COST if low_memory else _TEXT_COST
     texts = np.where(np.arange(ids.shape[1]) < lengths_of(ids)[:, np.newaxis], ids, pad_id)
-    rows, copies = np.unique(texts, axis=0, return_inverse=True)  # sorted: like beginnings come together
+    rows, copies = np.unique(texts, axis=0, return_inverse=True)  # sorted: neighbours share a prefix
     lengths = lengths_of(rows)
     order = np.argsort(-lengths, kind="stable")
     embeddings = np.empty((len(rows), embed_dim), np.float32)
@@ -100,7 +100,7 @@ def by_length(
 
 
 def _cut(n: int, cost: int, most: int) -> list[slice]:
-    """Cut n inputs into chunks of like size, of at most such a cost or one input, which keep all threads busy."""
+    """Cut n inputs into chunks of similar size, of at most such a cost or one input, which keep all threads busy."""
     total = n * cost
     if total < 2 * _MIN_COST or n < 2:
         return [slice(0, n)] if n else []
@@ -113,7 +113,7 @@ def _cut(n: int, cost: int, most: int) -> list[slice]:
 def _cut_texts(rows: NDArray[np.integer], lengths: NDArray[np.integer], most: int) -> list[slice]:
     """Cut texts into chunks of at most such a cost or one text, which keep all threads busy.
 
-    A chunk costs the tokens that its texts begin with once, and the rest of every text up to the longest.
+    A chunk costs the shared prefix of its texts once, and the rest of every text up to the longest.
     """
     alike = np.cumprod(rows[1:] == rows[:-1], axis=1).sum(axis=1).tolist()  # tokens that neighbours begin with
     chunks, cost = _cut_sequence(lengths.tolist(), alike, most)

@@ -35,7 +35,7 @@ _Kind = TypeVar("_Kind", bound="CLIP")
 
 @dataclass(frozen=True, eq=False, repr=False)
 class CLIP:
-    """A model that embeds pictures and texts into one space. Made by `numpyclip.load`.
+    """A model that embeds images and texts into one space. Made by `numpyclip.load`.
 
     It is a value: no call changes it, and one model may be used from many threads at once.
 
@@ -109,12 +109,12 @@ class CLIP:
 
     @property
     def preprocess(self) -> Preprocess:
-        """Picture to pixels, also returned by `numpyclip.load`."""
+        """Image to pixels, also returned by `numpyclip.load`."""
         return self.config.preprocess
 
     @property
     def preprocess_config(self) -> dict[str, object]:
-        """How pictures become pixels, as plain values: all of `Preprocess`, whose profile among them."""
+        """How images become pixels, as plain values: all of `Preprocess`, including its profile."""
         return asdict(self.preprocess)
 
     @property
@@ -125,22 +125,22 @@ class CLIP:
 
     @property
     def fingerprint(self) -> Fingerprint:
-        """What its embeddings depend on, but for a call's options; made at the first use, which reads all weights."""
+        """What embeddings depend on, except call options; computed lazily, reading all weights."""
         return self._fingerprint()
 
     @property
     def visual(self) -> VisionTower:
-        """The tower of pictures."""
+        """The image tower."""
         return _present(self._visual(), "images")
 
     @property
     def text(self) -> TextTower:
-        """The tower of texts."""
+        """The text tower."""
         return _present(self._text(), "texts")
 
     @property
     def context_length(self) -> int:
-        """Tokens of a text, start and end mark included."""
+        """Tokens of a text, start-of-text and end-of-text tokens included."""
         return _present(self.config.text, "texts").context_length
 
     @property
@@ -153,25 +153,25 @@ class CLIP:
         return self.tokenizer(texts, self.context_length, truncate)
 
     def encode_image(self, image: NDArray[np.floating] | NDArray[np.uint8]) -> Array:
-        """Embed preprocessed pictures.
+        """Embed preprocessed images.
 
         Parameters
         ----------
         image : ndarray of shape (n_images, 3, size, size), dtype=floating, or (n_images, size, size, 3), dtype=uint8
-            Stacked results of `preprocess`, or of `preprocess.crop`. For a model that takes pictures of any shape
+            Stacked results of `preprocess`, or of `preprocess.crop`. For a model that takes images of any shape
             (`preprocess.patch_size` is not None) they are (n_images, 3, y, x), or (n_images, y, x, 3), and both sides
             are multiples of its patch size.
 
         Returns
         -------
         ndarray of shape (n_images, embed_dim), dtype=float32
-            Not normalised, as in the reference; `embed_images` is. A picture with NaN in it gives NaN, without a
+            Not normalised, as in the reference; `embed_images` is. An image with NaN in it gives NaN, without a
             warning, and changes no other.
 
         Raises
         ------
         InputError
-            If the shape or number format is another, or the model has no tower of pictures.
+            If the shape or dtype does not match, or the model has no image tower.
         """
         if (vision := self.config.vision) is None:
             raise _missing("images")
@@ -186,7 +186,7 @@ class CLIP:
         Parameters
         ----------
         text : ndarray of shape (n_texts, n_tokens), dtype=integer
-            Ids from `tokenize`; `context_length` of them, or fewer if the model's tokens do not look at padding.
+            Ids from `tokenize`; `context_length` of them, or fewer with causal attention.
 
         Returns
         -------
@@ -196,7 +196,7 @@ class CLIP:
         Raises
         ------
         InputError
-            If the shape, number format or range is another, or the model has no tower of texts.
+            If the shape, dtype or range does not match, or the model has no text tower.
         """
         most = _present(self.config.text, "texts")
         text = checked_text(text, most)
@@ -205,7 +205,7 @@ class CLIP:
     def __call__(
         self, image: NDArray[np.floating] | NDArray[np.uint8], text: NDArray[np.integer]
     ) -> tuple[Array, Array]:
-        """Score pictures against texts.
+        """Score images against texts.
 
         Parameters
         ----------
@@ -241,10 +241,10 @@ class CLIP:
         return logits
 
     def probabilities(self, images: ArrayLike, texts: ArrayLike) -> Array:
-        """Say how well texts fit pictures, given their embeddings of unit length: (n, e), (m, e) -> (n, m).
+        """Say how well texts fit images, given their embeddings of unit length: (n, e), (m, e) -> (n, m).
 
         A softmax over the texts, which compares them with each other, so that every row sums to 1; for SigLIP a
-        sigmoid, which judges every pair by itself, as the model was trained.
+        sigmoid, which scores every pair independently, as the model was trained.
 
         Raises
         ------
@@ -291,17 +291,17 @@ class CLIP:
             embeddings.append(self.embed_pixels(batch))
         return np.concatenate(embeddings)
 
-    def embed_pixels(self, crops: Sequence[NDArray[np.uint8]]) -> Array:
-        """Embed pictures that are cropped, results of `preprocess.crop`, whose shapes may differ where the model's do.
+    def embed_pixels(self, pixels: Sequence[NDArray[np.uint8]]) -> Array:
+        """Embed images as `preprocess.crop` returns them, whose shapes may differ if the model takes any shape.
 
         Returns
         -------
-        ndarray of shape (n_crops, embed_dim), dtype=float32
+        ndarray of shape (n_images, embed_dim), dtype=float32
             Of unit length.
         """
-        embeddings = np.empty((len(crops), self.config.embed_dim), np.float32)
-        for rows in by_shape(crops):
-            embeddings[rows] = ops.normalize(self.encode_image(np.stack([crops[row] for row in rows])))
+        embeddings = np.empty((len(pixels), self.config.embed_dim), np.float32)
+        for rows in by_shape(pixels):
+            embeddings[rows] = ops.normalize(self.encode_image(np.stack([pixels[row] for row in rows])))
         return embeddings
 
     def _crops(

@@ -1,4 +1,4 @@
-"""CoCa (Yu et al., 2022), as OpenCLIP builds it: a CLIP whose picture tokens a decoder puts into words."""
+"""CoCa (Yu et al., 2022), as OpenCLIP builds it: a CLIP whose image tokens a decoder puts into words."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class CoCa(CLIP):
 
     @property
     def decoder(self) -> Decoder:
-        """What puts pictures into words."""
+        """What puts images into words."""
         return self._decoder()
 
     def generate(  # noqa: PLR0913 - open_clip's names, so that its users find them
@@ -72,14 +72,14 @@ class CoCa(CLIP):
         seed: int | None = None,
         orient: bool = True,
     ) -> list[str]:
-        """Write a caption to each picture.
+        """Write a caption to each image.
 
         Parameters
         ----------
-        images : picture or iterable of pictures
+        images : image or iterable of images
             As in `embed_images`.
         batch_size : int, default=8
-            Pictures whose captions are written side by side, and dropped as they come to an end.
+            Images whose captions are written side by side, and dropped as they come to an end.
         method, seq_len, max_seq_len, min_seq_len, temperature, top_k, top_p, num_beams, num_beam_groups, \
         repetition_penalty, seed
             How: see `Decoding`. By default beam search, as in open_clip.
@@ -96,7 +96,7 @@ class CoCa(CLIP):
         InputError
             If an option is out of range, or captions would be longer than the model's texts.
         PictureError
-            If a picture cannot be read.
+            If an image cannot be read.
         """
         options = Decoding(
             method=method,
@@ -120,7 +120,7 @@ class CoCa(CLIP):
         return captions
 
     def generate_ids(self, image: NDArray[np.floating] | NDArray[np.uint8], decoding: Decoding | None = None) -> Ids:
-        """Write captions to preprocessed pictures, all side by side.
+        """Write captions to preprocessed images, all side by side.
 
         Parameters
         ----------
@@ -132,7 +132,7 @@ class CoCa(CLIP):
         Returns
         -------
         ndarray of shape (n_images, n_tokens), dtype=int32
-            With start mark, end mark and padding, as open_clip's `generate` returns them.
+            With start-of-text and end-of-text tokens and padding, as open_clip's `generate` returns them.
 
         Raises
         ------
@@ -181,7 +181,7 @@ class CoCa(CLIP):
         return sample(prefixes, randoms, decoding)
 
     def _words(self, ids: list[int], decoding: Decoding) -> str:
-        """Decode what stands before the end mark, or before padding where there is no mark."""
+        """Decode what stands before the end-of-text token, or before padding where there is no mark."""
         end = ids.index(decoding.end_id) if decoding.end_id in ids else len(ids)
         if decoding.end_id not in ids:
             while end and ids[end - 1] == decoding.pad_id:

@@ -1,4 +1,4 @@
-"""What embeddings were made with, small enough to keep beside them: those of different models do not compare."""
+"""Fingerprints of models, which are stored beside embeddings: those of different models do not compare."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _ELSEWHERE = ("family", "preprocess")  # of a model's configuration; the first c
 class Fingerprint:
     """What a model's embeddings depend on. Equal fingerprints, comparable embeddings.
 
-    Not in it is what a call says: `truncate`, and of pictures `orient` and `draft`, which change embeddings, too.
+    Options of a call are not in it, though they change embeddings: `truncate`, and for images `orient` and `draft`.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class Fingerprint:
     architecture : str
         Sizes and options, the activation among them; where one is not named it is the usual one.
     preprocess : str
-        Of pictures: size, profile, and whatever is not as in OpenAI's.
+        Of images: size, profile, and whatever is not as in OpenAI's.
     tokenizer : str
         Its name; ``"none"`` where a model takes no texts, or its own tokenizer is not there.
     precision : str

@@ -1,4 +1,4 @@
-"""What is made when it is needed, once for all threads: a value, or the items of a sequence."""
+"""Thread-safe lazy evaluation: of a value, or of the items of a sequence."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _T = TypeVar("_T")
 
 
 class _Guarded:
-    """Something whose lock a process that was forked has to renew: who held it there is no thread here."""
+    """An object with a lock, which a forked process renews: the thread that held it is not there."""
 
     def __init__(self) -> None:
         self.renew_lock()
@@ -25,7 +25,7 @@ _guarded: WeakSet[_Guarded] = WeakSet()
 
 
 class Lazy(_Guarded, Generic[_T]):
-    """A value that is made at the first call, by whichever thread comes first, and never again.
+    """A value that is made once, at the first call, by whichever thread comes first.
 
     Pickling makes it, unless it is `deferred`: then what makes it is pickled in its place.
     """

@@ -1,4 +1,4 @@
-"""Who computes: all that knows about threads.
+"""All that knows about threads: the pool, and those of BLAS.
 
 While chunks are computed on threads of ours, BLAS is held to the thread that calls it. There are never more threads
 than BLAS would use, however many the caller has: `OPENBLAS_NUM_THREADS`, or threadpoolctl around a call, says how many.

@@ -1,4 +1,4 @@
-"""Where the towers take their weights from: a checkpoint, or what was prepared from it before."""
+"""The weights of a tower: from the cache of prepared weights, or made from a checkpoint."""
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
@@ -19,17 +19,17 @@ _Arrays = TypeVar("_Arrays", bound="tuple[NDArray[Any], ...]")
 
 @dataclass(frozen=True, eq=False)
 class WeightStore:
-    """The weights of one tower.
+    """The weights of one tower: a `numpyclip.model.weight_reader.WeightReader`.
 
     Attributes
     ----------
     checkpoint : Checkpoint
     stored : mapping of str to ndarray
-        What the tower made of the checkpoint in an earlier process, if anything.
+        What an earlier process prepared and cached, if anything.
     low_memory : bool
-        Whether blocks are made anew at each use, to save memory.
+        Make each block's weights at every use, and keep none.
     made : dict of str to ndarray
-        What it made of the checkpoint now.
+        What was prepared now.
     """
 
     checkpoint: Checkpoint
@@ -38,7 +38,7 @@ class WeightStore:
     made: dict[str, NDArray[Any]] = field(default_factory=dict)
 
     def derive(self, name: str, prepare: Callable[[Checkpoint], _Arrays]) -> _Arrays:
-        """Return what is made of the tensors under a name, read-only."""
+        """Return what a function makes of the tensors under a name, read-only."""
         if self.stored:
             parts = takewhile(lambda part: part is not None, (self.stored.get(f"{name} {i}") for i in count()))
             return cast("_Arrays", tuple(parts))
@@ -57,11 +57,11 @@ class WeightStore:
 
 
 def read_tower(name: str, read: Callable[[WeightStore], _T], checkpoint: Checkpoint, low_memory: bool) -> _T:
-    """Make a tower, from what an earlier process kept where that is possible, else from the checkpoint."""
+    """Make a tower from cached weights where there are any, else from the checkpoint, and cache them."""
     if low_memory:
         return read(WeightStore(checkpoint, low_memory=True))
     if stored := open_prepared(checkpoint.identity, name):
-        with contextlib.suppress(TypeError, ValueError):  # parts are missing: a version that was not raised
+        with contextlib.suppress(TypeError, ValueError):  # parts are missing: VERSION was not raised
             return read(WeightStore(checkpoint, stored))
     store = WeightStore(checkpoint)
     made = read(store)

@@ -53,7 +53,7 @@ def save(
     Raises
     ------
     UnsupportedCheckpointError
-        If the format cannot express the model, or the number format a weight; the message says which.
+        If the format cannot express the model, or the dtype a weight; the message says which.
     InputError
         If an argument is wrong, or the folder is there already.
     NumPyCLIPError

@@ -20,12 +20,12 @@ from numpyclip.model.transformer import MLP, Block
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
 
-Seen: TypeAlias = tuple[Array, Array]  # keys and values of pictures, (h, k, b, n)
+Seen: TypeAlias = tuple[Array, Array]  # keys and values of images, (h, k, b, n)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class CrossAttention:
-    """Attention of texts to pictures: queries are made of the one, keys and values of the other."""
+    """Attention of texts to images: queries are made of the one, keys and values of the other."""
 
     query: Linear
     in_proj: Array  # (2 d, d): keys and values
@@ -34,7 +34,7 @@ class CrossAttention:
 
     @classmethod
     def read(cls, weights: WeightReader, block: str, config: DecoderConfig) -> "CrossAttention":
-        """Take the weights of a block's attention from the checkpoint, the norms before and the scale behind it."""
+        """Read the weights of a block's attention from the checkpoint, the norms before and the scale behind it."""
 
         def prepare(checkpoint: Checkpoint) -> tuple[Array, ...]:
             weight, bias = join_in_proj(checkpoint, f"{block}.attn")
@@ -50,20 +50,20 @@ class CrossAttention:
         return cls(Linear(query_weight, query_bias), in_weight, Linear(out_weight, out_bias), config.heads)
 
     def look(self, x: Array) -> Seen:
-        """Make keys and values of the tokens of pictures: (d, b, n), standardized."""
+        """Make keys and values of the tokens of images: (d, b, n), standardized."""
         d, b, n = x.shape
         keys, values = ops.linear(x, self.in_proj).reshape(2, self.heads, d // self.heads, b, n)
         return keys, values
 
     def __call__(self, x: Array, seen: Seen) -> Array:
-        """Mix what is seen of each picture into the tokens that belong to it: (d, b m) -> the same shape."""
+        """Mix what is seen of each image into the tokens that belong to it: (d, b m) -> the same shape."""
         q = self.query(x).reshape(*seen[0].shape[:3], -1)
         return self.out_proj(ops.attention(q, *seen).reshape(x.shape))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class CrossBlock:
-    """One residual block that looks at pictures, norms first."""
+    """One residual block that attends to images, norms first."""
 
     attn: CrossAttention
     mlp: MLP
@@ -71,11 +71,11 @@ class CrossBlock:
 
     @classmethod
     def read(cls, weights: WeightReader, name: str, config: DecoderConfig) -> "CrossBlock":
-        """Take the weights under a name of the checkpoint."""
+        """Read the weights under a name of the checkpoint."""
         return cls(CrossAttention.read(weights, name, config), MLP.read(weights, name, config), config.eps)
 
     def __call__(self, x: Array, seen: Seen) -> Array:
-        """Add to the tokens that belong to each picture: (d, b m) -> the same shape."""
+        """Add to the tokens that belong to each image: (d, b m) -> the same shape."""
         x = x + self.attn(ops.standardize(x, self.eps), seen)
         x += self.mlp(ops.standardize(x, self.eps))
         return x
@@ -134,7 +134,7 @@ class Decoder:
         )
 
     def look(self, tokens: Array) -> list[Seen]:
-        """Make what every block sees of pictures, given the tokens that describe them: (b, d, n)."""
+        """Make what every block sees of images, given the tokens that describe them: (b, d, n)."""
         b, d, n = tokens.shape
         x = self.ln_post(tokens.transpose(1, 0, 2).reshape(d, b * n))
         x = ops.standardize(x, self.config.eps).reshape(d, b, n)  # each block has a norm of its own for it

@@ -13,17 +13,17 @@ from numpyclip.model.text.text_transformer import TextTransformer
 
 
 class Prefixes:
-    """Beginnings of captions, all of one length, as many to each picture: those of a picture are neighbours.
+    """Beginnings of captions, all of one length, as many to each image: those of an image are neighbours.
 
-    A new token costs one column: of the tokens before it, and of the pictures, keys and values are kept. At first there
-    is one beginning to each picture, with no token.
+    A new token costs one column: of the tokens before it, and of the images, keys and values are kept. At first there
+    is one beginning to each image, with no token.
 
     Parameters
     ----------
     text : TextTransformer
     decoder : Decoder
-    tokens : ndarray of shape (pictures, d, n), dtype=float32
-        What describes the pictures: see `VisionTransformer.describe`.
+    tokens : ndarray of shape (images, d, n), dtype=float32
+        What describes the images: see `VisionTransformer.describe`.
     most : int
         Tokens of the longest beginning.
     """
@@ -70,7 +70,7 @@ class Prefixes:
         return mask if causal is None else mask + causal
 
     def select(self, rows: NDArray[np.integer], pictures: Sequence[int] | NDArray[np.integer] | None = None) -> None:
-        """Go on with these beginnings, in this order, some perhaps more than once; and with these pictures only."""
+        """Go on with these beginnings, in this order, some perhaps more than once; and with these images only."""
         for cache in (*self._text_caches, *self._caches):
             cache.select(rows)
         self._is_hidden = self._is_hidden[rows]

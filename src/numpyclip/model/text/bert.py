@@ -1,7 +1,7 @@
-"""BERT (Devlin et al., 2019) as a tower of texts, as `BertModel` in transformers' models/bert/modeling_bert.py.
+"""BERT (Devlin et al., 2019) as a text tower, as `BertModel` in transformers' models/bert/modeling_bert.py.
 
-It reads the first token, which has seen the whole text. RoBERTa (Liu et al., 2019) differs only in where it looks up
-places. Tensors have the names of a text transformer's, and lie at the checkpoint's root, too.
+It pools the first token. RoBERTa (Liu et al., 2019) differs only in where its positions start. Tensors have the names
+of a text transformer's, and are at the root of the checkpoint, too.
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class SumNormBlock(Block):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Bert:
-    """Tokens that look at each other both ways; the first one speaks for the text."""
+    """Bidirectional attention; the first token is pooled."""
 
     config: BertConfig
     token_embedding: NDArray[np.floating[Any]]  # (vocabulary, d), as in the file: only few rows are ever read
@@ -61,7 +61,7 @@ class Bert:
 
     @classmethod
     def read(cls, weights: WeightReader, config: BertConfig) -> "Bert":
-        """Take the weights of this tower from the checkpoint."""
+        """Read the weights of this tower."""
         return cls(
             config,
             *weights.derive("embedding", partial(_prepare_embedding, config=config)),

@@ -1,4 +1,4 @@
-"""The tower of texts of MobileCLIP-S0 (Vasu et al., 2024), "mct" in mobileclip/text_encoder.py of apple/ml-mobileclip.
+"""The text tower of MobileCLIP-S0 (Vasu et al., 2024), "mct" in mobileclip/text_encoder.py of apple/ml-mobileclip.
 
 A transformer between two blocks of convolutions, which mix a token with its neighbours on both sides, and with padding.
 """
@@ -26,7 +26,7 @@ _MIXERS = ("mixers.0", "mixers.1")
 
 @dataclass(frozen=True, eq=False, repr=False)
 class TokenConvolution:
-    """A convolution of every channel by itself over the tokens of a text, which has a border of zeros."""
+    """A convolution of every channel by itself over the tokens of a text, which has zero padding."""
 
     weight: Array  # (d, k), k is odd
     bias: Array  # (d,)
@@ -68,7 +68,7 @@ class RepMixerBlock:
 
     @classmethod
     def read(cls, weights: WeightReader, name: str) -> "RepMixerBlock":
-        """Take the weights under a name of the checkpoint."""
+        """Read the weights under a name of the checkpoint."""
         fuse: reparameterize.Prepare = partial(reparameterize.fuse, branches=reparameterize.add_rep_mixer)
         fc1 = Linear.read(weights, f"{name}.mlp.fc1")
         fc2 = Linear.read(weights, f"{name}.mlp.fc2", scale=f"{name}.layer_scale.gamma")
@@ -106,7 +106,7 @@ class MCT(TextTransformer):
 
     @classmethod
     def read(cls, weights: WeightReader, config: MCTConfig) -> "MCT":  # type: ignore[override]
-        """Take the weights of this tower from the checkpoint."""
+        """Read the weights of this tower."""
         between = TextTransformer.read(weights, config)
         mixers = weights.blocks([partial(RepMixerBlock.read, weights, name) for name in _MIXERS])
         return cls(**vars(between), mixers=mixers)

@@ -1,4 +1,4 @@
-"""Text transformer, as `encode_text` in clip/model.py of openai/CLIP. Its tensors lie at the checkpoint's root.
+"""Text transformer, as `encode_text` in clip/model.py of openai/CLIP. Its tensors are at the root of the checkpoint.
 
 And its variant with a class token behind the text, as `TextTransformer` in open_clip/transformer.py.
 """
@@ -22,7 +22,7 @@ from numpyclip.weights.checkpoint import Checkpoint
 
 @dataclass(frozen=True, eq=False, repr=False)
 class TextTransformer:
-    """Tokens, one of which has seen the whole text and speaks for it."""
+    """Token and positional embeddings, a transformer, and the projection of the pooled token."""
 
     config: TextConfig
     token_embedding: NDArray[np.floating[Any]]  # (vocabulary, d), as in the file: only few rows are ever read
@@ -44,7 +44,7 @@ class TextTransformer:
 
     @classmethod
     def read(cls, weights: WeightReader, config: TextConfig) -> "TextTransformer":
-        """Take the weights of this tower from the checkpoint."""
+        """Read the weights of this tower."""
         return cls(
             config,
             *weights.derive("embedding", _prepare_embedding),
@@ -66,13 +66,13 @@ class TextTransformer:
         return embeddings
 
     def embed(self, ids: NDArray[np.integer], start: int = 0) -> Array:
-        """Embed tokens, and the places where they stand, the first at `start`: (b, n) -> (d, b, n)."""
+        """Embed tokens, and the positions where they stand, the first at `start`: (b, n) -> (d, b, n)."""
         x = self.token_embedding[ids].astype(np.float32)  # (b, n, d)
         x += self.positional_embedding[start : start + ids.shape[1]]
         return np.ascontiguousarray(x.transpose(2, 0, 1))
 
     def is_hidden(self, ids: NDArray[np.integer]) -> NDArray[np.bool_]:
-        """Tell which tokens nobody looks at: (b, n) -> (b, n + 1), the class token's included.
+        """Tell which tokens nobody attends to: (b, n) -> (b, n + 1), the class token's included.
 
         Padding should be hidden. But OpenCLIP puts the class token's place before the text instead of behind it, and
         its weights are trained that way: so a token is hidden if the one before it is padding.
@@ -90,9 +90,9 @@ class TextTransformer:
 
 
 def _shared_tokens(ids: NDArray[np.integer], ends: NDArray[np.integer]) -> int:
-    """Count the tokens that all texts begin with, before any end mark, which is read for its text alone.
+    """Count the tokens of the shared prefix of all texts, which ends before any pooled token.
 
-    Where no token looks ahead, these can be computed once for all.
+    With causal attention it can be computed once for all.
     """
     differ = (ids != ids[0]).any(axis=0)
     return int(min(differ.argmax(), ends.min()))  # 0 if there is but one text

@@ -1,4 +1,4 @@
-"""The towers of texts: what all of them do, and which one a configuration asks for."""
+"""The text towers: what all of them do, and which one a configuration asks for."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class TextTower(Protocol):
 
     @classmethod
     def read(cls, weights: WeightReader, config: Any) -> TextTower:
-        """Take the weights of this tower from the checkpoint."""
+        """Read the weights of this tower."""
 
     @property
     def transformer(self) -> Transformer:

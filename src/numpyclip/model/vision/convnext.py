@@ -40,7 +40,7 @@ class Stem:
 
     @classmethod
     def read(cls, weights: WeightReader, name: str, eps: float, preprocess: Preprocess) -> "Stem":
-        """Take the weights under a name of the checkpoint, and into them what normalises the pixels."""
+        """Read the weights under a name of the checkpoint, and into them what normalises the pixels."""
 
         def prepare(checkpoint: Checkpoint) -> tuple[Array, Array]:
             weight, bias = checkpoint.copy(f"{name}.0.weight"), checkpoint.copy(f"{name}.0.bias")
@@ -63,7 +63,7 @@ class Downsample:
 
     @classmethod
     def read(cls, weights: WeightReader, name: str, eps: float) -> "Downsample":
-        """Take the weights under a name of the checkpoint; the convolution has no border, so the norm is part of it."""
+        """Read the weights under a name of the checkpoint; the convolution has no border, so the norm is part of it."""
 
         def prepare(checkpoint: Checkpoint) -> tuple[Array, Array]:
             weight, bias = checkpoint.copy(f"{name}.1.weight"), checkpoint.copy(f"{name}.1.bias")
@@ -126,7 +126,7 @@ class ConvNeXt:
 
     @classmethod
     def read(cls, weights: WeightReader, config: ConvNeXtConfig, preprocess: Preprocess) -> "ConvNeXt":
-        """Take the weights of this tower from the checkpoint."""
+        """Read the weights of this tower."""
         eps = config.eps
         makers: list[Callable[[], Step]] = [partial(Stem.read, weights, f"{_TRUNK}.stem", eps, preprocess)]
         for stage, count in enumerate(config.layers):
@@ -139,7 +139,7 @@ class ConvNeXt:
 
     @property
     def input_resolution(self) -> int:
-        """Side of the square picture it takes, in pixels."""
+        """Side of the square image that it takes, in pixels."""
         return self.config.image_size
 
     def __call__(self, image: NDArray[Any]) -> Array:  # (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e)

@@ -1,7 +1,7 @@
 """Convolutions, and what towers made of them have in common.
 
-A pixel is a column, like a token, and the pictures of a batch lie innermost, (c, y, x, b): a 1 x 1 convolution is a
-plain product, and shifted pictures are copied in long runs.
+A pixel is a column, like a token, and the images of a batch are innermost, (c, y, x, b): a 1 x 1 convolution is a
+plain product, and shifted images are copied in long runs.
 """
 
 from collections.abc import Callable

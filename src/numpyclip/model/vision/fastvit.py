@@ -54,7 +54,7 @@ class SqueezeExcite:
 
     @classmethod
     def read(cls, weights: WeightReader, name: str) -> "SqueezeExcite":
-        """Take the weights under a name of the checkpoint."""
+        """Read the weights under a name of the checkpoint."""
         return cls(Linear.read(weights, f"{name}.fc1"), Linear.read(weights, f"{name}.fc2"))
 
     def __call__(self, x: Array) -> Array:  # (c, y, x, b) -> the same shape, in place
@@ -74,7 +74,7 @@ class ActivatedConvolution:
     def read(
         cls, weights: WeightReader, name: str, kind: reparameterize.Prepare, by_channel: bool, stride: int
     ) -> Step:
-        """Take the weights under a name of the checkpoint."""
+        """Read the weights under a name of the checkpoint."""
         make = ChannelConvolution.make if by_channel else Convolution.make
         squeeze = SqueezeExcite.read(weights, f"{name}.se") if f"{name}.se.fc1.weight" in weights.checkpoint else None
         return cls(make(weights, name, partial(reparameterize.fuse, name=name, branches=kind), stride), squeeze)
@@ -103,7 +103,7 @@ class RepMixerBlock:
 
     @classmethod
     def read(cls, weights: WeightReader, name: str, config: FastViTConfig) -> "RepMixerBlock":
-        """Take the weights under a name of the checkpoint."""
+        """Read the weights under a name of the checkpoint."""
         mixer = f"{name}.token_mixer"
         prepare = partial(reparameterize.fuse, name=mixer, branches=reparameterize.add_rep_mixer)
         return cls(ChannelConvolution.make(weights, mixer, prepare), _read_mlp(weights, name, f"{name}.layer_scale"))
@@ -114,7 +114,7 @@ class RepMixerBlock:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class AttentionBlock:
-    """Let the pixels of every picture look at each other, and then mix the channels.
+    """Let the pixels of every image attend to each other, and then mix the channels.
 
     The norm before attention is a layer norm, which adds `eps`, or part of the weights: then there is none.
     """
@@ -135,7 +135,7 @@ class AttentionBlock:
 
     @classmethod
     def read(cls, weights: WeightReader, name: str, config: FastViTConfig) -> "AttentionBlock":
-        """Take the weights under a name of the checkpoint."""
+        """Read the weights under a name of the checkpoint."""
 
         def prepare(checkpoint: Checkpoint) -> tuple[Array, Array, Array, Array]:
             weight = checkpoint.copy(f"{name}.token_mixer.qkv.weight")
@@ -219,13 +219,13 @@ class FastViT:
 
     @classmethod
     def read(cls, weights: WeightReader, config: FastViTConfig, preprocess: Preprocess) -> "FastViT":
-        """Take the weights of this tower from the checkpoint."""
+        """Read the weights of this tower."""
         makers = list(_makers(weights, config))
         return cls(config, preprocess, weights.blocks(makers), read_head(weights, None, config.mlp_head))
 
     @property
     def input_resolution(self) -> int:
-        """Side of the square picture it takes, in pixels."""
+        """Side of the square image that it takes, in pixels."""
         return self.config.image_size
 
     def __call__(self, image: NDArray[Any]) -> Array:  # (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e)

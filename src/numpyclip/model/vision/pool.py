@@ -19,9 +19,9 @@ from numpyclip.weights.checkpoint import Checkpoint
 
 @dataclass(frozen=True, eq=False, repr=False)
 class MapPool:
-    """Multi-head attention pooling (Zhai et al., 2022): a learned query looks at all tokens, then comes an MLP.
+    """Multi-head attention pooling (Zhai et al., 2022): a learned query attends to all tokens, followed by an MLP.
 
-    The query is the same for every picture, so it is multiplied with the matrix of keys beforehand.
+    The query is the same for every image, so it is multiplied with the matrix of keys beforehand.
     """
 
     wanted: Array  # (h, 1, d): what each head looks for in a token
@@ -40,7 +40,7 @@ class MapPool:
 
     @classmethod
     def read(cls, weights: WeightReader, name: str, norm: str, config: TransformerConfig) -> "MapPool":
-        """Take the weights under a name of the checkpoint, and into them those of the norm before them."""
+        """Read the weights under a name of the checkpoint, and into them those of the norm before them."""
 
         def prepare(checkpoint: Checkpoint) -> tuple[Array, Array, Array, Array]:
             weight, bias = join_in_proj(checkpoint, f"{name}.attn")
@@ -65,9 +65,9 @@ class MapPool:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class AttentionalPool:
-    """Learned queries look at all tokens: what the first one sees embeds the picture, the others describe it.
+    """Learned queries attend to all tokens: what the first one sees embeds the image, the others describe it.
 
-    The queries are the same for every picture, so they are computed beforehand; the first one, which most uses need
+    The queries are the same for every image, so they are computed beforehand; the first one, which most uses need
     alone, is multiplied with the matrix of keys, too. Its norms add `EPS`, whatever those of the tower add.
     """
 
@@ -94,7 +94,7 @@ class AttentionalPool:
 
     @classmethod
     def read(cls, weights: WeightReader, name: str, config: VisionTransformerConfig) -> "AttentionalPool":
-        """Take the weights under a name of the checkpoint, and into them those of the norms before."""
+        """Read the weights under a name of the checkpoint, and into them those of the norms before."""
 
         def prepare(checkpoint: Checkpoint) -> tuple[Array, ...]:
             q, k, v = _weights(checkpoint, f"{name}.attn")

@@ -43,7 +43,7 @@ class Bottleneck:
 
     @classmethod
     def read(cls, weights: WeightReader, name: str, stride: int) -> "Bottleneck":
-        """Take the weights under a name of the checkpoint."""
+        """Read the weights under a name of the checkpoint."""
         shortcut = f"{name}.downsample.0.weight" in weights.checkpoint
         return cls(
             Convolution.read(weights, f"{name}.conv1", f"{name}.bn1"),
@@ -76,7 +76,7 @@ class AttentionPool:
 
     @classmethod
     def read(cls, weights: WeightReader, name: str, heads: int) -> "AttentionPool":
-        """Take the weights under a name of the checkpoint."""
+        """Read the weights under a name of the checkpoint."""
 
         def prepare(checkpoint: Checkpoint) -> tuple[Array, Array, Array, Array, Array, Array, Array]:
             q_weight, q_bias = checkpoint.copy(f"{name}.q_proj.weight"), checkpoint.copy(f"{name}.q_proj.bias")
@@ -139,7 +139,7 @@ class ModifiedResNet:
 
     @classmethod
     def read(cls, weights: WeightReader, config: ResNetConfig, preprocess: Preprocess) -> "ModifiedResNet":
-        """Take the weights of this tower from the checkpoint."""
+        """Read the weights of this tower."""
         stem = tuple(
             Convolution.read(weights, f"visual.conv{i}", f"visual.bn{i}", stride=2 if i == 1 else 1) for i in (1, 2, 3)
         )
@@ -155,7 +155,7 @@ class ModifiedResNet:
 
     @property
     def input_resolution(self) -> int:
-        """Side of the square picture it takes, in pixels."""
+        """Side of the square image that it takes, in pixels."""
         return self.config.image_size
 
     def __call__(self, image: NDArray[Any]) -> Array:  # (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e)

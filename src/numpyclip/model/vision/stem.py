@@ -32,7 +32,7 @@ class ConvStem:
 
     @classmethod
     def read(cls, weights: WeightReader, name: str, preprocess: Preprocess) -> "ConvStem":
-        """Take the weights under a name of the checkpoint."""
+        """Read the weights under a name of the checkpoint."""
 
         def prepare(checkpoint: Checkpoint) -> tuple[Array, Array, Array, Array]:
             first, first_bias = with_batch_norm(checkpoint, f"{name}.0.conv", f"{name}.0.bn")

@@ -1,7 +1,7 @@
 """Vision transformer (Dosovitskiy et al., 2021), as `VisionTransformer` in clip/model.py of openai/CLIP.
 
 And its variants: without a class token or a first norm, with convolutions before the first, with the mean of all
-tokens, or queries that look at them, in place of the class token.
+tokens, or queries that attend to them, in place of the class token.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ from numpyclip.weights.checkpoint import Checkpoint
 
 @dataclass(frozen=True, eq=False, repr=False)
 class VisionTransformer:
-    """Patches of a picture as tokens, and mostly one more that gathers what is seen."""
+    """Patches of an image as tokens, and mostly one more that gathers what is seen."""
 
     config: VisionTransformerConfig
     preprocess: Preprocess
@@ -72,7 +72,7 @@ class VisionTransformer:
     def read(
         cls, weights: WeightReader, config: VisionTransformerConfig, preprocess: Preprocess
     ) -> "VisionTransformer":
-        """Take the weights of this tower from the checkpoint."""
+        """Read the weights of this tower."""
         pool: MapPool | AttentionalPool | None = None
         if config.pool.kind == "map":
             pool = MapPool.read(weights, "visual.attn_pool", "visual.ln_post", config.map_pool)
@@ -91,7 +91,7 @@ class VisionTransformer:
 
     @property
     def input_resolution(self) -> int:
-        """Side of the square picture it takes, in pixels; of one that takes any shape, of that of its positions."""
+        """Side of the square image it takes, in pixels; of one that takes any shape, of that of its positions."""
         return self.config.image_size
 
     def __call__(self, image: NDArray[Any]) -> Array:  # (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e)
@@ -100,9 +100,9 @@ class VisionTransformer:
         return embeddings
 
     def describe(self, image: NDArray[Any]) -> Array:
-        """Compute what a decoder looks at, before the last norm: (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e, n).
+        """Compute what a decoder attends to, before the last norm: (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e, n).
 
-        All tokens but the first, which speaks for the picture.
+        All tokens but the first, which stands for the image.
         """
         b = len(image)
         x = self.transformer.every(self._embed(image), TokenLayout(b))
