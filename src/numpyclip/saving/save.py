@@ -61,7 +61,7 @@ def save(
     """
     from numpyclip.loader import load
     from numpyclip.runtime.clip import CLIP
-    from numpyclip.saving.folder import whole_folder
+    from numpyclip.saving.target_folder import whole_folder
 
     if format not in FORMATS:
         raise InputError(f"format is {format!r:.60}; expected {' or '.join(map(repr, FORMATS))}.")
