@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import numpyclip
-from numpyclip.model.clip import CLIP
+from numpyclip.runtime.clip import CLIP
 from numpyclip.tasks import Examples, Recipe, learn
 
 TESTED = "twemoji"

@@ -24,7 +24,7 @@ import numpy as np  # noqa: E402
 
 from numpyclip.index.folder.store import FolderStore  # noqa: E402
 from numpyclip.index.records import EVERYWHERE, Changes, Details, Filed, FileState, NewPicture, Where  # noqa: E402
-from numpyclip.model.fingerprint import Fingerprint  # noqa: E402
+from numpyclip.runtime.fingerprint import Fingerprint  # noqa: E402
 
 _BATCH = 1000
 _SEARCH = """

@@ -10,7 +10,7 @@ from PIL import Image
 
 import numpyclip
 from numpyclip.errors import CheckpointError, InputError, ModelNotFoundError, OfflineError
-from numpyclip.model.clip import CLIP
+from numpyclip.runtime.clip import CLIP
 from numpyclip.weights.catalogue import EMBEDDED
 
 

@@ -22,6 +22,7 @@ LAYERS = (
     ("numpyclip.pictures", "numpyclip.tokenizer"),
     ("numpyclip.image", "numpyclip.images"),
     ("numpyclip.model",),
+    ("numpyclip.runtime",),
     ("numpyclip.families",),
     ("numpyclip.loader",),
     ("numpyclip.clip", "numpyclip.open_clip"),
@@ -90,6 +91,12 @@ def test_nothing_is_imported_but_the_declared_dependencies(module: str) -> None:
     outside = {name.partition(".")[0] for name in imports(modules()[module])} - set(sys.stdlib_module_names)
     extras = [names for pattern, names in EXTRAS.items() if fnmatch(module, pattern)]
     assert outside - {"numpyclip"} <= ALLOWED.union(*extras)
+
+
+@pytest.mark.parametrize("module", sorted(name for name in modules() if is_within(name, "numpyclip.model")))
+def test_the_maths_of_a_tower_knows_of_no_thread_and_no_file(module: str) -> None:
+    roots = {name.partition(".")[0] for name in imports(modules()[module])}
+    assert not roots & {"concurrent", "threading", "threadpoolctl", "queue", "os", "tempfile", "mmap", "pathlib"}
 
 
 def loaded_by(code: str) -> set[str]:

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import numpyclip
-from numpyclip.model.clip import CLIP
+from numpyclip.runtime.clip import CLIP
 
 ROOT = Path(__file__).parents[1]
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from numpyclip.model.clip import CLIP
+from numpyclip.runtime.clip import CLIP
 
 
 @pytest.fixture(scope="module")

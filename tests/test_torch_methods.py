@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from numpyclip.errors import InputError
-from numpyclip.model.clip import CLIP
+from numpyclip.runtime.clip import CLIP
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,8 @@ import transformers
 from PIL import Image
 
 import numpyclip
-from numpyclip.model.clip import CLIP, tensors
-from numpyclip.model.config import CLIPConfig, TextConfig, VisionTransformerConfig
+from numpyclip.model.config import CLIPConfig, PoolConfig, StemConfig, TextConfig, VisionTransformerConfig
+from numpyclip.runtime.clip import CLIP, tensors
 from numpyclip.saving.loss import TEXTS, generate_pictures
 from numpyclip.tokenizer.clip import default_tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
@@ -47,11 +47,11 @@ def siglip() -> CLIP:
             mlp_width=80,
             image_size=32,
             patch_size=8,
-            patch_bias=True,
+            stem=StemConfig(patch_bias=True),
             class_token=False,
             norm_before=False,
-            pool="map",
-            projection=False,
+            pool=PoolConfig(kind="map"),
+            projection=None,
         ),
         text=TextConfig(
             **sizes, width=32, mlp_width=72, context_length=20, vocab_size=49408, causal=False, pool="last"

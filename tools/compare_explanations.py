@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image
 
 import numpyclip
-from numpyclip.model.clip import CLIP
+from numpyclip.runtime.clip import CLIP
 from numpyclip.tasks import explanations as windows
 
 SIDE, GRID = 64, 8
@@ -66,7 +66,7 @@ def heats(model: CLIP, picture: np.ndarray, texts: np.ndarray, masks: np.ndarray
     """Heat by every method: a picture (y, x, 3), texts (n, e), masks of RISE (m, y, x) -> (n, y, x) each."""
 
     def cosines(pictures: list[np.ndarray]) -> np.ndarray:
-        return model.embed_crops(pictures) @ texts.T
+        return model.embed_pixels(pictures) @ texts.T
 
     def drawn(scores: np.ndarray, marked: np.ndarray) -> np.ndarray:
         cells = windows._mean_by_cell(scores, marked)

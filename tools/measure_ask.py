@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 import numpyclip
-from numpyclip.model.clip import CLIP
+from numpyclip.runtime.clip import CLIP
 from numpyclip.tasks.answers import Answerer
 from numpyclip.tasks.english import ARTICLES, noun_phrase
 

@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from numpyclip.images.find import find_pictures  # type: ignore[import-not-found]  # to come
     from numpyclip.index import Index, Where
     from numpyclip.loader import load
-    from numpyclip.model.captioning.coca import CoCa
-    from numpyclip.model.clip import CLIP
-    from numpyclip.model.fingerprint import Fingerprint
     from numpyclip.model.ops import softmax
+    from numpyclip.runtime.clip import CLIP
+    from numpyclip.runtime.coca import CoCa
+    from numpyclip.runtime.fingerprint import Fingerprint
     from numpyclip.saving.save import save
     from numpyclip.tokenizer.base import Tokenizer
     from numpyclip.tokenizer.clip import tokenize
@@ -78,9 +78,9 @@ __all__ = [
 
 _MODULES = {
     **{name: "errors" for name in __all__ if name.endswith("Error")},
-    "CLIP": "model.clip",
-    "CoCa": "model.captioning.coca",
-    "Fingerprint": "model.fingerprint",
+    "CLIP": "runtime.clip",
+    "CoCa": "runtime.coca",
+    "Fingerprint": "runtime.fingerprint",
     "Index": "index",
     "Preprocess": "image",
     "Tokenizer": "tokenizer.base",

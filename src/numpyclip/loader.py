@@ -14,8 +14,8 @@ from numpyclip.weights.local import exists
 if TYPE_CHECKING:
     from numpyclip.families.family import Recognized
     from numpyclip.image import Preprocess
-    from numpyclip.model.clip import CLIP
     from numpyclip.model.config import CLIPConfig
+    from numpyclip.runtime.clip import CLIP
     from numpyclip.weights.checkpoint import Activation, Checkpoint
 
 
@@ -139,10 +139,10 @@ def _path(name: str, download_root: str | os.PathLike[str] | None) -> Path:
 def _kind(config: CLIPConfig) -> type[CLIP]:
     """Return the kind of model that a configuration describes; others are not even imported."""
     if config.decoder is not None:
-        from numpyclip.model.captioning.coca import CoCa
+        from numpyclip.runtime.coca import CoCa
 
         return CoCa
-    from numpyclip.model.clip import CLIP
+    from numpyclip.runtime.clip import CLIP
 
     return CLIP
 

@@ -23,7 +23,7 @@ from numpyclip.tokenizer.clip import open_clip_tokenizer
 
 if TYPE_CHECKING:
     from numpyclip.image import Preprocess
-    from numpyclip.model.clip import CLIP
+    from numpyclip.runtime.clip import CLIP
 
 __all__ = [
     "SimpleTokenizer",

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from numpyclip.cli import classify as module
-from numpyclip.model.clip import CLIP
+from numpyclip.runtime.clip import CLIP
 from tests.cli.conftest import Run
 
 LABELS = ("a house", "a bird", "a camera")

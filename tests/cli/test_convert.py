@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import numpyclip
-from numpyclip.model.clip import CLIP
+from numpyclip.runtime.clip import CLIP
+from numpyclip.runtime.prepared import prepared_files
 from numpyclip.saving import save as module
-from numpyclip.weights.prepared import prepared_files
 from tests.cli.conftest import Run
 
 
@@ -40,7 +40,7 @@ def test_json_is_one_object(run: Run, tmp_path: Path) -> None:
 
 
 def test_nothing_is_prepared_for_later(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("numpyclip.weights.prepared._LEAST_BYTES", 1)
+    monkeypatch.setattr("numpyclip.runtime.prepared._LEAST_BYTES", 1)
     assert run("convert", "tiny", tmp_path / "new").status == 0
     assert prepared_files() == []
 

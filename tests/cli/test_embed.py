@@ -9,7 +9,7 @@ from PIL import Image
 from numpyclip.cli import main, parse
 from numpyclip.errors import InputError
 from numpyclip.loader import load
-from numpyclip.model.clip import CLIP
+from numpyclip.runtime.clip import CLIP
 from tests.cli.conftest import Run
 
 

@@ -11,10 +11,10 @@ import pytest
 import numpyclip
 from numpyclip.errors import CheckpointError, InputError, UnsupportedCheckpointError
 from numpyclip.families.open_clip import DESCRIPTION
-from numpyclip.model.captioning.coca import CoCa
 from numpyclip.model.captioning.generate import Decoding
 from numpyclip.model.captioning.prefixes import Prefixes
-from numpyclip.model.text.transformer import TextTransformer
+from numpyclip.model.text.text_transformer import TextTransformer
+from numpyclip.runtime.coca import CoCa
 from tests.families.test_parity import FAMILIES, load
 from tests.model.golden import assert_close
 

@@ -13,7 +13,8 @@ import numpyclip
 from numpyclip.errors import CheckpointError, InputError, ModelNotFoundError, UnsupportedCheckpointError
 from numpyclip.families import open_clip, pretrained
 from numpyclip.families.pretrained import find, is_supported
-from numpyclip.weights import prepared, published
+from numpyclip.runtime import prepared
+from numpyclip.weights import published
 from numpyclip.weights.catalogue import DOWNLOADABLE
 from tests.weights.forged import GOLDEN
 from tests.weights.hub_server import Hub, using

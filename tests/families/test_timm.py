@@ -5,6 +5,7 @@ import re
 import shutil
 from collections.abc import Callable
 from fnmatch import fnmatch
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,9 @@ from numpyclip.families import timm, timm_convolutional
 from numpyclip.families.description import Section
 from numpyclip.families.names import translator
 from numpyclip.families.open_clip import DESCRIPTION, read_folder
-from numpyclip.model import source
-from numpyclip.model.clip import CLIP
 from numpyclip.model.config import RopeConfig, VisionTransformerConfig
-from numpyclip.weights import prepared
+from numpyclip.runtime import prepared, weight_store
+from numpyclip.runtime.clip import CLIP
 from numpyclip.weights.checkpoint import Checkpoint
 from numpyclip.weights.read import read
 from tests.families.altered import FAMILIES, error_of
@@ -42,18 +42,21 @@ def describe(**options: Any) -> VisionTransformerConfig:
         ("vit_base_patch32_siglip_256", {"patch_size": 32, "activation": "gelu_tanh"}),
         ("vit_large_patch16_siglip_384", {"width": 1024, "layers": 24, "activation": "gelu"}),
         ("vit_large_patch16_siglip_512", {"width": 1024, "layers": 24, "activation": "gelu_tanh"}),
-        ("vit_so400m_patch14_siglip_384", {"heads": 16, "mlp_width": 4304, "activation": "gelu", "columns": 729}),
+        ("vit_so400m_patch14_siglip_384", {"heads": 16, "mlp_width": 4304, "activation": "gelu", "cost": 729}),
         ("vit_so400m_patch16_siglip_512", {"heads": 16, "mlp_width": 4304, "activation": "gelu_tanh"}),
-        ("vit_giantopt_patch16_siglip_256", {"width": 1536, "heads": 16, "activation": "gelu_tanh", "pool": "map"}),
-        ("vit_pe_core_tiny_patch16_384", {"width": 192, "heads": 3, "pool_heads": 8, "columns": 577}),
-        ("vit_pe_core_gigantic_patch14_448", {"mlp_width": 8960, "pool_mlp_width": 6144, "columns": 1024}),
+        (
+            "vit_giantopt_patch16_siglip_256",
+            {"width": 1536, "heads": 16, "pool.kind": "map"},
+        ),
+        ("vit_pe_core_tiny_patch16_384", {"width": 192, "heads": 3, "pool.heads": 8, "cost": 577}),
+        ("vit_pe_core_gigantic_patch14_448", {"mlp_width": 8960, "pool.mlp_width": 6144, "cost": 1024}),
         ("eva_giant_patch14_224", {"heads": 16, "mlp_width": 6144, "biased": "qv", "rope": None, "eps": 1e-6}),
         ("eva02_base_patch16_clip_224", {"mlp_width": 2048, "rope": RopeConfig(side=14, reference=16)}),
         ("eva02_large_patch14_clip_336", {"mlp_width": 2730, "rope": RopeConfig(side=24, reference=16)}),
         ("eva02_enormous_patch14_clip_224", {"mlp_width": 15360, "post_norm": True, "gated": False}),
-        ("vit_large_patch14_clip_224.openai", {"eps": 1e-5, "norm_before": True, "patch_bias": False}),
-        ("vit_base_mci_224", {"stem_width": 192, "class_position": False, "patch_bias": True}),
-        ("vit_medium_patch16_gap_256", {"biased": "", "layer_scale": True, "columns": 256}),
+        ("vit_large_patch14_clip_224.openai", {"eps": 1e-5, "norm_before": True, "stem.patch_bias": False}),
+        ("vit_base_mci_224", {"stem.width": 192, "class_position": False, "stem.patch_bias": True}),
+        ("vit_medium_patch16_gap_256", {"biased": "", "layer_scale": True, "cost": 256}),
     ],
 )
 def test_a_name_tells_what_timm_s_registry_does(name: str, expected: dict[str, Any]) -> None:
@@ -61,7 +64,7 @@ def test_a_name_tells_what_timm_s_registry_does(name: str, expected: dict[str, A
     config = describe(
         timm_model_name=name, image_size=int(known[-1]) if known else 224, timm_pool="", timm_proj="linear"
     )
-    assert {option: getattr(config, option) for option in expected} == expected
+    assert {option: attrgetter(option)(config) for option in expected} == expected
 
 
 def test_every_name_has_its_own_picture_size() -> None:
@@ -86,25 +89,25 @@ MISTAKES: list[tuple[str, dict[str, Any]]] = [
     ("timm-siglip", {"heads": 2}),
     ("timm-siglip", {"activation": "quick_gelu"}),
     ("timm-siglip_tanh", {"heads": 12}),
-    ("timm-siglip_tanh", {"pool_heads": 8}),
+    ("timm-siglip_tanh", {"pool.heads": 8}),
     ("timm-pe", {"rope": None}),
     ("timm-pe", {"rope": RopeConfig(side=5, reference=14, columns_first=True)}),
     ("timm-pe", {"rope": RopeConfig(side=5, reference=14, offset=1)}),
     ("timm-pe", {"rope": RopeConfig(side=5, reference=5, offset=1, columns_first=True)}),
-    ("timm-pe", {"pool_heads": 3}),
+    ("timm-pe", {"pool.heads": 3}),
     ("timm-pe_gigantic", {"rope": RopeConfig(side=4, reference=32)}),  # without a class token no offset is seen
-    ("timm-pe_gigantic", {"pool_heads": None}),
+    ("timm-pe_gigantic", {"pool.heads": None}),
     ("timm-eva02", {"rope": None}),
     ("timm-eva02", {"rope": RopeConfig(side=4, reference=4)}),
     ("timm-eva02", {"rope": RopeConfig(side=4, reference=16, columns_first=True)}),
     ("timm-eva02", {"heads": 2}),
     ("timm-eva01", {"heads": 2}),
-    ("timm-eva01_mean", {"norm_after_pool": False}),
+    ("timm-eva01_mean", {"pool.norm_after": False}),
     ("timm-clip", {"heads": 2}),
-    ("timm-clip", {"pool": "avg"}),
-    ("timm-clip_mean", {"norm_after_pool": True}),
+    ("timm-clip", {"pool.kind": "avg"}),
+    ("timm-clip_mean", {"pool.norm_after": True}),
     ("timm-mci", {"heads": 2}),
-    ("timm-gap", {"norm_after_pool": True}),
+    ("timm-gap", {"pool.norm_after": True}),
 ]
 
 
@@ -130,7 +133,7 @@ def test_what_an_earlier_process_prepared_gives_the_very_same(name: str, monkeyp
     monkeypatch.setattr(prepared, "_LEAST_BYTES", 1)
     image = np.load(FAMILIES / f"{name}.npz")["image"]
     expected = numpyclip.load(FAMILIES / name)[0].encode_image(image)
-    monkeypatch.setattr(source, "save_prepared", None)  # what would be called to prepare again
+    monkeypatch.setattr(weight_store, "save_prepared", None)  # what would be called to prepare again
     np.testing.assert_array_equal(numpyclip.load(FAMILIES / name)[0].encode_image(image), expected)
 
 
@@ -177,8 +180,8 @@ def test_a_stem_of_fixed_squares_has_one_patch_size() -> None:
 def test_null_is_not_the_default() -> None:
     """Left out, the projection is a layer without a bias in `head`; null, it is timm's own."""
     base = {"timm_model_name": "vit_large_patch14_clip_224"}
-    assert describe(**base).norm_after_pool is False  # a mean, but timm makes the model with a class token's norm
-    assert describe(**base, timm_proj=None).norm_after_pool is True
+    assert describe(**base).pool.norm_after is False  # a mean, but timm makes the model with a class token's norm
+    assert describe(**base, timm_proj=None).pool.norm_after is True
 
 
 def test_a_projection_of_another_place_is_an_error(tmp_path: Path) -> None:
@@ -242,7 +245,7 @@ def test_positions_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
 )
 def test_a_pool_of_null_is_the_models_own_as_timm_takes_it(name: str, pools: tuple[str, str]) -> None:
     base = {"timm_model_name": name, "timm_pool": None}
-    assert (describe(**base).pool, describe(**base, timm_proj=None).pool) == pools
+    assert (describe(**base).pool.kind, describe(**base, timm_proj=None).pool.kind) == pools
 
 
 @pytest.mark.parametrize("name", ["convnext_base", "fastvit_mci2", "eva02_base_patch16_clip_224"])

@@ -58,7 +58,7 @@ def test_a_name_stands_for_as_many_tensors_and_numbers_as_in_timm(
     found = dict(vision_tower(config).tensors(Checkpoint(Path("forged"), arrays), config, embed_dim))
     assert len(found) == tensors
     assert sum(int(np.prod(shape)) for shape in found.values()) == numbers
-    assert config.columns == 256
+    assert config.cost == 256
 
 
 def test_only_the_largest_convnext_adds_more_to_variances() -> None:

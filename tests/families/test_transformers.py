@@ -16,7 +16,7 @@ from numpyclip.families import open_clip, transformers_names
 from numpyclip.families.names import Names, translator
 from numpyclip.families.transformers import DESCRIPTION, read_folder
 from numpyclip.image import Preprocess
-from numpyclip.model.config import TextConfig, VisionTransformerConfig
+from numpyclip.model.config import PoolConfig, StemConfig, TextConfig, VisionTransformerConfig
 from numpyclip.weights.safetensors import read_safetensors
 from tests.families.test_parity import FAMILIES
 from tests.tokenizer.test_files import FOLDER as TOKENIZERS
@@ -118,11 +118,11 @@ def test_what_a_description_leaves_out_is_as_in_transformers(copy: Callable[[str
         **blocks,
         image_size=224,
         patch_size=16,
-        patch_bias=True,
+        stem=StemConfig(patch_bias=True),
         class_token=False,
         norm_before=False,
-        pool="map",
-        projection=False,
+        pool=PoolConfig(kind="map"),
+        projection=None,
     )
     assert config.embed_dim == 768
     assert config.sigmoid
@@ -284,7 +284,7 @@ def test_a_model_of_pictures_says_what_it_lacks() -> None:
         lambda: model.vocab_size,
         lambda: model.text,
     ):
-        with pytest.raises(InputError, match="no tower of texts"):
+        with pytest.raises(InputError, match="no tower for texts"):
             needs_texts()
 
 
@@ -297,7 +297,7 @@ def test_a_model_of_texts_says_what_it_lacks() -> None:
         lambda: model.logits(np.zeros((1, 40), np.float32), np.zeros((1, 40), np.float32)),
         lambda: model.visual,
     ):
-        with pytest.raises(InputError, match="no tower of pictures"):
+        with pytest.raises(InputError, match="no tower for images"):
             needs_pictures()
 
 

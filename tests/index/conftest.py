@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from numpyclip.index import Index
-from numpyclip.model.clip import CLIP
+from numpyclip.runtime.clip import CLIP
 
 
 @pytest.fixture

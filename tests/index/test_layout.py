@@ -11,7 +11,7 @@ from PIL import Image
 
 from numpyclip.errors import InputError, MissingPackageError, StoreError
 from numpyclip.index import Index
-from numpyclip.model.clip import CLIP
+from numpyclip.runtime.clip import CLIP
 
 pytest.importorskip("pyarrow")
 

@@ -7,7 +7,7 @@ import numpyclip
 from numpyclip.errors import InputError, StoreError
 from numpyclip.index import Index
 from numpyclip.index.migrate import migrate
-from numpyclip.model.clip import CLIP
+from numpyclip.runtime.clip import CLIP
 
 
 @pytest.fixture(scope="module")

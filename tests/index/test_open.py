@@ -8,7 +8,7 @@ import pytest
 from numpyclip.errors import InputError, MissingPackageError, StoreError
 from numpyclip.index import Index
 from numpyclip.index.open import open_store
-from numpyclip.model.clip import CLIP
+from numpyclip.runtime.clip import CLIP
 
 
 def test_wrong_places_are_named(tmp_path: Path, tiny: CLIP) -> None:

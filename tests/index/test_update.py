@@ -12,7 +12,7 @@ from numpyclip.index import Index, Where
 from numpyclip.index.folder import search as folder_search
 from numpyclip.index.records import Counts
 from numpyclip.index.update import Report
-from numpyclip.model.clip import CLIP
+from numpyclip.runtime.clip import CLIP
 
 
 def names(index: Index) -> set[str]:

@@ -13,9 +13,9 @@ import numpy as np
 
 import numpyclip
 from numpyclip.families.openai import measure
-from numpyclip.model.clip import CLIP
 from numpyclip.model.config import CLIPConfig
 from numpyclip.model.ops import Array
+from numpyclip.runtime.clip import CLIP
 from numpyclip.weights.checkpoint import Checkpoint
 from numpyclip.weights.read import read
 

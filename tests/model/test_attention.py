@@ -1,27 +1,22 @@
-"""Attention's weights, joined, and tokens that are picked."""
+"""Attention's weights, joined, and the short cut for one query."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from numpyclip.model import layout
-from numpyclip.model.attention import join_in_proj, pick
+from numpyclip.model import expected_tensors
+from numpyclip.model.attention import attention_of_one, join_in_proj
 from numpyclip.model.config import Biased
 from numpyclip.model.ops import Array
+from numpyclip.model.token_layout import TokenLayout
 from numpyclip.weights.checkpoint import Checkpoint
 
 RANDOM = np.random.default_rng(0)
 
 
-def columns(d: int, n: int) -> Array:
-    return RANDOM.standard_normal((d, n)).astype(np.float32)
-
-
-def test_pick_takes_one_token_of_each_input() -> None:
-    x = np.arange(14, dtype=np.float32).reshape(2, 7)
-    assert pick(x, np.array([2, 0]), shared=1).tolist() == [[3, 4], [10, 11]]
-    assert pick(x, np.array([6]), shared=0).tolist() == [[6], [13]]
+def random(*shape: int) -> Array:
+    return RANDOM.standard_normal(shape).astype(np.float32)
 
 
 @pytest.mark.parametrize("biased", ["qkv", "qv", ""])
@@ -36,10 +31,20 @@ def test_queries_keys_and_values_are_joined_whatever_of_them_has_a_bias(parts: l
     else:
         arrays |= {f"attn.{letter}_proj.bias": bias["qkv".index(letter) * 4 :][:4] for letter in biased}
     checkpoint = Checkpoint(Path("file"), {name: array.astype(np.float32) for name, array in arrays.items()})
-    shapes = dict(layout.attention(checkpoint, "attn", 4, biased))
+    shapes = dict(expected_tensors.attention(checkpoint, "attn", 4, biased))
     assert {name: array.shape for name, array in arrays.items()}.items() <= shapes.items()
     assert len(shapes) == len(arrays) + 2  # the layer behind
     expected = np.array([bias[i] if "qkv"[i // 4] in biased else 0 for i in range(12)])
     joined = join_in_proj(checkpoint, "attn", biased)
     assert np.array_equal(joined[0], weight.astype(np.float32))
     assert np.array_equal(joined[1], expected.astype(np.float32))
+
+
+def test_attention_of_one_equals_attention_written_out() -> None:
+    x, keys, values, query = random(8, 9), random(2, 4, 8), random(2, 4, 8), random(2, 4, 2)
+    mixed = attention_of_one(query, x, keys, values, TokenLayout(2, 3))
+    for i, tokens in enumerate((x[:, [0, 1, 2, 3, 4, 5]], x[:, [0, 1, 2, 6, 7, 8]])):
+        for h in range(2):
+            scores = query[h, :, i].astype(float) @ (keys[h] @ tokens)
+            weights = np.exp(scores) / np.exp(scores).sum()
+            np.testing.assert_allclose(mixed[h, :, i], values[h] @ tokens @ weights, rtol=1e-5, atol=1e-5)

@@ -7,15 +7,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from numpyclip.model import layout, ops, reparameterize
+from numpyclip.model import expected_tensors as expected
+from numpyclip.model import ops, reparameterize
 from numpyclip.model.ops import Array
+from numpyclip.model.vision import feature_maps
 from numpyclip.weights.checkpoint import Checkpoint
 
 Wide = NDArray[np.float64]
 RANDOM = np.random.default_rng(5)
 
 
-def checkpoint_of(tensors: layout.Tensors) -> Checkpoint:
+def checkpoint_of(tensors: expected.Tensors) -> Checkpoint:
     """Random tensors, with variances that are positive."""
     arrays = {name: RANDOM.standard_normal(shape).astype(np.float32) for name, shape in tensors}
     for name, array in arrays.items():
@@ -75,7 +77,7 @@ def position(checkpoint: Checkpoint, name: str, x: Wide) -> Wide:
     return y
 
 
-Kind = tuple[layout.Tensors, reparameterize.Prepare, Callable[[Checkpoint, str, Wide], Wide]]
+Kind = tuple[expected.Tensors, reparameterize.Prepare, Callable[[Checkpoint, str, Wide], Wide]]
 KINDS: dict[str, Callable[[], Kind]] = {
     "dense, 3 by 3": lambda: (
         reparameterize.mobile_one("at", (6, 4, 3, 3), scale=True, identity=False),
@@ -111,8 +113,8 @@ def apply(weight: Array, bias: Array, x: Array) -> Array:
     if weight.ndim == 2:
         return ops.linear(x, weight, bias)
     if weight.shape[1] == 1:
-        return ops.convolve_channels(x, weight[:, 0], bias)
-    return ops.convolve3x3(x, weight.reshape(len(weight), -1), bias)
+        return feature_maps.convolve_channels(x, weight[:, 0], bias)
+    return feature_maps.convolve3x3(x, weight.reshape(len(weight), -1), bias)
 
 
 @pytest.mark.parametrize("kind", KINDS)

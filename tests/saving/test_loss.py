@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from numpyclip.model import ops
-from numpyclip.model.clip import CLIP
+from numpyclip.runtime.clip import CLIP
 from numpyclip.saving.loss import PICTURES, TEXTS, CosineLoss, compare, generate_pictures
 
 

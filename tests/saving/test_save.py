@@ -11,13 +11,13 @@ import pytest
 
 import numpyclip
 from numpyclip.errors import CheckpointError, InputError, UnsupportedCheckpointError
-from numpyclip.model.clip import CLIP
 from numpyclip.model.config import TransformerConfig, VisionTransformerConfig
-from numpyclip.model.text.transformer import TextTransformer
+from numpyclip.model.text.text_transformer import TextTransformer
+from numpyclip.runtime import prepared
+from numpyclip.runtime.clip import CLIP
 from numpyclip.saving import open_clip
 from numpyclip.saving.save import Format, save
 from numpyclip.tokenizer.clip import default_tokenizer
-from numpyclip.weights import prepared
 from numpyclip.weights.checkpoint import Activation, Checkpoint
 from numpyclip.weights.dtypes import BFloat16
 from numpyclip.weights.read import read
@@ -262,7 +262,7 @@ def test_eight_bits_give_the_same_with_low_memory_with_prepared_weights_and_in_a
     low = pickle.loads(pickle.dumps(numpyclip.load(folder, low_memory=True)[0]))
     np.testing.assert_array_equal(embeddings(low, golden), expected)
     made: list[Any] = []
-    monkeypatch.setattr("numpyclip.model.source.save_prepared", lambda *_: made.append(_))
+    monkeypatch.setattr("numpyclip.runtime.weight_store.save_prepared", lambda *_: made.append(_))
     stored = numpyclip.load(folder)[0]
     np.testing.assert_array_equal(embeddings(stored, golden), expected)
     assert not made  # what the first one kept on disk was used
@@ -455,10 +455,10 @@ def to_transformers(model: CLIP, folder: Path) -> Path:
         ("checkpoints/resnet-torchscript.pt", to_transformers, "the layout of transformers, which has no ResNet"),
         ("families/open_clip-clipa", to_transformers, "norm_before is False; expected True"),
         ("families/open_clip-convnext", to_transformers, "the layout of transformers, which has no ConvNeXt"),
-        ("families/open_clip-coca", to_transformers, "pool is 'attn'; expected 'tok'"),
+        ("families/open_clip-coca", to_transformers, "pool.kind is 'attn'; expected 'tok'"),
         ("families/transformers-clip-text", save, "the layout of OpenCLIP, which has two towers; this model has one"),
-        ("families/transformers-clip-vision-bare", save, "projection is False; expected True"),
-        ("families/transformers-siglip", save, "patch_bias is True; expected False"),
+        ("families/transformers-clip-vision-bare", save, "projection is None; expected 'linear'"),
+        ("families/transformers-siglip", save, "stem.patch_bias is True; expected False"),
     ],
 )
 def test_what_a_layout_cannot_express_is_named_and_nothing_is_written(

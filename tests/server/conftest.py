@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from numpyclip.index.index import Index
-from numpyclip.model.clip import CLIP
+from numpyclip.runtime.clip import CLIP
 
 pytest.importorskip("starlette")
 pytest.importorskip("prometheus_client")

@@ -23,7 +23,7 @@ class Slow:
         self.begun = threading.Event()
         self.may_go = threading.Event()
 
-    def embed_crops(self, crops: Sequence[Any]) -> np.ndarray:
+    def embed_pixels(self, crops: Sequence[Any]) -> np.ndarray:
         self.batches.append(list(crops))
         self.begun.set()
         assert self.may_go.wait(60)
@@ -33,7 +33,7 @@ class Slow:
 
     def embed_texts(self, texts: Sequence[Any], *, truncate: bool) -> np.ndarray:
         assert truncate
-        return self.embed_crops(texts)
+        return self.embed_pixels(texts)
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:

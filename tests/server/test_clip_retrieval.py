@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from numpyclip.model.clip import CLIP
+from numpyclip.runtime.clip import CLIP
 from tests.server.conftest import Client
 
 Png = Callable[[str], bytes]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from starlette.exceptions import HTTPException
 
-from numpyclip.model.clip import CLIP
+from numpyclip.runtime.clip import CLIP
 from numpyclip.server.fetching import fetch, is_address
 from tests.server.conftest import Serve
 

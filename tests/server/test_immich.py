@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from numpyclip.model.clip import CLIP
+from numpyclip.runtime.clip import CLIP
 from tests.server.conftest import Client, Serve
 
 Png = Callable[[str], bytes]

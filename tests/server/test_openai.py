@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from numpyclip.model.clip import CLIP
+from numpyclip.runtime.clip import CLIP
 from tests.server.conftest import Client
 
 Png = Callable[[str], bytes]

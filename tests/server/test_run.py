@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from numpyclip.errors import NumPyCLIPError
-from numpyclip.model.clip import CLIP
+from numpyclip.runtime.clip import CLIP
 from numpyclip.server import create_app
 from numpyclip.server import run as run_module
 from numpyclip.server.run import listen

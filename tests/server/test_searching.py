@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from numpyclip.index.index import Index
-from numpyclip.model.clip import CLIP
+from numpyclip.runtime.clip import CLIP
 from tests.server.conftest import NAMES, Client, Serve
 
 Png = Callable[[str], bytes]

@@ -12,7 +12,7 @@ from PIL import Image
 
 from numpyclip.errors import InputError, TextTooLongError
 from numpyclip.model import ops
-from numpyclip.model.clip import CLIP
+from numpyclip.runtime.clip import CLIP
 from numpyclip.tasks import answers as module
 from numpyclip.tasks.answers import Answer, Answerer, ask
 from numpyclip.tasks.vocabulary import everyday_nouns

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from numpyclip.errors import InputError
-from numpyclip.model.clip import CLIP
 from numpyclip.model.ops import normalize
+from numpyclip.runtime.clip import CLIP
 from numpyclip.tasks import background as module
 from numpyclip.tasks.background import Background
 from numpyclip.tasks.vocabulary import read_words

@@ -9,7 +9,7 @@ from PIL import Image, ImageEnhance
 
 from numpyclip.errors import PictureError
 from numpyclip.image import on_white
-from numpyclip.model.clip import CLIP
+from numpyclip.runtime.clip import CLIP
 from numpyclip.tasks.duplicates import find_duplicates
 
 ALBUM = Path(__file__).parents[2] / "docs" / "pictures" / "album"

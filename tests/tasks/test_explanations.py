@@ -11,7 +11,7 @@ from PIL import Image
 import numpyclip
 from numpyclip.errors import InputError
 from numpyclip.image import Preprocess
-from numpyclip.model.clip import CLIP
+from numpyclip.runtime.clip import CLIP
 from numpyclip.tasks.explanations import explain
 from tests.picture_files import ORIENTATION
 
@@ -25,7 +25,7 @@ class Sees:
         self.preprocess = Preprocess(64, **how)
         self.most = 0
 
-    def embed_crops(self, crops: list[np.ndarray]) -> np.ndarray:
+    def embed_pixels(self, crops: list[np.ndarray]) -> np.ndarray:
         self.most = max(self.most, len(crops))
         white = np.stack(crops).astype(np.float32)[..., 0] / 255
         height, width = (side // 2 for side in white.shape[1:])
@@ -68,7 +68,7 @@ def test_the_exact_heat_of_the_smallest_grid() -> None:
     """Four cells a side, of one pixel each. A single white one, of which the model sees a sixteenth of a quadrant."""
 
     class Corner(Sees):
-        def embed_crops(self, crops: list[np.ndarray]) -> np.ndarray:
+        def embed_pixels(self, crops: list[np.ndarray]) -> np.ndarray:
             return np.array([[1.0 if crop[0, 0, 0] == 255 else 0.0] for crop in crops], np.float32)
 
         def embed_texts(self, texts: str | list[str]) -> np.ndarray:
@@ -172,7 +172,7 @@ def test_every_kind_of_tower_can_be_explained(name: str) -> None:
     model, _ = numpyclip.load(str(FAMILIES / name))
     texts = SimpleNamespace(embedded=np.random.default_rng(0).standard_normal((1, model.config.embed_dim), np.float32))
     looking = SimpleNamespace(
-        embed_texts=lambda _: texts.embedded, embed_crops=model.embed_crops, preprocess=model.preprocess
+        embed_texts=lambda _: texts.embedded, embed_pixels=model.embed_pixels, preprocess=model.preprocess
     )
     noise = np.random.default_rng(1).integers(0, 256, (50, 70, 3), dtype=np.uint8)
     heat = explain(cast(CLIP, looking), noise, "anything", grid=4)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from numpyclip.errors import InputError
-from numpyclip.model.clip import CLIP
+from numpyclip.runtime.clip import CLIP
 from numpyclip.tasks.filter import Filter, Verdict, filter_pictures
 
 ALBUM = Path(__file__).parents[2] / "docs" / "pictures" / "album"

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from numpyclip.errors import InputError
-from numpyclip.model.clip import CLIP
 from numpyclip.model.ops import normalize
+from numpyclip.runtime.clip import CLIP
 from numpyclip.tasks.query import Query, Term
 
 

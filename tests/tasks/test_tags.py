@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from numpyclip.errors import InputError
-from numpyclip.model.clip import CLIP
 from numpyclip.model.ops import Array
+from numpyclip.runtime.clip import CLIP
 from numpyclip.tasks.tags import Tag, Tagger, tag
 
 ALBUM = Path(__file__).parents[2] / "docs" / "pictures" / "album"

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from numpyclip.model.clip import CLIP
+from numpyclip.runtime.clip import CLIP
+from numpyclip.runtime.prepared import prepared_files, save_prepared
 from numpyclip.tasks.vocabulary import embed_vocabulary, everyday_nouns, read_words
-from numpyclip.weights.prepared import prepared_files, save_prepared
 
 TEXTS = [f"{n} dogs" for n in range(600)]
 

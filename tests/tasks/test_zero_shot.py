@@ -9,7 +9,7 @@ import pytest
 
 import numpyclip
 from numpyclip.errors import InputError, NumPyCLIPError
-from numpyclip.model.clip import CLIP
+from numpyclip.runtime.clip import CLIP
 from numpyclip.tasks.prompts import templates
 from numpyclip.tasks.zero_shot import Prediction, ZeroShotClassifier, embed_labels
 

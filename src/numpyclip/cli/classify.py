@@ -15,7 +15,7 @@ from numpyclip.errors import InputError
 from numpyclip.pictures import PICTURE_SUFFIXES
 
 if TYPE_CHECKING:
-    from numpyclip.model.clip import CLIP
+    from numpyclip.runtime.clip import CLIP
     from numpyclip.tasks.learning.probe import Probe
     from numpyclip.tasks.zero_shot import ZeroShotClassifier
 

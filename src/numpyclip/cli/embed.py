@@ -15,12 +15,12 @@ from numpyclip.cli.inputs import Embedded, EmbeddedPictures, paths_in, progress,
 from numpyclip.cli.options import add_model_options, add_orientation_option, add_verb, load_model, model_name
 from numpyclip.cli.outputs import output_path
 from numpyclip.errors import InputError, NumPyCLIPError
-from numpyclip.model.chunks import batched
+from numpyclip.runtime.chunks import batched
 from numpyclip.weights.unfinished import whole_file
 
 if TYPE_CHECKING:
-    from numpyclip.model.clip import CLIP
     from numpyclip.model.ops import Array
+    from numpyclip.runtime.clip import CLIP
 
 _EXAMPLES = """\
   numpyclip embed images photos/ -o photos.npz

@@ -16,7 +16,7 @@ from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.weights.unfinished import whole_file
 
 if TYPE_CHECKING:
-    from numpyclip.model.clip import CLIP
+    from numpyclip.runtime.clip import CLIP
     from numpyclip.tasks.evaluation.datasets.dataset import Dataset, Example, Report
     from numpyclip.tasks.evaluation.evaluate import Evaluation
     from numpyclip.tasks.zero_shot import ZeroShotClassifier

@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.errors import InputError, PictureError
-from numpyclip.model.chunks import batched
-from numpyclip.model.threads import ahead
 from numpyclip.pictures import PICTURE_SUFFIXES
+from numpyclip.runtime.chunks import batched
+from numpyclip.runtime.prefetch import prefetch
 
 if TYPE_CHECKING:
-    from numpyclip.model.clip import CLIP
     from numpyclip.model.ops import Array
+    from numpyclip.runtime.clip import CLIP
 
 _T = TypeVar("_T")
 Embedded: TypeAlias = "tuple[str, Array]"  # a path or text, and its embedding (e,)
@@ -168,7 +168,7 @@ class EmbeddedPictures:
         for batch in batched(self._readable(), self._batch_size):
             paths, pixels = zip(*batch, strict=True)
             self.embedded += len(paths)
-            yield from zip(paths, self._model.embed_crops(pixels), strict=True)
+            yield from zip(paths, self._model.embed_pixels(pixels), strict=True)
 
     @property
     def failed(self) -> int:
@@ -181,7 +181,7 @@ class EmbeddedPictures:
         return 0 if not self.failed else 3 if self.embedded else 1
 
     def _readable(self) -> Iterator[tuple[str, NDArray[np.uint8]]]:
-        for path, pixels in ahead(self._cropped, self._paths, self._batch_size - 1):
+        for path, pixels in prefetch(self._cropped, self._paths, self._batch_size - 1):
             if isinstance(pixels, PictureError):
                 self._paths.report(pixels)
             else:

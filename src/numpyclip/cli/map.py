@@ -49,7 +49,7 @@ def add_to(verbs: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Embed pictures, and write the page."""
-    from numpyclip.model.threads import ahead
+    from numpyclip.runtime.prefetch import prefetch
     from numpyclip.tasks.embedding_map import map_page, principal_components, thumbnail_uri
 
     if not arguments.items:
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise NumPyCLIPError(f"{arguments.output}: not written, there is nothing to put into it.")
     paths = [path for path, _ in embedded]
     points = principal_components(np.stack([embedding for _, embedding in embedded]))
-    thumbnails = ahead(partial(thumbnail_uri, orient=arguments.orient), paths, arguments.batch_size)
+    thumbnails = prefetch(partial(thumbnail_uri, orient=arguments.orient), paths, arguments.batch_size)
     title = f"{', '.join(map(os.fspath, arguments.items))} by {model_name(arguments)}"
     page = map_page(points, paths, thumbnails, title)
     with whole_file(arguments.output) as file:

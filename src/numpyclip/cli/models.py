@@ -165,7 +165,7 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 
 def _cache(arguments: argparse.Namespace) -> int:
-    from numpyclip.weights.prepared import prepared_files, remove_prepared
+    from numpyclip.runtime.prepared import prepared_files, remove_prepared
 
     if arguments.items:
         raise InputError("cache is about all prepared weights; expected no names of models behind it.")

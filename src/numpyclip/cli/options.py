@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from numpyclip.model.clip import CLIP
+    from numpyclip.runtime.clip import CLIP
 
 DEFAULT_MODEL = "ViT-B/32"
 

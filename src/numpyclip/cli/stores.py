@@ -13,7 +13,7 @@ from numpyclip.cli.options import add_model_options, load_model
 if TYPE_CHECKING:
     from numpyclip.index import Index
     from numpyclip.index.store import Store
-    from numpyclip.model.clip import CLIP
+    from numpyclip.runtime.clip import CLIP
 
 _REMEMBERED = ("model", "pretrained", "activation")
 

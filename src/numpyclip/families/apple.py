@@ -24,6 +24,7 @@ from numpyclip.model.config import (
     CLIPConfig,
     FastViTConfig,
     MCTConfig,
+    StemConfig,
     TextConfig,
     VisionTransformerConfig,
 )
@@ -184,9 +185,7 @@ def _measure_transformer(checkpoint: Checkpoint) -> VisionTransformerConfig:
         heads=_heads(checkpoint, width, _VISION_HEADS),
         mlp_width=checkpoint.shape("visual.transformer.resblocks.0.mlp.c_fc.weight", 2)[0],
         activation="gelu",
-        stem_width=stem_width,
-        stem_border=True,
-        patch_bias=True,
+        stem=StemConfig(width=stem_width, zero_padding=True, patch_bias=True),
         class_position=False,
         norm_before=False,
     )

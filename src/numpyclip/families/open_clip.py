@@ -18,6 +18,7 @@ from numpyclip.model.config import (
     EPS,
     RESNET_STRIDE,
     CLIPConfig,
+    PoolConfig,
     ResNetConfig,
     TextConfig,
     TextPool,
@@ -153,10 +154,9 @@ def _vision_transformer(section: Section, activation: Activation, embed_dim: int
         eps=_eps(section),
         layer_scale="ls_init_value" in section,
         norm_before=not section.get("no_ln_pre", bool, False),
-        pool=pool,
-        norm_after_pool=norm_after_pool and not has_queries,  # with queries open_clip ignores it
-        queries=queries if has_queries else 0,
-        pool_heads=pool_heads if has_queries else None,
+        pool=PoolConfig(kind="attn", heads=pool_heads, queries=queries)
+        if has_queries  # with which open_clip ignores the other option
+        else PoolConfig(kind=pool, norm_after=norm_after_pool),
     )
 
 
@@ -186,7 +186,7 @@ def _text(section: Section, activation: Activation) -> tuple[TextConfig, Callabl
         pool=pool,
         end_id=end_id if pool == "eos" else None,
         pad_id=token_id(section, "pad_id", vocab_size) if pool == "cls" else 0,
-        projection=section.one_of("proj_type", {"linear": True, "none": False}, "linear"),
+        projection=section.one_of("proj_type", {"linear": "linear", "none": None}, "linear"),
     )
     section.ignore("proj_bias", "pad_id")  # a bias is there or not; padding matters to masks only
     tokenizer = _tokenizer(section)

@@ -53,10 +53,10 @@ def token_id(section: Section, option: str, vocab_size: int) -> int:
 
 def _described_width(model: Section, vision: VisionConfig) -> int:
     section = model.section("vision_cfg")
-    if not isinstance(vision, VisionTransformerConfig) or vision.pool == "map" or not vision.class_token:
+    if not isinstance(vision, VisionTransformerConfig) or vision.pool.kind == "map" or not vision.class_token:
         raise model.unsupported("vision_cfg", "expected a vision transformer of open_clip's own, for the decoder")
-    if vision.norm_after_pool:
+    if vision.pool.norm_after:
         raise section.unsupported("final_ln_after_pool", "expected false in a model with a decoder")
     if vision.described < 1:
         raise section.unsupported("attn_pooler_queries", "expected 2 or more in a model with a decoder")
-    return model.size("embed_dim") if vision.pool == "attn" else vision.width
+    return model.size("embed_dim") if vision.pool.kind == "attn" else vision.width

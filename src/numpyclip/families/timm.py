@@ -10,7 +10,15 @@ from dataclasses import replace
 from numpyclip.families import timm_convolutional
 from numpyclip.families.description import MOST_LAYERS, Section
 from numpyclip.families.names import Names, rename, translator
-from numpyclip.model.config import RopeConfig, VisionConfig, VisionPool, VisionTransformerConfig
+from numpyclip.model.config import (
+    PoolConfig,
+    Projection,
+    RopeConfig,
+    StemConfig,
+    VisionConfig,
+    VisionPool,
+    VisionTransformerConfig,
+)
 from numpyclip.weights.checkpoint import Activation, Checkpoint
 
 _BLOCK, _OURS = "visual.trunk.blocks.*", "visual.transformer.resblocks.*"
@@ -58,7 +66,7 @@ NAMES: Names = (
 """timm's names, and ours. Shapes differ in two: positions are (1, n, d) and the class embedding (1, 1, d) in timm."""
 
 
-# Models as timm's registry has them. `norm_after_pool` says here whether the last norm would come after a mean.
+# Models as timm's registry has them. `pool.norm_after` says here whether the last norm would come after a mean.
 _BASE = VisionTransformerConfig(
     image_size=224,
     patch_size=16,
@@ -68,10 +76,11 @@ _BASE = VisionTransformerConfig(
     mlp_width=3072,
     activation="gelu",
     eps=1e-6,
-    patch_bias=True,
+    stem=StemConfig(patch_bias=True),
     norm_before=False,
-    norm_after_pool=True,
+    pool=PoolConfig(norm_after=True),
 )
+_MAP, _MEAN = replace(_BASE.pool, kind="map"), replace(_BASE.pool, kind="avg")
 _LARGE = replace(_BASE, width=1024, layers=24, heads=16, mlp_width=4096)
 _SIZES = {
     "base": _BASE,
@@ -84,11 +93,11 @@ _SIZES = {
 def _siglip(
     size: str, patch_size: int, sides: tuple[int, ...], activation: Activation = "gelu"
 ) -> dict[str, VisionTransformerConfig]:
-    trunk = replace(_SIZES[size], patch_size=patch_size, activation=activation, class_token=False, pool="map")
+    trunk = replace(_SIZES[size], patch_size=patch_size, activation=activation, class_token=False, pool=_MAP)
     return {f"vit_{size}_patch{patch_size}_siglip_{side}": replace(trunk, image_size=side) for side in sides}
 
 
-_EVA_GIANT = replace(_BASE, patch_size=14, width=1408, layers=40, heads=16, mlp_width=6144, biased="qv", pool="avg")
+_EVA_GIANT = replace(_BASE, patch_size=14, width=1408, layers=40, heads=16, mlp_width=6144, biased="qv", pool=_MEAN)
 _EVA02_BASE = replace(
     _BASE, mlp_width=2048, biased="qv", rope=RopeConfig(side=14, reference=16), gated=True, sub_norm=True
 )
@@ -97,11 +106,10 @@ _EVA02_LARGE = replace(_EVA02_BASE, patch_size=14, width=1024, layers=24, heads=
 _PE_BASE = replace(
     _BASE,
     eps=1e-5,
-    patch_bias=False,
+    stem=StemConfig(),
     norm_before=True,
     rope=RopeConfig(side=14, reference=14, offset=1, columns_first=True),
-    pool="map",
-    pool_heads=8,
+    pool=replace(_MAP, heads=8),
 )
 _PE_SMALL = replace(
     _PE_BASE,
@@ -142,10 +150,10 @@ TRUNKS: dict[str, VisionTransformerConfig] = {
     "eva02_large_patch14_clip_224": replace(_EVA02_LARGE, rope=RopeConfig(side=16, reference=16)),
     "eva02_large_patch14_clip_336": replace(_EVA02_LARGE, image_size=336, rope=RopeConfig(side=24, reference=16)),
     "eva02_enormous_patch14_clip_224": replace(
-        _EVA_GIANT, width=1792, layers=64, mlp_width=15360, post_norm=True, pool="tok"
+        _EVA_GIANT, width=1792, layers=64, mlp_width=15360, post_norm=True, pool=_BASE.pool
     ),
-    "vit_large_patch14_clip_224": replace(_LARGE, patch_size=14, eps=1e-5, patch_bias=False, norm_before=True),
-    "vit_base_mci_224": replace(_BASE, stem_width=192, class_position=False),
+    "vit_large_patch14_clip_224": replace(_LARGE, patch_size=14, eps=1e-5, stem=StemConfig(), norm_before=True),
+    "vit_base_mci_224": replace(_BASE, stem=StemConfig(width=192, patch_bias=True), class_position=False),
     "vit_medium_patch16_gap_256": replace(
         _BASE,
         image_size=256,
@@ -155,10 +163,12 @@ TRUNKS: dict[str, VisionTransformerConfig] = {
         biased="",
         layer_scale=True,
         class_token=False,
-        pool="avg",
-        norm_after_pool=False,
+        pool=PoolConfig(kind="avg"),
     ),
 }
+
+# `timm_proj`, "" for null, and what is then behind the pool
+_PROJECTIONS: dict[str, Projection | None] = {"linear": "linear", "": "linear", "mlp": "mlp", "none": None}
 
 SUPPORTED = (
     "vit_{base,large,so400m,giantopt}_patch*_siglip_*, vit_pe_core_*, eva_giant_patch14_224, eva02_*_patch*_clip_*, "
@@ -189,23 +199,19 @@ def describe(section: Section) -> VisionConfig:
     pools: dict[str, VisionPool] = {"avg": "avg"}
     if trunk.class_token:
         pools["token"] = "tok"
-    if trunk.pool == "map":
+    if trunk.pool.kind == "map":
         pools["map"] = "map"
-    pool = _pool(section, pools, trunk.pool, is_apart)
-    return replace(
-        trunk,
-        pool=pool,
-        norm_after_pool=trunk.norm_after_pool and (trunk.pool if is_apart else pool) == "avg",
-        projection=projection != "none",
-        projection_mlp=projection == "mlp",
-    )
+    kind = _pool(section, pools, trunk.pool.kind, is_apart)
+    norm_after = trunk.pool.norm_after and (trunk.pool.kind if is_apart else kind) == "avg"
+    pool = replace(trunk.pool, kind=kind, norm_after=norm_after)
+    return replace(trunk, pool=pool, projection=_PROJECTIONS[projection])
 
 
 def _sized(options: Section, trunk: VisionTransformerConfig, image_size: int) -> VisionTransformerConfig:
     """Change the sizes of a model as a description says."""
     if options.side("img_size", image_size) != image_size:
         raise options.unsupported("img_size", f"expected vision_cfg.image_size, which is {image_size}")
-    if trunk.stem_width:
+    if trunk.stem.width:
         options.expect(patch_size=trunk.patch_size)
     width, patch_size = options.size("embed_dim", trunk.width), options.size("patch_size", trunk.patch_size)
     sized = replace(
@@ -216,11 +222,11 @@ def _sized(options: Section, trunk: VisionTransformerConfig, image_size: int) ->
         layers=options.size("depth", trunk.layers, MOST_LAYERS),
         heads=options.divisor("num_heads", width, trunk.heads),
         mlp_width=int(width * options.factor("mlp_ratio", trunk.mlp_width / trunk.width)),
-        stem_width=width // 4 if trunk.stem_width else None,
+        stem=replace(trunk.stem, width=width // 4 if trunk.stem.width else None),
         rope=replace(trunk.rope, side=image_size // patch_size) if trunk.rope else None,
-        pool_mlp_width=4 * width if trunk.pool == "map" and trunk.rope else None,
+        pool=replace(trunk.pool, mlp_width=4 * width if trunk.pool.kind == "map" and trunk.rope else None),
     )
-    if width % (sized.pool_heads or 1) or (trunk.rope and width // sized.heads % 4):
+    if width % (sized.pool.heads or 1) or (trunk.rope and width // sized.heads % 4):
         raise options.unsupported("embed_dim", "expected one that can be cut into the heads of this model")
     options.finish()
     return sized

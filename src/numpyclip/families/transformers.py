@@ -140,7 +140,7 @@ def _text(section: Section, family: Family, bare: bool) -> TextConfig:
         **_blocks(section, text),
         context_length=section.size("max_position_embeddings", text.context_length),
         vocab_size=section.size("vocab_size", text.vocab_size),
-        projection=not bare,
+        projection=None if bare else "linear",
     )
 
 
@@ -169,7 +169,7 @@ def _bert(section: Section, default: BertConfig) -> BertConfig:
 
 def _vision(section: Section, default: VisionTransformerConfig, bare: bool) -> VisionTransformerConfig:
     section.expect(num_channels=3)
-    if default.pool == "map":
+    if default.pool.kind == "map":
         section.expect(vision_use_head=True)
     patch_size = section.side("patch_size", default.patch_size)
     if default.flexible:
@@ -184,7 +184,7 @@ def _vision(section: Section, default: VisionTransformerConfig, bare: bool) -> V
         **_blocks(section, default),
         image_size=image_size,
         patch_size=patch_size,
-        projection=default.projection and not bare,
+        projection=None if bare else default.projection,
     )
 
 

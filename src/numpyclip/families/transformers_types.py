@@ -9,7 +9,7 @@ from typing import Any
 from numpyclip.families import image_processor, transformers_names
 from numpyclip.families.names import Names
 from numpyclip.image import Preprocess
-from numpyclip.model.config import BertConfig, TextConfig, VisionTransformerConfig
+from numpyclip.model.config import BertConfig, PoolConfig, StemConfig, TextConfig, VisionTransformerConfig
 from numpyclip.tokenizer.files import TokenizerRules
 
 
@@ -57,11 +57,11 @@ _SIGLIP = Family(
         patch_size=16,
         activation="gelu_tanh",
         eps=1e-6,
-        patch_bias=True,
+        stem=StemConfig(patch_bias=True),
         class_token=False,
         norm_before=False,
-        pool="map",
-        projection=False,
+        pool=PoolConfig(kind="map"),
+        projection=None,
         **_BASE,
     ),
     image_processor.SIGLIP,

@@ -18,10 +18,10 @@ from numpyclip.index.open import open_store
 from numpyclip.index.records import EVERYWHERE, FileState, Match, Side, Where
 from numpyclip.index.store import Store
 from numpyclip.index.update import Report, Updater
-from numpyclip.model.chunks import batched
-from numpyclip.model.clip import CLIP
-from numpyclip.model.inputs import checked_embeddings
 from numpyclip.model.ops import Array
+from numpyclip.runtime.chunks import batched
+from numpyclip.runtime.clip import CLIP
+from numpyclip.runtime.validation import checked_embeddings
 from numpyclip.tasks.background import Background
 from numpyclip.tasks.query import Query
 

@@ -12,8 +12,8 @@ from numpyclip.errors import InputError, PictureError, StoreError
 from numpyclip.index.records import FileState
 from numpyclip.index.store import Store
 from numpyclip.index.update import content
-from numpyclip.model.clip import CLIP
-from numpyclip.model.threads import ahead
+from numpyclip.runtime.clip import CLIP
+from numpyclip.runtime.prefetch import prefetch
 
 
 def migrate(
@@ -62,7 +62,7 @@ def migrate(
     while pending := store.pending_pictures(batch_size):
         crops: dict[int, NDArray[np.uint8]] = {}
         lost: list[int] = []
-        for (number, _, paths), crop in zip(pending, ahead(_Reader(model, draft), pending, batch_size), strict=True):
+        for (number, _, paths), crop in zip(pending, prefetch(_Reader(model, draft), pending, batch_size), strict=True):
             if not isinstance(crop, PictureError):
                 crops[number] = crop
                 continue
@@ -70,7 +70,7 @@ def migrate(
             if paths:  # else its files were forgotten before
                 report(str(crop))
         if crops:
-            store.write_migrated("pictures", list(crops), model.embed_crops(list(crops.values())))
+            store.write_migrated("pictures", list(crops), model.embed_pixels(list(crops.values())))
         store.drop_pictures(lost)
         yield len(pending)
     store.finish_migration()

@@ -17,8 +17,8 @@ import numpy as np
 from numpyclip.errors import MissingPackageError, StoreError
 from numpyclip.index.conditions import below, conditions, local_time
 from numpyclip.index.records import EVERYWHERE, Changes, Counts, Details, Filed, FileState, Match, Side, Where
-from numpyclip.model.fingerprint import Fingerprint
 from numpyclip.model.ops import Array
+from numpyclip.runtime.fingerprint import Fingerprint
 
 if TYPE_CHECKING:
     import psycopg

@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from numpyclip.index.records import Changes, Counts, FileState, Match, Side, Where
-from numpyclip.model.fingerprint import Fingerprint
 from numpyclip.model.ops import Array
+from numpyclip.runtime.fingerprint import Fingerprint
 
 
 class Store(Protocol):

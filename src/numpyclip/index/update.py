@@ -16,8 +16,8 @@ from numpyclip.index.details import read_details
 from numpyclip.index.records import Changes, Details, Filed, FileState, NewPicture
 from numpyclip.index.store import Store
 from numpyclip.index.walk import picture_files
-from numpyclip.model.clip import CLIP
-from numpyclip.model.threads import ahead
+from numpyclip.runtime.clip import CLIP
+from numpyclip.runtime.prefetch import prefetch
 
 _MOST_BYTES = 1 << 30  # of a file: one that is larger is no photograph
 
@@ -118,7 +118,7 @@ class Updater:
         batch = Changes(forgotten=gone)
         crops: list[NDArray[np.uint8]] = []
         details: list[tuple[bytes, Details]] = []
-        for read in ahead(self._read, self._progress(changed), self._batch_size):
+        for read in prefetch(self._read, self._progress(changed), self._batch_size):
             self._take(read, batch, crops, details)
             if len(crops) >= self._batch_size or len(batch.filed) >= 10 * self._batch_size:
                 self._write(batch, crops, details)
@@ -194,7 +194,7 @@ class Updater:
         # Copies that were read while an earlier batch was written are known by now.
         new = [i for i, (digest, _) in enumerate(details) if not self._store.knows(digest)]
         if new:
-            embeddings = self._model.embed_crops([crops[i] for i in new])
+            embeddings = self._model.embed_pixels([crops[i] for i in new])
             for i, embedding in zip(new, embeddings, strict=True):
                 digest, shown = details[i]
                 batch.pictures[digest] = NewPicture(shown, embedding)

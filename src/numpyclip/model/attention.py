@@ -4,7 +4,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from numpyclip.model import ops
 from numpyclip.model.config import Biased, TransformerConfig
@@ -12,7 +11,8 @@ from numpyclip.model.kv_cache import KVCache
 from numpyclip.model.layers import Linear, fold_norm, fold_scale
 from numpyclip.model.ops import Array
 from numpyclip.model.rope import Rope
-from numpyclip.model.source import Source
+from numpyclip.model.token_layout import TokenLayout
+from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
 
 
@@ -60,7 +60,7 @@ class Attention:
     """Self-attention: one matrix makes queries, keys and values, another mixes the heads.
 
     Mostly only queries keep their bias. That of the keys adds the same to all scores of a query, which softmax does
-    not see, unless keys are turned by their places; that of the values passes through the mixture, whose weights sum
+    not see, unless keys are turned by their positions; that of the values passes through the mixture, whose weights sum
     to 1, into the bias of `out_proj`, unless there is a norm on the way.
     """
 
@@ -72,8 +72,10 @@ class Attention:
     inner_eps: float | None = None  # of the norm before `out_proj`
 
     @classmethod
-    def read(cls, source: Source, block: str, config: TransformerConfig, rope: Rope | None = None) -> "Attention":
-        """Take the weights of a block's attention from the checkpoint, the norm before and the scale behind it."""
+    def read(
+        cls, weights: WeightReader, block: str, config: TransformerConfig, rope: Rope | None = None
+    ) -> "Attention":
+        """Read the weights of a block's attention from the checkpoint, the norm before and the scale behind it."""
 
         def prepare(checkpoint: Checkpoint) -> tuple[Array, Array, Array, Array]:
             weight, bias = join_in_proj(checkpoint, f"{block}.attn", config.biased)
@@ -90,13 +92,24 @@ class Attention:
             kept = 3 if config.sub_norm else 2 if rope else 1
             return weight, bias[: kept * d].copy(), *out_proj
 
-        in_weight, bias, out_weight, out_bias = source.derive(f"{block}.attn", prepare)
+        in_weight, bias, out_weight, out_bias = weights.derive(f"{block}.attn", prepare)
         inner_eps = config.eps if config.sub_norm else None
         return cls(in_weight, bias, Linear(out_weight, out_bias), config.heads, rope, inner_eps)
 
-    def __call__(self, x: Array, batch: int, shared: int, mask: Array | None) -> Array:
-        """Mix tokens: (d, shared + batch n) -> the same shape. The mask is (n, n), or (batch, n, n)."""
-        return self._project(self._mix(x, batch, shared, mask))
+    def __call__(self, x: Array, layout: TokenLayout) -> Array:
+        """Mix tokens: (d, shared + batch n) -> the same shape."""
+        return self._project(self._mix(x, layout))
+
+    def one(self, x: Array, layout: TokenLayout) -> Array:
+        """Mix into the pooled token of each input: (d, shared + batch n) -> (d, batch)."""
+        d = len(x)
+        if len(self.bias) > d:  # keys or values are more than a matrix times the tokens
+            return self._project(layout.pick(self._mix(x, layout)))
+        q, k, v = self.in_proj.reshape(3, d, d)
+        query = ops.linear(layout.pick(x), q, self.bias)
+        by_head = (self.heads, d // self.heads, -1)
+        mixed = attention_of_one(query.reshape(by_head), x, k.reshape(by_head), v.reshape(by_head), layout)
+        return self._project(mixed.reshape(d, -1))
 
     def extend(self, x: Array, cache: KVCache, mask: Array | None) -> Array:
         """Mix into the next tokens of each input those before them: (d, b m) -> the same shape."""
@@ -109,20 +122,20 @@ class Attention:
         qkv[: len(self.bias)] += self.bias[:, np.newaxis]
         return qkv.reshape(3, self.heads, len(x) // self.heads, -1)
 
-    def _mix(self, x: Array, batch: int, shared: int, mask: Array | None) -> Array:
-        parts = self._queries_keys_values(x)  # (3, h, k, shared + batch n)
-        q, k, v = parts[..., shared:].reshape(*parts.shape[:3], batch, -1)
+    def _mix(self, x: Array, layout: TokenLayout) -> Array:
+        shared, (q, k, v) = layout.split(self._queries_keys_values(x))  # (3, h, k, shared), (3, h, k, batch, n)
         if self.rope is not None:
             self.rope(q)
             self.rope(k)
-        if not shared:
+        mask, s = layout.mask, layout.shared
+        if not s:
             return ops.attention(q, k, v, mask).reshape(x.shape)
         assert mask is not None
-        first = parts[:, :, :, np.newaxis, :shared]  # all inputs begin with these tokens, which see no others
-        of_first = mask.reshape(-1, *mask.shape[-2:])[0, :shared, :shared]
+        mask_of_shared = mask.reshape(-1, *mask.shape[-2:])[0, :s, :s]
+        first = shared[:, :, :, np.newaxis]  # (3, h, k, 1, shared)
         mixed = (
-            ops.attention(first[0], first[1], first[2], of_first),
-            ops.attention(q, k, v, mask[..., shared:, :], (first[1, :, :, 0], first[2, :, :, 0])),
+            ops.attention(first[0], first[1], first[2], mask_of_shared),
+            ops.attention(q, k, v, mask[..., s:, :], (shared[1], shared[2])),
         )
         return np.concatenate([part.reshape(len(x), -1) for part in mixed], axis=1)
 
@@ -131,22 +144,47 @@ class Attention:
             mixed = ops.standardize(mixed, self.inner_eps)
         return self.out_proj(mixed)
 
-    def one(self, x: Array, rows: NDArray[np.integer], shared: int, mask: Array | None) -> Array:
-        """Mix into one token of each input: (d, shared + batch n), (batch,) -> (d, batch)."""
-        d = len(x)
-        if len(self.bias) > d:  # keys or values are more than a matrix times the tokens
-            return self._project(pick(self._mix(x, len(rows), shared, mask), rows, shared))
-        q, k, v = self.in_proj.reshape(3, d, d)
-        query = ops.linear(pick(x, rows, shared), q, self.bias)
-        by_head = (self.heads, d // self.heads, -1)
-        if mask is not None:
-            every = np.broadcast_to(mask, (len(rows), *mask.shape[-2:]))
-            mask = every[np.arange(len(rows)), shared + rows][:, np.newaxis]  # (b, 1, shared + n)
-        mixed = ops.attention_of_one(query.reshape(by_head), x, k.reshape(by_head), v.reshape(by_head), mask, shared)
-        return self._project(mixed.reshape(d, -1))
+
+def attention_of_one(q: Array, x: Array, keys: Array, values: Array, layout: TokenLayout) -> Array:
+    """Let one query of each input attend to all its tokens.
+
+    q · (K x) is (Kᵀ q) · x, and the values of a mixture are the mixture of the values: so the matrices of keys
+    and values multiply one column of each input instead of all of them.
+
+    Parameters
+    ----------
+    q : ndarray of shape (h, k, b)
+    x : ndarray of shape (d, shared + b n)
+        Tokens.
+    keys, values : ndarray of shape (h, k, d)
+        Matrices that would make keys and values of x.
+    layout : TokenLayout
+        Of the tokens.
+
+    Returns
+    -------
+    ndarray of shape (h, k, b)
+    """
+    mixture = mix_tokens(q.swapaxes(1, 2) @ keys, x, layout)  # (h, b, k) (h, k, d) -> (b, h, d)
+    mixed: Array = values @ mixture.transpose(1, 2, 0)  # (h, k, d) (h, d, b)
+    return mixed
 
 
-def pick(x: Array, rows: NDArray[np.integer], shared: int) -> Array:
-    """Take one token of each input: (d, shared + batch n), (batch,) -> (d, batch)."""
-    n = (x.shape[1] - shared) // len(rows)
-    return x[:, shared + np.arange(len(rows)) * n + rows]
+def mix_tokens(wanted: Array, x: Array, layout: TokenLayout) -> Array:
+    """Mix the tokens of each input by how well they match what each head wants: (h, b, d) -> (b, h, d).
+
+    The tokens are (d, shared + b n).
+    """
+    h, b, _ = wanted.shape
+    shared, own = layout.split(x)
+    s = layout.shared
+    scores = np.empty((b, h, s + own.shape[-1]), np.float32)
+    np.matmul(wanted.swapaxes(0, 1), own.swapaxes(0, 1), out=scores[..., s:])  # (b, h, d) (b, d, n)
+    scores[..., :s] = (wanted @ shared).swapaxes(0, 1)
+    mask = layout.mask_of_pooled()
+    if mask is not None:
+        scores += mask
+    scores = ops.softmax(scores)
+    mixture: Array = scores[..., s:] @ own.transpose(1, 2, 0)  # (b, h, n) (b, n, d)
+    mixture += scores[..., :s] @ shared.T
+    return mixture

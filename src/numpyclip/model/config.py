@@ -3,8 +3,9 @@
 Nothing here reads anything: `numpyclip.families` finds these values.
 """
 
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,27 +14,30 @@ from numpyclip.image import Preprocess
 from numpyclip.weights.checkpoint import Activation
 
 EPS = 1e-5  # what norms add, unless a description says otherwise
-RESNET_STRIDE = 32  # pixels of the picture behind one position of the last feature map
+RESNET_STRIDE = 32  # pixels of the image behind one position of the last feature map
 FASTVIT_HEAD_WIDTH = 32
 
-# What speaks for a picture, after the last block: the class token; the mean of the patches; a query that looks at all
-# of them, with an MLP behind it ("map", as in SigLIP); the first of many queries, without one ("attn", as in CoCa).
+# What stands for an image, after the last block: the class token; the mean of the patches; a query that attends to all
+# of them, followed by an MLP ("map", as in SigLIP); the first of many queries, without one ("attn", as in CoCa).
 VisionPool: TypeAlias = Literal["tok", "avg", "map", "attn"]
+
+# What makes an embedding of the pooled token: a matrix, or an MLP that is twice as wide in the middle.
+Projection: TypeAlias = Literal["linear", "mlp"]
 
 # Which of queries, keys and values have a bias of their own.
 Biased: TypeAlias = Literal["qkv", "qv", ""]
 
-# Which token speaks for a text: that of the highest id, the first end mark, the last one, the first one; or one of the
-# model's own, which stands behind all others, and sees those of the text ("cls", as in CoCa).
+# The pooled token of a text: that of the highest id, the first end-of-text token, the last one, the first one; or a
+# class token, which comes after all others and attends to those of the text ("cls", as in CoCa).
 TextPool: TypeAlias = Literal["argmax", "eos", "last", "first", "cls"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class RopeConfig:
-    """Where the patches of a picture lie, for rotary embeddings (Su et al., 2021) of rows and columns.
+    """Positions of the patches of an image, for rotary embeddings (Su et al., 2021) of rows and columns.
 
-    Their `side` by `side` patches are laid over those of the `reference` that the model was first trained with, and
-    counted from `offset`. `columns_first` says that the first half of a head's channels turns with the column.
+    The `side` by `side` patches are scaled to the `reference` grid that the model was first trained with, and counted
+    from `offset`. `columns_first` says that the first half of a head's channels encodes the column.
     """
 
     side: int
@@ -46,9 +50,9 @@ class RopeConfig:
 class TransformerConfig:
     """Sizes and options of a stack of residual blocks.
 
-    `eps` is what its norms add; `layer_scale` says that what a block adds is scaled, channel by channel; `post_norm`
-    that it is normed, instead of what the block takes in; `sub_norm` that there is a norm before the last matrix of
-    an attention or MLP; `gated` that the MLP is a SwiGLU (Shazeer, 2020).
+    `eps` is the epsilon of its norms; `layer_scale` says that a block's output is scaled, channel by channel;
+    `post_norm` that norms come after attention and MLP, not before; `sub_norm` that there is a norm before the last
+    matrix of an attention or MLP; `gated` that the MLP is a SwiGLU (Shazeer, 2020).
     """
 
     width: int
@@ -66,38 +70,61 @@ class TransformerConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StemConfig:
+    """How pixels become the features of patches.
+
+    `width` is that of the convolutions before the patches' own, if there are any; `zero_padding` says that they see the
+    image moved by one pixel to the right and down, behind zeros; `patch_bias` that the patches' own has a bias.
+    """
+
+    width: int | None = None
+    zero_padding: bool = False
+    patch_bias: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolConfig:
+    """How tokens become one, by the pool of this `kind`.
+
+    `heads` and `mlp_width` are those of "map" and "attn", where they are not the blocks'; only "attn" has `queries`.
+    `norm_after` says that the last norm is that of the pooled token, not of every token.
+    """
+
+    kind: VisionPool = "tok"
+    heads: int | None = None
+    mlp_width: int | None = None
+    norm_after: bool = False
+    queries: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class VisionTransformerConfig(TransformerConfig):
     """Sizes and options of a vision transformer; `image_size` and `patch_size` in pixels.
 
-    `stem_width` is that of the convolutions before the patches' own, if any; `stem_border` says that they see pictures
-    one pixel further to the right and down, behind a border of zeros; `class_position` that the class token has a
-    place, too; `norm_after_pool` that the last norm is that of the pooled token, not of every token; `pool_heads` and
-    `pool_mlp_width` are those of the pools "map" and "attn" where they are not the blocks', and only "attn" has
-    `queries`; `projection_mlp` says that the projection is an MLP, in the middle twice as wide as an embedding;
-    `flexible` that pictures of any shape are taken, whose places are resized from those of a square one.
+    `class_position` says that the class token has a positional embedding, too; `norm_before` that there is a norm
+    before the first block; `flexible` that images of any shape are taken, for which the positional embeddings of a
+    square one are resized.
     """
 
     image_size: int
     patch_size: int
-    stem_width: int | None = None
-    stem_border: bool = False
-    patch_bias: bool = False
+    stem: StemConfig = StemConfig()
     class_token: bool = True
     class_position: bool = True
     norm_before: bool = True
-    pool: VisionPool = "tok"
-    pool_heads: int | None = None
-    pool_mlp_width: int | None = None
-    norm_after_pool: bool = False
-    projection: bool = True
-    projection_mlp: bool = False
+    pool: PoolConfig = PoolConfig()
+    projection: Projection | None = "linear"
     flexible: bool = False
-    queries: int = 0
 
     @property
-    def columns(self) -> int:
-        """Tokens of a picture."""
+    def tokens(self) -> int:
+        """Tokens of an image: its patches, and the class token if there is one."""
         return (self.image_size // self.patch_size) ** 2 + self.class_token
+
+    @property
+    def cost(self) -> int:
+        """What embedding an image costs, in tokens: see `numpyclip.runtime.chunks`."""
+        return self.tokens
 
     @property
     def map_pool(self) -> TransformerConfig:
@@ -105,16 +132,16 @@ class VisionTransformerConfig(TransformerConfig):
         return TransformerConfig(
             width=self.width,
             layers=1,
-            heads=self.pool_heads or self.heads,
-            mlp_width=self.pool_mlp_width or self.mlp_width,
+            heads=self.pool.heads or self.heads,
+            mlp_width=self.pool.mlp_width or self.mlp_width,
             activation=self.activation,
             eps=self.eps,
         )
 
     @property
     def described(self) -> int:
-        """Tokens that a decoder looks at: all but the one that speaks for the picture."""
-        return self.queries - 1 if self.pool == "attn" else self.columns - self.class_token
+        """Tokens that a decoder attends to: all but the pooled one."""
+        return self.pool.queries - 1 if self.pool.kind == "attn" else self.tokens - self.class_token
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,8 +154,8 @@ class ResNetConfig:
     heads: int
 
     @property
-    def columns(self) -> int:
-        """Pixels of a picture in the second of the four stages."""
+    def cost(self) -> int:
+        """Pixels of an image in the second of the four stages."""
         return (self.image_size // 8) ** 2
 
 
@@ -136,8 +163,8 @@ class ResNetConfig:
 class ConvNeXtConfig:
     """Sizes and options of a ConvNeXt; `image_size` in pixels.
 
-    `layers` counts the blocks of its four stages, `widths` their channels; `eps` is what its norms add; `mlp_head` says
-    that an MLP, not one matrix, makes the embedding.
+    `layers` counts the blocks of its four stages, `widths` their channels; `eps` is the epsilon of its norms;
+    `mlp_head` says that an MLP, not one matrix, makes the embedding.
     """
 
     image_size: int
@@ -147,8 +174,8 @@ class ConvNeXtConfig:
     mlp_head: bool
 
     @property
-    def columns(self) -> int:
-        """Pixels of a picture in the third of the four stages, where most of the work is done."""
+    def cost(self) -> int:
+        """Pixels of an image in the third of the four stages, where most of the work is done."""
         return (self.image_size // 16) ** 2
 
 
@@ -172,12 +199,12 @@ class FastViTConfig:
     mlp_head: bool
 
     @property
-    def columns(self) -> int:
-        """Pixels of a picture in the third stage, where most of the work is done."""
+    def cost(self) -> int:
+        """Pixels of an image in the third stage, where most of the work is done."""
         return (self.image_size // 16) ** 2
 
     def has_attention(self, stage: int) -> bool:
-        """Whether pixels look at each other in a stage, counted from 0."""
+        """Whether pixels attend to each other in a stage, counted from 0."""
         return stage >= 3
 
 
@@ -188,8 +215,8 @@ VisionConfig: TypeAlias = VisionTransformerConfig | ResNetConfig | ConvNeXtConfi
 class TextConfig(TransformerConfig):
     """Sizes and options of a text transformer; `context_length` in tokens.
 
-    `causal` says that tokens look back only; `end_id` is the end mark's, which only the pool "eos" looks for; `pad_id`
-    is that of padding.
+    `causal` says that attention is causal; `end_id` is that of the end-of-text token, which only the pool "eos" looks
+    for; `pad_id` is that of padding.
     """
 
     context_length: int
@@ -198,24 +225,24 @@ class TextConfig(TransformerConfig):
     pool: TextPool = "argmax"
     end_id: int | None = None
     pad_id: int = 0
-    projection: bool = True
+    projection: Literal["linear"] | None = "linear"
 
     @property
     def has_class_token(self) -> bool:
-        """Whether a token of the model's own speaks for a text."""
+        """Whether a class token is pooled."""
         return self.pool == "cls"
 
     @property
     def least_length(self) -> int:
         """Tokens that a text must have.
 
-        All, with its padding, where tokens look ahead, and so at the padding; or where a class token stands behind it.
+        All, padding included, where attention is not causal, or a class token follows the padding.
         """
         return 1 if self.causal and not self.has_class_token else self.context_length
 
     def lengths(self, ids: NDArray[np.integer]) -> NDArray[np.integer]:
         """Count the tokens of each text that matter: (b, n) -> (b,)."""
-        if self.has_class_token:  # one position of padding is seen: see `numpyclip.model.text.transformer`
+        if self.has_class_token:  # one position of padding is seen: see `numpyclip.model.text.text_transformer`
             is_text = ids != self.pad_id
             end = np.where(is_text.any(axis=1), ids.shape[1] - is_text[:, ::-1].argmax(axis=1), 0)
             seen: NDArray[np.integer] = np.minimum(end + 1, ids.shape[1])
@@ -223,7 +250,7 @@ class TextConfig(TransformerConfig):
         return self.ends(ids) + 1 if self.causal else np.full(len(ids), ids.shape[1])
 
     def ends(self, ids: NDArray[np.integer]) -> NDArray[np.integer]:
-        """Find the token that speaks for each text: (b, n) -> (b,). The model's own would be the next one."""
+        """Find the pooled token of each text: (b, n) -> (b,). A class token would be the next one."""
         if self.pool in ("argmax", "eos"):
             ends: NDArray[np.integer] = (ids if self.pool == "argmax" else ids == self.end_id).argmax(axis=1)
             return ends
@@ -243,10 +270,10 @@ class DecoderConfig(TransformerConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class BertConfig(TextConfig):
-    """Sizes and options of a BERT, or a RoBERTa, whose tokens look both ways, but not at padding.
+    """Sizes and options of a BERT, or a RoBERTa, whose attention is bidirectional, and ignores padding.
 
-    `token_types` is the number of kinds of tokens, of which texts have the first only; `first_place` that of places in
-    the table before the first one in use; `end_width` that of a layer between blocks and projection, if any.
+    `token_types` is the number of token types, of which texts have the first only; `first_place` that of unused
+    positions at the start of the table; `end_width` the width of a layer between blocks and projection, if any.
     """
 
     causal: bool = False
@@ -281,8 +308,8 @@ class CLIPConfig:
     """Sizes and options of a whole model.
 
     `family` names the kind of model, and whose description it follows; `vision` or `text` is None where a model has the
-    other tower alone; `sigmoid` says that every pair of a picture and a text is scored by itself (SigLIP), not in
-    comparison with others. Only CoCa has a `decoder`.
+    other tower alone; `sigmoid` says that pairs of image and text are scored independently (SigLIP), not by a
+    softmax over texts. Only CoCa has a `decoder`.
     """
 
     family: str
@@ -295,6 +322,16 @@ class CLIPConfig:
 
     @property
     def activation(self) -> Activation | None:
-        """That of texts, or of pictures where there are no texts; None for a ResNet."""
+        """That of texts, or of images where there are no texts; None for a ResNet."""
         tower = self.text or self.vision
         return tower.activation if isinstance(tower, TransformerConfig) else None
+
+
+def list_options(config: Any, group: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """List name, value and default of all options; those in groups, such as "pool.kind", one by one."""
+    for field in fields(config):
+        value = getattr(config, field.name)
+        if is_dataclass(field.default):
+            yield from list_options(value, f"{field.name}.")
+        else:
+            yield f"{group}{field.name}", value, field.default

@@ -14,7 +14,7 @@ import numpy as np
 from numpyclip.image import Preprocess
 from numpyclip.model import ops
 from numpyclip.model.ops import Array
-from numpyclip.model.source import Source
+from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
 
 
@@ -26,8 +26,8 @@ class Linear:
     bias: Array
 
     @classmethod
-    def read(cls, source: Source, name: str, norm: str | None = None, scale: str | None = None) -> "Linear":
-        """Take the weights under a name of the checkpoint, and into them the norm before and the scale behind."""
+    def read(cls, weights: WeightReader, name: str, norm: str | None = None, scale: str | None = None) -> "Linear":
+        """Read the weights under a name of the checkpoint, and into them the norm before and the scale behind."""
 
         def prepare(checkpoint: Checkpoint) -> tuple[Array, Array]:
             if norm is None and scale is None:
@@ -39,7 +39,7 @@ class Linear:
                 fold_scale(checkpoint, scale, weight, bias)
             return weight, bias
 
-        return cls(*source.derive(name, prepare))
+        return cls(*weights.derive(name, prepare))
 
     @property
     def output_dim(self) -> int:
@@ -80,9 +80,9 @@ class Affine:
     bias: Array
 
     @classmethod
-    def read(cls, source: Source, name: str) -> "Affine":
-        """Take the weights under a name of the checkpoint."""
-        return cls(*source.derive(name, lambda at: (at.take(f"{name}.weight"), at.take(f"{name}.bias"))))
+    def read(cls, weights: WeightReader, name: str) -> "Affine":
+        """Read the weights under a name of the checkpoint."""
+        return cls(*weights.derive(name, lambda at: (at.take(f"{name}.weight"), at.take(f"{name}.bias"))))
 
     @property
     def output_dim(self) -> int:
@@ -102,27 +102,27 @@ class LayerNorm:
     eps: float
 
     @classmethod
-    def read(cls, source: Source, name: str, eps: float) -> "LayerNorm":
-        """Take the weights under a name of the checkpoint."""
-        return cls(Affine.read(source, name), eps)
+    def read(cls, weights: WeightReader, name: str, eps: float) -> "LayerNorm":
+        """Read the weights under a name of the checkpoint."""
+        return cls(Affine.read(weights, name), eps)
 
     def __call__(self, x: Array) -> Array:  # (d, n) -> (d, n)
         return self.affine(ops.standardize(x, self.eps))
 
 
 @overload
-def read_end(source: Source, projection: str, norm: str | None) -> Linear: ...
+def read_end(weights: WeightReader, projection: str, norm: str | None) -> Linear: ...
 @overload
-def read_end(source: Source, projection: str | None, norm: str) -> Linear | Affine: ...
+def read_end(weights: WeightReader, projection: str | None, norm: str) -> Linear | Affine: ...
 @overload
-def read_end(source: Source, projection: str | None, norm: None) -> Linear | None: ...
-def read_end(source: Source, projection: str | None, norm: str | None) -> Linear | Affine | None:
+def read_end(weights: WeightReader, projection: str | None, norm: None) -> Linear | None: ...
+def read_end(weights: WeightReader, projection: str | None, norm: str | None) -> Linear | Affine | None:
     """Take what stands at a tower's end: a norm but for its standardizing, and a matrix, or one of them.
 
     The matrix is (d, e) and has no bias in openai/CLIP; elsewhere it may be a layer's, whose weight is (e, d).
     """
     if projection is None:
-        return None if norm is None else Affine.read(source, norm)
+        return None if norm is None else Affine.read(weights, norm)
 
     def prepare(checkpoint: Checkpoint) -> tuple[Array, Array]:
         if projection in checkpoint:
@@ -135,4 +135,4 @@ def read_end(source: Source, projection: str | None, norm: str | None) -> Linear
             fold_norm(checkpoint, norm, weight, bias)
         return weight, bias
 
-    return Linear(*source.derive(projection, prepare))
+    return Linear(*weights.derive(projection, prepare))

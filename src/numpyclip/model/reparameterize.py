@@ -1,6 +1,6 @@
 """Convolutions that were several side by side in training, and are one afterwards (RepVGG: Ding et al., 2021).
 
-Each kind is listed as a checkpoint holds it, branch by branch or already as one, and added up. Names are those of
+Each kind is listed as a checkpoint holds it, branch by branch or already as one, and fused. Names are those of
 timm/models/fastvit.py; maps of one pixel have no shape here: (e, c) is a 1 x 1 convolution.
 """
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from numpyclip.model import layout
+from numpyclip.model import expected_tensors as expected
 from numpyclip.model.layers import fold_scale
 from numpyclip.model.ops import Array
 from numpyclip.model.vision.convolution import batch_norm, with_batch_norm
@@ -17,7 +17,7 @@ from numpyclip.weights.checkpoint import Checkpoint
 Prepare = Callable[[Checkpoint, str], tuple[Array, Array]]
 
 
-def either(checkpoint: Checkpoint, name: str, shape: layout.Shape, branches: layout.Tensors) -> layout.Tensors:
+def either(checkpoint: Checkpoint, name: str, shape: expected.Shape, branches: expected.Tensors) -> expected.Tensors:
     """List the one convolution if the checkpoint holds that, else its branches."""
     if f"{name}.reparam_conv.weight" in checkpoint:
         yield f"{name}.reparam_conv.weight", shape
@@ -33,10 +33,10 @@ def fuse(checkpoint: Checkpoint, name: str, branches: Prepare) -> tuple[Array, A
     return branches(checkpoint, name)
 
 
-def normed(name: str, shape: layout.Shape) -> layout.Tensors:
+def normed(name: str, shape: expected.Shape) -> expected.Tensors:
     """List a convolution with a batch norm."""
     yield f"{name}.conv.weight", shape
-    yield from layout.batch_norm(f"{name}.bn", shape[0])
+    yield from expected.batch_norm(f"{name}.bn", shape[0])
 
 
 def take_normed(checkpoint: Checkpoint, name: str) -> tuple[Array, Array]:
@@ -44,13 +44,13 @@ def take_normed(checkpoint: Checkpoint, name: str) -> tuple[Array, Array]:
     return with_batch_norm(checkpoint, f"{name}.conv", f"{name}.bn")
 
 
-def mobile_one(name: str, shape: layout.Shape, scale: bool, identity: bool) -> layout.Tensors:
+def mobile_one(name: str, shape: expected.Shape, scale: bool, identity: bool) -> expected.Tensors:
     """List a convolution, one of a single pixel, and what comes in (MobileOne: Vasu et al., 2023), all with norms."""
     yield from normed(f"{name}.conv_kxk.0", shape)
     if scale:
         yield from normed(f"{name}.conv_scale", shape[:2])
     if identity:
-        yield from layout.batch_norm(f"{name}.identity", shape[0])
+        yield from expected.batch_norm(f"{name}.identity", shape[0])
 
 
 def add_mobile_one(checkpoint: Checkpoint, name: str) -> tuple[Array, Array]:
@@ -69,9 +69,9 @@ def add_mobile_one(checkpoint: Checkpoint, name: str) -> tuple[Array, Array]:
     return weight, bias
 
 
-def rep_mixer(name: str, shape: layout.Shape, scale: bool) -> layout.Tensors:
+def rep_mixer(name: str, shape: expected.Shape, scale: bool) -> expected.Tensors:
     """List x + scale (mixer(x) - norm(x)), of channels by themselves (FastViT: Vasu et al., 2023)."""
-    yield from layout.batch_norm(f"{name}.norm.identity", shape[0])
+    yield from expected.batch_norm(f"{name}.norm.identity", shape[0])
     yield from mobile_one(f"{name}.mixer", shape, scale, identity=True)
     yield f"{name}.layer_scale.gamma", shape[:1]
 
@@ -88,7 +88,7 @@ def add_rep_mixer(checkpoint: Checkpoint, name: str) -> tuple[Array, Array]:
     return weight, bias
 
 
-def large_kernel(name: str, e: int) -> layout.Tensors:
+def large_kernel(name: str, e: int) -> expected.Tensors:
     """List a convolution of 7 by 7 and one of 3 by 3, of channels by themselves (RepLKNet: Ding et al., 2022)."""
     yield from normed(f"{name}.large_conv", (e, 1, 7, 7))
     yield from normed(f"{name}.small_conv", (e, 1, 3, 3))
@@ -103,7 +103,7 @@ def add_large_kernel(checkpoint: Checkpoint, name: str) -> tuple[Array, Array]:
     return weight, bias
 
 
-def position(name: str, d: int) -> layout.Tensors:
+def position(name: str, d: int) -> expected.Tensors:
     """List a convolution that is added to what comes in, of channels by themselves (CPVT: Chu et al., 2023)."""
     yield f"{name}.pos_enc.weight", (d, 1, 7, 7)
     yield f"{name}.pos_enc.bias", (d,)

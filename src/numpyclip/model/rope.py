@@ -1,4 +1,4 @@
-"""Rotary position embeddings (Su et al., 2021) for the two axes of a picture, as in timm/layers/pos_embed_sincos.py."""
+"""Rotary position embeddings (Su et al., 2021) for the two axes of an image, as in timm/layers/pos_embed_sincos.py."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ _TEMPERATURE = 10_000
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Rope:
-    """By how much the patches of a picture are turned: pairs of channels, in a head, are points of a plane."""
+    """Rotations of the patches of an image: pairs of channels of a head are points of a plane."""
 
     cos: Array  # (k / 2, 1, n)
     sin: Array

@@ -5,16 +5,17 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from numpyclip.model import ops
-from numpyclip.model.attention import Attention, pick
+from numpyclip.model.attention import Attention
+from numpyclip.model.blocks import Blocks
 from numpyclip.model.config import TransformerConfig
 from numpyclip.model.kv_cache import KVCache
 from numpyclip.model.layers import LayerNorm, Linear, fold_norm
 from numpyclip.model.ops import Array
 from numpyclip.model.rope import Rope
-from numpyclip.model.source import Source
+from numpyclip.model.token_layout import TokenLayout
+from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Activation, Checkpoint
 
 _ACTIVATIONS: dict[Activation, Callable[[Array], Array]] = {
@@ -39,15 +40,15 @@ class MLP:
     inner_eps: float | None = None  # of the norm before `c_proj`
 
     @classmethod
-    def read(cls, source: Source, block: str, config: TransformerConfig) -> "MLP":
-        """Take the weights of a block's MLP from the checkpoint, the norm before and the scale behind it."""
+    def read(cls, weights: WeightReader, block: str, config: TransformerConfig) -> "MLP":
+        """Read the weights of a block's MLP from the checkpoint, the norm before and the scale behind it."""
         norm = None if config.post_norm else f"{block}.ln_2"
         return cls(
-            _read_gated(source, f"{block}.mlp", norm)
+            _read_gated(weights, f"{block}.mlp", norm)
             if config.gated
-            else Linear.read(source, f"{block}.mlp.c_fc", norm),
+            else Linear.read(weights, f"{block}.mlp.c_fc", norm),
             Linear.read(
-                source,
+                weights,
                 f"{block}.mlp.c_proj",
                 norm=f"{block}.mlp.ln_inner" if config.sub_norm else None,
                 scale=f"{block}.ls_2.gamma" if config.layer_scale else None,
@@ -73,7 +74,7 @@ class MLP:
         return self.c_proj(y)
 
 
-def _read_gated(source: Source, name: str, norm: str | None) -> Linear:
+def _read_gated(weights: WeightReader, name: str, norm: str | None) -> Linear:
     """Take the gate of a SwiGLU, and what passes it, as one layer."""
 
     def prepare(checkpoint: Checkpoint) -> tuple[Array, Array]:
@@ -84,7 +85,7 @@ def _read_gated(source: Source, name: str, norm: str | None) -> Linear:
             fold_norm(checkpoint, norm, weight, bias)
         return weight, bias
 
-    return Linear(*source.derive(f"{name}.c_fc", prepare))
+    return Linear(*weights.derive(f"{name}.c_fc", prepare))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -98,26 +99,25 @@ class Block:
     ln_2: LayerNorm | None = None
 
     @classmethod
-    def read(cls, source: Source, name: str, config: TransformerConfig, rope: Rope | None = None) -> "Block":
-        """Take the weights under a name of the checkpoint."""
-        attn, mlp = Attention.read(source, name, config, rope), MLP.read(source, name, config)
+    def read(cls, weights: WeightReader, name: str, config: TransformerConfig, rope: Rope | None = None) -> "Block":
+        """Read the weights under a name of the checkpoint."""
+        attn, mlp = Attention.read(weights, name, config, rope), MLP.read(weights, name, config)
         if not config.post_norm:
             return cls(attn, mlp, config.eps)
-        ln_1, ln_2 = (LayerNorm.read(source, f"{name}.{norm}", config.eps) for norm in ("ln_1", "ln_2"))
+        ln_1, ln_2 = (LayerNorm.read(weights, f"{name}.{norm}", config.eps) for norm in ("ln_1", "ln_2"))
         return cls(attn, mlp, config.eps, ln_1, ln_2)
 
-    def __call__(self, x: Array, batch: int, shared: int = 0, mask: Array | None = None) -> Array:
+    def __call__(self, x: Array, layout: TokenLayout) -> Array:
         """Add to all tokens: (d, shared + batch n) -> the same shape."""
-        return self._rest(x, self.attn(self._first(x), batch, shared, mask))
+        return self._rest(x, self.attn(self._first(x), layout))
+
+    def one(self, x: Array, layout: TokenLayout) -> Array:
+        """Add to the pooled token of each input: (d, shared + batch n) -> (d, batch)."""
+        return self._rest(layout.pick(x), self.attn.one(self._first(x), layout))
 
     def extend(self, x: Array, cache: KVCache, mask: Array | None = None) -> Array:
-        """Add to the next tokens of each input: (d, b m) -> the same shape. The past is longer by them afterwards."""
+        """Add to the next tokens of each input, which join the cache: (d, b m) -> the same shape."""
         return self._rest(x, self.attn.extend(self._first(x), cache, mask))
-
-    def one(self, x: Array, rows: NDArray[np.integer], shared: int, mask: Array | None) -> Array:
-        """Add to one token of each input: (d, shared + batch n), (batch,) -> (d, batch)."""
-        y = self.attn.one(self._first(x), rows, shared, mask)
-        return self._rest(pick(x, rows, shared), y)
 
     def _first(self, x: Array) -> Array:
         return ops.standardize(x, self.eps) if self.ln_1 is None else x
@@ -134,28 +134,28 @@ class Block:
 class Transformer:
     """A stack of blocks."""
 
-    resblocks: Sequence[Block]
+    resblocks: Blocks[Block]
 
     @classmethod
-    def read(cls, source: Source, name: str, config: TransformerConfig, kind: type[Block] = Block) -> "Transformer":
-        """Take the weights under a name of the checkpoint, of blocks of some kind."""
+    def read(
+        cls, weights: WeightReader, name: str, config: TransformerConfig, kind: type[Block] = Block
+    ) -> "Transformer":
+        """Read the weights under a name of the checkpoint, of blocks of some kind."""
         rope = Rope.make(config.rope, config.width // config.heads) if config.rope else None
-        blocks = [partial(kind.read, source, f"{name}.resblocks.{i}", config, rope) for i in range(config.layers)]
-        return cls(source.sequence(blocks))
+        blocks = [partial(kind.read, weights, f"{name}.resblocks.{i}", config, rope) for i in range(config.layers)]
+        return cls(weights.blocks(blocks))
 
-    def every(self, x: Array, batch: int) -> Array:
-        """Compute all tokens: (d, batch n) -> the same shape."""
-        for index in range(len(self.resblocks)):  # no name for the block: see below
-            x = self.resblocks[index](x, batch)
-        return x
+    def every(self, x: Array, layout: TokenLayout) -> Array:
+        """Compute all tokens: (d, shared + batch n) -> the same shape."""
+        return self.resblocks.run(x, lambda block, x: block(x, layout))
 
-    def one(self, x: Array, rows: NDArray[np.integer], shared: int = 0, mask: Array | None = None) -> Array:
-        """Compute one token of each input: (d, shared + batch n), (batch,) -> (d, batch).
+    def one(self, x: Array, layout: TokenLayout) -> Array:
+        """Compute the pooled token of each input: (d, shared + batch n) -> (d, batch).
 
-        The first columns are tokens that all inputs begin with, which are computed once; then come the other n of
-        each input. Only the token at `rows` of those is read, so the last block computes no other.
+        The last block computes no other.
         """
-        last = len(self.resblocks) - 1
-        for index in range(last):  # no name for the block: where memory is low it ends before the next one is made
-            x = self.resblocks[index](x, len(rows), shared, mask)
-        return self.resblocks[last].one(x, rows, shared, mask)
+        return self.resblocks.run(x, lambda block, x: block(x, layout), last=lambda block, x: block.one(x, layout))
+
+    def extend(self, x: Array, caches: Sequence[KVCache], mask: Array | None = None) -> Array:
+        """Compute the next tokens of each input, which join the blocks' caches: (d, b m) -> the same shape."""
+        return self.resblocks.run(x, lambda block, x, cache: block.extend(x, cache, mask), caches)

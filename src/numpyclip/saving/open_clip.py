@@ -8,7 +8,6 @@ from dataclasses import fields
 
 from numpyclip.errors import UnsupportedCheckpointError
 from numpyclip.image import Preprocess
-from numpyclip.model.clip import CLIP
 from numpyclip.model.config import (
     RESNET_STRIDE,
     FastViTConfig,
@@ -17,9 +16,10 @@ from numpyclip.model.config import (
     TransformerConfig,
     VisionTransformerConfig,
 )
+from numpyclip.runtime.clip import CLIP
 from numpyclip.saving import open_clip_fastvit
+from numpyclip.saving.original_layout import OPEN_CLIP
 from numpyclip.saving.plan import USUAL_TOKENIZERS, DType, Options, Plan, Weight, as_json, require
-from numpyclip.saving.same import OPEN_CLIP
 from numpyclip.tokenizer.clip import CLIPTokenizer
 from numpyclip.weights.checkpoint import Checkpoint
 
@@ -30,7 +30,7 @@ _TRANSFORMER = ("width", "layers", "heads", "mlp_width", "activation", "eps", "l
 _VISION: Options = {
     FastViTConfig: tuple(field.name for field in fields(FastViTConfig)),
     ResNetConfig: ("image_size", "width", "layers", "heads"),
-    VisionTransformerConfig: (*_TRANSFORMER, "image_size", "patch_size", "norm_before", "norm_after_pool", "pool"),
+    VisionTransformerConfig: (*_TRANSFORMER, "image_size", "patch_size", "norm_before", "pool.norm_after", "pool.kind"),
 }
 _TEXT: Options = {TextConfig: (*_TRANSFORMER, "context_length", "vocab_size", "causal", "pool", "end_id", "projection")}
 _PREPROCESS: Options = {Preprocess: ("size", "profile", "mean", "std", "interpolation", "resize_mode", "fill")}
@@ -73,7 +73,7 @@ def _check(model: CLIP, checkpoint: Checkpoint) -> None:
     if config.decoder is not None:
         raise UnsupportedCheckpointError(f"{cannot} from another one: it has a decoder, which writes captions.")
     if isinstance(config.vision, VisionTransformerConfig):
-        if config.vision.pool == "map":
+        if config.vision.pool.kind == "map":
             raise UnsupportedCheckpointError(f"{cannot}: its pictures are pooled by a query; expected tok or avg.")
         if (config.vision.activation == "quick_gelu") != (config.text.activation == "quick_gelu"):
             raise UnsupportedCheckpointError(f"{cannot}: only one of its towers has QuickGELU; expected both or none.")
@@ -102,8 +102,8 @@ def _vision(config: object, checkpoint: Checkpoint) -> dict[str, object]:
         "image_size": config.image_size,
         "patch_size": config.patch_size,
         "no_ln_pre": not config.norm_before,
-        "pool_type": config.pool,
-        "final_ln_after_pool": config.norm_after_pool,
+        "pool_type": config.pool.kind,
+        "final_ln_after_pool": config.pool.norm_after,
     }
 
 

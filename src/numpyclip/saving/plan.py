@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.errors import UnsupportedCheckpointError
+from numpyclip.model.config import list_options
 from numpyclip.weights.checkpoint import Checkpoint
 from numpyclip.weights.dtypes import narrow_to_bfloat16, narrow_to_float16
 from numpyclip.weights.int8 import SCALE, round_to_int8, row_scales
@@ -153,9 +154,9 @@ def require(options: Any, kinds: Options, where: str, layout: str, **fixed: obje
     if type(options) not in kinds:
         kind = type(options).__name__.removesuffix("Config")
         raise UnsupportedCheckpointError(f"{cannot}, which has no {kind}. {_ELSE}")
-    for option in fields(options):
-        found, only = getattr(options, option.name), fixed.get(option.name, option.default)
-        if option.name not in kinds[type(options)] and found != only:
+    for name, found, default in list_options(options):
+        only = fixed.get(name, default)
+        if name not in kinds[type(options)] and found != only:
             raise UnsupportedCheckpointError(
-                f"{cannot}, which has no such model: {option.name} is {found!r:.200}; expected {only!r:.200}. {_ELSE}"
+                f"{cannot}, which has no such model: {name} is {found!r:.200}; expected {only!r:.200}. {_ELSE}"
             )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 from numpyclip.errors import InputError
 
 if TYPE_CHECKING:
-    from numpyclip.model.clip import CLIP
+    from numpyclip.runtime.clip import CLIP
     from numpyclip.saving.plan import DType, Plan
     from numpyclip.weights.checkpoint import Checkpoint
 
@@ -53,15 +53,15 @@ def save(
     Raises
     ------
     UnsupportedCheckpointError
-        If the format cannot express the model, or the number format a weight; the message says which.
+        If the format cannot express the model, or the dtype a weight; the message says which.
     InputError
         If an argument is wrong, or the folder is there already.
     NumPyCLIPError
         If it cannot be written.
     """
     from numpyclip.loader import load
-    from numpyclip.model.clip import CLIP
-    from numpyclip.saving.folder import whole_folder
+    from numpyclip.runtime.clip import CLIP
+    from numpyclip.saving.target_folder import whole_folder
 
     if format not in FORMATS:
         raise InputError(f"format is {format!r:.60}; expected {' or '.join(map(repr, FORMATS))}.")
@@ -77,16 +77,16 @@ def save(
 
 
 def _plan(model: CLIP, checkpoint: Checkpoint, format: Format, dtype: DType) -> Plan:
-    from numpyclip.saving import open_clip, same, transformers
+    from numpyclip.saving import open_clip, original_layout, transformers
 
     if format == "int8":
-        return same.plan_int8(model, checkpoint, dtype)
+        return original_layout.plan_int8(model, checkpoint, dtype)
     if format == "open_clip":
-        if same.is_described_by(checkpoint, same.OPEN_CLIP):
-            return same.plan(checkpoint, open_clip.WEIGHTS, dtype)
+        if original_layout.is_described_by(checkpoint, original_layout.OPEN_CLIP):
+            return original_layout.plan(checkpoint, open_clip.WEIGHTS, dtype)
         return open_clip.plan(model, checkpoint, dtype)
-    if same.is_described_by(checkpoint, same.TRANSFORMERS):
-        return same.plan(checkpoint, transformers.WEIGHTS, dtype)
+    if original_layout.is_described_by(checkpoint, original_layout.TRANSFORMERS):
+        return original_layout.plan(checkpoint, transformers.WEIGHTS, dtype)
     return transformers.plan(model, checkpoint, dtype)
 
 

@@ -12,10 +12,10 @@ from numpyclip.families.folder import TOKENIZER_FILES
 from numpyclip.families.image_processor import RESAMPLE
 from numpyclip.families.names import translator
 from numpyclip.image import Preprocess
-from numpyclip.model.clip import CLIP
 from numpyclip.model.config import TextConfig, TransformerConfig, VisionTransformerConfig
+from numpyclip.runtime.clip import CLIP
+from numpyclip.saving.original_layout import TRANSFORMERS, existing
 from numpyclip.saving.plan import USUAL_TOKENIZERS, Change, DType, Options, Plan, Weight, as_json, require
-from numpyclip.saving.same import TRANSFORMERS, existing
 from numpyclip.tokenizer.clip import CLIPTokenizer
 from numpyclip.tokenizer.words import END_OF_TEXT, START_OF_TEXT
 from numpyclip.weights.checkpoint import Checkpoint
@@ -28,7 +28,7 @@ _TRANSFORMER = ("width", "layers", "heads", "mlp_width", "activation", "eps")
 _VISION: Options = {VisionTransformerConfig: (*_TRANSFORMER, "image_size", "patch_size")}
 _TEXT: Options = {TextConfig: (*_TRANSFORMER, "context_length", "vocab_size", "pool", "end_id")}
 _PREPROCESS: Options = {Preprocess: ("size", "profile", "mean", "std", "interpolation", "resize_mode", "fill")}
-_SIGLIP = {"patch_bias": True, "class_token": False, "norm_before": False, "pool": "map", "projection": False}
+_SIGLIP = {"stem.patch_bias": True, "class_token": False, "norm_before": False, "pool.kind": "map", "projection": None}
 
 _ACTIVATIONS = {ours: theirs for theirs, ours in reversed(transformers_names.ACTIVATIONS.items())}
 _RESAMPLE = {ours: number for number, ours in RESAMPLE.items()}
@@ -46,7 +46,7 @@ def plan(model: CLIP, checkpoint: Checkpoint, dtype: DType) -> Plan:
         If neither CLIPModel nor SiglipModel has an option for something that the model does.
     """
     vision = model.config.vision
-    is_siglip = isinstance(vision, VisionTransformerConfig) and vision.pool == "map"
+    is_siglip = isinstance(vision, VisionTransformerConfig) and vision.pool.kind == "map"
     _check(model, checkpoint, is_siglip)
     weights = _weights(checkpoint, is_siglip)
     description = {**_describe(model, is_siglip), "dtype": dtype}

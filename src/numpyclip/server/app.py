@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from numpyclip.model.clip import CLIP
+from numpyclip.runtime.clip import CLIP
 from numpyclip.server import clip_retrieval, immich, openai, searching
 from numpyclip.server.guard import COOKIE, Guard, is_token
 from numpyclip.server.page import page

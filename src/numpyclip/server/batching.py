@@ -19,8 +19,8 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from numpyclip.model.clip import CLIP
 from numpyclip.model.ops import Array
+from numpyclip.runtime.clip import CLIP
 from numpyclip.server.metrics import Metrics
 from numpyclip.server.problems import Busy
 from numpyclip.server.settings import Settings
@@ -60,7 +60,7 @@ class Batcher:
 
     def __init__(self, model: CLIP, settings: Settings, metrics: Metrics) -> None:
         self._compute: dict[Kind, Callable[[Sequence[Any]], Array]] = {
-            "pictures": model.embed_crops,
+            "pictures": model.embed_pixels,
             "texts": partial(model.embed_texts, truncate=True),
         }
         self._most: dict[Kind, int] = {"pictures": settings.batch_size, "texts": _TEXTS * settings.batch_size}

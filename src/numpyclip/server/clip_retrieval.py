@@ -17,8 +17,8 @@ from starlette.responses import Response
 
 from numpyclip.errors import PictureError
 from numpyclip.index.records import Match, Side
-from numpyclip.model.inputs import checked_embeddings
 from numpyclip.model.ops import Array, normalize
+from numpyclip.runtime.validation import checked_embeddings
 from numpyclip.server.problems import bad_request
 from numpyclip.server.service import Service
 from numpyclip.server.thumbnails import thumbnail_bytes

@@ -14,8 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from numpyclip.index.records import Match, Side, Where
-from numpyclip.model.inputs import captions
 from numpyclip.model.ops import Array
+from numpyclip.runtime.validation import captions
 from numpyclip.server.problems import bad_request
 from numpyclip.server.service import Service
 from numpyclip.server.thumbnails import SIDES

@@ -15,8 +15,8 @@ from starlette.exceptions import HTTPException
 from numpyclip.errors import InputError, PictureError, StoreError
 from numpyclip.index.index import Index
 from numpyclip.index.records import Match
-from numpyclip.model.clip import CLIP
 from numpyclip.model.ops import Array
+from numpyclip.runtime.clip import CLIP
 from numpyclip.server.batching import Batcher
 from numpyclip.server.fetching import fetch, is_address
 from numpyclip.server.metrics import Metrics

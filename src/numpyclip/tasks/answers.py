@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike
 
 from numpyclip.errors import InputError
 from numpyclip.model import ops
-from numpyclip.model.clip import CLIP
 from numpyclip.model.ops import Array
 from numpyclip.pictures import Picture, pictures
+from numpyclip.runtime.clip import CLIP
 from numpyclip.tasks.background import Background
 from numpyclip.tasks.questions import understand
 

@@ -8,11 +8,11 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from numpyclip.model import inputs
-from numpyclip.model.clip import CLIP
 from numpyclip.model.ops import Array
 from numpyclip.pictures import Picture, open_picture
 from numpyclip.pictures import pictures as as_pictures
+from numpyclip.runtime import validation
+from numpyclip.runtime.clip import CLIP
 from numpyclip.tasks.background import Background
 from numpyclip.tasks.vocabulary import embed_vocabulary, everyday_nouns, read_words
 
@@ -106,7 +106,7 @@ class Captioner:
         self.method: Method = "generated" if model.config.decoder is not None else "phrases"
         if captions is not None:
             self.method = "nearest"
-            self._captions = inputs.captions(captions)
+            self._captions = validation.captions(captions)
             self._embeddings = embed_vocabulary(model, self._captions)
             self._prior = min(1 / len(self._captions), 0.5)
         elif self.method == "phrases":

@@ -24,11 +24,11 @@ from numpy.typing import NDArray
 
 from numpyclip.errors import PictureError
 from numpyclip.image import on_white
-from numpyclip.model.chunks import batched
-from numpyclip.model.clip import CLIP
 from numpyclip.model.ops import Array
-from numpyclip.model.threads import ahead
 from numpyclip.pictures import open_picture
+from numpyclip.runtime.chunks import batched
+from numpyclip.runtime.clip import CLIP
+from numpyclip.runtime.prefetch import prefetch
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -162,7 +162,7 @@ def _look_at(
             return error
 
     def readable() -> Iterator[tuple[_Seen, NDArray[np.uint8] | None, NDArray[np.uint8] | None]]:
-        for found in ahead(read, _once(paths), batch_size - 1):
+        for found in prefetch(read, _once(paths), batch_size - 1):
             if not isinstance(found, PictureError):
                 yield found
             elif unreadable is None:
@@ -172,7 +172,7 @@ def _look_at(
 
     for batch in batched(readable(), batch_size):
         crops = [crop for _, crop, _ in batch if crop is not None]
-        embeddings = iter(model.embed_crops(crops) if model is not None and crops else ())
+        embeddings = iter(model.embed_pixels(crops) if model is not None and crops else ())
         for seen, crop, thumbnail in batch:
             if crop is None or thumbnail is None:
                 yield seen

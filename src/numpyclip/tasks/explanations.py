@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from numpyclip.arguments import whole_number
 from numpyclip.errors import InputError
-from numpyclip.model.chunks import batched, checked_batch_size
-from numpyclip.model.clip import CLIP
 from numpyclip.model.ops import Array
 from numpyclip.pictures import Picture, open_picture
+from numpyclip.runtime.chunks import batched, checked_batch_size
+from numpyclip.runtime.clip import CLIP
 
 _HIDDEN, _SHOWN = 2, 4  # sides of the windows, in cells
 _MOST_CELLS = 64  # a side: thousands of pictures are embedded for these already
@@ -78,7 +78,7 @@ def explain(
     kept = np.concatenate([~hidden, shown])
     cosines = np.empty((len(kept), len(targets)), np.float32)
     for rows in batched(progress(range(len(kept))), size):
-        cosines[rows] = model.embed_crops([_masked(crop, cells) for cells in kept[rows]]) @ targets.T
+        cosines[rows] = model.embed_pixels([_masked(crop, cells) for cells in kept[rows]]) @ targets.T
     heat = _mean_by_cell(-cosines[: len(hidden)], hidden) + _mean_by_cell(cosines[len(hidden) :], shown)
     heat -= heat.mean(axis=(1, 2), keepdims=True)
     maps = _in_picture(heat, model.preprocess.view(*image.size), image.size)

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numpyclip.errors import InputError
-from numpyclip.model.clip import CLIP
-from numpyclip.model.inputs import checked_embeddings
 from numpyclip.model.ops import Array
 from numpyclip.pictures import Picture
+from numpyclip.runtime.clip import CLIP
+from numpyclip.runtime.validation import checked_embeddings
 from numpyclip.tasks.background import Background
 from numpyclip.tasks.query import Query
 from numpyclip.tokenizer.base import checked

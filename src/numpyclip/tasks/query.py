@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from numpyclip.errors import InputError
-from numpyclip.model.clip import CLIP
 from numpyclip.model.ops import Array, normalize
 from numpyclip.pictures import PICTURE_SUFFIXES
+from numpyclip.runtime.clip import CLIP
 
 # A sign has spaces around it, so that "black-and-white" and "-5" are words.
 _SIGN_OR_QUOTED = re.compile(r'"[^"]*"|(?:^|(?<=\s))([+-])\s+')

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from numpyclip.model.clip import CLIP
 from numpyclip.model.ops import Array
-from numpyclip.weights.prepared import open_prepared, prepared_folder, save_prepared
+from numpyclip.runtime.clip import CLIP
+from numpyclip.runtime.prepared import open_prepared, prepared_folder, save_prepared
 
 _DATA = Path(__file__).parents[1] / "data"
 _LEAST_KEPT = 500  # texts; fewer are embedded about as soon as a large model's fingerprint is known

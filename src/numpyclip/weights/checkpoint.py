@@ -113,6 +113,11 @@ class Checkpoint:
                 f"{self.arrays[unused[0]].shape}; expected exactly those of openai/CLIP."
             )
 
+    def only(self, expected: Mapping[str, tuple[int, ...]]) -> "Checkpoint":
+        """Return it without what training may have left in it, after `check`."""
+        self.check(expected)
+        return replace(self, arrays={name: self.arrays[name] for name in expected})
+
     def take(self, name: str) -> NDArray[np.float32]:
         """Return a tensor as float32, read-only: the mapped bytes themselves if they are float32."""
         array = self.arrays[name]

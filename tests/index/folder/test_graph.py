@@ -11,7 +11,7 @@ from numpyclip.index.folder import graph
 from numpyclip.index.folder.scan import nearest
 from numpyclip.index.folder.shards import Shards
 from numpyclip.index.folder.store import FolderStore
-from numpyclip.model.clip import CLIP
+from numpyclip.runtime.clip import CLIP
 
 pytest.importorskip("usearch")
 

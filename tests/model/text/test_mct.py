@@ -4,6 +4,7 @@ import pytest
 from numpyclip.errors import InputError
 from numpyclip.model import ops
 from numpyclip.model.text.mct import MCT, TokenConvolution
+from numpyclip.model.token_layout import TokenLayout
 from tests.families.test_parity import load
 
 
@@ -54,7 +55,7 @@ def test_a_mask_between_the_convolutions_would_move_the_embeddings() -> None:
     flat = x.reshape(len(x), -1)
     free, masked = flat, flat
     for block in text.transformer.resblocks:
-        free = block(free, len(ids))
-        masked = block(masked, len(ids), 0, ops.causal_mask(ids.shape[1]))
-    np.testing.assert_array_equal(text.transformer.every(flat, len(ids)), free)
+        free = block(free, TokenLayout(len(ids)))
+        masked = block(masked, TokenLayout(len(ids), mask=ops.causal_mask(ids.shape[1])))
+    np.testing.assert_array_equal(text.transformer.every(flat, TokenLayout(len(ids))), free)
     assert np.abs(free - masked).max() > 1e-2 * np.abs(free).max()

@@ -49,7 +49,7 @@ def test_weights_made_at_every_use_or_kept_on_disk_give_the_same(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NUMPYCLIP_CACHE", str(tmp_path))
-    monkeypatch.setattr("numpyclip.weights.prepared._LEAST_BYTES", 0)
+    monkeypatch.setattr("numpyclip.runtime.prepared._LEAST_BYTES", 0)
     model, _ = numpyclip.load(FAMILIES / name)
     size = model.visual.input_resolution
     image = np.random.default_rng(0).standard_normal((2, 3, size, size)).astype(np.float32)

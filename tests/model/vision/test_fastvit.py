@@ -8,8 +8,8 @@ from numpyclip.errors import CheckpointError
 from numpyclip.families.family import Recognized
 from numpyclip.families.open_clip import read_folder
 from numpyclip.model import reparameterize
-from numpyclip.model.clip import CLIP
 from numpyclip.model.ops import Array
+from numpyclip.runtime.clip import CLIP
 from tests.families.test_parity import FAMILIES, load
 from tests.model.golden import assert_close
 

@@ -5,8 +5,9 @@ import numpy as np
 from numpyclip.image import Preprocess
 from numpyclip.model import ops
 from numpyclip.model.ops import Array
-from numpyclip.model.source import Source
+from numpyclip.model.vision import feature_maps
 from numpyclip.model.vision.stem import ConvStem
+from numpyclip.runtime.weight_store import WeightStore
 from numpyclip.weights.checkpoint import Checkpoint
 
 RANDOM = np.random.default_rng(3)
@@ -30,9 +31,9 @@ def test_the_stem_is_two_convolutions_of_squares_side_by_side() -> None:
     for layer in ("stem.0", "stem.1"):
         arrays[f"{layer}.bn.running_var"] = np.abs(arrays[f"{layer}.bn.running_var"]) + np.float32(0.1)
     preprocess = Preprocess(32, mean=(0.1, 0.2, 0.3), std=(0.3, 0.2, 0.1))
-    stem = ConvStem.read(Source(Checkpoint(Path("file"), arrays)), "stem", preprocess)
+    stem = ConvStem.read(WeightStore(Checkpoint(Path("file"), arrays)), "stem", preprocess)
     pixels = RANDOM.integers(0, 256, (2, 3, 32, 48)).astype(np.float32)
-    ours = stem(ops.patches(pixels, 16))  # (6 2 2, 2, 6)
+    ours = stem(feature_maps.patches(pixels, 16))  # (6 2 2, 2, 6)
     mean, std = (np.array(values).reshape(3, 1, 1) for values in (preprocess.mean, preprocess.std))
     for picture in range(2):
         x = (pixels[picture].astype(float) / 255 - mean) / std

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 
+from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.vision.vit import VisionTransformer
 from tests.model import plain
 from tests.model.golden import assert_close, from_columns, load_golden, read_golden, to_columns
@@ -15,7 +16,7 @@ def test_every_block_equals_the_plain_one(checkpoints: Path) -> None:
     stages = dict(plain.vision_stages(checkpoint, config, golden["image"]))
     x = stages["visual.ln_pre"]
     for index, block in enumerate(visual.transformer.resblocks):
-        ours = from_columns(block(to_columns(x), batch=len(x)), len(x))
+        ours = from_columns(block(to_columns(x), TokenLayout(len(x))), len(x))
         x = stages[f"visual.transformer.resblocks.{index}"]
         assert_close(ours, x)
 

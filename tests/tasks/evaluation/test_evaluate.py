@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from numpyclip.errors import InputError, NumPyCLIPError, PictureError
-from numpyclip.model.clip import CLIP
+from numpyclip.runtime.clip import CLIP
 from numpyclip.tasks.evaluation.datasets.open import open_dataset
 from numpyclip.tasks.evaluation.evaluate import dataset_labels, evaluate
 from numpyclip.tasks.zero_shot import ZeroShotClassifier

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from numpyclip.model.fingerprint import Fingerprint
+from numpyclip.runtime.fingerprint import Fingerprint
 from numpyclip.tasks.learning.examples import Examples
 
 Make = Callable[..., Examples]

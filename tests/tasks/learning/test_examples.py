@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from numpyclip.errors import InputError
-from numpyclip.model.clip import CLIP
+from numpyclip.runtime.clip import CLIP
 from numpyclip.tasks.learning.examples import Examples, are_of_unit_length, stratified_folds
 from tests.tasks.learning.conftest import Make
 

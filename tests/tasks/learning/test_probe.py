@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from numpyclip.errors import InputError
-from numpyclip.model.clip import CLIP
-from numpyclip.model.fingerprint import Fingerprint
+from numpyclip.runtime.clip import CLIP
+from numpyclip.runtime.fingerprint import Fingerprint
 from numpyclip.tasks.learning.examples import Examples
 from numpyclip.tasks.learning.learn import Recipe, learn
 from numpyclip.tasks.learning.methods import METHODS

@@ -25,8 +25,8 @@ from numpyclip.index.folder.graph import Graph, Recall
 from numpyclip.index.folder.search import Search, allowed_rows, files_of, match_of
 from numpyclip.index.folder.shards import PRECISIONS, Precision, Shards
 from numpyclip.index.records import EVERYWHERE, Changes, Counts, Filed, FileState, Match, Side, Where
-from numpyclip.model.fingerprint import Fingerprint
 from numpyclip.model.ops import Array
+from numpyclip.runtime.fingerprint import Fingerprint
 
 _COPIED = 1 << 14  # embeddings at once
 

@@ -18,9 +18,9 @@ from numpyclip.index.layout.places import DESCRIPTION, need_pyarrow
 from numpyclip.index.layout.reading import files_in, read_rows
 from numpyclip.index.records import Changes, Details, Filed, FileState, NewPicture
 from numpyclip.index.update import content
-from numpyclip.model.fingerprint import Fingerprint
 from numpyclip.model.ops import Array
 from numpyclip.pictures import reason_of
+from numpyclip.runtime.fingerprint import Fingerprint
 
 _ASKED = 3  # pictures that are embedded again, where nothing says which model embeddings are of
 _SAME = 0.99  # cosine of a picture's embeddings: rounded to float16 and decoded at another size it is more

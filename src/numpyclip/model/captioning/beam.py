@@ -11,7 +11,7 @@ from numpyclip.model.ops import Array
 
 @dataclass
 class Ended:
-    """The best captions of a picture that have come to an end, as many as are written side by side."""
+    """The best captions of an image that have come to an end, as many as are written side by side."""
 
     size: int
     captions: list[tuple[float, Ids]] = field(default_factory=list)  # scores and ids, in the order of their end
@@ -34,13 +34,13 @@ class Ended:
         return len(self.captions) == self.size and min(score for score, _ in self.captions) >= total / length
 
     def best(self) -> Ids:
-        """Return the best caption, without its end mark; the latest of equals."""
+        """Return the best caption, without its end-of-text token; the latest of equals."""
         return max(reversed(self.captions), key=lambda caption: caption[0])[1]
 
 
 @dataclass(frozen=True)
 class _Beams:
-    """Captions that go on, as many to each picture."""
+    """Captions that go on, as many to each image."""
 
     pictures: NDArray[np.integer]  # (p,)
     ids: Ids  # (p, beams, tokens)
@@ -48,7 +48,7 @@ class _Beams:
 
 
 def beam_search(prefixes: Beginnings, count: int, decoding: Decoding) -> Ids:
-    """Write captions to each picture side by side, and take the best one.
+    """Write captions to each image side by side, and take the best one.
 
     As in the reference, what is best is a matter of raw logits, not of probabilities: their sum, over the length.
     There, `num_beam_groups` groups of captions are written. But nothing makes them differ, for no penalty is set on
@@ -57,31 +57,31 @@ def beam_search(prefixes: Beginnings, count: int, decoding: Decoding) -> Ids:
     Parameters
     ----------
     prefixes : Beginnings
-        One without tokens to each picture.
+        One without tokens to each image.
     count : int
-        Pictures.
+        Images.
     decoding : Decoding
         With a padding.
 
     Returns
     -------
     ndarray of shape (count, tokens), dtype=int32
-        With start mark and padding, and with the end mark where there is room for it.
+        With start-of-text token and padding, and with the end-of-text token where there is room for it.
     """
     ended = [Ended(decoding.group_size) for _ in range(count)]
-    start = np.full((count, 1, 1), decoding.start_id, np.int32)  # one to each picture: more would be the same
+    start = np.full((count, 1, 1), decoding.start_id, np.int32)  # one to each image: more would be the same
     beams = _Beams(np.arange(count), start, np.zeros((count, 1), np.float32))
     while len(beams.pictures) and beams.ids.shape[2] < decoding.seq_len:
         ids = beams.ids.reshape(-1, beams.ids.shape[2])
         beams = _step(beams, penalize(prefixes.logits(ids[:, -1:]), ids, decoding), prefixes, ended, decoding.end_id)
     for picture, texts, totals in zip(beams.pictures, beams.ids, beams.totals, strict=True):
-        for text, total in zip(texts, totals.tolist(), strict=True):  # no end mark is forced, unlike in `sample`
+        for text, total in zip(texts, totals.tolist(), strict=True):  # none is ended by force, unlike in `sample`
             ended[picture].add(text, total, len(text))
     return _padded([captions.best() for captions in ended], decoding)
 
 
 def _step(beams: _Beams, scores: Array, prefixes: Beginnings, ended: list[Ended], end_id: int) -> _Beams:
-    """Let captions go on with the best of all next tokens, or end; and pictures, until their captions are final."""
+    """Let captions go on with the best of all next tokens, or end; and images, until their captions are final."""
     p, b, n = beams.ids.shape
     size = ended[0].size
     totals = beams.totals[:, :, np.newaxis] + scores.reshape(p, b, -1)
@@ -103,7 +103,7 @@ def _step(beams: _Beams, scores: Array, prefixes: Beginnings, ended: list[Ended]
 
 
 def _largest(x: Array, count: int) -> tuple[NDArray[np.integer], Array]:
-    """Find the largest of each row, the largest first: (p, n) -> places and values, (p, count)."""
+    """Find the largest of each row, the largest first: (p, n) -> positions and values, (p, count)."""
     places = np.sort(np.argpartition(x, -count, axis=1)[:, -count:], axis=1)
     values = np.take_along_axis(x, places, axis=1)
     order = np.argsort(-values, axis=1, kind="stable")

@@ -8,21 +8,24 @@ from typing import TypeAlias
 
 import numpy as np
 
-from numpyclip.model import layout, ops
+from numpyclip.model import expected_tensors as expected
+from numpyclip.model import ops
 from numpyclip.model.attention import join_in_proj, prepare_out_proj
+from numpyclip.model.blocks import Blocks
 from numpyclip.model.config import CLIPConfig, DecoderConfig, VisionTransformerConfig
+from numpyclip.model.kv_cache import KVCache
 from numpyclip.model.layers import Affine, LayerNorm, Linear, fold_norm, read_end
 from numpyclip.model.ops import Array
-from numpyclip.model.source import Source
-from numpyclip.model.transformer import MLP, Transformer
+from numpyclip.model.transformer import MLP, Block
+from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
 
-Seen: TypeAlias = tuple[Array, Array]  # keys and values of pictures, (h, k, b, n)
+Seen: TypeAlias = tuple[Array, Array]  # keys and values of images, (h, k, b, n)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class CrossAttention:
-    """Attention of texts to pictures: queries are made of the one, keys and values of the other."""
+    """Attention of texts to images: queries are made of the one, keys and values of the other."""
 
     query: Linear
     in_proj: Array  # (2 d, d): keys and values
@@ -30,8 +33,8 @@ class CrossAttention:
     heads: int
 
     @classmethod
-    def read(cls, source: Source, block: str, config: DecoderConfig) -> "CrossAttention":
-        """Take the weights of a block's attention from the checkpoint, the norms before and the scale behind it."""
+    def read(cls, weights: WeightReader, block: str, config: DecoderConfig) -> "CrossAttention":
+        """Read the weights of a block's attention from the checkpoint, the norms before and the scale behind it."""
 
         def prepare(checkpoint: Checkpoint) -> tuple[Array, ...]:
             weight, bias = join_in_proj(checkpoint, f"{block}.attn")
@@ -43,83 +46,103 @@ class CrossAttention:
             out_proj = prepare_out_proj(checkpoint, f"{block}.attn.out_proj", bias[2 * d :], scale=behind)
             return weight[:d] * scale, bias[:d] * scale, weight[d:], *out_proj
 
-        query_weight, query_bias, in_weight, out_weight, out_bias = source.derive(f"{block}.attn", prepare)
+        query_weight, query_bias, in_weight, out_weight, out_bias = weights.derive(f"{block}.attn", prepare)
         return cls(Linear(query_weight, query_bias), in_weight, Linear(out_weight, out_bias), config.heads)
 
     def look(self, x: Array) -> Seen:
-        """Make keys and values of the tokens of pictures: (d, b, n), standardized."""
+        """Make keys and values of the tokens of images: (d, b, n), standardized."""
         d, b, n = x.shape
         keys, values = ops.linear(x, self.in_proj).reshape(2, self.heads, d // self.heads, b, n)
         return keys, values
 
     def __call__(self, x: Array, seen: Seen) -> Array:
-        """Mix what is seen of each picture into the tokens that belong to it: (d, b m) -> the same shape."""
+        """Mix what is seen of each image into the tokens that belong to it: (d, b m) -> the same shape."""
         q = self.query(x).reshape(*seen[0].shape[:3], -1)
         return self.out_proj(ops.attention(q, *seen).reshape(x.shape))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class CrossBlock:
-    """One residual block that looks at pictures, norms first."""
+    """One residual block that attends to images, norms first."""
 
     attn: CrossAttention
     mlp: MLP
     eps: float
 
     @classmethod
-    def read(cls, source: Source, name: str, config: DecoderConfig) -> "CrossBlock":
-        """Take the weights under a name of the checkpoint."""
-        return cls(CrossAttention.read(source, name, config), MLP.read(source, name, config), config.eps)
+    def read(cls, weights: WeightReader, name: str, config: DecoderConfig) -> "CrossBlock":
+        """Read the weights under a name of the checkpoint."""
+        return cls(CrossAttention.read(weights, name, config), MLP.read(weights, name, config), config.eps)
 
     def __call__(self, x: Array, seen: Seen) -> Array:
-        """Add to the tokens that belong to each picture: (d, b m) -> the same shape."""
+        """Add to the tokens that belong to each image: (d, b m) -> the same shape."""
         x = x + self.attn(ops.standardize(x, self.eps), seen)
         x += self.mlp(ops.standardize(x, self.eps))
         return x
 
 
 @dataclass(frozen=True, eq=False, repr=False)
+class DecoderBlock:
+    """A block that attends to the caption so far, and one that attends to the image."""
+
+    to_text: Block
+    to_image: CrossBlock
+
+    @classmethod
+    def read(cls, weights: WeightReader, name: str, index: int, config: DecoderConfig) -> "DecoderBlock":
+        """Take the weights of the two blocks of this index."""
+        to_text = Block.read(weights, f"{name}.resblocks.{index}", config)
+        return cls(to_text, CrossBlock.read(weights, f"{name}.cross_attn.{index}", config))
+
+    def extend(self, x: Array, cache: KVCache, seen: Seen, mask: Array | None) -> Array:
+        """Add to the next tokens of each caption, which join the cache: (d, b m) -> the same shape."""
+        return self.to_image(self.to_text.extend(x, cache, mask), seen)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Decoder:
-    """Blocks that look back at the text, each followed by one that looks at the picture; then the vocabulary."""
+    """Blocks that attend to caption and image, and the vocabulary (CoCa's multimodal decoder)."""
 
     config: DecoderConfig
-    ln_post: LayerNorm  # the last of the tower of pictures
-    transformer: Transformer
-    cross_attn: Sequence[CrossBlock]
+    ln_post: LayerNorm  # the last of the image tower
+    blocks: Blocks[DecoderBlock]
     text_projection: Linear | Affine
 
     @staticmethod
-    def tensors(checkpoint: Checkpoint, config: DecoderConfig, vocab_size: int) -> layout.Tensors:
+    def tensors(checkpoint: Checkpoint, config: DecoderConfig, vocab_size: int) -> expected.Tensors:
         """List the tensors of the decoder that are its own."""
-        yield from layout.transformer(checkpoint, "text_decoder", config)
+        yield from expected.transformer(checkpoint, "text_decoder", config)
         for index in range(config.layers):
             block = f"text_decoder.cross_attn.{index}"
-            yield from layout.block(checkpoint, block, config)
-            yield from layout.norm(f"{block}.ln_1_kv", config.width)
-        yield from layout.norm("text_decoder.ln_final", config.width)
+            yield from expected.block(checkpoint, block, config)
+            yield from expected.norm(f"{block}.ln_1_kv", config.width)
+        yield from expected.norm("text_decoder.ln_final", config.width)
         yield "text_decoder.text_projection", (config.width, vocab_size)
 
     @classmethod
-    def read(cls, source: Source, config: CLIPConfig) -> "Decoder":
+    def read(cls, weights: WeightReader, config: CLIPConfig) -> "Decoder":
         """Take the weights of the decoder from the checkpoint."""
         own, vision = config.decoder, config.vision
         assert own is not None
         assert isinstance(vision, VisionTransformerConfig)
-        names = [f"text_decoder.cross_attn.{index}" for index in range(own.layers)]
+        blocks = [partial(DecoderBlock.read, weights, "text_decoder", index, own) for index in range(own.layers)]
         return cls(
             own,
-            LayerNorm.read(source, "visual.ln_post", vision.eps),
-            Transformer.read(source, "text_decoder", own),
-            source.sequence([partial(CrossBlock.read, source, name, own) for name in names]),
-            read_end(source, "text_decoder.text_projection", "text_decoder.ln_final"),
+            LayerNorm.read(weights, "visual.ln_post", vision.eps),
+            weights.blocks(blocks),
+            read_end(weights, "text_decoder.text_projection", "text_decoder.ln_final"),
         )
 
     def look(self, tokens: Array) -> list[Seen]:
-        """Make what every block sees of pictures, given the tokens that describe them: (b, d, n)."""
+        """Make what every block sees of images, given the tokens that describe them: (b, d, n)."""
         b, d, n = tokens.shape
         x = self.ln_post(tokens.transpose(1, 0, 2).reshape(d, b * n))
         x = ops.standardize(x, self.config.eps).reshape(d, b, n)  # each block has a norm of its own for it
-        return [self.cross_attn[index].attn.look(x) for index in range(len(self.cross_attn))]
+        return self.blocks.each(lambda block: block.to_image.attn.look(x))
+
+    def extend(self, x: Array, caches: Sequence[KVCache], seen: Sequence[Seen], mask: Array | None) -> Array:
+        """Compute the next tokens of each caption, which join the blocks' caches: (d, b m) -> the same shape."""
+        return self.blocks.run(x, lambda block, x, *state: block.extend(x, *state, mask), caches, seen)
 
     def logits(self, x: Array) -> Array:
         """Score all tokens as the next one, behind each of these: (d, n) -> (n, vocabulary)."""

@@ -33,11 +33,11 @@ class Decoding:
         The best of several captions that are written side by side; or always the likeliest token; or one drawn by
         chance, from the k likeliest, or from the likeliest that make up p of the probability.
     seq_len : int
-        Tokens of the longest caption, start and end mark included.
+        Tokens of the longest caption, start-of-text and end-of-text tokens included.
     max_seq_len : int
-        Tokens that are looked back at, but by beam search, which looks at all.
+        Tokens that are looked back at, but by beam search, which attends to all.
     min_seq_len : int
-        Tokens, the start mark included, before the end mark may come.
+        Tokens, the start-of-text token included, before the end-of-text token may come.
     temperature : float
         Above 1 makes what is drawn more various, below 1 less.
     top_k, top_p : int and float
@@ -51,7 +51,7 @@ class Decoding:
     start_id, end_id : int
         Of the marks.
     pad_id : int, optional
-        Of what stands behind the end mark; by default the model's own.
+        Of what stands behind the end-of-text token; by default the model's own.
     """
 
     method: Method = "beam_search"
@@ -114,17 +114,17 @@ class Beginnings(Protocol):
         """Add tokens, (rows, m), and score all tokens as the next one: -> (rows, vocabulary)."""
 
     def select(self, rows: NDArray[np.integer], pictures: NDArray[np.integer] | None = None) -> None:
-        """Go on with these beginnings, and these pictures."""
+        """Go on with these beginnings, and these images."""
 
     def forget(self) -> None:
         """Let all beginnings be without tokens again."""
 
 
 def penalize(logits: Array, ids: Ids, decoding: Decoding) -> Array:
-    """Keep the end mark from coming too early, and tokens from coming back: (n, vocabulary), (n, tokens) -> the same.
+    """Delay the end-of-text token, and penalize repeated tokens: (n, vocabulary), (n, tokens) -> (n, vocabulary).
 
-    As `MinLengthLogitsProcessor` and `RepetitionPenaltyLogitsProcessor` of transformers. The start mark counts as a
-    token that was there.
+    As `MinLengthLogitsProcessor` and `RepetitionPenaltyLogitsProcessor` of transformers. The start-of-text
+    token counts as one that was there.
     """
     scores: Array = logits.copy()
     if ids.shape[1] < decoding.min_seq_len:
@@ -168,31 +168,31 @@ def draw(scores: Array, decoding: Decoding, randoms: list[np.random.Generator]) 
 
 
 def sample(prefixes: Beginnings, randoms: list[np.random.Generator], decoding: Decoding) -> Ids:
-    """Write a caption to each picture, one token after another.
+    """Write a caption to each image, one token after another.
 
     Parameters
     ----------
     prefixes : Beginnings
-        One without tokens to each picture.
+        One without tokens to each image.
     randoms : list of numpy.random.Generator
-        One to each picture.
+        One to each image.
     decoding : Decoding
         With a padding.
 
     Returns
     -------
-    ndarray of shape (pictures, tokens), dtype=int32
-        With start mark, end mark and padding.
+    ndarray of shape (images, tokens), dtype=int32
+        With start-of-text and end-of-text tokens and padding.
     """
     assert decoding.pad_id is not None
     ids = np.full((len(randoms), 1), decoding.start_id, np.int32)
-    open_ = np.arange(len(randoms))  # pictures whose captions have no end yet
+    open_ = np.arange(len(randoms))  # images whose captions have no end yet
     while len(open_) and ids.shape[1] < decoding.seq_len:
         window = ids[open_, -decoding.max_seq_len :]
         is_moved = window.shape[1] < ids.shape[1]  # tokens stand elsewhere than before, so nothing kept is of use
         next_ids = np.full(len(ids), decoding.pad_id, np.int32)
         if window.shape[1] + 1 == decoding.seq_len:
-            next_ids[open_] = decoding.end_id  # the last token is the end mark, likely or not; not if the window moves
+            next_ids[open_] = decoding.end_id  # forced, unless the window moves
         else:
             if is_moved:
                 prefixes.forget()
@@ -208,7 +208,7 @@ def sample(prefixes: Beginnings, randoms: list[np.random.Generator], decoding: D
 
 
 def random_numbers(seed: int | None) -> Iterator[np.random.Generator]:
-    """Make random numbers for one picture after another."""
+    """Make random numbers for one image after another."""
     sequence = np.random.SeedSequence(seed)
     while True:
         yield np.random.default_rng(sequence.spawn(1)[0])

@@ -9,21 +9,21 @@ from numpyclip.model import ops
 from numpyclip.model.captioning.decoder import Decoder
 from numpyclip.model.kv_cache import KVCache
 from numpyclip.model.ops import Array
-from numpyclip.model.text.transformer import TextTransformer
+from numpyclip.model.text.text_transformer import TextTransformer
 
 
 class Prefixes:
-    """Beginnings of captions, all of one length, as many to each picture: those of a picture are neighbours.
+    """Beginnings of captions, all of one length, as many to each image: those of an image are neighbours.
 
-    A new token costs one column: of the tokens before it, and of the pictures, keys and values are kept. At first there
-    is one beginning to each picture, with no token.
+    A new token costs one column: of the tokens before it, and of the images, keys and values are kept. At first there
+    is one beginning to each image, with no token.
 
     Parameters
     ----------
     text : TextTransformer
     decoder : Decoder
-    tokens : ndarray of shape (pictures, d, n), dtype=float32
-        What describes the pictures: see `VisionTransformer.describe`.
+    tokens : ndarray of shape (images, d, n), dtype=float32
+        What describes the images: see `VisionTransformer.describe`.
     most : int
         Tokens of the longest beginning.
     """
@@ -54,26 +54,23 @@ class Prefixes:
         """Add tokens, (rows, m), and compute what the decoder makes of them: -> (d, rows, m)."""
         rows, m = ids.shape
         start, self.length = self.length, self.length + m
-        ahead = ops.causal_mask(self.length)[start:] if m > 1 else None
+        causal = ops.causal_mask(self.length)[start:] if m > 1 else None
         x = self._text.embed(ids, start).reshape(-1, rows * m)
-        mask = self._mask(ids, start, ahead)
-        for index, cache in enumerate(self._text_caches):  # no name for the block: see Transformer.one
-            x = self._text.transformer.resblocks[index].extend(x, cache, mask)
-        for index, cache in enumerate(self._caches):  # tokens come without the text tower's last norm
-            x = self._decoder.transformer.resblocks[index].extend(x, cache, ahead)
-            x = self._decoder.cross_attn[index](x, self._seen[index])
+        mask = self._mask(ids, start, causal)
+        x = self._text.transformer.extend(x, self._text_caches, mask)  # the decoder takes it without the last norm
+        x = self._decoder.extend(x, self._caches, self._seen, causal)
         return x.reshape(-1, rows, m)
 
-    def _mask(self, ids: NDArray[np.integer], start: int, ahead: Array | None) -> Array | None:
+    def _mask(self, ids: NDArray[np.integer], start: int, causal: Array | None) -> Array | None:
         self._is_hidden[:, start : self.length + 1] |= self._text.is_hidden(ids)
         is_hidden = self._is_hidden[:, np.newaxis, : self.length]  # (rows, 1, length)
         if not is_hidden.any():
-            return ahead
+            return causal
         mask: Array = np.where(is_hidden, np.float32(-np.inf), np.float32(0))
-        return mask if ahead is None else mask + ahead
+        return mask if causal is None else mask + causal
 
     def select(self, rows: NDArray[np.integer], pictures: Sequence[int] | NDArray[np.integer] | None = None) -> None:
-        """Go on with these beginnings, in this order, some perhaps more than once; and with these pictures only."""
+        """Go on with these beginnings, in this order, some perhaps more than once; and with these images only."""
         for cache in (*self._text_caches, *self._caches):
             cache.select(rows)
         self._is_hidden = self._is_hidden[rows]

@@ -1,1 +1,1 @@
-"""IDS → EMBEDDINGS: the towers of texts."""
+"""IDS → EMBEDDINGS: the text towers."""

@@ -1,7 +1,7 @@
-"""BERT (Devlin et al., 2019) as a tower of texts, as `BertModel` in transformers' models/bert/modeling_bert.py.
+"""BERT (Devlin et al., 2019) as a text tower, as `BertModel` in transformers' models/bert/modeling_bert.py.
 
-It reads the first token, which has seen the whole text. RoBERTa (Liu et al., 2019) differs only in where it looks up
-places. Tensors have the names of a text transformer's, and lie at the checkpoint's root, too.
+It pools the first token. RoBERTa (Liu et al., 2019) differs only in where its positions start. Tensors have the names
+of a text transformer's, and are at the root of the checkpoint, too.
 """
 
 from dataclasses import dataclass
@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.model import layout, ops
+from numpyclip.model import expected_tensors as expected
+from numpyclip.model import ops
 from numpyclip.model.config import BertConfig
 from numpyclip.model.layers import LayerNorm, Linear, fold_norm, read_end
 from numpyclip.model.ops import Array
-from numpyclip.model.source import Source
+from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.transformer import Block, Transformer
+from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
 
 
@@ -32,7 +34,7 @@ class SumNormBlock(Block):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Bert:
-    """Tokens that look at each other both ways; the first one speaks for the text."""
+    """Bidirectional attention; the first token is pooled."""
 
     config: BertConfig
     token_embedding: NDArray[np.floating[Any]]  # (vocabulary, d), as in the file: only few rows are ever read
@@ -42,30 +44,30 @@ class Bert:
     text_projection: Linear
 
     @staticmethod
-    def tensors(checkpoint: Checkpoint, config: BertConfig, embed_dim: int) -> layout.Tensors:
+    def tensors(checkpoint: Checkpoint, config: BertConfig, embed_dim: int) -> expected.Tensors:
         """List the tensors of this tower."""
         d = config.width
         yield "token_embedding.weight", (config.vocab_size, d)
         yield "positional_embedding", (config.first_place + config.context_length, d)
         yield "token_type_embedding", (config.token_types, d)
-        yield from layout.norm("ln_pre", d)
-        yield from layout.transformer(checkpoint, "transformer", config)
+        yield from expected.norm("ln_pre", d)
+        yield from expected.transformer(checkpoint, "transformer", config)
         if config.end_width is None:
-            yield from layout.projection(checkpoint, "text_projection", d, embed_dim)
+            yield from expected.projection(checkpoint, "text_projection", d, embed_dim)
         else:
-            yield from layout.norm("ln_final", d)
-            yield from layout.linear("end", d, config.end_width)
+            yield from expected.norm("ln_final", d)
+            yield from expected.linear("end", d, config.end_width)
             yield "text_projection.weight", (embed_dim, config.end_width)
 
     @classmethod
-    def read(cls, source: Source, config: BertConfig) -> "Bert":
-        """Take the weights of this tower from the checkpoint."""
+    def read(cls, weights: WeightReader, config: BertConfig) -> "Bert":
+        """Read the weights of this tower."""
         return cls(
             config,
-            *source.derive("embedding", partial(_prepare_embedding, config=config)),
-            LayerNorm.read(source, "ln_pre", config.eps),
-            Transformer.read(source, "transformer", config, SumNormBlock),
-            read_end(source, "text_projection", None) if config.end_width is None else _read_two_layers(source),
+            *weights.derive("embedding", partial(_prepare_embedding, config=config)),
+            LayerNorm.read(weights, "ln_pre", config.eps),
+            Transformer.read(weights, "transformer", config, SumNormBlock),
+            read_end(weights, "text_projection", None) if config.end_width is None else _read_two_layers(weights),
         )
 
     def __call__(self, ids: NDArray[np.integer]) -> Array:  # (b, n) -> (b, e)
@@ -80,14 +82,14 @@ class Bert:
         b, n = ids.shape
         x = self.token_embedding[ids].astype(np.float32) + self.positional_embedding[:n]  # (b, n, d)
         x = self.ln_pre(np.ascontiguousarray(x.reshape(b * n, -1).T))
-        y = self.transformer.one(x, np.zeros(b, int))  # (d, b)
+        y = self.transformer.one(x, TokenLayout(b, pooled=np.zeros(b, int)))  # (d, b)
         if self.config.end_width is not None:
             y = ops.standardize(y, self.config.eps)
         embeddings: Array = self.text_projection(y).T
         return embeddings
 
 
-def _read_two_layers(source: Source) -> Linear:
+def _read_two_layers(weights: WeightReader) -> Linear:
     """Take a norm, a layer and a projection, with nothing between them, as one."""
 
     def prepare(checkpoint: Checkpoint) -> tuple[Array, Array]:
@@ -97,7 +99,7 @@ def _read_two_layers(source: Source) -> Linear:
         fold_norm(checkpoint, "ln_final", weight, bias)
         return weight, bias
 
-    return Linear(*source.derive("text_projection", prepare))
+    return Linear(*weights.derive("text_projection", prepare))
 
 
 def _prepare_embedding(checkpoint: Checkpoint, config: BertConfig) -> tuple[NDArray[np.floating[Any]], Array]:

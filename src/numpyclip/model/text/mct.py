@@ -1,22 +1,24 @@
-"""The tower of texts of MobileCLIP-S0 (Vasu et al., 2024), "mct" in mobileclip/text_encoder.py of apple/ml-mobileclip.
+"""The text tower of MobileCLIP-S0 (Vasu et al., 2024), "mct" in mobileclip/text_encoder.py of apple/ml-mobileclip.
 
 A transformer between two blocks of convolutions, which mix a token with its neighbours on both sides, and with padding.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.model import layout, ops, reparameterize
+from numpyclip.model import expected_tensors as expected
+from numpyclip.model import ops, reparameterize
+from numpyclip.model.blocks import Blocks
 from numpyclip.model.config import MCTConfig
 from numpyclip.model.layers import Linear
 from numpyclip.model.ops import Array
-from numpyclip.model.source import Source
-from numpyclip.model.text.transformer import TextTransformer
+from numpyclip.model.text.text_transformer import TextTransformer
+from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.transformer import MLP
+from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
 
 _MIXERS = ("mixers.0", "mixers.1")
@@ -24,15 +26,15 @@ _MIXERS = ("mixers.0", "mixers.1")
 
 @dataclass(frozen=True, eq=False, repr=False)
 class TokenConvolution:
-    """A convolution of every channel by itself over the tokens of a text, which has a border of zeros."""
+    """A convolution of every channel by itself over the tokens of a text, which has zero padding."""
 
     weight: Array  # (d, k), k is odd
     bias: Array  # (d,)
 
     @classmethod
-    def make(cls, source: Source, name: str, prepare: reparameterize.Prepare) -> "TokenConvolution":
+    def make(cls, weights: WeightReader, name: str, prepare: reparameterize.Prepare) -> "TokenConvolution":
         """Take weights (d, 1, 1, k), and biases, that are made of what lies under a name."""
-        weight, bias = source.derive(name, lambda checkpoint: prepare(checkpoint, name))
+        weight, bias = weights.derive(name, lambda checkpoint: prepare(checkpoint, name))
         return cls(weight[:, 0, 0], bias)
 
     def __call__(self, x: Array) -> Array:  # (d, b, n) -> the same shape
@@ -54,25 +56,25 @@ class RepMixerBlock:
     mlp: MLP
 
     @staticmethod
-    def tensors(checkpoint: Checkpoint, name: str, config: MCTConfig) -> layout.Tensors:
+    def tensors(checkpoint: Checkpoint, name: str, config: MCTConfig) -> expected.Tensors:
         """List the tensors under a name."""
         d, shape = config.width, (config.width, 1, 1, config.kernel_size)
         mixer = f"{name}.token_mixer"
         yield from reparameterize.either(checkpoint, mixer, shape, reparameterize.rep_mixer(mixer, shape, scale=False))
         yield from reparameterize.normed(f"{name}.mlp.conv", shape)
-        yield from layout.linear(f"{name}.mlp.fc1", d, config.mlp_width)
-        yield from layout.linear(f"{name}.mlp.fc2", config.mlp_width, d)
+        yield from expected.linear(f"{name}.mlp.fc1", d, config.mlp_width)
+        yield from expected.linear(f"{name}.mlp.fc2", config.mlp_width, d)
         yield f"{name}.layer_scale.gamma", (d,)
 
     @classmethod
-    def read(cls, source: Source, name: str) -> "RepMixerBlock":
-        """Take the weights under a name of the checkpoint."""
+    def read(cls, weights: WeightReader, name: str) -> "RepMixerBlock":
+        """Read the weights under a name of the checkpoint."""
         fuse: reparameterize.Prepare = partial(reparameterize.fuse, branches=reparameterize.add_rep_mixer)
-        fc1 = Linear.read(source, f"{name}.mlp.fc1")
-        fc2 = Linear.read(source, f"{name}.mlp.fc2", scale=f"{name}.layer_scale.gamma")
+        fc1 = Linear.read(weights, f"{name}.mlp.fc1")
+        fc2 = Linear.read(weights, f"{name}.mlp.fc2", scale=f"{name}.layer_scale.gamma")
         return cls(
-            TokenConvolution.make(source, f"{name}.token_mixer", fuse),
-            TokenConvolution.make(source, f"{name}.mlp.conv", reparameterize.take_normed),
+            TokenConvolution.make(weights, f"{name}.token_mixer", fuse),
+            TokenConvolution.make(weights, f"{name}.mlp.conv", reparameterize.take_normed),
             MLP(fc1, fc2, "gelu"),
         )
 
@@ -93,25 +95,25 @@ class RepMixerBlock:
 class MCT(TextTransformer):
     """A text transformer, and a block of convolutions before and behind it."""
 
-    mixers: Sequence[RepMixerBlock]
+    mixers: Blocks[RepMixerBlock]
 
     @staticmethod
-    def tensors(checkpoint: Checkpoint, config: MCTConfig, embed_dim: int) -> layout.Tensors:  # type: ignore[override]
+    def tensors(checkpoint: Checkpoint, config: MCTConfig, embed_dim: int) -> expected.Tensors:  # type: ignore[override]
         """List the tensors of this tower."""
         yield from TextTransformer.tensors(checkpoint, config, embed_dim)
         for name in _MIXERS:
             yield from RepMixerBlock.tensors(checkpoint, name, config)
 
     @classmethod
-    def read(cls, source: Source, config: MCTConfig) -> "MCT":  # type: ignore[override]
-        """Take the weights of this tower from the checkpoint."""
-        between = TextTransformer.read(source, config)
-        mixers = source.sequence([partial(RepMixerBlock.read, source, name) for name in _MIXERS])
+    def read(cls, weights: WeightReader, config: MCTConfig) -> "MCT":  # type: ignore[override]
+        """Read the weights of this tower."""
+        between = TextTransformer.read(weights, config)
+        mixers = weights.blocks([partial(RepMixerBlock.read, weights, name) for name in _MIXERS])
         return cls(**vars(between), mixers=mixers)
 
     def __call__(self, ids: NDArray[np.integer]) -> Array:  # (b, n) -> (b, e)
         x = self.mixers[0](self.embed(ids))  # (d, b, n)
-        x = self.transformer.every(x.reshape(len(x), -1), len(ids)).reshape(x.shape)
+        x = self.transformer.every(x.reshape(len(x), -1), TokenLayout(len(ids))).reshape(x.shape)
         y = self.mixers[1].one(x, self.config.ends(ids))  # (d, b)
         embeddings: Array = self.text_projection(ops.standardize(y, self.config.eps)).T
         return embeddings

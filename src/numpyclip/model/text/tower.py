@@ -1,4 +1,4 @@
-"""The towers of texts: what all of them do, and which one a configuration asks for."""
+"""The text towers: what all of them do, and which one a configuration asks for."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.model.config import BertConfig, MCTConfig, TextConfig
-from numpyclip.model.layout import Tensors
+from numpyclip.model.expected_tensors import Tensors
 from numpyclip.model.ops import Array
-from numpyclip.model.source import Source
 from numpyclip.model.transformer import Transformer
+from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
 
 
@@ -23,8 +23,8 @@ class TextTower(Protocol):
         """List the tensors that a checkpoint holds for this tower."""
 
     @classmethod
-    def read(cls, source: Source, config: Any) -> TextTower:
-        """Take the weights of this tower from the checkpoint."""
+    def read(cls, weights: WeightReader, config: Any) -> TextTower:
+        """Read the weights of this tower."""
 
     @property
     def transformer(self) -> Transformer:
@@ -44,6 +44,6 @@ def text_tower(config: TextConfig) -> type[TextTower]:
         from numpyclip.model.text.mct import MCT
 
         return MCT
-    from numpyclip.model.text.transformer import TextTransformer
+    from numpyclip.model.text.text_transformer import TextTransformer
 
     return TextTransformer

@@ -1,1 +1,1 @@
-"""PIXELS → EMBEDDINGS: the towers of pictures, and what they are made of."""
+"""PIXELS → EMBEDDINGS: the image towers, and what they are made of."""

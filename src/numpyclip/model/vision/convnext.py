@@ -1,6 +1,6 @@
 """ConvNeXt (Liu et al., 2022), as `ConvNeXt` in timm/models/convnext.py, with the heads of open_clip/timm_model.py."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.image import Preprocess
-from numpyclip.model import layout, ops
+from numpyclip.model import expected_tensors as expected
+from numpyclip.model import ops
+from numpyclip.model.blocks import Blocks
 from numpyclip.model.config import ConvNeXtConfig
 from numpyclip.model.layers import LayerNorm, Linear, fold_pixels
 from numpyclip.model.ops import Array
-from numpyclip.model.source import Source
 from numpyclip.model.transformer import MLP
+from numpyclip.model.vision import feature_maps
 from numpyclip.model.vision.convolution import (
     ChannelConvolution,
     ConvolutionMLP,
@@ -23,6 +25,7 @@ from numpyclip.model.vision.convolution import (
     pixels_innermost,
     read_head,
 )
+from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
 
 _TRUNK = "visual.trunk"
@@ -36,18 +39,18 @@ class Stem:
     norm: LayerNorm
 
     @classmethod
-    def read(cls, source: Source, name: str, eps: float, preprocess: Preprocess) -> "Stem":
-        """Take the weights under a name of the checkpoint, and into them what normalises the pixels."""
+    def read(cls, weights: WeightReader, name: str, eps: float, preprocess: Preprocess) -> "Stem":
+        """Read the weights under a name of the checkpoint, and into them what normalises the pixels."""
 
         def prepare(checkpoint: Checkpoint) -> tuple[Array, Array]:
             weight, bias = checkpoint.copy(f"{name}.0.weight"), checkpoint.copy(f"{name}.0.bias")
             bias += fold_pixels(preprocess, weight)
             return weight.reshape(len(weight), -1), bias
 
-        return cls(Linear(*source.derive(name, prepare)), LayerNorm.read(source, f"{name}.1", eps))
+        return cls(Linear(*weights.derive(name, prepare)), LayerNorm.read(weights, f"{name}.1", eps))
 
     def __call__(self, x: Array) -> Array:  # (3, y, x, b), of 0..255 -> (c, y // 4, x // 4, b)
-        y = self.conv(ops.squares(x, 4))
+        y = self.conv(feature_maps.squares(x, 4))
         return self.norm(y.reshape(len(y), -1)).reshape(y.shape)
 
 
@@ -59,8 +62,8 @@ class Downsample:
     eps: float
 
     @classmethod
-    def read(cls, source: Source, name: str, eps: float) -> "Downsample":
-        """Take the weights under a name of the checkpoint; the convolution has no border, so the norm is part of it."""
+    def read(cls, weights: WeightReader, name: str, eps: float) -> "Downsample":
+        """Read the weights under a name of the checkpoint; the convolution has no border, so the norm is part of it."""
 
         def prepare(checkpoint: Checkpoint) -> tuple[Array, Array]:
             weight, bias = checkpoint.copy(f"{name}.1.weight"), checkpoint.copy(f"{name}.1.bias")
@@ -68,20 +71,20 @@ class Downsample:
             weight *= checkpoint.take(f"{name}.0.weight")[:, np.newaxis, np.newaxis]
             return weight.reshape(len(weight), -1), bias
 
-        return cls(Linear(*source.derive(name, prepare)), eps)
+        return cls(Linear(*weights.derive(name, prepare)), eps)
 
     def __call__(self, x: Array) -> Array:  # (c, y, x, b) -> (e, y // 2, x // 2, b)
         x = ops.standardize(x.reshape(len(x), -1), self.eps).reshape(x.shape)
-        return self.conv(ops.squares(x, 2))
+        return self.conv(feature_maps.squares(x, 2))
 
 
-def _read_block(source: Source, name: str, eps: float) -> ConvolutionMLP:
+def _read_block(weights: WeightReader, name: str, eps: float) -> ConvolutionMLP:
     conv = f"{name}.conv_dw"
     return ConvolutionMLP(
-        ChannelConvolution.make(source, conv, lambda at: (at.take(f"{conv}.weight"), at.take(f"{conv}.bias"))),
+        ChannelConvolution.make(weights, conv, lambda at: (at.take(f"{conv}.weight"), at.take(f"{conv}.bias"))),
         MLP(
-            Linear.read(source, f"{name}.mlp.fc1", norm=f"{name}.norm"),
-            Linear.read(source, f"{name}.mlp.fc2", scale=f"{name}.gamma"),
+            Linear.read(weights, f"{name}.mlp.fc1", norm=f"{name}.norm"),
+            Linear.read(weights, f"{name}.mlp.fc2", scale=f"{name}.gamma"),
             "gelu",
         ),
         eps,
@@ -94,19 +97,19 @@ class ConvNeXt:
 
     config: ConvNeXtConfig
     preprocess: Preprocess
-    steps: Sequence[Step]
+    steps: Blocks[Step]
     head: Linear | MLP
 
     @staticmethod
-    def tensors(checkpoint: Checkpoint, config: ConvNeXtConfig, embed_dim: int) -> layout.Tensors:
+    def tensors(checkpoint: Checkpoint, config: ConvNeXtConfig, embed_dim: int) -> expected.Tensors:
         """List the tensors of this tower."""
         d = config.widths[0]
         yield f"{_TRUNK}.stem.0.weight", (d, 3, 4, 4)
         yield f"{_TRUNK}.stem.0.bias", (d,)
-        yield from layout.norm(f"{_TRUNK}.stem.1", d)
+        yield from expected.norm(f"{_TRUNK}.stem.1", d)
         for stage, (count, width) in enumerate(zip(config.layers, config.widths, strict=True)):
             if stage:
-                yield from layout.norm(f"{_TRUNK}.stages.{stage}.downsample.0", d)
+                yield from expected.norm(f"{_TRUNK}.stages.{stage}.downsample.0", d)
                 yield f"{_TRUNK}.stages.{stage}.downsample.1.weight", (width, d, 2, 2)
                 yield f"{_TRUNK}.stages.{stage}.downsample.1.bias", (width,)
             d = width
@@ -114,29 +117,29 @@ class ConvNeXt:
                 block = f"{_TRUNK}.stages.{stage}.blocks.{index}"
                 yield f"{block}.conv_dw.weight", (d, 1, 7, 7)
                 yield f"{block}.conv_dw.bias", (d,)
-                yield from layout.norm(f"{block}.norm", d)
-                yield from layout.linear(f"{block}.mlp.fc1", d, 4 * d)
-                yield from layout.linear(f"{block}.mlp.fc2", 4 * d, d)
+                yield from expected.norm(f"{block}.norm", d)
+                yield from expected.linear(f"{block}.mlp.fc1", d, 4 * d)
+                yield from expected.linear(f"{block}.mlp.fc2", 4 * d, d)
                 yield f"{block}.gamma", (d,)
-        yield from layout.norm(f"{_TRUNK}.head.norm", d)
+        yield from expected.norm(f"{_TRUNK}.head.norm", d)
         yield from head_tensors(checkpoint, d, embed_dim, config.mlp_head)
 
     @classmethod
-    def read(cls, source: Source, config: ConvNeXtConfig, preprocess: Preprocess) -> "ConvNeXt":
-        """Take the weights of this tower from the checkpoint."""
+    def read(cls, weights: WeightReader, config: ConvNeXtConfig, preprocess: Preprocess) -> "ConvNeXt":
+        """Read the weights of this tower."""
         eps = config.eps
-        makers: list[Callable[[], Step]] = [partial(Stem.read, source, f"{_TRUNK}.stem", eps, preprocess)]
+        makers: list[Callable[[], Step]] = [partial(Stem.read, weights, f"{_TRUNK}.stem", eps, preprocess)]
         for stage, count in enumerate(config.layers):
             if stage:
-                makers.append(partial(Downsample.read, source, f"{_TRUNK}.stages.{stage}.downsample", eps))
+                makers.append(partial(Downsample.read, weights, f"{_TRUNK}.stages.{stage}.downsample", eps))
             blocks = [f"{_TRUNK}.stages.{stage}.blocks.{index}" for index in range(count)]
-            makers.extend(partial(_read_block, source, block, eps) for block in blocks)
-        head = read_head(source, f"{_TRUNK}.head.norm", config.mlp_head)
-        return cls(config, preprocess, source.sequence(makers), head)
+            makers.extend(partial(_read_block, weights, block, eps) for block in blocks)
+        head = read_head(weights, f"{_TRUNK}.head.norm", config.mlp_head)
+        return cls(config, preprocess, weights.blocks(makers), head)
 
     @property
     def input_resolution(self) -> int:
-        """Side of the square picture it takes, in pixels."""
+        """Side of the square image that it takes, in pixels."""
         return self.config.image_size
 
     @property
@@ -145,8 +148,6 @@ class ConvNeXt:
         return self.head.output_dim
 
     def __call__(self, image: NDArray[Any]) -> Array:  # (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e)
-        x = pixels_innermost(image, self.preprocess)
-        for index in range(len(self.steps)):  # no name for the step, as in a transformer
-            x = self.steps[index](x)
+        x = self.steps.run(pixels_innermost(image, self.preprocess))
         embeddings: Array = self.head(ops.standardize(x.mean(axis=(1, 2)), self.config.eps)).T
         return embeddings

@@ -1,7 +1,7 @@
 """Convolutions, and what towers made of them have in common.
 
-A pixel is a column, like a token, and the pictures of a batch lie innermost, (c, y, x, b): a 1 x 1 convolution is a
-plain product, and shifted pictures are copied in long runs.
+A pixel is a column, like a token, and the images of a batch are innermost, (c, y, x, b): a 1 x 1 convolution is a
+plain product, and shifted images are copied in long runs.
 """
 
 from collections.abc import Callable
@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.image import Preprocess
-from numpyclip.model import layout, ops
+from numpyclip.model import expected_tensors as expected
+from numpyclip.model import ops
 from numpyclip.model.config import EPS
 from numpyclip.model.layers import Linear, read_end
 from numpyclip.model.ops import Array
-from numpyclip.model.source import Source
 from numpyclip.model.transformer import MLP
+from numpyclip.model.vision import feature_maps
+from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
 
 Step = Callable[[Array], Array]  # (c, y, x, b) -> (e, ...)
@@ -66,22 +68,22 @@ class Convolution:
     stride: int = 1
 
     @classmethod
-    def read(cls, source: Source, conv: str, bn: str, stride: int = 1) -> "Convolution":
+    def read(cls, weights: WeightReader, conv: str, bn: str, stride: int = 1) -> "Convolution":
         """Take the weights of a convolution and of a batch norm."""
-        return cls.make(source, conv, lambda checkpoint: with_batch_norm(checkpoint, conv, bn), stride)
+        return cls.make(weights, conv, lambda checkpoint: with_batch_norm(checkpoint, conv, bn), stride)
 
     @classmethod
     def make(
-        cls, source: Source, name: str, prepare: Callable[[Checkpoint], tuple[Array, Array]], stride: int = 1
+        cls, weights: WeightReader, name: str, prepare: Callable[[Checkpoint], tuple[Array, Array]], stride: int = 1
     ) -> "Convolution":
         """Take weights (e, c) or (e, c, k, k), and biases, that are made of what lies under a name."""
-        weight, bias = source.derive(name, prepare)
+        weight, bias = weights.derive(name, prepare)
         return cls(weight.reshape(len(weight), -1), bias, stride)
 
     def __call__(self, x: Array) -> Array:  # (c, y, x, b) -> (e, y / stride, x / stride, b)
         if self.weight.shape[1] == len(x):  # 1 x 1
             return ops.linear(x, self.weight, self.bias)
-        return ops.convolve3x3(x, self.weight, self.bias, self.stride)
+        return feature_maps.convolve3x3(x, self.weight, self.bias, self.stride)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -94,14 +96,14 @@ class ChannelConvolution:
 
     @classmethod
     def make(
-        cls, source: Source, name: str, prepare: Callable[[Checkpoint], tuple[Array, Array]], stride: int = 1
+        cls, weights: WeightReader, name: str, prepare: Callable[[Checkpoint], tuple[Array, Array]], stride: int = 1
     ) -> "ChannelConvolution":
         """Take weights (e, 1, k, k), and biases, that are made of what lies under a name."""
-        weight, bias = source.derive(name, prepare)
+        weight, bias = weights.derive(name, prepare)
         return cls(weight[:, 0], bias, stride)
 
     def __call__(self, x: Array) -> Array:  # (c, y, x, b) -> (e, y / stride, x / stride, b)
-        return ops.convolve_channels(x, self.weight, self.bias, self.stride)
+        return feature_maps.convolve_channels(x, self.weight, self.bias, self.stride)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -122,21 +124,21 @@ class ConvolutionMLP:
         return x + self.mlp(y).reshape(x.shape)
 
 
-def head_tensors(checkpoint: Checkpoint, d: int, embed_dim: int, is_mlp: bool) -> layout.Tensors:
+def head_tensors(checkpoint: Checkpoint, d: int, embed_dim: int, is_mlp: bool) -> expected.Tensors:
     """List what makes an embedding of the mean of all pixels, as in open_clip/timm_model.py."""
     if is_mlp:
-        yield from layout.linear("visual.head.mlp.fc1", d, 2 * embed_dim)
-        yield from layout.projection(checkpoint, "visual.head.mlp.fc2", 2 * embed_dim, embed_dim)
+        yield from expected.linear("visual.head.mlp.fc1", d, 2 * embed_dim)
+        yield from expected.projection(checkpoint, "visual.head.mlp.fc2", 2 * embed_dim, embed_dim)
     else:
-        yield from layout.projection(checkpoint, _projection(checkpoint), d, embed_dim)
+        yield from expected.projection(checkpoint, _projection(checkpoint), d, embed_dim)
 
 
-def read_head(source: Source, norm: str | None, is_mlp: bool) -> Linear | MLP:
+def read_head(weights: WeightReader, norm: str | None, is_mlp: bool) -> Linear | MLP:
     """Take what makes an embedding of the mean of all pixels, and into it the norm before it."""
     if is_mlp:
-        fc1 = Linear.read(source, "visual.head.mlp.fc1", norm=norm)
-        return MLP(fc1, read_end(source, "visual.head.mlp.fc2", None), "gelu")
-    return read_end(source, _projection(source.checkpoint), norm)
+        fc1 = Linear.read(weights, "visual.head.mlp.fc1", norm=norm)
+        return MLP(fc1, read_end(weights, "visual.head.mlp.fc2", None), "gelu")
+    return read_end(weights, _projection(weights.checkpoint), norm)
 
 
 def _projection(checkpoint: Checkpoint) -> str:

@@ -4,7 +4,7 @@ The first three stages mix the pixels by convolutions, the one or two behind the
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,12 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.image import Preprocess
-from numpyclip.model import layout, ops, reparameterize
+from numpyclip.model import expected_tensors as expected
+from numpyclip.model import ops, reparameterize
 from numpyclip.model.attention import Attention
+from numpyclip.model.blocks import Blocks
 from numpyclip.model.config import EPS, FASTVIT_HEAD_WIDTH, FastViTConfig
 from numpyclip.model.layers import Linear, fold_norm, fold_scale
 from numpyclip.model.ops import Array
-from numpyclip.model.source import Source
+from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.transformer import MLP
 from numpyclip.model.vision.convolution import (
     ChannelConvolution,
@@ -30,6 +32,7 @@ from numpyclip.model.vision.convolution import (
     normalized_innermost,
     read_head,
 )
+from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
 
 _TRUNK = "visual.trunk"
@@ -43,16 +46,16 @@ class SqueezeExcite:
     fc2: Linear
 
     @staticmethod
-    def tensors(checkpoint: Checkpoint, name: str, d: int) -> layout.Tensors:
+    def tensors(checkpoint: Checkpoint, name: str, d: int) -> expected.Tensors:
         """List the tensors under a name."""
         hidden = checkpoint.shape(f"{name}.fc1.weight", 2)[0]
-        yield from layout.linear(f"{name}.fc1", d, hidden)
-        yield from layout.linear(f"{name}.fc2", hidden, d)
+        yield from expected.linear(f"{name}.fc1", d, hidden)
+        yield from expected.linear(f"{name}.fc2", hidden, d)
 
     @classmethod
-    def read(cls, source: Source, name: str) -> "SqueezeExcite":
-        """Take the weights under a name of the checkpoint."""
-        return cls(Linear.read(source, f"{name}.fc1"), Linear.read(source, f"{name}.fc2"))
+    def read(cls, weights: WeightReader, name: str) -> "SqueezeExcite":
+        """Read the weights under a name of the checkpoint."""
+        return cls(Linear.read(weights, f"{name}.fc1"), Linear.read(weights, f"{name}.fc2"))
 
     def __call__(self, x: Array) -> Array:  # (c, y, x, b) -> the same shape, in place
         weights = ops.sigmoid(self.fc2(ops.relu(self.fc1(x.mean(axis=(1, 2))))))  # (c, b)
@@ -68,11 +71,13 @@ class ActivatedConvolution:
     squeeze: SqueezeExcite | None
 
     @classmethod
-    def read(cls, source: Source, name: str, kind: reparameterize.Prepare, by_channel: bool, stride: int) -> Step:
-        """Take the weights under a name of the checkpoint."""
+    def read(
+        cls, weights: WeightReader, name: str, kind: reparameterize.Prepare, by_channel: bool, stride: int
+    ) -> Step:
+        """Read the weights under a name of the checkpoint."""
         make = ChannelConvolution.make if by_channel else Convolution.make
-        squeeze = SqueezeExcite.read(source, f"{name}.se") if f"{name}.se.fc1.weight" in source.checkpoint else None
-        return cls(make(source, name, partial(reparameterize.fuse, name=name, branches=kind), stride), squeeze)
+        squeeze = SqueezeExcite.read(weights, f"{name}.se") if f"{name}.se.fc1.weight" in weights.checkpoint else None
+        return cls(make(weights, name, partial(reparameterize.fuse, name=name, branches=kind), stride), squeeze)
 
     def __call__(self, x: Array) -> Array:  # (c, y, x, b) -> (e, y / stride, x / stride, b)
         x = self.conv(x)
@@ -89,7 +94,7 @@ class RepMixerBlock:
     mlp: ConvolutionMLP
 
     @staticmethod
-    def tensors(checkpoint: Checkpoint, name: str, d: int, config: FastViTConfig) -> layout.Tensors:
+    def tensors(checkpoint: Checkpoint, name: str, d: int, config: FastViTConfig) -> expected.Tensors:
         """List the tensors under a name."""
         mixer, shape = f"{name}.token_mixer", (d, 1, 3, 3)
         yield from reparameterize.either(checkpoint, mixer, shape, reparameterize.rep_mixer(mixer, shape, scale=True))
@@ -97,11 +102,11 @@ class RepMixerBlock:
         yield f"{name}.layer_scale.gamma", (d,)
 
     @classmethod
-    def read(cls, source: Source, name: str, config: FastViTConfig) -> "RepMixerBlock":
-        """Take the weights under a name of the checkpoint."""
+    def read(cls, weights: WeightReader, name: str, config: FastViTConfig) -> "RepMixerBlock":
+        """Read the weights under a name of the checkpoint."""
         mixer = f"{name}.token_mixer"
         prepare = partial(reparameterize.fuse, name=mixer, branches=reparameterize.add_rep_mixer)
-        return cls(ChannelConvolution.make(source, mixer, prepare), _read_mlp(source, name, f"{name}.layer_scale"))
+        return cls(ChannelConvolution.make(weights, mixer, prepare), _read_mlp(weights, name, f"{name}.layer_scale"))
 
     def __call__(self, x: Array) -> Array:  # (c, y, x, b) -> the same shape
         return self.mlp(self.token_mixer(x))
@@ -109,7 +114,7 @@ class RepMixerBlock:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class AttentionBlock:
-    """Let the pixels of every picture look at each other, and then mix the channels.
+    """Let the pixels of every image attend to each other, and then mix the channels.
 
     The norm before attention is a layer norm, which adds `eps`, or part of the weights: then there is none.
     """
@@ -119,18 +124,18 @@ class AttentionBlock:
     eps: float | None
 
     @staticmethod
-    def tensors(checkpoint: Checkpoint, name: str, d: int, config: FastViTConfig) -> layout.Tensors:
+    def tensors(checkpoint: Checkpoint, name: str, d: int, config: FastViTConfig) -> expected.Tensors:
         """List the tensors under a name."""
-        yield from (layout.norm if config.layer_norm else layout.batch_norm)(f"{name}.norm", d)
+        yield from (expected.norm if config.layer_norm else expected.batch_norm)(f"{name}.norm", d)
         yield f"{name}.token_mixer.qkv.weight", (3 * d, d)
-        yield from layout.linear(f"{name}.token_mixer.proj", d, d)
+        yield from expected.linear(f"{name}.token_mixer.proj", d, d)
         yield f"{name}.layer_scale_1.gamma", (d,)
         yield from _mlp_tensors(name, d, config)
         yield f"{name}.layer_scale_2.gamma", (d,)
 
     @classmethod
-    def read(cls, source: Source, name: str, config: FastViTConfig) -> "AttentionBlock":
-        """Take the weights under a name of the checkpoint."""
+    def read(cls, weights: WeightReader, name: str, config: FastViTConfig) -> "AttentionBlock":
+        """Read the weights under a name of the checkpoint."""
 
         def prepare(checkpoint: Checkpoint) -> tuple[Array, Array, Array, Array]:
             weight = checkpoint.copy(f"{name}.token_mixer.qkv.weight")
@@ -150,29 +155,32 @@ class AttentionBlock:
             fold_scale(checkpoint, f"{name}.layer_scale_1.gamma", out_weight, out_bias)
             return weight, bias[:d] * query_scale, out_weight, out_bias
 
-        in_proj, query_bias, out_weight, out_bias = source.derive(f"{name}.token_mixer", prepare)
+        in_proj, query_bias, out_weight, out_bias = weights.derive(f"{name}.token_mixer", prepare)
         attn = Attention(in_proj, query_bias, Linear(out_weight, out_bias), len(query_bias) // FASTVIT_HEAD_WIDTH)
-        return cls(attn, _read_mlp(source, name, f"{name}.layer_scale_2"), EPS if config.layer_norm else None)
+        return cls(attn, _read_mlp(weights, name, f"{name}.layer_scale_2"), EPS if config.layer_norm else None)
 
     def __call__(self, x: Array) -> Array:  # (c, y, x, b) -> the same shape
         c, _, _, b = x.shape
         pixels = np.ascontiguousarray(x.reshape(c, -1, b).swapaxes(1, 2)).reshape(c, -1)  # (c, b n): attention's order
         if self.eps is not None:
             pixels = ops.standardize(pixels, self.eps)
-        mixed = self.attn(pixels, b, 0, None).reshape(c, b, -1).swapaxes(1, 2)
+        mixed = self.attn(pixels, TokenLayout(b)).reshape(c, b, -1).swapaxes(1, 2)
         return self.mlp(x + mixed.reshape(x.shape))
 
 
-def _mlp_tensors(block: str, d: int, config: FastViTConfig) -> layout.Tensors:
+def _mlp_tensors(block: str, d: int, config: FastViTConfig) -> expected.Tensors:
     yield from reparameterize.normed(f"{block}.mlp.conv", (d, 1, 7, 7))
-    yield from layout.linear(f"{block}.mlp.fc1", d, config.mlp_ratio * d)
-    yield from layout.linear(f"{block}.mlp.fc2", config.mlp_ratio * d, d)
+    yield from expected.linear(f"{block}.mlp.fc1", d, config.mlp_ratio * d)
+    yield from expected.linear(f"{block}.mlp.fc2", config.mlp_ratio * d, d)
 
 
-def _read_mlp(source: Source, block: str, scale: str) -> ConvolutionMLP:
+def _read_mlp(weights: WeightReader, block: str, scale: str) -> ConvolutionMLP:
     conv = f"{block}.mlp.conv"
-    fc1, fc2 = Linear.read(source, f"{block}.mlp.fc1"), Linear.read(source, f"{block}.mlp.fc2", scale=f"{scale}.gamma")
-    convolution = ChannelConvolution.make(source, conv, partial(reparameterize.take_normed, name=conv))
+    fc1, fc2 = (
+        Linear.read(weights, f"{block}.mlp.fc1"),
+        Linear.read(weights, f"{block}.mlp.fc2", scale=f"{scale}.gamma"),
+    )
+    convolution = ChannelConvolution.make(weights, conv, partial(reparameterize.take_normed, name=conv))
     return ConvolutionMLP(convolution, MLP(fc1, fc2, "gelu"), None)
 
 
@@ -182,11 +190,11 @@ class FastViT:
 
     config: FastViTConfig
     preprocess: Preprocess
-    steps: Sequence[Step]
+    steps: Blocks[Step]
     head: Linear | MLP
 
     @staticmethod
-    def tensors(checkpoint: Checkpoint, config: FastViTConfig, embed_dim: int) -> layout.Tensors:
+    def tensors(checkpoint: Checkpoint, config: FastViTConfig, embed_dim: int) -> expected.Tensors:
         """List the tensors of this tower."""
         d, scale = config.widths[0], config.stem_scale
         for index, (shape, is_scaled, same) in enumerate(
@@ -210,14 +218,14 @@ class FastViT:
         yield from head_tensors(checkpoint, 2 * d, embed_dim, config.mlp_head)
 
     @classmethod
-    def read(cls, source: Source, config: FastViTConfig, preprocess: Preprocess) -> "FastViT":
-        """Take the weights of this tower from the checkpoint."""
-        makers = list(_makers(source, config))
-        return cls(config, preprocess, source.sequence(makers), read_head(source, None, config.mlp_head))
+    def read(cls, weights: WeightReader, config: FastViTConfig, preprocess: Preprocess) -> "FastViT":
+        """Read the weights of this tower."""
+        makers = list(_makers(weights, config))
+        return cls(config, preprocess, weights.blocks(makers), read_head(weights, None, config.mlp_head))
 
     @property
     def input_resolution(self) -> int:
-        """Side of the square picture it takes, in pixels."""
+        """Side of the square image that it takes, in pixels."""
         return self.config.image_size
 
     @property
@@ -226,16 +234,14 @@ class FastViT:
         return self.head.output_dim
 
     def __call__(self, image: NDArray[Any]) -> Array:  # (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e)
-        x = normalized_innermost(image, self.preprocess)
-        for index in range(len(self.steps)):  # no name for the step, as in a transformer
-            x = self.steps[index](x)
+        x = self.steps.run(normalized_innermost(image, self.preprocess))
         embeddings: Array = self.head(x.mean(axis=(1, 2))).T
         return embeddings
 
 
-def _makers(source: Source, config: FastViTConfig) -> Iterator[Callable[[], Step]]:
+def _makers(weights: WeightReader, config: FastViTConfig) -> Iterator[Callable[[], Step]]:
     """Say how every step of the tower is read, in order."""
-    one = partial(partial, ActivatedConvolution.read, source, kind=reparameterize.add_mobile_one)
+    one = partial(partial, ActivatedConvolution.read, weights, kind=reparameterize.add_mobile_one)
     yield one(f"{_TRUNK}.stem.0", by_channel=False, stride=2)
     yield one(f"{_TRUNK}.stem.1", by_channel=True, stride=2)
     yield one(f"{_TRUNK}.stem.2", by_channel=False, stride=1)
@@ -247,9 +253,9 @@ def _makers(source: Source, config: FastViTConfig) -> Iterator[Callable[[], Step
         if config.has_attention(stage):
             position = f"{name}.pos_emb"
             prepare = partial(reparameterize.fuse, name=position, branches=reparameterize.add_position)
-            yield partial(ChannelConvolution.make, source, position, prepare)
+            yield partial(ChannelConvolution.make, weights, position, prepare)
         for block in _blocks(config, stage):
-            yield partial(_kind(config, stage).read, source, block, config)
+            yield partial(_kind(config, stage).read, weights, block, config)
     yield one(f"{_TRUNK}.final_conv", by_channel=True, stride=1)
 
 
@@ -261,13 +267,15 @@ def _kind(config: FastViTConfig, stage: int) -> type[RepMixerBlock] | type[Atten
     return AttentionBlock if config.has_attention(stage) else RepMixerBlock
 
 
-def _mobile_one(checkpoint: Checkpoint, name: str, shape: layout.Shape, scale: bool, identity: bool) -> layout.Tensors:
+def _mobile_one(
+    checkpoint: Checkpoint, name: str, shape: expected.Shape, scale: bool, identity: bool
+) -> expected.Tensors:
     return reparameterize.either(checkpoint, name, shape, reparameterize.mobile_one(name, shape, scale, identity))
 
 
 def _downsample_tensors(
     checkpoint: Checkpoint, name: str, width: int, config: FastViTConfig, stage: int
-) -> layout.Tensors:
+) -> expected.Tensors:
     large = f"{name}.0"
     yield from reparameterize.either(checkpoint, large, (width, 1, 7, 7), reparameterize.large_kernel(large, width))
     if config.squeeze and stage >= 2:

@@ -5,21 +5,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from numpyclip.model import layout, ops
-from numpyclip.model.attention import join_in_proj, prepare_out_proj
+from numpyclip.model import expected_tensors as expected
+from numpyclip.model import ops
+from numpyclip.model.attention import join_in_proj, mix_tokens, prepare_out_proj
 from numpyclip.model.config import EPS, TransformerConfig, VisionTransformerConfig
 from numpyclip.model.layers import Linear, fold_norm
 from numpyclip.model.ops import Array
-from numpyclip.model.source import Source
+from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.transformer import MLP
+from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class MapPool:
-    """Multi-head attention pooling (Zhai et al., 2022): a learned query looks at all tokens, then comes an MLP.
+    """Multi-head attention pooling (Zhai et al., 2022): a learned query attends to all tokens, followed by an MLP.
 
-    The query is the same for every picture, so it is multiplied with the matrix of keys beforehand.
+    The query is the same for every image, so it is multiplied with the matrix of keys beforehand.
     """
 
     wanted: Array  # (h, 1, d): what each head looks for in a token
@@ -29,16 +31,16 @@ class MapPool:
     eps: float
 
     @staticmethod
-    def tensors(checkpoint: Checkpoint, name: str, config: TransformerConfig) -> layout.Tensors:
+    def tensors(checkpoint: Checkpoint, name: str, config: TransformerConfig) -> expected.Tensors:
         """List the tensors under a name."""
         yield f"{name}.probe", (1, 1, config.width)
-        yield from layout.attention(checkpoint, f"{name}.attn", config.width)
-        yield from layout.norm(f"{name}.ln_2", config.width)
-        yield from layout.mlp(f"{name}.mlp", config)
+        yield from expected.attention(checkpoint, f"{name}.attn", config.width)
+        yield from expected.norm(f"{name}.ln_2", config.width)
+        yield from expected.mlp(f"{name}.mlp", config)
 
     @classmethod
-    def read(cls, source: Source, name: str, norm: str, config: TransformerConfig) -> "MapPool":
-        """Take the weights under a name of the checkpoint, and into them those of the norm before them."""
+    def read(cls, weights: WeightReader, name: str, norm: str, config: TransformerConfig) -> "MapPool":
+        """Read the weights under a name of the checkpoint, and into them those of the norm before them."""
 
         def prepare(checkpoint: Checkpoint) -> tuple[Array, Array, Array, Array]:
             weight, bias = join_in_proj(checkpoint, f"{name}.attn")
@@ -50,12 +52,12 @@ class MapPool:
             wanted: Array = query.reshape(config.heads, 1, -1) @ keys
             return wanted, values, *prepare_out_proj(checkpoint, f"{name}.attn.out_proj", bias[2 * d :])
 
-        wanted, values, out_weight, out_bias = source.derive(name, prepare)
-        return cls(wanted, values, Linear(out_weight, out_bias), MLP.read(source, name, config), config.eps)
+        wanted, values, out_weight, out_bias = weights.derive(name, prepare)
+        return cls(wanted, values, Linear(out_weight, out_bias), MLP.read(weights, name, config), config.eps)
 
     def __call__(self, x: Array, batch: int) -> Array:  # (d, b n), standardized -> (d, b)
         wanted = np.broadcast_to(self.wanted, (len(self.wanted), batch, len(x)))
-        mixed = self.values @ ops.mix_tokens(wanted, x).transpose(1, 2, 0)  # (h, k, d) (h, d, b)
+        mixed = self.values @ mix_tokens(wanted, x, TokenLayout(batch)).transpose(1, 2, 0)  # (h, k, d) (h, d, b)
         y = self.out_proj(mixed.reshape(-1, batch))
         y += self.mlp(ops.standardize(y, self.eps))
         return y
@@ -63,9 +65,9 @@ class MapPool:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class AttentionalPool:
-    """Learned queries look at all tokens: what the first one sees embeds the picture, the others describe it.
+    """Learned queries attend to all tokens: what the first one sees embeds the image, the others describe it.
 
-    The queries are the same for every picture, so they are computed beforehand; the first one, which most uses need
+    The queries are the same for every image, so they are computed beforehand; the first one, which most uses need
     alone, is multiplied with the matrix of keys, too. Its norms add `EPS`, whatever those of the tower add.
     """
 
@@ -76,11 +78,11 @@ class AttentionalPool:
     out_proj: Linear
 
     @staticmethod
-    def tensors(checkpoint: Checkpoint, name: str, config: VisionTransformerConfig, embed_dim: int) -> layout.Tensors:
+    def tensors(checkpoint: Checkpoint, name: str, config: VisionTransformerConfig, embed_dim: int) -> expected.Tensors:
         """List the tensors under a name."""
-        yield f"{name}.query", (config.queries, embed_dim)
-        yield from layout.norm(f"{name}.ln_q", embed_dim)
-        yield from layout.norm(f"{name}.ln_k", config.width)
+        yield f"{name}.query", (config.pool.queries, embed_dim)
+        yield from expected.norm(f"{name}.ln_q", embed_dim)
+        yield from expected.norm(f"{name}.ln_k", config.width)
         if f"{name}.attn.in_proj_weight" in checkpoint:  # PyTorch joins the three if both widths are the same
             yield f"{name}.attn.in_proj_weight", (3 * embed_dim, config.width)
         else:
@@ -88,11 +90,11 @@ class AttentionalPool:
             yield f"{name}.attn.k_proj_weight", (embed_dim, config.width)
             yield f"{name}.attn.v_proj_weight", (embed_dim, config.width)
         yield f"{name}.attn.in_proj_bias", (3 * embed_dim,)
-        yield from layout.linear(f"{name}.attn.out_proj", embed_dim, embed_dim)
+        yield from expected.linear(f"{name}.attn.out_proj", embed_dim, embed_dim)
 
     @classmethod
-    def read(cls, source: Source, name: str, config: VisionTransformerConfig) -> "AttentionalPool":
-        """Take the weights under a name of the checkpoint, and into them those of the norms before."""
+    def read(cls, weights: WeightReader, name: str, config: VisionTransformerConfig) -> "AttentionalPool":
+        """Read the weights under a name of the checkpoint, and into them those of the norms before."""
 
         def prepare(checkpoint: Checkpoint) -> tuple[Array, ...]:
             q, k, v = _weights(checkpoint, f"{name}.attn")
@@ -100,7 +102,9 @@ class AttentionalPool:
             query = ops.standardize(checkpoint.take(f"{name}.query").T, EPS)  # (e, n)
             query = query * checkpoint.take(f"{name}.ln_q.weight")[:, np.newaxis]
             query += checkpoint.take(f"{name}.ln_q.bias")[:, np.newaxis]
-            queries = ops.linear(query, q, query_bias).reshape(config.pool_heads or config.heads, -1, config.queries)
+            queries = ops.linear(query, q, query_bias).reshape(
+                config.pool.heads or config.heads, -1, config.pool.queries
+            )
             queries *= np.float32(1 / math.sqrt(queries.shape[1]))
             # the norm's shift, times k, adds the same to all scores of a query, which softmax does not see
             scale, shift = checkpoint.take(f"{name}.ln_k.weight"), checkpoint.take(f"{name}.ln_k.bias")
@@ -110,13 +114,13 @@ class AttentionalPool:
             out_proj = prepare_out_proj(checkpoint, f"{name}.attn.out_proj", value_bias + v @ shift)
             return wanted, np.ascontiguousarray(queries[:, :, 1:]), keys, values, *out_proj
 
-        wanted, queries, keys, values, out_weight, out_bias = source.derive(name, prepare)
+        wanted, queries, keys, values, out_weight, out_bias = weights.derive(name, prepare)
         return cls(wanted, queries, keys, values, Linear(out_weight, out_bias))
 
     def __call__(self, x: Array, batch: int) -> Array:
         """Compute what the first query sees: (d, b n) -> (e, b)."""
         wanted = np.broadcast_to(self.wanted, (len(self.wanted), batch, len(x)))
-        mixture = ops.mix_tokens(wanted, ops.standardize(x, EPS))  # (b, h, d)
+        mixture = mix_tokens(wanted, ops.standardize(x, EPS), TokenLayout(batch))  # (b, h, d)
         mixed: Array = self.values @ mixture.transpose(1, 2, 0)  # (h, k, d) (h, d, b)
         return self.out_proj(mixed.reshape(-1, batch))
 

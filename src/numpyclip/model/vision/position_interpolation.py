@@ -1,4 +1,4 @@
-"""Positional embeddings of a square of patches, interpolated for pictures of any shape."""
+"""Positional embeddings of a square of patches, interpolated for images of any shape."""
 
 import math
 
@@ -8,7 +8,7 @@ from numpyclip.model.ops import Array
 
 
 def interpolate_positions(embedding: Array, rows: int, columns: int) -> Array:
-    """Resize a square of places to so many rows and columns: (d, n n) -> (d, rows columns).
+    """Resize a square of positions to so many rows and columns: (d, n n) -> (d, rows columns).
 
     Bilinear and antialiased, as `torch.nn.functional.interpolate(..., mode="bilinear", antialias=True)`; but for a
     single column, whose rows PyTorch 2.14 makes all alike on the CPU, by mistake: with the same tensor transposed, or
@@ -24,7 +24,7 @@ def interpolate_positions(embedding: Array, rows: int, columns: int) -> Array:
 
 
 def _weights(n: int, m: int) -> Array:
-    """Say how much of each of n places is in each of m: (m, n). A triangle, wider where n is more than m."""
+    """Say how much of each of n positions is in each of m: (m, n). A triangle, wider where n is more than m."""
     scale = n / m
     centres = (np.arange(m) + 0.5) * scale
     distances = np.abs(np.arange(n) + 0.5 - centres[:, np.newaxis]) / max(scale, 1.0)

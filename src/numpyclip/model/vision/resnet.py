@@ -4,7 +4,6 @@ As `ModifiedResNet` in clip/model.py of openai/CLIP.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,12 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.image import Preprocess
-from numpyclip.model import layout, ops
+from numpyclip.model import expected_tensors as expected
+from numpyclip.model import ops
+from numpyclip.model.attention import attention_of_one
+from numpyclip.model.blocks import Blocks
 from numpyclip.model.config import RESNET_STRIDE, ResNetConfig
 from numpyclip.model.layers import Linear
 from numpyclip.model.ops import Array
-from numpyclip.model.source import Source
+from numpyclip.model.token_layout import TokenLayout
+from numpyclip.model.vision import feature_maps
 from numpyclip.model.vision.convolution import Convolution, normalized_innermost
+from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
 
 
@@ -38,14 +42,14 @@ class Bottleneck:
     stride: int
 
     @classmethod
-    def read(cls, source: Source, name: str, stride: int) -> "Bottleneck":
-        """Take the weights under a name of the checkpoint."""
-        shortcut = f"{name}.downsample.0.weight" in source.checkpoint
+    def read(cls, weights: WeightReader, name: str, stride: int) -> "Bottleneck":
+        """Read the weights under a name of the checkpoint."""
+        shortcut = f"{name}.downsample.0.weight" in weights.checkpoint
         return cls(
-            Convolution.read(source, f"{name}.conv1", f"{name}.bn1"),
-            Convolution.read(source, f"{name}.conv2", f"{name}.bn2"),
-            Convolution.read(source, f"{name}.conv3", f"{name}.bn3"),
-            Convolution.read(source, f"{name}.downsample.0", f"{name}.downsample.1") if shortcut else None,
+            Convolution.read(weights, f"{name}.conv1", f"{name}.bn1"),
+            Convolution.read(weights, f"{name}.conv2", f"{name}.bn2"),
+            Convolution.read(weights, f"{name}.conv3", f"{name}.bn3"),
+            Convolution.read(weights, f"{name}.downsample.0", f"{name}.downsample.1") if shortcut else None,
             stride,
         )
 
@@ -53,7 +57,7 @@ class Bottleneck:
         y = _relu(self.conv1(x))
         y = _relu(self.conv2(y))
         if self.stride == 2:
-            x, y = ops.average_pool(x), ops.average_pool(y)
+            x, y = feature_maps.average_pool(x), feature_maps.average_pool(y)
         y = self.conv3(y)
         y += x if self.downsample is None else self.downsample(x)
         return _relu(y)
@@ -71,8 +75,8 @@ class AttentionPool:
     heads: int
 
     @classmethod
-    def read(cls, source: Source, name: str, heads: int) -> "AttentionPool":
-        """Take the weights under a name of the checkpoint."""
+    def read(cls, weights: WeightReader, name: str, heads: int) -> "AttentionPool":
+        """Read the weights under a name of the checkpoint."""
 
         def prepare(checkpoint: Checkpoint) -> tuple[Array, Array, Array, Array, Array, Array, Array]:
             q_weight, q_bias = checkpoint.copy(f"{name}.q_proj.weight"), checkpoint.copy(f"{name}.q_proj.bias")
@@ -85,7 +89,7 @@ class AttentionPool:
             positional = np.ascontiguousarray(checkpoint.take(f"{name}.positional_embedding").T)
             return positional, q_weight, q_bias, k_weight, v_weight, c_weight, c_bias
 
-        positional, q_weight, q_bias, k_weight, v_weight, c_weight, c_bias = source.derive(name, prepare)
+        positional, q_weight, q_bias, k_weight, v_weight, c_weight, c_bias = weights.derive(name, prepare)
         q_proj, c_proj = Linear(q_weight, q_bias), Linear(c_weight, c_bias)
         return cls(positional, q_proj, k_weight, v_weight, c_proj, heads)
 
@@ -97,7 +101,7 @@ class AttentionPool:
         by_head = (self.heads, d // self.heads, -1)
         query = self.q_proj(np.ascontiguousarray(tokens[:, :, 0])).reshape(by_head)
         keys, values = self.k_proj.reshape(by_head), self.v_proj.reshape(by_head)
-        mixed = ops.attention_of_one(query, tokens.reshape(d, -1), keys, values)
+        mixed = attention_of_one(query, tokens.reshape(d, -1), keys, values, TokenLayout(b))
         return self.c_proj(mixed.reshape(d, b))
 
 
@@ -108,50 +112,50 @@ class ModifiedResNet:
     config: ResNetConfig
     preprocess: Preprocess
     stem: tuple[Convolution, ...]
-    blocks: Sequence[Bottleneck]
+    blocks: Blocks[Bottleneck]
     attnpool: AttentionPool
 
     @staticmethod
-    def tensors(checkpoint: Checkpoint, config: ResNetConfig, embed_dim: int) -> layout.Tensors:
+    def tensors(checkpoint: Checkpoint, config: ResNetConfig, embed_dim: int) -> expected.Tensors:
         """List the tensors of this tower."""
         channels = [3, config.width // 2, config.width // 2, config.width]
         for i in (1, 2, 3):
-            yield from layout.convolution("visual", f"conv{i}", f"bn{i}", (channels[i], channels[i - 1], 3, 3))
+            yield from expected.convolution("visual", f"conv{i}", f"bn{i}", (channels[i], channels[i - 1], 3, 3))
         c = config.width
         for stage, count in enumerate(config.layers, start=1):
             width = config.width * 2 ** (stage - 1)
             for index in range(count):
                 block = f"visual.layer{stage}.{index}"
-                yield from layout.convolution(block, "conv1", "bn1", (width, c, 1, 1))
-                yield from layout.convolution(block, "conv2", "bn2", (width, width, 3, 3))
-                yield from layout.convolution(block, "conv3", "bn3", (4 * width, width, 1, 1))
+                yield from expected.convolution(block, "conv1", "bn1", (width, c, 1, 1))
+                yield from expected.convolution(block, "conv2", "bn2", (width, width, 3, 3))
+                yield from expected.convolution(block, "conv3", "bn3", (4 * width, width, 1, 1))
                 if index == 0 and (stage > 1 or c != 4 * width):
-                    yield from layout.convolution(block, "downsample.0", "downsample.1", (4 * width, c, 1, 1))
+                    yield from expected.convolution(block, "downsample.0", "downsample.1", (4 * width, c, 1, 1))
                 c = 4 * width
         yield "visual.attnpool.positional_embedding", ((config.image_size // RESNET_STRIDE) ** 2 + 1, c)
         for part in ("q_proj", "k_proj", "v_proj"):
-            yield from layout.linear(f"visual.attnpool.{part}", c, c)
-        yield from layout.linear("visual.attnpool.c_proj", c, embed_dim)
+            yield from expected.linear(f"visual.attnpool.{part}", c, c)
+        yield from expected.linear("visual.attnpool.c_proj", c, embed_dim)
 
     @classmethod
-    def read(cls, source: Source, config: ResNetConfig, preprocess: Preprocess) -> "ModifiedResNet":
-        """Take the weights of this tower from the checkpoint."""
+    def read(cls, weights: WeightReader, config: ResNetConfig, preprocess: Preprocess) -> "ModifiedResNet":
+        """Read the weights of this tower."""
         stem = tuple(
-            Convolution.read(source, f"visual.conv{i}", f"visual.bn{i}", stride=2 if i == 1 else 1) for i in (1, 2, 3)
+            Convolution.read(weights, f"visual.conv{i}", f"visual.bn{i}", stride=2 if i == 1 else 1) for i in (1, 2, 3)
         )
         makers = [
             partial(
-                Bottleneck.read, source, f"visual.layer{stage}.{index}", stride=2 if stage > 1 and index == 0 else 1
+                Bottleneck.read, weights, f"visual.layer{stage}.{index}", stride=2 if stage > 1 and index == 0 else 1
             )
             for stage, count in enumerate(config.layers, start=1)
             for index in range(count)
         ]
-        pool = AttentionPool.read(source, "visual.attnpool", config.heads)
-        return cls(config, preprocess, stem, source.sequence(makers), pool)
+        pool = AttentionPool.read(weights, "visual.attnpool", config.heads)
+        return cls(config, preprocess, stem, weights.blocks(makers), pool)
 
     @property
     def input_resolution(self) -> int:
-        """Side of the square picture it takes, in pixels."""
+        """Side of the square image that it takes, in pixels."""
         return self.config.image_size
 
     @property
@@ -163,8 +167,6 @@ class ModifiedResNet:
         x = normalized_innermost(image, self.preprocess)
         for conv in self.stem:
             x = _relu(conv(x))
-        x = ops.average_pool(x)
-        for index in range(len(self.blocks)):  # no name for the block, as in a transformer
-            x = self.blocks[index](x)
+        x = self.blocks.run(feature_maps.average_pool(x))
         embeddings: Array = self.attnpool(x).T
         return embeddings

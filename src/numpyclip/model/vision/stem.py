@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from numpyclip.image import Preprocess
-from numpyclip.model import layout, ops
+from numpyclip.model import expected_tensors as expected
+from numpyclip.model import ops
 from numpyclip.model.layers import Linear, fold_pixels
 from numpyclip.model.ops import Array
-from numpyclip.model.source import Source
 from numpyclip.model.vision.convolution import with_batch_norm
+from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
 
 
@@ -24,14 +25,14 @@ class ConvStem:
     second: Linear  # (c, c 2 2)
 
     @staticmethod
-    def tensors(name: str, width: int) -> layout.Tensors:
+    def tensors(name: str, width: int) -> expected.Tensors:
         """List the tensors under a name."""
         for index, shape in ((0, (width, 3, 4, 4)), (1, (width, width, 2, 2))):
-            yield from layout.convolution(f"{name}.{index}", "conv", "bn", shape)
+            yield from expected.convolution(f"{name}.{index}", "conv", "bn", shape)
 
     @classmethod
-    def read(cls, source: Source, name: str, preprocess: Preprocess) -> "ConvStem":
-        """Take the weights under a name of the checkpoint."""
+    def read(cls, weights: WeightReader, name: str, preprocess: Preprocess) -> "ConvStem":
+        """Read the weights under a name of the checkpoint."""
 
         def prepare(checkpoint: Checkpoint) -> tuple[Array, Array, Array, Array]:
             first, first_bias = with_batch_norm(checkpoint, f"{name}.0.conv", f"{name}.0.bn")
@@ -39,7 +40,7 @@ class ConvStem:
             second, second_bias = with_batch_norm(checkpoint, f"{name}.1.conv", f"{name}.1.bn")
             return first.reshape(len(first), -1), first_bias, second.reshape(len(second), -1), second_bias
 
-        first, first_bias, second, second_bias = source.derive(name, prepare)
+        first, first_bias, second, second_bias = weights.derive(name, prepare)
         return cls(Linear(first, first_bias), Linear(second, second_bias))
 
     def __call__(self, patches: Array) -> Array:  # (3 16 16, b, n) -> (c 2 2, b, n)

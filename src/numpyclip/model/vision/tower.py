@@ -1,4 +1,4 @@
-"""The towers of pictures: what all of them do, and which one a configuration asks for."""
+"""The image towers: what all of them do, and which one a configuration asks for."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ from numpy.typing import NDArray
 
 from numpyclip.image import Preprocess
 from numpyclip.model.config import ConvNeXtConfig, FastViTConfig, ResNetConfig, VisionConfig
-from numpyclip.model.layout import Tensors
+from numpyclip.model.expected_tensors import Tensors
 from numpyclip.model.ops import Array
-from numpyclip.model.source import Source
+from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
 
 
 class VisionTower(Protocol):
-    """From pictures to embeddings."""
+    """From images to embeddings."""
 
     @staticmethod
     def tensors(checkpoint: Checkpoint, config: Any, embed_dim: int) -> Tensors:
         """List the tensors that a checkpoint holds for this tower."""
 
     @classmethod
-    def read(cls, source: Source, config: Any, preprocess: Preprocess) -> VisionTower:
-        """Take the weights of this tower from the checkpoint."""
+    def read(cls, weights: WeightReader, config: Any, preprocess: Preprocess) -> VisionTower:
+        """Read the weights of this tower."""
 
     @property
     def input_resolution(self) -> int:
-        """Side of the square picture it takes, in pixels; of one that takes any shape, of that of its positions."""
+        """Side of the square image it takes, in pixels; of one that takes any shape, of that of its positions."""
 
     @property
     def output_dim(self) -> int:
         """Length of embeddings."""
 
     def __call__(self, image: NDArray[Any]) -> Array:
-        """Embed pictures: (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e)."""
+        """Embed images: (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e)."""
 
 
 def vision_tower(config: VisionConfig) -> type[VisionTower]:

@@ -1,7 +1,7 @@
 """Vision transformer (Dosovitskiy et al., 2021), as `VisionTransformer` in clip/model.py of openai/CLIP.
 
 And its variants: without a class token or a first norm, with convolutions before the first, with the mean of all
-tokens, or queries that look at them, in place of the class token.
+tokens, or queries that attend to them, in place of the class token.
 """
 
 from dataclasses import dataclass
@@ -12,21 +12,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.image import Preprocess
-from numpyclip.model import layout, ops
+from numpyclip.model import expected_tensors as expected
+from numpyclip.model import ops
 from numpyclip.model.config import VisionTransformerConfig
 from numpyclip.model.layers import Affine, LayerNorm, Linear, fold_pixels, read_end
 from numpyclip.model.ops import Array
-from numpyclip.model.source import Source
+from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.transformer import MLP, Transformer
+from numpyclip.model.vision import feature_maps
 from numpyclip.model.vision.pool import AttentionalPool, MapPool
 from numpyclip.model.vision.position_interpolation import interpolate_positions
 from numpyclip.model.vision.stem import ConvStem
+from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class VisionTransformer:
-    """Patches of a picture as tokens, and mostly one more that gathers what is seen."""
+    """Patches of an image as tokens, and mostly one more that gathers what is seen."""
 
     config: VisionTransformerConfig
     preprocess: Preprocess
@@ -39,54 +42,56 @@ class VisionTransformer:
     proj: Linear | MLP | Affine | None
 
     @staticmethod
-    def tensors(checkpoint: Checkpoint, config: VisionTransformerConfig, embed_dim: int) -> layout.Tensors:
+    def tensors(checkpoint: Checkpoint, config: VisionTransformerConfig, embed_dim: int) -> expected.Tensors:
         """List the tensors of this tower."""
         d, p = config.width, config.patch_size
-        if config.stem_width:
-            yield from ConvStem.tensors("visual.stem", config.stem_width)
-        yield "visual.conv1.weight", (d, config.stem_width, 2, 2) if config.stem_width else (d, 3, p, p)
-        if config.patch_bias:
+        if config.stem.width:
+            yield from ConvStem.tensors("visual.stem", config.stem.width)
+        yield "visual.conv1.weight", (d, config.stem.width, 2, 2) if config.stem.width else (d, 3, p, p)
+        if config.stem.patch_bias:
             yield "visual.conv1.bias", (d,)
         if config.class_token:
             yield "visual.class_embedding", (d,)
-        yield "visual.positional_embedding", (config.columns - (config.class_token and not config.class_position), d)
+        yield "visual.positional_embedding", (config.tokens - (config.class_token and not config.class_position), d)
         if config.norm_before:
-            yield from layout.norm("visual.ln_pre", d)
-        yield from layout.transformer(checkpoint, "visual.transformer", config)
-        if config.pool == "attn":
+            yield from expected.norm("visual.ln_pre", d)
+        yield from expected.transformer(checkpoint, "visual.transformer", config)
+        if config.pool.kind == "attn":
             yield from AttentionalPool.tensors(checkpoint, "visual.attn_pool", config, embed_dim)
             d = embed_dim
-        yield from layout.norm("visual.ln_post", d)
-        if config.pool == "map":
+        yield from expected.norm("visual.ln_post", d)
+        if config.pool.kind == "map":
             yield from MapPool.tensors(checkpoint, "visual.attn_pool", config.map_pool)
-        if config.projection_mlp:
-            yield from layout.linear("visual.proj.c_fc", d, 2 * embed_dim)
-            yield from layout.projection(checkpoint, "visual.proj.c_proj", 2 * embed_dim, embed_dim)
+        if config.projection == "mlp":
+            yield from expected.linear("visual.proj.c_fc", d, 2 * embed_dim)
+            yield from expected.projection(checkpoint, "visual.proj.c_proj", 2 * embed_dim, embed_dim)
         elif config.projection:
-            yield from layout.projection(checkpoint, "visual.proj", d, embed_dim)
+            yield from expected.projection(checkpoint, "visual.proj", d, embed_dim)
 
     @classmethod
-    def read(cls, source: Source, config: VisionTransformerConfig, preprocess: Preprocess) -> "VisionTransformer":
-        """Take the weights of this tower from the checkpoint."""
+    def read(
+        cls, weights: WeightReader, config: VisionTransformerConfig, preprocess: Preprocess
+    ) -> "VisionTransformer":
+        """Read the weights of this tower."""
         pool: MapPool | AttentionalPool | None = None
-        if config.pool == "map":
-            pool = MapPool.read(source, "visual.attn_pool", "visual.ln_post", config.map_pool)
-        elif config.pool == "attn":
-            pool = AttentionalPool.read(source, "visual.attn_pool", config)
+        if config.pool.kind == "map":
+            pool = MapPool.read(weights, "visual.attn_pool", "visual.ln_post", config.map_pool)
+        elif config.pool.kind == "attn":
+            pool = AttentionalPool.read(weights, "visual.attn_pool", config)
         return cls(
             config,
             preprocess,
-            ConvStem.read(source, "visual.stem", preprocess) if config.stem_width else None,
-            *source.derive("visual.embedding", partial(_prepare_embedding, config=config, preprocess=preprocess)),
-            LayerNorm.read(source, "visual.ln_pre", config.eps) if config.norm_before else None,
-            Transformer.read(source, "visual.transformer", config),
+            ConvStem.read(weights, "visual.stem", preprocess) if config.stem.width else None,
+            *weights.derive("visual.embedding", partial(_prepare_embedding, config=config, preprocess=preprocess)),
+            LayerNorm.read(weights, "visual.ln_pre", config.eps) if config.norm_before else None,
+            Transformer.read(weights, "visual.transformer", config),
             pool,
-            _read_projection(source, config, None if config.pool == "map" else "visual.ln_post"),
+            _read_projection(weights, config, None if config.pool.kind == "map" else "visual.ln_post"),
         )
 
     @property
     def input_resolution(self) -> int:
-        """Side of the square picture it takes, in pixels; of one that takes any shape, of that of its positions."""
+        """Side of the square image it takes, in pixels; of one that takes any shape, of that of its positions."""
         return self.config.image_size
 
     @property
@@ -100,12 +105,12 @@ class VisionTransformer:
         return embeddings
 
     def describe(self, image: NDArray[Any]) -> Array:
-        """Compute what a decoder looks at, before the last norm: (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e, n).
+        """Compute what a decoder attends to, before the last norm: (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e, n).
 
-        All tokens but the first, which speaks for the picture.
+        All tokens but the first, which stands for the image.
         """
         b = len(image)
-        x = self.transformer.every(self._embed(image), b)
+        x = self.transformer.every(self._embed(image), TokenLayout(b))
         if isinstance(self.attn_pool, AttentionalPool):
             others: Array = self.attn_pool.others(x, b)
         else:
@@ -118,9 +123,9 @@ class VisionTransformer:
         embedding = self.embedding
         if self.config.flexible:
             embedding = interpolate_positions(embedding, pixels.shape[2] // p, pixels.shape[3] // p)
-        if self.config.stem_border:  # zeros are black here: no model has this and a mean that is not 0
+        if self.config.stem.zero_padding:  # zeros are black here: no model has this and a mean that is not 0
             pixels = np.pad(pixels[:, :, :-1, :-1], ((0, 0), (0, 0), (1, 0), (1, 0)))
-        patches = ops.patches(pixels, p)
+        patches = feature_maps.patches(pixels, p)
         if self.stem is not None:
             patches = self.stem(patches)
         patches = ops.linear(patches, self.conv1)  # (d, b, patches)
@@ -134,27 +139,29 @@ class VisionTransformer:
 
     def _pool(self, x: Array, b: int) -> Array:  # (d, b n) -> (d, b)
         eps = self.config.eps
-        if self.config.pool == "tok":
-            return ops.standardize(self.transformer.one(x, np.zeros(b, int)), eps)
-        x = self.transformer.every(x, b)
+        if self.config.pool.kind == "tok":
+            return ops.standardize(self.transformer.one(x, TokenLayout(b, pooled=np.zeros(b, int))), eps)
+        x = self.transformer.every(x, TokenLayout(b))
         if isinstance(self.attn_pool, AttentionalPool):
             return ops.standardize(self.attn_pool(x, b), eps)
-        if not self.config.norm_after_pool:
+        if not self.config.pool.norm_after:
             x = ops.standardize(x, eps)
         if self.attn_pool is not None:
             return self.attn_pool(x, b)
         patches = x.reshape(len(x), b, -1)[:, :, int(self.config.class_token) :]
         y: Array = patches.mean(axis=2)
-        return ops.standardize(y, eps) if self.config.norm_after_pool else y
+        return ops.standardize(y, eps) if self.config.pool.norm_after else y
 
 
-def _read_projection(source: Source, config: VisionTransformerConfig, norm: str | None) -> Linear | MLP | Affine | None:
-    if config.projection_mlp:
-        c_fc = Linear.read(source, "visual.proj.c_fc", norm)
-        return MLP(c_fc, read_end(source, "visual.proj.c_proj", None), "gelu")
+def _read_projection(
+    weights: WeightReader, config: VisionTransformerConfig, norm: str | None
+) -> Linear | MLP | Affine | None:
+    if config.projection == "mlp":
+        c_fc = Linear.read(weights, "visual.proj.c_fc", norm)
+        return MLP(c_fc, read_end(weights, "visual.proj.c_proj", None), "gelu")
     if config.projection:
-        return read_end(source, "visual.proj", norm)
-    return None if norm is None else Affine.read(source, norm)
+        return read_end(weights, "visual.proj", norm)
+    return None if norm is None else Affine.read(weights, norm)
 
 
 def _prepare_embedding(
@@ -168,8 +175,8 @@ def _prepare_embedding(
             embedding = np.pad(embedding, ((0, 0), (1, 0)))
         embedding[:, 0] += checkpoint.take("visual.class_embedding")
     patches = embedding[:, int(config.class_token) :]
-    if config.patch_bias:
+    if config.stem.patch_bias:
         patches += checkpoint.take("visual.conv1.bias")[:, np.newaxis]
-    if not config.stem_width:
+    if not config.stem.width:
         patches += fold_pixels(preprocess, conv1)[:, np.newaxis]
     return conv1.reshape(len(conv1), -1), embedding

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.errors import InputError, NumPyCLIPError, PictureError, quoted
-from numpyclip.model.chunks import batched, checked_batch_size
-from numpyclip.model.clip import CLIP
 from numpyclip.model.ops import Array
-from numpyclip.model.threads import ahead
+from numpyclip.runtime.chunks import batched, checked_batch_size
+from numpyclip.runtime.clip import CLIP
+from numpyclip.runtime.prefetch import prefetch
 from numpyclip.tasks.evaluation.datasets.dataset import Dataset, Example, Report
 from numpyclip.tasks.evaluation.metrics import Confusion, ranks, recall_at, retrieval_recall
 from numpyclip.tasks.labels import Label, LabelIndex
@@ -104,7 +104,7 @@ def evaluate(
     crops = _crops(model, dataset.examples(tell), batch_size, orient, tell)
     for batch in batched(crops, batch_size):
         examples, pixels = zip(*batch, strict=True)
-        embeddings = model.embed_crops(pixels)
+        embeddings = model.embed_pixels(pixels)
         captioned.add(examples, embeddings)
         if labelled is not None:
             labelled.add(examples, embeddings, tell)
@@ -130,7 +130,7 @@ def _raise(problem: NumPyCLIPError) -> None:
 def _crops(model: CLIP, examples: Iterable[Example], batch_size: int, orient: bool, report: Report) -> Iterator[_Crop]:
     """Read pictures ahead."""
     read = partial(_read, model, orient)
-    for example, pixels in ahead(read, examples, checked_batch_size(batch_size) - 1):
+    for example, pixels in prefetch(read, examples, checked_batch_size(batch_size) - 1):
         if isinstance(pixels, PictureError):
             report(PictureError(f"{example.name}: {pixels}") if isinstance(example.picture, bytes) else pixels)
         else:

@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.model import threads
+from numpyclip.runtime import threads
 from numpyclip.tasks.learning.examples import Examples, Labels, stratified_folds
 from numpyclip.tasks.learning.methods import Axis, Method, Settings
 

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from numpyclip.errors import InputError
-from numpyclip.model.fingerprint import Fingerprint
-from numpyclip.model.inputs import captions
 from numpyclip.model.ops import Array
+from numpyclip.runtime.fingerprint import Fingerprint
+from numpyclip.runtime.validation import captions
 
 if TYPE_CHECKING:
-    from numpyclip.model.clip import CLIP
+    from numpyclip.runtime.clip import CLIP
 
 Labels = NDArray[np.integer]
 

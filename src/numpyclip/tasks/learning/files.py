@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.errors import CheckpointError, CorruptCheckpointError, InputError, UnsupportedCheckpointError
-from numpyclip.model.fingerprint import Fingerprint
 from numpyclip.model.ops import Array
+from numpyclip.runtime.fingerprint import Fingerprint
 from numpyclip.tasks.learning.examples import checked_embeddings
 from numpyclip.tasks.learning.methods import METHODS, checked_setting
 from numpyclip.tasks.learning.probe import Probe

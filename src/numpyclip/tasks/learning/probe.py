@@ -11,14 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from numpyclip.errors import InputError
 from numpyclip.model import ops
-from numpyclip.model.fingerprint import Fingerprint
 from numpyclip.model.ops import Array
 from numpyclip.pictures import Picture
+from numpyclip.runtime.fingerprint import Fingerprint
 from numpyclip.tasks.learning.examples import are_of_unit_length, checked_embeddings
 from numpyclip.tasks.learning.methods import METHODS, Settings, Weights
 
 if TYPE_CHECKING:
-    from numpyclip.model.clip import CLIP
+    from numpyclip.runtime.clip import CLIP
 
 
 @dataclass(frozen=True, eq=False, repr=False)

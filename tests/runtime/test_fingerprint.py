@@ -10,10 +10,11 @@ import pytest
 
 import numpyclip
 from numpyclip.errors import InputError
-from numpyclip.model.clip import CLIP
-from numpyclip.model.fingerprint import Fingerprint
+from numpyclip.runtime.clip import CLIP
+from numpyclip.runtime.fingerprint import Fingerprint
 from numpyclip.weights.read import read
 from numpyclip.weights.safetensors import unwritten, write_safetensors
+from tests.families.altered import FAMILIES
 
 TINY = "ab5d83368c0eea1fdc88b2a0694b95d40c445a8ec8d7c924ec409b8e8a575089"
 
@@ -106,6 +107,20 @@ def test_it_is_the_same_ever_after() -> None:
         tokenizer="openai",
         precision="float32",
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "vision"),
+    [
+        ("open_clip-coca", "image_size=24 patch_size=8 pool=attn pool_heads=4 queries=6"),
+        ("timm-eva01_mean", "norm_before=False pool=avg norm_after_pool=True projection_mlp=True"),
+        ("timm-pe", "columns_first=True) image_size=40 patch_size=8 pool=map pool_heads=8 pool_mlp_width=192"),
+        ("transformers-clip-vision-bare", "image_size=32 patch_size=8 projection=False"),
+        ("apple-mobileclip_b", "stem_width=32 stem_border=True patch_bias=True class_position=False norm_before=False"),
+    ],
+)
+def test_options_have_the_names_ever_after_that_indexes_hold(name: str, vision: str) -> None:
+    assert f"{vision})" in numpyclip.load(FAMILIES / name)[0].fingerprint.architecture
 
 
 def test_a_copy_of_another_process_has_it_without_the_checkpoint(checkpoints: Path) -> None:

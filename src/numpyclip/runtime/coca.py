@@ -1,9 +1,10 @@
-"""CoCa (Yu et al., 2022), as OpenCLIP builds it: a CLIP whose picture tokens a decoder puts into words."""
+"""CoCa (Yu et al., 2022), as OpenCLIP builds it: a CLIP whose image tokens a decoder puts into words."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -11,20 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.errors import InputError
-from numpyclip.model import layout
+from numpyclip.model import expected_tensors as expected
 from numpyclip.model.captioning.beam import beam_search
 from numpyclip.model.captioning.decoder import Decoder
 from numpyclip.model.captioning.generate import Decoding, Ids, Method, random_numbers, sample
 from numpyclip.model.captioning.prefixes import Prefixes
-from numpyclip.model.chunks import in_chunks
-from numpyclip.model.clip import CLIP
 from numpyclip.model.config import CLIPConfig, DecoderConfig
-from numpyclip.model.inputs import checked_image
-from numpyclip.model.once import Once
-from numpyclip.model.source import prepare
-from numpyclip.model.text.transformer import TextTransformer
+from numpyclip.model.text.text_transformer import TextTransformer
 from numpyclip.model.vision.vit import VisionTransformer
 from numpyclip.pictures import Picture
+from numpyclip.runtime.chunks import in_chunks
+from numpyclip.runtime.clip import CLIP
+from numpyclip.runtime.lazy import Lazy
+from numpyclip.runtime.validation import checked_image
+from numpyclip.runtime.weight_store import read_tower
 from numpyclip.weights.checkpoint import Checkpoint
 
 
@@ -35,20 +36,22 @@ class CoCa(CLIP):
     `encode_image` and `encode_text` do not normalise, as those of other models; open_clip's do so for CoCa alone.
     """
 
-    _decoder: Once[Decoder]
+    _decoder: Lazy[Decoder]
 
-    @staticmethod
-    def _own_tensors(checkpoint: Checkpoint, config: CLIPConfig) -> layout.Tensors:
+    @classmethod
+    def _expected_tensors(cls, checkpoint: Checkpoint, config: CLIPConfig) -> expected.Tensors:
         assert config.decoder is not None and config.text is not None
-        return Decoder.tensors(checkpoint, config.decoder, config.text.vocab_size)
+        yield from super()._expected_tensors(checkpoint, config)
+        yield from Decoder.tensors(checkpoint, config.decoder, config.text.vocab_size)
 
-    @staticmethod
-    def _own_parts(checkpoint: Checkpoint, config: CLIPConfig, low_memory: bool) -> tuple[Any, ...]:
-        return (Once(lambda: prepare("decoder", lambda at: Decoder.read(at, config), checkpoint, low_memory)),)
+    @classmethod
+    def _own_fields(cls, checkpoint: Checkpoint, config: CLIPConfig, low_memory: bool) -> dict[str, Any]:
+        read = partial(Decoder.read, config=config)
+        return {"_decoder": Lazy(partial(read_tower, "decoder", read, checkpoint, low_memory))}
 
     @property
     def decoder(self) -> Decoder:
-        """What puts pictures into words."""
+        """What puts images into words."""
         return self._decoder()
 
     def generate(  # noqa: PLR0913 - open_clip's names, so that its users find them
@@ -69,14 +72,14 @@ class CoCa(CLIP):
         seed: int | None = None,
         orient: bool = True,
     ) -> list[str]:
-        """Write a caption to each picture.
+        """Write a caption to each image.
 
         Parameters
         ----------
-        images : picture or iterable of pictures
+        images : image or iterable of images
             As in `embed_images`.
         batch_size : int, default=8
-            Pictures whose captions are written side by side, and dropped as they come to an end.
+            Images whose captions are written side by side, and dropped as they come to an end.
         method, seq_len, max_seq_len, min_seq_len, temperature, top_k, top_p, num_beams, num_beam_groups, \
         repetition_penalty, seed
             How: see `Decoding`. By default beam search, as in open_clip.
@@ -93,7 +96,7 @@ class CoCa(CLIP):
         InputError
             If an option is out of range, or captions would be longer than the model's texts.
         PictureError
-            If a picture cannot be read.
+            If an image cannot be read.
         """
         options = Decoding(
             method=method,
@@ -117,7 +120,7 @@ class CoCa(CLIP):
         return captions
 
     def generate_ids(self, image: NDArray[np.floating] | NDArray[np.uint8], decoding: Decoding | None = None) -> Ids:
-        """Write captions to preprocessed pictures, all side by side.
+        """Write captions to preprocessed images, all side by side.
 
         Parameters
         ----------
@@ -129,7 +132,7 @@ class CoCa(CLIP):
         Returns
         -------
         ndarray of shape (n_images, n_tokens), dtype=int32
-            With start mark, end mark and padding, as open_clip's `generate` returns them.
+            With start-of-text and end-of-text tokens and padding, as open_clip's `generate` returns them.
 
         Raises
         ------
@@ -168,7 +171,7 @@ class CoCa(CLIP):
         described = in_chunks(
             lambda chunk: tower.describe(chunk).reshape(len(chunk), -1),
             image,
-            tower.config.columns,
+            tower.config.cost,
             width * n,
             self._low_memory,
         )
@@ -178,7 +181,7 @@ class CoCa(CLIP):
         return sample(prefixes, randoms, decoding)
 
     def _words(self, ids: list[int], decoding: Decoding) -> str:
-        """Decode what stands before the end mark, or before padding where there is no mark."""
+        """Decode what stands before the end-of-text token, or before padding where there is no mark."""
         end = ids.index(decoding.end_id) if decoding.end_id in ids else len(ids)
         if decoding.end_id not in ids:
             while end and ids[end - 1] == decoding.pad_id:

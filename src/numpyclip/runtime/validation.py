@@ -1,4 +1,4 @@
-"""What is given to a model, checked."""
+"""Checks of what is given to a model."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -25,12 +25,12 @@ def _array(value: ArrayLike, name: str, dtype: type | None = None) -> NDArray[An
 
 
 def checked_image(image: ArrayLike, preprocess: Preprocess) -> NDArray[Any]:
-    """Return preprocessed pictures as an array.
+    """Return preprocessed images as an array.
 
     Raises
     ------
     InputError
-        If the shape or number format is not that of such pictures.
+        If the shape or dtype is not that of such images.
     """
     image = _array(image, "encode_image")
     height, width, channels = range(1, 4) if image.dtype == np.uint8 else (2, 3, 1)
@@ -42,7 +42,7 @@ def checked_image(image: ArrayLike, preprocess: Preprocess) -> NDArray[Any]:
         raise InputError(
             f"encode_image: got an array of shape {image.shape} and {image.dtype}; expected floating point of "
             f"shape (n, 3, {sides}), made by preprocess(picture)[np.newaxis], or uint8 of shape (n, {sides}, 3), made "
-            "by preprocess.crop. Pictures as such go to embed_images."
+            "by preprocess.crop. Unprocessed images go to embed_images."
         )
     return image
 
@@ -53,14 +53,14 @@ def checked_text(text: ArrayLike, config: TextConfig) -> NDArray[np.integer]:
     Raises
     ------
     InputError
-        If the shape, number format or range is not that of such ids.
+        If the shape, dtype or range is not that of such ids.
     """
     text = _array(text, "encode_text")
     is_right = text.ndim == 2 and config.least_length <= text.shape[1] <= config.context_length
     if not (is_right and text.dtype.kind in "iu"):
         raise InputError(
             f"encode_text: got an array of shape {text.shape} and {text.dtype}; expected integers of shape "
-            f"(n, {config.context_length}), made by tokenize(texts). Texts as such go to embed_texts."
+            f"(n, {config.context_length}), made by tokenize(texts). Raw strings go to embed_texts."
         )
     if text.size and not (text.min() >= 0 and text.max() < config.vocab_size):
         raise InputError(
@@ -71,7 +71,7 @@ def checked_text(text: ArrayLike, config: TextConfig) -> NDArray[np.integer]:
 
 
 def checked_embeddings(embeddings: ArrayLike, embed_dim: int, inputs: str) -> Array:
-    """Return embeddings, of pictures or texts, as an array of float32.
+    """Return embeddings, of images or texts, as an array of float32.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def checked_embeddings(embeddings: ArrayLike, embed_dim: int, inputs: str) -> Ar
 
 
 def by_shape(crops: Sequence[NDArray[np.uint8]]) -> Iterable[list[int]]:
-    """Group pictures of the same height and width, all of them but for models that take any."""
+    """Group images of the same height and width, all of them but for models that take any."""
     rows: dict[tuple[int, ...], list[int]] = defaultdict(list)
     for row, crop in enumerate(crops):
         rows[crop.shape].append(row)

@@ -1,4 +1,4 @@
-"""Text transformer, as `encode_text` in clip/model.py of openai/CLIP. Its tensors lie at the checkpoint's root.
+"""Text transformer, as `encode_text` in clip/model.py of openai/CLIP. Its tensors are at the root of the checkpoint.
 
 And its variant with a class token behind the text, as `TextTransformer` in open_clip/transformer.py.
 """
@@ -9,18 +9,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.model import layout, ops
+from numpyclip.model import expected_tensors as expected
+from numpyclip.model import ops
 from numpyclip.model.config import TextConfig
 from numpyclip.model.layers import Affine, Linear, read_end
 from numpyclip.model.ops import Array
-from numpyclip.model.source import Source
+from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.transformer import Transformer
+from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class TextTransformer:
-    """Tokens, one of which has seen the whole text and speaks for it."""
+    """Token and positional embeddings, a transformer, and the projection of the pooled token."""
 
     config: TextConfig
     token_embedding: NDArray[np.floating[Any]]  # (vocabulary, d), as in the file: only few rows are ever read
@@ -29,25 +31,25 @@ class TextTransformer:
     text_projection: Linear | Affine
 
     @staticmethod
-    def tensors(checkpoint: Checkpoint, config: TextConfig, embed_dim: int) -> layout.Tensors:
+    def tensors(checkpoint: Checkpoint, config: TextConfig, embed_dim: int) -> expected.Tensors:
         """List the tensors of this tower."""
         yield "token_embedding.weight", (config.vocab_size, config.width)
         yield "positional_embedding", (config.context_length + config.has_class_token, config.width)
         if config.has_class_token:
             yield "cls_emb", (config.width,)
-        yield from layout.transformer(checkpoint, "transformer", config)
-        yield from layout.norm("ln_final", config.width)
+        yield from expected.transformer(checkpoint, "transformer", config)
+        yield from expected.norm("ln_final", config.width)
         if config.projection:
-            yield from layout.projection(checkpoint, "text_projection", config.width, embed_dim)
+            yield from expected.projection(checkpoint, "text_projection", config.width, embed_dim)
 
     @classmethod
-    def read(cls, source: Source, config: TextConfig) -> "TextTransformer":
-        """Take the weights of this tower from the checkpoint."""
+    def read(cls, weights: WeightReader, config: TextConfig) -> "TextTransformer":
+        """Read the weights of this tower."""
         return cls(
             config,
-            *source.derive("embedding", _prepare_embedding),
-            Transformer.read(source, "transformer", config),
-            read_end(source, "text_projection" if config.projection else None, "ln_final"),
+            *weights.derive("embedding", _prepare_embedding),
+            Transformer.read(weights, "transformer", config),
+            read_end(weights, "text_projection" if config.projection else None, "ln_final"),
         )
 
     def __call__(self, ids: NDArray[np.integer]) -> Array:  # (b, n) -> (b, e)
@@ -58,18 +60,19 @@ class TextTransformer:
             last = np.broadcast_to(self.positional_embedding[-1][:, np.newaxis, np.newaxis], (*own.shape[:2], 1))
             own = np.concatenate([own, last], axis=2)
         x = np.concatenate([self.embed(ids[:1, :shared])[:, 0], own.reshape(len(own), -1)], axis=1)
-        y = self.transformer.one(x, ends - shared, shared, self._mask(ids))  # (d, b)
+        layout = TokenLayout(len(ids), shared, self._mask(ids), pooled=ends - shared)
+        y = self.transformer.one(x, layout)  # (d, b)
         embeddings: Array = self.text_projection(ops.standardize(y, self.config.eps)).T
         return embeddings
 
     def embed(self, ids: NDArray[np.integer], start: int = 0) -> Array:
-        """Embed tokens, and the places where they stand, the first at `start`: (b, n) -> (d, b, n)."""
+        """Embed tokens, and the positions where they stand, the first at `start`: (b, n) -> (d, b, n)."""
         x = self.token_embedding[ids].astype(np.float32)  # (b, n, d)
         x += self.positional_embedding[start : start + ids.shape[1]]
         return np.ascontiguousarray(x.transpose(2, 0, 1))
 
     def is_hidden(self, ids: NDArray[np.integer]) -> NDArray[np.bool_]:
-        """Tell which tokens nobody looks at: (b, n) -> (b, n + 1), the class token's included.
+        """Tell which tokens nobody attends to: (b, n) -> (b, n + 1), the class token's included.
 
         Padding should be hidden. But OpenCLIP puts the class token's place before the text instead of behind it, and
         its weights are trained that way: so a token is hidden if the one before it is padding.
@@ -87,9 +90,9 @@ class TextTransformer:
 
 
 def _shared_tokens(ids: NDArray[np.integer], ends: NDArray[np.integer]) -> int:
-    """Count the tokens that all texts begin with, before any end mark, which is read for its text alone.
+    """Count the tokens of the shared prefix of all texts, which ends before any pooled token.
 
-    Where no token looks ahead, these can be computed once for all.
+    With causal attention it can be computed once for all.
     """
     differ = (ids != ids[0]).any(axis=0)
     return int(min(differ.argmax(), ends.min()))  # 0 if there is but one text

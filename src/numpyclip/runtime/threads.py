@@ -1,4 +1,4 @@
-"""Who computes: all that knows about threads.
+"""All that knows about threads: the pool, and those of BLAS.
 
 While chunks are computed on threads of ours, BLAS is held to the thread that calls it. There are never more threads
 than BLAS would use, however many the caller has: `OPENBLAS_NUM_THREADS`, or threadpoolctl around a call, says how many.
@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import cache, lru_cache
-from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from numpyclip.model.once import renew_locks
+from numpyclip.runtime.lazy import renew_locks
 
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
 
-_T = TypeVar("_T")
 _U = TypeVar("_U")
 
 
@@ -132,7 +129,7 @@ def count() -> int:
     return _blas.threads()
 
 
-def _submit(function: Callable[..., _U], *arguments: Any) -> Future[_U]:
+def submit(function: Callable[..., _U], *arguments: Any) -> Future[_U]:
     """Have a function called by one of the threads, or by the caller if there is but one thread."""
     threads = _blas.threads()
     if threads > 1:
@@ -140,10 +137,10 @@ def _submit(function: Callable[..., _U], *arguments: Any) -> Future[_U]:
             return _pool(threads).submit(function, *arguments)
         except RuntimeError:  # the interpreter is about to end, and starts nothing
             pass
-    return _done(function, *arguments)
+    return done(function, *arguments)
 
 
-def _done(function: Callable[..., _U], *arguments: Any) -> Future[_U]:
+def done(function: Callable[..., _U], *arguments: Any) -> Future[_U]:
     """Call a function now."""
     future: Future[_U] = Future()
     try:
@@ -151,29 +148,6 @@ def _done(function: Callable[..., _U], *arguments: Any) -> Future[_U]:
     except Exception as error:
         future.set_exception(error)
     return future
-
-
-def ahead(
-    function: Callable[[_T], _U], items: Iterable[_T], depth: int, by_caller: Callable[[_T], bool] = lambda _: False
-) -> Iterator[_U]:
-    """Apply a function to items on the threads, in order, at most `depth` items ahead of what was asked for.
-
-    The first item, which may be the only one, is the caller's, and so are those that `by_caller` tells.
-    """
-    iterator = iter(items)
-    for item in islice(iterator, 1):
-        yield function(item)
-    begun: deque[Future[_U]] = deque()
-    try:
-        for item in iterator:
-            begun.append(_done(function, item) if by_caller(item) else _submit(function, item))
-            if len(begun) > depth:
-                yield begun.popleft().result()
-        while begun:
-            yield begun.popleft().result()
-    finally:  # where one failed, or no more are wanted
-        for future in begun:
-            future.cancel()
 
 
 def run(tasks: Sequence[Callable[[], None]]) -> None:
@@ -189,7 +163,7 @@ def run(tasks: Sequence[Callable[[], None]]) -> None:
     with _blas.held_to_one():
         futures: list[Future[None]] = []
         try:
-            futures.extend(_submit(task) for task in tasks)
+            futures.extend(submit(task) for task in tasks)
             for future in futures:
                 future.result()
         finally:  # where one failed, or the user had enough

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.families.folder import INT8_WEIGHTS, TOKENIZER_FILES
-from numpyclip.saving.same import OPEN_CLIP, TRANSFORMERS
+from numpyclip.saving.original_layout import OPEN_CLIP, TRANSFORMERS
 from numpyclip.weights.unfinished import unfinished
 
 # What a folder may hold that is replaced: a model that was saved before, and nothing that somebody would miss.

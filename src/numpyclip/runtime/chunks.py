@@ -1,4 +1,4 @@
-"""How many inputs are cut into chunks, and what is made of them is put together again.
+"""Split inputs into chunks, run these on threads, and join the results.
 
 A chunk runs through a whole tower on one thread: chunks never wait for each other, as BLAS's own threads do at every
 product, and its activations stay in the cache. An input too small to cut uses BLAS's threads instead.
@@ -17,17 +17,17 @@ from numpy.typing import NDArray
 
 from numpyclip.arguments import whole_number
 from numpyclip.errors import InputError
-from numpyclip.model import threads
 from numpyclip.model.ops import Array
+from numpyclip.runtime import threads
 
 _T = TypeVar("_T")
 
-# Columns of a chunk: tokens, or what costs as much. What lies between the products of so many stays in the cache, and
-# texts begin alike only in small groups. Two threads with less than 100 columns each are slower than BLAS's own on all.
-_IMAGE_COLUMNS = 800
-_TEXT_COLUMNS = 400
-_LOW_MEMORY_COLUMNS = 1600  # of either, where every chunk makes the weights of each block anew
-_LEAST_COLUMNS = 100
+# The cost of a chunk, in tokens. Activations of so many stay in the cache; only few texts share a prefix. Two threads
+# with less than 100 tokens each are slower than BLAS's own on all.
+_IMAGE_COST = 800
+_TEXT_COST = 400
+_LOW_MEMORY_COST = 1600  # of either, where every chunk makes the weights of each block anew
+_MIN_COST = 100
 
 
 def checked_batch_size(size: object) -> int:
@@ -40,7 +40,7 @@ def checked_batch_size(size: object) -> int:
     """
     count = whole_number(size)
     if count is None or not 1 <= count <= sys.maxsize:
-        raise InputError(f"batch_size is {size!r:.60}; expected a whole number of 1 or more.")
+        raise InputError(f"batch_size is {size!r:.60}; expected an integer of 1 or more.")
     return count
 
 
@@ -56,16 +56,16 @@ def batched(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
 
 
 def in_chunks(
-    tower: Callable[[Any], Array], inputs: NDArray[Any], columns: int, embed_dim: int, low_memory: bool = False
+    tower: Callable[[Any], Array], inputs: NDArray[Any], cost: int, embed_dim: int, low_memory: bool = False
 ) -> Array:
-    """Apply a tower to an array of any length, (n, ...) -> (n, e); each input has so many columns."""
-    most = _LOW_MEMORY_COLUMNS if low_memory else _IMAGE_COLUMNS
+    """Apply a tower to an array of any length, (n, ...) -> (n, e); each input costs so many tokens."""
+    most = _LOW_MEMORY_COST if low_memory else _IMAGE_COST
     embeddings = np.empty((len(inputs), embed_dim), np.float32)
 
     def compute(rows: slice) -> None:
         embeddings[rows] = tower(inputs[rows])
 
-    threads.run([partial(compute, rows) for rows in _cut(len(inputs), columns, most)])
+    threads.run([partial(compute, rows) for rows in _cut(len(inputs), cost, most)])
     return embeddings
 
 
@@ -79,13 +79,13 @@ def by_length(
 ) -> Array:
     """Apply a text tower to rows of ids, (n, tokens) -> (n, e), each text once and no further than its length.
 
-    Where no token looks ahead, the padding behind the end mark, nine tenths of a short prompt, changes nothing.
-    Texts of like length go together, the longest first, and those that begin alike are neighbours: the tower
-    computes once what all texts of a chunk begin with.
+    With causal attention the padding behind the end-of-text token, nine tenths of a short prompt, changes nothing.
+    Texts of similar length go together, the longest first, sorted so that a chunk's texts have a long shared prefix,
+    which the tower computes once.
     """
-    most = _LOW_MEMORY_COLUMNS if low_memory else _TEXT_COLUMNS
+    most = _LOW_MEMORY_COST if low_memory else _TEXT_COST
     texts = np.where(np.arange(ids.shape[1]) < lengths_of(ids)[:, np.newaxis], ids, pad_id)
-    rows, copies = np.unique(texts, axis=0, return_inverse=True)  # sorted: like beginnings come together
+    rows, copies = np.unique(texts, axis=0, return_inverse=True)  # sorted: neighbours share a prefix
     lengths = lengths_of(rows)
     order = np.argsort(-lengths, kind="stable")
     embeddings = np.empty((len(rows), embed_dim), np.float32)
@@ -99,45 +99,45 @@ def by_length(
     return every
 
 
-def _cut(n: int, columns: int, most: int) -> list[slice]:
-    """Cut n inputs into chunks of like size, of at most so many columns or one input, which keep all threads busy."""
-    total = n * columns
-    if total < 2 * _LEAST_COLUMNS or n < 2:
+def _cut(n: int, cost: int, most: int) -> list[slice]:
+    """Cut n inputs into chunks of similar size, of at most such a cost or one input, which keep all threads busy."""
+    total = n * cost
+    if total < 2 * _MIN_COST or n < 2:
         return [slice(0, n)] if n else []
     rounds = -(-total // (most * threads.count()))
-    count = min(rounds * threads.count(), total // _LEAST_COLUMNS, n)
+    count = min(rounds * threads.count(), total // _MIN_COST, n)
     ends = [n * (i + 1) // count for i in range(count)]
     return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
 
 
 def _cut_texts(rows: NDArray[np.integer], lengths: NDArray[np.integer], most: int) -> list[slice]:
-    """Cut texts into chunks of at most so many columns or one text, which keep all threads busy.
+    """Cut texts into chunks of at most such a cost or one text, which keep all threads busy.
 
-    A chunk has columns for what its texts begin with once, and for the rest of every text up to the longest.
+    A chunk costs the shared prefix of its texts once, and the rest of every text up to the longest.
     """
     alike = np.cumprod(rows[1:] == rows[:-1], axis=1).sum(axis=1).tolist()  # tokens that neighbours begin with
-    chunks, columns = _cut_sequence(lengths.tolist(), alike, most)
-    if columns < 2 * _LEAST_COLUMNS:
+    chunks, cost = _cut_sequence(lengths.tolist(), alike, most)
+    if cost < 2 * _MIN_COST:
         return chunks
-    count = threads.count() * -(-columns // (threads.count() * most))
-    like_size = columns // count + columns // len(rows) + 1  # with room for one more, at which a chunk would end
-    chunks, _ = _cut_sequence(lengths.tolist(), alike, max(like_size, _LEAST_COLUMNS))
+    count = threads.count() * -(-cost // (threads.count() * most))
+    like_size = cost // count + cost // len(rows) + 1  # with room for one more, at which a chunk would end
+    chunks, _ = _cut_sequence(lengths.tolist(), alike, max(like_size, _MIN_COST))
     return chunks
 
 
 def _cut_sequence(lengths: list[int], alike: list[int], most: int) -> tuple[list[slice], int]:
-    """Take texts one after another as long as their chunk has room; return the chunks, and the columns of all."""
-    chunks, columns, start = [], 0, 0
+    """Take texts one after another as long as their chunk has room; return the chunks, and the cost of all."""
+    chunks, cost, start = [], 0, 0
     while start < len(lengths):
         longest = shared = chunk = lengths[start]
         end = start + 1
         while end < len(lengths):
             begin = min(shared, alike[end - 1])
             more = begin + (end + 1 - start) * (longest - begin)
-            if more > most or (chunk >= _LEAST_COLUMNS and longest > 2 * lengths[end]):  # half would be padding
+            if more > most or (chunk >= _MIN_COST and longest > 2 * lengths[end]):  # half would be padding
                 break
             shared, chunk, end = begin, more, end + 1
         chunks.append(slice(start, end))
-        columns += chunk
+        cost += chunk
         start = end
-    return chunks, columns
+    return chunks, cost

@@ -1,6 +1,6 @@
-"""A model in the layout that it came in: its own names and description, and other number formats.
+"""Save a model in the layout that it was loaded from, with its own names and config file, in another dtype.
 
-So every model can be kept in eight bits, also those that no other layout can express.
+So every model can be saved as int8, also those that no other layout can express.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from numpyclip.errors import UnsupportedCheckpointError
 from numpyclip.families import open_clip, transformers
 from numpyclip.families.folder import INT8_WEIGHTS, TOKENIZER_FILES
-from numpyclip.model.clip import CLIP
+from numpyclip.runtime.clip import CLIP
 from numpyclip.saving.plan import DType, Plan, Weight, as_json
 from numpyclip.weights.checkpoint import SIZE_RECORDS, Checkpoint, is_floating
 from numpyclip.weights.read import ACTIVATION_KEY
@@ -31,7 +31,7 @@ def is_described_by(checkpoint: Checkpoint, file: str) -> bool:
 
 
 def plan(checkpoint: Checkpoint, weights: str, dtype: DType) -> Plan:
-    """Say what a folder of the model's own layout holds, in floating point."""
+    """Plan a folder of the model's own layout, in floating point."""
     original = _original(checkpoint)
     tensors: list[Unwritten] = []
     for name, array in original.arrays.items():
@@ -41,7 +41,7 @@ def plan(checkpoint: Checkpoint, weights: str, dtype: DType) -> Plan:
 
 
 def plan_int8(model: CLIP, checkpoint: Checkpoint, dtype: DType) -> Plan:
-    """Say what a folder with weights of eight bits holds; `dtype` is that of all others.
+    """Plan a folder with int8 weights; `dtype` is that of all others.
 
     A model that came without a description has none here, either: its file notes the activation, the only thing that
     its shapes do not tell.

@@ -1,8 +1,8 @@
-"""One short text that tells the numbers of a model from those of any other, whatever file they lie in.
+"""A digest of the weights of a model, whatever file they are in.
 
 Hashed are the tensors, by the names that a model has for them, as float32: a float16 file and its exact copy in
 float32, a `.pt` and a `.safetensors` file of the same weights, have the same digest. Reading all of a large file takes
-a second, so the digest is remembered beside the prepared weights.
+a second, so the digest is cached beside the prepared weights.
 """
 
 import contextlib
@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from numpyclip.runtime.prepared import prepared_folder, whole_file
 from numpyclip.weights.checkpoint import Checkpoint
-from numpyclip.weights.prepared import prepared_folder, whole_file
 
 # Part of every name: raise it whenever digests are made otherwise.
 VERSION = 1
@@ -49,7 +49,7 @@ def _compute(checkpoint: Checkpoint) -> str:
 
 
 def _file(checkpoint: Checkpoint) -> Path | None:
-    """Say where it is remembered: by the file, and by the names, which what describes the file may give otherwise."""
+    """Return where it is cached: by the file, and by the tensors' names, which depend on the file's description."""
     folder = prepared_folder()
     size = sum(array.nbytes for array in checkpoint.arrays.values())
     if folder is None or checkpoint.identity is None or size < _LEAST_BYTES:

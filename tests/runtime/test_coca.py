@@ -15,14 +15,13 @@ from PIL import Image
 import numpyclip
 from numpyclip.errors import InputError, PictureError
 from numpyclip.image import Preprocess
-from numpyclip.model import source
-from numpyclip.model.captioning.coca import CoCa
 from numpyclip.model.captioning.decoder import Decoder
 from numpyclip.model.captioning.generate import Decoding
-from numpyclip.model.clip import tensors
-from numpyclip.model.config import CLIPConfig, DecoderConfig, TextConfig, VisionTransformerConfig
+from numpyclip.model.config import CLIPConfig, DecoderConfig, PoolConfig, TextConfig, VisionTransformerConfig
+from numpyclip.runtime import prepared, weight_store
+from numpyclip.runtime.coca import CoCa
+from numpyclip.runtime.towers import expected_of_towers
 from numpyclip.tokenizer.clip import open_clip_tokenizer
-from numpyclip.weights import prepared
 from numpyclip.weights.checkpoint import Checkpoint
 from tests.families.test_parity import FAMILIES, load
 
@@ -43,7 +42,9 @@ PICTURES = [picture(seed) for seed in range(5)]
 def model() -> CoCa:
     """A model of random weights with the vocabulary of the published ones."""
     sizes: dict[str, Any] = {"width": 16, "layers": 1, "heads": 2, "mlp_width": 64, "activation": "gelu"}
-    vision = VisionTransformerConfig(**sizes, image_size=16, patch_size=8, pool="attn", queries=5, pool_heads=2)
+    vision = VisionTransformerConfig(
+        **sizes, image_size=16, patch_size=8, pool=PoolConfig(kind="attn", queries=5, heads=2)
+    )
     text = TextConfig(**sizes, context_length=14, vocab_size=49408, pool="cls")
     decoder = DecoderConfig(**sizes, context_length=14)
     config = CLIPConfig(
@@ -51,7 +52,7 @@ def model() -> CoCa:
     )
     random = np.random.default_rng(7)  # with which captions differ
     empty = Checkpoint(Path("random"), {})
-    shapes = dict([*tensors(empty, config), *Decoder.tensors(empty, decoder, 49408)])
+    shapes = dict([*expected_of_towers(empty, config), *Decoder.tensors(empty, decoder, 49408)])
     arrays = {}
     for name, shape in shapes.items():
         fan_in = shape[-1] if len(shape) > 1 else 1
@@ -188,5 +189,5 @@ def test_low_memory_a_copy_and_what_was_prepared_write_the_same(monkeypatch: pyt
 
     again, _ = numpyclip.load(FOLDER)
     monkeypatch.setattr(Checkpoint, "copy", refuse)
-    monkeypatch.setattr(source, "save_prepared", refuse)
+    monkeypatch.setattr(weight_store, "save_prepared", refuse)
     assert write(again) == expected

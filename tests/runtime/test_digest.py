@@ -3,10 +3,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from numpyclip.weights import digest as module
+from numpyclip.runtime import digest as module
+from numpyclip.runtime.digest import digest
+from numpyclip.runtime.prepared import prepared_files
 from numpyclip.weights.checkpoint import Checkpoint
-from numpyclip.weights.digest import digest
-from numpyclip.weights.prepared import prepared_files
 
 HALVES = np.arange(6, dtype=np.float16).reshape(2, 3) / 8
 IDENTITY = "0123456789abcdef" * 2

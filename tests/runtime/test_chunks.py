@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from numpyclip.errors import InputError
-from numpyclip.model import chunks
-from numpyclip.model.chunks import batched, by_length, in_chunks
+from numpyclip.runtime import chunks
+from numpyclip.runtime.chunks import batched, by_length, in_chunks
 
 
 def test_batched_keeps_the_order_and_the_rest() -> None:
@@ -44,19 +44,19 @@ def test_batched_refuses_what_cannot_be_iterated() -> None:
 
 @pytest.mark.usefixtures("two_threads")
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 7, 33])
-@pytest.mark.parametrize("columns", [1, 50, 600])
-def test_in_chunks_gives_every_input_its_row(n: int, columns: int) -> None:
+@pytest.mark.parametrize("cost", [1, 50, 600])
+def test_in_chunks_gives_every_input_its_row(n: int, cost: int) -> None:
     def tower(x: np.ndarray) -> np.ndarray:
         return np.stack([x, -x], axis=1).astype(np.float32)
 
     inputs = np.arange(n, dtype=np.float32)
-    result = in_chunks(tower, inputs, columns, 2)
+    result = in_chunks(tower, inputs, cost, 2)
     np.testing.assert_array_equal(result, np.stack([inputs, -inputs], axis=1).reshape(n, 2))
 
 
 @pytest.mark.usefixtures("two_threads")
 @pytest.mark.parametrize(
-    ("n", "columns", "sizes"),
+    ("n", "cost", "sizes"),
     [
         (1, 577, [1]),
         (3, 50, [3]),  # not worth two threads
@@ -67,8 +67,8 @@ def test_in_chunks_gives_every_input_its_row(n: int, columns: int) -> None:
         (3, 197, [1, 2]),
     ],
 )
-def test_chunks_are_of_like_size_and_keep_both_threads_busy(n: int, columns: int, sizes: list[int]) -> None:
-    assert [len(range(n)[chunk]) for chunk in chunks._cut(n, columns, 400)] == sizes
+def test_chunks_are_of_like_size_and_keep_both_threads_busy(n: int, cost: int, sizes: list[int]) -> None:
+    assert [len(range(n)[chunk]) for chunk in chunks._cut(n, cost, 400)] == sizes
 
 
 def to_highest(ids: NDArray[np.integer]) -> NDArray[np.integer]:
@@ -102,8 +102,8 @@ def text_ids(n: int) -> np.ndarray:
 @pytest.mark.parametrize(
     ("threads", "low_memory", "shapes"),
     [
-        # the long one takes a short one along, to have 100 columns; then all of like size
-        (2, False, [(2, 77), (188, 3), (110, 3)]),  # 153, 377 and 221 columns
+        # the long one takes a short one along, to have 100 tokens; then all of like size
+        (2, False, [(2, 77), (188, 3), (110, 3)]),  # 153, 377 and 221 tokens
         (4, False, [(2, 77), (94, 3), (94, 3), (94, 3), (16, 3)]),
         (1, True, [(2, 77), (298, 3)]),
     ],

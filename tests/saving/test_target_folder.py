@@ -12,9 +12,9 @@ import pytest
 import numpyclip
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.saving import save as module
-from numpyclip.saving.folder import whole_folder
 from numpyclip.saving.plan import Plan
 from numpyclip.saving.save import save
+from numpyclip.saving.target_folder import whole_folder
 from numpyclip.weights.checkpoint import Checkpoint
 
 

@@ -4,16 +4,13 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from numpyclip.model import threads
-from numpyclip.model.chunks import in_chunks
-from numpyclip.model.threads import ahead
+from numpyclip.runtime.chunks import in_chunks
 
 
 def blas_threads() -> int:
@@ -94,7 +91,7 @@ def test_a_limit_that_another_thread_has_set_does_not_stop_ours() -> None:
 @pytest.mark.usefixtures("two_threads")
 def test_at_the_end_of_the_interpreter_the_caller_does_the_work() -> None:
     code = (
-        "import atexit, numpy as np; from numpyclip.model.chunks import in_chunks\n"
+        "import atexit, numpy as np; from numpyclip.runtime.chunks import in_chunks\n"
         "from threadpoolctl import threadpool_limits\n"
         "threadpool_limits(2, 'blas')\n"
         "tower = lambda x: np.ones((len(x), 1), np.float32)\n"
@@ -127,63 +124,3 @@ def test_a_forked_process_has_threads_of_its_own() -> None:
     if child == 0:
         os._exit(0 if in_chunks(tower, np.zeros(8), 400, 1).sum() == 8 else 1)
     assert os.waitpid(child, 0)[1] == 0
-
-
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("n", [0, 1, 2, 9])
-def test_ahead_keeps_the_order(threads: int, n: int) -> None:
-    with threadpool_limits(threads, "blas"):
-        assert list(ahead(lambda x: 2 * x, range(n), 3)) == [2 * x for x in range(n)]
-
-
-@pytest.mark.usefixtures("two_threads")
-def test_ahead_reads_so_far_and_no_further() -> None:
-    taken = []
-
-    def source() -> Iterator[int]:
-        for i in range(100):
-            taken.append(i)
-            yield i
-
-    items = ahead(lambda x: x, source(), 5)
-    assert next(items) == 0
-    assert taken == [0]  # it may be the only one
-    assert next(items) == 1
-    assert len(taken) == 7
-    items.close()  # type: ignore[attr-defined]
-    assert len(taken) == 7
-
-
-@pytest.mark.usefixtures("two_threads")
-def test_ahead_stops_what_nobody_wants_any_more() -> None:
-    called, gate = [], threading.Event()
-
-    def slow(x: int) -> int:
-        gate.wait(10)
-        called.append(x)
-        return x
-
-    def quick_at_first(x: int) -> int:
-        return x if x < 2 else slow(x)
-
-    items = ahead(quick_at_first, range(100), 20)
-    assert [next(items), next(items)] == [0, 1]
-    items.close()  # type: ignore[attr-defined]
-    gate.set()
-    list(threads._pool(2).map(abs, range(4)))  # behind all that was not cancelled
-    assert len(called) <= 4
-
-
-@pytest.mark.usefixtures("two_threads")
-def test_ahead_leaves_some_items_to_the_caller() -> None:
-    names = [*ahead(lambda _: threading.current_thread().name, range(9), 3, by_caller=lambda i: i % 2 == 1)]
-    caller = threading.current_thread().name
-    assert [name == caller for name in names] == [True, True, False, True, False, True, False, True, False]
-
-
-@pytest.mark.usefixtures("two_threads")
-def test_ahead_raises_an_error_at_its_place() -> None:
-    items = ahead(lambda x: 1 // x, [2, 1, 0, 3], 2)
-    assert [next(items), next(items)] == [0, 1]
-    with pytest.raises(ZeroDivisionError):
-        next(items)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from numpyclip.model.ops import Array
-from numpyclip.model.text import transformer
+from numpyclip.model.text import text_transformer
 from tests.model import plain
 from tests.model.golden import assert_close, load_golden, read_golden
 
@@ -30,7 +30,7 @@ def embedding(checkpoints: Path, name: str, ids: np.ndarray) -> Array:
 @pytest.mark.parametrize("shared", [0, 1, 5, 10])
 def test_texts_that_begin_alike_equal_the_plain_ones(checkpoints: Path, name: str, shared: int) -> None:
     ids = texts_with_a_beginning(shared)
-    assert transformer._shared_tokens(ids, ids.argmax(axis=1)) == shared
+    assert text_transformer._shared_tokens(ids, ids.argmax(axis=1)) == shared
     model, _ = load_golden(checkpoints, name)
     assert_close(model.text(ids), embedding(checkpoints, name, ids))
 
@@ -52,6 +52,6 @@ def test_an_end_mark_within_the_shared_beginning_is_found(checkpoints: Path, ids
 
 
 def test_what_texts_share_ends_where_the_first_differs() -> None:
-    assert transformer._shared_tokens(np.array([[1, 2, 3], [1, 2, 4], [1, 2, 3]]), np.array([2, 2, 2])) == 2
-    assert transformer._shared_tokens(np.array([[1, 2], [3, 2]]), np.array([1, 0])) == 0
-    assert transformer._shared_tokens(np.array([[1, 2]]), np.array([1])) == 0
+    assert text_transformer._shared_tokens(np.array([[1, 2, 3], [1, 2, 4], [1, 2, 3]]), np.array([2, 2, 2])) == 2
+    assert text_transformer._shared_tokens(np.array([[1, 2], [3, 2]]), np.array([1, 0])) == 0
+    assert text_transformer._shared_tokens(np.array([[1, 2]]), np.array([1])) == 0

@@ -10,7 +10,7 @@ import pytest
 
 import numpyclip
 from numpyclip.errors import UnsupportedCheckpointError
-from numpyclip.model.clip import CLIP
+from numpyclip.runtime.clip import CLIP
 from numpyclip.saving.save import Format, save
 from numpyclip.weights import published
 from numpyclip.weights.safetensors import read_safetensors

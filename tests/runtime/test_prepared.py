@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from numpyclip.weights import prepared
-from numpyclip.weights.prepared import open_prepared, prepared_files, prepared_folder, save_prepared
+from numpyclip.runtime import prepared
+from numpyclip.runtime.prepared import open_prepared, prepared_files, prepared_folder, save_prepared
 
 ARRAYS: dict[str, NDArray[Any]] = {
     "a 0": np.arange(6, dtype=np.float32).reshape(2, 3),

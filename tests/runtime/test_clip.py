@@ -15,8 +15,8 @@ from threadpoolctl import threadpool_limits
 from numpyclip.errors import InputError, PictureError, TextTooLongError
 from numpyclip.image import Preprocess
 from numpyclip.loader import load
-from numpyclip.model import clip
-from numpyclip.model.clip import CLIP
+from numpyclip.runtime import clip
+from numpyclip.runtime.clip import CLIP
 from numpyclip.tokenizer.clip import tokenize
 from numpyclip.weights.catalogue import EMBEDDED
 from tests.model.golden import load_golden
@@ -120,7 +120,7 @@ def test_embed_images_reads_at_most_one_batch_ahead(tiny: CLIP, monkeypatch: pyt
             events.append("picture")
             yield picture
 
-    def in_chunks(_: object, pixels: np.ndarray, columns: int, embed_dim: int, low_memory: bool) -> np.ndarray:
+    def in_chunks(_: object, pixels: np.ndarray, cost: int, embed_dim: int, low_memory: bool) -> np.ndarray:
         events.append(f"{len(pixels)} embedded")
         return np.ones((len(pixels), embed_dim), np.float32)
 
@@ -313,7 +313,7 @@ def test_a_batch_size_that_is_none_is_refused(tiny: CLIP, batch_size: Any) -> No
         lambda: tiny.embed_texts("a", batch_size),
     )
     for call in calls:
-        with pytest.raises(InputError, match=r"batch_size is .*; expected a whole number of 1 or more"):
+        with pytest.raises(InputError, match=r"batch_size is .*; expected an integer of 1 or more"):
             call()
 
 

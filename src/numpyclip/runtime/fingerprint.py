@@ -1,17 +1,31 @@
-"""What embeddings were made with, small enough to keep beside them: those of different models do not compare."""
+"""Fingerprints of models, which are stored beside embeddings: those of different models do not compare."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
-from numpyclip.errors import InputError
-from numpyclip.model.config import CLIPConfig
+from numpyclip.errors import CheckpointError, InputError
+from numpyclip.model.config import CLIPConfig, list_options
+from numpyclip.runtime.digest import digest
+from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
-from numpyclip.weights.digest import digest
 from numpyclip.weights.int8 import ScaledInt8
 
+# Options by the names, and with the values, that they had before they were put in groups: indexes hold fingerprints.
+_RECORDED_AS = {
+    "stem.width": "stem_width",
+    "stem.zero_padding": "stem_border",
+    "stem.patch_bias": "patch_bias",
+    "pool.kind": "pool",
+    "pool.heads": "pool_heads",
+    "pool.mlp_width": "pool_mlp_width",
+    "pool.norm_after": "norm_after_pool",
+    "pool.queries": "queries",
+}
 _ELSEWHERE = ("family", "preprocess")  # of a model's configuration; the first changes no number
 
 
@@ -19,7 +33,7 @@ _ELSEWHERE = ("family", "preprocess")  # of a model's configuration; the first c
 class Fingerprint:
     """What a model's embeddings depend on. Equal fingerprints, comparable embeddings.
 
-    Not in it is what a call says: `truncate`, and of pictures `orient` and `draft`, which change embeddings, too.
+    Options of a call are not in it, though they change embeddings: `truncate`, and for images `orient` and `draft`.
 
     Attributes
     ----------
@@ -30,7 +44,7 @@ class Fingerprint:
     architecture : str
         Sizes and options, the activation among them; where one is not named it is the usual one.
     preprocess : str
-        Of pictures: size, profile, and whatever is not as in OpenAI's.
+        Of images: size, profile, and whatever is not as in OpenAI's.
     tokenizer : str
         Its name; ``"none"`` where a model takes no texts, or its own tokenizer is not there.
     precision : str
@@ -79,25 +93,30 @@ class Fingerprint:
         )
 
 
-def take_fingerprint(checkpoint: Checkpoint, config: CLIPConfig, tokenizer: str) -> Fingerprint:
+def take_fingerprint(checkpoint: Checkpoint, config: CLIPConfig, tokenizer: Callable[[], Tokenizer]) -> Fingerprint:
     """Take the fingerprint of a model that is made of the tensors of a checkpoint."""
-    is_rounded = any(isinstance(array, ScaledInt8) for array in checkpoint.arrays.values())
+    is_quantized = any(isinstance(array, ScaledInt8) for array in checkpoint.arrays.values())
+    name = "none"
+    if config.text is not None:
+        with suppress(CheckpointError):  # it is not there, or damaged: images need none
+            name = tokenizer().name
     return Fingerprint(
         weights=digest(checkpoint),
         architecture=_describe(config),
         preprocess=_describe(config.preprocess),
-        tokenizer=tokenizer,
-        precision="int8" if is_rounded else "float32",
+        tokenizer=name,
+        precision="int8" if is_quantized else "float32",
     )
 
 
-def _describe(options: object) -> str:
+def _describe(config: object) -> str:
     """Name the options that are not the default: one that a later version adds changes no fingerprint."""
-    assert dataclasses.is_dataclass(options)
     named = []
-    for field in dataclasses.fields(options):
-        value = getattr(options, field.name)
-        if field.name not in _ELSEWHERE and value != field.default:
-            text = f"({_describe(value)})" if dataclasses.is_dataclass(value) else str(value).replace(" ", "")
-            named.append(f"{field.name}={text}")
-    return " ".join(named)
+    for name, value, default in list_options(config):
+        if name in _ELSEWHERE or value == default:
+            continue
+        if name == "projection":
+            name, value = ("projection_mlp", True) if value == "mlp" else (name, False)
+        text = f"({_describe(value)})" if dataclasses.is_dataclass(value) else str(value).replace(" ", "")
+        named.append(f"{_RECORDED_AS.get(name, name)}={text}")
+    return " ".join(sorted(named, key=lambda option: option.startswith("queries=")))

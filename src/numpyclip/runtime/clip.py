@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
-from itertools import chain
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from numpyclip.errors import CheckpointError, InputError
+from numpyclip.errors import InputError
 from numpyclip.image import Preprocess
-from numpyclip.model import layout, ops
-from numpyclip.model.chunks import batched, by_length, checked_batch_size, in_chunks
+from numpyclip.model import expected_tensors as expected
+from numpyclip.model import ops
 from numpyclip.model.config import CLIPConfig
-from numpyclip.model.fingerprint import Fingerprint, take_fingerprint
-from numpyclip.model.inputs import by_shape, captions, checked_embeddings, checked_image, checked_text
-from numpyclip.model.once import Once
 from numpyclip.model.ops import Array
-from numpyclip.model.source import prepare
-from numpyclip.model.text.tower import TextTower, text_tower
-from numpyclip.model.threads import ahead
-from numpyclip.model.vision.tower import VisionTower, vision_tower
+from numpyclip.model.text.tower import TextTower
+from numpyclip.model.vision.tower import VisionTower
 from numpyclip.notebook import html_table
 from numpyclip.pictures import Picture, has_state, pictures
+from numpyclip.runtime.chunks import batched, by_length, checked_batch_size, in_chunks
+from numpyclip.runtime.fingerprint import Fingerprint, take_fingerprint
+from numpyclip.runtime.lazy import Lazy
+from numpyclip.runtime.prefetch import prefetch
+from numpyclip.runtime.towers import expected_of_towers, read_text, read_visual
+from numpyclip.runtime.validation import by_shape, captions, checked_embeddings, checked_image, checked_text
 from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.torch_methods import LogitScale, TorchMethods
 from numpyclip.weights.checkpoint import Checkpoint
@@ -38,7 +37,7 @@ _Kind = TypeVar("_Kind", bound="CLIP")
 
 @dataclass(frozen=True, eq=False, repr=False)
 class CLIP(TorchMethods):
-    """A model that embeds pictures and texts into one space. Made by `numpyclip.load`.
+    """A model that embeds images and texts into one space. Made by `numpyclip.load`.
 
     It is a value: no call changes it, and one model may be used from many threads at once.
 
@@ -57,12 +56,12 @@ class CLIP(TorchMethods):
     config: CLIPConfig
     logit_scale: LogitScale
     logit_bias: Array
-    _visual: Once[VisionTower | None]
-    _text: Once[TextTower | None]
-    _tokenizer: Once[Tokenizer]
+    _visual: Lazy[VisionTower | None]
+    _text: Lazy[TextTower | None]
+    _tokenizer: Lazy[Tokenizer]
     _low_memory: bool
     checkpoint: Checkpoint | None
-    _fingerprint: Once[Fingerprint]
+    _fingerprint: Lazy[Fingerprint]
 
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "checkpoint": None}  # the towers have all that is computed with
@@ -98,28 +97,39 @@ class CLIP(TorchMethods):
         CheckpointError
             If the tensors are not exactly those of such a model.
         """
-        checkpoint = checked(checkpoint, dict(chain(tensors(checkpoint, config), cls._own_tensors(checkpoint, config))))
-        fields = (*parts(checkpoint, config, tokenizer, low_memory), *cls._own_parts(checkpoint, config, low_memory))
-        return cls(*fields)
+        checkpoint = checkpoint.only(dict(cls._expected_tensors(checkpoint, config)))
+        made_once = Lazy(tokenizer, deferred=True)
+        return cls(
+            config=config,
+            logit_scale=_scalar(checkpoint, "logit_scale").view(LogitScale),
+            logit_bias=_scalar(checkpoint, "logit_bias"),
+            _visual=Lazy(partial(read_visual, checkpoint, config, low_memory)),
+            _text=Lazy(partial(read_text, checkpoint, config, low_memory)),
+            _tokenizer=made_once,
+            _low_memory=low_memory,
+            checkpoint=checkpoint,
+            _fingerprint=Lazy(partial(take_fingerprint, checkpoint, config, made_once)),
+            **cls._own_fields(checkpoint, config, low_memory),
+        )
 
-    @staticmethod
-    def _own_tensors(checkpoint: Checkpoint, config: CLIPConfig) -> layout.Tensors:
-        """List what this kind of model has beyond two towers."""
-        return iter(())
+    @classmethod
+    def _expected_tensors(cls, checkpoint: Checkpoint, config: CLIPConfig) -> expected.Tensors:
+        """List the tensors of this kind of model."""
+        return expected_of_towers(checkpoint, config)
 
-    @staticmethod
-    def _own_parts(checkpoint: Checkpoint, config: CLIPConfig, low_memory: bool) -> tuple[Any, ...]:
-        """Make the fields for it."""
-        return ()
+    @classmethod
+    def _own_fields(cls, checkpoint: Checkpoint, config: CLIPConfig, low_memory: bool) -> dict[str, Any]:
+        """Make, by name, the fields that this kind of model has beyond those of `CLIP`."""
+        return {}
 
     @property
     def preprocess(self) -> Preprocess:
-        """Picture to pixels, also returned by `numpyclip.load`."""
+        """Image to pixels, also returned by `numpyclip.load`."""
         return self.config.preprocess
 
     @property
     def preprocess_config(self) -> dict[str, object]:
-        """How pictures become pixels, as plain values: all of `Preprocess`, whose profile among them."""
+        """How images become pixels, as plain values: all of `Preprocess`, including its profile."""
         return asdict(self.preprocess)
 
     @property
@@ -130,22 +140,22 @@ class CLIP(TorchMethods):
 
     @property
     def fingerprint(self) -> Fingerprint:
-        """What its embeddings depend on, but for a call's options; made at the first use, which reads all weights."""
+        """What embeddings depend on, except call options; computed lazily, reading all weights."""
         return self._fingerprint()
 
     @property
     def visual(self) -> VisionTower:
-        """The tower of pictures."""
-        return _present(self._visual(), "pictures")
+        """The image tower."""
+        return _present(self._visual(), "images")
 
     @property
     def text(self) -> TextTower:
-        """The tower of texts."""
+        """The text tower."""
         return _present(self._text(), "texts")
 
     @property
     def context_length(self) -> int:
-        """Tokens of a text, start and end mark included."""
+        """Tokens of a text, start-of-text and end-of-text tokens included."""
         return _present(self.config.text, "texts").context_length
 
     @property
@@ -158,12 +168,12 @@ class CLIP(TorchMethods):
         return self.tokenizer(texts, self.context_length, truncate)
 
     def encode_image(self, image: NDArray[np.floating] | NDArray[np.uint8], normalize: bool = False) -> Array:
-        """Embed preprocessed pictures.
+        """Embed preprocessed images.
 
         Parameters
         ----------
         image : ndarray of shape (n_images, 3, size, size), dtype=floating, or (n_images, size, size, 3), dtype=uint8
-            Stacked results of `preprocess`, or of `preprocess.crop`. For a model that takes pictures of any shape
+            Stacked results of `preprocess`, or of `preprocess.crop`. For a model that takes images of any shape
             (`preprocess.patch_size` is not None) they are (n_images, 3, y, x), or (n_images, y, x, 3), and both sides
             are multiples of its patch size.
         normalize : bool, default=False
@@ -172,19 +182,19 @@ class CLIP(TorchMethods):
         Returns
         -------
         ndarray of shape (n_images, embed_dim), dtype=float32
-            A picture with NaN in it gives NaN, without a warning, and changes no other.
+            An image with NaN in it gives NaN, without a warning, and changes no other.
 
         Raises
         ------
         InputError
-            If the shape or number format is another, or the model has no tower of pictures.
+            If the shape or dtype does not match, or the model has no image tower.
         """
         if (vision := self.config.vision) is None:
-            raise _missing("pictures")
+            raise _missing("images")
         image = checked_image(image, self.preprocess)
         pixels = math.prod(image.shape[1:]) // 3
-        columns = vision.columns * pixels // self.preprocess.size**2
-        embeddings = in_chunks(self.visual, image, columns, self.config.embed_dim, self._low_memory)
+        cost = vision.cost * pixels // self.preprocess.size**2
+        embeddings = in_chunks(self.visual, image, cost, self.config.embed_dim, self._low_memory)
         return ops.normalize(embeddings) if normalize else embeddings
 
     def encode_text(self, text: NDArray[np.integer], normalize: bool = False) -> Array:
@@ -193,7 +203,7 @@ class CLIP(TorchMethods):
         Parameters
         ----------
         text : ndarray of shape (n_texts, n_tokens), dtype=integer
-            Ids from `tokenize`; `context_length` of them, or fewer if the model's tokens do not look at padding.
+            Ids from `tokenize`; `context_length` of them, or fewer with causal attention.
         normalize : bool, default=False
             As in `encode_image`.
 
@@ -204,7 +214,7 @@ class CLIP(TorchMethods):
         Raises
         ------
         InputError
-            If the shape, number format or range is another, or the model has no tower of texts.
+            If the shape, dtype or range does not match, or the model has no text tower.
         """
         most = _present(self.config.text, "texts")
         text = checked_text(text, most)
@@ -214,7 +224,7 @@ class CLIP(TorchMethods):
     def __call__(
         self, image: NDArray[np.floating] | NDArray[np.uint8], text: NDArray[np.integer]
     ) -> tuple[Array, Array]:
-        """Score pictures against texts.
+        """Score images against texts.
 
         Parameters
         ----------
@@ -243,7 +253,7 @@ class CLIP(TorchMethods):
         InputError
             If embeddings have another shape, or the model has one tower only, whose checkpoint says neither.
         """
-        _present(self.config.vision, "pictures")
+        _present(self.config.vision, "images")
         _present(self.config.text, "texts")
         rows = checked_embeddings(images, self.config.embed_dim, "pictures")
         columns = checked_embeddings(texts, self.config.embed_dim, "texts").T
@@ -252,10 +262,10 @@ class CLIP(TorchMethods):
         return logits
 
     def probabilities(self, images: ArrayLike, texts: ArrayLike) -> Array:
-        """Say how well texts fit pictures, given their embeddings of unit length: (n, e), (m, e) -> (n, m).
+        """Say how well texts fit images, given their embeddings of unit length: (n, e), (m, e) -> (n, m).
 
         A softmax over the texts, which compares them with each other, so that every row sums to 1; for SigLIP a
-        sigmoid, which judges every pair by itself, as the model was trained.
+        sigmoid, which scores every pair independently, as the model was trained.
 
         Raises
         ------
@@ -299,27 +309,27 @@ class CLIP(TorchMethods):
         """
         embeddings = [np.empty((0, self.config.embed_dim), np.float32)]
         for batch in self._crops(images, batch_size, orient, draft):
-            embeddings.append(self.embed_crops(batch))
+            embeddings.append(self.embed_pixels(batch))
         return np.concatenate(embeddings)
 
-    def embed_crops(self, crops: Sequence[NDArray[np.uint8]]) -> Array:
-        """Embed pictures that are cropped, results of `preprocess.crop`, whose shapes may differ where the model's do.
+    def embed_pixels(self, pixels: Sequence[NDArray[np.uint8]]) -> Array:
+        """Embed images as `preprocess.crop` returns them, whose shapes may differ if the model takes any shape.
 
         Returns
         -------
-        ndarray of shape (n_crops, embed_dim), dtype=float32
+        ndarray of shape (n_images, embed_dim), dtype=float32
             Of unit length.
         """
-        embeddings = np.empty((len(crops), self.config.embed_dim), np.float32)
-        for rows in by_shape(crops):
-            embeddings[rows] = ops.normalize(self.encode_image(np.stack([crops[row] for row in rows])))
+        embeddings = np.empty((len(pixels), self.config.embed_dim), np.float32)
+        for rows in by_shape(pixels):
+            embeddings[rows] = ops.normalize(self.encode_image(np.stack([pixels[row] for row in rows])))
         return embeddings
 
     def _crops(
         self, images: Picture | Iterable[Picture], batch_size: int, orient: bool, draft: bool = False
     ) -> Iterator[list[NDArray[np.uint8]]]:
         read = partial(self.preprocess.read, orient=orient, draft=draft)
-        crops = ahead(read, pictures(images), checked_batch_size(batch_size) - 1, by_caller=has_state)
+        crops = prefetch(read, pictures(images), checked_batch_size(batch_size) - 1, by_caller=has_state)
         return batched(crops, batch_size)
 
     def embed_texts(self, texts: str | Iterable[str], batch_size: int = 1024, *, truncate: bool = False) -> Array:
@@ -383,7 +393,7 @@ class CLIP(TorchMethods):
         return self.probabilities(self.embed_images(images, batch_size, orient=orient), texts)
 
     def generate(self, *args: Any, **kwargs: Any) -> list[str]:
-        """Write captions, which only a model with a decoder can: see `numpyclip.model.coca.CoCa.generate`.
+        """Write captions, which only a model with a decoder can: see `numpyclip.runtime.coca.CoCa.generate`.
 
         Raises
         ------
@@ -396,22 +406,6 @@ class CLIP(TorchMethods):
         )
 
 
-def tensors(checkpoint: Checkpoint, config: CLIPConfig) -> layout.Tensors:
-    """List all tensors that the model takes, with their shapes."""
-    if config.vision is not None and config.text is not None:
-        yield from layout.number(checkpoint, "logit_scale")
-        if config.sigmoid:
-            yield from layout.number(checkpoint, "logit_bias")
-    if config.vision is not None:
-        yield from vision_tower(config.vision).tensors(checkpoint, config.vision, config.embed_dim)
-    if config.text is not None:
-        yield from text_tower(config.text).tensors(checkpoint, config.text, config.embed_dim)
-
-
-def _number(checkpoint: Checkpoint, name: str) -> Array:
-    return checkpoint.take(name).reshape(()) if name in checkpoint else np.broadcast_to(np.float32(0), ())
-
-
 def _present(tower: _T | None, inputs: str) -> _T:
     if tower is None:
         raise _missing(inputs)
@@ -419,53 +413,8 @@ def _present(tower: _T | None, inputs: str) -> _T:
 
 
 def _missing(inputs: str) -> InputError:
-    return InputError(
-        f"this model has no tower of {inputs}, its checkpoint holds the other one only; load a whole CLIP."
-    )
+    return InputError(f"this model has no tower for {inputs}: the checkpoint has only the other one. Load a full CLIP.")
 
 
-def checked(checkpoint: Checkpoint, expected: Mapping[str, layout.Shape]) -> Checkpoint:
-    """Return a checkpoint with these tensors and no others, which training may have left in it.
-
-    Raises
-    ------
-    CheckpointError
-        If one of them is missing or has another shape, or there are some that are not known.
-    """
-    checkpoint.check(expected)
-    return replace(checkpoint, arrays={name: checkpoint.arrays[name] for name in expected})
-
-
-def parts(
-    checkpoint: Checkpoint, config: CLIPConfig, tokenizer: Callable[[], Tokenizer], low_memory: bool
-) -> tuple[Any, ...]:
-    """Make the fields of a model, in their order, from a checkpoint with the right tensors."""
-
-    def read_visual() -> VisionTower | None:
-        if (vision := config.vision) is None:
-            return None
-        read = partial(vision_tower(vision).read, config=vision, preprocess=config.preprocess)
-        return prepare("visual", read, checkpoint, low_memory)
-
-    def read_text() -> TextTower | None:
-        if (text := config.text) is None:
-            return None
-        return prepare("text", partial(text_tower(text).read, config=text), checkpoint, low_memory)
-
-    def name_of_tokenizer() -> str:
-        with suppress(CheckpointError):  # it is not there, or damaged: pictures need none
-            return made_once().name if config.text else "none"
-        return "none"
-
-    made_once = Once(tokenizer, deferred=True)
-    return (
-        config,
-        _number(checkpoint, "logit_scale").view(LogitScale),
-        _number(checkpoint, "logit_bias"),
-        Once(read_visual),
-        Once(read_text),
-        made_once,
-        low_memory,
-        checkpoint,
-        Once(lambda: take_fingerprint(checkpoint, config, name_of_tokenizer())),
-    )
+def _scalar(checkpoint: Checkpoint, name: str) -> Array:
+    return checkpoint.take(name).reshape(()) if name in checkpoint else np.broadcast_to(np.float32(0), ())

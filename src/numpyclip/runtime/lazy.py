@@ -1,17 +1,17 @@
-"""What is made when it is needed, once for all threads: a value, or the items of a sequence."""
+"""Thread-safe lazy evaluation: of a value, or of the items of a sequence."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar, overload
+from typing import Generic, TypeVar
 from weakref import WeakSet, WeakValueDictionary
 
 _T = TypeVar("_T")
 
 
 class _Guarded:
-    """Something whose lock a process that was forked has to renew: who held it there is no thread here."""
+    """An object with a lock, which a forked process renews: the thread that held it is not there."""
 
     def __init__(self) -> None:
         self.renew_lock()
@@ -24,8 +24,8 @@ class _Guarded:
 _guarded: WeakSet[_Guarded] = WeakSet()
 
 
-class Once(_Guarded, Generic[_T]):
-    """A value that is made at the first call, by whichever thread comes first, and never again.
+class Lazy(_Guarded, Generic[_T]):
+    """A value that is made once, at the first call, by whichever thread comes first.
 
     Pickling makes it, unless it is `deferred`: then what makes it is pickled in its place.
     """
@@ -45,15 +45,15 @@ class Once(_Guarded, Generic[_T]):
 
     def __reduce__(self) -> tuple[object, ...]:
         if self._deferred and self._make is not None:
-            return Once, (self._make, True)
+            return Lazy, (self._make, True)
         return _made, (self(),)
 
 
-def _made(value: _T) -> Once[_T]:
-    return Once(lambda: value)
+def _made(value: _T) -> Lazy[_T]:
+    return Lazy(lambda: value)
 
 
-class OnDemand(_Guarded, Sequence[_T]):
+class LazySequence(_Guarded, Sequence[_T]):
     """A sequence whose items are made when they are looked up, and live only while some thread uses them.
 
     Chunks run side by side, and look up the same items at about the same time: the first makes one for all, and the
@@ -72,13 +72,7 @@ class OnDemand(_Guarded, Sequence[_T]):
     def __len__(self) -> int:
         return len(self._makers)
 
-    @overload
-    def __getitem__(self, index: int) -> _T: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[_T]: ...
-    def __getitem__(self, index: int | slice) -> _T | Sequence[_T]:
-        if isinstance(index, slice):
-            return OnDemand(self._makers[index])
+    def __getitem__(self, index: int) -> _T:  # type: ignore[override]  # nobody cuts it
         if self._locks[index].locked() and index + 1 < len(self):
             self._ahead[index + 1] = self._make(index + 1)
         item = self._make(index)
@@ -93,7 +87,7 @@ class OnDemand(_Guarded, Sequence[_T]):
             return item
 
     def __reduce__(self) -> tuple[object, ...]:
-        return OnDemand, (self._makers,)
+        return LazySequence, (self._makers,)
 
 
 def renew_locks() -> None:

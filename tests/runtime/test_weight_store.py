@@ -5,10 +5,9 @@ import numpy as np
 import pytest
 
 import numpyclip
-from numpyclip.model import source
-from numpyclip.model.clip import CLIP
-from numpyclip.model.once import OnDemand
-from numpyclip.weights import prepared
+from numpyclip.runtime import prepared, weight_store
+from numpyclip.runtime.clip import CLIP
+from numpyclip.runtime.lazy import LazySequence
 from numpyclip.weights.checkpoint import Checkpoint
 from numpyclip.weights.read import read
 from tests.model.golden import load_golden
@@ -33,7 +32,7 @@ def test_what_an_earlier_process_prepared_gives_the_very_same(
         raise AssertionError("prepared again")
 
     monkeypatch.setattr(Checkpoint, "copy", refuse)
-    monkeypatch.setattr(source, "save_prepared", refuse)
+    monkeypatch.setattr(weight_store, "save_prepared", refuse)
     again, _ = numpyclip.load(checkpoints / name)
     np.testing.assert_array_equal(embeddings(again, golden), expected)
 
@@ -43,7 +42,7 @@ def test_low_memory_gives_the_very_same(checkpoints: Path, name: str) -> None:
     model, golden = load_golden(checkpoints, name)
     low, _ = numpyclip.load(checkpoints / name, low_memory=True)
     np.testing.assert_array_equal(embeddings(low, golden), embeddings(model, golden))
-    assert isinstance(low.text.transformer.resblocks, OnDemand)
+    assert isinstance(low.text.transformer.resblocks.items, LazySequence)
     assert prepared.prepared_files() == []
     copy = pickle.loads(pickle.dumps(low))
     np.testing.assert_array_equal(embeddings(copy, golden), embeddings(model, golden))
@@ -79,7 +78,7 @@ def test_prepared_parts_that_do_not_fit_are_made_again(checkpoints: Path, monkey
     monkeypatch.setattr(prepared, "_LEAST_BYTES", 1)
     model, golden = load_golden(checkpoints, "vit-torchscript.pt")
     expected = embeddings(model, golden)
-    monkeypatch.setattr(source, "open_prepared", lambda *_: {"visual.embedding 0": np.ones(1, np.float32)})
+    monkeypatch.setattr(weight_store, "open_prepared", lambda *_: {"visual.embedding 0": np.ones(1, np.float32)})
     again, _ = load_golden(checkpoints, "vit-torchscript.pt")
     np.testing.assert_array_equal(embeddings(again, golden), expected)
 

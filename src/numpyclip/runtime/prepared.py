@@ -1,9 +1,9 @@
-"""Prepared weights on disk: what a tower made of a checkpoint's tensors, for the next process to map.
+"""A cache of prepared weights on disk: what a tower made of a checkpoint's tensors, memory-mapped by later processes.
 
-Making float32 of half precision and multiplying the norms in takes longer than all else a short command does. So the
-result is kept, one file per tower: mapped, it is read where it is used, and shared by all processes. A file is found
-by the checkpoint's identity, a hash of its place on the disk, size and times, so that one that was changed is prepared
-anew. Beside them lie the embeddings of long lists of words, found by the model's fingerprint and the words.
+Converting half precision to float32 and folding the norms takes longer than all else that a short command does. So the
+result is cached, one file per tower, which all processes share. The key is the checkpoint's identity, a hash of its
+path, size and times, so that weights of a changed file are prepared again. The same folder caches the embeddings of
+long word lists, by the model's fingerprint and the words.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ _ABANDONED = 3600  # seconds after which a file that is still incomplete has no 
 
 
 def prepared_folder() -> Path | None:
-    """Return where prepared weights lie: ``$NUMPYCLIP_CACHE``, else a folder of the user's; None if that is ``0``."""
+    """Return where prepared weights are: ``$NUMPYCLIP_CACHE``, else a folder of the user's; None if that is ``0``."""
     setting = os.environ.get("NUMPYCLIP_CACHE", "")
     if setting == "0":
         return None

@@ -1,0 +1,61 @@
+"""The blocks of a tower, in the order in which they run."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Generic, TypeVar
+
+from numpyclip.model.ops import Array
+
+_Block = TypeVar("_Block")
+_T = TypeVar("_T")
+
+
+def _call(block: Callable[[Array], Array], x: Array) -> Array:
+    return block(x)
+
+
+class Blocks(Generic[_Block]):
+    """Blocks that run one after another, each on what the one before it made.
+
+    Where memory is low, `items` makes a block each time that it is looked up. So whoever runs blocks must let go of one
+    before looking up the next: `run` and `each` do.
+    """
+
+    def __init__(self, items: Sequence[_Block]) -> None:
+        self.items = items
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> _Block:
+        return self.items[index]
+
+    def __iter__(self) -> Iterator[_Block]:
+        return iter(self.items)
+
+    def run(
+        self,
+        x: Array,
+        step: Callable[..., Array] = _call,
+        *states: Sequence[Any],
+        last: Callable[..., Array] | None = None,
+    ) -> Array:
+        """Run all blocks: x = step(block, x), for one after another.
+
+        Parameters
+        ----------
+        x : ndarray
+        step : callable
+            By default it calls the block.
+        *states : sequence
+            One item for each block, such as its key/value cache: x = step(block, x, item).
+        last : callable, optional
+            Replaces `step` for the last block.
+        """
+        for index in range(len(self)):
+            function = step if last is None or index < len(self) - 1 else last
+            x = function(self.items[index], x, *(state[index] for state in states))
+        return x
+
+    def each(self, function: Callable[[_Block], _T]) -> list[_T]:
+        """Call a function with each block by itself."""
+        return list(map(function, self.items))

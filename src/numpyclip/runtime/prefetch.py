@@ -1,0 +1,35 @@
+"""Prefetching: the next items are made on the threads while the caller is busy with the last one."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from itertools import islice
+from typing import TypeVar
+
+from numpyclip.runtime.threads import done, submit
+
+_T = TypeVar("_T")
+_U = TypeVar("_U")
+
+
+def prefetch(
+    function: Callable[[_T], _U], items: Iterable[_T], depth: int, by_caller: Callable[[_T], bool] = lambda _: False
+) -> Iterator[_U]:
+    """Apply a function to items on the threads, in order, at most `depth` items ahead of what was asked for.
+
+    The first item, which may be the only one, is the caller's, and so are those that `by_caller` tells.
+    """
+    iterator = iter(items)
+    for item in islice(iterator, 1):
+        yield function(item)
+    begun: deque[Future[_U]] = deque()
+    try:
+        for item in iterator:
+            begun.append(done(function, item) if by_caller(item) else submit(function, item))
+            if len(begun) > depth:
+                yield begun.popleft().result()
+        while begun:
+            yield begun.popleft().result()
+    finally:  # where one failed, or no more are wanted
+        for future in begun:
+            future.cancel()
