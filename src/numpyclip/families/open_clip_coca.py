@@ -1,6 +1,6 @@
 """The decoder of OpenCLIP's CoCa, which `multimodal_cfg` describes, as `CoCa` in open_clip/coca_model.py."""
 
-from numpyclip.families.description import MOST_LAYERS, Section
+from numpyclip.families.config_file import MOST_LAYERS, Section
 from numpyclip.model.config import DecoderConfig, TextConfig, VisionConfig, VisionTransformerConfig
 from numpyclip.weights.checkpoint import Activation
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from numpyclip.families import timm_convolutional
-from numpyclip.families.description import MOST_LAYERS, Section
-from numpyclip.families.names import Names, rename, translator
+from numpyclip.families.config_file import MOST_LAYERS, Section
+from numpyclip.families.tensor_names import Names, rename, translator
 from numpyclip.model.config import RopeConfig, VisionConfig, VisionPool, VisionTransformerConfig
 from numpyclip.weights.checkpoint import Activation, Checkpoint
 

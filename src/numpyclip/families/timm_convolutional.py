@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.families.description import MOST_LAYERS, MOST_SIDE, MOST_SIZE, Section
+from numpyclip.families.config_file import MOST_LAYERS, MOST_SIDE, MOST_SIZE, Section
 from numpyclip.model.config import FASTVIT_HEAD_WIDTH, ConvNeXtConfig, FastViTConfig
 from numpyclip.weights.checkpoint import Checkpoint
 

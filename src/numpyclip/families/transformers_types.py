@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from numpyclip.families import image_processor, transformers_names
-from numpyclip.families.names import Names
+from numpyclip.families.tensor_names import Names
 from numpyclip.image import Preprocess
 from numpyclip.model.config import BertConfig, TextConfig, VisionTransformerConfig
 from numpyclip.tokenizer.files import TokenizerRules

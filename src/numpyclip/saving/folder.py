@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from numpyclip.errors import InputError
-from numpyclip.families.folder import INT8_WEIGHTS, TOKENIZER_FILES
+from numpyclip.families.repository_files import INT8_WEIGHTS, TOKENIZER_FILES
 from numpyclip.saving.same import OPEN_CLIP, TRANSFORMERS
 
 # What a folder may hold that is replaced: a model that was saved before, and nothing that somebody would miss.

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from numpyclip.errors import UnsupportedCheckpointError
 from numpyclip.families import transformers_names
-from numpyclip.families.folder import TOKENIZER_FILES
 from numpyclip.families.image_processor import RESAMPLE
-from numpyclip.families.names import translator
+from numpyclip.families.repository_files import TOKENIZER_FILES
+from numpyclip.families.tensor_names import translator
 from numpyclip.image import Preprocess
 from numpyclip.model.clip import CLIP
 from numpyclip.model.config import TextConfig, TransformerConfig, VisionTransformerConfig

@@ -23,18 +23,18 @@ SIZE_RECORDS = ("input_resolution", "context_length", "vocab_size")
 
 
 @dataclass(frozen=True)
-class Description:
+class ConfigFile:
     """What says of a model what its tensors do not.
 
     Attributes
     ----------
-    file : str
-        Its name in a folder, which tells the library: ``"open_clip_config.json"``, say, also where it is of a table.
+    name : str
+        In a folder, which tells the library: ``"open_clip_config.json"``, say, also where it is of a table.
     options : mapping
         The JSON object in it.
     """
 
-    file: str
+    name: str
     options: Mapping[str, Any]
 
 
@@ -54,7 +54,7 @@ class Checkpoint:
         What tells the very file that is mapped from any other, and from itself after a change.
     stored : mapping of str to ndarray
         By the names in the file, where a family's module has given `arrays` others.
-    description : Description or None
+    config_file : ConfigFile or None
         By which its model was read, unless the tensors alone told.
     """
 
@@ -63,20 +63,20 @@ class Checkpoint:
     activation: Activation | None = None
     identity: str | None = None
     stored: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
-    description: Description | None = None
+    config_file: ConfigFile | None = None
 
     def __contains__(self, name: str) -> bool:
         return name in self.arrays
 
-    def described(self, description: Description | None, options: str) -> "Checkpoint":
-        """Return it with what describes it, and an identity of its own.
+    def read_as(self, config_file: ConfigFile | None, config: str) -> "Checkpoint":
+        """Return it with its config file, and an identity of its own.
 
         Read as a model of other options, the same file is prepared otherwise.
         """
         identity = self.identity
         if identity is not None:
-            identity = hashlib.sha256(f"{identity} {options}".encode()).hexdigest()[: len(identity)]
-        return replace(self, identity=identity, description=description)
+            identity = hashlib.sha256(f"{identity} {config}".encode()).hexdigest()[: len(identity)]
+        return replace(self, identity=identity, config_file=config_file)
 
     def shape(self, name: str, dimensions: int) -> tuple[int, ...]:
         """Shape of a tensor that must exist and have so many dimensions, none of them empty."""

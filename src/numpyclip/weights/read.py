@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from numpyclip.errors import CheckpointError, CorruptCheckpointError, UnsupportedCheckpointError
 from numpyclip.weights.archive import Archive
 from numpyclip.weights.checkpoint import ACTIVATIONS, Activation, Checkpoint
-from numpyclip.weights.names import state_dict, without_prefix
 from numpyclip.weights.npz import read_npz
 from numpyclip.weights.safetensors import read_safetensors_and_metadata
+from numpyclip.weights.state_dict import state_dict, without_prefix
 from numpyclip.weights.torch_file import TorchFile, is_torch_legacy, read_torch_archive, read_torch_legacy
 
 # Tied and expanded weights repeat bytes, so tensors may outgrow their file; but not by more than this.

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from numpyclip.errors import CheckpointError, CorruptCheckpointError, UnsafeCheckpointError
-from numpyclip.families.shards import read_shards
+from numpyclip.weights.shards import read_shards
 
 INDEX = "model.npz.index.json"
 

@@ -7,9 +7,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.errors import CheckpointError, CorruptCheckpointError, UnsafeCheckpointError
-from numpyclip.families.description import read_description
 from numpyclip.weights.checkpoint import Checkpoint
+from numpyclip.weights.json_file import read_json_object
 from numpyclip.weights.read import read
+
+INDEX_SUFFIX = ".index.json"
+_MOST_BYTES = 2**24  # of an index; the largest published one has some kilobytes
+
+
+def read_weights(path: Path) -> Checkpoint:
+    """Read a file of weights, or all that an index lists; see `numpyclip.weights.read.read` and `read_shards`."""
+    return (read_shards if path.name.endswith(INDEX_SUFFIX) else read)(path)
 
 
 def read_shards(index: Path) -> Checkpoint:
@@ -45,7 +53,9 @@ def read_shards(index: Path) -> Checkpoint:
 
 def _weight_map(index: Path) -> dict[str, str]:
     """Return the file that each tensor is said to lie in; all are beside the index."""
-    listed = read_description(index).get("weight_map", dict)
+    listed = read_json_object(index, _MOST_BYTES, "the index of several files of weights").get("weight_map")
+    if not isinstance(listed, dict):
+        raise CheckpointError(f"{index}: weight_map is {listed!r:.60}; expected the file of each tensor.")
     for name, file in listed.items():
         if not isinstance(file, str):
             raise CheckpointError(f"{index}: weight_map.{name!r:.100} is {file!r:.60}; expected the name of a file.")
@@ -55,7 +65,7 @@ def _weight_map(index: Path) -> dict[str, str]:
                 f"{index}: refused, tensor {name!r:.100} is said to lie in {file!r:.100}; "
                 "expected a file in the same folder."
             )
-    return dict(listed)
+    return listed
 
 
 def _joined(identities: list[str | None]) -> str | None:

@@ -1,0 +1,194 @@
+"""NAME → FILES: what a model's name stands for, downloaded if it is missing."""
+
+import difflib
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from numpyclip.errors import CheckpointError, InputError, ModelNotFoundError
+from numpyclip.families import activation
+from numpyclip.families.config_file import Section
+from numpyclip.families.repository_files import (
+    OPEN_CLIP_CONFIG,
+    SUFFIXES,
+    ModelFiles,
+    files_in,
+    wanted,
+    wanted_by_open_clip,
+)
+from numpyclip.weights import hub
+from numpyclip.weights.catalogue import DOWNLOADABLE, EMBEDDED, available_models
+from numpyclip.weights.download import obtain
+from numpyclip.weights.local import Folder, exists
+from numpyclip.weights.published import USUAL, Architecture, PublishedModel, architecture, architectures
+
+_SETTLE = f"A folder with an {OPEN_CLIP_CONFIG} beside the weights settles it: load it without `pretrained`."
+_REPOSITORY = re.compile(
+    r"((https?://)?(huggingface|hf)\.co/)?(?P<name>[\w-][\w.-]*/[\w-][\w.-]*(@[\w./-]+)?)/?", re.ASCII
+)
+
+
+def locate(name: str, pretrained: Folder | None = None, download_root: Folder | None = None) -> ModelFiles:
+    """Find the files of a model, after downloading those that are missing.
+
+    Parameters
+    ----------
+    name, pretrained, download_root
+        See `numpyclip.load`.
+
+    Raises
+    ------
+    InputError
+        If `pretrained` goes with the name of a file or a repository.
+    ModelNotFoundError
+        If the name or tag is unknown and no such file exists, or the hub has no such repository for this user.
+    CheckpointError
+        If a folder has no weights, or several of which nothing tells which are meant.
+    UnsupportedCheckpointError
+        If a published model of OpenCLIP's cannot be run; nothing is downloaded then.
+    DownloadError
+        If files are missing and cannot be fetched.
+    """
+    if pretrained is not None:
+        return _of_architecture(name, pretrained, download_root)
+    if name in EMBEDDED:
+        return _known(name, EMBEDDED[name])
+    if name in DOWNLOADABLE:
+        return _known(name, obtain(DOWNLOADABLE[name], download_root))
+    if name.startswith(hub.PREFIX):
+        return files_in(hub.obtain(name, wanted, download_root))
+    if not exists(name):
+        raise unknown_name(name)
+    path = Path(name)
+    return files_in(path) if path.is_dir() else ModelFiles(path=path, weights=path)
+
+
+def find_architecture(name: str) -> Architecture:
+    """Find an architecture of OpenCLIP's by its name.
+
+    Raises
+    ------
+    ModelNotFoundError
+        If there is none.
+    """
+    known = architecture(name)
+    if known is None:
+        raise unknown_name(name, is_architecture=True)
+    return known
+
+
+def find_published(name: str, tag: str) -> tuple[Architecture, PublishedModel]:
+    """Find published weights of an architecture of OpenCLIP's by their tag.
+
+    Raises
+    ------
+    ModelNotFoundError
+        If there is no such architecture, or no such tag of it.
+    """
+    known = find_architecture(name)
+    model = known.find(tag)
+    if model is None:
+        raise ModelNotFoundError(
+            f"{known.name}: {tag!r:.200} is neither one of its tags nor a file or folder here."
+            f"{_did_you_mean(difflib.get_close_matches(tag, known.models, 3))} Expected "
+            f"{', '.join(known.models) or 'a file, for none of its weights were published'}."
+        )
+    return known, model
+
+
+def is_supported(known: Architecture, model: PublishedModel) -> bool:
+    """Tell whether a published model can be run, by its config."""
+    try:
+        _check_supported(known, model)
+    except CheckpointError:
+        return False
+    return True
+
+
+def unknown_name(name: str, is_architecture: bool = False) -> ModelNotFoundError:
+    """Make an error about a name that nothing has, or that is but half of one."""
+    if known := architecture(name):
+        return ModelNotFoundError(
+            f"Model {name!r} has weights of several names, or none: pass `pretrained` (--pretrained), a file or one of "
+            f"{', '.join(known.models) or 'no published ones'}."
+        )
+    is_path = is_architecture or name.endswith(SUFFIXES)
+    repository = None if is_path else _REPOSITORY.fullmatch(name)
+    names = architectures() if is_architecture else [*available_models(), *architectures()]
+    close = _similar(name, names, 0.8 if repository else 0.5)
+    if repository and not close:
+        close = [f"{hub.PREFIX}{repository['name']}"]
+    return ModelNotFoundError(
+        f"Model {name!r:.200} not found: neither a known name nor a file or folder here."
+        f"{_did_you_mean(close)} Known names: {', '.join(available_models())}; "
+        f"those of OpenCLIP (numpyclip models --all); {hub.PREFIX}organization/name."
+    )
+
+
+def _similar(name: str, names: Iterable[str], cutoff: float) -> list[str]:
+    """Choose names of nearly the same letters, in whatever case; a slash is a hyphen, as in OpenCLIP's names."""
+    known = {_plain(known): known for known in reversed(list(names))}  # of two that are the same, the first
+    if exact := known.get(_plain(name)):
+        return [exact]
+    return [known[close] for close in difflib.get_close_matches(_plain(name), known, 3, cutoff)]
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("/", "-")
+
+
+def _did_you_mean(names: Iterable[str]) -> str:
+    listed = " or ".join(map(repr, names))
+    return f" Did you mean {listed}?" if listed else ""
+
+
+def _known(name: str, path: Path) -> ModelFiles:
+    return ModelFiles(path=path, weights=path, activation=activation.in_catalogue(name))
+
+
+def _of_architecture(name: str, pretrained: Folder, download_root: Folder | None) -> ModelFiles:
+    """Find weights of an architecture of OpenCLIP's: published ones by their tag, or one's own, a file or folder."""
+    if architecture(name) is None and (name.startswith(hub.PREFIX) or name in available_models() or exists(name)):
+        raise InputError(f"{name}: has weights of its own; `pretrained` goes with OpenCLIP's names of architectures.")
+    known = find_architecture(name)
+    if known.find(os.fspath(pretrained)) is None and exists(pretrained):
+        return _own_weights(known, Path(pretrained))
+    _, model = find_published(name, os.fspath(pretrained))
+    if model.openai:
+        return _known(model.openai, obtain(DOWNLOADABLE[model.openai], download_root))
+    _check_supported(known, model)
+    folder = hub.obtain(f"{hub.PREFIX}{model.hub}", wanted_by_open_clip, download_root)
+    files = files_in(folder, _table(known, model, folder))
+    doubt = activation.doubt(files.config, folder)
+    return replace(files, warnings=(f"{folder}: {doubt} The latter is used. {_SETTLE}",)) if doubt else files
+
+
+def _own_weights(known: Architecture, path: Path) -> ModelFiles:
+    if path.is_dir():
+        files = files_in(path, _table(known, None, path))
+        if doubt := activation.doubt(files.config, path):
+            raise CheckpointError(f"{path}: {doubt} Load the folder by its name alone, or another architecture.")
+    else:
+        table = _table(known, None, path.parent)
+        files = ModelFiles(path=path, weights=path, library=OPEN_CLIP_CONFIG, config=table)
+    if known.preprocess == USUAL:
+        return files
+    doubt = (
+        f"{path}: pictures are prepared as for the published weights of {known.name}, not as for OpenAI's, which "
+        f"open_clip does with a file alone. {_SETTLE}"
+    )
+    return replace(files, warnings=(doubt,))
+
+
+def _check_supported(known: Architecture, model: PublishedModel) -> None:
+    from numpyclip.families import open_clip
+
+    open_clip.read_config(_table(known, model))
+
+
+def _table(known: Architecture, model: PublishedModel | None, folder: Path | None = None) -> Section:
+    """Return the config of a table as if it were in a folder, where a tokenizer may be."""
+    name = f"{known.name} {model.tag}" if model else known.name
+    return Section(folder / name if folder else Path(name), "", known.describe(model))
