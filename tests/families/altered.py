@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from numpyclip.families.recognise import recognise
-from numpyclip.families.repository_files import files_in
+from numpyclip.families.repository_files import files_at
 from numpyclip.model.clip import CLIP
 
 FAMILIES = Path(__file__).parents[1] / "golden" / "families"
@@ -15,7 +15,7 @@ FAMILIES = Path(__file__).parents[1] / "golden" / "families"
 
 def error_of(name: str, tower: str, **options: Any) -> float:
     """How far the embeddings move, as a part of the largest number."""
-    found = recognise(files_in(FAMILIES / name))
+    found = recognise(files_at(FAMILIES / name))
     part: Any = found.config.text if tower == "text" else found.config.vision
     assert all(getattr(part, option) != value for option, value in options.items())
     changed: dict[str, Any] = {tower: replace(part, **options)}

@@ -14,7 +14,7 @@ import numpyclip
 from numpyclip.errors import CheckpointError, InputError, UnsupportedCheckpointError
 from numpyclip.families import transformers_names
 from numpyclip.families.recognise import recognise
-from numpyclip.families.repository_files import TRANSFORMERS_CONFIG, files_in
+from numpyclip.families.repository_files import TRANSFORMERS_CONFIG, files_at
 from numpyclip.families.tensor_names import Names, translator
 from numpyclip.image import Preprocess
 from numpyclip.model.config import TextConfig, VisionTransformerConfig
@@ -74,7 +74,7 @@ def test_a_tensor_under_two_names_is_refused(copy: Callable[[str], Path]) -> Non
     tensors = read_safetensors(FAMILIES / "transformers-clip-vision" / "model.safetensors")
     write_tensors(folder, {**tensors, "visual.proj.weight": tensors["visual_projection.weight"]})
     with pytest.raises(CheckpointError, match=r"tensor 'visual.proj.weight' is there 2 times"):
-        recognise(files_in(folder))
+        recognise(files_at(folder))
 
 
 def test_tensors_that_have_no_place_are_refused(copy: Callable[[str], Path]) -> None:
@@ -91,7 +91,7 @@ def test_tensors_that_have_no_place_are_refused(copy: Callable[[str], Path]) -> 
 def test_what_a_description_leaves_out_is_as_in_transformers(copy: Callable[[str], Path]) -> None:
     folder = copy("metaclip-2")
     (folder / TRANSFORMERS_CONFIG).write_text('{"model_type": "clip"}')
-    config = recognise(files_in(folder)).config
+    config = recognise(files_at(folder)).config
     blocks: Config = {"layers": 12, "activation": "quick_gelu", "eps": 1e-5}
     assert config.text == TextConfig(
         **blocks,
@@ -110,7 +110,7 @@ def test_what_a_description_leaves_out_is_as_in_transformers(copy: Callable[[str
     assert config.preprocess == Preprocess(224, profile="transformers")
 
     (folder / TRANSFORMERS_CONFIG).write_text('{"model_type": "siglip", "text_config": {}, "vision_config": null}')
-    config = recognise(files_in(folder)).config
+    config = recognise(files_at(folder)).config
     blocks = {"width": 768, "layers": 12, "heads": 12, "mlp_width": 3072, "activation": "gelu_tanh", "eps": 1e-6}
     assert config.text == TextConfig(
         **blocks, vocab_size=32000, context_length=64, causal=False, pool="last", end_id=None
@@ -166,7 +166,7 @@ def test_an_option_that_is_not_supported_is_named(
     folder = copy(model)
     edit(folder, lambda config: options(config, section).update({option: value}))
     with pytest.raises(UnsupportedCheckpointError, match=f"{section}.?{option}") as caught:
-        recognise(files_in(folder))
+        recognise(files_at(folder))
     assert TRANSFORMERS_CONFIG in str(caught.value)
     assert len(str(caught.value)) < 600
 
@@ -233,14 +233,14 @@ def test_options_that_are_written_twice_are_those_of_the_older_form(copy: Callab
         config["text_config"] = {"hidden_size": 1}
 
     edit(folder, change)
-    text = recognise(files_in(folder)).config.text
+    text = recognise(files_at(folder)).config.text
     assert text is not None
     assert (text.width, text.eps, text.pool, text.end_id) == (32, 1e-3, "eos", 49407)
 
 
 def test_end_mark_2_means_the_highest_id_in_clip_only(copy: Callable[[str], Path]) -> None:
     for model, pool, end_id in (("clip", "argmax", None), ("clip-gelu", "eos", 50), ("metaclip-2", "eos", 2)):
-        text = recognise(files_in(copy(model))).config.text
+        text = recognise(files_at(copy(model))).config.text
         assert text is not None
         assert (text.pool, text.end_id) == (pool, end_id)
 
@@ -249,7 +249,7 @@ def test_openclips_own_description_counts_first(copy: Callable[[str], Path]) -> 
     folder = copy("clip")
     for file in (GOLDEN / "open_clip").iterdir():
         shutil.copy(file, folder)
-    assert numpyclip.load(folder)[0].config == recognise(files_in(GOLDEN / "open_clip")).config
+    assert numpyclip.load(folder)[0].config == recognise(files_at(GOLDEN / "open_clip")).config
 
 
 def test_another_activation_than_is_recorded_is_an_error(copy: Callable[[str], Path]) -> None:
@@ -266,7 +266,7 @@ def test_a_description_that_is_none_is_refused(copy: Callable[[str], Path], cont
     folder = copy("clip")
     (folder / TRANSFORMERS_CONFIG).write_text(content)
     with pytest.raises(CheckpointError, match=TRANSFORMERS_CONFIG):
-        recognise(files_in(folder))
+        recognise(files_at(folder))
 
 
 # --- towers -----------------------------------------------------------------
@@ -339,5 +339,5 @@ def test_texts_are_lowered_for_siglip_alone(copy: Callable[[str], Path], name: s
     pytest.importorskip("tokenizers", reason="the extra numpyclip[tokenizers] is not installed")
     folder = copy(name)
     shutil.copytree(TOKENIZERS / ("xlm-roberta" if counts else "gemma"), folder, dirs_exist_ok=True)
-    tokenizer = recognise(files_in(folder)).tokenizer()
+    tokenizer = recognise(files_at(folder)).tokenizer()
     assert np.array_equal(tokenizer("The CLASS", 32), tokenizer("the class", 32)) is not counts

@@ -120,11 +120,13 @@ def _download(arguments: argparse.Namespace) -> int:
             f"no model named; expected one or more of {', '.join(DOWNLOADABLE)}, or hf-hub:organization/name, "
             "or a name of OpenCLIP's with --pretrained."
         )
-    from numpyclip.families.locate import find_published, locate
+    from numpyclip.families.locate import find_architecture, locate, unknown_tag
 
     for name in arguments.items:  # a name that is wrong is told before hours pass
         if arguments.pretrained is not None:
-            find_published(name, arguments.pretrained)
+            known = find_architecture(name)
+            if known.find(arguments.pretrained) is None:
+                raise unknown_tag(known, arguments.pretrained)
         elif not name.startswith("hf-hub:"):
             _known(name)
     for name in arguments.items:

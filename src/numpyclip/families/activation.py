@@ -5,8 +5,8 @@ weights, and the argument of `load`. All that do must agree; where none does, it
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from numpyclip.errors import CheckpointError
 from numpyclip.families.config_file import Section, read_config_file
@@ -15,19 +15,8 @@ from numpyclip.weights.checkpoint import Activation, Checkpoint
 DEFAULT: Activation = "quick_gelu"
 
 
-@dataclass(frozen=True)
-class Claim:
-    """What a source says.
-
-    Attributes
-    ----------
-    source : str
-        Begins the message where another source says otherwise.
-    verb : str
-        What it does with the activation: ``"records"``, say.
-    activation : {"quick_gelu", "gelu", "gelu_tanh"} or None
-        None, if it does not tell.
-    """
+class Claim(NamedTuple):
+    """What a source says: ``("model.pt", "records", "gelu")``; None, if it does not tell the activation."""
 
     source: str
     verb: str
@@ -73,10 +62,10 @@ def decide(claims: Iterable[Claim | None], passed: Activation | None) -> Activat
     return known[0].activation if known else passed
 
 
-def doubt(table: Section | None, folder: Path) -> str | None:
+def doubt(table: Section, folder: Path) -> str | None:
     """Say where the config file in a folder, if there is one, has another activation than OpenCLIP's table."""
     file = folder / "open_clip_config.json"
-    if table is None or not file.is_file():
+    if not file.is_file():
         return None
     told, expected = (in_open_clip_config(config.section("model_cfg")) for config in (read_config_file(file), table))
     if told == expected:

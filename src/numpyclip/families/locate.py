@@ -10,21 +10,14 @@ from pathlib import Path
 from numpyclip.errors import CheckpointError, InputError, ModelNotFoundError
 from numpyclip.families import activation
 from numpyclip.families.config_file import Section
-from numpyclip.families.repository_files import (
-    OPEN_CLIP_CONFIG,
-    SUFFIXES,
-    ModelFiles,
-    files_in,
-    wanted,
-    wanted_by_open_clip,
-)
+from numpyclip.families.repository_files import SUFFIXES, ModelFiles, files_at, wanted, wanted_by_open_clip
 from numpyclip.weights import hub
 from numpyclip.weights.catalogue import DOWNLOADABLE, EMBEDDED, available_models
 from numpyclip.weights.download import obtain
 from numpyclip.weights.local import Folder, exists
 from numpyclip.weights.published import USUAL, Architecture, PublishedModel, architecture, architectures
 
-_SETTLE = f"A folder with an {OPEN_CLIP_CONFIG} beside the weights settles it: load it without `pretrained`."
+_SETTLE = "A folder with an open_clip_config.json beside the weights settles it: load it without `pretrained`."
 _REPOSITORY = re.compile(
     r"((https?://)?(huggingface|hf)\.co/)?(?P<name>[\w-][\w.-]*/[\w-][\w.-]*(@[\w./-]+)?)/?", re.ASCII
 )
@@ -33,23 +26,8 @@ _REPOSITORY = re.compile(
 def locate(name: str, pretrained: Folder | None = None, download_root: Folder | None = None) -> ModelFiles:
     """Find the files of a model, after downloading those that are missing.
 
-    Parameters
-    ----------
-    name, pretrained, download_root
-        See `numpyclip.load`.
-
-    Raises
-    ------
-    InputError
-        If `pretrained` goes with the name of a file or a repository.
-    ModelNotFoundError
-        If the name or tag is unknown and no such file exists, or the hub has no such repository for this user.
-    CheckpointError
-        If a folder has no weights, or several of which nothing tells which are meant.
-    UnsupportedCheckpointError
-        If a published model of OpenCLIP's cannot be run; nothing is downloaded then.
-    DownloadError
-        If files are missing and cannot be fetched.
+    Parameters and errors are those of `numpyclip.load`. Of OpenCLIP's published models, nothing is downloaded of those
+    that cannot be run.
     """
     if pretrained is not None:
         return _of_architecture(name, pretrained, download_root)
@@ -58,11 +36,10 @@ def locate(name: str, pretrained: Folder | None = None, download_root: Folder | 
     if name in DOWNLOADABLE:
         return _known(name, obtain(DOWNLOADABLE[name], download_root))
     if name.startswith(hub.PREFIX):
-        return files_in(hub.obtain(name, wanted, download_root))
+        return files_at(hub.obtain(name, wanted, download_root))
     if not exists(name):
         raise unknown_name(name)
-    path = Path(name)
-    return files_in(path) if path.is_dir() else ModelFiles(path=path, weights=path)
+    return files_at(Path(name))
 
 
 def find_architecture(name: str) -> Architecture:
@@ -79,29 +56,12 @@ def find_architecture(name: str) -> Architecture:
     return known
 
 
-def find_published(name: str, tag: str) -> tuple[Architecture, PublishedModel]:
-    """Find published weights of an architecture of OpenCLIP's by their tag.
-
-    Raises
-    ------
-    ModelNotFoundError
-        If there is no such architecture, or no such tag of it.
-    """
-    known = find_architecture(name)
-    model = known.find(tag)
-    if model is None:
-        raise ModelNotFoundError(
-            f"{known.name}: {tag!r:.200} is neither one of its tags nor a file or folder here."
-            f"{_did_you_mean(difflib.get_close_matches(tag, known.models, 3))} Expected "
-            f"{', '.join(known.models) or 'a file, for none of its weights were published'}."
-        )
-    return known, model
-
-
 def is_supported(known: Architecture, model: PublishedModel) -> bool:
     """Tell whether a published model can be run, by its config."""
+    from numpyclip.families import open_clip
+
     try:
-        _check_supported(known, model)
+        open_clip.read_config(_table(known, model))
     except CheckpointError:
         return False
     return True
@@ -124,6 +84,15 @@ def unknown_name(name: str, is_architecture: bool = False) -> ModelNotFoundError
         f"Model {name!r:.200} not found: neither a known name nor a file or folder here."
         f"{_did_you_mean(close)} Known names: {', '.join(available_models())}; "
         f"those of OpenCLIP (numpyclip models --all); {hub.PREFIX}organization/name."
+    )
+
+
+def unknown_tag(known: Architecture, tag: str) -> ModelNotFoundError:
+    """Make an error about a tag that an architecture does not have."""
+    return ModelNotFoundError(
+        f"{known.name}: {tag!r:.200} is neither one of its tags nor a file or folder here."
+        f"{_did_you_mean(difflib.get_close_matches(tag, known.models, 3))} Expected "
+        f"{', '.join(known.models) or 'a file, for none of its weights were published'}."
     )
 
 
@@ -153,39 +122,28 @@ def _of_architecture(name: str, pretrained: Folder, download_root: Folder | None
     if architecture(name) is None and (name.startswith(hub.PREFIX) or name in available_models() or exists(name)):
         raise InputError(f"{name}: has weights of its own; `pretrained` goes with OpenCLIP's names of architectures.")
     known = find_architecture(name)
-    if known.find(os.fspath(pretrained)) is None and exists(pretrained):
-        return _own_weights(known, Path(pretrained))
-    _, model = find_published(name, os.fspath(pretrained))
-    if model.openai:
+    model = known.find(os.fspath(pretrained))
+    if model is None and not exists(pretrained):
+        raise unknown_tag(known, os.fspath(pretrained))
+    if model and model.openai:
         return _known(model.openai, obtain(DOWNLOADABLE[model.openai], download_root))
-    _check_supported(known, model)
-    folder = hub.obtain(f"{hub.PREFIX}{model.hub}", wanted_by_open_clip, download_root)
-    files = files_in(folder, _table(known, model, folder))
-    doubt = activation.doubt(files.config, folder)
-    return replace(files, warnings=(f"{folder}: {doubt} The latter is used. {_SETTLE}",)) if doubt else files
+    path = Path(pretrained)
+    if model:
+        from numpyclip.families import open_clip
 
-
-def _own_weights(known: Architecture, path: Path) -> ModelFiles:
-    if path.is_dir():
-        files = files_in(path, _table(known, None, path))
-        if doubt := activation.doubt(files.config, path):
-            raise CheckpointError(f"{path}: {doubt} Load the folder by its name alone, or another architecture.")
-    else:
-        table = _table(known, None, path.parent)
-        files = ModelFiles(path=path, weights=path, library=OPEN_CLIP_CONFIG, config=table)
-    if known.preprocess == USUAL:
-        return files
-    doubt = (
-        f"{path}: pictures are prepared as for the published weights of {known.name}, not as for OpenAI's, which "
-        f"open_clip does with a file alone. {_SETTLE}"
-    )
-    return replace(files, warnings=(doubt,))
-
-
-def _check_supported(known: Architecture, model: PublishedModel) -> None:
-    from numpyclip.families import open_clip
-
-    open_clip.read_config(_table(known, model))
+        open_clip.read_config(_table(known, model))
+        path = hub.obtain(f"{hub.PREFIX}{model.hub}", wanted_by_open_clip, download_root)
+    table = _table(known, model, path if path.is_dir() else path.parent)
+    doubt = activation.doubt(table, path)
+    if doubt and model is None:
+        raise CheckpointError(f"{path}: {doubt} Load the folder by its name alone, or another architecture.")
+    doubts = [f"{doubt} The latter is used."] if doubt else []
+    if model is None and known.preprocess != USUAL:
+        doubts.append(
+            f"Pictures are prepared as for the published weights of {known.name}, not as for OpenAI's, which "
+            "open_clip does with a file alone."
+        )
+    return replace(files_at(path, table), warnings=tuple(f"{path}: {doubt} {_SETTLE}" for doubt in doubts))
 
 
 def _table(known: Architecture, model: PublishedModel | None, folder: Path | None = None) -> Section:

@@ -70,34 +70,36 @@ class ModelFiles:
     warnings: tuple[str, ...] = ()
 
 
-def files_in(folder: Path, table: Section | None = None) -> ModelFiles:
-    """Find the files of the model in a folder.
+def files_at(path: Path, table: Section | None = None) -> ModelFiles:
+    """Find the files of the model in a folder; or take a file of weights, which is read without those beside it.
 
     Parameters
     ----------
-    folder : Path
+    path : Path
     table : Section, optional
-        The config of OpenCLIP's table, which counts instead of a config file there.
+        The config of OpenCLIP's table, which counts instead of a config file.
 
     Raises
     ------
     CheckpointError
         If there are no weights, or several of which nothing tells which are meant; or the config file cannot be read.
     """
+    if not path.is_dir():
+        return ModelFiles(path=path, weights=path, library=OPEN_CLIP_CONFIG if table else None, config=table)
     try:
-        names = {file.name for file in folder.iterdir()}
+        names = {file.name for file in path.iterdir()}
     except OSError as error:
-        raise CheckpointError(f"{folder}: cannot be listed ({error.strerror or error}).") from error
+        raise CheckpointError(f"{path}: cannot be listed ({error.strerror or error}).") from error
     library = OPEN_CLIP_CONFIG if table else _library(names)
-    config = table or (read_config_file(folder / library) if library else None)
-    found = _find_weights({name for name in names if (folder / name).is_file()}, library, table is not None)
+    config = table or (read_config_file(path / library) if library else None)
+    found = _find_weights({name for name in names if (path / name).is_file()}, library, or_only=table is not None)
     if len(found) == 1:
-        return ModelFiles(path=folder, weights=folder / found[0], library=library, config=config)
+        return ModelFiles(path=path, weights=path / found[0], library=library, config=config)
     if library and not found:
-        raise CheckpointError(f"{folder}: has no weights; expected a file named {' or '.join(_WEIGHTS[library])}.")
+        raise CheckpointError(f"{path}: has no weights; expected a file named {' or '.join(_WEIGHTS[library])}.")
     listed = ", ".join(quoted(file, 60) for file in found[:10]) or "none"
     raise CheckpointError(
-        f"{folder}: found {len(found)} files of weights ({listed}); expected one. Pass the file itself."
+        f"{path}: found {len(found)} files of weights ({listed}); expected one. Pass the file itself."
     )
 
 

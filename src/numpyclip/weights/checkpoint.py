@@ -73,10 +73,7 @@ class Checkpoint:
 
         Read as a model of other options, the same file is prepared otherwise.
         """
-        identity = self.identity
-        if identity is not None:
-            identity = hashlib.sha256(f"{identity} {config}".encode()).hexdigest()[: len(identity)]
-        return replace(self, identity=identity, config_file=config_file)
+        return replace(self, identity=identity_of(self.identity, config), config_file=config_file)
 
     def shape(self, name: str, dimensions: int) -> tuple[int, ...]:
         """Shape of a tensor that must exist and have so many dimensions, none of them empty."""
@@ -139,6 +136,11 @@ class Checkpoint:
         for file in set(map(mapped_file, self.arrays.values())):
             if file is not None and hasattr(file, "madvise"):  # not on Windows
                 file.madvise(mmap.MADV_DONTNEED)
+
+
+def identity_of(*parts: object) -> str | None:
+    """Make an identity that changes when any of its parts does; None if one is not known."""
+    return None if None in parts else hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 
 
 def is_floating(array: NDArray[np.generic]) -> bool:

@@ -1,7 +1,8 @@
 """Raw bytes → arrays, for every number format that checkpoints use, bfloat16 included, and back to narrow ones."""
 
 import math
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any, TypeGuard, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,16 @@ class BFloat16(np.ndarray[Any, np.dtype[np.uint16]]):
 _Number = TypeVar("_Number", bound=np.generic)
 
 MAX_DIMENSIONS = 8  # more than any weight has, and few enough to multiply
+
+
+def is_count(value: object) -> TypeGuard[int]:
+    """Tell whether a value from a file is a size that can be calculated with."""
+    return type(value) is int and 0 <= value < 2**48
+
+
+def are_counts(values: Sequence[object]) -> bool:
+    """Tell whether these are sizes or strides. The length is looked at first: a long tuple can be named often."""
+    return len(values) <= MAX_DIMENSIONS and all(map(is_count, values))
 
 
 def item_size(kind: str) -> int:

@@ -25,6 +25,14 @@ def read_bytes(path: Path, most: int, expected: str) -> bytes:
     return data
 
 
+def without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make a JSON object; of a name that is there twice, another reader might take the other one."""
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError("an object has a name twice")
+    return made
+
+
 def read_json_object(path: Path, most: int, expected: str) -> dict[str, Any]:
     """Read a JSON object; see `read_bytes`.
 

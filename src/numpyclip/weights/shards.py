@@ -1,13 +1,12 @@
 """Weights cut into several files, and an index that says which tensor lies in which."""
 
-import hashlib
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.errors import CheckpointError, CorruptCheckpointError, UnsafeCheckpointError
-from numpyclip.weights.checkpoint import Checkpoint
+from numpyclip.weights.checkpoint import Checkpoint, identity_of
 from numpyclip.weights.json_file import read_json_object
 from numpyclip.weights.read import read
 
@@ -48,7 +47,7 @@ def read_shards(index: Path) -> Checkpoint:
             f"{index}: lists tensor {missing[0]!r:.200} in {listed[missing[0]]!r:.100}, which does not hold it "
             f"({len(missing)} are missing). Download both again."
         )
-    return Checkpoint(index.absolute(), arrays, identity=_joined(identities), stored=arrays)
+    return Checkpoint(index.absolute(), arrays, identity=identity_of(*identities), stored=arrays)
 
 
 def _weight_map(index: Path) -> dict[str, str]:
@@ -66,10 +65,3 @@ def _weight_map(index: Path) -> dict[str, str]:
                 "expected a file in the same folder."
             )
     return listed
-
-
-def _joined(identities: list[str | None]) -> str | None:
-    """Make one identity of many, which changes when any of them does; None if one is not known."""
-    if None in identities:
-        return None
-    return hashlib.sha256(repr(identities).encode()).hexdigest()[:32]
