@@ -33,7 +33,7 @@ LAYERS = (
 ALLOWED = {"numpy", "PIL", "ftfy", "threadpoolctl", "tqdm"}
 EXTRAS = {  # imported when they are needed, and missed with a message
     "numpyclip.pictures": {"pillow_heif"},
-    "numpyclip.tokenizer.models": {"tokenizers", "sentencepiece"},
+    "numpyclip.tokenizer.subword_models": {"tokenizers", "sentencepiece"},
     "numpyclip.index.postgres_store": {"psycopg"},
     "numpyclip.index.layout.*": {"pyarrow"},
     "numpyclip.index.folder.graph": {"usearch"},

@@ -27,7 +27,7 @@ from numpyclip.loader import load
 from numpyclip.model.fingerprint import Fingerprint
 from numpyclip.model.ops import softmax
 from numpyclip.saving.save import save
-from numpyclip.tokenizer.clip import tokenize
+from numpyclip.tokenizer.clip_tokenizer import tokenize
 from numpyclip.weights.catalogue import available_models
 
 __version__ = "0.1.0"

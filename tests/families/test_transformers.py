@@ -20,7 +20,7 @@ from numpyclip.image import Preprocess
 from numpyclip.model.config import TextConfig, VisionTransformerConfig
 from numpyclip.weights.safetensors import read_safetensors
 from tests.families.test_parity import FAMILIES
-from tests.tokenizer.test_files import FOLDER as TOKENIZERS
+from tests.tokenizer.test_hugging_face import FOLDER as TOKENIZERS
 from tests.weights.forged import GOLDEN
 
 Config = dict[str, Any]

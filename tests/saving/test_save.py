@@ -16,7 +16,7 @@ from numpyclip.model.config import TransformerConfig, VisionTransformerConfig
 from numpyclip.model.text.transformer import TextTransformer
 from numpyclip.saving import open_clip
 from numpyclip.saving.save import Format, save
-from numpyclip.tokenizer.clip import default_tokenizer
+from numpyclip.tokenizer.clip_tokenizer import default_tokenizer
 from numpyclip.weights import prepared
 from numpyclip.weights.checkpoint import Activation, Checkpoint
 from numpyclip.weights.dtypes import BFloat16

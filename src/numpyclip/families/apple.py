@@ -27,7 +27,7 @@ from numpyclip.model.config import (
     TextConfig,
     VisionTransformerConfig,
 )
-from numpyclip.tokenizer.clip import open_clip_tokenizer
+from numpyclip.tokenizer.clip_tokenizer import open_clip_tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
 
 _PICTURES, _TEXTS = "image_encoder.model", "text_encoder"

@@ -47,7 +47,7 @@ class Section:
         return isinstance(self._options.get(option), dict)
 
     def get(self, option: str, kind: type[_T], default: _T | None = None) -> _T:
-        """Return the value of an option, which must be of this very kind; a whole number is a float, too.
+        """Return the value of an option, which must be of this very kind; an integer is a float, too.
 
         NaN and infinity, which Python reads from JSON, are no floats here.
 
@@ -99,7 +99,7 @@ class Section:
         """Return so many counts of 1 or more."""
         values = self.get(option, list)
         if len(values) != count or not all(type(value) is int and 1 <= value <= most for value in values):
-            raise self.unsupported(option, f"expected {count} whole numbers of 1..{most}")
+            raise self.unsupported(option, f"expected {count} integers of 1..{most}")
         return tuple(values)
 
     def numbers(self, option: str, count: int) -> tuple[float, ...]:
@@ -150,7 +150,7 @@ class Section:
         self._asked.update(options)
 
     def section(self, option: str) -> "Section":
-        """Return the options that lie within one; none if it is not there."""
+        """Return the options within one; none if it is not there."""
         self._asked.add(option)
         return Section(self.path, self._full(option), self._options.get(option, {}))
 

@@ -32,7 +32,7 @@ def read_preprocess(folder: Path, default: Preprocess) -> Preprocess:
     Raises
     ------
     CheckpointError
-        If the description contradicts the size that the model takes.
+        If the config file contradicts the size that the model takes.
     UnsupportedCheckpointError
         If it has an option that is not supported; it is named.
     """
@@ -66,7 +66,7 @@ def read_preprocess(folder: Path, default: Preprocess) -> Preprocess:
 
 
 def _find(folder: Path) -> Section | None:
-    """Find the description; transformers 5 puts it into that of the processor, where it counts first."""
+    """Find the config; transformers 5 puts it into that of the processor, where it counts first."""
     if (folder / "processor_config.json").exists():
         processor = read_config_file(folder / "processor_config.json")
         if "image_processor" in processor:

@@ -26,8 +26,8 @@ from numpyclip.model.config import (
 )
 from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.tokenizer.cleaning import OPEN_CLIP
-from numpyclip.tokenizer.clip import open_clip_tokenizer
-from numpyclip.tokenizer.files import open_clip_file_tokenizer
+from numpyclip.tokenizer.clip_tokenizer import open_clip_tokenizer
+from numpyclip.tokenizer.hugging_face import open_clip_file_tokenizer
 from numpyclip.weights.checkpoint import Activation, Checkpoint
 
 
@@ -74,7 +74,7 @@ def read_config(description: Section) -> tuple[CLIPConfig, Callable[[], Tokenize
         if isinstance(tower, TransformerConfig) and not tower.projection and tower.width != config.embed_dim:
             raise model.unsupported("embed_dim", f"expected {tower.width}, the width of a tower without a projection")
     model.ignore("init_logit_bias", "init_logit_scale")  # what training began with
-    model.ignore("custom_text")  # says where the tensors of texts lie; their names say it, too
+    model.ignore("custom_text")  # says where the tensors of texts are; their names say it, too
     model.finish()
     description.ignore("version")
     description.finish()

@@ -1,4 +1,4 @@
-"""OpenAI's models: every size is measured from the shapes of tensors.
+"""OpenAI's models: every size is inferred from tensor shapes.
 
 What shapes cannot tell follows openai/CLIP's `build_model`: heads are 64 wide, norms add 1e-5. The activation must be
 told (see `numpyclip.families.activation`).
@@ -11,7 +11,7 @@ from numpyclip.errors import CheckpointError, UnsupportedCheckpointError, quoted
 from numpyclip.families.description import ModelDescription
 from numpyclip.image import Preprocess
 from numpyclip.model.config import RESNET_STRIDE, CLIPConfig, ResNetConfig, TextConfig, VisionTransformerConfig
-from numpyclip.tokenizer.clip import default_tokenizer
+from numpyclip.tokenizer.clip_tokenizer import default_tokenizer
 from numpyclip.weights.checkpoint import SIZE_RECORDS, Activation, Checkpoint
 
 HEAD_WIDTH = 64
@@ -23,7 +23,7 @@ def describe(checkpoint: Checkpoint, activation: Activation) -> ModelDescription
 
 
 def measure(checkpoint: Checkpoint, activation: Activation) -> CLIPConfig:
-    """Measure a model from the shapes of its tensors.
+    """Infer the sizes of a model from its tensor shapes.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def _refuse_foreign(checkpoint: Checkpoint) -> None:
             if name.startswith(mark):
                 raise UnsupportedCheckpointError(
                     f"{checkpoint.path}: tensor {quoted(name)} belongs to {family}; expected the names of openai/CLIP. "
-                    "Shapes do not tell all of such a model: load the folder that has its description "
+                    "Shapes do not tell all of such a model: load the folder that has its config file "
                     "(config.json or open_clip_config.json) beside the weights."
                 )
 

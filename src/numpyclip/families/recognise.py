@@ -8,7 +8,7 @@ from numpyclip.families.config_file import Section
 from numpyclip.families.description import ModelDescription
 from numpyclip.families.repository_files import OPEN_CLIP_CONFIG, ModelFiles
 from numpyclip.weights.checkpoint import Activation, Checkpoint, ConfigFile
-from numpyclip.weights.shards import read_weights
+from numpyclip.weights.sharded import read_weights
 
 
 def recognise(files: ModelFiles, passed: Activation | None = None) -> ModelDescription:

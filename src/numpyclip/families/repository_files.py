@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from numpyclip.errors import CheckpointError, quoted
 from numpyclip.families.activation import Claim
 from numpyclip.families.config_file import Section, read_config_file
-from numpyclip.tokenizer import files as tokenizer_files
-from numpyclip.weights.shards import INDEX_SUFFIX
+from numpyclip.tokenizer.hugging_face import FILES
+from numpyclip.weights.sharded import INDEX_SUFFIX
 
 OPEN_CLIP_CONFIG = "open_clip_config.json"
 TRANSFORMERS_CONFIG = "config.json"
@@ -36,7 +36,7 @@ _WEIGHTS = {
 _CONFIG_FILES = (*_WEIGHTS, "preprocessor_config.json", "processor_config.json")
 
 # Of any library, beside the weights: what is read, and what goes with it where a model is saved.
-TOKENIZER_FILES = (*tokenizer_files.FILES, "added_tokens.json", "tokenizer.model", "sentencepiece.bpe.model")
+TOKENIZER_FILES = (*FILES, "added_tokens.json", "tokenizer.model", "sentencepiece.bpe.model")
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".npz")
 _SHARD = re.compile(r"-[0-9]{5}-of-[0-9]{5}\.")
@@ -139,7 +139,7 @@ def _is_weights(name: str) -> bool:
 
 def _with_weights(there: set[str], found: list[str]) -> list[str]:
     weights = _with_shards(there, found[0]) if len(found) == 1 else []
-    return [name for name in (*_CONFIG_FILES, *tokenizer_files.FILES) if name in there] + weights if weights else []
+    return [name for name in (*_CONFIG_FILES, *FILES) if name in there] + weights if weights else []
 
 
 def _with_shards(there: set[str], weights: str) -> list[str]:

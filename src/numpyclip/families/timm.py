@@ -1,6 +1,6 @@
 """Vision transformers of timm inside OpenCLIP's models, as `TimmModel` in open_clip/timm_model.py.
 
-A description names one of timm's models, and the name tells everything. So these sizes and options are those of timm's
+The config file names one of timm's models, and the name tells everything. These sizes and options are those of timm's
 own registry: timm/models/{vision_transformer,vision_transformer_hybrid,eva}.py.
 """
 
@@ -167,7 +167,7 @@ SUPPORTED = (
 
 
 def describe(section: Section) -> VisionConfig:
-    """Read the description of a vision tower that is timm's.
+    """Read the config of a vision tower that is timm's.
 
     Raises
     ------
@@ -202,7 +202,7 @@ def describe(section: Section) -> VisionConfig:
 
 
 def _sized(options: Section, trunk: VisionTransformerConfig, image_size: int) -> VisionTransformerConfig:
-    """Change the sizes of a model as a description says."""
+    """Change the sizes of a model as a config file says."""
     if options.side("img_size", image_size) != image_size:
         raise options.unsupported("img_size", f"expected vision_cfg.image_size, which is {image_size}")
     if trunk.stem_width:

@@ -1,6 +1,6 @@
 """Convolutional towers of timm inside of OpenCLIP's models: ConvNeXt, and FastViT as in MobileCLIP.
 
-A description names the model of timm; what the name stands for is written in timm/models/convnext.py and fastvit.py.
+The config file names the model of timm; what the name stands for is written in timm/models/convnext.py and fastvit.py.
 Tensors keep timm's names.
 """
 

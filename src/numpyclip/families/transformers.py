@@ -17,8 +17,8 @@ from numpyclip.families.transformers_names import ACTIVATIONS
 from numpyclip.families.transformers_types import TYPES, Family
 from numpyclip.model.config import BertConfig, CLIPConfig, TextConfig, TransformerConfig, VisionTransformerConfig
 from numpyclip.tokenizer.base import Tokenizer
-from numpyclip.tokenizer.clip import default_tokenizer
-from numpyclip.tokenizer.files import hugging_face_tokenizer
+from numpyclip.tokenizer.clip_tokenizer import default_tokenizer
+from numpyclip.tokenizer.hugging_face import hugging_face_tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
 
 # What every config file may have and no model of these families looks at: where it comes from, how it was trained,

@@ -20,7 +20,7 @@ from numpyclip.model.config import (
 from numpyclip.saving import open_clip_fastvit
 from numpyclip.saving.plan import USUAL_TOKENIZERS, DType, Options, Plan, Weight, as_json, require
 from numpyclip.saving.same import OPEN_CLIP
-from numpyclip.tokenizer.clip import CLIPTokenizer
+from numpyclip.tokenizer.clip_tokenizer import CLIPTokenizer
 from numpyclip.weights.checkpoint import Checkpoint
 
 WEIGHTS = "open_clip_model.safetensors"

@@ -16,8 +16,8 @@ from numpyclip.model.clip import CLIP
 from numpyclip.model.config import TextConfig, TransformerConfig, VisionTransformerConfig
 from numpyclip.saving.plan import USUAL_TOKENIZERS, Change, DType, Options, Plan, Weight, as_json, require
 from numpyclip.saving.same import TRANSFORMERS, existing
-from numpyclip.tokenizer.clip import CLIPTokenizer
-from numpyclip.tokenizer.words import END_OF_TEXT, START_OF_TEXT
+from numpyclip.tokenizer.clip_tokenizer import CLIPTokenizer
+from numpyclip.tokenizer.pre_tokenizer import END_OF_TEXT, START_OF_TEXT
 from numpyclip.weights.checkpoint import Checkpoint
 
 WEIGHTS = "model.safetensors"

@@ -88,6 +88,6 @@ def _has_items(value: Iterable[object]) -> bool:
 def too_long(text: str, count: int, most: int) -> TextTooLongError:
     """Make an error about a text of so many tokens."""
     return TextTooLongError(
-        f"text {quoted(text, 60)}: {count} tokens with the marks of start and end; "
+        f"text {quoted(text, 60)}: {count} tokens with the start-of-text and end-of-text tokens; "
         f"expected at most {most}; shorten it or pass truncate=True (--truncate)."
     )

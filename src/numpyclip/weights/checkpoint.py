@@ -47,11 +47,11 @@ class Checkpoint:
     path : Path
         Where it came from; begins every message about it.
     arrays : mapping of str to ndarray
-        By openai/CLIP's names, in the number format of the file, mapped read-only where the file allows.
+        By openai/CLIP's names, in the dtypes of the file, memory-mapped read-only where the file allows.
     activation : {"quick_gelu", "gelu"} or None
         If the file records it; tensors alone do not tell.
     identity : str or None
-        What tells the very file that is mapped from any other, and from itself after a change.
+        What tells the very file that is memory-mapped from any other, and from itself after a change.
     stored : mapping of str to ndarray
         By the names in the file, where a family's module has given `arrays` others.
     config_file : ConfigFile or None

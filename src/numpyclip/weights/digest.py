@@ -1,4 +1,4 @@
-"""One short text that tells the numbers of a model from those of any other, whatever file they lie in.
+"""One short text that tells the numbers of a model from those of any other, whatever file they are in.
 
 Hashed are the tensors, by the names that a model has for them, as float32: a float16 file and its exact copy in
 float32, a `.pt` and a `.safetensors` file of the same weights, have the same digest. Reading all of a large file takes

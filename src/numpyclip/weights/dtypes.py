@@ -1,4 +1,4 @@
-"""Raw bytes → arrays, for every number format that checkpoints use, bfloat16 included, and back to narrow ones."""
+"""Raw bytes → arrays, for every dtype that checkpoints use, bfloat16 included, and back to narrow ones."""
 
 import math
 from collections.abc import Sequence
@@ -62,7 +62,7 @@ def array_from_bytes(
     kind : str
         A NumPy type string without byte order, or ``"bf16"``.
     shape, strides : tuple of int
-        In elements; without strides the numbers lie row by row.
+        In elements; without strides the numbers are stored row by row.
     offset : int
         Of the first number, in elements.
     order : {"<", ">"}

@@ -64,7 +64,7 @@ def _import_hub(repository: str) -> Any:
     except ImportError as error:
         raise DownloadError(
             f"{PREFIX}{repository}: cannot be downloaded without the package huggingface_hub ({error}). Install it "
-            "with `pip install 'numpyclip[hub]'`. Or download its description (.json), tokenizer and weights by hand "
+            "with `pip install 'numpyclip[hub]'`. Or download its config files (.json), tokenizer and weights by hand "
             f"from https://huggingface.co/{repository}, and load the folder that has them."
         ) from error
     return huggingface_hub

@@ -1,4 +1,4 @@
-"""`.npz`: a zip archive of NumPy arrays. Stored arrays are mapped, deflated ones unpacked once."""
+"""`.npz`: a zip archive of NumPy arrays. Stored arrays are memory-mapped, deflated ones unpacked once."""
 
 import math
 import sys

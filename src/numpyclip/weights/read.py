@@ -1,4 +1,4 @@
-"""Any file of weights becomes a `Checkpoint`, names and arrays, mapped where the file allows."""
+"""Any file of weights becomes a `Checkpoint`, names and arrays, memory-mapped where the file allows."""
 
 import math
 import os
@@ -44,7 +44,7 @@ def read(path: Path) -> Checkpoint:
     Returns
     -------
     Checkpoint
-        Its arrays keep the file mapped; it must not change while they are in use.
+        Its arrays keep the file memory-mapped; it must not change while they are in use.
 
     Raises
     ------

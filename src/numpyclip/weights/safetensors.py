@@ -54,7 +54,7 @@ def read_safetensors_and_metadata(path: Path) -> tuple[dict[str, NDArray[np.gene
     CorruptCheckpointError
         If the header is damaged, or the tensors overlap, leave gaps or do not fit the file.
     UnsupportedCheckpointError
-        If a tensor is of a number format that no CLIP uses.
+        If a tensor is of a dtype that no CLIP uses.
     """
     data = map_file(path)
     length = int.from_bytes(data[:8].tobytes(), "little")
@@ -126,7 +126,7 @@ class Unwritten:
     ----------
     name : str
     kind : str
-        Its number format, as the file names it, such as ``"F32"``.
+        Its dtype, as the file names it, such as ``"F32"``.
     shape : tuple of int
     make : callable
         Returns its numbers, of this shape; those of ``"BF16"`` as uint16.
@@ -166,7 +166,7 @@ def write_safetensors(path: Path, tensors: Sequence[Unwritten], metadata: Mappin
     path : Path
         What is there is overwritten. After an error the file is incomplete: give it its name when this returns.
     tensors : sequence of Unwritten
-        Wide numbers are written before narrow ones, so that all lie on their alignment.
+        Wide numbers are written before narrow ones, so that all are aligned.
     metadata : mapping of str to str, optional
         Noted in the header.
 

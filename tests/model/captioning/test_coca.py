@@ -21,7 +21,7 @@ from numpyclip.model.captioning.decoder import Decoder
 from numpyclip.model.captioning.generate import Decoding
 from numpyclip.model.clip import tensors
 from numpyclip.model.config import CLIPConfig, DecoderConfig, TextConfig, VisionTransformerConfig
-from numpyclip.tokenizer.clip import open_clip_tokenizer
+from numpyclip.tokenizer.clip_tokenizer import open_clip_tokenizer
 from numpyclip.weights import prepared
 from numpyclip.weights.checkpoint import Checkpoint
 from tests.families.test_parity import FAMILIES, load

@@ -1,4 +1,4 @@
-"""TEXT → IDS by the tokenizer whose files lie beside the weights, as Hugging Face's libraries save them.
+"""TEXT → IDS by the tokenizer whose files are beside the weights, as Hugging Face's libraries save them.
 
 `tokenizer.json` describes everything. Before there was one, `spiece.model` (of sentencepiece) or `vocab.txt` (of BERT)
 held the vocabulary, and the class that `tokenizer_config.json` names knew the rest.
@@ -13,11 +13,11 @@ from typing import Any
 from numpyclip.errors import CheckpointError, MissingPackageError
 from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.tokenizer.cleaning import OPEN_CLIP, lower_without_punctuation
-from numpyclip.tokenizer.clip import default_tokenizer
+from numpyclip.tokenizer.clip_tokenizer import default_tokenizer
 from numpyclip.tokenizer.clip_transformers import TransformersCLIPTokenizer
 from numpyclip.tokenizer.file_tokenizer import FileTokenizer, TokenizerModel, UnreadableTokenizer, naming
-from numpyclip.tokenizer.models import SentencePieceModel, SiglipModel, read_json, read_word_pieces
-from numpyclip.tokenizer.words import END_OF_TEXT, START_OF_TEXT
+from numpyclip.tokenizer.pre_tokenizer import END_OF_TEXT, START_OF_TEXT
+from numpyclip.tokenizer.subword_models import SentencePieceModel, SiglipModel, read_json, read_word_pieces
 from numpyclip.weights.json_file import read_bytes, read_json_object
 
 Settings = Mapping[str, Any]
@@ -48,9 +48,9 @@ def open_clip_file_tokenizer(folder: Path, repository: str, clean: str, strip_se
     Parameters
     ----------
     folder : Path
-        Where its files lie.
+        Where its files are.
     repository : str
-        Where the description says that they come from.
+        Where the config file says that they come from.
     clean : {"lower", "whitespace", "canonicalize"}
         What is done to a text first.
     strip_separator : bool
@@ -92,7 +92,7 @@ def hugging_face_tokenizer(folder: Path, rules: TokenizerRules) -> Tokenizer:
     Parameters
     ----------
     folder : Path
-        Where its files lie.
+        Where its files are.
     rules : TokenizerRules
         Those of the model's family.
 

@@ -1,4 +1,4 @@
-"""Weights cut into several files, and an index that says which tensor lies in which."""
+"""Sharded weights: several files, and an index that says which tensor is in which."""
 
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -51,7 +51,7 @@ def read_shards(index: Path) -> Checkpoint:
 
 
 def _weight_map(index: Path) -> dict[str, str]:
-    """Return the file that each tensor is said to lie in; all are beside the index."""
+    """Return the file that each tensor is said to be in; all are beside the index."""
     listed = read_json_object(index, _MOST_BYTES, "the index of several files of weights").get("weight_map")
     if not isinstance(listed, dict):
         raise CheckpointError(f"{index}: weight_map is {listed!r:.60}; expected the file of each tensor.")
@@ -61,7 +61,7 @@ def _weight_map(index: Path) -> dict[str, str]:
         is_name = {PurePosixPath(file).name, PureWindowsPath(file).name} == {file}  # on either kind of system
         if not (is_name and file.isprintable()) or file in ("", ".."):
             raise UnsafeCheckpointError(
-                f"{index}: refused, tensor {name!r:.100} is said to lie in {file!r:.100}; "
+                f"{index}: refused, tensor {name!r:.100} is said to be in {file!r:.100}; "
                 "expected a file in the same folder."
             )
     return listed

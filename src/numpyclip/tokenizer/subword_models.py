@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from numpyclip.errors import MissingPackageError
 from numpyclip.tokenizer.cleaning import lower_without_punctuation, without_punctuation
 from numpyclip.tokenizer.clip_transformers import cut_out
-from numpyclip.tokenizer.steps import check_steps
+from numpyclip.tokenizer.tokenizer_json import check_steps
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
