@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from numpyclip.atomic import remove_abandoned, temporary_path
+from numpyclip.atomic import atomic_file, atomic_folder, remove_abandoned, temporary_path
+from numpyclip.errors import NumPyCLIPError
 from numpyclip.lock import exclusive
 
 TOKEN = "4711-0123abcd"
@@ -36,6 +37,33 @@ def test_what_does_not_take_its_name_is_removed_after_an_error_too(tmp_path: Pat
         raise KeyboardInterrupt
     assert names(tmp_path) == {"file"}
     assert (tmp_path / "file").read_text() == "whole"
+
+
+def test_a_file_is_written_as_a_whole_or_stays_as_it_was(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    with atomic_file(file) as stream:
+        stream.write(b"old")
+        assert not file.exists()
+    with (
+        pytest.raises(NumPyCLIPError, match=r"/file: cannot be written \(No space left"),
+        atomic_file(file),
+    ):
+        raise OSError(28, "No space left on device")
+    with contextlib.suppress(KeyboardInterrupt), atomic_file(file) as stream:
+        stream.write(b"new")
+        raise KeyboardInterrupt
+    assert (file.read_bytes(), names(tmp_path)) == (b"old", {"file"})
+
+
+def test_a_folder_takes_the_place_of_another_only_where_that_is_asked_for(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    for content, overwrite in (("one", False), ("two", True)):
+        with atomic_folder(folder, overwrite) as part:
+            (part / content).touch()
+            assert names(folder) == {"one"} if overwrite else not folder.exists()
+    with pytest.raises(NumPyCLIPError, match="cannot be written"), atomic_folder(folder) as part:
+        (part / "three").touch()
+    assert (names(folder), names(tmp_path)) == ({"two"}, {"folder"})
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX")

@@ -82,6 +82,11 @@ def test_a_tag_that_was_trained_with_quickgelu_is_computed_with_it(hub: Hub, tmp
     assert np.abs(found - as_described(tmp_path)).max() > 1e-4
 
 
+def test_weights_of_a_tag_may_have_any_name_if_they_are_the_only_ones(hub: Hub, tmp_path: Path) -> None:
+    hub.files = {"epoch_32.safetensors": hub.files[WEIGHTS]}
+    np.testing.assert_array_equal(embed("Toy-8", pretrained="plain"), as_described(tmp_path))
+
+
 def test_a_tag_says_how_pictures_are_prepared(hub: Hub) -> None:
     _, preprocess = numpyclip.load("Toy-8", pretrained="other-mean")
     assert (preprocess.mean, preprocess.resize_mode) == ((0.5, 0.5, 0.5), "squash")
