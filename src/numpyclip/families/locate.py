@@ -1,6 +1,5 @@
 """NAME → FILES: what a model's name stands for, downloaded if it is missing."""
 
-import difflib
 import os
 import re
 from collections.abc import Iterable
@@ -91,13 +90,15 @@ def unknown_tag(known: Architecture, tag: str) -> ModelNotFoundError:
     """Make an error about a tag that an architecture does not have."""
     return ModelNotFoundError(
         f"{known.name}: {tag!r:.200} is neither one of its tags nor a file or folder here."
-        f"{_did_you_mean(difflib.get_close_matches(tag, known.models, 3))} Expected "
+        f"{_did_you_mean(_similar(tag, known.models, 0.6))} Expected "
         f"{', '.join(known.models) or 'a file, for none of its weights were published'}."
     )
 
 
 def _similar(name: str, names: Iterable[str], cutoff: float) -> list[str]:
     """Choose names of nearly the same letters, in whatever case; a slash is a hyphen, as in OpenCLIP's names."""
+    import difflib  # slow to import, and most names are right
+
     known = {_plain(known): known for known in reversed(list(names))}  # of two that are the same, the first
     if exact := known.get(_plain(name)):
         return [exact]
