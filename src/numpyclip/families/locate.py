@@ -42,17 +42,10 @@ def locate(name: str, pretrained: Folder | None = None, download_root: Folder | 
 
 
 def find_architecture(name: str) -> Architecture:
-    """Find an architecture of OpenCLIP's by its name.
-
-    Raises
-    ------
-    ModelNotFoundError
-        If there is none.
-    """
-    known = architecture(name)
-    if known is None:
-        raise unknown_name(name, is_architecture=True)
-    return known
+    """Find an architecture of OpenCLIP's by its name; ModelNotFoundError if there is none."""
+    if known := architecture(name):
+        return known
+    raise unknown_name(name, is_architecture=True)
 
 
 def is_supported(known: Architecture, model: PublishedModel) -> bool:

@@ -12,21 +12,12 @@ from numpyclip.weights.sharded import read_weights
 
 
 def recognise(files: ModelFiles, passed: Activation | None = None) -> ModelDescription:
-    """Recognise a model by its config file, or by its tensors alone.
-
-    Parameters
-    ----------
-    files : ModelFiles
-    passed : {"quick_gelu", "gelu", "gelu_tanh"}, optional
-        The activation, for files that do not tell it.
+    """Recognise a model by its config file, or by its tensors alone; `passed` is the activation that `load` was given.
 
     Raises
     ------
     CheckpointError
-        If the weights are damaged or not those of the model that is described, or there is a contradiction about the
-        activation.
-    UnsupportedCheckpointError
-        If the model cannot be run; what is not supported is named.
+        If the files are damaged, cannot be run, or contradict each other.
     """
     checkpoint = read_weights(files.weights)
     is_apples = apple.is_apples(checkpoint)
