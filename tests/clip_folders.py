@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from numpyclip.tokenizer.clip import default_tokenizer
-from numpyclip.tokenizer.words import END_OF_TEXT, START_OF_TEXT
+from numpyclip.tokenizer.clip_tokenizer import default_tokenizer
+from numpyclip.tokenizer.pre_tokenizer import END_OF_TEXT, START_OF_TEXT
 
 PATTERN = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 PLAIN = {"single_word": False, "lstrip": False, "rstrip": False}

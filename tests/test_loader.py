@@ -60,8 +60,48 @@ def test_a_path_may_be_text_or_path(checkpoints: Path) -> None:
 def test_an_unknown_name_is_an_error_that_suggests_the_nearest() -> None:
     with pytest.raises(ModelNotFoundError, match=r"Did you mean 'ViT-B/32'.*RN50, RN101"):
         numpyclip.load("ViTB/32")
+    with pytest.raises(ModelNotFoundError, match=r"Did you mean 'ViT-B/32'\?"):
+        numpyclip.load("vit-b/32")
     with pytest.raises(RuntimeError, match="not found"):  # what openai/CLIP raises
         numpyclip.load("no/such/file.pt")
+
+
+@pytest.mark.parametrize("name", ["RN5O", "ViT-B/3", "ViT-L/14@336", "ViT-L-14-33", "tinny"])
+def test_no_suggestion_is_made_twice(name: str) -> None:
+    """The names of OpenAI's ResNets are those of architectures of OpenCLIP's, and of others, but for a slash."""
+    with pytest.raises(ModelNotFoundError) as caught:
+        numpyclip.load(name)
+    suggested = str(caught.value).partition("Did you mean ")[2].partition("?")[0].split(" or ")
+    assert suggested != [""]
+    assert len({each.replace("/", "-") for each in suggested}) == len(suggested)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "openai/clip-vit-base-patch32",
+        "openai/clip-vit-base-patch32@main",
+        "https://huggingface.co/openai/clip-vit-base-patch32",
+        "huggingface.co/openai/clip-vit-base-patch32/",
+    ],
+)
+def test_a_repository_without_its_prefix_is_understood(name: str) -> None:
+    whole = f"hf-hub:{name.removeprefix('https://').removeprefix('huggingface.co/').removesuffix('/')}"
+    with pytest.raises(ModelNotFoundError, match=rf"Did you mean '{whole}'\?"):
+        numpyclip.load(name)
+
+
+@pytest.mark.parametrize("name", ["models/epoch_3.pt", "no/such/folder", "../model", "epoch"])
+def test_what_is_no_repository_is_not_taken_for_one(name: str) -> None:
+    with pytest.raises(ModelNotFoundError) as caught:
+        numpyclip.load(name)
+    assert f"'hf-hub:{name}'" not in str(caught.value)
+
+
+def test_a_folder_of_such_a_name_is_loaded(checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(checkpoints / "open_clip", tmp_path / "openai" / "clip-vit-base-patch32")
+    monkeypatch.chdir(tmp_path)
+    assert numpyclip.load("openai/clip-vit-base-patch32")[0].config.family == "open_clip"
 
 
 def test_a_known_name_is_looked_for_where_downloads_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,6 +119,14 @@ def test_any_device_but_the_cpu_is_refused(device: str) -> None:
 def test_a_torchscript_archive_records_its_activation(checkpoints: Path) -> None:
     with pytest.raises(CheckpointError, match="records the activation 'quick_gelu', but 'gelu' was passed"):
         numpyclip.load(checkpoints / "vit-torchscript.pt", activation="gelu")
+
+
+@pytest.mark.parametrize("activation", ["gelu", "gelu_tanh"])
+def test_a_model_of_the_catalogue_was_trained_with_quickgelu(activation: Any) -> None:
+    with pytest.raises(CheckpointError, match="tiny: was trained with the activation 'quick_gelu', but") as caught:
+        numpyclip.load("tiny", activation=activation)
+    assert "records" not in str(caught.value)
+    assert numpyclip.load("tiny", activation="quick_gelu")[0].config == numpyclip.load("tiny")[0].config
 
 
 def test_an_activation_that_is_not_recorded_is_openais_and_said_aloud(checkpoints: Path) -> None:

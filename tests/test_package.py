@@ -18,6 +18,7 @@ SOURCE = Path(numpyclip.__file__).parent
 LAYERS = (
     ("numpyclip.errors", "numpyclip.arguments", "numpyclip.lazy_exports", "numpyclip.notebook"),
     ("numpyclip.torch_methods",),
+    ("numpyclip.errors", "numpyclip.arguments", "numpyclip.atomic", "numpyclip.lock"),
     ("numpyclip.weights",),
     ("numpyclip.pictures", "numpyclip.tokenizer"),
     ("numpyclip.image", "numpyclip.images"),
@@ -36,7 +37,7 @@ LAYERS = (
 ALLOWED = {"numpy", "PIL", "ftfy", "threadpoolctl", "tqdm"}
 EXTRAS = {  # imported when they are needed, and missed with a message
     "numpyclip.pictures": {"pillow_heif"},
-    "numpyclip.tokenizer.models": {"tokenizers", "sentencepiece"},
+    "numpyclip.tokenizer.subword_models": {"tokenizers", "sentencepiece"},
     "numpyclip.index.postgres_store": {"psycopg"},
     "numpyclip.index.layout.*": {"pyarrow"},
     "numpyclip.index.folder.graph": {"usearch"},

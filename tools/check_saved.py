@@ -25,7 +25,7 @@ import numpyclip
 from numpyclip.model.config import CLIPConfig, PoolConfig, StemConfig, TextConfig, VisionTransformerConfig
 from numpyclip.runtime.clip import CLIP, tensors
 from numpyclip.saving.loss import TEXTS, generate_pictures
-from numpyclip.tokenizer.clip import default_tokenizer
+from numpyclip.tokenizer.clip_tokenizer import default_tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
 
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden"

@@ -21,8 +21,8 @@ from golden.tokenizers import LENGTH, SPECIALS
 from numpyclip.families.transformers_types import TYPES
 from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.tokenizer.cleaning import replace_surrogates
-from numpyclip.tokenizer.clip import open_clip_tokenizer
-from numpyclip.tokenizer.files import hugging_face_tokenizer, open_clip_file_tokenizer
+from numpyclip.tokenizer.clip_tokenizer import open_clip_tokenizer
+from numpyclip.tokenizer.hugging_face import hugging_face_tokenizer, open_clip_file_tokenizer
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "tests" / "golden" / "tokenizers"

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from clip.clip import _tokenizer as theirs
 
-from numpyclip.tokenizer.clip import CLIPTokenizer
+from numpyclip.tokenizer.clip_tokenizer import CLIPTokenizer
 
 MARKUP = (
     *("&amp;", "&amp;amp;", "&lt;", "&#39;", "&#x1F600;", "&#128;", "&nbsp;", "&notit;", "&", "#", ";", "<", ">"),

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from numpyclip.runtime.fingerprint import Fingerprint
     from numpyclip.saving.save import save
     from numpyclip.tokenizer.base import Tokenizer
-    from numpyclip.tokenizer.clip import tokenize
+    from numpyclip.tokenizer.clip_tokenizer import tokenize
     from numpyclip.weights.catalogue import available_models
 
 __version__ = "0.1.0"
@@ -94,7 +94,7 @@ _MODULES = {
     "save": "saving.save",
     "softmax": "model.ops",
     "tasks": "tasks",
-    "tokenize": "tokenizer.clip",
+    "tokenize": "tokenizer.clip_tokenizer",
 }
 
 if not TYPE_CHECKING:  # to which a `__getattr__` would say that there is any name

@@ -2,7 +2,7 @@
 
 from numpyclip.image import Preprocess as _transform
 from numpyclip.loader import load
-from numpyclip.tokenizer.clip import default_tokenizer, tokenize
+from numpyclip.tokenizer.clip_tokenizer import default_tokenizer, tokenize
 from numpyclip.weights.catalogue import DOWNLOADABLE, available_models
 
 __all__ = ["_MODELS", "_tokenizer", "_transform", "available_models", "load", "tokenize"]

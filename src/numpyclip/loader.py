@@ -1,22 +1,18 @@
-"""From a model's name, or a file or folder of weights, to a model: find, read, measure, build."""
+"""From a model's name, or a file or folder of weights, to a model: locate, recognise, build."""
 
 from __future__ import annotations
 
 import os
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from numpyclip.errors import CheckpointError, InputError
-from numpyclip.weights.catalogue import DOWNLOADABLE, EMBEDDED
-from numpyclip.weights.local import exists
+from numpyclip.errors import InputError
 
 if TYPE_CHECKING:
-    from numpyclip.families.family import Recognized
     from numpyclip.image import Preprocess
     from numpyclip.model.config import CLIPConfig
     from numpyclip.runtime.clip import CLIP
-    from numpyclip.weights.checkpoint import Activation, Checkpoint
+    from numpyclip.weights.checkpoint import Activation
 
 
 def load(  # noqa: PLR0913  the first four are those of openai/CLIP
@@ -73,67 +69,20 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
     InputError
         If `device` or `activation` is none of those above.
     """
+    from numpyclip.families.locate import locate
+    from numpyclip.families.recognise import recognise
+
     if str(device) != "cpu":
         raise InputError(f"device is '{device}'; NumPyCLIP runs on the CPU only. Leave it out, or pass 'cpu'.")
     if activation not in (None, "quick_gelu", "gelu", "gelu_tanh"):
         raise InputError(f"activation is {activation!r}; expected 'quick_gelu', 'gelu' or 'gelu_tanh'.")
     if not isinstance(name, str | os.PathLike):
         raise InputError(f"name is {name!r:.60}; expected the name of a model, or a path.")
-    found = _recognize(os.fspath(name), pretrained, download_root, activation)
-    if activation not in (None, found.config.activation):
-        raise CheckpointError(
-            f"{found.checkpoint.path}: records the activation '{found.config.activation}', but "
-            f"'{activation}' was passed."
-        )
-    checkpoint = found.checkpoint.described(found.description, repr(found.config))
-    model = _kind(found.config).read(checkpoint, found.config, found.tokenizer, low_memory)
+    found = recognise(locate(os.fspath(name), pretrained, download_root), activation)
+    for warning in found.warnings:
+        warnings.warn(warning, stacklevel=2)
+    model = _kind(found.config).read(found.checkpoint, found.config, found.tokenizer, low_memory)
     return model, model.preprocess
-
-
-def _recognize(
-    name: str,
-    pretrained: str | os.PathLike[str] | None,
-    download_root: str | os.PathLike[str] | None,
-    activation: Activation | None,
-) -> Recognized:
-    from numpyclip.families import apple, openai
-    from numpyclip.weights.read import read
-
-    if pretrained is not None:
-        from numpyclip.families.pretrained import read_pretrained
-
-        return read_pretrained(name, pretrained, download_root)
-    if name in EMBEDDED:
-        return openai.recognize(read(EMBEDDED[name]), "quick_gelu")
-    if name in DOWNLOADABLE:
-        from numpyclip.weights.download import obtain
-
-        return openai.recognize(read(obtain(DOWNLOADABLE[name], download_root)), "quick_gelu")
-    path = _path(name, download_root)
-    if path.is_dir():
-        from numpyclip.families.folder import only_file
-        from numpyclip.families.layouts import read_described
-
-        if described := read_described(path):
-            return described
-        path = only_file(path)
-    checkpoint = read(path)
-    if apple.is_apples(checkpoint):
-        return apple.recognize(checkpoint)
-    return openai.recognize(checkpoint, _activation(checkpoint, activation))
-
-
-def _path(name: str, download_root: str | os.PathLike[str] | None) -> Path:
-    if name.startswith("hf-hub:"):
-        from numpyclip.families.layouts import wanted
-        from numpyclip.weights import hub
-
-        return hub.obtain(name, wanted, download_root)
-    if not exists(name):
-        from numpyclip.families.pretrained import unknown_name
-
-        raise unknown_name(name)
-    return Path(name)
 
 
 def _kind(config: CLIPConfig) -> type[CLIP]:
@@ -145,14 +94,3 @@ def _kind(config: CLIPConfig) -> type[CLIP]:
     from numpyclip.runtime.clip import CLIP
 
     return CLIP
-
-
-def _activation(checkpoint: Checkpoint, wanted: Activation | None) -> Activation:
-    if not (checkpoint.activation or wanted):
-        warnings.warn(
-            f"{checkpoint.path}: the activation is not recorded; QuickGELU is used, as openai/CLIP does. "
-            "Pass activation='quick_gelu' (OpenAI and models trained from theirs) to confirm, or 'gelu' (LAION and "
-            "most of OpenCLIP's): with the wrong one the results are silently worse.",
-            stacklevel=4,
-        )
-    return checkpoint.activation or wanted or "quick_gelu"

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from numpyclip.errors import InputError
 from numpyclip.loader import load
 from numpyclip.tokenizer.base import Tokenizer
-from numpyclip.tokenizer.clip import open_clip_tokenizer
+from numpyclip.tokenizer.clip_tokenizer import open_clip_tokenizer
 
 if TYPE_CHECKING:
     from numpyclip.image import Preprocess
@@ -147,7 +147,7 @@ def get_tokenizer(
     NumPyCLIPError
         If there is no such model, or its tokenizer cannot be read or downloaded.
     """
-    from numpyclip.families.pretrained import read_tokenizer
+    from numpyclip.families.locate import read_tokenizer
     from numpyclip.weights.published import architecture
 
     if known := architecture(model_name):
@@ -177,7 +177,7 @@ def list_models() -> list[str]:
 
 def list_pretrained() -> list[tuple[str, str]]:
     """Return architecture and tag of all published weights that can be run here."""
-    from numpyclip.families.pretrained import find, is_supported
+    from numpyclip.families.locate import find_architecture, is_supported
 
-    known = map(find, list_models())
+    known = map(find_architecture, list_models())
     return [(each.name, tag) for each in known for tag, model in each.models.items() if is_supported(each, model)]

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from numpyclip.cli import models
-from numpyclip.families.pretrained import find, is_supported
+from numpyclip.families import locate
+from numpyclip.families.locate import find_architecture, is_supported
 from numpyclip.weights.catalogue import DOWNLOADABLE, KnownModel
 from numpyclip.weights.published import architectures
 from tests.cli.conftest import Run
@@ -18,7 +19,8 @@ CONTENT = b"not really weights"
 def small(monkeypatch: pytest.MonkeyPatch) -> KnownModel:
     """A model that is known and a few bytes long."""
     model = KnownModel("small", "small.pt", hashlib.sha256(CONTENT).hexdigest(), ("http://127.0.0.1:1/small.pt",))
-    monkeypatch.setattr(models, "DOWNLOADABLE", {**DOWNLOADABLE, "small": model})
+    for module in (models, locate):
+        monkeypatch.setattr(module, "DOWNLOADABLE", {**DOWNLOADABLE, "small": model})
     return model
 
 
@@ -110,7 +112,11 @@ def test_all_lists_the_published_models_that_can_be_run(run: Run) -> None:
         "licence": "Apple's own",
         "hub": "apple/DFN5B-CLIP-ViT-H-14",
     }
-    supported = sum(is_supported(find(name), model) for name in architectures() for model in find(name).models.values())
+    supported = sum(
+        is_supported(find_architecture(name), model)
+        for name in architectures()
+        for model in find_architecture(name).models.values()
+    )
     assert len(rows) == supported >= 70
     assert "more published models cannot be run here" in err
 

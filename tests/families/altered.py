@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from numpyclip.families.open_clip import read_folder
+from numpyclip.families.recognise import recognise
+from numpyclip.families.repository_files import files_at
 from numpyclip.runtime.clip import CLIP
 
 FAMILIES = Path(__file__).parents[1] / "golden" / "families"
@@ -15,7 +16,7 @@ FAMILIES = Path(__file__).parents[1] / "golden" / "families"
 
 def error_of(name: str, tower: str, **options: Any) -> float:
     """How far the embeddings move, as a part of the largest number."""
-    found = read_folder(FAMILIES / name)
+    found = recognise(files_at(FAMILIES / name))
     part: Any = found.config.text if tower == "text" else found.config.vision
     changed: dict[str, Any] = {tower: altered(part, options)}
     config = replace(found.config, **changed)

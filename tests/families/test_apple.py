@@ -10,8 +10,11 @@ from PIL import Image
 
 import numpyclip
 from numpyclip.errors import CheckpointError, UnsupportedCheckpointError
-from numpyclip.families import apple, open_clip
-from numpyclip.families.description import Section
+from numpyclip.families import apple
+from numpyclip.families.config_file import Section
+from numpyclip.families.description import ModelDescription
+from numpyclip.families.recognise import recognise
+from numpyclip.families.repository_files import OPEN_CLIP_CONFIG, ModelFiles
 from numpyclip.image import Preprocess
 from numpyclip.model.config import CLIPConfig, FastViTConfig, MCTConfig, TextConfig, VisionTransformerConfig
 from numpyclip.runtime.clip import CLIP
@@ -37,8 +40,12 @@ def changed(name: str, **arrays: np.ndarray | None) -> Checkpoint:
     return replace(checkpoint, arrays=kept, identity=None)
 
 
+def describe(checkpoint: Checkpoint) -> ModelDescription:
+    return apple.describe(apple.translate(checkpoint))
+
+
 def build(checkpoint: Checkpoint) -> CLIP:
-    found = apple.recognize(checkpoint)
+    found = describe(checkpoint)
     return CLIP.read(found.checkpoint, found.config, found.tokenizer)
 
 
@@ -105,7 +112,7 @@ def test_the_vision_transformer_of_b_is_apples_not_timms() -> None:
     ],
 )
 def test_another_option_moves_the_embeddings(name: str, tower: str, options: dict[str, object]) -> None:
-    found, golden = apple.recognize(read(file_of(name))), load(name)[1]
+    found, golden = describe(read(file_of(name))), load(name)[1]
     config = replace(found.config, **{tower: altered(getattr(found.config, tower), options)})
     model = CLIP.read(found.checkpoint, config, found.tokenizer, low_memory=True)
     if tower == "text":  # of the full length, which texts that look back only need not have
@@ -118,7 +125,7 @@ def test_another_option_moves_the_embeddings(name: str, tower: str, options: dic
 @pytest.mark.parametrize(("name", "tower"), [(S0, "text"), (FUSED, "text"), (S1, "text"), (B, "text"), (B, "image")])
 def test_no_tensor_is_overlooked(name: str, tower: str) -> None:
     """A branch or a scale that is left out would not be missed by shapes. (For FastViT see tests/model.)"""
-    found, golden = apple.recognize(read(file_of(name))), load(name)[1]
+    found, golden = describe(read(file_of(name))), load(name)[1]
     arrays = found.checkpoint.arrays
 
     def embed(**changes: np.ndarray) -> np.ndarray:
@@ -145,7 +152,7 @@ def test_a_file_and_a_folder_load_without_a_warning(tmp_path: Path) -> None:
         assert model.config.activation == "gelu"
         assert preprocess.size == 256
     assert numpyclip.load(file, activation="gelu")[0].config == model.config
-    with pytest.raises(CheckpointError, match="records the activation 'gelu', but 'quick_gelu' was passed"):
+    with pytest.raises(CheckpointError, match="as all of Apple's, the activation 'gelu', but 'quick_gelu'"):
         numpyclip.load(file, activation="quick_gelu")
 
 
@@ -187,7 +194,8 @@ def test_open_clip_takes_these_files_under_its_own_names(tmp_path: Path) -> None
     model_cfg = {"embed_dim": 24, "vision_cfg": {**vision, "timm_model_kwargs": sizes}, "text_cfg": text}
     pixels = {"mean": [0, 0, 0], "std": [1, 1, 1], "interpolation": "bilinear"}
     description = Section(tmp_path / "MobileCLIP-S1", "", {"model_cfg": model_cfg, "preprocess_cfg": pixels})
-    found, golden = open_clip.read_as(description, file_of(S1)), load(S1)[1]
+    files = ModelFiles(path=file_of(S1), weights=file_of(S1), library=OPEN_CLIP_CONFIG, config=description)
+    found, golden = recognise(files), load(S1)[1]
     model = CLIP.read(found.checkpoint, found.config, found.tokenizer)
     assert_close(model.encode_image(golden["image"]), golden["encode_image"])
     assert_close(model.encode_text(golden["text"]), golden["encode_text"])
@@ -210,7 +218,7 @@ def test_tensors_that_open_clip_stores_get_its_shapes_again(tmp_path: Path) -> N
     """All that timm's model has, but for `num_batches_tracked`, which torch does without."""
     source = numpyclip.load(FAMILIES / "open_clip-fastvit")[0]
     assert source.checkpoint is not None
-    bare = replace(source, checkpoint=replace(source.checkpoint, description=None))
+    bare = replace(source, checkpoint=replace(source.checkpoint, config_file=None))
     theirs = {name.removeprefix("text."): a.shape for name, a in source.checkpoint.stored.items()}
     saved = read(save(bare, tmp_path / "saved") / "open_clip_model.safetensors").arrays
     expected = {name: shape for name, shape in theirs.items() if not name.endswith("num_batches_tracked")}
@@ -233,8 +241,8 @@ def test_what_open_clip_has_not_is_named(tmp_path: Path, name: str, reason: str)
 
 
 def test_open_clip_takes_no_branches_that_are_added_up(tmp_path: Path) -> None:
-    source = apple.recognize(read(file_of(FUSED)))
-    texts = apple.recognize(read(file_of(S1)))
+    source = describe(read(file_of(FUSED)))
+    texts = describe(read(file_of(S1)))
     arrays = {n: a for n, a in source.checkpoint.arrays.items() if n.startswith("visual.")}
     arrays |= {n: a for n, a in texts.checkpoint.arrays.items() if not n.startswith("visual.")}
     config = replace(source.config, text=texts.config.text)
@@ -304,14 +312,14 @@ def test_a_wrong_shape_is_named(file: str, name: str, shape: tuple[int, ...]) ->
 def test_sizes_that_no_model_of_apples_has_are_refused() -> None:
     zeros = np.zeros
     with pytest.raises(UnsupportedCheckpointError, match="width of 33 cannot be cut into 8 heads"):
-        apple.recognize(changed(S0, text_encoder__embedding_layer__weight=zeros((96, 33), np.float32)))
+        describe(changed(S0, text_encoder__embedding_layer__weight=zeros((96, 33), np.float32)))
     with pytest.raises(UnsupportedCheckpointError, match="pictures have 15 positions"):
         key = "image_encoder.model.pos_embed.pos_embed.pos_embed"
-        apple.recognize(changed(B, **{key: zeros((1, 1, 15, 48), np.float32)}))
+        describe(changed(B, **{key: zeros((1, 1, 15, 48), np.float32)}))
     for stage, width in ((0, 12), (7, 24)):
         key = f"image_encoder.model.network.{stage}.0.convffn.fc1.weight"
         with pytest.raises(UnsupportedCheckpointError, match=rf"stages of its FastViT are .*{width}.* wide"):
-            apple.recognize(changed(S0, **{key: zeros((3 * width, width, 1, 1), np.float32)}))
+            describe(changed(S0, **{key: zeros((3 * width, width, 1, 1), np.float32)}))
 
 
 def test_a_block_of_convolutions_in_the_middle_is_refused() -> None:
@@ -337,4 +345,4 @@ def test_a_block_of_convolutions_in_the_middle_is_refused() -> None:
 def test_two_names_of_one_tensor_are_refused() -> None:
     arrays = {"visual__proj": np.zeros((48, 24), np.float32)}
     with pytest.raises(CheckpointError, match=r"'visual\.proj' is there 2 times"):
-        apple.recognize(changed(B, **arrays))
+        describe(changed(B, **arrays))

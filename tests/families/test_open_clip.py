@@ -11,8 +11,9 @@ import pytest
 
 import numpyclip
 from numpyclip.errors import CheckpointError, UnsupportedCheckpointError
-from numpyclip.families.names import rename
-from numpyclip.families.open_clip import DESCRIPTION, read_folder
+from numpyclip.families.recognise import recognise
+from numpyclip.families.repository_files import OPEN_CLIP_CONFIG, files_at
+from numpyclip.families.tensor_names import rename
 from numpyclip.weights.checkpoint import Checkpoint
 from numpyclip.weights.read import read
 from tests.families.altered import error_of
@@ -28,30 +29,30 @@ def folder(tmp_path: Path) -> Path:
 
 
 def _edit(folder: Path, change: Callable[[Config], object]) -> None:
-    config = json.loads((folder / DESCRIPTION).read_text("utf-8"))
+    config = json.loads((folder / OPEN_CLIP_CONFIG).read_text("utf-8"))
     change(config)
-    (folder / DESCRIPTION).write_text(json.dumps(config), "utf-8")
+    (folder / OPEN_CLIP_CONFIG).write_text(json.dumps(config), "utf-8")
 
 
 def test_a_folder_is_read_with_its_activation(folder: Path) -> None:
-    found = read_folder(folder)
+    found = recognise(files_at(folder))
     expected = read(folder / WEIGHTS)
     assert expected.activation is None
     assert found.config.activation == "gelu"
     assert all(np.array_equal(found.checkpoint.arrays[name], array) for name, array in expected.arrays.items())
     _edit(folder, lambda config: config["model_cfg"].update(quick_gelu=True))
-    assert read_folder(folder).config.activation == "quick_gelu"
+    assert recognise(files_at(folder)).config.activation == "quick_gelu"
 
 
 def test_weights_under_open_clips_name_are_preferred(folder: Path) -> None:
     shutil.copy(GOLDEN / "vit.safetensors", folder / "model.safetensors")
-    assert read_folder(folder).checkpoint.path == folder / WEIGHTS
+    assert recognise(files_at(folder)).checkpoint.path == folder / WEIGHTS
 
 
 def test_without_weights_the_names_that_are_looked_for_are_told(folder: Path) -> None:
     (folder / WEIGHTS).unlink()
     with pytest.raises(CheckpointError, match="has no weights; expected a file named open_clip_model"):
-        read_folder(folder)
+        recognise(files_at(folder))
 
 
 @pytest.mark.parametrize(
@@ -98,8 +99,8 @@ def test_an_option_that_is_not_supported_is_named(folder: Path, section: str, op
 
     _edit(folder, change)
     with pytest.raises(UnsupportedCheckpointError, match=f"{section}.{option}") as caught:
-        read_folder(folder)
-    assert DESCRIPTION in str(caught.value)
+        recognise(files_at(folder))
+    assert OPEN_CLIP_CONFIG in str(caught.value)
     assert len(str(caught.value)) < 600
 
 
@@ -199,20 +200,20 @@ def test_a_tensor_with_and_without_the_prefix_of_texts_is_an_error(folder: Path)
     ids=range(17),
 )
 def test_a_description_that_is_none_is_refused(folder: Path, content: str) -> None:
-    (folder / DESCRIPTION).write_text(content, "utf-8")
-    with pytest.raises(CheckpointError, match=DESCRIPTION) as caught:
-        read_folder(folder)
+    (folder / OPEN_CLIP_CONFIG).write_text(content, "utf-8")
+    with pytest.raises(CheckpointError, match=OPEN_CLIP_CONFIG) as caught:
+        recognise(files_at(folder))
     assert len(str(caught.value)) < 600
 
 
 def test_a_description_that_is_no_text_is_refused(folder: Path) -> None:
-    (folder / DESCRIPTION).write_bytes(b"\xff\xfe{}")
-    with pytest.raises(CheckpointError, match="not a description"):
-        read_folder(folder)
-    (folder / DESCRIPTION).unlink()
-    (folder / DESCRIPTION).mkdir()
+    (folder / OPEN_CLIP_CONFIG).write_bytes(b"\xff\xfe{}")
+    with pytest.raises(CheckpointError, match="not JSON"):
+        recognise(files_at(folder))
+    (folder / OPEN_CLIP_CONFIG).unlink()
+    (folder / OPEN_CLIP_CONFIG).mkdir()
     with pytest.raises(CheckpointError, match="cannot be read"):
-        read_folder(folder)
+        recognise(files_at(folder))
 
 
 def _tell(folder: Path, **options: object) -> None:
@@ -226,14 +227,14 @@ def _tell(folder: Path, **options: object) -> None:
 def test_an_option_of_the_tokenizer_that_is_not_supported_is_named(folder: Path, options: Config) -> None:
     _tell(folder, tokenizer_kwargs=options)
     with pytest.raises(UnsupportedCheckpointError, match=f"tokenizer_kwargs.{next(iter(options))}"):
-        read_folder(folder)
+        recognise(files_at(folder))
 
 
 def test_openclips_own_tokenizer_cleans_as_it_is_told(folder: Path) -> None:
-    marks = read_folder(folder).tokenizer()("A-B <start_of_text>", 12)
+    marks = recognise(files_at(folder)).tokenizer()("A-B <start_of_text>", 12)
     assert marks[0, :6].tolist() == [49406, 320, 268, 321, 49406, 49407]
     _tell(folder, tokenizer_kwargs={"clean": "canonicalize"})
-    tokenizer = read_folder(folder).tokenizer()
+    tokenizer = recognise(files_at(folder)).tokenizer()
     assert np.array_equal(tokenizer("A-B!", 12), tokenizer("ab", 12))
     assert tokenizer.name != "open_clip"
 
@@ -251,9 +252,9 @@ def test_a_tokenizer_beside_the_weights_is_used_if_the_description_names_one(fol
     pytest.importorskip("tokenizers")
     for file in (GOLDEN.parent / "tokenizers" / "bert").iterdir():
         shutil.copy(file, folder)
-    assert read_folder(folder).tokenizer().name == "open_clip"
+    assert recognise(files_at(folder)).tokenizer().name == "open_clip"
     _tell(folder, hf_tokenizer_name="bert-base-uncased", tokenizer_kwargs={"strip_sep_token": True})
-    tokenizer = read_folder(folder).tokenizer()
+    tokenizer = recognise(files_at(folder)).tokenizer()
     assert tokenizer.name.startswith("tokenizer.json ")
     assert np.array_equal(tokenizer("The CLASS", 8), tokenizer("the class", 8))
     assert tokenizer("", 8)[0, 1:].tolist() == [0] * 7

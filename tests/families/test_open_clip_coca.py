@@ -10,7 +10,7 @@ import pytest
 
 import numpyclip
 from numpyclip.errors import CheckpointError, InputError, UnsupportedCheckpointError
-from numpyclip.families.open_clip import DESCRIPTION
+from numpyclip.families.repository_files import OPEN_CLIP_CONFIG
 from numpyclip.model.captioning.generate import Decoding
 from numpyclip.model.captioning.prefixes import Prefixes
 from numpyclip.model.text.text_transformer import TextTransformer
@@ -63,10 +63,10 @@ def folder(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 
 
 def _load_with(folder: Path, section: str, option: str, value: object) -> CoCa:
-    config = json.loads((folder / DESCRIPTION).read_text("utf-8"))
+    config = json.loads((folder / OPEN_CLIP_CONFIG).read_text("utf-8"))
     model = config["model_cfg"]
     {**model, "model_cfg": model}[section][option] = value
-    (folder / DESCRIPTION).write_text(json.dumps(config), "utf-8")
+    (folder / OPEN_CLIP_CONFIG).write_text(json.dumps(config), "utf-8")
     found, _ = numpyclip.load(folder)
     assert isinstance(found, CoCa)
     return found
@@ -100,7 +100,7 @@ def test_an_option_that_is_not_supported_is_named(folder: Path, section: str, op
 @pytest.mark.parametrize(("option", "value"), [("pool_type", "avg"), ("attn_pooler_heads", 5)])
 def test_what_the_queries_of_pictures_cannot_be_is_named(folder: Path, option: str, value: object) -> None:
     """Where the decoder looks at patches, the one is possible, and the other does not matter."""
-    if folder.exists() and "attentional_pool" in (folder / DESCRIPTION).read_text("utf-8"):
+    if folder.exists() and "attentional_pool" in (folder / OPEN_CLIP_CONFIG).read_text("utf-8"):
         with pytest.raises(UnsupportedCheckpointError, match=f"vision_cfg.{option} is "):
             _load_with(folder, "vision_cfg", option, value)
     else:

@@ -10,8 +10,9 @@ import pytest
 
 import numpyclip
 from numpyclip.errors import CheckpointError, UnsupportedCheckpointError
-from numpyclip.families.description import Section
-from numpyclip.families.open_clip import DESCRIPTION, read_folder
+from numpyclip.families.config_file import Section
+from numpyclip.families.recognise import recognise
+from numpyclip.families.repository_files import OPEN_CLIP_CONFIG, files_at
 from numpyclip.families.timm_convolutional import TOWERS, without_single_pixels
 from numpyclip.model.config import ConvNeXtConfig
 from numpyclip.model.vision.tower import vision_tower
@@ -74,13 +75,13 @@ def folder(tmp_path: Path) -> Path:
 
 
 def edit(folder: Path, **changes: object) -> None:
-    config = json.loads((folder / DESCRIPTION).read_text("utf-8"))
+    config = json.loads((folder / OPEN_CLIP_CONFIG).read_text("utf-8"))
     kwargs = config["model_cfg"]["vision_cfg"]["timm_model_kwargs"]
     for option, value in changes.items():
         (kwargs if option in ("layers", "embed_dims", "norm_eps", "novelty") else config["model_cfg"]["vision_cfg"])[
             option
         ] = value
-    (folder / DESCRIPTION).write_text(json.dumps(config), "utf-8")
+    (folder / OPEN_CLIP_CONFIG).write_text(json.dumps(config), "utf-8")
 
 
 @pytest.mark.parametrize(
@@ -102,7 +103,7 @@ def edit(folder: Path, **changes: object) -> None:
 def test_an_option_that_is_not_supported_is_named(folder: Path, option: str, value: object) -> None:
     edit(folder, **{option: value})
     with pytest.raises(UnsupportedCheckpointError, match=f"vision_cfg.(timm_model_kwargs.)?{option}") as caught:
-        read_folder(folder)
+        recognise(files_at(folder))
     assert len(str(caught.value)) < 600
 
 
@@ -111,7 +112,7 @@ def test_a_picture_of_which_a_convnext_would_leave_nothing_is_refused(tmp_path: 
     folder = Path(shutil.copytree(FAMILIES / "open_clip-convnext", tmp_path / "model"))
     edit(folder, image_size=size)
     with pytest.raises(UnsupportedCheckpointError, match=r"image_size is [0-9]+; expected 32 or more"):
-        read_folder(folder)
+        recognise(files_at(folder))
 
 
 @pytest.mark.parametrize("name", ["open_clip-convnext", "open_clip-fastvit"])
@@ -121,7 +122,7 @@ def test_pictures_so_large_that_one_would_fill_the_memory_are_refused(tmp_path: 
     folder = Path(shutil.copytree(FAMILIES / name, tmp_path / "model"))
     edit(folder, image_size=size)
     with pytest.raises(UnsupportedCheckpointError, match=r"vision_cfg.image_size is .*; expected .*1\.\.2048"):
-        read_folder(folder)
+        recognise(files_at(folder))
 
 
 @pytest.mark.parametrize("eps", [-1e-5, float("nan")])
@@ -129,7 +130,7 @@ def test_a_convnext_with_an_impossible_eps_is_refused(tmp_path: Path, eps: float
     folder = Path(shutil.copytree(FAMILIES / "open_clip-convnext", tmp_path / "model"))
     edit(folder, norm_eps=eps)
     with pytest.raises(UnsupportedCheckpointError, match=r"timm_model_kwargs.norm_eps is .*; expected"):
-        read_folder(folder)
+        recognise(files_at(folder))
 
 
 @pytest.mark.parametrize(

@@ -12,14 +12,15 @@ import pytest
 
 import numpyclip
 from numpyclip.errors import CheckpointError, InputError, UnsupportedCheckpointError
-from numpyclip.families import open_clip, transformers_names
-from numpyclip.families.names import Names, translator
-from numpyclip.families.transformers import DESCRIPTION, read_folder
+from numpyclip.families import transformers_names
+from numpyclip.families.recognise import recognise
+from numpyclip.families.repository_files import TRANSFORMERS_CONFIG, files_at
+from numpyclip.families.tensor_names import Names, translator
 from numpyclip.image import Preprocess
 from numpyclip.model.config import PoolConfig, StemConfig, TextConfig, VisionTransformerConfig
 from numpyclip.weights.safetensors import read_safetensors
 from tests.families.test_parity import FAMILIES
-from tests.tokenizer.test_files import FOLDER as TOKENIZERS
+from tests.tokenizer.test_hugging_face import FOLDER as TOKENIZERS
 from tests.weights.forged import GOLDEN
 
 Config = dict[str, Any]
@@ -31,9 +32,9 @@ def copy(tmp_path: Path) -> Callable[[str], Path]:
 
 
 def edit(folder: Path, change: Callable[[Config], object]) -> None:
-    config = json.loads((folder / DESCRIPTION).read_text("utf-8"))
+    config = json.loads((folder / TRANSFORMERS_CONFIG).read_text("utf-8"))
     change(config)
-    (folder / DESCRIPTION).write_text(json.dumps(config), "utf-8")
+    (folder / TRANSFORMERS_CONFIG).write_text(json.dumps(config), "utf-8")
 
 
 def options(config: Config, section: str) -> Config:
@@ -73,7 +74,7 @@ def test_a_tensor_under_two_names_is_refused(copy: Callable[[str], Path]) -> Non
     tensors = read_safetensors(FAMILIES / "transformers-clip-vision" / "model.safetensors")
     write_tensors(folder, {**tensors, "visual.proj.weight": tensors["visual_projection.weight"]})
     with pytest.raises(CheckpointError, match=r"tensor 'visual.proj.weight' is there 2 times"):
-        read_folder(folder)
+        recognise(files_at(folder))
 
 
 def test_tensors_that_have_no_place_are_refused(copy: Callable[[str], Path]) -> None:
@@ -89,8 +90,8 @@ def test_tensors_that_have_no_place_are_refused(copy: Callable[[str], Path]) -> 
 
 def test_what_a_description_leaves_out_is_as_in_transformers(copy: Callable[[str], Path]) -> None:
     folder = copy("metaclip-2")
-    (folder / DESCRIPTION).write_text('{"model_type": "clip"}')
-    config = read_folder(folder).config
+    (folder / TRANSFORMERS_CONFIG).write_text('{"model_type": "clip"}')
+    config = recognise(files_at(folder)).config
     blocks: Config = {"layers": 12, "activation": "quick_gelu", "eps": 1e-5}
     assert config.text == TextConfig(
         **blocks,
@@ -108,8 +109,8 @@ def test_what_a_description_leaves_out_is_as_in_transformers(copy: Callable[[str
     assert config.embed_dim == 512
     assert config.preprocess == Preprocess(224, profile="transformers")
 
-    (folder / DESCRIPTION).write_text('{"model_type": "siglip", "text_config": {}, "vision_config": null}')
-    config = read_folder(folder).config
+    (folder / TRANSFORMERS_CONFIG).write_text('{"model_type": "siglip", "text_config": {}, "vision_config": null}')
+    config = recognise(files_at(folder)).config
     blocks = {"width": 768, "layers": 12, "heads": 12, "mlp_width": 3072, "activation": "gelu_tanh", "eps": 1e-6}
     assert config.text == TextConfig(
         **blocks, vocab_size=32000, context_length=64, causal=False, pool="last", end_id=None
@@ -165,8 +166,8 @@ def test_an_option_that_is_not_supported_is_named(
     folder = copy(model)
     edit(folder, lambda config: options(config, section).update({option: value}))
     with pytest.raises(UnsupportedCheckpointError, match=f"{section}.?{option}") as caught:
-        read_folder(folder)
-    assert DESCRIPTION in str(caught.value)
+        recognise(files_at(folder))
+    assert TRANSFORMERS_CONFIG in str(caught.value)
     assert len(str(caught.value)) < 600
 
 
@@ -232,14 +233,14 @@ def test_options_that_are_written_twice_are_those_of_the_older_form(copy: Callab
         config["text_config"] = {"hidden_size": 1}
 
     edit(folder, change)
-    text = read_folder(folder).config.text
+    text = recognise(files_at(folder)).config.text
     assert text is not None
     assert (text.width, text.eps, text.pool, text.end_id) == (32, 1e-3, "eos", 49407)
 
 
 def test_end_mark_2_means_the_highest_id_in_clip_only(copy: Callable[[str], Path]) -> None:
     for model, pool, end_id in (("clip", "argmax", None), ("clip-gelu", "eos", 50), ("metaclip-2", "eos", 2)):
-        text = read_folder(copy(model)).config.text
+        text = recognise(files_at(copy(model))).config.text
         assert text is not None
         assert (text.pool, text.end_id) == (pool, end_id)
 
@@ -248,22 +249,24 @@ def test_openclips_own_description_counts_first(copy: Callable[[str], Path]) -> 
     folder = copy("clip")
     for file in (GOLDEN / "open_clip").iterdir():
         shutil.copy(file, folder)
-    assert numpyclip.load(folder)[0].config == open_clip.read_folder(GOLDEN / "open_clip").config
+    assert numpyclip.load(folder)[0].config == recognise(files_at(GOLDEN / "open_clip")).config
 
 
 def test_another_activation_than_is_recorded_is_an_error(copy: Callable[[str], Path]) -> None:
-    with pytest.raises(CheckpointError, match="records the activation 'quick_gelu', but 'gelu' was passed"):
+    with pytest.raises(
+        CheckpointError, match=r"/config\.json: describes .* the activation 'quick_gelu', but 'gelu' was"
+    ):
         numpyclip.load(copy("clip"), activation="gelu")
-    with pytest.raises(CheckpointError, match="records the activation 'gelu_tanh'"):
+    with pytest.raises(CheckpointError, match="describes a model with the activation 'gelu_tanh'"):
         numpyclip.load(copy("clip-vision"), activation="gelu")
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"model_type": 3}', '{"model_type": "clip", "text_config": []}'])
 def test_a_description_that_is_none_is_refused(copy: Callable[[str], Path], content: str) -> None:
     folder = copy("clip")
-    (folder / DESCRIPTION).write_text(content)
-    with pytest.raises(CheckpointError, match=DESCRIPTION):
-        read_folder(folder)
+    (folder / TRANSFORMERS_CONFIG).write_text(content)
+    with pytest.raises(CheckpointError, match=TRANSFORMERS_CONFIG):
+        recognise(files_at(folder))
 
 
 # --- towers -----------------------------------------------------------------
@@ -336,5 +339,5 @@ def test_texts_are_lowered_for_siglip_alone(copy: Callable[[str], Path], name: s
     pytest.importorskip("tokenizers", reason="the extra numpyclip[tokenizers] is not installed")
     folder = copy(name)
     shutil.copytree(TOKENIZERS / ("xlm-roberta" if counts else "gemma"), folder, dirs_exist_ok=True)
-    tokenizer = read_folder(folder).tokenizer()
+    tokenizer = recognise(files_at(folder)).tokenizer()
     assert np.array_equal(tokenizer("The CLASS", 32), tokenizer("the class", 32)) is not counts

@@ -17,7 +17,7 @@ from numpyclip.image import Preprocess
 from numpyclip.loader import load
 from numpyclip.runtime import clip
 from numpyclip.runtime.clip import CLIP
-from numpyclip.tokenizer.clip import tokenize
+from numpyclip.tokenizer.clip_tokenizer import tokenize
 from numpyclip.weights.catalogue import EMBEDDED
 from tests.model.golden import load_golden
 

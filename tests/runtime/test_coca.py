@@ -21,7 +21,7 @@ from numpyclip.model.config import CLIPConfig, DecoderConfig, PoolConfig, TextCo
 from numpyclip.runtime import prepared, weight_store
 from numpyclip.runtime.coca import CoCa
 from numpyclip.runtime.towers import expected_of_towers
-from numpyclip.tokenizer.clip import open_clip_tokenizer
+from numpyclip.tokenizer.clip_tokenizer import open_clip_tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
 from tests.families.test_parity import FAMILIES, load
 

@@ -1,5 +1,4 @@
 import os
-import time
 from pathlib import Path
 from typing import Any
 
@@ -93,15 +92,14 @@ def test_files_of_other_people_are_never_touched(monkeypatch: pytest.MonkeyPatch
     assert (folder / "my-finetune.safetensors").exists()
 
 
-def test_what_a_writer_that_was_killed_left_goes_after_an_hour() -> None:
+def test_what_a_writer_that_was_killed_left_of_another_model_is_removed() -> None:
     save_prepared(IDENTITY, "visual", ARRAYS)
     folder = prepared_folder()
     assert folder is not None
-    for name, age in ((".old.part", 4000), (".new.part", 0)):
-        (folder / name).write_bytes(b"x")
-        os.utime(folder / name, (time.time() - age,) * 2)
+    for suffix in ("lock", "part"):
+        (folder / f".{IDENTITY[::-1]}-visual-v1.safetensors.4711-0123abcd.{suffix}").touch()
     save_prepared(IDENTITY, "text", ARRAYS)
-    assert [part.name for part in folder.glob(".*.part")] == [".new.part"]
+    assert set(folder.iterdir()) == set(prepared_files())
 
 
 def test_small_weights_are_not_worth_a_file(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -112,6 +112,6 @@ def test_sizes_that_openais_archives_record_are_no_weights_of_open_clip(
 def test_what_nothing_describes_but_its_tensors_is_not_made_openais(tmp_path: Path) -> None:
     model, _ = load_golden(FAMILIES, "open_clip-clipa")
     assert model.checkpoint is not None
-    plain = CLIP.read(model.checkpoint.described(None, ""), model.config, lambda: model.tokenizer)
+    plain = CLIP.read(model.checkpoint.read_as(None, ""), model.config, lambda: model.tokenizer)
     with pytest.raises(UnsupportedCheckpointError, match=r"cannot be saved as int8: .* came without a description"):
         save(plain, tmp_path / "int8", "int8")

@@ -17,7 +17,7 @@ from numpyclip.runtime import prepared
 from numpyclip.runtime.clip import CLIP
 from numpyclip.saving import open_clip
 from numpyclip.saving.save import Format, save
-from numpyclip.tokenizer.clip import default_tokenizer
+from numpyclip.tokenizer.clip_tokenizer import default_tokenizer
 from numpyclip.weights.checkpoint import Activation, Checkpoint
 from numpyclip.weights.dtypes import BFloat16
 from numpyclip.weights.read import read
@@ -71,7 +71,7 @@ def test_names_and_shapes_are_those_of_open_clip(checkpoints: Path, tmp_path: Pa
     theirs = read(checkpoints / "open_clip" / "open_clip_model.safetensors").arrays
     model, _ = numpyclip.load(checkpoints / "open_clip")
     assert model.checkpoint is not None
-    undescribed = model.checkpoint.described(None, "")
+    undescribed = model.checkpoint.read_as(None, "")
     as_openai = CLIP.read(undescribed, model.config, lambda: model.tokenizer)
     ours = read(save(as_openai, tmp_path / "saved") / "open_clip_model.safetensors").arrays
     assert {name: array.shape for name, array in ours.items()} == {n: array.shape for n, array in theirs.items()}
@@ -103,7 +103,7 @@ def test_separate_matrices_are_joined_and_projections_turned(checkpoints: Path, 
 def test_options_of_open_clip_are_written_as_they_were_read(tmp_path: Path) -> None:
     model, golden = load_golden(FAMILIES, "open_clip-clipa")
     assert model.checkpoint is not None
-    undescribed = model.checkpoint.described(None, "")
+    undescribed = model.checkpoint.read_as(None, "")
     again, _ = numpyclip.load(save(CLIP.read(undescribed, model.config, lambda: model.tokenizer), tmp_path / "saved"))
     assert again.config == model.config
     np.testing.assert_array_equal(embeddings(again, golden), embeddings(model, golden))

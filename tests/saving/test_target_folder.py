@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 import numpyclip
+from numpyclip.atomic import atomic_folder
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.saving import save as module
 from numpyclip.saving.plan import Plan
 from numpyclip.saving.save import save
-from numpyclip.saving.target_folder import whole_folder
 from numpyclip.weights.checkpoint import Checkpoint
 
 
@@ -160,7 +160,7 @@ def test_an_older_model_that_a_killed_process_had_moved_away_comes_back(saved: P
 
 
 def test_what_a_living_process_is_writing_is_left_to_it(tmp_path: Path) -> None:
-    with whole_folder(tmp_path / "saved", Path("source"), overwrite=True) as part:
+    with atomic_folder(tmp_path / "saved", overwrite=True) as part:
         (part / "model.safetensors").write_bytes(b"as far as it is")
         save("tiny", tmp_path / "saved")
         assert content(part) == {"model.safetensors": b"as far as it is"}

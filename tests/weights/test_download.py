@@ -21,12 +21,13 @@ from typing import Any, NoReturn
 
 import pytest
 
+from numpyclip import atomic
 from numpyclip.errors import ChecksumError, DownloadError, OfflineError
+from numpyclip.lock import exclusive
 from numpyclip.weights import download, local, transfer
 from numpyclip.weights.catalogue import KnownModel
 from numpyclip.weights.download import obtain
 from numpyclip.weights.local import is_present, verify, weights_folder
-from numpyclip.weights.lock import exclusive
 from tests.weights.scripted_server import (
     Handler,
     Move,
@@ -891,7 +892,7 @@ def test_without_locks_each_writes_its_own_part_and_leaves_none(
     def never_alone(_: Path) -> Iterator[bool]:
         yield False
 
-    monkeypatch.setattr(download, "exclusive", never_alone)
+    monkeypatch.setattr(atomic, "exclusive", never_alone)
     (tmp_path / "toy.pt.part").write_bytes(b"of another process")
     with serving(BODY, drop_after(HALF), answer(500), proper) as script:
         with pytest.raises(DownloadError) as caught:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from numpyclip.errors import DownloadError, ModelNotFoundError, OfflineError
-from numpyclip.families.layouts import wanted
+from numpyclip.families.repository_files import wanted
 from numpyclip.weights.hub import obtain
 from tests.weights.hub_server import COMMIT, Handler, Hub, imported_anew, using
 

@@ -11,12 +11,12 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from numpyclip.atomic import atomic_file
 from numpyclip.cli.inputs import Embedded, EmbeddedPictures, paths_in, progress, texts_in, with_stdin
 from numpyclip.cli.options import add_model_options, add_orientation_option, add_verb, load_model, model_name
 from numpyclip.cli.outputs import output_path
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.runtime.chunks import batched
-from numpyclip.weights.unfinished import whole_file
 
 if TYPE_CHECKING:
     from numpyclip.model.ops import Array
@@ -96,7 +96,7 @@ def _save(embedded: Iterable[Embedded], output: Path | None, model_name: str, mo
         for name, vector in embedded:
             print(_json_line(name, vector), flush=True)
         return
-    with whole_file(output) as file:
+    with atomic_file(output) as file:
         if output.suffix == ".jsonl":
             for name, vector in embedded:
                 file.write((_json_line(name, vector) + "\n").encode())

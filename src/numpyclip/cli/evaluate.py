@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from numpyclip.atomic import atomic_file
 from numpyclip.cli.inputs import progress
 from numpyclip.cli.labels import add_template_option, embedded_labels, labels_in
 from numpyclip.cli.options import add_model_options, add_orientation_option, add_verb, load_model, model_name
 from numpyclip.cli.outputs import output_path
 from numpyclip.errors import InputError, NumPyCLIPError
-from numpyclip.weights.unfinished import whole_file
 
 if TYPE_CHECKING:
     from numpyclip.runtime.clip import CLIP
@@ -121,6 +121,6 @@ def _write(arguments: argparse.Namespace, result: Evaluation, classifier: ZeroSh
     if arguments.confusion is not None:
         if classifier is None or result.confusion is None:
             raise InputError("--confusion: the dataset has no labels.")
-        with whole_file(arguments.confusion) as file:
+        with atomic_file(arguments.confusion) as file:
             names = [label.name for label in classifier.labels]
             draw_confusion(result.confusion.counts, names).save(file, "PNG")

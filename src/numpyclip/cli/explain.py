@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from numpyclip.atomic import atomic_file
 from numpyclip.cli.inputs import progress
 from numpyclip.cli.options import add_model_options, add_verb, load_model, positive
 from numpyclip.cli.outputs import check_output, output_path
 from numpyclip.errors import InputError
-from numpyclip.weights.unfinished import whole_file
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             print(x, y, text, sep="\t")
     if arguments.output is not None:
-        with whole_file(arguments.output) as file:
+        with atomic_file(arguments.output) as file:
             if arguments.output.suffix == ".npy":
                 np.save(file, maps)
             else:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 
-from numpyclip.weights.unfinished import unfinished
+from numpyclip.atomic import temporary_path
 
 
 def place_in(folder: Path, path: str, sources: Sequence[str]) -> Path:
@@ -38,7 +38,7 @@ def _names(place: Path) -> Iterator[Path]:
 def copy(path: str, place: Path) -> None:
     """Copy a file with its times."""
     place.parent.mkdir(parents=True, exist_ok=True)
-    with unfinished(place) as part:
+    with temporary_path(place) as part:
         shutil.copy2(path, part)
         part.replace(place)
 

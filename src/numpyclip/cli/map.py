@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from numpyclip.atomic import atomic_file
 from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, with_stdin
 from numpyclip.cli.options import add_model_options, add_orientation_option, add_verb, load_model, model_name, positive
 from numpyclip.cli.outputs import check_output, output_path
 from numpyclip.errors import InputError, NumPyCLIPError
-from numpyclip.weights.unfinished import whole_file
 
 _EXAMPLES = """\
   numpyclip map photos/ -o map.html
@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
     thumbnails = prefetch(partial(thumbnail_uri, orient=arguments.orient), paths, arguments.batch_size)
     title = f"{', '.join(map(os.fspath, arguments.items))} by {model_name(arguments)}"
     page = map_page(points, paths, thumbnails, title)
-    with whole_file(arguments.output) as file:
+    with atomic_file(arguments.output) as file:
         file.write(page.encode("ascii"))
     if arguments.json:
         places = [{"picture": path, "place": place} for path, place in zip(paths, points.tolist(), strict=True)]

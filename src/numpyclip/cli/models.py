@@ -3,9 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterable
-from functools import partial
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Any
 
 from numpyclip.cli.options import add_folder_option, add_pretrained_option, add_verb
@@ -81,10 +79,10 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _list_published(arguments: argparse.Namespace) -> int:
-    from numpyclip.families.pretrained import find, is_supported
+    from numpyclip.families.locate import find_architecture, is_supported
     from numpyclip.weights.published import architectures
 
-    found = [find(name) for name in arguments.items or architectures()]
+    found = [find_architecture(name) for name in arguments.items or architectures()]
     if not arguments.json:
         print(_published_line(_HEADER))
     left_out = 0
@@ -122,29 +120,19 @@ def _download(arguments: argparse.Namespace) -> int:
             f"no model named; expected one or more of {', '.join(DOWNLOADABLE)}, or hf-hub:organization/name, "
             "or a name of OpenCLIP's with --pretrained."
         )
-    fetchers = [_fetcher(name, arguments) for name in arguments.items]  # a name that is wrong is told before hours pass
-    for name, fetch in zip(arguments.items, fetchers, strict=True):
-        _print(arguments, name, "downloaded", str(fetch()))
+    from numpyclip.families.locate import find_architecture, locate, unknown_tag
+
+    for name in arguments.items:  # a name that is wrong is told before hours pass
+        if arguments.pretrained is not None:
+            known = find_architecture(name)
+            if known.find(arguments.pretrained) is None:
+                raise unknown_tag(known, arguments.pretrained)
+        elif not name.startswith("hf-hub:"):
+            _known(name)
+    for name in arguments.items:
+        files = locate(name, arguments.pretrained, arguments.download_root)
+        _print(arguments, name, "downloaded", str(files.path))
     return 0
-
-
-def _fetcher(name: str, arguments: argparse.Namespace) -> Callable[[], Path]:
-    if arguments.pretrained is not None:
-        from numpyclip.families.pretrained import fetch, find, unknown_tag
-
-        known = find(name)
-        model = known.find(arguments.pretrained)
-        if model is None:
-            raise unknown_tag(known, arguments.pretrained)
-        return partial(fetch, known, model, arguments.download_root)
-    if name.startswith("hf-hub:"):
-        from numpyclip.families.layouts import wanted
-        from numpyclip.weights import hub
-
-        return partial(hub.obtain, name, wanted, arguments.download_root)
-    from numpyclip.weights.download import obtain
-
-    return partial(obtain, _known(name), arguments.download_root)
 
 
 def _verify(arguments: argparse.Namespace) -> int:

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from numpyclip.atomic import atomic_file
 from numpyclip.errors import InputError
-from numpyclip.weights.unfinished import whole_file
 
 if TYPE_CHECKING:
     from numpyclip.model.ops import Array
@@ -52,7 +52,7 @@ class Printer:
         from numpyclip.tasks.chart import bar_chart
 
         chart = bar_chart(path, [(label, min(p, 1.0)) for p, label in ranked], orient=self._arguments.orient)
-        with whole_file(self._arguments.plot) as file:
+        with atomic_file(self._arguments.plot) as file:
             chart.save(file, "PNG")
 
 
@@ -108,5 +108,5 @@ class Report:
         if self._arguments.confusion is not None:
             if not known:
                 raise InputError("--confusion: no picture lies in a folder that is named after a label.")
-            with whole_file(self._arguments.confusion) as file:
+            with atomic_file(self._arguments.confusion) as file:
                 draw_confusion(self._confusion.counts, self._names).save(file, "PNG")

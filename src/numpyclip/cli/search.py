@@ -10,12 +10,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from numpyclip.atomic import atomic_file
 from numpyclip.cli.options import add_verb, positive
 from numpyclip.cli.outputs import check_output, output_path
 from numpyclip.cli.stores import add_store_options, load_remembered, place_of
 from numpyclip.cli.terminal import PROTOCOLS, drawn, terminal_protocol
 from numpyclip.errors import InputError, NumPyCLIPError, PictureError
-from numpyclip.weights.unfinished import whole_file
 
 if TYPE_CHECKING:
     from numpyclip.index import Index, Match
@@ -163,5 +163,5 @@ def _draw(output: Path, matches: list[Match]) -> None:
         if match.path is not None:
             tiles.append((match.path, f"{Path(match.path).name}\n{score:.2f}"))
     (page,) = contact_sheets(tiles, columns=5, rows=max(1, -(-len(tiles) // 5)))
-    with whole_file(output) as file:
+    with atomic_file(output) as file:
         page.save(file, "PNG")

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from numpyclip.atomic import atomic_file
 from numpyclip.cli.inputs import PicturePaths, paths_in, progress
 from numpyclip.cli.options import add_orientation_option, add_verb, positive
 from numpyclip.cli.outputs import check_output, output_path
 from numpyclip.errors import InputError, NumPyCLIPError
-from numpyclip.weights.unfinished import whole_file
 
 _EXAMPLES = """\
   numpyclip sheet photos/ -o sheet.png
@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     for written, page in enumerate(pages, start=1):
         output = arguments.output if written == 1 else arguments.output.with_stem(f"{arguments.output.stem}-{written}")
         check_output(output, arguments.items)
-        with whole_file(output) as file:
+        with atomic_file(output) as file:
             page.save(file, "PNG")
         print(json.dumps({"page": str(output)}) if arguments.json else output, flush=True)
     if not written:

@@ -1,1 +1,1 @@
-"""DESCRIPTION -> CONFIG: whose model it is, what it consists of, and openai/CLIP's names for its tensors."""
+"""NAME → FILES → DESCRIPTION: whose model it is, its sizes and options, and openai/CLIP's names for its tensors."""

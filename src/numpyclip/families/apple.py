@@ -14,9 +14,9 @@ from itertools import pairwise
 import numpy as np
 
 from numpyclip.errors import UnsupportedCheckpointError
-from numpyclip.families.family import Recognized
-from numpyclip.families.names import Names, rename, translator
+from numpyclip.families.description import ModelDescription
 from numpyclip.families.openai import count_blocks
+from numpyclip.families.tensor_names import Names, rename, translator
 from numpyclip.families.timm_convolutional import without_single_pixels
 from numpyclip.image import Preprocess
 from numpyclip.model.config import (
@@ -28,7 +28,7 @@ from numpyclip.model.config import (
     TextConfig,
     VisionTransformerConfig,
 )
-from numpyclip.tokenizer.clip import open_clip_tokenizer
+from numpyclip.tokenizer.clip_tokenizer import open_clip_tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
 
 _PICTURES, _TEXTS = "image_encoder.model", "text_encoder"
@@ -99,8 +99,8 @@ def is_apples(checkpoint: Checkpoint) -> bool:
     return any(name.startswith(f"{_PICTURES}.") for name in checkpoint.arrays)
 
 
-def recognize(checkpoint: Checkpoint) -> Recognized:
-    """Recognize one of Apple's models by its tensors alone.
+def describe(checkpoint: Checkpoint) -> ModelDescription:
+    """Describe one of Apple's models by its tensors alone, which `translate` has renamed.
 
     Raises
     ------
@@ -109,7 +109,6 @@ def recognize(checkpoint: Checkpoint) -> Recognized:
     UnsupportedCheckpointError
         If the sizes are not those of such a model.
     """
-    checkpoint = translate(checkpoint)
     has_transformer = "visual.conv1.weight" in checkpoint
     vision = _measure_transformer(checkpoint) if has_transformer else _measure_fastvit(checkpoint)
     config = CLIPConfig(
@@ -121,7 +120,7 @@ def recognize(checkpoint: Checkpoint) -> Recognized:
             vision.image_size, "open_clip", mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0), interpolation="bilinear"
         ),
     )
-    return Recognized(checkpoint, config, partial(open_clip_tokenizer, "lower"))
+    return ModelDescription(checkpoint, config, partial(open_clip_tokenizer, "lower"))
 
 
 def translate(checkpoint: Checkpoint) -> Checkpoint:

@@ -1,190 +1,29 @@
-"""A description of a model in JSON, read option by option, so that none is overlooked."""
+"""What is found out about a model from its files."""
 
-import json
-import math
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from numpyclip.errors import CheckpointError, UnsupportedCheckpointError, quoted
-
-_T = TypeVar("_T")
-MOST_LAYERS = 1000  # the deepest published one has 64; the names alone of more might fill the memory
-_MAX_BYTES = 2**24  # the largest published one has some kilobytes
-_MOST_LETTERS = 200  # of an option in a message
-MOST_SIZE = 2**24  # of anything that is counted; products of a few of them are still numbers
-MOST_SIDE = 2048  # of pictures, in pixels, where no tensor is as large: four times the largest published one
-_LEAST_DEVIATION = 1e-6  # pixels divided by less would leave float32
+from numpyclip.model.config import CLIPConfig
+from numpyclip.tokenizer.base import Tokenizer
+from numpyclip.weights.checkpoint import Checkpoint
 
 
-class Section:
-    """Options under one name of a description. One that is not asked for is an error: it might change the result.
+@dataclass(frozen=True, eq=False)
+class ModelDescription:
+    """All that a model is built from.
 
-    An option that is null counts as not there.
+    Attributes
+    ----------
+    checkpoint : Checkpoint
+        Its tensors have the names that openai/CLIP gives them, or would.
+    config : CLIPConfig
+    tokenizer : callable
+        Makes the tokenizer, which not every use of a model needs.
+    warnings : tuple of str
+        What is doubtful about it, for the caller of `load`.
     """
 
-    def __init__(self, path: Path, name: str, options: object) -> None:
-        if not isinstance(options, dict):
-            raise CheckpointError(f"{path}: {name or 'the whole'} is {options!r:.60}; expected a JSON object.")
-        self.path, self.name = path, name
-        self.json: Mapping[str, Any] = options
-        self._options = {option: value for option, value in options.items() if value is not None}
-        self._asked: set[str] = set()
-
-    def __contains__(self, option: str) -> bool:
-        return option in self._options
-
-    def is_null(self, option: str) -> bool:
-        """Tell whether an option is there, and null."""
-        return option in self.json and option not in self
-
-    def is_list(self, option: str) -> bool:
-        """Tell whether an option is a list."""
-        return isinstance(self._options.get(option), list)
-
-    def is_section(self, option: str) -> bool:
-        """Tell whether an option has options within."""
-        return isinstance(self._options.get(option), dict)
-
-    def get(self, option: str, kind: type[_T], default: _T | None = None) -> _T:
-        """Return the value of an option, which must be of this very kind; a whole number is a float, too.
-
-        NaN and infinity, which Python reads from JSON, are no floats here.
-
-        Without a default it must be there.
-        """
-        self._asked.add(option)
-        if option not in self._options:
-            if default is None:
-                raise CheckpointError(f"{self.path}: {self._full(option)} is missing; expected {kind.__name__}.")
-            return default
-        value = self._options[option]
-        if kind is float and type(value) is int and abs(value) < 2**53:
-            value = float(value)
-        if type(value) is not kind:  # isinstance would take true for 1
-            raise self.unsupported(option, f"expected {kind.__name__}")
-        if isinstance(value, float) and not math.isfinite(value):
-            raise self.unsupported(option, "expected a finite number")
-        return value
-
-    def size(self, option: str, default: int | None = None, most: int = MOST_SIZE) -> int:
-        """Return a count of 1 or more."""
-        value = self.get(option, int, default)
-        if not 1 <= value <= most:
-            raise self.unsupported(option, f"expected 1..{most}")
-        return value
-
-    def divisor(self, option: str, width: int, default: int | None = None) -> int:
-        """Return a count that a width can be cut into."""
-        count = self.size(option, default)
-        if width % count:
-            raise self.unsupported(option, f"expected a divisor of the width, {width}")
-        return count
-
-    def factor(self, option: str, default: float) -> float:
-        """Return a number that sizes can be multiplied by."""
-        factor = self.get(option, float, default)
-        if not 0 < factor < 2**16:
-            raise self.unsupported(option, "expected a positive number")
-        return factor
-
-    def eps(self, option: str, default: float) -> float:
-        """Return what a norm adds to variances."""
-        eps = self.get(option, float, default)
-        if not 0 <= eps < 1:
-            raise self.unsupported(option, "expected a number of 0 or more, below 1")
-        return eps
-
-    def sizes(self, option: str, count: int, most: int = MOST_SIZE) -> tuple[int, ...]:
-        """Return so many counts of 1 or more."""
-        values = self.get(option, list)
-        if len(values) != count or not all(type(value) is int and 1 <= value <= most for value in values):
-            raise self.unsupported(option, f"expected {count} whole numbers of 1..{most}")
-        return tuple(values)
-
-    def numbers(self, option: str, count: int) -> tuple[float, ...]:
-        """Return so many finite numbers."""
-        values = self.get(option, list)
-        if len(values) != count or not all(type(v) in (int, float) and abs(v) < 1e9 for v in values):
-            raise self.unsupported(option, f"expected {count} numbers")
-        return tuple(map(float, values))
-
-    def channels(self, option: str, default: tuple[float, float, float]) -> tuple[float, float, float]:
-        """Return a number for red, green and blue each."""
-        red, green, blue = self.numbers(option, 3) if option in self else default
-        return red, green, blue
-
-    def deviations(self, option: str, default: tuple[float, float, float]) -> tuple[float, float, float]:
-        """Return the standard deviations of red, green and blue."""
-        deviations = self.channels(option, default)
-        if min(deviations) < _LEAST_DEVIATION:
-            raise self.unsupported(option, f"expected 3 numbers of {_LEAST_DEVIATION} or more")
-        return deviations
-
-    def side(self, option: str, default: int, most: int = MOST_SIZE) -> int:
-        """Return the side of a square, which may be given as [height, width]."""
-        if not self.is_list(option):
-            return self.size(option, default, most)
-        height, width = self.sizes(option, 2, most)
-        if height != width:
-            raise self.unsupported(option, "expected a square")
-        return height
-
-    def one_of(self, option: str, meanings: Mapping[str, _T], default: str) -> _T:
-        """Return what an option's value, one of a few, means."""
-        value = self.get(option, str, default)
-        if value not in meanings:
-            raise self.unsupported(option, f"expected {' or '.join(map(repr, meanings))}")
-        return meanings[value]
-
-    def expect(self, **options: object) -> None:
-        """Raise unless each of these options is not there, or has the only value that is supported."""
-        for option, only in options.items():
-            self._asked.add(option)
-            value = self._options.get(option, only)
-            if type(value) is not type(only) or value != only:
-                raise self.unsupported(option, f"expected {only!r:.60}; nothing else is supported")
-
-    def ignore(self, *options: str) -> None:
-        """Name options that make no difference to what is computed here."""
-        self._asked.update(options)
-
-    def section(self, option: str) -> "Section":
-        """Return the options that lie within one; none if it is not there."""
-        self._asked.add(option)
-        return Section(self.path, self._full(option), self._options.get(option, {}))
-
-    def finish(self) -> None:
-        """Raise if there are options that were not asked for."""
-        for option in self._options:
-            if option not in self._asked:
-                raise self.unsupported(option, "this option is not supported")
-
-    def unsupported(self, option: str, expected: str) -> UnsupportedCheckpointError:
-        """Make an error about the value of an option."""
-        found = self._options.get(option)
-        return UnsupportedCheckpointError(f"{self.path}: {self._full(option)} is {found!r:.60}; {expected}.")
-
-    def _full(self, option: str) -> str:
-        option = option if option.isidentifier() and len(option) <= _MOST_LETTERS else quoted(option, _MOST_LETTERS)
-        return f"{self.name}.{option}" if self.name else option
-
-
-def read_description(path: Path) -> Section:
-    """Read a file of JSON.
-
-    Raises
-    ------
-    CheckpointError
-        If it cannot be read, or is none.
-    """
-    try:
-        with path.open("rb") as file:
-            text = file.read(_MAX_BYTES + 1)
-        if len(text) > _MAX_BYTES:
-            raise CheckpointError(f"{path}: has more than {_MAX_BYTES} bytes; expected the description of a model.")
-        return Section(path, "", json.loads(text))
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read ({error.strerror or error}).") from error
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path}: not a description of a model, which is JSON ({error!r:.200}).") from error
+    checkpoint: Checkpoint
+    config: CLIPConfig
+    tokenizer: Callable[[], Tokenizer]
+    warnings: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from numpyclip.errors import CheckpointError
-from numpyclip.families.description import MOST_SIDE, Section, read_description
+from numpyclip.families.config_file import MOST_SIDE, Section, read_config_file
 from numpyclip.image import MEAN, STD, Preprocess
 
 # What the classes do that files name, where these leave it out. All else is alike.
@@ -32,7 +32,7 @@ def read_preprocess(folder: Path, default: Preprocess) -> Preprocess:
     Raises
     ------
     CheckpointError
-        If the description contradicts the size that the model takes.
+        If the config file contradicts the size that the model takes.
     UnsupportedCheckpointError
         If it has an option that is not supported; it is named.
     """
@@ -66,13 +66,13 @@ def read_preprocess(folder: Path, default: Preprocess) -> Preprocess:
 
 
 def _find(folder: Path) -> Section | None:
-    """Find the description; transformers 5 puts it into that of the processor, where it counts first."""
+    """Find the config; transformers 5 puts it into that of the processor, where it counts first."""
     if (folder / "processor_config.json").exists():
-        processor = read_description(folder / "processor_config.json")
+        processor = read_config_file(folder / "processor_config.json")
         if "image_processor" in processor:
             return processor.section("image_processor")
     if (folder / "preprocessor_config.json").exists():
-        return read_description(folder / "preprocessor_config.json")
+        return read_config_file(folder / "preprocessor_config.json")
     return None
 
 

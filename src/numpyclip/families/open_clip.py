@@ -1,18 +1,16 @@
-"""OpenCLIP's models, which `open_clip_config.json` describes, as `CLIP` and `CustomTextCLIP` in open_clip/model.py.
+"""OpenCLIP's models, by their `open_clip_config.json`, as `CLIP` and `CustomTextCLIP` in open_clip/model.py.
 
 And its CoCa: see `numpyclip.families.open_clip_coca`.
 """
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
-from numpyclip.families import apple
-from numpyclip.families.description import MOST_LAYERS, Section, read_description
-from numpyclip.families.family import Recognized
-from numpyclip.families.folder import read_weights
-from numpyclip.families.names import rename
+from numpyclip.families.activation import in_open_clip_config
+from numpyclip.families.config_file import MOST_LAYERS, Section
+from numpyclip.families.description import ModelDescription
 from numpyclip.families.open_clip_coca import read_decoder, token_id
+from numpyclip.families.tensor_names import rename
 from numpyclip.image import MEAN, STD, Preprocess
 from numpyclip.model.config import (
     EPS,
@@ -29,52 +27,30 @@ from numpyclip.model.config import (
 )
 from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.tokenizer.cleaning import OPEN_CLIP
-from numpyclip.tokenizer.clip import open_clip_tokenizer
-from numpyclip.tokenizer.files import open_clip_file_tokenizer
-from numpyclip.weights.checkpoint import Activation, Description
-from numpyclip.weights.read import read
-
-DESCRIPTION = "open_clip_config.json"
-
-WEIGHTS = (  # in the order in which open_clip looks for them
-    "open_clip_model.safetensors",
-    "open_clip_pytorch_model.safetensors",
-    "open_clip_pytorch_model.bin",
-    "open_clip_pytorch_model.pth",
-    "model.safetensors",
-    "pytorch_model.bin",
-)
+from numpyclip.tokenizer.clip_tokenizer import open_clip_tokenizer
+from numpyclip.tokenizer.hugging_face import open_clip_file_tokenizer
+from numpyclip.weights.checkpoint import Activation, Checkpoint
 
 
-def read_folder(folder: Path) -> Recognized:
-    """Read a folder of the layout that open_clip's `push_to_hf_hub` writes.
+def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
+    """Describe a model by its config file, or what a table has in the place of one.
 
     Raises
     ------
-    CheckpointError
-        If there are no weights, or the description is none.
     UnsupportedCheckpointError
-        If the description has an option that is not supported; it is named.
+        If it has an option that is not supported; it is named.
     """
-    return read_as(read_description(folder / DESCRIPTION), folder)
-
-
-def read_as(description: Section, weights: Path) -> Recognized:
-    """Read a file of weights, or a folder with one, by a description that need not lie beside it."""
-    config, tokenizer = describe(description)
-    checkpoint = read_weights(weights, WEIGHTS) if weights.is_dir() else read(weights)
-    if apple.is_apples(checkpoint):  # open_clip takes these files, too
-        checkpoint = apple.translate(checkpoint)
+    config, tokenizer = read_config(options)
     checkpoint = rename(checkpoint, lambda name: name.removeprefix("text."))  # openai/CLIP has none
     if any(name.startswith("visual.trunk.") for name in checkpoint.arrays):
         from numpyclip.families import timm
 
         checkpoint = timm.translate(checkpoint, config.vision)
-    return Recognized(checkpoint, config, tokenizer, Description(DESCRIPTION, description.json))
+    return ModelDescription(checkpoint, config, tokenizer)
 
 
-def describe(description: Section) -> tuple[CLIPConfig, Callable[[], Tokenizer]]:
-    """Read a description; it alone says whether a model is supported, no weights are needed for that.
+def read_config(description: Section) -> tuple[CLIPConfig, Callable[[], Tokenizer]]:
+    """Read a config file; it alone says whether a model is supported, no weights are needed for that.
 
     Raises
     ------
@@ -82,7 +58,7 @@ def describe(description: Section) -> tuple[CLIPConfig, Callable[[], Tokenizer]]
         If it has an option that is not supported; it is named.
     """
     model = description.section("model_cfg")
-    activation: Activation = "quick_gelu" if model.get("quick_gelu", bool, False) else "gelu"
+    activation = in_open_clip_config(model)
     embed_dim = model.size("embed_dim")
     vision = _vision(model.section("vision_cfg"), activation, embed_dim)
     text, tokenizer = _text(model.section("text_cfg"), activation)
@@ -99,7 +75,7 @@ def describe(description: Section) -> tuple[CLIPConfig, Callable[[], Tokenizer]]
         if isinstance(tower, TransformerConfig) and not tower.projection and tower.width != config.embed_dim:
             raise model.unsupported("embed_dim", f"expected {tower.width}, the width of a tower without a projection")
     model.ignore("init_logit_bias", "init_logit_scale")  # what training began with
-    model.ignore("custom_text")  # says where the tensors of texts lie; their names say it, too
+    model.ignore("custom_text")  # says where the tensors of texts are; their names say it, too
     model.finish()
     description.ignore("version")
     description.finish()

@@ -1,6 +1,6 @@
 """The decoder of OpenCLIP's CoCa, which `multimodal_cfg` describes, as `CoCa` in open_clip/coca_model.py."""
 
-from numpyclip.families.description import MOST_LAYERS, Section
+from numpyclip.families.config_file import MOST_LAYERS, Section
 from numpyclip.model.config import DecoderConfig, TextConfig, VisionConfig, VisionTransformerConfig
 from numpyclip.weights.checkpoint import Activation
 
@@ -11,12 +11,12 @@ _MLP_RATIO = 4
 
 
 def read_decoder(model: Section, vision: VisionConfig, text: TextConfig, activation: Activation) -> DecoderConfig:
-    """Read the description of a decoder, and see that it fits the two towers.
+    """Read the config of a decoder, and see that it fits the two towers.
 
     Raises
     ------
     UnsupportedCheckpointError
-        If the description has an option that is not supported, or one that does not fit a tower; it is named.
+        If it has an option that is not supported, or one that does not fit a tower; it is named.
     """
     section = model.section("multimodal_cfg")
     section.ignore(*_UNUSED)

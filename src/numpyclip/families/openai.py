@@ -1,33 +1,29 @@
-"""OpenAI's models: every size is measured from the shapes of tensors.
+"""OpenAI's models: every size is inferred from tensor shapes.
 
 What shapes cannot tell follows openai/CLIP's `build_model`: heads are 64 wide, norms add 1e-5. The activation must be
-told (see `numpyclip.loader`).
+told (see `numpyclip.families.activation`).
 """
 
 import math
 import re
 
 from numpyclip.errors import CheckpointError, UnsupportedCheckpointError, quoted
-from numpyclip.families.family import Recognized
+from numpyclip.families.description import ModelDescription
 from numpyclip.image import Preprocess
 from numpyclip.model.config import RESNET_STRIDE, CLIPConfig, ResNetConfig, TextConfig, VisionTransformerConfig
-from numpyclip.tokenizer.clip import default_tokenizer
+from numpyclip.tokenizer.clip_tokenizer import default_tokenizer
 from numpyclip.weights.checkpoint import SIZE_RECORDS, Activation, Checkpoint
 
 HEAD_WIDTH = 64
 
 
-def recognize(checkpoint: Checkpoint, activation: Activation) -> Recognized:
-    """Recognize a model of OpenAI's architecture by its tensors alone; see `measure`."""
-    if checkpoint.activation not in (None, activation):
-        raise CheckpointError(
-            f"{checkpoint.path}: records the activation '{checkpoint.activation}'; expected '{activation}'."
-        )
-    return Recognized(checkpoint, measure(checkpoint, activation), default_tokenizer)
+def describe(checkpoint: Checkpoint, activation: Activation) -> ModelDescription:
+    """Describe a model of OpenAI's architecture by its tensors alone; see `measure`."""
+    return ModelDescription(checkpoint, measure(checkpoint, activation), default_tokenizer)
 
 
 def measure(checkpoint: Checkpoint, activation: Activation) -> CLIPConfig:
-    """Measure a model from the shapes of its tensors.
+    """Infer the sizes of a model from its tensor shapes.
 
     Raises
     ------
@@ -67,7 +63,7 @@ def _refuse_foreign(checkpoint: Checkpoint) -> None:
             if name.startswith(mark):
                 raise UnsupportedCheckpointError(
                     f"{checkpoint.path}: tensor {quoted(name)} belongs to {family}; expected the names of openai/CLIP. "
-                    "Shapes do not tell all of such a model: load the folder that has its description "
+                    "Shapes do not tell all of such a model: load the folder that has its config file "
                     "(config.json or open_clip_config.json) beside the weights."
                 )
 

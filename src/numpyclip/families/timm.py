@@ -1,6 +1,6 @@
 """Vision transformers of timm inside OpenCLIP's models, as `TimmModel` in open_clip/timm_model.py.
 
-A description names one of timm's models, and the name tells everything. So these sizes and options are those of timm's
+The config file names one of timm's models, and the name tells everything. These sizes and options are those of timm's
 own registry: timm/models/{vision_transformer,vision_transformer_hybrid,eva}.py.
 """
 
@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from numpyclip.families import timm_convolutional
-from numpyclip.families.description import MOST_LAYERS, Section
-from numpyclip.families.names import Names, rename, translator
+from numpyclip.families.config_file import MOST_LAYERS, Section
+from numpyclip.families.tensor_names import Names, rename, translator
 from numpyclip.model.config import (
     PoolConfig,
     Projection,
@@ -177,7 +177,7 @@ SUPPORTED = (
 
 
 def describe(section: Section) -> VisionConfig:
-    """Read the description of a vision tower that is timm's.
+    """Read the config of a vision tower that is timm's.
 
     Raises
     ------
@@ -208,7 +208,7 @@ def describe(section: Section) -> VisionConfig:
 
 
 def _sized(options: Section, trunk: VisionTransformerConfig, image_size: int) -> VisionTransformerConfig:
-    """Change the sizes of a model as a description says."""
+    """Change the sizes of a model as a config file says."""
     if options.side("img_size", image_size) != image_size:
         raise options.unsupported("img_size", f"expected vision_cfg.image_size, which is {image_size}")
     if trunk.stem.width:

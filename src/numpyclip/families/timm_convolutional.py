@@ -1,6 +1,6 @@
 """Convolutional towers of timm inside of OpenCLIP's models: ConvNeXt, and FastViT as in MobileCLIP.
 
-A description names the model of timm; what the name stands for is written in timm/models/convnext.py and fastvit.py.
+The config file names the model of timm; what the name stands for is written in timm/models/convnext.py and fastvit.py.
 Tensors keep timm's names.
 """
 
@@ -8,10 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 
-import numpy as np
-from numpy.typing import NDArray
-
-from numpyclip.families.description import MOST_LAYERS, MOST_SIDE, MOST_SIZE, Section
+from numpyclip.families.config_file import MOST_LAYERS, MOST_SIDE, MOST_SIZE, Section
 from numpyclip.model.config import FASTVIT_HEAD_WIDTH, ConvNeXtConfig, FastViTConfig
 from numpyclip.weights.checkpoint import Checkpoint
 
@@ -89,8 +86,6 @@ def _changed(changes: Section, option: str, default: tuple[int, ...], most: int 
 
 def without_single_pixels(checkpoint: Checkpoint) -> Checkpoint:
     """View what a FastViT has for maps of one pixel, (e, c, 1, 1) and (c, 1, 1), as matrices and vectors."""
-    return replace(checkpoint, arrays={name: _without_single_pixel(a) for name, a in checkpoint.arrays.items()})
-
-
-def _without_single_pixel(array: NDArray[np.generic]) -> NDArray[np.generic]:
-    return array.reshape(array.shape[:-2]) if array.ndim > 2 and array.shape[-2:] == (1, 1) else array
+    single = {name: a for name, a in checkpoint.arrays.items() if a.ndim > 2 and a.shape[-2:] == (1, 1)}
+    flat = {name: array.reshape(array.shape[:-2]) for name, array in single.items()}
+    return replace(checkpoint, arrays={**checkpoint.arrays, **flat})

@@ -1,4 +1,4 @@
-"""Hugging Face transformers' models, which `config.json` describes: `CLIPModel` and others, whole or one tower of them.
+"""Hugging Face transformers' models, by their `config.json`: `CLIPModel` and others, whole or one tower of them.
 
 Source: modeling_*.py of clip, metaclip_2, siglip, siglip2, chinese_clip and altclip in transformers 5.
 """
@@ -7,32 +7,21 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from numpyclip.families import image_processor
-from numpyclip.families.description import MOST_LAYERS, Section, read_description
-from numpyclip.families.family import Recognized
-from numpyclip.families.folder import read_weights
-from numpyclip.families.names import Names, rename, translator
+from numpyclip.families.config_file import MOST_LAYERS, Section
+from numpyclip.families.description import ModelDescription
+from numpyclip.families.tensor_names import Names, rename, translator
 from numpyclip.families.transformers_names import ACTIVATIONS
 from numpyclip.families.transformers_types import TYPES, Family
 from numpyclip.model.config import BertConfig, CLIPConfig, TextConfig, TransformerConfig, VisionTransformerConfig
 from numpyclip.tokenizer.base import Tokenizer
-from numpyclip.tokenizer.clip import default_tokenizer
-from numpyclip.tokenizer.files import hugging_face_tokenizer
-from numpyclip.weights.checkpoint import Checkpoint, Description
+from numpyclip.tokenizer.clip_tokenizer import default_tokenizer
+from numpyclip.tokenizer.hugging_face import hugging_face_tokenizer
+from numpyclip.weights.checkpoint import Checkpoint
 
-DESCRIPTION = "config.json"
-
-WEIGHTS = (  # in the order in which transformers looks for them
-    "model.safetensors",
-    "model.safetensors.index.json",
-    "pytorch_model.bin",
-    "pytorch_model.bin.index.json",
-)
-
-# What every description may have and no model of these families looks at: where it comes from, how it was trained,
+# What every config file may have and no model of these families looks at: where it comes from, how it was trained,
 # and what version 4 wrote into every part of it.
 _IGNORED = (
     *("_name_or_path", "_commit_hash", "architectures", "model_type", "transformers_version", "tokenizer_class"),
@@ -55,20 +44,18 @@ _IGNORED_IN_BERT = (
 )
 
 
-def read_folder(folder: Path) -> Recognized:
-    """Read a folder of the layout that transformers' `save_pretrained` writes.
+def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
+    """Describe a model by its config file, and those for pictures and texts beside it.
 
     Raises
     ------
-    CheckpointError
-        If there are no weights, or the description is none.
     UnsupportedCheckpointError
-        If the description has an option that is not supported; it is named.
+        If it has an option that is not supported; it is named.
     """
-    description = read_description(folder / DESCRIPTION)
-    family, towers = description.one_of("model_type", TYPES, "")
-    checkpoint = _rename(read_weights(folder, WEIGHTS), family.names, towers)
-    config = _describe(description, family, towers, checkpoint)
+    folder = options.path.parent
+    family, towers = options.one_of("model_type", TYPES, "")
+    checkpoint = _rename(checkpoint, family.names, towers)
+    config = _read_config(options, family, towers, checkpoint)
     if isinstance(config.vision, VisionTransformerConfig):
         preprocess = replace(config.preprocess, size=config.vision.image_size)
         if config.vision.flexible:
@@ -78,7 +65,7 @@ def read_folder(folder: Path) -> Recognized:
     tokenizer: Callable[[], Tokenizer] = default_tokenizer  # which a model without texts is not asked for
     if config.text is not None:
         tokenizer = partial(hugging_face_tokenizer, folder, family.tokenizer)
-    return Recognized(checkpoint, config, tokenizer, Description(DESCRIPTION, description.json))
+    return ModelDescription(checkpoint, config, tokenizer)
 
 
 def _rename(checkpoint: Checkpoint, names: Names, towers: tuple[str, ...]) -> Checkpoint:
@@ -99,7 +86,7 @@ def _with_convolution(checkpoint: Checkpoint, vision: VisionTransformerConfig) -
     return replace(checkpoint, arrays={**checkpoint.arrays, name: weight})
 
 
-def _describe(description: Section, family: Family, towers: tuple[str, ...], checkpoint: Checkpoint) -> CLIPConfig:
+def _read_config(description: Section, family: Family, towers: tuple[str, ...], checkpoint: Checkpoint) -> CLIPConfig:
     whole = len(towers) == 2
     sections = {tower: _section(description, tower) if whole else description for tower in towers}
     # CLIPTextModel and CLIPVisionModel end before the projection

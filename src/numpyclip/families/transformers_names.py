@@ -1,6 +1,6 @@
-"""transformers' names of tensors, and ours; see `numpyclip.families.names`. And those of activations."""
+"""transformers' names of tensors, and ours; see `numpyclip.families.tensor_names`. And those of activations."""
 
-from numpyclip.families.names import Names
+from numpyclip.families.tensor_names import Names
 from numpyclip.weights.checkpoint import Activation
 
 # Theirs → ours. Read backwards, too: where several mean the same, the first is the usual one.

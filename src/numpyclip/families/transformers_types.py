@@ -1,4 +1,4 @@
-"""The types of models that transformers knows, and what counts where their descriptions say nothing.
+"""The types of models that transformers knows, and what counts where their config files say nothing.
 
 Source: configuration_*.py of clip, metaclip_2, siglip, siglip2, chinese_clip and altclip in transformers 5.
 """
@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from numpyclip.families import image_processor, transformers_names
-from numpyclip.families.names import Names
+from numpyclip.families.tensor_names import Names
 from numpyclip.image import Preprocess
 from numpyclip.model.config import BertConfig, PoolConfig, StemConfig, TextConfig, VisionTransformerConfig
-from numpyclip.tokenizer.files import TokenizerRules
+from numpyclip.tokenizer.hugging_face import TokenizerRules
 
 
 @dataclass(frozen=True)
 class Family:
-    """What models of one type have in common, and what counts where their descriptions say nothing."""
+    """What models of one type have in common, and what counts where their config files say nothing."""
 
     text: TextConfig
     vision: VisionTransformerConfig
@@ -23,7 +23,7 @@ class Family:
     names: Names
     tokenizer: TokenizerRules
     embed_dim: int = 512
-    mistaken_end: int | None = None  # the end mark in descriptions that are wrong about it: the highest id is meant
+    mistaken_end: int | None = None  # the end-of-text id in config files that are wrong about it: the highest is meant
     sigmoid: bool = False
 
 
@@ -47,7 +47,7 @@ _CLIP = Family(
     mistaken_end=2,
 )
 _XLM_ROBERTA = TokenizerRules("XLMRobertaTokenizer")
-_METACLIP_2 = replace(_CLIP, tokenizer=_XLM_ROBERTA, mistaken_end=None)  # where 2 is the end mark
+_METACLIP_2 = replace(_CLIP, tokenizer=_XLM_ROBERTA, mistaken_end=None)  # where 2 is the end of text
 _SIGLIP = Family(
     TextConfig(
         context_length=64, vocab_size=32000, activation="gelu_tanh", eps=1e-6, causal=False, pool="last", **_BASE

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from numpyclip.runtime.prepared import prepared_folder, whole_file
+from numpyclip.atomic import atomic_file
+from numpyclip.errors import NumPyCLIPError
+from numpyclip.runtime.prepared import prepared_folder
 from numpyclip.weights.checkpoint import Checkpoint
 
 # Part of every name: raise it whenever digests are made otherwise.
@@ -31,10 +33,10 @@ def digest(checkpoint: Checkpoint) -> str:
                 return known
     found = _compute(checkpoint)
     if file is not None:
-        with contextlib.suppress(OSError):  # a folder that is only read: it will be computed again
+        with contextlib.suppress(OSError, NumPyCLIPError):  # a folder that is only read: it will be computed again
             file.parent.mkdir(parents=True, exist_ok=True)
-            with whole_file(file) as part:
-                part.write_text(found, "ascii")
+            with atomic_file(file) as stream:
+                stream.write(found.encode())
     return found
 
 

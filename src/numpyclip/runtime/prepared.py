@@ -9,13 +9,13 @@ long word lists, by the model's fingerprint and the words.
 import contextlib
 import os
 import re
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
+from numpyclip.atomic import remove_abandoned, temporary_path
 from numpyclip.errors import CheckpointError
 from numpyclip.weights.safetensors import read_safetensors, unwritten, write_safetensors
 
@@ -27,7 +27,6 @@ _MOST_BYTES = 2**32  # all files together; the longest unused go first
 
 # All other files are someone else's.
 _NAME = re.compile(r"[0-9a-f]{32}-((visual|text|decoder|words)-v[0-9]+\.safetensors|digest-v[0-9]+\.txt)")
-_ABANDONED = 3600  # seconds after which a file that is still incomplete has no writer
 
 
 def prepared_folder() -> Path | None:
@@ -76,8 +75,10 @@ def save_prepared(
         return
     with contextlib.suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
-        with whole_file(folder / _name(identity, tower)) as part:
+        file = folder / _name(identity, tower)
+        with temporary_path(file) as part:
             write_safetensors(part, [tensor for name, array in arrays.items() for tensor in unwritten(name, array)])
+            part.replace(file)
         _remove_longest_unused(folder)
 
 
@@ -108,26 +109,10 @@ def _by_last_use(folder: Path | None) -> list[tuple[Path, os.stat_result]]:
     return sorted(found, key=lambda pair: pair[1].st_mtime_ns)
 
 
-@contextlib.contextmanager
-def whole_file(file: Path) -> Iterator[Path]:
-    """Give a place to write to, whose content becomes the file at the end; after any error there is none."""
-    import tempfile  # slow to import, and most processes have nothing to write
-
-    handle, part = tempfile.mkstemp(prefix=".", suffix=".part", dir=file.parent)
-    os.close(handle)
-    try:
-        yield Path(part)
-        Path(part).replace(file)
-    finally:
-        Path(part).unlink(missing_ok=True)
-
-
 def _remove_longest_unused(folder: Path) -> None:
     files = _by_last_use(folder)
     excess = sum(facts.st_size for _, facts in files) - _MOST_BYTES
     for file, facts in files:
         if excess > 0 and remove_prepared(file):
             excess -= facts.st_size
-    for part in folder.glob(".*.part"):
-        if time.time() - part.stat().st_mtime > _ABANDONED:
-            remove_prepared(part)
+    remove_abandoned(folder)

@@ -20,7 +20,7 @@ from numpyclip.runtime.clip import CLIP
 from numpyclip.saving import open_clip_fastvit
 from numpyclip.saving.original_layout import OPEN_CLIP
 from numpyclip.saving.plan import USUAL_TOKENIZERS, DType, Options, Plan, Weight, as_json, require
-from numpyclip.tokenizer.clip import CLIPTokenizer
+from numpyclip.tokenizer.clip_tokenizer import CLIPTokenizer
 from numpyclip.weights.checkpoint import Checkpoint
 
 WEIGHTS = "open_clip_model.safetensors"

@@ -10,15 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from numpyclip.errors import UnsupportedCheckpointError
-from numpyclip.families import open_clip, transformers
-from numpyclip.families.folder import INT8_WEIGHTS, TOKENIZER_FILES
+from numpyclip.families.repository_files import INT8_WEIGHTS, OPEN_CLIP_CONFIG, TOKENIZER_FILES, TRANSFORMERS_CONFIG
 from numpyclip.runtime.clip import CLIP
 from numpyclip.saving.plan import DType, Plan, Weight, as_json
 from numpyclip.weights.checkpoint import SIZE_RECORDS, Checkpoint, is_floating
 from numpyclip.weights.read import ACTIVATION_KEY
 from numpyclip.weights.safetensors import Unwritten, unwritten
 
-OPEN_CLIP, TRANSFORMERS = open_clip.DESCRIPTION, transformers.DESCRIPTION
+OPEN_CLIP, TRANSFORMERS = OPEN_CLIP_CONFIG, TRANSFORMERS_CONFIG
 _BESIDE = {  # the description of a layout → what else may lie beside the weights
     OPEN_CLIP: TOKENIZER_FILES,
     TRANSFORMERS: ("preprocessor_config.json", "processor_config.json", *TOKENIZER_FILES),
@@ -27,7 +26,7 @@ _BESIDE = {  # the description of a layout → what else may lie beside the weig
 
 def is_described_by(checkpoint: Checkpoint, file: str) -> bool:
     """Tell whether a model was read by a description of this name, and so has the layout that goes with it."""
-    return checkpoint.description is not None and checkpoint.description.file == file
+    return checkpoint.config_file is not None and checkpoint.config_file.name == file
 
 
 def plan(checkpoint: Checkpoint, weights: str, dtype: DType) -> Plan:
@@ -46,7 +45,7 @@ def plan_int8(model: CLIP, checkpoint: Checkpoint, dtype: DType) -> Plan:
     A model that came without a description has none here, either: its file notes the activation, the only thing that
     its shapes do not tell.
     """
-    is_described = checkpoint.description is not None
+    is_described = checkpoint.config_file is not None
     if not is_described and model.config.family not in ("openai", "apple"):
         raise UnsupportedCheckpointError(
             f"{checkpoint.path}: cannot be saved as int8: this model came without a description, and is none of "
@@ -76,11 +75,11 @@ def _original(checkpoint: Checkpoint) -> Checkpoint:
 
 
 def _files(checkpoint: Checkpoint, dtype: DType) -> dict[str, bytes | Path]:
-    """Write the description; copy what else may lie beside the weights."""
-    description = checkpoint.description
-    assert description is not None
-    options = dict(description.options)
-    if description.file == TRANSFORMERS:  # which says what the numbers are made when they are read
+    """Write the config file; copy what else is beside the weights."""
+    config_file = checkpoint.config_file
+    assert config_file is not None
+    options = dict(config_file.options)
+    if config_file.name == TRANSFORMERS:  # which says what the numbers are made when they are read
         options.pop("torch_dtype", None)
         options["dtype"] = dtype
-    return {**existing(checkpoint.path.parent, _BESIDE[description.file]), description.file: as_json(options)}
+    return {**existing(checkpoint.path.parent, _BESIDE[config_file.name]), config_file.name: as_json(options)}

@@ -59,9 +59,10 @@ def save(
     NumPyCLIPError
         If it cannot be written.
     """
+    from numpyclip.atomic import atomic_folder
     from numpyclip.loader import load
     from numpyclip.runtime.clip import CLIP
-    from numpyclip.saving.target_folder import whole_folder
+    from numpyclip.saving.target_folder import check_target
 
     if format not in FORMATS:
         raise InputError(f"format is {format!r:.60}; expected {' or '.join(map(repr, FORMATS))}.")
@@ -71,7 +72,8 @@ def save(
     if loaded.checkpoint is None:
         raise InputError("a model that was pickled cannot be saved; expected one from numpyclip.load in this process.")
     target = Path(folder).resolve()  # where a link points
-    with whole_folder(target, loaded.checkpoint.path, overwrite) as part:
+    with atomic_folder(target, overwrite) as part:
+        check_target(target, loaded.checkpoint.path, overwrite)
         _write(_plan(loaded, loaded.checkpoint, format, dtype), part)
     return Path(folder)
 

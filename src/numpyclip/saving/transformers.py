@@ -8,16 +8,16 @@ from pathlib import Path
 
 from numpyclip.errors import UnsupportedCheckpointError
 from numpyclip.families import transformers_names
-from numpyclip.families.folder import TOKENIZER_FILES
 from numpyclip.families.image_processor import RESAMPLE
-from numpyclip.families.names import translator
+from numpyclip.families.repository_files import TOKENIZER_FILES
+from numpyclip.families.tensor_names import translator
 from numpyclip.image import Preprocess
 from numpyclip.model.config import TextConfig, TransformerConfig, VisionTransformerConfig
 from numpyclip.runtime.clip import CLIP
 from numpyclip.saving.original_layout import TRANSFORMERS, existing
 from numpyclip.saving.plan import USUAL_TOKENIZERS, Change, DType, Options, Plan, Weight, as_json, require
-from numpyclip.tokenizer.clip import CLIPTokenizer
-from numpyclip.tokenizer.words import END_OF_TEXT, START_OF_TEXT
+from numpyclip.tokenizer.clip_tokenizer import CLIPTokenizer
+from numpyclip.tokenizer.pre_tokenizer import END_OF_TEXT, START_OF_TEXT
 from numpyclip.weights.checkpoint import Checkpoint
 
 WEIGHTS = "model.safetensors"

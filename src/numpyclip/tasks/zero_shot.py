@@ -171,7 +171,7 @@ class ZeroShotClassifier:
 
     def save(self, file: str | os.PathLike[str]) -> None:
         """Write an ``.npz`` file: embeddings, and a description in JSON with labels, templates and fingerprint."""
-        from numpyclip.weights.unfinished import whole_file
+        from numpyclip.atomic import atomic_file
 
         description = {
             "labels": [[label.name, *label.phrases] for label in self.labels],
@@ -180,7 +180,7 @@ class ZeroShotClassifier:
             "fingerprint": self.model.fingerprint.to_json(),
         }
         packed = np.frombuffer(json.dumps(description).encode("utf-8"), np.uint8)
-        with whole_file(Path(file)) as stream:
+        with atomic_file(Path(file)) as stream:
             np.savez(stream, embeddings=self.embeddings, description=packed)
 
     @classmethod

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.arguments import whole_number
-from numpyclip.errors import InputError, TextTooLongError
+from numpyclip.errors import InputError, TextTooLongError, quoted
 
 MOST_LENGTH = 2**16  # ids of a row; the longest published text tower reads some hundreds
 
@@ -41,7 +41,7 @@ def checked(texts: str | Iterable[str], name: str = "texts") -> Sequence[str]:
     texts = list(texts)
     for text in texts:
         if not isinstance(text, str):
-            raise InputError(f"{name}: found {_quoted(text)}, a {type(text).__name__}; expected str; convert it first.")
+            raise InputError(f"{name}: found {text!r:.60}, a {type(text).__name__}; expected str; convert it first.")
     return texts
 
 
@@ -55,9 +55,7 @@ def checked_length(context_length: object, least: int = 1) -> int:
     """
     length = whole_number(context_length)
     if length is None or not least <= length <= MOST_LENGTH:
-        raise InputError(
-            f"context_length: found {_quoted(context_length)}; expected the model's own, usually 64 or 77."
-        )
+        raise InputError(f"context_length: found {context_length!r:.60}; expected the model's own, usually 64 or 77.")
     return length
 
 
@@ -70,11 +68,11 @@ def checked_ids(ids: Iterable[int]) -> list[int]:
         If it is none.
     """
     if not _has_items(ids):
-        raise InputError(f"ids: found {_quoted(ids)}; expected a row of `tokenize`, or any other whole numbers.")
+        raise InputError(f"ids: found {ids!r:.60}; expected a row of `tokenize`, or any other whole numbers.")
     listed = []
     for found in ids:
         if (i := whole_number(found)) is None:
-            raise InputError(f"ids: found {_quoted(found)}; expected whole numbers, a single row of them.")
+            raise InputError(f"ids: found {found!r:.60}; expected whole numbers, a single row of them.")
         listed.append(i)
     return listed
 
@@ -90,11 +88,6 @@ def _has_items(value: Iterable[object]) -> bool:
 def too_long(text: str, count: int, most: int) -> TextTooLongError:
     """Make an error about a text of so many tokens."""
     return TextTooLongError(
-        f"text {_quoted(text)}: {count} tokens with the marks of start and end; "
+        f"text {quoted(text, 60)}: {count} tokens with the start-of-text and end-of-text tokens; "
         f"expected at most {most}; shorten it or pass truncate=True (--truncate)."
     )
-
-
-def _quoted(text: object, limit: int = 60) -> str:
-    quoted = repr(text)
-    return quoted if len(quoted) <= limit else f"{quoted[:limit]}..."

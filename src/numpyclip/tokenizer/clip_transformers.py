@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable, Mapping
 
 from numpyclip.tokenizer.cleaning import compose, replace_surrogates
-from numpyclip.tokenizer.clip import CLIPTokenizer
-from numpyclip.tokenizer.words import split
+from numpyclip.tokenizer.clip_tokenizer import CLIPTokenizer
+from numpyclip.tokenizer.pre_tokenizer import split
 
 
 def cut_out(text: str, words: Iterable[str]) -> list[str]:
@@ -17,8 +17,8 @@ def cut_out(text: str, words: Iterable[str]) -> list[str]:
 class TransformersCLIPTokenizer(CLIPTokenizer):
     """The same vocabulary as `CLIPTokenizer` of the library transformers uses it, which mends nothing.
 
-    It finds some words before it splits the text, anywhere in it, and they become one id each: always the marks, and
-    an exclamation mark where that is what pads.
+    It finds some words before it splits the text, anywhere in it, and they become one id each: always the special
+    tokens, and an exclamation mark where that is what pads.
 
     Parameters
     ----------
@@ -38,13 +38,13 @@ class TransformersCLIPTokenizer(CLIPTokenizer):
         return TransformersCLIPTokenizer, (self._exact, self._in_lower_case, self.pad_id)
 
     def _merge_word(self, word: str) -> tuple[int, ...]:
-        if word in self._marks:  # one that is not found before: GPT-2's pattern, which is applied then, splits it
+        if word in self._special_tokens:  # not found before: GPT-2's pattern, which is applied then, splits it
             start, name, end = map(super()._merge_word, (word[:2], word[2:-2], word[-2:]))
             return start + name + end
         return super()._merge_word(word)
 
     def encode(self, text: str) -> list[int]:
-        """Turn one text of any length into ids, without the marks of start and end."""
+        """Turn one text of any length into ids, without the start-of-text and end-of-text tokens."""
         ids: list[int] = []
         for part in cut_out(replace_surrogates(text), self._exact):
             if part in self._exact:
@@ -54,6 +54,6 @@ class TransformersCLIPTokenizer(CLIPTokenizer):
                 if piece in self._in_lower_case:
                     ids.append(self._in_lower_case[piece])
                 else:
-                    for word in split(piece, self._marks, ignore_case=False):
+                    for word in split(piece, self._special_tokens, ignore_case=False):
                         ids += self._ids_of(word)
         return ids

@@ -1,6 +1,6 @@
 """Zip archives whose stored records are memory-mapped: the outer shell of `.pt` and `.npz` files.
 
-`zipfile` reads the directory; this module adds what a file from a stranger needs (every record lies inside
+`zipfile` reads the directory; this module adds what an untrusted file needs (every record lies inside
 the file, none overlaps another, none inflates without bound) and what a large one needs
 (a stored record is a view of the mapped file, not a copy).
 

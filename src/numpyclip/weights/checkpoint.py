@@ -23,18 +23,18 @@ SIZE_RECORDS = ("input_resolution", "context_length", "vocab_size")
 
 
 @dataclass(frozen=True)
-class Description:
+class ConfigFile:
     """What says of a model what its tensors do not.
 
     Attributes
     ----------
-    file : str
-        Its name in a folder, which tells the library: ``"open_clip_config.json"``, say, also where it is of a table.
+    name : str
+        In a folder, which tells the library: ``"open_clip_config.json"``, say, also where it is of a table.
     options : mapping
         The JSON object in it.
     """
 
-    file: str
+    name: str
     options: Mapping[str, Any]
 
 
@@ -47,14 +47,14 @@ class Checkpoint:
     path : Path
         Where it came from; begins every message about it.
     arrays : mapping of str to ndarray
-        By openai/CLIP's names, in the number format of the file, mapped read-only where the file allows.
+        By openai/CLIP's names, in the dtypes of the file, memory-mapped read-only where the file allows.
     activation : {"quick_gelu", "gelu"} or None
         If the file records it; tensors alone do not tell.
     identity : str or None
-        What tells the very file that is mapped from any other, and from itself after a change.
+        What tells the very file that is memory-mapped from any other, and from itself after a change.
     stored : mapping of str to ndarray
         By the names in the file, where a family's module has given `arrays` others.
-    description : Description or None
+    config_file : ConfigFile or None
         By which its model was read, unless the tensors alone told.
     """
 
@@ -63,20 +63,17 @@ class Checkpoint:
     activation: Activation | None = None
     identity: str | None = None
     stored: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
-    description: Description | None = None
+    config_file: ConfigFile | None = None
 
     def __contains__(self, name: str) -> bool:
         return name in self.arrays
 
-    def described(self, description: Description | None, options: str) -> "Checkpoint":
-        """Return it with what describes it, and an identity of its own.
+    def read_as(self, config_file: ConfigFile | None, config: str) -> "Checkpoint":
+        """Return it with its config file, and an identity of its own.
 
         Read as a model of other options, the same file is prepared otherwise.
         """
-        identity = self.identity
-        if identity is not None:
-            identity = hashlib.sha256(f"{identity} {options}".encode()).hexdigest()[: len(identity)]
-        return replace(self, identity=identity, description=description)
+        return replace(self, identity=identity_of(self.identity, config), config_file=config_file)
 
     def shape(self, name: str, dimensions: int) -> tuple[int, ...]:
         """Shape of a tensor that must exist and have so many dimensions, none of them empty."""
@@ -144,6 +141,11 @@ class Checkpoint:
         for file in set(map(mapped_file, self.arrays.values())):
             if file is not None and hasattr(file, "madvise"):  # not on Windows
                 file.madvise(mmap.MADV_DONTNEED)
+
+
+def identity_of(*parts: object) -> str | None:
+    """Make an identity that changes when any of its parts does; None if one is not known."""
+    return None if None in parts else hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 
 
 def is_floating(array: NDArray[np.generic]) -> bool:

@@ -8,7 +8,7 @@
 ``ViT-B-32.pt.part``
     what has come so far; the next attempt continues it.
 ``ViT-B-32.pt.lock``
-    held while a download runs (see `lock`).  Two processes that want the same file do not fetch it twice: the
+    held while a download runs (see `numpyclip.lock`).  Two processes that want the same file do not fetch it twice: the
     second waits and finds it.  Where there are no locks, each writes a part of its own, which is not kept.
 """
 
@@ -16,17 +16,16 @@ import contextlib
 import errno
 import os
 import re
-import secrets
 import shutil
 import time
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from numpyclip.atomic import resumable_part, resumable_path
 from numpyclip.errors import ChecksumError, DownloadError, OfflineError
 from numpyclip.weights.catalogue import KnownModel
 from numpyclip.weights.local import Folder, remember, sha256_of, stat_regular_file, weights_folder
-from numpyclip.weights.lock import exclusive
 
 if TYPE_CHECKING:  # http and tls take a while to import; a model that is here needs neither
     from numpyclip.weights.transfer import Part, Progress
@@ -96,10 +95,6 @@ def _fetch_verified(url: str, model: KnownModel, part: "Part", progress: "Progre
     raise Wrong(reason)
 
 
-def _part(file: Path) -> Path:
-    return file.with_name(f"{file.name}.part")
-
-
 def _advice(model: KnownModel, file: Path) -> str:
     return (
         f"Put {model.file} (SHA-256 {model.sha256}) into {file.parent} by hand, "
@@ -124,7 +119,7 @@ def _fill(model: KnownModel, file: Path, part: "Part", progress: "Progress") -> 
                 kind = ChecksumError
     if part.sha256 != model.sha256:
         lines = [f"{model.name}: could not be downloaded.", *reasons, _advice(model, file)]
-        if part.size and part.path == _part(file):
+        if part.size and part.path == resumable_part(file):
             lines.insert(-1, f"  {part.size:,} bytes are kept in {part.path}, to be continued.")
         raise kind("\n".join(lines))
     part.settle()
@@ -229,20 +224,12 @@ def obtain(model: KnownModel, download_root: Folder | None = None) -> Path:
     if is_offline():
         raise _offline_error(model, file, found)
     _make_folder(file.parent)
-    with exclusive(file.with_name(f"{file.name}.lock")) as alone:
+    with resumable_path(file) as part:
         found = _found(file, model)  # another process may have brought it while this one waited
         if found == model.sha256:
             return file
         if found:
             told = f"{file}: has SHA-256 {found}; expected {model.sha256}. It is downloaded again."
             warnings.warn(told, stacklevel=2)
-        if alone:
-            _download(model, file, _part(file))
-        else:
-            path = file.with_name(f"{file.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
-            try:
-                _download(model, file, path)
-            finally:
-                with contextlib.suppress(OSError):
-                    path.unlink()
+        _download(model, file, part)
     return file

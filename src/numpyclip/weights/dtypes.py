@@ -1,7 +1,8 @@
-"""Raw bytes → arrays, for every number format that checkpoints use, bfloat16 included, and back to narrow ones."""
+"""Raw bytes → arrays, for every dtype that checkpoints use, bfloat16 included, and back to narrow ones."""
 
 import math
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any, TypeGuard, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,16 @@ _Number = TypeVar("_Number", bound=np.generic)
 MAX_DIMENSIONS = 8  # more than any weight has, and few enough to multiply
 
 
+def is_count(value: object) -> TypeGuard[int]:
+    """Tell whether a value from a file is a size that can be calculated with."""
+    return type(value) is int and 0 <= value < 2**48
+
+
+def are_counts(values: Sequence[object]) -> bool:
+    """Tell whether these are sizes or strides. The length is looked at first: a long tuple can be named often."""
+    return len(values) <= MAX_DIMENSIONS and all(map(is_count, values))
+
+
 def item_size(kind: str) -> int:
     """Bytes per number of a NumPy type string such as ``"f4"``, or of ``"bf16"``."""
     return 2 if kind == BFLOAT16 else np.dtype(kind).itemsize
@@ -51,7 +62,7 @@ def array_from_bytes(
     kind : str
         A NumPy type string without byte order, or ``"bf16"``.
     shape, strides : tuple of int
-        In elements; without strides the numbers lie row by row.
+        In elements; without strides the numbers are stored row by row.
     offset : int
         Of the first number, in elements.
     order : {"<", ">"}

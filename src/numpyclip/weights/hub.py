@@ -53,8 +53,8 @@ def obtain(name: str, choose: Choose, cache_dir: Folder | None = None) -> Path:
         raise ModelNotFoundError(
             f"{name!r:.200}: names no repository; expected {PREFIX}organization/name, perhaps with @revision."
         )
-    repository, revision = match["repository"], match["revision"]
-    return _Repository(_import_hub(repository), name, (repository, revision), cache_dir, choose).obtain()
+    place = {"repo_id": match["repository"], "revision": match["revision"], "cache_dir": cache_dir}
+    return _Repository(_import_hub(match["repository"]), name, place, choose).obtain()
 
 
 def _import_hub(repository: str) -> Any:
@@ -64,7 +64,7 @@ def _import_hub(repository: str) -> Any:
     except ImportError as error:
         raise DownloadError(
             f"{PREFIX}{repository}: cannot be downloaded without the package huggingface_hub ({error}). Install it "
-            "with `pip install 'numpyclip[hub]'`. Or download its description (.json), tokenizer and weights by hand "
+            "with `pip install 'numpyclip[hub]'`. Or download its config files (.json), tokenizer and weights by hand "
             f"from https://huggingface.co/{repository}, and load the folder that has them."
         ) from error
     return huggingface_hub
@@ -77,14 +77,10 @@ class _Repository:
     is, it is turned into an error of ours.
     """
 
-    def __init__(
-        self, hub: Any, name: str, parts: tuple[str, str | None], cache_dir: Folder | None, choose: Choose
-    ) -> None:
-        repository, revision = parts
+    def __init__(self, hub: Any, name: str, place: dict[str, Any], choose: Choose) -> None:
         self._api, self._errors = hub.HfApi(library_name="numpyclip"), hub.errors
-        self._name, self._choose = name, choose
-        self._place = {"repo_id": repository, "revision": revision, "cache_dir": cache_dir}
-        self._address = f"{self._api.endpoint}/{repository}"
+        self._name, self._place, self._choose = name, place, choose
+        self._address = f"{self._api.endpoint}/{place['repo_id']}"
 
     def obtain(self) -> Path:
         """Return the folder with the files, online or not."""

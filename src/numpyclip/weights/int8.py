@@ -1,4 +1,4 @@
-"""Weights in eight bits: whole numbers of -127..127, and for each row (of the first axis) the scale that they count.
+"""int8 weights: integers of -127..127, and for each row (of the first axis) the scale that they count.
 
 In a file, tensor ``<name>`` of int8 has its scales beside it, as ``<name>.scale``. Only weights are rounded: they
 become float32 again when they are used, so what is computed from them does not depend on what else is in a batch.
@@ -22,7 +22,7 @@ class ScaledInt8(np.ndarray[Any, np.dtype[np.int8]]):
     """An array of int8 that gives the numbers it stands for: indexing it, and `astype`, multiply with the scales.
 
     A view keeps the scales as long as its first axis is that of the whole; any other view has none, and gives nothing.
-    Arithmetic on the whole numbers themselves is refused, since it would forget the scales.
+    Arithmetic on the integers themselves is refused, since it would forget the scales.
     """
 
     __array_ufunc__ = None  # type: ignore[assignment]
@@ -109,7 +109,7 @@ def row_scales(weights: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def round_to_int8(weights: NDArray[np.float32]) -> NDArray[np.int8]:
-    """Count the scales of each row that make a weight, to the nearest whole number. (n, ...) -> (n, ...)."""
+    """Count the scales of each row that make a weight, to the nearest integer. (n, ...) -> (n, ...)."""
     scale = row_scales(weights).reshape(-1, *(1,) * (weights.ndim - 1))
     counts = np.divide(weights, scale, out=np.zeros_like(weights), where=scale > 0)
     return np.rint(counts, out=counts).clip(-LARGEST, LARGEST).astype(np.int8)

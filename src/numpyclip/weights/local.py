@@ -104,20 +104,7 @@ def is_present(model: KnownModel, download_root: Folder | None = None) -> bool:
 
 
 def verify(model: KnownModel, download_root: Folder | None = None) -> Literal["verified", "damaged", "missing"]:
-    """Read the whole file of a model and compare it with what was published.
-
-    Parameters
-    ----------
-    model : KnownModel
-        An entry of the catalogue.
-    download_root : path-like, optional
-        See `weights_folder`.
-
-    Returns
-    -------
-    {"verified", "damaged", "missing"}
-        Nothing is downloaded or removed.
-    """
+    """Read the whole file of a model and compare it with what was published; nothing is downloaded or removed."""
     file = weights_folder(download_root) / model.file
     facts = stat_regular_file(file)
     if facts is None:

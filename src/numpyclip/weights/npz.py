@@ -1,4 +1,4 @@
-"""`.npz`: a zip archive of NumPy arrays. Stored arrays are mapped, deflated ones unpacked once."""
+"""`.npz`: a zip archive of NumPy arrays. Stored arrays are memory-mapped, deflated ones unpacked once."""
 
 import math
 import sys
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from numpyclip.errors import CorruptCheckpointError, UnsupportedCheckpointError
 from numpyclip.weights.archive import Archive, Bytes
-from numpyclip.weights.dtypes import MAX_DIMENSIONS
+from numpyclip.weights.dtypes import are_counts
 
 _MAX_HEADER = 65_536  # bytes of a record in which its header must end
 _READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
@@ -78,7 +78,7 @@ def _read_npy(where: str, record: Bytes) -> NDArray[np.generic]:
         hint = " bfloat16 is no type of NumPy's; save it as float32." if dtype == "V2" else ""
         raise UnsupportedCheckpointError(f"{where}: holds {dtype!s:.100}; expected numbers of at most 64 bits.{hint}")
     data = record[stream.tell() :]
-    if len(shape) > MAX_DIMENSIONS or not all(type(length) is int and 0 <= length < 2**48 for length in shape):
+    if not are_counts(shape):
         raise CorruptCheckpointError(f"{where}: its {len(shape)} sizes are not those of an array.")
     if math.prod(shape) * dtype.itemsize != data.size:
         raise CorruptCheckpointError(f"{where}: an array of shape {shape} and {dtype} cannot have {data.size} bytes.")

@@ -56,7 +56,7 @@ class Architecture:
     ----------
     name : str
     model_cfg : mapping
-        OpenCLIP's description.
+        OpenCLIP's config of it.
     parameters : float or None
         Millions of them, where OpenCLIP has published the number.
     models : mapping of str to PublishedModel

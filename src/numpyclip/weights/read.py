@@ -1,6 +1,5 @@
-"""Any file of weights becomes a `Checkpoint`, names and arrays, mapped where the file allows."""
+"""Any file of weights becomes a `Checkpoint`, names and arrays, memory-mapped where the file allows."""
 
-import hashlib
 import math
 import os
 import stat
@@ -11,10 +10,10 @@ from numpy.typing import NDArray
 
 from numpyclip.errors import CheckpointError, CorruptCheckpointError, UnsupportedCheckpointError
 from numpyclip.weights.archive import Archive
-from numpyclip.weights.checkpoint import ACTIVATIONS, Activation, Checkpoint
-from numpyclip.weights.names import state_dict, without_prefix
+from numpyclip.weights.checkpoint import ACTIVATIONS, Activation, Checkpoint, identity_of
 from numpyclip.weights.npz import read_npz
 from numpyclip.weights.safetensors import read_safetensors_and_metadata
+from numpyclip.weights.state_dict import state_dict, without_prefix
 from numpyclip.weights.torch_file import TorchFile, is_torch_legacy, read_torch_archive, read_torch_legacy
 
 # Tied and expanded weights repeat bytes, so tensors may outgrow their file; but not by more than this.
@@ -45,7 +44,7 @@ def read(path: Path) -> Checkpoint:
     Returns
     -------
     Checkpoint
-        Its arrays keep the file mapped; it must not change while they are in use.
+        Its arrays keep the file memory-mapped; it must not change while they are in use.
 
     Raises
     ------
@@ -69,8 +68,7 @@ def read(path: Path) -> Checkpoint:
 
 
 def _identity(facts: os.stat_result) -> str | None:
-    place_and_times = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
-    return hashlib.sha256(repr(place_and_times).encode()).hexdigest()[:32]
+    return identity_of(facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
 
 
 _Contents = tuple[dict[str, NDArray[np.generic]], Activation | None]

@@ -9,15 +9,16 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.errors import CorruptCheckpointError, UnsupportedCheckpointError
 from numpyclip.weights.archive import Bytes, map_file
-from numpyclip.weights.dtypes import BFLOAT16, MAX_DIMENSIONS, BFloat16, array_from_bytes, item_size
+from numpyclip.weights.dtypes import BFLOAT16, BFloat16, are_counts, array_from_bytes, is_count, item_size
 from numpyclip.weights.int8 import SCALE, ScaledInt8, join_scales
+from numpyclip.weights.json_file import without_doubles
 
 _MAX_HEADER = 100_000_000  # bytes, the format's own limit
 _ALIGNMENT = 64  # bytes of a line of the cache
@@ -53,7 +54,7 @@ def read_safetensors_and_metadata(path: Path) -> tuple[dict[str, NDArray[np.gene
     CorruptCheckpointError
         If the header is damaged, or the tensors overlap, leave gaps or do not fit the file.
     UnsupportedCheckpointError
-        If a tensor is of a number format that no CLIP uses.
+        If a tensor is of a dtype that no CLIP uses.
     """
     data = map_file(path)
     length = int.from_bytes(data[:8].tobytes(), "little")
@@ -81,16 +82,10 @@ def read_safetensors_and_metadata(path: Path) -> tuple[dict[str, NDArray[np.gene
 
 
 def _parse_header(raw: Bytes, path: Path) -> dict[str, Any]:
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            raise ValueError("a name stands twice")
-        return found
-
     try:
         if raw[:1].tobytes() != b"{":
             raise ValueError("it does not begin with '{'")
-        header = json.loads(raw.tobytes().decode("utf-8"), object_pairs_hook=once)
+        header = json.loads(raw.tobytes().decode("utf-8"), object_pairs_hook=without_doubles)
     except (ValueError, RecursionError) as error:
         raise CorruptCheckpointError(f"{path}: the header is not sound JSON ({error}).") from error
     if not isinstance(header, dict):
@@ -106,7 +101,7 @@ def _span(name: str, entry: object, path: Path) -> tuple[str, int, int]:
                 raise UnsupportedCheckpointError(
                     f"{path}: tensor {name!r:.100} is stored as {dtype!r:.20}; expected one of {', '.join(_KINDS)}."
                 )
-            if len(shape) <= MAX_DIMENSIONS and all(map(_is_count, [*shape, start, stop])) and start <= stop:
+            if are_counts(shape) and is_count(start) and is_count(stop) and start <= stop:
                 needed = math.prod(shape) * item_size(_KINDS[dtype])
                 if needed == stop - start:
                     return name, start, stop
@@ -123,10 +118,6 @@ def _array(data: Bytes, entry: dict[str, Any], name: str, path: Path) -> NDArray
         raise CorruptCheckpointError(f"{path}: tensor {name!r:.100} cannot be made ({error}).") from error
 
 
-def _is_count(value: object) -> TypeGuard[int]:
-    return type(value) is int and 0 <= value < 2**48
-
-
 @dataclass(frozen=True, eq=False)
 class Unwritten:
     """A tensor that is about to be written, and is not made before its turn.
@@ -135,7 +126,7 @@ class Unwritten:
     ----------
     name : str
     kind : str
-        Its number format, as the file names it, such as ``"F32"``.
+        Its dtype, as the file names it, such as ``"F32"``.
     shape : tuple of int
     make : callable
         Returns its numbers, of this shape; those of ``"BF16"`` as uint16.
@@ -175,7 +166,7 @@ def write_safetensors(path: Path, tensors: Sequence[Unwritten], metadata: Mappin
     path : Path
         What is there is overwritten. After an error the file is incomplete: give it its name when this returns.
     tensors : sequence of Unwritten
-        Wide numbers are written before narrow ones, so that all lie on their alignment.
+        Wide numbers are written before narrow ones, so that all are aligned.
     metadata : mapping of str to str, optional
         Noted in the header.
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from numpyclip.errors import CorruptCheckpointError, UnsupportedCheckpointError
 from numpyclip.weights.archive import Archive, Bytes, map_file
-from numpyclip.weights.dtypes import BFLOAT16, MAX_DIMENSIONS, array_from_bytes, item_size
+from numpyclip.weights.dtypes import BFLOAT16, MAX_DIMENSIONS, are_counts, array_from_bytes, is_count, item_size
 from numpyclip.weights.unpickle import Bystander, ScriptObject, Symbol, unpickle
 
 _LEGACY_MAGIC = bytes.fromhex("8a0a6cfc9c46f9206aa85019")  # LONG1 0x1950a86a20f9469cfc6c
@@ -229,7 +229,7 @@ class _TorchVocabulary:
         match key:
             case ("storage", Symbol("torch", kind), str(name), str(), numel, part) if kind in _KINDS:
                 first, length = _part(part, numel)
-                if _is_count(numel) and _is_count(first) and _is_count(length):
+                if is_count(numel) and is_count(first) and is_count(length):
                     storage = Storage(_KINDS[kind], name, numel, first, length)
                     known = self.storages.setdefault(name, storage)
                     if (known.kind, known.numel) == (storage.kind, storage.numel):
@@ -251,7 +251,7 @@ class _TorchVocabulary:
             raise UnsupportedCheckpointError(f"{self._where}: a tensor is stored negated or conjugated.")
         if not isinstance(storage, Storage):
             raise CorruptCheckpointError(f"{self._where}: a tensor has no storage.")
-        if not (_is_count(offset) and _are_counts(shape) and _are_counts(strides)):
+        if not (is_count(offset) and _are_counts(shape) and _are_counts(strides)):
             raise CorruptCheckpointError(
                 f"{self._where}: a tensor's offset, size or stride is not a count, "
                 f"or it has more than {MAX_DIMENSIONS} dimensions."
@@ -276,10 +276,5 @@ def _part(part: object, numel: Any) -> tuple[Any, Any]:
     return None, None
 
 
-def _is_count(value: object) -> TypeGuard[int]:
-    return type(value) is int and 0 <= value < 2**48
-
-
 def _are_counts(values: object) -> TypeGuard[tuple[int, ...]]:
-    """Whether these are sizes or strides. The length is looked at first: a long tuple can be named often."""
-    return isinstance(values, tuple) and len(values) <= MAX_DIMENSIONS and all(map(_is_count, values))
+    return isinstance(values, tuple) and are_counts(values)

@@ -1,4 +1,4 @@
-"""Reading pickles with a closed vocabulary: nothing is imported, nothing is called.
+"""Reading pickles by an allowlist: nothing is imported, nothing is called.
 
 A pickle is a program for a small stack machine. This module runs the few opcodes that tensors and plain
 containers need (`pickletools` tells how their arguments are written), on values that cannot act: a class or
@@ -82,7 +82,7 @@ def unpickle(stream: Stream, vocabulary: Vocabulary, where: str) -> object:
     stream : Stream
         Of at least one pickle.
     vocabulary : Vocabulary
-        The closed list of symbols and their meaning.
+        The allowlist of symbols, and their meaning.
     where : str
         Named in error messages.
 

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from numpyclip.errors import CheckpointError
-from numpyclip.families.family import Recognized
-from numpyclip.families.open_clip import read_folder
+from numpyclip.families.description import ModelDescription
+from numpyclip.families.recognise import recognise
+from numpyclip.families.repository_files import files_at
 from numpyclip.model import reparameterize
 from numpyclip.model.ops import Array
 from numpyclip.runtime.clip import CLIP
@@ -21,15 +22,15 @@ ADD = {  # the first part of a branch's name → what adds up the branches
 }
 
 
-def read(name: str) -> Recognized:
-    return read_folder(FAMILIES / name)
+def read(name: str) -> ModelDescription:
+    return recognise(files_at(FAMILIES / name))
 
 
-def embed(found: Recognized, image: Array) -> Array:
+def embed(found: ModelDescription, image: Array) -> Array:
     return CLIP.read(found.checkpoint, found.config, found.tokenizer).encode_image(image)
 
 
-def with_branches_added_up(found: Recognized) -> Recognized:
+def with_branches_added_up(found: ModelDescription) -> ModelDescription:
     """The checkpoint as it would be if the training code had added up all branches before it saved them."""
     arrays = dict(found.checkpoint.arrays)
     for part in ("mixer", *ADD):  # first, for it holds the branches of another

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from numpyclip.errors import StoreError
 from numpyclip.index.folder.schema import APPLICATION_ID, SCHEMA, VERSION
-from numpyclip.weights.lock import exclusive
+from numpyclip.lock import exclusive
 
 _BUSY = 30  # seconds that a transaction waits for another
 _NAME = "index.sqlite"

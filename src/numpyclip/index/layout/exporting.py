@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
+from numpyclip.atomic import temporary_path
 from numpyclip.errors import InputError, StoreError
 from numpyclip.index.layout.places import DESCRIPTION, PLACES, need_pyarrow
 from numpyclip.index.records import Match, Side
@@ -48,22 +48,19 @@ def export_layout(store: Store, folder: Path, watch: Callable[[Iterator[Match]],
         raise InputError(f"{folder}: is there already; expected a folder that is not, to be made.")
     if (fingerprint := store.fingerprint) is None:
         raise InputError(f"{store.place}: holds nothing yet.")
-    part = folder.with_name(f"{folder.name}.unfinished")
-    shutil.rmtree(part, ignore_errors=True)
     written = 0
     try:
-        for side in PLACES:
-            written += _export_side(part, side, iter(watch(store.everything(side))))
-        if store.fingerprint != fingerprint:
-            raise StoreError(f"{store.place}: was made anew with another model meanwhile; export it again.")
-        (part / DESCRIPTION).write_text(fingerprint.to_json(), "utf-8")
-        part.rename(folder)
+        with temporary_path(folder) as part:
+            for side in PLACES:
+                written += _export_side(part, side, iter(watch(store.everything(side))))
+            if store.fingerprint != fingerprint:
+                raise StoreError(f"{store.place}: was made anew with another model meanwhile; export it again.")
+            (part / DESCRIPTION).write_text(fingerprint.to_json(), "utf-8")
+            part.rename(folder)
     except OSError as error:
         if isinstance(error, StoreError):
             raise
         raise StoreError(f"{folder}: cannot be written ({error.strerror or error}).") from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return written
 
 

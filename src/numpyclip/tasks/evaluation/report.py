@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from numpyclip.atomic import atomic_file
 from numpyclip.errors import InputError
-from numpyclip.weights.unfinished import whole_file
 
 if TYPE_CHECKING:  # Pillow is imported when a picture is wanted
     from PIL import Image
@@ -48,7 +48,7 @@ def write_report(file: Path, rows: Iterable[Row], summary: Mapping[str, Any]) ->
     if file.suffix.lower() not in REPORT_SUFFIXES:
         raise InputError(f"{file}: expected a name that ends in {' or '.join(REPORT_SUFFIXES)}.")
     listed = [dict(row) for row in rows]
-    with whole_file(file) as stream:
+    with atomic_file(file) as stream:
         if file.suffix.lower() == ".json":
             stream.write(json_text({**summary, "pictures": listed}, indent=1).encode("utf-8"))
             return

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from numpyclip.atomic import atomic_file
 from numpyclip.errors import CheckpointError, CorruptCheckpointError, InputError, UnsupportedCheckpointError
 from numpyclip.model.ops import Array
 from numpyclip.runtime.fingerprint import Fingerprint
@@ -19,7 +20,6 @@ from numpyclip.tasks.learning.methods import METHODS, checked_setting
 from numpyclip.tasks.learning.probe import Probe
 from numpyclip.weights.archive import Archive
 from numpyclip.weights.npz import read_npz_and_texts
-from numpyclip.weights.unfinished import whole_file
 
 _FORMAT = "numpyclip probe 1"
 _WEIGHTS = "weights."
@@ -79,7 +79,7 @@ def save_probe(probe: Probe, path: str | os.PathLike[str]) -> None:
     }
     contents: dict[str, Any] = {_WEIGHTS + name: array for name, array in probe.weights.items()}
     contents |= {name: np.array(text) for name, text in texts.items()}
-    with whole_file(Path(path).resolve()) as file:  # where a link points, lest it be replaced
+    with atomic_file(Path(path).resolve()) as file:  # where a link points, lest it be replaced
         np.savez(file, **contents)
 
 

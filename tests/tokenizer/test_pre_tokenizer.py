@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from numpyclip.tokenizer.words import split
+from numpyclip.tokenizer.pre_tokenizer import split
 
 SPLIT = json.loads(gzip.decompress((Path(__file__).parents[1] / "golden" / "tokens.json.gz").read_bytes()))["split"]
 

@@ -17,13 +17,13 @@ import pytest
 
 from numpyclip.errors import CheckpointError, InputError, MissingPackageError, TextTooLongError
 from numpyclip.families.transformers_types import TYPES
-from numpyclip.tokenizer import files as module
+from numpyclip.tokenizer import hugging_face as module
 from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.tokenizer.cleaning import OPEN_CLIP
-from numpyclip.tokenizer.clip import open_clip_tokenizer
+from numpyclip.tokenizer.clip_tokenizer import open_clip_tokenizer
 from numpyclip.tokenizer.clip_transformers import TransformersCLIPTokenizer, cut_out
 from numpyclip.tokenizer.file_tokenizer import FileTokenizer
-from numpyclip.tokenizer.files import hugging_face_tokenizer, open_clip_file_tokenizer
+from numpyclip.tokenizer.hugging_face import hugging_face_tokenizer, open_clip_file_tokenizer
 from tests.clip_folders import FOLDERS, described, of_openai, of_version_5, vocabulary, write
 
 FOLDER = Path(__file__).parents[1] / "golden" / "tokenizers"

@@ -1,11 +1,10 @@
-"""TEXT → IDS by the tokenizer whose files lie beside the weights, as Hugging Face's libraries save them.
+"""TEXT → IDS by the tokenizer whose files are beside the weights, as Hugging Face's libraries save them.
 
 `tokenizer.json` describes everything. Before there was one, `spiece.model` (of sentencepiece) or `vocab.txt` (of BERT)
 held the vocabulary, and the class that `tokenizer_config.json` names knew the rest.
 """
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +13,12 @@ from typing import Any
 from numpyclip.errors import CheckpointError, MissingPackageError
 from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.tokenizer.cleaning import OPEN_CLIP, lower_without_punctuation
-from numpyclip.tokenizer.clip import default_tokenizer
+from numpyclip.tokenizer.clip_tokenizer import default_tokenizer
 from numpyclip.tokenizer.clip_transformers import TransformersCLIPTokenizer
 from numpyclip.tokenizer.file_tokenizer import FileTokenizer, TokenizerModel, UnreadableTokenizer, naming
-from numpyclip.tokenizer.models import SentencePieceModel, SiglipModel, read_json, read_word_pieces
-from numpyclip.tokenizer.words import END_OF_TEXT, START_OF_TEXT
+from numpyclip.tokenizer.pre_tokenizer import END_OF_TEXT, START_OF_TEXT
+from numpyclip.tokenizer.subword_models import SentencePieceModel, SiglipModel, read_json, read_word_pieces
+from numpyclip.weights.json_file import read_bytes, read_json_object
 
 Settings = Mapping[str, Any]
 
@@ -28,7 +28,7 @@ FILES = (
 )  # all that are read, of any class
 
 _MAX_VOCABULARY = 2**27  # bytes; published ones have up to 70 million
-_MAX_SETTINGS = 2**24
+_SETTINGS = (2**24, "a tokenizer")  # bytes, and what is expected
 _OPTIONS = ("do_lower_case", "strip_accents", "tokenize_chinese_chars", "truncation_side")
 
 # Of classes: what they read, in transformers' order, and what is the padding if the settings leave it out.
@@ -48,9 +48,9 @@ def open_clip_file_tokenizer(folder: Path, repository: str, clean: str, strip_se
     Parameters
     ----------
     folder : Path
-        Where its files lie.
+        Where its files are.
     repository : str
-        Where the description says that they come from.
+        Where the config file says that they come from.
     clean : {"lower", "whitespace", "canonicalize"}
         What is done to a text first.
     strip_separator : bool
@@ -92,7 +92,7 @@ def hugging_face_tokenizer(folder: Path, rules: TokenizerRules) -> Tokenizer:
     Parameters
     ----------
     folder : Path
-        Where its files lie.
+        Where its files are.
     rules : TokenizerRules
         Those of the model's family.
 
@@ -126,7 +126,7 @@ def _read_tokenizer(
     settings = _settings(folder)
     tokens, name = _tokens(folder, settings), _class(settings, default)
     path = _find(folder, name, hint)
-    data = _read(path, _MAX_VOCABULARY)
+    data = read_bytes(path, _MAX_VOCABULARY, "a tokenizer")
     pads_left = settings.get("padding_side") == "left"
     rules = (clean.__name__, lower, strip_separator, pads_left, name, *(settings.get(o) for o in _OPTIONS), tokens)
     known_as = f"{path.name} {hashlib.sha256(data + repr(rules).encode()).hexdigest()[:16]}"
@@ -195,14 +195,14 @@ def _read_clip(folder: Path) -> TransformersCLIPTokenizer | None:
 def _clip_vocabulary(folder: Path, settings: Settings) -> tuple[dict[str, int], list[str], list[dict[str, Any]]]:
     """Read ids, merges, and what is said of the tokens that are found before a text is split."""
     path = folder / "tokenizer.json"
-    if path.is_file() and path.stat().st_size <= _MAX_SETTINGS:
-        described = _read_object(path)
+    if path.is_file() and path.stat().st_size <= _SETTINGS[0]:
+        described = read_json_object(path, *_SETTINGS)
         model = described["model"]
         merges = [merge if isinstance(merge, str) else " ".join(merge) for merge in model["merges"]]
         added = settings.get("added_tokens_decoder")
         return model["vocab"], merges, list(added.values()) if added else described["added_tokens"]
-    ids = _read_object(folder / "vocab.json") if (folder / "vocab.json").is_file() else {}
-    lines = _read(folder / "merges.txt", _MAX_SETTINGS).decode("utf-8", "replace").split("\n") if ids else []
+    ids = read_json_object(folder / "vocab.json", *_SETTINGS) if (folder / "vocab.json").is_file() else {}
+    lines = read_bytes(folder / "merges.txt", *_SETTINGS).decode("utf-8", "replace").split("\n") if ids else []
     # A token that is told twice is as it is told last; one that is told without options has none.
     told = [settings.get(name) for name in ("bos_token", "eos_token", "unk_token", "pad_token")]
     added = [{"content": token} if isinstance(token, str) else token for token in told if token]
@@ -215,7 +215,7 @@ def _clip_vocabulary(folder: Path, settings: Settings) -> tuple[dict[str, int], 
 def _settings(folder: Path) -> Settings:
     """Read what is said beside the vocabulary, nothing if there are no such files."""
     told, tokens = (
-        _read_object(folder / file) if (folder / file).is_file() else {}
+        read_json_object(folder / file, *_SETTINGS) if (folder / file).is_file() else {}
         for file in ("tokenizer_config.json", "special_tokens_map.json")
     )
     return {**tokens, **told} if "added_tokens_decoder" in told else {**told, **tokens}
@@ -236,26 +236,3 @@ def _tokens(folder: Path, settings: Settings) -> dict[str, str]:
                 raise CheckpointError(f"{folder}: the tokenizer's {name} is {told!r:.60}; expected a word.")
             tokens[name] = token
     return tokens
-
-
-def _read_object(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(_read(path, _MAX_SETTINGS))
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, CheckpointError):
-            raise
-        raise CheckpointError(f"{path}: not JSON ({error!r:.200}).") from error
-    if not isinstance(value, dict):
-        raise CheckpointError(f"{path}: is {value!r:.60}; expected a JSON object.")
-    return value
-
-
-def _read(path: Path, most: int) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(most + 1)
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read ({error.strerror or error}).") from error
-    if len(data) > most:
-        raise CheckpointError(f"{path}: has more than {most} bytes; expected a tokenizer.")
-    return data

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from numpyclip.errors import CheckpointError, UnsupportedCheckpointError
+from numpyclip.weights.json_file import without_doubles
 
 # Part of the file → what lists its steps if there are several, and the types that these may have.
 _PARTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
@@ -52,7 +53,7 @@ def check_steps(path: Path, data: bytes) -> None:
         If a step is of another type, or could make a text much longer; it is named.
     """
     try:
-        described = json.loads(data, object_pairs_hook=_without_doubles)
+        described = json.loads(data, object_pairs_hook=without_doubles)
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: not a tokenizer, which is JSON ({error!r:.200}).") from error
     if not isinstance(described, dict):
@@ -64,14 +65,6 @@ def check_steps(path: Path, data: bytes) -> None:
     if not isinstance(model, dict) or model.get("type", "BPE") not in _MODELS:  # the oldest files leave it out
         found = model.get("type") if isinstance(model, dict) else model
         raise UnsupportedCheckpointError(f"{path}: model is {found!r:.60}; expected {' or '.join(_MODELS)}.")
-
-
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Make an object; of a name that is there twice, the package might read the other one."""
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        raise ValueError("an object has a name twice")
-    return made
 
 
 def _steps(path: Path, part: str, told: object, within: str) -> dict[str, dict[str, Any]]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from numpyclip.errors import CheckpointError
-from numpyclip.families.names import rename, translator
+from numpyclip.families.tensor_names import rename, translator
 from numpyclip.weights.checkpoint import Checkpoint
 
 NAMES = (("there.*.norm", "here.*.ln"), ("there.norm", "ln"))

@@ -11,8 +11,8 @@ import pytest
 
 import numpyclip
 from numpyclip.errors import CheckpointError, InputError, ModelNotFoundError, UnsupportedCheckpointError
-from numpyclip.families import open_clip, pretrained
-from numpyclip.families.pretrained import find, is_supported
+from numpyclip.families import locate, open_clip
+from numpyclip.families.locate import find_architecture, is_supported
 from numpyclip.runtime import prepared
 from numpyclip.weights import published
 from numpyclip.weights.catalogue import DOWNLOADABLE
@@ -83,6 +83,11 @@ def test_a_tag_that_was_trained_with_quickgelu_is_computed_with_it(hub: Hub, tmp
     assert np.abs(found - as_described(tmp_path)).max() > 1e-4
 
 
+def test_weights_of_a_tag_may_have_any_name_if_they_are_the_only_ones(hub: Hub, tmp_path: Path) -> None:
+    hub.files = {"epoch_32.safetensors": hub.files[WEIGHTS]}
+    np.testing.assert_array_equal(embed("Toy-8", pretrained="plain"), as_described(tmp_path))
+
+
 def test_a_tag_says_how_pictures_are_prepared(hub: Hub) -> None:
     _, preprocess = numpyclip.load("Toy-8", pretrained="other-mean")
     assert (preprocess.mean, preprocess.resize_mode) == ((0.5, 0.5, 0.5), "squash")
@@ -91,7 +96,7 @@ def test_a_tag_says_how_pictures_are_prepared(hub: Hub) -> None:
 def test_openais_tag_is_the_model_of_the_catalogue(
     table: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pretrained, "obtain", lambda model, folder: GOLDEN / "vit-torchscript.pt")
+    monkeypatch.setattr(locate, "obtain", lambda model, folder: GOLDEN / "vit-torchscript.pt")
     model, _ = numpyclip.load("Toy-8", pretrained="openai")
     assert (model.config.family, model.config.activation) == ("openai", "quick_gelu")
     assert table["architectures"]["Toy-8"]["tags"]["openai"]["openai"] in DOWNLOADABLE
@@ -125,8 +130,8 @@ def test_what_cannot_be_run_is_refused_by_its_description_and_not_downloaded(hub
     with pytest.raises(UnsupportedCheckpointError, match=r"Strange plain: model_cfg.vision_cfg.eyes is 3"):
         numpyclip.load("Strange", pretrained="plain")
     assert hub.asked == []
-    assert not is_supported(find("Strange"), find("Strange").models["plain"])
-    assert is_supported(find("Toy-8"), find("Toy-8").models["plain"])
+    assert not is_supported(find_architecture("Strange"), find_architecture("Strange").models["plain"])
+    assert is_supported(find_architecture("Toy-8"), find_architecture("Toy-8").models["plain"])
 
 
 def test_the_same_file_described_otherwise_is_prepared_otherwise(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,14 +175,14 @@ def test_a_file_of_ones_own_is_of_the_architecture(table: dict[str, Any], tmp_pa
 def test_a_file_alone_is_prepared_as_its_published_kin_and_said_aloud(table: dict[str, Any]) -> None:
     tags = table["architectures"]["Toy-8"]["tags"]
     table["architectures"]["Toy-8"]["tags"] = {"other_mean": tags["other_mean"]}
-    with pytest.warns(UserWarning, match="prepared as for the published weights of Toy-8") as caught:
+    with pytest.warns(UserWarning, match="Pictures are prepared as for the published weights of Toy-8") as caught:
         _, preprocess = numpyclip.load("Toy-8", pretrained=FOLDER / WEIGHTS)
     assert caught[0].filename == __file__
     assert preprocess.mean == (0.5, 0.5, 0.5)
 
 
 def test_a_file_that_records_another_activation_is_refused(table: dict[str, Any]) -> None:
-    with pytest.raises(CheckpointError, match="records the activation 'quick_gelu', but Toy-8 has 'gelu'"):
+    with pytest.raises(CheckpointError, match=r"Toy-8: describes .* 'gelu', but .*torchscript.pt records 'quick_gelu'"):
         numpyclip.load("Toy-8", pretrained=GOLDEN / "vit-torchscript.pt")
 
 

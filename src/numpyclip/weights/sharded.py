@@ -1,15 +1,22 @@
-"""Weights cut into several files, and an index that says which tensor lies in which."""
+"""Sharded weights: several files, and an index that says which tensor is in which."""
 
-import hashlib
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.errors import CheckpointError, CorruptCheckpointError, UnsafeCheckpointError
-from numpyclip.families.description import read_description
-from numpyclip.weights.checkpoint import Checkpoint
+from numpyclip.weights.checkpoint import Checkpoint, identity_of
+from numpyclip.weights.json_file import read_json_object
 from numpyclip.weights.read import read
+
+INDEX_SUFFIX = ".index.json"
+_MOST_BYTES = 2**24  # of an index; the largest published one has some kilobytes
+
+
+def read_weights(path: Path) -> Checkpoint:
+    """Read a file of weights, or all that an index lists; see `numpyclip.weights.read.read` and `read_shards`."""
+    return (read_shards if path.name.endswith(INDEX_SUFFIX) else read)(path)
 
 
 def read_shards(index: Path) -> Checkpoint:
@@ -40,26 +47,21 @@ def read_shards(index: Path) -> Checkpoint:
             f"{index}: lists tensor {missing[0]!r:.200} in {listed[missing[0]]!r:.100}, which does not hold it "
             f"({len(missing)} are missing). Download both again."
         )
-    return Checkpoint(index.absolute(), arrays, identity=_joined(identities), stored=arrays)
+    return Checkpoint(index.absolute(), arrays, identity=identity_of(*identities), stored=arrays)
 
 
 def _weight_map(index: Path) -> dict[str, str]:
-    """Return the file that each tensor is said to lie in; all are beside the index."""
-    listed = read_description(index).get("weight_map", dict)
+    """Return the file that each tensor is said to be in; all are beside the index."""
+    listed = read_json_object(index, _MOST_BYTES, "the index of several files of weights").get("weight_map")
+    if not isinstance(listed, dict):
+        raise CheckpointError(f"{index}: weight_map is {listed!r:.60}; expected the file of each tensor.")
     for name, file in listed.items():
         if not isinstance(file, str):
             raise CheckpointError(f"{index}: weight_map.{name!r:.100} is {file!r:.60}; expected the name of a file.")
         is_name = {PurePosixPath(file).name, PureWindowsPath(file).name} == {file}  # on either kind of system
         if not (is_name and file.isprintable()) or file in ("", ".."):
             raise UnsafeCheckpointError(
-                f"{index}: refused, tensor {name!r:.100} is said to lie in {file!r:.100}; "
+                f"{index}: refused, tensor {name!r:.100} is said to be in {file!r:.100}; "
                 "expected a file in the same folder."
             )
-    return dict(listed)
-
-
-def _joined(identities: list[str | None]) -> str | None:
-    """Make one identity of many, which changes when any of them does; None if one is not known."""
-    if None in identities:
-        return None
-    return hashlib.sha256(repr(identities).encode()).hexdigest()[:32]
+    return listed

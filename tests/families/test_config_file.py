@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from numpyclip.errors import UnsupportedCheckpointError
-from numpyclip.families.description import MOST_SIDE, Section, read_description
+from numpyclip.families.config_file import MOST_SIDE, Section, read_config_file
 from numpyclip.image import STD
 
 
@@ -18,7 +18,7 @@ def section(**options: Any) -> Section:
 def test_a_number_that_is_none_is_refused(tmp_path: Path, number: str) -> None:
     (tmp_path / "config.json").write_text(f'{{"scale": {number}}}')
     with pytest.raises(UnsupportedCheckpointError, match=r"scale is (nan|-?inf); expected a finite number"):
-        read_description(tmp_path / "config.json").get("scale", float)
+        read_config_file(tmp_path / "config.json").get("scale", float)
 
 
 @pytest.mark.parametrize("eps", [0, 0.0, 1e-12, 1e-5, 0.5])

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from numpyclip.errors import InputError
 from numpyclip.tokenizer.base import checked, checked_ids, checked_length, too_long
+from numpyclip.tokenizer.byte_pairs import byte_symbols, merge_symbols
 from numpyclip.tokenizer.cleaning import OPEN_CLIP, clean
-from numpyclip.tokenizer.merging import byte_symbols, merge_symbols
-from numpyclip.tokenizer.words import END_OF_TEXT, START_OF_TEXT, split
+from numpyclip.tokenizer.pre_tokenizer import END_OF_TEXT, START_OF_TEXT, split
 
 _VOCABULARY = Path(__file__).parents[1] / "data" / "vocabulary.txt.gz"
 END_OF_WORD = "</w>"
@@ -30,15 +30,15 @@ CACHED_LENGTH = 32  # longer words are rare, so not worth the memory that a host
 class CLIPTokenizer:
     """The tokenizer of openai/CLIP and of every model trained on its vocabulary of 49,408 ids.
 
-    Ids 0-255 are bytes inside a word, 256-511 bytes that end a word, then come the merges and the two marks.
+    Ids 0-255 are bytes inside a word, 256-511 bytes that end a word, then come the merges and the two special tokens.
     Id 0, which also pads, is thereby ``!`` inside a word.  May be used from many threads at once.
 
     Parameters
     ----------
     name : str
         What tells it from others with other ids.
-    marks : pair of str
-        How the marks of start and end are spelled where a text has them.
+    special_tokens : pair of str
+        How the start-of-text and end-of-text tokens are spelled where a text has them.
     clean : callable
         What is done to a text first.
     """
@@ -48,11 +48,11 @@ class CLIPTokenizer:
     def __init__(
         self,
         name: str = "openai",
-        marks: tuple[str, str] = (START_OF_TEXT, END_OF_TEXT),
+        special_tokens: tuple[str, str] = (START_OF_TEXT, END_OF_TEXT),
         clean: Callable[[str], str] = clean,
     ) -> None:
         self.name = name
-        self._marks = marks
+        self._special_tokens = special_tokens
         self._clean = clean
         merges = gzip.decompress(_VOCABULARY.read_bytes()).decode("utf-8").split("\n")
         self._byte_symbols = byte_symbols()
@@ -62,14 +62,14 @@ class CLIPTokenizer:
             *characters,
             *(character + END_OF_WORD for character in characters),
             *(merge.replace(" ", "") for merge in merges),
-            *marks,
+            *special_tokens,
         ]
         self._ids = {symbol: i for i, symbol in enumerate(self._symbols)}
         self._ranks = {merge: rank for rank, merge in enumerate(merges)}
         self._word_ids = lru_cache(CACHED_WORDS)(self._merge_word)
 
     def __reduce__(self) -> tuple[object, ...]:  # its cache cannot be pickled
-        return CLIPTokenizer, (self.name, self._marks, self._clean)
+        return CLIPTokenizer, (self.name, self._special_tokens, self._clean)
 
     def has(self, ids: Mapping[str, int], merges: Sequence[str]) -> bool:
         """Tell whether a vocabulary and its merges (two symbols with a space between, in order) are these."""
@@ -86,16 +86,16 @@ class CLIPTokenizer:
         return self._ranks
 
     def _merge_word(self, word: str) -> tuple[int, ...]:
-        if word in self._marks:
+        if word in self._special_tokens:
             return (self._ids[word],)
         symbols = [self._byte_symbols[byte] for byte in word.encode("utf-8")]
         symbols[-1] += END_OF_WORD
         return tuple(self._ids[symbol] for symbol in merge_symbols(symbols, self._ranks))
 
     def encode(self, text: str) -> list[int]:
-        """Turn one text of any length into ids, without the marks of start and end."""
+        """Turn one text of any length into ids, without the start-of-text and end-of-text tokens."""
         ids: list[int] = []
-        for word in split(self._clean(text), self._marks):
+        for word in split(self._clean(text), self._special_tokens):
             ids += self._ids_of(word)
         return ids
 
@@ -103,7 +103,7 @@ class CLIPTokenizer:
         return self._word_ids(word) if len(word) <= CACHED_LENGTH else self._merge_word(word)
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Turn ids, marks and padding included, back into the lower-case text they stand for.
+        """Turn ids, special tokens and padding included, back into the lower-case text they stand for.
 
         Raises
         ------
@@ -126,7 +126,7 @@ class CLIPTokenizer:
         context_length = checked_length(context_length)
         texts = checked(texts)
         rows = np.full((len(texts), context_length), self.pad_id, dtype=np.int32)
-        start, end = (self._ids[mark] for mark in self._marks)
+        start, end = (self._ids[token] for token in self._special_tokens)
         for i, text in enumerate(texts):
             ids = [start, *self.encode(text), end]
             if len(ids) > context_length:
@@ -145,13 +145,13 @@ def default_tokenizer() -> CLIPTokenizer:
 
 @cache
 def open_clip_tokenizer(clean: str = "lower") -> CLIPTokenizer:
-    """Build OpenCLIP's, which spells the two marks otherwise, and may clean texts as its option of this name says."""
-    marks = ("<start_of_text>", "<end_of_text>")
-    return CLIPTokenizer("open_clip" if clean == "lower" else f"open_clip {clean}", marks, OPEN_CLIP[clean])
+    """Build OpenCLIP's, which spells the special tokens otherwise, and cleans texts as its option of this name says."""
+    special_tokens = ("<start_of_text>", "<end_of_text>")
+    return CLIPTokenizer("open_clip" if clean == "lower" else f"open_clip {clean}", special_tokens, OPEN_CLIP[clean])
 
 
 def tokenize(texts: str | Sequence[str], context_length: int = 77, truncate: bool = False) -> NDArray[np.int32]:
-    """Turn texts into rows of ids, as ``clip.tokenize``: start mark, ids, end mark, zeros.
+    """Turn texts into rows of ids, as ``clip.tokenize``: start-of-text token, ids, end-of-text token, zeros.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def tokenize(texts: str | Sequence[str], context_length: int = 77, truncate: boo
     context_length : int, default=77
         Length of a row; 77 in all of OpenAI's models.
     truncate : bool, default=False
-        Cut a text that is too long, keeping the end mark, instead of raising.
+        Cut a text that is too long, keeping the end-of-text token, instead of raising.
 
     Returns
     -------

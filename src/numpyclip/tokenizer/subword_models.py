@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 from numpyclip.errors import MissingPackageError
 from numpyclip.tokenizer.cleaning import lower_without_punctuation, without_punctuation
 from numpyclip.tokenizer.clip_transformers import cut_out
-from numpyclip.tokenizer.steps import check_steps
+from numpyclip.tokenizer.tokenizer_json import check_steps
 
 if TYPE_CHECKING:
-    from sentencepiece import SentencePieceProcessor
     from tokenizers import Tokenizer
 
 _SPACE = "\u2581"  # sentencepiece's
@@ -56,7 +56,7 @@ class JsonModel:
 
 def read_json(path: Path, data: bytes, lower: bool, side: str) -> JsonModel:
     """Read a `tokenizer.json`, and perhaps let it lower the case first, as transformers' `Siglip2Tokenizer` does."""
-    package = _tokenizers()
+    package = _import("tokenizers")
     check_steps(path, data)
     tokenizer = package.Tokenizer.from_buffer(data)
     if lower:
@@ -67,7 +67,7 @@ def read_json(path: Path, data: bytes, lower: bool, side: str) -> JsonModel:
 
 def read_word_pieces(data: bytes, settings: Mapping[str, Any], side: str) -> JsonModel:
     """Read BERT's `vocab.txt`, a token a line, as transformers' `BertTokenizer` does."""
-    package = _tokenizers()
+    package = _import("tokenizers")
     vocabulary = {token: i for i, token in enumerate(data.decode("utf-8").removesuffix("\n").split("\n"))}
     tokenizer = package.Tokenizer(package.models.WordPiece(vocabulary, unk_token="[UNK]"))
     tokenizer.normalizer = package.normalizers.BertNormalizer(
@@ -98,7 +98,7 @@ class SentencePieceModel:
     least = 1
 
     def __init__(self, data: bytes, settings: Mapping[str, Any]) -> None:
-        self._processor = _sentencepiece()(model_proto=data)
+        self._processor = _import("sentencepiece").SentencePieceProcessor(model_proto=data)
         end, self._unknown = settings.get("eos_token", "</s>"), settings.get("unk_token", "<unk>")
         tokens = (end, self._unknown, settings.get("pad_token", end))
         self._specials: dict[str, int] = {token: self._processor.piece_to_id(token) for token in tokens}
@@ -155,24 +155,11 @@ class SiglipModel(SentencePieceModel):
         return super()._plain_pieces(self._unknown + self._clean(text))[self._opening :]
 
 
-def _tokenizers() -> Any:
+def _import(package: str) -> Any:
     try:
-        import tokenizers
+        return importlib.import_module(package)
     except ImportError as error:
-        raise _missing("tokenizers") from error
-    return tokenizers
-
-
-def _sentencepiece() -> type[SentencePieceProcessor]:
-    try:
-        from sentencepiece import SentencePieceProcessor
-    except ImportError as error:
-        raise _missing("sentencepiece") from error
-    return SentencePieceProcessor
-
-
-def _missing(package: str) -> MissingPackageError:
-    return MissingPackageError(
-        f"This model's tokenizer needs the package '{package}', which is not installed; pictures do without. "
-        'Install it: pip install "numpyclip[tokenizers]".'
-    )
+        raise MissingPackageError(
+            f"This model's tokenizer needs the package '{package}', which is not installed; pictures do without. "
+            'Install it: pip install "numpyclip[tokenizers]".'
+        ) from error

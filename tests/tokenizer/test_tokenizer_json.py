@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from numpyclip.errors import CheckpointError, UnsupportedCheckpointError
-from numpyclip.tokenizer.files import open_clip_file_tokenizer
-from numpyclip.tokenizer.steps import check_steps
+from numpyclip.tokenizer.hugging_face import open_clip_file_tokenizer
+from numpyclip.tokenizer.tokenizer_json import check_steps
 from tests.clip_folders import described
-from tests.tokenizer.test_files import FOLDER
+from tests.tokenizer.test_hugging_face import FOLDER
 
 PATH = Path("there") / "tokenizer.json"
 BPE = {"type": "BPE", "vocab": {"a": 0, "<pad>": 1}, "merges": []}

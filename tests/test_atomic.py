@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from numpyclip.weights.lock import exclusive
-from numpyclip.weights.unfinished import unfinished
+from numpyclip.atomic import atomic_file, atomic_folder, remove_abandoned, temporary_path
+from numpyclip.errors import NumPyCLIPError
+from numpyclip.lock import exclusive
 
 TOKEN = "4711-0123abcd"
 
@@ -27,10 +28,10 @@ def names(folder: Path) -> set[str]:
 
 
 def test_what_does_not_take_its_name_is_removed_after_an_error_too(tmp_path: Path) -> None:
-    with unfinished(tmp_path / "file") as part:
+    with temporary_path(tmp_path / "file") as part:
         part.write_text("whole")
         part.replace(tmp_path / "file")
-    with contextlib.suppress(KeyboardInterrupt), unfinished(tmp_path / "file") as part:
+    with contextlib.suppress(KeyboardInterrupt), temporary_path(tmp_path / "file") as part:
         part.mkdir()
         (part / "inside").write_text("half")
         raise KeyboardInterrupt
@@ -38,19 +39,46 @@ def test_what_does_not_take_its_name_is_removed_after_an_error_too(tmp_path: Pat
     assert (tmp_path / "file").read_text() == "whole"
 
 
+def test_a_file_is_written_as_a_whole_or_stays_as_it_was(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    with atomic_file(file) as stream:
+        stream.write(b"old")
+        assert not file.exists()
+    with (
+        pytest.raises(NumPyCLIPError, match=r"/file: cannot be written \(No space left"),
+        atomic_file(file),
+    ):
+        raise OSError(28, "No space left on device")
+    with contextlib.suppress(KeyboardInterrupt), atomic_file(file) as stream:
+        stream.write(b"new")
+        raise KeyboardInterrupt
+    assert (file.read_bytes(), names(tmp_path)) == (b"old", {"file"})
+
+
+def test_a_folder_takes_the_place_of_another_only_where_that_is_asked_for(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    for content, overwrite in (("one", False), ("two", True)):
+        with atomic_folder(folder, overwrite) as part:
+            (part / content).touch()
+            assert names(folder) == {"one"} if overwrite else not folder.exists()
+    with pytest.raises(NumPyCLIPError, match="cannot be written"), atomic_folder(folder) as part:
+        (part / "three").touch()
+    assert (names(folder), names(tmp_path)) == ({"two"}, {"folder"})
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX")
 @pytest.mark.parametrize("make", ["part.write_text('half')", "part.mkdir(); (part / 'inside').write_text('half')", ""])
 def test_what_a_killed_process_has_left_is_removed_by_the_next_one(tmp_path: Path, make: str) -> None:
     program = f"""
 import os, pathlib, signal
-from numpyclip.weights.unfinished import unfinished
-with unfinished(pathlib.Path({str(tmp_path / "file.npz")!r})) as part:
+from numpyclip.atomic import temporary_path
+with temporary_path(pathlib.Path({str(tmp_path / "file.npz")!r})) as part:
     {make}
     os.kill(os.getpid(), signal.SIGKILL)
 """
     subprocess.run([sys.executable, "-c", program], check=False)
     assert len(names(tmp_path)) == 1 + bool(make)
-    with unfinished(tmp_path / "file.npz") as part:
+    with temporary_path(tmp_path / "file.npz") as part:
         assert names(tmp_path) == {part.with_suffix(".lock").name}
     assert names(tmp_path) == set()
 
@@ -58,12 +86,12 @@ with unfinished(pathlib.Path({str(tmp_path / "file.npz")!r})) as part:
 def test_what_somebody_is_at_stays(tmp_path: Path) -> None:
     part = left(tmp_path, "file")
     with exclusive(part.with_suffix(".lock")):
-        with unfinished(tmp_path / "file"):
+        with temporary_path(tmp_path / "file"):
             pass
         assert part.read_text() == "half"
-    with unfinished(tmp_path / "file") as first:
+    with temporary_path(tmp_path / "file") as first:
         first.write_text("half")
-        with unfinished(tmp_path / "file"):
+        with temporary_path(tmp_path / "file"):
             pass
         assert first.read_text() == "half"
 
@@ -75,10 +103,10 @@ def test_what_is_not_of_this_very_target_stays(tmp_path: Path) -> None:
     (tmp_path / ".file.notes.part").write_text("of somebody")
     (tmp_path / f".file.{TOKEN}.part").write_text("without a lock: nothing tells whose it is")
     before = names(tmp_path)
-    with unfinished(tmp_path / "file"):
+    with temporary_path(tmp_path / "file"):
         pass
     assert names(tmp_path) == before
-    with unfinished(tmp_path / "fi*e"):
+    with temporary_path(tmp_path / "fi*e"):
         pass
     assert names(tmp_path) == before - {f".fi*e.{TOKEN}.part", f".fi*e.{TOKEN}.lock"}
 
@@ -89,33 +117,23 @@ def test_without_locks_nothing_is_taken_for_abandoned(tmp_path: Path, monkeypatc
     def refuse(file: object, wait: bool) -> None:
         raise OSError(95, "Operation not supported")
 
-    monkeypatch.setattr("numpyclip.weights.lock._take", refuse)
-    with unfinished(tmp_path / "file") as own:
+    monkeypatch.setattr("numpyclip.lock._take", refuse)
+    with temporary_path(tmp_path / "file") as own:
         own.write_text("whole")
         own.replace(tmp_path / "file")
     assert part.read_text() == "half"
     assert (tmp_path / "file").read_text() == "whole"
 
 
-def test_what_must_not_be_lost_is_taken_out_first(tmp_path: Path) -> None:
-    left(tmp_path, "file", "precious")
-
-    def rescue(part: Path) -> None:
-        if part.exists():
-            part.replace(tmp_path / "rescued")
-
-    with unfinished(tmp_path / "file", rescue):
-        assert (tmp_path / "rescued").read_text() == "precious"
-
-    def fail(part: Path) -> None:
-        raise PermissionError(13, "Permission denied")
-
-    part = left(tmp_path, "file")
-    with contextlib.suppress(PermissionError), unfinished(tmp_path / "file", fail):
-        pass
-    assert part.exists()
+def test_of_a_folder_what_was_abandoned_goes_and_what_somebody_is_at_stays(tmp_path: Path) -> None:
+    left(tmp_path, "one")
+    (tmp_path / "own.part").touch()
+    with temporary_path(tmp_path / "two") as part:
+        part.touch()
+        remove_abandoned(tmp_path)
+        assert names(tmp_path) == {"own.part", part.name, part.with_suffix(".lock").name}
 
 
 def test_a_folder_that_is_not_there_is_left_to_whoever_writes(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError), unfinished(tmp_path / "no" / "file") as part:
+    with pytest.raises(FileNotFoundError), temporary_path(tmp_path / "no" / "file") as part:
         part.write_text("")

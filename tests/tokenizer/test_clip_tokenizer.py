@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from numpyclip.errors import InputError, TextTooLongError
-from numpyclip.tokenizer import clip as module
-from numpyclip.tokenizer.clip import CLIPTokenizer, default_tokenizer, tokenize
+from numpyclip.tokenizer import clip_tokenizer as module
+from numpyclip.tokenizer.clip_tokenizer import CLIPTokenizer, default_tokenizer, tokenize
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "tokens.json.gz"
 START, END = 49406, 49407
@@ -76,7 +76,7 @@ def test_exclamation_mark_is_id_0_only_inside_a_word() -> None:
 
 def test_plain_ascii_needs_no_ftfy() -> None:
     program = (
-        "import sys; from numpyclip.tokenizer.clip import tokenize\n"
+        "import sys; from numpyclip.tokenizer.clip_tokenizer import tokenize\n"
         'assert tokenize(["It\'s a <b>photo</b>,\\tno. 42!"]).any()\n'
         "assert 'ftfy' not in sys.modules\n"
         "tokenize('caf\\u00e9'); assert 'ftfy' in sys.modules"
@@ -86,7 +86,7 @@ def test_plain_ascii_needs_no_ftfy() -> None:
 
 def test_import_opens_no_vocabulary() -> None:
     program = (
-        "from numpyclip.tokenizer import clip, words\n"
+        "from numpyclip.tokenizer import clip_tokenizer as clip, pre_tokenizer as words\n"
         "for f in (clip.default_tokenizer, words._ascii_words, words._unicode_words): assert f.cache_info().misses == 0"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -9,29 +9,33 @@ import pytest
 
 from numpyclip import load
 from numpyclip.errors import CheckpointError
-from numpyclip.families.folder import TOKENIZER_FILES
-from numpyclip.families.layouts import read_described, wanted, wanted_by_open_clip
+from numpyclip.families.recognise import recognise
+from numpyclip.families.repository_files import TOKENIZER_FILES, files_at, wanted, wanted_by_open_clip
 from tests.families.test_parity import FAMILIES
 
 
-@pytest.mark.parametrize("name", ["transformers-clip", "open_clip-clipa"])
-def test_a_folder_is_of_the_library_whose_description_it_has(name: str) -> None:
-    found = read_described(FAMILIES / name)
-    assert found is not None
-    assert found.config.family == name.partition("-")[0]
-
-
-def test_a_folder_with_both_descriptions_is_open_clip_s(tmp_path: Path) -> None:
+def test_a_folder_with_both_config_files_is_open_clip_s(tmp_path: Path) -> None:
     folder = Path(shutil.copytree(FAMILIES / "open_clip-clipa", tmp_path / "model"))
     shutil.copytree(FAMILIES / "transformers-clip", folder, dirs_exist_ok=True)
-    found = read_described(folder)
-    assert found is not None
-    assert (found.config.family, found.checkpoint.path.name) == ("open_clip", "open_clip_model.safetensors")
+    files = files_at(folder)
+    assert (files.library, files.weights.name) == ("open_clip_config.json", "open_clip_model.safetensors")
+    assert recognise(files).config.family == "open_clip"
 
 
-def test_a_folder_without_a_description_is_nobody_s(tmp_path: Path) -> None:
-    shutil.copy(FAMILIES / "open_clip-clipa" / "open_clip_model.safetensors", tmp_path)
-    assert read_described(tmp_path) is None
+def test_a_folder_without_a_config_file_may_hold_one_file_of_weights(tmp_path: Path) -> None:
+    (tmp_path / "epoch_3.pt").touch()
+    (tmp_path / "notes.txt").write_text("more")
+    (tmp_path / "folder.pt").mkdir()
+    files = files_at(tmp_path)
+    assert (files.library, files.config, files.weights.name) == (None, None, "epoch_3.pt")
+    (tmp_path / "epoch_4.pt").touch()
+    with pytest.raises(CheckpointError, match=r"2 files of weights \('epoch_3.pt', 'epoch_4.pt'\)"):
+        files_at(tmp_path)
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="none"):
+        files_at(tmp_path)
 
 
 OPEN_CLIP = ("open_clip_config.json", "open_clip_model.safetensors", "open_clip_pytorch_model.bin")

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from numpyclip.errors import CorruptCheckpointError
-from numpyclip.weights.names import state_dict, without_prefix
 from numpyclip.weights.read import read
+from numpyclip.weights.state_dict import state_dict, without_prefix
 from numpyclip.weights.torch_file import Storage, TensorRef
 from numpyclip.weights.unpickle import ScriptObject, Symbol
 from tests.weights.forged import GOLDEN

@@ -3,7 +3,7 @@
 import random
 from itertools import pairwise
 
-from numpyclip.tokenizer.merging import merge_symbols
+from numpyclip.tokenizer.byte_pairs import merge_symbols
 
 
 def plain_merge(symbols: list[str], ranks: dict[str, int]) -> list[str]:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from numpyclip.errors import CheckpointError, CorruptCheckpointError, UnsafeCheckpointError
-from numpyclip.families.shards import read_shards
+from numpyclip.weights.sharded import read_shards
 
 INDEX = "model.npz.index.json"
 
@@ -63,7 +63,7 @@ def test_the_identity_changes_with_any_of_the_files(tmp_path: Path) -> None:
 )
 def test_a_file_elsewhere_is_refused_and_not_opened(tmp_path: Path, file: str) -> None:
     index = write(tmp_path, TWO, {"a": "one.npz", "b": "one.npz", "c": file})
-    with pytest.raises(UnsafeCheckpointError, match=r"tensor 'c' is said to lie in .*; expected a file in the same"):
+    with pytest.raises(UnsafeCheckpointError, match=r"tensor 'c' is said to be in .*; expected a file in the same"):
         read_shards(index)
 
 

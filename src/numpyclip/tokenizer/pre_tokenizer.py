@@ -25,29 +25,29 @@ def _word_pattern(letters: str, numbers: str, gaps: str, fixed: str) -> re.Patte
     return re.compile(rf"[{letters}]+|[{numbers}]|{fixed}|[^{gaps}{letters}{numbers}]+")
 
 
-def _fixed_words(marks: tuple[str, str], ignore_case: bool) -> str:
-    start, end = map(re.escape, marks)
+def _fixed_words(special: tuple[str, str], ignore_case: bool) -> str:
+    start, end = map(re.escape, special)
     return rf"(?{'i' if ignore_case else ''}:{start}|{end}|'s|'t|'re|'ve|'m|'ll|'d)"  # i: a long s is an s, too
 
 
 @cache
-def _ascii_words(marks: tuple[str, str], ignore_case: bool) -> re.Pattern[str]:
-    return _word_pattern("A-Za-z", "0-9", r"\t-\r ", _fixed_words(marks, ignore_case))
+def _ascii_words(special: tuple[str, str], ignore_case: bool) -> re.Pattern[str]:
+    return _word_pattern("A-Za-z", "0-9", r"\t-\r ", _fixed_words(special, ignore_case))
 
 
 @cache
-def _unicode_words(marks: tuple[str, str], ignore_case: bool) -> re.Pattern[str]:
+def _unicode_words(special: tuple[str, str], ignore_case: bool) -> re.Pattern[str]:
     classes: dict[str, str] = defaultdict(str)
     for line in _CLASSES.read_text("ascii").splitlines():
         if not line.startswith("#"):
             name, first, last = line.split()
             if ignore_case or (name, first) != ("gap", "0345"):  # a gap to `regex` under IGNORECASE only
                 classes[name] += rf"\U{first:0>8}-\U{last:0>8}"
-    return _word_pattern(classes["letter"], classes["number"], classes["gap"], _fixed_words(marks, ignore_case))
+    return _word_pattern(classes["letter"], classes["number"], classes["gap"], _fixed_words(special, ignore_case))
 
 
-def split(text: str, marks: tuple[str, str] = (START_OF_TEXT, END_OF_TEXT), *, ignore_case: bool = True) -> list[str]:
+def split(text: str, special: tuple[str, str] = (START_OF_TEXT, END_OF_TEXT), *, ignore_case: bool = True) -> list[str]:
     """Split clean text into runs of letters, single digits, runs of other marks, and English endings."""
-    pattern = (_ascii_words if text.isascii() else _unicode_words)(marks, ignore_case)
+    pattern = (_ascii_words if text.isascii() else _unicode_words)(special, ignore_case)
     words: list[str] = pattern.findall(text)
     return words

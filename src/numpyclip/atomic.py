@@ -1,0 +1,123 @@
+"""Atomic writes: a file or folder takes its name when it is complete, and not before.
+
+It is made beside its target under a hidden temporary name, which a lock goes with. A killed process leaves it there,
+and the next one that writes the same target removes it: the lock, which dies with its holder (see `numpyclip.lock`),
+tells that nobody is writing any more. Where no locks can be had, it stays.
+"""
+
+import contextlib
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from numpyclip.errors import NumPyCLIPError
+from numpyclip.lock import exclusive
+
+_REPLACED = "old"  # in the temporary folder of `atomic_folder`: what was under the name before
+
+
+@contextlib.contextmanager
+def atomic_file(target: Path) -> Iterator[IO[bytes]]:
+    """Open a file to write, which takes its name at the end; after any error there is none.
+
+    Raises
+    ------
+    NumPyCLIPError
+        If it cannot be written: the disk is full, say.
+    """
+    with _written(target), temporary_path(target) as part:
+        with part.open("wb") as file:
+            yield file
+        part.replace(target)
+
+
+@contextlib.contextmanager
+def atomic_folder(target: Path, overwrite: bool = False) -> Iterator[Path]:
+    """Give an empty folder to fill, which takes its name at the end; after any error there is none.
+
+    Parameters
+    ----------
+    target : Path
+    overwrite : bool, default=False
+        Whether it takes the place of a folder that is there, which stays until then, and after any error.
+
+    Raises
+    ------
+    NumPyCLIPError
+        If it cannot be written.
+    """
+    with _written(target), temporary_path(target) as part:
+        new = part / "new"
+        part.mkdir()
+        new.mkdir()
+        yield new
+        if overwrite and target.exists():
+            target.replace(part / _REPLACED)
+        new.replace(target)  # which fails if somebody else has made it meanwhile
+
+
+@contextlib.contextmanager
+def temporary_path(target: Path) -> Iterator[Path]:
+    """Give a name for a file or folder to be made, on the same disk as its target, to be moved there.
+
+    What is still under that name at the end is removed, as is what killed processes have left of the same target.
+    """
+    remove_abandoned(target.parent, target.name)
+    part = target.with_name(f".{target.name}.{os.getpid()}-{os.urandom(4).hex()}.part")
+    with exclusive(part.with_suffix(".lock")):
+        try:
+            yield part
+        finally:
+            _remove(part, target)
+
+
+@contextlib.contextmanager
+def resumable_path(target: Path) -> Iterator[Path]:
+    """Give one process at a time the same name, under which what was written stays, to be continued after an error.
+
+    Others wait. Where no locks can be had, each gets a `temporary_path`.
+    """
+    with exclusive(target.with_name(f"{target.name}.lock")) as alone:
+        if alone:
+            yield resumable_part(target)
+            return
+        with temporary_path(target) as part:
+            yield part
+
+
+def resumable_part(target: Path) -> Path:
+    """Return the name that `resumable_path` gives."""
+    return target.with_name(f"{target.name}.part")
+
+
+def remove_abandoned(folder: Path, target: str | None = None) -> None:
+    """Remove what killed processes have left in a folder, of one target there or of all."""
+    left = re.compile(r"\.(.+)\.[0-9]+-[0-9a-f]{8}\.lock", re.DOTALL)
+    with contextlib.suppress(OSError):  # a folder that cannot be listed
+        for lock in list(folder.iterdir()):
+            if (match := left.fullmatch(lock.name)) and target in (None, match[1]):
+                with exclusive(lock, wait=False) as alone:
+                    if alone:
+                        _remove(lock.with_suffix(".part"), folder / match[1])
+
+
+def _remove(part: Path, target: Path) -> None:
+    if not target.exists() and (part / _REPLACED).exists():  # killed before the new folder took its place
+        (part / _REPLACED).replace(target)
+    if part.is_dir():
+        shutil.rmtree(part, ignore_errors=True)
+    else:
+        part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _written(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, NumPyCLIPError):
+            raise
+        raise NumPyCLIPError(f"{target}: cannot be written ({error.strerror or error}).") from error

@@ -1,0 +1,53 @@
+"""FILES → DESCRIPTION: whose model they are, and all that it is built from."""
+
+from dataclasses import replace
+
+from numpyclip.families import activation, apple, openai
+from numpyclip.families.activation import Claim
+from numpyclip.families.config_file import Section
+from numpyclip.families.description import ModelDescription
+from numpyclip.families.repository_files import OPEN_CLIP_CONFIG, ModelFiles
+from numpyclip.weights.checkpoint import Activation, Checkpoint, ConfigFile
+from numpyclip.weights.sharded import read_weights
+
+
+def recognise(files: ModelFiles, passed: Activation | None = None) -> ModelDescription:
+    """Recognise a model by its config file, or by its tensors alone; `passed` is the activation that `load` was given.
+
+    Raises
+    ------
+    CheckpointError
+        If the files are damaged, cannot be run, or contradict each other.
+    """
+    checkpoint = read_weights(files.weights)
+    is_apples = apple.is_apples(checkpoint)
+    if is_apples:
+        checkpoint = apple.translate(checkpoint)  # also beside a config file: open_clip reads these weights
+    recorded = activation.in_checkpoint(checkpoint)
+    config_file = None
+    if files.library and files.config:
+        found = _by_config(checkpoint, files.library, files.config)
+        claim = Claim(str(files.config.path), "describes a model with", found.config.activation)
+        activation.decide([claim, recorded], passed)
+        config_file = ConfigFile(files.library, files.config.json)
+    elif is_apples:
+        found = apple.describe(checkpoint)
+        activation.decide([Claim(str(files.weights), "has, as all of Apple's,", found.config.activation)], passed)
+    else:
+        decided = activation.decide([files.activation, recorded], passed)
+        found = openai.describe(checkpoint, decided or activation.DEFAULT)
+        if decided is None:
+            found = replace(found, warnings=(activation.warning(checkpoint.path),))
+    checkpoint = found.checkpoint.read_as(config_file, repr(found.config))
+    return replace(found, checkpoint=checkpoint, warnings=(*files.warnings, *found.warnings))
+
+
+def _by_config(checkpoint: Checkpoint, library: str, config: Section) -> ModelDescription:
+    """Describe a model by its config file; the modules of other libraries are not even imported."""
+    if library == OPEN_CLIP_CONFIG:
+        from numpyclip.families import open_clip
+
+        return open_clip.describe(checkpoint, config)
+    from numpyclip.families import transformers
+
+    return transformers.describe(checkpoint, config)

@@ -1,0 +1,161 @@
+"""Which files of a folder, or of a repository of the hub, are read: the config file, the weights, the tokenizer's."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from numpyclip.errors import CheckpointError, quoted
+from numpyclip.families.activation import Claim
+from numpyclip.families.config_file import Section, read_config_file
+from numpyclip.tokenizer.hugging_face import FILES
+from numpyclip.weights.sharded import INDEX_SUFFIX
+
+OPEN_CLIP_CONFIG = "open_clip_config.json"
+TRANSFORMERS_CONFIG = "config.json"
+INT8_WEIGHTS = "model.int8.safetensors"  # NumPyCLIP's own, with any library's config file
+
+# The config file of a library → the names of weights, in the order in which the library looks for them. Who has both
+# config files was trained with open_clip.
+_WEIGHTS = {
+    OPEN_CLIP_CONFIG: (
+        "open_clip_model.safetensors",
+        "open_clip_pytorch_model.safetensors",
+        "open_clip_pytorch_model.bin",
+        "open_clip_pytorch_model.pth",
+        "model.safetensors",
+        "pytorch_model.bin",
+    ),
+    TRANSFORMERS_CONFIG: (
+        "model.safetensors",
+        "model.safetensors.index.json",
+        "pytorch_model.bin",
+        "pytorch_model.bin.index.json",
+    ),
+}
+_CONFIG_FILES = (*_WEIGHTS, "preprocessor_config.json", "processor_config.json")
+
+# Of any library, beside the weights: what is read, and what goes with it where a model is saved.
+TOKENIZER_FILES = (*FILES, "added_tokens.json", "tokenizer.model", "sentencepiece.bpe.model")
+
+SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".npz")
+_SHARD = re.compile(r"-[0-9]{5}-of-[0-9]{5}\.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelFiles:
+    """The files of a model.
+
+    Attributes
+    ----------
+    path : Path
+        The file or folder that a name stands for.
+    weights : Path
+        The file of weights, or the index of several.
+    library : str or None
+        The library's config file: `OPEN_CLIP_CONFIG`, say; None for OpenAI's and Apple's models, which have none.
+    config : Section or None
+        What is in it, or in OpenCLIP's table instead.
+    activation : Claim or None
+        What the catalogue says of it.
+    warnings : tuple of str
+        What makes it doubtful that these are the files that were meant.
+    """
+
+    path: Path
+    weights: Path
+    library: str | None = None
+    config: Section | None = None
+    activation: Claim | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def files_at(path: Path, table: Section | None = None) -> ModelFiles:
+    """Find the files of the model in a folder; or take a file of weights, which is read without those beside it.
+
+    Parameters
+    ----------
+    path : Path
+    table : Section, optional
+        The config of OpenCLIP's table, which counts instead of a config file.
+
+    Raises
+    ------
+    CheckpointError
+        If there are no weights, or several of which nothing tells which are meant; or the config file cannot be read.
+    """
+    if not path.is_dir():
+        return ModelFiles(path=path, weights=path, library=OPEN_CLIP_CONFIG if table else None, config=table)
+    try:
+        names = {file.name for file in path.iterdir()}
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be listed ({error.strerror or error}).") from error
+    library = OPEN_CLIP_CONFIG if table else _library(names)
+    config = table or (read_config_file(path / library) if library else None)
+    found = _find_weights({name for name in names if (path / name).is_file()}, library, or_only=table is not None)
+    if len(found) == 1:
+        return ModelFiles(path=path, weights=path / found[0], library=library, config=config)
+    if library and not found:
+        raise CheckpointError(f"{path}: has no weights; expected a file named {' or '.join(_WEIGHTS[library])}.")
+    listed = ", ".join(quoted(file, 60) for file in found[:10]) or "none"
+    raise CheckpointError(
+        f"{path}: found {len(found)} files of weights ({listed}); expected one. Pass the file itself."
+    )
+
+
+def wanted(names: Iterable[str]) -> list[str]:
+    """Choose, of the files of a repository, those that would be read: the weights last; none without weights."""
+    there = set(names)
+    return _with_weights(there, _find_weights(there, _library(there)))
+
+
+def wanted_by_open_clip(names: Iterable[str]) -> list[str]:
+    """Choose them for a model whose config is that of OpenCLIP's table, whatever is there."""
+    there = set(names)
+    return _with_weights(there, _find_weights(there, OPEN_CLIP_CONFIG, or_only=True))
+
+
+def tokenizer_files(names: Iterable[str]) -> list[str]:
+    """Choose those of a tokenizer alone."""
+    return [name for name in names if name in FILES]
+
+
+def _library(there: set[str]) -> str | None:
+    return next((name for name in _WEIGHTS if name in there), None)
+
+
+def _find_weights(there: set[str], library: str | None, or_only: bool = False) -> list[str]:
+    """Choose the weights that a library reads; without one, or where it has none, all that may be a whole set of them.
+
+    Nothing tells which of several is meant.
+    """
+    if library:
+        found = [name for name in (*_WEIGHTS[library], INT8_WEIGHTS) if name in there][:1]
+        if found or not or_only:
+            return found
+    return sorted(name for name in there if _is_weights(name))
+
+
+def _is_weights(name: str) -> bool:
+    """Tell whether a file may be a whole set of weights; a repository has files of folders, too."""
+    is_plain = PurePosixPath(name).name == PureWindowsPath(name).name == name
+    return is_plain and PurePosixPath(name).suffix in SUFFIXES and not _SHARD.search(name)
+
+
+def _with_weights(there: set[str], found: list[str]) -> list[str]:
+    weights = _with_shards(there, found[0]) if len(found) == 1 else []
+    return [name for name in (*_CONFIG_FILES, *FILES) if name in there] + weights if weights else []
+
+
+def _with_shards(there: set[str], weights: str) -> list[str]:
+    """Return weights, or their index with all that it lists: `model-00001-of-00002.safetensors` and so on.
+
+    None, unless all are there.
+    """
+    if not weights.endswith(INDEX_SUFFIX):
+        return [weights]
+    stem, suffix = weights.removesuffix(INDEX_SUFFIX).rsplit(".", 1)
+    counts = (re.fullmatch(rf"{re.escape(stem)}-00001-of-([0-9]{{5}})\.{suffix}", file) for file in there)
+    count = next((match[1] for match in counts if match), "00000")
+    shards = [f"{stem}-{number:05}-of-{count}.{suffix}" for number in range(1, int(count) + 1)]
+    return [weights, *shards] if shards and there.issuperset(shards) else []
