@@ -16,7 +16,7 @@ SOURCE = Path(numpyclip.__file__).parent
 
 # Imports flow down this list and never up: a module may use its own layer and those above it.
 LAYERS = (
-    ("numpyclip.errors", "numpyclip.arguments"),
+    ("numpyclip.errors", "numpyclip.arguments", "numpyclip.reference"),
     ("numpyclip.weights",),
     ("numpyclip.pictures", "numpyclip.tokenizer"),
     ("numpyclip.image",),
