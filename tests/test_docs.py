@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.pages import PAGES, ROOT, examples, run, tokens
@@ -22,12 +23,13 @@ def _in_a_folder_with_docs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 def check(page: Path, *languages: str) -> None:
     session: dict[str, Any] = {}
-    for example in examples(page.read_text("utf-8"), *languages):
-        words, numbers = tokens(run(example, session))
-        if example.printed is not None:
-            expected_words, expected_numbers = tokens(example.printed)
-            assert words == expected_words, example.code
-            assert numbers == pytest.approx(expected_numbers, rel=0.01, abs=0.01), example.code
+    with np.printoptions():  # a page may set its own
+        for example in examples(page.read_text("utf-8"), *languages):
+            words, numbers = tokens(run(example, session))
+            if example.printed is not None:
+                expected_words, expected_numbers = tokens(example.printed)
+                assert words == expected_words, example.code
+                assert numbers == pytest.approx(expected_numbers, rel=0.01, abs=0.01), example.code
 
 
 @pytest.mark.usefixtures("_in_a_folder_with_docs")
