@@ -91,7 +91,4 @@ def test_a_name_imports_what_it_needs_and_no_more() -> None:
         "numpyclip.errors",
         "numpyclip.lazy_exports",
         "numpyclip.loader",
-        "numpyclip.weights",
-        "numpyclip.weights.catalogue",
-        "numpyclip.weights.local",
     }

@@ -1,103 +1,13 @@
-"""The package as a whole: what it imports, in which direction, and what it promises about itself."""
+"""The package as a whole: what importing it loads, and what it promises about itself."""
 
-import ast
 import re
 import subprocess
 import sys
-from fnmatch import fnmatch
 from pathlib import Path
-
-import pytest
 
 import numpyclip
 
 ROOT = Path(__file__).parents[1]
-SOURCE = Path(numpyclip.__file__).parent
-
-# Imports flow down this list and never up: a module may use its own layer and those above it.
-LAYERS = (
-    ("numpyclip.errors", "numpyclip.arguments", "numpyclip.lazy_exports", "numpyclip.notebook"),
-    ("numpyclip.torch_methods",),
-    ("numpyclip.errors", "numpyclip.arguments", "numpyclip.atomic", "numpyclip.lock"),
-    ("numpyclip.weights",),
-    ("numpyclip.pictures", "numpyclip.tokenizer"),
-    ("numpyclip.image", "numpyclip.images"),
-    ("numpyclip.model",),
-    ("numpyclip.runtime",),
-    ("numpyclip.families",),
-    ("numpyclip.loader",),
-    ("numpyclip.clip", "numpyclip.open_clip"),
-    ("numpyclip.saving",),
-    ("numpyclip.tasks",),
-    ("numpyclip.index",),
-    ("numpyclip.server",),
-    ("numpyclip",),  # the public names
-    ("numpyclip.cli", "numpyclip.__main__"),
-)
-ALLOWED = {"numpy", "PIL", "ftfy", "threadpoolctl", "tqdm"}
-EXTRAS = {  # imported when they are needed, and missed with a message
-    "numpyclip.pictures": {"pillow_heif"},
-    "numpyclip.tokenizer.subword_models": {"tokenizers", "sentencepiece"},
-    "numpyclip.index.postgres_store": {"psycopg"},
-    "numpyclip.index.layout.*": {"pyarrow"},
-    "numpyclip.index.folder.graph": {"usearch"},
-    "numpyclip.server.*": {"starlette", "uvicorn", "prometheus_client", "pillow_heif"},
-    "numpyclip.weights.hub": {"huggingface_hub"},
-    "numpyclip.tasks.evaluation.datasets.parquet": {"pyarrow"},
-}
-
-
-def layer(module: str) -> int:
-    """Number of the layer that a module belongs to: that of the longest name it begins with."""
-    fits = [(len(name), level) for level, names in enumerate(LAYERS) for name in names if is_within(module, name)]
-    return max(fits)[1]
-
-
-def is_within(module: str, name: str) -> bool:
-    return module == name or (name != "numpyclip" and module.startswith(name + "."))
-
-
-def modules() -> dict[str, Path]:
-    found = {}
-    for path in SOURCE.rglob("*.py"):
-        parts = path.relative_to(SOURCE.parent).with_suffix("").parts
-        found[".".join(parts).removesuffix(".__init__")] = path
-    return found
-
-
-def imports(path: Path) -> set[str]:
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: a relative import hides its direction"
-            known = modules()
-            names |= {
-                f"{node.module}.{a.name}" if f"{node.module}.{a.name}" in known else str(node.module)
-                for a in node.names
-            }
-    return names
-
-
-@pytest.mark.parametrize("module", sorted(modules()))
-def test_imports_follow_the_arrows(module: str) -> None:
-    for name in imports(modules()[module]):
-        if name.partition(".")[0] == "numpyclip":
-            assert layer(name) <= layer(module), f"{module} imports {name}, which lies further down the stream"
-
-
-@pytest.mark.parametrize("module", sorted(modules()))
-def test_nothing_is_imported_but_the_declared_dependencies(module: str) -> None:
-    outside = {name.partition(".")[0] for name in imports(modules()[module])} - set(sys.stdlib_module_names)
-    extras = [names for pattern, names in EXTRAS.items() if fnmatch(module, pattern)]
-    assert outside - {"numpyclip"} <= ALLOWED.union(*extras)
-
-
-@pytest.mark.parametrize("module", sorted(name for name in modules() if is_within(name, "numpyclip.model")))
-def test_the_maths_of_a_tower_knows_of_no_thread_and_no_file(module: str) -> None:
-    roots = {name.partition(".")[0] for name in imports(modules()[module])}
-    assert not roots & {"concurrent", "threading", "threadpoolctl", "queue", "os", "tempfile", "mmap", "pathlib"}
 
 
 def loaded_by(code: str) -> set[str]:

@@ -1,7 +1,5 @@
-"""What the README says is true: its Python runs and prints what it says, its commands exist."""
+"""The commands of the README: the first prints what it says, all exist. Its Python is run by tests/test_docs.py."""
 
-import contextlib
-import io
 import re
 import shlex
 from pathlib import Path
@@ -12,22 +10,8 @@ from numpyclip.cli import main, parse
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
-PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 SHELL = "\n".join(re.findall(r"```sh\n(.*?)```", README, re.DOTALL))
 COMMANDS = [line.rpartition("numpyclip ")[2] for line in SHELL.splitlines() if "numpyclip " in line]
-
-
-def numbers(text: str) -> list[float]:
-    return [float(number) for number in re.findall(r"\d+\.\d*", text)]
-
-
-def test_the_first_python_example_prints_the_numbers_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
-    output = io.StringIO()
-    with contextlib.redirect_stdout(output):
-        exec(compile(PYTHON[0], "README.md", "exec"), {})
-    promised = numbers(PYTHON[0].rpartition("# prints")[2])
-    assert promised == pytest.approx(numbers(output.getvalue()), abs=0.01)
 
 
 def test_the_first_command_prints_what_the_readme_shows(
@@ -53,10 +37,3 @@ def test_ci_runs_the_two_commands_of_the_readme() -> None:
     assert len(set_up) == 2
     for line in set_up:
         assert line in ci
-
-
-@pytest.mark.parametrize(
-    "page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.name
-)
-def test_no_page_has_gaps_to_be_filled(page: Path) -> None:
-    assert "@@" not in page.read_text("utf-8")

@@ -10,7 +10,7 @@ from numpyclip.lazy_exports import lazy_exports
 
 TYPE_CHECKING = False  # true for type checkers; see `lazy_exports`
 if TYPE_CHECKING:
-    from numpyclip import open_clip, reference, tasks  # type: ignore[attr-defined]  # `reference` is to come
+    from numpyclip import open_clip, reference, tasks
     from numpyclip.errors import (
         CheckpointError,
         ChecksumError,

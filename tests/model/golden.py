@@ -12,11 +12,8 @@ from typing import Any
 import numpy as np
 
 import numpyclip
-from numpyclip.families.openai import measure
-from numpyclip.model.config import CLIPConfig
 from numpyclip.model.ops import Array
 from numpyclip.runtime.clip import CLIP
-from numpyclip.weights.checkpoint import Checkpoint
 from numpyclip.weights.read import read
 
 TOLERANCE = 2e-6
@@ -36,10 +33,11 @@ def assert_close(ours: Array, theirs: np.ndarray) -> None:
     assert np.abs(ours - theirs).max() <= TOLERANCE * np.abs(theirs).max()
 
 
-def read_golden(checkpoints: Path, name: str) -> tuple[Checkpoint, CLIPConfig, dict[str, Any]]:
+def read_golden(checkpoints: Path, name: str) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Weights as `numpyclip.reference` takes them, and what openai/CLIP computes from them."""
     checkpoint = read(checkpoints / name)
     with np.load(checkpoints / f"{name}.npz") as golden:
-        return checkpoint, measure(checkpoint, "quick_gelu"), dict(golden)
+        return {tensor: checkpoint.take(tensor) for tensor in checkpoint.arrays}, dict(golden)
 
 
 def to_columns(x: Array) -> Array:

@@ -3,9 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from numpyclip import reference
 from numpyclip.model.ops import Array
 from numpyclip.model.text import text_transformer
-from tests.model import plain
 from tests.model.golden import assert_close, load_golden, read_golden
 
 FILES = pytest.mark.parametrize("name", ["vit-torchscript.pt", "resnet-torchscript.pt"])
@@ -22,13 +22,13 @@ def texts_with_a_beginning(shared: int, n: int = 12) -> np.ndarray:
 
 
 def embedding(checkpoints: Path, name: str, ids: np.ndarray) -> Array:
-    checkpoint, config, _ = read_golden(checkpoints, name)
-    return dict(plain.text_stages(checkpoint, config, ids))["embedding"]
+    w, _ = read_golden(checkpoints, name)
+    return reference.encode_text(w, ids)
 
 
 @FILES
 @pytest.mark.parametrize("shared", [0, 1, 5, 10])
-def test_texts_that_begin_alike_equal_the_plain_ones(checkpoints: Path, name: str, shared: int) -> None:
+def test_texts_that_begin_alike_equal_the_reference(checkpoints: Path, name: str, shared: int) -> None:
     ids = texts_with_a_beginning(shared)
     assert text_transformer._shared_tokens(ids, ids.argmax(axis=1)) == shared
     model, _ = load_golden(checkpoints, name)
@@ -37,7 +37,7 @@ def test_texts_that_begin_alike_equal_the_plain_ones(checkpoints: Path, name: st
 
 @FILES
 @pytest.mark.parametrize("n", [1, 2, 12])
-def test_one_text_equals_the_plain_one(checkpoints: Path, name: str, n: int) -> None:
+def test_one_text_equals_the_reference(checkpoints: Path, name: str, n: int) -> None:
     ids = np.arange(END - n + 1, END + 1)[np.newaxis]
     model, _ = load_golden(checkpoints, name)
     assert_close(model.text(ids), embedding(checkpoints, name, ids))

@@ -1,0 +1,35 @@
+"""Find copies of images in a folder, also resized and recompressed ones, and how much space they take.
+
+    python examples/find_duplicates.py photos/
+
+Nothing is deleted.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpyclip
+from numpyclip.tasks.duplicates import find_duplicates
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--model", default="ViT-B/32")
+    given = parser.parse_args()
+
+    model, _ = numpyclip.load(given.model)
+    paths = sorted(path for path in given.folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    spare = 0
+    for best, *copies in find_duplicates(model, paths):
+        print(best.path)
+        for copy in copies:
+            spare += Path(copy.path).stat().st_size
+            print(f"  {copy.kind:6}  {copy.path}")
+    print(f"copies take {spare / 1e6:.1f} MB of {sum(path.stat().st_size for path in paths) / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""What one does with a checkout, by one word: nox -s test, lint, types, docs, bench, release-check.
+
+What stands after `--` is passed on: `nox -s test -- tests/model -x`, `nox -s bench -- search.py`.
+"""
+
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.10.9"
+nox.options.sessions = ["lint", "types", "test"]
+nox.options.reuse_existing_virtualenvs = True
+
+DEV = nox.project.load_toml("pyproject.toml")["project"]["optional-dependencies"]["dev"]
+
+
+@nox.session
+def test(session: nox.Session) -> None:
+    """Run the tests, or those that are named."""
+    session.install("-e", ".[test]")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check the style of all code, and its format."""
+    session.install(*(requirement for requirement in DEV if requirement.startswith("ruff")))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check the types."""
+    session.install("-e", ".[dev]")
+    session.run("mypy", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Run every example of the README, of docs/ and of examples/, and compare what it prints."""
+    session.install("-e", ".[test]")
+    session.run("pytest", "-m", "", "tests/test_docs.py", "tests/test_readme.py", "tests/test_examples.py")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Run scripts of benchmarks/ that need no other library; by default the time that importing takes."""
+    session.install("-e", ".")
+    for script in session.posargs or ["import_time.py"]:
+        session.run("python", f"benchmarks/{script}")
+
+
+@nox.session(name="release-check")
+def release_check(session: nox.Session) -> None:
+    """Do all that CI does, in a clean copy, then check what would be uploaded."""
+    session.run("bash", ".ci/run", external=True)
+    session.install("build", "twine")
+    dist = Path(session.create_tmp())
+    session.run("python", "-m", "build", "--outdir", str(dist), ".")
+    session.run("twine", "check", "--strict", *map(str, dist.iterdir()))

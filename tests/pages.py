@@ -1,0 +1,65 @@
+"""The examples of a page: what its blocks of code are said to print, and what they do print.
+
+A block of Python prints what follows `# prints` in it, a block of shell commands the block that follows it at once.
+The blocks of a page run in their order, as a reader would type them: Python in one session, everything in one folder.
+"""
+
+import contextlib
+import io
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+_BODY = r"(?:(?!```).)*?"
+_EXAMPLE = re.compile(
+    rf"(?P<skip><!-- not run:[^>]*-->\n+)?```python\n(?P<python>{_BODY})(?:# prints\n(?P<comment>{_BODY}))?```"
+    rf"|```sh\n(?P<sh>{_BODY})```\n+```\n(?P<block>{_BODY})```",
+    re.DOTALL,
+)
+_NUMBER = re.compile(r"-?\d+\.\d*(?:e[+-]?\d+)?")
+
+
+@dataclass(frozen=True)
+class Example:
+    """A block of code, and what the page says it prints: the characters from `start` to `end`, or None."""
+
+    language: str
+    code: str
+    start: int
+    end: int
+    printed: str | None
+
+
+def examples(page: str, *languages: str) -> Iterator[Example]:
+    """All blocks in some languages ("python", "sh"), but for those under a comment `<!-- not run: why -->`."""
+    for match in _EXAMPLE.finditer(page):
+        language, output = ("sh", "block") if match["sh"] else ("python", "comment")
+        if language in languages and not match["skip"]:
+            yield Example(language, match[language], *match.span(output), match[output])
+
+
+def run(example: Example, session: dict[str, Any]) -> str:
+    """What an example prints in the current folder, written as the page writes it."""
+    if example.language == "sh":
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # where `numpyclip` is
+        command, environment = ["bash", "-ec", example.code], {**os.environ, "PATH": path}
+        return subprocess.run(
+            command, env=environment, stdout=subprocess.PIPE, text=True, encoding="utf-8", check=True
+        ).stdout
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        exec(compile(example.code, "the page", "exec"), session)
+    return "".join(f"# {line}".rstrip() + "\n" for line in output.getvalue().splitlines())
+
+
+def tokens(output: str) -> tuple[list[str], list[float]]:
+    """The words and the numbers of an output apart: spaces do not count, nor do the last digits of numbers."""
+    return _NUMBER.sub("#.", output).split(), [float(number) for number in _NUMBER.findall(output)]

@@ -1,0 +1,180 @@
+"""Who may import whom: the arrows of the house, from weights to the command line, and no two modules of one name."""
+
+import ast
+import sys
+from fnmatch import fnmatch
+from functools import cache
+from graphlib import TopologicalSorter
+from itertools import combinations
+from pathlib import Path
+
+import numpyclip
+
+SOURCE = Path(numpyclip.__file__).parent
+
+# A room is a folder or a module of the package. It may import those named beside it, which all stand above it. Some of
+# the rooms are yet to be built.
+ROOMS = {
+    "errors": "",
+    "arguments": "errors",
+    "lock": "errors",
+    "atomic": "errors lock",
+    "lazy_exports": "",
+    "notebook": "",
+    "reference": "",
+    "weights": "errors arguments lock atomic",
+    "images": "errors arguments",
+    "tokenizer": "errors arguments weights",
+    "model": "errors arguments weights",
+    "torch_methods": "errors",
+    "runtime": "errors arguments atomic notebook weights images tokenizer model torch_methods",
+    "pipeline": "errors arguments images runtime",
+    "families": "errors arguments weights images tokenizer model",
+    "loader": "errors arguments weights images tokenizer model runtime families",
+    "saving": "errors arguments atomic weights images tokenizer model runtime families loader",
+    "viz": "errors arguments atomic images model runtime",
+    "tasks": "errors arguments atomic lazy_exports notebook weights images tokenizer model runtime pipeline viz",
+    "index": "errors arguments lock atomic notebook images model runtime pipeline tasks",
+    "server": "errors arguments atomic images tokenizer model runtime pipeline viz tasks index",
+    "open_clip": "errors arguments weights images tokenizer model runtime families loader",
+    "clip": "weights images tokenizer loader",
+    "numpyclip": "errors lazy_exports reference weights images tokenizer model runtime loader saving tasks index"
+    " open_clip",
+    "cli": "errors arguments atomic weights images tokenizer model runtime pipeline families loader saving viz tasks"
+    " index server numpyclip",
+    "__main__": "cli",
+}
+
+# Rooms that have another name today.
+ALIASES = {"image": "images", "pictures": "images"}
+
+# Arrows that go back today, (module, room), and why.
+EXCEPTIONS = {
+    ("model.*", "images"): "the normalisation of pixels is folded into the first convolution",
+}
+
+# Folders whose modules have the same names on purpose.
+MIRRORS = (
+    ("cli", "tasks"),  # a command is named like its task
+    ("cli", "index"),
+    ("families", "saving"),  # a format is read and written
+    ("model.text", "model.vision"),
+)
+
+# Modules of one name that do not mirror each other, today.
+TWICE = {
+    "clip", "files", "folder", "index", "inputs", "layout", "metrics", "models", "names", "open", "openai",
+    "shards", "store", "transformer",
+}  # fmt: skip
+
+DEPENDENCIES = {"numpy", "PIL", "ftfy", "threadpoolctl", "tqdm"}
+EXTRAS = {  # imported when they are needed, and missed with a message
+    "pictures": {"pillow_heif"},
+    "tokenizer.subword_models": {"tokenizers", "sentencepiece"},
+    "index.postgres_store": {"psycopg"},
+    "index.layout.*": {"pyarrow"},
+    "index.folder.graph": {"usearch"},
+    "server.*": {"starlette", "uvicorn", "prometheus_client", "pillow_heif"},
+    "weights.hub": {"huggingface_hub"},
+    "tasks.evaluation.datasets.parquet": {"pyarrow"},
+}
+
+
+@cache
+def modules() -> dict[str, Path]:
+    """Every module and package by its name within numpyclip; the package itself is "numpyclip"."""
+    names = {path: ".".join(path.relative_to(SOURCE).with_suffix("").parts) for path in SOURCE.rglob("*.py")}
+    return {name.removesuffix("__init__").removesuffix(".") or "numpyclip": path for path, name in names.items()}
+
+
+@cache
+def imports(module: str) -> frozenset[str]:
+    """What a module imports anywhere in it, in functions too: other modules as in `modules`, packages as they are."""
+    names = set()
+    for node in ast.walk(ast.parse(modules()[module].read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: a relative import hides its direction"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return frozenset(map(_module, names))
+
+
+def _module(name: str) -> str:
+    """The module that an imported name is, or is in."""
+    package, _, within = name.partition(".")
+    if package != "numpyclip":
+        return package
+    while within and within not in modules():
+        within = within.rpartition(".")[0]
+    return within or "numpyclip"
+
+
+def room(module: str) -> str:
+    first = module.partition(".")[0]
+    return ALIASES.get(first, first)
+
+
+def arrows(module: str) -> dict[str, str]:
+    """The other rooms that a module imports from, each with the module in it."""
+    return {room(name): name for name in imports(module) if name in modules() and room(name) != room(module)}
+
+
+def test_imports_follow_the_arrows() -> None:
+    backwards = [
+        f"{module} imports {name}"
+        for module in modules()
+        for other, name in arrows(module).items()
+        if other not in ROOMS[room(module)].split()
+        and not any(fnmatch(module, pattern) and other == back for pattern, back in EXCEPTIONS)
+    ]
+    assert not backwards
+
+
+def test_every_room_may_import_only_those_above_it() -> None:
+    above: set[str] = set()
+    for name, allowed in ROOMS.items():
+        assert set(allowed.split()) <= above, name
+        above.add(name)
+
+
+def test_no_rooms_import_each_other() -> None:
+    graph: dict[str, set[str]] = {}
+    for module in modules():
+        graph.setdefault(room(module), set()).update(arrows(module))
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the rooms
+
+
+def test_the_reference_imports_numpy_alone() -> None:
+    assert imports("reference") - sys.stdlib_module_names == {"numpy"}
+
+
+def test_nothing_is_imported_but_the_declared_dependencies() -> None:
+    undeclared = {}
+    for module in modules():
+        extras = (names for pattern, names in EXTRAS.items() if fnmatch(module, pattern))
+        outside = imports(module) - modules().keys() - sys.stdlib_module_names
+        if surplus := outside - DEPENDENCIES.union(*extras):
+            undeclared[module] = surplus
+    assert not undeclared
+
+
+def test_no_two_modules_have_one_name_unless_they_mirror_each_other() -> None:
+    named: dict[str, list[str]] = {}
+    for module in modules():
+        named.setdefault(module.rpartition(".")[2], []).append(module)
+    twice = {
+        name
+        for name, group in named.items()
+        for pair in combinations(group, 2)
+        if not any(_are_within(pair, mirror) for mirror in MIRRORS)
+    }
+    assert twice <= TWICE
+
+
+def _are_within(pair: tuple[str, ...], mirror: tuple[str, str]) -> bool:
+    return any(all(map(_is_within, pair, folders)) for folders in (mirror, mirror[::-1]))
+
+
+def _is_within(module: str, folder: str) -> bool:
+    return module == folder or module.startswith(f"{folder}.")

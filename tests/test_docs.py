@@ -1,0 +1,50 @@
+"""What README.md and the pages of docs/ say their examples print, they print."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.pages import PAGES, ROOT, examples, run, tokens
+
+
+def having(*languages: str) -> list[Any]:
+    pages = (page for page in PAGES if any(examples(page.read_text("utf-8"), *languages)))
+    return [pytest.param(page, id=page.name) for page in pages]
+
+
+@pytest.fixture
+def _in_a_folder_with_docs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(ROOT / "docs", tmp_path / "docs")
+    monkeypatch.chdir(tmp_path)
+
+
+def check(page: Path, *languages: str) -> None:
+    session: dict[str, Any] = {}
+    with np.printoptions():  # a page may set its own
+        for example in examples(page.read_text("utf-8"), *languages):
+            words, numbers = tokens(run(example, session))
+            if example.printed is not None:
+                expected_words, expected_numbers = tokens(example.printed)
+                assert words == expected_words, example.code
+                assert numbers == pytest.approx(expected_numbers, rel=0.01, abs=0.01), example.code
+
+
+@pytest.mark.usefixtures("_in_a_folder_with_docs")
+@pytest.mark.parametrize("page", having("python"))
+def test_the_python_of_a_page_prints_what_it_says(page: Path) -> None:
+    check(page, "python")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_in_a_folder_with_docs")
+@pytest.mark.parametrize("page", having("sh"))
+def test_the_commands_of_a_page_print_what_it_says(page: Path) -> None:
+    check(page, "sh")
+
+
+@pytest.mark.parametrize("page", [pytest.param(page, id=page.name) for page in PAGES])
+def test_no_page_has_gaps_to_be_filled(page: Path) -> None:
+    assert "@@" not in page.read_text("utf-8")
