@@ -34,9 +34,9 @@ ALLOWED = {"numpy", "PIL", "ftfy", "threadpoolctl", "tqdm"}
 EXTRAS = {  # imported when they are needed, and missed with a message
     "numpyclip.pictures": {"pillow_heif"},
     "numpyclip.tokenizer.models": {"tokenizers", "sentencepiece"},
-    "numpyclip.index.postgres_store": {"psycopg"},
-    "numpyclip.index.layout.*": {"pyarrow"},
-    "numpyclip.index.folder.graph": {"usearch"},
+    "numpyclip.index.database.postgres": {"psycopg"},
+    "numpyclip.index.clip_retrieval.*": {"pyarrow"},
+    "numpyclip.index.vectors.hnsw": {"usearch"},
     "numpyclip.server.*": {"starlette", "uvicorn", "prometheus_client", "pillow_heif"},
     "numpyclip.weights.hub": {"huggingface_hub"},
     "numpyclip.tasks.evaluation.datasets.parquet": {"pyarrow"},

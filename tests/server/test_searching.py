@@ -31,7 +31,7 @@ def test_words_find_what_the_index_finds(client: Client, tiny: CLIP, place: str)
     answer = client.get("/search?q=a%20house&n=4")
     with Index(place, tiny) as index:
         expected = index.search("a house", 4)
-        assert answer.json["cutoff"] == pytest.approx(index.cutoff())
+        assert answer.json["cutoff"] == pytest.approx(expected.cutoff)
     found = [(m["path"], m["id"]) for m in answer.json["matches"]]
     assert found == [(match.path, match.id) for match in expected]
     probabilities = [m["probability"] for m in answer.json["matches"]]
@@ -90,7 +90,7 @@ def test_filters(client: Client, drawings: Path) -> None:
     assert (answer.status, "is no date" in answer.message) == (400, True)
 
 
-def test_texts_are_the_other_side(client: Client, png: Png) -> None:
+def test_texts_are_the_other_modality(client: Client, png: Png) -> None:
     answer = client.form("/search", [("in", "texts"), ("image", png("butterfly"))])
     assert answer.json["matches"][0]["text"] == "a butterfly"
     assert "thumbnail" not in answer.json["matches"][0]

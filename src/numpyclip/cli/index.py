@@ -70,7 +70,7 @@ def add_to(verbs: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Do what was asked for with the index."""
     from numpyclip.index import Index
-    from numpyclip.index.open import open_store
+    from numpyclip.index.open_store import open_store
 
     looks = arguments.list or arguments.problems or arguments.compact or arguments.forget is not None
     looks = looks or arguments.graph or arguments.no_graph or arguments.export is not None
@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
     with closing(open_store(place_of(arguments), create=adds, precision=arguments.precision)) as store:
         if looks:
             return _look(arguments, store)
-        model = load_remembered(arguments, store)
+        model = load_remembered(arguments, store, must_fit=not arguments.migrate)
         if arguments.migrate:
             return _migrate(arguments, store, model)
         index = Index(store, model)
@@ -120,7 +120,7 @@ def _update(arguments: argparse.Namespace, index: Any) -> int:
 
 
 def _import(arguments: argparse.Namespace, index: Any) -> int:
-    from numpyclip.index.layout import import_layout
+    from numpyclip.index.clip_retrieval import import_embeddings
 
     problems: list[str] = []
 
@@ -128,7 +128,7 @@ def _import(arguments: argparse.Namespace, index: Any) -> int:
         problems.append(problem)
         _tell(problem)
 
-    new = import_layout(
+    new = import_embeddings(
         index, Path(arguments.source), lambda steps: progress(steps, "batch", printing=False), report=missing
     )
     _say(arguments, {"imported": new, "unreadable": len(problems)}, f"{new} imported")
@@ -158,25 +158,21 @@ def _migrate(arguments: argparse.Namespace, store: Store, model: Any) -> int:
 
 
 def _graph(arguments: argparse.Namespace, store: Store) -> int:
-    from numpyclip.index.folder.store import FolderStore
-
-    if not isinstance(store, FolderStore):
-        raise InputError(f"{store.place}: a graph is for an index in a folder; PostgreSQL has indexes of its own.")
     if arguments.no_graph:
-        removed = store.remove_graph()
+        removed = store.remove_hnsw()
         _say(arguments, {"removed": removed}, "removed" if removed else "there is no graph")
         return 0 if removed else 1
-    found = store.build_graph(lambda steps: progress(steps, "step", printing=False))
+    found = store.build_hnsw(lambda steps: progress(steps, "step", printing=False))
     record = {"recall": found.share, "n": found.n, "queries": found.queries}
-    _say(arguments, record, f"finds {found.share:.1%} of the {found.n} nearest, measured on {found.queries} queries")
+    _say(arguments, record, f"recall@{found.n} {found.share:.1%}, measured on {found.queries} queries")
     return 0
 
 
 def _export(arguments: argparse.Namespace, store: Store) -> int:
-    from numpyclip.index.layout import export_layout
+    from numpyclip.index.clip_retrieval import export_embeddings
 
     folder = Path(arguments.export)
-    written = export_layout(store, folder, lambda matches: progress(matches, "picture", printing=False))
+    written = export_embeddings(store, folder, lambda matches: progress(matches, "picture", printing=False))
     _say(arguments, {"exported": written}, f"{written} exported to {folder}")
     return 0
 
@@ -188,7 +184,7 @@ def _look(arguments: argparse.Namespace, store: Store) -> int:
         return _export(arguments, store)
     if arguments.forget is not None:
         with store.writing():
-            forgotten = store.forget_folder(os.path.abspath(arguments.forget))  # noqa: PTH100  as it was named
+            forgotten = store.forget_folder(arguments.forget)
         _say(arguments, {"forgotten": forgotten}, f"{forgotten} files forgotten")
         return 0 if forgotten else 1
     if arguments.compact:

@@ -1,12 +1,12 @@
-"""Where things lie in the layout, and what reads it."""
+"""Where clip-retrieval keeps what, and the library that reads it."""
 
 from __future__ import annotations
 
 from numpyclip.errors import MissingPackageError
-from numpyclip.index.records import Side
+from numpyclip.index.records import Modality
 
-DESCRIPTION = "numpyclip.json"
-PLACES: dict[Side, tuple[str, str]] = {"pictures": ("", "img_emb"), "texts": ("texts", "text_emb")}
+FINGERPRINT_FILE = "numpyclip.json"
+FOLDERS: dict[Modality, tuple[str, str]] = {"pictures": ("", "img_emb"), "texts": ("texts", "text_emb")}
 
 
 def need_pyarrow() -> None:

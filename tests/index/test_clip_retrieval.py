@@ -18,16 +18,14 @@ pytest.importorskip("pyarrow")
 from pyarrow import Table
 from pyarrow.parquet import read_table, write_table
 
-from numpyclip.index.layout import export_layout, exporting, import_layout
+from numpyclip.index.clip_retrieval import export_embeddings, exporting, import_embeddings
 
 URLS = Table.from_pydict({"url": ["a"] * 6})
 
 
 def found(index: Index) -> list[tuple[Any, ...]]:
     """All that an index holds, but for numbers."""
-    pictures = [
-        (m.path, m.copies, m.date, m.details, m.embedding.tobytes()) for m in index.store.everything("pictures")
-    ]
+    pictures = [(m.path, m.copies, m.date, m.exif, m.embedding.tobytes()) for m in index.store.everything("pictures")]
     texts = [(m.text, m.embedding.tobytes()) for m in index.store.everything("texts")]
     return sorted(pictures) + sorted(texts)
 
@@ -37,17 +35,17 @@ def exported(index: Index, photos: Path, tmp_path: Path) -> Path:
     shutil.copy(photos / "bird.png" if (photos / "bird.png").exists() else next(photos.glob("*.png")), photos / "z.png")
     index.update([photos])
     index.add_texts(["a bird", "a house"])
-    assert export_layout(index.store, tmp_path / "out") == 8
+    assert export_embeddings(index.store, tmp_path / "out") == 8
     return tmp_path / "out"
 
 
 def test_all_comes_back_as_it_was(index: Index, exported: Path, tmp_path: Path, tiny: CLIP) -> None:
     with Index(tmp_path / "second", tiny, create=True) as second:
-        assert import_layout(second, exported) == 8
+        assert import_embeddings(second, exported) == 8
         for mine, theirs in zip(found(index), found(second), strict=True):
             assert mine[:-1] == theirs[:-1]
             np.testing.assert_allclose(np.frombuffer(mine[-1], "f4"), np.frombuffer(theirs[-1], "f4"), atol=1e-7)
-        assert import_layout(second, exported) == 0
+        assert import_embeddings(second, exported) == 0
         report = second.update([exported.parent / "photos"])
         assert (report.embedded, report.unchanged) == (0, 7)
 
@@ -81,12 +79,12 @@ def test_large_indexes_are_many_files(
 ) -> None:
     monkeypatch.setattr(exporting, "_ROWS", 2)
     index.update([photos])
-    export_layout(index.store, tmp_path / "out")
+    export_embeddings(index.store, tmp_path / "out")
     assert sorted(path.name for path in (tmp_path / "out" / "img_emb").iterdir()) == [
         f"img_emb_000{n}.npy" for n in range(3)
     ]
     with Index(tmp_path / "second", tiny, create=True) as second:
-        assert import_layout(second, tmp_path / "out") == 6
+        assert import_embeddings(second, tmp_path / "out") == 6
 
 
 def clip_retrievals(folder: Path, paths: list[str], embeddings: np.ndarray, captions: list[str] | None = None) -> Path:
@@ -107,12 +105,12 @@ def test_what_clip_retrieval_wrote_is_compared_and_taken(
     folder = clip_retrievals(tmp_path / "out", paths, 3 * tiny.embed_images(paths), captions)
     (folder / "text_emb").mkdir()
     np.save(folder / "text_emb" / "text_emb_0.npy", tiny.embed_texts(captions).astype(np.float16))
-    assert import_layout(index, folder) == 12
+    assert import_embeddings(index, folder) == 12
     (match,) = index.search(tiny.embed_images(paths[2])[0], 1)
     assert match.path == paths[2]
     assert match.cosine == pytest.approx(1, abs=1e-3)  # float16
     assert np.linalg.norm(match.embedding) == pytest.approx(1, abs=1e-6)
-    assert index.search("caption 3", 1, side="texts")[0].text == "caption 3"
+    assert index.search("caption 3", 1, modality="texts")[0].text == "caption 3"
 
 
 def test_embeddings_of_another_model_are_refused(index: Index, photos: Path, exported: Path, tiny: CLIP) -> None:
@@ -120,16 +118,16 @@ def test_embeddings_of_another_model_are_refused(index: Index, photos: Path, exp
     others = np.random.default_rng(0).standard_normal((len(paths), 128))
     folder = clip_retrievals(exported.parent / "other", paths, others)
     with pytest.raises(InputError, match=r"of another model: the cosine with this one's is -?0\.\d+"):
-        import_layout(index, folder)
+        import_embeddings(index, folder)
     fingerprint = exported / "numpyclip.json"
     fingerprint.write_text(fingerprint.read_text().replace(tiny.fingerprint.weights, "0" * 64))
     with pytest.raises(InputError, match="its embeddings are of another model \\(weights: 0000"):
-        import_layout(index, exported)
+        import_embeddings(index, exported)
     fingerprint.unlink()
     shutil.rmtree(photos)
     shutil.rmtree(exported / "texts")
-    with pytest.raises(InputError, match="nothing says which model its embeddings are of"):
-        import_layout(index, exported)
+    with pytest.raises(InputError, match="the embeddings' model is not recorded"):
+        import_embeddings(index, exported)
 
 
 def test_pictures_that_are_not_there_are_left_out(
@@ -140,7 +138,7 @@ def test_pictures_that_are_not_there_are_left_out(
     gone.unlink()
     problems: list[str] = []
     with Index(tmp_path / "second", tiny, create=True) as second:
-        import_layout(second, exported, report=problems.append)
+        import_embeddings(second, exported, report=problems.append)
         paths = [match.path for match in second.store.everything("pictures")]
     assert sorted(problems) == sorted(
         [
@@ -159,9 +157,9 @@ def test_names_that_are_no_text_survive(
     path = str(tmp_path / "photos" / os.fsdecode(b"na\xffme.png"))
     emoji["bird"].save(path)
     index.update([tmp_path / "photos"])
-    export_layout(index.store, tmp_path / "out")
+    export_embeddings(index.store, tmp_path / "out")
     with Index(tmp_path / "second", tiny, create=True) as second:
-        import_layout(second, tmp_path / "out")
+        import_embeddings(second, tmp_path / "out")
         assert [match.path for match in second.store.everything("pictures")] == [path]
 
 
@@ -188,21 +186,21 @@ def test_damaged_folders_are_refused(exported: Path, tmp_path: Path, tiny: CLIP,
         Index(tmp_path / "second", tiny, create=True) as second,
         pytest.raises(InputError, match=message),
     ):
-        import_layout(second, exported)
+        import_embeddings(second, exported)
 
 
 def test_an_export_appears_whole_or_not_at_all(
     index: Index, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(InputError, match="is there already"):
-        export_layout(index.store, exported)
+        export_embeddings(index.store, exported)
 
     def full(*args: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "save", full)
     with pytest.raises(StoreError, match="third: cannot be written \\(No space left on device\\)"):
-        export_layout(index.store, tmp_path / "third")
+        export_embeddings(index.store, tmp_path / "third")
     assert not [path for path in tmp_path.iterdir() if path.name.startswith("third")]
 
 
@@ -211,4 +209,4 @@ def test_without_pyarrow_it_says_so(index: Index, tmp_path: Path, monkeypatch: p
 
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(MissingPackageError, match=r"numpyclip\[parquet\]"):
-        export_layout(index.store, tmp_path / "out")
+        export_embeddings(index.store, tmp_path / "out")

@@ -7,7 +7,7 @@ import pytest
 
 from numpyclip.errors import InputError, MissingPackageError, StoreError
 from numpyclip.index import Index
-from numpyclip.index.open import open_store
+from numpyclip.index.open_store import open_store
 from numpyclip.model.clip import CLIP
 
 

@@ -1,4 +1,4 @@
-"""What a picture file says about itself: its size, and in EXIF data when and where it was taken."""
+"""EXIF data: the size of a picture, and when and where it was taken."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from io import BytesIO
 from typing import Any
 
-from numpyclip.index.records import Details
+from numpyclip.index.records import Exif
 from numpyclip.pictures import opened
 
 # Tags of Exif 2.32, sections 4.6.4, 4.6.5 and 4.6.6.
@@ -20,7 +20,7 @@ _LATITUDE_REF, _LATITUDE, _LONGITUDE_REF, _LONGITUDE = 1, 2, 3, 4
 _DATE = re.compile(r"(\d{4})[:/-](\d{2})[:/-](\d{2})[ T](\d{2}):(\d{2}):(\d{2})")
 
 
-def read_details(data: bytes) -> Details:
+def read_exif(data: bytes) -> Exif:
     """Read the size of a picture that is known to be sound, and its EXIF data as far as it is.
 
     Parameters
@@ -43,7 +43,7 @@ def read_details(data: bytes) -> Details:
     if latitude is None or longitude is None:
         latitude = longitude = None
     taken = _date(inner.get(_DATE_TIME_ORIGINAL)) or _date(outer.get(_DATE_TIME))
-    return Details(width, height, taken, latitude, longitude)
+    return Exif(width, height, taken, latitude, longitude)
 
 
 def _date(value: Any) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.index.folder.shards import Rows, Shards
+from numpyclip.index.vectors.shards import Rows, Shards
 from numpyclip.model.ops import Array
 
 _BLOCK = 1 << 22  # numbers compared at once: 16 MiB of float32

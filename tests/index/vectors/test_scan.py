@@ -3,9 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from numpyclip.index.folder import shards as shards_module
-from numpyclip.index.folder.scan import nearest
-from numpyclip.index.folder.shards import PRECISIONS, Precision, Shards
+from numpyclip.index.vectors import shards as shards_module
+from numpyclip.index.vectors.scan import nearest
+from numpyclip.index.vectors.shards import PRECISIONS, Precision, Shards
 from numpyclip.model.ops import Array, normalize
 
 

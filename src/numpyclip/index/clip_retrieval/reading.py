@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from numpyclip.errors import InputError
-from numpyclip.index.layout.places import PLACES
-from numpyclip.index.records import Side
+from numpyclip.index.clip_retrieval.format import FOLDERS
+from numpyclip.index.records import Modality
 from numpyclip.model.ops import Array, normalize
 
 if TYPE_CHECKING:
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 _BATCH = 256  # rows at once
 
 
-def read_rows(folder: Path, side: Side, embed_dim: int) -> Iterator[tuple[list[dict[str, Any]], Array]]:
+def read_rows(folder: Path, modality: Modality, embed_dim: int) -> Iterator[tuple[list[dict[str, Any]], Array]]:
     """Iterate over rows and their embeddings, of unit length, some at a time."""
-    wanted = "image_path" if side == "pictures" else "caption"
-    for vectors, table in files_in(folder, PLACES[side][1]):
+    wanted = "image_path" if modality == "pictures" else "caption"
+    for vectors, table in files_in(folder, FOLDERS[modality][1]):
         embeddings = _mapped(vectors, embed_dim)
         parquet = _opened(table)
         if parquet.metadata.num_rows != len(embeddings):

@@ -1,4 +1,4 @@
-"""FILES → INDEX: embeddings in the layout of clip-retrieval, with the pictures that they are of."""
+"""FILES → INDEX: embeddings in clip-retrieval's format, with the pictures that they are of."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from numpyclip.errors import InputError, PictureError
-from numpyclip.index.details import read_details
+from numpyclip.index.clip_retrieval.format import FINGERPRINT_FILE, need_pyarrow
+from numpyclip.index.clip_retrieval.reading import files_in, read_rows
+from numpyclip.index.exif import read_exif
 from numpyclip.index.index import Index
-from numpyclip.index.layout.places import DESCRIPTION, need_pyarrow
-from numpyclip.index.layout.reading import files_in, read_rows
-from numpyclip.index.records import Changes, Details, Filed, FileState, NewPicture
+from numpyclip.index.records import Changes, Exif, Filed, FileState, NewPicture
 from numpyclip.index.update import content
 from numpyclip.model.fingerprint import Fingerprint
 from numpyclip.model.ops import Array
@@ -26,13 +26,13 @@ _ASKED = 3  # pictures that are embedded again, where nothing says which model e
 _SAME = 0.99  # cosine of a picture's embeddings: rounded to float16 and decoded at another size it is more
 
 
-def import_layout(
+def import_embeddings(
     index: Index,
     folder: Path,
-    watch: Callable[[Iterable[int]], Iterable[int]] = iter,
+    progress: Callable[[Iterable[int]], Iterable[int]] = iter,
     report: Callable[[str], object] = lambda problem: None,
 ) -> int:
-    """Add what lies in a folder, of `export_layout`, clip-retrieval or autofaiss, without embedding it again.
+    """Add embeddings that `export_embeddings`, clip-retrieval or autofaiss have written, without computing them again.
 
     Pictures are known by their files, which are read, but not decoded; where these are not there, they are left out.
     What an index has already stays as it is.
@@ -43,8 +43,8 @@ def import_layout(
         Of the model that the embeddings are of. Where the folder does not say that they are, some pictures are embedded
         again, and compared.
     folder : Path
-    watch : callable, optional
-        Is given the numbers of rows that are done, batch by batch, and what it returns is gone through.
+    progress : callable, optional
+        Given an iterator over counts of rows that are done, batch by batch, gives one to be consumed.
     report : callable, optional
         Called for each picture whose file cannot be read.
 
@@ -65,7 +65,7 @@ def import_layout(
     imported = _Import(index, report)
     with index.store.writing():
         index.begin()
-        for done in watch(imported.run(folder)):
+        for done in progress(imported.run(folder)):
             del done
     return imported.new
 
@@ -95,7 +95,7 @@ class _Import:
                 try:
                     filed, data = _filed(path)
                     if filed.digest not in changes.pictures and not self._index.store.knows(filed.digest or b""):
-                        changes.pictures[filed.digest or b""] = NewPicture(_details(path, data), embedding)
+                        changes.pictures[filed.digest or b""] = NewPicture(_exif(path, data), embedding)
                     changes.filed.append(filed)
                 except PictureError as error:
                     self._report(str(error))
@@ -128,9 +128,9 @@ def _filed(path: str) -> tuple[Filed, bytes]:
     return Filed(path, state, hashlib.sha256(data).digest()), data
 
 
-def _details(path: str, data: bytes) -> Details:
+def _exif(path: str, data: bytes) -> Exif:
     try:
-        return read_details(data)
+        return read_exif(data)
     except Exception as error:  # Pillow's readers raise errors of every kind on damaged files
         raise PictureError(f"{path}: cannot be read as a picture ({reason_of(error)}).") from error
 
@@ -140,8 +140,8 @@ def _check_model(index: Index, folder: Path) -> None:
     if not any(files_in(place, name) for place, name in ((folder, "img_emb"), (folder, "text_emb"))) and not any(
         files_in(folder / "texts", "text_emb")
     ):
-        raise InputError(f"{folder}: has no img_emb/*.npy and metadata/*.parquet; expected clip-retrieval's layout.")
-    description = folder / DESCRIPTION
+        raise InputError(f"{folder}: has no img_emb/*.npy and metadata/*.parquet; expected clip-retrieval's format.")
+    description = folder / FINGERPRINT_FILE
     if description.exists():
         made_with = Fingerprint.from_json(description.read_text("utf-8"))
         if differences := made_with.differences(index.model.fingerprint):
@@ -150,7 +150,7 @@ def _check_model(index: Index, folder: Path) -> None:
     checked = list(islice(_checkable(index, folder), _ASKED))
     if not checked:
         raise InputError(
-            f"{folder}: nothing says which model its embeddings are of, and no picture of its is there to be compared."
+            f"{folder}: the embeddings' model is not recorded, and no image file is available to verify it."
         )
     if (worst := min(checked)) < _SAME:
         raise InputError(

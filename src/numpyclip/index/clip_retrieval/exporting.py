@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from numpyclip.errors import InputError, StoreError
-from numpyclip.index.layout.places import DESCRIPTION, PLACES, need_pyarrow
-from numpyclip.index.records import Match, Side
+from numpyclip.index.clip_retrieval.format import FINGERPRINT_FILE, FOLDERS, need_pyarrow
+from numpyclip.index.records import Match, Modality
 from numpyclip.index.store import Store
 
 _ROWS = 1 << 15  # of a file: 64 MiB at 512 numbers a row
 
 
-def export_layout(store: Store, folder: Path, watch: Callable[[Iterator[Match]], Iterable[Match]] = iter) -> int:
+def export_embeddings(store: Store, folder: Path, progress: Callable[[Iterator[Match]], Iterable[Match]] = iter) -> int:
     """Write what an index holds, in float32; the folder appears when all is in it.
 
     Parameters
@@ -26,8 +26,8 @@ def export_layout(store: Store, folder: Path, watch: Callable[[Iterator[Match]],
     store : Store
     folder : Path
         That is not there yet.
-    watch : callable, optional
-        Is given what is written, and what it returns is gone through: a bar that shows progress, say.
+    progress : callable, optional
+        Given an iterator over what is written, gives one to be consumed.
 
     Returns
     -------
@@ -52,11 +52,11 @@ def export_layout(store: Store, folder: Path, watch: Callable[[Iterator[Match]],
     shutil.rmtree(part, ignore_errors=True)
     written = 0
     try:
-        for side in PLACES:
-            written += _export_side(part, side, iter(watch(store.everything(side))))
+        for modality in FOLDERS:
+            written += _export_modality(part, modality, iter(progress(store.everything(modality))))
         if store.fingerprint != fingerprint:
             raise StoreError(f"{store.place}: was made anew with another model meanwhile; export it again.")
-        (part / DESCRIPTION).write_text(fingerprint.to_json(), "utf-8")
+        (part / FINGERPRINT_FILE).write_text(fingerprint.to_json(), "utf-8")
         part.rename(folder)
     except OSError as error:
         if isinstance(error, StoreError):
@@ -67,11 +67,11 @@ def export_layout(store: Store, folder: Path, watch: Callable[[Iterator[Match]],
     return written
 
 
-def _export_side(folder: Path, side: Side, matches: Iterator[Match]) -> int:
+def _export_modality(folder: Path, modality: Modality, matches: Iterator[Match]) -> int:
     import pyarrow
     import pyarrow.parquet
 
-    place, name = PLACES[side]
+    place, name = FOLDERS[modality]
     written = 0
     for number in range(1 << 30):
         batch = list(islice(matches, _ROWS))
@@ -83,7 +83,7 @@ def _export_side(folder: Path, side: Side, matches: Iterator[Match]) -> int:
         table = pyarrow.Table.from_pylist([_described(match) for match in batch])
         pyarrow.parquet.write_table(table, folder / place / "metadata" / f"metadata_{number:04d}.parquet")
         written += len(batch)
-    if side == "pictures" and not written:
+    if modality == "pictures" and not written:
         folder.mkdir(parents=True, exist_ok=True)
     return written
 
@@ -92,17 +92,17 @@ def _described(match: Match) -> dict[str, object]:
     """Tell of a picture or text what others may want to know; names that are no text are written as bytes."""
     if match.path is None:
         return {"caption": match.text}
-    shown = match.details
-    assert shown is not None
+    exif = match.exif
+    assert exif is not None
     return {
         "image_path": _as_text(match.path),
         "image_path_bytes": os.fsencode(match.path),
         "copies": [os.fsencode(copy) for copy in match.copies],
         "date": match.date,
-        "width": shown.width,
-        "height": shown.height,
-        "latitude": shown.latitude,
-        "longitude": shown.longitude,
+        "width": exif.width,
+        "height": exif.height,
+        "latitude": exif.latitude,
+        "longitude": exif.longitude,
     }
 
 

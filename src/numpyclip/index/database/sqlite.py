@@ -1,4 +1,4 @@
-"""The SQLite database of an index: who may write, who reads, and what errors mean."""
+"""An index in a folder: its SQLite database."""
 
 from __future__ import annotations
 
@@ -10,20 +10,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from numpyclip.errors import StoreError
-from numpyclip.index.folder.schema import APPLICATION_ID, SCHEMA, VERSION
+from numpyclip.index.database import Database
+from numpyclip.index.database.schema import APPLICATION_ID, SQLITE, VERSION
+from numpyclip.index.database.sql import set_meta
 from numpyclip.weights.lock import exclusive
 
 _BUSY = 30  # seconds that a transaction waits for another
 _NAME = "index.sqlite"
 
 
-class Database:
-    """One file, which any number of threads and processes may read while one writes.
+class SQLiteDatabase(Database):
+    """See `Database`: one file, which any number of threads and processes may read while one writes.
 
     Parameters
     ----------
     folder : Path
-        In which it lies.
+        Where it is, absolute.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -32,8 +34,13 @@ class Database:
         self._writer: sqlite3.Connection | None = None
         self._writer_thread = 0
 
+    @property
+    def place(self) -> str:
+        """Its folder."""
+        return os.fspath(self._folder)
+
     def create(self, **values: str) -> None:
-        """Make an empty one, unless it is there: under another name first, so that a whole one appears or none."""
+        """Make an empty one, unless it is there, with some facts about it."""
         if self.file.exists():
             return
         with self.translated():
@@ -48,7 +55,7 @@ class Database:
                 connection = sqlite3.connect(part, isolation_level=None)
                 with contextlib.closing(connection):
                     connection.execute("PRAGMA journal_mode = WAL")
-                    connection.executescript(SCHEMA)
+                    connection.executescript(SQLITE)
                     set_meta(connection, **values)
                     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                     connection.execute(f"PRAGMA user_version = {VERSION}")
@@ -69,8 +76,8 @@ class Database:
             raise StoreError(f"{self.file}: is an index of version {version}; expected {VERSION}: update NumPyCLIP.")
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """Be the only one who writes."""
+    def writing(self) -> Iterator[None]:
+        """Be the only one who writes; StoreError if another process is."""
         with self.translated(), exclusive(self._folder / ".writing", wait=False) as alone:
             if not alone:
                 if not os.access(self._folder, os.W_OK):
@@ -80,24 +87,25 @@ class Database:
             connection.execute("PRAGMA synchronous = NORMAL")
             self._writer, self._writer_thread = connection, threading.get_ident()
             try:
-                yield connection
+                yield
             finally:
                 self._writer = None
                 connection.close()
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """Give the writing thread its connection, and any other a new one: no one waits for another."""
+        """Give the writing thread its connection, and any other a new one, on which all statements see one state."""
         with self.translated():
             if self._writer is not None and self._writer_thread == threading.get_ident():
                 yield self._writer
                 return
             with contextlib.closing(self._connect("rw" if os.access(self.file, os.W_OK) else "ro")) as connection:
+                connection.execute("BEGIN")
                 yield connection
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Give the writer's connection for changes that are made as a whole or not at all."""
+        """Give the writer's connection, on which all statements take effect together or none does."""
         assert self._writer is not None, "a store is changed within its `writing`"
         with self.translated():
             self._writer.execute("BEGIN IMMEDIATE")
@@ -109,9 +117,14 @@ class Database:
                     self._writer.execute("ROLLBACK")
                 raise
 
+    def shrink(self) -> None:
+        """Give space of deleted rows back to the disk."""
+        with self.reading() as connection:
+            connection.execute("VACUUM")
+
     @contextlib.contextmanager
     def translated(self) -> Iterator[None]:
-        """Say what went wrong in words of ours."""
+        """Raise errors of SQLite and of files as StoreError."""
         try:
             yield
         except sqlite3.DatabaseError as error:
@@ -127,17 +140,6 @@ class Database:
         if mode == "ro" and not self.file.with_name(f"{_NAME}-wal").exists():
             uri += "&immutable=1"  # in a folder that is not ours SQLite could not make the files that it shares
         return sqlite3.connect(uri, uri=True, timeout=_BUSY, isolation_level=None, check_same_thread=False)
-
-
-def meta(connection: sqlite3.Connection, key: str) -> str | None:
-    """Look up one of the facts about the index as a whole."""
-    row = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-    return None if row is None else str(row[0])
-
-
-def set_meta(connection: sqlite3.Connection, **values: str) -> None:
-    """Settle some of them."""
-    connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
 
 
 def _put_in_place(part: Path, file: Path) -> None:

@@ -1,25 +1,26 @@
-"""A graph beside the shards: far faster than a scan where there are millions of rows, and not quite exact.
+"""An HNSW index beside the shards: far faster than exhaustive search among millions of rows, and not quite exact.
 
-It finds candidates, of which the embeddings in the shards then say the order and the cosines, so that what it finds is
-exact, and it may only miss something. Rows that were added since it was built are scanned. It is never the source of
-truth: it is built from the shards, and where its file is missing or damaged everything is scanned.
+Its candidates are re-ranked by the embeddings in the shards, so that order and cosines are exact, but some neighbours
+may be missed. Rows that were added since it was built are compared one by one. It is never the source of truth: it is
+built from the shards, and where its file is missing or damaged the search is exhaustive.
 
-The graph is that of Malkov and Yashunin, 2016 (HNSW), by the library usearch.
+It is the graph of Malkov and Yashunin, 2016, by the library usearch.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from numpyclip.errors import MissingPackageError
-from numpyclip.index.folder.scan import nearest
-from numpyclip.index.folder.shards import Rows, Shards
+from numpyclip.index.vectors import Progress, Recall, Space
+from numpyclip.index.vectors.scan import nearest
+from numpyclip.index.vectors.shards import Rows, Shards
 from numpyclip.model.ops import Array, normalize
 
 _LOG = logging.getLogger(__name__)
@@ -30,16 +31,8 @@ _LEAST = 256
 _QUERIES = 200  # to measure recall with
 
 
-class Recall(NamedTuple):
-    """How much of what a scan finds a graph finds."""
-
-    share: float
-    queries: int
-    n: int
-
-
-class Graph:
-    """A graph of the rows of shards, mapped from its file.
+class HNSW:
+    """An HNSW index of the rows of shards, memory-mapped from its file.
 
     Parameters
     ----------
@@ -68,77 +61,75 @@ class Graph:
         return found
 
 
-def build(
-    shards: Shards, count: int, file: Path, watch: Callable[[Iterator[int]], Iterable[int]] = iter
-) -> tuple[Graph, Recall]:
-    """Build the graph of the first rows, and measure it; the file appears when it is whole.
+def build(shards: Shards, count: int, file: Path, progress: Progress = iter) -> tuple[HNSW, Recall]:
+    """Build an index of the first rows, and measure its recall; the file appears when it is complete.
 
     Parameters
     ----------
     shards : Shards
     count : int
     file : Path
-    watch : callable, optional
-        Is given the numbers of rows that are added, step by step, and what it returns is gone through.
+    progress : callable, optional
+        Given an iterator over counts of rows that are added, step by step, gives one to be consumed.
 
     Raises
     ------
     MissingPackageError
         If usearch is not installed.
     """
-    index = _usearch().Index(
+    graph = _usearch().Index(
         ndim=shards.embed_dim, metric="ip", dtype="f16", connectivity=_CONNECTIONS, expansion_add=_EXPANSION
     )
 
     def steps() -> Iterator[int]:
         for start, block in shards.blocks(count, _AT_ONCE):
-            index.add(np.arange(start, start + len(block)), np.ascontiguousarray(block))
+            graph.add(np.arange(start, start + len(block)), np.ascontiguousarray(block))
             yield len(block)
 
-    for done in watch(steps()):
+    for done in progress(steps()):
         del done
     part = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        index.save(part)
+        graph.save(part)
         part.replace(file)
     finally:
         part.unlink(missing_ok=True)
-    graph = Graph(file, count)
-    return graph, measure(graph, shards, count)
+    built = HNSW(file, count)
+    return built, measure(built, shards, count)
 
 
-def opened(folder: Path, generation: int, side: str) -> Graph | None:
-    """Open the newest graph of a generation; None if there is none that can be used."""
-    for count, file in sorted(graphs(folder, generation, side), reverse=True):
+def opened(found: Iterable[tuple[int, Path]]) -> HNSW | None:
+    """Open the one with the most rows of what `files` has found; None if none can be used."""
+    for count, file in sorted(found, reverse=True):
         try:
-            return Graph(file, count)
+            return HNSW(file, count)
         except MissingPackageError as error:
-            _LOG.warning("%s; everything is scanned", error)
+            _LOG.warning("%s; the search is exhaustive", error)
         except Exception as error:  # a file that is damaged, in ways that usearch has no names for
-            _LOG.warning("%s: cannot be used (%s); everything is scanned", file, error)
+            _LOG.warning("%s: cannot be used (%s); the search is exhaustive", file, error)
     return None
 
 
-def graphs(folder: Path, generation: int, side: str) -> Iterator[tuple[int, Path]]:
-    """Find the graphs of a generation, and how many rows each has."""
-    for file in folder.glob(f"{side}-{generation}-*.usearch"):
+def files(folder: Path, space: Space) -> Iterator[tuple[int, Path]]:
+    """Find the files for some embeddings, and how many rows each has."""
+    for file in folder.glob(f"{space.modality}-{space.generation}-*.usearch"):
         rows = file.stem.rpartition("-")[2]
         if rows.isdecimal():
             yield int(rows), file
 
 
-def name(generation: int, side: str, count: int) -> str:
-    """Name the file of a graph."""
-    return f"{side}-{generation}-{count}.usearch"
+def file_name(space: Space, count: int) -> str:
+    """Name the file for so many rows."""
+    return f"{space.modality}-{space.generation}-{count}.usearch"
 
 
-def measure(graph: Graph, shards: Shards, count: int, n: int = 10) -> Recall:
-    """Compare with a scan, for queries that lie between two rows, as sums of terms do: rows themselves are too easy."""
+def measure(index: HNSW, shards: Shards, count: int, n: int = 10) -> Recall:
+    """Compare with exhaustive search, for queries between two rows, as sums of terms are: rows themselves are easy."""
     rng = np.random.default_rng(0)
     pairs = rng.integers(0, count, (2, min(_QUERIES, count)))
     queries = normalize(shards.take(pairs[0], count) + shards.take(pairs[1], count) + np.float32(1e-6))
     exact = nearest(shards, count, queries, n)
-    found = graph.nearest(shards, count, queries, n)
+    found = index.nearest(shards, count, queries, n)
     hits = sum(len(np.intersect1d(mine, rows)) for (mine, _), (rows, _) in zip(found, exact, strict=True))
     return Recall(hits / max(sum(len(rows) for rows, _ in exact), 1), len(queries), n)
 
