@@ -96,6 +96,45 @@ def test_a_folder_that_is_not_there_any_more_keeps_its_pictures(index: Index, ph
     assert index.search("a bird") == []
 
 
+def test_a_forgotten_folder_stays_forgotten_until_it_is_added(index: Index, photos: Path) -> None:
+    (photos / "[more]*").mkdir()  # a name that is a pattern, too
+    shutil.copy(next(photos.glob("*.png")), photos / "[more]*" / "a.png")
+    (photos / "deep" / "more").mkdir(parents=True)
+    shutil.copy(next(photos.glob("*.png")), photos / "deep" / "more" / "b.png")
+    index.update([photos])
+    with index.store.writing():
+        assert index.store.forget_folder(str(photos / "more")) == 3
+        assert index.store.forget_folder(str(photos / "[more]*")) == 1
+        assert index.store.forget_folder(str(photos / "none")) == 0
+    assert index.store.folders() == {str(photos): ("/more", "/[[]more][*]")}
+    assert index.update() == Report(unchanged=4)
+    assert index.update([photos]) == Report(unchanged=4)
+    assert index.update([photos / "more"]) == Report(recognised=3)
+    assert index.update() == Report(unchanged=7)
+    with index.store.writing():
+        assert index.store.forget_folder(str(photos)) == 7
+    assert index.update([photos]).recognised == 8
+
+
+@pytest.mark.parametrize("name", ["raw", ".hidden", "@eaDir"])
+def test_a_folder_that_is_left_out_of_another_one_can_be_added(index: Index, photos: Path, name: str) -> None:
+    (photos / "more").rename(photos / name)
+    assert index.update([photos], ignore=["raw"]).embedded == 3
+    assert index.update([photos / name]).embedded == 3
+    assert index.update() == Report(unchanged=6)
+    assert index.update([photos]) == Report(unchanged=3)
+    assert index.store.counts().files == 6
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege")
+def test_a_link_to_a_folder_can_be_added(index: Index, photos: Path) -> None:
+    (photos / "more").rename(photos.parent / "elsewhere")
+    (photos / "more").symlink_to(photos.parent / "elsewhere")
+    assert index.update([photos]).embedded == 3
+    assert index.update([photos / "more"]).embedded == 3
+    assert index.update() == Report(unchanged=6)
+
+
 def test_folders_within_each_other_are_looked_at_once(index: Index, photos: Path) -> None:
     assert index.update([photos / "more", photos]).embedded == 6
     assert index.update() == Report(unchanged=6)

@@ -32,10 +32,10 @@ _EXAMPLES = """\
   numpyclip index --graph                             # above a million pictures
   numpyclip index --list
 
-Files that have not changed cost a look at their size and time; moved, renamed and copied ones are recognised by their
-content. Files that are gone are forgotten, but not if a whole folder is away, which may be a disk that is not mounted;
-what was computed of their pictures stays, should they come back, until --compact. Links to folders are not followed,
-hidden files and folders and archives are left alone. --store postgresql://... keeps the index in PostgreSQL.
+Files of unchanged size and modification time are skipped; moved, renamed and copied ones are identified by their
+content. Deleted files are removed from the index, but not if a whole folder is missing or empty, which may be an
+unmounted disk; the embeddings stay, should they come back, until --compact. Symbolic links to directories are not
+followed, hidden files and folders and archives are left alone. --store postgresql://... keeps the index in PostgreSQL.
 
 Stop it at any moment: what was done is kept, and the next call goes on. Searches may run at the same time."""
 
@@ -44,21 +44,23 @@ def add_to(verbs: Any) -> None:
     """Add the command to the parser."""
     verb = add_verb(verbs, "index", "Make pictures searchable, and keep them so.", _EXAMPLES)
     verb.add_argument("items", metavar="FOLDER", nargs="*", help="a folder to add; none: all that are known")
-    verb.add_argument("--ignore", action="append", default=[], metavar="GLOB", help="names to leave out in FOLDER")
+    verb.add_argument(
+        "--ignore", action="append", default=[], metavar="GLOB", help="leave out names, or /PATH in FOLDER"
+    )
     verb.add_argument("--exact", action="store_true", help="decode large JPEG files at their full size: slower")
     verb.add_argument(
         "--precision",
         choices=["float32", "float16", "int8"],
-        help="of a new index: in what searches read embeddings first; less memory, the same results (default: float32)",
+        help="of a new index: dtype of the first search pass; less memory, same results (default: float32)",
     )
     action = verb.add_mutually_exclusive_group()
     action.add_argument("--texts", metavar="FILE", help="add texts, one a line, or - for standard input")
-    action.add_argument("--migrate", action="store_true", help="embed everything anew with the model that is named")
-    action.add_argument("--forget", metavar="FOLDER", help="forget a folder and all in it; no file is touched")
-    action.add_argument("--compact", action="store_true", help="drop what is left of pictures whose files are gone")
+    action.add_argument("--migrate", action="store_true", help="re-embed everything with the model that is named")
+    action.add_argument("--forget", metavar="FOLDER", help="remove a folder from the index, and keep it out")
+    action.add_argument("--compact", action="store_true", help="delete embeddings of pictures without a file")
     action.add_argument("--export", metavar="FOLDER", help="write embeddings and metadata as clip-retrieval does")
     action.add_argument("--import", metavar="FOLDER", dest="source", help="add what such a folder has, as it is")
-    action.add_argument("--graph", action="store_true", help="build a graph: faster among millions, not quite exact")
+    action.add_argument("--graph", action="store_true", help="build an HNSW index: for millions, not quite exact")
     action.add_argument("--no-graph", action="store_true", help="remove it")
     action.add_argument("--list", action="store_true", help="print what the index holds")
     action.add_argument("--problems", action="store_true", help="print files that cannot be read, and why")
@@ -76,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     looks = looks or arguments.graph or arguments.no_graph or arguments.export is not None
     adds_otherwise = arguments.texts is not None or arguments.source is not None
     if arguments.items and (looks or arguments.migrate or adds_otherwise):
-        raise InputError(f"{arguments.items[0]}: a folder to add stands alone; leave out it or the option.")
+        raise InputError(f"{arguments.items[0]}: FOLDER cannot be combined with this option.")
     if arguments.ignore and not arguments.items:
         raise InputError("--ignore has nothing to do; expected a FOLDER, whose files it leaves out.")
     for folder in arguments.items:

@@ -49,7 +49,7 @@ def add_to(verbs: Any) -> None:
     verb.add_argument("--after", metavar="DATE", help="taken on this date or later: 2024, 2024-05, 2024-05-01")
     verb.add_argument("--before", metavar="DATE", help="taken before this date")
     least = verb.add_mutually_exclusive_group()
-    least.add_argument("--min", type=_probability, metavar="P", help="minimum probability of what is printed")
+    least.add_argument("--min", type=float, metavar="P", help="minimum probability of what is printed")
     least.add_argument("--all", action="store_true", help="print what is nearest, be it a match or not")
     verb.add_argument("--paths", action="store_true", help="print paths only, also of identical copies")
     verb.add_argument("-0", action="store_true", dest="null", help="end paths in a null byte, for xargs -0")
@@ -70,6 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
     query = _query(arguments)
     if arguments.modality == "texts" and (arguments.sheet or arguments.preview):
         raise InputError("texts have no pictures to show; leave out --sheet and --preview.")
+    if not 0 <= (arguments.min or 0) <= 1:
+        raise InputError(f"--min is {arguments.min}; expected a probability, 0 to 1.")
     protocol = _protocol(arguments)
     check_output(arguments.sheet)
     where = Where(arguments.folder, arguments.after, arguments.before)
@@ -125,17 +127,6 @@ def _chosen(arguments: argparse.Namespace, result: SearchResult) -> list[Match]:
     if not matches:
         print(f"numpyclip: no match: the best has a probability of {result.best:.2f}; {reason}.", file=sys.stderr)
     return matches
-
-
-def _probability(text: str) -> float:
-    """Read a number from 0 to 1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no probability; expected a number from 0 to 1")
-    return value
 
 
 def _print(arguments: argparse.Namespace, match: Match) -> None:

@@ -105,7 +105,7 @@ def pending(connection: Connection, modality: Modality, column: str, n: int) -> 
         f"SELECT id, {column} FROM {modality} WHERE NOT EXISTS "
         "(SELECT 1 FROM vectors WHERE generation = ? AND side = ? AND item = id) ORDER BY id LIMIT ?"
     )
-    return connection.execute(sql, (generation(connection) + 1, modality, n)).fetchall()
+    return list(connection.execute(sql, (generation(connection) + 1, modality, n)))
 
 
 def _local_time(mtime_ns: int) -> str:

@@ -97,7 +97,7 @@ class Store:
             condition, values = below(folder, "path")
             connection.execute(f"DELETE FROM folders WHERE {condition}", values)
             condition, values = below(folder)
-            forgotten = connection.execute(f"DELETE FROM files WHERE {condition}", values).rowcount
+            forgotten: int = connection.execute(f"DELETE FROM files WHERE {condition}", values).rowcount
             for above, ignored in rows.folders_in(connection).items() if forgotten else ():
                 if folder.startswith(start := os.path.join(above, "")):  # noqa: PTH118
                     pattern = "/" + glob.escape(folder.removeprefix(start)).replace(os.sep, "/")
@@ -290,7 +290,7 @@ class Store:
             if meta(connection, "next_fingerprint") is not None:
                 raise StoreError(f"{self.place}: a migration is under way; finish it first: index --migrate.")
             connection.execute(f"DELETE FROM vectors WHERE side = 'pictures' AND {orphans.format('item')}")
-            dropped = connection.execute(f"DELETE FROM pictures WHERE {orphans.format('id')}").rowcount
+            dropped: int = connection.execute(f"DELETE FROM pictures WHERE {orphans.format('id')}").rowcount
             if not (old := generation(connection)):
                 return 0
             self._vectors.compact(connection, old)

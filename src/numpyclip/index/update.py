@@ -151,8 +151,8 @@ class Updater:
                 else:
                     changed.append((os.path.join(directory, name), state))  # noqa: PTH118
             gone += [os.path.join(directory, name) for name in known if name not in files]  # noqa: PTH118
-        below = [other for other in self._store.folders() if _is_within(other, folder)]
-        apart = [other for other in below if not reaches(folder, ignore, other)]
+        inner = (other for other in self._store.folders() if _is_within(other, folder))
+        apart = [other for other in inner if not reaches(folder, ignore, other)]
         for directory in self._store.directories(folder):
             if directory not in visited and not any(_is_within(directory, other) for other in apart):
                 gone += [os.path.join(directory, name) for name in self._store.files(directory)]  # noqa: PTH118

@@ -17,6 +17,7 @@ from numpyclip.index.clip_retrieval.reading import files_in, read_rows
 from numpyclip.index.exif import read_exif
 from numpyclip.index.index import Index
 from numpyclip.index.records import Changes, Exif, Filed, FileState, NewPicture
+from numpyclip.index.store import Store
 from numpyclip.index.update import content
 from numpyclip.model.fingerprint import Fingerprint
 from numpyclip.model.ops import Array
@@ -62,51 +63,46 @@ def import_embeddings(
     """
     need_pyarrow()
     _check_model(index, folder)
-    imported = _Import(index, report)
-    with index.store.writing():
-        index.begin()
-        for done in progress(imported.run(folder)):
-            del done
-    return imported.new
+    new = 0
 
-
-class _Import:
-    """One import: where it stands."""
-
-    def __init__(self, index: Index, report: Callable[[str], object]) -> None:
-        self._index = index
-        self._report = report
-        self.new = 0
-
-    def run(self, folder: Path) -> Iterator[int]:
-        """Import batch by batch; each is kept when it is done."""
-        for rows, embeddings in read_rows(folder, "pictures", self._index.model.config.embed_dim):
-            self._add_pictures(rows, embeddings)
+    def batches() -> Iterator[int]:
+        nonlocal new
+        for rows, embeddings in read_rows(folder, "pictures", index.model.config.embed_dim):
+            new += _add_pictures(index.store, rows, embeddings, report)
             yield len(rows)
         for place in (folder, folder / "texts"):
-            for rows, embeddings in read_rows(place, "texts", self._index.model.config.embed_dim):
-                self._add_texts(rows, embeddings)
+            for rows, embeddings in read_rows(place, "texts", index.model.config.embed_dim):
+                new += _add_texts(index.store, rows, embeddings)
                 yield len(rows)
 
-    def _add_pictures(self, rows: list[dict[str, Any]], embeddings: Array) -> None:
-        changes = Changes()
-        for row, embedding in zip(rows, embeddings, strict=True):
-            for path in _paths(row):
-                try:
-                    filed, data = _filed(path)
-                    if filed.digest not in changes.pictures and not self._index.store.knows(filed.digest or b""):
-                        changes.pictures[filed.digest or b""] = NewPicture(_exif(path, data), embedding)
-                    changes.filed.append(filed)
-                except PictureError as error:
-                    self._report(str(error))
-        self._index.store.write(changes)
-        self.new += len(changes.pictures)
+    with index.store.writing():
+        index.begin()
+        for done in progress(batches()):
+            del done
+    return new
 
-    def _add_texts(self, rows: list[dict[str, Any]], embeddings: Array) -> None:
-        of_text = {row["caption"]: embedding for row, embedding in zip(rows, embeddings, strict=True) if row["caption"]}
-        if new := self._index.store.unknown_texts(list(of_text)):
-            self._index.store.write_texts(new, np.stack([of_text[text] for text in new]))
-            self.new += len(new)
+
+def _add_pictures(store: Store, rows: list[dict[str, Any]], embeddings: Array, report: Callable[[str], object]) -> int:
+    changes = Changes()
+    for row, embedding in zip(rows, embeddings, strict=True):
+        for path in _paths(row):
+            try:
+                filed, data = _filed(path)
+                digest = filed.digest or b""
+                if digest not in changes.pictures and not store.knows(digest):
+                    changes.pictures[digest] = NewPicture(_exif(path, data), embedding)
+                changes.filed.append(filed)
+            except PictureError as error:
+                report(str(error))
+    store.write(changes)
+    return len(changes.pictures)
+
+
+def _add_texts(store: Store, rows: list[dict[str, Any]], embeddings: Array) -> int:
+    of_text = {row["caption"]: embedding for row, embedding in zip(rows, embeddings, strict=True) if row["caption"]}
+    if new := store.unknown_texts(of_text):
+        store.write_texts(new, np.stack([of_text[text] for text in new]))
+    return len(new)
 
 
 def _paths(row: dict[str, Any]) -> list[str]:

@@ -6,33 +6,16 @@ values.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
-
-
-class Cursor(Protocol):
-    """Rows that a statement has given."""
-
-    @property
-    def rowcount(self) -> int:
-        """How many rows a statement has changed."""
-
-    def fetchone(self) -> Any:
-        """Return the next row; None after the last."""
-
-    def fetchall(self) -> list[Any]:
-        """Return all rows."""
-
-    def __iter__(self) -> Iterator[Any]:
-        """Iterate over rows."""
 
 
 class Connection(Protocol):
     """What statements are run on."""
 
-    def execute(self, sql: str, values: Sequence[Any] = (), /) -> Cursor:
-        """Run a statement."""
+    def execute(self, sql: str, values: Sequence[Any] = (), /) -> Any:
+        """Run a statement; gives a cursor as that of `sqlite3`: rows, `fetchone`, `fetchall` and `rowcount`."""
 
     def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /) -> object:
         """Run a statement once for each row of values."""

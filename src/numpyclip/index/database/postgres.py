@@ -15,8 +15,6 @@ from numpyclip.index.database.sql import meta
 if TYPE_CHECKING:
     import psycopg
 
-    from numpyclip.index.database import Cursor
-
 _EXTENSION = "CREATE EXTENSION IF NOT EXISTS vector; CREATE SCHEMA IF NOT EXISTS numpyclip;"
 _VERSION_ROW = f"INSERT INTO meta VALUES ('version', '{VERSION}') ON CONFLICT DO NOTHING"
 _SEARCH_PATH = "SELECT set_config('search_path', 'numpyclip, ' || current_setting('search_path'), false)"
@@ -146,10 +144,9 @@ class _Statements:
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
 
-    def execute(self, sql: str, values: Sequence[Any] = (), /) -> Cursor:
+    def execute(self, sql: str, values: Sequence[Any] = (), /) -> psycopg.Cursor[Any]:
         """Run a statement."""
-        cursor: Cursor = self._connection.execute(sql.replace("?", "%s"), values)
-        return cursor
+        return self._connection.execute(sql.replace("?", "%s"), values)
 
     def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /) -> None:
         """Run a statement once for each row of values."""
