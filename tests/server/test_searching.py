@@ -117,6 +117,8 @@ def test_a_path_is_a_text_and_no_file_is_looked_at(client: Client, drawings: Pat
         ("q=a&n=x", "above 0"),
         (f"q=a&n={'9' * 5000}", "above 0"),
         ("q=a&in=sounds", "expected pictures or texts"),
+        ("q=a&in=texts&after=2024", "texts have no folder and no date"),
+        ("q=a&before=2024-02-30", "is no date"),
         ("q=a+%2B+", "a term is missing"),
         ("q=cat+-+cat", "cancel each other"),
         ("q=" + "+%2B+".join("a" * 40), "40 terms"),

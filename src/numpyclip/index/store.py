@@ -13,7 +13,7 @@ from numpyclip.errors import InputError, StoreError
 from numpyclip.index import rows
 from numpyclip.index.database import Database
 from numpyclip.index.database.sql import MOST_VALUES, below, conditions, generation, meta, one_of, set_meta
-from numpyclip.index.records import Changes, Counts, FileState, Match, Modality
+from numpyclip.index.records import MODALITIES, Changes, Counts, FileState, Match, Modality
 from numpyclip.index.vectors import Found, Progress, Recall, Space, Vectors
 from numpyclip.index.where import EVERYWHERE, Where, absolute
 from numpyclip.model.chunks import batched
@@ -210,7 +210,7 @@ class Store:
         InputError
             If texts are searched by folder or date, which they do not have.
         """
-        if modality not in ("pictures", "texts"):
+        if modality not in MODALITIES:
             raise InputError(f"modality is {modality!r:.60}; expected 'pictures' or 'texts'.")
         if modality == "texts" and where != EVERYWHERE:
             raise InputError("texts have no folder and no date; search them without, or search pictures.")

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from numpyclip.index.records import Match, Modality
+from numpyclip.index.records import MODALITIES, Match, Modality
 from numpyclip.index.where import Where
 from numpyclip.model.inputs import captions
 from numpyclip.model.ops import Array
@@ -44,7 +44,7 @@ async def search(request: Request) -> Response:
     service: Service = request.app.state.service
     fields = await any_fields(request, service.settings.max_body)
     modality: Any = fields.text("in", "pictures")
-    if modality not in ("pictures", "texts"):
+    if modality not in MODALITIES:
         raise bad_request(f"in is {modality!r:.60}; expected pictures or texts.")
     where = Where(fields.text("folder") or None, fields.text("after") or None, fields.text("before") or None)
     query, embedding = await _embedded(service, fields)

@@ -16,7 +16,7 @@ import numpy as np
 from numpyclip.errors import StoreError
 from numpyclip.index.database import Connection
 from numpyclip.index.database.sql import MOST_VALUES, conditions, generation, is_searched, meta, one_of, set_meta
-from numpyclip.index.records import Modality
+from numpyclip.index.records import MODALITIES
 from numpyclip.index.vectors import Found, Progress, Recall, Space, Vectors, hnsw
 from numpyclip.index.vectors.hnsw import HNSW
 from numpyclip.index.vectors.scan import nearest
@@ -87,8 +87,7 @@ class MemoryMappedVectors(Vectors):
 
     def compact(self, connection: Connection, generation: int) -> None:
         """Copy embeddings that count to the next generation, which is searched from now on."""
-        modalities: tuple[Modality, ...] = ("pictures", "texts")
-        for modality in modalities:
+        for modality in MODALITIES:
             space, following = Space(generation, modality), Space(generation + 1, modality)
             sql = "SELECT item FROM vectors WHERE generation = ? AND side = ? ORDER BY row"
             items = [item for (item,) in connection.execute(sql, space).fetchall()]
@@ -100,12 +99,9 @@ class MemoryMappedVectors(Vectors):
 
     def remove_before(self, generation: int) -> None:
         """Remove shards that nobody will read any more, of this process or of one that was killed."""
-        for folder in self._folder.glob("*-[0-9]*"):
-            modality, _, number = folder.name.rpartition("-")
-            if modality in ("pictures", "texts") and number.isdecimal() and int(number) < generation:
-                shutil.rmtree(folder, ignore_errors=True)  # on Windows a reader may hold it: the next time, then
-        for old in range(1, generation):
-            for _, file in hnsw.files(self._folder, Space(old, "pictures")):
+        for space in (Space(old, modality) for old in range(1, generation) for modality in MODALITIES):
+            shutil.rmtree(self._shard_folder(space), ignore_errors=True)  # on Windows a reader may hold it: later, then
+            for _, file in hnsw.files(self._folder, space):
                 with contextlib.suppress(OSError):
                     file.unlink()
 
@@ -138,7 +134,10 @@ class MemoryMappedVectors(Vectors):
         following = meta(connection, "next_embed_dim") if space.generation > generation(connection) else None
         embed_dim = following or meta(connection, "embed_dim")
         assert embed_dim is not None
-        return Shards(self._folder / f"{space.modality}-{space.generation}", int(embed_dim), self._precision)
+        return Shards(self._shard_folder(space), int(embed_dim), self._precision)
+
+    def _shard_folder(self, space: Space) -> Path:
+        return self._folder / f"{space.modality}-{space.generation}"
 
 
 def _searched(
