@@ -53,7 +53,7 @@ def load_remembered(arguments: argparse.Namespace, store: Store, *, must_fit: bo
     elif remembered and must_fit and not _has_file(wanted) and not _has_lost_file(remembered):
         raise InputError(
             f"{store.place}: was made with {_written(remembered)}, not with {_written(wanted)}. Leave out --model, or "
-            "embed everything anew: numpyclip index --migrate --model NEW."
+            "re-embed everything: numpyclip index --migrate --model NEW."
         )
     vars(arguments).update(wanted)
     arguments.model = arguments.model or arguments.usual_model

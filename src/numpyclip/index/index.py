@@ -74,7 +74,7 @@ class Index:
                 self.store.close()
             raise InputError(
                 f"{self.store.place}: holds embeddings of another model ({found.differences(model.fingerprint)}). Name "
-                "the model that it was made with, or embed everything anew: numpyclip index --migrate --model NEW."
+                "the model that it was made with, or re-embed everything: numpyclip index --migrate --model NEW."
             )
 
     def __repr__(self) -> str:
@@ -149,7 +149,8 @@ class Index:
             known = self.store.folders()
             for folder in added:
                 if ignore or folder not in known:
-                    self.store.set_folder(folder, ignore)
+                    forgotten = (pattern for pattern in known.get(folder, ()) if pattern.startswith("/"))
+                    self.store.set_folder(folder, list(dict.fromkeys((*forgotten, *ignore))))
             known = self.store.folders()
             chosen = _roots(added or list(known), known)
             if not chosen:

@@ -88,7 +88,7 @@ class Filed:
 
 @dataclass
 class Changes:
-    """One step of an index, which is done as a whole or not at all.
+    """One step of an index, which is atomic.
 
     Attributes
     ----------

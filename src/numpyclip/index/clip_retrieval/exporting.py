@@ -1,4 +1,4 @@
-"""INDEX → FILES, in the layout of clip-retrieval."""
+"""INDEX → FILES, in the format of clip-retrieval."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def export_embeddings(store: Store, folder: Path, progress: Callable[[Iterator[M
     MissingPackageError
         If pyarrow is not.
     StoreError
-        If the index is made anew with another model meanwhile, or the folder cannot be written.
+        If the index is migrated to another model meanwhile, or the folder cannot be written.
     """
     need_pyarrow()
     if folder.exists():
@@ -55,7 +55,7 @@ def export_embeddings(store: Store, folder: Path, progress: Callable[[Iterator[M
         for modality in FOLDERS:
             written += _export_modality(part, modality, iter(progress(store.everything(modality))))
         if store.fingerprint != fingerprint:
-            raise StoreError(f"{store.place}: was made anew with another model meanwhile; export it again.")
+            raise StoreError(f"{store.place}: was migrated to another model meanwhile; export it again.")
         (part / FINGERPRINT_FILE).write_text(fingerprint.to_json(), "utf-8")
         part.rename(folder)
     except OSError as error:

@@ -45,9 +45,9 @@ class SQLiteDatabase(Database):
             return
         with self.translated():
             self._folder.mkdir(parents=True, exist_ok=True)
-            if strangers := [p.name for p in self._folder.iterdir() if not p.name.startswith((".", _NAME))]:
+            if others := [p.name for p in self._folder.iterdir() if not p.name.startswith((".", _NAME))]:
                 raise StoreError(
-                    f"{self._folder}: is not empty (it holds {strangers[0]}); expected an index, or an empty or new "
+                    f"{self._folder}: is not empty (it holds {others[0]}); expected an index, or an empty or new "
                     "folder for one."
                 )
             part = self._folder / f".{_NAME}.{os.getpid()}-{os.urandom(4).hex()}"

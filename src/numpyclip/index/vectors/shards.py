@@ -1,4 +1,4 @@
-"""Embeddings on disk: files of rows that are only ever added to, and mapped to be read.
+"""Embeddings on disk: append-only files of rows, which are memory-mapped to be read.
 
 How many rows are valid is not written here but told by the caller, from a database that commits after the rows are on
 disk. A process that dies in between leaves rows behind the end that nobody counts, and the next one writes over them.
@@ -52,7 +52,7 @@ class Shards:
         Parameters
         ----------
         start : int
-            How many valid rows there are; what lies behind them is overwritten.
+            How many valid rows there are; rows behind them are overwritten.
         embeddings : ndarray of shape (n, embed_dim), dtype=float32
         """
         self.folder.mkdir(parents=True, exist_ok=True)
