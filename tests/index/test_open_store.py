@@ -1,3 +1,4 @@
+import os
 import sqlite3
 import sys
 from contextlib import closing
@@ -18,11 +19,20 @@ def test_wrong_places_are_named(tmp_path: Path, tiny: CLIP) -> None:
     (tmp_path / "full" / "thesis.txt").write_text("…")
     with pytest.raises(StoreError, match=r"is not empty \(it holds thesis.txt\)"):
         Index(tmp_path / "full", tiny, create=True)
-    index = Index(tmp_path / "index", tiny, create=True)
+    index = Index(tmp_path / "full" / ".." / "index", tiny, create=True)
+    assert index.store.place == str(tmp_path / "index")
     with pytest.raises(InputError, match="the folder of the index itself"):
         index.update([tmp_path / "index"])
     with pytest.raises(InputError, match="of precision float32, not int8"):
         Index(tmp_path / "index", tiny, precision="int8")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege")
+def test_an_index_behind_a_link_is_not_indexed(tmp_path: Path, tiny: CLIP) -> None:
+    (tmp_path / "index").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "index")
+    with pytest.raises(InputError, match="the folder of the index itself"):
+        Index(tmp_path / "link", tiny, create=True).update([tmp_path / "index"])
 
 
 def test_a_database_of_another_program_or_version_is_refused(tmp_path: Path) -> None:

@@ -141,8 +141,8 @@ class Index:
         for folder in added:
             if not Path(folder).is_dir():
                 raise InputError(f"{folder}: is no folder; expected one with pictures in it.")
-            own = Path(self.store.place)
-            if Path(folder).resolve() == own or own in Path(folder).resolve().parents:
+            own, found = Path(self.store.place).resolve(), Path(folder).resolve()
+            if own in (found, *found.parents):
                 raise InputError(f"{folder}: is the folder of the index itself.")
         with self.store.writing():
             self.begin()

@@ -11,6 +11,7 @@ from numpyclip.index.database.sqlite import SQLiteDatabase
 from numpyclip.index.store import Store
 from numpyclip.index.vectors.memory_mapped import MemoryMappedVectors
 from numpyclip.index.vectors.shards import PRECISIONS, Precision
+from numpyclip.index.where import absolute
 
 
 def open_store(place: str | os.PathLike[str], *, create: bool = False, precision: Precision | None = None) -> Store:
@@ -46,7 +47,7 @@ def open_store(place: str | os.PathLike[str], *, create: bool = False, precision
         return Store(PostgresDatabase(address, create=create), PgVectors())
     if precision is not None and precision not in PRECISIONS:
         raise InputError(f"precision is {precision!r:.60}; expected one of {', '.join(PRECISIONS)}.")
-    folder = Path(place).absolute()
+    folder = Path(absolute(place))
     database = SQLiteDatabase(folder)
     if create:
         database.create(precision=precision or "float32")
