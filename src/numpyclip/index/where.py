@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from numpyclip.errors import InputError
 
 _DATE = re.compile(r"\d{4}(-\d{2}(-\d{2}(T\d{2}(:\d{2}(:\d{2})?)?)?)?)?", re.ASCII)
-_FIRST_MOMENT = "0001-01-01T00:00:00"
+_FIRST_MOMENT = "0001-01-01T00:00:00"  # completes the beginning of a date
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Where:
     Raises
     ------
     InputError
-        If `folder` is empty, a date does not exist, or no date is within both.
+        If `folder` is empty, or a date does not exist.
     """
 
     folder: str | os.PathLike[str] | None = None
@@ -44,8 +44,6 @@ class Where:
         for name in ("after", "before"):
             if (date := getattr(self, name)) is not None:
                 object.__setattr__(self, name, _checked_date(name, date))
-        if self.after is not None and self.before is not None and _moment(self.after) >= _moment(self.before):
-            raise InputError(f"no date is both after {self.after} and before {self.before}; expected an earlier after.")
 
 
 EVERYWHERE = Where()
@@ -57,17 +55,12 @@ def absolute(folder: str | os.PathLike[str]) -> str:
     return re.sub(r"^//+", "/", path) if os.sep == "/" else path  # POSIX lets two slashes at the start stand
 
 
-def _moment(date: object) -> str:
-    """Complete the beginning of a moment by the earliest one that begins so."""
-    return str(date) + _FIRST_MOMENT[len(str(date)) :]
-
-
 def _checked_date(name: str, date: object) -> str:
     written = date.isoformat() if isinstance(date, datetime.date) else date
     try:
         if not (isinstance(written, str) and _DATE.fullmatch(written)):
             raise ValueError("it is written otherwise")
-        datetime.datetime.fromisoformat(_moment(written))
+        datetime.datetime.fromisoformat(written + _FIRST_MOMENT[len(written) :])
     except ValueError as error:
         raise InputError(
             f"{name}: {date!r:.60} is no date ({error}); expected one such as 2024, 2024-05 or 2024-05-01T12:30:00."
