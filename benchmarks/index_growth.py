@@ -22,8 +22,10 @@ for setting in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
 
 import numpy as np  # noqa: E402
 
-from numpyclip.index.folder.store import FolderStore  # noqa: E402
-from numpyclip.index.records import EVERYWHERE, Changes, Details, Filed, FileState, NewPicture, Where  # noqa: E402
+from numpyclip.index.open_store import open_store  # noqa: E402
+from numpyclip.index.records import Changes, Exif, Filed, FileState, NewPicture  # noqa: E402
+from numpyclip.index.store import Store  # noqa: E402
+from numpyclip.index.where import EVERYWHERE, Where  # noqa: E402
 from numpyclip.runtime.fingerprint import Fingerprint  # noqa: E402
 
 _BATCH = 1000
@@ -31,16 +33,15 @@ _SEARCH = """
 import resource, sys, time
 begin = time.perf_counter()
 import numpy as np
-from numpyclip.index.folder.store import FolderStore
-from numpyclip.index.records import EVERYWHERE
-store = FolderStore(sys.argv[1])
+from numpyclip.index.open_store import open_store
+store = open_store(sys.argv[1])
 query = np.random.default_rng(1).standard_normal((1, int(sys.argv[2])), np.float32)
-store.search("pictures", query / np.linalg.norm(query), 20, EVERYWHERE)
+store.search("pictures", query / np.linalg.norm(query), 20)
 print(time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
 
 
-def fill(store: FolderStore, start: int, end: int, width: int) -> float:
+def fill(store: Store, start: int, end: int, width: int) -> float:
     """Add files to an index; return how many seconds that took."""
     rng = np.random.default_rng(start)
     taken = 0.0
@@ -52,14 +53,14 @@ def fill(store: FolderStore, start: int, end: int, width: int) -> float:
             digest = hashlib.sha256(str(number).encode()).digest()
             state = FileState(3_000_000 + number, 1_600_000_000 * 10**9 + number * 10**11)
             changes.filed.append(Filed(f"/home/someone/photos/{first // _BATCH:05}/IMG_{number:08}.jpg", state, digest))
-            changes.pictures[digest] = NewPicture(Details(4000, 3000, "2024-05-01T12:30:00", 47.1, 8.5), vector)
+            changes.pictures[digest] = NewPicture(Exif(4000, 3000, "2024-05-01T12:30:00", 47.1, 8.5), vector)
         begin = time.perf_counter()
         store.write(changes)
         taken += time.perf_counter() - begin
     return taken
 
 
-def measure(store: FolderStore, files: int, width: int) -> None:
+def measure(store: Store, files: int, width: int) -> None:
     """Print what an index of this size costs."""
     size = {path.suffix: path.stat().st_size for path in Path(store.place).rglob("*") if path.is_file()}
     vectors = sum(path.stat().st_size for path in Path(store.place).rglob("*.float32"))
@@ -95,7 +96,7 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=512)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        store = FolderStore(Path(folder) / "index", create=True)
+        store = open_store(Path(folder) / "index", create=True)
         done = 0
         for files in arguments.files:
             with store.writing():

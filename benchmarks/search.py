@@ -30,8 +30,8 @@ BLAS = threadpool_info()
 
 import faiss  # noqa: E402
 
-from numpyclip.index.folder.scan import nearest  # noqa: E402
-from numpyclip.index.folder.shards import PRECISIONS, Shards  # noqa: E402
+from numpyclip.index.vectors.scan import nearest  # noqa: E402
+from numpyclip.index.vectors.shards import PRECISIONS, Shards  # noqa: E402
 
 _WRITTEN = 50_000
 
@@ -76,7 +76,7 @@ def measure(rows: int, width: int, rounds: int, folder: Path) -> None:
 
 
 def measure_graph(rows: int, width: int, rounds: int, folder: Path, groups: int) -> None:
-    from numpyclip.index.folder import graph
+    from numpyclip.index.vectors import hnsw
 
     rng = np.random.default_rng(0)
     centres = unit(rng, max(groups, 1), width)
@@ -88,7 +88,7 @@ def measure_graph(rows: int, width: int, rounds: int, folder: Path, groups: int)
             vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         shards.write(start, vectors)
     begin = time.perf_counter()
-    built, recall = graph.build(shards, rows, folder / f"pictures-1-{rows}.usearch")
+    built, recall = hnsw.build(shards, rows, folder / f"pictures-1-{rows}.usearch")
     minutes = (time.perf_counter() - begin) / 60
     size = (folder / f"pictures-1-{rows}.usearch").stat().st_size >> 20
     query = unit(rng, 1, width)

@@ -3,13 +3,12 @@
     python examples/search_folder.py photos/ a dog on a beach
 
 Embeddings are kept in an index beside the folder, so that only new and changed files are embedded. A search that
-nothing fits says so: of many images one always fits by chance, and `cutoff` is the probability that it must exceed.
+nothing fits says so: of many images one always fits by chance, so the best must reach a cutoff.
 """
 
 import argparse
 
 import numpyclip
-from numpyclip.index import Index
 
 
 def main() -> None:
@@ -21,14 +20,12 @@ def main() -> None:
     given = parser.parse_args()
 
     model, _ = numpyclip.load(given.model)
-    with Index(given.store or f"{given.folder.rstrip('/')}.index", model, create=True) as index:
+    with numpyclip.Index(given.store or f"{given.folder.rstrip('/')}.index", model, create=True) as index:
         index.update([given.folder], report=print)
-        matches = index.search(" ".join(given.words), n=5)
-        cutoff = index.cutoff()
-    found = [match for match in matches if match.probability is not None and match.probability >= cutoff]
-    for match in found:
+        result = index.search(" ".join(given.words), n=5)
+    for match in result.matches:
         print(f"{match.probability:.2f}  {match.path}")
-    if not found:
+    if not result.is_match:
         print("no match")
 
 

@@ -18,7 +18,7 @@ PAGE = (Path(__file__).parents[1] / "docs" / "api.md").read_text("utf-8")
 PACKAGES = {"numpyclip": numpyclip, "numpyclip.tasks": tasks, "numpyclip.open_clip": open_clip}
 NAMES = [
     pytest.param(package, name, marks=pytest.mark.xfail(strict=True, reason="to come"))
-    if name in ("find_pictures", "reference")
+    if name == "find_pictures"
     else (package, name)
     for package, module in PACKAGES.items()
     for name in module.__all__

@@ -59,6 +59,8 @@ MIRRORS = (
     ("cli", "index"),
     ("families", "saving"),  # a format is read and written
     ("model.text", "model.vision"),
+    ("open_clip", "families"),  # the library whose names and files these are
+    ("open_clip", "saving"),
 )
 
 # Modules of one name that do not mirror each other, today.
@@ -71,9 +73,9 @@ DEPENDENCIES = {"numpy", "PIL", "ftfy", "threadpoolctl", "tqdm"}
 EXTRAS = {  # imported when they are needed, and missed with a message
     "pictures": {"pillow_heif"},
     "tokenizer.subword_models": {"tokenizers", "sentencepiece"},
-    "index.postgres_store": {"psycopg"},
-    "index.layout.*": {"pyarrow"},
-    "index.folder.graph": {"usearch"},
+    "index.database.postgres": {"psycopg"},
+    "index.clip_retrieval.*": {"pyarrow"},
+    "index.vectors.hnsw": {"usearch"},
     "server.*": {"starlette", "uvicorn", "prometheus_client", "pillow_heif"},
     "weights.hub": {"huggingface_hub"},
     "tasks.evaluation.datasets.parquet": {"pyarrow"},

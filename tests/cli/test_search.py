@@ -1,9 +1,11 @@
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+import numpyclip
 from tests.cli.conftest import Run
 
 
@@ -61,6 +63,61 @@ def test_gibberish_has_no_match(run: Run, store: Path) -> None:
     assert run("search", "qwxz grmbl fjord", "--store", store, "--all").out.count("\n") == 3
 
 
+@pytest.mark.parametrize("minimum", ["7", "-0.1", "nan", "inf"])
+def test_a_minimum_that_is_no_probability_is_refused(run: Run, store: Path, minimum: str) -> None:
+    status, out, err = run("search", "a house", "--store", store, f"--min={minimum}")
+    assert (status, out) == (2, "")
+    assert f"--min is {float(minimum)}; expected a probability, 0 to 1" in err
+
+
+def test_below_the_minimum_there_is_no_match(run: Run, store: Path) -> None:
+    status, out, err = run("search", "qwxz grmbl fjord", "--store", store, "--min", "0.9")
+    assert (status, out) == (1, "")
+    assert "no match: the best has a probability of" in err
+    assert "--min asks for 0.9" in err
+    assert run("search", "qwxz grmbl fjord", "--store", store, "--min", "0").out.count("\n") == 3
+
+
+def test_paths_are_those_of_all_copies(run: Run, store: Path, album: Path) -> None:
+    shutil.copy(album / "house.PNG", album / "copy.png")
+    run("index", "--store", store)
+    out = run("search", "a house", "--store", store, "-n", "1", "--paths").out
+    assert out.splitlines() == [str(album / "copy.png"), str(album / "house.PNG")]
+    out = run("search", "a house", "--store", store, "-n", "1", "--paths", "-0").out
+    assert out == f"{album / 'copy.png'}\0{album / 'house.PNG'}\0"
+    assert run("search", "a house", "--store", store, "-n", "1").out.count("\n") == 1
+
+
+@pytest.mark.parametrize("folder", ["sub", "sub/", "./sub"])
+def test_folders_are_relative_to_where_the_command_runs(
+    run: Run, store: Path, album: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    monkeypatch.chdir(album)
+    out = run("search", "a bird", "--store", store, "--all", "--folder", folder, "--paths").out
+    assert out == f"{album / 'sub' / 'camera.webp'}\n"
+
+
+@pytest.mark.parametrize("verb", [("search", "a house"), ("index",), ("index", "--texts", "-")])
+def test_another_model_is_refused_without_loading_it(run: Run, store: Path, verb: tuple[str, ...]) -> None:
+    status, out, err = run(*verb, "--store", store, "-m", "RN50")
+    assert (status, out) == (2, "")
+    assert f"{store}: was made with tiny, not with RN50. Leave out --model" in err
+    status, _, err = run(*verb, "--store", store, "--pretrained", "openai")
+    assert (status, "was made with tiny, not with tiny:openai" in err) == (2, True)
+
+
+def test_the_model_may_be_named_again_or_be_a_file(run: Run, store: Path, album: Path, tmp_path: Path) -> None:
+    assert run("search", "a house", "--store", store, "-m", "tiny").status == 0
+    file = tmp_path / "same.npz"
+    shutil.copy(Path(numpyclip.__file__).parent / "data" / "tiny.npz", file)
+    other = tmp_path / "other.index"
+    assert run("index", album, "--store", other, "-m", file, "--activation", "quick_gelu").status == 3
+    assert run("search", "a house", "--store", other, "-m", file).status == 0  # its activation is remembered, too
+    file.rename(tmp_path / "moved.npz")
+    moved = ("-m", str(tmp_path / "moved.npz"), "--activation", "quick_gelu")
+    assert run("search", "a house", "--store", other, *moved).status == 0
+
+
 def test_folders_and_dates_are_filters(run: Run, store: Path, album: Path) -> None:
     out = run("search", "a bird", "--store", store, "--all", "--folder", album / "sub", "--paths").out
     assert out == f"{album / 'sub' / 'camera.webp'}\n"
@@ -86,6 +143,16 @@ def test_a_contact_sheet_shows_what_is_found(run: Run, store: Path, tmp_path: Pa
 def test_previews_are_drawn_behind_each_line(run: Run, store: Path, protocol: str, start: str) -> None:
     out = run("search", "a house", "--store", store, "--preview", protocol).out
     assert out.count(start) == 3
+
+
+def test_a_forgotten_folder_of_one_that_is_known_stays_forgotten(
+    run: Run, store: Path, album: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (album / "broken.jpg").unlink()
+    monkeypatch.chdir(album)
+    assert run("index", "--forget", "sub/", "--store", store).status == 0
+    assert run("index", "--store", store).err == "numpyclip: 2 unchanged, 1 forgotten\n"
+    assert f"{album}\twithout /sub\n" in run("index", "--list", "--store", store).out
 
 
 def test_problems_and_forgotten_folders(run: Run, store: Path, album: Path) -> None:
@@ -114,6 +181,10 @@ def test_migration_is_refused_where_it_would_change_nothing(run: Run, store: Pat
         (["search"], "nothing to look for"),
         (["search", "--near", "nowhere.png"], "nowhere.png: is not there"),
         (["search", "x", "--in", "texts", "--after", "2024"], "texts have no folder and no date"),
+        (["search", "x", "--in", "texts", "--sheet", "x.png"], "texts have no pictures to show"),
+        (["search", "x", "--in", "texts", "--preview", "kitty"], "texts have no pictures to show"),
+        (["search", "x", "--folder", ""], "folder is empty"),
+        (["search", "x", "--before", "2024-02-30"], "'2024-02-30' is no date"),
         (["search", "x", "--after", "yesterday"], "'yesterday' is no date"),
         (["index", "nowhere"], "nowhere: is no folder"),
         (["index", "--ignore", "*.png"], "--ignore has nothing to do"),

@@ -44,7 +44,7 @@ def test_everything_is_embedded_anew_and_the_old_ones_searched_until_then(
         assert len(matches) == 6
         for match in matches:
             np.testing.assert_allclose(match.embedding, other.embed_images(str(match.path))[0], atol=2e-6)
-        assert {match.text for match in migrated.search("a bird", side="texts")} == {"a bird", "a house"}
+        assert {match.text for match in migrated.search("a bird", modality="texts")} == {"a bird", "a house"}
         if not place.startswith("postgresql"):
             assert not (Path(place) / "pictures-1").exists()
         assert migrated.update().unchanged == 6

@@ -9,9 +9,9 @@ from PIL import Image
 import numpyclip
 from numpyclip.errors import InputError, StoreError
 from numpyclip.index import Index, Where
-from numpyclip.index.folder import search as folder_search
 from numpyclip.index.records import Counts
 from numpyclip.index.update import Report
+from numpyclip.index.vectors import memory_mapped
 from numpyclip.runtime.clip import CLIP
 
 
@@ -96,6 +96,45 @@ def test_a_folder_that_is_not_there_any_more_keeps_its_pictures(index: Index, ph
     assert index.search("a bird") == []
 
 
+def test_a_forgotten_folder_stays_forgotten_until_it_is_added(index: Index, photos: Path) -> None:
+    (photos / "[more]*").mkdir()  # a name that is a pattern, too
+    shutil.copy(next(photos.glob("*.png")), photos / "[more]*" / "a.png")
+    (photos / "deep" / "more").mkdir(parents=True)
+    shutil.copy(next(photos.glob("*.png")), photos / "deep" / "more" / "b.png")
+    index.update([photos])
+    with index.store.writing():
+        assert index.store.forget_folder(str(photos / "more")) == 3
+        assert index.store.forget_folder(str(photos / "[more]*")) == 1
+        assert index.store.forget_folder(str(photos / "none")) == 0
+    assert index.store.folders() == {str(photos): ("/more", "/[[]more][*]")}
+    assert index.update() == Report(unchanged=4)
+    assert index.update([photos], ignore=["raw"]) == Report(unchanged=4)
+    assert index.update([photos / "more"]) == Report(recognised=3)
+    assert index.update() == Report(unchanged=7)
+    with index.store.writing():
+        assert index.store.forget_folder(str(photos)) == 7
+    assert index.update([photos]).recognised == 8
+
+
+@pytest.mark.parametrize("name", ["raw", ".hidden", "@eaDir"])
+def test_a_folder_that_is_left_out_of_another_one_can_be_added(index: Index, photos: Path, name: str) -> None:
+    (photos / "more").rename(photos / name)
+    assert index.update([photos], ignore=["raw"]).embedded == 3
+    assert index.update([photos / name]).embedded == 3
+    assert index.update() == Report(unchanged=6)
+    assert index.update([photos]) == Report(unchanged=3)
+    assert index.store.counts().files == 6
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege")
+def test_a_link_to_a_folder_can_be_added(index: Index, photos: Path) -> None:
+    (photos / "more").rename(photos.parent / "elsewhere")
+    (photos / "more").symlink_to(photos.parent / "elsewhere")
+    assert index.update([photos]).embedded == 3
+    assert index.update([photos / "more"]).embedded == 3
+    assert index.update() == Report(unchanged=6)
+
+
 def test_folders_within_each_other_are_looked_at_once(index: Index, photos: Path) -> None:
     assert index.update([photos / "more", photos]).embedded == 6
     assert index.update() == Report(unchanged=6)
@@ -118,7 +157,7 @@ def test_a_filter_that_most_pictures_pass_finds_the_same(
     index.update([photos])
     where = Where(folder=str(photos / "more"))
     found = [match.path for match in index.search("a bird", 2, where=where)]
-    monkeypatch.setattr(folder_search, "_FEW", 1)
+    monkeypatch.setattr(memory_mapped, "_FEW", 1)
     assert [match.path for match in index.search("a bird", 2, where=where)] == found
     assert len(index.search("a bird", 5, where=where)) == 3
 
@@ -148,7 +187,7 @@ def test_a_reader_sees_whole_batches_while_another_writes(index: Index, photos: 
 
         def watch(files):  # type: ignore[no-untyped-def]
             for file in files:
-                seen.append(len(reader.search_embeddings(tiny.embed_texts("a bird"), 10)[0]))
+                seen.append(len(reader.search(tiny.embed_texts("a bird")[0], 10)))
                 yield file
 
         index.update([photos], batch_size=2, progress=watch)
@@ -190,7 +229,7 @@ def test_what_is_gone_is_dropped_by_compacting(index: Index, photos: Path, place
     after = index.search(str(kept), 10)
     assert [m.path for m in after] == [m.path for m in before]
     np.testing.assert_array_equal([m.embedding for m in after], [m.embedding for m in before])
-    assert len(index.search("a bird", side="texts")) == 1
+    assert len(index.search("a bird", modality="texts")) == 1
     gone.write_bytes(data)
     assert index.update() == Report(unchanged=5, embedded=1)
     if not place.startswith("postgresql"):
@@ -201,7 +240,7 @@ def test_what_is_gone_is_dropped_by_compacting(index: Index, photos: Path, place
 def test_texts_are_found_by_pictures(index: Index, bird: Path) -> None:
     assert index.add_texts(["a bird", "a house", "a bird"]) == 2
     assert index.add_texts(["a bird", "a dog"]) == 1
-    found = index.search(str(bird), side="texts")
+    found = index.search(str(bird), modality="texts")
     assert found[0].text == "a bird"
     assert found[0].to_dict().keys() == {"text", "cosine", "id"}
     assert index.search("a bird") == []

@@ -31,7 +31,7 @@ def test_words_find_what_the_index_finds(client: Client, tiny: CLIP, place: str)
     answer = client.get("/search?q=a%20house&n=4")
     with Index(place, tiny) as index:
         expected = index.search("a house", 4)
-        assert answer.json["cutoff"] == pytest.approx(index.cutoff())
+        assert answer.json["cutoff"] == pytest.approx(expected.cutoff)
     found = [(m["path"], m["id"]) for m in answer.json["matches"]]
     assert found == [(match.path, match.id) for match in expected]
     probabilities = [m["probability"] for m in answer.json["matches"]]
@@ -90,7 +90,7 @@ def test_filters(client: Client, drawings: Path) -> None:
     assert (answer.status, "is no date" in answer.message) == (400, True)
 
 
-def test_texts_are_the_other_side(client: Client, png: Png) -> None:
+def test_texts_are_the_other_modality(client: Client, png: Png) -> None:
     answer = client.form("/search", [("in", "texts"), ("image", png("butterfly"))])
     assert answer.json["matches"][0]["text"] == "a butterfly"
     assert "thumbnail" not in answer.json["matches"][0]
@@ -117,6 +117,8 @@ def test_a_path_is_a_text_and_no_file_is_looked_at(client: Client, drawings: Pat
         ("q=a&n=x", "above 0"),
         (f"q=a&n={'9' * 5000}", "above 0"),
         ("q=a&in=sounds", "expected pictures or texts"),
+        ("q=a&in=texts&after=2024", "texts have no folder and no date"),
+        ("q=a&before=2024-02-30", "is no date"),
         ("q=a+%2B+", "a term is missing"),
         ("q=cat+-+cat", "cancel each other"),
         ("q=" + "+%2B+".join("a" * 40), "40 terms"),

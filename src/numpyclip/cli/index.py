@@ -32,10 +32,10 @@ _EXAMPLES = """\
   numpyclip index --graph                             # above a million pictures
   numpyclip index --list
 
-Files that have not changed cost a look at their size and time; moved, renamed and copied ones are recognised by their
-content. Files that are gone are forgotten, but not if a whole folder is away, which may be a disk that is not mounted;
-what was computed of their pictures stays, should they come back, until --compact. Links to folders are not followed,
-hidden files and folders and archives are left alone. --store postgresql://... keeps the index in PostgreSQL.
+Files of unchanged size and modification time are skipped; moved, renamed and copied ones are identified by their
+content. Deleted files are removed from the index, but not if a whole folder is missing or empty, which may be an
+unmounted disk; the embeddings stay, should they come back, until --compact. Symbolic links to directories are not
+followed, hidden files and folders and archives are left alone. --store postgresql://... keeps the index in PostgreSQL.
 
 Stop it at any moment: what was done is kept, and the next call goes on. Searches may run at the same time."""
 
@@ -44,21 +44,21 @@ def add_to(verbs: Any) -> None:
     """Add the command to the parser."""
     verb = add_verb(verbs, "index", "Make pictures searchable, and keep them so.", _EXAMPLES)
     verb.add_argument("items", metavar="FOLDER", nargs="*", help="a folder to add; none: all that are known")
-    verb.add_argument("--ignore", action="append", default=[], metavar="GLOB", help="names to leave out in FOLDER")
+    verb.add_argument("--ignore", action="append", default=[], metavar="GLOB", help="leave out names, or /PATH below")
     verb.add_argument("--exact", action="store_true", help="decode large JPEG files at their full size: slower")
     verb.add_argument(
         "--precision",
         choices=["float32", "float16", "int8"],
-        help="of a new index: in what searches read embeddings first; less memory, the same results (default: float32)",
+        help="of a new index: dtype of the first search pass; less memory, same results (default: float32)",
     )
     action = verb.add_mutually_exclusive_group()
     action.add_argument("--texts", metavar="FILE", help="add texts, one a line, or - for standard input")
-    action.add_argument("--migrate", action="store_true", help="embed everything anew with the model that is named")
-    action.add_argument("--forget", metavar="FOLDER", help="forget a folder and all in it; no file is touched")
-    action.add_argument("--compact", action="store_true", help="drop what is left of pictures whose files are gone")
+    action.add_argument("--migrate", action="store_true", help="re-embed everything with the model that is named")
+    action.add_argument("--forget", metavar="FOLDER", help="remove a folder from the index, and keep it out")
+    action.add_argument("--compact", action="store_true", help="delete embeddings of pictures without a file")
     action.add_argument("--export", metavar="FOLDER", help="write embeddings and metadata as clip-retrieval does")
     action.add_argument("--import", metavar="FOLDER", dest="source", help="add what such a folder has, as it is")
-    action.add_argument("--graph", action="store_true", help="build a graph: faster among millions, not quite exact")
+    action.add_argument("--graph", action="store_true", help="build an HNSW index: for millions, not quite exact")
     action.add_argument("--no-graph", action="store_true", help="remove it")
     action.add_argument("--list", action="store_true", help="print what the index holds")
     action.add_argument("--problems", action="store_true", help="print files that cannot be read, and why")
@@ -70,13 +70,13 @@ def add_to(verbs: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Do what was asked for with the index."""
     from numpyclip.index import Index
-    from numpyclip.index.open import open_store
+    from numpyclip.index.open_store import open_store
 
     looks = arguments.list or arguments.problems or arguments.compact or arguments.forget is not None
     looks = looks or arguments.graph or arguments.no_graph or arguments.export is not None
     adds_otherwise = arguments.texts is not None or arguments.source is not None
     if arguments.items and (looks or arguments.migrate or adds_otherwise):
-        raise InputError(f"{arguments.items[0]}: a folder to add stands alone; leave out it or the option.")
+        raise InputError(f"{arguments.items[0]}: FOLDER cannot be combined with this option.")
     if arguments.ignore and not arguments.items:
         raise InputError("--ignore has nothing to do; expected a FOLDER, whose files it leaves out.")
     for folder in arguments.items:
@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
     with closing(open_store(place_of(arguments), create=adds, precision=arguments.precision)) as store:
         if looks:
             return _look(arguments, store)
-        model = load_remembered(arguments, store)
+        model = load_remembered(arguments, store, must_fit=not arguments.migrate)
         if arguments.migrate:
             return _migrate(arguments, store, model)
         index = Index(store, model)
@@ -120,7 +120,7 @@ def _update(arguments: argparse.Namespace, index: Any) -> int:
 
 
 def _import(arguments: argparse.Namespace, index: Any) -> int:
-    from numpyclip.index.layout import import_layout
+    from numpyclip.index.clip_retrieval import import_embeddings
 
     problems: list[str] = []
 
@@ -128,7 +128,7 @@ def _import(arguments: argparse.Namespace, index: Any) -> int:
         problems.append(problem)
         _tell(problem)
 
-    new = import_layout(
+    new = import_embeddings(
         index, Path(arguments.source), lambda steps: progress(steps, "batch", printing=False), report=missing
     )
     _say(arguments, {"imported": new, "unreadable": len(problems)}, f"{new} imported")
@@ -158,25 +158,21 @@ def _migrate(arguments: argparse.Namespace, store: Store, model: Any) -> int:
 
 
 def _graph(arguments: argparse.Namespace, store: Store) -> int:
-    from numpyclip.index.folder.store import FolderStore
-
-    if not isinstance(store, FolderStore):
-        raise InputError(f"{store.place}: a graph is for an index in a folder; PostgreSQL has indexes of its own.")
     if arguments.no_graph:
-        removed = store.remove_graph()
+        removed = store.remove_hnsw()
         _say(arguments, {"removed": removed}, "removed" if removed else "there is no graph")
         return 0 if removed else 1
-    found = store.build_graph(lambda steps: progress(steps, "step", printing=False))
+    found = store.build_hnsw(lambda steps: progress(steps, "step", printing=False))
     record = {"recall": found.share, "n": found.n, "queries": found.queries}
-    _say(arguments, record, f"finds {found.share:.1%} of the {found.n} nearest, measured on {found.queries} queries")
+    _say(arguments, record, f"recall@{found.n} {found.share:.1%}, measured on {found.queries} queries")
     return 0
 
 
 def _export(arguments: argparse.Namespace, store: Store) -> int:
-    from numpyclip.index.layout import export_layout
+    from numpyclip.index.clip_retrieval import export_embeddings
 
     folder = Path(arguments.export)
-    written = export_layout(store, folder, lambda matches: progress(matches, "picture", printing=False))
+    written = export_embeddings(store, folder, lambda matches: progress(matches, "picture", printing=False))
     _say(arguments, {"exported": written}, f"{written} exported to {folder}")
     return 0
 
@@ -188,7 +184,7 @@ def _look(arguments: argparse.Namespace, store: Store) -> int:
         return _export(arguments, store)
     if arguments.forget is not None:
         with store.writing():
-            forgotten = store.forget_folder(os.path.abspath(arguments.forget))  # noqa: PTH100  as it was named
+            forgotten = store.forget_folder(arguments.forget)
         _say(arguments, {"forgotten": forgotten}, f"{forgotten} files forgotten")
         return 0 if forgotten else 1
     if arguments.compact:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -18,7 +17,7 @@ from numpyclip.cli.terminal import PROTOCOLS, drawn, terminal_protocol
 from numpyclip.errors import InputError, NumPyCLIPError, PictureError
 
 if TYPE_CHECKING:
-    from numpyclip.index import Index, Match
+    from numpyclip.index import Match, SearchResult
     from numpyclip.tasks.query import Query
 
 _EXAMPLES = """\
@@ -34,7 +33,8 @@ Prints a score and a path, the nearest first. For a single text the score is the
 itself, so that it may be higher further down; sums of terms (see `numpyclip filter --help`) and pictures have a cosine,
 whose scale depends on the model. Of many pictures one fits by
 chance: if not even the best one's probability is high enough for that, there is no match, nothing is printed, and the
-exit status is 1. --all prints what is nearest all the same."""
+exit status is 1. --all prints what is nearest all the same. Of identical files the first by name is printed, and all
+by --paths and --json."""
 
 
 def add_to(verbs: Any) -> None:
@@ -44,14 +44,14 @@ def add_to(verbs: Any) -> None:
     verb.add_argument("--near", action="append", default=[], metavar="PICTURE", help="like this picture; several: sum")
     verb.add_argument("--not", action="append", default=[], dest="without", metavar="TEXT", help="unlike this text")
     verb.add_argument("-n", type=positive, default=20, metavar="N", help="how many to print (default: %(default)s)")
-    verb.add_argument("--in", choices=["pictures", "texts"], default="pictures", dest="side", help="what to search")
+    verb.add_argument("--in", choices=["pictures", "texts"], default="pictures", dest="modality", help="what to search")
     verb.add_argument("--folder", metavar="FOLDER", help="pictures in this folder and those within it")
     verb.add_argument("--after", metavar="DATE", help="taken on this date or later: 2024, 2024-05, 2024-05-01")
     verb.add_argument("--before", metavar="DATE", help="taken before this date")
     least = verb.add_mutually_exclusive_group()
-    least.add_argument("--min", type=float, metavar="P", help="print only what has this probability or more")
+    least.add_argument("--min", type=float, metavar="P", help="minimum probability of what is printed")
     least.add_argument("--all", action="store_true", help="print what is nearest, be it a match or not")
-    verb.add_argument("--paths", action="store_true", help="print paths only")
+    verb.add_argument("--paths", action="store_true", help="print paths only, also of identical copies")
     verb.add_argument("-0", action="store_true", dest="null", help="end paths in a null byte, for xargs -0")
     verb.add_argument("--json", action="store_true", help="print one JSON object per result")
     verb.add_argument("--sheet", metavar="FILE", type=output_path(".png"), help="draw what is found on a contact sheet")
@@ -65,22 +65,23 @@ def add_to(verbs: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Search, and print what is found."""
     from numpyclip.index import Index, Where
-    from numpyclip.index.open import open_store
+    from numpyclip.index.open_store import open_store
 
     query = _query(arguments)
-    if arguments.side == "texts" and (arguments.folder or arguments.after or arguments.before):
-        raise InputError("texts have no folder and no date; leave out --folder, --after and --before.")
+    if arguments.modality == "texts" and (arguments.sheet or arguments.preview):
+        raise InputError("texts have no pictures to show; leave out --sheet and --preview.")
+    if not 0 <= (arguments.min or 0) <= 1:
+        raise InputError(f"--min is {arguments.min}; expected a probability, 0 to 1.")
     protocol = _protocol(arguments)
     check_output(arguments.sheet)
-    folder = None if arguments.folder is None else os.path.abspath(arguments.folder)  # noqa: PTH100  as it was named
-    where = Where(folder, arguments.after, arguments.before)
+    where = Where(arguments.folder, arguments.after, arguments.before)
     with closing(open_store(place_of(arguments))) as store:
         index = Index(store, load_remembered(arguments, store))
-        matches = index.search(query, arguments.n, where=where, side=arguments.side)
-        if not matches:
+        result = index.search(query, arguments.n, where=where, modality=arguments.modality)
+        if not result:
             there = "" if where == Where() else " there"
-            raise NumPyCLIPError(f"{store.place}: there are no {arguments.side} to search{there}.")
-        matches = _chosen(arguments, index, matches)
+            raise NumPyCLIPError(f"{store.place}: there are no {arguments.modality} to search{there}.")
+        matches = _chosen(arguments, result)
     for match in matches:
         _print(arguments, match)
         if protocol and match.path is not None:
@@ -114,23 +115,18 @@ def _protocol(arguments: argparse.Namespace) -> str | None:
     return protocol
 
 
-def _chosen(arguments: argparse.Namespace, index: Index, matches: list[Match]) -> list[Match]:
+def _chosen(arguments: argparse.Namespace, result: SearchResult) -> list[Match]:
     """Leave out what is no match; if nothing is one, say so."""
-    best = matches[0].probability if matches else None
-    if arguments.min is not None and best is None:
-        raise InputError("--min is a probability, which is known for a single text only; leave it out.")
-    least = arguments.min
-    if best is None or arguments.all:
-        return matches
-    most = max(match.probability or 0.0 for match in matches)
-    if least is None and most < (cutoff := index.cutoff()):
-        print(
-            f"numpyclip: no match: the best has a probability of {most:.2f}; of so many pictures one has "
-            f"{cutoff:.2f} by chance. --all prints it all the same.",
-            file=sys.stderr,
-        )
-        return []
-    return [match for match in matches if (match.probability or 0.0) >= (least or 0.0)]
+    if arguments.all:
+        return result
+    if arguments.min is not None:
+        matches, reason = result.at_least(arguments.min), f"--min asks for {arguments.min:g}"
+    else:
+        matches = result.matches
+        reason = f"of so many pictures one has {result.cutoff or 0.0:.2f} by chance. --all prints it all the same"
+    if not matches:
+        print(f"numpyclip: no match: the best has a probability of {result.best:.2f}; {reason}.", file=sys.stderr)
+    return matches
 
 
 def _print(arguments: argparse.Namespace, match: Match) -> None:
@@ -138,7 +134,8 @@ def _print(arguments: argparse.Namespace, match: Match) -> None:
     if arguments.json:
         print(json.dumps(match.to_dict()), end=end, flush=True)
     elif arguments.paths:
-        print(match.path or match.text, end=end, flush=True)
+        for path in (match.path or match.text, *match.copies):
+            print(path, end=end, flush=True)
     else:
         score = match.cosine if match.probability is None else match.probability
         print(f"{score:.4f}\t{match.path or match.text}", end=end, flush=True)
@@ -160,8 +157,8 @@ def _draw(output: Path, matches: list[Match]) -> None:
     tiles = []
     for match in matches:
         score = match.cosine if match.probability is None else match.probability
-        if match.path is not None:
-            tiles.append((match.path, f"{Path(match.path).name}\n{score:.2f}"))
-    (page,) = contact_sheets(tiles, columns=5, rows=max(1, -(-len(tiles) // 5)))
+        assert match.path is not None
+        tiles.append((match.path, f"{Path(match.path).name}\n{score:.2f}"))
+    (page,) = contact_sheets(tiles, columns=5, rows=-(-len(tiles) // 5))
     with atomic_file(output) as file:
         page.save(file, "PNG")

@@ -100,12 +100,12 @@ def run(arguments: argparse.Namespace) -> int:
 def _load(arguments: argparse.Namespace, place: str | None) -> Any:
     """Load the model that was asked for, else the index's, if there is one."""
     from numpyclip.cli.options import load_model
-    from numpyclip.index.open import open_store
+    from numpyclip.index.open_store import open_store
 
     if place is not None:
         try:
             with contextlib.closing(open_store(place)) as store:
-                return load_remembered(arguments, store)
+                return load_remembered(arguments, store, must_fit=False)
         except StoreError as error:
             if arguments.store is not None:
                 raise

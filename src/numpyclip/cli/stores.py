@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from numpyclip.cli.options import add_model_options, load_model
+from numpyclip.errors import InputError
 
 if TYPE_CHECKING:
     from numpyclip.index import Index
     from numpyclip.index.store import Store
     from numpyclip.runtime.clip import CLIP
 
-_REMEMBERED = ("model", "pretrained", "activation")
+_NAMED = ("model", "pretrained")
+_REMEMBERED = (*_NAMED, "activation")
 
 
 def add_store_options(verb: argparse.ArgumentParser) -> None:
@@ -31,26 +33,57 @@ def add_store_options(verb: argparse.ArgumentParser) -> None:
 
 def place_of(arguments: argparse.Namespace) -> str:
     """Return where the index is."""
-    from numpyclip.index.open import default_place
+    from numpyclip.index.open_store import default_place
 
     return arguments.store or default_place()
 
 
-def load_remembered(arguments: argparse.Namespace, store: Store) -> CLIP:
-    """Load the model that was asked for, else the one that the index was made with, else the usual one."""
-    if arguments.model is None:
-        if (remembered := store.model_name) is not None:
-            vars(arguments).update({key: value for key, value in json.loads(remembered).items() if key in _REMEMBERED})
-        else:
-            arguments.model = arguments.usual_model
+def load_remembered(arguments: argparse.Namespace, store: Store, *, must_fit: bool = True) -> CLIP:
+    """Load the model that was asked for, else the one that the index was made with, else the usual one.
+
+    Raises
+    ------
+    InputError
+        If it must fit the index and is another one by its name, which is known without downloading it.
+    """
+    remembered = {key: value for key, value in json.loads(store.model_name or "{}").items() if key in _REMEMBERED}
+    wanted = _options(arguments) if arguments.model is not None else {**remembered, **_options(arguments)}
+    if all(wanted.get(key) == remembered.get(key) for key in _NAMED):
+        wanted = {**remembered, **wanted}
+    elif remembered and must_fit and not _has_file(wanted) and not _has_lost_file(remembered):
+        raise InputError(
+            f"{store.place}: was made with {_written(remembered)}, not with {_written(wanted)}. Leave out --model, or "
+            "re-embed everything: numpyclip index --migrate --model NEW."
+        )
+    vars(arguments).update(wanted)
+    arguments.model = arguments.model or arguments.usual_model
     return load_model(arguments)
 
 
 def remember_model(arguments: argparse.Namespace, index: Index) -> None:
-    """Have the index remember by which options its model is loaded; files by their whole path."""
+    """Have the index remember by which options its model is loaded."""
+    with index.store.writing():
+        index.store.remember_model(index.model.fingerprint, json.dumps(_options(arguments)))
+
+
+def _options(arguments: argparse.Namespace) -> dict[str, str]:
+    """Return the options that were given; files by their whole path."""
     options = {key: value for key in _REMEMBERED if (value := getattr(arguments, key)) is not None}
-    for key in ("model", "pretrained"):
+    for key in _NAMED:
         if key in options and Path(options[key]).exists():
             options[key] = os.path.abspath(options[key])  # noqa: PTH100  a link stays as it was named
-    with index.store.writing():
-        index.store.remember_model(index.model.fingerprint, json.dumps(options))
+    return options
+
+
+def _has_file(options: dict[str, str]) -> bool:
+    """Tell whether a model is in a file, which has to be read to know which one it is."""
+    return any(key in options and Path(options[key]).exists() for key in _NAMED)
+
+
+def _has_lost_file(options: dict[str, str]) -> bool:
+    """Tell whether a model was in a file that is not there any more, so that it has to be named anew."""
+    return any(Path(options.get(key, "")).is_absolute() and not Path(options[key]).exists() for key in _NAMED)
+
+
+def _written(options: dict[str, str]) -> str:
+    return ":".join(options[key] for key in _NAMED if key in options)

@@ -4,6 +4,8 @@
 """
 
 from numpyclip.index.index import Index
-from numpyclip.index.records import Details, Match, Where
+from numpyclip.index.records import Exif, Match
+from numpyclip.index.search_result import SearchResult
+from numpyclip.index.where import Where
 
-__all__ = ["Details", "Index", "Match", "Where"]
+__all__ = ["Exif", "Index", "Match", "SearchResult", "Where"]

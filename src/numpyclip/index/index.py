@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -12,12 +12,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numpyclip.arguments import whole_number
-from numpyclip.errors import InputError
-from numpyclip.index.folder.shards import Precision
-from numpyclip.index.open import open_store
-from numpyclip.index.records import EVERYWHERE, FileState, Match, Side, Where
+from numpyclip.errors import InputError, StoreError
+from numpyclip.index.open_store import open_store
+from numpyclip.index.records import FileState, Modality
+from numpyclip.index.search_result import SearchResult
 from numpyclip.index.store import Store
 from numpyclip.index.update import Report, Updater
+from numpyclip.index.vectors.shards import Precision
+from numpyclip.index.walk import reaches
+from numpyclip.index.where import EVERYWHERE, Where, absolute
 from numpyclip.model.ops import Array
 from numpyclip.runtime.chunks import batched
 from numpyclip.runtime.clip import CLIP
@@ -42,7 +45,7 @@ class Index:
     create : bool, default=False
         Make the index if it is not there.
     precision : {"float32", "float16", "int8"}, optional
-        See `FolderStore`.
+        See `open_store`.
 
     Raises
     ------
@@ -71,15 +74,23 @@ class Index:
                 self.store.close()
             raise InputError(
                 f"{self.store.place}: holds embeddings of another model ({found.differences(model.fingerprint)}). Name "
-                "the model that it was made with, or embed everything anew: numpyclip index --migrate --model NEW."
+                "the model that it was made with, or re-embed everything: numpyclip index --migrate --model NEW."
             )
+
+    def __repr__(self) -> str:
+        """Say where it is and what it holds, on one line."""
+        try:
+            counts = self.store.counts()
+        except StoreError:
+            return f"<Index {self.store.place}: cannot be read>"
+        return f"<Index {self.store.place}: {counts.pictures:,} pictures, {counts.texts:,} texts>"
 
     def __enter__(self) -> Index:
         """Use it for the length of a block."""
         return self
 
     def __exit__(self, *exc: object) -> None:
-        """Let go of it."""
+        """Close it."""
         self.close()
 
     def close(self) -> None:
@@ -101,16 +112,17 @@ class Index:
         progress: Callable[[list[tuple[str, FileState]]], Iterable[tuple[str, FileState]]] = iter,
         report: Callable[[str], object] = lambda problem: None,
     ) -> Report:
-        """Bring the index up to date; files that have not changed since cost a look at their size and time.
+        """Update the index; files of unchanged size and modification time are skipped.
 
-        What is done is kept batch by batch, whatever happens.
+        Each batch is committed, so that a crash loses at most one.
 
         Parameters
         ----------
         folders : iterable of paths
             Folders to add; none for those that the index knows.
         ignore : sequence of str
-            Patterns of names to leave out in the folders that are added, as in a shell.
+            Patterns as in a shell of what to leave out in the folders that are added: of names, or with a slash of
+            paths below the folder.
         batch_size, draft, progress, report
             See `Updater`.
 
@@ -125,20 +137,22 @@ class Index:
         StoreError
             If another process writes to the index, or the disk is full.
         """
-        added = [os.path.abspath(folder) for folder in folders]  # noqa: PTH100  a link stays as it was named
+        added = [absolute(folder) for folder in folders]
         for folder in added:
             if not Path(folder).is_dir():
                 raise InputError(f"{folder}: is no folder; expected one with pictures in it.")
-            own = Path(self.store.place)
-            if Path(folder).resolve() == own or own in Path(folder).resolve().parents:
+            own, found = Path(self.store.place).resolve(), Path(folder).resolve()
+            if own in (found, *found.parents):
                 raise InputError(f"{folder}: is the folder of the index itself.")
         with self.store.writing():
             self.begin()
             known = self.store.folders()
             for folder in added:
                 if ignore or folder not in known:
-                    self.store.set_folder(folder, ignore)
-            chosen = _outermost(added or list(known))
+                    forgotten = (pattern for pattern in known.get(folder, ()) if pattern.startswith("/"))
+                    self.store.set_folder(folder, list(dict.fromkeys((*forgotten, *ignore))))
+            known = self.store.folders()
+            chosen = _roots(added or list(known), known)
             if not chosen:
                 raise InputError(f"{self.store.place}: knows no folders yet; name one: numpyclip index FOLDER.")
             updater = Updater(
@@ -170,9 +184,9 @@ class Index:
         return added
 
     def search(
-        self, query: str | Query | ArrayLike, n: int = 20, *, where: Where = EVERYWHERE, side: Side = "pictures"
-    ) -> list[Match]:
-        """Find what is nearest to a query, exactly, unless a graph was built for the index.
+        self, query: str | Query | ArrayLike, n: int = 20, *, where: Where = EVERYWHERE, modality: Modality = "pictures"
+    ) -> SearchResult:
+        """Find what is nearest to a query, exactly, unless an HNSW index was built.
 
         Parameters
         ----------
@@ -180,42 +194,49 @@ class Index:
             Words; a sum of words and pictures such as ``"horse + stripes"`` (see `Query.parse`); or an embedding.
         n : int, default=20
         where : Where, optional
-            Which pictures are searched.
-        side : {"pictures", "texts"}
+            Which pictures are searched. Texts have neither folder nor date.
+        modality : {"pictures", "texts"}
 
         Returns
         -------
-        list of Match
-            The best first. If the query is a single text and pictures are searched, each has its probability.
+        SearchResult
+            The nearest first. If the query is a single text and pictures are searched, each has its probability, and
+            the result a cutoff.
+
+        Raises
+        ------
+        InputError
+            If the query cannot be read, or another argument is none of those above.
         """
         parsed = Query.parse(query) if isinstance(query, str) else query
+        is_text = isinstance(parsed, Query) and parsed.is_text
         embedding = parsed.embed(self.model) if isinstance(parsed, Query) else np.asarray(parsed, np.float32)
-        (matches,) = self.search_embeddings(embedding[np.newaxis], n, where=where, side=side)
-        if side == "pictures" and isinstance(parsed, Query) and parsed.is_text:
-            return self.judged(matches, embedding)
-        return matches
+        return self.search_embedding(embedding, n, where=where, modality=modality, is_text=is_text)
 
-    def judged(self, matches: Sequence[Match], text: Array) -> list[Match]:
-        """Say of pictures how probable it is that a text, given its embedding (e,), is about them."""
-        if not matches:
-            return []
-        found = np.stack([match.embedding for match in matches])
-        probabilities = self.background.probabilities(found, text[np.newaxis])[:, 0].tolist()
-        return [replace(match, probability=p) for match, p in zip(matches, probabilities, strict=True)]
-
-    def search_embeddings(
-        self, queries: Array, n: int = 20, *, where: Where = EVERYWHERE, side: Side = "pictures"
-    ) -> list[list[Match]]:
-        """Find what is nearest to embeddings (m, e) of unit length, for each a list."""
+    def search_embedding(
+        self,
+        query: Array,
+        n: int = 20,
+        *,
+        where: Where = EVERYWHERE,
+        modality: Modality = "pictures",
+        is_text: bool = False,
+    ) -> SearchResult:
+        """Find what is nearest to an embedding (embed_dim,) of unit length, which may be that of a single text."""
         count = whole_number(n)
         if count is None or count < 1:
-            raise InputError(f"n is {n!r:.60}; expected a whole number above 0.")
-        checked = checked_embeddings(queries, self.model.config.embed_dim, "queries")
-        return self.store.search(side, checked, count, where)
-
-    def cutoff(self) -> float:
-        """Say which probability the best match must reach to be one at all: of many pictures one fits by chance."""
-        return self.background.cutoff(self.store.counts().pictures)
+            raise InputError(f"n is {n!r:.60}; expected an integer above 0.")
+        queries = checked_embeddings(query[np.newaxis], self.model.config.embed_dim, "queries")
+        (nearest,) = self.store.search(modality, queries, count, where)
+        if not is_text or modality == "texts":
+            return SearchResult(nearest)
+        cutoff = self.background.cutoff(self.store.counts(where).pictures)
+        if not nearest:
+            return SearchResult(nearest, cutoff)
+        embeddings = np.stack([match.embedding for match in nearest])
+        probabilities = self.background.probabilities(embeddings, queries)[:, 0].tolist()
+        judged = [replace(match, probability=p) for match, p in zip(nearest, probabilities, strict=True)]
+        return SearchResult(judged, cutoff)
 
     def begin(self) -> None:
         """Settle, if nothing has yet, that the index holds embeddings of this model."""
@@ -223,10 +244,10 @@ class Index:
             self.store.begin(self.model.fingerprint, self.model.config.embed_dim)
 
 
-def _outermost(folders: Sequence[str]) -> list[str]:
-    """Leave out folders that lie in another one, which are looked at with it."""
+def _roots(folders: Sequence[str], ignored: Mapping[str, Sequence[str]]) -> list[str]:
+    """Leave out folders that a walk through another one comes to."""
     return [
         folder
         for folder in dict.fromkeys(folders)
-        if not any(other != folder and folder.startswith(os.path.join(other, "")) for other in folders)  # noqa: PTH118
+        if not any(other != folder and reaches(other, ignored[other], folder) for other in folders)
     ]

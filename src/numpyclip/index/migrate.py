@@ -1,4 +1,4 @@
-"""INDEX → INDEX: the same pictures and texts, embedded anew with another model."""
+"""INDEX → INDEX: the same pictures and texts, re-embedded with another model."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def migrate(
     draft: bool = True,
     report: Callable[[str], object] = lambda problem: None,
 ) -> Generator[int, None, None]:
-    """Embed everything anew with another model; until all is done the embeddings of the one before are searched.
+    """Re-embed everything with another model; until all is done the embeddings of the previous one are searched.
 
     What was done by a call that was cut short is not done again.
 
@@ -36,7 +36,7 @@ def migrate(
     batch_size : int, default=32
     draft : bool, default=True
     report : callable, optional
-        Called for each picture of which no file can be read any more. It is forgotten.
+        Called for each picture of which no file can be read any more. It is removed.
 
     Yields
     ------
@@ -67,7 +67,7 @@ def migrate(
                 crops[number] = crop
                 continue
             lost.append(number)
-            if paths:  # else its files were forgotten before
+            if paths:  # else its files were removed before
                 report(str(crop))
         if crops:
             store.write_migrated("pictures", list(crops), model.embed_pixels(list(crops.values())))

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
-from numpyclip.errors import InputError
 from numpyclip.model.ops import Array
 
-_DATE = re.compile(r"\d{4}(-\d{2}(-\d{2}(T\d{2}(:\d{2}(:\d{2})?)?)?)?)?")
-
-Side: TypeAlias = Literal["pictures", "texts"]
+Modality: TypeAlias = Literal["pictures", "texts"]
+MODALITIES: tuple[Modality, ...] = get_args(Modality)
 
 
 @dataclass(frozen=True)
-class Details:
-    """What a picture file says about itself.
+class Exif:
+    """Size of a picture, and what its EXIF data says.
 
     Attributes
     ----------
     width, height : int
-        In pixels, turned as EXIF says.
+        In pixels, with the EXIF orientation applied.
     taken : str or None
         Local date and time, ``2024-05-01T12:30:00``.
     latitude, longitude : float or None
@@ -37,18 +34,20 @@ class Details:
 
 @dataclass(frozen=True)
 class FileState:
-    """What tells whether a file has changed, and is a key of nothing else.
+    """What tells whether a file has changed: states are equal if size and modification time are.
 
     Attributes
     ----------
     size : int
         In bytes.
     mtime_ns : int
-        Time of the last change.
+    digest : bytes or None
+        SHA-256 of the picture that an index knows the file by; None where it is not known.
     """
 
     size: int
     mtime_ns: int
+    digest: bytes | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -57,12 +56,12 @@ class NewPicture:
 
     Attributes
     ----------
-    details : Details
+    exif : Exif
     embedding : ndarray of shape (embed_dim,), dtype=float32
         Of unit length.
     """
 
-    details: Details
+    exif: Exif
     embedding: Array
 
 
@@ -89,7 +88,7 @@ class Filed:
 
 @dataclass
 class Changes:
-    """One step of an index, which is done as a whole or not at all.
+    """One step of an index, which is atomic.
 
     Attributes
     ----------
@@ -103,39 +102,6 @@ class Changes:
     filed: list[Filed] = field(default_factory=list)
     pictures: dict[bytes, NewPicture] = field(default_factory=dict)
     forgotten: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Where:
-    """Which pictures are searched.
-
-    Attributes
-    ----------
-    folder : str or None
-        Those below this folder.
-    after, before : str or None
-        Those with a date (EXIF's, else that of the file) not before the one and before the other: ``2024``, ``2024-05``
-        or any longer beginning of ``2024-05-01T12:30:00``.
-    """
-
-    folder: str | None = None
-    after: str | None = None
-    before: str | None = None
-
-    def __post_init__(self) -> None:
-        """Check the dates.
-
-        Raises
-        ------
-        InputError
-            If one is none.
-        """
-        for date in (self.after, self.before):
-            if date is not None and not _DATE.fullmatch(date):
-                raise InputError(f"{date!r:.60} is no date; expected one such as 2024, 2024-05 or 2024-05-01.")
-
-
-EVERYWHERE = Where()
 
 
 @dataclass(frozen=True)
@@ -155,7 +121,7 @@ class Match:
         Other files with the same content.
     date : str or None
         EXIF's, else that of the file.
-    details : Details or None
+    exif : Exif or None
     text : str or None
         Of a text.
     probability : float or None
@@ -168,13 +134,12 @@ class Match:
     path: str | None = None
     copies: tuple[str, ...] = ()
     date: str | None = None
-    details: Details | None = None
+    exif: Exif | None = None
     text: str | None = None
     probability: float | None = None
 
     def to_dict(self) -> dict[str, object]:
         """Give what JSON can hold and a person may want to see: all but the embedding and what is not known."""
-        of_picture = {} if self.details is None else vars(self.details)
         values: dict[str, object] = {
             "path": self.path,
             "text": self.text,
@@ -183,7 +148,7 @@ class Match:
             "id": self.id,
             "copies": list(self.copies) or None,
             "date": self.date,
-            **of_picture,
+            **({} if self.exif is None else vars(self.exif)),
         }
         return {key: value for key, value in values.items() if value is not None}
 

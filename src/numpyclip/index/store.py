@@ -1,106 +1,322 @@
-"""What keeps an index: the few things that each kind of store can do."""
+"""What keeps an index: files, pictures by their content, texts, and an embedding of each picture and text."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
-from typing import Protocol
+import contextlib
+import glob
+import os
+from collections.abc import Iterable, Iterator, Sequence
 
-from numpyclip.index.records import Changes, Counts, FileState, Match, Side, Where
+import numpy as np
+
+from numpyclip.errors import InputError, StoreError
+from numpyclip.index import rows
+from numpyclip.index.database import Database
+from numpyclip.index.database.sql import MOST_VALUES, below, conditions, generation, meta, one_of, set_meta
+from numpyclip.index.records import MODALITIES, Changes, Counts, FileState, Match, Modality
+from numpyclip.index.vectors import Found, Progress, Recall, Space, Vectors
+from numpyclip.index.where import EVERYWHERE, Where, absolute
 from numpyclip.model.ops import Array
+from numpyclip.runtime.chunks import batched
 from numpyclip.runtime.fingerprint import Fingerprint
 
+_PAGE = 4096  # pictures or texts at once
 
-class Store(Protocol):
-    """Files, pictures by their content, texts, and an embedding of each picture and text.
 
-    Reading is safe from many threads, also while another process writes. Whatever `write` and its like have done is
-    there after any crash; what they have not finished was never there.
+class Store:
+    """An index without its model.
+
+    Reading is safe from many threads, also while another process writes. Changes are made within `writing`, and each
+    call is atomic: what it has done is there after any crash, and what it has not finished was never there.
+
+    Parameters
+    ----------
+    database : Database
+    vectors : Vectors
     """
+
+    def __init__(self, database: Database, vectors: Vectors) -> None:
+        self._database = database
+        self._vectors = vectors
 
     @property
     def place(self) -> str:
         """Where it is, as a person names it."""
+        return self._database.place
 
     @property
     def fingerprint(self) -> Fingerprint | None:
         """Of the model whose embeddings it holds; None if it holds none yet."""
+        with self._database.reading() as connection:
+            text = meta(connection, "fingerprint")
+        return None if text is None else Fingerprint.from_json(text)
 
     @property
     def model_name(self) -> str | None:
-        """How the model is found again, as `remember_model` was told for its fingerprint."""
+        """How the model is loaded, as `remember_model` was told for its fingerprint."""
+        with self._database.reading() as connection:
+            return meta(connection, f"model {meta(connection, 'fingerprint')}")
 
     def remember_model(self, fingerprint: Fingerprint, name: str) -> None:
-        """Remember how the model with a fingerprint is found again."""
+        """Remember how the model with a fingerprint is loaded."""
+        with self._database.transaction() as connection:
+            set_meta(connection, **{f"model {fingerprint.to_json()}": name})
 
-    def writing(self) -> AbstractContextManager[None]:
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
         """Be the only one who writes; StoreError if another process is."""
+        with self._database.writing():
+            self._remove_old_generations()
+            yield
 
     def begin(self, fingerprint: Fingerprint, embed_dim: int) -> None:
         """Settle whose embeddings an empty store will hold."""
+        with self._database.transaction() as connection:
+            set_meta(connection, fingerprint=fingerprint.to_json(), embed_dim=str(embed_dim), generation="1")
 
     def folders(self) -> dict[str, tuple[str, ...]]:
         """Return folders that are indexed, with the patterns of what is ignored in each."""
+        with self._database.reading() as connection:
+            return rows.folders_in(connection)
 
     def set_folder(self, folder: str, ignore: Sequence[str]) -> None:
         """Remember a folder."""
+        with self._database.transaction() as connection:
+            rows.put_folder(connection, absolute(folder), ignore)
 
     def forget_folder(self, folder: str) -> int:
-        """Forget a folder and all files below it; return how many these were."""
+        """Remove a folder and all files below it; folders above it ignore it from now on.
+
+        Returns
+        -------
+        int
+            How many files were removed.
+        """
+        folder = absolute(folder)
+        with self._database.transaction() as connection:
+            condition, values = below(folder, "path")
+            connection.execute(f"DELETE FROM folders WHERE {condition}", values)
+            condition, values = below(folder)
+            forgotten: int = connection.execute(f"DELETE FROM files WHERE {condition}", values).rowcount
+            for above, ignored in rows.folders_in(connection).items() if forgotten else ():
+                if folder.startswith(start := os.path.join(above, "")):  # noqa: PTH118
+                    pattern = "/" + glob.escape(folder.removeprefix(start)).replace(os.sep, "/")
+                    rows.put_folder(connection, above, list(dict.fromkeys((*ignored, pattern))))
+            return forgotten
 
     def directories(self, folder: str) -> list[str]:
         """List the folder and those below it in which there are files."""
+        condition, values = below(folder)
+        with self._database.reading() as connection:
+            found = connection.execute(f"SELECT DISTINCT directory FROM files WHERE {condition}", values)
+            return [os.fsdecode(directory) for (directory,) in found]
 
     def files(self, directory: str) -> dict[str, FileState]:
         """Return files directly in a folder, by name."""
+        sql = "SELECT name, size, mtime_ns, digest FROM files LEFT JOIN pictures ON id = picture WHERE directory = ?"
+        with self._database.reading() as connection:
+            found = connection.execute(sql, (os.fsencode(directory),))
+            return {os.fsdecode(name): FileState(*state) for name, *state in found}
 
     def knows(self, digest: bytes) -> bool:
         """Tell whether a picture with this content has an embedding."""
+        with self._database.reading() as connection:
+            return connection.execute("SELECT 1 FROM pictures WHERE digest = ?", (digest,)).fetchone() is not None
+
+    def embeddings_of(self, digests: Sequence[bytes]) -> dict[bytes, Array]:
+        """Look up embeddings of pictures by the SHA-256 of their files.
+
+        Returns
+        -------
+        dict of bytes to ndarray of shape (embed_dim,), dtype=float32
+            Of unit length, of those pictures that have one.
+        """
+        numbers: dict[int, bytes] = {}
+        with self._database.reading() as connection:
+            for some in batched(digests, MOST_VALUES):
+                sql = f"SELECT id, digest FROM pictures WHERE digest {one_of(len(some))}"
+                numbers.update(connection.execute(sql, some).fetchall())
+            found = self._vectors.take(connection, rows.space_of(connection, "pictures"), list(numbers))
+        return {numbers[number]: embedding for number, embedding in found.items()}
 
     def write(self, changes: Changes) -> None:
-        """Do one step, as a whole."""
+        """Make one step.
+
+        Raises
+        ------
+        InputError
+            If a file has a digest of which there is no picture, neither in the changes nor in the store.
+        """
+        with self._database.transaction() as connection:
+            for digest, picture in changes.pictures.items():
+                exif = picture.exif
+                row = (digest, exif.width, exif.height, exif.taken, exif.latitude, exif.longitude)
+                columns = "digest, width, height, taken, latitude, longitude"
+                connection.execute(f"INSERT INTO pictures ({columns}) VALUES (?, ?, ?, ?, ?, ?)", row)
+            if changes.pictures:
+                found = (rows.picture_of(connection, digest) for digest in changes.pictures)
+                numbers = [picture[0] for picture in found if picture is not None]
+                embeddings = np.stack([picture.embedding for picture in changes.pictures.values()])
+                self._vectors.add(connection, rows.space_of(connection, "pictures"), numbers, embeddings)
+            gone = map(rows.key_of, changes.forgotten)
+            connection.executemany("DELETE FROM files WHERE directory = ? AND name = ?", gone)
+            for filed in changes.filed:
+                rows.put_file(connection, filed)
 
     def write_texts(self, texts: Sequence[str], embeddings: Array) -> None:
         """Add texts; those that are there stay as they are."""
+        numbers, new = [], []
+        with self._database.transaction() as connection:
+            for number_of_text, text in enumerate(texts):
+                if connection.execute("INSERT INTO texts (text) VALUES (?) ON CONFLICT DO NOTHING", (text,)).rowcount:
+                    (number,) = connection.execute("SELECT id FROM texts WHERE text = ?", (text,)).fetchone()
+                    numbers.append(number)
+                    new.append(number_of_text)
+            if new:
+                self._vectors.add(connection, rows.space_of(connection, "texts"), numbers, embeddings[new])
 
-    def unknown_texts(self, texts: Sequence[str]) -> list[str]:
+    def unknown_texts(self, texts: Iterable[str]) -> list[str]:
         """Of these texts, return those that are not there, each once."""
+        unknown = dict.fromkeys(texts)
+        with self._database.reading() as connection:
+            for some in batched(list(unknown), MOST_VALUES):
+                for (text,) in connection.execute(f"SELECT text FROM texts WHERE text {one_of(len(some))}", some):
+                    del unknown[text]
+        return list(unknown)
 
-    def counts(self) -> Counts:
-        """Count what is there."""
+    def counts(self, where: Where = EVERYWHERE) -> Counts:
+        """Count what is there: of files that can be read and their pictures, those that are searched."""
+        condition, values = conditions(where)
+        sql = (
+            "SELECT count(picture), count(DISTINCT picture), (SELECT count(*) FROM texts), "
+            f"(SELECT count(*) FROM files WHERE picture IS NULL) FROM files WHERE {condition}"
+        )
+        with self._database.reading() as connection:
+            return Counts(*connection.execute(sql, values).fetchone())
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Iterate over files that cannot be read, and why."""
+        sql = "SELECT directory, name, problem FROM files WHERE picture IS NULL ORDER BY directory, name"
+        with self._database.reading() as connection:
+            found = connection.execute(sql).fetchall()
+        for directory, name, problem in found:
+            yield rows.path_of(directory, name), problem
 
-    def search(self, side: Side, queries: Array, n: int, where: Where) -> list[list[Match]]:
-        """Find for each query (m, e) the nearest; exact."""
+    def search(self, modality: Modality, queries: Array, n: int, where: Where = EVERYWHERE) -> list[list[Match]]:
+        """Find for each query (m, embed_dim) the nearest; exact, unless there is an HNSW index.
+
+        Raises
+        ------
+        InputError
+            If texts are searched by folder or date, which they do not have.
+        """
+        if modality not in MODALITIES:
+            raise InputError(f"modality is {modality!r:.60}; expected 'pictures' or 'texts'.")
+        if modality == "texts" and where != EVERYWHERE:
+            raise InputError("texts have no folder and no date; search them without, or search pictures.")
+        with self._database.reading() as connection:
+            found = self._vectors.nearest(connection, rows.space_of(connection, modality), queries, n, where)
+            return [list(rows.matches(connection, modality, nearest, where)) for nearest in found]
 
     def picture(self, number: int) -> Match | None:
-        """Return a picture by its number, with a cosine of 1 to itself."""
+        """Return a picture by its number, with a cosine of 1 to itself; None if there is none, or no file of it."""
+        with self._database.reading() as connection:
+            found = self._vectors.take(connection, rows.space_of(connection, "pictures"), [number])
+            return next(rows.matches(connection, "pictures", _by_themselves(found)), None)
 
-    def everything(self, side: Side) -> Iterator[Match]:
+    def everything(self, modality: Modality) -> Iterator[Match]:
         """Iterate over all pictures of which there is a file, or all texts, in the order of their numbers."""
+        sql = "SELECT item FROM vectors WHERE generation = ? AND side = ? AND item > ? ORDER BY item LIMIT ?"
+        last = -1
+        while True:
+            with self._database.reading() as connection:
+                space = rows.space_of(connection, modality)
+                items = [item for (item,) in connection.execute(sql, (*space, last, _PAGE))]
+                found = self._vectors.take(connection, space, items)
+                matches = list(rows.matches(connection, modality, _by_themselves(found)))
+            if not items:
+                return
+            yield from matches
+            last = items[-1]
 
     def start_migration(self, fingerprint: Fingerprint, embed_dim: int) -> None:
         """Begin, or go on, to collect embeddings of another model beside those that are searched."""
+        with self._database.transaction() as connection:
+            if meta(connection, "next_fingerprint") != fingerprint.to_json():
+                connection.execute("DELETE FROM vectors WHERE generation = ?", (generation(connection) + 1,))
+                set_meta(connection, next_fingerprint=fingerprint.to_json(), next_embed_dim=str(embed_dim))
 
     def pending_pictures(self, n: int) -> list[tuple[int, bytes, list[str]]]:
         """Return some pictures that have none of those yet: number, digest and paths."""
+        with self._database.reading() as connection:
+            return [
+                (number, digest, [path for path, *_ in rows.files_of(connection, number)])
+                for number, digest in rows.pending(connection, "pictures", "digest", n)
+            ]
 
     def pending_texts(self, n: int) -> list[tuple[int, str]]:
         """Return some texts that have none of those yet."""
+        with self._database.reading() as connection:
+            return rows.pending(connection, "texts", "text", n)
 
-    def write_migrated(self, side: Side, numbers: Sequence[int], embeddings: Array) -> None:
+    def write_migrated(self, modality: Modality, numbers: Sequence[int], embeddings: Array) -> None:
         """Add such embeddings."""
+        with self._database.transaction() as connection:
+            self._vectors.add(connection, Space(generation(connection) + 1, modality), numbers, embeddings)
 
     def drop_pictures(self, numbers: Sequence[int]) -> None:
-        """Forget pictures whose files cannot be read any more."""
+        """Remove pictures whose files cannot be read any more."""
+        with self._database.transaction() as connection:
+            for number in numbers:
+                connection.execute("DELETE FROM files WHERE picture = ?", (number,))
+                connection.execute("DELETE FROM vectors WHERE side = 'pictures' AND item = ?", (number,))
+                connection.execute("DELETE FROM pictures WHERE id = ?", (number,))
 
     def finish_migration(self) -> None:
         """Search by the other model's embeddings from now on, and drop the others."""
+        with self._database.transaction() as connection:
+            old = generation(connection)
+            fingerprint, embed_dim = meta(connection, "next_fingerprint"), meta(connection, "next_embed_dim")
+            assert fingerprint is not None and embed_dim is not None
+            set_meta(connection, fingerprint=fingerprint, embed_dim=embed_dim, generation=str(old + 1))
+            connection.execute("DELETE FROM meta WHERE key IN ('next_fingerprint', 'next_embed_dim')")
+            connection.execute("DELETE FROM vectors WHERE generation <= ?", (old,))
+        self._remove_old_generations()
 
     def compact(self) -> int:
         """Drop pictures of which there is no file any more, embeddings and all; return how many."""
+        orphans = "NOT EXISTS (SELECT 1 FROM files WHERE picture = {})"
+        with self._database.transaction() as connection:
+            if meta(connection, "next_fingerprint") is not None:
+                raise StoreError(f"{self.place}: a migration is under way; finish it first: index --migrate.")
+            connection.execute(f"DELETE FROM vectors WHERE side = 'pictures' AND {orphans.format('item')}")
+            dropped: int = connection.execute(f"DELETE FROM pictures WHERE {orphans.format('id')}").rowcount
+            if not (old := generation(connection)):
+                return 0
+            self._vectors.compact(connection, old)
+        self._remove_old_generations()
+        self._database.shrink()
+        return dropped
+
+    def build_hnsw(self, progress: Progress = iter) -> Recall:
+        """Build an HNSW index of all pictures, which searches then use: faster, and not quite exact."""
+        with self._database.reading() as connection:
+            return self._vectors.build_hnsw(connection, rows.space_of(connection, "pictures"), progress)
+
+    def remove_hnsw(self) -> bool:
+        """Remove the HNSW index; say whether there was one."""
+        with self._database.reading():
+            return self._vectors.remove_hnsw()
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close connections to a server, if it has any."""
+        self._database.close()
+
+    def _remove_old_generations(self) -> None:
+        with self._database.reading() as connection:
+            self._vectors.remove_before(generation(connection))
+
+
+def _by_themselves(embeddings: dict[int, Array]) -> Iterator[Found]:
+    """Say of pictures or texts that they were found by their own embeddings, in the order of their numbers."""
+    return (Found(item, 1.0, embedding) for item, embedding in sorted(embeddings.items()))

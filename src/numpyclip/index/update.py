@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.errors import PictureError
-from numpyclip.index.details import read_details
-from numpyclip.index.records import Changes, Details, Filed, FileState, NewPicture
+from numpyclip.index.exif import read_exif
+from numpyclip.index.records import Changes, Exif, Filed, FileState, NewPicture
 from numpyclip.index.store import Store
-from numpyclip.index.walk import picture_files
+from numpyclip.index.walk import picture_files, reaches
 from numpyclip.runtime.clip import CLIP
 from numpyclip.runtime.prefetch import prefetch
 
@@ -55,7 +55,7 @@ class _Read:
     """A file that was read: its picture's details and crop, unless it is known or none."""
 
     filed: Filed
-    details: Details | None = None
+    details: Exif | None = None
     crop: NDArray[np.uint8] | None = None
 
 
@@ -117,7 +117,7 @@ class Updater:
             gone += lost
         batch = Changes(forgotten=gone)
         crops: list[NDArray[np.uint8]] = []
-        details: list[tuple[bytes, Details]] = []
+        details: list[tuple[bytes, Exif]] = []
         for read in prefetch(self._read, self._progress(changed), self._batch_size):
             self._take(read, batch, crops, details)
             if len(crops) >= self._batch_size or len(batch.filed) >= 10 * self._batch_size:
@@ -151,8 +151,10 @@ class Updater:
                 else:
                     changed.append((os.path.join(directory, name), state))  # noqa: PTH118
             gone += [os.path.join(directory, name) for name in known if name not in files]  # noqa: PTH118
+        inner = (other for other in self._store.folders() if _is_within(other, folder))
+        apart = [other for other in inner if not reaches(folder, ignore, other)]
         for directory in self._store.directories(folder):
-            if directory not in visited:
+            if directory not in visited and not any(_is_within(directory, other) for other in apart):
                 gone += [os.path.join(directory, name) for name in self._store.files(directory)]  # noqa: PTH118
         if gone and not found:
             self._problem(
@@ -170,13 +172,13 @@ class Updater:
             if self._store.knows(digest):
                 return _Read(Filed(path, state, digest))
             crop = self._model.preprocess.read(data, orient=True, draft=self._draft)
-            return _Read(Filed(path, state, digest), read_details(data), crop)
+            return _Read(Filed(path, state, digest), read_exif(data), crop)
         except PictureError as error:
             problem = str(error).replace(f"a picture of {state.size} bytes", path)
             return _Read(Filed(path, state, None, problem.removeprefix(f"{path}: ")))
 
     def _take(
-        self, read: _Read, batch: Changes, crops: list[NDArray[np.uint8]], details: list[tuple[bytes, Details]]
+        self, read: _Read, batch: Changes, crops: list[NDArray[np.uint8]], details: list[tuple[bytes, Exif]]
     ) -> None:
         """Put a file into a batch; of copies in one batch the first is embedded."""
         batch.filed.append(read.filed)
@@ -190,7 +192,7 @@ class Updater:
             crops.append(read.crop)
             details.append((digest, read.details))
 
-    def _write(self, batch: Changes, crops: list[NDArray[np.uint8]], details: list[tuple[bytes, Details]]) -> None:
+    def _write(self, batch: Changes, crops: list[NDArray[np.uint8]], details: list[tuple[bytes, Exif]]) -> None:
         # Copies that were read while an earlier batch was written are known by now.
         new = [i for i, (digest, _) in enumerate(details) if not self._store.knows(digest)]
         if new:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import os
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from numpyclip.index.records import FileState
 from numpyclip.pictures import PICTURE_SUFFIXES
@@ -23,7 +24,8 @@ def picture_files(
     folder : str
         Absolute.
     ignore : sequence of str
-        Patterns as in a shell (``*``, ``?``, ``[a-z]``) of names, or with a slash in them of paths below the folder.
+        Patterns as in a shell (``*``, ``?``, ``[a-z]``) of names, or with a slash in them, perhaps at the start, of
+        paths below the folder.
     report : callable
         Called with the error of each folder and file that cannot be looked at.
 
@@ -60,8 +62,19 @@ def _files(
 
 
 def is_ignored(inside: str, name: str, patterns: Sequence[str]) -> bool:
-    """Tell whether a file or folder is left out, by its name and by where it lies in what is walked through."""
+    """Tell whether a file or folder is left out, by its name and by where it is in what is walked through."""
     if name.startswith("."):
         return True
     place = name if inside == "." else f"{inside}/{name}".replace(os.sep, "/")
-    return any(fnmatch.fnmatchcase(place if "/" in pattern else name, pattern) for pattern in patterns)
+    return any(
+        fnmatch.fnmatchcase(place if "/" in pattern else name, pattern.removeprefix("/")) for pattern in patterns
+    )
+
+
+def reaches(folder: str, ignore: Sequence[str], other: str) -> bool:
+    """Tell whether a walk through a folder comes to another one, both absolute."""
+    steps = [path for path in (Path(other), *Path(other).parents) if Path(folder) in path.parents]
+    return (other == folder or bool(steps)) and not any(
+        step.is_symlink() or is_ignored(os.path.relpath(step.parent, folder), step.name, (*IGNORED, *ignore))
+        for step in steps
+    )

@@ -31,7 +31,7 @@ def create_app(model: CLIP, name: str, place: str | None = None, settings: Setti
     name : str
         Of the model, as answers say it.
     place : str, optional
-        Of an index (see `numpyclip.index.open.open_store`); without one nothing can be searched.
+        Of an index (see `numpyclip.index.open_store.open_store`); without one nothing can be searched.
     settings : Settings, optional
     """
     settings = settings or Settings()

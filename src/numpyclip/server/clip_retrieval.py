@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from numpyclip.errors import PictureError
-from numpyclip.index.records import Match, Side
+from numpyclip.index.records import Match, Modality
 from numpyclip.model.ops import Array, normalize
 from numpyclip.runtime.validation import checked_embeddings
 from numpyclip.server.problems import bad_request
@@ -44,13 +44,15 @@ async def knn_service(request: Request) -> Response:
     service: Service = request.app.state.service
     fields = await json_fields(request)
     modality = fields.text("modality", "image")
-    sides: dict[str | None, Side] = {"image": "pictures", "text": "texts"}
-    if modality not in sides:
+    modalities: dict[str | None, Modality] = {"image": "pictures", "text": "texts"}
+    if modality not in modalities:
         raise bad_request(f"modality is {modality!r:.60}; expected image or text.")
     shown = fields.number("num_images", 40, _MOST)
     n = fields.number("num_result_ids", shown, _MOST)
     query = await _query(service, fields)
-    results = await service.in_thread(_search, service, query, n, sides[modality], shown, fields.flag("deduplicate"))
+    results = await service.in_thread(
+        _search, service, query, n, modalities[modality], shown, fields.flag("deduplicate")
+    )
     return JSONResponse(results)
 
 
@@ -87,8 +89,10 @@ async def _query(service: Service, fields: Fields) -> Array:
     return normalize(checked_embeddings(embedding.astype(np.float32), service.model.config.embed_dim, "queries"))
 
 
-def _search(service: Service, query: Array, n: int, side: Side, shown: int, deduplicate: bool) -> list[dict[str, Any]]:
-    (matches,) = service.index().search_embeddings(query, n, side=side)
+def _search(
+    service: Service, query: Array, n: int, modality: Modality, shown: int, deduplicate: bool
+) -> list[dict[str, Any]]:
+    matches: list[Match] = service.index().search_embedding(query[0], n, modality=modality)
     if deduplicate:
         matches = _different(matches)
     return [

@@ -13,7 +13,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from numpyclip.index.records import Match, Side, Where
+from numpyclip.index.records import MODALITIES, Match, Modality
+from numpyclip.index.where import Where
 from numpyclip.model.ops import Array
 from numpyclip.runtime.validation import captions
 from numpyclip.server.problems import bad_request
@@ -34,7 +35,7 @@ class _Search:
     is_text: bool
     n: int
     where: Where
-    side: Side
+    modality: Modality
     all: bool
 
 
@@ -42,12 +43,12 @@ async def search(request: Request) -> Response:
     """Find pictures, or texts, by words, by pictures that are sent, by pictures of the index, and by sums of these."""
     service: Service = request.app.state.service
     fields = await any_fields(request, service.settings.max_body)
-    side: Any = fields.text("in", "pictures")
-    if side not in ("pictures", "texts"):
-        raise bad_request(f"in is {side!r:.60}; expected pictures or texts.")
+    modality: Any = fields.text("in", "pictures")
+    if modality not in MODALITIES:
+        raise bad_request(f"in is {modality!r:.60}; expected pictures or texts.")
     where = Where(fields.text("folder") or None, fields.text("after") or None, fields.text("before") or None)
     query, embedding = await _embedded(service, fields)
-    wanted = _Search(embedding, query.is_text, fields.number("n", 60, _MOST), where, side, fields.flag("all"))
+    wanted = _Search(embedding, query.is_text, fields.number("n", 60, _MOST), where, modality, fields.flag("all"))
     return JSONResponse(await service.in_thread(_find, service, wanted))
 
 
@@ -130,17 +131,11 @@ def _numbers(fields: Fields, name: str) -> list[int]:
 
 
 def _find(service: Service, wanted: _Search) -> dict[str, Any]:
-    index = service.index()
-    (matches,) = index.search_embeddings(wanted.embedding[np.newaxis], wanted.n, where=wanted.where, side=wanted.side)
-    answer: dict[str, Any] = {"matches": [], "cutoff": None, "best": None}
-    if wanted.is_text and wanted.side == "pictures":
-        matches = index.judged(matches, wanted.embedding)
-        answer["cutoff"] = index.cutoff()
-        answer["best"] = max((match.probability or 0.0 for match in matches), default=None)
-        if not wanted.all and (answer["best"] or 0.0) < answer["cutoff"]:
-            return answer
-    answer["matches"] = [_shown(match) for match in matches]
-    return answer
+    result = service.index().search_embedding(
+        wanted.embedding, wanted.n, where=wanted.where, modality=wanted.modality, is_text=wanted.is_text
+    )
+    matches = result if wanted.all else result.matches
+    return {"matches": [_shown(match) for match in matches], "cutoff": result.cutoff, "best": result.best}
 
 
 def _shown(match: Match) -> dict[str, object]:

@@ -1,0 +1,168 @@
+"""FILES → INDEX: embeddings in clip-retrieval's format, with the pictures that they are of."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from numpyclip.errors import InputError, PictureError
+from numpyclip.index.clip_retrieval.format import FINGERPRINT_FILE, need_pyarrow
+from numpyclip.index.clip_retrieval.reading import files_in, read_rows
+from numpyclip.index.exif import read_exif
+from numpyclip.index.index import Index
+from numpyclip.index.records import Changes, Exif, Filed, FileState, NewPicture
+from numpyclip.index.store import Store
+from numpyclip.index.update import content
+from numpyclip.model.ops import Array
+from numpyclip.pictures import reason_of
+from numpyclip.runtime.fingerprint import Fingerprint
+
+_ASKED = 3  # pictures that are embedded again, where nothing says which model embeddings are of
+_SAME = 0.99  # cosine of a picture's embeddings: rounded to float16 and decoded at another size it is more
+
+
+def import_embeddings(
+    index: Index,
+    folder: Path,
+    progress: Callable[[Iterable[int]], Iterable[int]] = iter,
+    report: Callable[[str], object] = lambda problem: None,
+) -> int:
+    """Add embeddings that `export_embeddings`, clip-retrieval or autofaiss have written, without computing them again.
+
+    Pictures are known by their files, which are read, but not decoded; where these are not there, they are left out.
+    What an index has already stays as it is.
+
+    Parameters
+    ----------
+    index : Index
+        Of the model that the embeddings are of. Where the folder does not say that they are, some pictures are embedded
+        again, and compared.
+    folder : Path
+    progress : callable, optional
+        Given an iterator over counts of rows that are done, batch by batch, gives one to be consumed.
+    report : callable, optional
+        Called for each picture whose file cannot be read.
+
+    Returns
+    -------
+    int
+        Pictures and texts that are new.
+
+    Raises
+    ------
+    InputError
+        If the folder is no such folder, or its embeddings are of another model.
+    MissingPackageError
+        If pyarrow is not there.
+    """
+    need_pyarrow()
+    _check_model(index, folder)
+    new = 0
+
+    def batches() -> Iterator[int]:
+        nonlocal new
+        for rows, embeddings in read_rows(folder, "pictures", index.model.config.embed_dim):
+            new += _add_pictures(index.store, rows, embeddings, report)
+            yield len(rows)
+        for place in (folder, folder / "texts"):
+            for rows, embeddings in read_rows(place, "texts", index.model.config.embed_dim):
+                new += _add_texts(index.store, rows, embeddings)
+                yield len(rows)
+
+    with index.store.writing():
+        index.begin()
+        for done in progress(batches()):
+            del done
+    return new
+
+
+def _add_pictures(store: Store, rows: list[dict[str, Any]], embeddings: Array, report: Callable[[str], object]) -> int:
+    changes = Changes()
+    for row, embedding in zip(rows, embeddings, strict=True):
+        for path in _paths(row):
+            try:
+                filed, data = _filed(path)
+                digest = filed.digest or b""
+                if digest not in changes.pictures and not store.knows(digest):
+                    changes.pictures[digest] = NewPicture(_exif(path, data), embedding)
+                changes.filed.append(filed)
+            except PictureError as error:
+                report(str(error))
+    store.write(changes)
+    return len(changes.pictures)
+
+
+def _add_texts(store: Store, rows: list[dict[str, Any]], embeddings: Array) -> int:
+    of_text = {row["caption"]: embedding for row, embedding in zip(rows, embeddings, strict=True) if row["caption"]}
+    if new := store.unknown_texts(of_text):
+        store.write_texts(new, np.stack([of_text[text] for text in new]))
+    return len(new)
+
+
+def _paths(row: dict[str, Any]) -> list[str]:
+    """Return the files of a picture."""
+    whole = row.get("image_path_bytes")
+    first = os.fsdecode(whole) if isinstance(whole, bytes) else str(row["image_path"])
+    copies = row.get("copies")
+    return [first, *(os.fsdecode(copy) for copy in copies or () if isinstance(copy, bytes))]
+
+
+def _filed(path: str) -> tuple[Filed, bytes]:
+    path = os.path.abspath(path)  # noqa: PTH100  a link stays as it was named
+    try:
+        found = os.stat(path)  # noqa: PTH116
+    except (OSError, ValueError) as error:
+        raise PictureError(f"{path}: is not there ({getattr(error, 'strerror', None) or error}).") from error
+    state = FileState(found.st_size, found.st_mtime_ns)
+    data = content(path, state)
+    return Filed(path, state, hashlib.sha256(data).digest()), data
+
+
+def _exif(path: str, data: bytes) -> Exif:
+    try:
+        return read_exif(data)
+    except Exception as error:  # Pillow's readers raise errors of every kind on damaged files
+        raise PictureError(f"{path}: cannot be read as a picture ({reason_of(error)}).") from error
+
+
+def _check_model(index: Index, folder: Path) -> None:
+    """Refuse embeddings of another model: by what the folder says of them, else by embedding some pictures again."""
+    if not any(files_in(place, name) for place, name in ((folder, "img_emb"), (folder, "text_emb"))) and not any(
+        files_in(folder / "texts", "text_emb")
+    ):
+        raise InputError(f"{folder}: has no img_emb/*.npy and metadata/*.parquet; expected clip-retrieval's format.")
+    description = folder / FINGERPRINT_FILE
+    if description.exists():
+        made_with = Fingerprint.from_json(description.read_text("utf-8"))
+        if differences := made_with.differences(index.model.fingerprint):
+            raise InputError(f"{folder}: its embeddings are of another model ({differences}).")
+        return
+    checked = list(islice(_checkable(index, folder), _ASKED))
+    if not checked:
+        raise InputError(
+            f"{folder}: the embeddings' model is not recorded, and no image file is available to verify it."
+        )
+    if (worst := min(checked)) < _SAME:
+        raise InputError(
+            f"{folder}: its embeddings are of another model: the cosine with this one's is {worst:.3f} for a picture; "
+            f"expected at least {_SAME}."
+        )
+
+
+def _checkable(index: Index, folder: Path) -> Iterator[float]:
+    for rows, embeddings in read_rows(folder, "pictures", index.model.config.embed_dim):
+        for row, embedding in zip(rows, embeddings, strict=True):
+            for path in _paths(row)[:1]:
+                try:
+                    yield float(index.model.embed_images(path)[0] @ embedding)
+                except PictureError:
+                    continue
+    for rows, embeddings in read_rows(folder, "texts", index.model.config.embed_dim):
+        for row, embedding in zip(rows, embeddings, strict=True):
+            yield float(index.model.embed_texts(row["caption"], truncate=True)[0] @ embedding)

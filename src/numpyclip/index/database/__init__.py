@@ -1,0 +1,46 @@
+"""The SQL databases that an index may be in.
+
+`Database` is what they have in common. SQL is written once, as SQLite and PostgreSQL both understand it, with ``?`` for
+values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+
+class Connection(Protocol):
+    """What statements are run on."""
+
+    def execute(self, sql: str, values: Sequence[Any] = (), /) -> Any:
+        """Run a statement; gives a cursor as that of `sqlite3`: rows, `fetchone`, `fetchall` and `rowcount`."""
+
+    def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /) -> object:
+        """Run a statement once for each row of values."""
+
+
+class Database(Protocol):
+    """One database. Reading is safe from many threads, and while another process writes."""
+
+    @property
+    def place(self) -> str:
+        """Where it is, as a person names it; without a password."""
+
+    def writing(self) -> AbstractContextManager[None]:
+        """Be the only one who writes; StoreError if another process is."""
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """Give a connection on which all statements see one state."""
+
+    def transaction(self) -> AbstractContextManager[Connection]:
+        """Give the writer's connection, on which all statements take effect together or none does."""
+
+    def shrink(self) -> None:
+        """Give space of deleted rows back to the disk, if the database does not by itself."""
+        return
+
+    def close(self) -> None:
+        """Close connections that are open between calls."""
+        return

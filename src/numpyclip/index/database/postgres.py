@@ -1,0 +1,154 @@
+"""An index in PostgreSQL, for many machines, and more than one disk holds."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from numpyclip.errors import MissingPackageError, StoreError
+from numpyclip.index.database import Database
+from numpyclip.index.database.schema import APPLICATION_ID, POSTGRES, VERSION
+from numpyclip.index.database.sql import meta
+
+if TYPE_CHECKING:
+    import psycopg
+
+_EXTENSION = "CREATE EXTENSION IF NOT EXISTS vector; CREATE SCHEMA IF NOT EXISTS numpyclip;"
+_VERSION_ROW = f"INSERT INTO meta VALUES ('version', '{VERSION}') ON CONFLICT DO NOTHING"
+_SEARCH_PATH = "SELECT set_config('search_path', 'numpyclip, ' || current_setting('search_path'), false)"
+
+
+class PostgresDatabase(Database):
+    """See `Database`: the schema ``numpyclip`` of a database, with a connection for each thread.
+
+    Parameters
+    ----------
+    url : str
+        Such as ``postgresql://user@host/database``.
+    create : bool, default=False
+        Make the tables if they are not there, and the extension ``vector``, if this user may.
+
+    Raises
+    ------
+    MissingPackageError
+        If psycopg is not installed.
+    StoreError
+        If the server cannot be reached, has no pgvector, or holds no index.
+    """
+
+    def __init__(self, url: str, *, create: bool = False) -> None:
+        try:
+            import psycopg
+        except ImportError as error:
+            raise MissingPackageError(
+                f"{url.partition('@')[2] or url}: an index in PostgreSQL needs psycopg: "
+                'pip install "numpyclip[postgres]".'
+            ) from error
+        self._psycopg = psycopg
+        self._url = url
+        self._local = threading.local()
+        self._open: list[psycopg.Connection[Any]] = []
+        self._writer: psycopg.Connection[Any] | None = None
+        try:
+            self._prepare(create)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def place(self) -> str:
+        """Its address, without a password."""
+        known = self._psycopg.conninfo.conninfo_to_dict(self._url)
+        host, port = known.get("host", ""), known.get("port")
+        return f"postgresql://{host}{f':{port}' if port else ''}/{known.get('dbname', '')}"
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Be the only one who writes; the lock is released with the connection."""
+        with self._translated():
+            connection = self._connection()
+            is_locked = "SELECT WHERE pg_try_advisory_lock(%s)"  # a row, or none
+            if self._writer is not None or not connection.execute(is_locked, (APPLICATION_ID,)).rowcount:
+                raise StoreError(f"{self.place}: another process is writing to this index; wait until it is done.")
+            self._writer = connection
+            try:
+                yield
+            finally:
+                self._writer = None
+                with contextlib.suppress(self._psycopg.Error):  # the server is gone, and the lock with it
+                    connection.execute("SELECT pg_advisory_unlock(%s)", (APPLICATION_ID,))
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[_Statements]:
+        """Give this thread's connection, on which all statements see one state."""
+        with self._translated():
+            connection = self._connection()
+            with connection.transaction():
+                yield _Statements(connection)
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[_Statements]:
+        """Give the writer's connection, on which all statements take effect together or none does."""
+        assert self._writer is not None, "a store is changed within its `writing`"
+        with self._translated(), self._writer.transaction():
+            yield _Statements(self._writer)
+
+    def close(self) -> None:
+        """Close all connections."""
+        for connection in self._open:
+            connection.close()
+        self._open.clear()
+        self._local = threading.local()
+
+    def _prepare(self, create: bool) -> None:
+        with self._translated():
+            connection = self._connect(_EXTENSION if create else "")
+            if create:
+                connection.execute(POSTGRES)
+                connection.execute(_VERSION_ROW)
+            elif not connection.execute("SELECT WHERE to_regclass('numpyclip.meta') IS NOT NULL").rowcount:
+                raise StoreError(f"{self.place}: holds no index; make one with `numpyclip index FOLDER --store ...`.")
+            if (version := meta(_Statements(connection), "version") or str(VERSION)) != str(VERSION):
+                raise StoreError(f"{self.place}: is an index of version {version}, not {VERSION}: update NumPyCLIP.")
+
+    def _connection(self) -> psycopg.Connection[Any]:
+        """Return this thread's connection."""
+        found: psycopg.Connection[Any] | None = getattr(self._local, "connection", None)
+        return self._connect() if found is None or found.closed else found
+
+    def _connect(self, first: str = "") -> psycopg.Connection[Any]:
+        """Connect, and run something while tables are still looked for where the user has them."""
+        connection = self._psycopg.connect(self._url, autocommit=True)
+        self._open.append(connection)
+        connection.isolation_level = self._psycopg.IsolationLevel.REPEATABLE_READ
+        if first:
+            connection.execute(first)
+        connection.execute(_SEARCH_PATH)
+        self._local.connection = connection
+        return connection
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except self._psycopg.Error as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise StoreError(f"{self.place}: {reason}. What the index held before is still there.") from error
+
+
+class _Statements:
+    """A connection that takes statements as SQLite does."""
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self._connection = connection
+
+    def execute(self, sql: str, values: Sequence[Any] = (), /) -> psycopg.Cursor[Any]:
+        """Run a statement."""
+        return self._connection.execute(sql.replace("?", "%s"), values)
+
+    def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /) -> None:
+        """Run a statement once for each row of values."""
+        with self._connection.cursor() as cursor:
+            cursor.executemany(sql.replace("?", "%s"), rows)

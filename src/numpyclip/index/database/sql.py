@@ -1,0 +1,66 @@
+"""Pieces of SQL that several statements are made of."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from numpyclip.index.database import Connection
+from numpyclip.index.records import Modality
+from numpyclip.index.where import Where
+
+MOST_VALUES = 500  # in a statement: SQLite takes 999 before version 3.32
+
+
+def meta(connection: Connection, key: str) -> str | None:
+    """Look up one of the facts about the index as a whole."""
+    row = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def set_meta(connection: Connection, **values: str) -> None:
+    """Store some of them."""
+    sql = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+    connection.executemany(sql, values.items())
+
+
+def generation(connection: Connection) -> int:
+    """Return the number of the embeddings that are searched; 0 before the first. A migration fills the next one."""
+    return int(meta(connection, "generation") or 0)
+
+
+def one_of(count: int) -> str:
+    """Write the condition for one of so many values."""
+    return f"IN ({', '.join('?' * count)})"
+
+
+def below(folder: str, column: str = "directory") -> tuple[str, list[Any]]:
+    """Write the condition for a folder and those below it, which are a range of bytes."""
+    path = os.fsencode(folder)
+    separator = os.fsencode(os.sep)
+    start = path if path.endswith(separator) else path + separator
+    end = start[:-1] + bytes([start[-1] + 1])
+    return f"({column} = ? OR ({column} >= ? AND {column} < ?))", [path, start, end]
+
+
+def conditions(where: Where) -> tuple[str, list[Any]]:
+    """Write which rows of `files` are searched."""
+    written = ["picture IS NOT NULL"]
+    values: list[Any] = []
+    if where.folder is not None:
+        condition, ends = below(os.fspath(where.folder))
+        written.append(condition)
+        values.extend(ends)
+    for sign, date in ((">=", where.after), ("<", where.before)):
+        if date is not None:
+            written.append(f"date {sign} ?")
+            values.append(date)
+    return " AND ".join(written), values
+
+
+def is_searched(modality: Modality, where: Where) -> tuple[str, list[Any]]:
+    """Write which rows of `vectors` are searched: texts, and pictures of which there is such a file."""
+    if modality == "texts":
+        return "1 = 1", []
+    condition, values = conditions(where)
+    return f"EXISTS (SELECT 1 FROM files WHERE picture = item AND {condition})", values

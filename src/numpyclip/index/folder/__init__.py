@@ -1,1 +1,0 @@
-"""An index in a folder: SQLite, and shards of embeddings beside it."""

@@ -1,0 +1,70 @@
+"""The place of an index → the store that keeps it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from numpyclip.errors import InputError
+from numpyclip.index.database.sql import meta
+from numpyclip.index.database.sqlite import SQLiteDatabase
+from numpyclip.index.store import Store
+from numpyclip.index.vectors.memory_mapped import MemoryMappedVectors
+from numpyclip.index.vectors.shards import PRECISIONS, Precision
+from numpyclip.index.where import absolute
+
+
+def open_store(place: str | os.PathLike[str], *, create: bool = False, precision: Precision | None = None) -> Store:
+    """Open an index.
+
+    Parameters
+    ----------
+    place : str or path
+        A folder, which is not that of the pictures, or an address that begins with ``postgresql://`` or
+        ``postgres://``: everything is in the schema ``numpyclip`` there.
+    create : bool, default=False
+        Make it if it is not there.
+    precision : {"float32", "float16", "int8"}, optional
+        In which searches read the embeddings of a folder first; the results are the same. If the index is there, it
+        must be its.
+
+    Raises
+    ------
+    MissingPackageError
+        If it is in PostgreSQL, and psycopg is not installed.
+    StoreError
+        If there is no index, or none that this version can read, or a server cannot be reached or has no pgvector.
+    InputError
+        If its precision is another.
+    """
+    address = os.fspath(place)
+    if address.startswith(("postgresql://", "postgres://")):
+        if precision is not None:
+            raise InputError(f"precision {precision} is for an index in a folder; PostgreSQL holds float32.")
+        from numpyclip.index.database.postgres import PostgresDatabase
+        from numpyclip.index.vectors.pgvector import PgVectors
+
+        return Store(PostgresDatabase(address, create=create), PgVectors())
+    if precision is not None and precision not in PRECISIONS:
+        raise InputError(f"precision is {precision!r:.60}; expected one of {', '.join(PRECISIONS)}.")
+    folder = Path(absolute(place))
+    database = SQLiteDatabase(folder)
+    if create:
+        database.create(precision=precision or "float32")
+    database.check()
+    with database.reading() as connection:
+        found: Precision = meta(connection, "precision") or "float32"  # type: ignore[assignment]
+    if precision not in (None, found):
+        raise InputError(f"{folder}: this index is of precision {found}, not {precision}; leave it out.")
+    return Store(database, MemoryMappedVectors(folder, found))
+
+
+def default_place() -> str:
+    """Return where the index of this user is: $NUMPYCLIP_INDEX, else where the system keeps data of programs."""
+    if place := os.environ.get("NUMPYCLIP_INDEX"):
+        return place
+    if os.name == "nt":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    else:
+        base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    return os.fspath(base / "numpyclip" / "index")

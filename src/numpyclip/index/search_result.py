@@ -1,0 +1,53 @@
+"""What a search has found, and whether it is a match."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from numpyclip.errors import InputError
+from numpyclip.index.records import Match
+
+
+class SearchResult(list[Match]):
+    """The nearest pictures or texts, in the order of their cosines, whether they match or not.
+
+    Parameters
+    ----------
+    nearest : iterable of Match
+    cutoff : float, optional
+        Probability that the best match must reach, for among many pictures one fits by chance; None where no
+        probabilities are known, which they are where a single text is compared with pictures.
+    """
+
+    def __init__(self, nearest: Iterable[Match], cutoff: float | None = None) -> None:
+        super().__init__(nearest)
+        self.cutoff = cutoff
+
+    @property
+    def best(self) -> float | None:
+        """The largest probability, which need not be the first one's; None if none is known."""
+        return max((match.probability for match in self if match.probability is not None), default=None)
+
+    @property
+    def is_match(self) -> bool:
+        """Whether the best probability reaches the cutoff; without a cutoff, whether anything was found."""
+        return bool(self) and (self.cutoff is None or (self.best or 0.0) >= self.cutoff)
+
+    @property
+    def matches(self) -> list[Match]:
+        """All that was found if that is a match, else nothing."""
+        return list(self) if self.is_match else []
+
+    def at_least(self, probability: float) -> list[Match]:
+        """Return what has a minimum probability, whatever the cutoff.
+
+        Raises
+        ------
+        InputError
+            If that is not in 0..1, or probabilities are not known.
+        """
+        if not 0 <= probability <= 1:
+            raise InputError(f"the minimum probability is {probability}; expected a number from 0 to 1.")
+        if self.cutoff is None:
+            raise InputError("probabilities of pictures are known for a single text only; ask for no minimum.")
+        return [match for match in self if (match.probability or 0.0) >= probability]

@@ -1,0 +1,67 @@
+"""Where the embeddings of an index are, and which of them are nearest: `Vectors`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple, Protocol, TypeAlias
+
+from numpyclip.errors import InputError
+from numpyclip.index.database import Connection
+from numpyclip.index.records import Modality
+from numpyclip.index.where import Where
+from numpyclip.model.ops import Array
+
+Progress: TypeAlias = Callable[[Iterator[int]], Iterable[int]]  # consumes counts of rows that are done, and shows them
+_NO_HNSW = "a graph is for an index in a folder; PostgreSQL has indexes of its own."
+
+
+class Space(NamedTuple):
+    """Embeddings that compare: those of one model, and of one modality."""
+
+    generation: int
+    modality: Modality
+
+
+class Found(NamedTuple):
+    """A picture or a text, by its number."""
+
+    item: int
+    cosine: float
+    embedding: Array
+
+
+class Recall(NamedTuple):
+    """Which share of the `n` nearest by exhaustive search an approximate one finds, measured on some queries."""
+
+    share: float
+    queries: int
+    n: int
+
+
+class Vectors(Protocol):
+    """Embeddings, of unit length, of pictures and texts by their numbers; those in the table `vectors` count."""
+
+    def add(self, connection: Connection, space: Space, items: Sequence[int], embeddings: Array) -> None:
+        """Add embeddings (n, embed_dim) in a transaction."""
+
+    def take(self, connection: Connection, space: Space, items: Sequence[int]) -> dict[int, Array]:
+        """Look up embeddings; items that have none are left out."""
+
+    def nearest(self, connection: Connection, space: Space, queries: Array, n: int, where: Where) -> list[list[Found]]:
+        """Find for each query (m, embed_dim) the nearest that are searched."""
+
+    def compact(self, connection: Connection, generation: int) -> None:
+        """Rewrite a generation without what does not count any more, in a transaction."""
+        return
+
+    def remove_before(self, generation: int) -> None:
+        """Remove what is left of older generations outside of the database."""
+        return
+
+    def build_hnsw(self, connection: Connection, space: Space, progress: Progress) -> Recall:
+        """Build an HNSW index, which searches then use."""
+        raise InputError(_NO_HNSW)
+
+    def remove_hnsw(self) -> bool:
+        """Remove it; False if there is none."""
+        raise InputError(_NO_HNSW)

@@ -1,0 +1,171 @@
+"""Embeddings in memory-mapped shards beside an SQLite database, of which `vectors` says what each row is.
+
+Rows are on disk before the transaction that names them is committed, so that both agree after any crash.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from numpyclip.errors import StoreError
+from numpyclip.index.database import Connection
+from numpyclip.index.database.sql import MOST_VALUES, conditions, generation, is_searched, meta, one_of, set_meta
+from numpyclip.index.records import MODALITIES
+from numpyclip.index.vectors import Found, Progress, Recall, Space, Vectors, hnsw
+from numpyclip.index.vectors.hnsw import HNSW
+from numpyclip.index.vectors.scan import nearest
+from numpyclip.index.vectors.shards import Precision, Rows, Shards
+from numpyclip.index.where import EVERYWHERE, Where
+from numpyclip.model.ops import Array
+from numpyclip.runtime.chunks import batched
+
+_COPIED = 1 << 14  # embeddings at once
+_FEW = 1000  # pictures that are listed before a search, however few there are
+
+
+class MemoryMappedVectors(Vectors):
+    """See `Vectors`.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the index.
+    precision : {"float32", "float16", "int8"}
+        See `Shards`.
+    """
+
+    def __init__(self, folder: Path, precision: Precision) -> None:
+        self._folder = folder
+        self._precision = precision
+        self._opened: tuple[tuple[tuple[int, Path], ...], HNSW | None] | None = None
+
+    def add(self, connection: Connection, space: Space, items: Sequence[int], embeddings: Array) -> None:
+        """Write embeddings behind those that are there, and then name them."""
+        start = _next_row(connection, space)
+        self._shards(connection, space).write(start, embeddings)
+        rows = [(*space, row, item) for row, item in enumerate(items, start)]
+        connection.executemany("INSERT INTO vectors VALUES (?, ?, ?, ?)", rows)
+
+    def take(self, connection: Connection, space: Space, items: Sequence[int]) -> dict[int, Array]:
+        """Look up embeddings; items that have none are left out."""
+        rows: dict[int, int] = {}
+        for some in batched(items, MOST_VALUES):
+            sql = f"SELECT item, row FROM vectors WHERE generation = ? AND side = ? AND item {one_of(len(some))}"
+            rows.update(connection.execute(sql, (*space, *some)).fetchall())
+        if not rows:
+            return {}
+        wanted = np.fromiter(rows.values(), np.intp)
+        return dict(zip(rows, self._shards(connection, space).take(wanted, _next_row(connection, space)), strict=True))
+
+    def nearest(self, connection: Connection, space: Space, queries: Array, n: int, where: Where) -> list[list[Found]]:
+        """Find for each query the nearest that are searched: others are passed over, and more looked for."""
+        if not (count := _next_row(connection, space)):
+            return [[] for _ in queries]
+        shards = self._shards(connection, space)
+        allowed = _allowed_rows(connection, space, count, where)
+        graph = self._hnsw(space) if space.modality == "pictures" and where == EVERYWHERE else None
+        found: dict[int, list[Found]] = {}
+        wanted, unfinished = n, list(range(len(queries)))
+        while unfinished:
+            if graph is None:
+                best = nearest(shards, count, queries[unfinished], wanted, allowed)
+            else:
+                best = graph.nearest(shards, count, queries[unfinished], wanted)
+            for number, (rows, scores) in zip(unfinished, best, strict=True):
+                near = zip(rows.tolist(), scores.tolist(), shards.take(rows, count), strict=True)
+                found[number] = list(islice(_searched(connection, space, near, where), n))
+            short = (number for number, (rows, _) in zip(unfinished, best, strict=True) if len(rows) == wanted)
+            unfinished = [number for number in short if len(found[number]) < n]
+            wanted *= 4
+        return [found[number] for number in range(len(queries))]
+
+    def compact(self, connection: Connection, generation: int) -> None:
+        """Copy embeddings that count to the next generation, which is searched from now on."""
+        for modality in MODALITIES:
+            space, following = Space(generation, modality), Space(generation + 1, modality)
+            sql = "SELECT item FROM vectors WHERE generation = ? AND side = ? ORDER BY row"
+            items = [item for (item,) in connection.execute(sql, space).fetchall()]
+            for some in batched(items, _COPIED):
+                found = self.take(connection, space, some)
+                self.add(connection, following, some, np.stack([found[item] for item in some]))
+        connection.execute("DELETE FROM vectors WHERE generation <= ?", (generation,))
+        set_meta(connection, generation=str(generation + 1))
+
+    def remove_before(self, generation: int) -> None:
+        """Remove shards that nobody will read any more, of this process or of one that was killed."""
+        for space in (Space(old, modality) for old in range(1, generation) for modality in MODALITIES):
+            shutil.rmtree(self._shard_folder(space), ignore_errors=True)  # on Windows a reader may hold it: later, then
+            for _, file in hnsw.files(self._folder, space):
+                with contextlib.suppress(OSError):
+                    file.unlink()
+
+    def build_hnsw(self, connection: Connection, space: Space, progress: Progress) -> Recall:
+        """Build an HNSW index of all embeddings, which takes the place of the one before."""
+        if not (count := _next_row(connection, space)):
+            raise StoreError(f"{self._folder}: holds no {space.modality} yet; there is nothing to build a graph of.")
+        built = self._folder / hnsw.file_name(space, count)
+        _, recall = hnsw.build(self._shards(connection, space), count, built, progress)
+        for _, file in hnsw.files(self._folder, space):
+            if file != built:
+                file.unlink(missing_ok=True)
+        return recall
+
+    def remove_hnsw(self) -> bool:
+        """Remove it; False if there is none."""
+        files = list(self._folder.glob("*.usearch"))
+        for file in files:
+            file.unlink(missing_ok=True)
+        return bool(files)
+
+    def _hnsw(self, space: Space) -> HNSW | None:
+        """Open the HNSW index once, and again when there is another one."""
+        files = tuple(sorted(hnsw.files(self._folder, space)))
+        if self._opened is None or self._opened[0] != files:
+            self._opened = files, hnsw.opened(files)
+        return self._opened[1]
+
+    def _shards(self, connection: Connection, space: Space) -> Shards:
+        following = meta(connection, "next_embed_dim") if space.generation > generation(connection) else None
+        embed_dim = following or meta(connection, "embed_dim")
+        assert embed_dim is not None
+        return Shards(self._shard_folder(space), int(embed_dim), self._precision)
+
+    def _shard_folder(self, space: Space) -> Path:
+        return self._folder / f"{space.modality}-{space.generation}"
+
+
+def _searched(
+    connection: Connection, space: Space, near: Iterable[tuple[int, float, Array]], where: Where
+) -> Iterator[Found]:
+    """Leave out rows that do not count any more, and those that are not searched."""
+    condition, values = is_searched(space.modality, where)
+    sql = f"SELECT item FROM vectors WHERE generation = ? AND side = ? AND row = ? AND {condition}"
+    for row, score, embedding in near:
+        if (item := connection.execute(sql, (*space, row, *values)).fetchone()) is not None:
+            yield Found(item[0], score, embedding)
+
+
+def _allowed_rows(connection: Connection, space: Space, count: int, where: Where) -> Rows | None:
+    """Return the rows of the pictures that are searched, in order; None if all are, or too many to be listed."""
+    if where == EVERYWHERE:
+        return None
+    condition, values = conditions(where)
+    sql = (
+        "SELECT row FROM files CROSS JOIN vectors ON item = picture AND generation = ? AND side = ? "
+        f"WHERE {condition} LIMIT ?"
+    )
+    most = max(_FEW, count // 20)
+    rows = np.fromiter((row for (row,) in connection.execute(sql, (*space, *values, most + 1))), np.intp)
+    return None if len(rows) > most else np.unique(rows)  # copies have one row
+
+
+def _next_row(connection: Connection, space: Space) -> int:
+    sql = "SELECT row FROM vectors WHERE generation = ? AND side = ? ORDER BY row DESC LIMIT 1"
+    row = connection.execute(sql, space).fetchone()
+    return 0 if row is None else int(row[0]) + 1

@@ -1,0 +1,44 @@
+"""Embeddings in PostgreSQL, where the extension pgvector compares them: exactly, with every row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from numpyclip.index.database import Connection
+from numpyclip.index.database.sql import MOST_VALUES, is_searched, one_of
+from numpyclip.index.vectors import Found, Space, Vectors
+from numpyclip.index.where import Where
+from numpyclip.model.ops import Array
+from numpyclip.runtime.chunks import batched
+
+_SELECT = "SELECT item, embedding::real[] FROM vectors WHERE generation = ? AND side = ?"
+
+
+class PgVectors(Vectors):
+    """See `Vectors`."""
+
+    def add(self, connection: Connection, space: Space, items: Sequence[int], embeddings: Array) -> None:
+        """Add embeddings (n, embed_dim) in a transaction."""
+        rows = [(*space, item, embedding.tolist()) for item, embedding in zip(items, embeddings, strict=True)]
+        connection.executemany("INSERT INTO vectors VALUES (?, ?, ?, ?::real[]::vector)", rows)
+
+    def take(self, connection: Connection, space: Space, items: Sequence[int]) -> dict[int, Array]:
+        """Look up embeddings; items that have none are left out."""
+        found: dict[int, Array] = {}
+        for some in batched(items, MOST_VALUES):
+            rows = connection.execute(f"{_SELECT} AND item {one_of(len(some))}", (*space, *some))
+            found.update((item, np.array(embedding, np.float32)) for item, embedding in rows)
+        return found
+
+    def nearest(self, connection: Connection, space: Space, queries: Array, n: int, where: Where) -> list[list[Found]]:
+        """Find for each query the nearest that are searched."""
+        condition, values = is_searched(space.modality, where)
+        sql = f"{_SELECT} AND {condition} ORDER BY embedding <#> ?::real[]::vector, item LIMIT ?"
+        found = []
+        for query in queries:
+            rows = connection.execute(sql, (*space, *values, query.tolist(), n))
+            embeddings = [(item, np.array(embedding, np.float32)) for item, embedding in rows]
+            found.append([Found(item, float(embedding @ query), embedding) for item, embedding in embeddings])
+        return found

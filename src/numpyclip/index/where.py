@@ -1,0 +1,68 @@
+"""Which pictures of an index are searched."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import re
+from dataclasses import dataclass
+
+from numpyclip.errors import InputError
+
+_DATE = re.compile(r"\d{4}(-\d{2}(-\d{2}(T\d{2}(:\d{2}(:\d{2})?)?)?)?)?", re.ASCII)
+_FIRST_MOMENT = "0001-01-01T00:00:00"  # completes the beginning of a date
+
+
+@dataclass(frozen=True)
+class Where:
+    """Which pictures are searched.
+
+    Attributes
+    ----------
+    folder : str or None
+        Those in this folder and below it. A relative path is made absolute; symbolic links are not resolved.
+    after, before : str or None
+        Those with a date (EXIF's, else the file's modification time) not before `after`, and before `before`: ``2024``,
+        ``2024-05`` or any longer beginning of ``2024-05-01T12:30:00``. A ``datetime.date`` or ``datetime`` becomes one.
+
+    Raises
+    ------
+    InputError
+        If `folder` is empty, or a date does not exist.
+    """
+
+    folder: str | os.PathLike[str] | None = None
+    after: str | datetime.date | None = None
+    before: str | datetime.date | None = None
+
+    def __post_init__(self) -> None:
+        """Check and normalise what was given."""
+        if self.folder is not None:
+            if not os.fspath(self.folder):
+                raise InputError("folder is empty; expected the path of one, or None for all pictures.")
+            object.__setattr__(self, "folder", absolute(self.folder))
+        for name in ("after", "before"):
+            if (date := getattr(self, name)) is not None:
+                object.__setattr__(self, name, _checked_date(name, date))
+
+
+EVERYWHERE = Where()
+
+
+def absolute(folder: str | os.PathLike[str]) -> str:
+    """Return the path by which an index knows a folder: absolute and normalised, symbolic links not resolved."""
+    path = os.path.abspath(os.fsdecode(folder))  # noqa: PTH100  resolve() would follow links
+    return re.sub(r"^//+", "/", path) if os.sep == "/" else path  # POSIX lets two slashes at the start stand
+
+
+def _checked_date(name: str, date: object) -> str:
+    written = date.isoformat() if isinstance(date, datetime.date) else date
+    try:
+        if not (isinstance(written, str) and _DATE.fullmatch(written)):
+            raise ValueError("it is written otherwise")
+        datetime.datetime.fromisoformat(written + _FIRST_MOMENT[len(written) :])
+    except ValueError as error:
+        raise InputError(
+            f"{name}: {date!r:.60} is no date ({error}); expected one such as 2024, 2024-05 or 2024-05-01T12:30:00."
+        ) from None
+    return written

@@ -1,0 +1,212 @@
+"""An index as clip-retrieval's files, and back."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from numpyclip.errors import InputError, MissingPackageError, StoreError
+from numpyclip.index import Index
+from numpyclip.runtime.clip import CLIP
+
+pytest.importorskip("pyarrow")
+
+from pyarrow import Table
+from pyarrow.parquet import read_table, write_table
+
+from numpyclip.index.clip_retrieval import export_embeddings, exporting, import_embeddings
+
+URLS = Table.from_pydict({"url": ["a"] * 6})
+
+
+def found(index: Index) -> list[tuple[Any, ...]]:
+    """All that an index holds, but for numbers."""
+    pictures = [(m.path, m.copies, m.date, m.exif, m.embedding.tobytes()) for m in index.store.everything("pictures")]
+    texts = [(m.text, m.embedding.tobytes()) for m in index.store.everything("texts")]
+    return sorted(pictures) + sorted(texts)
+
+
+@pytest.fixture
+def exported(index: Index, photos: Path, tmp_path: Path) -> Path:
+    shutil.copy(photos / "bird.png" if (photos / "bird.png").exists() else next(photos.glob("*.png")), photos / "z.png")
+    index.update([photos])
+    index.add_texts(["a bird", "a house"])
+    assert export_embeddings(index.store, tmp_path / "out") == 8
+    return tmp_path / "out"
+
+
+def test_all_comes_back_as_it_was(index: Index, exported: Path, tmp_path: Path, tiny: CLIP) -> None:
+    with Index(tmp_path / "second", tiny, create=True) as second:
+        assert import_embeddings(second, exported) == 8
+        for mine, theirs in zip(found(index), found(second), strict=True):
+            assert mine[:-1] == theirs[:-1]
+            np.testing.assert_allclose(np.frombuffer(mine[-1], "f4"), np.frombuffer(theirs[-1], "f4"), atol=1e-7)
+        assert import_embeddings(second, exported) == 0
+        report = second.update([exported.parent / "photos"])
+        assert (report.embedded, report.unchanged) == (0, 7)
+
+
+def test_the_files_are_those_of_clip_retrieval(index: Index, exported: Path) -> None:
+    embeddings = np.load(exported / "img_emb" / "img_emb_0000.npy")
+    table = read_table(exported / "metadata" / "metadata_0000.parquet").to_pylist()
+    matches = list(index.store.everything("pictures"))
+    assert embeddings.dtype == np.float32
+    np.testing.assert_array_equal(embeddings, np.stack([match.embedding for match in matches]))
+    assert [row["image_path"] for row in table] == [match.path for match in matches]
+    texts = read_table(exported / "texts" / "metadata" / "metadata_0000.parquet").to_pylist()
+    assert [row["caption"] for row in texts] == ["a bird", "a house"]
+
+
+def test_the_reader_of_autofaiss_reads_them(exported: Path) -> None:
+    module = pytest.importorskip("embedding_reader")
+    reader = module.EmbeddingReader(
+        embeddings_folder=str(exported / "img_emb"),
+        metadata_folder=str(exported / "metadata"),
+        meta_columns=["image_path"],
+        file_format="parquet_npy",
+    )
+    ((embeddings, metadata),) = list(reader(batch_size=100, show_progress=False))
+    np.testing.assert_array_equal(embeddings, np.load(exported / "img_emb" / "img_emb_0000.npy"))
+    assert len(metadata["image_path"]) == 6
+
+
+def test_large_indexes_are_many_files(
+    index: Index, photos: Path, tmp_path: Path, tiny: CLIP, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exporting, "_ROWS", 2)
+    index.update([photos])
+    export_embeddings(index.store, tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out" / "img_emb").iterdir()) == [
+        f"img_emb_000{n}.npy" for n in range(3)
+    ]
+    with Index(tmp_path / "second", tiny, create=True) as second:
+        assert import_embeddings(second, tmp_path / "out") == 6
+
+
+def clip_retrievals(folder: Path, paths: list[str], embeddings: np.ndarray, captions: list[str] | None = None) -> Path:
+    """A folder as clip-retrieval writes it: float16, and nothing about the model."""
+    columns = {"image_path": paths} | ({"caption": captions} if captions else {})
+    for name in ("img_emb", "metadata"):
+        (folder / name).mkdir(parents=True)
+    np.save(folder / "img_emb" / "img_emb_0.npy", embeddings.astype(np.float16))
+    write_table(Table.from_pydict(columns), folder / "metadata" / "metadata_0.parquet")
+    return folder
+
+
+def test_what_clip_retrieval_wrote_is_compared_and_taken(
+    index: Index, photos: Path, tmp_path: Path, tiny: CLIP
+) -> None:
+    paths = [str(path) for path in sorted(photos.rglob("*.png"))]
+    captions = [f"caption {n}" for n in range(6)]
+    folder = clip_retrievals(tmp_path / "out", paths, 3 * tiny.embed_images(paths), captions)
+    (folder / "text_emb").mkdir()
+    np.save(folder / "text_emb" / "text_emb_0.npy", tiny.embed_texts(captions).astype(np.float16))
+    assert import_embeddings(index, folder) == 12
+    (match,) = index.search(tiny.embed_images(paths[2])[0], 1)
+    assert match.path == paths[2]
+    assert match.cosine == pytest.approx(1, abs=1e-3)  # float16
+    assert np.linalg.norm(match.embedding) == pytest.approx(1, abs=1e-6)
+    assert index.search("caption 3", 1, modality="texts")[0].text == "caption 3"
+
+
+def test_embeddings_of_another_model_are_refused(index: Index, photos: Path, exported: Path, tiny: CLIP) -> None:
+    paths = [str(path) for path in sorted(photos.rglob("*.png"))]
+    others = np.random.default_rng(0).standard_normal((len(paths), 128))
+    folder = clip_retrievals(exported.parent / "other", paths, others)
+    with pytest.raises(InputError, match=r"of another model: the cosine with this one's is -?0\.\d+"):
+        import_embeddings(index, folder)
+    fingerprint = exported / "numpyclip.json"
+    fingerprint.write_text(fingerprint.read_text().replace(tiny.fingerprint.weights, "0" * 64))
+    with pytest.raises(InputError, match="its embeddings are of another model \\(weights: 0000"):
+        import_embeddings(index, exported)
+    fingerprint.unlink()
+    shutil.rmtree(photos)
+    shutil.rmtree(exported / "texts")
+    with pytest.raises(InputError, match="the embeddings' model is not recorded"):
+        import_embeddings(index, exported)
+
+
+def test_pictures_that_are_not_there_are_left_out(
+    index: Index, exported: Path, photos: Path, tmp_path: Path, tiny: CLIP
+) -> None:
+    (photos / "z.png").write_bytes(b"no picture any more")
+    gone = next((photos / "more").iterdir())
+    gone.unlink()
+    problems: list[str] = []
+    with Index(tmp_path / "second", tiny, create=True) as second:
+        import_embeddings(second, exported, report=problems.append)
+        paths = [match.path for match in second.store.everything("pictures")]
+    assert sorted(problems) == sorted(
+        [
+            f"{gone}: is not there (No such file or directory).",
+            f"{photos / 'z.png'}: cannot be read as a picture (in no format that Pillow knows).",
+        ]
+    )
+    assert len(paths) == 5
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are text")
+def test_names_that_are_no_text_survive(
+    index: Index, tmp_path: Path, emoji: dict[str, Image.Image], tiny: CLIP
+) -> None:
+    (tmp_path / "photos").mkdir()
+    path = str(tmp_path / "photos" / os.fsdecode(b"na\xffme.png"))
+    emoji["bird"].save(path)
+    index.update([tmp_path / "photos"])
+    export_embeddings(index.store, tmp_path / "out")
+    with Index(tmp_path / "second", tiny, create=True) as second:
+        import_embeddings(second, tmp_path / "out")
+        assert [match.path for match in second.store.everything("pictures")] == [path]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda out: shutil.rmtree(out / "img_emb"), r"has no img_emb/\*\.npy|are of another"),
+        (lambda out: (out / "metadata" / "metadata_0000.parquet").unlink(), "1 files in img_emb and 0 in metadata"),
+        (lambda out: (out / "metadata" / "metadata_0000.parquet").write_bytes(b"PAR1"), "cannot be read as parquet"),
+        (lambda out: (out / "img_emb" / "img_emb_0000.npy").write_bytes(b"\x93NUMPY"), "cannot be read"),
+        (lambda out: np.save(out / "img_emb" / "img_emb_0000.npy", np.ones((6, 64), "f4")), r"shape \(6, 64\)"),
+        (lambda out: np.save(out / "img_emb" / "img_emb_0000.npy", np.ones((5, 128), "f4")), "has 6 rows, and .* 5"),
+        (lambda out: np.save(out / "img_emb" / "img_emb_0000.npy", np.zeros((6, 128), "f4")), "zero or not finite"),
+        (lambda out: np.save(out / "img_emb" / "img_emb_0000.npy", np.full((6, 128), np.nan, "f4")), "not finite"),
+        (lambda out: np.save(out / "img_emb" / "img_emb_0000.npy", np.array([[{}] * 128] * 6)), "cannot be read"),
+        (lambda out: write_table(URLS, out / "metadata" / "metadata_0000.parquet"), "no column image_path"),
+        (lambda out: (out / "numpyclip.json").write_text("{}"), "is no fingerprint"),
+    ],
+)  # fmt: skip
+def test_damaged_folders_are_refused(exported: Path, tmp_path: Path, tiny: CLIP, spoil: Any, message: str) -> None:
+    shutil.rmtree(exported / "texts")
+    spoil(exported)
+    with (
+        Index(tmp_path / "second", tiny, create=True) as second,
+        pytest.raises(InputError, match=message),
+    ):
+        import_embeddings(second, exported)
+
+
+def test_an_export_appears_whole_or_not_at_all(
+    index: Index, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InputError, match="is there already"):
+        export_embeddings(index.store, exported)
+
+    def full(*args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(StoreError, match="third: cannot be written \\(No space left on device\\)"):
+        export_embeddings(index.store, tmp_path / "third")
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith("third")]
+
+
+def test_without_pyarrow_it_says_so(index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(MissingPackageError, match=r"numpyclip\[parquet\]"):
+        export_embeddings(index.store, tmp_path / "out")

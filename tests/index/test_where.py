@@ -1,0 +1,70 @@
+import datetime
+import os
+from pathlib import Path
+
+import pytest
+
+from numpyclip.errors import InputError
+from numpyclip.index import Index, Where
+
+
+@pytest.mark.parametrize("written", ["photos", "./photos", "photos/", "photos//more/..", "photos/.", Path("photos")])
+def test_a_folder_is_found_however_it_is_written(written: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Where(written) == Where(str(tmp_path / "photos"))
+    assert Where(os.path.join(tmp_path, written)).folder == str(tmp_path / "photos")  # noqa: PTH118
+
+
+@pytest.mark.skipif(os.name == "nt", reason="two slashes begin the name of a server")
+def test_two_slashes_at_the_start_are_one() -> None:
+    assert Where("//home/photos").folder == "/home/photos"
+
+
+def test_relative_folders_are_searched_updated_and_forgotten(
+    index: Index, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(photos.parent)
+    assert index.update(["photos/"]).embedded == 6
+    assert len(index.search("a bird", where=Where("photos/more/"))) == 3
+    assert list(index.store.folders()) == [str(photos)]
+    with index.store.writing():
+        assert index.store.forget_folder("photos/more/") == 3
+    assert len(index.search("a bird", where=Where("photos"))) == 3
+
+
+def test_an_empty_folder_is_none() -> None:
+    with pytest.raises(InputError, match="folder is empty"):
+        Where("")
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        "2024-02-30",
+        "2023-02-29",
+        "2024-13",
+        "2024-00",
+        "0000",
+        "2024-05-01T24",
+        "2024-05-01T12:60",
+        "24",
+        "yesterday",
+        "",
+        "٢٠٢٤",  # digits, but not those of the dates in an index
+        "2024-05-01T12:30:00Z",
+        2024,
+        datetime.datetime(2024, 5, 1, tzinfo=datetime.timezone.utc),
+    ],
+)
+@pytest.mark.parametrize("name", ["after", "before"])
+def test_dates_that_do_not_exist_are_refused(name: str, date: object) -> None:
+    with pytest.raises(InputError, match=f"^{name}: .* is no date"):
+        Where(**{name: date})  # type: ignore[arg-type]
+
+
+def test_dates_are_beginnings_of_moments() -> None:
+    for date in ("2024", "2024-02", "2024-02-29", "2024-02-29T23", "2024-02-29T23:59", "2024-02-29T23:59:59"):
+        assert Where(after=date).after == date
+    assert Where(after=datetime.date(2024, 5, 1), before=datetime.datetime(2024, 5, 1, 12)) == Where(
+        after="2024-05-01", before="2024-05-01T12:00:00"
+    )

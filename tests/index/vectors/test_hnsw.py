@@ -1,0 +1,117 @@
+"""An HNSW index beside the shards. Random rows are the hardest there are for one."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from numpyclip.errors import StoreError
+from numpyclip.index import Index, Where
+from numpyclip.index.open_store import open_store
+from numpyclip.index.vectors import hnsw
+from numpyclip.index.vectors.scan import nearest
+from numpyclip.index.vectors.shards import Shards
+from numpyclip.runtime.clip import CLIP
+
+pytest.importorskip("usearch")
+
+
+def unit(rows: int, seed: int = 0) -> np.ndarray:
+    vectors = np.random.default_rng(seed).standard_normal((rows, 32), np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors
+
+
+@pytest.fixture
+def shards(tmp_path: Path) -> Shards:
+    shards = Shards(tmp_path / "pictures-1", 32)
+    shards.write(0, unit(5000))
+    return shards
+
+
+def test_it_finds_nearly_all_and_tells_how_much(shards: Shards, tmp_path: Path) -> None:
+    steps: list[int] = []
+
+    def progress(numbers):  # type: ignore[no-untyped-def]
+        for number in numbers:
+            steps.append(number)
+            yield number
+
+    built, recall = hnsw.build(shards, 5000, tmp_path / "pictures-1-5000.usearch", progress)
+    assert sum(steps) == 5000
+    assert (recall.queries, recall.n) == (200, 10)
+    assert recall.share > 0.95
+    queries = unit(50, seed=1)
+    exact, found = nearest(shards, 5000, queries, 10), built.nearest(shards, 5000, queries, 10)
+    hits = sum(len(np.intersect1d(a, b)) for (a, _), (b, _) in zip(exact, found, strict=True))
+    assert hits > 0.95 * 500
+    for (rows, scores), query in zip(found, queries, strict=True):
+        np.testing.assert_allclose(scores, shards.take(rows, 5000) @ query, atol=1e-6)  # exact, and in order
+        assert (np.diff(scores) <= 0).all()
+
+
+def test_rows_that_came_later_are_scanned(shards: Shards, tmp_path: Path) -> None:
+    built, _ = hnsw.build(shards, 4000, tmp_path / "pictures-1-4000.usearch")
+    for row in (4000, 4321, 4999):
+        ((rows, scores),) = built.nearest(shards, 5000, shards.take(np.array([row]), 5000), 3)
+        assert rows[0] == row
+        assert scores[0] == pytest.approx(1, abs=1e-6)
+
+
+def test_more_may_be_wanted_than_there_are(shards: Shards, tmp_path: Path) -> None:
+    built, _ = hnsw.build(shards, 20, tmp_path / "pictures-1-20.usearch")
+    ((rows, _),) = built.nearest(shards, 20, unit(1, seed=3), 100)
+    assert sorted(rows.tolist()) == list(range(20))
+
+
+@pytest.fixture
+def pictures(photos: Path, tmp_path: Path, tiny: CLIP) -> Index:
+    index = Index(tmp_path / "index", tiny, create=True)
+    index.update([photos])
+    return index
+
+
+def test_searches_use_it(pictures: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = [match.path for match in pictures.search("a bird", 4)]
+    assert pictures.store.build_hnsw().share == 1
+    calls: list[int] = []
+    search = hnsw.HNSW.nearest
+    monkeypatch.setattr(hnsw.HNSW, "nearest", lambda *args: calls.append(1) or search(*args))  # type: ignore[func-returns-value]
+    assert [match.path for match in pictures.search("a bird", 4)] == expected
+    assert calls == [1]
+    assert pictures.search("a bird", 4, where=Where(after="2000"))  # with conditions its candidates might not fit
+    assert calls == [1]
+    assert pictures.store.remove_hnsw()
+    assert not pictures.store.remove_hnsw()
+    pictures.search("a bird", 4)
+    assert calls == [1]
+
+
+def test_a_new_one_takes_the_place_of_the_old(pictures: Index, photos: Path, tmp_path: Path) -> None:
+    pictures.store.build_hnsw()
+    (next((photos / "more").iterdir())).rename(photos / "moved.png")
+    picture = next(photos.glob("*.png"))
+    from PIL import Image
+
+    Image.open(picture).rotate(90).save(photos / "new.png")
+    pictures.update()
+    assert any(match.path == str(photos / "new.png") for match in pictures.search("a bird", 9))
+    pictures.store.build_hnsw()
+    assert [path.name for path in (tmp_path / "index").glob("*.usearch")] == ["pictures-1-7.usearch"]
+    pictures.update()
+    with pictures.store.writing():
+        pictures.store.compact()
+    assert not list((tmp_path / "index").glob("*.usearch"))  # of embeddings that are gone
+
+
+def test_a_damaged_one_is_passed_over(pictures: Index, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    expected = [match.path for match in pictures.search("a bird", 4)]
+    (tmp_path / "index" / "pictures-1-6.usearch").write_bytes(b"no graph")
+    assert [match.path for match in pictures.search("a bird", 4)] == expected
+    assert "the search is exhaustive" in caplog.text
+
+
+def test_of_nothing_there_is_no_graph(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "index", create=True)
+    with pytest.raises(StoreError, match="holds no pictures yet"):
+        store.build_hnsw()
