@@ -11,25 +11,25 @@ Rule = Callable[[int, tuple[int, ...]], list[float]]
 
 
 class Scripted:
-    """What `Prefixes` is, without a model. It counts the tokens that were added, and sees that rows fit pictures."""
+    """What `Prefixes` is, without a model. It counts the tokens that were added, and sees that rows fit images."""
 
-    def __init__(self, pictures: int, rule: Rule) -> None:
+    def __init__(self, images: int, rule: Rule) -> None:
         self.rule = rule
-        self.pictures = np.arange(pictures)
-        self.ids = np.zeros((pictures, 0), int)
+        self.images = np.arange(images)
+        self.ids = np.zeros((images, 0), int)
         self.columns = 0
 
     def logits(self, ids: NDArray[np.integer]) -> Array:
         self.columns += ids.size
         self.ids = np.concatenate([self.ids, ids], axis=1)
-        pictures = np.repeat(self.pictures, len(self.ids) // len(self.pictures))
-        rows = zip(pictures.tolist(), self.ids.tolist(), strict=True)
+        images = np.repeat(self.images, len(self.ids) // len(self.images))
+        rows = zip(images.tolist(), self.ids.tolist(), strict=True)
         return np.array([self.rule(picture, tuple(row)) for picture, row in rows], np.float32)
 
-    def select(self, rows: NDArray[np.integer], pictures: NDArray[np.integer] | None = None) -> None:
+    def select(self, rows: NDArray[np.integer], images: NDArray[np.integer] | None = None) -> None:
         self.ids = self.ids[rows]
-        if pictures is not None:
-            self.pictures = self.pictures[pictures]
+        if images is not None:
+            self.images = self.images[images]
 
     def forget(self) -> None:
         self.ids = self.ids[:, :0]

@@ -7,13 +7,16 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from numpyclip.errors import CheckpointError, InputError
 from numpyclip.model.config import CLIPConfig, list_options
 from numpyclip.runtime.digest import digest
-from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
 from numpyclip.weights.int8 import ScaledInt8
+
+if TYPE_CHECKING:
+    from numpyclip.tokenizer.base import Tokenizer
 
 # Options by the names, and with the values, that they had before they were put in groups: indexes hold fingerprints.
 _RECORDED_AS = {

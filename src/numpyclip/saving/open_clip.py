@@ -74,11 +74,11 @@ def _check(model: CLIP, checkpoint: Checkpoint) -> None:
         raise UnsupportedCheckpointError(f"{cannot} from another one: it has a decoder, which writes captions.")
     if isinstance(config.vision, VisionTransformerConfig):
         if config.vision.pool.kind == "map":
-            raise UnsupportedCheckpointError(f"{cannot}: its pictures are pooled by a query; expected tok or avg.")
+            raise UnsupportedCheckpointError(f"{cannot}: its images are pooled by a query; expected tok or avg.")
         if (config.vision.activation == "quick_gelu") != (config.text.activation == "quick_gelu"):
             raise UnsupportedCheckpointError(f"{cannot}: only one of its towers has QuickGELU; expected both or none.")
     if "visual.proj.bias" in checkpoint:
-        raise UnsupportedCheckpointError(f"{cannot}: the projection of pictures has a bias; expected none.")
+        raise UnsupportedCheckpointError(f"{cannot}: the image projection has a bias; expected none.")
     if not (isinstance(model.tokenizer, CLIPTokenizer) and model.tokenizer.name in USUAL_TOKENIZERS):
         raise UnsupportedCheckpointError(
             f"{cannot}: its tokenizer is {model.tokenizer.name!r:.60}; expected OpenAI's vocabulary, read as usual."

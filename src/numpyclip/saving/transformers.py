@@ -80,7 +80,7 @@ def _check(model: CLIP, checkpoint: Checkpoint, is_siglip: bool) -> None:
     if config.sigmoid != is_siglip:
         raise UnsupportedCheckpointError(f"{cannot}: a {kind} has {'a' if is_siglip else 'no'} bias of its logits.")
     if config.preprocess.resize_mode == "longest":
-        raise UnsupportedCheckpointError(f"{cannot}: pictures are padded; expected to be cut or squashed.")
+        raise UnsupportedCheckpointError(f"{cannot}: images are padded; expected to be cut or squashed.")
     for name in ("visual.proj.bias",) if is_siglip else ("visual.proj.bias", "text_projection.bias"):
         if name in checkpoint:
             raise UnsupportedCheckpointError(f"{cannot}: a {kind} has no tensor '{name}'.")

@@ -42,7 +42,7 @@ class Ended:
 class _Beams:
     """Captions that go on, as many to each image."""
 
-    pictures: NDArray[np.integer]  # (p,)
+    images: NDArray[np.integer]  # (p,)
     ids: Ids  # (p, beams, tokens)
     totals: Array  # (p, beams)
 
@@ -71,12 +71,12 @@ def beam_search(prefixes: Beginnings, count: int, decoding: Decoding) -> Ids:
     ended = [Ended(decoding.group_size) for _ in range(count)]
     start = np.full((count, 1, 1), decoding.start_id, np.int32)  # one to each image: more would be the same
     beams = _Beams(np.arange(count), start, np.zeros((count, 1), np.float32))
-    while len(beams.pictures) and beams.ids.shape[2] < decoding.seq_len:
+    while len(beams.images) and beams.ids.shape[2] < decoding.seq_len:
         ids = beams.ids.reshape(-1, beams.ids.shape[2])
         beams = _step(beams, penalize(prefixes.logits(ids[:, -1:]), ids, decoding), prefixes, ended, decoding.end_id)
-    for picture, texts, totals in zip(beams.pictures, beams.ids, beams.totals, strict=True):
+    for image, texts, totals in zip(beams.images, beams.ids, beams.totals, strict=True):
         for text, total in zip(texts, totals.tolist(), strict=True):  # none is ended by force, unlike in `sample`
-            ended[picture].add(text, total, len(text))
+            ended[image].add(text, total, len(text))
     return _padded([captions.best() for captions in ended], decoding)
 
 
@@ -89,17 +89,17 @@ def _step(beams: _Beams, scores: Array, prefixes: Beginnings, ended: list[Ended]
     sources, tokens = np.divmod(places, scores.shape[1])
     kept = np.empty((p, size), int)
     is_open = np.empty(p, bool)
-    for index, picture in enumerate(beams.pictures):
+    for index, image in enumerate(beams.images):
         is_end = tokens[index] == end_id
         kept[index] = np.flatnonzero(~is_end)[:size]  # enough: at most one end to each of `size` captions
         for rank in np.flatnonzero(is_end[:size]):  # an end that is not among the best does not count
-            ended[picture].add(beams.ids[index, sources[index, rank]], float(best[index, rank]), n + 1)
-        is_open[index] = not ended[picture].is_final(float(best[index, 0]), n + 1)
+            ended[image].add(beams.ids[index, sources[index, rank]], float(best[index, rank]), n + 1)
+        is_open[index] = not ended[image].is_final(float(best[index, 0]), n + 1)
     going = np.flatnonzero(is_open)
     sources, tokens, best = (np.take_along_axis(of_all, kept, axis=1)[going] for of_all in (sources, tokens, best))
     prefixes.select((going[:, np.newaxis] * b + sources).reshape(-1), None if len(going) == p else going)
     ids = np.concatenate([beams.ids[going[:, np.newaxis], sources], tokens[:, :, np.newaxis].astype(np.int32)], axis=2)
-    return _Beams(beams.pictures[going], ids, best)
+    return _Beams(beams.images[going], ids, best)
 
 
 def _largest(x: Array, count: int) -> tuple[NDArray[np.integer], Array]:

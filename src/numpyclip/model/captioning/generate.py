@@ -113,7 +113,7 @@ class Beginnings(Protocol):
     def logits(self, ids: NDArray[np.integer]) -> Array:
         """Add tokens, (rows, m), and score all tokens as the next one: -> (rows, vocabulary)."""
 
-    def select(self, rows: NDArray[np.integer], pictures: NDArray[np.integer] | None = None) -> None:
+    def select(self, rows: NDArray[np.integer], images: NDArray[np.integer] | None = None) -> None:
         """Go on with these beginnings, and these images."""
 
     def forget(self) -> None:
@@ -197,7 +197,7 @@ def sample(prefixes: Beginnings, randoms: list[np.random.Generator], decoding: D
             if is_moved:
                 prefixes.forget()
             scores = penalize(prefixes.logits(window if is_moved else window[:, -1:]), window, decoding)
-            next_ids[open_] = draw(scores, decoding, [randoms[picture] for picture in open_])
+            next_ids[open_] = draw(scores, decoding, [randoms[image] for image in open_])
         ids = np.concatenate([ids, next_ids[:, np.newaxis]], axis=1)
         # padding ends a caption, too, though it might be a word's "!"
         goes_on = np.flatnonzero(~np.isin(next_ids[open_], (decoding.end_id, decoding.pad_id)))

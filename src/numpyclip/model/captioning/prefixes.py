@@ -69,10 +69,10 @@ class Prefixes:
         mask: Array = np.where(is_hidden, np.float32(-np.inf), np.float32(0))
         return mask if causal is None else mask + causal
 
-    def select(self, rows: NDArray[np.integer], pictures: Sequence[int] | NDArray[np.integer] | None = None) -> None:
+    def select(self, rows: NDArray[np.integer], images: Sequence[int] | NDArray[np.integer] | None = None) -> None:
         """Go on with these beginnings, in this order, some perhaps more than once; and with these images only."""
         for cache in (*self._text_caches, *self._caches):
             cache.select(rows)
         self._is_hidden = self._is_hidden[rows]
-        if pictures is not None:
-            self._seen = [(keys[:, :, pictures], values[:, :, pictures]) for keys, values in self._seen]
+        if images is not None:
+            self._seen = [(keys[:, :, images], values[:, :, images]) for keys, values in self._seen]
