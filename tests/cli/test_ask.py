@@ -23,8 +23,8 @@ def test_answers_may_follow_the_question_or_come_from_a_file(run: Run, bird: Pat
     question = "what is on the table?"
     given = run("ask", bird, question, "house", "bird", "-m", "tiny")
     assert {tuple(line.split("\t")[1:]) for line in given.out.splitlines()} == {
-        ("bird", "a bird on the table"),
-        ("house", "a house on the table"),
+        ("bird", "bird"),
+        ("house", "house"),
     }
     (tmp_path / "answers.txt").write_bytes("\ufeffhouse\r\n\nbird\n".encode())
     assert run("ask", bird, question, "--answers", tmp_path / "answers.txt", "-m", "tiny") == given
@@ -66,8 +66,8 @@ def test_five_answers_are_printed_if_nothing_is_said(run: Run, bird: Path) -> No
         (["PICTURE", ""], "no question"),
         (["PICTURE", "?"], "the question is empty"),
         (["PICTURE", "PICTURE", "is there a dog?"], "is a file. To ask about several pictures"),
-        (["PICTURE", "why is it so?"], "is of no kind that is known"),
-        (["PICTURE", "is there a dog?", "dog"], "two or more different texts"),
+        (["PICTURE", "why is it so?"], "has no form that is understood"),
+        (["PICTURE", "is there a dog?", "dog"], "two or more different strings"),
         (["PICTURE", "is there a dog?", "a", "b", "--answers", "x"], "not from both"),
         (["PICTURE", "is there a dog?", "--answers", "nowhere.txt"], "nowhere.txt: cannot be read"),
         (["-", "is there a dog?", "--answers", "-"], "cannot both come from standard input"),
@@ -100,5 +100,5 @@ def test_a_picture_that_is_missing_is_reported(run: Run, tmp_path: Path) -> None
 
 def test_the_help_says_what_to_expect(run: Run) -> None:
     out = run("ask", "--help").out
-    assert "It hardly counts" in out
+    assert "not answered:" in out
     assert "numpyclip ask docs/pictures/house.png" in out

@@ -17,23 +17,26 @@ _EXAMPLES = """\
   numpyclip ask photo.jpg "is it a dog, a cat or a horse?"
   numpyclip ask photo.jpg "what is the man holding?" "a guitar" "an umbrella" "a fish"
   numpyclip ask photos/ "is there a dog?" -n 1 --json
-  find . -name "*.jpg" | numpyclip ask - "where is it?"
+  find . -name "*.jpg" | numpyclip ask - "what animal is this?"
 
-One line per answer, best first: probability, answer, and the statement that was compared with the picture ("no" and
-"0" show what they deny), with the path before them where there is more than one picture.
+One line per answer, best first: probability, answer, and the statement that was compared with the picture ("no" shows
+what it denies), with the path before them where there is more than one picture.
 
 questions, in English:
-  is there a dog? is the car red? does the man wear a hat?    yes, no
-  is it a dog or a cat? a, b or c?                            one of these
-  what colour is the car? what shape, material, animal,       one of a list of such things
-  vehicle, fruit, ...? where? who? what is the dog doing?
-  how many dogs are there?                                    0 to 10
-  what is this? what is the man holding?                      966 everyday nouns
-With answers given, any question: one that is not understood compares them with the picture as they stand.
+  is there a dog on the sofa? is the car red?              yes, no
+  is the man riding a horse? is it sunny?
+  is it a dog or a cat? is the car red or blue?            one of these
+  what colour is the car?                                  11 colours
+  what animal is this? what fruit, vehicle, sport, ...?    one of a list of such things
+  what is this? what do you see?                           966 everyday nouns
+With answers given, any question: one that has none of these forms compares them with the picture as they stand.
 
-What to expect: CLIP tells best what a picture is about ("is there ...?", "is it a ... or a ...?"), colours less
-well. It hardly counts, cannot read "no" and "not", and chooses an answer even where none is right, but for yes
-and no, and 0: those judge a statement by its rivals (is it red: the other colours), else by how a text usually fits."""
+not answered: how many, where, who, when, why, left or right, "no" and "not". Such a question is an error, as is any
+other that has none of these forms.
+
+What to expect: CLIP tells best what a picture is about ("is there ...?", "is it a ... or a ...?"), colours less well.
+It chooses an answer even where none is right, but for yes and no: those judge a statement by its rivals (is it red:
+the other colours), else by how a text usually fits."""
 
 
 def add_to(verbs: Any) -> None:
