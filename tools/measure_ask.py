@@ -86,8 +86,8 @@ def _is_plain(caption: str) -> bool:
 
 def _is_understood(caption: str) -> bool:
     try:
-        return bool(understand(f"is there {_thing(caption)}?"))
-    except InputError:  # "two hearts", "no entry"
+        return bool(understand(f"is it a thing or {_thing(caption)}?"))
+    except InputError:  # "two hearts", "person standing"
         return False
 
 

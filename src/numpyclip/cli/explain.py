@@ -82,8 +82,8 @@ def _picture_and_texts(items: list[str]) -> tuple[str, list[str]]:
 
 def _drawn(image: Image.Image, texts: list[str], maps: Array) -> Image.Image:
     """Draw the picture and its maps side by side."""
-    from numpyclip.tasks.heat_map import overlay
-    from numpyclip.tasks.sheet import contact_sheets
+    from numpyclip.viz.contact_sheet import contact_sheets
+    from numpyclip.viz.heat_map import overlay
 
     tiles = [(image, ""), *((overlay(image, heat), text) for text, heat in zip(texts, maps, strict=True))]
     columns = min(len(tiles), _COLUMNS)

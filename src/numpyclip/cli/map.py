@@ -50,7 +50,7 @@ def add_to(verbs: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Embed pictures, and write the page."""
     from numpyclip.model.threads import ahead
-    from numpyclip.tasks.embedding_map import map_page, principal_components, thumbnail_uri
+    from numpyclip.viz.embedding_map import map_page, principal_components, thumbnail_uri
 
     if not arguments.items:
         raise InputError("nothing to map: name pictures or folders, or - for paths on standard input.")

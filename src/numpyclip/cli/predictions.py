@@ -49,7 +49,7 @@ class Printer:
             self._plot(path, ranked)
 
     def _plot(self, path: str, ranked: Sequence[tuple[float, str]]) -> None:
-        from numpyclip.tasks.chart import bar_chart
+        from numpyclip.viz.chart import bar_chart
 
         chart = bar_chart(path, [(label, min(p, 1.0)) for p, label in ranked], orient=self._arguments.orient)
         with whole_file(self._arguments.plot) as file:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from numpyclip.cli.options import add_verb, positive
 from numpyclip.cli.outputs import check_output, output_path
 from numpyclip.cli.stores import add_store_options, load_remembered, place_of
-from numpyclip.cli.terminal import PROTOCOLS, drawn, terminal_protocol
 from numpyclip.errors import InputError, NumPyCLIPError, PictureError
+from numpyclip.viz.terminal import PROTOCOLS, drawn, terminal_protocol
 from numpyclip.weights.unfinished import whole_file
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def _print(arguments: argparse.Namespace, match: Match) -> None:
 
 def _show(path: str, protocol: str) -> None:
     from numpyclip.pictures import open_picture
-    from numpyclip.tasks.sheet import thumbnail
+    from numpyclip.viz.thumbnail import thumbnail
 
     try:
         print(drawn(thumbnail(open_picture(path, draft_size=320), 320), protocol), flush=True)
@@ -155,7 +155,7 @@ def _show(path: str, protocol: str) -> None:
 
 
 def _draw(output: Path, matches: list[Match]) -> None:
-    from numpyclip.tasks.sheet import contact_sheets
+    from numpyclip.viz.contact_sheet import contact_sheets
 
     tiles = []
     for match in matches:

@@ -40,7 +40,7 @@ def add_to(verbs: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write page after page."""
-    from numpyclip.tasks.sheet import contact_sheets
+    from numpyclip.viz.contact_sheet import contact_sheets
 
     if not arguments.items:
         raise InputError("nothing to draw: name pictures or folders, or - for lines on standard input.")

@@ -32,8 +32,9 @@ def answer_lists() -> dict[str, tuple[str, ...]]:
 def _nouns() -> frozenset[str]:
     """Read the nouns that are known, and the last words of them: "teddy bear" and "bear"."""
     listed = {answer for name, answers in answer_lists().items() if name != "colour" for answer in answers}
-    whole = listed | words("mass") | words("plurals") | everyday_nouns().keys()
-    return frozenset((whole | {noun.split()[-1] for noun in whole}) - (words("gerunds") - everyday_nouns().keys()))
+    whole = {*listed, *everyday_nouns(), *words("mass"), *words("plurals")}
+    verbs = words("gerunds") - everyday_nouns().keys()
+    return frozenset(noun for phrase in whole for noun in (phrase, phrase.split()[-1]) if noun not in verbs)
 
 
 @cache

@@ -188,8 +188,10 @@ def _choice(plain: str) -> Question | None:
     if not asking or item.split()[0] in ("a", "an"):
         items = list(map(with_article, items))
     found = [statement for item in items if (statement := _statement(f"{asking or 'is it'} {item}"))]
-    alike = {any(map(is_break, item.split())) for item in items}  # not "a dog or a cat on the table"
-    return Question(CHOICE, tuple(items), tuple(found)) if len(set(found)) == len(items) and len(alike) == 1 else None
+    extended = [any(map(is_break, item.split())) for item in items]
+    if len(set(found)) < len(items) or (extended[-1] and not all(extended)):  # "a dog or a cat on the table": both?
+        return None
+    return Question(CHOICE, tuple(items), tuple(found))
 
 
 def _before_item(text: str) -> tuple[str, str]:
