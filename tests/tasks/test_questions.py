@@ -90,6 +90,7 @@ CHOICE = [
 ]
 LISTS = [  # and the statement of the second answer
     ("what colour is the car?", "colour", "orange", "an orange car"),
+    ("what colour is the square?", "colour", "orange", "an orange square"),
     ("What color are the cars", "colour", "orange", "orange cars"),
     ("what colour is the man's shirt?", "colour", "orange", "a man's orange shirt"),
     ("what's the colour of the lens?", "colour", "orange", "an orange lens"),

@@ -42,7 +42,7 @@ def attributes() -> frozenset[str]:
     """Read the adjectives that may stand before a noun: colours, opposites and others."""
     opposites = {word for pair in words("opposites") for word in pair.split("/")}
     not_before = words("behind") | words("gerunds") | words("mass")
-    return (opposites - not_before) | set(answer_lists()["colour"]) | set(read_words("adjectives"))
+    return frozenset({*(opposites - not_before), *answer_lists()["colour"], *read_words("adjectives")})
 
 
 def rivals(word: str) -> list[str]:

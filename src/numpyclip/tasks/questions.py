@@ -278,11 +278,11 @@ def _with_attribute(subject: str, attribute: str, *, single: bool) -> str | None
 
 
 def _is_subject(parts: list[str]) -> bool:
-    """Tell whether words are one noun: any that is no adjective, or several of which the last is a known noun."""
+    """Tell whether words are one noun: any word, or several of which the last is a known noun."""
     if noun_end(parts) < len(parts) or parts[0] in words("prepositions") or "and" in parts or parts[-1].endswith("'s"):
         return False
     alone = len(parts) == 1 or (len(parts) == 2 and parts[0].endswith("'s"))
-    return is_noun(parts[-1]) or (alone and parts[-1] not in attributes())
+    return alone or is_noun(parts[-1])
 
 
 def _is_predicate(parts: list[str]) -> bool:
