@@ -49,7 +49,7 @@ def test_pictures_and_sums_have_cosines(run: Run, store: Path, album: Path) -> N
     assert out.splitlines()[0] == f"1.0000\t{album / 'bird.png'}"
     out = run("search", "--near", album / "bird.png", "--not", "a bird", "--store", store, "--json").out
     assert all("probability" not in json.loads(line) for line in out.splitlines())
-    result = run("search", "a bird + a house", "--store", store, "--min", "0.5")
+    result = run("search", "a bird + a house", "--store", store, "--threshold", "0.5")
     assert (result.status, result.out) == (2, "")
     assert "known for a single text only" in result.err
 

@@ -69,6 +69,8 @@ CHOICE = [
     ("is this a dog, cat, or horse?", "a dog/a cat/a horse", "a dog/a cat/a horse"),
     ("is it an orange or an apple?", "an orange/an apple", "an orange/an apple"),
     ("dog or cat?", "a dog/a cat", "a dog/a cat"),
+    ("red or blue?", "red/blue", "red/blue"),
+    ("orange or apple?", "an orange/an apple", "an orange/an apple"),
     ("What is it: a dog or a cat?", "a dog/a cat", "a dog/a cat"),
     ("which is it, a dog or a cat?", "a dog/a cat", "a dog/a cat"),
     ("is the animal a dog or a cat?", "a dog/a cat", "a dog/a cat"),

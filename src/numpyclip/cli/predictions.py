@@ -23,7 +23,7 @@ class Printer:
     names : sequence of str
         Of the labels.
     arguments : argparse.Namespace
-        With ``top``, ``min``, ``json``, ``plot`` and ``orient``.
+        With ``top``, ``threshold``, ``json``, ``plot`` and ``orient``.
     with_path : bool
         Whether lines begin with the path of the picture.
     """
@@ -36,9 +36,9 @@ class Printer:
     def __call__(self, path: str, probabilities: Sequence[float], parents: Mapping[str, float]) -> None:
         """Print the labels of one picture, best first."""
         ranked = sorted(zip(probabilities, self._names, strict=True), key=lambda pair: -pair[0])
-        ranked = [pair for pair in ranked[: self._arguments.top] if pair[0] >= self._arguments.min]
+        ranked = [pair for pair in ranked[: self._arguments.top] if pair[0] >= self._arguments.threshold]
         if self._arguments.json:
-            record = {"picture": path, "labels": [{"label": label, "probability": round(p, 6)} for p, label in ranked]}
+            record = {"path": path, "labels": [{"label": label, "probability": round(p, 6)} for p, label in ranked]}
             if parents:
                 record["parents"] = [{"label": label, "probability": round(p, 6)} for label, p in parents.items()]
             print(json.dumps(record), flush=True)
@@ -83,7 +83,7 @@ class Report:
         if row is not None:
             self._confusion.add([row], [best])
         label = None if row is None else self._names[row]
-        found: dict[str, str | float | None] = {"picture": path, "label": label, "predicted": self._names[best]}
+        found: dict[str, str | float | None] = {"path": path, "label": label, "predicted": self._names[best]}
         self._rows.append(found | {"probability": round(float(probabilities[best]), 6)})
 
     def write(self) -> None:

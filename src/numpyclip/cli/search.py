@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from numpyclip.cli.options import add_verb, positive
+from numpyclip.cli.options import add_renamed_option, add_verb, positive
 from numpyclip.cli.outputs import check_output, output_path
 from numpyclip.cli.stores import add_store_options, load_remembered, place_of
 from numpyclip.errors import InputError, NumPyCLIPError, PictureError
@@ -39,18 +39,18 @@ exit status is 1. --all prints what is nearest all the same."""
 
 def add_to(verbs: Any) -> None:
     """Add the command to the parser."""
-    verb = add_verb(verbs, "search", "Find pictures by words and by pictures.", _EXAMPLES)
+    verb = add_verb(verbs, "search", _EXAMPLES)
     verb.add_argument("items", metavar="WORD", nargs="*", help="what to look for, in quotes or not")
     verb.add_argument("--near", action="append", default=[], metavar="PICTURE", help="like this picture; several: sum")
     verb.add_argument("--not", action="append", default=[], dest="without", metavar="TEXT", help="unlike this text")
-    verb.add_argument("-n", type=positive, default=20, metavar="N", help="how many to print (default: %(default)s)")
+    verb.add_argument("-n", "--top", type=positive, default=20, metavar="N", help="print the best N (default: 20)")
     verb.add_argument("--in", choices=["pictures", "texts"], default="pictures", dest="side", help="what to search")
     verb.add_argument("--folder", metavar="FOLDER", help="pictures in this folder and those within it")
     verb.add_argument("--after", metavar="DATE", help="taken on this date or later: 2024, 2024-05, 2024-05-01")
     verb.add_argument("--before", metavar="DATE", help="taken before this date")
-    least = verb.add_mutually_exclusive_group()
-    least.add_argument("--min", type=float, metavar="P", help="print only what has this probability or more")
-    least.add_argument("--all", action="store_true", help="print what is nearest, be it a match or not")
+    minimum = verb.add_mutually_exclusive_group()
+    add_renamed_option(minimum, "--threshold", old="--min", type=float, metavar="P", help="minimum probability")
+    minimum.add_argument("--all", action="store_true", help="print what is nearest, be it a match or not")
     verb.add_argument("--paths", action="store_true", help="print paths only")
     verb.add_argument("-0", action="store_true", dest="null", help="end paths in a null byte, for xargs -0")
     verb.add_argument("--json", action="store_true", help="print one JSON object per result")
@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     where = Where(folder, arguments.after, arguments.before)
     with closing(open_store(place_of(arguments))) as store:
         index = Index(store, load_remembered(arguments, store))
-        matches = index.search(query, arguments.n, where=where, side=arguments.side)
+        matches = index.search(query, arguments.top, where=where, side=arguments.side)
         if not matches:
             there = "" if where == Where() else " there"
             raise NumPyCLIPError(f"{store.place}: there are no {arguments.side} to search{there}.")
@@ -117,9 +117,9 @@ def _protocol(arguments: argparse.Namespace) -> str | None:
 def _chosen(arguments: argparse.Namespace, index: Index, matches: list[Match]) -> list[Match]:
     """Leave out what is no match; if nothing is one, say so."""
     best = matches[0].probability if matches else None
-    if arguments.min is not None and best is None:
-        raise InputError("--min is a probability, which is known for a single text only; leave it out.")
-    least = arguments.min
+    if arguments.threshold is not None and best is None:
+        raise InputError("--threshold is a probability, which is known for a single text only; leave it out.")
+    least = arguments.threshold
     if best is None or arguments.all:
         return matches
     most = max(match.probability or 0.0 for match in matches)

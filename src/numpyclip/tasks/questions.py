@@ -185,7 +185,7 @@ def _choice(plain: str) -> Question | None:
     if not item:
         return None
     items = [item, *others]
-    if not asking or item.split()[0] in ("a", "an"):
+    if item.split()[0] in ("a", "an") or not (asking or attributes().issuperset(items)):
         items = list(map(with_article, items))
     found = [statement for item in items if (statement := _statement(f"{asking or 'is it'} {item}"))]
     extended = [any(map(is_break, item.split())) for item in items]
