@@ -25,6 +25,7 @@ LAYERS = (
     ("numpyclip.loader",),
     ("numpyclip.saving",),
     ("numpyclip.tasks",),
+    ("numpyclip.viz",),
     ("numpyclip.index",),
     ("numpyclip.server",),
     ("numpyclip",),  # the public names

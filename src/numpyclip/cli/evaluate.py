@@ -111,7 +111,8 @@ def _classifier(model: CLIP, labels: tuple[Any, ...], templates: list[str]) -> Z
 
 
 def _write(arguments: argparse.Namespace, result: Evaluation, classifier: ZeroShotClassifier | None) -> None:
-    from numpyclip.tasks.evaluation.report import draw_confusion, json_text, write_report
+    from numpyclip.tasks.evaluation.report import json_text, write_report
+    from numpyclip.viz.confusion_matrix import confusion_matrix
 
     summary: dict[str, Any] = {"dataset": arguments.dataset, "model": model_name(arguments)}
     summary |= {"pictures": result.pictures, "captions": result.captions, **result.metrics}
@@ -127,4 +128,4 @@ def _write(arguments: argparse.Namespace, result: Evaluation, classifier: ZeroSh
             raise InputError("--confusion: the dataset has no labels.")
         with whole_file(arguments.confusion) as file:
             names = [label.name for label in classifier.labels]
-            draw_confusion(result.confusion.counts, names).save(file, "PNG")
+            confusion_matrix(result.confusion.counts, names).save(file, "PNG")

@@ -88,7 +88,8 @@ class Report:
 
     def write(self) -> None:
         """Write the files that were asked for, and say how many are right where folders tell."""
-        from numpyclip.tasks.evaluation.report import draw_confusion, write_report
+        from numpyclip.tasks.evaluation.report import write_report
+        from numpyclip.viz.confusion_matrix import confusion_matrix
 
         known = int(self._confusion.counts.sum())
         summary = {
@@ -109,4 +110,4 @@ class Report:
             if not known:
                 raise InputError("--confusion: no picture lies in a folder that is named after a label.")
             with whole_file(self._arguments.confusion) as file:
-                draw_confusion(self._confusion.counts, self._names).save(file, "PNG")
+                confusion_matrix(self._confusion.counts, self._names).save(file, "PNG")
