@@ -125,9 +125,9 @@ is the door painted red? / is the old swimming pool blue? / is the light on? / i
 is the sky getting dark? / is the dog's black? / is the fire truck? / is the dog on the sofa brown?
 is the man on the left friendly? / is the man riding a horse black? / is the cat on the table orange?
 are the animals on the farm cows? / is the man in the car a doctor? / is the movie interesting?
-is the man going to jump? / is the man a doctor? / is the animal on the sofa a dog? / is a dog a mammal? / is it here?
+is the man going to jump? / is the man a doctor? / is the animal on the sofa a dog? / is a dog a mammal? / is there an on? / is it here?
 is it good? / is it his dog? / is it dog? / is it good or bad? / is it true or false? / is it here or there?
-yes or no? / a or b? / is it a dog, or? / or a dog? / is it a red or blue car? / is it a red car or blue?
+yes or no? / a or b? / is it a dog, or? / or a dog? / a dog, , or a cat? / is it a red or blue car? / is it a red car or blue?
 are these red apples or green apples? / is the man riding a horse or a bike? / is there a dog or a cat on the table?
 is this or that a dog? / is the dog or the cat black? / is it a dog or is it a cat? / do you prefer a dog or a cat?
 is the window open or the door closed? / is the man young or a child? / is there a dog or nothing? / can a dog fly?

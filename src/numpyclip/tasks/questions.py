@@ -182,9 +182,9 @@ def _choice(plain: str) -> Question | None:
     if not others or " or " not in plain:
         return None
     asking, item = _before_item(first)
-    if not item:
-        return None
     items = [item, *others]
+    if not all(items):  # "a dog, or ?"
+        return None
     if item.split()[0] in ("a", "an") or not (asking or attributes().issuperset(items)):
         items = list(map(with_article, items))
     found = [statement for item in items if (statement := _statement(f"{asking or 'is it'} {item}"))]
@@ -244,7 +244,7 @@ def _thing(text: str) -> str | None:
     if first not in ("a", "an", "any", "some"):
         parts = [first, *parts]
     at = noun_end(parts)
-    if not _is_sound(parts) or (is_break(parts[0]) and first == parts[0]):
+    if not _is_sound(parts) or parts[0] == "and" or (is_break(parts[0]) and parts[0] not in words("gerunds")):
         return None
     noun, phrase = parts[at - 1], " ".join(parts)
     if rivals(noun) and not is_noun(noun):  # "a red" of "a red or blue car"
@@ -278,11 +278,11 @@ def _with_attribute(subject: str, attribute: str, *, single: bool) -> str | None
 
 
 def _is_subject(parts: list[str]) -> bool:
-    """Tell whether words are one noun: any word, or several of which the last is a known noun."""
+    """Tell whether words are one noun: any that is no adjective, or several of which the last is a known noun."""
     if noun_end(parts) < len(parts) or parts[0] in words("prepositions") or "and" in parts or parts[-1].endswith("'s"):
         return False
     alone = len(parts) == 1 or (len(parts) == 2 and parts[0].endswith("'s"))
-    return alone or is_noun(parts[-1])
+    return is_noun(parts[-1]) or (alone and parts[-1] not in attributes())
 
 
 def _is_predicate(parts: list[str]) -> bool:
