@@ -22,6 +22,8 @@ YES_NO = [  # and the first rival
     ("a dog?", "a dog", ""),
     ("is a dog in the picture?", "a dog", ""),
     ("is there an olive?", "an olive", ""),
+    ("are there buses?", "buses", ""),
+    ("are there smiling people?", "smiling people", ""),
     ("is there a stop sign?", "a stop sign", ""),
     ("is there any water?", "water", ""),
     ("are there people smiling?", "people smiling", ""),
@@ -70,6 +72,7 @@ CHOICE = [
     ("is it an orange or an apple?", "an orange/an apple", "an orange/an apple"),
     ("dog or cat?", "a dog/a cat", "a dog/a cat"),
     ("red or blue?", "red/blue", "red/blue"),
+    ("is it a photo, a drawing or a painting?", "a photo/a drawing/a painting", "a photo/a drawing/a painting"),
     ("orange or apple?", "an orange/an apple", "an orange/an apple"),
     ("What is it: a dog or a cat?", "a dog/a cat", "a dog/a cat"),
     ("which is it, a dog or a cat?", "a dog/a cat", "a dog/a cat"),
@@ -97,6 +100,8 @@ LISTS = [  # and the statement of the second answer
     ("what colour is the man's shirt?", "colour", "orange", "a man's orange shirt"),
     ("what's the colour of the lens?", "colour", "orange", "an orange lens"),
     ("which colour is it?", "colour", "orange", "orange"),
+    ("what colours do you see?", "colour", "orange", "orange"),
+    ("what color is her hair?", "colour", "orange", "orange hair"),
     ("what animal is this?", "animal", "cat", "a cat"),
     ("which animals are in the picture?", "animal", "cat", "a cat"),
     ("what kinds of animals are there?", "animal", "cat", "a cat"),
@@ -125,15 +130,19 @@ is the door painted red? / is the old swimming pool blue? / is the light on? / i
 is the sky getting dark? / is the dog's black? / is the fire truck? / is the dog on the sofa brown?
 is the man on the left friendly? / is the man riding a horse black? / is the cat on the table orange?
 are the animals on the farm cows? / is the man in the car a doctor? / is the movie interesting?
-is the man going to jump? / is the man a doctor? / is the animal on the sofa a dog? / is a dog a mammal? / is there an on? / is it here?
-is it good? / is it his dog? / is it dog? / is it good or bad? / is it true or false? / is it here or there?
-yes or no? / a or b? / is it a dog, or? / or a dog? / a dog, , or a cat? / is it a red or blue car? / is it a red car or blue?
-are these red apples or green apples? / is the man riding a horse or a bike? / is there a dog or a cat on the table?
-is this or that a dog? / is the dog or the cat black? / is it a dog or is it a cat? / do you prefer a dog or a cat?
+is the man going to jump? / is the man a doctor? / is the animal on the sofa a dog? / is a dog a mammal?
+is there an on? / is it here? / is it good? / is it his dog? / is it dog? / is it good or bad? / is it true or false?
+is it here or there? / yes or no? / a or b? / is it a dog, or? / or a dog? / a dog, , or a cat?
+is it a red or blue car? / is it a red car or blue? / are these red apples or green apples?
+is the man riding a horse or a bike? / is there a dog or a cat on the table? / is this or that a dog?
+is the dog or the cat black? / is it a dog or is it a cat? / do you prefer a dog or a cat?
 is the window open or the door closed? / is the man young or a child? / is there a dog or nothing? / can a dog fly?
 does the man have to go? / has the dog a collar? / is anyone there? / why is the sky blue? / who is this?
 where is it? / is / is there / is there? / what / what colour / who / does / a / xyzzy / Was ist das?
-Is dit een hond? / quelle couleur? / \u72ac\u306f\u3044\u307e\u3059\u304b
+Is dit een hond? / quelle couleur? / \u72ac\u306f\u3044\u307e\u3059\u304b / is this a photo of a dog or a cat?
+is there a man riding or holding a horse? / is there a dog sleeping or a cat? / is it a boy's or a girl's room?
+is there a lack of water? / is there a number of dogs? / is it both a dog and a cat? / is it a dog but not a cat?
+is the water boiling hot? / what animals are missing?
 """
 
 

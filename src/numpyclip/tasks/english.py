@@ -55,10 +55,9 @@ def rivals(word: str) -> list[str]:
 
 
 def singular(noun: str) -> str:
-    """Form the singular of a plural that ends in "s"."""
-    if noun.endswith("ies"):
-        return noun[:-3] + "y"
-    return noun[:-2] if noun.endswith(("sses", "xes", "ches", "shes")) else noun[:-1]
+    """Find the known noun of which this is the plural, by its form."""
+    found = [form for form in (noun[:-3] + "y", noun[:-2], noun[:-1]) if form in _nouns() or form in answer_lists()]
+    return found[-1] if found else noun[:-1]
 
 
 def is_plural(noun: str) -> bool:
@@ -74,12 +73,12 @@ def is_noun(word: str) -> bool:
 
 def is_break(word: str) -> bool:
     """Tell whether a noun has ended before this word: what follows says where, what or how it is."""
-    return any(word in words(name) for name in ("prepositions", "gerunds", "behind"))
+    return not is_noun(word) and any(word in words(name) for name in ("prepositions", "gerunds", "behind"))
 
 
 def noun_end(parts: Sequence[str]) -> int:
     """Find where the noun ends that a phrase begins with: 2 of "old man", "riding", "a", "horse"."""
-    return next((n for n, word in enumerate(parts) if n and is_break(word) and not is_noun(word)), len(parts))
+    return next((n for n, word in enumerate(parts) if n and is_break(word)), len(parts))
 
 
 def with_article(phrase: str, *, single: bool | None = None) -> str:

@@ -169,7 +169,8 @@ def _listed(plain: str, given: tuple[str, ...] | None, vocabulary: Sequence[str]
     if found := re.fullmatch(rf"(?:what|which) (?:(?:kind|type|sort)s? of )?(.+?) {_SHOWN}", plain):
         kind = found[1] if found[1] in answer_lists() else singular(found[1])
         named = given or answer_lists().get(kind, ())
-        return Question(kind, named, tuple(map(with_article, named))) if kind in answer_lists() else None
+        state = str if kind == COLOUR else with_article
+        return Question(kind, named, tuple(map(state, named))) if kind in answer_lists() else None
     return None
 
 
@@ -188,8 +189,8 @@ def _choice(plain: str) -> Question | None:
     if item.split()[0] in ("a", "an") or not (asking or attributes().issuperset(items)):
         items = list(map(with_article, items))
     found = [statement for item in items if (statement := _statement(f"{asking or 'is it'} {item}"))]
-    extended = [any(map(is_break, item.split())) for item in items]
-    if len(set(found)) < len(items) or (extended[-1] and not all(extended)):  # "a dog or a cat on the table": both?
+    alike = {(is_break(parts[0]), noun_end(parts) < len(parts)) for parts in map(str.split, items)}
+    if len(set(found)) < len(items) or len(alike) > 1:  # "a dog or a cat on the table": both are on it, or one?
         return None
     return Question(CHOICE, tuple(items), tuple(found))
 
@@ -244,7 +245,11 @@ def _thing(text: str) -> str | None:
     if first not in ("a", "an", "any", "some"):
         parts = [first, *parts]
     at = noun_end(parts)
-    if not _is_sound(parts) or parts[0] == "and" or (is_break(parts[0]) and parts[0] not in words("gerunds")):
+    if (
+        not _is_sound(parts)
+        or parts[0] == "and"
+        or (is_break(parts[0]) and (at == 1 or parts[0] not in words("gerunds")))
+    ):
         return None
     noun, phrase = parts[at - 1], " ".join(parts)
     if rivals(noun) and not is_noun(noun):  # "a red" of "a red or blue car"
@@ -279,7 +284,7 @@ def _with_attribute(subject: str, attribute: str, *, single: bool) -> str | None
 
 def _is_subject(parts: list[str]) -> bool:
     """Tell whether words are one noun: any that is no adjective, or several of which the last is a known noun."""
-    if noun_end(parts) < len(parts) or parts[0] in words("prepositions") or "and" in parts or parts[-1].endswith("'s"):
+    if noun_end(parts) < len(parts) or parts[0] in words("prepositions") or "and" in parts:
         return False
     alone = len(parts) == 1 or (len(parts) == 2 and parts[0].endswith("'s"))
     return is_noun(parts[-1]) or (alone and parts[-1] not in attributes())
@@ -300,8 +305,13 @@ def _is_sound(parts: list[str]) -> bool:
     for before, word in zip(["", *parts], parts, strict=False):
         if word in words("refused") or not re.fullmatch(r"[^\W\d_][\w'-]*", word):
             return False
-        if word.endswith("n't") or (word.endswith("ly") and not is_noun(word)) or (before == "sign" and word == "of"):
+        if (
+            word.endswith("n't")
+            or (word.endswith("ly") and not is_noun(word))
+            or (word == "of" and before in words("vague"))
+        ):
             return False
         if word in words("determiners") and not (before == "and" or before.endswith("ing") or is_break(before)):
             return False
-    return bool(parts) and parts[-1] not in words("prepositions") | words("determiners") | {"and"}
+    last = parts[-1] if parts else "and"
+    return last not in words("prepositions") | words("determiners") | {"and"} and not last.endswith("'s")
