@@ -1,8 +1,7 @@
 """QUESTION → STATEMENTS: what kind a question is, which answers it may have, and what is true if one is right.
 
 A question is understood if it has one of a few forms, and every word in it a place that is known; any other is refused,
-for a statement that is not what was asked would be answered as surely as one that is. Statements are noun phrases, "a
-red car", as captions are: a model that learned from captions scores them better than sentences.
+for a statement that is not what was asked would be answered as surely as one that is.
 """
 
 from __future__ import annotations
@@ -12,19 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from numpyclip.errors import InputError, quoted
-from numpyclip.tasks.english import (
-    answer_lists,
-    article,
-    attributes,
-    is_break,
-    is_noun,
-    is_plural,
-    noun_end,
-    rivals,
-    singular,
-    with_article,
-    words,
-)
+from numpyclip.tasks.english import answer_lists, attributes, is_break, noun_end, rivals, singular, with_article
+from numpyclip.tasks.statements import BE, DETERMINER, IT, SINGULAR, statement_of, with_attribute
 from numpyclip.tasks.vocabulary import everyday_nouns
 
 MOST_LETTERS = 2000
@@ -34,13 +22,9 @@ FORMS = (
     *("is it a dog or a cat?", "what colour is the car?", "what animal is this?", "what is this?"),
 )
 
-_BE = "(?:is|are|was|were)"
-_ONE = ("is", "was")
-_IT = "(?:it|this|that|these|those|they|he|she)"
-_DETERMINER = "(?:the|this|that|these|those|my|your|his|her|its|our|their|an?)"
 _SEE = "(?:do|can|could) (?:you|we|i) see"
 _PICTURE = "(?:picture|image|photo|photograph|pic|drawing|scene|frame|screenshot|illustration|icon)"
-_SHOWN = rf"(?:{_BE}|{_BE} {_IT}|{_BE} (?:there|shown)|{_SEE})"
+_SHOWN = rf"(?:{BE}|{BE} {IT}|{BE} (?:there|shown)|{_SEE})"
 _PLAINER = (
     ("[\u2018\u2019`\u00b4]", "'"),
     (r"^(is|are|was|were|do|does|can|could)(?:n?'t|nt)\b", r"\1"),
@@ -48,10 +32,10 @@ _PLAINER = (
     (r"^please,? |,? please$|,? or not$", ""),
     (rf" (?:in|on) (?:the|this|that|my|your) {_PICTURE}$", ""),
     (r" (?:visible|anywhere|here)$", ""),
-    (rf"^(?:what|which) {_BE} {_IT}[:,] ", "is it "),  # "what is it, a dog or a cat"
-    (rf"^(it|this|that|they|there) ({_BE}) ", r"\2 \1 "),  # "there is a dog?"
+    (rf"^(?:what|which) {BE} {IT}[:,] ", "is it "),  # "what is it, a dog or a cat"
+    (rf"^(it|this|that|they|there) ({BE}) ", r"\2 \1 "),  # "there is a dog?"
     (rf"^(?:{_SEE}|does (?:it|this|(?:the |this )?{_PICTURE}) (?:show|contain)) (?=.)", "is there "),
-    (rf"^what ({_BE}) the colou?rs? of ", r"what colour \1 "),
+    (rf"^what ({BE}) the colou?rs? of ", r"what colour \1 "),
 )
 
 
@@ -156,12 +140,12 @@ def _checked(answers: Sequence[str]) -> tuple[str, ...]:
 
 def _listed(plain: str, given: tuple[str, ...] | None, vocabulary: Sequence[str] | None) -> Question | None:
     """Understand "what colour is the car", "what animal is this" and "what is this"."""
-    if found := re.fullmatch(rf"(?:what|which) (colou?r)s? ({_BE}) (?:{_IT}|{_DETERMINER} (.+))", plain):
+    if found := re.fullmatch(rf"(?:what|which) (colou?r)s? ({BE}) (?:{IT}|{DETERMINER} (.+))", plain):
         grey = "gray" if found[1] == "color" else "grey"
         named = tuple(given or (colour.replace("grey", grey) for colour in answer_lists()[COLOUR]))
         if (subject := found[3]) is None:
             return Question(COLOUR, named, named)
-        states = [_with_attribute(subject, colour, single=found[2] in _ONE) for colour in ("red", *named)]
+        states = [with_attribute(subject, colour, single=found[2] in SINGULAR) for colour in ("red", *named)]
         return Question(COLOUR, named, tuple(filter(None, states[1:]))) if all(states) else None
     if re.fullmatch(rf"what {_SHOWN}", plain):
         named = given or (tuple(everyday_nouns()) if vocabulary is None else _checked(vocabulary))
@@ -188,7 +172,7 @@ def _choice(plain: str) -> Question | None:
         return None
     if item.split()[0] in ("a", "an") or not (asking or attributes().issuperset(items)):
         items = list(map(with_article, items))
-    found = [statement for item in items if (statement := _statement(f"{asking or 'is it'} {item}"))]
+    found = [statement for item in items if (statement := statement_of(f"{asking or 'is it'} {item}"))]
     alike = {(is_break(parts[0]), noun_end(parts) < len(parts)) for parts in map(str.split, items)}
     if len(set(found)) < len(items) or len(alike) > 1:  # "a dog or a cat on the table": both are on it, or one?
         return None
@@ -197,9 +181,9 @@ def _choice(plain: str) -> Question | None:
 
 def _before_item(text: str) -> tuple[str, str]:
     """Split the text before the first "or" into what asks, and the first item: "is the man", "sitting"."""
-    if found := re.match(rf"{_BE} (?:it|there|he|she|they) |{_BE} {_IT} (?=an? |\S+$)", text):
+    if found := re.match(rf"{BE} (?:it|there|he|she|they) |{BE} {IT} (?=an? |\S+$)", text):
         return found[0].strip(), text[found.end() :]
-    if not re.match(rf"{_BE} ", text):
+    if not re.match(rf"{BE} ", text):
         return "", text
     parts = text.split()
     at = next((n for n, word in enumerate(parts) if n > 2 and (word in ("a", "an") or is_break(word))), len(parts) - 1)
@@ -211,107 +195,8 @@ def _before_item(text: str) -> tuple[str, str]:
 
 
 def _yes_or_no(plain: str) -> Question | None:
-    if (statement := _statement(plain)) is None:
+    if (statement := statement_of(plain)) is None:
         return None
     *before, last = plain.split()
-    others = [] if " there " in plain else [_statement(" ".join((*before, rival))) for rival in rivals(last)]
+    others = [] if " there " in plain else [statement_of(" ".join((*before, rival))) for rival in rivals(last)]
     return Question(YES_NO, ("yes", "no"), (statement, statement), tuple(other for other in others if other))
-
-
-def _statement(plain: str) -> str | None:
-    """Write what is true if the answer is yes; None if the question is not understood."""
-    if found := re.fullmatch(rf"{_BE} there (.+)", plain):
-        return _thing(found[1])
-    found = re.fullmatch(rf"{_BE} (?:the|this|that) (.+?) (an? .+)", plain)
-    if found and found[1] in {*answer_lists(), "thing", "object"}:  # "is the animal a dog"
-        return _thing(found[2])
-    found = re.fullmatch(rf"({_BE}) {_DETERMINER} (.+)", plain)
-    if found and (statement := _said_of(found[2].split(), single=found[1] in _ONE)):
-        return statement
-    if found := re.fullmatch(rf"{_BE} {_IT} (.+)", plain):
-        parts = found[1].split()
-        if is_break(parts[0]):
-            return found[1] if _is_sound(parts) and _is_predicate(parts) else None
-        return found[1] if found[1] in attributes() else _thing(found[1])
-    found = re.fullmatch(rf"(?:{_BE} )?(an? .+)", plain)  # "is a dog in the picture", "a dog"
-    return _thing(found[1]) if found and is_noun(plain.split()[-1]) else None
-
-
-def _thing(text: str) -> str | None:
-    """Write what there is as a caption does: "any dogs" as "dogs", "a dog on the sofa" as it is."""
-    first, *parts = text.split()
-    if first in ("anyone", "anybody", "someone", "somebody"):
-        return " ".join(("a person", *parts)) if not parts or (is_break(parts[0]) and _is_sound(parts)) else None
-    if first not in ("a", "an", "any", "some"):
-        parts = [first, *parts]
-    at = noun_end(parts)
-    if (
-        not _is_sound(parts)
-        or parts[0] == "and"
-        or (is_break(parts[0]) and (at == 1 or parts[0] not in words("gerunds")))
-    ):
-        return None
-    noun, phrase = parts[at - 1], " ".join(parts)
-    if rivals(noun) and not is_noun(noun):  # "a red" of "a red or blue car"
-        return None
-    if first in ("a", "an"):
-        return f"{article(phrase)} {phrase}"
-    if first == parts[0]:  # "water", "people smiling", but not "dog"
-        known = is_noun(noun) and with_article(phrase) == phrase
-        return phrase if known and (at == len(parts) or _is_predicate(parts[at:])) else None
-    return with_article(phrase) if is_noun(noun) or is_plural(noun) else None
-
-
-def _said_of(parts: list[str], *, single: bool) -> str | None:
-    """Write what is said of a subject as one noun phrase: "car red" as "a red car", "man riding a horse" as it is."""
-    at = noun_end(parts)
-    if at == len(parts):
-        *subject, last = parts
-        return _with_attribute(" ".join(subject), last, single=single) if subject and last in attributes() else None
-    if not (_is_sound(parts) and _is_subject(parts[:at]) and _is_predicate(parts[at:])):
-        return None
-    return " ".join((with_article(" ".join(parts[:at]), single=single), *parts[at:]))
-
-
-def _with_attribute(subject: str, attribute: str, *, single: bool) -> str | None:
-    """Put an adjective before a subject: "green" before "car", but not before "red car"."""
-    parts, colours = subject.split(), set(answer_lists()[COLOUR])
-    if not _is_sound(parts) or not _is_subject(parts) or (attribute in colours and colours & set(parts)):
-        return None
-    owner, its, thing = subject.rpartition("'s ")
-    return with_article(f"{owner}{its}{attribute} {thing}", single=not is_plural(owner) if owner else single)
-
-
-def _is_subject(parts: list[str]) -> bool:
-    """Tell whether words are one noun: any that is no adjective, or several of which the last is a known noun."""
-    if noun_end(parts) < len(parts) or parts[0] in words("prepositions") or "and" in parts:
-        return False
-    alone = len(parts) == 1 or (len(parts) == 2 and parts[0].endswith("'s"))
-    return is_noun(parts[-1]) or (alone and parts[-1] not in attributes())
-
-
-def _is_predicate(parts: list[str]) -> bool:
-    """Tell whether a phrase is where something is, or what it is doing, and nothing more: not "on the table happy"."""
-    before, last = ["", *parts][-2:]
-    if last in attributes() and not (before in words("determiners") and is_noun(last)):  # "holding an orange"
-        return before == "wearing" and last in answer_lists()[COLOUR]
-    if last in words("gerunds") or last in words("behind") or before in words("determiners"):
-        return True
-    return is_noun(last) and (not is_noun(before) or is_noun(f"{before} {last}"))  # but not "on the farm cows"
-
-
-def _is_sound(parts: list[str]) -> bool:
-    """Tell whether words can be part of a caption: no verbs, negations or numbers, no second subject."""
-    for before, word in zip(["", *parts], parts, strict=False):
-        if word in words("refused") or not re.fullmatch(r"[^\W\d_][\w'-]*", word):
-            return False
-        if (
-            word.endswith("n't")
-            or (word.endswith("ly") and not is_noun(word))
-            or (word == "of" and before in words("vague"))
-        ):
-            return False
-        if word in words("determiners") and not (before == "and" or before.endswith("ing") or is_break(before)):
-            return False
-    last = parts[-1] if parts else "and"
-    return last not in words("prepositions") | words("determiners") | {"and"} and not last.endswith("'s")
