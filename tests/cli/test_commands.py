@@ -82,7 +82,14 @@ def test_an_option_means_the_same_in_every_command() -> None:
             for option in action.option_strings if action.help != argparse.SUPPRESS else ():
                 found.setdefault(option, set()).add((tuple(action.option_strings), action.metavar, action.type is None))
     assert not {option for option, ways in found.items() if len(ways) > 1}
-    assert not RENAMED.keys() & found.keys()
+
+
+def test_hidden_options_are_those_that_were_renamed() -> None:
+    for verb in verbs():
+        for action in verb._actions:
+            if action.help == argparse.SUPPRESS:
+                (old,) = action.option_strings
+                assert RENAMED[old] in verb.format_help()
 
 
 def test_options_are_not_abbreviated() -> None:

@@ -105,17 +105,24 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         arguments.items = [*arguments.items, *rest, *words[end + 1 :]]
     elif rest := [*rest, *words[end + 1 :]]:
         arguments.verb.error(f"unexpected arguments: {' '.join(rest)}")
-    for old in RENAMED.keys() & {word.partition("=")[0] for word in words[:end]}:
+    hidden = _options(arguments.verb, hidden=True)
+    for old in hidden & {word.partition("=")[0] for word in words[:end]}:
         print(f"numpyclip: warning: {old} is now {RENAMED[old]}; the next version will not know it.", file=sys.stderr)
     return arguments
 
 
 def _refuse_option(verb: argparse.ArgumentParser, option: str) -> None:
     """Exit with the usage of a command, and the option that was probably meant."""
-    known = [name for action in verb._actions if action.help != argparse.SUPPRESS for name in action.option_strings]
+    known = _options(verb)
     meant = [RENAMED[option]] if RENAMED.get(option) in known else get_close_matches(option, known, 1)
     hint = _suggestion(meant) if meant else " (put -- before texts that begin with a dash)"
     verb.error(f"unknown option {option}{hint}")
+
+
+def _options(verb: argparse.ArgumentParser, *, hidden: bool = False) -> set[str]:
+    """List the options that the help of a command shows, or does not show."""
+    actions = (action for action in verb._actions if (action.help == argparse.SUPPRESS) is hidden)
+    return {name for action in actions for name in action.option_strings}
 
 
 def _suggestion(names: Iterable[str]) -> str:
