@@ -13,7 +13,7 @@ from PIL import Image
 
 import numpyclip
 from evaluate import on_white
-from numpyclip.tasks.sheet import contact_sheets
+from numpyclip.viz.contact_sheet import contact_sheets
 from splits import read
 
 _FOUND, _SIDE, _LETTERS = 6, 96, 15

@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from evaluate import on_white
-from numpyclip.tasks.sheet import contact_sheets
+from numpyclip.viz.contact_sheet import contact_sheets
 from sources import sets
 from splits import read
 

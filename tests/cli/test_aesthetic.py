@@ -33,7 +33,7 @@ def test_scores_of_a_folder_are_products_with_its_embeddings(
 def test_one_picture_prints_its_score_alone(run: Run, bird: Path, predictor: Path) -> None:
     _, out, _ = run("aesthetic", bird, "--predictor", predictor, "-m", "tiny")
     _, found, _ = run("aesthetic", bird, "--predictor", predictor, "-m", "tiny", "--json")
-    assert json.loads(found) == {"picture": str(bird), "aesthetic": pytest.approx(float(out), abs=6e-4)}
+    assert json.loads(found) == {"path": str(bird), "aesthetic": pytest.approx(float(out), abs=6e-4)}
 
 
 def test_a_predictor_for_another_size_is_refused_before_any_picture_is_read(run: Run, tmp_path: Path) -> None:

@@ -20,10 +20,10 @@ def test_a_caption_says_how_it_was_found(run: Run) -> None:
 def test_a_folder_gets_the_nearest_captions_but_for_what_cannot_be_read(run: Run, album: Path, tmp_path: Path) -> None:
     captions = tmp_path / "captions.txt"
     captions.write_text("a house\na bird\na camera\n")
-    status, out, err = run("caption", album, "--captions", captions, "-m", "tiny", "--json")
+    status, out, err = run("caption", album, "--labels", captions, "-m", "tiny", "--json")
     assert status == 3
     assert "broken.jpg: cannot be read" in err
-    found = {Path(entry["picture"]).name: entry for entry in map(json.loads, out.splitlines())}
+    found = {Path(entry["path"]).name: entry for entry in map(json.loads, out.splitlines())}
     assert {name: entry["caption"] for name, entry in found.items()} == {
         "bird.png": "a bird",
         "house.PNG": "a house",
@@ -41,7 +41,7 @@ def test_the_help_says_which_methods_there_are(run: Run) -> None:
     ("words", "message"),
     [
         (["caption", "-m", "tiny"], "nothing to caption"),
-        (["caption", "a.png", "-m", "tiny", "--captions", "nowhere.txt"], "nowhere.txt: cannot be read"),
+        (["caption", "a.png", "-m", "tiny", "--labels", "nowhere.txt"], "nowhere.txt: cannot be read"),
     ],
 )
 def test_wrong_arguments_are_named(run: Run, words: list[str], message: str) -> None:

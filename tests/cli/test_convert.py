@@ -36,7 +36,7 @@ def test_json_is_one_object(run: Run, tmp_path: Path) -> None:
     for kind in ("texts", "pictures"):
         assert 0 <= facts["cosine_loss"][kind]["median"] <= facts["cosine_loss"][kind]["worst"] < 1e-5
     assert facts["fingerprint"]["precision"] == "float32"
-    numpyclip.load(facts["folder"])
+    numpyclip.load(facts["path"])
 
 
 def test_nothing_is_prepared_for_later(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,7 +65,7 @@ def test_a_name_behind_two_dashes_may_begin_with_one(run: Run, tmp_path: Path, m
         (["tiny", "a", "b"], "got 3 names; expected two"),
         (["tiny", "a", "--format", "onnx"], "invalid choice: 'onnx'"),
         (["tiny", "a", "--dtype", "int4"], "invalid choice: 'int4'"),
-        (["tiny", "a", "--batch-size", "3"], "unrecognized arguments: --batch-size"),
+        (["tiny", "a", "--batch-size", "3"], "unknown option --batch-size"),
     ],
 )
 def test_wrong_arguments_are_named(

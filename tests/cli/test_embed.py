@@ -17,7 +17,7 @@ def test_texts_become_json_lines(run: Run, tiny: CLIP) -> None:
     status, out, err = run("embed", "texts", "a dog", 'a "cat"', "-m", "tiny")
     assert (status, err) == (0, "")
     rows = [json.loads(line) for line in out.splitlines()]
-    assert [row["input"] for row in rows] == ["a dog", 'a "cat"']
+    assert [row["text"] for row in rows] == ["a dog", 'a "cat"']
     embeddings = np.array([row["embedding"] for row in rows], np.float32)
     np.testing.assert_array_equal(embeddings, tiny.embed_texts(["a dog", 'a "cat"']))
 
@@ -28,7 +28,7 @@ def test_texts_come_from_stdin_and_from_files(run: Run, tmp_path: Path) -> None:
         "embed", "texts", "first", "-", "--from", tmp_path / "list.txt", "-m", "tiny", stdin=b"second\n"
     )
     assert status == 0
-    assert [json.loads(line)["input"] for line in out.splitlines()] == ["first", "second", "third", "fourth"]
+    assert [json.loads(line)["text"] for line in out.splitlines()] == ["first", "second", "third", "fourth"]
 
 
 def test_pictures_become_npz_with_their_names(run: Run, album: Path, tmp_path: Path, tiny: CLIP) -> None:
@@ -76,7 +76,7 @@ def test_long_texts_are_cut_on_demand(run: Run) -> None:
         (["embed", "texts", "-m", "tiny"], "nothing to embed"),
         (["embed", "texts", "a", "-o", "out.csv"], "'out.csv' does not end in .npy, .npz, .jsonl"),
         (["embed", "texts", "a", "--json", "-o", "out.npz"], "not allowed with argument"),
-        (["embed", "images", "a.png", "--truncate"], "unrecognized arguments: --truncate"),
+        (["embed", "images", "a.png", "--truncate"], "unknown option --truncate"),
     ],
 )
 def test_wrong_arguments_are_named(run: Run, words: list[str], message: str) -> None:
@@ -129,7 +129,7 @@ def test_options_may_stand_before_the_items(run: Run) -> None:
 def test_a_line_of_a_file_is_never_standard_input(run: Run, tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("a\n-\n")
     out = run("embed", "texts", "--from", tmp_path / "list.txt", "-m", "tiny", stdin=b"not this\n").out
-    assert [json.loads(line)["input"] for line in out.splitlines()] == ["a", "-"]
+    assert [json.loads(line)["text"] for line in out.splitlines()] == ["a", "-"]
 
 
 def test_progress_is_shown_on_a_terminal_where_results_are_not(

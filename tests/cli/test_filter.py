@@ -11,7 +11,7 @@ def names(out: str) -> set[str]:
 
 
 def test_what_is_kept_is_printed_and_what_cannot_be_read_reported(run: Run, album: Path) -> None:
-    status, out, err = run("filter", album, "--keep", "a bird", "-m", "tiny", "--min", "0.1")
+    status, out, err = run("filter", album, "--keep", "a bird", "-m", "tiny", "--threshold", "0.1")
     assert status == 3
     assert "broken.jpg: cannot be read" in err
     assert "bird.png" in names(out)
@@ -19,8 +19,8 @@ def test_what_is_kept_is_printed_and_what_cannot_be_read_reported(run: Run, albu
 
 
 def test_json_tells_of_dropped_ones_too(run: Run, album: Path) -> None:
-    _, out, _ = run("filter", album, "--drop", "a house", "-m", "tiny", "--json", "--min", "0.3")
-    found = {Path(entry["picture"]).name: entry for entry in map(json.loads, out.splitlines())}
+    _, out, _ = run("filter", album, "--drop", "a house", "-m", "tiny", "--json", "--threshold", "0.3")
+    found = {Path(entry["path"]).name: entry for entry in map(json.loads, out.splitlines())}
     assert {name: entry["kept"] for name, entry in found.items()} == {
         "bird.png": True,
         "house.PNG": False,
@@ -31,7 +31,7 @@ def test_json_tells_of_dropped_ones_too(run: Run, album: Path) -> None:
 
 def test_moving_is_a_dry_run_without_yes(run: Run, album: Path) -> None:
     folder = album / "kept"
-    words = ("filter", album, "--drop", "a house", "-m", "tiny", "--min", "0.3", "--move", folder)
+    words = ("filter", album, "--drop", "a house", "-m", "tiny", "--threshold", "0.3", "--move", folder)
     _, out, err = run(*words)
     assert f"{album}/sub/camera.webp\t{folder}/sub/camera.webp" in out
     assert "a dry run, nothing was done; add --yes to move." in err
@@ -45,7 +45,19 @@ def test_moving_is_a_dry_run_without_yes(run: Run, album: Path) -> None:
 
 
 def test_what_was_copied_into_the_folder_is_not_copied_again(run: Run, album: Path) -> None:
-    words = ("filter", album, "--drop", "a house", "-m", "tiny", "--min", "0.3", "--copy", album / "kept", "--yes")
+    words = (
+        "filter",
+        album,
+        "--drop",
+        "a house",
+        "-m",
+        "tiny",
+        "--threshold",
+        "0.3",
+        "--copy",
+        album / "kept",
+        "--yes",
+    )
     first, second = run(*words), run(*words)
     assert names(first.out) == names(second.out) == {"bird.png", "camera.webp"}
     assert "kept" in first.out
@@ -56,7 +68,19 @@ def test_what_was_copied_into_the_folder_is_not_copied_again(run: Run, album: Pa
 def test_a_picture_that_cannot_be_moved_is_reported_and_stays(run: Run, album: Path) -> None:
     (album / "kept").mkdir()
     (album / "kept" / "sub").write_bytes(b"a file where a folder is needed")
-    words = ("filter", album, "--drop", "a house", "-m", "tiny", "--min", "0.3", "--move", album / "kept", "--yes")
+    words = (
+        "filter",
+        album,
+        "--drop",
+        "a house",
+        "-m",
+        "tiny",
+        "--threshold",
+        "0.3",
+        "--move",
+        album / "kept",
+        "--yes",
+    )
     status, _, err = run(*words)
     assert status == 3
     assert "camera.webp: move into" in err
@@ -69,9 +93,9 @@ def test_a_picture_that_cannot_be_moved_is_reported_and_stays(run: Run, album: P
     [
         ([], "nothing to filter"),
         (["a.png"], "at least one query"),
-        (["a.png", "--keep", "a + b"], "--min-cosine"),
-        (["a.png", "--keep", "a", "--min", "2"], "least probability is 2.0"),
-        (["a.png", "--keep", "a", "--min", "0.2", "--min-cosine", "0.2"], "not allowed with"),
+        (["a.png", "--keep", "a + b"], "--cosine-threshold"),
+        (["a.png", "--keep", "a", "--threshold", "2"], "least probability is 2.0"),
+        (["a.png", "--keep", "a", "--threshold", "0.2", "--cosine-threshold", "0.2"], "not allowed with"),
         (["a.png", "--keep", "a", "--move", "x", "--copy", "y"], "not allowed with"),
         (["a.png", "--keep", "a", "--yes"], "--yes has nothing to do"),
         (["a.png", "--keep", "a", "--move", __file__], "expected a folder"),

@@ -61,7 +61,7 @@ def test_json_tells_all(run: Run, shapes: Path, tmp_path: Path) -> None:
     status, out, _ = run("learn", shapes, "-o", tmp_path / "p.npz", "--c", "2.5", "--folds", "2", "--json", *TINY)
     assert status == 0
     assert json.loads(out) == {
-        "probe": str(tmp_path / "p.npz"),
+        "path": str(tmp_path / "p.npz"),
         "method": "linear",
         "settings": {"c": 2.5},
         "pictures": 8,

@@ -28,7 +28,7 @@ def test_explain_writes_the_maps_as_numbers_too(run: Run, bird: Path, tmp_path: 
     heat = np.load(output)
     assert (status, heat.shape, heat.dtype) == (0, (1, 64, 64), np.float32)
     y, x = np.unravel_index(heat[0].argmax(), heat[0].shape)
-    assert json.loads(out) == {"picture": str(bird), "text": "a bird", "hottest": [x, y]}
+    assert json.loads(out) == {"path": str(bird), "text": "a bird", "hottest": [x, y]}
 
 
 @pytest.mark.parametrize(
@@ -150,15 +150,15 @@ def test_map_is_one_page_with_every_picture(run: Run, album: Path, tmp_path: Pat
 
 def test_map_says_what_it_leaves_out(run: Run, album: Path, tmp_path: Path) -> None:
     output = tmp_path / "map.html"
-    result = run("map", album, "-o", output, "-m", "tiny", "--most", "2")
+    result = run("map", album, "-o", output, "-m", "tiny", "--limit", "2")
     assert "the first 2 pictures only" in result.err
     assert output.read_text("ascii").count("data:image/webp") == 2
 
 
 def test_pages_are_told_as_json(run: Run, album: Path, tmp_path: Path) -> None:
     page = json.loads(run("sheet", album, "-o", tmp_path / "a.png", "--json").out)
-    assert page == {"page": str(tmp_path / "a.png")}
+    assert page == {"path": str(tmp_path / "a.png")}
     found = json.loads(run("map", album, "-o", tmp_path / "a.html", "-m", "tiny", "--json").out)
-    assert found["page"] == str(tmp_path / "a.html")
-    assert {Path(entry["picture"]).name for entry in found["pictures"]} == {"bird.png", "house.PNG", "camera.webp"}
-    assert all(len(entry["place"]) == 2 for entry in found["pictures"])
+    assert found["path"] == str(tmp_path / "a.html")
+    assert {Path(entry["path"]).name for entry in found["pictures"]} == {"bird.png", "house.PNG", "camera.webp"}
+    assert all(len(entry["coordinates"]) == 2 for entry in found["pictures"])

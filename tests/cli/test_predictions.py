@@ -29,7 +29,7 @@ def test_folders_named_after_labels_tell_what_is_right(run: Run, kinds: Path) ->
     assert "of 3 pictures in folders named after labels 0.6667 are right; mean per-class recall 0.7500" in err
     found = json.loads((kinds / "a.json").read_text())
     assert (found["labelled"], found["accuracy"]) == (3, pytest.approx(2 / 3))
-    assert {(Path(e["picture"]).parent.name, e["label"]) for e in found["pictures"]} == {
+    assert {(Path(e["path"]).parent.name, e["label"]) for e in found["pictures"]} == {
         ("umbrella", "umbrella"),
         ("guitar", "guitar"),
         ("other", None),
@@ -53,7 +53,7 @@ def test_a_classifier_is_kept_and_says_the_same(run: Run, kinds: Path) -> None:
 
 def test_labels_may_have_parts_and_a_least_probability(run: Run) -> None:
     words = ("sky/sun", "sky/moon", "music/guitar", "--separator", "/", "-m", "tiny")
-    _, out, _ = run("classify", ALBUM / "umbrella.png", *words, "--json", "--min", "0.2")
+    _, out, _ = run("classify", ALBUM / "umbrella.png", *words, "--json", "--threshold", "0.2")
     found = json.loads(out)
     assert all(entry["probability"] >= 0.2 for entry in found["labels"])
     assert {entry["label"] for entry in found["parents"]} == {"sky", "music"}
@@ -63,7 +63,7 @@ def test_labels_may_have_parts_and_a_least_probability(run: Run) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--min", "2"], "--min is 2.0"),
+        (["--threshold", "2"], "--threshold is 2.0"),
         (["--confusion", "c.png"], "no picture lies in a folder that is named"),
         (["-o", "a.txt"], "does not end in .csv, .json"),
         (["--classifier", "nowhere.npz"], "nothing to classify"),

@@ -51,7 +51,7 @@ def test_pictures_and_sums_have_cosines(run: Run, store: Path, album: Path) -> N
     assert out.splitlines()[0] == f"1.0000\t{album / 'bird.png'}"
     out = run("search", "--near", album / "bird.png", "--not", "a bird", "--store", store, "--json").out
     assert all("probability" not in json.loads(line) for line in out.splitlines())
-    result = run("search", "a bird + a house", "--store", store, "--min", "0.5")
+    result = run("search", "a bird + a house", "--store", store, "--threshold", "0.5")
     assert (result.status, result.out) == (2, "")
     assert "known for a single text only" in result.err
 
@@ -65,17 +65,17 @@ def test_gibberish_has_no_match(run: Run, store: Path) -> None:
 
 @pytest.mark.parametrize("minimum", ["7", "-0.1", "nan", "inf"])
 def test_a_minimum_that_is_no_probability_is_refused(run: Run, store: Path, minimum: str) -> None:
-    status, out, err = run("search", "a house", "--store", store, f"--min={minimum}")
+    status, out, err = run("search", "a house", "--store", store, f"--threshold={minimum}")
     assert (status, out) == (2, "")
-    assert f"--min is {float(minimum)}; expected a probability, 0 to 1" in err
+    assert f"--threshold is {float(minimum)}; expected a probability, 0 to 1" in err
 
 
 def test_below_the_minimum_there_is_no_match(run: Run, store: Path) -> None:
-    status, out, err = run("search", "qwxz grmbl fjord", "--store", store, "--min", "0.9")
+    status, out, err = run("search", "qwxz grmbl fjord", "--store", store, "--threshold", "0.9")
     assert (status, out) == (1, "")
     assert "no match: the best has a probability of" in err
-    assert "--min asks for 0.9" in err
-    assert run("search", "qwxz grmbl fjord", "--store", store, "--min", "0").out.count("\n") == 3
+    assert "--threshold asks for 0.9" in err
+    assert run("search", "qwxz grmbl fjord", "--store", store, "--threshold", "0").out.count("\n") == 3
 
 
 def test_paths_are_those_of_all_copies(run: Run, store: Path, album: Path) -> None:

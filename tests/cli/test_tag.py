@@ -23,16 +23,16 @@ def test_a_folder_is_tagged_as_json_from_ones_own_words_but_for_what_cannot_be_r
 ) -> None:
     words = tmp_path / "words.txt"
     words.write_text("bird\nqwxz vbn\n")
-    status, out, err = run("tag", album, "--vocabulary", words, "-m", "tiny", "--json", "--threshold", "0.5")
+    status, out, err = run("tag", album, "--labels", words, "-m", "tiny", "--json", "--threshold", "0.5")
     assert status == 3
     assert "broken.jpg: cannot be read" in err
-    found = {Path(entry["picture"]).name: entry["tags"] for entry in map(json.loads, out.splitlines())}
+    found = {Path(entry["path"]).name: entry["tags"] for entry in map(json.loads, out.splitlines())}
     assert set(found) == {"bird.png", "house.PNG", "camera.webp"}  # also those without a tag
     assert all({"tag", "probability"} == set(tag) for tags in found.values() for tag in tags)
     assert "qwxz vbn" not in [tag["tag"] for tags in found.values() for tag in tags]
 
 
-@pytest.mark.parametrize("words", [["tag", "--vocabulary"], ["caption", "--captions"]])
+@pytest.mark.parametrize("words", [["tag", "--labels"], ["caption", "--labels"]])
 def test_words_are_beside_the_pictures_and_not_none(words: list[str], run: Run, tmp_path: Path) -> None:
     result = run(words[0], "-", words[1], "-", "-m", "tiny", stdin=b"dog\n")
     assert (result.status, result.out) == (2, "")
@@ -48,7 +48,7 @@ def test_words_are_beside_the_pictures_and_not_none(words: list[str], run: Run, 
     [
         (["tag", "-m", "tiny"], "nothing to tag"),
         (["tag", "a.png", "-m", "tiny", "--threshold", "2"], "threshold is 2.0"),
-        (["tag", "a.png", "-m", "tiny", "--vocabulary", "nowhere.txt"], "nowhere.txt: cannot be read"),
+        (["tag", "a.png", "-m", "tiny", "--labels", "nowhere.txt"], "nowhere.txt: cannot be read"),
         (["tag", "a.png", "-m", "tiny", "-n", "0"], "not a whole number above 0"),
     ],
 )

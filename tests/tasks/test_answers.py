@@ -70,21 +70,6 @@ def test_a_thing_is_as_probable_as_the_background_says(logit: float) -> None:
     assert found["yes"].statement == found["no"].statement == "a red dragon"
 
 
-@pytest.mark.usefixtures("by_hand")
-def test_questions_with_no_in_them_swap_yes_and_no() -> None:
-    assert answers({"a dog": 5.0}, "is there a dog?")[0].answer == "yes"
-    assert answers({"a dog": 5.0}, "is there no dog?")[0].answer == "no"
-    assert answers({"a dog": -5.0}, "is there no dog?")[0].answer == "yes"
-
-
-@pytest.mark.usefixtures("by_hand")
-def test_no_negation_is_ever_shown_to_the_model() -> None:
-    for question in ("is there no dog?", "is the dog not asleep?", "how many dogs are there?", "isn't the dog black?"):
-        model = ByHand({})
-        Answerer(model, question).answers(PICTURE)  # type: ignore[arg-type]
-        assert not {"no", "not", "zero", "without"} & {word for text in model.texts for word in text.split()}
-
-
 def test_a_colour_is_judged_by_the_other_colours_and_not_by_words() -> None:
     model = ByHand({"a red car": 3.0, "a blue car": 3.0})
     (found,) = Answerer(model, "is the car red?").answers(PICTURE)  # type: ignore[arg-type]
@@ -109,26 +94,9 @@ def test_a_choice_is_a_softmax_best_first_with_equal_ones_in_their_order() -> No
     assert found[0] == Answer("a cat", found[0].probability, "a cat")
 
 
-@pytest.mark.usefixtures("by_hand")
-def test_counts_share_what_zero_leaves() -> None:
-    logits = {"two dogs": 2.0, "three dogs": 1.0, "dogs": -3.0}
-    found = {a.answer: a for a in answers(logits, "how many dogs are there?", ["0", "2", "3"])}
-    assert found["0"].statement == "dogs"
-    assert found["0"].probability == pytest.approx(sigmoid(-2), abs=1e-6)
-    assert found["2"].probability == pytest.approx(sigmoid(2) * sigmoid(1), abs=1e-6)
-    assert found["3"].probability == pytest.approx(sigmoid(2) * sigmoid(-1), abs=1e-6)
-
-
-@pytest.mark.usefixtures("by_hand")
-def test_a_negative_question_gives_its_denial_what_the_statement_leaves() -> None:
-    asked = Answerer(ByHand({"dogs": 4.0}), "are there no dogs?")  # type: ignore[arg-type]
-    assert asked.question.answers == ("no", "yes")
-    assert asked.probabilities(PICTURE)[0].tolist() == pytest.approx([sigmoid(4), sigmoid(-4)], abs=1e-6)
-
-
 @pytest.mark.parametrize(
     "question",
-    ["is there a dog?", "is the car red?", "is it a or b?", "how many dogs?", "what is this?", "where is it?"],
+    ["is there a dog?", "is the car red?", "is it red or blue?", "what animal is it?", "what is this?"],
 )
 def test_probabilities_of_all_answers_sum_to_one(question: str, tiny: CLIP) -> None:
     asked = Answerer(tiny, question)
@@ -158,7 +126,7 @@ def test_a_bias_on_all_logits_changes_nothing(tiny: CLIP) -> None:
     """SigLIP has one, and a sigmoid for each pair; answers exclude each other for it too."""
     siglip = replace(tiny, config=replace(tiny.config, sigmoid=True), logit_bias=np.float32(-12))
     images = np.eye(2, tiny.config.embed_dim)
-    for question in ("is there a bird?", "is it a bird or a house?", "how many birds are there?"):
+    for question in ("is there a bird?", "is it a bird or a house?", "what animal is it?"):
         expected = Answerer(tiny, question).probabilities(images)
         assert Answerer(siglip, question).probabilities(images) == pytest.approx(expected, abs=1e-5)
 
@@ -175,7 +143,7 @@ def test_a_question_that_is_not_understood_is_answered_from_the_given_answers(
     tiny: CLIP, emoji: dict[str, Image.Image]
 ) -> None:
     assert ask(tiny, emoji["bird"], "Was ist das?", answers=["house", "bird"])[0].answer == "bird"
-    with pytest.raises(InputError, match="is of no kind that is known"):
+    with pytest.raises(InputError, match="has no form that is understood"):
         ask(tiny, emoji["bird"], "Was ist das?")
 
 

@@ -3,7 +3,6 @@
 stdout is data, stderr is talk.
 """
 
-import argparse
 import errno
 import io
 import os
@@ -11,89 +10,10 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from numpyclip.cli import (
-    aesthetic,
-    ask,
-    caption,
-    classify,
-    convert,
-    duplicates,
-    embed,
-    evaluate,
-    explain,
-    filter,
-    index,
-    learn,
-    map,
-    models,
-    search,
-    serve,
-    sheet,
-    tag,
-)
+from numpyclip.cli.commands import parse
 from numpyclip.errors import InputError, NumPyCLIPError
 
-_EPILOG = """\
-examples:
-  numpyclip index photos/ && numpyclip search a dog on a beach
-  numpyclip serve
-  numpyclip classify photo.jpg "a photo of a dog" "a photo of a cat"
-  numpyclip ask photo.jpg "is there a dog?"
-  numpyclip embed images photos/ -o photos.npz
-  numpyclip models
-
-exit status:
-  0 done   1 failed, or nothing found   2 wrong arguments   3 done, but for pictures that could not be read
-  130 interrupted   141 the reader of the output went away
-
-environment:
-  NUMPYCLIP_MODEL    the model to use where --model is not given
-  NUMPYCLIP_INDEX    where the index lies that is searched
-  NUMPYCLIP_TOKEN    what requests to numpyclip serve must show
-  CLIP_DIR           where downloaded models lie; else ~/.cache/clip
-  NUMPYCLIP_MIRROR   where to download from first
-  NUMPYCLIP_OFFLINE  1: never open a connection
-  HF_HOME, HF_TOKEN, HF_ENDPOINT, ...   settings of huggingface_hub, which fetches models of the hub
-  NUMPYCLIP_CACHE    where prepared weights are kept (see numpyclip models --help); 0: nowhere
-  OPENBLAS_NUM_THREADS   how many threads to use; else one for each core
-"""
-
-
-def parser() -> argparse.ArgumentParser:
-    """Build the parser of all verbs."""
-    from numpyclip import __version__
-
-    top = argparse.ArgumentParser(
-        prog="numpyclip",
-        description="Search, classify and describe pictures with words, by CLIP in pure NumPy.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    top.add_argument("--version", action="version", version=f"numpyclip {__version__}")
-    verbs = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    answers = (classify, tag, caption, ask, filter, duplicates)
-    looks = (explain, sheet, map)
-    for verb in (index, search, serve, *answers, embed, *looks, learn, aesthetic, evaluate, convert, models):
-        verb.add_to(verbs)
-    return top
-
-
-def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Parse the arguments of a command, with options anywhere between its items, and items only behind ``--``.
-
-    argparse takes the items up to the first option and leaves those behind it over.
-    """
-    words = list(sys.argv[1:] if argv is None else argv)
-    end = words.index("--") if "--" in words else len(words)
-    top = parser()
-    arguments, rest = top.parse_known_args(words[:end])
-    dashed = [word for word in rest if word.startswith("-") and word != "-"]
-    if dashed or (rest and not hasattr(arguments, "items")):
-        hint = " (put -- before texts that begin with a dash)" if dashed else ""
-        top.error(f"unrecognized arguments: {' '.join(dashed or rest)}{hint}")
-    if hasattr(arguments, "items"):
-        arguments.items = [*arguments.items, *rest, *words[end + 1 :]]
-    return arguments
+__all__ = ["main", "parse"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -20,7 +20,7 @@ the one that it was trained with: with another one of the same size the scores m
 
 def add_to(verbs: Any) -> None:
     """Add the command to the parser."""
-    verb = add_verb(verbs, "aesthetic", "Score how pleasing pictures are to people on average.", _EXAMPLES)
+    verb = add_verb(verbs, "aesthetic", _EXAMPLES)
     verb.add_argument("items", metavar="PICTURE", nargs="*", help="a picture, a folder, or - for paths on stdin")
     verb.add_argument("--predictor", metavar="FILE", required=True, help="weights of LAION's aesthetic predictor")
     verb.add_argument("--json", action="store_true", help="print one JSON object per picture")
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     for path, embedding in progress(pictures, "picture", printing=True) if several else pictures:
         score = float(predictor([embedding])[0])
         if arguments.json:
-            print(json.dumps({"picture": path, "aesthetic": round(score, 6)}), flush=True)
+            print(json.dumps({"path": path, "aesthetic": round(score, 6)}), flush=True)
         else:
             print(*([path] if several else []), f"{score:.3f}", sep="\t", flush=True)
     return pictures.status

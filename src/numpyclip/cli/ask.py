@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, texts_in, with_stdin
-from numpyclip.cli.options import add_model_options, add_orientation_option, add_verb, load_model, positive
+from numpyclip.cli.options import (
+    add_model_options,
+    add_orientation_option,
+    add_renamed_option,
+    add_verb,
+    load_model,
+    positive,
+)
 from numpyclip.errors import InputError
 from numpyclip.pictures import PICTURE_SUFFIXES
 
@@ -17,28 +24,31 @@ _EXAMPLES = """\
   numpyclip ask photo.jpg "is it a dog, a cat or a horse?"
   numpyclip ask photo.jpg "what is the man holding?" "a guitar" "an umbrella" "a fish"
   numpyclip ask photos/ "is there a dog?" -n 1 --json
-  find . -name "*.jpg" | numpyclip ask - "where is it?"
+  find . -name "*.jpg" | numpyclip ask - "what animal is this?"
 
-One line per answer, best first: probability, answer, and the statement that was compared with the picture ("no" and
-"0" show what they deny), with the path before them where there is more than one picture.
+One line per answer, best first: probability, answer, and the statement that was compared with the picture ("no" shows
+what it denies), with the path before them where there is more than one picture.
 
 questions, in English:
-  is there a dog? is the car red? does the man wear a hat?    yes, no
-  is it a dog or a cat? a, b or c?                            one of these
-  what colour is the car? what shape, material, animal,       one of a list of such things
-  vehicle, fruit, ...? where? who? what is the dog doing?
-  how many dogs are there?                                    0 to 10
-  what is this? what is the man holding?                      966 everyday nouns
-With answers given, any question: one that is not understood compares them with the picture as they stand.
+  is there a dog on the sofa? is the car red?              yes, no
+  is the man riding a horse? is it sunny?
+  is it a dog or a cat? is the car red or blue?            one of these
+  what colour is the car?                                  11 colours
+  what animal is this? what fruit, vehicle, sport, ...?    one of a list of such things
+  what is this? what do you see?                           966 everyday nouns
+With answers given, any question: one that has none of these forms compares them with the picture as they stand.
 
-What to expect: CLIP tells best what a picture is about ("is there ...?", "is it a ... or a ...?"), colours less
-well. It hardly counts, cannot read "no" and "not", and chooses an answer even where none is right, but for yes
-and no, and 0: those judge a statement by its rivals (is it red: the other colours), else by how a text usually fits."""
+not answered: how many, where, who, when, why, left or right, "no" and "not". Such a question is an error, as is any
+other that has none of these forms.
+
+What to expect: CLIP tells best what a picture is about ("is there ...?", "is it a ... or a ...?"), colours less well.
+It chooses an answer even where none is right, but for yes and no: those judge a statement by its rivals (is it red:
+the other colours), else by how a text usually fits."""
 
 
 def add_to(verbs: Any) -> None:
     """Add the command to the parser."""
-    verb = add_verb(verbs, "ask", "Answer a question about a picture.", _EXAMPLES)
+    verb = add_verb(verbs, "ask", _EXAMPLES)
     verb.usage = "numpyclip ask [OPTION ...] PICTURE QUESTION [ANSWER ...]"
     verb.add_argument(
         "items",
@@ -46,9 +56,11 @@ def add_to(verbs: Any) -> None:
         nargs="*",
         help="a picture, a folder of pictures, or - for paths on stdin; then a question; then answers to choose from",
     )
-    verb.add_argument("--answers", metavar="FILE", help="take the answers from a file, one a line")
+    add_renamed_option(
+        verb, "--labels", old="--answers", metavar="FILE", help="choose from the texts in a file, one a line"
+    )
     verb.add_argument(
-        "-n", "--top", type=positive, default=5, metavar="COUNT", help="print the best COUNT answers (default: 5)"
+        "-n", "--top", type=positive, default=5, metavar="N", help="print the best N answers (default: 5)"
     )
     verb.add_argument("--json", action="store_true", help="print one JSON object per picture")
     add_orientation_option(verb)
@@ -71,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
         ranked = answerer.answers([embedding])[0][: arguments.top]
         if arguments.json:
             found = [{**asdict(answer), "probability": round(answer.probability, 6)} for answer in ranked]
-            record = {"picture": path, "question": question, "kind": answerer.question.kind, "answers": found}
+            record = {"path": path, "question": question, "kind": answerer.question.kind, "answers": found}
             print(json.dumps(record), flush=True)
         else:
             for a in ranked:
@@ -89,10 +101,10 @@ def _source_question_answers(arguments: argparse.Namespace) -> tuple[str, str, l
         raise InputError(
             f"the question {question!r} is a file. To ask about several pictures, name their folder, or -."
         )
-    if arguments.answers is not None:
+    if arguments.labels is not None:
         if answers:
-            raise InputError("answers come from the command line or from --answers FILE, not from both.")
-        if "-" == source == arguments.answers:
+            raise InputError("answers come from the command line or from --labels FILE, not from both.")
+        if "-" == source == arguments.labels:
             raise InputError("pictures and answers cannot both come from standard input.")
-        answers = list(texts_in(arguments.answers))
-    return source, question, answers if answers or arguments.answers is not None else None
+        answers = list(texts_in(arguments.labels))
+    return source, question, answers if answers or arguments.labels is not None else None

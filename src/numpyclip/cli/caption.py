@@ -5,26 +5,28 @@ import json
 from typing import Any
 
 from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, texts_beside, with_stdin
-from numpyclip.cli.options import add_model_options, add_orientation_option, add_verb, load_model
+from numpyclip.cli.options import add_model_options, add_orientation_option, add_renamed_option, add_verb, load_model
 from numpyclip.errors import InputError
 
 _EXAMPLES = """\
   numpyclip caption photo.jpg
   numpyclip caption docs/pictures/album -m tiny
-  numpyclip caption photos/ --captions captions.txt --json
+  numpyclip caption photos/ --labels captions.txt --json
   numpyclip caption photos/ -m hf-hub:laion/mscoco_finetuned_CoCa-ViT-B-32-laion2B-s13B-b90k
 
 One line per picture: path, method, probability that the caption is true, caption. The method is "generated" where the
 model is a CoCa, which writes sentences. Any other CLIP cannot: its captions are "phrases", put together from words as
-long as they fit better. With --captions they are the "nearest" of a list. The probability is for a toss-up beforehand;
+long as they fit better. With --labels they are the "nearest" of a list. The probability is for a toss-up beforehand;
 of what was chosen, for one of the captions, or of about a thousand subjects of phrases, being true: mostly small."""
 
 
 def add_to(verbs: Any) -> None:
     """Add the command to the parser."""
-    verb = add_verb(verbs, "caption", "Say in a sentence what pictures show.", _EXAMPLES)
+    verb = add_verb(verbs, "caption", _EXAMPLES)
     verb.add_argument("items", metavar="PICTURE", nargs="*", help="a picture, a folder, or - for paths on stdin")
-    verb.add_argument("--captions", metavar="FILE", help="choose from the captions in a file, one a line")
+    add_renamed_option(
+        verb, "--labels", old="--captions", metavar="FILE", help="choose from the texts in a file, one a line"
+    )
     verb.add_argument("--json", action="store_true", help="print one JSON object per picture")
     add_orientation_option(verb)
     add_model_options(verb)
@@ -37,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     if not arguments.items:
         raise InputError("nothing to caption: name a picture or a folder, or - for paths on standard input.")
-    captions = texts_beside(arguments.items, arguments.captions, "captions")
+    captions = texts_beside(arguments.items, arguments.labels, "captions")
     model = load_model(arguments)
     captioner = Captioner(model, captions)
     sources = with_stdin(arguments.items, paths_in)
@@ -46,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
         [found] = captioner([path], embedding[None], orient=arguments.orient)
         p = found.probability
         if arguments.json:
-            facts = {"picture": path, "caption": found.text, "method": found.method, "probability": round(p, 6)}
+            facts = {"path": path, "caption": found.text, "method": found.method, "probability": round(p, 6)}
             print(json.dumps(facts), flush=True)
         else:
             print(path, found.method, f"{p:.4f}", found.text, sep="\t", flush=True)

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, texts_in, with_stdin
 from numpyclip.cli.labels import add_template_option, embedded_labels, labels_in
-from numpyclip.cli.options import add_model_options, add_orientation_option, add_verb, load_model, positive
+from numpyclip.cli.options import (
+    add_model_options,
+    add_orientation_option,
+    add_renamed_option,
+    add_verb,
+    load_model,
+    positive,
+)
 from numpyclip.cli.outputs import check_output, output_path
 from numpyclip.cli.predictions import Printer, Report
 from numpyclip.errors import InputError
@@ -29,7 +36,7 @@ _EXAMPLES = """\
   find . -name "*.jpg" | numpyclip classify - dog cat --json
 
 One line per label, best first: probability and label, with the path before them where there is more than one
-picture. The probabilities compare the given labels only; that the best one fits at all is not said. (SigLIP models
+picture. The probabilities compare the given labels only; even the best one may not fit. (SigLIP models
 judge each label by itself: their probabilities say how well it fits, and do not sum to 1.)
 
 A file of labels has one a line, or if it ends in .csv one a row, with synonyms in the other columns. Where folders are
@@ -38,7 +45,7 @@ named after labels, -o and --confusion tell how many pictures were said to be wh
 
 def add_to(verbs: Any) -> None:
     """Add the command to the parser."""
-    verb = add_verb(verbs, "classify", "Say which label fits a picture best.", _EXAMPLES)
+    verb = add_verb(verbs, "classify", _EXAMPLES)
     verb.usage = "numpyclip classify [OPTION ...] PICTURE LABEL [LABEL ...]"
     verb.add_argument(
         "items",
@@ -46,13 +53,19 @@ def add_to(verbs: Any) -> None:
         nargs="*",
         help="a picture, a folder of pictures, or - for paths on stdin; then texts (with --labels: more pictures)",
     )
-    verb.add_argument("--labels", metavar="FILE", help="take the labels from a file, or those of a dataset by its name")
+    verb.add_argument(
+        "--labels",
+        metavar="FILE",
+        help="choose from the texts in a file, one a line, or those of a dataset by its name",
+    )
     verb.add_argument("--probe", metavar="FILE", help="take classes that `numpyclip learn` learned; items are pictures")
     verb.add_argument("--classifier", metavar="FILE", help="take what --save wrote; items are pictures")
     add_template_option(verb)
     verb.add_argument("--separator", metavar="TEXT", help="labels such as animal/dog have parts: only the last is read")
-    verb.add_argument("-n", "--top", type=positive, metavar="COUNT", help="print the best COUNT labels only")
-    verb.add_argument("--min", type=float, default=0.0, metavar="P", help="print labels of this probability only")
+    verb.add_argument("-n", "--top", type=positive, metavar="N", help="print the best N labels (default: all)")
+    add_renamed_option(
+        verb, "--threshold", old="--min", type=float, default=0.0, metavar="P", help="minimum probability (default: 0)"
+    )
     verb.add_argument(
         "--plot", metavar="FILE", type=output_path(".png"), help="draw the labels of a single picture as bars beside it"
     )
@@ -60,7 +73,7 @@ def add_to(verbs: Any) -> None:
         "-o", "--output", metavar="FILE", type=output_path(".csv", ".json"), help="write the best labels of all, too"
     )
     verb.add_argument(
-        "--confusion", metavar="FILE", type=output_path(".png"), help="draw what is taken for what, by names of folders"
+        "--confusion", metavar="FILE", type=output_path(".png"), help="plot a confusion matrix against folder names"
     )
     verb.add_argument("--save", metavar="FILE", type=output_path(".npz"), help="keep the embedded labels")
     verb.add_argument("--json", action="store_true", help="print one JSON object per picture")
@@ -78,8 +91,8 @@ def run(arguments: argparse.Namespace) -> int:
     several = len(sources) > 1 or sources[0] == "-" or Path(sources[0]).is_dir()
     if several and arguments.plot is not None:
         raise InputError("--plot draws the labels of one picture; for several, see numpyclip sheet --help.")
-    if not 0 <= arguments.min <= 1:
-        raise InputError(f"--min is {arguments.min}; expected a probability, 0 to 1.")
+    if not 0 <= arguments.threshold <= 1:
+        raise InputError(f"--threshold is {arguments.threshold}; expected a probability, 0 to 1.")
     names = _names(classifier)
     printer = Printer(names, arguments, with_path=several)
     report = Report(names, arguments) if arguments.output or arguments.confusion else None

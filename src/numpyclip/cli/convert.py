@@ -30,7 +30,7 @@ are the same: it also names how each library prepares pictures and texts."""
 
 def add_to(verbs: Any) -> None:
     """Add the command to the parser."""
-    verb = add_verb(verbs, "convert", "Save a model for another library, or smaller.", _EXAMPLES)
+    verb = add_verb(verbs, "convert", _EXAMPLES)
     verb.add_argument("items", nargs="*", metavar="SRC DST", help="a model, by name or path, and the new folder")
     verb.add_argument("--format", choices=FORMATS, default="open_clip", help="layout (default: %(default)s)")
     verb.add_argument("--dtype", choices=DTYPES, default="float32", help="number format (default: %(default)s)")
@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         facts = {
             "source": source,
-            "folder": folder,
+            "path": folder,
             "format": arguments.format,
             "dtype": arguments.dtype,
             "bytes": size,

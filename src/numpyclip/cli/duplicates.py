@@ -25,7 +25,7 @@ compared by their bytes alone. Near-duplicates need memory, 5 kB a picture, and 
 
 def add_to(verbs: Any) -> None:
     """Add the command to the parser."""
-    verb = add_verb(verbs, "duplicates", "Find pictures that are there more than once.", _EXAMPLES)
+    verb = add_verb(verbs, "duplicates", _EXAMPLES)
     verb.add_argument("items", metavar="PICTURE", nargs="*", help="a picture, a folder, or - for paths on stdin")
     verb.add_argument("--exact", action="store_true", help="only the same bytes or pixels; needs no model")
     verb.add_argument("--json", action="store_true", help="print one JSON object per group")

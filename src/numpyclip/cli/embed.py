@@ -30,7 +30,7 @@ _EXAMPLES = """\
   numpyclip embed texts --from captions.txt -o captions.npz
 
 All vectors have unit length, so that products of them are cosines. Without -o, and to .jsonl, one JSON object
-per line: {"input": path or text, "embedding": [...]}. To .npz: "embeddings" (n, d), "names", "model" and "fingerprint",
+per line: {"path" or "text": ..., "embedding": [...]}. To .npz: "embeddings" (n, d), "names", "model" and "fingerprint",
 a JSON object that is the same for vectors that compare (numpyclip.Fingerprint reads it).
 To .npy: the vectors alone, in the order of the input, without pictures that could not be read."""
 
@@ -39,16 +39,16 @@ _SUFFIXES = (".npy", ".npz", ".jsonl")
 
 def add_to(verbs: Any) -> None:
     """Add the command to the parser."""
-    verb = add_verb(verbs, "embed", "Turn pictures or texts into vectors of unit length.", _EXAMPLES)
+    verb = add_verb(verbs, "embed", _EXAMPLES)
     kinds = verb.add_subparsers(metavar="{images,texts}", required=True)
-    images = add_verb(kinds, "images", "Turn pictures into vectors.", _EXAMPLES)
+    images = add_verb(kinds, "images", _EXAMPLES, "Turn pictures into vectors.")
     images.add_argument("items", metavar="PICTURE", nargs="*", help="a picture, a folder, or - for paths on stdin")
     add_orientation_option(images)
     images.add_argument(
         "--exact", action="store_true", help="decode large JPEG files whole, not at a reduced size that is enough"
     )
     images.set_defaults(run=_run_images)
-    texts = add_verb(kinds, "texts", "Turn texts into vectors.", _EXAMPLES)
+    texts = add_verb(kinds, "texts", _EXAMPLES, "Turn texts into vectors.")
     texts.add_argument("items", metavar="TEXT", nargs="*", help="a text, or - for one a line on stdin")
     texts.add_argument("--truncate", action="store_true", help="cut texts that are too long, instead of failing")
     texts.set_defaults(run=_run_texts)
@@ -66,7 +66,7 @@ def _run_images(arguments: argparse.Namespace) -> int:
     items = _items(arguments, paths_in)
     model = load_model(arguments)
     pictures = EmbeddedPictures(model, items, arguments.batch_size, arguments.orient, draft=not arguments.exact)
-    _save(progress(pictures, "picture", printing=not arguments.output), arguments.output, model_name(arguments), model)
+    _save(arguments, model, "path", progress(pictures, "picture", printing=not arguments.output))
     return pictures.status
 
 
@@ -74,7 +74,7 @@ def _run_texts(arguments: argparse.Namespace) -> int:
     items = _items(arguments, texts_in)
     model = load_model(arguments)
     texts = progress(_embed_texts(model, items, arguments), "text", printing=not arguments.output)
-    _save(texts, arguments.output, model_name(arguments), model)
+    _save(arguments, model, "text", texts)
     return 0
 
 
@@ -90,18 +90,19 @@ def _embed_texts(model: CLIP, items: Iterable[str], arguments: argparse.Namespac
         yield from zip(batch, model.embed_texts(batch, len(batch), truncate=arguments.truncate), strict=True)
 
 
-def _save(embedded: Iterable[Embedded], output: Path | None, model_name: str, model: CLIP) -> None:
+def _save(arguments: argparse.Namespace, model: CLIP, key: str, embedded: Iterable[Embedded]) -> None:
     """Print JSON lines as they come, or write one file, whole or not at all."""
+    output: Path | None = arguments.output
     if output is None:
         for name, vector in embedded:
-            print(_json_line(name, vector), flush=True)
+            print(_json_line(key, name, vector), flush=True)
         return
     with atomic_file(output) as file:
         if output.suffix == ".jsonl":
             for name, vector in embedded:
-                file.write((_json_line(name, vector) + "\n").encode())
+                file.write((_json_line(key, name, vector) + "\n").encode())
         else:
-            _write_arrays(file, output.suffix, embedded, model_name, model)
+            _write_arrays(file, output.suffix, embedded, model_name(arguments), model)
         if not file.tell():
             raise NumPyCLIPError(f"{output}: not written, there is nothing to put into it.")
 
@@ -119,6 +120,6 @@ def _write_arrays(file: IO[bytes], suffix: str, embedded: Iterable[Embedded], mo
         np.savez(file, embeddings=embeddings, names=names, model=np.array(model_name), fingerprint=fingerprint)
 
 
-def _json_line(name: str, vector: Array) -> str:
+def _json_line(key: str, name: str, vector: Array) -> str:
     numbers = ", ".join(map(str, vector))  # as few digits as tell float32 numbers apart
-    return f'{{"input": {json.dumps(name)}, "embedding": [{numbers}]}}'
+    return f'{{"{key}": {json.dumps(name)}, "embedding": [{numbers}]}}'

@@ -38,14 +38,18 @@ and 10 for captions: image_retrieval finds the picture of a caption, text_retrie
 
 def add_to(verbs: Any) -> None:
     """Add the command to the parser."""
-    verb = add_verb(verbs, "evaluate", "Measure how often a model is right about a dataset.", _EXAMPLES)
+    verb = add_verb(verbs, "evaluate", _EXAMPLES)
     verb.add_argument("dataset", metavar="DATASET", help="a folder, or a .tar, .tar.gz or .parquet file")
-    verb.add_argument("--labels", metavar="FILE", help="names of the classes, in their order, or a dataset's name")
+    verb.add_argument(
+        "--labels",
+        metavar="FILE",
+        help="the classes in their order, from a file, one a line, or those of a dataset by its name",
+    )
     add_template_option(verb)
     verb.add_argument(
         "-o", "--output", metavar="FILE", type=output_path(".csv", ".json"), help="write what was said of each picture"
     )
-    verb.add_argument("--confusion", metavar="FILE", type=output_path(".png"), help="draw what is taken for what")
+    verb.add_argument("--confusion", metavar="FILE", type=output_path(".png"), help="plot a confusion matrix")
     verb.add_argument("--json", action="store_true", help="print one JSON object")
     add_orientation_option(verb)
     add_model_options(verb)
@@ -107,7 +111,8 @@ def _classifier(model: CLIP, labels: tuple[Any, ...], templates: list[str]) -> Z
 
 
 def _write(arguments: argparse.Namespace, result: Evaluation, classifier: ZeroShotClassifier | None) -> None:
-    from numpyclip.tasks.evaluation.report import draw_confusion, json_text, write_report
+    from numpyclip.tasks.evaluation.report import json_text, write_report
+    from numpyclip.viz.confusion_matrix import confusion_matrix
 
     summary: dict[str, Any] = {"dataset": arguments.dataset, "model": model_name(arguments)}
     summary |= {"pictures": result.pictures, "captions": result.captions, **result.metrics}
@@ -123,4 +128,4 @@ def _write(arguments: argparse.Namespace, result: Evaluation, classifier: ZeroSh
             raise InputError("--confusion: the dataset has no labels.")
         with atomic_file(arguments.confusion) as file:
             names = [label.name for label in classifier.labels]
-            draw_confusion(result.confusion.counts, names).save(file, "PNG")
+            confusion_matrix(result.confusion.counts, names).save(file, "PNG")

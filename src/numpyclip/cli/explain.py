@@ -35,7 +35,7 @@ _SIDE = 256
 
 def add_to(verbs: Any) -> None:
     """Add the command to the parser."""
-    verb = add_verb(verbs, "explain", "Show which parts of a picture matter for a text.", _EXAMPLES)
+    verb = add_verb(verbs, "explain", _EXAMPLES)
     verb.usage = "numpyclip explain [OPTION ...] PICTURE TEXT [TEXT ...]"
     verb.add_argument("items", metavar="PICTURE TEXT", nargs="*", help="a picture, then texts")
     verb.add_argument("-o", "--output", metavar="FILE", type=output_path(".png", ".npy"), help="write .png or .npy")
@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     for text, heat in zip(texts, maps, strict=True):
         y, x = (int(place) for place in np.unravel_index(np.nanargmax(heat), heat.shape))
         if arguments.json:
-            print(json.dumps({"picture": path, "text": text, "hottest": [x, y]}))
+            print(json.dumps({"path": path, "text": text, "hottest": [x, y]}))
         else:
             print(x, y, text, sep="\t")
     if arguments.output is not None:
@@ -82,8 +82,8 @@ def _picture_and_texts(items: list[str]) -> tuple[str, list[str]]:
 
 def _drawn(image: Image.Image, texts: list[str], maps: Array) -> Image.Image:
     """Draw the picture and its maps side by side."""
-    from numpyclip.tasks.heat_map import overlay
-    from numpyclip.tasks.sheet import contact_sheets
+    from numpyclip.viz.contact_sheet import contact_sheets
+    from numpyclip.viz.heat_map import overlay
 
     tiles = [(image, ""), *((overlay(image, heat), text) for text, heat in zip(texts, maps, strict=True))]
     columns = min(len(tiles), _COLUMNS)

@@ -9,19 +9,19 @@ from typing import Any
 
 from numpyclip.cli.filing import ACTIONS, free_name, place_in
 from numpyclip.cli.inputs import EmbeddedPictures, PicturePaths, paths_in, progress, with_stdin
-from numpyclip.cli.options import add_model_options, add_orientation_option, add_verb, load_model
+from numpyclip.cli.options import add_model_options, add_orientation_option, add_renamed_option, add_verb, load_model
 from numpyclip.errors import InputError
 
 _EXAMPLES = """\
-  numpyclip filter photos/ --keep "a photo of a cat" --drop "a screenshot" --min 0.8
+  numpyclip filter photos/ --keep "a photo of a cat" --drop "a screenshot" --threshold 0.8
   numpyclip filter docs/pictures/album --keep "an animal face" -m tiny
   numpyclip filter photos/ --drop "a screenshot" --drop "a receipt" --copy album/ --yes
   numpyclip filter photos/ --keep "a screenshot" --move screenshots/          # a dry run; then with --yes
-  numpyclip filter photos/ --keep "horse + stripes - grass" --min-cosine 0.25
+  numpyclip filter photos/ --keep "horse + stripes - grass" --cosine-threshold 0.25
   find . -name "*.jpg" | numpyclip filter - --keep "a dog" | xargs ...
 
 Prints the paths of the pictures that are kept. The query that fits a picture best decides, if it fits: if its
-probability reaches --min. If none fits, the picture is kept unless there is a --keep.
+probability reaches --threshold. If none fits, the picture is kept unless there is a --keep.
 
 A probability is known for single texts. Queries of several terms (+, -, weights as in "2*cat - dog") and pictures
 as queries are one vector each and have a cosine only, whose scale depends on the model: look at --json first.
@@ -33,13 +33,28 @@ is there already, byte for byte, is left alone (and where it was, too)."""
 
 def add_to(verbs: Any) -> None:
     """Add the command to the parser."""
-    verb = add_verb(verbs, "filter", "Keep the pictures that words describe.", _EXAMPLES)
+    verb = add_verb(verbs, "filter", _EXAMPLES)
     verb.add_argument("items", metavar="PICTURE", nargs="*", help="a picture, a folder, or - for paths on stdin")
     verb.add_argument("--keep", action="append", default=[], metavar="QUERY", help="what to keep; several: any of them")
     verb.add_argument("--drop", action="append", default=[], metavar="QUERY", help="what to drop; several: any of them")
-    least = verb.add_mutually_exclusive_group()
-    least.add_argument("--min", type=float, default=0.5, metavar="P", help="least probability (default: 0.5)")
-    least.add_argument("--min-cosine", type=float, metavar="C", help="compare cosines, with this least one")
+    minimum = verb.add_mutually_exclusive_group()
+    add_renamed_option(
+        minimum,
+        "--threshold",
+        old="--min",
+        type=float,
+        default=0.5,
+        metavar="P",
+        help="minimum probability (default: 0.5)",
+    )
+    add_renamed_option(
+        minimum,
+        "--cosine-threshold",
+        old="--min-cosine",
+        type=float,
+        metavar="C",
+        help="compare cosines, with this minimum",
+    )
     action = verb.add_mutually_exclusive_group()
     for name in ACTIONS:
         action.add_argument(f"--{name}", type=Path, metavar="FOLDER", help=f"{name} what is kept into a folder")
@@ -63,20 +78,20 @@ def run(arguments: argparse.Namespace) -> int:
     if folder is not None and folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: is a file; expected a folder, or a name that is free.")
     model = load_model(arguments)
-    if arguments.min_cosine is None:
-        judge = Filter(model, arguments.keep, arguments.drop, arguments.min)
+    if arguments.cosine_threshold is None:
+        judge = Filter(model, arguments.keep, arguments.drop, arguments.threshold)
     else:
-        judge = Filter(model, arguments.keep, arguments.drop, arguments.min_cosine, "cosine")
+        judge = Filter(model, arguments.keep, arguments.drop, arguments.cosine_threshold, "cosine")
     paths = PicturePaths(with_stdin(arguments.items, paths_in), without=folder)
     pictures = EmbeddedPictures(model, paths, arguments.batch_size, arguments.orient)
     for path, embedding in progress(pictures, "picture", printing=True):
         (verdict,) = judge([embedding])
         place = _filed(action, folder, path, arguments, paths) if folder is not None and verdict.kept else None
         if arguments.json:
-            score = "probability" if arguments.min_cosine is None else "cosine"
-            record = {"picture": path, "kept": verdict.kept, "query": verdict.query, score: round(verdict.score, 6)}
+            score = "probability" if arguments.cosine_threshold is None else "cosine"
+            record = {"path": path, "kept": verdict.kept, "query": verdict.query, score: round(verdict.score, 6)}
             if action:
-                record["place"] = None if place is None else os.fspath(place)
+                record["destination"] = None if place is None else os.fspath(place)
             print(json.dumps(record), flush=True)
         elif verdict.kept:
             print(path, *([] if place is None else [place]), sep="\t", flush=True)

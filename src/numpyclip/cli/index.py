@@ -42,7 +42,7 @@ Stop it at any moment: what was done is kept, and the next call goes on. Searche
 
 def add_to(verbs: Any) -> None:
     """Add the command to the parser."""
-    verb = add_verb(verbs, "index", "Make pictures searchable, and keep them so.", _EXAMPLES)
+    verb = add_verb(verbs, "index", _EXAMPLES)
     verb.add_argument("items", metavar="FOLDER", nargs="*", help="a folder to add; none: all that are known")
     verb.add_argument("--ignore", action="append", default=[], metavar="GLOB", help="leave out names, or /PATH below")
     verb.add_argument("--exact", action="store_true", help="decode large JPEG files at their full size: slower")

@@ -48,7 +48,7 @@ Printed are the share of pictures that are told right, and its mean over the cla
 
 def add_to(verbs: Any) -> None:
     """Add the command to the parser."""
-    verb = add_verb(verbs, "learn", "Learn to tell classes apart from a few examples of each.", _EXAMPLES)
+    verb = add_verb(verbs, "learn", _EXAMPLES)
     verb.add_argument("source", metavar="FOLDER", help="a folder of folders of pictures, or an .npz file of embeddings")
     verb.add_argument(
         "-o", "--output", metavar="FILE", type=output_path(".npz"), required=True, help="the probe to write, .npz"
@@ -189,7 +189,7 @@ def _print(arguments: argparse.Namespace, examples: Examples, probe: Probe, accu
     settings = {name: float(f"{value:.4g}") for name, value in probe.settings.items()}
     if arguments.json:
         found = {
-            "probe": str(arguments.output),
+            "path": str(arguments.output),
             "method": probe.kind,
             "settings": settings,
             "pictures": len(examples),

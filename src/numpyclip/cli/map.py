@@ -14,7 +14,15 @@ import numpy as np
 
 from numpyclip.atomic import atomic_file
 from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, with_stdin
-from numpyclip.cli.options import add_model_options, add_orientation_option, add_verb, load_model, model_name, positive
+from numpyclip.cli.options import (
+    add_model_options,
+    add_orientation_option,
+    add_renamed_option,
+    add_verb,
+    load_model,
+    model_name,
+    positive,
+)
 from numpyclip.cli.outputs import check_output, output_path
 from numpyclip.errors import InputError, NumPyCLIPError
 
@@ -31,17 +39,19 @@ _MOST = 5000
 
 def add_to(verbs: Any) -> None:
     """Add the command to the parser."""
-    verb = add_verb(verbs, "map", "Draw a map of pictures: those that are alike lie close together.", _EXAMPLES)
+    verb = add_verb(verbs, "map", _EXAMPLES)
     verb.add_argument("items", metavar="PICTURE", nargs="*", help="a picture, a folder, or - for paths on stdin")
     verb.add_argument("-o", "--output", metavar="FILE", type=output_path(".html"), required=True, help="write .html")
-    verb.add_argument(
-        "--most",
+    add_renamed_option(
+        verb,
+        "--limit",
+        old="--most",
         type=positive,
         default=_MOST,
         metavar="N",
-        help="leave out what comes after N pictures (default: 5000)",
+        help="leave out all but the first N pictures (default: 5000)",
     )
-    verb.add_argument("--json", action="store_true", help="print one JSON object with the place of every picture")
+    verb.add_argument("--json", action="store_true", help="print one JSON object with the coordinates of every picture")
     add_orientation_option(verb)
     add_model_options(verb)
     verb.set_defaults(run=run)
@@ -50,17 +60,17 @@ def add_to(verbs: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Embed pictures, and write the page."""
     from numpyclip.runtime.prefetch import prefetch
-    from numpyclip.tasks.embedding_map import map_page, principal_components, thumbnail_uri
+    from numpyclip.viz.embedding_map import map_page, principal_components, thumbnail_uri
 
     if not arguments.items:
         raise InputError("nothing to map: name pictures or folders, or - for paths on standard input.")
     check_output(arguments.output)
     sources = with_stdin(arguments.items, paths_in)
     pictures = EmbeddedPictures(load_model(arguments), sources, arguments.batch_size, arguments.orient, draft=True)
-    embedded = list(islice(progress(pictures, "picture", printing=False), arguments.most + 1))
-    if len(embedded) > arguments.most:
+    embedded = list(islice(progress(pictures, "picture", printing=False), arguments.limit + 1))
+    if len(embedded) > arguments.limit:
         del embedded[-1]
-        print(f"numpyclip: the map has the first {arguments.most} pictures only; --most takes more.", file=sys.stderr)
+        print(f"numpyclip: the map has the first {arguments.limit} pictures only; --limit takes more.", file=sys.stderr)
     if not embedded:
         raise NumPyCLIPError(f"{arguments.output}: not written, there is nothing to put into it.")
     paths = [path for path, _ in embedded]
@@ -71,6 +81,6 @@ def run(arguments: argparse.Namespace) -> int:
     with atomic_file(arguments.output) as file:
         file.write(page.encode("ascii"))
     if arguments.json:
-        places = [{"picture": path, "place": place} for path, place in zip(paths, points.tolist(), strict=True)]
-        print(json.dumps({"page": str(arguments.output), "pictures": places}))
+        places = [{"path": path, "coordinates": place} for path, place in zip(paths, points.tolist(), strict=True)]
+        print(json.dumps({"path": str(arguments.output), "pictures": places}))
     return pictures.status

@@ -30,7 +30,7 @@ Models from elsewhere are used by path: --model FILE."""
 
 def add_to(verbs: Any) -> None:
     """Add the command to the parser."""
-    verb = add_verb(verbs, "models", "List models, download them, verify them.", _EXAMPLES)
+    verb = add_verb(verbs, "models", _EXAMPLES)
     verb.add_argument(
         "action",
         nargs="?",

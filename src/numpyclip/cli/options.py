@@ -6,22 +6,34 @@ import argparse
 import os
 from typing import TYPE_CHECKING, Any
 
+from numpyclip.cli.commands import COMMANDS
+
 if TYPE_CHECKING:
     from numpyclip.runtime.clip import CLIP
 
 DEFAULT_MODEL = "ViT-B/32"
 
 
-def add_verb(verbs: Any, name: str, summary: str, examples: str) -> argparse.ArgumentParser:
+def add_verb(verbs: Any, name: str, examples: str, summary: str | None = None) -> argparse.ArgumentParser:
     """Add a command whose help ends in examples to paste."""
+    summary = summary or COMMANDS[name]
     verb: argparse.ArgumentParser = verbs.add_parser(
         name,
         help=summary,
         description=summary,
         epilog=f"examples:\n{examples}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # an option that is added later must not change what a script says
     )
+    verb.set_defaults(verb=verb)
     return verb
+
+
+def add_renamed_option(container: Any, *names: str, old: str, **settings: Any) -> None:
+    """Add an option that had another name, which is taken for one version more; `RENAMED` has it, too."""
+    option = container.add_argument(*names, **settings)
+    hidden = {"dest": option.dest, "default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
+    container.add_argument(old, **{**settings, **hidden})
 
 
 def add_model_options(verb: argparse.ArgumentParser, batch_size: int = 32) -> None:
@@ -67,11 +79,11 @@ def add_activation_option(verb: argparse.ArgumentParser) -> None:
 
 
 def add_folder_option(verb: argparse.ArgumentParser) -> None:
-    """Add where downloaded models lie."""
+    """Add where downloaded models are."""
     verb.add_argument(
         "--download-root",
-        metavar="DIR",
-        help="where downloaded models lie (default: $CLIP_DIR, else ~/.cache/clip; those of the hub: as $HF_HOME says)",
+        metavar="FOLDER",
+        help="where downloaded models are (default: $CLIP_DIR, else ~/.cache/clip; those of the hub: as $HF_HOME says)",
     )
 
 
@@ -81,7 +93,7 @@ def add_orientation_option(verb: argparse.ArgumentParser) -> None:
         "--ignore-orientation",
         action="store_false",
         dest="orient",
-        help="do not turn pictures as their EXIF data says",
+        help="ignore the EXIF orientation of images",
     )
 
 

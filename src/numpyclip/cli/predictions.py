@@ -23,7 +23,7 @@ class Printer:
     names : sequence of str
         Of the labels.
     arguments : argparse.Namespace
-        With ``top``, ``min``, ``json``, ``plot`` and ``orient``.
+        With ``top``, ``threshold``, ``json``, ``plot`` and ``orient``.
     with_path : bool
         Whether lines begin with the path of the picture.
     """
@@ -36,9 +36,9 @@ class Printer:
     def __call__(self, path: str, probabilities: Sequence[float], parents: Mapping[str, float]) -> None:
         """Print the labels of one picture, best first."""
         ranked = sorted(zip(probabilities, self._names, strict=True), key=lambda pair: -pair[0])
-        ranked = [pair for pair in ranked[: self._arguments.top] if pair[0] >= self._arguments.min]
+        ranked = [pair for pair in ranked[: self._arguments.top] if pair[0] >= self._arguments.threshold]
         if self._arguments.json:
-            record = {"picture": path, "labels": [{"label": label, "probability": round(p, 6)} for p, label in ranked]}
+            record = {"path": path, "labels": [{"label": label, "probability": round(p, 6)} for p, label in ranked]}
             if parents:
                 record["parents"] = [{"label": label, "probability": round(p, 6)} for label, p in parents.items()]
             print(json.dumps(record), flush=True)
@@ -49,7 +49,7 @@ class Printer:
             self._plot(path, ranked)
 
     def _plot(self, path: str, ranked: Sequence[tuple[float, str]]) -> None:
-        from numpyclip.tasks.chart import bar_chart
+        from numpyclip.viz.chart import bar_chart
 
         chart = bar_chart(path, [(label, min(p, 1.0)) for p, label in ranked], orient=self._arguments.orient)
         with atomic_file(self._arguments.plot) as file:
@@ -83,12 +83,13 @@ class Report:
         if row is not None:
             self._confusion.add([row], [best])
         label = None if row is None else self._names[row]
-        found: dict[str, str | float | None] = {"picture": path, "label": label, "predicted": self._names[best]}
+        found: dict[str, str | float | None] = {"path": path, "label": label, "predicted": self._names[best]}
         self._rows.append(found | {"probability": round(float(probabilities[best]), 6)})
 
     def write(self) -> None:
         """Write the files that were asked for, and say how many are right where folders tell."""
-        from numpyclip.tasks.evaluation.report import draw_confusion, write_report
+        from numpyclip.tasks.evaluation.report import write_report
+        from numpyclip.viz.confusion_matrix import confusion_matrix
 
         known = int(self._confusion.counts.sum())
         summary = {
@@ -109,4 +110,4 @@ class Report:
             if not known:
                 raise InputError("--confusion: no picture lies in a folder that is named after a label.")
             with atomic_file(self._arguments.confusion) as file:
-                draw_confusion(self._confusion.counts, self._names).save(file, "PNG")
+                confusion_matrix(self._confusion.counts, self._names).save(file, "PNG")

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numpyclip.atomic import atomic_file
-from numpyclip.cli.options import add_verb, positive
+from numpyclip.cli.options import add_renamed_option, add_verb, positive
 from numpyclip.cli.outputs import check_output, output_path
 from numpyclip.cli.stores import add_store_options, load_remembered, place_of
-from numpyclip.cli.terminal import PROTOCOLS, drawn, terminal_protocol
 from numpyclip.errors import InputError, NumPyCLIPError, PictureError
+from numpyclip.viz.terminal import PROTOCOLS, drawn, terminal_protocol
 
 if TYPE_CHECKING:
     from numpyclip.index import Match, SearchResult
@@ -39,18 +39,18 @@ by --paths and --json."""
 
 def add_to(verbs: Any) -> None:
     """Add the command to the parser."""
-    verb = add_verb(verbs, "search", "Find pictures by words and by pictures.", _EXAMPLES)
+    verb = add_verb(verbs, "search", _EXAMPLES)
     verb.add_argument("items", metavar="WORD", nargs="*", help="what to look for, in quotes or not")
     verb.add_argument("--near", action="append", default=[], metavar="PICTURE", help="like this picture; several: sum")
     verb.add_argument("--not", action="append", default=[], dest="without", metavar="TEXT", help="unlike this text")
-    verb.add_argument("-n", type=positive, default=20, metavar="N", help="how many to print (default: %(default)s)")
+    verb.add_argument("-n", "--top", type=positive, default=20, metavar="N", help="print the best N (default: 20)")
     verb.add_argument("--in", choices=["pictures", "texts"], default="pictures", dest="modality", help="what to search")
     verb.add_argument("--folder", metavar="FOLDER", help="pictures in this folder and those within it")
     verb.add_argument("--after", metavar="DATE", help="taken on this date or later: 2024, 2024-05, 2024-05-01")
     verb.add_argument("--before", metavar="DATE", help="taken before this date")
-    least = verb.add_mutually_exclusive_group()
-    least.add_argument("--min", type=float, metavar="P", help="minimum probability of what is printed")
-    least.add_argument("--all", action="store_true", help="print what is nearest, be it a match or not")
+    minimum = verb.add_mutually_exclusive_group()
+    add_renamed_option(minimum, "--threshold", old="--min", type=float, metavar="P", help="minimum probability")
+    minimum.add_argument("--all", action="store_true", help="print what is nearest, be it a match or not")
     verb.add_argument("--paths", action="store_true", help="print paths only, also of identical copies")
     verb.add_argument("-0", action="store_true", dest="null", help="end paths in a null byte, for xargs -0")
     verb.add_argument("--json", action="store_true", help="print one JSON object per result")
@@ -70,14 +70,14 @@ def run(arguments: argparse.Namespace) -> int:
     query = _query(arguments)
     if arguments.modality == "texts" and (arguments.sheet or arguments.preview):
         raise InputError("texts have no pictures to show; leave out --sheet and --preview.")
-    if not 0 <= (arguments.min or 0) <= 1:
-        raise InputError(f"--min is {arguments.min}; expected a probability, 0 to 1.")
+    if not 0 <= (arguments.threshold or 0) <= 1:
+        raise InputError(f"--threshold is {arguments.threshold}; expected a probability, 0 to 1.")
     protocol = _protocol(arguments)
     check_output(arguments.sheet)
     where = Where(arguments.folder, arguments.after, arguments.before)
     with closing(open_store(place_of(arguments))) as store:
         index = Index(store, load_remembered(arguments, store))
-        result = index.search(query, arguments.n, where=where, modality=arguments.modality)
+        result = index.search(query, arguments.top, where=where, modality=arguments.modality)
         if not result:
             there = "" if where == Where() else " there"
             raise NumPyCLIPError(f"{store.place}: there are no {arguments.modality} to search{there}.")
@@ -119,8 +119,8 @@ def _chosen(arguments: argparse.Namespace, result: SearchResult) -> list[Match]:
     """Leave out what is no match; if nothing is one, say so."""
     if arguments.all:
         return result
-    if arguments.min is not None:
-        matches, reason = result.at_least(arguments.min), f"--min asks for {arguments.min:g}"
+    if arguments.threshold is not None:
+        matches, reason = result.at_least(arguments.threshold), f"--threshold asks for {arguments.threshold:g}"
     else:
         matches = result.matches
         reason = f"of so many pictures one has {result.cutoff or 0.0:.2f} by chance. --all prints it all the same"
@@ -143,7 +143,7 @@ def _print(arguments: argparse.Namespace, match: Match) -> None:
 
 def _show(path: str, protocol: str) -> None:
     from numpyclip.pictures import open_picture
-    from numpyclip.tasks.sheet import thumbnail
+    from numpyclip.viz.thumbnail import thumbnail
 
     try:
         print(drawn(thumbnail(open_picture(path, draft_size=320), 320), protocol), flush=True)
@@ -152,7 +152,7 @@ def _show(path: str, protocol: str) -> None:
 
 
 def _draw(output: Path, matches: list[Match]) -> None:
-    from numpyclip.tasks.sheet import contact_sheets
+    from numpyclip.viz.contact_sheet import contact_sheets
 
     tiles = []
     for match in matches:

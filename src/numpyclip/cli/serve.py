@@ -8,7 +8,7 @@ import os
 import sys
 from typing import Any
 
-from numpyclip.cli.options import add_verb, model_name, positive
+from numpyclip.cli.options import add_renamed_option, add_verb, model_name, positive
 from numpyclip.cli.stores import add_store_options, load_remembered, place_of
 from numpyclip.errors import InputError, NumPyCLIPError, StoreError
 
@@ -32,12 +32,28 @@ allows one. Needs: pip install "numpyclip[server]"."""
 
 def add_to(verbs: Any) -> None:
     """Add the command to the parser."""
-    verb = add_verb(verbs, "serve", "Serve embeddings, search and a web page over HTTP.", _EXAMPLES)
+    verb = add_verb(verbs, "serve", _EXAMPLES)
     verb.add_argument("--host", default="127.0.0.1", help="address to listen at (default: %(default)s)")
     verb.add_argument("--port", type=_port, default=8000, help="0: any that is free (default: %(default)s)")
     verb.add_argument("--no-index", action="store_true", help="serve no search")
-    verb.add_argument("--name", action="append", default=[], help="another name by which requests may call the model")
-    verb.add_argument("--allow-name", action="append", default=[], metavar="HOST", help="a name of this server")
+    add_renamed_option(
+        verb,
+        "--model-name",
+        old="--name",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="another name of the model",
+    )
+    add_renamed_option(
+        verb,
+        "--allow-host",
+        old="--allow-name",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="a name of this server",
+    )
     verb.add_argument(
         "--fetch-host", action="append", default=[], metavar="HOST", help="a host from which pictures may be fetched"
     )
@@ -69,9 +85,9 @@ def run(arguments: argparse.Namespace) -> int:
         model = _load(arguments, place)
         name = model_name(arguments)
         settings = Settings(
-            names=tuple(dict.fromkeys([name, *_other_names(name), *arguments.name])),
+            names=tuple(dict.fromkeys([name, *_other_names(name), *arguments.model_name])),
             token=token,
-            hosts=(*_LOOPBACK[:1], "[::1]", "localhost", *arguments.allow_name) if is_loopback else (),
+            hosts=(*_LOOPBACK[:1], "[::1]", "localhost", *arguments.allow_host) if is_loopback else (),
             fetch_hosts=tuple(host.lower() for host in arguments.fetch_host),
             max_body=arguments.max_body << 20,
             max_bodies=8 * arguments.max_body << 20,

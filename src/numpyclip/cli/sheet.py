@@ -28,7 +28,7 @@ cannot be read are crossed out. Letters that no installed font has are written a
 
 def add_to(verbs: Any) -> None:
     """Add the command to the parser."""
-    verb = add_verb(verbs, "sheet", "Draw pictures with captions on contact sheets.", _EXAMPLES)
+    verb = add_verb(verbs, "sheet", _EXAMPLES)
     verb.add_argument("items", metavar="PICTURE", nargs="*", help="a picture, a folder, or - for lines on stdin")
     verb.add_argument("-o", "--output", metavar="FILE", type=output_path(".png"), required=True, help="write .png")
     for name, count, what in (("columns", 5, "pictures in a row"), ("rows", 6, "rows of a page"), ("side", 160, "px")):
@@ -40,7 +40,7 @@ def add_to(verbs: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write page after page."""
-    from numpyclip.tasks.sheet import contact_sheets
+    from numpyclip.viz.contact_sheet import contact_sheets
 
     if not arguments.items:
         raise InputError("nothing to draw: name pictures or folders, or - for lines on standard input.")
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         check_output(output, arguments.items)
         with atomic_file(output) as file:
             page.save(file, "PNG")
-        print(json.dumps({"page": str(output)}) if arguments.json else output, flush=True)
+        print(json.dumps({"path": str(output)}) if arguments.json else output, flush=True)
     if not written:
         raise NumPyCLIPError(f"{arguments.output}: not written, there is nothing to put into it.")
     return 3 if paths.failed else 0

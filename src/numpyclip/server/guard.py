@@ -79,7 +79,7 @@ class Guard:
         if self._requests > settings.max_requests:
             return problem(503, "too many requests at once; try again soon.", {"Retry-After": "1"})
         if settings.hosts and _host(headers.get("host", "")) not in settings.hosts:
-            return problem(421, "this server is not called so; its owner may allow a name with --allow-name.")
+            return problem(421, "this server is not called so; its owner may allow a name with --allow-host.")
         is_page = scope["path"] == "/"
         if headers.get("sec-fetch-site") == "cross-site" and not (is_page and scope["method"] == "GET"):
             return problem(403, "pages of other sites are not answered.")

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from io import BytesIO
 
 from numpyclip.pictures import open_picture
-from numpyclip.tasks.sheet import thumbnail
+from numpyclip.viz.thumbnail import thumbnail
 
 SIDES = (320, 1600)  # in pixels: in the grid, and one by itself
 _KEPT = 64 << 20  # bytes

@@ -15,7 +15,7 @@ from numpyclip.model.ops import Array
 from numpyclip.pictures import Picture, pictures
 from numpyclip.runtime.clip import CLIP
 from numpyclip.tasks.background import Background
-from numpyclip.tasks.questions import understand
+from numpyclip.tasks.questions import YES_NO, understand
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Answer:
     probability : float
         Those of all answers sum to 1.
     statement : str
-        The text that was compared with the picture; for "no" and "0" that which they deny.
+        The text that was compared with the picture; for "no" that which it denies.
     """
 
     answer: str
@@ -57,7 +57,7 @@ class Answerer:
     Raises
     ------
     InputError
-        If the question is not understood, or the answers are not two or more texts.
+        If the question is not understood, or the answers are not two or more strings.
     TextTooLongError
         If a statement has more tokens than the model has positions.
     """
@@ -68,13 +68,8 @@ class Answerer:
         self.question = understand(question, answers, vocabulary)
         self._model = model
         self._statements = model.embed_texts(self.question.statements)
-        self._rivals: Array | None = None
-        self._background: Background | None = None
-        if self.question.denial is not None:
-            if self.question.rivals:
-                self._rivals = model.embed_texts(self.question.rivals)
-            else:
-                self._background = Background(model)
+        self._background = Background(model) if self.question.kind == YES_NO and not self.question.rivals else None
+        self._rivals = model.embed_texts(self.question.rivals) if self.question.rivals else None
 
     def answers(self, images: ArrayLike) -> list[list[Answer]]:
         """Answer for pictures, given their embeddings of unit length (n, e): for each all answers, best first."""
@@ -87,26 +82,17 @@ class Answerer:
     def probabilities(self, images: ArrayLike) -> Array:
         """Say how probable every answer is: (n, e), of unit length -> (n, answers), in the order of the question.
 
-        Answers exclude each other: a softmax compares their statements. A denial is as probable as that none of these
-        is true: the best of them is compared with the average of its rivals or, if it has none, judged by `Background`.
+        Answers exclude each other: a softmax compares their statements. Of yes and no, the one statement is compared
+        with the average of its rivals or, if it has none, judged by `Background`.
         """
-        logits = self._model.logits(images, self._statements)
-        denial = self.question.denial
-        if denial is None:
-            return ops.softmax(logits)
-        some = [n for n in range(len(self.question.answers)) if n != denial]
-        true = self._probability_of_any(images, logits)
-        found = np.empty_like(logits)
-        found[:, some] = ops.softmax(logits[:, some]) * true[:, np.newaxis]
-        found[:, denial] = 1 - true
-        return found
-
-    def _probability_of_any(self, images: ArrayLike, logits: Array) -> Array:
-        if self._rivals is not None:
-            return _even(logits.max(axis=1), self._model.logits(images, self._rivals))
-        assert self._background is not None  # a denial has either
-        probabilities: Array = self._background.probabilities(images, self._statements).max(axis=1)
-        return probabilities
+        if self._background is not None:
+            yes = self._background.probabilities(images, self._statements[:1])[:, 0]
+        elif self._rivals is not None:
+            logits = self._model.logits(images, self._statements[:1])[:, 0]
+            yes = _even(logits, self._model.logits(images, self._rivals))
+        else:
+            return ops.softmax(self._model.logits(images, self._statements))
+        return np.stack((yes, 1 - yes), axis=1)
 
 
 def _even(logits: Array, rivals: Array) -> Array:
@@ -131,10 +117,10 @@ def ask(
 ) -> list[Answer]:
     """Ask a question about a picture.
 
-    What CLIP can tell is what a picture is about: "is there a dog?", "is it a dog or a cat?". It is weak at
-    colours, hardly counts, and cannot read "no" and "not", nor say why. It chooses among
-    the answers it is given, and does not know when none is right, but for questions to be answered with yes or no and
-    for "how many": there `Background` says how probable a statement is.
+    What CLIP can tell is what a picture is about: "is there a dog?", "is it a dog or a cat?". It is weak at colours. It
+    chooses among the answers it is given, and does not know when none is right, but for yes and no: there `Background`
+    or what else may be true says how probable a statement is. What it cannot tell is refused: how many, where, who,
+    why, left or right, "no" and "not".
 
     Parameters
     ----------
@@ -154,7 +140,7 @@ def ask(
     Raises
     ------
     InputError
-        If the question is not understood, or the answers are not two or more texts, or there is not one picture.
+        If the question is not understood, or the answers are not two or more strings, or there is not one picture.
     PictureError
         If the picture cannot be read.
     TextTooLongError

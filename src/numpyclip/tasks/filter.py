@@ -83,7 +83,7 @@ class Filter:
         if score == "probability" and (sums := [query for query in queries if not query.is_text]):
             raise InputError(
                 f"query '{sums[0]}' is a sum or a picture, and only for a single text a probability is known; "
-                "compare cosines with a least cosine (--min-cosine) instead."
+                "compare cosines with a least cosine (--cosine-threshold) instead."
             )
         self._embed_dim = model.config.embed_dim
         self._queries: Array = np.stack([query.embed(model) for query in queries])

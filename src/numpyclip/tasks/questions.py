@@ -1,6 +1,7 @@
 """QUESTION → STATEMENTS: what kind a question is, which answers it may have, and what is true if one is right.
 
-The rules are for English and go by the form of the words; the first one that fits counts. See `understand`.
+A question is understood if it has one of a few forms, and every word in it a place that is known; any other is refused,
+for a statement that is not what was asked would be answered as surely as one that is.
 """
 
 from __future__ import annotations
@@ -10,16 +11,32 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from numpyclip.errors import InputError, quoted
-from numpyclip.tasks import candidates, english
-from numpyclip.tasks.english import with_article
-from numpyclip.tasks.forms import ASKING, COUNT, OPEN, PICTURE, YES_NO, Form, find_form
+from numpyclip.tasks.english import answer_lists, attributes, is_break, noun_end, rivals, singular, with_article
+from numpyclip.tasks.statements import BE, DETERMINER, IT, SINGULAR, statement_of, with_attribute
 from numpyclip.tasks.vocabulary import everyday_nouns
 
 MOST_LETTERS = 2000
-YES, NO = "yes", "no"
-CHOICE = "choice"
-COUNTS = tuple(map(str, range(11)))
-_NONE = frozenset(("0", "no", "none", "zero"))  # answers that say that there are none
+YES_NO, CHOICE, COLOUR, OPEN = "yes/no", "choice", "colour", "open"
+FORMS = (
+    *("is there a dog on the sofa?", "is the car red?", "is the man riding a horse?"),
+    *("is it a dog or a cat?", "what colour is the car?", "what animal is this?", "what is this?"),
+)
+
+_SEE = "(?:do|can|could) (?:you|we|i) see"
+_PICTURE = "(?:picture|image|photo|photograph|pic|drawing|scene|frame|screenshot|illustration|icon)"
+_SHOWN = rf"(?:{BE}|{BE} {IT}|{BE} (?:there|shown)|{_SEE})"
+_PLAINER = (
+    ("[\u2018\u2019`\u00b4]", "'"),
+    (r"^(is|are|was|were|do|does|can|could)(?:n?'t|nt)\b", r"\1"),
+    (r"\b(what|who|it|that|there|which)'s\b", r"\1 is"),
+    (r"^please,? |,? please$|,? or not$", ""),
+    (rf" (?:in|on) (?:the|this|that|my|your) {_PICTURE}$", ""),
+    (r" (?:visible|anywhere|here)$", ""),
+    (rf"^(?:what|which) {BE} {IT}[:,] ", "is it "),  # "what is it, a dog or a cat"
+    (rf"^(it|this|that|they|there) ({BE}) ", r"\2 \1 "),  # "there is a dog?"
+    (rf"^(?:{_SEE}|does (?:it|this|(?:the |this )?{_PICTURE}) (?:show|contain)) (?=.)", "is there "),
+    (rf"^what ({BE}) the colou?rs? of ", r"what colour \1 "),
+)
 
 
 @dataclass(frozen=True)
@@ -29,20 +46,18 @@ class Question:
     Attributes
     ----------
     kind : str
-        "yes/no", "count", "choice", "open", or the name of the list of answers: "colour", "place", "action", ...
+        "yes/no", "choice", "open", or the name of the list of answers: "colour", "animal", ...
     answers : tuple of str
+        Of yes/no "yes" and "no".
     statements : tuple of str
-        One for every answer, to be compared with the picture; those of a denial ("no", "0") are what it denies.
-    denial : int or None
-        Which answer, if any, says that none of the statements is true.
+        One for every answer, to be compared with the picture; that of "no" is what it denies.
     rivals : tuple of str
-        What else may be true: where one of them is, the answer is the denial. For yes/no only.
+        What else may be true: where one of them is, the answer is no. For yes/no only.
     """
 
     kind: str
     answers: tuple[str, ...]
     statements: tuple[str, ...]
-    denial: int | None = None
     rivals: tuple[str, ...] = ()
 
 
@@ -51,28 +66,25 @@ def understand(
 ) -> Question:
     """Turn a question into statements.
 
-    =============================================  =========  ========================================================
-    question                                       kind       statements
-    =============================================  =========  ========================================================
-    is there a dog? do you see a dog? a dog?       yes/no     a dog
-    is the car red? does the man wear a hat?       yes/no     a red car; a man wearing a hat
-    is it a dog or a cat? a, b or c?               choice     a dog; a cat
-    what colour is the car?                        colour     a red car; an orange car; ...
-    how many dogs are there?                       count      one dog; two dogs; ...
-    what is the dog doing? where is the dog?       action     a dog running; ...    (or place: a dog on a beach; ...)
-    what animal is this? who is it?                animal     a dog; a cat; ...     (any list of data/answers.txt)
-    what is this? what is the man holding?         open       a guitar; ...         (or a man holding a guitar; ...)
-    =============================================  =========  ========================================================
+    ================================================  ========  =====================================================
+    question                                          kind      statements
+    ================================================  ========  =====================================================
+    is there a dog on the sofa? do you see a dog?     yes/no    a dog on the sofa; a dog
+    is the car red? is the man riding a horse?        yes/no    a red car; a man riding a horse
+    is it a dog or a cat? is the car red or blue?     choice    a dog, a cat; a red car, a blue car
+    what colour is the car?                           colour    a red car, an orange car, ...
+    what animal is this?                              animal    a dog, a cat, ...  (any list of data/answers.txt)
+    what is this? what do you see?                    open      a man, a house, ...
+    ================================================  ========  =====================================================
 
-    Capital letters, a missing question mark, contractions and both spellings of English are all the same, and
-    "in the picture" and the like say nothing. "Isn't there a dog?" asks as "is there a dog?" does; "are there no
-    dogs?" and "is the dog not asleep?" swap yes and no.
+    Capital letters, a missing question mark, contractions, both spellings of English and "in the picture" make no
+    difference. "Isn't there a dog?" asks as "is there a dog?" does.
 
     Parameters
     ----------
     question : str
     answers : sequence of str, optional
-        To choose from, instead of those of its kind. They also answer a question that no rule fits: then they are
+        To choose from, instead of those of a list or the vocabulary. They also answer any other question: then they are
         the statements themselves.
     vocabulary : sequence of str, optional
         The answers to open questions; by default 966 everyday nouns.
@@ -80,146 +92,111 @@ def understand(
     Raises
     ------
     InputError
-        If it is empty, or too long, or fits no rule and there are no answers, or these are not two or more texts.
+        If it is empty, or too long, or has none of these forms and there are no answers, or these are not two or more
+        texts.
     """
-    words = _plain(question)
+    plain = _plain(question)
     given = None if answers is None else _checked(answers)
-    head, listed = _alternatives(words)
-    form = find_form(head)
-    if form is None and listed and not ASKING.match(head):  # "a dog or a cat"
-        form, listed = Form(OPEN, with_article), [head, *listed]
-    if form is None:
-        if given is None:
-            raise _not_understood(question)
-        return Question(CHOICE, tuple(given), tuple(given))
-    if given is None and listed:
-        given = _filled_in([form.asked, *listed] if form.asked else listed)
-    if form.kind == COUNT:
-        return _count(form, given or COUNTS)
-    if form.kind == YES_NO and (given is None or _are_yes_and_no(given)):
-        return _yes_or_no(form)
-    kind = CHOICE if given and form.kind in (YES_NO, OPEN) else form.kind
-    found = tuple(given or _answers(form.kind, words, vocabulary))
-    return Question(kind, found, tuple(map(form.state, found)))
-
-
-def _yes_or_no(form: Form) -> Question:
-    """Ask whether a statement is true. A model that learned from captions does not understand "no" and "not"."""
-    statement = form.state(form.asked)
-    answers = (NO, YES) if form.negated else (YES, NO)
-    others = tuple(map(form.state, candidates.rivals(form.asked)))
-    return Question(YES_NO, answers, (statement, statement), 1, others)
-
-
-def _count(form: Form, answers: Sequence[str]) -> Question:
-    some = [answer for answer in answers if answer.lower() not in _NONE]
-    none = [answer for answer in answers if answer.lower() in _NONE][:1]
-    if not some:
-        raise InputError(f"answers {answers!r:.200}: all say that there are none; expected a number among them.")
-    statements = [form.state(answer) for answer in some] + [form.state("") for _ in none]
-    return Question(COUNT, (*some, *none), tuple(statements), len(some) if none else None)
-
-
-def _answers(kind: str, words: str, vocabulary: Sequence[str] | None) -> Sequence[str]:
-    if kind == OPEN:
-        return tuple(everyday_nouns()) if vocabulary is None else _checked(vocabulary)
-    found = candidates.lists()[kind]
-    american = re.search(r"\bcolors?\b", words, re.IGNORECASE)
-    return [answer.replace("grey", "gray") for answer in found] if american else found
-
-
-# ---------------------------------------------------------------------------------------------- words
-
-
-_MARKS = ' ?!."\u00bf\u00a1\uff1f'  # also the Spanish ones, and the wide one
-_CONTRACTIONS = (
-    (r"\b(what|who|where|when|how|there|it|that|he|she|here)'s\b", r"\1 is"),
-    (r"\b(what|who|where|how|there|they|these|those)'re\b", r"\1 are"),
-    (r"\bcan(?:'?t|not)\b", "can"),
-    (r"\bwon't\b", "will"),
-    (r"\b(could|do|does|did|is|are|was|were|has|have|had|would|should)(?:n't|nt|not)\b", r"\1"),
-    (
-        r"\b(is|are|was|were|do|does|did|can|has|have) not (?=(?:there|the|this|these|that|those|it|he|she|they)\b)",
-        r"\1 ",
-    ),
-    (r"\bthere not\b", "there"),
-    (r"\b(?:can|could) be (?:seen|found|spotted)\b", "are there"),
-    (r"\bwhats\b", "what is"),
-    (r"\b(?:currently|actually|really|already|just|now|please|exactly)\b", ""),
-    (r"\bsort of\b|\btypes? of\b|\bkinds? of\b|\bspecies of\b|\bbreeds? of\b", "kind of"),
-)
-_NOTHING_SAID = (
-    rf"\b(?:in|on|of|from) (?:the|this|that|my|your) {PICTURE}\b",
-    r"^(?:and|so|hey|ok|well|now|tell me|(?:can|could) you (?:tell me|say)|i wonder|do you (?:think|know))\b,?",
-    r"(?<!is)(?<!are)(?<!was)(?<!were)(?<!be) (?:there|here|visible|present|shown|depicted|pictured|in it|in sight)$",
-    r",? or (?:not|no)$",
-    r"^(?:if|whether)\b",
-)
+    if given and {answer.strip().lower() for answer in given} == {"yes", "no"}:
+        found = _yes_or_no(plain)
+    elif not (found := _listed(plain, given, vocabulary)):
+        found = Question(CHOICE, given, given) if given else _choice(plain) or _yes_or_no(plain)
+    if found is None:
+        raise InputError(
+            f"the question {quoted(question, 80)} has no form that is understood; these are: {' '.join(FORMS)} "
+            "Or give answers to choose from (yes and no only to the former three), which are then compared with the "
+            "picture as they stand."
+        )
+    return found
 
 
 def _plain(question: str) -> str:
-    """Write a question without what makes no difference: contractions, marks, "in the picture"."""
+    """Write a question without what makes no difference."""
     if not isinstance(question, str):
-        raise InputError(f"the question is {question!r:.60}; expected a text.")
+        raise InputError(f"the question is {question!r:.60}; expected a string.")
     if len(question) > MOST_LETTERS:
         raise InputError(f"the question has {len(question)} letters; expected at most {MOST_LETTERS}.")
-    words = " ".join(re.sub("[\u2018\u2019`\u00b4]", "'", question).split()).strip(_MARKS)
-    words = words.lower() if words.isupper() else words
-    for pattern, plain in _CONTRACTIONS:
-        words = re.sub(pattern, plain, words, flags=re.IGNORECASE)
-    for pattern in _NOTHING_SAID:
-        shorter = " ".join(re.sub(pattern, "", words, flags=re.IGNORECASE).split()).strip(" ,")
-        words = shorter or words
-    if not words:
+    plain = " ".join(question.lower().split()).strip(' ?!."\u00bf\u00a1\uff1f')
+    for pattern, plainer in _PLAINER:
+        plain = re.sub(pattern, plainer, plain).strip()
+    if not plain:
         raise InputError('the question is empty; expected one such as "is there a dog?".')
-    return words
+    return plain
 
 
-def _alternatives(words: str) -> tuple[str, list[str]]:
-    """Split "is it a dog, a cat or a horse" into the question as far as the first of them, and the others."""
-    if not re.search(r"\bor\b", words, re.IGNORECASE):
-        return words, []
-    parts = [part.strip() for part in re.split(r"\s*[,;:]?\s*\bor\b\s*|\s*[,;:]\s*", words, flags=re.IGNORECASE)]
-    head, *others = [part for part in parts if part] or [words]
-    return head, others
-
-
-def _filled_in(listed: list[str]) -> list[str]:
-    """Give alternatives what they share, said but once: in the first its verb and article, in the last its place.
-
-    >>> _filled_in(["riding a horse", "a bike"]), _filled_in(["a dog", "cat on the table"])
-    (['riding a horse', 'riding a bike'], ['a dog on the table', 'a cat on the table'])
-    """
-    first, last = listed[0].split(), listed[-1].split()
-    opening = first[0].lower()
-    if len(first) > 1 and (english.is_gerund(opening) or opening in english.PREPOSITIONS):
-        listed = [f"{opening} {item}" if item.split()[0].lower() in english.DETERMINERS else item for item in listed]
-    elif not any(english.PREPOSITIONS & set(item.lower().split()) for item in listed[:-1]):
-        at = next((n for n, word in enumerate(last) if n and word.lower() in english.PREPOSITIONS), len(last))
-        tail = [] if last[at : at + 1] in (["of"], ["with"]) else last[at:]
-        listed = [*(" ".join((item, *tail)) for item in listed[:-1]), listed[-1]]
-    return list(map(with_article, listed)) if opening in english.ARTICLES else listed
-
-
-def _checked(answers: Sequence[str]) -> list[str]:
+def _checked(answers: Sequence[str]) -> tuple[str, ...]:
     if isinstance(answers, str) or not isinstance(answers, Iterable):
-        raise InputError(f"answers is {answers!r:.60}; expected a list of two or more texts.")
-    given = list(dict.fromkeys(answers))
+        raise InputError(f"answers is {answers!r:.60}; expected a list of two or more strings.")
+    given = tuple(dict.fromkeys(answers))
     if len(given) < 2 or not all(isinstance(answer, str) and answer.strip() for answer in given):
-        raise InputError(f"answers is {given!r:.200}; expected two or more different texts.")
+        raise InputError(f"answers is {given!r:.200}; expected two or more different strings.")
+    if len({answer.strip().lower() for answer in given} - {"yes", "no"}) not in (0, len(given)):
+        raise InputError(f"answers {given!r:.200}: yes and no cannot be mixed with others.")
     return given
 
 
-def _are_yes_and_no(given: list[str]) -> bool:
-    found = {answer.strip().lower() for answer in given}
-    if found & {YES, NO} and not found <= {YES, NO}:
-        raise InputError(f"answers {given!r:.200}: yes and no cannot be mixed with others.")
-    return bool(found & {YES, NO})
+# ---------------------------------------------------------------------------------------------- what, which
 
 
-def _not_understood(question: str) -> InputError:
-    return InputError(
-        f"the question {quoted(question, 80)} is of no kind that is known; expected an English question such as "
-        '"is there a dog?", "what colour is the car?", "how many people are there?" or "is it a or b?". '
-        "Or give answers to choose from, which are then compared with the picture as they stand."
-    )
+def _listed(plain: str, given: tuple[str, ...] | None, vocabulary: Sequence[str] | None) -> Question | None:
+    """Understand "what colour is the car", "what animal is this" and "what is this"."""
+    if found := re.fullmatch(rf"(?:what|which) (colou?r)s? ({BE}) (?:{IT}|{DETERMINER} (.+))", plain):
+        grey = "gray" if found[1] == "color" else "grey"
+        named = tuple(given or (colour.replace("grey", grey) for colour in answer_lists()[COLOUR]))
+        if (subject := found[3]) is None:
+            return Question(COLOUR, named, named)
+        states = [with_attribute(subject, colour, single=found[2] in SINGULAR) for colour in ("red", *named)]
+        return Question(COLOUR, named, tuple(filter(None, states[1:]))) if all(states) else None
+    if re.fullmatch(rf"what {_SHOWN}", plain):
+        named = given or (tuple(everyday_nouns()) if vocabulary is None else _checked(vocabulary))
+        return Question(OPEN, named, tuple(map(with_article, named)))
+    if found := re.fullmatch(rf"(?:what|which) (?:(?:kind|type|sort)s? of )?(.+?) {_SHOWN}", plain):
+        kind = found[1] if found[1] in answer_lists() else singular(found[1])
+        named = given or answer_lists().get(kind, ())
+        state = str if kind == COLOUR else with_article
+        return Question(kind, named, tuple(map(state, named))) if kind in answer_lists() else None
+    return None
+
+
+# ---------------------------------------------------------------------------------------------- a or b
+
+
+def _choice(plain: str) -> Question | None:
+    """Understand "is it a dog, a cat or a horse", where "is it a dog", "is it a cat" and "is it a horse" are."""
+    first, *others = re.split(r",? or |, ", plain)
+    if not others or " or " not in plain:
+        return None
+    asking, item = _before_item(first)
+    items = [item, *others]
+    if not all(items):  # "a dog, or ?"
+        return None
+    if item.split()[0] in ("a", "an") or not (asking or attributes().issuperset(items)):
+        items = list(map(with_article, items))
+    found = [statement for item in items if (statement := statement_of(f"{asking or 'is it'} {item}"))]
+    alike = {(is_break(parts[0]), noun_end(parts) < len(parts)) for parts in map(str.split, items)}
+    if len(set(found)) < len(items) or len(alike) > 1:  # "a dog or a cat on the table": both are on it, or one?
+        return None
+    return Question(CHOICE, tuple(items), tuple(found))
+
+
+def _before_item(text: str) -> tuple[str, str]:
+    """Split the text before the first "or" into what asks, and the first item: "is the man", "sitting"."""
+    if found := re.match(rf"{BE} (?:it|there|he|she|they) |{BE} {IT} (?=an? |\S+$)", text):
+        return found[0].strip(), text[found.end() :]
+    if not re.match(rf"{BE} ", text):
+        return "", text
+    parts = text.split()
+    at = next((n for n, word in enumerate(parts) if n > 2 and (word in ("a", "an") or is_break(word))), len(parts) - 1)
+    said = parts[at] in attributes() or parts[at] in ("a", "an") or is_break(parts[at])
+    return (" ".join(parts[:at]), " ".join(parts[at:])) if said else (text, "")
+
+
+# ---------------------------------------------------------------------------------------------- yes, no
+
+
+def _yes_or_no(plain: str) -> Question | None:
+    if (statement := statement_of(plain)) is None:
+        return None
+    *before, last = plain.split()
+    others = [] if " there " in plain else [statement_of(" ".join((*before, rival))) for rival in rivals(last)]
+    return Question(YES_NO, ("yes", "no"), (statement, statement), tuple(other for other in others if other))

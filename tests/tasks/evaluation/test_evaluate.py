@@ -39,7 +39,7 @@ def test_pictures_are_compared_with_their_folders(tiny: CLIP, kinds: Path) -> No
     assert found.metrics["mean_per_class_recall"] == pytest.approx((1 + 1 + 0.5 + 1) / 4)
     assert np.isnan(found.metrics["acc5"])  # of four labels
     (wrong,) = [answer for answer in found.answers if answer.label != answer.predicted]
-    assert (Path(wrong.picture).name, wrong.label, wrong.predicted) == ("bicycle.png", "sun", "bicycle")
+    assert (Path(wrong.path).name, wrong.label, wrong.predicted) == ("bicycle.png", "sun", "bicycle")
     assert found.confusion is not None
     assert found.confusion.counts.sum() == 5
 

@@ -28,7 +28,7 @@ _Crop: TypeAlias = "tuple[Example, NDArray[np.uint8]]"
 class Answer(NamedTuple):
     """What was predicted of a picture, and what is right."""
 
-    picture: str
+    path: str
     label: str
     predicted: str
     probability: float

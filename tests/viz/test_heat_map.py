@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from numpyclip.errors import InputError
-from numpyclip.tasks.heat_map import COLOURS, colours, overlay
+from numpyclip.viz.heat_map import COLOURS, colours, overlay
 
 
 def oklab(rgb: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from numpyclip.cli.terminal import drawn, protocol_of
+from numpyclip.viz.terminal import drawn, protocol_of
 
 
 def picture(width: int = 20, height: int = 13) -> Image.Image:

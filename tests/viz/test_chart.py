@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from numpyclip.errors import InputError
-from numpyclip.tasks.chart import bar_chart
+from numpyclip.viz.chart import bar_chart
 
 PURPLE = (0x8C, 0x0C, 0x6E)
 

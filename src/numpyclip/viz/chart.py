@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from numpyclip.errors import InputError
 from numpyclip.pictures import Picture, open_picture
-from numpyclip.tasks.lettering import Line
-from numpyclip.tasks.sheet import thumbnail
+from numpyclip.viz.fonts import Line
+from numpyclip.viz.thumbnail import thumbnail
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from numpyclip.errors import InputError
-from numpyclip.tasks.embedding_map import map_page, principal_components, thumbnail_uri
+from numpyclip.viz.embedding_map import map_page, principal_components, thumbnail_uri
 
 HOSTILE = [
     "</script><script>alert(1)</script>.png",

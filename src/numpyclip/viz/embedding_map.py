@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from numpyclip.errors import InputError
 from numpyclip.model.ops import Array
 from numpyclip.pictures import Picture, open_picture
-from numpyclip.tasks.sheet import thumbnail
+from numpyclip.viz.thumbnail import thumbnail
 
 _TEMPLATE = Path(__file__).parents[1] / "data" / "map.html"
 _SIDE = 56  # of thumbnails, in pixels

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from numpyclip.errors import InputError, PictureError
-from numpyclip.tasks.sheet import contact_sheets, thumbnail
+from numpyclip.viz.contact_sheet import contact_sheets
 from tests.picture_files import ORIENTATION
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
@@ -50,23 +50,6 @@ def test_what_cannot_be_read_is_crossed_out_and_reported(tmp_path: Path) -> None
     reddish = np.asarray(page)[12:172, 12:172].astype(int)
     assert ((reddish[..., 0] - reddish[..., 1]) > 60).sum() > 50  # the words on it
     assert page.getpixel((12 + 172 + 80, 92)) == RED
-
-
-@pytest.mark.parametrize("size", [(1, 1), (5000, 20), (2, 3000)])
-def test_thumbnails_of_any_shape_fit_and_have_a_pixel_at_least(size: tuple[int, int]) -> None:
-    small = thumbnail(Image.new("RGB", size, BLUE), 160)
-    assert max(small.size) == 160
-    assert min(small.size) >= 1
-    assert small.getpixel((0, 0)) == BLUE
-
-
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "I;16", "F"])
-def test_thumbnails_of_every_mode_are_rgb(mode: str) -> None:
-    assert thumbnail(Image.new(mode, (30, 20)), 16).mode == "RGB"
-
-
-def test_what_is_transparent_is_white() -> None:
-    assert thumbnail(Image.new("RGBA", (30, 20), (9, 9, 9, 0)), 16).getpixel((3, 3)) == (255, 255, 255)
 
 
 @pytest.mark.parametrize(("orient", "width"), [(True, 40), (False, 160)])

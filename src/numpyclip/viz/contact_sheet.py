@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from numpyclip.arguments import whole_number
 from numpyclip.errors import InputError, PictureError
-from numpyclip.image import on_white
 from numpyclip.pictures import Picture, open_picture
 from numpyclip.runtime.chunks import batched
-from numpyclip.tasks.lettering import Line
+from numpyclip.viz.fonts import Line
+from numpyclip.viz.thumbnail import thumbnail
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw
@@ -21,15 +21,6 @@ _LINE = 18
 _MOST_LINES = 3
 _INK, _FRAME, _FAINT, _RED = "#222222", "#d8d8d8", "#f4f4f4", "#b3261e"
 _MOST_PIXELS = 100_000_000  # of a page
-
-
-def thumbnail(image: Image.Image, side: int) -> Image.Image:
-    """Scale a picture, on white, until it fits into a square; no side becomes shorter than one pixel."""
-    from PIL.Image import Resampling
-
-    scale = side / max(image.size)
-    width, height = (max(1, min(side, round(length * scale))) for length in image.size)
-    return on_white(image).resize((width, height), Resampling.LANCZOS, reducing_gap=3)
 
 
 def contact_sheets(

@@ -1,12 +1,12 @@
 import pytest
 
-from numpyclip.tasks import lettering
-from numpyclip.tasks.lettering import Line, default_font
+from numpyclip.viz import fonts
+from numpyclip.viz.fonts import Line, default_font
 
 
 @pytest.fixture
 def only_pillows_font(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lettering, "_FONTS", ())
+    monkeypatch.setattr(fonts, "_FONTS", ())
 
 
 def test_plain_texts_stay_as_they_are() -> None:
@@ -33,7 +33,7 @@ def test_what_no_font_has_is_escaped(text: str, shown: str) -> None:
 
 
 def test_what_is_not_to_be_seen_is_escaped_though_a_font_may_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lettering, "_drawn", lambda font, letter: letter)
+    monkeypatch.setattr(fonts, "_drawn", lambda font, letter: letter)
     assert Line.of("a\u202eb\u200b\x7f", 31).text == r"a\u202eb\u200b\x7f"
 
 
