@@ -28,7 +28,7 @@ def test_the_formats_of_pictures_are_read(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["EPS", "PDF", "PCX", "SGI", "XBM"])
 def test_formats_that_nobody_keeps_pictures_in_are_not(kind: str) -> None:
     data = saved(Image.new("1" if kind == "XBM" else "RGB", (32, 16)), kind)
-    with pytest.raises(PictureError, match=r"picture: \d+ bytes cannot be read as a picture \(in no format that"):
+    with pytest.raises(PictureError, match=r"image: \d+ bytes cannot be read as an image \(not in a supported"):
         open_upload(data, 1000)
 
 
@@ -44,7 +44,7 @@ def test_bombs_are_refused_before_they_are_decoded() -> None:
     data = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
     with pytest.raises(PictureError, match=r"picture 3: "):  # Pillow's own limit
         open_upload(data, 64_000_000, "picture 3")
-    with pytest.raises(PictureError, match=r"has 100 x 100 pixels, which are 10000; expected 9999 at most"):
+    with pytest.raises(PictureError, match=r"has 100 x 100 pixels, 10000 in all; expected at most 9999"):
         open_upload(saved(Image.new("RGB", (100, 100)), "PNG"), 9999)
 
 
@@ -63,5 +63,5 @@ def test_base64_may_be_plain_or_a_data_uri() -> None:
 
 @pytest.mark.parametrize("text", ["hello!", "data:image/png,hello", "data:image/png;base64,***", "é", "aGVsbG8"])
 def test_what_is_no_base64_is_refused(text: str) -> None:
-    with pytest.raises(PictureError, match="is no picture in base64"):
+    with pytest.raises(PictureError, match="is not base64"):
         decode_base64(text, "picture")

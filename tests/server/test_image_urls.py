@@ -3,17 +3,15 @@
 import base64
 import http.server
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 from starlette.exceptions import HTTPException
 
 from numpyclip.model.clip import CLIP
-from numpyclip.server.fetching import fetch, is_address
-from tests.server.conftest import Serve
-
-Png = Callable[[str], bytes]
+from numpyclip.server.image_urls import fetch, is_url
+from tests.server.conftest import Png, Serve
 
 
 @pytest.fixture
@@ -80,5 +78,5 @@ def test_a_host_that_does_not_answer_is_no_fault_of_ours() -> None:
 
 
 def test_addresses_are_told_from_base64() -> None:
-    assert is_address("HTTPS://a/b.png") and is_address("http://a")
-    assert not is_address("data:image/png;base64,aGVsbG8=") and not is_address("file:///etc/passwd")
+    assert is_url("HTTPS://a/b.png") and is_url("http://a")
+    assert not is_url("data:image/png;base64,aGVsbG8=") and not is_url("file:///etc/passwd")
