@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,7 @@ def is_within(module: str, name: str) -> bool:
     return module == name or (name != "numpyclip" and module.startswith(name + "."))
 
 
+@cache
 def modules() -> dict[str, Path]:
     found = {}
     for path in SOURCE.rglob("*.py"):
@@ -61,6 +63,7 @@ def modules() -> dict[str, Path]:
     return found
 
 
+@cache
 def imports(path: Path) -> set[str]:
     names = set()
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -68,11 +71,8 @@ def imports(path: Path) -> set[str]:
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: a relative import hides its direction"
-            known = modules()
-            names |= {
-                f"{node.module}.{a.name}" if f"{node.module}.{a.name}" in known else str(node.module)
-                for a in node.names
-            }
+            found = [f"{node.module}.{alias.name}" for alias in node.names]
+            names |= {name if name in modules() else str(node.module) for name in found}
     return names
 
 

@@ -74,6 +74,10 @@ class Client:
         return self("POST", path, body, Content_Type=f"multipart/form-data; boundary={mark}", **headers)
 
 
+@pytest.fixture(autouse=True)
+def _word_lists_are_embedded_once(shared_cache: None) -> None: ...
+
+
 @contextmanager
 def running(app: Any) -> Iterator[Client]:
     with listen("127.0.0.1", 0) as listener:

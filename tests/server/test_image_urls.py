@@ -1,4 +1,4 @@
-"""Against a real server of files, which redirects and sends too much."""
+"""Against a real file server, which redirects and sends too much."""
 
 import base64
 import http.server
@@ -14,7 +14,7 @@ from numpyclip.server.image_urls import fetch, is_url
 from tests.server.conftest import Png, Serve
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def site(png: Png) -> Iterator[str]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -10,6 +10,8 @@ from numpyclip.model.clip import CLIP
 from numpyclip.tasks.vocabulary import embed_vocabulary, everyday_nouns, read_words
 from numpyclip.weights.prepared import prepared_files, save_prepared
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 TEXTS = [f"{n} dogs" for n in range(600)]
 
 
