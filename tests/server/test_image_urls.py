@@ -2,7 +2,6 @@
 
 import base64
 import http.server
-import threading
 from collections.abc import Iterator
 
 import numpy as np
@@ -11,6 +10,7 @@ from starlette.exceptions import HTTPException
 
 from numpyclip.model.clip import CLIP
 from numpyclip.server.image_urls import fetch, is_url
+from tests.http_server import running
 from tests.server.conftest import Png, Serve
 
 
@@ -30,10 +30,8 @@ def site(png: Png) -> Iterator[str]:
 
         def log_message(self, *args: object) -> None: ...
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever).start()
-        yield f"127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
+    with running(Handler) as url:
+        yield url.removeprefix("http://")
 
 
 def test_a_host_that_is_allowed_is_asked(serve: Serve, site: str, tiny: CLIP, png: Png) -> None:
