@@ -14,21 +14,34 @@ TESTS = Path(__file__).parent
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _no_cache_from_outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep out what the tester has prepared: made on other threads, its last bits differ."""
+def cache_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keep out the tester's own cache: made on other threads, its last bits differ."""
+    folder = tmp_path_factory.mktemp("prepared")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NUMPYCLIP_CACHE", str(tmp_path_factory.mktemp("prepared")))
-        yield
+        patch.setenv("NUMPYCLIP_CACHE", str(folder))
+        yield folder
 
 
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Keep the tester's own models and settings out, and the network shut."""
+    """Ignore the tester's own models and settings, and what other tests have cached."""
     for name in ("NUMPYCLIP_MODEL", "NUMPYCLIP_MIRROR", "NUMPYCLIP_OFFLINE", "NUMPYCLIP_INDEX"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CLIP_DIR", str(tmp_path / "clip-dir"))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "data"))
+    monkeypatch.setenv("NUMPYCLIP_CACHE", str(tmp_path / "prepared"))
+
+
+@pytest.fixture
+def shared_cache(monkeypatch: pytest.MonkeyPatch, cache_of_the_session: Path) -> None:
+    """One cache for many tests, so that the word lists are embedded once."""
+    monkeypatch.setenv("NUMPYCLIP_CACHE", str(cache_of_the_session))
+
+
+@pytest.fixture
+def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An empty cache again, where tests share one."""
     monkeypatch.setenv("NUMPYCLIP_CACHE", str(tmp_path / "prepared"))
 
 

@@ -38,7 +38,7 @@ def test_the_python_of_a_page_prints_what_it_says(page: Path) -> None:
     check(page, "python")
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.usefixtures("_in_a_folder_with_docs")
 @pytest.mark.parametrize("page", having("sh"))
 def test_the_commands_of_a_page_print_what_it_says(page: Path) -> None:

@@ -19,7 +19,6 @@ PICTURE_SHA256 = "308a3ca4503f1c7a07803916c369d78c4ef501e5ab7fc727da9b5e1d2f9ec8
 MODEL = "ViT-B/32"
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not is_present(DOWNLOADABLE[MODEL]), reason=f"{DOWNLOADABLE[MODEL].file} is not in {FOLDER}")
 @pytest.mark.skipif(not PICTURE.is_file(), reason=f"{PICTURE} is missing: put openai/CLIP's CLIP.png there")
 def test_the_numbers_of_openais_readme() -> None:

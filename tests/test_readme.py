@@ -29,11 +29,3 @@ def test_the_first_command_prints_what_the_readme_shows(
 def test_every_command_of_the_readme_is_one_that_the_parser_takes(command: str) -> None:
     words = shlex.split(re.split(r" [|>] ", command)[0])
     parse(words)
-
-
-def test_ci_runs_the_two_commands_of_the_readme() -> None:
-    ci = (ROOT / ".ci" / "run").read_text("utf-8")
-    set_up = [line for line in SHELL.splitlines() if line.startswith("python3 -m venv")]
-    assert len(set_up) == 2
-    for line in set_up:
-        assert line in ci

@@ -4,12 +4,15 @@ import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from PIL import Image
 
 from numpyclip.cli import main
+from numpyclip.image import Preprocess
+from numpyclip.loader import load
+from numpyclip.runtime.clip import CLIP
 
 
 class Result(NamedTuple):
@@ -21,9 +24,18 @@ class Result(NamedTuple):
 Run = Callable[..., Result]
 
 
+@pytest.fixture(autouse=True)
+def _word_lists_are_embedded_once(shared_cache: None) -> None: ...
+
+
 @pytest.fixture
-def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run `numpyclip` with these words, in this process."""
+def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tiny: CLIP) -> Run:
+    """Run `numpyclip` with these arguments, in this process; the embedded model is loaded once for all tests."""
+
+    def load_once(name: str, **options: Any) -> tuple[CLIP, Preprocess]:
+        return load(name, **options) if name != "tiny" or any(options.values()) else (tiny, tiny.preprocess)
+
+    monkeypatch.setattr("numpyclip.loader.load", load_once)
 
     def run(*words: object, stdin: bytes = b"") -> Result:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))

@@ -39,6 +39,7 @@ def test_json_is_one_object(run: Run, tmp_path: Path) -> None:
     numpyclip.load(facts["path"])
 
 
+@pytest.mark.usefixtures("own_cache")
 def test_nothing_is_prepared_for_later(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("numpyclip.runtime.prepared._LEAST_BYTES", 1)
     assert run("convert", "tiny", tmp_path / "new").status == 0

@@ -79,6 +79,7 @@ def test_the_model_in_the_package_is_neither_downloaded_nor_verified(run: Run) -
         assert "'tiny' is in the package" in err
 
 
+@pytest.mark.usefixtures("own_cache")
 def test_prepared_weights_are_listed_and_removed(run: Run, tmp_path: Path) -> None:
     folder = tmp_path / "prepared"
     folder.mkdir()

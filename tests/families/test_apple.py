@@ -270,7 +270,7 @@ def test_eight_bits_keep_apples_names_and_are_recognised_again(tmp_path: Path, n
 # --- hostile files ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("file", [S0, FUSED, S1, B])
+@pytest.mark.parametrize("file", [S0, *(pytest.param(file, marks=pytest.mark.exhaustive) for file in (FUSED, S1, B))])
 def test_a_missing_tensor_is_an_error_whichever_it_is(file: str) -> None:
     checkpoint = read(file_of(file))
     for name in [name for name in checkpoint.arrays if not name.endswith("num_batches_tracked")]:

@@ -72,7 +72,7 @@ def in_child(function, argument):
 kept = set()
 if mode == "kill":
     points = killed_at(0)
-    for line in [int(x) for x in np.linspace(1, points, 60)]:
+    for line in [int(x) for x in np.linspace(1, points, int(sys.argv[3]))]:
         shutil.rmtree(place, ignore_errors=True)
         status = in_child(killed_at, line)
         assert os.WIFSIGNALED(status), status
@@ -92,8 +92,16 @@ print(sorted(kept))
 """
 
 
-@pytest.mark.parametrize(("mode", "seen"), [("kill", {0, 2, 4, 6}), ("full", {0})])
-def test_an_index_is_whole_after_any_end(photos: Path, mode: str, seen: set[int]) -> None:
-    done = subprocess.run([sys.executable, "-c", PROGRAM, photos.parent, mode], capture_output=True, text=True)
+@pytest.mark.parametrize(
+    ("mode", "points", "seen"),
+    [
+        ("kill", 8, {0, 6}),
+        pytest.param("kill", 60, {0, 2, 4, 6}, marks=pytest.mark.exhaustive),
+        ("full", 0, {0}),
+    ],
+)
+def test_an_index_is_whole_after_any_end(photos: Path, mode: str, points: int, seen: set[int]) -> None:
+    program = [sys.executable, "-c", PROGRAM, str(photos.parent), mode, str(points)]
+    done = subprocess.run(program, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert seen <= set(eval(done.stdout))

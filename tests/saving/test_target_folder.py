@@ -1,6 +1,7 @@
 """A saved folder is whole or not there, whatever happens meanwhile."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,10 +19,15 @@ from numpyclip.saving.save import save
 from numpyclip.weights.checkpoint import Checkpoint
 
 
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save("tiny", tmp_path_factory.mktemp("original") / "saved", "int8")
+
+
 @pytest.fixture
-def saved(tmp_path: Path) -> Path:
+def saved(original: Path, tmp_path: Path) -> Path:
     """A model that was saved before."""
-    return save("tiny", tmp_path / "saved", "int8")
+    return shutil.copytree(original, tmp_path / "saved")
 
 
 def content(folder: Path) -> dict[str, bytes]:

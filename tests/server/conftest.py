@@ -23,7 +23,7 @@ pytest.importorskip("multipart")
 pytest.importorskip("uvicorn")
 
 from numpyclip.server import Settings, create_app
-from numpyclip.server.run import listen, server_of
+from numpyclip.server.uvicorn_server import listen, make_server
 
 NAMES = ("bird", "house", "camera", "bomb", "butterfly", "motor boat", "cookie", "ring buoy")
 
@@ -74,10 +74,14 @@ class Client:
         return self("POST", path, body, Content_Type=f"multipart/form-data; boundary={mark}", **headers)
 
 
+@pytest.fixture(autouse=True)
+def _word_lists_are_embedded_once(shared_cache: None) -> None: ...
+
+
 @contextmanager
 def running(app: Any) -> Iterator[Client]:
     with listen("127.0.0.1", 0) as listener:
-        server = server_of(app)
+        server = make_server(app)
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         try:
@@ -113,11 +117,12 @@ def place(tmp_path_factory: pytest.TempPathFactory, drawings: Path, tiny: CLIP) 
 
 @pytest.fixture(scope="session")
 def client(place: str, tiny: CLIP) -> Iterator[Client]:
-    with running(create_app(tiny, "tiny", place, Settings(names=("tiny",)))) as client:
+    with running(create_app(tiny, "tiny", place, Settings(model_names=("tiny",)))) as client:
         yield client
 
 
 Serve = Callable[..., Client]
+Png = Callable[[str], bytes]
 
 
 @pytest.fixture
@@ -134,7 +139,7 @@ def serve(place: str, tiny: CLIP) -> Iterator[Serve]:
 
 
 @pytest.fixture(scope="session")
-def png(emoji: dict[str, Image.Image]) -> Callable[[str], bytes]:
+def png(emoji: dict[str, Image.Image]) -> Png:
     def png(name: str) -> bytes:
         stream = BytesIO()
         emoji[name].save(stream, "PNG")

@@ -10,8 +10,8 @@ import pytest
 
 from numpyclip.server import batching
 from numpyclip.server.batching import Batcher, Kind
-from numpyclip.server.metrics import Metrics
-from numpyclip.server.problems import Busy
+from numpyclip.server.error_responses import OverloadedError
+from numpyclip.server.prometheus import Metrics
 from numpyclip.server.settings import Settings
 
 
@@ -45,7 +45,7 @@ def batcher(model: Slow, **settings: Any) -> Batcher:
 
 
 async def embed(queue: Batcher, kind: Kind, items: Sequence[Any]) -> np.ndarray:
-    with queue.admitted(kind, len(items)) as embed:
+    with queue.admit(kind, len(items)) as embed:
         return await embed(items)
 
 
@@ -98,12 +98,12 @@ def test_many_pictures_do_not_hold_up_a_text() -> None:
 def test_when_too_many_wait_requests_are_sent_away() -> None:
     async def main() -> None:
         queue = batcher(Slow(), max_waiting=3)
-        with queue.admitted("texts", 2), queue.admitted("texts", 9):  # as a whole or not at all
-            with pytest.raises(Busy, match="11 inputs are waiting") as caught, queue.admitted("texts", 1):
+        with queue.admit("texts", 2), queue.admit("texts", 9):  # as a whole or not at all
+            with pytest.raises(OverloadedError, match="11 inputs are waiting") as caught, queue.admit("texts", 1):
                 pass
             assert caught.value.status_code == 429
             assert caught.value.headers is not None and int(caught.value.headers["Retry-After"]) >= 1
-        with queue.admitted("texts", 1):
+        with queue.admit("texts", 1):
             pass
 
     run(main())
@@ -115,7 +115,7 @@ def test_who_waits_too_long_is_sent_away_and_not_computed() -> None:
         async with batcher(model, timeout=0.05) as queue:
             first = asyncio.create_task(embed(queue, "pictures", [0]))
             await begun(model)
-            with pytest.raises(Busy, match=r"not done in 0\.05 s") as caught:
+            with pytest.raises(OverloadedError, match=r"not done in 0\.05 s") as caught:
                 await embed(queue, "pictures", [1])
             assert caught.value.status_code == 503
             model.may_go.set()
@@ -127,24 +127,24 @@ def test_who_waits_too_long_is_sent_away_and_not_computed() -> None:
 
 
 def test_what_is_being_decoded_is_waited_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batching, "_PATIENCE", 60)
+    monkeypatch.setattr(batching, "_MAX_DECODE_WAIT", 60)
 
     async def main() -> None:
         model = Slow()
         model.may_go.set()
         async with batcher(model) as queue:
-            with queue.admitted("pictures", 1) as late:
+            with queue.admit("pictures", 1) as late:
                 first = asyncio.create_task(embed(queue, "pictures", [0]))
                 for _ in range(10):
                     await asyncio.sleep(0)
                 assert not model.batches
                 assert float((await late([1]))[0, 0]) == 1
             assert float((await first)[0, 0]) == 0
-            with queue.admitted("pictures", 1):  # it cannot be read, and comes never
+            with queue.admit("pictures", 1):  # it cannot be read, and comes never
                 second = asyncio.create_task(embed(queue, "pictures", [2]))
                 await asyncio.sleep(0)
             assert float((await second)[0, 0]) == 2
-            with queue.admitted("pictures", 1):  # a whole batch waits for nobody
+            with queue.admit("pictures", 1):  # a whole batch waits for nobody
                 assert len(await embed(queue, "pictures", range(4))) == 4
         assert model.batches == [[0, 1], [2], [0, 1, 2, 3]]
 
@@ -152,13 +152,13 @@ def test_what_is_being_decoded_is_waited_for_a_moment(monkeypatch: pytest.Monkey
 
 
 def test_nobody_is_waited_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batching, "_PATIENCE", 0.01)
+    monkeypatch.setattr(batching, "_MAX_DECODE_WAIT", 0.01)
 
     async def main() -> None:
         model = Slow()
         model.may_go.set()
         async with batcher(model) as queue:
-            with queue.admitted("pictures", 1):
+            with queue.admit("pictures", 1):
                 assert float((await embed(queue, "pictures", [3]))[0, 0]) == 3
 
     run(main())
@@ -186,7 +186,7 @@ def test_at_the_end_whoever_waits_is_sent_away() -> None:
             await asyncio.sleep(0)
             model.may_go.set()
         assert float((await first)[0, 0]) == 0  # its batch was being computed
-        with pytest.raises(Busy, match="shutting down"):
+        with pytest.raises(OverloadedError, match="shutting down"):
             await second
 
     run(main())

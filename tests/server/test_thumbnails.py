@@ -5,7 +5,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from numpyclip.server import thumbnails
-from numpyclip.server.thumbnails import Thumbnails, thumbnail_bytes
+from numpyclip.server.thumbnails import ThumbnailCache, thumbnail_bytes
 
 
 def opened(data: bytes) -> Image.Image:
@@ -33,8 +33,8 @@ def test_what_was_drawn_is_kept_until_there_is_too_much(tmp_path: Path, monkeypa
     for name in "abc":
         Image.new("RGB", (20, 20)).save(tmp_path / f"{name}.png")
     size = len(thumbnail_bytes(str(tmp_path / "a.png"), 320))
-    monkeypatch.setattr(thumbnails, "_KEPT", 2 * size)
-    kept = Thumbnails()
+    monkeypatch.setattr(thumbnails, "_MAX_BYTES", 2 * size)
+    kept = ThumbnailCache()
     for name in "abac":
         kept.get(str(tmp_path / f"{name}.png"), 320, "1")
     drawn: list[str] = []

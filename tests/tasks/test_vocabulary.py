@@ -10,6 +10,8 @@ from numpyclip.runtime.clip import CLIP
 from numpyclip.runtime.prepared import prepared_files, save_prepared
 from numpyclip.tasks.vocabulary import embed_vocabulary, everyday_nouns, read_words
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 TEXTS = [f"{n} dogs" for n in range(600)]
 
 

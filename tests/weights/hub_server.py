@@ -9,15 +9,16 @@ import json
 import os
 import re
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
+
+from tests.http_server import running
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 LARGE = (".safetensors", ".bin", ".pt")  # files that lie elsewhere, where a redirection leads
@@ -127,26 +128,12 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(200, body)
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True  # connections are kept open by the client
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: clients that hang up are part of the play."""
-
-
 @contextlib.contextmanager
 def serving(hub: Hub) -> Iterator[Hub]:
     """Run the hub for the length of the block."""
     handler = type("HubHandler", (Handler,), {"hub": hub})
-    with _Server(("127.0.0.1", 0), handler) as server:
-        hub.url = f"http://127.0.0.1:{server.server_address[1]}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield hub
-        finally:
-            server.shutdown()
-            thread.join()
+    with running(handler) as hub.url:  # the client keeps connections open, so threads do not end by themselves
+        yield hub
 
 
 @contextlib.contextmanager

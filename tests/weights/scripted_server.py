@@ -9,8 +9,10 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.http_server import running
 
 Move = Callable[["Handler"], None]
 
@@ -162,25 +164,13 @@ def endless(handler: Handler) -> None:
             handler.wfile.write(bytes(1 << 16))
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = False  # so that server_close waits for them
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: clients that hang up are part of the play."""
-
-
 @contextlib.contextmanager
 def serving(body: bytes, *moves: Move) -> Iterator[Script]:
     """Run a server for the length of the block."""
     script = Script(body, list(moves) or [proper])
     handler = type("ScriptedHandler", (Handler,), {"script": script})
-    with _Server(("127.0.0.1", 0), handler) as server:
-        script.url = f"http://127.0.0.1:{server.server_address[1]}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with running(handler, daemon_threads=False) as script.url:
         try:
             yield script
         finally:
             script.ending.set()
-            server.shutdown()
-            thread.join()

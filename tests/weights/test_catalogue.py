@@ -1,6 +1,6 @@
 import re
 
-from numpyclip.weights.catalogue import DOWNLOADABLE, EMBEDDED, available_models
+from numpyclip.weights.catalogue import DOWNLOADABLE, available_models
 
 OPENAI = {  # as in openai/CLIP, clip/clip.py
     "RN50": "afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762/RN50.pt",
@@ -38,12 +38,3 @@ def test_files_and_hashes_are_those_in_the_addresses() -> None:
         assert (model.name, f"{model.sha256}/{model.file}") == (name, address)
         assert re.fullmatch("[0-9a-f]{64}", model.sha256)
         assert re.fullmatch(r"[\w-]+\.pt", model.file)  # a name, not a path
-
-
-def test_hashes_and_files_are_all_different() -> None:
-    assert len({m.sha256 for m in DOWNLOADABLE.values()}) == len({m.file for m in DOWNLOADABLE.values()}) == 9
-
-
-def test_tiny_is_in_the_package_and_has_nothing_to_download() -> None:
-    assert "tiny" not in DOWNLOADABLE
-    assert EMBEDDED["tiny"].parts[-3:] == ("numpyclip", "data", "tiny.npz")

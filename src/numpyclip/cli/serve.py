@@ -76,7 +76,7 @@ def add_to(verbs: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Load the model, and serve until stopped."""
     from numpyclip.server import Settings, create_app
-    from numpyclip.server.run import listen, server_of
+    from numpyclip.server.uvicorn_server import listen, make_server
 
     token = _token(arguments)
     is_loopback = arguments.host in _LOOPBACK
@@ -85,12 +85,12 @@ def run(arguments: argparse.Namespace) -> int:
         model = _load(arguments, place)
         name = model_name(arguments)
         settings = Settings(
-            names=tuple(dict.fromkeys([name, *_other_names(name), *arguments.model_name])),
+            model_names=tuple(dict.fromkeys([name, *_other_names(name), *arguments.model_name])),
             token=token,
-            hosts=(*_LOOPBACK[:1], "[::1]", "localhost", *arguments.allow_host) if is_loopback else (),
+            allowed_hosts=(*_LOOPBACK[:1], "[::1]", "localhost", *arguments.allow_host) if is_loopback else (),
             fetch_hosts=tuple(host.lower() for host in arguments.fetch_host),
             max_body=arguments.max_body << 20,
-            max_bodies=8 * arguments.max_body << 20,
+            max_total_body=8 * arguments.max_body << 20,
             max_waiting=arguments.max_waiting,
             batch_size=arguments.batch_size,
             timeout=arguments.timeout,
@@ -104,7 +104,7 @@ def run(arguments: argparse.Namespace) -> int:
             )
         shown = f"[{host}]" if ":" in host else host
         print(f"numpyclip: {name} at http://{shown}:{port} (Ctrl-C stops it)", file=sys.stderr, flush=True)
-        server = server_of(app)
+        server = make_server(app)
         with contextlib.suppress(KeyboardInterrupt):  # the usual way to stop it
             server.run(sockets=[listener])
     if not server.started:

@@ -1,6 +1,6 @@
-"""ANSWERS → PEOPLE, over HTTP: embeddings, search and a web page, in the shapes that clients already speak.
+"""ANSWERS → PEOPLE AND PROGRAMS, over HTTP: APIs compatible with existing clients, search and a web page.
 
-Needs ``pip install "numpyclip[server]"``. `numpyclip serve` is the way in from a shell, `create_app` that from Python.
+Needs ``pip install "numpyclip[server]"``. Start it with `numpyclip serve`, or from Python with `create_app`.
 """
 
 from numpyclip.errors import MissingPackageError

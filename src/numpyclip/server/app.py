@@ -1,4 +1,4 @@
-"""The routes of a server, and what is around them."""
+"""The ASGI application: routes, middleware and shared state."""
 
 from __future__ import annotations
 
@@ -12,30 +12,35 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from numpyclip.runtime.clip import CLIP
-from numpyclip.server import clip_retrieval, immich, openai, searching
-from numpyclip.server.guard import COOKIE, Guard, is_token
+from numpyclip.server import immich_api, knn_service, openai_api, search_api
+from numpyclip.server.error_responses import HANDLERS, error_response
+from numpyclip.server.json_response import JSONResponse
+from numpyclip.server.middleware import COOKIE, AccessMiddleware, is_token
 from numpyclip.server.page import page
-from numpyclip.server.problems import HANDLERS, problem
+from numpyclip.server.request_parsing import json_fields
 from numpyclip.server.service import Service
 from numpyclip.server.settings import Settings
-from numpyclip.server.thumbnails import Thumbnails
-from numpyclip.server.wire import JSONResponse, json_fields
+from numpyclip.server.thumbnails import ThumbnailCache
 
 
-def create_app(model: CLIP, name: str, place: str | None = None, settings: Settings | None = None) -> Starlette:
-    """Make a server: an ASGI application, for uvicorn or any other.
+def create_app(model: CLIP, name: str, store: str | None = None, settings: Settings | None = None) -> Starlette:
+    """Make an ASGI application, to be run by uvicorn or any other server.
 
     Parameters
     ----------
     model : CLIP
     name : str
-        Of the model, as answers say it.
-    place : str, optional
-        Of an index (see `numpyclip.index.open_store.open_store`); without one nothing can be searched.
+        Name of the model, as in responses.
+    store : str, optional
+        Path or PostgreSQL URL of an index (see `numpyclip.index.open_store.open_store`); by default there is no search.
     settings : Settings, optional
+
+    Returns
+    -------
+    Starlette
     """
     settings = settings or Settings()
-    service = Service(model, name, place, settings)
+    service = Service(model, name, store, settings)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -44,42 +49,42 @@ def create_app(model: CLIP, name: str, place: str | None = None, settings: Setti
 
     app = Starlette(
         routes=_ROUTES,
-        middleware=[Middleware(Guard, settings=settings, metrics=service.metrics)],
+        middleware=[Middleware(AccessMiddleware, settings=settings, metrics=service.metrics)],
         exception_handlers=HANDLERS,
         lifespan=lifespan,
     )
     app.state.service = service
-    app.state.thumbnails = Thumbnails()
+    app.state.thumbnails = ThumbnailCache()
     return app
 
 
 async def _page(request: Request) -> Response:
-    """Show the page; to Immich, which asks for no page, say what it expects."""
+    """Return the page to browsers, and what Immich checks for to other clients."""
     if "text/html" not in request.headers.get("accept", ""):
         return JSONResponse({"message": "Immich ML"})
     return page()
 
 
 async def _login(request: Request) -> Response:
-    """Keep a token that the page was told as a cookie, which pictures of the page are asked for with."""
+    """Store the token as a cookie, since ``<img>`` elements of the page cannot send an ``Authorization`` header."""
     settings: Settings = request.app.state.service.settings
-    given = (await json_fields(request)).text("token") or ""
-    if settings.token is None or not is_token(given, settings.token):
-        return problem(401, "this is not the token.")
+    sent = (await json_fields(request)).text("token") or ""
+    if settings.token is None or not is_token(sent, settings.token):
+        return error_response(401, "wrong token.")
     response = Response(status_code=204)
-    response.set_cookie(COOKIE, given, httponly=True, samesite="strict", secure=request.url.scheme == "https")
+    response.set_cookie(COOKIE, sent, httponly=True, samesite="strict", secure=request.url.scheme == "https")
     return response
 
 
 async def _health(request: Request) -> Response:
-    """Say that requests are answered: before the model is ready, nobody listens."""
+    """Return 200: no request is accepted before the model is ready."""
     return JSONResponse({"status": "ok"})
 
 
 async def _metrics(request: Request) -> Response:
-    """Tell Prometheus."""
-    metrics = request.app.state.service.metrics.written()
-    return Response(metrics, media_type="text/plain; version=0.0.4; charset=utf-8")
+    """Return the metrics for Prometheus."""
+    body = request.app.state.service.metrics.exposition()
+    return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 _ROUTES = [
@@ -87,17 +92,17 @@ _ROUTES = [
     Route("/login", _login, methods=["POST"]),
     Route("/healthz", _health),
     Route("/metrics", _metrics),
-    Route("/index", searching.describe),
-    Route("/search", searching.search, methods=["GET", "POST"]),
-    Route("/classify", searching.classify, methods=["POST"]),
-    Route("/thumbnails/{number}", searching.thumbnail),
-    Route("/v1/embeddings", openai.embeddings, methods=["POST"]),
-    Route("/embeddings", openai.embeddings, methods=["POST"]),
-    Route("/v1/models", openai.models),
-    Route("/models", openai.models),
-    Route("/ping", immich.ping),
-    Route("/predict", immich.predict, methods=["POST"]),
-    Route("/knn-service", clip_retrieval.knn_service, methods=["POST"]),
-    Route("/metadata", clip_retrieval.metadata, methods=["POST"]),
-    Route("/indices-list", clip_retrieval.indices_list),
+    Route("/index", search_api.describe),
+    Route("/search", search_api.search, methods=["GET", "POST"]),
+    Route("/classify", search_api.classify, methods=["POST"]),
+    Route("/thumbnails/{id}", search_api.thumbnail),
+    Route("/v1/embeddings", openai_api.embeddings, methods=["POST"]),
+    Route("/embeddings", openai_api.embeddings, methods=["POST"]),
+    Route("/v1/models", openai_api.models),
+    Route("/models", openai_api.models),
+    Route("/ping", immich_api.ping),
+    Route("/predict", immich_api.predict, methods=["POST"]),
+    Route("/knn-service", knn_service.knn_service, methods=["POST"]),
+    Route("/metadata", knn_service.metadata, methods=["POST"]),
+    Route("/indices-list", knn_service.indices_list),
 ]

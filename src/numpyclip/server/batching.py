@@ -1,7 +1,7 @@
-"""What many requests want embedded, embedded together.
+"""Dynamic batching of inputs across requests.
 
-While the model computes one batch, what arrives meanwhile makes the next. Nobody waits for a batch to fill up, but for
-pictures that are being decoded already: eight computed together take much less time than one and then seven.
+Inputs that arrive while the model computes form the next batch. A batch waits only for images that are already being
+decoded, since eight images in one batch take much less time than one and then seven.
 """
 
 from __future__ import annotations
@@ -21,40 +21,40 @@ import numpy as np
 
 from numpyclip.model.ops import Array
 from numpyclip.runtime.clip import CLIP
-from numpyclip.server.metrics import Metrics
-from numpyclip.server.problems import Busy
+from numpyclip.server.error_responses import OverloadedError
+from numpyclip.server.prometheus import Metrics
 from numpyclip.server.settings import Settings
 
 Embed: TypeAlias = "Callable[[Sequence[Any]], Awaitable[Array]]"
 Kind: TypeAlias = Literal["pictures", "texts"]
 _KINDS: tuple[Kind, ...] = ("pictures", "texts")
-_TEXTS = 8  # texts for every picture in a batch: about as much work
-_PATIENCE = 0.03  # seconds to wait for what is being decoded
-_FIRST_GUESS = 20.0  # texts and pictures embedded per second, before any was
+_TEXTS_PER_IMAGE = 8  # of equal cost in a batch
+_MAX_DECODE_WAIT = 0.03  # seconds
+_INITIAL_THROUGHPUT = 20.0  # inputs per second, assumed before the first batch
 
 
 @dataclass(eq=False)
 class _Job:
-    """What one request wants embedded."""
+    """The inputs of one request, and the embeddings so far."""
 
     items: Sequence[Any]
     done: asyncio.Future[Array]
     parts: list[Array] = field(default_factory=list)
-    begun: int = 0  # items that are in a batch, or were
+    taken: int = 0  # leading items that are, or were, in a batch
 
-    def left(self) -> int:
-        """Count the others."""
-        return len(self.items) - self.begun
+    def remaining(self) -> int:
+        """Count the items that are in no batch yet."""
+        return len(self.items) - self.taken
 
 
 class Batcher:
-    """One thread that computes, and a queue for each kind of input. Use it as a context.
+    """One thread for the model, and a queue for each kind of input; an asynchronous context manager.
 
     Parameters
     ----------
     model : CLIP
     settings : Settings
-        Its `batch_size`, `max_waiting` and `timeout`.
+        Of which `batch_size`, `max_waiting` and `timeout` are used.
     metrics : Metrics
     """
 
@@ -63,13 +63,14 @@ class Batcher:
             "pictures": model.embed_pixels,
             "texts": partial(model.embed_texts, truncate=True),
         }
-        self._most: dict[Kind, int] = {"pictures": settings.batch_size, "texts": _TEXTS * settings.batch_size}
+        most = settings.batch_size
+        self._max_batch: dict[Kind, int] = {"pictures": most, "texts": _TEXTS_PER_IMAGE * most}
         self._settings = settings
         self._metrics = metrics
         self._queues: dict[Kind, deque[_Job]] = {kind: deque() for kind in _KINDS}
-        self._admitted = 0
-        self._coming = 0  # of those, what is not in a queue yet
-        self._rate = _FIRST_GUESS
+        self._admitted = 0  # inputs, from admission to the end of their request
+        self._decoding = 0  # admitted inputs that are not queued yet
+        self._throughput = _INITIAL_THROUGHPUT
         self._arrived = asyncio.Event()
         self._is_stopping = False
 
@@ -80,49 +81,50 @@ class Batcher:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        """Finish the batch that is computed, and stop; whoever still waits is sent away."""
+        """Finish the current batch and stop; jobs still queued are rejected."""
         self._is_stopping = True
         self._arrived.set()
         await self._task
         self._thread.shutdown()
         for job in itertools.chain(*self._queues.values()):
             if not job.done.done():
-                job.done.set_exception(Busy("the server is shutting down; try again soon.", 5, 503))
+                job.done.set_exception(OverloadedError("the server is shutting down; try again soon.", 5, 503))
 
     @contextmanager
-    def admitted(self, kind: Kind, count: int) -> Iterator[Embed]:
-        """Count inputs as waiting for as long as the block lasts, from before they are decoded.
+    def admit(self, kind: Kind, count: int) -> Iterator[Embed]:
+        """Count inputs as waiting inside the ``with`` block, which includes their decoding.
 
         Yields
         ------
         callable
-            Embeds them: crops of pictures, or texts, which are cut where they are too long. It returns an array of
-            shape (n, embed_dim), dtype=float32, of unit length, and raises Busy if that is not done in time.
+            Embeds preprocessed images, or texts, truncated to the context length: ndarray of shape (n, embed_dim),
+            dtype=float32, of unit length. Raises OverloadedError after `timeout` seconds.
 
         Raises
         ------
-        Busy
-            If too many wait already. A request is taken as a whole or not at all, also one with more than the limit.
+        OverloadedError
+            If `max_waiting` inputs are waiting. A request is admitted in full, even if it exceeds the limit by itself.
         """
         if self._admitted >= self._settings.max_waiting:
-            raise Busy(f"{self._admitted} inputs are waiting already; try again soon.", self._admitted / self._rate)
+            wait = self._admitted / self._throughput
+            raise OverloadedError(f"{self._admitted} inputs are waiting already; try again soon.", wait)
         self._admitted += count
-        self._coming += count
-        coming = count
+        self._decoding += count
+        decoding = count
         self._metrics.waiting.set(self._admitted)
 
         async def embed(items: Sequence[Any]) -> Array:
-            nonlocal coming
-            self._coming -= coming
-            coming = 0
+            nonlocal decoding
+            self._decoding -= decoding
+            decoding = 0
             return await self._embed(kind, items)
 
         try:
             yield embed
         finally:
             self._admitted -= count
-            self._coming -= coming
-            self._arrived.set()  # who waits for what was coming waits no more
+            self._decoding -= decoding
+            self._arrived.set()  # ends the wait for inputs that were not decoded after all
             self._metrics.waiting.set(self._admitted)
 
     async def _embed(self, kind: Kind, items: Sequence[Any]) -> Array:
@@ -132,13 +134,13 @@ class Batcher:
         try:
             return await asyncio.wait_for(job.done, self._settings.timeout)
         except asyncio.TimeoutError:  # its own class until Python 3.11
-            raise Busy(f"not done in {self._settings.timeout:g} s; try again later.", 5, 503) from None
+            raise OverloadedError(f"not done in {self._settings.timeout:g} s; try again later.", 5, 503) from None
         finally:
-            if job in self._queues[kind]:  # its client has gone away, or had to wait too long
+            if job in self._queues[kind]:  # the client disconnected, or the timeout passed
                 self._queues[kind].remove(job)
 
     async def _run(self) -> None:
-        for kind in itertools.cycle(_KINDS):  # in turn, so that many of one kind do not hold up the other
+        for kind in itertools.cycle(_KINDS):  # alternating, so that many inputs of one kind do not delay the other
             while not (any(self._queues.values()) or self._is_stopping):
                 self._arrived.clear()
                 await self._arrived.wait()
@@ -151,13 +153,13 @@ class Batcher:
                 await self._compute_batch(kind, batch)
 
     async def _wait_for_decoders(self) -> None:
-        """Wait a moment for what is coming, unless there is a whole batch."""
+        """Wait briefly for images that are being decoded, unless a full batch is queued."""
         loop = asyncio.get_running_loop()
-        end = loop.time() + _PATIENCE
+        end = loop.time() + _MAX_DECODE_WAIT
         while (
-            self._coming
+            self._decoding
             and not self._is_stopping
-            and sum(map(_Job.left, self._queues["pictures"])) < self._most["pictures"]
+            and sum(map(_Job.remaining, self._queues["pictures"])) < self._max_batch["pictures"]
         ):
             self._arrived.clear()
             try:
@@ -166,35 +168,35 @@ class Batcher:
                 return
 
     def _next_batch(self, kind: Kind) -> list[tuple[_Job, Sequence[Any]]]:
-        """Take what has waited longest, of as many requests as fit."""
-        batch, room, queue = [], self._most[kind], self._queues[kind]
+        """Take the oldest items from the queue, across requests, until the batch is full."""
+        batch, room, queue = [], self._max_batch[kind], self._queues[kind]
         while queue and room:
             job = queue[0]
-            taken = job.items[job.begun : job.begun + room]
-            batch.append((job, taken))
-            job.begun += len(taken)
-            room -= len(taken)
-            if not job.left():
+            items = job.items[job.taken : job.taken + room]
+            batch.append((job, items))
+            job.taken += len(items)
+            room -= len(items)
+            if not job.remaining():
                 queue.popleft()
         return batch
 
     async def _compute_batch(self, kind: Kind, batch: list[tuple[_Job, Sequence[Any]]]) -> None:
-        items = [item for _, taken in batch for item in taken]
+        inputs = [item for _, items in batch for item in items]
         start = time.perf_counter()
         try:
             loop = asyncio.get_running_loop()
-            embeddings = await loop.run_in_executor(self._thread, self._compute[kind], items)
+            embeddings = await loop.run_in_executor(self._thread, self._compute[kind], inputs)
         except Exception as error:
             for job, _ in batch:
                 if not job.done.done():
                     job.done.set_exception(error)
             return
-        self._rate += 0.2 * (len(items) / (time.perf_counter() - start) - self._rate)
-        self._metrics.embedded.labels(kind).inc(len(items))
-        self._metrics.batches.labels(kind).observe(len(items))
+        self._throughput += 0.2 * (len(inputs) / (time.perf_counter() - start) - self._throughput)
+        self._metrics.embedded.labels(kind).inc(len(inputs))
+        self._metrics.batches.labels(kind).observe(len(inputs))
         end = 0
-        for job, taken in batch:
-            job.parts.append(embeddings[end : end + len(taken)])
-            end += len(taken)
-            if job.begun == len(job.items) == sum(map(len, job.parts)) and not job.done.done():
+        for job, items in batch:
+            job.parts.append(embeddings[end : end + len(items)])
+            end += len(items)
+            if job.taken == len(job.items) == sum(map(len, job.parts)) and not job.done.done():
                 job.done.set_result(np.concatenate(job.parts))

@@ -1,4 +1,4 @@
-"""What a server allows, and how much of it."""
+"""Limits and permissions of a server."""
 
 from __future__ import annotations
 
@@ -7,43 +7,42 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Settings:
-    """Limits of a server. The defaults suit a machine of a few cores and 4 GiB.
+    """Limits and permissions of a server. The defaults suit a machine with a few cores and 4 GiB.
 
     Attributes
     ----------
-    names : tuple of str
-        By which requests may call the model; any if there are none.
+    model_names : tuple of str
+        Values of ``model`` that requests may send; any if empty.
     token : str or None
-        What a request must show to be answered.
-    hosts : tuple of str
-        Names by which the server may be called, as in the header ``Host``; any if there are none. A page that has made
-        its own name point to this machine cannot read what only this machine may.
+        Bearer token that requests must send.
+    allowed_hosts : tuple of str
+        Accepted values of the ``Host`` header, without port; any if empty. On loopback they prevent DNS rebinding.
     fetch_hosts : tuple of str
-        Hosts from which pictures may be fetched, as ``name`` or ``name:port``.
+        Hosts from which images may be fetched, as ``name`` or ``name:port``.
     max_body : int
-        Bytes of a request.
-    max_bodies : int
-        Bytes of all requests that are in work at once.
+        Maximum bytes of a request body.
+    max_total_body : int
+        Maximum bytes of all request bodies in flight.
     max_requests : int
-        That are in work at once.
+        Maximum number of requests in flight.
     max_pixels : int
-        Of a picture.
+        Maximum pixels of an image.
     max_inputs : int
-        Texts or pictures in a request.
+        Maximum texts or images in a request.
     max_waiting : int
-        Texts and pictures that wait to be embedded; when there are as many, requests are sent away.
+        Texts and images in the queue from which on requests are rejected.
     batch_size : int
-        Pictures embedded at once; of texts eight times as many.
+        Maximum images in a batch; of texts eight times as many.
     timeout : float
-        Seconds in which a request must have arrived, and in which its answer must be there.
+        Seconds in which a request must arrive, and seconds in which it must be answered.
     """
 
-    names: tuple[str, ...] = ()
+    model_names: tuple[str, ...] = ()
     token: str | None = None
-    hosts: tuple[str, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
     fetch_hosts: tuple[str, ...] = ()
     max_body: int = 32 << 20
-    max_bodies: int = 256 << 20
+    max_total_body: int = 256 << 20
     max_requests: int = 256
     max_pixels: int = 64_000_000
     max_inputs: int = 256

@@ -1,4 +1,4 @@
-"""Small pictures for a page: drawn anew, so that nothing of a file but what is seen leaves this machine."""
+"""Thumbnails for the page, re-encoded so that no metadata of the image file is sent."""
 
 from __future__ import annotations
 
@@ -9,47 +9,47 @@ from io import BytesIO
 from numpyclip.pictures import open_picture
 from numpyclip.viz.thumbnail import thumbnail
 
-SIDES = (320, 1600)  # in pixels: in the grid, and one by itself
-_KEPT = 64 << 20  # bytes
+SIZES = (320, 1600)  # pixels of the longer side: in the grid, and enlarged
+_MAX_BYTES = 64 << 20  # of the cache
 
 
-def thumbnail_bytes(path: str, side: int) -> bytes:
-    """Draw a picture as a JPEG file without metadata, on white, no side longer than `side`; small ones stay small.
+def thumbnail_bytes(path: str, size: int) -> bytes:
+    """Encode an image as JPEG without metadata, on white, its longer side at most `size` pixels.
 
     Raises
     ------
     PictureError
-        If it cannot be read.
+        If the file cannot be read as an image.
     """
-    picture = open_picture(path, draft_size=side)
+    picture = open_picture(path, draft_size=size)
     stream = BytesIO()
-    small = thumbnail(picture, min(side, max(picture.size)))
-    small.info = {}  # where Pillow keeps EXIF data, profiles and comments, which it would write again
+    small = thumbnail(picture, min(size, max(picture.size)))
+    small.info = {}  # Pillow would write the EXIF data, profiles and comments from there
     small.save(stream, "JPEG", quality=82, optimize=True)
     return stream.getvalue()
 
 
-class Thumbnails:
-    """Those that were asked for last."""
+class ThumbnailCache:
+    """A least-recently-used cache, for use from many threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[str, int, str], bytes] = OrderedDict()
+        self._entries: OrderedDict[tuple[str, int, str], bytes] = OrderedDict()
         self._bytes = 0
 
-    def get(self, path: str, side: int, version: str) -> bytes:
-        """Return a thumbnail of a version of a file."""
-        key = (path, side, version)
+    def get(self, path: str, size: int, version: str) -> bytes:
+        """Return a thumbnail, from the cache if `version` of the file is there."""
+        key = (path, size, version)
         with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
-        drawn = thumbnail_bytes(path, side)
+            if key in self._entries:
+                self._entries.move_to_end(key)
+                return self._entries[key]
+        data = thumbnail_bytes(path, size)
         with self._lock:
-            if key not in self._kept:
-                self._kept[key] = drawn
-                self._bytes += len(drawn)
-            while self._bytes > _KEPT:
-                _, dropped = self._kept.popitem(last=False)
+            if key not in self._entries:
+                self._entries[key] = data
+                self._bytes += len(data)
+            while self._bytes > _MAX_BYTES:
+                _, dropped = self._entries.popitem(last=False)
                 self._bytes -= len(dropped)
-        return drawn
+        return data

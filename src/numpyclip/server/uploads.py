@@ -1,4 +1,4 @@
-"""Pictures from strangers: what may be sent as one, and how it is read."""
+"""Images from untrusted clients: base64, the allowlist of formats, and limits before decoding."""
 
 from __future__ import annotations
 
@@ -15,30 +15,33 @@ from numpyclip.pictures import open_picture, reason_of
 if TYPE_CHECKING:
     from PIL import Image
 
-# The formats in which people keep pictures. Pillow knows others, some of which start programs (EPS) or are rarely
-# looked at by anybody but attackers.
+# Formats in which people store images. Pillow reads more, some of which start programs (EPS) or get little scrutiny.
 _FORMATS = (
     *("JPEG", "MPO", "PNG", "WEBP", "GIF", "AVIF", "HEIF", "BMP", "DIB", "TIFF", "JPEG2000", "PPM", "ICO", "QOI"),
 )
 _DATA_URI = re.compile(r"data:[\w.+-]+/[\w.+-]+(?:;[\w.+=-]+)*;base64,", re.IGNORECASE)
 
 
-def open_upload(data: bytes, max_pixels: int, name: str = "picture") -> Image.Image:
-    """Open and decode a picture, turned as its EXIF orientation says.
+def open_upload(data: bytes, max_pixels: int, name: str = "image") -> Image.Image:
+    """Open and decode an image, and apply the EXIF orientation.
 
     Parameters
     ----------
     data : bytes
-        Of a file.
+        Content of an image file.
     max_pixels : int
-        That it may have, which is known before anything of it is decoded.
+        Checked in the header, before anything is decoded.
     name : str
-        For messages.
+        Of the image, for error messages.
+
+    Returns
+    -------
+    PIL.Image.Image
 
     Raises
     ------
     PictureError
-        If it has more, or cannot be read.
+        If the image has more pixels, or cannot be read.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -46,13 +49,13 @@ def open_upload(data: bytes, max_pixels: int, name: str = "picture") -> Image.Im
         image = Image.open(BytesIO(data), formats=_formats())
         if (pixels := image.width * image.height) > max_pixels:
             raise PictureError(
-                f"{name}: has {image.width} x {image.height} pixels, which are {pixels}; expected {max_pixels} at most."
+                f"{name}: has {image.width} x {image.height} pixels, {pixels} in all; expected at most {max_pixels}."
             )
     except PictureError:
         raise
     except Exception as error:  # Pillow's readers raise errors of every kind on damaged files
-        reason = "in no format that is read here" if isinstance(error, UnidentifiedImageError) else reason_of(error)
-        raise PictureError(f"{name}: {len(data)} bytes cannot be read as a picture ({reason}).") from error
+        reason = "not in a supported format" if isinstance(error, UnidentifiedImageError) else reason_of(error)
+        raise PictureError(f"{name}: {len(data)} bytes cannot be read as an image ({reason}).") from error
     return open_picture(image)
 
 
@@ -62,18 +65,18 @@ def decode_base64(text: str, name: str) -> bytes:
     Raises
     ------
     PictureError
-        If it is neither.
+        If the string is neither.
     """
     match = _DATA_URI.match(text)
     try:
         return base64.b64decode(text[match.end() if match else 0 :], validate=True)
     except (binascii.Error, ValueError) as error:
-        raise PictureError(f"{name}: {text[:40]!r} is no picture in base64 ({error}).") from error
+        raise PictureError(f"{name}: {text[:40]!r} is not base64 ({error}).") from error
 
 
 @cache
 def _formats() -> tuple[str, ...]:
-    """List those of the formats that are there."""
+    """Return the allowed formats that this Pillow reads."""
     from PIL import Image
 
     try:
@@ -81,6 +84,6 @@ def _formats() -> tuple[str, ...]:
 
         register_heif_opener()
     except ImportError:
-        pass  # no HEIC, then
+        pass  # HEIC is not read then
     Image.init()
     return tuple(name for name in _FORMATS if name in Image.OPEN)

@@ -53,14 +53,6 @@ def test_an_option_out_of_range_is_named(options: dict[str, Any]) -> None:
     assert any(str(caught.value).startswith(option) for option in (*options, "num_beams"))
 
 
-def test_the_defaults_are_open_clip_s() -> None:
-    found = Decoding()
-    assert (found.method, found.seq_len, found.max_seq_len, found.min_seq_len) == ("beam_search", 30, 77, 5)
-    assert (found.temperature, found.top_k, found.top_p, found.repetition_penalty) == (1.0, 1, 0.1, 1.0)
-    assert (found.num_beams, found.num_beam_groups, found.group_size) == (6, 3, 2)
-    assert (found.start_id, found.end_id, found.pad_id) == (49406, 49407, None)  # that of the model
-
-
 def test_the_end_mark_is_impossible_until_there_are_tokens_enough() -> None:
     logits = np.array([[1, -2, 3], [4, 5, 6]], np.float32)
     ids = np.zeros((2, 3), np.int32)

@@ -1,16 +1,13 @@
 """With the real client of OpenAI where it is installed, and in the forms that Infinity and vLLM document."""
 
 import base64
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
 from numpyclip.runtime.clip import CLIP
-from tests.server.conftest import Client
-
-Png = Callable[[str], bytes]
+from tests.server.conftest import Client, Png
 
 
 def uri(data: bytes) -> str:
@@ -93,24 +90,24 @@ def test_texts_that_are_too_long_are_refused_unless_they_may_be_cut(client: Clie
     [
         ({}, "0 inputs; expected 1 to 256"),
         ({"input": []}, "0 inputs"),
-        ({"input": ""}, "empty text"),
-        ({"input": 7}, "tokens, which are those of another model"),
+        ({"input": ""}, "empty string"),
+        ({"input": 7}, "token IDs"),
         ({"input": [[1, 2]]}, "check_embedding_ctx_length=False"),
-        ({"input": ["a", None]}, "expected a text or a list of texts"),
+        ({"input": ["a", None]}, "expected a string or a list of strings"),
         ({"input": "a", "modality": "audio"}, "expected text or image"),
         ({"input": "a", "encoding_format": "hex"}, "expected float or base64"),
-        ({"input": "a", "dimensions": 64}, "this model has 128"),
-        ({"input": "a", "model": 5}, "model is 5; expected a text"),
-        ({"input": "no base64!", "modality": "image"}, "is no picture in base64"),
-        ({"input": "aGVsbG8=", "modality": "image"}, "5 bytes cannot be read as a picture"),
-        ({"input": "http://169.254.169.254/latest/meta-data", "modality": "image"}, "fetches nothing from"),
-        ({"input": "file:///etc/passwd", "modality": "image"}, "is no picture in base64"),
+        ({"input": "a", "dimensions": 64}, "expected 128"),
+        ({"input": "a", "model": 5}, "model is 5; expected a string"),
+        ({"input": "no base64!", "modality": "image"}, "is not base64"),
+        ({"input": "aGVsbG8=", "modality": "image"}, "5 bytes cannot be read as an image"),
+        ({"input": "http://169.254.169.254/latest/meta-data", "modality": "image"}, "does not fetch from"),
+        ({"input": "file:///etc/passwd", "modality": "image"}, "is not base64"),
         ({"messages": "a dog"}, "expected a list of {role, content}"),
         ({"messages": []}, "0 parts; expected one"),
         ({"messages": [{"content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}]}, "2 parts"),
         ({"messages": [{"content": [{"type": "video"}]}]}, "a part is"),
         ({"messages": [{"content": [7]}]}, "1 parts"),
-        ([1], "expected an object"),
+        ([1], "expected a JSON object"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(client: Client, body: object, message: str) -> None:
@@ -123,4 +120,4 @@ def test_what_is_no_json_is_refused(client: Client) -> None:
     for body in (b"", b"{", b"\xff", b"[" * 100_000):
         answer = client("POST", "/v1/embeddings", body)
         assert answer.status == 400
-        assert "no JSON" in answer.message
+        assert "not JSON" in answer.message

@@ -1,4 +1,4 @@
-"""OpenAI's shape of embeddings, with Infinity's `modality` for pictures and vLLM's `messages`.
+"""API compatible with OpenAI's embeddings, with Infinity's `modality` for images and vLLM's `messages`.
 
 Sources: platform.openai.com/docs/api-reference/embeddings; github.com/michaelfeil/infinity, infinity_server.py and
 pymodels.py; docs.vllm.ai, pooling models, chat embeddings.
@@ -15,34 +15,35 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from numpyclip.model.ops import Array
-from numpyclip.server.problems import bad_request
+from numpyclip.server.error_responses import bad_request
+from numpyclip.server.json_response import JSONResponse
+from numpyclip.server.request_parsing import Fields, json_fields
 from numpyclip.server.service import Service
-from numpyclip.server.wire import Fields, JSONResponse, json_fields
 
 
 async def embeddings(request: Request) -> Response:
-    """Embed texts or pictures."""
+    """Embed texts or images."""
     service: Service = request.app.state.service
     fields = await json_fields(request)
-    service.check_name(fields.text("model"))
-    encoding = fields.text("encoding_format", "float")
-    if encoding not in ("float", "base64"):
-        raise bad_request(f"encoding_format is {encoding!r:.60}; expected float or base64.")
-    dimensions = fields.values.get("dimensions") or service.model.config.embed_dim  # Infinity: 0 are all
+    service.check_model_name(fields.text("model"))
+    encoding = fields.choice("encoding_format", "float", "base64")
+    dimensions = fields.values.get("dimensions") or service.model.config.embed_dim  # 0: all, as in Infinity
     if dimensions != service.model.config.embed_dim:
-        raise bad_request(f"dimensions are {dimensions!r:.60}; this model has {service.model.config.embed_dim}.")
+        raise bad_request(
+            f"dimensions is {dimensions!r:.60}; expected {service.model.config.embed_dim}, as this model has."
+        )
     modality, inputs = _messages(fields) if "messages" in fields.values else _inputs(fields)
     if modality == "image":
-        embedded, tokens = await service.embed_pictures(inputs), 0
+        embedded, tokens = await service.embed_images(inputs), 0
     else:
         service.check_texts(inputs)
         ids = await service.tokenize(inputs, truncate=fields.flag("truncate"))
         embedded = await service.embed_texts(inputs)
-        tokens = int((ids != _pad(service)).sum())
+        tokens = int((ids != _pad_id(service)).sum())
     body = {
         "object": "list",
         "data": [
-            {"object": "embedding", "index": number, "embedding": _written(row, encoding)}
+            {"object": "embedding", "index": number, "embedding": _encoded(row, encoding)}
             for number, row in enumerate(embedded)
         ],
         "model": service.name,
@@ -61,24 +62,22 @@ async def models(request: Request) -> Response:
 
 
 def _inputs(fields: Fields) -> tuple[str, list[str]]:
-    modality = fields.text("modality", "text")
-    if modality not in ("text", "image"):
-        raise bad_request(f"modality is {modality!r:.60}; expected text or image.")
+    modality = fields.choice("modality", "text", "image")
     values = fields.values.get("input")
     first = values[0] if isinstance(values, list) and values else None
     if isinstance(first, int | list) or isinstance(values, int):
         raise bad_request(
-            "input holds tokens, which are those of another model; send texts. (In LangChain: "
+            "input holds token IDs, which this model's tokenizer did not make; send strings. (In LangChain: "
             "OpenAIEmbeddings(check_embedding_ctx_length=False).)"
         )
     inputs = fields.texts("input")
     if modality == "text" and "" in inputs:
-        raise bad_request("input holds an empty text.")
+        raise bad_request("input holds an empty string.")
     return modality, inputs
 
 
 def _messages(fields: Fields) -> tuple[str, list[str]]:
-    """Read a chat of one message, of one text or one picture."""
+    """Parse a chat with one part: a text or an image."""
     contents = []
     messages = fields.values["messages"]
     for message in messages if isinstance(messages, list) else [None]:
@@ -96,18 +95,18 @@ def _messages(fields: Fields) -> tuple[str, list[str]]:
 def _part(part: dict[str, Any]) -> tuple[str, list[str]]:
     if part.get("type") == "text" and isinstance(part.get("text"), str):
         return "text", [part["text"]]
-    address = part.get("image_url")
-    address = address.get("url") if isinstance(address, dict) else address
-    if part.get("type") == "image_url" and isinstance(address, str):
-        return "image", [address]
+    url = part.get("image_url")
+    url = url.get("url") if isinstance(url, dict) else url
+    if part.get("type") == "image_url" and isinstance(url, str):
+        return "image", [url]
     raise bad_request(f"messages: a part is {part!r:.100}; expected {{type: text, text}} or {{type: image_url}}.")
 
 
-def _written(row: Array, encoding: str) -> list[float] | str:
+def _encoded(row: Array, encoding: str) -> list[float] | str:
     return base64.b64encode(row.astype("<f4").tobytes()).decode("ascii") if encoding == "base64" else row.tolist()
 
 
-def _pad(service: Service) -> int:
-    """Return the id that fills up the rows of ids, and is not read."""
+def _pad_id(service: Service) -> int:
+    """Return the ID of padding, which does not count as a token."""
     text = service.model.config.text
     return text.pad_id if text is not None else 0

@@ -1,7 +1,7 @@
-"""The shape of Immich's machine learning, for its smart search: the URL of this server goes where that one's was.
+"""API compatible with Immich's machine-learning server, for its smart search.
 
-Source: github.com/immich-app/immich, machine-learning/immich_ml/main.py and schemas.py; what is here is written from
-the documented messages alone.
+Source: github.com/immich-app/immich, machine-learning/immich_ml/main.py and schemas.py; written from the documented
+messages alone.
 """
 
 from __future__ import annotations
@@ -13,37 +13,38 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from numpyclip.server.problems import bad_request
+from numpyclip.server.error_responses import bad_request
+from numpyclip.server.json_response import JSONResponse
+from numpyclip.server.request_parsing import form_fields
 from numpyclip.server.service import Service
-from numpyclip.server.wire import JSONResponse, form_fields
 
 
 async def ping(request: Request) -> Response:
-    """Say that the server is there."""
+    """Return 200."""
     return PlainTextResponse("pong")
 
 
 async def predict(request: Request) -> Response:
-    """Embed a picture or a text."""
+    """Embed an image or a text."""
     service: Service = request.app.state.service
     fields = await form_fields(request, service.settings.max_body)
-    task, name = _entry(fields.text("entries"))
-    service.check_name(name)
+    task, name = _parse_entries(fields.text("entries"))
+    service.check_model_name(name)
     if task == "visual":
-        picture = fields.values.get("image")
-        if not isinstance(picture, bytes):
-            raise bad_request("a picture must be sent as the file `image`.")
-        embeddings, ((width, height),) = await service.embed_and_measure([picture])
-        return JSONResponse({"clip": _written(embeddings[0]), "imageHeight": height, "imageWidth": width})
+        image = fields.values.get("image")
+        if not isinstance(image, bytes):
+            raise bad_request("an image must be sent as the file `image`.")
+        embeddings, ((width, height),) = await service.embed_images_with_sizes([image])
+        return JSONResponse({"clip": _encoded(embeddings[0]), "imageHeight": height, "imageWidth": width})
     text = fields.text("text")
     if text is None:
         raise bad_request("a text must be sent as the field `text`.")
     embeddings = await service.embed_texts([text])
-    return JSONResponse({"clip": _written(embeddings[0])})
+    return JSONResponse({"clip": _encoded(embeddings[0])})
 
 
-def _entry(text: str | None) -> tuple[str, str | None]:
-    """Read which of the two towers is meant, and of which model."""
+def _parse_entries(text: str | None) -> tuple[str, str | None]:
+    """Parse the tower, ``visual`` or ``textual``, and the model's name."""
     try:
         entries: Any = json.loads(text or "")
         ((task, types),) = entries.items()
@@ -56,6 +57,6 @@ def _entry(text: str | None) -> tuple[str, str | None]:
     return kind, name
 
 
-def _written(embedding: Any) -> str:
-    """Write an embedding as Immich hands it to its database: a text with a list in it."""
+def _encoded(embedding: Any) -> str:
+    """Encode an embedding as a JSON array in a string, which Immich passes on to its database."""
     return json.dumps(embedding.tolist(), separators=(",", ":"))

@@ -1,6 +1,5 @@
 import base64
 import json
-from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,7 @@ from PIL import Image
 
 from numpyclip.index.index import Index
 from numpyclip.runtime.clip import CLIP
-from tests.server.conftest import NAMES, Client, Serve
-
-Png = Callable[[str], bytes]
+from tests.server.conftest import NAMES, Client, Png, Serve
 
 
 def names(answer: Any) -> list[str]:
@@ -110,9 +107,9 @@ def test_a_path_is_a_text_and_no_file_is_looked_at(client: Client, drawings: Pat
 @pytest.mark.parametrize(
     ("query", "message"),
     [
-        ("", "nothing to look for"),
-        ("q=%20", "nothing to look for"),
-        ("not=a", "nothing to look for"),
+        ("", "the query is empty"),
+        ("q=%20", "the query is empty"),
+        ("not=a", "the query is empty"),
         ("q=a&n=0", "above 0"),
         ("q=a&n=x", "above 0"),
         (f"q=a&n={'9' * 5000}", "above 0"),
@@ -228,8 +225,8 @@ def test_classify(client: Client, tiny: CLIP, png: Png) -> None:
     [
         ({"labels": ["a"]}, "0 inputs"),
         ({"image": "aGVsbG8=", "labels": []}, "0 inputs"),
-        ({"image": "aGVsbG8=", "labels": "dog"}, "cannot be read as a picture"),
-        ({"image": 7, "labels": "dog"}, "expected a file or a data URI, or several"),
+        ({"image": "aGVsbG8=", "labels": "dog"}, "cannot be read as an image"),
+        ({"image": 7, "labels": "dog"}, "expected one or more files or data URIs"),
         ({"image": "aGVsbG8=", "labels": "dog", "template": "no braces"}, "template"),
         ({"image": "aGVsbG8=", "labels": ["dog " * 100]}, "tokens"),
     ],

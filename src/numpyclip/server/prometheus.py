@@ -1,15 +1,15 @@
-"""What Prometheus may ask."""
+"""Metrics of a server, in Prometheus's text format."""
 
 from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+_BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
 class Metrics:
-    """Counters of one server."""
+    """Counters, gauges and histograms of one server, in a registry of their own."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -18,25 +18,21 @@ class Metrics:
         )
         self.seconds = Histogram(
             "numpyclip_request_seconds",
-            "From the first byte of a request to the last one of its answer.",
+            "Seconds from the first byte of a request to the last byte of its response.",
             ("route",),
             buckets=_SECONDS,
             registry=self._registry,
         )
-        self.embedded = Counter(
-            "numpyclip_embedded", "Texts and pictures embedded.", ("kind",), registry=self._registry
-        )
+        self.embedded = Counter("numpyclip_embedded", "Texts and images embedded.", ("kind",), registry=self._registry)
         self.batches = Histogram(
             "numpyclip_batch_size",
-            "Texts or pictures embedded at once.",
+            "Texts or images in a batch.",
             ("kind",),
-            buckets=_SIZES,
+            buckets=_BATCH_SIZES,
             registry=self._registry,
         )
-        self.waiting = Gauge(
-            "numpyclip_waiting", "Texts and pictures that wait to be embedded.", registry=self._registry
-        )
+        self.waiting = Gauge("numpyclip_waiting", "Texts and images in the queue.", registry=self._registry)
 
-    def written(self) -> bytes:
-        """Write them in Prometheus's text format."""
+    def exposition(self) -> bytes:
+        """Return all metrics in the text format."""
         return generate_latest(self._registry)

@@ -1,22 +1,20 @@
-"""Against a real server of files, which redirects and sends too much."""
+"""Against a real file server, which redirects and sends too much."""
 
 import base64
 import http.server
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 from starlette.exceptions import HTTPException
 
 from numpyclip.runtime.clip import CLIP
-from numpyclip.server.fetching import fetch, is_address
-from tests.server.conftest import Serve
+from numpyclip.server.image_urls import fetch, is_url
+from tests.http_server import running
+from tests.server.conftest import Png, Serve
 
-Png = Callable[[str], bytes]
 
-
-@pytest.fixture
+@pytest.fixture(scope="module")
 def site(png: Png) -> Iterator[str]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -32,10 +30,8 @@ def site(png: Png) -> Iterator[str]:
 
         def log_message(self, *args: object) -> None: ...
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever).start()
-        yield f"127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
+    with running(Handler) as url:
+        yield url.removeprefix("http://")
 
 
 def test_a_host_that_is_allowed_is_asked(serve: Serve, site: str, tiny: CLIP, png: Png) -> None:
@@ -80,5 +76,5 @@ def test_a_host_that_does_not_answer_is_no_fault_of_ours() -> None:
 
 
 def test_addresses_are_told_from_base64() -> None:
-    assert is_address("HTTPS://a/b.png") and is_address("http://a")
-    assert not is_address("data:image/png;base64,aGVsbG8=") and not is_address("file:///etc/passwd")
+    assert is_url("HTTPS://a/b.png") and is_url("http://a")
+    assert not is_url("data:image/png;base64,aGVsbG8=") and not is_url("file:///etc/passwd")

@@ -2,7 +2,6 @@
 
 import base64
 import importlib.util
-from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,7 @@ import pytest
 from PIL import Image
 
 from numpyclip.runtime.clip import CLIP
-from tests.server.conftest import Client
-
-Png = Callable[[str], bytes]
+from tests.server.conftest import Client, Png
 
 
 def ask(client: Client, **more: object) -> Any:
@@ -86,15 +83,15 @@ def test_what_is_known_of_numbers(client: Client) -> None:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ({}, "nothing to look for"),
+        ({}, "the query is empty"),
         ({"text": "a", "modality": "sound"}, "expected image or text"),
-        ({"text": "a", "num_images": 0}, "expected a whole number above 0"),
+        ({"text": "a", "num_images": 0}, "expected an integer above 0"),
         ({"embedding_input": [1, 2]}, "queries"),
         ({"embedding_input": ["a"]}, "expected a list of numbers"),
-        ({"embedding_input": [float("nan")] * 128}, "expected numbers that are finite"),
-        ({"embedding_input": [1e300] * 128}, "expected numbers that are finite"),
-        ({"image_url": "http://localhost/a.png"}, "fetches nothing from localhost"),
-        ({"image": "/etc/passwd"}, "is no picture in base64"),
+        ({"embedding_input": [float("nan")] * 128}, "expected finite numbers"),
+        ({"embedding_input": [1e300] * 128}, "expected finite numbers"),
+        ({"image_url": "http://localhost/a.png"}, "does not fetch from localhost"),
+        ({"image": "/etc/passwd"}, "is not base64"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(client: Client, body: object, message: str) -> None:

@@ -19,9 +19,8 @@ import pytest
 
 from numpyclip.errors import NumPyCLIPError
 from numpyclip.runtime.clip import CLIP
-from numpyclip.server import create_app
-from numpyclip.server import run as run_module
-from numpyclip.server.run import listen
+from numpyclip.server import create_app, uvicorn_server
+from numpyclip.server.uvicorn_server import listen
 from tests.server.conftest import Client, Serve, running
 
 
@@ -97,7 +96,7 @@ def test_a_flood_is_answered_or_sent_away(serve: Serve) -> None:
 
 
 def test_clients_that_say_nothing_are_let_go(monkeypatch: pytest.MonkeyPatch, serve: Serve) -> None:
-    monkeypatch.setattr(run_module, "_HEADERS", 0.2)
+    monkeypatch.setattr(uvicorn_server, "_HEADER_TIMEOUT", 0.2)
     client = serve()
     with socket.create_connection(("127.0.0.1", client.port), timeout=60) as silent:
         silent.sendall(b"GET /healthz HT")

@@ -2,13 +2,10 @@
 
 import json
 import socket
-from collections.abc import Callable
 
 import pytest
 
-from tests.server.conftest import Client, Serve
-
-Png = Callable[[str], bytes]
+from tests.server.conftest import Client, Png, Serve
 
 
 def talk(client: Client, *pieces: bytes) -> bytes:
@@ -23,7 +20,7 @@ def talk(client: Client, *pieces: bytes) -> bytes:
 
 
 def test_a_name_that_is_not_the_servers_is_not_answered(serve: Serve) -> None:
-    client = serve(hosts=("127.0.0.1", "localhost", "[::1]"))
+    client = serve(allowed_hosts=("127.0.0.1", "localhost", "[::1]"))
     for name in ("127.0.0.1", "localhost:8000", "LOCALHOST", "[::1]:8000"):
         assert client.get("/healthz", Host=name).status == 200, name
     for name in ("evil.example", "127.0.0.1.evil.example:8000", "", "localhost.evil"):
@@ -68,14 +65,14 @@ def test_large_requests_are_refused(serve: Serve) -> None:
     client = serve(max_body=10_000)
     assert client.post("/v1/embeddings", {"input": "a" * 9_000, "truncate": True}).status == 200
     answer = client.post("/v1/embeddings", {"input": "a" * 10_000})
-    assert (answer.status, "expected 10000 at most" in answer.message) == (413, True)
+    assert (answer.status, "expected at most 10000" in answer.message) == (413, True)
     chunked = b"POST /v1/embeddings HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
     answer_bytes = talk(client, chunked, *[b"1000\r\n" + b" " * 4096 + b"\r\n"] * 3)
     assert answer_bytes.startswith(b"HTTP/1.1 413 ")
 
 
 def test_all_requests_together_hold_only_so_much(serve: Serve) -> None:
-    client = serve(max_body=10_000, max_bodies=5_000)
+    client = serve(max_body=10_000, max_total_body=5_000)
     answer = client.post("/v1/embeddings", {"input": "a" * 6_000})
     assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
     for _ in range(3):  # what is answered is held no more

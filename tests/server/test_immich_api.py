@@ -1,15 +1,12 @@
 """The requests that Immich's server sends, as its documentation and its source have them."""
 
 import json
-from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from numpyclip.runtime.clip import CLIP
-from tests.server.conftest import Client, Serve
-
-Png = Callable[[str], bytes]
+from tests.server.conftest import Client, Png, Serve
 
 
 def entries(kind: str, name: str = "tiny") -> str:
@@ -46,7 +43,7 @@ def test_a_text(client: Client, tiny: CLIP) -> None:
         ([("entries", entries("textual"))], 400, "the field `text`"),
         ([("entries", entries("visual"))], 400, "the file `image`"),
         ([("entries", entries("visual")), ("image", "no file")], 400, "the file `image`"),
-        ([("entries", entries("visual")), ("image", b"no picture")], 400, "cannot be read as a picture"),
+        ([("entries", entries("visual")), ("image", b"no picture")], 400, "cannot be read as an image"),
         ([("entries", entries("textual", "ViT-B-32__openai")), ("text", "a")], 404, "this server has tiny"),
     ],
 )
@@ -64,6 +61,6 @@ def test_a_form_that_ends_early(client: Client) -> None:
 
 
 def test_a_model_may_have_immichs_name(serve: Serve) -> None:
-    client = serve(names=("tiny", "ViT-B-32__openai"))
+    client = serve(model_names=("tiny", "ViT-B-32__openai"))
     answer = client.form("/predict", [("entries", entries("textual", "ViT-B-32__openai")), ("text", "a")])
     assert answer.status == 200

@@ -1,0 +1,80 @@
+"""Exceptions → HTTP responses, in the format of OpenAI's errors."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from numpyclip.errors import InputError, PictureError, StoreError, TextTooLongError
+from numpyclip.server.json_response import JSONResponse
+
+_LOG = logging.getLogger("numpyclip.server")
+_TYPES = {401: "authentication_error", 429: "rate_limit_error", 404: "not_found_error"}
+
+
+class OverloadedError(HTTPException):
+    """A limit of the server is reached; the client may retry.
+
+    Parameters
+    ----------
+    detail : str
+        The message.
+    seconds : float
+        For ``Retry-After``, rounded to at least 1.
+    status_code : {429, 503}
+        429 if the queue of inputs is full; 503 for the limits of requests, bytes and time, and during shutdown.
+    """
+
+    def __init__(self, detail: str, seconds: float = 1.0, status_code: int = 429) -> None:
+        super().__init__(status_code, detail, {"Retry-After": str(max(1, round(seconds)))})
+
+
+def bad_request(message: str) -> HTTPException:
+    """Make an exception of status 400."""
+    return HTTPException(400, message)
+
+
+def error_response(status: int, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """Make an error response."""
+    kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
+    return JSONResponse(
+        {"error": {"message": message, "type": kind, "param": None, "code": status}},
+        status,
+        dict(headers) if headers else None,
+    )
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return error_response(error.status_code, error.detail, error.headers)
+
+
+async def _input_error(request: Request, error: Exception) -> Response:
+    return error_response(400, str(error))
+
+
+async def _store_error(request: Request, error: Exception) -> Response:
+    """Log the error: how to repair an index is for the server's owner only."""
+    _LOG.error("%s", error)
+    message = "the index cannot be read at the moment; the server's log says why."
+    return error_response(503, message, {"Retry-After": "10"})
+
+
+async def _unexpected_error(request: Request, error: Exception) -> Response:
+    """Hide the error, which Starlette logs."""
+    return error_response(500, "an unexpected error; the server's log has it.")
+
+
+HANDLERS: dict[Any, Any] = {
+    HTTPException: _http_error,
+    InputError: _input_error,
+    PictureError: _input_error,
+    TextTooLongError: _input_error,
+    StoreError: _store_error,
+    Exception: _unexpected_error,
+}

@@ -1,0 +1,121 @@
+"""API compatible with clip-retrieval's backend, for its client and its web page.
+
+Source: github.com/rom1504/clip-retrieval, clip_retrieval/clip_back.py and clip_client.py.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from starlette.requests import Request
+from starlette.responses import Response
+
+from numpyclip.errors import PictureError
+from numpyclip.index.records import Match, Modality
+from numpyclip.model.ops import Array, normalize
+from numpyclip.runtime.validation import checked_embeddings
+from numpyclip.server.error_responses import bad_request
+from numpyclip.server.json_response import JSONResponse
+from numpyclip.server.request_parsing import Fields, json_fields
+from numpyclip.server.service import Service
+from numpyclip.server.thumbnails import thumbnail_bytes
+
+_MAX_RESULTS = 1000
+_DUPLICATE_COSINE = 0.94  # clip-retrieval's threshold
+_INDEX_NAME = "numpyclip"
+_THUMBNAIL_SIZE = 256
+
+
+async def indices_list(request: Request) -> Response:
+    """List the one index. Requests may name any: `indice_name` is ignored."""
+    return JSONResponse([_INDEX_NAME])
+
+
+async def knn_service(request: Request) -> Response:
+    """Find the nearest neighbours of a text, an image or an embedding.
+
+    `use_safety_model`, `use_violence_detector` and the aesthetic score are ignored, as by a backend started without
+    the models that they need.
+    """
+    service: Service = request.app.state.service
+    fields = await json_fields(request)
+    modality: Modality = "pictures" if fields.choice("modality", "image", "text") == "image" else "texts"
+    shown = fields.integer("num_images", 40, _MAX_RESULTS)
+    n = fields.integer("num_result_ids", shown, _MAX_RESULTS)
+    query = await _query(service, fields)
+    results = await service.run_in_thread(_search, service, query, n, modality, shown, fields.flag("deduplicate"))
+    return JSONResponse(results)
+
+
+async def metadata(request: Request) -> Response:
+    """Return the metadata of images by ID."""
+    service: Service = request.app.state.service
+    numbers = (await json_fields(request)).values.get("ids")
+    if not isinstance(numbers, list) or not all(type(n) is int and 0 <= n < 1 << 63 for n in numbers[:_MAX_RESULTS]):
+        raise bad_request("ids: expected a list of integers.")
+
+    def known() -> list[dict[str, Any]]:
+        store = service.index().store
+        found = [(number, store.picture(number)) for number in numbers[:_MAX_RESULTS]]
+        return [{"id": number, "metadata": _metadata(match)} for number, match in found if match is not None]
+
+    return JSONResponse(await service.run_in_thread(known))
+
+
+async def _query(service: Service, fields: Fields) -> Array:
+    """Embed the query: the first of text, image and embedding that is there, in clip-retrieval's order."""
+    if text := fields.text("text"):
+        return await service.embed_texts([text])
+    if image := fields.text("image") or fields.text("image_url"):
+        return await service.embed_images([image])
+    values = fields.values.get("embedding_input")
+    if values is None:
+        raise bad_request("the query is empty: expected text, image, image_url or embedding_input.")
+    try:
+        embedding = np.asarray(values, np.float64).reshape(1, -1)
+    except (TypeError, ValueError) as error:
+        raise bad_request("embedding_input: expected a list of numbers.") from error
+    if not (np.isfinite(embedding).all() and np.abs(embedding).max(initial=0) < math.sqrt(np.finfo(np.float32).max)):
+        raise bad_request("embedding_input: expected finite numbers.")
+    return normalize(checked_embeddings(embedding.astype(np.float32), service.model.config.embed_dim, "queries"))
+
+
+def _search(
+    service: Service, query: Array, n: int, modality: Modality, shown: int, deduplicate: bool
+) -> list[dict[str, Any]]:
+    matches: list[Match] = service.index().search_embedding(query[0], n, modality=modality)
+    if deduplicate:
+        matches = _deduplicated(matches)
+    return [
+        {**(_metadata(match) if number < shown else {}), "id": match.id, "similarity": match.cosine}
+        for number, match in enumerate(matches)
+    ]
+
+
+def _metadata(match: Match) -> dict[str, Any]:
+    """Return the fields that clip-retrieval's clients show: a caption, or a thumbnail in base64."""
+    if match.path is None:
+        return {"caption": match.text}
+    fields: dict[str, Any] = {"image_path": match.path, "url": f"/thumbnails/{match.id}"}
+    with contextlib.suppress(PictureError):  # the file is gone
+        fields["image"] = base64.b64encode(thumbnail_bytes(match.path, _THUMBNAIL_SIZE)).decode("ascii")
+    return fields
+
+
+def _deduplicated(matches: Sequence[Match]) -> list[Match]:
+    """Keep the best match of each connected component of near-duplicates."""
+    if not matches:
+        return []
+    embeddings = np.stack([match.embedding for match in matches])
+    is_duplicate = embeddings @ embeddings.T > _DUPLICATE_COSINE
+    group = np.arange(len(matches))
+    for row in range(len(matches)):
+        joined = np.unique(group[is_duplicate[row]])
+        group[np.isin(group, joined)] = joined[0] if joined.size else group[row]
+    _, first = np.unique(group, return_index=True)
+    return [matches[row] for row in sorted(first)]

@@ -1,0 +1,144 @@
+"""NumPyCLIP's own API for search and classification, which the page uses."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from numpyclip.index.records import MODALITIES, Match, Modality
+from numpyclip.index.where import Where
+from numpyclip.model.ops import Array
+from numpyclip.runtime.validation import captions
+from numpyclip.server.error_responses import bad_request
+from numpyclip.server.json_response import JSONResponse
+from numpyclip.server.request_parsing import Fields, any_fields, is_row_id
+from numpyclip.server.service import Service
+from numpyclip.server.thumbnails import SIZES
+from numpyclip.tasks.query import Query, Term
+
+_MAX_RESULTS = 1000
+_MAX_TERMS = 32
+
+
+@dataclass(frozen=True)
+class _Search:
+    """A search request, its query embedded."""
+
+    embedding: Array
+    is_text: bool
+    n: int
+    where: Where
+    modality: Modality
+    all: bool
+
+
+async def search(request: Request) -> Response:
+    """Search images or texts by a text, uploaded images, indexed images, or a sum of these."""
+    service: Service = request.app.state.service
+    fields = await any_fields(request, service.settings.max_body)
+    modality: Any = fields.choice("in", *MODALITIES)
+    where = Where(fields.text("folder") or None, fields.text("after") or None, fields.text("before") or None)
+    query, embedding = await _embed_query(service, fields)
+    wanted = _Search(
+        embedding, query.is_text, fields.integer("n", 60, _MAX_RESULTS), where, modality, fields.flag("all")
+    )
+    return JSONResponse(await service.run_in_thread(_find, service, wanted))
+
+
+async def classify(request: Request) -> Response:
+    """Classify images: the probabilities of labels, relative to each other."""
+    service: Service = request.app.state.service
+    fields = await any_fields(request, service.settings.max_body)
+    images = fields.images("image")
+    labels = fields.texts("labels")
+    service.check_input_count(len(labels))
+    texts = captions(labels, fields.text("template") or "{}")
+    of_images, of_labels = await asyncio.gather(
+        service.embed_images(images), service.embed_texts(texts, truncate=False)
+    )
+    rows = service.model.probabilities(of_images, of_labels)
+    ranked = [
+        [{"label": labels[column], "probability": float(row[column])} for column in np.argsort(-row, kind="stable")]
+        for row in rows
+    ]
+    return JSONResponse({"predictions": ranked})
+
+
+async def describe(request: Request) -> Response:
+    """Return the model, counts and folders of the index."""
+    service: Service = request.app.state.service
+
+    def described() -> dict[str, Any]:
+        store = service.index().store
+        return {"model": service.name, **vars(store.counts()), "folders": list(store.folders())}
+
+    return JSONResponse(await service.run_in_thread(described))
+
+
+async def thumbnail(request: Request) -> Response:
+    """Return a thumbnail of an indexed image, without its metadata."""
+    service: Service = request.app.state.service
+    size = Fields(dict(request.query_params)).integer("side", SIZES[0], SIZES[-1])
+    if size not in SIZES:
+        raise bad_request(f"side is {size}; expected one of {', '.join(map(str, SIZES))}.")
+    row_id = request.path_params["id"]
+    if not is_row_id(row_id):
+        raise HTTPException(404, f"{row_id:.60} is not the ID of an image.")
+    match = await service.run_in_thread(service.indexed_image, int(row_id))
+    assert match.path is not None
+    version = _version(match)
+    headers = {"ETag": f'"{version}-{size}"', "Cache-Control": "private, max-age=3600"}
+    if request.headers.get("if-none-match") == headers["ETag"]:
+        return Response(status_code=304, headers=headers)
+    data = await service.run_in_thread(request.app.state.thumbnails.get, match.path, size, version)
+    return Response(data, media_type="image/jpeg", headers=headers)
+
+
+async def _embed_query(service: Service, fields: Fields) -> tuple[Query, Array]:
+    """Parse and embed the query: a text, IDs of indexed images, uploaded images, and texts to subtract."""
+    near, uploads = fields.row_ids("near"), fields.images("image")
+    text = fields.text("query") or fields.text("q") or ""
+    terms = list(Query.parse(text, pictures=False).terms) if text.strip() else []
+    terms += [Term(f"image {row_id}", is_picture=True) for row_id in near]
+    terms += [Term("the image", is_picture=True)] * len(uploads)
+    if not terms:
+        raise bad_request("the query is empty: expected query, near or image.")
+    terms += [Term(text, -1.0) for text in fields.texts("not")]
+    if len(terms) > _MAX_TERMS:
+        raise bad_request(f"{len(terms)} terms; expected {_MAX_TERMS} at most.")
+    query = Query(tuple(terms))
+    texts = [term.content for term in terms if not term.is_picture]
+    indexed = [await service.run_in_thread(service.indexed_image, row_id) for row_id in near]
+    of_texts = iter(await service.embed_texts(texts) if texts else ())
+    of_uploads = await service.embed_images(uploads) if uploads else ()
+    of_images = iter([*(match.embedding for match in indexed), *of_uploads])
+    return query, query.sum([next(of_images if term.is_picture else of_texts) for term in terms])
+
+
+def _find(service: Service, wanted: _Search) -> dict[str, Any]:
+    result = service.index().search_embedding(
+        wanted.embedding, wanted.n, where=wanted.where, modality=wanted.modality, is_text=wanted.is_text
+    )
+    matches = result if wanted.all else result.matches
+    return {"matches": [_to_json(match) for match in matches], "cutoff": result.cutoff, "best": result.best}
+
+
+def _to_json(match: Match) -> dict[str, object]:
+    fields = match.to_dict()
+    if match.path is not None:
+        fields["name"] = os.path.basename(match.path)  # noqa: PTH119  the path may be of another operating system
+        fields["thumbnail"] = f"/thumbnails/{match.id}?v={_version(match)}"
+    return fields
+
+
+def _version(match: Match) -> str:
+    """Return a version of a thumbnail: a rebuilt index may give an ID to another file."""
+    return hashlib.sha256(f"{match.path}\0{match.date}".encode("utf-8", "surrogateescape")).hexdigest()[:12]
