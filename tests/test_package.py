@@ -18,9 +18,8 @@ SOURCE = Path(numpyclip.__file__).parent
 LAYERS = (
     ("numpyclip.errors", "numpyclip.arguments"),
     ("numpyclip.weights",),
-    ("numpyclip.pictures", "numpyclip.tokenizer"),
-    ("numpyclip.image",),
-    ("numpyclip.model",),
+    ("numpyclip.images", "numpyclip.tokenizer"),
+    ("numpyclip.model", "numpyclip.pipeline"),
     ("numpyclip.families",),
     ("numpyclip.loader",),
     ("numpyclip.saving",),
@@ -32,7 +31,7 @@ LAYERS = (
 )
 ALLOWED = {"numpy", "PIL", "ftfy", "threadpoolctl", "tqdm"}
 EXTRAS = {  # imported when they are needed, and missed with a message
-    "numpyclip.pictures": {"pillow_heif"},
+    "numpyclip.images.open": {"pillow_heif", "pillow_jxl"},
     "numpyclip.tokenizer.models": {"tokenizers", "sentencepiece"},
     "numpyclip.index.postgres_store": {"psycopg"},
     "numpyclip.index.layout.*": {"pyarrow"},

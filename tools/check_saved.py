@@ -56,7 +56,7 @@ def siglip() -> CLIP:
         text=TextConfig(
             **sizes, width=32, mlp_width=72, context_length=20, vocab_size=49408, causal=False, pool="last"
         ),
-        preprocess=numpyclip.image.Preprocess(
+        preprocess=numpyclip.images.preprocess.Preprocess(
             32, "transformers", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), "bicubic", "squash"
         ),
         sigmoid=True,

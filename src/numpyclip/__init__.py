@@ -22,7 +22,7 @@ from numpyclip.errors import (
     UnsafeCheckpointError,
     UnsupportedCheckpointError,
 )
-from numpyclip.image import preprocess
+from numpyclip.images.preprocess import preprocess
 from numpyclip.loader import load
 from numpyclip.model.fingerprint import Fingerprint
 from numpyclip.model.ops import softmax

@@ -13,7 +13,7 @@ from numpyclip.weights.local import exists
 
 if TYPE_CHECKING:
     from numpyclip.families.family import Recognized
-    from numpyclip.image import Preprocess
+    from numpyclip.images.preprocess import Preprocess
     from numpyclip.model.clip import CLIP
     from numpyclip.model.config import CLIPConfig
     from numpyclip.weights.checkpoint import Activation, Checkpoint

@@ -12,7 +12,7 @@ import numpyclip
 from numpyclip.errors import CheckpointError, UnsupportedCheckpointError
 from numpyclip.families import apple, open_clip
 from numpyclip.families.description import Section
-from numpyclip.image import Preprocess
+from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.clip import CLIP
 from numpyclip.model.config import CLIPConfig, FastViTConfig, MCTConfig, TextConfig, VisionTransformerConfig
 from numpyclip.saving.save import save

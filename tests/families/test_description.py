@@ -7,7 +7,7 @@ import pytest
 
 from numpyclip.errors import UnsupportedCheckpointError
 from numpyclip.families.description import MOST_SIDE, Section, read_description
-from numpyclip.image import STD
+from numpyclip.images.preprocess import STD
 
 
 def section(**options: Any) -> Section:

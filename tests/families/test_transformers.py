@@ -15,7 +15,7 @@ from numpyclip.errors import CheckpointError, InputError, UnsupportedCheckpointE
 from numpyclip.families import open_clip, transformers_names
 from numpyclip.families.names import Names, translator
 from numpyclip.families.transformers import DESCRIPTION, read_folder
-from numpyclip.image import Preprocess
+from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.config import TextConfig, VisionTransformerConfig
 from numpyclip.weights.safetensors import read_safetensors
 from tests.families.test_parity import FAMILIES

@@ -145,7 +145,7 @@ def test_pictures_that_are_not_there_are_left_out(
     assert sorted(problems) == sorted(
         [
             f"{gone}: is not there (No such file or directory).",
-            f"{photos / 'z.png'}: cannot be read as a picture (in no format that Pillow knows).",
+            f"{photos / 'z.png'}: cannot be read as a picture (in no format that is read here).",
         ]
     )
     assert len(paths) == 5

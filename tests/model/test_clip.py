@@ -13,7 +13,7 @@ from PIL import Image, ImageSequence
 from threadpoolctl import threadpool_limits
 
 from numpyclip.errors import InputError, PictureError, TextTooLongError
-from numpyclip.image import Preprocess
+from numpyclip.images.preprocess import Preprocess
 from numpyclip.loader import load
 from numpyclip.model import clip
 from numpyclip.model.clip import CLIP

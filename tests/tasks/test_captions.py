@@ -9,8 +9,8 @@ import pytest
 
 import numpyclip
 from numpyclip.errors import InputError
+from numpyclip.images.open import Picture
 from numpyclip.model.clip import CLIP
-from numpyclip.pictures import Picture
 from numpyclip.tasks.captions import Captioner, Phrases, _extend, _read_kinds, caption
 
 ALBUM = Path(__file__).parents[2] / "docs" / "pictures" / "album"

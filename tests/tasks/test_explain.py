@@ -10,7 +10,7 @@ from PIL import Image
 
 import numpyclip
 from numpyclip.errors import InputError
-from numpyclip.image import Preprocess
+from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.clip import CLIP
 from numpyclip.tasks.explain import explain
 from tests.picture_files import ORIENTATION

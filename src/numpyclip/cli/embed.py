@@ -11,8 +11,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from numpyclip.cli.inputs import Embedded, EmbeddedPictures, paths_in, progress, texts_in, with_stdin
-from numpyclip.cli.options import add_model_options, add_orientation_option, add_verb, load_model, model_name
+from numpyclip.cli.inputs import EmbeddedPictures, NamedEmbedding, paths_in, progress, texts_in, with_stdin
+from numpyclip.cli.options import add_model_options, add_picture_options, add_verb, load_model, model_name
 from numpyclip.cli.outputs import output_path
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.model.chunks import batched
@@ -43,10 +43,7 @@ def add_to(verbs: Any) -> None:
     kinds = verb.add_subparsers(metavar="{images,texts}", required=True)
     images = add_verb(kinds, "images", "Turn pictures into vectors.", _EXAMPLES)
     images.add_argument("items", metavar="PICTURE", nargs="*", help="a picture, a folder, or - for paths on stdin")
-    add_orientation_option(images)
-    images.add_argument(
-        "--exact", action="store_true", help="decode large JPEG files whole, not at a reduced size that is enough"
-    )
+    add_picture_options(images, old="--exact")
     images.set_defaults(run=_run_images)
     texts = add_verb(kinds, "texts", "Turn texts into vectors.", _EXAMPLES)
     texts.add_argument("items", metavar="TEXT", nargs="*", help="a text, or - for one a line on stdin")
@@ -65,7 +62,7 @@ def add_to(verbs: Any) -> None:
 def _run_images(arguments: argparse.Namespace) -> int:
     items = _items(arguments, paths_in)
     model = load_model(arguments)
-    pictures = EmbeddedPictures(model, items, arguments.batch_size, arguments.orient, draft=not arguments.exact)
+    pictures = EmbeddedPictures(model, arguments, items)
     _save(progress(pictures, "picture", printing=not arguments.output), arguments.output, model_name(arguments), model)
     return pictures.status
 
@@ -85,12 +82,12 @@ def _items(arguments: argparse.Namespace, read: Callable[[str], Iterator[str]]) 
     return chain(with_stdin(arguments.items, read), read(arguments.list_file) if arguments.list_file else ())
 
 
-def _embed_texts(model: CLIP, items: Iterable[str], arguments: argparse.Namespace) -> Iterator[Embedded]:
+def _embed_texts(model: CLIP, items: Iterable[str], arguments: argparse.Namespace) -> Iterator[NamedEmbedding]:
     for batch in batched(items, arguments.batch_size):
         yield from zip(batch, model.embed_texts(batch, len(batch), truncate=arguments.truncate), strict=True)
 
 
-def _save(embedded: Iterable[Embedded], output: Path | None, model_name: str, model: CLIP) -> None:
+def _save(embedded: Iterable[NamedEmbedding], output: Path | None, model_name: str, model: CLIP) -> None:
     """Print JSON lines as they come, or write one file, whole or not at all."""
     if output is None:
         for name, vector in embedded:
@@ -106,7 +103,9 @@ def _save(embedded: Iterable[Embedded], output: Path | None, model_name: str, mo
             raise NumPyCLIPError(f"{output}: not written, there is nothing to put into it.")
 
 
-def _write_arrays(file: IO[bytes], suffix: str, embedded: Iterable[Embedded], model_name: str, model: CLIP) -> None:
+def _write_arrays(
+    file: IO[bytes], suffix: str, embedded: Iterable[NamedEmbedding], model_name: str, model: CLIP
+) -> None:
     rows = list(embedded)
     if not rows:
         return

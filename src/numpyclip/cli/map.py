@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, with_stdin
-from numpyclip.cli.options import add_model_options, add_orientation_option, add_verb, load_model, model_name, positive
+from numpyclip.cli.options import add_model_options, add_picture_options, add_verb, load_model, model_name, positive
 from numpyclip.cli.outputs import check_output, output_path
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.weights.unfinished import whole_file
@@ -42,7 +42,7 @@ def add_to(verbs: Any) -> None:
         help="leave out what comes after N pictures (default: 5000)",
     )
     verb.add_argument("--json", action="store_true", help="print one JSON object with the place of every picture")
-    add_orientation_option(verb)
+    add_picture_options(verb)
     add_model_options(verb)
     verb.set_defaults(run=run)
 
@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError("nothing to map: name pictures or folders, or - for paths on standard input.")
     check_output(arguments.output)
     sources = with_stdin(arguments.items, paths_in)
-    pictures = EmbeddedPictures(load_model(arguments), sources, arguments.batch_size, arguments.orient, draft=True)
+    pictures = EmbeddedPictures(load_model(arguments), arguments, sources)
     embedded = list(islice(progress(pictures, "picture", printing=False), arguments.most + 1))
     if len(embedded) > arguments.most:
         del embedded[-1]

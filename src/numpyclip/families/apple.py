@@ -18,7 +18,7 @@ from numpyclip.families.family import Recognized
 from numpyclip.families.names import Names, rename, translator
 from numpyclip.families.openai import count_blocks
 from numpyclip.families.timm_convolutional import without_single_pixels
-from numpyclip.image import Preprocess
+from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.config import (
     FASTVIT_HEAD_WIDTH,
     CLIPConfig,

@@ -13,7 +13,7 @@ from numpyclip.families.family import Recognized
 from numpyclip.families.folder import read_weights
 from numpyclip.families.names import rename
 from numpyclip.families.open_clip_coca import read_decoder, token_id
-from numpyclip.image import MEAN, STD, Preprocess
+from numpyclip.images.preprocess import MEAN, STD, Preprocess
 from numpyclip.model.config import (
     EPS,
     RESNET_STRIDE,

@@ -8,7 +8,7 @@ from typing import Any
 
 from numpyclip.families import image_processor, transformers_names
 from numpyclip.families.names import Names
-from numpyclip.image import Preprocess
+from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.config import BertConfig, TextConfig, VisionTransformerConfig
 from numpyclip.tokenizer.files import TokenizerRules
 

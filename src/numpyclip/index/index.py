@@ -13,9 +13,10 @@ from numpy.typing import ArrayLike
 
 from numpyclip.arguments import whole_number
 from numpyclip.errors import InputError
+from numpyclip.images.find import FileState
 from numpyclip.index.folder.shards import Precision
 from numpyclip.index.open import open_store
-from numpyclip.index.records import EVERYWHERE, FileState, Match, Side, Where
+from numpyclip.index.records import EVERYWHERE, Match, Side, Where
 from numpyclip.index.store import Store
 from numpyclip.index.update import Report, Updater
 from numpyclip.model.chunks import batched

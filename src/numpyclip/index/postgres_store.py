@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from numpyclip.errors import MissingPackageError, StoreError
+from numpyclip.images.find import FileState
 from numpyclip.index.conditions import below, conditions, local_time
-from numpyclip.index.records import EVERYWHERE, Changes, Counts, Details, Filed, FileState, Match, Side, Where
+from numpyclip.index.records import EVERYWHERE, Changes, Counts, Details, Filed, Match, Side, Where
 from numpyclip.model.fingerprint import Fingerprint
 from numpyclip.model.ops import Array
 
@@ -174,6 +175,28 @@ class PostgresStore:
     def knows(self, digest: bytes) -> bool:
         """Tell whether a picture with this content has an embedding."""
         return bool(self._rows("SELECT 1 FROM numpyclip.pictures WHERE digest = %s", (digest,)))
+
+    def embeddings_of(self, keys: Sequence[bytes | tuple[str, FileState]]) -> list[Array | None]:
+        """Look up embeddings of pictures by their content, or by the path and state of a file."""
+        with self._snapshot():
+            generation = self._generation()
+            return [self._embedding_of(generation, key) for key in keys]
+
+    def _embedding_of(self, generation: int, key: bytes | tuple[str, FileState]) -> Array | None:
+        values: tuple[Any, ...] = (key,)
+        picture = "SELECT id FROM numpyclip.pictures WHERE digest = %s"
+        if not isinstance(key, bytes):
+            directory, name = map(os.fsencode, os.path.split(key[0]))
+            values = (directory, name, key[1].size, key[1].mtime_ns)
+            picture = (
+                "SELECT picture FROM numpyclip.files WHERE directory = %s AND name = %s AND size = %s AND mtime_ns = %s"
+            )
+        rows = self._rows(
+            "SELECT embedding::real[] FROM numpyclip.vectors WHERE generation = %s AND side = 'pictures' "
+            f"AND item = ({picture})",
+            (generation, *values),
+        )
+        return np.array(rows[0][0], np.float32) if rows else None
 
     def write(self, changes: Changes) -> None:
         """Do one step, as a whole."""

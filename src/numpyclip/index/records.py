@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from numpyclip.errors import InputError
+from numpyclip.images.find import FileState
 from numpyclip.model.ops import Array
 
 _DATE = re.compile(r"\d{4}(-\d{2}(-\d{2}(T\d{2}(:\d{2}(:\d{2})?)?)?)?)?")
@@ -33,22 +34,6 @@ class Details:
     taken: str | None = None
     latitude: float | None = None
     longitude: float | None = None
-
-
-@dataclass(frozen=True)
-class FileState:
-    """What tells whether a file has changed, and is a key of nothing else.
-
-    Attributes
-    ----------
-    size : int
-        In bytes.
-    mtime_ns : int
-        Time of the last change.
-    """
-
-    size: int
-    mtime_ns: int
 
 
 @dataclass(frozen=True)

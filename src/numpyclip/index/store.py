@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from numpyclip.index.records import Changes, Counts, FileState, Match, Side, Where
+from numpyclip.images.find import FileState
+from numpyclip.index.records import Changes, Counts, Match, Side, Where
 from numpyclip.model.fingerprint import Fingerprint
 from numpyclip.model.ops import Array
 
@@ -56,6 +57,9 @@ class Store(Protocol):
 
     def knows(self, digest: bytes) -> bool:
         """Tell whether a picture with this content has an embedding."""
+
+    def embeddings_of(self, keys: Sequence[bytes | tuple[str, FileState]]) -> list[Array | None]:
+        """Look up embeddings of pictures by their content, or by the path and state of a file; None for each other."""
 
     def write(self, changes: Changes) -> None:
         """Do one step, as a whole."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 
 from numpyclip.errors import UnsupportedCheckpointError
-from numpyclip.image import Preprocess
+from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.clip import CLIP
 from numpyclip.model.config import (
     RESNET_STRIDE,

@@ -11,7 +11,7 @@ from numpyclip.families import transformers_names
 from numpyclip.families.folder import TOKENIZER_FILES
 from numpyclip.families.image_processor import RESAMPLE
 from numpyclip.families.names import translator
-from numpyclip.image import Preprocess
+from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.clip import CLIP
 from numpyclip.model.config import TextConfig, TransformerConfig, VisionTransformerConfig
 from numpyclip.saving.plan import USUAL_TOKENIZERS, Change, DType, Options, Plan, Weight, as_json, require

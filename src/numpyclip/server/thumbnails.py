@@ -6,7 +6,7 @@ import threading
 from collections import OrderedDict
 from io import BytesIO
 
-from numpyclip.pictures import open_picture
+from numpyclip.images.open import open_picture
 from numpyclip.tasks.sheet import thumbnail
 
 SIDES = (320, 1600)  # in pixels: in the grid, and one by itself

@@ -10,7 +10,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 from numpyclip.errors import PictureError
-from numpyclip.pictures import open_picture, reason_of
+from numpyclip.images.open import open_picture, reason_of
 
 if TYPE_CHECKING:
     from PIL import Image

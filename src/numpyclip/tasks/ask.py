@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numpyclip.errors import InputError
+from numpyclip.images.open import Picture, pictures
 from numpyclip.model import ops
 from numpyclip.model.clip import CLIP
 from numpyclip.model.ops import Array
-from numpyclip.pictures import Picture, pictures
 from numpyclip.tasks.background import Background
 from numpyclip.tasks.questions import understand
 

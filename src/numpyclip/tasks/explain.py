@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from numpyclip.arguments import whole_number
 from numpyclip.errors import InputError
+from numpyclip.images.open import Picture, open_picture
 from numpyclip.model.chunks import batched, checked_batch_size
 from numpyclip.model.clip import CLIP
 from numpyclip.model.ops import Array
-from numpyclip.pictures import Picture, open_picture
 
 _HIDDEN, _SHOWN = 2, 4  # sides of the windows, in cells
 _MOST_CELLS = 64  # a side: thousands of pictures are embedded for these already

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from numpyclip.arguments import whole_number
 from numpyclip.errors import InputError, PictureError
-from numpyclip.image import on_white
+from numpyclip.images.open import Picture, open_picture
+from numpyclip.images.preprocess import on_white
 from numpyclip.model.chunks import batched
-from numpyclip.pictures import Picture, open_picture
 from numpyclip.tasks.lettering import Line
 
 if TYPE_CHECKING:

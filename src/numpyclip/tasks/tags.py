@@ -10,10 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from numpyclip.arguments import whole_number
 from numpyclip.errors import InputError
+from numpyclip.images.open import Picture
 from numpyclip.model.clip import CLIP
 from numpyclip.model.inputs import captions
 from numpyclip.model.ops import normalize
-from numpyclip.pictures import Picture
 from numpyclip.tasks.background import Background
 from numpyclip.tasks.vocabulary import embed_vocabulary, everyday_nouns, read_words
 

@@ -17,12 +17,12 @@ from numpy.typing import ArrayLike
 
 from numpyclip.arguments import whole_number
 from numpyclip.errors import InputError
+from numpyclip.images.open import Picture
 from numpyclip.model.chunks import batched
 from numpyclip.model.clip import CLIP
 from numpyclip.model.fingerprint import Fingerprint
 from numpyclip.model.inputs import checked_embeddings
 from numpyclip.model.ops import Array, normalize
-from numpyclip.pictures import Picture
 from numpyclip.tasks.labels import Label, as_labels, parents
 from numpyclip.tasks.prompts import templates as as_templates
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 import numpyclip
 from numpyclip.errors import InputError, PictureError
-from numpyclip.image import Preprocess
+from numpyclip.images.preprocess import Preprocess
 from numpyclip.model import source
 from numpyclip.model.captioning.coca import CoCa
 from numpyclip.model.captioning.decoder import Decoder

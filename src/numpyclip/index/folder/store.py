@@ -18,13 +18,14 @@ from typing import Any
 import numpy as np
 
 from numpyclip.errors import InputError, StoreError
+from numpyclip.images.find import FileState
 from numpyclip.index.conditions import below, local_time
 from numpyclip.index.folder import graph
 from numpyclip.index.folder.database import Database, meta, set_meta
 from numpyclip.index.folder.graph import Graph, Recall
 from numpyclip.index.folder.search import Search, allowed_rows, files_of, match_of
 from numpyclip.index.folder.shards import PRECISIONS, Precision, Shards
-from numpyclip.index.records import EVERYWHERE, Changes, Counts, Filed, FileState, Match, Side, Where
+from numpyclip.index.records import EVERYWHERE, Changes, Counts, Filed, Match, Side, Where
 from numpyclip.model.fingerprint import Fingerprint
 from numpyclip.model.ops import Array
 
@@ -142,6 +143,18 @@ class FolderStore:
         """Tell whether a picture with this content has an embedding."""
         with self._database.reading() as database:
             return database.execute("SELECT 1 FROM pictures WHERE digest = ?", (digest,)).fetchone() is not None
+
+    def embeddings_of(self, keys: Sequence[bytes | tuple[str, FileState]]) -> list[Array | None]:
+        """Look up embeddings of pictures by their content, or by the path and state of a file."""
+        with self._database.reading() as database:
+            database.execute("BEGIN")
+            if not (generation := _generation(database)):
+                return [None] * len(keys)
+            rows = [_row_of(database, generation, key) for key in keys]
+            found = np.array([row for row in rows if row is not None], np.intp)
+            count = _next_row(database, generation, "pictures")
+            embeddings = iter(self._shards(database, generation, "pictures").take(found, count))
+            return [None if row is None else next(embeddings) for row in rows]
 
     def write(self, changes: Changes) -> None:
         """Do one step, as a whole."""
@@ -409,6 +422,19 @@ def _next_row(database: sqlite3.Connection, generation: int, side: Side) -> int:
     sql = "SELECT row FROM vectors WHERE generation = ? AND side = ? ORDER BY row DESC LIMIT 1"
     row = database.execute(sql, (generation, side)).fetchone()
     return 0 if row is None else int(row[0]) + 1
+
+
+def _row_of(database: sqlite3.Connection, generation: int, key: bytes | tuple[str, FileState]) -> int | None:
+    """Return the row of a picture's embedding, if there is one."""
+    sql = "SELECT row FROM {} JOIN vectors ON item = {} AND generation = ? AND side = 'pictures' WHERE {}"
+    if isinstance(key, bytes):
+        row = database.execute(sql.format("pictures", "id", "digest = ?"), (generation, key)).fetchone()
+    else:
+        (directory, name), state = map(os.fsencode, os.path.split(key[0])), key[1]
+        where = "directory = ? AND name = ? AND size = ? AND mtime_ns = ?"
+        values = (generation, directory, name, state.size, state.mtime_ns)
+        row = database.execute(sql.format("files", "picture", where), values).fetchone()
+    return None if row is None else int(row[0])
 
 
 def _put_file(database: sqlite3.Connection, filed: Filed) -> None:

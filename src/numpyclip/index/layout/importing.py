@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 
 from numpyclip.errors import InputError, PictureError
+from numpyclip.images.find import FileState
+from numpyclip.images.open import file_content, reason_of
 from numpyclip.index.details import read_details
 from numpyclip.index.index import Index
 from numpyclip.index.layout.places import DESCRIPTION, need_pyarrow
 from numpyclip.index.layout.reading import files_in, read_rows
-from numpyclip.index.records import Changes, Details, Filed, FileState, NewPicture
-from numpyclip.index.update import content
+from numpyclip.index.records import Changes, Details, Filed, NewPicture
 from numpyclip.model.fingerprint import Fingerprint
 from numpyclip.model.ops import Array
-from numpyclip.pictures import reason_of
 
 _ASKED = 3  # pictures that are embedded again, where nothing says which model embeddings are of
 _SAME = 0.99  # cosine of a picture's embeddings: rounded to float16 and decoded at another size it is more
@@ -124,7 +124,7 @@ def _filed(path: str) -> tuple[Filed, bytes]:
     except (OSError, ValueError) as error:
         raise PictureError(f"{path}: is not there ({getattr(error, 'strerror', None) or error}).") from error
     state = FileState(found.st_size, found.st_mtime_ns)
-    data = content(path, state)
+    data = file_content(path)
     return Filed(path, state, hashlib.sha256(data).digest()), data
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.errors import InputError
+from numpyclip.images.open import Picture, pictures
 from numpyclip.model import layout
 from numpyclip.model.captioning.beam import beam_search
 from numpyclip.model.captioning.decoder import Decoder
@@ -24,7 +25,7 @@ from numpyclip.model.once import Once
 from numpyclip.model.source import prepare
 from numpyclip.model.text.transformer import TextTransformer
 from numpyclip.model.vision.vit import VisionTransformer
-from numpyclip.pictures import Picture
+from numpyclip.pipeline import PictureReader, iter_embeddings
 from numpyclip.weights.checkpoint import Checkpoint
 
 
@@ -110,11 +111,13 @@ class CoCa(CLIP):
         )
         decoding = self._settled(options)
         randoms = random_numbers(seed)
-        captions: list[str] = []
-        for batch in self._crops(images, batch_size, orient):
-            ids = self._write(np.stack(batch), decoding, list(islice(randoms, len(batch))))
-            captions += [self._words(row, decoding) for row in ids.tolist()]
-        return captions
+
+        def write(pixels: Sequence[NDArray[np.uint8]]) -> Ids:
+            return self._write(np.stack(pixels), decoding, list(islice(randoms, len(pixels))))
+
+        read = PictureReader(self.preprocess, orient)
+        records = iter_embeddings(write, pictures(images), read, batch_size=batch_size)
+        return [self._words(record.embedding.tolist(), decoding) for record in records]  # ids in the embedding's place
 
     def generate_ids(self, image: NDArray[np.floating] | NDArray[np.uint8], decoding: Decoding | None = None) -> Ids:
         """Write captions to preprocessed pictures, all side by side.

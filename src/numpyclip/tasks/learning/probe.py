@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from numpyclip.errors import InputError
+from numpyclip.images.open import Picture
 from numpyclip.model import ops
 from numpyclip.model.fingerprint import Fingerprint
 from numpyclip.model.ops import Array
-from numpyclip.pictures import Picture
 from numpyclip.tasks.learning.examples import are_of_unit_length, checked_embeddings
 from numpyclip.tasks.learning.methods import METHODS, Settings, Weights
 

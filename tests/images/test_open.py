@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from numpyclip.errors import InputError, PictureError
-from numpyclip.image import Preprocess
-from numpyclip.pictures import open_picture, pictures
+from numpyclip.images.open import open_picture, pictures
+from numpyclip.images.preprocess import Preprocess
 from tests.picture_files import FORMATS, NOISE, ORIENTATION, encoded, oriented, state, with_orientation
 
 # What the eight orientations ask to do with the stored (y, x, 3).
@@ -315,5 +315,5 @@ def test_heic_without_pillow_heif_says_what_to_install(tmp_path: Path, monkeypat
         open_picture(tmp_path / "photo.heic")
 
 
-def _unidentified(*_: object) -> None:
+def _unidentified(*_: object, **__: object) -> None:
     raise UnidentifiedImageError

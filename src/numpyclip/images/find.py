@@ -1,0 +1,249 @@
+"""FOLDERS → FILES: which files are pictures. The one walker of all commands and of the index."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+import stat
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from numpyclip.errors import InputError, PictureError
+
+# Of the formats in `numpyclip.images.open`, those in which people keep pictures.
+_SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif", ".avif", ".heic", ".heif", ".hif"),
+    *(".jp2", ".j2k", ".bmp", ".dib", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".ico", ".qoi"),
+)
+
+# What is hidden (among it .Trash-1000 and .@__thumb), and folders of other programs, which hold copies and previews of
+# pictures, or nothing that a person has put there.
+IGNORED = (
+    *(".*", "@eaDir", "#recycle", "@Recycle", "$RECYCLE.BIN", "$Recycle.Bin", "#snapshot", "@Recently-Snapshot"),
+    *("__MACOSX", "node_modules", "lost+found", "System Volume Information", "*.lrdata"),
+)
+
+OnError: TypeAlias = "Literal['raise', 'skip'] | Callable[[PictureError], object]"
+_NOT_REGULAR = "not a regular file"
+_MOST_KINDS = 8  # of files that are left out, in a message
+
+
+@cache
+def picture_suffixes() -> tuple[str, ...]:
+    """List the suffixes of pictures, in lower case; that of JPEG XL if a plug-in of Pillow's is there."""
+    return _SUFFIXES if find_spec("pillow_jxl") is None else (*_SUFFIXES, ".jxl")
+
+
+def is_picture_name(name: str) -> bool:
+    """Tell whether a name ends as those of pictures do."""
+    return name.lower().endswith(picture_suffixes())
+
+
+def is_ignored(name: str) -> bool:
+    """Tell whether a file or folder of this name is left out wherever pictures are searched for."""
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in IGNORED)
+
+
+@dataclass(frozen=True)
+class FileState:
+    """What tells whether a file has changed, and is a key of nothing else.
+
+    Attributes
+    ----------
+    size : int
+        In bytes.
+    mtime_ns : int
+        Modification time.
+    """
+
+    size: int
+    mtime_ns: int
+
+    @classmethod
+    def of(cls, path: str | os.PathLike[str]) -> FileState:
+        """Look at a file; OSError or ValueError if there is none."""
+        found = os.stat(path)  # noqa: PTH116
+        return cls(found.st_size, found.st_mtime_ns)
+
+
+def find_pictures(
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    ignore: Sequence[str] = IGNORED,
+    *,
+    on_error: OnError = "raise",
+) -> FoundPictures:
+    """Find picture files, told by their suffixes, in folders and those within them.
+
+    >>> for path in find_pictures("photos/"):  # doctest: +SKIP
+    ...     print(path)
+
+    Parameters
+    ----------
+    paths : str, path or iterable of them
+        Folders to be searched, in a stable order; symbolic links to folders are not followed. Anything else is given
+        back as it is: a file that is named outright is judged by its content when it is opened.
+    ignore : sequence of str, default=IGNORED
+        What is left out: patterns as in a shell (``*``, ``?``, ``[a-z]``) of names, or with a slash in them of paths
+        below the folder, or absolute paths. By default what is hidden and folders that hold copies, such as
+        ``#recycle`` and ``@eaDir``.
+    on_error : {"raise", "skip"} or callable, default="raise"
+        What happens where a folder cannot be listed. A callable is given the error, and the search goes on.
+
+    Returns
+    -------
+    FoundPictures
+        An iterable of paths, str, as the folders were named.
+
+    Raises
+    ------
+    PictureError
+        While it is iterated over, if a folder cannot be listed.
+    """
+    return FoundPictures([paths] if isinstance(paths, str | os.PathLike) else paths, ignore, error_handler(on_error))
+
+
+class FoundPictures:
+    """Paths of pictures, which are found while they are iterated over.
+
+    Attributes
+    ----------
+    left_out : Counter of str
+        How many files the last iteration has passed over because they are no pictures, by suffix. Only regular files
+        are pictures: a named pipe, socket or device is never opened, whatever its name.
+    """
+
+    def __init__(
+        self,
+        paths: Iterable[str | os.PathLike[str]],
+        ignore: Sequence[str],
+        report: Callable[[PictureError], object],
+    ) -> None:
+        self._paths = paths
+        self._ignore = ignore
+        self._report = report
+        self.left_out: Counter[str] = Counter()
+
+    def __iter__(self) -> Iterator[str]:
+        """Search anew."""
+        self.left_out.clear()
+        for path in (os.fspath(path) for path in self._paths):
+            if not os.path.isdir(path):  # noqa: PTH112
+                yield path
+                continue
+            for directory, files in walk(path, self._ignore, self._unreadable, self.left_out):
+                yield from (os.path.join(directory, name) for name in files)  # noqa: PTH118  `./a` stays `./a`
+
+    def _unreadable(self, error: OSError) -> None:
+        self._report(PictureError(f"{error.filename}: cannot be read ({error.strerror or error})."))
+
+
+def error_handler(on_error: OnError) -> Callable[[PictureError], object]:
+    """Return what is called with errors."""
+    if on_error == "raise":
+        return _raise
+    if on_error == "skip":
+        return lambda error: None
+    if not callable(on_error):
+        raise InputError(f"on_error is {on_error!r:.60}; expected 'raise', 'skip' or a callable.")
+    return on_error
+
+
+def _raise(error: PictureError) -> None:
+    raise error
+
+
+def walk(
+    folder: str, ignore: Sequence[str], report: Callable[[OSError], object], left_out: Counter[str]
+) -> Iterator[tuple[str, dict[str, FileState]]]:
+    """Walk through a folder and those in it, in the order of their names.
+
+    Parameters
+    ----------
+    folder : str
+    ignore : sequence of str
+        As for `find_pictures`.
+    report : callable
+        Called with the error of each folder and file that cannot be looked at.
+    left_out : Counter
+        Counts files that are no pictures, by suffix.
+
+    Yields
+    ------
+    directory : str
+    files : dict of str to FileState
+        Pictures directly in it, by name.
+    """
+    is_ignored = _matcher(folder, ignore)
+    waiting = [folder]
+    while waiting:
+        directory = waiting.pop()
+        try:
+            with os.scandir(directory) as entries:
+                found = sorted((e for e in entries if not is_ignored(e)), key=lambda entry: entry.name)
+        except OSError as error:
+            report(error)
+            continue
+        files, folders = {}, []
+        for entry in found:
+            try:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                elif (state := _state(entry, left_out)) is not None:
+                    files[entry.name] = state
+            except FileNotFoundError:  # it has gone since it was listed, or is a link to what has gone
+                left_out[_NOT_REGULAR] += 1
+            except OSError as error:
+                report(error)
+        yield directory, files
+        waiting += reversed(folders)
+
+
+def _state(entry: os.DirEntry[str], left_out: Counter[str]) -> FileState | None:
+    """Look at a file; None if it is no picture, or a link to a folder."""
+    if not is_picture_name(entry.name):
+        if entry.is_file():
+            left_out[os.path.splitext(entry.name)[1].lower() or "without suffix"] += 1  # noqa: PTH122
+        return None
+    found = entry.stat()
+    if stat.S_ISREG(found.st_mode):
+        return FileState(found.st_size, found.st_mtime_ns)
+    if not stat.S_ISDIR(found.st_mode):
+        left_out[_NOT_REGULAR] += 1
+    return None
+
+
+def _matcher(folder: str, ignore: Sequence[str]) -> Callable[[os.DirEntry[str]], bool]:
+    """Make what tells whether a file or folder is left out."""
+    absolute = [pattern for pattern in ignore if Path(pattern).is_absolute()]
+    whole = set(map(os.path.realpath, absolute))
+    names = _either(pattern for pattern in ignore if "/" not in pattern and pattern not in absolute)
+    places = _either(pattern for pattern in ignore if "/" in pattern and pattern not in absolute)
+
+    def is_ignored(entry: os.DirEntry[str]) -> bool:
+        if names is not None and names.match(entry.name):
+            return True
+        if places is not None and places.match(os.path.relpath(entry.path, folder).replace(os.sep, "/")):
+            return True
+        return bool(whole) and os.path.realpath(entry.path) in whole
+
+    return is_ignored
+
+
+def _either(patterns: Iterable[str]) -> re.Pattern[str] | None:
+    expressions = [fnmatch.translate(pattern) for pattern in patterns]
+    return re.compile("|".join(expressions)) if expressions else None
+
+
+def summary(left_out: Mapping[str, int]) -> str:
+    """Say how many files were left out, of which kinds: ``12 files left out: 9 .dng, 3 .txt``."""
+    total, common = sum(left_out.values()), Counter(left_out).most_common(_MOST_KINDS)
+    kinds = [f"{count} {kind}" for kind, count in common]
+    if others := total - sum(count for _, count in common):
+        kinds.append(f"{others} others")
+    return f"{total} {'file' if total == 1 else 'files'} left out: {', '.join(kinds)}"
