@@ -36,7 +36,7 @@ EXTRAS = {  # imported when they are needed, and missed with a message
     "numpyclip.index.postgres_store": {"psycopg"},
     "numpyclip.index.layout.*": {"pyarrow"},
     "numpyclip.index.folder.graph": {"usearch"},
-    "numpyclip.server.*": {"starlette", "uvicorn", "prometheus_client", "pillow_heif"},
+    "numpyclip.server.*": {"starlette", "uvicorn", "prometheus_client"},
     "numpyclip.weights.hub": {"huggingface_hub"},
     "numpyclip.tasks.evaluation.datasets.parquet": {"pyarrow"},
 }

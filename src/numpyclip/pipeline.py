@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from numpyclip.arguments import OnError, error_handler
 from numpyclip.errors import InputError, PictureError
 from numpyclip.images.open import Picture, file_content, has_state
 from numpyclip.images.preprocess import Preprocess
@@ -23,8 +24,6 @@ from numpyclip.model.threads import ahead
 
 _T = TypeVar("_T")
 _X = TypeVar("_X")
-
-OnError: TypeAlias = "Literal['raise', 'skip'] | Callable[[PictureError | InputError], object]"
 
 _MOST_WAITING = 10  # batches of pictures that need no embedding, behind some that do
 
@@ -150,8 +149,7 @@ def iter_embeddings(
         One for each picture, in order.
     """
     size = checked_batch_size(batch_size)
-    if on_error not in ("raise", "skip") and not callable(on_error):
-        raise InputError(f"on_error is {on_error!r:.60}; expected 'raise', 'skip' or a callable.")
+    error_handler(on_error)  # which checks it
 
     def attempt(numbered: tuple[int, tuple[_T, Array | None]]) -> tuple[Embedded[_T, _X], NDArray[np.uint8] | None]:
         position, (picture, embedding) = numbered
@@ -198,9 +196,8 @@ def _finished(
     for record, found in waiting:
         if found is not None:
             record = replace(record, embedding=next(embeddings))
-        elif record.error is not None and callable(on_error):
-            on_error(record.error)
-        elif record.error is not None and on_error == "raise":
-            record.error.args = (f"{record.error.args[0]} It is picture {record.position}, counted from 0.",)
-            raise record.error
+        elif record.error is not None:
+            if on_error == "raise":
+                record.error.args = (f"{record.error.args[0]} It is picture {record.position}, counted from 0.",)
+            error_handler(on_error)(record.error)
         yield record

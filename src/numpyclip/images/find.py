@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal, TypeAlias
 
-from numpyclip.errors import InputError, PictureError
+from numpyclip.arguments import OnError, error_handler
+from numpyclip.errors import PictureError
 
 # Of the formats in `numpyclip.images.open`, those in which people keep pictures.
 _SUFFIXES = (
@@ -29,7 +29,6 @@ IGNORED = (
     *("__MACOSX", "node_modules", "lost+found", "System Volume Information", "*.lrdata"),
 )
 
-OnError: TypeAlias = "Literal['raise', 'skip'] | Callable[[PictureError], object]"
 _NOT_REGULAR = "not a regular file"
 _MOST_KINDS = 8  # of files that are left out, in a message
 
@@ -141,21 +140,6 @@ class FoundPictures:
 
     def _unreadable(self, error: OSError) -> None:
         self._report(PictureError(f"{error.filename}: cannot be read ({error.strerror or error})."))
-
-
-def error_handler(on_error: OnError) -> Callable[[PictureError], object]:
-    """Return what is called with errors."""
-    if on_error == "raise":
-        return _raise
-    if on_error == "skip":
-        return lambda error: None
-    if not callable(on_error):
-        raise InputError(f"on_error is {on_error!r:.60}; expected 'raise', 'skip' or a callable.")
-    return on_error
-
-
-def _raise(error: PictureError) -> None:
-    raise error
 
 
 def walk(

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from numpyclip.arguments import OnError
 from numpyclip.errors import CheckpointError, InputError
 from numpyclip.images.open import Picture
 from numpyclip.images.open import pictures as as_pictures
@@ -27,7 +28,7 @@ from numpyclip.model.ops import Array
 from numpyclip.model.source import prepare
 from numpyclip.model.text.tower import TextTower, text_tower
 from numpyclip.model.vision.tower import VisionTower, vision_tower
-from numpyclip.pipeline import Embedded, OnError, PictureReader, iter_embeddings
+from numpyclip.pipeline import Embedded, PictureReader, iter_embeddings
 from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
 

@@ -23,13 +23,14 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from numpyclip.arguments import OnError
 from numpyclip.errors import PictureError
 from numpyclip.images.find import FileState
 from numpyclip.images.open import file_content, identify, open_picture
 from numpyclip.images.preprocess import Preprocess, on_white
 from numpyclip.model.clip import CLIP
 from numpyclip.model.ops import Array
-from numpyclip.pipeline import Known, OnError, Reading, iter_embeddings
+from numpyclip.pipeline import Known, Reading, iter_embeddings
 
 if TYPE_CHECKING:
     from PIL import Image
