@@ -7,6 +7,7 @@ memory of a few. A caller brings a `read` function where it wants more of a pict
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
@@ -105,8 +106,8 @@ class PictureReader:
     def __call__(self, picture: Picture, embedding: Array | None = None, name: str | None = None) -> Reading[Any]:
         """Read a picture, unless its embedding is known."""
         if embedding is None and self.known is not None:
-            if isinstance(picture, str):
-                name = name or picture
+            if isinstance(picture, str | os.PathLike):
+                name = name or os.fsdecode(picture)
                 picture = file_content(picture)
             if isinstance(picture, bytes):
                 embedding = self.known.of_digest(hashlib.sha256(picture).digest())

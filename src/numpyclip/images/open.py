@@ -159,7 +159,7 @@ def _check_kind(mode: int) -> None:
         raise OSError(f"it is {kind}; expected a regular file")
 
 
-def file_content(path: str) -> bytes:
+def file_content(path: str | os.PathLike[str]) -> bytes:
     """Read a regular file that may hold a picture.
 
     Raises
@@ -167,13 +167,14 @@ def file_content(path: str) -> bytes:
     PictureError
         If it is missing, or too large for one.
     """
-    with _regular_file(path, path) as file:
+    name = os.fsdecode(path)
+    with _regular_file(path, name) as file:
         try:
             if (size := os.fstat(file.fileno()).st_size) > _MOST_BYTES:
-                raise PictureError(f"{path}: has {size} bytes; expected at most {_MOST_BYTES} of a picture.")
+                raise PictureError(f"{name}: has {size} bytes; expected at most {_MOST_BYTES} of a picture.")
             return file.read()
         except OSError as error:
-            raise _unreadable(path, error) from error
+            raise _unreadable(name, error) from error
 
 
 def identify(file: IO[bytes]) -> Image.Image:
