@@ -21,8 +21,9 @@ One line per picture of a group: number of the group, kind, and path, the best c
 pixels, then a lossless format, the larger file, the older one), "file" (the same bytes as the best), "pixels" (another
 file of the same pixels), "near" (scaled, saved again, or of another brightness: look before you delete).
 
-Nothing is ever deleted. Crops, turned pictures and two photographs of one scene are no duplicates. Animations are
-compared by their bytes alone. Near-duplicates need memory, 5 kB a picture, and time that grows with its square."""
+Nothing is ever deleted. Crops, turned pictures and two photographs of one scene are no duplicates. All pixels are
+compared: large JPEG files are decoded whole. Animations are compared by their bytes alone. Near-duplicates need memory,
+5 kB a picture, and time that grows with its square."""
 
 
 def add_to(verbs: Any) -> None:
