@@ -22,11 +22,11 @@ for setting in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
 
 import numpy as np  # noqa: E402
 
+from numpyclip.dual_encoder.fingerprint import Fingerprint  # noqa: E402
 from numpyclip.index.open_store import open_store  # noqa: E402
 from numpyclip.index.records import Changes, Exif, Filed, FileState, NewPicture  # noqa: E402
 from numpyclip.index.store import Store  # noqa: E402
 from numpyclip.index.where import EVERYWHERE, Where  # noqa: E402
-from numpyclip.runtime.fingerprint import Fingerprint  # noqa: E402
 
 _BATCH = 1000
 _SEARCH = """

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import numpyclip
-from numpyclip.runtime.clip import CLIP
+from numpyclip.dual_encoder.clip import CLIP
 
 TESTS = Path(__file__).parent
 

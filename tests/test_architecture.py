@@ -12,8 +12,7 @@ import numpyclip
 
 SOURCE = Path(numpyclip.__file__).parent
 
-# A room is a folder or a module of the package. It may import those named beside it, which all stand above it. Some of
-# the rooms are yet to be built.
+# A room is a folder or a module of the package. It may import those named beside it, which all stand above it.
 ROOMS = {
     "errors": "",
     "arguments": "errors",
@@ -25,32 +24,24 @@ ROOMS = {
     "weights": "errors arguments lock atomic",
     "images": "errors arguments",
     "tokenizer": "errors arguments weights",
-    "model": "errors arguments weights",
-    "torch_methods": "errors",
-    "runtime": "errors arguments atomic notebook weights images tokenizer model torch_methods",
-    "pipeline": "errors arguments images runtime",
+    "model": "errors arguments weights images",  # the normalisation of pixels is folded into the first convolution
+    "runtime": "errors arguments lock atomic weights images tokenizer model",
+    "pipeline": "errors arguments images model runtime",
+    "dual_encoder": "errors arguments notebook weights images tokenizer model runtime pipeline",
     "families": "errors arguments weights images tokenizer model",
-    "loader": "errors arguments weights images tokenizer model runtime families",
-    "saving": "errors arguments atomic weights images tokenizer model runtime families loader",
-    "viz": "errors arguments atomic images model runtime",
-    "tasks": "errors arguments atomic lazy_exports notebook weights images tokenizer model runtime pipeline viz",
-    "index": "errors arguments lock atomic notebook images model runtime pipeline tasks",
-    "server": "errors arguments atomic images tokenizer model runtime pipeline viz tasks index",
-    "open_clip": "errors arguments weights images tokenizer model runtime families loader",
+    "loader": "errors weights images model dual_encoder families",
+    "saving": "errors arguments atomic weights images tokenizer model dual_encoder families loader",
+    "viz": "errors arguments images model runtime",
+    "tasks": "errors arguments atomic lazy_exports notebook weights images tokenizer model runtime pipeline dual_encoder viz",
+    "index": "errors arguments lock atomic images model runtime pipeline dual_encoder tasks",
+    "server": "errors arguments images model runtime dual_encoder viz tasks index",
+    "open_clip": "errors weights images tokenizer dual_encoder families loader",
     "clip": "weights images tokenizer loader",
-    "numpyclip": "errors lazy_exports reference weights images tokenizer model runtime loader saving tasks index"
+    "numpyclip": "errors lazy_exports reference weights images tokenizer model dual_encoder loader saving tasks index"
     " open_clip",
-    "cli": "errors arguments atomic weights images tokenizer model runtime pipeline families loader saving viz tasks"
+    "cli": "errors arguments atomic weights images model runtime pipeline dual_encoder families loader saving viz tasks"
     " index server numpyclip",
     "__main__": "cli",
-}
-
-# Rooms that have another name today.
-ALIASES = {"image": "images", "pictures": "images"}
-
-# Arrows that go back today, (module, room), and why.
-EXCEPTIONS = {
-    ("model.*", "images"): "the normalisation of pixels is folded into the first convolution",
 }
 
 # Folders whose modules have the same names on purpose.
@@ -63,20 +54,17 @@ MIRRORS = (
     ("open_clip", "saving"),
 )
 
-# Modules of one name that do not mirror each other, today.
-TWICE = {
-    "clip", "files", "folder", "index", "inputs", "layout", "metrics", "models", "names", "open", "openai",
-    "shards", "store", "transformer",
-}  # fmt: skip
+# Modules of one name that do not mirror each other.
+TWICE: set[str] = set()
 
 DEPENDENCIES = {"numpy", "PIL", "ftfy", "threadpoolctl", "tqdm"}
 EXTRAS = {  # imported when they are needed, and missed with a message
-    "pictures": {"pillow_heif"},
+    "images.open": {"pillow_heif", "pillow_jxl"},
     "tokenizer.subword_models": {"tokenizers", "sentencepiece"},
     "index.database.postgres": {"psycopg"},
     "index.clip_retrieval.*": {"pyarrow"},
     "index.vectors.hnsw": {"usearch"},
-    "server.*": {"starlette", "uvicorn", "prometheus_client", "pillow_heif"},
+    "server.*": {"starlette", "uvicorn", "prometheus_client"},
     "weights.hub": {"huggingface_hub"},
     "tasks.evaluation.datasets.parquet": {"pyarrow"},
 }
@@ -113,8 +101,7 @@ def _module(name: str) -> str:
 
 
 def room(module: str) -> str:
-    first = module.partition(".")[0]
-    return ALIASES.get(first, first)
+    return module.partition(".")[0]
 
 
 def arrows(module: str) -> dict[str, str]:
@@ -128,7 +115,6 @@ def test_imports_follow_the_arrows() -> None:
         for module in modules()
         for other, name in arrows(module).items()
         if other not in ROOMS[room(module)].split()
-        and not any(fnmatch(module, pattern) and other == back for pattern, back in EXCEPTIONS)
     ]
     assert not backwards
 

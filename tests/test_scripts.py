@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import numpyclip
-from numpyclip.runtime.clip import CLIP
+from numpyclip.dual_encoder.clip import CLIP
 
 ROOT = Path(__file__).parents[1]
 

@@ -22,8 +22,8 @@ import transformers
 from PIL import Image
 
 import numpyclip
+from numpyclip.dual_encoder.clip import CLIP, tensors
 from numpyclip.model.config import CLIPConfig, PoolConfig, StemConfig, TextConfig, VisionTransformerConfig
-from numpyclip.runtime.clip import CLIP, tensors
 from numpyclip.saving.loss import TEXTS, generate_pictures
 from numpyclip.tokenizer.clip_tokenizer import default_tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
@@ -56,7 +56,7 @@ def siglip() -> CLIP:
         text=TextConfig(
             **sizes, width=32, mlp_width=72, context_length=20, vocab_size=49408, causal=False, pool="last"
         ),
-        preprocess=numpyclip.image.Preprocess(
+        preprocess=numpyclip.images.preprocess.Preprocess(
             32, "transformers", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), "bicubic", "squash"
         ),
         sigmoid=True,

@@ -17,7 +17,7 @@ from clip.clip import _transform
 from PIL import Image
 
 from numpyclip.errors import PictureError
-from numpyclip.image import Preprocess
+from numpyclip.images.preprocess import Preprocess
 
 SIZES = (16, 31, 32, 97, 224, 336)
 THEIRS = {n: _transform(n) for n in SIZES}

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageEnhance
 
 import numpyclip
-from numpyclip.image import on_white
+from numpyclip.images.preprocess import on_white
 from numpyclip.tasks.duplicates import find_duplicates
 
 COPIES = 200

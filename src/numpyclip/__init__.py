@@ -11,6 +11,9 @@ from numpyclip.lazy_exports import lazy_exports
 TYPE_CHECKING = False  # true for type checkers; see `lazy_exports`
 if TYPE_CHECKING:
     from numpyclip import open_clip, reference, tasks
+    from numpyclip.dual_encoder.clip import CLIP
+    from numpyclip.dual_encoder.coca import CoCa
+    from numpyclip.dual_encoder.fingerprint import Fingerprint
     from numpyclip.errors import (
         CheckpointError,
         ChecksumError,
@@ -27,14 +30,11 @@ if TYPE_CHECKING:
         UnsafeCheckpointError,
         UnsupportedCheckpointError,
     )
-    from numpyclip.image import Preprocess
-    from numpyclip.images.find import find_pictures  # type: ignore[import-not-found]  # to come
+    from numpyclip.images.find import find_pictures
+    from numpyclip.images.preprocess import Preprocess
     from numpyclip.index import Index, Where
     from numpyclip.loader import load
     from numpyclip.model.ops import softmax
-    from numpyclip.runtime.clip import CLIP
-    from numpyclip.runtime.coca import CoCa
-    from numpyclip.runtime.fingerprint import Fingerprint
     from numpyclip.saving.save import save
     from numpyclip.tokenizer.base import Tokenizer
     from numpyclip.tokenizer.clip_tokenizer import tokenize
@@ -78,9 +78,9 @@ __all__ = [
 
 _MODULES = {
     **{name: "errors" for name in __all__ if name.endswith("Error")},
-    "CLIP": "runtime.clip",
-    "CoCa": "runtime.coca",
-    "Fingerprint": "runtime.fingerprint",
+    "CLIP": "dual_encoder.clip",
+    "CoCa": "dual_encoder.coca",
+    "Fingerprint": "dual_encoder.fingerprint",
     "Index": "index",
     "Preprocess": "image",
     "Tokenizer": "tokenizer.base",

@@ -1,9 +1,14 @@
-"""ARGUMENT → NUMBER: counts, of Python's or NumPy's kind."""
+"""What arguments that many functions have may be: counts, and what to do about errors."""
 
 import operator
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
+
+from numpyclip.errors import InputError
+
+OnError: TypeAlias = Literal["raise", "skip"] | Callable[[Any], object]
 
 
 def whole_number(value: Any) -> int | None:
@@ -14,3 +19,24 @@ def whole_number(value: Any) -> int | None:
         return operator.index(value)
     except TypeError:
         return None
+
+
+def error_handler(on_error: OnError) -> Callable[[Exception], object]:
+    """Return what is called with an error: raises it, does nothing, or is the caller's own.
+
+    Raises
+    ------
+    InputError
+        If it is none of them.
+    """
+    if on_error == "raise":
+        return _raise
+    if on_error == "skip":
+        return lambda error: None
+    if not callable(on_error):
+        raise InputError(f"on_error is {on_error!r:.60}; expected 'raise', 'skip' or a callable.")
+    return on_error
+
+
+def _raise(error: Exception) -> None:
+    raise error

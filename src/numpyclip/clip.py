@@ -1,6 +1,6 @@
 """The module ``clip.clip`` of openai/CLIP, for scripts that say ``from clip import clip`` or ``clip.clip.load``."""
 
-from numpyclip.image import Preprocess as _transform
+from numpyclip.images.preprocess import Preprocess as _transform
 from numpyclip.loader import load
 from numpyclip.tokenizer.clip_tokenizer import default_tokenizer, tokenize
 from numpyclip.weights.catalogue import DOWNLOADABLE, available_models

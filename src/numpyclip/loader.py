@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from numpyclip.errors import InputError
 
 if TYPE_CHECKING:
-    from numpyclip.image import Preprocess
+    from numpyclip.dual_encoder.clip import CLIP
+    from numpyclip.images.preprocess import Preprocess
     from numpyclip.model.config import CLIPConfig
-    from numpyclip.runtime.clip import CLIP
     from numpyclip.weights.checkpoint import Activation
 
 
@@ -88,9 +88,9 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
 def _kind(config: CLIPConfig) -> type[CLIP]:
     """Return the kind of model that a configuration describes; others are not even imported."""
     if config.decoder is not None:
-        from numpyclip.runtime.coca import CoCa
+        from numpyclip.dual_encoder.coca import CoCa
 
         return CoCa
-    from numpyclip.runtime.clip import CLIP
+    from numpyclip.dual_encoder.clip import CLIP
 
     return CLIP

@@ -22,8 +22,8 @@ from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.tokenizer.clip_tokenizer import open_clip_tokenizer
 
 if TYPE_CHECKING:
-    from numpyclip.image import Preprocess
-    from numpyclip.runtime.clip import CLIP
+    from numpyclip.dual_encoder.clip import CLIP
+    from numpyclip.images.preprocess import Preprocess
 
 __all__ = [
     "SimpleTokenizer",

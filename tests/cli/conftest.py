@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from numpyclip.cli import main
-from numpyclip.image import Preprocess
+from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.images.preprocess import Preprocess
 from numpyclip.loader import load
-from numpyclip.runtime.clip import CLIP
 
 
 class Result(NamedTuple):

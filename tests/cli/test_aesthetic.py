@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from numpyclip.runtime.clip import CLIP
+from numpyclip.dual_encoder.clip import CLIP
 from tests.cli.conftest import Run
 from tests.conftest import TESTS
 

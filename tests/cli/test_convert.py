@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import numpyclip
-from numpyclip.runtime.clip import CLIP
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.runtime.prepared import prepared_files
 from numpyclip.saving import save as module
 from tests.cli.conftest import Run

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from numpyclip.cli import main, parse
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError
 from numpyclip.loader import load
-from numpyclip.runtime.clip import CLIP
 from tests.cli.conftest import Run
 
 

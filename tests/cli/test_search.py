@@ -19,7 +19,7 @@ def store(run: Run, album: Path, tmp_path: Path) -> Path:
 def test_an_index_remembers_its_folders_and_its_model(run: Run, store: Path, album: Path) -> None:
     (album / "broken.jpg").unlink()
     status, out, err = run("index", "--store", store)
-    assert (status, out, err) == (0, "", "numpyclip: 3 unchanged, 1 forgotten\n")
+    assert (status, out, err) == (0, "", "numpyclip: 3 unchanged, 1 forgotten\nnumpyclip: 1 file left out: 1 .txt\n")
     out = run("index", "--list", "--json", "--store", store).out
     listed = json.loads(out)
     assert (listed["model"], listed["pictures"], list(listed["folders"])) == ("tiny", 3, [str(album)])

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.families.recognise import recognise
 from numpyclip.families.repository_files import files_at
-from numpyclip.runtime.clip import CLIP
 
 FAMILIES = Path(__file__).parents[1] / "golden" / "families"
 

@@ -9,15 +9,15 @@ import pytest
 from PIL import Image
 
 import numpyclip
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import CheckpointError, UnsupportedCheckpointError
 from numpyclip.families import apple
 from numpyclip.families.config_file import Section
 from numpyclip.families.description import ModelDescription
 from numpyclip.families.recognise import recognise
 from numpyclip.families.repository_files import OPEN_CLIP_CONFIG, ModelFiles
-from numpyclip.image import Preprocess
+from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.config import CLIPConfig, FastViTConfig, MCTConfig, TextConfig, VisionTransformerConfig
-from numpyclip.runtime.clip import CLIP
 from numpyclip.saving.save import save
 from numpyclip.weights.checkpoint import Checkpoint
 from numpyclip.weights.read import read

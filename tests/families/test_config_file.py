@@ -7,7 +7,7 @@ import pytest
 
 from numpyclip.errors import UnsupportedCheckpointError
 from numpyclip.families.config_file import MOST_SIDE, Section, read_config_file
-from numpyclip.image import STD
+from numpyclip.images.preprocess import STD
 
 
 def section(**options: Any) -> Section:

@@ -9,7 +9,7 @@ import pytest
 
 from numpyclip.errors import CheckpointError, UnsupportedCheckpointError
 from numpyclip.families.image_processor import CLIP, SIGLIP, read_preprocess
-from numpyclip.image import Preprocess
+from numpyclip.images.preprocess import Preprocess
 
 OLD = {
     "crop_size": 336,

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 import numpyclip
+from numpyclip.dual_encoder.coca import CoCa
 from numpyclip.errors import CheckpointError, InputError, UnsupportedCheckpointError
 from numpyclip.families.repository_files import OPEN_CLIP_CONFIG
 from numpyclip.model.captioning.generate import Decoding
 from numpyclip.model.captioning.prefixes import Prefixes
 from numpyclip.model.text.text_transformer import TextTransformer
-from numpyclip.runtime.coca import CoCa
 from tests.families.test_parity import FAMILIES, load
 from tests.model.golden import assert_close
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import numpyclip
-from numpyclip.runtime.clip import CLIP
+from numpyclip.dual_encoder.clip import CLIP
 from tests.model.golden import assert_close
 
 FAMILIES = Path(__file__).parents[1] / "golden" / "families"

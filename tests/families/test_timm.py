@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import numpyclip
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import CheckpointError, UnsupportedCheckpointError
 from numpyclip.families import timm, timm_convolutional
 from numpyclip.families.config_file import Section
@@ -21,7 +22,6 @@ from numpyclip.families.repository_files import OPEN_CLIP_CONFIG, files_at
 from numpyclip.families.tensor_names import translator
 from numpyclip.model.config import RopeConfig, VisionTransformerConfig
 from numpyclip.runtime import prepared, weight_store
-from numpyclip.runtime.clip import CLIP
 from numpyclip.weights.checkpoint import Checkpoint
 from numpyclip.weights.read import read
 from tests.families.altered import FAMILIES, error_of

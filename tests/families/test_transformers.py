@@ -16,7 +16,7 @@ from numpyclip.families import transformers_names
 from numpyclip.families.recognise import recognise
 from numpyclip.families.repository_files import TRANSFORMERS_CONFIG, files_at
 from numpyclip.families.tensor_names import Names, translator
-from numpyclip.image import Preprocess
+from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.config import PoolConfig, StemConfig, TextConfig, VisionTransformerConfig
 from numpyclip.weights.safetensors import read_safetensors
 from tests.families.test_parity import FAMILIES

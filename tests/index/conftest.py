@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.index import Index
-from numpyclip.runtime.clip import CLIP
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError, MissingPackageError, StoreError
 from numpyclip.index import Index
-from numpyclip.runtime.clip import CLIP
 
 pytest.importorskip("pyarrow")
 
@@ -143,7 +143,7 @@ def test_pictures_that_are_not_there_are_left_out(
     assert sorted(problems) == sorted(
         [
             f"{gone}: is not there (No such file or directory).",
-            f"{photos / 'z.png'}: cannot be read as a picture (in no format that Pillow knows).",
+            f"{photos / 'z.png'}: cannot be read as a picture (in no format that is read here).",
         ]
     )
     assert len(paths) == 5

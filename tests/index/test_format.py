@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.index import Index, SearchResult, Where
-from numpyclip.runtime.clip import CLIP
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "index"  # of precision int8, written before the first release
 PHOTOS = "/tmp/golden-photos"

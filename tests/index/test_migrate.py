@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import numpyclip
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError, StoreError
 from numpyclip.index import Index
 from numpyclip.index.migrate import migrate
-from numpyclip.runtime.clip import CLIP
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError, MissingPackageError, StoreError
 from numpyclip.index import Index
 from numpyclip.index.open_store import open_store
-from numpyclip.runtime.clip import CLIP
 
 
 def test_wrong_places_are_named(tmp_path: Path, tiny: CLIP) -> None:

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from numpyclip.errors import InputError, StoreError
+from numpyclip.images.find import FileState
 from numpyclip.index import Index, Where
-from numpyclip.index.records import Changes, Filed, FileState
+from numpyclip.index.records import Changes, Filed
 
 
 @pytest.mark.parametrize("digest", [b"\0" * 32, None])

@@ -7,12 +7,12 @@ import pytest
 from PIL import Image
 
 import numpyclip
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError, StoreError
 from numpyclip.index import Index, Where
 from numpyclip.index.records import Counts
 from numpyclip.index.update import Report
 from numpyclip.index.vectors import memory_mapped
-from numpyclip.runtime.clip import CLIP
 
 
 def names(index: Index) -> set[str]:

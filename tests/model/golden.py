@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 import numpyclip
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.model.ops import Array
-from numpyclip.runtime.clip import CLIP
 from numpyclip.weights.read import read
 
 TOLERANCE = 2e-6

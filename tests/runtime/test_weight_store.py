@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import numpyclip
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.runtime import prepared, weight_store
-from numpyclip.runtime.clip import CLIP
 from numpyclip.runtime.lazy import LazySequence
 from numpyclip.weights.checkpoint import Checkpoint
 from numpyclip.weights.read import read

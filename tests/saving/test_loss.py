@@ -3,8 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.model import ops
-from numpyclip.runtime.clip import CLIP
 from numpyclip.saving.loss import PICTURES, TEXTS, CosineLoss, compare, generate_pictures
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import numpyclip
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import UnsupportedCheckpointError
-from numpyclip.runtime.clip import CLIP
 from numpyclip.saving.save import Format, save
 from numpyclip.weights import published
 from numpyclip.weights.safetensors import read_safetensors

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 import numpyclip
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import CheckpointError, InputError, UnsupportedCheckpointError
 from numpyclip.model.config import TransformerConfig, VisionTransformerConfig
 from numpyclip.model.text.text_transformer import TextTransformer
 from numpyclip.runtime import prepared
-from numpyclip.runtime.clip import CLIP
 from numpyclip.saving import open_clip
 from numpyclip.saving.save import Format, save
 from numpyclip.tokenizer.clip_tokenizer import default_tokenizer

@@ -14,8 +14,8 @@ from uuid import uuid4
 import pytest
 from PIL import Image
 
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.index.index import Index
-from numpyclip.runtime.clip import CLIP
 
 pytest.importorskip("starlette")
 pytest.importorskip("prometheus_client")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from starlette.exceptions import HTTPException
 
-from numpyclip.runtime.clip import CLIP
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.server.image_urls import fetch, is_url
 from tests.http_server import running
 from tests.server.conftest import Png, Serve

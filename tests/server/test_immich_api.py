@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from numpyclip.runtime.clip import CLIP
+from numpyclip.dual_encoder.clip import CLIP
 from tests.server.conftest import Client, Png, Serve
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from numpyclip.runtime.clip import CLIP
+from numpyclip.dual_encoder.clip import CLIP
 from tests.server.conftest import Client, Png
 
 

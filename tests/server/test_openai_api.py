@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from numpyclip.runtime.clip import CLIP
+from numpyclip.dual_encoder.clip import CLIP
 from tests.server.conftest import Client, Png
 
 

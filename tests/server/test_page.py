@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
-from numpyclip.runtime.clip import CLIP
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.server.page import page as page_response
 from tests.server.conftest import NAMES, Client, Png, Serve
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.index.index import Index
-from numpyclip.runtime.clip import CLIP
 from tests.server.conftest import NAMES, Client, Png, Serve
 
 

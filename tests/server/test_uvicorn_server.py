@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import NumPyCLIPError
-from numpyclip.runtime.clip import CLIP
 from numpyclip.server import create_app, uvicorn_server
 from numpyclip.server.uvicorn_server import listen
 from tests.server.conftest import Client, Serve, running

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError, TextTooLongError
 from numpyclip.model import ops
-from numpyclip.runtime.clip import CLIP
 from numpyclip.tasks import answers as module
 from numpyclip.tasks.answers import Answer, Answerer, ask
 from numpyclip.tasks.vocabulary import everyday_nouns

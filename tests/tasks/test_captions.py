@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import numpyclip
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError
-from numpyclip.pictures import Picture
-from numpyclip.runtime.clip import CLIP
+from numpyclip.images.open import Picture
 from numpyclip.tasks.captions import Captioner, Phrases, _extend, _read_kinds, caption
 
 ALBUM = Path(__file__).parents[2] / "docs" / "pictures" / "album"

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import PictureError
-from numpyclip.image import on_white
-from numpyclip.runtime.clip import CLIP
+from numpyclip.images.preprocess import on_white
 from numpyclip.tasks.duplicates import find_duplicates
 
 ALBUM = Path(__file__).parents[2] / "docs" / "pictures" / "album"
@@ -149,7 +149,7 @@ def test_what_cannot_be_read_is_raised_or_told(tiny: CLIP, rose: Path) -> None:
     with pytest.raises(PictureError, match=r"broken\.png"):
         find_duplicates(tiny, [rose, broken])
     told: list[PictureError] = []
-    assert find_duplicates(tiny, [rose, broken, missing], unreadable=told.append) == []
+    assert find_duplicates(tiny, [rose, broken, missing], on_error=told.append) == []
     assert [error.args[0].split(":")[0] for error in told] == [str(broken), str(missing)]
 
 

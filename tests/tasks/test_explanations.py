@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 import numpyclip
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError
-from numpyclip.image import Preprocess
-from numpyclip.runtime.clip import CLIP
+from numpyclip.images.preprocess import Preprocess
 from numpyclip.tasks.explanations import explain
 from tests.picture_files import ORIENTATION
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError
-from numpyclip.runtime.clip import CLIP
 from numpyclip.tasks.filter import Filter, Verdict, filter_pictures
 
 ALBUM = Path(__file__).parents[2] / "docs" / "pictures" / "album"

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError
 from numpyclip.model.ops import normalize
-from numpyclip.runtime.clip import CLIP
 from numpyclip.tasks.query import Query, Term
 
 

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError
 from numpyclip.model.ops import Array
-from numpyclip.runtime.clip import CLIP
 from numpyclip.tasks.tags import Tag, Tagger, tag
 
 ALBUM = Path(__file__).parents[2] / "docs" / "pictures" / "album"

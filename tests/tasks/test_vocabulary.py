@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from numpyclip.runtime.clip import CLIP
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.runtime.prepared import prepared_files, save_prepared
 from numpyclip.tasks.vocabulary import embed_vocabulary, everyday_nouns, read_words
 

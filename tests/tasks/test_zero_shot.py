@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import numpyclip
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError, NumPyCLIPError
-from numpyclip.runtime.clip import CLIP
 from numpyclip.tasks.prompts import templates
 from numpyclip.tasks.zero_shot import Prediction, ZeroShotClassifier, embed_labels
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from numpyclip.runtime.clip import CLIP
+from numpyclip.dual_encoder.clip import CLIP
 
 
 def test_drawings_lie_on_white() -> None:

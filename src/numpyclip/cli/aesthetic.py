@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, with_stdin
-from numpyclip.cli.options import add_model_options, add_orientation_option, add_verb, load_model
+from numpyclip.cli.options import add_model_options, add_picture_options, add_verb, load_model
 from numpyclip.errors import InputError
 
 _EXAMPLES = """\
@@ -24,7 +24,7 @@ def add_to(verbs: Any) -> None:
     verb.add_argument("items", metavar="PICTURE", nargs="*", help="a picture, a folder, or - for paths on stdin")
     verb.add_argument("--predictor", metavar="FILE", required=True, help="weights of LAION's aesthetic predictor")
     verb.add_argument("--json", action="store_true", help="print one JSON object per picture")
-    add_orientation_option(verb)
+    add_picture_options(verb)
     add_model_options(verb)
     verb.set_defaults(run=run)
 
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     model = load_model(arguments)
     predictor.check(model.config.embed_dim)
     several = len(items) > 1 or items[0] == "-" or Path(items[0]).is_dir()
-    pictures = EmbeddedPictures(model, with_stdin(items, paths_in), arguments.batch_size, arguments.orient)
+    pictures = EmbeddedPictures(model, arguments, with_stdin(items, paths_in))
     for path, embedding in progress(pictures, "picture", printing=True) if several else pictures:
         score = float(predictor([embedding])[0])
         if arguments.json:

@@ -9,14 +9,14 @@ from typing import Any
 from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, texts_in, with_stdin
 from numpyclip.cli.options import (
     add_model_options,
-    add_orientation_option,
+    add_picture_options,
     add_renamed_option,
     add_verb,
     load_model,
     positive,
 )
 from numpyclip.errors import InputError
-from numpyclip.pictures import PICTURE_SUFFIXES
+from numpyclip.images.find import is_picture_name
 
 _EXAMPLES = """\
   numpyclip ask docs/pictures/house.png "is there a house?" --model tiny
@@ -63,7 +63,7 @@ def add_to(verbs: Any) -> None:
         "-n", "--top", type=positive, default=5, metavar="N", help="print the best N answers (default: 5)"
     )
     verb.add_argument("--json", action="store_true", help="print one JSON object per picture")
-    add_orientation_option(verb)
+    add_picture_options(verb)
     add_model_options(verb)
     verb.set_defaults(run=run)
 
@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     model = load_model(arguments)
     answerer = Answerer(model, question, answers)
     several = source == "-" or Path(source).is_dir()
-    pictures = EmbeddedPictures(model, with_stdin([source], paths_in), arguments.batch_size, arguments.orient)
+    pictures = EmbeddedPictures(model, arguments, with_stdin([source], paths_in))
     for path, embedding in progress(pictures, "picture", printing=True) if several else pictures:
         ranked = answerer.answers([embedding])[0][: arguments.top]
         if arguments.json:
@@ -97,7 +97,7 @@ def _source_question_answers(arguments: argparse.Namespace) -> tuple[str, str, l
         raise InputError("nothing to ask about: name a picture or a folder, or - for paths on standard input.")
     if not question:
         raise InputError('no question: put one behind the picture, such as "is there a dog?".')
-    if question.lower().endswith(PICTURE_SUFFIXES) and Path(question).is_file():  # `ask *.jpg "..."`
+    if is_picture_name(question) and Path(question).is_file():  # `ask *.jpg "..."`
         raise InputError(
             f"the question {question!r} is a file. To ask about several pictures, name their folder, or -."
         )

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, texts_beside, with_stdin
-from numpyclip.cli.options import add_model_options, add_orientation_option, add_renamed_option, add_verb, load_model
+from numpyclip.cli.options import add_model_options, add_picture_options, add_renamed_option, add_verb, load_model
 from numpyclip.errors import InputError
 
 _EXAMPLES = """\
@@ -28,7 +28,7 @@ def add_to(verbs: Any) -> None:
         verb, "--labels", old="--captions", metavar="FILE", help="choose from the texts in a file, one a line"
     )
     verb.add_argument("--json", action="store_true", help="print one JSON object per picture")
-    add_orientation_option(verb)
+    add_picture_options(verb)
     add_model_options(verb)
     verb.set_defaults(run=run)
 
@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     model = load_model(arguments)
     captioner = Captioner(model, captions)
     sources = with_stdin(arguments.items, paths_in)
-    pictures = EmbeddedPictures(model, sources, arguments.batch_size, arguments.orient)
+    pictures = EmbeddedPictures(model, arguments, sources)
     for path, embedding in progress(pictures, "picture", printing=True):
         [found] = captioner([path], embedding[None], orient=arguments.orient)
         p = found.probability

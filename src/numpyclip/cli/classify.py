@@ -10,7 +10,7 @@ from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, texts_in,
 from numpyclip.cli.labels import add_template_option, embedded_labels, labels_in
 from numpyclip.cli.options import (
     add_model_options,
-    add_orientation_option,
+    add_picture_options,
     add_renamed_option,
     add_verb,
     load_model,
@@ -19,10 +19,10 @@ from numpyclip.cli.options import (
 from numpyclip.cli.outputs import check_output, output_path
 from numpyclip.cli.predictions import Printer, Report
 from numpyclip.errors import InputError
-from numpyclip.pictures import PICTURE_SUFFIXES
+from numpyclip.images.find import is_picture_name
 
 if TYPE_CHECKING:
-    from numpyclip.runtime.clip import CLIP
+    from numpyclip.dual_encoder.clip import CLIP
     from numpyclip.tasks.learning.probe import Probe
     from numpyclip.tasks.zero_shot import ZeroShotClassifier
 
@@ -77,7 +77,7 @@ def add_to(verbs: Any) -> None:
     )
     verb.add_argument("--save", metavar="FILE", type=output_path(".npz"), help="keep the embedded labels")
     verb.add_argument("--json", action="store_true", help="print one JSON object per picture")
-    add_orientation_option(verb)
+    add_picture_options(verb)
     add_model_options(verb)
     verb.set_defaults(run=run)
 
@@ -96,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
     names = _names(classifier)
     printer = Printer(names, arguments, with_path=several)
     report = Report(names, arguments) if arguments.output or arguments.confusion else None
-    pictures = EmbeddedPictures(model, with_stdin(sources, paths_in), arguments.batch_size, arguments.orient)
+    pictures = EmbeddedPictures(model, arguments, with_stdin(sources, paths_in))
     for path, embedding in progress(pictures, "picture", printing=True) if several else pictures:
         probabilities = classifier.probabilities([embedding])
         printer(path, probabilities[0].tolist(), _parents(classifier, probabilities))
@@ -183,6 +183,6 @@ def _sources_and_labels(arguments: argparse.Namespace) -> tuple[list[str], list[
     if not labels:
         raise InputError("no labels: give them behind the picture, or one a line in a file with --labels FILE.")
     for label in labels:  # `classify *.jpg dog cat` is an easy mistake
-        if label.lower().endswith(PICTURE_SUFFIXES) and Path(label).is_file():
+        if is_picture_name(label) and Path(label).is_file():
             raise InputError(f"the label {label!r} is a file. To classify several pictures, give --labels FILE.")
     return sources, labels

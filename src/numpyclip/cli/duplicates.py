@@ -2,11 +2,13 @@
 
 import argparse
 import json
+from contextlib import nullcontext
 from dataclasses import asdict
 from typing import Any
 
-from numpyclip.cli.inputs import PicturePaths, paths_in, progress, with_stdin
-from numpyclip.cli.options import add_model_options, add_verb, load_model
+from numpyclip.cli.inputs import PicturePaths, paths_in, progress, say_left_out, with_stdin
+from numpyclip.cli.options import add_index_options, add_model_options, add_verb, load_model
+from numpyclip.cli.stores import known_embeddings
 from numpyclip.errors import InputError
 
 _EXAMPLES = """\
@@ -19,8 +21,9 @@ One line per picture of a group: number of the group, kind, and path, the best c
 pixels, then a lossless format, the larger file, the older one), "file" (the same bytes as the best), "pixels" (another
 file of the same pixels), "near" (scaled, saved again, or of another brightness: look before you delete).
 
-Nothing is ever deleted. Crops, turned pictures and two photographs of one scene are no duplicates. Animations are
-compared by their bytes alone. Near-duplicates need memory, 5 kB a picture, and time that grows with its square."""
+Nothing is ever deleted. Crops, turned pictures and two photographs of one scene are no duplicates. All pixels are
+compared: large JPEG files are decoded whole. Animations are compared by their bytes alone. Near-duplicates need memory,
+5 kB a picture, and time that grows with its square."""
 
 
 def add_to(verbs: Any) -> None:
@@ -29,8 +32,9 @@ def add_to(verbs: Any) -> None:
     verb.add_argument("items", metavar="PICTURE", nargs="*", help="a picture, a folder, or - for paths on stdin")
     verb.add_argument("--exact", action="store_true", help="only the same bytes or pixels; needs no model")
     verb.add_argument("--json", action="store_true", help="print one JSON object per group")
+    add_index_options(verb)
     add_model_options(verb)
-    verb.set_defaults(run=run)
+    verb.set_defaults(run=run, orient=True, draft=True)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -42,11 +46,13 @@ def run(arguments: argparse.Namespace) -> int:
     model = None if arguments.exact else load_model(arguments)
     paths = PicturePaths(with_stdin(arguments.items, paths_in))
     read = progress(paths, "picture", printing=False)
-    groups = find_duplicates(model, read, batch_size=arguments.batch_size, unreadable=paths.report)
+    with nullcontext() if model is None else known_embeddings(arguments, model) as known:
+        groups = find_duplicates(model, read, batch_size=arguments.batch_size, on_error=paths.report, known=known)
     for number, group in enumerate(groups, start=1):
         if arguments.json:
             print(json.dumps({"group": number, "copies": [asdict(copy) for copy in group]}), flush=True)
         else:
             for copy in group:
                 print(number, copy.kind, copy.path, sep="\t", flush=True)
+    say_left_out(paths.left_out)
     return 3 if paths.failed else 0

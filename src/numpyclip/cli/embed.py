@@ -12,15 +12,15 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from numpyclip.atomic import atomic_file
-from numpyclip.cli.inputs import Embedded, EmbeddedPictures, paths_in, progress, texts_in, with_stdin
-from numpyclip.cli.options import add_model_options, add_orientation_option, add_verb, load_model, model_name
+from numpyclip.cli.inputs import EmbeddedPictures, NamedEmbedding, paths_in, progress, texts_in, with_stdin
+from numpyclip.cli.options import add_model_options, add_picture_options, add_verb, load_model, model_name
 from numpyclip.cli.outputs import output_path
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.runtime.chunks import batched
 
 if TYPE_CHECKING:
+    from numpyclip.dual_encoder.clip import CLIP
     from numpyclip.model.ops import Array
-    from numpyclip.runtime.clip import CLIP
 
 _EXAMPLES = """\
   numpyclip embed images photos/ -o photos.npz
@@ -43,10 +43,7 @@ def add_to(verbs: Any) -> None:
     kinds = verb.add_subparsers(metavar="{images,texts}", required=True)
     images = add_verb(kinds, "images", _EXAMPLES, "Turn pictures into vectors.")
     images.add_argument("items", metavar="PICTURE", nargs="*", help="a picture, a folder, or - for paths on stdin")
-    add_orientation_option(images)
-    images.add_argument(
-        "--exact", action="store_true", help="decode large JPEG files whole, not at a reduced size that is enough"
-    )
+    add_picture_options(images, old="--exact")
     images.set_defaults(run=_run_images)
     texts = add_verb(kinds, "texts", _EXAMPLES, "Turn texts into vectors.")
     texts.add_argument("items", metavar="TEXT", nargs="*", help="a text, or - for one a line on stdin")
@@ -65,7 +62,7 @@ def add_to(verbs: Any) -> None:
 def _run_images(arguments: argparse.Namespace) -> int:
     items = _items(arguments, paths_in)
     model = load_model(arguments)
-    pictures = EmbeddedPictures(model, items, arguments.batch_size, arguments.orient, draft=not arguments.exact)
+    pictures = EmbeddedPictures(model, arguments, items)
     _save(arguments, model, "path", progress(pictures, "picture", printing=not arguments.output))
     return pictures.status
 
@@ -85,12 +82,12 @@ def _items(arguments: argparse.Namespace, read: Callable[[str], Iterator[str]]) 
     return chain(with_stdin(arguments.items, read), read(arguments.list_file) if arguments.list_file else ())
 
 
-def _embed_texts(model: CLIP, items: Iterable[str], arguments: argparse.Namespace) -> Iterator[Embedded]:
+def _embed_texts(model: CLIP, items: Iterable[str], arguments: argparse.Namespace) -> Iterator[NamedEmbedding]:
     for batch in batched(items, arguments.batch_size):
         yield from zip(batch, model.embed_texts(batch, len(batch), truncate=arguments.truncate), strict=True)
 
 
-def _save(arguments: argparse.Namespace, model: CLIP, key: str, embedded: Iterable[Embedded]) -> None:
+def _save(arguments: argparse.Namespace, model: CLIP, key: str, embedded: Iterable[NamedEmbedding]) -> None:
     """Print JSON lines as they come, or write one file, whole or not at all."""
     output: Path | None = arguments.output
     if output is None:
@@ -107,7 +104,9 @@ def _save(arguments: argparse.Namespace, model: CLIP, key: str, embedded: Iterab
             raise NumPyCLIPError(f"{output}: not written, there is nothing to put into it.")
 
 
-def _write_arrays(file: IO[bytes], suffix: str, embedded: Iterable[Embedded], model_name: str, model: CLIP) -> None:
+def _write_arrays(
+    file: IO[bytes], suffix: str, embedded: Iterable[NamedEmbedding], model_name: str, model: CLIP
+) -> None:
     rows = list(embedded)
     if not rows:
         return

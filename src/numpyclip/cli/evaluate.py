@@ -9,14 +9,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from numpyclip.atomic import atomic_file
-from numpyclip.cli.inputs import progress
+from numpyclip.cli.inputs import progress, say_left_out
 from numpyclip.cli.labels import add_template_option, embedded_labels, labels_in
-from numpyclip.cli.options import add_model_options, add_orientation_option, add_verb, load_model, model_name
+from numpyclip.cli.options import add_model_options, add_picture_options, add_verb, load_model, model_name
 from numpyclip.cli.outputs import output_path
+from numpyclip.cli.stores import known_embeddings
 from numpyclip.errors import InputError, NumPyCLIPError
 
 if TYPE_CHECKING:
-    from numpyclip.runtime.clip import CLIP
+    from numpyclip.dual_encoder.clip import CLIP
     from numpyclip.tasks.evaluation.datasets.dataset import Dataset, Example, Report
     from numpyclip.tasks.evaluation.evaluate import Evaluation
     from numpyclip.tasks.zero_shot import ZeroShotClassifier
@@ -51,13 +52,14 @@ def add_to(verbs: Any) -> None:
     )
     verb.add_argument("--confusion", metavar="FILE", type=output_path(".png"), help="plot a confusion matrix")
     verb.add_argument("--json", action="store_true", help="print one JSON object")
-    add_orientation_option(verb)
+    add_picture_options(verb)
     add_model_options(verb)
     verb.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Go through a dataset, and print the metrics."""
+    from numpyclip.pipeline import PictureReader
     from numpyclip.tasks.evaluation.datasets.open import open_dataset
     from numpyclip.tasks.evaluation.evaluate import evaluate
 
@@ -71,14 +73,16 @@ def run(arguments: argparse.Namespace) -> int:
         problems.append(problem)
         print(f"numpyclip: {problem}", file=sys.stderr)
 
-    result = evaluate(
-        model,
-        _with_progress(dataset),
-        classifier,
-        batch_size=arguments.batch_size,
-        orient=arguments.orient,
-        report=report,
-    )
+    with known_embeddings(arguments, model) as known:
+        result = evaluate(
+            model,
+            _with_progress(dataset),
+            classifier,
+            batch_size=arguments.batch_size,
+            read=PictureReader(model.preprocess, arguments.orient, arguments.draft, known),
+            report=report,
+        )
+    say_left_out(dataset.left_out)
     _write(arguments, result, classifier)
     return 3 if problems else 0
 

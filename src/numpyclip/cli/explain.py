@@ -49,7 +49,7 @@ def add_to(verbs: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the hottest place for each text, and draw the maps."""
-    from numpyclip.pictures import open_picture
+    from numpyclip.images.open import open_picture
     from numpyclip.tasks.explanations import explain
 
     path, texts = _picture_and_texts(arguments.items)

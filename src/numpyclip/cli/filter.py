@@ -9,7 +9,7 @@ from typing import Any
 
 from numpyclip.cli.filing import ACTIONS, free_name, place_in
 from numpyclip.cli.inputs import EmbeddedPictures, PicturePaths, paths_in, progress, with_stdin
-from numpyclip.cli.options import add_model_options, add_orientation_option, add_renamed_option, add_verb, load_model
+from numpyclip.cli.options import add_model_options, add_picture_options, add_renamed_option, add_verb, load_model
 from numpyclip.errors import InputError
 
 _EXAMPLES = """\
@@ -60,7 +60,7 @@ def add_to(verbs: Any) -> None:
         action.add_argument(f"--{name}", type=Path, metavar="FOLDER", help=f"{name} what is kept into a folder")
     verb.add_argument("--yes", action="store_true", help="really copy, move or link")
     verb.add_argument("--json", action="store_true", help="print one JSON object per picture, dropped ones too")
-    add_orientation_option(verb)
+    add_picture_options(verb)
     add_model_options(verb)
     verb.set_defaults(run=run)
 
@@ -83,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         judge = Filter(model, arguments.keep, arguments.drop, arguments.cosine_threshold, "cosine")
     paths = PicturePaths(with_stdin(arguments.items, paths_in), without=folder)
-    pictures = EmbeddedPictures(model, paths, arguments.batch_size, arguments.orient)
+    pictures = EmbeddedPictures(model, arguments, paths)
     for path, embedding in progress(pictures, "picture", printing=True):
         (verdict,) = judge([embedding])
         place = _filed(action, folder, path, arguments, paths) if folder is not None and verdict.kept else None

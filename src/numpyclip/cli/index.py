@@ -12,8 +12,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from numpyclip.cli.inputs import progress, texts_in
-from numpyclip.cli.options import add_verb
+from numpyclip.cli.inputs import progress, say_left_out, texts_in
+from numpyclip.cli.options import add_decoding_option, add_verb
 from numpyclip.cli.stores import add_store_options, load_remembered, place_of, remember_model
 from numpyclip.errors import InputError
 
@@ -45,7 +45,7 @@ def add_to(verbs: Any) -> None:
     verb = add_verb(verbs, "index", _EXAMPLES)
     verb.add_argument("items", metavar="FOLDER", nargs="*", help="a folder to add; none: all that are known")
     verb.add_argument("--ignore", action="append", default=[], metavar="GLOB", help="leave out names, or /PATH below")
-    verb.add_argument("--exact", action="store_true", help="decode large JPEG files at their full size: slower")
+    add_decoding_option(verb, old="--exact")
     verb.add_argument(
         "--precision",
         choices=["float32", "float16", "int8"],
@@ -106,7 +106,7 @@ def _update(arguments: argparse.Namespace, index: Any) -> int:
             arguments.items,
             ignore=arguments.ignore,
             batch_size=arguments.batch_size,
-            draft=not arguments.exact,
+            draft=arguments.draft,
             progress=lambda files: progress(files, "picture", printing=False),
             report=_tell,
         )
@@ -114,8 +114,9 @@ def _update(arguments: argparse.Namespace, index: Any) -> int:
         print("numpyclip: what was done is kept; the same command goes on.", file=sys.stderr)
         raise
     counts = dataclasses.asdict(report)
-    said = ", ".join(f"{count} {what}" for what, count in counts.items() if what != "problems" and count)
+    said = ", ".join(f"{count} {what}" for what, count in counts.items() if count and isinstance(count, int))
     _say(arguments, counts, said or "nothing there")
+    say_left_out(report.left_out)
     return 3 if report.unreadable or report.problems else 0
 
 
@@ -148,7 +149,7 @@ def _migrate(arguments: argparse.Namespace, store: Store, model: Any) -> int:
     done = 0
     with store.writing():
         steps: Iterable[int] = migrate(
-            store, model, batch_size=arguments.batch_size, draft=not arguments.exact, report=lost
+            store, model, batch_size=arguments.batch_size, draft=arguments.draft, report=lost
         )
         for count in progress(steps, "batch", printing=False):
             done += count

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
+import argparse
 import codecs
+import contextlib
+import glob
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeAlias, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from numpyclip.errors import InputError, PictureError
-from numpyclip.pictures import PICTURE_SUFFIXES
-from numpyclip.runtime.chunks import batched
-from numpyclip.runtime.prefetch import prefetch
+from numpyclip.cli.stores import known_embeddings
+from numpyclip.errors import InputError
+from numpyclip.images.find import IGNORED, find_pictures, summary
 
 if TYPE_CHECKING:
+    from numpyclip.dual_encoder.clip import CLIP
     from numpyclip.model.ops import Array
-    from numpyclip.runtime.clip import CLIP
 
 _T = TypeVar("_T")
-Embedded: TypeAlias = "tuple[str, Array]"  # a path or text, and its embedding (e,)
+NamedEmbedding: TypeAlias = "tuple[str, Array]"  # a path or text, and its embedding (e,)
 
 
 def texts_in(file: str) -> Iterator[str]:
@@ -91,41 +91,45 @@ class PicturePaths:
     ----------
     failed : int
         How many problems were reported so far.
+    left_out : Counter
+        Files in folders that are no pictures, by suffix, so far.
     """
 
     def __init__(self, sources: Iterable[str], without: Path | None = None) -> None:
         self.failed = 0
+        self.left_out: Counter[str] = Counter()
         self._sources = sources
-        self._without = None if without is None else without.resolve()
+        self._without = without
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over paths."""
         for source in self._sources:
-            if Path(source).is_dir():
-                yield from self._pictures_below(source)
-            else:
-                yield source
+            found = find_pictures(source, self._ignored_in(source), on_error=self.report)
+            nothing = True
+            for path in found:
+                nothing = False
+                yield path
+            if nothing:
+                self.report(f"{source}: found no pictures in this folder; expected files such as .jpg or .png.")
+            self.left_out += found.left_out
 
-    def _pictures_below(self, folder: str) -> Iterator[str]:
-        """Pictures in a folder and those within it, by suffix, in a stable order; hidden ones are left out."""
-        found = False
-        for parent, folders, files in os.walk(folder, onerror=self.report):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
+    def _ignored_in(self, source: str) -> tuple[str, ...]:
+        with contextlib.suppress(ValueError):  # the folder to be left out is elsewhere
             if self._without is not None:
-                folders[:] = [name for name in folders if Path(parent, name).resolve() != self._without]
-            for name in sorted(files):
-                if Path(name).suffix.lower() in PICTURE_SUFFIXES and not name.startswith("."):
-                    found = True
-                    yield os.path.join(parent, name)  # noqa: PTH118  as the user began it: `./a` stays `./a`
-        if not found:
-            self.report(f"{folder}: found no pictures in this folder; expected files such as .jpg or .png.")
+                place = self._without.resolve().relative_to(Path(source).resolve())
+                return (*IGNORED, f"/{glob.escape(place.as_posix())}")
+        return IGNORED
 
     def report(self, problem: Exception | str) -> None:
         """Say on stderr what went wrong, and count it."""
         self.failed += 1
-        if isinstance(problem, OSError):
-            problem = f"{problem.filename}: cannot be read ({problem.strerror or problem})."
         print(f"numpyclip: {problem}", file=sys.stderr)
+
+
+def say_left_out(left_out: Mapping[str, int]) -> None:
+    """Say on stderr how many files were left out, if any, since they are no pictures."""
+    if left_out:
+        print(f"numpyclip: {summary(left_out)}", file=sys.stderr)
 
 
 class EmbeddedPictures:
@@ -134,13 +138,10 @@ class EmbeddedPictures:
     Parameters
     ----------
     model : CLIP
+    arguments : Namespace
+        Options of `add_picture_options` and `add_model_options`.
     sources : iterable of str, or PicturePaths
         Files as they are, and folders to be searched.
-    batch_size : int
-    orient : bool
-        Whether EXIF data turns pictures.
-    draft : bool, default=False
-        Whether large JPEG files are decoded at a reduced size.
 
     Attributes
     ----------
@@ -148,27 +149,30 @@ class EmbeddedPictures:
         How many were embedded so far.
     """
 
-    def __init__(
-        self,
-        model: CLIP,
-        sources: Iterable[str] | PicturePaths,
-        batch_size: int,
-        orient: bool,
-        draft: bool = False,
-    ) -> None:
+    def __init__(self, model: CLIP, arguments: argparse.Namespace, sources: Iterable[str] | PicturePaths) -> None:
         self.embedded = 0
         self._model = model
+        self._arguments = arguments
         self._paths = sources if isinstance(sources, PicturePaths) else PicturePaths(sources)
-        self._batch_size = batch_size
-        self._orient = orient
-        self._draft = draft
 
-    def __iter__(self) -> Iterator[Embedded]:
+    def __iter__(self) -> Iterator[NamedEmbedding]:
         """Iterate over pairs of a path and its embedding (e,)."""
-        for batch in batched(self._readable(), self._batch_size):
-            paths, pixels = zip(*batch, strict=True)
-            self.embedded += len(paths)
-            yield from zip(paths, self._model.embed_pixels(pixels), strict=True)
+        from numpyclip.pipeline import PictureReader, iter_embeddings
+
+        with known_embeddings(self._arguments, self._model) as known:
+            records = iter_embeddings(
+                self._model.embed_pixels,
+                self._paths,
+                PictureReader(self._model.preprocess, self._arguments.orient, self._arguments.draft, known),
+                batch_size=self._arguments.batch_size,
+                on_error=self._paths.report,
+                look_up=None if known is None else known.of_files,
+            )
+            for record in records:
+                if record.error is None:
+                    self.embedded += 1
+                    yield record.picture, record.embedding
+        say_left_out(self._paths.left_out)
 
     @property
     def failed(self) -> int:
@@ -179,19 +183,6 @@ class EmbeddedPictures:
     def status(self) -> int:
         """Exit status of a command that embedded them: 3 if some were left out, 1 if all were."""
         return 0 if not self.failed else 3 if self.embedded else 1
-
-    def _readable(self) -> Iterator[tuple[str, NDArray[np.uint8]]]:
-        for path, pixels in prefetch(self._cropped, self._paths, self._batch_size - 1):
-            if isinstance(pixels, PictureError):
-                self._paths.report(pixels)
-            else:
-                yield path, pixels
-
-    def _cropped(self, path: str) -> tuple[str, NDArray[np.uint8] | PictureError]:
-        try:
-            return path, self._model.preprocess.read(path, orient=self._orient, draft=self._draft)
-        except PictureError as error:
-            return path, error
 
 
 def progress(items: Iterable[_T], unit: str, *, printing: bool) -> Iterable[_T]:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from numpyclip.cli.inputs import progress
 
 if TYPE_CHECKING:
+    from numpyclip.dual_encoder.clip import CLIP
     from numpyclip.model.ops import Array
-    from numpyclip.runtime.clip import CLIP
     from numpyclip.tasks.labels import Label
 
 _MANY = 5000  # texts, from which on a bar is worth having

@@ -17,7 +17,7 @@ import numpy as np
 from numpyclip.cli.inputs import EmbeddedPictures, progress, texts_in
 from numpyclip.cli.options import (
     add_model_options,
-    add_orientation_option,
+    add_picture_options,
     add_verb,
     load_model,
     model_name,
@@ -25,7 +25,7 @@ from numpyclip.cli.options import (
 )
 from numpyclip.cli.outputs import check_output, output_path
 from numpyclip.errors import InputError
-from numpyclip.pictures import PICTURE_SUFFIXES
+from numpyclip.images.find import is_ignored, is_picture_name
 
 if TYPE_CHECKING:
     from numpyclip.tasks.learning.examples import Examples
@@ -71,7 +71,7 @@ def add_to(verbs: Any) -> None:
     verb.add_argument("--template", metavar="TEXT", help='for tip: around names (default: "a photo of a {}")')
     verb.add_argument("--labels", metavar="FILE", help="for an .npz file: the class of each vector, one a line")
     verb.add_argument("--json", action="store_true", help="print one JSON object")
-    add_orientation_option(verb)
+    add_picture_options(verb)
     add_model_options(verb)
     verb.set_defaults(run=run)
 
@@ -116,7 +116,7 @@ def _examples(arguments: argparse.Namespace) -> tuple[Examples, str, int]:
         raise InputError("--labels is for an .npz file; the classes of a folder are the folders in it.")
     if source.is_dir():
         model = load_model(arguments)
-        pictures = EmbeddedPictures(model, map(str, _class_folders(source)), arguments.batch_size, arguments.orient)
+        pictures = EmbeddedPictures(model, arguments, map(str, _class_folders(source)))
         rows = list(progress(pictures, "picture", printing=False))
         if not rows:
             raise InputError(f"{source}: found no picture in its folders that can be read.")
@@ -136,14 +136,14 @@ def _examples(arguments: argparse.Namespace) -> tuple[Examples, str, int]:
 def _class_folders(folder: Path) -> list[Path]:
     """List the folders of the classes; pictures beside them are talked of."""
     try:
-        found = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+        found = sorted(path for path in folder.iterdir() if not is_ignored(path.name))
     except OSError as error:
         raise InputError(f"{folder}: cannot be read ({error.strerror or error}).") from error
     folders = [path for path in found if path.is_dir()]
     if len(folders) < 2:
         raise InputError(f"{folder}: holds {len(folders)} folders; expected one for each class, so two or more.")
     _check_names([path.name for path in folders])
-    if beside := sum(path.suffix.lower() in PICTURE_SUFFIXES for path in found if not path.is_dir()):
+    if beside := sum(is_picture_name(path.name) for path in found if not path.is_dir()):
         print(f"numpyclip: {folder}: {beside} pictures are in no class's folder; they are left out.", file=sys.stderr)
     return folders
 

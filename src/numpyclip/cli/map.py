@@ -16,7 +16,7 @@ from numpyclip.atomic import atomic_file
 from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, with_stdin
 from numpyclip.cli.options import (
     add_model_options,
-    add_orientation_option,
+    add_picture_options,
     add_renamed_option,
     add_verb,
     load_model,
@@ -52,7 +52,7 @@ def add_to(verbs: Any) -> None:
         help="leave out all but the first N pictures (default: 5000)",
     )
     verb.add_argument("--json", action="store_true", help="print one JSON object with the coordinates of every picture")
-    add_orientation_option(verb)
+    add_picture_options(verb)
     add_model_options(verb)
     verb.set_defaults(run=run)
 
@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError("nothing to map: name pictures or folders, or - for paths on standard input.")
     check_output(arguments.output)
     sources = with_stdin(arguments.items, paths_in)
-    pictures = EmbeddedPictures(load_model(arguments), sources, arguments.batch_size, arguments.orient, draft=True)
+    pictures = EmbeddedPictures(load_model(arguments), arguments, sources)
     embedded = list(islice(progress(pictures, "picture", printing=False), arguments.limit + 1))
     if len(embedded) > arguments.limit:
         del embedded[-1]

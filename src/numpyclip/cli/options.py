@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from numpyclip.cli.commands import COMMANDS
 
 if TYPE_CHECKING:
-    from numpyclip.runtime.clip import CLIP
+    from numpyclip.dual_encoder.clip import CLIP
 
 DEFAULT_MODEL = "ViT-B/32"
 
@@ -95,6 +95,35 @@ def add_orientation_option(verb: argparse.ArgumentParser) -> None:
         dest="orient",
         help="ignore the EXIF orientation of images",
     )
+
+
+def add_decoding_option(verb: argparse.ArgumentParser, old: str | None = None) -> None:
+    """Add whether large JPEG files are decoded whole; `old` is what the option was called until version 0.1."""
+    verb.add_argument(
+        "--full-decode",
+        action="store_false",
+        dest="draft",
+        help="decode large JPEG files whole, not at a reduced size that is enough",
+    )
+    if old is not None:
+        verb.add_argument(old, action="store_false", dest="draft", default=True, help=argparse.SUPPRESS)
+
+
+def add_picture_options(verb: argparse.ArgumentParser, old: str | None = None) -> None:
+    """Add how pictures are read, and where embeddings of them are that need not be computed again."""
+    add_orientation_option(verb)
+    add_decoding_option(verb, old)
+    add_index_options(verb)
+
+
+def add_index_options(verb: argparse.ArgumentParser) -> None:
+    """Add where embeddings of pictures are that need not be computed again."""
+    verb.add_argument(
+        "--store",
+        metavar="PLACE",
+        help="take embeddings that this index has (default: $NUMPYCLIP_INDEX, else where numpyclip index writes)",
+    )
+    verb.add_argument("--no-index", action="store_true", help="compute all embeddings, also those that an index has")
 
 
 def positive(text: str) -> int:

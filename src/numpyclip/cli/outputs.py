@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from numpyclip.errors import InputError, NumPyCLIPError
-from numpyclip.pictures import PICTURE_SUFFIXES
+from numpyclip.images.find import is_picture_name
 
 
 def output_path(*suffixes: str) -> Callable[[str], Path]:
@@ -48,7 +48,7 @@ def _holds(source: str, output: Path) -> bool:
     place = Path(source)
     try:
         if place.is_dir():
-            return output.suffix.lower() in PICTURE_SUFFIXES and output.is_relative_to(place.resolve())
+            return is_picture_name(output.name) and output.is_relative_to(place.resolve())
         return place.samefile(output)
     except (OSError, ValueError):  # no file, or no name of one
         return False

@@ -93,12 +93,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _query(arguments: argparse.Namespace) -> Query:
     """Put together what is looked for."""
-    from numpyclip.tasks.query import Query, Term, is_picture_name
+    from numpyclip.tasks.query import Query, Term
 
     terms = list(Query.parse(" ".join(arguments.items)).terms) if arguments.items else []
     for path in arguments.near:
-        if not (is_picture_name(path) and Path(path).is_file()):
-            raise InputError(f"{path}: is not there, or does not end as pictures do; expected a picture after --near.")
+        if not Path(path).is_file():
+            raise InputError(f"{path}: is not there; expected a picture after --near.")
         terms.append(Term(path, is_picture=True))
     if not terms:
         raise InputError("nothing to look for: say it in words, or name a picture after --near.")
@@ -142,7 +142,7 @@ def _print(arguments: argparse.Namespace, match: Match) -> None:
 
 
 def _show(path: str, protocol: str) -> None:
-    from numpyclip.pictures import open_picture
+    from numpyclip.images.open import open_picture
     from numpyclip.viz.thumbnail import thumbnail
 
     try:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from numpyclip.atomic import atomic_file
-from numpyclip.cli.inputs import PicturePaths, paths_in, progress
+from numpyclip.cli.inputs import PicturePaths, paths_in, progress, say_left_out
 from numpyclip.cli.options import add_orientation_option, add_verb, positive
 from numpyclip.cli.outputs import check_output, output_path
 from numpyclip.errors import InputError, NumPyCLIPError
@@ -61,6 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps({"path": str(output)}) if arguments.json else output, flush=True)
     if not written:
         raise NumPyCLIPError(f"{arguments.output}: not written, there is nothing to put into it.")
+    say_left_out(paths.left_out)
     return 3 if paths.failed else 0
 
 

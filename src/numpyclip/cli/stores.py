@@ -5,16 +5,20 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from numpyclip.cli.options import add_model_options, load_model
-from numpyclip.errors import InputError
+from numpyclip.errors import InputError, NumPyCLIPError
 
 if TYPE_CHECKING:
+    from numpyclip.dual_encoder.clip import CLIP
     from numpyclip.index import Index
+    from numpyclip.index.known import KnownEmbeddings
     from numpyclip.index.store import Store
-    from numpyclip.runtime.clip import CLIP
 
 _NAMED = ("model", "pretrained")
 _REMEMBERED = (*_NAMED, "activation")
@@ -36,6 +40,39 @@ def place_of(arguments: argparse.Namespace) -> str:
     from numpyclip.index.open_store import default_place
 
     return arguments.store or default_place()
+
+
+@contextmanager
+def known_embeddings(arguments: argparse.Namespace, model: CLIP) -> Iterator[KnownEmbeddings | None]:
+    """Open the index that has embeddings already, if there is one; say in the end how many were taken from it.
+
+    Those of an index have the EXIF orientation applied, and are most often of JPEG files decoded at a reduced size:
+    with other options they are not taken.
+    """
+    place, named = place_of(arguments), arguments.store is not None
+    if arguments.no_index or not (arguments.orient and arguments.draft) or not (named or _is_there(place)):
+        yield None
+        return
+    from numpyclip.index.known import KnownEmbeddings
+    from numpyclip.index.open_store import open_store
+
+    try:
+        store = open_store(place)
+    except NumPyCLIPError as error:
+        if named:
+            raise
+        print(f"numpyclip: the index is not used: {error}", file=sys.stderr)
+        yield None
+        return
+    with closing(store):
+        known = KnownEmbeddings(store, model)
+        yield known
+        if known.found:
+            print(f"numpyclip: {known.found} embeddings are those of the index {store.place}.", file=sys.stderr)
+
+
+def _is_there(place: str) -> bool:
+    return "://" in place or Path(place).is_dir()
 
 
 def load_remembered(arguments: argparse.Namespace, store: Store, *, must_fit: bool = True) -> CLIP:

@@ -8,7 +8,7 @@ from typing import Any
 from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, texts_beside, with_stdin
 from numpyclip.cli.options import (
     add_model_options,
-    add_orientation_option,
+    add_picture_options,
     add_renamed_option,
     add_verb,
     load_model,
@@ -38,7 +38,7 @@ def add_to(verbs: Any) -> None:
     verb.add_argument("-n", "--top", type=positive, default=5, metavar="N", help="print the best N tags (default: 5)")
     verb.add_argument("--threshold", type=float, default=0.05, metavar="P", help="minimum probability (default: 0.05)")
     verb.add_argument("--json", action="store_true", help="print one JSON object per picture")
-    add_orientation_option(verb)
+    add_picture_options(verb)
     add_model_options(verb)
     verb.set_defaults(run=run)
 
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     model = load_model(arguments)
     tagger = Tagger(model, vocabulary, top_k=arguments.top, threshold=arguments.threshold)
     sources = with_stdin(arguments.items, paths_in)
-    pictures = EmbeddedPictures(model, sources, arguments.batch_size, arguments.orient)
+    pictures = EmbeddedPictures(model, arguments, sources)
     for path, embedding in progress(pictures, "picture", printing=True):
         [tags] = tagger([embedding])
         if arguments.json:

@@ -18,7 +18,7 @@ from numpyclip.families.description import ModelDescription
 from numpyclip.families.openai import count_blocks
 from numpyclip.families.tensor_names import Names, rename, translator
 from numpyclip.families.timm_convolutional import without_single_pixels
-from numpyclip.image import Preprocess
+from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.config import (
     FASTVIT_HEAD_WIDTH,
     CLIPConfig,

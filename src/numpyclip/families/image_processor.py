@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from numpyclip.errors import CheckpointError
 from numpyclip.families.config_file import MOST_SIDE, Section, read_config_file
-from numpyclip.image import MEAN, STD, Preprocess
+from numpyclip.images.preprocess import MEAN, STD, Preprocess
 
 # What the classes do that files name, where these leave it out. All else is alike.
 CLIP = Preprocess(224, profile="transformers", mean=MEAN, std=STD)

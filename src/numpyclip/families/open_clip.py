@@ -11,7 +11,7 @@ from numpyclip.families.config_file import MOST_LAYERS, Section
 from numpyclip.families.description import ModelDescription
 from numpyclip.families.open_clip_coca import read_decoder, token_id
 from numpyclip.families.tensor_names import rename
-from numpyclip.image import MEAN, STD, Preprocess
+from numpyclip.images.preprocess import MEAN, STD, Preprocess
 from numpyclip.model.config import (
     EPS,
     RESNET_STRIDE,

@@ -9,7 +9,7 @@ import re
 
 from numpyclip.errors import CheckpointError, UnsupportedCheckpointError, quoted
 from numpyclip.families.description import ModelDescription
-from numpyclip.image import Preprocess
+from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.config import RESNET_STRIDE, CLIPConfig, ResNetConfig, TextConfig, VisionTransformerConfig
 from numpyclip.tokenizer.clip_tokenizer import default_tokenizer
 from numpyclip.weights.checkpoint import SIZE_RECORDS, Activation, Checkpoint

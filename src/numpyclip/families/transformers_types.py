@@ -8,7 +8,7 @@ from typing import Any
 
 from numpyclip.families import image_processor, transformers_names
 from numpyclip.families.tensor_names import Names
-from numpyclip.image import Preprocess
+from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.config import BertConfig, PoolConfig, StemConfig, TextConfig, VisionTransformerConfig
 from numpyclip.tokenizer.hugging_face import TokenizerRules
 

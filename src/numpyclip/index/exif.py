@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from io import BytesIO
 from typing import Any
 
+from numpyclip.images.open import identify
 from numpyclip.index.records import Exif
-from numpyclip.pictures import opened
 
 # Tags of Exif 2.32, sections 4.6.4, 4.6.5 and 4.6.6.
 _ORIENTATION, _DATE_TIME, _EXIF, _GPS = 0x0112, 0x0132, 0x8769, 0x8825
@@ -28,7 +28,7 @@ def read_exif(data: bytes) -> Exif:
     data : bytes
         Of the file.
     """
-    with opened(BytesIO(data)) as image:
+    with identify(BytesIO(data)) as image:
         width, height = image.size
         try:
             exif = image.getexif()

@@ -12,19 +12,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numpyclip.arguments import whole_number
+from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.dual_encoder.validation import checked_embeddings
 from numpyclip.errors import InputError, StoreError
+from numpyclip.images.find import FileState, reaches
 from numpyclip.index.open_store import open_store
-from numpyclip.index.records import FileState, Modality
+from numpyclip.index.records import Modality
 from numpyclip.index.search_result import SearchResult
 from numpyclip.index.store import Store
 from numpyclip.index.update import Report, Updater
 from numpyclip.index.vectors.shards import Precision
-from numpyclip.index.walk import reaches
 from numpyclip.index.where import EVERYWHERE, Where, absolute
 from numpyclip.model.ops import Array
 from numpyclip.runtime.chunks import batched
-from numpyclip.runtime.clip import CLIP
-from numpyclip.runtime.validation import checked_embeddings
 from numpyclip.tasks.background import Background
 from numpyclip.tasks.query import Query
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Generator
+from functools import partial
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError, PictureError, StoreError
-from numpyclip.index.records import FileState
+from numpyclip.images.open import file_content
 from numpyclip.index.store import Store
-from numpyclip.index.update import content
-from numpyclip.runtime.clip import CLIP
-from numpyclip.runtime.prefetch import prefetch
+from numpyclip.pipeline import Reading, iter_embeddings
 
 
 def migrate(
@@ -60,38 +60,33 @@ def migrate(
         store.write_migrated("texts", numbers, model.embed_texts(list(contents), truncate=True))
         yield len(texts)
     while pending := store.pending_pictures(batch_size):
-        crops: dict[int, NDArray[np.uint8]] = {}
-        lost: list[int] = []
-        for (number, _, paths), crop in zip(pending, prefetch(_Reader(model, draft), pending, batch_size), strict=True):
-            if not isinstance(crop, PictureError):
-                crops[number] = crop
-                continue
-            lost.append(number)
-            if paths:  # else its files were removed before
-                report(str(crop))
-        if crops:
-            store.write_migrated("pictures", list(crops), model.embed_pixels(list(crops.values())))
-        store.drop_pictures(lost)
+        records = list(
+            iter_embeddings(
+                model.embed_pixels, pending, partial(_read, model, draft), batch_size=batch_size, on_error="skip"
+            )
+        )
+        lost = [record for record in records if record.error is not None]
+        for record in lost:
+            if record.picture[2]:  # else its files were forgotten before
+                report(str(record.error))
+        done = {record.picture[0]: record.embedding for record in records if record.error is None}
+        if done:
+            store.write_migrated("pictures", list(done), np.stack(list(done.values())))
+        store.drop_pictures([record.picture[0] for record in lost])
         yield len(pending)
     store.finish_migration()
 
 
-class _Reader:
-    """Reads a picture again, from the first of its files that still holds it."""
-
-    def __init__(self, model: CLIP, draft: bool) -> None:
-        self._model = model
-        self._draft = draft
-
-    def __call__(self, pending: tuple[int, bytes, list[str]]) -> NDArray[np.uint8] | PictureError:
-        _, digest, paths = pending
-        problem = PictureError("all files of a picture are gone.")
-        for path in paths:
-            try:
-                data = content(path, FileState(0, 0))
-                if hashlib.sha256(data).digest() == digest:
-                    return self._model.preprocess.read(data, orient=True, draft=self._draft)
-                problem = PictureError(f"{path}: has changed; `numpyclip index` reads it anew.")
-            except PictureError as error:
-                problem = error
-        return problem
+def _read(model: CLIP, draft: bool, pending: tuple[int, bytes, list[str]], _: Any) -> Reading[Any]:
+    """Read a picture again, from the first of its files that still holds it."""
+    _, digest, paths = pending
+    problem = PictureError("all files of a picture are gone.")
+    for path in paths:
+        try:
+            data = file_content(path)
+            if hashlib.sha256(data).digest() == digest:
+                return Reading(model.preprocess.read(data, orient=True, draft=draft, name=path))
+            problem = PictureError(f"{path}: has changed; `numpyclip index` reads it anew.")
+        except PictureError as error:
+            problem = error
+    raise problem

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, get_args
 
+from numpyclip.images.find import FileState
 from numpyclip.model.ops import Array
 
 Modality: TypeAlias = Literal["pictures", "texts"]
@@ -30,24 +31,6 @@ class Exif:
     taken: str | None = None
     latitude: float | None = None
     longitude: float | None = None
-
-
-@dataclass(frozen=True)
-class FileState:
-    """What tells whether a file has changed: states are equal if size and modification time are.
-
-    Attributes
-    ----------
-    size : int
-        In bytes.
-    mtime_ns : int
-    digest : bytes or None
-        SHA-256 of the picture that an index knows the file by; None where it is not known.
-    """
-
-    size: int
-    mtime_ns: int
-    digest: bytes | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

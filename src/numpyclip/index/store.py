@@ -9,16 +9,17 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
+from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import InputError, StoreError
+from numpyclip.images.find import FileState
 from numpyclip.index import rows
 from numpyclip.index.database import Database
 from numpyclip.index.database.sql import MOST_VALUES, below, conditions, generation, meta, one_of, set_meta
-from numpyclip.index.records import MODALITIES, Changes, Counts, FileState, Match, Modality
+from numpyclip.index.records import MODALITIES, Changes, Counts, Match, Modality
 from numpyclip.index.vectors import Found, Progress, Recall, Space, Vectors
 from numpyclip.index.where import EVERYWHERE, Where, absolute
 from numpyclip.model.ops import Array
 from numpyclip.runtime.chunks import batched
-from numpyclip.runtime.fingerprint import Fingerprint
 
 _PAGE = 4096  # pictures or texts at once
 

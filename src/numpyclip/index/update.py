@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from numpyclip.errors import PictureError
+from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.images.find import IGNORED, FileState, reaches, walk
+from numpyclip.images.open import file_content
 from numpyclip.index.exif import read_exif
-from numpyclip.index.records import Changes, Exif, Filed, FileState, NewPicture
+from numpyclip.index.records import Changes, Exif, Filed, NewPicture
 from numpyclip.index.store import Store
-from numpyclip.index.walk import picture_files, reaches
-from numpyclip.runtime.clip import CLIP
-from numpyclip.runtime.prefetch import prefetch
-
-_MOST_BYTES = 1 << 30  # of a file: one that is larger is no photograph
+from numpyclip.pipeline import Embedded, Reading, iter_embeddings
 
 
 @dataclass
@@ -40,6 +38,8 @@ class Report:
         Files that are new or changed and cannot be read as pictures.
     problems : list of str
         What else was in the way, such as folders that cannot be listed.
+    left_out : dict of str to int
+        Files that are no pictures, by suffix.
     """
 
     unchanged: int = 0
@@ -48,15 +48,7 @@ class Report:
     forgotten: int = 0
     unreadable: int = 0
     problems: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class _Read:
-    """A file that was read: its picture's details and crop, unless it is known or none."""
-
-    filed: Filed
-    details: Exif | None = None
-    crop: NDArray[np.uint8] | None = None
+    left_out: dict[str, int] = field(default_factory=dict, compare=False)
 
 
 class Updater:
@@ -92,6 +84,7 @@ class Updater:
         self._model = model
         self._batch_size = batch_size
         self._draft = draft
+        self._left_out: Counter[str] = Counter()
         self._progress = progress
         self._tell = report
 
@@ -115,15 +108,21 @@ class Updater:
             new, lost = self._compare(folder, ignored.get(folder, ()))
             changed += new
             gone += lost
+        self.report.left_out = dict(self._left_out)
         batch = Changes(forgotten=gone)
-        crops: list[NDArray[np.uint8]] = []
-        details: list[tuple[bytes, Exif]] = []
-        for read in prefetch(self._read, self._progress(changed), self._batch_size):
-            self._take(read, batch, crops, details)
-            if len(crops) >= self._batch_size or len(batch.filed) >= 10 * self._batch_size:
-                self._write(batch, crops, details)
-                batch, crops, details = Changes(), [], []
-        self._write(batch, crops, details)
+        files = iter_embeddings(
+            self._model.embed_pixels,
+            self._progress(changed),
+            partial(_read, self._store, self._model, self._draft),
+            batch_size=self._batch_size,
+            on_error="skip",
+        )
+        for file in files:
+            self._take(file, batch)
+            if len(batch.pictures) >= self._batch_size or len(batch.filed) >= 10 * self._batch_size:
+                self._write(batch)
+                batch = Changes()
+        self._write(batch)
         return self.report
 
     def _compare(self, folder: str, ignore: Sequence[str]) -> tuple[list[tuple[str, FileState]], list[str]]:
@@ -141,7 +140,7 @@ class Updater:
             self._problem(f"{error.filename}: cannot be looked at ({error.strerror or error}).")
 
         found = 0
-        for directory, files in picture_files(folder, ignore, unreadable):
+        for directory, files in walk(folder, (*IGNORED, *ignore), unreadable, self._left_out):
             visited.add(directory)
             known = self._store.files(directory)
             found += len(files)
@@ -164,43 +163,24 @@ class Updater:
             return [], []
         return changed, [path for path in gone if not any(_is_within(path, place) for place in closed)]
 
-    def _read(self, item: tuple[str, FileState]) -> _Read:
-        path, state = item
-        try:
-            data = content(path, state)
-            digest = hashlib.sha256(data).digest()
-            if self._store.knows(digest):
-                return _Read(Filed(path, state, digest))
-            crop = self._model.preprocess.read(data, orient=True, draft=self._draft)
-            return _Read(Filed(path, state, digest), read_exif(data), crop)
-        except PictureError as error:
-            problem = str(error).replace(f"a picture of {state.size} bytes", path)
-            return _Read(Filed(path, state, None, problem.removeprefix(f"{path}: ")))
-
-    def _take(
-        self, read: _Read, batch: Changes, crops: list[NDArray[np.uint8]], details: list[tuple[bytes, Exif]]
-    ) -> None:
-        """Put a file into a batch; of copies in one batch the first is embedded."""
-        batch.filed.append(read.filed)
-        digest = read.filed.digest
-        if digest is None:
+    def _take(self, file: Embedded[tuple[str, FileState], tuple[bytes, Exif | None]], batch: Changes) -> None:
+        """Put a file into a batch; of pictures that are there twice the first embedding is kept."""
+        path, state = file.picture
+        if file.error is not None or file.extra is None:
+            problem = str(file.error).removeprefix(f"{path}: ")
+            batch.filed.append(Filed(path, state, None, problem))
             self.report.unreadable += 1
-            self._tell(f"{read.filed.path}: {read.filed.problem}")
-        elif read.crop is None or read.details is None or any(digest == other for other, _ in details):
+            self._tell(f"{path}: {problem}")
+            return
+        digest, exif = file.extra
+        batch.filed.append(Filed(path, state, digest))
+        # A copy that was read while an earlier batch was written is known by now.
+        if exif is None or digest in batch.pictures or self._store.knows(digest):
             self.report.recognised += 1
         else:
-            crops.append(read.crop)
-            details.append((digest, read.details))
+            batch.pictures[digest] = NewPicture(exif, file.embedding)
 
-    def _write(self, batch: Changes, crops: list[NDArray[np.uint8]], details: list[tuple[bytes, Exif]]) -> None:
-        # Copies that were read while an earlier batch was written are known by now.
-        new = [i for i, (digest, _) in enumerate(details) if not self._store.knows(digest)]
-        if new:
-            embeddings = self._model.embed_pixels([crops[i] for i in new])
-            for i, embedding in zip(new, embeddings, strict=True):
-                digest, shown = details[i]
-                batch.pictures[digest] = NewPicture(shown, embedding)
-        self.report.recognised += len(crops) - len(new)
+    def _write(self, batch: Changes) -> None:
         if batch.filed or batch.forgotten:
             self._store.write(batch)
         self.report.embedded += len(batch.pictures)
@@ -211,14 +191,17 @@ class Updater:
         self._tell(problem)
 
 
-def content(path: str, state: FileState) -> bytes:
-    """Read a file that may hold a picture."""
-    if state.size > _MOST_BYTES:
-        raise PictureError(f"{path}: has {state.size} bytes; expected at most {_MOST_BYTES} of a picture.")
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise PictureError(f"{path}: cannot be read ({error.strerror or error}).") from error
+def _read(
+    store: Store, model: CLIP, draft: bool, item: tuple[str, FileState], _: Any
+) -> Reading[tuple[bytes, Exif | None]]:
+    """Read a file: its digest, and unless its picture is known, exif and pixels."""
+    path, _ = item
+    data = file_content(path)
+    digest = hashlib.sha256(data).digest()
+    if store.knows(digest):
+        return Reading(extra=(digest, None))
+    pixels = model.preprocess.read(data, orient=True, draft=draft, name=path)
+    return Reading(pixels, extra=(digest, read_exif(data)))
 
 
 def _is_within(path: str, place: str) -> bool:

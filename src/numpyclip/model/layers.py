@@ -11,7 +11,7 @@ from typing import overload
 
 import numpy as np
 
-from numpyclip.image import Preprocess
+from numpyclip.images.preprocess import Preprocess
 from numpyclip.model import ops
 from numpyclip.model.ops import Array
 from numpyclip.model.weight_reader import WeightReader

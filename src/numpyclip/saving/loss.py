@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import NumPyCLIPError
 from numpyclip.model import ops
 from numpyclip.model.ops import Array
-from numpyclip.runtime.clip import CLIP
 
 _THINGS = ("cat", "dog on a beach", "red car", "bowl of fruit", "house", "bird", "man who reads", "city at night")
 _TEMPLATES = ("a photo of a {}", "a drawing of a {}", "{}", "not a {}, but something else, as far as one can see")

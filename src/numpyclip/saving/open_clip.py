@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import fields
 
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import UnsupportedCheckpointError
-from numpyclip.image import Preprocess
+from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.config import (
     RESNET_STRIDE,
     FastViTConfig,
@@ -16,7 +17,6 @@ from numpyclip.model.config import (
     TransformerConfig,
     VisionTransformerConfig,
 )
-from numpyclip.runtime.clip import CLIP
 from numpyclip.saving import open_clip_fastvit
 from numpyclip.saving.original_layout import OPEN_CLIP
 from numpyclip.saving.plan import USUAL_TOKENIZERS, DType, Options, Plan, Weight, as_json, require

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import UnsupportedCheckpointError
 from numpyclip.families.repository_files import INT8_WEIGHTS, OPEN_CLIP_CONFIG, TOKENIZER_FILES, TRANSFORMERS_CONFIG
-from numpyclip.runtime.clip import CLIP
 from numpyclip.saving.plan import DType, Plan, Weight, as_json
 from numpyclip.weights.checkpoint import SIZE_RECORDS, Checkpoint, is_floating
 from numpyclip.weights.read import ACTIVATION_KEY

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 from numpyclip.errors import InputError
 
 if TYPE_CHECKING:
-    from numpyclip.runtime.clip import CLIP
+    from numpyclip.dual_encoder.clip import CLIP
     from numpyclip.saving.plan import DType, Plan
     from numpyclip.weights.checkpoint import Checkpoint
 
@@ -60,8 +60,8 @@ def save(
         If it cannot be written.
     """
     from numpyclip.atomic import atomic_folder
+    from numpyclip.dual_encoder.clip import CLIP
     from numpyclip.loader import load
-    from numpyclip.runtime.clip import CLIP
     from numpyclip.saving.target_folder import check_target
 
     if format not in FORMATS:

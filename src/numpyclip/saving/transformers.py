@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import UnsupportedCheckpointError
 from numpyclip.families import transformers_names
 from numpyclip.families.image_processor import RESAMPLE
 from numpyclip.families.repository_files import TOKENIZER_FILES
 from numpyclip.families.tensor_names import translator
-from numpyclip.image import Preprocess
+from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.config import TextConfig, TransformerConfig, VisionTransformerConfig
-from numpyclip.runtime.clip import CLIP
 from numpyclip.saving.original_layout import TRANSFORMERS, existing
 from numpyclip.saving.plan import USUAL_TOKENIZERS, Change, DType, Options, Plan, Weight, as_json, require
 from numpyclip.tokenizer.clip_tokenizer import CLIPTokenizer

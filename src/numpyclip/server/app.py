@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from numpyclip.runtime.clip import CLIP
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.server import immich_api, knn_service, openai_api, search_api
 from numpyclip.server.error_responses import HANDLERS, error_response
 from numpyclip.server.json_response import JSONResponse

@@ -19,8 +19,8 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.model.ops import Array
-from numpyclip.runtime.clip import CLIP
 from numpyclip.server.error_responses import OverloadedError
 from numpyclip.server.prometheus import Metrics
 from numpyclip.server.settings import Settings

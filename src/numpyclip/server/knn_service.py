@@ -15,10 +15,10 @@ import numpy as np
 from starlette.requests import Request
 from starlette.responses import Response
 
+from numpyclip.dual_encoder.validation import checked_embeddings
 from numpyclip.errors import PictureError
 from numpyclip.index.records import Match, Modality
 from numpyclip.model.ops import Array, normalize
-from numpyclip.runtime.validation import checked_embeddings
 from numpyclip.server.error_responses import bad_request
 from numpyclip.server.json_response import JSONResponse
 from numpyclip.server.request_parsing import Fields, json_fields

@@ -13,10 +13,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from numpyclip.dual_encoder.validation import captions
 from numpyclip.index.records import MODALITIES, Match, Modality
 from numpyclip.index.where import Where
 from numpyclip.model.ops import Array
-from numpyclip.runtime.validation import captions
 from numpyclip.server.error_responses import bad_request
 from numpyclip.server.json_response import JSONResponse
 from numpyclip.server.request_parsing import Fields, any_fields, is_row_id

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from starlette.exceptions import HTTPException
 
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError, PictureError, StoreError
 from numpyclip.index.index import Index
 from numpyclip.index.records import Match
 from numpyclip.model.ops import Array
-from numpyclip.runtime.clip import CLIP
 from numpyclip.server.batching import Batcher
 from numpyclip.server.error_responses import OverloadedError, bad_request
 from numpyclip.server.image_urls import fetch, is_url

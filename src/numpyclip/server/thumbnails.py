@@ -6,7 +6,7 @@ import threading
 from collections import OrderedDict
 from io import BytesIO
 
-from numpyclip.pictures import open_picture
+from numpyclip.images.open import open_picture
 from numpyclip.viz.thumbnail import thumbnail
 
 SIZES = (320, 1600)  # pixels of the longer side: in the grid, and enlarged

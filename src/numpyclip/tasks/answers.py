@@ -9,11 +9,11 @@ from itertools import islice
 import numpy as np
 from numpy.typing import ArrayLike
 
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError
+from numpyclip.images.open import Picture, pictures
 from numpyclip.model import ops
 from numpyclip.model.ops import Array
-from numpyclip.pictures import Picture, pictures
-from numpyclip.runtime.clip import CLIP
 from numpyclip.tasks.background import Background
 from numpyclip.tasks.questions import YES_NO, understand
 

@@ -16,11 +16,11 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
+from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.dual_encoder.validation import checked_embeddings
 from numpyclip.errors import InputError
 from numpyclip.model import ops
 from numpyclip.model.ops import Array
-from numpyclip.runtime.clip import CLIP
-from numpyclip.runtime.validation import checked_embeddings
 from numpyclip.tasks.vocabulary import embed_vocabulary, read_words
 
 # Every word is in the background in one of these forms: words alone, captions of photographs and of drawings.

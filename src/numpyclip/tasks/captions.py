@@ -8,11 +8,11 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from numpyclip.dual_encoder import validation
+from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.images.open import Picture, open_picture
+from numpyclip.images.open import pictures as as_pictures
 from numpyclip.model.ops import Array
-from numpyclip.pictures import Picture, open_picture
-from numpyclip.pictures import pictures as as_pictures
-from numpyclip.runtime import validation
-from numpyclip.runtime.clip import CLIP
 from numpyclip.tasks.background import Background
 from numpyclip.tasks.vocabulary import embed_vocabulary, everyday_nouns, read_words
 

@@ -14,21 +14,23 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+from io import BytesIO
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from numpyclip.arguments import OnError
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import PictureError
-from numpyclip.image import on_white
+from numpyclip.images.find import FileState
+from numpyclip.images.open import file_content, identify, open_picture
+from numpyclip.images.preprocess import Preprocess, on_white
 from numpyclip.model.ops import Array
-from numpyclip.pictures import open_picture
-from numpyclip.runtime.chunks import batched
-from numpyclip.runtime.clip import CLIP
-from numpyclip.runtime.prefetch import prefetch
+from numpyclip.pipeline import Known, Reading, iter_embeddings
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -72,7 +74,8 @@ def find_duplicates(
     paths: Iterable[str | os.PathLike[str]],
     *,
     batch_size: int = 32,
-    unreadable: Callable[[PictureError], None] | None = None,
+    on_error: OnError = "raise",
+    known: Known | None = None,
 ) -> list[list[Copy]]:
     """Group pictures that are there more than once; nothing is deleted.
 
@@ -85,8 +88,10 @@ def find_duplicates(
         bytes alone.
     batch_size : int, default=32
         How many pictures are embedded at once.
-    unreadable : callable, optional
-        Called with the error of each picture that cannot be read, which is left out; without it, it is raised.
+    on_error : {"raise", "skip"} or callable, default="raise"
+        What happens to a picture that cannot be read: raise the error, or leave it out; a callable is given the error.
+    known : Known, optional
+        Where embeddings are looked up before they are computed.
 
     Returns
     -------
@@ -105,7 +110,7 @@ def find_duplicates(
     A picture takes ``3200 + 4 * embed_dim`` bytes of memory, and all pairs of different pictures are compared: for
     100,000 of them and 512 numbers, 0.5 GB and 5 * 10**12 multiplications.
     """
-    seen = list(_look_at(model, paths, batch_size, unreadable))
+    seen = list(_look_at(model, paths, batch_size, on_error, known))
     order = sorted(range(len(seen)), key=lambda n: seen[n].merit)
     best_of: dict[bytes, int] = {}  # of those with the same pixels
     same: dict[int, list[int]] = {}
@@ -139,7 +144,7 @@ class _Seen:
     merit: tuple[object, ...] = field(compare=False)
     file: bytes  # digests
     content: bytes
-    looks: _Looks | None
+    looks: _Looks | None = None
 
 
 def _compared(picture: _Seen, best: _Seen) -> Copy:
@@ -153,32 +158,22 @@ def _look_at(
     model: CLIP | None,
     paths: Iterable[str | os.PathLike[str]],
     batch_size: int,
-    unreadable: Callable[[PictureError], None] | None,
+    on_error: OnError,
+    known: Known | None,
 ) -> Iterator[_Seen]:
-    def read(path: str) -> tuple[_Seen, NDArray[np.uint8] | None, NDArray[np.uint8] | None] | PictureError:
-        try:
-            return _read(path, model)
-        except PictureError as error:
-            return error
-
-    def readable() -> Iterator[tuple[_Seen, NDArray[np.uint8] | None, NDArray[np.uint8] | None]]:
-        for found in prefetch(read, _once(paths), batch_size - 1):
-            if not isinstance(found, PictureError):
-                yield found
-            elif unreadable is None:
-                raise found
-            else:
-                unreadable(found)
-
-    for batch in batched(readable(), batch_size):
-        crops = [crop for _, crop, _ in batch if crop is not None]
-        embeddings = iter(model.embed_pixels(crops) if model is not None and crops else ())
-        for seen, crop, thumbnail in batch:
-            if crop is None or thumbnail is None:
-                yield seen
-            else:
-                looks = _Looks(thumbnail, *_hash(thumbnail), next(embeddings))
-                yield _Seen(seen.path, seen.merit, seen.file, seen.content, looks)
+    records = iter_embeddings(
+        (lambda pixels: ()) if model is None else model.embed_pixels,
+        _once(paths),
+        partial(_read, None if model is None else model.preprocess, known),
+        batch_size=batch_size,
+        on_error=on_error,
+        look_up=None if known is None else known.of_files,
+    )
+    for record in records:
+        if record.extra is not None:
+            seen, thumbnail = record.extra
+            looks = None if thumbnail is None else _Looks(thumbnail, *_hash(thumbnail), record.embedding)
+            yield replace(seen, looks=looks)
 
 
 def _once(paths: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
@@ -190,36 +185,35 @@ def _once(paths: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
             yield os.fspath(path)
 
 
-def _read(path: str, model: CLIP | None) -> tuple[_Seen, NDArray[np.uint8] | None, NDArray[np.uint8] | None]:
+def _read(
+    preprocess: Preprocess | None, known: Known | None, path: str, embedding: Array | None
+) -> Reading[tuple[_Seen, NDArray[np.uint8] | None]]:
     """Read a picture; with a model also what is embedded of it, and its thumbnail, unless it moves."""
     from PIL.Image import Resampling
 
+    data = file_content(path)
+    image = open_picture(data, name=path)
     try:
-        with Path(path).open("rb") as file:
-            data = file.read()
-            about = Path(path).stat()
-            file.seek(0)
-            image = open_picture(file)
+        state = FileState.of(path)
     except OSError as error:
         raise PictureError(f"{path}: cannot be read ({error.strerror or error}).") from error
     digest = hashlib.sha256(data).digest()
     lossy = not path.lower().endswith(_LOSSLESS)
-    merit = (-image.width * image.height, lossy, -about.st_size, about.st_mtime, path)
+    merit = (-image.width * image.height, lossy, -state.size, state.mtime_ns, path)
     if _moves(data):
-        return _Seen(path, merit, digest, digest, None), None, None
-    seen = _Seen(path, merit, digest, _digest_of_pixels(image), None)
-    if model is None:
-        return seen, None, None
-    thumbnail = on_white(image).resize((_SIDE, _SIDE), Resampling.LANCZOS, reducing_gap=3)
-    return seen, model.preprocess.crop(image), np.asarray(thumbnail)
+        return Reading(extra=(_Seen(path, merit, digest, digest), None))
+    seen = _Seen(path, merit, digest, _digest_of_pixels(image))
+    if preprocess is None:
+        return Reading(extra=(seen, None))
+    thumbnail = np.asarray(on_white(image).resize((_SIDE, _SIDE), Resampling.LANCZOS, reducing_gap=3))
+    if embedding is None and known is not None:
+        embedding = known.of_digest(digest)
+    pixels = preprocess.crop(image) if embedding is None else None
+    return Reading(pixels, embedding, (seen, thumbnail))
 
 
 def _moves(data: bytes) -> bool:
-    from io import BytesIO
-
-    from PIL import Image
-
-    with Image.open(BytesIO(data)) as image:
+    with identify(BytesIO(data)) as image:
         return image.format in _ANIMATED and getattr(image, "is_animated", False)
 
 

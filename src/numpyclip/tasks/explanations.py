@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.arguments import whole_number
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError
+from numpyclip.images.open import Picture, open_picture
 from numpyclip.model.ops import Array
-from numpyclip.pictures import Picture, open_picture
 from numpyclip.runtime.chunks import batched, checked_batch_size
-from numpyclip.runtime.clip import CLIP
 
 _HIDDEN, _SHOWN = 2, 4  # sides of the windows, in cells
 _MOST_CELLS = 64  # a side: thousands of pictures are embedded for these already

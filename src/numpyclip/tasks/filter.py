@@ -9,11 +9,11 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
+from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.dual_encoder.validation import checked_embeddings
 from numpyclip.errors import InputError
+from numpyclip.images.open import Picture
 from numpyclip.model.ops import Array
-from numpyclip.pictures import Picture
-from numpyclip.runtime.clip import CLIP
-from numpyclip.runtime.validation import checked_embeddings
 from numpyclip.tasks.background import Background
 from numpyclip.tasks.query import Query
 from numpyclip.tokenizer.base import checked

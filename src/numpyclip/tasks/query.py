@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError
+from numpyclip.images.find import is_picture_name
 from numpyclip.model.ops import Array, normalize
-from numpyclip.pictures import PICTURE_SUFFIXES
-from numpyclip.runtime.clip import CLIP
 
 # A sign has spaces around it, so that "black-and-white" and "-5" are words.
 _SIGN_OR_QUOTED = re.compile(r'"[^"]*"|(?:^|(?<=\s))([+-])\s+')
@@ -134,11 +134,6 @@ def _term(sign: str, content: str, query: str, pictures: bool) -> Term:
             f"query {query!r:.100}: a term is missing; expected words between + and -, such as 'horse + stripes'."
         )
     return Term(content, -weight if sign == "-" else weight, is_picture)
-
-
-def is_picture_name(name: str) -> bool:
-    """Tell whether a name ends as those of pictures do."""
-    return name.lower().endswith(PICTURE_SUFFIXES)
 
 
 def _split(text: str) -> list[tuple[str, str]]:

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from numpyclip.arguments import whole_number
+from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.dual_encoder.validation import captions
 from numpyclip.errors import InputError
+from numpyclip.images.open import Picture
 from numpyclip.model.ops import normalize
-from numpyclip.pictures import Picture
-from numpyclip.runtime.clip import CLIP
-from numpyclip.runtime.validation import captions
 from numpyclip.tasks.background import Background
 from numpyclip.tasks.vocabulary import embed_vocabulary, everyday_nouns, read_words
 

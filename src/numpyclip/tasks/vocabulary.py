@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.model.ops import Array
-from numpyclip.runtime.clip import CLIP
 from numpyclip.runtime.prepared import open_prepared, prepared_folder, save_prepared
 
 _DATA = Path(__file__).parents[1] / "data"

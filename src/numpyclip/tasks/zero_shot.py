@@ -16,14 +16,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numpyclip.arguments import whole_number
+from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.dual_encoder.fingerprint import Fingerprint
+from numpyclip.dual_encoder.validation import checked_embeddings
 from numpyclip.errors import InputError
+from numpyclip.images.open import Picture
 from numpyclip.model.ops import Array, normalize
 from numpyclip.notebook import html_table
-from numpyclip.pictures import Picture
 from numpyclip.runtime.chunks import batched
-from numpyclip.runtime.clip import CLIP
-from numpyclip.runtime.fingerprint import Fingerprint
-from numpyclip.runtime.validation import checked_embeddings
 from numpyclip.tasks.labels import Label, as_labels, parents
 from numpyclip.tasks.prompts import templates as as_templates
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from numpyclip.errors import InputError
-from numpyclip.pictures import Picture, open_picture
+from numpyclip.images.open import Picture, open_picture
 from numpyclip.viz.fonts import Line
 from numpyclip.viz.thumbnail import thumbnail
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from numpyclip.arguments import whole_number
 from numpyclip.errors import InputError, PictureError
-from numpyclip.pictures import Picture, open_picture
+from numpyclip.images.open import Picture, open_picture
 from numpyclip.runtime.chunks import batched
 from numpyclip.viz.fonts import Line
 from numpyclip.viz.thumbnail import thumbnail

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numpyclip.errors import InputError
+from numpyclip.images.open import Picture, open_picture
 from numpyclip.model.ops import Array
-from numpyclip.pictures import Picture, open_picture
 from numpyclip.viz.thumbnail import thumbnail
 
 _TEMPLATE = Path(__file__).parents[1] / "data" / "map.html"

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.errors import InputError
-from numpyclip.image import on_white
+from numpyclip.images.preprocess import on_white
 from numpyclip.model.ops import Array
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def overlay(image: Image.Image, heat: Array) -> Image.Image:
     Parameters
     ----------
     image : PIL.Image.Image
-        Turned already, as `numpyclip.pictures.open_picture` does.
+        Turned already, as `numpyclip.images.open.open_picture` does.
     heat : ndarray of shape (y, x), dtype=float32
         From `explain`: the least becomes violet, the most yellow. Where it is NaN the picture is pale.
 

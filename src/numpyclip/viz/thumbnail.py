@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from numpyclip.image import on_white
+from numpyclip.images.preprocess import on_white
 
 if TYPE_CHECKING:
     from PIL import Image

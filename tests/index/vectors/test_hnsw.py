@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import StoreError
 from numpyclip.index import Index, Where
 from numpyclip.index.open_store import open_store
 from numpyclip.index.vectors import hnsw
 from numpyclip.index.vectors.scan import nearest
 from numpyclip.index.vectors.shards import Shards
-from numpyclip.runtime.clip import CLIP
 
 pytest.importorskip("usearch")
 

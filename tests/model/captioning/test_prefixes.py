@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from numpyclip.dual_encoder.coca import CoCa
 from numpyclip.model.captioning.prefixes import Prefixes
 from numpyclip.model.ops import Array
 from numpyclip.model.text.text_transformer import TextTransformer
 from numpyclip.model.vision.vit import VisionTransformer
-from numpyclip.runtime.coca import CoCa
 from tests.families.test_parity import load
 from tests.model.golden import assert_close
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import numpyclip
-from numpyclip.image import Preprocess
+from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.vision.convolution import normalized_innermost, pixels_innermost
 from tests.families.test_parity import FAMILIES
 from tests.model.golden import assert_close

@@ -4,13 +4,13 @@ from functools import partial
 import numpy as np
 import pytest
 
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import CheckpointError
 from numpyclip.families.description import ModelDescription
 from numpyclip.families.recognise import recognise
 from numpyclip.families.repository_files import files_at
 from numpyclip.model import reparameterize
 from numpyclip.model.ops import Array
-from numpyclip.runtime.clip import CLIP
 from tests.families.test_parity import FAMILIES, load
 from tests.model.golden import assert_close
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 
-from numpyclip.image import Preprocess
+from numpyclip.images.preprocess import Preprocess
 from numpyclip.model import ops
 from numpyclip.model.ops import Array
 from numpyclip.model.vision import feature_maps

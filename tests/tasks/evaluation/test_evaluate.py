@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError, NumPyCLIPError, PictureError
-from numpyclip.runtime.clip import CLIP
 from numpyclip.tasks.evaluation.datasets.open import open_dataset
 from numpyclip.tasks.evaluation.evaluate import dataset_labels, evaluate
 from numpyclip.tasks.zero_shot import ZeroShotClassifier

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from numpyclip.runtime.fingerprint import Fingerprint
+from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.tasks.learning.examples import Examples
 
 Make = Callable[..., Examples]

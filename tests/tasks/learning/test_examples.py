@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError
-from numpyclip.runtime.clip import CLIP
 from numpyclip.tasks.learning.examples import Examples, are_of_unit_length, stratified_folds
 from tests.tasks.learning.conftest import Make
 

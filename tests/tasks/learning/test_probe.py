@@ -4,9 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import InputError
-from numpyclip.runtime.clip import CLIP
-from numpyclip.runtime.fingerprint import Fingerprint
 from numpyclip.tasks.learning.examples import Examples
 from numpyclip.tasks.learning.learn import Recipe, learn
 from numpyclip.tasks.learning.methods import METHODS

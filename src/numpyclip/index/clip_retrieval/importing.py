@@ -11,17 +11,17 @@ from typing import Any
 
 import numpy as np
 
+from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import InputError, PictureError
+from numpyclip.images.find import FileState
+from numpyclip.images.open import file_content, reason_of
 from numpyclip.index.clip_retrieval.format import FINGERPRINT_FILE, need_pyarrow
 from numpyclip.index.clip_retrieval.reading import files_in, read_rows
 from numpyclip.index.exif import read_exif
 from numpyclip.index.index import Index
-from numpyclip.index.records import Changes, Exif, Filed, FileState, NewPicture
+from numpyclip.index.records import Changes, Exif, Filed, NewPicture
 from numpyclip.index.store import Store
-from numpyclip.index.update import content
 from numpyclip.model.ops import Array
-from numpyclip.pictures import reason_of
-from numpyclip.runtime.fingerprint import Fingerprint
 
 _ASKED = 3  # pictures that are embedded again, where nothing says which model embeddings are of
 _SAME = 0.99  # cosine of a picture's embeddings: rounded to float16 and decoded at another size it is more
@@ -120,7 +120,7 @@ def _filed(path: str) -> tuple[Filed, bytes]:
     except (OSError, ValueError) as error:
         raise PictureError(f"{path}: is not there ({getattr(error, 'strerror', None) or error}).") from error
     state = FileState(found.st_size, found.st_mtime_ns)
-    data = content(path, state)
+    data = file_content(path)
     return Filed(path, state, hashlib.sha256(data).digest()), data
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from numpyclip.image import Preprocess
+from numpyclip.images.preprocess import Preprocess
 from numpyclip.model import expected_tensors as expected
 from numpyclip.model import ops
 from numpyclip.model.layers import Linear, fold_pixels

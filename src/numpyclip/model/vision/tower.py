@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from numpyclip.image import Preprocess
+from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.config import ConvNeXtConfig, FastViTConfig, ResNetConfig, VisionConfig
 from numpyclip.model.expected_tensors import Tensors
 from numpyclip.model.ops import Array

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.errors import InputError, NumPyCLIPError, PictureError, quoted
+from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.errors import InputError, NumPyCLIPError, quoted
 from numpyclip.model.ops import Array
-from numpyclip.runtime.chunks import batched, checked_batch_size
-from numpyclip.runtime.clip import CLIP
-from numpyclip.runtime.prefetch import prefetch
+from numpyclip.pipeline import Known, PictureReader, Reading, iter_embeddings
+from numpyclip.runtime.chunks import batched
 from numpyclip.tasks.evaluation.datasets.dataset import Dataset, Example, Report
 from numpyclip.tasks.evaluation.metrics import Confusion, ranks, recall_at, retrieval_recall
 from numpyclip.tasks.labels import Label, LabelIndex
 from numpyclip.tasks.zero_shot import ZeroShotClassifier
 
 _LEAST_FOR_TOP_5 = 5  # labels; of fewer, CLIP_benchmark gives no top-5 accuracy
-
-_Crop: TypeAlias = "tuple[Example, NDArray[np.uint8]]"
 
 
 class Answer(NamedTuple):
@@ -70,7 +68,7 @@ def evaluate(
     classifier: ZeroShotClassifier | None = None,
     *,
     batch_size: int = 32,
-    orient: bool = True,
+    read: PictureReader | None = None,
     report: Report | None = None,
 ) -> Evaluation:
     """Classify the pictures of a dataset that have labels, and find those that have captions.
@@ -83,8 +81,8 @@ def evaluate(
     classifier : ZeroShotClassifier, optional
         With the labels of the dataset, by name, or all of them in its order. Without it, captions alone are looked at.
     batch_size : int, default=32
-    orient : bool, default=True
-        As in `CLIP.embed_images`.
+    read : PictureReader, optional
+        How pictures are read.
     report : callable, optional
         Is told what cannot be read, which is left out; without it, that is raised.
 
@@ -101,10 +99,17 @@ def evaluate(
     labelled = None if classifier is None else _Classification(classifier, dataset)
     captioned = _Retrieval(model)
     result = Evaluation()
-    crops = _crops(model, dataset.examples(tell), batch_size, orient, tell)
-    for batch in batched(crops, batch_size):
-        examples, pixels = zip(*batch, strict=True)
-        embeddings = model.embed_pixels(pixels)
+    records = iter_embeddings(
+        model.embed_pixels,
+        dataset.examples(tell),
+        partial(_read, read or PictureReader(model.preprocess)),
+        batch_size=batch_size,
+        on_error="raise" if report is None else report,
+        look_up=None if read is None or read.known is None else partial(_look_up, read.known),
+    )
+    for batch in batched((record for record in records if record.error is None), batch_size):
+        examples = [record.picture for record in batch]
+        embeddings = np.stack([record.embedding for record in batch])
         captioned.add(examples, embeddings)
         if labelled is not None:
             labelled.add(examples, embeddings, tell)
@@ -127,21 +132,12 @@ def _raise(problem: NumPyCLIPError) -> None:
     raise problem
 
 
-def _crops(model: CLIP, examples: Iterable[Example], batch_size: int, orient: bool, report: Report) -> Iterator[_Crop]:
-    """Read pictures ahead."""
-    read = partial(_read, model, orient)
-    for example, pixels in prefetch(read, examples, checked_batch_size(batch_size) - 1):
-        if isinstance(pixels, PictureError):
-            report(PictureError(f"{example.name}: {pixels}") if isinstance(example.picture, bytes) else pixels)
-        else:
-            yield example, pixels
+def _read(read: PictureReader, example: Example, embedding: Array | None) -> Reading[Any]:
+    return read(example.picture, embedding, example.name)
 
 
-def _read(model: CLIP, orient: bool, example: Example) -> tuple[Example, NDArray[np.uint8] | PictureError]:
-    try:
-        return example, model.preprocess.read(example.picture, orient=orient, draft=False)
-    except PictureError as error:
-        return example, error
+def _look_up(known: Known, examples: Sequence[Example]) -> Sequence[Array | None]:
+    return known.of_files([example.picture if isinstance(example.picture, str) else None for example in examples])
 
 
 class _Classification:

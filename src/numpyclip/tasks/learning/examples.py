@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from numpyclip.dual_encoder.fingerprint import Fingerprint
+from numpyclip.dual_encoder.validation import captions
 from numpyclip.errors import InputError
 from numpyclip.model.ops import Array
-from numpyclip.runtime.fingerprint import Fingerprint
-from numpyclip.runtime.validation import captions
 
 if TYPE_CHECKING:
-    from numpyclip.runtime.clip import CLIP
+    from numpyclip.dual_encoder.clip import CLIP
 
 Labels = NDArray[np.integer]
 

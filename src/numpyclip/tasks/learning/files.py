@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.atomic import atomic_file
+from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import CheckpointError, CorruptCheckpointError, InputError, UnsupportedCheckpointError
 from numpyclip.model.ops import Array
-from numpyclip.runtime.fingerprint import Fingerprint
 from numpyclip.tasks.learning.examples import checked_embeddings
 from numpyclip.tasks.learning.methods import METHODS, checked_setting
 from numpyclip.tasks.learning.probe import Probe

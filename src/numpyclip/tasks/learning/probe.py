@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import InputError
+from numpyclip.images.open import Picture
 from numpyclip.model import ops
 from numpyclip.model.ops import Array
-from numpyclip.pictures import Picture
-from numpyclip.runtime.fingerprint import Fingerprint
 from numpyclip.tasks.learning.examples import are_of_unit_length, checked_embeddings
 from numpyclip.tasks.learning.methods import METHODS, Settings, Weights
 
 if TYPE_CHECKING:
-    from numpyclip.runtime.clip import CLIP
+    from numpyclip.dual_encoder.clip import CLIP
 
 
 @dataclass(frozen=True, eq=False, repr=False)

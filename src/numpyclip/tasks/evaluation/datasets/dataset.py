@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from numpyclip.errors import InputError, NumPyCLIPError
-from numpyclip.pictures import PICTURE_SUFFIXES
 
 Report: TypeAlias = "Callable[[NumPyCLIPError], None]"  # is told what could not be read
 
@@ -55,15 +55,19 @@ class Dataset:
         Names of all labels, by their numbers, if the dataset tells them.
     templates : list of str or None
         Those that it is classified with, if it tells.
+    left_out : Counter
+        Files that are no pictures, by suffix, of which the last iteration over the examples has told.
     """
 
     path: Path
     sources: Sequence[Source]
     labels: list[str] | None = None
     templates: list[str] | None = None
+    left_out: Counter[str] = field(default_factory=Counter)
 
     def examples(self, report: Report) -> Iterator[Example]:
         """Iterate over the examples; what cannot be read is reported and left out."""
+        self.left_out.clear()
         for source in self.sources:
             yield from source(report)
 
@@ -78,11 +82,6 @@ class Dataset:
 
 def _ignore(problem: NumPyCLIPError) -> None:
     """Say nothing of what could not be read, for it is said when the examples are used."""
-
-
-def is_picture(name: str) -> bool:
-    """Tell whether a file is a picture, by its name."""
-    return name.lower().endswith(PICTURE_SUFFIXES)
 
 
 def as_label(value: Any, where: str) -> int | str | None:

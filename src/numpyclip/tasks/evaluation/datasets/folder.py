@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from numpyclip.errors import InputError
-from numpyclip.tasks.evaluation.datasets.dataset import Dataset, Example, Report, as_captions, is_picture
+from numpyclip.images.find import IGNORED, is_ignored, is_picture_name, walk
+from numpyclip.tasks.evaluation.datasets.dataset import Dataset, Example, Report, as_captions
 from numpyclip.tasks.text_files import read_text
 
 
 def open_folder(path: Path) -> Dataset:
     """Open a folder. Its own folders are the labels, in alphabetical order, as in torchvision's ImageFolder."""
     try:
-        entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
+        entries = sorted(entry for entry in path.iterdir() if not is_ignored(entry.name))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error}).") from error
     classes = [entry for entry in entries if entry.is_dir()]
-    loose = any(is_picture(entry.name) for entry in entries)
-    sources = [Pictures(folder, folder.name) for folder in classes]
+    loose = any(is_picture_name(entry.name) for entry in entries)
+    left_out: Counter[str] = Counter()
+    sources = [Pictures(folder, folder.name, left_out) for folder in classes]
     if loose or not classes:
-        sources.insert(0, Pictures(path, None))
-    return Dataset(path, sources, [folder.name for folder in classes] or None)
+        sources.insert(0, Pictures(path, None, left_out))
+    return Dataset(path, sources, [folder.name for folder in classes] or None, left_out=left_out)
 
 
 @dataclass(frozen=True)
@@ -34,24 +37,28 @@ class Pictures:
     ----------
     folder : Path
     label : str or None
+    left_out : Counter
+        Counts files that are neither pictures nor captions, by suffix.
     """
 
     folder: Path
     label: str | None
+    left_out: Counter[str]
 
     def __call__(self, report: Report) -> Iterator[Example]:
-        """Iterate over the pictures in a stable order; hidden ones are left out."""
+        """Iterate over the pictures in a stable order, as `find_pictures` does."""
         found = False
 
         def unreadable(error: OSError) -> None:
             report(InputError(f"{error.filename}: cannot be read ({error.strerror or error})."))
 
-        for parent, folders, files in os.walk(self.folder, onerror=unreadable):
-            folders[:] = sorted(name for name in folders if self.label is not None and not name.startswith("."))
-            for name in sorted(files):
-                if is_picture(name) and not name.startswith("."):
-                    found = True
-                    yield from self._example(Path(parent, name), report)
+        for directory, files in walk(os.fspath(self.folder), IGNORED, unreadable, self.left_out):
+            found = found or bool(files)
+            for name in files:
+                yield from self._example(Path(directory, name), report)
+            if self.label is None:
+                break
+        del self.left_out[".txt"]
         if not found:
             report(InputError(f"{self.folder}: found no pictures in this folder; expected files such as .jpg or .png."))
 

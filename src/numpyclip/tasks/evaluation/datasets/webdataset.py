@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from numpyclip.errors import InputError, NumPyCLIPError
-from numpyclip.pictures import reason_of
-from numpyclip.tasks.evaluation.datasets.dataset import Example, Report, as_captions, as_label, is_picture
+from numpyclip.images.find import is_picture_name
+from numpyclip.images.open import reason_of
+from numpyclip.tasks.evaluation.datasets.dataset import Example, Report, as_captions, as_label
 
 _MOST_PICTURE = 2**28  # bytes
 _MOST_TEXT = 2**20
@@ -109,7 +110,7 @@ class Tar:
 
 def _is_used(suffix: str) -> bool:
     """Tell whether a file is the picture or a text; "b.seg.png" is another picture than "b.png"."""
-    return suffix in _TEXTS or ("." not in suffix and is_picture(f".{suffix}"))
+    return suffix in _TEXTS or ("." not in suffix and is_picture_name(f".{suffix}"))
 
 
 def _split(name: str) -> tuple[str, str]:

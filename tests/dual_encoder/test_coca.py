@@ -13,13 +13,13 @@ import pytest
 from PIL import Image
 
 import numpyclip
+from numpyclip.dual_encoder.coca import CoCa
 from numpyclip.errors import InputError, PictureError
-from numpyclip.image import Preprocess
+from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.captioning.decoder import Decoder
 from numpyclip.model.captioning.generate import Decoding
 from numpyclip.model.config import CLIPConfig, DecoderConfig, PoolConfig, TextConfig, VisionTransformerConfig
 from numpyclip.runtime import prepared, weight_store
-from numpyclip.runtime.coca import CoCa
 from numpyclip.runtime.towers import expected_of_towers
 from numpyclip.tokenizer.clip_tokenizer import open_clip_tokenizer
 from numpyclip.weights.checkpoint import Checkpoint

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -11,7 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.dual_encoder.validation import checked_image
 from numpyclip.errors import InputError
+from numpyclip.images.open import Picture, pictures
 from numpyclip.model import expected_tensors as expected
 from numpyclip.model.captioning.beam import beam_search
 from numpyclip.model.captioning.decoder import Decoder
@@ -20,11 +23,9 @@ from numpyclip.model.captioning.prefixes import Prefixes
 from numpyclip.model.config import CLIPConfig, DecoderConfig
 from numpyclip.model.text.text_transformer import TextTransformer
 from numpyclip.model.vision.vit import VisionTransformer
-from numpyclip.pictures import Picture
+from numpyclip.pipeline import PictureReader, iter_embeddings
 from numpyclip.runtime.chunks import in_chunks
-from numpyclip.runtime.clip import CLIP
 from numpyclip.runtime.lazy import Lazy
-from numpyclip.runtime.validation import checked_image
 from numpyclip.runtime.weight_store import read_tower
 from numpyclip.weights.checkpoint import Checkpoint
 
@@ -113,11 +114,13 @@ class CoCa(CLIP):
         )
         decoding = self._settled(options)
         randoms = random_numbers(seed)
-        captions: list[str] = []
-        for batch in self._crops(images, batch_size, orient):
-            ids = self._write(np.stack(batch), decoding, list(islice(randoms, len(batch))))
-            captions += [self._words(row, decoding) for row in ids.tolist()]
-        return captions
+
+        def write(pixels: Sequence[NDArray[np.uint8]]) -> Ids:
+            return self._write(np.stack(pixels), decoding, list(islice(randoms, len(pixels))))
+
+        read = PictureReader(self.preprocess, orient)
+        records = iter_embeddings(write, pictures(images), read, batch_size=batch_size)
+        return [self._words(record.embedding.tolist(), decoding) for record in records]  # ids in the embedding's place
 
     def generate_ids(self, image: NDArray[np.floating] | NDArray[np.uint8], decoding: Decoding | None = None) -> Ids:
         """Write captions to preprocessed images, all side by side.

@@ -12,11 +12,11 @@ import pytest
 from PIL import Image, ImageSequence
 from threadpoolctl import threadpool_limits
 
+from numpyclip.dual_encoder import clip
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError, PictureError, TextTooLongError
-from numpyclip.image import Preprocess
+from numpyclip.images.preprocess import Preprocess
 from numpyclip.loader import load
-from numpyclip.runtime import clip
-from numpyclip.runtime.clip import CLIP
 from numpyclip.tokenizer.clip_tokenizer import tokenize
 from numpyclip.weights.catalogue import EMBEDDED
 from tests.model.golden import load_golden

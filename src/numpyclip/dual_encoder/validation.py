@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from numpyclip.errors import InputError
-from numpyclip.image import Preprocess
+from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.config import TextConfig
 from numpyclip.model.ops import Array
 from numpyclip.tokenizer.base import checked

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import numpyclip
+from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import InputError
-from numpyclip.runtime.clip import CLIP
-from numpyclip.runtime.fingerprint import Fingerprint
 from numpyclip.weights.read import read
 from numpyclip.weights.safetensors import unwritten, write_safetensors
 from tests.families.altered import FAMILIES

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError
-from numpyclip.runtime.clip import CLIP
 
 
 @pytest.mark.parametrize(

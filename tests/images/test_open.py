@@ -2,6 +2,7 @@
 
 import gc
 import io
+import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -11,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import EpsImagePlugin, Image, UnidentifiedImageError
 
 from numpyclip.errors import InputError, PictureError
-from numpyclip.image import Preprocess
-from numpyclip.pictures import open_picture, pictures
+from numpyclip.images.open import file_content, open_picture, pictures
+from numpyclip.images.preprocess import Preprocess
 from tests.picture_files import FORMATS, NOISE, ORIENTATION, encoded, oriented, state, with_orientation
 
 # What the eight orientations ask to do with the stored (y, x, 3).
@@ -152,7 +153,7 @@ def test_a_generator_is_not_read_ahead() -> None:
             taken.append(name)
             yield name
 
-    stream = pictures(names())
+    stream = iter(pictures(names()))
     assert taken == []
     assert (next(stream), taken) == ("a", ["a"])
 
@@ -314,5 +315,54 @@ def test_heic_without_pillow_heif_says_what_to_install(tmp_path: Path, monkeypat
         open_picture(tmp_path / "photo.heic")
 
 
-def _unidentified(*_: object) -> None:
+def _unidentified(*_: object, **__: object) -> None:
     raise UnidentifiedImageError
+
+
+EPS = b"""%!PS-Adobe-3.0 EPSF-3.0
+%%BoundingBox: 0 0 8 8
+%%EndComments
+showpage
+"""
+
+
+@pytest.mark.parametrize("name", ["eps_named.jpg", "a.eps"])
+def test_no_program_is_started_for_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    def started(*_: object, **__: object) -> None:
+        raise AssertionError("Ghostscript is started")
+
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", started)
+    (tmp_path / name).write_bytes(EPS)
+    for source in (tmp_path / name, EPS, io.BytesIO(EPS)):
+        with pytest.raises(PictureError, match=r"\(in no format that is read here\)"):
+            open_picture(source)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_only_regular_files_are_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pipe to which nobody writes would be waited for until the end of time."""
+    pipe, picture = tmp_path / "pipe.jpg", tmp_path / "a.jpg"
+    os.mkfifo(pipe)
+    picture.write_bytes(oriented("JPEG", 1))
+    with pytest.raises(PictureError, match=r"pipe\.jpg: cannot be read .*\(it is a named pipe; expected"):
+        open_picture(pipe)
+    with pytest.raises(PictureError, match="it is a folder"):
+        open_picture(tmp_path)
+    stat = os.stat
+    monkeypatch.setattr(os, "stat", lambda path: stat(picture))  # it became a pipe behind our back
+    for read in (open_picture, file_content):
+        with pytest.raises(PictureError, match="it is a named pipe"):
+            read(str(pipe))
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "large.jpg").open("wb") as file:
+        file.truncate((1 << 30) + 1)
+    with pytest.raises(PictureError, match=r"large\.jpg: has 1073741825 bytes; expected at most"):
+        file_content(str(tmp_path / "large.jpg"))
+
+
+def test_a_picture_that_cannot_be_preprocessed_is_named(tmp_path: Path) -> None:
+    Image.new("RGB", (1, 12_000)).save(tmp_path / "thin.png")
+    with pytest.raises(PictureError, match=r"^.*thin\.png: is 1 x 12000 pixels; it would take"):
+        Preprocess(336).read(str(tmp_path / "thin.png"), orient=True, draft=False)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from typing import IO, TYPE_CHECKING, TypeAlias
 
@@ -19,13 +21,21 @@ Picture: TypeAlias = (
     "str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | Image.Image | NDArray[np.uint8]"
 )
 
-# Of the formats that Pillow reads, those in which people keep pictures.
-PICTURE_SUFFIXES = (
-    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".avif", ".heic", ".heif", ".jp2", ".j2k"),
-    *(".bmp", ".dib", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".ico", ".qoi"),
-)
+# All that Pillow may decode: the formats in which people keep pictures. It knows others, of which some start programs
+# (EPS) and most are looked at by nobody but attackers. The first are loaded in no time and are tried first.
+_USUAL_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "PPM")  # of JPEG's is MPO, which has two
+_OTHER_FORMATS = ("WEBP", "AVIF", "HEIF", "TIFF", "JPEG2000", "JXL", "ICO", "QOI", "TGA")
 
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+
+_MOST_BYTES = 1 << 30  # of a file: one that is larger is no photograph
+_KINDS = {
+    stat.S_ISDIR: "a folder",
+    stat.S_ISFIFO: "a named pipe",
+    stat.S_ISSOCK: "a socket",
+    stat.S_ISCHR: "a device",
+    stat.S_ISBLK: "a device",
+}
 
 _ORIENTATION = 0x0112  # the EXIF tag
 _TURNS = {  # its values, and what undoes them
@@ -40,8 +50,8 @@ _TURNS = {  # its values, and what undoes them
 _TURN_KEYS = ("exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp")  # where Pillow keeps the tag
 
 
-def pictures(images: Picture | Iterable[Picture]) -> Iterator[Picture]:
-    """Iterate over pictures; a single one (also an array (y, x) or (y, x, c)) counts as a list of one."""
+def pictures(images: Picture | Iterable[Picture]) -> Iterable[Picture]:
+    """Return pictures to iterate over; a single one (also an array (y, x) or (y, x, c)) counts as a list of one."""
     from PIL import Image
 
     single = isinstance(images, str | os.PathLike | bytes | bytearray | memoryview | Image.Image)
@@ -49,27 +59,33 @@ def pictures(images: Picture | Iterable[Picture]) -> Iterator[Picture]:
     if isinstance(images, np.ndarray):
         single = images.ndim in (0, 2, 3)  # one dimension: names, or pictures of different sizes
     if single or not isinstance(images, Iterable):
-        images = [images]  # type: ignore[list-item]
-    yield from images  # type: ignore[misc]
+        return [images]  # type: ignore[list-item]
+    return images  # type: ignore[return-value]
 
 
-def has_state(picture: Picture) -> bool:
+def has_state(picture: object) -> bool:
     """Tell whether a picture is an object that its owner may change, so that it must be read before the next one."""
-    return not isinstance(picture, str | os.PathLike | bytes)
+    is_object = hasattr(picture, "read") or hasattr(picture, "resize")  # a file; a picture of Pillow's, an array
+    return is_object or isinstance(picture, bytearray | memoryview)
 
 
-def open_picture(source: Picture, *, orient: bool = True, draft_size: int | None = None) -> Image.Image:
+def open_picture(
+    source: Picture, *, orient: bool = True, draft_size: int | None = None, name: str | None = None
+) -> Image.Image:
     """Open and decode a picture.
 
     Parameters
     ----------
     source : str, path, bytes (also bytearray, memoryview), open file, PIL.Image.Image or ndarray of dtype uint8
-        A file's name, a file's content, a file, a picture, or an array of shape (y, x), (y, x, 3) or (y, x, 4).
+        The name of a regular file, a file's content, a file, a picture, or an array of shape (y, x), (y, x, 3) or
+        (y, x, 4).
     orient : bool, default=True
         Turn the picture as its EXIF orientation says, as viewers do. Pillow itself always turns TIFF files.
     draft_size : int, optional
         Decode a JPEG file at half, a quarter or an eighth of its size, if that divides both sides and leaves them
         no shorter than this: several times as fast, and not quite the same pixels.
+    name : str, optional
+        Of the picture in messages; by default that of its file.
 
     Returns
     -------
@@ -89,56 +105,121 @@ def open_picture(source: Picture, *, orient: bool = True, draft_size: int | None
     if isinstance(source, np.ndarray):
         return _from_array(source)
     if isinstance(source, Image.Image):
-        return _decoded(source, name_of(source), orient)
-    file: str | IO[bytes]
+        return _decoded(source, name or name_of(source), orient)
+    if isinstance(source, str | os.PathLike):
+        name = name or os.fsdecode(source)
+        with _regular_file(source, name) as file:
+            return _opened(file, name, orient, draft_size)
     if isinstance(source, bytes | bytearray | memoryview):
         data = bytes(source)
-        name, file = f"a picture of {len(data)} bytes", BytesIO(data)
-    elif isinstance(source, str | os.PathLike):
-        name = file = os.fsdecode(source)
-    elif hasattr(source, "read"):
-        name, file = f"{getattr(source, 'name', 'a file')}", source
-    else:
-        raise InputError(
-            f"a picture must be a path, bytes, an open file, a PIL image or an array of uint8, "
-            f"not {type(source).__name__}."
-        )
+        return _opened(BytesIO(data), name or f"a picture of {len(data)} bytes", orient, draft_size)
+    if hasattr(source, "read"):
+        return _opened(source, name or f"{getattr(source, 'name', 'a file')}", orient, draft_size)
+    raise InputError(
+        f"a picture must be a path, bytes, an open file, a PIL image or an array of uint8, not {type(source).__name__}."
+    )
+
+
+def _opened(file: IO[bytes], name: str, orient: bool, draft_size: int | None) -> Image.Image:
     try:
-        image = opened(file)
+        image = identify(file)
     except Exception as error:  # Pillow's decoders raise errors of every kind on damaged files
         raise _unreadable(name, error) from error
     with image:
         if draft_size is not None:
             _reduce(image, draft_size)
-        return _decoded(image, name, orient)
+        picture = _decoded(image, name, orient)
+    picture.filename = name  # type: ignore[attr-defined]  # for messages; before it is decoded Pillow would map that file
+    return picture
 
 
-def opened(file: str | IO[bytes]) -> Image.Image:
-    """Open a file without decoding it; HEIC, which Pillow does not read by itself, with pillow-heif."""
+@contextmanager
+def _regular_file(path: str | os.PathLike[str], name: str) -> Iterator[IO[bytes]]:
+    """Open a regular file: any other, such as a named pipe, might never end, or never begin.
+
+    What is opened is looked at again, for it may be another file by then.
+    """
+    try:
+        _check_kind(os.stat(path).st_mode)  # noqa: PTH116
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        file = os.fdopen(descriptor, "rb")
+    except (OSError, ValueError) as error:
+        raise _unreadable(name, error) from error
+    with file:
+        try:
+            _check_kind(os.fstat(descriptor).st_mode)
+        except OSError as error:
+            raise _unreadable(name, error) from error
+        yield file
+
+
+def _check_kind(mode: int) -> None:
+    if not stat.S_ISREG(mode):
+        kind = next((kind for test, kind in _KINDS.items() if test(mode)), "a special file")
+        raise OSError(f"it is {kind}; expected a regular file")
+
+
+def file_content(path: str | os.PathLike[str]) -> bytes:
+    """Read a regular file that may hold a picture.
+
+    Raises
+    ------
+    PictureError
+        If it is missing, or too large for one.
+    """
+    name = os.fsdecode(path)
+    with _regular_file(path, name) as file:
+        try:
+            if (size := os.fstat(file.fileno()).st_size) > _MOST_BYTES:
+                raise PictureError(f"{name}: has {size} bytes; expected at most {_MOST_BYTES} of a picture.")
+            return file.read()
+        except OSError as error:
+            raise _unreadable(name, error) from error
+
+
+def identify(file: IO[bytes]) -> Image.Image:
+    """Open a file without decoding it, in one of the formats that are read here.
+
+    Raises
+    ------
+    OSError
+        If it is in none of them.
+    """
     from PIL import Image, UnidentifiedImageError
 
     try:
-        return Image.open(file)
+        return Image.open(file, formats=_USUAL_FORMATS)
+    except UnidentifiedImageError:
+        has_heif = _load_plugins()
+    try:
+        return Image.open(file, formats=[name for name in _OTHER_FORMATS if name in Image.OPEN])
     except UnidentifiedImageError as error:
-        if not _is_heic(file):
-            raise
-        try:
-            from pillow_heif import register_heif_opener
-        except ImportError:
+        if _is_heic(file) and not has_heif:
             raise OSError('it is HEIC: pip install "numpyclip[heif]"') from error
+        raise
+
+
+def _load_plugins() -> bool:
+    """Let Pillow read what plug-ins of other packages read; say whether HEIC is among it."""
+    from PIL import Image
+
+    Image.init()
+    if "JXL" not in Image.OPEN:
+        with suppress(ImportError):
+            import pillow_jxl  # noqa: F401  which adds itself
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        return False
+    if "HEIF" not in Image.OPEN:
         register_heif_opener()
-        return Image.open(file)
+    return True
 
 
-def _is_heic(file: str | IO[bytes]) -> bool:
+def _is_heic(file: IO[bytes]) -> bool:
     """Tell by the first bytes (ISO/IEC 14496-12, 4.3: the box of the file's type)."""
-    if isinstance(file, str):
-        with open(file, "rb") as stream:  # noqa: PTH123
-            start = stream.read(12)
-    else:
-        file.seek(0)
-        start = file.read(12)
-        file.seek(0)
+    file.seek(0)
+    start = file.read(12)
     return start[4:8] == b"ftyp" and start[8:12] in _HEIC_BRANDS
 
 
@@ -200,5 +281,5 @@ def reason_of(error: Exception) -> str:
     from PIL import UnidentifiedImageError
 
     if isinstance(error, UnidentifiedImageError):
-        return "in no format that Pillow knows"
+        return "in no format that is read here"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -11,8 +11,14 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from numpyclip.arguments import OnError
+from numpyclip.dual_encoder.fingerprint import Fingerprint, take_fingerprint
+from numpyclip.dual_encoder.torch_methods import LogitScale, TorchMethods
+from numpyclip.dual_encoder.validation import by_shape, captions, checked_embeddings, checked_image, checked_text
 from numpyclip.errors import InputError
-from numpyclip.image import Preprocess
+from numpyclip.images.open import Picture
+from numpyclip.images.open import pictures as as_pictures
+from numpyclip.images.preprocess import Preprocess
 from numpyclip.model import expected_tensors as expected
 from numpyclip.model import ops
 from numpyclip.model.config import CLIPConfig
@@ -20,15 +26,11 @@ from numpyclip.model.ops import Array
 from numpyclip.model.text.tower import TextTower
 from numpyclip.model.vision.tower import VisionTower
 from numpyclip.notebook import html_table
-from numpyclip.pictures import Picture, has_state, pictures
-from numpyclip.runtime.chunks import batched, by_length, checked_batch_size, in_chunks
-from numpyclip.runtime.fingerprint import Fingerprint, take_fingerprint
+from numpyclip.pipeline import Embedded, PictureReader, iter_embeddings
+from numpyclip.runtime.chunks import batched, by_length, in_chunks
 from numpyclip.runtime.lazy import Lazy
-from numpyclip.runtime.prefetch import prefetch
 from numpyclip.runtime.towers import expected_of_towers, read_text, read_visual
-from numpyclip.runtime.validation import by_shape, captions, checked_embeddings, checked_image, checked_text
 from numpyclip.tokenizer.base import Tokenizer
-from numpyclip.torch_methods import LogitScale, TorchMethods
 from numpyclip.weights.checkpoint import Checkpoint
 
 _T = TypeVar("_T")
@@ -282,6 +284,7 @@ class CLIP(TorchMethods):
         *,
         orient: bool = True,
         draft: bool = False,
+        on_error: OnError = "raise",
     ) -> Array:
         """Embed pictures.
 
@@ -296,6 +299,8 @@ class CLIP(TorchMethods):
         draft : bool, default=False
             Decode large JPEG files at a reduced size, at least twice that which the model needs: several times as
             fast, and the embeddings are almost, not quite, the same.
+        on_error : {"raise", "skip"} or callable, default="raise"
+            As in `iter_embeddings`. A picture that is skipped has no row.
 
         Returns
         -------
@@ -305,12 +310,52 @@ class CLIP(TorchMethods):
         Raises
         ------
         PictureError
-            If a picture cannot be read.
+            If a picture cannot be read; the message names it and its position.
         """
-        embeddings = [np.empty((0, self.config.embed_dim), np.float32)]
-        for batch in self._crops(images, batch_size, orient, draft):
-            embeddings.append(self.embed_pixels(batch))
-        return np.concatenate(embeddings)
+        records = self.iter_embeddings(images, batch_size, orient=orient, draft=draft, on_error=on_error)
+        rows = [record.embedding for record in records if record.embedding is not None]
+        return np.stack(rows) if rows else np.empty((0, self.config.embed_dim), np.float32)
+
+    def iter_embeddings(
+        self,
+        pictures: Picture | Iterable[Picture],
+        batch_size: int = 32,
+        *,
+        on_error: OnError = "raise",
+        progress: Callable[[Iterable[Picture]], Iterable[Picture]] | None = None,
+        orient: bool = True,
+        draft: bool = False,
+    ) -> Iterator[Embedded[Picture, Any]]:
+        """Embed pictures one after another, in flat memory.
+
+        Parameters
+        ----------
+        pictures : picture or iterable of pictures
+            As in `embed_images`.
+        batch_size : int, default=32
+            How many are embedded together, and at most read ahead.
+        on_error : {"raise", "skip"} or callable, default="raise"
+            What happens to a picture that cannot be read: raise the error; or yield a record with the error in it,
+            and go on. A callable is given each error before that.
+        progress : callable, optional
+            Given the pictures, returns what iterates over them, such as ``tqdm.tqdm``.
+        orient, draft : bool
+            As in `embed_images`.
+
+        Yields
+        ------
+        Embedded
+            One for each picture, in order: ``picture``, ``position``, and ``embedding`` (embed_dim,) or ``error``.
+
+        Raises
+        ------
+        PictureError
+            If a picture cannot be read; the message names it and its position.
+        """
+        several = as_pictures(pictures)
+        read = PictureReader(self.preprocess, orient, draft)
+        several = several if progress is None else progress(several)
+        return iter_embeddings(self.embed_pixels, several, read, batch_size=batch_size, on_error=on_error)
 
     def embed_pixels(self, pixels: Sequence[NDArray[np.uint8]]) -> Array:
         """Embed images as `preprocess.crop` returns them, whose shapes may differ if the model takes any shape.
@@ -324,13 +369,6 @@ class CLIP(TorchMethods):
         for rows in by_shape(pixels):
             embeddings[rows] = ops.normalize(self.encode_image(np.stack([pixels[row] for row in rows])))
         return embeddings
-
-    def _crops(
-        self, images: Picture | Iterable[Picture], batch_size: int, orient: bool, draft: bool = False
-    ) -> Iterator[list[NDArray[np.uint8]]]:
-        read = partial(self.preprocess.read, orient=orient, draft=draft)
-        crops = prefetch(read, pictures(images), checked_batch_size(batch_size) - 1, by_caller=has_state)
-        return batched(crops, batch_size)
 
     def embed_texts(self, texts: str | Iterable[str], batch_size: int = 1024, *, truncate: bool = False) -> Array:
         """Embed texts.
@@ -393,7 +431,7 @@ class CLIP(TorchMethods):
         return self.probabilities(self.embed_images(images, batch_size, orient=orient), texts)
 
     def generate(self, *args: Any, **kwargs: Any) -> list[str]:
-        """Write captions, which only a model with a decoder can: see `numpyclip.runtime.coca.CoCa.generate`.
+        """Write captions, which only a model with a decoder can: see `numpyclip.dual_encoder.coca.CoCa.generate`.
 
         Raises
         ------

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from numpyclip.errors import InputError, PictureError
-from numpyclip.image import Preprocess, Profile
+from numpyclip.images.preprocess import Preprocess, Profile
 from tests.picture_files import NOISE, encoded, oriented, state, with_orientation
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 HALF = (0.5, 0.5, 0.5)
 
 

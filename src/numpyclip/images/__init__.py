@@ -1,0 +1,1 @@
+"""FILES → PIXELS: find, open and preprocess pictures."""

@@ -1,0 +1,239 @@
+"""FOLDERS → FILES: which files are pictures. The one walker of all commands and of the index."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+import stat
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from numpyclip.arguments import OnError, error_handler
+from numpyclip.errors import PictureError
+
+# Of the formats in `numpyclip.images.open`, those in which people keep pictures.
+_SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif", ".avif", ".heic", ".heif", ".hif"),
+    *(".jp2", ".j2k", ".bmp", ".dib", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".ico", ".qoi"),
+)
+
+# What is hidden (among it .Trash-1000 and .@__thumb), and folders of other programs, which hold copies and previews of
+# pictures, or nothing that a person has put there.
+IGNORED = (
+    *(".*", "@eaDir", "#recycle", "@Recycle", "$RECYCLE.BIN", "$Recycle.Bin", "#snapshot", "@Recently-Snapshot"),
+    *("__MACOSX", "node_modules", "lost+found", "System Volume Information", "*.lrdata"),
+)
+
+_NOT_REGULAR = "not a regular file"
+_MOST_KINDS = 8  # of files that are left out, in a message
+
+
+@cache
+def picture_suffixes() -> tuple[str, ...]:
+    """List the suffixes of pictures, in lower case; that of JPEG XL if a plug-in of Pillow's is there."""
+    return _SUFFIXES if find_spec("pillow_jxl") is None else (*_SUFFIXES, ".jxl")
+
+
+def is_picture_name(name: str) -> bool:
+    """Tell whether a name ends as those of pictures do."""
+    return name.lower().endswith(picture_suffixes())
+
+
+def is_ignored(path: str, ignore: Sequence[str] = IGNORED) -> bool:
+    """Tell whether a file or folder is left out, by its path relative to the folder that is searched."""
+    return _matcher(tuple(ignore))(path)
+
+
+def reaches(folder: str, ignore: Sequence[str], other: str) -> bool:
+    """Tell whether a search of a folder comes to another one, both absolute."""
+    steps = [path for path in (Path(other), *Path(other).parents) if Path(folder) in path.parents]
+    return (other == folder or bool(steps)) and not any(
+        step.is_symlink() or is_ignored(os.path.relpath(step, folder), ignore) for step in steps
+    )
+
+
+@dataclass(frozen=True)
+class FileState:
+    """What tells whether a file has changed: states are equal if size and modification time are.
+
+    Attributes
+    ----------
+    size : int
+        In bytes.
+    mtime_ns : int
+    digest : bytes or None
+        SHA-256 of the content that an index knows the file by; None where it is not known.
+    """
+
+    size: int
+    mtime_ns: int
+    digest: bytes | None = field(default=None, compare=False)
+
+    @classmethod
+    def of(cls, path: str | os.PathLike[str]) -> FileState:
+        """Look at a file; OSError or ValueError if there is none."""
+        found = os.stat(path)  # noqa: PTH116
+        return cls(found.st_size, found.st_mtime_ns)
+
+
+def find_pictures(
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    ignore: Sequence[str] = IGNORED,
+    *,
+    on_error: OnError = "raise",
+) -> FoundPictures:
+    """Find picture files, told by their suffixes, in folders and those within them.
+
+    >>> for path in find_pictures("photos/"):  # doctest: +SKIP
+    ...     print(path)
+
+    Parameters
+    ----------
+    paths : str, path or iterable of them
+        Folders to be searched, in a stable order; symbolic links to folders are not followed. Anything else is given
+        back as it is: a file that is named outright is judged by its content when it is opened.
+    ignore : sequence of str, default=IGNORED
+        What is left out: patterns as in a shell (``*``, ``?``, ``[a-z]``) of names, or with a slash in them, perhaps
+        at the start, of paths below the folder. By default what is hidden and folders that hold copies, such as
+        ``#recycle`` and ``@eaDir``.
+    on_error : {"raise", "skip"} or callable, default="raise"
+        What happens where a folder cannot be listed. A callable is given the error, and the search goes on.
+
+    Returns
+    -------
+    FoundPictures
+        An iterable of paths, str, as the folders were named.
+
+    Raises
+    ------
+    PictureError
+        While it is iterated over, if a folder cannot be listed.
+    """
+    return FoundPictures([paths] if isinstance(paths, str | os.PathLike) else paths, ignore, error_handler(on_error))
+
+
+class FoundPictures:
+    """Paths of pictures, which are found while they are iterated over.
+
+    Attributes
+    ----------
+    left_out : Counter of str
+        How many files the last iteration has passed over because they are no pictures, by suffix. Only regular files
+        are pictures: a named pipe, socket or device is never opened, whatever its name.
+    """
+
+    def __init__(
+        self,
+        paths: Iterable[str | os.PathLike[str]],
+        ignore: Sequence[str],
+        report: Callable[[PictureError], object],
+    ) -> None:
+        self._paths = paths
+        self._ignore = ignore
+        self._report = report
+        self.left_out: Counter[str] = Counter()
+
+    def __iter__(self) -> Iterator[str]:
+        """Search anew."""
+        self.left_out.clear()
+        for path in (os.fspath(path) for path in self._paths):
+            if not os.path.isdir(path):  # noqa: PTH112
+                yield path
+                continue
+            for directory, files in walk(path, self._ignore, self._unreadable, self.left_out):
+                yield from (os.path.join(directory, name) for name in files)  # noqa: PTH118  `./a` stays `./a`
+
+    def _unreadable(self, error: OSError) -> None:
+        self._report(PictureError(f"{error.filename}: cannot be read ({error.strerror or error})."))
+
+
+def walk(
+    folder: str, ignore: Sequence[str], report: Callable[[OSError], object], left_out: Counter[str]
+) -> Iterator[tuple[str, dict[str, FileState]]]:
+    """Walk through a folder and those in it, in the order of their names.
+
+    Parameters
+    ----------
+    folder : str
+    ignore : sequence of str
+        As for `find_pictures`.
+    report : callable
+        Called with the error of each folder and file that cannot be looked at.
+    left_out : Counter
+        Counts files that are no pictures, by suffix.
+
+    Yields
+    ------
+    directory : str
+    files : dict of str to FileState
+        Pictures directly in it, by name.
+    """
+    is_ignored = _matcher(tuple(ignore))
+    start = len(os.path.join(folder, ""))  # noqa: PTH118  where paths below the folder begin
+    waiting = [folder]
+    while waiting:
+        directory = waiting.pop()
+        try:
+            with os.scandir(directory) as entries:
+                found = sorted((e for e in entries if not is_ignored(e.path[start:])), key=lambda entry: entry.name)
+        except OSError as error:
+            report(error)
+            continue
+        files, folders = {}, []
+        for entry in found:
+            try:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                elif (state := _state(entry, left_out)) is not None:
+                    files[entry.name] = state
+            except FileNotFoundError:  # it has gone since it was listed, or is a link to what has gone
+                left_out[_NOT_REGULAR] += 1
+            except OSError as error:
+                report(error)
+        yield directory, files
+        waiting += reversed(folders)
+
+
+def _state(entry: os.DirEntry[str], left_out: Counter[str]) -> FileState | None:
+    """Look at a file; None if it is no picture, or a link to a folder."""
+    if not is_picture_name(entry.name):
+        if entry.is_file():
+            left_out[os.path.splitext(entry.name)[1].lower() or "without suffix"] += 1  # noqa: PTH122
+        return None
+    found = entry.stat()
+    if stat.S_ISREG(found.st_mode):
+        return FileState(found.st_size, found.st_mtime_ns)
+    if not stat.S_ISDIR(found.st_mode):
+        left_out[_NOT_REGULAR] += 1
+    return None
+
+
+@cache
+def _matcher(ignore: tuple[str, ...]) -> Callable[[str], bool]:
+    """Make what tells of a path below a folder whether it is left out."""
+    names = _either(pattern for pattern in ignore if "/" not in pattern)
+    paths = _either(pattern.removeprefix("/") for pattern in ignore if "/" in pattern)
+
+    def is_match(path: str) -> bool:
+        path = path.replace(os.sep, "/")
+        return bool(names.match(path.rpartition("/")[2]) or paths.match(path))
+
+    return is_match
+
+
+def _either(patterns: Iterable[str]) -> re.Pattern[str]:
+    return re.compile("|".join(map(fnmatch.translate, patterns)) or r"(?!)")  # without patterns nothing matches
+
+
+def summary(left_out: Mapping[str, int]) -> str:
+    """Say how many files were left out, of which kinds: ``12 files left out: 9 .dng, 3 .txt``."""
+    total, common = sum(left_out.values()), Counter(left_out).most_common(_MOST_KINDS)
+    kinds = [f"{count} {kind}" for kind, count in common]
+    if others := total - sum(count for _, count in common):
+        kinds.append(f"{others} others")
+    return f"{total} {'file' if total == 1 else 'files'} left out: {', '.join(kinds)}"

@@ -1,0 +1,62 @@
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import numpyclip
+from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.index import Index
+from numpyclip.index.known import KnownEmbeddings
+
+
+def test_files_are_known_by_path_size_and_time(
+    index: Index, photos: Path, tiny: CLIP, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = KnownEmbeddings(index.store, tiny)
+    paths = sorted(map(str, photos.rglob("*.png")))
+    assert known.of_files(paths) == [None] * 6
+    index.update([photos])
+    found = known.of_files(paths)
+    np.testing.assert_allclose([row for row in found if row is not None], tiny.embed_images(paths), atol=2e-6)
+    monkeypatch.chdir(photos)
+    first = Path(paths[0])
+    embedding = known.of_files([first.relative_to(photos)])[0]
+    np.testing.assert_array_equal(embedding, found[0])
+    os.utime(first, (1, 1))
+    assert known.of_files([first, str(photos / "missing.png"), first.read_bytes(), "nul\0.png"]) == [None] * 4
+    assert known.found == 7
+
+
+def test_contents_are_known_wherever_they_are(index: Index, photos: Path, tiny: CLIP, tmp_path: Path) -> None:
+    import hashlib
+
+    index.update([photos])
+    known = KnownEmbeddings(index.store, tiny)
+    picture = next(photos.glob("*.png"))
+    shutil.copy(picture, tmp_path / "copy.png")
+    assert known.of_files([tmp_path / "copy.png"]) == [None]
+    found = known.of_digest(hashlib.sha256(picture.read_bytes()).digest())
+    np.testing.assert_array_equal(found, known.of_files([picture])[0])
+    assert known.of_digest(bytes(32)) is None
+    assert known.found == 2
+    assert index.store.counts().files == 6
+
+
+def test_what_cannot_be_read_is_not_known(index: Index, photos: Path, tiny: CLIP) -> None:
+    (photos / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 not much of a picture")
+    index.update([photos])
+    assert KnownEmbeddings(index.store, tiny).of_files([photos / "broken.jpg"]) == [None]
+
+
+def test_embeddings_of_another_model_are_not_taken(index: Index, photos: Path, tmp_path: Path) -> None:
+    index.update([photos])
+    with np.load(Path(numpyclip.__file__).parent / "data" / "tiny.npz") as data:
+        arrays = {name: data[name] for name in data.files}
+    arrays["text_projection"] = arrays["text_projection"] * np.float32(0.5)
+    np.savez(tmp_path / "other.npz", **arrays)
+    other, _ = numpyclip.load(str(tmp_path / "other.npz"), activation="quick_gelu")
+    known = KnownEmbeddings(index.store, other)
+    assert known.of_files([next(photos.glob("*.png"))]) == [None]
+    assert known.found == 0

@@ -1,0 +1,131 @@
+"""The road from pictures to embeddings: order, errors, and what is known already."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.errors import InputError, PictureError
+from numpyclip.pipeline import PictureReader, Reading, iter_embeddings
+
+
+@pytest.fixture
+def files(tmp_path: Path, emoji: dict[str, Image.Image]) -> list[str]:
+    """Five paths, of which the third is no picture and the last is missing."""
+    paths = [str(tmp_path / f"{number}.png") for number in range(5)]
+    for number, name in ((0, "bird"), (1, "house"), (3, "camera")):
+        emoji[name].save(paths[number])
+    Path(paths[2]).write_text("no picture")
+    return paths
+
+
+def computed(pixels: Sequence[Any]) -> np.ndarray:
+    """The mean of the pixels, in the place of an embedding."""
+    return np.array([[np.mean(p)] for p in pixels], np.float32)
+
+
+def reading(value: int, _: Any = None) -> Reading[str]:
+    if value < 0:
+        raise PictureError(f"{value}: cannot be read.")
+    return Reading(np.full((1, 1, 3), value, np.uint8), extra=f"no. {value}")
+
+
+def test_there_is_a_record_of_every_picture_in_order(tiny: CLIP, files: list[str]) -> None:
+    records = list(tiny.iter_embeddings(files, 2, on_error="skip"))
+    assert [record.picture for record in records] == files
+    assert [record.position for record in records] == list(range(5))
+    assert [record.error is None for record in records] == [record.embedding is not None for record in records]
+    assert [record.position for record in records if record.error is not None] == [2, 4]
+    expected = tiny.embed_images([files[0], files[1], files[3]])
+    np.testing.assert_allclose([r.embedding for r in records if r.error is None], expected, atol=1e-6)
+
+
+def test_an_error_names_the_picture_and_its_position_when_those_before_it_are_done(
+    tiny: CLIP, files: list[str]
+) -> None:
+    done: list[object] = []
+    with pytest.raises(PictureError, match=r"2\.png: cannot be read .* It is picture 2, counted from 0\.$"):
+        done.extend(tiny.iter_embeddings(iter(files), 8))
+    with pytest.raises(InputError, match=r"not int\. It is picture 1, counted from 0\.$"):
+        tiny.embed_images([files[0], 5])  # type: ignore[list-item]
+    records = tiny.iter_embeddings(files, 8)
+    assert [next(records).picture, next(records).picture] == files[:2]
+    with pytest.raises(PictureError):
+        next(records)
+
+
+def test_what_is_skipped_has_no_row_and_is_told(tiny: CLIP, files: list[str]) -> None:
+    told: list[PictureError] = []
+    rows = tiny.embed_images(files, batch_size=2, on_error=told.append)
+    assert rows.shape == (3, 128)
+    assert [str(error).partition(": ")[0] for error in told] == [files[2], files[4]]
+    np.testing.assert_array_equal(tiny.embed_images(files, batch_size=2, on_error="skip"), rows)
+    assert tiny.embed_images(files[2], on_error="skip").shape == (0, 128)
+
+
+@pytest.mark.parametrize("wrong", ["ignore", None, 3])
+def test_what_happens_to_errors_is_one_of_three(tiny: CLIP, wrong: Any) -> None:
+    with pytest.raises(InputError, match=r"on_error is .*; expected 'raise', 'skip' or a callable"):
+        tiny.iter_embeddings([], on_error=wrong)
+
+
+def test_progress_is_given_the_pictures_whose_number_may_be_known(tiny: CLIP, files: list[str]) -> None:
+    seen = []
+
+    def progress(pictures: Any) -> Iterator[Any]:
+        seen.append(len(pictures))
+        for picture in pictures:
+            seen.append(picture)
+            yield picture
+
+    list(tiny.iter_embeddings(files[:2], progress=progress))
+    list(tiny.iter_embeddings(files[0], progress=progress))
+    assert seen == [2, *files[:2], 1, files[0]]
+
+
+def test_what_the_reader_takes_besides_comes_with_the_record() -> None:
+    records = list(iter_embeddings(computed, [5, -1, 7], reading, batch_size=2, on_error="skip"))
+    assert [(r.embedding, r.extra) for r in records] == [([5.0], "no. 5"), (None, None), ([7.0], "no. 7")]
+
+
+def test_batches_are_whole_and_what_needs_no_embedding_does_not_wait() -> None:
+    sizes = []
+
+    def compute(pixels: Sequence[Any]) -> np.ndarray:
+        sizes.append(len(pixels))
+        return computed(pixels)
+
+    def read(value: int, _: Any) -> Reading[str]:
+        return reading(value) if value % 2 else Reading(embedding=np.array([value], np.float32))
+
+    records = iter_embeddings(compute, range(14), read, batch_size=3)
+    assert next(records).embedding == [0]
+    assert sizes == []
+    assert [float(record.embedding[0]) for record in records] == list(range(1, 14))
+    assert sizes == [3, 3, 1]
+
+
+def test_what_is_known_is_neither_read_nor_computed(tiny: CLIP, files: list[str]) -> None:
+    class Everything:
+        asked: list[Any] = []  # noqa: RUF012
+
+        def of_files(self, paths: Sequence[Any]) -> list[Any]:
+            self.asked.append(list(paths))
+            return [np.array([1], np.float32) if path == files[4] else None for path in paths]
+
+        def of_digest(self, digest: bytes) -> Any:
+            content = Path(files[1]).read_bytes()
+            return np.array([2], np.float32) if digest == hashlib.sha256(content).digest() else None
+
+    known = Everything()
+    read = PictureReader(tiny.preprocess, known=known)
+    pictures: list[Any] = [files[0], files[1], files[4], Path(files[1]).read_bytes()]
+    records = list(iter_embeddings(tiny.embed_pixels, pictures, read, batch_size=3, look_up=known.of_files))
+    assert [record.embedding.tolist() for record in records[1:]] == [[2], [1], [2]]
+    np.testing.assert_allclose(records[0].embedding, tiny.embed_images(files[0])[0], atol=1e-6)
+    assert known.asked == [pictures[:3], pictures[3:]]
