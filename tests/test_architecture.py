@@ -16,30 +16,31 @@ SOURCE = Path(numpyclip.__file__).parent
 ROOMS = {
     "errors": "",
     "arguments": "errors",
-    "lock": "errors",
+    "lock": "",
     "atomic": "errors lock",
     "lazy_exports": "",
     "notebook": "",
     "reference": "",
-    "weights": "errors arguments lock atomic",
+    "weights": "errors atomic",
     "images": "errors arguments",
     "tokenizer": "errors arguments weights",
     "model": "errors arguments weights images",  # the normalisation of pixels is folded into the first convolution
-    "runtime": "errors arguments lock atomic weights images tokenizer model",
+    "runtime": "errors arguments atomic weights model",
     "pipeline": "errors arguments images model runtime",
     "dual_encoder": "errors arguments notebook weights images tokenizer model runtime pipeline",
-    "families": "errors arguments weights images tokenizer model",
+    "families": "errors weights images tokenizer model",
     "loader": "errors weights images model dual_encoder families",
-    "saving": "errors arguments atomic weights images tokenizer model dual_encoder families loader",
+    "saving": "errors atomic weights images tokenizer model dual_encoder families loader",
     "viz": "errors arguments images model runtime",
-    "tasks": "errors arguments atomic lazy_exports notebook weights images tokenizer model runtime pipeline dual_encoder viz",
+    "tasks": "errors arguments atomic lazy_exports notebook weights images tokenizer model runtime pipeline"
+    " dual_encoder",
     "index": "errors arguments lock atomic images model runtime pipeline dual_encoder tasks",
-    "server": "errors arguments images model runtime dual_encoder viz tasks index",
+    "server": "errors images model dual_encoder viz tasks index",
     "open_clip": "errors weights images tokenizer dual_encoder families loader",
     "clip": "weights images tokenizer loader",
     "numpyclip": "errors lazy_exports reference weights images tokenizer model dual_encoder loader saving tasks index"
     " open_clip",
-    "cli": "errors arguments atomic weights images model runtime pipeline dual_encoder families loader saving viz tasks"
+    "cli": "errors atomic weights images model runtime pipeline dual_encoder families loader saving viz tasks"
     " index server numpyclip",
     "__main__": "cli",
 }
@@ -55,7 +56,7 @@ MIRRORS = (
 )
 
 # Modules of one name that do not mirror each other.
-TWICE: set[str] = set()
+TWICE = {"clip", "index"}  # that of openai/CLIP and the model; the index and its folder
 
 DEPENDENCIES = {"numpy", "PIL", "ftfy", "threadpoolctl", "tqdm"}
 EXTRAS = {  # imported when they are needed, and missed with a message

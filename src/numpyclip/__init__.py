@@ -82,7 +82,7 @@ _MODULES = {
     "CoCa": "dual_encoder.coca",
     "Fingerprint": "dual_encoder.fingerprint",
     "Index": "index",
-    "Preprocess": "image",
+    "Preprocess": "images.preprocess",
     "Tokenizer": "tokenizer.base",
     "Where": "index",
     "available_models": "weights.catalogue",

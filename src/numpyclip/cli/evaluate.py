@@ -60,7 +60,7 @@ def add_to(verbs: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Go through a dataset, and print the metrics."""
     from numpyclip.pipeline import PictureReader
-    from numpyclip.tasks.evaluation.datasets.open import open_dataset
+    from numpyclip.tasks.evaluation.datasets.open_dataset import open_dataset
     from numpyclip.tasks.evaluation.evaluate import evaluate
 
     dataset = open_dataset(arguments.dataset)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from numpyclip.tasks.background import Background
     from numpyclip.tasks.captions import caption
     from numpyclip.tasks.duplicates import find_duplicates
-    from numpyclip.tasks.evaluation.datasets.open import open_dataset
+    from numpyclip.tasks.evaluation.datasets.open_dataset import open_dataset
     from numpyclip.tasks.evaluation.evaluate import evaluate
     from numpyclip.tasks.explanations import explain
     from numpyclip.tasks.filter import filter_pictures
@@ -61,7 +61,7 @@ _MODULES = {
     "filter_pictures": "filter",
     "find_duplicates": "duplicates",
     "learn": "learning.learn",
-    "open_dataset": "evaluation.datasets.open",
+    "open_dataset": "evaluation.datasets.open_dataset",
     "read_probe": "learning.files",
     "save_probe": "learning.files",
     "tag": "tags",

@@ -6,7 +6,7 @@ import pytest
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError, NumPyCLIPError, PictureError
-from numpyclip.tasks.evaluation.datasets.open import open_dataset
+from numpyclip.tasks.evaluation.datasets.open_dataset import open_dataset
 from numpyclip.tasks.evaluation.evaluate import dataset_labels, evaluate
 from numpyclip.tasks.zero_shot import ZeroShotClassifier
 

@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from numpyclip.errors import InputError, NumPyCLIPError
-from numpyclip.tasks.evaluation.datasets.open import open_dataset
+from numpyclip.tasks.evaluation.datasets.open_dataset import open_dataset
 
 
 def fill(folder: Path, *names: str) -> Path:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from numpyclip.errors import InputError, MissingPackageError, NumPyCLIPError
-from numpyclip.tasks.evaluation.datasets.open import open_dataset
+from numpyclip.tasks.evaluation.datasets.open_dataset import open_dataset
 
 
 def write(path: Path, columns: dict[str, Any], names: list[str] | None = None) -> Path:

@@ -8,7 +8,7 @@ import pytest
 
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.tasks.evaluation.datasets.dataset import Example
-from numpyclip.tasks.evaluation.datasets.open import open_dataset
+from numpyclip.tasks.evaluation.datasets.open_dataset import open_dataset
 
 
 def tar(path: Path, files: dict[str, bytes]) -> Path:
