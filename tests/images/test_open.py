@@ -300,7 +300,7 @@ def test_only_jpeg_has_drafts() -> None:
 
 def test_heic_is_read_with_pillow_heif() -> None:
     pytest.importorskip("pillow_heif")
-    path = Path(__file__).parent / "data" / "red.heic"  # pillow_heif cannot write one once usearch is imported
+    path = Path(__file__).parents[1] / "data" / "red.heic"  # pillow_heif cannot write one once usearch is imported
     for source in (path, path.read_bytes()):
         shown = open_picture(source)
         assert shown.size == (64, 48)
@@ -334,7 +334,7 @@ def test_no_program_is_started_for_a_picture(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(EpsImagePlugin, "Ghostscript", started)
     (tmp_path / name).write_bytes(EPS)
     for source in (tmp_path / name, EPS, io.BytesIO(EPS)):
-        with pytest.raises(PictureError, match=r"\(in no format that is read here\)"):
+        with pytest.raises(PictureError, match=r"\(not in a supported format\)"):
             open_picture(source)
 
 

@@ -143,7 +143,7 @@ def test_pictures_that_are_not_there_are_left_out(
     assert sorted(problems) == sorted(
         [
             f"{gone}: is not there (No such file or directory).",
-            f"{photos / 'z.png'}: cannot be read as a picture (in no format that is read here).",
+            f"{photos / 'z.png'}: cannot be read as a picture (not in a supported format).",
         ]
     )
     assert len(paths) == 5

@@ -37,6 +37,7 @@ RENAMED = {  # options, until the next version: see `numpyclip.cli.options.add_r
     "--most": "--limit",
     "--name": "--model-name",
     "--allow-name": "--allow-host",
+    "--exact": "--full-decode",
 }
 
 _EPILOG = """\

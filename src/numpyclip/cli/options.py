@@ -98,15 +98,13 @@ def add_orientation_option(verb: argparse.ArgumentParser) -> None:
 
 
 def add_decoding_option(verb: argparse.ArgumentParser, old: str | None = None) -> None:
-    """Add whether large JPEG files are decoded whole; `old` is what the option was called until version 0.1."""
-    verb.add_argument(
-        "--full-decode",
-        action="store_false",
-        dest="draft",
-        help="decode large JPEG files whole, not at a reduced size that is enough",
-    )
-    if old is not None:
-        verb.add_argument(old, action="store_false", dest="draft", default=True, help=argparse.SUPPRESS)
+    """Add whether large JPEG files are decoded whole; `old` is what the option was called before."""
+    settings: dict[str, Any] = {"action": "store_false", "dest": "draft"}
+    settings["help"] = "decode large JPEG files whole, not at a reduced size that is enough"
+    if old is None:
+        verb.add_argument("--full-decode", **settings)
+    else:
+        add_renamed_option(verb, "--full-decode", old=old, **settings)
 
 
 def add_picture_options(verb: argparse.ArgumentParser, old: str | None = None) -> None:

@@ -151,7 +151,7 @@ class Updater:
                     changed.append((os.path.join(directory, name), state))  # noqa: PTH118
             gone += [os.path.join(directory, name) for name in known if name not in files]  # noqa: PTH118
         inner = (other for other in self._store.folders() if _is_within(other, folder))
-        apart = [other for other in inner if not reaches(folder, ignore, other)]
+        apart = [other for other in inner if not reaches(folder, (*IGNORED, *ignore), other)]
         for directory in self._store.directories(folder):
             if directory not in visited and not any(_is_within(directory, other) for other in apart):
                 gone += [os.path.join(directory, name) for name in self._store.files(directory)]  # noqa: PTH118
