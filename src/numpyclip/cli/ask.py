@@ -4,21 +4,14 @@ import argparse
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, texts_in, with_stdin
-from numpyclip.cli.options import (
-    add_model_options,
-    add_picture_options,
-    add_renamed_option,
-    add_verb,
-    load_model,
-    positive,
-)
+from numpyclip.cli.options import add_embedding_options, load_model, positive
+from numpyclip.cli.outputs import are_several
 from numpyclip.errors import InputError
 from numpyclip.images.find import is_picture_name
 
-_EXAMPLES = """\
+EXAMPLES = """\
   numpyclip ask docs/pictures/house.png "is there a house?" --model tiny
   numpyclip ask photo.jpg "what colour is the car?"
   numpyclip ask photo.jpg "is it a dog, a cat or a horse?"
@@ -46,26 +39,21 @@ It chooses an answer even where none is right, but for yes and no: those judge a
 the other colours), else by how a text usually fits."""
 
 
-def add_to(verbs: Any) -> None:
-    """Add the command to the parser."""
-    verb = add_verb(verbs, "ask", _EXAMPLES)
-    verb.usage = "numpyclip ask [OPTION ...] PICTURE QUESTION [ANSWER ...]"
-    verb.add_argument(
+def add_options(command: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    command.usage = "numpyclip ask [OPTION ...] PICTURE QUESTION [ANSWER ...]"
+    command.add_argument(
         "items",
         metavar="PICTURE QUESTION ANSWER",
         nargs="*",
         help="a picture, a folder of pictures, or - for paths on stdin; then a question; then answers to choose from",
     )
-    add_renamed_option(
-        verb, "--labels", old="--answers", metavar="FILE", help="choose from the texts in a file, one a line"
-    )
-    verb.add_argument(
+    command.add_argument("--labels", metavar="FILE", help="choose from the texts in a file, one a line")
+    command.add_argument(
         "-n", "--top", type=positive, default=5, metavar="N", help="print the best N answers (default: 5)"
     )
-    verb.add_argument("--json", action="store_true", help="print one JSON object per picture")
-    add_picture_options(verb)
-    add_model_options(verb)
-    verb.set_defaults(run=run)
+    command.add_argument("--json", action="store_true", help="print one JSON object per picture")
+    add_embedding_options(command)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -77,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     understand(question, answers)  # a question that is not understood is named before a model is loaded
     model = load_model(arguments)
     answerer = Answerer(model, question, answers)
-    several = source == "-" or Path(source).is_dir()
+    several = are_several([source])
     pictures = EmbeddedPictures(model, arguments, with_stdin([source], paths_in))
     for path, embedding in progress(pictures, "picture", printing=True) if several else pictures:
         ranked = answerer.answers([embedding])[0][: arguments.top]

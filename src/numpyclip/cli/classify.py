@@ -8,15 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, texts_in, with_stdin
 from numpyclip.cli.labels import add_template_option, embedded_labels, labels_in
-from numpyclip.cli.options import (
-    add_model_options,
-    add_picture_options,
-    add_renamed_option,
-    add_verb,
-    load_model,
-    positive,
-)
-from numpyclip.cli.outputs import check_output, output_path
+from numpyclip.cli.options import add_embedding_options, load_model, positive
+from numpyclip.cli.outputs import are_several, check_output, output_path
 from numpyclip.cli.predictions import Printer, Report
 from numpyclip.errors import InputError
 from numpyclip.images.find import is_picture_name
@@ -26,7 +19,7 @@ if TYPE_CHECKING:
     from numpyclip.tasks.learning.probe import Probe
     from numpyclip.tasks.zero_shot import ZeroShotClassifier
 
-_EXAMPLES = """\
+EXAMPLES = """\
   numpyclip classify photo.jpg "a photo of a dog" "a photo of a cat"
   numpyclip classify emoji.png "a red apple" "a dog" --model tiny
   numpyclip classify photos/ --labels labels.txt --template "a photo of a {}" -n 3
@@ -43,43 +36,40 @@ A file of labels has one a line, or if it ends in .csv one a row, with synonyms 
 named after labels, -o and --confusion tell how many pictures were said to be what their folder says."""
 
 
-def add_to(verbs: Any) -> None:
-    """Add the command to the parser."""
-    verb = add_verb(verbs, "classify", _EXAMPLES)
-    verb.usage = "numpyclip classify [OPTION ...] PICTURE LABEL [LABEL ...]"
-    verb.add_argument(
+def add_options(command: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    command.usage = "numpyclip classify [OPTION ...] PICTURE LABEL [LABEL ...]"
+    command.add_argument(
         "items",
         metavar="PICTURE LABEL",
         nargs="*",
         help="a picture, a folder of pictures, or - for paths on stdin; then texts (with --labels: more pictures)",
     )
-    verb.add_argument(
+    command.add_argument(
         "--labels",
         metavar="FILE",
         help="choose from the texts in a file, one a line, or those of a dataset by its name",
     )
-    verb.add_argument("--probe", metavar="FILE", help="take classes that `numpyclip learn` learned; items are pictures")
-    verb.add_argument("--classifier", metavar="FILE", help="take what --save wrote; items are pictures")
-    add_template_option(verb)
-    verb.add_argument("--separator", metavar="TEXT", help="labels such as animal/dog have parts: only the last is read")
-    verb.add_argument("-n", "--top", type=positive, metavar="N", help="print the best N labels (default: all)")
-    add_renamed_option(
-        verb, "--threshold", old="--min", type=float, default=0.0, metavar="P", help="minimum probability (default: 0)"
+    command.add_argument(
+        "--probe", metavar="FILE", help="take the classes of `numpyclip learn`; all items are pictures"
     )
-    verb.add_argument(
+    command.add_argument("--classifier", metavar="FILE", help="take what --save wrote; all items are pictures")
+    add_template_option(command)
+    command.add_argument("--separator", metavar="TEXT", help="of the parts of labels such as animal/dog")
+    command.add_argument("-n", "--top", type=positive, metavar="N", help="print the best N labels (default: all)")
+    command.add_argument("--threshold", type=float, default=0.0, metavar="P", help="minimum probability (default: 0)")
+    command.add_argument(
         "--plot", metavar="FILE", type=output_path(".png"), help="draw the labels of a single picture as bars beside it"
     )
-    verb.add_argument(
+    command.add_argument(
         "-o", "--output", metavar="FILE", type=output_path(".csv", ".json"), help="write the best labels of all, too"
     )
-    verb.add_argument(
+    command.add_argument(
         "--confusion", metavar="FILE", type=output_path(".png"), help="plot a confusion matrix against folder names"
     )
-    verb.add_argument("--save", metavar="FILE", type=output_path(".npz"), help="keep the embedded labels")
-    verb.add_argument("--json", action="store_true", help="print one JSON object per picture")
-    add_picture_options(verb)
-    add_model_options(verb)
-    verb.set_defaults(run=run)
+    command.add_argument("--save", metavar="FILE", type=output_path(".npz"), help="keep the embedded labels")
+    command.add_argument("--json", action="store_true", help="print one JSON object per picture")
+    add_embedding_options(command)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -88,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     for output in (arguments.plot, arguments.output, arguments.confusion, arguments.save):
         check_output(output, read)
     sources, classifier, model = _prepared(arguments)
-    several = len(sources) > 1 or sources[0] == "-" or Path(sources[0]).is_dir()
+    several = are_several(sources)
     if several and arguments.plot is not None:
         raise InputError("--plot draws the labels of one picture; for several, see numpyclip sheet --help.")
     if not 0 <= arguments.threshold <= 1:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from numpyclip.atomic import atomic_file
 from numpyclip.cli.inputs import progress, say_left_out
 from numpyclip.cli.labels import add_template_option, embedded_labels, labels_in
-from numpyclip.cli.options import add_model_options, add_picture_options, add_verb, load_model, model_name
+from numpyclip.cli.options import add_embedding_options, load_model, model_name
 from numpyclip.cli.outputs import output_path
 from numpyclip.cli.stores import known_embeddings
 from numpyclip.errors import InputError, NumPyCLIPError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpyclip.tasks.evaluation.evaluate import Evaluation
     from numpyclip.tasks.zero_shot import ZeroShotClassifier
 
-_EXAMPLES = """\
+EXAMPLES = """\
   numpyclip evaluate imagenet/val/ --labels imagenet --template imagenet
   numpyclip evaluate kinds/ -m tiny --confusion confusion.png
   numpyclip evaluate wds_flickr8k/test/ --json
@@ -37,24 +37,21 @@ Prints metrics by the names of CLIP_benchmark, 0 to 1: acc1, acc5 and mean_per_c
 and 10 for captions: image_retrieval finds the picture of a caption, text_retrieval a caption of a picture."""
 
 
-def add_to(verbs: Any) -> None:
-    """Add the command to the parser."""
-    verb = add_verb(verbs, "evaluate", _EXAMPLES)
-    verb.add_argument("dataset", metavar="DATASET", help="a folder, or a .tar, .tar.gz or .parquet file")
-    verb.add_argument(
+def add_options(command: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    command.add_argument("dataset", metavar="DATASET", help="a folder, or a .tar, .tar.gz or .parquet file")
+    command.add_argument(
         "--labels",
         metavar="FILE",
         help="the classes in their order, from a file, one a line, or those of a dataset by its name",
     )
-    add_template_option(verb)
-    verb.add_argument(
+    add_template_option(command)
+    command.add_argument(
         "-o", "--output", metavar="FILE", type=output_path(".csv", ".json"), help="write what was said of each picture"
     )
-    verb.add_argument("--confusion", metavar="FILE", type=output_path(".png"), help="plot a confusion matrix")
-    verb.add_argument("--json", action="store_true", help="print one JSON object")
-    add_picture_options(verb)
-    add_model_options(verb)
-    verb.set_defaults(run=run)
+    command.add_argument("--confusion", metavar="FILE", type=output_path(".png"), help="plot a confusion matrix")
+    command.add_argument("--json", action="store_true", help="print one JSON object")
+    add_embedding_options(command)
 
 
 def run(arguments: argparse.Namespace) -> int:

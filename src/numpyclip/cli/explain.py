@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from numpyclip.atomic import atomic_file
 from numpyclip.cli.inputs import progress
-from numpyclip.cli.options import add_model_options, add_verb, load_model, positive
+from numpyclip.cli.options import add_model_options, load_model, positive
 from numpyclip.cli.outputs import check_output, output_path
 from numpyclip.errors import InputError
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpyclip.model.ops import Array
 
-_EXAMPLES = """\
+EXAMPLES = """\
   numpyclip explain photo.jpg "a dog" "a ball" -o heat.png
   numpyclip explain docs/pictures/house.png "a window" -m tiny -o heat.png
   numpyclip explain photo.jpg "a dog" --grid 16 -o heat.npy
@@ -33,18 +33,16 @@ _COLUMNS = 4
 _SIDE = 256
 
 
-def add_to(verbs: Any) -> None:
-    """Add the command to the parser."""
-    verb = add_verb(verbs, "explain", _EXAMPLES)
-    verb.usage = "numpyclip explain [OPTION ...] PICTURE TEXT [TEXT ...]"
-    verb.add_argument("items", metavar="PICTURE TEXT", nargs="*", help="a picture, then texts")
-    verb.add_argument("-o", "--output", metavar="FILE", type=output_path(".png", ".npy"), help="write .png or .npy")
-    verb.add_argument(
+def add_options(command: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    command.usage = "numpyclip explain [OPTION ...] PICTURE TEXT [TEXT ...]"
+    command.add_argument("items", metavar="PICTURE TEXT", nargs="*", help="a picture, then texts")
+    command.add_argument("-o", "--output", metavar="FILE", type=output_path(".png", ".npy"), help="write .png or .npy")
+    command.add_argument(
         "--grid", type=positive, default=8, metavar="N", help="cells a side: more find smaller things (default: 8)"
     )
-    verb.add_argument("--json", action="store_true", help="print one JSON object per text")
-    add_model_options(verb)
-    verb.set_defaults(run=run)
+    command.add_argument("--json", action="store_true", help="print one JSON object per text")
+    add_model_options(command)
 
 
 def run(arguments: argparse.Namespace) -> int:

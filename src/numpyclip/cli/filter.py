@@ -5,14 +5,13 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 from numpyclip.cli.filing import ACTIONS, free_name, place_in
 from numpyclip.cli.inputs import EmbeddedPictures, PicturePaths, paths_in, progress, with_stdin
-from numpyclip.cli.options import add_model_options, add_picture_options, add_renamed_option, add_verb, load_model
+from numpyclip.cli.options import add_embedding_options, add_pictures, load_model
 from numpyclip.errors import InputError
 
-_EXAMPLES = """\
+EXAMPLES = """\
   numpyclip filter photos/ --keep "a photo of a cat" --drop "a screenshot" --threshold 0.8
   numpyclip filter docs/pictures/album --keep "an animal face" -m tiny
   numpyclip filter photos/ --drop "a screenshot" --drop "a receipt" --copy album/ --yes
@@ -31,46 +30,26 @@ what they would do until there is --yes. No file is overwritten: a name that is 
 is there already, byte for byte, is left alone (and where it was, too)."""
 
 
-def add_to(verbs: Any) -> None:
-    """Add the command to the parser."""
-    verb = add_verb(verbs, "filter", _EXAMPLES)
-    verb.add_argument("items", metavar="PICTURE", nargs="*", help="a picture, a folder, or - for paths on stdin")
-    verb.add_argument("--keep", action="append", default=[], metavar="QUERY", help="what to keep; several: any of them")
-    verb.add_argument("--drop", action="append", default=[], metavar="QUERY", help="what to drop; several: any of them")
-    minimum = verb.add_mutually_exclusive_group()
-    add_renamed_option(
-        minimum,
-        "--threshold",
-        old="--min",
-        type=float,
-        default=0.5,
-        metavar="P",
-        help="minimum probability (default: 0.5)",
-    )
-    add_renamed_option(
-        minimum,
-        "--cosine-threshold",
-        old="--min-cosine",
-        type=float,
-        metavar="C",
-        help="compare cosines, with this minimum",
-    )
-    action = verb.add_mutually_exclusive_group()
+def add_options(command: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    add_pictures(command, "filter")
+    command.add_argument("--keep", action="append", default=[], metavar="QUERY", help="what to keep; of several, any")
+    command.add_argument("--drop", action="append", default=[], metavar="QUERY", help="what to drop; of several, any")
+    minimum = command.add_mutually_exclusive_group()
+    minimum.add_argument("--threshold", type=float, default=0.5, metavar="P", help="minimum probability (default: 0.5)")
+    minimum.add_argument("--cosine-threshold", type=float, metavar="C", help="compare cosines, with this minimum")
+    action = command.add_mutually_exclusive_group()
     for name in ACTIONS:
         action.add_argument(f"--{name}", type=Path, metavar="FOLDER", help=f"{name} what is kept into a folder")
-    verb.add_argument("--yes", action="store_true", help="really copy, move or link")
-    verb.add_argument("--json", action="store_true", help="print one JSON object per picture, dropped ones too")
-    add_picture_options(verb)
-    add_model_options(verb)
-    verb.set_defaults(run=run)
+    command.add_argument("--yes", action="store_true", help="really copy, move or link")
+    command.add_argument("--json", action="store_true", help="print one JSON object per picture, dropped ones too")
+    add_embedding_options(command)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Judge every picture, batch by batch."""
     from numpyclip.tasks.filter import Filter
 
-    if not arguments.items:
-        raise InputError("nothing to filter: name a picture or a folder, or - for paths on standard input.")
     action = next((name for name in ACTIONS if getattr(arguments, name) is not None), None)
     folder = getattr(arguments, action) if action else None
     if arguments.yes and folder is None:

@@ -10,19 +10,12 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from numpyclip.cli.inputs import EmbeddedPictures, progress, texts_in
-from numpyclip.cli.options import (
-    add_model_options,
-    add_picture_options,
-    add_verb,
-    load_model,
-    model_name,
-    positive,
-)
+from numpyclip.cli.options import add_embedding_options, load_model, model_name, positive
 from numpyclip.cli.outputs import check_output, output_path
 from numpyclip.errors import InputError
 from numpyclip.images.find import is_ignored, is_picture_name
@@ -32,7 +25,7 @@ if TYPE_CHECKING:
     from numpyclip.tasks.learning.learn import Accuracy
     from numpyclip.tasks.learning.probe import Probe
 
-_EXAMPLES = """\
+EXAMPLES = """\
   numpyclip learn animals/ -o animals.npz -m tiny
   numpyclip classify --probe animals.npz docs/pictures/bird.png -m tiny
   numpyclip learn photos/ -o photos-probe.npz --method tip --template "a photo of a {}, a type of pet"
@@ -46,34 +39,33 @@ Printed are the share of pictures that are told right, and its mean over the cla
 --folds) is held out in turn, and the others are learned from, the choice of C or of other settings included."""
 
 
-def add_to(verbs: Any) -> None:
-    """Add the command to the parser."""
-    verb = add_verb(verbs, "learn", _EXAMPLES)
-    verb.add_argument("source", metavar="FOLDER", help="a folder of folders of pictures, or an .npz file of embeddings")
-    verb.add_argument(
+def add_options(command: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    command.add_argument(
+        "source", metavar="FOLDER", help="a folder with a folder for each class, or an .npz file of embeddings"
+    )
+    command.add_argument(
         "-o", "--output", metavar="FILE", type=output_path(".npz"), required=True, help="the probe to write, .npz"
     )
-    verb.add_argument(
+    command.add_argument(
         "--method",
         choices=["linear", "tip", "mean"],
         default="linear",
         help="logistic regression (default); Tip-Adapter, examples beside the names of classes; nearest class mean",
     )
-    verb.add_argument("--folds", type=positive, default=5, metavar="N", help="parts held out in turn (default: 5)")
-    verb.add_argument(
+    command.add_argument("--folds", type=positive, default=5, metavar="N", help="parts held out in turn (default: 5)")
+    command.add_argument(
         "--c",
         type=_c,
         metavar="C",
         help="for linear: weight of the examples against the penalty, as in scikit-learn, on vectors of unit length; "
         "or auto (default): what is best on a part of the examples",
     )
-    verb.add_argument("--seed", type=_seed, default=0, metavar="N", help="of how pictures are held out (default: 0)")
-    verb.add_argument("--template", metavar="TEXT", help='for tip: around names (default: "a photo of a {}")')
-    verb.add_argument("--labels", metavar="FILE", help="for an .npz file: the class of each vector, one a line")
-    verb.add_argument("--json", action="store_true", help="print one JSON object")
-    add_picture_options(verb)
-    add_model_options(verb)
-    verb.set_defaults(run=run)
+    command.add_argument("--seed", type=_seed, default=0, metavar="N", help="of how pictures are held out (default: 0)")
+    command.add_argument("--template", metavar="TEXT", help='for tip: around names (default: "a photo of a {}")')
+    command.add_argument("--labels", metavar="FILE", help="for an .npz file: the class of each vector, one a line")
+    command.add_argument("--json", action="store_true", help="print one JSON object")
+    add_embedding_options(command)
 
 
 def run(arguments: argparse.Namespace) -> int:

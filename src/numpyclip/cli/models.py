@@ -4,13 +4,12 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable
-from typing import Any
 
-from numpyclip.cli.options import add_folder_option, add_pretrained_option, add_verb
+from numpyclip.cli.options import add_weights_options
 from numpyclip.errors import InputError, ModelNotFoundError
 from numpyclip.weights.catalogue import DOWNLOADABLE, EMBEDDED, KnownModel
 
-_EXAMPLES = """\
+EXAMPLES = """\
   numpyclip models
   numpyclip models --all
   numpyclip models download ViT-B/32
@@ -28,10 +27,9 @@ make the next start fast ($NUMPYCLIP_CACHE says where they lie, and 0 that there
 Models from elsewhere are used by path: --model FILE."""
 
 
-def add_to(verbs: Any) -> None:
-    """Add the command to the parser."""
-    verb = add_verb(verbs, "models", _EXAMPLES)
-    verb.add_argument(
+def add_options(command: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    command.add_argument(
         "action",
         nargs="?",
         choices=["list", "download", "verify", "cache"],
@@ -39,13 +37,11 @@ def add_to(verbs: Any) -> None:
         metavar="ACTION",
         help="list (default), download, verify or cache",
     )
-    verb.add_argument("items", nargs="*", metavar="NAME", help="models to download or verify (verify: default all)")
-    verb.add_argument("--all", action="store_true", help="with list: the published models of OpenCLIP")
-    add_pretrained_option(verb)
-    verb.add_argument("--json", action="store_true", help="print one JSON object per line")
-    verb.add_argument("--clear", action="store_true", help="with cache: remove the files")
-    add_folder_option(verb)
-    verb.set_defaults(run=run)
+    command.add_argument("items", nargs="*", metavar="NAME", help="models to download or verify (verify: default all)")
+    command.add_argument("--all", action="store_true", help="with list: the published models of OpenCLIP")
+    command.add_argument("--json", action="store_true", help="print one JSON object per line")
+    command.add_argument("--clear", action="store_true", help="with cache: remove the files")
+    add_weights_options(command, "NAME")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -8,13 +8,13 @@ import os
 import sys
 from typing import Any
 
-from numpyclip.cli.options import add_renamed_option, add_verb, model_name, positive
+from numpyclip.cli.options import load_model, model_name, positive
 from numpyclip.cli.stores import add_store_options, load_remembered, place_of
 from numpyclip.errors import InputError, NumPyCLIPError, StoreError
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
-_EXAMPLES = """\
+EXAMPLES = """\
   numpyclip serve                                     # the page: http://127.0.0.1:8000
   numpyclip serve --store pictures.index --port 9000
   numpyclip serve --no-index -m ViT-L/14              # embeddings only
@@ -30,47 +30,33 @@ Only this machine is answered, unless --host says otherwise; nothing is fetched 
 allows one. Needs: pip install "numpyclip[server]"."""
 
 
-def add_to(verbs: Any) -> None:
-    """Add the command to the parser."""
-    verb = add_verb(verbs, "serve", _EXAMPLES)
-    verb.add_argument("--host", default="127.0.0.1", help="address to listen at (default: %(default)s)")
-    verb.add_argument("--port", type=_port, default=8000, help="0: any that is free (default: %(default)s)")
-    verb.add_argument("--no-index", action="store_true", help="serve no search")
-    add_renamed_option(
-        verb,
-        "--model-name",
-        old="--name",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="another name of the model",
+def add_options(command: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    command.add_argument("--host", default="127.0.0.1", help="address to listen at (default: %(default)s)")
+    command.add_argument("--port", type=_port, default=8000, help="0: any that is free (default: %(default)s)")
+    command.add_argument("--no-index", action="store_true", help="serve no search")
+    command.add_argument(
+        "--model-name", action="append", default=[], metavar="NAME", help="another name of the model in requests"
     )
-    add_renamed_option(
-        verb,
-        "--allow-host",
-        old="--allow-name",
-        action="append",
-        default=[],
-        metavar="HOST",
-        help="a name of this server",
+    command.add_argument(
+        "--allow-host", action="append", default=[], metavar="HOST", help="another name of this server in requests"
     )
-    verb.add_argument(
+    command.add_argument(
         "--fetch-host", action="append", default=[], metavar="HOST", help="a host from which pictures may be fetched"
     )
-    verb.add_argument(
+    command.add_argument(
         "--token-file", metavar="FILE", help="file with a token that requests must show (default: $NUMPYCLIP_TOKEN)"
     )
-    verb.add_argument(
+    command.add_argument(
         "--max-waiting", type=positive, default=1024, metavar="N", help="inputs that may wait (default: %(default)s)"
     )
-    verb.add_argument(
+    command.add_argument(
         "--timeout", type=positive, default=60, metavar="SECONDS", help="for a request (default: %(default)s)"
     )
-    verb.add_argument(
+    command.add_argument(
         "--max-body", type=positive, default=32, metavar="MIB", help="size of a request (default: %(default)s)"
     )
-    add_store_options(verb)
-    verb.set_defaults(run=run)
+    add_store_options(command)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -115,7 +101,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _load(arguments: argparse.Namespace, place: str | None) -> Any:
     """Load the model that was asked for, else the index's, if there is one."""
-    from numpyclip.cli.options import load_model
     from numpyclip.index.open_store import open_store
 
     if place is not None:
