@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from numpyclip.cli import classify as module
 from numpyclip.dual_encoder.clip import CLIP
@@ -195,3 +196,15 @@ def test_a_model_that_judges_each_pair_by_itself_does_so_here_too(
     expected = siglip.classify(bird, LABELS)[0]
     assert expected.sum() != pytest.approx(1, abs=0.01)
     assert [found[label] for label in LABELS] == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_plot_is_of_one_picture(run: Run, bird: Path, album: Path, tmp_path: Path) -> None:
+    output = tmp_path / "chart.png"
+    assert run("classify", bird, "a bird", "a dog", "-m", "tiny", "--plot", output).status == 0
+    with Image.open(output) as chart:
+        assert chart.size == (624, 288)
+    output.unlink()
+    result = run("classify", album, "a bird", "a dog", "-m", "tiny", "--plot", output)
+    assert (result.status, result.out) == (2, "")
+    assert "numpyclip sheet" in result.err
+    assert not output.exists()
