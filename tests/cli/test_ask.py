@@ -63,7 +63,7 @@ def test_five_answers_are_printed_if_nothing_is_said(run: Run, bird: Path) -> No
     [
         ([], "nothing to ask about"),
         (["PICTURE"], "no question: put one behind the picture"),
-        (["PICTURE", ""], "no question"),
+        (["PICTURE", ""], "the question is empty"),
         (["PICTURE", "?"], "the question is empty"),
         (["PICTURE", "PICTURE", "is there a dog?"], "is a file. To ask about several pictures"),
         (["PICTURE", "why is it so?"], "has no form that is understood"),

@@ -5,7 +5,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, texts_in, with_stdin
+from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, texts_beside, with_stdin
 from numpyclip.cli.options import add_embedding_options, load_model, positive
 from numpyclip.cli.outputs import are_several
 from numpyclip.errors import InputError
@@ -80,19 +80,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _source_question_answers(arguments: argparse.Namespace) -> tuple[str, str, list[str] | None]:
-    source, question, *answers = [*arguments.items, "", ""][: max(2, len(arguments.items))]
-    if not source:
+    if not arguments.items:
         raise InputError("nothing to ask about: name a picture or a folder, or - for paths on standard input.")
-    if not question:
+    if len(arguments.items) < 2:
         raise InputError('no question: put one behind the picture, such as "is there a dog?".')
+    source, question, *answers = arguments.items
     if is_picture_name(question) and Path(question).is_file():  # `ask *.jpg "..."`
         raise InputError(
             f"the question {question!r} is a file. To ask about several pictures, name their folder, or -."
         )
-    if arguments.labels is not None:
-        if answers:
-            raise InputError("answers come from the command line or from --labels FILE, not from both.")
-        if "-" == source == arguments.labels:
-            raise InputError("pictures and answers cannot both come from standard input.")
-        answers = list(texts_in(arguments.labels))
-    return source, question, answers if answers or arguments.labels is not None else None
+    if answers and arguments.labels is not None:
+        raise InputError("answers come from the command line or from --labels FILE, not from both.")
+    return source, question, answers or texts_beside([source], arguments.labels, "answers")

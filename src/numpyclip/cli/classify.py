@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, texts_in, with_stdin
-from numpyclip.cli.labels import add_template_option, embedded_labels, labels_in
+from numpyclip.cli.labels import add_template_option, embedded_labels, labels_in, read_named_labels
 from numpyclip.cli.options import add_embedding_options, load_model, positive
 from numpyclip.cli.outputs import are_several, check_output, output_path
 from numpyclip.cli.predictions import Printer, Report
@@ -29,11 +29,11 @@ EXAMPLES = """\
   find . -name "*.jpg" | numpyclip classify - dog cat --json
 
 One line per label, best first: probability and label, with the path before them where there is more than one
-picture. The probabilities compare the given labels only; even the best one may not fit. (SigLIP models
-judge each label by itself: their probabilities say how well it fits, and do not sum to 1.)
+picture. Probabilities are relative to the given labels: even the best one may not fit. (SigLIP models
+score each label independently: their probabilities do not sum to 1.)
 
 A file of labels has one a line, or if it ends in .csv one a row, with synonyms in the other columns. Where folders are
-named after labels, -o and --confusion tell how many pictures were said to be what their folder says."""
+named after labels, -o and --confusion compare predictions with them."""
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
@@ -55,14 +55,18 @@ def add_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--classifier", metavar="FILE", help="take what --save wrote; all items are pictures")
     add_template_option(command)
-    command.add_argument("--separator", metavar="TEXT", help="of the parts of labels such as animal/dog")
+    command.add_argument("--separator", metavar="TEXT", help="between the parts of labels, such as / in animal/dog")
     command.add_argument("-n", "--top", type=positive, metavar="N", help="print the best N labels (default: all)")
     command.add_argument("--threshold", type=float, default=0.0, metavar="P", help="minimum probability (default: 0)")
     command.add_argument(
         "--plot", metavar="FILE", type=output_path(".png"), help="draw the labels of a single picture as bars beside it"
     )
     command.add_argument(
-        "-o", "--output", metavar="FILE", type=output_path(".csv", ".json"), help="write the best labels of all, too"
+        "-o",
+        "--output",
+        metavar="FILE",
+        type=output_path(".csv", ".json"),
+        help="write the predictions",
     )
     command.add_argument(
         "--confusion", metavar="FILE", type=output_path(".png"), help="plot a confusion matrix against folder names"
@@ -154,25 +158,18 @@ def _parents(classifier: ZeroShotClassifier | Probe, probabilities: Any) -> dict
 
 
 def _sources_and_labels(arguments: argparse.Namespace) -> tuple[list[str], list[str] | list[list[str]]]:
-    from numpyclip.tasks.labels import read_labels
-    from numpyclip.tasks.prompts import label_file, label_names
-
-    sources, labels = arguments.items[:1], arguments.items[1:]
-    if arguments.labels is not None:
-        sources, labels = arguments.items, []
-    if not sources:
+    if not arguments.items:
         raise InputError("nothing to classify: name a picture or a folder, or - for paths on standard input.")
-    if "-" in sources and arguments.labels == "-":
-        raise InputError("pictures and labels cannot both come from standard input.")
+    if arguments.labels == "-":
+        if "-" in arguments.items:
+            raise InputError("pictures and labels cannot both come from standard input.")
+        return arguments.items, list(texts_in("-"))
     if arguments.labels is not None:
-        if arguments.labels == "-":
-            labels = list(texts_in("-"))
-        else:
-            named = arguments.labels in label_names() and not Path(arguments.labels).exists()
-            return sources, read_labels(label_file(arguments.labels) if named else arguments.labels)
+        return arguments.items, read_named_labels(arguments.labels)
+    source, *labels = arguments.items
     if not labels:
         raise InputError("no labels: give them behind the picture, or one a line in a file with --labels FILE.")
     for label in labels:  # `classify *.jpg dog cat` is an easy mistake
         if is_picture_name(label) and Path(label).is_file():
             raise InputError(f"the label {label!r} is a file. To classify several pictures, give --labels FILE.")
-    return sources, labels
+    return [source], labels

@@ -17,12 +17,12 @@ EXAMPLES = """\
   numpyclip convert ViT-L/14 small --format int8
   numpyclip convert laion/ half/ --dtype float16 --json
 
-Writes a new folder, whole or not at all, and says how far the embeddings of 32 texts and 16 generated pictures are from
-those of the source: the cosine loss, 1 minus the cosine, its median and the worst; or why that cannot be measured.
+Writes a new folder atomically, and prints how far the embeddings of 32 texts and 16 generated pictures are from those
+of the source: the cosine loss (1 minus the cosine), median and worst; or why that cannot be measured.
 
 open_clip: open_clip_config.json and open_clip_model.safetensors, which OpenCLIP loads as local-dir:FOLDER.
 transformers: config.json and model.safetensors, for CLIPModel or SiglipModel. int8: the layout of the source, with
-matrices in eight bits, which NumPyCLIP alone reads; --dtype is then that of the other tensors. What a format cannot
+int8 matrices, which NumPyCLIP alone reads; --dtype is then that of the other tensors. What a format cannot
 express is an error, and nothing is written. The fingerprint may differ from that of the source although the embeddings
 are the same: it also names how each library prepares pictures and texts."""
 
@@ -31,7 +31,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     command.add_argument("items", nargs="*", metavar="SRC DST", help="a model, by name or path, and the new folder")
     command.add_argument("--format", choices=FORMATS, default="open_clip", help="layout (default: %(default)s)")
-    command.add_argument("--dtype", choices=DTYPES, default="float32", help="number format (default: %(default)s)")
+    command.add_argument("--dtype", choices=DTYPES, default="float32", help="of the weights (default: %(default)s)")
     command.add_argument("--force", action="store_true", help="replace a model that was saved in DST before")
     command.add_argument("--json", action="store_true", help="print one JSON object")
     add_weights_options(command, "SRC")

@@ -20,8 +20,8 @@ pixels, then a lossless format, the larger file, the older one), "file" (the sam
 file of the same pixels), "near" (scaled, saved again, or of another brightness: look before you delete).
 
 Nothing is ever deleted. Crops, turned pictures and two photographs of one scene are no duplicates. All pixels are
-compared: large JPEG files are decoded whole. Animations are compared by their bytes alone. Near-duplicates need memory,
-5 kB a picture, and time that grows with its square."""
+compared: large JPEG files are decoded at full size. Animations are compared by their bytes alone. Near-duplicates need
+5 kB of memory per picture, and time that is quadratic in their number."""
 
 
 def add_options(command: argparse.ArgumentParser) -> None:

@@ -32,7 +32,7 @@ EXAMPLES = """\
 
 All vectors have unit length, so that products of them are cosines. Without -o, and to .jsonl, one JSON object
 per line: {"path" or "text": ..., "embedding": [...]}. To .npz: "embeddings" (n, d), "names", "model" and "fingerprint",
-a JSON object that is the same for vectors that compare (numpyclip.Fingerprint reads it).
+a JSON object that is equal for comparable vectors (numpyclip.Fingerprint reads it).
 To .npy: the vectors alone, in the order of the input, without pictures that could not be read."""
 
 _SUFFIXES = (".npy", ".npz", ".jsonl")

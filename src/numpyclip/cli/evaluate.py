@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpyclip.atomic import atomic_file
 from numpyclip.cli.inputs import progress, say_left_out
-from numpyclip.cli.labels import add_template_option, embedded_labels, labels_in
+from numpyclip.cli.labels import add_template_option, embedded_labels, labels_in, read_named_labels
 from numpyclip.cli.options import add_embedding_options, load_model, model_name
 from numpyclip.cli.outputs import output_path
 from numpyclip.cli.stores import known_embeddings
@@ -47,7 +47,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     )
     add_template_option(command)
     command.add_argument(
-        "-o", "--output", metavar="FILE", type=output_path(".csv", ".json"), help="write what was said of each picture"
+        "-o", "--output", metavar="FILE", type=output_path(".csv", ".json"), help="write the predictions"
     )
     command.add_argument("--confusion", metavar="FILE", type=output_path(".png"), help="plot a confusion matrix")
     command.add_argument("--json", action="store_true", help="print one JSON object")
@@ -55,7 +55,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Go through a dataset, and print the metrics."""
+    """Classify or match the pictures of a dataset, and print the metrics."""
     from numpyclip.pipeline import PictureReader
     from numpyclip.tasks.evaluation.datasets.open_dataset import open_dataset
     from numpyclip.tasks.evaluation.evaluate import evaluate
@@ -95,13 +95,11 @@ def _with_progress(dataset: Dataset) -> Dataset:
 
 def _labels_and_templates(arguments: argparse.Namespace, dataset: Dataset) -> tuple[tuple[Any, ...], list[str]]:
     from numpyclip.tasks.evaluation.evaluate import dataset_labels
-    from numpyclip.tasks.labels import read_labels
-    from numpyclip.tasks.prompts import label_file, label_names
 
     template = arguments.template if arguments.template != "{}" else dataset.templates or "{}"
     labels: list[Any] = dataset_labels(dataset)
     if arguments.labels is not None:
-        labels = read_labels(label_file(arguments.labels) if arguments.labels in label_names() else arguments.labels)
+        labels = read_named_labels(arguments.labels)
     return labels_in(labels, template) if labels else ((), [])
 
 

@@ -27,7 +27,7 @@ EXAMPLES = """\
 
 One line per text: the hottest place, in pixels from the left and from the top, and the text. To .png: the picture, and
 beside it the heat of each text laid over it, from violet by red to yellow. To .npy: float32 of (texts, y, x), NaN where
-the model does not look. A map is drawn for any text, whether the picture shows it or not."""
+the model sees nothing. A map is drawn for any text, whether the picture shows it or not."""
 
 _COLUMNS = 4
 _SIDE = 256
@@ -39,7 +39,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("items", metavar="PICTURE TEXT", nargs="*", help="a picture, then texts")
     command.add_argument("-o", "--output", metavar="FILE", type=output_path(".png", ".npy"), help="write .png or .npy")
     command.add_argument(
-        "--grid", type=positive, default=8, metavar="N", help="cells a side: more find smaller things (default: 8)"
+        "--grid", type=positive, default=8, metavar="N", help="windows per side: more find smaller things (default: 8)"
     )
     command.add_argument("--json", action="store_true", help="print one JSON object per text")
     add_model_options(command)

@@ -25,9 +25,9 @@ probability reaches --threshold. If none fits, the picture is kept unless there 
 A probability is known for single texts. Queries of several terms (+, -, weights as in "2*cat - dog") and pictures
 as queries are one vector each and have a cosine only, whose scale depends on the model: look at --json first.
 
---copy, --move and --link put what is kept into a folder, where pictures of a folder keep their place; they only say
-what they would do until there is --yes. No file is overwritten: a name that is taken gets a number, and a file that
-is there already, byte for byte, is left alone (and where it was, too)."""
+--copy, --move and --link put what is kept into a folder, where pictures of a folder keep their place; without
+--yes they only print what they would do. No file is overwritten: a name that is taken gets a number, and a file whose
+bytes are there already is skipped, and not removed by --move."""
 
 
 def add_options(command: argparse.ArgumentParser) -> None:

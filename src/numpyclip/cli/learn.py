@@ -35,8 +35,8 @@ Every folder in FOLDER is a class, named as the folder, with its examples in it,
 `numpyclip embed images`, classes are the folders in the common folder of all pictures, or what --labels says; no model
 is loaded then, but for --method tip, which embeds the names of the classes.
 
-Printed are the share of pictures that are told right, and its mean over the classes, when each fifth of them (see
---folds) is held out in turn, and the others are learned from, the choice of C or of other settings included."""
+Prints accuracy and mean per-class recall by cross-validation (5 folds; see --folds); C and other settings are chosen
+within each training split."""
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
@@ -53,7 +53,9 @@ def add_options(command: argparse.ArgumentParser) -> None:
         default="linear",
         help="logistic regression (default); Tip-Adapter, examples beside the names of classes; nearest class mean",
     )
-    command.add_argument("--folds", type=positive, default=5, metavar="N", help="parts held out in turn (default: 5)")
+    command.add_argument(
+        "--folds", type=positive, default=5, metavar="N", help="folds of cross-validation (default: 5)"
+    )
     command.add_argument(
         "--c",
         type=_c,
@@ -61,7 +63,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         help="for linear: weight of the examples against the penalty, as in scikit-learn, on vectors of unit length; "
         "or auto (default): what is best on a part of the examples",
     )
-    command.add_argument("--seed", type=_seed, default=0, metavar="N", help="of how pictures are held out (default: 0)")
+    command.add_argument("--seed", type=_seed, default=0, metavar="N", help="of the random folds (default: 0)")
     command.add_argument("--template", metavar="TEXT", help='for tip: around names (default: "a photo of a {}")')
     command.add_argument("--labels", metavar="FILE", help="for an .npz file: the class of each vector, one a line")
     command.add_argument("--json", action="store_true", help="print one JSON object")
@@ -92,7 +94,7 @@ def _check(arguments: argparse.Namespace) -> None:
     if arguments.template is not None and arguments.method != "tip":
         raise InputError(f"--template is for --method tip; {arguments.method} reads no names.")
     if arguments.folds < 2:
-        raise InputError(f"--folds is {arguments.folds}; expected a whole number of 2 or more.")
+        raise InputError(f"--folds is {arguments.folds}; expected an integer of 2 or more.")
     check_output(arguments.output, [arguments.source, arguments.labels])
 
 
@@ -126,7 +128,7 @@ def _examples(arguments: argparse.Namespace) -> tuple[Examples, str, int]:
 
 
 def _class_folders(folder: Path) -> list[Path]:
-    """List the folders of the classes; pictures beside them are talked of."""
+    """List the folders of the classes; pictures beside them are reported."""
     try:
         found = sorted(path for path in folder.iterdir() if not is_ignored(path.name))
     except OSError as error:
@@ -172,7 +174,7 @@ def _warn_of_single_examples(examples: Examples) -> None:
     if single := [name for name, count in zip(examples.classes, counts, strict=True) if count == 1]:
         print(
             f"numpyclip: {len(single)} classes have one picture only, first {single[0]!r:.60}: it is learned from, but "
-            "how well they are told is not measured.",
+            "their recall is not measured.",
             file=sys.stderr,
         )
 
@@ -198,7 +200,7 @@ def _print(arguments: argparse.Namespace, examples: Examples, probe: Probe, accu
     for name, value in settings.items():
         print(name, f"{value:g}", sep="\t")
     if accuracy is None:
-        print("numpyclip: no class has two pictures, so nothing could be held out and tested.", file=sys.stderr)
+        print("numpyclip: no class has two pictures, so there is no cross-validation.", file=sys.stderr)
     else:
         print("accuracy", f"{accuracy.accuracy:.4f}", sep="\t")
         print("mean per-class recall", f"{accuracy.mean_per_class_recall:.4f}", sep="\t")
@@ -218,5 +220,5 @@ def _c(text: str) -> float | None:
 
 def _seed(text: str) -> int:
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 0 or more")
+        raise argparse.ArgumentTypeError(f"{text!r} is not an integer of 0 or more")
     return int(text)

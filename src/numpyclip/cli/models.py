@@ -1,4 +1,4 @@
-"""`numpyclip models`: which models there are, where they lie, and getting and checking them."""
+"""`numpyclip models`: list models, download them, verify them."""
 
 import argparse
 import json
@@ -20,10 +20,10 @@ EXAMPLES = """\
   numpyclip models cache --clear
 
 list: every model that is known by name, whether it is here, and the file. With --all, the published models of OpenCLIP
-that can be run here: architecture, tag, side of the picture, millions of parameters, zero-shot accuracy on ImageNet in
-percent, licence, repository on the Hugging Face hub; - where OpenCLIP has published nothing. verify: compare what is
-here with the published SHA-256; the exit status is 1 if a file is damaged. cache: the files of prepared weights that
-make the next start fast ($NUMPYCLIP_CACHE says where they lie, and 0 that there shall be none); --clear removes them.
+that can be run here: architecture, tag, image size, millions of parameters, zero-shot accuracy on ImageNet in
+percent, licence, repository on the Hugging Face hub; - where OpenCLIP has published nothing. verify: compare the
+files here with the published SHA-256; the exit status is 1 if one is damaged. cache: the files of prepared weights that
+make the next start fast (in $NUMPYCLIP_CACHE; 0 for none); --clear removes them.
 Models from elsewhere are used by path: --model FILE."""
 
 
@@ -118,7 +118,7 @@ def _download(arguments: argparse.Namespace) -> int:
         )
     from numpyclip.families.locate import find_architecture, locate, unknown_tag
 
-    for name in arguments.items:  # a name that is wrong is told before hours pass
+    for name in arguments.items:  # a wrong name is an error before hours pass
         if arguments.pretrained is not None:
             known = find_architecture(name)
             if known.find(arguments.pretrained) is None:
@@ -155,7 +155,7 @@ def _cache(arguments: argparse.Namespace) -> int:
         raise InputError("cache is about all prepared weights; expected no names of models behind it.")
     files = list(prepared_files())
     if not files:
-        print("numpyclip: no prepared weights are kept.", file=sys.stderr)
+        print("numpyclip: no prepared weights are cached.", file=sys.stderr)
     for file in files:
         size = file.stat().st_size
         state = "removed" if arguments.clear and remove_prepared(file) else "kept"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from numpyclip.dual_encoder.clip import CLIP
 
 DEFAULT_MODEL = "ViT-B/32"
+Options: TypeAlias = "argparse.ArgumentParser | argparse._ArgumentGroup"  # of a command, or a group of them
 
 
 def add_pictures(command: argparse.ArgumentParser, verb: str) -> None:
@@ -20,56 +21,57 @@ def add_pictures(command: argparse.ArgumentParser, verb: str) -> None:
 
 def add_model_options(command: argparse.ArgumentParser, batch_size: int = 32) -> None:
     """Add the model, and how it is run."""
-    command.add_argument(
+    group = command.add_argument_group("model")
+    group.add_argument(
         "-m",
         "--model",
         default=os.environ.get("NUMPYCLIP_MODEL") or DEFAULT_MODEL,
         help="a name listed by `numpyclip models`, or hf-hub:organization/name, or a file or folder of weights "
         f"(default: $NUMPYCLIP_MODEL, else {DEFAULT_MODEL})",
     )
-    add_weights_options(command)
-    add_activation_option(command)
-    command.add_argument(
+    add_weights_options(group)
+    add_activation_option(group)
+    group.add_argument(
         "--batch-size", type=positive, default=batch_size, metavar="N", help="inputs in a batch (default: %(default)s)"
     )
-    command.add_argument(
+    group.add_argument(
         "--low-memory", action="store_true", help="keep the weights in the dtype of the file; slower for few inputs"
     )
 
 
-def add_weights_options(command: argparse.ArgumentParser, model: str = "--model") -> None:
+def add_weights_options(options: Options, model: str = "--model") -> None:
     """Add which weights of an architecture are meant, and the folder of downloaded ones."""
-    command.add_argument(
+    options.add_argument(
         "--pretrained",
         metavar="TAG",
         help=f"weights of OpenCLIP's architecture {model}: a tag of `numpyclip models --all`, or a file or folder",
     )
-    command.add_argument(
+    options.add_argument(
         "--download-root",
         metavar="FOLDER",
         help="where downloaded models are (default: $CLIP_DIR, else ~/.cache/clip; those of the hub: as $HF_HOME says)",
     )
 
 
-def add_activation_option(command: argparse.ArgumentParser) -> None:
+def add_activation_option(options: Options) -> None:
     """Add the activation, which some files do not record."""
-    command.add_argument(
+    options.add_argument(
         "--activation",
         choices=["quick_gelu", "gelu"],
         help="for a file of weights that does not record it: quick_gelu (OpenAI), gelu (LAION and most others)",
     )
 
 
-def add_orientation_option(command: argparse.ArgumentParser) -> None:
+def add_orientation_option(options: Options) -> None:
     """Add whether the EXIF orientation is applied."""
-    command.add_argument(
+    options.add_argument(
         "--ignore-orientation", action="store_false", dest="orient", help="ignore the EXIF orientation of images"
     )
 
 
-def add_decoding_option(command: argparse.ArgumentParser) -> None:
+def add_decoding_option(options: Options) -> None:
     """Add whether large JPEG files are decoded at full size."""
-    command.add_argument(
+    options.add_argument(
         "--full-decode",
         action="store_false",
         dest="draft",
@@ -77,21 +79,22 @@ def add_decoding_option(command: argparse.ArgumentParser) -> None:
     )
 
 
-def add_index_options(command: argparse.ArgumentParser) -> None:
+def add_index_options(options: Options) -> None:
     """Add the index whose embeddings are taken instead of computing them again."""
-    command.add_argument(
+    options.add_argument(
         "--store",
         metavar="PLACE",
         help="take embeddings that this index has (default: $NUMPYCLIP_INDEX, else where numpyclip index writes)",
     )
-    command.add_argument("--no-index", action="store_true", help="compute all embeddings, also those that an index has")
+    options.add_argument("--no-index", action="store_true", help="compute all embeddings, also those that an index has")
 
 
 def add_embedding_options(command: argparse.ArgumentParser) -> None:
     """Add all options of `numpyclip.cli.inputs.EmbeddedPictures`: how pictures are read and embedded."""
-    add_orientation_option(command)
-    add_decoding_option(command)
-    add_index_options(command)
+    group = command.add_argument_group("pictures")
+    add_orientation_option(group)
+    add_decoding_option(group)
+    add_index_options(group)
     add_model_options(command)
 
 

@@ -29,7 +29,11 @@ def add_options(command: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     add_pictures(command, "draw")
     command.add_argument("-o", "--output", metavar="FILE", type=output_path(".png"), required=True, help="write .png")
-    for name, count, what in (("columns", 5, "pictures in a row"), ("rows", 6, "rows of a page"), ("side", 160, "px")):
+    for name, count, what in (
+        ("columns", 5, "pictures in a row"),
+        ("rows", 6, "rows of a page"),
+        ("side", 160, "pixels of a picture"),
+    ):
         command.add_argument(f"--{name}", type=positive, default=count, metavar="N", help=f"{what} (default: {count})")
     command.add_argument("--json", action="store_true", help="print one JSON object per page")
     add_orientation_option(command)

@@ -14,9 +14,9 @@ EXAMPLES = """\
   find . -name "*.jpg" | numpyclip tag - --json
 
 One line per tag, the most probable first: path, probability and tag; none for a picture of which nothing reaches the
-threshold. The probability is that the tag is true, if two of the vocabulary are: a small number for a long list. The
+threshold. The prior is that two words of the vocabulary are true: small probabilities for a long list. The
 vocabulary is about a thousand everyday nouns and adjectives of WordNet, or one of yours. It is embedded at the first
-use with a model, and kept beside the prepared weights."""
+use with a model, and cached beside the prepared weights."""
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
