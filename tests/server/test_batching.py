@@ -10,8 +10,8 @@ import pytest
 
 from numpyclip.server import batching
 from numpyclip.server.batching import Batcher, Kind
-from numpyclip.server.error_responses import OverloadedError
 from numpyclip.server.prometheus import Metrics
+from numpyclip.server.responses import OverloadedError
 from numpyclip.server.settings import Settings
 
 

@@ -21,8 +21,8 @@ import numpy as np
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.model.ops import Array
-from numpyclip.server.error_responses import OverloadedError
 from numpyclip.server.prometheus import Metrics
+from numpyclip.server.responses import OverloadedError
 from numpyclip.server.settings import Settings
 
 Embed: TypeAlias = "Callable[[Sequence[Any]], Awaitable[Array]]"

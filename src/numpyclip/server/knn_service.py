@@ -19,9 +19,8 @@ from numpyclip.dual_encoder.validation import checked_embeddings
 from numpyclip.errors import PictureError
 from numpyclip.index.records import Match, Modality
 from numpyclip.model.ops import Array, normalize
-from numpyclip.server.error_responses import bad_request
-from numpyclip.server.json_response import JSONResponse
 from numpyclip.server.request_parsing import Fields, json_fields
+from numpyclip.server.responses import JSONResponse, bad_request
 from numpyclip.server.service import Service
 from numpyclip.server.thumbnails import thumbnail_bytes
 

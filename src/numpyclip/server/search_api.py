@@ -17,9 +17,8 @@ from numpyclip.dual_encoder.validation import captions
 from numpyclip.index.records import MODALITIES, Match, Modality
 from numpyclip.index.where import Where
 from numpyclip.model.ops import Array
-from numpyclip.server.error_responses import bad_request
-from numpyclip.server.json_response import JSONResponse
 from numpyclip.server.request_parsing import Fields, any_fields, is_row_id
+from numpyclip.server.responses import JSONResponse, bad_request
 from numpyclip.server.service import Service
 from numpyclip.server.thumbnails import SIZES
 from numpyclip.tasks.query import Query, Term

@@ -18,9 +18,9 @@ from numpyclip.index.index import Index
 from numpyclip.index.records import Match
 from numpyclip.model.ops import Array
 from numpyclip.server.batching import Batcher
-from numpyclip.server.error_responses import OverloadedError, bad_request
 from numpyclip.server.image_urls import fetch, is_url
 from numpyclip.server.prometheus import Metrics
+from numpyclip.server.responses import OverloadedError, bad_request
 from numpyclip.server.settings import Settings
 from numpyclip.server.uploads import decode_base64, open_upload
 

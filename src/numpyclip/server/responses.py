@@ -1,7 +1,8 @@
-"""Exceptions → HTTP responses, in the format of OpenAI's errors."""
+"""JSON responses, and exceptions → HTTP responses in the format of OpenAI's errors."""
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -11,10 +12,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from numpyclip.errors import InputError, PictureError, StoreError, TextTooLongError
-from numpyclip.server.json_response import JSONResponse
 
 _LOG = logging.getLogger("numpyclip.server")
 _TYPES = {401: "authentication_error", 429: "rate_limit_error", 404: "not_found_error"}
+
+
+class JSONResponse(Response):
+    """JSON in ASCII: file names may hold lone surrogates, which UTF-8 cannot encode."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        """Encode a value."""
+        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
 
 
 class OverloadedError(HTTPException):
@@ -42,11 +52,7 @@ def bad_request(message: str) -> HTTPException:
 def error_response(status: int, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """Make an error response."""
     kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
-    return JSONResponse(
-        {"error": {"message": message, "type": kind, "param": None, "code": status}},
-        status,
-        dict(headers) if headers else None,
-    )
+    return JSONResponse({"error": {"message": message, "type": kind, "param": None, "code": status}}, status, headers)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
