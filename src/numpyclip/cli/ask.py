@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, texts_beside, with_stdin
-from numpyclip.cli.options import add_embedding_options, load_model, positive
+from numpyclip.cli.options import add_embedding_options, add_pictures, load_model, positive
 from numpyclip.cli.outputs import are_several
 from numpyclip.errors import InputError
 from numpyclip.images.find import is_picture_name
@@ -42,12 +42,7 @@ the other colours), else by how a text usually fits."""
 def add_options(command: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     command.usage = "numpyclip ask [OPTION ...] PICTURE QUESTION [ANSWER ...]"
-    command.add_argument(
-        "items",
-        metavar="PICTURE QUESTION ANSWER",
-        nargs="*",
-        help="a picture, a folder of pictures, or - for paths on stdin; then a question; then answers to choose from",
-    )
+    add_pictures(command, "ask about", "PICTURE QUESTION ANSWER", "a question; then answers to choose from")
     command.add_argument("--labels", metavar="FILE", help="choose from the texts in a file, one a line")
     command.add_argument(
         "-n", "--top", type=positive, default=5, metavar="N", help="print the best N answers (default: 5)"
@@ -80,8 +75,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _source_question_answers(arguments: argparse.Namespace) -> tuple[str, str, list[str] | None]:
-    if not arguments.items:
-        raise InputError("nothing to ask about: name a picture or a folder, or - for paths on standard input.")
     if len(arguments.items) < 2:
         raise InputError('no question: put one behind the picture, such as "is there a dog?".')
     source, question, *answers = arguments.items

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, texts_in, with_stdin
 from numpyclip.cli.labels import add_template_option, embedded_labels, labels_in, read_named_labels
-from numpyclip.cli.options import add_embedding_options, load_model, positive
+from numpyclip.cli.options import add_embedding_options, add_pictures, load_model, positive
 from numpyclip.cli.outputs import are_several, check_output, output_path
 from numpyclip.cli.predictions import Printer, Report
 from numpyclip.errors import InputError
@@ -16,6 +17,7 @@ from numpyclip.images.find import is_picture_name
 
 if TYPE_CHECKING:
     from numpyclip.dual_encoder.clip import CLIP
+    from numpyclip.model.ops import Array
     from numpyclip.tasks.learning.probe import Probe
     from numpyclip.tasks.zero_shot import ZeroShotClassifier
 
@@ -39,12 +41,7 @@ named after labels, -o and --confusion compare predictions with them."""
 def add_options(command: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     command.usage = "numpyclip classify [OPTION ...] PICTURE LABEL [LABEL ...]"
-    command.add_argument(
-        "items",
-        metavar="PICTURE LABEL",
-        nargs="*",
-        help="a picture, a folder of pictures, or - for paths on stdin; then texts (with --labels: more pictures)",
-    )
+    add_pictures(command, "classify", "PICTURE LABEL", "texts (with --labels: more pictures)")
     command.add_argument(
         "--labels",
         metavar="FILE",
@@ -87,13 +84,13 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError("--plot draws the labels of one picture; for several, see numpyclip sheet --help.")
     if not 0 <= arguments.threshold <= 1:
         raise InputError(f"--threshold is {arguments.threshold}; expected a probability, 0 to 1.")
-    names = _names(classifier)
+    names, parents = _names_and_parents(classifier)
     printer = Printer(names, arguments, with_path=several)
     report = Report(names, arguments) if arguments.output or arguments.confusion else None
     pictures = EmbeddedPictures(model, arguments, with_stdin(sources, paths_in))
     for path, embedding in progress(pictures, "picture", printing=True) if several else pictures:
         probabilities = classifier.probabilities([embedding])
-        printer(path, probabilities[0].tolist(), _parents(classifier, probabilities))
+        printer(path, probabilities[0], parents(probabilities))
         if report is not None:
             report.add(path, probabilities[0])
     if report is not None:
@@ -102,7 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _prepared(arguments: argparse.Namespace) -> tuple[list[str], ZeroShotClassifier | Probe, CLIP]:
-    """Read what tells the labels, as far as possible before a model is loaded."""
+    """Return pictures, classifier and model; options are checked, as far as possible, before a model is loaded."""
     from numpyclip.tasks.zero_shot import ZeroShotClassifier
 
     if arguments.probe is not None or arguments.classifier is not None:
@@ -126,8 +123,6 @@ def _read(arguments: argparse.Namespace) -> tuple[list[str], ZeroShotClassifier 
     others = [name for name in ("labels", "separator", "save", "probe", "classifier") if name != what]
     if arguments.template != "{}" or any(getattr(arguments, name) is not None for name in others):
         raise InputError(f"a {what} has its own classes; leave out --{', --'.join(others)} and --template.")
-    if not arguments.items:
-        raise InputError("nothing to classify: name a picture or a folder, or - for paths on standard input.")
     for item in arguments.items:  # labels are not given beside it
         if item != "-" and not Path(item).exists():
             raise InputError(f"{item!r:.200} is no file; with --{what} all items are pictures, and it has the classes.")
@@ -140,26 +135,18 @@ def _read(arguments: argparse.Namespace) -> tuple[list[str], ZeroShotClassifier 
     return arguments.items, probe, model
 
 
-def _names(classifier: ZeroShotClassifier | Probe) -> list[str]:
+def _names_and_parents(
+    classifier: ZeroShotClassifier | Probe,
+) -> tuple[Sequence[str], Callable[[Array], Mapping[str, Array]]]:
+    """Return the names of the classes, and a function to sum probabilities of labels such as "animal/dog" by parent."""
     from numpyclip.tasks.zero_shot import ZeroShotClassifier
 
     if isinstance(classifier, ZeroShotClassifier):
-        return [label.name for label in classifier.labels]
-    return list(classifier.classes)
-
-
-def _parents(classifier: ZeroShotClassifier | Probe, probabilities: Any) -> dict[str, float]:
-    """Say how probable the upper parts of labels such as "animal/dog" are."""
-    from numpyclip.tasks.zero_shot import ZeroShotClassifier
-
-    if not isinstance(classifier, ZeroShotClassifier):
-        return {}
-    return {name: float(found[0]) for name, found in classifier.parents(probabilities).items()}
+        return [label.name for label in classifier.labels], classifier.parents
+    return classifier.classes, lambda probabilities: {}
 
 
 def _sources_and_labels(arguments: argparse.Namespace) -> tuple[list[str], list[str] | list[list[str]]]:
-    if not arguments.items:
-        raise InputError("nothing to classify: name a picture or a folder, or - for paths on standard input.")
     if arguments.labels == "-":
         if "-" in arguments.items:
             raise InputError("pictures and labels cannot both come from standard input.")

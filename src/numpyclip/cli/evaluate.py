@@ -17,7 +17,6 @@ from numpyclip.cli.stores import known_embeddings
 from numpyclip.errors import InputError, NumPyCLIPError
 
 if TYPE_CHECKING:
-    from numpyclip.dual_encoder.clip import CLIP
     from numpyclip.tasks.evaluation.datasets.dataset import Dataset, Example, Report
     from numpyclip.tasks.evaluation.evaluate import Evaluation
     from numpyclip.tasks.zero_shot import ZeroShotClassifier
@@ -59,11 +58,15 @@ def run(arguments: argparse.Namespace) -> int:
     from numpyclip.pipeline import PictureReader
     from numpyclip.tasks.evaluation.datasets.open_dataset import open_dataset
     from numpyclip.tasks.evaluation.evaluate import evaluate
+    from numpyclip.tasks.zero_shot import ZeroShotClassifier
 
     dataset = open_dataset(arguments.dataset)
     labels, templates = _labels_and_templates(arguments, dataset)
     model = load_model(arguments)
-    classifier = _classifier(model, labels, templates) if labels else None
+    classifier = None
+    if labels:
+        embeddings = embedded_labels(model, labels, templates)
+        classifier = ZeroShotClassifier(model, labels, templates, embeddings=embeddings)
     problems: list[NumPyCLIPError] = []
 
     def report(problem: NumPyCLIPError) -> None:
@@ -101,12 +104,6 @@ def _labels_and_templates(arguments: argparse.Namespace, dataset: Dataset) -> tu
     if arguments.labels is not None:
         labels = read_named_labels(arguments.labels)
     return labels_in(labels, template) if labels else ((), [])
-
-
-def _classifier(model: CLIP, labels: tuple[Any, ...], templates: list[str]) -> ZeroShotClassifier:
-    from numpyclip.tasks.zero_shot import ZeroShotClassifier
-
-    return ZeroShotClassifier(model, labels, templates, embeddings=embedded_labels(model, labels, templates))
 
 
 def _write(arguments: argparse.Namespace, result: Evaluation, classifier: ZeroShotClassifier | None) -> None:

@@ -50,12 +50,18 @@ def run(arguments: argparse.Namespace) -> int:
     from numpyclip.images.open import open_picture
     from numpyclip.tasks.explanations import explain
 
-    path, texts = _picture_and_texts(arguments.items)
+    if len(arguments.items) < 2:
+        raise InputError("nothing to explain: name a picture, and then one or more texts.")
+    path, *texts = arguments.items
     check_output(arguments.output, [path])
     image = open_picture(path)
-    counted = partial(progress, unit="window", printing=False)
     maps = explain(
-        load_model(arguments), image, texts, grid=arguments.grid, batch_size=arguments.batch_size, progress=counted
+        load_model(arguments),
+        image,
+        texts,
+        grid=arguments.grid,
+        batch_size=arguments.batch_size,
+        progress=partial(progress, unit="window", printing=False),
     )
     for text, heat in zip(texts, maps, strict=True):
         y, x = (int(place) for place in np.unravel_index(np.nanargmax(heat), heat.shape))
@@ -70,12 +76,6 @@ def run(arguments: argparse.Namespace) -> int:
             else:
                 _drawn(image, texts, maps).save(file, "PNG")
     return 0
-
-
-def _picture_and_texts(items: list[str]) -> tuple[str, list[str]]:
-    if len(items) < 2:
-        raise InputError("nothing to explain: name a picture, and then one or more texts.")
-    return items[0], items[1:]
 
 
 def _drawn(image: Image.Image, texts: list[str], maps: Array) -> Image.Image:

@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     pictures = EmbeddedPictures(model, arguments, paths)
     for path, embedding in progress(pictures, "picture", printing=True):
         (verdict,) = judge([embedding])
-        place = _filed(action, folder, path, arguments, paths) if folder is not None and verdict.kept else None
+        place = _file(action, path, arguments, paths) if action and verdict.kept else None
         if arguments.json:
             score = "probability" if arguments.cosine_threshold is None else "cosine"
             record = {"path": path, "kept": verdict.kept, "query": verdict.query, score: round(verdict.score, 6)}
@@ -79,11 +79,9 @@ def run(arguments: argparse.Namespace) -> int:
     return pictures.status
 
 
-def _filed(
-    action: str | None, folder: Path, path: str, arguments: argparse.Namespace, paths: PicturePaths
-) -> Path | None:
-    """Copy, move or link one picture, or only say where it would go; what fails is reported."""
-    assert action is not None
+def _file(action: str, path: str, arguments: argparse.Namespace, paths: PicturePaths) -> Path | None:
+    """Copy, move or link one picture, or only find the place where it would go; errors are reported."""
+    folder = getattr(arguments, action)
     try:
         place = free_name(place_in(folder, path, arguments.items), path)
         if place is not None and arguments.yes:

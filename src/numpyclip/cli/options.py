@@ -13,9 +13,10 @@ DEFAULT_MODEL = "ViT-B/32"
 Options: TypeAlias = "argparse.ArgumentParser | argparse._ArgumentGroup"  # of a command, or a group of them
 
 
-def add_pictures(command: argparse.ArgumentParser, verb: str) -> None:
-    """Add the pictures that a command is about, of which there must be some."""
-    command.add_argument("items", metavar="PICTURE", nargs="*", help="a picture, a folder, or - for paths on stdin")
+def add_pictures(command: argparse.ArgumentParser, verb: str, metavar: str = "PICTURE", more: str = "") -> None:
+    """Add the pictures that a command is about, of which there must be some, and what is behind them."""
+    what = "a picture, a folder, or - for paths on stdin"
+    command.add_argument("items", metavar=metavar, nargs="*", help=f"{what}; then {more}" if more else what)
     command.set_defaults(nothing=f"nothing to {verb}: name a picture or a folder, or - for paths on standard input.")
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Mapping
+from typing import Any, TypeVar
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -13,6 +14,7 @@ from starlette.responses import Response
 
 from numpyclip.errors import InputError, PictureError, StoreError, TextTooLongError
 
+_T = TypeVar("_T")
 _LOG = logging.getLogger("numpyclip.server")
 _TYPES = {401: "authentication_error", 429: "rate_limit_error", 404: "not_found_error"}
 
@@ -42,6 +44,14 @@ class OverloadedError(HTTPException):
 
     def __init__(self, detail: str, seconds: float = 1.0, status_code: int = 429) -> None:
         super().__init__(status_code, detail, {"Retry-After": str(max(1, round(seconds)))})
+
+
+async def within(seconds: float, result: Awaitable[_T]) -> _T:
+    """Await a result, or raise OverloadedError after so many seconds."""
+    try:
+        return await asyncio.wait_for(result, seconds)
+    except asyncio.TimeoutError:  # its own class until Python 3.11
+        raise OverloadedError(f"not done in {seconds:g} s; try again later.", 5, 503) from None
 
 
 def bad_request(message: str) -> HTTPException:
