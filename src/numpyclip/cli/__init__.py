@@ -1,6 +1,6 @@
-"""ANSWERS → PEOPLE: the command line. Every verb is a module with its options, its help and its few lines of work.
+"""ANSWERS → PEOPLE: the command line. Every command is a module: its options, its help, and a few calls.
 
-stdout is data, stderr is talk.
+Results go to stdout, messages to stderr.
 """
 
 import errno

@@ -34,9 +34,9 @@ With answers given, any question: one that has none of these forms compares them
 not answered: how many, where, who, when, why, left or right, "no" and "not". Such a question is an error, as is any
 other that has none of these forms.
 
-What to expect: CLIP tells best what a picture is about ("is there ...?", "is it a ... or a ...?"), colours less well.
-It chooses an answer even where none is right, but for yes and no: those judge a statement by its rivals (is it red:
-the other colours), else by how a text usually fits."""
+What to expect: CLIP is best at what a picture is about ("is there ...?", "is it a ... or a ...?"), weaker at colours.
+It chooses an answer even if none is right. Yes and no compare a statement with its rivals (is it red: the other
+colours), else with how well texts usually fit."""
 
 
 def add_options(command: argparse.ArgumentParser) -> None:

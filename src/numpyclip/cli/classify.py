@@ -1,4 +1,4 @@
-"""`numpyclip classify`: tell which label fits a picture best."""
+"""`numpyclip classify`: say which label fits a picture best."""
 
 from __future__ import annotations
 

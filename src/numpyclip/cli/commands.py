@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
-COMMANDS = {  # each is a module of this folder, which adds its options and does the work
+COMMANDS = {  # each is a module of this folder, with EXAMPLES, add_options and run
     "index": "Make pictures searchable, and keep them so.",
     "search": "Find pictures by words and by pictures.",
     "serve": "Serve embeddings, search and a web page over HTTP.",
@@ -22,8 +22,8 @@ COMMANDS = {  # each is a module of this folder, which adds its options and does
     "embed": "Turn pictures or texts into vectors of unit length.",
     "explain": "Show which parts of a picture matter for a text.",
     "sheet": "Draw pictures with captions on contact sheets.",
-    "map": "Draw a map of pictures: those that are alike lie close together.",
-    "learn": "Learn to tell classes apart from a few examples of each.",
+    "map": "Draw a map on which similar pictures are close together.",
+    "learn": "Learn classes from a few examples of each.",
     "aesthetic": "Score how pleasing pictures are to people on average.",
     "evaluate": "Measure how often a model is right about a dataset.",
     "convert": "Save a model for another library, or smaller.",
@@ -57,8 +57,8 @@ exit status:
 
 environment:
   NUMPYCLIP_MODEL    the model to use where --model is not given
-  NUMPYCLIP_INDEX    where the index is that is searched
-  NUMPYCLIP_TOKEN    what requests to numpyclip serve must show
+  NUMPYCLIP_INDEX    where the index is; else in ~/.local/share
+  NUMPYCLIP_TOKEN    a token that requests to numpyclip serve must send
   CLIP_DIR           where downloaded models are; else ~/.cache/clip
   NUMPYCLIP_MIRROR   where to download from first
   NUMPYCLIP_OFFLINE  1: never open a connection
@@ -86,7 +86,7 @@ def add_command(commands: Any, name: str, summary: str, examples: str) -> Parser
         description=summary,
         epilog=f"examples:\n{examples}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,  # an option that is added later must not change what a script says
+        allow_abbrev=False,  # an option that is added later must not change the meaning of a script
     )
     command.set_defaults(command=command)
     return command

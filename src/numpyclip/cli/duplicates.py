@@ -19,7 +19,7 @@ One line per picture of a group: number of the group, kind, and path, the best c
 pixels, then a lossless format, the larger file, the older one), "file" (the same bytes as the best), "pixels" (another
 file of the same pixels), "near" (scaled, saved again, or of another brightness: look before you delete).
 
-Nothing is ever deleted. Crops, turned pictures and two photographs of one scene are no duplicates. All pixels are
+Nothing is ever deleted. Crops, rotated pictures and two photographs of one scene are no duplicates. All pixels are
 compared: large JPEG files are decoded at full size. Animations are compared by their bytes alone. Near-duplicates need
 5 kB of memory per picture, and time that is quadratic in their number."""
 

@@ -79,7 +79,7 @@ def _embed_texts(model: CLIP, items: Iterable[str], arguments: argparse.Namespac
 
 
 def _save(arguments: argparse.Namespace, model: CLIP, key: str, embedded: Iterable[NamedEmbedding]) -> None:
-    """Print JSON lines as they come, or write one file, whole or not at all."""
+    """Print JSON lines as they come, or write one file atomically."""
     output: Path | None = arguments.output
     if output is None:
         for name, vector in embedded:
@@ -111,5 +111,5 @@ def _write_arrays(
 
 
 def _json_line(key: str, name: str, vector: Array) -> str:
-    numbers = ", ".join(map(str, vector))  # as few digits as tell float32 numbers apart
+    numbers = ", ".join(map(str, vector))  # the fewest digits that identify a float32
     return f'{{"{key}": {json.dumps(name)}, "embedding": [{numbers}]}}'

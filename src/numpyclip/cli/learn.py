@@ -1,4 +1,4 @@
-"""`numpyclip learn`: tell classes apart, from a folder of examples for each."""
+"""`numpyclip learn`: learn classes from a folder of examples for each."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ EXAMPLES = """\
   numpyclip embed images photos/ -o photos.npz; numpyclip learn photos.npz -o photos-probe.npz
 
 Every folder in FOLDER is a class, named as the folder, with its examples in it, at any depth. With an .npz file of
-`numpyclip embed images`, classes are the folders in the common folder of all pictures, or what --labels says; no model
-is loaded then, but for --method tip, which embeds the names of the classes.
+`numpyclip embed images`, classes are the folders in the common folder of all pictures, or the lines of --labels; no
+model is loaded then, except for --method tip, which embeds the names of the classes.
 
 Prints accuracy and mean per-class recall by cross-validation (5 folds; see --folds); C and other settings are chosen
 within each training split."""
@@ -61,7 +61,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         type=_c,
         metavar="C",
         help="for linear: weight of the examples against the penalty, as in scikit-learn, on vectors of unit length; "
-        "or auto (default): what is best on a part of the examples",
+        "or auto (default): the best on held-out examples",
     )
     command.add_argument("--seed", type=_seed, default=0, metavar="N", help="of the random folds (default: 0)")
     command.add_argument("--template", metavar="TEXT", help='for tip: around names (default: "a photo of a {}")')

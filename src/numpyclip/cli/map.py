@@ -1,4 +1,4 @@
-"""`numpyclip map`: a page on which pictures that are alike lie close together."""
+"""`numpyclip map`: a page on which similar pictures are close together."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ EXAMPLES = """\
   numpyclip map docs/pictures/album -m tiny -o map.html
 
 Writes one page of HTML that contains everything, thumbnails too, and loads nothing from elsewhere: open it in any
-browser; drag, turn the wheel, search by file name. Places are the first two principal components of the embeddings:
-what lies close together may still differ in the others."""
+browser; drag, turn the wheel, search by file name. Coordinates are the first two principal components of the
+embeddings: pictures that are close together may differ in the others."""
 
 
 def add_options(command: argparse.ArgumentParser) -> None:

@@ -43,7 +43,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         "--fetch-host", action="append", default=[], metavar="HOST", help="a host from which pictures may be fetched"
     )
     command.add_argument(
-        "--token-file", metavar="FILE", help="file with a token that requests must show (default: $NUMPYCLIP_TOKEN)"
+        "--token-file", metavar="FILE", help="file with a token that requests must send (default: $NUMPYCLIP_TOKEN)"
     )
     for name, default, metavar, what in (
         ("max-waiting", 1024, "N", "inputs in the queue"),
