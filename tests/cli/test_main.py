@@ -22,13 +22,6 @@ def test_every_help_ends_in_examples(run: Run, words: list[str]) -> None:
     assert "examples:\n  numpyclip" in result.out
 
 
-@pytest.mark.parametrize("words", [[], ["paint"], ["embed", "sounds"], ["models", "burn"]])
-def test_wrong_words_exit_with_2_and_print_nothing_on_stdout(run: Run, words: list[str]) -> None:
-    result = run(*words)
-    assert (result.status, result.out) == (2, "")
-    assert "usage: numpyclip" in result.err
-
-
 def test_a_batch_size_below_one_is_a_usage_error(run: Run) -> None:
     assert run("classify", "a.png", "b", "--batch-size", "0").status == 2
 

@@ -103,8 +103,9 @@ def parser(command_name: str) -> Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    top.set_defaults(command=top)
     top.add_argument("--version", action="version", version=f"numpyclip {__version__}")
-    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = top.add_subparsers(title="commands", metavar="COMMAND")
     for name, summary in COMMANDS.items():
         if name == command_name:
             module = import_module(f"numpyclip.cli.{name}")
@@ -128,6 +129,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     for word in rest:
         if word.startswith("-") and word != "-":
             _refuse_option(arguments.command, word.partition("=")[0])
+    if not name:
+        arguments.command.error(f"a command is missing; expected one of {', '.join(COMMANDS)}")
     rest += words[end + 1 :]
     if "items" in arguments:
         arguments.items = [*arguments.items, *rest]

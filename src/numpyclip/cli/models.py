@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 
 from numpyclip.cli.options import add_weights_options
-from numpyclip.errors import InputError, ModelNotFoundError
+from numpyclip.errors import InputError
 from numpyclip.weights.catalogue import DOWNLOADABLE, EMBEDDED, KnownModel
 
 EXAMPLES = """\
@@ -170,7 +170,9 @@ def _known(name: str) -> KnownModel:
     if name in EMBEDDED:
         raise InputError(f"Model {name!r} is in the package; there is nothing to download or to verify.")
     if name not in DOWNLOADABLE:
-        raise ModelNotFoundError(f"Model {name!r} is not one to download; expected one of {', '.join(DOWNLOADABLE)}.")
+        from numpyclip.families.locate import unknown_name
+
+        raise unknown_name(name)
     return DOWNLOADABLE[name]
 
 
