@@ -32,7 +32,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "action",
         nargs="?",
-        choices=["list", "download", "verify", "cache"],
+        choices=list(_ACTIONS),
         default="list",
         metavar="ACTION",
         help="list (default), download, verify or cache",
@@ -46,16 +46,10 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do one of the four actions."""
-    action = {"list": _list, "download": _download, "verify": _verify, "cache": _cache}[arguments.action]
-    if arguments.clear and arguments.action != "cache":
-        raise InputError("--clear removes prepared weights; expected `numpyclip models cache --clear`.")
-    if arguments.all and arguments.action != "list":
-        raise InputError("--all is about the list; expected `numpyclip models --all`.")
-    if arguments.pretrained is not None and (arguments.action != "download" or len(arguments.items) != 1):
-        raise InputError(
-            "--pretrained names weights to download; expected `models download ARCHITECTURE --pretrained TAG`."
-        )
-    return action(arguments)
+    for option, action in (("all", "list"), ("pretrained", "download"), ("clear", "cache")):
+        if getattr(arguments, option) and arguments.action != action:
+            raise InputError(f"--{option} is for `numpyclip models {action}`, not for {arguments.action}.")
+    return _ACTIONS[arguments.action](arguments)
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -116,6 +110,8 @@ def _download(arguments: argparse.Namespace) -> int:
             f"no model named; expected one or more of {', '.join(DOWNLOADABLE)}, or hf-hub:organization/name, "
             "or a name of OpenCLIP's with --pretrained."
         )
+    if arguments.pretrained is not None and len(arguments.items) > 1:
+        raise InputError(f"got {len(arguments.items)} names; expected one architecture with --pretrained.")
     from numpyclip.families.locate import find_architecture, locate, unknown_tag
 
     for name in arguments.items:  # a wrong name is an error before hours pass
@@ -152,7 +148,7 @@ def _cache(arguments: argparse.Namespace) -> int:
     from numpyclip.runtime.prepared import prepared_files, remove_prepared
 
     if arguments.items:
-        raise InputError("cache is about all prepared weights; expected no names of models behind it.")
+        raise InputError("cache is for all prepared weights; expected no names of models.")
     files = list(prepared_files())
     if not files:
         print("numpyclip: no prepared weights are cached.", file=sys.stderr)
@@ -164,6 +160,9 @@ def _cache(arguments: argparse.Namespace) -> int:
         else:
             print(f"{state:<8}{size / 2**20:>7.0f} MiB  {file}", flush=True)
     return 0
+
+
+_ACTIONS = {"list": _list, "download": _download, "verify": _verify, "cache": _cache}
 
 
 def _known(name: str) -> KnownModel:
