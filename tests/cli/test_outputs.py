@@ -15,6 +15,7 @@ from tests.cli.conftest import Run
         ["explain", "{bird}", "a bird", "-o", "{bird}", "-m", "tiny"],
         ["classify", "{bird}", "a bird", "a dog", "--plot", "{bird}", "-m", "tiny"],
         ["classify", "{bird.parent}", "--labels", "{labels}", "-o", "{labels}", "-m", "tiny"],
+        ["evaluate", "{bird.parent}", "--labels", "{labels}", "-o", "{labels}", "-m", "tiny"],
         ["classify", "{bird.parent}", "--labels", "{labels}", "--confusion", "{bird}", "-m", "tiny"],
     ],
 )
@@ -41,6 +42,8 @@ def test_what_is_read_is_not_overwritten(words: list[str], run: Run, bird: Path,
         ["learn", "{folder}", "-o", "{none}.npz", "-m", "none.pt"],
         ["explain", "none.png", "a", "-o", "{none}.png", "-m", "none.pt"],
         ["classify", "none.png", "a", "-o", "{none}.csv", "-m", "none.pt"],
+        ["evaluate", "{folder}", "-o", "{none}.csv", "-m", "none.pt"],
+        ["evaluate", "{folder}", "--confusion", "{none}.png", "-m", "none.pt"],
         ["sheet", "none.png", "-o", "{none}.png"],
     ],
 )

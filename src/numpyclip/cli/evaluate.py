@@ -12,7 +12,7 @@ from numpyclip.atomic import atomic_file
 from numpyclip.cli.inputs import progress, say_left_out
 from numpyclip.cli.labels import add_template_option, embedded_labels, labels_in, read_named_labels
 from numpyclip.cli.options import add_embedding_options, load_model, model_name
-from numpyclip.cli.outputs import output_path
+from numpyclip.cli.outputs import check_output, output_path
 from numpyclip.cli.stores import known_embeddings
 from numpyclip.errors import InputError, NumPyCLIPError
 
@@ -60,8 +60,12 @@ def run(arguments: argparse.Namespace) -> int:
     from numpyclip.tasks.evaluation.evaluate import evaluate
     from numpyclip.tasks.zero_shot import ZeroShotClassifier
 
+    for output in (arguments.output, arguments.confusion):
+        check_output(output, [arguments.dataset, arguments.labels, arguments.template])
     dataset = open_dataset(arguments.dataset)
     labels, templates = _labels_and_templates(arguments, dataset)
+    if arguments.confusion is not None and not labels:
+        raise InputError("--confusion: the dataset has no labels.")
     model = load_model(arguments)
     classifier = None
     if labels:
@@ -120,8 +124,8 @@ def _write(arguments: argparse.Namespace, result: Evaluation, classifier: ZeroSh
     if arguments.output is not None:
         write_report(arguments.output, [answer._asdict() for answer in result.answers], summary)
     if arguments.confusion is not None:
-        if classifier is None or result.confusion is None:
-            raise InputError("--confusion: the dataset has no labels.")
+        if classifier is None or result.confusion is None:  # labels were given, but no picture has one
+            raise InputError("--confusion: the pictures have no labels.")
         with atomic_file(arguments.confusion) as file:
             names = [label.name for label in classifier.labels]
             confusion_matrix(result.confusion.counts, names).save(file, "PNG")
