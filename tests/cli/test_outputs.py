@@ -15,6 +15,7 @@ from tests.cli.conftest import Run
         ["explain", "{bird}", "a bird", "-o", "{bird}", "-m", "tiny"],
         ["classify", "{bird}", "a bird", "a dog", "--plot", "{bird}", "-m", "tiny"],
         ["classify", "{bird.parent}", "--labels", "{labels}", "-o", "{labels}", "-m", "tiny"],
+        ["embed", "texts", "--from", "{texts}", "-o", "{texts}", "-m", "tiny"],
         ["evaluate", "{bird.parent}", "--labels", "{labels}", "-o", "{labels}", "-m", "tiny"],
         ["classify", "{bird.parent}", "--labels", "{labels}", "--confusion", "{bird}", "-m", "tiny"],
     ],
@@ -27,12 +28,14 @@ def test_what_is_read_is_not_overwritten(words: list[str], run: Run, bird: Path,
         copy.write_bytes(bird.read_bytes())
     labels = tmp_path / "labels.csv"
     labels.write_text("bird\ndog\n")
-    words = [word.format(bird=copies[0], labels=labels) for word in words]
+    texts = tmp_path / "texts.jsonl"
+    texts.write_text("a bird\n")
+    words = [word.format(bird=copies[0], labels=labels, texts=texts) for word in words]
     result = run(*words, stdin=str(copies[0]).encode())
     assert result.status == 2
     assert "choose another" in result.err
     assert all(copy.read_bytes() == bird.read_bytes() for copy in copies)
-    assert labels.read_text() == "bird\ndog\n"
+    assert (labels.read_text(), texts.read_text()) == ("bird\ndog\n", "a bird\n")
 
 
 @pytest.mark.parametrize(
@@ -44,6 +47,7 @@ def test_what_is_read_is_not_overwritten(words: list[str], run: Run, bird: Path,
         ["classify", "none.png", "a", "-o", "{none}.csv", "-m", "none.pt"],
         ["evaluate", "{folder}", "-o", "{none}.csv", "-m", "none.pt"],
         ["evaluate", "{folder}", "--confusion", "{none}.png", "-m", "none.pt"],
+        ["embed", "texts", "a dog", "-o", "{none}.npz", "-m", "none.pt"],
         ["sheet", "none.png", "-o", "{none}.png"],
     ],
 )

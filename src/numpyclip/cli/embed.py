@@ -15,7 +15,7 @@ from numpyclip.atomic import atomic_file
 from numpyclip.cli.commands import add_command
 from numpyclip.cli.inputs import EmbeddedPictures, NamedEmbedding, paths_in, progress, texts_in, with_stdin
 from numpyclip.cli.options import add_embedding_options, add_model_options, load_model, model_name
-from numpyclip.cli.outputs import output_path
+from numpyclip.cli.outputs import check_output, output_path
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.runtime.chunks import batched
 
@@ -61,6 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Embed pictures or texts, and print or write the vectors."""
     if not arguments.items and arguments.list_file is None:
         raise InputError("nothing to embed: name pictures or texts, or pass --from FILE, or - for standard input.")
+    check_output(arguments.output, [*arguments.items, arguments.list_file])
     read = paths_in if arguments.kind == "images" else texts_in
     items = chain(with_stdin(arguments.items, read), read(arguments.list_file) if arguments.list_file else ())
     model = load_model(arguments)
