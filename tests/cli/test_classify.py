@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from numpyclip.cli import classify as module
 from numpyclip.dual_encoder.clip import CLIP
@@ -150,7 +151,7 @@ def test_options_may_stand_anywhere(run: Run, bird: Path, words: tuple[str, ...]
 def test_a_count_of_labels_is_a_positive_number(run: Run, bird: Path, count: str) -> None:
     result = run("classify", bird, "bird", "-m", "tiny", "-n", count)
     assert result.status == 2
-    assert "is not a whole number above 0" in result.err
+    assert "is not an integer above 0" in result.err
 
 
 def test_behind_two_dashes_all_is_text(run: Run, bird: Path) -> None:
@@ -195,3 +196,15 @@ def test_a_model_that_judges_each_pair_by_itself_does_so_here_too(
     expected = siglip.classify(bird, LABELS)[0]
     assert expected.sum() != pytest.approx(1, abs=0.01)
     assert [found[label] for label in LABELS] == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_plot_is_of_one_picture(run: Run, bird: Path, album: Path, tmp_path: Path) -> None:
+    output = tmp_path / "chart.png"
+    assert run("classify", bird, "a bird", "a dog", "-m", "tiny", "--plot", output).status == 0
+    with Image.open(output) as chart:
+        assert chart.size == (624, 288)
+    output.unlink()
+    result = run("classify", album, "a bird", "a dog", "-m", "tiny", "--plot", output)
+    assert (result.status, result.out) == (2, "")
+    assert "numpyclip sheet" in result.err
+    assert not output.exists()

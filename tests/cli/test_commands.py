@@ -17,22 +17,29 @@ def subcommands(top: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPars
     return next((a.choices for a in top._actions if isinstance(a, argparse._SubParsersAction)), {})
 
 
-def verbs() -> Iterator[argparse.ArgumentParser]:
+def commands() -> Iterator[argparse.ArgumentParser]:
     for name in COMMANDS:
-        verb = subcommands(parser(name))[name]
-        yield from subcommands(verb).values() or [verb]
+        command = subcommands(parser(name))[name]
+        yield from subcommands(command).values() or [command]
 
 
 @pytest.mark.parametrize(
     ("words", "usage", "message"),
     [
-        (["clasify", "a.png"], "numpyclip [-h]", "unknown command 'clasify'; did you mean classify?"),
-        (["duplicate"], "numpyclip [-h]", "unknown command 'duplicate'; did you mean duplicates?"),
-        (["xyz"], "numpyclip [-h]", "unknown command 'xyz'\n"),
+        (["clasify", "a.png"], "numpyclip [-h]", "COMMAND: 'clasify' is unknown; did you mean classify?"),
+        (["duplicate"], "numpyclip [-h]", "COMMAND: 'duplicate' is unknown; did you mean duplicates?"),
+        (["xyz"], "numpyclip [-h]", "COMMAND: 'xyz' is unknown; expected one of index, search, serve,"),
+        ([], "numpyclip [-h]", "a command is missing; expected one of index, search, serve,"),
+        (["--", "tag"], "numpyclip [-h]", "a command is missing"),
+        (["--verson"], "numpyclip [-h]", "unknown option --verson; did you mean --version?"),
+        (["embed", "image", "a.png"], "numpyclip embed [-h]", "'image' is unknown; did you mean images?"),
+        (["models", "donwload"], "numpyclip models", "ACTION: 'donwload' is unknown; did you mean download?"),
+        (["tag", "a", "--activation", "relu"], "numpyclip tag", "'relu' is unknown; did you mean gelu?"),
         (["tag", "a.png", "--min", "0.2"], "numpyclip tag", "unknown option --min; did you mean --threshold?"),
         (["search", "dog", "--min-cosine=1"], "numpyclip search", "unknown option --min-cosine (put --"),
         (["tag", "a.png", "--treshold=0.2"], "numpyclip tag", "unknown option --treshold; did you mean --threshold?"),
         (["tag", "a.png", "--thresh", "0.2"], "numpyclip tag", "unknown option --thresh; did you mean --threshold?"),
+        (["tag"], "numpyclip tag", "nothing to tag: name a picture or a folder"),
         (["embed", "images", "--outpt", "a.npz"], "numpyclip embed images", "did you mean --output?"),
         (["evaluate", "a", "b"], "numpyclip evaluate", "unexpected arguments: b"),
         (["tag", "a.png", "--top", "none"], "numpyclip tag", "argument -n/--top"),
@@ -60,6 +67,8 @@ def test_unknown_words_print_the_usage_of_the_command_and_what_was_meant(
         (["map", "a", "-o", "a.html", "--most", "3"], "limit", 3),
         (["serve", "--name", "a", "--model-name", "b"], "model_name", ["a", "b"]),
         (["serve", "--allow-name", "a"], "allow_host", ["a"]),
+        (["index", "a", "--exact"], "draft", False),
+        (["embed", "images", "a", "--exact"], "draft", False),
     ],
 )
 def test_old_names_of_options_are_taken_with_a_warning(
@@ -68,7 +77,7 @@ def test_old_names_of_options_are_taken_with_a_warning(
     assert getattr(parse(words), name) == value
     old = next(word for word in words if word.startswith("--")).partition("=")[0]
     assert capsys.readouterr().err == (
-        f"numpyclip: warning: {old} is now {RENAMED[old]}; the next version will not know it.\n"
+        f"numpyclip: warning: {old} is now {RENAMED[words[0]][old]}; the next version will not know it.\n"
     )
     with pytest.raises(SystemExit):
         parse([words[0], "--help"])
@@ -77,23 +86,22 @@ def test_old_names_of_options_are_taken_with_a_warning(
 
 def test_an_option_means_the_same_in_every_command() -> None:
     found: dict[str, set[object]] = {}
-    for verb in verbs():
-        for action in verb._actions:
+    for command in commands():
+        for action in command._actions:
             for option in action.option_strings if action.help != argparse.SUPPRESS else ():
                 found.setdefault(option, set()).add((tuple(action.option_strings), action.metavar, action.type is None))
     assert not {option for option, ways in found.items() if len(ways) > 1}
 
 
-def test_hidden_options_are_those_that_were_renamed() -> None:
-    for verb in verbs():
-        for action in verb._actions:
-            if action.help == argparse.SUPPRESS:
-                (old,) = action.option_strings
-                assert RENAMED[old] in verb.format_help()
+def test_the_new_names_of_options_are_those_of_their_commands() -> None:
+    for name, renamed in RENAMED.items():
+        command = subcommands(parser(name))[name]
+        helps = "".join(kind.format_help() for kind in subcommands(command).values() or [command])
+        assert all(new in helps and f"{old} " not in helps for old, new in renamed.items())
 
 
 def test_options_are_not_abbreviated() -> None:
-    assert not any(verb.allow_abbrev for verb in (parser(None), *verbs()))
+    assert not any(command.allow_abbrev for command in (parser(""), *commands()))
 
 
 def test_the_results_of_a_picture_have_its_path_in_every_command(run: Run, tmp_path: Path) -> None:

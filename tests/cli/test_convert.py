@@ -64,8 +64,8 @@ def test_a_name_behind_two_dashes_may_begin_with_one(run: Run, tmp_path: Path, m
         ([], "got 0 names; expected two"),
         (["tiny"], "got 1 names; expected two"),
         (["tiny", "a", "b"], "got 3 names; expected two"),
-        (["tiny", "a", "--format", "onnx"], "invalid choice: 'onnx'"),
-        (["tiny", "a", "--dtype", "int4"], "invalid choice: 'int4'"),
+        (["tiny", "a", "--format", "onnx"], "'onnx' is unknown"),
+        (["tiny", "a", "--dtype", "int4"], "'int4' is unknown"),
         (["tiny", "a", "--batch-size", "3"], "unknown option --batch-size"),
     ],
 )

@@ -53,3 +53,13 @@ def test_wrong_arguments_are_named(run: Run, kinds: Path, words: list[str], mess
     result = run("evaluate", *(word.replace("{kinds}", str(kinds)) for word in words), "-m", "tiny")
     assert (result.status, result.out) == (2, "")
     assert message in result.err
+
+
+def test_a_confusion_matrix_needs_labels(run: Run, bird: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "captioned"
+    folder.mkdir()
+    (folder / "bird.png").write_bytes(bird.read_bytes())
+    (folder / "bird.txt").write_text("a bird\n")
+    for more in ([], ["--labels", "cifar10"]):
+        result = run("evaluate", folder, "-m", "tiny", "--confusion", tmp_path / "c.png", *more)
+        assert (result.status, "--confusion: " in result.err) == (2, True)

@@ -5,6 +5,8 @@ import pytest
 
 from tests.cli.conftest import Run
 
+DROP_HOUSES = ("filter", "--drop", "a house", "-m", "tiny", "--threshold", "0.3")
+
 
 def names(out: str) -> set[str]:
     return {Path(line.split("\t")[0]).name for line in out.splitlines()}
@@ -31,7 +33,7 @@ def test_json_tells_of_dropped_ones_too(run: Run, album: Path) -> None:
 
 def test_moving_is_a_dry_run_without_yes(run: Run, album: Path) -> None:
     folder = album / "kept"
-    words = ("filter", album, "--drop", "a house", "-m", "tiny", "--threshold", "0.3", "--move", folder)
+    words = (*DROP_HOUSES, album, "--move", folder)
     _, out, err = run(*words)
     assert f"{album}/sub/camera.webp\t{folder}/sub/camera.webp" in out
     assert "a dry run, nothing was done; add --yes to move." in err
@@ -45,19 +47,7 @@ def test_moving_is_a_dry_run_without_yes(run: Run, album: Path) -> None:
 
 
 def test_what_was_copied_into_the_folder_is_not_copied_again(run: Run, album: Path) -> None:
-    words = (
-        "filter",
-        album,
-        "--drop",
-        "a house",
-        "-m",
-        "tiny",
-        "--threshold",
-        "0.3",
-        "--copy",
-        album / "kept",
-        "--yes",
-    )
+    words = (*DROP_HOUSES, album, "--copy", album / "kept", "--yes")
     first, second = run(*words), run(*words)
     assert names(first.out) == names(second.out) == {"bird.png", "camera.webp"}
     assert "kept" in first.out
@@ -68,20 +58,7 @@ def test_what_was_copied_into_the_folder_is_not_copied_again(run: Run, album: Pa
 def test_a_picture_that_cannot_be_moved_is_reported_and_stays(run: Run, album: Path) -> None:
     (album / "kept").mkdir()
     (album / "kept" / "sub").write_bytes(b"a file where a folder is needed")
-    words = (
-        "filter",
-        album,
-        "--drop",
-        "a house",
-        "-m",
-        "tiny",
-        "--threshold",
-        "0.3",
-        "--move",
-        album / "kept",
-        "--yes",
-    )
-    status, _, err = run(*words)
+    status, _, err = run(*DROP_HOUSES, album, "--move", album / "kept", "--yes")
     assert status == 3
     assert "camera.webp: move into" in err
     assert (album / "sub" / "camera.webp").exists()

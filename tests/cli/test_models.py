@@ -181,4 +181,5 @@ def test_download_of_an_unknown_tag_lists_the_known_ones(run: Run) -> None:
 def test_a_wrong_name_among_others_is_told_before_anything_is_downloaded(run: Run, small: KnownModel) -> None:
     status, out, err = run("models", "download", "small", "ViT-B-31")
     assert (status, out) == (1, "")
-    assert "'ViT-B-31' is not one to download" in err
+    assert "'ViT-B-31' not found" in err
+    assert "Did you mean 'ViT-B/32'" in err

@@ -64,7 +64,7 @@ def test_labels_may_have_parts_and_a_least_probability(run: Run) -> None:
     ("words", "message"),
     [
         (["--threshold", "2"], "--threshold is 2.0"),
-        (["--confusion", "c.png"], "no picture lies in a folder that is named"),
+        (["--confusion", "c.png"], "no picture is in a folder that is named"),
         (["-o", "a.txt"], "does not end in .csv, .json"),
         (["--classifier", "nowhere.npz"], "nothing to classify"),
     ],

@@ -49,7 +49,7 @@ def test_words_are_beside_the_pictures_and_not_none(words: list[str], run: Run, 
         (["tag", "-m", "tiny"], "nothing to tag"),
         (["tag", "a.png", "-m", "tiny", "--threshold", "2"], "threshold is 2.0"),
         (["tag", "a.png", "-m", "tiny", "--labels", "nowhere.txt"], "nowhere.txt: cannot be read"),
-        (["tag", "a.png", "-m", "tiny", "-n", "0"], "not a whole number above 0"),
+        (["tag", "a.png", "-m", "tiny", "-n", "0"], "not an integer above 0"),
     ],
 )
 def test_wrong_arguments_are_named(run: Run, words: list[str], message: str) -> None:

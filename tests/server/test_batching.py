@@ -10,8 +10,8 @@ import pytest
 
 from numpyclip.server import batching
 from numpyclip.server.batching import Batcher, Kind
-from numpyclip.server.error_responses import OverloadedError
 from numpyclip.server.prometheus import Metrics
+from numpyclip.server.responses import OverloadedError
 from numpyclip.server.settings import Settings
 
 
@@ -95,10 +95,10 @@ def test_many_pictures_do_not_hold_up_a_text() -> None:
     run(main())
 
 
-def test_when_too_many_wait_requests_are_sent_away() -> None:
+def test_when_too_many_wait_requests_are_rejected() -> None:
     async def main() -> None:
         queue = batcher(Slow(), max_waiting=3)
-        with queue.admit("texts", 2), queue.admit("texts", 9):  # as a whole or not at all
+        with queue.admit("texts", 2), queue.admit("texts", 9):  # admitted in full
             with pytest.raises(OverloadedError, match="11 inputs are waiting") as caught, queue.admit("texts", 1):
                 pass
             assert caught.value.status_code == 429
@@ -109,7 +109,7 @@ def test_when_too_many_wait_requests_are_sent_away() -> None:
     run(main())
 
 
-def test_who_waits_too_long_is_sent_away_and_not_computed() -> None:
+def test_a_request_that_times_out_is_rejected_and_not_computed() -> None:
     async def main() -> None:
         model = Slow()
         async with batcher(model, timeout=0.05) as queue:
@@ -176,7 +176,7 @@ def test_an_error_reaches_those_of_its_batch_and_no_others() -> None:
     run(main())
 
 
-def test_at_the_end_whoever_waits_is_sent_away() -> None:
+def test_at_the_end_those_that_wait_are_rejected() -> None:
     async def main() -> None:
         model = Slow()
         async with batcher(model) as queue:

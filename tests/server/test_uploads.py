@@ -22,7 +22,7 @@ def test_the_formats_of_pictures_are_read(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["EPS", "PDF", "PCX", "SGI", "XBM"])
 def test_formats_that_nobody_keeps_pictures_in_are_not(kind: str) -> None:
     data = encoded(Image.new("1" if kind == "XBM" else "RGB", (32, 16)), kind)
-    with pytest.raises(PictureError, match=r"image: \d+ bytes cannot be read as an image \(not in a supported"):
+    with pytest.raises(PictureError, match=r"image: \d+ bytes cannot be read as an image"):
         open_upload(data, 1000)
 
 

@@ -1,6 +1,6 @@
-"""ANSWERS → PEOPLE: the command line. Every verb is a module with its options, its help and its few lines of work.
+"""ANSWERS → PEOPLE: the command line. Every command is a module: its options, its help, and a few calls.
 
-stdout is data, stderr is talk.
+Results go to stdout, messages to stderr.
 """
 
 import errno
@@ -19,10 +19,10 @@ __all__ = ["main", "parse"]
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status (see `numpyclip --help`)."""
     _set_up_streams()
-    arguments = parse(argv)
     with warnings.catch_warnings():
-        warnings.showwarning = _show_warning  # the place in the code, which Python adds, says nothing to a person
+        warnings.showwarning = _show_warning  # without Python's file and line
         try:
+            arguments = parse(argv)
             status: int = arguments.run(arguments)
             if sys.stdout is not None:
                 sys.stdout.flush()
@@ -33,8 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         except KeyboardInterrupt:
             print("numpyclip: interrupted", file=sys.stderr)
             return 130
-        except OSError as error:  # of stdout; all others have become errors of ours
-            # What is still buffered has no reader; without this Python complains when it exits.
+        except OSError as error:  # of stdout: all others are NumPyCLIPErrors by now
+            # Python would flush what is buffered when it exits, and fail again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             if isinstance(error, BrokenPipeError) or (os.name == "nt" and error.errno == errno.EINVAL):
                 return 141
@@ -43,11 +43,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _set_up_streams() -> None:
-    """Let any name and text be printed: names of files may hold bytes that are no text."""
+    """Let all strings be printed: file names may hold bytes that are not UTF-8."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         if sys.stdout.isatty():
             sys.stdout.reconfigure(errors="backslashreplace")
-        else:  # data, the same everywhere
+        else:  # the same bytes on every system
             sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
     if isinstance(sys.stderr, io.TextIOWrapper):
         sys.stderr.reconfigure(errors="backslashreplace")

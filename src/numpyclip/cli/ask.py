@@ -4,21 +4,14 @@ import argparse
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, texts_in, with_stdin
-from numpyclip.cli.options import (
-    add_model_options,
-    add_picture_options,
-    add_renamed_option,
-    add_verb,
-    load_model,
-    positive,
-)
+from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, texts_beside, with_stdin
+from numpyclip.cli.options import add_embedding_options, add_pictures, load_model, positive
+from numpyclip.cli.outputs import are_several
 from numpyclip.errors import InputError
 from numpyclip.images.find import is_picture_name
 
-_EXAMPLES = """\
+EXAMPLES = """\
   numpyclip ask docs/pictures/house.png "is there a house?" --model tiny
   numpyclip ask photo.jpg "what colour is the car?"
   numpyclip ask photo.jpg "is it a dog, a cat or a horse?"
@@ -41,31 +34,21 @@ With answers given, any question: one that has none of these forms compares them
 not answered: how many, where, who, when, why, left or right, "no" and "not". Such a question is an error, as is any
 other that has none of these forms.
 
-What to expect: CLIP tells best what a picture is about ("is there ...?", "is it a ... or a ...?"), colours less well.
-It chooses an answer even where none is right, but for yes and no: those judge a statement by its rivals (is it red:
-the other colours), else by how a text usually fits."""
+What to expect: CLIP is best at what a picture is about ("is there ...?", "is it a ... or a ...?"), weaker at colours.
+It chooses an answer even if none is right. Yes and no compare a statement with its rivals (is it red: the other
+colours), else with how well texts usually fit."""
 
 
-def add_to(verbs: Any) -> None:
-    """Add the command to the parser."""
-    verb = add_verb(verbs, "ask", _EXAMPLES)
-    verb.usage = "numpyclip ask [OPTION ...] PICTURE QUESTION [ANSWER ...]"
-    verb.add_argument(
-        "items",
-        metavar="PICTURE QUESTION ANSWER",
-        nargs="*",
-        help="a picture, a folder of pictures, or - for paths on stdin; then a question; then answers to choose from",
-    )
-    add_renamed_option(
-        verb, "--labels", old="--answers", metavar="FILE", help="choose from the texts in a file, one a line"
-    )
-    verb.add_argument(
+def add_options(command: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    command.usage = "numpyclip ask [OPTION ...] PICTURE QUESTION [ANSWER ...]"
+    add_pictures(command, "ask about", "PICTURE QUESTION ANSWER", "a question; then answers to choose from")
+    command.add_argument("--labels", metavar="FILE", help="choose from the texts in a file, one a line")
+    command.add_argument(
         "-n", "--top", type=positive, default=5, metavar="N", help="print the best N answers (default: 5)"
     )
-    verb.add_argument("--json", action="store_true", help="print one JSON object per picture")
-    add_picture_options(verb)
-    add_model_options(verb)
-    verb.set_defaults(run=run)
+    command.add_argument("--json", action="store_true", help="print one JSON object per picture")
+    add_embedding_options(command)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -77,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     understand(question, answers)  # a question that is not understood is named before a model is loaded
     model = load_model(arguments)
     answerer = Answerer(model, question, answers)
-    several = source == "-" or Path(source).is_dir()
+    several = are_several([source])
     pictures = EmbeddedPictures(model, arguments, with_stdin([source], paths_in))
     for path, embedding in progress(pictures, "picture", printing=True) if several else pictures:
         ranked = answerer.answers([embedding])[0][: arguments.top]
@@ -92,19 +75,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _source_question_answers(arguments: argparse.Namespace) -> tuple[str, str, list[str] | None]:
-    source, question, *answers = [*arguments.items, "", ""][: max(2, len(arguments.items))]
-    if not source:
-        raise InputError("nothing to ask about: name a picture or a folder, or - for paths on standard input.")
-    if not question:
+    if len(arguments.items) < 2:
         raise InputError('no question: put one behind the picture, such as "is there a dog?".')
+    source, question, *answers = arguments.items
     if is_picture_name(question) and Path(question).is_file():  # `ask *.jpg "..."`
         raise InputError(
             f"the question {question!r} is a file. To ask about several pictures, name their folder, or -."
         )
-    if arguments.labels is not None:
-        if answers:
-            raise InputError("answers come from the command line or from --labels FILE, not from both.")
-        if "-" == source == arguments.labels:
-            raise InputError("pictures and answers cannot both come from standard input.")
-        answers = list(texts_in(arguments.labels))
-    return source, question, answers if answers or arguments.labels is not None else None
+    if answers and arguments.labels is not None:
+        raise InputError("answers come from the command line or from --labels FILE, not from both.")
+    return source, question, answers or texts_beside([source], arguments.labels, "answers")

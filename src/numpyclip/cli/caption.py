@@ -2,13 +2,11 @@
 
 import argparse
 import json
-from typing import Any
 
 from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, texts_beside, with_stdin
-from numpyclip.cli.options import add_model_options, add_picture_options, add_renamed_option, add_verb, load_model
-from numpyclip.errors import InputError
+from numpyclip.cli.options import add_embedding_options, add_pictures, load_model
 
-_EXAMPLES = """\
+EXAMPLES = """\
   numpyclip caption photo.jpg
   numpyclip caption docs/pictures/album -m tiny
   numpyclip caption photos/ --labels captions.txt --json
@@ -16,34 +14,27 @@ _EXAMPLES = """\
 
 One line per picture: path, method, probability that the caption is true, caption. The method is "generated" where the
 model is a CoCa, which writes sentences. Any other CLIP cannot: its captions are "phrases", put together from words as
-long as they fit better. With --labels they are the "nearest" of a list. The probability is for a toss-up beforehand;
-of what was chosen, for one of the captions, or of about a thousand subjects of phrases, being true: mostly small."""
+long as they fit better. With --labels they are the "nearest" of a list. Prior: 0.5 for
+generated captions; otherwise one true entry among the captions, or the thousand or so subjects of phrases, so mostly
+small probabilities."""
 
 
-def add_to(verbs: Any) -> None:
-    """Add the command to the parser."""
-    verb = add_verb(verbs, "caption", _EXAMPLES)
-    verb.add_argument("items", metavar="PICTURE", nargs="*", help="a picture, a folder, or - for paths on stdin")
-    add_renamed_option(
-        verb, "--labels", old="--captions", metavar="FILE", help="choose from the texts in a file, one a line"
-    )
-    verb.add_argument("--json", action="store_true", help="print one JSON object per picture")
-    add_picture_options(verb)
-    add_model_options(verb)
-    verb.set_defaults(run=run)
+def add_options(command: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    add_pictures(command, "caption")
+    command.add_argument("--labels", metavar="FILE", help="choose from the texts in a file, one a line")
+    command.add_argument("--json", action="store_true", help="print one JSON object per picture")
+    add_embedding_options(command)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the caption of every picture, batch by batch."""
     from numpyclip.tasks.captions import Captioner
 
-    if not arguments.items:
-        raise InputError("nothing to caption: name a picture or a folder, or - for paths on standard input.")
     captions = texts_beside(arguments.items, arguments.labels, "captions")
     model = load_model(arguments)
     captioner = Captioner(model, captions)
-    sources = with_stdin(arguments.items, paths_in)
-    pictures = EmbeddedPictures(model, arguments, sources)
+    pictures = EmbeddedPictures(model, arguments, with_stdin(arguments.items, paths_in))
     for path, embedding in progress(pictures, "picture", printing=True):
         [found] = captioner([path], embedding[None], orient=arguments.orient)
         p = found.probability

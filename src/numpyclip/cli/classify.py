@@ -1,32 +1,27 @@
-"""`numpyclip classify`: tell which label fits a picture best."""
+"""`numpyclip classify`: say which label fits a picture best."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, texts_in, with_stdin
-from numpyclip.cli.labels import add_template_option, embedded_labels, labels_in
-from numpyclip.cli.options import (
-    add_model_options,
-    add_picture_options,
-    add_renamed_option,
-    add_verb,
-    load_model,
-    positive,
-)
-from numpyclip.cli.outputs import check_output, output_path
+from numpyclip.cli.labels import add_template_option, embedded_labels, labels_in, read_named_labels
+from numpyclip.cli.options import add_embedding_options, add_pictures, load_model, positive
+from numpyclip.cli.outputs import are_several, check_output, output_path
 from numpyclip.cli.predictions import Printer, Report
 from numpyclip.errors import InputError
 from numpyclip.images.find import is_picture_name
 
 if TYPE_CHECKING:
     from numpyclip.dual_encoder.clip import CLIP
+    from numpyclip.model.ops import Array
     from numpyclip.tasks.learning.probe import Probe
     from numpyclip.tasks.zero_shot import ZeroShotClassifier
 
-_EXAMPLES = """\
+EXAMPLES = """\
   numpyclip classify photo.jpg "a photo of a dog" "a photo of a cat"
   numpyclip classify emoji.png "a red apple" "a dog" --model tiny
   numpyclip classify photos/ --labels labels.txt --template "a photo of a {}" -n 3
@@ -36,50 +31,46 @@ _EXAMPLES = """\
   find . -name "*.jpg" | numpyclip classify - dog cat --json
 
 One line per label, best first: probability and label, with the path before them where there is more than one
-picture. The probabilities compare the given labels only; even the best one may not fit. (SigLIP models
-judge each label by itself: their probabilities say how well it fits, and do not sum to 1.)
+picture. Probabilities are relative to the given labels: even the best one may not fit. (SigLIP models
+score each label independently: their probabilities do not sum to 1.)
 
 A file of labels has one a line, or if it ends in .csv one a row, with synonyms in the other columns. Where folders are
-named after labels, -o and --confusion tell how many pictures were said to be what their folder says."""
+named after labels, -o and --confusion compare predictions with them."""
 
 
-def add_to(verbs: Any) -> None:
-    """Add the command to the parser."""
-    verb = add_verb(verbs, "classify", _EXAMPLES)
-    verb.usage = "numpyclip classify [OPTION ...] PICTURE LABEL [LABEL ...]"
-    verb.add_argument(
-        "items",
-        metavar="PICTURE LABEL",
-        nargs="*",
-        help="a picture, a folder of pictures, or - for paths on stdin; then texts (with --labels: more pictures)",
-    )
-    verb.add_argument(
+def add_options(command: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    command.usage = "numpyclip classify [OPTION ...] PICTURE LABEL [LABEL ...]"
+    add_pictures(command, "classify", "PICTURE LABEL", "texts (with --labels: more pictures)")
+    command.add_argument(
         "--labels",
         metavar="FILE",
         help="choose from the texts in a file, one a line, or those of a dataset by its name",
     )
-    verb.add_argument("--probe", metavar="FILE", help="take classes that `numpyclip learn` learned; items are pictures")
-    verb.add_argument("--classifier", metavar="FILE", help="take what --save wrote; items are pictures")
-    add_template_option(verb)
-    verb.add_argument("--separator", metavar="TEXT", help="labels such as animal/dog have parts: only the last is read")
-    verb.add_argument("-n", "--top", type=positive, metavar="N", help="print the best N labels (default: all)")
-    add_renamed_option(
-        verb, "--threshold", old="--min", type=float, default=0.0, metavar="P", help="minimum probability (default: 0)"
+    command.add_argument(
+        "--probe", metavar="FILE", help="take the classes of `numpyclip learn`; all items are pictures"
     )
-    verb.add_argument(
+    command.add_argument("--classifier", metavar="FILE", help="take what --save wrote; all items are pictures")
+    add_template_option(command)
+    command.add_argument("--separator", metavar="TEXT", help="between the parts of labels, such as / in animal/dog")
+    command.add_argument("-n", "--top", type=positive, metavar="N", help="print the best N labels (default: all)")
+    command.add_argument("--threshold", type=float, default=0.0, metavar="P", help="minimum probability (default: 0)")
+    command.add_argument(
         "--plot", metavar="FILE", type=output_path(".png"), help="draw the labels of a single picture as bars beside it"
     )
-    verb.add_argument(
-        "-o", "--output", metavar="FILE", type=output_path(".csv", ".json"), help="write the best labels of all, too"
+    command.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        type=output_path(".csv", ".json"),
+        help="write the predictions",
     )
-    verb.add_argument(
+    command.add_argument(
         "--confusion", metavar="FILE", type=output_path(".png"), help="plot a confusion matrix against folder names"
     )
-    verb.add_argument("--save", metavar="FILE", type=output_path(".npz"), help="keep the embedded labels")
-    verb.add_argument("--json", action="store_true", help="print one JSON object per picture")
-    add_picture_options(verb)
-    add_model_options(verb)
-    verb.set_defaults(run=run)
+    command.add_argument("--save", metavar="FILE", type=output_path(".npz"), help="keep the embedded labels")
+    command.add_argument("--json", action="store_true", help="print one JSON object per picture")
+    add_embedding_options(command)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -88,18 +79,18 @@ def run(arguments: argparse.Namespace) -> int:
     for output in (arguments.plot, arguments.output, arguments.confusion, arguments.save):
         check_output(output, read)
     sources, classifier, model = _prepared(arguments)
-    several = len(sources) > 1 or sources[0] == "-" or Path(sources[0]).is_dir()
+    several = are_several(sources)
     if several and arguments.plot is not None:
         raise InputError("--plot draws the labels of one picture; for several, see numpyclip sheet --help.")
     if not 0 <= arguments.threshold <= 1:
         raise InputError(f"--threshold is {arguments.threshold}; expected a probability, 0 to 1.")
-    names = _names(classifier)
+    names, parents = _names_and_parents(classifier)
     printer = Printer(names, arguments, with_path=several)
     report = Report(names, arguments) if arguments.output or arguments.confusion else None
     pictures = EmbeddedPictures(model, arguments, with_stdin(sources, paths_in))
     for path, embedding in progress(pictures, "picture", printing=True) if several else pictures:
         probabilities = classifier.probabilities([embedding])
-        printer(path, probabilities[0].tolist(), _parents(classifier, probabilities))
+        printer(path, probabilities[0], parents(probabilities))
         if report is not None:
             report.add(path, probabilities[0])
     if report is not None:
@@ -108,7 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _prepared(arguments: argparse.Namespace) -> tuple[list[str], ZeroShotClassifier | Probe, CLIP]:
-    """Read what tells the labels, as far as possible before a model is loaded."""
+    """Return pictures, classifier and model; options are checked, as far as possible, before a model is loaded."""
     from numpyclip.tasks.zero_shot import ZeroShotClassifier
 
     if arguments.probe is not None or arguments.classifier is not None:
@@ -132,8 +123,6 @@ def _read(arguments: argparse.Namespace) -> tuple[list[str], ZeroShotClassifier 
     others = [name for name in ("labels", "separator", "save", "probe", "classifier") if name != what]
     if arguments.template != "{}" or any(getattr(arguments, name) is not None for name in others):
         raise InputError(f"a {what} has its own classes; leave out --{', --'.join(others)} and --template.")
-    if not arguments.items:
-        raise InputError("nothing to classify: name a picture or a folder, or - for paths on standard input.")
     for item in arguments.items:  # labels are not given beside it
         if item != "-" and not Path(item).exists():
             raise InputError(f"{item!r:.200} is no file; with --{what} all items are pictures, and it has the classes.")
@@ -146,43 +135,28 @@ def _read(arguments: argparse.Namespace) -> tuple[list[str], ZeroShotClassifier 
     return arguments.items, probe, model
 
 
-def _names(classifier: ZeroShotClassifier | Probe) -> list[str]:
+def _names_and_parents(
+    classifier: ZeroShotClassifier | Probe,
+) -> tuple[Sequence[str], Callable[[Array], Mapping[str, Array]]]:
+    """Return the names of the classes, and a function to sum probabilities of labels such as "animal/dog" by parent."""
     from numpyclip.tasks.zero_shot import ZeroShotClassifier
 
     if isinstance(classifier, ZeroShotClassifier):
-        return [label.name for label in classifier.labels]
-    return list(classifier.classes)
-
-
-def _parents(classifier: ZeroShotClassifier | Probe, probabilities: Any) -> dict[str, float]:
-    """Say how probable the upper parts of labels such as "animal/dog" are."""
-    from numpyclip.tasks.zero_shot import ZeroShotClassifier
-
-    if not isinstance(classifier, ZeroShotClassifier):
-        return {}
-    return {name: float(found[0]) for name, found in classifier.parents(probabilities).items()}
+        return [label.name for label in classifier.labels], classifier.parents
+    return classifier.classes, lambda probabilities: {}
 
 
 def _sources_and_labels(arguments: argparse.Namespace) -> tuple[list[str], list[str] | list[list[str]]]:
-    from numpyclip.tasks.labels import read_labels
-    from numpyclip.tasks.prompts import label_file, label_names
-
-    sources, labels = arguments.items[:1], arguments.items[1:]
+    if arguments.labels == "-":
+        if "-" in arguments.items:
+            raise InputError("pictures and labels cannot both come from standard input.")
+        return arguments.items, list(texts_in("-"))
     if arguments.labels is not None:
-        sources, labels = arguments.items, []
-    if not sources:
-        raise InputError("nothing to classify: name a picture or a folder, or - for paths on standard input.")
-    if "-" in sources and arguments.labels == "-":
-        raise InputError("pictures and labels cannot both come from standard input.")
-    if arguments.labels is not None:
-        if arguments.labels == "-":
-            labels = list(texts_in("-"))
-        else:
-            named = arguments.labels in label_names() and not Path(arguments.labels).exists()
-            return sources, read_labels(label_file(arguments.labels) if named else arguments.labels)
+        return arguments.items, read_named_labels(arguments.labels)
+    source, *labels = arguments.items
     if not labels:
         raise InputError("no labels: give them behind the picture, or one a line in a file with --labels FILE.")
     for label in labels:  # `classify *.jpg dog cat` is an easy mistake
         if is_picture_name(label) and Path(label).is_file():
             raise InputError(f"the label {label!r} is a file. To classify several pictures, give --labels FILE.")
-    return sources, labels
+    return [source], labels

@@ -1,14 +1,15 @@
-"""WORDS → ARGUMENTS: the commands, of which only the named one is imported, and what is said of unknown words."""
+"""WORDS → ARGUMENTS: the commands, of which only the named one is imported, and suggestions for unknown words."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from importlib import import_module
+from typing import Any
 
-COMMANDS = {  # each is a module of this folder, which adds its options and does the work
+COMMANDS = {  # each is a module of this folder, with EXAMPLES, add_options and run
     "index": "Make pictures searchable, and keep them so.",
     "search": "Find pictures by words and by pictures.",
     "serve": "Serve embeddings, search and a web page over HTTP.",
@@ -21,23 +22,24 @@ COMMANDS = {  # each is a module of this folder, which adds its options and does
     "embed": "Turn pictures or texts into vectors of unit length.",
     "explain": "Show which parts of a picture matter for a text.",
     "sheet": "Draw pictures with captions on contact sheets.",
-    "map": "Draw a map of pictures: those that are alike lie close together.",
-    "learn": "Learn to tell classes apart from a few examples of each.",
+    "map": "Draw a map on which similar pictures are close together.",
+    "learn": "Learn classes from a few examples of each.",
     "aesthetic": "Score how pleasing pictures are to people on average.",
     "evaluate": "Measure how often a model is right about a dataset.",
     "convert": "Save a model for another library, or smaller.",
     "models": "List models, download them, verify them.",
 }
-RENAMED = {  # options, until the next version: see `numpyclip.cli.options.add_renamed_option`
-    "--min": "--threshold",
-    "--min-cosine": "--cosine-threshold",
-    "--vocabulary": "--labels",
-    "--captions": "--labels",
-    "--answers": "--labels",
-    "--most": "--limit",
-    "--name": "--model-name",
-    "--allow-name": "--allow-host",
-    "--exact": "--full-decode",
+RENAMED = {  # options of commands until version 0.1, which are accepted for one version more
+    "index": {"--exact": "--full-decode"},
+    "search": {"--min": "--threshold"},
+    "serve": {"--name": "--model-name", "--allow-name": "--allow-host"},
+    "classify": {"--min": "--threshold"},
+    "tag": {"--vocabulary": "--labels"},
+    "caption": {"--captions": "--labels"},
+    "ask": {"--answers": "--labels"},
+    "filter": {"--min": "--threshold", "--min-cosine": "--cosine-threshold"},
+    "embed": {"--exact": "--full-decode"},
+    "map": {"--most": "--limit"},
 }
 
 _EPILOG = """\
@@ -55,8 +57,8 @@ exit status:
 
 environment:
   NUMPYCLIP_MODEL    the model to use where --model is not given
-  NUMPYCLIP_INDEX    where the index is that is searched
-  NUMPYCLIP_TOKEN    what requests to numpyclip serve must show
+  NUMPYCLIP_INDEX    where the index is; else in ~/.local/share
+  NUMPYCLIP_TOKEN    a token that requests to numpyclip serve must send
   CLIP_DIR           where downloaded models are; else ~/.cache/clip
   NUMPYCLIP_MIRROR   where to download from first
   NUMPYCLIP_OFFLINE  1: never open a connection
@@ -66,22 +68,50 @@ environment:
 """
 
 
-def parser(command: str | None) -> argparse.ArgumentParser:
+class Parser(argparse.ArgumentParser):
+    """A parser that suggests what was probably meant by an unknown word."""
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            names = [str(choice) for choice in action.choices]
+            hint = _suggestion(get_close_matches(str(value), names, 1)) or f"; expected one of {', '.join(names)}"
+            raise argparse.ArgumentError(action, f"{value!r} is unknown{hint}")
+
+
+def add_command(commands: Any, name: str, summary: str, examples: str) -> Parser:
+    """Add a command whose help ends in examples to paste."""
+    command: Parser = commands.add_parser(
+        name,
+        help=summary,
+        description=summary,
+        epilog=f"examples:\n{examples}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # an option that is added later must not change the meaning of a script
+    )
+    command.set_defaults(command=command)
+    return command
+
+
+def parser(command_name: str) -> Parser:
     """Build the parser of all commands, with the options of one of them only."""
     from numpyclip import __version__
 
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="numpyclip",
         description="Search, classify and describe pictures with words, by CLIP in pure NumPy.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    top.set_defaults(command=top)
     top.add_argument("--version", action="version", version=f"numpyclip {__version__}")
-    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = top.add_subparsers(title="commands", metavar="COMMAND")
     for name, summary in COMMANDS.items():
-        if name == command:
-            import_module(f"numpyclip.cli.{name}").add_to(commands)
+        if name == command_name:
+            module = import_module(f"numpyclip.cli.{name}")
+            command = add_command(commands, name, summary, module.EXAMPLES)
+            command.set_defaults(run=module.run)
+            module.add_options(command)
         else:
             commands.add_parser(name, help=summary)
     return top
@@ -94,36 +124,39 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     end = words.index("--") if "--" in words else len(words)
-    command = next((word for word in words[:end] if not word.startswith("-")), None)
-    top = parser(command)
-    if command is not None and command not in COMMANDS:
-        top.error(f"unknown command {command!r}{_suggestion(get_close_matches(command, COMMANDS, 1))}")
-    arguments, rest = top.parse_known_args(words[:end])
-    dashed = [word for word in rest if word.startswith("-") and word != "-"]
-    if dashed:
-        _refuse_option(arguments.verb, dashed[0].partition("=")[0])
-    if hasattr(arguments, "items"):
-        arguments.items = [*arguments.items, *rest, *words[end + 1 :]]
-    elif rest := [*rest, *words[end + 1 :]]:
-        arguments.verb.error(f"unexpected arguments: {' '.join(rest)}")
-    hidden = _options(arguments.verb, hidden=True)
-    for old in hidden & {word.partition("=")[0] for word in words[:end]}:
-        print(f"numpyclip: warning: {old} is now {RENAMED[old]}; the next version will not know it.", file=sys.stderr)
+    name = next((word for word in words[:end] if not word.startswith("-")), "")
+    arguments, rest = parser(name).parse_known_args(_renamed(words[:end], RENAMED.get(name, {})))
+    for word in rest:
+        if word.startswith("-") and word != "-":
+            _refuse_option(arguments.command, word.partition("=")[0])
+    if not name:
+        arguments.command.error(f"a command is missing; expected one of {', '.join(COMMANDS)}")
+    rest += words[end + 1 :]
+    if "items" in arguments:
+        arguments.items = [*arguments.items, *rest]
+    elif rest:
+        arguments.command.error(f"unexpected arguments: {' '.join(rest)}")
+    if "nothing" in arguments and not arguments.items:
+        arguments.command.error(arguments.nothing)
     return arguments
 
 
-def _refuse_option(verb: argparse.ArgumentParser, option: str) -> None:
+def _renamed(words: Iterable[str], new_names: Mapping[str, str]) -> Iterator[str]:
+    """Replace old names of options, with a warning."""
+    for word in words:
+        old, equals, value = word.partition("=")
+        new = new_names.get(old, old)
+        if new != old:
+            print(f"numpyclip: warning: {old} is now {new}; the next version will not know it.", file=sys.stderr)
+        yield f"{new}{equals}{value}"
+
+
+def _refuse_option(command: Parser, option: str) -> None:
     """Exit with the usage of a command, and the option that was probably meant."""
-    known = _options(verb)
-    meant = [RENAMED[option]] if RENAMED.get(option) in known else get_close_matches(option, known, 1)
-    hint = _suggestion(meant) if meant else " (put -- before texts that begin with a dash)"
-    verb.error(f"unknown option {option}{hint}")
-
-
-def _options(verb: argparse.ArgumentParser, *, hidden: bool = False) -> set[str]:
-    """List the options that the help of a command shows, or does not show."""
-    actions = (action for action in verb._actions if (action.help == argparse.SUPPRESS) is hidden)
-    return {name for action in actions for name in action.option_strings}
+    known = {name for action in command._actions for name in action.option_strings}
+    renamed = {new for names in RENAMED.values() for old, new in names.items() if old == option}
+    meant = list(known & renamed) or get_close_matches(option, known, 1)
+    command.error(f"unknown option {option}{_suggestion(meant) or ' (put -- before texts that begin with a dash)'}")
 
 
 def _suggestion(names: Iterable[str]) -> str:

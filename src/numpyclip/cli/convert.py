@@ -6,40 +6,37 @@ import argparse
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
 
-from numpyclip.cli.options import add_activation_option, add_folder_option, add_pretrained_option, add_verb
+from numpyclip.cli.options import add_activation_option, add_weights_options, load_model
 from numpyclip.errors import InputError
 from numpyclip.saving.save import DTYPES, FORMATS
 
-_EXAMPLES = """\
+EXAMPLES = """\
   numpyclip convert ViT-B/32 vit-b-32
   numpyclip convert finetune.pt for-transformers --format transformers --activation gelu
   numpyclip convert ViT-L/14 small --format int8
   numpyclip convert laion/ half/ --dtype float16 --json
 
-Writes a new folder, whole or not at all, and says how far the embeddings of 32 texts and 16 generated pictures are from
-those of the source: the cosine loss, 1 minus the cosine, its median and the worst; or why that cannot be measured.
+Writes a new folder atomically, and prints how far the embeddings of 32 texts and 16 generated pictures are from those
+of the source: the cosine loss (1 minus the cosine), median and worst; or why that cannot be measured.
 
 open_clip: open_clip_config.json and open_clip_model.safetensors, which OpenCLIP loads as local-dir:FOLDER.
 transformers: config.json and model.safetensors, for CLIPModel or SiglipModel. int8: the layout of the source, with
-matrices in eight bits, which NumPyCLIP alone reads; --dtype is then that of the other tensors. What a format cannot
+int8 matrices, which NumPyCLIP alone reads; --dtype is then that of the other tensors. What a format cannot
 express is an error, and nothing is written. The fingerprint may differ from that of the source although the embeddings
 are the same: it also names how each library prepares pictures and texts."""
 
 
-def add_to(verbs: Any) -> None:
-    """Add the command to the parser."""
-    verb = add_verb(verbs, "convert", _EXAMPLES)
-    verb.add_argument("items", nargs="*", metavar="SRC DST", help="a model, by name or path, and the new folder")
-    verb.add_argument("--format", choices=FORMATS, default="open_clip", help="layout (default: %(default)s)")
-    verb.add_argument("--dtype", choices=DTYPES, default="float32", help="number format (default: %(default)s)")
-    verb.add_argument("--force", action="store_true", help="replace a model that was saved in DST before")
-    verb.add_argument("--json", action="store_true", help="print one JSON object")
-    add_pretrained_option(verb, "SRC")
-    add_activation_option(verb)
-    add_folder_option(verb)
-    verb.set_defaults(run=run)
+def add_options(command: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    command.add_argument("items", nargs="*", metavar="SRC DST", help="a model, by name or path, and the new folder")
+    command.add_argument("--format", choices=FORMATS, default="open_clip", help="layout (default: %(default)s)")
+    command.add_argument("--dtype", choices=DTYPES, default="float32", help="of the weights (default: %(default)s)")
+    command.add_argument("--force", action="store_true", help="replace a model that was saved in DST before")
+    command.add_argument("--json", action="store_true", help="print one JSON object")
+    add_weights_options(command, "SRC")
+    add_activation_option(command)
+    command.set_defaults(low_memory=True)  # prepared weights would not be used again
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -51,14 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
     if len(arguments.items) != 2:
         raise InputError(f"got {len(arguments.items)} names; expected two: the model, and the folder to write.")
     source, folder = arguments.items
-    # in little memory: nothing is prepared for later uses
-    model, _ = load(
-        source,
-        pretrained=arguments.pretrained,
-        download_root=arguments.download_root,
-        activation=arguments.activation,
-        low_memory=True,
-    )
+    arguments.model = source
+    model = load_model(arguments)
     save(model, folder, arguments.format, dtype=arguments.dtype, overwrite=arguments.force)
     saved, _ = load(folder, low_memory=True)
     losses = compare(model, saved)

@@ -4,14 +4,12 @@ import argparse
 import json
 from contextlib import nullcontext
 from dataclasses import asdict
-from typing import Any
 
 from numpyclip.cli.inputs import PicturePaths, paths_in, progress, say_left_out, with_stdin
-from numpyclip.cli.options import add_index_options, add_model_options, add_verb, load_model
+from numpyclip.cli.options import add_index_options, add_model_options, add_pictures, load_model
 from numpyclip.cli.stores import known_embeddings
-from numpyclip.errors import InputError
 
-_EXAMPLES = """\
+EXAMPLES = """\
   numpyclip duplicates photos/
   numpyclip duplicates docs/pictures -m tiny
   numpyclip duplicates photos/ backup/ --exact --json
@@ -21,28 +19,25 @@ One line per picture of a group: number of the group, kind, and path, the best c
 pixels, then a lossless format, the larger file, the older one), "file" (the same bytes as the best), "pixels" (another
 file of the same pixels), "near" (scaled, saved again, or of another brightness: look before you delete).
 
-Nothing is ever deleted. Crops, turned pictures and two photographs of one scene are no duplicates. All pixels are
-compared: large JPEG files are decoded whole. Animations are compared by their bytes alone. Near-duplicates need memory,
-5 kB a picture, and time that grows with its square."""
+Nothing is ever deleted. Crops, rotated pictures and two photographs of one scene are no duplicates. All pixels are
+compared: large JPEG files are decoded at full size. Animations are compared by their bytes alone. Near-duplicates need
+5 kB of memory per picture, and time that is quadratic in their number."""
 
 
-def add_to(verbs: Any) -> None:
-    """Add the command to the parser."""
-    verb = add_verb(verbs, "duplicates", _EXAMPLES)
-    verb.add_argument("items", metavar="PICTURE", nargs="*", help="a picture, a folder, or - for paths on stdin")
-    verb.add_argument("--exact", action="store_true", help="only the same bytes or pixels; needs no model")
-    verb.add_argument("--json", action="store_true", help="print one JSON object per group")
-    add_index_options(verb)
-    add_model_options(verb)
-    verb.set_defaults(run=run, orient=True, draft=True)
+def add_options(command: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    add_pictures(command, "compare")
+    command.add_argument("--exact", action="store_true", help="only the same bytes or pixels; needs no model")
+    command.add_argument("--json", action="store_true", help="print one JSON object per group")
+    add_index_options(command)
+    add_model_options(command)
+    command.set_defaults(orient=True, draft=True)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the groups when all pictures were seen."""
     from numpyclip.tasks.duplicates import find_duplicates
 
-    if not arguments.items:
-        raise InputError("nothing to compare: name pictures or a folder, or - for paths on standard input.")
     model = None if arguments.exact else load_model(arguments)
     paths = PicturePaths(with_stdin(arguments.items, paths_in))
     read = progress(paths, "picture", printing=False)

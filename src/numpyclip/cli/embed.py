@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
 from numpyclip.atomic import atomic_file
+from numpyclip.cli.commands import add_command
 from numpyclip.cli.inputs import EmbeddedPictures, NamedEmbedding, paths_in, progress, texts_in, with_stdin
-from numpyclip.cli.options import add_model_options, add_picture_options, add_verb, load_model, model_name
-from numpyclip.cli.outputs import output_path
+from numpyclip.cli.options import add_embedding_options, add_model_options, load_model, model_name
+from numpyclip.cli.outputs import check_output, output_path
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.runtime.chunks import batched
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from numpyclip.dual_encoder.clip import CLIP
     from numpyclip.model.ops import Array
 
-_EXAMPLES = """\
+EXAMPLES = """\
   numpyclip embed images photos/ -o photos.npz
   numpyclip embed images a.jpg b.png -o vectors.npy
   numpyclip embed texts "a dog" "a cat"
@@ -31,55 +32,46 @@ _EXAMPLES = """\
 
 All vectors have unit length, so that products of them are cosines. Without -o, and to .jsonl, one JSON object
 per line: {"path" or "text": ..., "embedding": [...]}. To .npz: "embeddings" (n, d), "names", "model" and "fingerprint",
-a JSON object that is the same for vectors that compare (numpyclip.Fingerprint reads it).
+a JSON object that is equal for comparable vectors (numpyclip.Fingerprint reads it).
 To .npy: the vectors alone, in the order of the input, without pictures that could not be read."""
 
 _SUFFIXES = (".npy", ".npz", ".jsonl")
 
 
-def add_to(verbs: Any) -> None:
-    """Add the command to the parser."""
-    verb = add_verb(verbs, "embed", _EXAMPLES)
-    kinds = verb.add_subparsers(metavar="{images,texts}", required=True)
-    images = add_verb(kinds, "images", _EXAMPLES, "Turn pictures into vectors.")
+def add_options(command: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    kinds = command.add_subparsers(metavar="{images,texts}", dest="kind", required=True)
+    images = add_command(kinds, "images", "Turn pictures into vectors.", EXAMPLES)
     images.add_argument("items", metavar="PICTURE", nargs="*", help="a picture, a folder, or - for paths on stdin")
-    add_picture_options(images, old="--exact")
-    images.set_defaults(run=_run_images)
-    texts = add_verb(kinds, "texts", _EXAMPLES, "Turn texts into vectors.")
+    texts = add_command(kinds, "texts", "Turn texts into vectors.", EXAMPLES)
     texts.add_argument("items", metavar="TEXT", nargs="*", help="a text, or - for one a line on stdin")
     texts.add_argument("--truncate", action="store_true", help="cut texts that are too long, instead of failing")
-    texts.set_defaults(run=_run_texts)
-    for kind, batch_size in ((images, 32), (texts, 1024)):
+    for kind in (images, texts):
         kind.add_argument("--from", metavar="FILE", dest="list_file", help="take more from a file, one a line")
         target = kind.add_mutually_exclusive_group()
         target.add_argument(
             "-o", "--output", metavar="FILE", type=output_path(*_SUFFIXES), help="write .npy, .npz or .jsonl"
         )
-        target.add_argument("--json", action="store_true", help="print JSON lines (also what happens without -o)")
-        add_model_options(kind, batch_size)
+        target.add_argument("--json", action="store_true", help="print JSON lines (the default without -o)")
+    add_embedding_options(images)
+    add_model_options(texts, batch_size=1024)
 
 
-def _run_images(arguments: argparse.Namespace) -> int:
-    items = _items(arguments, paths_in)
-    model = load_model(arguments)
-    pictures = EmbeddedPictures(model, arguments, items)
-    _save(arguments, model, "path", progress(pictures, "picture", printing=not arguments.output))
-    return pictures.status
-
-
-def _run_texts(arguments: argparse.Namespace) -> int:
-    items = _items(arguments, texts_in)
-    model = load_model(arguments)
-    texts = progress(_embed_texts(model, items, arguments), "text", printing=not arguments.output)
-    _save(arguments, model, "text", texts)
-    return 0
-
-
-def _items(arguments: argparse.Namespace, read: Callable[[str], Iterator[str]]) -> Iterable[str]:
-    """Chain what the command names and what a file lists."""
+def run(arguments: argparse.Namespace) -> int:
+    """Embed pictures or texts, and print or write the vectors."""
     if not arguments.items and arguments.list_file is None:
         raise InputError("nothing to embed: name pictures or texts, or pass --from FILE, or - for standard input.")
-    return chain(with_stdin(arguments.items, read), read(arguments.list_file) if arguments.list_file else ())
+    check_output(arguments.output, [*arguments.items, arguments.list_file])
+    read = paths_in if arguments.kind == "images" else texts_in
+    items = chain(with_stdin(arguments.items, read), read(arguments.list_file) if arguments.list_file else ())
+    model = load_model(arguments)
+    if arguments.kind == "images":
+        pictures = EmbeddedPictures(model, arguments, items)
+        _save(arguments, model, "path", progress(pictures, "picture", printing=not arguments.output))
+        return pictures.status
+    texts = _embed_texts(model, items, arguments)
+    _save(arguments, model, "text", progress(texts, "text", printing=not arguments.output))
+    return 0
 
 
 def _embed_texts(model: CLIP, items: Iterable[str], arguments: argparse.Namespace) -> Iterator[NamedEmbedding]:
@@ -88,7 +80,7 @@ def _embed_texts(model: CLIP, items: Iterable[str], arguments: argparse.Namespac
 
 
 def _save(arguments: argparse.Namespace, model: CLIP, key: str, embedded: Iterable[NamedEmbedding]) -> None:
-    """Print JSON lines as they come, or write one file, whole or not at all."""
+    """Print JSON lines as they come, or write one file atomically."""
     output: Path | None = arguments.output
     if output is None:
         for name, vector in embedded:
@@ -120,5 +112,5 @@ def _write_arrays(
 
 
 def _json_line(key: str, name: str, vector: Array) -> str:
-    numbers = ", ".join(map(str, vector))  # as few digits as tell float32 numbers apart
+    numbers = ", ".join(map(str, vector))  # the fewest digits that identify a float32
     return f'{{"{key}": {json.dumps(name)}, "embedding": [{numbers}]}}'

@@ -10,19 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from numpyclip.atomic import atomic_file
 from numpyclip.cli.inputs import progress, say_left_out
-from numpyclip.cli.labels import add_template_option, embedded_labels, labels_in
-from numpyclip.cli.options import add_model_options, add_picture_options, add_verb, load_model, model_name
-from numpyclip.cli.outputs import output_path
+from numpyclip.cli.labels import add_template_option, embedded_labels, labels_in, read_named_labels
+from numpyclip.cli.options import add_embedding_options, load_model, model_name
+from numpyclip.cli.outputs import check_output, output_path
 from numpyclip.cli.stores import known_embeddings
 from numpyclip.errors import InputError, NumPyCLIPError
 
 if TYPE_CHECKING:
-    from numpyclip.dual_encoder.clip import CLIP
     from numpyclip.tasks.evaluation.datasets.dataset import Dataset, Example, Report
     from numpyclip.tasks.evaluation.evaluate import Evaluation
     from numpyclip.tasks.zero_shot import ZeroShotClassifier
 
-_EXAMPLES = """\
+EXAMPLES = """\
   numpyclip evaluate imagenet/val/ --labels imagenet --template imagenet
   numpyclip evaluate kinds/ -m tiny --confusion confusion.png
   numpyclip evaluate wds_flickr8k/test/ --json
@@ -37,36 +36,41 @@ Prints metrics by the names of CLIP_benchmark, 0 to 1: acc1, acc5 and mean_per_c
 and 10 for captions: image_retrieval finds the picture of a caption, text_retrieval a caption of a picture."""
 
 
-def add_to(verbs: Any) -> None:
-    """Add the command to the parser."""
-    verb = add_verb(verbs, "evaluate", _EXAMPLES)
-    verb.add_argument("dataset", metavar="DATASET", help="a folder, or a .tar, .tar.gz or .parquet file")
-    verb.add_argument(
+def add_options(command: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    command.add_argument("dataset", metavar="DATASET", help="a folder, or a .tar, .tar.gz or .parquet file")
+    command.add_argument(
         "--labels",
         metavar="FILE",
         help="the classes in their order, from a file, one a line, or those of a dataset by its name",
     )
-    add_template_option(verb)
-    verb.add_argument(
-        "-o", "--output", metavar="FILE", type=output_path(".csv", ".json"), help="write what was said of each picture"
+    add_template_option(command)
+    command.add_argument(
+        "-o", "--output", metavar="FILE", type=output_path(".csv", ".json"), help="write the predictions"
     )
-    verb.add_argument("--confusion", metavar="FILE", type=output_path(".png"), help="plot a confusion matrix")
-    verb.add_argument("--json", action="store_true", help="print one JSON object")
-    add_picture_options(verb)
-    add_model_options(verb)
-    verb.set_defaults(run=run)
+    command.add_argument("--confusion", metavar="FILE", type=output_path(".png"), help="plot a confusion matrix")
+    command.add_argument("--json", action="store_true", help="print one JSON object")
+    add_embedding_options(command)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Go through a dataset, and print the metrics."""
+    """Classify or match the pictures of a dataset, and print the metrics."""
     from numpyclip.pipeline import PictureReader
     from numpyclip.tasks.evaluation.datasets.open_dataset import open_dataset
     from numpyclip.tasks.evaluation.evaluate import evaluate
+    from numpyclip.tasks.zero_shot import ZeroShotClassifier
 
+    for output in (arguments.output, arguments.confusion):
+        check_output(output, [arguments.dataset, arguments.labels, arguments.template])
     dataset = open_dataset(arguments.dataset)
     labels, templates = _labels_and_templates(arguments, dataset)
+    if arguments.confusion is not None and not labels:
+        raise InputError("--confusion: the dataset has no labels.")
     model = load_model(arguments)
-    classifier = _classifier(model, labels, templates) if labels else None
+    classifier = None
+    if labels:
+        embeddings = embedded_labels(model, labels, templates)
+        classifier = ZeroShotClassifier(model, labels, templates, embeddings=embeddings)
     problems: list[NumPyCLIPError] = []
 
     def report(problem: NumPyCLIPError) -> None:
@@ -98,20 +102,12 @@ def _with_progress(dataset: Dataset) -> Dataset:
 
 def _labels_and_templates(arguments: argparse.Namespace, dataset: Dataset) -> tuple[tuple[Any, ...], list[str]]:
     from numpyclip.tasks.evaluation.evaluate import dataset_labels
-    from numpyclip.tasks.labels import read_labels
-    from numpyclip.tasks.prompts import label_file, label_names
 
     template = arguments.template if arguments.template != "{}" else dataset.templates or "{}"
     labels: list[Any] = dataset_labels(dataset)
     if arguments.labels is not None:
-        labels = read_labels(label_file(arguments.labels) if arguments.labels in label_names() else arguments.labels)
+        labels = read_named_labels(arguments.labels)
     return labels_in(labels, template) if labels else ((), [])
-
-
-def _classifier(model: CLIP, labels: tuple[Any, ...], templates: list[str]) -> ZeroShotClassifier:
-    from numpyclip.tasks.zero_shot import ZeroShotClassifier
-
-    return ZeroShotClassifier(model, labels, templates, embeddings=embedded_labels(model, labels, templates))
 
 
 def _write(arguments: argparse.Namespace, result: Evaluation, classifier: ZeroShotClassifier | None) -> None:
@@ -128,8 +124,8 @@ def _write(arguments: argparse.Namespace, result: Evaluation, classifier: ZeroSh
     if arguments.output is not None:
         write_report(arguments.output, [answer._asdict() for answer in result.answers], summary)
     if arguments.confusion is not None:
-        if classifier is None or result.confusion is None:
-            raise InputError("--confusion: the dataset has no labels.")
+        if classifier is None or result.confusion is None:  # labels were given, but no picture has one
+            raise InputError("--confusion: the pictures have no labels.")
         with atomic_file(arguments.confusion) as file:
             names = [label.name for label in classifier.labels]
             confusion_matrix(result.confusion.counts, names).save(file, "PNG")

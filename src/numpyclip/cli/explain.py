@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from numpyclip.atomic import atomic_file
 from numpyclip.cli.inputs import progress
-from numpyclip.cli.options import add_model_options, add_verb, load_model, positive
+from numpyclip.cli.options import add_model_options, load_model, positive
 from numpyclip.cli.outputs import check_output, output_path
 from numpyclip.errors import InputError
 
@@ -20,31 +20,29 @@ if TYPE_CHECKING:
 
     from numpyclip.model.ops import Array
 
-_EXAMPLES = """\
+EXAMPLES = """\
   numpyclip explain photo.jpg "a dog" "a ball" -o heat.png
   numpyclip explain docs/pictures/house.png "a window" -m tiny -o heat.png
   numpyclip explain photo.jpg "a dog" --grid 16 -o heat.npy
 
 One line per text: the hottest place, in pixels from the left and from the top, and the text. To .png: the picture, and
 beside it the heat of each text laid over it, from violet by red to yellow. To .npy: float32 of (texts, y, x), NaN where
-the model does not look. A map is drawn for any text, whether the picture shows it or not."""
+the model sees nothing. A map is drawn for any text, whether the picture shows it or not."""
 
 _COLUMNS = 4
 _SIDE = 256
 
 
-def add_to(verbs: Any) -> None:
-    """Add the command to the parser."""
-    verb = add_verb(verbs, "explain", _EXAMPLES)
-    verb.usage = "numpyclip explain [OPTION ...] PICTURE TEXT [TEXT ...]"
-    verb.add_argument("items", metavar="PICTURE TEXT", nargs="*", help="a picture, then texts")
-    verb.add_argument("-o", "--output", metavar="FILE", type=output_path(".png", ".npy"), help="write .png or .npy")
-    verb.add_argument(
-        "--grid", type=positive, default=8, metavar="N", help="cells a side: more find smaller things (default: 8)"
+def add_options(command: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    command.usage = "numpyclip explain [OPTION ...] PICTURE TEXT [TEXT ...]"
+    command.add_argument("items", metavar="PICTURE TEXT", nargs="*", help="a picture, then texts")
+    command.add_argument("-o", "--output", metavar="FILE", type=output_path(".png", ".npy"), help="write .png or .npy")
+    command.add_argument(
+        "--grid", type=positive, default=8, metavar="N", help="windows per side: more find smaller things (default: 8)"
     )
-    verb.add_argument("--json", action="store_true", help="print one JSON object per text")
-    add_model_options(verb)
-    verb.set_defaults(run=run)
+    command.add_argument("--json", action="store_true", help="print one JSON object per text")
+    add_model_options(command)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -52,12 +50,18 @@ def run(arguments: argparse.Namespace) -> int:
     from numpyclip.images.open import open_picture
     from numpyclip.tasks.explanations import explain
 
-    path, texts = _picture_and_texts(arguments.items)
+    if len(arguments.items) < 2:
+        raise InputError("nothing to explain: name a picture, and then one or more texts.")
+    path, *texts = arguments.items
     check_output(arguments.output, [path])
     image = open_picture(path)
-    counted = partial(progress, unit="window", printing=False)
     maps = explain(
-        load_model(arguments), image, texts, grid=arguments.grid, batch_size=arguments.batch_size, progress=counted
+        load_model(arguments),
+        image,
+        texts,
+        grid=arguments.grid,
+        batch_size=arguments.batch_size,
+        progress=partial(progress, unit="window", printing=False),
     )
     for text, heat in zip(texts, maps, strict=True):
         y, x = (int(place) for place in np.unravel_index(np.nanargmax(heat), heat.shape))
@@ -72,12 +76,6 @@ def run(arguments: argparse.Namespace) -> int:
             else:
                 _drawn(image, texts, maps).save(file, "PNG")
     return 0
-
-
-def _picture_and_texts(items: list[str]) -> tuple[str, list[str]]:
-    if len(items) < 2:
-        raise InputError("nothing to explain: name a picture, and then one or more texts.")
-    return items[0], items[1:]
 
 
 def _drawn(image: Image.Image, texts: list[str], maps: Array) -> Image.Image:

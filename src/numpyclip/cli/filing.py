@@ -1,4 +1,4 @@
-"""Copying, moving and linking files into a folder: nothing is ever overwritten, nothing is half there."""
+"""Copy, move and link files into a folder, atomically and without overwriting."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numpyclip.atomic import temporary_path
 
 
 def place_in(folder: Path, path: str, sources: Sequence[str]) -> Path:
-    """Say where a file of a source belongs: a folder's pictures keep their place in it."""
+    """Return the path of a file in a folder: pictures of a folder keep their relative path."""
     inside = [source for source in sources if Path(path).is_relative_to(source) and Path(source).is_dir()]
     return folder / (Path(path).relative_to(max(inside, key=len)) if inside else Path(path).name)
 
@@ -44,7 +44,7 @@ def copy(path: str, place: Path) -> None:
 
 
 def move(path: str, place: Path) -> None:
-    """Move a file, to another disk by copying it whole before it is removed."""
+    """Move a file; to another disk, copy it before it is removed."""
     place.parent.mkdir(parents=True, exist_ok=True)
     try:
         Path(path).rename(place)

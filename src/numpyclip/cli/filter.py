@@ -5,14 +5,13 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 from numpyclip.cli.filing import ACTIONS, free_name, place_in
 from numpyclip.cli.inputs import EmbeddedPictures, PicturePaths, paths_in, progress, with_stdin
-from numpyclip.cli.options import add_model_options, add_picture_options, add_renamed_option, add_verb, load_model
+from numpyclip.cli.options import add_embedding_options, add_pictures, load_model
 from numpyclip.errors import InputError
 
-_EXAMPLES = """\
+EXAMPLES = """\
   numpyclip filter photos/ --keep "a photo of a cat" --drop "a screenshot" --threshold 0.8
   numpyclip filter docs/pictures/album --keep "an animal face" -m tiny
   numpyclip filter photos/ --drop "a screenshot" --drop "a receipt" --copy album/ --yes
@@ -26,51 +25,31 @@ probability reaches --threshold. If none fits, the picture is kept unless there 
 A probability is known for single texts. Queries of several terms (+, -, weights as in "2*cat - dog") and pictures
 as queries are one vector each and have a cosine only, whose scale depends on the model: look at --json first.
 
---copy, --move and --link put what is kept into a folder, where pictures of a folder keep their place; they only say
-what they would do until there is --yes. No file is overwritten: a name that is taken gets a number, and a file that
-is there already, byte for byte, is left alone (and where it was, too)."""
+--copy, --move and --link put what is kept into a folder, where pictures of a folder keep their place; without
+--yes they only print what they would do. No file is overwritten: a name that is taken gets a number, and a file whose
+bytes are there already is skipped, and not removed by --move."""
 
 
-def add_to(verbs: Any) -> None:
-    """Add the command to the parser."""
-    verb = add_verb(verbs, "filter", _EXAMPLES)
-    verb.add_argument("items", metavar="PICTURE", nargs="*", help="a picture, a folder, or - for paths on stdin")
-    verb.add_argument("--keep", action="append", default=[], metavar="QUERY", help="what to keep; several: any of them")
-    verb.add_argument("--drop", action="append", default=[], metavar="QUERY", help="what to drop; several: any of them")
-    minimum = verb.add_mutually_exclusive_group()
-    add_renamed_option(
-        minimum,
-        "--threshold",
-        old="--min",
-        type=float,
-        default=0.5,
-        metavar="P",
-        help="minimum probability (default: 0.5)",
-    )
-    add_renamed_option(
-        minimum,
-        "--cosine-threshold",
-        old="--min-cosine",
-        type=float,
-        metavar="C",
-        help="compare cosines, with this minimum",
-    )
-    action = verb.add_mutually_exclusive_group()
+def add_options(command: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    add_pictures(command, "filter")
+    command.add_argument("--keep", action="append", default=[], metavar="QUERY", help="what to keep; of several, any")
+    command.add_argument("--drop", action="append", default=[], metavar="QUERY", help="what to drop; of several, any")
+    minimum = command.add_mutually_exclusive_group()
+    minimum.add_argument("--threshold", type=float, default=0.5, metavar="P", help="minimum probability (default: 0.5)")
+    minimum.add_argument("--cosine-threshold", type=float, metavar="C", help="compare cosines, with this minimum")
+    action = command.add_mutually_exclusive_group()
     for name in ACTIONS:
         action.add_argument(f"--{name}", type=Path, metavar="FOLDER", help=f"{name} what is kept into a folder")
-    verb.add_argument("--yes", action="store_true", help="really copy, move or link")
-    verb.add_argument("--json", action="store_true", help="print one JSON object per picture, dropped ones too")
-    add_picture_options(verb)
-    add_model_options(verb)
-    verb.set_defaults(run=run)
+    command.add_argument("--yes", action="store_true", help="really copy, move or link")
+    command.add_argument("--json", action="store_true", help="print one JSON object per picture, dropped ones too")
+    add_embedding_options(command)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Judge every picture, batch by batch."""
     from numpyclip.tasks.filter import Filter
 
-    if not arguments.items:
-        raise InputError("nothing to filter: name a picture or a folder, or - for paths on standard input.")
     action = next((name for name in ACTIONS if getattr(arguments, name) is not None), None)
     folder = getattr(arguments, action) if action else None
     if arguments.yes and folder is None:
@@ -86,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     pictures = EmbeddedPictures(model, arguments, paths)
     for path, embedding in progress(pictures, "picture", printing=True):
         (verdict,) = judge([embedding])
-        place = _filed(action, folder, path, arguments, paths) if folder is not None and verdict.kept else None
+        place = _file(action, path, arguments, paths) if action and verdict.kept else None
         if arguments.json:
             score = "probability" if arguments.cosine_threshold is None else "cosine"
             record = {"path": path, "kept": verdict.kept, "query": verdict.query, score: round(verdict.score, 6)}
@@ -100,11 +79,9 @@ def run(arguments: argparse.Namespace) -> int:
     return pictures.status
 
 
-def _filed(
-    action: str | None, folder: Path, path: str, arguments: argparse.Namespace, paths: PicturePaths
-) -> Path | None:
-    """Copy, move or link one picture, or only say where it would go; what fails is reported."""
-    assert action is not None
+def _file(action: str, path: str, arguments: argparse.Namespace, paths: PicturePaths) -> Path | None:
+    """Copy, move or link one picture, or only find the place where it would go; errors are reported."""
+    folder = getattr(arguments, action)
     try:
         place = free_name(place_in(folder, path, arguments.items), path)
         if place is not None and arguments.yes:

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numpyclip.cli.inputs import progress, say_left_out, texts_in
-from numpyclip.cli.options import add_decoding_option, add_verb
+from numpyclip.cli.options import add_decoding_option
 from numpyclip.cli.stores import add_store_options, load_remembered, place_of, remember_model
 from numpyclip.errors import InputError
 
 if TYPE_CHECKING:
     from numpyclip.index.store import Store
 
-_EXAMPLES = """\
+EXAMPLES = """\
   numpyclip index photos/
   numpyclip index                                     # what is new in the folders that are known
   numpyclip index docs/pictures -m tiny --store pictures.index
@@ -40,12 +40,11 @@ followed, hidden files and folders and archives are left alone. --store postgres
 Stop it at any moment: what was done is kept, and the next call goes on. Searches may run at the same time."""
 
 
-def add_to(verbs: Any) -> None:
-    """Add the command to the parser."""
-    verb = add_verb(verbs, "index", _EXAMPLES)
+def add_options(verb: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
     verb.add_argument("items", metavar="FOLDER", nargs="*", help="a folder to add; none: all that are known")
     verb.add_argument("--ignore", action="append", default=[], metavar="GLOB", help="leave out names, or /PATH below")
-    add_decoding_option(verb, old="--exact")
+    add_decoding_option(verb)
     verb.add_argument(
         "--precision",
         choices=["float32", "float16", "int8"],
@@ -64,7 +63,6 @@ def add_to(verbs: Any) -> None:
     action.add_argument("--problems", action="store_true", help="print files that cannot be read, and why")
     verb.add_argument("--json", action="store_true", help="print JSON")
     add_store_options(verb)
-    verb.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -139,7 +139,7 @@ class EmbeddedPictures:
     ----------
     model : CLIP
     arguments : Namespace
-        Options of `add_picture_options` and `add_model_options`.
+        Options of `add_embedding_options`.
     sources : iterable of str, or PicturePaths
         Files as they are, and folders to be searched.
 

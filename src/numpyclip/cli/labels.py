@@ -1,9 +1,10 @@
-"""Labels and templates of the command line, embedded while a bar shows it."""
+"""Labels and templates of the command line: reading, checking and embedding them."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from numpyclip.cli.inputs import progress
@@ -13,11 +14,11 @@ if TYPE_CHECKING:
     from numpyclip.model.ops import Array
     from numpyclip.tasks.labels import Label
 
-_MANY = 5000  # texts, from which on a bar is worth having
+_MANY = 5000  # texts, from which on a progress bar is shown
 
 
 def add_template_option(verb: argparse.ArgumentParser) -> None:
-    """Add what is put around labels."""
+    """Add the templates of labels."""
     verb.add_argument(
         "--template",
         default="{}",
@@ -35,6 +36,14 @@ def labels_in(
     from numpyclip.tasks.prompts import templates
 
     return as_labels(labels, separator), templates(template)
+
+
+def read_named_labels(name: str) -> list[list[str]]:
+    """Read the labels of a file, or those of a dataset by its name."""
+    from numpyclip.tasks.labels import read_labels
+    from numpyclip.tasks.prompts import label_file, label_names
+
+    return read_labels(label_file(name) if name in label_names() and not Path(name).exists() else name)
 
 
 def embedded_labels(model: CLIP, labels: Sequence[Label], templates: Sequence[str]) -> Array:

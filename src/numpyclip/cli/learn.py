@@ -1,4 +1,4 @@
-"""`numpyclip learn`: tell classes apart, from a folder of examples for each."""
+"""`numpyclip learn`: learn classes from a folder of examples for each."""
 
 from __future__ import annotations
 
@@ -10,19 +10,12 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from numpyclip.cli.inputs import EmbeddedPictures, progress, texts_in
-from numpyclip.cli.options import (
-    add_model_options,
-    add_picture_options,
-    add_verb,
-    load_model,
-    model_name,
-    positive,
-)
+from numpyclip.cli.options import add_embedding_options, load_model, model_name, positive
 from numpyclip.cli.outputs import check_output, output_path
 from numpyclip.errors import InputError
 from numpyclip.images.find import is_ignored, is_picture_name
@@ -32,48 +25,49 @@ if TYPE_CHECKING:
     from numpyclip.tasks.learning.learn import Accuracy
     from numpyclip.tasks.learning.probe import Probe
 
-_EXAMPLES = """\
+EXAMPLES = """\
   numpyclip learn animals/ -o animals.npz -m tiny
   numpyclip classify --probe animals.npz docs/pictures/bird.png -m tiny
   numpyclip learn photos/ -o photos-probe.npz --method tip --template "a photo of a {}, a type of pet"
   numpyclip embed images photos/ -o photos.npz; numpyclip learn photos.npz -o photos-probe.npz
 
 Every folder in FOLDER is a class, named as the folder, with its examples in it, at any depth. With an .npz file of
-`numpyclip embed images`, classes are the folders in the common folder of all pictures, or what --labels says; no model
-is loaded then, but for --method tip, which embeds the names of the classes.
+`numpyclip embed images`, classes are the folders in the common folder of all pictures, or the lines of --labels; no
+model is loaded then, except for --method tip, which embeds the names of the classes.
 
-Printed are the share of pictures that are told right, and its mean over the classes, when each fifth of them (see
---folds) is held out in turn, and the others are learned from, the choice of C or of other settings included."""
+Prints accuracy and mean per-class recall by cross-validation (5 folds; see --folds); C and other settings are chosen
+within each training split."""
 
 
-def add_to(verbs: Any) -> None:
-    """Add the command to the parser."""
-    verb = add_verb(verbs, "learn", _EXAMPLES)
-    verb.add_argument("source", metavar="FOLDER", help="a folder of folders of pictures, or an .npz file of embeddings")
-    verb.add_argument(
+def add_options(command: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    command.add_argument(
+        "source", metavar="FOLDER", help="a folder with a folder for each class, or an .npz file of embeddings"
+    )
+    command.add_argument(
         "-o", "--output", metavar="FILE", type=output_path(".npz"), required=True, help="the probe to write, .npz"
     )
-    verb.add_argument(
+    command.add_argument(
         "--method",
         choices=["linear", "tip", "mean"],
         default="linear",
         help="logistic regression (default); Tip-Adapter, examples beside the names of classes; nearest class mean",
     )
-    verb.add_argument("--folds", type=positive, default=5, metavar="N", help="parts held out in turn (default: 5)")
-    verb.add_argument(
+    command.add_argument(
+        "--folds", type=positive, default=5, metavar="N", help="folds of cross-validation (default: 5)"
+    )
+    command.add_argument(
         "--c",
         type=_c,
         metavar="C",
         help="for linear: weight of the examples against the penalty, as in scikit-learn, on vectors of unit length; "
-        "or auto (default): what is best on a part of the examples",
+        "or auto (default): the best on held-out examples",
     )
-    verb.add_argument("--seed", type=_seed, default=0, metavar="N", help="of how pictures are held out (default: 0)")
-    verb.add_argument("--template", metavar="TEXT", help='for tip: around names (default: "a photo of a {}")')
-    verb.add_argument("--labels", metavar="FILE", help="for an .npz file: the class of each vector, one a line")
-    verb.add_argument("--json", action="store_true", help="print one JSON object")
-    add_picture_options(verb)
-    add_model_options(verb)
-    verb.set_defaults(run=run)
+    command.add_argument("--seed", type=_seed, default=0, metavar="N", help="of the random folds (default: 0)")
+    command.add_argument("--template", metavar="TEXT", help='for tip: around names (default: "a photo of a {}")')
+    command.add_argument("--labels", metavar="FILE", help="for an .npz file: the class of each vector, one a line")
+    command.add_argument("--json", action="store_true", help="print one JSON object")
+    add_embedding_options(command)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -100,7 +94,7 @@ def _check(arguments: argparse.Namespace) -> None:
     if arguments.template is not None and arguments.method != "tip":
         raise InputError(f"--template is for --method tip; {arguments.method} reads no names.")
     if arguments.folds < 2:
-        raise InputError(f"--folds is {arguments.folds}; expected a whole number of 2 or more.")
+        raise InputError(f"--folds is {arguments.folds}; expected an integer of 2 or more.")
     check_output(arguments.output, [arguments.source, arguments.labels])
 
 
@@ -134,7 +128,7 @@ def _examples(arguments: argparse.Namespace) -> tuple[Examples, str, int]:
 
 
 def _class_folders(folder: Path) -> list[Path]:
-    """List the folders of the classes; pictures beside them are talked of."""
+    """List the folders of the classes; pictures beside them are reported."""
     try:
         found = sorted(path for path in folder.iterdir() if not is_ignored(path.name))
     except OSError as error:
@@ -180,7 +174,7 @@ def _warn_of_single_examples(examples: Examples) -> None:
     if single := [name for name, count in zip(examples.classes, counts, strict=True) if count == 1]:
         print(
             f"numpyclip: {len(single)} classes have one picture only, first {single[0]!r:.60}: it is learned from, but "
-            "how well they are told is not measured.",
+            "their recall is not measured.",
             file=sys.stderr,
         )
 
@@ -206,7 +200,7 @@ def _print(arguments: argparse.Namespace, examples: Examples, probe: Probe, accu
     for name, value in settings.items():
         print(name, f"{value:g}", sep="\t")
     if accuracy is None:
-        print("numpyclip: no class has two pictures, so nothing could be held out and tested.", file=sys.stderr)
+        print("numpyclip: no class has two pictures, so there is no cross-validation.", file=sys.stderr)
     else:
         print("accuracy", f"{accuracy.accuracy:.4f}", sep="\t")
         print("mean per-class recall", f"{accuracy.mean_per_class_recall:.4f}", sep="\t")
@@ -226,5 +220,5 @@ def _c(text: str) -> float | None:
 
 def _seed(text: str) -> int:
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 0 or more")
+        raise argparse.ArgumentTypeError(f"{text!r} is not an integer of 0 or more")
     return int(text)

@@ -1,4 +1,4 @@
-"""`numpyclip map`: a page on which pictures that are alike lie close together."""
+"""`numpyclip map`: a page on which similar pictures are close together."""
 
 from __future__ import annotations
 
@@ -8,53 +8,33 @@ import os
 import sys
 from functools import partial
 from itertools import islice
-from typing import Any
 
 import numpy as np
 
 from numpyclip.atomic import atomic_file
 from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, with_stdin
-from numpyclip.cli.options import (
-    add_model_options,
-    add_picture_options,
-    add_renamed_option,
-    add_verb,
-    load_model,
-    model_name,
-    positive,
-)
+from numpyclip.cli.options import add_embedding_options, add_pictures, load_model, model_name, positive
 from numpyclip.cli.outputs import check_output, output_path
-from numpyclip.errors import InputError, NumPyCLIPError
+from numpyclip.errors import NumPyCLIPError
 
-_EXAMPLES = """\
+EXAMPLES = """\
   numpyclip map photos/ -o map.html
   numpyclip map docs/pictures/album -m tiny -o map.html
 
 Writes one page of HTML that contains everything, thumbnails too, and loads nothing from elsewhere: open it in any
-browser; drag, turn the wheel, search by file name. Places are the first two principal components of the embeddings:
-what lies close together may still differ in the others."""
-
-_MOST = 5000
+browser; drag, turn the wheel, search by file name. Coordinates are the first two principal components of the
+embeddings: pictures that are close together may differ in the others."""
 
 
-def add_to(verbs: Any) -> None:
-    """Add the command to the parser."""
-    verb = add_verb(verbs, "map", _EXAMPLES)
-    verb.add_argument("items", metavar="PICTURE", nargs="*", help="a picture, a folder, or - for paths on stdin")
-    verb.add_argument("-o", "--output", metavar="FILE", type=output_path(".html"), required=True, help="write .html")
-    add_renamed_option(
-        verb,
-        "--limit",
-        old="--most",
-        type=positive,
-        default=_MOST,
-        metavar="N",
-        help="leave out all but the first N pictures (default: 5000)",
+def add_options(command: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    add_pictures(command, "map")
+    command.add_argument("-o", "--output", metavar="FILE", type=output_path(".html"), required=True, help="write .html")
+    command.add_argument(
+        "--limit", type=positive, default=5000, metavar="N", help="take the first N pictures only (default: 5000)"
     )
-    verb.add_argument("--json", action="store_true", help="print one JSON object with the coordinates of every picture")
-    add_picture_options(verb)
-    add_model_options(verb)
-    verb.set_defaults(run=run)
+    command.add_argument("--json", action="store_true", help="print one JSON object with the coordinates of pictures")
+    add_embedding_options(command)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -62,11 +42,8 @@ def run(arguments: argparse.Namespace) -> int:
     from numpyclip.runtime.prefetch import prefetch
     from numpyclip.viz.embedding_map import map_page, principal_components, thumbnail_uri
 
-    if not arguments.items:
-        raise InputError("nothing to map: name pictures or folders, or - for paths on standard input.")
     check_output(arguments.output)
-    sources = with_stdin(arguments.items, paths_in)
-    pictures = EmbeddedPictures(load_model(arguments), arguments, sources)
+    pictures = EmbeddedPictures(load_model(arguments), arguments, with_stdin(arguments.items, paths_in))
     embedded = list(islice(progress(pictures, "picture", printing=False), arguments.limit + 1))
     if len(embedded) > arguments.limit:
         del embedded[-1]

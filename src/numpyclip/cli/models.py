@@ -1,16 +1,15 @@
-"""`numpyclip models`: which models there are, where they lie, and getting and checking them."""
+"""`numpyclip models`: list models, download them, verify them."""
 
 import argparse
 import json
 import sys
 from collections.abc import Iterable
-from typing import Any
 
-from numpyclip.cli.options import add_folder_option, add_pretrained_option, add_verb
-from numpyclip.errors import InputError, ModelNotFoundError
+from numpyclip.cli.options import add_weights_options
+from numpyclip.errors import InputError
 from numpyclip.weights.catalogue import DOWNLOADABLE, EMBEDDED, KnownModel
 
-_EXAMPLES = """\
+EXAMPLES = """\
   numpyclip models
   numpyclip models --all
   numpyclip models download ViT-B/32
@@ -21,45 +20,36 @@ _EXAMPLES = """\
   numpyclip models cache --clear
 
 list: every model that is known by name, whether it is here, and the file. With --all, the published models of OpenCLIP
-that can be run here: architecture, tag, side of the picture, millions of parameters, zero-shot accuracy on ImageNet in
-percent, licence, repository on the Hugging Face hub; - where OpenCLIP has published nothing. verify: compare what is
-here with the published SHA-256; the exit status is 1 if a file is damaged. cache: the files of prepared weights that
-make the next start fast ($NUMPYCLIP_CACHE says where they lie, and 0 that there shall be none); --clear removes them.
+that can be run here: architecture, tag, image size, millions of parameters, zero-shot accuracy on ImageNet in
+percent, licence, repository on the Hugging Face hub; - where OpenCLIP has published nothing. verify: compare the
+files here with the published SHA-256; the exit status is 1 if one is damaged. cache: the files of prepared weights that
+make the next start fast (in $NUMPYCLIP_CACHE; 0 for none); --clear removes them.
 Models from elsewhere are used by path: --model FILE."""
 
 
-def add_to(verbs: Any) -> None:
-    """Add the command to the parser."""
-    verb = add_verb(verbs, "models", _EXAMPLES)
-    verb.add_argument(
+def add_options(command: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    command.add_argument(
         "action",
         nargs="?",
-        choices=["list", "download", "verify", "cache"],
+        choices=list(_ACTIONS),
         default="list",
         metavar="ACTION",
         help="list (default), download, verify or cache",
     )
-    verb.add_argument("items", nargs="*", metavar="NAME", help="models to download or verify (verify: default all)")
-    verb.add_argument("--all", action="store_true", help="with list: the published models of OpenCLIP")
-    add_pretrained_option(verb)
-    verb.add_argument("--json", action="store_true", help="print one JSON object per line")
-    verb.add_argument("--clear", action="store_true", help="with cache: remove the files")
-    add_folder_option(verb)
-    verb.set_defaults(run=run)
+    command.add_argument("items", nargs="*", metavar="NAME", help="models to download or verify (verify: default all)")
+    command.add_argument("--all", action="store_true", help="with list: the published models of OpenCLIP")
+    command.add_argument("--json", action="store_true", help="print one JSON object per line")
+    command.add_argument("--clear", action="store_true", help="with cache: remove the files")
+    add_weights_options(command, "NAME")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Do one of the four actions."""
-    action = {"list": _list, "download": _download, "verify": _verify, "cache": _cache}[arguments.action]
-    if arguments.clear and arguments.action != "cache":
-        raise InputError("--clear removes prepared weights; expected `numpyclip models cache --clear`.")
-    if arguments.all and arguments.action != "list":
-        raise InputError("--all is about the list; expected `numpyclip models --all`.")
-    if arguments.pretrained is not None and (arguments.action != "download" or len(arguments.items) != 1):
-        raise InputError(
-            "--pretrained names weights to download; expected `models download ARCHITECTURE --pretrained TAG`."
-        )
-    return action(arguments)
+    for option, action in (("all", "list"), ("pretrained", "download"), ("clear", "cache")):
+        if getattr(arguments, option) and arguments.action != action:
+            raise InputError(f"--{option} is for `numpyclip models {action}`, not for {arguments.action}.")
+    return _ACTIONS[arguments.action](arguments)
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -120,9 +110,11 @@ def _download(arguments: argparse.Namespace) -> int:
             f"no model named; expected one or more of {', '.join(DOWNLOADABLE)}, or hf-hub:organization/name, "
             "or a name of OpenCLIP's with --pretrained."
         )
+    if arguments.pretrained is not None and len(arguments.items) > 1:
+        raise InputError(f"got {len(arguments.items)} names; expected one architecture with --pretrained.")
     from numpyclip.families.locate import find_architecture, locate, unknown_tag
 
-    for name in arguments.items:  # a name that is wrong is told before hours pass
+    for name in arguments.items:  # a wrong name is an error before hours pass
         if arguments.pretrained is not None:
             known = find_architecture(name)
             if known.find(arguments.pretrained) is None:
@@ -156,10 +148,10 @@ def _cache(arguments: argparse.Namespace) -> int:
     from numpyclip.runtime.prepared import prepared_files, remove_prepared
 
     if arguments.items:
-        raise InputError("cache is about all prepared weights; expected no names of models behind it.")
+        raise InputError("cache is for all prepared weights; expected no names of models.")
     files = list(prepared_files())
     if not files:
-        print("numpyclip: no prepared weights are kept.", file=sys.stderr)
+        print("numpyclip: no prepared weights are cached.", file=sys.stderr)
     for file in files:
         size = file.stat().st_size
         state = "removed" if arguments.clear and remove_prepared(file) else "kept"
@@ -170,11 +162,16 @@ def _cache(arguments: argparse.Namespace) -> int:
     return 0
 
 
+_ACTIONS = {"list": _list, "download": _download, "verify": _verify, "cache": _cache}
+
+
 def _known(name: str) -> KnownModel:
     if name in EMBEDDED:
         raise InputError(f"Model {name!r} is in the package; there is nothing to download or to verify.")
     if name not in DOWNLOADABLE:
-        raise ModelNotFoundError(f"Model {name!r} is not one to download; expected one of {', '.join(DOWNLOADABLE)}.")
+        from numpyclip.families.locate import unknown_name
+
+        raise unknown_name(name)
     return DOWNLOADABLE[name]
 
 

@@ -4,130 +4,105 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import TYPE_CHECKING, Any
-
-from numpyclip.cli.commands import COMMANDS
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from numpyclip.dual_encoder.clip import CLIP
 
 DEFAULT_MODEL = "ViT-B/32"
+Options: TypeAlias = "argparse.ArgumentParser | argparse._ArgumentGroup"  # of a command, or a group of them
 
 
-def add_verb(verbs: Any, name: str, examples: str, summary: str | None = None) -> argparse.ArgumentParser:
-    """Add a command whose help ends in examples to paste."""
-    summary = summary or COMMANDS[name]
-    verb: argparse.ArgumentParser = verbs.add_parser(
-        name,
-        help=summary,
-        description=summary,
-        epilog=f"examples:\n{examples}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,  # an option that is added later must not change what a script says
-    )
-    verb.set_defaults(verb=verb)
-    return verb
+def add_pictures(command: argparse.ArgumentParser, verb: str, metavar: str = "PICTURE", more: str = "") -> None:
+    """Add the pictures that a command is about, of which there must be some, and what is behind them."""
+    what = "a picture, a folder, or - for paths on stdin"
+    command.add_argument("items", metavar=metavar, nargs="*", help=f"{what}; then {more}" if more else what)
+    command.set_defaults(nothing=f"nothing to {verb}: name a picture or a folder, or - for paths on standard input.")
 
 
-def add_renamed_option(container: Any, *names: str, old: str, **settings: Any) -> None:
-    """Add an option that had another name, which is taken for one version more; `RENAMED` has it, too."""
-    option = container.add_argument(*names, **settings)
-    hidden = {"dest": option.dest, "default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
-    container.add_argument(old, **{**settings, **hidden})
-
-
-def add_model_options(verb: argparse.ArgumentParser, batch_size: int = 32) -> None:
-    """Add what says which model is used, and how many inputs it computes at once."""
-    verb.add_argument(
+def add_model_options(command: argparse.ArgumentParser, batch_size: int = 32) -> None:
+    """Add the model, and how it is run."""
+    group = command.add_argument_group("model")
+    group.add_argument(
         "-m",
         "--model",
         default=os.environ.get("NUMPYCLIP_MODEL") or DEFAULT_MODEL,
         help="a name listed by `numpyclip models`, or hf-hub:organization/name, or a file or folder of weights "
         f"(default: $NUMPYCLIP_MODEL, else {DEFAULT_MODEL})",
     )
-    add_pretrained_option(verb)
-    add_activation_option(verb)
-    add_folder_option(verb)
-    verb.add_argument(
-        "--batch-size",
-        type=positive,
-        default=batch_size,
-        metavar="N",
-        help="inputs read at once (default: %(default)s)",
+    add_weights_options(group)
+    add_activation_option(group)
+    group.add_argument(
+        "--batch-size", type=positive, default=batch_size, metavar="N", help="inputs in a batch (default: %(default)s)"
     )
-    verb.add_argument(
-        "--low-memory", action="store_true", help="keep the weights as small as in the file; slower for few inputs"
+    group.add_argument(
+        "--low-memory", action="store_true", help="keep the weights in the dtype of the file; slower for few inputs"
     )
 
 
-def add_pretrained_option(verb: argparse.ArgumentParser, model: str = "--model") -> None:
-    """Add which weights of an architecture are meant."""
-    verb.add_argument(
+def add_weights_options(options: Options, model: str = "--model") -> None:
+    """Add which weights of an architecture are meant, and the folder of downloaded ones."""
+    options.add_argument(
         "--pretrained",
         metavar="TAG",
         help=f"weights of OpenCLIP's architecture {model}: a tag of `numpyclip models --all`, or a file or folder",
     )
-
-
-def add_activation_option(verb: argparse.ArgumentParser) -> None:
-    """Add what some files do not tell."""
-    verb.add_argument(
-        "--activation",
-        choices=["quick_gelu", "gelu"],
-        help="for a file of weights that does not record it: quick_gelu (OpenAI), gelu (LAION and most others)",
-    )
-
-
-def add_folder_option(verb: argparse.ArgumentParser) -> None:
-    """Add where downloaded models are."""
-    verb.add_argument(
+    options.add_argument(
         "--download-root",
         metavar="FOLDER",
         help="where downloaded models are (default: $CLIP_DIR, else ~/.cache/clip; those of the hub: as $HF_HOME says)",
     )
 
 
-def add_orientation_option(verb: argparse.ArgumentParser) -> None:
-    """Add whether EXIF data turns pictures."""
-    verb.add_argument(
-        "--ignore-orientation",
-        action="store_false",
-        dest="orient",
-        help="ignore the EXIF orientation of images",
+def add_activation_option(options: Options) -> None:
+    """Add the activation, which some files do not record."""
+    options.add_argument(
+        "--activation",
+        choices=["quick_gelu", "gelu"],
+        help="for a file of weights that does not record it: quick_gelu (OpenAI), gelu (LAION and most others)",
     )
 
 
-def add_decoding_option(verb: argparse.ArgumentParser, old: str | None = None) -> None:
-    """Add whether large JPEG files are decoded whole; `old` is what the option was called before."""
-    settings: dict[str, Any] = {"action": "store_false", "dest": "draft"}
-    settings["help"] = "decode large JPEG files whole, not at a reduced size that is enough"
-    if old is None:
-        verb.add_argument("--full-decode", **settings)
-    else:
-        add_renamed_option(verb, "--full-decode", old=old, **settings)
+def add_orientation_option(options: Options) -> None:
+    """Add whether the EXIF orientation is applied."""
+    options.add_argument(
+        "--ignore-orientation", action="store_false", dest="orient", help="ignore the EXIF orientation of images"
+    )
 
 
-def add_picture_options(verb: argparse.ArgumentParser, old: str | None = None) -> None:
-    """Add how pictures are read, and where embeddings of them are that need not be computed again."""
-    add_orientation_option(verb)
-    add_decoding_option(verb, old)
-    add_index_options(verb)
+def add_decoding_option(options: Options) -> None:
+    """Add whether large JPEG files are decoded at full size."""
+    options.add_argument(
+        "--full-decode",
+        action="store_false",
+        dest="draft",
+        help="decode large JPEG files at full size, not at a reduced size that is enough",
+    )
 
 
-def add_index_options(verb: argparse.ArgumentParser) -> None:
-    """Add where embeddings of pictures are that need not be computed again."""
-    verb.add_argument(
+def add_index_options(options: Options) -> None:
+    """Add the index whose embeddings are taken instead of computing them again."""
+    options.add_argument(
         "--store",
         metavar="PLACE",
         help="take embeddings that this index has (default: $NUMPYCLIP_INDEX, else where numpyclip index writes)",
     )
-    verb.add_argument("--no-index", action="store_true", help="compute all embeddings, also those that an index has")
+    options.add_argument("--no-index", action="store_true", help="compute all embeddings, also those that an index has")
+
+
+def add_embedding_options(command: argparse.ArgumentParser) -> None:
+    """Add all options of `numpyclip.cli.inputs.EmbeddedPictures`: how pictures are read and embedded."""
+    group = command.add_argument_group("pictures")
+    add_orientation_option(group)
+    add_decoding_option(group)
+    add_index_options(group)
+    add_model_options(command)
 
 
 def positive(text: str) -> int:
-    """Read a whole number of at least 1."""
+    """Parse an integer of at least 1."""
     if not (text.isdecimal() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not an integer above 0")
     return int(text)
 
 

@@ -1,15 +1,20 @@
-"""Where commands write to."""
+"""Where commands write to, and whether lines name the picture."""
 
 from __future__ import annotations
 
 import argparse
 import errno
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.images.find import is_picture_name
+
+
+def are_several(sources: Sequence[str]) -> bool:
+    """Tell whether sources may be more than one picture, so that a line has to begin with the path of its own."""
+    return len(sources) != 1 or sources[0] == "-" or Path(sources[0]).is_dir()
 
 
 def output_path(*suffixes: str) -> Callable[[str], Path]:

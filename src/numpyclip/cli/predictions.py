@@ -1,4 +1,4 @@
-"""What is said of classified pictures: on stdout, as bars, as a table, and as a matrix of confusion."""
+"""Predictions for pictures: on stdout, as bars, as a table, and as a confusion matrix."""
 
 from __future__ import annotations
 
@@ -33,31 +33,29 @@ class Printer:
         self._arguments = arguments
         self._with_path = with_path
 
-    def __call__(self, path: str, probabilities: Sequence[float], parents: Mapping[str, float]) -> None:
+    def __call__(self, path: str, probabilities: Array, parents: Mapping[str, Array]) -> None:
         """Print the labels of one picture, best first."""
-        ranked = sorted(zip(probabilities, self._names, strict=True), key=lambda pair: -pair[0])
-        ranked = [pair for pair in ranked[: self._arguments.top] if pair[0] >= self._arguments.threshold]
+        ranked = sorted(zip(self._names, probabilities.tolist(), strict=True), key=lambda pair: -pair[1])
+        ranked = [(label, p) for label, p in ranked[: self._arguments.top] if p >= self._arguments.threshold]
         if self._arguments.json:
-            record = {"path": path, "labels": [{"label": label, "probability": round(p, 6)} for p, label in ranked]}
+            record = {"path": path, "labels": [{"label": label, "probability": round(p, 6)} for label, p in ranked]}
             if parents:
-                record["parents"] = [{"label": label, "probability": round(p, 6)} for label, p in parents.items()]
+                sums = {label: round(float(found[0]), 6) for label, found in parents.items()}
+                record["parents"] = [{"label": label, "probability": p} for label, p in sums.items()]
             print(json.dumps(record), flush=True)
         else:
-            for p, label in ranked:
+            for label, p in ranked:
                 print(*([path] if self._with_path else []), f"{p:.4f}", label, sep="\t", flush=True)
         if self._arguments.plot is not None:
-            self._plot(path, ranked)
+            from numpyclip.viz.chart import bar_chart
 
-    def _plot(self, path: str, ranked: Sequence[tuple[float, str]]) -> None:
-        from numpyclip.viz.chart import bar_chart
-
-        chart = bar_chart(path, [(label, min(p, 1.0)) for p, label in ranked], orient=self._arguments.orient)
-        with atomic_file(self._arguments.plot) as file:
-            chart.save(file, "PNG")
+            chart = bar_chart(path, [(label, min(p, 1.0)) for label, p in ranked], orient=self._arguments.orient)
+            with atomic_file(self._arguments.plot) as file:
+                chart.save(file, "PNG")
 
 
 class Report:
-    """Collects the best label of every picture, and what its folder says that it is.
+    """Collects the prediction for every picture, and the label that its folder is named after.
 
     Parameters
     ----------
@@ -78,7 +76,7 @@ class Report:
         self._rows: list[dict[str, str | float | None]] = []
 
     def add(self, path: str, probabilities: Array) -> None:
-        """Take in a picture."""
+        """Add the prediction for a picture."""
         best, row = int(probabilities.argmax()), self._folders.of_folder(path)
         if row is not None:
             self._confusion.add([row], [best])
@@ -87,7 +85,7 @@ class Report:
         self._rows.append(found | {"probability": round(float(probabilities[best]), 6)})
 
     def write(self) -> None:
-        """Write the files that were asked for, and say how many are right where folders tell."""
+        """Write the files that were asked for, and print the accuracy where folders are named after labels."""
         from numpyclip.tasks.evaluation.report import write_report
         from numpyclip.viz.confusion_matrix import confusion_matrix
 
@@ -108,6 +106,6 @@ class Report:
             write_report(self._arguments.output, self._rows, summary)
         if self._arguments.confusion is not None:
             if not known:
-                raise InputError("--confusion: no picture lies in a folder that is named after a label.")
+                raise InputError("--confusion: no picture is in a folder that is named after a label.")
             with atomic_file(self._arguments.confusion) as file:
                 confusion_matrix(self._confusion.counts, self._names).save(file, "PNG")

@@ -7,10 +7,10 @@ import json
 import sys
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from numpyclip.atomic import atomic_file
-from numpyclip.cli.options import add_renamed_option, add_verb, positive
+from numpyclip.cli.options import positive
 from numpyclip.cli.outputs import check_output, output_path
 from numpyclip.cli.stores import add_store_options, load_remembered, place_of
 from numpyclip.errors import InputError, NumPyCLIPError, PictureError
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpyclip.index import Match, SearchResult
     from numpyclip.tasks.query import Query
 
-_EXAMPLES = """\
+EXAMPLES = """\
   numpyclip search a dog on a beach
   numpyclip search "horse + stripes" -n 5 --folder photos/zoo --after 2024-01-01
   numpyclip search --near photo.jpg --not "at night"
@@ -37,9 +37,8 @@ exit status is 1. --all prints what is nearest all the same. Of identical files 
 by --paths and --json."""
 
 
-def add_to(verbs: Any) -> None:
-    """Add the command to the parser."""
-    verb = add_verb(verbs, "search", _EXAMPLES)
+def add_options(verb: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
     verb.add_argument("items", metavar="WORD", nargs="*", help="what to look for, in quotes or not")
     verb.add_argument("--near", action="append", default=[], metavar="PICTURE", help="like this picture; several: sum")
     verb.add_argument("--not", action="append", default=[], dest="without", metavar="TEXT", help="unlike this text")
@@ -49,7 +48,7 @@ def add_to(verbs: Any) -> None:
     verb.add_argument("--after", metavar="DATE", help="taken on this date or later: 2024, 2024-05, 2024-05-01")
     verb.add_argument("--before", metavar="DATE", help="taken before this date")
     minimum = verb.add_mutually_exclusive_group()
-    add_renamed_option(minimum, "--threshold", old="--min", type=float, metavar="P", help="minimum probability")
+    minimum.add_argument("--threshold", type=float, metavar="P", help="minimum probability")
     minimum.add_argument("--all", action="store_true", help="print what is nearest, be it a match or not")
     verb.add_argument("--paths", action="store_true", help="print paths only, also of identical copies")
     verb.add_argument("-0", action="store_true", dest="null", help="end paths in a null byte, for xargs -0")
@@ -59,7 +58,6 @@ def add_to(verbs: Any) -> None:
         "--preview", nargs="?", const="auto", choices=["auto", *PROTOCOLS], help="show pictures in the terminal"
     )
     add_store_options(verb)
-    verb.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:

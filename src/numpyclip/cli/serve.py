@@ -8,13 +8,11 @@ import os
 import sys
 from typing import Any
 
-from numpyclip.cli.options import add_renamed_option, add_verb, model_name, positive
+from numpyclip.cli.options import load_model, model_name, positive
 from numpyclip.cli.stores import add_store_options, load_remembered, place_of
 from numpyclip.errors import InputError, NumPyCLIPError, StoreError
 
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
-
-_EXAMPLES = """\
+EXAMPLES = """\
   numpyclip serve                                     # the page: http://127.0.0.1:8000
   numpyclip serve --store pictures.index --port 9000
   numpyclip serve --no-index -m ViT-L/14              # embeddings only
@@ -26,51 +24,36 @@ _EXAMPLES = """\
 
 Speaks OpenAI's /v1/embeddings (with "modality": "image" for pictures, as Infinity, and "messages", as vLLM), Immich's
 /predict and /ping, clip-retrieval's /knn-service, and /search, /classify, /healthz and /metrics of its own.
-Only this machine is answered, unless --host says otherwise; nothing is fetched from other hosts, unless --fetch-host
-allows one. Needs: pip install "numpyclip[server]"."""
+Listens on loopback only, unless --host is given; fetches images only from hosts
+that --fetch-host allows. Needs: pip install "numpyclip[server]"."""
 
 
-def add_to(verbs: Any) -> None:
-    """Add the command to the parser."""
-    verb = add_verb(verbs, "serve", _EXAMPLES)
-    verb.add_argument("--host", default="127.0.0.1", help="address to listen at (default: %(default)s)")
-    verb.add_argument("--port", type=_port, default=8000, help="0: any that is free (default: %(default)s)")
-    verb.add_argument("--no-index", action="store_true", help="serve no search")
-    add_renamed_option(
-        verb,
-        "--model-name",
-        old="--name",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="another name of the model",
+def add_options(command: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    command.add_argument("--host", default="127.0.0.1", help="address to listen at (default: %(default)s)")
+    command.add_argument("--port", type=_port, default=8000, help="0: any free port (default: %(default)s)")
+    command.add_argument("--no-index", action="store_true", help="serve no search")
+    command.add_argument(
+        "--model-name", action="append", default=[], metavar="NAME", help="another name of the model in requests"
     )
-    add_renamed_option(
-        verb,
-        "--allow-host",
-        old="--allow-name",
-        action="append",
-        default=[],
-        metavar="HOST",
-        help="a name of this server",
+    command.add_argument(
+        "--allow-host", action="append", default=[], metavar="HOST", help="another name of this server in requests"
     )
-    verb.add_argument(
+    command.add_argument(
         "--fetch-host", action="append", default=[], metavar="HOST", help="a host from which pictures may be fetched"
     )
-    verb.add_argument(
-        "--token-file", metavar="FILE", help="file with a token that requests must show (default: $NUMPYCLIP_TOKEN)"
+    command.add_argument(
+        "--token-file", metavar="FILE", help="file with a token that requests must send (default: $NUMPYCLIP_TOKEN)"
     )
-    verb.add_argument(
-        "--max-waiting", type=positive, default=1024, metavar="N", help="inputs that may wait (default: %(default)s)"
-    )
-    verb.add_argument(
-        "--timeout", type=positive, default=60, metavar="SECONDS", help="for a request (default: %(default)s)"
-    )
-    verb.add_argument(
-        "--max-body", type=positive, default=32, metavar="MIB", help="size of a request (default: %(default)s)"
-    )
-    add_store_options(verb)
-    verb.set_defaults(run=run)
+    for name, default, metavar, what in (
+        ("max-waiting", 1024, "N", "inputs in the queue"),
+        ("timeout", 60, "SECONDS", "time for a request"),
+        ("max-body", 32, "MIB", "size of a request"),
+    ):
+        command.add_argument(
+            f"--{name}", type=positive, default=default, metavar=metavar, help=f"maximum {what} (default: {default})"
+        )
+    add_store_options(command)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -79,7 +62,6 @@ def run(arguments: argparse.Namespace) -> int:
     from numpyclip.server.uvicorn_server import listen, make_server
 
     token = _token(arguments)
-    is_loopback = arguments.host in _LOOPBACK
     with listen(arguments.host, arguments.port) as listener:
         place = None if arguments.no_index else place_of(arguments)
         model = _load(arguments, place)
@@ -87,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
         settings = Settings(
             model_names=tuple(dict.fromkeys([name, *_other_names(name), *arguments.model_name])),
             token=token,
-            allowed_hosts=(*_LOOPBACK[:1], "[::1]", "localhost", *arguments.allow_host) if is_loopback else (),
+            allowed_hosts=("127.0.0.1", "[::1]", "localhost", *arguments.allow_host) if _is_loopback(arguments) else (),
             fetch_hosts=tuple(host.lower() for host in arguments.fetch_host),
             max_body=arguments.max_body << 20,
             max_total_body=8 * arguments.max_body << 20,
@@ -95,27 +77,27 @@ def run(arguments: argparse.Namespace) -> int:
             batch_size=arguments.batch_size,
             timeout=arguments.timeout,
         )
-        app = create_app(model, name, place, settings)
+        server = make_server(create_app(model, name, place, settings))
         host, port = listener.getsockname()[:2]
-        if not is_loopback and token is None:
-            print(
-                f"numpyclip: warning: whoever reaches {host}:{port} may search these pictures; set NUMPYCLIP_TOKEN.",
-                file=sys.stderr,
-            )
-        shown = f"[{host}]" if ":" in host else host
-        print(f"numpyclip: {name} at http://{shown}:{port} (Ctrl-C stops it)", file=sys.stderr, flush=True)
-        server = make_server(app)
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        if token is None and not _is_loopback(arguments):
+            message = f"whoever reaches {address} may search these pictures; set NUMPYCLIP_TOKEN."
+            print(f"numpyclip: warning: {message}", file=sys.stderr)
+        print(f"numpyclip: {name} at http://{address} (Ctrl-C stops it)", file=sys.stderr, flush=True)
         with contextlib.suppress(KeyboardInterrupt):  # the usual way to stop it
             server.run(sockets=[listener])
     if not server.started:
-        raise NumPyCLIPError("the server did not start; what it said is above.")
+        raise NumPyCLIPError("the server did not start; see its messages above.")
     print("numpyclip: stopped.", file=sys.stderr)
     return 0
 
 
+def _is_loopback(arguments: argparse.Namespace) -> bool:
+    return arguments.host in ("127.0.0.1", "::1", "localhost")
+
+
 def _load(arguments: argparse.Namespace, place: str | None) -> Any:
     """Load the model that was asked for, else the index's, if there is one."""
-    from numpyclip.cli.options import load_model
     from numpyclip.index.open_store import open_store
 
     if place is not None:
@@ -143,6 +125,7 @@ def _other_names(name: str) -> list[str]:
 
 
 def _token(arguments: argparse.Namespace) -> str | None:
+    """Return the token of the file or the environment."""
     if arguments.token_file is None:
         return os.environ.get("NUMPYCLIP_TOKEN") or None
     try:

@@ -8,15 +8,14 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from numpyclip.atomic import atomic_file
 from numpyclip.cli.inputs import PicturePaths, paths_in, progress, say_left_out
-from numpyclip.cli.options import add_orientation_option, add_verb, positive
+from numpyclip.cli.options import add_orientation_option, add_pictures, positive
 from numpyclip.cli.outputs import check_output, output_path
 from numpyclip.errors import InputError, NumPyCLIPError
 
-_EXAMPLES = """\
+EXAMPLES = """\
   numpyclip sheet photos/ -o sheet.png
   numpyclip sheet docs/pictures/album -o sheet.png --columns 8
   numpyclip classify docs/pictures/album dog cat horse -n 1 -m tiny | numpyclip sheet - -o sheet.png
@@ -26,24 +25,24 @@ of the files; lines on standard input may have others, behind the path and a tab
 cannot be read are crossed out. Letters that no installed font has are written as escape sequences."""
 
 
-def add_to(verbs: Any) -> None:
-    """Add the command to the parser."""
-    verb = add_verb(verbs, "sheet", _EXAMPLES)
-    verb.add_argument("items", metavar="PICTURE", nargs="*", help="a picture, a folder, or - for lines on stdin")
-    verb.add_argument("-o", "--output", metavar="FILE", type=output_path(".png"), required=True, help="write .png")
-    for name, count, what in (("columns", 5, "pictures in a row"), ("rows", 6, "rows of a page"), ("side", 160, "px")):
-        verb.add_argument(f"--{name}", type=positive, default=count, metavar="N", help=f"{what} (default: {count})")
-    verb.add_argument("--json", action="store_true", help="print one JSON object per page")
-    add_orientation_option(verb)
-    verb.set_defaults(run=run)
+def add_options(command: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    add_pictures(command, "draw")
+    command.add_argument("-o", "--output", metavar="FILE", type=output_path(".png"), required=True, help="write .png")
+    for name, count, what in (
+        ("columns", 5, "pictures in a row"),
+        ("rows", 6, "rows of a page"),
+        ("side", 160, "pixels of a picture"),
+    ):
+        command.add_argument(f"--{name}", type=positive, default=count, metavar="N", help=f"{what} (default: {count})")
+    command.add_argument("--json", action="store_true", help="print one JSON object per page")
+    add_orientation_option(command)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write page after page."""
     from numpyclip.viz.contact_sheet import contact_sheets
 
-    if not arguments.items:
-        raise InputError("nothing to draw: name pictures or folders, or - for lines on standard input.")
     check_output(arguments.output, arguments.items)
     captions: dict[str, str] = {}
     paths = PicturePaths(_sources(arguments.items, captions, arguments.output))

@@ -13,11 +13,10 @@ from starlette.routing import Route
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.server import immich_api, knn_service, openai_api, search_api
-from numpyclip.server.error_responses import HANDLERS, error_response
-from numpyclip.server.json_response import JSONResponse
 from numpyclip.server.middleware import COOKIE, AccessMiddleware, is_token
 from numpyclip.server.page import page
 from numpyclip.server.request_parsing import json_fields
+from numpyclip.server.responses import HANDLERS, JSONResponse, error_response
 from numpyclip.server.service import Service
 from numpyclip.server.settings import Settings
 from numpyclip.server.thumbnails import ThumbnailCache

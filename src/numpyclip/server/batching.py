@@ -21,8 +21,8 @@ import numpy as np
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.model.ops import Array
-from numpyclip.server.error_responses import OverloadedError
 from numpyclip.server.prometheus import Metrics
+from numpyclip.server.responses import OverloadedError, within
 from numpyclip.server.settings import Settings
 
 Embed: TypeAlias = "Callable[[Sequence[Any]], Awaitable[Array]]"
@@ -132,9 +132,7 @@ class Batcher:
         self._queues[kind].append(job)
         self._arrived.set()
         try:
-            return await asyncio.wait_for(job.done, self._settings.timeout)
-        except asyncio.TimeoutError:  # its own class until Python 3.11
-            raise OverloadedError(f"not done in {self._settings.timeout:g} s; try again later.", 5, 503) from None
+            return await within(self._settings.timeout, job.done)
         finally:
             if job in self._queues[kind]:  # the client disconnected, or the timeout passed
                 self._queues[kind].remove(job)

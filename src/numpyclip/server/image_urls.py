@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import http.client
-import ssl
 import time
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
 
-from numpyclip.server.error_responses import bad_request
+from numpyclip.server.responses import bad_request
 
 _BLOCK = 1 << 16
 
@@ -54,11 +53,8 @@ def fetch(url: str, hosts: Sequence[str], max_bytes: int, timeout: float) -> byt
             f"{shown}: this server does not fetch from {named or 'there'}; send the image itself, as a data URI. "
             "The server's owner can allow the host with --fetch-host."
         )
-    connection: http.client.HTTPConnection
-    if parts.scheme == "https":
-        connection = http.client.HTTPSConnection(host, port, timeout=timeout, context=ssl.create_default_context())
-    else:
-        connection = http.client.HTTPConnection(host, port, timeout=timeout)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(host, port, timeout=timeout)
     try:
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         connection.request("GET", target, headers={"User-Agent": "numpyclip", "Accept": "image/*"})

@@ -13,9 +13,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from numpyclip.server.error_responses import bad_request
-from numpyclip.server.json_response import JSONResponse
 from numpyclip.server.request_parsing import form_fields
+from numpyclip.server.responses import JSONResponse, bad_request
 from numpyclip.server.service import Service
 
 

@@ -19,9 +19,8 @@ from numpyclip.dual_encoder.validation import checked_embeddings
 from numpyclip.errors import PictureError
 from numpyclip.index.records import Match, Modality
 from numpyclip.model.ops import Array, normalize
-from numpyclip.server.error_responses import bad_request
-from numpyclip.server.json_response import JSONResponse
 from numpyclip.server.request_parsing import Fields, json_fields
+from numpyclip.server.responses import JSONResponse, bad_request
 from numpyclip.server.service import Service
 from numpyclip.server.thumbnails import thumbnail_bytes
 
@@ -48,8 +47,17 @@ async def knn_service(request: Request) -> Response:
     shown = fields.integer("num_images", 40, _MAX_RESULTS)
     n = fields.integer("num_result_ids", shown, _MAX_RESULTS)
     query = await _query(service, fields)
-    results = await service.run_in_thread(_search, service, query, n, modality, shown, fields.flag("deduplicate"))
-    return JSONResponse(results)
+    deduplicate = fields.flag("deduplicate")
+
+    def found() -> list[dict[str, Any]]:
+        matches: Sequence[Match] = service.index().search_embedding(query[0], n, modality=modality)
+        matches = _deduplicated(matches) if deduplicate else matches
+        return [
+            {**(_metadata(match) if number < shown else {}), "id": match.id, "similarity": match.cosine}
+            for number, match in enumerate(matches)
+        ]
+
+    return JSONResponse(await service.run_in_thread(found))
 
 
 async def metadata(request: Request) -> Response:
@@ -83,18 +91,6 @@ async def _query(service: Service, fields: Fields) -> Array:
     if not (np.isfinite(embedding).all() and np.abs(embedding).max(initial=0) < math.sqrt(np.finfo(np.float32).max)):
         raise bad_request("embedding_input: expected finite numbers.")
     return normalize(checked_embeddings(embedding.astype(np.float32), service.model.config.embed_dim, "queries"))
-
-
-def _search(
-    service: Service, query: Array, n: int, modality: Modality, shown: int, deduplicate: bool
-) -> list[dict[str, Any]]:
-    matches: list[Match] = service.index().search_embedding(query[0], n, modality=modality)
-    if deduplicate:
-        matches = _deduplicated(matches)
-    return [
-        {**(_metadata(match) if number < shown else {}), "id": match.id, "similarity": match.cosine}
-        for number, match in enumerate(matches)
-    ]
 
 
 def _metadata(match: Match) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from numpyclip.server.error_responses import OverloadedError, error_response
 from numpyclip.server.prometheus import Metrics
+from numpyclip.server.responses import OverloadedError, error_response
 from numpyclip.server.settings import Settings
 
 COOKIE = "numpyclip_token"

@@ -15,9 +15,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from numpyclip.model.ops import Array
-from numpyclip.server.error_responses import bad_request
-from numpyclip.server.json_response import JSONResponse
 from numpyclip.server.request_parsing import Fields, json_fields
+from numpyclip.server.responses import JSONResponse, bad_request
 from numpyclip.server.service import Service
 
 
@@ -39,7 +38,8 @@ async def embeddings(request: Request) -> Response:
         service.check_texts(inputs)
         ids = await service.tokenize(inputs, truncate=fields.flag("truncate"))
         embedded = await service.embed_texts(inputs)
-        tokens = int((ids != _pad_id(service)).sum())
+        assert service.model.config.text is not None  # checked with the texts
+        tokens = int((ids != service.model.config.text.pad_id).sum())
     body = {
         "object": "list",
         "data": [
@@ -104,9 +104,3 @@ def _part(part: dict[str, Any]) -> tuple[str, list[str]]:
 
 def _encoded(row: Array, encoding: str) -> list[float] | str:
     return base64.b64encode(row.astype("<f4").tobytes()).decode("ascii") if encoding == "base64" else row.tolist()
-
-
-def _pad_id(service: Service) -> int:
-    """Return the ID of padding, which does not count as a token."""
-    text = service.model.config.text
-    return text.pad_id if text is not None else 0

@@ -12,26 +12,17 @@ class Metrics:
     """Counters, gauges and histograms of one server, in a registry of their own."""
 
     def __init__(self) -> None:
-        self._registry = CollectorRegistry()
-        self.requests = Counter(
-            "numpyclip_requests", "Requests answered.", ("route", "status"), registry=self._registry
-        )
+        self._registry = registry = CollectorRegistry()
+        self.requests = Counter("numpyclip_requests", "Requests answered.", ("route", "status"), registry=registry)
+        description = "Seconds from the first byte of a request to the last byte of its response."
         self.seconds = Histogram(
-            "numpyclip_request_seconds",
-            "Seconds from the first byte of a request to the last byte of its response.",
-            ("route",),
-            buckets=_SECONDS,
-            registry=self._registry,
+            "numpyclip_request_seconds", description, ("route",), buckets=_SECONDS, registry=registry
         )
-        self.embedded = Counter("numpyclip_embedded", "Texts and images embedded.", ("kind",), registry=self._registry)
+        self.embedded = Counter("numpyclip_embedded", "Texts and images embedded.", ("kind",), registry=registry)
         self.batches = Histogram(
-            "numpyclip_batch_size",
-            "Texts or images in a batch.",
-            ("kind",),
-            buckets=_BATCH_SIZES,
-            registry=self._registry,
+            "numpyclip_batch_size", "Texts or images in a batch.", ("kind",), buckets=_BATCH_SIZES, registry=registry
         )
-        self.waiting = Gauge("numpyclip_waiting", "Texts and images in the queue.", registry=self._registry)
+        self.waiting = Gauge("numpyclip_waiting", "Texts and images in the queue.", registry=registry)
 
     def exposition(self) -> bytes:
         """Return all metrics in the text format."""

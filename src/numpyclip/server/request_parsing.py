@@ -9,7 +9,7 @@ from typing import Any
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
-from numpyclip.server.error_responses import bad_request
+from numpyclip.server.responses import bad_request
 
 _MAX_FIELDS = 1000
 

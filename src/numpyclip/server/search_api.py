@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,12 +13,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from numpyclip.dual_encoder.validation import captions
-from numpyclip.index.records import MODALITIES, Match, Modality
+from numpyclip.index.records import MODALITIES, Match
 from numpyclip.index.where import Where
 from numpyclip.model.ops import Array
-from numpyclip.server.error_responses import bad_request
-from numpyclip.server.json_response import JSONResponse
 from numpyclip.server.request_parsing import Fields, any_fields, is_row_id
+from numpyclip.server.responses import JSONResponse, bad_request
 from numpyclip.server.service import Service
 from numpyclip.server.thumbnails import SIZES
 from numpyclip.tasks.query import Query, Term
@@ -28,29 +26,22 @@ _MAX_RESULTS = 1000
 _MAX_TERMS = 32
 
 
-@dataclass(frozen=True)
-class _Search:
-    """A search request, its query embedded."""
-
-    embedding: Array
-    is_text: bool
-    n: int
-    where: Where
-    modality: Modality
-    all: bool
-
-
 async def search(request: Request) -> Response:
     """Search images or texts by a text, uploaded images, indexed images, or a sum of these."""
     service: Service = request.app.state.service
     fields = await any_fields(request, service.settings.max_body)
     modality: Any = fields.choice("in", *MODALITIES)
     where = Where(fields.text("folder") or None, fields.text("after") or None, fields.text("before") or None)
+    n, shows_all = fields.integer("n", 60, _MAX_RESULTS), fields.flag("all")
     query, embedding = await _embed_query(service, fields)
-    wanted = _Search(
-        embedding, query.is_text, fields.integer("n", 60, _MAX_RESULTS), where, modality, fields.flag("all")
-    )
-    return JSONResponse(await service.run_in_thread(_find, service, wanted))
+
+    def found() -> dict[str, Any]:
+        index = service.index()
+        result = index.search_embedding(embedding, n, where=where, modality=modality, is_text=query.is_text)
+        matches = [_to_json(match) for match in (result if shows_all else result.matches)]
+        return {"matches": matches, "cutoff": result.cutoff, "best": result.best}
+
+    return JSONResponse(await service.run_in_thread(found))
 
 
 async def classify(request: Request) -> Response:
@@ -121,14 +112,6 @@ async def _embed_query(service: Service, fields: Fields) -> tuple[Query, Array]:
     of_uploads = await service.embed_images(uploads) if uploads else ()
     of_images = iter([*(match.embedding for match in indexed), *of_uploads])
     return query, query.sum([next(of_images if term.is_picture else of_texts) for term in terms])
-
-
-def _find(service: Service, wanted: _Search) -> dict[str, Any]:
-    result = service.index().search_embedding(
-        wanted.embedding, wanted.n, where=wanted.where, modality=wanted.modality, is_text=wanted.is_text
-    )
-    matches = result if wanted.all else result.matches
-    return {"matches": [_to_json(match) for match in matches], "cutoff": result.cutoff, "best": result.best}
 
 
 def _to_json(match: Match) -> dict[str, object]:

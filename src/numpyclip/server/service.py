@@ -18,9 +18,9 @@ from numpyclip.index.index import Index
 from numpyclip.index.records import Match
 from numpyclip.model.ops import Array
 from numpyclip.server.batching import Batcher
-from numpyclip.server.error_responses import OverloadedError, bad_request
 from numpyclip.server.image_urls import fetch, is_url
 from numpyclip.server.prometheus import Metrics
+from numpyclip.server.responses import bad_request, within
 from numpyclip.server.settings import Settings
 from numpyclip.server.uploads import decode_base64, open_upload
 
@@ -84,10 +84,7 @@ class Service:
             After `timeout` seconds; the call continues, and its result is discarded.
         """
         future = asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
-        try:
-            return await asyncio.wait_for(future, self.settings.timeout)
-        except asyncio.TimeoutError:  # its own class until Python 3.11
-            raise OverloadedError(f"not done in {self.settings.timeout:g} s; try again later.", 5, 503) from None
+        return await within(self.settings.timeout, future)
 
     def check_model_name(self, name: str | None) -> None:
         """Raise 404 if a request names another model: embeddings of different models are not comparable."""

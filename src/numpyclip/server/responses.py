@@ -1,20 +1,32 @@
-"""Exceptions → HTTP responses, in the format of OpenAI's errors."""
+"""JSON responses, and exceptions → HTTP responses in the format of OpenAI's errors."""
 
 from __future__ import annotations
 
+import asyncio
+import json
 import logging
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Mapping
+from typing import Any, TypeVar
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from numpyclip.errors import InputError, PictureError, StoreError, TextTooLongError
-from numpyclip.server.json_response import JSONResponse
 
+_T = TypeVar("_T")
 _LOG = logging.getLogger("numpyclip.server")
 _TYPES = {401: "authentication_error", 429: "rate_limit_error", 404: "not_found_error"}
+
+
+class JSONResponse(Response):
+    """JSON in ASCII: file names may hold lone surrogates, which UTF-8 cannot encode."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        """Encode a value."""
+        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
 
 
 class OverloadedError(HTTPException):
@@ -34,6 +46,14 @@ class OverloadedError(HTTPException):
         super().__init__(status_code, detail, {"Retry-After": str(max(1, round(seconds)))})
 
 
+async def within(seconds: float, result: Awaitable[_T]) -> _T:
+    """Await a result, or raise OverloadedError after so many seconds."""
+    try:
+        return await asyncio.wait_for(result, seconds)
+    except asyncio.TimeoutError:  # its own class until Python 3.11
+        raise OverloadedError(f"not done in {seconds:g} s; try again later.", 5, 503) from None
+
+
 def bad_request(message: str) -> HTTPException:
     """Make an exception of status 400."""
     return HTTPException(400, message)
@@ -42,11 +62,7 @@ def bad_request(message: str) -> HTTPException:
 def error_response(status: int, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """Make an error response."""
     kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
-    return JSONResponse(
-        {"error": {"message": message, "type": kind, "param": None, "code": status}},
-        status,
-        dict(headers) if headers else None,
-    )
+    return JSONResponse({"error": {"message": message, "type": kind, "param": None, "code": status}}, status, headers)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
