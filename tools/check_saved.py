@@ -22,8 +22,9 @@ import transformers
 from PIL import Image
 
 import numpyclip
-from numpyclip.dual_encoder.clip import CLIP, tensors
+from numpyclip import CLIP, Preprocess
 from numpyclip.model.config import CLIPConfig, PoolConfig, StemConfig, TextConfig, VisionTransformerConfig
+from numpyclip.runtime.towers import expected_of_towers
 from numpyclip.saving.loss import TEXTS, generate_pictures
 from numpyclip.tokenizer.clip_tokenizer import default_tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
@@ -56,14 +57,12 @@ def siglip() -> CLIP:
         text=TextConfig(
             **sizes, width=32, mlp_width=72, context_length=20, vocab_size=49408, causal=False, pool="last"
         ),
-        preprocess=numpyclip.images.preprocess.Preprocess(
-            32, "transformers", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), "bicubic", "squash"
-        ),
+        preprocess=Preprocess(32, "transformers", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), "bicubic", "squash"),
         sigmoid=True,
     )
     random = np.random.default_rng(5)
     arrays = {"text_projection.weight": np.empty(0), "text_projection.bias": np.empty(0)}
-    for name, shape in tensors(Checkpoint(Path("siglip"), arrays), config):
+    for name, shape in expected_of_towers(Checkpoint(Path("siglip"), arrays), config):
         numbers = random.standard_normal(shape) * (1 if len(shape) < 2 else shape[-1] ** -0.5)
         is_norm = name.endswith("weight") and len(shape) == 1
         arrays[name] = np.array(numbers * 0.2 + 1 if is_norm else numbers, np.float32)

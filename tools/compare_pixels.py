@@ -16,8 +16,7 @@ import PIL
 from clip.clip import _transform
 from PIL import Image
 
-from numpyclip.errors import PictureError
-from numpyclip.images.preprocess import Preprocess
+from numpyclip import PictureError, Preprocess
 
 SIZES = (16, 31, 32, 97, 224, 336)
 THEIRS = {n: _transform(n) for n in SIZES}

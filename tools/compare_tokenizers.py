@@ -18,8 +18,8 @@ import transformers
 
 from compare_tokens import KINDS, MARKUP
 from golden.tokenizers import LENGTH, SPECIALS
+from numpyclip import Tokenizer
 from numpyclip.families.transformers_types import TYPES
-from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.tokenizer.cleaning import replace_surrogates
 from numpyclip.tokenizer.clip_tokenizer import open_clip_tokenizer
 from numpyclip.tokenizer.hugging_face import hugging_face_tokenizer, open_clip_file_tokenizer

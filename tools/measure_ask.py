@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 import numpyclip
-from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.errors import InputError
+from numpyclip import CLIP, InputError
 from numpyclip.tasks.answers import Answerer
 from numpyclip.tasks.english import with_article
 from numpyclip.tasks.questions import understand

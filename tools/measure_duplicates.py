@@ -16,7 +16,7 @@ from PIL import Image, ImageEnhance
 
 import numpyclip
 from numpyclip.images.preprocess import on_white
-from numpyclip.tasks.duplicates import find_duplicates
+from numpyclip.tasks import find_duplicates
 
 COPIES = 200
 
