@@ -1,4 +1,4 @@
-"""What scripts outside of the package import from it is there: most of them need other libraries, and no test runs them."""
+"""The package has the names that scripts outside of it import. Most scripts need other libraries; no test runs them."""
 
 import ast
 from collections.abc import Iterator
