@@ -2,7 +2,7 @@
 
 From the golden models that the tests compare, so it needs NumPyCLIP alone:
 
-    PYTHONPATH=src:. python tools/make_models_page.py
+    python -m tools.make_models_page
 """
 
 from pathlib import Path
