@@ -135,7 +135,7 @@ def of_clip(n: int, short_side: int, **options: Any) -> Transform:
 
 
 def profiles(n: int) -> dict[str, Transform]:
-    """Return what published models use, and the options that none does yet; tests/images/test_preprocess.py has the same."""
+    """Return what published models use, and the options that none does yet, as in tests/images/test_preprocess.py."""
     square = {"height": n, "width": n}
     return {
         "open_clip": of_open_clip(n),
