@@ -9,7 +9,7 @@ float64 from the saved numbers, NumPyCLIP in float32 from the model before it wa
 says how far apart they are, and that tokens, pixels and NumPyCLIP's own copy are the same.
 """
 
-import sys
+import argparse
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -69,8 +69,7 @@ def siglip() -> CLIP:
     return CLIP.read(Checkpoint(Path("siglip"), arrays), config, default_tokenizer)
 
 
-def models() -> Iterator[tuple[str, CLIP]]:
-    names = sys.argv[1:]
+def models(names: list[str]) -> Iterator[tuple[str, CLIP]]:
     for name in names or [*SMALL, *FOLDERS]:
         place = name if names or name == "tiny" else GOLDEN / name
         with warnings.catch_warnings():
@@ -150,11 +149,14 @@ def compare(name: str, model: CLIP, format: str, dtype: str) -> str:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="*", metavar="MODEL", help="a file, folder or name")
+    given = parser.parse_args()
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
     warnings.simplefilter("ignore")
     print("model | saved as | pictures, texts: max error / max | own copy, the same | notes")
-    for name, model in models():
+    for name, model in models(given.models):
         for format in ("open_clip", "transformers"):
             for dtype in ("float32", "float16", "bfloat16"):
                 print(compare(name, model, format, dtype), flush=True)

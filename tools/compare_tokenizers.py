@@ -6,6 +6,7 @@ small tokenizers of tests/golden:
     python tools/compare_tokenizers.py [COUNT] [SEED]
 """
 
+import argparse
 import random
 import sys
 import tempfile
@@ -77,7 +78,11 @@ def pairs(drawn: list[str]) -> Iterator[tuple[str, Ids, Tokenizer]]:
 
 
 def main() -> None:
-    count, seed = (int(word) for word in (*sys.argv[1:], *("10000", "1")[len(sys.argv) - 1 :]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("count", nargs="?", type=int, default=10_000)
+    parser.add_argument("seed", nargs="?", type=int, default=1)
+    given = parser.parse_args()
+    count, seed = given.count, given.seed
     drawn = texts(count, random.Random(seed))
     for name, expected, ours in pairs(drawn):
         ids = ours(drawn, LENGTH, truncate=True).tolist()
