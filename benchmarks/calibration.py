@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 
 import numpyclip
+from numpyclip.tasks import Background
 from numpyclip.tasks import background as module
-from numpyclip.tasks.background import Background
 
 MOST = 1400
 LETTERS = "abcdefghijklmnopqrstuvwxyz"

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import numpyclip
-from numpyclip.dual_encoder.clip import CLIP
+from numpyclip import CLIP
 from numpyclip.tasks import Examples, Recipe, learn
 
 TESTED = "twemoji"

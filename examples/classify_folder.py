@@ -10,15 +10,15 @@ import argparse
 import csv
 from pathlib import Path
 
-import numpyclip
-from numpyclip.tasks.zero_shot import ZeroShotClassifier
+import numpy as np
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+import numpyclip
+from numpyclip.tasks import ZeroShotClassifier
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder")
     parser.add_argument("table", type=Path, help="the CSV file to write")
     parser.add_argument("labels", nargs="+", metavar="label")
     parser.add_argument("--template", default="a photo of a {}", help="sentence around a label (default: %(default)s)")
@@ -27,15 +27,16 @@ def main() -> None:
 
     model, _ = numpyclip.load(given.model)
     classifier = ZeroShotClassifier(model, given.labels, given.template)
-    paths = sorted(path for path in given.folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-    probabilities = classifier.probabilities(model.embed_images(paths, draft=True))  # (n_images, n_labels)
+    found = model.iter_embeddings(numpyclip.find_pictures(given.folder), draft=True, on_error=print)
+    images = {record.picture: record.embedding for record in found if not record.error}
+    probabilities = classifier.probabilities(np.stack(list(images.values())))  # (n_images, n_labels)
 
     with given.table.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["path", "best", *given.labels])
-        for path, row in zip(paths, probabilities, strict=True):
+        for path, row in zip(images, probabilities, strict=True):
             rows.writerow([path, given.labels[row.argmax()], *(f"{p:.4f}" for p in row)])
-    print(f"{given.table}: {len(paths)} images")
+    print(f"{given.table}: {len(images)} images")
 
 
 if __name__ == "__main__":

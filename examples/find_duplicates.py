@@ -9,26 +9,24 @@ import argparse
 from pathlib import Path
 
 import numpyclip
-from numpyclip.tasks.duplicates import find_duplicates
-
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+from numpyclip.tasks import find_duplicates
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder")
     parser.add_argument("--model", default="ViT-B/32")
     given = parser.parse_args()
 
     model, _ = numpyclip.load(given.model)
-    paths = sorted(path for path in given.folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    paths = list(numpyclip.find_pictures(given.folder))
     spare = 0
     for best, *copies in find_duplicates(model, paths):
         print(best.path)
         for copy in copies:
             spare += Path(copy.path).stat().st_size
             print(f"  {copy.kind:6}  {copy.path}")
-    print(f"copies take {spare / 1e6:.1f} MB of {sum(path.stat().st_size for path in paths) / 1e6:.1f} MB")
+    print(f"copies take {spare / 1e6:.1f} MB of {sum(Path(path).stat().st_size for path in paths) / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

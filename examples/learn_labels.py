@@ -12,28 +12,22 @@ from pathlib import Path
 import numpyclip
 from numpyclip.tasks import Accuracy, Examples, cross_validate, learn
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
-
-
-def images_in(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("examples", type=Path)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder")
     parser.add_argument("--model", default="ViT-B/32")
     given = parser.parse_args()
 
     model, _ = numpyclip.load(given.model)
-    paths = images_in(given.examples)
-    labels = [path.relative_to(given.examples).parts[0] for path in paths]
+    paths = list(numpyclip.find_pictures(given.examples))
+    labels = [Path(path).relative_to(given.examples).parts[0] for path in paths]
     examples = Examples.of(model.embed_images(paths), labels, model.fingerprint)
     if measured := Accuracy.of(cross_validate(examples), examples.classes):
         print(f"accuracy {measured.accuracy:.2f} on {len(paths)} examples")
     probe = learn(examples)
-    others = images_in(given.folder)
+    others = list(numpyclip.find_pictures(given.folder))
     for path, row in zip(others, probe.classify(model, others), strict=True):
         print(f"{row.max():.2f}  {probe.classes[row.argmax()]:12}  {path}")
 

@@ -14,13 +14,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import numpyclip
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 PAGE = '<!doctype html><title>Search</title><form><input name=q value="{}" autofocus></form>{}'
 
 
 def create_server(folder: Path, model_name: str, port: int) -> ThreadingHTTPServer:
     model, _ = numpyclip.load(model_name)
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    paths = list(numpyclip.find_pictures(folder))
     images = model.embed_images(paths, draft=True)  # (n, e)
 
     class Handler(BaseHTTPRequestHandler):
@@ -30,7 +29,7 @@ def create_server(folder: Path, model_name: str, port: int) -> ThreadingHTTPServ
             if not number:
                 self.answer("text/html; charset=utf-8", page(parse_qs(url.query).get("q", [""])[0]).encode())
             elif number in map(str, range(len(paths))):  # a number, never a path
-                path = paths[int(number)]
+                path = Path(paths[int(number)])
                 self.answer(guess_type(path)[0] or "application/octet-stream", path.read_bytes())
             else:
                 self.send_error(404)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
+HOME = "/home/me"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 _BODY = r"(?:(?!```).)*?"
@@ -47,17 +48,19 @@ def examples(page: str, *languages: str) -> Iterator[Example]:
 
 
 def run(example: Example, session: dict[str, Any]) -> str:
-    """What an example prints in the current folder, written as the page writes it."""
+    """What an example prints in the current folder, which pages call HOME, written as the page writes it."""
     if example.language == "sh":
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # where `numpyclip` is
         command, environment = ["bash", "-ec", example.code], {**os.environ, "PATH": path}
-        return subprocess.run(
+        process = subprocess.run(
             command, env=environment, stdout=subprocess.PIPE, text=True, encoding="utf-8", check=True
-        ).stdout
-    output = io.StringIO()
-    with contextlib.redirect_stdout(output):
+        )
+        return process.stdout.replace(str(Path.cwd()), HOME)
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
         exec(compile(example.code, "the page", "exec"), session)
-    return "".join(f"# {line}".rstrip() + "\n" for line in output.getvalue().splitlines())
+    lines = printed.getvalue().replace(str(Path.cwd()), HOME).splitlines()
+    return "".join(f"# {line}".rstrip() + "\n" for line in lines)
 
 
 def tokens(output: str) -> tuple[list[str], list[float]]:

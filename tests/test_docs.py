@@ -1,5 +1,6 @@
-"""What README.md and the pages of docs/ say their examples print, they print."""
+"""What README.md and the pages of docs/ say their examples print, they print; the files that pages name are there."""
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,9 @@ import numpy as np
 import pytest
 
 from tests.pages import PAGES, ROOT, examples, run, tokens
+
+OTHERS = [ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", ROOT / "CHANGELOG.md", *ROOT.glob("*/README.md")]
+FILE = re.compile(r"\]\((?!https?:)([^)#\s]+)|`((?:[\w.-]+/)*[\w.-]+\.(?:py|md|toml))`")
 
 
 def having(*languages: str) -> list[Any]:
@@ -48,3 +52,10 @@ def test_the_commands_of_a_page_print_what_it_says(page: Path) -> None:
 @pytest.mark.parametrize("page", [pytest.param(page, id=page.name) for page in PAGES])
 def test_no_page_has_gaps_to_be_filled(page: Path) -> None:
     assert "@@" not in page.read_text("utf-8")
+
+
+@pytest.mark.parametrize("page", [pytest.param(page, id=str(page.relative_to(ROOT))) for page in [*PAGES, *OTHERS]])
+def test_files_that_a_page_names_are_there(page: Path) -> None:
+    named = {link or path for link, path in FILE.findall(page.read_text("utf-8")) if not path.endswith("NAME.py")}
+    folders = (page.parent, ROOT, ROOT / "src" / "numpyclip")
+    assert not {name for name in named if not any((folder / name).exists() for folder in folders)}

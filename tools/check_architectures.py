@@ -8,7 +8,7 @@ Weights are random, saved as OpenAI saved theirs (TorchScript, float16 but for t
 file, and compared with the reference in float64. One line per model, for docs/parity.md.
 """
 
-import sys
+import argparse
 import tempfile
 import time
 from pathlib import Path
@@ -70,9 +70,12 @@ def compare(name: str, path: Path) -> str:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="*", default=list(SIZES), metavar="MODEL", help=", ".join(SIZES))
+    names = parser.parse_args().models
     print("model | file | load | image: max error / max | 1 - cosine | text: max error / max | 1 - cosine")
     with tempfile.TemporaryDirectory() as folder:
-        for name in sys.argv[1:] or SIZES:
+        for name in names:
             path = Path(folder, "model.pt")
             print(compare(name, path), flush=True)
             path.unlink()

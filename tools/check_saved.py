@@ -9,7 +9,7 @@ float64 from the saved numbers, NumPyCLIP in float32 from the model before it wa
 says how far apart they are, and that tokens, pixels and NumPyCLIP's own copy are the same.
 """
 
-import sys
+import argparse
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -22,8 +22,9 @@ import transformers
 from PIL import Image
 
 import numpyclip
-from numpyclip.dual_encoder.clip import CLIP, tensors
+from numpyclip import CLIP, Preprocess
 from numpyclip.model.config import CLIPConfig, PoolConfig, StemConfig, TextConfig, VisionTransformerConfig
+from numpyclip.runtime.towers import expected_of_towers
 from numpyclip.saving.loss import TEXTS, generate_pictures
 from numpyclip.tokenizer.clip_tokenizer import default_tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
@@ -56,22 +57,19 @@ def siglip() -> CLIP:
         text=TextConfig(
             **sizes, width=32, mlp_width=72, context_length=20, vocab_size=49408, causal=False, pool="last"
         ),
-        preprocess=numpyclip.images.preprocess.Preprocess(
-            32, "transformers", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), "bicubic", "squash"
-        ),
+        preprocess=Preprocess(32, "transformers", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), "bicubic", "squash"),
         sigmoid=True,
     )
     random = np.random.default_rng(5)
     arrays = {"text_projection.weight": np.empty(0), "text_projection.bias": np.empty(0)}
-    for name, shape in tensors(Checkpoint(Path("siglip"), arrays), config):
+    for name, shape in expected_of_towers(Checkpoint(Path("siglip"), arrays), config):
         numbers = random.standard_normal(shape) * (1 if len(shape) < 2 else shape[-1] ** -0.5)
         is_norm = name.endswith("weight") and len(shape) == 1
         arrays[name] = np.array(numbers * 0.2 + 1 if is_norm else numbers, np.float32)
     return CLIP.read(Checkpoint(Path("siglip"), arrays), config, default_tokenizer)
 
 
-def models() -> Iterator[tuple[str, CLIP]]:
-    names = sys.argv[1:]
+def models(names: list[str]) -> Iterator[tuple[str, CLIP]]:
     for name in names or [*SMALL, *FOLDERS]:
         place = name if names or name == "tiny" else GOLDEN / name
         with warnings.catch_warnings():
@@ -151,11 +149,14 @@ def compare(name: str, model: CLIP, format: str, dtype: str) -> str:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="*", metavar="MODEL", help="a file, folder or name")
+    given = parser.parse_args()
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
     warnings.simplefilter("ignore")
     print("model | saved as | pictures, texts: max error / max | own copy, the same | notes")
-    for name, model in models():
+    for name, model in models(given.models):
         for format in ("open_clip", "transformers"):
             for dtype in ("float32", "float16", "bfloat16"):
                 print(compare(name, model, format, dtype), flush=True)

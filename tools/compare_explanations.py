@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image
 
 import numpyclip
-from numpyclip.dual_encoder.clip import CLIP
+from numpyclip import CLIP
 from numpyclip.tasks import explanations as windows
 
 SIDE, GRID = 64, 8

@@ -5,9 +5,9 @@ Needs openai/CLIP and torchvision, in a virtual environment of their own (see to
     python tools/compare_pixels.py [COUNT] [SEED]
 """
 
+import argparse
 import io
 import random
-import sys
 import warnings
 from collections.abc import Callable
 
@@ -16,8 +16,7 @@ import PIL
 from clip.clip import _transform
 from PIL import Image
 
-from numpyclip.errors import PictureError
-from numpyclip.images.preprocess import Preprocess
+from numpyclip import PictureError, Preprocess
 
 SIZES = (16, 31, 32, 97, 224, 336)
 THEIRS = {n: _transform(n) for n in SIZES}
@@ -100,7 +99,11 @@ def result(transform: Callable[[Image.Image], object], picture: Image.Image) -> 
 
 def main() -> None:
     warnings.simplefilter("ignore")  # Pillow's, about palettes with transparency
-    count, seed = (int(word) for word in (*sys.argv[1:], *("2000", "1")[len(sys.argv) - 1 :]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("count", nargs="?", type=int, default=2_000)
+    parser.add_argument("seed", nargs="?", type=int, default=1)
+    given = parser.parse_args()
+    count, seed = given.count, given.seed
     rng = random.Random(seed)
     compared = refused = different = 0
     for _ in range(count):

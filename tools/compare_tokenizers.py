@@ -6,6 +6,7 @@ small tokenizers of tests/golden:
     python tools/compare_tokenizers.py [COUNT] [SEED]
 """
 
+import argparse
 import random
 import sys
 import tempfile
@@ -18,8 +19,8 @@ import transformers
 
 from compare_tokens import KINDS, MARKUP
 from golden.tokenizers import LENGTH, SPECIALS
+from numpyclip import Tokenizer
 from numpyclip.families.transformers_types import TYPES
-from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.tokenizer.cleaning import replace_surrogates
 from numpyclip.tokenizer.clip_tokenizer import open_clip_tokenizer
 from numpyclip.tokenizer.hugging_face import hugging_face_tokenizer, open_clip_file_tokenizer
@@ -77,7 +78,11 @@ def pairs(drawn: list[str]) -> Iterator[tuple[str, Ids, Tokenizer]]:
 
 
 def main() -> None:
-    count, seed = (int(word) for word in (*sys.argv[1:], *("10000", "1")[len(sys.argv) - 1 :]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("count", nargs="?", type=int, default=10_000)
+    parser.add_argument("seed", nargs="?", type=int, default=1)
+    given = parser.parse_args()
+    count, seed = given.count, given.seed
     drawn = texts(count, random.Random(seed))
     for name, expected, ours in pairs(drawn):
         ids = ours(drawn, LENGTH, truncate=True).tolist()

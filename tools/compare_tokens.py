@@ -5,8 +5,8 @@ Needs openai/CLIP, in a virtual environment of its own (see tools/README.md):
     python tools/compare_tokens.py [COUNT] [SEED]
 """
 
+import argparse
 import random
-import sys
 import unicodedata
 from collections.abc import Callable
 
@@ -58,7 +58,11 @@ KINDS: tuple[Callable[[random.Random], str], ...] = (random_code_points, markup_
 
 
 def main() -> None:
-    count, seed = (int(word) for word in (*sys.argv[1:], *("100000", "1")[len(sys.argv) - 1 :]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("count", nargs="?", type=int, default=100_000)
+    parser.add_argument("seed", nargs="?", type=int, default=1)
+    given = parser.parse_args()
+    count, seed = given.count, given.seed
     rng, ours = random.Random(seed), CLIPTokenizer()
     ids = different = 0
     for _ in range(count):

@@ -5,6 +5,7 @@
 Needs open_clip 3.3.0, whose tables are read, and its repository (a bare one will do), for the measurements in docs/.
 """
 
+import argparse
 import csv
 import json
 import subprocess
@@ -96,9 +97,12 @@ def published(name: str, tag: str, entry: dict, top1: dict[tuple[str, str], str]
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("repository", help="a clone of open_clip's git repository")
+    given = parser.parse_args()
     if open_clip.__version__ != VERSION:
         sys.exit(f"open_clip is {open_clip.__version__}; expected {VERSION}.")
-    results, profile = (read_csv(sys.argv[1], file) for file in ("openclip_results.csv", "model_profile.csv"))
+    results, profile = (read_csv(given.repository, file) for file in ("openclip_results.csv", "model_profile.csv"))
     top1 = {(row["name"], row["pretrained"]): row["ImageNet 1k"] for row in results}
     parameters = {row["model"]: row["mparams"] for row in profile} | {row["name"]: row["params (M)"] for row in results}
     files = (resources.files("open_clip") / "model_configs").iterdir()

@@ -75,7 +75,7 @@ def scores(head: nn.Module, embeddings: torch.Tensor) -> np.ndarray:
 
 
 def compare_at_true_size() -> None:
-    from numpyclip.tasks.aesthetic import AestheticPredictor
+    from numpyclip.tasks import AestheticPredictor
 
     for seed in range(5):
         torch.manual_seed(seed)

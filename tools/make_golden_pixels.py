@@ -97,7 +97,7 @@ def pictures() -> list[tuple[dict[str, Any], bytes]]:
 
 
 def build(case: dict[str, Any], data: bytes) -> Image.Image:
-    """Make a picture of a case; tests/test_image.py does the same."""
+    """Make a picture of a case; tests/images/test_preprocess.py does the same."""
     width, height = case["size"]
     across, down = case["repeat"]
     if (across, down) != (1, 1):  # modes of whole bytes
@@ -135,7 +135,7 @@ def of_clip(n: int, short_side: int, **options: Any) -> Transform:
 
 
 def profiles(n: int) -> dict[str, Transform]:
-    """Return what published models use, and the options that none does yet; tests/test_image.py has the same."""
+    """Return what published models use, and the options that none does yet, as in tests/images/test_preprocess.py."""
     square = {"height": n, "width": n}
     return {
         "open_clip": of_open_clip(n),

@@ -1,8 +1,8 @@
-"""Write the table in docs/models.md: how near NumPyCLIP comes to what the real libraries computed.
+"""Write the table in docs/models.md: how close NumPyCLIP comes to what the real libraries computed.
 
 From the golden models that the tests compare, so it needs NumPyCLIP alone:
 
-    PYTHONPATH=src:. python tools/make_models_page.py
+    python -m tools.make_models_page
 """
 
 from pathlib import Path
@@ -18,31 +18,31 @@ BEGIN, END = "<!-- made by tools/make_models_page.py -->", "<!-- end -->"
 STANDS_FOR = {
     "apple-mobileclip_b": "Apple's `mobileclip_b.pt` and `mobileclip_blt.pt`",
     "apple-mobileclip_s0": "Apple's `mobileclip_s0.pt`",
-    "apple-mobileclip_s0-fused": "the same with its branches added up",
+    "apple-mobileclip_s0-fused": "the same with fused branches",
     "apple-mobileclip_s1": "Apple's `mobileclip_s1.pt` and `mobileclip_s2.pt`",
-    "open_clip-clipa": "CLIPA: mean of the patches, no first norm, texts without a mask",
-    "open_clip-coca": "CoCa: attentional pool, class token of texts, decoder",
-    "open_clip-coca-joined": "CoCa whose pool has one matrix of queries, keys and values",
-    "open_clip-coca-patches": "CoCa whose decoder looks at the patches themselves",
+    "open_clip-clipa": "CLIPA: mean of the patches, no first norm, text attention that is not causal",
+    "open_clip-coca": "CoCa: attentional pool, class token in the text tower, decoder",
+    "open_clip-coca-joined": "CoCa whose pool has one matrix for queries, keys and values",
+    "open_clip-coca-patches": "CoCa whose decoder attends to the patches themselves",
     "open_clip-convnext": "ConvNeXt CLIPs",
     "open_clip-convnext-mlp": "ConvNeXt CLIPs with an MLP as projection (large_d)",
     "open_clip-fastvit": "MobileCLIP-S1, S2, MobileCLIP2-S0, S2",
     "open_clip-fastvit-five-stages": "MobileCLIP2-S3, S4",
-    "open_clip-fastvit-fused": "MobileCLIP whose branches are added up in the file",
-    "open_clip-first_token": "the first token of texts, heads that are not 64 wide",
-    "open_clip-mobileclip_text": "the texts of MobileCLIP: no mask, highest id",
+    "open_clip-fastvit-fused": "MobileCLIP whose branches are fused (reparameterized) in the file",
+    "open_clip-first_token": "text tower pooled at the first token, heads that are not 64 wide",
+    "open_clip-mobileclip_text": "text tower of MobileCLIP: not causal, pooled at the highest id",
     "open_clip-quickgelu": "LAION, DataComp, DFN, MetaCLIP and others with QuickGELU; layer scale",
-    "open_clip-siglip_text": "the texts of SigLIP: last token, tanh, bias of logits",
-    "open_clip-worldwide_text": "MetaCLIP worldwide: first end mark; flat names of tensors",
+    "open_clip-siglip_text": "text tower of SigLIP: last token, tanh GELU, logit bias",
+    "open_clip-worldwide_text": "MetaCLIP worldwide: first end-of-text token; flat tensor names",
     "timm-clip": "MobileCLIP2-L-14 (a CLIP tower of timm's)",
-    "timm-clip_mean": "the same with the mean of its tokens",
+    "timm-clip_mean": "the same, pooled by the mean of its tokens",
     "timm-eva01": "EVA01-CLIP",
-    "timm-eva01_mean": "EVA01 with the mean of its tokens",
+    "timm-eva01_mean": "EVA01, pooled by the mean of its tokens",
     "timm-eva02": "EVA02-CLIP B and L: rotary embeddings, SwiGLU, inner norms",
-    "timm-eva02_enormous": "EVA02-CLIP E: norms behind",
+    "timm-eva02_enormous": "EVA02-CLIP E: post-norm",
     "timm-gap": "vit_medium_patch16_gap",
     "timm-mci": "MobileCLIP-B, MobileCLIP2-B: a stem of convolutions",
-    "timm-pe": "PE-Core T, S, B, L: rotary embeddings, query that looks at all tokens",
+    "timm-pe": "PE-Core T, S, B, L: rotary embeddings, attention pooling",
     "timm-pe_gigantic": "PE-Core bigG",
     "timm-siglip": "SigLIP and SigLIP 2 in OpenCLIP's layout",
     "timm-siglip_tanh": "SigLIP 2 giantopt in OpenCLIP's layout",
@@ -57,7 +57,7 @@ STANDS_FOR = {
     "transformers-siglip": "SiglipModel: SigLIP, and SigLIP 2 of fixed resolution",
     "transformers-siglip-text": "SiglipTextModel",
     "transformers-siglip-vision": "SiglipVisionModel",
-    "transformers-siglip2": "Siglip2Model: pictures of any shape (NaFlex)",
+    "transformers-siglip2": "Siglip2Model: images of any shape (NaFlex)",
 }
 
 

@@ -20,13 +20,13 @@ OUTPUT = Path(__file__).parents[1] / "docs" / "pictures" / "page.png"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("address")
+    parser.add_argument("url")
     parser.add_argument("query")
     given = parser.parse_args()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1240, "height": 720})
-        page.goto(f"{given.address}/?q={quote(given.query)}")
+        page.goto(f"{given.url}/?q={quote(given.query)}")
         page.locator(".tile").first.wait_for()
         for image in page.locator(".tile img").all()[:24]:
             image.evaluate("image => image.decode()")

@@ -6,6 +6,7 @@ Both are git repositories (bare ones will do). Of openai/CLIP: data/prompts.md a
 google-research/big_vision: the templates that SigLIP is evaluated with, in the canonical form in which it reads them.
 """
 
+import argparse
 import ast
 import csv
 import io
@@ -13,7 +14,6 @@ import json
 import re
 import string
 import subprocess
-import sys
 from pathlib import Path
 
 TARGET = Path(__file__).parents[1] / "src" / "numpyclip" / "data" / "prompts"
@@ -55,15 +55,18 @@ def write_labels(name: str, labels: list[str | list[str]]) -> None:
 
 
 def main() -> None:
-    clip, big_vision = sys.argv[1:]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("clip", help="a clone of openai/CLIP")
+    parser.add_argument("big_vision", help="a clone of google-research/big_vision")
+    given = parser.parse_args()
     for folder in ("templates", "labels"):
         (TARGET / folder).mkdir(parents=True, exist_ok=True)
-    for section in re.split(r"^## ", show(clip, "data/prompts.md"), flags=re.MULTILINE)[1:]:
+    for section in re.split(r"^## ", show(given.clip, "data/prompts.md"), flags=re.MULTILINE)[1:]:
         found = lists(re.search(r"```bash\n(.*?)```", section, re.DOTALL)[1])
         name = section.partition("\n")[0].strip().lower()
         write_templates(name, found["templates"])
         write_labels(name, found["classes"])
-    cells = ["".join(cell["source"]) for cell in json.loads(show(clip, NOTEBOOK))["cells"]]
+    cells = ["".join(cell["source"]) for cell in json.loads(show(given.clip, NOTEBOOK))["cells"]]
     imagenet = {}
     for cell in cells:
         if cell.startswith(("imagenet_classes =", "imagenet_templates =")):
@@ -74,7 +77,7 @@ def main() -> None:
     seven = re.findall(r"^[1-7]\. (.*)$", subset, re.MULTILINE)
     assert set(seven) < set(imagenet["imagenet_templates"]) and len(seven) == 7
     write_templates("imagenet7", seven)
-    for constant, templates in lists(show(big_vision, CONSTANTS)).items():
+    for constant, templates in lists(show(given.big_vision, CONSTANTS)).items():
         write_templates(SIGLIP[constant], [canonical(template) for template in templates])
     files = [file for file in TARGET.glob("*/*") if file.is_file()]
     print(f"{TARGET}: {len(files)} files, {sum(file.stat().st_size for file in files)} bytes")

@@ -6,6 +6,7 @@ The original, in the PyPI package of openai/CLIP and in its repository, lists 26
 of version; only the first 48,894 are used.  The same input gives the same bytes (no time stamp, no name).
 """
 
+import argparse
 import gzip
 import hashlib
 import sys
@@ -17,10 +18,13 @@ TARGET = Path(__file__).parent.parent / "src" / "numpyclip" / "data" / "vocabula
 
 
 def main() -> None:
-    original = Path(sys.argv[1]).read_bytes()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", type=Path, help="OpenAI's bpe_simple_vocab_16e6.txt.gz")
+    given = parser.parse_args()
+    original = given.file.read_bytes()
     digest = hashlib.sha256(original).hexdigest()
     if digest != ORIGINAL_SHA256:
-        sys.exit(f"{sys.argv[1]}: sha256 {digest}; expected {ORIGINAL_SHA256}; pass OpenAI's own file.")
+        sys.exit(f"{given.file}: sha256 {digest}; expected {ORIGINAL_SHA256}; pass OpenAI's own file.")
     merges = gzip.decompress(original).decode("utf-8").split("\n")[1 : MERGES_USED + 1]
     TARGET.write_bytes(gzip.compress("\n".join(merges).encode("utf-8"), compresslevel=9, mtime=0))
     print(f"{TARGET}: {len(merges)} merges, {TARGET.stat().st_size} bytes")

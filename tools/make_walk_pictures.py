@@ -58,7 +58,7 @@ def turned(text: str, size: int) -> Image.Image:
     return label.rotate(90, expand=True)
 
 
-def draw_maps(w: dict[str, np.ndarray], preprocess: numpyclip.images.preprocess.Preprocess) -> None:
+def draw_maps(w: dict[str, np.ndarray], preprocess: numpyclip.Preprocess) -> None:
     """Draw an image, and some channels of each stage of the image tower, as squares of one size."""
     drawing = Image.open(ALBUM / "umbrella.png")
     stages = dict(reference.image_stages(w, preprocess(drawing)[np.newaxis]))
@@ -143,7 +143,7 @@ def draw_attention(w: dict[str, np.ndarray]) -> None:
     picture.save(PICTURES / "walk-attention.png", optimize=True)
 
 
-def draw_similarity(w: dict[str, np.ndarray], preprocess: numpyclip.images.preprocess.Preprocess) -> None:
+def draw_similarity(w: dict[str, np.ndarray], preprocess: numpyclip.Preprocess) -> None:
     """Draw the cosines of eight images and their captions."""
     names = ["airplane", "banana", "bicycle", "dog-face", "guitar", "house", "red-apple", "umbrella"]
     captions = [

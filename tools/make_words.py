@@ -15,8 +15,8 @@ nouns.txt: nouns to tag pictures with; behind each, after tabs, those that say t
 "animal". adjectives.txt: adjectives of colour, shape, size and the like.
 """
 
+import argparse
 import re
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -192,7 +192,9 @@ def nouns(wordnet: WordNet) -> list[str]:
 
 
 def main() -> None:
-    wordnet = WordNet(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("wordnet", type=Path, help="the folder of WordNet 3.0")
+    wordnet = WordNet(parser.parse_args().wordnet)
     tags = nouns(wordnet)
     adjectives = sorted(set(wordnet.adjectives()) - {line.partition("\t")[0] for line in tags} - NO_TAGS)
     for name, lines in (("background", background(wordnet)), ("nouns", tags), ("adjectives", adjectives)):

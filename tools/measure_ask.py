@@ -6,10 +6,10 @@ DRAWINGS.npy holds pictures (n, y, x, 4) of uint8, and DRAWINGS.json beside it a
 All is drawn by chance from one seed, so that a run can be repeated.
 """
 
+import argparse
 import json
 import math
 import random
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 import numpyclip
-from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.errors import InputError
+from numpyclip import CLIP, InputError
 from numpyclip.tasks.answers import Answerer
 from numpyclip.tasks.english import with_article
 from numpyclip.tasks.questions import understand
@@ -199,9 +198,12 @@ def measure_counts(model: CLIP, drawings: Drawings) -> None:
 
 
 def main() -> None:
-    path, name = Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "tiny"
-    model, _ = numpyclip.load(name)
-    drawings = Drawings(path, model, Rng(0))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("drawings", type=Path, help=".npy, uint8 (n, y, x, 4), with captions in .json beside it")
+    parser.add_argument("model", nargs="?", default="tiny")
+    given = parser.parse_args()
+    model, _ = numpyclip.load(given.model)
+    drawings = Drawings(given.drawings, model, Rng(0))
     measure_existence(model, drawings)
     measure_choice(model, drawings)
     measure_colours(model)

@@ -6,7 +6,7 @@ DRAWINGS.npy holds pictures (n, y, x, 4) of uint8. 200 of them are changed in wa
 of a picture and its copy is looked at; then all drawings are compared with each other.
 """
 
-import sys
+import argparse
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +16,7 @@ from PIL import Image, ImageEnhance
 
 import numpyclip
 from numpyclip.images.preprocess import on_white
-from numpyclip.tasks.duplicates import find_duplicates
+from numpyclip.tasks import find_duplicates
 
 COPIES = 200
 
@@ -57,8 +57,11 @@ CHANGES = {
 
 def main() -> None:
     """Measure on the drawings of one file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("drawings", type=Path, help=".npy, uint8 (n, y, x, 4)")
+    given = parser.parse_args()
     model, _ = numpyclip.load("tiny")
-    drawings = [on_white(Image.fromarray(rgba)) for rgba in np.load(sys.argv[1], mmap_mode="r")]
+    drawings = [on_white(Image.fromarray(rgba)) for rgba in np.load(given.drawings, mmap_mode="r")]
     chosen = np.random.default_rng(0).choice(len(drawings), COPIES, replace=False)
     for name, change in CHANGES.items():
         found = 0

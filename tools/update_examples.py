@@ -6,9 +6,9 @@
 is left to a reader.
 """
 
+import argparse
 import os
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -29,9 +29,9 @@ def updated(page: str) -> str:
 
 
 def main() -> None:
-    if not sys.argv[1:]:
-        raise SystemExit(__doc__)
-    for page in [Path(name).resolve() for name in sys.argv[1:]]:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pages", nargs="+", type=Path, metavar="PAGE")
+    for page in [page.resolve() for page in parser.parse_args().pages]:
         with tempfile.TemporaryDirectory() as folder:
             shutil.copytree(ROOT / "docs", Path(folder) / "docs")
             os.chdir(folder)

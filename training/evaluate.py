@@ -16,7 +16,7 @@ import numpy as np
 import numpyclip
 from captions import is_one, several
 from drawing import SIZE
-from numpyclip.dual_encoder.clip import CLIP
+from numpyclip import CLIP
 from sources import names
 from splits import Test, ranks, seen_captions, tests
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 RESULTS = ROOT / "benchmarks" / "results"
+NO_PLOT = "(No plot: matplotlib is not installed.)"
 PACKAGES = (
     "torch",
     "torchvision",
@@ -92,7 +93,7 @@ def write(name: str, title: str, parts: Sequence[str]) -> None:
 def bars(name: str, title: str, labels: Sequence[str], values: Sequence[float], unit: str) -> str:
     """Plot one bar per label, if matplotlib is there, and return the Markdown that shows the plot."""
     if find_spec("matplotlib") is None:
-        return "(No plot: matplotlib is not installed.)"
+        return NO_PLOT
     import matplotlib
 
     matplotlib.use("agg")
