@@ -129,7 +129,7 @@ def test_files_that_are_none_are_refused(tiny: CLIP, tmp_path: Path) -> None:
         {"embeddings": np.full((3, 128), np.nan), "description": np.frombuffer(b"{}", np.uint8)},
     ):
         np.savez(file, **arrays)
-        with pytest.raises(InputError, match="is no classifier"):
+        with pytest.raises(InputError, match="is not a classifier"):
             ZeroShotClassifier.load(tiny, file)
     with pytest.raises(InputError, match="cannot be read"):
         ZeroShotClassifier.load(tiny, tmp_path / "nowhere.npz")
