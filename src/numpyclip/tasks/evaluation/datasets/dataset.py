@@ -48,7 +48,7 @@ class Example(NamedTuple):
         return example
 
 
-Report: TypeAlias = "Callable[[NumPyCLIPError], None]"  # is given the errors of what cannot be read
+Report: TypeAlias = "Callable[[NumPyCLIPError], object]"  # is given the errors of what cannot be read
 Source: TypeAlias = "Callable[[Report], Iterator[Example]]"  # of the examples in a file or folder that can be read
 
 
