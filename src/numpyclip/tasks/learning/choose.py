@@ -1,4 +1,4 @@
-"""Settings by what they are good for: the accuracy on examples that were not learned from."""
+"""Grid search for settings, by cross-validated accuracy."""
 
 from __future__ import annotations
 
@@ -18,17 +18,16 @@ _T = TypeVar("_T")
 _U = TypeVar("_U")
 
 _FOLDS = 5
-_ENOUGH = 1000  # pictures to test settings with: their accuracy is known to 1.6 percent then
+_ENOUGH = 1000  # held-out images, which give the accuracy to 1.6 percent
 
-_Place = tuple[int, ...]  # one number for each axis
-_Grade = tuple[float, float]  # accuracy, and less the mean loss, which tells the equally accurate apart
+_Place = tuple[int, ...]  # in the grid: a number for each axis
+_Grade = tuple[float, float]  # accuracy, and minus the mean loss, by which equal accuracies are ranked
 
 
 def choose(method: type[Method], examples: Examples, fixed: Settings, seed: int) -> dict[str, float]:
-    """Choose the settings that are not fixed, as the paper of CLIP does it for C.
+    """Choose the settings that are not fixed, as the CLIP paper chooses C (section A.3).
 
-    At first every 16th place of the grid is tried, or whatever the axis says, then those half as far on both sides of
-    the best, and so on (section A.3). Grids of several axes are searched in all of them at once.
+    First every `step`-th place of each axis is tried, then those half as far on both sides of the best, and so on.
     """
     axes = {name: axis for name, axis in method.axes.items() if name not in fixed}
     usual = {**{name: axis.usual for name, axis in axes.items()}, **fixed}
@@ -47,7 +46,7 @@ def choose(method: type[Method], examples: Examples, fixed: Settings, seed: int)
 
 
 def _rounds(axes: Mapping[str, Axis], grades: Mapping[_Place, _Grade]) -> Iterator[list[_Place]]:
-    """Yield the places of each round, once those of the last one have their grades."""
+    """Yield the places of each round; those of the last one must have their grades by then."""
     yield list(product(*(range(axis.low, axis.high + 1, axis.step) for axis in axes.values())))
     halvings = max(axis.step for axis in axes.values()).bit_length() - 1
     for halving in range(1, halvings + 1):
@@ -64,9 +63,9 @@ def _best(grades: Mapping[_Place, _Grade]) -> _Place:
 
 
 class _Trials:
-    """A method, ready to be tried: on parts of the examples, until there are enough that it has not seen.
+    """A method prepared on training splits of the examples, and the held-out rest of each, until these are enough.
 
-    The parts are computed at the same time, each on one thread: they are often too small for the threads of BLAS.
+    The splits are computed in parallel, each on one thread: they are often too small for the threads of BLAS.
     """
 
     def __init__(self, method: type[Method], examples: Examples, seed: int) -> None:
@@ -91,7 +90,7 @@ class _Trials:
 
 
 def _each(function: Callable[[_T], _U], items: Sequence[_T]) -> list[_U]:
-    """Apply a function to all items at the same time."""
+    """Apply a function to all items in parallel."""
     results: dict[int, _U] = {}
 
     def apply(number: int) -> None:
@@ -102,7 +101,7 @@ def _each(function: Callable[[_T], _U], items: Sequence[_T]) -> list[_U]:
 
 
 def _log_loss(logits: NDArray[np.floating], labels: Labels) -> float:
-    """Sum of -log of the probabilities that the right classes were given."""
+    """Sum the cross-entropy of logits (n, k) and labels (n)."""
     scores = logits.astype(np.float64)
     scores -= scores.max(axis=1, keepdims=True)
     right = scores[np.arange(len(labels)), labels]
