@@ -81,8 +81,8 @@ class LinearProbe:
     def weights(self, settings: Settings) -> Weights:
         """Fit, starting at the last fit.
 
-        The tolerance is a hundredth of scikit-learn's: with a C of 1e5 that is met almost anywhere, and a trial would not
-        predict what is learned with that C in the end.
+        The tolerance is a hundredth of scikit-learn's, which with a C of 1e5 is met almost anywhere, so that a trial
+        would not predict what is learned with that C in the end.
         """
         self._last = self._problem.fit(settings["c"], self._last, tolerance=1e-6, max_iterations=_MAX_ITERATIONS)
         return {"coef": self._last.coef.astype(np.float32), "intercept": self._last.intercept.astype(np.float32)}
