@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -186,12 +186,26 @@ class ZeroShotClassifier:
         CheckpointError
             If the file is damaged.
         """
-        embeddings, description = _read(Path(file))
-        made_with = Fingerprint.from_json(description["fingerprint"])
+        from numpyclip.weights.archive import Archive
+        from numpyclip.weights.npz import read_npz
+
+        try:
+            arrays = read_npz(Archive(Path(file)))
+        except OSError as error:
+            raise InputError(f"{file}: cannot be read ({error.strerror or error}).") from error
+        try:
+            description = json.loads(arrays["description"].tobytes())
+            labels = as_labels([Label(name, tuple(phrases)) for name, *phrases in description["labels"]])
+            templates, separator = as_templates([*description["templates"]]), description["separator"]
+            made_with = Fingerprint.from_json(description["fingerprint"])
+            embeddings = np.array(arrays["embeddings"], np.float32)
+            if not (np.isfinite(embeddings).all() and isinstance(separator, str | None)):
+                raise ValueError("embeddings or separator")
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
+            raise InputError(f"{file}: is not a classifier; expected a file by ZeroShotClassifier.save.") from error
         if differences := made_with.differences(model.fingerprint):
             raise InputError(f"{file}: made with another model ({differences}). Load that model, or rebuild the file.")
-        labels = [Label(name, tuple(phrases)) for name, *phrases in description["labels"]]
-        return cls(model, labels, description["templates"], separator=description["separator"], embeddings=embeddings)
+        return cls(model, labels, templates, separator=separator, embeddings=embeddings)
 
 
 def embed_labels(
@@ -212,36 +226,3 @@ def embed_labels(
         rows, prompts = zip(*batch, strict=True)
         np.add.at(sums, list(rows), model.embed_texts(prompts, len(prompts)))
     return normalize(sums)
-
-
-def _read(path: Path) -> tuple[Array, dict[str, Any]]:
-    from numpyclip.weights.archive import Archive
-    from numpyclip.weights.npz import read_npz
-
-    try:
-        arrays = read_npz(Archive(path))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error}).") from error
-    try:
-        description = json.loads(arrays["description"].tobytes())
-        embeddings = np.array(arrays["embeddings"], np.float32)
-        assert _is_description(description) and np.isfinite(embeddings).all()
-    except (KeyError, ValueError, RecursionError, AssertionError) as error:
-        raise InputError(f"{path}: is not a classifier; expected a file written by ZeroShotClassifier.save.") from error
-    return embeddings, description
-
-
-def _is_description(value: Any) -> bool:
-    return (
-        isinstance(value, dict)
-        and set(value) == {"labels", "templates", "separator", "fingerprint"}
-        and isinstance(value["labels"], list)
-        and all(_is_texts(label, 2) for label in value["labels"])
-        and _is_texts(value["templates"], 1)
-        and (value["separator"] is None or isinstance(value["separator"], str))
-        and isinstance(value["fingerprint"], str)
-    )
-
-
-def _is_texts(value: Any, least: int) -> bool:
-    return isinstance(value, list) and len(value) >= least and all(isinstance(text, str) for text in value)

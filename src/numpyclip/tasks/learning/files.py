@@ -104,10 +104,15 @@ def read_probe(path: str | os.PathLike[str]) -> Probe:
 
 def _weights(path: Path, arrays: dict[str, NDArray[np.generic]], kind: str, n_classes: int) -> dict[str, NDArray[Any]]:
     weights = {name.removeprefix(_WEIGHTS): array for name, array in arrays.items() if name.startswith(_WEIGHTS)}
-    expected = METHODS[kind].shapes(n_classes, weights)
-    found = {name: array.shape for name, array in weights.items()}
-    if found != expected or any(0 in shape for shape in expected.values()):
-        raise CorruptCheckpointError(f"{path}: has weights of shapes {found}; expected {dict(expected)}.")
+    letters, sizes = METHODS[kind].shapes, {"k": n_classes}
+    are_expected = weights.keys() == letters.keys() and all(
+        len(letters[name]) == array.ndim
+        and all(sizes.setdefault(letter, n) == n > 0 for letter, n in zip(letters[name], array.shape, strict=True))
+        for name, array in weights.items()
+    )
+    if not are_expected:
+        found = {name: array.shape for name, array in weights.items()}
+        raise CorruptCheckpointError(f"{path}: has weights of shapes {found}; expected {letters}, k = {n_classes}.")
     for name, array in weights.items():
         if name == "labels":
             good = array.dtype == np.int64 and array.min() >= 0 and array.max() < n_classes

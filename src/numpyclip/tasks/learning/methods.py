@@ -54,6 +54,7 @@ class Method(Protocol):
     """A method, prepared on some examples for any settings."""
 
     axes: Mapping[str, Axis]
+    shapes: Mapping[str, str]  # of the weights, in letters: n examples, k classes, e dimensions
 
     def __init__(self, examples: Examples) -> None: ...
 
@@ -64,15 +65,12 @@ class Method(Protocol):
     def logits(weights: Weights, settings: Settings, embeddings: Array) -> NDArray[np.floating]:
         """Compute logits of embeddings that are normalized if those of the examples were: (n, e) -> (n, k)."""
 
-    @staticmethod
-    def shapes(n_classes: int, weights: Weights) -> Mapping[str, tuple[int, ...]]:
-        """Return the shapes that the weights must have, for the dimensions and examples of the given ones."""
-
 
 class LinearProbe:
     """Logistic regression with the C of scikit-learn, over the range of the paper, eight steps a decade."""
 
     axes: Mapping[str, Axis] = {"c": Axis(10 ** (1 / 8), low=-48, high=48, step=16, usual=31.6)}  # 0.316 at length 10
+    shapes: Mapping[str, str] = {"coef": "ke", "intercept": "k"}
 
     def __init__(self, examples: Examples) -> None:
         self._problem = LogisticRegression(examples.embeddings, examples.labels, len(examples.classes))
@@ -93,11 +91,6 @@ class LinearProbe:
         logits: Array = embeddings @ weights["coef"].T + weights["intercept"]
         return logits
 
-    @staticmethod
-    def shapes(n_classes: int, weights: Weights) -> Mapping[str, tuple[int, ...]]:
-        """Weights (k, e) and intercepts (k)."""
-        return {"coef": (n_classes, _columns(weights, "coef")), "intercept": (n_classes,)}
-
 
 class TipAdapter:
     """A cache of examples, weighted by cosine, added to the zero-shot scores of the classes' texts."""
@@ -106,6 +99,7 @@ class TipAdapter:
         "alpha": Axis(10**0.25, low=-8, high=12, step=4, usual=1.0),
         "beta": Axis(2**0.5, low=0, high=16, step=4, usual=5.5),  # these two as in the paper
     }
+    shapes: Mapping[str, str] = {"keys": "ne", "labels": "n", "texts": "ke"}
 
     def __init__(self, examples: Examples) -> None:
         no_texts = np.zeros((len(examples.classes), examples.embeddings.shape[1]), np.float32)
@@ -132,18 +126,12 @@ class TipAdapter:
             )
         return logits
 
-    @staticmethod
-    def shapes(n_classes: int, weights: Weights) -> Mapping[str, tuple[int, ...]]:
-        """Examples (n, e), their labels (n), texts (k, e)."""
-        rows = len(weights["keys"]) if "keys" in weights and weights["keys"].ndim else 0
-        columns = _columns(weights, "keys")
-        return {"keys": (rows, columns), "labels": (rows,), "texts": (n_classes, columns)}
-
 
 class ClassMeans:
     """The normalized mean of every class; logits are cosines times a scale, which affects only probabilities."""
 
     axes: Mapping[str, Axis] = {"scale": Axis(2**0.5, low=0, high=20, step=4, usual=32.0)}
+    shapes: Mapping[str, str] = {"means": "ke"}
 
     def __init__(self, examples: Examples) -> None:
         unit = ops.normalize(examples.embeddings)
@@ -159,16 +147,6 @@ class ClassMeans:
         """Multiply cosines by the scale."""
         logits: Array = np.float32(settings["scale"]) * (ops.normalize(embeddings) @ weights["means"].T)
         return logits
-
-    @staticmethod
-    def shapes(n_classes: int, weights: Weights) -> Mapping[str, tuple[int, ...]]:
-        """Means (k, e)."""
-        return {"means": (n_classes, _columns(weights, "means"))}
-
-
-def _columns(weights: Weights, name: str) -> int:
-    """Return the dimensions of the embeddings that an array of weights is for; 0 if there is none."""
-    return weights[name].shape[-1] if name in weights and weights[name].ndim else 0
 
 
 METHODS: Mapping[str, type[Method]] = {"linear": LinearProbe, "tip": TipAdapter, "mean": ClassMeans}
