@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import product
 from typing import TypeVar
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from numpyclip.runtime import threads
 from numpyclip.tasks.learning.examples import Examples, Labels, stratified_folds
-from numpyclip.tasks.learning.methods import Axis, Method, Settings
+from numpyclip.tasks.learning.methods import Method, Settings
 
 _T = TypeVar("_T")
 _U = TypeVar("_U")
@@ -39,27 +39,14 @@ def choose(method: type[Method], examples: Examples, fixed: Settings, seed: int)
     def settings_at(place: _Place) -> dict[str, float]:
         return {**fixed, **{name: axis.value(number) for (name, axis), number in zip(axes.items(), place, strict=True)}}
 
-    for places in _rounds(axes, grades):
+    places = product(*(range(axis.low, axis.high + 1, axis.step) for axis in axes.values()))
+    for halving in range(1, max(axis.step for axis in axes.values()).bit_length() + 1):
         for place in sorted(set(places) - set(grades)):
             grades[place] = trials.grade(settings_at(place))
-    return settings_at(_best(grades))
-
-
-def _rounds(axes: Mapping[str, Axis], grades: Mapping[_Place, _Grade]) -> Iterator[list[_Place]]:
-    """Yield the places of each round; those of the last one must have their grades by then."""
-    yield list(product(*(range(axis.low, axis.high + 1, axis.step) for axis in axes.values())))
-    halvings = max(axis.step for axis in axes.values()).bit_length() - 1
-    for halving in range(1, halvings + 1):
-        best = _best(grades)
-        around = []
-        for axis, number in zip(axes.values(), best, strict=True):
-            step = axis.step >> halving
-            around.append({min(max(n, axis.low), axis.high) for n in (number - step, number, number + step)})
-        yield list(product(*around))
-
-
-def _best(grades: Mapping[_Place, _Grade]) -> _Place:
-    return max(grades, key=lambda place: (*grades[place], place))
+        best = max(grades, key=lambda place: (*grades[place], place))
+        around = zip(axes.values(), best, strict=True)
+        places = product(*(axis.around(number, axis.step >> halving) for axis, number in around))
+    return settings_at(best)
 
 
 class _Trials:

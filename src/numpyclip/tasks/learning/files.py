@@ -24,8 +24,6 @@ from numpyclip.weights.npz import read_npz_and_texts
 _FORMAT = "numpyclip probe 1"
 _WEIGHTS = "weights."
 
-_Contents = tuple[dict[str, NDArray[np.generic]], dict[str, list[str]]]
-
 
 @dataclass(frozen=True, eq=False)
 class EmbeddedFile:
@@ -123,7 +121,7 @@ def _weights(path: Path, arrays: dict[str, NDArray[np.generic]], kind: str, n_cl
     return {name: array.copy() for name, array in weights.items()}  # the file may change now
 
 
-def _read(path: Path) -> _Contents:
+def _read(path: Path) -> tuple[dict[str, NDArray[np.generic]], dict[str, list[str]]]:
     try:
         if path.is_dir():
             raise UnsupportedCheckpointError(f"{path}: is a folder; expected an .npz file.")

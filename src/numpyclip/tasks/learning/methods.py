@@ -42,6 +42,10 @@ class Axis:
         """Return the number at a place of the grid."""
         return float(self.base**number)
 
+    def around(self, number: int, step: int) -> set[int]:
+        """Return a place and those a step to both sides of it, within the grid."""
+        return {min(max(place, self.low), self.high) for place in (number - step, number, number + step)}
+
 
 def checked_setting(value: object) -> float | None:
     """Return a valid setting, of Python's or NumPy's numbers, as a float; None for all else."""
