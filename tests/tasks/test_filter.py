@@ -82,6 +82,8 @@ def test_a_picture_may_be_a_query_by_its_cosine(tiny: CLIP) -> None:
         ({"keep": ["cat"], "minimum": -0.5, "score": "probability"}, "minimum probability is -0.5"),
         ({"keep": ["cat"], "minimum": float("nan")}, "minimum cosine is nan"),
         ({"keep": ["cat + dog"], "score": "probability"}, "is a sum or an image"),
+        ({"keep": ["cat"], "minimum": "high"}, "minimum cosine is 'high'"),
+        ({"keep": ["cat"], "score": "odds"}, "score is 'odds'; expected 'probability' or 'cosine'"),
         ({"drop": ["- dog"], "score": "probability"}, "is a sum or an image"),
         ({"keep": ["nowhere.jpg"]}, "nowhere.jpg is not a file"),
     ],

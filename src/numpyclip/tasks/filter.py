@@ -74,8 +74,10 @@ class Filter:
         self._texts = [*keep, *drop]
         self._to_keep = len(keep)
         self._minimum = minimum
+        if score not in ("probability", "cosine"):
+            raise InputError(f"score is {score!r:.60}; expected 'probability' or 'cosine'.")
         lowest = 0 if score == "probability" else -1
-        if not lowest <= minimum <= 1:
+        if not isinstance(minimum, int | float | np.number) or not lowest <= minimum <= 1:
             raise InputError(f"the minimum {score} is {minimum!r:.60}; expected a number from {lowest} to 1.")
         queries = [Query.parse(text) for text in self._texts]
         if not queries:

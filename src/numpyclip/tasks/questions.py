@@ -116,9 +116,10 @@ def _plain(question: str) -> str:
 def _checked(answers: Sequence[str]) -> tuple[str, ...]:
     if isinstance(answers, str) or not isinstance(answers, Iterable):
         raise InputError(f"answers is {answers!r:.60}; expected a list of two or more strings.")
-    given = tuple(dict.fromkeys(answers))
-    if len(given) < 2 or not all(isinstance(answer, str) and answer.strip() for answer in given):
+    given = tuple(answers)
+    if not all(isinstance(answer, str) and answer.strip() for answer in given) or len(set(given)) < 2:
         raise InputError(f"answers is {given!r:.200}; expected two or more different strings.")
+    given = tuple(dict.fromkeys(given))
     if len({answer.strip().lower() for answer in given} - {"yes", "no"}) not in (0, len(given)):
         raise InputError(f"answers {given!r:.200}: yes and no cannot be mixed with others.")
     return given
