@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from numpyclip.arguments import whole_number
 from numpyclip.errors import InputError
@@ -104,13 +103,12 @@ def cross_validate(examples: Examples, recipe: Recipe | None = None, folds: int 
     if (count := whole_number(folds)) is None or count < 2:
         raise InputError(f"folds is {folds!r:.60}; expected an integer of 2 or more.")
     numbers = stratified_folds(examples.labels, count, recipe.seed)
-    return (_outcome(examples, numbers == fold, recipe) for fold in np.unique(numbers[numbers >= 0]))
 
+    def outcome(fold: int) -> Outcome:
+        probe, held_out = learn(examples[numbers != fold], recipe), examples[numbers == fold]
+        return Outcome(probe.probabilities(held_out.embeddings).argmax(axis=1), held_out.labels)
 
-def _outcome(examples: Examples, held_out: NDArray[np.bool_], recipe: Recipe) -> Outcome:
-    probe = learn(examples[~held_out], recipe)
-    tested = examples[held_out]
-    return Outcome(probe.probabilities(tested.embeddings).argmax(axis=1), tested.labels)
+    return map(outcome, np.unique(numbers[numbers >= 0]).tolist())
 
 
 @dataclass(frozen=True)
