@@ -70,7 +70,7 @@ def heats(model: CLIP, picture: np.ndarray, texts: np.ndarray, masks: np.ndarray
 
     def drawn(scores: np.ndarray, marked: np.ndarray) -> np.ndarray:
         cells = windows._mean_by_cell(scores, marked)
-        return windows._in_picture(cells, (0, 0, SIDE, SIDE), (SIDE, SIDE))
+        return windows._in_image(cells, (0, 0, SIDE, SIDE), (SIDE, SIDE))
 
     hidden, shown = windows._windows(GRID, windows._HIDDEN), windows._windows(GRID, windows._SHOWN)
     hide = drawn(-cosines([windows._masked(picture, ~cells) for cells in hidden]), hidden)

@@ -40,7 +40,7 @@ def test_a_predictor_for_another_size_is_refused_before_any_picture_is_read(run:
     head = TESTS / "golden" / "learning" / "aesthetic-linear.pth"
     status, out, err = run("aesthetic", tmp_path / "nowhere.png", "--predictor", head, "-m", "tiny")
     assert (status, out) == (2, "")
-    assert "judges embeddings of 512 numbers, not of 128" in err
+    assert "for embeddings of 512 dimensions, not of 128" in err
     assert "nowhere.png" not in err
 
 

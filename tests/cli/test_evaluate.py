@@ -44,8 +44,8 @@ def test_json_and_a_broken_picture(run: Run, kinds: Path) -> None:
     [
         (["nowhere"], "there is no such file or folder"),
         (["{kinds}", "--labels", "nowhere"], "nowhere: cannot be read"),
-        (["{kinds}", "--labels", "food101"], "expected the same names, or as many"),
-        (["{kinds}", "--template", "photo"], "is neither a text with"),
+        (["{kinds}", "--labels", "food101"], "expected the same names, or equal counts"),
+        (["{kinds}", "--template", "photo"], "is neither a template with"),
         (["{kinds}", "-o", "a.xlsx"], "does not end in"),
     ],
 )

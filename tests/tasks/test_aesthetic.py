@@ -25,7 +25,7 @@ def test_scores_are_those_of_pytorch(name: str) -> None:
 
 def test_embeddings_of_another_model_are_refused() -> None:
     predictor = AestheticPredictor.read(GOLDEN / "aesthetic-linear.pth")
-    with pytest.raises(InputError, match=r"judges embeddings of 512 numbers, not of 768.* OpenAI's ViT-B/32"):
+    with pytest.raises(InputError, match=r"for embeddings of 512 dimensions, not of 768.* OpenAI's ViT-B/32"):
         predictor(np.ones((1, 768)))
     with pytest.raises(InputError, match="NaN"):
         predictor(np.full((1, 512), np.nan))

@@ -78,12 +78,14 @@ def test_a_picture_may_be_a_query_by_its_cosine(tiny: CLIP) -> None:
     ("queries", "message"),
     [
         ({}, "at least one query"),
-        ({"keep": ["cat"], "minimum": 1.5}, "least cosine is 1.5"),
-        ({"keep": ["cat"], "minimum": -0.5, "score": "probability"}, "least probability is -0.5"),
-        ({"keep": ["cat"], "minimum": float("nan")}, "least cosine is nan"),
-        ({"keep": ["cat + dog"], "score": "probability"}, "is a sum or a picture"),
-        ({"drop": ["- dog"], "score": "probability"}, "is a sum or a picture"),
-        ({"keep": ["nowhere.jpg"]}, "nowhere.jpg is not there"),
+        ({"keep": ["cat"], "minimum": 1.5}, "minimum cosine is 1.5"),
+        ({"keep": ["cat"], "minimum": -0.5, "score": "probability"}, "minimum probability is -0.5"),
+        ({"keep": ["cat"], "minimum": float("nan")}, "minimum cosine is nan"),
+        ({"keep": ["cat + dog"], "score": "probability"}, "is a sum or an image"),
+        ({"keep": ["cat"], "minimum": "high"}, "minimum cosine is 'high'"),
+        ({"keep": ["cat"], "score": "odds"}, "score is 'odds'; expected 'probability' or 'cosine'"),
+        ({"drop": ["- dog"], "score": "probability"}, "is a sum or an image"),
+        ({"keep": ["nowhere.jpg"]}, "nowhere.jpg is not a file"),
     ],
 )
 def test_what_cannot_be_judged_is_named(queries: Any, message: str) -> None:

@@ -32,7 +32,7 @@ def test_what_is_no_label_is_refused(labels: Any) -> None:
 
 
 def test_a_label_that_is_there_twice_is_told() -> None:
-    with pytest.warns(UserWarning, match="1 labels are there more than once, such as 'missile'"):
+    with pytest.warns(UserWarning, match="1 labels are duplicated, such as 'missile'"):
         labels = as_labels(["missile", "dog", "missile"])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -52,7 +52,7 @@ def test_lines_of_other_files_are_labels_with_their_commas(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [("", "holds no labels"), ('"dog', "is no CSV file"), (",,\n", "no labels")]
+    ("content", "message"), [("", "holds no labels"), ('"dog', "is not a CSV file"), (",,\n", "no labels")]
 )
 def test_files_without_labels_are_named(content: str, message: str, tmp_path: Path) -> None:
     file = tmp_path / "labels.csv"

@@ -54,9 +54,9 @@ def test_a_template_several_or_a_file_may_be_given(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("imagnet", "is neither a text with"),
+        ("imagnet", "is neither a template with"),
         ([], "no templates"),
-        (["a photo"], "expected a text with"),
+        (["a photo"], "expected {}"),
         ([3], "templates"),
     ],
 )

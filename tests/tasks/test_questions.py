@@ -250,6 +250,7 @@ def test_yes_and_no_may_be_given_where_they_are_the_answers() -> None:
         (["dog", "dog"], "two or more different strings"),
         (["dog", " "], "two or more different strings"),
         (["dog", 3], "two or more different strings"),
+        (["dog", ["cat"]], "two or more different strings"),
         (["yes", "no", "maybe"], "yes and no cannot be mixed"),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError
 from numpyclip.model.ops import Array
-from numpyclip.tasks.tags import Tag, Tagger, tag
+from numpyclip.tasks.tags import Tagger, tag
 
 ALBUM = Path(__file__).parents[2] / "docs" / "pictures" / "album"
 
@@ -97,7 +97,3 @@ def test_at_most_so_many_are_taken_and_a_nan_is_none(tiny: CLIP) -> None:
 def test_wrong_arguments_are_named(tiny: CLIP, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         tag(tiny, [], **arguments)
-
-
-def test_results_are_plain_records() -> None:
-    assert Tag("dog", 0.5) == Tag("dog", 0.5)

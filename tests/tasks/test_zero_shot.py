@@ -129,10 +129,24 @@ def test_files_that_are_none_are_refused(tiny: CLIP, tmp_path: Path) -> None:
         {"embeddings": np.full((3, 128), np.nan), "description": np.frombuffer(b"{}", np.uint8)},
     ):
         np.savez(file, **arrays)
-        with pytest.raises(InputError, match="is no classifier"):
+        with pytest.raises(InputError, match="is not a classifier"):
             ZeroShotClassifier.load(tiny, file)
     with pytest.raises(InputError, match="cannot be read"):
         ZeroShotClassifier.load(tiny, tmp_path / "nowhere.npz")
+
+
+@pytest.mark.parametrize(
+    "change", [{"labels": "abc"}, {"labels": [5]}, {"labels": [["a", 5]]}, {"templates": "imagenet"},
+               {"templates": 5}, {"separator": 5}, {"fingerprint": 5}, {"fingerprint": "{}"}]
+)  # fmt: skip
+def test_a_file_whose_description_is_wrong_is_refused(change: dict[str, Any], tiny: CLIP, tmp_path: Path) -> None:
+    file = tmp_path / "a.npz"
+    ZeroShotClassifier(tiny, LABELS).save(file)
+    arrays = dict(np.load(file))
+    wrong = json.dumps(json.loads(arrays["description"].tobytes()) | change)
+    np.savez(file, embeddings=arrays["embeddings"], description=np.frombuffer(wrong.encode(), np.uint8))
+    with pytest.raises(InputError, match="is not a classifier"):
+        ZeroShotClassifier.load(tiny, file)
 
 
 def test_embeddings_must_be_as_many_as_labels(tiny: CLIP) -> None:

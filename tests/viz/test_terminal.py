@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from numpyclip.viz.terminal import drawn, protocol_of
+from numpyclip.viz.terminal import drawn, terminal_protocol
 
 
 def picture(width: int = 20, height: int = 13) -> Image.Image:
@@ -75,4 +75,4 @@ def decoded(sixels: str, width: int, height: int) -> np.ndarray:
     ],
 )
 def test_the_terminal_is_told_by_the_environment(environment: dict[str, str], protocol: str | None) -> None:
-    assert protocol_of(environment) == protocol
+    assert terminal_protocol(environment) == protocol

@@ -1,7 +1,8 @@
-"""PICTURE, QUESTION → ANSWERS: a question becomes statements, and the picture says which of them fits it best."""
+"""IMAGE, QUESTION → ANSWERS: a question becomes statements, and these are compared with the image."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -12,15 +13,14 @@ from numpy.typing import ArrayLike
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError
 from numpyclip.images.open import Picture, pictures
-from numpyclip.model import ops
-from numpyclip.model.ops import Array
+from numpyclip.model.ops import Array, softmax
 from numpyclip.tasks.background import Background
 from numpyclip.tasks.questions import YES_NO, understand
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A possible answer to a question about a picture.
+    """A possible answer to a question about an image.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class Answer:
     probability : float
         Those of all answers sum to 1.
     statement : str
-        The text that was compared with the picture; for "no" that which it denies.
+        The text that was compared with the image; for "no" the one that it denies.
     """
 
     answer: str
@@ -37,13 +37,13 @@ class Answer:
 
 
 class Answerer:
-    """A question to be asked of many pictures.
+    """A question to be asked of many images.
 
     Parameters
     ----------
     model : CLIP
     question : str
-        In English, of a kind that `numpyclip.tasks.questions.understand` lists.
+        In English, of one of the forms in docs/tasks.md.
     answers : sequence of str, optional
         To choose from, instead of those that the kind of question has.
     vocabulary : sequence of str, optional
@@ -67,12 +67,15 @@ class Answerer:
     ) -> None:
         self.question = understand(question, answers, vocabulary)
         self._model = model
-        self._statements = model.embed_texts(self.question.statements)
-        self._background = Background(model) if self.question.kind == YES_NO and not self.question.rivals else None
-        self._rivals = model.embed_texts(self.question.rivals) if self.question.rivals else None
+        self._background: Background | None = None
+        compared = self.question.statements
+        if self.question.kind == YES_NO:
+            compared = (compared[0], *self.question.rivals)
+            self._background = None if self.question.rivals else Background(model)
+        self._texts = model.embed_texts(compared)
 
     def answers(self, images: ArrayLike) -> list[list[Answer]]:
-        """Answer for pictures, given their embeddings of unit length (n, e): for each all answers, best first."""
+        """Answer for images, given their embeddings of unit length (n, e): for each all answers, best first."""
         asked, ranked = self.question, []
         for row in self.probabilities(images).tolist():
             found = map(Answer, asked.answers, row, asked.statements)
@@ -80,30 +83,20 @@ class Answerer:
         return ranked
 
     def probabilities(self, images: ArrayLike) -> Array:
-        """Say how probable every answer is: (n, e), of unit length -> (n, answers), in the order of the question.
+        """Compute the probability of every answer, in the order of the question: (n, e) -> (n, answers).
 
-        Answers exclude each other: a softmax compares their statements. Of yes and no, the one statement is compared
-        with the average of its rivals or, if it has none, judged by `Background`.
+        Answers exclude each other: a softmax compares their statements. For yes and no, the statement is compared with
+        its rivals, such as the other colours, or by `Background` if it has none.
         """
         if self._background is not None:
-            yes = self._background.probabilities(images, self._statements[:1])[:, 0]
-        elif self._rivals is not None:
-            logits = self._model.logits(images, self._statements[:1])[:, 0]
-            yes = _even(logits, self._model.logits(images, self._rivals))
+            yes = self._background.probabilities(images, self._texts)[:, 0]
         else:
-            return ops.softmax(self._model.logits(images, self._statements))
+            logits = self._model.logits(images, self._texts)
+            if self.question.kind != YES_NO:
+                return softmax(logits)
+            logits[:, 0] += math.log(len(self.question.rivals))  # prior of 0.5: as likely as all rivals together
+            yes = softmax(logits)[:, 0]
         return np.stack((yes, 1 - yes), axis=1)
-
-
-def _even(logits: Array, rivals: Array) -> Array:
-    """Say how probable a statement is that was as likely as not beforehand: (n,), (n, rivals) -> (n,).
-
-    As it was trained, the exponential of CLIP's logit is how much more probable a text is for this picture than for any
-    picture, up to a factor that the picture has. The average over its rivals is that factor.
-    """
-    most = rivals.max(axis=1)
-    average = np.log(np.exp(rivals - most[:, np.newaxis]).mean(axis=1)) + most
-    return ops.sigmoid(logits - average)
 
 
 def ask(
@@ -115,22 +108,21 @@ def ask(
     vocabulary: Sequence[str] | None = None,
     orient: bool = True,
 ) -> list[Answer]:
-    """Ask a question about a picture.
+    """Ask a question about an image.
 
-    What CLIP can tell is what a picture is about: "is there a dog?", "is it a dog or a cat?". It is weak at colours. It
-    chooses among the answers it is given, and does not know when none is right, but for yes and no: there `Background`
-    or what else may be true says how probable a statement is. What it cannot tell is refused: how many, where, who,
-    why, left or right, "no" and "not".
+    CLIP can tell what an image is about: "is there a dog?", "is it a dog or a cat?". It is weak at colours. It chooses
+    among the answers that it is given even if none is right, except for yes and no. Questions that it cannot answer
+    are errors: how many, where, who, why, left or right, "no" and "not".
 
     Parameters
     ----------
     model : CLIP
-    image : picture
-        A path, bytes of a file, a PIL image, or an array of uint8. For many pictures see `Answerer`.
+    image : path, bytes, PIL image or array of uint8
+        One image; for many see `Answerer`.
     question, answers, vocabulary
         As in `Answerer`.
     orient : bool, default=True
-        Turn the picture as its EXIF orientation says.
+        Apply the EXIF orientation.
 
     Returns
     -------
@@ -139,12 +131,10 @@ def ask(
 
     Raises
     ------
-    InputError
-        If the question is not understood, or the answers are not two or more strings, or there is not one picture.
+    InputError, TextTooLongError
+        As in `Answerer`; also if there is not exactly one image.
     PictureError
-        If the picture cannot be read.
-    TextTooLongError
-        If a statement has more tokens than the model has positions.
+        If the image cannot be read.
 
     Examples
     --------
@@ -155,5 +145,5 @@ def ask(
     """
     images = list(islice(pictures(image), 2))
     if len(images) != 1:
-        raise InputError("ask: expected one picture; for several, embed them and pass them to Answerer(...).answers.")
+        raise InputError("ask: expected one image; for several, embed them and pass them to Answerer(...).answers.")
     return Answerer(model, question, answers, vocabulary).answers(model.embed_images(images, orient=orient))[0]

@@ -1,7 +1,4 @@
-"""English words that questions and answers are made of: articles, plurals, known nouns, lists of answers, opposites.
-
-data/english.txt has the lists of words, data/answers.txt the lists of answers: one a line, with its name before it.
-"""
+"""English words: articles, plurals, known nouns, opposites (data/english.txt), lists of answers (data/answers.txt)."""
 
 from __future__ import annotations
 
@@ -23,14 +20,14 @@ def words(name: str) -> frozenset[str]:
 
 @cache
 def answer_lists() -> dict[str, tuple[str, ...]]:
-    """Read the lists of answers by name; a list of two names, "drink" and "beverage", is there twice."""
+    """Read the lists of answers by name; one with two names, "drink" and "beverage", is listed twice."""
     rows = [line.split(": ") for line in read_words("answers")]
     return {name: tuple(answers.split(", ")) for names, answers in rows for name in names.split("/")}
 
 
 @cache
 def _nouns() -> frozenset[str]:
-    """Read the nouns that are known, and the last words of them: "teddy bear" and "bear"."""
+    """Return the known nouns, and their last words: "teddy bear" and "bear"."""
     listed = {answer for name, answers in answer_lists().items() if name != "colour" for answer in answers}
     whole = {*listed, *everyday_nouns(), *words("mass"), *words("plurals")}
     verbs = words("gerunds") - everyday_nouns().keys()
@@ -39,14 +36,14 @@ def _nouns() -> frozenset[str]:
 
 @cache
 def attributes() -> frozenset[str]:
-    """Read the adjectives that may stand before a noun: colours, opposites and others."""
+    """Return the adjectives that may precede a noun: colours, opposites and others."""
     opposites = {word for pair in words("opposites") for word in pair.split("/")}
     not_before = words("behind") | words("gerunds") | words("mass")
     return frozenset({*(opposites - not_before), *answer_lists()["colour"], *read_words("adjectives")})
 
 
 def rivals(word: str) -> list[str]:
-    """Say what a thing may be instead: of a colour the other colours, of "open" "closed"; nothing of most words."""
+    """Return what excludes a word: of a colour the other colours, of "open" "closed"; nothing of most words."""
     colours = answer_lists()["colour"]
     if (plain := {"gray": "grey"}.get(word, word)) in colours:
         return [colour for colour in colours if colour != plain]
@@ -55,13 +52,13 @@ def rivals(word: str) -> list[str]:
 
 
 def singular(noun: str) -> str:
-    """Find the known noun of which this is the plural, by its form."""
+    """Return the known noun of a plural, by its form."""
     found = [form for form in (noun[:-3] + "y", noun[:-2], noun[:-1]) if form in _nouns() or form in answer_lists()]
     return found[-1] if found else noun[:-1]
 
 
 def is_plural(noun: str) -> bool:
-    """Tell whether a noun means several, by its form: "dogs" and "men", but not "canvas"."""
+    """Tell whether a noun is plural, by its form: "dogs" and "men", but not "canvas"."""
     regular = noun.endswith("s") and not noun.endswith(("ss", "us", "is")) and noun not in words("singulars")
     return regular or noun in words("plurals")
 
@@ -72,23 +69,17 @@ def is_noun(word: str) -> bool:
 
 
 def is_break(word: str) -> bool:
-    """Tell whether a noun has ended before this word: what follows says where, what or how it is."""
+    """Tell whether a noun ends before this word, which says where, what or how it is."""
     return not is_noun(word) and any(word in words(name) for name in ("prepositions", "gerunds", "behind"))
 
 
 def noun_end(parts: Sequence[str]) -> int:
-    """Find where the noun ends that a phrase begins with: 2 of "old man", "riding", "a", "horse"."""
+    """Find the end of the noun that a phrase begins with: 2 for "old man riding a horse"."""
     return next((n for n, word in enumerate(parts) if n and is_break(word)), len(parts))
 
 
 def with_article(phrase: str, *, single: bool | None = None) -> str:
-    """Put "a" or "an" before what is the name of one thing.
-
-    Parameters
-    ----------
-    phrase : str
-    single : bool, optional
-        Whether it is one thing; by default its noun, the last word before "of a ...", "in a ..." and the like, says so.
+    """Put "a" or "an" before a singular noun phrase; by default its noun, "slice" in "slice of pizza", says if it is.
 
     Examples
     --------
@@ -106,6 +97,6 @@ def with_article(phrase: str, *, single: bool | None = None) -> str:
 
 
 def article(phrase: str) -> str:
-    """Choose "a" or "an", by how the phrase begins to sound."""
+    """Choose "a" or "an", by the sound that a phrase begins with."""
     vowel = _SOUNDS_LIKE_A_VOWEL.match(phrase) and not _SOUNDS_LIKE_A_CONSONANT.match(phrase)
     return "an" if vowel else "a"

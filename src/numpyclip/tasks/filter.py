@@ -1,4 +1,4 @@
-"""PICTURES → KEPT, DROPPED: what queries say should be kept or not."""
+"""IMAGES → VERDICTS: which images queries keep or drop."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ Score: TypeAlias = Literal["probability", "cosine"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a picture is kept, and why.
+    """Whether an image is kept, and why.
 
     Attributes
     ----------
     kept : bool
     query : str
-        The one that fits best of all; it decided if its score reaches the least one.
+        The one that fits best; it decided if its score reaches the minimum.
     score : float
-        Its probability, or its cosine.
+        Its probability or cosine.
     """
 
     kept: bool
@@ -40,27 +40,27 @@ class Verdict:
 
 
 class Filter:
-    """Queries for what is to be kept and what is not.
+    """Queries for what to keep and what to drop.
 
-    The query that fits a picture best decides, if its score reaches `minimum`. If none does, a picture is kept unless
+    The query that fits an image best decides, if its score reaches `minimum`. If none does, the image is kept unless
     there are queries for what to keep.
 
     Parameters
     ----------
     model : CLIP
     keep, drop : sequence of str
-        As `Query` reads them: "a photo of a cat", "horse + stripes - grass", or paths of pictures.
+        As `Query` reads them: "a photo of a cat", "horse + stripes - grass", or paths of images.
     minimum : float, default=0.5
-        Score at which a query fits.
+        Score from which a query fits.
     score : {"probability", "cosine"}, default="probability"
-        Probabilities, which `Background` gives, are known for texts; sums and pictures have cosines only.
+        Probabilities, by `Background`, exist only for single texts; sums and images have cosines.
 
     Raises
     ------
     InputError
-        If there is no query, a query cannot be read or has no probability, or the minimum is no possible score.
+        If there is no query, a query cannot be read or has no probability, or the minimum is out of range.
     PictureError
-        If a picture cannot be read.
+        If an image cannot be read.
     """
 
     def __init__(
@@ -74,23 +74,25 @@ class Filter:
         self._texts = [*keep, *drop]
         self._to_keep = len(keep)
         self._minimum = minimum
-        least = 0 if score == "probability" else -1
-        if not least <= minimum <= 1:
-            raise InputError(f"the least {score} is {minimum!r:.60}; expected a number from {least} to 1.")
+        if score not in ("probability", "cosine"):
+            raise InputError(f"score is {score!r:.60}; expected 'probability' or 'cosine'.")
+        lowest = 0 if score == "probability" else -1
+        if not isinstance(minimum, int | float | np.number) or not lowest <= minimum <= 1:
+            raise InputError(f"the minimum {score} is {minimum!r:.60}; expected a number from {lowest} to 1.")
         queries = [Query.parse(text) for text in self._texts]
         if not queries:
             raise InputError("nothing says what to keep or drop; expected at least one query.")
         if score == "probability" and (sums := [query for query in queries if not query.is_text]):
             raise InputError(
-                f"query '{sums[0]}' is a sum or a picture, and only for a single text a probability is known; "
-                "compare cosines with a least cosine (--cosine-threshold) instead."
+                f"query '{sums[0]}' is a sum or an image; probabilities exist only for single texts. "
+                "Pass score='cosine' (--cosine-threshold) instead."
             )
         self._embed_dim = model.config.embed_dim
-        self._queries: Array = np.stack([query.embed(model) for query in queries])
+        self._queries = np.stack([query.embed(model) for query in queries])
         self._background = Background(model) if score == "probability" else None
 
     def __call__(self, images: ArrayLike) -> list[Verdict]:
-        """Judge pictures, given their embeddings of unit length (n, e)."""
+        """Judge images, given their embeddings of unit length (n, e)."""
         scores = self.scores(images)
         verdicts = []
         for row, best in zip(scores, scores.argmax(axis=1).tolist(), strict=True):
@@ -100,10 +102,10 @@ class Filter:
         return verdicts
 
     def scores(self, images: ArrayLike) -> Array:
-        """Compute the probability, or the cosine, of every query: (n, e) -> (n, queries), those to keep first."""
+        """Compute the score of each query, those to keep first: (n, e) -> (n, queries)."""
         if self._background is not None:
             return self._background.probabilities(images, self._queries)
-        cosines: Array = checked_embeddings(images, self._embed_dim, "pictures") @ self._queries.T
+        cosines: Array = checked_embeddings(images, self._embed_dim, "images") @ self._queries.T
         return cosines
 
 
@@ -116,27 +118,25 @@ def filter_pictures(
     minimum: float = 0.5,
     score: Score = "probability",
 ) -> list[Verdict]:
-    """Judge which pictures are to be kept.
+    """Decide which images to keep.
 
     Parameters
     ----------
     model : CLIP
-    pictures : picture or iterable of pictures
-        As `CLIP.embed_images` takes them.
+    pictures : image or iterable of images
+        As in `CLIP.embed_images`.
     keep, drop, minimum, score
-        As for `Filter`; a single query may be a string.
+        As in `Filter`; a single query may be a string.
 
     Returns
     -------
     list of Verdict
-        One for each picture: ``verdict.kept``, and the query that fits it best.
+        One for each image: ``verdict.kept``, and the query that fits it best.
 
     Raises
     ------
-    InputError
-        As for `Filter`.
-    PictureError
-        If a picture cannot be read.
+    InputError, PictureError
+        As in `Filter`.
     """
     judge = Filter(model, checked(keep, "keep"), checked(drop, "drop"), minimum, score)
     return judge(model.embed_images(pictures))

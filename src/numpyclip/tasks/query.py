@@ -1,4 +1,4 @@
-"""Queries of several terms, such as ``horse + stripes - grass``: the sum of their embeddings."""
+"""QUERY → EMBEDDING: sums of texts and images, such as ``horse + stripes - grass``."""
 
 from __future__ import annotations
 
@@ -23,15 +23,14 @@ _LEAST_LENGTH = 1e-3  # of a sum that still has a direction: far above float32's
 
 @dataclass(frozen=True)
 class Term:
-    """What is asked for, or with a negative weight, not asked for.
+    """A text or an image, and its weight, which is negative for what is not wanted.
 
     Attributes
     ----------
     content : str
-        A text, or the path of a picture.
+        The text, or the path of the image.
     weight : float
     is_picture : bool
-        Which of them.
     """
 
     content: str
@@ -41,7 +40,7 @@ class Term:
 
 @dataclass(frozen=True)
 class Query:
-    """Terms with weights; their sum is one point, as a text's or a picture's embedding is.
+    """Terms, whose weighted sum is one embedding.
 
     Attributes
     ----------
@@ -52,21 +51,20 @@ class Query:
 
     @classmethod
     def parse(cls, text: str, *, pictures: bool = True) -> Query:
-        """Read a query: terms between ``+`` and ``-``, with spaces around these; ``2*`` before a term is its weight.
+        """Parse a query: terms joined by ``+`` and ``-`` with spaces around; ``2*`` before a term is its weight.
 
         Parameters
         ----------
         text : str
-            Such as ``"horse + stripes - grass"``, ``"2*cat - dog"`` or ``"photo.jpg + at night"``. In double quotes
-            everything is a term as it is.
+            Such as ``"horse + stripes - grass"``, ``"2*cat - dog"`` or ``"photo.jpg + at night"``. What is in double
+            quotes is one text.
         pictures : bool, default=True
-            Whether a term that is the path of a picture stands for it. From strangers all terms are texts: their paths
-            are no business of this machine.
+            Read a term that is the path of an image as that image. False for untrusted clients: no file is read.
 
         Raises
         ------
         InputError
-            If a term or a weight is missing, all weights are 0, or a file that ends as pictures do is not there.
+            If a term or a weight is missing, all weights are 0, or a term with the suffix of an image is not a file.
         """
         terms = tuple(_term(sign, content, text, pictures) for sign, content in _split(text))
         if not any(term.weight for term in terms):
@@ -75,41 +73,22 @@ class Query:
 
     @property
     def is_text(self) -> bool:
-        """Whether it is one text, as a model was trained to compare with pictures, and no sum."""
+        """Whether it is a single text, which the model was trained to compare with images."""
         return len(self.terms) == 1 and self.terms[0].weight > 0 and not self.terms[0].is_picture
 
     def embed(self, model: CLIP) -> Array:
-        """Add up the terms' embeddings, each of unit length times its weight.
-
-        Returns
-        -------
-        ndarray of shape (embed_dim,), dtype=float32
-            Of unit length.
-
-        Raises
-        ------
-        InputError
-            If the terms cancel each other.
-        PictureError
-            If a picture cannot be read.
-        """
+        """Embed the terms and return their `sum`, (e,)."""
         return self.sum(
             [(model.embed_images if term.is_picture else model.embed_texts)(term.content)[0] for term in self.terms]
         )
 
     def sum(self, embeddings: Sequence[Array]) -> Array:
-        """Add up embeddings of the terms, in their order, as `embed` does.
-
-        Raises
-        ------
-        InputError
-            If they cancel each other.
-        """
+        """Sum the embeddings of the terms by their weights, and normalize; InputError if they cancel each other."""
         total = np.zeros_like(embeddings[0])
         for term, embedding in zip(self.terms, embeddings, strict=True):
             total += np.float32(term.weight) * embedding
         if np.linalg.norm(total) < _LEAST_LENGTH * max(abs(term.weight) for term in self.terms):
-            raise InputError(f"query {self}: its terms cancel each other; nothing is left to look for.")
+            raise InputError(f"query {self}: its terms cancel each other; nothing is left to search for.")
         return normalize(total)
 
     def __str__(self) -> str:
@@ -128,7 +107,9 @@ def _term(sign: str, content: str, query: str, pictures: bool) -> Term:
     if len(content) > 1 and content[0] == content[-1] == '"':
         content = content[1:-1]
     elif pictures and is_picture_name(content) and not (is_picture := Path(content).is_file()):
-        raise InputError(f"query {query!r:.100}: {content} is not there. Put a text that ends so into double quotes.")
+        raise InputError(
+            f"query {query!r:.100}: {content} is not a file. Put a text with this suffix in double quotes."
+        )
     if not content.strip():
         raise InputError(
             f"query {query!r:.100}: a term is missing; expected words between + and -, such as 'horse + stripes'."
@@ -137,7 +118,7 @@ def _term(sign: str, content: str, query: str, pictures: bool) -> Term:
 
 
 def _split(text: str) -> list[tuple[str, str]]:
-    """Split a query into signs and what stands behind them; what is quoted holds no signs."""
+    """Split a query into pairs of a sign and the term after it; signs in quotes are text."""
     pieces, sign, start = [], "", 0
     for match in _SIGN_OR_QUOTED.finditer(text):
         if match[1]:

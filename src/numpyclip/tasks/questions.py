@@ -1,7 +1,7 @@
-"""QUESTION → STATEMENTS: what kind a question is, which answers it may have, and what is true if one is right.
+"""QUESTION → STATEMENTS: the kind of a question, its possible answers, and a statement for each of them.
 
-A question is understood if it has one of a few forms, and every word in it a place that is known; any other is refused,
-for a statement that is not what was asked would be answered as surely as one that is.
+A question is understood if it has one of a few forms, and each of its words is known in its place. Any other is an
+error: a statement that is not what was asked would be answered with the same confidence.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpyclip.tasks.english import answer_lists, attributes, is_break, noun_end
 from numpyclip.tasks.statements import BE, DETERMINER, IT, SINGULAR, statement_of, with_attribute
 from numpyclip.tasks.vocabulary import everyday_nouns
 
-MOST_LETTERS = 2000
+_MOST_LETTERS = 2000
 YES_NO, CHOICE, COLOUR, OPEN = "yes/no", "choice", "colour", "open"
 FORMS = (
     *("is there a dog on the sofa?", "is the car red?", "is the man riding a horse?"),
@@ -50,9 +50,9 @@ class Question:
     answers : tuple of str
         Of yes/no "yes" and "no".
     statements : tuple of str
-        One for every answer, to be compared with the picture; that of "no" is what it denies.
+        One for every answer, to be compared with the image; that of "no" is the one that it denies.
     rivals : tuple of str
-        What else may be true: where one of them is, the answer is no. For yes/no only.
+        For yes/no: statements that exclude this one, such as those with other colours.
     """
 
     kind: str
@@ -66,23 +66,13 @@ def understand(
 ) -> Question:
     """Turn a question into statements.
 
-    ================================================  ========  =====================================================
-    question                                          kind      statements
-    ================================================  ========  =====================================================
-    is there a dog on the sofa? do you see a dog?     yes/no    a dog on the sofa; a dog
-    is the car red? is the man riding a horse?        yes/no    a red car; a man riding a horse
-    is it a dog or a cat? is the car red or blue?     choice    a dog, a cat; a red car, a blue car
-    what colour is the car?                           colour    a red car, an orange car, ...
-    what animal is this?                              animal    a dog, a cat, ...  (any list of data/answers.txt)
-    what is this? what do you see?                    open      a man, a house, ...
-    ================================================  ========  =====================================================
-
     Capital letters, a missing question mark, contractions, both spellings of English and "in the picture" make no
-    difference. "Isn't there a dog?" asks as "is there a dog?" does.
+    difference. "Isn't there a dog?" asks the same as "is there a dog?".
 
     Parameters
     ----------
     question : str
+        Of one of the `FORMS`; "dog" and "red" stand for any noun and adjective, "animal" for any list of answers.
     answers : sequence of str, optional
         To choose from, instead of those of a list or the vocabulary. They also answer any other question: then they are
         the statements themselves.
@@ -92,8 +82,8 @@ def understand(
     Raises
     ------
     InputError
-        If it is empty, or too long, or has none of these forms and there are no answers, or these are not two or more
-        texts.
+        If the question is empty or too long, or has none of these forms and no answers are given; or if the answers are
+        not two or more strings.
     """
     plain = _plain(question)
     given = None if answers is None else _checked(answers)
@@ -104,18 +94,17 @@ def understand(
     if found is None:
         raise InputError(
             f"the question {quoted(question, 80)} has no form that is understood; these are: {' '.join(FORMS)} "
-            "Or give answers to choose from (yes and no only to the former three), which are then compared with the "
-            "picture as they stand."
+            "Or pass answers to choose from (yes and no only to the first three): they are compared with the image."
         )
     return found
 
 
 def _plain(question: str) -> str:
-    """Write a question without what makes no difference."""
+    """Normalise a question: case, spaces, contractions, polite words, "in the picture"."""
     if not isinstance(question, str):
         raise InputError(f"the question is {question!r:.60}; expected a string.")
-    if len(question) > MOST_LETTERS:
-        raise InputError(f"the question has {len(question)} letters; expected at most {MOST_LETTERS}.")
+    if len(question) > _MOST_LETTERS:
+        raise InputError(f"the question has {len(question)} letters; expected at most {_MOST_LETTERS}.")
     plain = " ".join(question.lower().split()).strip(' ?!."\u00bf\u00a1\uff1f')
     for pattern, plainer in _PLAINER:
         plain = re.sub(pattern, plainer, plain).strip()
@@ -127,15 +116,13 @@ def _plain(question: str) -> str:
 def _checked(answers: Sequence[str]) -> tuple[str, ...]:
     if isinstance(answers, str) or not isinstance(answers, Iterable):
         raise InputError(f"answers is {answers!r:.60}; expected a list of two or more strings.")
-    given = tuple(dict.fromkeys(answers))
-    if len(given) < 2 or not all(isinstance(answer, str) and answer.strip() for answer in given):
+    given = tuple(answers)
+    if not all(isinstance(answer, str) and answer.strip() for answer in given) or len(set(given)) < 2:
         raise InputError(f"answers is {given!r:.200}; expected two or more different strings.")
+    given = tuple(dict.fromkeys(given))
     if len({answer.strip().lower() for answer in given} - {"yes", "no"}) not in (0, len(given)):
         raise InputError(f"answers {given!r:.200}: yes and no cannot be mixed with others.")
     return given
-
-
-# ---------------------------------------------------------------------------------------------- what, which
 
 
 def _listed(plain: str, given: tuple[str, ...] | None, vocabulary: Sequence[str] | None) -> Question | None:
@@ -156,9 +143,6 @@ def _listed(plain: str, given: tuple[str, ...] | None, vocabulary: Sequence[str]
         state = str if kind == COLOUR else with_article
         return Question(kind, named, tuple(map(state, named))) if kind in answer_lists() else None
     return None
-
-
-# ---------------------------------------------------------------------------------------------- a or b
 
 
 def _choice(plain: str) -> Question | None:
@@ -189,9 +173,6 @@ def _before_item(text: str) -> tuple[str, str]:
     at = next((n for n, word in enumerate(parts) if n > 2 and (word in ("a", "an") or is_break(word))), len(parts) - 1)
     said = parts[at] in attributes() or parts[at] in ("a", "an") or is_break(parts[at])
     return (" ".join(parts[:at]), " ".join(parts[at:])) if said else (text, "")
-
-
-# ---------------------------------------------------------------------------------------------- yes, no
 
 
 def _yes_or_no(plain: str) -> Question | None:

@@ -1,7 +1,6 @@
 """YES/NO QUESTION → STATEMENT: what a caption would say if the answer is yes.
 
-Statements are noun phrases, "a red car", as captions are: a model that learned from captions scores them better than
-sentences.
+Statements are noun phrases such as "a red car": a model trained on captions scores them better than sentences.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _WORD = re.compile(r"[^\W\d_][\w'-]*")
 
 
 def statement_of(plain: str) -> str | None:
-    """Write what is true if the answer is yes; None if the question is not understood."""
+    """Return the statement that is true if the answer is yes; None if the question is not understood."""
     if found := re.fullmatch(rf"{BE} there (.+)", plain):
         return _thing(found[1])
     found = re.fullmatch(rf"{BE} (?:the|this|that) (.+?) (an? .+)", plain)
@@ -48,7 +47,7 @@ def statement_of(plain: str) -> str | None:
 
 
 def _thing(text: str) -> str | None:
-    """Write what there is as a caption does: "any dogs" as "dogs", "a dog on the sofa" as it is."""
+    """Rewrite what there is as a caption: "any dogs" as "dogs", "a dog on the sofa" as it is."""
     first, *parts = text.split()
     if first in ("anyone", "anybody", "someone", "somebody"):
         return " ".join(("a person", *parts)) if not parts or (is_break(parts[0]) and _is_sound(parts)) else None
@@ -69,7 +68,7 @@ def _thing(text: str) -> str | None:
 
 
 def _said_of(parts: list[str], *, single: bool) -> str | None:
-    """Write what is said of a subject as one noun phrase: "car red" as "a red car", "man riding a horse" as it is."""
+    """Rewrite a subject and its predicate as a noun phrase: "car red" as "a red car"."""
     at = noun_end(parts)
     if at == len(parts):
         *subject, last = parts
@@ -97,7 +96,7 @@ def _is_subject(parts: list[str]) -> bool:
 
 
 def _is_predicate(parts: list[str]) -> bool:
-    """Tell whether a phrase is where something is, or what it is doing, and nothing more: not "on the table happy"."""
+    """Tell whether a phrase says only where something is, or what it is doing: not "on the table happy"."""
     before, last = ["", *parts][-2:]
     if last in attributes() and not (before in words("determiners") and is_noun(last)):  # "holding an orange"
         return before == "wearing" and last in answer_lists()["colour"]

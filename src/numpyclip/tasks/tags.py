@@ -1,4 +1,4 @@
-"""Tags: which words of a long list are true of a picture."""
+"""IMAGES → TAGS: which words of a long list apply to an image."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from numpyclip.tasks.vocabulary import embed_vocabulary, everyday_nouns, read_wo
 TOP_K = 5
 THRESHOLD = 0.05
 
-_TRUE = 2  # tags of a list that are true of a picture: of ours, on average, for drawings with keywords
-_SAME = 0.95  # cosine of texts, from the mean of all, above which one tag says what the other did
-_CLOSE = 0.7  # of the probability of a broader tag: a more detailed one takes its place
+_TRUE = 2  # tags of the vocabulary that apply to an image, measured on drawings with keywords
+_SYNONYM = 0.95  # cosine of two tags, centred, from which they count as synonyms
+_CLOSE = 0.7  # a tag of so much of the probability of a broader one takes its place
 
 
 @dataclass(frozen=True)
 class Tag:
-    """A word for a picture.
+    """A word that applies to an image.
 
     Attributes
     ----------
     tag : str
     probability : float
-        That it is true, where two of the list are.
+        That it applies, if two of the vocabulary do.
     """
 
     tag: str
@@ -41,7 +41,7 @@ class Tag:
 
 
 class Tagger:
-    """Tags by one model, from one list, which is embedded once.
+    """Tags by one model, from one vocabulary, which is embedded once.
 
     Parameters
     ----------
@@ -49,9 +49,9 @@ class Tagger:
     vocabulary : iterable of str, optional
         The tags; by default about a thousand everyday nouns and adjectives of WordNet.
     top_k : int, default=5
-        How many tags a picture gets at most.
+        Maximum number of tags of an image.
     threshold : float, default=0.05
-        How probable they are at least.
+        Minimum probability of a tag.
 
     Raises
     ------
@@ -67,15 +67,15 @@ class Tagger:
         top_k: int = TOP_K,
         threshold: float = THRESHOLD,
     ) -> None:
-        count = whole_number(top_k)
-        if count is None or count < 1:
-            raise InputError(f"top_k is {top_k!r:.60}; expected a whole number of 1 or more.")
+        if (count := whole_number(top_k)) is None or count < 1:
+            raise InputError(f"top_k is {top_k!r:.60}; expected an integer of 1 or more.")
         if not isinstance(threshold, int | float | np.number) or not 0 <= threshold <= 1:
             raise InputError(f"threshold is {threshold!r:.60}; expected a probability, 0 to 1.")
         self._top_k, self._threshold = count, threshold
         self._broader: dict[str, tuple[str, ...]] = {}
         if vocabulary is None:
-            self._tags, self._broader = _everyday_tags()
+            self._broader = everyday_nouns()
+            self._tags = [*self._broader, *read_words("adjectives")]
         else:
             self._tags = list(dict.fromkeys(captions(vocabulary)))
         self._embeddings = embed_vocabulary(model, self._tags)
@@ -83,33 +83,29 @@ class Tagger:
         self._directions = normalize(self._background.centred(self._embeddings))
 
     def __call__(self, images: ArrayLike) -> list[list[Tag]]:
-        """Tag pictures by their embeddings of unit length, (n, e); the best tag comes first."""
+        """Tag images, given their embeddings of unit length (n, e); the most probable tag comes first."""
         prior = min(_TRUE / len(self._tags), 0.5)
         return [self._choose(row) for row in self._background.probabilities(images, self._embeddings, prior)]
 
     def _choose(self, probabilities: NDArray[np.float32]) -> list[Tag]:
-        """Take the best tags, but of those that say the same only one, and of broader and narrower ones the latter.
+        """Choose the most probable tags, but only one of synonyms, and of broader and narrower ones the latter.
 
-        Beyond as many as are wanted it is gone on as long as a narrower tag may take the place of one of them.
+        After `top_k` tags the search goes on as long as a narrower tag can replace one of them.
         """
         chosen: list[int] = []
         for i in np.argsort(-probabilities, kind="stable").tolist():
-            enough = len(chosen) >= self._top_k
-            if not probabilities[i] >= self._threshold or (
-                enough and not probabilities[i] >= _CLOSE * probabilities[chosen[self._top_k - 1]] > 0
-            ):
+            p = probabilities[i]
+            if not p >= self._threshold:
                 break
-            if not any(self._says(j, i) for j in chosen):
-                wider = self._broader.get(self._tags[i], ())
-                replaced = [
-                    j for j in chosen if self._tags[j] in wider and probabilities[i] >= _CLOSE * probabilities[j]
-                ]
-                chosen = [j for j in chosen if j not in replaced] + [i]
+            if len(chosen) >= self._top_k and not p >= _CLOSE * probabilities[chosen[self._top_k - 1]] > 0:
+                break
+            synonyms = self._directions @ self._directions[i] > _SYNONYM
+            if not any(synonyms[j] or self._is_broader(i, j) for j in chosen):
+                chosen = [j for j in chosen if not (self._is_broader(j, i) and p >= _CLOSE * probabilities[j])] + [i]
         return [Tag(self._tags[i], float(probabilities[i])) for i in chosen[: self._top_k]]
 
-    def _says(self, chosen: int, other: int) -> bool:
-        is_broader = self._tags[other] in self._broader.get(self._tags[chosen], ())
-        return is_broader or bool(self._directions[chosen] @ self._directions[other] > _SAME)
+    def _is_broader(self, one: int, other: int) -> bool:
+        return self._tags[one] in self._broader.get(self._tags[other], ())
 
 
 def tag(
@@ -120,33 +116,27 @@ def tag(
     top_k: int = TOP_K,
     threshold: float = THRESHOLD,
 ) -> list[list[Tag]]:
-    """Find words that are true of pictures.
+    """Find words that apply to images.
 
     Parameters
     ----------
     model : CLIP
-    pictures : picture or iterable of pictures
-        As `CLIP.embed_images` takes them.
+    pictures : image or iterable of images
+        As in `CLIP.embed_images`.
     vocabulary, top_k, threshold
-        As for `Tagger`.
+        As in `Tagger`.
 
     Returns
     -------
     list of list of Tag
-        Of each picture, the most probable first; none where nothing reaches the threshold.
+        Of each image, the most probable first; empty if none reaches the threshold.
 
     Raises
     ------
     InputError
         If an argument is of the wrong kind or out of range.
     PictureError
-        If a picture cannot be read.
+        If an image cannot be read.
     """
     tagger = Tagger(model, vocabulary, top_k=top_k, threshold=threshold)
     return tagger(model.embed_images(pictures))
-
-
-def _everyday_tags() -> tuple[list[str], dict[str, tuple[str, ...]]]:
-    """Read the tags, and for each noun the broader ones."""
-    nouns = everyday_nouns()
-    return [*nouns, *read_words("adjectives")], nouns

@@ -1,4 +1,4 @@
-"""FILE → TEXT: small files that people write."""
+"""FILE → TEXT: small text files, such as lists of labels."""
 
 from __future__ import annotations
 
@@ -7,17 +7,11 @@ from pathlib import Path
 
 from numpyclip.errors import InputError
 
-_MOST_BYTES = 2**26  # all words of WordNet, with their synonyms, are a tenth of it
+_MOST_BYTES = 2**26  # ten times all words of WordNet with their synonyms
 
 
 def read_text(file: str | os.PathLike[str]) -> str:
-    """Read a file of text in UTF-8, with or without a byte order mark.
-
-    Raises
-    ------
-    InputError
-        If it cannot be read, is very large, or is no UTF-8.
-    """
+    """Read a text file in UTF-8, with or without a byte order mark; InputError if that is not possible."""
     path = Path(file)
     try:
         with path.open("rb") as stream:
@@ -34,5 +28,5 @@ def read_text(file: str | os.PathLike[str]) -> str:
 
 
 def read_lines(file: str | os.PathLike[str]) -> list[str]:
-    """Read the lines of such a file, without the space around them; empty ones are left out."""
+    """Read the lines of a text file, stripped and without empty ones."""
     return [stripped for line in read_text(file).split("\n") if (stripped := line.strip())]

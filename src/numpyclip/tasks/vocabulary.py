@@ -1,4 +1,4 @@
-"""Lists of words: those of the package, and their embeddings, which are made once for each model and kept."""
+"""The word lists of the package, and embeddings of long lists, which are cached on disk for each model."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from numpyclip.model.ops import Array
 from numpyclip.runtime.prepared import open_prepared, prepared_folder, save_prepared
 
 _DATA = Path(__file__).parents[1] / "data"
-_LEAST_KEPT = 500  # texts; fewer are embedded about as soon as a large model's fingerprint is known
+_LEAST_CACHED = 500  # texts; fewer take about as long as computing a large model's fingerprint
 
 
 def read_words(name: str) -> list[str]:
-    """Read a list of the package: its lines."""
+    """Read the lines of one of the package's lists."""
     return (_DATA / f"{name}.txt").read_text("utf-8").splitlines()
 
 
@@ -29,27 +29,17 @@ def everyday_nouns() -> dict[str, tuple[str, ...]]:
 
 
 def embed_vocabulary(model: CLIP, texts: Sequence[str]) -> Array:
-    """Embed texts as `CLIP.embed_texts` does; many are kept beside the prepared weights, and found there again.
+    """Embed texts as `CLIP.embed_texts` does, (n, e); of 500 or more texts, the embeddings are cached on disk.
 
-    They are found by the model's fingerprint and the texts. ``NUMPYCLIP_CACHE=0`` keeps nothing.
-
-    Parameters
-    ----------
-    model : CLIP
-    texts : sequence of str
-
-    Returns
-    -------
-    ndarray of shape (n_texts, embed_dim), dtype=float32
-        Of unit length.
+    The key is the model's fingerprint and the texts. ``NUMPYCLIP_CACHE=0`` disables the cache.
     """
-    if len(texts) < _LEAST_KEPT or prepared_folder() is None:
+    if len(texts) < _LEAST_CACHED or prepared_folder() is None:
         return model.embed_texts(texts)
-    names = json.dumps([model.fingerprint.to_json(), *texts])  # any text is distinct in it, be it of several lines
-    identity = hashlib.sha256(names.encode()).hexdigest()[:32]
-    kept = (open_prepared(identity, "words") or {}).get("embeddings")
-    if kept is not None and kept.shape == (len(texts), model.config.embed_dim) and kept.dtype == np.float32:
-        return kept
+    key = json.dumps([model.fingerprint.to_json(), *texts])  # unambiguous, also for texts of several lines
+    identity = hashlib.sha256(key.encode()).hexdigest()[:32]
+    cached = (open_prepared(identity, "words") or {}).get("embeddings")
+    if cached is not None and cached.shape == (len(texts), model.config.embed_dim) and cached.dtype == np.float32:
+        return cached
     embeddings = model.embed_texts(texts)
     save_prepared(identity, "words", {"embeddings": embeddings}, least_bytes=0)
     return embeddings

@@ -1,1 +1,1 @@
-"""EMBEDDINGS, HEAT, SCORES → PICTURES for people: contact sheets, charts, heat maps, maps, pictures in a terminal."""
+"""EMBEDDINGS, SCORES, HEAT MAPS → PICTURES for people: sheets, charts, overlays, maps, images in a terminal."""

@@ -1,4 +1,4 @@
-"""COUNTS → PICTURE: what images show, and what was predicted of them, as a matrix."""
+"""COUNTS → PICTURE: a confusion matrix."""
 
 from __future__ import annotations
 
@@ -13,24 +13,14 @@ from numpyclip.viz.fonts import Line
 if TYPE_CHECKING:
     from PIL import Image
 
-_MOST_SIDE = 4000  # pixels of the picture, names left out
-_MOST_NAME = 14  # width of a name, in heights of its letters
+_MOST_SIDE = 4000  # pixels of the matrix, without names
+_MOST_NAME = 14  # width of a name, in font sizes
 
 
 def confusion_matrix(counts: NDArray[np.int64], labels: Sequence[str]) -> Image.Image:
-    """Draw what pictures show, in rows, and what was predicted of them, in columns.
+    """Draw counts (n_labels, n_labels) of labels, in rows, and predictions, in columns.
 
-    The darker a cell, the larger its share of the row. Names and counts are there as long as there is room.
-
-    Parameters
-    ----------
-    counts : ndarray of shape (n_labels, n_labels), dtype=integer
-        As in `Confusion`.
-    labels : sequence of str
-
-    Returns
-    -------
-    PIL.Image.Image
+    The darker a cell, the larger its share of the row. Names and counts are left out if there is no room.
     """
     from PIL import Image, ImageDraw
 
@@ -49,16 +39,15 @@ def confusion_matrix(counts: NDArray[np.int64], labels: Sequence[str]) -> Image.
     picture.paste(matrix, (margin, margin))
     draw = ImageDraw.Draw(picture)
     draw.rectangle((margin - 1, margin - 1, margin + n * cell, margin + n * cell), outline="grey")
-    for place, name in enumerate(names):
-        middle = margin + place * cell + cell // 2
+    for position, name in enumerate(names):
+        middle = margin + position * cell + cell // 2
         name.draw(draw, margin - 6, middle, "black", "rm")
         column = Image.new("L", (margin - 6, cell))
         name.draw(ImageDraw.Draw(column), 0, cell // 2, "white")
         turned = column.transpose(Image.Transpose.ROTATE_90)
         picture.paste("black", (middle - cell // 2, 0), turned)
-    for row, column_of in zip(*np.nonzero(counts), strict=True):
-        x, y = (margin + cell // 2 + cell * int(place) for place in (column_of, row))
-        Line.of(str(counts[row, column_of]), size).draw(
-            draw, x, y, "white" if shares[row, column_of] > 0.5 else "black", "mm"
-        )
+    for i, j in np.argwhere(counts).tolist():
+        colour = "white" if shares[i, j] > 0.5 else "black"
+        x, y = margin + cell // 2 + cell * j, margin + cell // 2 + cell * i
+        Line.of(str(counts[i, j]), size).draw(draw, x, y, colour, "mm")
     return picture

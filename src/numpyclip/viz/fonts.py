@@ -1,7 +1,7 @@
-"""TEXT → LETTERS: fonts that can show a text, among those that are installed, and texts cut to a width.
+"""TEXT → LINE: the installed font that has most of its characters, and a text that fits a width.
 
-Pillow's own font knows little but Latin letters. What no font at hand can show is written as an escape sequence, so
-that names stay distinguishable, and nothing that is invisible or turns the writing around gets into a picture.
+Pillow's own font has little but Latin letters. Characters that no installed font has are written as escape sequences,
+so that names stay distinguishable; so are invisible ones and those that change the writing direction.
 """
 
 from __future__ import annotations
@@ -15,35 +15,29 @@ from numpyclip.errors import InputError
 if TYPE_CHECKING:
     from PIL import ImageDraw, ImageFont
 
-# Pillow finds them by these names in the folders of the system. Each is tried where those before it lack a letter.
+# Pillow finds them by name in the system's folders; earlier ones are preferred.
 _FONTS = (
     *("DejaVuSans.ttf", "NotoSans-Regular.ttf", "arial.ttf", "Arial Unicode.ttf", "LiberationSans-Regular.ttf"),
     *("NotoSansCJK-Regular.ttc", "wqy-microhei.ttc", "wqy-zenhei.ttc", "DroidSansFallbackFull.ttf", "msyh.ttc"),
     *("msgothic.ttc", "malgun.ttf", "PingFang.ttc", "Hiragino Sans GB.ttc", "FreeSans.ttf", "unifont.ttf"),
 )
-_NO_LETTER = "\U0010ffff"  # never assigned: every font draws its sign for what it lacks
+_NO_LETTER = "\U0010ffff"  # never assigned, so drawn as a missing glyph by every font
 
 
 @dataclass(frozen=True)
 class Line:
-    """A text on one line, that a font can show.
-
-    Attributes
-    ----------
-    text : str
-    font : PIL.ImageFont.FreeTypeFont
-    """
+    """A text on one line, and a font that has its characters."""
 
     text: str
     font: ImageFont.FreeTypeFont
 
     @classmethod
     def fitted(cls, text: str, size: int, width: float) -> Line:
-        """Choose a font of so many pixels, and cut out the middle of a text that is wider than so many."""
+        """Choose a font of a size in pixels, and cut the middle out of a text that is wider than `width`."""
         line = cls.of(text, size)
         if line.width <= width:
             return line
-        shortest, longest = 0, len(line.text) - 1  # letters that are left
+        shortest, longest = 0, len(line.text) - 1  # characters to keep
         while shortest < longest:
             kept = (shortest + longest + 1) // 2
             shortest, longest = (kept, longest) if line.cut(kept).width <= width else (shortest, kept - 1)
@@ -51,14 +45,14 @@ class Line:
 
     @classmethod
     def of(cls, text: str, size: int) -> Line:
-        """Choose a font of so many pixels."""
+        """Choose a font of a size in pixels."""
         letters = " ".join(text.split())
         fonts = [default_font(size), *filter(None, (_installed(name, size) for name in _FONTS))]
         font = min(fonts, key=lambda font: sum(not _has(font, letter) for letter in set(letters)))
         return cls("".join(letter if _has(font, letter) else _escaped(letter) for letter in letters), font)
 
     def cut(self, kept: int) -> Line:
-        """Leave so many letters, half of them at the end."""
+        """Keep so many characters, half of them at the end."""
         end = len(self.text) - kept // 2
         return Line(f"{self.text[: kept - kept // 2]}...{self.text[end:]}", self.font)
 
@@ -68,18 +62,18 @@ class Line:
         return self.font.getlength(self.text)
 
     def draw(self, canvas: ImageDraw.ImageDraw, x: float, y: float, colour: str, anchor: str = "lm") -> None:
-        """Write it at a place, by default to the right of and halfway above and below it."""
+        """Draw the text at a point, which is by default its left end, vertically centred."""
         canvas.text((x, y), self.text, colour, self.font, anchor)
 
 
 @cache
 def default_font(size: int) -> ImageFont.FreeTypeFont:
-    """Return the font that Pillow brings along."""
+    """Return Pillow's own font."""
     from PIL import ImageFont
 
     font = ImageFont.load_default(size)
     if not isinstance(font, ImageFont.FreeTypeFont):
-        raise InputError("this Pillow cannot draw letters, it was built without FreeType; install it by pip.")
+        raise InputError("this Pillow was built without FreeType and cannot draw text; install it with pip.")
     return font
 
 

@@ -1,4 +1,4 @@
-"""HEAT → PICTURE: a map of `explain` laid over the picture in colours."""
+"""HEAT MAP → PICTURE: a map of `explain` as colours over the image."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from numpyclip.model.ops import Array
 if TYPE_CHECKING:
     from PIL import Image
 
-# From cold to hot. Lightness grows from 0.20 to 0.94 while the hue turns from violet by red to yellow, in steps that
-# are equally far apart in OKLab (Ottosson, 2020), where distances are what people see, also in shades of grey.
+# From cold to hot: violet, red, yellow, in equal steps of OKLab (Ottosson, 2020), a perceptually uniform space, with
+# lightness from 0.20 to 0.94, so that they are also ordered in shades of grey.
 COLOURS = np.array(
     [
         *((22, 0, 71), (43, 3, 86), (65, 5, 99), (89, 7, 107), (114, 9, 111), (140, 12, 110), (164, 20, 106)),
@@ -25,27 +25,27 @@ COLOURS = np.array(
     np.float32,
 )
 _OPACITY = np.float32(0.6)  # of the colours
-_PALE = np.float32(0.35)  # what is left of the picture where there is no heat
+_PALE = np.float32(0.35)  # contrast of the image where the map is NaN
 
 
 def colours(levels: Array) -> Array:
-    """Colour numbers of 0..1: (...) -> (..., 3) in 0..255."""
-    places = np.asarray(levels, np.float32).clip(0, 1) * (len(COLOURS) - 1)
-    below = np.minimum(places.astype(int), len(COLOURS) - 2)
-    part = (places - below)[..., np.newaxis]
+    """Map numbers in 0..1 to colours: (...) -> (..., 3) in 0..255."""
+    positions = np.asarray(levels, np.float32).clip(0, 1) * (len(COLOURS) - 1)
+    below = np.minimum(positions.astype(int), len(COLOURS) - 2)
+    part = (positions - below)[..., np.newaxis]
     mixed: Array = COLOURS[below] * (1 - part) + COLOURS[below + 1] * part
     return mixed
 
 
 def overlay(image: Image.Image, heat: Array) -> Image.Image:
-    """Lay heat over a picture in shades of grey.
+    """Draw a heat map over an image in shades of grey.
 
     Parameters
     ----------
     image : PIL.Image.Image
-        Turned already, as `numpyclip.images.open.open_picture` does.
+        With its EXIF orientation applied.
     heat : ndarray of shape (y, x), dtype=float32
-        From `explain`: the least becomes violet, the most yellow. Where it is NaN the picture is pale.
+        From `explain`: its minimum becomes violet, its maximum yellow. Where it is NaN the image is pale.
 
     Returns
     -------
@@ -55,12 +55,12 @@ def overlay(image: Image.Image, heat: Array) -> Image.Image:
     Raises
     ------
     InputError
-        If the heat has another shape than the picture.
+        If the map has another shape than the image.
     """
     from PIL import Image
 
     if heat.shape != image.size[::-1]:
-        raise InputError(f"the heat has shape {heat.shape}; expected {image.size[::-1]}, that of the picture.")
+        raise InputError(f"the heat map has shape {heat.shape}; expected {image.size[::-1]}, that of the image.")
     grey = np.asarray(on_white(image).convert("L"), np.float32)[..., np.newaxis]
     seen = ~np.isnan(heat)
     drawn = np.broadcast_to(255 + _PALE * (grey - 255), (*heat.shape, 3)).copy()
@@ -70,7 +70,7 @@ def overlay(image: Image.Image, heat: Array) -> Image.Image:
 
 
 def _levels(heat: Array) -> Array:
-    """Stretch to 0..1; what is the same everywhere is cold."""
+    """Scale to 0..1; a constant map becomes 0."""
     if not heat.size:
         return heat
     spread = heat.max() - heat.min()

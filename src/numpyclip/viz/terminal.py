@@ -1,4 +1,4 @@
-"""Pictures in the terminal: in kitty's and iTerm's own ways, and as sixels."""
+"""IMAGE → ESCAPE SEQUENCES: images in the terminal, by the protocols of kitty and iTerm2, and as sixels."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 PROTOCOLS = ("kitty", "iterm", "sixel")
 
-_CHUNK = 4096  # of base64 that kitty takes at once
+_CHUNK = 4096  # maximum of base64 in one sequence of kitty's
 
 
-def protocol_of(environment: Mapping[str, str]) -> str | None:
-    """Tell from the environment how the terminal shows pictures, as far as it can be told without asking it."""
+def terminal_protocol(environment: Mapping[str, str] = os.environ) -> str | None:
+    """Return the protocol of the terminal, as far as the environment tells it."""
     if "TMUX" in environment or environment.get("TERM", "").startswith("screen"):
-        return None  # what is between us and the terminal lets none of it through
+        return None  # tmux and screen pass no images through
     term, program = environment.get("TERM", ""), environment.get("TERM_PROGRAM", "").lower()
     if "kitty" in term or "KITTY_WINDOW_ID" in environment or "ghostty" in (term + program):
         return "kitty"
@@ -33,7 +33,7 @@ def protocol_of(environment: Mapping[str, str]) -> str | None:
 
 
 def drawn(image: Image.Image, protocol: str) -> str:
-    """Write a picture as the letters that make a terminal show it.
+    """Return the characters that make a terminal show an image.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def drawn(image: Image.Image, protocol: str) -> str:
 
 
 def _sixels(image: Image.Image) -> str:
-    """Write bands of six rows; in each, one colour after another."""
+    """Encode bands of six rows, and in each one colour after another."""
     paletted = image.convert("RGB").quantize(255)
     palette = np.array(paletted.getpalette() or [], np.int64).reshape(-1, 3)
     pixels = np.asarray(paletted)
@@ -85,8 +85,3 @@ def _run_lengths(columns: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> st
         f"!{length}{chr(columns[end - 1])}" if length > 3 else chr(columns[end - 1]) * length
         for end, length in zip(ends.tolist(), lengths.tolist(), strict=True)
     )
-
-
-def terminal_protocol() -> str | None:
-    """Tell how this terminal shows pictures."""
-    return protocol_of(os.environ)

@@ -1,4 +1,4 @@
-"""PICTURE → PICTURE: a small one for a page, a chart, a map or a terminal."""
+"""IMAGE → THUMBNAIL."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def thumbnail(image: Image.Image, side: int) -> Image.Image:
-    """Scale a picture, on white, until it fits into a square; no side becomes shorter than one pixel."""
+    """Scale an image, on white, to fit into a square; each side stays one pixel or more."""
     from PIL.Image import Resampling
 
     scale = side / max(image.size)

@@ -17,7 +17,7 @@ ROWS = np.eye(3, 4)
         (ROWS, ["a", "b"], "3 embeddings and 2 labels"),
         (ROWS, "abc", "labels are 'abc'"),
         (ROWS, None, "labels are None"),
-        (ROWS, ["a", "b", 3], "expected one text for every embedding"),
+        (ROWS, ["a", "b", 3], "expected one string for every embedding"),
         (ROWS[0], ["a"], r"shape \(4,\); expected \(n, e\)"),
         (ROWS[:, :0], ["a", "b", "c"], r"shape \(3, 0\)"),
         (np.where(ROWS[::-1] == 1, np.nan, 0), ["a", "b", "c"], "embedding 0 holds NaN"),

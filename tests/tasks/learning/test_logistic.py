@@ -49,7 +49,7 @@ def test_a_start_from_other_weights_comes_to_the_same_ones() -> None:
 
 
 def test_too_few_iterations_are_warned_of() -> None:
-    with pytest.warns(UserWarning, match="are not the best after 1 iterations"):
+    with pytest.warns(UserWarning, match="did not converge in 1 iterations"):
         LogisticRegression(*examples(60, 8, 3), 3).fit(100.0, max_iterations=1)
 
 

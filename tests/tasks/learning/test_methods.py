@@ -51,7 +51,9 @@ def test_every_method_tells_clear_classes_apart_and_knows_its_shapes(name: str, 
     logits = method.logits(weights, settings, new.embeddings)
     assert logits.dtype == np.float32
     assert np.array_equal(logits.argmax(axis=1), new.labels)
-    assert method.shapes(3, weights) == {key: array.shape for key, array in weights.items()}
+    sizes = {"k": 3, "e": examples.embeddings.shape[1], "n": len(examples)}
+    expected = {key: tuple(sizes[letter] for letter in letters) for key, letters in method.shapes.items()}
+    assert expected == {key: array.shape for key, array in weights.items()}
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -1,1 +1,1 @@
-"""DATASET → FIGURES: how often a model is right."""
+"""DATASET → METRICS."""

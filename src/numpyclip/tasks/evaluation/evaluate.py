@@ -1,8 +1,8 @@
-"""How often a model is right about a dataset: zero-shot classification, and finding pictures and captions."""
+"""Evaluation of a model on a dataset: zero-shot classification, and retrieval of images and captions."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from numpyclip.arguments import OnError, error_handler
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.errors import InputError, NumPyCLIPError, quoted
+from numpyclip.errors import InputError, quoted
 from numpyclip.model.ops import Array
 from numpyclip.pipeline import Known, PictureReader, Reading, iter_embeddings
 from numpyclip.runtime.chunks import batched
@@ -20,11 +21,11 @@ from numpyclip.tasks.evaluation.metrics import Confusion, ranks, recall_at, retr
 from numpyclip.tasks.labels import Label, LabelIndex
 from numpyclip.tasks.zero_shot import ZeroShotClassifier
 
-_LEAST_FOR_TOP_5 = 5  # labels; of fewer, CLIP_benchmark gives no top-5 accuracy
+_LEAST_FOR_TOP_5 = 5  # labels; with fewer, CLIP_benchmark gives no top-5 accuracy
 
 
 class Answer(NamedTuple):
-    """What was predicted of a picture, and what is right."""
+    """The label of an image, the predicted one, and its probability."""
 
     path: str
     label: str
@@ -34,20 +35,20 @@ class Answer(NamedTuple):
 
 @dataclass
 class Evaluation:
-    """What came out.
+    """The result of an evaluation.
 
     Attributes
     ----------
     pictures, captions : int
         How many were embedded.
     metrics : dict of str to float
-        By the names of CLIP_benchmark, in 0..1: ``acc1``, ``acc5`` (NaN where there are fewer than five labels) and
-        ``mean_per_class_recall`` where pictures have labels; ``image_retrieval_recall@k`` and
-        ``text_retrieval_recall@k`` where they have captions.
+        By the names of CLIP_benchmark, in 0..1: ``acc1``, ``acc5`` (NaN with fewer than five labels) and
+        ``mean_per_class_recall`` of images with labels; ``image_retrieval_recall@k`` and ``text_retrieval_recall@k``
+        of images with captions.
     confusion : Confusion or None
         Counts of labels and predictions.
     answers : list of Answer
-        One for every picture with a label.
+        One for every image with a label.
     """
 
     pictures: int = 0
@@ -58,7 +59,7 @@ class Evaluation:
 
 
 def dataset_labels(dataset: Dataset) -> list[Label]:
-    """Return the labels that a dataset tells, such as the names of folders, with spaces for underscores in texts."""
+    """Return the labels of a dataset, such as names of folders, with spaces for the underscores in their phrases."""
     return [Label(name, (name.replace("_", " "),)) for name in dataset.label_names]
 
 
@@ -71,7 +72,7 @@ def evaluate(
     read: PictureReader | None = None,
     report: Report | None = None,
 ) -> Evaluation:
-    """Classify the pictures of a dataset that have labels, and find those that have captions.
+    """Classify the images of a dataset that have labels, and retrieve those that have captions.
 
     Parameters
     ----------
@@ -79,12 +80,12 @@ def evaluate(
     dataset : Dataset
         From `open_dataset`.
     classifier : ZeroShotClassifier, optional
-        With the labels of the dataset, by name, or all of them in its order. Without it, captions alone are looked at.
+        With the labels of the dataset, by name, or all of them in its order. Without it, only captions are evaluated.
     batch_size : int, default=32
     read : PictureReader, optional
-        How pictures are read.
+        How images are read.
     report : callable, optional
-        Is told what cannot be read, which is left out; without it, that is raised.
+        Is given the errors of what cannot be read, which is left out; without it, the first one is raised.
 
     Returns
     -------
@@ -95,7 +96,8 @@ def evaluate(
     InputError
         If nothing is left to evaluate, or the labels are not those of the dataset.
     """
-    tell = _raise if report is None else report
+    on_error: OnError = report or "raise"
+    tell = error_handler(on_error)
     labelled = None if classifier is None else _Classification(classifier, dataset)
     captioned = _Retrieval(model)
     result = Evaluation()
@@ -104,7 +106,7 @@ def evaluate(
         dataset.examples(tell),
         partial(_read, read or PictureReader(model.preprocess)),
         batch_size=batch_size,
-        on_error="raise" if report is None else report,
+        on_error=on_error,
         look_up=None if read is None or read.known is None else partial(_look_up, read.known),
     )
     for batch in batched((record for record in records if record.error is None), batch_size):
@@ -122,14 +124,10 @@ def evaluate(
         result.metrics |= captioned.metrics()
     if not result.metrics:
         raise InputError(
-            f"{dataset.path}: holds nothing to evaluate; expected pictures with captions, or with labels "
-            "whose names are known."
+            f"{dataset.path}: holds nothing to evaluate; expected images with captions, or with labels whose names are "
+            "known."
         )
     return result
-
-
-def _raise(problem: NumPyCLIPError) -> None:
-    raise problem
 
 
 def _read(read: PictureReader, example: Example, embedding: Array | None) -> Reading[Any]:
@@ -141,41 +139,46 @@ def _look_up(known: Known, examples: Sequence[Example]) -> Sequence[Array | None
 
 
 class _Classification:
-    """Counts what a classifier predicts."""
+    """Counts of what a classifier predicts."""
 
     def __init__(self, classifier: ZeroShotClassifier, dataset: Dataset) -> None:
         self._classifier = classifier
-        self._rows = _LabelRows(classifier.labels, dataset)
+        self._names = [label.name for label in classifier.labels]
+        self._row_of = _rows_by_name(classifier.labels, dataset)
         self._ranks: list[NDArray[np.intp]] = []
-        self.confusion = Confusion(len(classifier.labels))
+        self.confusion = Confusion(len(self._names))
         self.answers: list[Answer] = []
 
     def add(self, examples: Sequence[Example], embeddings: Array, report: Report) -> None:
-        """Classify the pictures of a batch that have a label."""
-        known = []
-        for place, example in enumerate(examples):
+        """Classify the images of a batch that have a label."""
+        positions, rows = [], []
+        for position, example in enumerate(examples):
             if example.label is None:
                 continue
-            row = self._rows.find(example.label)
-            if row is None:
+            if (row := self._row(example.label)) is None:
                 report(InputError(f"{example.name}: its label {quoted(str(example.label))} is none of those given."))
             else:
-                known.append((place, row))
-        if not known:
+                positions.append(position)
+                rows.append(row)
+        if not rows:
             return
-        places, rows = (list(column) for column in zip(*known, strict=True))
-        probabilities = self._classifier.probabilities(embeddings[places])
-        predicted = probabilities.argmax(axis=1)
-        self.confusion.add(rows, predicted.tolist())
-        self._ranks.append(ranks(probabilities, np.arange(probabilities.shape[1]) == np.array(rows)[:, np.newaxis]))
-        names = [label.name for label in self._classifier.labels]
-        for i, (place, row) in enumerate(known):
-            best = int(predicted[i])
-            self.answers.append(Answer(examples[place].name, names[row], names[best], float(probabilities[i, best])))
+        probabilities = self._classifier.probabilities(embeddings[positions])
+        self._ranks.append(ranks(probabilities, np.arange(len(self._names)) == np.array(rows)[:, np.newaxis]))
+        predicted = probabilities.argmax(axis=1).tolist()
+        self.confusion.add(rows, predicted)
+        for position, row, best, shares in zip(positions, rows, predicted, probabilities, strict=True):
+            self.answers.append(
+                Answer(examples[position].name, self._names[row], self._names[best], float(shares[best]))
+            )
+
+    def _row(self, label: int | str) -> int | None:
+        if isinstance(label, int):
+            return label if 0 <= label < len(self._names) else None
+        return self._row_of(label)
 
     def metrics(self) -> dict[str, float]:
         found = np.concatenate(self._ranks)
-        enough = len(self._classifier.labels) >= _LEAST_FOR_TOP_5
+        enough = len(self._names) >= _LEAST_FOR_TOP_5
         return {
             "acc1": recall_at(found, 1),
             "acc5": recall_at(found, 5) if enough else float("nan"),
@@ -183,51 +186,36 @@ class _Classification:
         }
 
 
-class _LabelRows:
-    """Which row of a classifier a label of the dataset is: by name, or by number where no name is known to both."""
-
-    def __init__(self, labels: Sequence[Label], dataset: Dataset) -> None:
-        self._count = len(labels)
-        self._index = LabelIndex(labels)
-        names = dataset.label_names
-        self._by_order: dict[str, int] = {}
-        if names and all(self._index.find(name) is None for name in names):
-            if len(names) != len(labels):
-                raise InputError(
-                    f"{dataset.path}: its {len(names)} labels, such as {quoted(names[0])}, are not among the "
-                    f"{len(labels)} given, such as {quoted(labels[0].name)}; expected the same names, or as many in "
-                    "the same order."
-                )
-            self._by_order = {name: row for row, name in enumerate(names)}
-
-    def find(self, label: int | str) -> int | None:
-        if isinstance(label, int):
-            return label if 0 <= label < self._count else None
-        return self._by_order.get(label, self._index.find(label))
+def _rows_by_name(labels: Sequence[Label], dataset: Dataset) -> Callable[[str], int | None]:
+    """Return what finds the row of a dataset's label: by name, or by its number if no name is known to both."""
+    index, names = LabelIndex(labels), dataset.label_names
+    if not names or any(index.find(name) is not None for name in names):
+        return index.find
+    if len(names) != len(labels):
+        raise InputError(
+            f"{dataset.path}: its {len(names)} labels, such as {quoted(names[0])}, are not among the {len(labels)} "
+            f"given, such as {quoted(labels[0].name)}; expected the same names, or equal counts in the same order."
+        )
+    return {name: row for row, name in enumerate(names)}.get
 
 
 class _Retrieval:
-    """Collects the embeddings of pictures and captions."""
+    """The embeddings of images and their captions."""
 
     def __init__(self, model: CLIP) -> None:
         self._model = model
         self._images: list[Array] = []
         self._texts: list[Array] = []
-        self._count = 0
-        self.owners: list[int] = []
+        self.owners: list[int] = []  # of each caption, the row of its image
 
     def add(self, examples: Sequence[Example], embeddings: Array) -> None:
-        """Take in a batch of pictures, if any of them has captions; too long ones are cut, as in CLIP_benchmark."""
-        texts = [(row, text) for row, example in enumerate(examples) for text in example.captions]
-        if not texts:
-            return
-        rows, captions = zip(*texts, strict=True)
-        with_text = sorted(set(rows))
-        places = {row: self._count + place for place, row in enumerate(with_text)}
-        self._images.append(embeddings[with_text])
-        self._texts.append(self._model.embed_texts(captions, truncate=True))
-        self._count += len(with_text)
-        self.owners.extend(places[row] for row in rows)
+        """Add the images of a batch that have captions; too long ones are truncated, as in CLIP_benchmark."""
+        for example, embedding in zip(examples, embeddings, strict=True):
+            if example.captions:
+                self.owners.extend([len(self._images)] * len(example.captions))
+                self._images.append(embedding)
+        if texts := [text for example in examples for text in example.captions]:
+            self._texts.append(self._model.embed_texts(texts, truncate=True))
 
     def metrics(self) -> dict[str, float]:
-        return retrieval_recall(np.concatenate(self._images), np.concatenate(self._texts), self.owners)
+        return retrieval_recall(np.stack(self._images), np.concatenate(self._texts), self.owners)

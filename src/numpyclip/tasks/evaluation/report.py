@@ -1,4 +1,4 @@
-"""ANSWERS → FILES: tables of what was predicted."""
+"""PREDICTIONS → FILES: tables as CSV or JSON."""
 
 from __future__ import annotations
 
@@ -18,23 +18,16 @@ Row = Mapping[str, "str | float | None"]
 
 
 def write_report(file: Path, rows: Iterable[Row], summary: Mapping[str, Any]) -> None:
-    """Write what was predicted, whole or not at all.
+    """Write predictions, atomically.
 
     Parameters
     ----------
     file : Path
-        ``.csv``: the rows, under the names of their columns. ``.json``: an object with the summary, and the rows as
-        "pictures"; what is NaN is null.
-    rows : iterable of mappings
+        ``.csv``: the rows, with a header. ``.json``: an object with the summary, and the rows as "pictures"; NaN is
+        written as null.
+    rows : iterable of mapping
         With the same keys.
     summary : mapping
-
-    Raises
-    ------
-    InputError
-        If the name has another suffix.
-    NumPyCLIPError
-        If the file cannot be written.
     """
     if file.suffix.lower() not in REPORT_SUFFIXES:
         raise InputError(f"{file}: expected a name that ends in {' or '.join(REPORT_SUFFIXES)}.")
@@ -43,7 +36,7 @@ def write_report(file: Path, rows: Iterable[Row], summary: Mapping[str, Any]) ->
         if file.suffix.lower() == ".json":
             stream.write(json_text({**summary, "pictures": listed}, indent=1).encode("utf-8"))
             return
-        text = io.TextIOWrapper(stream, "utf-8", errors="surrogateescape", newline="")  # names may be no text
+        text = io.TextIOWrapper(stream, "utf-8", errors="surrogateescape", newline="")  # names may not be Unicode
         writer = csv.DictWriter(text, list(listed[0]) if listed else [], lineterminator="\n")
         writer.writeheader()
         writer.writerows(listed)
@@ -51,7 +44,7 @@ def write_report(file: Path, rows: Iterable[Row], summary: Mapping[str, Any]) ->
 
 
 def json_text(value: Mapping[str, Any], indent: int | None = None) -> str:
-    """Write JSON, in which there is no NaN."""
+    """Write JSON, with null for NaN."""
     return json.dumps(_without_nan(value), indent=indent)
 
 

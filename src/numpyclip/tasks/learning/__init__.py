@@ -1,1 +1,1 @@
-"""VECTORS, LABELS → PROBE: a linear probe, a Tip-Adapter, or class means, chosen, measured and kept."""
+"""EMBEDDINGS, LABELS → PROBE: linear probes, Tip-Adapters and nearest class means."""

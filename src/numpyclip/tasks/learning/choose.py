@@ -1,8 +1,8 @@
-"""Settings by what they are good for: the accuracy on examples that were not learned from."""
+"""Grid search for settings, by cross-validated accuracy."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import product
 from typing import TypeVar
@@ -12,23 +12,22 @@ from numpy.typing import NDArray
 
 from numpyclip.runtime import threads
 from numpyclip.tasks.learning.examples import Examples, Labels, stratified_folds
-from numpyclip.tasks.learning.methods import Axis, Method, Settings
+from numpyclip.tasks.learning.methods import Method, Settings
 
 _T = TypeVar("_T")
 _U = TypeVar("_U")
 
 _FOLDS = 5
-_ENOUGH = 1000  # pictures to test settings with: their accuracy is known to 1.6 percent then
+_ENOUGH = 1000  # held-out images, which give the accuracy to 1.6 percent
 
-_Place = tuple[int, ...]  # one number for each axis
-_Grade = tuple[float, float]  # accuracy, and less the mean loss, which tells the equally accurate apart
+_Place = tuple[int, ...]  # in the grid: a number for each axis
+_Grade = tuple[float, float]  # accuracy, and minus the mean loss, by which equal accuracies are ranked
 
 
 def choose(method: type[Method], examples: Examples, fixed: Settings, seed: int) -> dict[str, float]:
-    """Choose the settings that are not fixed, as the paper of CLIP does it for C.
+    """Choose the settings that are not fixed, as the CLIP paper chooses C (section A.3).
 
-    At first every 16th place of the grid is tried, or whatever the axis says, then those half as far on both sides of
-    the best, and so on (section A.3). Grids of several axes are searched in all of them at once.
+    First every `step`-th place of each axis is tried, then those half as far on both sides of the best, and so on.
     """
     axes = {name: axis for name, axis in method.axes.items() if name not in fixed}
     usual = {**{name: axis.usual for name, axis in axes.items()}, **fixed}
@@ -40,33 +39,20 @@ def choose(method: type[Method], examples: Examples, fixed: Settings, seed: int)
     def settings_at(place: _Place) -> dict[str, float]:
         return {**fixed, **{name: axis.value(number) for (name, axis), number in zip(axes.items(), place, strict=True)}}
 
-    for places in _rounds(axes, grades):
+    places = product(*(range(axis.low, axis.high + 1, axis.step) for axis in axes.values()))
+    for halving in range(1, max(axis.step for axis in axes.values()).bit_length() + 1):
         for place in sorted(set(places) - set(grades)):
             grades[place] = trials.grade(settings_at(place))
-    return settings_at(_best(grades))
-
-
-def _rounds(axes: Mapping[str, Axis], grades: Mapping[_Place, _Grade]) -> Iterator[list[_Place]]:
-    """Yield the places of each round, once those of the last one have their grades."""
-    yield list(product(*(range(axis.low, axis.high + 1, axis.step) for axis in axes.values())))
-    halvings = max(axis.step for axis in axes.values()).bit_length() - 1
-    for halving in range(1, halvings + 1):
-        best = _best(grades)
-        around = []
-        for axis, number in zip(axes.values(), best, strict=True):
-            step = axis.step >> halving
-            around.append({min(max(n, axis.low), axis.high) for n in (number - step, number, number + step)})
-        yield list(product(*around))
-
-
-def _best(grades: Mapping[_Place, _Grade]) -> _Place:
-    return max(grades, key=lambda place: (*grades[place], place))
+        best = max(grades, key=lambda place: (*grades[place], place))
+        around = zip(axes.values(), best, strict=True)
+        places = product(*(axis.around(number, axis.step >> halving) for axis, number in around))
+    return settings_at(best)
 
 
 class _Trials:
-    """A method, ready to be tried: on parts of the examples, until there are enough that it has not seen.
+    """A method prepared on training splits of the examples, and the held-out rest of each, until these are enough.
 
-    The parts are computed at the same time, each on one thread: they are often too small for the threads of BLAS.
+    The splits are computed in parallel, each on one thread: they are often too small for the threads of BLAS.
     """
 
     def __init__(self, method: type[Method], examples: Examples, seed: int) -> None:
@@ -91,7 +77,7 @@ class _Trials:
 
 
 def _each(function: Callable[[_T], _U], items: Sequence[_T]) -> list[_U]:
-    """Apply a function to all items at the same time."""
+    """Apply a function to all items in parallel."""
     results: dict[int, _U] = {}
 
     def apply(number: int) -> None:
@@ -102,7 +88,7 @@ def _each(function: Callable[[_T], _U], items: Sequence[_T]) -> list[_U]:
 
 
 def _log_loss(logits: NDArray[np.floating], labels: Labels) -> float:
-    """Sum of -log of the probabilities that the right classes were given."""
+    """Sum the cross-entropy of logits (n, k) and labels (n)."""
     scores = logits.astype(np.float64)
     scores -= scores.max(axis=1, keepdims=True)
     right = scores[np.arange(len(labels)), labels]

@@ -1,4 +1,4 @@
-"""Embeddings and what they show, checked; and how they are split to see what was learned."""
+"""Labelled embeddings, their checks, and their split into folds."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
 
 Labels = NDArray[np.integer]
 
-_UNIT = 1e-3  # by how much lengths of vectors may differ from 1; float16 is better
+_UNIT_TOLERANCE = 1e-3  # of lengths; float16 is more precise
 
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """Embeddings of pictures whose classes are known.
+    """Embeddings of images whose classes are known.
 
     Attributes
     ----------
     embeddings : ndarray of shape (n, e), dtype=float32
-        As `embed_images` makes them, or `encode_image`, whose lengths differ.
+        Of unit length, by `embed_images`, or not, by `encode_image`.
     labels : ndarray of shape (n,), dtype=integer
-        Numbers of their classes.
+        Indices of their classes.
     classes : tuple of str
         At least two, sorted.
     fingerprint : Fingerprint or None
-        Of the model that made the embeddings.
+        Of the model of the embeddings.
     texts : ndarray of shape (k, e), dtype=float32, or None
-        What a product with embeddings of pictures makes logits of: one for every class, for a Tip-Adapter.
+        For a Tip-Adapter: the embedding of each class's name, times the logit scale.
     """
 
     embeddings: Array
@@ -48,33 +48,33 @@ class Examples:
 
     @classmethod
     def of(cls, embeddings: ArrayLike, labels: Iterable[str], fingerprint: Fingerprint | None = None) -> Examples:
-        """Make them of embeddings (n, e), the names of their classes (n), and the fingerprint of their model.
+        """Make examples of embeddings (n, e), the names of their classes (n), and the fingerprint of their model.
 
         Raises
         ------
         InputError
-            If an embedding holds NaN or is infinite, numbers do not match, or there is but one class.
+            If an embedding holds NaN or is infinite, the counts differ, or there are fewer than two classes.
         """
         array = checked_embeddings(embeddings)
         names = list(labels) if isinstance(labels, Iterable) and not isinstance(labels, str) else None
         if names is None or not all(isinstance(name, str) for name in names):
-            raise InputError(f"labels are {labels!r:.60}; expected one text for every embedding.")
+            raise InputError(f"labels are {labels!r:.60}; expected one string for every embedding.")
         if len(names) != len(array):
-            raise InputError(f"there are {len(array)} embeddings and {len(names)} labels; expected as many.")
+            raise InputError(f"there are {len(array)} embeddings and {len(names)} labels; expected equal counts.")
         classes = sorted(set(names))
         if len(classes) < 2:
             found = f"all {len(array)} examples are of class {classes[0]!r:.60}" if classes else "there are no examples"
-            raise InputError(f"{found}; expected two classes or more, or there is nothing to tell apart.")
+            raise InputError(f"{found}; expected two classes or more.")
         numbers = {name: number for number, name in enumerate(classes)}
         return cls(array, np.array([numbers[name] for name in names]), tuple(classes), fingerprint)
 
     def with_texts(self, model: CLIP, template: str = "a photo of a {}") -> Examples:
-        """Return them with texts: the names of the classes, their _ and - as spaces, put into a template.
+        """Return the examples with `texts`: the names of classes, with spaces for _ and -, put into a template.
 
         Raises
         ------
         InputError
-            If the embeddings are those of another model, or the model takes no texts.
+            If the embeddings are those of another model.
         """
         if self.fingerprint is not None and (difference := self.fingerprint.differences(model.fingerprint)):
             raise InputError(f"the examples are embeddings of another model than that for the texts ({difference}).")
@@ -90,13 +90,7 @@ class Examples:
 
 
 def checked_embeddings(embeddings: ArrayLike) -> Array:
-    """Return embeddings as float32.
-
-    Raises
-    ------
-    InputError
-        If they are no finite numbers of shape (n, e).
-    """
+    """Return embeddings as float32; InputError if they are not finite numbers of shape (n, e)."""
     try:
         with np.errstate(over="ignore"):
             array: Array = np.asarray(embeddings, np.float32)
@@ -105,23 +99,20 @@ def checked_embeddings(embeddings: ArrayLike) -> Array:
     if array.ndim != 2 or not array.shape[1]:
         raise InputError(f"embeddings have shape {array.shape}; expected (n, e).")
     if not (good := np.isfinite(array).all(axis=1)).all():
-        raise InputError(f"embedding {int(good.argmin())} holds NaN or is infinite; expected numbers. Leave it out.")
+        raise InputError(f"embedding {int(good.argmin())} holds NaN or is infinite; leave it out.")
     return array
 
 
 def are_of_unit_length(embeddings: Array) -> bool:
-    """Tell embeddings of `embed_images` from those of `encode_image`."""
+    """Tell whether embeddings are of unit length, as those of `embed_images` are."""
     lengths = np.sqrt(np.square(embeddings.astype(np.float64)).sum(axis=1))
-    return bool((np.abs(lengths - 1) < _UNIT).all())
+    return bool((np.abs(lengths - 1) < _UNIT_TOLERANCE).all())
 
 
 def stratified_folds(labels: Labels, n_folds: int, seed: int) -> Labels:
-    """Deal examples to folds, at random, such that every fold has as many of each class as any other, or one less.
+    """Assign examples to folds at random, (n,), with counts of each class that differ by 1 at most.
 
-    Returns
-    -------
-    ndarray of shape (n,), dtype=integer
-        Numbers of folds, and -1 for the only example of a class: without it the class could not be learned.
+    The only example of a class gets -1: without it the class could not be learned.
     """
     random = np.random.default_rng(seed)
     folds = np.full(len(labels), -1)

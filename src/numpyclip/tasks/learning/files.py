@@ -1,4 +1,4 @@
-"""`.npz` files of probes, and of embeddings that `numpyclip embed` wrote. They may come from strangers."""
+"""`.npz` files of probes, and of embeddings by `numpyclip embed`; both may be untrusted."""
 
 from __future__ import annotations
 
@@ -24,12 +24,10 @@ from numpyclip.weights.npz import read_npz_and_texts
 _FORMAT = "numpyclip probe 1"
 _WEIGHTS = "weights."
 
-_Contents = tuple[dict[str, NDArray[np.generic]], dict[str, list[str]]]
-
 
 @dataclass(frozen=True, eq=False)
 class EmbeddedFile:
-    """What `numpyclip embed -o FILE.npz` wrote: embeddings (n, e), names (n), and the model that made them."""
+    """Embeddings (n, e), names of images (n), and their model, as `numpyclip embed -o FILE.npz` writes them."""
 
     embeddings: Array
     names: list[str]
@@ -38,13 +36,7 @@ class EmbeddedFile:
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> EmbeddedFile:
-        """Read the file.
-
-        Raises
-        ------
-        CheckpointError
-            If it is no such file, or damaged.
-        """
+        """Read a file; CheckpointError if it is another one, or damaged."""
         path = Path(path)
         arrays, texts = _read(path)
         if "embeddings" not in arrays or "names" not in texts:
@@ -62,36 +54,29 @@ class EmbeddedFile:
 
 
 def save_probe(probe: Probe, path: str | os.PathLike[str]) -> None:
-    """Write a probe to an `.npz` file, which is there when it is complete, and then replaces what was there before.
-
-    Raises
-    ------
-    NumPyCLIPError
-        If it cannot be written.
-    """
+    """Write a probe to an `.npz` file, atomically; NumPyCLIPError if it cannot be written."""
     about = {"kind": probe.kind, "settings": dict(probe.settings), "unit": probe.unit, "model": probe.model}
     texts = {
         "format": _FORMAT,
         "probe": json.dumps(about),
-        # as JSON, too: NumPy's text would lose a NUL at the end
-        "classes": json.dumps(probe.classes),
+        "classes": json.dumps(probe.classes),  # an array of strings would lose a NUL at the end
         **({} if probe.fingerprint is None else {"fingerprint": probe.fingerprint.to_json()}),
     }
     contents: dict[str, Any] = {_WEIGHTS + name: array for name, array in probe.weights.items()}
     contents |= {name: np.array(text) for name, text in texts.items()}
-    with atomic_file(Path(path).resolve()) as file:  # where a link points, lest it be replaced
+    with atomic_file(Path(path).resolve()) as file:  # the target of a link, not the link, is replaced
         np.savez(file, **contents)
 
 
 def read_probe(path: str | os.PathLike[str]) -> Probe:
-    """Read what `save_probe` wrote.
+    """Read a file written by `save_probe`.
 
     Raises
     ------
     UnsupportedCheckpointError
-        If it is another file, or a later version's.
+        If it is another file, or of a later version.
     CorruptCheckpointError
-        If it is damaged, or contradicts itself.
+        If it is damaged or inconsistent.
     """
     path = Path(path)
     arrays, texts = _read(path)
@@ -100,7 +85,9 @@ def read_probe(path: str | os.PathLike[str]) -> Probe:
         raise UnsupportedCheckpointError(f"{path}: {what}; expected {_FORMAT!r}, as `numpyclip learn -o` writes.")
     about, classes = _json(path, texts, "probe", dict), _json(path, texts, "classes", list)
     if len(set(map(str, classes))) < max(len(classes), 2) or not all(isinstance(name, str) for name in classes):
-        raise CorruptCheckpointError(f"{path}: its classes are {classes!r:.100}; expected two or more different texts.")
+        raise CorruptCheckpointError(
+            f"{path}: its classes are {classes!r:.100}; expected two or more different strings."
+        )
     kind, settings, unit = str(about.get("kind")), about.get("settings"), about.get("unit")
     if kind not in METHODS or not isinstance(settings, dict) or set(settings) != set(METHODS[kind].axes):
         raise CorruptCheckpointError(f"{path}: is of kind {kind!r:.60} with settings {settings!r:.100}.")
@@ -115,21 +102,26 @@ def read_probe(path: str | os.PathLike[str]) -> Probe:
 
 def _weights(path: Path, arrays: dict[str, NDArray[np.generic]], kind: str, n_classes: int) -> dict[str, NDArray[Any]]:
     weights = {name.removeprefix(_WEIGHTS): array for name, array in arrays.items() if name.startswith(_WEIGHTS)}
-    expected = METHODS[kind].shapes(n_classes, weights)
-    found = {name: array.shape for name, array in weights.items()}
-    if found != expected or any(0 in shape for shape in expected.values()):
-        raise CorruptCheckpointError(f"{path}: has weights of shapes {found}; expected {dict(expected)}.")
+    letters, sizes = METHODS[kind].shapes, {"k": n_classes}
+    are_expected = weights.keys() == letters.keys() and all(
+        len(letters[name]) == array.ndim
+        and all(sizes.setdefault(letter, n) == n > 0 for letter, n in zip(letters[name], array.shape, strict=True))
+        for name, array in weights.items()
+    )
+    if not are_expected:
+        found = {name: array.shape for name, array in weights.items()}
+        raise CorruptCheckpointError(f"{path}: has weights of shapes {found}; expected {letters}, k = {n_classes}.")
     for name, array in weights.items():
         if name == "labels":
             good = array.dtype == np.int64 and array.min() >= 0 and array.max() < n_classes
         else:
             good = array.dtype == np.float32 and bool(np.isfinite(array).all())
         if not good:
-            raise CorruptCheckpointError(f"{path}: its {name} ({array.dtype}) are not what such a probe has.")
-    return {name: array.copy() for name, array in weights.items()}  # the file is small, and may now change
+            raise CorruptCheckpointError(f"{path}: its {name} ({array.dtype}) are out of range or of another dtype.")
+    return {name: array.copy() for name, array in weights.items()}  # the file may change now
 
 
-def _read(path: Path) -> _Contents:
+def _read(path: Path) -> tuple[dict[str, NDArray[np.generic]], dict[str, list[str]]]:
     try:
         if path.is_dir():
             raise UnsupportedCheckpointError(f"{path}: is a folder; expected an .npz file.")

@@ -1,4 +1,4 @@
-"""EXAMPLES → PROBE, and how good it is."""
+"""EXAMPLES → PROBE, and its accuracy."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from numpyclip.arguments import whole_number
 from numpyclip.errors import InputError
@@ -19,22 +18,22 @@ from numpyclip.tasks.learning.probe import Probe
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to learn.
+    """The method, settings and seed of `learn`.
 
     Parameters
     ----------
     method : {"linear", "tip", "mean"}, default="linear"
-        Logistic regression on the embeddings; Tip-Adapter; the nearest mean of a class.
+        Logistic regression on the embeddings; Tip-Adapter; the nearest class mean.
     settings : mapping of str to float, default={}
-        Those that are given: "c" of a linear probe, "alpha" and "beta" of a Tip-Adapter, the "scale" of class means.
-        The others are chosen, by accuracy on a part of the examples.
+        Fixed ones: "c" of a linear probe, "alpha" and "beta" of a Tip-Adapter, the "scale" of class means. The others
+        are chosen by cross-validation.
     seed : int, default=0
-        Of how examples are dealt to parts. Nothing else is random.
+        Of the cross-validation folds. Nothing else is random.
 
     Raises
     ------
     InputError
-        If there is no such method or setting, or a setting is no number of 1e-30 to 1e30.
+        If there is no such method or setting, or a setting is not a number from 1e-30 to 1e30.
     """
 
     method: str = "linear"
@@ -54,9 +53,9 @@ class Recipe:
             if (number := checked_setting(value)) is None:
                 raise InputError(f"{name} is {value!r:.60}; expected a number above 0 (1e-30 to 1e30).")
             settings[name] = number
-        object.__setattr__(self, "settings", settings)  # as floats, which is what files of probes hold
+        object.__setattr__(self, "settings", settings)  # as floats, as in files of probes
         if (seed := whole_number(self.seed)) is None or seed < 0:
-            raise InputError(f"seed is {self.seed!r:.60}; expected a whole number of 0 or more.")
+            raise InputError(f"seed is {self.seed!r:.60}; expected an integer of 0 or more.")
 
 
 def learn(examples: Examples, recipe: Recipe | None = None) -> Probe:
@@ -65,14 +64,14 @@ def learn(examples: Examples, recipe: Recipe | None = None) -> Probe:
     Parameters
     ----------
     examples : Examples
-        Made by `Examples.of(embeddings, labels)`.
+        From `Examples.of(embeddings, labels)`.
     recipe : Recipe, optional
-        A linear probe whose C is chosen, unless it says something else.
+        By default a linear probe whose C is chosen by cross-validation.
 
     Returns
     -------
     Probe
-        The same for the same examples, in the same order, and the same seed.
+        Deterministic, given the order of the examples and the seed.
     """
     recipe = recipe or Recipe()
     unit = recipe.method != "linear" or are_of_unit_length(examples.embeddings)
@@ -84,48 +83,46 @@ def learn(examples: Examples, recipe: Recipe | None = None) -> Probe:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was said, (n), of pictures that were held out, and what they are, (n): numbers of classes."""
+    """Predictions for a held-out fold, (n), and its labels, (n)."""
 
     predicted: Labels
     labels: Labels
 
 
 def cross_validate(examples: Examples, recipe: Recipe | None = None, folds: int = 5) -> Iterator[Outcome]:
-    """Learn as often as there are folds, each time without one of them, and yield what is said of its pictures.
+    """Learn without each fold in turn, and yield the predictions for it.
 
-    Settings that are chosen are chosen anew each time, so that nothing of a fold is known when it is tested. The only
-    example of a class is never held out, for without it the class could not be learned.
+    Settings are chosen within each training split. The only example of a class is never held out.
 
     Raises
     ------
     InputError
-        If `folds` is no whole number of 2 or more.
+        If `folds` is not an integer of 2 or more.
     """
     recipe = recipe or Recipe()
     if (count := whole_number(folds)) is None or count < 2:
-        raise InputError(f"folds is {folds!r:.60}; expected a whole number of 2 or more.")
+        raise InputError(f"folds is {folds!r:.60}; expected an integer of 2 or more.")
     numbers = stratified_folds(examples.labels, count, recipe.seed)
-    return (_outcome(examples, numbers == fold, recipe) for fold in np.unique(numbers[numbers >= 0]))
 
+    def outcome(fold: int) -> Outcome:
+        probe, held_out = learn(examples[numbers != fold], recipe), examples[numbers == fold]
+        return Outcome(probe.probabilities(held_out.embeddings).argmax(axis=1), held_out.labels)
 
-def _outcome(examples: Examples, held_out: NDArray[np.bool_], recipe: Recipe) -> Outcome:
-    probe = learn(examples[~held_out], recipe)
-    tested = examples[held_out]
-    return Outcome(probe.probabilities(tested.embeddings).argmax(axis=1), tested.labels)
+    return map(outcome, np.unique(numbers[numbers >= 0]).tolist())
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """How good a method is for some classes.
+    """The accuracy of a cross-validation.
 
     Attributes
     ----------
     accuracy : float
-        Share of the pictures that were said to be what they are.
+        Share of the images that were classified correctly.
     mean_per_class_recall : float
-        Mean of such shares of every class, so that classes with many pictures count as much as others.
+        Mean of these shares over the classes, which thus count equally.
     recalls : dict of str to float
-        The share of each class that was tested.
+        The share of each class with held-out images.
     n_tested : int
     """
 
@@ -136,7 +133,7 @@ class Accuracy:
 
     @classmethod
     def of(cls, outcomes: Iterable[Outcome], classes: Sequence[str]) -> Accuracy | None:
-        """Measure what `cross_validate` yields; None if there were no pictures to test with."""
+        """Summarize what `cross_validate` yields; None if nothing was held out."""
         parts = list(outcomes)
         if not parts:
             return None

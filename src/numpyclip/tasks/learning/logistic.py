@@ -1,16 +1,16 @@
 """Multinomial logistic regression with an L2 penalty, as scikit-learn defines it: the linear probe of the CLIP paper.
 
-What is minimised over weights W (k, d) and intercepts b (k) is the loss of n examples (x, y),
+Minimized over weights W (k, d) and intercepts b (k) is the loss of n examples (x, y),
 
     mean of  log Σ exp(W x + b) - (W x + b)[y]    plus    |W|² / (2 C n),
 
-by L-BFGS (Liu and Nocedal, 1989). Three things make it quick:
+by L-BFGS (Liu and Nocedal, 1989). Three things make it fast:
 
-- Embeddings of pictures lie in a narrow cone, and vary in few directions much and in many a little. So they are moved
-  to mean 0, which only changes b, rotated to their principal axes, which changes no length, and scaled so that the
-  second derivative at W = 0 is the identity. All of it is undone at the end.
-- With fewer examples than dimensions, W lies in the space that the examples span, and only there it is looked for.
-- Scores are linear in the weights: along a line their two ends are enough, so a line search multiplies no matrices.
+- Preconditioning: embeddings of images are in a narrow cone and vary much in few directions. So they are centred, which
+  only changes b, rotated to their principal axes, and scaled so that the Hessian at W = 0 is the identity. All of this
+  is undone at the end.
+- With fewer examples than dimensions, W is in the span of the examples, and is searched only there.
+- Scores are linear in the weights, so a line search needs no matrix products.
 
 Letters: n examples, d dimensions, k classes, r = min(n, d) + 1 axes, the last for the intercept.
 """
@@ -29,7 +29,7 @@ Float64 = NDArray[np.float64]
 Labels = NDArray[np.integer]
 
 _HISTORY = 10  # steps that L-BFGS remembers
-_ENOUGH_DESCENT, _ENOUGH_FLATTER = 1e-4, 0.5  # of the strong Wolfe conditions
+_DESCENT, _CURVATURE = 1e-4, 0.5  # of the strong Wolfe conditions
 _LINE_SEARCHES = 50  # points on one line; Newton's method needs few
 _ROUNDING = 1e-14  # of a loss, relatively
 
@@ -44,7 +44,7 @@ class LinearWeights:
 
 @dataclass
 class _Point:
-    """Where a search stands: weights v (k, r), their scores (k, n), the loss, and its derivative by v."""
+    """Weights v (k, r), their scores (k, n), the loss, and its gradient."""
 
     v: Float64
     scores: Float64
@@ -53,12 +53,12 @@ class _Point:
 
 
 class LogisticRegression:
-    """Examples, made ready to be fitted with any C.
+    """Examples, preconditioned once, and fitted with any C.
 
     Parameters
     ----------
     features : ndarray of shape (n, d)
-        Finite; used as they are, of unit length or not.
+        Finite; not normalized.
     labels : ndarray of shape (n,), dtype=integer
         From 0 to n_classes - 1.
     n_classes : int
@@ -82,19 +82,18 @@ class LogisticRegression:
     def fit(
         self, c: float, start: LinearWeights | None = None, *, tolerance: float = 1e-6, max_iterations: int = 1000
     ) -> LinearWeights:
-        """Find the weights.
+        """Fit the weights.
 
         Parameters
         ----------
         c : float
-            How much the examples count against the penalty: scikit-learn's C, 0.316 in openai/CLIP's README.
+            Inverse of the penalty: scikit-learn's C, 0.316 in openai/CLIP's README.
         start : LinearWeights, optional
-            Where to begin, such as the weights of another C.
+            Where to start, such as the weights for another C.
         tolerance : float, default=1e-6
-            Greatest length that the derivative may have at the end.
+            Maximum length of the gradient at the end.
         max_iterations : int, default=1000
-            Weights that have not reached the tolerance by then, or when rounding ends the search, are returned as they
-            are, with a warning.
+            If the tolerance is not reached by then, or rounding stops the search before, there is a warning.
         """
         # scikit-learn has one vector w for two classes; w / 2 and -w / 2 have half of its penalty
         penalty = (2 if self._n_classes == 2 else 1) / (c * len(self._labels))
@@ -106,7 +105,7 @@ class LogisticRegression:
             if np.linalg.norm(point.gradient / scale) <= tolerance or iterations == max_iterations:
                 break
         if np.linalg.norm(point.gradient / scale) > tolerance:
-            warnings.warn(f"the weights for C = {c:g} are not the best after {iterations} iterations.", stacklevel=2)
+            warnings.warn(f"L-BFGS for C = {c:g} did not converge in {iterations} iterations.", stacklevel=2)
         return self._back(point.v * scale)
 
     def _rotated(self, weights: LinearWeights) -> Float64:
@@ -130,7 +129,7 @@ class _Search:
         return self._point(v, v @ self._x)
 
     def descend(self, point: _Point) -> Iterable[_Point]:
-        """Yield better and better points, the first one first, until rounding leaves nothing to be gained."""
+        """Yield the first point and then ever better ones, until rounding stops the search."""
         steps: deque[tuple[Float64, Float64]] = deque(maxlen=_HISTORY)
         yield point
         while True:
@@ -161,10 +160,9 @@ class _Search:
         return float(np.log(sums).sum() - right) / self._n, probabilities
 
     def _line_search(self, start: _Point, direction: Float64, along: Float64) -> float:
-        """Find a length that fulfils the strong Wolfe conditions, or 0 if there is none for rounding.
+        """Find a step length that satisfies the strong Wolfe conditions, or 0 if rounding leaves none.
 
-        The loss is convex, so its slope grows along the line: Newton's method for where it is 0, kept within what is
-        known to hold that place, comes to a length that fulfils both.
+        The loss is convex, so its slope increases along the line; its zero is found by bracketed Newton iterations.
         """
         slope_at_start = float((start.gradient * direction).sum())
         right = along[self._labels, self._each].sum() / self._n
@@ -178,8 +176,8 @@ class _Search:
             means = probabilities.sum(axis=0)
             slope = float(means.sum()) / self._n - right + linear + t * bend
             loss += constant + t * linear + t * t * bend / 2
-            descent = start.loss + _ENOUGH_DESCENT * t * slope_at_start + _ROUNDING * abs(start.loss)
-            if abs(slope) <= -_ENOUGH_FLATTER * slope_at_start and loss <= descent:
+            descent = start.loss + _DESCENT * t * slope_at_start + _ROUNDING * abs(start.loss)
+            if abs(slope) <= -_CURVATURE * slope_at_start and loss <= descent:
                 return t
             low, high = (t, high) if slope < 0 and loss <= descent else (low, t)
             curvature = float(np.einsum("kn,kn->", probabilities, along) - means @ means) / self._n + bend
@@ -189,7 +187,7 @@ class _Search:
 
 
 def _times_inverse_hessian(gradient: Float64, steps: Iterable[tuple[Float64, Float64]]) -> Float64:
-    """Multiply by what L-BFGS knows of the inverse of the second derivative (Nocedal and Wright, 2006, alg. 7.4)."""
+    """Multiply by L-BFGS's approximation of the inverse Hessian (Nocedal and Wright, 2006, algorithm 7.4)."""
     known = [(s, y, 1 / product) for s, y in steps if (product := float((s * y).sum())) > 0]
     result: Float64 = gradient.copy()
     shares = []

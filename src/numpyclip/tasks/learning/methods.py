@@ -1,12 +1,9 @@
-"""Three ways to learn from examples, and what each has to choose.
+"""Three methods of learning from examples, and the grids of their settings.
 
 - A linear probe (Radford et al., 2021, section 3.2): logistic regression on the embeddings.
-- Tip-Adapter (Zhang et al., 2022), which needs no training: what the examples near a picture are, added to how well the
-  names of the classes fit it.
-- The mean of every class (Mensink et al., 2013; the prototypes of Snell et al., 2017): the nearest one by cosine.
-
-A method is made of examples, gives `weights` for settings, and `logits` for weights. Settings lie on a grid, whose
-steps are numbered: `base` to the power of the number.
+- Tip-Adapter (Zhang et al., 2022), which needs no training: the labels of the examples near an image, added to the
+  zero-shot scores of the names of the classes.
+- The nearest class mean (Mensink et al., 2013; the prototypes of Snell et al., 2017), by cosine.
 """
 
 from __future__ import annotations
@@ -28,64 +25,66 @@ Weights: TypeAlias = "Mapping[str, NDArray[Any]]"
 
 _MAX_ITERATIONS = 10_000  # a C of 1e6 takes some 1,000
 _LEAST, _MOST = 1e-30, 1e30  # of any setting: logits are float32
-_ROWS = 1024  # of pictures whose likeness to all examples is computed at once
+_ROWS = 1024  # of cosines with all examples at once
 
 
 @dataclass(frozen=True)
 class Axis:
-    """One setting: the numbers base ** low, base ** (low + 1), ..., base ** high, first tried at every step."""
+    """The grid of one setting: base ** low, base ** (low + 1), ..., base ** high; first every `step`-th is tried."""
 
     base: float
     low: int
     high: int
     step: int  # a power of 2
-    usual: float  # where there is nothing to choose by
+    usual: float  # without held-out examples
 
     def value(self, number: int) -> float:
         """Return the number at a place of the grid."""
         return float(self.base**number)
 
+    def around(self, number: int, step: int) -> set[int]:
+        """Return a place and those a step to both sides of it, within the grid."""
+        return {min(max(place, self.low), self.high) for place in (number - step, number, number + step)}
+
 
 def checked_setting(value: object) -> float | None:
-    """Return a number that a setting may be, of Python's or NumPy's kind, as a float; None for all else."""
+    """Return a valid setting, of Python's or NumPy's numbers, as a float; None for all else."""
     if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
         return None
     return float(value) if _LEAST <= value <= _MOST else None
 
 
 class Method(Protocol):
-    """A way to learn, ready for any settings."""
+    """A method, prepared on some examples for any settings."""
 
     axes: Mapping[str, Axis]
+    shapes: Mapping[str, str]  # of the weights, in letters: n examples, k classes, e dimensions
 
     def __init__(self, examples: Examples) -> None: ...
 
     def weights(self, settings: Settings) -> Weights:
-        """Learn."""
+        """Learn with these settings."""
 
     @staticmethod
     def logits(weights: Weights, settings: Settings, embeddings: Array) -> NDArray[np.floating]:
-        """Score embeddings of unit length, or as the examples were: (n, e) -> (n, k)."""
-
-    @staticmethod
-    def shapes(n_classes: int, weights: Weights) -> Mapping[str, tuple[int, ...]]:
-        """Say what weights there must be, of which shapes, given the arrays that there are; empty if it cannot be."""
+        """Compute logits of embeddings that are normalized if those of the examples were: (n, e) -> (n, k)."""
 
 
 class LinearProbe:
     """Logistic regression with the C of scikit-learn, over the range of the paper, eight steps a decade."""
 
     axes: Mapping[str, Axis] = {"c": Axis(10 ** (1 / 8), low=-48, high=48, step=16, usual=31.6)}  # 0.316 at length 10
+    shapes: Mapping[str, str] = {"coef": "ke", "intercept": "k"}
 
     def __init__(self, examples: Examples) -> None:
         self._problem = LogisticRegression(examples.embeddings, examples.labels, len(examples.classes))
         self._last: LinearWeights | None = None
 
     def weights(self, settings: Settings) -> Weights:
-        """Fit, from where the last one ended.
+        """Fit, starting at the last fit.
 
-        To a hundredth of scikit-learn's tolerance, also where settings are only tried: with a C of 1e5 its own is met
-        almost anywhere, so that what is tried would not be what is learned with that C in the end.
+        The tolerance is a hundredth of scikit-learn's, which with a C of 1e5 is met almost anywhere, so that a trial
+        would not predict what is learned with that C in the end.
         """
         self._last = self._problem.fit(settings["c"], self._last, tolerance=1e-6, max_iterations=_MAX_ITERATIONS)
         return {"coef": self._last.coef.astype(np.float32), "intercept": self._last.intercept.astype(np.float32)}
@@ -96,28 +95,22 @@ class LinearProbe:
         logits: Array = embeddings @ weights["coef"].T + weights["intercept"]
         return logits
 
-    @staticmethod
-    def shapes(n_classes: int, weights: Weights) -> Mapping[str, tuple[int, ...]]:
-        """Weights (k, e) and intercepts (k)."""
-        return {"coef": (n_classes, _columns(weights, "coef")), "intercept": (n_classes,)}
-
 
 class TipAdapter:
-    """A cache of examples, which count the less the farther they are, beside the scores of the classes' texts."""
+    """A cache of examples, weighted by cosine, added to the zero-shot scores of the classes' texts."""
 
     axes: Mapping[str, Axis] = {
         "alpha": Axis(10**0.25, low=-8, high=12, step=4, usual=1.0),
         "beta": Axis(2**0.5, low=0, high=16, step=4, usual=5.5),  # these two as in the paper
     }
+    shapes: Mapping[str, str] = {"keys": "ne", "labels": "n", "texts": "ke"}
 
     def __init__(self, examples: Examples) -> None:
-        texts = examples.texts
+        no_texts = np.zeros((len(examples.classes), examples.embeddings.shape[1]), np.float32)
         self._weights: Weights = {
             "keys": ops.normalize(examples.embeddings),
             "labels": examples.labels.astype(np.int64),
-            "texts": np.zeros((len(examples.classes), examples.embeddings.shape[1]), np.float32)
-            if texts is None
-            else texts,
+            "texts": no_texts if examples.texts is None else examples.texts,
         }
 
     def weights(self, settings: Settings) -> Weights:
@@ -133,22 +126,16 @@ class TipAdapter:
             rows = slice(start, start + _ROWS)
             cosines = ops.normalize(embeddings[rows]) @ weights["keys"].T
             logits[rows] += np.float32(settings["alpha"]) * (
-                np.exp(np.float32(settings["beta"]) * np.minimum(cosines - 1, 0)) @ values  # 1 is exceeded by rounding
+                np.exp(np.float32(settings["beta"]) * np.minimum(cosines - 1, 0)) @ values  # rounding exceeds 1
             )
         return logits
 
-    @staticmethod
-    def shapes(n_classes: int, weights: Weights) -> Mapping[str, tuple[int, ...]]:
-        """Examples (n, e), their labels (n), texts (k, e)."""
-        rows = len(weights["keys"]) if "keys" in weights and weights["keys"].ndim else 0
-        columns = _columns(weights, "keys")
-        return {"keys": (rows, columns), "labels": (rows,), "texts": (n_classes, columns)}
-
 
 class ClassMeans:
-    """The mean of every class, of unit length; cosines with them times a scale, which only probabilities depend on."""
+    """The normalized mean of every class; logits are cosines times a scale, which affects only probabilities."""
 
     axes: Mapping[str, Axis] = {"scale": Axis(2**0.5, low=0, high=20, step=4, usual=32.0)}
+    shapes: Mapping[str, str] = {"means": "ke"}
 
     def __init__(self, examples: Examples) -> None:
         unit = ops.normalize(examples.embeddings)
@@ -161,19 +148,9 @@ class ClassMeans:
 
     @staticmethod
     def logits(weights: Weights, settings: Settings, embeddings: Array) -> NDArray[np.floating]:
-        """Multiply cosines with the scale."""
+        """Multiply cosines by the scale."""
         logits: Array = np.float32(settings["scale"]) * (ops.normalize(embeddings) @ weights["means"].T)
         return logits
-
-    @staticmethod
-    def shapes(n_classes: int, weights: Weights) -> Mapping[str, tuple[int, ...]]:
-        """Means (k, e)."""
-        return {"means": (n_classes, _columns(weights, "means"))}
-
-
-def _columns(weights: Weights, name: str) -> int:
-    """Length of the embeddings that an array of weights is for."""
-    return weights[name].shape[-1] if name in weights and weights[name].ndim else 0
 
 
 METHODS: Mapping[str, type[Method]] = {"linear": LinearProbe, "tip": TipAdapter, "mean": ClassMeans}

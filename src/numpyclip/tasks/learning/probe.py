@@ -1,4 +1,4 @@
-"""What was learned from examples: a record that tells pictures apart, and lies in one small file."""
+"""A probe: classes learned from examples, for the embeddings of one model."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Probe:
-    """Classes, and what tells them apart in the embeddings of one model. Made by `learn`, or read by `read_probe`.
+    """A classifier of the embeddings of one model, from `learn` or `read_probe`.
 
     Attributes
     ----------
     kind : {"linear", "tip", "mean"}
-        By which method it was learned.
+        The method by which it was learned.
     classes : tuple of str
     weights : mapping of str to ndarray
-        What the method learned; float32 but for the labels of a Tip-Adapter's examples.
+        float32, except the labels of a Tip-Adapter's examples.
     settings : mapping of str to float
         Such as the "c" of a linear probe.
     unit : bool
-        Whether it is for embeddings of unit length, or for those that `encode_image` returns.
+        Whether it is for embeddings of unit length, and not for those of `encode_image`.
     fingerprint : Fingerprint or None
-        Of the model whose embeddings it is for, if that is known.
+        Of the model, if it is known.
     model : str
-        Its name, for messages; perhaps empty.
+        The model's name, for messages; may be empty.
     """
 
     kind: str
@@ -56,11 +56,11 @@ class Probe:
 
     @property
     def embed_dim(self) -> int:
-        """Length of the embeddings that it is for."""
+        """Dimensions of the embeddings that it is for."""
         return int(next(array for array in self.weights.values() if array.ndim == 2).shape[1])
 
     def check(self, fingerprint: Fingerprint | None) -> None:
-        """Raise InputError unless embeddings with a fingerprint compare with those it was learned from."""
+        """Raise InputError if a fingerprint is not that of the model it was learned with."""
         if fingerprint is None or self.fingerprint is None or fingerprint == self.fingerprint:
             return
         name = f" Pass the model that it was learned with: {self.model!r:.100}." if self.model else ""
@@ -68,24 +68,24 @@ class Probe:
         raise InputError(f"the probe is for embeddings of another model ({difference}).{name}")
 
     def probabilities(self, embeddings: ArrayLike, fingerprint: Fingerprint | None = None) -> Array:
-        """Say how probable each class is for each picture.
+        """Compute the probability of each class.
 
         Parameters
         ----------
         embeddings : array_like of shape (n, e)
-            Of the model that it was learned with. For a probe of vectors of unit length, any length will do.
+            Of the model it was learned with. If it is for unit length, they are normalized.
         fingerprint : Fingerprint, optional
-            Of the model that made them, which is compared.
+            Of their model, which is checked.
 
         Returns
         -------
         ndarray of shape (n, n_classes), dtype=float32
-            Every row sums to 1: that a picture may show something else is not considered.
+            Every row sums to 1, whether or not an image shows any of the classes.
 
         Raises
         ------
         InputError
-            If the embeddings are of another shape, length or model, or hold NaN.
+            If the embeddings are of another shape or model, or hold NaN.
         """
         self.check(fingerprint)
         array = checked_embeddings(embeddings)
@@ -101,7 +101,7 @@ class Probe:
         return ops.softmax(logits)
 
     def classify(self, model: CLIP, pictures: Picture | Iterable[Picture], batch_size: int = 32) -> Array:
-        """Say how probable each class is for each picture, which `model` embeds: (n, n_classes).
+        """Embed images and return the `probabilities` of the classes, (n, n_classes).
 
         Raises
         ------

@@ -51,5 +51,5 @@ def test_what_is_no_dataset_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is no such file or folder"):
         open_dataset(tmp_path / "nowhere")
     (tmp_path / "a.zip").write_bytes(b"")
-    with pytest.raises(InputError, match=r"is no dataset; expected a folder, or a file that ends in \.tar"):
+    with pytest.raises(InputError, match=r"is not a dataset; expected a folder, or a file that ends in \.tar"):
         open_dataset(tmp_path / "a.zip")

@@ -53,7 +53,7 @@ def test_other_columns_are_named(tmp_path: Path) -> None:
 def test_no_parquet_is_refused(tmp_path: Path) -> None:
     pytest.importorskip("pyarrow", reason="parquet files need pyarrow: pip install 'numpyclip[parquet]'")
     (tmp_path / "a.parquet").write_bytes(b"PAR1 no more")
-    with pytest.raises(InputError, match="is no parquet file"):
+    with pytest.raises(InputError, match="is not a parquet file"):
         open_dataset(tmp_path / "a.parquet")
 
 

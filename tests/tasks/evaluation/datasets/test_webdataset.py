@@ -99,8 +99,8 @@ def test_what_is_not_as_it_should_be_is_told_and_left_out(tmp_path: Path) -> Non
     found, problems = read(path)
     assert [e.picture for e in found] == [b"E"]
     assert [problem.split(": ", 1)[1].split(";")[0] for problem in problems[:2]] == [
-        "has no picture, but cls alone.",
-        "has neither a label nor captions",
+        "has no image, only cls.",
+        "has neither a label nor captions.",
     ]
     assert len(problems) == 4
 
@@ -111,7 +111,7 @@ def test_without_a_report_the_first_problem_is_raised_as_it_is(tmp_path: Path) -
     def fail(problem: NumPyCLIPError) -> None:
         raise problem
 
-    with pytest.raises(InputError, match="has no picture"):
+    with pytest.raises(InputError, match="has no image"):
         list(open_dataset(path).examples(fail))
 
 
@@ -123,5 +123,5 @@ def test_no_tar_is_told(tmp_path: Path) -> None:
 def test_several_labels_a_picture_are_refused(tmp_path: Path) -> None:
     tar(tmp_path / "0.tar", {})
     (tmp_path / "dataset_type.txt").write_text("multilabel\n")
-    with pytest.raises(InputError, match="several labels for a picture"):
+    with pytest.raises(InputError, match="several labels for an image"):
         open_dataset(tmp_path)

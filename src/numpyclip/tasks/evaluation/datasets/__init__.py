@@ -1,1 +1,1 @@
-"""DATASET → EXAMPLES: folders, webdataset archives and parquet files of pictures with labels or captions."""
+"""DATASET → EXAMPLES: folders, webdataset archives and parquet files of images with labels or captions."""

@@ -1,4 +1,4 @@
-"""What every dataset is made of."""
+"""The parts of every dataset: examples, sources of them, and their labels and captions."""
 
 from __future__ import annotations
 
@@ -7,26 +7,24 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from numpyclip.errors import InputError, NumPyCLIPError
 
-Report: TypeAlias = "Callable[[NumPyCLIPError], None]"  # is told what could not be read
-
-_MOST_CAPTIONS = 1000  # of one picture
+_MOST_CAPTIONS = 1000  # of one image
 
 
 class Example(NamedTuple):
-    """A picture, and what is known about it.
+    """An image, and what is known about it.
 
     Attributes
     ----------
     name : str
-        Of the picture, in messages and reports.
+        Of the image, in messages and reports.
     picture : str or bytes
         Path or content of its file.
     label : int, str or None
-        Number or name of what it shows.
+        Number or name of its class.
     captions : tuple of str
     """
 
@@ -35,28 +33,40 @@ class Example(NamedTuple):
     label: int | str | None
     captions: tuple[str, ...]
 
+    @classmethod
+    def of(cls, name: str, picture: str | bytes, label: Any, captions: Any) -> Example:
+        """Make an example of the label and captions in a file: a number or a string; and lines, or a list of strings.
 
-class Source(Protocol):
-    """A file or folder of examples."""
+        Raises
+        ------
+        InputError
+            If they are something else, or both are missing.
+        """
+        example = cls(name, picture, _label(label, name), as_captions(captions, name))
+        if example.label is None and not example.captions:
+            raise InputError(f"{name}: has neither a label nor captions.")
+        return example
 
-    def __call__(self, report: Report) -> Iterator[Example]:
-        """Iterate over the examples; what cannot be read is reported and left out."""
+
+Report: TypeAlias = "Callable[[NumPyCLIPError], object]"  # is given the errors of what cannot be read
+Source: TypeAlias = "Callable[[Report], Iterator[Example]]"  # of the examples in a file or folder that can be read
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Examples, which can be gone through again and again.
+    """Examples, which can be iterated over any number of times.
 
     Attributes
     ----------
     path : Path
-    sources : sequence of Source
+    sources : sequence of callable
+        Each is given a callable for errors, and iterates over examples.
     labels : list of str or None
-        Names of all labels, by their numbers, if the dataset tells them.
+        Names of all classes, by number, if the dataset has them.
     templates : list of str or None
-        Those that it is classified with, if it tells.
+        Prompt templates, if the dataset has them.
     left_out : Counter
-        Files that are no pictures, by suffix, of which the last iteration over the examples has told.
+        Files that are not images, by suffix, as counted by the last iteration over the examples.
     """
 
     path: Path
@@ -73,44 +83,27 @@ class Dataset:
 
     @cached_property
     def label_names(self) -> list[str]:
-        """Names of all labels: those that the dataset tells, or those that its examples have, sorted."""
+        """Names of all labels: those of the dataset, or else those of its examples, sorted."""
         if self.labels is not None:
             return self.labels
-        found = {example.label for example in self.examples(_ignore)}
+        found = {example.label for example in self.examples(lambda error: None)}  # reported when examples are used
         return sorted(label for label in found if isinstance(label, str))
 
 
-def _ignore(problem: NumPyCLIPError) -> None:
-    """Say nothing of what could not be read, for it is said when the examples are used."""
-
-
-def as_label(value: Any, where: str) -> int | str | None:
-    """Read a label: a number, or a text, which may be a number in digits.
-
-    Raises
-    ------
-    InputError
-        If it is something else.
-    """
+def _label(value: Any, where: str) -> int | str | None:
     if value is None or (isinstance(value, int) and not isinstance(value, bool)):
         return value
     if not isinstance(value, str):
-        raise InputError(f"{where}: the label is {value!r:.60}; expected a number or a text.")
+        raise InputError(f"{where}: the label is {value!r:.60}; expected a number or a string.")
     text = value.strip()
     return int(text) if text.isdecimal() and len(text) < 10 else text or None
 
 
 def as_captions(value: Any, where: str) -> tuple[str, ...]:
-    """Read captions: a text of one a line, or a list of texts.
-
-    Raises
-    ------
-    InputError
-        If it is something else, or so many that they are none.
-    """
+    """Return captions, given a string with one per line, or a list of strings; InputError for all else."""
     lines = value.splitlines() if isinstance(value, str) else [] if value is None else value
     if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
-        raise InputError(f"{where}: the captions are {value!r:.60}; expected a text, or a list of texts.")
+        raise InputError(f"{where}: the captions are {value!r:.60}; expected a string, or a list of strings.")
     if len(lines) > _MOST_CAPTIONS:
         raise InputError(f"{where}: has {len(lines)} captions; expected {_MOST_CAPTIONS} at most.")
     return tuple(stripped for line in lines if (stripped := line.strip()))

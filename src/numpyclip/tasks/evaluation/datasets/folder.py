@@ -1,11 +1,11 @@
-"""Folders of pictures: a folder for every class, or captions beside the pictures, or both."""
+"""FOLDER → EXAMPLES: a folder of images for every class, or captions beside the images, or both."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from numpyclip.errors import InputError
@@ -21,57 +21,40 @@ def open_folder(path: Path) -> Dataset:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error}).") from error
     classes = [entry for entry in entries if entry.is_dir()]
-    loose = any(is_picture_name(entry.name) for entry in entries)
     left_out: Counter[str] = Counter()
-    sources = [Pictures(folder, folder.name, left_out) for folder in classes]
-    if loose or not classes:
-        sources.insert(0, Pictures(path, None, left_out))
+    sources = [partial(_examples, folder, folder.name, left_out) for folder in classes]
+    if not classes or any(is_picture_name(entry.name) for entry in entries):
+        sources.insert(0, partial(_examples, path, None, left_out))
     return Dataset(path, sources, [folder.name for folder in classes] or None, left_out=left_out)
 
 
-@dataclass(frozen=True)
-class Pictures:
-    """The pictures of a class, in its folder and those within it; or those without a class, in a folder itself.
+def _examples(folder: Path, label: str | None, left_out: Counter[str], report: Report) -> Iterator[Example]:
+    """Iterate over the images of a class, at any depth; or over those without a class, in the folder itself."""
+    found = False
 
-    Attributes
-    ----------
-    folder : Path
-    label : str or None
-    left_out : Counter
-        Counts files that are neither pictures nor captions, by suffix.
-    """
+    def unreadable(error: OSError) -> None:
+        report(InputError(f"{error.filename}: cannot be read ({error.strerror or error})."))
 
-    folder: Path
-    label: str | None
-    left_out: Counter[str]
+    for directory, files in walk(os.fspath(folder), IGNORED, unreadable, left_out):
+        found = found or bool(files)
+        for name in files:
+            yield from _example(Path(directory, name), label, report)
+        if label is None:
+            break
+    del left_out[".txt"]  # captions
+    if not found:
+        report(InputError(f"{folder}: found no pictures in this folder; expected files such as .jpg or .png."))
 
-    def __call__(self, report: Report) -> Iterator[Example]:
-        """Iterate over the pictures in a stable order, as `find_pictures` does."""
-        found = False
 
-        def unreadable(error: OSError) -> None:
-            report(InputError(f"{error.filename}: cannot be read ({error.strerror or error})."))
-
-        for directory, files in walk(os.fspath(self.folder), IGNORED, unreadable, self.left_out):
-            found = found or bool(files)
-            for name in files:
-                yield from self._example(Path(directory, name), report)
-            if self.label is None:
-                break
-        del self.left_out[".txt"]
-        if not found:
-            report(InputError(f"{self.folder}: found no pictures in this folder; expected files such as .jpg or .png."))
-
-    def _example(self, picture: Path, report: Report) -> Iterator[Example]:
-        """Read the captions of a picture, if it has any."""
-        text = picture.with_suffix(".txt")
-        captions: tuple[str, ...] = ()
-        try:
-            if text.is_file():
-                captions = as_captions(read_text(text), str(text))
-        except InputError as error:
-            report(error)
-        if self.label is None and not captions:
-            report(InputError(f"{picture}: has neither a class nor captions; expected them in {text.name}."))
-        else:
-            yield Example(str(picture), str(picture), self.label, captions)
+def _example(image: Path, label: str | None, report: Report) -> Iterator[Example]:
+    text = image.with_suffix(".txt")
+    captions: tuple[str, ...] = ()
+    try:
+        if text.is_file():
+            captions = as_captions(read_text(text), str(text))
+    except InputError as error:
+        report(error)
+    if label is None and not captions:
+        report(InputError(f"{image}: has neither a class nor captions; expected them in {text.name}."))
+    else:
+        yield Example(str(image), str(image), label, captions)

@@ -1,92 +1,76 @@
-"""Parquet files, as the Hugging Face hub has them: pictures as bytes, labels as numbers, with names in the schema."""
+"""PARQUET → EXAMPLES: as in Hugging Face datasets, images as bytes, labels as numbers, label names in the schema."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from numpyclip.errors import InputError, MissingPackageError
-from numpyclip.tasks.evaluation.datasets.dataset import Example, Report, as_captions, as_label
+from numpyclip.tasks.evaluation.datasets.dataset import Example, Report
 
-_PICTURES = ("image", "img", "picture", "jpg", "png", "webp")  # names of columns
+_IMAGES = ("image", "img", "picture", "jpg", "png", "webp")  # names of columns
 _LABELS = ("label", "labels", "cls", "class")
 _CAPTIONS = ("captions", "caption", "sentences", "text", "txt")
-_ROWS = 32  # read at once, with their pictures
+_ROWS = 32  # read at once, with their images
 
 
-@dataclass(frozen=True)
-class ParquetFile:
-    """One file.
+def parquet_examples(path: Path, report: Report) -> Iterator[Example]:
+    """Iterate over the rows of a file; a damaged file ends early, and that is reported."""
+    try:
+        file = _open(path)
+        image, label, captions = _columns(path, file.schema_arrow.names)
+        wanted = [column for column in (image, label, captions) if column is not None]
+        rows = (row for batch in file.iter_batches(_ROWS, columns=wanted) for row in batch.to_pylist())
+        for number, row in enumerate(rows):
+            name, content = f"{path}/{number}", row[image]
+            content = content.get("bytes") if isinstance(content, dict) else content
+            try:
+                if not isinstance(content, bytes):
+                    raise InputError(f"{name}: its image is {row[image]!r:.60}; expected the content of a file.")
+                yield Example.of(name, content, row.get(label), row.get(captions))
+            except InputError as error:
+                report(error)
+    except (InputError, MissingPackageError):
+        raise
+    except Exception as error:  # pyarrow's, of every kind
+        report(InputError(f"{path}: damaged ({error!s:.200})."))
 
-    Attributes
-    ----------
-    path : Path
-    """
 
-    path: Path
+def parquet_labels(path: Path) -> list[str] | None:
+    """Return the names of labels in the schema, as the package `datasets` writes them."""
+    schema = _open(path).schema_arrow
+    _, label, _ = _columns(path, schema.names)
+    try:
+        facts = json.loads((schema.metadata or {})[b"huggingface"])
+        names = facts["info"]["features"][label]["names"]
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return None
+    return names if isinstance(names, list) and all(isinstance(name, str) for name in names) else None
 
-    def __call__(self, report: Report) -> Iterator[Example]:
-        """Iterate over the rows; where the file is damaged they end, and that is reported."""
-        try:
-            file = self._open()
-            picture, label, captions = self._columns(file.schema_arrow.names)
-            wanted = [column for column in (picture, label, captions) if column is not None]
-            rows = (row for batch in file.iter_batches(_ROWS, columns=wanted) for row in batch.to_pylist())
-            for number, row in enumerate(rows):
-                name = f"{self.path}/{number}"
-                try:
-                    yield _example(name, row[picture], row.get(label), row.get(captions))
-                except InputError as error:
-                    report(error)
-        except (InputError, MissingPackageError):
-            raise
-        except Exception as error:  # pyarrow's, of every kind
-            report(InputError(f"{self.path}: damaged ({error!s:.200})."))
 
-    def labels(self) -> list[str] | None:
-        """Names of labels that the schema tells, as the package `datasets` writes them."""
-        schema = self._open().schema_arrow
-        _, label, _ = self._columns(schema.names)
-        try:
-            facts = json.loads((schema.metadata or {})[b"huggingface"])
-            names = facts["info"]["features"][label]["names"]
-        except (KeyError, TypeError, ValueError, RecursionError):
-            return None
-        return names if isinstance(names, list) and all(isinstance(name, str) for name in names) else None
+def _open(path: Path) -> Any:
+    try:
+        from pyarrow import parquet
+    except ImportError as error:
+        raise MissingPackageError(
+            f"{path}: parquet files need the package pyarrow, which is not installed. "
+            "Run `pip install numpyclip[parquet]`."
+        ) from error
+    try:
+        return parquet.ParquetFile(path)
+    except Exception as error:
+        raise InputError(f"{path}: is not a parquet file ({error!s:.200}).") from error
 
-    def _open(self) -> Any:
-        try:
-            from pyarrow import parquet
-        except ImportError as error:
-            raise MissingPackageError(
-                f"{self.path}: parquet files need the package pyarrow, which is not installed. "
-                "Run `pip install numpyclip[parquet]`."
-            ) from error
-        try:
-            return parquet.ParquetFile(self.path)
-        except Exception as error:
-            raise InputError(f"{self.path}: is no parquet file ({error!s:.200}).") from error
 
-    def _columns(self, names: list[str]) -> tuple[str, str | None, str | None]:
-        picture, label, captions = (
-            next((column for column in known if column in names), None) for known in (_PICTURES, _LABELS, _CAPTIONS)
+def _columns(path: Path, names: list[str]) -> tuple[str, str | None, str | None]:
+    image, label, captions = (
+        next((column for column in known if column in names), None) for known in (_IMAGES, _LABELS, _CAPTIONS)
+    )
+    if image is None or (label is None and captions is None):
+        raise InputError(
+            f"{path}: has the columns {', '.join(names):.200}; expected one of {', '.join(_IMAGES)}, and one of "
+            f"{', '.join((*_LABELS, *_CAPTIONS))}."
         )
-        if picture is None or (label is None and captions is None):
-            raise InputError(
-                f"{self.path}: has the columns {', '.join(names):.200}; expected one of {', '.join(_PICTURES)}, and "
-                f"one of {', '.join((*_LABELS, *_CAPTIONS))}."
-            )
-        return picture, label, captions
-
-
-def _example(name: str, picture: Any, label: Any, captions: Any) -> Example:
-    content = picture.get("bytes") if isinstance(picture, dict) else picture
-    if not isinstance(content, bytes):
-        raise InputError(f"{name}: its picture is {picture!r:.60}; expected the content of a file.")
-    found = as_label(label, name), as_captions(captions, name)
-    if found == (None, ()):
-        raise InputError(f"{name}: has neither a label nor captions.")
-    return Example(name, content, *found)
+    return image, label, captions
