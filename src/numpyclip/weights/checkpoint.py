@@ -4,6 +4,7 @@ import hashlib
 import mmap
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -137,10 +138,14 @@ class Checkpoint:
         return array.view(array.dtype) if easy else self.take(name)
 
     def release(self) -> None:
-        """Give back the memory of all pages that were read of a mapped file; what is needed again is read again."""
-        for file in set(map(mapped_file, self.arrays.values())):
-            if file is not None and hasattr(file, "madvise"):  # not on Windows
+        """Give back the memory of all pages that were read of memory-mapped files; they are read again when needed."""
+        for file in self._mapped_files:
+            if hasattr(file, "madvise"):  # not on Windows
                 file.madvise(mmap.MADV_DONTNEED)
+
+    @cached_property
+    def _mapped_files(self) -> set[mmap.mmap]:
+        return {file for array in self.arrays.values() if (file := mapped_file(array))}
 
 
 def identity_of(*parts: object) -> str | None:
