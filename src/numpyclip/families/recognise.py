@@ -8,7 +8,7 @@ from numpyclip.families.config_file import Section
 from numpyclip.families.description import ModelDescription
 from numpyclip.families.repository_files import OPEN_CLIP_CONFIG, ModelFiles
 from numpyclip.weights.checkpoint import Activation, Checkpoint, ConfigFile
-from numpyclip.weights.sharded import read_weights
+from numpyclip.weights.read import read
 
 
 def recognise(files: ModelFiles, passed: Activation | None = None) -> ModelDescription:
@@ -19,7 +19,7 @@ def recognise(files: ModelFiles, passed: Activation | None = None) -> ModelDescr
     CheckpointError
         If the files are damaged, cannot be run, or contradict each other.
     """
-    checkpoint = read_weights(files.weights)
+    checkpoint = read(files.weights)
     is_apples = apple.is_apples(checkpoint)
     if is_apples:
         checkpoint = apple.translate(checkpoint)  # also beside a config file: open_clip reads these weights

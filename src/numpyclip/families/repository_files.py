@@ -9,7 +9,7 @@ from numpyclip.errors import CheckpointError, quoted
 from numpyclip.families.activation import Claim
 from numpyclip.families.config_file import Section, read_config_file
 from numpyclip.tokenizer.hugging_face import FILES
-from numpyclip.weights.sharded import INDEX_SUFFIX
+from numpyclip.weights.read import INDEX_SUFFIX
 
 OPEN_CLIP_CONFIG = "open_clip_config.json"
 TRANSFORMERS_CONFIG = "config.json"
