@@ -1,5 +1,6 @@
 """What a model takes from a checkpoint."""
 
+import pickle
 import re
 import tracemalloc
 from pathlib import Path
@@ -152,3 +153,10 @@ def test_the_mapped_files_of_a_checkpoint_are_found_once(tmp_path: Path, monkeyp
     for _ in range(3):
         checkpoint.release()
     assert len(looked_at) == 2
+
+
+def test_a_checkpoint_whose_pages_were_given_back_can_be_pickled(tmp_path: Path) -> None:
+    np.savez(tmp_path / "w.npz", a=np.ones(1, np.float32))
+    checkpoint = read(tmp_path / "w.npz")
+    checkpoint.release()
+    assert pickle.loads(pickle.dumps(checkpoint)).take("a") == 1

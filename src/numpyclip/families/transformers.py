@@ -13,8 +13,7 @@ from numpyclip.families import image_processor
 from numpyclip.families.config_file import MOST_LAYERS, Section
 from numpyclip.families.description import ModelDescription
 from numpyclip.families.tensor_names import Names, rename, translator
-from numpyclip.families.transformers_names import ACTIVATIONS
-from numpyclip.families.transformers_types import TYPES, Family
+from numpyclip.families.transformers_types import ACTIVATIONS, TYPES, Family
 from numpyclip.model.config import BertConfig, CLIPConfig, TextConfig, TransformerConfig, VisionTransformerConfig
 from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.tokenizer.clip_tokenizer import default_tokenizer

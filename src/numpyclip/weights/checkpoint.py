@@ -69,6 +69,9 @@ class Checkpoint:
     def __contains__(self, name: str) -> bool:
         return name in self.arrays
 
+    def __getstate__(self) -> dict[str, object]:
+        return {name: value for name, value in vars(self).items() if name != "_mapped_files"}  # no mmap can be pickled
+
     def read_as(self, config_file: ConfigFile | None, config: str) -> "Checkpoint":
         """Return it with its config file, and an identity of its own.
 
