@@ -37,7 +37,7 @@ _IMAGE_SIZE = 256  # of a FastViT, which would take any
 _PATCH_SIZE = 16
 _VISION_HEADS, _TEXT_HEADS = 12, 8
 _MLP_RATIO = 3  # of a FastViT
-_MOST_LOGIT_SCALE = np.float32(math.log(100))  # Apple's model makes no more of what was learned
+_MAX_LOGIT_SCALE = np.float32(math.log(100))  # Apple's model makes no more of what was learned
 
 _NAMES: Names = (
     # FastViT
@@ -133,7 +133,7 @@ def translate(checkpoint: Checkpoint) -> Checkpoint:
             arrays[name] = arrays[name].reshape(arrays[name].shape[-d:])
     scale = arrays.get("logit_scale")
     if scale is not None and scale.size == 1 and scale.dtype.kind == "f":
-        arrays["logit_scale"] = np.asarray(np.minimum(scale.astype(np.float32), _MOST_LOGIT_SCALE))
+        arrays["logit_scale"] = np.asarray(np.minimum(scale.astype(np.float32), _MAX_LOGIT_SCALE))
     return replace(renamed, arrays=arrays)
 
 

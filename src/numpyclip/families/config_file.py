@@ -9,12 +9,12 @@ from numpyclip.errors import CheckpointError, UnsupportedCheckpointError, quoted
 from numpyclip.weights.json_file import read_json_object
 
 _T = TypeVar("_T")
-MOST_LAYERS = 1000  # the deepest published one has 64; the names alone of more might fill the memory
+MAX_LAYERS = 1000  # the deepest published one has 64; the names alone of more might fill the memory
 _MAX_BYTES = 2**24  # the largest published one has some kilobytes
-_MOST_LETTERS = 200  # of an option in a message
-MOST_SIZE = 2**24  # of anything that is counted; products of a few of them are still numbers
-MOST_SIDE = 2048  # of pictures, in pixels, where no tensor is as large: four times the largest published one
-_LEAST_DEVIATION = 1e-6  # pixels divided by less would leave float32
+_MAX_LETTERS = 200  # of an option in a message
+MAX_SIZE = 2**24  # of anything that is counted; products of a few of them are still numbers
+MAX_SIDE = 2048  # of pictures, in pixels, where no tensor is as large: four times the largest published one
+_MIN_DEVIATION = 1e-6  # pixels divided by less would leave float32
 
 
 class Section:
@@ -67,7 +67,7 @@ class Section:
             raise self.unsupported(option, "expected a finite number")
         return value
 
-    def size(self, option: str, default: int | None = None, most: int = MOST_SIZE) -> int:
+    def size(self, option: str, default: int | None = None, most: int = MAX_SIZE) -> int:
         """Return a count of 1 or more."""
         value = self.get(option, int, default)
         if not 1 <= value <= most:
@@ -95,7 +95,7 @@ class Section:
             raise self.unsupported(option, "expected a number of 0 or more, below 1")
         return eps
 
-    def sizes(self, option: str, count: int, most: int = MOST_SIZE) -> tuple[int, ...]:
+    def sizes(self, option: str, count: int, most: int = MAX_SIZE) -> tuple[int, ...]:
         """Return so many counts of 1 or more."""
         values = self.get(option, list)
         if len(values) != count or not all(type(value) is int and 1 <= value <= most for value in values):
@@ -117,11 +117,11 @@ class Section:
     def deviations(self, option: str, default: tuple[float, float, float]) -> tuple[float, float, float]:
         """Return the standard deviations of red, green and blue."""
         deviations = self.channels(option, default)
-        if min(deviations) < _LEAST_DEVIATION:
-            raise self.unsupported(option, f"expected 3 numbers of {_LEAST_DEVIATION} or more")
+        if min(deviations) < _MIN_DEVIATION:
+            raise self.unsupported(option, f"expected 3 numbers of {_MIN_DEVIATION} or more")
         return deviations
 
-    def side(self, option: str, default: int, most: int = MOST_SIZE) -> int:
+    def side(self, option: str, default: int, most: int = MAX_SIZE) -> int:
         """Return the side of a square, which may be given as [height, width]."""
         if not self.is_list(option):
             return self.size(option, default, most)
@@ -166,7 +166,7 @@ class Section:
         return UnsupportedCheckpointError(f"{self.path}: {self._full(option)} is {found!r:.60}; {expected}.")
 
     def _full(self, option: str) -> str:
-        option = option if option.isidentifier() and len(option) <= _MOST_LETTERS else quoted(option, _MOST_LETTERS)
+        option = option if option.isidentifier() and len(option) <= _MAX_LETTERS else quoted(option, _MAX_LETTERS)
         return f"{self.name}.{option}" if self.name else option
 
 

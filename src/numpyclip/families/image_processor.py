@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from numpyclip.errors import CheckpointError
-from numpyclip.families.config_file import MOST_SIDE, Section, read_config_file
+from numpyclip.families.config_file import MAX_SIDE, Section, read_config_file
 from numpyclip.images.preprocess import MEAN, STD, Preprocess
 
 # What the classes do that files name, where these leave it out. All else is alike.
@@ -16,7 +16,7 @@ SIGLIP2 = replace(SIGLIP, size=256, interpolation="bilinear", resize_mode="patch
 _CLASSES = {"CLIP": CLIP, "ChineseCLIP": CLIP, "Siglip": SIGLIP, "Siglip2": SIGLIP2}
 
 _Interpolation: TypeAlias = Literal["bilinear", "bicubic"]
-_MOST_PATCHES = 4096  # four times the most that any published model was trained with
+_MAX_PATCHES = 4096  # four times the most that any published model was trained with
 RESAMPLE: dict[int, _Interpolation] = {2: "bilinear", 3: "bicubic"}  # Pillow's numbers
 
 
@@ -97,10 +97,10 @@ def _sizes(section: Section, default: Preprocess) -> Preprocess:
     if section.is_section("size"):
         options = section.section("size")
         squash = "shortest_edge" not in options
-        side = _square(options) if squash else options.size("shortest_edge", most=MOST_SIDE)
+        side = _square(options) if squash else options.size("shortest_edge", most=MAX_SIDE)
         options.finish()
     elif "size" in section:
-        squash, side = False, section.size("size", most=MOST_SIDE)
+        squash, side = False, section.size("size", most=MAX_SIDE)
     if not section.get("do_center_crop", bool, default.resize_mode == "shortest"):
         section.ignore("crop_size")
         if not squash:
@@ -118,14 +118,14 @@ def _sizes(section: Section, default: Preprocess) -> Preprocess:
 def _patches(section: Section, default: Preprocess) -> Preprocess:
     """Take over how many patches pictures become, of which size."""
     patch_size = section.size("patch_size", default.patch_size)
-    most = section.size("max_num_patches", 256, _MOST_PATCHES)
+    most = section.size("max_num_patches", 256, _MAX_PATCHES)
     if math.isqrt(most) ** 2 != most:
         raise section.unsupported("max_num_patches", "expected a square number")
     return replace(default, size=math.isqrt(most) * patch_size, patch_size=patch_size)
 
 
 def _square(section: Section) -> int:
-    height, width = section.size("height", most=MOST_SIDE), section.size("width", most=MOST_SIDE)
+    height, width = section.size("height", most=MAX_SIDE), section.size("width", most=MAX_SIDE)
     if height != width:
         raise section.unsupported("width", f"expected {height}, as the height is")
     section.finish()

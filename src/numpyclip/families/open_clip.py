@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 
 from numpyclip.families.activation import in_open_clip_config
-from numpyclip.families.config_file import MOST_LAYERS, Section
+from numpyclip.families.config_file import MAX_LAYERS, Section
 from numpyclip.families.description import ModelDescription
 from numpyclip.families.tensor_names import rename
 from numpyclip.images.preprocess import MEAN, STD, Preprocess
@@ -88,7 +88,7 @@ def _vision(section: Section, activation: Activation, embed_dim: int) -> VisionC
 def _resnet(section: Section) -> ResNetConfig:
     section.ignore("patch_size", "mlp_ratio")
     width = section.size("width", 768)
-    first, second, third, fourth = section.sizes("layers", 4, MOST_LAYERS)
+    first, second, third, fourth = section.sizes("layers", 4, MAX_LAYERS)
     return ResNetConfig(
         image_size=section.side("image_size", 224),
         width=width,
@@ -112,7 +112,7 @@ def _vision_transformer(section: Section, activation: Activation, embed_dim: int
         image_size=section.side("image_size", 224),
         patch_size=section.side("patch_size", 16),
         width=width,
-        layers=section.size("layers", 12, MOST_LAYERS),
+        layers=section.size("layers", 12, MAX_LAYERS),
         heads=_heads(section, width),
         mlp_width=int(width * section.factor("mlp_ratio", 4.0)),
         activation=_activation(section, activation),
@@ -141,7 +141,7 @@ def _text(section: Section, activation: Activation) -> tuple[TextConfig, Callabl
         context_length=section.size("context_length", 77),
         vocab_size=vocab_size,
         width=width,
-        layers=section.size("layers", 12, MOST_LAYERS),
+        layers=section.size("layers", 12, MAX_LAYERS),
         heads=section.divisor("heads", width, 8),
         mlp_width=int(width * section.factor("mlp_ratio", 4.0)),
         activation=_activation(section, activation),
@@ -182,7 +182,7 @@ def _decoder(model: Section, vision: VisionConfig, text: TextConfig, activation:
         raise model.section("text_cfg").unsupported("embed_cls", "expected true in a model with a decoder")
     config = DecoderConfig(
         width=width,
-        layers=section.size("layers", 12, MOST_LAYERS),
+        layers=section.size("layers", 12, MAX_LAYERS),
         heads=heads,
         mlp_width=4 * width,
         activation=activation,

@@ -39,6 +39,7 @@ _CONFIG_FILES = (*_WEIGHTS, "preprocessor_config.json", "processor_config.json")
 TOKENIZER_FILES = (*FILES, "added_tokens.json", "tokenizer.model", "sentencepiece.bpe.model")
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".npz")
+_SETTLE = "A folder with an open_clip_config.json beside the weights settles it: load it without `pretrained`."
 _SHARD = re.compile(r"-[0-9]{5}-of-[0-9]{5}\.")
 
 
@@ -53,13 +54,13 @@ class ModelFiles:
     weights : Path
         The file of weights, or the index of several.
     library : str or None
-        The library's config file: `OPEN_CLIP_CONFIG`, say; None for OpenAI's and Apple's models, which have none.
+        The name of its config file, such as `OPEN_CLIP_CONFIG`; None for OpenAI's and Apple's models, which have none.
     config : Section or None
-        What is in it, or in OpenCLIP's table instead.
+        The contents of that file, or of OpenCLIP's table.
     activation : Claim or None
-        What the catalogue says of it.
+        That of the catalogue.
     warnings : tuple of str
-        What makes it doubtful that these are the files that were meant.
+        Why the config may be the wrong one for these weights.
     """
 
     path: Path
@@ -70,22 +71,26 @@ class ModelFiles:
     warnings: tuple[str, ...] = ()
 
 
-def files_at(path: Path, table: Section | None = None) -> ModelFiles:
+def files_at(path: Path, table: Section | None = None, doubt: str | None = None) -> ModelFiles:
     """Find the files of the model in a folder; or take a file of weights, which is read without those beside it.
 
     Parameters
     ----------
     path : Path
     table : Section, optional
-        The config of OpenCLIP's table, which counts instead of a config file.
+        The config in OpenCLIP's table, which replaces a config file.
+    doubt : str, optional
+        Why the table may be the wrong one for these weights.
 
     Raises
     ------
     CheckpointError
-        If there are no weights, or several of which nothing tells which are meant; or the config file cannot be read.
+        If there are no weights or several, or the config file cannot be read.
     """
+    warnings = (f"{path}: {doubt} {_SETTLE}",) if doubt else ()
     if not path.is_dir():
-        return ModelFiles(path=path, weights=path, library=OPEN_CLIP_CONFIG if table else None, config=table)
+        library = OPEN_CLIP_CONFIG if table else None
+        return ModelFiles(path=path, weights=path, library=library, config=table, warnings=warnings)
     try:
         names = {file.name for file in path.iterdir()}
     except OSError as error:
@@ -94,7 +99,7 @@ def files_at(path: Path, table: Section | None = None) -> ModelFiles:
     config = table or (read_config_file(path / library) if library else None)
     found = _find_weights({name for name in names if (path / name).is_file()}, library, or_only=table is not None)
     if len(found) == 1:
-        return ModelFiles(path=path, weights=path / found[0], library=library, config=config)
+        return ModelFiles(path=path, weights=path / found[0], library=library, config=config, warnings=warnings)
     if library and not found:
         raise CheckpointError(f"{path}: has no weights; expected a file named {' or '.join(_WEIGHTS[library])}.")
     listed = ", ".join(quoted(file, 60) for file in found[:10]) or "none"

@@ -11,7 +11,7 @@ from numpyclip.weights.checkpoint import Checkpoint
 # backwards, too: where several have the same right side, the first is the usual one.
 Names = tuple[tuple[str, str], ...]
 
-_MOST_PARTS = 10  # between the dots of a pair's name
+_MAX_PARTS = 10  # between the dots of a pair's name
 
 
 def rename(checkpoint: Checkpoint, translate: Callable[[str], str]) -> Checkpoint:
@@ -40,7 +40,7 @@ def translator(names: Names) -> Callable[[str], str]:
         if "*" in parts:  # no name of a library's: it would be taken for a pattern
             return name
         general = ["*" if part.isdecimal() else part for part in parts]
-        for end in range(min(len(parts), _MOST_PARTS), 0, -1):  # the longest beginning that the table has
+        for end in range(min(len(parts), _MAX_PARTS), 0, -1):  # the longest beginning that the table has
             ours = table.get(".".join(parts[:end])) or table.get(".".join(general[:end]))
             if ours is not None:
                 numbers = (part for part in parts if part.isdecimal())

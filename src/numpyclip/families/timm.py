@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from numpyclip.families import timm_convolutional
-from numpyclip.families.config_file import MOST_LAYERS, Section
+from numpyclip.families.config_file import MAX_LAYERS, Section
 from numpyclip.families.tensor_names import Names, rename, translator
 from numpyclip.model.config import (
     PoolConfig,
@@ -219,7 +219,7 @@ def _sized(options: Section, trunk: VisionTransformerConfig, image_size: int) ->
         image_size=image_size,
         patch_size=patch_size,
         width=width,
-        layers=options.size("depth", trunk.layers, MOST_LAYERS),
+        layers=options.size("depth", trunk.layers, MAX_LAYERS),
         heads=options.divisor("num_heads", width, trunk.heads),
         mlp_width=int(width * options.factor("mlp_ratio", trunk.mlp_width / trunk.width)),
         stem=replace(trunk.stem, width=width // 4 if trunk.stem.width else None),

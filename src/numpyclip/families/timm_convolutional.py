@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 
-from numpyclip.families.config_file import MOST_LAYERS, MOST_SIDE, MOST_SIZE, Section
+from numpyclip.families.config_file import MAX_LAYERS, MAX_SIDE, MAX_SIZE, Section
 from numpyclip.model.config import FASTVIT_HEAD_WIDTH, ConvNeXtConfig, FastViTConfig
 from numpyclip.weights.checkpoint import Checkpoint
 
@@ -38,8 +38,8 @@ def _convnext(section: Section, mlp_head: bool) -> ConvNeXtConfig:
     layers, widths, eps = section.one_of("timm_model_name", _CONVNEXT, "")
     changes = section.section("timm_model_kwargs")
     config = ConvNeXtConfig(
-        image_size=section.side("image_size", 224, MOST_SIDE),
-        layers=_changed(changes, "depths", layers, MOST_LAYERS),
+        image_size=section.side("image_size", 224, MAX_SIDE),
+        layers=_changed(changes, "depths", layers, MAX_LAYERS),
         widths=_changed(changes, "dims", widths),
         eps=changes.eps("norm_eps", eps),
         mlp_head=mlp_head,
@@ -56,8 +56,8 @@ def _fastvit(section: Section, mlp_head: bool) -> FastViTConfig:
     changes = section.section("timm_model_kwargs")
     changes.ignore("inference_mode")  # says that branches are added up; the names of tensors say it, too
     config = FastViTConfig(
-        image_size=section.side("image_size", 224, MOST_SIDE),
-        layers=_changed(changes, "layers", layers, MOST_LAYERS),
+        image_size=section.side("image_size", 224, MAX_SIDE),
+        layers=_changed(changes, "layers", layers, MAX_LAYERS),
         widths=_changed(changes, "embed_dims", widths),
         mlp_ratio=3 if has_four_stages else 4,
         stem_scale=has_four_stages,
@@ -80,7 +80,7 @@ TOWERS: dict[str, Callable[[Section, bool], ConvNeXtConfig | FastViTConfig]] = {
 }
 
 
-def _changed(changes: Section, option: str, default: tuple[int, ...], most: int = MOST_SIZE) -> tuple[int, ...]:
+def _changed(changes: Section, option: str, default: tuple[int, ...], most: int = MAX_SIZE) -> tuple[int, ...]:
     return changes.sizes(option, len(default), most) if option in changes else default
 
 

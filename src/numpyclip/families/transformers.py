@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from numpyclip.families import image_processor
-from numpyclip.families.config_file import MOST_LAYERS, Section
+from numpyclip.families.config_file import MAX_LAYERS, Section
 from numpyclip.families.description import ModelDescription
 from numpyclip.families.tensor_names import Names, rename, translator
 from numpyclip.families.transformers_types import ACTIVATIONS, TYPES, Family
@@ -179,7 +179,7 @@ def _blocks(section: Section, default: TransformerConfig) -> dict[str, Any]:
     has_activation = "hidden_act" in section
     return {
         "width": width,
-        "layers": section.size("num_hidden_layers", default.layers, MOST_LAYERS),
+        "layers": section.size("num_hidden_layers", default.layers, MAX_LAYERS),
         "heads": section.divisor("num_attention_heads", width, default.heads),
         "mlp_width": section.size("intermediate_size", default.mlp_width),
         "activation": section.one_of("hidden_act", ACTIVATIONS, "") if has_activation else default.activation,

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from numpyclip.arguments import whole_number
 from numpyclip.errors import InputError, TextTooLongError, quoted
 
-MOST_LENGTH = 2**16  # ids of a row; the longest published text tower reads some hundreds
+MAX_LENGTH = 2**16  # ids of a row; the longest published text tower reads some hundreds
 
 
 class Tokenizer(Protocol):
@@ -54,7 +54,7 @@ def checked_length(context_length: object, least: int = 1) -> int:
         If it is none.
     """
     length = whole_number(context_length)
-    if length is None or not least <= length <= MOST_LENGTH:
+    if length is None or not least <= length <= MAX_LENGTH:
         raise InputError(f"context_length: found {context_length!r:.60}; expected the model's own, usually 64 or 77.")
     return length
 

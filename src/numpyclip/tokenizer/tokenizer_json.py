@@ -35,11 +35,11 @@ _PARTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 _MODELS = ("BPE", "Unigram", "WordPiece")
 _MANY = ("Replace", "Split")  # others stand at most once in a part
 _FORMS = {"NFC", "NFD", "NFKC", "NFKD", "Precompiled"}  # any of them once: letters become up to 18
-_MOST_STEPS = 12
-_MOST_PATTERNS = 4  # that may match between two letters, so that each of them might double a text
-_MOST_REPLACED = 64  # bytes for one letter; sentencepiece's own table has 33
-_MOST_PREPENDED = 8
-_MOST_PIECES = 16  # of a template: a text, and the tokens around it
+_MAX_STEPS = 12
+_MAX_PATTERNS = 4  # that may match between two letters, so that each of them might double a text
+_MAX_REPLACED = 64  # bytes for one letter; sentencepiece's own table has 33
+_MAX_PREPENDED = 8
+_MAX_PIECES = 16  # of a template: a text, and the tokens around it
 
 
 def check_steps(path: Path, data: bytes) -> None:
@@ -72,8 +72,8 @@ def _steps(path: Path, part: str, told: object, within: str) -> dict[str, dict[s
     steps = {part: told}
     if isinstance(told, dict) and told.get("type") == "Sequence":
         listed = told.get(within)
-        if not isinstance(listed, list) or len(listed) > _MOST_STEPS:
-            raise UnsupportedCheckpointError(f"{path}: {part} is no list of at most {_MOST_STEPS} steps.")
+        if not isinstance(listed, list) or len(listed) > _MAX_STEPS:
+            raise UnsupportedCheckpointError(f"{path}: {part} is no list of at most {_MAX_STEPS} steps.")
         steps = {f"{part}.{within}.{index}": step for index, step in enumerate(listed)}
     for name, step in steps.items():
         if not isinstance(step, dict):
@@ -94,9 +94,9 @@ def _check_part(path: Path, part: str, steps: Mapping[str, dict[str, Any]], kind
         if wrong := _CHECKS[kind](step) if kind in _CHECKS else None:
             raise UnsupportedCheckpointError(f"{path}: {name}, {kind}, has {wrong}.")
         patterns += kind == "Replace" and not _takes_letters(step)
-    if patterns > _MOST_PATTERNS:
+    if patterns > _MAX_PATTERNS:
         raise UnsupportedCheckpointError(
-            f"{path}: {part} has {patterns} steps Replace with a pattern; expected {_MOST_PATTERNS} or fewer."
+            f"{path}: {part} has {patterns} steps Replace with a pattern; expected {_MAX_PATTERNS} or fewer."
         )
 
 
@@ -115,9 +115,9 @@ def _replaced(step: Mapping[str, Any]) -> str | None:
 
 def _prepended(step: Mapping[str, Any]) -> str | None:
     text = step.get("prepend")
-    if isinstance(text, str) and len(text) <= _MOST_PREPENDED:
+    if isinstance(text, str) and len(text) <= _MAX_PREPENDED:
         return None
-    return f"{text!r:.60} to prepend; expected {_MOST_PREPENDED} letters or fewer"
+    return f"{text!r:.60} to prepend; expected {_MAX_PREPENDED} letters or fewer"
 
 
 def _precompiled(step: Mapping[str, Any]) -> str | None:
@@ -127,19 +127,19 @@ def _precompiled(step: Mapping[str, Any]) -> str | None:
     except (KeyError, TypeError, ValueError):
         return "no table; expected one of sentencepiece's"
     texts = table[4 + int.from_bytes(table[:4], "little") :]
-    if max(map(len, texts.split(b"\0"))) <= _MOST_REPLACED:
+    if max(map(len, texts.split(b"\0"))) <= _MAX_REPLACED:
         return None
-    return f"a table that replaces one letter by a long text; expected {_MOST_REPLACED} bytes or fewer"
+    return f"a table that replaces one letter by a long text; expected {_MAX_REPLACED} bytes or fewer"
 
 
 def _template(step: Mapping[str, Any]) -> str | None:
     specials = step.get("special_tokens")
     tokens = list(specials.values()) if isinstance(specials, dict) else [None]
     lists = [step.get("single"), step.get("pair"), tokens]
-    lists += [token.get("ids") if isinstance(token, dict) else None for token in tokens[:_MOST_PIECES]]
-    if all(isinstance(pieces, list) and len(pieces) <= _MOST_PIECES for pieces in lists):
+    lists += [token.get("ids") if isinstance(token, dict) else None for token in tokens[:_MAX_PIECES]]
+    if all(isinstance(pieces, list) and len(pieces) <= _MAX_PIECES for pieces in lists):
         return None
-    return f"no lists of tokens; expected {_MOST_PIECES} or fewer in each"
+    return f"no lists of tokens; expected {_MAX_PIECES} or fewer in each"
 
 
 _CHECKS = {"Replace": _replaced, "Prepend": _prepended, "Precompiled": _precompiled, "TemplateProcessing": _template}

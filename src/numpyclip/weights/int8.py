@@ -15,7 +15,7 @@ from numpyclip.errors import CorruptCheckpointError, quoted
 
 SCALE = ".scale"
 LARGEST = 127
-_MOST = np.finfo(np.float32).max / 128  # of a scale, so that no product with it is infinite
+_MAX_SCALE = np.finfo(np.float32).max / 128  # of a scale, so that no product with it is infinite
 
 
 class ScaledInt8(np.ndarray[Any, np.dtype[np.int8]]):
@@ -91,7 +91,7 @@ def join_scales(arrays: Mapping[str, NDArray[np.generic]], path: Path) -> dict[s
                     f"{path}: tensor {quoted(name + SCALE)} has shape {scale.shape} and {scale.dtype}; expected one "
                     f"floating point number for each row of {quoted(name)}, whose shape is {array.shape}."
                 )
-            if not ((scale >= 0) & (scale <= _MOST)).all():  # no NaN is
+            if not ((scale >= 0) & (scale <= _MAX_SCALE)).all():  # no NaN is
                 raise CorruptCheckpointError(
                     f"{path}: tensor {quoted(name + SCALE)} holds {scale.min()} to {scale.max()}; expected numbers of "
                     "0 or more that float32 can hold 128 times. Convert the model again."

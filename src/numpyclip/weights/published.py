@@ -15,7 +15,7 @@ from typing import Any
 
 _TABLE = Path(__file__).resolve().parents[1] / "data" / "open_clip.json"
 _QUICK_GELU = "-quickgelu"
-USUAL = ("openai", "bicubic", "shortest")
+OPENAI_PREPROCESS = ("openai", "bicubic", "shortest")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ class PublishedModel:
     hub: str
     openai: str | None = None
     quick_gelu: bool = False
-    preprocess: tuple[str, ...] = USUAL
+    preprocess: tuple[str, ...] = OPENAI_PREPROCESS
     top1: float | None = None
     licence: str | None = None
 
@@ -78,7 +78,7 @@ class Architecture:
     def preprocess(self) -> tuple[str, ...]:
         """What weights of one's own are preprocessed like: as the published ones, if all agree, else as OpenAI's."""
         ways = {model.preprocess for model in self.models.values()}
-        return ways.pop() if len(ways) == 1 else USUAL
+        return ways.pop() if len(ways) == 1 else OPENAI_PREPROCESS
 
     def find(self, tag: str) -> PublishedModel | None:
         """Find weights by their tag; as in open_clip, neither capitals nor hyphens matter."""
@@ -120,7 +120,7 @@ def architecture(name: str) -> Architecture | None:
 
 
 def _arguments(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {**row, "preprocess": tuple(row.get("preprocess", USUAL))}
+    return {**row, "preprocess": tuple(row.get("preprocess", OPENAI_PREPROCESS))}
 
 
 @cache
