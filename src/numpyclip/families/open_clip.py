@@ -63,8 +63,8 @@ def read_config(description: Section) -> tuple[CLIPConfig, Callable[[], Tokenize
     for tower in (vision, text):
         if isinstance(tower, TransformerConfig) and not tower.projection and tower.width != config.embed_dim:
             raise model.unsupported("embed_dim", f"expected {tower.width}, the width of a tower without a projection")
-    model.ignore("init_logit_bias", "init_logit_scale")  # what training began with
-    model.ignore("custom_text")  # says where the tensors of texts are; their names say it, too
+    model.ignore("init_logit_bias", "init_logit_scale")  # initial values of training
+    model.ignore("custom_text")  # whether the names of the text tower's tensors begin with "text."
     model.finish()
     description.ignore("version")
     description.finish()
@@ -72,7 +72,7 @@ def read_config(description: Section) -> tuple[CLIPConfig, Callable[[], Tokenize
 
 
 def _vision(section: Section, activation: Activation, embed_dim: int) -> VisionConfig:
-    section.ignore("output_tokens", "patch_dropout", "ls_init_value")  # of training, or of CoCa, whatever they say
+    section.ignore("output_tokens", "patch_dropout", "ls_init_value")  # of training or of CoCa, without effect here
     if "timm_model_name" in section:
         from numpyclip.families import timm
 
@@ -98,7 +98,7 @@ def _resnet(section: Section) -> ResNetConfig:
 
 
 def _vision_transformer(section: Section, activation: Activation, embed_dim: int) -> VisionTransformerConfig:
-    section.ignore("pos_embed_type")  # the positions are stored, whatever they were made from
+    section.ignore("pos_embed_type")  # the positions are tensors, whatever they were initialised from
     section.expect(block_type="default", **_PLAIN_BLOCK)
     width = section.size("width", 768)
     has_queries = section.get("attentional_pool", bool, False)
@@ -120,21 +120,21 @@ def _vision_transformer(section: Section, activation: Activation, embed_dim: int
         layer_scale="ls_init_value" in section,
         norm_before=not section.get("no_ln_pre", bool, False),
         pool=PoolConfig(kind="attn", heads=pool_heads, queries=queries)
-        if has_queries  # with which open_clip ignores the other option
+        if has_queries  # then open_clip ignores the other option
         else PoolConfig(kind=pool, norm_after=norm_after_pool),
     )
 
 
 def _text(section: Section, activation: Activation) -> tuple[TextConfig, Callable[[], Tokenizer]]:
     section.ignore("output_tokens", "ls_init_value")
-    section.ignore("final_ln_after_pool")  # open_clip, too
+    section.ignore("final_ln_after_pool")  # as open_clip does
     section.expect(use_pad_mask=False, block_type="default", **_PLAIN_BLOCK)
     width = section.size("width", 512)
     vocab_size = section.size("vocab_size", 49408)
     pools: dict[str, TextPool] = {"argmax": "argmax", "last": "last", "first": "first", "eos": "eos"}
     pool = section.one_of("pool_type", pools, "argmax")
     if section.get("embed_cls", bool, False):
-        pool = "cls"  # whatever the other option says
+        pool = "cls"  # overrides the other option
         section.expect(no_causal_mask=False)
     end_id = section.get("eos_id", int, 2)
     text = TextConfig(
@@ -153,7 +153,7 @@ def _text(section: Section, activation: Activation) -> tuple[TextConfig, Callabl
         pad_id=_token_id(section, "pad_id", vocab_size) if pool == "cls" else 0,
         projection=section.one_of("proj_type", {"linear": "linear", "none": None}, "linear"),
     )
-    section.ignore("proj_bias", "pad_id")  # a bias is there or not; padding matters to masks only
+    section.ignore("proj_bias", "pad_id")  # the tensors show a bias; padding matters only to masks
     tokenizer = _tokenizer(section)
     section.finish()
     return text, tokenizer
@@ -247,13 +247,13 @@ def _tokenizer(section: Section) -> Callable[[], Tokenizer]:
     if repository:
         strip = options.get("strip_sep_token", bool, False)
         make = partial(open_clip_file_tokenizer, section.path.parent, repository, clean, strip)
-    options.expect(reduction_mask="")  # others draw tokens at random
+    options.expect(reduction_mask="")  # others drop tokens at random
     options.finish()
     return make
 
 
 def _preprocess(section: Section, size: int) -> Preprocess:
-    section.ignore("size")  # open_clip, too, takes that of the tower
+    section.ignore("size")  # open_clip uses that of the tower, too
     section.expect(mode="RGB")
     preprocess = Preprocess(
         size,

@@ -1,7 +1,7 @@
 """OpenAI's models: every size is inferred from tensor shapes.
 
-What shapes cannot tell follows openai/CLIP's `build_model`: heads are 64 wide, norms add 1e-5. The activation must be
-told (see `numpyclip.families.activation`).
+What shapes cannot tell follows openai/CLIP's `build_model`: heads are 64 wide, norms add 1e-5. The activation is an
+argument (see `numpyclip.families.activation`).
 """
 
 import math
@@ -23,15 +23,7 @@ def describe(checkpoint: Checkpoint, activation: Activation) -> ModelDescription
 
 
 def measure(checkpoint: Checkpoint, activation: Activation) -> CLIPConfig:
-    """Infer the sizes of a model from its tensor shapes.
-
-    Raises
-    ------
-    CheckpointError
-        If a tensor is missing, or two of them contradict each other.
-    UnsupportedCheckpointError
-        If the tensors are those of another architecture.
-    """
+    """Infer the sizes of a model from its tensor shapes; CheckpointError if they do not fit together."""
     _refuse_foreign(checkpoint)
     embed_dim = checkpoint.shape("text_projection", 2)[1]
     is_transformer = "visual.proj" in checkpoint
@@ -47,10 +39,10 @@ def measure(checkpoint: Checkpoint, activation: Activation) -> CLIPConfig:
     )
 
 
-_FOREIGN = {  # a name that marks another family → what it is
+_FOREIGN = {  # prefix of names that marks another family → what it is
     "text_model.": "the transformers library's layout",
     "vision_model.": "the transformers library's layout",
-    "visual.trunk.": "OpenCLIP with a vision tower of timm",
+    "visual.trunk.": "OpenCLIP with an image tower of timm",
     "text.": "OpenCLIP with a text tower of its own",
     "text_decoder.": "CoCa",
     "logit_bias": "SigLIP",
@@ -119,7 +111,7 @@ def count_blocks(checkpoint: Checkpoint, prefix: str) -> int:
 
 
 def _grid(checkpoint: Checkpoint, name: str) -> int:
-    """Side of the square of positions that a table with one extra row stands for."""
+    """Side of the square of positions in a table that has one extra row."""
     rows = checkpoint.shape(name, 2)[0]
     side = math.isqrt(max(rows - 1, 0))
     if side == 0 or side * side + 1 != rows:
@@ -145,7 +137,7 @@ def _mlp_width(checkpoint: Checkpoint, prefix: str) -> int:
 def _compare_with_record(
     checkpoint: Checkpoint, vision: VisionTransformerConfig | ResNetConfig, text: TextConfig
 ) -> None:
-    """Compare the measured sizes with those that OpenAI's archives record."""
+    """Compare the inferred sizes with those that OpenAI's archives record."""
     step = vision.patch_size if isinstance(vision, VisionTransformerConfig) else RESNET_STRIDE
     measured = {
         "context_length": text.context_length,
@@ -155,7 +147,7 @@ def _compare_with_record(
     for name in SIZE_RECORDS:
         recorded = found = checkpoint.arrays[name].tolist() if name in checkpoint else measured[name]
         if name == "input_resolution" and isinstance(found, int):
-            found = found // step * step  # a rest at the edge is cut off by the first convolution, or the last pool
+            found = found // step * step  # the first convolution or the last pool drops a remainder
         if found != measured[name]:
             raise CheckpointError(
                 f"{checkpoint.path}: '{name}' is recorded as {recorded!r:.60}, "
