@@ -1,4 +1,4 @@
-"""FILES → DESCRIPTION: whose model they are, and all that it is built from."""
+"""FILES → DESCRIPTION: which library's model they are, and everything that it is built from."""
 
 from dataclasses import replace
 
@@ -12,17 +12,11 @@ from numpyclip.weights.read import read
 
 
 def recognise(files: ModelFiles, passed: Activation | None = None) -> ModelDescription:
-    """Recognise a model by its config file, or by its tensors alone; `passed` is the activation that `load` was given.
-
-    Raises
-    ------
-    CheckpointError
-        If the files are damaged, cannot be run, or contradict each other.
-    """
+    """Recognise a model by its config file, or by its tensors alone; `passed` is the `activation` of `load`."""
     checkpoint = read(files.weights)
     is_apples = apple.is_apples(checkpoint)
     if is_apples:
-        checkpoint = apple.translate(checkpoint)  # also beside a config file: open_clip reads these weights
+        checkpoint = apple.translate(checkpoint)  # also beside a config file: open_clip reads such weights, too
     recorded = activation.in_checkpoint(checkpoint)
     config_file = None
     if files.library and files.config:
@@ -43,7 +37,7 @@ def recognise(files: ModelFiles, passed: Activation | None = None) -> ModelDescr
 
 
 def _by_config(checkpoint: Checkpoint, library: str, config: Section) -> ModelDescription:
-    """Describe a model by its config file; the modules of other libraries are not even imported."""
+    """Describe a model by its config file, importing only the module of that library."""
     if library == OPEN_CLIP_CONFIG:
         from numpyclip.families import open_clip
 

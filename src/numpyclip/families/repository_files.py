@@ -1,4 +1,4 @@
-"""Which files of a folder, or of a repository of the hub, are read: the config file, the weights, the tokenizer's."""
+"""Which files of a folder, or of a repository on the hub, are read: config file, weights, tokenizer."""
 
 import re
 from collections.abc import Iterable
@@ -15,8 +15,8 @@ OPEN_CLIP_CONFIG = "open_clip_config.json"
 TRANSFORMERS_CONFIG = "config.json"
 INT8_WEIGHTS = "model.int8.safetensors"  # NumPyCLIP's own, with any library's config file
 
-# The config file of a library → the names of weights, in the order in which the library looks for them. Who has both
-# config files was trained with open_clip.
+# The config file of a library → the names of weights, in the order in which the library looks for them. A model with
+# both config files was trained with open_clip.
 _WEIGHTS = {
     OPEN_CLIP_CONFIG: (
         "open_clip_model.safetensors",
@@ -35,7 +35,7 @@ _WEIGHTS = {
 }
 _CONFIG_FILES = (*_WEIGHTS, "preprocessor_config.json", "processor_config.json")
 
-# Of any library, beside the weights: what is read, and what goes with it where a model is saved.
+# Of any library: what is read of a tokenizer, and what is copied with it where a model is saved.
 TOKENIZER_FILES = (*FILES, "added_tokens.json", "tokenizer.model", "sentencepiece.bpe.model")
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".npz")
@@ -109,58 +109,58 @@ def files_at(path: Path, table: Section | None = None, doubt: str | None = None)
 
 
 def wanted(names: Iterable[str]) -> list[str]:
-    """Choose, of the files of a repository, those that would be read: the weights last; none without weights."""
-    there = set(names)
-    return _with_weights(there, _find_weights(there, _library(there)))
+    """Choose from a repository the files that would be read, the weights last; none if there are no weights."""
+    all_names = set(names)
+    return _with_weights(all_names, _find_weights(all_names, _library(all_names)))
 
 
 def wanted_by_open_clip(names: Iterable[str]) -> list[str]:
-    """Choose them for a model whose config is that of OpenCLIP's table, whatever is there."""
-    there = set(names)
-    return _with_weights(there, _find_weights(there, OPEN_CLIP_CONFIG, or_only=True))
+    """Choose them for a model whose config is in OpenCLIP's table, whichever config file there is."""
+    all_names = set(names)
+    return _with_weights(all_names, _find_weights(all_names, OPEN_CLIP_CONFIG, or_only=True))
 
 
 def tokenizer_files(names: Iterable[str]) -> list[str]:
-    """Choose those of a tokenizer alone."""
+    """Choose the files of a tokenizer."""
     return [name for name in names if name in FILES]
 
 
-def _library(there: set[str]) -> str | None:
-    return next((name for name in _WEIGHTS if name in there), None)
+def _library(names: set[str]) -> str | None:
+    return next((config for config in _WEIGHTS if config in names), None)
 
 
-def _find_weights(there: set[str], library: str | None, or_only: bool = False) -> list[str]:
-    """Choose the weights that a library reads; without one, or where it has none, all that may be a whole set of them.
+def _find_weights(names: set[str], library: str | None, or_only: bool = False) -> list[str]:
+    """Choose the weights that a library reads; without a library, all candidates.
 
-    Nothing tells which of several is meant.
+    Parameters
+    ----------
+    or_only : bool
+        All candidates also if the library would find none.
     """
     if library:
-        found = [name for name in (*_WEIGHTS[library], INT8_WEIGHTS) if name in there][:1]
+        found = [name for name in (*_WEIGHTS[library], INT8_WEIGHTS) if name in names][:1]
         if found or not or_only:
             return found
-    return sorted(name for name in there if _is_weights(name))
+    return sorted(name for name in names if _is_weights(name))
 
 
 def _is_weights(name: str) -> bool:
-    """Tell whether a file may be a whole set of weights; a repository has files of folders, too."""
+    """Tell whether a file may hold all weights; a repository also lists files in folders."""
     is_plain = PurePosixPath(name).name == PureWindowsPath(name).name == name
     return is_plain and PurePosixPath(name).suffix in SUFFIXES and not _SHARD.search(name)
 
 
-def _with_weights(there: set[str], found: list[str]) -> list[str]:
-    weights = _with_shards(there, found[0]) if len(found) == 1 else []
-    return [name for name in (*_CONFIG_FILES, *FILES) if name in there] + weights if weights else []
+def _with_weights(names: set[str], found: list[str]) -> list[str]:
+    weights = _with_shards(names, found[0]) if len(found) == 1 else []
+    return [name for name in (*_CONFIG_FILES, *FILES) if name in names] + weights if weights else []
 
 
-def _with_shards(there: set[str], weights: str) -> list[str]:
-    """Return weights, or their index with all that it lists: `model-00001-of-00002.safetensors` and so on.
-
-    None, unless all are there.
-    """
+def _with_shards(names: set[str], weights: str) -> list[str]:
+    """Add to an index its shards, `model-00001-of-00002.safetensors` and so on; nothing unless all are there."""
     if not weights.endswith(INDEX_SUFFIX):
         return [weights]
     stem, suffix = weights.removesuffix(INDEX_SUFFIX).rsplit(".", 1)
-    counts = (re.fullmatch(rf"{re.escape(stem)}-00001-of-([0-9]{{5}})\.{suffix}", file) for file in there)
+    counts = (re.fullmatch(rf"{re.escape(stem)}-00001-of-([0-9]{{5}})\.{suffix}", file) for file in names)
     count = next((match[1] for match in counts if match), "00000")
     shards = [f"{stem}-{number:05}-of-{count}.{suffix}" for number in range(1, int(count) + 1)]
-    return [weights, *shards] if shards and there.issuperset(shards) else []
+    return [weights, *shards] if shards and names.issuperset(shards) else []
