@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from numpyclip.errors import CheckpointError, UnsupportedCheckpointError
-from numpyclip.weights.json_file import without_doubles
+from numpyclip.weights.json_file import without_duplicates
 
 # Part of the file → what lists its steps if there are several, and the types that these may have.
 _PARTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
@@ -53,7 +53,7 @@ def check_steps(path: Path, data: bytes) -> None:
         If a step is of another type, or could make a text much longer; it is named.
     """
     try:
-        described = json.loads(data, object_pairs_hook=without_doubles)
+        described = json.loads(data, object_pairs_hook=without_duplicates)
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: not a tokenizer, which is JSON ({error!r:.200}).") from error
     if not isinstance(described, dict):

@@ -1,4 +1,4 @@
-"""Names and arrays of one file, checked as a model takes them."""
+"""The tensors of a model as its files have them, checked when a model takes them."""
 
 import hashlib
 import mmap
@@ -25,38 +25,30 @@ SIZE_RECORDS = ("input_resolution", "context_length", "vocab_size")
 
 @dataclass(frozen=True)
 class ConfigFile:
-    """What says of a model what its tensors do not.
+    """A library's config file, or what OpenCLIP's table has in place of one."""
 
-    Attributes
-    ----------
-    name : str
-        In a folder, which tells the library: ``"open_clip_config.json"``, say, also where it is of a table.
-    options : mapping
-        The JSON object in it.
-    """
-
-    name: str
-    options: Mapping[str, Any]
+    name: str  # shows the library: "open_clip_config.json", say
+    options: Mapping[str, Any]  # the JSON object in it
 
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """What a file of weights says.
+    """The contents of a file of weights, or of sharded ones.
 
     Attributes
     ----------
     path : Path
-        Where it came from; begins every message about it.
+        Begins every message about it.
     arrays : mapping of str to ndarray
         By openai/CLIP's names, in the dtypes of the file, memory-mapped read-only where the file allows.
     activation : {"quick_gelu", "gelu"} or None
-        If the file records it; tensors alone do not tell.
+        If the file records it.
     identity : str or None
-        What tells the very file that is memory-mapped from any other, and from itself after a change.
+        Changes with the file and the config it is read by.
     stored : mapping of str to ndarray
-        By the names in the file, where a family's module has given `arrays` others.
+        By the names in the file, which a family's module may have changed in `arrays`.
     config_file : ConfigFile or None
-        By which its model was read, unless the tensors alone told.
+        By which the model was read, unless by its tensors alone.
     """
 
     path: Path
@@ -73,14 +65,11 @@ class Checkpoint:
         return {name: value for name, value in vars(self).items() if name != "_mapped_files"}  # no mmap can be pickled
 
     def read_as(self, config_file: ConfigFile | None, config: str) -> "Checkpoint":
-        """Return it with its config file, and an identity of its own.
-
-        Read as a model of other options, the same file is prepared otherwise.
-        """
+        """Return it with its config file, and an identity of both: other options need other prepared weights."""
         return replace(self, identity=identity_of(self.identity, config), config_file=config_file)
 
     def shape(self, name: str, dimensions: int) -> tuple[int, ...]:
-        """Shape of a tensor that must exist and have so many dimensions, none of them empty."""
+        """Return the shape of a tensor that must exist, with so many dimensions, none of them empty."""
         if name not in self.arrays:
             raise CheckpointError(
                 f"{self.path}: tensor '{name}' is missing; expected the names of openai/CLIP's state dict. "
@@ -94,7 +83,7 @@ class Checkpoint:
         return shape
 
     def check(self, expected: Mapping[str, tuple[int, ...]]) -> None:
-        """Raise unless the tensors are exactly those of a model: by name, shape, and holding floating point."""
+        """Raise unless the tensors are exactly those of a model, by name and shape, all of floating point."""
         for name, shape in expected.items():
             found = self.shape(name, len(shape))
             if found != shape:
@@ -115,12 +104,12 @@ class Checkpoint:
             )
 
     def only(self, expected: Mapping[str, tuple[int, ...]]) -> "Checkpoint":
-        """Return it without what training may have left in it, after `check`."""
+        """Return the tensors of a model alone, without leftovers of training, after `check`."""
         self.check(expected)
         return replace(self, arrays={name: self.arrays[name] for name in expected})
 
     def take(self, name: str) -> NDArray[np.float32]:
-        """Return a tensor as float32, read-only: the mapped bytes themselves if they are float32."""
+        """Return a tensor as float32, read-only: a view of the memory-mapped file if it holds float32."""
         array = self.arrays[name]
         taken = array.view() if _is_plain_float32(array) else self.copy(name)
         taken.flags.writeable = False
@@ -131,11 +120,11 @@ class Checkpoint:
         array = self.arrays[name]
         if array.dtype == np.float16:
             return widen_float16(array.view(np.float16))
-        with np.errstate(over="ignore", invalid="ignore"):  # `check` has refused the first; NaN may be a signalling one
+        with np.errstate(over="ignore", invalid="ignore"):  # `check` refuses overflow; NaN may be signalling
             return array.astype(np.float32, order="C")
 
     def table(self, name: str) -> NDArray[np.floating[Any]]:
-        """Return a tensor of which only some rows will be read: as it is if those are easily made float32."""
+        """Return a tensor of which only some rows will be read: as it is if rows are easily converted to float32."""
         array = self.arrays[name]
         easy = array.dtype in (np.float16, np.float32) or isinstance(array, ScaledInt8 | BFloat16)
         return array.view(array.dtype) if easy else self.take(name)
@@ -152,7 +141,7 @@ class Checkpoint:
 
 
 def identity_of(*parts: object) -> str | None:
-    """Make an identity that changes when any of its parts does; None if one is not known."""
+    """Hash the parts of an identity; None if one of them is unknown."""
     return None if None in parts else hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 
 

@@ -18,7 +18,7 @@ from numpyclip.errors import CorruptCheckpointError, UnsupportedCheckpointError
 from numpyclip.weights.archive import Bytes, map_file
 from numpyclip.weights.dtypes import BFLOAT16, BFloat16, are_counts, array_from_bytes, is_count, item_size
 from numpyclip.weights.int8 import SCALE, ScaledInt8, join_scales
-from numpyclip.weights.json_file import without_doubles
+from numpyclip.weights.json_file import without_duplicates
 
 _MAX_HEADER = 100_000_000  # bytes, the format's own limit
 _ALIGNMENT = 64  # bytes of a line of the cache
@@ -85,7 +85,7 @@ def _parse_header(raw: Bytes, path: Path) -> dict[str, Any]:
     try:
         if raw[:1].tobytes() != b"{":
             raise ValueError("it does not begin with '{'")
-        header = json.loads(raw.tobytes().decode("utf-8"), object_pairs_hook=without_doubles)
+        header = json.loads(raw.tobytes().decode("utf-8"), object_pairs_hook=without_duplicates)
     except (ValueError, RecursionError) as error:
         raise CorruptCheckpointError(f"{path}: the header is not sound JSON ({error}).") from error
     if not isinstance(header, dict):
