@@ -13,24 +13,12 @@ _BASES = (
 
 @dataclass(frozen=True)
 class KnownModel:
-    """A published file of weights.
+    """A published file of weights."""
 
-    Parameters
-    ----------
-    name : str
-        As given to ``load``, such as ``"ViT-B/32"``.
-    file : str
-        The name of the file, such as ``"ViT-B-32.pt"``.
-    sha256 : str
-        Of the whole file, in lower-case hexadecimal digits.
-    urls : tuple of str
-        Where it is published; tried in turn.
-    """
-
-    name: str
-    file: str
-    sha256: str
-    urls: tuple[str, ...]
+    name: str  # as passed to `load`: "ViT-B/32"
+    file: str  # "ViT-B-32.pt"
+    sha256: str  # lower-case hexadecimal
+    urls: tuple[str, ...]  # tried in turn
 
 
 def _openai(name: str, sha256: str) -> KnownModel:
@@ -61,5 +49,5 @@ EMBEDDED: Mapping[str, Path] = MappingProxyType({"tiny": Path(__file__).resolve(
 
 
 def available_models() -> list[str]:
-    """Return the names that ``load`` knows: OpenAI's nine in their order, then those in the package."""
+    """Return the names that `load` knows: OpenAI's nine in their order, then those in the package."""
     return [*DOWNLOADABLE, *EMBEDDED]
