@@ -1,7 +1,8 @@
 """Which activation a model is run with: the one place that decides.
 
-It cannot be inferred from tensors. The sources are the config file, the catalogue (for models known by name), a record
-in the file of weights, and the argument of `load`. All that name one must agree; if none does, it is QuickGELU, as in
+It cannot be inferred from tensors. The sources are the config file, the catalogue (all of its models were trained with
+QuickGELU), a record in the file of weights (the classes of a TorchScript archive, or NumPyCLIP's own), and the argument
+of `load`. All that name one must agree; if none does, it is QuickGELU, as in
 openai/CLIP.
 """
 
@@ -11,7 +12,7 @@ from typing import NamedTuple
 
 from numpyclip.errors import CheckpointError
 from numpyclip.families.config_file import Section, read_config_file
-from numpyclip.weights.checkpoint import Activation, Checkpoint
+from numpyclip.weights.checkpoint import Activation
 
 DEFAULT: Activation = "quick_gelu"
 
@@ -22,16 +23,6 @@ class Claim(NamedTuple):
     source: str
     verb: str
     activation: Activation | None
-
-
-def in_catalogue(name: str) -> Claim:
-    """Return the claim of the catalogue: all its models were trained with QuickGELU."""
-    return Claim(name, "was trained with", "quick_gelu")
-
-
-def in_checkpoint(checkpoint: Checkpoint) -> Claim:
-    """Return the claim of a file of weights: by the classes of a TorchScript archive, or NumPyCLIP's own record."""
-    return Claim(str(checkpoint.path), "records", checkpoint.activation)
 
 
 def in_open_clip_config(model_cfg: Section) -> Activation:

@@ -15,7 +15,7 @@ import numpy as np
 
 from numpyclip.errors import UnsupportedCheckpointError
 from numpyclip.families.description import ModelDescription
-from numpyclip.families.openai import count_blocks
+from numpyclip.families.openai import block_sizes, count_blocks, square_side, text_sizes
 from numpyclip.families.tensor_names import Names, rename, squeeze, translator
 from numpyclip.families.timm_convolutional import without_single_pixels
 from numpyclip.images.preprocess import Preprocess
@@ -162,34 +162,25 @@ def _measure_fastvit(checkpoint: Checkpoint) -> FastViTConfig:
 
 def _measure_transformer(checkpoint: Checkpoint) -> VisionTransformerConfig:
     width, stem_width, _, _ = checkpoint.shape("visual.conv1.weight", 4)
-    rows = checkpoint.shape("visual.positional_embedding", 2)[0]
-    side = math.isqrt(rows)
-    if side * side != rows:
-        raise UnsupportedCheckpointError(f"{checkpoint.path}: images have {rows} positions; expected a square number.")
     return VisionTransformerConfig(
-        image_size=_PATCH_SIZE * side,
+        image_size=_PATCH_SIZE * square_side(checkpoint, "visual.positional_embedding", class_row=False),
         patch_size=_PATCH_SIZE,
         width=width,
-        layers=count_blocks(checkpoint, "visual.transformer.resblocks"),
         heads=_heads(checkpoint, width, _VISION_HEADS),
-        mlp_width=checkpoint.shape("visual.transformer.resblocks.0.mlp.c_fc.weight", 2)[0],
         activation="gelu",
         stem=StemConfig(width=stem_width, zero_padding=True, patch_bias=True),
         class_position=False,
         norm_before=False,
+        **block_sizes(checkpoint, "visual.transformer.resblocks"),
     )
 
 
 def _measure_text(checkpoint: Checkpoint, causal: bool) -> TextConfig:
-    vocab_size, width = checkpoint.shape("token_embedding.weight", 2)
+    sizes = text_sizes(checkpoint)
     has_mixers = any(name.startswith("mixers.") for name in checkpoint.arrays)
     return (MCTConfig if has_mixers else TextConfig)(
-        context_length=checkpoint.shape("positional_embedding", 2)[0],
-        vocab_size=vocab_size,
-        width=width,
-        layers=count_blocks(checkpoint, "transformer.resblocks"),
-        heads=_heads(checkpoint, width, _TEXT_HEADS),
-        mlp_width=checkpoint.shape("transformer.resblocks.0.mlp.c_fc.weight", 2)[0],
+        **sizes,
+        heads=_heads(checkpoint, sizes["width"], _TEXT_HEADS),
         activation="gelu",
         causal=causal and not has_mixers,
     )

@@ -100,16 +100,12 @@ class Section:
             raise self.unsupported(option, f"expected {count} integers of 1..{most}")
         return tuple(values)
 
-    def numbers(self, option: str, count: int) -> tuple[float, ...]:
-        """Return so many finite numbers."""
-        values = self.get(option, list)
-        if len(values) != count or not all(type(v) in (int, float) and abs(v) < 1e9 for v in values):
-            raise self.unsupported(option, f"expected {count} numbers")
-        return tuple(map(float, values))
-
     def channels(self, option: str, default: tuple[float, float, float]) -> tuple[float, float, float]:
         """Return a number for red, green and blue each."""
-        red, green, blue = self.numbers(option, 3) if option in self else default
+        values = self.get(option, list, [*default])
+        if len(values) != 3 or not all(type(value) in (int, float) and abs(value) < 1e9 for value in values):
+            raise self.unsupported(option, "expected 3 numbers")
+        red, green, blue = map(float, values)
         return red, green, blue
 
     def deviations(self, option: str, default: tuple[float, float, float]) -> tuple[float, float, float]:

@@ -3,10 +3,11 @@
 import os
 import re
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 from numpyclip.errors import CheckpointError, InputError, ModelNotFoundError
-from numpyclip.families import activation
+from numpyclip.families.activation import Claim, contradiction
 from numpyclip.families.config_file import Section
 from numpyclip.families.repository_files import (
     SUFFIXES,
@@ -14,7 +15,6 @@ from numpyclip.families.repository_files import (
     files_at,
     tokenizer_files,
     wanted,
-    wanted_by_open_clip,
 )
 from numpyclip.model.config import CLIPConfig
 from numpyclip.tokenizer.base import Tokenizer
@@ -45,7 +45,7 @@ def locate(name: str, pretrained: Folder | None = None, download_root: Folder | 
 
 
 def _in_catalogue(name: str, path: Path) -> ModelFiles:
-    return ModelFiles(path=path, weights=path, activation=activation.in_catalogue(name))
+    return ModelFiles(path=path, weights=path, activation=Claim(name, "was trained with", "quick_gelu"))
 
 
 def _of_architecture(name: str, pretrained: Folder, download_root: Folder | None) -> ModelFiles:
@@ -64,16 +64,16 @@ def _published(known: Architecture, model: PublishedModel, download_root: Folder
     if model.openai:
         return _in_catalogue(model.openai, obtain(DOWNLOADABLE[model.openai], download_root))
     _read_config(known, model)  # of a model that is not supported nothing is downloaded
-    folder = hub.obtain(f"{hub.PREFIX}{model.hub}", wanted_by_open_clip, download_root)
+    folder = hub.obtain(f"{hub.PREFIX}{model.hub}", partial(wanted, has_table=True), download_root)
     table = _table(known, model, folder)
-    contradiction = activation.contradiction(table, folder)
-    return files_at(folder, table, f"{contradiction} The latter is used." if contradiction else None)
+    found = contradiction(table, folder)
+    return files_at(folder, table, f"{found} The latter is used." if found else None)
 
 
 def _own(known: Architecture, path: Path) -> ModelFiles:
     table = _table(known, None, path if path.is_dir() else path.parent)
-    if contradiction := activation.contradiction(table, path):
-        raise CheckpointError(f"{path}: {contradiction} Load the folder by its name alone, or another architecture.")
+    if found := contradiction(table, path):
+        raise CheckpointError(f"{path}: {found} Load the folder by its name alone, or another architecture.")
     doubt = (
         f"Images are preprocessed as for the published weights of {known.name}, not as for OpenAI's, which open_clip "
         "does with a file alone."

@@ -207,14 +207,9 @@ def _image_token_width(model: Section, vision: VisionConfig) -> int:
 
 
 # Options of blocks that no published model has.
-_PLAIN_BLOCK: dict[str, object] = {
-    "qk_norm": False,
-    "scaled_cosine_attn": False,
-    "scale_heads": False,
-    "scale_attn_inner": False,
-    "scale_attn": False,
-    "scale_fc": False,
-}
+_PLAIN_BLOCK: dict[str, object] = dict.fromkeys(
+    ("qk_norm", "scaled_cosine_attn", "scale_heads", "scale_attn_inner", "scale_attn", "scale_fc"), False
+)
 
 
 def _heads(section: Section, width: int) -> int:

@@ -6,6 +6,7 @@ argument (see `numpyclip.families.activation`).
 
 import math
 import re
+from typing import Any
 
 from numpyclip.errors import CheckpointError, UnsupportedCheckpointError, quoted
 from numpyclip.families.description import ModelDescription
@@ -28,7 +29,8 @@ def measure(checkpoint: Checkpoint, activation: Activation) -> CLIPConfig:
     embed_dim = checkpoint.shape("text_projection", 2)[1]
     is_transformer = "visual.proj" in checkpoint
     vision = _measure_transformer(checkpoint, activation) if is_transformer else _measure_resnet(checkpoint)
-    text = _measure_text(checkpoint, activation)
+    sizes = text_sizes(checkpoint)
+    text = TextConfig(**sizes, heads=_heads(checkpoint, sizes["width"]), activation=activation)
     _compare_with_record(checkpoint, vision, text)
     return CLIPConfig(
         family="openai",
@@ -62,15 +64,14 @@ def _refuse_foreign(checkpoint: Checkpoint) -> None:
 
 def _measure_transformer(checkpoint: Checkpoint, activation: Activation) -> VisionTransformerConfig:
     width, _, patch_size, _ = checkpoint.shape("visual.conv1.weight", 4)
-    grid = _grid(checkpoint, "visual.positional_embedding")
+    grid = square_side(checkpoint, "visual.positional_embedding")
     return VisionTransformerConfig(
         image_size=patch_size * grid,
         patch_size=patch_size,
         width=width,
-        layers=count_blocks(checkpoint, "visual.transformer.resblocks"),
         heads=_heads(checkpoint, width),
-        mlp_width=_mlp_width(checkpoint, "visual.transformer.resblocks"),
         activation=activation,
+        **block_sizes(checkpoint, "visual.transformer.resblocks"),
     )
 
 
@@ -78,24 +79,28 @@ def _measure_resnet(checkpoint: Checkpoint) -> ResNetConfig:
     width = checkpoint.shape("visual.layer1.0.conv1.weight", 4)[0]
     stages = [count_blocks(checkpoint, f"visual.layer{stage}") for stage in (1, 2, 3, 4)]
     return ResNetConfig(
-        image_size=RESNET_STRIDE * _grid(checkpoint, "visual.attnpool.positional_embedding"),
+        image_size=RESNET_STRIDE * square_side(checkpoint, "visual.attnpool.positional_embedding"),
         width=width,
         layers=(stages[0], stages[1], stages[2], stages[3]),
         heads=_heads(checkpoint, width * 32),
     )
 
 
-def _measure_text(checkpoint: Checkpoint, activation: Activation) -> TextConfig:
+def text_sizes(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Infer the sizes of a text tower, but for the number of heads."""
     vocab_size, width = checkpoint.shape("token_embedding.weight", 2)
-    return TextConfig(
-        context_length=checkpoint.shape("positional_embedding", 2)[0],
-        vocab_size=vocab_size,
-        width=width,
-        layers=count_blocks(checkpoint, "transformer.resblocks"),
-        heads=_heads(checkpoint, width),
-        mlp_width=_mlp_width(checkpoint, "transformer.resblocks"),
-        activation=activation,
-    )
+    return {
+        "context_length": checkpoint.shape("positional_embedding", 2)[0],
+        "vocab_size": vocab_size,
+        "width": width,
+        **block_sizes(checkpoint, "transformer.resblocks"),
+    }
+
+
+def block_sizes(checkpoint: Checkpoint, prefix: str) -> dict[str, Any]:
+    """Infer the number of blocks and the width of their MLPs."""
+    layers = count_blocks(checkpoint, prefix)
+    return {"layers": layers, "mlp_width": checkpoint.shape(f"{prefix}.0.mlp.c_fc.weight", 2)[0]}
 
 
 def count_blocks(checkpoint: Checkpoint, prefix: str) -> int:
@@ -110,13 +115,13 @@ def count_blocks(checkpoint: Checkpoint, prefix: str) -> int:
     return len(found)
 
 
-def _grid(checkpoint: Checkpoint, name: str) -> int:
-    """Side of the square of positions in a table that has one extra row."""
+def square_side(checkpoint: Checkpoint, name: str, class_row: bool = True) -> int:
+    """Return the side of the square of positions in a table, besides a row for the class token."""
     rows = checkpoint.shape(name, 2)[0]
-    side = math.isqrt(max(rows - 1, 0))
-    if side == 0 or side * side + 1 != rows:
+    side = math.isqrt(max(rows - class_row, 0))
+    if side == 0 or side * side + class_row != rows:
         raise UnsupportedCheckpointError(
-            f"{checkpoint.path}: tensor '{name}' has {rows} rows; expected a square number and one."
+            f"{checkpoint.path}: tensor '{name}' has {rows} rows; expected a square number{' and one' * class_row}."
         )
     return side
 
@@ -128,10 +133,6 @@ def _heads(checkpoint: Checkpoint, width: int) -> int:
             f"{checkpoint.path}: a width of {width} cannot be cut into {heads} heads of about {HEAD_WIDTH}."
         )
     return heads
-
-
-def _mlp_width(checkpoint: Checkpoint, prefix: str) -> int:
-    return checkpoint.shape(f"{prefix}.0.mlp.c_fc.weight", 2)[0]
 
 
 def _compare_with_record(

@@ -17,7 +17,7 @@ def recognise(files: ModelFiles, passed: Activation | None = None) -> ModelDescr
     is_apples = apple.is_apples(checkpoint)
     if is_apples:
         checkpoint = apple.translate(checkpoint)  # also beside a config file: open_clip reads such weights, too
-    recorded = activation.in_checkpoint(checkpoint)
+    recorded = Claim(str(checkpoint.path), "records", checkpoint.activation)
     config_file = None
     if files.library and files.config:
         found = _by_config(checkpoint, files.library, files.config)

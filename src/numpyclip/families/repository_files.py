@@ -45,30 +45,14 @@ _SHARD = re.compile(r"-[0-9]{5}-of-[0-9]{5}\.")
 
 @dataclass(frozen=True, kw_only=True)
 class ModelFiles:
-    """The files of a model.
+    """The files of a model."""
 
-    Attributes
-    ----------
-    path : Path
-        The file or folder that a name stands for.
-    weights : Path
-        The file of weights, or the index of several.
-    library : str or None
-        The name of its config file, such as `OPEN_CLIP_CONFIG`; None for OpenAI's and Apple's models, which have none.
-    config : Section or None
-        The contents of that file, or of OpenCLIP's table.
-    activation : Claim or None
-        That of the catalogue.
-    warnings : tuple of str
-        Why the config may be the wrong one for these weights.
-    """
-
-    path: Path
-    weights: Path
-    library: str | None = None
-    config: Section | None = None
-    activation: Claim | None = None
-    warnings: tuple[str, ...] = ()
+    path: Path  # the file or folder that a name stands for
+    weights: Path  # or the index of sharded ones
+    library: str | None = None  # by its config file, `OPEN_CLIP_CONFIG` say; OpenAI's and Apple's models have none
+    config: Section | None = None  # the contents of that file, or of OpenCLIP's table
+    activation: Claim | None = None  # the catalogue's
+    warnings: tuple[str, ...] = ()  # why the config may be the wrong one for these weights
 
 
 def files_at(path: Path, table: Section | None = None, doubt: str | None = None) -> ModelFiles:
@@ -108,16 +92,15 @@ def files_at(path: Path, table: Section | None = None, doubt: str | None = None)
     )
 
 
-def wanted(names: Iterable[str]) -> list[str]:
-    """Choose from a repository the files that would be read, the weights last; none if there are no weights."""
-    all_names = set(names)
-    return _with_weights(all_names, _find_weights(all_names, _library(all_names)))
+def wanted(names: Iterable[str], has_table: bool = False) -> list[str]:
+    """Choose from a repository the files that would be read, the weights last; none if there are no weights.
 
-
-def wanted_by_open_clip(names: Iterable[str]) -> list[str]:
-    """Choose them for a model whose config is in OpenCLIP's table, whichever config file there is."""
-    all_names = set(names)
-    return _with_weights(all_names, _find_weights(all_names, OPEN_CLIP_CONFIG, or_only=True))
+    With a config in OpenCLIP's table, a config file there does not decide.
+    """
+    names = set(names)
+    found = _find_weights(names, OPEN_CLIP_CONFIG if has_table else _library(names), or_only=has_table)
+    weights = _with_shards(names, found[0]) if len(found) == 1 else []
+    return [name for name in (*_CONFIG_FILES, *FILES) if name in names] + weights if weights else []
 
 
 def tokenizer_files(names: Iterable[str]) -> list[str]:
@@ -148,11 +131,6 @@ def _is_weights(name: str) -> bool:
     """Tell whether a file may hold all weights; a repository also lists files in folders."""
     is_plain = PurePosixPath(name).name == PureWindowsPath(name).name == name
     return is_plain and PurePosixPath(name).suffix in SUFFIXES and not _SHARD.search(name)
-
-
-def _with_weights(names: set[str], found: list[str]) -> list[str]:
-    weights = _with_shards(names, found[0]) if len(found) == 1 else []
-    return [name for name in (*_CONFIG_FILES, *FILES) if name in names] + weights if weights else []
 
 
 def _with_shards(names: set[str], weights: str) -> list[str]:

@@ -55,11 +55,6 @@ def sources(model: KnownModel) -> tuple[str, ...]:
     return (f"{mirror}/{model.file}", f"{mirror}/{model.sha256}/{model.file}", *model.urls)
 
 
-def _wrong(part: "Part", model: KnownModel) -> str:
-    page = ", which looks like a web page" if part.head().lstrip().startswith(b"<") else ""
-    return f"sent {part.size:,} bytes{page}, with SHA-256 {part.sha256}; expected {model.sha256}"
-
-
 def _pull(url: str, part: "Part", progress: "Progress") -> None:
     """Fetch one URL to its end, retrying as long as that makes progress."""
     from numpyclip.weights.transfer import Broken, fetch
@@ -88,7 +83,9 @@ def _fetch_verified(url: str, model: KnownModel, part: "Part", progress: "Progre
         _pull(url, part, progress)
         if part.sha256 == model.sha256:
             return
-        reason, spliced = _wrong(part, model), part.spliced
+        page = ", which looks like a web page" if part.head().lstrip().startswith(b"<") else ""
+        reason = f"sent {part.size:,} bytes{page}, with SHA-256 {part.sha256}; expected {model.sha256}"
+        spliced = part.spliced
         part.clear()
         if not spliced:
             break
