@@ -81,17 +81,16 @@ def architecture(name: str) -> Architecture | None:
     quick_gelu = name.endswith(_QUICK_GELU)
     if facts is None or (quick_gelu and not facts.get("quickgelu")):
         return None
-    models = [PublishedModel(tag=tag, **_arguments(row)) for tag, row in facts["tags"].items()]
+    models = [
+        PublishedModel(tag=tag, **{**row, "preprocess": tuple(row.get("preprocess", OPENAI_PREPROCESS))})
+        for tag, row in facts["tags"].items()
+    ]
     return Architecture(
         name,
         {**facts["model_cfg"], "quick_gelu": True} if quick_gelu else facts["model_cfg"],
         facts.get("parameters"),
         {model.tag: model for model in models if model.quick_gelu or not quick_gelu},
     )
-
-
-def _arguments(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {**row, "preprocess": tuple(row.get("preprocess", OPENAI_PREPROCESS))}
 
 
 @cache

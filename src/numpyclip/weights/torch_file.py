@@ -95,37 +95,30 @@ class TensorRef:
     strides: tuple[int, ...]
 
 
+@dataclass(frozen=True, eq=False)
 class TorchFile:
-    """A file of PyTorch: the pickled tree, and the bytes that its leaves point at.
+    """A file of PyTorch: the pickled tree, and the bytes that its leaves point at."""
 
-    Attributes
-    ----------
-    root : object
-        Dicts, lists and tuples, plain values, `ScriptObject` for each module of a TorchScript archive, and
-        `TensorRef` for each tensor.
-    """
-
-    def __init__(self, root: object, where: str, storages: Mapping[str, Bytes], order: str) -> None:
-        self.root = root
-        self._where = where
-        self._storages = storages
-        self._order = order
+    root: object  # dicts, lists and tuples, plain values, `ScriptObject` for modules, `TensorRef` for tensors
+    where: str
+    storages: Mapping[str, Bytes]
+    order: str
 
     def array(self, tensor: TensorRef) -> NDArray[np.generic]:
         """Make the array of a tensor: a read-only view of the memory-mapped file."""
         storage = tensor.storage
         size = item_size(storage.kind)
-        data = self._storages[storage.key]
+        data = self.storages[storage.key]
         try:
             if storage.numel * size > data.size or storage.first + storage.length > storage.numel:
                 raise ValueError(f"its storage claims {storage.numel} numbers in {data.size} bytes")
             data = data[storage.first * size : (storage.first + storage.length) * size]
             return array_from_bytes(
-                data, storage.kind, tensor.shape, strides=tensor.strides, offset=tensor.offset, order=self._order
+                data, storage.kind, tensor.shape, strides=tensor.strides, offset=tensor.offset, order=self.order
             )
         except ValueError as error:
             raise CorruptCheckpointError(
-                f"{self._where}: a tensor of shape {tensor.shape} leaves its storage {storage.key!r:.40}: {error}."
+                f"{self.where}: a tensor of shape {tensor.shape} leaves its storage {storage.key!r:.40}: {error}."
             ) from error
 
 

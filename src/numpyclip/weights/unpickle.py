@@ -175,16 +175,6 @@ class _Machine:
     def _damaged(self, found: str) -> NoReturn:
         raise CorruptCheckpointError(f"{self._where}: the pickle is inconsistent: {found}.")
 
-    def _tuple(self, _: None) -> None:
-        self.stack.append(tuple(self._above_mark()))
-
-    def _setitems(self, _: None) -> None:
-        self._store(self._above_mark())
-
-    def _setitem(self, _: None) -> None:
-        value, key = self.pop(), self.pop()
-        self._store([key, value])
-
     def _store(self, items: list[Any]) -> None:
         target = self.stack[-1]
         if not isinstance(target, dict) or len(items) % 2:
@@ -200,21 +190,12 @@ class _Machine:
             )
         return key
 
-    def _appends(self, _: None) -> None:
-        self._extend(self._above_mark())
-
-    def _append(self, _: None) -> None:
-        self._extend([self.pop()])
-
     def _extend(self, items: list[Any]) -> None:
         if not isinstance(self.stack[-1], list):
             self._damaged("an item is appended to what is no list")
         self.stack[-1].extend(items)
 
-    def _global(self, argument: tuple[str, str]) -> None:
-        self._name(*argument)
-
-    def _stack_global(self, _: None) -> None:
+    def _stack_global(self) -> None:
         name, module = self.pop(), self.pop()
         if not (isinstance(module, str) and isinstance(name, str)):
             self._damaged("a class is named by something other than a string")
@@ -229,35 +210,35 @@ class _Machine:
             )
         self.stack.append(symbol)
 
-    def _reduce(self, _: None) -> None:
+    def _reduce(self) -> None:
         arguments, symbol = self.pop(), self.pop()
         if not (isinstance(symbol, Symbol) and isinstance(arguments, tuple)):
             self._damaged("something other than a named class is called")
         self.stack.append(self._vocabulary.make(symbol, arguments))
 
-    def _build(self, _: None) -> None:
+    def _build(self) -> None:
         state, target = self.pop(), self.stack[-1]
         if isinstance(target, ScriptObject) and isinstance(state, dict):
             target.attributes = state  # no copy: many objects can share one long dict
         elif not isinstance(target, dict | Bystander):  # OrderedDict: its state is only torch's `_metadata`
             self._damaged(f"state is set on a {type(target).__name__}")
 
-    def _binpersid(self, _: None) -> None:
+    def _persistent(self) -> None:
         self.stack.append(self._vocabulary.persistent(self.pop()))
 
 
 _HANDLERS: dict[str, Callable[[_Machine, Any], None]] = {
-    "TUPLE": _Machine._tuple,
-    "SETITEM": _Machine._setitem,
-    "SETITEMS": _Machine._setitems,
-    "APPEND": _Machine._append,
-    "APPENDS": _Machine._appends,
-    "GLOBAL": _Machine._global,
-    "STACK_GLOBAL": _Machine._stack_global,
-    "NEWOBJ": _Machine._reduce,
-    "REDUCE": _Machine._reduce,
-    "BUILD": _Machine._build,
-    "BINPERSID": _Machine._binpersid,
+    "TUPLE": lambda machine, _: machine.stack.append(tuple(machine._above_mark())),
+    "SETITEM": lambda machine, _: machine._store([machine.pop(), machine.pop()][::-1]),
+    "SETITEMS": lambda machine, _: machine._store(machine._above_mark()),
+    "APPEND": lambda machine, _: machine._extend([machine.pop()]),
+    "APPENDS": lambda machine, _: machine._extend(machine._above_mark()),
+    "GLOBAL": lambda machine, names: machine._name(*names),
+    "STACK_GLOBAL": lambda machine, _: machine._stack_global(),
+    "NEWOBJ": lambda machine, _: machine._reduce(),
+    "REDUCE": lambda machine, _: machine._reduce(),
+    "BUILD": lambda machine, _: machine._build(),
+    "BINPERSID": lambda machine, _: machine._persistent(),
 }
 _OPCODES = {"PROTO", "FRAME", "BINPUT", "LONG_BINPUT", "MEMOIZE", "BINGET", "LONG_BINGET"}.union(
     _LITERALS, _CONSTANTS, _TUPLES, _HANDLERS
