@@ -21,13 +21,9 @@ RESAMPLE: dict[int, _Interpolation] = {2: "bilinear", 3: "bicubic"}  # Pillow's 
 
 
 def read_preprocess(folder: Path, default: Preprocess) -> Preprocess:
-    """Read the preprocessing of a model in a folder.
+    """Read the preprocessing of a model in a folder; CheckpointError if it contradicts the model's image size.
 
-    Parameters
-    ----------
-    folder : Path
-    default : Preprocess
-        For what the config file leaves out, of the model's image size; CheckpointError if the file contradicts that.
+    The default, of that size, is for what the config file leaves out.
     """
     section = _find(folder)
     if section is None:

@@ -107,12 +107,7 @@ def is_supported(known: Architecture, model: PublishedModel) -> bool:
 def read_tokenizer(known: Architecture, download_root: Folder | None) -> tuple[Tokenizer, int]:
     """Return the tokenizer of an architecture and its context length, without any weights.
 
-    Raises
-    ------
-    UnsupportedCheckpointError
-        If such a model cannot be run; nothing is downloaded then.
-    DownloadError, ModelNotFoundError
-        See `numpyclip.weights.hub.obtain`.
+    Nothing is downloaded if such a model is not supported. Errors are also those of `numpyclip.weights.hub.obtain`.
     """
     config, tokenizer = _read_config(known, None)
     if repository := known.model_cfg["text_cfg"].get("hf_tokenizer_name"):

@@ -61,15 +61,11 @@ def files_at(path: Path, table: Section | None = None, doubt: str | None = None)
     Parameters
     ----------
     path : Path
+        A folder is a CheckpointError if it has no weights or several candidates.
     table : Section, optional
         The config in OpenCLIP's table, which replaces a config file.
     doubt : str, optional
         Why the table may be the wrong one for these weights.
-
-    Raises
-    ------
-    CheckpointError
-        If there are no weights or several, or the config file cannot be read.
     """
     warnings = (f"{path}: {doubt} {_SETTLE}",) if doubt else ()
     if not path.is_dir():
@@ -81,7 +77,7 @@ def files_at(path: Path, table: Section | None = None, doubt: str | None = None)
         raise CheckpointError(f"{path}: cannot be listed ({error.strerror or error}).") from error
     library = OPEN_CLIP_CONFIG if table else _library(names)
     config = table or (read_config_file(path / library) if library else None)
-    found = _find_weights({name for name in names if (path / name).is_file()}, library, or_only=table is not None)
+    found = _find_weights({name for name in names if (path / name).is_file()}, library, or_any=table is not None)
     if len(found) == 1:
         return ModelFiles(path=path, weights=path / found[0], library=library, config=config, warnings=warnings)
     if library and not found:
@@ -98,7 +94,7 @@ def wanted(names: Iterable[str], has_table: bool = False) -> list[str]:
     With a config in OpenCLIP's table, a config file there does not decide.
     """
     names = set(names)
-    found = _find_weights(names, OPEN_CLIP_CONFIG if has_table else _library(names), or_only=has_table)
+    found = _find_weights(names, OPEN_CLIP_CONFIG if has_table else _library(names), or_any=has_table)
     weights = _with_shards(names, found[0]) if len(found) == 1 else []
     return [name for name in (*_CONFIG_FILES, *FILES) if name in names] + weights if weights else []
 
@@ -112,17 +108,11 @@ def _library(names: set[str]) -> str | None:
     return next((config for config in _WEIGHTS if config in names), None)
 
 
-def _find_weights(names: set[str], library: str | None, or_only: bool = False) -> list[str]:
-    """Choose the weights that a library reads; without a library, all candidates.
-
-    Parameters
-    ----------
-    or_only : bool
-        All candidates also if the library would find none.
-    """
+def _find_weights(names: set[str], library: str | None, or_any: bool = False) -> list[str]:
+    """Choose the weights that a library reads; all candidates without a library, or if it finds none and `or_any`."""
     if library:
         found = [name for name in (*_WEIGHTS[library], INT8_WEIGHTS) if name in names][:1]
-        if found or not or_only:
+        if found or not or_any:
             return found
     return sorted(name for name in names if _is_weights(name))
 

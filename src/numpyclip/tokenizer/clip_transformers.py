@@ -17,16 +17,9 @@ def cut_out(text: str, words: Iterable[str]) -> list[str]:
 class TransformersCLIPTokenizer(CLIPTokenizer):
     """The same vocabulary as `CLIPTokenizer` of transformers uses it, which fixes no text.
 
-    Before it splits a text it finds some words anywhere in it, which become one id each: always the special tokens, and
-    an exclamation mark if that is the padding.
-
-    Parameters
-    ----------
-    exact : mapping of str to int
-        The ids of words that are found in this spelling.
-    in_lower_case : mapping of str to int
-        The ids of words that are found in any case.
-    pad_id : int
+    Before it splits a text it finds some words anywhere in it, in this spelling (`exact`) or in any case
+    (`in_lower_case`), which become one id each: always the special tokens, and an exclamation mark if that is the
+    padding.
     """
 
     def __init__(self, exact: Mapping[str, int], in_lower_case: Mapping[str, int], pad_id: int) -> None:

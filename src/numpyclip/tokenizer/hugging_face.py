@@ -42,20 +42,10 @@ _FILES = {
 _PADS = {"SiglipTokenizer": ("</s>",)}
 
 
-def open_clip_file_tokenizer(folder: Path, repository: str, clean: str, strip_separator: bool) -> Tokenizer:
-    """Read the tokenizer that OpenCLIP's `HFTokenizer` wraps.
-
-    Parameters
-    ----------
-    folder : Path
-        With the files, which are from the repository.
-    repository : str
-    clean : {"lower", "whitespace", "canonicalize"}
-    strip_separator : bool
-        Whether the separator's id becomes 0, as for CLIPA.
-    """
+def open_clip_file_tokenizer(folder: Path, repository: str, clean: str, strip_sep_token: bool) -> Tokenizer:
+    """Read the tokenizer of a repository, with the options of OpenCLIP's `HFTokenizer`, which wraps it."""
     hint = f"the model was trained with that of {repository!r:.100}: put it, from huggingface.co, into the folder"
-    return _read_tokenizer(folder, OPEN_CLIP[clean], hint, strip_separator=strip_separator)
+    return _read_tokenizer(folder, OPEN_CLIP[clean], hint, strip_sep_token=strip_sep_token)
 
 
 @dataclass(frozen=True)
@@ -94,20 +84,20 @@ def _read_tokenizer(
     *,
     default: str = "",
     lower: bool = False,
-    strip_separator: bool = False,
+    strip_sep_token: bool = False,
 ) -> Tokenizer:
     settings = _settings(folder)
     tokens, name = _tokens(folder, settings), _class(settings, default)
     path = _find(folder, name, hint)
     data = read_bytes(path, _MAX_VOCABULARY, "a tokenizer")
     pads_left = settings.get("padding_side") == "left"
-    rules = (clean.__name__, lower, strip_separator, pads_left, name, *(settings.get(o) for o in _OPTIONS), tokens)
+    rules = (clean.__name__, lower, strip_sep_token, pads_left, name, *(settings.get(o) for o in _OPTIONS), tokens)
     known_as = f"{path.name} {hashlib.sha256(data + repr(rules).encode()).hexdigest()[:16]}"
     try:
         with naming(path):
             model = _read_model(path, data, {**settings, **tokens}, name, lower)
             pad_id = _id_of(path, model, tokens.get("pad_token"), _PADS.get(name, ("[PAD]", "<pad>")))
-            zeroed_id = _id_of(path, model, tokens.get("sep_token"), ("[SEP]", "</s>")) if strip_separator else None
+            zeroed_id = _id_of(path, model, tokens.get("sep_token"), ("[SEP]", "</s>")) if strip_sep_token else None
     except MissingPackageError as error:
         return UnreadableTokenizer(known_as, str(error))
     return FileTokenizer(known_as, path, model, clean, pad_id, pads_left, zeroed_id)

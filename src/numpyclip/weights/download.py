@@ -214,7 +214,7 @@ def obtain(model: KnownModel, download_root: Folder | None = None) -> Path:
         if found == model.sha256:
             return file
         if found:
-            told = f"{file}: has SHA-256 {found}; expected {model.sha256}. It is downloaded again."
-            warnings.warn(told, stacklevel=2)
+            message = f"{file}: has SHA-256 {found}; expected {model.sha256}. It is downloaded again."
+            warnings.warn(message, stacklevel=2)
         _download(model, file, part)
     return file

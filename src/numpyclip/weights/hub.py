@@ -22,21 +22,18 @@ _NAME = re.compile(rf"{PREFIX}(?P<repository>[^@]+)(@(?P<revision>[\w+-][\w./+-]
 
 
 def obtain(name: str, choose: Choose, cache_dir: Folder | None = None) -> Path:
-    """Return a folder with the chosen files of a repository, after downloading those that are missing.
+    """Return a snapshot of a repository in the cache, after downloading the chosen files that are missing.
+
+    If the hub cannot be reached, it is the last snapshot, if that is complete.
 
     Parameters
     ----------
     name : str
-        ``"hf-hub:organization/name"``, or ``"hf-hub:organization/name@revision"``: a branch, a tag or a commit.
+        ``"hf-hub:organization/name"``, perhaps with ``@revision``: a branch, a tag or a commit.
     choose : callable
         Chooses from the names of files, the weights last; none if there are no weights.
     cache_dir : path-like, optional
-        The cache of `huggingface_hub`; by default that of its own settings.
-
-    Returns
-    -------
-    Path
-        A snapshot in the cache. If the hub cannot be reached, the last one, if it is complete.
+        By default that of the settings of `huggingface_hub`.
 
     Raises
     ------

@@ -100,13 +100,7 @@ class Part:
 
 
 class Progress:
-    """Bytes, rate and time left on stderr, if stderr is a terminal; otherwise nothing.
-
-    Parameters
-    ----------
-    label : str
-        Written in front.
-    """
+    """Bytes, rate and time left on stderr, behind a label, if stderr is a terminal."""
 
     def __init__(self, label: str) -> None:
         self._label = label
