@@ -67,7 +67,7 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
     DownloadError
         If the weights are missing and cannot be downloaded.
     InputError
-        If `device` or `activation` is none of those above.
+        If an argument is none of those above.
     """
     from numpyclip.families.locate import locate
     from numpyclip.families.recognise import recognise
@@ -78,6 +78,10 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
         raise InputError(f"activation is {activation!r}; expected 'quick_gelu', 'gelu' or 'gelu_tanh'.")
     if not isinstance(name, str | os.PathLike):
         raise InputError(f"name is {name!r:.60}; expected the name of a model, or a path.")
+    if not isinstance(pretrained, str | os.PathLike | None):
+        raise InputError(f"pretrained is {pretrained!r:.60}; expected a tag of OpenCLIP's, or a path.")
+    if not isinstance(download_root, str | os.PathLike | None):
+        raise InputError(f"download_root is {download_root!r:.60}; expected a path.")
     found = recognise(locate(os.fspath(name), pretrained, download_root), activation)
     for warning in found.warnings:
         warnings.warn(warning, stacklevel=2)
