@@ -175,3 +175,11 @@ def test_npz_of_every_precision_gives_the_same_model(
     model, _ = numpyclip.load(tmp_path / "copy.npz", activation="quick_gelu")
     ids = np.array([[94, 7, 1, 95]])
     np.testing.assert_array_equal(model.encode_text(ids), expected.encode_text(ids))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"name": b"tiny"}, {"pretrained": 3}, {"pretrained": b"openai"}, {"download_root": 3}], ids=str
+)
+def test_an_argument_that_is_no_name_and_no_path_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=rf"^{next(iter(wrong))} is .*; expected .*path\.$"):
+        numpyclip.load(**{"name": "ViT-B-32", **wrong})

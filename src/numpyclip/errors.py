@@ -1,4 +1,4 @@
-"""Everything that NumPyCLIP raises on purpose.
+"""The exceptions that NumPyCLIP raises on purpose.
 
 ::
 
@@ -12,7 +12,7 @@
     │   ├── OfflineError                  a setting forbids the network
     │   └── ChecksumError                 what was fetched is not what was published
     ├── InputError                    an argument of the wrong kind, shape or range (ValueError)
-    ├── PictureError                  a picture that cannot be read                (ValueError)
+    ├── PictureError                  an image that cannot be read                 (ValueError)
     ├── StoreError                    an index that cannot be opened or changed    (OSError)
     ├── TextTooLongError              a text with more tokens than positions       (RuntimeError)
     └── MissingPackageError           an optional package is not installed         (ImportError)
@@ -25,7 +25,7 @@ Messages follow one pattern: where, what was found, what was expected, what to d
 
 
 def quoted(name: str, most: int = 200) -> str:
-    """Quote a name that somebody else has chosen, for a message: on one line, not too long, and printable."""
+    """Quote an untrusted name for a message: on one line, not too long, and printable."""
     return repr(name) if len(name) <= most else f"{name[:most]!r}..."
 
 
@@ -33,7 +33,7 @@ class NumPyCLIPError(Exception):
     """Base of every error raised on purpose."""
 
     def __str__(self) -> str:
-        """Return the message with whatever in it, of a path, say, cannot be printed as an escape sequence."""
+        """Return the message, with unprintable characters (of a path, say) as escape sequences."""
         text = super().__str__()
         return text if text.isprintable() else "".join(map(_printable, text))
 
@@ -79,7 +79,7 @@ class InputError(NumPyCLIPError, ValueError):
 
 
 class PictureError(NumPyCLIPError, ValueError):
-    """A picture cannot be read."""
+    """An image cannot be read."""
 
 
 class StoreError(NumPyCLIPError, OSError):

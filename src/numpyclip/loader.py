@@ -39,35 +39,35 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
     jit : bool, default=False
         Has no effect, for the same reason.
     download_root : str or path, optional
-        Where downloads go and are looked for; else ``$CLIP_DIR``, else ``~/.cache/clip``; for models of the hub,
-        else where its own settings say (``$HF_HOME``).
+        The folder of downloads; else ``$CLIP_DIR``, else ``~/.cache/clip``; for models of the hub, else its own cache
+        (``$HF_HOME``).
     pretrained : str or path, optional
-        Which weights of OpenCLIP's architecture: the tag of published ones, such as ``"laion2b_s34b_b79k"``, or a
-        file or folder of one's own. ``numpyclip models --all`` lists the tags.
+        The weights of OpenCLIP's architecture: the tag of published ones, such as ``"laion2b_s34b_b79k"``, or a file or
+        folder. ``numpyclip models --all`` lists the tags.
     activation : {"quick_gelu", "gelu", "gelu_tanh"}, optional
-        For files that do not record which one the model was trained with. Without it such a file is taken for
-        one of OpenAI's kind, as openai/CLIP does, and a warning says so.
+        For files that do not record the activation. By default QuickGELU is then assumed, as openai/CLIP does, with a
+        warning.
     low_memory : bool, default=False
-        Keep the weights as they are in the file, in half precision for OpenAI's, and make each block's float32
-        when it is used: half the memory, and slower by a time that does not depend on the size of the batch.
+        Keep the weights in the file's dtype (float16 for OpenAI's) and convert each block to float32 at every use:
+        half the memory, slower by a time independent of batch size.
 
     Returns
     -------
     model : CLIP
-        Of its kind `CoCa`, which also writes captions, if the weights have a decoder.
+        A `CoCa`, which also writes captions, if the weights have a decoder.
     preprocess : Preprocess
-        Turns a PIL image into the array (3, size, size) that the model takes.
+        Converts a PIL image to the array (3, size, size) that the model takes.
 
     Raises
     ------
     ModelNotFoundError
         If the name or tag is unknown and no such file exists, or the hub has no such repository for this user.
     CheckpointError
-        If the file is no CLIP that can be run, is damaged, or asks for more than tensors.
+        If the file is no supported CLIP, is damaged, or asks for more than tensors.
     DownloadError
-        If the weights are not there and cannot be fetched.
+        If the weights are missing and cannot be downloaded.
     InputError
-        If `device` or `activation` is none of those above.
+        If an argument is none of those above.
     """
     from numpyclip.families.locate import locate
     from numpyclip.families.recognise import recognise
@@ -78,6 +78,10 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
         raise InputError(f"activation is {activation!r}; expected 'quick_gelu', 'gelu' or 'gelu_tanh'.")
     if not isinstance(name, str | os.PathLike):
         raise InputError(f"name is {name!r:.60}; expected the name of a model, or a path.")
+    if not isinstance(pretrained, str | os.PathLike | None):
+        raise InputError(f"pretrained is {pretrained!r:.60}; expected a tag of OpenCLIP's, or a path.")
+    if not isinstance(download_root, str | os.PathLike | None):
+        raise InputError(f"download_root is {download_root!r:.60}; expected a path.")
     found = recognise(locate(os.fspath(name), pretrained, download_root), activation)
     for warning in found.warnings:
         warnings.warn(warning, stacklevel=2)
@@ -86,7 +90,7 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
 
 
 def _kind(config: CLIPConfig) -> type[CLIP]:
-    """Return the kind of model that a configuration describes; others are not even imported."""
+    """Return the class of a model, importing no other."""
     if config.decoder is not None:
         from numpyclip.dual_encoder.coca import CoCa
 

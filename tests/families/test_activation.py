@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from numpyclip.errors import CheckpointError
-from numpyclip.families.activation import Claim, decide, doubt, in_catalogue
+from numpyclip.families.activation import Claim, contradiction, decide
 from numpyclip.families.config_file import Section
 
 QUICK, TANH = Claim("a.pt", "records", "quick_gelu"), Claim("config.json", "describes a model with", "gelu_tanh")
@@ -26,7 +26,7 @@ def test_a_contradiction_names_both_sides() -> None:
     with pytest.raises(CheckpointError, match=r"config\.json: describes .* 'gelu_tanh', but a.pt records 'quick_gelu'"):
         decide([TANH, QUICK], None)
     with pytest.raises(CheckpointError, match=r"RN50: was trained with .* 'quick_gelu', but 'gelu' was passed"):
-        decide([in_catalogue("RN50"), SILENT], "gelu")
+        decide([Claim("RN50", "was trained with", "quick_gelu"), SILENT], "gelu")
     with pytest.raises(CheckpointError, match=r"config\.json: describes .* 'gelu_tanh', but 'gelu' was passed"):
         decide([TANH, GELU], "gelu")
 
@@ -36,7 +36,7 @@ def test_a_config_file_that_differs_from_the_table_is_doubtful(
     beside: str, expected: str | None, tmp_path: Path
 ) -> None:
     table = Section(tmp_path / "Toy", "", {"model_cfg": {"quick_gelu": True}})
-    assert doubt(table, tmp_path) is None
+    assert contradiction(table, tmp_path) is None
     (tmp_path / "open_clip_config.json").write_text(f'{{"model_cfg": {{"quick_gelu": {beside}}}}}')
-    found = doubt(table, tmp_path)
+    found = contradiction(table, tmp_path)
     assert found is None if expected is None else expected in str(found)

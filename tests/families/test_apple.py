@@ -313,7 +313,7 @@ def test_sizes_that_no_model_of_apples_has_are_refused() -> None:
     zeros = np.zeros
     with pytest.raises(UnsupportedCheckpointError, match="width of 33 cannot be cut into 8 heads"):
         describe(changed(S0, text_encoder__embedding_layer__weight=zeros((96, 33), np.float32)))
-    with pytest.raises(UnsupportedCheckpointError, match="pictures have 15 positions"):
+    with pytest.raises(UnsupportedCheckpointError, match="has 15 rows; expected a square number\\."):
         key = "image_encoder.model.pos_embed.pos_embed.pos_embed"
         describe(changed(B, **{key: zeros((1, 1, 15, 48), np.float32)}))
     for stage, width in ((0, 12), (7, 24)):

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from numpyclip.errors import UnsupportedCheckpointError
-from numpyclip.families.config_file import MOST_SIDE, Section, read_config_file
+from numpyclip.families.config_file import MAX_SIDE, Section, read_config_file
 from numpyclip.images.preprocess import STD
 
 
@@ -47,11 +47,11 @@ def test_a_mean_that_is_no_number_is_refused(value: Any) -> None:
         section(mean=[0.5, value, 0.5]).channels("mean", STD)
 
 
-@pytest.mark.parametrize("side", [MOST_SIDE + 1, [MOST_SIDE + 1] * 2])
+@pytest.mark.parametrize("side", [MAX_SIDE + 1, [MAX_SIDE + 1] * 2])
 def test_a_side_has_a_bound_where_there_is_one(side: Any) -> None:
-    with pytest.raises(UnsupportedCheckpointError, match=rf"image_size is .*; expected .*1..{MOST_SIDE}"):
-        section(image_size=side).side("image_size", 224, MOST_SIDE)
-    assert section(image_size=[64, 64]).side("image_size", 224, MOST_SIDE) == 64
+    with pytest.raises(UnsupportedCheckpointError, match=rf"image_size is .*; expected .*1..{MAX_SIDE}"):
+        section(image_size=side).side("image_size", 224, MAX_SIDE)
+    assert section(image_size=[64, 64]).side("image_size", 224, MAX_SIDE) == 64
 
 
 @pytest.mark.parametrize(

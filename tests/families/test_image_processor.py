@@ -139,5 +139,5 @@ def test_an_option_that_is_not_supported_is_named(tmp_path: Path, options: dict[
 
 
 def test_pictures_of_another_size_than_the_model_takes_are_an_error(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="makes pictures of 336 by 336 pixels; expected 224 by 224"):
+    with pytest.raises(CheckpointError, match="makes images of 336 by 336 pixels; expected 224 by 224"):
         read(tmp_path, NEW, CLIP)

@@ -175,7 +175,7 @@ def test_a_file_of_ones_own_is_of_the_architecture(table: dict[str, Any], tmp_pa
 def test_a_file_alone_is_prepared_as_its_published_kin_and_said_aloud(table: dict[str, Any]) -> None:
     tags = table["architectures"]["Toy-8"]["tags"]
     table["architectures"]["Toy-8"]["tags"] = {"other_mean": tags["other_mean"]}
-    with pytest.warns(UserWarning, match="Pictures are prepared as for the published weights of Toy-8") as caught:
+    with pytest.warns(UserWarning, match="Images are preprocessed as for the published weights of Toy-8") as caught:
         _, preprocess = numpyclip.load("Toy-8", pretrained=FOLDER / WEIGHTS)
     assert caught[0].filename == __file__
     assert preprocess.mean == (0.5, 0.5, 0.5)

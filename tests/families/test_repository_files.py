@@ -10,7 +10,7 @@ import pytest
 from numpyclip import load
 from numpyclip.errors import CheckpointError
 from numpyclip.families.recognise import recognise
-from numpyclip.families.repository_files import TOKENIZER_FILES, files_at, wanted, wanted_by_open_clip
+from numpyclip.families.repository_files import TOKENIZER_FILES, files_at, wanted
 from tests.families.test_parity import FAMILIES
 
 
@@ -96,9 +96,9 @@ def test_what_is_wanted_of_a_repository_is_what_would_be_read(
 
 def test_weights_of_a_tag_are_those_that_openclip_reads() -> None:
     there = ("config.json", "model.safetensors", "open_clip_pytorch_model.bin", "tokenizer.model", "vocab.txt")
-    assert wanted_by_open_clip(there) == ["config.json", "vocab.txt", "open_clip_pytorch_model.bin"]
-    assert wanted_by_open_clip(("config.json", "odd.pt")) == ["config.json", "odd.pt"]
-    assert wanted_by_open_clip(("one.pt", "two.pt")) == []
+    assert wanted(there, has_table=True) == ["config.json", "vocab.txt", "open_clip_pytorch_model.bin"]
+    assert wanted(("config.json", "odd.pt"), has_table=True) == ["config.json", "odd.pt"]
+    assert wanted(("one.pt", "two.pt"), has_table=True) == []
 
 
 def test_files_of_a_tokenizer_that_are_not_read_are_not_fetched_but_kept_where_a_model_is_saved() -> None:

@@ -94,7 +94,7 @@ def test_a_description_of_squares_does_not_fit(tmp_path: Path) -> None:
         with pytest.raises(CheckpointError, match=rf"max_num_patches is {most}; expected 1\.\.4096"):
             numpyclip.load(folder)
     description.write_text('{"image_processor_type": "SiglipImageProcessor", "size": {"height": 32, "width": 32}}')
-    with pytest.raises(CheckpointError, match="does not make pictures of any shape"):
+    with pytest.raises(CheckpointError, match="does not make images of any shape"):
         numpyclip.load(folder)
     description.write_text(json.dumps({**options, "max_num_patches": 64}))
     assert numpyclip.load(folder)[1].size == 64  # more than there are places; these are resized

@@ -286,7 +286,7 @@ def test_clip_of_transformers_can_be_pickled(tmp_path: Path) -> None:
 
 def test_tokenizers_with_other_ids_have_other_names(tmp_path: Path) -> None:
     tokenizers = [of_open_clip(name, clean) for name in ("t5", "mt5", "gemma", "bert") for clean in OPEN_CLIP]
-    tokenizers += [open_clip_file_tokenizer(FOLDER / "bert", "", "lower", strip_separator=False)]
+    tokenizers += [open_clip_file_tokenizer(FOLDER / "bert", "", "lower", strip_sep_token=False)]
     names = {tokenizer.name for tokenizer in [*tokenizers, of_siglip("siglip"), of_siglip("gemma")]}
     names |= {open_clip_tokenizer(clean).name for clean in OPEN_CLIP} | {"openai"}
     for name, make in FOLDERS.items():
@@ -315,7 +315,7 @@ def test_without_the_package_that_reads_it_the_message_says_how_to_install_it(
 ) -> None:
     package = NEEDS.get(name, "tokenizers")
     monkeypatch.setitem(sys.modules, package, None)
-    tokenizer = open_clip_file_tokenizer(FOLDER / name, "", "lower", strip_separator=False)
+    tokenizer = open_clip_file_tokenizer(FOLDER / name, "", "lower", strip_sep_token=False)
     for use in (lambda: tokenizer("a", 16)), (lambda: tokenizer.decode([1])):
         with pytest.raises(
             MissingPackageError, match=rf"package '{package}', .* pip install \"numpyclip\[tokenizers\]\""
@@ -335,7 +335,7 @@ def test_the_name_does_not_depend_on_the_packages_that_are_installed(
 
 def test_without_files_the_message_says_where_they_come_from(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"has no tokenizer; expected .*: .*'a/repository'"):
-        open_clip_file_tokenizer(tmp_path, "a/repository", "lower", strip_separator=False)
+        open_clip_file_tokenizer(tmp_path, "a/repository", "lower", strip_sep_token=False)
     for model_type, files in (
         ("clip", "tokenizer.json or vocab.json and merges.txt of OpenAI's vocabulary: "),
         ("clip_text_model", "tokenizer.json or vocab.json and merges.txt of OpenAI's vocabulary: "),
@@ -371,9 +371,9 @@ def test_settings_of_version_4_prevail_over_the_map_of_tokens_and_older_ones_do_
     path = folder("t5")
     change(path / "tokenizer_config.json", pad_token="<pad>")
     write(path, special_tokens_map={"pad_token": {"content": "</s>", "lstrip": False}})
-    assert open_clip_file_tokenizer(path, "", "lower", strip_separator=False)("", 3).tolist() == [[1, 1, 1]]
+    assert open_clip_file_tokenizer(path, "", "lower", strip_sep_token=False)("", 3).tolist() == [[1, 1, 1]]
     change(path / "tokenizer_config.json", added_tokens_decoder={})
-    assert open_clip_file_tokenizer(path, "", "lower", strip_separator=False)("", 3).tolist() == [[1, 0, 0]]
+    assert open_clip_file_tokenizer(path, "", "lower", strip_sep_token=False)("", 3).tolist() == [[1, 0, 0]]
 
 
 def test_another_vocabulary_of_clips_kind_is_read_from_json(tmp_path: Path) -> None:
@@ -412,7 +412,7 @@ def test_merges_in_another_order_are_another_vocabulary(tmp_path: Path) -> None:
 def read(path: Path) -> None:
     """Read a tokenizer and use it; any other error than one that names the folder goes through."""
     makes: tuple[Callable[[], Tokenizer], ...] = (
-        lambda: open_clip_file_tokenizer(path, "", "lower", strip_separator=False),
+        lambda: open_clip_file_tokenizer(path, "", "lower", strip_sep_token=False),
         lambda: of_family("siglip", path),
         lambda: of_family("clip", path),
     )
@@ -431,7 +431,7 @@ def test_a_file_that_is_no_json_object_is_named(file: str, content: str, folder:
     path = folder("t5")
     (path / file).write_text(content, "utf-8")
     with pytest.raises(CheckpointError, match=file) as caught:
-        open_clip_file_tokenizer(path, "", "lower", strip_separator=False)
+        open_clip_file_tokenizer(path, "", "lower", strip_sep_token=False)
     assert len(str(caught.value)) < 600
 
 
@@ -473,7 +473,7 @@ def test_settings_that_make_no_sense_are_refused(options: dict[str, Any], folder
     path = folder("mt5")
     change(path / "tokenizer_config.json", **options)
     with pytest.raises(CheckpointError, match=str(path)) as caught:
-        open_clip_file_tokenizer(path, "", "lower", strip_separator=False)
+        open_clip_file_tokenizer(path, "", "lower", strip_sep_token=False)
     assert len(str(caught.value)) < 600
 
 
@@ -484,18 +484,18 @@ def test_ids_that_no_vocabulary_has_are_refused(folder: Callable[[str], Path]) -
     content["post_processor"]["special_tokens"]["</s>"]["ids"] = [2**32 - 1]
     change(path / "tokenizer.json", post_processor=content["post_processor"])
     with pytest.raises(CheckpointError, match=r"tokenizer.json: not a tokenizer that can be used"):
-        open_clip_file_tokenizer(path, "", "lower", strip_separator=False)("a", 16)
+        open_clip_file_tokenizer(path, "", "lower", strip_sep_token=False)("a", 16)
 
 
 def test_a_huge_file_is_not_read(folder: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
     path = folder("t5")
     monkeypatch.setattr(module, "_MAX_VOCABULARY", 1000)
     with pytest.raises(CheckpointError, match=r"tokenizer.json: has more than 1000 bytes"):
-        open_clip_file_tokenizer(path, "", "lower", strip_separator=False)
+        open_clip_file_tokenizer(path, "", "lower", strip_sep_token=False)
 
 
 def test_a_folder_in_place_of_settings_is_no_settings(folder: Callable[[str], Path]) -> None:
     needs("bert")
     path = folder("bert")
     (path / "special_tokens_map.json").mkdir()
-    assert open_clip_file_tokenizer(path, "", "lower", strip_separator=False)("a", 4).shape == (1, 4)
+    assert open_clip_file_tokenizer(path, "", "lower", strip_sep_token=False)("a", 4).shape == (1, 4)

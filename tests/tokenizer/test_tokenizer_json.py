@@ -56,7 +56,7 @@ def test_a_file_that_blows_up_texts_is_refused_before_the_package_reads_it(tmp_p
     }
     (tmp_path / "tokenizer.json").write_text(json.dumps(file))
     with pytest.raises(UnsupportedCheckpointError, match=r"tokenizer.json: normalizer.normalizers.0, Replace, has"):
-        open_clip_file_tokenizer(tmp_path, "", "lower", strip_separator=False)("a", 8)
+        open_clip_file_tokenizer(tmp_path, "", "lower", strip_sep_token=False)("a", 8)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What a model takes from a checkpoint."""
 
+import pickle
 import re
 import tracemalloc
 from pathlib import Path
@@ -142,3 +143,20 @@ def test_pages_of_a_mapped_file_are_given_back_and_can_be_read_again(tmp_path: P
     checkpoint.release()
     assert resident() < before + 2_000
     assert checkpoint.take("w")[-1] == 1
+
+
+def test_the_mapped_files_of_a_checkpoint_are_found_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    np.savez(tmp_path / "w.npz", a=np.ones(1, np.float32), b=np.ones(1, np.float32))
+    checkpoint = read(tmp_path / "w.npz")
+    looked_at: list[object] = []
+    monkeypatch.setattr("numpyclip.weights.checkpoint.mapped_file", looked_at.append)
+    for _ in range(3):
+        checkpoint.release()
+    assert len(looked_at) == 2
+
+
+def test_a_checkpoint_whose_pages_were_given_back_can_be_pickled(tmp_path: Path) -> None:
+    np.savez(tmp_path / "w.npz", a=np.ones(1, np.float32))
+    checkpoint = read(tmp_path / "w.npz")
+    checkpoint.release()
+    assert pickle.loads(pickle.dumps(checkpoint)).take("a") == 1

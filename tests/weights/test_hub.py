@@ -220,7 +220,7 @@ def test_offline_what_is_missing_is_an_error_and_nothing_is_asked(
 ) -> None:
     monkeypatch.setenv(setting, "1")
     imported_anew(monkeypatch)
-    with pytest.raises(OfflineError, match=rf"not \(wholly\) in the cache.*{setting}"):
+    with pytest.raises(OfflineError, match=rf"not completely in the cache.*{setting}"):
         get()
     assert hub.asked == []
 

@@ -1,7 +1,9 @@
 """Which activation a model is run with: the one place that decides.
 
-No tensor tells. What may tell is the config file, the catalogue (for models known by name), a record in the file of
-weights, and the argument of `load`. All that do must agree; where none does, it is QuickGELU, as in openai/CLIP.
+It cannot be inferred from tensors. The sources are the config file, the catalogue (all of its models were trained with
+QuickGELU), a record in the file of weights (the classes of a TorchScript archive, or NumPyCLIP's own), and the argument
+of `load`. All that name one must agree; if none does, it is QuickGELU, as in
+openai/CLIP.
 """
 
 from collections.abc import Iterable
@@ -10,27 +12,17 @@ from typing import NamedTuple
 
 from numpyclip.errors import CheckpointError
 from numpyclip.families.config_file import Section, read_config_file
-from numpyclip.weights.checkpoint import Activation, Checkpoint
+from numpyclip.weights.checkpoint import Activation
 
 DEFAULT: Activation = "quick_gelu"
 
 
 class Claim(NamedTuple):
-    """What a source says: ``("model.pt", "records", "gelu")``; None, if it does not tell the activation."""
+    """The activation that a source names, or None: ``("model.pt", "records", "gelu")``."""
 
     source: str
     verb: str
     activation: Activation | None
-
-
-def in_catalogue(name: str) -> Claim:
-    """Say what the catalogue knows of its models: all were trained with QuickGELU."""
-    return Claim(name, "was trained with", "quick_gelu")
-
-
-def in_checkpoint(checkpoint: Checkpoint) -> Claim:
-    """Say what a file of weights records: the classes of a TorchScript archive, or NumPyCLIP's own note."""
-    return Claim(str(checkpoint.path), "records", checkpoint.activation)
 
 
 def in_open_clip_config(model_cfg: Section) -> Activation:
@@ -39,13 +31,7 @@ def in_open_clip_config(model_cfg: Section) -> Activation:
 
 
 def decide(claims: Iterable[Claim | None], passed: Activation | None) -> Activation | None:
-    """Return the activation that all sources agree on, the first of which is the most exact; None if none tells.
-
-    Raises
-    ------
-    CheckpointError
-        If two of them contradict each other.
-    """
+    """Return the activation of the first claim that names one, else the passed one; CheckpointError if any differ."""
     known = [claim for claim in claims if claim and claim.activation]
     for claim in known:
         if (claim.activation == "quick_gelu") != (known[0].activation == "quick_gelu"):
@@ -62,19 +48,19 @@ def decide(claims: Iterable[Claim | None], passed: Activation | None) -> Activat
     return known[0].activation if known else passed
 
 
-def doubt(table: Section, folder: Path) -> str | None:
-    """Say where the config file in a folder, if there is one, has another activation than OpenCLIP's table."""
+def contradiction(table: Section, folder: Path) -> str | None:
+    """Say if the config file in a folder has another activation than OpenCLIP's table."""
     file = folder / "open_clip_config.json"
     if not file.is_file():
         return None
-    told, expected = (in_open_clip_config(config.section("model_cfg")) for config in (read_config_file(file), table))
-    if told == expected:
+    found, expected = (in_open_clip_config(config.section("model_cfg")) for config in (read_config_file(file), table))
+    if found == expected:
         return None
-    return f"{file.name} there says that the activation is '{told}'; that of {table.path.name} is '{expected}'."
+    return f"{file.name} there says that the activation is '{found}'; that of {table.path.name} is '{expected}'."
 
 
 def warning(path: Path) -> str:
-    """Say that no source tells, and what to do."""
+    """Say that no source names it, and what to do."""
     return (
         f"{path}: the activation is not recorded; QuickGELU is used, as openai/CLIP does. "
         "Pass activation='quick_gelu' (OpenAI and models trained from theirs) to confirm, or 'gelu' (LAION and "

@@ -1,8 +1,8 @@
 """Apple's own files of MobileCLIP (Vasu et al., 2024), as `CLIP` in mobileclip/clip.py of apple/ml-mobileclip has them.
 
-Each is a bare state dict, and Apple's library is told by name which model it is. Here the tensors tell: S0 alone has
-convolutions over its tokens, B alone a vision transformer, and layers are counted. What shapes cannot tell is the same
-in all files of the configurations in mobileclip/configs.
+Each is a bare state dict, and Apple's library takes the name of the model beside it. Here everything is inferred from
+the tensors: S0 alone has convolutions over its tokens, B alone a vision transformer, and layers are counted. What
+tensors cannot tell is the same in all of mobileclip/configs.
 """
 
 import math
@@ -15,8 +15,8 @@ import numpy as np
 
 from numpyclip.errors import UnsupportedCheckpointError
 from numpyclip.families.description import ModelDescription
-from numpyclip.families.openai import count_blocks
-from numpyclip.families.tensor_names import Names, rename, translator
+from numpyclip.families.openai import block_sizes, count_blocks, square_side, text_sizes
+from numpyclip.families.tensor_names import Names, rename, squeeze, translator
 from numpyclip.families.timm_convolutional import without_single_pixels
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.config import (
@@ -31,46 +31,46 @@ from numpyclip.model.config import (
 from numpyclip.tokenizer.clip_tokenizer import open_clip_tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
 
-_PICTURES, _TEXTS = "image_encoder.model", "text_encoder"
+_IMAGE, _TEXT = "image_encoder.model", "text_encoder"
 
-_IMAGE_SIZE = 256  # of a FastViT, which would take any
+_FASTVIT_SIZE = 256  # a FastViT would take images of any size
 _PATCH_SIZE = 16
 _VISION_HEADS, _TEXT_HEADS = 12, 8
 _MLP_RATIO = 3  # of a FastViT
-_MOST_LOGIT_SCALE = np.float32(math.log(100))  # Apple's model makes no more of what was learned
+_MAX_LOGIT_SCALE = np.float32(math.log(100))  # Apple's model clips it
 
 _NAMES: Names = (
     # FastViT
-    (f"{_PICTURES}.patch_embed", "visual.trunk.stem"),
-    (f"{_PICTURES}.network.0", "visual.trunk.stages.0.blocks"),
-    (f"{_PICTURES}.network.1", "visual.trunk.stages.1.downsample"),
-    (f"{_PICTURES}.network.2", "visual.trunk.stages.1.blocks"),
-    (f"{_PICTURES}.network.3", "visual.trunk.stages.2.downsample"),
-    (f"{_PICTURES}.network.4", "visual.trunk.stages.2.blocks"),
-    (f"{_PICTURES}.network.5", "visual.trunk.stages.3.downsample"),
-    (f"{_PICTURES}.network.6", "visual.trunk.stages.3.pos_emb"),
-    (f"{_PICTURES}.network.7", "visual.trunk.stages.3.blocks"),
-    (f"{_PICTURES}.conv_exp", "visual.trunk.final_conv"),
-    (f"{_PICTURES}.head.proj", "visual.trunk.head.fc"),
+    (f"{_IMAGE}.patch_embed", "visual.trunk.stem"),
+    (f"{_IMAGE}.network.0", "visual.trunk.stages.0.blocks"),
+    (f"{_IMAGE}.network.1", "visual.trunk.stages.1.downsample"),
+    (f"{_IMAGE}.network.2", "visual.trunk.stages.1.blocks"),
+    (f"{_IMAGE}.network.3", "visual.trunk.stages.2.downsample"),
+    (f"{_IMAGE}.network.4", "visual.trunk.stages.2.blocks"),
+    (f"{_IMAGE}.network.5", "visual.trunk.stages.3.downsample"),
+    (f"{_IMAGE}.network.6", "visual.trunk.stages.3.pos_emb"),
+    (f"{_IMAGE}.network.7", "visual.trunk.stages.3.blocks"),
+    (f"{_IMAGE}.conv_exp", "visual.trunk.final_conv"),
+    (f"{_IMAGE}.head.proj", "visual.trunk.head.fc"),
     # vision transformer
-    (f"{_PICTURES}.patch_emb.*.block.conv", "visual.stem.*.conv"),
-    (f"{_PICTURES}.patch_emb.*.block.norm", "visual.stem.*.bn"),
-    (f"{_PICTURES}.patch_emb.2.block.conv", "visual.conv1"),
-    (f"{_PICTURES}.cls_token", "visual.class_embedding"),
-    (f"{_PICTURES}.pos_embed.pos_embed.pos_embed", "visual.positional_embedding"),
-    (f"{_PICTURES}.transformer", "visual.transformer.resblocks"),
-    (f"{_PICTURES}.post_transformer_norm", "visual.ln_post"),
-    (f"{_PICTURES}.classifier.proj", "visual.proj"),
-    # texts
-    (f"{_TEXTS}.embedding_layer", "token_embedding"),
-    (f"{_TEXTS}.positional_embedding.pos_embed.pos_embed", "positional_embedding"),
-    (f"{_TEXTS}.transformer", "transformer.resblocks"),
-    (f"{_TEXTS}.final_layer_norm", "ln_final"),
-    (f"{_TEXTS}.projection_layer", "text_projection"),
+    (f"{_IMAGE}.patch_emb.*.block.conv", "visual.stem.*.conv"),
+    (f"{_IMAGE}.patch_emb.*.block.norm", "visual.stem.*.bn"),
+    (f"{_IMAGE}.patch_emb.2.block.conv", "visual.conv1"),
+    (f"{_IMAGE}.cls_token", "visual.class_embedding"),
+    (f"{_IMAGE}.pos_embed.pos_embed.pos_embed", "visual.positional_embedding"),
+    (f"{_IMAGE}.transformer", "visual.transformer.resblocks"),
+    (f"{_IMAGE}.post_transformer_norm", "visual.ln_post"),
+    (f"{_IMAGE}.classifier.proj", "visual.proj"),
+    # text tower
+    (f"{_TEXT}.embedding_layer", "token_embedding"),
+    (f"{_TEXT}.positional_embedding.pos_embed.pos_embed", "positional_embedding"),
+    (f"{_TEXT}.transformer", "transformer.resblocks"),
+    (f"{_TEXT}.final_layer_norm", "ln_final"),
+    (f"{_TEXT}.projection_layer", "text_projection"),
 )
-"""What Apple's names begin with, and ours."""
+"""Prefixes of Apple's names, and ours."""
 
-_WITHIN = {  # a block, whichever it is
+_WITHIN = {  # any block
     "pre_norm_mha.0": "ln_1",
     "pre_norm_mha.1.qkv_proj.weight": "attn.in_proj_weight",
     "pre_norm_mha.1.qkv_proj.bias": "attn.in_proj_bias",
@@ -95,27 +95,19 @@ _PART = re.compile(rf"(?<=\.)({'|'.join(map(re.escape, _WITHIN))})(?=\.|$)")
 
 
 def is_apples(checkpoint: Checkpoint) -> bool:
-    """Tell whether tensors have Apple's names."""
-    return any(name.startswith(f"{_PICTURES}.") for name in checkpoint.arrays)
+    """Tell by the names of its tensors whether a checkpoint is Apple's."""
+    return any(name.startswith(f"{_IMAGE}.") for name in checkpoint.arrays)
 
 
 def describe(checkpoint: Checkpoint) -> ModelDescription:
-    """Describe one of Apple's models by its tensors alone, which `translate` has renamed.
-
-    Raises
-    ------
-    CheckpointError
-        If a tensor is missing, or two of them contradict each other.
-    UnsupportedCheckpointError
-        If the sizes are not those of such a model.
-    """
+    """Describe one of Apple's models by its tensors alone, which `translate` has renamed."""
     has_transformer = "visual.conv1.weight" in checkpoint
     vision = _measure_transformer(checkpoint) if has_transformer else _measure_fastvit(checkpoint)
     config = CLIPConfig(
         family="apple",
         embed_dim=checkpoint.shape("text_projection", 2)[1],
         vision=vision,
-        text=_measure_text(checkpoint, may_look_ahead=not has_transformer),
+        text=_measure_text(checkpoint, causal=has_transformer),
         preprocess=Preprocess(
             vision.image_size, "open_clip", mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0), interpolation="bilinear"
         ),
@@ -127,19 +119,19 @@ def translate(checkpoint: Checkpoint) -> Checkpoint:
     """Give Apple's tensors the names and shapes used here."""
     begin = translator((*_NAMES, *_mixer_names(checkpoint)))
     renamed = rename(checkpoint, lambda name: _PART.sub(lambda match: _WITHIN[match[1]], begin(name)))
-    arrays = dict(without_single_pixels(renamed).arrays)
-    for name, d in (("positional_embedding", 2), ("visual.positional_embedding", 2), ("visual.class_embedding", 1)):
-        if name in arrays and arrays[name].shape[:-d] == (1, 1):
-            arrays[name] = arrays[name].reshape(arrays[name].shape[-d:])
+    arrays = squeeze(
+        without_single_pixels(renamed).arrays,
+        {"positional_embedding": 2, "visual.positional_embedding": 2, "visual.class_embedding": 2},
+    )
     scale = arrays.get("logit_scale")
     if scale is not None and scale.size == 1 and scale.dtype.kind == "f":
-        arrays["logit_scale"] = np.asarray(np.minimum(scale.astype(np.float32), _MOST_LOGIT_SCALE))
+        arrays["logit_scale"] = np.asarray(np.minimum(scale.astype(np.float32), _MAX_LOGIT_SCALE))
     return replace(renamed, arrays=arrays)
 
 
 def _mixer_names(checkpoint: Checkpoint) -> Names:
-    """Name the blocks of texts where the first and the last are of another kind, which are not counted here."""
-    blocks = f"{_TEXTS}.transformer"
+    """Name the blocks of a text tower whose first and last are mixers, which are not counted here."""
+    blocks = f"{_TEXT}.transformer"
     if not any(name.startswith(f"{blocks}.0.token_mixer.") for name in checkpoint.arrays):
         return ()
     last = count_blocks(checkpoint, blocks) - 1
@@ -157,7 +149,7 @@ def _measure_fastvit(checkpoint: Checkpoint) -> FastViTConfig:
             f"a multiple of the one before, and the last a multiple of {FASTVIT_HEAD_WIDTH}."
         )
     return FastViTConfig(
-        image_size=_IMAGE_SIZE,
+        image_size=_FASTVIT_SIZE,
         layers=layers,
         widths=widths,
         mlp_ratio=_MLP_RATIO,
@@ -170,38 +162,27 @@ def _measure_fastvit(checkpoint: Checkpoint) -> FastViTConfig:
 
 def _measure_transformer(checkpoint: Checkpoint) -> VisionTransformerConfig:
     width, stem_width, _, _ = checkpoint.shape("visual.conv1.weight", 4)
-    rows = checkpoint.shape("visual.positional_embedding", 2)[0]
-    side = math.isqrt(rows)
-    if side * side != rows:
-        raise UnsupportedCheckpointError(
-            f"{checkpoint.path}: pictures have {rows} positions; expected a square number."
-        )
     return VisionTransformerConfig(
-        image_size=_PATCH_SIZE * side,
+        image_size=_PATCH_SIZE * square_side(checkpoint, "visual.positional_embedding", class_row=False),
         patch_size=_PATCH_SIZE,
         width=width,
-        layers=count_blocks(checkpoint, "visual.transformer.resblocks"),
         heads=_heads(checkpoint, width, _VISION_HEADS),
-        mlp_width=checkpoint.shape("visual.transformer.resblocks.0.mlp.c_fc.weight", 2)[0],
         activation="gelu",
         stem=StemConfig(width=stem_width, zero_padding=True, patch_bias=True),
         class_position=False,
         norm_before=False,
+        **block_sizes(checkpoint, "visual.transformer.resblocks"),
     )
 
 
-def _measure_text(checkpoint: Checkpoint, may_look_ahead: bool) -> TextConfig:
-    vocab_size, width = checkpoint.shape("token_embedding.weight", 2)
+def _measure_text(checkpoint: Checkpoint, causal: bool) -> TextConfig:
+    sizes = text_sizes(checkpoint)
     has_mixers = any(name.startswith("mixers.") for name in checkpoint.arrays)
     return (MCTConfig if has_mixers else TextConfig)(
-        context_length=checkpoint.shape("positional_embedding", 2)[0],
-        vocab_size=vocab_size,
-        width=width,
-        layers=count_blocks(checkpoint, "transformer.resblocks"),
-        heads=_heads(checkpoint, width, _TEXT_HEADS),
-        mlp_width=checkpoint.shape("transformer.resblocks.0.mlp.c_fc.weight", 2)[0],
+        **sizes,
+        heads=_heads(checkpoint, sizes["width"], _TEXT_HEADS),
         activation="gelu",
-        causal=not (may_look_ahead or has_mixers),
+        causal=causal and not has_mixers,
     )
 
 

@@ -9,18 +9,18 @@ from numpyclip.errors import CheckpointError, UnsupportedCheckpointError, quoted
 from numpyclip.weights.json_file import read_json_object
 
 _T = TypeVar("_T")
-MOST_LAYERS = 1000  # the deepest published one has 64; the names alone of more might fill the memory
+MAX_LAYERS = 1000  # the deepest published model has 64; the names of many more would fill the memory
 _MAX_BYTES = 2**24  # the largest published one has some kilobytes
-_MOST_LETTERS = 200  # of an option in a message
-MOST_SIZE = 2**24  # of anything that is counted; products of a few of them are still numbers
-MOST_SIDE = 2048  # of pictures, in pixels, where no tensor is as large: four times the largest published one
-_LEAST_DEVIATION = 1e-6  # pixels divided by less would leave float32
+_MAX_LETTERS = 200  # of an option's name in a message
+MAX_SIZE = 2**24  # of any count; products of a few of them are still numbers
+MAX_SIDE = 2048  # pixels, of images whose size no tensor shows: four times the largest published
+_MIN_DEVIATION = 1e-6  # pixels divided by less would leave float32
 
 
 class Section:
-    """Options under one name of a config file. One that is not asked for is an error: it might change the result.
+    """A JSON object in a config file. An option that is never read is an error: it might change the result.
 
-    An option that is null counts as not there.
+    An option that is null counts as missing.
     """
 
     def __init__(self, path: Path, name: str, options: object) -> None:
@@ -29,13 +29,13 @@ class Section:
         self.path, self.name = path, name
         self.json: Mapping[str, Any] = options
         self._options = {option: value for option, value in options.items() if value is not None}
-        self._asked: set[str] = set()
+        self._read: set[str] = set()
 
     def __contains__(self, option: str) -> bool:
         return option in self._options
 
     def is_null(self, option: str) -> bool:
-        """Tell whether an option is there, and null."""
+        """Tell whether an option is present, and null."""
         return option in self.json and option not in self
 
     def is_list(self, option: str) -> bool:
@@ -43,17 +43,15 @@ class Section:
         return isinstance(self._options.get(option), list)
 
     def is_section(self, option: str) -> bool:
-        """Tell whether an option has options within."""
+        """Tell whether an option is a JSON object."""
         return isinstance(self._options.get(option), dict)
 
     def get(self, option: str, kind: type[_T], default: _T | None = None) -> _T:
-        """Return the value of an option, which must be of this very kind; an integer is a float, too.
+        """Return the value of an option, of exactly this type, but for integers that are read as floats.
 
-        NaN and infinity, which Python reads from JSON, are no floats here.
-
-        Without a default it must be there.
+        NaN and infinity, which Python reads from JSON, are refused. Without a default the option is required.
         """
-        self._asked.add(option)
+        self._read.add(option)
         if option not in self._options:
             if default is None:
                 raise CheckpointError(f"{self.path}: {self._full(option)} is missing; expected {kind.__name__}.")
@@ -67,7 +65,7 @@ class Section:
             raise self.unsupported(option, "expected a finite number")
         return value
 
-    def size(self, option: str, default: int | None = None, most: int = MOST_SIZE) -> int:
+    def size(self, option: str, default: int | None = None, most: int = MAX_SIZE) -> int:
         """Return a count of 1 or more."""
         value = self.get(option, int, default)
         if not 1 <= value <= most:
@@ -75,53 +73,49 @@ class Section:
         return value
 
     def divisor(self, option: str, width: int, default: int | None = None) -> int:
-        """Return a count that a width can be cut into."""
+        """Return a count that divides a width."""
         count = self.size(option, default)
         if width % count:
             raise self.unsupported(option, f"expected a divisor of the width, {width}")
         return count
 
     def factor(self, option: str, default: float) -> float:
-        """Return a number that sizes can be multiplied by."""
+        """Return a positive number to multiply sizes by."""
         factor = self.get(option, float, default)
         if not 0 < factor < 2**16:
             raise self.unsupported(option, "expected a positive number")
         return factor
 
     def eps(self, option: str, default: float) -> float:
-        """Return what a norm adds to variances."""
+        """Return the epsilon of a norm."""
         eps = self.get(option, float, default)
         if not 0 <= eps < 1:
             raise self.unsupported(option, "expected a number of 0 or more, below 1")
         return eps
 
-    def sizes(self, option: str, count: int, most: int = MOST_SIZE) -> tuple[int, ...]:
+    def sizes(self, option: str, count: int, most: int = MAX_SIZE) -> tuple[int, ...]:
         """Return so many counts of 1 or more."""
         values = self.get(option, list)
         if len(values) != count or not all(type(value) is int and 1 <= value <= most for value in values):
             raise self.unsupported(option, f"expected {count} integers of 1..{most}")
         return tuple(values)
 
-    def numbers(self, option: str, count: int) -> tuple[float, ...]:
-        """Return so many finite numbers."""
-        values = self.get(option, list)
-        if len(values) != count or not all(type(v) in (int, float) and abs(v) < 1e9 for v in values):
-            raise self.unsupported(option, f"expected {count} numbers")
-        return tuple(map(float, values))
-
     def channels(self, option: str, default: tuple[float, float, float]) -> tuple[float, float, float]:
         """Return a number for red, green and blue each."""
-        red, green, blue = self.numbers(option, 3) if option in self else default
+        values = self.get(option, list, [*default])
+        if len(values) != 3 or not all(type(value) in (int, float) and abs(value) < 1e9 for value in values):
+            raise self.unsupported(option, "expected 3 numbers")
+        red, green, blue = map(float, values)
         return red, green, blue
 
     def deviations(self, option: str, default: tuple[float, float, float]) -> tuple[float, float, float]:
         """Return the standard deviations of red, green and blue."""
         deviations = self.channels(option, default)
-        if min(deviations) < _LEAST_DEVIATION:
-            raise self.unsupported(option, f"expected 3 numbers of {_LEAST_DEVIATION} or more")
+        if min(deviations) < _MIN_DEVIATION:
+            raise self.unsupported(option, f"expected 3 numbers of {_MIN_DEVIATION} or more")
         return deviations
 
-    def side(self, option: str, default: int, most: int = MOST_SIZE) -> int:
+    def side(self, option: str, default: int, most: int = MAX_SIZE) -> int:
         """Return the side of a square, which may be given as [height, width]."""
         if not self.is_list(option):
             return self.size(option, default, most)
@@ -138,44 +132,38 @@ class Section:
         return meanings[value]
 
     def expect(self, **options: object) -> None:
-        """Raise unless each of these options is not there, or has the only value that is supported."""
+        """Raise unless each of these options is missing, or has the only value that is supported."""
         for option, only in options.items():
-            self._asked.add(option)
+            self._read.add(option)
             value = self._options.get(option, only)
             if type(value) is not type(only) or value != only:
                 raise self.unsupported(option, f"expected {only!r:.60}; nothing else is supported")
 
     def ignore(self, *options: str) -> None:
-        """Name options that make no difference to what is computed here."""
-        self._asked.update(options)
+        """Mark options as read that have no effect here."""
+        self._read.update(options)
 
     def section(self, option: str) -> "Section":
-        """Return the options within one; none if it is not there."""
-        self._asked.add(option)
+        """Return the JSON object of an option, empty if it is missing."""
+        self._read.add(option)
         return Section(self.path, self._full(option), self._options.get(option, {}))
 
     def finish(self) -> None:
-        """Raise if there are options that were not asked for."""
+        """Raise if an option was never read."""
         for option in self._options:
-            if option not in self._asked:
+            if option not in self._read:
                 raise self.unsupported(option, "this option is not supported")
 
     def unsupported(self, option: str, expected: str) -> UnsupportedCheckpointError:
-        """Make an error about the value of an option."""
+        """Make an error that names an option and its value."""
         found = self._options.get(option)
         return UnsupportedCheckpointError(f"{self.path}: {self._full(option)} is {found!r:.60}; {expected}.")
 
     def _full(self, option: str) -> str:
-        option = option if option.isidentifier() and len(option) <= _MOST_LETTERS else quoted(option, _MOST_LETTERS)
+        option = option if option.isidentifier() and len(option) <= _MAX_LETTERS else quoted(option, _MAX_LETTERS)
         return f"{self.name}.{option}" if self.name else option
 
 
 def read_config_file(path: Path) -> Section:
-    """Read a file of JSON.
-
-    Raises
-    ------
-    CheckpointError
-        If it cannot be read, or is none.
-    """
+    """Read a config file; CheckpointError if it cannot be read, or is no JSON object."""
     return Section(path, "", read_json_object(path, _MAX_BYTES, "the config file of a model"))

@@ -1,4 +1,4 @@
-"""What is found out about a model from its files."""
+"""Everything that a model is built from, as its files describe it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,20 +10,9 @@ from numpyclip.weights.checkpoint import Checkpoint
 
 @dataclass(frozen=True, eq=False)
 class ModelDescription:
-    """All that a model is built from.
-
-    Attributes
-    ----------
-    checkpoint : Checkpoint
-        Its tensors have the names that openai/CLIP gives them, or would.
-    config : CLIPConfig
-    tokenizer : callable
-        Makes the tokenizer, which not every use of a model needs.
-    warnings : tuple of str
-        What is doubtful about it, for the caller of `load`.
-    """
+    """Weights by openai/CLIP's names, sizes, and a tokenizer that is made when it is first needed."""
 
     checkpoint: Checkpoint
     config: CLIPConfig
     tokenizer: Callable[[], Tokenizer]
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()  # for the caller of `load`

@@ -1,4 +1,4 @@
-"""How pictures become pixels, as transformers describes it: `preprocessor_config.json`, or `processor_config.json`."""
+"""The preprocessing of images by transformers' `preprocessor_config.json` or `processor_config.json`."""
 
 import math
 from dataclasses import replace
@@ -6,35 +6,24 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from numpyclip.errors import CheckpointError
-from numpyclip.families.config_file import MOST_SIDE, Section, read_config_file
+from numpyclip.families.config_file import MAX_SIDE, Section, read_config_file
 from numpyclip.images.preprocess import MEAN, STD, Preprocess
 
-# What the classes do that files name, where these leave it out. All else is alike.
+# The defaults of the classes that config files name.
 CLIP = Preprocess(224, profile="transformers", mean=MEAN, std=STD)
 SIGLIP = replace(CLIP, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), resize_mode="squash")
 SIGLIP2 = replace(SIGLIP, size=256, interpolation="bilinear", resize_mode="patches", patch_size=16)
 _CLASSES = {"CLIP": CLIP, "ChineseCLIP": CLIP, "Siglip": SIGLIP, "Siglip2": SIGLIP2}
 
 _Interpolation: TypeAlias = Literal["bilinear", "bicubic"]
-_MOST_PATCHES = 4096  # four times the most that any published model was trained with
+_MAX_PATCHES = 4096  # four times the largest number that a published model was trained with
 RESAMPLE: dict[int, _Interpolation] = {2: "bilinear", 3: "bicubic"}  # Pillow's numbers
 
 
 def read_preprocess(folder: Path, default: Preprocess) -> Preprocess:
-    """Read how a folder's model wants its pictures.
+    """Read the preprocessing of a model in a folder; CheckpointError if it contradicts the model's image size.
 
-    Parameters
-    ----------
-    folder : Path
-    default : Preprocess
-        What counts where nothing is described, of the size that the model takes.
-
-    Raises
-    ------
-    CheckpointError
-        If the config file contradicts the size that the model takes.
-    UnsupportedCheckpointError
-        If it has an option that is not supported; it is named.
+    The default, of that size, is for what the config file leaves out.
     """
     section = _find(folder)
     if section is None:
@@ -54,19 +43,19 @@ def read_preprocess(folder: Path, default: Preprocess) -> Preprocess:
     section.finish()
     if preprocess.patch_size != default.patch_size:
         raise CheckpointError(
-            f"{section.path}: {'makes' if preprocess.patch_size else 'does not make'} pictures of any shape; expected "
+            f"{section.path}: {'makes' if preprocess.patch_size else 'does not make'} images of any shape; expected "
             f"{f'patches of {default.patch_size}' if default.patch_size else 'squares'}, as config.json says."
         )
     if preprocess.size != default.size and default.patch_size is None:
         raise CheckpointError(
-            f"{section.path}: makes pictures of {preprocess.size} by {preprocess.size} pixels; "
+            f"{section.path}: makes images of {preprocess.size} by {preprocess.size} pixels; "
             f"expected {default.size} by {default.size}, which config.json says the model takes."
         )
     return preprocess
 
 
 def _find(folder: Path) -> Section | None:
-    """Find the config; transformers 5 puts it into that of the processor, where it counts first."""
+    """Find the config; that in the processor's, where transformers 5 puts it, takes precedence."""
     if (folder / "processor_config.json").exists():
         processor = read_config_file(folder / "processor_config.json")
         if "image_processor" in processor:
@@ -77,8 +66,8 @@ def _find(folder: Path) -> Section | None:
 
 
 def _class(section: Section, default: Preprocess) -> Preprocess:
-    """Return what the class does that is named: `CLIPImageProcessorFast`, say, or, long ago, `CLIPFeatureExtractor`."""
-    kinds = {
+    """Return the defaults of the named class: `CLIPImageProcessorFast`, say, or, long ago, `CLIPFeatureExtractor`."""
+    classes = {
         f"{name}{suffix}": preprocess
         for name, preprocess in _CLASSES.items()
         for suffix in ("ImageProcessor", "ImageProcessorFast", "ImageProcessorPil", "FeatureExtractor")
@@ -86,21 +75,21 @@ def _class(section: Section, default: Preprocess) -> Preprocess:
     section.ignore("feature_extractor_type")  # the older name of the next
     for option in ("image_processor_type", "feature_extractor_type"):
         if option in section:
-            return section.one_of(option, kinds, "")
+            return section.one_of(option, classes, "")
     return default
 
 
 def _sizes(section: Section, default: Preprocess) -> Preprocess:
-    """Take over how large pictures become; the short side, or both, and what is cut out then."""
+    """Read the size after resizing, of the short side or of both, and that of the crop."""
     squash = default.resize_mode == "squash"
     side = 224
     if section.is_section("size"):
         options = section.section("size")
         squash = "shortest_edge" not in options
-        side = _square(options) if squash else options.size("shortest_edge", most=MOST_SIDE)
+        side = _square(options) if squash else options.size("shortest_edge", most=MAX_SIDE)
         options.finish()
     elif "size" in section:
-        squash, side = False, section.size("size", most=MOST_SIDE)
+        squash, side = False, section.size("size", most=MAX_SIDE)
     if not section.get("do_center_crop", bool, default.resize_mode == "shortest"):
         section.ignore("crop_size")
         if not squash:
@@ -116,16 +105,16 @@ def _sizes(section: Section, default: Preprocess) -> Preprocess:
 
 
 def _patches(section: Section, default: Preprocess) -> Preprocess:
-    """Take over how many patches pictures become, of which size."""
+    """Read the number and the size of patches."""
     patch_size = section.size("patch_size", default.patch_size)
-    most = section.size("max_num_patches", 256, _MOST_PATCHES)
+    most = section.size("max_num_patches", 256, _MAX_PATCHES)
     if math.isqrt(most) ** 2 != most:
         raise section.unsupported("max_num_patches", "expected a square number")
     return replace(default, size=math.isqrt(most) * patch_size, patch_size=patch_size)
 
 
 def _square(section: Section) -> int:
-    height, width = section.size("height", most=MOST_SIDE), section.size("width", most=MOST_SIDE)
+    height, width = section.size("height", most=MAX_SIDE), section.size("width", most=MAX_SIDE)
     if height != width:
         raise section.unsupported("width", f"expected {height}, as the height is")
     section.finish()

@@ -2,12 +2,12 @@
 
 import os
 import re
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 from numpyclip.errors import CheckpointError, InputError, ModelNotFoundError
-from numpyclip.families import activation
+from numpyclip.families.activation import Claim, contradiction
 from numpyclip.families.config_file import Section
 from numpyclip.families.repository_files import (
     SUFFIXES,
@@ -15,56 +15,104 @@ from numpyclip.families.repository_files import (
     files_at,
     tokenizer_files,
     wanted,
-    wanted_by_open_clip,
 )
+from numpyclip.model.config import CLIPConfig
 from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.weights import hub
 from numpyclip.weights.catalogue import DOWNLOADABLE, EMBEDDED, available_models
 from numpyclip.weights.download import obtain
 from numpyclip.weights.local import Folder, exists
-from numpyclip.weights.published import USUAL, Architecture, PublishedModel, architecture, architectures
+from numpyclip.weights.published import OPENAI_PREPROCESS, Architecture, PublishedModel, architecture, architectures
 
-_SETTLE = "A folder with an open_clip_config.json beside the weights settles it: load it without `pretrained`."
 _REPOSITORY = re.compile(
     r"((https?://)?(huggingface|hf)\.co/)?(?P<name>[\w-][\w.-]*/[\w-][\w.-]*(@[\w./-]+)?)/?", re.ASCII
 )
 
 
 def locate(name: str, pretrained: Folder | None = None, download_root: Folder | None = None) -> ModelFiles:
-    """Find the files of a model, after downloading those that are missing.
-
-    Parameters and errors are those of `numpyclip.load`. Of OpenCLIP's published models, nothing is downloaded of those
-    that cannot be run.
-    """
+    """Find the files of a model, after downloading those that are missing; see `numpyclip.load`."""
     if pretrained is not None:
         return _of_architecture(name, pretrained, download_root)
     if name in EMBEDDED:
-        return _known(name, EMBEDDED[name])
+        return _in_catalogue(name, EMBEDDED[name])
     if name in DOWNLOADABLE:
-        return _known(name, obtain(DOWNLOADABLE[name], download_root))
+        return _in_catalogue(name, obtain(DOWNLOADABLE[name], download_root))
     if name.startswith(hub.PREFIX):
         return files_at(hub.obtain(name, wanted, download_root))
-    if not exists(name):
-        raise unknown_name(name)
-    return files_at(Path(name))
+    if exists(name):
+        return files_at(Path(name))
+    raise unknown_name(name)
+
+
+def _in_catalogue(name: str, path: Path) -> ModelFiles:
+    return ModelFiles(path=path, weights=path, activation=Claim(name, "was trained with", "quick_gelu"))
+
+
+def _of_architecture(name: str, pretrained: Folder, download_root: Folder | None) -> ModelFiles:
+    """Find weights of an architecture of OpenCLIP's: published ones by their tag, or a file or folder."""
+    if architecture(name) is None and (name.startswith(hub.PREFIX) or name in available_models() or exists(name)):
+        raise InputError(f"{name}: has weights of its own; `pretrained` goes with OpenCLIP's names of architectures.")
+    known = find_architecture(name)
+    if model := known.find(os.fspath(pretrained)):
+        return _published(known, model, download_root)
+    if exists(pretrained):
+        return _own(known, Path(pretrained))
+    raise unknown_tag(known, os.fspath(pretrained))
+
+
+def _published(known: Architecture, model: PublishedModel, download_root: Folder | None) -> ModelFiles:
+    if model.openai:
+        return _in_catalogue(model.openai, obtain(DOWNLOADABLE[model.openai], download_root))
+    _read_config(known, model)  # of a model that is not supported nothing is downloaded
+    folder = hub.obtain(f"{hub.PREFIX}{model.hub}", partial(wanted, has_table=True), download_root)
+    table = _table(known, model, folder)
+    found = contradiction(table, folder)
+    return files_at(folder, table, f"{found} The latter is used." if found else None)
+
+
+def _own(known: Architecture, path: Path) -> ModelFiles:
+    table = _table(known, None, path if path.is_dir() else path.parent)
+    if found := contradiction(table, path):
+        raise CheckpointError(f"{path}: {found} Load the folder by its name alone, or another architecture.")
+    doubt = (
+        f"Images are preprocessed as for the published weights of {known.name}, not as for OpenAI's, which open_clip "
+        "does with a file alone."
+    )
+    return files_at(path, table, doubt if known.preprocess != OPENAI_PREPROCESS else None)
+
+
+def _table(known: Architecture, model: PublishedModel | None, folder: Path | None = None) -> Section:
+    """Return the config in OpenCLIP's table as if it were in a folder, where a tokenizer may be."""
+    name = f"{known.name} {model.tag}" if model else known.name
+    return Section(folder / name if folder else Path(name), "", known.describe(model))
+
+
+def _read_config(
+    known: Architecture, model: PublishedModel | None, folder: Path | None = None
+) -> tuple[CLIPConfig, Callable[[], Tokenizer]]:
+    from numpyclip.families import open_clip
+
+    return open_clip.read_config(_table(known, model, folder))
+
+
+def is_supported(known: Architecture, model: PublishedModel) -> bool:
+    """Tell by its config whether a published model can be run."""
+    try:
+        _read_config(known, model)
+    except CheckpointError:
+        return False
+    return True
 
 
 def read_tokenizer(known: Architecture, download_root: Folder | None) -> tuple[Tokenizer, int]:
-    """Return the tokenizer of an architecture, and how many tokens its texts have; no weights are needed.
+    """Return the tokenizer of an architecture and its context length, without any weights.
 
-    Raises
-    ------
-    UnsupportedCheckpointError
-        If such a model cannot be run; nothing is downloaded then.
-    DownloadError, ModelNotFoundError
-        See `numpyclip.weights.hub.obtain`.
+    Nothing is downloaded if such a model is not supported. Errors are also those of `numpyclip.weights.hub.obtain`.
     """
-    from numpyclip.families import open_clip
-
-    config, tokenizer = open_clip.read_config(_table(known, None))
+    config, tokenizer = _read_config(known, None)
     if repository := known.model_cfg["text_cfg"].get("hf_tokenizer_name"):
         folder = hub.obtain(f"{hub.PREFIX}{repository}", tokenizer_files, download_root)
-        config, tokenizer = open_clip.read_config(_table(known, None, folder))
+        config, tokenizer = _read_config(known, None, folder)
     assert config.text is not None
     return tokenizer(), config.text.context_length
 
@@ -76,19 +124,8 @@ def find_architecture(name: str) -> Architecture:
     raise unknown_name(name, is_architecture=True)
 
 
-def is_supported(known: Architecture, model: PublishedModel) -> bool:
-    """Tell whether a published model can be run, by its config."""
-    from numpyclip.families import open_clip
-
-    try:
-        open_clip.read_config(_table(known, model))
-    except CheckpointError:
-        return False
-    return True
-
-
 def unknown_name(name: str, is_architecture: bool = False) -> ModelNotFoundError:
-    """Make an error about a name that nothing has, or that is but half of one."""
+    """Make an error about an unknown name, or about one that needs `pretrained` beside it."""
     if known := architecture(name):
         return ModelNotFoundError(
             f"Model {name!r} has weights of several names, or none: pass `pretrained` (--pretrained), a file or one of "
@@ -117,58 +154,18 @@ def unknown_tag(known: Architecture, tag: str) -> ModelNotFoundError:
 
 
 def _similar(name: str, names: Iterable[str], cutoff: float) -> list[str]:
-    """Choose names of nearly the same letters, in whatever case; a slash is a hyphen, as in OpenCLIP's names."""
+    """Choose names of similar spelling, case-insensitively; a slash is a hyphen, as in OpenCLIP's names."""
     import difflib  # slow to import, and most names are right
 
-    known = {_plain(known): known for known in reversed(list(names))}  # of two that are the same, the first
-    if exact := known.get(_plain(name)):
+    def plain(name: str) -> str:
+        return name.lower().replace("/", "-")
+
+    known = {plain(known): known for known in reversed(list(names))}  # of two that are the same, the first
+    if exact := known.get(plain(name)):
         return [exact]
-    return [known[close] for close in difflib.get_close_matches(_plain(name), known, 3, cutoff)]
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace("/", "-")
+    return [known[close] for close in difflib.get_close_matches(plain(name), known, 3, cutoff)]
 
 
 def _did_you_mean(names: Iterable[str]) -> str:
     listed = " or ".join(map(repr, names))
     return f" Did you mean {listed}?" if listed else ""
-
-
-def _known(name: str, path: Path) -> ModelFiles:
-    return ModelFiles(path=path, weights=path, activation=activation.in_catalogue(name))
-
-
-def _of_architecture(name: str, pretrained: Folder, download_root: Folder | None) -> ModelFiles:
-    """Find weights of an architecture of OpenCLIP's: published ones by their tag, or one's own, a file or folder."""
-    if architecture(name) is None and (name.startswith(hub.PREFIX) or name in available_models() or exists(name)):
-        raise InputError(f"{name}: has weights of its own; `pretrained` goes with OpenCLIP's names of architectures.")
-    known = find_architecture(name)
-    model = known.find(os.fspath(pretrained))
-    if model is None and not exists(pretrained):
-        raise unknown_tag(known, os.fspath(pretrained))
-    if model and model.openai:
-        return _known(model.openai, obtain(DOWNLOADABLE[model.openai], download_root))
-    path = Path(pretrained)
-    if model:
-        from numpyclip.families import open_clip
-
-        open_clip.read_config(_table(known, model))
-        path = hub.obtain(f"{hub.PREFIX}{model.hub}", wanted_by_open_clip, download_root)
-    table = _table(known, model, path if path.is_dir() else path.parent)
-    doubt = activation.doubt(table, path)
-    if doubt and model is None:
-        raise CheckpointError(f"{path}: {doubt} Load the folder by its name alone, or another architecture.")
-    doubts = [f"{doubt} The latter is used."] if doubt else []
-    if model is None and known.preprocess != USUAL:
-        doubts.append(
-            f"Pictures are prepared as for the published weights of {known.name}, not as for OpenAI's, which "
-            "open_clip does with a file alone."
-        )
-    return replace(files_at(path, table), warnings=tuple(f"{path}: {doubt} {_SETTLE}" for doubt in doubts))
-
-
-def _table(known: Architecture, model: PublishedModel | None, folder: Path | None = None) -> Section:
-    """Return the config of a table as if it were in a folder, where a tokenizer may be."""
-    name = f"{known.name} {model.tag}" if model else known.name
-    return Section(folder / name if folder else Path(name), "", known.describe(model))

@@ -1,21 +1,22 @@
-"""OpenCLIP's models, by their `open_clip_config.json`, as `CLIP` and `CustomTextCLIP` in open_clip/model.py.
+"""OpenCLIP's models, by their `open_clip_config.json`.
 
-And its CoCa: see `numpyclip.families.open_clip_coca`.
+Source: `CLIP` and `CustomTextCLIP` in open_clip/model.py, `CoCa` in open_clip/coca_model.py. An option that is not
+supported is an `UnsupportedCheckpointError` that names it.
 """
 
 from collections.abc import Callable
 from functools import partial
 
 from numpyclip.families.activation import in_open_clip_config
-from numpyclip.families.config_file import MOST_LAYERS, Section
+from numpyclip.families.config_file import MAX_LAYERS, Section
 from numpyclip.families.description import ModelDescription
-from numpyclip.families.open_clip_coca import read_decoder, token_id
 from numpyclip.families.tensor_names import rename
 from numpyclip.images.preprocess import MEAN, STD, Preprocess
 from numpyclip.model.config import (
     EPS,
     RESNET_STRIDE,
     CLIPConfig,
+    DecoderConfig,
     PoolConfig,
     ResNetConfig,
     TextConfig,
@@ -33,13 +34,7 @@ from numpyclip.weights.checkpoint import Activation, Checkpoint
 
 
 def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
-    """Describe a model by its config file, or what a table has in the place of one.
-
-    Raises
-    ------
-    UnsupportedCheckpointError
-        If it has an option that is not supported; it is named.
-    """
+    """Describe a model by its config file, or by what OpenCLIP's table has in place of one."""
     config, tokenizer = read_config(options)
     checkpoint = rename(checkpoint, lambda name: name.removeprefix("text."))  # openai/CLIP has none
     if any(name.startswith("visual.trunk.") for name in checkpoint.arrays):
@@ -50,13 +45,7 @@ def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
 
 
 def read_config(description: Section) -> tuple[CLIPConfig, Callable[[], Tokenizer]]:
-    """Read a config file; it alone says whether a model is supported, no weights are needed for that.
-
-    Raises
-    ------
-    UnsupportedCheckpointError
-        If it has an option that is not supported; it is named.
-    """
+    """Read a config file; it alone decides whether a model is supported, without the weights."""
     model = description.section("model_cfg")
     activation = in_open_clip_config(model)
     embed_dim = model.size("embed_dim")
@@ -69,13 +58,13 @@ def read_config(description: Section) -> tuple[CLIPConfig, Callable[[], Tokenize
         text=text,
         preprocess=_preprocess(description.section("preprocess_cfg"), vision.image_size),
         sigmoid="init_logit_bias" in model,
-        decoder=read_decoder(model, vision, text, activation) if "multimodal_cfg" in model else None,
+        decoder=_decoder(model, vision, text, activation) if "multimodal_cfg" in model else None,
     )
     for tower in (vision, text):
         if isinstance(tower, TransformerConfig) and not tower.projection and tower.width != config.embed_dim:
             raise model.unsupported("embed_dim", f"expected {tower.width}, the width of a tower without a projection")
-    model.ignore("init_logit_bias", "init_logit_scale")  # what training began with
-    model.ignore("custom_text")  # says where the tensors of texts are; their names say it, too
+    model.ignore("init_logit_bias", "init_logit_scale")  # initial values of training
+    model.ignore("custom_text")  # whether the names of the text tower's tensors begin with "text."
     model.finish()
     description.ignore("version")
     description.finish()
@@ -83,7 +72,7 @@ def read_config(description: Section) -> tuple[CLIPConfig, Callable[[], Tokenize
 
 
 def _vision(section: Section, activation: Activation, embed_dim: int) -> VisionConfig:
-    section.ignore("output_tokens", "patch_dropout", "ls_init_value")  # of training, or of CoCa, whatever they say
+    section.ignore("output_tokens", "patch_dropout", "ls_init_value")  # of training or of CoCa, without effect here
     if "timm_model_name" in section:
         from numpyclip.families import timm
 
@@ -99,7 +88,7 @@ def _vision(section: Section, activation: Activation, embed_dim: int) -> VisionC
 def _resnet(section: Section) -> ResNetConfig:
     section.ignore("patch_size", "mlp_ratio")
     width = section.size("width", 768)
-    first, second, third, fourth = section.sizes("layers", 4, MOST_LAYERS)
+    first, second, third, fourth = section.sizes("layers", 4, MAX_LAYERS)
     return ResNetConfig(
         image_size=section.side("image_size", 224),
         width=width,
@@ -109,7 +98,7 @@ def _resnet(section: Section) -> ResNetConfig:
 
 
 def _vision_transformer(section: Section, activation: Activation, embed_dim: int) -> VisionTransformerConfig:
-    section.ignore("pos_embed_type")  # the positions are stored, whatever they were made from
+    section.ignore("pos_embed_type")  # the positions are tensors, whatever they were initialised from
     section.expect(block_type="default", **_PLAIN_BLOCK)
     width = section.size("width", 768)
     has_queries = section.get("attentional_pool", bool, False)
@@ -123,7 +112,7 @@ def _vision_transformer(section: Section, activation: Activation, embed_dim: int
         image_size=section.side("image_size", 224),
         patch_size=section.side("patch_size", 16),
         width=width,
-        layers=section.size("layers", 12, MOST_LAYERS),
+        layers=section.size("layers", 12, MAX_LAYERS),
         heads=_heads(section, width),
         mlp_width=int(width * section.factor("mlp_ratio", 4.0)),
         activation=_activation(section, activation),
@@ -131,28 +120,28 @@ def _vision_transformer(section: Section, activation: Activation, embed_dim: int
         layer_scale="ls_init_value" in section,
         norm_before=not section.get("no_ln_pre", bool, False),
         pool=PoolConfig(kind="attn", heads=pool_heads, queries=queries)
-        if has_queries  # with which open_clip ignores the other option
+        if has_queries  # then open_clip ignores the other option
         else PoolConfig(kind=pool, norm_after=norm_after_pool),
     )
 
 
 def _text(section: Section, activation: Activation) -> tuple[TextConfig, Callable[[], Tokenizer]]:
     section.ignore("output_tokens", "ls_init_value")
-    section.ignore("final_ln_after_pool")  # open_clip, too
+    section.ignore("final_ln_after_pool")  # as open_clip does
     section.expect(use_pad_mask=False, block_type="default", **_PLAIN_BLOCK)
     width = section.size("width", 512)
     vocab_size = section.size("vocab_size", 49408)
     pools: dict[str, TextPool] = {"argmax": "argmax", "last": "last", "first": "first", "eos": "eos"}
     pool = section.one_of("pool_type", pools, "argmax")
     if section.get("embed_cls", bool, False):
-        pool = "cls"  # whatever the other option says
+        pool = "cls"  # overrides the other option
         section.expect(no_causal_mask=False)
     end_id = section.get("eos_id", int, 2)
     text = TextConfig(
         context_length=section.size("context_length", 77),
         vocab_size=vocab_size,
         width=width,
-        layers=section.size("layers", 12, MOST_LAYERS),
+        layers=section.size("layers", 12, MAX_LAYERS),
         heads=section.divisor("heads", width, 8),
         mlp_width=int(width * section.factor("mlp_ratio", 4.0)),
         activation=_activation(section, activation),
@@ -161,24 +150,66 @@ def _text(section: Section, activation: Activation) -> tuple[TextConfig, Callabl
         causal=not section.get("no_causal_mask", bool, False),
         pool=pool,
         end_id=end_id if pool == "eos" else None,
-        pad_id=token_id(section, "pad_id", vocab_size) if pool == "cls" else 0,
+        pad_id=_token_id(section, "pad_id", vocab_size) if pool == "cls" else 0,
         projection=section.one_of("proj_type", {"linear": "linear", "none": None}, "linear"),
     )
-    section.ignore("proj_bias", "pad_id")  # a bias is there or not; padding matters to masks only
+    section.ignore("proj_bias", "pad_id")  # the tensors show a bias; padding matters only to masks
     tokenizer = _tokenizer(section)
     section.finish()
     return text, tokenizer
 
 
+def _token_id(section: Section, option: str, vocab_size: int) -> int:
+    value = section.get(option, int, 0)
+    if not 0 <= value < vocab_size:
+        raise section.unsupported(option, f"expected 0 to {vocab_size - 1}")
+    return value
+
+
+def _decoder(model: Section, vision: VisionConfig, text: TextConfig, activation: Activation) -> DecoderConfig:
+    """Read the config of a CoCa's decoder, which must fit the two towers."""
+    section = model.section("multimodal_cfg")
+    # open_clip reads these without effect: MLPs are 4 times as wide as the decoder, its vocabulary is that of texts,
+    # and `vision_cfg` has the queries.
+    section.ignore("mlp_ratio", "dim_head", "n_queries", "attn_pooler_heads", "vocab_size")
+    width = section.size("width", 512)
+    heads = section.divisor("heads", width, 8)
+    if width != text.width:
+        raise section.unsupported("width", f"expected that of the text tower, {text.width}")
+    if width != (image_width := _image_token_width(model, vision)):
+        raise section.unsupported("width", f"expected that of the image tokens, {image_width}")
+    if not text.has_class_token:
+        raise model.section("text_cfg").unsupported("embed_cls", "expected true in a model with a decoder")
+    config = DecoderConfig(
+        width=width,
+        layers=section.size("layers", 12, MAX_LAYERS),
+        heads=heads,
+        mlp_width=4 * width,
+        activation=activation,
+        layer_scale="ls_init_value" in section,
+        context_length=section.size("context_length", 77),
+        pad_id=_token_id(model, "pad_id", text.vocab_size),
+    )
+    section.ignore("ls_init_value")
+    section.finish()
+    return config
+
+
+def _image_token_width(model: Section, vision: VisionConfig) -> int:
+    section = model.section("vision_cfg")
+    if not isinstance(vision, VisionTransformerConfig) or vision.pool.kind == "map" or not vision.class_token:
+        raise model.unsupported("vision_cfg", "expected a vision transformer of open_clip's own, for the decoder")
+    if vision.pool.norm_after:
+        raise section.unsupported("final_ln_after_pool", "expected false in a model with a decoder")
+    if vision.described < 1:
+        raise section.unsupported("attn_pooler_queries", "expected 2 or more in a model with a decoder")
+    return model.size("embed_dim") if vision.pool.kind == "attn" else vision.width
+
+
 # Options of blocks that no published model has.
-_PLAIN_BLOCK: dict[str, object] = {
-    "qk_norm": False,
-    "scaled_cosine_attn": False,
-    "scale_heads": False,
-    "scale_attn_inner": False,
-    "scale_attn": False,
-    "scale_fc": False,
-}
+_PLAIN_BLOCK: dict[str, object] = dict.fromkeys(
+    ("qk_norm", "scaled_cosine_attn", "scale_heads", "scale_attn_inner", "scale_attn", "scale_fc"), False
+)
 
 
 def _heads(section: Section, width: int) -> int:
@@ -211,13 +242,13 @@ def _tokenizer(section: Section) -> Callable[[], Tokenizer]:
     if repository:
         strip = options.get("strip_sep_token", bool, False)
         make = partial(open_clip_file_tokenizer, section.path.parent, repository, clean, strip)
-    options.expect(reduction_mask="")  # others draw tokens at random
+    options.expect(reduction_mask="")  # others drop tokens at random
     options.finish()
     return make
 
 
 def _preprocess(section: Section, size: int) -> Preprocess:
-    section.ignore("size")  # open_clip, too, takes that of the tower
+    section.ignore("size")  # open_clip uses that of the tower, too
     section.expect(mode="RGB")
     preprocess = Preprocess(
         size,

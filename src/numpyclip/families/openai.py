@@ -1,11 +1,12 @@
 """OpenAI's models: every size is inferred from tensor shapes.
 
-What shapes cannot tell follows openai/CLIP's `build_model`: heads are 64 wide, norms add 1e-5. The activation must be
-told (see `numpyclip.families.activation`).
+What shapes cannot tell follows openai/CLIP's `build_model`: heads are 64 wide, norms add 1e-5. The activation is an
+argument (see `numpyclip.families.activation`).
 """
 
 import math
 import re
+from typing import Any
 
 from numpyclip.errors import CheckpointError, UnsupportedCheckpointError, quoted
 from numpyclip.families.description import ModelDescription
@@ -23,20 +24,13 @@ def describe(checkpoint: Checkpoint, activation: Activation) -> ModelDescription
 
 
 def measure(checkpoint: Checkpoint, activation: Activation) -> CLIPConfig:
-    """Infer the sizes of a model from its tensor shapes.
-
-    Raises
-    ------
-    CheckpointError
-        If a tensor is missing, or two of them contradict each other.
-    UnsupportedCheckpointError
-        If the tensors are those of another architecture.
-    """
+    """Infer the sizes of a model from its tensor shapes; CheckpointError if they do not fit together."""
     _refuse_foreign(checkpoint)
     embed_dim = checkpoint.shape("text_projection", 2)[1]
     is_transformer = "visual.proj" in checkpoint
     vision = _measure_transformer(checkpoint, activation) if is_transformer else _measure_resnet(checkpoint)
-    text = _measure_text(checkpoint, activation)
+    sizes = text_sizes(checkpoint)
+    text = TextConfig(**sizes, heads=_heads(checkpoint, sizes["width"]), activation=activation)
     _compare_with_record(checkpoint, vision, text)
     return CLIPConfig(
         family="openai",
@@ -47,10 +41,10 @@ def measure(checkpoint: Checkpoint, activation: Activation) -> CLIPConfig:
     )
 
 
-_FOREIGN = {  # a name that marks another family → what it is
+_FOREIGN = {  # prefix of names that marks another family → what it is
     "text_model.": "the transformers library's layout",
     "vision_model.": "the transformers library's layout",
-    "visual.trunk.": "OpenCLIP with a vision tower of timm",
+    "visual.trunk.": "OpenCLIP with an image tower of timm",
     "text.": "OpenCLIP with a text tower of its own",
     "text_decoder.": "CoCa",
     "logit_bias": "SigLIP",
@@ -70,15 +64,14 @@ def _refuse_foreign(checkpoint: Checkpoint) -> None:
 
 def _measure_transformer(checkpoint: Checkpoint, activation: Activation) -> VisionTransformerConfig:
     width, _, patch_size, _ = checkpoint.shape("visual.conv1.weight", 4)
-    grid = _grid(checkpoint, "visual.positional_embedding")
+    grid = square_side(checkpoint, "visual.positional_embedding")
     return VisionTransformerConfig(
         image_size=patch_size * grid,
         patch_size=patch_size,
         width=width,
-        layers=count_blocks(checkpoint, "visual.transformer.resblocks"),
         heads=_heads(checkpoint, width),
-        mlp_width=_mlp_width(checkpoint, "visual.transformer.resblocks"),
         activation=activation,
+        **block_sizes(checkpoint, "visual.transformer.resblocks"),
     )
 
 
@@ -86,24 +79,28 @@ def _measure_resnet(checkpoint: Checkpoint) -> ResNetConfig:
     width = checkpoint.shape("visual.layer1.0.conv1.weight", 4)[0]
     stages = [count_blocks(checkpoint, f"visual.layer{stage}") for stage in (1, 2, 3, 4)]
     return ResNetConfig(
-        image_size=RESNET_STRIDE * _grid(checkpoint, "visual.attnpool.positional_embedding"),
+        image_size=RESNET_STRIDE * square_side(checkpoint, "visual.attnpool.positional_embedding"),
         width=width,
         layers=(stages[0], stages[1], stages[2], stages[3]),
         heads=_heads(checkpoint, width * 32),
     )
 
 
-def _measure_text(checkpoint: Checkpoint, activation: Activation) -> TextConfig:
+def text_sizes(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Infer the sizes of a text tower, but for the number of heads."""
     vocab_size, width = checkpoint.shape("token_embedding.weight", 2)
-    return TextConfig(
-        context_length=checkpoint.shape("positional_embedding", 2)[0],
-        vocab_size=vocab_size,
-        width=width,
-        layers=count_blocks(checkpoint, "transformer.resblocks"),
-        heads=_heads(checkpoint, width),
-        mlp_width=_mlp_width(checkpoint, "transformer.resblocks"),
-        activation=activation,
-    )
+    return {
+        "context_length": checkpoint.shape("positional_embedding", 2)[0],
+        "vocab_size": vocab_size,
+        "width": width,
+        **block_sizes(checkpoint, "transformer.resblocks"),
+    }
+
+
+def block_sizes(checkpoint: Checkpoint, prefix: str) -> dict[str, Any]:
+    """Infer the number of blocks and the width of their MLPs."""
+    layers = count_blocks(checkpoint, prefix)
+    return {"layers": layers, "mlp_width": checkpoint.shape(f"{prefix}.0.mlp.c_fc.weight", 2)[0]}
 
 
 def count_blocks(checkpoint: Checkpoint, prefix: str) -> int:
@@ -118,13 +115,13 @@ def count_blocks(checkpoint: Checkpoint, prefix: str) -> int:
     return len(found)
 
 
-def _grid(checkpoint: Checkpoint, name: str) -> int:
-    """Side of the square of positions that a table with one extra row stands for."""
+def square_side(checkpoint: Checkpoint, name: str, class_row: bool = True) -> int:
+    """Return the side of the square of positions in a table, besides a row for the class token."""
     rows = checkpoint.shape(name, 2)[0]
-    side = math.isqrt(max(rows - 1, 0))
-    if side == 0 or side * side + 1 != rows:
+    side = math.isqrt(max(rows - class_row, 0))
+    if side == 0 or side * side + class_row != rows:
         raise UnsupportedCheckpointError(
-            f"{checkpoint.path}: tensor '{name}' has {rows} rows; expected a square number and one."
+            f"{checkpoint.path}: tensor '{name}' has {rows} rows; expected a square number{' and one' * class_row}."
         )
     return side
 
@@ -138,14 +135,10 @@ def _heads(checkpoint: Checkpoint, width: int) -> int:
     return heads
 
 
-def _mlp_width(checkpoint: Checkpoint, prefix: str) -> int:
-    return checkpoint.shape(f"{prefix}.0.mlp.c_fc.weight", 2)[0]
-
-
 def _compare_with_record(
     checkpoint: Checkpoint, vision: VisionTransformerConfig | ResNetConfig, text: TextConfig
 ) -> None:
-    """Compare the measured sizes with those that OpenAI's archives record."""
+    """Compare the inferred sizes with those that OpenAI's archives record."""
     step = vision.patch_size if isinstance(vision, VisionTransformerConfig) else RESNET_STRIDE
     measured = {
         "context_length": text.context_length,
@@ -155,7 +148,7 @@ def _compare_with_record(
     for name in SIZE_RECORDS:
         recorded = found = checkpoint.arrays[name].tolist() if name in checkpoint else measured[name]
         if name == "input_resolution" and isinstance(found, int):
-            found = found // step * step  # a rest at the edge is cut off by the first convolution, or the last pool
+            found = found // step * step  # the first convolution or the last pool drops a remainder
         if found != measured[name]:
             raise CheckpointError(
                 f"{checkpoint.path}: '{name}' is recorded as {recorded!r:.60}, "

@@ -1,4 +1,4 @@
-"""FILES → DESCRIPTION: whose model they are, and all that it is built from."""
+"""FILES → DESCRIPTION: which library's model they are, and everything that it is built from."""
 
 from dataclasses import replace
 
@@ -8,22 +8,16 @@ from numpyclip.families.config_file import Section
 from numpyclip.families.description import ModelDescription
 from numpyclip.families.repository_files import OPEN_CLIP_CONFIG, ModelFiles
 from numpyclip.weights.checkpoint import Activation, Checkpoint, ConfigFile
-from numpyclip.weights.sharded import read_weights
+from numpyclip.weights.read import read
 
 
 def recognise(files: ModelFiles, passed: Activation | None = None) -> ModelDescription:
-    """Recognise a model by its config file, or by its tensors alone; `passed` is the activation that `load` was given.
-
-    Raises
-    ------
-    CheckpointError
-        If the files are damaged, cannot be run, or contradict each other.
-    """
-    checkpoint = read_weights(files.weights)
+    """Recognise a model by its config file, or by its tensors alone; `passed` is the `activation` of `load`."""
+    checkpoint = read(files.weights)
     is_apples = apple.is_apples(checkpoint)
     if is_apples:
-        checkpoint = apple.translate(checkpoint)  # also beside a config file: open_clip reads these weights
-    recorded = activation.in_checkpoint(checkpoint)
+        checkpoint = apple.translate(checkpoint)  # also beside a config file: open_clip reads such weights, too
+    recorded = Claim(str(checkpoint.path), "records", checkpoint.activation)
     config_file = None
     if files.library and files.config:
         found = _by_config(checkpoint, files.library, files.config)
@@ -43,7 +37,7 @@ def recognise(files: ModelFiles, passed: Activation | None = None) -> ModelDescr
 
 
 def _by_config(checkpoint: Checkpoint, library: str, config: Section) -> ModelDescription:
-    """Describe a model by its config file; the modules of other libraries are not even imported."""
+    """Describe a model by its config file, importing only the module of that library."""
     if library == OPEN_CLIP_CONFIG:
         from numpyclip.families import open_clip
 

@@ -1,27 +1,24 @@
-"""Names of tensors: what another library calls by one, openai/CLIP calls by the other."""
+"""Names and shapes of tensors: from those of another library to those of openai/CLIP."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from numpyclip.errors import CheckpointError, quoted
 from numpyclip.weights.checkpoint import Checkpoint
 
-# Pairs of a name there and ours; or of what names begin with, up to a dot. A * is a number, which stays. Can be read
-# backwards, too: where several have the same right side, the first is the usual one.
+# Pairs of a name there and ours, or of their prefixes up to a dot. A * is a number, which stays. Also read backwards:
+# where several have the same right side, the first is the usual one.
 Names = tuple[tuple[str, str], ...]
 
-_MOST_PARTS = 10  # between the dots of a pair's name
+_MAX_PARTS = 10  # between the dots of a pair's name
 
 
 def rename(checkpoint: Checkpoint, translate: Callable[[str], str]) -> Checkpoint:
-    """Rename all tensors.
-
-    Raises
-    ------
-    CheckpointError
-        If two of them would have the same name.
-    """
+    """Rename all tensors; CheckpointError if two of them would have the same name."""
     names = {name: translate(name) for name in checkpoint.arrays}
     for name, count in Counter(names.values()).items():
         if count > 1:
@@ -31,16 +28,26 @@ def rename(checkpoint: Checkpoint, translate: Callable[[str], str]) -> Checkpoin
     return replace(checkpoint, arrays={names[name]: array for name, array in checkpoint.arrays.items()})
 
 
+def squeeze(arrays: Mapping[str, NDArray[np.generic]], axes: Mapping[str, int]) -> dict[str, NDArray[np.generic]]:
+    """View some tensors without so many leading axes, where these have length 1."""
+    squeezed = {
+        name: arrays[name].reshape(arrays[name].shape[count:])
+        for name, count in axes.items()
+        if name in arrays and arrays[name].shape[:count] == (1,) * count
+    }
+    return {**arrays, **squeezed}
+
+
 def translator(names: Names) -> Callable[[str], str]:
-    """Make a function that puts our name in the place of another; one without a pair stays as it is."""
+    """Make a function from their name to ours; a name without a pair stays as it is."""
     table: Mapping[str, str] = dict(names)
 
     def translate(name: str) -> str:
         parts = name.split(".")
-        if "*" in parts:  # no name of a library's: it would be taken for a pattern
+        if "*" in parts:  # in no library: it would be taken for a pattern
             return name
         general = ["*" if part.isdecimal() else part for part in parts]
-        for end in range(min(len(parts), _MOST_PARTS), 0, -1):  # the longest beginning that the table has
+        for end in range(min(len(parts), _MAX_PARTS), 0, -1):  # the longest prefix in the table
             ours = table.get(".".join(parts[:end])) or table.get(".".join(general[:end]))
             if ours is not None:
                 numbers = (part for part in parts if part.isdecimal())

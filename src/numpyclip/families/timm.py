@@ -1,15 +1,15 @@
 """Vision transformers of timm inside OpenCLIP's models, as `TimmModel` in open_clip/timm_model.py.
 
-The config file names one of timm's models, and the name tells everything. These sizes and options are those of timm's
-own registry: timm/models/{vision_transformer,vision_transformer_hybrid,eva}.py.
+The config file names a model of timm, whose sizes and options are those of timm's registry:
+timm/models/{vision_transformer,vision_transformer_hybrid,eva}.py.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
 
 from numpyclip.families import timm_convolutional
-from numpyclip.families.config_file import MOST_LAYERS, Section
-from numpyclip.families.tensor_names import Names, rename, translator
+from numpyclip.families.config_file import MAX_LAYERS, Section
+from numpyclip.families.tensor_names import Names, rename, squeeze, translator
 from numpyclip.model.config import (
     PoolConfig,
     Projection,
@@ -63,10 +63,10 @@ NAMES: Names = (
     ("visual.head.mlp.fc1", "visual.proj.c_fc"),
     ("visual.head.mlp.fc2", "visual.proj.c_proj"),
 )
-"""timm's names, and ours. Shapes differ in two: positions are (1, n, d) and the class embedding (1, 1, d) in timm."""
+"""timm's names, and ours."""
 
 
-# Models as timm's registry has them. `pool.norm_after` says here whether the last norm would come after a mean.
+# Models of timm's registry. Here `pool.norm_after` says whether the last norm would come after a mean.
 _BASE = VisionTransformerConfig(
     image_size=224,
     patch_size=16,
@@ -167,7 +167,7 @@ TRUNKS: dict[str, VisionTransformerConfig] = {
     ),
 }
 
-# `timm_proj`, "" for null, and what is then behind the pool
+# `timm_proj`, "" for null → the projection
 _PROJECTIONS: dict[str, Projection | None] = {"linear": "linear", "": "linear", "mlp": "mlp", "none": None}
 
 SUPPORTED = (
@@ -177,19 +177,13 @@ SUPPORTED = (
 
 
 def describe(section: Section) -> VisionConfig:
-    """Read the config of a vision tower that is timm's.
-
-    Raises
-    ------
-    UnsupportedCheckpointError
-        If it is no tower that is supported, or has an option that is not.
-    """
+    """Read the config of an image tower that is timm's."""
     section.ignore("layers", "width", "head_width", "patch_size", "mlp_ratio")  # the name decides
     section.ignore("timm_model_pretrained", "timm_drop", "timm_drop_path", "timm_proj_bias")
     name = section.get("timm_model_name", str).partition(".")[0]  # a tag behind it says how it was trained
     is_convolutional = name in timm_convolutional.TOWERS
     projection = _projection(section, ("linear", "mlp", "") if is_convolutional else ("linear", "mlp", "none", ""))
-    is_apart = projection in ("linear", "mlp")  # then timm makes its model first, and its pool is changed afterwards
+    is_apart = projection in ("linear", "mlp")  # then timm builds its model first, and its pool is replaced
     if is_convolutional:
         _pool(section, {"avg": "avg"}, "avg", is_apart)
         return timm_convolutional.TOWERS[name](section, projection == "mlp")
@@ -208,7 +202,7 @@ def describe(section: Section) -> VisionConfig:
 
 
 def _sized(options: Section, trunk: VisionTransformerConfig, image_size: int) -> VisionTransformerConfig:
-    """Change the sizes of a model as a config file says."""
+    """Apply the sizes of `timm_model_kwargs`."""
     if options.side("img_size", image_size) != image_size:
         raise options.unsupported("img_size", f"expected vision_cfg.image_size, which is {image_size}")
     if trunk.stem.width:
@@ -219,7 +213,7 @@ def _sized(options: Section, trunk: VisionTransformerConfig, image_size: int) ->
         image_size=image_size,
         patch_size=patch_size,
         width=width,
-        layers=options.size("depth", trunk.layers, MOST_LAYERS),
+        layers=options.size("depth", trunk.layers, MAX_LAYERS),
         heads=options.divisor("num_heads", width, trunk.heads),
         mlp_width=int(width * options.factor("mlp_ratio", trunk.mlp_width / trunk.width)),
         stem=replace(trunk.stem, width=width // 4 if trunk.stem.width else None),
@@ -233,7 +227,7 @@ def _sized(options: Section, trunk: VisionTransformerConfig, image_size: int) ->
 
 
 def _projection(section: Section, known: tuple[str, ...]) -> str:
-    """Return what is behind the model: nothing, for open_clip, if it is null, which is not its default."""
+    """Return `timm_proj`, "" for null: open_clip then adds no projection, which is not its default."""
     projection = "" if section.is_null("timm_proj") else section.get("timm_proj", str, "linear")
     if projection not in known:
         *some, last = (repr(name) if name else "null" for name in known)
@@ -242,7 +236,7 @@ def _projection(section: Section, known: tuple[str, ...]) -> str:
 
 
 def _pool(section: Section, pools: Mapping[str, VisionPool], usual: VisionPool, is_apart: bool) -> VisionPool:
-    """Return how tokens become one. Null, timm takes the model's own; so open_clip does without a word if it may."""
+    """Return how tokens are pooled. With null, timm takes the model's own pool; so does open_clip for "" if it can."""
     if section.is_null("timm_pool"):
         return usual
     return section.one_of("timm_pool", {**pools, **({"": usual} if is_apart else {})}, "avg")
@@ -251,14 +245,11 @@ def _pool(section: Section, pools: Mapping[str, VisionPool], usual: VisionPool, 
 def translate(checkpoint: Checkpoint, config: VisionConfig | None) -> Checkpoint:
     """Give the tensors of a vision transformer openai/CLIP's names, and those of all towers the shapes used here.
 
-    Tables of rotary embeddings, which some files hold, are left out: they follow from the sizes.
+    Tables of rotary embeddings are dropped: they follow from the sizes.
     """
     if not isinstance(config, VisionTransformerConfig):
         return timm_convolutional.without_single_pixels(checkpoint)
     arrays = {name: a for name, a in checkpoint.arrays.items() if not name.startswith("visual.trunk.rope.")}
     renamed = rename(replace(checkpoint, arrays=arrays), translator(NAMES))
-    arrays = dict(renamed.arrays)
-    for name, d in (("visual.positional_embedding", 2), ("visual.class_embedding", 1)):
-        if name in arrays and arrays[name].shape[: 3 - d] == (1,) * (3 - d):
-            arrays[name] = arrays[name].reshape(arrays[name].shape[3 - d :])
-    return replace(renamed, arrays=arrays)
+    axes = {"visual.positional_embedding": 1, "visual.class_embedding": 2}  # (1, n, d) and (1, 1, d) in timm
+    return replace(renamed, arrays=squeeze(renamed.arrays, axes))

@@ -1,18 +1,18 @@
-"""Convolutional towers of timm inside of OpenCLIP's models: ConvNeXt, and FastViT as in MobileCLIP.
+"""Convolutional image towers of timm inside OpenCLIP's models: ConvNeXt, and FastViT as in MobileCLIP.
 
-The config file names the model of timm; what the name stands for is written in timm/models/convnext.py and fastvit.py.
-Tensors keep timm's names.
+The config file names a model of timm, whose sizes are those of timm/models/convnext.py and fastvit.py. Tensors keep
+timm's names.
 """
 
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 
-from numpyclip.families.config_file import MOST_LAYERS, MOST_SIDE, MOST_SIZE, Section
+from numpyclip.families.config_file import MAX_LAYERS, MAX_SIDE, MAX_SIZE, Section
 from numpyclip.model.config import FASTVIT_HEAD_WIDTH, ConvNeXtConfig, FastViTConfig
 from numpyclip.weights.checkpoint import Checkpoint
 
-_CONVNEXT_STRIDE = 32  # pixels of the picture behind one of the last stage; a rest at the edge is dropped
+_CONVNEXT_STRIDE = 32  # pixels of the image per pixel of the last stage; a remainder at the edge is dropped
 
 # name of the model → layers, widths, eps
 _CONVNEXT: dict[str, tuple[tuple[int, ...], tuple[int, ...], float]] = {
@@ -24,7 +24,7 @@ _CONVNEXT: dict[str, tuple[tuple[int, ...], tuple[int, ...], float]] = {
     "convnext_xxlarge": ((3, 4, 30, 3), (384, 768, 1536, 3072), 1e-5),
 }
 
-# name of the model → layers, widths; those of five stages differ in more
+# name of the model → layers, widths
 FASTVIT: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "fastvit_mci0": ((2, 6, 10, 2), (64, 128, 256, 512)),
     "fastvit_mci1": ((4, 12, 20, 4), (64, 128, 256, 512)),
@@ -38,8 +38,8 @@ def _convnext(section: Section, mlp_head: bool) -> ConvNeXtConfig:
     layers, widths, eps = section.one_of("timm_model_name", _CONVNEXT, "")
     changes = section.section("timm_model_kwargs")
     config = ConvNeXtConfig(
-        image_size=section.side("image_size", 224, MOST_SIDE),
-        layers=_changed(changes, "depths", layers, MOST_LAYERS),
+        image_size=section.side("image_size", 224, MAX_SIDE),
+        layers=_changed(changes, "depths", layers, MAX_LAYERS),
         widths=_changed(changes, "dims", widths),
         eps=changes.eps("norm_eps", eps),
         mlp_head=mlp_head,
@@ -54,10 +54,10 @@ def _fastvit(section: Section, mlp_head: bool) -> FastViTConfig:
     layers, widths = section.one_of("timm_model_name", FASTVIT, "")
     has_four_stages = len(layers) == 4
     changes = section.section("timm_model_kwargs")
-    changes.ignore("inference_mode")  # says that branches are added up; the names of tensors say it, too
+    changes.ignore("inference_mode")  # says that branches are fused, as the names of tensors do
     config = FastViTConfig(
-        image_size=section.side("image_size", 224, MOST_SIDE),
-        layers=_changed(changes, "layers", layers, MOST_LAYERS),
+        image_size=section.side("image_size", 224, MAX_SIDE),
+        layers=_changed(changes, "layers", layers, MAX_LAYERS),
         widths=_changed(changes, "embed_dims", widths),
         mlp_ratio=3 if has_four_stages else 4,
         stem_scale=has_four_stages,
@@ -67,25 +67,25 @@ def _fastvit(section: Section, mlp_head: bool) -> FastViTConfig:
     )
     if any(width % FASTVIT_HEAD_WIDTH for i, width in enumerate(config.widths) if config.has_attention(i)):
         raise changes.unsupported("embed_dims", f"expected multiples of {FASTVIT_HEAD_WIDTH} from the fourth on")
-    if any(after % before for before, after in pairwise(config.widths)):  # every channel becomes as many
+    if any(after % before for before, after in pairwise(config.widths)):  # each channel becomes several
         raise changes.unsupported("embed_dims", "expected multiples of the one before")
     changes.finish()
     return config
 
 
-# name of the model → what reads a `vision_cfg` with this name, told whether an MLP is the projection
+# name of the model → what reads its `vision_cfg`, given whether the projection is an MLP
 TOWERS: dict[str, Callable[[Section, bool], ConvNeXtConfig | FastViTConfig]] = {
     **dict.fromkeys(_CONVNEXT, _convnext),
     **dict.fromkeys(FASTVIT, _fastvit),
 }
 
 
-def _changed(changes: Section, option: str, default: tuple[int, ...], most: int = MOST_SIZE) -> tuple[int, ...]:
+def _changed(changes: Section, option: str, default: tuple[int, ...], most: int = MAX_SIZE) -> tuple[int, ...]:
     return changes.sizes(option, len(default), most) if option in changes else default
 
 
 def without_single_pixels(checkpoint: Checkpoint) -> Checkpoint:
-    """View what a FastViT has for maps of one pixel, (e, c, 1, 1) and (c, 1, 1), as matrices and vectors."""
+    """View the weights of 1x1 convolutions, (e, c, 1, 1), and scales, (c, 1, 1), as matrices and vectors."""
     single = {name: a for name, a in checkpoint.arrays.items() if a.ndim > 2 and a.shape[-2:] == (1, 1)}
     flat = {name: array.reshape(array.shape[:-2]) for name, array in single.items()}
     return replace(checkpoint, arrays={**checkpoint.arrays, **flat})

@@ -1,6 +1,7 @@
-"""Hugging Face transformers' models, by their `config.json`: `CLIPModel` and others, whole or one tower of them.
+"""Hugging Face transformers' models, by their `config.json`: `CLIPModel` and others, whole or a single tower.
 
-Source: modeling_*.py of clip, metaclip_2, siglip, siglip2, chinese_clip and altclip in transformers 5.
+Source: modeling_*.py of clip, metaclip_2, siglip, siglip2, chinese_clip and altclip in transformers 5. An option that
+is not supported is an `UnsupportedCheckpointError` that names it.
 """
 
 import math
@@ -10,19 +11,17 @@ from functools import partial
 from typing import Any
 
 from numpyclip.families import image_processor
-from numpyclip.families.config_file import MOST_LAYERS, Section
+from numpyclip.families.config_file import MAX_LAYERS, Section
 from numpyclip.families.description import ModelDescription
 from numpyclip.families.tensor_names import Names, rename, translator
-from numpyclip.families.transformers_names import ACTIVATIONS
-from numpyclip.families.transformers_types import TYPES, Family
+from numpyclip.families.transformers_types import ACTIVATIONS, TYPES, Family
 from numpyclip.model.config import BertConfig, CLIPConfig, TextConfig, TransformerConfig, VisionTransformerConfig
 from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.tokenizer.clip_tokenizer import default_tokenizer
 from numpyclip.tokenizer.hugging_face import hugging_face_tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
 
-# What every config file may have and no model of these families looks at: where it comes from, how it was trained,
-# and what version 4 wrote into every part of it.
+# Options of any config file without effect on these models: provenance, training, and what version 4 wrote everywhere.
 _IGNORED = (
     *("_name_or_path", "_commit_hash", "architectures", "model_type", "transformers_version", "tokenizer_class"),
     *("torch_dtype", "dtype", "torchscript", "use_bfloat16", "tf_legacy_loss", "return_dict", "gradient_checkpointing"),
@@ -45,13 +44,7 @@ _IGNORED_IN_BERT = (
 
 
 def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
-    """Describe a model by its config file, and those for pictures and texts beside it.
-
-    Raises
-    ------
-    UnsupportedCheckpointError
-        If it has an option that is not supported; it is named.
-    """
+    """Describe a model by its config file, and those of the image processor and the tokenizer beside it."""
     folder = options.path.parent
     family, towers = options.one_of("model_type", TYPES, "")
     checkpoint = _rename(checkpoint, family.names, towers)
@@ -62,26 +55,26 @@ def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
             preprocess = replace(preprocess, patch_size=config.vision.patch_size)
             checkpoint = _with_convolution(checkpoint, config.vision)
         config = replace(config, preprocess=image_processor.read_preprocess(folder, preprocess))
-    tokenizer: Callable[[], Tokenizer] = default_tokenizer  # which a model without texts is not asked for
+    tokenizer: Callable[[], Tokenizer] = default_tokenizer  # unused without a text tower
     if config.text is not None:
         tokenizer = partial(hugging_face_tokenizer, folder, family.tokenizer)
     return ModelDescription(checkpoint, config, tokenizer)
 
 
 def _rename(checkpoint: Checkpoint, names: Names, towers: tuple[str, ...]) -> Checkpoint:
-    """Give tensors our names; leave out lists of positions, which are 0, 1, 2 and so on."""
+    """Give tensors our names; drop lists of positions, which are 0, 1, 2 and so on."""
     kept = {name: array for name, array in checkpoint.arrays.items() if not name.endswith(".position_ids")}
     prefix, translate = f"{towers[0]}_model.", translator(names)
     if len(towers) > 1 or any(name.startswith(prefix) for name in kept):
-        prefix = ""  # only version 5 leaves it out, where a model is but one tower, without a projection
+        prefix = ""  # only version 5 leaves it out, of a single tower without a projection
     return rename(replace(checkpoint, arrays=kept), lambda name: translate(prefix + name))
 
 
 def _with_convolution(checkpoint: Checkpoint, vision: VisionTransformerConfig) -> Checkpoint:
-    """View what multiplies patches, with the channels of each pixel side by side, as the weights of a convolution."""
+    """View the matrix that multiplies patches, channels last, as the weights of a convolution."""
     name, d, p = "visual.conv1.weight", vision.width, vision.patch_size
     if checkpoint.shape(name, 2) != (d, p * p * 3):
-        return checkpoint  # which the model will refuse
+        return checkpoint  # which will be refused
     weight = checkpoint.arrays[name].reshape(d, p, p, 3).transpose(0, 3, 1, 2)
     return replace(checkpoint, arrays={**checkpoint.arrays, name: weight})
 
@@ -109,7 +102,7 @@ def _read_config(description: Section, family: Family, towers: tuple[str, ...], 
 
 
 def _section(description: Section, tower: str) -> Section:
-    """Return the options of a tower. Old versions wrote some of them a second time, and these count alone."""
+    """Return the options of a tower. If old versions wrote some of them twice, the second object alone counts."""
     name = f"{tower}_config"
     description.ignore(name)
     return description.section(f"{name}_dict" if f"{name}_dict" in description else name)
@@ -138,14 +131,14 @@ def _bert(section: Section, default: BertConfig) -> BertConfig:
     pad_id = section.get("pad_token_id", int, default.pad_id)
     if not 0 <= pad_id < vocab_size:
         raise section.unsupported("pad_token_id", f"expected 0 to {vocab_size - 1}")
-    first_place = pad_id + 1 if default.first_place else 0  # that of RoBERTa's first token is behind that of padding
-    places = section.size("max_position_embeddings", default.first_place + default.context_length)
-    if places <= first_place:
+    first_place = pad_id + 1 if default.first_place else 0  # RoBERTa's first position follows that of padding
+    positions = section.size("max_position_embeddings", default.first_place + default.context_length)
+    if positions <= first_place:
         raise section.unsupported("max_position_embeddings", f"expected more than {first_place}")
     return replace(
         default,
         **_blocks(section, default),
-        context_length=places - first_place,
+        context_length=positions - first_place,
         vocab_size=vocab_size,
         pad_id=pad_id,
         first_place=first_place,
@@ -160,9 +153,9 @@ def _vision(section: Section, default: VisionTransformerConfig, bare: bool) -> V
         section.expect(vision_use_head=True)
     patch_size = section.side("patch_size", default.patch_size)
     if default.flexible:
-        places = section.size("num_patches", 256)
-        image_size = math.isqrt(places) * patch_size
-        if image_size**2 != places * patch_size**2:
+        patches = section.size("num_patches", 256)
+        image_size = math.isqrt(patches) * patch_size
+        if math.isqrt(patches) ** 2 != patches:
             raise section.unsupported("num_patches", "expected a square number")
     else:
         image_size = section.side("image_size", default.image_size)
@@ -180,7 +173,7 @@ def _blocks(section: Section, default: TransformerConfig) -> dict[str, Any]:
     has_activation = "hidden_act" in section
     return {
         "width": width,
-        "layers": section.size("num_hidden_layers", default.layers, MOST_LAYERS),
+        "layers": section.size("num_hidden_layers", default.layers, MAX_LAYERS),
         "heads": section.divisor("num_attention_heads", width, default.heads),
         "mlp_width": section.size("intermediate_size", default.mlp_width),
         "activation": section.one_of("hidden_act", ACTIVATIONS, "") if has_activation else default.activation,
@@ -194,7 +187,7 @@ def _embed_dim(
     family: Family,
     towers: Iterable[TextConfig | VisionTransformerConfig | None],
 ) -> int:
-    """Return the size of embeddings: the width of a tower that ends without a projection, else that of projections."""
+    """Return the dimension of embeddings: the width of a tower without a projection, else that of the projections."""
     widths = [tower.width for tower in towers if tower is not None and not tower.projection]
     if not family.sigmoid:
         for section in sections.values():

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import UnsupportedCheckpointError
-from numpyclip.families import transformers_names
 from numpyclip.families.image_processor import RESAMPLE
 from numpyclip.families.repository_files import TOKENIZER_FILES
 from numpyclip.families.tensor_names import translator
+from numpyclip.families.transformers_types import ACTIVATIONS, CLIP_NAMES, SIGLIP_NAMES
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.config import TextConfig, TransformerConfig, VisionTransformerConfig
 from numpyclip.saving.original_layout import TRANSFORMERS, existing
@@ -30,7 +30,7 @@ _TEXT: Options = {TextConfig: (*_TRANSFORMER, "context_length", "vocab_size", "p
 _PREPROCESS: Options = {Preprocess: ("size", "profile", "mean", "std", "interpolation", "resize_mode", "fill")}
 _SIGLIP = {"stem.patch_bias": True, "class_token": False, "norm_before": False, "pool.kind": "map", "projection": None}
 
-_ACTIVATIONS = {ours: theirs for theirs, ours in reversed(transformers_names.ACTIVATIONS.items())}
+_ACTIVATIONS = {ours: theirs for theirs, ours in reversed(ACTIVATIONS.items())}
 _RESAMPLE = {ours: number for number, ours in RESAMPLE.items()}
 
 _IN_PROJ = re.compile(r"(.*\.attn)\.in_proj_(weight|bias)")
@@ -174,7 +174,7 @@ def _tokenizer(model: CLIP, source: Path) -> dict[str, bytes | Path]:
 
 def _weights(checkpoint: Checkpoint, is_siglip: bool) -> Iterator[Weight]:
     """Give tensors the names and shapes of transformers."""
-    names = transformers_names.SIGLIP if is_siglip else transformers_names.CLIP
+    names = SIGLIP_NAMES if is_siglip else CLIP_NAMES
     renamed = translator(tuple((ours, theirs) for theirs, ours in names))
     for name in checkpoint.arrays:
         if match := _POOL_IN_PROJ.fullmatch(name):  # one matrix there

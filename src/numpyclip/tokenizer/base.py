@@ -1,4 +1,4 @@
-"""What every tokenizer is, and what it refuses."""
+"""The interface of every tokenizer, and checks of its arguments."""
 
 from collections.abc import Iterable, Sequence
 from typing import Protocol
@@ -9,31 +9,25 @@ from numpy.typing import NDArray
 from numpyclip.arguments import whole_number
 from numpyclip.errors import InputError, TextTooLongError, quoted
 
-MOST_LENGTH = 2**16  # ids of a row; the longest published text tower reads some hundreds
+MAX_LENGTH = 2**16  # ids of a row; the longest context of a published text tower is some hundreds
 
 
 class Tokenizer(Protocol):
-    """What a model needs of its tokenizer."""
+    """The interface of a model's tokenizer."""
 
     @property
     def name(self) -> str:
-        """What tells it from others: the same name, the same ids."""
+        """Tokenizers of the same name give the same ids."""
 
     def __call__(self, texts: str | Sequence[str], context_length: int, truncate: bool = False) -> NDArray[np.int32]:
-        """Turn texts into rows of ids; see `numpyclip.tokenize`."""
+        """Convert texts to rows of ids; see `numpyclip.tokenize`."""
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Turn ids back into text."""
+        """Convert ids to text."""
 
 
 def checked(texts: str | Iterable[str], name: str = "texts") -> Sequence[str]:
-    """Return a list of texts.
-
-    Raises
-    ------
-    InputError
-        If it is none, nor a single text; the message begins with the name of the argument.
-    """
+    """Return a list of texts; InputError, which names the argument, if these are no strings."""
     if isinstance(texts, str):
         return [texts]
     if isinstance(texts, bytes) or not _has_items(texts):
@@ -45,41 +39,29 @@ def checked(texts: str | Iterable[str], name: str = "texts") -> Sequence[str]:
     return texts
 
 
-def checked_length(context_length: object, least: int = 1) -> int:
-    """Return the length of a row of ids.
-
-    Raises
-    ------
-    InputError
-        If it is none.
-    """
+def checked_length(context_length: object, minimum: int = 1) -> int:
+    """Return the length of a row of ids; InputError if it is none."""
     length = whole_number(context_length)
-    if length is None or not least <= length <= MOST_LENGTH:
+    if length is None or not minimum <= length <= MAX_LENGTH:
         raise InputError(f"context_length: found {context_length!r:.60}; expected the model's own, usually 64 or 77.")
     return length
 
 
 def checked_ids(ids: Iterable[int]) -> list[int]:
-    """Return a list of ids, of whatever vocabulary.
-
-    Raises
-    ------
-    InputError
-        If it is none.
-    """
+    """Return a list of ids of any vocabulary; InputError if these are no integers."""
     if not _has_items(ids):
-        raise InputError(f"ids: found {ids!r:.60}; expected a row of `tokenize`, or any other whole numbers.")
+        raise InputError(f"ids: found {ids!r:.60}; expected a row of `tokenize`, or any other integers.")
     listed = []
     for found in ids:
         if (i := whole_number(found)) is None:
-            raise InputError(f"ids: found {found!r:.60}; expected whole numbers, a single row of them.")
+            raise InputError(f"ids: found {found!r:.60}; expected integers, a single row of them.")
         listed.append(i)
     return listed
 
 
 def _has_items(value: Iterable[object]) -> bool:
     try:
-        iter(value)  # isinstance would take an array of no dimension for an iterable
+        iter(value)  # isinstance would accept an array of no dimension
     except TypeError:
         return False
     return True

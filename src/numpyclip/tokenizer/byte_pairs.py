@@ -4,9 +4,9 @@ from heapq import heappop, heappush
 
 
 def byte_symbols() -> list[str]:
-    """Return the visible character that stands for each byte in the vocabulary (GPT-2's convention).
+    """Return the visible character for each byte in the vocabulary (GPT-2's convention).
 
-    Printable bytes of Latin-1 stand for themselves; the others, in order, for U+0100 and up.
+    Printable bytes of Latin-1 are themselves; the others, in order, are U+0100 and up.
     """
     visible = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
     hidden = iter(range(0x100, 0x200))
@@ -14,18 +14,17 @@ def byte_symbols() -> list[str]:
 
 
 def merge_symbols(symbols: list[str], ranks: dict[str, int]) -> list[str]:
-    """Join neighbouring symbols, best ranked pair first, until no pair is in `ranks`.
+    """Merge neighbouring symbols, best ranked pair first, until no pair is in `ranks`.
 
-    One turn of the loop is one round of the reference: it joins every occurrence of the best pair, from left
-    to right.  But it knows where they are instead of searching, hence O(n log n) instead of rounds times n.
-    A place is noted whenever a pair comes to be there; by the time of its round an older join may have used
-    one of the two symbols, so the pair is checked again.  A join makes only pairs longer than its own, so a
-    round never adds to itself.
+    One iteration is one round of the reference: it merges every occurrence of the best pair, from left to right. But it
+    knows their positions instead of searching, hence O(n log n) instead of rounds times n. A position is noted whenever
+    a pair appears there; by its round, an earlier merge may have used one of the two symbols, so the pair is checked
+    again. A merge makes only pairs longer than its own, so a round never adds to itself.
 
     Parameters
     ----------
     symbols : list of str
-        The word, one symbol per byte.  Overwritten.
+        The word, one symbol per byte; overwritten.
     ranks : dict
         From a pair, as two symbols with a space between, to its rank.
     """
@@ -33,21 +32,21 @@ def merge_symbols(symbols: list[str], ranks: dict[str, int]) -> list[str]:
     after = list(range(1, len(symbols) + 1))
     before = list(range(-1, len(symbols) - 1))
     queue: list[int] = []
-    places: dict[int, list[int]] = {}
+    positions: dict[int, list[int]] = {}
 
     def note(left: int, right: int) -> None:
         rank = ranks.get(f"{symbols[left]} {symbols[right]}")
         if rank is not None:
-            if rank not in places:
-                places[rank] = []
+            if rank not in positions:
+                positions[rank] = []
                 heappush(queue, rank)
-            places[rank].append(left)
+            positions[rank].append(left)
 
     for left in range(len(symbols) - 1):
         note(left, left + 1)
     while queue:
         rank = heappop(queue)
-        for left in sorted(places.pop(rank)):
+        for left in sorted(positions.pop(rank)):
             right = after[left]
             if ranks.get(f"{symbols[left]} {symbols[right]}") == rank:
                 symbols[left] += symbols[right]

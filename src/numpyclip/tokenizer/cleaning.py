@@ -1,4 +1,4 @@
-"""TEXT → CLEAN TEXT: what each library does to a text before its tokenizer splits it."""
+"""TEXT → CLEAN TEXT: the cleaning of each library, before its tokenizer splits a text."""
 
 import html
 import re
@@ -6,15 +6,14 @@ import string
 import unicodedata
 from collections.abc import Callable
 
-# ftfy changes ASCII only where there is an entity, an escape sequence or another control character to
-# remove, or a carriage return (which becomes a newline, white space as before); html.unescape needs an
-# ampersand.  Such text, nearly all there is, spares ftfy's time and even its import.
+# ftfy changes ASCII only for an entity, an escape sequence or another control character, or a carriage return (which
+# becomes a newline, white space as before); html.unescape needs an ampersand. Most text needs neither.
 _PLAIN = re.compile(r"[\t\n\f\r -%'-~]*")
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
-def mend(text: str) -> str:
-    """Mend mojibake, and resolve HTML entities, as openai/CLIP and OpenCLIP."""
+def basic_clean(text: str) -> str:
+    """Fix mojibake, and unescape HTML entities, as openai/CLIP and OpenCLIP."""
     if _PLAIN.fullmatch(text):
         return text
     from ftfy import fix_text
@@ -23,30 +22,26 @@ def mend(text: str) -> str:
 
 
 def clean(text: str) -> str:
-    """Mend and lower the case, as openai/CLIP.
-
-    White space is not collapsed and stripped as there: no word contains any, and no letter is lowered
-    differently for it.
-    """
-    return mend(text).lower()
+    """Fix and lower-case, as openai/CLIP; but white space is left in, since no word contains any."""
+    return basic_clean(text).lower()
 
 
 def whitespace(text: str) -> str:
-    """Mend and collapse white space, as OpenCLIP's ``clean: whitespace``."""
-    return " ".join(mend(text).split())
+    """Fix and collapse white space, as OpenCLIP's ``clean: whitespace``."""
+    return " ".join(basic_clean(text).split())
 
 
 def lower(text: str) -> str:
-    """Mend, collapse white space and lower the case, as OpenCLIP's ``clean: lower``."""
+    """Fix, collapse white space and lower-case, as OpenCLIP's ``clean: lower``."""
     return whitespace(text).lower()
 
 
 def canonicalize(text: str) -> str:
-    """Mend, drop ASCII punctuation and lower the case, as OpenCLIP's ``clean: canonicalize``. ``_`` becomes a space."""
-    return " ".join(mend(text).replace("_", " ").translate(_NO_PUNCTUATION).lower().split())
+    """Fix, drop ASCII punctuation and lower-case, as OpenCLIP's ``clean: canonicalize``. ``_`` becomes a space."""
+    return " ".join(basic_clean(text).replace("_", " ").translate(_NO_PUNCTUATION).lower().split())
 
 
-# The values of OpenCLIP's option → what they mean.
+# The values of OpenCLIP's option `clean`.
 OPEN_CLIP: dict[str, Callable[[str], str]] = {"lower": lower, "whitespace": whitespace, "canonicalize": canonicalize}
 
 
@@ -56,17 +51,17 @@ def without_punctuation(text: str) -> str:
 
 
 def lower_without_punctuation(text: str) -> str:
-    """Do that in lower case, as `SiglipTokenizer` unless it is told otherwise."""
+    """Do that in lower case, the default of `SiglipTokenizer`."""
     return without_punctuation(text.lower())
 
 
 def compose(text: str) -> str:
-    """Compose accents (NFC) and lower the case, as transformers' `CLIPTokenizer`: every sigma alike."""
+    """Compose accents (NFC) and lower-case letter by letter, as transformers' `CLIPTokenizer`: every sigma alike."""
     if text.isascii():
         return text.lower()
     return "".join(map(str.lower, unicodedata.normalize("NFC", text)))
 
 
 def replace_surrogates(text: str) -> str:
-    """Put U+FFFD for halves of characters, as ftfy does; UTF-8 has none, and so the libraries raise."""
+    """Replace lone surrogates by U+FFFD, as ftfy does; the libraries raise, since UTF-8 has none."""
     return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

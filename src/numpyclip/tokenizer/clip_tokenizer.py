@@ -2,7 +2,7 @@
 
 ::
 
-    text ──clean──▶ mended, unescaped, lower case ──split──▶ words ──merge──▶ symbols ──▶ ids
+    text ──clean──▶ fixed, unescaped, lower case ──split──▶ words ──merge──▶ symbols ──▶ ids
 
 The merges are the 48,894 that openai/CLIP uses, cut from its file by tools/make_vocabulary.py.
 """
@@ -23,24 +23,24 @@ from numpyclip.tokenizer.pre_tokenizer import END_OF_TEXT, START_OF_TEXT, split
 
 _VOCABULARY = Path(__file__).parents[1] / "data" / "vocabulary.txt.gz"
 END_OF_WORD = "</w>"
-CACHED_WORDS = 32_768  # per tokenizer, the latest used: 7 MB of ordinary words, 45 MB of the worst
-CACHED_LENGTH = 32  # longer words are rare, so not worth the memory that a hostile one could take
+CACHED_WORDS = 32_768  # per tokenizer, the most recent: 7 MB of ordinary words, 45 MB of the worst
+CACHED_LENGTH = 32  # longer words are rare, and hostile ones could fill the memory
 
 
 class CLIPTokenizer:
     """The tokenizer of openai/CLIP and of every model trained on its vocabulary of 49,408 ids.
 
     Ids 0-255 are bytes inside a word, 256-511 bytes that end a word, then come the merges and the two special tokens.
-    Id 0, which also pads, is thereby ``!`` inside a word.  May be used from many threads at once.
+    Id 0, also the padding, is thereby ``!`` inside a word. Thread-safe.
 
     Parameters
     ----------
     name : str
-        What tells it from others with other ids.
+        See `numpyclip.tokenizer.base.Tokenizer`.
     special_tokens : pair of str
-        How the start-of-text and end-of-text tokens are spelled where a text has them.
+        The spelling of the start-of-text and end-of-text tokens within texts.
     clean : callable
-        What is done to a text first.
+        Applied to a text first.
     """
 
     pad_id = 0
@@ -56,7 +56,7 @@ class CLIPTokenizer:
         self._clean = clean
         merges = gzip.decompress(_VOCABULARY.read_bytes()).decode("utf-8").split("\n")
         self._byte_symbols = byte_symbols()
-        # The order of ids 0-511 is that of the characters, not of the bytes they stand for.
+        # Ids 0-511 are in the order of the characters, not of their bytes.
         characters = sorted(self._byte_symbols)
         self._symbols = [
             *characters,
@@ -72,17 +72,17 @@ class CLIPTokenizer:
         return CLIPTokenizer, (self.name, self._special_tokens, self._clean)
 
     def has(self, ids: Mapping[str, int], merges: Sequence[str]) -> bool:
-        """Tell whether a vocabulary and its merges (two symbols with a space between, in order) are these."""
+        """Tell whether a vocabulary and its merges (as in `merges`) are these."""
         return ids == self._ids and list(self._ranks) == merges
 
     @property
     def vocabulary(self) -> Mapping[str, int]:
-        """The id of every symbol, in the form in which other libraries keep it, too (``vocab.json``)."""
+        """The id of every symbol, as in other libraries' ``vocab.json``."""
         return self._ids
 
     @property
     def merges(self) -> Iterable[str]:
-        """Pairs of symbols to join, with a space between, the best ranked first (``merges.txt``)."""
+        """Pairs of symbols to merge, with a space between, the best ranked first, as in ``merges.txt``."""
         return self._ranks
 
     def _merge_word(self, word: str) -> tuple[int, ...]:
@@ -93,7 +93,7 @@ class CLIPTokenizer:
         return tuple(self._ids[symbol] for symbol in merge_symbols(symbols, self._ranks))
 
     def encode(self, text: str) -> list[int]:
-        """Turn one text of any length into ids, without the start-of-text and end-of-text tokens."""
+        """Convert one text of any length to ids, without the start-of-text and end-of-text tokens."""
         ids: list[int] = []
         for word in split(self._clean(text), self._special_tokens):
             ids += self._ids_of(word)
@@ -103,13 +103,7 @@ class CLIPTokenizer:
         return self._word_ids(word) if len(word) <= CACHED_LENGTH else self._merge_word(word)
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Turn ids, special tokens and padding included, back into the lower-case text they stand for.
-
-        Raises
-        ------
-        InputError
-            If an id is no whole number, or not in the vocabulary.
-        """
+        """Convert ids, special tokens and padding included, to lower-case text; InputError for unknown ids."""
         symbols = []
         for i in checked_ids(ids):
             if not 0 <= i < len(self._symbols):
@@ -122,7 +116,7 @@ class CLIPTokenizer:
     def __call__(
         self, texts: str | Sequence[str], context_length: int = 77, truncate: bool = False
     ) -> NDArray[np.int32]:
-        """Turn texts into the rows that a text tower reads; see `tokenize`."""
+        """Convert texts to the rows that a text tower takes; see `tokenize`."""
         context_length = checked_length(context_length)
         texts = checked(texts)
         rows = np.full((len(texts), context_length), self.pad_id, dtype=np.int32)
@@ -139,19 +133,19 @@ class CLIPTokenizer:
 
 @cache
 def default_tokenizer() -> CLIPTokenizer:
-    """Build the tokenizer on the first call and return the same one ever after."""
+    """Return openai/CLIP's tokenizer, which is built once."""
     return CLIPTokenizer()
 
 
 @cache
 def open_clip_tokenizer(clean: str = "lower") -> CLIPTokenizer:
-    """Build OpenCLIP's, which spells the special tokens otherwise, and cleans texts as its option of this name says."""
+    """Return OpenCLIP's, which spells the special tokens differently, with its option `clean`."""
     special_tokens = ("<start_of_text>", "<end_of_text>")
     return CLIPTokenizer("open_clip" if clean == "lower" else f"open_clip {clean}", special_tokens, OPEN_CLIP[clean])
 
 
 def tokenize(texts: str | Sequence[str], context_length: int = 77, truncate: bool = False) -> NDArray[np.int32]:
-    """Turn texts into rows of ids, as ``clip.tokenize``: start-of-text token, ids, end-of-text token, zeros.
+    """Convert texts to rows of ids, as ``clip.tokenize``: start-of-text token, ids, end-of-text token, zeros.
 
     Parameters
     ----------
@@ -169,7 +163,7 @@ def tokenize(texts: str | Sequence[str], context_length: int = 77, truncate: boo
     Raises
     ------
     InputError
-        If a text is not a str, or `context_length` is no whole number of 1 or more (nor more than 65,536).
+        If a text is not a str, or `context_length` is no integer of 1 to 65,536.
     TextTooLongError
         If a text needs more than `context_length` ids and `truncate` is false.
     """

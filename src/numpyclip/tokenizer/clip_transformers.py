@@ -1,4 +1,4 @@
-"""TEXT → IDS: CLIP's vocabulary as the library transformers uses it, equal id for id to its `CLIPTokenizer`."""
+"""TEXT → IDS with CLIP's vocabulary, equal id for id to `CLIPTokenizer` of transformers."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -9,25 +9,17 @@ from numpyclip.tokenizer.pre_tokenizer import split
 
 
 def cut_out(text: str, words: Iterable[str]) -> list[str]:
-    """Cut a text before and after each of some words, wherever they stand; of two that begin there, the longer."""
+    """Cut a text before and after some words, anywhere in it; of two that begin at one position, the longer."""
     pattern = "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
     return re.split(f"({pattern})", text) if pattern else [text]
 
 
 class TransformersCLIPTokenizer(CLIPTokenizer):
-    """The same vocabulary as `CLIPTokenizer` of the library transformers uses it, which mends nothing.
+    """The same vocabulary as `CLIPTokenizer` of transformers uses it, which fixes no text.
 
-    It finds some words before it splits the text, anywhere in it, and they become one id each: always the special
-    tokens, and an exclamation mark where that is what pads.
-
-    Parameters
-    ----------
-    exact : mapping of str to int
-        Words that are found as they are spelled here, and their ids.
-    in_lower_case : mapping of str to int
-        Words that are found in any case.
-    pad_id : int
-        What follows the end of a text.
+    Before it splits a text it finds some words anywhere in it, in this spelling (`exact`) or in any case
+    (`in_lower_case`), which become one id each: always the special tokens, and an exclamation mark if that is the
+    padding.
     """
 
     def __init__(self, exact: Mapping[str, int], in_lower_case: Mapping[str, int], pad_id: int) -> None:
@@ -38,13 +30,13 @@ class TransformersCLIPTokenizer(CLIPTokenizer):
         return TransformersCLIPTokenizer, (self._exact, self._in_lower_case, self.pad_id)
 
     def _merge_word(self, word: str) -> tuple[int, ...]:
-        if word in self._special_tokens:  # not found before: GPT-2's pattern, which is applied then, splits it
+        if word in self._special_tokens:  # not in `exact`: GPT-2's pattern splits it
             start, name, end = map(super()._merge_word, (word[:2], word[2:-2], word[-2:]))
             return start + name + end
         return super()._merge_word(word)
 
     def encode(self, text: str) -> list[int]:
-        """Turn one text of any length into ids, without the start-of-text and end-of-text tokens."""
+        """Convert one text of any length to ids, without the start-of-text and end-of-text tokens."""
         ids: list[int] = []
         for part in cut_out(replace_surrogates(text), self._exact):
             if part in self._exact:

@@ -1,4 +1,4 @@
-"""A tokenizer that a file beside the weights describes.
+"""A tokenizer from a file beside the weights.
 
 ::
 
@@ -20,54 +20,37 @@ from numpyclip.tokenizer.cleaning import replace_surrogates
 
 
 class TokenizerModel(Protocol):
-    """What knows the vocabulary, and which ids stand before and after a text."""
+    """A vocabulary with the special tokens around a text."""
 
     @property
-    def least(self) -> int:
-        """How many ids a text has at least."""
+    def min_length(self) -> int:
+        """Number of ids of an empty text."""
 
-    def encode(self, text: str, most: int) -> tuple[list[int], int]:
-        """Turn a text into ids, at most so many of them, and say how many there would be."""
+    def encode(self, text: str, max_length: int) -> tuple[list[int], int]:
+        """Convert a text to ids, truncated to a length; also return the length without that."""
 
     def id_of(self, token: str) -> int | None:
         """Return the id of a token, None if it has none."""
 
     def decode(self, ids: list[int]) -> str | None:
-        """Turn ids into text, into None if there is no such id."""
+        """Convert ids to text, None if one is unknown."""
 
 
 @dataclass(frozen=True, eq=False)
 class FileTokenizer:
-    """A tokenizer that a file describes. May be used from many threads at once, and pickled.
+    """A tokenizer from a file. Thread-safe, and can be pickled."""
 
-    Attributes
-    ----------
-    name : str
-        The file's, and a hash of what it holds.
-    path : Path
-        The file.
-    model : TokenizerModel
-    clean : callable
-        What is done to a text first.
-    pad_id : int
-        What fills a row.
-    pads_left : bool
-        On which side.
-    blank : int, optional
-        The id that becomes 0.
-    """
-
-    name: str
+    name: str  # that of the file, and a hash of its contents and the settings
     path: Path
     model: TokenizerModel
-    clean: Callable[[str], str]
+    clean: Callable[[str], str]  # applied to a text first
     pad_id: int
     pads_left: bool
-    blank: int | None
+    zeroed_id: int | None  # becomes 0
 
     def __call__(self, texts: str | Sequence[str], context_length: int, truncate: bool = False) -> NDArray[np.int32]:
-        """Turn texts into the rows that a text tower reads; see `numpyclip.tokenize`."""
-        context_length = checked_length(context_length, self.model.least + 1)
+        """Convert texts to the rows that a text tower takes; see `numpyclip.tokenize`."""
+        context_length = checked_length(context_length, self.model.min_length + 1)
         texts = checked(texts)
         rows = np.full((len(texts), context_length), self.pad_id, np.int32)
         for row, text in zip(rows, texts, strict=True):
@@ -76,18 +59,12 @@ class FileTokenizer:
                 row[slice(-len(ids), None) if self.pads_left and ids else slice(len(ids))] = ids
             if count > context_length and not truncate:
                 raise too_long(text, count, context_length)
-        if self.blank is not None:
-            rows[rows == self.blank] = 0
+        if self.zeroed_id is not None:
+            rows[rows == self.zeroed_id] = 0
         return rows
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Turn ids back into text.
-
-        Raises
-        ------
-        InputError
-            If an id is no whole number, or not in the vocabulary.
-        """
+        """Convert ids to text; InputError for unknown ids."""
         listed = checked_ids(ids)
         text = None
         if all(0 <= i < 2**31 for i in listed):
@@ -100,7 +77,7 @@ class FileTokenizer:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Have errors of the packages that read a file name it."""
+    """Convert errors of the packages that read a file to CheckpointError with its path."""
     try:
         yield
     except (NumPyCLIPError, KeyboardInterrupt, SystemExit):
@@ -111,16 +88,9 @@ def naming(path: Path) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class UnreadableTokenizer:
-    """One that needs a package which is not installed: it has its name, which fingerprints hold, and nothing more.
+    """One whose package is not installed: it has only its name, which fingerprints need."""
 
-    Attributes
-    ----------
-    name : str
-        The same as where the package is installed.
-    reason : str
-    """
-
-    name: str
+    name: str  # the same as with the package
     reason: str
 
     def __call__(self, texts: str | Sequence[str], context_length: int, truncate: bool = False) -> NDArray[np.int32]:

@@ -1,7 +1,7 @@
 """TEXT → IDS by the tokenizer whose files are beside the weights, as Hugging Face's libraries save them.
 
-`tokenizer.json` describes everything. Before there was one, `spiece.model` (of sentencepiece) or `vocab.txt` (of BERT)
-held the vocabulary, and the class that `tokenizer_config.json` names knew the rest.
+`tokenizer.json` is complete. Older models have only the vocabulary, `spiece.model` (sentencepiece) or `vocab.txt`
+(BERT); the rest is in the code of the class that `tokenizer_config.json` names.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ _MAX_VOCABULARY = 2**27  # bytes; published ones have up to 70 million
 _SETTINGS = (2**24, "a tokenizer")  # bytes, and what is expected
 _OPTIONS = ("do_lower_case", "strip_accents", "tokenize_chinese_chars", "truncation_side")
 
-# Of classes: what they read, in transformers' order, and what is the padding if the settings leave it out.
+# Classes → the files that they read, in transformers' order, and their default padding.
 _FILES = {
     "": ("tokenizer.json", "vocab.txt"),
     "BertTokenizer": ("tokenizer.json", "vocab.txt"),
@@ -42,72 +42,35 @@ _FILES = {
 _PADS = {"SiglipTokenizer": ("</s>",)}
 
 
-def open_clip_file_tokenizer(folder: Path, repository: str, clean: str, strip_separator: bool) -> Tokenizer:
-    """Read the tokenizer that OpenCLIP's `HFTokenizer` wraps.
-
-    Parameters
-    ----------
-    folder : Path
-        Where its files are.
-    repository : str
-        Where the config file says that they come from.
-    clean : {"lower", "whitespace", "canonicalize"}
-        What is done to a text first.
-    strip_separator : bool
-        Whether the separator's id becomes 0, as for CLIPA.
-
-    Raises
-    ------
-    CheckpointError
-        If the files are missing or damaged.
-    """
+def open_clip_file_tokenizer(folder: Path, repository: str, clean: str, strip_sep_token: bool) -> Tokenizer:
+    """Read the tokenizer of a repository, with the options of OpenCLIP's `HFTokenizer`, which wraps it."""
     hint = f"the model was trained with that of {repository!r:.100}: put it, from huggingface.co, into the folder"
-    return _read_tokenizer(folder, OPEN_CLIP[clean], hint, strip_separator=strip_separator)
+    return _read_tokenizer(folder, OPEN_CLIP[clean], hint, strip_sep_token=strip_sep_token)
 
 
 @dataclass(frozen=True)
 class TokenizerRules:
-    """What models of one family have in common, and the files of their tokenizers do not say.
+    """What the files of a family's tokenizers do not say."""
 
-    Attributes
-    ----------
-    default : str
-        The class of transformers that counts where `tokenizer_config.json` names none.
-    lower : bool
-        Whether all texts are read in lower case, whatever the class.
-    """
-
-    default: str
-    lower: bool = False
+    default: str  # transformers' class, if `tokenizer_config.json` names none
+    lower: bool = False  # lower-case all texts, whatever the class
 
 
 def hugging_face_tokenizer(folder: Path, rules: TokenizerRules) -> Tokenizer:
     """Read the tokenizer of a model in the layout of transformers.
 
-    CLIP's own vocabulary needs no package. SigLIP 1 reads neither case nor punctuation, as in transformers. SigLIP 2
-    reads punctuation but no case, as it was trained to (``lower|tok`` in big_vision's SigLIP2_demo.ipynb, which lowers
-    ASCII letters only); of transformers' classes only `Siglip2Tokenizer` lowers it, and not `GemmaTokenizer`, which the
-    models of fixed resolution name.
-
-    Parameters
-    ----------
-    folder : Path
-        Where its files are.
-    rules : TokenizerRules
-        Those of the model's family.
-
-    Raises
-    ------
-    CheckpointError
-        If the files are missing or damaged.
+    CLIP's own vocabulary needs no package. SigLIP 1 ignores case and punctuation, as in transformers. SigLIP 2 ignores
+    only case, as in its training (``lower|tok`` in big_vision's SigLIP2_demo.ipynb, which lower-cases ASCII letters
+    only); of transformers' classes `Siglip2Tokenizer` does so, but not `GemmaTokenizer`, which the models of fixed
+    resolution name.
     """
     name = _class(_settings(folder), rules.default)
     if name == "CLIPTokenizer" and (found := _read_clip(folder)):
         return found
-    is_first = name == "SiglipTokenizer"  # which lowers the case by itself
-    clean = lower_without_punctuation if is_first and not (folder / "spiece.model").exists() else _as_it_is
+    is_siglip_1 = name == "SiglipTokenizer"  # which lower-cases by itself
+    clean = lower_without_punctuation if is_siglip_1 and not (folder / "spiece.model").exists() else _as_it_is
     hint = "put it there, from where the weights come"
-    return _read_tokenizer(folder, clean, hint, default=rules.default, lower=rules.lower and not is_first)
+    return _read_tokenizer(folder, clean, hint, default=rules.default, lower=rules.lower and not is_siglip_1)
 
 
 def _as_it_is(text: str) -> str:
@@ -121,23 +84,23 @@ def _read_tokenizer(
     *,
     default: str = "",
     lower: bool = False,
-    strip_separator: bool = False,
+    strip_sep_token: bool = False,
 ) -> Tokenizer:
     settings = _settings(folder)
     tokens, name = _tokens(folder, settings), _class(settings, default)
     path = _find(folder, name, hint)
     data = read_bytes(path, _MAX_VOCABULARY, "a tokenizer")
     pads_left = settings.get("padding_side") == "left"
-    rules = (clean.__name__, lower, strip_separator, pads_left, name, *(settings.get(o) for o in _OPTIONS), tokens)
+    rules = (clean.__name__, lower, strip_sep_token, pads_left, name, *(settings.get(o) for o in _OPTIONS), tokens)
     known_as = f"{path.name} {hashlib.sha256(data + repr(rules).encode()).hexdigest()[:16]}"
     try:
         with naming(path):
             model = _read_model(path, data, {**settings, **tokens}, name, lower)
             pad_id = _id_of(path, model, tokens.get("pad_token"), _PADS.get(name, ("[PAD]", "<pad>")))
-            blank = _id_of(path, model, tokens.get("sep_token"), ("[SEP]", "</s>")) if strip_separator else None
+            zeroed_id = _id_of(path, model, tokens.get("sep_token"), ("[SEP]", "</s>")) if strip_sep_token else None
     except MissingPackageError as error:
         return UnreadableTokenizer(known_as, str(error))
-    return FileTokenizer(known_as, path, model, clean, pad_id, pads_left, blank)
+    return FileTokenizer(known_as, path, model, clean, pad_id, pads_left, zeroed_id)
 
 
 def _find(folder: Path, name: str, hint: str) -> Path:
@@ -147,7 +110,7 @@ def _find(folder: Path, name: str, hint: str) -> Path:
             return folder / file
     raise CheckpointError(
         f"{folder}: has no tokenizer{f' for the class {name!r:.100}' if name else ''}; expected {' or '.join(files)}: "
-        f"{hint}. Pictures can be embedded without."
+        f"{hint}. Images can be embedded without it."
     )
 
 
@@ -161,7 +124,7 @@ def _read_model(path: Path, data: bytes, settings: Settings, name: str, lower: b
 
 
 def _id_of(path: Path, model: TokenizerModel, token: str | None, defaults: tuple[str, ...]) -> int:
-    """Return the id of a token, or if it is not told, of the first of some that has one."""
+    """Return the id of a token; without a token, that of the first default that has one."""
     tokens = (token,) if token else defaults
     for i in map(model.id_of, tokens):
         if i is not None:
@@ -188,12 +151,12 @@ def _read_clip(folder: Path) -> TransformersCLIPTokenizer | None:
         exact = {token: ids[token] for token, anyhow in any_case.items() if not anyhow}
         in_lower_case = {token: ids[token] for token, anyhow in any_case.items() if anyhow}
         return TransformersCLIPTokenizer(exact, in_lower_case, ids[pad])
-    except (KeyError, TypeError, AttributeError):  # it has another form, so it is not OpenAI's
+    except (KeyError, TypeError, AttributeError):  # not the form of OpenAI's
         return None
 
 
 def _clip_vocabulary(folder: Path, settings: Settings) -> tuple[dict[str, int], list[str], list[dict[str, Any]]]:
-    """Read ids, merges, and what is said of the tokens that are found before a text is split."""
+    """Read ids, merges, and the options of tokens that are found before a text is split."""
     path = folder / "tokenizer.json"
     if path.is_file() and path.stat().st_size <= _SETTINGS[0]:
         described = read_json_object(path, *_SETTINGS)
@@ -203,9 +166,9 @@ def _clip_vocabulary(folder: Path, settings: Settings) -> tuple[dict[str, int], 
         return model["vocab"], merges, list(added.values()) if added else described["added_tokens"]
     ids = read_json_object(folder / "vocab.json", *_SETTINGS) if (folder / "vocab.json").is_file() else {}
     lines = read_bytes(folder / "merges.txt", *_SETTINGS).decode("utf-8", "replace").split("\n") if ids else []
-    # A token that is told twice is as it is told last; one that is told without options has none.
-    told = [settings.get(name) for name in ("bos_token", "eos_token", "unk_token", "pad_token")]
-    added = [{"content": token} if isinstance(token, str) else token for token in told if token]
+    # Of a token that appears twice, the last options count; a plain string has none.
+    tokens = [settings.get(name) for name in ("bos_token", "eos_token", "unk_token", "pad_token")]
+    added = [{"content": token} if isinstance(token, str) else token for token in tokens if token]
     return ids, [line for line in lines[1:] if line], added
 
 
@@ -213,12 +176,12 @@ def _clip_vocabulary(folder: Path, settings: Settings) -> tuple[dict[str, int], 
 
 
 def _settings(folder: Path) -> Settings:
-    """Read what is said beside the vocabulary, nothing if there are no such files."""
-    told, tokens = (
+    """Read the settings beside the vocabulary, empty if there are no such files."""
+    config, tokens = (
         read_json_object(folder / file, *_SETTINGS) if (folder / file).is_file() else {}
         for file in ("tokenizer_config.json", "special_tokens_map.json")
     )
-    return {**tokens, **told} if "added_tokens_decoder" in told else {**told, **tokens}
+    return {**tokens, **config} if "added_tokens_decoder" in config else {**config, **tokens}
 
 
 def _class(settings: Settings, default: str = "") -> str:
@@ -229,10 +192,10 @@ def _class(settings: Settings, default: str = "") -> str:
 def _tokens(folder: Path, settings: Settings) -> dict[str, str]:
     """Return the special tokens by name, such as `pad_token`."""
     tokens = {}
-    for name, told in settings.items():
-        if name in ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token") and told is not None:
-            token = told.get("content") if isinstance(told, dict) else told
+    for name, setting in settings.items():
+        if name in ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token") and setting is not None:
+            token = setting.get("content") if isinstance(setting, dict) else setting
             if not isinstance(token, str) or not token:
-                raise CheckpointError(f"{folder}: the tokenizer's {name} is {told!r:.60}; expected a word.")
+                raise CheckpointError(f"{folder}: the tokenizer's {name} is {setting!r:.60}; expected a string.")
             tokens[name] = token
     return tokens

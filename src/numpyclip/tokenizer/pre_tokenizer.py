@@ -1,9 +1,8 @@
 r"""Clean text → words, as openai/CLIP splits it.
 
-openai/CLIP does it with the third-party package `regex` and the properties ``\p{L}``, ``\p{N}`` and ``\s``, under
-IGNORECASE. Here the standard `re` gets those classes as ranges, recorded from `regex` by tools/make_unicode_classes.py,
-so that ids do not change with Python's version of Unicode. (Mending and lower-casing do follow Python's Unicode, as in
-the reference.)
+openai/CLIP uses the package `regex` and the properties ``\p{L}``, ``\p{N}`` and ``\s``, under IGNORECASE. Here the
+standard `re` gets these classes as ranges, recorded from `regex` by tools/make_unicode_classes.py, so that ids do not
+depend on Python's version of Unicode. (Cleaning does, as in the reference.)
 """
 
 import re
@@ -17,10 +16,9 @@ END_OF_TEXT = "<|endoftext|>"  # id 49407; argmax finds it, as no id is larger
 
 
 def _word_pattern(letters: str, numbers: str, gaps: str, fixed: str) -> re.Pattern[str]:
-    """Compile the pattern of a word from the insides of three character classes, and the words of fixed spelling.
+    """Compile the pattern of a word from the contents of three character classes, and the words of fixed spelling.
 
-    The reference lists letters and numbers last.  No other alternative starts with one, so first is the
-    same, and faster.
+    Letters and numbers are last in the reference. No other alternative starts with one, so first is equal and faster.
     """
     return re.compile(rf"[{letters}]+|[{numbers}]|{fixed}|[^{gaps}{letters}{numbers}]+")
 

@@ -1,4 +1,4 @@
-"""Vocabularies that the packages `tokenizers` and `sentencepiece` read: extras, imported when a file needs them."""
+"""Vocabularies of the packages `tokenizers` and `sentencepiece`: extras, imported when a file needs them."""
 
 from __future__ import annotations
 
@@ -19,28 +19,21 @@ _SPACE = "\u2581"  # sentencepiece's
 
 
 class JsonModel:
-    """What a `tokenizer.json` describes.
-
-    Parameters
-    ----------
-    tokenizer : tokenizers.Tokenizer
-    side : {"left", "right"}
-        Where a text that is too long is cut.
-    """
+    """The vocabulary of a `tokenizer.json`; a text that is too long is truncated on one side, "left" or "right"."""
 
     def __init__(self, tokenizer: Tokenizer, side: str) -> None:
         tokenizer.no_truncation()
         tokenizer.no_padding()
         self._tokenizer = tokenizer
         self._side = side
-        self.least = tokenizer.num_special_tokens_to_add(False)
+        self.min_length = tokenizer.num_special_tokens_to_add(False)
 
-    def encode(self, text: str, most: int) -> tuple[list[int], int]:
-        """Turn a text into ids; see `TokenizerModel`."""
+    def encode(self, text: str, max_length: int) -> tuple[list[int], int]:
+        """Convert a text to ids; see `TokenizerModel`."""
         encoding = self._tokenizer.encode(text, add_special_tokens=False)
-        count = len(encoding.ids) + self.least
-        if count > most:
-            encoding.truncate(most - self.least, direction=self._side)
+        count = len(encoding.ids) + self.min_length
+        if count > max_length:
+            encoding.truncate(max_length - self.min_length, direction=self._side)
         return self._tokenizer.post_process(encoding).ids, count
 
     def id_of(self, token: str) -> int | None:
@@ -48,14 +41,14 @@ class JsonModel:
         return self._tokenizer.token_to_id(token)
 
     def decode(self, ids: list[int]) -> str | None:
-        """Turn ids into text, into None if there is no such id."""
+        """Convert ids to text, None if one is unknown."""
         if any(self._tokenizer.id_to_token(i) is None for i in ids):
             return None
         return self._tokenizer.decode(ids, skip_special_tokens=False)
 
 
 def read_json(path: Path, data: bytes, lower: bool, side: str) -> JsonModel:
-    """Read a `tokenizer.json`, and perhaps let it lower the case first, as transformers' `Siglip2Tokenizer` does."""
+    """Read a `tokenizer.json`, which may lower-case first, as transformers' `Siglip2Tokenizer` does."""
     package = _import("tokenizers")
     check_steps(path, data)
     tokenizer = package.Tokenizer.from_buffer(data)
@@ -85,17 +78,9 @@ def read_word_pieces(data: bytes, settings: Mapping[str, Any], side: str) -> Jso
 
 
 class SentencePieceModel:
-    """What a `spiece.model` holds, as T5 uses it: special tokens are found in the raw text, and one ends it.
+    """The vocabulary of a `spiece.model` as T5 uses it: special tokens are found in the raw text, and one ends it."""
 
-    Parameters
-    ----------
-    data : bytes
-        The file.
-    settings : mapping
-        `eos_token`, `unk_token` and `pad_token`.
-    """
-
-    least = 1
+    min_length = 1
 
     def __init__(self, data: bytes, settings: Mapping[str, Any]) -> None:
         self._processor = _import("sentencepiece").SentencePieceProcessor(model_proto=data)
@@ -104,10 +89,10 @@ class SentencePieceModel:
         self._specials: dict[str, int] = {token: self._processor.piece_to_id(token) for token in tokens}
         self._end = self._specials[end]
 
-    def encode(self, text: str, most: int) -> tuple[list[int], int]:
-        """Turn a text into ids; see `TokenizerModel`."""
+    def encode(self, text: str, max_length: int) -> tuple[list[int], int]:
+        """Convert a text to ids; see `TokenizerModel`."""
         ids = self._pieces(text)
-        return [*ids[: most - 1], self._end], len(ids) + 1
+        return [*ids[: max_length - 1], self._end], len(ids) + 1
 
     def _pieces(self, text: str) -> list[int]:
         ids: list[int] = []
@@ -125,7 +110,7 @@ class SentencePieceModel:
         return i if self._processor.id_to_piece(i) == token else None
 
     def decode(self, ids: list[int]) -> str | None:
-        """Turn ids into text, into None if there is no such id."""
+        """Convert ids to text, None if one is unknown."""
         if max(ids, default=0) >= self._processor.get_piece_size():
             return None
         text: str = self._processor.decode(ids)
@@ -133,15 +118,7 @@ class SentencePieceModel:
 
 
 class SiglipModel(SentencePieceModel):
-    """The same as transformers' `SiglipTokenizer` uses it: without punctuation, nor a space after special tokens.
-
-    Parameters
-    ----------
-    data : bytes
-        The file.
-    settings : mapping
-        As above, and `do_lower_case`.
-    """
+    """The same as transformers' `SiglipTokenizer` uses it: without punctuation, nor a space after special tokens."""
 
     def __init__(self, data: bytes, settings: Mapping[str, Any]) -> None:
         super().__init__(data, settings)
@@ -151,7 +128,7 @@ class SiglipModel(SentencePieceModel):
     def _pieces(self, text: str) -> list[int]:
         return super()._pieces(_SPACE + text.replace(_SPACE, " "))
 
-    def _plain_pieces(self, text: str) -> list[int]:  # what stands before it keeps sentencepiece from adding a space
+    def _plain_pieces(self, text: str) -> list[int]:  # the prefix keeps sentencepiece from adding a space
         return super()._plain_pieces(self._unknown + self._clean(text))[self._opening :]
 
 
@@ -160,6 +137,6 @@ def _import(package: str) -> Any:
         return importlib.import_module(package)
     except ImportError as error:
         raise MissingPackageError(
-            f"This model's tokenizer needs the package '{package}', which is not installed; pictures do without. "
+            f"This model's tokenizer needs the package '{package}', which is not installed; images do not. "
             'Install it: pip install "numpyclip[tokenizers]".'
         ) from error

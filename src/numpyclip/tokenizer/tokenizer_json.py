@@ -1,7 +1,7 @@
-"""What a `tokenizer.json` asks for, seen before the package `tokenizers` does it.
+"""Validation of a `tokenizer.json` before the package `tokenizers` reads it.
 
-That package aborts the process when its memory is used up, and a few steps that each make a text longer do so. So each
-step is of a type that tokenizers of published CLIPs have, and a text can grow by a small factor only.
+That package aborts the process when it runs out of memory, which a few steps that each lengthen a text can bring about.
+So only types of steps are allowed that published CLIPs use, and a text can grow by a small factor only.
 """
 
 import base64
@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from numpyclip.errors import CheckpointError, UnsupportedCheckpointError
-from numpyclip.weights.json_file import without_doubles
+from numpyclip.weights.json_file import without_duplicates
 
-# Part of the file → what lists its steps if there are several, and the types that these may have.
+# Part of the file → the key of its list of steps if there are several, and their allowed types.
 _PARTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "normalizer": (
         "normalizers",
@@ -33,47 +33,47 @@ _PARTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     ),
 }
 _MODELS = ("BPE", "Unigram", "WordPiece")
-_MANY = ("Replace", "Split")  # others stand at most once in a part
-_FORMS = {"NFC", "NFD", "NFKC", "NFKD", "Precompiled"}  # any of them once: letters become up to 18
-_MOST_STEPS = 12
-_MOST_PATTERNS = 4  # that may match between two letters, so that each of them might double a text
-_MOST_REPLACED = 64  # bytes for one letter; sentencepiece's own table has 33
-_MOST_PREPENDED = 8
-_MOST_PIECES = 16  # of a template: a text, and the tokens around it
+_MANY = ("Replace", "Split")  # others at most once in a part
+_FORMS = {"NFC", "NFD", "NFKC", "NFKD", "Precompiled"}  # one of them at most: a letter becomes up to 18
+_MAX_STEPS = 12
+_MAX_PATTERNS = 4  # that may match between two letters, so that each of them might double a text
+_MAX_REPLACED = 64  # bytes for one letter; sentencepiece's own table has 33
+_MAX_PREPENDED = 8
+_MAX_PIECES = 16  # of a template: a text, and the tokens around it
 
 
 def check_steps(path: Path, data: bytes) -> None:
-    """Raise unless a `tokenizer.json` asks only for what tokenizers of published CLIPs do.
+    """Raise unless a `tokenizer.json` has only steps that published CLIPs use.
 
     Raises
     ------
     CheckpointError
         If it is no JSON object, or not of the form that the package writes.
     UnsupportedCheckpointError
-        If a step is of another type, or could make a text much longer; it is named.
+        If a step is of another type, or could lengthen a text much; it is named.
     """
     try:
-        described = json.loads(data, object_pairs_hook=without_doubles)
+        contents = json.loads(data, object_pairs_hook=without_duplicates)
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: not a tokenizer, which is JSON ({error!r:.200}).") from error
-    if not isinstance(described, dict):
-        raise CheckpointError(f"{path}: is {described!r:.60}; expected a JSON object.")
+    if not isinstance(contents, dict):
+        raise CheckpointError(f"{path}: is {contents!r:.60}; expected a JSON object.")
     for part, (within, kinds) in _PARTS.items():
-        if described.get(part) is not None:
-            _check_part(path, part, _steps(path, part, described[part], within), kinds)
-    model = described.get("model")
+        if contents.get(part) is not None:
+            _check_part(path, part, _steps(path, part, contents[part], within), kinds)
+    model = contents.get("model")
     if not isinstance(model, dict) or model.get("type", "BPE") not in _MODELS:  # the oldest files leave it out
         found = model.get("type") if isinstance(model, dict) else model
         raise UnsupportedCheckpointError(f"{path}: model is {found!r:.60}; expected {' or '.join(_MODELS)}.")
 
 
-def _steps(path: Path, part: str, told: object, within: str) -> dict[str, dict[str, Any]]:
-    """Return the steps by what a message calls them: those of a sequence, which holds no other, or the only one."""
-    steps = {part: told}
-    if isinstance(told, dict) and told.get("type") == "Sequence":
-        listed = told.get(within)
-        if not isinstance(listed, list) or len(listed) > _MOST_STEPS:
-            raise UnsupportedCheckpointError(f"{path}: {part} is no list of at most {_MOST_STEPS} steps.")
+def _steps(path: Path, part: str, value: object, within: str) -> dict[str, dict[str, Any]]:
+    """Return the steps by their names in messages: those of a sequence, which are no sequences, or the only one."""
+    steps = {part: value}
+    if isinstance(value, dict) and value.get("type") == "Sequence":
+        listed = value.get(within)
+        if not isinstance(listed, list) or len(listed) > _MAX_STEPS:
+            raise UnsupportedCheckpointError(f"{path}: {part} is no list of at most {_MAX_STEPS} steps.")
         steps = {f"{part}.{within}.{index}": step for index, step in enumerate(listed)}
     for name, step in steps.items():
         if not isinstance(step, dict):
@@ -94,14 +94,14 @@ def _check_part(path: Path, part: str, steps: Mapping[str, dict[str, Any]], kind
         if wrong := _CHECKS[kind](step) if kind in _CHECKS else None:
             raise UnsupportedCheckpointError(f"{path}: {name}, {kind}, has {wrong}.")
         patterns += kind == "Replace" and not _takes_letters(step)
-    if patterns > _MOST_PATTERNS:
+    if patterns > _MAX_PATTERNS:
         raise UnsupportedCheckpointError(
-            f"{path}: {part} has {patterns} steps Replace with a pattern; expected {_MOST_PATTERNS} or fewer."
+            f"{path}: {part} has {patterns} steps Replace with a pattern; expected {_MAX_PATTERNS} or fewer."
         )
 
 
 def _takes_letters(step: Mapping[str, Any]) -> bool:
-    """Tell whether a step replaces a word, and so at least one letter each time."""
+    """Tell whether a step replaces a fixed string, and so at least one letter each time."""
     pattern = step.get("pattern")
     return isinstance(pattern, dict) and list(pattern) == ["String"] and bool(pattern["String"])
 
@@ -115,31 +115,31 @@ def _replaced(step: Mapping[str, Any]) -> str | None:
 
 def _prepended(step: Mapping[str, Any]) -> str | None:
     text = step.get("prepend")
-    if isinstance(text, str) and len(text) <= _MOST_PREPENDED:
+    if isinstance(text, str) and len(text) <= _MAX_PREPENDED:
         return None
-    return f"{text!r:.60} to prepend; expected {_MOST_PREPENDED} letters or fewer"
+    return f"{text!r:.60} to prepend; expected {_MAX_PREPENDED} letters or fewer"
 
 
 def _precompiled(step: Mapping[str, Any]) -> str | None:
-    """Check sentencepiece's table: the size of a trie, the trie, and behind it what it points to, each ended by 0."""
+    """Check sentencepiece's table: the size of a trie, the trie, and the strings that it points to, each ended by 0."""
     try:
         table = base64.b64decode(step["precompiled_charsmap"], validate=True)
     except (KeyError, TypeError, ValueError):
         return "no table; expected one of sentencepiece's"
     texts = table[4 + int.from_bytes(table[:4], "little") :]
-    if max(map(len, texts.split(b"\0"))) <= _MOST_REPLACED:
+    if max(map(len, texts.split(b"\0"))) <= _MAX_REPLACED:
         return None
-    return f"a table that replaces one letter by a long text; expected {_MOST_REPLACED} bytes or fewer"
+    return f"a table that replaces one letter by a long text; expected {_MAX_REPLACED} bytes or fewer"
 
 
 def _template(step: Mapping[str, Any]) -> str | None:
     specials = step.get("special_tokens")
     tokens = list(specials.values()) if isinstance(specials, dict) else [None]
     lists = [step.get("single"), step.get("pair"), tokens]
-    lists += [token.get("ids") if isinstance(token, dict) else None for token in tokens[:_MOST_PIECES]]
-    if all(isinstance(pieces, list) and len(pieces) <= _MOST_PIECES for pieces in lists):
+    lists += [token.get("ids") if isinstance(token, dict) else None for token in tokens[:_MAX_PIECES]]
+    if all(isinstance(pieces, list) and len(pieces) <= _MAX_PIECES for pieces in lists):
         return None
-    return f"no lists of tokens; expected {_MOST_PIECES} or fewer in each"
+    return f"no lists of tokens; expected {_MAX_PIECES} or fewer in each"
 
 
 _CHECKS = {"Replace": _replaced, "Prepend": _prepended, "Precompiled": _precompiled, "TemplateProcessing": _template}

@@ -1,11 +1,10 @@
 """Zip archives whose stored records are memory-mapped: the outer shell of `.pt` and `.npz` files.
 
-`zipfile` reads the directory; this module adds what an untrusted file needs (every record lies inside
-the file, none overlaps another, none inflates without bound) and what a large one needs
-(a stored record is a view of the mapped file, not a copy).
+`zipfile` reads the directory; this module adds what an untrusted file needs (every record is inside the file, none
+overlaps another, none inflates without bound) and what a large one needs (a stored record is a view, not a copy).
 
-Checksums are verified for deflated records, and for those that describe the others. They are not for mapped tensors,
-which would read the whole file before the first use; PyTorch does not either.
+Checksums are verified for deflated records, and for those that describe the others; not for memory-mapped tensors,
+since that would read the whole file before the first use. PyTorch does not either.
 """
 
 import mmap
@@ -29,7 +28,7 @@ _ENCRYPTED, _UTF8 = 0x1, 0x800  # flags of a record
 
 
 def map_file(path: Path) -> Bytes:
-    """Map a file read-only: array of shape (n_bytes,), dtype uint8, whose pages are read when touched."""
+    """Memory-map a file read-only: array of shape (n_bytes,), dtype uint8."""
     if path.stat().st_size == 0:  # mmap refuses an empty file with a less telling message
         raise CorruptCheckpointError(f"{path}: the file is empty. Download or copy it again.")
     with path.open("rb") as file:
@@ -37,7 +36,7 @@ def map_file(path: Path) -> Bytes:
 
 
 def mapped_file(array: NDArray[np.generic]) -> mmap.mmap | None:
-    """Return the mapped file that an array is a view of, if it is one."""
+    """Return the memory-mapped file that an array is a view of, if any."""
     owner: object = array
     while isinstance(owner, np.ndarray | memoryview):
         owner = owner.base if isinstance(owner, np.ndarray) else owner.obj
@@ -45,20 +44,7 @@ def mapped_file(array: NDArray[np.generic]) -> mmap.mmap | None:
 
 
 class Archive:
-    """The records of one zip file.
-
-    Parameters
-    ----------
-    path : Path
-        A zip file. It must not change while arrays made from it are in use.
-
-    Raises
-    ------
-    CorruptCheckpointError
-        If the directory is missing or damaged, or records overlap, repeat or leave the file.
-    UnsupportedCheckpointError
-        If a record is encrypted or packed by anything but deflate.
-    """
+    """The records of one zip file, which must not change while arrays made from it are in use."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -82,14 +68,14 @@ class Archive:
         return list(self._records)
 
     def size(self, name: str) -> int:
-        """Bytes that a record holds once unpacked."""
+        """Bytes of a record once unpacked."""
         return self._records[name].file_size
 
     def __contains__(self, name: str) -> bool:
         return name in self._records
 
     def checked_record(self, name: str) -> Bytes:
-        """Return one record after comparing it with its checksum: for small ones that much depends on."""
+        """Return one record after verifying its checksum: for small ones that describe others."""
         data = self.record(name)
         crc = self._records[name].CRC
         if crc and zlib.crc32(data.data) != crc:  # PyTorch can be told to write none, which is 0
@@ -97,7 +83,7 @@ class Archive:
         return data
 
     def record(self, name: str) -> Bytes:
-        """Return one record: a view of the mapped file where it is stored, a new array where it is deflated."""
+        """Return one record: a view of the memory-mapped file if it is stored, a new array if deflated."""
         if name not in self._records:
             raise CorruptCheckpointError(f"{self.path}: record {name!r:.100} is missing; the archive is incomplete.")
         info, start = self._records[name], self._starts[name]
@@ -116,7 +102,7 @@ class Archive:
         return np.frombuffer(data, np.uint8)
 
     def _data_start(self, info: zipfile.ZipInfo) -> int:
-        """Where a record's bytes begin. The local header has the say: its extra field pads to an alignment."""
+        """Where a record's bytes begin, by the local header, whose extra field pads to an alignment."""
         begin = max(info.header_offset, 0)
         header = self._file[begin : begin + _LOCAL_HEADER.size].tobytes()
         if len(header) == _LOCAL_HEADER.size:

@@ -1,9 +1,10 @@
-"""Names and arrays of one file, checked as a model takes them."""
+"""The tensors of a model as its files have them, checked when a model takes them."""
 
 import hashlib
 import mmap
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,38 +25,30 @@ SIZE_RECORDS = ("input_resolution", "context_length", "vocab_size")
 
 @dataclass(frozen=True)
 class ConfigFile:
-    """What says of a model what its tensors do not.
+    """A library's config file, or what OpenCLIP's table has in place of one."""
 
-    Attributes
-    ----------
-    name : str
-        In a folder, which tells the library: ``"open_clip_config.json"``, say, also where it is of a table.
-    options : mapping
-        The JSON object in it.
-    """
-
-    name: str
-    options: Mapping[str, Any]
+    name: str  # shows the library: "open_clip_config.json", say
+    options: Mapping[str, Any]  # the JSON object in it
 
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """What a file of weights says.
+    """The contents of a file of weights, or of sharded ones.
 
     Attributes
     ----------
     path : Path
-        Where it came from; begins every message about it.
+        Begins every message about it.
     arrays : mapping of str to ndarray
         By openai/CLIP's names, in the dtypes of the file, memory-mapped read-only where the file allows.
     activation : {"quick_gelu", "gelu"} or None
-        If the file records it; tensors alone do not tell.
+        If the file records it.
     identity : str or None
-        What tells the very file that is memory-mapped from any other, and from itself after a change.
+        Changes with the file and the config it is read by.
     stored : mapping of str to ndarray
-        By the names in the file, where a family's module has given `arrays` others.
+        By the names in the file, which a family's module may have changed in `arrays`.
     config_file : ConfigFile or None
-        By which its model was read, unless the tensors alone told.
+        By which the model was read, unless by its tensors alone.
     """
 
     path: Path
@@ -68,15 +61,15 @@ class Checkpoint:
     def __contains__(self, name: str) -> bool:
         return name in self.arrays
 
-    def read_as(self, config_file: ConfigFile | None, config: str) -> "Checkpoint":
-        """Return it with its config file, and an identity of its own.
+    def __getstate__(self) -> dict[str, object]:
+        return {name: value for name, value in vars(self).items() if name != "_mapped_files"}  # no mmap can be pickled
 
-        Read as a model of other options, the same file is prepared otherwise.
-        """
+    def read_as(self, config_file: ConfigFile | None, config: str) -> "Checkpoint":
+        """Return it with its config file, and an identity of both: other options need other prepared weights."""
         return replace(self, identity=identity_of(self.identity, config), config_file=config_file)
 
     def shape(self, name: str, dimensions: int) -> tuple[int, ...]:
-        """Shape of a tensor that must exist and have so many dimensions, none of them empty."""
+        """Return the shape of a tensor that must exist, with so many dimensions, none of them empty."""
         if name not in self.arrays:
             raise CheckpointError(
                 f"{self.path}: tensor '{name}' is missing; expected the names of openai/CLIP's state dict. "
@@ -90,7 +83,7 @@ class Checkpoint:
         return shape
 
     def check(self, expected: Mapping[str, tuple[int, ...]]) -> None:
-        """Raise unless the tensors are exactly those of a model: by name, shape, and holding floating point."""
+        """Raise unless the tensors are exactly those of a model, by name and shape, all of floating point."""
         for name, shape in expected.items():
             found = self.shape(name, len(shape))
             if found != shape:
@@ -111,12 +104,12 @@ class Checkpoint:
             )
 
     def only(self, expected: Mapping[str, tuple[int, ...]]) -> "Checkpoint":
-        """Return it without what training may have left in it, after `check`."""
+        """Return the tensors of a model alone, without leftovers of training, after `check`."""
         self.check(expected)
         return replace(self, arrays={name: self.arrays[name] for name in expected})
 
     def take(self, name: str) -> NDArray[np.float32]:
-        """Return a tensor as float32, read-only: the mapped bytes themselves if they are float32."""
+        """Return a tensor as float32, read-only: a view of the memory-mapped file if it holds float32."""
         array = self.arrays[name]
         taken = array.view() if _is_plain_float32(array) else self.copy(name)
         taken.flags.writeable = False
@@ -127,24 +120,28 @@ class Checkpoint:
         array = self.arrays[name]
         if array.dtype == np.float16:
             return widen_float16(array.view(np.float16))
-        with np.errstate(over="ignore", invalid="ignore"):  # `check` has refused the first; NaN may be a signalling one
+        with np.errstate(over="ignore", invalid="ignore"):  # `check` refuses overflow; NaN may be signalling
             return array.astype(np.float32, order="C")
 
     def table(self, name: str) -> NDArray[np.floating[Any]]:
-        """Return a tensor of which only some rows will be read: as it is if those are easily made float32."""
+        """Return a tensor of which only some rows will be read: as it is if rows are easily converted to float32."""
         array = self.arrays[name]
         easy = array.dtype in (np.float16, np.float32) or isinstance(array, ScaledInt8 | BFloat16)
         return array.view(array.dtype) if easy else self.take(name)
 
     def release(self) -> None:
-        """Give back the memory of all pages that were read of a mapped file; what is needed again is read again."""
-        for file in set(map(mapped_file, self.arrays.values())):
-            if file is not None and hasattr(file, "madvise"):  # not on Windows
+        """Give back the memory of all pages that were read of memory-mapped files; they are read again when needed."""
+        for file in self._mapped_files:
+            if hasattr(file, "madvise"):  # not on Windows
                 file.madvise(mmap.MADV_DONTNEED)
+
+    @cached_property
+    def _mapped_files(self) -> set[mmap.mmap]:
+        return {file for array in self.arrays.values() if (file := mapped_file(array))}
 
 
 def identity_of(*parts: object) -> str | None:
-    """Make an identity that changes when any of its parts does; None if one is not known."""
+    """Hash the parts of an identity; None if one of them is unknown."""
     return None if None in parts else hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 
 

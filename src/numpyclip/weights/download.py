@@ -1,15 +1,15 @@
 """One resumable, verified, atomic download.
 
 ``ViT-B-32.pt``
-    appears only when all of it is there and its SHA-256 is the published one.
+    appears only when it is complete and its SHA-256 is the published one.
 ``ViT-B-32.pt.verified``
-    remembers that it was read and found right, so that later loads need not read it again.  It guards against
-    accidents, not against somebody who can write to the folder.
+    notes that it was verified, so that later loads need not read all of it. It guards against accidents, not against
+    somebody who can write to the folder.
 ``ViT-B-32.pt.part``
-    what has come so far; the next attempt continues it.
+    what has arrived so far; the next attempt continues it.
 ``ViT-B-32.pt.lock``
-    held while a download runs (see `numpyclip.lock`).  Two processes that want the same file do not fetch it twice: the
-    second waits and finds it.  Where there are no locks, each writes a part of its own, which is not kept.
+    held during the download (see `numpyclip.lock`): a second process waits, and finds the file. Where there are no
+    locks, each process writes a part of its own, and removes it in the end.
 """
 
 import contextlib
@@ -25,12 +25,12 @@ from typing import TYPE_CHECKING
 from numpyclip.atomic import resumable_part, resumable_path
 from numpyclip.errors import ChecksumError, DownloadError, OfflineError
 from numpyclip.weights.catalogue import KnownModel
-from numpyclip.weights.local import Folder, remember, sha256_of, stat_regular_file, weights_folder
+from numpyclip.weights.local import Folder, sha256_of, stat_regular_file, weights_folder, write_stamp
 
 if TYPE_CHECKING:  # http and tls take a while to import; a model that is here needs neither
     from numpyclip.weights.transfer import Part, Progress
 
-TRIES = 5  # requests in a row to one address that bring less than MIN_PROGRESS
+TRIES = 5  # consecutive requests to one URL that bring less than MIN_PROGRESS
 MIN_PROGRESS = 1 << 20  # bytes; a connection that brings this much before it breaks is worth any number of tries
 
 _TINY = "To try NumPyCLIP without a download, use the model in the package: 'tiny' (--model tiny)."
@@ -44,24 +44,19 @@ def is_offline() -> bool:
 
 
 def sources(model: KnownModel) -> tuple[str, ...]:
-    """Return the addresses of a model in the order to try, those of ``$NUMPYCLIP_MIRROR`` first."""
+    """Return the URLs of a model in the order to try, those of ``$NUMPYCLIP_MIRROR`` first."""
     mirror = os.environ.get("NUMPYCLIP_MIRROR", "").strip().rstrip("/")
     if not mirror:
         return model.urls
-    if re.match(r"\w+://[^/]*@", mirror):  # not shown, for it may hold a password
+    if re.match(r"\w+://[^/]*@", mirror):  # not shown: it may contain a password
         raise DownloadError("$NUMPYCLIP_MIRROR: has a user name; expected https://host/folder. Remove it.")
     if not re.match(r"https?://[^/]", mirror):
         raise DownloadError(f"$NUMPYCLIP_MIRROR: is {mirror!r}; expected https://host/folder.")
     return (f"{mirror}/{model.file}", f"{mirror}/{model.sha256}/{model.file}", *model.urls)
 
 
-def _wrong(part: "Part", model: KnownModel) -> str:
-    page = ", which looks like a web page" if part.head().lstrip().startswith(b"<") else ""
-    return f"sent {part.size:,} bytes{page}, with SHA-256 {part.sha256}; expected {model.sha256}"
-
-
 def _pull(url: str, part: "Part", progress: "Progress") -> None:
-    """Fetch one address to its end, asking again as long as that brings something."""
+    """Fetch one URL to its end, retrying as long as that makes progress."""
     from numpyclip.weights.transfer import Broken, fetch
 
     fruitless, reached, furthest = 0, False, part.size
@@ -70,7 +65,7 @@ def _pull(url: str, part: "Part", progress: "Progress") -> None:
             return fetch(url, part, progress)
         except Broken as broken:
             reached = reached or broken.connected
-            # by the furthest point: a server that makes us start over and over does not count as progress
+            # by the furthest point: starting over and over is no progress
             fruitless = 0 if part.size - furthest >= MIN_PROGRESS else fruitless + 1
             progress.say(f"{broken}")
             furthest = max(furthest, part.size)
@@ -81,14 +76,16 @@ def _pull(url: str, part: "Part", progress: "Progress") -> None:
 
 
 def _fetch_verified(url: str, model: KnownModel, part: "Part", progress: "Progress") -> None:
-    """Fetch one address; start over once if the pieces of several answers do not make the whole."""
+    """Fetch one URL; start over once if the parts of several responses do not make the published file."""
     from numpyclip.weights.transfer import Wrong
 
     for _ in range(2):
         _pull(url, part, progress)
         if part.sha256 == model.sha256:
             return
-        reason, spliced = _wrong(part, model), part.spliced
+        page = ", which looks like a web page" if part.head().lstrip().startswith(b"<") else ""
+        reason = f"sent {part.size:,} bytes{page}, with SHA-256 {part.sha256}; expected {model.sha256}"
+        spliced = part.spliced
         part.clear()
         if not spliced:
             break
@@ -98,12 +95,12 @@ def _fetch_verified(url: str, model: KnownModel, part: "Part", progress: "Progre
 def _advice(model: KnownModel, file: Path) -> str:
     return (
         f"Put {model.file} (SHA-256 {model.sha256}) into {file.parent} by hand, "
-        f"or set $NUMPYCLIP_MIRROR to an address that has it. {_TINY}"
+        f"or set $NUMPYCLIP_MIRROR to a URL that has it. {_TINY}"
     )
 
 
 def _fill(model: KnownModel, file: Path, part: "Part", progress: "Progress") -> None:
-    """Make `part` the published file, from the first address that gives it."""
+    """Make `part` the published file, from the first URL that serves it."""
     from numpyclip.weights.transfer import Broken, Refused, Wrong
 
     reasons: list[str] = []
@@ -140,7 +137,7 @@ def _disk_error(file: Path, total: int | None, error: OSError) -> DownloadError:
 
 
 def _download(model: KnownModel, file: Path, path: Path) -> None:
-    """Fetch into the part file at `path`, and put it in its place once it is verified."""
+    """Fetch into the partial file at `path`, and rename it once it is verified."""
     from numpyclip.weights.transfer import Part, Progress
 
     stat_regular_file(path)
@@ -153,7 +150,7 @@ def _download(model: KnownModel, file: Path, path: Path) -> None:
                 total = part.total
     except DownloadError:
         raise
-    except OSError as error:  # of the disk: those of the network have become reasons
+    except OSError as error:  # of the disk; those of the network are among the reasons
         with contextlib.suppress(OSError):
             path.unlink()
         raise _disk_error(file, total, error) from error
@@ -161,8 +158,8 @@ def _download(model: KnownModel, file: Path, path: Path) -> None:
         path.replace(file)
     except OSError as error:
         raise _disk_error(file, total, error) from error
-    if facts := stat_regular_file(file):
-        remember(file, facts, model.sha256)
+    if status := stat_regular_file(file):
+        write_stamp(file, status, model.sha256)
 
 
 def _offline_error(model: KnownModel, file: Path, found: str | None) -> DownloadError:
@@ -184,31 +181,19 @@ def _make_folder(folder: Path) -> None:
 
 
 def _found(file: Path, model: KnownModel) -> str | None:
-    facts = stat_regular_file(file)
-    return sha256_of(file, facts, model.sha256) if facts else None
+    status = stat_regular_file(file)
+    return sha256_of(file, status, model.sha256) if status else None
 
 
 def obtain(model: KnownModel, download_root: Folder | None = None) -> Path:
-    """Return the verified file of a model, after downloading it if it is missing or damaged.
-
-    Parameters
-    ----------
-    model : KnownModel
-        An entry of the catalogue.
-    download_root : path-like, optional
-        See `weights_folder`.
-
-    Returns
-    -------
-    Path
-        A file whose SHA-256 is the published one.
+    """Return the file of a model with the published SHA-256, after downloading it if it is missing or damaged.
 
     Raises
     ------
     OfflineError
         If it is missing and ``$NUMPYCLIP_OFFLINE`` is set.
     ChecksumError
-        If no address has the published file, or the one here is damaged and ``$NUMPYCLIP_OFFLINE`` is set.
+        If no URL has the published file, or the one here is damaged and ``$NUMPYCLIP_OFFLINE`` is set.
     DownloadError
         If it cannot be fetched or written.
 
@@ -225,11 +210,11 @@ def obtain(model: KnownModel, download_root: Folder | None = None) -> Path:
         raise _offline_error(model, file, found)
     _make_folder(file.parent)
     with resumable_path(file) as part:
-        found = _found(file, model)  # another process may have brought it while this one waited
+        found = _found(file, model)  # another process may have downloaded it meanwhile
         if found == model.sha256:
             return file
         if found:
-            told = f"{file}: has SHA-256 {found}; expected {model.sha256}. It is downloaded again."
-            warnings.warn(told, stacklevel=2)
+            message = f"{file}: has SHA-256 {found}; expected {model.sha256}. It is downloaded again."
+            warnings.warn(message, stacklevel=2)
         _download(model, file, part)
     return file

@@ -1,4 +1,4 @@
-"""Raw bytes → arrays, for every dtype that checkpoints use, bfloat16 included, and back to narrow ones."""
+"""Raw bytes → arrays of every dtype in checkpoints, bfloat16 included; float32 → float16 and bfloat16."""
 
 import math
 from collections.abc import Sequence
@@ -13,15 +13,12 @@ BFLOAT16 = "bf16"  # the upper half of a float32; NumPy has no such type
 
 
 class BFloat16(np.ndarray[Any, np.dtype[np.uint16]]):
-    """An array of the bits of bfloat16: `astype` gives the numbers. So does that of any view.
-
-    Arithmetic on the bits themselves is refused.
-    """
+    """An array of the bits of bfloat16, as are its views: `astype` gives the numbers, and arithmetic is refused."""
 
     __array_ufunc__ = None  # type: ignore[assignment]
 
     def astype(self, *_: object, **__: object) -> NDArray[np.float32]:  # type: ignore[override]
-        """Return a new array of float32, whatever is asked for: exactly these numbers."""
+        """Return a new array of exactly these numbers in float32, whichever dtype is passed."""
         return _widen_bfloat16(self.view(np.ndarray))
 
 
@@ -31,12 +28,12 @@ MAX_DIMENSIONS = 8  # more than any weight has, and few enough to multiply
 
 
 def is_count(value: object) -> TypeGuard[int]:
-    """Tell whether a value from a file is a size that can be calculated with."""
+    """Tell whether a value from a file is a size that is safe to calculate with."""
     return type(value) is int and 0 <= value < 2**48
 
 
 def are_counts(values: Sequence[object]) -> bool:
-    """Tell whether these are sizes or strides. The length is looked at first: a long tuple can be named often."""
+    """Tell whether these are sizes or strides. The length is checked first: a pickle can repeat a long tuple often."""
     return len(values) <= MAX_DIMENSIONS and all(map(is_count, values))
 
 
@@ -54,7 +51,7 @@ def array_from_bytes(
     offset: int = 0,
     order: str = "<",
 ) -> NDArray[np.generic]:
-    """View bytes as numbers; bfloat16 as `BFloat16`.
+    """View bytes as numbers; bfloat16 as `BFloat16`. ValueError if an element would be outside `data`.
 
     Parameters
     ----------
@@ -67,11 +64,6 @@ def array_from_bytes(
         Of the first number, in elements.
     order : {"<", ">"}
         Little or big endian.
-
-    Raises
-    ------
-    ValueError
-        If an element would lie outside `data`.
     """
     size = item_size(kind)
     if len(shape) > MAX_DIMENSIONS:
@@ -94,16 +86,15 @@ def _widen_bfloat16(halves: NDArray[np.generic]) -> NDArray[np.float32]:
     return words.view(np.float32)
 
 
-_PIECE = 2**16  # numbers that are taken through all steps while they stay in the cache
+_PIECE = 2**16  # numbers that stay in the cache through all steps
 _SIGN_EXPONENT_FRACTION = np.int32(-0x70000001)  # all bits but the three that copy the sign
 _REBIAS = np.float32(2**112)  # float32's exponents are larger by so much
-
-_SMALLEST = np.full(1, 2**-136, np.float32)  # what float16's smallest number is before that
+_SMALLEST = np.full(1, 2**-136, np.float32)  # float16's smallest number before that
 
 
 def widen_float16(halves: NDArray[np.float16]) -> NDArray[np.float32]:
-    """Copy float16 as float32, exactly: three times as fast as `astype`, which goes number by number."""
-    if not _SMALLEST * _REBIAS:  # some library has told this thread to take the smallest numbers for zero
+    """Convert float16 to float32, exactly, three times as fast as `astype`."""
+    if not _SMALLEST * _REBIAS:  # some library has set this thread to flush subnormal numbers to zero
         return halves.astype(np.float32)
     flat = np.ascontiguousarray(halves).reshape(-1)
     wide = np.empty(halves.shape, np.float32)
@@ -115,35 +106,23 @@ def widen_float16(halves: NDArray[np.float16]) -> NDArray[np.float32]:
         bits <<= 13  # the fraction to its place, and with it the exponent, behind copies of the sign
         bits &= _SIGN_EXPONENT_FRACTION
         numbers *= _REBIAS
-        if max(numbers.max(), -numbers.min()) >= 2**16:  # beyond float16: this was infinity, or not a number
+        if max(numbers.max(), -numbers.min()) >= 2**16:  # beyond float16: infinity or NaN
             numbers[...] = piece
     return wide
 
 
 def narrow_to_float16(wide: NDArray[np.float32]) -> NDArray[np.float16]:
-    """Round float32 to float16, half to even.
-
-    Raises
-    ------
-    OverflowError
-        If a finite number is too large.
-    """
+    """Round float32 to float16, half to even; OverflowError if a finite number is too large."""
     with np.errstate(over="ignore"):
         return _checked(wide.astype("<f2"), wide)
 
 
 def narrow_to_bfloat16(wide: NDArray[np.float32]) -> NDArray[np.uint16]:
-    """Round float32 to the bits of bfloat16, half to even.
-
-    Raises
-    ------
-    OverflowError
-        If a finite number is too large.
-    """
+    """Round float32 to the bits of bfloat16, half to even; OverflowError if a finite number is too large."""
     bits = np.asarray(wide, order="C").view(np.uint32)
     upper = bits >> 16
-    rounded = (bits + (0x7FFF + (upper & 1))) >> 16  # what would wrap around is not a number
-    rounded = np.where(np.isnan(wide), upper | 0x40, rounded)  # stays none, even without its lower half
+    rounded = (bits + (0x7FFF + (upper & 1))) >> 16  # only NaN can wrap around
+    rounded = np.where(np.isnan(wide), upper | 0x40, rounded)  # a quiet NaN, even without its lower half
     halves: NDArray[np.uint16] = rounded.astype("<u2")
     _checked(_widen_bfloat16(halves), wide)
     return halves

@@ -1,8 +1,7 @@
-"""Models of the Hugging Face hub: what is read of a repository, fetched by the package `huggingface_hub`.
+"""Models of the Hugging Face hub, downloaded by the package `huggingface_hub`.
 
-Everything about the network and the disk is that package's and follows its settings (``$HF_HOME``, ``$HF_TOKEN``,
-``$HF_HUB_OFFLINE``, ``$HF_ENDPOINT``, ...): the cache, its revisions and etags, resumed downloads, proxies. Added are
-which files are fetched, ``$NUMPYCLIP_OFFLINE``, and errors of ours.
+Network and cache are that package's and follow its settings (``$HF_HOME``, ``$HF_TOKEN``, ``$HF_HUB_OFFLINE``,
+``$HF_ENDPOINT``, ...). Added here: the choice of files, ``$NUMPYCLIP_OFFLINE``, and our errors.
 """
 
 import re
@@ -18,26 +17,23 @@ PREFIX = "hf-hub:"
 
 Choose = Callable[[Iterable[str]], list[str]]
 
-# The package checks names of repositories itself, but makes paths of revisions as they are.
+# The package checks the names of repositories, but uses revisions as paths unchecked.
 _NAME = re.compile(rf"{PREFIX}(?P<repository>[^@]+)(@(?P<revision>[\w+-][\w./+-]*))?", re.ASCII)
 
 
 def obtain(name: str, choose: Choose, cache_dir: Folder | None = None) -> Path:
-    """Return a folder with the files of a repository that are wanted, after downloading those that are missing.
+    """Return a snapshot of a repository in the cache, after downloading the chosen files that are missing.
+
+    If the hub cannot be reached, it is the last snapshot, if that is complete.
 
     Parameters
     ----------
     name : str
-        ``"hf-hub:organization/name"``, or ``"hf-hub:organization/name@revision"``: a branch, a tag or a commit.
+        ``"hf-hub:organization/name"``, perhaps with ``@revision``: a branch, a tag or a commit.
     choose : callable
-        Chooses from the names of files, those of weights last; none, if there are no weights.
+        Chooses from the names of files, the weights last; none if there are no weights.
     cache_dir : path-like, optional
-        Where `huggingface_hub` keeps what it downloads; else where its own settings say.
-
-    Returns
-    -------
-    Path
-        A snapshot in the cache. If the hub cannot be reached, that of the last time, if it is whole.
+        By default that of the settings of `huggingface_hub`.
 
     Raises
     ------
@@ -73,14 +69,13 @@ def _import_hub(repository: str) -> Any:
 class _Repository:
     """One revision of one repository.
 
-    What the package raises comes from three HTTP libraries, over its versions, with no base in common. Whatever it
-    is, it is turned into an error of ours.
+    Over its versions, the package raises errors of three HTTP libraries without a common base; all become ours.
     """
 
     def __init__(self, hub: Any, name: str, place: dict[str, Any], choose: Choose) -> None:
         self._api, self._errors = hub.HfApi(library_name="numpyclip"), hub.errors
         self._name, self._place, self._choose = name, place, choose
-        self._address = f"{self._api.endpoint}/{place['repo_id']}"
+        self._url = f"{self._api.endpoint}/{place['repo_id']}"
 
     def obtain(self) -> Path:
         """Return the folder with the files, online or not."""
@@ -109,15 +104,15 @@ class _Repository:
         return [sibling.rfilename for sibling in info.siblings or ()]
 
     def _fetched(self, chosen: list[str]) -> Path:
-        """Fetch the first file of the revision, which notes its commit, and all others of this very commit."""
+        """Fetch the first file, which resolves the revision to a commit, and the others from that commit."""
         first = Path(self._api.hf_hub_download(filename=chosen[0], **self._place))
         for file in chosen[1:]:
             self._api.hf_hub_download(filename=file, **{**self._place, "revision": first.parent.name})
         return first.parent
 
     def _cached(self) -> Path | None:
-        """Return what is in the cache, if it has weights: they are fetched last."""
-        try:  # with a pattern for no file, the package does not mind that files are missing which nobody wanted
+        """Return the snapshot in the cache, if it has weights: they are fetched last."""
+        try:  # allowing no file keeps the package from refusing a snapshot without the files that were not chosen
             folder = Path(self._api.snapshot_download(local_files_only=True, allow_patterns=[], **self._place))
         except (self._errors.LocalEntryNotFoundError, self._errors.HFValidationError):
             return None
@@ -125,30 +120,30 @@ class _Repository:
 
     def _failure(self, error: Exception) -> NumPyCLIPError:
         errors = self._errors
-        said = " ".join(str(error).split())[:300] or type(error).__name__
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
         if isinstance(error, errors.HFValidationError):
-            return ModelNotFoundError(f"{self._name}: names no repository: {said}")
+            return ModelNotFoundError(f"{self._name}: names no repository: {reason}")
         if isinstance(error, errors.GatedRepoError):
             return ModelNotFoundError(
-                f"{self._name}: is open only to those who have accepted its licence. Accept it at {self._address}, and "
+                f"{self._name}: is open only to those who have accepted its licence. Accept it at {self._url}, and "
                 "set $HF_TOKEN to a token of your account."
             )
         status = getattr(getattr(error, "response", None), "status_code", None)
         if isinstance(error, errors.RepositoryNotFoundError) or status in (401, 403):
             return ModelNotFoundError(
-                f"{self._name}: not found at {self._address}, or closed to you. Check its spelling; if it is private, "
+                f"{self._name}: not found at {self._url}, or closed to you. Check its spelling; if it is private, "
                 "set $HF_TOKEN to a token that may read it."
             )
         if isinstance(error, errors.RevisionNotFoundError):
             return ModelNotFoundError(
-                f"{self._name}: {self._address} has no such revision; expected a branch, a tag or a commit."
+                f"{self._name}: {self._url} has no such revision; expected a branch, a tag or a commit."
             )
         if isinstance(error, errors.OfflineModeIsEnabled):
             return OfflineError(
-                f"{self._name}: not (wholly) in the cache, and the network is forbidden: {said}. Allow it, or copy the "
-                f"cache of a machine that has it, or load a folder with the files of {self._address}."
+                f"{self._name}: not completely in the cache, and the network is forbidden: {reason}. Allow it, or copy "
+                f"the cache of a machine that has it, or load a folder with the files of {self._url}."
             )
         return DownloadError(
-            f"{self._name}: could not be downloaded from {self._address}: {said}. Try again, or download its files by "
+            f"{self._name}: could not be downloaded from {self._url}: {reason}. Try again, or download its files by "
             "hand, and load the folder that has them."
         )

@@ -1,7 +1,7 @@
-"""int8 weights: integers of -127..127, and for each row (of the first axis) the scale that they count.
+"""int8 weights: integers of -127..127, and a scale for each row (of the first axis).
 
-In a file, tensor ``<name>`` of int8 has its scales beside it, as ``<name>.scale``. Only weights are rounded: they
-become float32 again when they are used, so what is computed from them does not depend on what else is in a batch.
+In a file, tensor ``<name>`` of int8 has its scales beside it, as ``<name>.scale``. Only weights are quantized: they are
+converted to float32 when they are used, so results do not depend on the rest of a batch.
 """
 
 from collections.abc import Mapping
@@ -15,14 +15,14 @@ from numpyclip.errors import CorruptCheckpointError, quoted
 
 SCALE = ".scale"
 LARGEST = 127
-_MOST = np.finfo(np.float32).max / 128  # of a scale, so that no product with it is infinite
+_MAX_SCALE = np.finfo(np.float32).max / 128  # of a scale, so that no product with it is infinite
 
 
 class ScaledInt8(np.ndarray[Any, np.dtype[np.int8]]):
-    """An array of int8 that gives the numbers it stands for: indexing it, and `astype`, multiply with the scales.
+    """An array of int8 whose indexing and `astype` multiply by the scales.
 
-    A view keeps the scales as long as its first axis is that of the whole; any other view has none, and gives nothing.
-    Arithmetic on the integers themselves is refused, since it would forget the scales.
+    A view keeps the scales if its first axis is that of the whole; any other view has none, and cannot be converted.
+    Arithmetic on the integers is refused, since it would lose the scales.
     """
 
     __array_ufunc__ = None  # type: ignore[assignment]
@@ -40,7 +40,7 @@ class ScaledInt8(np.ndarray[Any, np.dtype[np.int8]]):
     @property
     def scale(self) -> NDArray[np.float32] | None:
         """The scales (n_rows,); None if this is a view with other rows."""
-        # Compared when they are used: to `__array_finalize__` a transposed view shows the shape that it has before.
+        # Compared here, since `__array_finalize__` sees a transposed view with the shape before.
         scale, *rows = self._of_rows
         return scale if rows == [self.shape[:1], self.strides[:1]] else None
 
@@ -50,7 +50,7 @@ class ScaledInt8(np.ndarray[Any, np.dtype[np.int8]]):
         return _widen(self.view(np.ndarray)[index], self._scales()[rows])
 
     def astype(self, *_: object, **__: object) -> NDArray[np.float32]:  # type: ignore[override]
-        """Return a new array of float32, whatever is asked for."""
+        """Return a new array of float32, whichever dtype is passed."""
         return _widen(self.view(np.ndarray), self._scales())
 
     def _scales(self) -> NDArray[np.float32]:
@@ -61,7 +61,7 @@ class ScaledInt8(np.ndarray[Any, np.dtype[np.int8]]):
 
 
 def scaled(numbers: NDArray[np.int8], scale: NDArray[np.float32] | None) -> ScaledInt8:
-    """View int8 as the numbers it stands for: (n, ...), (n,) -> (n, ...)."""
+    """View int8 with its scales: (n, ...), (n,) -> (n, ...)."""
     array = numbers.view(ScaledInt8)
     if scale is not None:
         array.give(scale)
@@ -75,13 +75,7 @@ def _widen(numbers: NDArray[np.int8], scale: NDArray[np.float32]) -> NDArray[np.
 
 
 def join_scales(arrays: Mapping[str, NDArray[np.generic]], path: Path) -> dict[str, NDArray[np.generic]]:
-    """Give the tensors of int8 in a file their scales, which then are no tensors of their own.
-
-    Raises
-    ------
-    CorruptCheckpointError
-        If scales are not one usable number for each row.
-    """
+    """Join the int8 tensors of a file with their scales; CorruptCheckpointError if a row has no usable one."""
     joined = dict(arrays)
     for name, array in arrays.items():
         if array.dtype == np.int8 and f"{name}{SCALE}" in arrays:
@@ -91,7 +85,7 @@ def join_scales(arrays: Mapping[str, NDArray[np.generic]], path: Path) -> dict[s
                     f"{path}: tensor {quoted(name + SCALE)} has shape {scale.shape} and {scale.dtype}; expected one "
                     f"floating point number for each row of {quoted(name)}, whose shape is {array.shape}."
                 )
-            if not ((scale >= 0) & (scale <= _MOST)).all():  # no NaN is
+            if not ((scale >= 0) & (scale <= _MAX_SCALE)).all():  # no NaN is
                 raise CorruptCheckpointError(
                     f"{path}: tensor {quoted(name + SCALE)} holds {scale.min()} to {scale.max()}; expected numbers of "
                     "0 or more that float32 can hold 128 times. Convert the model again."
@@ -101,7 +95,7 @@ def join_scales(arrays: Mapping[str, NDArray[np.generic]], path: Path) -> dict[s
 
 
 def row_scales(weights: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Choose the scale of each row: its largest number becomes 127. (n, ...) -> (n,)."""
+    """Return the scale of each row: its largest magnitude becomes 127. (n, ...) -> (n,)."""
     flat = weights.reshape(len(weights), -1)
     largest = np.maximum(flat.max(axis=1, initial=0), -flat.min(axis=1, initial=0))
     scale: NDArray[np.float32] = largest / np.float32(LARGEST)
@@ -109,7 +103,7 @@ def row_scales(weights: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def round_to_int8(weights: NDArray[np.float32]) -> NDArray[np.int8]:
-    """Count the scales of each row that make a weight, to the nearest integer. (n, ...) -> (n, ...)."""
+    """Quantize weights by the scales of their rows, to the nearest integer. (n, ...) -> (n, ...)."""
     scale = row_scales(weights).reshape(-1, *(1,) * (weights.ndim - 1))
     counts = np.divide(weights, scale, out=np.zeros_like(weights), where=scale > 0)
     return np.rint(counts, out=counts).clip(-LARGEST, LARGEST).astype(np.int8)

@@ -1,4 +1,4 @@
-"""Small files from elsewhere, JSON most of all, read up to a size that none of their kind has."""
+"""Untrusted small files, mostly JSON, read up to a limit of bytes."""
 
 import json
 from pathlib import Path
@@ -7,41 +7,29 @@ from typing import Any
 from numpyclip.errors import CheckpointError
 
 
-def read_bytes(path: Path, most: int, expected: str) -> bytes:
-    """Read a file that is expected to be something of at most so many bytes.
-
-    Raises
-    ------
-    CheckpointError
-        If it cannot be read, or is larger.
-    """
+def read_bytes(path: Path, max_bytes: int, expected: str) -> bytes:
+    """Read a file of at most so many bytes; CheckpointError if it is larger or cannot be read."""
     try:
         with path.open("rb") as file:
-            data = file.read(most + 1)
+            data = file.read(max_bytes + 1)
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror or error}).") from error
-    if len(data) > most:
-        raise CheckpointError(f"{path}: has more than {most} bytes; expected {expected}.")
+    if len(data) > max_bytes:
+        raise CheckpointError(f"{path}: has more than {max_bytes} bytes; expected {expected}.")
     return data
 
 
-def without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Make a JSON object; of a name that is there twice, another reader might take the other one."""
+def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make a JSON object; ValueError for duplicate names, of which another reader might take the other one."""
     made = dict(pairs)
     if len(made) != len(pairs):
         raise ValueError("an object has a name twice")
     return made
 
 
-def read_json_object(path: Path, most: int, expected: str) -> dict[str, Any]:
-    """Read a JSON object; see `read_bytes`.
-
-    Raises
-    ------
-    CheckpointError
-        Also if it is none.
-    """
-    data = read_bytes(path, most, expected)
+def read_json_object(path: Path, max_bytes: int, expected: str) -> dict[str, Any]:
+    """Read a JSON object; CheckpointError if it is none, see also `read_bytes`."""
+    data = read_bytes(path, max_bytes, expected)
     try:
         value = json.loads(data)
     except (ValueError, RecursionError) as error:

@@ -1,4 +1,4 @@
-"""What is on the disk already: which folder, which file, and whether it is the published one."""
+"""Weights on the disk: which folder, which file, and whether it is the published one."""
 
 import contextlib
 import hashlib
@@ -15,18 +15,7 @@ Folder = str | os.PathLike[str]
 
 
 def weights_folder(download_root: Folder | None = None) -> Path:
-    """Return the one folder where weights are looked for and put.
-
-    Parameters
-    ----------
-    download_root : path-like, optional
-        Without it, ``$CLIP_DIR`` counts, and without that ``~/.cache/clip``, where openai/CLIP puts them.
-
-    Returns
-    -------
-    Path
-        With ``~`` expanded; it need not exist.
-    """
+    """Return the folder of weights: `download_root`, else ``$CLIP_DIR``, else ``~/.cache/clip`` as in openai/CLIP."""
     folder = Path(download_root or os.environ.get("CLIP_DIR") or "~/.cache/clip")
     try:
         return folder.expanduser()
@@ -35,7 +24,7 @@ def weights_folder(download_root: Folder | None = None) -> Path:
 
 
 def exists(path: Folder) -> bool:
-    """Tell whether there is a file or folder, also of a name that none can have."""
+    """Tell whether there is such a file or folder, also for names that no file can have."""
     try:
         return bool(os.fspath(path)) and Path(path).exists()
     except (OSError, ValueError):
@@ -54,29 +43,29 @@ def _readable(file: Path) -> Iterator[None]:
 
 
 def stat_regular_file(file: Path) -> os.stat_result | None:
-    """Return the facts of a regular file, or None if there is nothing."""
+    """Return the status of a regular file, None if it does not exist."""
     with _readable(file):
         try:
-            facts = file.stat()
+            status = file.stat()
         except FileNotFoundError:
             return None
-    if not stat.S_ISREG(facts.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         raise DownloadError(f"{file}: is not a regular file; expected a file of weights. Move it away.")
-    return facts
+    return status
 
 
 def _stamp(file: Path) -> Path:
     return file.with_name(f"{file.name}.verified")
 
 
-def _stamp_text(facts: os.stat_result, sha256: str) -> str:
-    return f"sha256 {sha256}\nsize {facts.st_size}\nmtime_ns {facts.st_mtime_ns}\n"
+def _stamp_text(status: os.stat_result, sha256: str) -> str:
+    return f"sha256 {sha256}\nsize {status.st_size}\nmtime_ns {status.st_mtime_ns}\n"
 
 
-def remember(file: Path, facts: os.stat_result, sha256: str) -> None:
-    """Write the stamp that spares later loads from reading the whole file."""
+def write_stamp(file: Path, status: os.stat_result, sha256: str) -> None:
+    """Note that a file was verified, so that later loads need not read all of it."""
     with contextlib.suppress(OSError):  # a read-only folder: the next load reads the file again
-        _stamp(file).write_bytes(_stamp_text(facts, sha256).encode())
+        _stamp(file).write_bytes(_stamp_text(status, sha256).encode())
 
 
 def _read_sha256(file: Path) -> str:
@@ -87,28 +76,28 @@ def _read_sha256(file: Path) -> str:
     return sha256.hexdigest()
 
 
-def sha256_of(file: Path, facts: os.stat_result, expected: str) -> str:
-    """Return the SHA-256 of a file, by its stamp if that is about this very file."""
+def sha256_of(file: Path, status: os.stat_result, expected: str) -> str:
+    """Return the SHA-256 of a file, by its stamp if the file has not changed since."""
     with contextlib.suppress(OSError):
-        if _stamp(file).read_bytes() == _stamp_text(facts, expected).encode():
+        if _stamp(file).read_bytes() == _stamp_text(status, expected).encode():
             return expected
     found = _read_sha256(file)
     if found == expected:
-        remember(file, facts, found)
+        write_stamp(file, status, found)
     return found
 
 
 def is_present(model: KnownModel, download_root: Folder | None = None) -> bool:
-    """Tell whether the file of a model is there, without reading it."""
+    """Tell whether the file of a model exists, without reading it."""
     return (weights_folder(download_root) / model.file).is_file()
 
 
 def verify(model: KnownModel, download_root: Folder | None = None) -> Literal["verified", "damaged", "missing"]:
-    """Read the whole file of a model and compare it with what was published; nothing is downloaded or removed."""
+    """Compare the whole file of a model with the published SHA-256; nothing is downloaded or removed."""
     file = weights_folder(download_root) / model.file
-    facts = stat_regular_file(file)
-    if facts is None:
+    status = stat_regular_file(file)
+    if status is None:
         return "missing"
     with contextlib.suppress(OSError):
         _stamp(file).unlink()
-    return "verified" if sha256_of(file, facts, model.sha256) == model.sha256 else "damaged"
+    return "verified" if sha256_of(file, status, model.sha256) == model.sha256 else "damaged"

@@ -18,34 +18,31 @@ _READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0
 
 
 def read_npz(archive: Archive) -> dict[str, NDArray[np.generic]]:
-    """Read every array of an `.npz` file.
+    """Read every array of numbers in an `.npz` file; strings beside them are ignored.
 
     Raises
     ------
     CorruptCheckpointError
         If an array's header is damaged or promises another size than its record has.
     UnsupportedCheckpointError
-        If an array holds anything but numbers (such arrays are pickles, and are not opened).
+        If an array holds anything else (such arrays are pickles, and are not opened).
     """
-    arrays = _read_all(archive, archive.record)
-    return {name: array for name, array in arrays.items() if array.dtype.kind not in "US"}  # text beside weights
+    return _numbers(_read_all(archive, archive.record))
 
 
 def read_npz_and_texts(archive: Archive) -> tuple[dict[str, NDArray[np.generic]], dict[str, list[str]]]:
-    """Read every array of an `.npz` file, and those of text (n) or () as lists; all are compared with their checksums.
-
-    Raises
-    ------
-    CorruptCheckpointError, UnsupportedCheckpointError
-        As `read_npz`; also if text is no text.
-    """
+    """Read every array of numbers, and those of strings (n) or () as lists; verify all checksums. See `read_npz`."""
     arrays = _read_all(archive, archive.checked_record)
     texts = {
         name: _as_texts(array, f"{archive.path}, array {name + '.npy'!r:.100}")
         for name, array in arrays.items()
         if array.dtype.kind == "U" and array.ndim <= 1
     }
-    return {name: array for name, array in arrays.items() if array.dtype.kind not in "US"}, texts
+    return _numbers(arrays), texts
+
+
+def _numbers(arrays: dict[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
+    return {name: array for name, array in arrays.items() if array.dtype.kind not in "US"}
 
 
 def _read_all(archive: Archive, record: Callable[[str], Bytes]) -> dict[str, NDArray[np.generic]]:
@@ -59,7 +56,7 @@ def _read_all(archive: Archive, record: Callable[[str], Bytes]) -> dict[str, NDA
 
 
 def _as_texts(array: NDArray[np.generic], where: str) -> list[str]:
-    if array.size and not array.dtype.itemsize:  # any number of them would have no bytes; NumPy writes no such
+    if array.size and not array.dtype.itemsize:  # any number of them would take no bytes; NumPy writes none
         raise CorruptCheckpointError(f"{where}: its {array.size} texts have no room for a letter.")
     letters = np.frombuffer(array.tobytes(), np.dtype(np.uint32).newbyteorder(array.dtype.byteorder))
     if letters.max(initial=0) > sys.maxunicode:  # NumPy would fail with a SystemError
@@ -68,14 +65,13 @@ def _as_texts(array: NDArray[np.generic], where: str) -> list[str]:
 
 
 def _read_npy(where: str, record: Bytes) -> NDArray[np.generic]:
-    """Read one array, of numbers or of text."""
     stream = BytesIO(record[:_MAX_HEADER].tobytes())
     try:
         shape, columns_first, dtype = _READERS[npy.read_magic(stream)](stream)
     except Exception as error:  # NumPy parses the header as a Python literal, whose errors are of every kind
         raise CorruptCheckpointError(f"{where}: not a NumPy array ({error!r:.200}).") from error
     if dtype.kind not in "USfiub" or (dtype.kind not in "US" and dtype.itemsize > 8):
-        hint = " bfloat16 is no type of NumPy's; save it as float32." if dtype == "V2" else ""
+        hint = " bfloat16 is no dtype of NumPy; save it as float32." if dtype == "V2" else ""
         raise UnsupportedCheckpointError(f"{where}: holds {dtype!s:.100}; expected numbers of at most 64 bits.{hint}")
     data = record[stream.tell() :]
     if not are_counts(shape):

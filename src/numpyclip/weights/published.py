@@ -1,9 +1,8 @@
 """OpenCLIP's published models: their names, where their weights are, and what their architectures look like.
 
-The table is open_clip 3.3.0's own (tools/make_catalogue.py made it). A model has two names, that of its architecture
-and the tag of what it was trained on. Which activation it was trained with is a fact of the tag: open_clip warns where
-the architecture's name says otherwise and computes with the wrong one; here the tag decides, and names that end in
-``-quickgelu`` are others for the same models.
+The table is open_clip 3.3.0's (made by tools/make_catalogue.py). A model has two names: its architecture and a tag for
+its training. The activation depends on the tag: where the architecture's name contradicts it, open_clip warns and
+computes with the wrong one; here the tag decides, and names that end in ``-quickgelu`` are aliases.
 """
 
 import json
@@ -15,77 +14,49 @@ from typing import Any
 
 _TABLE = Path(__file__).resolve().parents[1] / "data" / "open_clip.json"
 _QUICK_GELU = "-quickgelu"
-USUAL = ("openai", "bicubic", "shortest")
+OPENAI_PREPROCESS = ("openai", "bicubic", "shortest")
 
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedModel:
-    """Published weights of an architecture.
-
-    Attributes
-    ----------
-    tag : str
-    hub : str
-        The repository on the Hugging Face hub.
-    openai : str or None
-        What openai/CLIP calls it, if it is one of OpenAI's.
-    quick_gelu : bool
-        Whether it was trained with QuickGELU, though its architecture does not say so.
-    preprocess : tuple of str
-        Names of the normalisation, the interpolation and the way of resizing.
-    top1 : float or None
-        Zero-shot accuracy on ImageNet in percent, where OpenCLIP has published one.
-    licence : str or None
-        Where OpenCLIP has named one.
-    """
+    """Published weights of an architecture."""
 
     tag: str
-    hub: str
-    openai: str | None = None
-    quick_gelu: bool = False
-    preprocess: tuple[str, ...] = USUAL
-    top1: float | None = None
-    licence: str | None = None
+    hub: str  # the repository on the Hugging Face hub
+    openai: str | None = None  # the name in openai/CLIP, of OpenAI's models
+    quick_gelu: bool = False  # trained with QuickGELU, though its architecture does not say so
+    preprocess: tuple[str, ...] = OPENAI_PREPROCESS  # normalisation, interpolation, resize mode
+    top1: float | None = None  # zero-shot accuracy on ImageNet in percent, if OpenCLIP published one
+    licence: str | None = None  # if OpenCLIP names one
 
 
 @dataclass(frozen=True, eq=False)
 class Architecture:
-    """What models of one name have in common.
-
-    Attributes
-    ----------
-    name : str
-    model_cfg : mapping
-        OpenCLIP's config of it.
-    parameters : float or None
-        Millions of them, where OpenCLIP has published the number.
-    models : mapping of str to PublishedModel
-        By their tags.
-    """
+    """An architecture, and its published weights."""
 
     name: str
-    model_cfg: Mapping[str, Any]
-    parameters: float | None
-    models: Mapping[str, PublishedModel]
+    model_cfg: Mapping[str, Any]  # OpenCLIP's config
+    parameters: float | None  # millions, if OpenCLIP published the number
+    models: Mapping[str, PublishedModel]  # by tag
 
     @property
     def image_size(self) -> int:
-        """Side of the square picture it takes, in pixels."""
+        """Side of its square images, in pixels."""
         size: int = self.model_cfg["vision_cfg"]["image_size"]
         return size
 
     @property
     def preprocess(self) -> tuple[str, ...]:
-        """What weights of one's own are preprocessed like: as the published ones, if all agree, else as OpenAI's."""
+        """The preprocessing for the user's own weights: that of all published ones if they agree, else OpenAI's."""
         ways = {model.preprocess for model in self.models.values()}
-        return ways.pop() if len(ways) == 1 else USUAL
+        return ways.pop() if len(ways) == 1 else OPENAI_PREPROCESS
 
     def find(self, tag: str) -> PublishedModel | None:
-        """Find weights by their tag; as in open_clip, neither capitals nor hyphens matter."""
+        """Find weights by their tag; as in open_clip, case does not matter, and a hyphen is an underscore."""
         return self.models.get(tag.lower().replace("-", "_"))
 
     def describe(self, model: PublishedModel | None = None) -> dict[str, Any]:
-        """Return what would stand in ``open_clip_config.json`` beside published weights, or beside one's own."""
+        """Return what ``open_clip_config.json`` would hold beside published weights, or beside the user's own."""
         normalisation, interpolation, resize_mode = model.preprocess if model else self.preprocess
         quick_gelu = self.model_cfg.get("quick_gelu", False) or (model is not None and model.quick_gelu)
         return {
@@ -99,28 +70,27 @@ class Architecture:
 
 
 def architectures() -> list[str]:
-    """Return the names of all architectures, but for the second ones that end in ``-quickgelu``."""
+    """Return the names of all architectures, without the aliases that end in ``-quickgelu``."""
     return list(_table()["architectures"])
 
 
 def architecture(name: str) -> Architecture | None:
-    """Find an architecture by its name, in which, as in open_clip, a slash stands for a hyphen."""
+    """Find an architecture by its name; as in open_clip, a slash is a hyphen."""
     name = name.replace("/", "-")
     facts = _table()["architectures"].get(name.removesuffix(_QUICK_GELU))
     quick_gelu = name.endswith(_QUICK_GELU)
     if facts is None or (quick_gelu and not facts.get("quickgelu")):
         return None
-    models = [PublishedModel(tag=tag, **_arguments(row)) for tag, row in facts["tags"].items()]
+    models = [
+        PublishedModel(tag=tag, **{**row, "preprocess": tuple(row.get("preprocess", OPENAI_PREPROCESS))})
+        for tag, row in facts["tags"].items()
+    ]
     return Architecture(
         name,
         {**facts["model_cfg"], "quick_gelu": True} if quick_gelu else facts["model_cfg"],
         facts.get("parameters"),
         {model.tag: model for model in models if model.quick_gelu or not quick_gelu},
     )
-
-
-def _arguments(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {**row, "preprocess": tuple(row.get("preprocess", USUAL))}
 
 
 @cache

@@ -1,16 +1,22 @@
-"""Any file of weights becomes a `Checkpoint`, names and arrays, memory-mapped where the file allows."""
+"""Any file of weights, or the index of several, becomes a `Checkpoint`, memory-mapped where the file allows."""
 
 import math
 import os
 import stat
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.errors import CheckpointError, CorruptCheckpointError, UnsupportedCheckpointError
+from numpyclip.errors import (
+    CheckpointError,
+    CorruptCheckpointError,
+    UnsafeCheckpointError,
+    UnsupportedCheckpointError,
+)
 from numpyclip.weights.archive import Archive
 from numpyclip.weights.checkpoint import ACTIVATIONS, Activation, Checkpoint, identity_of
+from numpyclip.weights.json_file import read_json_object
 from numpyclip.weights.npz import read_npz
 from numpyclip.weights.safetensors import read_safetensors_and_metadata
 from numpyclip.weights.state_dict import state_dict, without_prefix
@@ -18,6 +24,9 @@ from numpyclip.weights.torch_file import TorchFile, is_torch_legacy, read_torch_
 
 # Tied and expanded weights repeat bytes, so tensors may outgrow their file; but not by more than this.
 _MAX_EXPANSION = 16
+
+INDEX_SUFFIX = ".index.json"  # of a JSON file that says which tensor is in which of several files
+_MAX_INDEX = 2**24  # bytes; the largest published one has some kilobytes
 
 # Where a `.safetensors` file that NumPyCLIP wrote says what its shapes cannot.
 ACTIVATION_KEY = "numpyclip.activation"
@@ -34,12 +43,13 @@ _MISTAKEN = {
 
 
 def read(path: Path) -> Checkpoint:
-    """Read a file of weights, whatever its name, by its first bytes.
+    """Read a file of weights, whatever its name, by its first bytes; or, by its name, the index of several.
 
     Parameters
     ----------
     path : Path
-        A TorchScript archive, a file of ``torch.save`` in either format, ``.safetensors`` or ``.npz``.
+        A TorchScript archive, a file of ``torch.save`` in either format, ``.safetensors`` or ``.npz``; or an index,
+        such as ``model.safetensors.index.json``, whose files are read as if they were one.
 
     Returns
     -------
@@ -49,26 +59,69 @@ def read(path: Path) -> Checkpoint:
     Raises
     ------
     CheckpointError
-        If it is none of these, is damaged, or asks for more than tensors and plain containers.
+        If it is none of these, is damaged, or asks for more than tensors and plain containers; or if the files do not
+        hold exactly the tensors that the index lists, each once, or are not all in its own folder.
     """
+    return (_read_shards if path.name.endswith(INDEX_SUFFIX) else _read_file)(path)
+
+
+def _read_shards(index: Path) -> Checkpoint:
+    weight_map = _read_weight_map(index)
+    arrays: dict[str, NDArray[np.generic]] = {}
+    identities: list[str | None] = []
+    for file in sorted(set(weight_map.values())):
+        shard = _read_file(index.parent / file)
+        identities.append(shard.identity)
+        for name, array in shard.arrays.items():
+            if weight_map.get(name) != file:
+                raise CorruptCheckpointError(
+                    f"{shard.path}: holds tensor {name!r:.200}, which {index.name} lists "
+                    f"{f'in {weight_map[name]!r:.100}' if name in weight_map else 'nowhere'}. Download both again."
+                )
+            arrays[name] = array
+    if missing := [name for name in weight_map if name not in arrays]:
+        raise CorruptCheckpointError(
+            f"{index}: lists tensor {missing[0]!r:.200} in {weight_map[missing[0]]!r:.100}, which does not hold it "
+            f"({len(missing)} are missing). Download both again."
+        )
+    return Checkpoint(index.absolute(), arrays, identity=identity_of(*identities), stored=arrays)
+
+
+def _read_weight_map(index: Path) -> dict[str, str]:
+    weight_map = read_json_object(index, _MAX_INDEX, "the index of several files of weights").get("weight_map")
+    if not isinstance(weight_map, dict):
+        raise CheckpointError(f"{index}: weight_map is {weight_map!r:.60}; expected the file of each tensor.")
+    for name, file in weight_map.items():
+        if not isinstance(file, str):
+            raise CheckpointError(f"{index}: weight_map.{name!r:.100} is {file!r:.60}; expected the name of a file.")
+        is_name = {PurePosixPath(file).name, PureWindowsPath(file).name} == {file}  # on either kind of system
+        if not (is_name and file.isprintable()) or file in ("", ".."):
+            raise UnsafeCheckpointError(
+                f"{index}: refused, tensor {name!r:.100} is said to be in {file!r:.100}; "
+                "expected a file in the same folder."
+            )
+    return weight_map
+
+
+def _read_file(path: Path) -> Checkpoint:
     try:
-        facts = path.stat()
-        if not stat.S_ISREG(facts.st_mode):  # a pipe would be waited for
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for
             raise CheckpointError(f"{path}: not a file. Pass a file of weights.")
         with path.open("rb") as file:
             head = file.read(32)
-        found, recorded = _read_by_magic(path, head)
-        identity = _identity(facts)
-        if _identity(path.stat()) != identity:  # replaced meanwhile: which of the two was mapped?
+        found, activation = _read_by_magic(path, head)
+        identity = _identity(status)
+        if _identity(path.stat()) != identity:  # replaced meanwhile: which of the two was memory-mapped?
             identity = None
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror or error}).") from error
     arrays = without_prefix(found)
-    return Checkpoint(path.absolute(), arrays, recorded, identity, stored=arrays)
+    return Checkpoint(path.absolute(), arrays, activation, identity, stored=arrays)
 
 
-def _identity(facts: os.stat_result) -> str | None:
-    return identity_of(facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+def _identity(status: os.stat_result) -> str | None:
+    return identity_of(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 _Contents = tuple[dict[str, NDArray[np.generic]], Activation | None]

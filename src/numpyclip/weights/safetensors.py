@@ -18,7 +18,7 @@ from numpyclip.errors import CorruptCheckpointError, UnsupportedCheckpointError
 from numpyclip.weights.archive import Bytes, map_file
 from numpyclip.weights.dtypes import BFLOAT16, BFloat16, are_counts, array_from_bytes, is_count, item_size
 from numpyclip.weights.int8 import SCALE, ScaledInt8, join_scales
-from numpyclip.weights.json_file import without_doubles
+from numpyclip.weights.json_file import without_duplicates
 
 _MAX_HEADER = 100_000_000  # bytes, the format's own limit
 _ALIGNMENT = 64  # bytes of a line of the cache
@@ -42,12 +42,12 @@ _KINDS = {
 
 
 def read_safetensors(path: Path) -> dict[str, NDArray[np.generic]]:
-    """Map the tensors of a `.safetensors` file; see `read_safetensors_and_metadata`."""
+    """Memory-map the tensors of a `.safetensors` file; see `read_safetensors_and_metadata`."""
     return read_safetensors_and_metadata(path)[0]
 
 
 def read_safetensors_and_metadata(path: Path) -> tuple[dict[str, NDArray[np.generic]], dict[str, str]]:
-    """Map the tensors of a `.safetensors` file, and read what its writer noted.
+    """Memory-map the tensors of a `.safetensors` file, and read its metadata.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def read_safetensors_and_metadata(path: Path) -> tuple[dict[str, NDArray[np.gene
     body = data[8 + length :]
     metadata = header.pop("__metadata__", {})
     if not (isinstance(metadata, dict) and all(isinstance(value, str) for value in metadata.values())):
-        raise CorruptCheckpointError(f"{path}: '__metadata__' is not a map of texts.")
+        raise CorruptCheckpointError(f"{path}: '__metadata__' does not map strings to strings.")
     spans = sorted((_span(name, entry, path) for name, entry in header.items()), key=lambda span: span[1:])
     end = 0
     for name, start, stop in spans:
@@ -85,7 +85,7 @@ def _parse_header(raw: Bytes, path: Path) -> dict[str, Any]:
     try:
         if raw[:1].tobytes() != b"{":
             raise ValueError("it does not begin with '{'")
-        header = json.loads(raw.tobytes().decode("utf-8"), object_pairs_hook=without_doubles)
+        header = json.loads(raw.tobytes().decode("utf-8"), object_pairs_hook=without_duplicates)
     except (ValueError, RecursionError) as error:
         raise CorruptCheckpointError(f"{path}: the header is not sound JSON ({error}).") from error
     if not isinstance(header, dict):
@@ -94,7 +94,7 @@ def _parse_header(raw: Bytes, path: Path) -> dict[str, Any]:
 
 
 def _span(name: str, entry: object, path: Path) -> tuple[str, int, int]:
-    """Name, first and last byte of a tensor, after its entry in the header has been checked."""
+    """Return the name, start and stop of a tensor, after checking its entry in the header."""
     match entry:
         case {"dtype": str(dtype), "shape": list(shape), "data_offsets": [start, stop], **others} if not others:
             if dtype not in _KINDS:
@@ -120,31 +120,21 @@ def _array(data: Bytes, entry: dict[str, Any], name: str, path: Path) -> NDArray
 
 @dataclass(frozen=True, eq=False)
 class Unwritten:
-    """A tensor that is about to be written, and is not made before its turn.
-
-    Attributes
-    ----------
-    name : str
-    kind : str
-        Its dtype, as the file names it, such as ``"F32"``.
-    shape : tuple of int
-    make : callable
-        Returns its numbers, of this shape; those of ``"BF16"`` as uint16.
-    """
+    """A tensor to write, which is not made before its turn."""
 
     name: str
-    kind: str
+    kind: str  # its dtype in the file, such as "F32"
     shape: tuple[int, ...]
-    make: Callable[[], NDArray[np.generic]]
+    make: Callable[[], NDArray[np.generic]]  # returns its numbers; those of "BF16" as uint16
 
     @property
     def nbytes(self) -> int:
-        """Bytes that it takes."""
+        """Its size in the file."""
         return math.prod(self.shape) * item_size(_KINDS[self.kind])
 
 
 def unwritten(name: str, array: NDArray[np.generic]) -> list[Unwritten]:
-    """Have an array written as it is: int8 weights are two tensors, numbers and scales."""
+    """Write an array in its own dtype; int8 weights as two tensors, numbers and scales."""
     if isinstance(array, ScaledInt8):
         assert array.scale is not None
         return [*unwritten(name, array.view(np.ndarray)), *unwritten(name + SCALE, array.scale)]
@@ -159,21 +149,10 @@ def unwritten(name: str, array: NDArray[np.generic]) -> list[Unwritten]:
 
 
 def write_safetensors(path: Path, tensors: Sequence[Unwritten], metadata: Mapping[str, str] | None = None) -> None:
-    """Write tensors to a file one after another, and have the disk keep it.
+    """Write tensors to a file, one after another, and flush it to the disk.
 
-    Parameters
-    ----------
-    path : Path
-        What is there is overwritten. After an error the file is incomplete: give it its name when this returns.
-    tensors : sequence of Unwritten
-        Wide numbers are written before narrow ones, so that all are aligned.
-    metadata : mapping of str to str, optional
-        Noted in the header.
-
-    Raises
-    ------
-    OSError
-        If the disk does not take it.
+    Not atomic: an existing file is overwritten, and after an error it is incomplete. Wide numbers are written before
+    narrow ones, so that all are aligned.
     """
     ordered = sorted(tensors, key=lambda tensor: -item_size(_KINDS[tensor.kind]))
     header: dict[str, object] = {"__metadata__": dict(metadata)} if metadata else {}

@@ -1,4 +1,4 @@
-"""Names of tensors: out of whatever a file wraps them in, to the names that openai/CLIP gives them."""
+"""The state dict in a pickled tree: out of whatever a file wraps it in, to the names of openai/CLIP."""
 
 from collections.abc import Iterator, Mapping
 from typing import TypeVar
@@ -12,7 +12,7 @@ _T = TypeVar("_T")
 
 # What training scripts put around a state dict (OpenCLIP, Lightning, timm and many more).
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
-_AT_ROOT = "text_projection"  # a name without dots that every CLIP has
+_AT_ROOT = "text_projection"  # a name without dots in every CLIP
 
 _MAX_WRAPPERS = 8  # a dict can hold itself
 _MAX_MEMBERS = 100_000  # of all modules; branches that are shared would otherwise multiply without end
@@ -22,9 +22,9 @@ _MAX_NAME = 200  # characters; a module can hold itself
 def state_dict(root: object, where: str) -> tuple[dict[str, TensorRef], Activation | None]:
     """Find the tensors in a pickled tree, named as ``module.state_dict()`` names them, and the activation.
 
-    A TorchScript archive pickles modules within modules: joining their attribute names with dots gives the
-    names, and its classes tell the activation. Anything else is a dict of tensors, perhaps within the dict of
-    a training script, and does not tell it.
+    A TorchScript archive pickles modules within modules: joining their attribute names with dots gives the names, and
+    their classes show the activation. Anything else is a dict of tensors, perhaps within the dict of a training script,
+    and does not record it.
     """
     root = _unwrapped(root)
     members = list(_members(root, where))
@@ -39,7 +39,7 @@ def state_dict(root: object, where: str) -> tuple[dict[str, TensorRef], Activati
 
 
 def without_prefix(tensors: Mapping[str, _T]) -> dict[str, _T]:
-    """Drop what wrappers put before every name, such as ``module.``: all that stands before ``text_projection``."""
+    """Drop the prefix of wrappers from every name, such as ``module.``: whatever precedes ``text_projection``."""
     anchor = next((name for name in tensors if name.endswith(f".{_AT_ROOT}")), _AT_ROOT)
     prefix = anchor.removesuffix(_AT_ROOT)
     if not all(name.startswith(prefix) for name in tensors):
@@ -63,7 +63,7 @@ def _activation(members: list[tuple[str, object]]) -> Activation | None:
 
 
 def _members(root: object, where: str) -> Iterator[tuple[str, object]]:
-    """Walk everything in a dict or in a module and the modules within it, by its dotted name."""
+    """Walk a dict, or a module and the modules within it, with dotted names."""
     pending = [("", root)]
     count = 0
     while pending:

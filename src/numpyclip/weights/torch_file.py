@@ -1,9 +1,8 @@
 """PyTorch's files without PyTorch: TorchScript archives, `torch.save` archives, and the format before 1.6.
 
-All three pickle a tree of containers in which a tensor is a call, ``_rebuild_tensor_v2(storage, offset, size,
-stride, ...)``, and a storage is a persistent id that points at raw bytes: a record of the zip archive, or a
-stretch at the end of the older file. Here the call stands for a view of the mapped bytes, made after every
-number in it has been checked.
+All three pickle a tree of containers in which a tensor is a call, ``_rebuild_tensor_v2(storage, offset, size, stride,
+...)``, and a storage is a persistent id that points at raw bytes: a record of the zip archive, or a range at the end of
+the older file. Here the call becomes a view of the memory-mapped bytes, made after every number in it has been checked.
 
 Source: torch/serialization.py and torch/_utils.py of PyTorch 2.14 (the formats, not the code).
 """
@@ -27,7 +26,7 @@ _LEGACY_MAGIC = bytes.fromhex("8a0a6cfc9c46f9206aa85019")  # LONG1 0x1950a86a20f
 _LEGACY_PROTOCOL = 1001
 _MAX_PICKLE = 2**23  # bytes: reading takes a second per megabyte or two
 
-_KINDS = {  # storage class → number format
+_KINDS = {  # storage class → dtype
     "DoubleStorage": "f8",
     "FloatStorage": "f4",
     "HalfStorage": "f2",
@@ -43,7 +42,7 @@ _TENSOR = Symbol("torch._utils", "_rebuild_tensor_v2")
 _PARAMETER = Symbol("torch._utils", "_rebuild_parameter")
 _ORDERED_DICT = Symbol("collections", "OrderedDict")
 _DEFAULT_DICT = Symbol("collections", "defaultdict")
-# What training scripts save beside the weights; passed over.
+# What training scripts save beside the weights; ignored.
 _BYSTANDERS = {
     Symbol("argparse", "Namespace"),
     Symbol("numpy", "dtype"),
@@ -63,7 +62,7 @@ _BYSTANDERS = {
     ),
     *(Symbol("torch", name) for name in ("float16", "bfloat16", "float32", "float64", "int64")),
 }
-# Calls that stand for their first argument; TorchScript makes those of `torch.jit` for typed lists and dicts.
+# Calls that are replaced by their first argument; those of `torch.jit` are TorchScript's typed lists and dicts.
 _TRANSPARENT = {
     Symbol("torch", "Size"),
     Symbol("torch", "device"),
@@ -88,7 +87,7 @@ class Storage:
 
 @dataclass(frozen=True, eq=False)
 class TensorRef:
-    """A tensor that is described but not made yet; all counts are in elements."""
+    """A tensor that is not made yet; all counts are in elements."""
 
     storage: Storage
     offset: int
@@ -96,42 +95,35 @@ class TensorRef:
     strides: tuple[int, ...]
 
 
+@dataclass(frozen=True, eq=False)
 class TorchFile:
-    """What a file of PyTorch holds: the pickled tree, and the bytes that its leaves point at.
+    """A file of PyTorch: the pickled tree, and the bytes that its leaves point at."""
 
-    Attributes
-    ----------
-    root : object
-        Dicts, lists and tuples, plain values, `ScriptObject` for each module of a TorchScript archive, and
-        `TensorRef` for each tensor.
-    """
-
-    def __init__(self, root: object, where: str, storages: Mapping[str, Bytes], order: str) -> None:
-        self.root = root
-        self._where = where
-        self._storages = storages
-        self._order = order
+    root: object  # dicts, lists and tuples, plain values, `ScriptObject` for modules, `TensorRef` for tensors
+    where: str
+    storages: Mapping[str, Bytes]
+    order: str
 
     def array(self, tensor: TensorRef) -> NDArray[np.generic]:
-        """Make the array of a tensor: a read-only view of the mapped file (bfloat16: a float32 copy)."""
+        """Make the array of a tensor: a read-only view of the memory-mapped file."""
         storage = tensor.storage
         size = item_size(storage.kind)
-        data = self._storages[storage.key]
+        data = self.storages[storage.key]
         try:
             if storage.numel * size > data.size or storage.first + storage.length > storage.numel:
                 raise ValueError(f"its storage claims {storage.numel} numbers in {data.size} bytes")
             data = data[storage.first * size : (storage.first + storage.length) * size]
             return array_from_bytes(
-                data, storage.kind, tensor.shape, strides=tensor.strides, offset=tensor.offset, order=self._order
+                data, storage.kind, tensor.shape, strides=tensor.strides, offset=tensor.offset, order=self.order
             )
         except ValueError as error:
             raise CorruptCheckpointError(
-                f"{self._where}: a tensor of shape {tensor.shape} leaves its storage {storage.key!r:.40}: {error}."
+                f"{self.where}: a tensor of shape {tensor.shape} leaves its storage {storage.key!r:.40}: {error}."
             ) from error
 
 
 def is_torch_legacy(head: bytes) -> bool:
-    """Whether a file that begins so is in the format before 1.6: a pickle, and in it the magic number."""
+    """Tell whether a file that begins so is in the format before 1.6: a pickle with the magic number in it."""
     return head.startswith(b"\x80") and _LEGACY_MAGIC in head
 
 
@@ -190,7 +182,7 @@ def read_torch_legacy(path: Path) -> TorchFile:
 
 
 class _TorchVocabulary:
-    """Tensors, storages and ordered dicts; in a TorchScript archive also its own classes, as bags."""
+    """Tensors, storages and ordered dicts; in a TorchScript archive also its own classes, as attributes alone."""
 
     def __init__(self, where: str, *, scripted: bool = False) -> None:
         self.storages: dict[str, Storage] = {}
@@ -237,7 +229,7 @@ class _TorchVocabulary:
         raise CorruptCheckpointError(f"{self._where}: a persistent id names no storage of numbers.")
 
     def _ordered_dict(self, pairs: list[Any]) -> dict[str, object]:
-        """Make the dict that Python 2 saved as a list of pairs, out of the list: many could copy a long one."""
+        """Make the dict that Python 2 saved as a list of pairs, and empty that: many dicts could copy a long one."""
         if not all(isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) for pair in pairs):
             raise CorruptCheckpointError(f"{self._where}: an OrderedDict is not made of names and values.")
         made = dict(pairs)
@@ -268,7 +260,7 @@ def _is_scripted_class(symbol: Symbol) -> bool:
 
 
 def _part(part: object, numel: Any) -> tuple[Any, Any]:
-    """First element and length of what a storage's last item names: all of it, or ``(key, offset, size)``."""
+    """Return the first element and the length of a storage's part, ``(key, offset, size)``, or of all of it."""
     if part is None:
         return 0, numel
     if isinstance(part, tuple) and len(part) == 3:

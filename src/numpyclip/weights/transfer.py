@@ -1,7 +1,7 @@
-"""One URL into one growing file, from wherever the file stopped the last time.
+"""One URL into one growing file, resumed from wherever it stopped the last time.
 
-A part is continued without ``If-Range``: the addresses name their content by its SHA-256, a part may be
-continued from another mirror, and the hash of the whole decides in the end.
+A part is continued without ``If-Range``: the URLs name their content by its SHA-256, any mirror may continue a part,
+and the hash of the whole decides in the end.
 """
 
 import contextlib
@@ -19,27 +19,19 @@ from typing import IO, Any, NamedTuple
 
 TIMEOUT = 30.0  # seconds without a single byte before a connection counts as stalled
 CHUNK = 1 << 20
-LIMIT = 8 << 30  # no file in the catalogue comes near; a stream without announced end is cut here
+LIMIT = 8 << 30  # far more than any file in the catalogue; an endless stream is cut here
 
 
 class Refused(Exception):
-    """The address will not give the file, and asking again would not help."""
+    """The server refused, and retrying would not help."""
 
 
 class Wrong(Refused):
-    """The address gave a file, but not the published one."""
+    """The server sent a file, but not the published one."""
 
 
 class Broken(Exception):
-    """The connection broke; asking again may help.
-
-    Parameters
-    ----------
-    reason : str
-        What happened.
-    connected : bool, default=True
-        Whether the server was reached at all.
-    """
+    """The connection broke, or (not `connected`) was never made; retrying may help."""
 
     def __init__(self, reason: str, connected: bool = True) -> None:
         super().__init__(reason)
@@ -47,21 +39,16 @@ class Broken(Exception):
 
 
 class Part:
-    """A file under construction, together with the SHA-256 of what is in it.
+    """A partial file, created or continued, and the SHA-256 of its contents.
 
     Written without a buffer: what was counted is in the file, even if the process is killed.
-
-    Parameters
-    ----------
-    path : Path
-        Created if it is missing; otherwise read once, to be continued.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.size = 0
-        self.total: int | None = None  # size of the whole file, once a server has told
-        self.spliced = False  # whether it is made of more than one answer
+        self.total: int | None = None  # size of the whole file, once a server has announced it
+        self.spliced = False  # whether it is made of several responses
         self._hash = hashlib.sha256()
         self._file = path.open("a+b", buffering=0)
         try:
@@ -87,23 +74,23 @@ class Part:
 
     @property
     def sha256(self) -> str:
-        """Of all that is in the file now."""
+        """Of the contents so far."""
         return self._hash.hexdigest()
 
     def append(self, data: bytes) -> None:
-        """Write at the end, all of it."""
+        """Write all of the data at the end."""
         rest = memoryview(data)
         while rest:
             rest = rest[self._file.write(rest) :]  # a raw file may take less than it was given
         self._count(data)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Drop the contents."""
         self._file.truncate(0)
         self.size, self.spliced, self._hash = 0, False, hashlib.sha256()
 
     def settle(self) -> None:
-        """Have the disk keep what is written, even if the power fails."""
+        """Flush the file to the disk."""
         os.fsync(self._file.fileno())
 
     def head(self) -> bytes:
@@ -113,13 +100,7 @@ class Part:
 
 
 class Progress:
-    """Bytes, rate and time left on stderr, if stderr is a terminal; otherwise nothing.
-
-    Parameters
-    ----------
-    label : str
-        Written in front.
-    """
+    """Bytes, rate and time left on stderr, behind a label, if stderr is a terminal."""
 
     def __init__(self, label: str) -> None:
         self._label = label
@@ -166,8 +147,8 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     ) -> urllib.request.Request | None:
         scheme = urllib.parse.urlsplit(newurl).scheme
         if scheme != "https" and (req.type, scheme) != ("http", "http"):
-            told = f"redirected from {req.type} to {newurl}, which is not secure; not followed"
-            raise urllib.error.HTTPError(req.full_url, code, told, headers, fp)
+            reason = f"redirected from {req.type} to {newurl}, which is not secure; not followed"
+            raise urllib.error.HTTPError(req.full_url, code, reason, headers, fp)
         known = 307 if code == 308 else code  # Python 3.10 does not know 308
         return super().redirect_request(req, fp, known, msg, headers, newurl)
 
@@ -195,19 +176,19 @@ def _opener() -> urllib.request.OpenerDirector:
 
 
 def _why(error: urllib.error.URLError, request: urllib.request.Request) -> str:
-    """Say why no connection came about, and whose fault it may be."""
-    told = str(error.reason)
+    """Say why there is no connection, and what may help."""
+    reason = str(error.reason)
     hint = "$SSL_CERT_FILE may name the authorities to trust"
     if untrusted := getattr(error.reason, "verify_message", ""):  # of ssl.SSLCertVerificationError
-        told = f"the certificate is not trusted ({untrusted}); {hint}"
+        reason = f"the certificate is not trusted ({untrusted}); {hint}"
     # a proxy takes the place of the host in the request
     if request.host != urllib.parse.urlsplit(request.full_url).netloc:
-        return f"could not connect through the proxy {request.host}: {told}; see $HTTP_PROXY and $HTTPS_PROXY"
-    return f"could not connect: {told}"
+        return f"could not connect through the proxy {request.host}: {reason}; see $HTTP_PROXY and $HTTPS_PROXY"
+    return f"could not connect: {reason}"
 
 
 def _ask(url: str, part: Part) -> http.client.HTTPResponse:
-    """Ask for what `part` lacks of `url`."""
+    """Request the rest of `url` that `part` lacks."""
     headers = {"User-Agent": "numpyclip", "Accept-Encoding": "identity"}
     if part.size:
         headers["Range"] = f"bytes={part.size}-"
@@ -220,49 +201,49 @@ def _ask(url: str, part: Part) -> http.client.HTTPResponse:
         if error.code == 416 and part.size:
             part.clear()
             raise Broken("the part here does not fit the file there (416); starting over") from error
-        # what urllib has to say about loops spans two lines
+        # urllib's message about redirect loops has two lines
         raise Refused(f"HTTP {error.code}, {' '.join(str(error.reason).split())}") from error
     except urllib.error.URLError as error:
         raise Broken(_why(error, request), connected=False) from error
     except TimeoutError as error:
         raise Broken(f"no answer for {TIMEOUT:g} seconds", connected=False) from error
     except (ValueError, http.client.InvalidURL) as error:
-        raise Refused(f"not a usable address: {error}") from error
+        raise Refused(f"not a usable URL: {error}") from error
     except (OSError, http.client.HTTPException) as error:
         raise Broken(f"no answer: {error or type(error).__name__}") from error
 
 
 class _Span(NamedTuple):
-    """Where this answer ends and where the file ends, if the server tells."""
+    """Where this response ends and where the file ends, as far as announced."""
 
     stop: int | None
     total: int | None
 
 
 def _span(answer: http.client.HTTPResponse, part: Part) -> _Span:
-    """Read from the headers which bytes come, and make `part` ready for them."""
+    """Read from the headers which bytes will come, and prepare `part` for them."""
     encoding = answer.headers.get("Content-Encoding", "")
     if encoding.lower() not in ("", "identity"):
-        raise Refused(f"sent as {encoding}, though plain bytes were asked for")
-    if answer.status == 200:  # the whole, whatever was asked for
+        raise Refused(f"sent as {encoding}, though plain bytes were requested")
+    if answer.status == 200:  # the whole file, whatever was requested
         if part.size:
             part.clear()
         return _Span(answer.length, answer.length)
-    said = answer.headers.get("Content-Range", "")
-    match = re.fullmatch(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", said.strip())
+    content_range = answer.headers.get("Content-Range", "")
+    match = re.fullmatch(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", content_range.strip())
     if answer.status != 206 or not part.size:
         raise Refused(f"HTTP {answer.status}, {answer.reason}; expected 200")
     if not match or int(match[1]) != part.size or int(match[2]) < part.size:
         expected = f"bytes {part.size}-"
         part.clear()
-        raise Broken(f"Content-Range is {said!r}; expected {expected!r}; starting over")
+        raise Broken(f"Content-Range is {content_range!r}; expected {expected!r}; starting over")
     part.spliced = True
     stop = int(match[2]) + 1
     return _Span(stop, stop if match[3] == "*" else int(match[3]))
 
 
 def _read(answer: http.client.HTTPResponse, most: int) -> bytes:
-    """Read what is there, at least one byte unless the answer is over."""
+    """Read the bytes that have arrived, at least one unless the response is over."""
     try:
         return answer.read1(most)  # read() would lose what arrived before a stall
     except TimeoutError as error:
@@ -272,25 +253,16 @@ def _read(answer: http.client.HTTPResponse, most: int) -> bytes:
 
 
 def fetch(url: str, part: Part, progress: Progress) -> None:
-    """Ask once for what `part` lacks of `url`, and append it.
-
-    Parameters
-    ----------
-    url : str
-        With http or https.
-    part : Part
-        Grows; starts over if the server cannot continue it.
-    progress : Progress
-        Told of every step.
+    """Request once the rest of `url`, and append it to `part`, or start over if the server cannot continue it.
 
     Raises
     ------
     Broken
-        If not all came that was announced.  What came is in `part`.
+        If less came than was announced; `part` has it.
     Refused
         If the server does not have the file.
     OSError
-        If the disk does not take it.
+        If the file cannot be written.
     """
     with _ask(url, part) as answer:
         stop, part.total = _span(answer, part)

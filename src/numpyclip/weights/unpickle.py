@@ -1,14 +1,14 @@
 """Reading pickles by an allowlist: nothing is imported, nothing is called.
 
-A pickle is a program for a small stack machine. This module runs the few opcodes that tensors and plain
-containers need (`pickletools` tells how their arguments are written), on values that cannot act: a class or
-function that the pickle names is only ever a `Symbol`, and what the symbols mean is decided by the caller's
-`Vocabulary`, whose answers are plain data. The machine of the standard library is not used since even with a
-closed `find_class` a few bytes can make it reserve gigabytes (a memo index of four billion).
+A pickle is a program for a small stack machine. This module runs the few opcodes that tensors and plain containers need
+(`pickletools` knows how their arguments are written), on values that cannot act: a class or function that the pickle
+names is only ever a `Symbol`, and the caller's `Vocabulary` decides which plain data it becomes. The standard library's
+machine is not used: even with a `find_class` that refuses everything, a few bytes can make it reserve gigabytes (a memo
+index of four billion).
 
-Every value takes at least one byte of the pickle, and no opcode copies a value or looks at all of it, so time
-and memory stay in proportion to the file. For the same reason, nothing may print or compare what a pickle
-holds: ten bytes can double a tuple of tuples, thirty times over.
+Every value takes at least one byte of the pickle, and no opcode copies or traverses a value, so time and memory stay in
+proportion to the file. For the same reason, nothing may print or compare the contents of a pickle: ten bytes can double
+a tuple of tuples, thirty times over.
 """
 
 import pickletools
@@ -48,24 +48,24 @@ class ScriptObject:
 
 
 class Bystander:
-    """An object that may be there but is of no use: what it is made of is read, and dropped."""
+    """An object that is allowed but unused: its arguments and state are read, and dropped."""
 
 
 class Vocabulary(Protocol):
-    """What the symbols of one kind of file mean."""
+    """The allowlist of symbols, and their meaning."""
 
     def allows(self, symbol: Symbol) -> bool:
-        """Whether the file may name this class or function at all."""
+        """Tell whether the file may name this class or function."""
 
     def make(self, symbol: Symbol, arguments: tuple[Any, ...]) -> object:
-        """Return the value that calling the symbol stands for."""
+        """Return the value of a call of the symbol."""
 
     def persistent(self, key: object) -> object:
-        """Return what a persistent id (a reference to data outside the pickle) stands for."""
+        """Return the value of a persistent id, a reference to data outside the pickle."""
 
 
 class Stream(Protocol):
-    """Bytes in a row; must not make room for more than it has (`BytesIO` and `mmap` do not)."""
+    """A stream that allocates no more than it has (such as `BytesIO` and `mmap`)."""
 
     def read(self, size: int, /) -> bytes:
         """Return the next bytes, fewer at the end."""
@@ -75,16 +75,7 @@ class Stream(Protocol):
 
 
 def unpickle(stream: Stream, vocabulary: Vocabulary, where: str) -> object:
-    """Read one pickle from the stream and leave the stream behind its end.
-
-    Parameters
-    ----------
-    stream : Stream
-        Of at least one pickle.
-    vocabulary : Vocabulary
-        The allowlist of symbols, and their meaning.
-    where : str
-        Named in error messages.
+    """Read one pickle from a stream, up to its end; `where` begins error messages.
 
     Raises
     ------
@@ -105,7 +96,7 @@ def unpickle(stream: Stream, vocabulary: Vocabulary, where: str) -> object:
 
 
 def _read_opcode(code: bytes, stream: Any, where: str) -> tuple[str, Any]:
-    """Name and argument of an opcode. One that is refused is refused before its argument is read."""
+    """Return the name and the argument of an opcode; a forbidden one is refused before its argument is read."""
     opcode = _BY_CODE.get(code)
     if opcode is None:
         found = f"{code!r} is no opcode" if code else "it has no end"
@@ -169,7 +160,7 @@ class _Machine:
             _HANDLERS[name](self, argument)
 
     def pop(self) -> Any:
-        """Take the topmost value; a mark is none."""
+        """Take the topmost value, which must not be a mark."""
         value = self.stack.pop()  # an IndexError below the bottom is reported as damage
         if value is _MARK:
             self._damaged("a value is missing")
@@ -183,16 +174,6 @@ class _Machine:
 
     def _damaged(self, found: str) -> NoReturn:
         raise CorruptCheckpointError(f"{self._where}: the pickle is inconsistent: {found}.")
-
-    def _tuple(self, _: None) -> None:
-        self.stack.append(tuple(self._above_mark()))
-
-    def _setitems(self, _: None) -> None:
-        self._store(self._above_mark())
-
-    def _setitem(self, _: None) -> None:
-        value, key = self.pop(), self.pop()
-        self._store([key, value])
 
     def _store(self, items: list[Any]) -> None:
         target = self.stack[-1]
@@ -209,24 +190,15 @@ class _Machine:
             )
         return key
 
-    def _appends(self, _: None) -> None:
-        self._extend(self._above_mark())
-
-    def _append(self, _: None) -> None:
-        self._extend([self.pop()])
-
     def _extend(self, items: list[Any]) -> None:
         if not isinstance(self.stack[-1], list):
             self._damaged("an item is appended to what is no list")
         self.stack[-1].extend(items)
 
-    def _global(self, argument: tuple[str, str]) -> None:
-        self._name(*argument)
-
-    def _stack_global(self, _: None) -> None:
+    def _stack_global(self) -> None:
         name, module = self.pop(), self.pop()
         if not (isinstance(module, str) and isinstance(name, str)):
-            self._damaged("a class is named by something other than text")
+            self._damaged("a class is named by something other than a string")
         self._name(module, name)
 
     def _name(self, module: str, name: str) -> None:
@@ -238,35 +210,35 @@ class _Machine:
             )
         self.stack.append(symbol)
 
-    def _reduce(self, _: None) -> None:
+    def _reduce(self) -> None:
         arguments, symbol = self.pop(), self.pop()
         if not (isinstance(symbol, Symbol) and isinstance(arguments, tuple)):
             self._damaged("something other than a named class is called")
         self.stack.append(self._vocabulary.make(symbol, arguments))
 
-    def _build(self, _: None) -> None:
+    def _build(self) -> None:
         state, target = self.pop(), self.stack[-1]
         if isinstance(target, ScriptObject) and isinstance(state, dict):
-            target.attributes = state  # not a copy of it: many objects can be given one long dict
+            target.attributes = state  # no copy: many objects can share one long dict
         elif not isinstance(target, dict | Bystander):  # OrderedDict: its state is only torch's `_metadata`
             self._damaged(f"state is set on a {type(target).__name__}")
 
-    def _binpersid(self, _: None) -> None:
+    def _persistent(self) -> None:
         self.stack.append(self._vocabulary.persistent(self.pop()))
 
 
 _HANDLERS: dict[str, Callable[[_Machine, Any], None]] = {
-    "TUPLE": _Machine._tuple,
-    "SETITEM": _Machine._setitem,
-    "SETITEMS": _Machine._setitems,
-    "APPEND": _Machine._append,
-    "APPENDS": _Machine._appends,
-    "GLOBAL": _Machine._global,
-    "STACK_GLOBAL": _Machine._stack_global,
-    "NEWOBJ": _Machine._reduce,
-    "REDUCE": _Machine._reduce,
-    "BUILD": _Machine._build,
-    "BINPERSID": _Machine._binpersid,
+    "TUPLE": lambda machine, _: machine.stack.append(tuple(machine._above_mark())),
+    "SETITEM": lambda machine, _: machine._store([machine.pop(), machine.pop()][::-1]),
+    "SETITEMS": lambda machine, _: machine._store(machine._above_mark()),
+    "APPEND": lambda machine, _: machine._extend([machine.pop()]),
+    "APPENDS": lambda machine, _: machine._extend(machine._above_mark()),
+    "GLOBAL": lambda machine, names: machine._name(*names),
+    "STACK_GLOBAL": lambda machine, _: machine._stack_global(),
+    "NEWOBJ": lambda machine, _: machine._reduce(),
+    "REDUCE": lambda machine, _: machine._reduce(),
+    "BUILD": lambda machine, _: machine._build(),
+    "BINPERSID": lambda machine, _: machine._persistent(),
 }
 _OPCODES = {"PROTO", "FRAME", "BINPUT", "LONG_BINPUT", "MEMOIZE", "BINGET", "LONG_BINGET"}.union(
     _LITERALS, _CONSTANTS, _TUPLES, _HANDLERS

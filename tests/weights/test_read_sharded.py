@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from numpyclip.errors import CheckpointError, CorruptCheckpointError, UnsafeCheckpointError
-from numpyclip.weights.sharded import read_shards
+from numpyclip.weights.read import read
 
 INDEX = "model.npz.index.json"
 
@@ -29,18 +29,18 @@ TWO = {"one.npz": {"a": 1.0, "b": 2.0}, "two.npz": {"c": 3.0}}
 
 
 def test_shards_are_read_as_one(tmp_path: Path) -> None:
-    checkpoint = read_shards(write(tmp_path, TWO))
+    checkpoint = read(write(tmp_path, TWO))
     assert {name: float(array) for name, array in checkpoint.arrays.items()} == {"a": 1, "b": 2, "c": 3}
     assert checkpoint.path == tmp_path / INDEX
 
 
 def test_the_identity_changes_with_any_of_the_files(tmp_path: Path) -> None:
     index = write(tmp_path, TWO)
-    found = {read_shards(index).identity}
-    assert found == {read_shards(index).identity}
+    found = {read(index).identity}
+    assert found == {read(index).identity}
     for file in TWO:
         os.utime(tmp_path / file, (1, 1))
-        found.add(read_shards(index).identity)
+        found.add(read(index).identity)
     assert len(found) == 3
     assert None not in found
 
@@ -64,7 +64,7 @@ def test_the_identity_changes_with_any_of_the_files(tmp_path: Path) -> None:
 def test_a_file_elsewhere_is_refused_and_not_opened(tmp_path: Path, file: str) -> None:
     index = write(tmp_path, TWO, {"a": "one.npz", "b": "one.npz", "c": file})
     with pytest.raises(UnsafeCheckpointError, match=r"tensor 'c' is said to be in .*; expected a file in the same"):
-        read_shards(index)
+        read(index)
 
 
 @pytest.mark.parametrize(
@@ -84,13 +84,13 @@ def test_an_index_that_lies_is_refused(
     listed = {"a": "one.npz", "b": "one.npz", "c": "two.npz"}
     change(listed)
     with pytest.raises(CheckpointError, match=message):
-        read_shards(write(tmp_path, TWO, listed))
+        read(write(tmp_path, TWO, listed))
 
 
 def test_a_tensor_that_is_there_twice_is_refused(tmp_path: Path) -> None:
     index = write(tmp_path, {**TWO, "two.npz": {"c": 3.0, "a": 1.0}})
     with pytest.raises(CorruptCheckpointError, match=re.escape("one.npz: holds tensor 'a', which")):
-        read_shards(index)
+        read(index)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"weight_map": []}', '{"weight_map": null}', "[" * 100_000])
@@ -98,7 +98,7 @@ def test_an_index_that_is_none_is_refused(tmp_path: Path, content: str) -> None:
     index = write(tmp_path, TWO)
     index.write_text(content)
     with pytest.raises(CheckpointError, match=INDEX):
-        read_shards(index)
+        read(index)
 
 
 def test_a_shard_may_be_a_link_as_in_the_hub_s_cache(tmp_path: Path) -> None:
@@ -107,4 +107,4 @@ def test_a_shard_may_be_a_link_as_in_the_hub_s_cache(tmp_path: Path) -> None:
     index = write(tmp_path / "snapshot", TWO)
     shutil.move(tmp_path / "snapshot" / "two.npz", tmp_path / "blobs" / "0815")
     (tmp_path / "snapshot" / "two.npz").symlink_to(Path("../blobs/0815"))
-    assert set(read_shards(index).arrays) == {"a", "b", "c"}
+    assert set(read(index).arrays) == {"a", "b", "c"}

@@ -1,0 +1,34 @@
+"""Downloads without pauses, proxies and settings of this machine; or without any socket."""
+
+import socket
+import urllib.error
+import urllib.request
+from typing import NoReturn
+
+import pytest
+
+from numpyclip.weights import download
+
+PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+OURS = ("CLIP_DIR", "NUMPYCLIP_MIRROR", "NUMPYCLIP_OFFLINE")
+
+
+@pytest.fixture(autouse=True)
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Clean the environment; write pauses down instead of sleeping."""
+    for name in (*PROXIES, *map(str.upper, PROXIES), *OURS):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(urllib.request, "getproxies", urllib.request.getproxies_environment)
+    asked: list[float] = []
+    monkeypatch.setattr(download, "_pause", asked.append)
+    return asked
+
+
+@pytest.fixture
+def no_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> NoReturn:
+        pytest.fail("a socket was opened")
+
+    monkeypatch.setattr(socket, "socket", refuse)
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
