@@ -1,6 +1,6 @@
 """FastViT (Vasu et al., 2023) in MobileCLIP's variants, as `FastVit` in timm/models/fastvit.py: fastvit_mci0 to 4.
 
-The first three stages mix the pixels by convolutions, the one or two behind them by attention.
+The first three stages mix pixels by convolutions, the last one or two by attention.
 """
 
 import math
@@ -15,16 +15,16 @@ from numpy.typing import NDArray
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.model import expected_tensors as expected
 from numpyclip.model import ops, reparameterize
-from numpyclip.model.attention import Attention
-from numpyclip.model.blocks import Blocks
+from numpyclip.model.attention import Attention, prepare_out_proj
 from numpyclip.model.config import EPS, FASTVIT_HEAD_WIDTH, FastViTConfig
-from numpyclip.model.layers import Linear, fold_norm, fold_scale
+from numpyclip.model.layers import Linear, fold_norm
 from numpyclip.model.ops import Array
 from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.transformer import MLP
 from numpyclip.model.vision.convolution import (
     ChannelConvolution,
     Convolution,
+    ConvolutionalTower,
     ConvolutionMLP,
     Step,
     batch_norm,
@@ -40,7 +40,7 @@ _TRUNK = "visual.trunk"
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SqueezeExcite:
-    """Weigh every channel by what the means of all channels say (Hu et al., 2018)."""
+    """Squeeze-and-excitation (Hu et al., 2018): scale each channel, given the means of all channels."""
 
     fc1: Linear
     fc2: Linear
@@ -65,7 +65,7 @@ class SqueezeExcite:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ActivatedConvolution:
-    """A convolution, perhaps a weighing of its channels, and GELU."""
+    """A convolution, maybe squeeze-and-excitation, and GELU."""
 
     conv: Convolution | ChannelConvolution
     squeeze: SqueezeExcite | None
@@ -88,7 +88,7 @@ class ActivatedConvolution:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class RepMixerBlock:
-    """Mix the pixels of every channel, and then the channels."""
+    """Mix the pixels within each channel, then the channels of each pixel."""
 
     token_mixer: ChannelConvolution
     mlp: ConvolutionMLP
@@ -114,9 +114,9 @@ class RepMixerBlock:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class AttentionBlock:
-    """Let the pixels of every image attend to each other, and then mix the channels.
+    """Attention among the pixels of each image, then mix the channels of each pixel.
 
-    The norm before attention is a layer norm, which adds `eps`, or part of the weights: then there is none.
+    The norm before attention is a layer norm, with `eps`, or folded into the weights.
     """
 
     attn: Attention
@@ -137,7 +137,7 @@ class AttentionBlock:
     def read(cls, weights: WeightReader, name: str, config: FastViTConfig) -> "AttentionBlock":
         """Read the weights under a name of the checkpoint."""
 
-        def prepare(checkpoint: Checkpoint) -> tuple[Array, Array, Array, Array]:
+        def prepare(checkpoint: Checkpoint) -> tuple[Array, ...]:
             weight = checkpoint.copy(f"{name}.token_mixer.qkv.weight")
             d = weight.shape[1]
             bias = np.zeros(3 * d, np.float32)
@@ -149,11 +149,9 @@ class AttentionBlock:
                 weight *= scale
             query_scale = np.float32(1 / math.sqrt(FASTVIT_HEAD_WIDTH))
             weight[:d] *= query_scale
-            proj = f"{name}.token_mixer.proj"
-            out_weight, out_bias = checkpoint.copy(f"{proj}.weight"), checkpoint.copy(f"{proj}.bias")
-            out_bias += out_weight @ bias[2 * d :]
-            fold_scale(checkpoint, f"{name}.layer_scale_1.gamma", out_weight, out_bias)
-            return weight, bias[:d] * query_scale, out_weight, out_bias
+            scale_name = f"{name}.layer_scale_1.gamma"
+            out_proj = prepare_out_proj(checkpoint, f"{name}.token_mixer.proj", bias[2 * d :], scale=scale_name)
+            return weight, bias[:d] * query_scale, *out_proj
 
         in_proj, query_bias, out_weight, out_bias = weights.derive(f"{name}.token_mixer", prepare)
         attn = Attention(in_proj, query_bias, Linear(out_weight, out_bias), len(query_bias) // FASTVIT_HEAD_WIDTH)
@@ -176,62 +174,44 @@ def _mlp_tensors(block: str, d: int, config: FastViTConfig) -> expected.Tensors:
 
 def _read_mlp(weights: WeightReader, block: str, scale: str) -> ConvolutionMLP:
     conv = f"{block}.mlp.conv"
-    fc1, fc2 = (
-        Linear.read(weights, f"{block}.mlp.fc1"),
-        Linear.read(weights, f"{block}.mlp.fc2", scale=f"{scale}.gamma"),
-    )
+    fc1 = Linear.read(weights, f"{block}.mlp.fc1")
+    fc2 = Linear.read(weights, f"{block}.mlp.fc2", scale=f"{scale}.gamma")
     convolution = ChannelConvolution.make(weights, conv, partial(reparameterize.take_normed, name=conv))
     return ConvolutionMLP(convolution, MLP(fc1, fc2, "gelu"), None)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FastViT:
+class FastViT(ConvolutionalTower):
     """A stem of three convolutions, four or five stages, one more convolution, the mean of all pixels, and a head."""
 
     config: FastViTConfig
-    preprocess: Preprocess
-    steps: Blocks[Step]
-    head: Linear | MLP
 
     @staticmethod
     def tensors(checkpoint: Checkpoint, config: FastViTConfig, embed_dim: int) -> expected.Tensors:
         """List the tensors of this tower."""
         d, scale = config.widths[0], config.stem_scale
-        for index, (shape, is_scaled, same) in enumerate(
-            [((d, 3, 3, 3), scale, False), ((d, 1, 3, 3), scale, False), ((d, d), False, True)]
-        ):
-            yield from _mobile_one(checkpoint, f"{_TRUNK}.stem.{index}", shape, is_scaled, same)
+        yield from _mobile_one(checkpoint, f"{_TRUNK}.stem.0", (d, 3, 3, 3), scale=scale)
+        yield from _mobile_one(checkpoint, f"{_TRUNK}.stem.1", (d, 1, 3, 3), scale=scale)
+        yield from _mobile_one(checkpoint, f"{_TRUNK}.stem.2", (d, d), identity=True)
         for stage, width in enumerate(config.widths):
             name = f"{_TRUNK}.stages.{stage}"
             if stage:
                 yield from _downsample_tensors(checkpoint, f"{name}.downsample.proj", width, config, stage)
             if config.has_attention(stage):
-                position = f"{name}.pos_emb"
-                yield from reparameterize.either(
-                    checkpoint, position, (width, 1, 7, 7), reparameterize.position(position, width)
-                )
+                branches = reparameterize.position(f"{name}.pos_emb", width)
+                yield from reparameterize.either(checkpoint, f"{name}.pos_emb", (width, 1, 7, 7), branches)
             for block in _blocks(config, stage):
                 yield from _kind(config, stage).tensors(checkpoint, block, width, config)
-        d = config.widths[-1]
-        yield from _mobile_one(checkpoint, f"{_TRUNK}.final_conv", (2 * d, 1, 3, 3), True, False)
-        yield from SqueezeExcite.tensors(checkpoint, f"{_TRUNK}.final_conv.se", 2 * d)
-        yield from head_tensors(checkpoint, 2 * d, embed_dim, config.mlp_head)
+        d = 2 * config.widths[-1]
+        yield from _mobile_one(checkpoint, f"{_TRUNK}.final_conv", (d, 1, 3, 3), scale=True)
+        yield from SqueezeExcite.tensors(checkpoint, f"{_TRUNK}.final_conv.se", d)
+        yield from head_tensors(checkpoint, d, embed_dim, config.mlp_head)
 
     @classmethod
     def read(cls, weights: WeightReader, config: FastViTConfig, preprocess: Preprocess) -> "FastViT":
         """Read the weights of this tower."""
         makers = list(_makers(weights, config))
         return cls(config, preprocess, weights.blocks(makers), read_head(weights, None, config.mlp_head))
-
-    @property
-    def input_resolution(self) -> int:
-        """Side of the square image that it takes, in pixels."""
-        return self.config.image_size
-
-    @property
-    def output_dim(self) -> int:
-        """Length of embeddings."""
-        return self.head.output_dim
 
     def __call__(self, image: NDArray[Any]) -> Array:  # (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e)
         x = self.steps.run(normalized_innermost(image, self.preprocess))
@@ -268,7 +248,7 @@ def _kind(config: FastViTConfig, stage: int) -> type[RepMixerBlock] | type[Atten
 
 
 def _mobile_one(
-    checkpoint: Checkpoint, name: str, shape: expected.Shape, scale: bool, identity: bool
+    checkpoint: Checkpoint, name: str, shape: expected.Shape, *, scale: bool = False, identity: bool = False
 ) -> expected.Tensors:
     return reparameterize.either(checkpoint, name, shape, reparameterize.mobile_one(name, shape, scale, identity))
 
@@ -280,4 +260,4 @@ def _downsample_tensors(
     yield from reparameterize.either(checkpoint, large, (width, 1, 7, 7), reparameterize.large_kernel(large, width))
     if config.squeeze and stage >= 2:
         yield from SqueezeExcite.tensors(checkpoint, f"{large}.se", width)
-    yield from _mobile_one(checkpoint, f"{name}.1", (width, width), False, True)
+    yield from _mobile_one(checkpoint, f"{name}.1", (width, width), identity=True)
