@@ -1,9 +1,7 @@
-"""Records of weights that can be called, prepared for speed when they are read from a checkpoint.
+"""Layers as callable records of weights, prepared for speed when they are read from a checkpoint.
 
-What can be multiplied out beforehand is: the scale and shift of a norm into the product behind it, the root of the
-head's width into the queries, and biases where they come for free. Names are those of the checkpoint.
-
-Records are compared by identity and printed by name: neither is of use for arrays of millions of numbers.
+The scale and shift of a norm are folded into the next matrix, the root of the head's width into the queries, and biases
+into later ones. Names are those of the checkpoint.
 """
 
 from dataclasses import dataclass
@@ -27,7 +25,7 @@ class Linear:
 
     @classmethod
     def read(cls, weights: WeightReader, name: str, norm: str | None = None, scale: str | None = None) -> "Linear":
-        """Read the weights under a name of the checkpoint, and into them the norm before and the scale behind."""
+        """Read the weights under a name of the checkpoint; fold in the norm before and the scale after."""
 
         def prepare(checkpoint: Checkpoint) -> tuple[Array, Array]:
             if norm is None and scale is None:
@@ -50,19 +48,19 @@ class Linear:
 
 
 def fold_norm(checkpoint: Checkpoint, norm: str, weight: Array, bias: Array) -> None:
-    """Make W x + b of W (scale x + shift) + b, in place."""
+    """Turn W (scale x + shift) + b into W x + b, in place."""
     bias += weight @ checkpoint.take(f"{norm}.bias")
     weight *= checkpoint.take(f"{norm}.weight")
 
 
 def fold_scale(checkpoint: Checkpoint, scale: str, weight: Array, bias: Array) -> None:
-    """Make scale (W x + b) of W x + b, in place."""
+    """Turn scale (W x + b) into W x + b, in place."""
     weight *= checkpoint.take(scale)[:, np.newaxis]
     bias *= checkpoint.take(scale)
 
 
 def fold_pixels(preprocess: Preprocess, weight: Array) -> Array:
-    """Make W x + b, of normalised pixels x, take pixels of 0..255: scale W (e, 3, p, p) in place, return a part of b.
+    """Fold the normalisation of pixels into W x + b: scale W (e, 3, p, p) in place, return what is added to b.
 
     W (x / 255 - mean) / std is (W / 255 std) x - W mean / std.
     """
@@ -117,9 +115,9 @@ def read_end(weights: WeightReader, projection: str | None, norm: str) -> Linear
 @overload
 def read_end(weights: WeightReader, projection: str | None, norm: None) -> Linear | None: ...
 def read_end(weights: WeightReader, projection: str | None, norm: str | None) -> Linear | Affine | None:
-    """Take what stands at a tower's end: a norm but for its standardizing, and a matrix, or one of them.
+    """Take the end of a tower after standardizing: a norm's scale and shift, a projection, or both folded into one.
 
-    The matrix is (d, e) and has no bias in openai/CLIP; elsewhere it may be a layer's, whose weight is (e, d).
+    In openai/CLIP the projection is a matrix (d, e); elsewhere it may be a layer, with a weight (e, d), maybe a bias.
     """
     if projection is None:
         return None if norm is None else Affine.read(weights, norm)
