@@ -17,7 +17,7 @@ from numpyclip.dual_encoder.validation import checked_embeddings, checked_image,
 from numpyclip.errors import InputError
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.model import ops
-from numpyclip.model.config import CLIPConfig, VisionConfig
+from numpyclip.model.config import CLIPConfig
 from numpyclip.model.ops import Array
 from numpyclip.model.text.tower import TextTower
 from numpyclip.model.vision.tower import VisionTower
@@ -165,7 +165,8 @@ class DualEncoder(TorchMethods):
         InputError
             If the shape or dtype does not match, or the model has no image tower.
         """
-        vision: VisionConfig = _present(self.config.vision, "images")
+        if (vision := self.config.vision) is None:
+            raise _missing("images")
         image = checked_image(image, self.preprocess)
         pixels = math.prod(image.shape[1:]) // 3
         cost = vision.cost * pixels // self.preprocess.size**2
@@ -251,10 +252,12 @@ class DualEncoder(TorchMethods):
 
 def _present(tower: _T | None, inputs: str) -> _T:
     if tower is None:
-        raise InputError(
-            f"this model has no tower for {inputs}: the checkpoint has only the other one. Load a full CLIP."
-        )
+        raise _missing(inputs)
     return tower
+
+
+def _missing(inputs: str) -> InputError:
+    return InputError(f"this model has no tower for {inputs}: the checkpoint has only the other one. Load a full CLIP.")
 
 
 def _scalar(checkpoint: Checkpoint, name: str) -> Array:
