@@ -1,4 +1,4 @@
-"""The weights of a tower: from the cache of prepared weights, or made from a checkpoint."""
+"""The weights of a tower: from the cache of prepared weights, or prepared from a checkpoint."""
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
@@ -25,11 +25,11 @@ class WeightStore:
     ----------
     checkpoint : Checkpoint
     stored : mapping of str to ndarray
-        What an earlier process prepared and cached, if anything.
+        What an earlier process has cached, if anything.
     low_memory : bool
         Make each block's weights at every use, and keep none.
     made : dict of str to ndarray
-        What was prepared now.
+        What this process has prepared.
     """
 
     checkpoint: Checkpoint
@@ -38,7 +38,7 @@ class WeightStore:
     made: dict[str, NDArray[Any]] = field(default_factory=dict)
 
     def derive(self, name: str, prepare: Callable[[Checkpoint], _Arrays]) -> _Arrays:
-        """Return what a function makes of the tensors under a name, read-only."""
+        """Return the arrays that a function makes of the tensors under a name, read-only."""
         if self.stored:
             parts = takewhile(lambda part: part is not None, (self.stored.get(f"{name} {i}") for i in count()))
             return cast("_Arrays", tuple(parts))
@@ -57,7 +57,7 @@ class WeightStore:
 
 
 def read_tower(name: str, read: Callable[[WeightStore], _T], checkpoint: Checkpoint, low_memory: bool) -> _T:
-    """Make a tower from cached weights where there are any, else from the checkpoint, and cache them."""
+    """Make a tower from cached weights, or from the checkpoint, and then cache them."""
     if low_memory:
         return read(WeightStore(checkpoint, low_memory=True))
     if stored := open_prepared(checkpoint.identity, name):
