@@ -81,10 +81,9 @@ class StemConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class PoolConfig:
-    """How tokens are pooled.
+    """How tokens are pooled: `norm_after` says that the last norm is applied to the pooled token, not to every token.
 
     `heads` and `mlp_width` are those of "map" and "attn", if not the blocks'; only "attn" has `queries`.
-    `norm_after`: the last norm is applied to the pooled token, not to every token.
     """
 
     kind: VisionPool = "tok"
@@ -187,10 +186,7 @@ VisionConfig: TypeAlias = VisionTransformerConfig | ResNetConfig | ConvNeXtConfi
 
 @dataclass(frozen=True, kw_only=True)
 class TextConfig(TransformerConfig):
-    """Sizes and options of a text transformer.
-
-    `context_length` in tokens; only the pool "eos" uses `end_id`, the id of the end-of-text token.
-    """
+    """Sizes and options of a text transformer; only the pool "eos" uses `end_id`, the id of the end-of-text token."""
 
     context_length: int
     vocab_size: int
@@ -272,10 +268,9 @@ class MCTConfig(TextConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class CLIPConfig:
-    """Sizes and options of a whole model.
+    """Sizes and options of a whole model; `vision` or `text` is None if it has the other tower only.
 
-    `family` names the library or model whose layout the checkpoint has; `vision` or `text` is None if the model has the
-    other tower only; `sigmoid`: pairs of image and text are scored independently (SigLIP), not by a softmax over texts.
+    `family` names the layout of the checkpoint; `sigmoid`: pairs are scored independently (SigLIP), not by a softmax.
     """
 
     family: str

@@ -7,7 +7,8 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from itertools import chain
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,12 +73,12 @@ class ActivatedConvolution:
 
     @classmethod
     def read(
-        cls, weights: WeightReader, name: str, kind: reparameterize.Prepare, by_channel: bool, stride: int
+        cls, weights: WeightReader, name: str, shape: expected.Shape, add: reparameterize.Prepare, stride: int
     ) -> Step:
-        """Read the weights under a name of the checkpoint."""
-        make = ChannelConvolution.make if by_channel else Convolution.make
+        """Read the weights of this shape under a name of the checkpoint, whose branches a function adds."""
+        make = ChannelConvolution.make if len(shape) == 4 and shape[1] == 1 else Convolution.make
         squeeze = SqueezeExcite.read(weights, f"{name}.se") if f"{name}.se.fc1.weight" in weights.checkpoint else None
-        return cls(make(weights, name, partial(reparameterize.fuse, name=name, branches=kind), stride), squeeze)
+        return cls(make(weights, name, partial(reparameterize.fuse, name=name, branches=add), stride), squeeze)
 
     def __call__(self, x: Array) -> Array:  # (c, y, x, b) -> (e, y / stride, x / stride, b)
         x = self.conv(x)
@@ -189,28 +190,14 @@ class FastViT(ConvolutionalTower):
     @staticmethod
     def tensors(checkpoint: Checkpoint, config: FastViTConfig, embed_dim: int) -> expected.Tensors:
         """List the tensors of this tower."""
-        d, scale = config.widths[0], config.stem_scale
-        yield from _mobile_one(checkpoint, f"{_TRUNK}.stem.0", (d, 3, 3, 3), scale=scale)
-        yield from _mobile_one(checkpoint, f"{_TRUNK}.stem.1", (d, 1, 3, 3), scale=scale)
-        yield from _mobile_one(checkpoint, f"{_TRUNK}.stem.2", (d, d), identity=True)
-        for stage, width in enumerate(config.widths):
-            name = f"{_TRUNK}.stages.{stage}"
-            if stage:
-                yield from _downsample_tensors(checkpoint, f"{name}.downsample.proj", width, config, stage)
-            if config.has_attention(stage):
-                branches = reparameterize.position(f"{name}.pos_emb", width)
-                yield from reparameterize.either(checkpoint, f"{name}.pos_emb", (width, 1, 7, 7), branches)
-            for block in _blocks(config, stage):
-                yield from _kind(config, stage).tensors(checkpoint, block, width, config)
-        d = 2 * config.widths[-1]
-        yield from _mobile_one(checkpoint, f"{_TRUNK}.final_conv", (d, 1, 3, 3), scale=True)
-        yield from SqueezeExcite.tensors(checkpoint, f"{_TRUNK}.final_conv.se", d)
-        yield from head_tensors(checkpoint, d, embed_dim, config.mlp_head)
+        for step in _steps(checkpoint, config):
+            yield from step.tensors
+        yield from head_tensors(checkpoint, 2 * config.widths[-1], embed_dim, config.mlp_head)
 
     @classmethod
     def read(cls, weights: WeightReader, config: FastViTConfig, preprocess: Preprocess) -> "FastViT":
         """Read the weights of this tower."""
-        makers = list(_makers(weights, config))
+        makers = [partial(step.read, weights) for step in _steps(weights.checkpoint, config)]
         return cls(config, preprocess, weights.blocks(makers), read_head(weights, None, config.mlp_head))
 
     def __call__(self, image: NDArray[Any]) -> Array:  # (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e)
@@ -219,45 +206,59 @@ class FastViT(ConvolutionalTower):
         return embeddings
 
 
-def _makers(weights: WeightReader, config: FastViTConfig) -> Iterator[Callable[[], Step]]:
-    """Say how every step of the tower is read, in order."""
-    one = partial(partial, ActivatedConvolution.read, weights, kind=reparameterize.add_mobile_one)
-    yield one(f"{_TRUNK}.stem.0", by_channel=False, stride=2)
-    yield one(f"{_TRUNK}.stem.1", by_channel=True, stride=2)
-    yield one(f"{_TRUNK}.stem.2", by_channel=False, stride=1)
-    for stage in range(len(config.layers)):
+class _Reader(NamedTuple):
+    """A step of the tower: the tensors that it expects, and how it is read."""
+
+    tensors: expected.Tensors
+    read: Callable[[WeightReader], Step]
+
+
+def _steps(checkpoint: Checkpoint, config: FastViTConfig) -> Iterator[_Reader]:
+    d, scale = config.widths[0], config.stem_scale
+    yield _mobile_one(checkpoint, f"{_TRUNK}.stem.0", (d, 3, 3, 3), 2, scale=scale)
+    yield _mobile_one(checkpoint, f"{_TRUNK}.stem.1", (d, 1, 3, 3), 2, scale=scale)
+    yield _mobile_one(checkpoint, f"{_TRUNK}.stem.2", (d, d))
+    for stage, d in enumerate(config.widths):
         name = f"{_TRUNK}.stages.{stage}"
         if stage:
-            yield one(f"{name}.downsample.proj.0", kind=reparameterize.add_large_kernel, by_channel=True, stride=2)
-            yield one(f"{name}.downsample.proj.1", by_channel=False, stride=1)
+            yield _large_kernel(checkpoint, f"{name}.downsample.proj.0", d, squeeze=config.squeeze and stage >= 2)
+            yield _mobile_one(checkpoint, f"{name}.downsample.proj.1", (d, d))
         if config.has_attention(stage):
-            position = f"{name}.pos_emb"
-            prepare = partial(reparameterize.fuse, name=position, branches=reparameterize.add_position)
-            yield partial(ChannelConvolution.make, weights, position, prepare)
-        for block in _blocks(config, stage):
-            yield partial(_kind(config, stage).read, weights, block, config)
-    yield one(f"{_TRUNK}.final_conv", by_channel=True, stride=1)
-
-
-def _blocks(config: FastViTConfig, stage: int) -> list[str]:
-    return [f"{_TRUNK}.stages.{stage}.blocks.{index}" for index in range(config.layers[stage])]
-
-
-def _kind(config: FastViTConfig, stage: int) -> type[RepMixerBlock] | type[AttentionBlock]:
-    return AttentionBlock if config.has_attention(stage) else RepMixerBlock
+            yield _position(checkpoint, f"{name}.pos_emb", d)
+        kind = AttentionBlock if config.has_attention(stage) else RepMixerBlock
+        for index in range(config.layers[stage]):
+            block = f"{name}.blocks.{index}"
+            yield _Reader(kind.tensors(checkpoint, block, d, config), partial(kind.read, name=block, config=config))
+    yield _mobile_one(checkpoint, f"{_TRUNK}.final_conv", (2 * d, 1, 3, 3), scale=True, squeeze=True)
 
 
 def _mobile_one(
-    checkpoint: Checkpoint, name: str, shape: expected.Shape, *, scale: bool = False, identity: bool = False
-) -> expected.Tensors:
-    return reparameterize.either(checkpoint, name, shape, reparameterize.mobile_one(name, shape, scale, identity))
+    checkpoint: Checkpoint,
+    name: str,
+    shape: expected.Shape,
+    stride: int = 1,
+    *,
+    scale: bool = False,
+    squeeze: bool = False,
+) -> _Reader:
+    branches = reparameterize.mobile_one(name, shape, scale, identity=len(shape) == 2)
+    tensors = reparameterize.either(checkpoint, name, shape, branches)
+    if squeeze:
+        tensors = chain(tensors, SqueezeExcite.tensors(checkpoint, f"{name}.se", shape[0]))
+    add = reparameterize.add_mobile_one
+    return _Reader(tensors, partial(ActivatedConvolution.read, name=name, shape=shape, add=add, stride=stride))
 
 
-def _downsample_tensors(
-    checkpoint: Checkpoint, name: str, width: int, config: FastViTConfig, stage: int
-) -> expected.Tensors:
-    large = f"{name}.0"
-    yield from reparameterize.either(checkpoint, large, (width, 1, 7, 7), reparameterize.large_kernel(large, width))
-    if config.squeeze and stage >= 2:
-        yield from SqueezeExcite.tensors(checkpoint, f"{large}.se", width)
-    yield from _mobile_one(checkpoint, f"{name}.1", (width, width), identity=True)
+def _large_kernel(checkpoint: Checkpoint, name: str, d: int, *, squeeze: bool) -> _Reader:
+    shape = (d, 1, 7, 7)
+    tensors = reparameterize.either(checkpoint, name, shape, reparameterize.large_kernel(name, d))
+    if squeeze:
+        tensors = chain(tensors, SqueezeExcite.tensors(checkpoint, f"{name}.se", d))
+    add = reparameterize.add_large_kernel
+    return _Reader(tensors, partial(ActivatedConvolution.read, name=name, shape=shape, add=add, stride=2))
+
+
+def _position(checkpoint: Checkpoint, name: str, d: int) -> _Reader:
+    tensors = reparameterize.either(checkpoint, name, (d, 1, 7, 7), reparameterize.position(name, d))
+    prepare = partial(reparameterize.fuse, name=name, branches=reparameterize.add_position)
+    return _Reader(tensors, partial(ChannelConvolution.make, name=name, prepare=prepare))
