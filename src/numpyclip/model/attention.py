@@ -149,25 +149,10 @@ class Attention:
 
 
 def attend(wanted: Array, values: Array, x: Array, layout: TokenLayout) -> Array:
-    """Let one query of each input attend to all its tokens, head by head.
+    """Let one query of each input attend to all its tokens: (h, b, d), (h, k, d), (d, shared + b n) -> (h k, b).
 
-    q · (K x) is (Kᵀ q) · x, and the values of a mixture are the mixture of the values: so the matrices of keys
-    and values multiply one column of each input instead of all of them.
-
-    Parameters
-    ----------
-    wanted : ndarray of shape (h, b, d)
-        Kᵀ q: what each head looks for in a token.
-    values : ndarray of shape (h, k, d)
-        The matrices that would make values of x.
-    x : ndarray of shape (d, shared + b n)
-        Tokens.
-    layout : TokenLayout
-        Of the tokens.
-
-    Returns
-    -------
-    ndarray of shape (h k, b)
+    q · (K x) is (Kᵀ q) · x, and the values of a mixture are the mixture of the values. So the matrix of keys multiplies
+    the query, which makes what is `wanted`, and that of `values` the mixture, instead of all tokens.
     """
     h, b, _ = wanted.shape
     shared, own = layout.split(x)

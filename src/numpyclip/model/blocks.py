@@ -36,17 +36,9 @@ class Blocks(Generic[_Block]):
         *states: Sequence[Any],
         last: Callable[..., Array] | None = None,
     ) -> Array:
-        """Run all blocks: x = step(block, x), for one after another.
+        """Run all blocks: x = step(block, x), for one after another; `last` replaces `step` for the last block.
 
-        Parameters
-        ----------
-        x : ndarray
-        step : callable
-            By default it calls the block.
-        *states : sequence
-            One item for each block, such as its key/value cache: x = step(block, x, item).
-        last : callable, optional
-            Replaces `step` for the last block.
+        States have an item for each block, such as its key/value cache: x = step(block, x, item).
         """
         for index in range(len(self)):
             function = step if last is None or index < len(self) - 1 else last

@@ -19,23 +19,12 @@ _Arrays = TypeVar("_Arrays", bound="tuple[NDArray[Any], ...]")
 
 @dataclass(frozen=True, eq=False)
 class WeightStore:
-    """The weights of one tower: a `numpyclip.model.weight_reader.WeightReader`.
-
-    Attributes
-    ----------
-    checkpoint : Checkpoint
-    stored : mapping of str to ndarray
-        What an earlier process has cached, if anything.
-    low_memory : bool
-        Make each block's weights at every use, and keep none.
-    made : dict of str to ndarray
-        What this process has prepared.
-    """
+    """The weights of one tower: a `numpyclip.model.weight_reader.WeightReader`."""
 
     checkpoint: Checkpoint
-    stored: Mapping[str, NDArray[Any]] = field(default_factory=dict)
-    low_memory: bool = False
-    made: dict[str, NDArray[Any]] = field(default_factory=dict)
+    stored: Mapping[str, NDArray[Any]] = field(default_factory=dict)  # cached by an earlier process
+    low_memory: bool = False  # make each block's weights at every use, and keep none
+    made: dict[str, NDArray[Any]] = field(default_factory=dict)  # prepared by this process
 
     def derive(self, name: str, prepare: Callable[[Checkpoint], _Arrays]) -> _Arrays:
         """Return the arrays that a function makes of the tensors under a name, read-only."""

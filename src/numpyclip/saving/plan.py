@@ -42,24 +42,12 @@ _MIN_ROUNDED = 2**12  # numbers: rounding smaller tensors saves no space to spea
 
 @dataclass(frozen=True)
 class Plan:
-    """A folder to be written.
-
-    Attributes
-    ----------
-    weights : str
-        Name of the file of weights.
-    tensors : sequence of Unwritten
-        Its tensors.
-    metadata : mapping of str to str
-        Of its header.
-    files : mapping of str to bytes or Path
-        The other files: their contents, or where to copy them from.
-    """
+    """A folder to be written: the name, tensors and header of the file of weights, and the other files."""
 
     weights: str
     tensors: Sequence[Unwritten]
     metadata: Mapping[str, str] = field(default_factory=dict)
-    files: Mapping[str, bytes | Path] = field(default_factory=dict)
+    files: Mapping[str, bytes | Path] = field(default_factory=dict)  # contents, or where to copy them from
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,21 +116,12 @@ def as_json(value: object) -> bytes:
 
 @dataclass(frozen=True)
 class Layout:
-    """The layout of another library, and which models it can express.
-
-    Attributes
-    ----------
-    name : str
-    vision, text : mapping of type to sequence of str
-        The kinds of towers that it knows, and which of their options it expresses.
-    vision_fixed, text_fixed : mapping of str to object
-        Values of other options, if not their defaults.
-    """
+    """The layout of another library: the kinds of towers that it knows, and which of their options it expresses."""
 
     name: str
     vision: Options
     text: Options
-    vision_fixed: Mapping[str, object] = field(default_factory=dict)
+    vision_fixed: Mapping[str, object] = field(default_factory=dict)  # values of other options, if not the defaults
     text_fixed: Mapping[str, object] = field(default_factory=dict)
 
     def check(self, config: CLIPConfig, checkpoint: Checkpoint) -> None:

@@ -49,24 +49,12 @@ class _Beams:
 
 
 def beam_search(prefixes: Prefixes, count: int, decoding: Decoding) -> Ids:
-    """Write several captions for each image, and return the best one.
+    """Write several captions for each image, given an empty prefix for each, and return the best one.
 
     As in the reference, a caption's score is the sum of its logits, not log-probabilities, over its length. The
     reference runs `num_beam_groups` groups without a diversity penalty, so that all have equal captions: one is enough.
 
-    Parameters
-    ----------
-    prefixes : Prefixes
-        Empty ones, one per image.
-    count : int
-        Number of images.
-    decoding : Decoding
-        With a `pad_id`.
-
-    Returns
-    -------
-    ndarray of shape (count, tokens), dtype=int32
-        With start-of-text token and padding, and with the end-of-text token if there is room for it.
+    Returns ids (count, tokens) with start-of-text token and padding, and the end-of-text token if there is room for it.
     """
     ended = [Ended(decoding.group_size) for _ in range(count)]
     start = np.full((count, 1, 1), decoding.start_id, np.int32)  # one per image: more would be equal

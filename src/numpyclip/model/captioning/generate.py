@@ -153,21 +153,9 @@ def draw(scores: Array, decoding: Decoding, randoms: list[np.random.Generator]) 
 
 
 def sample(prefixes: Prefixes, randoms: list[np.random.Generator], decoding: Decoding) -> Ids:
-    """Write a caption for each image, one token after another.
+    """Write a caption for each image, one token after another, given an empty prefix and random numbers for each.
 
-    Parameters
-    ----------
-    prefixes : Prefixes
-        Empty ones, one per image.
-    randoms : list of numpy.random.Generator
-        One per image.
-    decoding : Decoding
-        With a `pad_id`.
-
-    Returns
-    -------
-    ndarray of shape (images, tokens), dtype=int32
-        With start-of-text and end-of-text tokens and padding.
+    Returns ids (images, tokens) with start-of-text and end-of-text tokens and padding.
     """
     assert decoding.pad_id is not None
     ids = np.full((len(randoms), 1), decoding.start_id, np.int32)

@@ -14,16 +14,7 @@ class Prefixes:
     """Prefixes of captions, all of equal length, equally many per image: those of an image are neighbours.
 
     Keys and values of earlier tokens and of images are cached, so a new token costs one column. At first there is one
-    empty prefix per image.
-
-    Parameters
-    ----------
-    text : TextTransformer
-    decoder : Decoder
-    tokens : ndarray of shape (images, d, n), dtype=float32
-        Of the images: see `VisionTransformer.describe`.
-    max_length : int
-        Maximum length of a prefix in tokens.
+    empty prefix per image, whose tokens (images, d, n) `VisionTransformer.describe` has computed.
     """
 
     def __init__(self, text: TextTransformer, decoder: Decoder, tokens: Array, max_length: int) -> None:

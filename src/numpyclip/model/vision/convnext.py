@@ -17,7 +17,7 @@ from numpyclip.model.ops import Array
 from numpyclip.model.transformer import MLP
 from numpyclip.model.vision import feature_maps
 from numpyclip.model.vision.convolution import (
-    ChannelConvolution,
+    Convolution,
     ConvolutionalTower,
     ConvolutionMLP,
     Step,
@@ -81,7 +81,7 @@ class Downsample:
 def _read_block(weights: WeightReader, name: str, eps: float) -> ConvolutionMLP:
     conv = f"{name}.conv_dw"
     return ConvolutionMLP(
-        ChannelConvolution.make(weights, conv, lambda at: (at.take(f"{conv}.weight"), at.take(f"{conv}.bias"))),
+        Convolution.make(weights, conv, lambda at: (at.take(f"{conv}.weight"), at.take(f"{conv}.bias"))),
         MLP(
             Linear.read(weights, f"{name}.mlp.fc1", norm=f"{name}.norm"),
             Linear.read(weights, f"{name}.mlp.fc2", scale=f"{name}.gamma"),

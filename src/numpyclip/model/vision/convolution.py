@@ -63,49 +63,32 @@ def with_batch_norm(checkpoint: Checkpoint, conv: str, bn: str) -> tuple[Array, 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Convolution:
-    """A convolution with its batch norm folded in: a matrix (e, c) or (e, c 3 3), and a bias (e,)."""
+    """A convolution: 1 x 1, 3 x 3, or depthwise, with one or more filters per channel."""
 
-    weight: Array
+    weight: Array  # (e, c), (e, c 3 3), or (e, k, k)
     bias: Array
     stride: int = 1
 
     @classmethod
     def read(cls, weights: WeightReader, conv: str, bn: str, stride: int = 1) -> "Convolution":
-        """Take the weights of a convolution and of a batch norm."""
+        """Read the weights of a convolution and of its batch norm."""
         return cls.make(weights, conv, lambda checkpoint: with_batch_norm(checkpoint, conv, bn), stride)
 
     @classmethod
     def make(
         cls, weights: WeightReader, name: str, prepare: Callable[[Checkpoint], tuple[Array, Array]], stride: int = 1
     ) -> "Convolution":
-        """Take weights (e, c) or (e, c, k, k), and biases, that a function makes of the tensors under a name."""
+        """Take the weights (e, c) or (e, c, k, k), where c is 1 if depthwise, that a function makes of tensors."""
         weight, bias = weights.derive(name, prepare)
-        return cls(weight.reshape(len(weight), -1), bias, stride)
+        is_depthwise = weight.ndim == 4 and weight.shape[1] == 1
+        return cls(weight[:, 0] if is_depthwise else weight.reshape(len(weight), -1), bias, stride)
 
     def __call__(self, x: Array) -> Array:  # (c, y, x, b) -> (e, y / stride, x / stride, b)
+        if self.weight.ndim == 3:
+            return feature_maps.convolve_channels(x, self.weight, self.bias, self.stride)
         if self.weight.shape[1] == len(x):  # 1 x 1
             return ops.linear(x, self.weight, self.bias)
         return feature_maps.convolve3x3(x, self.weight, self.bias, self.stride)
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class ChannelConvolution:
-    """A depthwise convolution: filters (e, k, k), one or more per channel, and a bias (e,)."""
-
-    weight: Array
-    bias: Array
-    stride: int = 1
-
-    @classmethod
-    def make(
-        cls, weights: WeightReader, name: str, prepare: Callable[[Checkpoint], tuple[Array, Array]], stride: int = 1
-    ) -> "ChannelConvolution":
-        """Take weights (e, 1, k, k), and biases, that a function makes of the tensors under a name."""
-        weight, bias = weights.derive(name, prepare)
-        return cls(weight[:, 0], bias, stride)
-
-    def __call__(self, x: Array) -> Array:  # (c, y, x, b) -> (e, y / stride, x / stride, b)
-        return feature_maps.convolve_channels(x, self.weight, self.bias, self.stride)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -115,7 +98,7 @@ class ConvolutionMLP:
     The norm between is a layer norm, with `eps`, or folded into the weights.
     """
 
-    conv: ChannelConvolution
+    conv: Convolution
     mlp: MLP
     eps: float | None
 

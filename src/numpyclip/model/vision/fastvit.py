@@ -23,7 +23,6 @@ from numpyclip.model.ops import Array
 from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.transformer import MLP
 from numpyclip.model.vision.convolution import (
-    ChannelConvolution,
     Convolution,
     ConvolutionalTower,
     ConvolutionMLP,
@@ -68,17 +67,15 @@ class SqueezeExcite:
 class ActivatedConvolution:
     """A convolution, maybe squeeze-and-excitation, and GELU."""
 
-    conv: Convolution | ChannelConvolution
+    conv: Convolution
     squeeze: SqueezeExcite | None
 
     @classmethod
-    def read(
-        cls, weights: WeightReader, name: str, shape: expected.Shape, add: reparameterize.Prepare, stride: int
-    ) -> Step:
-        """Read the weights of this shape under a name of the checkpoint, whose branches a function adds."""
-        make = ChannelConvolution.make if len(shape) == 4 and shape[1] == 1 else Convolution.make
+    def read(cls, weights: WeightReader, name: str, add: reparameterize.Prepare, stride: int) -> Step:
+        """Read the weights under a name of the checkpoint, whose branches a function adds."""
         squeeze = SqueezeExcite.read(weights, f"{name}.se") if f"{name}.se.fc1.weight" in weights.checkpoint else None
-        return cls(make(weights, name, partial(reparameterize.fuse, name=name, branches=add), stride), squeeze)
+        prepare = partial(reparameterize.fuse, name=name, branches=add)
+        return cls(Convolution.make(weights, name, prepare, stride), squeeze)
 
     def __call__(self, x: Array) -> Array:  # (c, y, x, b) -> (e, y / stride, x / stride, b)
         x = self.conv(x)
@@ -91,7 +88,7 @@ class ActivatedConvolution:
 class RepMixerBlock:
     """Mix the pixels within each channel, then the channels of each pixel."""
 
-    token_mixer: ChannelConvolution
+    token_mixer: Convolution
     mlp: ConvolutionMLP
 
     @staticmethod
@@ -107,7 +104,7 @@ class RepMixerBlock:
         """Read the weights under a name of the checkpoint."""
         mixer = f"{name}.token_mixer"
         prepare = partial(reparameterize.fuse, name=mixer, branches=reparameterize.add_rep_mixer)
-        return cls(ChannelConvolution.make(weights, mixer, prepare), _read_mlp(weights, name, f"{name}.layer_scale"))
+        return cls(Convolution.make(weights, mixer, prepare), _read_mlp(weights, name, f"{name}.layer_scale"))
 
     def __call__(self, x: Array) -> Array:  # (c, y, x, b) -> the same shape
         return self.mlp(self.token_mixer(x))
@@ -177,7 +174,7 @@ def _read_mlp(weights: WeightReader, block: str, scale: str) -> ConvolutionMLP:
     conv = f"{block}.mlp.conv"
     fc1 = Linear.read(weights, f"{block}.mlp.fc1")
     fc2 = Linear.read(weights, f"{block}.mlp.fc2", scale=f"{scale}.gamma")
-    convolution = ChannelConvolution.make(weights, conv, partial(reparameterize.take_normed, name=conv))
+    convolution = Convolution.make(weights, conv, partial(reparameterize.take_normed, name=conv))
     return ConvolutionMLP(convolution, MLP(fc1, fc2, "gelu"), None)
 
 
@@ -221,7 +218,9 @@ def _steps(checkpoint: Checkpoint, config: FastViTConfig) -> Iterator[_Reader]:
     for stage, d in enumerate(config.widths):
         name = f"{_TRUNK}.stages.{stage}"
         if stage:
-            yield _large_kernel(checkpoint, f"{name}.downsample.proj.0", d, squeeze=config.squeeze and stage >= 2)
+            large = _large_kernel(checkpoint, f"{name}.downsample.proj.0", d)
+            is_squeezed = config.squeeze and stage >= 2
+            yield _squeezed(large, checkpoint, f"{name}.downsample.proj.0", d) if is_squeezed else large
             yield _mobile_one(checkpoint, f"{name}.downsample.proj.1", (d, d))
         if config.has_attention(stage):
             yield _position(checkpoint, f"{name}.pos_emb", d)
@@ -229,36 +228,30 @@ def _steps(checkpoint: Checkpoint, config: FastViTConfig) -> Iterator[_Reader]:
         for index in range(config.layers[stage]):
             block = f"{name}.blocks.{index}"
             yield _Reader(kind.tensors(checkpoint, block, d, config), partial(kind.read, name=block, config=config))
-    yield _mobile_one(checkpoint, f"{_TRUNK}.final_conv", (2 * d, 1, 3, 3), scale=True, squeeze=True)
+    final = _mobile_one(checkpoint, f"{_TRUNK}.final_conv", (2 * d, 1, 3, 3), scale=True)
+    yield _squeezed(final, checkpoint, f"{_TRUNK}.final_conv", 2 * d)
 
 
 def _mobile_one(
-    checkpoint: Checkpoint,
-    name: str,
-    shape: expected.Shape,
-    stride: int = 1,
-    *,
-    scale: bool = False,
-    squeeze: bool = False,
+    checkpoint: Checkpoint, name: str, shape: expected.Shape, stride: int = 1, scale: bool = False
 ) -> _Reader:
     branches = reparameterize.mobile_one(name, shape, scale, identity=len(shape) == 2)
     tensors = reparameterize.either(checkpoint, name, shape, branches)
-    if squeeze:
-        tensors = chain(tensors, SqueezeExcite.tensors(checkpoint, f"{name}.se", shape[0]))
     add = reparameterize.add_mobile_one
-    return _Reader(tensors, partial(ActivatedConvolution.read, name=name, shape=shape, add=add, stride=stride))
+    return _Reader(tensors, partial(ActivatedConvolution.read, name=name, add=add, stride=stride))
 
 
-def _large_kernel(checkpoint: Checkpoint, name: str, d: int, *, squeeze: bool) -> _Reader:
-    shape = (d, 1, 7, 7)
-    tensors = reparameterize.either(checkpoint, name, shape, reparameterize.large_kernel(name, d))
-    if squeeze:
-        tensors = chain(tensors, SqueezeExcite.tensors(checkpoint, f"{name}.se", d))
+def _large_kernel(checkpoint: Checkpoint, name: str, d: int) -> _Reader:
+    tensors = reparameterize.either(checkpoint, name, (d, 1, 7, 7), reparameterize.large_kernel(name, d))
     add = reparameterize.add_large_kernel
-    return _Reader(tensors, partial(ActivatedConvolution.read, name=name, shape=shape, add=add, stride=2))
+    return _Reader(tensors, partial(ActivatedConvolution.read, name=name, add=add, stride=2))
 
 
 def _position(checkpoint: Checkpoint, name: str, d: int) -> _Reader:
     tensors = reparameterize.either(checkpoint, name, (d, 1, 7, 7), reparameterize.position(name, d))
     prepare = partial(reparameterize.fuse, name=name, branches=reparameterize.add_position)
-    return _Reader(tensors, partial(ChannelConvolution.make, name=name, prepare=prepare))
+    return _Reader(tensors, partial(Convolution.make, name=name, prepare=prepare))
+
+
+def _squeezed(step: _Reader, checkpoint: Checkpoint, name: str, d: int) -> _Reader:
+    return step._replace(tensors=chain(step.tensors, SqueezeExcite.tensors(checkpoint, f"{name}.se", d)))
