@@ -5,7 +5,6 @@ into later ones. Names are those of the checkpoint.
 """
 
 from dataclasses import dataclass
-from typing import overload
 
 import numpy as np
 
@@ -108,29 +107,21 @@ class LayerNorm:
         return self.affine(ops.standardize(x, self.eps))
 
 
-@overload
-def read_end(weights: WeightReader, projection: str, norm: str | None) -> Linear: ...
-@overload
-def read_end(weights: WeightReader, projection: str | None, norm: str) -> Linear | Affine: ...
-@overload
-def read_end(weights: WeightReader, projection: str | None, norm: None) -> Linear | None: ...
-def read_end(weights: WeightReader, projection: str | None, norm: str | None) -> Linear | Affine | None:
-    """Take the end of a tower after standardizing: a norm's scale and shift, a projection, or both folded into one.
+def read_projection(weights: WeightReader, name: str, norm: str | None = None) -> Linear:
+    """Read the projection at the end of a tower; fold in the scale and shift of the norm before.
 
-    In openai/CLIP the projection is a matrix (d, e); elsewhere it may be a layer, with a weight (e, d), maybe a bias.
+    In openai/CLIP it is a matrix (d, e) without a bias; elsewhere it may be a layer, whose weight is (e, d).
     """
-    if projection is None:
-        return None if norm is None else Affine.read(weights, norm)
 
     def prepare(checkpoint: Checkpoint) -> tuple[Array, Array]:
-        if projection in checkpoint:
-            weight = np.ascontiguousarray(checkpoint.take(projection).T)
+        if name in checkpoint:
+            weight = np.ascontiguousarray(checkpoint.take(name).T)
         else:
-            weight = checkpoint.copy(f"{projection}.weight")
-        has_bias = f"{projection}.bias" in checkpoint
-        bias = checkpoint.copy(f"{projection}.bias") if has_bias else np.zeros(len(weight), np.float32)
+            weight = checkpoint.copy(f"{name}.weight")
+        has_bias = f"{name}.bias" in checkpoint
+        bias = checkpoint.copy(f"{name}.bias") if has_bias else np.zeros(len(weight), np.float32)
         if norm is not None:
             fold_norm(checkpoint, norm, weight, bias)
         return weight, bias
 
-    return Linear(*weights.derive(projection, prepare))
+    return Linear(*weights.derive(name, prepare))

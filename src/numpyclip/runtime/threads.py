@@ -48,7 +48,7 @@ class _Blas:
                 self._is_taken = False
 
     @contextmanager
-    def held_to_one(self) -> Iterator[None]:
+    def limited_to_one(self) -> Iterator[None]:
         """Limit BLAS to one thread in each thread that calls it, until the last user leaves."""
         with self._lock:
             if self._users == 0:
@@ -62,16 +62,16 @@ class _Blas:
             with self._lock:
                 self._users -= 1
                 if self._users == 0:
-                    self.let_go()
+                    self.restore()
 
-    def let_go(self) -> None:
+    def restore(self) -> None:
         """Restore the threads of BLAS."""
         _take_control()
         self._limit.restore_original_limits()
         _take_control()  # so that any other thread can
 
     @property
-    def is_held(self) -> bool:
+    def is_limited(self) -> bool:
         """Whether it is limited to one thread."""
         return self._users > 0
 
@@ -94,7 +94,7 @@ def _take_control() -> None:
             library.clear_controlling_thread(force=True)
 
 
-def _hold_openmp_to_one() -> None:
+def _limit_openmp_to_one() -> None:
     """Limit OpenMP, whose setting is thread-local, to one thread in a thread of the pool."""
     for library in _controller().lib_controllers:
         if "openmp" in (library.user_api, getattr(library, "threading_layer", None)):
@@ -106,22 +106,22 @@ _blas = _Blas()
 
 @lru_cache(maxsize=1)
 def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, "numpyclip", _hold_openmp_to_one)
+    return ThreadPoolExecutor(threads, "numpyclip", _limit_openmp_to_one)
 
 
-def _start_over() -> None:
+def _after_fork() -> None:
     """Replace, in a forked process, the threads and locks of its parent."""
     global _blas
-    held = _blas if _blas.is_held else None
+    limited = _blas if _blas.is_limited else None
     _blas = _Blas()
     _pool.cache_clear()
     renew_locks()
-    if held is not None:
-        held.let_go()
+    if limited is not None:
+        limited.restore()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_start_over)
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def count() -> int:
@@ -160,7 +160,7 @@ def run(tasks: Sequence[Callable[[], None]]) -> None:
         for task in tasks:
             task()
         return
-    with _blas.held_to_one():
+    with _blas.limited_to_one():
         futures: list[Future[None]] = []
         try:
             futures.extend(submit(task) for task in tasks)

@@ -25,14 +25,13 @@ from numpyclip.weights.checkpoint import Checkpoint
 WEIGHTS = "open_clip_model.safetensors"
 
 _TRANSFORMER = ("width", "layers", "heads", "mlp_width", "activation", "eps", "layer_scale")
+_VISION = ("image_size", "patch_size", "norm_before", "pool.norm_after", "pool.kind")
 _LAYOUT = Layout(
     "OpenCLIP",
     {
         FastViTConfig: tuple(field.name for field in fields(FastViTConfig)),
         ResNetConfig: ("image_size", "width", "layers", "heads"),
-        VisionTransformerConfig: (
-            *(*_TRANSFORMER, "image_size", "patch_size", "norm_before", "pool.norm_after", "pool.kind"),
-        ),
+        VisionTransformerConfig: (*_TRANSFORMER, *_VISION),
     },
     {TextConfig: (*_TRANSFORMER, "context_length", "vocab_size", "causal", "pool", "end_id", "projection")},
 )
@@ -60,9 +59,9 @@ def plan(model: CLIP, checkpoint: Checkpoint, dtype: DType) -> Plan:
     }
     if config.sigmoid:
         model_cfg["init_logit_bias"] = float(model.logit_bias)
-    description = {"model_cfg": model_cfg, "preprocess_cfg": _preprocess(config.preprocess)}
+    options = {"model_cfg": model_cfg, "preprocess_cfg": _preprocess(config.preprocess)}
     tensors = [weight.in_floats(dtype) for weight in _weights(checkpoint)]
-    return Plan(WEIGHTS, tensors, files={OPEN_CLIP: as_json(description)})
+    return Plan(WEIGHTS, tensors, files={OPEN_CLIP: as_json(options)})
 
 
 def _check(model: CLIP, checkpoint: Checkpoint) -> None:

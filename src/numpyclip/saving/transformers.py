@@ -21,7 +21,6 @@ from numpyclip.tokenizer.pre_tokenizer import END_OF_TEXT, START_OF_TEXT
 from numpyclip.weights.checkpoint import Checkpoint
 
 WEIGHTS = "model.safetensors"
-PREPROCESSOR = "preprocessor_config.json"
 
 _TRANSFORMER = ("width", "layers", "heads", "mlp_width", "activation", "eps")
 _CLIP = Layout(
@@ -59,15 +58,13 @@ def plan(model: CLIP, checkpoint: Checkpoint, dtype: DType) -> Plan:
     vision = model.config.vision
     is_siglip = isinstance(vision, VisionTransformerConfig) and vision.pool.kind == "map"
     _check(model, checkpoint, is_siglip)
-    weights = _weights(checkpoint, is_siglip)
-    description = {**_describe(model, is_siglip), "dtype": dtype}
     return Plan(
         WEIGHTS,
-        [weight.in_floats(dtype) for weight in weights],
+        [weight.in_floats(dtype) for weight in _weights(checkpoint, is_siglip)],
         {"format": "pt"},  # without it transformers refuses the file
         {
-            TRANSFORMERS: as_json(description),
-            PREPROCESSOR: as_json(_preprocess(model.preprocess, is_siglip)),
+            TRANSFORMERS: as_json({**_options(model, is_siglip), "dtype": dtype}),
+            "preprocessor_config.json": as_json(_preprocess(model.preprocess, is_siglip)),
             **_tokenizer(model, checkpoint),
         },
     )
@@ -92,7 +89,7 @@ def _check(model: CLIP, checkpoint: Checkpoint, is_siglip: bool) -> None:
         raise _CLIP.cannot(checkpoint, f": tensor 'text_projection.bias' is missing; a {kind} has it.")
 
 
-def _describe(model: CLIP, is_siglip: bool) -> dict[str, object]:
+def _options(model: CLIP, is_siglip: bool) -> dict[str, object]:
     config = model.config
     assert isinstance(config.vision, VisionTransformerConfig) and config.text is not None
     kind = "siglip" if is_siglip else "clip"

@@ -14,7 +14,7 @@ from numpyclip.model.attention import join_in_proj, prepare_out_proj
 from numpyclip.model.blocks import Blocks
 from numpyclip.model.config import CLIPConfig, DecoderConfig, VisionTransformerConfig
 from numpyclip.model.kv_cache import KVCache
-from numpyclip.model.layers import Affine, LayerNorm, Linear, fold_norm, read_end
+from numpyclip.model.layers import LayerNorm, Linear, fold_norm, read_projection
 from numpyclip.model.ops import Array
 from numpyclip.model.transformer import MLP, Block
 from numpyclip.model.weight_reader import WeightReader
@@ -106,7 +106,7 @@ class Decoder:
     config: DecoderConfig
     ln_post: LayerNorm  # the last of the image tower
     blocks: Blocks[DecoderBlock]
-    text_projection: Linear | Affine
+    text_projection: Linear
 
     @staticmethod
     def tensors(checkpoint: Checkpoint, config: DecoderConfig, vocab_size: int) -> expected.Tensors:
@@ -130,7 +130,7 @@ class Decoder:
             own,
             LayerNorm.read(weights, "visual.ln_post", vision.eps),
             weights.blocks(blocks),
-            read_end(weights, "text_decoder.text_projection", "text_decoder.ln_final"),
+            read_projection(weights, "text_decoder.text_projection", "text_decoder.ln_final"),
         )
 
     def keys_values(self, tokens: Array) -> list[KeysValues]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from numpyclip.model import expected_tensors as expected
 from numpyclip.model import ops
 from numpyclip.model.config import BertConfig
-from numpyclip.model.layers import LayerNorm, Linear, fold_norm, read_end
+from numpyclip.model.layers import LayerNorm, Linear, fold_norm, read_projection
 from numpyclip.model.ops import Array
 from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.transformer import Block, Transformer
@@ -67,7 +67,7 @@ class Bert:
             *weights.derive("embedding", partial(_prepare_embedding, config=config)),
             LayerNorm.read(weights, "ln_pre", config.eps),
             Transformer.read(weights, "transformer", config, SumNormBlock),
-            read_end(weights, "text_projection", None) if config.end_width is None else _read_two_layers(weights),
+            read_projection(weights, "text_projection") if config.end_width is None else _read_two_layers(weights),
         )
 
     def __call__(self, ids: NDArray[np.integer]) -> Array:  # (b, n) -> (b, e)

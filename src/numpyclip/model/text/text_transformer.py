@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from numpyclip.model import expected_tensors as expected
 from numpyclip.model import ops
 from numpyclip.model.config import TextConfig
-from numpyclip.model.layers import Affine, Linear, read_end
+from numpyclip.model.layers import Affine, Linear, read_projection
 from numpyclip.model.ops import Array
 from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.transformer import Transformer
@@ -49,7 +49,9 @@ class TextTransformer:
             config,
             *weights.derive("embedding", _prepare_embedding),
             Transformer.read(weights, "transformer", config),
-            read_end(weights, "text_projection" if config.projection else None, "ln_final"),
+            read_projection(weights, "text_projection", "ln_final")
+            if config.projection
+            else Affine.read(weights, "ln_final"),
         )
 
     def __call__(self, ids: NDArray[np.integer]) -> Array:  # (b, n) -> (b, e)

@@ -16,7 +16,7 @@ from numpyclip.model import expected_tensors as expected
 from numpyclip.model import ops
 from numpyclip.model.blocks import Blocks
 from numpyclip.model.config import EPS
-from numpyclip.model.layers import Linear, read_end
+from numpyclip.model.layers import Linear, read_projection
 from numpyclip.model.ops import Array
 from numpyclip.model.transformer import MLP
 from numpyclip.model.vision import feature_maps
@@ -135,8 +135,8 @@ def read_head(weights: WeightReader, norm: str | None, is_mlp: bool) -> Linear |
     """Take the head, from the mean of all pixels to the embedding; fold in the norm before."""
     if is_mlp:
         fc1 = Linear.read(weights, "visual.head.mlp.fc1", norm=norm)
-        return MLP(fc1, read_end(weights, "visual.head.mlp.fc2", None), "gelu")
-    return read_end(weights, _projection(weights.checkpoint), norm)
+        return MLP(fc1, read_projection(weights, "visual.head.mlp.fc2"), "gelu")
+    return read_projection(weights, _projection(weights.checkpoint), norm)
 
 
 def _projection(checkpoint: Checkpoint) -> str:

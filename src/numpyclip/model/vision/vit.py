@@ -15,7 +15,7 @@ from numpyclip.images.preprocess import Preprocess
 from numpyclip.model import expected_tensors as expected
 from numpyclip.model import ops
 from numpyclip.model.config import VisionTransformerConfig
-from numpyclip.model.layers import Affine, LayerNorm, Linear, fold_pixels, read_end
+from numpyclip.model.layers import Affine, LayerNorm, Linear, fold_pixels, read_projection
 from numpyclip.model.ops import Array
 from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.transformer import MLP, Transformer
@@ -86,7 +86,7 @@ class VisionTransformer(VisionTower):
             LayerNorm.read(weights, "visual.ln_pre", config.eps) if config.norm_before else None,
             Transformer.read(weights, "visual.transformer", config),
             pool,
-            _read_projection(weights, config, None if config.pool.kind == "map" else "visual.ln_post"),
+            _read_proj(weights, config, None if config.pool.kind == "map" else "visual.ln_post"),
         )
 
     @property
@@ -148,14 +148,14 @@ class VisionTransformer(VisionTower):
         return ops.standardize(y, eps) if self.config.pool.norm_after else y
 
 
-def _read_projection(
+def _read_proj(
     weights: WeightReader, config: VisionTransformerConfig, norm: str | None
 ) -> Linear | MLP | Affine | None:
     if config.projection == "mlp":
         c_fc = Linear.read(weights, "visual.proj.c_fc", norm)
-        return MLP(c_fc, read_end(weights, "visual.proj.c_proj", None), "gelu")
+        return MLP(c_fc, read_projection(weights, "visual.proj.c_proj"), "gelu")
     if config.projection:
-        return read_end(weights, "visual.proj", norm)
+        return read_projection(weights, "visual.proj", norm)
     return None if norm is None else Affine.read(weights, norm)
 
 
