@@ -62,41 +62,27 @@ class CrossAttention:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class CrossBlock:
-    """A residual block that attends to images, with norms before attention and MLP."""
+class DecoderBlock:
+    """A block that attends to the caption so far, then attention to the image and an MLP, with norms before both."""
 
+    to_text: Block
     attn: CrossAttention
     mlp: MLP
     eps: float
 
     @classmethod
-    def read(cls, weights: WeightReader, name: str, config: DecoderConfig) -> "CrossBlock":
-        """Read the weights under a name of the checkpoint."""
-        return cls(CrossAttention.read(weights, name, config), MLP.read(weights, name, config), config.eps)
-
-    def __call__(self, x: Array, image: KeysValues) -> Array:
-        """Compute the tokens of each image's captions: (d, b m) -> the same shape."""
-        x = x + self.attn(ops.standardize(x, self.eps), image)
-        x += self.mlp(ops.standardize(x, self.eps))
-        return x
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class DecoderBlock:
-    """A block that attends to the caption so far, then one that attends to the image."""
-
-    to_text: Block
-    to_image: CrossBlock
-
-    @classmethod
     def read(cls, weights: WeightReader, name: str, index: int, config: DecoderConfig) -> "DecoderBlock":
-        """Read the weights of both blocks of this index."""
+        """Read the weights of this index under a name of the checkpoint."""
         to_text = Block.read(weights, f"{name}.resblocks.{index}", config)
-        return cls(to_text, CrossBlock.read(weights, f"{name}.cross_attn.{index}", config))
+        cross = f"{name}.cross_attn.{index}"
+        return cls(to_text, CrossAttention.read(weights, cross, config), MLP.read(weights, cross, config), config.eps)
 
     def extend(self, x: Array, cache: KVCache, image: KeysValues, mask: Array | None) -> Array:
         """Compute the next tokens of each caption, and append them to the cache: (d, b m) -> the same shape."""
-        return self.to_image(self.to_text.extend(x, cache, mask), image)
+        x = self.to_text.extend(x, cache, mask)
+        x = x + self.attn(ops.standardize(x, self.eps), image)
+        x += self.mlp(ops.standardize(x, self.eps))
+        return x
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -138,7 +124,7 @@ class Decoder:
         b, d, n = tokens.shape
         x = self.ln_post(tokens.transpose(1, 0, 2).reshape(d, b * n))
         x = ops.standardize(x, self.config.eps).reshape(d, b, n)  # each block has a norm of its own for it
-        return self.blocks.each(lambda block: block.to_image.attn.keys_values(x))
+        return self.blocks.each(lambda block: block.attn.keys_values(x))
 
     def extend(self, x: Array, caches: Sequence[KVCache], images: Sequence[KeysValues], mask: Array | None) -> Array:
         """Compute the next tokens of each caption, and append them to the caches: (d, b m) -> the same shape."""
