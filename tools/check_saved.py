@@ -24,7 +24,7 @@ from PIL import Image
 import numpyclip
 from numpyclip import CLIP, Preprocess
 from numpyclip.model.config import CLIPConfig, PoolConfig, StemConfig, TextConfig, VisionTransformerConfig
-from numpyclip.runtime.towers import expected_of_towers
+from numpyclip.runtime.towers import expected_tensors
 from numpyclip.saving.loss import TEXTS, generate_pictures
 from numpyclip.tokenizer.clip_tokenizer import default_tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
@@ -62,7 +62,7 @@ def siglip() -> CLIP:
     )
     random = np.random.default_rng(5)
     arrays = {"text_projection.weight": np.empty(0), "text_projection.bias": np.empty(0)}
-    for name, shape in expected_of_towers(Checkpoint(Path("siglip"), arrays), config):
+    for name, shape in expected_tensors(Checkpoint(Path("siglip"), arrays), config):
         numbers = random.standard_normal(shape) * (1 if len(shape) < 2 else shape[-1] ** -0.5)
         is_norm = name.endswith("weight") and len(shape) == 1
         arrays[name] = np.array(numbers * 0.2 + 1 if is_norm else numbers, np.float32)

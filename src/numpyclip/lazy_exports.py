@@ -1,4 +1,4 @@
-"""Public names of a package, imported when they are first used (PEP 562)."""
+"""Public names of a package, imported on first use (PEP 562)."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def lazy_exports(
     package : str
         Its ``__name__``.
     names : sequence of str
-        Its ``__all__``, which is all that `dir` shows.
+        Its ``__all__``, which `dir` shows.
     modules : mapping of str to str
-        The module of each name, relative to the package. A name that is its own module is that module; so no other
-        name may be that of a module, which an import would put in its place.
+        The module of each name, relative to the package. A name that is its own module is that module; no other name
+        may be that of a module, whose import would replace it.
     """
 
     def get(name: str) -> object:

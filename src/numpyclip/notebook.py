@@ -1,4 +1,4 @@
-"""How objects look in a notebook."""
+"""Rich display of objects in a notebook."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _MOST_ROWS = 20
 
 
 def html_table(caption: str, rows: Mapping[str, str]) -> str:
-    """Make a table of two columns, of the first rows if there are many."""
+    """Make a table of two columns, truncated if it is long."""
     cells = [f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in rows.items()]
     rest = len(cells) - _MOST_ROWS
     more = f"<tr><td colspan=2>... and {rest} more</td></tr>" if rest > 0 else ""

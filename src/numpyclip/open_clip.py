@@ -40,15 +40,7 @@ _LOCAL = "local-dir:"
 
 
 class SimpleTokenizer:
-    """A tokenizer that cuts texts that are too long, as those of open_clip do.
-
-    Parameters
-    ----------
-    tokenizer : Tokenizer
-        One that raises an error for them.
-    context_length : int
-        Tokens of a row.
-    """
+    """A tokenizer that truncates long texts, as those of open_clip do."""
 
     def __init__(self, tokenizer: Tokenizer, context_length: int) -> None:
         self.tokenizer = tokenizer
@@ -72,13 +64,13 @@ def create_model_from_pretrained(
     *,
     cache_dir: str | os.PathLike[str] | None = None,
 ) -> tuple[CLIP, Preprocess]:
-    """Load a model; see `numpyclip.load`, whose models these are.
+    """Load a model: see `numpyclip.load`.
 
     Parameters
     ----------
     model_name : str
-        An architecture, which needs `pretrained`; or ``"hf-hub:organization/name"``, ``"local-dir:folder"``, or
-        whatever else `numpyclip.load` takes.
+        An architecture, with `pretrained`; or ``"hf-hub:organization/name"``, ``"local-dir:folder"``, or anything
+        else that `numpyclip.load` takes.
     pretrained : str or path, optional
         The tag of published weights, or a file.
     precision : default="fp32"
@@ -86,7 +78,7 @@ def create_model_from_pretrained(
     device, jit
         As in `numpyclip.load`.
     cache_dir : str or path, optional
-        Where downloads are kept.
+        Where downloads are cached.
 
     Returns
     -------
@@ -95,10 +87,8 @@ def create_model_from_pretrained(
 
     Raises
     ------
-    InputError
-        If `precision` or `device` is another.
     NumPyCLIPError
-        As `numpyclip.load`; nothing is made of random weights.
+        As `numpyclip.load`; there are no models of random weights.
     """
     if precision not in ("fp32", None):
         raise InputError(f"precision is {precision!r:.60}; computation is in float32. Leave it out, or pass 'fp32'.")
@@ -120,7 +110,7 @@ def create_model_and_transforms(
     -------
     model : CLIP
     preprocess, preprocess : Preprocess
-        Twice the same, where open_clip has one for training and one for use.
+        Twice the same; open_clip has one for training and one for inference.
     """
     model, preprocess = create_model_from_pretrained(
         model_name, pretrained, precision, device, jit, cache_dir=cache_dir
@@ -131,16 +121,16 @@ def create_model_and_transforms(
 def get_tokenizer(
     model_name: str, context_length: int | None = None, *, cache_dir: str | os.PathLike[str] | None = None
 ) -> SimpleTokenizer:
-    """Return a model's tokenizer, which cuts texts that are too long.
+    """Return a model's tokenizer, which truncates long texts.
 
     Parameters
     ----------
     model_name : str
-        As in `create_model_from_pretrained`; of an architecture no weights are needed.
+        As in `create_model_from_pretrained`; an architecture needs no weights.
     context_length : int, optional
-        Tokens of a row, if not as many as the model takes.
+        Length of a row, if not the model's.
     cache_dir : str or path, optional
-        Where downloads are kept.
+        Where downloads are cached.
 
     Raises
     ------
@@ -159,7 +149,7 @@ def get_tokenizer(
 
 
 def tokenize(texts: str | Sequence[str], context_length: int = 77) -> NDArray[np.int32]:
-    """Turn texts into ids by the tokenizer of most models, and cut those that are too long."""
+    """Turn texts into ids with the tokenizer of most models, and truncate long ones."""
     return open_clip_tokenizer()(texts, context_length, truncate=True)
 
 
@@ -176,7 +166,7 @@ def list_models() -> list[str]:
 
 
 def list_pretrained() -> list[tuple[str, str]]:
-    """Return architecture and tag of all published weights that can be run here."""
+    """Return architecture and tag of all published weights that NumPyCLIP supports."""
     from numpyclip.families.locate import find_architecture, is_supported
 
     known = map(find_architecture, list_models())

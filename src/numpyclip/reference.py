@@ -13,8 +13,8 @@ file of the model `tiny` is such a mapping (`numpyclip.weights.read.read` takes 
 
     w = {name: array.astype(np.float32) for name, array in np.load("tiny.npz").items()}
 
-Nothing here is prepared, shared or left out, so it is slow. `numpyclip.load` computes the same, faster: tests compare
-it with this module, and this module with openai/CLIP, at every stage. docs/how-clip-works.md walks through it.
+Nothing is precomputed, shared or skipped, so it is slow. `numpyclip.load` computes the same, faster: tests compare it
+with this module, and this module with openai/CLIP, at every stage. docs/how-clip-works.md walks through it.
 
 Letters of the shapes:
 
@@ -60,12 +60,12 @@ def layer_norm(w: Weights, name: str, x: Array) -> Array:
 
 
 def quick_gelu(x: Array) -> Array:
-    """Pass positive numbers and hold negative ones back: x sigmoid(1.702 x), the activation of OpenAI's models."""
+    """Pass positive numbers and suppress negative ones: x sigmoid(1.702 x), the activation of OpenAI's models."""
     return x * (1 + np.tanh(0.851 * x)) / 2  # (..., d): sigmoid(y) is (1 + tanh(y / 2)) / 2, and tanh cannot overflow
 
 
 def gelu(x: Array) -> Array:
-    """Do the same with the normal distribution: x Φ(x), the activation of most models that others trained."""
+    """Do the same with the normal distribution: x Φ(x), the activation of most other models."""
     erf = np.vectorize(math.erf, otypes=[np.float32])
     return x * (1 + erf(x / math.sqrt(2))) / 2  # (..., d)
 
@@ -106,13 +106,13 @@ def attention(q: Array, k: Array, v: Array, mask: Array | float = 0.0) -> Array:
 
 
 def query_key_value(w: Weights, name: str, x: Array) -> list[Array]:
-    """Make of every token what it looks for, what it is found by, and what it tells whoever finds it."""
+    """Make a query, a key and a value of every token: what it looks for, what it is found by, what it passes on."""
     qkv = x @ w[f"{name}.in_proj_weight"].T + w[f"{name}.in_proj_bias"]  # (b, n, d) (d, 3 d) -> (b, n, 3 d)
     return np.split(qkv, 3, axis=-1)  # three of (b, n, d)
 
 
 def mlp(w: Weights, name: str, x: Array, activation: Activation) -> Array:
-    """Compute on every token by itself, in four times its width."""
+    """Compute on each token independently, in four times its width."""
     x = activation(linear(w, f"{name}.c_fc", x))  # (b, n, d) -> (b, n, 4 d)
     return linear(w, f"{name}.c_proj", x)  # (b, n, 4 d) -> (b, n, d)
 
@@ -120,7 +120,7 @@ def mlp(w: Weights, name: str, x: Array, activation: Activation) -> Array:
 def residual_attention_block(
     w: Weights, name: str, x: Array, activation: Activation, mask: Array | float = 0.0
 ) -> Array:
-    """Add to every token what it learns from the others, then what it makes of that."""
+    """Add to every token what attention gathers from the others, then what the MLP computes of that."""
     q, k, v = query_key_value(w, f"{name}.attn", layer_norm(w, f"{name}.ln_1", x))  # three of (b, n, d)
     x = x + linear(w, f"{name}.attn.out_proj", attention(q, k, v, mask))  # (b, n, d)
     return x + mlp(w, f"{name}.mlp", layer_norm(w, f"{name}.ln_2", x), activation)  # (b, n, d)
@@ -128,8 +128,8 @@ def residual_attention_block(
 
 def blocks(w: Weights, prefix: str) -> list[str]:
     """Name the blocks of a sequence in their order: prefix.0, prefix.1, ..."""
-    place = prefix.count(".") + 1
-    count = len({name.split(".")[place] for name in w if name.startswith(f"{prefix}.")})
+    depth = prefix.count(".") + 1
+    count = len({name.split(".")[depth] for name in w if name.startswith(f"{prefix}.")})
     return [f"{prefix}.{i}" for i in range(count)]
 
 
@@ -201,12 +201,12 @@ def bottleneck(w: Weights, name: str, x: Array, stride: int) -> Array:
 
 
 def attention_pool(w: Weights, name: str, x: Array) -> Array:
-    """Let the mean of all pixels attend to each of them; modified: ResNet takes the mean itself."""
+    """Let the mean of all pixels attend to each of them; modified: ResNet returns the mean itself."""
     b, d, H, W = x.shape
     x = x.reshape(b, d, H * W).swapaxes(1, 2)  # (b, n - 1, d): one token for each pixel, row by row
     x = np.concatenate([x.mean(axis=1, keepdims=True), x], axis=1)  # (b, n, d)
     x = x + w[f"{name}.positional_embedding"]  # (b, n, d) (n, d) -> (b, n, d)
-    q = linear(w, f"{name}.q_proj", x[:, :1])  # (b, 1, d): only the mean asks
+    q = linear(w, f"{name}.q_proj", x[:, :1])  # (b, 1, d): only the mean has a query
     k = linear(w, f"{name}.k_proj", x)  # (b, n, d)
     v = linear(w, f"{name}.v_proj", x)  # (b, n, d)
     x = attention(q, k, v)[:, 0]  # (b, 1, d) (b, n, d) (b, n, d) -> (b, 1, d) -> (b, d)
@@ -237,7 +237,7 @@ def modified_resnet(w: Weights, image: Array) -> Stages:
 
 
 def text_stages(w: Weights, ids: Array, activation: Activation = quick_gelu) -> Stages:
-    """Turn ids into tokens, and let a transformer gather in the end-of-text token what they say."""
+    """Turn ids into tokens, and let a transformer gather in the end-of-text token what the text means."""
     b, n = ids.shape
     x = w["token_embedding.weight"][ids]  # (b, n) -> (b, n, d)
     x = x + w["positional_embedding"][:n]  # (b, n, d) (n, d) -> (b, n, d): where in the text the token is
@@ -262,7 +262,7 @@ def image_stages(w: Weights, image: Array, activation: Activation = quick_gelu) 
 def encode_image(w: Weights, image: Array, activation: Activation = quick_gelu) -> Array:
     """Embed images: (b, 3, H, W) -> (b, e), not normalised, as in openai/CLIP.
 
-    No tensor tells which activation a model was trained with: `quick_gelu` for OpenAI's, `gelu` for most others.
+    The activation cannot be inferred from the tensors: `quick_gelu` for OpenAI's models, `gelu` for most others.
     """
     return dict(image_stages(w, image, activation))["embedding"]
 

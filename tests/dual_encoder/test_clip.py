@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, ImageSequence
 from threadpoolctl import threadpool_limits
 
-from numpyclip.dual_encoder import clip
+from numpyclip.dual_encoder import encoder
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError, PictureError, TextTooLongError
 from numpyclip.images.preprocess import Preprocess
@@ -124,7 +124,7 @@ def test_embed_images_reads_at_most_one_batch_ahead(tiny: CLIP, monkeypatch: pyt
         events.append(f"{len(pixels)} embedded")
         return np.ones((len(pixels), embed_dim), np.float32)
 
-    monkeypatch.setattr(clip, "in_chunks", in_chunks)
+    monkeypatch.setattr(encoder, "in_chunks", in_chunks)
     tiny.embed_images(source(), batch_size=2)
     assert events[:4] == ["picture"] * 3 + ["2 embedded"]
     assert [event for event in events if event != "picture"] == ["2 embedded"] * 3 + ["1 embedded"]

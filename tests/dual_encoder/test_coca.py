@@ -16,11 +16,10 @@ import numpyclip
 from numpyclip.dual_encoder.coca import CoCa
 from numpyclip.errors import InputError, PictureError
 from numpyclip.images.preprocess import Preprocess
-from numpyclip.model.captioning.decoder import Decoder
 from numpyclip.model.captioning.generate import Decoding
 from numpyclip.model.config import CLIPConfig, DecoderConfig, PoolConfig, TextConfig, VisionTransformerConfig
 from numpyclip.runtime import prepared, weight_store
-from numpyclip.runtime.towers import expected_of_towers
+from numpyclip.runtime.towers import expected_tensors
 from numpyclip.tokenizer.clip_tokenizer import open_clip_tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
 from tests.families.test_parity import FAMILIES, load
@@ -52,9 +51,8 @@ def model() -> CoCa:
     )
     random = np.random.default_rng(7)  # with which captions differ
     empty = Checkpoint(Path("random"), {})
-    shapes = dict([*expected_of_towers(empty, config), *Decoder.tensors(empty, decoder, 49408)])
     arrays = {}
-    for name, shape in shapes.items():
+    for name, shape in expected_tensors(empty, config):
         fan_in = shape[-1] if len(shape) > 1 else 1
         arrays[name] = np.array(random.standard_normal(shape) * fan_in**-0.5, np.float32)
     words = arrays["text_decoder.text_projection"]

@@ -247,9 +247,7 @@ def test_open_clip_takes_no_branches_that_are_added_up(tmp_path: Path) -> None:
     arrays |= {n: a for n, a in texts.checkpoint.arrays.items() if not n.startswith("visual.")}
     config = replace(source.config, text=texts.config.text)
     model = CLIP.read(replace(source.checkpoint, arrays=arrays, identity=None), config, texts.tokenizer)
-    with pytest.raises(
-        UnsupportedCheckpointError, match=r"branches are added up, as in 'visual\.trunk\..*reparam_conv"
-    ):
+    with pytest.raises(UnsupportedCheckpointError, match=r"branches are fused, as in 'visual\.trunk\..*reparam_conv"):
         save(model, tmp_path / "saved")
 
 

@@ -5,13 +5,14 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from numpyclip.model.captioning.prefixes import Prefixes
 from numpyclip.model.ops import Array
 
 Rule = Callable[[int, tuple[int, ...]], list[float]]
 
 
-class Scripted:
-    """What `Prefixes` is, without a model. It counts the tokens that were added, and sees that rows fit images."""
+class Scripted(Prefixes):
+    """Prefixes without a model. It counts the tokens that were appended, and sees that rows fit images."""
 
     def __init__(self, images: int, rule: Rule) -> None:
         self.rule = rule

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from numpyclip.model import expected_tensors
-from numpyclip.model.attention import attention_of_one, join_in_proj
+from numpyclip.model.attention import attend, join_in_proj
 from numpyclip.model.config import Biased
 from numpyclip.model.ops import Array
 from numpyclip.model.token_layout import TokenLayout
@@ -40,9 +40,9 @@ def test_queries_keys_and_values_are_joined_whatever_of_them_has_a_bias(parts: l
     assert np.array_equal(joined[1], expected.astype(np.float32))
 
 
-def test_attention_of_one_equals_attention_written_out() -> None:
+def test_one_query_of_each_input_equals_attention_written_out() -> None:
     x, keys, values, query = random(8, 9), random(2, 4, 8), random(2, 4, 8), random(2, 4, 2)
-    mixed = attention_of_one(query, x, keys, values, TokenLayout(2, 3))
+    mixed = attend(query.swapaxes(1, 2) @ keys, values, x, TokenLayout(2, 3)).reshape(2, 4, 2)
     for i, tokens in enumerate((x[:, [0, 1, 2, 3, 4, 5]], x[:, [0, 1, 2, 6, 7, 8]])):
         for h in range(2):
             scores = query[h, :, i].astype(float) @ (keys[h] @ tokens)

@@ -27,7 +27,7 @@ def test_one_token_of_a_block_is_that_of_the_whole_block(checkpoints: Path, mask
     block = model.text.transformer.resblocks[0]
     x, mask = columns(130, 4 * 12), ops.causal_mask(12) if masked else None
     layout = TokenLayout(4, mask=mask, pooled=np.array([0, 3, 11, 5]))
-    assert_close(block.one(x, layout), layout.pick(block(x, layout)))
+    assert_close(block.pooled(x, layout), layout.pick(block(x, layout)))
 
 
 def test_tokens_that_inputs_begin_with_are_computed_once_for_all(checkpoints: Path) -> None:
@@ -42,7 +42,7 @@ def test_tokens_that_inputs_begin_with_are_computed_once_for_all(checkpoints: Pa
     whole = block(repeated, plain).reshape(130, 4, 8)
     expected = np.concatenate([whole[:, 0, :3], whole[:, :, 3:].reshape(130, -1)], axis=1)
     assert_close(block(once, layout), expected)
-    assert_close(block.one(once, layout), block.one(repeated, plain))
+    assert_close(block.pooled(once, layout), block.pooled(repeated, plain))
 
 
 @pytest.mark.parametrize("name", ["timm-eva02", "timm-pe", "timm-eva02_enormous", "timm-eva01"])
@@ -53,7 +53,7 @@ def test_one_token_of_a_block_of_other_kinds_is_that_of_the_whole_block(name: st
     block = model.visual.transformer.resblocks[1]
     n = model.visual.config.tokens
     x, layout = columns(48, 3 * n), TokenLayout(3, pooled=np.array([0, n - 1, 5]))
-    assert_close(block.one(x, layout), layout.pick(block(x, layout)))
+    assert_close(block.pooled(x, layout), layout.pick(block(x, layout)))
 
 
 def test_a_transformer_is_its_blocks_one_after_another(checkpoints: Path) -> None:
@@ -64,4 +64,4 @@ def test_a_transformer_is_its_blocks_one_after_another(checkpoints: Path) -> Non
     x = whole = columns(64, 3 * 12)
     for block in transformer.resblocks:
         whole = block(whole, layout)
-    assert_close(transformer.one(x, layout), layout.pick(whole))
+    assert_close(transformer.pooled(x, layout), layout.pick(whole))

@@ -42,4 +42,4 @@ def test_what_cannot_be_measured_has_a_reason(tiny: CLIP, monkeypatch: pytest.Mo
     monkeypatch.setattr(CLIP, "tokenize", lambda *_, **__: np.full((32, 77), 10**6))
     found = compare(tiny, tiny)
     assert found["pictures"] == CosineLoss(0, 0)
-    assert "ids lie in 1000000..1000000" in str(found["texts"])
+    assert "ids are in 1000000..1000000" in str(found["texts"])

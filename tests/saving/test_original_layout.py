@@ -113,5 +113,5 @@ def test_what_nothing_describes_but_its_tensors_is_not_made_openais(tmp_path: Pa
     model, _ = load_golden(FAMILIES, "open_clip-clipa")
     assert model.checkpoint is not None
     plain = CLIP.read(model.checkpoint.read_as(None, ""), model.config, lambda: model.tokenizer)
-    with pytest.raises(UnsupportedCheckpointError, match=r"cannot be saved as int8: .* came without a description"):
+    with pytest.raises(UnsupportedCheckpointError, match=r"cannot be saved as int8: .* has no config file"):
         save(plain, tmp_path / "int8", "int8")

@@ -1,4 +1,4 @@
-"""Fingerprints of models, which are stored beside embeddings: those of different models do not compare."""
+"""Fingerprints of models, which are stored with embeddings: those of different models are not comparable."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from numpyclip.weights.int8 import ScaledInt8
 if TYPE_CHECKING:
     from numpyclip.tokenizer.base import Tokenizer
 
-# Options by the names, and with the values, that they had before they were put in groups: indexes hold fingerprints.
+# The names of options in fingerprints, which existing indexes hold, where the code has others.
 _RECORDED_AS = {
     "stem.width": "stem_width",
     "stem.zero_padding": "stem_border",
@@ -29,29 +29,28 @@ _RECORDED_AS = {
     "pool.norm_after": "norm_after_pool",
     "pool.queries": "queries",
 }
-_ELSEWHERE = ("family", "preprocess")  # of a model's configuration; the first changes no number
+_ELSEWHERE = ("family", "preprocess")  # the first changes no embedding, the second is a field of its own
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What a model's embeddings depend on. Equal fingerprints, comparable embeddings.
+    """What a model's embeddings depend on: embeddings of equal fingerprints are comparable.
 
-    Options of a call are not in it, though they change embeddings: `truncate`, and for images `orient` and `draft`.
+    Options of a call are not included, though they change embeddings: `truncate`, `orient` and `draft`.
 
     Attributes
     ----------
     weights : str
-        SHA-256 of the weights as float32, by the names that the model has for them: a `.pt` file and a `.safetensors`
-        file of the same weights have the same one, in whatever precision they hold them without loss. In the layout of
-        another library they are other tensors, and have another.
+        SHA-256 of the weights as float32, with the model's names: independent of file format and dtype, but not of
+        the library whose layout they have.
     architecture : str
-        Sizes and options, the activation among them; where one is not named it is the usual one.
+        Sizes and options, such as the activation, that are not the defaults.
     preprocess : str
-        Of images: size, profile, and whatever is not as in OpenAI's.
+        Image preprocessing: size, profile, and options that are not OpenAI's.
     tokenizer : str
-        Its name; ``"none"`` where a model takes no texts, or its own tokenizer is not there.
+        Its name; ``"none"`` if the model takes no texts, or its tokenizer is missing.
     precision : str
-        ``"float32"``, or ``"int8"`` where weights are rounded to eight bits. `low_memory` changes no number.
+        ``"float32"``, or ``"int8"`` if weights are quantized. `low_memory` changes no embedding.
     """
 
     weights: str
@@ -66,18 +65,12 @@ class Fingerprint:
         )
 
     def to_json(self) -> str:
-        """Write it as one line of JSON."""
+        """Encode it as one line of JSON."""
         return json.dumps(dataclasses.asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Fingerprint:
-        """Read what `to_json` wrote.
-
-        Raises
-        ------
-        InputError
-            If it is something else.
-        """
+        """Decode what `to_json` returned; raise InputError if it is anything else."""
         names = [field.name for field in dataclasses.fields(cls)]
         try:
             values = json.loads(text)
@@ -85,10 +78,10 @@ class Fingerprint:
             values = None
         if isinstance(values, dict) and set(values) == set(names) and all(isinstance(v, str) for v in values.values()):
             return cls(**values)
-        raise InputError(f"{text!r:.60} is no fingerprint; expected a JSON object with the texts {', '.join(names)}.")
+        raise InputError(f"{text!r:.60} is no fingerprint; expected a JSON object with the strings {', '.join(names)}.")
 
     def differences(self, other: Fingerprint) -> str:
-        """Say what is different, this one's value first; an empty text if nothing is."""
+        """List the fields that differ, this one's value first; an empty string if none do."""
         return "; ".join(
             f"{field.name}: {mine:.300}, not {yours:.300}"
             for field in dataclasses.fields(self)
@@ -97,11 +90,11 @@ class Fingerprint:
 
 
 def take_fingerprint(checkpoint: Checkpoint, config: CLIPConfig, tokenizer: Callable[[], Tokenizer]) -> Fingerprint:
-    """Take the fingerprint of a model that is made of the tensors of a checkpoint."""
+    """Take the fingerprint of a model."""
     is_quantized = any(isinstance(array, ScaledInt8) for array in checkpoint.arrays.values())
     name = "none"
     if config.text is not None:
-        with suppress(CheckpointError):  # it is not there, or damaged: images need none
+        with suppress(CheckpointError):  # missing or damaged: images need none
             name = tokenizer().name
     return Fingerprint(
         weights=digest(checkpoint),
@@ -113,7 +106,7 @@ def take_fingerprint(checkpoint: Checkpoint, config: CLIPConfig, tokenizer: Call
 
 
 def _describe(config: object) -> str:
-    """Name the options that are not the default: one that a later version adds changes no fingerprint."""
+    """List the options that are not the default, so that one which a later version adds changes no fingerprint."""
     named = []
     for name, value, default in list_options(config):
         if name in _ELSEWHERE or value == default:

@@ -1,7 +1,7 @@
-"""What scripts do with a model because it is a `torch.nn.Module` in openai/CLIP and open_clip.
+"""Methods of `torch.nn.Module` that scripts for openai/CLIP and open_clip call on a model.
 
-What changes nothing here, such as `eval`, returns the model; what cannot be had, such as `cuda`, raises an error that
-says what to do instead.
+Those without effect here, such as `eval`, return the model; those without an equivalent, such as `cuda`, raise an error
+that says what to do instead.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _IN_MEMORY = "a model stays on the CPU in float32; leave the call out"
 
 
 class LogitScale(np.ndarray[Any, np.dtype[np.float32]]):
-    """A number that can also be written ``model.logit_scale.exp()``; whatever is computed with it is a plain array."""
+    """A scalar with the method `exp`, as of a tensor; results of other operations are plain NumPy scalars."""
 
     def exp(self) -> np.float32:
         """Return the factor between cosines and logits."""
@@ -29,11 +29,11 @@ class LogitScale(np.ndarray[Any, np.dtype[np.float32]]):
 
 
 class TorchMethods:
-    """Methods of `torch.nn.Module` for a model that is a value: never changed, on the CPU, in float32."""
+    """Methods of `torch.nn.Module` for an immutable model on the CPU in float32."""
 
     @property
     def dtype(self) -> np.dtype[np.float32]:
-        """That of all computation and of embeddings, whatever the file has."""
+        """Of computation and embeddings, whatever the file's."""
         return np.dtype(np.float32)
 
     def eval(self: _Model) -> _Model:
@@ -67,7 +67,7 @@ class TorchMethods:
         return self
 
     def cuda(self, *args: object, **kwargs: object) -> NoReturn:
-        """Raise InputError: there is no GPU here."""
+        """Raise InputError: there is no GPU support."""
         _refuse("cuda()", _IN_MEMORY)
 
     def half(self) -> NoReturn:
@@ -75,11 +75,11 @@ class TorchMethods:
         _refuse("half()", f"{_IN_MEMORY}, or for less memory load(..., low_memory=True)")
 
     def state_dict(self, *args: object, **kwargs: object) -> NoReturn:
-        """Raise InputError: tensors are in `checkpoint`."""
+        """Raise InputError: use `checkpoint`."""
         _refuse("state_dict()", "use model.checkpoint.arrays, or numpyclip.save(model, folder) to write a file")
 
     def parameters(self, recurse: bool = True) -> NoReturn:
-        """Raise InputError: there is nothing to train, and tensors are in `checkpoint`."""
+        """Raise InputError: use `checkpoint`."""
         _refuse("parameters()", "use model.checkpoint.arrays.values() to count them, and 'cpu' as the device")
 
 

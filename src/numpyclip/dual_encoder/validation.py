@@ -1,4 +1,4 @@
-"""Checks of what is given to a model."""
+"""Validation of a model's inputs."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -25,13 +25,7 @@ def _array(value: ArrayLike, name: str, dtype: type | None = None) -> NDArray[An
 
 
 def checked_image(image: ArrayLike, preprocess: Preprocess) -> NDArray[Any]:
-    """Return preprocessed images as an array.
-
-    Raises
-    ------
-    InputError
-        If the shape or dtype is not that of such images.
-    """
+    """Return preprocessed images as an array; raise InputError if the shape or dtype does not match."""
     image = _array(image, "encode_image")
     height, width, channels = range(1, 4) if image.dtype == np.uint8 else (2, 3, 1)
     is_right = image.ndim == 4 and image.shape[channels] == 3 and (image.dtype.kind == "f" or image.dtype == np.uint8)
@@ -48,13 +42,7 @@ def checked_image(image: ArrayLike, preprocess: Preprocess) -> NDArray[Any]:
 
 
 def checked_text(text: ArrayLike, config: TextConfig) -> NDArray[np.integer]:
-    """Return ids of texts as an array.
-
-    Raises
-    ------
-    InputError
-        If the shape, dtype or range is not that of such ids.
-    """
+    """Return ids of texts as an array; raise InputError if the shape, dtype or range does not match."""
     text = _array(text, "encode_text")
     is_right = text.ndim == 2 and config.least_length <= text.shape[1] <= config.context_length
     if not (is_right and text.dtype.kind in "iu"):
@@ -64,29 +52,23 @@ def checked_text(text: ArrayLike, config: TextConfig) -> NDArray[np.integer]:
         )
     if text.size and not (text.min() >= 0 and text.max() < config.vocab_size):
         raise InputError(
-            f"encode_text: ids lie in {text.min()}..{text.max()}; expected 0..{config.vocab_size - 1}. "
-            "Were they made by another model's tokenizer?"
+            f"encode_text: ids are in {text.min()}..{text.max()}; expected 0..{config.vocab_size - 1}. "
+            "Are they of another model's tokenizer?"
         )
     return text
 
 
 def checked_embeddings(embeddings: ArrayLike, embed_dim: int, inputs: str) -> Array:
-    """Return embeddings, of images or texts, as an array of float32.
-
-    Raises
-    ------
-    InputError
-        If the shape is not (n, embed_dim).
-    """
+    """Return embeddings of images or texts as float32; raise InputError if the shape is not (n, embed_dim)."""
     name = f"embeddings of {inputs}"
     array: Array = _array(embeddings, name, np.float32)
     if array.ndim != 2 or array.shape[1] != embed_dim:
-        raise InputError(f"{name} have shape {array.shape}; expected (n, {embed_dim}), as this model makes them.")
+        raise InputError(f"{name} have shape {array.shape}; expected (n, {embed_dim}), of this model.")
     return array
 
 
 def by_shape(crops: Sequence[NDArray[np.uint8]]) -> Iterable[list[int]]:
-    """Group images of the same height and width, all of them but for models that take any."""
+    """Group images by shape: a single group unless the model takes any shape."""
     rows: dict[tuple[int, ...], list[int]] = defaultdict(list)
     for row, crop in enumerate(crops):
         rows[crop.shape].append(row)
@@ -94,15 +76,9 @@ def by_shape(crops: Sequence[NDArray[np.uint8]]) -> Iterable[list[int]]:
 
 
 def captions(labels: Iterable[str], template: str = "{}") -> list[str]:
-    """Put every label where the template has ``{}``.
-
-    Raises
-    ------
-    InputError
-        If there are no labels, or one is no text, or the template has no place for them.
-    """
+    """Format the template with each label; raise InputError if there is no label, a non-string, or no ``{}``."""
     if isinstance(labels, str) or not (labels := checked(labels, "labels")):
-        raise InputError(f"labels is {labels!r:.60}; expected a list of one or more texts.")
+        raise InputError(f"labels is {labels!r:.60}; expected a list of one or more strings.")
     if not isinstance(template, str) or "{}" not in template:
-        raise InputError(f"the template is {template!r:.60}; expected a text with {{}} where the label goes.")
+        raise InputError(f"the template is {template!r:.60}; expected a string with {{}} where the label goes.")
     return [template.replace("{}", label) for label in labels]

@@ -17,9 +17,9 @@ from numpyclip.weights.checkpoint import Checkpoint
 
 
 def in_proj_names(checkpoint: Checkpoint, name: str, biased: Biased = "qkv") -> tuple[dict[str, str], dict[str, str]]:
-    """Name the weights that make queries, keys and values, and their biases, each with the letters of what it makes.
+    """Name the weights and the biases of queries, keys and values, each with the letters of what it makes.
 
-    openai/CLIP has one matrix for all, other libraries have two, or three.
+    openai/CLIP has one matrix for all three; other libraries have two or three.
     """
     if f"{name}.in_proj_weight" in checkpoint:
         weights, biases = {f"{name}.in_proj_weight": "qkv"}, {f"{name}.in_proj_bias": "qkv"}
@@ -30,7 +30,7 @@ def in_proj_names(checkpoint: Checkpoint, name: str, biased: Biased = "qkv") -> 
 
 
 def join_in_proj(checkpoint: Checkpoint, name: str, biased: Biased = "qkv") -> tuple[Array, Array]:
-    """Copy the matrix (3 d, d) that makes queries, keys and values, and its bias, 0 where there is none."""
+    """Copy the matrix (3 d, d) of queries, keys and values, and its bias, 0 where there is none."""
     weights, biases = in_proj_names(checkpoint, name, biased)
     weight = np.concatenate(list(map(checkpoint.take, weights))) if len(weights) > 1 else checkpoint.copy(*weights)
     bias = np.zeros((3, weight.shape[1]), np.float32)
@@ -43,7 +43,7 @@ def join_in_proj(checkpoint: Checkpoint, name: str, biased: Biased = "qkv") -> t
 def prepare_out_proj(
     checkpoint: Checkpoint, name: str, value_bias: Array | None, *, norm: str | None = None, scale: str | None = None
 ) -> tuple[Array, Array]:
-    """Take the layer behind an attention, with the bias of the values, or the norm, before it and the scale behind."""
+    """Take the layer after an attention; fold in the bias of the values, the norm before and the scale after it."""
     weight = (checkpoint.copy if norm or scale else checkpoint.take)(f"{name}.weight")
     bias = checkpoint.copy(f"{name}.bias")
     if value_bias is not None:
@@ -57,11 +57,11 @@ def prepare_out_proj(
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Attention:
-    """Self-attention: one matrix makes queries, keys and values, another mixes the heads.
+    """Multi-head self-attention: one matrix makes queries, keys and values, another mixes the heads.
 
-    Mostly only queries keep their bias. That of the keys adds the same to all scores of a query, which softmax does
-    not see, unless keys are turned by their positions; that of the values passes through the mixture, whose weights sum
-    to 1, into the bias of `out_proj`, unless there is a norm on the way.
+    Mostly only queries keep their bias. The keys' bias adds the same to all scores of a query, so softmax ignores it,
+    unless there are rotary embeddings; the values' bias passes through the mixture, whose weights sum to 1, into the
+    bias of `out_proj`, unless there is a norm between.
     """
 
     in_proj: Array  # (3 d, d)
@@ -75,9 +75,9 @@ class Attention:
     def read(
         cls, weights: WeightReader, block: str, config: TransformerConfig, rope: Rope | None = None
     ) -> "Attention":
-        """Read the weights of a block's attention from the checkpoint, the norm before and the scale behind it."""
+        """Read the weights of a block's attention; fold in the norm before and the scale after it."""
 
-        def prepare(checkpoint: Checkpoint) -> tuple[Array, Array, Array, Array]:
+        def prepare(checkpoint: Checkpoint) -> tuple[Array, ...]:
             weight, bias = join_in_proj(checkpoint, f"{block}.attn", config.biased)
             if not config.post_norm:
                 fold_norm(checkpoint, f"{block}.ln_1", weight, bias)
@@ -85,10 +85,13 @@ class Attention:
             scale = np.float32(1 / math.sqrt(d // config.heads))
             weight[:d] *= scale
             bias[:d] *= scale
-            behind = f"{block}.ls_1.gamma" if config.layer_scale else None
-            inner = f"{block}.attn.ln_inner" if config.sub_norm else None
-            value_bias = None if config.sub_norm else bias[2 * d :]
-            out_proj = prepare_out_proj(checkpoint, f"{block}.attn.out_proj", value_bias, norm=inner, scale=behind)
+            out_proj = prepare_out_proj(
+                checkpoint,
+                f"{block}.attn.out_proj",
+                None if config.sub_norm else bias[2 * d :],
+                norm=f"{block}.attn.ln_inner" if config.sub_norm else None,
+                scale=f"{block}.ls_1.gamma" if config.layer_scale else None,
+            )
             kept = 3 if config.sub_norm else 2 if rope else 1
             return weight, bias[: kept * d].copy(), *out_proj
 
@@ -100,19 +103,19 @@ class Attention:
         """Mix tokens: (d, shared + batch n) -> the same shape."""
         return self._project(self._mix(x, layout))
 
-    def one(self, x: Array, layout: TokenLayout) -> Array:
-        """Mix into the pooled token of each input: (d, shared + batch n) -> (d, batch)."""
+    def pooled(self, x: Array, layout: TokenLayout) -> Array:
+        """Mix into the pooled token of each input only: (d, shared + batch n) -> (d, batch)."""
         d = len(x)
         if len(self.bias) > d:  # keys or values are more than a matrix times the tokens
             return self._project(layout.pick(self._mix(x, layout)))
         q, k, v = self.in_proj.reshape(3, d, d)
-        query = ops.linear(layout.pick(x), q, self.bias)
         by_head = (self.heads, d // self.heads, -1)
-        mixed = attention_of_one(query.reshape(by_head), x, k.reshape(by_head), v.reshape(by_head), layout)
-        return self._project(mixed.reshape(d, -1))
+        query = ops.linear(layout.pick(x), q, self.bias).reshape(by_head)
+        wanted = query.swapaxes(1, 2) @ k.reshape(by_head)  # (h, b, k) (h, k, d)
+        return self._project(attend(wanted, v.reshape(by_head), x, layout))
 
     def extend(self, x: Array, cache: KVCache, mask: Array | None) -> Array:
-        """Mix into the next tokens of each input those before them: (d, b m) -> the same shape."""
+        """Mix the earlier tokens of each input into the next ones: (d, b m) -> the same shape."""
         parts = self._queries_keys_values(x)
         q, k, v = parts.reshape(*parts.shape[:3], cache.batch, -1)
         return self._project(ops.attention(q, *cache.append(k, v), mask).reshape(x.shape))
@@ -145,35 +148,11 @@ class Attention:
         return self.out_proj(mixed)
 
 
-def attention_of_one(q: Array, x: Array, keys: Array, values: Array, layout: TokenLayout) -> Array:
-    """Let one query of each input attend to all its tokens.
+def attend(wanted: Array, values: Array, x: Array, layout: TokenLayout) -> Array:
+    """Let one query of each input attend to all its tokens: (h, b, d), (h, k, d), (d, shared + b n) -> (h k, b).
 
-    q · (K x) is (Kᵀ q) · x, and the values of a mixture are the mixture of the values: so the matrices of keys
-    and values multiply one column of each input instead of all of them.
-
-    Parameters
-    ----------
-    q : ndarray of shape (h, k, b)
-    x : ndarray of shape (d, shared + b n)
-        Tokens.
-    keys, values : ndarray of shape (h, k, d)
-        Matrices that would make keys and values of x.
-    layout : TokenLayout
-        Of the tokens.
-
-    Returns
-    -------
-    ndarray of shape (h, k, b)
-    """
-    mixture = mix_tokens(q.swapaxes(1, 2) @ keys, x, layout)  # (h, b, k) (h, k, d) -> (b, h, d)
-    mixed: Array = values @ mixture.transpose(1, 2, 0)  # (h, k, d) (h, d, b)
-    return mixed
-
-
-def mix_tokens(wanted: Array, x: Array, layout: TokenLayout) -> Array:
-    """Mix the tokens of each input by how well they match what each head wants: (h, b, d) -> (b, h, d).
-
-    The tokens are (d, shared + b n).
+    q · (K x) is (Kᵀ q) · x, and the values of a mixture are the mixture of the values. So the matrix of keys multiplies
+    the query, which makes what is `wanted`, and that of `values` the mixture, instead of all tokens.
     """
     h, b, _ = wanted.shape
     shared, own = layout.split(x)
@@ -185,6 +164,7 @@ def mix_tokens(wanted: Array, x: Array, layout: TokenLayout) -> Array:
     if mask is not None:
         scores += mask
     scores = ops.softmax(scores)
-    mixture: Array = scores[..., s:] @ own.transpose(1, 2, 0)  # (b, h, n) (b, n, d)
+    mixture = scores[..., s:] @ own.transpose(1, 2, 0)  # (b, h, n) (b, n, d) -> (b, h, d)
     mixture += scores[..., :s] @ shared.T
-    return mixture
+    mixed: Array = values @ mixture.transpose(1, 2, 0)  # (h, k, d) (h, d, b)
+    return mixed.reshape(-1, b)

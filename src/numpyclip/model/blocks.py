@@ -1,6 +1,7 @@
 """The blocks of a tower, in the order in which they run."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from numpyclip.model.ops import Array
@@ -9,19 +10,15 @@ _Block = TypeVar("_Block")
 _T = TypeVar("_T")
 
 
-def _call(block: Callable[[Array], Array], x: Array) -> Array:
-    return block(x)
-
-
+@dataclass(frozen=True, eq=False, repr=False)
 class Blocks(Generic[_Block]):
-    """Blocks that run one after another, each on what the one before it made.
+    """Blocks that run one after another, each on the output of the one before.
 
-    Where memory is low, `items` makes a block each time that it is looked up. So whoever runs blocks must let go of one
-    before looking up the next: `run` and `each` do.
+    With low memory, `items` makes a block at every look-up. So whoever runs blocks must drop one before looking up the
+    next: `run` and `each` do.
     """
 
-    def __init__(self, items: Sequence[_Block]) -> None:
-        self.items = items
+    items: Sequence[_Block]
 
     def __len__(self) -> int:
         return len(self.items)
@@ -35,21 +32,13 @@ class Blocks(Generic[_Block]):
     def run(
         self,
         x: Array,
-        step: Callable[..., Array] = _call,
+        step: Callable[..., Array] = lambda block, x: block(x),
         *states: Sequence[Any],
         last: Callable[..., Array] | None = None,
     ) -> Array:
-        """Run all blocks: x = step(block, x), for one after another.
+        """Run all blocks: x = step(block, x), for one after another; `last` replaces `step` for the last block.
 
-        Parameters
-        ----------
-        x : ndarray
-        step : callable
-            By default it calls the block.
-        *states : sequence
-            One item for each block, such as its key/value cache: x = step(block, x, item).
-        last : callable, optional
-            Replaces `step` for the last block.
+        States have an item for each block, such as its key/value cache: x = step(block, x, item).
         """
         for index in range(len(self)):
             function = step if last is None or index < len(self) - 1 else last
@@ -57,5 +46,5 @@ class Blocks(Generic[_Block]):
         return x
 
     def each(self, function: Callable[[_Block], _T]) -> list[_T]:
-        """Call a function with each block by itself."""
-        return list(map(function, self.items))
+        """Call a function with each block."""
+        return [function(self.items[index]) for index in range(len(self))]

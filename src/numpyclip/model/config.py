@@ -1,7 +1,4 @@
-"""Sizes and options of a model: what a checkpoint's shapes, or the description beside it, have been found to say.
-
-Nothing here reads anything: `numpyclip.families` finds these values.
-"""
+"""Sizes and options of a model, as `numpyclip.families` finds them in tensor shapes and config files."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
@@ -13,31 +10,31 @@ from numpy.typing import NDArray
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.weights.checkpoint import Activation
 
-EPS = 1e-5  # what norms add, unless a description says otherwise
+EPS = 1e-5  # of norms, unless a config file says otherwise
 RESNET_STRIDE = 32  # pixels of the image behind one position of the last feature map
 FASTVIT_HEAD_WIDTH = 32
 
-# What stands for an image, after the last block: the class token; the mean of the patches; a query that attends to all
-# of them, followed by an MLP ("map", as in SigLIP); the first of many queries, without one ("attn", as in CoCa).
+# What is pooled of an image: the class token; the mean of the patches; a learned query that attends to all of them,
+# followed by an MLP ("map", as in SigLIP); the first of many learned queries, without an MLP ("attn", as in CoCa).
 VisionPool: TypeAlias = Literal["tok", "avg", "map", "attn"]
 
-# What makes an embedding of the pooled token: a matrix, or an MLP that is twice as wide in the middle.
+# From the pooled token to the embedding: a matrix, or an MLP of twice the embedding's width.
 Projection: TypeAlias = Literal["linear", "mlp"]
 
 # Which of queries, keys and values have a bias of their own.
 Biased: TypeAlias = Literal["qkv", "qv", ""]
 
-# The pooled token of a text: that of the highest id, the first end-of-text token, the last one, the first one; or a
-# class token, which comes after all others and attends to those of the text ("cls", as in CoCa).
+# The pooled token of a text: that of the highest id, the first end-of-text token, the last token, the first token; or a
+# class token, which comes last and attends to those of the text ("cls", as in CoCa).
 TextPool: TypeAlias = Literal["argmax", "eos", "last", "first", "cls"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class RopeConfig:
-    """Positions of the patches of an image, for rotary embeddings (Su et al., 2021) of rows and columns.
+    """Positions of patches for rotary embeddings (Su et al., 2021) of rows and columns.
 
-    The `side` by `side` patches are scaled to the `reference` grid that the model was first trained with, and counted
-    from `offset`. `columns_first` says that the first half of a head's channels encodes the column.
+    The grid of `side` by `side` patches is scaled to the `reference` grid of pretraining, and counted from `offset`.
+    `columns_first`: the first half of a head's channels encodes the column.
     """
 
     side: int
@@ -50,9 +47,9 @@ class RopeConfig:
 class TransformerConfig:
     """Sizes and options of a stack of residual blocks.
 
-    `eps` is the epsilon of its norms; `layer_scale` says that a block's output is scaled, channel by channel;
-    `post_norm` that norms come after attention and MLP, not before; `sub_norm` that there is a norm before the last
-    matrix of an attention or MLP; `gated` that the MLP is a SwiGLU (Shazeer, 2020).
+    `layer_scale`: the outputs of attention and MLP are scaled per channel; `biased`: which of queries, keys and values
+    have a bias; `gated`: the MLP is a SwiGLU (Shazeer, 2020); `sub_norm`: there is a norm before the last matrix of
+    attention and MLP; `post_norm`: norms come after attention and MLP, not before.
     """
 
     width: int
@@ -71,10 +68,10 @@ class TransformerConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class StemConfig:
-    """How pixels become the features of patches.
+    """How pixels become patches.
 
-    `width` is that of the convolutions before the patches' own, if there are any; `zero_padding` says that they see the
-    image moved by one pixel to the right and down, behind zeros; `patch_bias` that the patches' own has a bias.
+    `width` is that of the convolutions before the patch embedding, if any; `zero_padding`: they see the image shifted
+    by one pixel to the right and down, zero-padded; `patch_bias`: the patch embedding has a bias.
     """
 
     width: int | None = None
@@ -84,10 +81,9 @@ class StemConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class PoolConfig:
-    """How tokens become one, by the pool of this `kind`.
+    """How tokens are pooled: `norm_after` says that the last norm is applied to the pooled token, not to every token.
 
-    `heads` and `mlp_width` are those of "map" and "attn", where they are not the blocks'; only "attn" has `queries`.
-    `norm_after` says that the last norm is that of the pooled token, not of every token.
+    `heads` and `mlp_width` are those of "map" and "attn", if not the blocks'; only "attn" has `queries`.
     """
 
     kind: VisionPool = "tok"
@@ -101,9 +97,8 @@ class PoolConfig:
 class VisionTransformerConfig(TransformerConfig):
     """Sizes and options of a vision transformer; `image_size` and `patch_size` in pixels.
 
-    `class_position` says that the class token has a positional embedding, too; `norm_before` that there is a norm
-    before the first block; `flexible` that images of any shape are taken, for which the positional embeddings of a
-    square one are resized.
+    `class_position`: the class token has a positional embedding, too; `norm_before`: there is a norm before the first
+    block; `flexible`: images may have any shape, for which the positional embeddings of a square are interpolated.
     """
 
     image_size: int
@@ -118,35 +113,20 @@ class VisionTransformerConfig(TransformerConfig):
 
     @property
     def tokens(self) -> int:
-        """Tokens of an image: its patches, and the class token if there is one."""
+        """Tokens of an image: its patches, and the class token if any."""
         return (self.image_size // self.patch_size) ** 2 + self.class_token
 
-    @property
-    def cost(self) -> int:
-        """What embedding an image costs, in tokens: see `numpyclip.runtime.chunks`."""
-        return self.tokens
-
-    @property
-    def map_pool(self) -> TransformerConfig:
-        """The pool "map": one block, whose query is learned."""
-        return TransformerConfig(
-            width=self.width,
-            layers=1,
-            heads=self.pool.heads or self.heads,
-            mlp_width=self.pool.mlp_width or self.mlp_width,
-            activation=self.activation,
-            eps=self.eps,
-        )
+    cost = tokens  # of an image: see `numpyclip.runtime.chunks`
 
     @property
     def described(self) -> int:
-        """Tokens that a decoder attends to: all but the pooled one."""
+        """Number of tokens that a decoder attends to: all but the pooled one."""
         return self.pool.queries - 1 if self.pool.kind == "attn" else self.tokens - self.class_token
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResNetConfig:
-    """Sizes of a modified ResNet; `image_size` in pixels, `layers` counts the blocks of its four stages."""
+    """Sizes of a modified ResNet: `image_size` in pixels, `layers` in blocks per stage."""
 
     image_size: int
     width: int
@@ -155,56 +135,49 @@ class ResNetConfig:
 
     @property
     def cost(self) -> int:
-        """Pixels of an image in the second of the four stages."""
+        """Cost of an image, in pixels of the second stage."""
         return (self.image_size // 8) ** 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConvNeXtConfig:
-    """Sizes and options of a ConvNeXt; `image_size` in pixels.
-
-    `layers` counts the blocks of its four stages, `widths` their channels; `eps` is the epsilon of its norms;
-    `mlp_head` says that an MLP, not one matrix, makes the embedding.
-    """
+class StagesConfig:
+    """Sizes of a tower of convolutions: `image_size` in pixels, blocks (`layers`) and channels (`widths`) per stage."""
 
     image_size: int
     layers: tuple[int, ...]
     widths: tuple[int, ...]
-    eps: float
-    mlp_head: bool
 
     @property
     def cost(self) -> int:
-        """Pixels of an image in the third of the four stages, where most of the work is done."""
+        """Cost of an image, in pixels of the third stage, where most of the work is done."""
         return (self.image_size // 16) ** 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class FastViTConfig:
-    """Sizes and options of a FastViT; `image_size` in pixels.
+class ConvNeXtConfig(StagesConfig):
+    """Sizes and options of a ConvNeXt. `mlp_head`: the head is an MLP, not a matrix."""
 
-    `layers` counts the blocks of its four or five stages, `widths` their channels, `mlp_ratio` times as many inside of
-    an MLP. From the fourth on, stages have attention. `stem_scale` says that the stem has branches of one pixel,
-    `squeeze` that the third and fourth stages weigh their channels as they begin, `layer_norm` that a layer norm, not a
-    batch norm, stands before attention, `mlp_head` that an MLP, not one matrix, makes the embedding.
+    eps: float
+    mlp_head: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class FastViTConfig(StagesConfig):
+    """Sizes and options of a FastViT, whose stages have attention from the fourth on.
+
+    `mlp_ratio` is the width of an MLP over the stage's; `stem_scale`: the stem has 1 x 1 branches; `squeeze`: the third
+    and fourth stages begin with squeeze-and-excitation; `layer_norm`: there is a layer norm, not a batch norm, before
+    attention; `mlp_head`: the head is an MLP, not a matrix.
     """
 
-    image_size: int
-    layers: tuple[int, ...]
-    widths: tuple[int, ...]
     mlp_ratio: int
     stem_scale: bool
     squeeze: bool
     layer_norm: bool
     mlp_head: bool
 
-    @property
-    def cost(self) -> int:
-        """Pixels of an image in the third stage, where most of the work is done."""
-        return (self.image_size // 16) ** 2
-
     def has_attention(self, stage: int) -> bool:
-        """Whether pixels attend to each other in a stage, counted from 0."""
+        """Whether a stage, counted from 0, has attention."""
         return stage >= 3
 
 
@@ -213,11 +186,7 @@ VisionConfig: TypeAlias = VisionTransformerConfig | ResNetConfig | ConvNeXtConfi
 
 @dataclass(frozen=True, kw_only=True)
 class TextConfig(TransformerConfig):
-    """Sizes and options of a text transformer; `context_length` in tokens.
-
-    `causal` says that attention is causal; `end_id` is that of the end-of-text token, which only the pool "eos" looks
-    for; `pad_id` is that of padding.
-    """
+    """Sizes and options of a text transformer; only the pool "eos" uses `end_id`, the id of the end-of-text token."""
 
     context_length: int
     vocab_size: int
@@ -229,28 +198,25 @@ class TextConfig(TransformerConfig):
 
     @property
     def has_class_token(self) -> bool:
-        """Whether a class token is pooled."""
+        """Whether the pooled token is a class token."""
         return self.pool == "cls"
 
     @property
     def least_length(self) -> int:
-        """Tokens that a text must have.
-
-        All, padding included, where attention is not causal, or a class token follows the padding.
-        """
+        """Minimum length of ids: padding cannot be left out with bidirectional attention or a class token behind it."""
         return 1 if self.causal and not self.has_class_token else self.context_length
 
     def lengths(self, ids: NDArray[np.integer]) -> NDArray[np.integer]:
-        """Count the tokens of each text that matter: (b, n) -> (b,)."""
-        if self.has_class_token:  # one position of padding is seen: see `numpyclip.model.text.text_transformer`
+        """Count the tokens of each text that its embedding depends on: (b, n) -> (b,)."""
+        if self.has_class_token:  # attends to one token of padding: see `TextTransformer.is_hidden`
             is_text = ids != self.pad_id
-            end = np.where(is_text.any(axis=1), ids.shape[1] - is_text[:, ::-1].argmax(axis=1), 0)
-            seen: NDArray[np.integer] = np.minimum(end + 1, ids.shape[1])
+            ends = np.where(is_text.any(axis=1), ids.shape[1] - is_text[:, ::-1].argmax(axis=1), 0)
+            seen: NDArray[np.integer] = np.minimum(ends + 1, ids.shape[1])
             return seen
         return self.ends(ids) + 1 if self.causal else np.full(len(ids), ids.shape[1])
 
     def ends(self, ids: NDArray[np.integer]) -> NDArray[np.integer]:
-        """Find the pooled token of each text: (b, n) -> (b,). A class token would be the next one."""
+        """Find the pooled token of each text: (b, n) -> (b,). A class token comes after all n."""
         if self.pool in ("argmax", "eos"):
             ends: NDArray[np.integer] = (ids if self.pool == "argmax" else ids == self.end_id).argmax(axis=1)
             return ends
@@ -259,10 +225,7 @@ class TextConfig(TransformerConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class DecoderConfig(TransformerConfig):
-    """Sizes and options of a decoder, which writes captions.
-
-    `context_length` in tokens; `pad_id` is that of the padding behind a caption.
-    """
+    """Sizes and options of a decoder of captions, padded with `pad_id`."""
 
     context_length: int
     pad_id: int = 0
@@ -270,26 +233,26 @@ class DecoderConfig(TransformerConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class BertConfig(TextConfig):
-    """Sizes and options of a BERT, or a RoBERTa, whose attention is bidirectional, and ignores padding.
+    """Sizes and options of a BERT or RoBERTa, whose attention is bidirectional and masks padding.
 
-    `token_types` is the number of token types, of which texts have the first only; `first_place` that of unused
+    `token_types` is the number of token types, of which only the first is used; `first_place` the number of unused
     positions at the start of the table; `end_width` the width of a layer between blocks and projection, if any.
     """
 
     causal: bool = False
     pool: TextPool = "first"
-    post_norm: bool = True  # there is none before the weights; what blocks norm are sums
+    post_norm: bool = True  # of sums
     token_types: int = 1
     first_place: int = 0
     end_width: int | None = None
 
     @property
     def least_length(self) -> int:
-        """Tokens that a text must have, be it without padding."""
+        """Minimum length of ids."""
         return 1
 
     def lengths(self, ids: NDArray[np.integer]) -> NDArray[np.integer]:
-        """Count the tokens of each text before its padding: (b, n) -> (b,)."""
+        """Count the tokens of each text without padding: (b, n) -> (b,)."""
         is_padding = np.cumprod(ids[:, ::-1] == self.pad_id, axis=1)
         lengths: NDArray[np.integer] = np.maximum(ids.shape[1] - is_padding.sum(axis=1), 1)
         return lengths
@@ -297,7 +260,7 @@ class BertConfig(TextConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class MCTConfig(TextConfig):
-    """Sizes and options of a text transformer between two blocks of convolutions over `kernel_size` tokens."""
+    """Sizes and options of a text transformer between two convolution blocks, over `kernel_size` tokens."""
 
     causal: bool = False
     kernel_size: int = 11
@@ -305,11 +268,9 @@ class MCTConfig(TextConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class CLIPConfig:
-    """Sizes and options of a whole model.
+    """Sizes and options of a whole model; `vision` or `text` is None if it has the other tower only.
 
-    `family` names the kind of model, and whose description it follows; `vision` or `text` is None where a model has the
-    other tower alone; `sigmoid` says that pairs of image and text are scored independently (SigLIP), not by a
-    softmax over texts. Only CoCa has a `decoder`.
+    `family` names the layout of the checkpoint; `sigmoid`: pairs are scored independently (SigLIP), not by a softmax.
     """
 
     family: str
@@ -322,13 +283,13 @@ class CLIPConfig:
 
     @property
     def activation(self) -> Activation | None:
-        """That of texts, or of images where there are no texts; None for a ResNet."""
+        """That of the text tower, else of the image tower; None for a ResNet."""
         tower = self.text or self.vision
         return tower.activation if isinstance(tower, TransformerConfig) else None
 
 
 def list_options(config: Any, group: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """List name, value and default of all options; those in groups, such as "pool.kind", one by one."""
+    """List name, value and default of all options, with nested names such as "pool.kind"."""
     for field in fields(config):
         value = getattr(config, field.name)
         if is_dataclass(field.default):

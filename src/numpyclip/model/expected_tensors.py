@@ -1,4 +1,4 @@
-"""Which tensors a checkpoint holds for the common parts of models: names as in openai/CLIP's state dict, and shapes."""
+"""Names, as in openai/CLIP's state dict, and shapes of the tensors of the common parts of models."""
 
 from collections.abc import Iterator
 
@@ -29,19 +29,19 @@ def norm(name: str, d: int) -> Tensors:
 
 
 def batch_norm(name: str, d: int) -> Tensors:
-    """List a scale, a shift, and the statistics that they are for."""
+    """List a scale, a shift, and running statistics."""
     for field in ("weight", "bias", "running_mean", "running_var"):
         yield f"{name}.{field}", (d,)
 
 
 def convolution(name: str, conv: str, bn: str, shape: Shape) -> Tensors:
-    """List a convolution without a bias, and the batch norm behind it."""
+    """List a convolution without a bias, and its batch norm."""
     yield f"{name}.{conv}.weight", shape
     yield from batch_norm(f"{name}.{bn}", shape[0])
 
 
 def projection(checkpoint: Checkpoint, name: str, d: int, embed_dim: int) -> Tensors:
-    """List what stands at a tower's end: a matrix (d, e), or a layer, with a bias or without."""
+    """List a projection: a matrix (d, e), or a layer with or without a bias."""
     if f"{name}.weight" not in checkpoint:
         yield name, (d, embed_dim)
         return
@@ -72,7 +72,7 @@ def block(checkpoint: Checkpoint, name: str, config: TransformerConfig) -> Tenso
 
 
 def attention(checkpoint: Checkpoint, name: str, d: int, biased: Biased = "qkv") -> Tensors:
-    """List what makes queries, keys and values, in one matrix or more, and what mixes the heads."""
+    """List the matrices, one or more, of queries, keys and values, and the one that mixes the heads."""
     weights, biases = in_proj_names(checkpoint, name, biased)
     for weight, parts in weights.items():
         yield weight, (len(parts) * d, d)
@@ -82,7 +82,7 @@ def attention(checkpoint: Checkpoint, name: str, d: int, biased: Biased = "qkv")
 
 
 def mlp(name: str, config: TransformerConfig) -> Tensors:
-    """List the two layers of an MLP, and the gate of one that has it."""
+    """List the two layers of an MLP, and its gate, if any."""
     if config.gated:
         yield from linear(f"{name}.c_gate", config.width, config.mlp_width)
     yield from linear(f"{name}.c_fc", config.width, config.mlp_width)

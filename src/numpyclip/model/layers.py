@@ -1,13 +1,10 @@
-"""Records of weights that can be called, prepared for speed when they are read from a checkpoint.
+"""Layers as callable records of weights, prepared for speed when they are read from a checkpoint.
 
-What can be multiplied out beforehand is: the scale and shift of a norm into the product behind it, the root of the
-head's width into the queries, and biases where they come for free. Names are those of the checkpoint.
-
-Records are compared by identity and printed by name: neither is of use for arrays of millions of numbers.
+The scale and shift of a norm are folded into the next matrix, the root of the head's width into the queries, and biases
+into later ones. Names are those of the checkpoint.
 """
 
 from dataclasses import dataclass
-from typing import overload
 
 import numpy as np
 
@@ -27,7 +24,7 @@ class Linear:
 
     @classmethod
     def read(cls, weights: WeightReader, name: str, norm: str | None = None, scale: str | None = None) -> "Linear":
-        """Read the weights under a name of the checkpoint, and into them the norm before and the scale behind."""
+        """Read the weights under a name of the checkpoint; fold in the norm before and the scale after."""
 
         def prepare(checkpoint: Checkpoint) -> tuple[Array, Array]:
             if norm is None and scale is None:
@@ -50,19 +47,19 @@ class Linear:
 
 
 def fold_norm(checkpoint: Checkpoint, norm: str, weight: Array, bias: Array) -> None:
-    """Make W x + b of W (scale x + shift) + b, in place."""
+    """Turn W (scale x + shift) + b into W x + b, in place."""
     bias += weight @ checkpoint.take(f"{norm}.bias")
     weight *= checkpoint.take(f"{norm}.weight")
 
 
 def fold_scale(checkpoint: Checkpoint, scale: str, weight: Array, bias: Array) -> None:
-    """Make scale (W x + b) of W x + b, in place."""
+    """Turn scale (W x + b) into W x + b, in place."""
     weight *= checkpoint.take(scale)[:, np.newaxis]
     bias *= checkpoint.take(scale)
 
 
 def fold_pixels(preprocess: Preprocess, weight: Array) -> Array:
-    """Make W x + b, of normalised pixels x, take pixels of 0..255: scale W (e, 3, p, p) in place, return a part of b.
+    """Fold the normalisation of pixels into W x + b: scale W (e, 3, p, p) in place, return what is added to b.
 
     W (x / 255 - mean) / std is (W / 255 std) x - W mean / std.
     """
@@ -110,29 +107,21 @@ class LayerNorm:
         return self.affine(ops.standardize(x, self.eps))
 
 
-@overload
-def read_end(weights: WeightReader, projection: str, norm: str | None) -> Linear: ...
-@overload
-def read_end(weights: WeightReader, projection: str | None, norm: str) -> Linear | Affine: ...
-@overload
-def read_end(weights: WeightReader, projection: str | None, norm: None) -> Linear | None: ...
-def read_end(weights: WeightReader, projection: str | None, norm: str | None) -> Linear | Affine | None:
-    """Take what stands at a tower's end: a norm but for its standardizing, and a matrix, or one of them.
+def read_projection(weights: WeightReader, name: str, norm: str | None = None) -> Linear:
+    """Read the projection at the end of a tower; fold in the scale and shift of the norm before.
 
-    The matrix is (d, e) and has no bias in openai/CLIP; elsewhere it may be a layer's, whose weight is (e, d).
+    In openai/CLIP it is a matrix (d, e) without a bias; elsewhere it may be a layer, whose weight is (e, d).
     """
-    if projection is None:
-        return None if norm is None else Affine.read(weights, norm)
 
     def prepare(checkpoint: Checkpoint) -> tuple[Array, Array]:
-        if projection in checkpoint:
-            weight = np.ascontiguousarray(checkpoint.take(projection).T)
+        if name in checkpoint:
+            weight = np.ascontiguousarray(checkpoint.take(name).T)
         else:
-            weight = checkpoint.copy(f"{projection}.weight")
-        has_bias = f"{projection}.bias" in checkpoint
-        bias = checkpoint.copy(f"{projection}.bias") if has_bias else np.zeros(len(weight), np.float32)
+            weight = checkpoint.copy(f"{name}.weight")
+        has_bias = f"{name}.bias" in checkpoint
+        bias = checkpoint.copy(f"{name}.bias") if has_bias else np.zeros(len(weight), np.float32)
         if norm is not None:
             fold_norm(checkpoint, norm, weight, bias)
         return weight, bias
 
-    return Linear(*weights.derive(projection, prepare))
+    return Linear(*weights.derive(name, prepare))

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float32]
 
-_PIECE = 2**16  # numbers that are taken through several steps while they stay in the cache: 256 KiB
+_PIECE = 2**16  # numbers that are processed at a time, to stay in the cache: 256 KiB
 
 
 def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
@@ -29,7 +29,7 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
 def standardize(x: Array, eps: float) -> Array:
     """Give every column mean 0 and variance 1: (d, n) -> (d, n).
 
-    A layer norm (Ba et al., 2016) but for its scale and shift, which are part of the weights that follow.
+    A layer norm (Ba et al., 2016) without its scale and shift, which are folded into the next weights.
     """
     y: Array = x - x.mean(axis=0)
     variance = np.einsum("dn,dn->n", y, y) / np.float32(len(y))
@@ -43,14 +43,14 @@ def softmax(x: ArrayLike, axis: int = -1) -> NDArray[Any]:
     Parameters
     ----------
     x : array_like
-        Scores, such as `logits_per_image`. Integers are taken as float32.
+        Scores, such as `logits_per_image`. Integers are converted to float32.
     axis : int, default=-1
 
     Returns
     -------
     ndarray of the same shape
-        Of the same floating type. No score is too large: the largest is subtracted first. Where the largest is
-        infinite, or one is NaN, there is NaN.
+        Of the same floating dtype. Large scores do not overflow: the largest is subtracted first. NaN where the
+        largest is infinite, or a score is NaN.
     """
     scores = np.asarray(x)
     powers = np.array(scores, scores.dtype if scores.dtype.kind == "f" else np.float32)
@@ -68,14 +68,14 @@ def _softmax_in_place(scores: NDArray[Any], axis: int = -1) -> NDArray[Any]:
 
 
 def normalize(x: Array) -> Array:
-    """Scale vectors to unit length: (..., e) -> (..., e). A vector of zeros stays one."""
+    """Scale vectors to unit length: (..., e) -> (..., e). Zero vectors stay zero."""
     length = np.sqrt(np.square(x).sum(axis=-1, keepdims=True))  # (..., 1)
     unit: Array = x / np.maximum(length, np.finfo(np.float32).tiny)
     return unit
 
 
 def in_pieces(function: Callable[[Array], Array], x: Array) -> Array:
-    """Replace the rows of a matrix by a function of them, so many at a time that they stay in the cache."""
+    """Replace the rows of a matrix by a function of them, a few at a time, to stay in the cache."""
     step = max(_PIECE // max(x[:1].size, 1), 1)
     for start in range(0, len(x), step):
         x[start : start + step] = function(x[start : start + step])
@@ -93,7 +93,7 @@ def silu(x: Array) -> Array:
 
 
 def _swish(x: Array, beta: float) -> Array:
-    # sigmoid(2 y) = (1 + tanh(y)) / 2: no part of it overflows, whatever x is
+    # sigmoid(2 y) = (1 + tanh(y)) / 2, so nothing overflows
     y: Array = np.float32(beta / 2) * x
     np.tanh(y, out=y)
     y += np.float32(1)
@@ -102,7 +102,7 @@ def _swish(x: Array, beta: float) -> Array:
     return y
 
 
-# erf(x) = x P(x²) / Q(x²) for |x| <= 4, fitted to math.erf for the least relative error, which is 2.5e-8.
+# erf(x) = x P(x²) / Q(x²) for |x| <= 4, a minimax fit to math.erf with a relative error of 2.5e-8.
 _ERF_P = (1.12837914, 0.193546736, 0.0531017902, 0.00388335153, 0.000284555658, 1.98664547e-6)
 _ERF_Q = (1.0, 0.504858886, 0.115350527, 0.0152072949, 0.00118555221, 3.74181911e-5)
 
@@ -136,7 +136,7 @@ def gelu(x: Array) -> Array:
 
 def gelu_tanh(x: Array) -> Array:
     """Approximate GELU by x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2, as PyTorch's ``approximate="tanh"``."""
-    # beyond 1e3 the tanh is 1 or -1 for long, and the cube of what is larger might overflow
+    # beyond 1e3 the tanh is 1 or -1, and the cube might overflow
     y = np.clip(x, np.float32(-1e3), np.float32(1e3))
     y *= np.float32(math.sqrt(2 / math.pi)) * (np.float32(1) + np.float32(0.044715) * np.square(y))
     np.tanh(y, out=y)
@@ -147,15 +147,15 @@ def gelu_tanh(x: Array) -> Array:
 
 
 def sigmoid(x: Array) -> Array:
-    """Turn scores into probabilities, each by itself: 1 / (1 + exp(-x)), and small ones as exactly as large ones."""
-    # exp(x) / (1 + exp(x)) where x is negative: no part of it overflows
+    """Turn scores into independent probabilities: 1 / (1 + exp(-x)), accurate for small ones, too."""
+    # exp(x) / (1 + exp(x)) where x is negative, so nothing overflows
     y: Array = np.exp(np.minimum(x, np.float32(0)))
     y /= np.float32(1) + np.exp(-np.abs(x))
     return y
 
 
 def relu(x: Array) -> Array:
-    """Replace what is negative by 0."""
+    """Replace negative numbers by 0."""
     y: Array = np.maximum(x, np.float32(0))
     return y
 
@@ -168,13 +168,13 @@ def attention(
     Parameters
     ----------
     q : ndarray of shape (h, k, b, n)
-        Queries, divided by the root of k already.
+        Queries, already divided by the root of k.
     k, v : ndarray of shape (h, k, b, m)
         Keys and values of the same input.
     mask : ndarray of shape (n, s + m) or (b, n, s + m), optional
         Added to the scores.
     shared : pair of ndarrays of shape (h, k, s), optional
-        Keys and values that every input of the batch sees before its own.
+        Keys and values of a prefix that all inputs share.
 
     Returns
     -------
@@ -206,5 +206,5 @@ def _attend(q: Array, k: Array, v: Array, mask: Array | None, shared: tuple[Arra
 
 
 def causal_mask(n: int) -> Array:
-    """(n, n): 0 where a token may look, at itself and back; minus infinity ahead."""
+    """Return the mask (n, n) of causal attention: 0 for a token and those before it, minus infinity after it."""
     return np.triu(np.full((n, n), -np.inf, np.float32), 1)

@@ -1,7 +1,7 @@
-"""Convolutions that were several side by side in training, and are one afterwards (RepVGG: Ding et al., 2021).
+"""Reparameterization: parallel convolutions of training, fused into one (RepVGG: Ding et al., 2021).
 
-Each kind is listed as a checkpoint holds it, branch by branch or already as one, and fused. Names are those of
-timm/models/fastvit.py; maps of one pixel have no shape here: (e, c) is a 1 x 1 convolution.
+Each kind has a function that lists the tensors of its branches, and one that fuses them. Names are those of
+timm/models/fastvit.py; (e, c) is a 1 x 1 convolution.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ Prepare = Callable[[Checkpoint, str], tuple[Array, Array]]
 
 
 def either(checkpoint: Checkpoint, name: str, shape: expected.Shape, branches: expected.Tensors) -> expected.Tensors:
-    """List the one convolution if the checkpoint holds that, else its branches."""
+    """List the fused convolution if the checkpoint has it, else its branches."""
     if f"{name}.reparam_conv.weight" in checkpoint:
         yield f"{name}.reparam_conv.weight", shape
         yield f"{name}.reparam_conv.bias", shape[:1]
@@ -27,7 +27,7 @@ def either(checkpoint: Checkpoint, name: str, shape: expected.Shape, branches: e
 
 
 def fuse(checkpoint: Checkpoint, name: str, branches: Prepare) -> tuple[Array, Array]:
-    """Take the one convolution if the checkpoint holds that, else add up its branches."""
+    """Take the fused convolution if the checkpoint has it, else fuse its branches."""
     if f"{name}.reparam_conv.weight" in checkpoint:
         return checkpoint.take(f"{name}.reparam_conv.weight"), checkpoint.take(f"{name}.reparam_conv.bias")
     return branches(checkpoint, name)
@@ -45,7 +45,7 @@ def take_normed(checkpoint: Checkpoint, name: str) -> tuple[Array, Array]:
 
 
 def mobile_one(name: str, shape: expected.Shape, scale: bool, identity: bool) -> expected.Tensors:
-    """List a convolution, one of a single pixel, and what comes in (MobileOne: Vasu et al., 2023), all with norms."""
+    """List a convolution, a 1 x 1 convolution and the identity (MobileOne: Vasu et al., 2023), all with norms."""
     yield from normed(f"{name}.conv_kxk.0", shape)
     if scale:
         yield from normed(f"{name}.conv_scale", shape[:2])
@@ -54,7 +54,7 @@ def mobile_one(name: str, shape: expected.Shape, scale: bool, identity: bool) ->
 
 
 def add_mobile_one(checkpoint: Checkpoint, name: str) -> tuple[Array, Array]:
-    """Add up what `mobile_one` lists."""
+    """Fuse the branches of `mobile_one`."""
     weight, bias = take_normed(checkpoint, f"{name}.conv_kxk.0")
     centre = _centre(weight)
     if f"{name}.conv_scale.conv.weight" in checkpoint:
@@ -64,20 +64,20 @@ def add_mobile_one(checkpoint: Checkpoint, name: str) -> tuple[Array, Array]:
     if f"{name}.identity.weight" in checkpoint:
         scale, shift = batch_norm(checkpoint, f"{name}.identity")
         outputs = np.arange(len(centre))
-        centre[outputs, outputs % centre.shape[1]] += scale  # one input each if channels stay by themselves
+        centre[outputs, outputs % centre.shape[1]] += scale  # the only input, if depthwise
         bias += shift
     return weight, bias
 
 
 def rep_mixer(name: str, shape: expected.Shape, scale: bool) -> expected.Tensors:
-    """List x + scale (mixer(x) - norm(x)), of channels by themselves (FastViT: Vasu et al., 2023)."""
+    """List x + scale (mixer(x) - norm(x)), depthwise (FastViT: Vasu et al., 2023)."""
     yield from expected.batch_norm(f"{name}.norm.identity", shape[0])
     yield from mobile_one(f"{name}.mixer", shape, scale, identity=True)
     yield f"{name}.layer_scale.gamma", shape[:1]
 
 
 def add_rep_mixer(checkpoint: Checkpoint, name: str) -> tuple[Array, Array]:
-    """Add up what `rep_mixer` lists."""
+    """Fuse the branches of `rep_mixer`."""
     weight, bias = add_mobile_one(checkpoint, f"{name}.mixer")
     scale, shift = batch_norm(checkpoint, f"{name}.norm.identity")
     centre = _centre(weight)
@@ -89,13 +89,13 @@ def add_rep_mixer(checkpoint: Checkpoint, name: str) -> tuple[Array, Array]:
 
 
 def large_kernel(name: str, e: int) -> expected.Tensors:
-    """List a convolution of 7 by 7 and one of 3 by 3, of channels by themselves (RepLKNet: Ding et al., 2022)."""
+    """List depthwise convolutions of 7 by 7 and of 3 by 3 (RepLKNet: Ding et al., 2022)."""
     yield from normed(f"{name}.large_conv", (e, 1, 7, 7))
     yield from normed(f"{name}.small_conv", (e, 1, 3, 3))
 
 
 def add_large_kernel(checkpoint: Checkpoint, name: str) -> tuple[Array, Array]:
-    """Add up what `large_kernel` lists."""
+    """Fuse the branches of `large_kernel`."""
     weight, bias = take_normed(checkpoint, f"{name}.large_conv")
     small_weight, small_bias = take_normed(checkpoint, f"{name}.small_conv")
     weight[:, :, 2:-2, 2:-2] += small_weight
@@ -104,13 +104,13 @@ def add_large_kernel(checkpoint: Checkpoint, name: str) -> tuple[Array, Array]:
 
 
 def position(name: str, d: int) -> expected.Tensors:
-    """List a convolution that is added to what comes in, of channels by themselves (CPVT: Chu et al., 2023)."""
+    """List a depthwise convolution that is added to its input (CPVT: Chu et al., 2023)."""
     yield f"{name}.pos_enc.weight", (d, 1, 7, 7)
     yield f"{name}.pos_enc.bias", (d,)
 
 
 def add_position(checkpoint: Checkpoint, name: str) -> tuple[Array, Array]:
-    """Add up what `position` lists."""
+    """Fuse the branches of `position`."""
     weight = checkpoint.copy(f"{name}.pos_enc.weight")
     centre = _centre(weight)
     centre += np.float32(1)
@@ -118,5 +118,5 @@ def add_position(checkpoint: Checkpoint, name: str) -> tuple[Array, Array]:
 
 
 def _centre(weight: Array) -> Array:
-    """View the middle of filters, where a convolution of one pixel would stand: (e, c, ...) -> (e, c)."""
+    """View the centre of filters, which is a 1 x 1 convolution: (e, c, ...) -> (e, c)."""
     return weight if weight.ndim == 2 else weight[:, :, weight.shape[2] // 2, weight.shape[3] // 2]

@@ -12,34 +12,34 @@ _TEMPERATURE = 10_000
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Rope:
-    """Rotations of the patches of an image: pairs of channels of a head are points of a plane."""
+    """Rotations of the patches of an image: each pair of channels of a head is a point in a plane."""
 
     cos: Array  # (k / 2, 1, n)
     sin: Array
 
     @classmethod
     def make(cls, config: RopeConfig, head_width: int) -> "Rope":
-        """Compute the turns of patches that lie row by row. Half of the pairs turn with one axis, half with the other.
+        """Compute the angles of patches in row-major order: half of the pairs encode the row, half the column.
 
-        In float32, as the angles of published models are: those of many patches are no more exact than 1e-6.
+        They are computed in float32, as those of published models: with many patches they are only exact to 1e-6.
         """
         bands = head_width // 4
         exponents = np.arange(bands, dtype=np.float32) / np.float32(bands)
         frequencies = np.float32(1) / np.float32(_TEMPERATURE) ** exponents
-        places = np.arange(config.side, dtype=np.float32) + np.float32(config.offset)
-        places = places / np.float32(config.side) * np.float32(config.reference)
-        angles = frequencies[:, np.newaxis] * places  # (k / 4, side)
+        positions = np.arange(config.side, dtype=np.float32) + np.float32(config.offset)
+        positions = positions / np.float32(config.side) * np.float32(config.reference)
+        angles = frequencies[:, np.newaxis] * positions  # (k / 4, side)
         rows = np.repeat(angles, config.side, axis=1)
         columns = np.tile(angles, config.side)
         both = np.concatenate([columns, rows] if config.columns_first else [rows, columns])[:, np.newaxis]
         return cls(np.cos(both), np.sin(both))
 
     def __call__(self, x: Array) -> None:
-        """Turn the last n tokens, which are the patches, in place: (..., k, b, tokens)."""
+        """Rotate the last n tokens, which are the patches, in place: (..., k, b, tokens)."""
         patches = x[..., x.shape[-1] - self.cos.shape[-1] :]
         first, second = patches[..., ::2, :, :], patches[..., 1::2, :, :]
-        turned = first * self.sin
-        turned += second * self.cos
+        rotated = first * self.sin
+        rotated += second * self.cos
         first *= self.cos
         first -= second * self.sin
-        second[...] = turned
+        second[...] = rotated

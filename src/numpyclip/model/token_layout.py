@@ -1,4 +1,4 @@
-"""Where the tokens of a batch are: which column of the activations belongs to which input."""
+"""Which column of the activations belongs to which token of which input."""
 
 from dataclasses import dataclass
 
@@ -10,21 +10,20 @@ from numpyclip.model.ops import Array
 
 @dataclass(frozen=True, eq=False)
 class TokenLayout:
-    """How the tokens of a batch lie in the columns of a matrix (d, shared + batch n).
+    """Layout of the tokens of a batch in the columns of a matrix (d, shared + batch n).
 
-    The first columns are the prefix that all inputs share, which is computed once; then come the other n tokens of
-    each input, one input after the other.
+    First comes the prefix that all inputs share, which is computed once, then the other n tokens of each input.
 
     Attributes
     ----------
     batch : int
         Number of inputs.
     shared : int
-        Tokens of the shared prefix.
+        Number of tokens of the shared prefix.
     mask : ndarray of shape (t, t) or (batch, t, t), where t = shared + n, or None
-        Added to the attention scores of each input; it must hide from the shared prefix what is behind it.
+        Added to the attention scores; it must be causal for the shared prefix.
     pooled : ndarray of shape (batch,), dtype=integer, or None
-        The token that stands for each input, counted behind the shared prefix. After the last block no other is used.
+        Position of each input's pooled token, counted from the end of the shared prefix.
     """
 
     batch: int
@@ -33,7 +32,7 @@ class TokenLayout:
     pooled: NDArray[np.integer] | None = None
 
     def split(self, x: Array) -> tuple[Array, Array]:
-        """Part prefix and own tokens: (..., shared + batch n) -> (..., shared), (..., batch, n)."""
+        """Split off the shared prefix: (..., shared + batch n) -> (..., shared), (..., batch, n)."""
         return x[..., : self.shared], x[..., self.shared :].reshape(*x.shape[:-1], self.batch, -1)
 
     def pick(self, x: Array) -> Array:

@@ -27,10 +27,9 @@ _ACTIVATIONS: dict[Activation, Callable[[Array], Array]] = {
 
 @dataclass(frozen=True, eq=False, repr=False)
 class MLP:
-    """Two layers with an activation between them, applied to every token by itself.
+    """Two layers with an activation between them, applied to each token independently.
 
-    Or a SwiGLU (Shazeer, 2020), where the first layer makes twice as much, and the first half says how much of the
-    second passes.
+    Or a SwiGLU (Shazeer, 2020): the first layer makes a gate and a value, which are multiplied.
     """
 
     c_fc: Linear
@@ -41,7 +40,7 @@ class MLP:
 
     @classmethod
     def read(cls, weights: WeightReader, block: str, config: TransformerConfig) -> "MLP":
-        """Read the weights of a block's MLP from the checkpoint, the norm before and the scale behind it."""
+        """Read the weights of a block's MLP; fold in the norm before and the scale after it."""
         norm = None if config.post_norm else f"{block}.ln_2"
         return cls(
             _read_gated(weights, f"{block}.mlp", norm)
@@ -75,7 +74,7 @@ class MLP:
 
 
 def _read_gated(weights: WeightReader, name: str, norm: str | None) -> Linear:
-    """Take the gate of a SwiGLU, and what passes it, as one layer."""
+    """Take the gate and the value of a SwiGLU as one layer."""
 
     def prepare(checkpoint: Checkpoint) -> tuple[Array, Array]:
         parts = (f"{name}.c_gate", f"{name}.c_fc")
@@ -90,12 +89,12 @@ def _read_gated(weights: WeightReader, name: str, norm: str | None) -> Linear:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Block:
-    """One residual block of a transformer: norms first, or last."""
+    """A residual block of a transformer: norms before attention and MLP, or after them."""
 
     attn: Attention
     mlp: MLP
     eps: float
-    ln_1: LayerNorm | None = None  # of what is added; a norm that comes first is part of the weights behind it
+    ln_1: LayerNorm | None = None  # after attention; a norm before it is folded into the weights
     ln_2: LayerNorm | None = None
 
     @classmethod
@@ -108,24 +107,24 @@ class Block:
         return cls(attn, mlp, config.eps, ln_1, ln_2)
 
     def __call__(self, x: Array, layout: TokenLayout) -> Array:
-        """Add to all tokens: (d, shared + batch n) -> the same shape."""
-        return self._rest(x, self.attn(self._first(x), layout))
+        """Compute all tokens: (d, shared + batch n) -> the same shape."""
+        return self._add(x, self.attn(self._norm(x), layout))
 
-    def one(self, x: Array, layout: TokenLayout) -> Array:
-        """Add to the pooled token of each input: (d, shared + batch n) -> (d, batch)."""
-        return self._rest(layout.pick(x), self.attn.one(self._first(x), layout))
+    def pooled(self, x: Array, layout: TokenLayout) -> Array:
+        """Compute the pooled token of each input only: (d, shared + batch n) -> (d, batch)."""
+        return self._add(layout.pick(x), self.attn.pooled(self._norm(x), layout))
 
     def extend(self, x: Array, cache: KVCache, mask: Array | None = None) -> Array:
-        """Add to the next tokens of each input, which join the cache: (d, b m) -> the same shape."""
-        return self._rest(x, self.attn.extend(self._first(x), cache, mask))
+        """Compute the next tokens of each input, and append them to the cache: (d, b m) -> the same shape."""
+        return self._add(x, self.attn.extend(self._norm(x), cache, mask))
 
-    def _first(self, x: Array) -> Array:
+    def _norm(self, x: Array) -> Array:
         return ops.standardize(x, self.eps) if self.ln_1 is None else x
 
-    def _rest(self, x: Array, y: Array) -> Array:
-        """Add what the attention made of tokens, and what the MLP makes of the sum."""
+    def _add(self, x: Array, y: Array) -> Array:
+        """Add the attention's output y to the tokens x, then the MLP's output to the sum."""
         x = x + (y if self.ln_1 is None else self.ln_1(y))
-        y = self.mlp(self._first(x))
+        y = self.mlp(self._norm(x))
         x += y if self.ln_2 is None else self.ln_2(y)
         return x
 
@@ -140,22 +139,19 @@ class Transformer:
     def read(
         cls, weights: WeightReader, name: str, config: TransformerConfig, kind: type[Block] = Block
     ) -> "Transformer":
-        """Read the weights under a name of the checkpoint, of blocks of some kind."""
+        """Read the weights under a name of the checkpoint."""
         rope = Rope.make(config.rope, config.width // config.heads) if config.rope else None
         blocks = [partial(kind.read, weights, f"{name}.resblocks.{i}", config, rope) for i in range(config.layers)]
         return cls(weights.blocks(blocks))
 
-    def every(self, x: Array, layout: TokenLayout) -> Array:
+    def __call__(self, x: Array, layout: TokenLayout) -> Array:
         """Compute all tokens: (d, shared + batch n) -> the same shape."""
         return self.resblocks.run(x, lambda block, x: block(x, layout))
 
-    def one(self, x: Array, layout: TokenLayout) -> Array:
-        """Compute the pooled token of each input: (d, shared + batch n) -> (d, batch).
-
-        The last block computes no other.
-        """
-        return self.resblocks.run(x, lambda block, x: block(x, layout), last=lambda block, x: block.one(x, layout))
+    def pooled(self, x: Array, layout: TokenLayout) -> Array:
+        """Compute the pooled token of each input, in the last block no other: (d, shared + batch n) -> (d, batch)."""
+        return self.resblocks.run(x, lambda block, x: block(x, layout), last=lambda block, x: block.pooled(x, layout))
 
     def extend(self, x: Array, caches: Sequence[KVCache], mask: Array | None = None) -> Array:
-        """Compute the next tokens of each input, which join the blocks' caches: (d, b m) -> the same shape."""
+        """Compute the next tokens of each input, and append them to the blocks' caches: (d, b m) -> the same shape."""
         return self.resblocks.run(x, lambda block, x, cache: block.extend(x, cache, mask), caches)

@@ -1,4 +1,4 @@
-"""The one thing that towers know of where their weights come from."""
+"""The interface by which towers read their weights."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
@@ -13,17 +13,17 @@ _Arrays = TypeVar("_Arrays", bound="tuple[NDArray[Any], ...]")
 
 
 class WeightReader(Protocol):
-    """The weights of one tower: what `numpyclip.runtime.weight_store` gives to a tower's `read`."""
+    """The weights of one tower; `numpyclip.runtime.weight_store` implements it."""
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """The tensors, for questions about their names and shapes."""
+        """The tensors, to look up names and shapes."""
 
     def derive(self, name: str, prepare: Callable[[Checkpoint], _Arrays]) -> _Arrays:
-        """Return the arrays that a function makes of the tensors under a name; they are read-only.
+        """Return the arrays that a function makes of the tensors under a name, read-only.
 
-        The function may not be called at all, where its arrays are known from an earlier process.
+        If an earlier process has cached them, the function is not called.
         """
 
     def blocks(self, makers: Sequence[Callable[[], _T]]) -> Blocks[_T]:
-        """Make blocks, now or whenever each is looked up."""
+        """Make blocks, now or at every look-up."""

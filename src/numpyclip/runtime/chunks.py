@@ -1,7 +1,7 @@
 """Split inputs into chunks, run these on threads, and join the results.
 
-A chunk runs through a whole tower on one thread: chunks never wait for each other, as BLAS's own threads do at every
-product, and its activations stay in the cache. An input too small to cut uses BLAS's threads instead.
+A chunk runs through a whole tower on one thread: chunks never wait for each other, as BLAS's threads do at every
+product, and their activations stay in the cache. A small input uses BLAS's threads instead.
 """
 
 from __future__ import annotations
@@ -22,22 +22,16 @@ from numpyclip.runtime import threads
 
 _T = TypeVar("_T")
 
-# The cost of a chunk, in tokens. Activations of so many stay in the cache; only few texts share a prefix. Two threads
-# with less than 100 tokens each are slower than BLAS's own on all.
+# The maximum cost of a chunk, in tokens: their activations stay in the cache. Two threads with less than 100 tokens
+# each are slower than BLAS's own on all.
 _IMAGE_COST = 800
 _TEXT_COST = 400
-_LOW_MEMORY_COST = 1600  # of either, where every chunk makes the weights of each block anew
+_LOW_MEMORY_COST = 1600  # of either, as every chunk converts the weights of each block
 _MIN_COST = 100
 
 
 def checked_batch_size(size: object) -> int:
-    """Return the size of batches.
-
-    Raises
-    ------
-    InputError
-        If it is none.
-    """
+    """Return a batch size; raise InputError if it is none."""
     count = whole_number(size)
     if count is None or not 1 <= count <= sys.maxsize:
         raise InputError(f"batch_size is {size!r:.60}; expected an integer of 1 or more.")
@@ -45,12 +39,12 @@ def checked_batch_size(size: object) -> int:
 
 
 def batched(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
-    """Cut any iterable into lists of `size` items; the last may be shorter. Nothing is read ahead."""
+    """Cut an iterable into lists of `size` items, the last maybe shorter, without reading ahead."""
     size = checked_batch_size(size)
     try:
         iterator = iter(items)
     except TypeError as error:
-        raise InputError(f"got {items!r:.60}; expected a list, or anything else to iterate over.") from error
+        raise InputError(f"got {items!r:.60}; expected a list or another iterable.") from error
     while batch := list(islice(iterator, size)):
         yield batch
 
@@ -58,7 +52,7 @@ def batched(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
 def in_chunks(
     tower: Callable[[Any], Array], inputs: NDArray[Any], cost: int, embed_dim: int, low_memory: bool = False
 ) -> Array:
-    """Apply a tower to an array of any length, (n, ...) -> (n, e); each input costs so many tokens."""
+    """Apply a tower to any number of inputs of equal cost in tokens: (n, ...) -> (n, e)."""
     most = _LOW_MEMORY_COST if low_memory else _IMAGE_COST
     embeddings = np.empty((len(inputs), embed_dim), np.float32)
 
@@ -77,11 +71,10 @@ def by_length(
     low_memory: bool = False,
     pad_id: int = 0,
 ) -> Array:
-    """Apply a text tower to rows of ids, (n, tokens) -> (n, e), each text once and no further than its length.
+    """Apply a text tower to rows of ids, (n, tokens) -> (n, e), without duplicates and padding.
 
-    With causal attention the padding behind the end-of-text token, nine tenths of a short prompt, changes nothing.
-    Texts of similar length go together, the longest first, sorted so that a chunk's texts have a long shared prefix,
-    which the tower computes once.
+    With causal attention, padding has no effect, and is nine tenths of a short prompt. A chunk has texts of similar
+    length, the longest first, sorted so that they have a long shared prefix, which the tower computes once.
     """
     most = _LOW_MEMORY_COST if low_memory else _TEXT_COST
     texts = np.where(np.arange(ids.shape[1]) < lengths_of(ids)[:, np.newaxis], ids, pad_id)
@@ -95,12 +88,12 @@ def by_length(
 
     chunks = _cut_texts(rows[order], lengths[order], most)
     threads.run([partial(compute, order[chunk]) for chunk in chunks])
-    every: Array = embeddings[copies.reshape(-1)]
-    return every
+    of_all: Array = embeddings[copies.reshape(-1)]
+    return of_all
 
 
 def _cut(n: int, cost: int, most: int) -> list[slice]:
-    """Cut n inputs into chunks of similar size, of at most such a cost or one input, which keep all threads busy."""
+    """Cut n inputs into chunks of similar size and at most a cost, or of one input, that keep all threads busy."""
     total = n * cost
     if total < 2 * _MIN_COST or n < 2:
         return [slice(0, n)] if n else []
@@ -111,32 +104,32 @@ def _cut(n: int, cost: int, most: int) -> list[slice]:
 
 
 def _cut_texts(rows: NDArray[np.integer], lengths: NDArray[np.integer], most: int) -> list[slice]:
-    """Cut texts into chunks of at most such a cost or one text, which keep all threads busy.
+    """Cut texts into chunks of at most a cost, or of one text, that keep all threads busy.
 
-    A chunk costs the shared prefix of its texts once, and the rest of every text up to the longest.
+    A chunk costs the shared prefix of its texts once, and the rest of every text, padded to the longest.
     """
-    alike = np.cumprod(rows[1:] == rows[:-1], axis=1).sum(axis=1).tolist()  # tokens that neighbours begin with
-    chunks, cost = _cut_sequence(lengths.tolist(), alike, most)
+    prefixes = np.cumprod(rows[1:] == rows[:-1], axis=1).sum(axis=1).tolist()  # of neighbours, in tokens
+    chunks, cost = _cut_sequence(lengths.tolist(), prefixes, most)
     if cost < 2 * _MIN_COST:
         return chunks
     count = threads.count() * -(-cost // (threads.count() * most))
-    like_size = cost // count + cost // len(rows) + 1  # with room for one more, at which a chunk would end
-    chunks, _ = _cut_sequence(lengths.tolist(), alike, max(like_size, _MIN_COST))
+    equal_share = cost // count + cost // len(rows) + 1  # with room for one more text, at which a chunk would end
+    chunks, _ = _cut_sequence(lengths.tolist(), prefixes, max(equal_share, _MIN_COST))
     return chunks
 
 
-def _cut_sequence(lengths: list[int], alike: list[int], most: int) -> tuple[list[slice], int]:
-    """Take texts one after another as long as their chunk has room; return the chunks, and the cost of all."""
+def _cut_sequence(lengths: list[int], prefixes: list[int], most: int) -> tuple[list[slice], int]:
+    """Fill chunks greedily with one text after another; return the chunks, and their total cost."""
     chunks, cost, start = [], 0, 0
     while start < len(lengths):
         longest = shared = chunk = lengths[start]
         end = start + 1
         while end < len(lengths):
-            begin = min(shared, alike[end - 1])
-            more = begin + (end + 1 - start) * (longest - begin)
-            if more > most or (chunk >= _MIN_COST and longest > 2 * lengths[end]):  # half would be padding
+            prefix = min(shared, prefixes[end - 1])
+            longer = prefix + (end + 1 - start) * (longest - prefix)
+            if longer > most or (chunk >= _MIN_COST and longest > 2 * lengths[end]):  # half would be padding
                 break
-            shared, chunk, end = begin, more, end + 1
+            shared, chunk, end = prefix, longer, end + 1
         chunks.append(slice(start, end))
         cost += chunk
         start = end

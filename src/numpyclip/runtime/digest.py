@@ -1,8 +1,8 @@
-"""A digest of the weights of a model, whatever file they are in.
+"""A digest of the weights of a model, independent of the file format.
 
-Hashed are the tensors, by the names that a model has for them, as float32: a float16 file and its exact copy in
-float32, a `.pt` and a `.safetensors` file of the same weights, have the same digest. Reading all of a large file takes
-a second, so the digest is cached beside the prepared weights.
+It hashes tensors as float32, with the model's names: a `.pt` and a `.safetensors` file of the same weights, or a
+float16 file and its copy in float32, have equal digests. Reading a large file takes a second, so the digest is cached
+beside the prepared weights.
 """
 
 import contextlib
@@ -17,23 +17,22 @@ from numpyclip.errors import NumPyCLIPError
 from numpyclip.runtime.prepared import prepared_folder
 from numpyclip.weights.checkpoint import Checkpoint
 
-# Part of every name: raise it whenever digests are made otherwise.
-VERSION = 1
+VERSION = 1  # part of file names: raise it whenever digests change
 
-_LEAST_BYTES = 2**26  # what is smaller is read in less than a tenth of a second
+_LEAST_BYTES = 2**26  # smaller files are read in less than a tenth of a second
 
 
 def digest(checkpoint: Checkpoint) -> str:
     """Return the SHA-256 of all tensors, in 64 hexadecimal digits."""
     file = _file(checkpoint)
     if file is not None:
-        with contextlib.suppress(OSError, ValueError):  # most often there is none
+        with contextlib.suppress(OSError, ValueError):  # mostly there is none
             known = file.read_text("ascii")
             if re.fullmatch("[0-9a-f]{64}", known):
                 return known
     found = _compute(checkpoint)
     if file is not None:
-        with contextlib.suppress(OSError, NumPyCLIPError):  # a folder that is only read: it will be computed again
+        with contextlib.suppress(OSError, NumPyCLIPError):  # the folder may be read-only
             file.parent.mkdir(parents=True, exist_ok=True)
             with atomic_file(file) as stream:
                 stream.write(found.encode())
@@ -51,7 +50,7 @@ def _compute(checkpoint: Checkpoint) -> str:
 
 
 def _file(checkpoint: Checkpoint) -> Path | None:
-    """Return where it is cached: by the file, and by the tensors' names, which depend on the file's description."""
+    """Return where it is cached: by the file, and by the tensors' names, which depend on the config file."""
     folder = prepared_folder()
     size = sum(array.nbytes for array in checkpoint.arrays.values())
     if folder is None or checkpoint.identity is None or size < _LEAST_BYTES:

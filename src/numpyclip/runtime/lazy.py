@@ -11,7 +11,7 @@ _T = TypeVar("_T")
 
 
 class _Guarded:
-    """An object with a lock, which a forked process renews: the thread that held it is not there."""
+    """An object with a lock, which is replaced after a fork: the thread that held it does not exist there."""
 
     def __init__(self) -> None:
         self.renew_lock()
@@ -25,9 +25,9 @@ _guarded: WeakSet[_Guarded] = WeakSet()
 
 
 class Lazy(_Guarded, Generic[_T]):
-    """A value that is made once, at the first call, by whichever thread comes first.
+    """A value that is made at the first call, once for all threads.
 
-    Pickling makes it, unless it is `deferred`: then what makes it is pickled in its place.
+    Pickling makes it, unless it is `deferred`: then `make` is pickled instead.
     """
 
     def __init__(self, make: Callable[[], _T], deferred: bool = False) -> None:
@@ -54,10 +54,10 @@ def _made(value: _T) -> Lazy[_T]:
 
 
 class LazySequence(_Guarded, Sequence[_T]):
-    """A sequence whose items are made when they are looked up, and live only while some thread uses them.
+    """A sequence whose items are made at look-up, and kept only while some thread uses them.
 
-    Chunks run side by side, and look up the same items at about the same time: the first makes one for all, and the
-    second does not wait idly, but makes the next one.
+    Concurrent chunks look up the same items at about the same time: the first makes one for all, and the second makes
+    the next one instead of waiting.
     """
 
     def __init__(self, makers: Sequence[Callable[[], _T]]) -> None:
@@ -72,7 +72,7 @@ class LazySequence(_Guarded, Sequence[_T]):
     def __len__(self) -> int:
         return len(self._makers)
 
-    def __getitem__(self, index: int) -> _T:  # type: ignore[override]  # nobody cuts it
+    def __getitem__(self, index: int) -> _T:  # type: ignore[override]  # no slices
         if self._locks[index].locked() and index + 1 < len(self):
             self._ahead[index + 1] = self._make(index + 1)
         item = self._make(index)
@@ -91,6 +91,6 @@ class LazySequence(_Guarded, Sequence[_T]):
 
 
 def renew_locks() -> None:
-    """Forget, in a process that was forked, which threads of its parent held the locks."""
+    """Replace all locks in a forked process, as the threads of its parent may have held them."""
     for owner in _guarded:
         owner.renew_lock()

@@ -1,4 +1,4 @@
-"""Prefetching: the next items are made on the threads while the caller is busy with the last one."""
+"""Prefetching: the next items are computed on threads while the caller uses the last one."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -15,9 +15,9 @@ _U = TypeVar("_U")
 def prefetch(
     function: Callable[[_T], _U], items: Iterable[_T], depth: int, by_caller: Callable[[_T], bool] = lambda _: False
 ) -> Iterator[_U]:
-    """Apply a function to items on the threads, in order, at most `depth` items ahead of what was asked for.
+    """Apply a function to items on threads, in order, at most `depth` items ahead.
 
-    The first item, which may be the only one, is the caller's, and so are those that `by_caller` tells.
+    The caller's thread computes the first item, which may be the only one, and those for which `by_caller` is true.
     """
     iterator = iter(items)
     for item in islice(iterator, 1):
@@ -30,6 +30,6 @@ def prefetch(
                 yield begun.popleft().result()
         while begun:
             yield begun.popleft().result()
-    finally:  # where one failed, or no more are wanted
+    finally:  # after an error, or if no more are needed
         for future in begun:
             future.cancel()

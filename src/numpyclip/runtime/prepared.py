@@ -1,9 +1,8 @@
-"""A cache of prepared weights on disk: what a tower made of a checkpoint's tensors, memory-mapped by later processes.
+"""A cache of prepared weights on disk, which later processes memory-map.
 
-Converting half precision to float32 and folding the norms takes longer than all else that a short command does. So the
-result is cached, one file per tower, which all processes share. The key is the checkpoint's identity, a hash of its
-path, size and times, so that weights of a changed file are prepared again. The same folder caches the embeddings of
-long word lists, by the model's fingerprint and the words.
+Converting float16 to float32 and folding norms takes most of the time of a short command. So the result is cached, one
+file per tower. The key is the checkpoint's identity, a hash of its path, size and times, so that a changed file is
+prepared again. The same folder caches the embeddings of long word lists, by the model's fingerprint and the words.
 """
 
 import contextlib
@@ -19,18 +18,17 @@ from numpyclip.atomic import remove_abandoned, temporary_path
 from numpyclip.errors import CheckpointError
 from numpyclip.weights.safetensors import read_safetensors, unwritten, write_safetensors
 
-# Part of every name: raise it whenever towers prepare their weights otherwise, and older files are ignored.
-VERSION = 1
+VERSION = 1  # part of file names: raise it whenever towers prepare their weights differently
 
-_LEAST_BYTES = 2**26  # what is smaller is prepared in less than a tenth of a second
-_MOST_BYTES = 2**32  # all files together; the longest unused go first
+_LEAST_BYTES = 2**26  # smaller towers are prepared in less than a tenth of a second
+_MOST_BYTES = 2**32  # of all files; the least recently used are removed first
 
-# All other files are someone else's.
+# No other files are touched.
 _NAME = re.compile(r"[0-9a-f]{32}-((visual|text|decoder|words)-v[0-9]+\.safetensors|digest-v[0-9]+\.txt)")
 
 
 def prepared_folder() -> Path | None:
-    """Return where prepared weights are: ``$NUMPYCLIP_CACHE``, else a folder of the user's; None if that is ``0``."""
+    """Return the folder of the cache: ``$NUMPYCLIP_CACHE``, else one of the user's; None if that is ``0``."""
     setting = os.environ.get("NUMPYCLIP_CACHE", "")
     if setting == "0":
         return None
@@ -44,30 +42,30 @@ def prepared_folder() -> Path | None:
 
 
 def open_prepared(identity: str | None, tower: str) -> dict[str, NDArray[Any]] | None:
-    """Map what `save_prepared` kept for a tower of a checkpoint; None if there is nothing."""
+    """Memory-map what `save_prepared` cached for a tower of a checkpoint; None if there is nothing."""
     folder = prepared_folder()
     if folder is None or identity is None:
         return None
     file = folder / _name(identity, tower)
     try:
         arrays = read_safetensors(file)
-    except OSError:  # most often there is none
+    except OSError:  # mostly there is none
         return None
-    except CheckpointError:  # cut short, say: it will be made again
+    except CheckpointError:  # truncated, say
         arrays = {}
     if not arrays:
         with contextlib.suppress(OSError):
             file.unlink()
         return None
-    with contextlib.suppress(OSError):  # a folder that is only read
-        os.utime(file)  # when it was used last
+    with contextlib.suppress(OSError):  # the folder may be read-only
+        os.utime(file)  # the time of last use
     return arrays
 
 
 def save_prepared(
     identity: str | None, tower: str, arrays: Mapping[str, NDArray[Any]], least_bytes: int | None = None
 ) -> None:
-    """Keep the arrays of a tower, if they are worth it; a disk that is full or read-only is no error."""
+    """Cache the arrays of a tower, if they are large; a full or read-only disk is no error."""
     size = sum(array.nbytes for array in arrays.values())
     folder = prepared_folder()
     least = _LEAST_BYTES if least_bytes is None else least_bytes
@@ -79,16 +77,16 @@ def save_prepared(
         with temporary_path(file) as part:
             write_safetensors(part, [tensor for name, array in arrays.items() for tensor in unwritten(name, array)])
             part.replace(file)
-        _remove_longest_unused(folder)
+        _remove_least_recently_used(folder)
 
 
 def prepared_files() -> list[Path]:
-    """List all files of prepared weights, the longest unused first."""
+    """List all cached files, the least recently used first."""
     return [file for file, _ in _by_last_use(prepared_folder())]
 
 
 def remove_prepared(file: Path) -> bool:
-    """Remove a file of prepared weights; say whether that was possible, which on Windows it is not while it is used."""
+    """Remove a cached file; return whether that was possible, which on Windows it is not while the file is used."""
     with contextlib.suppress(OSError):
         file.unlink(missing_ok=True)
         return True
@@ -109,7 +107,7 @@ def _by_last_use(folder: Path | None) -> list[tuple[Path, os.stat_result]]:
     return sorted(found, key=lambda pair: pair[1].st_mtime_ns)
 
 
-def _remove_longest_unused(folder: Path) -> None:
+def _remove_least_recently_used(folder: Path) -> None:
     files = _by_last_use(folder)
     excess = sum(facts.st_size for _, facts in files) - _MOST_BYTES
     for file, facts in files:

@@ -1,7 +1,7 @@
-"""All that knows about threads: the pool, and those of BLAS.
+"""The thread pool, and the threads of BLAS.
 
-While chunks are computed on threads of ours, BLAS is held to the thread that calls it. There are never more threads
-than BLAS would use, however many the caller has: `OPENBLAS_NUM_THREADS`, or threadpoolctl around a call, says how many.
+While chunks run on the pool, BLAS is limited to the calling thread. The pool has as many threads as BLAS would use:
+set `OPENBLAS_NUM_THREADS`, or use threadpoolctl around a call.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _U = TypeVar("_U")
 
 
 class _Blas:
-    """The threads of BLAS, a setting of the whole process, which many calls may want to change at once."""
+    """The number of threads of BLAS, a setting of the process that concurrent calls change."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -31,13 +31,13 @@ class _Blas:
         self._is_taken = False
 
     def threads(self) -> int:
-        """Count the threads that BLAS would use if nobody held it to one."""
+        """Count the threads that BLAS would use if it were not limited to one."""
         with self._lock:
             return self._threads if self._users else self._count()
 
     @contextmanager
     def taken(self) -> Iterator[bool]:
-        """Take all of BLAS's threads, if nobody else computes: say whether."""
+        """Take all of BLAS's threads, if nobody else computes; yield whether."""
         with self._lock:
             mine = not (self._is_taken or self._users)
             self._is_taken = self._is_taken or mine
@@ -48,8 +48,8 @@ class _Blas:
                 self._is_taken = False
 
     @contextmanager
-    def held_to_one(self) -> Iterator[None]:
-        """Hold BLAS to one thread in each thread that calls it, until the last user leaves."""
+    def limited_to_one(self) -> Iterator[None]:
+        """Limit BLAS to one thread in each thread that calls it, until the last user leaves."""
         with self._lock:
             if self._users == 0:
                 self._threads = self._count()
@@ -62,40 +62,40 @@ class _Blas:
             with self._lock:
                 self._users -= 1
                 if self._users == 0:
-                    self.let_go()
+                    self.restore()
 
-    def let_go(self) -> None:
-        """Give BLAS back the threads that it had."""
+    def restore(self) -> None:
+        """Restore the threads of BLAS."""
         _take_control()
         self._limit.restore_original_limits()
-        _take_control()  # and leave it to the next, whoever that is
+        _take_control()  # so that any other thread can
 
     @property
-    def is_held(self) -> bool:
-        """Whether some call holds it to one thread."""
+    def is_limited(self) -> bool:
+        """Whether it is limited to one thread."""
         return self._users > 0
 
     def _count(self) -> int:
         libraries = _controller().select(user_api="blas").lib_controllers
-        return max((library.num_threads or 1 for library in libraries), default=1)  # unknown: leave all to BLAS
+        return max((library.num_threads or 1 for library in libraries), default=1)  # unknown: leave it to BLAS
 
 
 @cache
 def _controller() -> ThreadpoolController:
-    from threadpoolctl import ThreadpoolController  # found when first needed: one small input needs none
+    from threadpoolctl import ThreadpoolController  # a single small input needs none
 
     return ThreadpoolController()
 
 
 def _take_control() -> None:
-    """Let this thread change what another one has set: newer versions of threadpoolctl keep the first in control."""
+    """Let this thread change limits that another one has set, which newer versions of threadpoolctl refuse."""
     for library in _controller().lib_controllers:
         if hasattr(library, "clear_controlling_thread"):
             library.clear_controlling_thread(force=True)
 
 
-def _hold_openmp_to_one() -> None:
-    """Hold OpenMP, whose setting is each thread's own, to one thread in a thread of ours."""
+def _limit_openmp_to_one() -> None:
+    """Limit OpenMP, whose setting is thread-local, to one thread in a thread of the pool."""
     for library in _controller().lib_controllers:
         if "openmp" in (library.user_api, getattr(library, "threading_layer", None)):
             library.set_num_threads(1)
@@ -106,36 +106,36 @@ _blas = _Blas()
 
 @lru_cache(maxsize=1)
 def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, "numpyclip", _hold_openmp_to_one)
+    return ThreadPoolExecutor(threads, "numpyclip", _limit_openmp_to_one)
 
 
-def _start_over() -> None:
-    """Forget, in a process that was forked, the threads and locks of its parent."""
+def _after_fork() -> None:
+    """Replace, in a forked process, the threads and locks of its parent."""
     global _blas
-    held = _blas if _blas.is_held else None
+    limited = _blas if _blas.is_limited else None
     _blas = _Blas()
     _pool.cache_clear()
     renew_locks()
-    if held is not None:
-        held.let_go()
+    if limited is not None:
+        limited.restore()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_start_over)
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def count() -> int:
-    """Count the threads that there are for chunks: as many as BLAS would use."""
+    """Count the threads for chunks: as many as BLAS would use."""
     return _blas.threads()
 
 
 def submit(function: Callable[..., _U], *arguments: Any) -> Future[_U]:
-    """Have a function called by one of the threads, or by the caller if there is but one thread."""
+    """Call a function on the pool, or now if there is only one thread."""
     threads = _blas.threads()
     if threads > 1:
         try:
             return _pool(threads).submit(function, *arguments)
-        except RuntimeError:  # the interpreter is about to end, and starts nothing
+        except RuntimeError:  # the interpreter is shutting down
             pass
     return done(function, *arguments)
 
@@ -151,7 +151,7 @@ def done(function: Callable[..., _U], *arguments: Any) -> Future[_U]:
 
 
 def run(tasks: Sequence[Callable[[], None]]) -> None:
-    """Run tasks on the threads; a single one in the caller's with those of BLAS, unless others are at work."""
+    """Run tasks on the pool, or a single one in the caller's thread with BLAS's threads, unless these are in use."""
     with _blas.taken() as alone:
         if alone and len(tasks) == 1:
             tasks[0]()
@@ -160,13 +160,13 @@ def run(tasks: Sequence[Callable[[], None]]) -> None:
         for task in tasks:
             task()
         return
-    with _blas.held_to_one():
+    with _blas.limited_to_one():
         futures: list[Future[None]] = []
         try:
             futures.extend(submit(task) for task in tasks)
             for future in futures:
                 future.result()
-        finally:  # where one failed, or the user had enough
+        finally:  # after an error or an interrupt
             for future in futures:
                 future.cancel()
             wait(futures)

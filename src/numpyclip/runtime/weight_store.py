@@ -1,4 +1,4 @@
-"""The weights of a tower: from the cache of prepared weights, or made from a checkpoint."""
+"""The weights of a tower: from the cache of prepared weights, or prepared from a checkpoint."""
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
@@ -19,26 +19,15 @@ _Arrays = TypeVar("_Arrays", bound="tuple[NDArray[Any], ...]")
 
 @dataclass(frozen=True, eq=False)
 class WeightStore:
-    """The weights of one tower: a `numpyclip.model.weight_reader.WeightReader`.
-
-    Attributes
-    ----------
-    checkpoint : Checkpoint
-    stored : mapping of str to ndarray
-        What an earlier process prepared and cached, if anything.
-    low_memory : bool
-        Make each block's weights at every use, and keep none.
-    made : dict of str to ndarray
-        What was prepared now.
-    """
+    """The weights of one tower: a `numpyclip.model.weight_reader.WeightReader`."""
 
     checkpoint: Checkpoint
-    stored: Mapping[str, NDArray[Any]] = field(default_factory=dict)
-    low_memory: bool = False
-    made: dict[str, NDArray[Any]] = field(default_factory=dict)
+    stored: Mapping[str, NDArray[Any]] = field(default_factory=dict)  # cached by an earlier process
+    low_memory: bool = False  # make each block's weights at every use, and keep none
+    made: dict[str, NDArray[Any]] = field(default_factory=dict)  # prepared by this process
 
     def derive(self, name: str, prepare: Callable[[Checkpoint], _Arrays]) -> _Arrays:
-        """Return what a function makes of the tensors under a name, read-only."""
+        """Return the arrays that a function makes of the tensors under a name, read-only."""
         if self.stored:
             parts = takewhile(lambda part: part is not None, (self.stored.get(f"{name} {i}") for i in count()))
             return cast("_Arrays", tuple(parts))
@@ -57,7 +46,7 @@ class WeightStore:
 
 
 def read_tower(name: str, read: Callable[[WeightStore], _T], checkpoint: Checkpoint, low_memory: bool) -> _T:
-    """Make a tower from cached weights where there are any, else from the checkpoint, and cache them."""
+    """Make a tower from cached weights, or from the checkpoint, and then cache them."""
     if low_memory:
         return read(WeightStore(checkpoint, low_memory=True))
     if stored := open_prepared(checkpoint.identity, name):

@@ -1,4 +1,4 @@
-"""How far embeddings are from those of another model, over a fixed set of texts and pictures."""
+"""How far embeddings are from those of another model, over a fixed set of texts and images."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ PICTURES = 16
 
 @dataclass(frozen=True)
 class CosineLoss:
-    """One minus the cosine between embeddings of two models: the median, and that of the worst pair."""
+    """One minus the cosine between embeddings of two models: the median and the maximum."""
 
     median: float
     worst: float
 
 
 def compare(model: CLIP, other: CLIP) -> dict[str, CosineLoss | NumPyCLIPError]:
-    """Embed the same texts and pictures with two models.
+    """Embed the same texts and images with two models.
 
     Returns
     -------
     dict
-        For "texts" and "pictures", as far as the model has towers for them: the loss, or why there is none, such as a
-        tokenizer that is not there.
+        For "texts" and "pictures", if the model has a tower for them: the loss, or why there is none, such as a missing
+        tokenizer.
     """
     losses: dict[str, CosineLoss | NumPyCLIPError] = {}
     if model.config.text is not None:
@@ -49,14 +49,14 @@ def compare(model: CLIP, other: CLIP) -> dict[str, CosineLoss | NumPyCLIPError]:
 
 
 def _loss(ours: Array, theirs: Array) -> CosineLoss:
-    """Half the squared distance of unit vectors, which is the same and does not cancel: (n, e), (n, e)."""
+    """Compute it as half the squared distance of unit vectors, which avoids cancellation: (n, e), (n, e)."""
     distances = ops.normalize(ours.astype(np.float64)) - ops.normalize(theirs.astype(np.float64))
     losses = (distances**2).sum(axis=1) / 2
     return CosineLoss(float(np.median(losses)), float(losses.max()))
 
 
 def generate_pictures(size: int) -> NDArray[np.uint8]:
-    """Draw waves of many lengths, the longer the stronger, as in photographs, and a bright square on half of them.
+    """Draw waves of many lengths, with amplitudes as in photographs, and a bright square on half of the images.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""A model as a folder of OpenCLIP's, as `push_to_hf_hub` writes it: the reverse of `numpyclip.families.open_clip`."""
+"""A model in OpenCLIP's layout, as `push_to_hf_hub` writes it: the inverse of `numpyclip.families.open_clip`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import fields
 
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.errors import UnsupportedCheckpointError
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.config import (
     RESNET_STRIDE,
@@ -19,33 +18,35 @@ from numpyclip.model.config import (
 )
 from numpyclip.saving import open_clip_fastvit
 from numpyclip.saving.original_layout import OPEN_CLIP
-from numpyclip.saving.plan import USUAL_TOKENIZERS, DType, Options, Plan, Weight, as_json, require
+from numpyclip.saving.plan import USUAL_TOKENIZERS, DType, Layout, Plan, Weight, as_json, in_proj_sources
 from numpyclip.tokenizer.clip_tokenizer import CLIPTokenizer
 from numpyclip.weights.checkpoint import Checkpoint
 
 WEIGHTS = "open_clip_model.safetensors"
 
-_LAYOUT = "OpenCLIP"
 _TRANSFORMER = ("width", "layers", "heads", "mlp_width", "activation", "eps", "layer_scale")
-_VISION: Options = {
-    FastViTConfig: tuple(field.name for field in fields(FastViTConfig)),
-    ResNetConfig: ("image_size", "width", "layers", "heads"),
-    VisionTransformerConfig: (*_TRANSFORMER, "image_size", "patch_size", "norm_before", "pool.norm_after", "pool.kind"),
-}
-_TEXT: Options = {TextConfig: (*_TRANSFORMER, "context_length", "vocab_size", "causal", "pool", "end_id", "projection")}
-_PREPROCESS: Options = {Preprocess: ("size", "profile", "mean", "std", "interpolation", "resize_mode", "fill")}
+_VISION = ("image_size", "patch_size", "norm_before", "pool.norm_after", "pool.kind")
+_LAYOUT = Layout(
+    "OpenCLIP",
+    {
+        FastViTConfig: tuple(field.name for field in fields(FastViTConfig)),
+        ResNetConfig: ("image_size", "width", "layers", "heads"),
+        VisionTransformerConfig: (*_TRANSFORMER, *_VISION),
+    },
+    {TextConfig: (*_TRANSFORMER, "context_length", "vocab_size", "causal", "pool", "end_id", "projection")},
+)
 
-# Separate matrices that make queries, keys and values; those of a ResNet's pool are separate in OpenCLIP, too.
+# Separate matrices of queries, keys and values; those of a ResNet's pool are separate in OpenCLIP, too.
 _IN_PROJ = re.compile(r"(.*\.attn)\.(q|k|v|kv)_proj\.(weight|bias)")
 
 
 def plan(model: CLIP, checkpoint: Checkpoint, dtype: DType) -> Plan:
-    """Say what the folder holds.
+    """Plan the folder.
 
     Raises
     ------
     UnsupportedCheckpointError
-        If OpenCLIP has no option for something that the model does.
+        If OpenCLIP cannot express an option of the model.
     """
     _check(model, checkpoint)
     config = model.config
@@ -58,31 +59,25 @@ def plan(model: CLIP, checkpoint: Checkpoint, dtype: DType) -> Plan:
     }
     if config.sigmoid:
         model_cfg["init_logit_bias"] = float(model.logit_bias)
-    description = {"model_cfg": model_cfg, "preprocess_cfg": _preprocess(config.preprocess)}
+    options = {"model_cfg": model_cfg, "preprocess_cfg": _preprocess(config.preprocess)}
     tensors = [weight.in_floats(dtype) for weight in _weights(checkpoint)]
-    return Plan(WEIGHTS, tensors, files={OPEN_CLIP: as_json(description)})
+    return Plan(WEIGHTS, tensors, files={OPEN_CLIP: as_json(options)})
 
 
 def _check(model: CLIP, checkpoint: Checkpoint) -> None:
-    where, config = str(checkpoint.path), model.config
-    require(config.vision, _VISION, where, _LAYOUT)
-    require(config.text, _TEXT, where, _LAYOUT)
+    config = model.config
+    _LAYOUT.check(config, checkpoint)
     assert config.text is not None
-    require(config.preprocess, _PREPROCESS, where, _LAYOUT)
-    cannot = f"{where}: cannot be saved in the layout of {_LAYOUT}"
-    if config.decoder is not None:
-        raise UnsupportedCheckpointError(f"{cannot} from another one: it has a decoder, which writes captions.")
     if isinstance(config.vision, VisionTransformerConfig):
         if config.vision.pool.kind == "map":
-            raise UnsupportedCheckpointError(f"{cannot}: its images are pooled by a query; expected tok or avg.")
+            raise _LAYOUT.cannot(checkpoint, ": its images are pooled by a query; expected tok or avg.")
         if (config.vision.activation == "quick_gelu") != (config.text.activation == "quick_gelu"):
-            raise UnsupportedCheckpointError(f"{cannot}: only one of its towers has QuickGELU; expected both or none.")
+            raise _LAYOUT.cannot(checkpoint, ": only one of its towers has QuickGELU; expected both or none.")
     if "visual.proj.bias" in checkpoint:
-        raise UnsupportedCheckpointError(f"{cannot}: the image projection has a bias; expected none.")
+        raise _LAYOUT.cannot(checkpoint, ": the image projection has a bias; expected none.")
     if not (isinstance(model.tokenizer, CLIPTokenizer) and model.tokenizer.name in USUAL_TOKENIZERS):
-        raise UnsupportedCheckpointError(
-            f"{cannot}: its tokenizer is {model.tokenizer.name!r:.60}; expected OpenAI's vocabulary, read as usual."
-        )
+        name = f"{model.tokenizer.name!r:.60}"
+        raise _LAYOUT.cannot(checkpoint, f": its tokenizer is {name}; expected OpenAI's vocabulary, read as usual.")
 
 
 def _vision(config: object, checkpoint: Checkpoint) -> dict[str, object]:
@@ -123,7 +118,7 @@ def _text(config: TextConfig, has_bias: bool) -> dict[str, object]:
 
 def _transformer(config: TransformerConfig) -> dict[str, object]:
     ratio = config.mlp_width / config.width
-    if int(config.width * ratio) != config.mlp_width:  # rounded down to the number below
+    if int(config.width * ratio) != config.mlp_width:  # by rounding
         ratio = (config.mlp_width + 0.5) / config.width
     return {
         "layers": config.layers,
@@ -148,7 +143,7 @@ def _preprocess(preprocess: Preprocess) -> dict[str, object]:
 
 
 def _weights(checkpoint: Checkpoint) -> Iterator[Weight]:
-    """Give tensors the names and shapes of OpenCLIP, which are openai/CLIP's."""
+    """Convert tensors to the names and shapes of OpenCLIP, which are openai/CLIP's."""
     has_trunk = any(name.startswith("visual.trunk.") for name in checkpoint.arrays)
     for name in checkpoint.arrays:
         if has_trunk and name.startswith("visual."):
@@ -156,8 +151,7 @@ def _weights(checkpoint: Checkpoint) -> Iterator[Weight]:
         elif match := _IN_PROJ.fullmatch(name):
             attention, part, field = match.groups()
             if part == "q":
-                parts = ("q", "kv") if f"{attention}.kv_proj.{field}" in checkpoint else ("q", "k", "v")
-                sources = [f"{attention}.{part}_proj.{field}" for part in parts]
+                sources = in_proj_sources(checkpoint, attention, field)
                 yield Weight.of(f"{attention}.in_proj_{field}", checkpoint, *sources)
         elif name in ("logit_scale", "logit_bias"):
             yield Weight.of(name, checkpoint, name, change=lambda number: number.reshape(()))

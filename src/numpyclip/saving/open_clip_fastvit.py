@@ -1,4 +1,4 @@
-"""A FastViT inside a folder of OpenCLIP's: the reverse of `numpyclip.families.timm_convolutional`."""
+"""A FastViT in OpenCLIP's layout: the inverse of `numpyclip.families.timm_convolutional`."""
 
 import re
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from numpyclip.weights.checkpoint import Checkpoint
 
 _FC = "visual.trunk.head.fc"
 
-# All other weights (e, c) are convolutions of one pixel.
+# All other weights (e, c) are 1 x 1 convolutions.
 _MATRIX = re.compile(r"visual\.(trunk\.)?head\.|.*\.token_mixer\.(qkv|proj)\.")
 
 
@@ -23,11 +23,11 @@ def describe(config: FastViTConfig, checkpoint: Checkpoint) -> dict[str, object]
     Raises
     ------
     UnsupportedCheckpointError
-        If OpenCLIP could not load the tensors: it builds all branches.
+        If the branches are fused: OpenCLIP builds them all.
     """
     if fused := next((name for name in checkpoint.arrays if ".reparam_conv." in name), None):
         raise UnsupportedCheckpointError(
-            f"{checkpoint.path}: cannot be saved in the layout of OpenCLIP: its branches are added up, as in "
+            f"{checkpoint.path}: cannot be saved in the layout of OpenCLIP: its branches are fused, as in "
             f"'{fused:.100}'; expected the branches."
         )
     sizes = config.layers, config.widths
@@ -46,7 +46,7 @@ def describe(config: FastViTConfig, checkpoint: Checkpoint) -> dict[str, object]
 
 
 def weights(checkpoint: Checkpoint, name: str) -> Iterator[Weight]:
-    """Give a tensor of the tower the name and shape of timm's."""
+    """Convert a tensor of the tower to timm's name and shape."""
     shape = checkpoint.arrays[name].shape
     if name == _FC:  # Apple's matrix (d, e); timm has a layer
         yield Weight.of(f"{_FC}.weight", checkpoint, name, change=lambda matrix: matrix.T)

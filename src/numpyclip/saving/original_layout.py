@@ -1,6 +1,6 @@
-"""Save a model in the layout that it was loaded from, with its own names and config file, in another dtype.
+"""A model in the layout that it was loaded from, with its own names and config file, in another dtype.
 
-So every model can be saved as int8, also those that no other layout can express.
+So every model can be saved as int8, even those that no other layout can express.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from numpyclip.weights.read import ACTIVATION_KEY
 from numpyclip.weights.safetensors import Unwritten, unwritten
 
 OPEN_CLIP, TRANSFORMERS = OPEN_CLIP_CONFIG, TRANSFORMERS_CONFIG
-_BESIDE = {  # the description of a layout → what else may lie beside the weights
+_BESIDE = {  # the config file of a layout → other files that may be beside the weights
     OPEN_CLIP: TOKENIZER_FILES,
     TRANSFORMERS: ("preprocessor_config.json", "processor_config.json", *TOKENIZER_FILES),
 }
 
 
 def is_described_by(checkpoint: Checkpoint, file: str) -> bool:
-    """Tell whether a model was read by a description of this name, and so has the layout that goes with it."""
+    """Tell whether a model was read by a config file of this name, and so has its layout."""
     return checkpoint.config_file is not None and checkpoint.config_file.name == file
 
 
 def plan(checkpoint: Checkpoint, weights: str, dtype: DType) -> Plan:
-    """Plan a folder of the model's own layout, in floating point."""
+    """Plan a folder in the model's own layout, in floating point."""
     original = _original(checkpoint)
     tensors: list[Unwritten] = []
     for name, array in original.arrays.items():
@@ -40,16 +40,15 @@ def plan(checkpoint: Checkpoint, weights: str, dtype: DType) -> Plan:
 
 
 def plan_int8(model: CLIP, checkpoint: Checkpoint, dtype: DType) -> Plan:
-    """Plan a folder with int8 weights; `dtype` is that of all others.
+    """Plan a folder with int8 weights; `dtype` is that of the other tensors.
 
-    A model that came without a description has none here, either: its file notes the activation, the only thing that
-    its shapes do not tell.
+    For a model without a config file, the weights' file records the activation, which shapes cannot tell.
     """
     is_described = checkpoint.config_file is not None
     if not is_described and model.config.family not in ("openai", "apple"):
         raise UnsupportedCheckpointError(
-            f"{checkpoint.path}: cannot be saved as int8: this model came without a description, and is none of "
-            "OpenAI's kind, whose tensors tell enough. Pass one that numpyclip.load has made."
+            f"{checkpoint.path}: cannot be saved as int8: this model has no config file, and is not in OpenAI's "
+            "layout, which needs none. Pass a model that numpyclip.load has returned."
         )
     original = checkpoint if model.config.family == "openai" else _original(checkpoint)
     tensors: list[Unwritten] = []
@@ -58,28 +57,28 @@ def plan_int8(model: CLIP, checkpoint: Checkpoint, dtype: DType) -> Plan:
     if is_described:
         return Plan(INT8_WEIGHTS, tensors, files=_files(checkpoint, dtype))
     activation = model.config.activation
-    assert activation is not None  # a model without a description has both towers
+    assert activation is not None  # a model without a config file has both towers
     return Plan(INT8_WEIGHTS, tensors, {ACTIVATION_KEY: activation})
 
 
 def existing(folder: Path, names: Iterable[str]) -> dict[str, Path]:
-    """Find those files that are there."""
+    """Find those files that exist."""
     return {name: folder / name for name in names if (folder / name).is_file()}
 
 
 def _original(checkpoint: Checkpoint) -> Checkpoint:
-    """Return all weights that the file holds, by its own names."""
+    """Return all weights of the file, by its own names."""
     assert checkpoint.stored, "a family's module has dropped them"
     arrays = {name: array for name, array in checkpoint.stored.items() if name not in SIZE_RECORDS}
     return replace(checkpoint, arrays=arrays)
 
 
 def _files(checkpoint: Checkpoint, dtype: DType) -> dict[str, bytes | Path]:
-    """Write the config file; copy what else is beside the weights."""
+    """Write the config file; copy the other files beside the weights."""
     config_file = checkpoint.config_file
     assert config_file is not None
     options = dict(config_file.options)
-    if config_file.name == TRANSFORMERS:  # which says what the numbers are made when they are read
+    if config_file.name == TRANSFORMERS:  # which says to which dtype weights are converted
         options.pop("torch_dtype", None)
         options["dtype"] = dtype
     return {**existing(checkpoint.path.parent, _BESIDE[config_file.name]), config_file.name: as_json(options)}

@@ -1,4 +1,4 @@
-"""What a folder is going to hold, decided before anything is written."""
+"""The plan of a folder, made before anything is written, and what layouts of other libraries can express."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.errors import UnsupportedCheckpointError
-from numpyclip.model.config import list_options
+from numpyclip.images.preprocess import Preprocess
+from numpyclip.model.attention import in_proj_names
+from numpyclip.model.config import CLIPConfig, list_options
 from numpyclip.weights.checkpoint import Checkpoint
 from numpyclip.weights.dtypes import narrow_to_bfloat16, narrow_to_float16
 from numpyclip.weights.int8 import SCALE, round_to_int8, row_scales
@@ -30,53 +32,38 @@ _KINDS: Mapping[DType, tuple[str, Callable[[NDArray[np.float32]], NDArray[np.gen
     "bfloat16": ("BF16", narrow_to_bfloat16),
 }
 
-USUAL_TOKENIZERS = ("openai", "open_clip")  # others on the same vocabulary clean texts otherwise
+USUAL_TOKENIZERS = ("openai", "open_clip")  # others of the same vocabulary clean texts differently
 
-_LEAST_ROUNDED = 2**12  # numbers: smaller tensors take no room to speak of
+_PREPROCESS: Options = {Preprocess: ("size", "profile", "mean", "std", "interpolation", "resize_mode", "fill")}
+_ELSE = "The format 'int8' takes every model."
+
+_MIN_ROUNDED = 2**12  # numbers: rounding smaller tensors saves no space to speak of
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A folder to be.
-
-    Attributes
-    ----------
-    weights : str
-        Name of the file of weights.
-    tensors : sequence of Unwritten
-        What it holds.
-    metadata : mapping of str to str
-        What its header notes.
-    files : mapping of str to bytes or Path
-        All other files by name, and their content, or where they are copied from.
-    """
+    """A folder to be written: the name, tensors and header of the file of weights, and the other files."""
 
     weights: str
     tensors: Sequence[Unwritten]
     metadata: Mapping[str, str] = field(default_factory=dict)
-    files: Mapping[str, bytes | Path] = field(default_factory=dict)
+    files: Mapping[str, bytes | Path] = field(default_factory=dict)  # contents, or where to copy them from
 
 
 @dataclass(frozen=True, eq=False)
 class Weight:
-    """A tensor under its new name, and how its numbers are made, as float32."""
+    """A tensor under its new name, computed lazily as float32."""
 
     name: str
     shape: tuple[int, ...]
     make: Callable[[], NDArray[np.float32]]
 
     @classmethod
-    def of(
-        cls,
-        name: str,
-        checkpoint: Checkpoint,
-        *sources: str,
-        change: Change = lambda array: array,
-    ) -> Weight:
-        """Take a tensor of a checkpoint, or several that are put below each other, and change it."""
+    def of(cls, name: str, checkpoint: Checkpoint, *sources: str, change: Change = lambda array: array) -> Weight:
+        """Take a tensor of a checkpoint, or several, one below the other, and change it."""
         shapes = [checkpoint.arrays[source].shape for source in sources]
         rows = (sum(shape[0] for shape in shapes),) if len(shapes) > 1 else shapes[0][:1]
-        # nothing is computed for this one: it stands for an array of any size
+        # to learn the shape, change an array that takes no memory
         shape = change(np.broadcast_to(np.float32(0), (*rows, *shapes[0][1:]))).shape
 
         def make() -> NDArray[np.float32]:
@@ -87,7 +74,7 @@ class Weight:
         return cls(name, shape, make)
 
     def in_floats(self, dtype: DType) -> Unwritten:
-        """Have it written in floating point."""
+        """Write it as floating point."""
         kind, narrow = _KINDS[dtype]
 
         def make() -> NDArray[np.generic]:
@@ -101,11 +88,11 @@ class Weight:
         return Unwritten(self.name, kind, self.shape, make)
 
     def in_int8(self, dtype: DType) -> list[Unwritten]:
-        """Have it written in eight bits, with a scale for each row, if it is large; in floating point if not.
+        """Write a large matrix as int8, with a scale for each row, and all else as floating point.
 
-        Positions, which are added and not multiplied, and every one of which matters, stay in floating point.
+        So are positional embeddings, which are added, not multiplied.
         """
-        is_matrix = len(self.shape) > 1 and self.shape[0] > 1 and math.prod(self.shape) >= _LEAST_ROUNDED
+        is_matrix = len(self.shape) > 1 and self.shape[0] > 1 and math.prod(self.shape) >= _MIN_ROUNDED
         if not is_matrix or "pos" in self.name:
             return [self.in_floats(dtype)]
         return [
@@ -123,40 +110,46 @@ class Weight:
 
 
 def as_json(value: object) -> bytes:
-    """Write a description."""
+    """Encode a config file."""
     return (json.dumps(value, indent=2) + "\n").encode()
 
 
-_ELSE = "The format 'int8' takes every model."
+@dataclass(frozen=True)
+class Layout:
+    """The layout of another library: the kinds of towers that it knows, and which of their options it expresses."""
+
+    name: str
+    vision: Options
+    text: Options
+    vision_fixed: Mapping[str, object] = field(default_factory=dict)  # values of other options, if not the defaults
+    text_fixed: Mapping[str, object] = field(default_factory=dict)
+
+    def check(self, config: CLIPConfig, checkpoint: Checkpoint) -> None:
+        """Raise UnsupportedCheckpointError, with the name of an option, unless the layout can express a model."""
+        self._check(config.vision, self.vision, self.vision_fixed, checkpoint)
+        self._check(config.text, self.text, self.text_fixed, checkpoint)
+        self._check(config.preprocess, _PREPROCESS, {}, checkpoint)
+        if config.decoder is not None:
+            raise self.cannot(checkpoint, " from another one: it has a decoder, which writes captions.")
+
+    def cannot(self, checkpoint: Checkpoint, reason: str) -> UnsupportedCheckpointError:
+        """Return the error that a checkpoint cannot be saved in this layout."""
+        return UnsupportedCheckpointError(f"{checkpoint.path}: cannot be saved in the layout of {self.name}{reason}")
+
+    def _check(self, options: Any, kinds: Options, fixed: Mapping[str, object], checkpoint: Checkpoint) -> None:
+        if options is None:
+            raise self.cannot(checkpoint, ", which has two towers; this model has one.")
+        if type(options) not in kinds:
+            kind = type(options).__name__.removesuffix("Config")
+            raise self.cannot(checkpoint, f", which has no {kind}. {_ELSE}")
+        for name, found, default in list_options(options):
+            only = fixed.get(name, default)
+            if name not in kinds[type(options)] and found != only:
+                reason = f", which has no such model: {name} is {found!r:.200}; expected {only!r:.200}. {_ELSE}"
+                raise self.cannot(checkpoint, reason)
 
 
-def require(options: Any, kinds: Options, where: str, layout: str, **fixed: object) -> None:
-    """Raise unless a layout can express some options of a model.
-
-    Parameters
-    ----------
-    options : dataclass
-    kinds : mapping of type to sequence of str
-        The kinds of options that the layout knows, and which of theirs it expresses, whatever they are.
-    where, layout : str
-        Named in the message.
-    **fixed
-        Options that it does not express, and what they are there; all others are the default.
-
-    Raises
-    ------
-    UnsupportedCheckpointError
-        With the name of the option.
-    """
-    cannot = f"{where}: cannot be saved in the layout of {layout}"
-    if options is None:
-        raise UnsupportedCheckpointError(f"{cannot}, which has two towers; this model has one.")
-    if type(options) not in kinds:
-        kind = type(options).__name__.removesuffix("Config")
-        raise UnsupportedCheckpointError(f"{cannot}, which has no {kind}. {_ELSE}")
-    for name, found, default in list_options(options):
-        only = fixed.get(name, default)
-        if name not in kinds[type(options)] and found != only:
-            raise UnsupportedCheckpointError(
-                f"{cannot}, which has no such model: {name} is {found!r:.200}; expected {only!r:.200}. {_ELSE}"
-            )
+def in_proj_sources(checkpoint: Checkpoint, attention: str, field: str) -> list[str]:
+    """List the tensors whose rows, one below the other, are an attention's ``in_proj_weight`` or ``in_proj_bias``."""
+    weights, biases = in_proj_names(checkpoint, attention)
+    return list(weights if field == "weight" else biases)

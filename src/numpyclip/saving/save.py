@@ -34,16 +34,15 @@ def save(
     model : CLIP, or str or path
         A model, or what `load` takes.
     folder : str or path
-        To be made. It appears under this name when it is complete; after any error there is none.
+        To be created, atomically.
     format : {"open_clip", "transformers", "int8"}, default="open_clip"
-        The layout of OpenCLIP (``open_clip_config.json``), which the function `create_model` there loads as
-        ``local-dir:FOLDER``; that of transformers (``config.json``), for ``from_pretrained``; or NumPyCLIP's own: the
-        layout that the model came in, with matrices rounded to eight bits, a quarter of float32's size.
+        The layout of OpenCLIP (``open_clip_config.json``), whose `create_model` loads ``local-dir:FOLDER``; that of
+        transformers (``config.json``), for ``from_pretrained``; or the layout that the model was loaded from, with
+        int8 matrices, a quarter of float32's size, which only NumPyCLIP loads.
     dtype : {"float32", "float16", "bfloat16"}, default="float32"
-        Number format of the weights; with "int8", of those that are not rounded. float32 holds every number that the
-        model computes with.
+        Of the weights; with "int8", of those that are not quantized. float32 is lossless.
     overwrite : bool, default=False
-        Replace a model that was saved there before.
+        Replace a saved model.
 
     Returns
     -------
@@ -55,7 +54,7 @@ def save(
     UnsupportedCheckpointError
         If the format cannot express the model, or the dtype a weight; the message says which.
     InputError
-        If an argument is wrong, or the folder is there already.
+        If an argument is wrong, or the folder exists.
     NumPyCLIPError
         If it cannot be written.
     """

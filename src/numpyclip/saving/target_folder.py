@@ -8,7 +8,7 @@ from numpyclip.errors import InputError
 from numpyclip.families.repository_files import INT8_WEIGHTS, TOKENIZER_FILES
 from numpyclip.saving.original_layout import OPEN_CLIP, TRANSFORMERS
 
-# What a folder may hold that is replaced: a model that was saved before, and nothing that somebody would miss.
+# A folder with any other file is not replaced.
 _OURS = (
     *(OPEN_CLIP, TRANSFORMERS, "preprocessor_config.json", "processor_config.json", *TOKENIZER_FILES),
     *("open_clip_model.safetensors", "model.safetensors", INT8_WEIGHTS),
@@ -16,13 +16,12 @@ _OURS = (
 
 
 def check_target(folder: Path, source: Path, overwrite: bool) -> None:
-    """Raise unless a folder can be made there, or replaced.
+    """Raise unless a folder can be created, or replaced.
 
     Raises
     ------
     InputError
-        If something is there that is not to be overwritten: whatever it is, or anything but a saved model, or the
-        model that is being saved.
+        If it exists: unless it is to be overwritten, and holds only a saved model, other than the one being saved.
     """
     if not folder.exists():
         return

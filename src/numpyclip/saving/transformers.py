@@ -1,13 +1,13 @@
-"""A model as a folder of transformers', such as `CLIPModel.save_pretrained` and `SiglipModel.save_pretrained` write."""
+"""A model in the layout of transformers, as `CLIPModel.save_pretrained` and `SiglipModel.save_pretrained` write it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.errors import UnsupportedCheckpointError
 from numpyclip.families.image_processor import RESAMPLE
 from numpyclip.families.repository_files import TOKENIZER_FILES
 from numpyclip.families.tensor_names import translator
@@ -15,20 +15,30 @@ from numpyclip.families.transformers_types import ACTIVATIONS, CLIP_NAMES, SIGLI
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.config import TextConfig, TransformerConfig, VisionTransformerConfig
 from numpyclip.saving.original_layout import TRANSFORMERS, existing
-from numpyclip.saving.plan import USUAL_TOKENIZERS, Change, DType, Options, Plan, Weight, as_json, require
+from numpyclip.saving.plan import USUAL_TOKENIZERS, Change, DType, Layout, Plan, Weight, as_json, in_proj_sources
 from numpyclip.tokenizer.clip_tokenizer import CLIPTokenizer
 from numpyclip.tokenizer.pre_tokenizer import END_OF_TEXT, START_OF_TEXT
 from numpyclip.weights.checkpoint import Checkpoint
 
 WEIGHTS = "model.safetensors"
-PREPROCESSOR = "preprocessor_config.json"
 
-_LAYOUT = "transformers"
 _TRANSFORMER = ("width", "layers", "heads", "mlp_width", "activation", "eps")
-_VISION: Options = {VisionTransformerConfig: (*_TRANSFORMER, "image_size", "patch_size")}
-_TEXT: Options = {TextConfig: (*_TRANSFORMER, "context_length", "vocab_size", "pool", "end_id")}
-_PREPROCESS: Options = {Preprocess: ("size", "profile", "mean", "std", "interpolation", "resize_mode", "fill")}
-_SIGLIP = {"stem.patch_bias": True, "class_token": False, "norm_before": False, "pool.kind": "map", "projection": None}
+_CLIP = Layout(
+    "transformers",
+    {VisionTransformerConfig: (*_TRANSFORMER, "image_size", "patch_size")},
+    {TextConfig: (*_TRANSFORMER, "context_length", "vocab_size", "pool", "end_id")},
+)
+_SIGLIP = replace(
+    _CLIP,
+    vision_fixed={
+        "stem.patch_bias": True,
+        "class_token": False,
+        "norm_before": False,
+        "pool.kind": "map",
+        "projection": None,
+    },
+    text_fixed={"causal": False},
+)
 
 _ACTIVATIONS = {ours: theirs for theirs, ours in reversed(ACTIVATIONS.items())}
 _RESAMPLE = {ours: number for number, ours in RESAMPLE.items()}
@@ -38,57 +48,48 @@ _POOL_IN_PROJ = re.compile(r"(visual\.attn_pool\.attn)\.(q|k|v|kv)_proj\.(weight
 
 
 def plan(model: CLIP, checkpoint: Checkpoint, dtype: DType) -> Plan:
-    """Say what the folder holds.
+    """Plan the folder.
 
     Raises
     ------
     UnsupportedCheckpointError
-        If neither CLIPModel nor SiglipModel has an option for something that the model does.
+        If neither CLIPModel nor SiglipModel can express an option of the model.
     """
     vision = model.config.vision
     is_siglip = isinstance(vision, VisionTransformerConfig) and vision.pool.kind == "map"
     _check(model, checkpoint, is_siglip)
-    weights = _weights(checkpoint, is_siglip)
-    description = {**_describe(model, is_siglip), "dtype": dtype}
     return Plan(
         WEIGHTS,
-        [weight.in_floats(dtype) for weight in weights],
+        [weight.in_floats(dtype) for weight in _weights(checkpoint, is_siglip)],
         {"format": "pt"},  # without it transformers refuses the file
         {
-            TRANSFORMERS: as_json(description),
-            PREPROCESSOR: as_json(_preprocess(model.preprocess, is_siglip)),
-            **_tokenizer(model, checkpoint.path.parent),
+            TRANSFORMERS: as_json({**_options(model, is_siglip), "dtype": dtype}),
+            "preprocessor_config.json": as_json(_preprocess(model.preprocess, is_siglip)),
+            **_tokenizer(model, checkpoint),
         },
     )
 
 
 def _check(model: CLIP, checkpoint: Checkpoint, is_siglip: bool) -> None:
-    where, config = str(checkpoint.path), model.config
-    require(config.vision, _VISION, where, _LAYOUT, **(_SIGLIP if is_siglip else {}))
-    causal_and_pool = {"causal": False, "pool": "last"} if is_siglip else {}
-    require(config.text, _TEXT, where, _LAYOUT, **causal_and_pool)
+    config = model.config
+    (_SIGLIP if is_siglip else _CLIP).check(config, checkpoint)
     assert config.text is not None
-    require(config.preprocess, _PREPROCESS, where, _LAYOUT)
-    cannot = f"{where}: cannot be saved in the layout of {_LAYOUT}"
-    if config.decoder is not None:
-        raise UnsupportedCheckpointError(f"{cannot} from another one: it has a decoder, which writes captions.")
     kind, pools = ("SiglipModel", ["last"]) if is_siglip else ("CLIPModel", ["argmax", "eos"])
     if config.text.pool not in pools:
-        raise UnsupportedCheckpointError(
-            f"{cannot}: its texts are pooled by {config.text.pool!r}; expected {' or '.join(pools)} in a {kind}."
-        )
+        expected = f"expected {' or '.join(pools)} in a {kind}"
+        raise _CLIP.cannot(checkpoint, f": its texts are pooled by {config.text.pool!r}; {expected}.")
     if config.sigmoid != is_siglip:
-        raise UnsupportedCheckpointError(f"{cannot}: a {kind} has {'a' if is_siglip else 'no'} bias of its logits.")
+        raise _CLIP.cannot(checkpoint, f": a {kind} has {'a' if is_siglip else 'no'} bias of its logits.")
     if config.preprocess.resize_mode == "longest":
-        raise UnsupportedCheckpointError(f"{cannot}: images are padded; expected to be cut or squashed.")
+        raise _CLIP.cannot(checkpoint, ": images are padded; expected to be cropped or squashed.")
     for name in ("visual.proj.bias",) if is_siglip else ("visual.proj.bias", "text_projection.bias"):
         if name in checkpoint:
-            raise UnsupportedCheckpointError(f"{cannot}: a {kind} has no tensor '{name}'.")
+            raise _CLIP.cannot(checkpoint, f": a {kind} has no tensor '{name}'.")
     if is_siglip and "text_projection.bias" not in checkpoint:
-        raise UnsupportedCheckpointError(f"{cannot}: tensor 'text_projection.bias' is missing; a {kind} has it.")
+        raise _CLIP.cannot(checkpoint, f": tensor 'text_projection.bias' is missing; a {kind} has it.")
 
 
-def _describe(model: CLIP, is_siglip: bool) -> dict[str, object]:
+def _options(model: CLIP, is_siglip: bool) -> dict[str, object]:
     config = model.config
     assert isinstance(config.vision, VisionTransformerConfig) and config.text is not None
     kind = "siglip" if is_siglip else "clip"
@@ -151,15 +152,13 @@ def _preprocess(preprocess: Preprocess, is_siglip: bool) -> dict[str, object]:
     }
 
 
-def _tokenizer(model: CLIP, source: Path) -> dict[str, bytes | Path]:
+def _tokenizer(model: CLIP, checkpoint: Checkpoint) -> dict[str, bytes | Path]:
     """Write OpenAI's vocabulary; copy the files of any other."""
     if not (isinstance(model.tokenizer, CLIPTokenizer) and model.tokenizer.name in USUAL_TOKENIZERS):
-        if files := existing(source, TOKENIZER_FILES):
+        if files := existing(checkpoint.path.parent, TOKENIZER_FILES):
             return {**files}
-        raise UnsupportedCheckpointError(
-            f"{source}: cannot be saved in the layout of {_LAYOUT}: the files of its tokenizer, "
-            f"{model.tokenizer.name!r:.60}, are not there; expected {', '.join(TOKENIZER_FILES)}, some of them."
-        )
+        missing = f"the files of its tokenizer, {model.tokenizer.name!r:.60}, are missing"
+        raise _CLIP.cannot(checkpoint, f": {missing}; expected some of {', '.join(TOKENIZER_FILES)}.")
     ids = dict(enumerate(model.tokenizer.vocabulary))
     marks = {len(ids) - 2: START_OF_TEXT, len(ids) - 1: END_OF_TEXT}  # OpenCLIP spells them otherwise
     special = {"bos_token": START_OF_TEXT, **dict.fromkeys(("eos_token", "pad_token", "unk_token"), END_OF_TEXT)}
@@ -173,20 +172,19 @@ def _tokenizer(model: CLIP, source: Path) -> dict[str, bytes | Path]:
 
 
 def _weights(checkpoint: Checkpoint, is_siglip: bool) -> Iterator[Weight]:
-    """Give tensors the names and shapes of transformers."""
+    """Convert tensors to the names and shapes of transformers."""
     names = SIGLIP_NAMES if is_siglip else CLIP_NAMES
     renamed = translator(tuple((ours, theirs) for theirs, ours in names))
     for name in checkpoint.arrays:
         if match := _POOL_IN_PROJ.fullmatch(name):  # one matrix there
             attention, part, field = match.groups()
             if part == "q":
-                parts = ("q", "kv") if f"{attention}.kv_proj.{field}" in checkpoint else ("q", "k", "v")
-                sources = [f"{attention}.{part}_proj.{field}" for part in parts]
+                sources = in_proj_sources(checkpoint, attention, field)
                 yield Weight.of(renamed(f"{attention}.in_proj_{field}"), checkpoint, *sources)
         elif (match := _IN_PROJ.fullmatch(name)) and not name.startswith("visual.attn_pool."):  # three matrices there
             for index, part in enumerate("qkv"):
-                place = renamed(f"{match[1]}.{part}_proj.{match[2]}")
-                yield Weight.of(place, checkpoint, name, change=_third(index))
+                theirs = renamed(f"{match[1]}.{part}_proj.{match[2]}")
+                yield Weight.of(theirs, checkpoint, name, change=_third(index))
         elif name in ("visual.proj", "text_projection"):
             yield Weight.of(renamed(f"{name}.weight"), checkpoint, name, change=lambda matrix: matrix.T)
         elif name in ("logit_scale", "logit_bias"):
@@ -196,5 +194,5 @@ def _weights(checkpoint: Checkpoint, is_siglip: bool) -> Iterator[Weight]:
 
 
 def _third(index: int) -> Change:
-    """Cut queries, keys or values out of what makes all three: (3 d, ...) -> (d, ...)."""
+    """Cut the rows of queries, keys or values out of all three: (3 d, ...) -> (d, ...)."""
     return lambda joined: joined.reshape(3, -1, *joined.shape[1:])[index]

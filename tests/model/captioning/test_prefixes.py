@@ -54,10 +54,10 @@ def test_captions_go_on_in_any_order_with_the_pictures_that_are_left(name: str) 
     """Two to each picture, which see it and their own beginning."""
     prefixes = begin(name)
     prefixes.extend(TEXTS[:, :3])
-    prefixes.select(np.array([1, 1, 4, 4, 5, 5]), [1, 4, 5])
+    prefixes.select(np.array([1, 1, 4, 4, 5, 5]), np.array([1, 4, 5]))
     rest = TEXTS[[0, 1, 2, 3, 4, 5], 3:]
     prefixes.extend(rest[:, :5])
-    prefixes.select(np.array([1, 0, 5, 4]), [0, 2])
+    prefixes.select(np.array([1, 0, 5, 4]), np.array([0, 2]))
     last = prefixes.extend(rest[[1, 0, 5, 4], 5:])
     whole = np.concatenate([TEXTS[[1, 1, 4, 4, 5, 5], :3], rest], axis=1)[[1, 0, 5, 4]]
     alone = np.concatenate(

@@ -33,7 +33,7 @@ def test_one_token_of_a_block_is_that_of_all_its_tokens() -> None:
     x = np.random.default_rng(1).standard_normal((32, 3, 20)).astype(np.float32)
     rows = np.array([0, 19, 7])
     every = text.mixers[1](x.copy())
-    np.testing.assert_allclose(text.mixers[1].one(x, rows), every[:, np.arange(3), rows], rtol=0, atol=2e-6)
+    np.testing.assert_allclose(text.mixers[1].pooled(x, rows), every[:, np.arange(3), rows], rtol=0, atol=2e-6)
 
 
 def test_what_a_text_looks_at_behind_its_end_is_the_padding_too() -> None:
@@ -57,5 +57,5 @@ def test_a_mask_between_the_convolutions_would_move_the_embeddings() -> None:
     for block in text.transformer.resblocks:
         free = block(free, TokenLayout(len(ids)))
         masked = block(masked, TokenLayout(len(ids), mask=ops.causal_mask(ids.shape[1])))
-    np.testing.assert_array_equal(text.transformer.every(flat, TokenLayout(len(ids))), free)
+    np.testing.assert_array_equal(text.transformer(flat, TokenLayout(len(ids))), free)
     assert np.abs(free - masked).max() > 1e-2 * np.abs(free).max()

@@ -5,19 +5,20 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.model.captioning.generate import Beginnings, Decoding, Ids, penalize
+from numpyclip.model.captioning.generate import Decoding, Ids, penalize
+from numpyclip.model.captioning.prefixes import Prefixes
 from numpyclip.model.ops import Array
 
 
 @dataclass
 class Ended:
-    """The best captions of an image that have come to an end, as many as are written side by side."""
+    """The best captions of an image that have ended, at most as many as there are beams."""
 
     size: int
-    captions: list[tuple[float, Ids]] = field(default_factory=list)  # scores and ids, in the order of their end
+    captions: list[tuple[float, Ids]] = field(default_factory=list)  # scores and ids, in the order of their ends
 
     def add(self, ids: Ids, total: float, length: int) -> None:
-        """Add a caption; if there are enough, only if it is better than the worst one, which is dropped."""
+        """Add a caption; if there are enough, replace the worst one if this is better."""
         score = total / length
         if len(self.captions) == self.size:
             worst = min(range(self.size), key=lambda index: self.captions[index][0])
@@ -27,9 +28,9 @@ class Ended:
         self.captions.append((score, ids))
 
     def is_final(self, total: float, length: int) -> bool:
-        """Tell whether the best caption that goes on would be no better, if it ended now.
+        """Tell whether the best unfinished caption would be no better if it ended now.
 
-        It might become better later: sums of logits rise. But the reference, too, guesses that it will not.
+        It might become better later, as sums of logits rise, but the reference ignores that, too.
         """
         return len(self.captions) == self.size and min(score for score, _ in self.captions) >= total / length
 
@@ -40,59 +41,46 @@ class Ended:
 
 @dataclass(frozen=True)
 class _Beams:
-    """Captions that go on, as many to each image."""
+    """Unfinished captions, equally many per image."""
 
     images: NDArray[np.integer]  # (p,)
     ids: Ids  # (p, beams, tokens)
     totals: Array  # (p, beams)
 
 
-def beam_search(prefixes: Beginnings, count: int, decoding: Decoding) -> Ids:
-    """Write captions to each image side by side, and take the best one.
+def beam_search(prefixes: Prefixes, count: int, decoding: Decoding) -> Ids:
+    """Write several captions for each image, given an empty prefix for each, and return the best one.
 
-    As in the reference, what is best is a matter of raw logits, not of probabilities: their sum, over the length.
-    There, `num_beam_groups` groups of captions are written. But nothing makes them differ, for no penalty is set on
-    what another group has: all come to the same captions, so one group is enough.
+    As in the reference, a caption's score is the sum of its logits, not log-probabilities, over its length. The
+    reference runs `num_beam_groups` groups without a diversity penalty, so that all have equal captions: one is enough.
 
-    Parameters
-    ----------
-    prefixes : Beginnings
-        One without tokens to each image.
-    count : int
-        Images.
-    decoding : Decoding
-        With a padding.
-
-    Returns
-    -------
-    ndarray of shape (count, tokens), dtype=int32
-        With start-of-text token and padding, and with the end-of-text token where there is room for it.
+    Returns ids (count, tokens) with start-of-text token and padding, and the end-of-text token if there is room for it.
     """
     ended = [Ended(decoding.group_size) for _ in range(count)]
-    start = np.full((count, 1, 1), decoding.start_id, np.int32)  # one to each image: more would be the same
+    start = np.full((count, 1, 1), decoding.start_id, np.int32)  # one per image: more would be equal
     beams = _Beams(np.arange(count), start, np.zeros((count, 1), np.float32))
     while len(beams.images) and beams.ids.shape[2] < decoding.seq_len:
         ids = beams.ids.reshape(-1, beams.ids.shape[2])
         beams = _step(beams, penalize(prefixes.logits(ids[:, -1:]), ids, decoding), prefixes, ended, decoding.end_id)
     for image, texts, totals in zip(beams.images, beams.ids, beams.totals, strict=True):
-        for text, total in zip(texts, totals.tolist(), strict=True):  # none is ended by force, unlike in `sample`
+        for text, total in zip(texts, totals.tolist(), strict=True):  # no end is forced, unlike in `sample`
             ended[image].add(text, total, len(text))
     return _padded([captions.best() for captions in ended], decoding)
 
 
-def _step(beams: _Beams, scores: Array, prefixes: Beginnings, ended: list[Ended], end_id: int) -> _Beams:
-    """Let captions go on with the best of all next tokens, or end; and images, until their captions are final."""
+def _step(beams: _Beams, scores: Array, prefixes: Prefixes, ended: list[Ended], end_id: int) -> _Beams:
+    """Extend captions by the best next tokens; drop those that end, and images whose captions are final."""
     p, b, n = beams.ids.shape
     size = ended[0].size
     totals = beams.totals[:, :, np.newaxis] + scores.reshape(p, b, -1)
-    places, best = _largest(totals.reshape(p, -1), 2 * size)
-    sources, tokens = np.divmod(places, scores.shape[1])
+    indices, best = _largest(totals.reshape(p, -1), 2 * size)
+    sources, tokens = np.divmod(indices, scores.shape[1])
     kept = np.empty((p, size), int)
     is_open = np.empty(p, bool)
     for index, image in enumerate(beams.images):
         is_end = tokens[index] == end_id
-        kept[index] = np.flatnonzero(~is_end)[:size]  # enough: at most one end to each of `size` captions
-        for rank in np.flatnonzero(is_end[:size]):  # an end that is not among the best does not count
+        kept[index] = np.flatnonzero(~is_end)[:size]  # enough: at most one end for each of `size` captions
+        for rank in np.flatnonzero(is_end[:size]):  # only ends among the best count
             ended[image].add(beams.ids[index, sources[index, rank]], float(best[index, rank]), n + 1)
         is_open[index] = not ended[image].is_final(float(best[index, 0]), n + 1)
     going = np.flatnonzero(is_open)
@@ -103,11 +91,11 @@ def _step(beams: _Beams, scores: Array, prefixes: Beginnings, ended: list[Ended]
 
 
 def _largest(x: Array, count: int) -> tuple[NDArray[np.integer], Array]:
-    """Find the largest of each row, the largest first: (p, n) -> positions and values, (p, count)."""
-    places = np.sort(np.argpartition(x, -count, axis=1)[:, -count:], axis=1)
-    values = np.take_along_axis(x, places, axis=1)
+    """Find the largest numbers of each row, in descending order: (p, n) -> indices and values, (p, count)."""
+    indices = np.sort(np.argpartition(x, -count, axis=1)[:, -count:], axis=1)
+    values = np.take_along_axis(x, indices, axis=1)
     order = np.argsort(-values, axis=1, kind="stable")
-    return np.take_along_axis(places, order, axis=1), np.take_along_axis(values, order, axis=1)
+    return np.take_along_axis(indices, order, axis=1), np.take_along_axis(values, order, axis=1)
 
 
 def _padded(captions: list[Ids], decoding: Decoding) -> Ids:

@@ -1,13 +1,12 @@
-"""How captions are written, token by token, as `CoCa.generate` in open_clip/coca_model.py (version 3.3.0).
+"""Writing captions token by token, as `CoCa.generate` in open_clip/coca_model.py (version 3.3.0).
 
-The same weights give the same ids as there, quirks included. Only what is drawn by chance differs: the random numbers
-are NumPy's.
+The same weights give the same ids as there, quirks included, except for sampling: random numbers are NumPy's.
 """
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias, get_args
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +14,13 @@ from numpy.typing import NDArray
 from numpyclip.arguments import whole_number
 from numpyclip.errors import InputError
 from numpyclip.model import ops
+from numpyclip.model.captioning.prefixes import Prefixes
 from numpyclip.model.ops import Array
 
 Method: TypeAlias = Literal["beam_search", "greedy", "top_k", "top_p"]
 Ids: TypeAlias = NDArray[np.int32]
 
-_MOST = 2**16  # of any count: far beyond what is of use
+_MAX_COUNT = 2**16  # far beyond any use
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,28 +30,28 @@ class Decoding:
     Attributes
     ----------
     method : {"beam_search", "greedy", "top_k", "top_p"}
-        The best of several captions that are written side by side; or always the likeliest token; or one drawn by
-        chance, from the k likeliest, or from the likeliest that make up p of the probability.
+        Beam search; or always the likeliest token; or a token sampled from the k likeliest, or from the likeliest
+        whose probabilities sum to p.
     seq_len : int
-        Tokens of the longest caption, start-of-text and end-of-text tokens included.
+        Maximum length of a caption in tokens, start-of-text and end-of-text tokens included.
     max_seq_len : int
-        Tokens that are looked back at, but by beam search, which attends to all.
+        How many of the last tokens are attended to; beam search attends to all.
     min_seq_len : int
-        Tokens, the start-of-text token included, before the end-of-text token may come.
+        Number of tokens, the start-of-text token included, before the end-of-text token may come.
     temperature : float
-        Above 1 makes what is drawn more various, below 1 less.
+        Above 1, samples are more diverse; below 1, less.
     top_k, top_p : int and float
         See `method`.
     num_beams, num_beam_groups : int
-        Their quotient is the number of captions that are written side by side: see `beam_search`.
+        Their quotient is the number of beams: see `beam_search`.
     repetition_penalty : float
-        Above 1 makes tokens that are there already less likely.
+        Above 1, tokens of the caption so far are less likely.
     seed : int, optional
-        Of the random numbers: the same one draws the same captions, in whatever batches.
+        Of the random numbers: equal seeds sample equal captions, whatever the batch size.
     start_id, end_id : int
-        Of the marks.
+        Ids of the start-of-text and end-of-text tokens.
     pad_id : int, optional
-        Of what stands behind the end-of-text token; by default the model's own.
+        Id of padding; by default the model's own.
     """
 
     method: Method = "beam_search"
@@ -80,51 +80,37 @@ class Decoding:
         self._check_count("seq_len", max(self.min_seq_len + 1, 2))
         for name in ("temperature", "repetition_penalty", "top_p"):
             value = getattr(self, name)
-            most = 1 if name == "top_p" else math.inf
-            if not isinstance(value, float | int | np.floating | np.integer) or not (
-                0 < value <= most and math.isfinite(value)
-            ):
-                raise InputError(f"{name} is {value!r:.60}; expected a number above 0{', up to 1' * (most == 1)}.")
+            highest = 1 if name == "top_p" else math.inf
+            is_number = isinstance(value, float | int | np.floating | np.integer)
+            if not (is_number and 0 < value <= highest and math.isfinite(value)):
+                raise InputError(f"{name} is {value!r:.60}; expected a number above 0{', up to 1' * (highest == 1)}.")
         if self.num_beams % self.num_beam_groups:
             raise InputError(f"num_beams is {self.num_beams}; expected a multiple of num_beam_groups.")
 
-    def _check_count(self, name: str, least: int) -> None:
+    def _check_count(self, name: str, minimum: int) -> None:
         value = getattr(self, name)
         count = whole_number(value)
-        most = 2**64 if name == "seed" else _MOST
-        if count is None or not least <= count <= most:
-            raise InputError(f"{name} is {value!r:.60}; expected a whole number of {least} or more.")
+        maximum = 2**64 if name == "seed" else _MAX_COUNT
+        if count is None or not minimum <= count <= maximum:
+            raise InputError(f"{name} is {value!r:.60}; expected an integer of {minimum} or more.")
 
     @property
     def group_size(self) -> int:
-        """Captions that are written side by side."""
+        """Number of beams."""
         return self.num_beams // self.num_beam_groups
 
     @property
     def longest(self) -> int:
-        """Tokens that are looked back at, at most."""
-        most = self.seq_len - 1  # no token follows the last one
-        return most if self.method == "beam_search" else min(most, self.max_seq_len)
-
-
-class Beginnings(Protocol):
-    """What `Prefixes` does: beginnings of captions grow, and some of them go on."""
-
-    def logits(self, ids: NDArray[np.integer]) -> Array:
-        """Add tokens, (rows, m), and score all tokens as the next one: -> (rows, vocabulary)."""
-
-    def select(self, rows: NDArray[np.integer], images: NDArray[np.integer] | None = None) -> None:
-        """Go on with these beginnings, and these images."""
-
-    def forget(self) -> None:
-        """Let all beginnings be without tokens again."""
+        """Maximum number of tokens that are attended to."""
+        before_the_last = self.seq_len - 1
+        return before_the_last if self.method == "beam_search" else min(before_the_last, self.max_seq_len)
 
 
 def penalize(logits: Array, ids: Ids, decoding: Decoding) -> Array:
     """Delay the end-of-text token, and penalize repeated tokens: (n, vocabulary), (n, tokens) -> (n, vocabulary).
 
-    As `MinLengthLogitsProcessor` and `RepetitionPenaltyLogitsProcessor` of transformers. The start-of-text
-    token counts as one that was there.
+    As `MinLengthLogitsProcessor` and `RepetitionPenaltyLogitsProcessor` of transformers; the start-of-text token is
+    penalized, too.
     """
     scores: Array = logits.copy()
     if ids.shape[1] < decoding.min_seq_len:
@@ -137,15 +123,14 @@ def penalize(logits: Array, ids: Ids, decoding: Decoding) -> Array:
 
 
 def probabilities(scores: Array, decoding: Decoding) -> Array:
-    """Say with which probability each token is drawn: (n, vocabulary) -> the same shape.
+    """Return the probabilities to sample from: (n, vocabulary) -> the same shape.
 
-    As `TopKLogitsWarper` and `TopPLogitsWarper` of transformers. The temperature comes after them: it has no say in
-    which tokens may be drawn.
+    As `TopKLogitsWarper` and `TopPLogitsWarper` of transformers. The temperature is applied after them.
     """
     if decoding.method == "top_k":
         k = min(decoding.top_k, scores.shape[1])
-        least = np.partition(scores, -k, axis=1)[:, -k, np.newaxis]
-        scores = np.where(scores < least, np.float32(-np.inf), scores)
+        kth = np.partition(scores, -k, axis=1)[:, -k, np.newaxis]
+        scores = np.where(scores < kth, np.float32(-np.inf), scores)
     else:
         order = scores.argsort(axis=1, kind="stable")  # the likeliest last
         below = ops.softmax(np.take_along_axis(scores, order, axis=1)).cumsum(axis=1) <= 1 - decoding.top_p
@@ -157,7 +142,7 @@ def probabilities(scores: Array, decoding: Decoding) -> Array:
 
 
 def draw(scores: Array, decoding: Decoding, randoms: list[np.random.Generator]) -> Ids:
-    """Choose a token each: (n, vocabulary) -> (n,); every caption has random numbers of its own."""
+    """Choose a token for each caption, which has its own random numbers: (n, vocabulary) -> (n,)."""
     if decoding.method == "greedy":
         likeliest: Ids = scores.argmax(axis=1).astype(np.int32)
         return likeliest
@@ -167,29 +152,17 @@ def draw(scores: Array, decoding: Decoding, randoms: list[np.random.Generator]) 
     return drawn
 
 
-def sample(prefixes: Beginnings, randoms: list[np.random.Generator], decoding: Decoding) -> Ids:
-    """Write a caption to each image, one token after another.
+def sample(prefixes: Prefixes, randoms: list[np.random.Generator], decoding: Decoding) -> Ids:
+    """Write a caption for each image, one token after another, given an empty prefix and random numbers for each.
 
-    Parameters
-    ----------
-    prefixes : Beginnings
-        One without tokens to each image.
-    randoms : list of numpy.random.Generator
-        One to each image.
-    decoding : Decoding
-        With a padding.
-
-    Returns
-    -------
-    ndarray of shape (images, tokens), dtype=int32
-        With start-of-text and end-of-text tokens and padding.
+    Returns ids (images, tokens) with start-of-text and end-of-text tokens and padding.
     """
     assert decoding.pad_id is not None
     ids = np.full((len(randoms), 1), decoding.start_id, np.int32)
-    open_ = np.arange(len(randoms))  # images whose captions have no end yet
+    open_ = np.arange(len(randoms))  # images whose captions have not ended
     while len(open_) and ids.shape[1] < decoding.seq_len:
         window = ids[open_, -decoding.max_seq_len :]
-        is_moved = window.shape[1] < ids.shape[1]  # tokens stand elsewhere than before, so nothing kept is of use
+        is_moved = window.shape[1] < ids.shape[1]  # positions have changed, so the caches are invalid
         next_ids = np.full(len(ids), decoding.pad_id, np.int32)
         if window.shape[1] + 1 == decoding.seq_len:
             next_ids[open_] = decoding.end_id  # forced, unless the window moves
@@ -208,7 +181,7 @@ def sample(prefixes: Beginnings, randoms: list[np.random.Generator], decoding: D
 
 
 def random_numbers(seed: int | None) -> Iterator[np.random.Generator]:
-    """Make random numbers for one image after another."""
+    """Yield a generator of random numbers for each image."""
     sequence = np.random.SeedSequence(seed)
     while True:
         yield np.random.default_rng(sequence.spawn(1)[0])

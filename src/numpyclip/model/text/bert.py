@@ -1,7 +1,7 @@
 """BERT (Devlin et al., 2019) as a text tower, as `BertModel` in transformers' models/bert/modeling_bert.py.
 
-It pools the first token. RoBERTa (Liu et al., 2019) differs only in where its positions start. Tensors have the names
-of a text transformer's, and are at the root of the checkpoint, too.
+RoBERTa (Liu et al., 2019) differs only in where its positions start. Tensors have the names of a text transformer's,
+and are at the root of the checkpoint, too.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from numpyclip.model import expected_tensors as expected
 from numpyclip.model import ops
 from numpyclip.model.config import BertConfig
-from numpyclip.model.layers import LayerNorm, Linear, fold_norm, read_end
+from numpyclip.model.layers import LayerNorm, Linear, fold_norm, read_projection
 from numpyclip.model.ops import Array
 from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.transformer import Block, Transformer
@@ -23,9 +23,9 @@ from numpyclip.weights.checkpoint import Checkpoint
 
 
 class SumNormBlock(Block):
-    """A residual block that norms sums: what was there, and what is added."""
+    """A residual block whose norms are applied to the sums."""
 
-    def _rest(self, x: Array, y: Array) -> Array:
+    def _add(self, x: Array, y: Array) -> Array:
         assert self.ln_1 is not None
         assert self.ln_2 is not None
         x = self.ln_1(x + y)
@@ -37,8 +37,8 @@ class Bert:
     """Bidirectional attention; the first token is pooled."""
 
     config: BertConfig
-    token_embedding: NDArray[np.floating[Any]]  # (vocabulary, d), as in the file: only few rows are ever read
-    positional_embedding: Array  # (n, d), with what all tokens of a text have in common
+    token_embedding: NDArray[np.floating[Any]]  # (vocabulary, d), in the file's dtype: few rows are read
+    positional_embedding: Array  # (n, d), with the embedding of the token type
     ln_pre: LayerNorm
     transformer: Transformer
     text_projection: Linear
@@ -67,13 +67,13 @@ class Bert:
             *weights.derive("embedding", partial(_prepare_embedding, config=config)),
             LayerNorm.read(weights, "ln_pre", config.eps),
             Transformer.read(weights, "transformer", config, SumNormBlock),
-            read_end(weights, "text_projection", None) if config.end_width is None else _read_two_layers(weights),
+            read_projection(weights, "text_projection") if config.end_width is None else _read_two_layers(weights),
         )
 
     def __call__(self, ids: NDArray[np.integer]) -> Array:  # (b, n) -> (b, e)
         lengths = self.config.lengths(ids)
         embeddings = np.empty((len(ids), len(self.text_projection.bias)), np.float32)
-        for length in np.unique(lengths):  # texts of one length need no mask that hides padding
+        for length in np.unique(lengths):  # texts of equal length need no mask of padding
             rows = lengths == length
             embeddings[rows] = self._embed(ids[rows, :length])
         return embeddings
@@ -82,7 +82,7 @@ class Bert:
         b, n = ids.shape
         x = self.token_embedding[ids].astype(np.float32) + self.positional_embedding[:n]  # (b, n, d)
         x = self.ln_pre(np.ascontiguousarray(x.reshape(b * n, -1).T))
-        y = self.transformer.one(x, TokenLayout(b, pooled=np.zeros(b, int)))  # (d, b)
+        y = self.transformer.pooled(x, TokenLayout(b, pooled=np.zeros(b, int)))  # (d, b)
         if self.config.end_width is not None:
             y = ops.standardize(y, self.config.eps)
         embeddings: Array = self.text_projection(y).T
@@ -90,7 +90,7 @@ class Bert:
 
 
 def _read_two_layers(weights: WeightReader) -> Linear:
-    """Take a norm, a layer and a projection, with nothing between them, as one."""
+    """Fold a norm, a layer and a projection into one layer."""
 
     def prepare(checkpoint: Checkpoint) -> tuple[Array, Array]:
         projection = checkpoint.take("text_projection.weight")
@@ -103,6 +103,6 @@ def _read_two_layers(weights: WeightReader) -> Linear:
 
 
 def _prepare_embedding(checkpoint: Checkpoint, config: BertConfig) -> tuple[NDArray[np.floating[Any]], Array]:
-    places = checkpoint.copy("positional_embedding")[config.first_place :]
-    places += checkpoint.take("token_type_embedding")[0]
-    return checkpoint.table("token_embedding.weight"), places
+    positions = checkpoint.copy("positional_embedding")[config.first_place :]
+    positions += checkpoint.take("token_type_embedding")[0]
+    return checkpoint.table("token_embedding.weight"), positions

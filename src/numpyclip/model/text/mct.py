@@ -1,6 +1,6 @@
 """The text tower of MobileCLIP-S0 (Vasu et al., 2024), "mct" in mobileclip/text_encoder.py of apple/ml-mobileclip.
 
-A transformer between two blocks of convolutions, which mix a token with its neighbours on both sides, and with padding.
+A transformer between two blocks of convolutions, which mix tokens with their neighbours, padding included.
 """
 
 from dataclasses import dataclass
@@ -26,14 +26,14 @@ _MIXERS = ("mixers.0", "mixers.1")
 
 @dataclass(frozen=True, eq=False, repr=False)
 class TokenConvolution:
-    """A convolution of every channel by itself over the tokens of a text, which has zero padding."""
+    """A depthwise convolution over the tokens of a text, zero-padded."""
 
     weight: Array  # (d, k), k is odd
     bias: Array  # (d,)
 
     @classmethod
     def make(cls, weights: WeightReader, name: str, prepare: reparameterize.Prepare) -> "TokenConvolution":
-        """Take weights (d, 1, 1, k), and biases, that are made of what lies under a name."""
+        """Take weights (d, 1, 1, k), and biases, that a function makes of the tensors under a name."""
         weight, bias = weights.derive(name, lambda checkpoint: prepare(checkpoint, name))
         return cls(weight[:, 0, 0], bias)
 
@@ -49,7 +49,7 @@ class TokenConvolution:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class RepMixerBlock:
-    """Mix every token with its neighbours, channel by channel, and then the channels."""
+    """Mix tokens within each channel, then the channels of each token."""
 
     token_mixer: TokenConvolution
     conv: TokenConvolution
@@ -83,17 +83,17 @@ class RepMixerBlock:
         x += self.mlp(self.conv(x).reshape(len(x), -1)).reshape(x.shape)
         return x
 
-    def one(self, x: Array, rows: NDArray[np.integer]) -> Array:
-        """Compute one token of each text: (d, b, n), (b,) -> (d, b)."""
+    def pooled(self, x: Array, ends: NDArray[np.integer]) -> Array:
+        """Compute the pooled token of each text only: (d, b, n), (b,) -> (d, b)."""
         x = self.token_mixer(x)
-        texts = np.arange(len(rows))
-        y: Array = x[:, texts, rows] + self.mlp(self.conv(x)[:, texts, rows])
+        texts = np.arange(len(ends))
+        y: Array = x[:, texts, ends] + self.mlp(self.conv(x)[:, texts, ends])
         return y
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class MCT(TextTransformer):
-    """A text transformer, and a block of convolutions before and behind it."""
+    """A text transformer with a block of convolutions before and after it."""
 
     mixers: Blocks[RepMixerBlock]
 
@@ -107,13 +107,12 @@ class MCT(TextTransformer):
     @classmethod
     def read(cls, weights: WeightReader, config: MCTConfig) -> "MCT":  # type: ignore[override]
         """Read the weights of this tower."""
-        between = TextTransformer.read(weights, config)
         mixers = weights.blocks([partial(RepMixerBlock.read, weights, name) for name in _MIXERS])
-        return cls(**vars(between), mixers=mixers)
+        return cls(**vars(TextTransformer.read(weights, config)), mixers=mixers)
 
     def __call__(self, ids: NDArray[np.integer]) -> Array:  # (b, n) -> (b, e)
         x = self.mixers[0](self.embed(ids))  # (d, b, n)
-        x = self.transformer.every(x.reshape(len(x), -1), TokenLayout(len(ids))).reshape(x.shape)
-        y = self.mixers[1].one(x, self.config.ends(ids))  # (d, b)
+        x = self.transformer(x.reshape(len(x), -1), TokenLayout(len(ids))).reshape(x.shape)
+        y = self.mixers[1].pooled(x, self.config.ends(ids))  # (d, b)
         embeddings: Array = self.text_projection(ops.standardize(y, self.config.eps)).T
         return embeddings

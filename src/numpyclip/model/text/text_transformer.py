@@ -1,6 +1,6 @@
 """Text transformer, as `encode_text` in clip/model.py of openai/CLIP. Its tensors are at the root of the checkpoint.
 
-And its variant with a class token behind the text, as `TextTransformer` in open_clip/transformer.py.
+And its variant with a class token after the text, as `TextTransformer` in open_clip/transformer.py.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from numpyclip.model import expected_tensors as expected
 from numpyclip.model import ops
 from numpyclip.model.config import TextConfig
-from numpyclip.model.layers import Affine, Linear, read_end
+from numpyclip.model.layers import Affine, Linear, read_projection
 from numpyclip.model.ops import Array
 from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.transformer import Transformer
@@ -25,8 +25,8 @@ class TextTransformer:
     """Token and positional embeddings, a transformer, and the projection of the pooled token."""
 
     config: TextConfig
-    token_embedding: NDArray[np.floating[Any]]  # (vocabulary, d), as in the file: only few rows are ever read
-    positional_embedding: Array  # (n, d); that of the class token, with what it is itself, comes last
+    token_embedding: NDArray[np.floating[Any]]  # (vocabulary, d), in the file's dtype: few rows are read
+    positional_embedding: Array  # (n, d); the last one includes the class embedding, if any
     transformer: Transformer
     text_projection: Linear | Affine
 
@@ -49,7 +49,9 @@ class TextTransformer:
             config,
             *weights.derive("embedding", _prepare_embedding),
             Transformer.read(weights, "transformer", config),
-            read_end(weights, "text_projection" if config.projection else None, "ln_final"),
+            read_projection(weights, "text_projection", "ln_final")
+            if config.projection
+            else Affine.read(weights, "ln_final"),
         )
 
     def __call__(self, ids: NDArray[np.integer]) -> Array:  # (b, n) -> (b, e)
@@ -61,21 +63,21 @@ class TextTransformer:
             own = np.concatenate([own, last], axis=2)
         x = np.concatenate([self.embed(ids[:1, :shared])[:, 0], own.reshape(len(own), -1)], axis=1)
         layout = TokenLayout(len(ids), shared, self._mask(ids), pooled=ends - shared)
-        y = self.transformer.one(x, layout)  # (d, b)
+        y = self.transformer.pooled(x, layout)  # (d, b)
         embeddings: Array = self.text_projection(ops.standardize(y, self.config.eps)).T
         return embeddings
 
     def embed(self, ids: NDArray[np.integer], start: int = 0) -> Array:
-        """Embed tokens, and the positions where they stand, the first at `start`: (b, n) -> (d, b, n)."""
+        """Embed tokens and their positions, the first of which is `start`: (b, n) -> (d, b, n)."""
         x = self.token_embedding[ids].astype(np.float32)  # (b, n, d)
         x += self.positional_embedding[start : start + ids.shape[1]]
         return np.ascontiguousarray(x.transpose(2, 0, 1))
 
     def is_hidden(self, ids: NDArray[np.integer]) -> NDArray[np.bool_]:
-        """Tell which tokens nobody attends to: (b, n) -> (b, n + 1), the class token's included.
+        """Tell which tokens are masked: (b, n) -> (b, n + 1), the class token included.
 
-        Padding should be hidden. But OpenCLIP puts the class token's place before the text instead of behind it, and
-        its weights are trained that way: so a token is hidden if the one before it is padding.
+        Padding should be. But OpenCLIP's mask is shifted by one, as if the class token came first, and its weights are
+        trained that way: so a token is masked if the one before it is padding.
         """
         return np.pad(ids == self.config.pad_id, ((0, 0), (1, 0)))
 
@@ -90,17 +92,14 @@ class TextTransformer:
 
 
 def _shared_tokens(ids: NDArray[np.integer], ends: NDArray[np.integer]) -> int:
-    """Count the tokens of the shared prefix of all texts, which ends before any pooled token.
-
-    With causal attention it can be computed once for all.
-    """
+    """Count the tokens of the shared prefix of all texts, which ends before any pooled token."""
     differ = (ids != ids[0]).any(axis=0)
-    return int(min(differ.argmax(), ends.min()))  # 0 if there is but one text
+    return int(min(differ.argmax(), ends.min()))  # 0 for a single text
 
 
 def _prepare_embedding(checkpoint: Checkpoint) -> tuple[NDArray[np.floating[Any]], Array]:
-    places = checkpoint.take("positional_embedding")
+    positions = checkpoint.take("positional_embedding")
     if "cls_emb" in checkpoint:
-        places = checkpoint.copy("positional_embedding")
-        places[-1] += checkpoint.take("cls_emb")
-    return checkpoint.table("token_embedding.weight"), places
+        positions = checkpoint.copy("positional_embedding")
+        positions[-1] += checkpoint.take("cls_emb")
+    return checkpoint.table("token_embedding.weight"), positions

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.model import expected_tensors as expected
 from numpyclip.model import ops
-from numpyclip.model.blocks import Blocks
 from numpyclip.model.config import ConvNeXtConfig
 from numpyclip.model.layers import LayerNorm, Linear, fold_pixels
 from numpyclip.model.ops import Array
 from numpyclip.model.transformer import MLP
 from numpyclip.model.vision import feature_maps
 from numpyclip.model.vision.convolution import (
-    ChannelConvolution,
+    Convolution,
+    ConvolutionalTower,
     ConvolutionMLP,
     Step,
     head_tensors,
@@ -33,14 +33,14 @@ _TRUNK = "visual.trunk"
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Stem:
-    """Squares of 4 by 4 pixels, and a norm."""
+    """A convolution of 4 by 4 pixels with stride 4, and a norm."""
 
     conv: Linear
     norm: LayerNorm
 
     @classmethod
     def read(cls, weights: WeightReader, name: str, eps: float, preprocess: Preprocess) -> "Stem":
-        """Read the weights under a name of the checkpoint, and into them what normalises the pixels."""
+        """Read the weights under a name of the checkpoint; fold in the normalisation of pixels."""
 
         def prepare(checkpoint: Checkpoint) -> tuple[Array, Array]:
             weight, bias = checkpoint.copy(f"{name}.0.weight"), checkpoint.copy(f"{name}.0.bias")
@@ -56,14 +56,14 @@ class Stem:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Downsample:
-    """A norm, and squares of 2 by 2 pixels."""
+    """A norm, and a convolution of 2 by 2 pixels with stride 2."""
 
     conv: Linear
     eps: float
 
     @classmethod
     def read(cls, weights: WeightReader, name: str, eps: float) -> "Downsample":
-        """Read the weights under a name of the checkpoint; the convolution has no border, so the norm is part of it."""
+        """Read the weights under a name of the checkpoint; fold the norm into the convolution, which is not padded."""
 
         def prepare(checkpoint: Checkpoint) -> tuple[Array, Array]:
             weight, bias = checkpoint.copy(f"{name}.1.weight"), checkpoint.copy(f"{name}.1.bias")
@@ -81,7 +81,7 @@ class Downsample:
 def _read_block(weights: WeightReader, name: str, eps: float) -> ConvolutionMLP:
     conv = f"{name}.conv_dw"
     return ConvolutionMLP(
-        ChannelConvolution.make(weights, conv, lambda at: (at.take(f"{conv}.weight"), at.take(f"{conv}.bias"))),
+        Convolution.make(weights, conv, lambda at: (at.take(f"{conv}.weight"), at.take(f"{conv}.bias"))),
         MLP(
             Linear.read(weights, f"{name}.mlp.fc1", norm=f"{name}.norm"),
             Linear.read(weights, f"{name}.mlp.fc2", scale=f"{name}.gamma"),
@@ -92,13 +92,10 @@ def _read_block(weights: WeightReader, name: str, eps: float) -> ConvolutionMLP:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ConvNeXt:
+class ConvNeXt(ConvolutionalTower):
     """A stem, four stages of blocks, the mean of all pixels, and a head."""
 
     config: ConvNeXtConfig
-    preprocess: Preprocess
-    steps: Blocks[Step]
-    head: Linear | MLP
 
     @staticmethod
     def tensors(checkpoint: Checkpoint, config: ConvNeXtConfig, embed_dim: int) -> expected.Tensors:
@@ -136,16 +133,6 @@ class ConvNeXt:
             makers.extend(partial(_read_block, weights, block, eps) for block in blocks)
         head = read_head(weights, f"{_TRUNK}.head.norm", config.mlp_head)
         return cls(config, preprocess, weights.blocks(makers), head)
-
-    @property
-    def input_resolution(self) -> int:
-        """Side of the square image that it takes, in pixels."""
-        return self.config.image_size
-
-    @property
-    def output_dim(self) -> int:
-        """Length of embeddings."""
-        return self.head.output_dim
 
     def __call__(self, image: NDArray[Any]) -> Array:  # (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e)
         x = self.steps.run(pixels_innermost(image, self.preprocess))

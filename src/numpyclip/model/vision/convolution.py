@@ -1,7 +1,7 @@
 """Convolutions, and what towers made of them have in common.
 
 A pixel is a column, like a token, and the images of a batch are innermost, (c, y, x, b): a 1 x 1 convolution is a
-plain product, and shifted images are copied in long runs.
+matrix product, and shifted images are copied in long runs.
 """
 
 from collections.abc import Callable
@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.model import expected_tensors as expected
 from numpyclip.model import ops
+from numpyclip.model.blocks import Blocks
 from numpyclip.model.config import EPS
-from numpyclip.model.layers import Linear, read_end
+from numpyclip.model.layers import Linear, read_projection
 from numpyclip.model.ops import Array
 from numpyclip.model.transformer import MLP
 from numpyclip.model.vision import feature_maps
+from numpyclip.model.vision.tower import VisionTower
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
 
@@ -26,15 +28,15 @@ Step = Callable[[Array], Array]  # (c, y, x, b) -> (e, ...)
 
 
 def pixels_innermost(image: NDArray[Any], preprocess: Preprocess) -> Array:
-    """Give pixels of 0..255: (b, 3, y, x), or (b, y, x, 3) of uint8 -> (3, y, x, b)."""
+    """Return pixels of 0..255: (b, 3, y, x), or (b, y, x, 3) of uint8 -> (3, y, x, b)."""
     x: Array = preprocess.as_pixels(image).transpose(1, 2, 3, 0).astype(np.float32, order="C")
     return x
 
 
 def normalized_innermost(image: NDArray[Any], preprocess: Preprocess) -> Array:
-    """Give normalised pixels: (b, 3, y, x), or (b, y, x, 3) of uint8 -> (3, y, x, b).
+    """Return normalised pixels: (b, 3, y, x), or (b, y, x, 3) of uint8 -> (3, y, x, b).
 
-    Where the first convolution has a border, which is 0, this cannot be part of its weights.
+    If the first convolution is zero-padded, this cannot be folded into its weights.
     """
     x = pixels_innermost(image, preprocess)
     for channel, mean, std in zip(x, preprocess.mean, preprocess.std, strict=True):
@@ -44,7 +46,7 @@ def normalized_innermost(image: NDArray[Any], preprocess: Preprocess) -> Array:
 
 
 def batch_norm(checkpoint: Checkpoint, name: str) -> tuple[Array, Array]:
-    """Take a batch norm (Ioffe and Szegedy, 2015), whose statistics are known, as a scale and a shift (d,)."""
+    """Take a batch norm (Ioffe and Szegedy, 2015) as a scale and a shift (d,)."""
     deviation = np.sqrt(checkpoint.take(f"{name}.running_var") + np.float32(EPS))
     scale: Array = checkpoint.take(f"{name}.weight") / deviation
     shift: Array = checkpoint.take(f"{name}.bias") - checkpoint.take(f"{name}.running_mean") * scale
@@ -52,7 +54,7 @@ def batch_norm(checkpoint: Checkpoint, name: str) -> tuple[Array, Array]:
 
 
 def with_batch_norm(checkpoint: Checkpoint, conv: str, bn: str) -> tuple[Array, Array]:
-    """Take the weights of a convolution and of the batch norm behind it; both are one affine map."""
+    """Take the weights of a convolution; fold in the batch norm after it."""
     weight = checkpoint.copy(f"{conv}.weight")
     scale, bias = batch_norm(checkpoint, bn)
     weight *= scale.reshape(-1, *[1] * (weight.ndim - 1))
@@ -61,59 +63,42 @@ def with_batch_norm(checkpoint: Checkpoint, conv: str, bn: str) -> tuple[Array, 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Convolution:
-    """A convolution with the batch norm behind it: a matrix (e, c) or (e, c 3 3), and a bias (e,)."""
+    """A convolution: 1 x 1, 3 x 3, or depthwise, with one or more filters per channel."""
 
-    weight: Array
+    weight: Array  # (e, c), (e, c 3 3), or (e, k, k)
     bias: Array
     stride: int = 1
 
     @classmethod
     def read(cls, weights: WeightReader, conv: str, bn: str, stride: int = 1) -> "Convolution":
-        """Take the weights of a convolution and of a batch norm."""
+        """Read the weights of a convolution and of its batch norm."""
         return cls.make(weights, conv, lambda checkpoint: with_batch_norm(checkpoint, conv, bn), stride)
 
     @classmethod
     def make(
         cls, weights: WeightReader, name: str, prepare: Callable[[Checkpoint], tuple[Array, Array]], stride: int = 1
     ) -> "Convolution":
-        """Take weights (e, c) or (e, c, k, k), and biases, that are made of what lies under a name."""
+        """Take the weights (e, c) or (e, c, k, k), where c is 1 if depthwise, that a function makes of tensors."""
         weight, bias = weights.derive(name, prepare)
-        return cls(weight.reshape(len(weight), -1), bias, stride)
+        is_depthwise = weight.ndim == 4 and weight.shape[1] == 1
+        return cls(weight[:, 0] if is_depthwise else weight.reshape(len(weight), -1), bias, stride)
 
     def __call__(self, x: Array) -> Array:  # (c, y, x, b) -> (e, y / stride, x / stride, b)
+        if self.weight.ndim == 3:
+            return feature_maps.convolve_channels(x, self.weight, self.bias, self.stride)
         if self.weight.shape[1] == len(x):  # 1 x 1
             return ops.linear(x, self.weight, self.bias)
         return feature_maps.convolve3x3(x, self.weight, self.bias, self.stride)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ChannelConvolution:
-    """A convolution of every channel by itself: filters (e, k, k), one or as many for each, and a bias (e,)."""
-
-    weight: Array
-    bias: Array
-    stride: int = 1
-
-    @classmethod
-    def make(
-        cls, weights: WeightReader, name: str, prepare: Callable[[Checkpoint], tuple[Array, Array]], stride: int = 1
-    ) -> "ChannelConvolution":
-        """Take weights (e, 1, k, k), and biases, that are made of what lies under a name."""
-        weight, bias = weights.derive(name, prepare)
-        return cls(weight[:, 0], bias, stride)
-
-    def __call__(self, x: Array) -> Array:  # (c, y, x, b) -> (e, y / stride, x / stride, b)
-        return feature_maps.convolve_channels(x, self.weight, self.bias, self.stride)
-
-
-@dataclass(frozen=True, eq=False, repr=False)
 class ConvolutionMLP:
-    """Convolve every channel by itself, mix the channels of every pixel, and add that to what came in.
+    """A residual block: a depthwise convolution, and an MLP on every pixel.
 
-    The norm between is a layer norm, which adds `eps`, or part of the weights: then there is none.
+    The norm between is a layer norm, with `eps`, or folded into the weights.
     """
 
-    conv: ChannelConvolution
+    conv: Convolution
     mlp: MLP
     eps: float | None
 
@@ -124,8 +109,21 @@ class ConvolutionMLP:
         return x + self.mlp(y).reshape(x.shape)
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class ConvolutionalTower(VisionTower):
+    """Steps that make a feature map, and a head that embeds the mean of its pixels."""
+
+    steps: Blocks[Step]
+    head: Linear | MLP
+
+    @property
+    def output_dim(self) -> int:
+        """Length of embeddings."""
+        return self.head.output_dim
+
+
 def head_tensors(checkpoint: Checkpoint, d: int, embed_dim: int, is_mlp: bool) -> expected.Tensors:
-    """List what makes an embedding of the mean of all pixels, as in open_clip/timm_model.py."""
+    """List the head, from the mean of all pixels to the embedding, as in open_clip/timm_model.py."""
     if is_mlp:
         yield from expected.linear("visual.head.mlp.fc1", d, 2 * embed_dim)
         yield from expected.projection(checkpoint, "visual.head.mlp.fc2", 2 * embed_dim, embed_dim)
@@ -134,13 +132,13 @@ def head_tensors(checkpoint: Checkpoint, d: int, embed_dim: int, is_mlp: bool) -
 
 
 def read_head(weights: WeightReader, norm: str | None, is_mlp: bool) -> Linear | MLP:
-    """Take what makes an embedding of the mean of all pixels, and into it the norm before it."""
+    """Take the head, from the mean of all pixels to the embedding; fold in the norm before."""
     if is_mlp:
         fc1 = Linear.read(weights, "visual.head.mlp.fc1", norm=norm)
-        return MLP(fc1, read_end(weights, "visual.head.mlp.fc2", None), "gelu")
-    return read_end(weights, _projection(weights.checkpoint), norm)
+        return MLP(fc1, read_projection(weights, "visual.head.mlp.fc2"), "gelu")
+    return read_projection(weights, _projection(weights.checkpoint), norm)
 
 
 def _projection(checkpoint: Checkpoint) -> str:
-    """Name the last matrix: open_clip's, or without one that of the tower of timm itself."""
+    """Name the last matrix: open_clip's, or else timm's own."""
     return "visual.head.proj" if "visual.head.proj.weight" in checkpoint else "visual.trunk.head.fc"

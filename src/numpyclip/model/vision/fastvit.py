@@ -1,13 +1,14 @@
 """FastViT (Vasu et al., 2023) in MobileCLIP's variants, as `FastVit` in timm/models/fastvit.py: fastvit_mci0 to 4.
 
-The first three stages mix the pixels by convolutions, the one or two behind them by attention.
+The first three stages mix pixels by convolutions, the last one or two by attention.
 """
 
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from itertools import chain
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,16 +16,15 @@ from numpy.typing import NDArray
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.model import expected_tensors as expected
 from numpyclip.model import ops, reparameterize
-from numpyclip.model.attention import Attention
-from numpyclip.model.blocks import Blocks
+from numpyclip.model.attention import Attention, prepare_out_proj
 from numpyclip.model.config import EPS, FASTVIT_HEAD_WIDTH, FastViTConfig
-from numpyclip.model.layers import Linear, fold_norm, fold_scale
+from numpyclip.model.layers import Linear, fold_norm
 from numpyclip.model.ops import Array
 from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.transformer import MLP
 from numpyclip.model.vision.convolution import (
-    ChannelConvolution,
     Convolution,
+    ConvolutionalTower,
     ConvolutionMLP,
     Step,
     batch_norm,
@@ -40,7 +40,7 @@ _TRUNK = "visual.trunk"
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SqueezeExcite:
-    """Weigh every channel by what the means of all channels say (Hu et al., 2018)."""
+    """Squeeze-and-excitation (Hu et al., 2018): scale each channel, given the means of all channels."""
 
     fc1: Linear
     fc2: Linear
@@ -65,19 +65,17 @@ class SqueezeExcite:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ActivatedConvolution:
-    """A convolution, perhaps a weighing of its channels, and GELU."""
+    """A convolution, maybe squeeze-and-excitation, and GELU."""
 
-    conv: Convolution | ChannelConvolution
+    conv: Convolution
     squeeze: SqueezeExcite | None
 
     @classmethod
-    def read(
-        cls, weights: WeightReader, name: str, kind: reparameterize.Prepare, by_channel: bool, stride: int
-    ) -> Step:
-        """Read the weights under a name of the checkpoint."""
-        make = ChannelConvolution.make if by_channel else Convolution.make
+    def read(cls, weights: WeightReader, name: str, add: reparameterize.Prepare, stride: int) -> Step:
+        """Read the weights under a name of the checkpoint, whose branches a function adds."""
         squeeze = SqueezeExcite.read(weights, f"{name}.se") if f"{name}.se.fc1.weight" in weights.checkpoint else None
-        return cls(make(weights, name, partial(reparameterize.fuse, name=name, branches=kind), stride), squeeze)
+        prepare = partial(reparameterize.fuse, name=name, branches=add)
+        return cls(Convolution.make(weights, name, prepare, stride), squeeze)
 
     def __call__(self, x: Array) -> Array:  # (c, y, x, b) -> (e, y / stride, x / stride, b)
         x = self.conv(x)
@@ -88,9 +86,9 @@ class ActivatedConvolution:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class RepMixerBlock:
-    """Mix the pixels of every channel, and then the channels."""
+    """Mix the pixels within each channel, then the channels of each pixel."""
 
-    token_mixer: ChannelConvolution
+    token_mixer: Convolution
     mlp: ConvolutionMLP
 
     @staticmethod
@@ -106,7 +104,7 @@ class RepMixerBlock:
         """Read the weights under a name of the checkpoint."""
         mixer = f"{name}.token_mixer"
         prepare = partial(reparameterize.fuse, name=mixer, branches=reparameterize.add_rep_mixer)
-        return cls(ChannelConvolution.make(weights, mixer, prepare), _read_mlp(weights, name, f"{name}.layer_scale"))
+        return cls(Convolution.make(weights, mixer, prepare), _read_mlp(weights, name, f"{name}.layer_scale"))
 
     def __call__(self, x: Array) -> Array:  # (c, y, x, b) -> the same shape
         return self.mlp(self.token_mixer(x))
@@ -114,9 +112,9 @@ class RepMixerBlock:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class AttentionBlock:
-    """Let the pixels of every image attend to each other, and then mix the channels.
+    """Attention among the pixels of each image, then mix the channels of each pixel.
 
-    The norm before attention is a layer norm, which adds `eps`, or part of the weights: then there is none.
+    The norm before attention is a layer norm, with `eps`, or folded into the weights.
     """
 
     attn: Attention
@@ -137,7 +135,7 @@ class AttentionBlock:
     def read(cls, weights: WeightReader, name: str, config: FastViTConfig) -> "AttentionBlock":
         """Read the weights under a name of the checkpoint."""
 
-        def prepare(checkpoint: Checkpoint) -> tuple[Array, Array, Array, Array]:
+        def prepare(checkpoint: Checkpoint) -> tuple[Array, ...]:
             weight = checkpoint.copy(f"{name}.token_mixer.qkv.weight")
             d = weight.shape[1]
             bias = np.zeros(3 * d, np.float32)
@@ -149,11 +147,9 @@ class AttentionBlock:
                 weight *= scale
             query_scale = np.float32(1 / math.sqrt(FASTVIT_HEAD_WIDTH))
             weight[:d] *= query_scale
-            proj = f"{name}.token_mixer.proj"
-            out_weight, out_bias = checkpoint.copy(f"{proj}.weight"), checkpoint.copy(f"{proj}.bias")
-            out_bias += out_weight @ bias[2 * d :]
-            fold_scale(checkpoint, f"{name}.layer_scale_1.gamma", out_weight, out_bias)
-            return weight, bias[:d] * query_scale, out_weight, out_bias
+            scale_name = f"{name}.layer_scale_1.gamma"
+            out_proj = prepare_out_proj(checkpoint, f"{name}.token_mixer.proj", bias[2 * d :], scale=scale_name)
+            return weight, bias[:d] * query_scale, *out_proj
 
         in_proj, query_bias, out_weight, out_bias = weights.derive(f"{name}.token_mixer", prepare)
         attn = Attention(in_proj, query_bias, Linear(out_weight, out_bias), len(query_bias) // FASTVIT_HEAD_WIDTH)
@@ -176,62 +172,30 @@ def _mlp_tensors(block: str, d: int, config: FastViTConfig) -> expected.Tensors:
 
 def _read_mlp(weights: WeightReader, block: str, scale: str) -> ConvolutionMLP:
     conv = f"{block}.mlp.conv"
-    fc1, fc2 = (
-        Linear.read(weights, f"{block}.mlp.fc1"),
-        Linear.read(weights, f"{block}.mlp.fc2", scale=f"{scale}.gamma"),
-    )
-    convolution = ChannelConvolution.make(weights, conv, partial(reparameterize.take_normed, name=conv))
+    fc1 = Linear.read(weights, f"{block}.mlp.fc1")
+    fc2 = Linear.read(weights, f"{block}.mlp.fc2", scale=f"{scale}.gamma")
+    convolution = Convolution.make(weights, conv, partial(reparameterize.take_normed, name=conv))
     return ConvolutionMLP(convolution, MLP(fc1, fc2, "gelu"), None)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FastViT:
+class FastViT(ConvolutionalTower):
     """A stem of three convolutions, four or five stages, one more convolution, the mean of all pixels, and a head."""
 
     config: FastViTConfig
-    preprocess: Preprocess
-    steps: Blocks[Step]
-    head: Linear | MLP
 
     @staticmethod
     def tensors(checkpoint: Checkpoint, config: FastViTConfig, embed_dim: int) -> expected.Tensors:
         """List the tensors of this tower."""
-        d, scale = config.widths[0], config.stem_scale
-        for index, (shape, is_scaled, same) in enumerate(
-            [((d, 3, 3, 3), scale, False), ((d, 1, 3, 3), scale, False), ((d, d), False, True)]
-        ):
-            yield from _mobile_one(checkpoint, f"{_TRUNK}.stem.{index}", shape, is_scaled, same)
-        for stage, width in enumerate(config.widths):
-            name = f"{_TRUNK}.stages.{stage}"
-            if stage:
-                yield from _downsample_tensors(checkpoint, f"{name}.downsample.proj", width, config, stage)
-            if config.has_attention(stage):
-                position = f"{name}.pos_emb"
-                yield from reparameterize.either(
-                    checkpoint, position, (width, 1, 7, 7), reparameterize.position(position, width)
-                )
-            for block in _blocks(config, stage):
-                yield from _kind(config, stage).tensors(checkpoint, block, width, config)
-        d = config.widths[-1]
-        yield from _mobile_one(checkpoint, f"{_TRUNK}.final_conv", (2 * d, 1, 3, 3), True, False)
-        yield from SqueezeExcite.tensors(checkpoint, f"{_TRUNK}.final_conv.se", 2 * d)
-        yield from head_tensors(checkpoint, 2 * d, embed_dim, config.mlp_head)
+        for step in _steps(checkpoint, config):
+            yield from step.tensors
+        yield from head_tensors(checkpoint, 2 * config.widths[-1], embed_dim, config.mlp_head)
 
     @classmethod
     def read(cls, weights: WeightReader, config: FastViTConfig, preprocess: Preprocess) -> "FastViT":
         """Read the weights of this tower."""
-        makers = list(_makers(weights, config))
+        makers = [partial(step.read, weights) for step in _steps(weights.checkpoint, config)]
         return cls(config, preprocess, weights.blocks(makers), read_head(weights, None, config.mlp_head))
-
-    @property
-    def input_resolution(self) -> int:
-        """Side of the square image that it takes, in pixels."""
-        return self.config.image_size
-
-    @property
-    def output_dim(self) -> int:
-        """Length of embeddings."""
-        return self.head.output_dim
 
     def __call__(self, image: NDArray[Any]) -> Array:  # (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e)
         x = self.steps.run(normalized_innermost(image, self.preprocess))
@@ -239,45 +203,55 @@ class FastViT:
         return embeddings
 
 
-def _makers(weights: WeightReader, config: FastViTConfig) -> Iterator[Callable[[], Step]]:
-    """Say how every step of the tower is read, in order."""
-    one = partial(partial, ActivatedConvolution.read, weights, kind=reparameterize.add_mobile_one)
-    yield one(f"{_TRUNK}.stem.0", by_channel=False, stride=2)
-    yield one(f"{_TRUNK}.stem.1", by_channel=True, stride=2)
-    yield one(f"{_TRUNK}.stem.2", by_channel=False, stride=1)
-    for stage in range(len(config.layers)):
+class _Reader(NamedTuple):
+    """A step of the tower: the tensors that it expects, and how it is read."""
+
+    tensors: expected.Tensors
+    read: Callable[[WeightReader], Step]
+
+
+def _steps(checkpoint: Checkpoint, config: FastViTConfig) -> Iterator[_Reader]:
+    d, scale = config.widths[0], config.stem_scale
+    yield _mobile_one(checkpoint, f"{_TRUNK}.stem.0", (d, 3, 3, 3), 2, scale=scale)
+    yield _mobile_one(checkpoint, f"{_TRUNK}.stem.1", (d, 1, 3, 3), 2, scale=scale)
+    yield _mobile_one(checkpoint, f"{_TRUNK}.stem.2", (d, d))
+    for stage, d in enumerate(config.widths):
         name = f"{_TRUNK}.stages.{stage}"
         if stage:
-            yield one(f"{name}.downsample.proj.0", kind=reparameterize.add_large_kernel, by_channel=True, stride=2)
-            yield one(f"{name}.downsample.proj.1", by_channel=False, stride=1)
+            large = _large_kernel(checkpoint, f"{name}.downsample.proj.0", d)
+            is_squeezed = config.squeeze and stage >= 2
+            yield _squeezed(large, checkpoint, f"{name}.downsample.proj.0", d) if is_squeezed else large
+            yield _mobile_one(checkpoint, f"{name}.downsample.proj.1", (d, d))
         if config.has_attention(stage):
-            position = f"{name}.pos_emb"
-            prepare = partial(reparameterize.fuse, name=position, branches=reparameterize.add_position)
-            yield partial(ChannelConvolution.make, weights, position, prepare)
-        for block in _blocks(config, stage):
-            yield partial(_kind(config, stage).read, weights, block, config)
-    yield one(f"{_TRUNK}.final_conv", by_channel=True, stride=1)
-
-
-def _blocks(config: FastViTConfig, stage: int) -> list[str]:
-    return [f"{_TRUNK}.stages.{stage}.blocks.{index}" for index in range(config.layers[stage])]
-
-
-def _kind(config: FastViTConfig, stage: int) -> type[RepMixerBlock] | type[AttentionBlock]:
-    return AttentionBlock if config.has_attention(stage) else RepMixerBlock
+            yield _position(checkpoint, f"{name}.pos_emb", d)
+        kind = AttentionBlock if config.has_attention(stage) else RepMixerBlock
+        for index in range(config.layers[stage]):
+            block = f"{name}.blocks.{index}"
+            yield _Reader(kind.tensors(checkpoint, block, d, config), partial(kind.read, name=block, config=config))
+    final = _mobile_one(checkpoint, f"{_TRUNK}.final_conv", (2 * d, 1, 3, 3), scale=True)
+    yield _squeezed(final, checkpoint, f"{_TRUNK}.final_conv", 2 * d)
 
 
 def _mobile_one(
-    checkpoint: Checkpoint, name: str, shape: expected.Shape, scale: bool, identity: bool
-) -> expected.Tensors:
-    return reparameterize.either(checkpoint, name, shape, reparameterize.mobile_one(name, shape, scale, identity))
+    checkpoint: Checkpoint, name: str, shape: expected.Shape, stride: int = 1, scale: bool = False
+) -> _Reader:
+    branches = reparameterize.mobile_one(name, shape, scale, identity=len(shape) == 2)
+    tensors = reparameterize.either(checkpoint, name, shape, branches)
+    add = reparameterize.add_mobile_one
+    return _Reader(tensors, partial(ActivatedConvolution.read, name=name, add=add, stride=stride))
 
 
-def _downsample_tensors(
-    checkpoint: Checkpoint, name: str, width: int, config: FastViTConfig, stage: int
-) -> expected.Tensors:
-    large = f"{name}.0"
-    yield from reparameterize.either(checkpoint, large, (width, 1, 7, 7), reparameterize.large_kernel(large, width))
-    if config.squeeze and stage >= 2:
-        yield from SqueezeExcite.tensors(checkpoint, f"{large}.se", width)
-    yield from _mobile_one(checkpoint, f"{name}.1", (width, width), False, True)
+def _large_kernel(checkpoint: Checkpoint, name: str, d: int) -> _Reader:
+    tensors = reparameterize.either(checkpoint, name, (d, 1, 7, 7), reparameterize.large_kernel(name, d))
+    add = reparameterize.add_large_kernel
+    return _Reader(tensors, partial(ActivatedConvolution.read, name=name, add=add, stride=2))
+
+
+def _position(checkpoint: Checkpoint, name: str, d: int) -> _Reader:
+    tensors = reparameterize.either(checkpoint, name, (d, 1, 7, 7), reparameterize.position(name, d))
+    prepare = partial(reparameterize.fuse, name=name, branches=reparameterize.add_position)
+    return _Reader(tensors, partial(Convolution.make, name=name, prepare=prepare))
+
+
+def _squeezed(step: _Reader, checkpoint: Checkpoint, name: str, d: int) -> _Reader:
+    return step._replace(tensors=chain(step.tensors, SqueezeExcite.tensors(checkpoint, f"{name}.se", d)))

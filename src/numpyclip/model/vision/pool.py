@@ -7,7 +7,7 @@ import numpy as np
 
 from numpyclip.model import expected_tensors as expected
 from numpyclip.model import ops
-from numpyclip.model.attention import join_in_proj, mix_tokens, prepare_out_proj
+from numpyclip.model.attention import attend, join_in_proj, prepare_out_proj
 from numpyclip.model.config import EPS, TransformerConfig, VisionTransformerConfig
 from numpyclip.model.layers import Linear, fold_norm
 from numpyclip.model.ops import Array
@@ -21,58 +21,69 @@ from numpyclip.weights.checkpoint import Checkpoint
 class MapPool:
     """Multi-head attention pooling (Zhai et al., 2022): a learned query attends to all tokens, followed by an MLP.
 
-    The query is the same for every image, so it is multiplied with the matrix of keys beforehand.
+    The query is the same for every image, so it is multiplied with the matrix of keys at load time.
     """
 
-    wanted: Array  # (h, 1, d): what each head looks for in a token
+    wanted: Array  # (h, 1, d): see `attend`
     values: Array  # (h, k, d)
     out_proj: Linear
     mlp: MLP
     eps: float
 
     @staticmethod
-    def tensors(checkpoint: Checkpoint, name: str, config: TransformerConfig) -> expected.Tensors:
+    def tensors(checkpoint: Checkpoint, name: str, config: VisionTransformerConfig) -> expected.Tensors:
         """List the tensors under a name."""
         yield f"{name}.probe", (1, 1, config.width)
         yield from expected.attention(checkpoint, f"{name}.attn", config.width)
         yield from expected.norm(f"{name}.ln_2", config.width)
-        yield from expected.mlp(f"{name}.mlp", config)
+        yield from expected.mlp(f"{name}.mlp", _as_block(config))
 
     @classmethod
-    def read(cls, weights: WeightReader, name: str, norm: str, config: TransformerConfig) -> "MapPool":
-        """Read the weights under a name of the checkpoint, and into them those of the norm before them."""
+    def read(cls, weights: WeightReader, name: str, norm: str, config: VisionTransformerConfig) -> "MapPool":
+        """Read the weights under a name of the checkpoint; fold in the norm before."""
+        block = _as_block(config)
+        h = block.heads
 
-        def prepare(checkpoint: Checkpoint) -> tuple[Array, Array, Array, Array]:
+        def prepare(checkpoint: Checkpoint) -> tuple[Array, ...]:
             weight, bias = join_in_proj(checkpoint, f"{name}.attn")
             d = len(bias) // 3
             query: Array = weight[:d] @ checkpoint.take(f"{name}.probe").reshape(d) + bias[:d]
-            query *= np.float32(1 / math.sqrt(d // config.heads))
+            query *= np.float32(1 / math.sqrt(d // h))
             fold_norm(checkpoint, norm, weight, bias)
-            keys, values = weight[d:].reshape(2, config.heads, -1, d)
-            wanted: Array = query.reshape(config.heads, 1, -1) @ keys
+            keys, values = weight[d:].reshape(2, h, -1, d)
+            wanted: Array = query.reshape(h, 1, -1) @ keys
             return wanted, values, *prepare_out_proj(checkpoint, f"{name}.attn.out_proj", bias[2 * d :])
 
         wanted, values, out_weight, out_bias = weights.derive(name, prepare)
-        return cls(wanted, values, Linear(out_weight, out_bias), MLP.read(weights, name, config), config.eps)
+        return cls(wanted, values, Linear(out_weight, out_bias), MLP.read(weights, name, block), config.eps)
 
     def __call__(self, x: Array, batch: int) -> Array:  # (d, b n), standardized -> (d, b)
         wanted = np.broadcast_to(self.wanted, (len(self.wanted), batch, len(x)))
-        mixed = self.values @ mix_tokens(wanted, x, TokenLayout(batch)).transpose(1, 2, 0)  # (h, k, d) (h, d, b)
-        y = self.out_proj(mixed.reshape(-1, batch))
+        y = self.out_proj(attend(wanted, self.values, x, TokenLayout(batch)))
         y += self.mlp(ops.standardize(y, self.eps))
         return y
 
 
+def _as_block(config: VisionTransformerConfig) -> TransformerConfig:
+    return TransformerConfig(
+        width=config.width,
+        layers=1,
+        heads=config.pool.heads or config.heads,
+        mlp_width=config.pool.mlp_width or config.mlp_width,
+        activation=config.activation,
+    )
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class AttentionalPool:
-    """Learned queries attend to all tokens: what the first one sees embeds the image, the others describe it.
+    """Learned queries attend to all tokens: the first one's result embeds the image, the others' go to the decoder.
 
-    The queries are the same for every image, so they are computed beforehand; the first one, which most uses need
-    alone, is multiplied with the matrix of keys, too. Its norms add `EPS`, whatever those of the tower add.
+    The queries are the same for every image, so they are computed at load time; the first one, which is mostly used
+    alone, is multiplied with the matrix of keys, too. The norms' epsilon is `EPS`, whatever the tower's.
     """
 
-    wanted: Array  # (h, 1, d): what each head of the first query looks for in a token
-    queries: Array  # (h, k, n - 1), of the others
+    wanted: Array  # (h, 1, d), of the first query: see `attend`
+    queries: Array  # (h, k, n - 1), the others
     keys: Array  # (h, k, d)
     values: Array  # (h, k, d)
     out_proj: Linear
@@ -94,7 +105,7 @@ class AttentionalPool:
 
     @classmethod
     def read(cls, weights: WeightReader, name: str, config: VisionTransformerConfig) -> "AttentionalPool":
-        """Read the weights under a name of the checkpoint, and into them those of the norms before."""
+        """Read the weights under a name of the checkpoint; fold in the norms before."""
 
         def prepare(checkpoint: Checkpoint) -> tuple[Array, ...]:
             q, k, v = _weights(checkpoint, f"{name}.attn")
@@ -102,11 +113,10 @@ class AttentionalPool:
             query = ops.standardize(checkpoint.take(f"{name}.query").T, EPS)  # (e, n)
             query = query * checkpoint.take(f"{name}.ln_q.weight")[:, np.newaxis]
             query += checkpoint.take(f"{name}.ln_q.bias")[:, np.newaxis]
-            queries = ops.linear(query, q, query_bias).reshape(
-                config.pool.heads or config.heads, -1, config.pool.queries
-            )
+            heads = config.pool.heads or config.heads
+            queries = ops.linear(query, q, query_bias).reshape(heads, -1, config.pool.queries)
             queries *= np.float32(1 / math.sqrt(queries.shape[1]))
-            # the norm's shift, times k, adds the same to all scores of a query, which softmax does not see
+            # the norm's shift, times k, adds the same to all scores of a query, so softmax ignores it
             scale, shift = checkpoint.take(f"{name}.ln_k.weight"), checkpoint.take(f"{name}.ln_k.bias")
             keys = (k * scale).reshape(*queries.shape[:2], -1)
             values = (v * scale).reshape(keys.shape)
@@ -118,14 +128,12 @@ class AttentionalPool:
         return cls(wanted, queries, keys, values, Linear(out_weight, out_bias))
 
     def __call__(self, x: Array, batch: int) -> Array:
-        """Compute what the first query sees: (d, b n) -> (e, b)."""
+        """Compute the result of the first query: (d, b n) -> (e, b)."""
         wanted = np.broadcast_to(self.wanted, (len(self.wanted), batch, len(x)))
-        mixture = mix_tokens(wanted, ops.standardize(x, EPS), TokenLayout(batch))  # (b, h, d)
-        mixed: Array = self.values @ mixture.transpose(1, 2, 0)  # (h, k, d) (h, d, b)
-        return self.out_proj(mixed.reshape(-1, batch))
+        return self.out_proj(attend(wanted, self.values, ops.standardize(x, EPS), TokenLayout(batch)))
 
     def others(self, x: Array, batch: int) -> Array:
-        """Compute what the other queries see: (d, b n) -> (e, b, queries - 1)."""
+        """Compute the results of the other queries: (d, b n) -> (e, b, queries - 1)."""
         h, width, n = self.queries.shape
         x = ops.standardize(x, EPS)
         k, v = (ops.linear(x, part.reshape(h * width, -1)) for part in (self.keys, self.values))
@@ -134,12 +142,7 @@ class AttentionalPool:
         return self.out_proj(ops.attention(q, k.reshape(by_head), v.reshape(by_head)).reshape(h * width, batch, n))
 
 
-def _weights(checkpoint: Checkpoint, name: str) -> tuple[Array, Array, Array]:
+def _weights(checkpoint: Checkpoint, name: str) -> list[Array]:  # of queries, keys and values
     if f"{name}.in_proj_weight" in checkpoint:
-        q, k, v = np.split(checkpoint.take(f"{name}.in_proj_weight"), 3)
-        return q, k, v
-    return (
-        checkpoint.take(f"{name}.q_proj_weight"),
-        checkpoint.take(f"{name}.k_proj_weight"),
-        checkpoint.take(f"{name}.v_proj_weight"),
-    )
+        return np.split(checkpoint.take(f"{name}.in_proj_weight"), 3)
+    return [checkpoint.take(f"{name}.{letter}_proj_weight") for letter in "qkv"]

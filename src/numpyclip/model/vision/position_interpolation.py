@@ -1,4 +1,4 @@
-"""Positional embeddings of a square of patches, interpolated for images of any shape."""
+"""Interpolation of the positional embeddings of a square of patches, for images of any shape."""
 
 import math
 
@@ -10,9 +10,8 @@ from numpyclip.model.ops import Array
 def interpolate_positions(embedding: Array, rows: int, columns: int) -> Array:
     """Resize a square of positions to so many rows and columns: (d, n n) -> (d, rows columns).
 
-    Bilinear and antialiased, as `torch.nn.functional.interpolate(..., mode="bilinear", antialias=True)`; but for a
-    single column, whose rows PyTorch 2.14 makes all alike on the CPU, by mistake: with the same tensor transposed, or
-    in its format `channels_last`, it computes what is computed here.
+    As `torch.nn.functional.interpolate(..., mode="bilinear", antialias=True)`, except for a single column: there
+    PyTorch 2.14 on the CPU has a bug that makes all rows equal; transposed or in `channels_last`, it agrees with this.
     """
     d, n = embedding.shape
     side = math.isqrt(n)
@@ -24,7 +23,7 @@ def interpolate_positions(embedding: Array, rows: int, columns: int) -> Array:
 
 
 def _weights(n: int, m: int) -> Array:
-    """Say how much of each of n positions is in each of m: (m, n). A triangle, wider where n is more than m."""
+    """Return the weights of n positions in each of m: (m, n), a triangle filter, wider if n is larger than m."""
     scale = n / m
     centres = (np.arange(m) + 0.5) * scale
     distances = np.abs(np.arange(n) + 0.5 - centres[:, np.newaxis]) / max(scale, 1.0)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.model import expected_tensors as expected
 from numpyclip.model import ops
-from numpyclip.model.attention import attention_of_one
+from numpyclip.model.attention import attend, prepare_out_proj
 from numpyclip.model.blocks import Blocks
 from numpyclip.model.config import RESNET_STRIDE, ResNetConfig
 from numpyclip.model.layers import Linear
@@ -22,18 +22,19 @@ from numpyclip.model.ops import Array
 from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.vision import feature_maps
 from numpyclip.model.vision.convolution import Convolution, normalized_innermost
+from numpyclip.model.vision.tower import VisionTower
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
 
 
 def _relu(x: Array) -> Array:
-    """Replace what is negative by 0, in place."""
+    """Replace negative numbers by 0, in place."""
     return ops.in_pieces(ops.relu, x)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Bottleneck:
-    """Narrow, convolve, widen, and add what came in."""
+    """A residual block: narrow to few channels, convolve, widen."""
 
     conv1: Convolution
     conv2: Convolution
@@ -65,12 +66,12 @@ class Bottleneck:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class AttentionPool:
-    """The average of all positions asks, every position answers."""
+    """The mean of all pixels attends to each of them."""
 
     positional_embedding: Array  # (d, n)
     q_proj: Linear
     k_proj: Array  # (d, d); its bias would add the same to all scores of a query
-    v_proj: Array  # (d, d); its bias is part of the next one
+    v_proj: Array  # (d, d); its bias is folded into `c_proj`
     c_proj: Linear
     heads: int
 
@@ -78,16 +79,15 @@ class AttentionPool:
     def read(cls, weights: WeightReader, name: str, heads: int) -> "AttentionPool":
         """Read the weights under a name of the checkpoint."""
 
-        def prepare(checkpoint: Checkpoint) -> tuple[Array, Array, Array, Array, Array, Array, Array]:
+        def prepare(checkpoint: Checkpoint) -> tuple[Array, ...]:
             q_weight, q_bias = checkpoint.copy(f"{name}.q_proj.weight"), checkpoint.copy(f"{name}.q_proj.bias")
             scale = np.float32(1 / math.sqrt(len(q_bias) // heads))
             q_weight *= scale
             q_bias *= scale
-            c_weight, c_bias = checkpoint.take(f"{name}.c_proj.weight"), checkpoint.copy(f"{name}.c_proj.bias")
-            c_bias += c_weight @ checkpoint.take(f"{name}.v_proj.bias")
             k_weight, v_weight = checkpoint.take(f"{name}.k_proj.weight"), checkpoint.take(f"{name}.v_proj.weight")
+            c_proj = prepare_out_proj(checkpoint, f"{name}.c_proj", checkpoint.take(f"{name}.v_proj.bias"))
             positional = np.ascontiguousarray(checkpoint.take(f"{name}.positional_embedding").T)
-            return positional, q_weight, q_bias, k_weight, v_weight, c_weight, c_bias
+            return positional, q_weight, q_bias, k_weight, v_weight, *c_proj
 
         positional, q_weight, q_bias, k_weight, v_weight, c_weight, c_bias = weights.derive(name, prepare)
         q_proj, c_proj = Linear(q_weight, q_bias), Linear(c_weight, c_bias)
@@ -100,17 +100,15 @@ class AttentionPool:
         tokens += self.positional_embedding[:, np.newaxis]
         by_head = (self.heads, d // self.heads, -1)
         query = self.q_proj(np.ascontiguousarray(tokens[:, :, 0])).reshape(by_head)
-        keys, values = self.k_proj.reshape(by_head), self.v_proj.reshape(by_head)
-        mixed = attention_of_one(query, tokens.reshape(d, -1), keys, values, TokenLayout(b))
-        return self.c_proj(mixed.reshape(d, b))
+        wanted = query.swapaxes(1, 2) @ self.k_proj.reshape(by_head)  # (h, b, k) (h, k, d)
+        return self.c_proj(attend(wanted, self.v_proj.reshape(by_head), tokens.reshape(d, -1), TokenLayout(b)))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ModifiedResNet:
+class ModifiedResNet(VisionTower):
     """A stem of three convolutions, four stages of blocks, and attention pooling."""
 
     config: ResNetConfig
-    preprocess: Preprocess
     stem: tuple[Convolution, ...]
     blocks: Blocks[Bottleneck]
     attnpool: AttentionPool
@@ -152,11 +150,6 @@ class ModifiedResNet:
         ]
         pool = AttentionPool.read(weights, "visual.attnpool", config.heads)
         return cls(config, preprocess, stem, weights.blocks(makers), pool)
-
-    @property
-    def input_resolution(self) -> int:
-        """Side of the square image that it takes, in pixels."""
-        return self.config.image_size
 
     @property
     def output_dim(self) -> int:

@@ -1,4 +1,4 @@
-"""From pixels to the first features: what comes before the convolution that makes tokens of patches."""
+"""A convolutional stem: what comes before the patch embedding of a vision transformer."""
 
 from dataclasses import dataclass
 
@@ -16,9 +16,9 @@ from numpyclip.weights.checkpoint import Checkpoint
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ConvStem:
-    """Convolutions whose squares lie side by side (MobileCLIP, Vasu et al., 2024), as `ConvStem` of timm.
+    """Convolutions whose windows do not overlap (MobileCLIP, Vasu et al., 2024), as `ConvStem` of timm.
 
-    Two of the three, with batch norm and GELU; the third is that of a vision transformer without a stem.
+    These are the first two, with batch norm and GELU; the third is the patch embedding of every vision transformer.
     """
 
     first: Linear  # (c, 3 4 4)
@@ -34,7 +34,7 @@ class ConvStem:
     def read(cls, weights: WeightReader, name: str, preprocess: Preprocess) -> "ConvStem":
         """Read the weights under a name of the checkpoint."""
 
-        def prepare(checkpoint: Checkpoint) -> tuple[Array, Array, Array, Array]:
+        def prepare(checkpoint: Checkpoint) -> tuple[Array, ...]:
             first, first_bias = with_batch_norm(checkpoint, f"{name}.0.conv", f"{name}.0.bn")
             first_bias += fold_pixels(preprocess, first)
             second, second_bias = with_batch_norm(checkpoint, f"{name}.1.conv", f"{name}.1.bn")
@@ -46,6 +46,6 @@ class ConvStem:
     def __call__(self, patches: Array) -> Array:  # (3 16 16, b, n) -> (c 2 2, b, n)
         b, n = patches.shape[1:]
         squares = patches.reshape(3, 2, 2, 4, 2, 2, 4, b, n).transpose(0, 3, 6, 2, 5, 1, 4, 7, 8)
-        x = np.ascontiguousarray(squares).reshape(3 * 4 * 4, -1)  # every pixel's place in the smallest square first
+        x = np.ascontiguousarray(squares).reshape(3 * 4 * 4, -1)  # position within the smallest square first
         x = ops.in_pieces(ops.gelu, self.first(x)).reshape(4 * len(self.first.bias), -1)
         return ops.in_pieces(ops.gelu, self.second(x)).reshape(-1, b, n)

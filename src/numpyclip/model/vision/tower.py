@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
 
 from numpy.typing import NDArray
 
@@ -14,27 +16,37 @@ from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
 
 
-class VisionTower(Protocol):
+@dataclass(frozen=True, eq=False, repr=False)
+class VisionTower(ABC):
     """From images to embeddings."""
 
+    config: Any
+    preprocess: Preprocess
+
     @staticmethod
+    @abstractmethod
     def tensors(checkpoint: Checkpoint, config: Any, embed_dim: int) -> Tensors:
         """List the tensors that a checkpoint holds for this tower."""
 
     @classmethod
+    @abstractmethod
     def read(cls, weights: WeightReader, config: Any, preprocess: Preprocess) -> VisionTower:
         """Read the weights of this tower."""
 
-    @property
-    def input_resolution(self) -> int:
-        """Side of the square image it takes, in pixels; of one that takes any shape, of that of its positions."""
-
-    @property
-    def output_dim(self) -> int:
-        """Length of embeddings."""
-
+    @abstractmethod
     def __call__(self, image: NDArray[Any]) -> Array:
         """Embed images: (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e)."""
+
+    @property
+    def input_resolution(self) -> int:
+        """Side of a square image in pixels; towers with `flexible` positions take any shape."""
+        resolution: int = self.config.image_size
+        return resolution
+
+    @property
+    @abstractmethod
+    def output_dim(self) -> int:
+        """Length of embeddings."""
 
 
 def vision_tower(config: VisionConfig) -> type[VisionTower]:

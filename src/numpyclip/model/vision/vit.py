@@ -1,7 +1,7 @@
 """Vision transformer (Dosovitskiy et al., 2021), as `VisionTransformer` in clip/model.py of openai/CLIP.
 
-And its variants: without a class token or a first norm, with convolutions before the first, with the mean of all
-tokens, or queries that attend to them, in place of the class token.
+And its variants: without a class token or a first norm, with more convolutions before the patch embedding, with the
+mean of all tokens, or queries that attend to them, in place of the class token.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from numpyclip.images.preprocess import Preprocess
 from numpyclip.model import expected_tensors as expected
 from numpyclip.model import ops
 from numpyclip.model.config import VisionTransformerConfig
-from numpyclip.model.layers import Affine, LayerNorm, Linear, fold_pixels, read_end
+from numpyclip.model.layers import Affine, LayerNorm, Linear, fold_pixels, read_projection
 from numpyclip.model.ops import Array
 from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.transformer import MLP, Transformer
@@ -23,19 +23,19 @@ from numpyclip.model.vision import feature_maps
 from numpyclip.model.vision.pool import AttentionalPool, MapPool
 from numpyclip.model.vision.position_interpolation import interpolate_positions
 from numpyclip.model.vision.stem import ConvStem
+from numpyclip.model.vision.tower import VisionTower
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class VisionTransformer:
-    """Patches of an image as tokens, and mostly one more that gathers what is seen."""
+class VisionTransformer(VisionTower):
+    """A transformer on the patches of an image, and mostly a class token."""
 
     config: VisionTransformerConfig
-    preprocess: Preprocess
     stem: ConvStem | None
-    conv1: Array  # (d, 3 p p), for patches of p by p pixels of 0..255, or (d, c 2 2) for what the stem makes of them
-    embedding: Array  # (d, n): of every token's place, the class embedding, and what normalises the pixels
+    conv1: Array  # (d, 3 p p), for patches of p by p pixels of 0..255, or (d, c 2 2) for the stem's output
+    embedding: Array  # (d, n): positional and class embeddings, with the normalisation of pixels folded in
     ln_pre: LayerNorm | None
     transformer: Transformer
     attn_pool: MapPool | AttentionalPool | None
@@ -61,7 +61,7 @@ class VisionTransformer:
             d = embed_dim
         yield from expected.norm("visual.ln_post", d)
         if config.pool.kind == "map":
-            yield from MapPool.tensors(checkpoint, "visual.attn_pool", config.map_pool)
+            yield from MapPool.tensors(checkpoint, "visual.attn_pool", config)
         if config.projection == "mlp":
             yield from expected.linear("visual.proj.c_fc", d, 2 * embed_dim)
             yield from expected.projection(checkpoint, "visual.proj.c_proj", 2 * embed_dim, embed_dim)
@@ -75,7 +75,7 @@ class VisionTransformer:
         """Read the weights of this tower."""
         pool: MapPool | AttentionalPool | None = None
         if config.pool.kind == "map":
-            pool = MapPool.read(weights, "visual.attn_pool", "visual.ln_post", config.map_pool)
+            pool = MapPool.read(weights, "visual.attn_pool", "visual.ln_post", config)
         elif config.pool.kind == "attn":
             pool = AttentionalPool.read(weights, "visual.attn_pool", config)
         return cls(
@@ -86,13 +86,8 @@ class VisionTransformer:
             LayerNorm.read(weights, "visual.ln_pre", config.eps) if config.norm_before else None,
             Transformer.read(weights, "visual.transformer", config),
             pool,
-            _read_projection(weights, config, None if config.pool.kind == "map" else "visual.ln_post"),
+            _read_proj(weights, config, None if config.pool.kind == "map" else "visual.ln_post"),
         )
-
-    @property
-    def input_resolution(self) -> int:
-        """Side of the square image it takes, in pixels; of one that takes any shape, of that of its positions."""
-        return self.config.image_size
 
     @property
     def output_dim(self) -> int:
@@ -107,10 +102,10 @@ class VisionTransformer:
     def describe(self, image: NDArray[Any]) -> Array:
         """Compute what a decoder attends to, before the last norm: (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e, n).
 
-        All tokens but the first, which stands for the image.
+        These are all tokens but the pooled one.
         """
         b = len(image)
-        x = self.transformer.every(self._embed(image), TokenLayout(b))
+        x = self.transformer(self._embed(image), TokenLayout(b))
         if isinstance(self.attn_pool, AttentionalPool):
             others: Array = self.attn_pool.others(x, b)
         else:
@@ -123,7 +118,7 @@ class VisionTransformer:
         embedding = self.embedding
         if self.config.flexible:
             embedding = interpolate_positions(embedding, pixels.shape[2] // p, pixels.shape[3] // p)
-        if self.config.stem.zero_padding:  # zeros are black here: no model has this and a mean that is not 0
+        if self.config.stem.zero_padding:  # zeros are black here: no such model has a mean other than 0
             pixels = np.pad(pixels[:, :, :-1, :-1], ((0, 0), (0, 0), (1, 0), (1, 0)))
         patches = feature_maps.patches(pixels, p)
         if self.stem is not None:
@@ -140,8 +135,8 @@ class VisionTransformer:
     def _pool(self, x: Array, b: int) -> Array:  # (d, b n) -> (d, b)
         eps = self.config.eps
         if self.config.pool.kind == "tok":
-            return ops.standardize(self.transformer.one(x, TokenLayout(b, pooled=np.zeros(b, int))), eps)
-        x = self.transformer.every(x, TokenLayout(b))
+            return ops.standardize(self.transformer.pooled(x, TokenLayout(b, pooled=np.zeros(b, int))), eps)
+        x = self.transformer(x, TokenLayout(b))
         if isinstance(self.attn_pool, AttentionalPool):
             return ops.standardize(self.attn_pool(x, b), eps)
         if not self.config.pool.norm_after:
@@ -153,21 +148,21 @@ class VisionTransformer:
         return ops.standardize(y, eps) if self.config.pool.norm_after else y
 
 
-def _read_projection(
+def _read_proj(
     weights: WeightReader, config: VisionTransformerConfig, norm: str | None
 ) -> Linear | MLP | Affine | None:
     if config.projection == "mlp":
         c_fc = Linear.read(weights, "visual.proj.c_fc", norm)
-        return MLP(c_fc, read_end(weights, "visual.proj.c_proj", None), "gelu")
+        return MLP(c_fc, read_projection(weights, "visual.proj.c_proj"), "gelu")
     if config.projection:
-        return read_end(weights, "visual.proj", norm)
+        return read_projection(weights, "visual.proj", norm)
     return None if norm is None else Affine.read(weights, norm)
 
 
 def _prepare_embedding(
     checkpoint: Checkpoint, config: VisionTransformerConfig, preprocess: Preprocess
 ) -> tuple[Array, Array]:
-    """Put together all that is added to what the first weights make of patches."""
+    """Take the patch embedding and all that is added to its output."""
     conv1 = checkpoint.copy("visual.conv1.weight")  # (d, 3, p, p)
     embedding = np.ascontiguousarray(checkpoint.copy("visual.positional_embedding").T)
     if config.class_token:
