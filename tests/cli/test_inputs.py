@@ -43,7 +43,7 @@ def commands(folder: Path, place: Path) -> dict[str, list[object]]:
     return {
         "tag": ["tag", folder],
         "classify": ["classify", folder, "a dog", "a house"],
-        "filter": ["filter", folder, "--keep", "a dog", "--min", "0.01"],
+        "filter": ["filter", folder, "--keep", "a dog", "--threshold", "0.01"],
         "duplicates": ["duplicates", folder],
         "map": ["map", folder, "-o", place / "map.html", "--json"],
         "learn": ["learn", folder, "-o", place / "probe.npz", "--folds", "2"],
@@ -81,7 +81,7 @@ def test_new_pictures_are_computed_and_not_added(run: Run, photos: Path, compute
     assert json.loads(out)["files"] == 6
 
 
-@pytest.mark.parametrize("option", ["--full-decode", "--ignore-orientation", "--exact"])
+@pytest.mark.parametrize("option", ["--full-decode", "--ignore-orientation"])
 def test_embeddings_made_otherwise_are_not_taken(run: Run, photos: Path, computed: list[int], option: str) -> None:
     run("index", photos, "-m", "tiny")
     computed.clear()

@@ -35,6 +35,7 @@ RENAMED = {  # options, until the next version: see `numpyclip.cli.options.add_r
     "--captions": "--labels",
     "--answers": "--labels",
     "--most": "--limit",
+    "--exact": "--full-decode",
     "--name": "--model-name",
     "--allow-name": "--allow-host",
 }

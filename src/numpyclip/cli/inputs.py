@@ -166,7 +166,6 @@ class EmbeddedPictures:
                 PictureReader(self._model.preprocess, self._arguments.orient, self._arguments.draft, known),
                 batch_size=self._arguments.batch_size,
                 on_error=self._paths.report,
-                look_up=None if known is None else known.of_files,
             )
             for record in records:
                 if record.error is None:

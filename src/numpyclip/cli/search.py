@@ -97,8 +97,8 @@ def _query(arguments: argparse.Namespace) -> Query:
 
     terms = list(Query.parse(" ".join(arguments.items)).terms) if arguments.items else []
     for path in arguments.near:
-        if not Path(path).is_file():
-            raise InputError(f"{path}: is not there; expected a picture after --near.")
+        if not Path(path).exists():  # before the model is loaded
+            raise InputError(f"{path}: is not there; expected an image after --near.")
         terms.append(Term(path, is_picture=True))
     if not terms:
         raise InputError("nothing to look for: say it in words, or name a picture after --near.")

@@ -15,7 +15,7 @@ from numpyclip.arguments import whole_number
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.dual_encoder.validation import checked_embeddings
 from numpyclip.errors import InputError, StoreError
-from numpyclip.images.find import FileState, reaches
+from numpyclip.images.find import IGNORED, FileState, reaches
 from numpyclip.index.open_store import open_store
 from numpyclip.index.records import Modality
 from numpyclip.index.search_result import SearchResult
@@ -249,5 +249,5 @@ def _roots(folders: Sequence[str], ignored: Mapping[str, Sequence[str]]) -> list
     return [
         folder
         for folder in dict.fromkeys(folders)
-        if not any(other != folder and reaches(other, ignored[other], folder) for other in folders)
+        if not any(other != folder and reaches(other, (*IGNORED, *ignored[other]), folder) for other in folders)
     ]

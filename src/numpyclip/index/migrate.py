@@ -77,7 +77,7 @@ def migrate(
     store.finish_migration()
 
 
-def _read(model: CLIP, draft: bool, pending: tuple[int, bytes, list[str]], _: Any) -> Reading[Any]:
+def _read(model: CLIP, draft: bool, pending: tuple[int, bytes, list[str]]) -> Reading[Any]:
     """Read a picture again, from the first of its files that still holds it."""
     _, digest, paths = pending
     problem = PictureError("all files of a picture are gone.")

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.images.find import IGNORED, FileState, reaches, walk
@@ -151,7 +150,7 @@ class Updater:
                     changed.append((os.path.join(directory, name), state))  # noqa: PTH118
             gone += [os.path.join(directory, name) for name in known if name not in files]  # noqa: PTH118
         inner = (other for other in self._store.folders() if _is_within(other, folder))
-        apart = [other for other in inner if not reaches(folder, ignore, other)]
+        apart = [other for other in inner if not reaches(folder, (*IGNORED, *ignore), other)]
         for directory in self._store.directories(folder):
             if directory not in visited and not any(_is_within(directory, other) for other in apart):
                 gone += [os.path.join(directory, name) for name in self._store.files(directory)]  # noqa: PTH118
@@ -191,9 +190,7 @@ class Updater:
         self._tell(problem)
 
 
-def _read(
-    store: Store, model: CLIP, draft: bool, item: tuple[str, FileState], _: Any
-) -> Reading[tuple[bytes, Exif | None]]:
+def _read(store: Store, model: CLIP, draft: bool, item: tuple[str, FileState]) -> Reading[tuple[bytes, Exif | None]]:
     """Read a file: its digest, and unless its picture is known, exif and pixels."""
     path, _ = item
     data = file_content(path)

@@ -167,7 +167,6 @@ def _look_at(
         partial(_read, None if model is None else model.preprocess, known),
         batch_size=batch_size,
         on_error=on_error,
-        look_up=None if known is None else known.of_files,
     )
     for record in records:
         if record.extra is not None:
@@ -186,7 +185,7 @@ def _once(paths: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
 
 
 def _read(
-    preprocess: Preprocess | None, known: Known | None, path: str, embedding: Array | None
+    preprocess: Preprocess | None, known: Known | None, path: str
 ) -> Reading[tuple[_Seen, NDArray[np.uint8] | None]]:
     """Read a picture; with a model also what is embedded of it, and its thumbnail, unless it moves."""
     from PIL.Image import Resampling
@@ -206,8 +205,7 @@ def _read(
     if preprocess is None:
         return Reading(extra=(seen, None))
     thumbnail = np.asarray(on_white(image).resize((_SIDE, _SIDE), Resampling.LANCZOS, reducing_gap=3))
-    if embedding is None and known is not None:
-        embedding = known.of_digest(digest)
+    embedding = None if known is None else known.of_digest(digest)
     pixels = preprocess.crop(image) if embedding is None else None
     return Reading(pixels, embedding, (seen, thumbnail))
 

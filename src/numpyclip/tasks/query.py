@@ -81,6 +81,8 @@ class Query:
     def embed(self, model: CLIP) -> Array:
         """Add up the terms' embeddings, each of unit length times its weight.
 
+        Large JPEG files are decoded at a reduced size, as those of an index are.
+
         Returns
         -------
         ndarray of shape (embed_dim,), dtype=float32
@@ -93,9 +95,11 @@ class Query:
         PictureError
             If a picture cannot be read.
         """
-        return self.sum(
-            [(model.embed_images if term.is_picture else model.embed_texts)(term.content)[0] for term in self.terms]
+        embeddings = (
+            model.embed_images(term.content, draft=True) if term.is_picture else model.embed_texts(term.content)
+            for term in self.terms
         )
+        return self.sum([embedding for (embedding,) in embeddings])
 
     def sum(self, embeddings: Sequence[Array]) -> Array:
         """Add up embeddings of the terms, in their order, as `embed` does.
