@@ -300,7 +300,7 @@ def test_only_jpeg_has_drafts() -> None:
 
 def test_heic_is_read_with_pillow_heif() -> None:
     pytest.importorskip("pillow_heif")
-    path = Path(__file__).parent / "data" / "red.heic"  # pillow_heif cannot write one once usearch is imported
+    path = Path(__file__).parents[1] / "data" / "red.heic"  # pillow_heif cannot write one once usearch is imported
     for source in (path, path.read_bytes()):
         shown = open_picture(source)
         assert shown.size == (64, 48)

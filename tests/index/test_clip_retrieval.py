@@ -142,7 +142,7 @@ def test_pictures_that_are_not_there_are_left_out(
         paths = [match.path for match in second.store.everything("pictures")]
     assert sorted(problems) == sorted(
         [
-            f"{gone}: is not there (No such file or directory).",
+            f"{gone}: cannot be read (No such file or directory).",
             f"{photos / 'z.png'}: cannot be read as a picture (in no format that is read here).",
         ]
     )

@@ -1,6 +1,8 @@
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -61,3 +63,22 @@ def test_embeddings_of_another_model_are_not_taken(index: Index, photos: Path, t
     known = KnownEmbeddings(index.store, other)
     assert known.of_file(next(photos.glob("*.png"))) is None
     assert known.found == 0
+
+
+def test_an_index_gives_what_it_has_and_embeds_the_rest(
+    index: Index, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.update([photos / "more"])
+    computed: list[int] = []
+
+    def embed(model: CLIP, pixels: Sequence[Any], embed: Any = CLIP.embed_pixels) -> Any:
+        computed.append(len(pixels))
+        return embed(model, pixels)
+
+    monkeypatch.setattr(CLIP, "embed_pixels", embed)
+    paths = sorted(map(str, photos.rglob("*.png")))
+    records = list(index.iter_embeddings([*paths, tmp_path / "missing.png"], on_error="skip"))
+    assert sum(computed) == 3
+    np.testing.assert_allclose([r.embedding for r in records[:6]], index.model.embed_images(paths), atol=2e-6)
+    assert records[6].error is not None
+    assert index.store.counts().files == 3

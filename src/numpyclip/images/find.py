@@ -76,8 +76,12 @@ class FileState:
 
     @classmethod
     def of(cls, path: str | os.PathLike[str]) -> FileState:
-        """Look at a file; OSError or ValueError if there is none."""
-        found = os.stat(path)  # noqa: PTH116
+        """Look at a file; PictureError if there is none."""
+        try:
+            found = os.stat(path)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise PictureError(f"{os.fsdecode(path)}: cannot be read ({reason}).") from error
         return cls(found.st_size, found.st_mtime_ns)
 
 
@@ -142,11 +146,11 @@ class FoundPictures:
         """Search anew."""
         self.left_out.clear()
         for path in (os.fspath(path) for path in self._paths):
-            if not os.path.isdir(path):  # noqa: PTH112
+            if not os.path.isdir(path):
                 yield path
                 continue
             for directory, files in walk(path, self._ignore, self._unreadable, self.left_out):
-                yield from (os.path.join(directory, name) for name in files)  # noqa: PTH118  `./a` stays `./a`
+                yield from (os.path.join(directory, name) for name in files)  # `./a` stays `./a`
 
     def _unreadable(self, error: OSError) -> None:
         self._report(PictureError(f"{error.filename}: cannot be read ({error.strerror or error})."))
@@ -174,7 +178,7 @@ def walk(
         Pictures directly in it, by name.
     """
     is_ignored = _matcher(tuple(ignore))
-    start = len(os.path.join(folder, ""))  # noqa: PTH118  where paths below the folder begin
+    start = len(os.path.join(folder, ""))  # where paths below the folder begin
     waiting = [folder]
     while waiting:
         directory = waiting.pop()
@@ -203,7 +207,7 @@ def _state(entry: os.DirEntry[str], left_out: Counter[str]) -> FileState | None:
     """Look at a file; None if it is no picture, or a link to a folder."""
     if not is_picture_name(entry.name):
         if entry.is_file():
-            left_out[os.path.splitext(entry.name)[1].lower() or "without suffix"] += 1  # noqa: PTH122
+            left_out[os.path.splitext(entry.name)[1].lower() or "without suffix"] += 1
         return None
     found = entry.stat()
     if stat.S_ISREG(found.st_mode):

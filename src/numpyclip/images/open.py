@@ -140,7 +140,7 @@ def _regular_file(path: str | os.PathLike[str], name: str) -> Iterator[IO[bytes]
     What is opened is looked at again, for it may be another file by then.
     """
     try:
-        _check_kind(os.stat(path).st_mode)  # noqa: PTH116
+        _check_kind(os.stat(path).st_mode)
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         file = os.fdopen(descriptor, "rb")
     except (OSError, ValueError) as error:

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from numpyclip.arguments import whole_number
+from numpyclip.arguments import OnError, whole_number
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.dual_encoder.validation import checked_embeddings
 from numpyclip.errors import InputError, StoreError
-from numpyclip.images.find import IGNORED, FileState, reaches
+from numpyclip.images.find import IGNORED, reaches
+from numpyclip.images.open import Picture
+from numpyclip.images.open import pictures as as_pictures
+from numpyclip.index.known import KnownEmbeddings
 from numpyclip.index.open_store import open_store
 from numpyclip.index.records import Modality
 from numpyclip.index.search_result import SearchResult
 from numpyclip.index.store import Store
-from numpyclip.index.update import Report, Updater
+from numpyclip.index.update import FoundFile, Report, Updater
 from numpyclip.index.vectors.shards import Precision
 from numpyclip.index.where import EVERYWHERE, Where, absolute
 from numpyclip.model.ops import Array
+from numpyclip.pipeline import Embedded, PictureReader, iter_embeddings
 from numpyclip.runtime.chunks import batched
 from numpyclip.tasks.background import Background
 from numpyclip.tasks.query import Query
@@ -109,7 +114,7 @@ class Index:
         ignore: Sequence[str] = (),
         batch_size: int = 32,
         draft: bool = True,
-        progress: Callable[[list[tuple[str, FileState]]], Iterable[tuple[str, FileState]]] = iter,
+        progress: Callable[[list[FoundFile]], Iterable[FoundFile]] = iter,
         report: Callable[[str], object] = lambda problem: None,
     ) -> Report:
         """Update the index; files of unchanged size and modification time are skipped.
@@ -123,8 +128,14 @@ class Index:
         ignore : sequence of str
             Patterns as in a shell of what to leave out in the folders that are added: of names, or with a slash of
             paths below the folder.
-        batch_size, draft, progress, report
-            See `Updater`.
+        batch_size : int, default=32
+            After each batch what was done is kept.
+        draft : bool, default=True
+            Decode large JPEG files at a reduced size (see `open_picture`).
+        progress : callable, optional
+            Given the files to be read, a list, returns what iterates over them, such as ``tqdm.tqdm``.
+        report : callable, optional
+            Called with each problem, a string.
 
         Returns
         -------
@@ -155,10 +166,19 @@ class Index:
             chosen = _roots(added or list(known), known)
             if not chosen:
                 raise InputError(f"{self.store.place}: knows no folders yet; name one: numpyclip index FOLDER.")
-            updater = Updater(
-                self.store, self.model, batch_size=batch_size, draft=draft, progress=progress, report=report
-            )
-            return updater.update(chosen)
+            return Updater(self.store, self.model, batch_size, draft, progress, report).update(chosen)
+
+    def iter_embeddings(
+        self, pictures: Picture | Iterable[Picture], batch_size: int = 32, *, on_error: OnError = "raise"
+    ) -> Iterator[Embedded[Picture, Any]]:
+        """Embed pictures as `CLIP.iter_embeddings` does, except those that the index has; nothing is added to it.
+
+        Large JPEG files are decoded at a reduced size, as `update` does by default.
+        """
+        read = PictureReader(self.model.preprocess, draft=True, known=KnownEmbeddings(self.store, self.model))
+        return iter_embeddings(
+            self.model.embed_pixels, as_pictures(pictures), read, batch_size=batch_size, on_error=on_error
+        )
 
     def add_texts(self, texts: Iterable[str], *, batch_size: int = 256) -> int:
         """Add texts, such as captions or a list of words, to be found by pictures and by other texts.

@@ -8,6 +8,7 @@ from functools import cached_property
 from itertools import islice
 
 from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.errors import PictureError
 from numpyclip.images.find import FileState
 from numpyclip.index.store import Store
 from numpyclip.index.where import absolute
@@ -47,7 +48,7 @@ class KnownEmbeddings:
         """Look up a file by its path, size and modification time."""
         try:
             state = FileState.of(path)
-        except (OSError, ValueError):  # who opens it will say so
+        except PictureError:  # who opens it will say so
             return None
         directory, name = os.path.split(absolute(path))
         with self._lock:

@@ -72,7 +72,7 @@ def key_of(path: str) -> tuple[bytes, bytes]:
 
 def path_of(directory: bytes, name: bytes) -> str:
     """Join what `key_of` has split."""
-    return os.path.join(os.fsdecode(directory), os.fsdecode(name))  # noqa: PTH118
+    return os.path.join(os.fsdecode(directory), os.fsdecode(name))
 
 
 def files_of(connection: Connection, picture: int, where: Where = EVERYWHERE) -> list[Any]:

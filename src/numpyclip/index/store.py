@@ -100,7 +100,7 @@ class Store:
             condition, values = below(folder)
             forgotten: int = connection.execute(f"DELETE FROM files WHERE {condition}", values).rowcount
             for above, ignored in rows.folders_in(connection).items() if forgotten else ():
-                if folder.startswith(start := os.path.join(above, "")):  # noqa: PTH118
+                if folder.startswith(start := os.path.join(above, "")):
                     pattern = "/" + glob.escape(folder.removeprefix(start)).replace(os.sep, "/")
                     rows.put_folder(connection, above, list(dict.fromkeys((*ignored, pattern))))
             return forgotten

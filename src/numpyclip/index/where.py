@@ -51,7 +51,7 @@ EVERYWHERE = Where()
 
 def absolute(folder: str | os.PathLike[str]) -> str:
     """Return the path by which an index knows a folder: absolute and normalised, symbolic links not resolved."""
-    path = os.path.abspath(os.fsdecode(folder))  # noqa: PTH100  resolve() would follow links
+    path = os.path.abspath(os.fsdecode(folder))  # resolve() would follow links
     return re.sub(r"^//+", "/", path) if os.sep == "/" else path  # POSIX lets two slashes at the start stand
 
 

@@ -25,7 +25,6 @@ from numpy.typing import NDArray
 
 from numpyclip.arguments import OnError
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.errors import PictureError
 from numpyclip.images.find import FileState
 from numpyclip.images.open import file_content, identify, open_picture
 from numpyclip.images.preprocess import Preprocess, on_white
@@ -192,10 +191,7 @@ def _read(
 
     data = file_content(path)
     image = open_picture(data, name=path)
-    try:
-        state = FileState.of(path)
-    except OSError as error:
-        raise PictureError(f"{path}: cannot be read ({error.strerror or error}).") from error
+    state = FileState.of(path)
     digest = hashlib.sha256(data).digest()
     lossy = not path.lower().endswith(_LOSSLESS)
     merit = (-image.width * image.height, lossy, -state.size, state.mtime_ns, path)

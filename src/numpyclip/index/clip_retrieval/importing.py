@@ -21,6 +21,7 @@ from numpyclip.index.exif import read_exif
 from numpyclip.index.index import Index
 from numpyclip.index.records import Changes, Exif, Filed, NewPicture
 from numpyclip.index.store import Store
+from numpyclip.index.where import absolute
 from numpyclip.model.ops import Array
 
 _ASKED = 3  # pictures that are embedded again, where nothing says which model embeddings are of
@@ -114,12 +115,8 @@ def _paths(row: dict[str, Any]) -> list[str]:
 
 
 def _filed(path: str) -> tuple[Filed, bytes]:
-    path = os.path.abspath(path)  # noqa: PTH100  a link stays as it was named
-    try:
-        found = os.stat(path)  # noqa: PTH116
-    except (OSError, ValueError) as error:
-        raise PictureError(f"{path}: is not there ({getattr(error, 'strerror', None) or error}).") from error
-    state = FileState(found.st_size, found.st_mtime_ns)
+    path = absolute(path)
+    state = FileState.of(path)
     data = file_content(path)
     return Filed(path, state, hashlib.sha256(data).digest()), data
 

@@ -142,7 +142,7 @@ class Shards:
 
 def _write(file: Path, offset: int, data: bytes) -> None:
     """Write into a file at a place, and wait until it is on disk."""
-    with open(os.open(file, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+b") as stream:  # noqa: PTH123
+    with open(os.open(file, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+b") as stream:
         stream.seek(offset)
         stream.write(data)
         stream.flush()
