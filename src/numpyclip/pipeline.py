@@ -32,21 +32,11 @@ _MOST_WAITING = 10  # batches of pictures that need no embedding, behind some th
 
 @dataclass(frozen=True, eq=False)
 class Reading(Generic[_X]):
-    """What was read of a picture.
+    """What was read of a picture."""
 
-    Attributes
-    ----------
-    pixels : ndarray of shape (y, x, 3), dtype=uint8, optional
-        Of `Preprocess.crop`, to be embedded.
-    embedding : ndarray of shape (embed_dim,), dtype=float32, optional
-        If it is known already.
-    extra : object, optional
-        What else the caller wants of it.
-    """
-
-    pixels: _Pixels | None = None
-    embedding: Array | None = None
-    extra: _X | None = None
+    pixels: _Pixels | None = None  # of `Preprocess.crop`, (y, x, 3), to be embedded
+    embedding: Array | None = None  # (embed_dim,), if it is known already
+    extra: _X | None = None  # what else the caller wants of it
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,23 +76,12 @@ class Known(Protocol):
 
 @dataclass(frozen=True)
 class PictureReader:
-    """The usual `read` function, which reads a picture and nothing else.
-
-    Attributes
-    ----------
-    preprocess : Preprocess
-    orient : bool, default=True
-        Apply the EXIF orientation.
-    draft : bool, default=False
-        Decode large JPEG files at a reduced size.
-    known : Known, optional
-        Where files and their contents are looked up before they are decoded.
-    """
+    """The usual `read` function, which reads a picture and nothing else."""
 
     preprocess: Preprocess
-    orient: bool = True
-    draft: bool = False
-    known: Known | None = None
+    orient: bool = True  # apply the EXIF orientation
+    draft: bool = False  # decode large JPEG files at a reduced size
+    known: Known | None = None  # where files and their contents are looked up before they are decoded
 
     def __call__(self, picture: Picture, name: str | None = None) -> Reading[Any]:
         """Read a picture, unless its embedding is known."""

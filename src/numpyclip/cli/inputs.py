@@ -77,8 +77,20 @@ def with_stdin(items: Iterable[str], read: Callable[[str], Iterator[str]]) -> It
         yield from read("-") if item == "-" else [item]
 
 
+class Reporter:
+    """Reports problems on stderr, and counts them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, problem: Exception | str) -> None:
+        """Report a problem."""
+        self.count += 1
+        print(f"numpyclip: {problem}", file=sys.stderr)
+
+
 class PicturePaths:
-    """Paths of pictures, in files and folders; folders that cannot be searched are reported on stderr and left out.
+    """Paths of pictures, in files and folders; folders that cannot be searched are reported and left out.
 
     Parameters
     ----------
@@ -89,14 +101,13 @@ class PicturePaths:
 
     Attributes
     ----------
-    failed : int
-        How many problems were reported so far.
+    report : Reporter
     left_out : Counter
         Files in folders that are no pictures, by suffix, so far.
     """
 
     def __init__(self, sources: Iterable[str], without: Path | None = None) -> None:
-        self.failed = 0
+        self.report = Reporter()
         self.left_out: Counter[str] = Counter()
         self._sources = sources
         self._without = without
@@ -120,10 +131,10 @@ class PicturePaths:
                 return (*IGNORED, f"/{glob.escape(place.as_posix())}")
         return IGNORED
 
-    def report(self, problem: Exception | str) -> None:
-        """Say on stderr what went wrong, and count it."""
-        self.failed += 1
-        print(f"numpyclip: {problem}", file=sys.stderr)
+    @property
+    def failed(self) -> int:
+        """How many problems were reported so far."""
+        return self.report.count
 
 
 def say_left_out(left_out: Mapping[str, int]) -> None:

@@ -21,22 +21,11 @@ class KnownEmbeddings:
     """Embeddings that an index has, for `numpyclip.pipeline`; to the index nothing is added.
 
     The EXIF orientation was applied to them. Whether large JPEG files were decoded at a reduced size, an index does
-    not tell.
-
-    Parameters
-    ----------
-    store : Store
-    model : CLIP
-        If the index holds embeddings of another model, nothing is known.
-
-    Attributes
-    ----------
-    found : int
-        How many embeddings were found so far.
+    not tell. If the index holds embeddings of another model, nothing is known.
     """
 
     def __init__(self, store: Store, model: CLIP) -> None:
-        self.found = 0
+        self.found = 0  # embeddings so far
         self._store = store
         self._model = model
         self._lock = threading.RLock()

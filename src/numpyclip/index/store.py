@@ -1,4 +1,4 @@
-"""What keeps an index: files, pictures by their content, texts, and an embedding of each picture and text."""
+"""The store of an index: files, pictures by their content, texts, and an embedding of each picture and text."""
 
 from __future__ import annotations
 
@@ -28,12 +28,7 @@ class Store:
     """An index without its model.
 
     Reading is safe from many threads, also while another process writes. Changes are made within `writing`, and each
-    call is atomic: what it has done is there after any crash, and what it has not finished was never there.
-
-    Parameters
-    ----------
-    database : Database
-    vectors : Vectors
+    call is one transaction.
     """
 
     def __init__(self, database: Database, vectors: Vectors) -> None:
@@ -65,13 +60,13 @@ class Store:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
-        """Be the only one who writes; StoreError if another process is."""
+        """Hold the lock for writing; StoreError if another process holds it."""
         with self._database.writing():
             self._remove_old_generations()
             yield
 
     def begin(self, fingerprint: Fingerprint, embed_dim: int) -> None:
-        """Settle whose embeddings an empty store will hold."""
+        """Record the model whose embeddings an empty store will hold."""
         with self._database.transaction() as connection:
             set_meta(connection, fingerprint=fingerprint.to_json(), embed_dim=str(embed_dim), generation="1")
 
@@ -81,7 +76,7 @@ class Store:
             return rows.folders_in(connection)
 
     def set_folder(self, folder: str, ignore: Sequence[str]) -> None:
-        """Remember a folder."""
+        """Add a folder, or change what is ignored in it."""
         with self._database.transaction() as connection:
             rows.put_folder(connection, absolute(folder), ignore)
 
@@ -113,7 +108,7 @@ class Store:
             return [os.fsdecode(directory) for (directory,) in found]
 
     def files(self, directory: str) -> dict[str, FileState]:
-        """Return files directly in a folder, by name."""
+        """Return the files directly in a folder, by name."""
         sql = "SELECT name, size, mtime_ns, digest FROM files LEFT JOIN pictures ON id = picture WHERE directory = ?"
         with self._database.reading() as connection:
             found = connection.execute(sql, (os.fsencode(directory),))
@@ -141,7 +136,7 @@ class Store:
         return {numbers[number]: embedding for number, embedding in found.items()}
 
     def write(self, changes: Changes) -> None:
-        """Make one step.
+        """Apply changes, all or none.
 
         Raises
         ------
@@ -177,7 +172,7 @@ class Store:
                 self._vectors.add(connection, rows.space_of(connection, "texts"), numbers, embeddings[new])
 
     def unknown_texts(self, texts: Iterable[str]) -> list[str]:
-        """Of these texts, return those that are not there, each once."""
+        """Return those of some texts that are not in the index, each once."""
         unknown = dict.fromkeys(texts)
         with self._database.reading() as connection:
             for some in batched(list(unknown), MOST_VALUES):
@@ -186,7 +181,7 @@ class Store:
         return list(unknown)
 
     def counts(self, where: Where = EVERYWHERE) -> Counts:
-        """Count what is there: of files that can be read and their pictures, those that are searched."""
+        """Count files and pictures that `where` selects, and all texts and unreadable files."""
         condition, values = conditions(where)
         sql = (
             "SELECT count(picture), count(DISTINCT picture), (SELECT count(*) FROM texts), "
@@ -196,7 +191,7 @@ class Store:
             return Counts(*connection.execute(sql, values).fetchone())
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Iterate over files that cannot be read, and why."""
+        """Iterate over files that cannot be read, each with the reason."""
         sql = "SELECT directory, name, problem FROM files WHERE picture IS NULL ORDER BY directory, name"
         with self._database.reading() as connection:
             found = connection.execute(sql).fetchall()
@@ -241,14 +236,14 @@ class Store:
             last = items[-1]
 
     def start_migration(self, fingerprint: Fingerprint, embed_dim: int) -> None:
-        """Begin, or go on, to collect embeddings of another model beside those that are searched."""
+        """Start or resume collecting embeddings of another model beside those that are searched."""
         with self._database.transaction() as connection:
             if meta(connection, "next_fingerprint") != fingerprint.to_json():
                 connection.execute("DELETE FROM vectors WHERE generation = ?", (generation(connection) + 1,))
                 set_meta(connection, next_fingerprint=fingerprint.to_json(), next_embed_dim=str(embed_dim))
 
     def pending_pictures(self, n: int) -> list[tuple[int, bytes, list[str]]]:
-        """Return some pictures that have none of those yet: number, digest and paths."""
+        """Return some pictures without an embedding of the next model: number, digest and paths."""
         with self._database.reading() as connection:
             return [
                 (number, digest, [path for path, *_ in rows.files_of(connection, number)])
@@ -256,12 +251,12 @@ class Store:
             ]
 
     def pending_texts(self, n: int) -> list[tuple[int, str]]:
-        """Return some texts that have none of those yet."""
+        """Return some texts without an embedding of the next model: number and text."""
         with self._database.reading() as connection:
             return rows.pending(connection, "texts", "text", n)
 
     def write_migrated(self, modality: Modality, numbers: Sequence[int], embeddings: Array) -> None:
-        """Add such embeddings."""
+        """Add embeddings of the next model."""
         with self._database.transaction() as connection:
             self._vectors.add(connection, Space(generation(connection) + 1, modality), numbers, embeddings)
 
@@ -274,7 +269,7 @@ class Store:
                 connection.execute("DELETE FROM pictures WHERE id = ?", (number,))
 
     def finish_migration(self) -> None:
-        """Search by the other model's embeddings from now on, and drop the others."""
+        """Replace the embeddings that are searched by those of the next model."""
         with self._database.transaction() as connection:
             old = generation(connection)
             fingerprint, embed_dim = meta(connection, "next_fingerprint"), meta(connection, "next_embed_dim")
@@ -285,7 +280,7 @@ class Store:
         self._remove_old_generations()
 
     def compact(self) -> int:
-        """Drop pictures of which there is no file any more, embeddings and all; return how many."""
+        """Delete pictures without a file and their embeddings; return how many."""
         orphans = "NOT EXISTS (SELECT 1 FROM files WHERE picture = {})"
         with self._database.transaction() as connection:
             if meta(connection, "next_fingerprint") is not None:
@@ -300,12 +295,12 @@ class Store:
         return dropped
 
     def build_hnsw(self, progress: Progress = iter) -> Recall:
-        """Build an HNSW index of all pictures, which searches then use: faster, and not quite exact."""
+        """Build an HNSW index of all pictures, which searches then use: faster, but approximate."""
         with self._database.reading() as connection:
             return self._vectors.build_hnsw(connection, rows.space_of(connection, "pictures"), progress)
 
     def remove_hnsw(self) -> bool:
-        """Remove the HNSW index; say whether there was one."""
+        """Remove the HNSW index; False if there was none."""
         with self._database.reading():
             return self._vectors.remove_hnsw()
 
@@ -319,5 +314,5 @@ class Store:
 
 
 def _by_themselves(embeddings: dict[int, Array]) -> Iterator[Found]:
-    """Say of pictures or texts that they were found by their own embeddings, in the order of their numbers."""
+    """Return pictures or texts as found by their own embeddings, in the order of their numbers."""
     return (Found(item, 1.0, embedding) for item, embedding in sorted(embeddings.items()))

@@ -23,44 +23,19 @@ FoundFile: TypeAlias = tuple[str, FileState]  # an absolute path, and what is th
 
 @dataclass
 class Report:
-    """What an update has done.
+    """What an update has done."""
 
-    Attributes
-    ----------
-    unchanged : int
-        Files that were as they are.
-    embedded : int
-        Pictures that are new.
-    recognised : int
-        Files that were moved, renamed or copied: their pictures were known.
-    forgotten : int
-        Files that are gone.
-    unreadable : int
-        Files that are new or changed and cannot be read as pictures.
-    problems : list of str
-        What else was in the way, such as folders that cannot be listed.
-    left_out : dict of str to int
-        Files that are no pictures, by suffix.
-    """
-
-    unchanged: int = 0
-    embedded: int = 0
-    recognised: int = 0
-    forgotten: int = 0
-    unreadable: int = 0
-    problems: list[str] = field(default_factory=list)
-    left_out: dict[str, int] = field(default_factory=dict, compare=False)
+    unchanged: int = 0  # files of unchanged size and modification time
+    embedded: int = 0  # pictures that are new
+    recognised: int = 0  # files that were moved, renamed or copied: their pictures were known
+    forgotten: int = 0  # files that are gone
+    unreadable: int = 0  # files that are new or changed and cannot be read as pictures
+    problems: list[str] = field(default_factory=list)  # others, such as folders that cannot be listed
+    left_out: dict[str, int] = field(default_factory=dict, compare=False)  # files that are no pictures, by suffix
 
 
 class Updater:
-    """Bring an index up to date; what the parameters mean, `Index.update` says.
-
-    Parameters
-    ----------
-    store : Store
-        While it is being written to.
-    model, batch_size, draft, progress, report
-    """
+    """Brings an index up to date, within `Store.writing`; see `Index.update` for the parameters."""
 
     def __init__(
         self,
@@ -81,13 +56,7 @@ class Updater:
         self._left_out: Counter[str] = Counter()
 
     def update(self, folders: Sequence[str]) -> Report:
-        """Look at all files in folders, which the store knows, read what is new or has changed, and forget the rest.
-
-        Raises
-        ------
-        StoreError
-            If the disk is full, say. All batches before are kept.
-        """
+        """Look at all files in folders of the store: embed new and changed ones, and forget those that are gone."""
         changed: list[FoundFile] = []
         batch = Changes()
         ignored = self._store.folders()
@@ -111,10 +80,7 @@ class Updater:
         return self._report
 
     def _compare(self, folder: str, ignore: Sequence[str], apart: Iterable[str]) -> tuple[list[FoundFile], list[str]]:
-        """Find files that are new or have changed, and those that are gone.
-
-        Folders of `apart` are not looked at if the walk does not come to them.
-        """
+        """Find files that are new or changed, and those that are gone, except in folders `apart` from the walk."""
         if not Path(folder).is_dir():
             self._problem(
                 f"{folder}: is not there; its pictures stay in the index. "

@@ -15,7 +15,7 @@ from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import InputError, PictureError
 from numpyclip.images.find import FileState
 from numpyclip.images.open import file_content, reason_of
-from numpyclip.index.clip_retrieval.format import FINGERPRINT_FILE, need_pyarrow
+from numpyclip.index.clip_retrieval import FINGERPRINT_FILE, need_pyarrow
 from numpyclip.index.clip_retrieval.reading import files_in, read_rows
 from numpyclip.index.exif import read_exif
 from numpyclip.index.index import Index
@@ -37,18 +37,8 @@ def import_embeddings(
     """Add embeddings that `export_embeddings`, clip-retrieval or autofaiss have written, without computing them again.
 
     Pictures are known by their files, which are read, but not decoded; where these are not there, they are left out.
-    What an index has already stays as it is.
-
-    Parameters
-    ----------
-    index : Index
-        Of the model that the embeddings are of. Where the folder does not say that they are, some pictures are embedded
-        again, and compared.
-    folder : Path
-    progress : callable, optional
-        Given an iterator over counts of rows that are done, batch by batch, gives one to be consumed.
-    report : callable, optional
-        Called for each picture whose file cannot be read.
+    What an index has already stays as it is. `progress` is given the numbers of rows of all batches; `report` is called
+    for each picture whose file cannot be read.
 
     Returns
     -------
@@ -58,9 +48,10 @@ def import_embeddings(
     Raises
     ------
     InputError
-        If the folder is no such folder, or its embeddings are of another model.
+        If the folder is no such folder, or its embeddings are of another model: where no fingerprint is recorded, some
+        pictures are embedded again, and compared.
     MissingPackageError
-        If pyarrow is not there.
+        If pyarrow is not installed.
     """
     need_pyarrow()
     _check_model(index, folder)
@@ -129,7 +120,7 @@ def _exif(path: str, data: bytes) -> Exif:
 
 
 def _check_model(index: Index, folder: Path) -> None:
-    """Refuse embeddings of another model: by what the folder says of them, else by embedding some pictures again."""
+    """Raise InputError for embeddings of another model, told by the fingerprint, else by embedding some again."""
     if not any(files_in(place, name) for place, name in ((folder, "img_emb"), (folder, "text_emb"))) and not any(
         files_in(folder / "texts", "text_emb")
     ):
