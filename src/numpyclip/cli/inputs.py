@@ -92,23 +92,12 @@ class Reporter:
 class PicturePaths:
     """Paths of pictures, in files and folders; folders that cannot be searched are reported and left out.
 
-    Parameters
-    ----------
-    sources : iterable of str
-        Files as they are, and folders to be searched.
-    without : Path, optional
-        A folder, which need not exist yet: folders are searched without it.
-
-    Attributes
-    ----------
-    report : Reporter
-    left_out : Counter
-        Files in folders that are no pictures, by suffix, so far.
+    `without` is a folder, which need not exist yet, that is not searched.
     """
 
     def __init__(self, sources: Iterable[str], without: Path | None = None) -> None:
         self.report = Reporter()
-        self.left_out: Counter[str] = Counter()
+        self.left_out: Counter[str] = Counter()  # files in folders that are no pictures, by suffix, so far
         self._sources = sources
         self._without = without
 
@@ -138,30 +127,19 @@ class PicturePaths:
 
 
 def say_left_out(left_out: Mapping[str, int]) -> None:
-    """Say on stderr how many files were left out, if any, since they are no pictures."""
+    """Report on stderr how many files were left out because they are no pictures, if any."""
     if left_out:
         print(f"numpyclip: {summary(left_out)}", file=sys.stderr)
 
 
 class EmbeddedPictures:
-    """Embeddings of pictures, batch by batch; those that cannot be read are reported on stderr and left out.
+    """Embeddings of pictures in files and folders; those that cannot be read are reported on stderr and left out.
 
-    Parameters
-    ----------
-    model : CLIP
-    arguments : Namespace
-        Options of `add_picture_options` and `add_model_options`.
-    sources : iterable of str, or PicturePaths
-        Files as they are, and folders to be searched.
-
-    Attributes
-    ----------
-    embedded : int
-        How many were embedded so far.
+    `arguments` are those of `add_picture_options` and `add_model_options`.
     """
 
     def __init__(self, model: CLIP, arguments: argparse.Namespace, sources: Iterable[str] | PicturePaths) -> None:
-        self.embedded = 0
+        self.embedded = 0  # pictures so far
         self._model = model
         self._arguments = arguments
         self._paths = sources if isinstance(sources, PicturePaths) else PicturePaths(sources)

@@ -137,8 +137,7 @@ def _print(arguments: argparse.Namespace, match: Match) -> None:
         for path in (match.path or match.text, *match.copies):
             print(path, end=end, flush=True)
     else:
-        score = match.cosine if match.probability is None else match.probability
-        print(f"{score:.4f}\t{match.path or match.text}", end=end, flush=True)
+        print(f"{match.score:.4f}\t{match.path or match.text}", end=end, flush=True)
 
 
 def _show(path: str, protocol: str) -> None:
@@ -154,11 +153,7 @@ def _show(path: str, protocol: str) -> None:
 def _draw(output: Path, matches: list[Match]) -> None:
     from numpyclip.viz.contact_sheet import contact_sheets
 
-    tiles = []
-    for match in matches:
-        score = match.cosine if match.probability is None else match.probability
-        assert match.path is not None
-        tiles.append((match.path, f"{Path(match.path).name}\n{score:.2f}"))
+    tiles = [(match.path, f"{Path(match.path).name}\n{match.score:.2f}") for match in matches if match.path]
     (page,) = contact_sheets(tiles, columns=5, rows=-(-len(tiles) // 5))
     with atomic_file(output) as file:
         page.save(file, "PNG")

@@ -96,8 +96,13 @@ class Match:
     text: str | None = None
     probability: float | None = None
 
+    @property
+    def score(self) -> float:
+        """The probability, or the cosine where that is not known."""
+        return self.cosine if self.probability is None else self.probability
+
     def to_dict(self) -> dict[str, object]:
-        """Give what JSON can hold and a person may want to see: all but the embedding and what is not known."""
+        """Return the known values for JSON, without the embedding."""
         values: dict[str, object] = {
             "path": self.path,
             "text": self.text,

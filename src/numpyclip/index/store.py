@@ -81,13 +81,7 @@ class Store:
             rows.put_folder(connection, absolute(folder), ignore)
 
     def forget_folder(self, folder: str) -> int:
-        """Remove a folder and all files below it; folders above it ignore it from now on.
-
-        Returns
-        -------
-        int
-            How many files were removed.
-        """
+        """Remove a folder and all files below it, return how many; folders above it ignore it from now on."""
         folder = absolute(folder)
         with self._database.transaction() as connection:
             condition, values = below(folder, "path")
@@ -120,13 +114,7 @@ class Store:
             return connection.execute("SELECT 1 FROM pictures WHERE digest = ?", (digest,)).fetchone() is not None
 
     def embeddings_of(self, digests: Sequence[bytes]) -> dict[bytes, Array]:
-        """Look up embeddings of pictures by the SHA-256 of their files.
-
-        Returns
-        -------
-        dict of bytes to ndarray of shape (embed_dim,), dtype=float32
-            Of unit length, of those pictures that have one.
-        """
+        """Look up embeddings (embed_dim,) of pictures by the SHA-256 of their files; those without one are left out."""
         numbers: dict[int, bytes] = {}
         with self._database.reading() as connection:
             for some in batched(digests, MOST_VALUES):
@@ -136,13 +124,7 @@ class Store:
         return {numbers[number]: embedding for number, embedding in found.items()}
 
     def write(self, changes: Changes) -> None:
-        """Apply changes, all or none.
-
-        Raises
-        ------
-        InputError
-            If a file has a digest of which there is no picture, neither in the changes nor in the store.
-        """
+        """Apply changes; InputError if a file's digest is of no picture, neither in the changes nor in the store."""
         with self._database.transaction() as connection:
             for digest, picture in changes.pictures.items():
                 exif = picture.exif
@@ -163,11 +145,11 @@ class Store:
         """Add texts; those that are there stay as they are."""
         numbers, new = [], []
         with self._database.transaction() as connection:
-            for number_of_text, text in enumerate(texts):
+            for row, text in enumerate(texts):
                 if connection.execute("INSERT INTO texts (text) VALUES (?) ON CONFLICT DO NOTHING", (text,)).rowcount:
                     (number,) = connection.execute("SELECT id FROM texts WHERE text = ?", (text,)).fetchone()
                     numbers.append(number)
-                    new.append(number_of_text)
+                    new.append(row)
             if new:
                 self._vectors.add(connection, rows.space_of(connection, "texts"), numbers, embeddings[new])
 
@@ -199,13 +181,7 @@ class Store:
             yield rows.path_of(directory, name), problem
 
     def search(self, modality: Modality, queries: Array, n: int, where: Where = EVERYWHERE) -> list[list[Match]]:
-        """Find for each query (m, embed_dim) the nearest; exact, unless there is an HNSW index.
-
-        Raises
-        ------
-        InputError
-            If texts are searched by folder or date, which they do not have.
-        """
+        """Find for each query (m, embed_dim) the nearest; exact, unless there is an HNSW index."""
         if modality not in MODALITIES:
             raise InputError(f"modality is {modality!r:.60}; expected 'pictures' or 'texts'.")
         if modality == "texts" and where != EVERYWHERE:

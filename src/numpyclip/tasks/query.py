@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -95,8 +96,9 @@ class Query:
         PictureError
             If a picture cannot be read.
         """
+        read = partial(model.preprocess.read, orient=True, draft=True)
         embeddings = (
-            model.embed_images(term.content, draft=True) if term.is_picture else model.embed_texts(term.content)
+            model.embed_pixels([read(term.content)]) if term.is_picture else model.embed_texts(term.content)
             for term in self.terms
         )
         return self.sum([embedding for (embedding,) in embeddings])

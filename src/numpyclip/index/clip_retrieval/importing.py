@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -146,11 +147,8 @@ def _check_model(index: Index, folder: Path) -> None:
 def _checkable(index: Index, folder: Path) -> Iterator[float]:
     for rows, embeddings in read_rows(folder, "pictures", index.model.config.embed_dim):
         for row, embedding in zip(rows, embeddings, strict=True):
-            for path in _paths(row)[:1]:
-                try:
-                    yield float(index.model.embed_images(path)[0] @ embedding)
-                except PictureError:
-                    continue
+            with suppress(PictureError):
+                yield float(index.model.embed_images(_paths(row)[0])[0] @ embedding)
     for rows, embeddings in read_rows(folder, "texts", index.model.config.embed_dim):
         for row, embedding in zip(rows, embeddings, strict=True):
             yield float(index.model.embed_texts(row["caption"], truncate=True)[0] @ embedding)
