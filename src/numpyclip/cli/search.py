@@ -29,12 +29,11 @@ _EXAMPLES = """\
   numpyclip search a cat --sheet cats.png
   numpyclip search a cat --preview
 
-Prints a score and a path, the nearest first. For a single text the score is the probability of a match, each judged by
-itself, so that it may be higher further down; sums of terms (see `numpyclip filter --help`) and pictures have a cosine,
-whose scale depends on the model. Of many pictures one fits by
-chance: if not even the best one's probability is high enough for that, there is no match, nothing is printed, and the
-exit status is 1. --all prints what is nearest all the same. Of identical files the first by name is printed, and all
-by --paths and --json."""
+Prints a score and a path, the nearest first. For a single text the score is the probability of a match, which may be
+higher further down, since pictures are scored independently; sums of terms (see `numpyclip filter --help`) and pictures
+have a cosine, whose scale depends on the model. Among many pictures one fits by chance: if the best probability is too
+low for their number, there is no match, nothing is printed, and the exit status is 1; --all prints the nearest all the
+same. Of identical files the first by name is printed, and all by --paths and --json."""
 
 
 def add_to(verbs: Any) -> None:
@@ -50,11 +49,11 @@ def add_to(verbs: Any) -> None:
     verb.add_argument("--before", metavar="DATE", help="taken before this date")
     minimum = verb.add_mutually_exclusive_group()
     add_renamed_option(minimum, "--threshold", old="--min", type=float, metavar="P", help="minimum probability")
-    minimum.add_argument("--all", action="store_true", help="print what is nearest, be it a match or not")
+    minimum.add_argument("--all", action="store_true", help="print the nearest, whether they match or not")
     verb.add_argument("--paths", action="store_true", help="print paths only, also of identical copies")
     verb.add_argument("-0", action="store_true", dest="null", help="end paths in a null byte, for xargs -0")
     verb.add_argument("--json", action="store_true", help="print one JSON object per result")
-    verb.add_argument("--sheet", metavar="FILE", type=output_path(".png"), help="draw what is found on a contact sheet")
+    verb.add_argument("--sheet", metavar="FILE", type=output_path(".png"), help="draw a contact sheet of the results")
     verb.add_argument(
         "--preview", nargs="?", const="auto", choices=["auto", *PROTOCOLS], help="show pictures in the terminal"
     )
@@ -92,7 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _query(arguments: argparse.Namespace) -> Query:
-    """Put together what is looked for."""
+    """Build the query from words, pictures and what is not wanted."""
     from numpyclip.tasks.query import Query, Term
 
     terms = list(Query.parse(" ".join(arguments.items)).terms) if arguments.items else []
@@ -116,7 +115,7 @@ def _protocol(arguments: argparse.Namespace) -> str | None:
 
 
 def _chosen(arguments: argparse.Namespace, result: SearchResult) -> list[Match]:
-    """Leave out what is no match; if nothing is one, say so."""
+    """Leave out results that do not match; if none does, say why on stderr."""
     if arguments.all:
         return result
     if arguments.threshold is not None:

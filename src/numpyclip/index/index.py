@@ -68,14 +68,11 @@ class Index:
         create: bool = False,
         precision: Precision | None = None,
     ) -> None:
-        is_ours = isinstance(store, str | os.PathLike)
-        if isinstance(store, str | os.PathLike):
-            store = open_store(store, create=create, precision=precision)
-        self.store: Store = store
+        self.store = store if isinstance(store, Store) else open_store(store, create=create, precision=precision)
         self.model = model
         found = self.store.fingerprint
         if found is not None and found != model.fingerprint:
-            if is_ours:
+            if self.store is not store:
                 self.store.close()
             raise InputError(
                 f"{self.store.place}: holds embeddings of another model ({found.differences(model.fingerprint)}). Name "
@@ -83,7 +80,7 @@ class Index:
             )
 
     def __repr__(self) -> str:
-        """Say where it is and what it holds, on one line."""
+        """Show its place and size, on one line."""
         try:
             counts = self.store.counts()
         except StoreError:
@@ -104,7 +101,7 @@ class Index:
 
     @cached_property
     def background(self) -> Background:
-        """What cosines of texts and pictures are compared with, to become probabilities."""
+        """The background by which cosines of texts and pictures become probabilities."""
         return Background(self.model)
 
     def update(
@@ -124,7 +121,7 @@ class Index:
         Parameters
         ----------
         folders : iterable of paths
-            Folders to add; none for those that the index knows.
+            Folders to add; by default those of the index are updated.
         ignore : sequence of str
             Patterns as in a shell of what to leave out in the folders that are added: of names, or with a slash of
             paths below the folder.
@@ -186,7 +183,7 @@ class Index:
         Parameters
         ----------
         texts : iterable of str
-            Cut where they are too long for the model. Those that are there already are passed over.
+            Truncated to the model's context length. Those that the index has are skipped.
         batch_size : int, default=256
 
         Returns
@@ -259,7 +256,7 @@ class Index:
         return SearchResult(judged, cutoff)
 
     def begin(self) -> None:
-        """Settle, if nothing has yet, that the index holds embeddings of this model."""
+        """Record this model as that of an index which has none yet."""
         if self.store.fingerprint is None:
             self.store.begin(self.model.fingerprint, self.model.config.embed_dim)
 
