@@ -145,7 +145,7 @@ def test_pictures_that_are_not_there_are_left_out(
     assert sorted(problems) == sorted(
         [
             f"{gone}: cannot be read (No such file or directory).",
-            f"{photos / 'z.png'}: cannot be read as a picture (in no format that is read here).",
+            f"{photos / 'z.png'}: cannot be read as a picture (not in a supported format).",
         ]
     )
     assert len(paths) == 5

@@ -281,5 +281,5 @@ def reason_of(error: Exception) -> str:
     from PIL import UnidentifiedImageError
 
     if isinstance(error, UnidentifiedImageError):
-        return "in no format that is read here"
+        return "not in a supported format"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
