@@ -27,7 +27,6 @@ from numpyclip.index.store import Store
 from numpyclip.index.update import FoundFile, Report, Updater
 from numpyclip.index.vectors.shards import Precision
 from numpyclip.index.where import EVERYWHERE, Where, absolute
-from numpyclip.model.ops import Array
 from numpyclip.pipeline import Embedded, PictureReader, iter_embeddings
 from numpyclip.runtime.chunks import batched
 from numpyclip.tasks.background import Background
@@ -201,7 +200,13 @@ class Index:
         return added
 
     def search(
-        self, query: str | Query | ArrayLike, n: int = 20, *, where: Where = EVERYWHERE, modality: Modality = "pictures"
+        self,
+        query: str | Query | ArrayLike,
+        n: int = 20,
+        *,
+        where: Where = EVERYWHERE,
+        modality: Modality = "pictures",
+        is_text: bool = False,
     ) -> SearchResult:
         """Find what is nearest to a query, exactly, unless an HNSW index was built.
 
@@ -213,6 +218,8 @@ class Index:
         where : Where, optional
             Which pictures are searched. Texts have neither folder nor date.
         modality : {"pictures", "texts"}
+        is_text : bool, default=False
+            Whether an embedding is that of a single text; of words it is known.
 
         Returns
         -------
@@ -225,25 +232,14 @@ class Index:
         InputError
             If the query cannot be read, or another argument is none of those above.
         """
-        parsed = Query.parse(query) if isinstance(query, str) else query
-        is_text = isinstance(parsed, Query) and parsed.is_text
-        embedding = parsed.embed(self.model) if isinstance(parsed, Query) else np.asarray(parsed, np.float32)
-        return self.search_embedding(embedding, n, where=where, modality=modality, is_text=is_text)
-
-    def search_embedding(
-        self,
-        query: Array,
-        n: int = 20,
-        *,
-        where: Where = EVERYWHERE,
-        modality: Modality = "pictures",
-        is_text: bool = False,
-    ) -> SearchResult:
-        """Find what is nearest to an embedding (embed_dim,) of unit length, which may be that of a single text."""
         count = whole_number(n)
         if count is None or count < 1:
             raise InputError(f"n is {n!r:.60}; expected an integer above 0.")
-        queries = checked_embeddings(query[np.newaxis], self.model.config.embed_dim, "queries")
+        if isinstance(query, str):
+            query = Query.parse(query)
+        if isinstance(query, Query):
+            is_text, query = query.is_text, query.embed(self.model)
+        queries = checked_embeddings(np.asarray(query)[np.newaxis], self.model.config.embed_dim, "queries")
         (nearest,) = self.store.search(modality, queries, count, where)
         if not is_text or modality == "texts":
             return SearchResult(nearest)
@@ -252,8 +248,7 @@ class Index:
             return SearchResult(nearest, cutoff)
         embeddings = np.stack([match.embedding for match in nearest])
         probabilities = self.background.probabilities(embeddings, queries)[:, 0].tolist()
-        judged = [replace(match, probability=p) for match, p in zip(nearest, probabilities, strict=True)]
-        return SearchResult(judged, cutoff)
+        return SearchResult((replace(m, probability=p) for m, p in zip(nearest, probabilities, strict=True)), cutoff)
 
     def begin(self) -> None:
         """Record this model as that of an index which has none yet."""

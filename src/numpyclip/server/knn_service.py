@@ -88,7 +88,7 @@ async def _query(service: Service, fields: Fields) -> Array:
 def _search(
     service: Service, query: Array, n: int, modality: Modality, shown: int, deduplicate: bool
 ) -> list[dict[str, Any]]:
-    matches: list[Match] = service.index().search_embedding(query[0], n, modality=modality)
+    matches: list[Match] = service.index().search(query[0], n, modality=modality)
     if deduplicate:
         matches = _deduplicated(matches)
     return [

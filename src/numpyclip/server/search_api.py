@@ -124,7 +124,7 @@ async def _embed_query(service: Service, fields: Fields) -> tuple[Query, Array]:
 
 
 def _find(service: Service, wanted: _Search) -> dict[str, Any]:
-    result = service.index().search_embedding(
+    result = service.index().search(
         wanted.embedding, wanted.n, where=wanted.where, modality=wanted.modality, is_text=wanted.is_text
     )
     matches = result if wanted.all else result.matches
