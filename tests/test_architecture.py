@@ -63,7 +63,7 @@ EXTRAS = {  # imported when they are needed, and missed with a message
     "images.open": {"pillow_heif", "pillow_jxl"},
     "tokenizer.subword_models": {"tokenizers", "sentencepiece"},
     "index.database.postgres": {"psycopg"},
-    "index.clip_retrieval.*": {"pyarrow"},
+    "index.clip_retrieval*": {"pyarrow"},
     "index.vectors.hnsw": {"usearch"},
     "server.*": {"starlette", "uvicorn", "prometheus_client"},
     "weights.hub": {"huggingface_hub"},

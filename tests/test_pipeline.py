@@ -29,7 +29,7 @@ def computed(pixels: Sequence[Any]) -> np.ndarray:
     return np.array([[np.mean(p)] for p in pixels], np.float32)
 
 
-def reading(value: int, _: Any = None) -> Reading[str]:
+def reading(value: int) -> Reading[str]:
     if value < 0:
         raise PictureError(f"{value}: cannot be read.")
     return Reading(np.full((1, 1, 3), value, np.uint8), extra=f"no. {value}")
@@ -100,7 +100,7 @@ def test_batches_are_whole_and_what_needs_no_embedding_does_not_wait() -> None:
         sizes.append(len(pixels))
         return computed(pixels)
 
-    def read(value: int, _: Any) -> Reading[str]:
+    def read(value: int) -> Reading[str]:
         return reading(value) if value % 2 else Reading(embedding=np.array([value], np.float32))
 
     records = iter_embeddings(compute, range(14), read, batch_size=3)
@@ -112,20 +112,15 @@ def test_batches_are_whole_and_what_needs_no_embedding_does_not_wait() -> None:
 
 def test_what_is_known_is_neither_read_nor_computed(tiny: CLIP, files: list[str]) -> None:
     class Everything:
-        asked: list[Any] = []  # noqa: RUF012
-
-        def of_files(self, paths: Sequence[Any]) -> list[Any]:
-            self.asked.append(list(paths))
-            return [np.array([1], np.float32) if path == files[4] else None for path in paths]
+        def of_file(self, path: Any) -> Any:
+            return np.array([1], np.float32) if path == files[4] else None
 
         def of_digest(self, digest: bytes) -> Any:
             content = Path(files[1]).read_bytes()
             return np.array([2], np.float32) if digest == hashlib.sha256(content).digest() else None
 
-    known = Everything()
-    read = PictureReader(tiny.preprocess, known=known)
+    read = PictureReader(tiny.preprocess, known=Everything())
     pictures: list[Any] = [files[0], files[1], files[4], Path(files[1]).read_bytes()]
-    records = list(iter_embeddings(tiny.embed_pixels, pictures, read, batch_size=3, look_up=known.of_files))
+    records = list(iter_embeddings(tiny.embed_pixels, pictures, read, batch_size=3))
     assert [record.embedding.tolist() for record in records[1:]] == [[2], [1], [2]]
     np.testing.assert_allclose(records[0].embedding, tiny.embed_images(files[0])[0], atol=1e-6)
-    assert known.asked == [pictures[:3], pictures[3:]]

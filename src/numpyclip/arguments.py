@@ -1,4 +1,4 @@
-"""What arguments that many functions have may be: counts, and what to do about errors."""
+"""Checks of arguments that many functions have: integers, and `on_error`."""
 
 import operator
 from collections.abc import Callable
@@ -12,7 +12,7 @@ OnError: TypeAlias = Literal["raise", "skip"] | Callable[[Any], object]
 
 
 def whole_number(value: Any) -> int | None:
-    """Return a whole number of any kind, and None for all else, be it true or 1.0."""
+    """Return an integer of any type, and None for all else, also for True and 1.0."""
     if isinstance(value, bool | np.bool_):
         return None
     try:
@@ -22,7 +22,7 @@ def whole_number(value: Any) -> int | None:
 
 
 def error_handler(on_error: OnError) -> Callable[[Exception], object]:
-    """Return what is called with an error: raises it, does nothing, or is the caller's own.
+    """Return what is called with an error: it raises the error, ignores it, or is the caller's own.
 
     Raises
     ------

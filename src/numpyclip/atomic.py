@@ -21,7 +21,7 @@ _REPLACED = "old"  # in the temporary folder of `atomic_folder`: what was under 
 
 @contextlib.contextmanager
 def atomic_file(target: Path) -> Iterator[IO[bytes]]:
-    """Open a file to write, which takes its name at the end; after any error there is none.
+    """Open a file to write, which takes its name at the end, and not after an error.
 
     Raises
     ------
@@ -36,13 +36,13 @@ def atomic_file(target: Path) -> Iterator[IO[bytes]]:
 
 @contextlib.contextmanager
 def atomic_folder(target: Path, overwrite: bool = False) -> Iterator[Path]:
-    """Give an empty folder to fill, which takes its name at the end; after any error there is none.
+    """Give an empty folder to fill, which takes its name at the end, and not after an error.
 
     Parameters
     ----------
     target : Path
     overwrite : bool, default=False
-        Whether it takes the place of a folder that is there, which stays until then, and after any error.
+        Replace a folder that is there, which stays until then, and after an error.
 
     Raises
     ------
@@ -51,8 +51,7 @@ def atomic_folder(target: Path, overwrite: bool = False) -> Iterator[Path]:
     """
     with _written(target), temporary_path(target) as part:
         new = part / "new"
-        part.mkdir()
-        new.mkdir()
+        new.mkdir(parents=True)
         yield new
         if overwrite and target.exists():
             target.replace(part / _REPLACED)

@@ -1,8 +1,8 @@
-"""One at a time: a lock between processes and threads that dies with its holder.
+"""A lock between processes and threads, which the operating system releases when its holder dies.
 
-The lock is the operating system's, on an open file, and not the existence of a file: a process that is killed
-lets go of it at once, and nothing stale can block the next one.  It is taken on a file of its own rather than
-on the file being written, because Windows cannot rename a file that someone who waits has open.
+It is a lock on an open file, not the existence of a file, so that nothing stale can block the next process. It is taken
+on a file of its own, not on the one being written, because Windows cannot rename a file that a waiting process has
+open.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-_POLL = 0.2  # seconds between two looks, on Windows, whose own waiting lock gives up after ten tries
+_POLL = 0.2  # seconds between two attempts, on Windows, whose own waiting lock gives up after ten
 
 
 def _take(file: IO[bytes], wait: bool) -> None:
@@ -81,19 +81,18 @@ def _release(file: IO[bytes], path: Path) -> None:
 
 @contextlib.contextmanager
 def exclusive(path: Path, wait: bool = True) -> Iterator[bool]:
-    """Wait until nobody else holds the lock at `path`, and hold it for the length of the block.
+    """Hold the lock at `path` for the length of the block.
 
     Parameters
     ----------
     path : Path
     wait : bool, default=True
-        If another holds it; else the caller is told.
+        Wait if another process or thread holds it; otherwise yield False.
 
     Yields
     ------
     bool
-        False where no lock can be had (a folder that cannot be written, a network disk without locks): the
-        caller then is not alone.
+        Whether the lock is held. It is not where locks do not work (a folder that cannot be written, a network disk).
     """
     try:
         file = _acquire(path, wait)

@@ -132,11 +132,13 @@ def test_a_named_pipe_holds_nothing_up(photos: Path, tmp_path: Path, name: str) 
     assert b"1 file left out: 1 not a regular file" in done.stderr
 
 
-def test_a_pipe_that_is_named_is_refused(run: Run, tmp_path: Path) -> None:
+def test_a_pipe_that_is_named_is_refused(run: Run, photos: Path, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
-    status, _, err = run("tag", tmp_path / "pipe.jpg", "-m", "tiny")
-    assert status == 1
-    assert "pipe.jpg: cannot be read as a picture (it is a named pipe; expected a regular file)" in err
+    run("index", photos, "-m", "tiny")
+    for words in (["tag", tmp_path / "pipe.jpg", "-m", "tiny"], ["search", "--near", tmp_path / "pipe.jpg"]):
+        status, _, err = run(*words)
+        assert status == 1
+        assert err.endswith("pipe.jpg: cannot be read as a picture (it is a named pipe; expected a regular file).\n")
 
 
 def test_the_best_copy_is_not_in_the_recycle_bin(run: Run, photos: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.errors import InputError, MissingPackageError, StoreError
+from numpyclip.errors import InputError, MissingPackageError, NumPyCLIPError
 from numpyclip.index import Index
 
 pytest.importorskip("pyarrow")
@@ -18,7 +18,9 @@ pytest.importorskip("pyarrow")
 from pyarrow import Table
 from pyarrow.parquet import read_table, write_table
 
-from numpyclip.index.clip_retrieval import export_embeddings, exporting, import_embeddings
+from numpyclip.index.clip_retrieval import exporting
+from numpyclip.index.clip_retrieval.exporting import export_embeddings
+from numpyclip.index.clip_retrieval.importing import import_embeddings
 
 URLS = Table.from_pydict({"url": ["a"] * 6})
 
@@ -142,7 +144,7 @@ def test_pictures_that_are_not_there_are_left_out(
         paths = [match.path for match in second.store.everything("pictures")]
     assert sorted(problems) == sorted(
         [
-            f"{gone}: is not there (No such file or directory).",
+            f"{gone}: cannot be read (No such file or directory).",
             f"{photos / 'z.png'}: cannot be read as a picture (not in a supported format).",
         ]
     )
@@ -199,7 +201,7 @@ def test_an_export_appears_whole_or_not_at_all(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "save", full)
-    with pytest.raises(StoreError, match="third: cannot be written \\(No space left on device\\)"):
+    with pytest.raises(NumPyCLIPError, match="third: cannot be written \\(No space left on device\\)"):
         export_embeddings(index.store, tmp_path / "third")
     assert not [path for path in tmp_path.iterdir() if path.name.startswith("third")]
 

@@ -1,6 +1,8 @@
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,16 +18,17 @@ def test_files_are_known_by_path_size_and_time(
 ) -> None:
     known = KnownEmbeddings(index.store, tiny)
     paths = sorted(map(str, photos.rglob("*.png")))
-    assert known.of_files(paths) == [None] * 6
+    assert [known.of_file(path) for path in paths] == [None] * 6
     index.update([photos])
-    found = known.of_files(paths)
+    known = KnownEmbeddings(index.store, tiny)
+    found = [known.of_file(path) for path in paths]
     np.testing.assert_allclose([row for row in found if row is not None], tiny.embed_images(paths), atol=2e-6)
     monkeypatch.chdir(photos)
     first = Path(paths[0])
-    embedding = known.of_files([first.relative_to(photos)])[0]
+    embedding = known.of_file(first.relative_to(photos))
     np.testing.assert_array_equal(embedding, found[0])
     os.utime(first, (1, 1))
-    assert known.of_files([first, str(photos / "missing.png"), first.read_bytes(), "nul\0.png"]) == [None] * 4
+    assert [known.of_file(path) for path in (first, str(photos / "missing.png"), "nul\0.png")] == [None] * 3
     assert known.found == 7
 
 
@@ -36,9 +39,9 @@ def test_contents_are_known_wherever_they_are(index: Index, photos: Path, tiny: 
     known = KnownEmbeddings(index.store, tiny)
     picture = next(photos.glob("*.png"))
     shutil.copy(picture, tmp_path / "copy.png")
-    assert known.of_files([tmp_path / "copy.png"]) == [None]
+    assert known.of_file(tmp_path / "copy.png") is None
     found = known.of_digest(hashlib.sha256(picture.read_bytes()).digest())
-    np.testing.assert_array_equal(found, known.of_files([picture])[0])
+    np.testing.assert_array_equal(found, known.of_file(picture))
     assert known.of_digest(bytes(32)) is None
     assert known.found == 2
     assert index.store.counts().files == 6
@@ -47,7 +50,7 @@ def test_contents_are_known_wherever_they_are(index: Index, photos: Path, tiny: 
 def test_what_cannot_be_read_is_not_known(index: Index, photos: Path, tiny: CLIP) -> None:
     (photos / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 not much of a picture")
     index.update([photos])
-    assert KnownEmbeddings(index.store, tiny).of_files([photos / "broken.jpg"]) == [None]
+    assert KnownEmbeddings(index.store, tiny).of_file(photos / "broken.jpg") is None
 
 
 def test_embeddings_of_another_model_are_not_taken(index: Index, photos: Path, tmp_path: Path) -> None:
@@ -58,5 +61,24 @@ def test_embeddings_of_another_model_are_not_taken(index: Index, photos: Path, t
     np.savez(tmp_path / "other.npz", **arrays)
     other, _ = numpyclip.load(str(tmp_path / "other.npz"), activation="quick_gelu")
     known = KnownEmbeddings(index.store, other)
-    assert known.of_files([next(photos.glob("*.png"))]) == [None]
+    assert known.of_file(next(photos.glob("*.png"))) is None
     assert known.found == 0
+
+
+def test_an_index_gives_what_it_has_and_embeds_the_rest(
+    index: Index, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.update([photos / "more"])
+    computed: list[int] = []
+
+    def embed(model: CLIP, pixels: Sequence[Any], embed: Any = CLIP.embed_pixels) -> Any:
+        computed.append(len(pixels))
+        return embed(model, pixels)
+
+    monkeypatch.setattr(CLIP, "embed_pixels", embed)
+    paths = sorted(map(str, photos.rglob("*.png")))
+    records = list(index.iter_embeddings([*paths, tmp_path / "missing.png"], on_error="skip"))
+    assert sum(computed) == 3
+    np.testing.assert_allclose([r.embedding for r in records[:6]], index.model.embed_images(paths), atol=2e-6)
+    assert records[6].error is not None
+    assert index.store.counts().files == 3

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError
@@ -77,3 +78,11 @@ def test_a_path_from_a_stranger_is_a_text(bird: Path) -> None:
 def test_terms_that_cancel_each_other_are_refused(tiny: CLIP) -> None:
     with pytest.raises(InputError, match=r"query cat - cat: its terms cancel each other"):
         Query.parse("cat - cat").embed(tiny)
+
+
+def test_pictures_are_decoded_as_an_index_decodes_them(tiny: CLIP, tmp_path: Path) -> None:
+    large = tmp_path / "large.jpg"
+    Image.effect_mandelbrot((1024, 1024), (-3, -2.5, 2, 2.5), 100).save(large)
+    embedding = Query.parse(str(large)).embed(tiny)
+    np.testing.assert_array_equal(embedding, tiny.embed_images(large, draft=True)[0])
+    assert np.abs(embedding - tiny.embed_images(large)[0]).max() > 1e-6

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from numpyclip.atomic import atomic_file
-from numpyclip.cli.inputs import progress, say_left_out
+from numpyclip.cli.inputs import Reporter, progress, say_left_out
 from numpyclip.cli.labels import add_template_option, embedded_labels, labels_in, read_named_labels
 from numpyclip.cli.options import add_embedding_options, load_model, model_name
 from numpyclip.cli.outputs import check_output, output_path
 from numpyclip.cli.stores import known_embeddings
-from numpyclip.errors import InputError, NumPyCLIPError
+from numpyclip.errors import InputError
 
 if TYPE_CHECKING:
     from numpyclip.tasks.evaluation.datasets.dataset import Dataset, Example, Report
@@ -71,12 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     if labels:
         embeddings = embedded_labels(model, labels, templates)
         classifier = ZeroShotClassifier(model, labels, templates, embeddings=embeddings)
-    problems: list[NumPyCLIPError] = []
-
-    def report(problem: NumPyCLIPError) -> None:
-        problems.append(problem)
-        print(f"numpyclip: {problem}", file=sys.stderr)
-
+    report = Reporter()
     with known_embeddings(arguments, model) as known:
         result = evaluate(
             model,
@@ -88,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     say_left_out(dataset.left_out)
     _write(arguments, result, classifier)
-    return 3 if problems else 0
+    return 3 if report.count else 0
 
 
 def _with_progress(dataset: Dataset) -> Dataset:

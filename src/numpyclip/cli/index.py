@@ -5,19 +5,20 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from numpyclip.cli.inputs import progress, say_left_out, texts_in
+from numpyclip.cli.inputs import Reporter, progress, say_left_out, texts_in
 from numpyclip.cli.options import add_decoding_option
 from numpyclip.cli.stores import add_store_options, load_remembered, place_of, remember_model
 from numpyclip.errors import InputError
 
 if TYPE_CHECKING:
+    from numpyclip.dual_encoder.clip import CLIP
+    from numpyclip.index import Index
     from numpyclip.index.store import Store
 
 EXAMPLES = """\
@@ -40,17 +41,19 @@ followed, hidden files and folders and archives are left alone. --store postgres
 Stop it at any moment: what was done is kept, and the next call goes on. Searches may run at the same time."""
 
 
-def add_options(verb: argparse.ArgumentParser) -> None:
+def add_options(command: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    verb.add_argument("items", metavar="FOLDER", nargs="*", help="a folder to add; none: all that are known")
-    verb.add_argument("--ignore", action="append", default=[], metavar="GLOB", help="leave out names, or /PATH below")
-    add_decoding_option(verb)
-    verb.add_argument(
+    command.add_argument("items", metavar="FOLDER", nargs="*", help="a folder to add; none: all that are known")
+    command.add_argument(
+        "--ignore", action="append", default=[], metavar="GLOB", help="leave out names, or /PATH below"
+    )
+    add_decoding_option(command)
+    command.add_argument(
         "--precision",
         choices=["float32", "float16", "int8"],
         help="of a new index: dtype of the first search pass; less memory, same results (default: float32)",
     )
-    action = verb.add_mutually_exclusive_group()
+    action = command.add_mutually_exclusive_group()
     action.add_argument("--texts", metavar="FILE", help="add texts, one a line, or - for standard input")
     action.add_argument("--migrate", action="store_true", help="re-embed everything with the model that is named")
     action.add_argument("--forget", metavar="FOLDER", help="remove a folder from the index, and keep it out")
@@ -61,8 +64,8 @@ def add_options(verb: argparse.ArgumentParser) -> None:
     action.add_argument("--no-graph", action="store_true", help="remove it")
     action.add_argument("--list", action="store_true", help="print what the index holds")
     action.add_argument("--problems", action="store_true", help="print files that cannot be read, and why")
-    verb.add_argument("--json", action="store_true", help="print JSON")
-    add_store_options(verb)
+    command.add_argument("--json", action="store_true", help="print JSON")
+    add_store_options(command)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -70,20 +73,19 @@ def run(arguments: argparse.Namespace) -> int:
     from numpyclip.index import Index
     from numpyclip.index.open_store import open_store
 
-    looks = arguments.list or arguments.problems or arguments.compact or arguments.forget is not None
-    looks = looks or arguments.graph or arguments.no_graph or arguments.export is not None
+    needs_no_model = _without_model(arguments)
     adds_otherwise = arguments.texts is not None or arguments.source is not None
-    if arguments.items and (looks or arguments.migrate or adds_otherwise):
+    if arguments.items and (needs_no_model or arguments.migrate or adds_otherwise):
         raise InputError(f"{arguments.items[0]}: FOLDER cannot be combined with this option.")
     if arguments.ignore and not arguments.items:
         raise InputError("--ignore has nothing to do; expected a FOLDER, whose files it leaves out.")
     for folder in arguments.items:
-        if not os.path.isdir(folder):  # noqa: PTH112  before an index is made
+        if not Path(folder).is_dir():  # before an index is made
             raise InputError(f"{folder}: is no folder; expected one with pictures in it.")
-    adds = bool(arguments.items) or adds_otherwise
-    with closing(open_store(place_of(arguments), create=adds, precision=arguments.precision)) as store:
-        if looks:
-            return _look(arguments, store)
+    create = bool(arguments.items) or adds_otherwise
+    with closing(open_store(place_of(arguments), create=create, precision=arguments.precision)) as store:
+        if needs_no_model is not None:
+            return needs_no_model(arguments, store)
         model = load_remembered(arguments, store, must_fit=not arguments.migrate)
         if arguments.migrate:
             return _migrate(arguments, store, model)
@@ -98,7 +100,21 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
 
 
-def _update(arguments: argparse.Namespace, index: Any) -> int:
+def _without_model(arguments: argparse.Namespace) -> Callable[[argparse.Namespace, Store], int] | None:
+    """Return what does one of the actions that need no model, if it was asked for."""
+    actions = {
+        _graph: arguments.graph,
+        _remove_graph: arguments.no_graph,
+        _export: arguments.export is not None,
+        _forget: arguments.forget is not None,
+        _compact: arguments.compact,
+        _problems: arguments.problems,
+        _list: arguments.list,
+    }
+    return next((action for action, is_wanted in actions.items() if is_wanted), None)
+
+
+def _update(arguments: argparse.Namespace, index: Index) -> int:
     try:
         report = index.update(
             arguments.items,
@@ -106,7 +122,7 @@ def _update(arguments: argparse.Namespace, index: Any) -> int:
             batch_size=arguments.batch_size,
             draft=arguments.draft,
             progress=lambda files: progress(files, "picture", printing=False),
-            report=_tell,
+            report=Reporter(),
         )
     except KeyboardInterrupt:
         print("numpyclip: what was done is kept; the same command goes on.", file=sys.stderr)
@@ -118,57 +134,44 @@ def _update(arguments: argparse.Namespace, index: Any) -> int:
     return 3 if report.unreadable or report.problems else 0
 
 
-def _import(arguments: argparse.Namespace, index: Any) -> int:
-    from numpyclip.index.clip_retrieval import import_embeddings
+def _import(arguments: argparse.Namespace, index: Index) -> int:
+    from numpyclip.index.clip_retrieval.importing import import_embeddings
 
-    problems: list[str] = []
-
-    def missing(problem: str) -> None:
-        problems.append(problem)
-        _tell(problem)
-
-    new = import_embeddings(
-        index, Path(arguments.source), lambda steps: progress(steps, "batch", printing=False), report=missing
-    )
-    _say(arguments, {"imported": new, "unreadable": len(problems)}, f"{new} imported")
-    return 3 if problems else 0
+    report = Reporter()
+    folder = Path(arguments.source)
+    new = import_embeddings(index, folder, lambda steps: progress(steps, "batch", printing=False), report)
+    _say(arguments, {"imported": new, "unreadable": report.count}, f"{new} imported")
+    return 3 if report.count else 0
 
 
-def _migrate(arguments: argparse.Namespace, store: Store, model: Any) -> int:
+def _migrate(arguments: argparse.Namespace, store: Store, model: CLIP) -> int:
     from numpyclip.index import Index
     from numpyclip.index.migrate import migrate
 
-    problems: list[str] = []
-
-    def lost(problem: str) -> None:
-        problems.append(problem)
-        _tell(problem)
-
-    done = 0
+    report = Reporter()
     with store.writing():
-        steps: Iterable[int] = migrate(
-            store, model, batch_size=arguments.batch_size, draft=arguments.draft, report=lost
-        )
-        for count in progress(steps, "batch", printing=False):
-            done += count
+        steps = migrate(store, model, batch_size=arguments.batch_size, draft=arguments.draft, report=report)
+        done = sum(progress(steps, "batch", printing=False)) - report.count
     remember_model(arguments, Index(store, model))
-    _say(arguments, {"migrated": done - len(problems), "lost": len(problems)}, f"{done - len(problems)} embedded anew")
-    return 3 if problems else 0
+    _say(arguments, {"migrated": done, "lost": report.count}, f"{done} re-embedded")
+    return 3 if report.count else 0
 
 
 def _graph(arguments: argparse.Namespace, store: Store) -> int:
-    if arguments.no_graph:
-        removed = store.remove_hnsw()
-        _say(arguments, {"removed": removed}, "removed" if removed else "there is no graph")
-        return 0 if removed else 1
     found = store.build_hnsw(lambda steps: progress(steps, "step", printing=False))
     record = {"recall": found.share, "n": found.n, "queries": found.queries}
     _say(arguments, record, f"recall@{found.n} {found.share:.1%}, measured on {found.queries} queries")
     return 0
 
 
+def _remove_graph(arguments: argparse.Namespace, store: Store) -> int:
+    removed = store.remove_hnsw()
+    _say(arguments, {"removed": removed}, "removed" if removed else "there is no graph")
+    return 0 if removed else 1
+
+
 def _export(arguments: argparse.Namespace, store: Store) -> int:
-    from numpyclip.index.clip_retrieval import export_embeddings
+    from numpyclip.index.clip_retrieval.exporting import export_embeddings
 
     folder = Path(arguments.export)
     written = export_embeddings(store, folder, lambda matches: progress(matches, "picture", printing=False))
@@ -176,25 +179,27 @@ def _export(arguments: argparse.Namespace, store: Store) -> int:
     return 0
 
 
-def _look(arguments: argparse.Namespace, store: Store) -> int:
-    if arguments.graph or arguments.no_graph:
-        return _graph(arguments, store)
-    if arguments.export is not None:
-        return _export(arguments, store)
-    if arguments.forget is not None:
-        with store.writing():
-            forgotten = store.forget_folder(arguments.forget)
-        _say(arguments, {"forgotten": forgotten}, f"{forgotten} files forgotten")
-        return 0 if forgotten else 1
-    if arguments.compact:
-        with store.writing():
-            dropped = store.compact()
-        _say(arguments, {"dropped": dropped}, f"{dropped} pictures dropped")
-        return 0
-    if arguments.problems:
-        for path, problem in store.problems():
-            print(json.dumps({"path": path, "problem": problem}) if arguments.json else f"{path}\t{problem}")
-        return 0
+def _forget(arguments: argparse.Namespace, store: Store) -> int:
+    with store.writing():
+        forgotten = store.forget_folder(arguments.forget)
+    _say(arguments, {"forgotten": forgotten}, f"{forgotten} files forgotten")
+    return 0 if forgotten else 1
+
+
+def _compact(arguments: argparse.Namespace, store: Store) -> int:
+    with store.writing():
+        dropped = store.compact()
+    _say(arguments, {"dropped": dropped}, f"{dropped} pictures dropped")
+    return 0
+
+
+def _problems(arguments: argparse.Namespace, store: Store) -> int:
+    for path, problem in store.problems():
+        print(json.dumps({"path": path, "problem": problem}) if arguments.json else f"{path}\t{problem}")
+    return 0
+
+
+def _list(arguments: argparse.Namespace, store: Store) -> int:
     counts, folders = dataclasses.asdict(store.counts()), store.folders()
     name = json.loads(store.model_name or "{}").get("model")
     if arguments.json:
@@ -211,7 +216,3 @@ def _say(arguments: argparse.Namespace, record: dict[str, Any], text: str) -> No
         print(json.dumps(record))
     else:
         print(f"numpyclip: {text}", file=sys.stderr)
-
-
-def _tell(problem: str) -> None:
-    print(f"numpyclip: {problem}", file=sys.stderr)

@@ -77,27 +77,27 @@ def with_stdin(items: Iterable[str], read: Callable[[str], Iterator[str]]) -> It
         yield from read("-") if item == "-" else [item]
 
 
+class Reporter:
+    """Reports problems on stderr, and counts them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, problem: Exception | str) -> None:
+        """Report a problem."""
+        self.count += 1
+        print(f"numpyclip: {problem}", file=sys.stderr)
+
+
 class PicturePaths:
-    """Paths of pictures, in files and folders; folders that cannot be searched are reported on stderr and left out.
+    """Paths of pictures, in files and folders; folders that cannot be searched are reported and left out.
 
-    Parameters
-    ----------
-    sources : iterable of str
-        Files as they are, and folders to be searched.
-    without : Path, optional
-        A folder, which need not exist yet: folders are searched without it.
-
-    Attributes
-    ----------
-    failed : int
-        How many problems were reported so far.
-    left_out : Counter
-        Files in folders that are no pictures, by suffix, so far.
+    `without` is a folder, which need not exist yet, that is not searched.
     """
 
     def __init__(self, sources: Iterable[str], without: Path | None = None) -> None:
-        self.failed = 0
-        self.left_out: Counter[str] = Counter()
+        self.report = Reporter()
+        self.left_out: Counter[str] = Counter()  # files in folders that are no pictures, by suffix, so far
         self._sources = sources
         self._without = without
 
@@ -120,37 +120,26 @@ class PicturePaths:
                 return (*IGNORED, f"/{glob.escape(place.as_posix())}")
         return IGNORED
 
-    def report(self, problem: Exception | str) -> None:
-        """Say on stderr what went wrong, and count it."""
-        self.failed += 1
-        print(f"numpyclip: {problem}", file=sys.stderr)
+    @property
+    def failed(self) -> int:
+        """How many problems were reported so far."""
+        return self.report.count
 
 
 def say_left_out(left_out: Mapping[str, int]) -> None:
-    """Say on stderr how many files were left out, if any, since they are no pictures."""
+    """Report on stderr how many files were left out because they are no pictures, if any."""
     if left_out:
         print(f"numpyclip: {summary(left_out)}", file=sys.stderr)
 
 
 class EmbeddedPictures:
-    """Embeddings of pictures, batch by batch; those that cannot be read are reported on stderr and left out.
+    """Embeddings of pictures in files and folders; those that cannot be read are reported on stderr and left out.
 
-    Parameters
-    ----------
-    model : CLIP
-    arguments : Namespace
-        Options of `add_embedding_options`.
-    sources : iterable of str, or PicturePaths
-        Files as they are, and folders to be searched.
-
-    Attributes
-    ----------
-    embedded : int
-        How many were embedded so far.
+    `arguments` are those of `add_embedding_options`.
     """
 
     def __init__(self, model: CLIP, arguments: argparse.Namespace, sources: Iterable[str] | PicturePaths) -> None:
-        self.embedded = 0
+        self.embedded = 0  # pictures so far
         self._model = model
         self._arguments = arguments
         self._paths = sources if isinstance(sources, PicturePaths) else PicturePaths(sources)
@@ -166,7 +155,6 @@ class EmbeddedPictures:
                 PictureReader(self._model.preprocess, self._arguments.orient, self._arguments.draft, known),
                 batch_size=self._arguments.batch_size,
                 on_error=self._paths.report,
-                look_up=None if known is None else known.of_files,
             )
             for record in records:
                 if record.error is None:

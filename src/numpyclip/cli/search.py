@@ -29,35 +29,40 @@ EXAMPLES = """\
   numpyclip search a cat --sheet cats.png
   numpyclip search a cat --preview
 
-Prints a score and a path, the nearest first. For a single text the score is the probability of a match, each judged by
-itself, so that it may be higher further down; sums of terms (see `numpyclip filter --help`) and pictures have a cosine,
-whose scale depends on the model. Of many pictures one fits by
-chance: if not even the best one's probability is high enough for that, there is no match, nothing is printed, and the
-exit status is 1. --all prints what is nearest all the same. Of identical files the first by name is printed, and all
-by --paths and --json."""
+Prints a score and a path, the nearest first. For a single text the score is the probability of a match, which may be
+higher further down, since pictures are scored independently; sums of terms (see `numpyclip filter --help`) and pictures
+have a cosine, whose scale depends on the model. Among many pictures one fits by chance: if the best probability is too
+low for their number, there is no match, nothing is printed, and the exit status is 1; --all prints the nearest all the
+same. Of identical files the first by name is printed, and all by --paths and --json."""
 
 
-def add_options(verb: argparse.ArgumentParser) -> None:
+def add_options(command: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    verb.add_argument("items", metavar="WORD", nargs="*", help="what to look for, in quotes or not")
-    verb.add_argument("--near", action="append", default=[], metavar="PICTURE", help="like this picture; several: sum")
-    verb.add_argument("--not", action="append", default=[], dest="without", metavar="TEXT", help="unlike this text")
-    verb.add_argument("-n", "--top", type=positive, default=20, metavar="N", help="print the best N (default: 20)")
-    verb.add_argument("--in", choices=["pictures", "texts"], default="pictures", dest="modality", help="what to search")
-    verb.add_argument("--folder", metavar="FOLDER", help="pictures in this folder and those within it")
-    verb.add_argument("--after", metavar="DATE", help="taken on this date or later: 2024, 2024-05, 2024-05-01")
-    verb.add_argument("--before", metavar="DATE", help="taken before this date")
-    minimum = verb.add_mutually_exclusive_group()
+    command.add_argument("items", metavar="WORD", nargs="*", help="what to look for, in quotes or not")
+    command.add_argument(
+        "--near", action="append", default=[], metavar="PICTURE", help="like this picture; several: sum"
+    )
+    command.add_argument("--not", action="append", default=[], dest="without", metavar="TEXT", help="unlike this text")
+    command.add_argument("-n", "--top", type=positive, default=20, metavar="N", help="print the best N (default: 20)")
+    command.add_argument(
+        "--in", choices=["pictures", "texts"], default="pictures", dest="modality", help="what to search"
+    )
+    command.add_argument("--folder", metavar="FOLDER", help="pictures in this folder and those within it")
+    command.add_argument("--after", metavar="DATE", help="taken on this date or later: 2024, 2024-05, 2024-05-01")
+    command.add_argument("--before", metavar="DATE", help="taken before this date")
+    minimum = command.add_mutually_exclusive_group()
     minimum.add_argument("--threshold", type=float, metavar="P", help="minimum probability")
-    minimum.add_argument("--all", action="store_true", help="print what is nearest, be it a match or not")
-    verb.add_argument("--paths", action="store_true", help="print paths only, also of identical copies")
-    verb.add_argument("-0", action="store_true", dest="null", help="end paths in a null byte, for xargs -0")
-    verb.add_argument("--json", action="store_true", help="print one JSON object per result")
-    verb.add_argument("--sheet", metavar="FILE", type=output_path(".png"), help="draw what is found on a contact sheet")
-    verb.add_argument(
+    minimum.add_argument("--all", action="store_true", help="print the nearest, whether they match or not")
+    command.add_argument("--paths", action="store_true", help="print paths only, also of identical copies")
+    command.add_argument("-0", action="store_true", dest="null", help="end paths in a null byte, for xargs -0")
+    command.add_argument("--json", action="store_true", help="print one JSON object per result")
+    command.add_argument(
+        "--sheet", metavar="FILE", type=output_path(".png"), help="draw a contact sheet of the results"
+    )
+    command.add_argument(
         "--preview", nargs="?", const="auto", choices=["auto", *PROTOCOLS], help="show pictures in the terminal"
     )
-    add_store_options(verb)
+    add_store_options(command)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -90,13 +95,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _query(arguments: argparse.Namespace) -> Query:
-    """Put together what is looked for."""
+    """Build the query from words, pictures and what is not wanted."""
     from numpyclip.tasks.query import Query, Term
 
     terms = list(Query.parse(" ".join(arguments.items)).terms) if arguments.items else []
     for path in arguments.near:
-        if not Path(path).is_file():
-            raise InputError(f"{path}: is not there; expected a picture after --near.")
+        if not Path(path).exists():  # before the model is loaded
+            raise InputError(f"{path}: is not there; expected an image after --near.")
         terms.append(Term(path, is_picture=True))
     if not terms:
         raise InputError("nothing to look for: say it in words, or name a picture after --near.")
@@ -114,7 +119,7 @@ def _protocol(arguments: argparse.Namespace) -> str | None:
 
 
 def _chosen(arguments: argparse.Namespace, result: SearchResult) -> list[Match]:
-    """Leave out what is no match; if nothing is one, say so."""
+    """Leave out results that do not match; if none does, say why on stderr."""
     if arguments.all:
         return result
     if arguments.threshold is not None:
@@ -135,8 +140,7 @@ def _print(arguments: argparse.Namespace, match: Match) -> None:
         for path in (match.path or match.text, *match.copies):
             print(path, end=end, flush=True)
     else:
-        score = match.cosine if match.probability is None else match.probability
-        print(f"{score:.4f}\t{match.path or match.text}", end=end, flush=True)
+        print(f"{match.score:.4f}\t{match.path or match.text}", end=end, flush=True)
 
 
 def _show(path: str, protocol: str) -> None:
@@ -152,11 +156,7 @@ def _show(path: str, protocol: str) -> None:
 def _draw(output: Path, matches: list[Match]) -> None:
     from numpyclip.viz.contact_sheet import contact_sheets
 
-    tiles = []
-    for match in matches:
-        score = match.cosine if match.probability is None else match.probability
-        assert match.path is not None
-        tiles.append((match.path, f"{Path(match.path).name}\n{score:.2f}"))
+    tiles = [(match.path, f"{Path(match.path).name}\n{match.score:.2f}") for match in matches if match.path]
     (page,) = contact_sheets(tiles, columns=5, rows=-(-len(tiles) // 5))
     with atomic_file(output) as file:
         page.save(file, "PNG")

@@ -24,15 +24,15 @@ _NAMED = ("model", "pretrained")
 _REMEMBERED = (*_NAMED, "activation")
 
 
-def add_store_options(verb: argparse.ArgumentParser) -> None:
+def add_store_options(command: argparse.ArgumentParser) -> None:
     """Add where the index is, and options of the model, which by default is the one that the index was made with."""
-    verb.add_argument(
+    command.add_argument(
         "--store",
         metavar="PLACE",
         help="folder of the index, or postgresql://... (default: $NUMPYCLIP_INDEX, else a folder in ~/.local/share)",
     )
-    add_model_options(verb)
-    verb.set_defaults(usual_model=verb.get_default("model"), model=None)
+    add_model_options(command)
+    command.set_defaults(usual_model=command.get_default("model"), model=None)
 
 
 def place_of(arguments: argparse.Namespace) -> str:
@@ -44,10 +44,10 @@ def place_of(arguments: argparse.Namespace) -> str:
 
 @contextmanager
 def known_embeddings(arguments: argparse.Namespace, model: CLIP) -> Iterator[KnownEmbeddings | None]:
-    """Open the index that has embeddings already, if there is one; say in the end how many were taken from it.
+    """Open the index that may have embeddings already, if there is one; report in the end how many were taken from it.
 
-    Those of an index have the EXIF orientation applied, and are most often of JPEG files decoded at a reduced size:
-    with other options they are not taken.
+    An index applies the EXIF orientation, and by default decodes large JPEG files at a reduced size: with other options
+    nothing is taken from it.
     """
     place, named = place_of(arguments), arguments.store is not None
     if arguments.no_index or not (arguments.orient and arguments.draft) or not (named or _is_there(place)):
@@ -98,7 +98,7 @@ def load_remembered(arguments: argparse.Namespace, store: Store, *, must_fit: bo
 
 
 def remember_model(arguments: argparse.Namespace, index: Index) -> None:
-    """Have the index remember by which options its model is loaded."""
+    """Record in the index by which options its model is loaded."""
     with index.store.writing():
         index.store.remember_model(index.model.fingerprint, json.dumps(_options(arguments)))
 
@@ -118,7 +118,7 @@ def _has_file(options: dict[str, str]) -> bool:
 
 
 def _has_lost_file(options: dict[str, str]) -> bool:
-    """Tell whether a model was in a file that is not there any more, so that it has to be named anew."""
+    """Tell whether a model was in a file that is gone, so that it has to be named again."""
     return any(Path(options.get(key, "")).is_absolute() and not Path(options[key]).exists() for key in _NAMED)
 
 

@@ -46,11 +46,25 @@ def is_picture_name(name: str) -> bool:
 
 def is_ignored(path: str, ignore: Sequence[str] = IGNORED) -> bool:
     """Tell whether a file or folder is left out, by its path relative to the folder that is searched."""
-    return _matcher(tuple(ignore))(path)
+    names, paths = _patterns(tuple(ignore))
+    path = path.replace(os.sep, "/")
+    return bool(names.match(path.rpartition("/")[2]) or paths.match(path))
+
+
+@cache
+def _patterns(ignore: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Compile patterns of names, and of paths."""
+    names = [pattern for pattern in ignore if "/" not in pattern]
+    paths = [pattern.removeprefix("/") for pattern in ignore if "/" in pattern]
+    return _any_of(names), _any_of(paths)
+
+
+def _any_of(patterns: Sequence[str]) -> re.Pattern[str]:
+    return re.compile("|".join(map(fnmatch.translate, patterns)) or r"(?!)")  # without patterns nothing matches
 
 
 def reaches(folder: str, ignore: Sequence[str], other: str) -> bool:
-    """Tell whether a search of a folder comes to another one, both absolute."""
+    """Tell whether a walk through a folder comes to another one, both absolute."""
     steps = [path for path in (Path(other), *Path(other).parents) if Path(folder) in path.parents]
     return (other == folder or bool(steps)) and not any(
         step.is_symlink() or is_ignored(os.path.relpath(step, folder), ignore) for step in steps
@@ -59,25 +73,20 @@ def reaches(folder: str, ignore: Sequence[str], other: str) -> bool:
 
 @dataclass(frozen=True)
 class FileState:
-    """What tells whether a file has changed: states are equal if size and modification time are.
+    """Size and modification time of a file, by which a change is noticed."""
 
-    Attributes
-    ----------
-    size : int
-        In bytes.
-    mtime_ns : int
-    digest : bytes or None
-        SHA-256 of the content that an index knows the file by; None where it is not known.
-    """
-
-    size: int
+    size: int  # in bytes
     mtime_ns: int
-    digest: bytes | None = field(default=None, compare=False)
+    digest: bytes | None = field(default=None, compare=False)  # SHA-256 of its content, if an index knows the file
 
     @classmethod
     def of(cls, path: str | os.PathLike[str]) -> FileState:
-        """Look at a file; OSError or ValueError if there is none."""
-        found = os.stat(path)  # noqa: PTH116
+        """Look at a file; PictureError if there is none."""
+        try:
+            found = os.stat(path)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise PictureError(f"{os.fsdecode(path)}: cannot be read ({reason}).") from error
         return cls(found.st_size, found.st_mtime_ns)
 
 
@@ -142,11 +151,11 @@ class FoundPictures:
         """Search anew."""
         self.left_out.clear()
         for path in (os.fspath(path) for path in self._paths):
-            if not os.path.isdir(path):  # noqa: PTH112
+            if not os.path.isdir(path):
                 yield path
                 continue
             for directory, files in walk(path, self._ignore, self._unreadable, self.left_out):
-                yield from (os.path.join(directory, name) for name in files)  # noqa: PTH118  `./a` stays `./a`
+                yield from (os.path.join(directory, name) for name in files)  # `./a` stays `./a`
 
     def _unreadable(self, error: OSError) -> None:
         self._report(PictureError(f"{error.filename}: cannot be read ({error.strerror or error})."))
@@ -155,32 +164,19 @@ class FoundPictures:
 def walk(
     folder: str, ignore: Sequence[str], report: Callable[[OSError], object], left_out: Counter[str]
 ) -> Iterator[tuple[str, dict[str, FileState]]]:
-    """Walk through a folder and those in it, in the order of their names.
+    """Walk through a folder and those in it, in the order of their names: each with the pictures in it, by name.
 
-    Parameters
-    ----------
-    folder : str
-    ignore : sequence of str
-        As for `find_pictures`.
-    report : callable
-        Called with the error of each folder and file that cannot be looked at.
-    left_out : Counter
-        Counts files that are no pictures, by suffix.
-
-    Yields
-    ------
-    directory : str
-    files : dict of str to FileState
-        Pictures directly in it, by name.
+    `report` is called with the error of each folder and file that cannot be looked at; `left_out` counts other files.
     """
-    is_ignored = _matcher(tuple(ignore))
-    start = len(os.path.join(folder, ""))  # noqa: PTH118  where paths below the folder begin
+    start = len(os.path.join(folder, ""))  # where paths below the folder begin
     waiting = [folder]
     while waiting:
         directory = waiting.pop()
         try:
             with os.scandir(directory) as entries:
-                found = sorted((e for e in entries if not is_ignored(e.path[start:])), key=lambda entry: entry.name)
+                found = sorted(
+                    (e for e in entries if not is_ignored(e.path[start:], ignore)), key=lambda entry: entry.name
+                )
         except OSError as error:
             report(error)
             continue
@@ -203,7 +199,7 @@ def _state(entry: os.DirEntry[str], left_out: Counter[str]) -> FileState | None:
     """Look at a file; None if it is no picture, or a link to a folder."""
     if not is_picture_name(entry.name):
         if entry.is_file():
-            left_out[os.path.splitext(entry.name)[1].lower() or "without suffix"] += 1  # noqa: PTH122
+            left_out[os.path.splitext(entry.name)[1].lower() or "without suffix"] += 1
         return None
     found = entry.stat()
     if stat.S_ISREG(found.st_mode):
@@ -213,25 +209,8 @@ def _state(entry: os.DirEntry[str], left_out: Counter[str]) -> FileState | None:
     return None
 
 
-@cache
-def _matcher(ignore: tuple[str, ...]) -> Callable[[str], bool]:
-    """Make what tells of a path below a folder whether it is left out."""
-    names = _either(pattern for pattern in ignore if "/" not in pattern)
-    paths = _either(pattern.removeprefix("/") for pattern in ignore if "/" in pattern)
-
-    def is_match(path: str) -> bool:
-        path = path.replace(os.sep, "/")
-        return bool(names.match(path.rpartition("/")[2]) or paths.match(path))
-
-    return is_match
-
-
-def _either(patterns: Iterable[str]) -> re.Pattern[str]:
-    return re.compile("|".join(map(fnmatch.translate, patterns)) or r"(?!)")  # without patterns nothing matches
-
-
 def summary(left_out: Mapping[str, int]) -> str:
-    """Say how many files were left out, of which kinds: ``12 files left out: 9 .dng, 3 .txt``."""
+    """Describe how many files were left out, by suffix: ``12 files left out: 9 .dng, 3 .txt``."""
     total, common = sum(left_out.values()), Counter(left_out).most_common(_MOST_KINDS)
     kinds = [f"{count} {kind}" for kind, count in common]
     if others := total - sum(count for _, count in common):

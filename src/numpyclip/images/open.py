@@ -38,7 +38,7 @@ _KINDS = {
 }
 
 _ORIENTATION = 0x0112  # the EXIF tag
-_TURNS = {  # its values, and what undoes them
+_TRANSPOSITIONS = {  # its values, and what undoes them
     2: "FLIP_LEFT_RIGHT",
     3: "ROTATE_180",
     4: "FLIP_TOP_BOTTOM",
@@ -47,7 +47,7 @@ _TURNS = {  # its values, and what undoes them
     7: "TRANSVERSE",
     8: "ROTATE_90",
 }
-_TURN_KEYS = ("exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp")  # where Pillow keeps the tag
+_ORIENTATION_KEYS = ("exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp")  # where Pillow keeps the tag
 
 
 def pictures(images: Picture | Iterable[Picture]) -> Iterable[Picture]:
@@ -64,7 +64,7 @@ def pictures(images: Picture | Iterable[Picture]) -> Iterable[Picture]:
 
 
 def has_state(picture: object) -> bool:
-    """Tell whether a picture is an object that its owner may change, so that it must be read before the next one."""
+    """Tell whether a picture is an object whose owner may change it, so that it must be read before the next one."""
     is_object = hasattr(picture, "read") or hasattr(picture, "resize")  # a file; a picture of Pillow's, an array
     return is_object or isinstance(picture, bytearray | memoryview)
 
@@ -80,7 +80,7 @@ def open_picture(
         The name of a regular file, a file's content, a file, a picture, or an array of shape (y, x), (y, x, 3) or
         (y, x, 4).
     orient : bool, default=True
-        Turn the picture as its EXIF orientation says, as viewers do. Pillow itself always turns TIFF files.
+        Apply the EXIF orientation, as viewers do. To TIFF files Pillow always applies it.
     draft_size : int, optional
         Decode a JPEG file at half, a quarter or an eighth of its size, if that divides both sides and leaves them
         no shorter than this: several times as fast, and not quite the same pixels.
@@ -90,8 +90,8 @@ def open_picture(
     Returns
     -------
     PIL.Image.Image
-        Decoded; of an animation, the first frame. It is `source` itself if that is a picture which needs no
-        turn, and `source` is never changed.
+        Decoded; of an animation, the first frame. It is `source` itself if that is a picture of this orientation, and
+        `source` is never changed.
 
     Raises
     ------
@@ -135,12 +135,12 @@ def _opened(file: IO[bytes], name: str, orient: bool, draft_size: int | None) ->
 
 @contextmanager
 def _regular_file(path: str | os.PathLike[str], name: str) -> Iterator[IO[bytes]]:
-    """Open a regular file: any other, such as a named pipe, might never end, or never begin.
+    """Open a regular file: any other, such as a named pipe, might block forever.
 
-    What is opened is looked at again, for it may be another file by then.
+    It is checked again once it is open, for it may be another file by then.
     """
     try:
-        _check_kind(os.stat(path).st_mode)  # noqa: PTH116
+        _check_kind(os.stat(path).st_mode)
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         file = os.fdopen(descriptor, "rb")
     except (OSError, ValueError) as error:
@@ -200,7 +200,7 @@ def identify(file: IO[bytes]) -> Image.Image:
 
 
 def _load_plugins() -> bool:
-    """Let Pillow read what plug-ins of other packages read; say whether HEIC is among it."""
+    """Load plug-ins of Pillow; return whether HEIC is read."""
     from PIL import Image
 
     Image.init()
@@ -217,14 +217,14 @@ def _load_plugins() -> bool:
 
 
 def _is_heic(file: IO[bytes]) -> bool:
-    """Tell by the first bytes (ISO/IEC 14496-12, 4.3: the box of the file's type)."""
+    """Recognise HEIC by the first bytes (ISO/IEC 14496-12, 4.3: the file type box)."""
     file.seek(0)
     start = file.read(12)
     return start[4:8] == b"ftyp" and start[8:12] in _HEIC_BRANDS
 
 
 def _reduce(image: Image.Image, draft_size: int) -> None:
-    """Have a JPEG file decoded at the smallest fraction of its size that suits; other formats know none."""
+    """Have a JPEG file decoded at the smallest fraction of its size that is enough; other formats are left alone."""
     width, height = image.size
     for scale in (8, 4, 2):
         if width % scale == height % scale == 0 and min(width, height) // scale >= draft_size:
@@ -235,7 +235,7 @@ def _reduce(image: Image.Image, draft_size: int) -> None:
 def _decoded(image: Image.Image, name: str, orient: bool) -> Image.Image:
     try:
         image.load()
-        return _turned(image) if orient else image
+        return _oriented(image) if orient else image
     except Exception as error:
         raise _unreadable(name, error) from error
 
@@ -244,19 +244,19 @@ def _unreadable(name: str, error: Exception) -> PictureError:
     return PictureError(f"{name}: cannot be read as a picture ({reason_of(error)}).")
 
 
-def _turned(image: Image.Image) -> Image.Image:
-    """Turn as the EXIF orientation says; unlike Pillow's `exif_transpose`, also if the rest of EXIF is damaged."""
+def _oriented(image: Image.Image) -> Image.Image:
+    """Apply the EXIF orientation; unlike Pillow's `exif_transpose`, also if the rest of EXIF is damaged."""
     from PIL import Image
 
     try:
-        turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
+        transposition = _TRANSPOSITIONS.get(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # damaged EXIF data is no reason to refuse a sound picture
         return image
-    if turn is None:
+    if transposition is None:
         return image
-    turned = image.transpose(Image.Transpose[turn])
-    turned.info = {key: value for key, value in turned.info.items() if key not in _TURN_KEYS}
-    return turned
+    oriented = image.transpose(Image.Transpose[transposition])
+    oriented.info = {key: value for key, value in oriented.info.items() if key not in _ORIENTATION_KEYS}
+    return oriented
 
 
 def _from_array(array: NDArray[np.uint8]) -> Image.Image:
@@ -277,7 +277,7 @@ def name_of(image: Image.Image) -> str:
 
 
 def reason_of(error: Exception) -> str:
-    """Say what kept Pillow from reading or changing a picture."""
+    """Return why Pillow could not read or convert a picture."""
     from PIL import UnidentifiedImageError
 
     if isinstance(error, UnidentifiedImageError):

@@ -71,12 +71,12 @@ class Preprocess:
     patch_size: int | None = None
 
     def __call__(self, image: Image.Image) -> NDArray[np.float32]:
-        """Turn a picture into the pixels that a model takes.
+        """Convert a picture to the pixels that a model takes.
 
         Parameters
         ----------
         image : PIL.Image.Image
-            Of any size and mode. Its EXIF orientation is not looked at, as in the reference; `open_picture` does.
+            Of any size and mode. The EXIF orientation is ignored, as in the reference; `open_picture` applies it.
 
         Returns
         -------
@@ -98,7 +98,7 @@ class Preprocess:
         return pixels
 
     def crop(self, image: Image.Image) -> NDArray[np.uint8]:
-        """Resize, crop and make RGB only: a quarter of the memory, and `encode_image` takes it too.
+        """Resize, crop and make RGB only: a quarter of the memory, and `encode_image` accepts it too.
 
         Parameters
         ----------
@@ -151,7 +151,7 @@ class Preprocess:
         return image.resize((width, height), Resampling[self.interpolation.upper()])
 
     def _resized_size(self, width: int, height: int) -> tuple[int, int]:
-        """Compute the sides before the crop; what is not whole is rounded down, but by "longest" to even."""
+        """Compute the sides before the crop; fractions are rounded down, with "longest" half to even."""
         if self.resize_mode == "squash":
             return self._side, self._side
         if self.patch_size is not None:
@@ -172,7 +172,7 @@ class Preprocess:
         return image.crop((left, top, left + self.size, top + self.size))
 
     def _corner(self, width: int, height: int) -> tuple[int, int]:
-        """Tell where in the resized picture the crop begins: before it where there is a border."""
+        """Compute where in the resized picture the crop begins; negative where it is padded."""
         if self.patch_size is not None:
             return 0, 0
         if self.resize_mode == "longest":
@@ -192,7 +192,7 @@ class Preprocess:
         return ImageOps.expand(image, border, self.fill if bands == 1 else (self.fill,) * bands)
 
     def view(self, width: int, height: int) -> tuple[float, float, float, float]:
-        """Tell which part of a picture the model sees.
+        """Compute which part of a picture the model sees.
 
         Parameters
         ----------
@@ -202,7 +202,7 @@ class Preprocess:
         Returns
         -------
         left, top, right, bottom : float
-            Of the crop, in pixels of the picture; beyond its sides where there is a border.
+            Of the crop, in pixels of the picture; beyond its sides where it is padded.
         """
         across, down = self._resized_size(width, height)
         left, top = self._corner(across, down)
@@ -210,13 +210,13 @@ class Preprocess:
         return left * width / across, top * height / down, right * width / across, bottom * height / down
 
     def takes(self, height: int, width: int) -> bool:
-        """Tell whether results may have these sides."""
+        """Tell whether results can have these sides."""
         if self.patch_size is None:
             return height == width == self.size
         return min(height, width) > 0 and height % self.patch_size == width % self.patch_size == 0
 
     def as_pixels(self, image: NDArray[np.floating] | NDArray[np.uint8]) -> NDArray[Any]:
-        """Give pixels of 0..255, (n, 3, y, x), of either form that a model takes.
+        """Return pixels of 0..255, (n, 3, y, x), of either form that a model accepts.
 
         Parameters
         ----------
@@ -263,7 +263,7 @@ def _check(image: Image.Image) -> None:
 
 
 def _without_alpha(image: Image.Image) -> Image.Image:
-    """Make a picture RGB. What is transparent gets the colour that it has nevertheless."""
+    """Make a picture RGB. Transparent pixels get the colour stored under the alpha channel."""
     if "transparency" in image.info:
         image = image.copy()
         del image.info["transparency"]  # Pillow would warn of it
@@ -271,7 +271,7 @@ def _without_alpha(image: Image.Image) -> Image.Image:
 
 
 def on_white(image: Image.Image) -> Image.Image:
-    """Make a picture RGB. What is transparent becomes white."""
+    """Make a picture RGB, on a white background."""
     from PIL import Image
 
     if "A" in image.getbands() or image.info.get("transparency") is not None:

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from numpyclip.arguments import whole_number
+from numpyclip.arguments import OnError, whole_number
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.dual_encoder.validation import checked_embeddings
 from numpyclip.errors import InputError, StoreError
-from numpyclip.images.find import IGNORED, FileState, reaches
+from numpyclip.images.find import IGNORED, reaches
+from numpyclip.images.open import Picture
+from numpyclip.images.open import pictures as as_pictures
+from numpyclip.index.known import KnownEmbeddings
 from numpyclip.index.open_store import open_store
 from numpyclip.index.records import Modality
 from numpyclip.index.search_result import SearchResult
 from numpyclip.index.store import Store
-from numpyclip.index.update import Report, Updater
+from numpyclip.index.update import FoundFile, Report, Updater
 from numpyclip.index.vectors.shards import Precision
 from numpyclip.index.where import EVERYWHERE, Where, absolute
-from numpyclip.model.ops import Array
+from numpyclip.pipeline import Embedded, PictureReader, iter_embeddings
 from numpyclip.runtime.chunks import batched
 from numpyclip.tasks.background import Background
 from numpyclip.tasks.query import Query
@@ -63,14 +67,11 @@ class Index:
         create: bool = False,
         precision: Precision | None = None,
     ) -> None:
-        is_ours = isinstance(store, str | os.PathLike)
-        if isinstance(store, str | os.PathLike):
-            store = open_store(store, create=create, precision=precision)
-        self.store: Store = store
+        self.store = store if isinstance(store, Store) else open_store(store, create=create, precision=precision)
         self.model = model
         found = self.store.fingerprint
         if found is not None and found != model.fingerprint:
-            if is_ours:
+            if self.store is not store:
                 self.store.close()
             raise InputError(
                 f"{self.store.place}: holds embeddings of another model ({found.differences(model.fingerprint)}). Name "
@@ -78,7 +79,7 @@ class Index:
             )
 
     def __repr__(self) -> str:
-        """Say where it is and what it holds, on one line."""
+        """Show its place and size, on one line."""
         try:
             counts = self.store.counts()
         except StoreError:
@@ -99,7 +100,7 @@ class Index:
 
     @cached_property
     def background(self) -> Background:
-        """What cosines of texts and pictures are compared with, to become probabilities."""
+        """The background by which cosines of texts and pictures become probabilities."""
         return Background(self.model)
 
     def update(
@@ -109,7 +110,7 @@ class Index:
         ignore: Sequence[str] = (),
         batch_size: int = 32,
         draft: bool = True,
-        progress: Callable[[list[tuple[str, FileState]]], Iterable[tuple[str, FileState]]] = iter,
+        progress: Callable[[list[FoundFile]], Iterable[FoundFile]] = iter,
         report: Callable[[str], object] = lambda problem: None,
     ) -> Report:
         """Update the index; files of unchanged size and modification time are skipped.
@@ -119,12 +120,18 @@ class Index:
         Parameters
         ----------
         folders : iterable of paths
-            Folders to add; none for those that the index knows.
+            Folders to add; by default those of the index are updated.
         ignore : sequence of str
             Patterns as in a shell of what to leave out in the folders that are added: of names, or with a slash of
             paths below the folder.
-        batch_size, draft, progress, report
-            See `Updater`.
+        batch_size : int, default=32
+            After each batch what was done is kept.
+        draft : bool, default=True
+            Decode large JPEG files at a reduced size (see `open_picture`).
+        progress : callable, optional
+            Given the files to be read, a list, returns what iterates over them, such as ``tqdm.tqdm``.
+        report : callable, optional
+            Called with each problem, a string.
 
         Returns
         -------
@@ -155,10 +162,19 @@ class Index:
             chosen = _roots(added or list(known), known)
             if not chosen:
                 raise InputError(f"{self.store.place}: knows no folders yet; name one: numpyclip index FOLDER.")
-            updater = Updater(
-                self.store, self.model, batch_size=batch_size, draft=draft, progress=progress, report=report
-            )
-            return updater.update(chosen)
+            return Updater(self.store, self.model, batch_size, draft, progress, report).update(chosen)
+
+    def iter_embeddings(
+        self, pictures: Picture | Iterable[Picture], batch_size: int = 32, *, on_error: OnError = "raise"
+    ) -> Iterator[Embedded[Picture, Any]]:
+        """Embed pictures as `CLIP.iter_embeddings` does, except those that the index has; nothing is added to it.
+
+        Large JPEG files are decoded at a reduced size, as `update` does by default.
+        """
+        read = PictureReader(self.model.preprocess, draft=True, known=KnownEmbeddings(self.store, self.model))
+        return iter_embeddings(
+            self.model.embed_pixels, as_pictures(pictures), read, batch_size=batch_size, on_error=on_error
+        )
 
     def add_texts(self, texts: Iterable[str], *, batch_size: int = 256) -> int:
         """Add texts, such as captions or a list of words, to be found by pictures and by other texts.
@@ -166,7 +182,7 @@ class Index:
         Parameters
         ----------
         texts : iterable of str
-            Cut where they are too long for the model. Those that are there already are passed over.
+            Truncated to the model's context length. Those that the index has are skipped.
         batch_size : int, default=256
 
         Returns
@@ -184,7 +200,13 @@ class Index:
         return added
 
     def search(
-        self, query: str | Query | ArrayLike, n: int = 20, *, where: Where = EVERYWHERE, modality: Modality = "pictures"
+        self,
+        query: str | Query | ArrayLike,
+        n: int = 20,
+        *,
+        where: Where = EVERYWHERE,
+        modality: Modality = "pictures",
+        is_text: bool = False,
     ) -> SearchResult:
         """Find what is nearest to a query, exactly, unless an HNSW index was built.
 
@@ -196,6 +218,8 @@ class Index:
         where : Where, optional
             Which pictures are searched. Texts have neither folder nor date.
         modality : {"pictures", "texts"}
+        is_text : bool, default=False
+            Whether an embedding is that of a single text; of words it is known.
 
         Returns
         -------
@@ -208,25 +232,14 @@ class Index:
         InputError
             If the query cannot be read, or another argument is none of those above.
         """
-        parsed = Query.parse(query) if isinstance(query, str) else query
-        is_text = isinstance(parsed, Query) and parsed.is_text
-        embedding = parsed.embed(self.model) if isinstance(parsed, Query) else np.asarray(parsed, np.float32)
-        return self.search_embedding(embedding, n, where=where, modality=modality, is_text=is_text)
-
-    def search_embedding(
-        self,
-        query: Array,
-        n: int = 20,
-        *,
-        where: Where = EVERYWHERE,
-        modality: Modality = "pictures",
-        is_text: bool = False,
-    ) -> SearchResult:
-        """Find what is nearest to an embedding (embed_dim,) of unit length, which may be that of a single text."""
         count = whole_number(n)
         if count is None or count < 1:
             raise InputError(f"n is {n!r:.60}; expected an integer above 0.")
-        queries = checked_embeddings(query[np.newaxis], self.model.config.embed_dim, "queries")
+        if isinstance(query, str):
+            query = Query.parse(query)
+        if isinstance(query, Query):
+            is_text, query = query.is_text, query.embed(self.model)
+        queries = checked_embeddings(np.asarray(query)[np.newaxis], self.model.config.embed_dim, "queries")
         (nearest,) = self.store.search(modality, queries, count, where)
         if not is_text or modality == "texts":
             return SearchResult(nearest)
@@ -235,11 +248,10 @@ class Index:
             return SearchResult(nearest, cutoff)
         embeddings = np.stack([match.embedding for match in nearest])
         probabilities = self.background.probabilities(embeddings, queries)[:, 0].tolist()
-        judged = [replace(match, probability=p) for match, p in zip(nearest, probabilities, strict=True)]
-        return SearchResult(judged, cutoff)
+        return SearchResult((replace(m, probability=p) for m, p in zip(nearest, probabilities, strict=True)), cutoff)
 
     def begin(self) -> None:
-        """Settle, if nothing has yet, that the index holds embeddings of this model."""
+        """Record this model as that of an index which has none yet."""
         if self.store.fingerprint is None:
             self.store.begin(self.model.fingerprint, self.model.config.embed_dim)
 

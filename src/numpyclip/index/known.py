@@ -4,73 +4,65 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from itertools import islice
 
 from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.errors import PictureError
 from numpyclip.images.find import FileState
 from numpyclip.index.store import Store
 from numpyclip.index.where import absolute
 from numpyclip.model.ops import Array
 
+_AT_ONCE = 256  # files that are looked up together: pictures mostly come in the order of their names
+
 
 class KnownEmbeddings:
     """Embeddings that an index has, for `numpyclip.pipeline`; to the index nothing is added.
 
-    Embeddings of files with their EXIF orientation applied: those of an index are. Whether large JPEG files were
-    decoded at a reduced size, an index does not tell.
-
-    Parameters
-    ----------
-    store : Store
-    model : CLIP
-        If the index holds embeddings of another model, nothing is known.
-
-    Attributes
-    ----------
-    found : int
-        How many embeddings were found so far.
+    The EXIF orientation was applied to them. Whether large JPEG files were decoded at a reduced size, an index does
+    not tell. If the index holds embeddings of another model, nothing is known.
     """
 
     def __init__(self, store: Store, model: CLIP) -> None:
-        self.found = 0
+        self.found = 0  # embeddings so far
         self._store = store
         self._model = model
-        self._lock = threading.Lock()
-        self._listed: tuple[str, dict[str, FileState]] = ("", {})  # the directory of the last file
+        self._lock = threading.RLock()
+        self._directory = ""  # of the last file
+        self._files: dict[str, FileState] = {}  # in it, in the order of their names
+        self._embeddings: dict[bytes, Array] = {}  # of some of them
 
-    def of_files(self, paths: Sequence[Any]) -> list[Array | None]:
-        """Look up files by path, size and modification time."""
-        return self._look_up([self._digest_of(path) for path in paths])
+    def of_file(self, path: str | os.PathLike[str]) -> Array | None:
+        """Look up a file by its path, size and modification time."""
+        try:
+            state = FileState.of(path)
+        except PictureError:  # who opens it will say so
+            return None
+        directory, name = os.path.split(absolute(path))
+        with self._lock:
+            if self._directory != directory:
+                self._directory, self._files = directory, dict(sorted(self._store.files(directory).items()))
+            known = self._files.get(name)
+            if known is None or known.digest is None or known != state:
+                return None
+            if known.digest not in self._embeddings:
+                following = (file.digest for other, file in self._files.items() if other >= name and file.digest)
+                self._embeddings = self._store.embeddings_of(list(islice(following, _AT_ONCE)))
+            return self._counted(self._embeddings.get(known.digest))
 
     def of_digest(self, digest: bytes) -> Array | None:
         """Look up the SHA-256 of a file's content."""
-        return self._look_up([digest])[0]
+        return self._counted(self._store.embeddings_of([digest]).get(digest))
 
-    def _look_up(self, digests: Sequence[bytes | None]) -> list[Array | None]:
-        known = self._store.embeddings_of([digest for digest in digests if digest is not None])
-        if known and not self._is_of_model:  # asked when something was found: a fingerprint may take a second
-            known = {}
-        found = [None if digest is None else known.get(digest) for digest in digests]
+    def _counted(self, embedding: Array | None) -> Array | None:
         with self._lock:
-            self.found += sum(embedding is not None for embedding in found)
-        return found
+            if embedding is None or not self._is_of_model:
+                return None
+            self.found += 1
+            return embedding
 
     @cached_property
     def _is_of_model(self) -> bool:
+        """Asked when something was found: a model's fingerprint may take a second."""
         return self._store.fingerprint == self._model.fingerprint
-
-    def _digest_of(self, path: object) -> bytes | None:
-        """Return the SHA-256 of a file that has not changed since it was indexed."""
-        if not isinstance(path, str | os.PathLike):
-            return None
-        try:
-            state = FileState.of(path)
-        except (OSError, ValueError):  # who opens it will say so
-            return None
-        directory, name = os.path.split(absolute(os.fsdecode(path)))
-        if self._listed[0] != directory:
-            self._listed = directory, self._store.files(directory)
-        known = self._listed[1].get(name)
-        return known.digest if known == state else None

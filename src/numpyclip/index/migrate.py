@@ -26,22 +26,8 @@ def migrate(
 ) -> Generator[int, None, None]:
     """Re-embed everything with another model; until all is done the embeddings of the previous one are searched.
 
-    What was done by a call that was cut short is not done again.
-
-    Parameters
-    ----------
-    store : Store
-        While it is being written to.
-    model : CLIP
-    batch_size : int, default=32
-    draft : bool, default=True
-    report : callable, optional
-        Called for each picture of which no file can be read any more. It is removed.
-
-    Yields
-    ------
-    int
-        How many more are done.
+    It resumes a migration that was interrupted, and yields how many more are done, batch by batch. It runs within
+    `Store.writing`. `report` is called for each picture of which no file can be read any more, which is removed.
 
     Raises
     ------
@@ -77,7 +63,7 @@ def migrate(
     store.finish_migration()
 
 
-def _read(model: CLIP, draft: bool, pending: tuple[int, bytes, list[str]], _: Any) -> Reading[Any]:
+def _read(model: CLIP, draft: bool, pending: tuple[int, bytes, list[str]]) -> Reading[Any]:
     """Read a picture again, from the first of its files that still holds it."""
     _, digest, paths = pending
     problem = PictureError("all files of a picture are gone.")

@@ -35,56 +35,31 @@ class Exif:
 
 @dataclass(frozen=True)
 class NewPicture:
-    """A picture that is not in the index yet.
-
-    Attributes
-    ----------
-    exif : Exif
-    embedding : ndarray of shape (embed_dim,), dtype=float32
-        Of unit length.
-    """
+    """A picture that is not in the index yet."""
 
     exif: Exif
-    embedding: Array
+    embedding: Array  # (embed_dim,), of unit length
 
 
 @dataclass(frozen=True)
 class Filed:
-    """A file as it was found, and the picture in it.
+    """A file as it was found, and the picture in it."""
 
-    Attributes
-    ----------
-    path : str
-        Absolute.
-    state : FileState
-    digest : bytes or None
-        SHA-256 of its content, by which renamed files and copies are recognised; None if it cannot be read.
-    problem : str or None
-        Why it cannot be read as a picture.
-    """
-
-    path: str
+    path: str  # absolute
     state: FileState
-    digest: bytes | None
-    problem: str | None = None
+    digest: (
+        bytes | None
+    )  # SHA-256 of its content, by which renamed files and copies are recognised; None with a problem
+    problem: str | None = None  # why it cannot be read as a picture
 
 
 @dataclass
 class Changes:
-    """One step of an index, which is atomic.
-
-    Attributes
-    ----------
-    filed : list of Filed
-    pictures : dict of bytes to NewPicture
-        Those of them that are new, by digest.
-    forgotten : list of str
-        Paths of files that are gone.
-    """
+    """Changes of an index that are made in one transaction."""
 
     filed: list[Filed] = field(default_factory=list)
-    pictures: dict[bytes, NewPicture] = field(default_factory=dict)
-    forgotten: list[str] = field(default_factory=list)
+    pictures: dict[bytes, NewPicture] = field(default_factory=dict)  # those of `filed` that are new, by digest
+    forgotten: list[str] = field(default_factory=list)  # paths of files that are gone
 
 
 @dataclass(frozen=True)
@@ -121,8 +96,13 @@ class Match:
     text: str | None = None
     probability: float | None = None
 
+    @property
+    def score(self) -> float:
+        """The probability, or the cosine where that is not known."""
+        return self.cosine if self.probability is None else self.probability
+
     def to_dict(self) -> dict[str, object]:
-        """Give what JSON can hold and a person may want to see: all but the embedding and what is not known."""
+        """Return the known values for JSON, without the embedding."""
         values: dict[str, object] = {
             "path": self.path,
             "text": self.text,
@@ -138,17 +118,9 @@ class Match:
 
 @dataclass(frozen=True)
 class Counts:
-    """How much there is in an index.
+    """How much there is in an index."""
 
-    Attributes
-    ----------
-    files, pictures, texts : int
-        Files that can be read, different pictures in them, and texts.
-    unreadable : int
-        Files that cannot be read as pictures.
-    """
-
-    files: int
-    pictures: int
+    files: int  # that can be read
+    pictures: int  # different ones in them
     texts: int
-    unreadable: int
+    unreadable: int  # files that cannot be read as pictures

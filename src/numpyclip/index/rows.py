@@ -72,7 +72,7 @@ def key_of(path: str) -> tuple[bytes, bytes]:
 
 def path_of(directory: bytes, name: bytes) -> str:
     """Join what `key_of` has split."""
-    return os.path.join(os.fsdecode(directory), os.fsdecode(name))  # noqa: PTH118
+    return os.path.join(os.fsdecode(directory), os.fsdecode(name))
 
 
 def files_of(connection: Connection, picture: int, where: Where = EVERYWHERE) -> list[Any]:
@@ -89,7 +89,7 @@ def files_of(connection: Connection, picture: int, where: Where = EVERYWHERE) ->
 def matches(
     connection: Connection, modality: Modality, found: Iterable[Found], where: Where = EVERYWHERE
 ) -> Iterator[Match]:
-    """Tell what is known of pictures and texts; pictures of which there is no such file are left out."""
+    """Look up what was found; pictures without a file that `where` selects are left out."""
     for number, cosine, embedding in found:
         if modality == "texts":
             (text,) = connection.execute("SELECT text FROM texts WHERE id = ?", (number,)).fetchone()
@@ -100,7 +100,7 @@ def matches(
 
 
 def pending(connection: Connection, modality: Modality, column: str, n: int) -> list[Any]:
-    """Return some pictures or texts, by number, that have no embedding of the next generation."""
+    """Return some pictures or texts without an embedding of the next generation."""
     sql = (
         f"SELECT id, {column} FROM {modality} WHERE NOT EXISTS "
         "(SELECT 1 FROM vectors WHERE generation = ? AND side = ? AND item = id) ORDER BY id LIMIT ?"
@@ -109,7 +109,7 @@ def pending(connection: Connection, modality: Modality, column: str, n: int) -> 
 
 
 def _local_time(mtime_ns: int) -> str:
-    """Write when a file was changed, as EXIF data writes when a picture was taken."""
+    """Format a modification time as EXIF data does the time when a picture was taken."""
     try:
         return datetime.datetime.fromtimestamp(mtime_ns // 10**9).isoformat()  # local time, as EXIF's
     except (OverflowError, OSError, ValueError):  # a file system with nonsense in it

@@ -1,4 +1,4 @@
-"""What a search has found, and whether it is a match."""
+"""The result of a search, and whether it is a match."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class SearchResult(list[Match]):
     ----------
     nearest : iterable of Match
     cutoff : float, optional
-        Probability that the best match must reach, for among many pictures one fits by chance; None where no
-        probabilities are known, which they are where a single text is compared with pictures.
+        Probability that the best match must reach, given how many pictures were searched; None unless a single text
+        was compared with pictures, since no probabilities are known then.
     """
 
     def __init__(self, nearest: Iterable[Match], cutoff: float | None = None) -> None:
@@ -39,7 +39,7 @@ class SearchResult(list[Match]):
         return list(self) if self.is_match else []
 
     def at_least(self, probability: float) -> list[Match]:
-        """Return what has a minimum probability, whatever the cutoff.
+        """Return the matches of a minimum probability, whatever the cutoff.
 
         Raises
         ------

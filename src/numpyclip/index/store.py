@@ -1,4 +1,4 @@
-"""What keeps an index: files, pictures by their content, texts, and an embedding of each picture and text."""
+"""The store of an index: files, pictures by their content, texts, and an embedding of each picture and text."""
 
 from __future__ import annotations
 
@@ -28,12 +28,7 @@ class Store:
     """An index without its model.
 
     Reading is safe from many threads, also while another process writes. Changes are made within `writing`, and each
-    call is atomic: what it has done is there after any crash, and what it has not finished was never there.
-
-    Parameters
-    ----------
-    database : Database
-    vectors : Vectors
+    call is one transaction.
     """
 
     def __init__(self, database: Database, vectors: Vectors) -> None:
@@ -65,13 +60,13 @@ class Store:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
-        """Be the only one who writes; StoreError if another process is."""
+        """Hold the lock for writing; StoreError if another process holds it."""
         with self._database.writing():
             self._remove_old_generations()
             yield
 
     def begin(self, fingerprint: Fingerprint, embed_dim: int) -> None:
-        """Settle whose embeddings an empty store will hold."""
+        """Record the model whose embeddings an empty store will hold."""
         with self._database.transaction() as connection:
             set_meta(connection, fingerprint=fingerprint.to_json(), embed_dim=str(embed_dim), generation="1")
 
@@ -81,18 +76,12 @@ class Store:
             return rows.folders_in(connection)
 
     def set_folder(self, folder: str, ignore: Sequence[str]) -> None:
-        """Remember a folder."""
+        """Add a folder, or change what is ignored in it."""
         with self._database.transaction() as connection:
             rows.put_folder(connection, absolute(folder), ignore)
 
     def forget_folder(self, folder: str) -> int:
-        """Remove a folder and all files below it; folders above it ignore it from now on.
-
-        Returns
-        -------
-        int
-            How many files were removed.
-        """
+        """Remove a folder and all files below it, return how many; folders above it ignore it from now on."""
         folder = absolute(folder)
         with self._database.transaction() as connection:
             condition, values = below(folder, "path")
@@ -100,7 +89,7 @@ class Store:
             condition, values = below(folder)
             forgotten: int = connection.execute(f"DELETE FROM files WHERE {condition}", values).rowcount
             for above, ignored in rows.folders_in(connection).items() if forgotten else ():
-                if folder.startswith(start := os.path.join(above, "")):  # noqa: PTH118
+                if folder.startswith(start := os.path.join(above, "")):
                     pattern = "/" + glob.escape(folder.removeprefix(start)).replace(os.sep, "/")
                     rows.put_folder(connection, above, list(dict.fromkeys((*ignored, pattern))))
             return forgotten
@@ -113,7 +102,7 @@ class Store:
             return [os.fsdecode(directory) for (directory,) in found]
 
     def files(self, directory: str) -> dict[str, FileState]:
-        """Return files directly in a folder, by name."""
+        """Return the files directly in a folder, by name."""
         sql = "SELECT name, size, mtime_ns, digest FROM files LEFT JOIN pictures ON id = picture WHERE directory = ?"
         with self._database.reading() as connection:
             found = connection.execute(sql, (os.fsencode(directory),))
@@ -125,13 +114,7 @@ class Store:
             return connection.execute("SELECT 1 FROM pictures WHERE digest = ?", (digest,)).fetchone() is not None
 
     def embeddings_of(self, digests: Sequence[bytes]) -> dict[bytes, Array]:
-        """Look up embeddings of pictures by the SHA-256 of their files.
-
-        Returns
-        -------
-        dict of bytes to ndarray of shape (embed_dim,), dtype=float32
-            Of unit length, of those pictures that have one.
-        """
+        """Look up embeddings (embed_dim,) of pictures by the SHA-256 of their files; those without one are left out."""
         numbers: dict[int, bytes] = {}
         with self._database.reading() as connection:
             for some in batched(digests, MOST_VALUES):
@@ -141,13 +124,7 @@ class Store:
         return {numbers[number]: embedding for number, embedding in found.items()}
 
     def write(self, changes: Changes) -> None:
-        """Make one step.
-
-        Raises
-        ------
-        InputError
-            If a file has a digest of which there is no picture, neither in the changes nor in the store.
-        """
+        """Apply changes; InputError if a file's digest is of no picture, neither in the changes nor in the store."""
         with self._database.transaction() as connection:
             for digest, picture in changes.pictures.items():
                 exif = picture.exif
@@ -168,16 +145,16 @@ class Store:
         """Add texts; those that are there stay as they are."""
         numbers, new = [], []
         with self._database.transaction() as connection:
-            for number_of_text, text in enumerate(texts):
+            for row, text in enumerate(texts):
                 if connection.execute("INSERT INTO texts (text) VALUES (?) ON CONFLICT DO NOTHING", (text,)).rowcount:
                     (number,) = connection.execute("SELECT id FROM texts WHERE text = ?", (text,)).fetchone()
                     numbers.append(number)
-                    new.append(number_of_text)
+                    new.append(row)
             if new:
                 self._vectors.add(connection, rows.space_of(connection, "texts"), numbers, embeddings[new])
 
     def unknown_texts(self, texts: Iterable[str]) -> list[str]:
-        """Of these texts, return those that are not there, each once."""
+        """Return those of some texts that are not in the index, each once."""
         unknown = dict.fromkeys(texts)
         with self._database.reading() as connection:
             for some in batched(list(unknown), MOST_VALUES):
@@ -186,7 +163,7 @@ class Store:
         return list(unknown)
 
     def counts(self, where: Where = EVERYWHERE) -> Counts:
-        """Count what is there: of files that can be read and their pictures, those that are searched."""
+        """Count files and pictures that `where` selects, and all texts and unreadable files."""
         condition, values = conditions(where)
         sql = (
             "SELECT count(picture), count(DISTINCT picture), (SELECT count(*) FROM texts), "
@@ -196,7 +173,7 @@ class Store:
             return Counts(*connection.execute(sql, values).fetchone())
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Iterate over files that cannot be read, and why."""
+        """Iterate over files that cannot be read, each with the reason."""
         sql = "SELECT directory, name, problem FROM files WHERE picture IS NULL ORDER BY directory, name"
         with self._database.reading() as connection:
             found = connection.execute(sql).fetchall()
@@ -204,13 +181,7 @@ class Store:
             yield rows.path_of(directory, name), problem
 
     def search(self, modality: Modality, queries: Array, n: int, where: Where = EVERYWHERE) -> list[list[Match]]:
-        """Find for each query (m, embed_dim) the nearest; exact, unless there is an HNSW index.
-
-        Raises
-        ------
-        InputError
-            If texts are searched by folder or date, which they do not have.
-        """
+        """Find for each query (m, embed_dim) the nearest; exact, unless there is an HNSW index."""
         if modality not in MODALITIES:
             raise InputError(f"modality is {modality!r:.60}; expected 'pictures' or 'texts'.")
         if modality == "texts" and where != EVERYWHERE:
@@ -241,14 +212,14 @@ class Store:
             last = items[-1]
 
     def start_migration(self, fingerprint: Fingerprint, embed_dim: int) -> None:
-        """Begin, or go on, to collect embeddings of another model beside those that are searched."""
+        """Start or resume collecting embeddings of another model beside those that are searched."""
         with self._database.transaction() as connection:
             if meta(connection, "next_fingerprint") != fingerprint.to_json():
                 connection.execute("DELETE FROM vectors WHERE generation = ?", (generation(connection) + 1,))
                 set_meta(connection, next_fingerprint=fingerprint.to_json(), next_embed_dim=str(embed_dim))
 
     def pending_pictures(self, n: int) -> list[tuple[int, bytes, list[str]]]:
-        """Return some pictures that have none of those yet: number, digest and paths."""
+        """Return some pictures without an embedding of the next model: number, digest and paths."""
         with self._database.reading() as connection:
             return [
                 (number, digest, [path for path, *_ in rows.files_of(connection, number)])
@@ -256,12 +227,12 @@ class Store:
             ]
 
     def pending_texts(self, n: int) -> list[tuple[int, str]]:
-        """Return some texts that have none of those yet."""
+        """Return some texts without an embedding of the next model: number and text."""
         with self._database.reading() as connection:
             return rows.pending(connection, "texts", "text", n)
 
     def write_migrated(self, modality: Modality, numbers: Sequence[int], embeddings: Array) -> None:
-        """Add such embeddings."""
+        """Add embeddings of the next model."""
         with self._database.transaction() as connection:
             self._vectors.add(connection, Space(generation(connection) + 1, modality), numbers, embeddings)
 
@@ -274,7 +245,7 @@ class Store:
                 connection.execute("DELETE FROM pictures WHERE id = ?", (number,))
 
     def finish_migration(self) -> None:
-        """Search by the other model's embeddings from now on, and drop the others."""
+        """Replace the embeddings that are searched by those of the next model."""
         with self._database.transaction() as connection:
             old = generation(connection)
             fingerprint, embed_dim = meta(connection, "next_fingerprint"), meta(connection, "next_embed_dim")
@@ -285,7 +256,7 @@ class Store:
         self._remove_old_generations()
 
     def compact(self) -> int:
-        """Drop pictures of which there is no file any more, embeddings and all; return how many."""
+        """Delete pictures without a file and their embeddings; return how many."""
         orphans = "NOT EXISTS (SELECT 1 FROM files WHERE picture = {})"
         with self._database.transaction() as connection:
             if meta(connection, "next_fingerprint") is not None:
@@ -300,12 +271,12 @@ class Store:
         return dropped
 
     def build_hnsw(self, progress: Progress = iter) -> Recall:
-        """Build an HNSW index of all pictures, which searches then use: faster, and not quite exact."""
+        """Build an HNSW index of all pictures, which searches then use: faster, but approximate."""
         with self._database.reading() as connection:
             return self._vectors.build_hnsw(connection, rows.space_of(connection, "pictures"), progress)
 
     def remove_hnsw(self) -> bool:
-        """Remove the HNSW index; say whether there was one."""
+        """Remove the HNSW index; False if there was none."""
         with self._database.reading():
             return self._vectors.remove_hnsw()
 
@@ -319,5 +290,5 @@ class Store:
 
 
 def _by_themselves(embeddings: dict[int, Array]) -> Iterator[Found]:
-    """Say of pictures or texts that they were found by their own embeddings, in the order of their numbers."""
+    """Return pictures or texts as found by their own embeddings, in the order of their numbers."""
     return (Found(item, 1.0, embedding) for item, embedding in sorted(embeddings.items()))

@@ -49,10 +49,10 @@ class Where:
 EVERYWHERE = Where()
 
 
-def absolute(folder: str | os.PathLike[str]) -> str:
-    """Return the path by which an index knows a folder: absolute and normalised, symbolic links not resolved."""
-    path = os.path.abspath(os.fsdecode(folder))  # noqa: PTH100  resolve() would follow links
-    return re.sub(r"^//+", "/", path) if os.sep == "/" else path  # POSIX lets two slashes at the start stand
+def absolute(path: str | os.PathLike[str]) -> str:
+    """Return the path by which an index knows a file or folder: absolute, normalised, symbolic links not resolved."""
+    written = os.path.abspath(os.fsdecode(path))
+    return re.sub(r"^//+", "/", written) if os.sep == "/" else written  # POSIX lets two slashes at the start stand
 
 
 def _checked_date(name: str, date: object) -> str:

@@ -50,7 +50,7 @@ async def knn_service(request: Request) -> Response:
     deduplicate = fields.flag("deduplicate")
 
     def found() -> list[dict[str, Any]]:
-        matches: Sequence[Match] = service.index().search_embedding(query[0], n, modality=modality)
+        matches: Sequence[Match] = service.index().search(query[0], n, modality=modality)
         matches = _deduplicated(matches) if deduplicate else matches
         return [
             {**(_metadata(match) if number < shown else {}), "id": match.id, "similarity": match.cosine}

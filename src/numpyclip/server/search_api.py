@@ -37,7 +37,7 @@ async def search(request: Request) -> Response:
 
     def found() -> dict[str, Any]:
         index = service.index()
-        result = index.search_embedding(embedding, n, where=where, modality=modality, is_text=query.is_text)
+        result = index.search(embedding, n, where=where, modality=modality, is_text=query.is_text)
         matches = [_to_json(match) for match in (result if shows_all else result.matches)]
         return {"matches": matches, "cutoff": result.cutoff, "best": result.best}
 

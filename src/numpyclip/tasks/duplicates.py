@@ -25,11 +25,9 @@ from numpy.typing import NDArray
 
 from numpyclip.arguments import OnError
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.errors import PictureError
 from numpyclip.images.find import FileState
 from numpyclip.images.open import file_content, identify, open_picture
 from numpyclip.images.preprocess import Preprocess, on_white
-from numpyclip.model.ops import Array
 from numpyclip.pipeline import Known, Reading, iter_embeddings
 
 if TYPE_CHECKING:
@@ -115,7 +113,6 @@ def find_duplicates(
         partial(_read, None if model is None else model.preprocess, known),
         batch_size=batch_size,
         on_error=on_error,
-        look_up=None if known is None else known.of_files,
     )
     images = [replace(record.extra, embedding=record.embedding) for record in records if record.extra is not None]
     first_of: dict[bytes, int] = {}  # the best of those with the same pixels
@@ -160,16 +157,13 @@ def _without_links(paths: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
             yield os.fspath(path)
 
 
-def _read(preprocess: Preprocess | None, known: Known | None, path: str, embedding: Array | None) -> Reading[_Image]:
+def _read(preprocess: Preprocess | None, known: Known | None, path: str) -> Reading[_Image]:
     """Read an image, with a model also its thumbnail and the pixels to embed, unless it is animated."""
     from PIL.Image import Resampling
 
     data = file_content(path)
     image = open_picture(data, name=path)
-    try:
-        state = FileState.of(path)
-    except OSError as error:
-        raise PictureError(f"{path}: cannot be read ({error.strerror or error}).") from error
+    state = FileState.of(path)
     digest = hashlib.sha256(data).digest()
     lossy = not path.lower().endswith(_LOSSLESS)
     rank = (-image.width * image.height, lossy, -state.size, state.mtime_ns, path)
@@ -179,8 +173,7 @@ def _read(preprocess: Preprocess | None, known: Known | None, path: str, embeddi
     if preprocess is None:
         return Reading(extra=_Image(path, rank, digest, pixel_digest))
     thumbnail = np.asarray(on_white(image).resize((_SIDE, _SIDE), Resampling.LANCZOS, reducing_gap=3))
-    if embedding is None and known is not None:
-        embedding = known.of_digest(digest)
+    embedding = None if known is None else known.of_digest(digest)
     pixels = preprocess.crop(image) if embedding is None else None
     return Reading(pixels, embedding, _Image(path, rank, digest, pixel_digest, thumbnail))
 

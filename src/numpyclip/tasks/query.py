@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -77,10 +78,13 @@ class Query:
         return len(self.terms) == 1 and self.terms[0].weight > 0 and not self.terms[0].is_picture
 
     def embed(self, model: CLIP) -> Array:
-        """Embed the terms and return their `sum`, (e,)."""
-        return self.sum(
-            [(model.embed_images if term.is_picture else model.embed_texts)(term.content)[0] for term in self.terms]
+        """Embed the terms and return their `sum`, (e,); large JPEG files are decoded reduced, as for an index."""
+        read = partial(model.preprocess.read, orient=True, draft=True)
+        embeddings = (
+            model.embed_pixels([read(term.content)]) if term.is_picture else model.embed_texts(term.content)
+            for term in self.terms
         )
+        return self.sum([embedding for (embedding,) in embeddings])
 
     def sum(self, embeddings: Sequence[Array]) -> Array:
         """Sum the embeddings of the terms by their weights, and normalize; InputError if they cancel each other."""

@@ -7,7 +7,18 @@ has the fingerprint of the model, which others do not read.
 Source: github.com/rom1504/clip-retrieval, clip_inference/writer.py and clip_back.py.
 """
 
-from numpyclip.index.clip_retrieval.exporting import export_embeddings
-from numpyclip.index.clip_retrieval.importing import import_embeddings
+from __future__ import annotations
 
-__all__ = ["export_embeddings", "import_embeddings"]
+from numpyclip.errors import MissingPackageError
+from numpyclip.index.records import Modality
+
+FINGERPRINT_FILE = "numpyclip.json"
+FOLDERS: dict[Modality, tuple[str, str]] = {"pictures": ("", "img_emb"), "texts": ("texts", "text_emb")}
+
+
+def need_pyarrow() -> None:
+    """Say what to install, if it is not there."""
+    try:
+        import pyarrow  # noqa: F401
+    except ImportError as error:
+        raise MissingPackageError('parquet files need pyarrow: pip install "numpyclip[parquet]".') from error

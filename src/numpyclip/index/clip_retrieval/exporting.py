@@ -4,43 +4,33 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
-from numpyclip.atomic import temporary_path
+from numpyclip.atomic import atomic_folder
 from numpyclip.errors import InputError, StoreError
-from numpyclip.index.clip_retrieval.format import FINGERPRINT_FILE, FOLDERS, need_pyarrow
+from numpyclip.index.clip_retrieval import FINGERPRINT_FILE, FOLDERS, need_pyarrow
 from numpyclip.index.records import Match, Modality
 from numpyclip.index.store import Store
+from numpyclip.runtime.chunks import batched
+
+_Progress: TypeAlias = Callable[[Iterator[Match]], Iterable[Match]]
 
 _ROWS = 1 << 15  # of a file: 64 MiB at 512 numbers a row
 
 
-def export_embeddings(store: Store, folder: Path, progress: Callable[[Iterator[Match]], Iterable[Match]] = iter) -> int:
-    """Write what an index holds, in float32; the folder appears when all is in it.
-
-    Parameters
-    ----------
-    store : Store
-    folder : Path
-        That is not there yet.
-    progress : callable, optional
-        Given an iterator over what is written, gives one to be consumed.
-
-    Returns
-    -------
-    int
-        Pictures and texts.
+def export_embeddings(store: Store, folder: Path, progress: _Progress = iter) -> int:
+    """Write what an index holds to a new folder, in float32, atomically; return how many pictures and texts.
 
     Raises
     ------
     InputError
         If the folder is there.
     MissingPackageError
-        If pyarrow is not.
-    StoreError
+        If pyarrow is not installed.
+    NumPyCLIPError
         If the index is migrated to another model meanwhile, or the folder cannot be written.
     """
     need_pyarrow()
@@ -48,45 +38,32 @@ def export_embeddings(store: Store, folder: Path, progress: Callable[[Iterator[M
         raise InputError(f"{folder}: is there already; expected a folder that is not, to be made.")
     if (fingerprint := store.fingerprint) is None:
         raise InputError(f"{store.place}: holds nothing yet.")
-    written = 0
-    try:
-        with temporary_path(folder) as part:
-            for modality in FOLDERS:
-                written += _export_modality(part, modality, iter(progress(store.everything(modality))))
-            if store.fingerprint != fingerprint:
-                raise StoreError(f"{store.place}: was migrated to another model meanwhile; export it again.")
-            (part / FINGERPRINT_FILE).write_text(fingerprint.to_json(), "utf-8")
-            part.rename(folder)
-    except OSError as error:
-        if isinstance(error, StoreError):
-            raise
-        raise StoreError(f"{folder}: cannot be written ({error.strerror or error}).") from error
+    with atomic_folder(folder) as part:
+        written = sum(_export_modality(part, modality, store, progress) for modality in FOLDERS)
+        if store.fingerprint != fingerprint:
+            raise StoreError(f"{store.place}: was migrated to another model meanwhile; export it again.")
+        (part / FINGERPRINT_FILE).write_text(fingerprint.to_json(), "utf-8")
     return written
 
 
-def _export_modality(folder: Path, modality: Modality, matches: Iterator[Match]) -> int:
+def _export_modality(folder: Path, modality: Modality, store: Store, progress: _Progress) -> int:
     import pyarrow
     import pyarrow.parquet
 
     place, name = FOLDERS[modality]
     written = 0
-    for number in range(1 << 30):
-        batch = list(islice(matches, _ROWS))
-        if not batch:
-            break
+    for number, batch in enumerate(batched(progress(store.everything(modality)), _ROWS)):
         for sub in (name, "metadata"):
             (folder / place / sub).mkdir(parents=True, exist_ok=True)
         np.save(folder / place / name / f"{name}_{number:04d}.npy", np.stack([match.embedding for match in batch]))
         table = pyarrow.Table.from_pylist([_described(match) for match in batch])
         pyarrow.parquet.write_table(table, folder / place / "metadata" / f"metadata_{number:04d}.parquet")
         written += len(batch)
-    if modality == "pictures" and not written:
-        folder.mkdir(parents=True, exist_ok=True)
     return written
 
 
 def _described(match: Match) -> dict[str, object]:
-    """Tell of a picture or text what others may want to know; names that are no text are written as bytes."""
+    """Return the metadata of a picture or text, with paths also as bytes, since they need not be UTF-8."""
     if match.path is None:
         return {"caption": match.text}
     exif = match.exif

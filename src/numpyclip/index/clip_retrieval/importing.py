@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,13 @@ from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import InputError, PictureError
 from numpyclip.images.find import FileState
 from numpyclip.images.open import file_content, reason_of
-from numpyclip.index.clip_retrieval.format import FINGERPRINT_FILE, need_pyarrow
+from numpyclip.index.clip_retrieval import FINGERPRINT_FILE, need_pyarrow
 from numpyclip.index.clip_retrieval.reading import files_in, read_rows
 from numpyclip.index.exif import read_exif
 from numpyclip.index.index import Index
 from numpyclip.index.records import Changes, Exif, Filed, NewPicture
 from numpyclip.index.store import Store
+from numpyclip.index.where import absolute
 from numpyclip.model.ops import Array
 
 _ASKED = 3  # pictures that are embedded again, where nothing says which model embeddings are of
@@ -36,18 +38,8 @@ def import_embeddings(
     """Add embeddings that `export_embeddings`, clip-retrieval or autofaiss have written, without computing them again.
 
     Pictures are known by their files, which are read, but not decoded; where these are not there, they are left out.
-    What an index has already stays as it is.
-
-    Parameters
-    ----------
-    index : Index
-        Of the model that the embeddings are of. Where the folder does not say that they are, some pictures are embedded
-        again, and compared.
-    folder : Path
-    progress : callable, optional
-        Given an iterator over counts of rows that are done, batch by batch, gives one to be consumed.
-    report : callable, optional
-        Called for each picture whose file cannot be read.
+    What an index has already stays as it is. `progress` is given the numbers of rows of all batches; `report` is called
+    for each picture whose file cannot be read.
 
     Returns
     -------
@@ -57,9 +49,10 @@ def import_embeddings(
     Raises
     ------
     InputError
-        If the folder is no such folder, or its embeddings are of another model.
+        If the folder is no such folder, or its embeddings are of another model: where no fingerprint is recorded, some
+        pictures are embedded again, and compared.
     MissingPackageError
-        If pyarrow is not there.
+        If pyarrow is not installed.
     """
     need_pyarrow()
     _check_model(index, folder)
@@ -114,12 +107,8 @@ def _paths(row: dict[str, Any]) -> list[str]:
 
 
 def _filed(path: str) -> tuple[Filed, bytes]:
-    path = os.path.abspath(path)  # noqa: PTH100  a link stays as it was named
-    try:
-        found = os.stat(path)  # noqa: PTH116
-    except (OSError, ValueError) as error:
-        raise PictureError(f"{path}: is not there ({getattr(error, 'strerror', None) or error}).") from error
-    state = FileState(found.st_size, found.st_mtime_ns)
+    path = absolute(path)
+    state = FileState.of(path)
     data = file_content(path)
     return Filed(path, state, hashlib.sha256(data).digest()), data
 
@@ -132,7 +121,7 @@ def _exif(path: str, data: bytes) -> Exif:
 
 
 def _check_model(index: Index, folder: Path) -> None:
-    """Refuse embeddings of another model: by what the folder says of them, else by embedding some pictures again."""
+    """Raise InputError for embeddings of another model, told by the fingerprint, else by embedding some again."""
     if not any(files_in(place, name) for place, name in ((folder, "img_emb"), (folder, "text_emb"))) and not any(
         files_in(folder / "texts", "text_emb")
     ):
@@ -158,11 +147,8 @@ def _check_model(index: Index, folder: Path) -> None:
 def _checkable(index: Index, folder: Path) -> Iterator[float]:
     for rows, embeddings in read_rows(folder, "pictures", index.model.config.embed_dim):
         for row, embedding in zip(rows, embeddings, strict=True):
-            for path in _paths(row)[:1]:
-                try:
-                    yield float(index.model.embed_images(path)[0] @ embedding)
-                except PictureError:
-                    continue
+            with suppress(PictureError):
+                yield float(index.model.embed_images(_paths(row)[0])[0] @ embedding)
     for rows, embeddings in read_rows(folder, "texts", index.model.config.embed_dim):
         for row, embedding in zip(rows, embeddings, strict=True):
             yield float(index.model.embed_texts(row["caption"], truncate=True)[0] @ embedding)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from numpyclip.errors import InputError
-from numpyclip.index.clip_retrieval.format import FOLDERS
+from numpyclip.index.clip_retrieval import FOLDERS
 from numpyclip.index.records import Modality
 from numpyclip.model.ops import Array, normalize
 

@@ -29,16 +29,16 @@ class Database(Protocol):
         """Where it is, as a person names it; without a password."""
 
     def writing(self) -> AbstractContextManager[None]:
-        """Be the only one who writes; StoreError if another process is."""
+        """Hold the lock for writing; StoreError if another process holds it."""
 
     def reading(self) -> AbstractContextManager[Connection]:
-        """Give a connection on which all statements see one state."""
+        """Open a connection whose statements all read one snapshot."""
 
     def transaction(self) -> AbstractContextManager[Connection]:
-        """Give the writer's connection, on which all statements take effect together or none does."""
+        """Open a transaction on the writer's connection."""
 
     def shrink(self) -> None:
-        """Give space of deleted rows back to the disk, if the database does not by itself."""
+        """Free the disk space of deleted rows, if the database does not by itself."""
         return
 
     def close(self) -> None:

@@ -66,7 +66,7 @@ class PostgresDatabase(Database):
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
-        """Be the only one who writes; the lock is released with the connection."""
+        """Hold the lock for writing, which is released with the connection."""
         with self._translated():
             connection = self._connection()
             is_locked = "SELECT WHERE pg_try_advisory_lock(%s)"  # a row, or none
@@ -82,7 +82,7 @@ class PostgresDatabase(Database):
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[_Statements]:
-        """Give this thread's connection, on which all statements see one state."""
+        """Open a transaction that reads one snapshot, on this thread's connection."""
         with self._translated():
             connection = self._connection()
             with connection.transaction():
@@ -90,7 +90,7 @@ class PostgresDatabase(Database):
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[_Statements]:
-        """Give the writer's connection, on which all statements take effect together or none does."""
+        """Open a transaction on the writer's connection."""
         assert self._writer is not None, "a store is changed within its `writing`"
         with self._translated(), self._writer.transaction():
             yield _Statements(self._writer)

@@ -1,4 +1,4 @@
-"""Pieces of SQL that several statements are made of."""
+"""Parts of SQL statements: conditions, and the table `meta`."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ MOST_VALUES = 500  # in a statement: SQLite takes 999 before version 3.32
 
 
 def meta(connection: Connection, key: str) -> str | None:
-    """Look up one of the facts about the index as a whole."""
+    """Look up a fact about the index as a whole."""
     row = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
     return None if row is None else str(row[0])
 
 
 def set_meta(connection: Connection, **values: str) -> None:
-    """Store some of them."""
+    """Store facts about the index as a whole."""
     sql = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
     connection.executemany(sql, values.items())
 
@@ -30,12 +30,12 @@ def generation(connection: Connection) -> int:
 
 
 def one_of(count: int) -> str:
-    """Write the condition for one of so many values."""
+    """Return the condition for one of so many values."""
     return f"IN ({', '.join('?' * count)})"
 
 
 def below(folder: str, column: str = "directory") -> tuple[str, list[Any]]:
-    """Write the condition for a folder and those below it, which are a range of bytes."""
+    """Return the condition for a folder and those below it, which are a range of bytes."""
     path = os.fsencode(folder)
     separator = os.fsencode(os.sep)
     start = path if path.endswith(separator) else path + separator
@@ -44,7 +44,7 @@ def below(folder: str, column: str = "directory") -> tuple[str, list[Any]]:
 
 
 def conditions(where: Where) -> tuple[str, list[Any]]:
-    """Write which rows of `files` are searched."""
+    """Return the condition for rows of `files` that are searched."""
     written = ["picture IS NOT NULL"]
     values: list[Any] = []
     if where.folder is not None:
@@ -59,7 +59,7 @@ def conditions(where: Where) -> tuple[str, list[Any]]:
 
 
 def is_searched(modality: Modality, where: Where) -> tuple[str, list[Any]]:
-    """Write which rows of `vectors` are searched: texts, and pictures of which there is such a file."""
+    """Return the condition for rows of `vectors` that are searched: all texts, and pictures with a file that is."""
     if modality == "texts":
         return "1 = 1", []
     condition, values = conditions(where)

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from numpyclip.atomic import temporary_path
 from numpyclip.errors import StoreError
 from numpyclip.index.database import Database
 from numpyclip.index.database.schema import APPLICATION_ID, SQLITE, VERSION
@@ -20,13 +21,7 @@ _NAME = "index.sqlite"
 
 
 class SQLiteDatabase(Database):
-    """See `Database`: one file, which any number of threads and processes may read while one writes.
-
-    Parameters
-    ----------
-    folder : Path
-        Where it is, absolute.
-    """
+    """See `Database`: one file in an absolute folder, read by any number of threads and processes while one writes."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -50,8 +45,7 @@ class SQLiteDatabase(Database):
                     f"{self._folder}: is not empty (it holds {others[0]}); expected an index, or an empty or new "
                     "folder for one."
                 )
-            part = self._folder / f".{_NAME}.{os.getpid()}-{os.urandom(4).hex()}"
-            try:
+            with temporary_path(self.file) as part:
                 connection = sqlite3.connect(part, isolation_level=None)
                 with contextlib.closing(connection):
                     connection.execute("PRAGMA journal_mode = WAL")
@@ -60,11 +54,9 @@ class SQLiteDatabase(Database):
                     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                     connection.execute(f"PRAGMA user_version = {VERSION}")
                 _put_in_place(part, self.file)
-            finally:
-                part.unlink(missing_ok=True)
 
     def check(self) -> None:
-        """Refuse what is no index, or one of another version."""
+        """Raise StoreError for what is no index, or one of another version."""
         if not self.file.is_file():
             raise StoreError(f"{self._folder}: holds no index; make one with `numpyclip index FOLDER`.")
         with self.reading() as connection:
@@ -77,7 +69,7 @@ class SQLiteDatabase(Database):
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
-        """Be the only one who writes; StoreError if another process is."""
+        """Hold the lock for writing; StoreError if another process holds it."""
         with self.translated(), exclusive(self._folder / ".writing", wait=False) as alone:
             if not alone:
                 if not os.access(self._folder, os.W_OK):
@@ -94,7 +86,7 @@ class SQLiteDatabase(Database):
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """Give the writing thread its connection, and any other a new one, on which all statements see one state."""
+        """Open a connection that reads one snapshot; the writing thread gets its own connection."""
         with self.translated():
             if self._writer is not None and self._writer_thread == threading.get_ident():
                 yield self._writer
@@ -105,7 +97,7 @@ class SQLiteDatabase(Database):
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Give the writer's connection, on which all statements take effect together or none does."""
+        """Open a transaction on the writer's connection."""
         assert self._writer is not None, "a store is changed within its `writing`"
         with self.translated():
             self._writer.execute("BEGIN IMMEDIATE")
@@ -118,7 +110,7 @@ class SQLiteDatabase(Database):
                 raise
 
     def shrink(self) -> None:
-        """Give space of deleted rows back to the disk."""
+        """Free the disk space of deleted rows."""
         with self.reading() as connection:
             connection.execute("VACUUM")
 

@@ -39,7 +39,7 @@ class Recall(NamedTuple):
 
 
 class Vectors(Protocol):
-    """Embeddings, of unit length, of pictures and texts by their numbers; those in the table `vectors` count."""
+    """Embeddings, of unit length, of the pictures and texts that the table `vectors` lists by their numbers."""
 
     def add(self, connection: Connection, space: Space, items: Sequence[int], embeddings: Array) -> None:
         """Add embeddings (n, embed_dim) in a transaction."""
@@ -51,11 +51,11 @@ class Vectors(Protocol):
         """Find for each query (m, embed_dim) the nearest that are searched."""
 
     def compact(self, connection: Connection, generation: int) -> None:
-        """Rewrite a generation without what does not count any more, in a transaction."""
+        """Rewrite a generation without deleted embeddings, in a transaction."""
         return
 
     def remove_before(self, generation: int) -> None:
-        """Remove what is left of older generations outside of the database."""
+        """Delete files of older generations."""
         return
 
     def build_hnsw(self, connection: Connection, space: Space, progress: Progress) -> Recall:

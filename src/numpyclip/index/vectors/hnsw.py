@@ -10,13 +10,13 @@ It is the graph of Malkov and Yashunin, 2016, by the library usearch.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from numpyclip.atomic import temporary_path
 from numpyclip.errors import MissingPackageError
 from numpyclip.index.vectors import Progress, Recall, Space
 from numpyclip.index.vectors.scan import nearest
@@ -32,14 +32,7 @@ _QUERIES = 200  # to measure recall with
 
 
 class HNSW:
-    """An HNSW index of the rows of shards, memory-mapped from its file.
-
-    Parameters
-    ----------
-    file : Path
-    count : int
-        Rows that are in it: those before this one.
-    """
+    """An HNSW index of the first `count` rows of shards, memory-mapped from its file."""
 
     def __init__(self, file: Path, count: int) -> None:
         self.count = count
@@ -62,21 +55,7 @@ class HNSW:
 
 
 def build(shards: Shards, count: int, file: Path, progress: Progress = iter) -> tuple[HNSW, Recall]:
-    """Build an index of the first rows, and measure its recall; the file appears when it is complete.
-
-    Parameters
-    ----------
-    shards : Shards
-    count : int
-    file : Path
-    progress : callable, optional
-        Given an iterator over counts of rows that are added, step by step, gives one to be consumed.
-
-    Raises
-    ------
-    MissingPackageError
-        If usearch is not installed.
-    """
+    """Build an index of the first `count` rows, and measure its recall; the file is written atomically."""
     graph = _usearch().Index(
         ndim=shards.embed_dim, metric="ip", dtype="f16", connectivity=_CONNECTIONS, expansion_add=_EXPANSION
     )
@@ -88,12 +67,9 @@ def build(shards: Shards, count: int, file: Path, progress: Progress = iter) -> 
 
     for done in progress(steps()):
         del done
-    part = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
+    with temporary_path(file) as part:
         graph.save(part)
         part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
     built = HNSW(file, count)
     return built, measure(built, shards, count)
 

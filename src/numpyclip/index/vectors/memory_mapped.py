@@ -30,15 +30,7 @@ _FEW = 1000  # pictures that are listed before a search, however few there are
 
 
 class MemoryMappedVectors(Vectors):
-    """See `Vectors`.
-
-    Parameters
-    ----------
-    folder : Path
-        Of the index.
-    precision : {"float32", "float16", "int8"}
-        See `Shards`.
-    """
+    """See `Vectors`; `folder` is that of the index."""
 
     def __init__(self, folder: Path, precision: Precision) -> None:
         self._folder = folder
@@ -64,7 +56,7 @@ class MemoryMappedVectors(Vectors):
         return dict(zip(rows, self._shards(connection, space).take(wanted, _next_row(connection, space)), strict=True))
 
     def nearest(self, connection: Connection, space: Space, queries: Array, n: int, where: Where) -> list[list[Found]]:
-        """Find for each query the nearest that are searched: others are passed over, and more looked for."""
+        """Find for each query the nearest that are searched, asking for more rows where too few of those found are."""
         if not (count := _next_row(connection, space)):
             return [[] for _ in queries]
         shards = self._shards(connection, space)
@@ -86,7 +78,7 @@ class MemoryMappedVectors(Vectors):
         return [found[number] for number in range(len(queries))]
 
     def compact(self, connection: Connection, generation: int) -> None:
-        """Copy embeddings that count to the next generation, which is searched from now on."""
+        """Copy the embeddings that `vectors` lists to the next generation, which is searched from now on."""
         for modality in MODALITIES:
             space, following = Space(generation, modality), Space(generation + 1, modality)
             sql = "SELECT item FROM vectors WHERE generation = ? AND side = ? ORDER BY row"
@@ -98,7 +90,7 @@ class MemoryMappedVectors(Vectors):
         set_meta(connection, generation=str(generation + 1))
 
     def remove_before(self, generation: int) -> None:
-        """Remove shards that nobody will read any more, of this process or of one that was killed."""
+        """Delete shards and HNSW indexes of older generations, also those that a killed process has left."""
         for space in (Space(old, modality) for old in range(1, generation) for modality in MODALITIES):
             shutil.rmtree(self._shard_folder(space), ignore_errors=True)  # on Windows a reader may hold it: later, then
             for _, file in hnsw.files(self._folder, space):
@@ -124,7 +116,7 @@ class MemoryMappedVectors(Vectors):
         return bool(files)
 
     def _hnsw(self, space: Space) -> HNSW | None:
-        """Open the HNSW index once, and again when there is another one."""
+        """Open the HNSW index, again if its file was replaced."""
         files = tuple(sorted(hnsw.files(self._folder, space)))
         if self._opened is None or self._opened[0] != files:
             self._opened = files, hnsw.opened(files)
@@ -143,7 +135,7 @@ class MemoryMappedVectors(Vectors):
 def _searched(
     connection: Connection, space: Space, near: Iterable[tuple[int, float, Array]], where: Where
 ) -> Iterator[Found]:
-    """Leave out rows that do not count any more, and those that are not searched."""
+    """Leave out rows that are deleted or not searched."""
     condition, values = is_searched(space.modality, where)
     sql = f"SELECT item FROM vectors WHERE generation = ? AND side = ? AND row = ? AND {condition}"
     for row, score, embedding in near:

@@ -23,9 +23,8 @@ def nearest(
 
     Parameters
     ----------
-    shards : Shards
-    count : int
-        Of valid rows.
+    shards, count
+        The first `count` rows are valid.
     queries : ndarray of shape (m, embed_dim), dtype=float32
     n : int
         How many are wanted.
@@ -82,13 +81,7 @@ def _candidates(shards: Shards, count: int, query: Array, n: int) -> Rows:
 
 
 class _Best:
-    """The best so far.
-
-    Parameters
-    ----------
-    n : int
-        How many are kept.
-    """
+    """The best `n` rows so far."""
 
     def __init__(self, n: int) -> None:
         self.n = n

@@ -26,15 +26,7 @@ Rows: TypeAlias = NDArray[np.intp]
 
 
 class Shards:
-    """Rows of float32, and with another precision a rounded copy of them, which is what a search reads first.
-
-    Parameters
-    ----------
-    folder : Path
-    embed_dim : int
-    precision : {"float32", "float16", "int8"}
-        Of the copy; ``"float32"`` has none.
-    """
+    """Rows of float32, and with another precision a quantized copy of them, which a search reads first."""
 
     def __init__(self, folder: Path, embed_dim: int, precision: Precision = "float32") -> None:
         self.folder = folder
@@ -47,14 +39,7 @@ class Shards:
             self._rounded = np.dtype([("codes", code, (embed_dim,)), ("scale", "<f4"), ("error", "<f4")])
 
     def write(self, start: int, embeddings: Array) -> None:
-        """Write rows from a place on, and wait until they are on disk.
-
-        Parameters
-        ----------
-        start : int
-            How many valid rows there are; rows behind them are overwritten.
-        embeddings : ndarray of shape (n, embed_dim), dtype=float32
-        """
+        """Write rows (n, embed_dim) behind `start` valid ones, over any others, and wait until they are on disk."""
         self.folder.mkdir(parents=True, exist_ok=True)
         for first in range(start - start % _ROWS, start + len(embeddings), _ROWS):
             begin, end = max(start, first), min(start + len(embeddings), first + _ROWS)
@@ -65,14 +50,7 @@ class Shards:
                 _write(self._file(first, self.precision), (begin - first) * self._rounded.itemsize, data)
 
     def blocks(self, count: int, rows: int) -> Iterator[tuple[int, Array]]:
-        """Map valid rows, some at a time.
-
-        Yields
-        ------
-        start : int
-        embeddings : ndarray of shape (n, embed_dim), dtype=float32
-            Mapped.
-        """
+        """Memory-map valid rows, some at a time: the number of the first, and embeddings (n, embed_dim)."""
         for first in range(0, count, _ROWS):
             mapped = self._mapped(first, count, "float32")
             for start in range(0, len(mapped), rows):
@@ -142,7 +120,7 @@ class Shards:
 
 def _write(file: Path, offset: int, data: bytes) -> None:
     """Write into a file at a place, and wait until it is on disk."""
-    with open(os.open(file, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+b") as stream:  # noqa: PTH123
+    with open(os.open(file, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+b") as stream:
         stream.seek(offset)
         stream.write(data)
         stream.flush()

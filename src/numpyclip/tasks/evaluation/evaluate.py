@@ -14,7 +14,7 @@ from numpyclip.arguments import OnError, error_handler
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError, quoted
 from numpyclip.model.ops import Array
-from numpyclip.pipeline import Known, PictureReader, Reading, iter_embeddings
+from numpyclip.pipeline import PictureReader, Reading, iter_embeddings
 from numpyclip.runtime.chunks import batched
 from numpyclip.tasks.evaluation.datasets.dataset import Dataset, Example, Report
 from numpyclip.tasks.evaluation.metrics import Confusion, ranks, recall_at, retrieval_recall
@@ -107,7 +107,6 @@ def evaluate(
         partial(_read, read or PictureReader(model.preprocess)),
         batch_size=batch_size,
         on_error=on_error,
-        look_up=None if read is None or read.known is None else partial(_look_up, read.known),
     )
     for batch in batched((record for record in records if record.error is None), batch_size):
         examples = [record.picture for record in batch]
@@ -130,12 +129,8 @@ def evaluate(
     return result
 
 
-def _read(read: PictureReader, example: Example, embedding: Array | None) -> Reading[Any]:
-    return read(example.picture, embedding, example.name)
-
-
-def _look_up(known: Known, examples: Sequence[Example]) -> Sequence[Array | None]:
-    return known.of_files([example.picture if isinstance(example.picture, str) else None for example in examples])
+def _read(read: PictureReader, example: Example) -> Reading[Any]:
+    return read(example.picture, example.name)
 
 
 class _Classification:
