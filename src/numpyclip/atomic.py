@@ -50,8 +50,9 @@ def atomic_folder(target: Path, overwrite: bool = False) -> Iterator[Path]:
         If it cannot be written.
     """
     with _written(target), temporary_path(target) as part:
+        part.mkdir()  # without parents: a mistyped folder is no reason to create others
         new = part / "new"
-        new.mkdir(parents=True)
+        new.mkdir()
         yield new
         if overwrite and target.exists():
             target.replace(part / _REPLACED)

@@ -6,7 +6,6 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -79,12 +78,13 @@ class Query:
 
     def embed(self, model: CLIP) -> Array:
         """Embed the terms and return their `sum`, (e,); large JPEG files are decoded reduced, as for an index."""
-        read = partial(model.preprocess.read, orient=True, draft=True)
-        embeddings = (
-            model.embed_pixels([read(term.content)]) if term.is_picture else model.embed_texts(term.content)
-            for term in self.terms
-        )
-        return self.sum([embedding for (embedding,) in embeddings])
+
+        def embed(term: Term) -> Array:
+            if term.is_picture:
+                return model.embed_pixels([model.preprocess.read(term.content, orient=True, draft=True)])
+            return model.embed_texts(term.content)
+
+        return self.sum([embed(term)[0] for term in self.terms])
 
     def sum(self, embeddings: Sequence[Array]) -> Array:
         """Sum the embeddings of the terms by their weights, and normalize; InputError if they cancel each other."""
