@@ -6,6 +6,8 @@ import pytest
 from PIL import Image
 
 import numpyclip
+from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.index import Index
 from tests.cli.conftest import Run
 
 
@@ -104,6 +106,19 @@ def test_another_model_is_refused_without_loading_it(run: Run, store: Path, verb
     assert f"{store}: was made with tiny, not with RN50. Leave out --model" in err
     status, _, err = run(*verb, "--store", store, "--pretrained", "openai")
     assert (status, "was made with tiny, not with tiny:openai" in err) == (2, True)
+
+
+@pytest.mark.parametrize("verb", [("search", "a house"), ("index",)])
+def test_the_model_of_an_index_made_from_python_is_named(
+    run: Run, album: Path, tiny: CLIP, tmp_path: Path, verb: tuple[str, ...]
+) -> None:
+    place = tmp_path / "python.index"
+    with Index(place, tiny, create=True) as index:
+        index.update([album / "sub"])
+    status, out, err = run(*verb, "--store", place)
+    assert (status, out) == (2, "")
+    assert f"{place}: was made from Python; name its model with --model." in err
+    assert run(*verb, "--store", place, "-m", "tiny").status != 2
 
 
 def test_the_model_may_be_named_again_or_be_a_file(run: Run, store: Path, album: Path, tmp_path: Path) -> None:
