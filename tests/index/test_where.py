@@ -37,6 +37,11 @@ def test_an_empty_folder_is_none() -> None:
         Where("")
 
 
+def test_a_folder_that_is_no_path_is_refused() -> None:
+    with pytest.raises(InputError, match="no path can be"):
+        Where("\ud800")
+
+
 @pytest.mark.parametrize(
     "date",
     [

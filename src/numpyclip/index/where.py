@@ -28,7 +28,7 @@ class Where:
     Raises
     ------
     InputError
-        If `folder` is empty, or a date does not exist.
+        If `folder` is empty or no path, or a date does not exist.
     """
 
     folder: str | os.PathLike[str] | None = None
@@ -40,6 +40,10 @@ class Where:
         if self.folder is not None:
             if not os.fspath(self.folder):
                 raise InputError("folder is empty; expected the path of one, or None for all pictures.")
+            try:
+                os.fsencode(self.folder)
+            except UnicodeEncodeError:
+                raise InputError(f"folder is {self.folder!r:.60}, which no path can be.") from None
             object.__setattr__(self, "folder", absolute(self.folder))
         for name in ("after", "before"):
             if (date := getattr(self, name)) is not None:
