@@ -23,7 +23,8 @@ class Where:
         Those in this folder and below it. A relative path is made absolute; symbolic links are not resolved.
     after, before : str or None
         Those with a date (EXIF's, else the file's modification time) not before `after`, and before `before`: ``2024``,
-        ``2024-05`` or any longer beginning of ``2024-05-01T12:30:00``. A ``datetime.date`` or ``datetime`` becomes one.
+        ``2024-05`` or any longer beginning of ``2024-05-01T12:30:00``. A ``datetime.date`` or ``datetime`` becomes one,
+        in local time and whole seconds.
 
     Raises
     ------
@@ -60,12 +61,17 @@ def absolute(path: str | os.PathLike[str]) -> str:
 
 
 def _checked_date(name: str, date: object) -> str:
-    written = date.isoformat() if isinstance(date, datetime.date) else date
+    written = date
     try:
+        if isinstance(date, datetime.datetime):
+            local = date if date.tzinfo is None else date.astimezone().replace(tzinfo=None)
+            written = local.isoformat(timespec="seconds")
+        elif isinstance(date, datetime.date):
+            written = date.isoformat()
         if not (isinstance(written, str) and _DATE.fullmatch(written)):
             raise ValueError("it is written otherwise")
         datetime.datetime.fromisoformat(written + _FIRST_MOMENT[len(written) :])
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise InputError(
             f"{name}: {date!r:.60} is no date ({error}); expected one such as 2024, 2024-05 or 2024-05-01T12:30:00."
         ) from None
