@@ -16,7 +16,7 @@ from numpyclip.arguments import OnError, whole_number
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.dual_encoder.validation import checked_embeddings
 from numpyclip.errors import InputError, StoreError
-from numpyclip.images.find import IGNORED, reaches
+from numpyclip.images.find import IGNORED
 from numpyclip.images.open import Picture
 from numpyclip.images.open import pictures as as_pictures
 from numpyclip.index.known import KnownEmbeddings
@@ -24,7 +24,7 @@ from numpyclip.index.open_store import open_store
 from numpyclip.index.records import Modality
 from numpyclip.index.search_result import SearchResult
 from numpyclip.index.store import Store
-from numpyclip.index.update import FoundFile, Report, Updater
+from numpyclip.index.update import FoundFile, Report, Updater, reaches
 from numpyclip.index.vectors.shards import Precision
 from numpyclip.index.where import EVERYWHERE, Where, absolute
 from numpyclip.pipeline import Embedded, PictureReader, iter_embeddings
