@@ -170,6 +170,14 @@ def test_a_forgotten_folder_of_one_that_is_known_stays_forgotten(
     assert f"{album}\twithout /sub\n" in run("index", "--list", "--store", store).out
 
 
+def test_a_folder_without_files_in_the_index_is_kept_out(run: Run, store: Path, album: Path) -> None:
+    (album / "new").mkdir()
+    assert run("index", "--forget", album / "new", "--store", store).status == 0
+    assert f"{album}\twithout /new\n" in run("index", "--list", "--store", store).out
+    assert run("index", "--forget", album / "nwe", "--store", store).status == 1
+    assert "nwe" not in run("index", "--list", "--store", store).out
+
+
 def test_problems_and_forgotten_folders(run: Run, store: Path, album: Path) -> None:
     out = run("index", "--problems", "--store", store).out
     assert out.startswith(f"{album / 'broken.jpg'}\t")

@@ -60,6 +60,13 @@ def absolute(path: str | os.PathLike[str]) -> str:
     return re.sub(r"^//+", "/", written) if os.sep == "/" else written  # POSIX lets two slashes at the start stand
 
 
+def existing_folder(path: str | os.PathLike[str]) -> str:
+    """Return the absolute path of a folder; InputError if it is none."""
+    if not os.path.isdir(path):
+        raise InputError(f"{os.fsdecode(path)}: is no folder; expected one with pictures in it.")
+    return absolute(path)
+
+
 def _checked_date(name: str, date: object) -> str:
     written = date
     try:
