@@ -53,9 +53,6 @@ def test_pictures_and_sums_have_cosines(run: Run, store: Path, album: Path) -> N
     assert out.splitlines()[0] == f"1.0000\t{album / 'bird.png'}"
     out = run("search", "--near", album / "bird.png", "--not", "a bird", "--store", store, "--json").out
     assert all("probability" not in json.loads(line) for line in out.splitlines())
-    result = run("search", "a bird + a house", "--store", store, "--threshold", "0.5")
-    assert (result.status, result.out) == (2, "")
-    assert "known for a single text only" in result.err
 
 
 def test_gibberish_has_no_match(run: Run, store: Path) -> None:
@@ -206,6 +203,8 @@ def test_migration_is_refused_where_it_would_change_nothing(run: Run, store: Pat
         (["search", "x", "--in", "texts", "--after", "2024"], "texts have no folder and no date"),
         (["search", "x", "--in", "texts", "--sheet", "x.png"], "texts have no pictures to show"),
         (["search", "x", "--in", "texts", "--preview", "kitty"], "texts have no pictures to show"),
+        (["search", "x + y", "--threshold", "0.5"], "--threshold: probabilities of pictures are known"),
+        (["search", "x", "--in", "texts", "--threshold", "0"], "--threshold: probabilities of pictures are known"),
         (["search", "x", "--folder", ""], "folder is empty"),
         (["search", "x", "--before", "2024-02-30"], "'2024-02-30' is no date"),
         (["search", "x", "--after", "yesterday"], "'yesterday' is no date"),
@@ -227,3 +226,9 @@ def test_no_index_is_named(run: Run, tmp_path: Path) -> None:
     status, _, err = run("search", "x", "--store", tmp_path / "nowhere")
     assert status == 1
     assert "holds no index; make one with `numpyclip index FOLDER`" in err
+
+
+def test_a_threshold_without_probabilities_is_refused_before_the_index_is_opened(run: Run, tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "p.png")
+    status, _, err = run("search", "--near", tmp_path / "p.png", "--threshold", "0.5", "--store", tmp_path / "none")
+    assert (status, "--threshold: probabilities" in err) == (2, True)
