@@ -68,7 +68,8 @@ def known_embeddings(arguments: argparse.Namespace, model: CLIP) -> Iterator[Kno
         known = KnownEmbeddings(store, model)
         yield known
         if known.found:
-            print(f"numpyclip: {known.found} embeddings are those of the index {store.place}.", file=sys.stderr)
+            taken = "1 embedding is that" if known.found == 1 else f"{known.found} embeddings are those"
+            print(f"numpyclip: {taken} of the index {store.place}.", file=sys.stderr)
 
 
 def _is_there(place: str) -> bool:
