@@ -167,7 +167,8 @@ class Index:
     ) -> Iterator[Embedded[Picture, Any]]:
         """Embed pictures as `CLIP.iter_embeddings` does, except those that the index has; nothing is added to it.
 
-        Large JPEG files are decoded at a reduced size, as `update` does by default.
+        Pictures are decoded as `update` does by default, with ``orient=True, draft=True``: the EXIF orientation is
+        applied, and large JPEG files are decoded at a reduced size.
         """
         read = PictureReader(self.model.preprocess, draft=True, known=KnownEmbeddings(self.store, self.model))
         return iter_embeddings(
