@@ -90,6 +90,12 @@ def test_embeddings_made_otherwise_are_not_taken(run: Run, photos: Path, compute
     assert "are those of the index" not in err
 
 
+def test_a_single_embedding_is_told_in_the_singular(run: Run, photos: Path) -> None:
+    run("index", photos, "-m", "tiny")
+    _, _, err = run("embed", "images", next((photos / "a").iterdir()), "-m", "tiny")
+    assert err.startswith("numpyclip: 1 embedding is that of the index ")
+
+
 def test_an_index_may_be_named(run: Run, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = tmp_path / "other.index"
     run("index", photos, "-m", "tiny", "--store", place)

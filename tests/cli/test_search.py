@@ -6,6 +6,8 @@ import pytest
 from PIL import Image
 
 import numpyclip
+from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.index import Index
 from tests.cli.conftest import Run
 
 
@@ -51,9 +53,6 @@ def test_pictures_and_sums_have_cosines(run: Run, store: Path, album: Path) -> N
     assert out.splitlines()[0] == f"1.0000\t{album / 'bird.png'}"
     out = run("search", "--near", album / "bird.png", "--not", "a bird", "--store", store, "--json").out
     assert all("probability" not in json.loads(line) for line in out.splitlines())
-    result = run("search", "a bird + a house", "--store", store, "--threshold", "0.5")
-    assert (result.status, result.out) == (2, "")
-    assert "known for a single text only" in result.err
 
 
 def test_gibberish_has_no_match(run: Run, store: Path) -> None:
@@ -106,6 +105,19 @@ def test_another_model_is_refused_without_loading_it(run: Run, store: Path, verb
     assert (status, "was made with tiny, not with tiny:openai" in err) == (2, True)
 
 
+@pytest.mark.parametrize("verb", [("search", "a house"), ("index",)])
+def test_the_model_of_an_index_made_from_python_is_named(
+    run: Run, album: Path, tiny: CLIP, tmp_path: Path, verb: tuple[str, ...]
+) -> None:
+    place = tmp_path / "python.index"
+    with Index(place, tiny, create=True) as index:
+        index.update([album / "sub"])
+    status, out, err = run(*verb, "--store", place)
+    assert (status, out) == (2, "")
+    assert f"{place}: was made from Python; name its model with --model." in err
+    assert run(*verb, "--store", place, "-m", "tiny").status != 2
+
+
 def test_the_model_may_be_named_again_or_be_a_file(run: Run, store: Path, album: Path, tmp_path: Path) -> None:
     assert run("search", "a house", "--store", store, "-m", "tiny").status == 0
     file = tmp_path / "same.npz"
@@ -155,6 +167,14 @@ def test_a_forgotten_folder_of_one_that_is_known_stays_forgotten(
     assert f"{album}\twithout /sub\n" in run("index", "--list", "--store", store).out
 
 
+def test_a_folder_without_files_in_the_index_is_kept_out(run: Run, store: Path, album: Path) -> None:
+    (album / "new").mkdir()
+    assert run("index", "--forget", album / "new", "--store", store).status == 0
+    assert f"{album}\twithout /new\n" in run("index", "--list", "--store", store).out
+    assert run("index", "--forget", album / "nwe", "--store", store).status == 1
+    assert "nwe" not in run("index", "--list", "--store", store).out
+
+
 def test_problems_and_forgotten_folders(run: Run, store: Path, album: Path) -> None:
     out = run("index", "--problems", "--store", store).out
     assert out.startswith(f"{album / 'broken.jpg'}\t")
@@ -183,6 +203,8 @@ def test_migration_is_refused_where_it_would_change_nothing(run: Run, store: Pat
         (["search", "x", "--in", "texts", "--after", "2024"], "texts have no folder and no date"),
         (["search", "x", "--in", "texts", "--sheet", "x.png"], "texts have no pictures to show"),
         (["search", "x", "--in", "texts", "--preview", "kitty"], "texts have no pictures to show"),
+        (["search", "x + y", "--threshold", "0.5"], "--threshold: probabilities of pictures are known"),
+        (["search", "x", "--in", "texts", "--threshold", "0"], "--threshold: probabilities of pictures are known"),
         (["search", "x", "--folder", ""], "folder is empty"),
         (["search", "x", "--before", "2024-02-30"], "'2024-02-30' is no date"),
         (["search", "x", "--after", "yesterday"], "'yesterday' is no date"),
@@ -204,3 +226,9 @@ def test_no_index_is_named(run: Run, tmp_path: Path) -> None:
     status, _, err = run("search", "x", "--store", tmp_path / "nowhere")
     assert status == 1
     assert "holds no index; make one with `numpyclip index FOLDER`" in err
+
+
+def test_a_threshold_without_probabilities_is_refused_before_the_index_is_opened(run: Run, tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "p.png")
+    status, _, err = run("search", "--near", tmp_path / "p.png", "--threshold", "0.5", "--store", tmp_path / "none")
+    assert (status, "--threshold: probabilities" in err) == (2, True)

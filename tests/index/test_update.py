@@ -106,7 +106,7 @@ def test_a_forgotten_folder_stays_forgotten_until_it_is_added(index: Index, phot
         assert index.store.forget_folder(str(photos / "more")) == 3
         assert index.store.forget_folder(str(photos / "[more]*")) == 1
         assert index.store.forget_folder(str(photos / "none")) == 0
-    assert index.store.folders() == {str(photos): ("/more", "/[[]more][*]")}
+    assert index.store.folders() == {str(photos): ("/[[]more][*]", "/more")}
     assert index.update() == Report(unchanged=4)
     assert index.update([photos], ignore=["raw"]) == Report(unchanged=4)
     assert index.update([photos / "more"]) == Report(recognised=3)
@@ -114,6 +114,28 @@ def test_a_forgotten_folder_stays_forgotten_until_it_is_added(index: Index, phot
     with index.store.writing():
         assert index.store.forget_folder(str(photos)) == 7
     assert index.update([photos]).recognised == 8
+
+
+def test_a_folder_without_files_in_the_index_can_be_kept_out(index: Index, photos: Path) -> None:
+    (photos / "more").rename(photos.parent / "more")
+    index.update([photos])
+    (photos.parent / "more").rename(photos / "more")
+    with index.store.writing():
+        assert index.store.forget_folder(str(photos / "more")) == 0
+    assert index.update() == Report(unchanged=3)
+
+
+def test_patterns_are_replaced_and_forgotten_folders_are_not(index: Index, photos: Path) -> None:
+    index.update([photos], ignore=["/raw"])
+    with index.store.writing():
+        index.store.forget_folder(str(photos / "more"))
+    assert index.store.folders() == {str(photos): ("/raw", "/more")}
+    index.update([photos], ignore=["*.tif"])
+    assert index.store.folders() == {str(photos): ("*.tif", "/more")}
+    index.update([photos], ignore=[""])
+    assert index.store.folders() == {str(photos): ("/more",)}
+    index.update([photos / "more"])
+    assert index.store.folders() == {str(photos): (), str(photos / "more"): ()}
 
 
 @pytest.mark.parametrize("name", ["raw", ".hidden", "@eaDir"])

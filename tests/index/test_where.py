@@ -37,6 +37,11 @@ def test_an_empty_folder_is_none() -> None:
         Where("")
 
 
+def test_a_folder_that_is_no_path_is_refused() -> None:
+    with pytest.raises(InputError, match="no path can be"):
+        Where("\ud800")
+
+
 @pytest.mark.parametrize(
     "date",
     [
@@ -53,7 +58,7 @@ def test_an_empty_folder_is_none() -> None:
         "٢٠٢٤",  # digits, but not those of the dates in an index
         "2024-05-01T12:30:00Z",
         2024,
-        datetime.datetime(2024, 5, 1, tzinfo=datetime.timezone.utc),
+        datetime.datetime.min.replace(tzinfo=datetime.timezone(datetime.timedelta(hours=14))),
     ],
 )
 @pytest.mark.parametrize("name", ["after", "before"])
@@ -68,3 +73,6 @@ def test_dates_are_beginnings_of_moments() -> None:
     assert Where(after=datetime.date(2024, 5, 1), before=datetime.datetime(2024, 5, 1, 12)) == Where(
         after="2024-05-01", before="2024-05-01T12:00:00"
     )
+    now = datetime.datetime.now()
+    assert Where(after=now).after == now.isoformat()[:19]
+    assert Where(after=now.astimezone(datetime.timezone.utc)) == Where(after=now)  # in local time, as those of files

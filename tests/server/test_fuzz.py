@@ -61,6 +61,12 @@ def test_nonsense_in_json(client: Client, seed: int) -> None:
         assert answer.status < 500, (path, values, answer.body)
 
 
+def test_a_folder_that_is_no_path(client: Client) -> None:
+    body = b'{"query": "a dog", "folder": "\\ud800"}'
+    answer = client("POST", "/search", body, Content_Type="application/json")
+    assert (answer.status, b"which no path can be" in answer.body) == (400, True)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_nonsense_in_forms(client: Client, seed: int) -> None:
     rng = random.Random(seed)

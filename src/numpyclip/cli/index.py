@@ -72,6 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Do what was asked for with the index."""
     from numpyclip.index import Index
     from numpyclip.index.open_store import open_store
+    from numpyclip.index.where import existing_folder
 
     needs_no_model = _without_model(arguments)
     adds_otherwise = arguments.texts is not None or arguments.source is not None
@@ -80,8 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.ignore and not arguments.items:
         raise InputError("--ignore has nothing to do; expected a FOLDER, whose files it leaves out.")
     for folder in arguments.items:
-        if not Path(folder).is_dir():  # before an index is made
-            raise InputError(f"{folder}: is no folder; expected one with pictures in it.")
+        existing_folder(folder)  # before an index is made
     create = bool(arguments.items) or adds_otherwise
     with closing(open_store(place_of(arguments), create=create, precision=arguments.precision)) as store:
         if needs_no_model is not None:
@@ -166,7 +166,7 @@ def _graph(arguments: argparse.Namespace, store: Store) -> int:
 
 def _remove_graph(arguments: argparse.Namespace, store: Store) -> int:
     removed = store.remove_hnsw()
-    _say(arguments, {"removed": removed}, "removed" if removed else "there is no graph")
+    _say(arguments, {"removed": removed}, "removed" if removed else "there is no HNSW index")
     return 0 if removed else 1
 
 
@@ -181,9 +181,11 @@ def _export(arguments: argparse.Namespace, store: Store) -> int:
 
 def _forget(arguments: argparse.Namespace, store: Store) -> int:
     with store.writing():
+        before = store.folders()
         forgotten = store.forget_folder(arguments.forget)
-    _say(arguments, {"forgotten": forgotten}, f"{forgotten} files forgotten")
-    return 0 if forgotten else 1
+        has_changed = forgotten or store.folders() != before
+    _say(arguments, {"forgotten": forgotten}, f"{forgotten} {'file' if forgotten == 1 else 'files'} removed")
+    return 0 if has_changed else 1
 
 
 def _compact(arguments: argparse.Namespace, store: Store) -> int:

@@ -68,7 +68,8 @@ def known_embeddings(arguments: argparse.Namespace, model: CLIP) -> Iterator[Kno
         known = KnownEmbeddings(store, model)
         yield known
         if known.found:
-            print(f"numpyclip: {known.found} embeddings are those of the index {store.place}.", file=sys.stderr)
+            taken = "1 embedding is that" if known.found == 1 else f"{known.found} embeddings are those"
+            print(f"numpyclip: {taken} of the index {store.place}.", file=sys.stderr)
 
 
 def _is_there(place: str) -> bool:
@@ -81,9 +82,12 @@ def load_remembered(arguments: argparse.Namespace, store: Store, *, must_fit: bo
     Raises
     ------
     InputError
-        If it must fit the index and is another one by its name, which is known without downloading it.
+        If none is named and the index was made from Python, which does not record one; or if it must fit the index
+        and is another one by its name, which is known without downloading it.
     """
     remembered = {key: value for key, value in json.loads(store.model_name or "{}").items() if key in _REMEMBERED}
+    if arguments.model is None and not remembered and store.fingerprint is not None:
+        raise InputError(f"{store.place}: was made from Python; name its model with --model.")
     wanted = _options(arguments) if arguments.model is not None else {**remembered, **_options(arguments)}
     if all(wanted.get(key) == remembered.get(key) for key in _NAMED):
         wanted = {**remembered, **wanted}

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.util import find_spec
-from pathlib import Path
 
 from numpyclip.arguments import OnError, error_handler
 from numpyclip.errors import PictureError
@@ -61,14 +60,6 @@ def _patterns(ignore: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]
 
 def _any_of(patterns: Sequence[str]) -> re.Pattern[str]:
     return re.compile("|".join(map(fnmatch.translate, patterns)) or r"(?!)")  # without patterns nothing matches
-
-
-def reaches(folder: str, ignore: Sequence[str], other: str) -> bool:
-    """Tell whether a walk through a folder comes to another one, both absolute."""
-    steps = [path for path in (Path(other), *Path(other).parents) if Path(folder) in path.parents]
-    return (other == folder or bool(steps)) and not any(
-        step.is_symlink() or is_ignored(os.path.relpath(step, folder), ignore) for step in steps
-    )
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from numpyclip.arguments import OnError, whole_number
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.dual_encoder.validation import checked_embeddings
 from numpyclip.errors import InputError, StoreError
-from numpyclip.images.find import IGNORED, reaches
+from numpyclip.images.find import IGNORED
 from numpyclip.images.open import Picture
 from numpyclip.images.open import pictures as as_pictures
 from numpyclip.index.known import KnownEmbeddings
@@ -24,9 +24,9 @@ from numpyclip.index.open_store import open_store
 from numpyclip.index.records import Modality
 from numpyclip.index.search_result import SearchResult
 from numpyclip.index.store import Store
-from numpyclip.index.update import FoundFile, Report, Updater
+from numpyclip.index.update import FoundFile, Report, Updater, reaches
 from numpyclip.index.vectors.shards import Precision
-from numpyclip.index.where import EVERYWHERE, Where, absolute
+from numpyclip.index.where import EVERYWHERE, Where, existing_folder
 from numpyclip.pipeline import Embedded, PictureReader, iter_embeddings
 from numpyclip.runtime.chunks import batched
 from numpyclip.tasks.background import Background
@@ -123,7 +123,8 @@ class Index:
             Folders to add; by default those of the index are updated.
         ignore : sequence of str
             Patterns as in a shell of what to leave out in the folders that are added: of names, or with a slash of
-            paths below the folder.
+            paths below the folder. They replace those that were given before; an empty one
+            matches nothing.
         batch_size : int, default=32
             After each batch what was done is kept.
         draft : bool, default=True
@@ -144,10 +145,8 @@ class Index:
         StoreError
             If another process writes to the index, or the disk is full.
         """
-        added = [absolute(folder) for folder in folders]
+        added = [existing_folder(folder) for folder in folders]
         for folder in added:
-            if not Path(folder).is_dir():
-                raise InputError(f"{folder}: is no folder; expected one with pictures in it.")
             own, found = Path(self.store.place).resolve(), Path(folder).resolve()
             if own in (found, *found.parents):
                 raise InputError(f"{folder}: is the folder of the index itself.")
@@ -156,8 +155,7 @@ class Index:
             known = self.store.folders()
             for folder in added:
                 if ignore or folder not in known:
-                    forgotten = (pattern for pattern in known.get(folder, ()) if pattern.startswith("/"))
-                    self.store.set_folder(folder, list(dict.fromkeys((*forgotten, *ignore))))
+                    self.store.set_folder(folder, ignore)
             known = self.store.folders()
             chosen = _roots(added or list(known), known)
             if not chosen:
@@ -169,7 +167,8 @@ class Index:
     ) -> Iterator[Embedded[Picture, Any]]:
         """Embed pictures as `CLIP.iter_embeddings` does, except those that the index has; nothing is added to it.
 
-        Large JPEG files are decoded at a reduced size, as `update` does by default.
+        Pictures are decoded as `update` does by default, with ``orient=True, draft=True``: the EXIF orientation is
+        applied, and large JPEG files are decoded at a reduced size.
         """
         read = PictureReader(self.model.preprocess, draft=True, known=KnownEmbeddings(self.store, self.model))
         return iter_embeddings(

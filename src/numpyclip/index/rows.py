@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import glob
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,15 +23,26 @@ def space_of(connection: Connection, modality: Modality) -> Space:
 
 
 def folders_in(connection: Connection) -> dict[str, tuple[str, ...]]:
-    """Return folders that are indexed, with the patterns of what is ignored in each."""
+    """Return folders that are indexed, with the patterns of what is ignored in each, forgotten folders among it."""
     rows = connection.execute("SELECT path, ignored FROM folders ORDER BY path")
-    return {os.fsdecode(path): tuple(json.loads(ignored)) for path, ignored in rows}
+    ignored = {os.fsdecode(path): json.loads(patterns) for path, patterns in rows}
+    forgotten = [path for path, patterns in ignored.items() if patterns is None]
+    return {
+        folder: (*patterns, *_patterns_of(forgotten, os.path.join(folder, "")))
+        for folder, patterns in ignored.items()
+        if patterns is not None
+    }
 
 
-def put_folder(connection: Connection, folder: str, ignore: Sequence[str]) -> None:
-    """Add a folder, or change what is ignored in it."""
+def _patterns_of(paths: Sequence[str], start: str) -> list[str]:
+    below = (path.removeprefix(start) for path in paths if path.startswith(start))
+    return ["/" + glob.escape(path).replace(os.sep, "/") for path in below]
+
+
+def put_folder(connection: Connection, folder: str, ignore: Sequence[str] | None) -> None:
+    """Add a folder, or change what is ignored in it; with None it is forgotten, and ignored by folders above it."""
     sql = "INSERT INTO folders VALUES (?, ?) ON CONFLICT (path) DO UPDATE SET ignored = excluded.ignored"
-    connection.execute(sql, (os.fsencode(folder), json.dumps(list(ignore))))
+    connection.execute(sql, (os.fsencode(folder), json.dumps(ignore)))
 
 
 def picture_of(connection: Connection, digest: bytes | None) -> tuple[int, str | None] | None:

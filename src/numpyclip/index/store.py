@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import glob
 import os
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -78,20 +77,19 @@ class Store:
     def set_folder(self, folder: str, ignore: Sequence[str]) -> None:
         """Add a folder, or change what is ignored in it."""
         with self._database.transaction() as connection:
-            rows.put_folder(connection, absolute(folder), ignore)
+            rows.put_folder(connection, absolute(folder), [pattern for pattern in ignore if pattern])
 
     def forget_folder(self, folder: str) -> int:
-        """Remove a folder and all files below it, return how many; folders above it ignore it from now on."""
+        """Remove a folder and all files below it, return how many; folders above it ignore it until it is added."""
         folder = absolute(folder)
         with self._database.transaction() as connection:
             condition, values = below(folder, "path")
             connection.execute(f"DELETE FROM folders WHERE {condition}", values)
             condition, values = below(folder)
             forgotten: int = connection.execute(f"DELETE FROM files WHERE {condition}", values).rowcount
-            for above, ignored in rows.folders_in(connection).items() if forgotten else ():
-                if folder.startswith(start := os.path.join(above, "")):
-                    pattern = "/" + glob.escape(folder.removeprefix(start)).replace(os.sep, "/")
-                    rows.put_folder(connection, above, list(dict.fromkeys((*ignored, pattern))))
+            above = any(folder.startswith(os.path.join(other, "")) for other in rows.folders_in(connection))
+            if above and (forgotten or os.path.isdir(folder)):
+                rows.put_folder(connection, folder, None)
             return forgotten
 
     def directories(self, folder: str) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.images.find import IGNORED, FileState, reaches, walk
+from numpyclip.images.find import IGNORED, FileState, is_ignored, walk
 from numpyclip.images.open import file_content
 from numpyclip.index.exif import read_exif
 from numpyclip.index.records import Changes, Exif, Filed, NewPicture
@@ -154,3 +154,11 @@ class Updater:
 
 def _is_within(path: str, place: str) -> bool:
     return path == place or path.startswith(os.path.join(place, ""))
+
+
+def reaches(folder: str, ignore: Sequence[str], other: str) -> bool:
+    """Tell whether a walk through a folder comes to another one, both absolute."""
+    steps = [path for path in (Path(other), *Path(other).parents) if Path(folder) in path.parents]
+    return (other == folder or bool(steps)) and not any(
+        step.is_symlink() or is_ignored(os.path.relpath(step, folder), ignore) for step in steps
+    )

@@ -23,12 +23,13 @@ class Where:
         Those in this folder and below it. A relative path is made absolute; symbolic links are not resolved.
     after, before : str or None
         Those with a date (EXIF's, else the file's modification time) not before `after`, and before `before`: ``2024``,
-        ``2024-05`` or any longer beginning of ``2024-05-01T12:30:00``. A ``datetime.date`` or ``datetime`` becomes one.
+        ``2024-05`` or any longer beginning of ``2024-05-01T12:30:00``. A ``datetime.date`` or ``datetime`` becomes one,
+        in local time and whole seconds.
 
     Raises
     ------
     InputError
-        If `folder` is empty, or a date does not exist.
+        If `folder` is empty or no path, or a date does not exist.
     """
 
     folder: str | os.PathLike[str] | None = None
@@ -40,6 +41,10 @@ class Where:
         if self.folder is not None:
             if not os.fspath(self.folder):
                 raise InputError("folder is empty; expected the path of one, or None for all pictures.")
+            try:
+                os.fsencode(self.folder)
+            except UnicodeEncodeError:
+                raise InputError(f"folder is {self.folder!r:.60}, which no path can be.") from None
             object.__setattr__(self, "folder", absolute(self.folder))
         for name in ("after", "before"):
             if (date := getattr(self, name)) is not None:
@@ -55,13 +60,25 @@ def absolute(path: str | os.PathLike[str]) -> str:
     return re.sub(r"^//+", "/", written) if os.sep == "/" else written  # POSIX lets two slashes at the start stand
 
 
+def existing_folder(path: str | os.PathLike[str]) -> str:
+    """Return the absolute path of a folder; InputError if it is none."""
+    if not os.path.isdir(path):
+        raise InputError(f"{os.fsdecode(path)}: is no folder; expected one with pictures in it.")
+    return absolute(path)
+
+
 def _checked_date(name: str, date: object) -> str:
-    written = date.isoformat() if isinstance(date, datetime.date) else date
+    written = date
     try:
+        if isinstance(date, datetime.datetime):
+            local = date if date.tzinfo is None else date.astimezone().replace(tzinfo=None)
+            written = local.isoformat(timespec="seconds")
+        elif isinstance(date, datetime.date):
+            written = date.isoformat()
         if not (isinstance(written, str) and _DATE.fullmatch(written)):
             raise ValueError("it is written otherwise")
         datetime.datetime.fromisoformat(written + _FIRST_MOMENT[len(written) :])
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise InputError(
             f"{name}: {date!r:.60} is no date ({error}); expected one such as 2024, 2024-05 or 2024-05-01T12:30:00."
         ) from None

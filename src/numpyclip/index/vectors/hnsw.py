@@ -114,5 +114,5 @@ def _usearch() -> Any:
     try:
         import usearch.index
     except ImportError as error:
-        raise MissingPackageError('a graph needs usearch: pip install "numpyclip[graph]".') from error
+        raise MissingPackageError('an HNSW index needs usearch: pip install "numpyclip[graph]".') from error
     return usearch.index
