@@ -30,19 +30,21 @@ def open_folder(path: Path) -> Dataset:
 
 def _examples(folder: Path, label: str | None, left_out: Counter[str], report: Report) -> Iterator[Example]:
     """Iterate over the images of a class, at any depth; or over those without a class, in the folder itself."""
-    found = False
+    is_empty = True
 
     def unreadable(error: OSError) -> None:
+        nonlocal is_empty
+        is_empty = False  # as far as one can tell
         report(InputError(f"{error.filename}: cannot be read ({error.strerror or error})."))
 
     for directory, files in walk(os.fspath(folder), IGNORED, unreadable, left_out):
-        found = found or bool(files)
+        is_empty = is_empty and not files
         for name in files:
             yield from _example(Path(directory, name), label, report)
         if label is None:
             break
     del left_out[".txt"]  # captions
-    if not found:
+    if is_empty:
         report(InputError(f"{folder}: found no pictures in this folder; expected files such as .jpg or .png."))
 
 
