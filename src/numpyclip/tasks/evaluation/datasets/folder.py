@@ -9,21 +9,17 @@ from functools import partial
 from pathlib import Path
 
 from numpyclip.errors import InputError
-from numpyclip.images.find import IGNORED, is_ignored, is_picture_name, walk
+from numpyclip.images.find import IGNORED, class_folders, walk
 from numpyclip.tasks.evaluation.datasets.dataset import Dataset, Example, Report, as_captions
 from numpyclip.tasks.text_files import read_text
 
 
 def open_folder(path: Path) -> Dataset:
     """Open a folder. Its own folders are the labels, in alphabetical order, as in torchvision's ImageFolder."""
-    try:
-        entries = sorted(entry for entry in path.iterdir() if not is_ignored(entry.name))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error}).") from error
-    classes = [entry for entry in entries if entry.is_dir()]
+    classes, beside = class_folders(path)
     left_out: Counter[str] = Counter()
     sources = [partial(_examples, folder, folder.name, left_out) for folder in classes]
-    if not classes or any(is_picture_name(entry.name) for entry in entries):
+    if beside or not classes:
         sources.insert(0, partial(_examples, path, None, left_out))
     return Dataset(path, sources, [folder.name for folder in classes] or None, left_out=left_out)
 
