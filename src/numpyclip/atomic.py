@@ -75,12 +75,12 @@ def temporary_path(target: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def resumable_path(target: Path) -> Iterator[Path]:
+def resumable_path(target: Path, message: str) -> Iterator[Path]:
     """Give one process at a time the same name, under which what was written stays, to be continued after an error.
 
-    Others wait. Where no locks can be had, each gets a `temporary_path`.
+    Others wait, and print the message on a terminal. Where no locks can be had, each gets a `temporary_path`.
     """
-    with exclusive(target.with_name(f"{target.name}.lock")) as alone:
+    with exclusive(target.with_name(f"{target.name}.lock"), message=message) as alone:
         if alone:
             yield resumable_part(target)
             return

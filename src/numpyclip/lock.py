@@ -44,7 +44,7 @@ def _is_at(file: IO[bytes], path: Path) -> bool:
         return False
 
 
-def _acquire(path: Path, wait: bool) -> IO[bytes]:
+def _acquire(path: Path, wait: bool, message: str) -> IO[bytes]:
     while True:
         file = path.open("ab")
         try:
@@ -53,8 +53,8 @@ def _acquire(path: Path, wait: bool) -> IO[bytes]:
             except BlockingIOError:
                 if not wait:
                     raise
-                if sys.stderr is not None and sys.stderr.isatty():
-                    print(f"{path.stem}: another process is downloading it; waiting for it", file=sys.stderr)
+                if message and sys.stderr is not None and sys.stderr.isatty():
+                    print(message, file=sys.stderr)
                 _take(file, wait=True)
             if _is_at(file, path):
                 return file
@@ -80,7 +80,7 @@ def _release(file: IO[bytes], path: Path) -> None:
 
 
 @contextlib.contextmanager
-def exclusive(path: Path, wait: bool = True) -> Iterator[bool]:
+def exclusive(path: Path, wait: bool = True, message: str = "") -> Iterator[bool]:
     """Hold the lock at `path` for the length of the block.
 
     Parameters
@@ -88,6 +88,8 @@ def exclusive(path: Path, wait: bool = True) -> Iterator[bool]:
     path : Path
     wait : bool, default=True
         Wait if another process or thread holds it; otherwise yield False.
+    message : str, default=""
+        Printed on a terminal before waiting.
 
     Yields
     ------
@@ -95,7 +97,7 @@ def exclusive(path: Path, wait: bool = True) -> Iterator[bool]:
         Whether the lock is held. It is not where locks do not work (a folder that cannot be written, a network disk).
     """
     try:
-        file = _acquire(path, wait)
+        file = _acquire(path, wait, message)
     except (OSError, ImportError):
         file = None
     try:

@@ -36,7 +36,7 @@ def test_json_and_a_broken_picture(run: Run, kinds: Path) -> None:
     found = json.loads(out)
     assert status == 3
     assert "broken.png: cannot be read" in err
-    assert (found["pictures"], found["acc5"], found["model"]) == (3, None, "tiny")
+    assert (found["path"], found["model"], found["pictures"], found["acc5"]) == (str(kinds), "tiny", 3, None)
 
 
 @pytest.mark.parametrize(

@@ -177,3 +177,21 @@ def test_what_is_named_is_judged_by_its_content(run: Run, photos: Path, tmp_path
     status, _, err = run("search", "--near", tmp_path / "words.jpg")
     assert status == 1
     assert "words.jpg: cannot be read as a picture" in err
+
+
+@pytest.mark.parametrize("name", ["tag", "learn", "evaluate"])
+def test_a_folder_that_cannot_be_read_is_reported_once(
+    run: Run, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    closed, scandir = photos / "closed", os.scandir
+    closed.mkdir()
+
+    def scan(path: str) -> object:
+        if Path(path) == closed:
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    words: list[object] = ["tag", photos / "a", closed] if name == "tag" else commands(photos, tmp_path)[name]
+    status, _, err = run(*words, "-m", "tiny")
+    assert (status, err) == (3, f"numpyclip: {closed}: cannot be read (Permission denied).\n")

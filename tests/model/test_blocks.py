@@ -1,6 +1,7 @@
 from weakref import WeakSet
 
 import numpy as np
+import pytest
 
 from numpyclip.model.blocks import Blocks
 from numpyclip.model.ops import Array
@@ -31,6 +32,11 @@ def test_blocks_that_are_made_for_each_use_are_gone_before_the_next_one_is_made(
     assert blocks.run(X, lambda block, x: block(x), last=lambda block, x: block(-x)) == 0
     assert blocks.each(lambda block: block(X).item()) == [1, 2, 3]
     assert not Add.alive
+
+
+def test_blocks_are_not_iterated_over() -> None:
+    with pytest.raises(TypeError, match="not iterable"):
+        iter(Blocks([1, 2]))
 
 
 def test_every_block_has_its_own_items_of_what_else_there_is() -> None:

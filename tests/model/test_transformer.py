@@ -62,6 +62,6 @@ def test_a_transformer_is_its_blocks_one_after_another(checkpoints: Path) -> Non
     assert len(transformer.resblocks) == 2
     layout = TokenLayout(3, mask=ops.causal_mask(12), pooled=np.array([11, 0, 4]))
     x = whole = columns(64, 3 * 12)
-    for block in transformer.resblocks:
+    for block in transformer.resblocks.items:
         whole = block(whole, layout)
     assert_close(transformer.pooled(x, layout), layout.pick(whole))

@@ -8,8 +8,9 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from numpyclip.index.records import Modality
 from numpyclip.server import batching
-from numpyclip.server.batching import Batcher, Kind
+from numpyclip.server.batching import Batcher
 from numpyclip.server.prometheus import Metrics
 from numpyclip.server.responses import OverloadedError
 from numpyclip.server.settings import Settings
@@ -44,8 +45,8 @@ def batcher(model: Slow, **settings: Any) -> Batcher:
     return Batcher(cast(Any, model), Settings(**{"batch_size": 4, **settings}), Metrics())
 
 
-async def embed(queue: Batcher, kind: Kind, items: Sequence[Any]) -> np.ndarray:
-    with queue.admit(kind, len(items)) as embed:
+async def embed(queue: Batcher, modality: Modality, items: Sequence[Any]) -> np.ndarray:
+    with queue.admit(modality, len(items)) as embed:
         return await embed(items)
 
 

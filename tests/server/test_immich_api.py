@@ -1,11 +1,14 @@
 """The requests that Immich's server sends, as its documentation and its source have them."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from numpyclip.dual_encoder.clip import CLIP
+from tests.picture_files import ORIENTATION
 from tests.server.conftest import Client, Png, Serve
 
 
@@ -24,6 +27,21 @@ def test_a_picture(client: Client, tiny: CLIP, png: Png) -> None:
     assert (answer.json["imageHeight"], answer.json["imageWidth"]) == (64, 64)
     assert isinstance(answer.json["clip"], str)  # which goes to the database as it is
     np.testing.assert_allclose(json.loads(answer.json["clip"]), tiny.embed_images(png("bird"))[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("draft", [True, False])
+def test_a_large_picture_is_decoded_as_the_index_does_it(
+    serve: Serve, tiny: CLIP, emoji: dict[str, Image.Image], tmp_path: Path, draft: bool
+) -> None:
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    large = tmp_path / "large.jpg"
+    emoji["bird"].resize((1024, 512)).save(large, exif=exif)
+    found = serve(draft=draft).form("/predict", [("entries", entries("visual")), ("image", large.read_bytes())]).json
+    expected, other = (tiny.embed_images(large, orient=True, draft=reduced)[0] for reduced in (draft, not draft))
+    np.testing.assert_allclose(json.loads(found["clip"]), expected, rtol=0, atol=1e-6)
+    assert np.abs(other - expected).max() > 1e-4
+    assert (found["imageWidth"], found["imageHeight"]) == (512, 1024)  # of the whole, upright
 
 
 def test_a_text(client: Client, tiny: CLIP) -> None:

@@ -117,7 +117,7 @@ def test_without_locks_each_writes_its_own_part_and_leaves_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @contextlib.contextmanager
-    def never_alone(_: Path) -> Iterator[bool]:
+    def never_alone(_: Path, message: str = "") -> Iterator[bool]:
         yield False
 
     monkeypatch.setattr(atomic, "exclusive", never_alone)
@@ -152,7 +152,7 @@ def test_lock_that_was_waited_for_keeps_the_next_one_out(tmp_path: Path, monkeyp
     there: list[bool] = []
 
     def wait() -> None:
-        with exclusive(lock) as alone:
+        with exclusive(lock, message="waiting") as alone:
             there.append(alone and lock.exists())  # not the file that the holder before has removed
 
     waiting = threading.Thread(target=wait)

@@ -14,9 +14,8 @@ EXAMPLES = """\
 
 One line per picture: path, method, probability that the caption is true, caption. The method is "generated" where the
 model is a CoCa, which writes sentences. Any other CLIP cannot: its captions are "phrases", put together from words as
-long as they fit better. With --labels they are the "nearest" of a list. Prior: 0.5 for
-generated captions; otherwise one true entry among the captions, or the thousand or so subjects of phrases, so mostly
-small probabilities."""
+long as they fit better. With --labels they are the "nearest" of a list. Prior: 0.5 for generated captions; otherwise
+one true entry among the captions, or the thousand or so subjects of phrases, so mostly small probabilities."""
 
 
 def add_options(command: argparse.ArgumentParser) -> None:

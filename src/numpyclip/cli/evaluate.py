@@ -108,7 +108,7 @@ def _write(arguments: argparse.Namespace, result: Evaluation, classifier: ZeroSh
     from numpyclip.tasks.evaluation.report import json_text, write_report
     from numpyclip.viz.confusion_matrix import confusion_matrix
 
-    summary: dict[str, Any] = {"dataset": arguments.dataset, "model": model_name(arguments)}
+    summary: dict[str, Any] = {"path": arguments.dataset, "model": model_name(arguments)}
     summary |= {"pictures": result.pictures, "captions": result.captions, **result.metrics}
     if arguments.json:
         print(json_text(summary))

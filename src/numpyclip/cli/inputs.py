@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeAlias, TypeVar
 
 from numpyclip.cli.stores import known_embeddings
-from numpyclip.errors import InputError
+from numpyclip.errors import InputError, PictureError
 from numpyclip.images.find import IGNORED, find_pictures, summary
 
 if TYPE_CHECKING:
@@ -103,13 +103,20 @@ class PicturePaths:
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over paths."""
+        is_empty = True  # the folder that is searched
+
+        def unreadable(error: PictureError) -> None:
+            nonlocal is_empty
+            is_empty = False  # as far as one can tell
+            self.report(error)
+
         for source in self._sources:
-            found = find_pictures(source, self._ignored_in(source), on_error=self.report)
-            nothing = True
+            is_empty = True
+            found = find_pictures(source, self._ignored_in(source), on_error=unreadable)
             for path in found:
-                nothing = False
+                is_empty = False
                 yield path
-            if nothing:
+            if is_empty:
                 self.report(f"{source}: found no pictures in this folder; expected files such as .jpg or .png.")
             self.left_out += found.left_out
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
-import unicodedata
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +15,6 @@ from numpyclip.cli.inputs import EmbeddedPictures, progress, texts_in
 from numpyclip.cli.options import add_embedding_options, load_model, model_name, positive
 from numpyclip.cli.outputs import check_output, output_path
 from numpyclip.errors import InputError
-from numpyclip.images.find import is_ignored, is_picture_name
 
 if TYPE_CHECKING:
     from numpyclip.tasks.learning.examples import Examples
@@ -100,7 +96,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 def _examples(arguments: argparse.Namespace) -> tuple[Examples, str, int]:
     """Return examples, the name of their model, and the exit status that unreadable pictures ask for."""
-    from numpyclip.tasks.learning.examples import Examples
+    from numpyclip.tasks.learning.examples import Examples, classes_of_paths, folders_of_examples
     from numpyclip.tasks.learning.files import EmbeddedFile
 
     source = Path(arguments.source)
@@ -109,8 +105,11 @@ def _examples(arguments: argparse.Namespace) -> tuple[Examples, str, int]:
     if source.is_dir() and arguments.labels is not None:
         raise InputError("--labels is for an .npz file; the classes of a folder are the folders in it.")
     if source.is_dir():
+        folders, beside = folders_of_examples(source)
+        if beside:
+            print(f"numpyclip: {source}: {beside} pictures are in no class's folder; left out.", file=sys.stderr)
         model = load_model(arguments)
-        pictures = EmbeddedPictures(model, arguments, map(str, _class_folders(source)))
+        pictures = EmbeddedPictures(model, arguments, map(str, folders))
         rows = list(progress(pictures, "picture", printing=False))
         if not rows:
             raise InputError(f"{source}: found no picture in its folders that can be read.")
@@ -119,54 +118,12 @@ def _examples(arguments: argparse.Namespace) -> tuple[Examples, str, int]:
         name, status = model_name(arguments), pictures.status
     else:
         file, status = EmbeddedFile.read(source), 0
-        labels = list(texts_in(arguments.labels)) if arguments.labels is not None else _folders_of(file.names)
+        labels = list(texts_in(arguments.labels)) if arguments.labels is not None else classes_of_paths(file.names)
         examples, name = Examples.of(file.embeddings, labels, file.fingerprint), file.model
     if arguments.method == "tip":
         model = model if source.is_dir() else load_model(arguments)
         examples = examples.with_texts(model, *([] if arguments.template is None else [arguments.template]))
     return examples, name, status
-
-
-def _class_folders(folder: Path) -> list[Path]:
-    """List the folders of the classes; pictures beside them are reported."""
-    try:
-        found = sorted(path for path in folder.iterdir() if not is_ignored(path.name))
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be read ({error.strerror or error}).") from error
-    folders = [path for path in found if path.is_dir()]
-    if len(folders) < 2:
-        raise InputError(f"{folder}: holds {len(folders)} folders; expected one for each class, so two or more.")
-    _check_names([path.name for path in folders])
-    if beside := sum(is_picture_name(path.name) for path in found if not path.is_dir()):
-        print(f"numpyclip: {folder}: {beside} pictures are in no class's folder; they are left out.", file=sys.stderr)
-    return folders
-
-
-def _check_names(names: Iterable[str]) -> None:
-    """Raise InputError if two names look the same: one class in two folders would be learned as two."""
-    seen: dict[str, str] = {}
-    for name in names:
-        if (first := seen.setdefault(_alike(name), name)) != name:
-            raise InputError(
-                f"{first!r} and {name!r} seem to be the same class; rename one of the folders or join them."
-            )
-
-
-def _alike(name: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", name).casefold().replace("_", " ").replace("-", " ").split())
-
-
-def _folders_of(names: list[str]) -> list[str]:
-    """Name the classes of pictures: the folders in the common folder of all."""
-    try:
-        common = os.path.commonpath([os.path.dirname(name) for name in names])  # noqa: PTH120  they need not be here
-        labels = [Path(name).relative_to(common).parts[0] for name in names]
-    except ValueError as error:  # some absolute, some not; or none at all
-        raise InputError(f"the pictures have no common folder ({error}); pass the classes with --labels.") from error
-    if alone := [name for name, label in zip(names, labels, strict=True) if label == Path(name).name]:
-        raise InputError(f"{alone[0]!r:.200} is in no class's folder; pass the classes with --labels.")
-    _check_names(dict.fromkeys(labels))
-    return labels
 
 
 def _warn_of_single_examples(examples: Examples) -> None:

@@ -8,7 +8,7 @@ import os
 import sys
 from typing import Any
 
-from numpyclip.cli.options import load_model, model_name, positive
+from numpyclip.cli.options import add_decoding_option, load_model, model_name, positive
 from numpyclip.cli.stores import add_store_options, load_remembered, place_of
 from numpyclip.errors import InputError, NumPyCLIPError, StoreError
 
@@ -24,8 +24,8 @@ EXAMPLES = """\
 
 Speaks OpenAI's /v1/embeddings (with "modality": "image" for pictures, as Infinity, and "messages", as vLLM), Immich's
 /predict and /ping, clip-retrieval's /knn-service, and /search, /classify, /healthz and /metrics of its own.
-Listens on loopback only, unless --host is given; fetches images only from hosts
-that --fetch-host allows. Needs: pip install "numpyclip[server]"."""
+Listens on loopback only, unless --host is given; fetches images only from hosts that --fetch-host allows. Needs:
+pip install "numpyclip[server]"."""
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
@@ -53,6 +53,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         command.add_argument(
             f"--{name}", type=positive, default=default, metavar=metavar, help=f"maximum {what} (default: {default})"
         )
+    add_decoding_option(command)
     add_store_options(command)
 
 
@@ -74,6 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
             max_body=arguments.max_body << 20,
             max_total_body=8 * arguments.max_body << 20,
             max_waiting=arguments.max_waiting,
+            draft=arguments.draft,
             batch_size=arguments.batch_size,
             timeout=arguments.timeout,
         )

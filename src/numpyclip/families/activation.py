@@ -2,8 +2,7 @@
 
 It cannot be inferred from tensors. The sources are the config file, the catalogue (all of its models were trained with
 QuickGELU), a record in the file of weights (the classes of a TorchScript archive, or NumPyCLIP's own), and the argument
-of `load`. All that name one must agree; if none does, it is QuickGELU, as in
-openai/CLIP.
+of `load`. All that name one must agree; if none does, it is QuickGELU, as in openai/CLIP.
 """
 
 from collections.abc import Iterable

@@ -13,7 +13,7 @@ from functools import cache
 from importlib.util import find_spec
 
 from numpyclip.arguments import OnError, error_handler
-from numpyclip.errors import PictureError
+from numpyclip.errors import InputError, PictureError
 
 # Of the formats in `numpyclip.images.open`, those in which people keep pictures.
 _SUFFIXES = (
@@ -198,6 +198,22 @@ def _state(entry: os.DirEntry[str], left_out: Counter[str]) -> FileState | None:
     if not stat.S_ISDIR(found.st_mode):
         left_out[_NOT_REGULAR] += 1
     return None
+
+
+def class_folders(path: Path) -> tuple[list[Path], int]:
+    """List the folders in a folder, each of a class and named as it, and count the pictures beside them.
+
+    Raises
+    ------
+    InputError
+        If it cannot be listed.
+    """
+    try:
+        entries = sorted(entry for entry in path.iterdir() if not is_ignored(entry.name))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}).") from error
+    folders = [entry for entry in entries if entry.is_dir()]
+    return folders, sum(is_picture_name(entry.name) for entry in entries if not entry.is_dir())
 
 
 def summary(left_out: Mapping[str, int]) -> str:

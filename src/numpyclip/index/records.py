@@ -47,9 +47,7 @@ class Filed:
 
     path: str  # absolute
     state: FileState
-    digest: (
-        bytes | None
-    )  # SHA-256 of its content, by which renamed files and copies are recognised; None with a problem
+    digest: bytes | None  # SHA-256 of its content, which tells renamed files and copies; None with a problem
     problem: str | None = None  # why it cannot be read as a picture
 
 

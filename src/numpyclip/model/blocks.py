@@ -1,6 +1,6 @@
 """The blocks of a tower, in the order in which they run."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -26,8 +26,7 @@ class Blocks(Generic[_Block]):
     def __getitem__(self, index: int) -> _Block:
         return self.items[index]
 
-    def __iter__(self) -> Iterator[_Block]:
-        return iter(self.items)
+    __iter__ = None  # a loop's variable would hold a block while the next one is made
 
     def run(
         self,

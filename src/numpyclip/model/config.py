@@ -293,6 +293,6 @@ def list_options(config: Any, group: str = "") -> Iterator[tuple[str, Any, Any]]
     for field in fields(config):
         value = getattr(config, field.name)
         if is_dataclass(field.default):
-            yield from list_options(value, f"{field.name}.")
+            yield from list_options(value, f"{group}{field.name}.")
         else:
             yield f"{group}{field.name}", value, field.default

@@ -15,19 +15,18 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.index.records import MODALITIES, Modality
 from numpyclip.model.ops import Array
 from numpyclip.server.prometheus import Metrics
 from numpyclip.server.responses import OverloadedError, within
 from numpyclip.server.settings import Settings
 
 Embed: TypeAlias = "Callable[[Sequence[Any]], Awaitable[Array]]"
-Kind: TypeAlias = Literal["pictures", "texts"]
-_KINDS: tuple[Kind, ...] = ("pictures", "texts")
 _TEXTS_PER_IMAGE = 8  # of equal cost in a batch
 _MAX_DECODE_WAIT = 0.03  # seconds
 _INITIAL_THROUGHPUT = 20.0  # inputs per second, assumed before the first batch
@@ -48,7 +47,7 @@ class _Job:
 
 
 class Batcher:
-    """One thread for the model, and a queue for each kind of input; an asynchronous context manager.
+    """One thread for the model, and a queue for each modality; an asynchronous context manager.
 
     Parameters
     ----------
@@ -59,15 +58,15 @@ class Batcher:
     """
 
     def __init__(self, model: CLIP, settings: Settings, metrics: Metrics) -> None:
-        self._compute: dict[Kind, Callable[[Sequence[Any]], Array]] = {
+        self._compute: dict[Modality, Callable[[Sequence[Any]], Array]] = {
             "pictures": model.embed_pixels,
             "texts": partial(model.embed_texts, truncate=True),
         }
         most = settings.batch_size
-        self._max_batch: dict[Kind, int] = {"pictures": most, "texts": _TEXTS_PER_IMAGE * most}
+        self._max_batch: dict[Modality, int] = {"pictures": most, "texts": _TEXTS_PER_IMAGE * most}
         self._settings = settings
         self._metrics = metrics
-        self._queues: dict[Kind, deque[_Job]] = {kind: deque() for kind in _KINDS}
+        self._queues: dict[Modality, deque[_Job]] = {modality: deque() for modality in MODALITIES}
         self._admitted = 0  # inputs, from admission to the end of their request
         self._decoding = 0  # admitted inputs that are not queued yet
         self._throughput = _INITIAL_THROUGHPUT
@@ -91,7 +90,7 @@ class Batcher:
                 job.done.set_exception(OverloadedError("the server is shutting down; try again soon.", 5, 503))
 
     @contextmanager
-    def admit(self, kind: Kind, count: int) -> Iterator[Embed]:
+    def admit(self, modality: Modality, count: int) -> Iterator[Embed]:
         """Count inputs as waiting inside the ``with`` block, which includes their decoding.
 
         Yields
@@ -117,7 +116,7 @@ class Batcher:
             nonlocal decoding
             self._decoding -= decoding
             decoding = 0
-            return await self._embed(kind, items)
+            return await self._embed(modality, items)
 
         try:
             yield embed
@@ -127,18 +126,18 @@ class Batcher:
             self._arrived.set()  # ends the wait for inputs that were not decoded after all
             self._metrics.waiting.set(self._admitted)
 
-    async def _embed(self, kind: Kind, items: Sequence[Any]) -> Array:
+    async def _embed(self, modality: Modality, items: Sequence[Any]) -> Array:
         job = _Job(items, asyncio.get_running_loop().create_future())
-        self._queues[kind].append(job)
+        self._queues[modality].append(job)
         self._arrived.set()
         try:
             return await within(self._settings.timeout, job.done)
         finally:
-            if job in self._queues[kind]:  # the client disconnected, or the timeout passed
-                self._queues[kind].remove(job)
+            if job in self._queues[modality]:  # the client disconnected, or the timeout passed
+                self._queues[modality].remove(job)
 
     async def _run(self) -> None:
-        for kind in itertools.cycle(_KINDS):  # alternating, so that many inputs of one kind do not delay the other
+        for modality in itertools.cycle(MODALITIES):  # alternating, so that many inputs of one do not delay the other
             while not (any(self._queues.values()) or self._is_stopping):
                 self._arrived.clear()
                 await self._arrived.wait()
@@ -146,9 +145,9 @@ class Batcher:
                 await self._wait_for_decoders()
             if self._is_stopping:
                 return
-            batch = self._next_batch(kind)
+            batch = self._next_batch(modality)
             if batch:
-                await self._compute_batch(kind, batch)
+                await self._compute_batch(modality, batch)
 
     async def _wait_for_decoders(self) -> None:
         """Wait briefly for images that are being decoded, unless a full batch is queued."""
@@ -165,9 +164,9 @@ class Batcher:
             except asyncio.TimeoutError:  # its own class until Python 3.11
                 return
 
-    def _next_batch(self, kind: Kind) -> list[tuple[_Job, Sequence[Any]]]:
+    def _next_batch(self, modality: Modality) -> list[tuple[_Job, Sequence[Any]]]:
         """Take the oldest items from the queue, across requests, until the batch is full."""
-        batch, room, queue = [], self._max_batch[kind], self._queues[kind]
+        batch, room, queue = [], self._max_batch[modality], self._queues[modality]
         while queue and room:
             job = queue[0]
             items = job.items[job.taken : job.taken + room]
@@ -178,20 +177,20 @@ class Batcher:
                 queue.popleft()
         return batch
 
-    async def _compute_batch(self, kind: Kind, batch: list[tuple[_Job, Sequence[Any]]]) -> None:
+    async def _compute_batch(self, modality: Modality, batch: list[tuple[_Job, Sequence[Any]]]) -> None:
         inputs = [item for _, items in batch for item in items]
         start = time.perf_counter()
         try:
             loop = asyncio.get_running_loop()
-            embeddings = await loop.run_in_executor(self._thread, self._compute[kind], inputs)
+            embeddings = await loop.run_in_executor(self._thread, self._compute[modality], inputs)
         except Exception as error:
             for job, _ in batch:
                 if not job.done.done():
                     job.done.set_exception(error)
             return
         self._throughput += 0.2 * (len(inputs) / (time.perf_counter() - start) - self._throughput)
-        self._metrics.embedded.labels(kind).inc(len(inputs))
-        self._metrics.batches.labels(kind).observe(len(inputs))
+        self._metrics.embedded.labels(modality).inc(len(inputs))
+        self._metrics.batches.labels(modality).observe(len(inputs))
         end = 0
         for job, items in batch:
             job.parts.append(embeddings[end : end + len(items)])

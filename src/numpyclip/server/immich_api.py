@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from numpyclip.index.exif import read_exif
 from numpyclip.server.request_parsing import form_fields
 from numpyclip.server.responses import JSONResponse, bad_request
 from numpyclip.server.service import Service
@@ -33,8 +34,9 @@ async def predict(request: Request) -> Response:
         image = fields.values.get("image")
         if not isinstance(image, bytes):
             raise bad_request("an image must be sent as the file `image`.")
-        embeddings, ((width, height),) = await service.embed_images_with_sizes([image])
-        return JSONResponse({"clip": _encoded(embeddings[0]), "imageHeight": height, "imageWidth": width})
+        embeddings = await service.embed_images([image])
+        size = await service.run_in_thread(read_exif, image)
+        return JSONResponse({"clip": _encoded(embeddings[0]), "imageHeight": size.height, "imageWidth": size.width})
     text = fields.text("text")
     if text is None:
         raise bad_request("a text must be sent as the field `text`.")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from starlette.exceptions import HTTPException
 
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.errors import InputError, PictureError, StoreError
+from numpyclip.errors import InputError, StoreError
 from numpyclip.index.index import Index
 from numpyclip.index.records import Match
 from numpyclip.model.ops import Array
@@ -22,7 +22,7 @@ from numpyclip.server.image_urls import fetch, is_url
 from numpyclip.server.prometheus import Metrics
 from numpyclip.server.responses import bad_request, within
 from numpyclip.server.settings import Settings
-from numpyclip.server.uploads import decode_base64, open_upload
+from numpyclip.server.uploads import check_upload, decode_base64
 
 _T = TypeVar("_T")
 _INLINE_LENGTH = 4000  # characters that are tokenized faster than a thread is woken
@@ -125,11 +125,6 @@ class Service:
 
     async def embed_images(self, images: Sequence[bytes | str]) -> Array:
         """Embed images: bytes of files, data URIs, base64, or URLs of allowed hosts: (n, embed_dim)."""
-        embeddings, _ = await self.embed_images_with_sizes(images)
-        return embeddings
-
-    async def embed_images_with_sizes(self, images: Sequence[bytes | str]) -> tuple[Array, list[tuple[int, int]]]:
-        """Embed images, and return the (width, height) of each."""
         self.check_input_count(len(images))
         if self.model.config.vision is None:
             raise bad_request("this model embeds texts only.")
@@ -137,26 +132,20 @@ class Service:
             names = [f"image {number}" for number in range(len(images))] if len(images) > 1 else ["image"]
             work = (self.run_in_thread(self._preprocess, *named) for named in zip(images, names, strict=True))
             results = await asyncio.gather(*work, return_exceptions=True)
-            pixels, sizes = [], []
             for result in results:  # errors are raised once all are done, so that no thread works for a failed request
                 if isinstance(result, BaseException):
                     raise result
-                pixels.append(result[0])
-                sizes.append(result[1])
-            return await embed(pixels), sizes
+            return await embed(results)
 
-    def _preprocess(self, image: bytes | str, name: str) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+    def _preprocess(self, image: bytes | str, name: str) -> NDArray[np.uint8]:
         if isinstance(image, bytes):
             data = image
         elif is_url(image):
             data = fetch(image, self.settings.fetch_hosts, self.settings.max_body, self.settings.timeout)
         else:
             data = decode_base64(image, name)
-        opened = open_upload(data, self.settings.max_pixels, name)
-        try:
-            return self.model.preprocess.crop(opened), opened.size
-        except PictureError as error:
-            raise PictureError(f"{name}: {error}") from error
+        check_upload(data, self.settings.max_pixels, name)
+        return self.model.preprocess.read(data, orient=True, draft=self.settings.draft, name=name)
 
     def index(self) -> Index:
         """Open or return the index. It reads files: call it in a thread.

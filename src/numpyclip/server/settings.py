@@ -1,4 +1,4 @@
-"""Limits and permissions of a server."""
+"""Options of a server: limits, permissions, and how images are decoded."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Settings:
-    """Limits and permissions of a server. The defaults suit a machine with a few cores and 4 GiB.
+    """Options of a server. The defaults suit a machine with a few cores and 4 GiB.
 
     Attributes
     ----------
@@ -27,6 +27,8 @@ class Settings:
         Maximum number of requests in flight.
     max_pixels : int
         Maximum pixels of an image.
+    draft : bool
+        Decode large JPEG files at a reduced size.
     max_inputs : int
         Maximum texts or images in a request.
     max_waiting : int
@@ -45,6 +47,7 @@ class Settings:
     max_total_body: int = 256 << 20
     max_requests: int = 256
     max_pixels: int = 64_000_000
+    draft: bool = True
     max_inputs: int = 256
     max_waiting: int = 1024
     batch_size: int = 32

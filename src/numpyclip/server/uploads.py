@@ -6,47 +6,28 @@ import base64
 import binascii
 import re
 from io import BytesIO
-from typing import TYPE_CHECKING
 
 from numpyclip.errors import PictureError
-from numpyclip.images.open import identify, open_picture, reason_of
-
-if TYPE_CHECKING:
-    from PIL import Image
+from numpyclip.images.open import identify, reason_of
 
 _DATA_URI = re.compile(r"data:[\w.+-]+/[\w.+-]+(?:;[\w.+=-]+)*;base64,", re.IGNORECASE)
 
 
-def open_upload(data: bytes, max_pixels: int, name: str = "image") -> Image.Image:
-    """Open and decode an image, and apply the EXIF orientation.
-
-    Parameters
-    ----------
-    data : bytes
-        Content of an image file.
-    max_pixels : int
-        Checked in the header, before anything is decoded.
-    name : str
-        Of the image, for error messages.
-
-    Returns
-    -------
-    PIL.Image.Image
+def check_upload(data: bytes, max_pixels: int, name: str) -> None:
+    """Check the header of an image file, before anything is decoded; `name` is for error messages.
 
     Raises
     ------
     PictureError
-        If the image has more pixels, or cannot be read.
+        If the image has more than `max_pixels`, or is in no known format.
     """
     try:
-        image = identify(BytesIO(data))
+        with identify(BytesIO(data)) as image:
+            width, height = image.size
     except Exception as error:  # Pillow's readers raise errors of every kind on damaged files
         raise PictureError(f"{name}: {len(data)} bytes cannot be read as an image ({reason_of(error)}).") from error
-    if (pixels := image.width * image.height) > max_pixels:
-        raise PictureError(
-            f"{name}: has {image.width} x {image.height} pixels, {pixels} in all; expected at most {max_pixels}."
-        )
-    return open_picture(image, name=name)
+    if (pixels := width * height) > max_pixels:
+        raise PictureError(f"{name}: has {width} x {height} pixels, {pixels} in all; expected at most {max_pixels}.")
 
 
 def decode_base64(text: str, name: str) -> bytes:

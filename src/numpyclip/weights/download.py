@@ -209,7 +209,7 @@ def obtain(model: KnownModel, download_root: Folder | None = None) -> Path:
     if is_offline():
         raise _offline_error(model, file, found)
     _make_folder(file.parent)
-    with resumable_path(file) as part:
+    with resumable_path(file, f"{file.name}: another process is downloading it; waiting for it") as part:
         found = _found(file, model)  # another process may have downloaded it meanwhile
         if found == model.sha256:
             return file

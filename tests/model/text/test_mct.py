@@ -54,7 +54,7 @@ def test_a_mask_between_the_convolutions_would_move_the_embeddings() -> None:
     x = text.mixers[0](text.embed(ids))
     flat = x.reshape(len(x), -1)
     free, masked = flat, flat
-    for block in text.transformer.resblocks:
+    for block in text.transformer.resblocks.items:
         free = block(free, TokenLayout(len(ids)))
         masked = block(masked, TokenLayout(len(ids), mask=ops.causal_mask(ids.shape[1])))
     np.testing.assert_array_equal(text.transformer(flat, TokenLayout(len(ids))), free)

@@ -19,7 +19,7 @@ def test_every_stage_equals_the_reference(checkpoints: Path) -> None:
     def columns(name: str) -> Array:
         return np.ascontiguousarray(stages[f"visual.{name}"].transpose(1, 2, 3, 0))  # (c, y, x, b)
 
-    blocks, x = iter(visual.blocks), columns("avgpool")
+    blocks, x = iter(visual.blocks.items), columns("avgpool")
     for stage, count in enumerate(visual.config.layers, start=1):
         for _ in range(count):
             x = next(blocks)(x)

@@ -15,7 +15,7 @@ def test_every_block_equals_the_reference(checkpoints: Path) -> None:
     assert isinstance(visual, VisionTransformer)
     stages = dict(reference.image_stages(w, golden["image"]))
     x = stages["visual.ln_pre"]
-    for index, block in enumerate(visual.transformer.resblocks):
+    for index, block in enumerate(visual.transformer.resblocks.items):
         ours = from_columns(block(to_columns(x), TokenLayout(len(x))), len(x))
         x = stages[f"visual.transformer.resblocks.{index}"]
         assert_close(ours, x)

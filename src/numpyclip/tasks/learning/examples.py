@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+import unicodedata
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.dual_encoder.validation import captions
 from numpyclip.errors import InputError
+from numpyclip.images.find import class_folders
 from numpyclip.model.ops import Array
 
 if TYPE_CHECKING:
@@ -87,6 +91,54 @@ class Examples:
 
     def __getitem__(self, rows: NDArray[np.bool_]) -> Examples:
         return replace(self, embeddings=self.embeddings[rows], labels=self.labels[rows])
+
+
+def folders_of_examples(folder: Path) -> tuple[list[Path], int]:
+    """List the folders of two classes or more, and count the pictures beside them.
+
+    Raises
+    ------
+    InputError
+        If there are fewer, or the names of two look the same.
+    """
+    folders, beside = class_folders(folder)
+    if len(folders) < 2:
+        raise InputError(f"{folder}: holds {len(folders)} folders; expected one for each class, so two or more.")
+    _check_names([path.name for path in folders])
+    return folders, beside
+
+
+def classes_of_paths(paths: Sequence[str]) -> list[str]:
+    """Name the classes of pictures, which need not be here: the folders in the common folder of all.
+
+    Raises
+    ------
+    InputError
+        If there is no common folder, a picture lies in it directly, or the names of two classes look the same.
+    """
+    try:
+        common = os.path.commonpath([os.path.dirname(path) for path in paths])  # noqa: PTH120
+        classes = [Path(path).relative_to(common).parts[0] for path in paths]
+    except ValueError as error:  # some absolute, some not; or none at all
+        raise InputError(f"the pictures have no common folder ({error}); pass the classes with --labels.") from error
+    if alone := [path for path, name in zip(paths, classes, strict=True) if name == Path(path).name]:
+        raise InputError(f"{alone[0]!r:.200} is in no class's folder; pass the classes with --labels.")
+    _check_names(classes)
+    return classes
+
+
+def _check_names(names: Iterable[str]) -> None:
+    """Raise InputError if two names look the same: one class in two folders would be learned as two."""
+    seen: dict[str, str] = {}
+    for name in dict.fromkeys(names):
+        if (first := seen.setdefault(_alike(name), name)) != name:
+            raise InputError(
+                f"{first!r} and {name!r} seem to be the same class; rename one of the folders or join them."
+            )
+
+
+def _alike(name: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().replace("_", " ").replace("-", " ").split())
 
 
 def checked_embeddings(embeddings: ArrayLike) -> Array:

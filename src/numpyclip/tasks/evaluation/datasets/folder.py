@@ -9,40 +9,38 @@ from functools import partial
 from pathlib import Path
 
 from numpyclip.errors import InputError
-from numpyclip.images.find import IGNORED, is_ignored, is_picture_name, walk
+from numpyclip.images.find import IGNORED, class_folders, walk
 from numpyclip.tasks.evaluation.datasets.dataset import Dataset, Example, Report, as_captions
 from numpyclip.tasks.text_files import read_text
 
 
 def open_folder(path: Path) -> Dataset:
     """Open a folder. Its own folders are the labels, in alphabetical order, as in torchvision's ImageFolder."""
-    try:
-        entries = sorted(entry for entry in path.iterdir() if not is_ignored(entry.name))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error}).") from error
-    classes = [entry for entry in entries if entry.is_dir()]
+    classes, beside = class_folders(path)
     left_out: Counter[str] = Counter()
     sources = [partial(_examples, folder, folder.name, left_out) for folder in classes]
-    if not classes or any(is_picture_name(entry.name) for entry in entries):
+    if beside or not classes:
         sources.insert(0, partial(_examples, path, None, left_out))
     return Dataset(path, sources, [folder.name for folder in classes] or None, left_out=left_out)
 
 
 def _examples(folder: Path, label: str | None, left_out: Counter[str], report: Report) -> Iterator[Example]:
     """Iterate over the images of a class, at any depth; or over those without a class, in the folder itself."""
-    found = False
+    is_empty = True
 
     def unreadable(error: OSError) -> None:
+        nonlocal is_empty
+        is_empty = False  # as far as one can tell
         report(InputError(f"{error.filename}: cannot be read ({error.strerror or error})."))
 
     for directory, files in walk(os.fspath(folder), IGNORED, unreadable, left_out):
-        found = found or bool(files)
+        is_empty = is_empty and not files
         for name in files:
             yield from _example(Path(directory, name), label, report)
         if label is None:
             break
     del left_out[".txt"]  # captions
-    if not found:
+    if is_empty:
         report(InputError(f"{folder}: found no pictures in this folder; expected files such as .jpg or .png."))
 
 
