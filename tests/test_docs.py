@@ -10,7 +10,7 @@ import pytest
 
 from tests.pages import PAGES, ROOT, examples, run, tokens
 
-OTHERS = [ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", ROOT / "CHANGELOG.md", *ROOT.glob("*/README.md")]
+OTHERS = [ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", ROOT / "CHANGELOG.md", *ROOT.glob("[!.]*/README.md")]
 FILE = re.compile(r"\]\((?!https?:)([^)#\s]+)|`((?:[\w.-]+/)*[\w.-]+\.(?:py|md|toml))`")
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.util import find_spec
+from pathlib import Path
 
 from numpyclip.arguments import OnError, error_handler
 from numpyclip.errors import InputError, PictureError
