@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from numpyclip.dual_encoder import validation
 from numpyclip.dual_encoder.clip import CLIP
@@ -108,18 +109,19 @@ class Captioner:
             self._phrases = Phrases(model)
             self._prior = self._phrases.prior
 
-    def __call__(self, images: Sequence[Picture], embeddings: Array, *, orient: bool = True) -> list[Caption]:
+    def __call__(self, images: Sequence[Picture], embeddings: ArrayLike, *, orient: bool = True) -> list[Caption]:
         """Caption images, given them and their embeddings of unit length, (n, e)."""
+        embedded = validation.checked_embeddings(embeddings, self._model.config.embed_dim, "images")
         if self.method == "nearest":
-            chosen = np.argmax(embeddings @ self._embeddings.T, axis=1)
+            chosen = np.argmax(embedded @ self._embeddings.T, axis=1)
             captions = [(self._captions[i], self._embeddings[i]) for i in chosen]
         elif self.method == "generated":
             texts = self._model.generate(images, orient=orient)
             captions = list(zip(texts, self._model.embed_texts(texts, truncate=True), strict=True))
         else:
-            captions = [self._phrases.describe(embedding) for embedding in embeddings]
+            captions = [self._phrases.describe(embedding) for embedding in embedded]
         found = []
-        for image, (text, embedding) in zip(embeddings, captions, strict=True):
+        for image, (text, embedding) in zip(embedded, captions, strict=True):
             probability = float(self._background.probabilities([image], [embedding], self._prior)[0, 0])
             found.append(Caption(text, probability, self.method))
         return found
