@@ -86,3 +86,12 @@ def test_a_name_imports_what_it_needs_and_no_more() -> None:
         "numpyclip.lazy_exports",
         "numpyclip.loader",
     }
+
+
+@pytest.mark.parametrize("name", sorted({*tasks.__all__} - {"Query"}))  # where `pictures` says whether there may be any
+def test_tasks_have_one_word_for_one_parameter(name: str) -> None:
+    value = getattr(tasks, name)
+    methods = [member for key, member in inspect.getmembers(value, callable) if key[0] != "_"]
+    called = [value, *methods, *([value.__call__] if inspect.isclass(value) and "__call__" in vars(value) else [])]
+    parameters = {parameter for function in called for parameter in inspect.signature(function).parameters}
+    assert not parameters & {"picture", "pictures", "k", "n", "minimum", "report", "read"}

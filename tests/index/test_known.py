@@ -11,6 +11,7 @@ import numpyclip
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.index import Index
 from numpyclip.index.known import KnownEmbeddings
+from numpyclip.tasks import Answerer, Tagger, ZeroShotClassifier, evaluate, find_duplicates, open_dataset
 
 
 def test_files_are_known_by_path_size_and_time(
@@ -82,3 +83,19 @@ def test_an_index_gives_what_it_has_and_embeds_the_rest(
     np.testing.assert_allclose([r.embedding for r in records[:6]], index.model.embed_images(paths), atol=2e-6)
     assert records[6].error is not None
     assert index.store.counts().files == 3
+
+
+def test_tasks_take_the_embeddings_of_an_index(
+    index: Index, photos: Path, tiny: CLIP, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.update([photos])
+    paths = sorted(photos.rglob("*.png"))
+    expected = find_duplicates(tiny, paths)
+    classifier = ZeroShotClassifier(tiny, open_dataset(photos).label_names)
+    expected_metrics = evaluate(tiny, open_dataset(photos), classifier, on_error="skip").metrics
+    monkeypatch.setattr(CLIP, "encode_image", None)
+    assert find_duplicates(tiny, paths, known=index.known) == expected
+    found = evaluate(tiny, open_dataset(photos), classifier, on_error="skip", known=index.known)
+    np.testing.assert_equal(found.metrics, expected_metrics)
+    embeddings = [record.embedding for record in index.iter_embeddings(paths)]
+    assert len(Tagger(tiny)(embeddings)) == len(Answerer(tiny, "what is this?").answers(embeddings)) == len(paths)

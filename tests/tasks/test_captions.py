@@ -97,3 +97,10 @@ def test_additions_read_as_english() -> None:
     assert all(len(values) > 5 and "{}" in pattern and "[]" in pattern for pattern, values in kinds.values())
     assert _extend(kinds["medium"][0], "oil painting", "a dog, red") == "an oil painting of a dog, red"
     assert _extend(kinds["colour"][0], "red", "a dog") == "a dog, red"
+
+
+def test_a_captioner_takes_a_list_of_embeddings(tiny: CLIP) -> None:
+    paths = [ALBUM / "umbrella.png", ALBUM / "guitar.png"]
+    captions = ["a guitar", "an umbrella"]
+    found = Captioner(tiny, captions)(paths, tiny.embed_images(paths).tolist())
+    assert [caption.text for caption in found] == ["an umbrella", "a guitar"]

@@ -34,14 +34,14 @@ def judge(image: tuple[float, ...], **queries: Any) -> Verdict:
     ("image", "queries", "expected"),
     [
         ((0.8, 0.6, 0), {"keep": ["cat"]}, Verdict(True, "cat", 0.8)),
-        ((0.6, 0.8, 0), {"keep": ["cat"], "minimum": 0.7}, Verdict(False, "cat", 0.6)),
-        ((0.6, 0.8, 0), {"keep": ["cat", "dog"], "minimum": 0.7}, Verdict(True, "dog", 0.8)),
+        ((0.6, 0.8, 0), {"keep": ["cat"], "threshold": 0.7}, Verdict(False, "cat", 0.6)),
+        ((0.6, 0.8, 0), {"keep": ["cat", "dog"], "threshold": 0.7}, Verdict(True, "dog", 0.8)),
         ((0.6, 0, 0.8), {"keep": ["cat"], "drop": ["screenshot"]}, Verdict(False, "screenshot", 0.8)),
         ((0.8, 0, 0.6), {"keep": ["cat"], "drop": ["screenshot"]}, Verdict(True, "cat", 0.8)),
         ((0.8, 0, 0.6), {"drop": ["screenshot"]}, Verdict(False, "screenshot", 0.6)),
         ((0.8, 0.6, 0), {"drop": ["screenshot"]}, Verdict(True, "screenshot", 0.0)),
         ((0, 0.8, 0.6), {"keep": ["2*dog - cat"]}, Verdict(True, "2*dog - cat", 0.715542)),
-        ((0.5, 0, 0), {"keep": ["cat"]}, Verdict(True, "cat", 0.5)),  # as much as the minimum is enough
+        ((0.5, 0, 0), {"keep": ["cat"]}, Verdict(True, "cat", 0.5)),  # as much as the threshold is enough
     ],
 )
 def test_the_best_query_decides_if_it_fits(image: tuple[float, ...], queries: Any, expected: Verdict) -> None:
@@ -64,12 +64,12 @@ def test_probabilities_tell_drawings_apart(tiny: CLIP) -> None:
 def test_pictures_are_filtered_as_by_a_filter_that_is_kept(tiny: CLIP) -> None:
     paths = [ALBUM / "bicycle.png", ALBUM / "banana.png"]
     expected = Filter(tiny, ["a bicycle"], ["a banana"], 0.8)(tiny.embed_images(paths))
-    assert filter_pictures(tiny, paths, "a bicycle", ["a banana"], minimum=0.8) == expected
+    assert filter_pictures(tiny, paths, "a bicycle", ["a banana"], threshold=0.8) == expected
 
 
 def test_a_picture_may_be_a_query_by_its_cosine(tiny: CLIP) -> None:
     images = tiny.embed_images([ALBUM / "cat-face.png", ALBUM / "pizza.png"])
-    (cat, pizza) = Filter(tiny, [str(ALBUM / "cat-face.png")], minimum=0.99, score="cosine")(images)
+    (cat, pizza) = Filter(tiny, [str(ALBUM / "cat-face.png")], threshold=0.99, score="cosine")(images)
     assert cat.kept
     assert not pizza.kept
 
@@ -78,11 +78,11 @@ def test_a_picture_may_be_a_query_by_its_cosine(tiny: CLIP) -> None:
     ("queries", "message"),
     [
         ({}, "at least one query"),
-        ({"keep": ["cat"], "minimum": 1.5}, "minimum cosine is 1.5"),
-        ({"keep": ["cat"], "minimum": -0.5, "score": "probability"}, "minimum probability is -0.5"),
-        ({"keep": ["cat"], "minimum": float("nan")}, "minimum cosine is nan"),
+        ({"keep": ["cat"], "threshold": 1.5}, "threshold is 1.5; expected a cosine, -1 to 1"),
+        ({"keep": ["cat"], "threshold": -0.5, "score": "probability"}, "threshold is -0.5; expected a probability, 0"),
+        ({"keep": ["cat"], "threshold": float("nan")}, "threshold is nan"),
         ({"keep": ["cat + dog"], "score": "probability"}, "is a sum or an image"),
-        ({"keep": ["cat"], "minimum": "high"}, "minimum cosine is 'high'"),
+        ({"keep": ["cat"], "threshold": "high"}, "threshold is 'high'"),
         ({"keep": ["cat"], "score": "odds"}, "score is 'odds'; expected 'probability' or 'cosine'"),
         ({"drop": ["- dog"], "score": "probability"}, "is a sum or an image"),
         ({"keep": ["nowhere.jpg"]}, "nowhere.jpg is not a file"),

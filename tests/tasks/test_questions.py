@@ -22,6 +22,14 @@ YES_NO = [  # and the first rival
     ("a dog?", "a dog", ""),
     ("is a dog in the picture?", "a dog", ""),
     ("is there an olive?", "an olive", ""),
+    ("is there a fire hydrant?", "a fire hydrant", ""),
+    ("is there a red kayak?", "a red kayak", ""),
+    ("is there a blorf?", "a blorf", ""),
+    ("is there a blorf on a beach?", "a blorf on a beach", ""),
+    ("is there a man wearing a hat?", "a man wearing a hat", ""),
+    ("is there a black and white cat?", "a black and white cat", ""),
+    ("is there a dog standing up in front of a house?", "a dog standing up in front of a house", ""),
+    ("is there a cat and a dog sitting and looking at a bird?", "a cat and a dog sitting and looking at a bird", ""),
     ("are there buses?", "buses", ""),
     ("are there smiling people?", "smiling people", ""),
     ("is there a stop sign?", "a stop sign", ""),
@@ -143,6 +151,13 @@ Is dit een hond? / quelle couleur? / \u72ac\u306f\u3044\u307e\u3059\u304b / is t
 is there a man riding or holding a horse? / is there a dog sleeping or a cat? / is it a boy's or a girl's room?
 is there a lack of water? / is there a number of dogs? / is it both a dog and a cat? / is it a dog but not a cat?
 is the water boiling hot? / what animals are missing?
+was there a dog before? / is there a dog than cat? / is there a dog therefore? / is there a dog yesterday?
+is there a dog already? / is there a blorf zzz? / is there an old zzz blorf? / is there a dog blorf on a beach?
+is there a dog on a beach before? / is there a dog on a beach yesterday with a cat?
+is there a man wearing a hat therefore? / is there a than dog? / is there a before?
+is there a cat and zzz blorf? / is there a dog and happy? / are there any zzz blorfs?
+is there a dog instead? / is there a man riding horse sofa? / is it a dog meanwhile? / is this an apple forever?
+is there a barking? / is there anyone wearing a hat therefore? / is there a red and blue? / is it a dog than or a cat?
 """
 
 

@@ -50,7 +50,7 @@ def test_many_texts_are_embedded_batch_by_batch(tiny: CLIP, monkeypatch: pytest.
 
 
 def test_pictures_are_classified(classifier: ZeroShotClassifier) -> None:
-    found = classifier.classify([ALBUM / "umbrella.png", ALBUM / "guitar.png"], k=2)
+    found = classifier.classify([ALBUM / "umbrella.png", ALBUM / "guitar.png"], top_k=2)
     assert [row[0].label for row in found] == ["umbrella", "guitar"]
     assert all(len(row) == 2 and row[0].probability >= row[1].probability for row in found)
 
@@ -81,7 +81,7 @@ def test_what_is_no_threshold_is_refused(classifier: ZeroShotClassifier, thresho
 
 @pytest.mark.parametrize("k", [0, -1, 1.5, "2"])
 def test_what_is_no_count_is_refused(classifier: ZeroShotClassifier, k: Any) -> None:
-    with pytest.raises(InputError, match="k is"):
+    with pytest.raises(InputError, match="top_k is"):
         classifier.top_k([[1, 0, 0]], k)
 
 

@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Classify or match the pictures of a dataset, and print the metrics."""
     from numpyclip.pipeline import PictureReader
     from numpyclip.tasks.evaluation.datasets.open_dataset import open_dataset
-    from numpyclip.tasks.evaluation.evaluate import evaluate
+    from numpyclip.tasks.evaluation.evaluate import measure
     from numpyclip.tasks.zero_shot import ZeroShotClassifier
 
     for output in (arguments.output, arguments.confusion):
@@ -72,14 +72,8 @@ def run(arguments: argparse.Namespace) -> int:
         classifier = ZeroShotClassifier(model, labels, templates, embeddings=embeddings)
     report = Reporter()
     with known_embeddings(arguments, model) as known:
-        result = evaluate(
-            model,
-            _with_progress(dataset),
-            classifier,
-            batch_size=arguments.batch_size,
-            read=PictureReader(model.preprocess, arguments.orient, arguments.draft, known),
-            report=report,
-        )
+        read = PictureReader(model.preprocess, arguments.orient, arguments.draft, known)
+        result = measure(model, _with_progress(dataset), classifier, read, arguments.batch_size, report)
     say_left_out(dataset.left_out)
     _write(arguments, result, classifier)
     return 3 if report.count else 0

@@ -103,6 +103,11 @@ class Index:
         """The background by which cosines of texts and pictures become probabilities."""
         return Background(self.model)
 
+    @property
+    def known(self) -> KnownEmbeddings:
+        """The embeddings of its pictures, for `tasks.find_duplicates` and `tasks.evaluate` to look up."""
+        return KnownEmbeddings(self.store, self.model)
+
     def update(
         self,
         folders: Iterable[str | os.PathLike[str]] = (),
@@ -170,7 +175,7 @@ class Index:
         Pictures are decoded as `update` does by default, with ``orient=True, draft=True``: the EXIF orientation is
         applied, and large JPEG files are decoded at a reduced size.
         """
-        read = PictureReader(self.model.preprocess, draft=True, known=KnownEmbeddings(self.store, self.model))
+        read = PictureReader(self.model.preprocess, draft=True, known=self.known)
         return iter_embeddings(
             self.model.embed_pixels, as_pictures(pictures), read, batch_size=batch_size, on_error=on_error
         )

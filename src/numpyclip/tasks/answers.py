@@ -145,5 +145,5 @@ def ask(
     """
     images = list(islice(pictures(image), 2))
     if len(images) != 1:
-        raise InputError("ask: expected one image; for several, embed them and pass them to Answerer(...).answers.")
+        raise InputError("ask: expected one image; for several, use numpyclip.tasks.Answerer(...).answers(embeddings).")
     return Answerer(model, question, answers, vocabulary).answers(model.embed_images(images, orient=orient))[0]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from numpyclip.dual_encoder import validation
 from numpyclip.dual_encoder.clip import CLIP
@@ -108,24 +109,25 @@ class Captioner:
             self._phrases = Phrases(model)
             self._prior = self._phrases.prior
 
-    def __call__(self, pictures: Sequence[Picture], images: Array, *, orient: bool = True) -> list[Caption]:
+    def __call__(self, images: Sequence[Picture], embeddings: ArrayLike, *, orient: bool = True) -> list[Caption]:
         """Caption images, given them and their embeddings of unit length, (n, e)."""
+        embedded = validation.checked_embeddings(embeddings, self._model.config.embed_dim, "images")
         if self.method == "nearest":
-            chosen = np.argmax(images @ self._embeddings.T, axis=1)
+            chosen = np.argmax(embedded @ self._embeddings.T, axis=1)
             captions = [(self._captions[i], self._embeddings[i]) for i in chosen]
         elif self.method == "generated":
-            texts = self._model.generate(pictures, orient=orient)
+            texts = self._model.generate(images, orient=orient)
             captions = list(zip(texts, self._model.embed_texts(texts, truncate=True), strict=True))
         else:
-            captions = [self._phrases.describe(image) for image in images]
+            captions = [self._phrases.describe(embedding) for embedding in embedded]
         found = []
-        for image, (text, embedding) in zip(images, captions, strict=True):
+        for image, (text, embedding) in zip(embedded, captions, strict=True):
             probability = float(self._background.probabilities([image], [embedding], self._prior)[0, 0])
             found.append(Caption(text, probability, self.method))
         return found
 
 
-def caption(model: CLIP, pictures: Picture | Iterable[Picture], captions: Iterable[str] | None = None) -> list[Caption]:
+def caption(model: CLIP, images: Picture | Iterable[Picture], captions: Iterable[str] | None = None) -> list[Caption]:
     """Caption images.
 
     With captions given, the nearest of these. Otherwise a CoCa writes a sentence; any other CLIP cannot write, and its
@@ -134,7 +136,7 @@ def caption(model: CLIP, pictures: Picture | Iterable[Picture], captions: Iterab
     Parameters
     ----------
     model : CLIP
-    pictures : image or iterable of images
+    images : image or iterable of images
         As in `CLIP.embed_images`.
     captions : iterable of str, optional
 
@@ -151,7 +153,7 @@ def caption(model: CLIP, pictures: Picture | Iterable[Picture], captions: Iterab
         If an image cannot be read.
     """
     captioner = Captioner(model, captions)
-    several: list[Picture] = list(as_pictures(pictures))
+    several: list[Picture] = list(as_pictures(images))
     if captioner.method == "generated":  # which reads images twice; an open file can be read only once
         several = [open_picture(picture) for picture in several]
     return captioner(several, model.embed_images(several))

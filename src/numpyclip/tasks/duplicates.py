@@ -87,8 +87,8 @@ def find_duplicates(
         How many images are embedded at once.
     on_error : {"raise", "skip"} or callable, default="raise"
         Whether to raise the error of an image that cannot be read, or leave it out; a callable is given the error.
-    known : Known, optional
-        Where embeddings are looked up before they are computed.
+    known : optional
+        `Index.known`: where embeddings are looked up before they are computed.
 
     Returns
     -------

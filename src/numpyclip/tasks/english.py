@@ -29,7 +29,7 @@ def answer_lists() -> dict[str, tuple[str, ...]]:
 def _nouns() -> frozenset[str]:
     """Return the known nouns, and their last words: "teddy bear" and "bear"."""
     listed = {answer for name, answers in answer_lists().items() if name != "colour" for answer in answers}
-    whole = {*listed, *everyday_nouns(), *words("mass"), *words("plurals")}
+    whole = {*listed, *everyday_nouns(), *words("mass"), *words("nouns"), *words("plurals")}
     verbs = words("gerunds") - everyday_nouns().keys()
     return frozenset(noun for phrase in whole for noun in (phrase, phrase.split()[-1]) if noun not in verbs)
 

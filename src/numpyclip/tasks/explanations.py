@@ -26,7 +26,7 @@ _MOST_CELLS = 64  # a side, which takes 12,000 embeddings
 
 def explain(
     model: CLIP,
-    picture: Picture,
+    image: Picture,
     texts: str | Sequence[str],
     *,
     grid: int = 8,
@@ -38,7 +38,7 @@ def explain(
     Parameters
     ----------
     model : CLIP
-    picture : path, bytes, PIL image or array of uint8
+    image : path, bytes, PIL image or array of uint8
         Its EXIF orientation is applied, also to the map.
     texts : str or sequence of str
         Several cost no more than one.
@@ -70,8 +70,8 @@ def explain(
         raise InputError(f"grid is {grid!r:.60}; expected an integer from {_SHOWN} to {_MOST_CELLS}.")
     size = checked_batch_size(batch_size)
     targets = model.embed_texts(texts)
-    image = open_picture(picture)
-    crop = model.preprocess.crop(image)
+    opened = open_picture(image)
+    crop = model.preprocess.crop(opened)
     hidden, shown = _windows(count, _HIDDEN), _windows(count, _SHOWN)
     kept = np.concatenate([~hidden, shown])
     cosines = np.empty((len(kept), len(targets)), np.float32)
@@ -79,7 +79,7 @@ def explain(
         cosines[rows] = model.embed_pixels([_masked(crop, cells) for cells in kept[rows]]) @ targets.T
     heat = _mean_by_cell(-cosines[: len(hidden)], hidden) + _mean_by_cell(cosines[len(hidden) :], shown)
     heat -= heat.mean(axis=(1, 2), keepdims=True)
-    maps = _in_image(heat, model.preprocess.view(*image.size), image.size)
+    maps = _in_image(heat, model.preprocess.view(*opened.size), opened.size)
     return maps[0] if isinstance(texts, str) else maps
 
 

@@ -29,7 +29,7 @@ class Verdict:
     ----------
     kept : bool
     query : str
-        The one that fits best; it decided if its score reaches the minimum.
+        The one that fits best; it decided if its score reaches the threshold.
     score : float
         Its probability or cosine.
     """
@@ -42,7 +42,7 @@ class Verdict:
 class Filter:
     """Queries for what to keep and what to drop.
 
-    The query that fits an image best decides, if its score reaches `minimum`. If none does, the image is kept unless
+    The query that fits an image best decides, if its score reaches `threshold`. If none does, the image is kept unless
     there are queries for what to keep.
 
     Parameters
@@ -50,7 +50,7 @@ class Filter:
     model : CLIP
     keep, drop : sequence of str
         As `Query` reads them: "a photo of a cat", "horse + stripes - grass", or paths of images.
-    minimum : float, default=0.5
+    threshold : float, default=0.5
         Score from which a query fits.
     score : {"probability", "cosine"}, default="probability"
         Probabilities, by `Background`, exist only for single texts; sums and images have cosines.
@@ -58,7 +58,7 @@ class Filter:
     Raises
     ------
     InputError
-        If there is no query, a query cannot be read or has no probability, or the minimum is out of range.
+        If there is no query, a query cannot be read or has no probability, or the threshold is out of range.
     PictureError
         If an image cannot be read.
     """
@@ -68,17 +68,17 @@ class Filter:
         model: CLIP,
         keep: Sequence[str] = (),
         drop: Sequence[str] = (),
-        minimum: float = 0.5,
+        threshold: float = 0.5,
         score: Score = "probability",
     ) -> None:
         self._texts = [*keep, *drop]
         self._to_keep = len(keep)
-        self._minimum = minimum
+        self._threshold = threshold
         if score not in ("probability", "cosine"):
             raise InputError(f"score is {score!r:.60}; expected 'probability' or 'cosine'.")
         lowest = 0 if score == "probability" else -1
-        if not isinstance(minimum, int | float | np.number) or not lowest <= minimum <= 1:
-            raise InputError(f"the minimum {score} is {minimum!r:.60}; expected a number from {lowest} to 1.")
+        if not isinstance(threshold, int | float | np.number) or not lowest <= threshold <= 1:
+            raise InputError(f"threshold is {threshold!r:.60}; expected a {score}, {lowest} to 1.")
         queries = [Query.parse(text) for text in self._texts]
         if not queries:
             raise InputError("nothing says what to keep or drop; expected at least one query.")
@@ -96,7 +96,7 @@ class Filter:
         scores = self.scores(images)
         verdicts = []
         for row, best in zip(scores, scores.argmax(axis=1).tolist(), strict=True):
-            fits = bool(row[best] >= self._minimum)
+            fits = bool(row[best] >= self._threshold)
             kept = best < self._to_keep if fits else not self._to_keep
             verdicts.append(Verdict(kept, self._texts[best], float(row[best])))
         return verdicts
@@ -111,11 +111,11 @@ class Filter:
 
 def filter_pictures(
     model: CLIP,
-    pictures: Picture | Iterable[Picture],
+    images: Picture | Iterable[Picture],
     keep: str | Sequence[str] = (),
     drop: str | Sequence[str] = (),
     *,
-    minimum: float = 0.5,
+    threshold: float = 0.5,
     score: Score = "probability",
 ) -> list[Verdict]:
     """Decide which images to keep.
@@ -123,9 +123,9 @@ def filter_pictures(
     Parameters
     ----------
     model : CLIP
-    pictures : image or iterable of images
+    images : image or iterable of images
         As in `CLIP.embed_images`.
-    keep, drop, minimum, score
+    keep, drop, threshold, score
         As in `Filter`; a single query may be a string.
 
     Returns
@@ -138,5 +138,5 @@ def filter_pictures(
     InputError, PictureError
         As in `Filter`.
     """
-    judge = Filter(model, checked(keep, "keep"), checked(drop, "drop"), minimum, score)
-    return judge(model.embed_images(pictures))
+    judge = Filter(model, checked(keep, "keep"), checked(drop, "drop"), threshold, score)
+    return judge(model.embed_images(images))

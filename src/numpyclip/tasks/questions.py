@@ -1,7 +1,8 @@
 """QUESTION → STATEMENTS: the kind of a question, its possible answers, and a statement for each of them.
 
-A question is understood if it has one of a few forms, and each of its words is known in its place. Any other is an
-error: a statement that is not what was asked would be answered with the same confidence.
+A question is understood if it has one of a few forms, and its nouns are known. Unknown words stand only for a noun of
+one word ("is there a blorf?"), or before a known one. Any other question is an error: a statement that is not what was
+asked would be answered with the same confidence.
 """
 
 from __future__ import annotations

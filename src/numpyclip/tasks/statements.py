@@ -15,7 +15,6 @@ from numpyclip.tasks.english import (
     is_noun,
     is_plural,
     noun_end,
-    rivals,
     with_article,
     words,
 )
@@ -50,20 +49,18 @@ def _thing(text: str) -> str | None:
     """Rewrite what there is as a caption: "any dogs" as "dogs", "a dog on the sofa" as it is."""
     first, *parts = text.split()
     if first in ("anyone", "anybody", "someone", "somebody"):
-        return " ".join(("a person", *parts)) if not parts or (is_break(parts[0]) and _is_sound(parts)) else None
+        said = not parts or (is_break(parts[0]) and _is_sound(parts) and _is_predicate(parts))
+        return " ".join(("a person", *parts)) if said else None
     if first not in ("a", "an", "any", "some"):
         parts = [first, *parts]
-    if not _is_sound(parts) or parts[0] in words("prepositions") | words("behind") | {"and"}:
-        return None
     at = noun_end(parts)
-    noun, phrase = parts[at - 1], " ".join(parts)
-    if rivals(noun) and not is_noun(noun):  # "a red" of "a red or blue car"
+    if not (_is_sound(parts) and _is_joined(parts[:at]) and _is_predicate(parts[at:])):
         return None
+    noun, phrase = parts[at - 1], " ".join(parts)
     if first in ("a", "an"):
         return f"{article(phrase)} {phrase}"
     if first == parts[0]:  # "water", "people smiling", but not "dog"
-        known = is_noun(noun) and with_article(phrase) == phrase
-        return phrase if known and (at == len(parts) or _is_predicate(parts[at:])) else None
+        return phrase if is_noun(noun) and with_article(phrase) == phrase else None
     return with_article(phrase) if is_noun(noun) or is_plural(noun) else None
 
 
@@ -87,20 +84,37 @@ def with_attribute(subject: str, attribute: str, *, single: bool) -> str | None:
     return with_article(f"{owner}{its}{attribute} {thing}", single=not is_plural(owner) if owner else single)
 
 
+def _is_joined(parts: list[str]) -> bool:
+    """Tell whether words are nouns, or adjectives before one, joined by "and": "black and white cat and a dog"."""
+    joined = " ".join(word for word in parts if word not in words("determiners")).split(" and ")
+    *others, last = map(str.split, joined)
+    return _is_subject(last) and all(attributes().issuperset(other) or _is_subject(other) for other in others)
+
+
 def _is_subject(parts: list[str]) -> bool:
     """Tell whether words are one noun: any that is no adjective, or several of which the last is a known noun."""
-    if noun_end(parts) < len(parts) or parts[0] in words("prepositions") or "and" in parts:
+    if noun_end(parts) < len(parts) or parts[0] in words("prepositions") | words("behind") or "and" in parts:
         return False
     alone = len(parts) == 1 or (len(parts) == 2 and parts[0].endswith("'s"))
-    return is_noun(parts[-1]) or (alone and parts[-1] not in attributes())
+    return is_noun(parts[-1]) or (alone and not (parts[-1] in attributes() or is_break(parts[-1])))
 
 
 def _is_predicate(parts: list[str]) -> bool:
     """Tell whether a phrase says only where something is, or what it is doing: not "on the table happy"."""
-    before, last = ["", *parts][-2:]
+    while parts:
+        at = noun_end(parts)
+        if not _is_place(parts[:at]):
+            return False
+        parts = parts[at:]
+    return True
+
+
+def _is_place(parts: list[str]) -> bool:
+    """Tell whether words are "sitting", "wearing red" or "on the old sofa": what follows is a noun."""
+    before, last = ["", *(parts[:-1] if parts[-1] == "and" else parts)][-2:]
     if last in attributes() and not (before in words("determiners") and is_noun(last)):  # "holding an orange"
         return before == "wearing" and last in answer_lists()["colour"]
-    if last in words("gerunds") or last in words("behind") or before in words("determiners"):
+    if is_break(last) or before in words("determiners") or last in ("front", "top"):  # "in front of"
         return True
     return is_noun(last) and (not is_noun(before) or is_noun(f"{before} {last}"))  # but not "on the farm cows"
 

@@ -110,7 +110,7 @@ class Tagger:
 
 def tag(
     model: CLIP,
-    pictures: Picture | Iterable[Picture],
+    images: Picture | Iterable[Picture],
     vocabulary: Iterable[str] | None = None,
     *,
     top_k: int = TOP_K,
@@ -121,7 +121,7 @@ def tag(
     Parameters
     ----------
     model : CLIP
-    pictures : image or iterable of images
+    images : image or iterable of images
         As in `CLIP.embed_images`.
     vocabulary, top_k, threshold
         As in `Tagger`.
@@ -139,4 +139,4 @@ def tag(
         If an image cannot be read.
     """
     tagger = Tagger(model, vocabulary, top_k=top_k, threshold=threshold)
-    return tagger(model.embed_images(pictures))
+    return tagger(model.embed_images(images))

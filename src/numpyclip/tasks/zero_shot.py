@@ -102,7 +102,7 @@ class ZeroShotClassifier:
         self,
         images: Picture | Iterable[Picture],
         *,
-        k: int = 1,
+        top_k: int = 1,
         threshold: ArrayLike = 0,
         batch_size: int = 32,
         orient: bool = True,
@@ -113,7 +113,7 @@ class ZeroShotClassifier:
         ----------
         images, batch_size, orient
             As in `CLIP.embed_images`.
-        k, threshold
+        top_k, threshold
             As in `top_k`.
 
         Returns
@@ -122,21 +122,23 @@ class ZeroShotClassifier:
             Of each image, the most probable first; empty if none reaches the threshold.
         """
         embeddings = self.model.embed_images(images, batch_size, orient=orient)
-        return self.top_k(self.probabilities(embeddings), k, threshold)
+        return self.top_k(self.probabilities(embeddings), top_k, threshold)
 
-    def top_k(self, probabilities: ArrayLike, k: int | None = None, threshold: ArrayLike = 0) -> list[list[Prediction]]:
+    def top_k(
+        self, probabilities: ArrayLike, top_k: int | None = None, threshold: ArrayLike = 0
+    ) -> list[list[Prediction]]:
         """Return the most probable labels of each image, given probabilities (n, n_labels).
 
         Parameters
         ----------
         probabilities : array_like of shape (n_images, n_labels)
-        k : int, optional
+        top_k : int, optional
             Maximum number of labels of an image; by default all.
         threshold : float, or array_like of shape (n_labels,), default=0
             Minimum probability, of all labels or of each.
         """
-        if k is not None and ((count := whole_number(k)) is None or count < 1):
-            raise InputError(f"k is {k!r:.60}; expected an integer of 1 or more.")
+        if top_k is not None and ((count := whole_number(top_k)) is None or count < 1):
+            raise InputError(f"top_k is {top_k!r:.60}; expected an integer of 1 or more.")
         try:
             minimum = np.broadcast_to(np.asarray(threshold, np.float32), len(self.labels))
         except (TypeError, ValueError):
@@ -147,7 +149,7 @@ class ZeroShotClassifier:
             )
         found = []
         for row in np.asarray(probabilities):
-            order = np.argsort(-row, kind="stable")[:k]
+            order = np.argsort(-row, kind="stable")[:top_k]
             found.append([Prediction(self.labels[i].name, float(row[i])) for i in order if row[i] >= minimum[i]])
         return found
 

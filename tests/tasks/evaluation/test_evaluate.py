@@ -66,7 +66,7 @@ def test_labels_in_the_same_order_may_have_other_names(tiny: CLIP, kinds: Path) 
 def test_what_cannot_be_read_is_told_or_raised(tiny: CLIP, kinds: Path) -> None:
     (kinds / "sun" / "broken.png").write_bytes(b"no picture")
     problems: list[NumPyCLIPError] = []
-    assert evaluate(tiny, open_dataset(kinds), classifier(tiny, kinds), report=problems.append).pictures == 5
+    assert evaluate(tiny, open_dataset(kinds), classifier(tiny, kinds), on_error=problems.append).pictures == 5
     assert "broken.png" in str(problems[0])
     with pytest.raises(PictureError, match="broken"):
         evaluate(tiny, open_dataset(kinds), classifier(tiny, kinds))
@@ -74,4 +74,4 @@ def test_what_cannot_be_read_is_told_or_raised(tiny: CLIP, kinds: Path) -> None:
 
 def test_nothing_to_evaluate_is_an_error(tiny: CLIP, tmp_path: Path) -> None:
     with pytest.raises(InputError):
-        evaluate(tiny, open_dataset(tmp_path), report=lambda problem: None)
+        evaluate(tiny, open_dataset(tmp_path), on_error="skip")

@@ -1,9 +1,9 @@
 """The tables of an index.
 
 Paths are bytes, as file systems have them, and a folder and all below it are a range of them. The modality of an
-embedding, pictures or texts, is the column ``side``: its name stays for the indexes that there are. In SQLite embeddings
-are beside the database, each a row of the shards of its generation and modality; in PostgreSQL they are in the table.
-`folders.ignored` is a JSON list of patterns; null marks a folder that was forgotten.
+embedding, pictures or texts, is the column ``side``: its name stays for the indexes that there are. In SQLite,
+embeddings are beside the database, each a row of the shards of its generation and modality; in PostgreSQL they are in
+the table. `folders.ignored` is a JSON list of patterns; null marks a folder that was forgotten.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from numpyclip.arguments import OnError, error_handler
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError, quoted
 from numpyclip.model.ops import Array
-from numpyclip.pipeline import PictureReader, Reading, iter_embeddings
+from numpyclip.pipeline import Known, PictureReader, Reading, iter_embeddings
 from numpyclip.runtime.chunks import batched
 from numpyclip.tasks.evaluation.datasets.dataset import Dataset, Example, Report
 from numpyclip.tasks.evaluation.metrics import Confusion, ranks, recall_at, retrieval_recall
@@ -69,8 +69,8 @@ def evaluate(
     classifier: ZeroShotClassifier | None = None,
     *,
     batch_size: int = 32,
-    read: PictureReader | None = None,
-    report: Report | None = None,
+    on_error: OnError = "raise",
+    known: Known | None = None,
 ) -> Evaluation:
     """Classify the images of a dataset that have labels, and retrieve those that have captions.
 
@@ -82,10 +82,10 @@ def evaluate(
     classifier : ZeroShotClassifier, optional
         With the labels of the dataset, by name, or all of them in its order. Without it, only captions are evaluated.
     batch_size : int, default=32
-    read : PictureReader, optional
-        How images are read.
-    report : callable, optional
-        Is given the errors of what cannot be read, which is left out; without it, the first one is raised.
+    on_error : {"raise", "skip"} or callable, default="raise"
+        Whether to raise the error of what cannot be read, or leave it out; a callable is given the error.
+    known : optional
+        `Index.known`: where embeddings are looked up before they are computed.
 
     Returns
     -------
@@ -96,7 +96,18 @@ def evaluate(
     InputError
         If nothing is left to evaluate, or the labels are not those of the dataset.
     """
-    on_error: OnError = report or "raise"
+    return measure(model, dataset, classifier, PictureReader(model.preprocess, known=known), batch_size, on_error)
+
+
+def measure(
+    model: CLIP,
+    dataset: Dataset,
+    classifier: ZeroShotClassifier | None,
+    read: PictureReader,
+    batch_size: int,
+    on_error: OnError,
+) -> Evaluation:
+    """Evaluate a model as `evaluate` does, on images that are read in any way."""
     tell = error_handler(on_error)
     labelled = None if classifier is None else _Classification(classifier, dataset)
     captioned = _Retrieval(model)
@@ -104,7 +115,7 @@ def evaluate(
     records = iter_embeddings(
         model.embed_pixels,
         dataset.examples(tell),
-        partial(_read, read or PictureReader(model.preprocess)),
+        partial(_read, read),
         batch_size=batch_size,
         on_error=on_error,
     )

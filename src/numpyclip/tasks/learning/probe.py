@@ -100,7 +100,7 @@ class Probe:
         logits: NDArray[np.floating] = METHODS[self.kind].logits(self.weights, self.settings, array)
         return ops.softmax(logits)
 
-    def classify(self, model: CLIP, pictures: Picture | Iterable[Picture], batch_size: int = 32) -> Array:
+    def classify(self, model: CLIP, images: Picture | Iterable[Picture], batch_size: int = 32) -> Array:
         """Embed images and return the `probabilities` of the classes, (n, n_classes).
 
         Raises
@@ -109,4 +109,4 @@ class Probe:
             If it was learned with another model, or from embeddings that are not of unit length.
         """
         self.check(model.fingerprint)
-        return self.probabilities(model.embed_images(pictures, batch_size))
+        return self.probabilities(model.embed_images(images, batch_size))
