@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from numpyclip.arguments import OnError, whole_number
+from numpyclip.arguments import OnError, as_paths, whole_number
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.dual_encoder.validation import checked_embeddings
 from numpyclip.errors import InputError, StoreError
-from numpyclip.images.find import IGNORED, reaches
+from numpyclip.images.find import IGNORED, checked_patterns, reaches
 from numpyclip.images.open import Picture
 from numpyclip.images.open import pictures as as_pictures
 from numpyclip.index.known import KnownEmbeddings
@@ -105,9 +105,9 @@ class Index:
 
     def update(
         self,
-        folders: Iterable[str | os.PathLike[str]] = (),
+        folders: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] = (),
         *,
-        ignore: Sequence[str] = (),
+        ignore: str | Sequence[str] = (),
         batch_size: int = 32,
         draft: bool = True,
         progress: Callable[[list[FoundFile]], Iterable[FoundFile]] = iter,
@@ -119,9 +119,9 @@ class Index:
 
         Parameters
         ----------
-        folders : iterable of paths
+        folders : path or iterable of paths
             Folders to add; by default those of the index are updated.
-        ignore : sequence of str
+        ignore : str or sequence of str
             Patterns as in a shell of what to leave out in the folders that are added: of names, or with a slash of
             paths below the folder.
         batch_size : int, default=32
@@ -144,7 +144,8 @@ class Index:
         StoreError
             If another process writes to the index, or the disk is full.
         """
-        added = [absolute(folder) for folder in folders]
+        added = [absolute(folder) for folder in as_paths(folders, "folders")]
+        patterns = checked_patterns(ignore)
         for folder in added:
             if not Path(folder).is_dir():
                 raise InputError(f"{folder}: is no folder; expected one with pictures in it.")
@@ -155,9 +156,9 @@ class Index:
             self.begin()
             known = self.store.folders()
             for folder in added:
-                if ignore or folder not in known:
+                if patterns or folder not in known:
                     forgotten = (pattern for pattern in known.get(folder, ()) if pattern.startswith("/"))
-                    self.store.set_folder(folder, list(dict.fromkeys((*forgotten, *ignore))))
+                    self.store.set_folder(folder, list(dict.fromkeys((*forgotten, *patterns))))
             known = self.store.folders()
             chosen = _roots(added or list(known), known)
             if not chosen:
@@ -176,12 +177,12 @@ class Index:
             self.model.embed_pixels, as_pictures(pictures), read, batch_size=batch_size, on_error=on_error
         )
 
-    def add_texts(self, texts: Iterable[str], *, batch_size: int = 256) -> int:
+    def add_texts(self, texts: str | Iterable[str], *, batch_size: int = 256) -> int:
         """Add texts, such as captions or a list of words, to be found by pictures and by other texts.
 
         Parameters
         ----------
-        texts : iterable of str
+        texts : str or iterable of str
             Truncated to the model's context length. Those that the index has are skipped.
         batch_size : int, default=256
 
@@ -193,7 +194,7 @@ class Index:
         added = 0
         with self.store.writing():
             self.begin()
-            for batch in batched(texts, batch_size):
+            for batch in batched([texts] if isinstance(texts, str) else texts, batch_size):
                 if new := self.store.unknown_texts(batch):
                     self.store.write_texts(new, self.model.embed_texts(new, truncate=True))
                     added += len(new)
