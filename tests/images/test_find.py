@@ -66,9 +66,9 @@ def test_more_may_be_ignored(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("wrong", [5, None, b"photos"])
 def test_what_is_no_path_is_refused_at_once(wrong: object) -> None:
-    with pytest.raises(InputError, match="paths: found .*; expected a path, or an iterable of paths"):
+    with pytest.raises(InputError, match=r"paths: found .*; expected a path, or an iterable of paths"):
         find_pictures(wrong)  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="ignore is .*; expected a pattern"):
+    with pytest.raises(InputError, match=r"ignore is .*; expected a pattern"):
         find_pictures("photos", ignore=[wrong])  # type: ignore[list-item]
 
 
