@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numpyclip.arguments import OnError, as_paths, whole_number
-from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.dual_encoder.clip import CLIP, check_model
 from numpyclip.dual_encoder.validation import checked_embeddings
 from numpyclip.errors import InputError, StoreError
 from numpyclip.images.find import IGNORED, checked_patterns, reaches
@@ -67,6 +67,7 @@ class Index:
         create: bool = False,
         precision: Precision | None = None,
     ) -> None:
+        check_model(model)
         self.store = store if isinstance(store, Store) else open_store(store, create=create, precision=precision)
         self.model = model
         found = self.store.fingerprint
@@ -236,6 +237,8 @@ class Index:
         count = whole_number(n)
         if count is None or count < 1:
             raise InputError(f"n is {n!r:.60}; expected an integer above 0.")
+        if not isinstance(where, Where):
+            raise InputError(f"where is {where!r:.60}; expected Where(folder=..., after=..., before=...).")
         if isinstance(query, str):
             query = Query.parse(query)
         if isinstance(query, Query):

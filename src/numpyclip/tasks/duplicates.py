@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.arguments import OnError, as_paths
-from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.dual_encoder.clip import CLIP, check_model
 from numpyclip.images.find import FileState
 from numpyclip.images.open import file_content, identify, open_picture
 from numpyclip.images.preprocess import Preprocess, on_white
@@ -107,6 +107,8 @@ def find_duplicates(
     An image takes ``3200 + 4 * embed_dim`` bytes of memory, and all pairs of different images are compared: for 100,000
     of them and 512 dimensions, 0.5 GB and 5 * 10**12 multiplications.
     """
+    if model is not None:
+        check_model(model)
     records = iter_embeddings(
         (lambda pixels: ()) if model is None else model.embed_pixels,
         _without_links(as_paths(paths)),
