@@ -49,10 +49,12 @@ def test_an_error_names_the_picture_and_its_position_when_those_before_it_are_do
     tiny: CLIP, files: list[str]
 ) -> None:
     done: list[object] = []
-    with pytest.raises(PictureError, match=r"2\.png: cannot be read .* It is picture 2, counted from 0\.$"):
+    with pytest.raises(PictureError, match=r"2\.png: cannot be read .* It is image 2, counted from 0\.$"):
         done.extend(tiny.iter_embeddings(iter(files), 8))
-    with pytest.raises(InputError, match=r"not int\. It is picture 1, counted from 0\.$"):
+    with pytest.raises(InputError, match=r"not int\. It is image 1, counted from 0\.$"):
         tiny.embed_images([files[0], 5])  # type: ignore[list-item]
+    with pytest.raises(PictureError, match=r"2\.png: cannot be read [^\n]*\)\.$"):
+        tiny.embed_images(files[2])  # a single one needs no position
     records = tiny.iter_embeddings(files, 8)
     assert [next(records).picture, next(records).picture] == files[:2]
     with pytest.raises(PictureError):

@@ -1,7 +1,8 @@
-"""Checks of arguments that many functions have: integers, and `on_error`."""
+"""Checks of arguments that many functions have: integers, paths, and `on_error`."""
 
 import operator
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -19,6 +20,17 @@ def whole_number(value: Any) -> int | None:
         return operator.index(value)
     except TypeError:
         return None
+
+
+def as_paths(
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], name: str = "paths"
+) -> Iterable[str | os.PathLike[str]]:
+    """Return paths to iterate over, a single one as a list; InputError, which names the argument, if these are none."""
+    if isinstance(paths, str | os.PathLike):
+        return [paths]
+    if not isinstance(paths, Iterable) or isinstance(paths, bytes):
+        raise InputError(f"{name}: found {paths!r:.60}; expected a path, or an iterable of paths.")
+    return paths
 
 
 def error_handler(on_error: OnError) -> Callable[[Exception], object]:

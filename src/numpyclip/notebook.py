@@ -1,4 +1,4 @@
-"""Rich display of objects in a notebook."""
+"""How objects are shown: on a line, and in a notebook."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ from collections.abc import Mapping
 from html import escape
 
 _MOST_ROWS = 20
+
+
+def counted(count: int, noun: str) -> str:
+    """Count things: ``1 label``, ``2 labels``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def html_table(caption: str, rows: Mapping[str, str]) -> str:

@@ -7,9 +7,10 @@ memory of a few. A caller brings a `read` function where it wants more of a pict
 from __future__ import annotations
 
 import hashlib
+import operator
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 import numpy as np
@@ -59,7 +60,7 @@ class Embedded(Generic[_T, _X]):
 
     picture: _T
     position: int
-    embedding: Any = None
+    embedding: Any = field(default=None, repr=False)
     error: PictureError | InputError | None = None
     extra: _X | None = None
 
@@ -128,14 +129,15 @@ def iter_embeddings(
     """
     size = checked_batch_size(batch_size)
     handle = error_handler(on_error)
+    is_single = operator.length_hint(pictures, 2) == 1
 
     def attempt(numbered: tuple[int, _T]) -> tuple[Embedded[_T, _X], _Pixels | None]:
         position, picture = numbered
         try:
             reading = read(picture)
         except (PictureError, InputError) as error:
-            if on_error == "raise":
-                error.args = (f"{error.args[0]} It is picture {position}, counted from 0.",)
+            if on_error == "raise" and not is_single:
+                error.args = (f"{error.args[0]} It is image {position}, counted from 0.",)
             return Embedded(picture, position, error=error), None
         return Embedded(picture, position, reading.embedding, extra=reading.extra), reading.pixels
 

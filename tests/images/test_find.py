@@ -43,13 +43,37 @@ def test_folders_that_hold_copies_are_left_out(tmp_path: Path, folder: str) -> N
     fill(tmp_path, "a.jpg", f"{folder}/copy.jpg", f"photos/{folder}/a.jpg/copy.jpg", ".hidden.jpg")
     assert names(tmp_path) == ["a.jpg"]
     assert names(tmp_path / folder) == ["copy.jpg"]  # unless it is named
-    assert len(names(tmp_path, ignore=())) == 4
 
 
-def test_what_is_ignored_may_be_said(tmp_path: Path) -> None:
-    fill(tmp_path, "a.jpg", "a.tif", "raw/a.jpg", "out/a.jpg", "b/x_small.jpg", "b/x.jpg", "x_small.jpg")
+def test_more_may_be_ignored(tmp_path: Path) -> None:
+    fill(
+        tmp_path,
+        ".hidden.jpg",
+        "@eaDir/a.jpg",
+        "a.jpg",
+        "a.tif",
+        "raw/a.jpg",
+        "out/a.jpg",
+        "b/x_small.jpg",
+        "b/x.jpg",
+        "x_small.jpg",
+    )
     ignore = ("*.tif", "raw", "b/*_small.jpg", "/out")
     assert names(tmp_path, ignore=ignore) == ["a.jpg", "x_small.jpg", "b/x.jpg"]
+    assert names(tmp_path, ignore="?*") == []
+    assert names(tmp_path / "b", ignore="x.jpg") == ["x_small.jpg"]
+
+
+@pytest.mark.parametrize("wrong", [5, None, b"photos"])
+def test_what_is_no_path_is_refused_at_once(wrong: object) -> None:
+    with pytest.raises(InputError, match=r"paths: found .*; expected a path, or an iterable of paths"):
+        find_pictures(wrong)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"ignore is .*; expected a pattern"):
+        find_pictures("photos", ignore=[wrong])  # type: ignore[list-item]
+
+
+def test_what_is_searched_is_shown() -> None:
+    assert repr(find_pictures("docs")) == "FoundPictures(['docs'])"
 
 
 @pytest.mark.parametrize("suffix", ["hif", "HIF", "heif", "heic", "mpo", "jfif", "jpe", "avif"])
@@ -80,7 +104,7 @@ def test_only_regular_files_are_pictures(tmp_path: Path) -> None:
         listener.bind(os.path.relpath(tmp_path / "socket.jpg"))
         found = find_pictures(tmp_path)
         assert [Path(path).name for path in found] == ["a.jpg", "link.jpg"]
-    assert found.left_out == {"not a regular file": 4}
+    assert found.left_out == {"not regular": 4}
 
 
 def test_links_to_folders_are_not_followed(tmp_path: Path) -> None:

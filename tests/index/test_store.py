@@ -40,6 +40,8 @@ def test_texts_have_no_folder_and_no_date(index: Index) -> None:
             index.search("a bird", where=where, modality="texts")
     with pytest.raises(InputError, match="modality is 'sounds'"):
         index.search("a bird", modality="sounds")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="where is 'docs'; expected Where"):
+        index.search("a bird", where="docs")  # type: ignore[arg-type]
 
 
 def test_nobody_writes_twice_at_once(index: Index) -> None:

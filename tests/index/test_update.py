@@ -149,6 +149,18 @@ def test_a_folder_that_is_left_out_of_another_one_can_be_added(index: Index, pho
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need a privilege")
+def test_a_single_folder_and_a_single_pattern_are_no_letters(index: Index, photos: Path) -> None:
+    raw = photos / "raw"
+    raw.mkdir()
+    shutil.copy(next(photos.glob("*.png")), raw)
+    with pytest.raises(InputError, match="folders: found 5"):
+        index.update(5)  # type: ignore[arg-type]
+    before = index.update(str(photos), ignore="raw").embedded
+    assert before == index.store.counts().pictures
+    assert index.store.folders() == {str(photos): ("raw",)}
+    assert index.update(photos).unchanged == before
+
+
 def test_a_link_to_a_folder_can_be_added(index: Index, photos: Path) -> None:
     (photos / "more").rename(photos.parent / "elsewhere")
     (photos / "more").symlink_to(photos.parent / "elsewhere")
@@ -262,6 +274,7 @@ def test_what_is_gone_is_dropped_by_compacting(index: Index, photos: Path, place
 def test_texts_are_found_by_pictures(index: Index, bird: Path) -> None:
     assert index.add_texts(["a bird", "a house", "a bird"]) == 2
     assert index.add_texts(["a bird", "a dog"]) == 1
+    assert index.add_texts("a cat") == 1  # not five letters
     found = index.search(str(bird), modality="texts")
     assert found[0].text == "a bird"
     assert found[0].to_dict().keys() == {"text", "cosine", "id"}

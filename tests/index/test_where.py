@@ -67,6 +67,11 @@ def test_dates_that_do_not_exist_are_refused(name: str, date: object) -> None:
         Where(**{name: date})  # type: ignore[arg-type]
 
 
+def test_a_number_is_no_year() -> None:
+    with pytest.raises(InputError, match=r"2024 is no date \(it is no string\); expected one such as '2024'"):
+        Where(after=2024)  # type: ignore[arg-type]
+
+
 def test_dates_are_beginnings_of_moments() -> None:
     for date in ("2024", "2024-02", "2024-02-29", "2024-02-29T23", "2024-02-29T23:59", "2024-02-29T23:59:59"):
         assert Where(after=date).after == date

@@ -87,7 +87,7 @@ def test_no_pictures_have_no_captions(tiny: CLIP) -> None:
 
 @pytest.mark.parametrize("captions", [[], "a dog", [1]])
 def test_captions_that_are_none_are_named(tiny: CLIP, captions: list[str]) -> None:
-    with pytest.raises(InputError, match="labels"):
+    with pytest.raises(InputError, match="captions"):
         caption(tiny, ALBUM / "sun.png", captions)
 
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageEnhance
 
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.errors import PictureError
+from numpyclip.errors import InputError, PictureError
 from numpyclip.images.preprocess import on_white
 from numpyclip.tasks.duplicates import find_duplicates
 
@@ -155,6 +155,12 @@ def test_what_cannot_be_read_is_raised_or_told(tiny: CLIP, rose: Path) -> None:
 
 def test_nothing_has_no_duplicates(tiny: CLIP) -> None:
     assert find_duplicates(tiny, []) == []
+
+
+def test_a_single_path_is_no_letters(tiny: CLIP, rose: Path) -> None:
+    assert find_duplicates(tiny, str(rose)) == find_duplicates(tiny, rose) == []
+    with pytest.raises(InputError, match="paths: found None"):
+        find_duplicates(tiny, None)  # type: ignore[arg-type]
 
 
 def test_blocks_of_pairs_change_nothing(tiny: CLIP, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

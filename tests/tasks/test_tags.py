@@ -85,8 +85,8 @@ def test_at_most_so_many_are_taken_and_a_nan_is_none(tiny: CLIP) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"vocabulary": []}, "labels is"),
-        ({"vocabulary": "dog"}, "labels is 'dog'"),
+        ({"vocabulary": []}, "vocabulary is"),
+        ({"vocabulary": "dog"}, "vocabulary is 'dog'"),
         ({"top_k": 0}, "top_k is 0"),
         ({"top_k": 1.5}, "top_k is 1.5"),
         ({"threshold": 1.1}, "threshold is 1.1"),

@@ -164,8 +164,8 @@ def test_a_row_of_one_holds_the_end_mark_as_in_the_reference() -> None:
 
 
 @pytest.mark.parametrize(("texts", "message"), [
-    (["a", 3], "texts: found 3, a int; expected str"),
-    ([b"a"], "texts: found b'a', a bytes; expected str"),
+    (["a", 3], "texts: found 3 \\(int\\); expected str"),
+    ([b"a"], "texts: found b'a' \\(bytes\\); expected str"),
     (b"a dog", "texts: found bytes"),
     (None, "texts: found NoneType"),
     (7, "texts: found int"),

@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, TypeAlias, TypeVar
 
 from numpyclip.cli.stores import known_embeddings
 from numpyclip.errors import InputError, PictureError
-from numpyclip.images.find import IGNORED, find_pictures, summary
+from numpyclip.images.find import find_pictures, summary
 
 if TYPE_CHECKING:
     from numpyclip.dual_encoder.clip import CLIP
@@ -124,8 +124,8 @@ class PicturePaths:
         with contextlib.suppress(ValueError):  # the folder to be left out is elsewhere
             if self._without is not None:
                 place = self._without.resolve().relative_to(Path(source).resolve())
-                return (*IGNORED, f"/{glob.escape(place.as_posix())}")
-        return IGNORED
+                return (f"/{glob.escape(place.as_posix())}",)
+        return ()
 
     @property
     def failed(self) -> int:

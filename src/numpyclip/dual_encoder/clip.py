@@ -21,6 +21,15 @@ from numpyclip.pipeline import Embedded, PictureReader, iter_embeddings
 from numpyclip.runtime.chunks import batched
 
 
+def check_model(model: object) -> None:
+    """Raise InputError unless it is a model, or something that embeds as one does."""
+    if not hasattr(model, "embed_texts"):
+        kind = type(model).__name__
+        raise InputError(
+            f"model: found {kind}; expected a model, the first of the two values that numpyclip.load returns."
+        )
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class CLIP(DualEncoder):
     """A model that embeds images and texts into one space. Made by `numpyclip.load`.

@@ -75,10 +75,10 @@ def by_shape(crops: Sequence[NDArray[np.uint8]]) -> Iterable[list[int]]:
     return rows.values()
 
 
-def captions(labels: Iterable[str], template: str = "{}") -> list[str]:
+def captions(labels: Iterable[str], template: str = "{}", name: str = "labels") -> list[str]:
     """Format the template with each label; raise InputError if there is no label, a non-string, or no ``{}``."""
-    if isinstance(labels, str) or not (labels := checked(labels, "labels")):
-        raise InputError(f"labels is {labels!r:.60}; expected a list of one or more strings.")
+    if isinstance(labels, str) or not (labels := checked(labels, name)):
+        raise InputError(f"{name} is {labels!r:.60}; expected a list of one or more strings.")
     if not isinstance(template, str) or "{}" not in template:
         raise InputError(f"the template is {template!r:.60}; expected a string with {{}} where the label goes.")
     return [template.replace("{}", label) for label in labels]

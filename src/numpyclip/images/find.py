@@ -13,7 +13,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from numpyclip.arguments import OnError, error_handler
+from numpyclip.arguments import OnError, as_paths, error_handler
 from numpyclip.errors import InputError, PictureError
 
 # Of the formats in `numpyclip.images.open`, those in which people keep pictures.
@@ -29,7 +29,7 @@ IGNORED = (
     *("__MACOSX", "node_modules", "lost+found", "System Volume Information", "*.lrdata"),
 )
 
-_NOT_REGULAR = "not a regular file"
+_NOT_REGULAR = "not regular"
 _MOST_KINDS = 8  # of files that are left out, in a message
 
 
@@ -84,7 +84,7 @@ class FileState:
 
 def find_pictures(
     paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
-    ignore: Sequence[str] = IGNORED,
+    ignore: str | Sequence[str] = (),
     *,
     on_error: OnError = "raise",
 ) -> FoundPictures:
@@ -98,10 +98,10 @@ def find_pictures(
     paths : str, path or iterable of them
         Folders to be searched, in a stable order; symbolic links to folders are not followed. Anything else is given
         back as it is: a file that is named outright is judged by its content when it is opened.
-    ignore : sequence of str, default=IGNORED
-        What is left out: patterns as in a shell (``*``, ``?``, ``[a-z]``) of names, or with a slash in them, perhaps
-        at the start, of paths below the folder. By default what is hidden and folders that hold copies, such as
-        ``#recycle`` and ``@eaDir``.
+    ignore : str or sequence of str, optional
+        What is left out besides what is hidden and folders that hold copies, such as ``#recycle`` and ``@eaDir``:
+        patterns as in a shell (``*``, ``?``, ``[a-z]``) of names, or with a slash in them, perhaps at the start, of
+        paths below the folder.
     on_error : {"raise", "skip"} or callable, default="raise"
         What happens where a folder cannot be listed. A callable is given the error, and the search goes on.
 
@@ -112,10 +112,20 @@ def find_pictures(
 
     Raises
     ------
+    InputError
+        If an argument is of the wrong kind.
     PictureError
         While it is iterated over, if a folder cannot be listed.
     """
-    return FoundPictures([paths] if isinstance(paths, str | os.PathLike) else paths, ignore, error_handler(on_error))
+    return FoundPictures(as_paths(paths), (*IGNORED, *checked_patterns(ignore)), error_handler(on_error))
+
+
+def checked_patterns(ignore: str | Iterable[str]) -> list[str]:
+    """Return a list of patterns, of which a string is one; InputError if they are no strings."""
+    patterns = [ignore] if isinstance(ignore, str) else list(ignore) if isinstance(ignore, Iterable) else [ignore]
+    if not all(isinstance(pattern, str) for pattern in patterns):
+        raise InputError(f"ignore is {ignore!r:.60}; expected a pattern such as 'raw' or '*.tif', or a list of them.")
+    return patterns
 
 
 class FoundPictures:
@@ -138,6 +148,9 @@ class FoundPictures:
         self._ignore = ignore
         self._report = report
         self.left_out: Counter[str] = Counter()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._paths!r:.200})"
 
     def __iter__(self) -> Iterator[str]:
         """Search anew."""

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from numpyclip.arguments import OnError, whole_number
-from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.arguments import OnError, as_paths, whole_number
+from numpyclip.dual_encoder.clip import CLIP, check_model
 from numpyclip.dual_encoder.validation import checked_embeddings
 from numpyclip.errors import InputError, StoreError
-from numpyclip.images.find import IGNORED
+from numpyclip.images.find import IGNORED, checked_patterns
 from numpyclip.images.open import Picture
 from numpyclip.images.open import pictures as as_pictures
 from numpyclip.index.known import KnownEmbeddings
@@ -67,6 +67,7 @@ class Index:
         create: bool = False,
         precision: Precision | None = None,
     ) -> None:
+        check_model(model)
         self.store = store if isinstance(store, Store) else open_store(store, create=create, precision=precision)
         self.model = model
         found = self.store.fingerprint
@@ -110,9 +111,9 @@ class Index:
 
     def update(
         self,
-        folders: Iterable[str | os.PathLike[str]] = (),
+        folders: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] = (),
         *,
-        ignore: Sequence[str] = (),
+        ignore: str | Sequence[str] = (),
         batch_size: int = 32,
         draft: bool = True,
         progress: Callable[[list[FoundFile]], Iterable[FoundFile]] = iter,
@@ -124,9 +125,9 @@ class Index:
 
         Parameters
         ----------
-        folders : iterable of paths
+        folders : path or iterable of paths
             Folders to add; by default those of the index are updated.
-        ignore : sequence of str
+        ignore : str or sequence of str
             Patterns as in a shell of what to leave out in the folders that are added: of names, or with a slash of
             paths below the folder. They replace those that were given before; an empty one
             matches nothing.
@@ -150,7 +151,8 @@ class Index:
         StoreError
             If another process writes to the index, or the disk is full.
         """
-        added = [existing_folder(folder) for folder in folders]
+        added = [existing_folder(folder) for folder in as_paths(folders, "folders")]
+        patterns = checked_patterns(ignore)
         for folder in added:
             own, found = Path(self.store.place).resolve(), Path(folder).resolve()
             if own in (found, *found.parents):
@@ -159,8 +161,8 @@ class Index:
             self.begin()
             known = self.store.folders()
             for folder in added:
-                if ignore or folder not in known:
-                    self.store.set_folder(folder, ignore)
+                if patterns or folder not in known:
+                    self.store.set_folder(folder, patterns)
             known = self.store.folders()
             chosen = _roots(added or list(known), known)
             if not chosen:
@@ -180,12 +182,12 @@ class Index:
             self.model.embed_pixels, as_pictures(pictures), read, batch_size=batch_size, on_error=on_error
         )
 
-    def add_texts(self, texts: Iterable[str], *, batch_size: int = 256) -> int:
+    def add_texts(self, texts: str | Iterable[str], *, batch_size: int = 256) -> int:
         """Add texts, such as captions or a list of words, to be found by pictures and by other texts.
 
         Parameters
         ----------
-        texts : iterable of str
+        texts : str or iterable of str
             Truncated to the model's context length. Those that the index has are skipped.
         batch_size : int, default=256
 
@@ -197,7 +199,7 @@ class Index:
         added = 0
         with self.store.writing():
             self.begin()
-            for batch in batched(texts, batch_size):
+            for batch in batched([texts] if isinstance(texts, str) else texts, batch_size):
                 if new := self.store.unknown_texts(batch):
                     self.store.write_texts(new, self.model.embed_texts(new, truncate=True))
                     added += len(new)
@@ -239,6 +241,8 @@ class Index:
         count = whole_number(n)
         if count is None or count < 1:
             raise InputError(f"n is {n!r:.60}; expected an integer above 0.")
+        if not isinstance(where, Where):
+            raise InputError(f"where is {where!r:.60}; expected Where(folder=..., after=..., before=...).")
         if isinstance(query, str):
             query = Query.parse(query)
         if isinstance(query, Query):

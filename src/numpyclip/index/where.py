@@ -76,10 +76,11 @@ def _checked_date(name: str, date: object) -> str:
         elif isinstance(date, datetime.date):
             written = date.isoformat()
         if not (isinstance(written, str) and _DATE.fullmatch(written)):
-            raise ValueError("it is written otherwise")
+            raise ValueError("it is written otherwise" if isinstance(written, str) else "it is no string")
         datetime.datetime.fromisoformat(written + _FIRST_MOMENT[len(written) :])
     except (ValueError, OverflowError) as error:
         raise InputError(
-            f"{name}: {date!r:.60} is no date ({error}); expected one such as 2024, 2024-05 or 2024-05-01T12:30:00."
+            f"{name}: {date!r:.60} is no date ({error}); expected one such as "
+            "'2024', '2024-05' or '2024-05-01T12:30:00'."
         ) from None
     return written

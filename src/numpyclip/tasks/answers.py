@@ -10,7 +10,7 @@ from itertools import islice
 import numpy as np
 from numpy.typing import ArrayLike
 
-from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.dual_encoder.clip import CLIP, check_model
 from numpyclip.errors import InputError
 from numpyclip.images.open import Picture, pictures
 from numpyclip.model.ops import Array, softmax
@@ -143,6 +143,7 @@ def ask(
     >>> numpyclip.tasks.ask(model, "docs/pictures/bird.png", "is it a bird or a house?")[0].answer
     'a bird'
     """
+    check_model(model)
     images = list(islice(pictures(image), 2))
     if len(images) != 1:
         raise InputError("ask: expected one image; for several, use numpyclip.tasks.Answerer(...).answers(embeddings).")

@@ -16,7 +16,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.dual_encoder.clip import CLIP, check_model
 from numpyclip.dual_encoder.validation import checked_embeddings
 from numpyclip.errors import InputError
 from numpyclip.model import ops
@@ -39,12 +39,16 @@ class Background:
     """Mean and covariance of the embeddings of 2,000 everyday texts, cached as by `embed_vocabulary`."""
 
     def __init__(self, model: CLIP) -> None:
+        check_model(model)
         texts = [_FORMS[i % len(_FORMS)].format(word) for i, word in enumerate(read_words("background"))]
         embeddings = embed_vocabulary(model, texts)
         self._embed_dim = model.config.embed_dim
         self._mean: Array = embeddings.mean(axis=0)
         centred = embeddings - self._mean
         self._covariance: Array = centred.T @ centred / np.float32(len(texts))
+
+    def __repr__(self) -> str:
+        return f"Background({self._embed_dim} dimensions)"
 
     def probabilities(self, images: ArrayLike, texts: ArrayLike, prior: float = 0.5) -> Array:
         """Compute the probability that each text is about each image.

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numpyclip.dual_encoder import validation
-from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.dual_encoder.clip import CLIP, check_model
 from numpyclip.images.open import Picture, open_picture
 from numpyclip.images.open import pictures as as_pictures
 from numpyclip.model.ops import Array
@@ -102,7 +102,7 @@ class Captioner:
         self.method: Method = "generated" if model.config.decoder is not None else "phrases"
         if captions is not None:
             self.method = "nearest"
-            self._captions = validation.captions(captions)
+            self._captions = validation.captions(captions, name="captions")
             self._embeddings = embed_vocabulary(model, self._captions)
             self._prior = min(1 / len(self._captions), 0.5)
         elif self.method == "phrases":
@@ -152,6 +152,7 @@ def caption(model: CLIP, images: Picture | Iterable[Picture], captions: Iterable
     PictureError
         If an image cannot be read.
     """
+    check_model(model)
     captioner = Captioner(model, captions)
     several: list[Picture] = list(as_pictures(images))
     if captioner.method == "generated":  # which reads images twice; an open file can be read only once

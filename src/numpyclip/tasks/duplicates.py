@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.arguments import OnError
-from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.arguments import OnError, as_paths
+from numpyclip.dual_encoder.clip import CLIP, check_model
 from numpyclip.images.find import FileState
 from numpyclip.images.open import file_content, identify, open_picture
 from numpyclip.images.preprocess import Preprocess, on_white
@@ -69,7 +69,7 @@ class Copy:
 
 def find_duplicates(
     model: CLIP | None,
-    paths: Iterable[str | os.PathLike[str]],
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     *,
     batch_size: int = 32,
     on_error: OnError = "raise",
@@ -81,7 +81,7 @@ def find_duplicates(
     ----------
     model : CLIP, optional
         Without one, only identical images are found.
-    paths : iterable of path
+    paths : path or iterable of paths
         Files; each counts once, however often it is named or linked to. Animations are compared by their bytes only.
     batch_size : int, default=32
         How many images are embedded at once.
@@ -107,9 +107,11 @@ def find_duplicates(
     An image takes ``3200 + 4 * embed_dim`` bytes of memory, and all pairs of different images are compared: for 100,000
     of them and 512 dimensions, 0.5 GB and 5 * 10**12 multiplications.
     """
+    if model is not None:
+        check_model(model)
     records = iter_embeddings(
         (lambda pixels: ()) if model is None else model.embed_pixels,
-        _without_links(paths),
+        _without_links(as_paths(paths)),
         partial(_read, None if model is None else model.preprocess, known),
         batch_size=batch_size,
         on_error=on_error,

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.arguments import whole_number
-from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.dual_encoder.clip import CLIP, check_model
 from numpyclip.errors import InputError
 from numpyclip.images.open import Picture, open_picture
 from numpyclip.model.ops import Array
@@ -65,6 +65,7 @@ def explain(
     -----
     A map does not show that the text applies: it has a maximum for any text. Its edges are as coarse as the cells.
     """
+    check_model(model)
     count = whole_number(grid)
     if count is None or not _SHOWN <= count <= _MOST_CELLS:
         raise InputError(f"grid is {grid!r:.60}; expected an integer from {_SHOWN} to {_MOST_CELLS}.")

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.dual_encoder.clip import CLIP, check_model
 from numpyclip.dual_encoder.validation import checked_embeddings
 from numpyclip.errors import InputError
 from numpyclip.images.open import Picture
@@ -138,5 +138,6 @@ def filter_pictures(
     InputError, PictureError
         As in `Filter`.
     """
+    check_model(model)
     judge = Filter(model, checked(keep, "keep"), checked(drop, "drop"), threshold, score)
     return judge(model.embed_images(images))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from numpyclip.arguments import whole_number
-from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.dual_encoder.clip import CLIP, check_model
 from numpyclip.dual_encoder.validation import captions
 from numpyclip.errors import InputError
 from numpyclip.images.open import Picture
@@ -77,7 +77,7 @@ class Tagger:
             self._broader = everyday_nouns()
             self._tags = [*self._broader, *read_words("adjectives")]
         else:
-            self._tags = list(dict.fromkeys(captions(vocabulary)))
+            self._tags = list(dict.fromkeys(captions(vocabulary, name="vocabulary")))
         self._embeddings = embed_vocabulary(model, self._tags)
         self._background = Background(model)
         self._directions = normalize(self._background.centred(self._embeddings))
@@ -138,5 +138,6 @@ def tag(
     PictureError
         If an image cannot be read.
     """
+    check_model(model)
     tagger = Tagger(model, vocabulary, top_k=top_k, threshold=threshold)
     return tagger(model.embed_images(images))

@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numpyclip.arguments import whole_number
-from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.dual_encoder.clip import CLIP, check_model
 from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.dual_encoder.validation import checked_embeddings
 from numpyclip.errors import InputError
 from numpyclip.images.open import Picture
 from numpyclip.model.ops import Array, normalize
-from numpyclip.notebook import html_table
+from numpyclip.notebook import counted, html_table
 from numpyclip.runtime.chunks import batched
 from numpyclip.tasks.labels import Label, as_labels, parents
 from numpyclip.tasks.prompts import templates as as_templates
@@ -77,6 +77,7 @@ class ZeroShotClassifier:
         separator: str | None = None,
         embeddings: ArrayLike | None = None,
     ) -> None:
+        check_model(model)
         self.model = model
         self.labels = as_labels(labels, separator)
         self.templates = tuple(as_templates(templates))
@@ -89,7 +90,8 @@ class ZeroShotClassifier:
                 raise InputError(f"got {len(self.embeddings)} embeddings; expected {len(self.labels)}, one per label.")
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({len(self.labels)} labels, {len(self.templates)} templates, {self.model!r})"
+        counts = counted(len(self.labels), "label"), counted(len(self.templates), "template")
+        return f"{type(self).__name__}({', '.join(counts)})"
 
     def _repr_html_(self) -> str:
         return html_table(repr(self), {label.name: ", ".join(label.phrases) for label in self.labels})
@@ -191,6 +193,7 @@ class ZeroShotClassifier:
         from numpyclip.weights.archive import Archive
         from numpyclip.weights.npz import read_npz
 
+        check_model(model)
         try:
             arrays = read_npz(Archive(Path(file)))
         except OSError as error:

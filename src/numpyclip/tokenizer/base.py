@@ -35,7 +35,7 @@ def checked(texts: str | Iterable[str], name: str = "texts") -> Sequence[str]:
     texts = list(texts)
     for text in texts:
         if not isinstance(text, str):
-            raise InputError(f"{name}: found {text!r:.60}, a {type(text).__name__}; expected str; convert it first.")
+            raise InputError(f"{name}: found {text!r:.60} ({type(text).__name__}); expected str; convert it first.")
     return texts
 
 

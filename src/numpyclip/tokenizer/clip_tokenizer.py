@@ -113,6 +113,9 @@ class CLIPTokenizer:
         data = bytes(byte_of[character] for character in "".join(symbols))
         return data.decode("utf-8", errors="replace").replace(END_OF_WORD, " ")
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r})"
+
     def __call__(
         self, texts: str | Sequence[str], context_length: int = 77, truncate: bool = False
     ) -> NDArray[np.int32]:

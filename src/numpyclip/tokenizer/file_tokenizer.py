@@ -48,6 +48,9 @@ class FileTokenizer:
     pads_left: bool
     zeroed_id: int | None  # becomes 0
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r})"
+
     def __call__(self, texts: str | Sequence[str], context_length: int, truncate: bool = False) -> NDArray[np.int32]:
         """Convert texts to the rows that a text tower takes; see `numpyclip.tokenize`."""
         context_length = checked_length(context_length, self.model.min_length + 1)

@@ -58,6 +58,9 @@ class Checkpoint:
     stored: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
     config_file: ConfigFile | None = None
 
+    def __repr__(self) -> str:
+        return f"Checkpoint({str(self.path)!r}, {len(self.arrays)} tensors)"
+
     def __contains__(self, name: str) -> bool:
         return name in self.arrays
 

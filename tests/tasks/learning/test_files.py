@@ -7,7 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from numpyclip.errors import CheckpointError, CorruptCheckpointError, NumPyCLIPError, UnsupportedCheckpointError
+from numpyclip.errors import (
+    CheckpointError,
+    CorruptCheckpointError,
+    InputError,
+    NumPyCLIPError,
+    UnsupportedCheckpointError,
+)
 from numpyclip.tasks.learning.files import EmbeddedFile, read_probe, save_probe
 from numpyclip.tasks.learning.learn import Recipe, learn
 from numpyclip.tasks.learning.methods import METHODS
@@ -125,10 +131,11 @@ def test_other_files_are_named(make: Make, tmp_path: Path) -> None:
         read_probe(tmp_path / "later.npz")
     with pytest.raises(UnsupportedCheckpointError, match="is a folder"):
         read_probe(tmp_path)
-    for name in ("text.npz", "cut.npz"):
-        with pytest.raises(CorruptCheckpointError, match="not a complete zip archive"):
-            read_probe(tmp_path / name)
-    with pytest.raises(CheckpointError, match="cannot be read"):
+    with pytest.raises(UnsupportedCheckpointError, match=r"text\.npz: is no probe; expected a file by save_probe"):
+        read_probe(tmp_path / "text.npz")
+    with pytest.raises(CorruptCheckpointError, match="not a complete zip archive"):
+        read_probe(tmp_path / "cut.npz")
+    with pytest.raises(InputError, match="cannot be read"):
         read_probe(tmp_path / "nowhere.npz")
 
 

@@ -37,6 +37,9 @@ class VisionTower(ABC):
     def __call__(self, image: NDArray[Any]) -> Array:
         """Embed images: (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e)."""
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.input_resolution} px, {self.output_dim} dimensions)"
+
     @property
     def input_resolution(self) -> int:
         """Side of a square image in pixels; towers with `flexible` positions take any shape."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.arguments import OnError, error_handler
-from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.dual_encoder.clip import CLIP, check_model
 from numpyclip.errors import InputError, quoted
 from numpyclip.model.ops import Array
 from numpyclip.pipeline import Known, PictureReader, Reading, iter_embeddings
@@ -96,6 +96,7 @@ def evaluate(
     InputError
         If nothing is left to evaluate, or the labels are not those of the dataset.
     """
+    check_model(model)
     return measure(model, dataset, classifier, PictureReader(model.preprocess, known=known), batch_size, on_error)
 
 

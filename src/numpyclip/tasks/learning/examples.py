@@ -7,19 +7,16 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from numpyclip.dual_encoder.clip import CLIP, check_model
 from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.dual_encoder.validation import captions
 from numpyclip.errors import InputError
 from numpyclip.images.find import class_folders
 from numpyclip.model.ops import Array
-
-if TYPE_CHECKING:
-    from numpyclip.dual_encoder.clip import CLIP
 
 Labels = NDArray[np.integer]
 
@@ -80,11 +77,15 @@ class Examples:
         InputError
             If the embeddings are those of another model.
         """
+        check_model(model)
         if self.fingerprint is not None and (difference := self.fingerprint.differences(model.fingerprint)):
             raise InputError(f"the examples are embeddings of another model than that for the texts ({difference}).")
         names = [name.replace("_", " ").replace("-", " ") for name in self.classes]
         texts = np.exp(model.logit_scale) * model.embed_texts(captions(names, template))
         return replace(self, texts=texts)
+
+    def __repr__(self) -> str:
+        return f"Examples({len(self)} embeddings, {len(self.classes)} classes, {self.embeddings.shape[1]} dimensions)"
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from numpyclip.atomic import atomic_file
 from numpyclip.dual_encoder.fingerprint import Fingerprint
-from numpyclip.errors import CheckpointError, CorruptCheckpointError, InputError, UnsupportedCheckpointError
+from numpyclip.errors import CorruptCheckpointError, InputError, UnsupportedCheckpointError
 from numpyclip.model.ops import Array
 from numpyclip.tasks.learning.examples import checked_embeddings
 from numpyclip.tasks.learning.methods import METHODS, checked_setting
 from numpyclip.tasks.learning.probe import Probe
-from numpyclip.weights.archive import Archive
+from numpyclip.weights.archive import Archive, map_file
 from numpyclip.weights.npz import read_npz_and_texts
 
 _FORMAT = "numpyclip probe 1"
@@ -36,9 +36,9 @@ class EmbeddedFile:
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> EmbeddedFile:
-        """Read a file; CheckpointError if it is another one, or damaged."""
+        """Read a file; CheckpointError if it is another one, or damaged, InputError if it cannot be read."""
         path = Path(path)
-        arrays, texts = _read(path)
+        arrays, texts = _read(path, "file of embeddings; expected one by `numpyclip embed -o`")
         if "embeddings" not in arrays or "names" not in texts:
             found = ", ".join([*arrays, *texts])
             raise UnsupportedCheckpointError(
@@ -73,13 +73,15 @@ def read_probe(path: str | os.PathLike[str]) -> Probe:
 
     Raises
     ------
+    InputError
+        If it cannot be read.
     UnsupportedCheckpointError
         If it is another file, or of a later version.
     CorruptCheckpointError
         If it is damaged or inconsistent.
     """
     path = Path(path)
-    arrays, texts = _read(path)
+    arrays, texts = _read(path, "probe; expected a file by save_probe or `numpyclip learn -o`")
     if (found := _only(texts, "format")) != _FORMAT:
         what = f"its format is {found!r:.60}" if found else f"holds {', '.join([*arrays, *texts]):.100}"
         raise UnsupportedCheckpointError(f"{path}: {what}; expected {_FORMAT!r}, as `numpyclip learn -o` writes.")
@@ -121,13 +123,15 @@ def _weights(path: Path, arrays: dict[str, NDArray[np.generic]], kind: str, n_cl
     return {name: array.copy() for name, array in weights.items()}  # the file may change now
 
 
-def _read(path: Path) -> tuple[dict[str, NDArray[np.generic]], dict[str, list[str]]]:
+def _read(path: Path, expected: str) -> tuple[dict[str, NDArray[np.generic]], dict[str, list[str]]]:
     try:
         if path.is_dir():
             raise UnsupportedCheckpointError(f"{path}: is a folder; expected an .npz file.")
+        if map_file(path)[:2].tobytes() != b"PK":  # no zip archive, rather than one that was cut short
+            raise UnsupportedCheckpointError(f"{path}: is no {expected}.")
         return read_npz_and_texts(Archive(path))
     except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read ({error.strerror or error}).") from error
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}).") from error
 
 
 def _only(texts: dict[str, list[str]], name: str) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from numpyclip.dual_encoder.clip import CLIP, check_model
 from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import InputError
 from numpyclip.images.open import Picture
@@ -16,9 +16,6 @@ from numpyclip.model import ops
 from numpyclip.model.ops import Array
 from numpyclip.tasks.learning.examples import are_of_unit_length, checked_embeddings
 from numpyclip.tasks.learning.methods import METHODS, Settings, Weights
-
-if TYPE_CHECKING:
-    from numpyclip.dual_encoder.clip import CLIP
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -108,5 +105,6 @@ class Probe:
         InputError
             If it was learned with another model, or from embeddings that are not of unit length.
         """
+        check_model(model)
         self.check(model.fingerprint)
         return self.probabilities(model.embed_images(images, batch_size))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 from numpyclip.errors import InputError, NumPyCLIPError
+from numpyclip.notebook import counted
 
 _MOST_CAPTIONS = 1000  # of one image
 
@@ -74,6 +75,10 @@ class Dataset:
     labels: list[str] | None = None
     templates: list[str] | None = None
     left_out: Counter[str] = field(default_factory=Counter)
+
+    def __repr__(self) -> str:
+        labels = "" if self.labels is None else f", {counted(len(self.labels), 'label')}"
+        return f"Dataset({str(self.path)!r}{labels})"
 
     def examples(self, report: Report) -> Iterator[Example]:
         """Iterate over the examples; what cannot be read is reported and left out."""
