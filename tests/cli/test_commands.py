@@ -39,6 +39,7 @@ def commands() -> Iterator[argparse.ArgumentParser]:
         (["search", "dog", "--min-cosine=1"], "numpyclip search", "unknown option --min-cosine (put --"),
         (["tag", "a.png", "--treshold=0.2"], "numpyclip tag", "unknown option --treshold; did you mean --threshold?"),
         (["tag", "a.png", "--thresh", "0.2"], "numpyclip tag", "unknown option --thresh; did you mean --threshold?"),
+        (["embed", "texts", "a", "--exact"], "numpyclip embed texts", "error: unknown option --exact (put --"),
         (["tag"], "numpyclip tag", "nothing to tag: name a picture or a folder"),
         (["embed", "images", "--outpt", "a.npz"], "numpyclip embed images", "did you mean --output?"),
         (["evaluate", "a", "b"], "numpyclip evaluate", "unexpected arguments: b"),
@@ -69,6 +70,7 @@ def test_unknown_words_print_the_usage_of_the_command_and_what_was_meant(
         (["serve", "--allow-name", "a"], "allow_host", ["a"]),
         (["index", "a", "--exact"], "draft", False),
         (["embed", "images", "a", "--exact"], "draft", False),
+        (["learn", "a.npz", "-o", "b.npz", "--labels", "x"], "classes", "x"),
     ],
 )
 def test_old_names_of_options_are_taken_with_a_warning(

@@ -88,7 +88,7 @@ def test_vectors_are_learned_from_as_pictures_are(
     words = []
     if labels:
         (tmp_path / "labels.txt").write_text("disc\n" * 4 + "stripes\n" * 4)
-        words = ["--labels", tmp_path / "labels.txt"]
+        words = ["--classes", tmp_path / "labels.txt"]
     folder = run("learn", shapes, "-o", tmp_path / "a.npz", "--method", method, *TINY)
     status, out, err = run("learn", tmp_path / "v.npz", "-o", tmp_path / "b.npz", "--method", method, *words, *TINY)
     assert (status, err) == (0, "")
@@ -198,7 +198,7 @@ def test_one_class_is_not_enough(run: Run, shapes: Path, tmp_path: Path) -> None
         (["FOLDER", "-o", "p.npz", "--folds", "1"], "expected an integer of 2 or more"),
         (["FOLDER", "-o", "p.npz", "--seed", "-1"], "--seed"),
         (["FOLDER", "-o", "p.npz", "--template", "a {}"], "--template is for --method tip"),
-        (["FOLDER", "-o", "p.npz", "--labels", "x"], "--labels is for an .npz file"),
+        (["FOLDER", "-o", "p.npz", "--classes", "x"], "--classes is for an .npz file"),
         (["FOLDER", "-o", "p.npz", "--method", "tip", "--template", "x"], "where the label goes"),
     ],
 )
@@ -231,7 +231,7 @@ def test_vectors_without_classes_are_named(run: Run, bird: Path, shapes: Path, t
     assert "is in no class's folder" in run("learn", tmp_path / "texts.npz", "-o", tmp_path / "p.npz").err
     run("embed", "images", shapes, "-o", tmp_path / "v.npz", *TINY)
     (tmp_path / "labels.txt").write_text("disc\nstripes\n")
-    result = run("learn", tmp_path / "v.npz", "-o", tmp_path / "p.npz", "--labels", tmp_path / "labels.txt")
+    result = run("learn", tmp_path / "v.npz", "-o", tmp_path / "p.npz", "--classes", tmp_path / "labels.txt")
     assert (result.status, result.out) == (2, "")
     assert "there are 8 embeddings and 2 labels" in result.err
     (tmp_path / "text.npz").write_text("no archive")

@@ -39,6 +39,7 @@ RENAMED = {  # options of commands until version 0.1, which are accepted for one
     "ask": {"--answers": "--labels"},
     "filter": {"--min": "--threshold", "--min-cosine": "--cosine-threshold"},
     "embed": {"--exact": "--full-decode"},
+    "learn": {"--labels": "--classes"},
     "map": {"--most": "--limit"},
 }
 
@@ -125,7 +126,10 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     words = list(sys.argv[1:] if argv is None else argv)
     end = words.index("--") if "--" in words else len(words)
     name = next((word for word in words[:end] if not word.startswith("-")), "")
-    arguments, rest = parser(name).parse_known_args(_renamed(words[:end], RENAMED.get(name, {})))
+    top = parser(name)
+    known = _options(top, words[:end])
+    new_names = {old: new for old, new in RENAMED.get(name, {}).items() if new in known}
+    arguments, rest = top.parse_known_args(_renamed(words[:end], new_names))
     for word in rest:
         if word.startswith("-") and word != "-":
             _refuse_option(arguments.command, word.partition("=")[0])
@@ -141,6 +145,13 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return arguments
 
 
+def _options(command: argparse.ArgumentParser, words: Iterable[str]) -> set[str]:
+    """Return the options of a command, and of the command in it that is named."""
+    within = (action.choices for action in command._actions if isinstance(action, argparse._SubParsersAction))
+    named = [choices[word] for choices in within for word in words if word in choices]
+    return set(command._option_string_actions).union(*(_options(each, words) for each in named[:1]))
+
+
 def _renamed(words: Iterable[str], new_names: Mapping[str, str]) -> Iterator[str]:
     """Replace old names of options, with a warning."""
     for word in words:
@@ -153,7 +164,7 @@ def _renamed(words: Iterable[str], new_names: Mapping[str, str]) -> Iterator[str
 
 def _refuse_option(command: Parser, option: str) -> None:
     """Exit with the usage of a command, and the option that was probably meant."""
-    known = {name for action in command._actions for name in action.option_strings}
+    known = _options(command, [])
     renamed = {new for names in RENAMED.values() for old, new in names.items() if old == option}
     meant = list(known & renamed) or get_close_matches(option, known, 1)
     command.error(f"unknown option {option}{_suggestion(meant) or ' (put -- before texts that begin with a dash)'}")

@@ -32,7 +32,7 @@ EXAMPLES = """\
   numpyclip embed images photos/ -o photos.npz; numpyclip learn photos.npz -o photos-probe.npz
 
 Every folder in FOLDER is a class, named as the folder, with its examples in it, at any depth. With an .npz file of
-`numpyclip embed images`, classes are the folders in the common folder of all pictures, or the lines of --labels; no
+`numpyclip embed images`, classes are the folders in the common folder of all pictures, or the lines of --classes; no
 model is loaded then, except for --method tip, which embeds the names of the classes.
 
 Prints accuracy and mean per-class recall by cross-validation (5 folds; see --folds); C and other settings are chosen
@@ -65,7 +65,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--seed", type=_seed, default=0, metavar="N", help="of the random folds (default: 0)")
     command.add_argument("--template", metavar="TEXT", help='for tip: around names (default: "a photo of a {}")')
-    command.add_argument("--labels", metavar="FILE", help="for an .npz file: the class of each vector, one a line")
+    command.add_argument("--classes", metavar="FILE", help="for an .npz file: the class of each vector, one a line")
     command.add_argument("--json", action="store_true", help="print one JSON object")
     add_embedding_options(command)
 
@@ -95,7 +95,7 @@ def _check(arguments: argparse.Namespace) -> None:
         raise InputError(f"--template is for --method tip; {arguments.method} reads no names.")
     if arguments.folds < 2:
         raise InputError(f"--folds is {arguments.folds}; expected an integer of 2 or more.")
-    check_output(arguments.output, [arguments.source, arguments.labels])
+    check_output(arguments.output, [arguments.source, arguments.classes])
 
 
 def _examples(arguments: argparse.Namespace) -> tuple[Examples, str, int]:
@@ -106,8 +106,8 @@ def _examples(arguments: argparse.Namespace) -> tuple[Examples, str, int]:
     source = Path(arguments.source)
     if not source.exists():
         raise InputError(f"{source}: is not there; expected a folder of folders of pictures, or an .npz file.")
-    if source.is_dir() and arguments.labels is not None:
-        raise InputError("--labels is for an .npz file; the classes of a folder are the folders in it.")
+    if source.is_dir() and arguments.classes is not None:
+        raise InputError("--classes is for an .npz file; the classes of a folder are the folders in it.")
     if source.is_dir():
         model = load_model(arguments)
         pictures = EmbeddedPictures(model, arguments, map(str, _class_folders(source)))
@@ -119,7 +119,7 @@ def _examples(arguments: argparse.Namespace) -> tuple[Examples, str, int]:
         name, status = model_name(arguments), pictures.status
     else:
         file, status = EmbeddedFile.read(source), 0
-        labels = list(texts_in(arguments.labels)) if arguments.labels is not None else _folders_of(file.names)
+        labels = list(texts_in(arguments.classes)) if arguments.classes is not None else _folders_of(file.names)
         examples, name = Examples.of(file.embeddings, labels, file.fingerprint), file.model
     if arguments.method == "tip":
         model = model if source.is_dir() else load_model(arguments)
@@ -162,9 +162,9 @@ def _folders_of(names: list[str]) -> list[str]:
         common = os.path.commonpath([os.path.dirname(name) for name in names])  # noqa: PTH120  they need not be here
         labels = [Path(name).relative_to(common).parts[0] for name in names]
     except ValueError as error:  # some absolute, some not; or none at all
-        raise InputError(f"the pictures have no common folder ({error}); pass the classes with --labels.") from error
+        raise InputError(f"the pictures have no common folder ({error}); pass the classes with --classes.") from error
     if alone := [name for name, label in zip(names, labels, strict=True) if label == Path(name).name]:
-        raise InputError(f"{alone[0]!r:.200} is in no class's folder; pass the classes with --labels.")
+        raise InputError(f"{alone[0]!r:.200} is in no class's folder; pass the classes with --classes.")
     _check_names(dict.fromkeys(labels))
     return labels
 
