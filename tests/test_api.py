@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 import numpyclip
-from numpyclip import open_clip, tasks
+from numpyclip import open_clip, reference, tasks
 
 PAGE = (Path(__file__).parents[1] / "docs" / "api.md").read_text("utf-8")
 PACKAGES = {"numpyclip": numpyclip, "numpyclip.tasks": tasks, "numpyclip.open_clip": open_clip}
-NAMES = [(package, name) for package, module in PACKAGES.items() for name in module.__all__]
+MODULES = {**PACKAGES, "numpyclip.reference": reference}
+NAMES = [(package, name) for package, module in MODULES.items() for name in module.__all__]
 LAZY = ["numpyclip", "numpyclip.tasks"]
 
 
@@ -28,7 +29,7 @@ def modules_after(code: str) -> set[str]:
 
 @pytest.mark.parametrize(("package", "name"), NAMES)
 def test_every_public_name_can_be_imported_and_has_a_docstring(package: str, name: str) -> None:
-    assert getattr(PACKAGES[package], name).__doc__
+    assert getattr(MODULES[package], name).__doc__
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -39,10 +40,10 @@ def test_the_page_lists_the_public_names(package: str) -> None:
     assert sorted(listed) == sorted(PACKAGES[package].__all__)
 
 
-@pytest.mark.parametrize("package", LAZY)
+@pytest.mark.parametrize("package", MODULES)
 def test_dir_shows_public_names_only(package: str) -> None:
     import_module("numpyclip.tasks.filter")  # whatever else was imported
-    assert dir(PACKAGES[package]) == sorted(PACKAGES[package].__all__)
+    assert dir(MODULES[package]) == sorted(MODULES[package].__all__)
 
 
 @pytest.mark.parametrize("package", LAZY)
