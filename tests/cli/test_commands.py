@@ -55,6 +55,12 @@ def test_unknown_words_print_the_usage_of_the_command_and_what_was_meant(
     assert message in err
 
 
+@pytest.mark.parametrize("name", ["index", "search", "serve"])
+def test_commands_of_an_index_say_that_its_model_is_the_default(run: Run, name: str) -> None:
+    out = " ".join(run(name, "--help").out.split())
+    assert "(default: that of the index, else $NUMPYCLIP_MODEL, else ViT-B/32)" in out
+
+
 @pytest.mark.parametrize(
     ("words", "name", "value"),
     [

@@ -57,7 +57,7 @@ exit status:
   130 interrupted   141 output pipe closed (SIGPIPE)
 
 environment:
-  NUMPYCLIP_MODEL    the model to use where --model is not given
+  NUMPYCLIP_MODEL    the model to use where --model is not given and no index has one
   NUMPYCLIP_INDEX    where the index is; else in ~/.local/share
   NUMPYCLIP_TOKEN    a token that requests to numpyclip serve must send
   CLIP_DIR           where downloaded models are; else ~/.cache/clip

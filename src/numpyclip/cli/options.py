@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from numpyclip.dual_encoder.clip import CLIP
 
 DEFAULT_MODEL = "ViT-B/32"
+USUAL_MODEL = f"$NUMPYCLIP_MODEL, else {DEFAULT_MODEL}"
 Options: TypeAlias = "argparse.ArgumentParser | argparse._ArgumentGroup"  # of a command, or a group of them
 
 
@@ -20,15 +21,15 @@ def add_pictures(command: argparse.ArgumentParser, verb: str, metavar: str = "PI
     command.set_defaults(nothing=f"nothing to {verb}: name a picture or a folder, or - for paths on standard input.")
 
 
-def add_model_options(command: argparse.ArgumentParser, batch_size: int = 32) -> None:
-    """Add the model, and how it is run."""
+def add_model_options(command: argparse.ArgumentParser, batch_size: int = 32, usual: str = USUAL_MODEL) -> None:
+    """Add the model, of which the `usual` one is the default, and how it is run."""
     group = command.add_argument_group("model")
     group.add_argument(
         "-m",
         "--model",
         default=os.environ.get("NUMPYCLIP_MODEL") or DEFAULT_MODEL,
         help="a name listed by `numpyclip models`, or hf-hub:organization/name, or a file or folder of weights "
-        f"(default: $NUMPYCLIP_MODEL, else {DEFAULT_MODEL})",
+        f"(default: {usual})",
     )
     add_weights_options(group)
     add_activation_option(group)
