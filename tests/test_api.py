@@ -14,7 +14,8 @@ import pytest
 import numpyclip
 from numpyclip import open_clip, reference, tasks
 
-PAGE = (Path(__file__).parents[1] / "docs" / "api.md").read_text("utf-8")
+DOCS = Path(__file__).parents[1] / "docs"
+PAGE = (DOCS / "api.md").read_text("utf-8")
 PACKAGES = {"numpyclip": numpyclip, "numpyclip.tasks": tasks, "numpyclip.open_clip": open_clip}
 MODULES = {**PACKAGES, "numpyclip.reference": reference}
 NAMES = [(package, name) for package, module in MODULES.items() for name in module.__all__]
@@ -38,6 +39,11 @@ def test_the_page_lists_the_public_names(package: str) -> None:
     assert section
     listed = re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (.+?) \|", section[1], re.MULTILINE)))
     assert sorted(listed) == sorted(PACKAGES[package].__all__)
+
+
+@pytest.mark.parametrize("name", tasks.__all__)
+def test_the_page_of_tasks_shows_each(name: str) -> None:
+    assert re.search(rf"\b{name}\b(?=[(.,`\n])", (DOCS / "tasks.md").read_text("utf-8"))
 
 
 @pytest.mark.parametrize("package", MODULES)
