@@ -1,6 +1,7 @@
 """The commands and their options: one word for one thing, and a word for those that are mistyped."""
 
 import argparse
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -40,7 +41,7 @@ def commands() -> Iterator[argparse.ArgumentParser]:
         (["tag", "a.png", "--treshold=0.2"], "numpyclip tag", "unknown option --treshold; did you mean --threshold?"),
         (["tag", "a.png", "--thresh", "0.2"], "numpyclip tag", "unknown option --thresh; did you mean --threshold?"),
         (["embed", "texts", "a", "--exact"], "numpyclip embed texts", "error: unknown option --exact (put --"),
-        (["tag"], "numpyclip tag", "nothing to tag: name a picture or a folder"),
+        (["tag"], "numpyclip tag", "nothing to tag: name an image or a folder"),
         (["embed", "images", "--outpt", "a.npz"], "numpyclip embed images", "did you mean --output?"),
         (["evaluate", "a", "b"], "numpyclip evaluate", "unexpected arguments: b"),
         (["tag", "a.png", "--top", "none"], "numpyclip tag", "argument -n/--top"),
@@ -53,6 +54,12 @@ def test_unknown_words_print_the_usage_of_the_command_and_what_was_meant(
     assert (status, out) == (2, "")
     assert err.startswith(f"usage: {usage}")
     assert message in err
+
+
+def test_help_speaks_of_images() -> None:
+    names = re.compile(r"docs/pictures|pictures\.index|\{pictures,texts\}")
+    for command in (parser(""), *commands()):
+        assert "picture" not in names.sub("", command.format_help()), command.prog
 
 
 @pytest.mark.parametrize("name", ["index", "search", "serve"])

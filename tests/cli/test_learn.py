@@ -125,8 +125,8 @@ def test_unreadable_pictures_empty_folders_and_strays_are_talked_of(run: Run, sh
     assert status == 3
     assert "pictures\t8\nclasses\t2\n" in out
     assert "broken.png: cannot be read as a picture" in err
-    assert "empty: found no pictures in this folder" in err
-    assert "1 pictures are in no class's folder" in err
+    assert "empty: found no images in this folder" in err
+    assert "1 images are in no class's folder" in err
     assert err.count("\n") == 3
 
 
@@ -136,7 +136,7 @@ def test_a_class_with_one_picture_is_learned_but_not_measured(run: Run, shapes: 
     (tmp_path / "black.png").rename(shapes / "alone" / "black.png")
     status, out, err = run("learn", shapes, "-o", tmp_path / "p.npz", "--method", "mean", "--json", *TINY)
     assert status == 0
-    assert "1 classes have one picture only, first 'alone'" in err
+    assert "1 classes have one image only, first 'alone'" in err
     found = json.loads(out)
     assert (found["classes"], found["pictures"], found["tested"]) == (3, 9, 8)
     assert "alone" not in found["recalls"]

@@ -32,7 +32,7 @@ EXAMPLES = """\
   numpyclip embed images photos/ -o photos.npz; numpyclip learn photos.npz -o photos-probe.npz
 
 Every folder in FOLDER is a class, named as the folder, with its examples in it, at any depth. With an .npz file of
-`numpyclip embed images`, classes are the folders in the common folder of all pictures, or the lines of --classes; no
+`numpyclip embed images`, classes are the folders in the common folder of all images, or the lines of --classes; no
 model is loaded then, except for --method tip, which embeds the names of the classes.
 
 Prints accuracy and mean per-class recall by cross-validation (5 folds; see --folds); C and other settings are chosen
@@ -105,15 +105,15 @@ def _examples(arguments: argparse.Namespace) -> tuple[Examples, str, int]:
 
     source = Path(arguments.source)
     if not source.exists():
-        raise InputError(f"{source}: is not there; expected a folder of folders of pictures, or an .npz file.")
+        raise InputError(f"{source}: is not there; expected a folder of folders of images, or an .npz file.")
     if source.is_dir() and arguments.classes is not None:
         raise InputError("--classes is for an .npz file; the classes of a folder are the folders in it.")
     if source.is_dir():
         model = load_model(arguments)
         pictures = EmbeddedPictures(model, arguments, map(str, _class_folders(source)))
-        rows = list(progress(pictures, "picture", printing=False))
+        rows = list(progress(pictures, "image", printing=False))
         if not rows:
-            raise InputError(f"{source}: found no picture in its folders that can be read.")
+            raise InputError(f"{source}: found no image in its folders that can be read.")
         labels = [Path(path).relative_to(source).parts[0] for path, _ in rows]
         examples = Examples.of(np.stack([vector for _, vector in rows]), labels, model.fingerprint)
         name, status = model_name(arguments), pictures.status
@@ -138,7 +138,7 @@ def _class_folders(folder: Path) -> list[Path]:
         raise InputError(f"{folder}: holds {len(folders)} folders; expected one for each class, so two or more.")
     _check_names([path.name for path in folders])
     if beside := sum(is_picture_name(path.name) for path in found if not path.is_dir()):
-        print(f"numpyclip: {folder}: {beside} pictures are in no class's folder; they are left out.", file=sys.stderr)
+        print(f"numpyclip: {folder}: {beside} images are in no class's folder; they are left out.", file=sys.stderr)
     return folders
 
 
@@ -162,7 +162,7 @@ def _folders_of(names: list[str]) -> list[str]:
         common = os.path.commonpath([os.path.dirname(name) for name in names])  # noqa: PTH120  they need not be here
         labels = [Path(name).relative_to(common).parts[0] for name in names]
     except ValueError as error:  # some absolute, some not; or none at all
-        raise InputError(f"the pictures have no common folder ({error}); pass the classes with --classes.") from error
+        raise InputError(f"the images have no common folder ({error}); pass the classes with --classes.") from error
     if alone := [name for name, label in zip(names, labels, strict=True) if label == Path(name).name]:
         raise InputError(f"{alone[0]!r:.200} is in no class's folder; pass the classes with --classes.")
     _check_names(dict.fromkeys(labels))
@@ -173,7 +173,7 @@ def _warn_of_single_examples(examples: Examples) -> None:
     counts = np.bincount(examples.labels, minlength=len(examples.classes))
     if single := [name for name, count in zip(examples.classes, counts, strict=True) if count == 1]:
         print(
-            f"numpyclip: {len(single)} classes have one picture only, first {single[0]!r:.60}: it is learned from, but "
+            f"numpyclip: {len(single)} classes have one image only, first {single[0]!r:.60}: it is learned from, but "
             "their recall is not measured.",
             file=sys.stderr,
         )
@@ -200,7 +200,7 @@ def _print(arguments: argparse.Namespace, examples: Examples, probe: Probe, accu
     for name, value in settings.items():
         print(name, f"{value:g}", sep="\t")
     if accuracy is None:
-        print("numpyclip: no class has two pictures, so there is no cross-validation.", file=sys.stderr)
+        print("numpyclip: no class has two images, so there is no cross-validation.", file=sys.stderr)
     else:
         print("accuracy", f"{accuracy.accuracy:.4f}", sep="\t")
         print("mean per-class recall", f"{accuracy.mean_per_class_recall:.4f}", sep="\t")

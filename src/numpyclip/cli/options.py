@@ -15,10 +15,10 @@ Options: TypeAlias = "argparse.ArgumentParser | argparse._ArgumentGroup"  # of a
 
 
 def add_pictures(command: argparse.ArgumentParser, verb: str, metavar: str = "PICTURE", more: str = "") -> None:
-    """Add the pictures that a command is about, of which there must be some, and what is behind them."""
-    what = "a picture, a folder, or - for paths on stdin"
+    """Add the images that a command is about, of which there must be some, and what is behind them."""
+    what = "an image, a folder, or - for paths on stdin"
     command.add_argument("items", metavar=metavar, nargs="*", help=f"{what}; then {more}" if more else what)
-    command.set_defaults(nothing=f"nothing to {verb}: name a picture or a folder, or - for paths on standard input.")
+    command.set_defaults(nothing=f"nothing to {verb}: name an image or a folder, or - for paths on standard input.")
 
 
 def add_model_options(command: argparse.ArgumentParser, batch_size: int = 32, usual: str = USUAL_MODEL) -> None:
@@ -92,8 +92,8 @@ def add_index_options(options: Options) -> None:
 
 
 def add_embedding_options(command: argparse.ArgumentParser) -> None:
-    """Add all options of `numpyclip.cli.inputs.EmbeddedPictures`: how pictures are read and embedded."""
-    group = command.add_argument_group("pictures")
+    """Add all options of `numpyclip.cli.inputs.EmbeddedPictures`: how images are read and embedded."""
+    group = command.add_argument_group("images")
     add_orientation_option(group)
     add_decoding_option(group)
     add_index_options(group)
