@@ -29,6 +29,8 @@ def main() -> None:
     classifier = ZeroShotClassifier(model, given.labels, given.template)
     found = model.iter_embeddings(numpyclip.find_pictures(given.folder), draft=True, on_error=print)
     images = {record.picture: record.embedding for record in found if not record.error}
+    if not images:
+        parser.error(f"{given.folder}: no images found")
     probabilities = classifier.probabilities(np.stack(list(images.values())))  # (n_images, n_labels)
 
     with given.table.open("w", encoding="utf-8", newline="") as file:

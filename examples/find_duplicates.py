@@ -21,7 +21,7 @@ def main() -> None:
     model, _ = numpyclip.load(given.model)
     paths = list(numpyclip.find_pictures(given.folder))
     spare = 0
-    for best, *copies in find_duplicates(model, paths):
+    for best, *copies in find_duplicates(model, paths, on_error=print):
         print(best.path)
         for copy in copies:
             spare += Path(copy.path).stat().st_size

@@ -7,6 +7,7 @@ nothing fits says so: of many images one always fits by chance, so the best must
 """
 
 import argparse
+from pathlib import Path
 
 import numpyclip
 
@@ -18,6 +19,8 @@ def main() -> None:
     parser.add_argument("--store", help="the folder of the index (default: FOLDER.index)")
     parser.add_argument("--model", default="ViT-B/32")
     given = parser.parse_args()
+    if not Path(given.folder).is_dir():  # before an index is made beside it
+        parser.error(f"{given.folder}: no such folder")
 
     model, _ = numpyclip.load(given.model)
     with numpyclip.Index(given.store or f"{given.folder.rstrip('/')}.index", model, create=True) as index:

@@ -1,11 +1,10 @@
 """Serve a web page that searches a folder of images, with the standard library alone, on this machine only.
 
-    python examples/search_page.py photos/
-
-`numpyclip serve` is the same for many users, with an index, limits and an API. This is how little it takes.
+Run `python examples/search_page.py photos/`. For many users, with an index, limits and an API: `numpyclip serve`.
 """
 
 import argparse
+from contextlib import suppress
 from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from mimetypes import guess_type
@@ -20,7 +19,8 @@ PAGE = '<!doctype html><title>Search</title><form><input name=q value="{}" autof
 def create_server(folder: Path, model_name: str, port: int) -> ThreadingHTTPServer:
     model, _ = numpyclip.load(model_name)
     paths = list(numpyclip.find_pictures(folder))
-    images = model.embed_images(paths, draft=True)  # (n, e)
+    found = zip(paths, model.iter_embeddings(paths, draft=True, on_error=print), strict=True)
+    images = [(path, record.embedding) for path, record in found if not record.error]
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -28,8 +28,8 @@ def create_server(folder: Path, model_name: str, port: int) -> ThreadingHTTPServ
             number = url.path.removeprefix("/")
             if not number:
                 self.answer("text/html; charset=utf-8", page(parse_qs(url.query).get("q", [""])[0]).encode())
-            elif number in map(str, range(len(paths))):  # a number, never a path
-                path = Path(paths[int(number)])
+            elif number in map(str, range(len(images))):  # a number, never a path
+                path = Path(images[int(number)][0])
                 self.answer(guess_type(path)[0] or "application/octet-stream", path.read_bytes())
             else:
                 self.send_error(404)
@@ -41,7 +41,8 @@ def create_server(folder: Path, model_name: str, port: int) -> ThreadingHTTPServ
             self.wfile.write(body)
 
     def page(words: str) -> str:
-        best = (-images @ model.embed_texts(words)[0]).argsort()[:12] if words else range(len(paths))[:12]
+        wanted = model.embed_texts(words)[0]
+        best = sorted(range(len(images)), key=lambda n: -images[n][1] @ wanted if words else 0)[:12]
         return PAGE.format(escape(words), "".join(f'<img src="/{n}" width=200>' for n in best))
 
     return ThreadingHTTPServer(("127.0.0.1", port), Handler)
@@ -53,6 +54,6 @@ if __name__ == "__main__":
     parser.add_argument("--model", default="ViT-B/32")
     parser.add_argument("--port", type=int, default=8000)
     given = parser.parse_args()
-    server = create_server(given.folder, given.model, given.port)
-    print(f"http://127.0.0.1:{server.server_port}")
-    server.serve_forever()
+    with suppress(KeyboardInterrupt), create_server(given.folder, given.model, given.port) as server:
+        print(f"http://127.0.0.1:{server.server_port}")
+        server.serve_forever()

@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 
 import numpyclip
-from numpyclip import open_clip, tasks
+from numpyclip import open_clip, reference, tasks
 
-PAGE = (Path(__file__).parents[1] / "docs" / "api.md").read_text("utf-8")
+DOCS = Path(__file__).parents[1] / "docs"
+PAGE = (DOCS / "api.md").read_text("utf-8")
 PACKAGES = {"numpyclip": numpyclip, "numpyclip.tasks": tasks, "numpyclip.open_clip": open_clip}
-NAMES = [(package, name) for package, module in PACKAGES.items() for name in module.__all__]
+MODULES = {**PACKAGES, "numpyclip.reference": reference}
+NAMES = [(package, name) for package, module in MODULES.items() for name in module.__all__]
 LAZY = ["numpyclip", "numpyclip.tasks"]
 
 
@@ -28,7 +30,7 @@ def modules_after(code: str) -> set[str]:
 
 @pytest.mark.parametrize(("package", "name"), NAMES)
 def test_every_public_name_can_be_imported_and_has_a_docstring(package: str, name: str) -> None:
-    assert getattr(PACKAGES[package], name).__doc__
+    assert getattr(MODULES[package], name).__doc__
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -39,10 +41,15 @@ def test_the_page_lists_the_public_names(package: str) -> None:
     assert sorted(listed) == sorted(PACKAGES[package].__all__)
 
 
-@pytest.mark.parametrize("package", LAZY)
+@pytest.mark.parametrize("name", tasks.__all__)
+def test_the_page_of_tasks_shows_each(name: str) -> None:
+    assert re.search(rf"\b{name}\b(?=[(.,`\n])", (DOCS / "tasks.md").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("package", MODULES)
 def test_dir_shows_public_names_only(package: str) -> None:
     import_module("numpyclip.tasks.filter")  # whatever else was imported
-    assert dir(PACKAGES[package]) == sorted(PACKAGES[package].__all__)
+    assert dir(MODULES[package]) == sorted(MODULES[package].__all__)
 
 
 @pytest.mark.parametrize("package", LAZY)

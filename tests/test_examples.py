@@ -6,6 +6,7 @@ import shutil
 import sys
 import threading
 from collections.abc import Callable
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -43,6 +44,13 @@ def copied(folder: Path, *names: str) -> Path:
     return folder
 
 
+@pytest.fixture
+def damaged(folder: Path) -> Path:
+    """The same folder, with a damaged file."""
+    (folder / "damaged.png").write_bytes((folder / "pizza.png").read_bytes()[:200])
+    return folder
+
+
 def test_classify_folder_writes_a_table(run: Run, folder: Path, tmp_path: Path) -> None:
     table = tmp_path / "labels.csv"
     labels = ("pizza", "bicycle", "umbrella", "guitar")
@@ -51,6 +59,20 @@ def test_classify_folder_writes_a_table(run: Run, folder: Path, tmp_path: Path) 
         rows = list(csv.DictReader(file))
     assert [row["best"] for row in rows] == ["bicycle", "guitar", "pizza", "umbrella"]
     assert float(rows[0]["bicycle"]) > 0.9
+
+
+def test_classify_folder_says_that_there_are_no_images(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        run("classify_folder.py", tmp_path, tmp_path / "labels.csv", "dog", "cat")
+    assert f"{tmp_path}: no images found" in capsys.readouterr().err
+
+
+def test_search_folder_makes_no_index_of_a_missing_folder(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit):
+        run("search_folder.py", tmp_path / "nope", "a", "dog")
+    assert not list(tmp_path.iterdir())
 
 
 def test_search_folder_finds_what_is_there_and_nothing_else(run: Run, folder: Path) -> None:
@@ -68,12 +90,45 @@ def test_find_duplicates_finds_a_smaller_copy(run: Run, folder: Path) -> None:
     assert summary.startswith("copies take 0.0 MB of 0.0 MB")
 
 
+def test_find_duplicates_leaves_out_a_damaged_file(run: Run, damaged: Path) -> None:
+    shutil.copy(damaged / "pizza.png", damaged / "again.png")
+    problem, *group, _ = run("find_duplicates.py", damaged)
+    assert problem.startswith(f"{damaged / 'damaged.png'}: ")
+    assert len(group) == 2
+
+
+def test_learn_labels_leaves_out_loose_and_damaged_images(run: Run, tmp_path: Path, damaged: Path) -> None:
+    kinds = copied(tmp_path / "kinds", "house")
+    copied(kinds / "face", "cat-face", "cow-face")
+    shutil.copy(damaged / "damaged.png", copied(kinds / "vehicle", "airplane", "bicycle"))
+    problem, accuracy, *lines = run("learn_labels.py", kinds, damaged)
+    assert problem.startswith(f"{kinds / 'vehicle' / 'damaged.png'}: ")
+    assert accuracy.endswith("on 4 examples")
+    assert {line.split()[1] for line in lines if line.startswith(("0.", "1."))} <= {"face", "vehicle"}
+
+
+def test_learn_labels_asks_for_two_folders(run: Run, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run("learn_labels.py", folder, folder)
+    assert "expected two or more folders" in capsys.readouterr().err
+
+
 def test_learn_labels_labels_other_images(run: Run, tmp_path: Path) -> None:
     copied(tmp_path / "kinds" / "face", "cat-face", "cow-face")
     copied(tmp_path / "kinds" / "vehicle", "airplane", "bicycle")
     accuracy, *lines = run("learn_labels.py", tmp_path / "kinds", copied(tmp_path / "photos", "dog-face", "rocket"))
     assert accuracy == "accuracy 0.75 on 4 examples"
     assert [line.split()[1] for line in lines] == ["face", "vehicle"]
+
+
+def test_search_page_ends_quietly_on_ctrl_c(run: Run, damaged: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: ThreadingHTTPServer) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ThreadingHTTPServer, "serve_forever", interrupted)
+    problem, address = run("search_page.py", damaged, "--port", 0)
+    assert problem.startswith(f"{damaged / 'damaged.png'}: ")
+    assert address.startswith("http://127.0.0.1:")
 
 
 def test_search_page_answers_with_the_best_image_first(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """OpenCLIP's entry points, on a table with a toy architecture, and a hub on this machine."""
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpyclip import open_clip
 from numpyclip.errors import CheckpointError, InputError, ModelNotFoundError
 from numpyclip.loader import load
 from numpyclip.weights import published
+from numpyclip.weights.read import read
 from tests.weights.forged import GOLDEN
 from tests.weights.hub_server import using
 
@@ -38,6 +40,7 @@ def table(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 def test_models_and_weights_are_listed_as_load_takes_them() -> None:
     assert open_clip.list_models() == ["Toy-8", "Own", "Strange"]
     assert open_clip.list_pretrained() == [("Toy-8", "plain"), ("Toy-8", "other")]  # not what is strange
+    assert open_clip.list_pretrained(as_str=True) == ["Toy-8:plain", "Toy-8:other"]
 
 
 def test_every_listed_model_is_of_a_listed_architecture() -> None:
@@ -61,6 +64,21 @@ def test_a_tag_and_a_file_are_loaded(tmp_path: Path) -> None:
 def test_a_model_without_weights_is_refused_not_made_of_random_ones() -> None:
     with pytest.raises(ModelNotFoundError, match="pass `pretrained`"):
         open_clip.create_model_and_transforms("Toy-8")
+
+
+def test_create_model_returns_the_model_alone(tmp_path: Path) -> None:
+    assert open_clip.create_model("tiny", force_quick_gelu=True).visual.input_resolution == 64
+    weights = read(FOLDER / "open_clip_model.safetensors")  # records no activation
+    bare = tmp_path / "bare.npz"
+    arrays: dict[str, Any] = {name: weights.take(name) for name in weights.arrays}
+    np.savez(bare, **arrays)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        open_clip.create_model(str(bare), force_quick_gelu=True)
+
+
+def test_the_usual_tokenizer_needs_no_arguments() -> None:
+    np.testing.assert_array_equal(open_clip.SimpleTokenizer()("a cat " * 99), open_clip.tokenize("a cat " * 99))
 
 
 def test_another_precision_is_refused() -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SimpleTokenizer",
+    "create_model",
     "create_model_and_transforms",
     "create_model_from_pretrained",
     "decode",
@@ -39,11 +40,15 @@ __all__ = [
 _LOCAL = "local-dir:"
 
 
-class SimpleTokenizer:
-    """A tokenizer that truncates long texts, as those of open_clip do."""
+def __dir__() -> list[str]:
+    return __all__
 
-    def __init__(self, tokenizer: Tokenizer, context_length: int) -> None:
-        self.tokenizer = tokenizer
+
+class SimpleTokenizer:
+    """A tokenizer, by default that of most models, which truncates long texts, as those of open_clip do."""
+
+    def __init__(self, tokenizer: Tokenizer | None = None, context_length: int = 77) -> None:
+        self.tokenizer = tokenizer or open_clip_tokenizer()
         self.context_length = context_length
 
     def __call__(self, texts: str | Sequence[str], context_length: int | None = None) -> NDArray[np.int32]:
@@ -55,13 +60,14 @@ class SimpleTokenizer:
         return self.tokenizer.decode(ids)
 
 
-def create_model_from_pretrained(
+def create_model_from_pretrained(  # noqa: PLR0913  those of open_clip
     model_name: str,
     pretrained: str | os.PathLike[str] | None = None,
     precision: str = "fp32",
     device: object = "cpu",
     jit: bool = False,
     *,
+    force_quick_gelu: bool = False,
     cache_dir: str | os.PathLike[str] | None = None,
 ) -> tuple[CLIP, Preprocess]:
     """Load a model: see `numpyclip.load`.
@@ -77,6 +83,9 @@ def create_model_from_pretrained(
         Only "fp32".
     device, jit
         As in `numpyclip.load`.
+    force_quick_gelu : bool, default=False
+        For a file that does not record its activation: it is QuickGELU. Architectures whose name ends in -quickgelu
+        have it anyway.
     cache_dir : str or path, optional
         Where downloads are cached.
 
@@ -92,16 +101,41 @@ def create_model_from_pretrained(
     """
     if precision not in ("fp32", None):
         raise InputError(f"precision is {precision!r:.60}; computation is in float32. Leave it out, or pass 'fp32'.")
-    return load(model_name.removeprefix(_LOCAL), device, jit, cache_dir, pretrained=pretrained or None)
+    return load(
+        model_name.removeprefix(_LOCAL),
+        device,
+        jit,
+        cache_dir,
+        pretrained=pretrained or None,
+        activation="quick_gelu" if force_quick_gelu else None,
+    )
 
 
-def create_model_and_transforms(
+def create_model(  # noqa: PLR0913  those of open_clip
     model_name: str,
     pretrained: str | os.PathLike[str] | None = None,
     precision: str = "fp32",
     device: object = "cpu",
     jit: bool = False,
     *,
+    force_quick_gelu: bool = False,
+    cache_dir: str | os.PathLike[str] | None = None,
+) -> CLIP:
+    """Load a model, as `create_model_from_pretrained`, without its preprocessing."""
+    model, _ = create_model_from_pretrained(
+        model_name, pretrained, precision, device, jit, force_quick_gelu=force_quick_gelu, cache_dir=cache_dir
+    )
+    return model
+
+
+def create_model_and_transforms(  # noqa: PLR0913  those of open_clip
+    model_name: str,
+    pretrained: str | os.PathLike[str] | None = None,
+    precision: str = "fp32",
+    device: object = "cpu",
+    jit: bool = False,
+    *,
+    force_quick_gelu: bool = False,
     cache_dir: str | os.PathLike[str] | None = None,
 ) -> tuple[CLIP, Preprocess, Preprocess]:
     """Load a model, as `create_model_from_pretrained`.
@@ -113,7 +147,7 @@ def create_model_and_transforms(
         Twice the same; open_clip has one for training and one for inference.
     """
     model, preprocess = create_model_from_pretrained(
-        model_name, pretrained, precision, device, jit, cache_dir=cache_dir
+        model_name, pretrained, precision, device, jit, force_quick_gelu=force_quick_gelu, cache_dir=cache_dir
     )
     return model, preprocess, preprocess
 
@@ -165,9 +199,14 @@ def list_models() -> list[str]:
     return architectures()
 
 
-def list_pretrained() -> list[tuple[str, str]]:
-    """Return architecture and tag of all published weights that NumPyCLIP supports."""
+@overload
+def list_pretrained(as_str: Literal[False] = False) -> list[tuple[str, str]]: ...
+@overload
+def list_pretrained(as_str: Literal[True]) -> list[str]: ...
+def list_pretrained(as_str: bool = False) -> list[tuple[str, str]] | list[str]:
+    """Return architecture and tag of all published weights that NumPyCLIP supports, or "architecture:tag"."""
     from numpyclip.families.locate import find_architecture, is_supported
 
     known = map(find_architecture, list_models())
-    return [(each.name, tag) for each in known for tag, model in each.models.items() if is_supported(each, model)]
+    pairs = [(each.name, tag) for each in known for tag, model in each.models.items() if is_supported(each, model)]
+    return [":".join(pair) for pair in pairs] if as_str else pairs

@@ -35,6 +35,36 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+__all__ = [
+    "attention",
+    "attention_pool",
+    "attention_weights",
+    "average_pool",
+    "batch_norm",
+    "blocks",
+    "bottleneck",
+    "clip",
+    "convolve",
+    "encode_image",
+    "encode_text",
+    "gelu",
+    "image_stages",
+    "join_heads",
+    "layer_norm",
+    "linear",
+    "mlp",
+    "modified_resnet",
+    "query_key_value",
+    "quick_gelu",
+    "relu",
+    "residual_attention_block",
+    "similarity",
+    "softmax",
+    "split_heads",
+    "text_stages",
+    "vision_transformer",
+]
+
 Array = NDArray[Any]
 Weights = Mapping[str, Array]
 Activation = Callable[[Array], Array]
@@ -42,6 +72,10 @@ Stages = Iterator[tuple[str, Array]]  # names as in openai/CLIP's modules; the l
 
 EPS = 1e-5  # added to every variance before its root is taken
 HEAD_WIDTH = 64  # OpenAI's models have one head for every 64 of width
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 # 1. Layers, on tokens (b, n, d)

@@ -62,10 +62,10 @@ def test_five_answers_are_printed_if_nothing_is_said(run: Run, bird: Path) -> No
     ("words", "message"),
     [
         ([], "nothing to ask about"),
-        (["PICTURE"], "no question: put one behind the picture"),
+        (["PICTURE"], "no question: put one behind the image"),
         (["PICTURE", ""], "the question is empty"),
         (["PICTURE", "?"], "the question is empty"),
-        (["PICTURE", "PICTURE", "is there a dog?"], "is a file. To ask about several pictures"),
+        (["PICTURE", "PICTURE", "is there a dog?"], "is a file. To ask about several images"),
         (["PICTURE", "why is it so?"], "has no form that is understood"),
         (["PICTURE", "is there a dog?", "dog"], "two or more different strings"),
         (["PICTURE", "is there a dog?", "a", "b", "--labels", "x"], "not from both"),

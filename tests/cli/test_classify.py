@@ -94,7 +94,7 @@ def test_names_that_are_no_text_go_through(run: Run, album: Path) -> None:
     ("words", "message"),
     [
         (["classify", "-m", "tiny"], "nothing to classify"),
-        (["classify", "a.png", "-m", "tiny"], "no labels: give them behind the picture"),
+        (["classify", "a.png", "-m", "tiny"], "no labels: give them behind the image"),
         (["classify", "a.png", "bird", "--template", "x", "-m", "tiny"], "where the label goes"),
         (["classify", "a.png", "--labels", "nowhere.txt", "-m", "tiny"], "nowhere.txt: cannot be read"),
     ],
@@ -114,7 +114,7 @@ def test_a_picture_that_is_missing_is_reported(run: Run, tmp_path: Path) -> None
 def test_a_folder_without_pictures_is_an_error(run: Run, tmp_path: Path) -> None:
     result = run("classify", tmp_path, "bird", "-m", "tiny")
     assert (result.status, result.out) == (1, "")
-    assert "found no pictures" in result.err
+    assert "found no images" in result.err
 
 
 def test_an_empty_folder_costs_nothing_else(run: Run, album: Path, tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_an_empty_folder_costs_nothing_else(run: Run, album: Path, tmp_path: Pat
     status, out, err = run("embed", "images", album / "bird.png", tmp_path / "empty", album / "house.PNG", "-m", "tiny")
     assert status == 3
     assert out.count("\n") == 2
-    assert "empty: found no pictures" in err
+    assert "empty: found no images" in err
 
 
 def test_a_folder_that_cannot_be_listed_is_reported(run: Run, album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,7 +164,7 @@ def test_behind_two_dashes_all_is_text(run: Run, bird: Path) -> None:
 def test_a_picture_among_the_labels_is_a_mistake(run: Run, album: Path) -> None:
     result = run("classify", album / "bird.png", album / "house.PNG", "a bird", "-m", "tiny")
     assert (result.status, result.out) == (2, "")
-    assert "house.PNG' is a file. To classify several pictures, give --labels" in result.err
+    assert "house.PNG' is a file. To classify several images, give --labels" in result.err
 
 
 def test_pictures_and_labels_cannot_both_come_from_stdin(run: Run) -> None:

@@ -1,6 +1,7 @@
 """The commands and their options: one word for one thing, and a word for those that are mistyped."""
 
 import argparse
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -39,7 +40,8 @@ def commands() -> Iterator[argparse.ArgumentParser]:
         (["search", "dog", "--min-cosine=1"], "numpyclip search", "unknown option --min-cosine (put --"),
         (["tag", "a.png", "--treshold=0.2"], "numpyclip tag", "unknown option --treshold; did you mean --threshold?"),
         (["tag", "a.png", "--thresh", "0.2"], "numpyclip tag", "unknown option --thresh; did you mean --threshold?"),
-        (["tag"], "numpyclip tag", "nothing to tag: name a picture or a folder"),
+        (["embed", "texts", "a", "--exact"], "numpyclip embed texts", "error: unknown option --exact (put --"),
+        (["tag"], "numpyclip tag", "nothing to tag: name an image or a folder"),
         (["embed", "images", "--outpt", "a.npz"], "numpyclip embed images", "did you mean --output?"),
         (["evaluate", "a", "b"], "numpyclip evaluate", "unexpected arguments: b"),
         (["tag", "a.png", "--top", "none"], "numpyclip tag", "argument -n/--top"),
@@ -52,6 +54,18 @@ def test_unknown_words_print_the_usage_of_the_command_and_what_was_meant(
     assert (status, out) == (2, "")
     assert err.startswith(f"usage: {usage}")
     assert message in err
+
+
+def test_help_speaks_of_images() -> None:
+    names = re.compile(r"docs/pictures|pictures\.index|\{pictures,texts\}")
+    for command in (parser(""), *commands()):
+        assert "picture" not in names.sub("", command.format_help()), command.prog
+
+
+@pytest.mark.parametrize("name", ["index", "search", "serve"])
+def test_commands_of_an_index_say_that_its_model_is_the_default(run: Run, name: str) -> None:
+    out = " ".join(run(name, "--help").out.split())
+    assert "(default: that of the index, else $NUMPYCLIP_MODEL, else ViT-B/32)" in out
 
 
 @pytest.mark.parametrize(
@@ -69,6 +83,7 @@ def test_unknown_words_print_the_usage_of_the_command_and_what_was_meant(
         (["serve", "--allow-name", "a"], "allow_host", ["a"]),
         (["index", "a", "--exact"], "draft", False),
         (["embed", "images", "a", "--exact"], "draft", False),
+        (["learn", "a.npz", "-o", "b.npz", "--labels", "x"], "classes", "x"),
     ],
 )
 def test_old_names_of_options_are_taken_with_a_warning(

@@ -88,7 +88,7 @@ def test_vectors_are_learned_from_as_pictures_are(
     words = []
     if labels:
         (tmp_path / "labels.txt").write_text("disc\n" * 4 + "stripes\n" * 4)
-        words = ["--labels", tmp_path / "labels.txt"]
+        words = ["--classes", tmp_path / "labels.txt"]
     folder = run("learn", shapes, "-o", tmp_path / "a.npz", "--method", method, *TINY)
     status, out, err = run("learn", tmp_path / "v.npz", "-o", tmp_path / "b.npz", "--method", method, *words, *TINY)
     assert (status, err) == (0, "")
@@ -125,8 +125,8 @@ def test_unreadable_pictures_empty_folders_and_strays_are_talked_of(run: Run, sh
     assert status == 3
     assert "pictures\t8\nclasses\t2\n" in out
     assert "broken.png: cannot be read as a picture" in err
-    assert "empty: found no pictures in this folder" in err
-    assert "1 pictures are in no class's folder" in err
+    assert "empty: found no images in this folder" in err
+    assert "1 images are in no class's folder" in err
     assert err.count("\n") == 3
 
 
@@ -136,7 +136,7 @@ def test_a_class_with_one_picture_is_learned_but_not_measured(run: Run, shapes: 
     (tmp_path / "black.png").rename(shapes / "alone" / "black.png")
     status, out, err = run("learn", shapes, "-o", tmp_path / "p.npz", "--method", "mean", "--json", *TINY)
     assert status == 0
-    assert "1 classes have one picture only, first 'alone'" in err
+    assert "1 classes have one image only, first 'alone'" in err
     found = json.loads(out)
     assert (found["classes"], found["pictures"], found["tested"]) == (3, 9, 8)
     assert "alone" not in found["recalls"]
@@ -198,7 +198,7 @@ def test_one_class_is_not_enough(run: Run, shapes: Path, tmp_path: Path) -> None
         (["FOLDER", "-o", "p.npz", "--folds", "1"], "expected an integer of 2 or more"),
         (["FOLDER", "-o", "p.npz", "--seed", "-1"], "--seed"),
         (["FOLDER", "-o", "p.npz", "--template", "a {}"], "--template is for --method tip"),
-        (["FOLDER", "-o", "p.npz", "--labels", "x"], "--labels is for an .npz file"),
+        (["FOLDER", "-o", "p.npz", "--classes", "x"], "--classes is for an .npz file"),
         (["FOLDER", "-o", "p.npz", "--method", "tip", "--template", "x"], "where the label goes"),
     ],
 )
@@ -231,7 +231,7 @@ def test_vectors_without_classes_are_named(run: Run, bird: Path, shapes: Path, t
     assert "is in no class's folder" in run("learn", tmp_path / "texts.npz", "-o", tmp_path / "p.npz").err
     run("embed", "images", shapes, "-o", tmp_path / "v.npz", *TINY)
     (tmp_path / "labels.txt").write_text("disc\nstripes\n")
-    result = run("learn", tmp_path / "v.npz", "-o", tmp_path / "p.npz", "--labels", tmp_path / "labels.txt")
+    result = run("learn", tmp_path / "v.npz", "-o", tmp_path / "p.npz", "--classes", tmp_path / "labels.txt")
     assert (result.status, result.out) == (2, "")
     assert "there are 8 embeddings and 2 labels" in result.err
     (tmp_path / "text.npz").write_text("no archive")

@@ -23,7 +23,7 @@ def test_map_is_one_page_with_every_picture(run: Run, album: Path, tmp_path: Pat
 def test_map_says_what_it_leaves_out(run: Run, album: Path, tmp_path: Path) -> None:
     output = tmp_path / "map.html"
     result = run("map", album, "-o", output, "-m", "tiny", "--limit", "2")
-    assert "the first 2 pictures only" in result.err
+    assert "the first 2 images only" in result.err
     assert output.read_text("ascii").count("data:image/webp") == 2
 
 

@@ -26,7 +26,7 @@ def test_folders_named_after_labels_tell_what_is_right(run: Run, kinds: Path) ->
     words = ("classify", kinds / "kinds", "--labels", kinds / "labels.csv", "-n", "1", "-m", "tiny")
     status, out, err = run(*words, "-o", kinds / "a.json", "--confusion", kinds / "c.png")
     assert (status, len(out.splitlines())) == (0, 4)
-    assert "of 3 pictures in folders named after labels 0.6667 are right; mean per-class recall 0.7500" in err
+    assert "of 3 images in folders named after labels 0.6667 are right; mean per-class recall 0.7500" in err
     found = json.loads((kinds / "a.json").read_text())
     assert (found["labelled"], found["accuracy"]) == (3, pytest.approx(2 / 3))
     assert {(Path(e["path"]).parent.name, e["label"]) for e in found["pictures"]} == {
@@ -64,7 +64,7 @@ def test_labels_may_have_parts_and_a_least_probability(run: Run) -> None:
     ("words", "message"),
     [
         (["--threshold", "2"], "--threshold is 2.0"),
-        (["--confusion", "c.png"], "no picture is in a folder that is named"),
+        (["--confusion", "c.png"], "no image is in a folder that is named"),
         (["-o", "a.txt"], "does not end in .csv, .json"),
         (["--classifier", "nowhere.npz"], "nothing to classify"),
     ],

@@ -59,6 +59,7 @@ def test_gibberish_has_no_match(run: Run, store: Path) -> None:
     status, out, err = run("search", "qwxz grmbl fjord", "--store", store)
     assert (status, out) == (1, "")
     assert "no match: the best has a probability of" in err
+    assert "below the cutoff of 0." in err
     assert run("search", "qwxz grmbl fjord", "--store", store, "--all").out.count("\n") == 3
 
 
@@ -201,8 +202,8 @@ def test_migration_is_refused_where_it_would_change_nothing(run: Run, store: Pat
         (["search"], "nothing to look for"),
         (["search", "--near", "nowhere.png"], "nowhere.png: is not there"),
         (["search", "x", "--in", "texts", "--after", "2024"], "texts have no folder and no date"),
-        (["search", "x", "--in", "texts", "--sheet", "x.png"], "texts have no pictures to show"),
-        (["search", "x", "--in", "texts", "--preview", "kitty"], "texts have no pictures to show"),
+        (["search", "x", "--in", "texts", "--sheet", "x.png"], "texts have no images to show"),
+        (["search", "x", "--in", "texts", "--preview", "kitty"], "texts have no images to show"),
         (["search", "x + y", "--threshold", "0.5"], "--threshold: probabilities of pictures are known"),
         (["search", "x", "--in", "texts", "--threshold", "0"], "--threshold: probabilities of pictures are known"),
         (["search", "x", "--folder", ""], "folder is empty"),
@@ -210,7 +211,7 @@ def test_migration_is_refused_where_it_would_change_nothing(run: Run, store: Pat
         (["search", "x", "--after", "yesterday"], "'yesterday' is no date"),
         (["index", "nowhere"], "nowhere: is no folder"),
         (["index", "--ignore", "*.png"], "--ignore has nothing to do"),
-        (["search", "x", "--preview"], "not known to show pictures"),
+        (["search", "x", "--preview"], "not known to show images"),
     ],
 )
 def test_wrong_arguments_are_named(

@@ -196,6 +196,10 @@ def test_an_unknown_tag_is_an_error_that_lists_those_there_are(table: dict[str, 
     ):
         numpyclip.load("Toy-8", pretrained="plane")
     with pytest.raises(
+        ModelNotFoundError, match=r"Toy-8: 'nope' is neither one of its tags nor a file or folder here\. Expected plain"
+    ):
+        numpyclip.load("Toy-8", pretrained="nope")  # "openai" is no closer than chance
+    with pytest.raises(
         ModelNotFoundError, match=r"Toy-8-quickgelu: 'plain' is neither .* here. Expected quick, openai"
     ):
         numpyclip.load("Toy-8-quickgelu", pretrained="plain")

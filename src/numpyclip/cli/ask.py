@@ -1,4 +1,4 @@
-"""`numpyclip ask`: answer a question about pictures."""
+"""`numpyclip ask`: answer a question about images."""
 
 import argparse
 import json
@@ -19,8 +19,8 @@ EXAMPLES = """\
   numpyclip ask photos/ "is there a dog?" -n 1 --json
   find . -name "*.jpg" | numpyclip ask - "what animal is this?"
 
-One line per answer, best first: probability, answer, and the statement that was compared with the picture ("no" shows
-what it denies), with the path before them where there is more than one picture.
+One line per answer, best first: probability, answer, and the statement that was compared with the image ("no" shows
+what it denies), with the path before them where there is more than one image.
 
 questions, in English:
   is there a dog on the sofa? is the car red?              yes, no
@@ -29,12 +29,12 @@ questions, in English:
   what colour is the car?                                  11 colours
   what animal is this? what fruit, vehicle, sport, ...?    one of a list of such things
   what is this? what do you see?                           966 everyday nouns
-With answers given, any question: one that has none of these forms compares them with the picture as they stand.
+With answers given, any question: one that has none of these forms compares them with the image as they stand.
 
 not answered: how many, where, who, when, why, left or right, "no" and "not". Such a question is an error, as is any
 other that has none of these forms.
 
-What to expect: CLIP is best at what a picture is about ("is there ...?", "is it a ... or a ...?"), weaker at colours.
+What to expect: CLIP is best at what an image is about ("is there ...?", "is it a ... or a ...?"), weaker at colours.
 It chooses an answer even if none is right. Yes and no compare a statement with its rivals (is it red: the other
 colours), else with how well texts usually fit."""
 
@@ -47,12 +47,12 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "-n", "--top", type=positive, default=5, metavar="N", help="print the best N answers (default: 5)"
     )
-    command.add_argument("--json", action="store_true", help="print one JSON object per picture")
+    command.add_argument("--json", action="store_true", help="print one JSON object per image")
     add_embedding_options(command)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the answers for every picture, batch by batch."""
+    """Print the answers for every image, batch by batch."""
     from numpyclip.tasks.answers import Answerer
     from numpyclip.tasks.questions import understand
 
@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     answerer = Answerer(model, question, answers)
     several = are_several([source])
     pictures = EmbeddedPictures(model, arguments, with_stdin([source], paths_in))
-    for path, embedding in progress(pictures, "picture", printing=True) if several else pictures:
+    for path, embedding in progress(pictures, "image", printing=True) if several else pictures:
         ranked = answerer.answers([embedding])[0][: arguments.top]
         if arguments.json:
             found = [{**asdict(answer), "probability": round(answer.probability, 6)} for answer in ranked]
@@ -76,12 +76,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _source_question_answers(arguments: argparse.Namespace) -> tuple[str, str, list[str] | None]:
     if len(arguments.items) < 2:
-        raise InputError('no question: put one behind the picture, such as "is there a dog?".')
+        raise InputError('no question: put one behind the image, such as "is there a dog?".')
     source, question, *answers = arguments.items
     if is_picture_name(question) and Path(question).is_file():  # `ask *.jpg "..."`
-        raise InputError(
-            f"the question {question!r} is a file. To ask about several pictures, name their folder, or -."
-        )
+        raise InputError(f"the question {question!r} is a file. To ask about several images, name their folder, or -.")
     if answers and arguments.labels is not None:
         raise InputError("answers come from the command line or from --labels FILE, not from both.")
     return source, question, answers or texts_beside([source], arguments.labels, "answers")

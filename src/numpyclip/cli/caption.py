@@ -1,4 +1,4 @@
-"""`numpyclip caption`: say in a sentence what pictures show."""
+"""`numpyclip caption`: say in a sentence what images show."""
 
 import argparse
 import json
@@ -12,7 +12,7 @@ EXAMPLES = """\
   numpyclip caption photos/ --labels captions.txt --json
   numpyclip caption photos/ -m hf-hub:laion/mscoco_finetuned_CoCa-ViT-B-32-laion2B-s13B-b90k
 
-One line per picture: path, method, probability that the caption is true, caption. The method is "generated" where the
+One line per image: path, method, probability that the caption is true, caption. The method is "generated" where the
 model is a CoCa, which writes sentences. Any other CLIP cannot: its captions are "phrases", put together from words as
 long as they fit better. With --labels they are the "nearest" of a list. Prior: 0.5 for generated captions; otherwise
 one true entry among the captions, or the thousand or so subjects of phrases, so mostly small probabilities."""
@@ -22,19 +22,19 @@ def add_options(command: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     add_pictures(command, "caption")
     command.add_argument("--labels", metavar="FILE", help="choose from the texts in a file, one a line")
-    command.add_argument("--json", action="store_true", help="print one JSON object per picture")
+    command.add_argument("--json", action="store_true", help="print one JSON object per image")
     add_embedding_options(command)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the caption of every picture, batch by batch."""
+    """Print the caption of every image, batch by batch."""
     from numpyclip.tasks.captions import Captioner
 
     captions = texts_beside(arguments.items, arguments.labels, "captions")
     model = load_model(arguments)
     captioner = Captioner(model, captions)
     pictures = EmbeddedPictures(model, arguments, with_stdin(arguments.items, paths_in))
-    for path, embedding in progress(pictures, "picture", printing=True):
+    for path, embedding in progress(pictures, "image", printing=True):
         [found] = captioner([path], embedding[None], orient=arguments.orient)
         p = found.probability
         if arguments.json:

@@ -1,4 +1,4 @@
-"""`numpyclip classify`: say which label fits a picture best."""
+"""`numpyclip classify`: say which label fits an image best."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ EXAMPLES = """\
   find . -name "*.jpg" | numpyclip classify - dog cat --json
 
 One line per label, best first: probability and label, with the path before them where there is more than one
-picture. Probabilities are relative to the given labels: even the best one may not fit. (SigLIP models
+image. Probabilities are relative to the given labels: even the best one may not fit. (SigLIP models
 score each label independently: their probabilities do not sum to 1.)
 
 A file of labels has one a line, or if it ends in .csv one a row, with synonyms in the other columns. Where folders are
@@ -41,22 +41,20 @@ named after labels, -o and --confusion compare predictions with them."""
 def add_options(command: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     command.usage = "numpyclip classify [OPTION ...] PICTURE LABEL [LABEL ...]"
-    add_pictures(command, "classify", "PICTURE LABEL", "texts (with --labels: more pictures)")
+    add_pictures(command, "classify", "PICTURE LABEL", "texts (with --labels: more images)")
     command.add_argument(
         "--labels",
         metavar="FILE",
         help="choose from the texts in a file, one a line, or those of a dataset by its name",
     )
-    command.add_argument(
-        "--probe", metavar="FILE", help="take the classes of `numpyclip learn`; all items are pictures"
-    )
-    command.add_argument("--classifier", metavar="FILE", help="take what --save wrote; all items are pictures")
+    command.add_argument("--probe", metavar="FILE", help="take the classes of `numpyclip learn`; all items are images")
+    command.add_argument("--classifier", metavar="FILE", help="take what --save wrote; all items are images")
     add_template_option(command)
     command.add_argument("--separator", metavar="TEXT", help="between the parts of labels, such as / in animal/dog")
     command.add_argument("-n", "--top", type=positive, metavar="N", help="print the best N labels (default: all)")
     command.add_argument("--threshold", type=float, default=0.0, metavar="P", help="minimum probability (default: 0)")
     command.add_argument(
-        "--plot", metavar="FILE", type=output_path(".png"), help="draw the labels of a single picture as bars beside it"
+        "--plot", metavar="FILE", type=output_path(".png"), help="draw the labels of a single image as bars beside it"
     )
     command.add_argument(
         "-o",
@@ -69,26 +67,26 @@ def add_options(command: argparse.ArgumentParser) -> None:
         "--confusion", metavar="FILE", type=output_path(".png"), help="plot a confusion matrix against folder names"
     )
     command.add_argument("--save", metavar="FILE", type=output_path(".npz"), help="keep the embedded labels")
-    command.add_argument("--json", action="store_true", help="print one JSON object per picture")
+    command.add_argument("--json", action="store_true", help="print one JSON object per image")
     add_embedding_options(command)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the labels of every picture, batch by batch."""
+    """Print the labels of every image, batch by batch."""
     read = [*arguments.items, arguments.labels, arguments.template, arguments.probe, arguments.classifier]
     for output in (arguments.plot, arguments.output, arguments.confusion, arguments.save):
         check_output(output, read)
     sources, classifier, model = _prepared(arguments)
     several = are_several(sources)
     if several and arguments.plot is not None:
-        raise InputError("--plot draws the labels of one picture; for several, see numpyclip sheet --help.")
+        raise InputError("--plot draws the labels of one image; for several, see numpyclip sheet --help.")
     if not 0 <= arguments.threshold <= 1:
         raise InputError(f"--threshold is {arguments.threshold}; expected a probability, 0 to 1.")
     names, parents = _names_and_parents(classifier)
     printer = Printer(names, arguments, with_path=several)
     report = Report(names, arguments) if arguments.output or arguments.confusion else None
     pictures = EmbeddedPictures(model, arguments, with_stdin(sources, paths_in))
-    for path, embedding in progress(pictures, "picture", printing=True) if several else pictures:
+    for path, embedding in progress(pictures, "image", printing=True) if several else pictures:
         probabilities = classifier.probabilities([embedding])
         printer(path, probabilities[0], parents(probabilities))
         if report is not None:
@@ -99,7 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _prepared(arguments: argparse.Namespace) -> tuple[list[str], ZeroShotClassifier | Probe, CLIP]:
-    """Return pictures, classifier and model; options are checked, as far as possible, before a model is loaded."""
+    """Return images, classifier and model; options are checked, as far as possible, before a model is loaded."""
     from numpyclip.tasks.zero_shot import ZeroShotClassifier
 
     if arguments.probe is not None or arguments.classifier is not None:
@@ -125,7 +123,7 @@ def _read(arguments: argparse.Namespace) -> tuple[list[str], ZeroShotClassifier 
         raise InputError(f"a {what} has its own classes; leave out --{', --'.join(others)} and --template.")
     for item in arguments.items:  # labels are not given beside it
         if item != "-" and not Path(item).exists():
-            raise InputError(f"{item!r:.200} is no file; with --{what} all items are pictures, and it has the classes.")
+            raise InputError(f"{item!r:.200} is no file; with --{what} all items are images, and it has the classes.")
     if what == "classifier":
         model = load_model(arguments)
         return arguments.items, ZeroShotClassifier.load(model, arguments.classifier), model
@@ -149,14 +147,14 @@ def _names_and_parents(
 def _sources_and_labels(arguments: argparse.Namespace) -> tuple[list[str], list[str] | list[list[str]]]:
     if arguments.labels == "-":
         if "-" in arguments.items:
-            raise InputError("pictures and labels cannot both come from standard input.")
+            raise InputError("images and labels cannot both come from standard input.")
         return arguments.items, list(texts_in("-"))
     if arguments.labels is not None:
         return arguments.items, read_named_labels(arguments.labels)
     source, *labels = arguments.items
     if not labels:
-        raise InputError("no labels: give them behind the picture, or one a line in a file with --labels FILE.")
+        raise InputError("no labels: give them behind the image, or one a line in a file with --labels FILE.")
     for label in labels:  # `classify *.jpg dog cat` is an easy mistake
         if is_picture_name(label) and Path(label).is_file():
-            raise InputError(f"the label {label!r} is a file. To classify several pictures, give --labels FILE.")
+            raise InputError(f"the label {label!r} is a file. To classify several images, give --labels FILE.")
     return [source], labels

@@ -10,21 +10,21 @@ from importlib import import_module
 from typing import Any
 
 COMMANDS = {  # each is a module of this folder, with EXAMPLES, add_options and run
-    "index": "Make pictures searchable, and keep them so.",
-    "search": "Find pictures by words and by pictures.",
+    "index": "Index images for search, or update the index.",
+    "search": "Search images by text or by image.",
     "serve": "Serve embeddings, search and a web page over HTTP.",
-    "classify": "Say which label fits a picture best.",
-    "tag": "Find words that are true of pictures.",
-    "caption": "Say in a sentence what pictures show.",
-    "ask": "Answer a question about a picture.",
-    "filter": "Keep the pictures that words describe.",
-    "duplicates": "Find pictures that are there more than once.",
-    "embed": "Turn pictures or texts into vectors of unit length.",
-    "explain": "Show which parts of a picture matter for a text.",
-    "sheet": "Draw pictures with captions on contact sheets.",
-    "map": "Draw a map on which similar pictures are close together.",
+    "classify": "Classify images by labels in words.",
+    "tag": "Tag images with words.",
+    "caption": "Caption images.",
+    "ask": "Answer a question about an image.",
+    "filter": "Keep the images that words describe.",
+    "duplicates": "Find images that are there more than once.",
+    "embed": "Turn images or texts into vectors of unit length.",
+    "explain": "Show which parts of an image matter for a text.",
+    "sheet": "Draw images with captions on contact sheets.",
+    "map": "Draw a map on which similar images are close together.",
     "learn": "Learn classes from a few examples of each.",
-    "aesthetic": "Score how pleasing pictures are to people on average.",
+    "aesthetic": "Score how pleasing images are to people on average.",
     "evaluate": "Measure how often a model is right about a dataset.",
     "convert": "Save a model for another library, or smaller.",
     "models": "List models, download them, verify them.",
@@ -39,6 +39,7 @@ RENAMED = {  # options of commands until version 0.1, which are accepted for one
     "ask": {"--answers": "--labels"},
     "filter": {"--min": "--threshold", "--min-cosine": "--cosine-threshold"},
     "embed": {"--exact": "--full-decode"},
+    "learn": {"--labels": "--classes"},
     "map": {"--most": "--limit"},
 }
 
@@ -56,7 +57,7 @@ exit status:
   130 interrupted   141 output pipe closed (SIGPIPE)
 
 environment:
-  NUMPYCLIP_MODEL    the model to use where --model is not given
+  NUMPYCLIP_MODEL    the model to use where --model is not given and no index has one
   NUMPYCLIP_INDEX    where the index is; else in ~/.local/share
   NUMPYCLIP_TOKEN    a token that requests to numpyclip serve must send
   CLIP_DIR           where downloaded models are; else ~/.cache/clip
@@ -98,7 +99,7 @@ def parser(command_name: str) -> Parser:
 
     top = Parser(
         prog="numpyclip",
-        description="Search, classify and describe pictures with words, by CLIP in pure NumPy.",
+        description="Search, classify and describe images with words, by CLIP in pure NumPy.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -125,7 +126,10 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     words = list(sys.argv[1:] if argv is None else argv)
     end = words.index("--") if "--" in words else len(words)
     name = next((word for word in words[:end] if not word.startswith("-")), "")
-    arguments, rest = parser(name).parse_known_args(_renamed(words[:end], RENAMED.get(name, {})))
+    top = parser(name)
+    known = _options(top, words[:end])
+    new_names = {old: new for old, new in RENAMED.get(name, {}).items() if new in known}
+    arguments, rest = top.parse_known_args(_renamed(words[:end], new_names))
     for word in rest:
         if word.startswith("-") and word != "-":
             _refuse_option(arguments.command, word.partition("=")[0])
@@ -141,6 +145,13 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return arguments
 
 
+def _options(command: argparse.ArgumentParser, words: Iterable[str]) -> set[str]:
+    """Return the options of a command, and of the command in it that is named."""
+    within = (action.choices for action in command._actions if isinstance(action, argparse._SubParsersAction))
+    named = [choices[word] for choices in within for word in words if word in choices]
+    return set(command._option_string_actions).union(*(_options(each, words) for each in named[:1]))
+
+
 def _renamed(words: Iterable[str], new_names: Mapping[str, str]) -> Iterator[str]:
     """Replace old names of options, with a warning."""
     for word in words:
@@ -153,7 +164,7 @@ def _renamed(words: Iterable[str], new_names: Mapping[str, str]) -> Iterator[str
 
 def _refuse_option(command: Parser, option: str) -> None:
     """Exit with the usage of a command, and the option that was probably meant."""
-    known = {name for action in command._actions for name in action.option_strings}
+    known = _options(command, [])
     renamed = {new for names in RENAMED.values() for old, new in names.items() if old == option}
     meant = list(known & renamed) or get_close_matches(option, known, 1)
     command.error(f"unknown option {option}{_suggestion(meant) or ' (put -- before texts that begin with a dash)'}")

@@ -17,14 +17,14 @@ EXAMPLES = """\
   numpyclip convert ViT-L/14 small --format int8
   numpyclip convert laion/ half/ --dtype float16 --json
 
-Writes a new folder atomically, and prints how far the embeddings of 32 texts and 16 generated pictures are from those
+Writes a new folder atomically, and prints how far the embeddings of 32 texts and 16 generated images are from those
 of the source: the cosine loss (1 minus the cosine), median and worst; or why that cannot be measured.
 
 open_clip: open_clip_config.json and open_clip_model.safetensors, which OpenCLIP loads as local-dir:FOLDER.
 transformers: config.json and model.safetensors, for CLIPModel or SiglipModel. int8: the layout of the source, with
 int8 matrices, which NumPyCLIP alone reads; --dtype is then that of the other tensors. What a format cannot
 express is an error, and nothing is written. The fingerprint may differ from that of the source although the embeddings
-are the same: it also names how each library prepares pictures and texts."""
+are the same: it also names how each library prepares images and texts."""
 
 
 def add_options(command: argparse.ArgumentParser) -> None:

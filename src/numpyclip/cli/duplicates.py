@@ -1,4 +1,4 @@
-"""`numpyclip duplicates`: find pictures that are there more than once."""
+"""`numpyclip duplicates`: find images that are there more than once."""
 
 import argparse
 import json
@@ -15,13 +15,13 @@ EXAMPLES = """\
   numpyclip duplicates photos/ backup/ --exact --json
   numpyclip duplicates photos/ | awk -F '\\t' '$2 == "file" {print $3}'       # could be deleted: the best stays
 
-One line per picture of a group: number of the group, kind, and path, the best copy first. Kinds: "best" (the most
+One line per image of a group: number of the group, kind, and path, the best copy first. Kinds: "best" (the most
 pixels, then a lossless format, the larger file, the older one), "file" (the same bytes as the best), "pixels" (another
 file of the same pixels), "near" (scaled, saved again, or of another brightness: look before you delete).
 
-Nothing is ever deleted. Crops, rotated pictures and two photographs of one scene are no duplicates. All pixels are
+Nothing is ever deleted. Crops, rotated images and two photographs of one scene are no duplicates. All pixels are
 compared: large JPEG files are decoded at full size. Animations are compared by their bytes alone. Near-duplicates need
-5 kB of memory per picture, and time that is quadratic in their number."""
+5 kB of memory per image, and time that is quadratic in their number."""
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
@@ -35,12 +35,12 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the groups when all pictures were seen."""
+    """Print the groups when all images were seen."""
     from numpyclip.tasks.duplicates import find_duplicates
 
     model = None if arguments.exact else load_model(arguments)
     paths = PicturePaths(with_stdin(arguments.items, paths_in))
-    read = progress(paths, "picture", printing=False)
+    read = progress(paths, "image", printing=False)
     with nullcontext() if model is None else known_embeddings(arguments, model) as known:
         groups = find_duplicates(model, read, batch_size=arguments.batch_size, on_error=paths.report, known=known)
     for number, group in enumerate(groups, start=1):

@@ -1,4 +1,4 @@
-"""`numpyclip embed`: pictures or texts into vectors."""
+"""`numpyclip embed`: images or texts into vectors."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ EXAMPLES = """\
 All vectors have unit length, so that products of them are cosines. Without -o, and to .jsonl, one JSON object
 per line: {"path" or "text": ..., "embedding": [...]}. To .npz: "embeddings" (n, d), "names", "model" and "fingerprint",
 a JSON object that is equal for comparable vectors (numpyclip.Fingerprint reads it).
-To .npy: the vectors alone, in the order of the input, without pictures that could not be read."""
+To .npy: the vectors alone, in the order of the input, without images that could not be read."""
 
 _SUFFIXES = (".npy", ".npz", ".jsonl")
 
@@ -41,8 +41,8 @@ _SUFFIXES = (".npy", ".npz", ".jsonl")
 def add_options(command: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     kinds = command.add_subparsers(metavar="{images,texts}", dest="kind", required=True)
-    images = add_command(kinds, "images", "Turn pictures into vectors.", EXAMPLES)
-    images.add_argument("items", metavar="PICTURE", nargs="*", help="a picture, a folder, or - for paths on stdin")
+    images = add_command(kinds, "images", "Turn images into vectors.", EXAMPLES)
+    images.add_argument("items", metavar="PICTURE", nargs="*", help="an image, a folder, or - for paths on stdin")
     texts = add_command(kinds, "texts", "Turn texts into vectors.", EXAMPLES)
     texts.add_argument("items", metavar="TEXT", nargs="*", help="a text, or - for one a line on stdin")
     texts.add_argument("--truncate", action="store_true", help="cut texts that are too long, instead of failing")
@@ -58,16 +58,16 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Embed pictures or texts, and print or write the vectors."""
+    """Embed images or texts, and print or write the vectors."""
     if not arguments.items and arguments.list_file is None:
-        raise InputError("nothing to embed: name pictures or texts, or pass --from FILE, or - for standard input.")
+        raise InputError("nothing to embed: name images or texts, or pass --from FILE, or - for standard input.")
     check_output(arguments.output, [*arguments.items, arguments.list_file])
     read = paths_in if arguments.kind == "images" else texts_in
     items = chain(with_stdin(arguments.items, read), read(arguments.list_file) if arguments.list_file else ())
     model = load_model(arguments)
     if arguments.kind == "images":
         pictures = EmbeddedPictures(model, arguments, items)
-        _save(arguments, model, "path", progress(pictures, "picture", printing=not arguments.output))
+        _save(arguments, model, "path", progress(pictures, "image", printing=not arguments.output))
         return pictures.status
     texts = _embed_texts(model, items, arguments)
     _save(arguments, model, "text", progress(texts, "text", printing=not arguments.output))

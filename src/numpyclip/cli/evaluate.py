@@ -26,13 +26,13 @@ EXAMPLES = """\
   numpyclip evaluate wds_flickr8k/test/ --json
   numpyclip evaluate food101.parquet --template food101 -o answers.csv
 
-DATASET is a folder with a folder of pictures for every class, or with pictures and captions (a.jpg, a.txt: one a
+DATASET is a folder with a folder of images for every class, or with images and captions (a.jpg, a.txt: one a
 line); a .tar or .tar.gz file in webdataset's layout (.cls, .txt, .json); a .parquet file as the Hugging Face hub has
 them (with the extra `parquet`); or a folder of such files, with classnames.txt and
 zeroshot_classification_templates.txt beside them, as LAION's CLIP_benchmark has them.
 
 Prints metrics by the names of CLIP_benchmark, 0 to 1: acc1, acc5 and mean_per_class_recall for labels, recall at 1, 5
-and 10 for captions: image_retrieval finds the picture of a caption, text_retrieval a caption of a picture."""
+and 10 for captions: image_retrieval finds the image of a caption, text_retrieval a caption of an image."""
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
@@ -53,7 +53,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Classify or match the pictures of a dataset, and print the metrics."""
+    """Classify or match the images of a dataset, and print the metrics."""
     from numpyclip.pipeline import PictureReader
     from numpyclip.tasks.evaluation.datasets.open_dataset import open_dataset
     from numpyclip.tasks.evaluation.evaluate import measure
@@ -83,7 +83,7 @@ def _with_progress(dataset: Dataset) -> Dataset:
     """Show a bar while a dataset is gone through."""
 
     def source(report: Report) -> Iterator[Example]:
-        yield from progress(dataset.examples(report), "picture", printing=False)
+        yield from progress(dataset.examples(report), "image", printing=False)
 
     return replace(dataset, sources=[source])
 
@@ -113,7 +113,7 @@ def _write(arguments: argparse.Namespace, result: Evaluation, classifier: ZeroSh
         write_report(arguments.output, [answer._asdict() for answer in result.answers], summary)
     if arguments.confusion is not None:
         if classifier is None or result.confusion is None:  # labels were given, but no picture has one
-            raise InputError("--confusion: the pictures have no labels.")
+            raise InputError("--confusion: the images have no labels.")
         with atomic_file(arguments.confusion) as file:
             names = [label.name for label in classifier.labels]
             confusion_matrix(result.confusion.counts, names).save(file, "PNG")

@@ -1,4 +1,4 @@
-"""`numpyclip explain`: show which parts of a picture matter for a text."""
+"""`numpyclip explain`: show which parts of an image matter for a text."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ EXAMPLES = """\
   numpyclip explain docs/pictures/house.png "a window" -m tiny -o heat.png
   numpyclip explain photo.jpg "a dog" --grid 16 -o heat.npy
 
-One line per text: the hottest place, in pixels from the left and from the top, and the text. To .png: the picture, and
+One line per text: the hottest pixel, counted from the left and from the top, and the text. To .png: the image, and
 beside it the heat of each text laid over it, from violet by red to yellow. To .npy: float32 of (texts, y, x), NaN where
-the model sees nothing. A map is drawn for any text, whether the picture shows it or not."""
+the model sees nothing. A map is drawn for any text, whether the image shows it or not."""
 
 _COLUMNS = 4
 _SIDE = 256
@@ -36,7 +36,7 @@ _SIDE = 256
 def add_options(command: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     command.usage = "numpyclip explain [OPTION ...] PICTURE TEXT [TEXT ...]"
-    command.add_argument("items", metavar="PICTURE TEXT", nargs="*", help="a picture, then texts")
+    command.add_argument("items", metavar="PICTURE TEXT", nargs="*", help="an image, then texts")
     command.add_argument("-o", "--output", metavar="FILE", type=output_path(".png", ".npy"), help="write .png or .npy")
     command.add_argument(
         "--grid", type=positive, default=8, metavar="N", help="windows per side: more find smaller things (default: 8)"
@@ -46,12 +46,12 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the hottest place for each text, and draw the maps."""
+    """Print the hottest pixel for each text, and draw the maps."""
     from numpyclip.images.open import open_picture
     from numpyclip.tasks.explanations import explain
 
     if len(arguments.items) < 2:
-        raise InputError("nothing to explain: name a picture, and then one or more texts.")
+        raise InputError("nothing to explain: name an image, and then one or more texts.")
     path, *texts = arguments.items
     check_output(arguments.output, [path])
     image = open_picture(path)
@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _drawn(image: Image.Image, texts: list[str], maps: Array) -> Image.Image:
-    """Draw the picture and its maps side by side."""
+    """Draw the image and its maps side by side."""
     from numpyclip.viz.contact_sheet import contact_sheets
     from numpyclip.viz.heat_map import overlay
 

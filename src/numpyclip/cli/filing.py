@@ -14,7 +14,7 @@ from numpyclip.atomic import temporary_path
 
 
 def place_in(folder: Path, path: str, sources: Sequence[str]) -> Path:
-    """Return the path of a file in a folder: pictures of a folder keep their relative path."""
+    """Return the path of a file in a folder: images of a folder keep their relative path."""
     inside = [source for source in sources if Path(path).is_relative_to(source) and Path(source).is_dir()]
     return folder / (Path(path).relative_to(max(inside, key=len)) if inside else Path(path).name)
 

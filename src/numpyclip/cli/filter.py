@@ -1,4 +1,4 @@
-"""`numpyclip filter`: keep the pictures that words describe, and drop others."""
+"""`numpyclip filter`: keep the images that words describe, and drop others."""
 
 import argparse
 import json
@@ -19,13 +19,13 @@ EXAMPLES = """\
   numpyclip filter photos/ --keep "horse + stripes - grass" --cosine-threshold 0.25
   find . -name "*.jpg" | numpyclip filter - --keep "a dog" | xargs ...
 
-Prints the paths of the pictures that are kept. The query that fits a picture best decides, if it fits: if its
-probability reaches --threshold. If none fits, the picture is kept unless there is a --keep.
+Prints the paths of the images that are kept. The query that fits an image best decides, if it fits: if its
+probability reaches --threshold. If none fits, the image is kept unless there is a --keep.
 
-A probability is known for single texts. Queries of several terms (+, -, weights as in "2*cat - dog") and pictures
+A probability is known for single texts. Queries of several terms (+, -, weights as in "2*cat - dog") and images
 as queries are one vector each and have a cosine only, whose scale depends on the model: look at --json first.
 
---copy, --move and --link put what is kept into a folder, where pictures of a folder keep their place; without
+--copy, --move and --link put what is kept into a folder, where images of a folder keep their place; without
 --yes they only print what they would do. No file is overwritten: a name that is taken gets a number, and a file whose
 bytes are there already is skipped, and not removed by --move."""
 
@@ -42,12 +42,12 @@ def add_options(command: argparse.ArgumentParser) -> None:
     for name in ACTIONS:
         action.add_argument(f"--{name}", type=Path, metavar="FOLDER", help=f"{name} what is kept into a folder")
     command.add_argument("--yes", action="store_true", help="really copy, move or link")
-    command.add_argument("--json", action="store_true", help="print one JSON object per picture, dropped ones too")
+    command.add_argument("--json", action="store_true", help="print one JSON object per image, dropped ones too")
     add_embedding_options(command)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Judge every picture, batch by batch."""
+    """Judge every image, batch by batch."""
     from numpyclip.tasks.filter import Filter
 
     action = next((name for name in ACTIONS if getattr(arguments, name) is not None), None)
@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
         judge = Filter(model, arguments.keep, arguments.drop, arguments.cosine_threshold, "cosine")
     paths = PicturePaths(with_stdin(arguments.items, paths_in), without=folder)
     pictures = EmbeddedPictures(model, arguments, paths)
-    for path, embedding in progress(pictures, "picture", printing=True):
+    for path, embedding in progress(pictures, "image", printing=True):
         (verdict,) = judge([embedding])
         place = _file(action, path, arguments, paths) if action and verdict.kept else None
         if arguments.json:
@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _file(action: str, path: str, arguments: argparse.Namespace, paths: PicturePaths) -> Path | None:
-    """Copy, move or link one picture, or only find the place where it would go; errors are reported."""
+    """Copy, move or link one image, or only find the place where it would go; errors are reported."""
     folder = getattr(arguments, action)
     try:
         place = free_name(place_in(folder, path, arguments.items), path)

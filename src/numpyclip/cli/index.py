@@ -26,11 +26,11 @@ EXAMPLES = """\
   numpyclip index                                     # what is new in the folders that are known
   numpyclip index docs/pictures -m tiny --store pictures.index
   numpyclip index photos/ --ignore "*.tif" --ignore raw
-  numpyclip index --texts captions.txt                # to be found by pictures: search --near photo.jpg --in texts
-  numpyclip index --migrate -m ViT-L/14               # the same pictures, with another model
+  numpyclip index --texts captions.txt                # to be found by images: search --near photo.jpg --in texts
+  numpyclip index --migrate -m ViT-L/14               # the same images, with another model
   numpyclip index --export embeddings/                # img_emb/*.npy and metadata/*.parquet, for autofaiss and others
   numpyclip index --import embeddings/ -m ViT-B/32    # the same way back, or from clip-retrieval
-  numpyclip index --graph                             # above a million pictures
+  numpyclip index --graph                             # above a million images
   numpyclip index --list
 
 Files of unchanged size and modification time are skipped; moved, renamed and copied ones are identified by their
@@ -57,7 +57,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     action.add_argument("--texts", metavar="FILE", help="add texts, one a line, or - for standard input")
     action.add_argument("--migrate", action="store_true", help="re-embed everything with the model that is named")
     action.add_argument("--forget", metavar="FOLDER", help="remove a folder from the index, and keep it out")
-    action.add_argument("--compact", action="store_true", help="delete embeddings of pictures without a file")
+    action.add_argument("--compact", action="store_true", help="delete embeddings of images without a file")
     action.add_argument("--export", metavar="FOLDER", help="write embeddings and metadata as clip-retrieval does")
     action.add_argument("--import", metavar="FOLDER", dest="source", help="add what such a folder has, as it is")
     action.add_argument("--graph", action="store_true", help="build an HNSW index: for millions, not quite exact")
@@ -121,7 +121,7 @@ def _update(arguments: argparse.Namespace, index: Index) -> int:
             ignore=arguments.ignore,
             batch_size=arguments.batch_size,
             draft=arguments.draft,
-            progress=lambda files: progress(files, "picture", printing=False),
+            progress=lambda files: progress(files, "image", printing=False),
             report=Reporter(),
         )
     except KeyboardInterrupt:
@@ -174,7 +174,7 @@ def _export(arguments: argparse.Namespace, store: Store) -> int:
     from numpyclip.index.clip_retrieval.exporting import export_embeddings
 
     folder = Path(arguments.export)
-    written = export_embeddings(store, folder, lambda matches: progress(matches, "picture", printing=False))
+    written = export_embeddings(store, folder, lambda matches: progress(matches, "image", printing=False))
     _say(arguments, {"exported": written}, f"{written} exported to {folder}")
     return 0
 
@@ -191,7 +191,7 @@ def _forget(arguments: argparse.Namespace, store: Store) -> int:
 def _compact(arguments: argparse.Namespace, store: Store) -> int:
     with store.writing():
         dropped = store.compact()
-    _say(arguments, {"dropped": dropped}, f"{dropped} pictures dropped")
+    _say(arguments, {"dropped": dropped}, f"{dropped} images dropped")
     return 0
 
 

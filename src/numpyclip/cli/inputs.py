@@ -40,7 +40,7 @@ def texts_beside(items: Sequence[str], file: str | None, what: str) -> list[str]
     if file is None:
         return None
     if file == "-" and "-" in items:
-        raise InputError(f"pictures and {what} cannot both come from standard input.")
+        raise InputError(f"images and {what} cannot both come from standard input.")
     if not (texts := list(texts_in(file))):
         raise InputError(f"{file}: holds no {what}; expected one a line.")
     return texts
@@ -117,7 +117,7 @@ class PicturePaths:
                 is_empty = False
                 yield path
             if is_empty:
-                self.report(f"{source}: found no pictures in this folder; expected files such as .jpg or .png.")
+                self.report(f"{source}: found no images in this folder; expected files such as .jpg or .png.")
             self.left_out += found.left_out
 
     def _ignored_in(self, source: str) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ EXAMPLES = """\
   numpyclip embed images photos/ -o photos.npz; numpyclip learn photos.npz -o photos-probe.npz
 
 Every folder in FOLDER is a class, named as the folder, with its examples in it, at any depth. With an .npz file of
-`numpyclip embed images`, classes are the folders in the common folder of all pictures, or the lines of --labels; no
+`numpyclip embed images`, classes are the folders in the common folder of all images, or the lines of --classes; no
 model is loaded then, except for --method tip, which embeds the names of the classes.
 
 Prints accuracy and mean per-class recall by cross-validation (5 folds; see --folds); C and other settings are chosen
@@ -61,7 +61,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--seed", type=_seed, default=0, metavar="N", help="of the random folds (default: 0)")
     command.add_argument("--template", metavar="TEXT", help='for tip: around names (default: "a photo of a {}")')
-    command.add_argument("--labels", metavar="FILE", help="for an .npz file: the class of each vector, one a line")
+    command.add_argument("--classes", metavar="FILE", help="for an .npz file: the class of each vector, one a line")
     command.add_argument("--json", action="store_true", help="print one JSON object")
     add_embedding_options(command)
 
@@ -91,7 +91,7 @@ def _check(arguments: argparse.Namespace) -> None:
         raise InputError(f"--template is for --method tip; {arguments.method} reads no names.")
     if arguments.folds < 2:
         raise InputError(f"--folds is {arguments.folds}; expected an integer of 2 or more.")
-    check_output(arguments.output, [arguments.source, arguments.labels])
+    check_output(arguments.output, [arguments.source, arguments.classes])
 
 
 def _examples(arguments: argparse.Namespace) -> tuple[Examples, str, int]:
@@ -101,24 +101,24 @@ def _examples(arguments: argparse.Namespace) -> tuple[Examples, str, int]:
 
     source = Path(arguments.source)
     if not source.exists():
-        raise InputError(f"{source}: is not there; expected a folder of folders of pictures, or an .npz file.")
-    if source.is_dir() and arguments.labels is not None:
-        raise InputError("--labels is for an .npz file; the classes of a folder are the folders in it.")
+        raise InputError(f"{source}: is not there; expected a folder of folders of images, or an .npz file.")
+    if source.is_dir() and arguments.classes is not None:
+        raise InputError("--classes is for an .npz file; the classes of a folder are the folders in it.")
     if source.is_dir():
         folders, beside = folders_of_examples(source)
         if beside:
-            print(f"numpyclip: {source}: {beside} pictures are in no class's folder; left out.", file=sys.stderr)
+            print(f"numpyclip: {source}: {beside} images are in no class's folder; left out.", file=sys.stderr)
         model = load_model(arguments)
         pictures = EmbeddedPictures(model, arguments, map(str, folders))
-        rows = list(progress(pictures, "picture", printing=False))
+        rows = list(progress(pictures, "image", printing=False))
         if not rows:
-            raise InputError(f"{source}: found no picture in its folders that can be read.")
+            raise InputError(f"{source}: found no image in its folders that can be read.")
         labels = [Path(path).relative_to(source).parts[0] for path, _ in rows]
         examples = Examples.of(np.stack([vector for _, vector in rows]), labels, model.fingerprint)
         name, status = model_name(arguments), pictures.status
     else:
         file, status = EmbeddedFile.read(source), 0
-        labels = list(texts_in(arguments.labels)) if arguments.labels is not None else classes_of_paths(file.names)
+        labels = list(texts_in(arguments.classes)) if arguments.classes is not None else classes_of_paths(file.names)
         examples, name = Examples.of(file.embeddings, labels, file.fingerprint), file.model
     if arguments.method == "tip":
         model = model if source.is_dir() else load_model(arguments)
@@ -130,7 +130,7 @@ def _warn_of_single_examples(examples: Examples) -> None:
     counts = np.bincount(examples.labels, minlength=len(examples.classes))
     if single := [name for name, count in zip(examples.classes, counts, strict=True) if count == 1]:
         print(
-            f"numpyclip: {len(single)} classes have one picture only, first {single[0]!r:.60}: it is learned from, but "
+            f"numpyclip: {len(single)} classes have one image only, first {single[0]!r:.60}: it is learned from, but "
             "their recall is not measured.",
             file=sys.stderr,
         )
@@ -157,7 +157,7 @@ def _print(arguments: argparse.Namespace, examples: Examples, probe: Probe, accu
     for name, value in settings.items():
         print(name, f"{value:g}", sep="\t")
     if accuracy is None:
-        print("numpyclip: no class has two pictures, so there is no cross-validation.", file=sys.stderr)
+        print("numpyclip: no class has two images, so there is no cross-validation.", file=sys.stderr)
     else:
         print("accuracy", f"{accuracy.accuracy:.4f}", sep="\t")
         print("mean per-class recall", f"{accuracy.mean_per_class_recall:.4f}", sep="\t")

@@ -1,4 +1,4 @@
-"""`numpyclip map`: a page on which similar pictures are close together."""
+"""`numpyclip map`: a page on which similar images are close together."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EXAMPLES = """\
 
 Writes one page of HTML that contains everything, thumbnails too, and loads nothing from elsewhere: open it in any
 browser; drag, turn the wheel, search by file name. Coordinates are the first two principal components of the
-embeddings: pictures that are close together may differ in the others."""
+embeddings: images that are close together may differ in the others."""
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
@@ -31,23 +31,23 @@ def add_options(command: argparse.ArgumentParser) -> None:
     add_pictures(command, "map")
     command.add_argument("-o", "--output", metavar="FILE", type=output_path(".html"), required=True, help="write .html")
     command.add_argument(
-        "--limit", type=positive, default=5000, metavar="N", help="take the first N pictures only (default: 5000)"
+        "--limit", type=positive, default=5000, metavar="N", help="take the first N images only (default: 5000)"
     )
-    command.add_argument("--json", action="store_true", help="print one JSON object with the coordinates of pictures")
+    command.add_argument("--json", action="store_true", help="print one JSON object with the coordinates of images")
     add_embedding_options(command)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Embed pictures, and write the page."""
+    """Embed images, and write the page."""
     from numpyclip.runtime.prefetch import prefetch
     from numpyclip.viz.embedding_map import map_page, principal_components, thumbnail_uri
 
     check_output(arguments.output)
     pictures = EmbeddedPictures(load_model(arguments), arguments, with_stdin(arguments.items, paths_in))
-    embedded = list(islice(progress(pictures, "picture", printing=False), arguments.limit + 1))
+    embedded = list(islice(progress(pictures, "image", printing=False), arguments.limit + 1))
     if len(embedded) > arguments.limit:
         del embedded[-1]
-        print(f"numpyclip: the map has the first {arguments.limit} pictures only; --limit takes more.", file=sys.stderr)
+        print(f"numpyclip: the map has the first {arguments.limit} images only; --limit takes more.", file=sys.stderr)
     if not embedded:
         raise NumPyCLIPError(f"{arguments.output}: not written, there is nothing to put into it.")
     paths = [path for path, _ in embedded]

@@ -10,25 +10,26 @@ if TYPE_CHECKING:
     from numpyclip.dual_encoder.clip import CLIP
 
 DEFAULT_MODEL = "ViT-B/32"
+USUAL_MODEL = f"$NUMPYCLIP_MODEL, else {DEFAULT_MODEL}"
 Options: TypeAlias = "argparse.ArgumentParser | argparse._ArgumentGroup"  # of a command, or a group of them
 
 
 def add_pictures(command: argparse.ArgumentParser, verb: str, metavar: str = "PICTURE", more: str = "") -> None:
-    """Add the pictures that a command is about, of which there must be some, and what is behind them."""
-    what = "a picture, a folder, or - for paths on stdin"
+    """Add the images that a command is about, of which there must be some, and what is behind them."""
+    what = "an image, a folder, or - for paths on stdin"
     command.add_argument("items", metavar=metavar, nargs="*", help=f"{what}; then {more}" if more else what)
-    command.set_defaults(nothing=f"nothing to {verb}: name a picture or a folder, or - for paths on standard input.")
+    command.set_defaults(nothing=f"nothing to {verb}: name an image or a folder, or - for paths on standard input.")
 
 
-def add_model_options(command: argparse.ArgumentParser, batch_size: int = 32) -> None:
-    """Add the model, and how it is run."""
+def add_model_options(command: argparse.ArgumentParser, batch_size: int = 32, usual: str = USUAL_MODEL) -> None:
+    """Add the model, of which the `usual` one is the default, and how it is run."""
     group = command.add_argument_group("model")
     group.add_argument(
         "-m",
         "--model",
         default=os.environ.get("NUMPYCLIP_MODEL") or DEFAULT_MODEL,
         help="a name listed by `numpyclip models`, or hf-hub:organization/name, or a file or folder of weights "
-        f"(default: $NUMPYCLIP_MODEL, else {DEFAULT_MODEL})",
+        f"(default: {usual})",
     )
     add_weights_options(group)
     add_activation_option(group)
@@ -91,8 +92,8 @@ def add_index_options(options: Options) -> None:
 
 
 def add_embedding_options(command: argparse.ArgumentParser) -> None:
-    """Add all options of `numpyclip.cli.inputs.EmbeddedPictures`: how pictures are read and embedded."""
-    group = command.add_argument_group("pictures")
+    """Add all options of `numpyclip.cli.inputs.EmbeddedPictures`: how images are read and embedded."""
+    group = command.add_argument_group("images")
     add_orientation_option(group)
     add_decoding_option(group)
     add_index_options(group)

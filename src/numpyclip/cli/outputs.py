@@ -1,4 +1,4 @@
-"""Where commands write to, and whether lines name the picture."""
+"""Where commands write to, and whether lines name the image."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpyclip.images.find import is_picture_name
 
 
 def are_several(sources: Sequence[str]) -> bool:
-    """Tell whether sources may be more than one picture, so that a line has to begin with the path of its own."""
+    """Tell whether sources may be more than one image, so that a line has to begin with the path of its own."""
     return len(sources) != 1 or sources[0] == "-" or Path(sources[0]).is_dir()
 
 
@@ -36,7 +36,7 @@ def check_output(output: Path | None, sources: Iterable[str | None] = ()) -> Non
     Raises
     ------
     InputError
-        If it is one of those that are read, or a picture in a folder of them.
+        If it is one of those that are read, or an image in a folder of them.
     NumPyCLIPError
         If there is no folder for it.
     """

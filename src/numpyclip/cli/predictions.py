@@ -1,4 +1,4 @@
-"""Predictions for pictures: on stdout, as bars, as a table, and as a confusion matrix."""
+"""Predictions for images: on stdout, as bars, as a table, and as a confusion matrix."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Printer:
-    """Prints the best labels of each picture.
+    """Prints the best labels of each image.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ class Printer:
     arguments : argparse.Namespace
         With ``top``, ``threshold``, ``json``, ``plot`` and ``orient``.
     with_path : bool
-        Whether lines begin with the path of the picture.
+        Whether lines begin with the path of the image.
     """
 
     def __init__(self, names: Sequence[str], arguments: argparse.Namespace, with_path: bool) -> None:
@@ -34,7 +34,7 @@ class Printer:
         self._with_path = with_path
 
     def __call__(self, path: str, probabilities: Array, parents: Mapping[str, Array]) -> None:
-        """Print the labels of one picture, best first."""
+        """Print the labels of one image, best first."""
         ranked = sorted(zip(self._names, probabilities.tolist(), strict=True), key=lambda pair: -pair[1])
         ranked = [(label, p) for label, p in ranked[: self._arguments.top] if p >= self._arguments.threshold]
         if self._arguments.json:
@@ -55,7 +55,7 @@ class Printer:
 
 
 class Report:
-    """Collects the prediction for every picture, and the label that its folder is named after.
+    """Collects the prediction for every image, and the label that its folder is named after.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ class Report:
         self._rows: list[dict[str, str | float | None]] = []
 
     def add(self, path: str, probabilities: Array) -> None:
-        """Add the prediction for a picture."""
+        """Add the prediction for an image."""
         best, row = int(probabilities.argmax()), self._folders.of_folder(path)
         if row is not None:
             self._confusion.add([row], [best])
@@ -98,7 +98,7 @@ class Report:
         }
         if known:
             print(
-                f"numpyclip: of {known} pictures in folders named after labels {self._confusion.accuracy:.4f} are "
+                f"numpyclip: of {known} images in folders named after labels {self._confusion.accuracy:.4f} are "
                 f"right; mean per-class recall {self._confusion.mean_per_class_recall:.4f}.",
                 file=sys.stderr,
             )
@@ -106,6 +106,6 @@ class Report:
             write_report(self._arguments.output, self._rows, summary)
         if self._arguments.confusion is not None:
             if not known:
-                raise InputError("--confusion: no picture is in a folder that is named after a label.")
+                raise InputError("--confusion: no image is in a folder that is named after a label.")
             with atomic_file(self._arguments.confusion) as file:
                 confusion_matrix(self._confusion.counts, self._names).save(file, "PNG")

@@ -30,8 +30,8 @@ EXAMPLES = """\
   numpyclip search a cat --preview
 
 Prints a score and a path, the nearest first. For a single text the score is the probability of a match, which may be
-higher further down, since pictures are scored independently; sums of terms (see `numpyclip filter --help`) and pictures
-have a cosine, whose scale depends on the model. Among many pictures one fits by chance: if the best probability is too
+higher further down, since images are scored independently; sums of terms (see `numpyclip filter --help`) and images
+have a cosine, whose scale depends on the model. Among many images one fits by chance: if the best probability is too
 low for their number, there is no match, nothing is printed, and the exit status is 1; --all prints the nearest all the
 same. Of identical files the first by name is printed, and all by --paths and --json."""
 
@@ -39,15 +39,13 @@ same. Of identical files the first by name is printed, and all by --paths and --
 def add_options(command: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     command.add_argument("items", metavar="WORD", nargs="*", help="what to look for, in quotes or not")
-    command.add_argument(
-        "--near", action="append", default=[], metavar="PICTURE", help="like this picture; several: sum"
-    )
+    command.add_argument("--near", action="append", default=[], metavar="PICTURE", help="like this image; several: sum")
     command.add_argument("--not", action="append", default=[], dest="without", metavar="TEXT", help="unlike this text")
     command.add_argument("-n", "--top", type=positive, default=20, metavar="N", help="print the best N (default: 20)")
     command.add_argument(
         "--in", choices=["pictures", "texts"], default="pictures", dest="modality", help="what to search"
     )
-    command.add_argument("--folder", metavar="FOLDER", help="pictures in this folder and those within it")
+    command.add_argument("--folder", metavar="FOLDER", help="images in this folder and those within it")
     command.add_argument("--after", metavar="DATE", help="taken on this date or later: 2024, 2024-05, 2024-05-01")
     command.add_argument("--before", metavar="DATE", help="taken before this date")
     minimum = command.add_mutually_exclusive_group()
@@ -60,7 +58,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         "--sheet", metavar="FILE", type=output_path(".png"), help="draw a contact sheet of the results"
     )
     command.add_argument(
-        "--preview", nargs="?", const="auto", choices=["auto", *PROTOCOLS], help="show pictures in the terminal"
+        "--preview", nargs="?", const="auto", choices=["auto", *PROTOCOLS], help="show images in the terminal"
     )
     add_store_options(command)
 
@@ -72,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     query = _query(arguments)
     if arguments.modality == "texts" and (arguments.sheet or arguments.preview):
-        raise InputError("texts have no pictures to show; leave out --sheet and --preview.")
+        raise InputError("texts have no images to show; leave out --sheet and --preview.")
     if not 0 <= (arguments.threshold or 0) <= 1:
         raise InputError(f"--threshold is {arguments.threshold}; expected a probability, 0 to 1.")
     if arguments.threshold is not None and (arguments.modality == "texts" or not query.is_text):
@@ -106,7 +104,7 @@ def _query(arguments: argparse.Namespace) -> Query:
             raise InputError(f"{path}: is not there; expected an image after --near.")
         terms.append(Term(path, is_picture=True))
     if not terms:
-        raise InputError("nothing to look for: say it in words, or name a picture after --near.")
+        raise InputError("nothing to look for: say it in words, or name an image after --near.")
     terms += [Term(text, -1.0) for text in arguments.without]
     return Query(tuple(terms))
 
@@ -116,7 +114,7 @@ def _protocol(arguments: argparse.Namespace) -> str | None:
         return str(arguments.preview) if arguments.preview else None
     if (protocol := terminal_protocol()) is None:
         names = ", ".join(PROTOCOLS)
-        raise InputError(f"this terminal is not known to show pictures; if it can, say how: --preview {{{names}}}.")
+        raise InputError(f"this terminal is not known to show images; if it can, say how: --preview {{{names}}}.")
     return protocol
 
 
@@ -128,7 +126,7 @@ def _chosen(arguments: argparse.Namespace, result: SearchResult) -> list[Match]:
         matches, reason = result.at_least(arguments.threshold), f"--threshold asks for {arguments.threshold:g}"
     else:
         matches = result.matches
-        reason = f"of so many pictures one has {result.cutoff or 0.0:.2f} by chance. --all prints it all the same"
+        reason = f"below the cutoff of {result.cutoff or 0.0:.2f} for this many images. --all prints the nearest anyway"
     if not matches:
         print(f"numpyclip: no match: the best has a probability of {result.best:.2f}; {reason}.", file=sys.stderr)
     return matches

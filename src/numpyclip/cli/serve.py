@@ -22,7 +22,7 @@ EXAMPLES = """\
   curl -F image=@photo.jpg -F n=5 http://127.0.0.1:8000/search
   curl -F image=@photo.jpg -F labels=dog -F labels=cat -F "template=a photo of a {}" http://127.0.0.1:8000/classify
 
-Speaks OpenAI's /v1/embeddings (with "modality": "image" for pictures, as Infinity, and "messages", as vLLM), Immich's
+Speaks OpenAI's /v1/embeddings (with "modality": "image" for images, as Infinity, and "messages", as vLLM), Immich's
 /predict and /ping, clip-retrieval's /knn-service, and /search, /classify, /healthz and /metrics of its own.
 Listens on loopback only, unless --host is given; fetches images only from hosts that --fetch-host allows. Needs:
 pip install "numpyclip[server]"."""
@@ -40,7 +40,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         "--allow-host", action="append", default=[], metavar="HOST", help="another name of this server in requests"
     )
     command.add_argument(
-        "--fetch-host", action="append", default=[], metavar="HOST", help="a host from which pictures may be fetched"
+        "--fetch-host", action="append", default=[], metavar="HOST", help="a host from which images may be fetched"
     )
     command.add_argument(
         "--token-file", metavar="FILE", help="file with a token that requests must send (default: $NUMPYCLIP_TOKEN)"
@@ -83,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
         host, port = listener.getsockname()[:2]
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         if token is None and not _is_loopback(arguments):
-            message = f"whoever reaches {address} may search these pictures; set NUMPYCLIP_TOKEN."
+            message = f"whoever reaches {address} may search these images; set NUMPYCLIP_TOKEN."
             print(f"numpyclip: warning: {message}", file=sys.stderr)
         print(f"numpyclip: {name} at http://{address} (Ctrl-C stops it)", file=sys.stderr, flush=True)
         with contextlib.suppress(KeyboardInterrupt):  # the usual way to stop it

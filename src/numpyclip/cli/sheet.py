@@ -1,4 +1,4 @@
-"""`numpyclip sheet`: draw pictures with captions on contact sheets."""
+"""`numpyclip sheet`: draw images with captions on contact sheets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EXAMPLES = """\
   numpyclip classify docs/pictures/album dog cat horse -n 1 -m tiny | numpyclip sheet - -o sheet.png
 
 Prints the name of each file that it writes: from the second page on, sheet-2.png and so forth. Captions are the names
-of the files; lines on standard input may have others, behind the path and a tab, as those of classify do. Pictures that
+of the files; lines on standard input may have others, behind the path and a tab, as those of classify do. Images that
 cannot be read are crossed out. Letters that no installed font has are written as escape sequences."""
 
 
@@ -30,9 +30,9 @@ def add_options(command: argparse.ArgumentParser) -> None:
     add_pictures(command, "draw")
     command.add_argument("-o", "--output", metavar="FILE", type=output_path(".png"), required=True, help="write .png")
     for name, count, what in (
-        ("columns", 5, "pictures in a row"),
+        ("columns", 5, "images in a row"),
         ("rows", 6, "rows of a page"),
-        ("side", 160, "pixels of a picture"),
+        ("side", 160, "pixels of an image"),
     ):
         command.add_argument(f"--{name}", type=positive, default=count, metavar="N", help=f"{what} (default: {count})")
     command.add_argument("--json", action="store_true", help="print one JSON object per page")
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     check_output(arguments.output, arguments.items)
     captions: dict[str, str] = {}
     paths = PicturePaths(_sources(arguments.items, captions, arguments.output))
-    tiles = ((path, captions.pop(path, Path(path).name)) for path in progress(paths, "picture", printing=False))
+    tiles = ((path, captions.pop(path, Path(path).name)) for path in progress(paths, "image", printing=False))
     pages = contact_sheets(
         tiles, columns=arguments.columns, rows=arguments.rows, side=arguments.side, orient=arguments.orient,
         report=paths.report,

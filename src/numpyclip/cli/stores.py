@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from numpyclip.cli.options import add_model_options, load_model
+from numpyclip.cli.options import USUAL_MODEL, add_model_options, load_model
 from numpyclip.errors import InputError, NumPyCLIPError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def add_store_options(command: argparse.ArgumentParser) -> None:
         metavar="PLACE",
         help="folder of the index, or postgresql://... (default: $NUMPYCLIP_INDEX, else a folder in ~/.local/share)",
     )
-    add_model_options(command)
+    add_model_options(command, usual=f"that of the index, else {USUAL_MODEL}")
     command.set_defaults(usual_model=command.get_default("model"), model=None)
 
 

@@ -148,7 +148,7 @@ def unknown_tag(known: Architecture, tag: str) -> ModelNotFoundError:
     """Make an error about a tag that an architecture does not have."""
     return ModelNotFoundError(
         f"{known.name}: {tag!r:.200} is neither one of its tags nor a file or folder here."
-        f"{_did_you_mean(_similar(tag, known.models, 0.6))} Expected "
+        f"{_did_you_mean(_similar(tag, known.models, 0.7))} Expected "
         f"{', '.join(known.models) or 'a file, for none of its weights were published'}."
     )
 

@@ -121,9 +121,9 @@ def classes_of_paths(paths: Sequence[str]) -> list[str]:
         common = os.path.commonpath([os.path.dirname(path) for path in paths])  # noqa: PTH120
         classes = [Path(path).relative_to(common).parts[0] for path in paths]
     except ValueError as error:  # some absolute, some not; or none at all
-        raise InputError(f"the pictures have no common folder ({error}); pass the classes with --labels.") from error
+        raise InputError(f"the images have no common folder ({error}); pass the classes with --classes.") from error
     if alone := [path for path, name in zip(paths, classes, strict=True) if name == Path(path).name]:
-        raise InputError(f"{alone[0]!r:.200} is in no class's folder; pass the classes with --labels.")
+        raise InputError(f"{alone[0]!r:.200} is in no class's folder; pass the classes with --classes.")
     _check_names(classes)
     return classes
 
