@@ -184,7 +184,8 @@ def _forget(arguments: argparse.Namespace, store: Store) -> int:
         before = store.folders()
         forgotten = store.forget_folder(arguments.forget)
         has_changed = forgotten or store.folders() != before
-    _say(arguments, {"forgotten": forgotten}, f"{forgotten} {'file' if forgotten == 1 else 'files'} removed")
+    files = "1 file" if forgotten == 1 else f"{forgotten} files"
+    _say(arguments, {"forgotten": forgotten}, f"{files} removed from the index")
     return 0 if has_changed else 1
 
 
