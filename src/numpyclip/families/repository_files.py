@@ -8,7 +8,6 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from numpyclip.errors import CheckpointError, quoted
 from numpyclip.families.activation import Claim
 from numpyclip.families.config_file import Section, read_config_file
-from numpyclip.tokenizer.hugging_face import FILES
 from numpyclip.weights.read import INDEX_SUFFIX
 
 OPEN_CLIP_CONFIG = "open_clip_config.json"
@@ -36,6 +35,10 @@ _WEIGHTS = {
 _CONFIG_FILES = (*_WEIGHTS, "preprocessor_config.json", "processor_config.json")
 
 # Of any library: what is read of a tokenizer, and what is copied with it where a model is saved.
+FILES = (
+    *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"),
+    *("vocab.json", "merges.txt", "vocab.txt", "spiece.model"),
+)
 TOKENIZER_FILES = (*FILES, "added_tokens.json", "tokenizer.model", "sentencepiece.bpe.model")
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".npz")

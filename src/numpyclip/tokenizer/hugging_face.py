@@ -22,11 +22,6 @@ from numpyclip.weights.json_file import read_bytes, read_json_object
 
 Settings = Mapping[str, Any]
 
-FILES = (
-    *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"),
-    *("vocab.json", "merges.txt", "vocab.txt", "spiece.model"),
-)  # all that are read, of any class
-
 _MAX_VOCABULARY = 2**27  # bytes; published ones have up to 70 million
 _SETTINGS = (2**24, "a tokenizer")  # bytes, and what is expected
 _OPTIONS = ("do_lower_case", "strip_accents", "tokenize_chinese_chars", "truncation_side")
