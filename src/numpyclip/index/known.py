@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from bisect import bisect_left
 from functools import cached_property
 from itertools import islice
 
@@ -30,7 +31,8 @@ class KnownEmbeddings:
         self._model = model
         self._lock = threading.RLock()
         self._directory = ""  # of the last file
-        self._files: dict[str, FileState] = {}  # in it, in the order of their names
+        self._files: dict[str, FileState] = {}  # in it
+        self._names: list[str] = []  # of them, sorted
         self._embeddings: dict[bytes, Array] = {}  # of some of them
 
     def of_file(self, path: str | os.PathLike[str]) -> Array | None:
@@ -42,13 +44,15 @@ class KnownEmbeddings:
         directory, name = os.path.split(absolute(path))
         with self._lock:
             if self._directory != directory:
-                self._directory, self._files = directory, dict(sorted(self._store.files(directory).items()))
+                self._directory, self._files = directory, self._store.files(directory)
+                self._names = sorted(self._files)
             known = self._files.get(name)
             if known is None or known.digest is None or known != state:
                 return None
             if known.digest not in self._embeddings:
-                following = (file.digest for other, file in self._files.items() if other >= name and file.digest)
-                self._embeddings = self._store.embeddings_of(list(islice(following, _AT_ONCE)))
+                following = range(bisect_left(self._names, name), len(self._names))
+                digests = (self._files[self._names[place]].digest for place in following)
+                self._embeddings = self._store.embeddings_of(list(islice(filter(None, digests), _AT_ONCE)))
             return self._counted(self._embeddings.get(known.digest))
 
     def of_digest(self, digest: bytes) -> Array | None:
