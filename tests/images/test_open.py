@@ -339,20 +339,15 @@ def test_no_program_is_started_for_a_picture(tmp_path: Path, monkeypatch: pytest
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
-def test_only_regular_files_are_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_regular_files_are_opened(tmp_path: Path) -> None:
     """A pipe to which nobody writes would be waited for until the end of time."""
-    pipe, picture = tmp_path / "pipe.jpg", tmp_path / "a.jpg"
+    pipe = tmp_path / "pipe.jpg"
     os.mkfifo(pipe)
-    picture.write_bytes(oriented("JPEG", 1))
-    with pytest.raises(PictureError, match=r"pipe\.jpg: cannot be read .*\(it is a named pipe; expected"):
-        open_picture(pipe)
-    with pytest.raises(PictureError, match="it is a folder"):
-        open_picture(tmp_path)
-    stat = os.stat
-    monkeypatch.setattr(os, "stat", lambda path: stat(picture))  # it became a pipe behind our back
     for read in (open_picture, file_content):
-        with pytest.raises(PictureError, match="it is a named pipe"):
-            read(str(pipe))
+        with pytest.raises(PictureError, match=r"pipe\.jpg: cannot be read .*\(it is a named pipe; expected"):
+            read(pipe)
+        with pytest.raises(PictureError, match="it is a folder"):
+            read(tmp_path)
 
 
 def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:

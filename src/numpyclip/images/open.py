@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from io import BytesIO
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.errors import InputError, PictureError
+from numpyclip.regular_file import open_regular
 
 if TYPE_CHECKING:  # Pillow is imported when the first picture arrives
     from PIL import Image
@@ -29,13 +29,6 @@ _OTHER_FORMATS = ("WEBP", "AVIF", "HEIF", "TIFF", "JPEG2000", "JXL", "ICO", "QOI
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
 _MOST_BYTES = 1 << 30  # of a file: one that is larger is no photograph
-_KINDS = {
-    stat.S_ISDIR: "a folder",
-    stat.S_ISFIFO: "a named pipe",
-    stat.S_ISSOCK: "a socket",
-    stat.S_ISCHR: "a device",
-    stat.S_ISBLK: "a device",
-}
 
 _ORIENTATION = 0x0112  # the EXIF tag
 _TRANSPOSITIONS = {  # its values, and what undoes them
@@ -135,28 +128,12 @@ def _opened(file: IO[bytes], name: str, orient: bool, draft_size: int | None) ->
 
 @contextmanager
 def _regular_file(path: str | os.PathLike[str], name: str) -> Iterator[IO[bytes]]:
-    """Open a regular file: any other, such as a named pipe, might block forever.
-
-    It is checked again once it is open, for it may be another file by then.
-    """
     try:
-        _check_kind(os.stat(path).st_mode)
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        file = os.fdopen(descriptor, "rb")
+        file = open_regular(path)
     except (OSError, ValueError) as error:
         raise _unreadable(name, error) from error
     with file:
-        try:
-            _check_kind(os.fstat(descriptor).st_mode)
-        except OSError as error:
-            raise _unreadable(name, error) from error
         yield file
-
-
-def _check_kind(mode: int) -> None:
-    if not stat.S_ISREG(mode):
-        kind = next((kind for test, kind in _KINDS.items() if test(mode)), "a special file")
-        raise OSError(f"it is {kind}; expected a regular file")
 
 
 def file_content(path: str | os.PathLike[str]) -> bytes:

@@ -5,15 +5,16 @@ from pathlib import Path
 from typing import Any
 
 from numpyclip.errors import CheckpointError
+from numpyclip.regular_file import open_regular
 
 
 def read_bytes(path: Path, max_bytes: int, expected: str) -> bytes:
-    """Read a file of at most so many bytes; CheckpointError if it is larger or cannot be read."""
+    """Read a regular file of at most so many bytes; CheckpointError if it is larger or cannot be read."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             data = file.read(max_bytes + 1)
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read ({error.strerror or error}).") from error
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error}).") from error
     if len(data) > max_bytes:
         raise CheckpointError(f"{path}: has more than {max_bytes} bytes; expected {expected}.")
     return data
