@@ -26,12 +26,12 @@ ROOMS = {
     "images": "errors arguments regular_file",
     "tokenizer": "errors arguments weights",
     "model": "errors arguments weights images",  # the normalisation of pixels is folded into the first convolution
-    "runtime": "errors arguments atomic weights model",
+    "runtime": "errors arguments atomic regular_file weights model",
     "pipeline": "errors arguments images model runtime",
     "dual_encoder": "errors arguments notebook weights images tokenizer model runtime pipeline",
     "families": "errors weights images tokenizer model",
     "loader": "errors weights images model dual_encoder families",
-    "saving": "errors atomic weights images tokenizer model dual_encoder families loader",
+    "saving": "errors atomic regular_file weights images tokenizer model dual_encoder families loader",
     "viz": "errors arguments images model runtime",
     "tasks": "errors arguments atomic lazy_exports notebook weights images tokenizer model runtime pipeline"
     " dual_encoder",

@@ -14,6 +14,7 @@ import numpy as np
 
 from numpyclip.atomic import atomic_file
 from numpyclip.errors import NumPyCLIPError
+from numpyclip.regular_file import open_regular
 from numpyclip.runtime.prepared import prepared_folder
 from numpyclip.weights.checkpoint import Checkpoint
 
@@ -26,16 +27,16 @@ def digest(checkpoint: Checkpoint) -> str:
     """Return the SHA-256 of all tensors, in 64 hexadecimal digits."""
     file = _file(checkpoint)
     if file is not None:
-        with contextlib.suppress(OSError, ValueError):  # mostly there is none
-            known = file.read_text("ascii")
+        with contextlib.suppress(OSError, ValueError), open_regular(file) as stream:  # mostly there is none
+            known = stream.read(65).decode("ascii")
             if re.fullmatch("[0-9a-f]{64}", known):
                 return known
     found = _compute(checkpoint)
     if file is not None:
         with contextlib.suppress(OSError, NumPyCLIPError):  # the folder may be read-only
             file.parent.mkdir(parents=True, exist_ok=True)
-            with atomic_file(file) as stream:
-                stream.write(found.encode())
+            with atomic_file(file) as target:
+                target.write(found.encode())
     return found
 
 
