@@ -129,15 +129,6 @@ def test_a_long_log_of_training_is_within_the_budget(protocol: int) -> None:
     assert _read(pickle.dumps(log, protocol)) == log
 
 
-def test_values_may_be_kept_from_number_1_as_python_2_did() -> None:
-    assert _read(pickled(b"(N" + put(1) + b"]" + put(2) + get(1) + get(2) + b"t")) == (None, [], None, [])
-
-
-def test_what_is_kept_under_a_far_number_is_refused() -> None:
-    with pytest.raises(CorruptCheckpointError, match="value 0 is kept as number 2"):
-        _read(pickled(b"N" + put(2)))
-
-
 def test_all_pickles_of_a_file_share_one_budget() -> None:
     stream, budget = BytesIO(pickled(b"}" * 300_000) * 2), Budget(0)
     unpickle(stream, _Words(), "file.pt", budget)

@@ -148,7 +148,7 @@ _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 class _Machine:
     def __init__(self, vocabulary: Vocabulary, where: str) -> None:
         self.stack: list[Any] = []
-        self._memo: list[object] = []
+        self._memo: dict[int, object] = {}
         self._vocabulary = vocabulary
         self._where = where
 
@@ -161,7 +161,7 @@ class _Machine:
             items = [self.pop() for _ in range(_TUPLES[name])]
             self.stack.append(tuple(reversed(items)))
         elif name in ("BINPUT", "LONG_BINPUT", "MEMOIZE"):
-            self._put(len(self._memo) if name == "MEMOIZE" else argument)
+            self._memo[len(self._memo) if name == "MEMOIZE" else argument] = self.stack[-1]
         elif name in ("BINGET", "LONG_BINGET"):
             self.stack.append(self._memo[argument])
         elif name in _HANDLERS:
@@ -173,13 +173,6 @@ class _Machine:
         if value is _MARK:
             self._damaged("a value is missing")
         return value
-
-    def _put(self, index: int) -> None:
-        if index > len(self._memo) + 1:  # writers count from 0, or from 1 (Python 2)
-            self._damaged(f"value {len(self._memo)} is kept as number {index}")
-        while len(self._memo) <= index:
-            self._memo.append(_MARK)
-        self._memo[index] = self.stack[-1]
 
     def _above_mark(self) -> list[Any]:
         items = []
