@@ -14,7 +14,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,9 +34,14 @@ _ENCRYPTED, _UTF8 = 0x1, 0x800  # flags of a record
 def map_file(path: Path) -> Bytes:
     """Memory-map a file read-only: array of shape (n_bytes,), dtype uint8."""
     with open_regular(path) as file:
-        if os.fstat(file.fileno()).st_size == 0:  # mmap refuses an empty file with a less telling message
-            raise CorruptCheckpointError(f"{path}: the file is empty. Download or copy it again.")
-        return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
+        return map_opened(file, path)
+
+
+def map_opened(file: IO[bytes], path: Path) -> Bytes:
+    """Memory-map an open file; see `map_file`."""
+    if os.fstat(file.fileno()).st_size == 0:  # mmap refuses an empty file with a less telling message
+        raise CorruptCheckpointError(f"{path}: the file is empty. Download or copy it again.")
+    return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
 
 
 def mapped_file(array: NDArray[np.generic]) -> mmap.mmap | None:

@@ -64,7 +64,11 @@ def read_safetensors_and_metadata(path: Path) -> tuple[dict[str, NDArray[np.gene
     UnsupportedCheckpointError
         If a tensor is of a dtype that no CLIP uses.
     """
-    data = map_file(path)
+    return parse_safetensors(map_file(path), path)
+
+
+def parse_safetensors(data: Bytes, path: Path) -> tuple[dict[str, NDArray[np.generic]], dict[str, str]]:
+    """View the bytes of a `.safetensors` file as tensors, and read its metadata; see above."""
     length = int.from_bytes(data[:8].tobytes(), "little")
     if data.size < 8 or length > data.size - 8:
         raise CorruptCheckpointError(
