@@ -7,8 +7,8 @@ from numpyclip.runtime.checksum import checksum
 from numpyclip.weights.dtypes import BFloat16
 from numpyclip.weights.int8 import scaled
 
-PAGE = 1024  # numbers
-WEIGHTS = np.random.default_rng(0).standard_normal((150, PAGE + 1), np.float32)  # pages, and a part of one
+PAGE = 1024  # numbers; a block has 254 and a half
+WEIGHTS = np.random.default_rng(0).standard_normal((600, PAGE + 1), np.float32)  # pages, and a part of one
 
 
 def _of(array: np.ndarray) -> str:
@@ -19,7 +19,7 @@ def test_it_is_that_of_the_values_however_they_lie_in_memory() -> None:
     assert _of(WEIGHTS) == _of(np.asfortranarray(WEIGHTS)) == _of(WEIGHTS.astype(">f4"))
 
 
-@pytest.mark.parametrize("place", [0, 1, 511, PAGE - 1, PAGE, 64 * PAGE, 100_000, -PAGE, -1])
+@pytest.mark.parametrize("place", [0, 1, 1017, 1018, PAGE, 64 * PAGE, 509 * 512, 509 * 512 - 1, -PAGE, -1])
 @pytest.mark.parametrize("bit", [0, 31])
 def test_it_changes_with_every_bit(place: int, bit: int) -> None:
     changed = WEIGHTS.copy()
@@ -27,7 +27,7 @@ def test_it_changes_with_every_bit(place: int, bit: int) -> None:
     assert _of(changed) != _of(WEIGHTS)
 
 
-@pytest.mark.parametrize("distance", [1, 2, PAGE, 2 * PAGE, 64 * PAGE])
+@pytest.mark.parametrize("distance", [1, 2, PAGE, 2 * PAGE, 64 * PAGE, 300 * PAGE])
 @pytest.mark.parametrize("length", [1, 2, PAGE])
 def test_it_changes_if_two_parts_change_places(distance: int, length: int) -> None:
     changed = WEIGHTS.copy()
