@@ -1,8 +1,8 @@
 """A checksum of arrays that runs at the speed of memory: 350 MB in 16 ms, a twelfth of what SHA-256 takes.
 
-Words are written in rows, blocks of rows are added up, and the sums are hashed: no byte can change unnoticed. The length
-of a row is a prime number, so that words or pages that change places are in other columns, or in another block. It
-protects from damage and mix-ups, not from forgery.
+Words are written in rows, blocks of rows are added up, and the sums are hashed: no byte can change unnoticed. The
+length of a row is a prime number, so that words or pages that change places are in other columns, or in another block.
+It protects from damage and mix-ups, not from forgery.
 """
 
 import hashlib
