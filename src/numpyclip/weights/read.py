@@ -16,7 +16,8 @@ from numpyclip.errors import (
     quoted,
 )
 from numpyclip.regular_file import open_regular
-from numpyclip.weights.archive import Archive
+from numpyclip.weights.archive import Archive, mapped_file
+from numpyclip.weights.budget import inflated_limit
 from numpyclip.weights.checkpoint import ACTIVATIONS, Activation, Checkpoint, identity_of
 from numpyclip.weights.json_file import read_json_object
 from numpyclip.weights.npz import read_npz
@@ -73,9 +74,14 @@ def _read_shards(index: Path) -> Checkpoint:
     weight_map = _read_weight_map(index)
     arrays: dict[str, NDArray[np.generic]] = {}
     identities: list[str | None] = []
+    unpacked = size = 0
     for file in sorted(set(weight_map.values())):
         shard = _read_file(index.parent / file)
         identities.append(shard.identity)
+        size += shard.path.stat().st_size
+        unpacked += sum(array.nbytes for array in shard.arrays.values() if mapped_file(array) is None)
+        if unpacked > inflated_limit(size):  # many small files, each within its own
+            raise CorruptCheckpointError(f"{index}: the {size} bytes of its files unpack to {unpacked} or more.")
         for name, array in shard.arrays.items():
             if weight_map.get(name) != file:
                 raise CorruptCheckpointError(

@@ -148,7 +148,8 @@ def read_torch_archive(archive: Archive) -> TorchFile:
     root = unpickle(stream, vocabulary, where, Budget(archive.file_size))
     del stream  # before records are inflated
     records = {key: archive.record(f"{folder}data/{key}") for key in vocabulary.storages}
-    big = f"{folder}byteorder" in archive and archive.record(f"{folder}byteorder").tobytes() == b"big"
+    order = f"{folder}byteorder"
+    big = order in archive and archive.size(order) == 3 and archive.record(order).tobytes() == b"big"
     return TorchFile(root, str(archive.path), records, ">" if big else "<", archive.file_size)
 
 
