@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import EpsImagePlugin, Image, UnidentifiedImageError
 
 from numpyclip.errors import InputError, PictureError
+from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.images.open import file_content, open_picture, pictures
 from numpyclip.images.preprocess import Preprocess
 from tests.picture_files import FORMATS, NOISE, ORIENTATION, encoded, oriented, state, with_orientation
@@ -54,7 +55,7 @@ def test_open_picture_honours_the_orientation(form: str, orientation: int) -> No
 
 
 def test_open_picture_leaves_the_orientation_alone_if_told_so() -> None:
-    assert np.array_equal(np.asarray(open_picture(oriented("PNG", 6), orient=False)), NOISE)
+    assert np.array_equal(np.asarray(open_picture(oriented("PNG", 6), DecodeOptions(orient=False))), NOISE)
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 65535])
@@ -360,4 +361,4 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
 def test_a_picture_that_cannot_be_preprocessed_is_named(tmp_path: Path) -> None:
     Image.new("RGB", (1, 12_000)).save(tmp_path / "thin.png")
     with pytest.raises(PictureError, match=r"^.*thin\.png: is 1 x 12000 pixels; it would take"):
-        Preprocess(336).read(str(tmp_path / "thin.png"), orient=True, draft=False)
+        Preprocess(336).read(str(tmp_path / "thin.png"))

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.errors import InputError, PictureError
+from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
 from numpyclip.regular_file import open_regular
 
 if TYPE_CHECKING:  # Pillow is imported when the first picture arrives
@@ -63,7 +64,11 @@ def has_state(picture: object) -> bool:
 
 
 def open_picture(
-    source: Picture, *, orient: bool = True, draft_size: int | None = None, name: str | None = None
+    source: Picture,
+    options: DecodeOptions = DEFAULTS,
+    *,
+    draft_size: int | None = None,
+    name: str | None = None,
 ) -> Image.Image:
     """Open and decode a picture.
 
@@ -72,8 +77,8 @@ def open_picture(
     source : str, path, bytes (also bytearray, memoryview), open file, PIL.Image.Image or ndarray of dtype uint8
         The name of a regular file, a file's content, a file, a picture, or an array of shape (y, x), (y, x, 3) or
         (y, x, 4).
-    orient : bool, default=True
-        Apply the EXIF orientation, as viewers do. To TIFF files Pillow always applies it.
+    options : DecodeOptions, optional
+        To TIFF files Pillow always applies the EXIF orientation.
     draft_size : int, optional
         Decode a JPEG file at half, a quarter or an eighth of its size, if that divides both sides and leaves them
         no shorter than this: several times as fast, and not quite the same pixels.
@@ -98,22 +103,22 @@ def open_picture(
     if isinstance(source, np.ndarray):
         return _from_array(source)
     if isinstance(source, Image.Image):
-        return _decoded(source, name or name_of(source), orient)
+        return _decoded(source, name or name_of(source), options)
     if isinstance(source, str | os.PathLike):
         name = name or os.fsdecode(source)
         with _regular_file(source, name) as file:
-            return _opened(file, name, orient, draft_size)
+            return _opened(file, name, options, draft_size)
     if isinstance(source, bytes | bytearray | memoryview):
         data = bytes(source)
-        return _opened(BytesIO(data), name or f"a picture of {len(data)} bytes", orient, draft_size)
+        return _opened(BytesIO(data), name or f"a picture of {len(data)} bytes", options, draft_size)
     if hasattr(source, "read"):
-        return _opened(source, name or f"{getattr(source, 'name', 'a file')}", orient, draft_size)
+        return _opened(source, name or f"{getattr(source, 'name', 'a file')}", options, draft_size)
     raise InputError(
         f"a picture must be a path, bytes, an open file, a PIL image or an array of uint8, not {type(source).__name__}."
     )
 
 
-def _opened(file: IO[bytes], name: str, orient: bool, draft_size: int | None) -> Image.Image:
+def _opened(file: IO[bytes], name: str, options: DecodeOptions, draft_size: int | None) -> Image.Image:
     try:
         image = identify(file)
     except Exception as error:  # Pillow's decoders raise errors of every kind on damaged files
@@ -121,7 +126,7 @@ def _opened(file: IO[bytes], name: str, orient: bool, draft_size: int | None) ->
     with image:
         if draft_size is not None:
             _reduce(image, draft_size)
-        picture = _decoded(image, name, orient)
+        picture = _decoded(image, name, options)
     picture.filename = name  # type: ignore[attr-defined]  # for messages; before it is decoded Pillow would map that file
     return picture
 
@@ -209,10 +214,10 @@ def _reduce(image: Image.Image, draft_size: int) -> None:
             return
 
 
-def _decoded(image: Image.Image, name: str, orient: bool) -> Image.Image:
+def _decoded(image: Image.Image, name: str, options: DecodeOptions) -> Image.Image:
     try:
         image.load()
-        return _oriented(image) if orient else image
+        return _oriented(image) if options.orient else image
     except Exception as error:
         raise _unreadable(name, error) from error
 

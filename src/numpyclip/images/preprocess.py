@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.errors import InputError, PictureError
+from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
 from numpyclip.images.open import Picture, name_of, open_picture, reason_of
 
 if TYPE_CHECKING:  # Pillow is imported when the first picture arrives
@@ -126,10 +127,12 @@ class Preprocess:
                 f"{name_of(image)}: cannot be preprocessed, its mode is {image.mode} ({reason_of(error)})."
             ) from error
 
-    def read(self, picture: Picture, *, orient: bool, draft: bool, name: str | None = None) -> NDArray[np.uint8]:
+    def read(
+        self, picture: Picture, options: DecodeOptions = DEFAULTS, *, name: str | None = None
+    ) -> NDArray[np.uint8]:
         """Open and crop a picture; a draft is decoded at no less than twice the size (see `open_picture`)."""
-        draft_size = 2 * self._side if draft else None
-        return self.crop(open_picture(picture, orient=orient, draft_size=draft_size, name=name))
+        draft_size = 2 * self._side if options.draft else None
+        return self.crop(open_picture(picture, options, draft_size=draft_size, name=name))
 
     @property
     def _side(self) -> int:

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from numpyclip.arguments import OnError, as_paths
 from numpyclip.dual_encoder.clip import CLIP, check_model
+from numpyclip.images.decode_options import MAX_PIXELS, DecodeOptions
 from numpyclip.images.find import FileState
 from numpyclip.images.open import file_content, identify, open_picture
 from numpyclip.images.preprocess import Preprocess, on_white
@@ -67,13 +68,15 @@ class Copy:
     kind: Kind
 
 
-def find_duplicates(
+def find_duplicates(  # noqa: PLR0913  options of one kind each
     model: CLIP | None,
     paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     *,
     batch_size: int = 32,
     on_error: OnError = "raise",
     known: Known | None = None,
+    max_pixels: int = MAX_PIXELS,
+    strict_files: bool = False,
 ) -> list[list[Copy]]:
     """Group images that are there more than once; nothing is deleted.
 
@@ -89,6 +92,8 @@ def find_duplicates(
         Whether to raise the error of an image that cannot be read, or leave it out; a callable is given the error.
     known : optional
         `Index.known`: where embeddings are looked up before they are computed.
+    max_pixels, strict_files
+        As in `CLIP.embed_images`.
 
     Returns
     -------
@@ -109,10 +114,11 @@ def find_duplicates(
     """
     if model is not None:
         check_model(model)
+    options = DecodeOptions(max_pixels=max_pixels, strict_files=strict_files)
     records = iter_embeddings(
         (lambda pixels: ()) if model is None else model.embed_pixels,
         _without_links(as_paths(paths)),
-        partial(_read, None if model is None else model.preprocess, known),
+        partial(_read, None if model is None else model.preprocess, known, options),
         batch_size=batch_size,
         on_error=on_error,
     )
@@ -159,12 +165,12 @@ def _without_links(paths: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
             yield os.fspath(path)
 
 
-def _read(preprocess: Preprocess | None, known: Known | None, path: str) -> Reading[_Image]:
+def _read(preprocess: Preprocess | None, known: Known | None, options: DecodeOptions, path: str) -> Reading[_Image]:
     """Read an image, with a model also its thumbnail and the pixels to embed, unless it is animated."""
     from PIL.Image import Resampling
 
     data = file_content(path)
-    image = open_picture(data, name=path)
+    image = open_picture(data, options, name=path)
     state = FileState.of(path)
     digest = hashlib.sha256(data).digest()
     lossy = not path.lower().endswith(_LOSSLESS)
