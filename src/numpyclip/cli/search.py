@@ -146,11 +146,10 @@ def _print(arguments: argparse.Namespace, match: Match) -> None:
 
 
 def _show(path: str, protocol: str, options: DecodeOptions) -> None:
-    from numpyclip.images.open import open_picture
-    from numpyclip.viz.thumbnail import thumbnail
+    from numpyclip.viz.thumbnail import read_thumbnail
 
     try:
-        print(drawn(thumbnail(open_picture(path, options, draft_size=320), 320), protocol), flush=True)
+        print(drawn(read_thumbnail(path, 320, options), protocol), flush=True)
     except PictureError as error:
         print(f"numpyclip: {error}", file=sys.stderr)
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from numpyclip.errors import InputError, PictureError
 from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
-from numpyclip.images.open import Picture, name_of, open_picture, reason_of
+from numpyclip.images.depth import bands
+from numpyclip.images.open import Picture, decoded, name_of, reason_of
 
 if TYPE_CHECKING:  # Pillow is imported when the first picture arrives
     from PIL import Image
@@ -132,7 +133,8 @@ class Preprocess:
     ) -> NDArray[np.uint8]:
         """Open and crop a picture; a draft is decoded at no less than twice the size (see `open_picture`)."""
         draft_size = 2 * self._side if options.draft else None
-        return self.crop(open_picture(picture, options, draft_size=draft_size, name=name))
+        with decoded(picture, options, draft_size=draft_size, name=name) as image:
+            return self.crop(image)
 
     @property
     def _side(self) -> int:
@@ -278,5 +280,9 @@ def on_white(image: Image.Image) -> Image.Image:
     from PIL import Image
 
     if "A" in image.getbands() or image.info.get("transparency") is not None:
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
-    return image.convert("RGB")
+        opaque = Image.new("RGB", image.size, "white")
+        for box in bands(image.size):  # to need less memory
+            band = image.crop(box).convert("RGBA")
+            opaque.paste(Image.alpha_composite(Image.new("RGBA", band.size, "white"), band), box)
+        return opaque
+    return image if image.mode == "RGB" else image.convert("RGB")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from numpyclip.errors import InputError
 from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
-from numpyclip.images.open import Picture, open_picture
+from numpyclip.images.open import Picture
 from numpyclip.viz.fonts import Line
-from numpyclip.viz.thumbnail import thumbnail
+from numpyclip.viz.thumbnail import read_thumbnail
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -55,7 +55,7 @@ def bar_chart(picture: Picture, bars: Sequence[tuple[str, float]], options: Deco
     height = max(_SIDE, len(bars) * _ROW)
     chart = Image.new("RGB", (_SIDE + _BARS + 3 * _MARGIN, height + 2 * _MARGIN), "white")
     canvas = ImageDraw.Draw(chart)
-    image = thumbnail(open_picture(picture, options, draft_size=_SIDE), _SIDE)
+    image = read_thumbnail(picture, _SIDE, options)
     chart.paste(image, (_MARGIN + (_SIDE - image.width) // 2, _MARGIN + (_SIDE - image.height) // 2))
     x, y = _SIDE + 2 * _MARGIN, _MARGIN + max(0, _SIDE - len(bars) * _ROW) // 2
     for number, (label, probability) in enumerate(bars):

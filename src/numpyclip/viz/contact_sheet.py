@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from numpyclip.arguments import whole_number
 from numpyclip.errors import InputError, PictureError
 from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
-from numpyclip.images.open import Picture, open_picture
+from numpyclip.images.open import Picture
 from numpyclip.runtime.chunks import batched
 from numpyclip.viz.fonts import Line
-from numpyclip.viz.thumbnail import thumbnail
+from numpyclip.viz.thumbnail import read_thumbnail
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw
@@ -62,7 +62,7 @@ def contact_sheets(
 
     def read(picture: Picture) -> Image.Image | None:
         try:
-            return thumbnail(open_picture(picture, options, draft_size=side), side)
+            return read_thumbnail(picture, side, options)
         except PictureError as error:
             report(error)
             return None
