@@ -165,14 +165,14 @@ class _Decoder:
 
     def of_image(self, image: Image.Image) -> Image.Image:
         """Decode a picture of Pillow's, which may be decoded already."""
-        with _errors_named(self.name), watched(self.name):
+        with watched(self.name), _errors_named(self.name):
             depth = Depth.of(image)
             image.load()
             return self._finished(image, depth)
 
     def of_file(self, file: IO[bytes]) -> Image.Image:
         """Open and decode a file."""
-        with _errors_named(self.name), watched(self.name, self.options) as watch:
+        with watched(self.name, self.options) as watch, _errors_named(self.name):
             with self._header(file, watch) as image:
                 self.held.enter_context(PIXELS.take(_memory(image)))
                 depth = Depth.of(image)
