@@ -222,6 +222,7 @@ def test_bytes_that_are_no_picture_are_refused(data: bytes) -> None:
     assert "object at" not in str(caught.value)
 
 
+@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_file_cut_anywhere_is_a_picture_or_refused(form: str) -> None:
     data = encoded(Image.fromarray(NOISE), form)
@@ -230,6 +231,7 @@ def test_a_file_cut_anywhere_is_a_picture_or_refused(form: str) -> None:
     assert not opened or opened[0] > len(data) // 3  # MPO holds two pictures, and the first will do
 
 
+@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_file_with_wrong_bytes_is_a_picture_or_refused(form: str) -> None:
     data = encoded(Image.fromarray(NOISE), form)

@@ -82,9 +82,9 @@ def test_the_limit_of_pillow_itself_stays_for_others(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("size", [(16320, 12240), (9248, 6936), (13400, 13400), (15811, 15811)])
+@pytest.mark.parametrize("size", [(9248, 6936), (15811, 15811)])
 def test_up_to_250_megapixels_are_no_bomb(size: tuple[int, int]) -> None:
-    with pytest.raises(PictureError, match=r"its end is missing, 0\.0% of its rows"):
+    with pytest.raises(PictureError, match=r"its end is missing, 0\.0% of it"):
         open_picture(size_only(*size), draft_size=1)
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable, Iterator
-from io import BytesIO
+from collections.abc import Callable
+from io import SEEK_END, BytesIO
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PIXEL_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
+_LAST_CHUNK = b"IEND\xaeB`\x82"
 _EXIF_CHUNK = b"eXIf"
 _MARGIN = 64  # zeros after the end of a WebP file
 _END_OF_IMAGE = b"\xff\xd9"
 _START_OF_SCAN = b"\xff\xda"
-_PROGRESSIVE = 0xC2
+_START_OF_FRAME = (0xC0, 0xC1, 0xC2)
+_MORE_DATA = bytes(range(1, 255)) * 16  # of a scan: what is not 255 is no marker
 _BY_ROWS = (
     "PNG",
     "BMP",
@@ -53,7 +55,7 @@ def openable(file: IO[bytes]) -> IO[bytes] | None:
     if start[:4] == b"RIFF" and start[8:] == b"WEBP":
         data, size = start + file.read(), 8 + int.from_bytes(start[4:8], "little")
         if (share := len(data) / size) < 1:
-            accept(share, "bytes")
+            accept(share)
             return BytesIO(_lengthened(data))
     return None
 
@@ -70,6 +72,15 @@ def _lengthened(data: bytes) -> bytes:
         (size - place - 8).to_bytes(4, "little"),
     )
     return bytes(longer)
+
+
+def has_end(file: IO[bytes]) -> bool:
+    """Tell whether a PNG file that was decoded has its last chunk, after which anything may follow."""
+    file.seek(-len(_LAST_CHUNK), SEEK_END)
+    if file.read() == _LAST_CHUNK:
+        return True
+    file.seek(0)
+    return _LAST_CHUNK in file.read()
 
 
 def _without_words(data: bytes) -> bytes:
@@ -90,7 +101,7 @@ def _without_words(data: bytes) -> bytes:
 def as_far_as_it_goes(
     partial: Image.Image, data: bytes, reopen: Callable[[bytes], Image.Image]
 ) -> tuple[Image.Image, float] | None:
-    """Decode a file whose end is missing, and compute which share of its rows is there.
+    """Decode a file whose end is missing, and compute which share of it is there.
 
     Parameters
     ----------
@@ -106,11 +117,11 @@ def as_far_as_it_goes(
     picture, share
         None if that is not known of its format.
     """
-    partial.tile = []  # type: ignore[attr-defined]  # there is no more to decode
     if partial.format in ("JPEG", "MPO"):
-        return _jpeg(partial, data, reopen)
+        return _jpeg(data, reopen)
     if partial.format not in _BY_ROWS:
         return None
+    partial.tile = []  # type: ignore[attr-defined]  # there is no more to decode
     # Decoded over another background, all rows look the same as before but those that are missing.
     rows = _rows(partial)
     light = reopen(data)
@@ -129,48 +140,39 @@ def _white(image: Image.Image) -> Image.Image:
     return Image.new(image.mode, image.size, 255 if bands == 1 else (255,) * bands)
 
 
-def _jpeg(
-    partial: Image.Image, data: bytes, reopen: Callable[[bytes], Image.Image]
-) -> tuple[Image.Image, float] | None:
-    """Let libjpeg fill in what is missing, and compare with the picture without any of its last scan."""
-    decoded = _rows(partial)
-    whole = reopen(data + _END_OF_IMAGE)
+def _jpeg(data: bytes, reopen: Callable[[bytes], Image.Image]) -> tuple[Image.Image, float]:
+    """Let libjpeg fill in what is missing, from the row on where it would go on reading if more followed."""
+    whole, other = reopen(data + _END_OF_IMAGE), reopen(data + _MORE_DATA + _END_OF_IMAGE)
     whole.load()
-    if _is_refined(data):
-        return whole, 1.0
-    scan = data.rfind(_START_OF_SCAN)
-    without = reopen(data[: scan + 2 + _length(data, scan)] + _END_OF_IMAGE)
-    without.load()
-    rows = _rows(whole)
-    there = np.flatnonzero((rows != _rows(without)) | (rows == decoded))
-    return whole, (there[-1] + 1) / whole.height if len(there) else 0.0
+    if (share := _share_of_coefficients(data)) < 1:
+        return whole, share
+    other.load()
+    differs = np.flatnonzero(_rows(whole) != _rows(other))
+    return whole, float(differs[0]) / whole.height if len(differs) else 1.0
+
+
+def _share_of_coefficients(data: bytes) -> float:
+    """Compute for which share of the coefficients scans have begun that bring them to their full precision.
+
+    A baseline JPEG has one scan, or one for each component; a progressive one has several for each.
+    """
+    place, components = 2, 1
+    while (marker := data[place : place + 2]) != _START_OF_SCAN:
+        if marker[1] in _START_OF_FRAME:
+            components = data[place + 9]
+        place += 2 + _length(data, place)
+    done = np.zeros((256, 64), bool)  # of each component, by its number
+    while place >= 0:
+        header = data[place + 4 : place + 2 + _length(data, place)]
+        count = header[0]
+        first, last, approximation = header[1 + 2 * count : 4 + 2 * count]
+        done[list(header[1 : 1 + 2 * count : 2]), first : last + 1] = approximation & 15 == 0
+        place = data.find(_START_OF_SCAN, place + 2)
+    return np.count_nonzero(done) / (64 * components)
 
 
 def _length(data: bytes, marker: int) -> int:
     return int.from_bytes(data[marker + 2 : marker + 4], "big")
-
-
-def _is_refined(data: bytes) -> bool:
-    """Tell whether all coefficients of a progressive JPEG are there, but for their last bit, without the last scan."""
-    place = 2
-    components = 0
-    while (marker := data[place : place + 2]) != _START_OF_SCAN and len(marker) == 2:
-        if marker[1] == _PROGRESSIVE:
-            components = data[place + 9]
-        place += 2 + _length(data, place)
-    bits = np.full((256, 64), 99)  # that are missing, by component and coefficient
-    for header in list(_scans(data, place))[:-1]:
-        count = header[0]
-        first, last, approximation = header[1 + 2 * count : 4 + 2 * count]
-        bits[list(header[1 : 1 + 2 * count : 2]), first : last + 1] = approximation & 15
-    return components > 0 and np.count_nonzero((bits <= 1).all(axis=1)) == components
-
-
-def _scans(data: bytes, place: int) -> Iterator[bytes]:
-    """Give the headers of scans."""
-    while place >= 0:
-        yield data[place + 4 : place + 2 + _length(data, place)]
-        place = data.find(_START_OF_SCAN, place + 2)
 
 
 def _rows(image: Image.Image) -> NDArray[np.int64]:

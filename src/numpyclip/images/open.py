@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from numpyclip.errors import InputError, PictureError
 from numpyclip.images.budget import PIXELS
-from numpyclip.images.damaged import as_far_as_it_goes, openable
+from numpyclip.images.damaged import as_far_as_it_goes, has_end, openable
 from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
 from numpyclip.images.depth import Depth
 from numpyclip.images.formats import identify
@@ -203,7 +203,10 @@ class _Decoder:
             if "truncated" not in str(error) or (found := as_far_as_it_goes(image, file.read(), reopen)) is None:
                 raise
             image, share = found
-            watch.accept(share, "rows")
+            watch.accept(share)
+        else:
+            if image.format == "PNG" and not has_end(file):  # which Pillow does not miss
+                watch.accept(1.0)
         return image
 
     def _finished(self, image: Image.Image, depth: Depth | None) -> Image.Image:

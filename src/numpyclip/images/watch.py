@@ -44,9 +44,9 @@ class Watch:
                 f"{self.options.max_pixels}. A larger max_pixels (--max-pixels) allows more."
             )
 
-    def accept(self, share: float, what: str) -> None:
+    def accept(self, share: float) -> None:
         """Note that the end of the file is missing; raise PictureError if too much of the picture is."""
-        found = f"its end is missing, {share:.1%} of its {what} are there"
+        found = f"its end is missing, {share:.1%} of it is there"
         if self.options is not None and (self.options.strict_files or share < _LEAST_SHARE):
             raise PictureError(f"{self.name}: cannot be read as a picture ({found}).")
         self.note(f"{found}.")
@@ -88,7 +88,7 @@ def watched(name: str, options: DecodeOptions | None = None) -> Iterator[Watch]:
         warnings.warn(f"{name}: {text}", stacklevel=4)
 
 
-def accept(share: float, what: str) -> None:
+def accept(share: float) -> None:
     """Note that the end of the picture that this thread watches is missing, as `Watch.accept`.
 
     Raises
@@ -97,9 +97,9 @@ def accept(share: float, what: str) -> None:
         If no picture is watched, and too much of it is missing.
     """
     if _LOCAL.watch is not None:
-        _LOCAL.watch.accept(share, what)
+        _LOCAL.watch.accept(share)
     elif share < _LEAST_SHARE:
-        raise OSError(f"its end is missing, {share:.1%} of its {what} are there")
+        raise OSError(f"its end is missing, {share:.1%} of it is there")
 
 
 @cache
