@@ -44,7 +44,7 @@ def openable(file: IO[bytes]) -> IO[bytes] | None:
 
     Raises
     ------
-    OSError
+    PictureError
         If too much of it is missing.
     """
     file.seek(0)

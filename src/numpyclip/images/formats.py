@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import IO, TYPE_CHECKING
 
 from numpyclip.images.damaged import openable
+from numpyclip.images.watch import quietly
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -26,12 +27,13 @@ def identify(file: IO[bytes]) -> Image.Image:
     OSError
         If it is in none of them.
     """
-    try:
-        return _identified(file)
-    except Exception:
-        if (mended := openable(file)) is None:
-            raise
-        return _identified(mended)
+    with quietly():
+        try:
+            return _identified(file)
+        except Exception:
+            if (mended := openable(file)) is None:
+                raise
+            return _identified(mended)
 
 
 def _identified(file: IO[bytes]) -> Image.Image:

@@ -47,7 +47,7 @@ class Watch:
     def accept(self, share: float) -> None:
         """Note that the end of the file is missing; raise PictureError if too much of the picture is."""
         found = f"its end is missing, {share:.1%} of it is there"
-        if self.options is not None and (self.options.strict_files or share < _LEAST_SHARE):
+        if share < _LEAST_SHARE or (self.options is not None and self.options.strict_files):
             raise PictureError(f"{self.name}: cannot be read as a picture ({found}).")
         self.note(f"{found}.")
 
@@ -75,31 +75,35 @@ _FILTER: Any = ("ignore", _OnThisThread(), UserWarning, None, 0)
 @contextmanager
 def watched(name: str, options: DecodeOptions | None = None) -> Iterator[Watch]:
     """Watch over a picture; if it could be read, each note about it becomes a warning that begins with its name."""
-    _take_over_limit()
-    if warnings.filters[0] is not _FILTER:  # `warnings.catch_warnings` and others replace or precede it
-        warnings.filters.insert(0, _FILTER)  # type: ignore[attr-defined]
-    outer, _LOCAL.watch = _LOCAL.watch, Watch(name, options)
-    watch = _LOCAL.watch
-    try:
+    with _watching(Watch(name, options)) as watch:
         yield watch
-    finally:
-        _LOCAL.watch = outer
     for text in watch.notes:
         warnings.warn(f"{name}: {text}", stacklevel=4)
 
 
-def accept(share: float) -> None:
-    """Note that the end of the picture that this thread watches is missing, as `Watch.accept`.
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Look at a header, of which nothing needs to be said: all that is said when the picture itself is decoded."""
+    with _watching(_LOCAL.watch or Watch("")):
+        yield
 
-    Raises
-    ------
-    OSError
-        If no picture is watched, and too much of it is missing.
-    """
+
+@contextmanager
+def _watching(watch: Watch) -> Iterator[Watch]:
+    _take_over_limit()
+    if warnings.filters[0] is not _FILTER:  # `warnings.catch_warnings` and others replace or precede it
+        warnings.filters.insert(0, _FILTER)  # type: ignore[attr-defined]
+    outer, _LOCAL.watch = _LOCAL.watch, watch
+    try:
+        yield watch
+    finally:
+        _LOCAL.watch = outer
+
+
+def accept(share: float) -> None:
+    """Note that the end of the picture that this thread watches is missing, as `Watch.accept`."""
     if _LOCAL.watch is not None:
         _LOCAL.watch.accept(share)
-    elif share < _LEAST_SHARE:
-        raise OSError(f"its end is missing, {share:.1%} of it is there")
 
 
 @cache
