@@ -3,6 +3,7 @@
 import gc
 import io
 import os
+import struct
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -61,6 +62,32 @@ def test_open_picture_leaves_the_orientation_alone_if_told_so() -> None:
 @pytest.mark.parametrize("orientation", [0, 9, 65535])
 def test_unknown_orientations_are_no_turn(orientation: int) -> None:
     assert np.array_equal(np.asarray(open_picture(oriented("PNG", orientation))), NOISE)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("kind", "count", "value"),
+    [
+        (2, 4, b"6\0\0\0"),  # letters
+        (1, 1, b"\x06\0\0\0"),  # a byte
+        (3, 2, b"\x06\0\x06\0"),  # two numbers
+        (3, 0, b"\x06\0\0\0"),  # none
+        (4, 1, b"\xff\xff\xff\xff"),
+        (5, 1, b"\x08\0\0\0"),  # a fraction, whose place is the header
+        (9, 1, b"\xff\xff\xff\xff"),  # -1
+        (10, 1, b"\xff\xff\xff\x7f"),  # a fraction beyond the end
+        (11, 1, b"\0\0\xc0\x7f"),  # NaN
+        (12, 1, b"\0\0\0\0"),
+        (7, 4, b"\x06\0\0\0"),  # of no type
+        (13, 1, b"\x08\0\0\0"),  # a directory, which is this one
+        (99, 1, b"\x06\0\0\0"),
+    ],
+)
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
+def test_an_orientation_of_any_type_ends_nothing(form: str, kind: int, count: int, value: bytes) -> None:
+    entry = struct.pack("<HHI", ORIENTATION, kind, count) + value
+    exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0" + entry + bytes(4)
+    assert sorted(open_picture(encoded(Image.fromarray(NOISE), form, exif=exif)).size) == [16, 24]
 
 
 def test_an_orientation_in_xmp_counts_once() -> None:

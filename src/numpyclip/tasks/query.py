@@ -15,6 +15,7 @@ from numpyclip.errors import InputError
 from numpyclip.images.decode_options import DRAFT, DecodeOptions
 from numpyclip.images.find import is_picture_name
 from numpyclip.model.ops import Array, normalize
+from numpyclip.runtime.finite import checked_finite
 
 # A sign has spaces around it, so that "black-and-white" and "-5" are words.
 _SIGN_OR_QUOTED = re.compile(r'"[^"]*"|(?:^|(?<=\s))([+-])\s+')
@@ -85,7 +86,8 @@ class Query:
 
         def embed(term: Term) -> Array:
             if term.is_picture:
-                return model.embed_pixels([model.preprocess.read(term.content, self.options)])
+                pixels = model.preprocess.read(term.content, self.options)
+                return checked_finite(model.embed_pixels([pixels]), lambda _: term.content)
             return model.embed_texts(term.content)
 
         return self.sum([embed(term)[0] for term in self.terms])
