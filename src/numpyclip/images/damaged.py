@@ -117,7 +117,10 @@ def as_far_as_it_goes(
     picture, share
         None if that is not known of its format.
     """
+    from PIL import Image
+
     if partial.format in ("JPEG", "MPO"):
+        partial.im = Image.new(partial.mode, (1, 1)).im  # to free its memory
         return _jpeg(data, reopen)
     if partial.format not in _BY_ROWS:
         return None
