@@ -6,9 +6,10 @@ An area is a folder or module under `src/numpyclip`; without one, every folder a
 change of a few characters: `<` for `<=`, a constant one off, a condition that always holds, two arguments exchanged.
 The same seed puts the same faults into the same source. All happens in a copy of the checkout in a temporary folder.
 
-The test files that mirror the module run first, then all tests that run the changed line, the nearest first, until one
-fails or does not end. Which tests run which line is measured in a first run of all tests, with the library coverage,
-and kept in `--map`: remove that file when tests have moved or are new outside of the mirror files.
+The test files that mirror the module run first, then the tests that run the changed line, the nearest first, until one
+fails or does not end; of more than 200 every second, or third, and so on. Which tests run which line is measured in a
+first run of all tests, with the library coverage, and kept in `--map`: remove that file when tests have moved or are
+new outside of the mirror files.
 
 A fault that survives is a test that is missing, or it is equivalent: it changes no behaviour, or only speed or words.
 Say so in the log, `"result": "equivalent: WHY"` in place of `"SURVIVED"`, and it is counted apart. A second run with
@@ -43,6 +44,7 @@ source = src/numpyclip
 dynamic_context = test_function
 """
 AT_ONCE = 40  # tests of one run of pytest
+MOST = 200  # tests of a line, beside those of the mirror files
 LIMIT = 180  # seconds of one run of pytest
 
 
@@ -55,6 +57,7 @@ class Trial:
         self.clock = itertools.count(1_000_000_000)  # no two versions of a module look alike to Python's cache
 
     def write(self, module: Path, source: bytes) -> None:
+        """Write another version of a module."""
         module.write_bytes(source)
         now = next(self.clock)
         os.utime(module, (now, now))
@@ -83,7 +86,8 @@ class Trial:
         if nearest:
             yield nearest
         others = [test for test in self.covering(module, line) if test.partition("::")[0] not in nearest]
-        yield from (others[start : start + AT_ONCE] for start in range(0, len(others), AT_ONCE))
+        chosen = others[:: -(-len(others) // MOST) or 1]
+        yield from (chosen[start : start + AT_ONCE] for start in range(0, len(chosen), AT_ONCE))
 
     def caught_by(self, module: Path, fault: Fault) -> str:
         """Return the first test that fails with the fault, or nothing."""
