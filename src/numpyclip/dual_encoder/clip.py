@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,14 @@ from numpy.typing import NDArray
 from numpyclip.arguments import OnError
 from numpyclip.dual_encoder.encoder import DualEncoder
 from numpyclip.dual_encoder.validation import by_shape, captions
-from numpyclip.errors import InputError
+from numpyclip.errors import InputError, quoted
 from numpyclip.images.open import Picture
 from numpyclip.images.open import pictures as as_pictures
 from numpyclip.model import ops
 from numpyclip.model.ops import Array
 from numpyclip.pipeline import Embedded, PictureReader, iter_embeddings
 from numpyclip.runtime.chunks import batched
+from numpyclip.runtime.finite import checked_finite
 
 
 def check_model(model: object) -> None:
@@ -28,6 +30,10 @@ def check_model(model: object) -> None:
         raise InputError(
             f"model: found {kind}; expected a model, the first of the two values that numpyclip.load returns."
         )
+
+
+def _name(texts: Sequence[str], row: int) -> str:
+    return f"text {quoted(texts[row], 60)}"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -162,10 +168,13 @@ class CLIP(DualEncoder):
         ------
         TextTooLongError
             If a text needs more than `context_length` tokens.
+        InputError
+            If an embedding is not finite, as damaged weights make it; the message quotes the text.
         """
         embeddings = [np.empty((0, self.config.embed_dim), np.float32)]
         for batch in batched([texts] if isinstance(texts, str) else texts, batch_size):
-            embeddings.append(ops.normalize(self.encode_text(self.tokenize(batch, truncate))))
+            rows = ops.normalize(self.encode_text(self.tokenize(batch, truncate)))
+            embeddings.append(checked_finite(rows, partial(_name, batch)))
         return np.concatenate(embeddings)
 
     def classify(
