@@ -15,7 +15,7 @@ NOT_FINITE = (
 
 def finite_rows(embeddings: Array) -> NDArray[np.bool_]:
     """Tell which embeddings have neither NaN nor infinity: (n, e) -> (n,)."""
-    finite: NDArray[np.bool_] = np.isfinite(embeddings).all(axis=-1)
+    finite: NDArray[np.bool_] = np.logical_and.reduce(np.isfinite(embeddings), axis=-1)
     return finite
 
 
