@@ -1,4 +1,4 @@
-"""What one does with a checkout, by one word: nox -s test, lint, types, docs, bench, release-check.
+"""What one does with a checkout, by one word: nox -s test, fuzz, lint, types, docs, bench, release-check.
 
 What stands after `--` is passed on: `nox -s test -- tests/model -x`, `nox -s bench -- search.py`.
 """
@@ -19,6 +19,13 @@ def test(session: nox.Session) -> None:
     """Run the tests, or those that are named."""
     session.install("-e", ".[test]")
     session.run("pytest", *session.posargs)
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Fuzz the readers for hours; $NUMPYCLIP_FUZZ_EXAMPLES sets how long, in examples for each test."""
+    session.install("-e", ".[test]")
+    session.run("pytest", "tests/fuzz", *session.posargs, env={"HYPOTHESIS_PROFILE": "hours"})
 
 
 @nox.session
