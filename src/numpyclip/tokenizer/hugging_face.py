@@ -114,8 +114,8 @@ def _read_model(path: Path, data: bytes, settings: Settings, name: str, lower: b
     if path.name == "tokenizer.json":
         return read_json(path, data, lower, side)
     if path.name == "vocab.txt":
-        return read_word_pieces(data, settings, side)
-    return SiglipModel(data, settings) if name == "SiglipTokenizer" else SentencePieceModel(data, settings)
+        return read_word_pieces(path, data, settings, side)
+    return (SiglipModel if name == "SiglipTokenizer" else SentencePieceModel)(path, data, settings)
 
 
 def _id_of(path: Path, model: TokenizerModel, token: str | None, defaults: tuple[str, ...]) -> int:
