@@ -355,6 +355,27 @@ def test_a_long_text_is_quoted_wherever_it_stands(tiny: CLIP) -> None:
         tiny.embed_texts([*["a"] * 40, "dog " * 100])
 
 
+SHORT = ["\ud800", "a \udc00 dog", "\0", "\x1b[2J", "&#" + "1" * 5000 + ";", " " * 10**6]
+LONG = ["a" * 100_000, "\u4e2d" * 4000]
+
+
+@pytest.mark.parametrize("text", SHORT + LONG, ids=lambda text: ascii(text[:8]))
+def test_any_text_is_embedded(tiny: CLIP, text: str) -> None:
+    embedding = tiny.embed_texts([text, "dog"], truncate=True)
+    assert np.linalg.norm(embedding, axis=1).tolist() == pytest.approx([1, 1], rel=1e-5)
+    if text in SHORT:
+        assert np.array_equal(tiny.embed_texts([text, "dog"]), embedding)
+        return
+    with pytest.raises(TextTooLongError, match=r"^text '.*'\.\.\.: .* expected at most 77; shorten it"):
+        tiny.embed_texts(text)
+
+
+@pytest.mark.parametrize("text", ["\ud800", "a \udc00 dog", "\0", "\x1b[2J"], ids=ascii)
+def test_any_text_is_a_label_or_in_a_template(tiny: CLIP, bird: Path, text: str) -> None:
+    assert tiny.classify(bird, [text, "bird"]).argmax() == 1
+    assert tiny.classify(bird, ["dog", "bird"], template=text + "{}").shape == (1, 2)
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 3e38])
 def test_a_text_whose_embedding_is_not_finite_is_quoted(tiny: CLIP, tmp_path: Path, bad: float) -> None:
     arrays = dict(np.load(EMBEDDED["tiny"]))

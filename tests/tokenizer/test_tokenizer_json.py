@@ -132,9 +132,7 @@ def test_the_abort_of_the_native_package_is_forestalled_in_a_whole_model(tmp_pat
     (tmp_path / "model" / "tokenizer.json").write_text(json.dumps(content))
     (tmp_path / "model" / "tokenizer_config.json").write_text('{"tokenizer_class": "XLMRobertaTokenizer"}')
     model, _ = load(tmp_path / "model")
-    with pytest.raises(
-        UnsupportedCheckpointError, match=r"tokenizer\.json: normalizer, Precompiled, has a table"
-    ):
+    with pytest.raises(UnsupportedCheckpointError, match=r"tokenizer\.json: normalizer, Precompiled, has a table"):
         model.embed_texts("a cat")
 
 

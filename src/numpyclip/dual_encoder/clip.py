@@ -157,7 +157,7 @@ class CLIP(DualEncoder):
         batch_size : int, default=1024
             Within a batch, equal texts and shared prefixes are computed once.
         truncate : bool, default=False
-            Truncate texts that are too long, instead of raising an error.
+            Truncate texts that are too long, instead of raising an error. See `numpyclip.tokenize` for very long ones.
 
         Returns
         -------

@@ -28,6 +28,7 @@ class JsonModel:
         tokenizer.no_padding()
         self._tokenizer = tokenizer
         self._side = side
+        self.keeps_end = side == "left"
         self.min_length = tokenizer.num_special_tokens_to_add(False)
 
     def encode(self, text: str, max_length: int) -> tuple[list[int], int]:
@@ -85,6 +86,7 @@ class SentencePieceModel:
     """The vocabulary of a `spiece.model` as T5 uses it: special tokens are found in the raw text, and one ends it."""
 
     min_length = 1
+    keeps_end = False
 
     def __init__(self, path: Path, data: bytes, settings: Mapping[str, Any]) -> None:
         package = _import("sentencepiece")
