@@ -62,6 +62,24 @@ def test_any_number_of_threads_and_mates_gives_the_same_embeddings(checkpoints: 
     assert relative(together[1], np.concatenate(alone[1])) < 1e-6
 
 
+@pytest.mark.parametrize("file", ["vit-torchscript.pt", "resnet-torchscript.pt"])
+def test_batches_of_one_give_equal_bits_whatever_the_others_are(checkpoints: Path, file: str) -> None:
+    model, _ = load_golden(checkpoints, file)
+    size = model.preprocess.size
+    pictures = RANDOM.integers(0, 256, (9, size, size, 3), np.uint8)
+    ids = RANDOM.integers(3, model.vocab_size - 1, (9, model.context_length))
+    ids[:, :2], ids[:, -1] = (1, 2), model.vocab_size - 1
+    with threadpool_limits(1, "blas"), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(model), "tokenize", lambda self, texts, truncate: ids[[int(text) for text in texts]])
+        images = model.embed_images(pictures, batch_size=1)
+        texts = model.embed_texts([*"012345678"], batch_size=1)
+        for order in ([8, 0, 3], [3, 3, 5, 1, 8, 7]):
+            assert np.array_equal(model.embed_images(pictures[order], batch_size=1), images[order])
+            assert np.array_equal(model.embed_texts([str(i) for i in order], batch_size=1), texts[order])
+        assert np.allclose(model.embed_images(pictures), images, rtol=0, atol=1e-6)
+        assert np.allclose(model.embed_texts([*"012345678"]), texts, rtol=0, atol=1e-6)
+
+
 def test_padding_behind_the_end_mark_does_not_matter(tiny: CLIP) -> None:
     ids = tokenize(["a red apple"])
     short = tiny.encode_text(ids[:, :5])
