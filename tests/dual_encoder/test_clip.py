@@ -366,6 +366,9 @@ def test_a_text_that_is_too_long_is_named_or_cut(tiny: CLIP) -> None:
     with pytest.raises(TextTooLongError, match="dog dog"):
         tiny.embed_texts("dog " * 100)
     assert tiny.embed_texts("dog " * 100, truncate=True).shape == (1, 128)
+    with pytest.raises(TextTooLongError, match="dog dog"):
+        tiny.tokenize("dog " * 100)
+    assert np.array_equal(tiny.tokenize("dog " * 100, truncate=True), tokenize("dog " * 100, truncate=True))
 
 
 def test_a_long_text_is_quoted_wherever_it_stands(tiny: CLIP) -> None:
