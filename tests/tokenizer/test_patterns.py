@@ -12,7 +12,6 @@ PUBLISHED = {
     r"|\s*[\r\n]+|\s+(?!\S)|\s+",
     "white space": r"\s+",
     "spaces": " {2,}",
-    "nothing": "",
 }
 
 
@@ -48,6 +47,13 @@ def test_those_of_published_models_are_linear(pattern: str) -> None:
         "(",
         "[",
         "a" * 513,
+        "",  # matches between any two letters, as the next
+        "a*",
+        "a?b{0,3}",
+        "a|",
+        "|a",
+        "a||b",
+        "a+\n|\\s+(?!\\S)\n",
     ],
 )
 def test_what_may_take_longer_is_told(pattern: str) -> None:

@@ -12,7 +12,7 @@ if the label of that is c. For the end of a key (c = 0) that unit has the positi
 import numpy as np
 from numpy.typing import NDArray
 
-MAX_REPLACEMENT = 64  # bytes for one letter; the table in published models has 33
+MAX_REPLACEMENT = 40  # bytes for one letter; the table in published models has 33
 _MAX_TABLE = 2**20  # bytes; there, 240,000
 _MAX_KEY = 64  # bytes; there, 12
 _LABEL = 0x800000FF

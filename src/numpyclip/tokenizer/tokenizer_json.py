@@ -38,7 +38,6 @@ _PARTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 _MANY = ("Replace", "Split")  # others at most once in a part
 _FORMS = {"NFC", "NFD", "NFKC", "NFKD", "Precompiled"}  # one of them at most: a letter becomes up to 18
 _MAX_STEPS = 12
-_MAX_PATTERNS = 4  # that may match between two letters, so that each of them might double a text
 _MAX_PREPENDED = 8
 _MAX_PIECES = 16  # of a template: a text, and the tokens around it
 _MAX_STRING = 512  # letters, in any option of a step
@@ -89,7 +88,6 @@ def _steps(path: Path, part: str, value: object, within: str) -> dict[str, dict[
 
 def _check_part(path: Path, part: str, steps: Mapping[str, dict[str, Any]], kinds: tuple[str, ...]) -> None:
     seen: set[str] = set()
-    patterns = 0
     for name, step in steps.items():
         kind = step.get("type")
         if kind not in kinds:
@@ -99,17 +97,6 @@ def _check_part(path: Path, part: str, steps: Mapping[str, dict[str, Any]], kind
         seen.add(kind)
         if wrong := _oversized(step) or (_CHECKS[kind](step) if kind in _CHECKS else None):
             raise UnsupportedCheckpointError(f"{path}: {name}, {kind}, has {wrong}.")
-        patterns += kind == "Replace" and not _takes_letters(step)
-    if patterns > _MAX_PATTERNS:
-        raise UnsupportedCheckpointError(
-            f"{path}: {part} has {patterns} steps Replace with a pattern; expected {_MAX_PATTERNS} or fewer."
-        )
-
-
-def _takes_letters(step: Mapping[str, Any]) -> bool:
-    """Tell whether a step replaces a fixed string, and so at least one letter each time."""
-    pattern = step.get("pattern")
-    return isinstance(pattern, dict) and list(pattern) == ["String"] and bool(pattern["String"])
 
 
 def _oversized(value: object, key: str = "", depth: int = 0) -> str | None:
@@ -128,13 +115,14 @@ def _oversized(value: object, key: str = "", depth: int = 0) -> str | None:
 def _pattern(step: Mapping[str, Any]) -> str | None:
     pattern = step.get("pattern")
     if isinstance(pattern, dict) and len(pattern) == 1:
-        if isinstance(pattern.get("String"), str):
+        if isinstance(pattern.get("String"), str) and pattern["String"]:
             return None
         if isinstance(expression := pattern.get("Regex"), str) and is_linear(expression):
             return None
     return (
         f"the pattern {pattern!r:.60}; expected a string, or a regular expression of at most {MAX_PATTERN} letters "
-        "that takes linear time: without groups, and with nothing after an unlimited repetition that could fail"
+        "that takes linear time: without groups, matching one letter or more, and with nothing that could fail after an "
+        "unlimited repetition"
     )
 
 

@@ -11,9 +11,10 @@ from typing import Any, TypeGuard
 MAX_TOKENS = 2**20  # published vocabularies have up to 256,000
 _MAX_ID = 2**24
 _MAX_TOKEN = 512  # letters; published ones have up to 100
+_MAX_PIECE = 128  # letters of Unigram's, which are all looked for at each letter of a text
 _MAX_LETTERS = 2**22  # in all tokens together; published ones have up to 2 million
 _MAX_NODES = 2**21  # of the trie of Unigram's; 700 MB of memory
-_MAX_ADDED = 2**14  # tokens that are looked for anywhere in a text; published ones have up to 6,400
+_MAX_ADDED, _MAX_ADDED_LETTERS = 2**14, 2**18  # looked for anywhere in a text; published ones have up to 6,400
 _MAX_MERGES = 2**20
 _MAX_WORD = 200  # letters of a word that WordPiece splits, in a time that grows with their cube; 100 by default
 _MAX_AFFIX = 16
@@ -39,8 +40,11 @@ def added_fault(tokens: object) -> str | None:
     if not isinstance(tokens, list) or not all(isinstance(token, dict) for token in tokens):
         return "is no list of JSON objects"
     contents = [token.get("content") for token in tokens]
-    if len(tokens) > _MAX_ADDED or not _are_tokens(contents) or "" in contents:
-        return f"has {len(tokens)} tokens, or long or empty ones; expected at most {_MAX_ADDED} of {_MAX_TOKEN} letters"
+    if len(tokens) > _MAX_ADDED or "" in contents or not _are_tokens(contents, most_letters=_MAX_ADDED_LETTERS):
+        return (
+            f"has {len(tokens)} tokens, or long or empty ones; expected at most {_MAX_ADDED} of at most {_MAX_TOKEN} "
+            f"letters, and {_MAX_ADDED_LETTERS} in all"
+        )
     return _id_fault(token.get("id") for token in tokens)
 
 
@@ -69,8 +73,8 @@ def _unigram(model: Mapping[str, Any]) -> str | None:
     pieces = model.get("vocab")
     if not isinstance(pieces, list) or not all(isinstance(piece, list) and len(piece) == 2 for piece in pieces):
         return "has no vocabulary that is a list of pieces with their scores"
-    if not _are_tokens([piece for piece, _ in pieces]):
-        return f"has {len(pieces)} pieces; {_TOKENS}"
+    if not _are_tokens((piece for piece, _ in pieces), _MAX_PIECE):
+        return f"has {len(pieces)} pieces; expected at most {MAX_TOKENS} strings of at most {_MAX_PIECE} letters"
     if (nodes := _trie_nodes(piece for piece, _ in pieces)) > _MAX_NODES:
         return f"has a vocabulary whose trie has {nodes} nodes; expected at most {_MAX_NODES}"
     for piece, score in pieces:
@@ -108,13 +112,13 @@ def _id_fault(ids: Iterable[object]) -> str | None:
     return None
 
 
-def _are_tokens(tokens: Iterable[object]) -> bool:
+def _are_tokens(tokens: Iterable[object], longest: int = _MAX_TOKEN, most_letters: int | None = None) -> bool:
     letters = count = 0
     for token in tokens:
-        if not isinstance(token, str) or len(token) > _MAX_TOKEN:
+        if not isinstance(token, str) or len(token) > longest:
             return False
         letters, count = letters + len(token), count + 1
-    return count <= MAX_TOKENS and letters <= _MAX_LETTERS
+    return count <= MAX_TOKENS and letters <= (most_letters or _MAX_LETTERS)
 
 
 def _affix_fault(model: Mapping[str, Any], name: str) -> str | None:
