@@ -1,5 +1,6 @@
 import os
 import shutil
+from argparse import ArgumentParser
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ import pytest
 from PIL import Image
 
 import numpyclip
+from numpyclip.cli.options import add_activation_option
 from numpyclip.errors import CheckpointError, InputError, ModelNotFoundError, OfflineError
+from numpyclip.weights.activations import ACTIVATIONS
 from numpyclip.weights.catalogue import EMBEDDED
 from numpyclip.weights.read import read
 
@@ -131,8 +134,19 @@ def test_an_activation_that_is_not_recorded_is_openais_and_said_aloud(checkpoint
     assert model.config.activation == "gelu"
 
 
+def test_every_activation_can_be_passed_in_python_and_on_the_command_line(checkpoints: Path) -> None:
+    parser = ArgumentParser()
+    add_activation_option(parser)
+    for activation in ACTIVATIONS:
+        model, _ = numpyclip.load(checkpoints / "vit.safetensors", activation=activation)
+        assert model.config.activation == activation
+        assert parser.parse_args(["--activation", activation]).activation == activation
+        assert activation in (numpyclip.load.__doc__ or "")
+        assert activation in parser.format_help()
+
+
 def test_an_activation_of_another_name_is_refused(checkpoints: Path) -> None:
-    with pytest.raises(InputError, match="activation is 'relu'"):
+    with pytest.raises(InputError, match="activation is 'relu'; expected 'quick_gelu' or 'gelu' or 'gelu_tanh'"):
         numpyclip.load(checkpoints / "vit.safetensors", activation="relu")  # type: ignore[arg-type]
 
 

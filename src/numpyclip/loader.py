@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpyclip.dual_encoder.clip import CLIP
     from numpyclip.images.preprocess import Preprocess
     from numpyclip.model.config import CLIPConfig
-    from numpyclip.weights.checkpoint import Activation
+    from numpyclip.weights.activations import Activation
 
 
 def load(  # noqa: PLR0913  the first four are those of openai/CLIP
@@ -71,11 +71,12 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
     """
     from numpyclip.families.locate import locate
     from numpyclip.families.recognise import recognise
+    from numpyclip.weights.activations import ACTIVATIONS
 
     if str(device) != "cpu":
         raise InputError(f"device is '{device}'; NumPyCLIP runs on the CPU only. Leave it out, or pass 'cpu'.")
-    if activation not in (None, "quick_gelu", "gelu", "gelu_tanh"):
-        raise InputError(f"activation is {activation!r}; expected 'quick_gelu', 'gelu' or 'gelu_tanh'.")
+    if activation not in (None, *ACTIVATIONS):
+        raise InputError(f"activation is {activation!r:.60}; expected {' or '.join(map(repr, ACTIVATIONS))}.")
     if not isinstance(name, str | os.PathLike):
         raise InputError(f"name is {name!r:.60}; expected the name of a model, or a path.")
     if not isinstance(pretrained, str | os.PathLike | None):

@@ -62,6 +62,24 @@ def test_any_number_of_threads_and_mates_gives_the_same_embeddings(checkpoints: 
     assert relative(together[1], np.concatenate(alone[1])) < 1e-6
 
 
+@pytest.mark.parametrize("file", ["vit-torchscript.pt", "resnet-torchscript.pt"])
+def test_batches_of_one_give_equal_bits_whatever_the_others_are(checkpoints: Path, file: str) -> None:
+    model, _ = load_golden(checkpoints, file)
+    size = model.preprocess.size
+    pictures = RANDOM.integers(0, 256, (9, size, size, 3), np.uint8)
+    ids = RANDOM.integers(3, model.vocab_size - 1, (9, model.context_length))
+    ids[:, :2], ids[:, -1] = (1, 2), model.vocab_size - 1
+    with threadpool_limits(1, "blas"), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(model), "tokenize", lambda self, texts, truncate: ids[[int(text) for text in texts]])
+        images = model.embed_images(pictures, batch_size=1)
+        texts = model.embed_texts([*"012345678"], batch_size=1)
+        for order in ([8, 0, 3], [3, 3, 5, 1, 8, 7]):
+            assert np.array_equal(model.embed_images(pictures[order], batch_size=1), images[order])
+            assert np.array_equal(model.embed_texts([str(i) for i in order], batch_size=1), texts[order])
+        assert np.allclose(model.embed_images(pictures), images, rtol=0, atol=1e-6)
+        assert np.allclose(model.embed_texts([*"012345678"]), texts, rtol=0, atol=1e-6)
+
+
 def test_padding_behind_the_end_mark_does_not_matter(tiny: CLIP) -> None:
     ids = tokenize(["a red apple"])
     short = tiny.encode_text(ids[:, :5])
@@ -348,11 +366,35 @@ def test_a_text_that_is_too_long_is_named_or_cut(tiny: CLIP) -> None:
     with pytest.raises(TextTooLongError, match="dog dog"):
         tiny.embed_texts("dog " * 100)
     assert tiny.embed_texts("dog " * 100, truncate=True).shape == (1, 128)
+    with pytest.raises(TextTooLongError, match="dog dog"):
+        tiny.tokenize("dog " * 100)
+    assert np.array_equal(tiny.tokenize("dog " * 100, truncate=True), tokenize("dog " * 100, truncate=True))
 
 
 def test_a_long_text_is_quoted_wherever_it_stands(tiny: CLIP) -> None:
     with pytest.raises(TextTooLongError, match=r"^text 'dog dog"):
         tiny.embed_texts([*["a"] * 40, "dog " * 100])
+
+
+SHORT = ["\ud800", "a \udc00 dog", "\0", "\x1b[2J", "&#" + "1" * 5000 + ";", " " * 10**6]
+LONG = ["a" * 100_000, "\u4e2d" * 4000]
+
+
+@pytest.mark.parametrize("text", SHORT + LONG, ids=lambda text: ascii(text[:8]))
+def test_any_text_is_embedded(tiny: CLIP, text: str) -> None:
+    embedding = tiny.embed_texts([text, "dog"], truncate=True)
+    assert np.linalg.norm(embedding, axis=1).tolist() == pytest.approx([1, 1], rel=1e-5)
+    if text in SHORT:
+        assert np.array_equal(tiny.embed_texts([text, "dog"]), embedding)
+        return
+    with pytest.raises(TextTooLongError, match=r"^text '.*'\.\.\.: .* expected at most 77; shorten it"):
+        tiny.embed_texts(text)
+
+
+@pytest.mark.parametrize("text", ["\ud800", "a \udc00 dog", "\0", "\x1b[2J"], ids=ascii)
+def test_any_text_is_a_label_or_in_a_template(tiny: CLIP, bird: Path, text: str) -> None:
+    assert tiny.classify(bird, [text, "bird"]).argmax() == 1
+    assert tiny.classify(bird, ["dog", "bird"], template=text + "{}").shape == (1, 2)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 3e38])

@@ -57,6 +57,13 @@ def test_both_forms_of_clip_s_are_read(tmp_path: Path, options: dict[str, Any]) 
     assert read(tmp_path, options) == Preprocess(336, profile="transformers")
 
 
+def test_options_without_effect_are_read(tmp_path: Path) -> None:
+    without = {"do_pad": False, "default_to_square": False, "use_square_size": False, "return_tensors": "np"}
+    assert read(tmp_path, {**NEW, **without}) == CLIP_336
+    for option in without:
+        assert read(tmp_path, {**NEW, option: None}) == CLIP_336
+
+
 def test_siglip_s_is_read(tmp_path: Path) -> None:
     half = (0.5, 0.5, 0.5)
     expected = Preprocess(
@@ -112,6 +119,8 @@ def test_a_crop_that_cuts_nothing_is_none(tmp_path: Path) -> None:
         ({"do_center_crop": False}, "do_center_crop"),
         ({"do_center_crop": 1}, "do_center_crop"),
         ({"do_pad": True}, "do_pad"),
+        ({"default_to_square": True}, "default_to_square"),
+        ({"use_square_size": True}, "use_square_size"),
         ({"resample": 1}, "resample"),
         ({"resample": "bicubic"}, "resample"),
         ({"rescale_factor": 1.0}, "rescale_factor"),

@@ -17,7 +17,8 @@ from numpyclip.model.text.text_transformer import TextTransformer
 from numpyclip.runtime import prepared
 from numpyclip.saving import open_clip
 from numpyclip.saving.save import Format, save
-from numpyclip.tokenizer.clip_tokenizer import default_tokenizer
+from numpyclip.tokenizer.clip_tokenizer import default_tokenizer, open_clip_tokenizer
+from numpyclip.tokenizer.file_tokenizer import UnreadableTokenizer
 from numpyclip.weights.checkpoint import Activation, Checkpoint
 from numpyclip.weights.dtypes import BFloat16
 from numpyclip.weights.read import read
@@ -381,8 +382,10 @@ def test_every_family_in_bfloat16_gives_what_the_same_numbers_give_in_float32(
 
 
 def test_what_came_from_transformers_is_told_its_new_number_format(tmp_path: Path) -> None:
-    source = FAMILIES / "transformers-clip"
-    model, _ = load_golden(FAMILIES, source.name)
+    source = Path(shutil.copytree(FAMILIES / "transformers-clip", tmp_path / "source"))
+    options = json.loads((source / "config.json").read_text())
+    (source / "config.json").write_text(json.dumps({**options, "torch_dtype": "float16", "dtype": "float32"}))
+    model, _ = numpyclip.load(source)
     folder = save(model, tmp_path / "copy", "transformers", dtype="bfloat16")
     described, kept = (json.loads((path / "config.json").read_text()) for path in (source, folder))
     assert kept.pop("dtype") == "bfloat16"
@@ -471,6 +474,22 @@ def test_what_a_layout_cannot_express_is_named_and_nothing_is_written(
     with pytest.raises(UnsupportedCheckpointError, match=message):
         write(model, tmp_path / "saved")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("clean", ["canonicalize", "whitespace"])
+def test_another_tokenizer_than_the_layout_s_is_refused_and_nothing_is_written(
+    checkpoints: Path, tmp_path: Path, clean: str
+) -> None:
+    model, _ = load_golden(checkpoints, "vit-torchscript.pt")
+    assert model.checkpoint is not None
+    other = CLIP.read(model.checkpoint, model.config, lambda: open_clip_tokenizer(clean))
+    unlike = CLIP.read(model.checkpoint, model.config, lambda: UnreadableTokenizer("openai", "not installed"))
+    for each, name in ((other, f"open_clip {clean}"), (unlike, "openai")):
+        with pytest.raises(UnsupportedCheckpointError, match=f"tokenizer is '{name}'; expected OpenAI's voc"):
+            save(each, tmp_path / "saved")
+    assert list(tmp_path.iterdir()) == []
+    usual = CLIP.read(model.checkpoint, model.config, open_clip_tokenizer)
+    assert save(usual, tmp_path / "saved").is_dir()
 
 
 @pytest.mark.parametrize(

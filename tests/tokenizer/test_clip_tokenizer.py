@@ -13,6 +13,7 @@ import ftfy
 import numpy as np
 import pytest
 
+import numpyclip.open_clip as open_clip
 from numpyclip.errors import InputError, TextTooLongError
 from numpyclip.tokenizer import clip_tokenizer as module
 from numpyclip.tokenizer.clip_tokenizer import CLIPTokenizer, default_tokenizer, tokenize
@@ -106,6 +107,15 @@ def test_rows_are_int32_of_77_with_marks_and_zeros() -> None:
     assert rows.shape == (2, 77)
     assert rows[1, :3].tolist() == [START, END, 0]
     assert not rows[:, 5:].any()
+
+
+def test_77_is_the_length_of_a_row_wherever_none_is_given() -> None:
+    assert CLIPTokenizer()("a dog").shape == (1, 77)
+    assert open_clip.tokenize("a dog").shape == (1, 77)
+    assert open_clip.SimpleTokenizer()("a dog").shape == (1, 77)
+    with pytest.raises(TextTooLongError):
+        CLIPTokenizer()("dog " * 76)
+    assert open_clip.tokenize("dog " * 76).shape == (1, 77)
 
 
 def test_one_str_is_a_batch_of_one() -> None:

@@ -460,13 +460,15 @@ def test_damaged_vocabularies_are_read_or_refused(name: str, folder: Callable[[s
     [
         {"pad_token": 5},
         {"unk_token": ""},
+        {"unk_token": "x" * 1_000_000},
+        {"eos_token": {"content": "x" * 513}},
         {"pad_token": {"content": None}},
         {"pad_token": "missing"},
         {"tokenizer_class": ["x"] * 999},
         {"added_tokens_decoder": 5, "pad_token": []},
         {"eos_token": {}, "padding_side": 7},
     ],
-    ids=range(7),
+    ids=range(9),
 )
 def test_settings_that_make_no_sense_are_refused(options: dict[str, Any], folder: Callable[[str], Path]) -> None:
     needs("siglip")

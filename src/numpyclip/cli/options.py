@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING, TypeAlias
 
 from numpyclip.images.decode_options import MAX_PIXELS, DecodeOptions
+from numpyclip.weights.activations import ACTIVATIONS
 
 if TYPE_CHECKING:
     from numpyclip.dual_encoder.clip import CLIP
@@ -61,8 +62,9 @@ def add_activation_option(options: Options) -> None:
     """Add the activation, which some files do not record."""
     options.add_argument(
         "--activation",
-        choices=["quick_gelu", "gelu"],
-        help="for a file of weights that does not record it: quick_gelu (OpenAI), gelu (LAION and most others)",
+        choices=ACTIVATIONS,
+        help="for a file of weights that does not record it: quick_gelu (OpenAI), gelu (LAION and most others), "
+        "gelu_tanh (its approximation, as in SigLIP)",
     )
 
 

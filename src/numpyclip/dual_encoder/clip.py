@@ -74,6 +74,7 @@ class CLIP(DualEncoder):
             Paths, bytes of files, PIL images, or arrays of uint8 (y, x), (y, x, 3) or (y, x, 4). An iterable is
             consumed lazily: the next batch is read while the last one is embedded.
         batch_size : int, default=32
+            With 1, every image is computed alone, so that not even the last bits depend on the others.
         orient : bool, default=True
             Apply the EXIF orientation. The reference, and `preprocess`, do not.
         draft : bool, default=False
@@ -173,9 +174,10 @@ class CLIP(DualEncoder):
         texts : str or iterable of str
             An iterable is consumed lazily, in batches.
         batch_size : int, default=1024
-            Within a batch, equal texts and shared prefixes are computed once.
+            Within a batch, equal texts and shared prefixes are computed once. With 1, every text is computed alone, so
+            that not even the last bits depend on the others.
         truncate : bool, default=False
-            Truncate texts that are too long, instead of raising an error.
+            Truncate texts that are too long, instead of raising an error. See `numpyclip.tokenize` for very long ones.
 
         Returns
         -------

@@ -67,9 +67,10 @@ def _has_items(value: Iterable[object]) -> bool:
     return True
 
 
-def too_long(text: str, count: int, most: int) -> TextTooLongError:
-    """Make an error about a text of so many tokens."""
+def too_long(text: str, count: int, most: int, *, at_least: bool = False) -> TextTooLongError:
+    """Make an error about a text of so many tokens, or `at_least` so many in the part of it that was read."""
+    found = f"{'more than ' * at_least}{count} tokens" if count > most else f"{len(text)} letters"
     return TextTooLongError(
-        f"text {quoted(text, 60)}: {count} tokens with the start-of-text and end-of-text tokens; "
-        f"expected at most {most}; shorten it or pass truncate=True (--truncate)."
+        f"text {quoted(text, 60)}: {found} with the start-of-text and end-of-text tokens; "
+        f"expected at most {most}; shorten it (`tokenize` and `embed_texts` also take truncate=True)."
     )

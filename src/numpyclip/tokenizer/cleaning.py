@@ -9,6 +9,7 @@ from collections.abc import Callable
 # ftfy changes ASCII only for an entity, an escape sequence or another control character, or a carriage return (which
 # becomes a newline, white space as before); html.unescape needs an ampersand. Most text needs neither.
 _PLAIN = re.compile(r"[\t\n\f\r -%'-~]*")
+_ENDLESS_NUMBER = re.compile(r"&#[0-9]{641,};?")  # of no letter; Python refuses to convert it, and the reference raises
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
@@ -18,7 +19,10 @@ def basic_clean(text: str) -> str:
         return text
     from ftfy import fix_text
 
-    return html.unescape(html.unescape(fix_text(text)))
+    text = fix_text(text)
+    for _ in range(2):
+        text = html.unescape(_ENDLESS_NUMBER.sub("\ufffd", text))
+    return text
 
 
 def clean(text: str) -> str:

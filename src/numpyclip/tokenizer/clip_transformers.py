@@ -1,7 +1,7 @@
 """TEXT → IDS with CLIP's vocabulary, equal id for id to `CLIPTokenizer` of transformers."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from numpyclip.tokenizer.cleaning import compose, replace_surrogates
 from numpyclip.tokenizer.clip_tokenizer import CLIPTokenizer
@@ -35,17 +35,14 @@ class TransformersCLIPTokenizer(CLIPTokenizer):
             return start + name + end
         return super()._merge_word(word)
 
-    def encode(self, text: str) -> list[int]:
-        """Convert one text of any length to ids, without the start-of-text and end-of-text tokens."""
-        ids: list[int] = []
+    def _words(self, text: str, longest: int | None = None) -> Iterator[Sequence[int]]:
         for part in cut_out(replace_surrogates(text), self._exact):
             if part in self._exact:
-                ids.append(self._exact[part])
+                yield (self._exact[part],)
                 continue
             for piece in cut_out(self._clean(part), self._in_lower_case):
                 if piece in self._in_lower_case:
-                    ids.append(self._in_lower_case[piece])
+                    yield (self._in_lower_case[piece],)
                 else:
                     for word in split(piece, self._special_tokens, ignore_case=False):
-                        ids += self._ids_of(word)
-        return ids
+                        yield self._ids_of(word[:longest])

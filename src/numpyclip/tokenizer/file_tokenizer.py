@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from numpyclip.errors import CheckpointError, InputError, MissingPackageError, NumPyCLIPError
 from numpyclip.tokenizer.base import checked, checked_ids, checked_length, too_long
 from numpyclip.tokenizer.cleaning import replace_surrogates
+from numpyclip.tokenizer.excerpt import excerpt
 
 
 class TokenizerModel(Protocol):
@@ -25,6 +26,10 @@ class TokenizerModel(Protocol):
     @property
     def min_length(self) -> int:
         """Number of ids of an empty text."""
+
+    @property
+    def keeps_end(self) -> bool:
+        """Whether the beginning of a long text is truncated, not its end."""
 
     def encode(self, text: str, max_length: int) -> tuple[list[int], int]:
         """Convert a text to ids, truncated to a length; also return the length without that."""
@@ -57,11 +62,12 @@ class FileTokenizer:
         texts = checked(texts)
         rows = np.full((len(texts), context_length), self.pad_id, np.int32)
         for row, text in zip(rows, texts, strict=True):
+            part, is_cut = excerpt(text, context_length, from_end=self.model.keeps_end)
             with naming(self.path):
-                ids, count = self.model.encode(self.clean(replace_surrogates(text)), context_length)
+                ids, count = self.model.encode(self.clean(replace_surrogates(part)), context_length)
                 row[slice(-len(ids), None) if self.pads_left and ids else slice(len(ids))] = ids
-            if count > context_length and not truncate:
-                raise too_long(text, count, context_length)
+            if (count > context_length or is_cut) and not truncate:
+                raise too_long(text, count, context_length, at_least=is_cut)
         if self.zeroed_id is not None:
             rows[rows == self.zeroed_id] = 0
         return rows

@@ -24,6 +24,7 @@ Settings = Mapping[str, Any]
 
 _MAX_VOCABULARY = 2**27  # bytes; published ones have up to 70 million
 _MAX_CLIP = 5 * 2**20  # bytes of `tokenizer.json` with OpenAI's vocabulary: two to four million
+_MAX_TOKEN = 512  # letters of a special token
 _SETTINGS = (2**24, "a tokenizer")  # bytes, and what is expected
 _OPTIONS = ("do_lower_case", "strip_accents", "tokenize_chinese_chars", "truncation_side")
 
@@ -115,8 +116,8 @@ def _read_model(path: Path, data: bytes, settings: Settings, name: str, lower: b
     if path.name == "tokenizer.json":
         return read_json(path, data, lower, side)
     if path.name == "vocab.txt":
-        return read_word_pieces(data, settings, side)
-    return SiglipModel(data, settings) if name == "SiglipTokenizer" else SentencePieceModel(data, settings)
+        return read_word_pieces(path, data, settings, side)
+    return (SiglipModel if name == "SiglipTokenizer" else SentencePieceModel)(path, data, settings)
 
 
 def _id_of(path: Path, model: TokenizerModel, token: str | None, defaults: tuple[str, ...]) -> int:
@@ -191,7 +192,10 @@ def _tokens(folder: Path, settings: Settings) -> dict[str, str]:
     for name, setting in settings.items():
         if name in ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token") and setting is not None:
             token = setting.get("content") if isinstance(setting, dict) else setting
-            if not isinstance(token, str) or not token:
-                raise CheckpointError(f"{folder}: the tokenizer's {name} is {setting!r:.60}; expected a string.")
+            if not isinstance(token, str) or not 0 < len(token) <= _MAX_TOKEN:
+                found = f"{token[:60]!r}..." if isinstance(token, str) else f"{setting!r:.60}"
+                raise CheckpointError(
+                    f"{folder}: the tokenizer's {name} is {found}; expected a string of 1 to {_MAX_TOKEN} letters."
+                )
             tokens[name] = token
     return tokens

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from numpyclip.errors import MissingPackageError
+from numpyclip.errors import MissingPackageError, UnsupportedCheckpointError
 from numpyclip.tokenizer.cleaning import lower_without_punctuation, without_punctuation
 from numpyclip.tokenizer.clip_transformers import cut_out
-from numpyclip.tokenizer.tokenizer_json import check_steps
+from numpyclip.tokenizer.sentencepiece_file import check_sentencepiece
+from numpyclip.tokenizer.tokenizer_json import check_tokenizer
+from numpyclip.tokenizer.vocabulary_json import MAX_TOKENS
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -26,6 +28,7 @@ class JsonModel:
         tokenizer.no_padding()
         self._tokenizer = tokenizer
         self._side = side
+        self.keeps_end = side == "left"
         self.min_length = tokenizer.num_special_tokens_to_add(False)
 
     def encode(self, text: str, max_length: int) -> tuple[list[int], int]:
@@ -50,7 +53,7 @@ class JsonModel:
 def read_json(path: Path, data: bytes, lower: bool, side: str) -> JsonModel:
     """Read a `tokenizer.json`, which may lower-case first, as transformers' `Siglip2Tokenizer` does."""
     package = _import("tokenizers")
-    check_steps(path, data)
+    check_tokenizer(path, data)
     tokenizer = package.Tokenizer.from_buffer(data)
     if lower:
         steps = [package.normalizers.Lowercase(), *([tokenizer.normalizer] if tokenizer.normalizer else [])]
@@ -58,9 +61,11 @@ def read_json(path: Path, data: bytes, lower: bool, side: str) -> JsonModel:
     return JsonModel(tokenizer, side)
 
 
-def read_word_pieces(data: bytes, settings: Mapping[str, Any], side: str) -> JsonModel:
+def read_word_pieces(path: Path, data: bytes, settings: Mapping[str, Any], side: str) -> JsonModel:
     """Read BERT's `vocab.txt`, a token a line, as transformers' `BertTokenizer` does."""
     package = _import("tokenizers")
+    if data.count(b"\n") > MAX_TOKENS:
+        raise UnsupportedCheckpointError(f"{path}: has more than {MAX_TOKENS} lines; expected a token a line.")
     vocabulary = {token: i for i, token in enumerate(data.decode("utf-8").removesuffix("\n").split("\n"))}
     tokenizer = package.Tokenizer(package.models.WordPiece(vocabulary, unk_token="[UNK]"))
     tokenizer.normalizer = package.normalizers.BertNormalizer(
@@ -81,9 +86,12 @@ class SentencePieceModel:
     """The vocabulary of a `spiece.model` as T5 uses it: special tokens are found in the raw text, and one ends it."""
 
     min_length = 1
+    keeps_end = False
 
-    def __init__(self, data: bytes, settings: Mapping[str, Any]) -> None:
-        self._processor = _import("sentencepiece").SentencePieceProcessor(model_proto=data)
+    def __init__(self, path: Path, data: bytes, settings: Mapping[str, Any]) -> None:
+        package = _import("sentencepiece")
+        check_sentencepiece(path, data)
+        self._processor = package.SentencePieceProcessor(model_proto=data)
         end, self._unknown = settings.get("eos_token", "</s>"), settings.get("unk_token", "<unk>")
         tokens = (end, self._unknown, settings.get("pad_token", end))
         self._specials: dict[str, int] = {token: self._processor.piece_to_id(token) for token in tokens}
@@ -120,8 +128,8 @@ class SentencePieceModel:
 class SiglipModel(SentencePieceModel):
     """The same as transformers' `SiglipTokenizer` uses it: without punctuation, nor a space after special tokens."""
 
-    def __init__(self, data: bytes, settings: Mapping[str, Any]) -> None:
-        super().__init__(data, settings)
+    def __init__(self, path: Path, data: bytes, settings: Mapping[str, Any]) -> None:
+        super().__init__(path, data, settings)
         self._clean = lower_without_punctuation if settings.get("do_lower_case", True) else without_punctuation
         self._opening = len(self._processor.encode(self._unknown))
 

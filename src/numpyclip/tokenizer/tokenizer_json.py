@@ -1,7 +1,8 @@
 """Validation of a `tokenizer.json` before the package `tokenizers` reads it.
 
-That package aborts the process when it runs out of memory, which a few steps that each lengthen a text can bring about.
-So only types of steps are allowed that published CLIPs use, and a text can grow by a small factor only.
+That package aborts the process when it runs out of memory, which a table of a false size, or a few steps that each
+lengthen a text, can bring about. So only types of steps are allowed that published CLIPs use, all sizes have a limit,
+and a text can grow by a small factor only. `vocabulary_json` validates the vocabulary.
 """
 
 import base64
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from numpyclip.errors import CheckpointError, UnsupportedCheckpointError
+from numpyclip.tokenizer import charsmap, vocabulary_json
+from numpyclip.tokenizer.patterns import MAX_PATTERN, is_linear
 from numpyclip.weights.json_file import without_duplicates
 
 # Part of the file → the key of its list of steps if there are several, and their allowed types.
@@ -32,26 +35,29 @@ _PARTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
         ("BPEDecoder", "ByteFallback", "ByteLevel", "Fuse", "Metaspace", "Replace", "Strip", "WordPiece"),
     ),
 }
-_MODELS = ("BPE", "Unigram", "WordPiece")
 _MANY = ("Replace", "Split")  # others at most once in a part
 _FORMS = {"NFC", "NFD", "NFKC", "NFKD", "Precompiled"}  # one of them at most: a letter becomes up to 18
 _MAX_STEPS = 12
-_MAX_PATTERNS = 4  # that may match between two letters, so that each of them might double a text
-_MAX_REPLACED = 64  # bytes for one letter; sentencepiece's own table has 33
 _MAX_PREPENDED = 8
 _MAX_PIECES = 16  # of a template: a text, and the tokens around it
+_MAX_STRING = 512  # letters, in any option of a step
+_MAX_DEPTH = 8
+_MAX_VALUES = {b"[": 2**20, b"{": 2**17, b",": 2**21, b":": 2**19}  # the largest published file has half of them
 
 
-def check_steps(path: Path, data: bytes) -> None:
-    """Raise unless a `tokenizer.json` has only steps that published CLIPs use.
+def check_tokenizer(path: Path, data: bytes) -> None:
+    """Raise unless a `tokenizer.json` has only what published CLIPs use.
 
     Raises
     ------
     CheckpointError
         If it is no JSON object, or not of the form that the package writes.
     UnsupportedCheckpointError
-        If a step is of another type, or could lengthen a text much; it is named.
+        If a step is of another type, or could lengthen a text much, or a size is out of range; it is named.
     """
+    for letter, most in _MAX_VALUES.items():
+        if (count := data.count(letter)) > most:
+            raise UnsupportedCheckpointError(f"{path}: has {count} times {letter.decode()!r}; expected {most} or less.")
     try:
         contents = json.loads(data, object_pairs_hook=without_duplicates)
     except (ValueError, RecursionError) as error:
@@ -61,10 +67,9 @@ def check_steps(path: Path, data: bytes) -> None:
     for part, (within, kinds) in _PARTS.items():
         if contents.get(part) is not None:
             _check_part(path, part, _steps(path, part, contents[part], within), kinds)
-    model = contents.get("model")
-    if not isinstance(model, dict) or model.get("type", "BPE") not in _MODELS:  # the oldest files leave it out
-        found = model.get("type") if isinstance(model, dict) else model
-        raise UnsupportedCheckpointError(f"{path}: model is {found!r:.60}; expected {' or '.join(_MODELS)}.")
+    for part, check in (("model", vocabulary_json.model_fault), ("added_tokens", vocabulary_json.added_fault)):
+        if wrong := check(contents.get(part)):
+            raise UnsupportedCheckpointError(f"{path}: {part} {wrong}.")
 
 
 def _steps(path: Path, part: str, value: object, within: str) -> dict[str, dict[str, Any]]:
@@ -83,7 +88,6 @@ def _steps(path: Path, part: str, value: object, within: str) -> dict[str, dict[
 
 def _check_part(path: Path, part: str, steps: Mapping[str, dict[str, Any]], kinds: tuple[str, ...]) -> None:
     seen: set[str] = set()
-    patterns = 0
     for name, step in steps.items():
         kind = step.get("type")
         if kind not in kinds:
@@ -91,25 +95,41 @@ def _check_part(path: Path, part: str, steps: Mapping[str, dict[str, Any]], kind
         if kind not in _MANY and (kind in seen or (kind in _FORMS and seen & _FORMS)):
             raise UnsupportedCheckpointError(f"{path}: {name}, {kind}, is a second one; expected one of its kind.")
         seen.add(kind)
-        if wrong := _CHECKS[kind](step) if kind in _CHECKS else None:
+        if wrong := _oversized(step) or (_CHECKS[kind](step) if kind in _CHECKS else None):
             raise UnsupportedCheckpointError(f"{path}: {name}, {kind}, has {wrong}.")
-        patterns += kind == "Replace" and not _takes_letters(step)
-    if patterns > _MAX_PATTERNS:
-        raise UnsupportedCheckpointError(
-            f"{path}: {part} has {patterns} steps Replace with a pattern; expected {_MAX_PATTERNS} or fewer."
-        )
 
 
-def _takes_letters(step: Mapping[str, Any]) -> bool:
-    """Tell whether a step replaces a fixed string, and so at least one letter each time."""
+def _oversized(value: object, key: str = "", depth: int = 0) -> str | None:
+    """Find a string that is too long anywhere in a step, a table excepted, or one that is nested too deep."""
+    if depth > _MAX_DEPTH:
+        return f"more than {_MAX_DEPTH} levels"
+    if isinstance(value, str) and len(value) > _MAX_STRING and key != "precompiled_charsmap":
+        return f"a string of {len(value)} letters; expected {_MAX_STRING} or fewer"
+    if isinstance(value, dict):
+        inner = list(value.items())
+    else:
+        inner = [(key, each) for each in value] if isinstance(value, list) else []
+    return next(filter(None, (_oversized(each, name, depth + 1) for name, each in inner)), None)
+
+
+def _pattern(step: Mapping[str, Any]) -> str | None:
     pattern = step.get("pattern")
-    return isinstance(pattern, dict) and list(pattern) == ["String"] and bool(pattern["String"])
+    if isinstance(pattern, dict) and len(pattern) == 1:
+        if isinstance(pattern.get("String"), str) and pattern["String"]:
+            return None
+        if isinstance(expression := pattern.get("Regex"), str) and is_linear(expression):
+            return None
+    return (
+        f"the pattern {pattern!r:.60}; expected a string, or a regular expression of at most {MAX_PATTERN} letters "
+        "that takes linear time: without groups, matching one letter or more, with nothing that could fail after an "
+        "unlimited repetition"
+    )
 
 
 def _replaced(step: Mapping[str, Any]) -> str | None:
     content = step.get("content")
     if isinstance(content, str) and len(content) <= 1:
-        return None
+        return _pattern(step)
     return f"the content {content!r:.60}; expected one letter or none"
 
 
@@ -121,15 +141,11 @@ def _prepended(step: Mapping[str, Any]) -> str | None:
 
 
 def _precompiled(step: Mapping[str, Any]) -> str | None:
-    """Check sentencepiece's table: the size of a trie, the trie, and the strings that it points to, each ended by 0."""
     try:
         table = base64.b64decode(step["precompiled_charsmap"], validate=True)
     except (KeyError, TypeError, ValueError):
         return "no table; expected one of sentencepiece's"
-    texts = table[4 + int.from_bytes(table[:4], "little") :]
-    if max(map(len, texts.split(b"\0"))) <= _MAX_REPLACED:
-        return None
-    return f"a table that replaces one letter by a long text; expected {_MAX_REPLACED} bytes or fewer"
+    return charsmap.fault(table)
 
 
 def _template(step: Mapping[str, Any]) -> str | None:
@@ -142,4 +158,10 @@ def _template(step: Mapping[str, Any]) -> str | None:
     return f"no lists of tokens; expected {_MAX_PIECES} or fewer in each"
 
 
-_CHECKS = {"Replace": _replaced, "Prepend": _prepended, "Precompiled": _precompiled, "TemplateProcessing": _template}
+_CHECKS = {
+    "Replace": _replaced,
+    "Split": _pattern,
+    "Prepend": _prepended,
+    "Precompiled": _precompiled,
+    "TemplateProcessing": _template,
+}

@@ -6,18 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.errors import CheckpointError
+from numpyclip.weights.activations import ACTIVATIONS as ACTIVATIONS
+from numpyclip.weights.activations import Activation as Activation
 from numpyclip.weights.archive import mapped_file
 from numpyclip.weights.dtypes import BFloat16, widen_float16
 from numpyclip.weights.int8 import SCALE, ScaledInt8
-
-Activation = Literal["quick_gelu", "gelu", "gelu_tanh"]
-ACTIVATIONS: tuple[Activation, ...] = ("quick_gelu", "gelu", "gelu_tanh")
 
 # Sizes that OpenAI's archives record beside the weights.
 SIZE_RECORDS = ("input_resolution", "context_length", "vocab_size")

@@ -1,11 +1,14 @@
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import numpyclip
 from numpyclip import reference
 from numpyclip.model.ops import Array
 from numpyclip.model.vision.resnet import ModifiedResNet
+from numpyclip.saving.save import save
 from tests.model.golden import assert_close, load_golden, read_golden
 
 
@@ -34,3 +37,25 @@ def test_the_tower_equals_the_reference_for_any_number_of_pictures(checkpoints: 
     model, _ = load_golden(checkpoints, "resnet-torchscript.pt")
     image = np.random.default_rng(n).standard_normal((n, 3, 64, 64)).astype(np.float32)
     assert_close(model.visual(image), reference.encode_image(w, image))
+
+
+def test_a_second_block_in_every_stage_has_no_downsampling(checkpoints: Path, tmp_path: Path) -> None:
+    """As all of OpenAI's ResNets, while the golden ones have one block in each later stage."""
+    w, golden = read_golden(checkpoints, "resnet-torchscript.pt")
+    random = np.random.default_rng(0)
+    for stage, count in enumerate((2, 2, 3, 2), start=1):
+        width = w[f"visual.layer{stage}.0.conv1.weight"].shape[0]
+        shapes = {1: (width, 4 * width, 1, 1), 2: (width, width, 3, 3), 3: (4 * width, width, 1, 1)}
+        for index in range(1, count):
+            for i, shape in shapes.items():
+                weight = random.standard_normal(shape, np.float32) / math.prod(shape[1:])
+                w[f"visual.layer{stage}.{index}.conv{i}.weight"] = weight
+                w |= {name.replace(".0.", f".{index}."): w[name] for name in w if f"layer{stage}.0.bn{i}." in name}
+    np.savez(tmp_path / "deeper.npz", allow_pickle=False, **w)
+    model, _ = numpyclip.load(tmp_path / "deeper.npz", activation="quick_gelu")
+    assert isinstance(model.visual, ModifiedResNet)
+    assert model.visual.config.layers == (2, 2, 3, 2)
+    ours, theirs = model.encode_image(golden["image"]), reference.encode_image(w, golden["image"])
+    assert np.abs(ours - theirs).max() < 1e-5 * np.abs(theirs).max()  # both are in float32
+    again, _ = numpyclip.load(save(model, tmp_path / "saved"))
+    assert np.array_equal(again.encode_image(golden["image"]), ours)

@@ -1,0 +1,92 @@
+"""Validation of a sentencepiece model, a message of protobuf, before the package reads it.
+
+Older versions of the package follow its offsets unchecked, and build their trie by recursion over the bytes of a piece.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from numpyclip.errors import CheckpointError, CorruptCheckpointError, UnsupportedCheckpointError
+from numpyclip.tokenizer import charsmap
+
+# Fields of sentencepiece_model.proto.
+_PIECE, _TRAINER, _NORMALIZER, _SELF_TEST, _DENORMALIZER = 1, 2, 3, 4, 5
+_CHARSMAP = 2  # of a normalizer
+_UNK_SURFACE = 44  # of the trainer: the text of an unknown id
+
+_MAX_PIECE = 1024  # bytes with its score; published ones have up to 120
+_MAX_PIECES = 2**20  # published models have up to 256,000
+_MAX_LETTERS = 2**24  # bytes of all pieces
+_MAX_OPTION = 2**16
+
+
+def check_sentencepiece(path: Path, data: bytes) -> None:
+    """Raise unless a model is as published ones are.
+
+    Raises
+    ------
+    CorruptCheckpointError
+        If it is no message of protobuf.
+    UnsupportedCheckpointError
+        If a part of it is larger than in any published model, or its table of replacements is wrong; it is named.
+    """
+    pieces = letters = 0
+    try:
+        for field, value in _fields(data):
+            if field == _PIECE:
+                pieces, letters = pieces + 1, letters + len(value)
+                if len(value) > _MAX_PIECE or pieces > _MAX_PIECES or letters > _MAX_LETTERS:
+                    raise _unsupported(path, f"piece {pieces - 1}", f"at most {_MAX_PIECES}, of {_MAX_PIECE} bytes")
+            elif field in (_NORMALIZER, _DENORMALIZER):
+                _check_normalizer(path, value)
+            elif field == _SELF_TEST and len(value) > _MAX_OPTION:
+                raise _unsupported(path, "its self-test", f"at most {_MAX_OPTION} bytes")
+            elif field == _TRAINER and any(n == _UNK_SURFACE and len(v) > _MAX_PIECE for n, v in _fields(value)):
+                raise _unsupported(path, "its unk_surface", f"at most {_MAX_PIECE} bytes")
+    except (IndexError, ValueError) as error:
+        if isinstance(error, CheckpointError):
+            raise
+        raise CorruptCheckpointError(f"{path}: not a sentencepiece model, or damaged ({error!s:.100}).") from error
+
+
+def _check_normalizer(path: Path, message: bytes) -> None:
+    for field, table in _fields(message):
+        if field == _CHARSMAP and table and (wrong := charsmap.fault(table)):
+            raise UnsupportedCheckpointError(f"{path}: its normalizer has {wrong}.")
+
+
+def _unsupported(path: Path, part: str, expected: str) -> UnsupportedCheckpointError:
+    return UnsupportedCheckpointError(f"{path}: {part} is longer than in any published model; expected {expected}.")
+
+
+def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the number and content of each field; that of a number is empty."""
+    position = 0
+    while position < len(message):
+        key, position = _varint(message, position)
+        start = position
+        if (kind := key & 7) == 0:
+            _, position = _varint(message, position)
+            start = position
+        elif kind == 2:
+            length, start = _varint(message, position)
+            position = start + length
+        elif kind in (1, 5):
+            position = start = start + (8 if kind == 1 else 4)
+        else:
+            raise ValueError(f"a field of type {kind}")
+        if position > len(message):
+            raise ValueError("cut short")
+        yield key >> 3, message[start:position]
+
+
+def _varint(message: bytes, position: int) -> tuple[int, int]:
+    """Return a number of seven bits a byte, the last without bit 7, and the position after it."""
+    number = 0
+    for shift in range(0, 70, 7):
+        byte = message[position]
+        position += 1
+        number |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return number, position
+    raise ValueError("a number of more than ten bytes")
