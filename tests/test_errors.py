@@ -29,7 +29,7 @@ def test_errors_are_also_what_code_for_openai_clip_catches(error: type[Exception
 def test_a_message_can_be_printed_whatever_is_in_it() -> None:
     for kind in errors.NumPyCLIPError, errors.DownloadError, errors.MissingPackageError, errors.PictureError:
         text = str(kind("caf\udce9\x1b[2J.png: ä\ncannot be read"))
-        assert text == "caf\\udce9\\x1b[2J.png: ä\ncannot be read"
+        assert text == "caf\\udce9\\x1b[2J.png: ä\\ncannot be read"
         text.encode("utf-8")
 
 

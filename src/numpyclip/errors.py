@@ -23,6 +23,8 @@ Each is also the built-in exception in brackets, so that code written for openai
 Messages follow one pattern: where, what was found, what was expected, what to do.
 """
 
+from numpyclip.escaping import printable
+
 
 def quoted(name: str, most: int = 200) -> str:
     """Quote an untrusted name for a message: on one line, not too long, and printable."""
@@ -33,13 +35,8 @@ class NumPyCLIPError(Exception):
     """Base of every error raised on purpose."""
 
     def __str__(self) -> str:
-        """Return the message, with unprintable characters (of a path, say) as escape sequences."""
-        text = super().__str__()
-        return text if text.isprintable() else "".join(map(_printable, text))
-
-
-def _printable(letter: str) -> str:
-    return letter if letter.isprintable() or letter == "\n" else letter.encode("unicode_escape").decode("ascii")
+        """Return the message on one line, with unprintable characters (of a path, say) as escape sequences."""
+        return printable(super().__str__())
 
 
 class CheckpointError(NumPyCLIPError, ValueError):

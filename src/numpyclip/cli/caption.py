@@ -1,10 +1,10 @@
 """`numpyclip caption`: say in a sentence what images show."""
 
 import argparse
-import json
 
 from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, texts_beside, with_stdin
 from numpyclip.cli.options import add_embedding_options, add_pictures, load_model
+from numpyclip.cli.outputs import print_columns, print_json
 
 EXAMPLES = """\
   numpyclip caption photo.jpg
@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
         p = found.probability
         if arguments.json:
             facts = {"path": path, "caption": found.text, "method": found.method, "probability": round(p, 6)}
-            print(json.dumps(facts), flush=True)
+            print_json(facts)
         else:
-            print(path, found.method, f"{p:.4f}", found.text, sep="\t", flush=True)
+            print_columns(path, found.method, f"{p:.4f}", found.text)
     return pictures.status

@@ -7,7 +7,10 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
+
+from numpyclip.cli.outputs import say, write
+from numpyclip.escaping import printable
 
 COMMANDS = {  # each is a module of this folder, with EXAMPLES, add_options and run
     "index": "Index images for search, or update the index.",
@@ -77,6 +80,16 @@ class Parser(argparse.ArgumentParser):
             names = [str(choice) for choice in action.choices]
             hint = _suggestion(get_close_matches(str(value), names, 1)) or f"; expected one of {', '.join(names)}"
             raise argparse.ArgumentError(action, f"{value!r} is unknown{hint}")
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with the usage and a message, in which names of files may be quoted."""
+        super().error(printable(message))
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if file is sys.stdout:  # a help text, or the version
+            write(message)
+        else:
+            super()._print_message(message, file)
 
 
 def add_command(commands: Any, name: str, summary: str, examples: str) -> Parser:
@@ -158,7 +171,7 @@ def _renamed(words: Iterable[str], new_names: Mapping[str, str]) -> Iterator[str
         old, equals, value = word.partition("=")
         new = new_names.get(old, old)
         if new != old:
-            print(f"numpyclip: warning: {old} is now {new}; the next version will not know it.", file=sys.stderr)
+            say(f"warning: {old} is now {new}; the next version will not know it.")
         yield f"{new}{equals}{value}"
 
 

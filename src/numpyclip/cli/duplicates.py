@@ -1,12 +1,12 @@
 """`numpyclip duplicates`: find images that are there more than once."""
 
 import argparse
-import json
 from contextlib import nullcontext
 from dataclasses import asdict
 
 from numpyclip.cli.inputs import PicturePaths, paths_in, progress, say_left_out, with_stdin
 from numpyclip.cli.options import add_index_options, add_model_options, add_pictures, load_model
+from numpyclip.cli.outputs import print_columns, print_json
 from numpyclip.cli.stores import known_embeddings
 
 EXAMPLES = """\
@@ -45,9 +45,9 @@ def run(arguments: argparse.Namespace) -> int:
         groups = find_duplicates(model, read, batch_size=arguments.batch_size, on_error=paths.report, known=known)
     for number, group in enumerate(groups, start=1):
         if arguments.json:
-            print(json.dumps({"group": number, "copies": [asdict(copy) for copy in group]}), flush=True)
+            print_json({"group": number, "copies": [asdict(copy) for copy in group]})
         else:
             for copy in group:
-                print(number, copy.kind, copy.path, sep="\t", flush=True)
+                print_columns(number, copy.kind, copy.path)
     say_left_out(paths.left_out)
     return 3 if paths.failed else 0

@@ -14,8 +14,10 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeAlias, TypeVar
 
+from numpyclip.cli.outputs import say
 from numpyclip.cli.stores import known_embeddings
 from numpyclip.errors import InputError, PictureError
+from numpyclip.escaping import column_text
 from numpyclip.images.find import find_pictures, summary
 
 if TYPE_CHECKING:
@@ -48,7 +50,17 @@ def texts_beside(items: Sequence[str], file: str | None, what: str) -> list[str]
 
 def paths_in(file: str) -> Iterator[str]:
     """Paths in a file, or on standard input for ``-``: one a line, in the bytes of the file system."""
+    return map(printed_path, lines_in(file))
+
+
+def lines_in(file: str) -> Iterator[str]:
+    """Lines of a file, or on standard input for ``-``, in the bytes of the file system."""
     return map(os.fsdecode, _lines(file))
+
+
+def printed_path(text: str) -> str:
+    """Return the path that other programs, or commands in their tables, have printed as this text."""
+    return column_text(text) if text.startswith('"') and not os.path.lexists(text) else text
 
 
 def _lines(file: str) -> Iterator[bytes]:
@@ -86,7 +98,7 @@ class Reporter:
     def __call__(self, problem: Exception | str) -> None:
         """Report a problem."""
         self.count += 1
-        print(f"numpyclip: {problem}", file=sys.stderr)
+        say(problem)
 
 
 class PicturePaths:
@@ -136,7 +148,7 @@ class PicturePaths:
 def say_left_out(left_out: Mapping[str, int]) -> None:
     """Report on stderr how many files were left out because they are no pictures, if any."""
     if left_out:
-        print(f"numpyclip: {summary(left_out)}", file=sys.stderr)
+        say(summary(left_out))
 
 
 class EmbeddedPictures:

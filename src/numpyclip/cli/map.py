@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import sys
 from functools import partial
 from itertools import islice
 
@@ -14,7 +12,7 @@ import numpy as np
 from numpyclip.atomic import atomic_file
 from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, with_stdin
 from numpyclip.cli.options import add_embedding_options, add_pictures, load_model, model_name, positive
-from numpyclip.cli.outputs import check_output, output_path
+from numpyclip.cli.outputs import check_output, output_path, print_json, say
 from numpyclip.errors import NumPyCLIPError
 
 EXAMPLES = """\
@@ -47,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     embedded = list(islice(progress(pictures, "image", printing=False), arguments.limit + 1))
     if len(embedded) > arguments.limit:
         del embedded[-1]
-        print(f"numpyclip: the map has the first {arguments.limit} images only; --limit takes more.", file=sys.stderr)
+        say(f"the map has the first {arguments.limit} images only; --limit takes more.")
     if not embedded:
         raise NumPyCLIPError(f"{arguments.output}: not written, there is nothing to put into it.")
     paths = [path for path, _ in embedded]
@@ -59,5 +57,5 @@ def run(arguments: argparse.Namespace) -> int:
         file.write(page.encode("ascii"))
     if arguments.json:
         places = [{"path": path, "coordinates": place} for path, place in zip(paths, points.tolist(), strict=True)]
-        print(json.dumps({"path": str(arguments.output), "pictures": places}))
+        print_json({"path": str(arguments.output), "pictures": places})
     return pictures.status
