@@ -15,13 +15,13 @@ SOURCE = Path(numpyclip.__file__).parent
 # A room is a folder or a module of the package. It may import those named beside it, which all stand above it.
 ROOMS = {
     "escaping": "",
-    "errors": "escaping",
+    "errors": "",
     "arguments": "errors",
     "lock": "",
     "regular_file": "",
     "atomic": "errors lock",
     "lazy_exports": "",
-    "notebook": "escaping",
+    "notebook": "errors",
     "reference": "",
     "weights": "errors atomic regular_file",
     "images": "errors arguments regular_file",

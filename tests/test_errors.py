@@ -33,6 +33,10 @@ def test_a_message_can_be_printed_whatever_is_in_it() -> None:
         text.encode("utf-8")
 
 
+def test_a_message_is_one_printable_line() -> None:
+    assert errors.printable("a: ä\nb\x1b\u202e\udce9") == r"a: ä\nb\x1b\u202e\udce9"
+
+
 def test_names_of_others_are_quoted_on_one_line_and_cut() -> None:
     assert errors.quoted("visual.proj") == "'visual.proj'"
     assert errors.quoted("a\n\x1b\ud800") == r"'a\n\x1b\ud800'"

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from numpyclip.escaping import column, column_text, json_text, printable
+from numpyclip.escaping import column, column_text, json_text
 
 NAMES = {
     "plain.jpg": "plain.jpg",
@@ -66,7 +66,3 @@ def test_json_is_valid_for_strict_parsers_and_leads_back_to_the_bytes(text: str)
 def test_json_has_null_for_what_is_not_finite() -> None:
     value = {"a": float("nan"), "b": [float("inf"), 1.5, (float("-inf"),)], "c": True}
     assert json_text(value) == '{"a": null, "b": [null, 1.5, [null]], "c": true}'
-
-
-def test_a_message_is_one_printable_line() -> None:
-    assert printable("a: ä\nb\x1b\u202e\udce9") == r"a: ä\nb\x1b\u202e\udce9"

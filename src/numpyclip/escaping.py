@@ -25,15 +25,6 @@ _LETTERS = {sequence[1]: letter for letter, sequence in _SHORT.items()}
 _NO_BYTE = 0xDC00  # a byte that is not UTF-8 is the surrogate that is so much more
 
 
-def printable(text: str) -> str:
-    """Escape what cannot be printed, as Python does, so that a message is one line."""
-    return text if text.isprintable() else "".join(map(_as_in_python, text))
-
-
-def _as_in_python(letter: str) -> str:
-    return letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
-
-
 def column(text: str) -> str:
     r"""Write a text as a column of a table: as it is, or, where it would be unsafe or ambiguous, in double quotes.
 

@@ -15,7 +15,7 @@ from numpyclip.cli.commands import add_command
 from numpyclip.cli.inputs import EmbeddedPictures, NamedEmbedding, paths_in, progress, texts_in, with_stdin
 from numpyclip.cli.options import add_embedding_options, add_model_options, load_model, model_name
 from numpyclip.cli.outputs import check_output, output_path, print_json
-from numpyclip.errors import InputError, NumPyCLIPError
+from numpyclip.errors import InputError, NumPyCLIPError, TextTooLongError
 from numpyclip.escaping import json_text
 from numpyclip.runtime.chunks import batched
 
@@ -76,7 +76,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _embed_texts(model: CLIP, items: Iterable[str], arguments: argparse.Namespace) -> Iterator[NamedEmbedding]:
     for batch in batched(items, arguments.batch_size):
-        yield from zip(batch, model.embed_texts(batch, len(batch), truncate=arguments.truncate), strict=True)
+        try:
+            embeddings = model.embed_texts(batch, len(batch), truncate=arguments.truncate)
+        except TextTooLongError as error:
+            raise TextTooLongError(f"{error} To cut such texts, pass --truncate.") from error
+        yield from zip(batch, embeddings, strict=True)
 
 
 def _save(arguments: argparse.Namespace, model: CLIP, key: str, embedded: Iterable[NamedEmbedding]) -> None:

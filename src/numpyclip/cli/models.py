@@ -23,7 +23,7 @@ that can be run here: architecture, tag, image size, millions of parameters, zer
 percent, licence, repository on the Hugging Face hub; - where OpenCLIP has published nothing. verify: compare the
 files here with the published SHA-256; the exit status is 1 if one is damaged. cache: the files of prepared weights that
 make the next start fast (in $NUMPYCLIP_CACHE; 0 for none); --clear removes them.
-Models from elsewhere are used by path: --model FILE."""
+Models from elsewhere are used by path, as in numpyclip embed images --model FILE."""
 
 
 def add_options(command: argparse.ArgumentParser) -> None:

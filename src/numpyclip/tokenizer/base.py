@@ -71,5 +71,5 @@ def too_long(text: str, count: int, most: int) -> TextTooLongError:
     """Make an error about a text of so many tokens."""
     return TextTooLongError(
         f"text {quoted(text, 60)}: {count} tokens with the start-of-text and end-of-text tokens; "
-        f"expected at most {most}; shorten it or pass truncate=True (--truncate)."
+        f"expected at most {most}; shorten it (`tokenize` and `embed_texts` also take truncate=True)."
     )
