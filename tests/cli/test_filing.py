@@ -66,7 +66,7 @@ def test_a_move_that_fails_leaves_the_file(tmp_path: Path, monkeypatch: pytest.M
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Path, "rename", far)
-    monkeypatch.setattr("shutil.copy2", full)
+    monkeypatch.setattr("shutil.copyfile", full)
     with pytest.raises(OSError, match="No space left"):
         filing.move(str(source), place)
     assert source.read_bytes() == b"bytes"

@@ -5,6 +5,7 @@ import argparse
 from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, texts_beside, with_stdin
 from numpyclip.cli.options import add_embedding_options, add_pictures, load_model
 from numpyclip.cli.outputs import print_columns, print_json
+from numpyclip.errors import PictureError
 
 EXAMPLES = """\
   numpyclip caption photo.jpg
@@ -35,7 +36,11 @@ def run(arguments: argparse.Namespace) -> int:
     captioner = Captioner(model, captions)
     pictures = EmbeddedPictures(model, arguments, with_stdin(arguments.items, paths_in))
     for path, embedding in progress(pictures, "image", printing=True):
-        [found] = captioner([path], embedding[None], orient=arguments.orient)
+        try:
+            [found] = captioner([path], embedding[None], orient=arguments.orient)
+        except PictureError as error:  # it has gone since, or its embedding was in the index
+            pictures.report(error)
+            continue
         p = found.probability
         if arguments.json:
             facts = {"path": path, "caption": found.text, "method": found.method, "probability": round(p, 6)}

@@ -49,5 +49,5 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             for copy in group:
                 print_columns(number, copy.kind, copy.path)
-    say_left_out(paths.left_out)
+    say_left_out(paths.left_out, paths.failed)
     return 3 if paths.failed else 0

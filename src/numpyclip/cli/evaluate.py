@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     with known_embeddings(arguments, model) as known:
         read = PictureReader(model.preprocess, arguments.orient, arguments.draft, known)
         result = measure(model, _with_progress(dataset), classifier, read, arguments.batch_size, report)
-    say_left_out(dataset.left_out)
+    say_left_out(dataset.left_out, report.count)
     _write(arguments, result, classifier)
     return 3 if report.count else 0
 

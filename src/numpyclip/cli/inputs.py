@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpyclip.model.ops import Array
 
 _T = TypeVar("_T")
+_MOST_BYTES = 2**26  # of a line
 NamedEmbedding: TypeAlias = "tuple[str, Array]"  # a path or text, and its embedding (e,)
 
 
@@ -67,7 +68,9 @@ def _lines(file: str) -> Iterator[bytes]:
     """Lines as they come, without their ends; empty ones are left out."""
     try:
         with _opened(file) as stream:
-            for number, line in enumerate(stream):
+            for number, line in enumerate(iter(lambda: stream.readline(_MOST_BYTES), b"")):
+                if len(line) == _MOST_BYTES:
+                    raise InputError(f"{file}: line {number + 1} has {_MOST_BYTES >> 20} MiB or more; expected a text.")
                 content = (line.removeprefix(codecs.BOM_UTF8) if number == 0 else line).rstrip(b"\r\n")
                 if content.strip():
                     yield content
@@ -145,10 +148,12 @@ class PicturePaths:
         return self.report.count
 
 
-def say_left_out(left_out: Mapping[str, int]) -> None:
-    """Report on stderr how many files were left out because they are no pictures, if any."""
+def say_left_out(left_out: Mapping[str, int], problems: int = 0) -> None:
+    """Report on stderr how many files were left out because they are no pictures, and how many problems there were."""
     if left_out:
         say(summary(left_out))
+    if problems > 1:
+        say(f"{problems} problems, named above.")
 
 
 class EmbeddedPictures:
@@ -162,6 +167,7 @@ class EmbeddedPictures:
         self._model = model
         self._arguments = arguments
         self._paths = sources if isinstance(sources, PicturePaths) else PicturePaths(sources)
+        self.report = self._paths.report  # for what else keeps an image from being used
 
     def __iter__(self) -> Iterator[NamedEmbedding]:
         """Iterate over pairs of a path and its embedding (e,)."""
@@ -179,7 +185,7 @@ class EmbeddedPictures:
                 if record.error is None:
                     self.embedded += 1
                     yield record.picture, record.embedding
-        say_left_out(self._paths.left_out)
+        say_left_out(self._paths.left_out, self.failed)
 
     @property
     def failed(self) -> int:

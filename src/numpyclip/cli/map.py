@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -13,7 +12,7 @@ from numpyclip.atomic import atomic_file
 from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, with_stdin
 from numpyclip.cli.options import add_embedding_options, add_pictures, load_model, model_name, positive
 from numpyclip.cli.outputs import check_output, output_path, print_json, say
-from numpyclip.errors import NumPyCLIPError
+from numpyclip.errors import NumPyCLIPError, PictureError
 
 EXAMPLES = """\
   numpyclip map photos/ -o map.html
@@ -48,9 +47,17 @@ def run(arguments: argparse.Namespace) -> int:
         say(f"the map has the first {arguments.limit} images only; --limit takes more.")
     if not embedded:
         raise NumPyCLIPError(f"{arguments.output}: not written, there is nothing to put into it.")
-    paths = [path for path, _ in embedded]
     points = principal_components(np.stack([embedding for _, embedding in embedded]))
-    thumbnails = prefetch(partial(thumbnail_uri, orient=arguments.orient), paths, arguments.batch_size)
+
+    def thumbnail(path: str) -> str:
+        try:
+            return thumbnail_uri(path, orient=arguments.orient)
+        except PictureError as error:  # it has gone since, or its embedding was in the index
+            pictures.report(error)
+            return "data:,"
+
+    paths = [path for path, _ in embedded]
+    thumbnails = prefetch(thumbnail, paths, arguments.batch_size)
     title = f"{', '.join(map(os.fspath, arguments.items))} by {model_name(arguments)}"
     page = map_page(points, paths, thumbnails, title)
     with atomic_file(arguments.output) as file:

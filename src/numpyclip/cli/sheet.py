@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
             print_path(str(output))
     if not written:
         raise NumPyCLIPError(f"{arguments.output}: not written, there is nothing to put into it.")
-    say_left_out(paths.left_out)
+    say_left_out(paths.left_out, paths.failed)
     return 3 if paths.failed else 0
 
 
