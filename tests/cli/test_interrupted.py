@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.viz import contact_sheet
+from numpyclip.viz.thumbnail import thumbnail
 from tests.cli.conftest import Run
 
 COMMANDS = {
@@ -32,7 +32,7 @@ COMMANDS = {
 
 def second_time(function: Callable[..., Any]) -> Callable[..., Any]:
     """Interrupt a function when it is called again."""
-    calls = []
+    calls: list[None] = []
 
     def interrupted(*words: Any, **options: Any) -> Any:
         calls.append(None)
@@ -54,7 +54,7 @@ def test_what_an_interrupted_command_leaves_is_whole(
         word.format(album=album, out=tmp_path / "out", predictor=tmp_path / "head.npz") for word in COMMANDS[command]
     ]
     monkeypatch.setattr(CLIP, "embed_pixels", second_time(CLIP.embed_pixels))
-    monkeypatch.setattr(contact_sheet, "thumbnail", second_time(contact_sheet.thumbnail))
+    monkeypatch.setattr("numpyclip.viz.contact_sheet.thumbnail", second_time(thumbnail))
     before = set(tmp_path.iterdir())
     result = run(command, *words, *([] if command == "sheet" else ["-m", "tiny", "--batch-size", "1"]))
     assert result.status == 130
