@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from numpyclip.errors import NumPyCLIPError
+from numpyclip.errors import NumPyCLIPError, printable
 from numpyclip.lock import exclusive
 
 _REPLACED = "old"  # in the temporary folder of `atomic_folder`: what was under the name before
@@ -81,7 +81,7 @@ def resumable_path(target: Path, message: str) -> Iterator[Path]:
 
     Others wait, and print the message on a terminal. Where no locks can be had, each gets a `temporary_path`.
     """
-    with exclusive(target.with_name(f"{target.name}.lock"), message=message) as alone:
+    with exclusive(target.with_name(f"{target.name}.lock"), message=printable(message)) as alone:
         if alone:
             yield resumable_part(target)
             return
