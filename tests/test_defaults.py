@@ -4,12 +4,13 @@ import argparse
 import ast
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from numpyclip import tasks
 from numpyclip.cli.commands import COMMANDS, parser
+from numpyclip.tasks.evaluation.evaluate import Evaluation
 from tests.tasks.test_orientation import functions
 
 DOCUMENTED = re.compile(r"^ *(\w+(?:, \w+)*) : .*?\bdefault=(.+?)$", re.MULTILINE)
@@ -77,6 +78,16 @@ def test_functions_have_the_defaults_of_their_classes(function: object, owner: o
     shared = {name for name in one.keys() & other.keys() if one[name].default is not inspect.Parameter.empty}
     assert shared
     assert {name: one[name].default for name in shared} == {name: other[name].default for name in shared}
+
+
+def test_thresholds_and_counts() -> None:
+    def default(function: Callable[..., object], name: str) -> object:
+        return inspect.signature(function).parameters[name].default
+
+    assert default(tasks.Filter, "threshold") == 0.5
+    assert default(tasks.ZeroShotClassifier.classify, "top_k") == 1
+    assert default(tasks.ZeroShotClassifier.classify, "threshold") == 0
+    assert Evaluation() == Evaluation(pictures=0, captions=0, metrics={}, answers=[], confusion=None)
 
 
 def actions(command: argparse.ArgumentParser) -> Iterator[argparse.Action]:

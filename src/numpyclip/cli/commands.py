@@ -55,6 +55,11 @@ examples:
   numpyclip embed images photos/ -o photos.npz
   numpyclip models
 
+output:
+  UTF-8, in columns with tabs between them. A name or text with control characters, or bytes that are not UTF-8, is in
+  double quotes, with \\n, \\t, \\x.. (a byte) and \\u.... within. --json has such bytes as path_bytes, in Base64.
+  Lists of paths (search --paths, filter) are raw in a pipe or file: -0 ends each with a null byte, for xargs -0.
+
 exit status:
   0 done   1 failed, or nothing found   2 wrong arguments   3 done, except for unreadable images
   130 interrupted   141 output pipe closed (SIGPIPE)
