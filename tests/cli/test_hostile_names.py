@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import numpyclip.cli
+from numpyclip.cli import main
 from numpyclip.escaping import column_text
 from tests.cli.conftest import Run
 
@@ -176,3 +177,28 @@ def test_everything_is_printed_in_one_place() -> None:
             assert not (isinstance(node, ast.Name) and node.id == "print"), f"{file.name}:{node.lineno}"
             if isinstance(node, ast.Attribute) and node.attr in ("write", "writelines", "buffer"):
                 assert ast.unparse(node.value) not in ("sys.stdout", "sys.stderr"), f"{file.name}:{node.lineno}"
+
+
+def test_what_an_index_holds_is_printed_so_too(
+    hostile: Path, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    words = ["search", "a bird", "--all", "--store", str(tmp_path / "store")]
+    texts = tmp_path / "texts.txt"
+    texts.write_text("a bird\x1b[2J\u202e\n", encoding="utf-8")
+
+    def printed(*command: str) -> bytes:
+        assert main(list(command)) in (0, 3)
+        return capfdbinary.readouterr().out
+
+    printed("index", str(hostile), "--store", words[-1], "-m", "tiny")
+    printed("index", "--texts", str(texts), "--store", words[-1], "-m", "tiny")
+    paths = {os.fsencode(hostile / os.fsdecode(name)) for name in NAMES}
+    assert set(printed(*words, "--paths", "-0").removesuffix(b"\0").split(b"\0")) == paths
+    assert paths - set(printed(*words, "--paths").splitlines()) == {path for path in paths if b"\n" in path}
+    records = [json.loads(line) for line in printed(*words, "--json").splitlines()]
+    assert len({path_of(record) for record in records}) == len(records)
+    for more in ([], ["--json"], ["--in", "texts"], ["--in", "texts", "--json"]):
+        assert not CONTROLS.search(printed(*words, *more).decode("utf-8"))
+    for action in ("--list", "--problems"):
+        for more in ([], ["--json"]):
+            assert not CONTROLS.search(printed("index", action, *more, "--store", words[-1]).decode("utf-8"))
