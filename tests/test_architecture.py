@@ -14,13 +14,14 @@ SOURCE = Path(numpyclip.__file__).parent
 
 # A room is a folder or a module of the package. It may import those named beside it, which all stand above it.
 ROOMS = {
+    "escaping": "",
     "errors": "",
     "arguments": "errors",
     "lock": "",
     "regular_file": "",
     "atomic": "errors lock",
     "lazy_exports": "",
-    "notebook": "",
+    "notebook": "errors",
     "reference": "",
     "weights": "errors atomic regular_file",
     "images": "errors arguments regular_file",
@@ -32,8 +33,8 @@ ROOMS = {
     "families": "errors weights images tokenizer model",
     "loader": "errors weights images model dual_encoder families",
     "saving": "errors atomic regular_file weights images tokenizer model dual_encoder families loader",
-    "viz": "errors arguments images model runtime",
-    "tasks": "errors arguments atomic lazy_exports notebook weights images tokenizer model runtime pipeline"
+    "viz": "escaping errors arguments images model runtime",
+    "tasks": "escaping errors arguments atomic lazy_exports notebook weights images tokenizer model runtime pipeline"
     " dual_encoder",
     "index": "errors arguments lock atomic images model runtime pipeline dual_encoder tasks",
     "server": "errors images model dual_encoder viz tasks index",
@@ -41,7 +42,7 @@ ROOMS = {
     "clip": "weights images tokenizer loader",
     "numpyclip": "errors lazy_exports reference weights images tokenizer model dual_encoder loader saving tasks index"
     " open_clip",
-    "cli": "errors atomic weights images model runtime pipeline dual_encoder families loader saving viz tasks"
+    "cli": "escaping errors atomic weights images model runtime pipeline dual_encoder families loader saving viz tasks"
     " index server numpyclip",
     "__main__": "cli",
 }

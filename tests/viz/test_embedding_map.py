@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from numpyclip.errors import InputError
+from numpyclip.escaping import column_text
 from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.viz.embedding_map import map_page, principal_components, thumbnail_uri
 from tests.picture_files import ORIENTATION
@@ -53,7 +54,7 @@ def test_hostile_names_come_back_whole_and_make_no_tags() -> None:
     assert hostile.tags == plain.tags
     data = re.search(r'id="pictures">(.*?)</script>', page_of(HOSTILE), re.DOTALL)
     assert data is not None
-    assert [name for _, _, name, _ in json.loads(data[1])] == HOSTILE
+    assert [column_text(name) for _, _, name, _ in json.loads(data[1])] == HOSTILE
     assert not set("<>&") & set(data[1])  # browsers end a script at more than parsers of Python do
 
 

@@ -1,12 +1,12 @@
 """`numpyclip duplicates`: find images that are there more than once."""
 
 import argparse
-import json
 from contextlib import nullcontext
 from dataclasses import asdict
 
 from numpyclip.cli.inputs import PicturePaths, paths_in, progress, say_left_out, with_stdin
 from numpyclip.cli.options import add_file_options, add_index_options, add_model_options, add_pictures, load_model
+from numpyclip.cli.outputs import print_columns, print_json
 from numpyclip.cli.stores import known_embeddings
 
 EXAMPLES = """\
@@ -54,9 +54,9 @@ def run(arguments: argparse.Namespace) -> int:
         )
     for number, group in enumerate(groups, start=1):
         if arguments.json:
-            print(json.dumps({"group": number, "copies": [asdict(copy) for copy in group]}), flush=True)
+            print_json({"group": number, "copies": [asdict(copy) for copy in group]})
         else:
             for copy in group:
-                print(number, copy.kind, copy.path, sep="\t", flush=True)
-    say_left_out(paths.left_out)
+                print_columns(number, copy.kind, copy.path)
+    say_left_out(paths.left_out, paths.failed)
     return 3 if paths.failed else 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ import numpy as np
 from numpyclip.atomic import atomic_file
 from numpyclip.cli.inputs import progress
 from numpyclip.cli.options import add_file_options, add_model_options, decode_options, load_model, positive
-from numpyclip.cli.outputs import check_output, output_path
+from numpyclip.cli.outputs import check_output, output_path, print_columns, print_json
 from numpyclip.errors import InputError
 from numpyclip.images.decode_options import DecodeOptions
 
@@ -68,9 +67,9 @@ def run(arguments: argparse.Namespace) -> int:
     for text, heat in zip(texts, maps, strict=True):
         y, x = (int(place) for place in np.unravel_index(np.nanargmax(heat), heat.shape))
         if arguments.json:
-            print(json.dumps({"path": path, "text": text, "hottest": [x, y]}))
+            print_json({"path": path, "text": text, "hottest": [x, y]})
         else:
-            print(x, y, text, sep="\t")
+            print_columns(x, y, text)
     if arguments.output is not None:
         with atomic_file(arguments.output) as file:
             if arguments.output.suffix == ".npy":

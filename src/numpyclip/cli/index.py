@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpyclip.cli.inputs import Reporter, progress, say_left_out, texts_in
 from numpyclip.cli.options import add_decoding_option, add_file_options, decode_options
+from numpyclip.cli.outputs import print_columns, print_json, say
 from numpyclip.cli.stores import add_store_options, load_remembered, place_of, remember_model
 from numpyclip.errors import InputError
 
@@ -128,7 +128,7 @@ def _update(arguments: argparse.Namespace, index: Index) -> int:
             report=Reporter(),
         )
     except KeyboardInterrupt:
-        print("numpyclip: what was done is kept; the same command goes on.", file=sys.stderr)
+        say("what was done is kept; the same command goes on.")
         raise
     counts = dataclasses.asdict(report)
     said = ", ".join(f"{count} {what}" for what, count in counts.items() if count and isinstance(count, int))
@@ -201,7 +201,10 @@ def _compact(arguments: argparse.Namespace, store: Store) -> int:
 
 def _problems(arguments: argparse.Namespace, store: Store) -> int:
     for path, problem in store.problems():
-        print(json.dumps({"path": path, "problem": problem}) if arguments.json else f"{path}\t{problem}")
+        if arguments.json:
+            print_json({"path": path, "problem": problem})
+        else:
+            print_columns(path, problem)
     return 0
 
 
@@ -209,16 +212,16 @@ def _list(arguments: argparse.Namespace, store: Store) -> int:
     counts, folders = dataclasses.asdict(store.counts()), store.folders()
     name = json.loads(store.model_name or "{}").get("model")
     if arguments.json:
-        print(json.dumps({"store": store.place, "model": name, **counts, "folders": folders}))
+        print_json({"store": store.place, "model": name, **counts, "folders": folders})
         return 0
-    print(f"{store.place}: model {name}, " + ", ".join(f"{count} {what}" for what, count in counts.items()))
+    print_columns(f"{store.place}: model {name}, " + ", ".join(f"{count} {what}" for what, count in counts.items()))
     for folder, ignored in folders.items():
-        print(folder, *(f"without {pattern}" for pattern in ignored), sep="\t")
+        print_columns(folder, *(f"without {pattern}" for pattern in ignored))
     return 0
 
 
 def _say(arguments: argparse.Namespace, record: dict[str, Any], text: str) -> None:
     if arguments.json:
-        print(json.dumps(record))
+        print_json(record)
     else:
-        print(f"numpyclip: {text}", file=sys.stderr)
+        say(text)

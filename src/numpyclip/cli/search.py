@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from numpyclip.atomic import atomic_file
 from numpyclip.cli.options import add_file_options, decode_options, positive
-from numpyclip.cli.outputs import check_output, output_path
+from numpyclip.cli.outputs import check_output, output_path, print_columns, print_json, print_path, say, write
 from numpyclip.cli.stores import add_store_options, load_remembered, place_of
 from numpyclip.errors import InputError, NumPyCLIPError, PictureError
 from numpyclip.viz.terminal import PROTOCOLS, drawn, terminal_protocol
@@ -130,28 +128,28 @@ def _chosen(arguments: argparse.Namespace, result: SearchResult) -> list[Match]:
         matches = result.matches
         reason = f"below the cutoff of {result.cutoff or 0.0:.2f} for this many images. --all prints the nearest anyway"
     if not matches:
-        print(f"numpyclip: no match: the best has a probability of {result.best:.2f}; {reason}.", file=sys.stderr)
+        say(f"no match: the best has a probability of {result.best:.2f}; {reason}.")
     return matches
 
 
 def _print(arguments: argparse.Namespace, match: Match) -> None:
     end = "\0" if arguments.null else "\n"
     if arguments.json:
-        print(json.dumps(match.to_dict()), end=end, flush=True)
+        print_json(match.to_dict(), end)
     elif arguments.paths:
-        for path in (match.path or match.text, *match.copies):
-            print(path, end=end, flush=True)
+        for path in (match.path or match.text or "", *match.copies):
+            print_path(path, end)
     else:
-        print(f"{match.score:.4f}\t{match.path or match.text}", end=end, flush=True)
+        print_columns(f"{match.score:.4f}", match.path or match.text, end=end)
 
 
 def _show(path: str, protocol: str, options: DecodeOptions) -> None:
     from numpyclip.viz.thumbnail import read_thumbnail
 
     try:
-        print(drawn(read_thumbnail(path, 320, options), protocol), flush=True)
+        write(drawn(read_thumbnail(path, 320, options), protocol) + "\n")
     except PictureError as error:
-        print(f"numpyclip: {error}", file=sys.stderr)
+        say(error)
 
 
 def _draw(output: Path, matches: list[Match], options: DecodeOptions) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import sys
 from typing import Any
 
 from numpyclip.cli.options import add_decoding_option, add_file_options, load_model, model_name, positive
+from numpyclip.cli.outputs import say
 from numpyclip.cli.stores import add_store_options, load_remembered, place_of
 from numpyclip.errors import InputError, NumPyCLIPError, StoreError
 
@@ -87,13 +87,13 @@ def run(arguments: argparse.Namespace) -> int:
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         if token is None and not _is_loopback(arguments):
             message = f"whoever reaches {address} may search these images; set NUMPYCLIP_TOKEN."
-            print(f"numpyclip: warning: {message}", file=sys.stderr)
-        print(f"numpyclip: {name} at http://{address} (Ctrl-C stops it)", file=sys.stderr, flush=True)
+            say(f"warning: {message}")
+        say(f"{name} at http://{address} (Ctrl-C stops it)")
         with contextlib.suppress(KeyboardInterrupt):  # the usual way to stop it
             server.run(sockets=[listener])
     if not server.started:
         raise NumPyCLIPError("the server did not start; see its messages above.")
-    print("numpyclip: stopped.", file=sys.stderr)
+    say("stopped.")
     return 0
 
 
@@ -112,7 +112,7 @@ def _load(arguments: argparse.Namespace, place: str | None) -> Any:
         except StoreError as error:
             if arguments.store is not None:
                 raise
-            print(f"numpyclip: nothing to search yet: {error}", file=sys.stderr)
+            say(f"nothing to search yet: {error}")
     arguments.model = arguments.model or arguments.usual_model
     return load_model(arguments)
 

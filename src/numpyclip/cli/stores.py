@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from numpyclip.cli.options import USUAL_MODEL, add_model_options, load_model
+from numpyclip.cli.outputs import say
 from numpyclip.errors import InputError, NumPyCLIPError
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def known_embeddings(arguments: argparse.Namespace, model: CLIP) -> Iterator[Kno
     except NumPyCLIPError as error:
         if named:
             raise
-        print(f"numpyclip: the index is not used: {error}", file=sys.stderr)
+        say(f"the index is not used: {error}")
         yield None
         return
     with closing(store):
@@ -74,7 +74,7 @@ def known_embeddings(arguments: argparse.Namespace, model: CLIP) -> Iterator[Kno
         yield known
         if known.found:
             taken = "1 embedding is that" if known.found == 1 else f"{known.found} embeddings are those"
-            print(f"numpyclip: {taken} of the index {store.place}.", file=sys.stderr)
+            say(f"{taken} of the index {store.place}.")
 
 
 def _is_there(place: str) -> bool:

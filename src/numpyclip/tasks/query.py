@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -95,9 +95,13 @@ class Query:
     def sum(self, embeddings: Sequence[Array]) -> Array:
         """Sum the embeddings of the terms by their weights, and normalize; InputError if they cancel each other."""
         total = np.zeros_like(embeddings[0])
-        for term, embedding in zip(self.terms, embeddings, strict=True):
-            total += np.float32(term.weight) * embedding
-        if np.linalg.norm(total) < _LEAST_LENGTH * max(abs(term.weight) for term in self.terms):
+        with np.errstate(over="ignore", invalid="ignore"):
+            for term, embedding in zip(self.terms, embeddings, strict=True):
+                total += np.float32(term.weight) * embedding
+            length = np.linalg.norm(total)
+        if not np.isfinite(length):
+            raise InputError(f"query {str(self)!r:.100}: its weights are too large; expected numbers near 1.")
+        if length < _LEAST_LENGTH * max(abs(term.weight) for term in self.terms):
             raise InputError(f"query {self}: its terms cancel each other; nothing is left to search for.")
         return normalize(total)
 
@@ -116,7 +120,7 @@ def _term(sign: str, content: str, query: str, pictures: bool) -> Term:
     is_picture = False
     if len(content) > 1 and content[0] == content[-1] == '"':
         content = content[1:-1]
-    elif pictures and is_picture_name(content) and not (is_picture := Path(content).is_file()):
+    elif pictures and is_picture_name(content) and not (is_picture := os.path.isfile(content)):  # noqa: PTH113
         raise InputError(
             f"query {query!r:.100}: {content} is not a file. Put a text with this suffix in double quotes."
         )
