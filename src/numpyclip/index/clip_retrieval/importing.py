@@ -15,12 +15,12 @@ import numpy as np
 from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import InputError, PictureError
 from numpyclip.images.find import FileState
-from numpyclip.images.open import file_content, reason_of
+from numpyclip.images.open import file_content
 from numpyclip.index.clip_retrieval import FINGERPRINT_FILE, need_pyarrow
 from numpyclip.index.clip_retrieval.reading import files_in, read_rows
 from numpyclip.index.exif import read_exif
 from numpyclip.index.index import Index
-from numpyclip.index.records import Changes, Exif, Filed, NewPicture
+from numpyclip.index.records import Changes, Filed, NewPicture
 from numpyclip.index.store import Store
 from numpyclip.index.where import absolute
 from numpyclip.model.ops import Array
@@ -83,7 +83,7 @@ def _add_pictures(store: Store, rows: list[dict[str, Any]], embeddings: Array, r
                 filed, data = _filed(path)
                 digest = filed.digest or b""
                 if digest not in changes.pictures and not store.knows(digest):
-                    changes.pictures[digest] = NewPicture(_exif(path, data), embedding)
+                    changes.pictures[digest] = NewPicture(read_exif(data, path), embedding)
                 changes.filed.append(filed)
             except PictureError as error:
                 report(str(error))
@@ -111,13 +111,6 @@ def _filed(path: str) -> tuple[Filed, bytes]:
     state = FileState.of(path)
     data = file_content(path)
     return Filed(path, state, hashlib.sha256(data).digest()), data
-
-
-def _exif(path: str, data: bytes) -> Exif:
-    try:
-        return read_exif(data)
-    except Exception as error:  # Pillow's readers raise errors of every kind on damaged files
-        raise PictureError(f"{path}: cannot be read as a picture ({reason_of(error)}).") from error
 
 
 def _check_model(index: Index, folder: Path) -> None:
