@@ -8,13 +8,14 @@ a writer was killed.
 from __future__ import annotations
 
 import contextlib
+import shutil
 import zlib
 from pathlib import Path
 
 from numpyclip.atomic import temporary_path
 from numpyclip.regular_file import open_regular
 
-_SUFFIX = "-checksum"
+SUFFIX = "-checksum"
 _AT_ONCE = 1 << 20  # bytes that are read
 _MOST = 100  # bytes of the file with the checksum
 
@@ -37,6 +38,8 @@ def record(file: Path) -> None:
 
 def forget(file: Path) -> None:
     """Remove the checksum, before the file is changed."""
+    if _beside(file).is_dir():
+        shutil.rmtree(_beside(file))
     _beside(file).unlink(missing_ok=True)
 
 
@@ -50,4 +53,4 @@ def recorded(file: Path) -> str | None:
 
 
 def _beside(file: Path) -> Path:
-    return file.with_name(file.name + _SUFFIX)
+    return file.with_name(file.name + SUFFIX)

@@ -98,7 +98,7 @@ class SQLiteDatabase(Database):
 
     def _special_file(self) -> str | None:
         """Find a file that would block who opens it."""
-        for name in (_NAME, f"{_NAME}-wal", f"{_NAME}-shm", _LOCK):
+        for name in (_NAME, f"{_NAME}-wal", f"{_NAME}-shm", f"{_NAME}{file_checksum.SUFFIX}", _LOCK):
             with contextlib.suppress(FileNotFoundError):
                 if not stat.S_ISREG((self._folder / name).stat().st_mode):
                     return f"{name} is no regular file"

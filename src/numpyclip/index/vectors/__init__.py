@@ -67,7 +67,7 @@ class Vectors(Protocol):
         return False
 
     def damaged(self, connection: Connection, space: Space) -> list[int]:
-        """List items whose embeddings are not as they were written, or no embeddings at all."""
+        """List items whose embeddings are not as they were written; the caller removes them."""
 
     def compact(self, connection: Connection, generation: int) -> None:
         """Rewrite a generation without deleted embeddings, in a transaction."""

@@ -32,6 +32,8 @@ def checksums(rows: NDArray[np.generic], first: int) -> Checksums:
 
 def at_places(rows: NDArray[np.generic], places: NDArray[np.intp]) -> Checksums:
     """Return the checksum of each of some rows of a file, which are at these places."""
+    if not len(rows):
+        return np.empty(0, np.uint64)
     data = np.ascontiguousarray(rows).view(np.uint8).reshape(len(rows), -1)
     size = next(size for size in (8, 4, 2, 1) if data.shape[1] % size == 0)
     words = data.view(f"<u{size}").astype(np.uint64, copy=False)

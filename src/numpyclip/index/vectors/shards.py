@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -135,11 +136,14 @@ class Shards:
                     sums = checksums(rows, 0).astype(_SUM)
                     _write(self._sums(first, precision), 0, sums.tobytes())
 
-    def remove_special_files(self) -> None:
-        """Remove what is no regular file."""
+    def blank(self, rows: Rows) -> None:
+        """Write zeros over rows, in order, and remove what is no regular file."""
         for file in self.folder.glob("*"):
             if not stat.S_ISREG(file.lstat().st_mode):
-                file.unlink()
+                shutil.rmtree(file) if file.is_dir() else file.unlink()
+        for run in np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1):
+            if len(run):
+                self.write(int(run[0]), np.zeros((len(run), self.embed_dim), np.float32))
 
     def _leave_out_damaged(self, part: NDArray[np.bool_], first: int, count: int, precision: str) -> None:
         """Mark rows of a file that do not fit their checksums."""
