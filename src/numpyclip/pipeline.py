@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from numpyclip.arguments import OnError, error_handler
 from numpyclip.errors import InputError, PictureError
+from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
 from numpyclip.images.open import Picture, file_content, has_state
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.ops import Array
@@ -80,8 +81,7 @@ class PictureReader:
     """The usual `read` function, which reads a picture and nothing else."""
 
     preprocess: Preprocess
-    orient: bool = True  # apply the EXIF orientation
-    draft: bool = False  # decode large JPEG files at a reduced size
+    options: DecodeOptions = DEFAULTS
     known: Known | None = None  # where files and their contents are looked up before they are decoded
 
     def __call__(self, picture: Picture, name: str | None = None) -> Reading[Any]:
@@ -94,7 +94,7 @@ class PictureReader:
             embedding = self.known.of_digest(hashlib.sha256(picture).digest())
             if embedding is not None:
                 return Reading(embedding=embedding)
-        return Reading(self.preprocess.read(picture, orient=self.orient, draft=self.draft, name=name))
+        return Reading(self.preprocess.read(picture, self.options, name=name))
 
 
 def iter_embeddings(

@@ -9,7 +9,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from io import BytesIO
 
-from numpyclip.images.open import identify
+from numpyclip.images.formats import identify
 
 _FEATURES = ("jpg", "jpg_2000", "libtiff", "webp", "avif", "zlib")  # parts of Pillow with versions of their own
 _PLUGINS = ("pillow_heif", "pillow_jxl")

@@ -13,7 +13,8 @@ from typing import Any
 from PIL import Image
 
 from numpyclip.errors import PictureError
-from numpyclip.images.open import identify, reason_of
+from numpyclip.images.formats import identify
+from numpyclip.images.open import reason_of
 from numpyclip.index.records import Exif
 
 # Tags of Exif 2.32, sections 4.6.4, 4.6.5 and 4.6.6.

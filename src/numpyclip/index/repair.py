@@ -59,7 +59,7 @@ def check_index(place: str | os.PathLike[str], progress: Progress = iter) -> lis
 def _salvage(folder: Path) -> list[str]:
     """Replace a damaged database by one with what can be read of its folders and texts."""
     database = SQLiteDatabase(folder)
-    if not database.file.exists() or (damage := database.damage()) is None:
+    if not database.file.exists() or (damage := database.damage(thorough=True)) is None:
         return []
     with database.alone():
         tables: dict[str, list[Any]] = {"meta": [], "folders": [], "texts": []}

@@ -14,7 +14,7 @@ from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import InputError, StoreError
 from numpyclip.images.find import FileState
 from numpyclip.index import rows
-from numpyclip.index.database import Connection, Database
+from numpyclip.index.database import Connection, Damage, Database
 from numpyclip.index.database.sql import MOST_VALUES, below, checked, conditions, generation, meta, one_of, set_meta
 from numpyclip.index.records import MODALITIES, Changes, Counts, Match, Modality
 from numpyclip.index.unsound import drop_unsound
@@ -47,7 +47,10 @@ class Store:
         """Of the model whose embeddings it holds; None if it holds none yet."""
         with self._database.reading() as connection:
             text = meta(connection, "fingerprint")
-        return None if text is None else Fingerprint.from_json(text)
+            try:
+                return None if text is None else Fingerprint.from_json(text)
+            except InputError as error:
+                raise Damage(str(error)) from error
 
     @property
     def model_name(self) -> str | None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import NumPyCLIPError, PictureError
+from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.images.find import IGNORED, FileState, is_ignored, walk
 from numpyclip.images.open import file_content
 from numpyclip.index.decoders import decoders
@@ -48,19 +49,19 @@ class Updater:
         store: Store,
         model: CLIP,
         batch_size: int,
-        draft: bool,
+        options: DecodeOptions,
         progress: Callable[[list[FoundFile]], Iterable[FoundFile]],
         report: Callable[[str], object],
     ) -> None:
         self._store = store
         self._model = model
         self._batch_size = batch_size
-        self._draft = draft
+        self._options = options
         self._progress = progress
         self._tell = report
         self._report = Report()
         self._left_out: Counter[str] = Counter()
-        self._means = f"{decoders()} {draft}"
+        self._means = f"{decoders()} {options.max_pixels} {options.strict_files}"
 
     def update(self, folders: Sequence[str]) -> Report:
         """Look at all files in folders of the store: embed new and changed ones, and forget those that are gone."""
@@ -133,7 +134,7 @@ class Updater:
         digest = hashlib.sha256(data).digest()
         if self._store.knows(digest):
             return Reading(extra=(digest, None))
-        pixels = self._model.preprocess.read(data, orient=True, draft=self._draft, name=path)
+        pixels = self._model.preprocess.read(data, self._options, name=path)
         return Reading(pixels, extra=(digest, read_exif(data, path)))
 
     def _take(self, file: Embedded[FoundFile, tuple[bytes, Exif | None]], batch: Changes) -> None:

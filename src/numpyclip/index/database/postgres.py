@@ -96,7 +96,7 @@ class PostgresDatabase(Database):
         with self._translated(), self._writer.transaction():
             yield _Statements(self._writer)
 
-    def damage(self) -> str | None:
+    def damage(self, *, thorough: bool = False) -> str | None:
         """Leave that to the server, which has checksums of its own."""
         return None
 

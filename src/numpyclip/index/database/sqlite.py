@@ -74,7 +74,7 @@ class SQLiteDatabase(Database):
         if not 1 <= version <= VERSION:
             raise StoreError(f"{self.file}: is an index of version {version}; expected {VERSION}: update NumPyCLIP.")
 
-    def damage(self) -> str | None:
+    def damage(self, *, thorough: bool = False) -> str | None:
         """Compare the file with the checksum that its last writer left; without one, have SQLite look at its pages."""
         with self.translated():
             if special := self._special_file():
@@ -89,7 +89,9 @@ class SQLiteDatabase(Database):
                     )
             with self.reading() as connection:
                 try:
-                    (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+                    (found,) = connection.execute(
+                        f"PRAGMA {'integrity_check' if thorough else 'quick_check'}(1)"
+                    ).fetchone()
                 except sqlite3.DatabaseError as error:
                     if type(error) is not sqlite3.DatabaseError:  # such as that it is locked
                         raise
