@@ -19,10 +19,11 @@ from numpyclip.index.database.sql import MOST_VALUES, below, checked, conditions
 from numpyclip.index.records import MODALITIES, Changes, Counts, Match, Modality
 from numpyclip.index.unsound import drop_unsound
 from numpyclip.index.vectors import Found, Progress, Recall, Space, Vectors
-from numpyclip.index.where import EVERYWHERE, Where, absolute
+from numpyclip.index.where import EVERYWHERE, Where, absolute, is_path
 from numpyclip.model.ops import Array
 from numpyclip.runtime.chunks import batched
 
+_LENGTHS = 1e-3  # that squares of lengths are off 1, at most
 _PAGE = 4096  # pictures or texts at once
 
 
@@ -90,6 +91,8 @@ class Store:
 
     def forget_folder(self, folder: str) -> int:
         """Remove a folder and all files below it, return how many; folders above it ignore it until it is added."""
+        if not is_path(folder):
+            raise InputError(f"{folder!r:.60}: is a folder that no path can be.")
         folder = absolute(folder)
         with self._database.transaction() as connection:
             condition, values = below(folder, "path")
@@ -146,7 +149,7 @@ class Store:
                 found = (rows.picture_of(connection, digest) for digest in changes.pictures)
                 numbers = [picture[0] for picture in found if picture is not None]
                 embeddings = np.stack([picture.embedding for picture in changes.pictures.values()])
-                self._vectors.add(connection, rows.space_of(connection, "pictures"), numbers, embeddings)
+                self._add(connection, rows.space_of(connection, "pictures"), numbers, embeddings)
             gone = map(rows.key_of, changes.forgotten)
             connection.executemany("DELETE FROM files WHERE directory = ? AND name = ?", gone)
             for filed in changes.filed:
@@ -159,7 +162,7 @@ class Store:
             numbers = {rows.put_text(connection, text): row for row, text in enumerate(texts)}
             new = [number for number in numbers if not rows.has_embedding(connection, space, number)]
             if new:
-                self._vectors.add(connection, space, new, embeddings[[numbers[number] for number in new]])
+                self._add(connection, space, new, embeddings[[numbers[number] for number in new]])
 
     def unknown_texts(self, texts: Iterable[str]) -> list[str]:
         """Return those of some texts that are not in the index, each once."""
@@ -246,7 +249,7 @@ class Store:
     def write_migrated(self, modality: Modality, numbers: Sequence[int], embeddings: Array) -> None:
         """Add embeddings of the next model."""
         with self._database.transaction() as connection:
-            self._vectors.add(connection, _following(connection, modality), numbers, embeddings)
+            self._add(connection, _following(connection, modality), numbers, embeddings)
 
     def drop_pictures(self, numbers: Sequence[int]) -> None:
         """Remove pictures whose files cannot be read any more."""
@@ -321,6 +324,13 @@ class Store:
     def close(self) -> None:
         """Close connections to a server, if it has any."""
         self._database.close()
+
+    def _add(self, connection: Connection, space: Space, numbers: Sequence[int], embeddings: Array) -> None:
+        """Add embeddings; InputError for what would be in the index, and found by no search."""
+        squares = np.einsum("ij,ij->i", embeddings, embeddings, dtype=np.float64)
+        if not (np.abs(squares - 1) < _LENGTHS).all():
+            raise InputError(f"{self.place}: an embedding is not of unit length; expected finite ones, normalized.")
+        self._vectors.add(connection, space, numbers, embeddings)
 
     def _remove_old_generations(self) -> None:
         with self._database.reading() as connection:

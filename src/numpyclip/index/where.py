@@ -68,7 +68,7 @@ def is_path(path: str | os.PathLike[str]) -> bool:
 
 def existing_folder(path: str | os.PathLike[str]) -> str:
     """Return the absolute path of a folder; InputError if it is none."""
-    if not os.path.isdir(path):
+    if not (is_path(path) and os.path.isdir(path)):
         raise InputError(f"{os.fsdecode(path)}: is no folder; expected one with pictures in it.")
     return absolute(path)
 
