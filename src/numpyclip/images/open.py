@@ -34,7 +34,8 @@ _MOST_BYTES = 1 << 30  # of a file: one that is larger is no photograph
 
 # Memory that decoding takes at most, with a copy for the orientation; some decoders keep copies of their own.
 _USUAL_BYTES_PER_PIXEL = 8
-_BYTES_PER_PIXEL = {"WEBP": 16, "AVIF": 16, "HEIF": 16, "JPEG2000": 16}
+_BYTES_PER_PIXEL = {"WEBP": 16, "AVIF": 16, "HEIF": 16, "JPEG2000": 20}
+_PROGRESSIVE_BYTES_PER_PIXEL = 6  # of the full size: libjpeg keeps all coefficients
 
 _ORIENTATION = 0x0112  # the EXIF tag
 _TRANSPOSITIONS = {  # its values, and what undoes them
@@ -173,8 +174,7 @@ class _Decoder:
         """Open and decode a file."""
         with _errors_named(self.name), watched(self.name, self.options) as watch:
             with self._header(file, watch) as image:
-                bytes_per_pixel = _BYTES_PER_PIXEL.get(image.format or "", _USUAL_BYTES_PER_PIXEL)
-                self.held.enter_context(PIXELS.take(image.width * image.height * bytes_per_pixel))
+                self.held.enter_context(PIXELS.take(_memory(image)))
                 depth = Depth.of(image)
                 picture = self._whole(image, file, watch)
             picture = self._finished(picture, depth)
@@ -248,6 +248,16 @@ def file_content(path: str | os.PathLike[str]) -> bytes:
             return file.read(_MOST_BYTES)
         except OSError as error:
             raise _unreadable(name, error) from error
+
+
+def _memory(image: Image.Image) -> int:
+    """Compute how many bytes decoding takes at most."""
+    pixels = image.width * image.height
+    memory = pixels * _BYTES_PER_PIXEL.get(image.format or "", _USUAL_BYTES_PER_PIXEL)
+    if image.info.get("progressive"):
+        scale = (getattr(image, "decoderconfig", None) or (1,))[0]  # as `_reduce` has set it
+        memory += pixels * scale**2 * _PROGRESSIVE_BYTES_PER_PIXEL
+    return memory
 
 
 def _reduce(image: Image.Image, draft_size: int) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 from numpyclip.errors import PictureError
 from numpyclip.images.decode_options import DecodeOptions
 
+_MOST_NOTES = 3  # about one picture: damaged EXIF data may have 65,535 tags
 _LEAST_SHARE = 0.95  # of a picture that is accepted
 
 
@@ -31,7 +32,8 @@ class Watch:
 
     def note(self, text: str) -> None:
         """Remember a note about the picture, for a warning in the end."""
-        self.notes[text] = None
+        if len(self.notes) < _MOST_NOTES:
+            self.notes[text] = None
 
     def check_size(self, size: tuple[int, int]) -> None:
         """Raise PictureError if the picture, or one nested in it, has too many pixels."""
