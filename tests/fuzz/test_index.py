@@ -3,7 +3,6 @@
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 pytest.importorskip("hypothesis")
@@ -64,7 +63,7 @@ def damaged(data: bytes, kind: str, at: int, value: int) -> bytes:
         return data[:first] + pages[1] + data[first + PAGE : second] + pages[0] + data[second + PAGE :]
     if kind == "nan":
         at -= at % 4
-        return data[:at] + np.float32("nan").tobytes() + data[at + 4 :]
+        return data[:at] + bytes([0, 0, 192, 127]) + data[at + 4 :]
     return data + bytes([value]) * (at + 1)
 
 

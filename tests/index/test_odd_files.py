@@ -11,13 +11,13 @@ from PIL import Image
 from numpyclip.errors import InputError
 from numpyclip.images.find import FileState
 from numpyclip.index import Index, Where
-from numpyclip.index import update as update_module
 from numpyclip.index.records import Changes, Exif, Filed, NewPicture
+from numpyclip.index.rows import storable
 from numpyclip.index.update import Report
 
 YEAR = 365 * 86400 + 20935  # in seconds
 TIMES = {  # seconds since 1970, and how dates begin
-    "2300": (330 * YEAR, "2300"),
+    "2301": (331 * YEAR, "2301"),
     "before 1970": (-10 * YEAR, "1960"),
     "1": (-1968 * YEAR, "0002"),
     "0": (-1970 * YEAR, "0001-01-01T00:00:00"),
@@ -46,7 +46,7 @@ def test_any_modification_time_is_stored(index: Index, seconds: int, date: str) 
         index.begin()
         index.store.write(Changes([Filed("/photos/a.png", state, digest)], {digest: NewPicture(Exif(1, 1), embedding)}))
     ((found,),) = [index.store.files("/photos").values()]
-    assert found == update_module.storable(state)
+    assert found == storable(state)
     (match,) = index.search(embedding, where=Where(before="9999-12-31T23:59:59" if seconds < 0 else None))
     assert str(match.date).startswith(date)
 
@@ -54,7 +54,7 @@ def test_any_modification_time_is_stored(index: Index, seconds: int, date: str) 
 @pytest.mark.skipif(sys.platform != "linux", reason="other file systems take only Unicode")
 def test_names_that_are_no_unicode(index: Index, photos: Path) -> None:
     folder = os.fsencode(photos) + b"/caf\xe9 \x1b[31m\n"
-    os.mkdir(folder)
+    Path(os.fsdecode(folder)).mkdir()
     Image.new("RGB", (50, 50), "red").save(os.fsdecode(folder + b"/\xe9t\xe9.png"))
     Path(os.fsdecode(folder + b"/broken \xff.png")).write_bytes(b"nothing")
     told: list[str] = []
@@ -165,7 +165,7 @@ def test_a_picture_that_becomes_a_special_file(index: Index, photos: Path, kind:
 @pytest.mark.skipif(os.name == "nt", reason="there are none")
 def test_a_picture_that_becomes_a_named_pipe_while_it_is_waiting(index: Index, photos: Path) -> None:
     def replaced(files: list[tuple[str, FileState]]) -> list[tuple[str, FileState]]:
-        os.unlink(files[0][0])
+        Path(files[0][0]).unlink()
         os.mkfifo(files[0][0])
         return files
 
@@ -177,17 +177,19 @@ def test_a_picture_that_becomes_a_named_pipe_while_it_is_waiting(index: Index, p
 def test_an_embedding_that_is_not_finite_is_a_problem_of_its_picture(
     index: Index, photos: Path, monkeypatch: pytest.MonkeyPatch, value: float
 ) -> None:
-    real = update_module.iter_embeddings
+    real = type(index.model).embed_pixels
 
-    def broken(*args, **options):  # type: ignore[no-untyped-def]
-        for number, file in enumerate(real(*args, **options)):
-            if number == 2:
-                file.embedding[3] = value
-            yield file
+    def broken(model, pixels, **options):  # type: ignore[no-untyped-def]
+        rows = np.array(list(real(model, pixels, **options)))
+        rows[2, 3] = value
+        return rows
 
-    monkeypatch.setattr(update_module, "iter_embeddings", broken)
-    assert index.update([photos]) == Report(embedded=5, unreadable=1)
-    assert "not finite" in next(index.store.problems())[1]
+    monkeypatch.setattr(type(index.model), "embed_pixels", broken)
+    told: list[str] = []
+    assert index.update([photos], report=told.append) == Report(embedded=5, unreadable=1)
+    ((path, problem),) = index.store.problems()
+    assert told == [f"{path}: {problem}"]
+    assert "NaN or infinity" in problem
     monkeypatch.undo()
     assert index.update() == Report(unchanged=5, embedded=1)  # tried again
 

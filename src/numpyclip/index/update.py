@@ -10,10 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-import numpy as np
-
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.errors import NumPyCLIPError, PictureError
+from numpyclip.errors import NumPyCLIPError
 from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.images.find import IGNORED, FileState, is_ignored, walk
 from numpyclip.images.open import file_content
@@ -23,6 +21,7 @@ from numpyclip.index.records import Changes, Exif, Filed, NewPicture
 from numpyclip.index.rows import storable
 from numpyclip.index.store import Store
 from numpyclip.pipeline import Embedded, Reading, iter_embeddings
+from numpyclip.runtime.finite import NOT_FINITE, is_not_finite
 
 FoundFile: TypeAlias = tuple[str, FileState]  # an absolute path, and what is there
 
@@ -141,10 +140,8 @@ class Updater:
         """Put a file into a batch; of pictures that are there twice the first embedding is kept."""
         path, state = file.picture
         error = file.error
-        if error is None and file.embedding is not None and not np.isfinite(file.embedding).all():
-            error = PictureError(f"{path}: its embedding is not finite.")
         if error is not None or file.extra is None:
-            problem = str(error).removeprefix(f"{NumPyCLIPError(path)}: ")
+            problem = NOT_FINITE if is_not_finite(error) else str(error).removeprefix(f"{NumPyCLIPError(path)}: ")
             batch.filed.append(Filed(path, state, None, problem, None if _may_pass(error) else self._means))
             self._report.unreadable += 1
             self._tell(f"{path}: {problem}")
@@ -171,7 +168,11 @@ class Updater:
 def _may_pass(error: BaseException | None) -> bool:
     """Tell whether a file may be readable another time, though nothing of it has changed."""
     cause = None if error is None else error.__cause__
-    return isinstance(cause, MemoryError) or (isinstance(cause, OSError) and cause.errno is not None)
+    return (
+        is_not_finite(error)
+        or isinstance(cause, MemoryError)
+        or (isinstance(cause, OSError) and cause.errno is not None)
+    )
 
 
 def _is_within(path: str, place: str) -> bool:
