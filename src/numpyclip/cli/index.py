@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpyclip.cli.inputs import Reporter, progress, say_left_out, texts_in
 from numpyclip.cli.options import add_decoding_option, add_file_options, decode_options
-from numpyclip.cli.stores import add_store_options, load_remembered, place_of, remember_model
+from numpyclip.cli.stores import add_store_options, load_remembered, place_of, remember_model, remembered_options
 from numpyclip.errors import InputError
 
 if TYPE_CHECKING:
@@ -218,7 +218,7 @@ def _problems(arguments: argparse.Namespace, store: Store) -> int:
 
 def _list(arguments: argparse.Namespace, store: Store) -> int:
     counts, folders = dataclasses.asdict(store.counts()), store.folders()
-    name = json.loads(store.model_name or "{}").get("model")
+    name = remembered_options(store).get("model")
     if arguments.json:
         print(json.dumps({"store": store.place, "model": name, **counts, "folders": folders}))
         return 0
