@@ -70,7 +70,7 @@ def build(shards: Shards, count: int, folder: Path, space: Space, progress: Prog
         ndim=shards.embed_dim, metric="ip", dtype="f16", connectivity=_CONNECTIONS, expansion_add=_EXPANSION
     )
     rng = np.random.default_rng(0)
-    held_out = np.sort(rng.choice(count, min(_QUERIES, count // 10), replace=False))
+    held_out = np.sort(rng.choice(count, min(_QUERIES, count // 2), replace=False))
 
     def steps() -> Iterator[int]:
         for start, block in shards.blocks(count, _AT_ONCE):
