@@ -1,6 +1,7 @@
 """`numpyclip index`: what remains unreadable, damage and its repair, graphs."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def test_heic_is_tried_again_when_its_decoder_is_there(
 ) -> None:
     pillow_heif = pytest.importorskip("pillow_heif")
     pillow_heif.register_heif_opener()
-    Image.new("RGB", (64, 64), "red").save(album / "red.heic")
+    shutil.copy(Path(__file__).parents[1] / "data" / "red.heic", album)
     place = tmp_path / "album.index"
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "pillow_heif", None)
