@@ -36,7 +36,7 @@ ROOMS = {
     "viz": "escaping errors arguments images model runtime",
     "tasks": "escaping errors arguments atomic lazy_exports notebook weights images tokenizer model runtime pipeline"
     " dual_encoder",
-    "index": "errors arguments lock atomic images model runtime pipeline dual_encoder tasks",
+    "index": "errors arguments lock atomic regular_file images model runtime pipeline dual_encoder tasks",
     "server": "errors images model dual_encoder viz tasks index",
     "open_clip": "errors weights images tokenizer dual_encoder families loader",
     "clip": "weights images tokenizer loader",

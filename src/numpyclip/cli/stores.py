@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from numpyclip.cli.options import USUAL_MODEL, add_model_options, load_model
 from numpyclip.cli.outputs import say
-from numpyclip.errors import InputError, NumPyCLIPError
+from numpyclip.errors import InputError, NumPyCLIPError, StoreError
+from numpyclip.index.database import RECOVERY
 
 if TYPE_CHECKING:
     from numpyclip.dual_encoder.clip import CLIP
@@ -90,7 +91,7 @@ def load_remembered(arguments: argparse.Namespace, store: Store, *, must_fit: bo
         If none is named and the index was made from Python, which does not record one; or if it must fit the index
         and is another one by its name, which is known without downloading it.
     """
-    remembered = {key: value for key, value in json.loads(store.model_name or "{}").items() if key in _REMEMBERED}
+    remembered = remembered_options(store)
     if arguments.model is None and not remembered and store.fingerprint is not None:
         raise InputError(f"{store.place}: was made from Python; name its model with --model.")
     wanted = _options(arguments) if arguments.model is not None else {**remembered, **_options(arguments)}
@@ -104,6 +105,15 @@ def load_remembered(arguments: argparse.Namespace, store: Store, *, must_fit: bo
     vars(arguments).update(wanted)
     arguments.model = arguments.model or arguments.usual_model
     return load_model(arguments)
+
+
+def remembered_options(store: Store) -> dict[str, str]:
+    """Return the options by which the model of an index is loaded; none if that is not recorded."""
+    try:
+        found = json.loads(store.model_name or "{}")
+        return {key: value for key, value in found.items() if key in _REMEMBERED and isinstance(value, str)}
+    except (ValueError, AttributeError, RecursionError):
+        raise StoreError(f"{store.place}: does not say by which options its model is loaded. {RECOVERY}") from None
 
 
 def remember_model(arguments: argparse.Namespace, index: Index) -> None:

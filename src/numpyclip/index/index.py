@@ -172,6 +172,7 @@ class Index:
             chosen = _roots(added or list(known), known)
             if not chosen:
                 raise InputError(f"{self.store.place}: knows no folders yet; name one: numpyclip index FOLDER.")
+            self._embed_pending_texts(batch_size)
             options = DecodeOptions(draft=draft, max_pixels=max_pixels, strict_files=strict_files)
             return Updater(self.store, self.model, batch_size, options, progress, report).update(chosen)
 
@@ -205,6 +206,7 @@ class Index:
         added = 0
         with self.store.writing():
             self.begin()
+            self._embed_pending_texts(batch_size)
             for batch in batched([texts] if isinstance(texts, str) else texts, batch_size):
                 if new := self.store.unknown_texts(batch):
                     self.store.write_texts(new, self.model.embed_texts(new, truncate=True))
@@ -263,6 +265,12 @@ class Index:
         embeddings = np.stack([match.embedding for match in nearest])
         probabilities = self.background.probabilities(embeddings, queries)[:, 0].tolist()
         return SearchResult((replace(m, probability=p) for m, p in zip(nearest, probabilities, strict=True)), cutoff)
+
+    def _embed_pending_texts(self, batch_size: int) -> None:
+        """Embed texts whose embeddings were damaged."""
+        while pending := self.store.pending_texts(batch_size, migrating=False):
+            texts = [text for _, text in pending]
+            self.store.write_texts(texts, self.model.embed_texts(texts, truncate=True))
 
     def begin(self) -> None:
         """Record this model as that of an index which has none yet."""
