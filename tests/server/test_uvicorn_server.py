@@ -1,5 +1,6 @@
 """The process as a whole: `numpyclip serve` under a flood, with silent clients, stopped and killed."""
 
+import itertools
 import json
 import os
 import re
@@ -11,7 +12,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from numpyclip.errors import NumPyCLIPError
 from numpyclip.server import create_app, uvicorn_server
 from numpyclip.server.uvicorn_server import listen
 from tests.server.conftest import Client, Serve, running
+from tests.server.test_middleware import talk
 
 
 @contextmanager
@@ -102,6 +104,105 @@ def test_clients_that_say_nothing_are_let_go(monkeypatch: pytest.MonkeyPatch, se
         silent.sendall(b"GET /healthz HT")
         assert silent.recv(1) == b""
     assert client.get("/healthz").status == 200
+
+
+def closed(connection: socket.socket, drip: bytes) -> bool:
+    """Send these bytes one by one, for as long as the connection is open."""
+    connection.settimeout(0.02)
+    for byte in itertools.cycle(drip):
+        try:
+            connection.sendall(bytes([byte]))
+            if not connection.recv(1 << 16):
+                return True
+        except TimeoutError:
+            continue
+        except OSError:
+            return True
+    return False
+
+
+GOOD = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+POST = b"POST /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("start", "drip"),
+    [
+        (b"", b"GET /healthz HTTP/1.1\r\nA: " + b"a" * 10_000),
+        (GOOD, b"GET /healthz HTTP/1.1\r\nA: " + b"a" * 10_000),  # a connection that was good once
+        (GOOD + GOOD, b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 10_000),
+        (GOOD + POST, b"a" * 10_000),  # a body that nobody reads
+        (POST.replace(b"healthz", b"search"), b" " * 10_000),
+        (
+            POST.replace(b"healthz", b"search").replace(b"Content-Length: 1000000", b"Transfer-Encoding: chunked"),
+            b"1;a",
+        ),
+    ],
+)
+def test_clients_that_drip_are_let_go(monkeypatch: pytest.MonkeyPatch, tiny: CLIP, start: bytes, drip: bytes) -> None:
+    for name in ("_HEADER_TIMEOUT", "_IDLE_TIMEOUT", "_MARGIN"):
+        monkeypatch.setattr(uvicorn_server, name, 0.2)
+    with running(create_app(tiny, "tiny"), timeout=0.1) as client:
+        with socket.create_connection(("127.0.0.1", client.port)) as connection:
+            connection.sendall(start)
+            assert closed(connection, drip)
+
+
+def test_clients_that_do_not_read_are_let_go(monkeypatch: pytest.MonkeyPatch, tiny: CLIP) -> None:
+    monkeypatch.setattr(uvicorn_server, "_MARGIN", 0.2)
+    ended = threading.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await create_app(tiny, "tiny")(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(1000):
+            await send({"type": "http.response.body", "body": b"a" * (1 << 20), "more_body": True})
+            if scope["path"] == "/slow" and ended.is_set():
+                break
+        ended.set()
+
+    with running(app, timeout=0.1) as client:
+        with socket.create_connection(("127.0.0.1", client.port)) as connection:
+            connection.sendall(GOOD)
+            assert ended.wait(60)
+
+
+def test_when_there_are_too_many_the_one_that_waits_longest_is_let_go(
+    monkeypatch: pytest.MonkeyPatch, serve: Serve
+) -> None:
+    monkeypatch.setattr(uvicorn_server, "_MAX_CONNECTIONS", 10)
+    client = serve()
+    slow = [socket.create_connection(("127.0.0.1", client.port), timeout=60) for _ in range(10)]
+    try:
+        for connection in slow:
+            connection.sendall(b"GET /healthz HT")
+        assert client.get("/search?q=a+house").status == 200
+        with suppress(ConnectionResetError):
+            assert slow[0].recv(1) == b""
+        slow[-1].sendall(b"TP/1.1\r\nHost: a\r\n\r\n")
+        assert slow[-1].recv(12) == b"HTTP/1.1 200"
+    finally:
+        for connection in slow:
+            connection.close()
+
+
+def test_chunks_of_a_byte_are_refused(client: Client) -> None:
+    head = b"POST /search HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", client.port), timeout=60) as connection:
+        with suppress(ConnectionResetError, BrokenPipeError):  # it is closed while there is more
+            connection.sendall(head + b"1\r\n \r\n" * 20_000)
+            assert connection.recv(12) == b"HTTP/1.1 400"
+    answer = talk(client, head, *[b"40\r\n" + b" " * 64 + b"\r\n"] * 6000, b"2\r\n{}\r\n0\r\n\r\n")
+    assert b"the query is empty" in answer
+
+
+def test_too_many_headers_are_refused(client: Client) -> None:
+    with socket.create_connection(("127.0.0.1", client.port), timeout=60) as connection:
+        with suppress(ConnectionResetError, BrokenPipeError):
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n" + b"a:\r\n" * 20_000)
+            assert connection.recv(12) == b"HTTP/1.1 400"
 
 
 def test_many_silent_clients_hold_up_nobody(serve: Serve) -> None:

@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
             batch_size=arguments.batch_size,
             timeout=arguments.timeout,
         )
-        server = make_server(create_app(model, name, place, settings))
+        server = make_server(create_app(model, name, place, settings), arguments.timeout)
         host, port = listener.getsockname()[:2]
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         if token is None and not _is_loopback(arguments):

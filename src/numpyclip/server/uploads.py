@@ -10,6 +10,7 @@ from io import BytesIO
 from numpyclip.errors import PictureError
 from numpyclip.images.open import identify, reason_of
 
+_PIECE = 1 << 18  # characters, a multiple of four, that are decoded in a call, which holds up all threads
 _DATA_URI = re.compile(r"data:[\w.+-]+/[\w.+-]+(?:;[\w.+=-]+)*;base64,", re.IGNORECASE)
 
 
@@ -39,7 +40,11 @@ def decode_base64(text: str, name: str) -> bytes:
         If the string is neither.
     """
     match = _DATA_URI.match(text)
+    start = match.end() if match else 0
+    pieces = (text[begin : begin + _PIECE] for begin in range(start, len(text), _PIECE))
     try:
-        return base64.b64decode(text[match.end() if match else 0 :], validate=True)
+        if 0 <= text.find("=", start) < len(text) - 2:
+            raise binascii.Error("its padding is not at the end")
+        return b"".join(base64.b64decode(piece, validate=True) for piece in pieces)
     except (binascii.Error, ValueError) as error:
         raise PictureError(f"{name}: {text[:40]!r} is not base64 ({error}).") from error
