@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import os
 import sys
+import threading
 from typing import Any
 
 from numpyclip.cli.options import add_decoding_option, load_model, model_name, positive
@@ -43,6 +44,9 @@ def add_options(command: argparse.ArgumentParser) -> None:
         "--fetch-host", action="append", default=[], metavar="HOST", help="a host from which images may be fetched"
     )
     command.add_argument(
+        "--fetch-private", action="store_true", help="fetch from them also where a name has no public address"
+    )
+    command.add_argument(
         "--token-file", metavar="FILE", help="file with a token that requests must send (default: $NUMPYCLIP_TOKEN)"
     )
     for name, default, metavar, what in (
@@ -72,6 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
             token=token,
             allowed_hosts=("127.0.0.1", "[::1]", "localhost", *arguments.allow_host) if _is_loopback(arguments) else (),
             fetch_hosts=tuple(host.lower() for host in arguments.fetch_host),
+            fetch_private=arguments.fetch_private,
             max_body=arguments.max_body << 20,
             max_total_body=8 * arguments.max_body << 20,
             max_waiting=arguments.max_waiting,
@@ -79,7 +84,8 @@ def run(arguments: argparse.Namespace) -> int:
             batch_size=arguments.batch_size,
             timeout=arguments.timeout,
         )
-        server = make_server(create_app(model, name, place, settings), arguments.timeout)
+        app = create_app(model, name, place, settings)
+        server = make_server(app, arguments.timeout, app.state.service.fetcher.stop)
         host, port = listener.getsockname()[:2]
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         if token is None and not _is_loopback(arguments):
@@ -90,7 +96,9 @@ def run(arguments: argparse.Namespace) -> int:
             server.run(sockets=[listener])
     if not server.started:
         raise NumPyCLIPError("the server did not start; see its messages above.")
-    print("numpyclip: stopped.", file=sys.stderr)
+    print("numpyclip: stopped.", file=sys.stderr, flush=True)
+    if any(thread.name.startswith("numpyclip-") for thread in threading.enumerate()):
+        os._exit(0)  # Python would wait for a thread that reads a file which hangs, say
     return 0
 
 

@@ -18,7 +18,7 @@ from numpyclip.index.index import Index
 from numpyclip.index.records import Match
 from numpyclip.model.ops import Array
 from numpyclip.server.batching import SHUTDOWN_TIMEOUT, Batcher
-from numpyclip.server.image_urls import fetch, is_url
+from numpyclip.server.image_urls import Fetcher, is_url
 from numpyclip.server.prometheus import Metrics
 from numpyclip.server.responses import bad_request
 from numpyclip.server.settings import Settings
@@ -48,6 +48,7 @@ class Service:
         self.settings = settings
         self.metrics = Metrics()
         self.batcher = Batcher(model, settings, self.metrics)
+        self.fetcher = Fetcher(settings.fetch_hosts, private=settings.fetch_private)
         self._store = store
         self._index: Index | None = None
         self._running: set[Future[Any]] = set()
@@ -62,6 +63,7 @@ class Service:
 
     async def __aexit__(self, *exc: object) -> None:
         """Stop the threads and close the index, without waiting long for what cannot be interrupted."""
+        self.fetcher.stop()
         await self.batcher.__aexit__(*exc)
         for pool in (self._threads, self._parsers):
             pool.shutdown(wait=False, cancel_futures=True)
@@ -148,20 +150,22 @@ class Service:
             raise bad_request("this model embeds texts only.")
         with self.batcher.admit("pictures", len(images)) as embed:
             names = [f"image {number}" for number in range(len(images))] if len(images) > 1 else ["image"]
-            work = (self.run_in_thread(self._preprocess, *named) for named in zip(images, names, strict=True))
+            work = (self._pixels(*named) for named in zip(images, names, strict=True))
             results = await asyncio.gather(*work, return_exceptions=True)
             for result in results:  # errors are raised once all are done, so that no thread works for a failed request
                 if isinstance(result, BaseException):
                     raise result
             return await embed(results)
 
+    async def _pixels(self, image: bytes | str, name: str) -> NDArray[np.uint8]:
+        if isinstance(image, bytes) or not is_url(image):
+            return await self.run_in_thread(self._preprocess, image, name)
+        async with self.fetcher.slots:
+            data = await self.fetcher.fetch(image, self.settings.max_body)
+            return await self.run_in_thread(self._preprocess, data, name)
+
     def _preprocess(self, image: bytes | str, name: str) -> NDArray[np.uint8]:
-        if isinstance(image, bytes):
-            data = image
-        elif is_url(image):
-            data = fetch(image, self.settings.fetch_hosts, self.settings.max_body, self.settings.timeout)
-        else:
-            data = decode_base64(image, name)
+        data = decode_base64(image, name) if isinstance(image, str) else image
         check_upload(data, self.settings.max_pixels, name)
         return self.model.preprocess.read(data, orient=True, draft=self.settings.draft, name=name)
 

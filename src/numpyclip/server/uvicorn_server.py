@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import socket
+from collections.abc import Callable
 from types import FrameType
 from typing import Any, cast
 
@@ -99,7 +100,15 @@ class _DeadlineProtocol(H11Protocol, asyncio.BufferedProtocol):
 
 
 class _Server(uvicorn.Server):
-    """Ends at once at the second signal, of whichever kind."""
+    """Ends at once at the second signal, of whichever kind; at the first, calls `on_exit` before it waits for requests."""
+
+    def __init__(self, config: uvicorn.Config, on_exit: Callable[[], object]) -> None:
+        super().__init__(config)
+        self._on_exit = on_exit
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._on_exit()
+        await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self.should_exit:
@@ -134,7 +143,7 @@ def listen(host: str, port: int) -> socket.socket:
         ) from error
 
 
-def make_server(app: ASGIApp, timeout: float = 60.0) -> uvicorn.Server:
+def make_server(app: ASGIApp, timeout: float = 60.0, on_exit: Callable[[], object] = lambda: None) -> uvicorn.Server:
     """Make a server; run it with ``make_server(app).run([listener])``.
 
     Parameters
@@ -142,6 +151,8 @@ def make_server(app: ASGIApp, timeout: float = 60.0) -> uvicorn.Server:
     app : ASGI application
     timeout : float
         Seconds in which a request must arrive, and seconds in which the application answers it.
+    on_exit : callable
+        Called once it is to stop, before requests in flight are waited for.
     """
     protocol = type("_Protocol", (_DeadlineProtocol,), {"request_timeout": 2 * timeout + _MARGIN})
     return _Server(
@@ -156,5 +167,6 @@ def make_server(app: ASGIApp, timeout: float = 60.0) -> uvicorn.Server:
             h11_max_incomplete_event_size=_MAX_HEADERS,
             timeout_keep_alive=3600,  # seconds, in place of which _IDLE_TIMEOUT counts
             timeout_graceful_shutdown=_SHUTDOWN_TIMEOUT,
-        )
+        ),
+        on_exit,
     )
