@@ -12,6 +12,7 @@ import numpy as np
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError
+from numpyclip.images.decode_options import DRAFT, DecodeOptions
 from numpyclip.images.find import is_picture_name
 from numpyclip.model.ops import Array, normalize
 
@@ -45,9 +46,12 @@ class Query:
     Attributes
     ----------
     terms : tuple of Term
+    options : DecodeOptions
+        How images are decoded.
     """
 
     terms: tuple[Term, ...]
+    options: DecodeOptions = DRAFT
 
     @classmethod
     def parse(cls, text: str, *, pictures: bool = True) -> Query:
@@ -81,7 +85,7 @@ class Query:
 
         def embed(term: Term) -> Array:
             if term.is_picture:
-                return model.embed_pixels([model.preprocess.read(term.content, orient=True, draft=True)])
+                return model.embed_pixels([model.preprocess.read(term.content, self.options)])
             return model.embed_texts(term.content)
 
         return self.sum([embed(term)[0] for term in self.terms])
