@@ -1,13 +1,14 @@
-"""How long is the server deaf while one hostile request runs, and how much memory does it take?
+"""Delay of /healthz and memory of the server while one hostile request runs.
 
     python benchmarks/attacks.py [--store INDEX] [--only WORD]
 
-Starts `numpyclip serve -m tiny` anew for each attack, sends it, and asks for /healthz every 10 ms meanwhile. Printed are
-the status of the attack's answer, its seconds, the longest delay of /healthz, and by how much the server's memory grew at
-its peak beyond the bytes that were sent.
+Starts `numpyclip serve -m tiny` anew for each attack, sends it, and asks for /healthz every 10 ms meanwhile. Printed
+are the status of the attack's answer, its seconds, the longest delay of /healthz, and by how much the server's memory
+grew at its peak beyond the bytes that were sent.
 """
 
 import argparse
+import contextlib
 import http.client
 import json
 import os
@@ -127,10 +128,8 @@ def ask(port: int, method: str, path: str, body: bytes, headers: dict[str, str])
         if body and "Transfer-Encoding" not in headers:
             connection.putheader("Content-Length", str(len(body)))
         connection.endheaders()
-        try:
+        with contextlib.suppress(OSError):  # it was refused before all of it was read
             connection.send(body)
-        except OSError:
-            pass  # it was refused before all of it was read
         return connection.getresponse().status
     except (OSError, http.client.HTTPException):
         return 0

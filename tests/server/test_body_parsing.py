@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from starlette.exceptions import HTTPException
 
-from numpyclip.server import body_parsing
 from numpyclip.server.body_parsing import MAX_TEXT, FormParser, parse_json, parse_query
 
 PICTURE = base64.b64encode(bytes(range(256)) * 1000).decode()
@@ -83,7 +82,7 @@ def filled(start: bytes, piece: bytes, end: bytes, size: int = MAX_TEXT + 100) -
 )
 def test_too_much_json_is_refused_unparsed(monkeypatch: pytest.MonkeyPatch, body: bytes, message: str | None) -> None:
     parsed: list[int] = []
-    monkeypatch.setattr(body_parsing.json, "loads", lambda text, **_: parsed.append(len(text)))
+    monkeypatch.setattr(json, "loads", lambda text, **_: parsed.append(len(text)))
     if message is None:
         parse_json(body)
         assert parsed == [len('{"query": "\\u00000"}')]

@@ -16,7 +16,6 @@ from starlette.exceptions import HTTPException
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError
-from numpyclip.server import image_urls
 from numpyclip.server.image_urls import Fetcher, is_public, is_url
 from tests.http_server import running
 from tests.server.conftest import Png, Serve
@@ -140,9 +139,7 @@ def test_addresses_of_the_public_internet(address: str, expected: bool) -> None:
     assert is_public(address) is expected
 
 
-def test_a_name_is_looked_up_once_and_must_be_public(
-    monkeypatch: pytest.MonkeyPatch, site: str, png: Png
-) -> None:
+def test_a_name_is_looked_up_once_and_must_be_public(monkeypatch: pytest.MonkeyPatch, site: str, png: Png) -> None:
     port = int(site.rpartition(":")[2])
     asked: list[str] = []
 
@@ -151,9 +148,8 @@ def test_a_name_is_looked_up_once_and_must_be_public(
         addresses = ["192.168.0.1"] if len(asked) > 1 else ["::ffff:127.0.0.1", "127.0.0.1"]
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses]
 
-    monkeypatch.setattr(image_urls.socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     host, url = f"a.example:{port}", f"http://a.example:{port}/bird.png?size=1"
-    monkeypatch.setattr(asyncio.base_events, "socket", socket)
     with pytest.raises(HTTPException, match=r"a\.example has no public address; .*--fetch-private") as caught:
         fetch(url, host)
     assert caught.value.status_code == 502

@@ -11,7 +11,6 @@ from starlette.types import Message, Receive, Scope, Send
 from numpyclip.server import Settings
 from numpyclip.server.middleware import AccessMiddleware
 from numpyclip.server.prometheus import Metrics
-
 from tests.server.conftest import Client, Png, Serve
 
 

@@ -138,7 +138,7 @@ def test_a_file_that_is_no_picture_is_said_to_be_none(open_page: Open, client: C
     page.get_by_role("heading", name="This is no picture").wait_for()
     drop(page, b"hello", "broken.png")
     page.get_by_role("heading", name="This cannot be searched for").wait_for()
-    assert "5 bytes cannot be read as an image" in page.locator("#notice").inner_text()
+    assert "image: cannot be read as a picture" in page.locator("#notice").inner_text()
 
 
 def test_the_detail_view(open_page: Open, client: Client, drawings: Path) -> None:

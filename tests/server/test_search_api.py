@@ -225,7 +225,7 @@ def test_classify(client: Client, tiny: CLIP, png: Png) -> None:
     [
         ({"labels": ["a"]}, "0 inputs"),
         ({"image": "aGVsbG8=", "labels": []}, "0 inputs"),
-        ({"image": "aGVsbG8=", "labels": "dog"}, "cannot be read as an image"),
+        ({"image": "aGVsbG8=", "labels": "dog"}, "cannot be read as a picture"),
         ({"image": 7, "labels": "dog"}, "expected one or more files or data URIs"),
         ({"image": "aGVsbG8=", "labels": "dog", "template": "no braces"}, "template"),
         ({"image": "aGVsbG8=", "labels": ["dog " * 100]}, "tokens"),

@@ -1,7 +1,7 @@
 """Bodies of requests → values, within bounds of length and of structure, away from the event loop.
 
-What a parser of C does in one call holds up every thread, so that no call gets more than a megabyte or a few ten thousand
-values. Pictures in base64, which make bodies large, are taken out of JSON before it is parsed.
+A parser in C holds up every thread during a call, so none gets more than a megabyte or a few ten thousand values.
+Images in base64, which make bodies large, are taken out of JSON before it is parsed.
 """
 
 from __future__ import annotations

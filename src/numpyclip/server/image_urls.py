@@ -118,7 +118,7 @@ class Fetcher:
         reader, writer = await self._connect(parts, shown)
         try:
             peer = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEADERS)
-            host = parts.netloc.encode("idna") if not parts.netloc.isascii() else parts.netloc
+            host = parts.netloc if parts.netloc.isascii() else parts.netloc.encode("idna").decode("ascii")
             headers = [("Host", host), ("User-Agent", "numpyclip"), ("Accept", "image/*"), ("Connection", "close")]
             request = h11.Request(method="GET", target=parts.path, headers=headers)
             writer.write((peer.send(request) or b"") + (peer.send(h11.EndOfMessage()) or b""))

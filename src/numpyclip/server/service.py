@@ -17,12 +17,12 @@ from numpyclip.errors import InputError, StoreError
 from numpyclip.index.index import Index
 from numpyclip.index.records import Match
 from numpyclip.model.ops import Array
+from numpyclip.server.base64_images import decode_base64
 from numpyclip.server.batching import SHUTDOWN_TIMEOUT, Batcher
 from numpyclip.server.image_urls import Fetcher, is_url
 from numpyclip.server.prometheus import Metrics
 from numpyclip.server.responses import bad_request
 from numpyclip.server.settings import Settings
-from numpyclip.server.uploads import check_upload, decode_base64
 
 _T = TypeVar("_T")
 _MAX_CHARACTERS = 1_000_000  # of all texts of a request
@@ -166,7 +166,6 @@ class Service:
 
     def _preprocess(self, image: bytes | str, name: str) -> NDArray[np.uint8]:
         data = decode_base64(image, name) if isinstance(image, str) else image
-        check_upload(data, self.settings.max_pixels, name)
         return self.model.preprocess.read(data, self.settings.decode_options, name=name)
 
     def index(self) -> Index:

@@ -42,7 +42,7 @@ class Settings:
     batch_size : int
         Maximum images in a batch; of texts eight times as many.
     timeout : float
-        Seconds in which a request must arrive, and seconds in which it must be answered, what is fetched for it included.
+        Seconds in which a request must arrive, and seconds in which it must be answered, including all fetches.
     """
 
     model_names: tuple[str, ...] = ()

@@ -100,7 +100,7 @@ class _DeadlineProtocol(H11Protocol, asyncio.BufferedProtocol):
 
 
 class _Server(uvicorn.Server):
-    """Ends at once at the second signal, of whichever kind; at the first, calls `on_exit` before it waits for requests."""
+    """Calls `on_exit` at the first signal, before it waits for requests in flight, and ends at once at the second."""
 
     def __init__(self, config: uvicorn.Config, on_exit: Callable[[], object]) -> None:
         super().__init__(config)
