@@ -30,7 +30,9 @@ NAMES = (
 TEXTS = st.one_of(
     st.text(st.characters(exclude_categories=[]), max_size=40),  # lone surrogates, too
     st.sampled_from(["9" * 400 + "*cat", "1e999", "-1*a + a", "a + " * 40, "{}" * 999, "http://[", "data:;base64,AA="]),
-    st.builds(lambda text, count: text * count, st.sampled_from(["a", "é ", "\0", "中", "+ "]), st.integers(0, 120_000)),
+    st.builds(
+        lambda text, count: text * count, st.sampled_from(["a", "é ", "\0", "中", "+ "]), st.integers(0, 120_000)
+    ),
 )
 NUMBERS = st.one_of(st.integers(), st.integers(0, 9), st.floats(), st.sampled_from([10**400, 2**63, -0.0]))
 VALUES = st.recursive(
@@ -41,7 +43,13 @@ VALUES = st.recursive(
 OBJECTS = st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=6)
 JSON = OBJECTS.map(lambda value: json.dumps(value).encode())
 KINDS = st.sampled_from(
-    ["", "application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "multipart/form-data"]
+    [
+        "",
+        "application/json",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "multipart/form-data",
+    ]
 )
 
 Ask = Callable[..., tuple[int, bytes]]
