@@ -3,9 +3,9 @@
     python benchmarks/soak.py [--minutes 3] [--clients 64] [--out soak]
 
 Starts `numpyclip serve` on an index of drawings by the model tiny, and an indexer that adds drawings and is killed
-(SIGKILL) again and again. Clients embed, search, fetch thumbnails, send nonsense and break off. Embeddings must be those
-of Python, a search by an indexed image must find it, and no status may be 500 or above, save 503. Memory and descriptors
-of the server are sampled each second, into OUT.csv and OUT.png.
+(SIGKILL) again and again. Clients embed, search, fetch thumbnails, send nonsense and break off. Embeddings must be
+those of Python, a search by an indexed image must find it, and no status may be 500 or above, save 503. Memory and
+descriptors of the server are sampled each second, into OUT.csv and OUT.png.
 """
 
 import argparse
