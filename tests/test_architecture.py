@@ -67,7 +67,7 @@ EXTRAS = {  # imported when they are needed, and missed with a message
     "index.database.postgres": {"psycopg"},
     "index.clip_retrieval*": {"pyarrow"},
     "index.vectors.hnsw": {"usearch"},
-    "server.*": {"starlette", "uvicorn", "prometheus_client"},
+    "server.*": {"starlette", "uvicorn", "h11", "python_multipart", "prometheus_client"},
     "weights.hub": {"huggingface_hub"},
     "tasks.evaluation.datasets.parquet": {"pyarrow"},
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import threading
 from typing import Any
 
 from numpyclip.cli.options import add_decoding_option, add_file_options, load_model, model_name, positive
@@ -43,6 +44,9 @@ def add_options(command: argparse.ArgumentParser) -> None:
         "--fetch-host", action="append", default=[], metavar="HOST", help="a host from which images may be fetched"
     )
     command.add_argument(
+        "--fetch-private", action="store_true", help="fetch from them also where a name has no public address"
+    )
+    command.add_argument(
         "--token-file", metavar="FILE", help="file with a token that requests must send (default: $NUMPYCLIP_TOKEN)"
     )
     for name, default, metavar, what in (
@@ -61,9 +65,11 @@ def add_options(command: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Load the model, and serve until stopped."""
     from numpyclip.server import Settings, create_app
+    from numpyclip.server.memory import give_back_large_blocks
     from numpyclip.server.uvicorn_server import listen, make_server
 
     token = _token(arguments)
+    give_back_large_blocks()
     with listen(arguments.host, arguments.port) as listener:
         place = None if arguments.no_index else place_of(arguments)
         model = _load(arguments, place)
@@ -73,6 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
             token=token,
             allowed_hosts=("127.0.0.1", "[::1]", "localhost", *arguments.allow_host) if _is_loopback(arguments) else (),
             fetch_hosts=tuple(host.lower() for host in arguments.fetch_host),
+            fetch_private=arguments.fetch_private,
             max_body=arguments.max_body << 20,
             max_total_body=8 * arguments.max_body << 20,
             max_waiting=arguments.max_waiting,
@@ -82,7 +89,8 @@ def run(arguments: argparse.Namespace) -> int:
             batch_size=arguments.batch_size,
             timeout=arguments.timeout,
         )
-        server = make_server(create_app(model, name, place, settings))
+        app = create_app(model, name, place, settings)
+        server = make_server(app, arguments.timeout, app.state.service.fetcher.stop)
         host, port = listener.getsockname()[:2]
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         if token is None and not _is_loopback(arguments):
@@ -94,6 +102,8 @@ def run(arguments: argparse.Namespace) -> int:
     if not server.started:
         raise NumPyCLIPError("the server did not start; see its messages above.")
     say("stopped.")
+    if any(thread.name.startswith("numpyclip-") for thread in threading.enumerate()):
+        os._exit(0)  # Python would wait for a thread that reads a file which hangs, say
     return 0
 
 

@@ -21,6 +21,8 @@ class Settings:
         Accepted values of the ``Host`` header, without port; any if empty. On loopback they prevent DNS rebinding.
     fetch_hosts : tuple of str
         Hosts from which images may be fetched, as ``name`` or ``name:port``.
+    fetch_private : bool
+        Fetch from them also where a name resolves to an address that is not of the public internet.
     max_body : int
         Maximum bytes of a request body.
     max_total_body : int
@@ -40,13 +42,14 @@ class Settings:
     batch_size : int
         Maximum images in a batch; of texts eight times as many.
     timeout : float
-        Seconds in which a request must arrive, and seconds in which it must be answered.
+        Seconds in which a request must arrive, and seconds in which it must be answered, including all fetches.
     """
 
     model_names: tuple[str, ...] = ()
     token: str | None = None
     allowed_hosts: tuple[str, ...] = ()
     fetch_hosts: tuple[str, ...] = ()
+    fetch_private: bool = False
     max_body: int = 32 << 20
     max_total_body: int = 256 << 20
     max_requests: int = 256
