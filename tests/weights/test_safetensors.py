@@ -167,3 +167,9 @@ def test_each_limit_has_its_message(tmp_path: Path, content: bytes, message: str
     path.write_bytes(content)
     with pytest.raises(CorruptCheckpointError, match=message):
         read(path)
+
+
+@pytest.mark.parametrize("header", ['{"w":1}'.encode("utf-16-le"), b'{"\xed\xa0\x80":1}'])
+def test_a_header_of_another_encoding_is_refused(tmp_path: Path, header: bytes) -> None:
+    with pytest.raises(CorruptCheckpointError, match="the header is not sound JSON"):
+        _read(tmp_path, header)

@@ -191,6 +191,7 @@ class ZeroShotClassifier:
             If the file is damaged.
         """
         from numpyclip.weights.archive import Archive
+        from numpyclip.weights.json_file import parse_json
         from numpyclip.weights.npz import read_npz
 
         check_model(model)
@@ -199,7 +200,7 @@ class ZeroShotClassifier:
         except OSError as error:
             raise InputError(f"{file}: cannot be read ({error.strerror or error}).") from error
         try:
-            description = json.loads(arrays["description"].tobytes())
+            description = parse_json(arrays["description"].tobytes())
             labels = as_labels([Label(name, tuple(phrases)) for name, *phrases in description["labels"]])
             templates, separator = as_templates([*description["templates"]]), description["separator"]
             made_with = Fingerprint.from_json(description["fingerprint"])

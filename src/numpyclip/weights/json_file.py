@@ -25,7 +25,9 @@ def read_bytes(path: Path, max_bytes: int, expected: str) -> bytes:
 
 
 def parse_json(data: bytes, unique: bool = False) -> Any:
-    """Parse JSON; ValueError if it is none, has far too many values, or with `unique` has a name twice in an object.
+    """Parse JSON; ValueError if it is none or has far too many values.
+
+    With `unique` that is also so for a name that is twice in an object, and for other encodings than UTF-8.
 
     Objects take a hundred times the bytes of their text (``{}``), so they are counted before any is made, by the
     punctuation between them.
@@ -33,7 +35,7 @@ def parse_json(data: bytes, unique: bool = False) -> Any:
     values = sum(map(data.count, (b",", b":", b"[", b"{")))
     if values * (_COST_OF_UNIQUE if unique else _COST) > _OBJECTS + 2 * len(data):
         raise ValueError(f"it has {values} values, far too many")
-    return json.loads(data, object_pairs_hook=without_duplicates if unique else None)
+    return json.loads(data.decode("utf-8"), object_pairs_hook=without_duplicates) if unique else json.loads(data)
 
 
 def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -91,11 +91,12 @@ def unpickle(stream: Stream, vocabulary: Vocabulary, where: str, budget: Budget)
     machine = _Machine(vocabulary, where)
     try:
         while (code := stream.read(1)) != _STOP:
-            name, argument = _read_opcode(code, stream, where)
+            read_argument, step = _STEPS.get(code) or _refuse(code, where)
+            argument = read_argument(stream)
             budget.left -= _COST + getsizeof(argument)
             if budget.left < 0:
                 budget.refuse(where)
-            machine.step(name, argument)
+            step(machine, argument)
         return machine.pop()
     except CheckpointError:
         raise
@@ -103,19 +104,18 @@ def unpickle(stream: Stream, vocabulary: Vocabulary, where: str, budget: Budget)
         raise CorruptCheckpointError(f"{where}: the pickle is damaged or cut short ({error}).") from error
 
 
-def _read_opcode(code: bytes, stream: Any, where: str) -> tuple[str, Any]:
-    """Return the name and the argument of an opcode; a forbidden one is refused before its argument is read."""
-    opcode = _BY_CODE.get(code)
-    if opcode is None:
-        found = f"{code!r} is no opcode" if code else "it has no end"
-        raise CorruptCheckpointError(f"{where}: the pickle is damaged or cut short ({found}).")
-    if opcode.name not in _OPCODES:
+def _refuse(code: bytes, where: str) -> NoReturn:
+    if code in _BY_CODE:
         raise UnsafeCheckpointError(
-            f"{where}: refused, the pickle uses {opcode.name}; only tensors and plain containers are read."
+            f"{where}: refused, the pickle uses {_BY_CODE[code].name}; only tensors and plain containers are read."
         )
-    if opcode.name == "GLOBAL":  # the reader of `pickletools` would look for escapes, and warn of them
-        return opcode.name, (_read_line(stream), _read_line(stream))
-    return opcode.name, opcode.arg.reader(stream) if opcode.arg else None
+    found = f"{code!r} is no opcode" if code else "it has no end"
+    raise CorruptCheckpointError(f"{where}: the pickle is damaged or cut short ({found}).")
+
+
+def _read_names(stream: Stream) -> tuple[str, str]:
+    """Read the argument of GLOBAL; the reader of `pickletools` would look for escapes, and warn of them."""
+    return _read_line(stream), _read_line(stream)
 
 
 def _read_line(stream: Stream) -> str:
@@ -128,21 +128,6 @@ def _read_line(stream: Stream) -> str:
 _STOP = b"."
 _BY_CODE = {opcode.code.encode("latin-1"): opcode for opcode in pickletools.opcodes}
 _MARK = object()
-_CONSTANTS: dict[str, Callable[[], object]] = {
-    "NONE": lambda: None,
-    "NEWTRUE": lambda: True,
-    "NEWFALSE": lambda: False,
-    "EMPTY_TUPLE": tuple,
-    "EMPTY_LIST": list,
-    "EMPTY_DICT": dict,
-    "MARK": lambda: _MARK,
-}
-_LITERALS = {
-    *("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT"),
-    *("BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"),
-    *("BINSTRING", "SHORT_BINSTRING", "BINBYTES", "SHORT_BINBYTES"),
-}
-_TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
 class _Machine:
@@ -152,20 +137,17 @@ class _Machine:
         self._vocabulary = vocabulary
         self._where = where
 
-    def step(self, name: str, argument: Any) -> None:
-        if name in _LITERALS:
-            self.stack.append(argument)
-        elif name in _CONSTANTS:
-            self.stack.append(_CONSTANTS[name]())
-        elif name in _TUPLES:
-            items = [self.pop() for _ in range(_TUPLES[name])]
-            self.stack.append(tuple(reversed(items)))
-        elif name in ("BINPUT", "LONG_BINPUT", "MEMOIZE"):
-            self._memo[len(self._memo) if name == "MEMOIZE" else argument] = self.stack[-1]
-        elif name in ("BINGET", "LONG_BINGET"):
-            self.stack.append(self._memo[argument])
-        elif name in _HANDLERS:
-            _HANDLERS[name](self, argument)
+    def put(self, index: int | None) -> None:
+        """Keep the topmost value, under the next number if none is given."""
+        self._memo[len(self._memo) if index is None else index] = self.stack[-1]
+
+    def get(self, index: int) -> None:
+        """Take a value that was kept."""
+        self.stack.append(self._memo[index])
+
+    def tuple_of(self, count: int) -> None:
+        """Make a tuple of the topmost values."""
+        self.stack.append(tuple([self.pop() for _ in range(count)][::-1]))
 
     def pop(self) -> Any:
         """Take the topmost value, which must not be a mark."""
@@ -237,7 +219,33 @@ class _Machine:
         self.stack.append(self._vocabulary.persistent(self.pop()))
 
 
-_HANDLERS: dict[str, Callable[[_Machine, Any], None]] = {
+_Step = Callable[[_Machine, Any], None]
+
+
+def _constant(make: Callable[[], object]) -> _Step:
+    return lambda machine, _: machine.stack.append(make())
+
+
+_LITERALS = {
+    *("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT"),
+    *("BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"),
+    *("BINSTRING", "SHORT_BINSTRING", "BINBYTES", "SHORT_BINBYTES"),
+}
+_ALLOWED: dict[str, _Step] = {
+    **dict.fromkeys(("PROTO", "FRAME"), lambda machine, _: None),
+    **dict.fromkeys(_LITERALS, lambda machine, value: machine.stack.append(value)),
+    "NONE": _constant(lambda: None),
+    "NEWTRUE": _constant(lambda: True),
+    "NEWFALSE": _constant(lambda: False),
+    "MARK": _constant(lambda: _MARK),
+    "EMPTY_TUPLE": _constant(tuple),
+    "EMPTY_LIST": _constant(list),
+    "EMPTY_DICT": _constant(dict),
+    "TUPLE1": lambda machine, _: machine.tuple_of(1),
+    "TUPLE2": lambda machine, _: machine.tuple_of(2),
+    "TUPLE3": lambda machine, _: machine.tuple_of(3),
+    **dict.fromkeys(("BINPUT", "LONG_BINPUT", "MEMOIZE"), _Machine.put),
+    **dict.fromkeys(("BINGET", "LONG_BINGET"), _Machine.get),
     "TUPLE": lambda machine, _: machine.stack.append(tuple(machine._above_mark())),
     "SETITEM": lambda machine, _: machine._store([machine.pop(), machine.pop()][::-1]),
     "SETITEMS": lambda machine, _: machine._store(machine._above_mark()),
@@ -250,6 +258,14 @@ _HANDLERS: dict[str, Callable[[_Machine, Any], None]] = {
     "BUILD": lambda machine, _: machine._build(),
     "BINPERSID": lambda machine, _: machine._persistent(),
 }
-_OPCODES = {"PROTO", "FRAME", "BINPUT", "LONG_BINPUT", "MEMOIZE", "BINGET", "LONG_BINGET"}.union(
-    _LITERALS, _CONSTANTS, _TUPLES, _HANDLERS
-)
+
+
+def _reader(opcode: pickletools.OpcodeInfo) -> Callable[[Any], Any]:
+    if opcode.name == "GLOBAL":
+        return _read_names
+    return opcode.arg.reader if opcode.arg else lambda stream: None
+
+
+_STEPS = {
+    code: (_reader(opcode), _ALLOWED[opcode.name]) for code, opcode in _BY_CODE.items() if opcode.name in _ALLOWED
+}

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from numpyclip.atomic import atomic_file
 from numpyclip.dual_encoder.fingerprint import Fingerprint
-from numpyclip.errors import CorruptCheckpointError, InputError, UnsupportedCheckpointError
+from numpyclip.errors import CorruptCheckpointError, InputError, UnsupportedCheckpointError, quoted
 from numpyclip.model.ops import Array
 from numpyclip.tasks.learning.examples import checked_embeddings
 from numpyclip.tasks.learning.methods import METHODS, checked_setting
 from numpyclip.tasks.learning.probe import Probe
 from numpyclip.weights.archive import Archive, map_file
+from numpyclip.weights.json_file import parse_json
 from numpyclip.weights.npz import read_npz_and_texts
 
 _FORMAT = "numpyclip probe 1"
@@ -141,11 +142,13 @@ def _only(texts: dict[str, list[str]], name: str) -> str:
 
 def _json(path: Path, texts: dict[str, list[str]], name: str, kind: type) -> Any:
     try:
-        value = json.loads(_only(texts, name))
+        value = parse_json(_only(texts, name).encode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, kind):
-        raise CorruptCheckpointError(f"{path}: {name!r} is {_only(texts, name)!r:.60}; expected a {kind.__name__}.")
+        raise CorruptCheckpointError(
+            f"{path}: {name!r} is {quoted(_only(texts, name), 60)}; expected a {kind.__name__}."
+        )
     return value
 
 
