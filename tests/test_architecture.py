@@ -14,34 +14,35 @@ SOURCE = Path(numpyclip.__file__).parent
 
 # A room is a folder or a module of the package. It may import those named beside it, which all stand above it.
 ROOMS = {
+    "escaping": "",
     "errors": "",
     "arguments": "errors",
     "lock": "",
     "regular_file": "",
     "atomic": "errors lock",
     "lazy_exports": "",
-    "notebook": "",
+    "notebook": "errors",
     "reference": "",
     "weights": "errors atomic regular_file",
     "images": "errors arguments regular_file",
     "tokenizer": "errors arguments weights",
     "model": "errors arguments weights images",  # the normalisation of pixels is folded into the first convolution
-    "runtime": "errors arguments atomic weights model",
+    "runtime": "errors arguments atomic regular_file weights model",
     "pipeline": "errors arguments images model runtime",
     "dual_encoder": "errors arguments notebook weights images tokenizer model runtime pipeline",
     "families": "errors weights images tokenizer model",
     "loader": "errors weights images model dual_encoder families",
-    "saving": "errors atomic weights images tokenizer model dual_encoder families loader",
-    "viz": "errors arguments images model runtime",
-    "tasks": "errors arguments atomic lazy_exports notebook weights images tokenizer model runtime pipeline"
+    "saving": "errors atomic regular_file weights images tokenizer model dual_encoder families loader",
+    "viz": "escaping errors arguments images model runtime",
+    "tasks": "escaping errors arguments atomic lazy_exports notebook weights images tokenizer model runtime pipeline"
     " dual_encoder",
-    "index": "errors arguments lock atomic images model runtime pipeline dual_encoder tasks",
+    "index": "errors arguments lock atomic regular_file images model runtime pipeline dual_encoder tasks",
     "server": "errors images model dual_encoder viz tasks index",
     "open_clip": "errors weights images tokenizer dual_encoder families loader",
     "clip": "weights images tokenizer loader",
     "numpyclip": "errors lazy_exports reference weights images tokenizer model dual_encoder loader saving tasks index"
     " open_clip",
-    "cli": "errors atomic weights images model runtime pipeline dual_encoder families loader saving viz tasks"
+    "cli": "escaping errors atomic weights images model runtime pipeline dual_encoder families loader saving viz tasks"
     " index server numpyclip",
     "__main__": "cli",
 }
@@ -61,12 +62,12 @@ TWICE = {"clip", "index"}  # that of openai/CLIP and the model; the index and it
 
 DEPENDENCIES = {"numpy", "PIL", "ftfy", "threadpoolctl", "tqdm"}
 EXTRAS = {  # imported when they are needed, and missed with a message
-    "images.open": {"pillow_heif", "pillow_jxl"},
+    "images.formats": {"pillow_heif", "pillow_jxl"},
     "tokenizer.subword_models": {"tokenizers", "sentencepiece"},
     "index.database.postgres": {"psycopg"},
     "index.clip_retrieval*": {"pyarrow"},
     "index.vectors.hnsw": {"usearch"},
-    "server.*": {"starlette", "uvicorn", "prometheus_client"},
+    "server.*": {"starlette", "uvicorn", "h11", "python_multipart", "prometheus_client"},
     "weights.hub": {"huggingface_hub"},
     "tasks.evaluation.datasets.parquet": {"pyarrow"},
 }

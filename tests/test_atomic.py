@@ -4,12 +4,20 @@ import contextlib
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from numpyclip.atomic import atomic_file, atomic_folder, remove_abandoned, temporary_path
-from numpyclip.errors import NumPyCLIPError
+from numpyclip.atomic import (
+    atomic_file,
+    atomic_folder,
+    remove_abandoned,
+    resumable_part,
+    resumable_path,
+    temporary_path,
+)
+from numpyclip.errors import NumPyCLIPError, StoreError
 from numpyclip.lock import exclusive
 
 TOKEN = "4711-0123abcd"
@@ -71,7 +79,14 @@ def test_a_folder_takes_the_place_of_another_only_where_that_is_asked_for(tmp_pa
 def test_what_a_killed_process_has_left_is_removed_by_the_next_one(tmp_path: Path, make: str) -> None:
     program = f"""
 import os, pathlib, signal
-from numpyclip.atomic import temporary_path
+from numpyclip.atomic import (
+    atomic_file,
+    atomic_folder,
+    remove_abandoned,
+    resumable_part,
+    resumable_path,
+    temporary_path,
+)
 with temporary_path(pathlib.Path({str(tmp_path / "file.npz")!r})) as part:
     {make}
     os.kill(os.getpid(), signal.SIGKILL)
@@ -137,3 +152,80 @@ def test_of_a_folder_what_was_abandoned_goes_and_what_somebody_is_at_stays(tmp_p
 def test_a_folder_that_is_not_there_is_left_to_whoever_writes(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), temporary_path(tmp_path / "no" / "file") as part:
         part.write_text("")
+
+
+def test_an_error_is_told_once_with_what_is_known_of_it(tmp_path: Path) -> None:
+    with pytest.raises(NumPyCLIPError, match=r"/file: cannot be written \(odd\)\.$"), atomic_file(tmp_path / "file"):
+        raise OSError("odd")
+    own = StoreError("of the index")
+    with pytest.raises(StoreError, match=r"^of the index$") as caught, atomic_file(tmp_path / "file"):
+        raise own
+    assert caught.value is own
+
+
+def test_no_folders_are_made_above_the_target(tmp_path: Path) -> None:
+    with pytest.raises(NumPyCLIPError, match="cannot be written"), atomic_folder(tmp_path / "no" / "folder"):
+        pass
+    assert not names(tmp_path)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_new_folder_takes_its_name_at_the_end(tmp_path: Path, overwrite: bool) -> None:
+    with atomic_folder(tmp_path / "folder", overwrite) as part:
+        (part / "file").touch()
+    assert (names(tmp_path), names(tmp_path / "folder")) == ({"folder"}, {"file"})
+
+
+@pytest.mark.parametrize(("after", "kept"), [("nothing", "old"), ("new", "new")])
+def test_a_folder_whose_replacement_was_killed_is_there_again(tmp_path: Path, after: str, kept: str) -> None:
+    part = left(tmp_path, "folder")
+    part.unlink()
+    (part / "old" / "old").mkdir(parents=True)
+    if after == "new":
+        (tmp_path / "folder" / "new").mkdir(parents=True)
+    remove_abandoned(tmp_path)
+    assert (names(tmp_path), names(tmp_path / "folder")) == ({"folder"}, {kept})
+
+
+def test_names_may_be_of_several_lines(tmp_path: Path) -> None:
+    left(tmp_path, "a\nb")
+    remove_abandoned(tmp_path)
+    assert not names(tmp_path)
+
+
+def test_what_was_written_stays_to_be_continued(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = tmp_path / "file"
+    with contextlib.suppress(KeyboardInterrupt), resumable_path(target, "waiting") as part:
+        assert names(tmp_path) == {"file.lock"}
+        part.write_text("half")
+        raise KeyboardInterrupt
+    assert names(tmp_path) == {"file.part"}
+    with resumable_path(target, "waiting") as part:
+        assert part == resumable_part(target) == tmp_path / "file.part"
+        assert part.read_text() == "half"
+    assert not capsys.readouterr().err
+
+
+def test_without_locks_each_begins_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(file: object, wait: bool) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr("numpyclip.lock._take", refuse)
+    with resumable_path(tmp_path / "file", "waiting") as one, resumable_path(tmp_path / "file", "waiting") as other:
+        assert len({one, other, resumable_part(tmp_path / "file")}) == 3
+        one.write_text("half")
+    assert not one.exists()
+
+
+def test_the_message_is_for_whoever_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    messages = []
+
+    @contextlib.contextmanager
+    def note(path: Path, wait: bool = True, message: str = "") -> Iterator[bool]:
+        messages.append((path.name, wait, message))
+        yield True
+
+    monkeypatch.setattr("numpyclip.atomic.exclusive", note)
+    with resumable_path(tmp_path / "file", "another process downloads it"):
+        pass
+    assert messages == [("file.lock", True, "another process downloads it")]

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from numpyclip.errors import NumPyCLIPError
+from numpyclip.errors import NumPyCLIPError, printable
 from numpyclip.lock import exclusive
 
 _REPLACED = "old"  # in the temporary folder of `atomic_folder`: what was under the name before
@@ -65,8 +65,9 @@ def temporary_path(target: Path) -> Iterator[Path]:
 
     What is still under that name at the end is removed, as is what killed processes have left of the same target.
     """
-    remove_abandoned(target.parent, target.name)
-    part = target.with_name(f".{target.name}.{os.getpid()}-{os.urandom(4).hex()}.part")
+    name = _short(target.name)
+    remove_abandoned(target.parent, name)
+    part = target.with_name(f".{name}.{os.getpid()}-{os.urandom(4).hex()}.part")
     with exclusive(part.with_suffix(".lock")):
         try:
             yield part
@@ -80,7 +81,7 @@ def resumable_path(target: Path, message: str) -> Iterator[Path]:
 
     Others wait, and print the message on a terminal. Where no locks can be had, each gets a `temporary_path`.
     """
-    with exclusive(target.with_name(f"{target.name}.lock"), message=message) as alone:
+    with exclusive(target.with_name(f"{target.name}.lock"), message=printable(message)) as alone:
         if alone:
             yield resumable_part(target)
             return
@@ -91,6 +92,11 @@ def resumable_path(target: Path, message: str) -> Iterator[Path]:
 def resumable_part(target: Path) -> Path:
     """Return the name that `resumable_path` gives."""
     return target.with_name(f"{target.name}.part")
+
+
+def _short(name: str) -> str:
+    """Return a name to which something can be added: file systems have 255 bytes for all."""
+    return name if len(os.fsencode(name)) <= 200 else name[:48]
 
 
 def remove_abandoned(folder: Path, target: str | None = None) -> None:

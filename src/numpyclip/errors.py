@@ -29,17 +29,21 @@ def quoted(name: str, most: int = 200) -> str:
     return repr(name) if len(name) <= most else f"{name[:most]!r}..."
 
 
+def printable(text: str) -> str:
+    """Escape what cannot be printed, as Python does, so that a message is one line."""
+    return text if text.isprintable() else "".join(map(_printable, text))
+
+
+def _printable(letter: str) -> str:
+    return letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
+
+
 class NumPyCLIPError(Exception):
     """Base of every error raised on purpose."""
 
     def __str__(self) -> str:
-        """Return the message, with unprintable characters (of a path, say) as escape sequences."""
-        text = super().__str__()
-        return text if text.isprintable() else "".join(map(_printable, text))
-
-
-def _printable(letter: str) -> str:
-    return letter if letter.isprintable() or letter == "\n" else letter.encode("unicode_escape").decode("ascii")
+        """Return the message on one line, with unprintable characters (of a path, say) as escape sequences."""
+        return printable(super().__str__())
 
 
 class CheckpointError(NumPyCLIPError, ValueError):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from html import escape
 
+from numpyclip.errors import printable
+
 _MOST_ROWS = 20
 
 
@@ -15,7 +17,11 @@ def counted(count: int, noun: str) -> str:
 
 def html_table(caption: str, rows: Mapping[str, str]) -> str:
     """Make a table of two columns, truncated if it is long."""
-    cells = [f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in rows.items()]
+    cells = [f"<tr><th>{_cell(name)}</th><td>{_cell(value)}</td></tr>" for name, value in rows.items()]
     rest = len(cells) - _MOST_ROWS
     more = f"<tr><td colspan=2>... and {rest} more</td></tr>" if rest > 0 else ""
-    return f"<table><caption>{escape(caption)}</caption>{''.join(cells[:_MOST_ROWS])}{more}</table>"
+    return f"<table><caption>{_cell(caption)}</caption>{''.join(cells[:_MOST_ROWS])}{more}</table>"
+
+
+def _cell(text: str) -> str:
+    return escape(printable(text))

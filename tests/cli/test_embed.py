@@ -109,10 +109,11 @@ def test_nothing_to_write_leaves_the_old_file(run: Run, tmp_path: Path, suffix: 
     assert output.read_bytes() == b"old"
 
 
-def test_closed_streams_show_no_progress_and_do_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_closed_streams_show_no_progress_and_do_no_harm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(sys, "stdout", None)
     monkeypatch.setattr(sys, "stderr", None)
-    assert main(["embed", "texts", "a", "-m", "tiny"]) == 0
+    assert main(["embed", "texts", "a", "-m", "tiny"]) == 1
+    assert main(["embed", "texts", "a", "-m", "tiny", "-o", str(tmp_path / "a.npy")]) == 0
 
 
 def test_a_closed_stdin_is_one_clear_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,7 +66,7 @@ def test_a_move_that_fails_leaves_the_file(tmp_path: Path, monkeypatch: pytest.M
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Path, "rename", far)
-    monkeypatch.setattr("shutil.copy2", full)
+    monkeypatch.setattr("shutil.copyfile", full)
     with pytest.raises(OSError, match="No space left"):
         filing.move(str(source), place)
     assert source.read_bytes() == b"bytes"
@@ -79,3 +79,39 @@ def test_a_link_leads_to_the_file_from_anywhere(tmp_path: Path, monkeypatch: pyt
     filing.link("a", tmp_path / "deep" / "a")
     monkeypatch.chdir("/")
     assert (tmp_path / "deep" / "a").read_bytes() == b"bytes"
+
+
+@pytest.mark.parametrize("action", ["copy", "move"])
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
+def test_half_a_copy_is_none(
+    action: str, error: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, folder = tmp_path / "a", tmp_path / "new"
+    source.write_bytes(b"bytes")
+
+    def far(*_: object) -> None:
+        raise OSError(errno.EXDEV, "another disk")
+
+    def half(_: object, part: Path) -> None:
+        part.write_bytes(b"by")
+        raise error
+
+    monkeypatch.setattr(Path, "rename", far)
+    monkeypatch.setattr("shutil.copyfile", half)
+    with pytest.raises(type(error)):
+        filing.ACTIONS[action](str(source), folder / "a")
+    assert source.read_bytes() == b"bytes"
+    assert not list(folder.iterdir())
+
+
+@pytest.mark.parametrize("error", [PermissionError(1, "Operation not permitted"), OverflowError()])
+def test_a_disk_without_such_dates_or_permissions_gets_the_bytes(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("shutil.copystat", fail)
+    (tmp_path / "a").write_bytes(b"bytes")
+    filing.copy(str(tmp_path / "a"), tmp_path / "new" / "a")
+    assert (tmp_path / "new" / "a").read_bytes() == b"bytes"

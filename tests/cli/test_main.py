@@ -1,4 +1,5 @@
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -93,11 +94,39 @@ def test_a_reader_that_goes_away_ends_the_command_quietly(album: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_an_output_that_takes_nothing_is_one_clear_line() -> None:
-    with Path("/dev/full").open("w") as full:
-        result = subprocess.run([*NUMPYCLIP, "models"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+@pytest.mark.parametrize("words", ["models", "--help", "--version"])
+@pytest.mark.parametrize(
+    ("output", "reason"), [("/dev/full", "No space left on device"), ("&-", "Bad file descriptor")]
+)
+def test_an_output_that_takes_nothing_is_one_clear_line(words: str, output: str, reason: str) -> None:
+    command = f"exec {shlex.join(NUMPYCLIP)} {words} >{output}"
+    result = subprocess.run(command, shell=True, stderr=subprocess.PIPE, text=True, check=False)
     assert result.returncode == 1
-    assert result.stderr == "numpyclip: the output cannot be written (No space left on device).\n"
+    assert result.stderr == f"numpyclip: the output cannot be written ({reason}).\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("output", ["/dev/full", "&-"])
+def test_messages_that_nobody_can_read_change_nothing_else(output: str) -> None:
+    command = f"exec {shlex.join(NUMPYCLIP)} models verify 2>{output}"  # of which none is here
+    result = subprocess.run(command, shell=True, stdout=subprocess.PIPE, check=False)
+    assert (result.returncode, result.stdout) == (0, b"")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-16"])
+def test_everything_can_be_said_in_any_encoding(encoding: str) -> None:
+    environment = {
+        **os.environ,
+        "LC_ALL": "C",
+        "PYTHONIOENCODING": encoding,
+        "PYTHONUTF8": "0",
+        "PYTHONCOERCECLOCALE": "0",
+    }
+    words = ["embed", "texts", "鳥", "--from", "none 鳥 \x1b.txt", "-m", "tiny"]
+    result = subprocess.run([*NUMPYCLIP, *words], env=environment, capture_output=True, check=False)
+    assert result.returncode == 2
+    assert result.stderr.decode(encoding).startswith("numpyclip: none ")
+    assert b"Traceback" not in result.stderr
 
 
 def test_redirected_output_is_utf_8_whatever_the_terminal_speaks(bird: Path) -> None:

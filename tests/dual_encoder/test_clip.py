@@ -387,7 +387,7 @@ def test_any_text_is_embedded(tiny: CLIP, text: str) -> None:
     if text in SHORT:
         assert np.array_equal(tiny.embed_texts([text, "dog"]), embedding)
         return
-    with pytest.raises(TextTooLongError, match=r"^text '.*'\.\.\.: .* expected at most 77; shorten it"):
+    with pytest.raises(TextTooLongError, match=r"^text '.*'\.\.\.: .* expected at most 77 tokens; shorten it"):
         tiny.embed_texts(text)
 
 

@@ -4,7 +4,7 @@ import inspect
 import json
 import pickle
 import shutil
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -189,3 +189,22 @@ def test_low_memory_a_copy_and_what_was_prepared_write_the_same(monkeypatch: pyt
     monkeypatch.setattr(Checkpoint, "copy", refuse)
     monkeypatch.setattr(weight_store, "save_prepared", refuse)
     assert write(again) == expected
+
+
+def test_as_many_beams_as_half_the_tokens_are_the_most() -> None:
+    tiny, golden = load("open_clip-coca")
+    assert isinstance(tiny, CoCa)
+    assert tiny.vocab_size == 40
+    most = Decoding(**{**TINY, "num_beams": 20, "num_beam_groups": 1})
+    assert len(tiny.generate_ids(golden["image"][:1], most)) == 1
+    with pytest.raises(InputError, match="num_beams is 21; expected less, for 40 tokens"):
+        tiny.generate_ids(golden["image"][:1], replace(most, num_beams=21))
+
+
+def test_the_last_token_may_be_any_mark() -> None:
+    tiny, golden = load("open_clip-coca")
+    assert isinstance(tiny, CoCa)
+    assert len(tiny.generate_ids(golden["image"][:1], Decoding(**{**TINY, "pad_id": 39}))) == 1
+    for name in ("start_id", "end_id", "pad_id"):
+        with pytest.raises(InputError, match=f"{name} is 40; expected at most 39"):
+            tiny.generate_ids(golden["image"][:1], Decoding(**{**TINY, name: 40}))

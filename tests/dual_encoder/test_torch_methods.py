@@ -71,3 +71,32 @@ def test_embeddings_are_plain_arrays(tiny: CLIP) -> None:
     logits, _ = tiny(np.zeros((1, 3, 64, 64), np.float32), tiny.tokenize("a dog"))
     assert type(logits) is np.ndarray
     assert logits == tiny.get_logits(np.zeros((1, 3, 64, 64), np.float32), tiny.tokenize("a dog"))[0]
+
+
+class Torch:
+    """A dtype or device as PyTorch prints it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def test_what_pytorch_calls_the_cpu_and_float32_changes_nothing(tiny: CLIP) -> None:
+    for value in (Torch("torch.float32"), Torch("cpu"), np.float32, True, None):
+        assert tiny.to(value) is tiny
+        assert tiny.to(dtype=value) is tiny
+    for wrong in (Torch("torch.float16"), Torch("cuda:0"), "cuda", 0):
+        with pytest.raises(InputError, match=r"model\.to\("):
+            tiny.to(wrong)
+        with pytest.raises(InputError, match=r"model\.to\("):
+            tiny.to("cpu", dtype=wrong)
+
+
+def test_only_training_is_refused(tiny: CLIP) -> None:
+    assert tiny.train(False) is tiny
+    with pytest.raises(InputError, match="are no PyTorch modules"):
+        tiny.train(True)
+    with pytest.raises(InputError, match="are no PyTorch modules"):
+        tiny.requires_grad_(True)

@@ -15,7 +15,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+import numpyclip.images.preprocess
 from numpyclip.errors import InputError, PictureError
+from numpyclip.images.decode_options import DRAFT, DecodeOptions
 from numpyclip.images.preprocess import Preprocess, Profile
 from tests.picture_files import NOISE, encoded, oriented, state, with_orientation
 
@@ -178,7 +180,7 @@ def test_a_draft_has_at_least_twice_the_pixels_that_are_needed(
 ) -> None:
     seen = []
     monkeypatch.setattr(Preprocess, "crop", lambda _, image: seen.append(image.size))
-    transform.read(encoded(Image.new("RGB", size), "JPEG"), orient=True, draft=True)
+    transform.read(encoded(Image.new("RGB", size), "JPEG"), DRAFT)
     assert seen == [decoded]
 
 
@@ -269,3 +271,95 @@ def test_the_view_is_what_the_crop_shows_in_pixels_of_the_picture(
     how: dict[str, Any], size: tuple[int, int], expected: tuple[float, ...]
 ) -> None:
     assert Preprocess(50, **how).view(*size) == pytest.approx(expected)
+
+
+def test_both_forms_that_a_model_takes_are_the_same_pixels() -> None:
+    image = Image.fromarray(NOISE)
+    preprocess = Preprocess(16, mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6))
+    crop = preprocess.crop(image)
+    pixels = preprocess.as_pixels(crop[np.newaxis])
+    assert pixels.shape == (1, 3, 16, 16)
+    assert pixels.dtype == np.uint8
+    np.testing.assert_array_equal(pixels[0, 1], crop[..., 1])
+    normalized = preprocess(image)
+    again = preprocess.as_pixels(normalized[np.newaxis])
+    assert again.dtype == np.float32
+    np.testing.assert_allclose(again, pixels, atol=1e-4)
+    np.testing.assert_array_equal(normalized, preprocess(image))  # which are not changed
+
+
+@pytest.mark.parametrize(
+    ("patch_size", "sides", "taken"),
+    [
+        (None, (16, 16), True),
+        (None, (16, 8), False),
+        (None, (8, 16), False),
+        (None, (32, 32), False),
+        (4, (4, 64), True),
+        (4, (64, 4), True),
+        (4, (6, 4), False),
+        (4, (4, 6), False),
+        (4, (0, 4), False),
+        (4, (4, 0), False),
+    ],
+)
+def test_sides_that_results_have_are_taken(patch_size: int | None, sides: tuple[int, int], taken: bool) -> None:
+    preprocess = Preprocess(16, resize_mode="patches" if patch_size else "shortest", patch_size=patch_size)
+    assert preprocess.takes(*sides) is taken
+
+
+@pytest.mark.parametrize(("mode", "bytes_each"), [("L", 1), ("P", 1), ("1", 1), ("RGB", 4), ("I;16", 4)])
+def test_what_fits_to_the_byte_is_resized(monkeypatch: pytest.MonkeyPatch, mode: str, bytes_each: int) -> None:
+    """A picture of 20 by 40 has for a while 40 rows of 10, or 20 of them."""
+    for size, rows in ((20, 40), 40), ((40, 20), 20), ((10, 4), 10):
+        preprocess = Preprocess(10)
+        across = round(10 * size[0] / min(size))
+        needed = across * max(rows, round(10 * size[1] / min(size))) * bytes_each
+        monkeypatch.setattr("numpyclip.images.preprocess._MAX_BYTES", needed)
+        assert preprocess.crop(Image.new(mode, size)).shape == (10, 10, 3)
+        monkeypatch.setattr("numpyclip.images.preprocess._MAX_BYTES", needed - 1)
+        with pytest.raises(PictureError, match=f"it would take {needed} bytes resized to {across} x "):
+            preprocess.crop(Image.new(mode, size))
+
+
+def test_pictures_of_half_a_gigabyte_of_pixels_are_the_largest() -> None:
+    assert numpyclip.images.preprocess._MAX_BYTES == 2**31
+
+
+def test_patches_are_as_many_as_are_allowed_and_one_at_least() -> None:
+    preprocess = Preprocess(16, "transformers", resize_mode="patches", patch_size=4)
+    shapes = {size: preprocess.crop(Image.new("RGB", size)).shape[1::-1] for size in ((16, 16), (160, 10), (1, 900))}
+    assert shapes == {(16, 16): (16, 16), (160, 10): (64, 4), (1, 900): (4, 64)}
+    assert preprocess.view(160, 10) == (0, 0, 160, 10)
+    assert preprocess(Image.new("RGB", (160, 10))).shape == (3, 4, 64)
+
+
+def test_padding_is_shared_by_both_sides_and_the_odd_line_is_last() -> None:
+    preprocess = Preprocess(16, "open_clip", resize_mode="longest", fill=9)
+    for size, axis in ((16, 5), 0), ((5, 16), 1):
+        crop = preprocess.crop(Image.new("RGB", size, "white"))
+        filled = np.flatnonzero((crop == 9).all(axis=(1 - axis, 2)))
+        assert filled.tolist() == [0, 1, 2, 3, 4, 10, 11, 12, 13, 14, 15]
+    grey = preprocess.crop(Image.new("L", (16, 5), 255))
+    assert (grey[0] == 9).all()
+    whole = Image.new("RGB", (16, 16), "white")
+    assert (preprocess.crop(whole) == 255).all()
+
+
+def test_a_draft_is_a_draft_only_where_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    monkeypatch.setattr(Preprocess, "crop", lambda _, image: seen.append(image.size))
+    data = encoded(Image.new("RGB", (2048, 1024)), "JPEG")
+    for draft in (False, True):
+        Preprocess(64).read(data, DecodeOptions(draft=draft))
+    assert seen == [(2048, 1024), (256, 128)]
+    turned = oriented("PNG", 6)
+    seen.clear()
+    for orient in (False, True):
+        Preprocess(64).read(turned, DecodeOptions(orient=orient))
+    assert seen[0] == seen[1][::-1] != seen[1]
+
+
+def test_an_error_names_the_picture_as_it_was_called() -> None:
+    with pytest.raises(PictureError, match=r"^cat of the zip: "):
+        Preprocess(64).read(b"no picture", DRAFT, name="cat of the zip")

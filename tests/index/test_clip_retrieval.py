@@ -89,6 +89,11 @@ def test_large_indexes_are_many_files(
         assert import_embeddings(second, tmp_path / "out") == 6
 
 
+def to_fifo(file: Path) -> None:
+    file.unlink()
+    os.mkfifo(file)
+
+
 def clip_retrievals(folder: Path, paths: list[str], embeddings: np.ndarray, captions: list[str] | None = None) -> Path:
     """A folder as clip-retrieval writes it: float16, and nothing about the model."""
     columns = {"image_path": paths} | ({"caption": captions} if captions else {})
@@ -113,6 +118,19 @@ def test_what_clip_retrieval_wrote_is_compared_and_taken(
     assert match.cosine == pytest.approx(1, abs=1e-3)  # float16
     assert np.linalg.norm(match.embedding) == pytest.approx(1, abs=1e-6)
     assert index.search("caption 3", 1, modality="texts")[0].text == "caption 3"
+
+
+def test_rows_without_a_path_or_a_text_are_passed_over(index: Index, photos: Path, tmp_path: Path, tiny: CLIP) -> None:
+    paths: list[Any] = [None, *map(str, sorted(photos.rglob("*.png")))]
+    captions: list[Any] = ["caption", None, "", "another", None, None, None]
+    embeddings = tiny.embed_texts([f"text {n}" for n in range(7)])
+    embeddings[1:] = tiny.embed_images(paths[1:])
+    folder = clip_retrievals(tmp_path / "out", paths, embeddings, captions)
+    (folder / "text_emb").mkdir()
+    np.save(folder / "text_emb" / "text_emb_0.npy", tiny.embed_texts(["caption"] * 7).astype(np.float16))
+    told: list[str] = []
+    assert import_embeddings(index, folder, report=told.append) == 6 + 2
+    assert told == []
 
 
 def test_embeddings_of_another_model_are_refused(index: Index, photos: Path, exported: Path, tiny: CLIP) -> None:
@@ -179,6 +197,10 @@ def test_names_that_are_no_text_survive(
         (lambda out: np.save(out / "img_emb" / "img_emb_0000.npy", np.array([[{}] * 128] * 6)), "cannot be read"),
         (lambda out: write_table(URLS, out / "metadata" / "metadata_0000.parquet"), "no column image_path"),
         (lambda out: (out / "numpyclip.json").write_text("{}"), "is no fingerprint"),
+        (lambda out: (out / "numpyclip.json").write_bytes(b"\xff"), "numpyclip.json: cannot be read"),
+        (lambda out: to_fifo(out / "numpyclip.json"), "numpyclip.json: cannot be read"),
+        (lambda out: to_fifo(out / "img_emb" / "img_emb_0000.npy"), "npy: cannot be read"),
+        (lambda out: to_fifo(out / "metadata" / "metadata_0000.parquet"), "cannot be read as parquet"),
     ],
 )  # fmt: skip
 def test_damaged_folders_are_refused(exported: Path, tmp_path: Path, tiny: CLIP, spoil: Any, message: str) -> None:

@@ -71,6 +71,8 @@ def in_child(function, argument):
 
 kept = set()
 if mode == "kill":
+    killed_at(0)  # fills caches
+    shutil.rmtree(place)
     points = killed_at(0)
     for line in [int(x) for x in np.linspace(1, points, int(sys.argv[3]))]:
         shutil.rmtree(place, ignore_errors=True)

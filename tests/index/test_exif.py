@@ -4,6 +4,7 @@ import pytest
 from PIL import Image
 from PIL.TiffImagePlugin import IFDRational
 
+from numpyclip.errors import PictureError
 from numpyclip.index.exif import read_exif
 from numpyclip.index.records import Exif
 
@@ -24,11 +25,90 @@ def test_size_date_and_place() -> None:
     assert read_exif(jpeg(exif)) == Exif(20, 30, "2024-05-01T12:30:00", -33.859833, 151.2)
 
 
-@pytest.mark.parametrize("date", ["0000:00:00 00:00:00", "2024:13:01 00:00:00", "    :  :     :  :  ", "yesterday", ""])
-def test_a_date_that_is_none_is_left_out(date: str) -> None:
+ORIGINAL, DIGITIZED, CHANGED = 0x9003, 0x9004, 0x0132
+
+
+def taken(**values: object) -> str | None:
+    """Return the date of a picture with these EXIF values."""
     exif = Image.Exif()
-    exif[0x0132] = date
-    assert read_exif(jpeg(exif)).taken is None
+    if "changed" in values:
+        exif[CHANGED] = values["changed"]
+    tags = {"original": ORIGINAL, "digitized": DIGITIZED}
+    exif[0x8769] = {tags[name]: value for name, value in values.items() if name in tags}
+    return read_exif(jpeg(exif)).taken
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        *("0000:00:00 00:00:00", "2024:13:01 00:00:00", "    :  :     :  :  ", "yesterday", "", "2024", "2024:05"),
+        *("\u0662\u0660\u0662\u0664:05:01", "-001:01:01 00:00:00", "99999:01:01 00:00:00", "2024:02:30"),
+    ],
+)
+def test_a_date_that_is_none_is_left_out(date: str) -> None:
+    assert taken(changed=date) is None
+    assert taken(original=date, digitized="2024:05:01 12:30:00") == "2024-05-01T12:30:00"
+
+
+@pytest.mark.parametrize(
+    ("date", "found"),
+    [
+        ("2024:05:01", "2024-05-01T00:00:00"),
+        ("2024-05-01", "2024-05-01T00:00:00"),
+        ("2024:05:01 12:30", "2024-05-01T12:30:00"),
+        ("2024:05:01 12:30:15.25", "2024-05-01T12:30:15"),
+        ("2024-05-01T12:30:15+02:00", "2024-05-01T12:30:15"),
+        ("2024:05:01 12:30:15Z", "2024-05-01T12:30:15"),
+        ("2024:05:01 24:00:00", "2024-05-01T00:00:00"),
+        ("2024:05:01   :  :  ", "2024-05-01T00:00:00"),
+        (" 2024:05:01 12:30:15\0\0", "2024-05-01T12:30:15"),
+        (b"2024:05:01 12:30:15\0", "2024-05-01T12:30:15"),
+    ],
+)
+def test_dates_as_they_are_written(date: str | bytes, found: str) -> None:
+    assert taken(original=date) == found
+
+
+def test_the_first_date_that_there_is_counts() -> None:
+    dates = {"original": "2021:01:01", "digitized": "2022:01:01", "changed": "2023:01:01"}
+    for year in ("2021", "2022", "2023"):
+        assert str(taken(**dates)).startswith(year)
+        del dates[next(iter(dates))]
+    assert taken() is None
+
+
+def test_the_date_of_gps_and_of_xmp() -> None:
+    exif = Image.Exif()
+    exif[0x8825] = {29: "2024:05:01"}
+    assert read_exif(jpeg(exif)).taken == "2024-05-01T00:00:00"
+    file = io.BytesIO()
+    xmp = b'<x:xmpmeta><rdf:Description exif:DateTimeOriginal="2023-04-05T06:07:08"/></x:xmpmeta>'
+    Image.new("RGB", (3, 3)).save(file, "JPEG", xmp=xmp, exif=exif)
+    assert read_exif(file.getvalue()).taken == "2023-04-05T06:07:08"
+
+
+@pytest.mark.parametrize(
+    "value", [9, 1.5, (1, 2), [], {}, None, IFDRational(1, 0), b"\xff\xfe", "x" * 10_000, "2024:05:01\ud800"]
+)
+def test_tags_of_any_type_are_no_error(value: object) -> None:
+    tags = dict.fromkeys((ORIGINAL, DIGITIZED, CHANGED, 274, 1, 2, 3, 4, 29), value)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Image.Exif, "get_ifd", lambda self, tag: tags)
+        patch.setattr(Image.Image, "getexif", lambda self: type("E", (dict,), {"get_ifd": lambda self, t: tags})(tags))
+        found = read_exif(jpeg())
+    assert (found.width, found.height, found.latitude, found.longitude) == (30, 20, None, None)
+
+
+def test_each_part_of_exif_is_read_as_far_as_it_is_sound(monkeypatch: pytest.MonkeyPatch) -> None:
+    exif = Image.Exif()
+    exif[0x0132] = "2024:05:01 12:30:00"
+    monkeypatch.setattr(Image.Exif, "get_ifd", lambda self, tag: 1 / 0)
+    assert read_exif(jpeg(exif)).taken == "2024-05-01T12:30:00"
+
+
+def test_what_is_no_picture_is_named() -> None:
+    with pytest.raises(PictureError, match=r"a\.jpg: cannot be read as a picture"):
+        read_exif(b"nothing", "a.jpg")
 
 
 @pytest.mark.parametrize(
@@ -37,15 +117,43 @@ def test_a_date_that_is_none_is_left_out(date: str) -> None:
         {2: (IFDRational(1), IFDRational(1), IFDRational(1))},  # no longitude
         {2: (IFDRational(99), 0, 0), 4: (IFDRational(1), 0, 0)},  # beyond the pole
         {2: (IFDRational(1, 0), IFDRational(1, 0), IFDRational(1, 0)), 4: (IFDRational(1), 0, 0)},
+        {2: (IFDRational(0, 0), 0, 0), 4: (IFDRational(0, 0), 0, 0)},
+        {2: (0.0, 0.0, 0.0), 4: (0.0, 0.0, 0.0)},  # what cameras write that know no place
+        {1: "S", 2: (0, 0, 0), 3: "W", 4: (0, 0, 0)},
+        {2: (float("nan"), 0, 0), 4: (1, 0, 0)},
+        {2: (float("inf"), 0, 0), 4: (1, 0, 0)},
+        {2: (10**400, 0, 0), 4: (1, 0, 0)},
+        {2: (-1, 0, 0), 4: (1, 0, 0)},
+        {2: (1, -1, 0), 4: (1, 0, 0)},
+        {2: (1, 61, 0), 4: (1, 0, 0)},
+        {2: (1, 0, 3601), 4: (1, 0, 0)},
+        {2: (1, 0, 0), 4: (181, 0, 0)},
+        {2: (90, 1, 0), 4: (1, 0, 0)},
+        {2: (1, 0), 4: (1, 0, 0)},
+        {2: (1, 0, 0, 0), 4: (1, 0, 0)},
+        {2: "123", 4: "123"},  # no numbers, but three letters each
+        {2: b"\1\2\3", 4: b"\1\2\3"},
+        {2: 1.0, 4: 1.0},
+        {2: (None, 0, 0), 4: (1, 0, 0)},
+        {1: "X", 2: (1, 0, 0), 3: "E", 4: (1, 0, 0)},
     ],
 )
 def test_a_place_that_is_none_is_left_out(place: dict[int, object]) -> None:
-    exif = Image.Exif()
-    exif[0x8825] = place
-    found = read_exif(jpeg(exif))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Image.Exif, "get_ifd", lambda self, tag: place if tag == 0x8825 else {})
+        found = read_exif(jpeg())
     assert (found.latitude, found.longitude) == (None, None)
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
 def test_damaged_exif_data_leaves_the_size() -> None:
     assert read_exif(jpeg(b"Exif\0\0II*\0\xff\xff\xff\xff")) == Exif(30, 20)
+
+
+@pytest.mark.parametrize(
+    ("side", "sign"), [("S", -1), ("s", -1), (b"S\0", -1), ("S\0\0", -1), ("N", 1), ("", 1), (b"N", 1)]
+)
+def test_south_is_told(side: object, sign: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = {1: side, 2: (33, 30, 0), 3: "E", 4: (151, 0, 0)}
+    monkeypatch.setattr(Image.Exif, "get_ifd", lambda self, tag: place if tag == 0x8825 else {})
+    assert read_exif(jpeg()).latitude == sign * 33.5

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,14 +13,24 @@ from numpyclip.index.migrate import migrate
 
 @pytest.fixture(scope="module")
 def other(tmp_path_factory: pytest.TempPathFactory) -> CLIP:
-    """Another model: the embedded one with half as many numbers in an embedding."""
+    """Another model: the embedded one with half as many dimensions of an embedding."""
+    return half_of_tiny(tmp_path_factory.mktemp("other") / "other.npz", shift=0)
+
+
+@pytest.fixture(scope="module")
+def third(tmp_path_factory: pytest.TempPathFactory) -> CLIP:
+    """One with as many dimensions as the other, in another order."""
+    return half_of_tiny(tmp_path_factory.mktemp("third") / "third.npz", shift=7)
+
+
+def half_of_tiny(path: Path, shift: int) -> CLIP:
     with np.load(Path(numpyclip.__file__).parent / "data" / "tiny.npz") as data:
         arrays = {name: data[name] for name in data.files}
     half = arrays["text_projection"].shape[1] // 2
     for name in ("text_projection", "visual.proj", "visual.attnpool.c_proj.weight", "visual.attnpool.c_proj.bias"):
         if name in arrays:
-            arrays[name] = arrays[name][:half] if "c_proj" in name else arrays[name][:, :half]
-    path = tmp_path_factory.mktemp("other") / "other.npz"
+            axis = 0 if "c_proj" in name else 1
+            arrays[name] = np.roll(np.take(arrays[name], range(half), axis), shift, axis)
     np.savez(path, **arrays)
     model, _ = numpyclip.load(str(path), activation="quick_gelu")
     return model
@@ -69,3 +80,45 @@ def test_there_must_be_something_to_migrate(index: Index, photos: Path, other: C
     index.update([photos])
     with index.store.writing(), pytest.raises(InputError, match="holds embeddings of this model"):
         next(migrate(index.store, index.model))
+
+
+@pytest.mark.parametrize("batches", [1, 2, 3, 4])
+def test_nothing_of_an_interrupted_migration_is_kept_by_another_one(
+    index: Index, photos: Path, other: CLIP, third: CLIP, place: str, batches: int
+) -> None:
+    index.update([photos])
+    index.add_texts(["a bird", "a house"])
+    with index.store.writing():
+        steps = migrate(index.store, other, batch_size=2)
+        for _ in range(batches):
+            next(steps)
+        steps.close()
+        assert list(migrate(index.store, third, batch_size=2)) == [2, 2, 2, 2]  # all of it
+    with Index(place, third) as migrated:
+        for match in migrated.search("a bird", 10):
+            np.testing.assert_allclose(match.embedding, third.embed_images(str(match.path))[0], atol=2e-6)
+        for match in migrated.search("a bird", 10, modality="texts"):
+            np.testing.assert_allclose(match.embedding, third.embed_texts([str(match.text)])[0], atol=2e-6)
+
+
+def test_an_embedding_that_is_not_finite_is_reported_and_tried_again_later(
+    index: Index, photos: Path, other: CLIP, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.update([photos])
+    real = type(other).embed_pixels
+
+    def broken(model: CLIP, pixels: Any) -> np.ndarray:
+        rows = np.array(list(real(model, pixels)))
+        rows[0, 0] = np.nan
+        return rows
+
+    told: list[str] = []
+    with monkeypatch.context() as patch, index.store.writing():
+        patch.setattr(type(other), "embed_pixels", broken)
+        list(migrate(index.store, other, report=told.append))
+    assert len(told) == 1
+    assert told[0].startswith(str(photos))
+    assert "NaN or infinity" in told[0]
+    with Index(place, other) as migrated:
+        assert len(migrated.search("a bird", 10)) == 5
+        assert migrated.update().embedded == 1

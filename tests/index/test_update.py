@@ -267,7 +267,7 @@ def test_what_is_gone_is_dropped_by_compacting(index: Index, photos: Path, place
     gone.write_bytes(data)
     assert index.update() == Report(unchanged=5, embedded=1)
     if not place.startswith("postgresql"):
-        (shard,) = Path(place).glob("pictures-*/*")
+        (shard,) = Path(place).glob("pictures-*/*.float32")
         assert shard.stat().st_size == 6 * 128 * 4
 
 

@@ -172,3 +172,13 @@ def test_attention_in_pieces_equals_each_head_by_itself(monkeypatch: pytest.Monk
 
 def test_causal_mask_hides_what_comes_later() -> None:
     assert (ops.causal_mask(3) == np.array([[0, -np.inf, -np.inf], [0, 0, -np.inf], [0, 0, 0]])).all()
+
+
+def test_pieces_have_one_row_and_one_head_at_least(monkeypatch: pytest.MonkeyPatch) -> None:
+    q, k, v = random(3, 4, 2, 5), random(3, 4, 2, 6), random(3, 4, 2, 6)
+    whole = ops.attention(q, k, v)
+    monkeypatch.setattr(ops, "_PIECE", 1)
+    np.testing.assert_allclose(ops.attention(q, k, v), whole, rtol=1e-6, atol=1e-6)
+    np.testing.assert_array_equal(ops.in_pieces(np.negative, q[0, 0].copy()), -q[0, 0])
+    assert ops.in_pieces(np.negative, np.zeros((0, 4), np.float32)).shape == (0, 4)
+    assert ops.in_pieces(np.negative, np.zeros((3, 0), np.float32)).shape == (3, 0)

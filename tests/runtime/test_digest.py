@@ -43,6 +43,17 @@ def test_it_is_remembered_by_the_file_and_the_names(monkeypatch: pytest.MonkeyPa
     assert digest(Checkpoint(Path("f"), {"a": HALVES}, identity=IDENTITY)) == "f" * 64
 
 
+@pytest.mark.parametrize("content", ["0" * 64, "0" * 128, None])
+def test_a_damaged_one_is_computed_again(monkeypatch: pytest.MonkeyPatch, content: str | None) -> None:
+    monkeypatch.setattr(module, "_LEAST_BYTES", 1)
+    first = digest(Checkpoint(Path("f"), {"a": HALVES}, identity=IDENTITY))
+    [file] = prepared_files()
+    known = file.read_text()
+    file.write_text(content or known.replace(known[0], "0" if known[0] != "0" else "1", 1))
+    assert digest(Checkpoint(Path("f"), {"a": HALVES}, identity=IDENTITY)) == first
+    assert file.read_text() == known
+
+
 def test_a_place_that_cannot_be_written_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_LEAST_BYTES", 1)
     (tmp_path / "file").write_text("in the way")

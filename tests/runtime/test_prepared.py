@@ -1,4 +1,5 @@
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from numpyclip.runtime import prepared
 from numpyclip.runtime.prepared import open_prepared, prepared_files, prepared_folder, save_prepared
+from numpyclip.weights.safetensors import unwritten, write_safetensors
 
 ARRAYS: dict[str, NDArray[Any]] = {
     "a 0": np.arange(6, dtype=np.float32).reshape(2, 3),
@@ -62,12 +64,93 @@ def test_a_file_that_was_cut_short_is_removed_and_made_again(length: int) -> Non
     assert prepared_files() == []
 
 
+def _with_data(change: Callable[[bytearray], None]) -> Callable[[Path], None]:
+    def spoil(file: Path) -> None:
+        content = bytearray(file.read_bytes())
+        change(content)
+        file.write_bytes(content)
+
+    return spoil
+
+
+def _zeros(content: bytearray) -> None:
+    content[-30:] = bytes(30)
+
+
+def _flip(content: bytearray) -> None:
+    content[-1] ^= 1
+
+
+def _other_dtype(content: bytearray) -> None:
+    content[:] = content.replace(b'"F32"', b'"I32"', 1)
+
+
+def _other_name(content: bytearray) -> None:
+    content[:] = content.replace(b'"a 0"', b'"c 0"', 1)
+
+
+def _other_shape(content: bytearray) -> None:
+    content[:] = content.replace(b"[2,3]", b"[3,2]", 1)
+
+
+def _without_checksum(file: Path) -> None:
+    write_safetensors(file, [tensor for name, array in ARRAYS.items() for tensor in unwritten(name, array)])
+
+
+def _of_another_tower(file: Path) -> None:
+    save_prepared(IDENTITY, "text", ARRAYS)
+    file.with_name(file.name.replace("visual", "text")).replace(file)
+
+
+def _of_another_model(file: Path) -> None:
+    save_prepared(IDENTITY[::-1], "visual", ARRAYS)
+    file.with_name(file.name.replace(IDENTITY, IDENTITY[::-1])).replace(file)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        *map(_with_data, (_zeros, _flip, _other_dtype, _other_name, _other_shape)),
+        *(_without_checksum, _of_another_tower, _of_another_model),
+    ],
+)
+def test_a_file_that_is_not_as_it_was_written_is_removed_and_made_again(spoil: Callable[[Path], None]) -> None:
+    arrays = {**ARRAYS, "a 1": np.arange(3, dtype=np.float16)}
+    save_prepared(IDENTITY, "visual", arrays)
+    [file] = prepared_files()
+    spoil(file)
+    assert open_prepared(IDENTITY, "visual") is None
+    assert prepared_files() == []
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="files have no such owners")
+def test_a_file_of_another_user_is_made_again_and_one_of_root_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    save_prepared(IDENTITY, "visual", ARRAYS)
+    owner = prepared_files()[0].stat().st_uid
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    assert (open_prepared(IDENTITY, "visual") is not None) == (owner == 0)
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    monkeypatch.setattr(prepared, "_ROOT", 4712)
+    assert open_prepared(IDENTITY, "visual") is None
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes")
+def test_a_pipe_in_its_place_is_not_waited_for() -> None:
+    save_prepared(IDENTITY, "visual", ARRAYS)
+    [file] = prepared_files()
+    file.unlink()
+    os.mkfifo(file)
+    assert open_prepared(IDENTITY, "visual") is None
+    save_prepared(IDENTITY, "visual", ARRAYS)
+    assert open_prepared(IDENTITY, "visual") is not None
+
+
 def test_a_file_that_cannot_be_read_now_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_: Path) -> None:
         raise OSError(24, "Too many open files")
 
     save_prepared(IDENTITY, "visual", ARRAYS)
-    monkeypatch.setattr(prepared, "read_safetensors", refuse)
+    monkeypatch.setattr(prepared, "open_regular", refuse)
     assert open_prepared(IDENTITY, "visual") is None
     assert len(prepared_files()) == 1
 

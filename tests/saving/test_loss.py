@@ -43,3 +43,34 @@ def test_what_cannot_be_measured_has_a_reason(tiny: CLIP, monkeypatch: pytest.Mo
     found = compare(tiny, tiny)
     assert found["pictures"] == CosineLoss(0, 0)
     assert "ids are in 1000000..1000000" in str(found["texts"])
+
+
+def test_pictures_are_those_that_earlier_losses_were_measured_with() -> None:
+    """A few pixels of each of three; sines may be rounded otherwise elsewhere."""
+    pictures = generate_pictures(6)[[0, 1, 15], ::2, ::3].astype(int)
+    recorded = [
+        [[[79, 41, 138], [156, 255, 164]], [[76, 59, 72], [141, 157, 158]], [[142, 219, 100], [117, 34, 91]]],
+        [[[138, 89, 148], [152, 101, 142]], [[203, 131, 222], [58, 88, 73]], [[144, 125, 131], [8, 47, 35]]],
+        [[[65, 74, 96], [116, 105, 113]], [[106, 122, 74], [116, 133, 122]], [[49, 73, 35], [91, 134, 94]]],
+    ]
+    assert np.abs(pictures - np.array(recorded)).max() <= 1
+
+
+def test_texts_that_are_too_long_for_a_model_are_cut(tiny: CLIP, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    tokenize = CLIP.tokenize
+
+    def note(model: CLIP, texts: list[str], truncate: bool = False) -> np.ndarray:
+        asked.append(truncate)
+        return tokenize(model, texts, truncate)
+
+    monkeypatch.setattr(CLIP, "tokenize", note)
+    assert compare(tiny, tiny)["texts"] == CosineLoss(0, 0)
+    assert asked == [True]
+
+
+def test_towers_that_are_missing_have_no_loss(tiny: CLIP) -> None:
+    texts = replace(tiny, config=replace(tiny.config, vision=None))
+    pictures = replace(tiny, config=replace(tiny.config, text=None))
+    assert list(compare(texts, texts)) == ["texts"]
+    assert list(compare(pictures, pictures)) == ["pictures"]

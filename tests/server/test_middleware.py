@@ -1,10 +1,16 @@
 """Who is answered, and how much of whom is listened to."""
 
+import asyncio
 import json
 import socket
+from typing import Any
 
 import pytest
+from starlette.types import Message, Receive, Scope, Send
 
+from numpyclip.server import Settings
+from numpyclip.server.middleware import AccessMiddleware
+from numpyclip.server.prometheus import Metrics
 from tests.server.conftest import Client, Png, Serve
 
 
@@ -23,8 +29,22 @@ def test_a_name_that_is_not_the_servers_is_not_answered(serve: Serve) -> None:
     client = serve(allowed_hosts=("127.0.0.1", "localhost", "[::1]"))
     for name in ("127.0.0.1", "localhost:8000", "LOCALHOST", "[::1]:8000"):
         assert client.get("/healthz", Host=name).status == 200, name
-    for name in ("evil.example", "127.0.0.1.evil.example:8000", "", "localhost.evil"):
+    for name in (
+        *("evil.example", "127.0.0.1.evil.example:8000", "", "localhost.evil", "localhost.", "[::1].evil", "[::1"),
+        *("localhost:80@evil.com", "localhost@evil.com", "localhost, evil.com", "evil.com,localhost", "localhost:"),
+        *("localhost:80:80", "localhost:x", "localhost/", "localhost#", "[::ffff:127.0.0.1]", "127.1", "[::1]:80@evil"),
+    ):
         assert client.get("/healthz", Host=name).status == 421, name
+    assert talk(client, b"GET /healthz HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 421 ")
+    twice = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nHost: evil\r\n\r\n"
+    assert talk(client, twice).startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_name_that_is_none_is_not_answered_anywhere(serve: Serve) -> None:
+    client = serve(token="x")
+    for name in ("[", "a b", "localhost:80@evil.com"):
+        assert client.post("/login", {"token": "x"}, Host=name).status == 421, name
+    assert client.post("/login", {"token": "x"}, Host="any.example:80").status == 204
 
 
 def test_pages_of_other_sites_are_not_answered(client: Client) -> None:
@@ -32,6 +52,29 @@ def test_pages_of_other_sites_are_not_answered(client: Client) -> None:
     assert client.get("/thumbnails/1", Sec_Fetch_Site="cross-site").status == 403
     assert client.get("/search?q=a", Sec_Fetch_Site="same-origin").status == 200
     assert client.get("/", Sec_Fetch_Site="cross-site", Accept="text/html").status == 200  # a link to the page
+    assert client.get("/search?q=a", Sec_Fetch_Site="same-site").status == 403  # another port
+    assert client.get("/search?q=a", Sec_Fetch_Site="same-origin, cross-site").status == 403
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("http://album.example:8000", 200),
+        ("https://ALBUM.example:8000", 200),
+        ("http://album.example", 403),
+        ("http://album.example:8000.evil", 403),
+        ("http://evil.example", 403),
+        ("ftp://album.example:8000", 403),
+        ("null", 403),
+        ("", 403),
+    ],
+)
+def test_browsers_that_send_only_an_origin(client: Client, origin: str, status: int) -> None:
+    host = "album.example:8000"
+    assert client.post("/search", {"query": "a"}, Host=host, Origin=origin).status == status
+    assert client.get("/", Host=host, Origin=origin).status == 200
+    behind_a_proxy = client.post("/search", {"query": "a"}, Host=host, Origin=origin, Sec_Fetch_Site="same-origin")
+    assert behind_a_proxy.status == 200
 
 
 def test_a_token_is_needed_where_there_is_one(serve: Serve) -> None:
@@ -58,6 +101,10 @@ def test_the_page_keeps_the_token_as_a_cookie(serve: Serve) -> None:
     assert client.get("/index", Cookie=cookie.partition(";")[0]).status == 200
     assert client.get("/index", Cookie="numpyclip_token=wrong").status == 401
     assert client.get("/index", Cookie='a="\x01; numpyclip_token').status == 401
+    assert client.get("/index", Cookie="numpyclip_token=sesame2; numpyclip_token=sesame").status == 200
+    odd = serve(token='sé=;" ,')
+    answer = odd.post("/login", {"token": 'sé=;" ,'})
+    assert odd.get("/index", Cookie=f"a=b; {answer.headers['Set-Cookie'].partition(';')[0]}").status == 200
     assert serve().post("/login", {"token": "x"}).status == 401
 
 
@@ -114,3 +161,68 @@ def test_answers_forbid_what_nobody_needs(client: Client) -> None:
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "POST"])
 def test_only_the_methods_that_are_meant(client: Client, method: str) -> None:
     assert client(method, "/healthz").status == 405
+
+
+def test_a_probe_is_answered_however_many_requests_there_are(serve: Serve) -> None:
+    client = serve(max_requests=0)
+    assert client.get("/index").status == 503
+    assert client.post("/v1/embeddings", {"input": "a"}).status == 503
+    assert client.get("/healthz").status == client.get("/ping").status == 200
+
+
+def test_bodies_that_do_not_arrive_hold_up_nobody(serve: Serve) -> None:
+    client = serve(max_requests=1)
+    head = b"POST /v1/embeddings HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{"
+    slow = [socket.create_connection(("127.0.0.1", client.port)) for _ in range(20)]
+    try:
+        for connection in slow:
+            connection.sendall(head)
+        assert client.get("/healthz").status == 200
+        assert client.post("/v1/embeddings", {"input": "a"}).status == 200
+    finally:
+        for connection in slow:
+            connection.close()
+
+
+def asked(settings: Settings, app: Any, *messages: Message) -> list[Message]:
+    """Ask the middleware before an application; the client sends these messages, and then nothing more."""
+    sent: list[Message] = []
+
+    async def main() -> None:
+        left = list(messages)
+
+        async def receive() -> Message:
+            if not left:
+                await asyncio.get_running_loop().create_future()
+            return left.pop(0)
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        scope = {"type": "http", "method": "POST", "path": "/", "headers": [(b"content-length", b"1")]}
+        await AccessMiddleware(app, settings, Metrics())(scope, receive, send)
+
+    asyncio.run(main())
+    return sent
+
+
+@pytest.mark.parametrize(
+    ("messages", "statuses"),
+    [
+        ([{"type": "http.request", "body": b"a"}], [503]),
+        ([{"type": "http.request", "body": b"a"}, {"type": "http.disconnect"}], []),
+    ],
+)
+def test_work_ends_with_its_request(messages: list[Message], statuses: list[int]) -> None:
+    ended = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        assert (await receive())["body"] == b"a"
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            ended.append(True)
+
+    sent = asked(Settings(timeout=0.05), app, *messages)
+    assert [message["status"] for message in sent if message["type"] == "http.response.start"] == statuses
+    assert ended == [True]

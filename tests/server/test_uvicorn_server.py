@@ -1,5 +1,6 @@
 """The process as a whole: `numpyclip serve` under a flood, with silent clients, stopped and killed."""
 
+import itertools
 import json
 import os
 import re
@@ -11,23 +12,28 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import NumPyCLIPError
+from numpyclip.index.index import Index
 from numpyclip.server import create_app, uvicorn_server
 from numpyclip.server.uvicorn_server import listen
 from tests.server.conftest import Client, Serve, running
+from tests.server.test_middleware import talk
 
 
 @contextmanager
-def process(*words: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], Client]]:
+def process(
+    *words: str, command: list[str] | None = None, **environment: str
+) -> Iterator[tuple[subprocess.Popen[str], Client]]:
     """A server of its own, once it listens."""
-    command = [sys.executable, "-m", "numpyclip", "serve", "--port", "0", *words]
+    command = command or [sys.executable, "-m", "numpyclip", "serve", "--port", "0", *words]
     started = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment})
     try:
         assert started.stderr is not None
@@ -104,6 +110,108 @@ def test_clients_that_say_nothing_are_let_go(monkeypatch: pytest.MonkeyPatch, se
     assert client.get("/healthz").status == 200
 
 
+def closed(connection: socket.socket, drip: bytes) -> bool:
+    """Send these bytes one by one, for as long as the connection is open."""
+    connection.settimeout(0.02)
+    for byte in itertools.cycle(drip):
+        try:
+            connection.sendall(bytes([byte]))
+            if not connection.recv(1 << 16):
+                return True
+        except TimeoutError:
+            continue
+        except OSError:
+            return True
+    return False
+
+
+GOOD = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+POST = b"POST /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("start", "drip"),
+    [
+        (b"", b"GET /healthz HTTP/1.1\r\nA: " + b"a" * 10_000),
+        (GOOD, b"GET /healthz HTTP/1.1\r\nA: " + b"a" * 10_000),  # a connection that was good once
+        (GOOD + GOOD, b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 10_000),
+        (GOOD + POST, b"a" * 10_000),  # a body that nobody reads
+        (POST.replace(b"healthz", b"search"), b" " * 10_000),
+        (
+            POST.replace(b"healthz", b"search").replace(b"Content-Length: 1000000", b"Transfer-Encoding: chunked"),
+            b"1;a",
+        ),
+    ],
+)
+def test_clients_that_drip_are_let_go(monkeypatch: pytest.MonkeyPatch, tiny: CLIP, start: bytes, drip: bytes) -> None:
+    for name in ("_HEADER_TIMEOUT", "_IDLE_TIMEOUT", "_MARGIN"):
+        monkeypatch.setattr(uvicorn_server, name, 0.2)
+    with (
+        running(create_app(tiny, "tiny"), timeout=0.1) as client,
+        socket.create_connection(("127.0.0.1", client.port)) as connection,
+    ):
+        connection.sendall(start)
+        assert closed(connection, drip)
+
+
+def test_clients_that_do_not_read_are_let_go(monkeypatch: pytest.MonkeyPatch, tiny: CLIP) -> None:
+    monkeypatch.setattr(uvicorn_server, "_MARGIN", 0.2)
+    ended = threading.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await create_app(tiny, "tiny")(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(1000):  # more than all buffers hold
+            await send({"type": "http.response.body", "body": b"a" * (1 << 20), "more_body": True})
+        ended.set()
+
+    with running(app, timeout=0.1) as client, socket.create_connection(("127.0.0.1", client.port)) as connection:
+        connection.sendall(GOOD)
+        assert ended.wait(60)
+
+
+def test_when_there_are_too_many_the_one_that_waits_longest_is_let_go(
+    monkeypatch: pytest.MonkeyPatch, serve: Serve
+) -> None:
+    monkeypatch.setattr(uvicorn_server, "_MAX_CONNECTIONS", 10)
+    client = serve()
+    slow = [socket.create_connection(("127.0.0.1", client.port), timeout=60) for _ in range(10)]
+    try:
+        for connection in slow:
+            connection.sendall(b"GET /healthz HT")
+        assert client.get("/search?q=a+house").status == 200
+        with suppress(ConnectionResetError):
+            assert slow[0].recv(1) == b""
+        slow[-1].sendall(b"TP/1.1\r\nHost: a\r\n\r\n")
+        assert slow[-1].recv(12) == b"HTTP/1.1 200"
+    finally:
+        for connection in slow:
+            connection.close()
+
+
+def test_chunks_of_a_byte_are_refused(client: Client) -> None:
+    head = b"POST /search HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+    with (
+        suppress(ConnectionResetError, BrokenPipeError),  # it is closed while there is more
+        socket.create_connection(("127.0.0.1", client.port), timeout=60) as connection,
+    ):
+        connection.sendall(head + b"1\r\n \r\n" * 20_000)
+        assert connection.recv(12) == b"HTTP/1.1 400"
+    answer = talk(client, head, *[b"40\r\n" + b" " * 64 + b"\r\n"] * 6000, b"2\r\n{}\r\n0\r\n\r\n")
+    assert b"the query is empty" in answer
+
+
+def test_too_many_headers_are_refused(client: Client) -> None:
+    with (
+        suppress(ConnectionResetError, BrokenPipeError),
+        socket.create_connection(("127.0.0.1", client.port), timeout=60) as connection,
+    ):
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n" + b"a:\r\n" * 20_000)
+        assert connection.recv(12) == b"HTTP/1.1 400"
+
+
 def test_many_silent_clients_hold_up_nobody(serve: Serve) -> None:
     client = serve()
     silent = [socket.create_connection(("127.0.0.1", client.port)) for _ in range(100)]
@@ -151,3 +259,90 @@ def test_threads_end_with_the_server(tiny: CLIP) -> None:
         assert any(thread.name.startswith("numpyclip-batches") for thread in set(threading.enumerate()) - before)
     begun = {thread for thread in set(threading.enumerate()) - before if thread.name.startswith("numpyclip-")}
     assert not begun
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes")
+def test_pictures_that_have_become_something_else_hold_up_nobody(
+    tmp_path: Path, tiny: CLIP, emoji: dict[str, Image.Image]
+) -> None:
+    folder = tmp_path / "album"
+    folder.mkdir()
+    for number, name in enumerate(sorted(emoji)[:10]):
+        emoji[name].save(folder / f"{number}.png")
+    store = str(tmp_path / "store")
+    with Index(store, tiny, create=True) as index:
+        index.update([folder])
+    for number, path in enumerate(sorted(folder.iterdir())):
+        path.unlink()
+        if number < 8:
+            os.mkfifo(path)
+        elif number == 8:
+            path.symlink_to("/dev/zero")
+        else:
+            path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n")
+    with process("--store", store, "-m", "tiny") as (server, client):
+        found = client.get("/search?q=a&all=1&n=20").json["matches"]
+        assert len(found) == 10
+        with ThreadPoolExecutor(10) as pool:
+            answers = list(pool.map(lambda match: client.get(match["thumbnail"]), found))
+        assert {answer.status for answer in answers} == {400}
+        assert all("cannot be read" in answer.message for answer in answers)
+        shown = client.post("/knn-service", {"text": "a", "num_images": 10}).json
+        assert len(shown) == 10 and not any("image" in row for row in shown)
+        server.terminate()
+        server.communicate(timeout=60)
+        assert server.returncode == -signal.SIGTERM
+
+
+HUNG = """
+import sys, time
+from numpyclip.server import service
+def hang(*_):
+    print("hung", file=sys.stderr, flush=True)
+    time.sleep(1000)
+service.decode_base64 = hang
+from numpyclip.cli import main
+sys.exit(main(["serve", "--port", "0", "--no-index", "-m", "tiny"]))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+@pytest.mark.parametrize("kind", ["SIGTERM", "SIGINT"])
+def test_the_second_signal_ends_it_at_once(kind: str) -> None:
+    body = json.dumps({"modality": "image", "input": "aGk="}).encode()
+    with (
+        process(command=[sys.executable, "-c", HUNG]) as (server, client),
+        socket.create_connection(("127.0.0.1", client.port), timeout=60) as connection,
+    ):
+        head = f"POST /v1/embeddings HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
+        connection.sendall(head.encode() + body)
+        assert server.stderr is not None and server.stderr.readline() == "hung\n"
+        server.send_signal(signal.Signals[kind])
+        while True:  # until the first one is being obeyed
+            try:
+                client.get("/healthz")
+            except OSError:
+                break
+        server.send_signal(signal.Signals[kind])
+        server.communicate(timeout=60)
+        assert server.returncode == -signal.Signals[kind]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_clients_that_leave_are_not_in_the_log(place: str) -> None:
+    heads = (
+        b"POST /search HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{",
+        b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n"
+        b"Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n",
+        b"GET /search?q=%0aa%1b[31m HTTP/1.1\r\nHost: localhost\r\nX: \x1b[31m\r\n\r\n",
+        b"POST /search HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nno chunk\r\n",
+        b"\x16\x03\x01",
+    )
+    with process("--store", place, "-m", "tiny") as (server, client):
+        for head in heads * 3:
+            with socket.create_connection(("127.0.0.1", client.port), timeout=60) as connection:
+                connection.sendall(head)
+                assert client.get("/healthz").status == 200
+        server.terminate()
+        _, said = server.communicate(timeout=60)
+        assert set(said.splitlines()) <= {"Invalid HTTP request received.", "WARNING:  Invalid HTTP request received."}

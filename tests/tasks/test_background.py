@@ -111,3 +111,9 @@ def test_the_more_is_looked_at_the_more_a_match_takes(background: Background) ->
     assert cutoffs == sorted(cutoffs)
     assert 0.71 < cutoffs[2] < 0.72
     assert cutoffs[-1] < 1
+
+
+def test_by_default_odds_are_even_and_one_image_is_searched(tiny: CLIP, background: Background) -> None:
+    images, texts = tiny.embed_images(str(ALBUM / "sun.png")), tiny.embed_texts("a sun")
+    assert background.probabilities(images, texts) == background.probabilities(images, texts, 0.5)
+    assert background.cutoff() == background.cutoff(1) == 0.5

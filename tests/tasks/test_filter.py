@@ -95,3 +95,21 @@ def test_what_cannot_be_judged_is_named(queries: Any, message: str) -> None:
 
 def test_no_pictures_have_no_verdicts() -> None:
     assert Filter(ByHand(), ["cat"], score="cosine")(np.empty((0, 3))) == []  # type: ignore[arg-type]
+
+
+def test_probabilities_from_a_half_decide_by_default(tiny: CLIP) -> None:
+    paths = [ALBUM / "bicycle.png", ALBUM / "banana.png"]
+    expected = Filter(tiny, ["a bicycle"], ["a banana"], 0.5, "probability")(tiny.embed_images(paths))
+    assert filter_pictures(tiny, paths, "a bicycle", "a banana") == expected
+    assert Filter(tiny, ["a bicycle"], ["a banana"])(tiny.embed_images(paths)) == expected
+    assert judge((0.49, 0, 0), keep=["cat"]).kept is False
+    assert judge((0.5, 0, 0), keep=["cat"]).kept is True
+
+
+@pytest.mark.parametrize(("score", "least"), [("cosine", -1), ("probability", 0)])
+def test_thresholds_may_be_as_low_and_as_high_as_scores(tiny: CLIP, score: Any, least: int) -> None:
+    for threshold in (least, 1, np.float32(0.5)):
+        assert Filter(tiny, ["cat"], threshold=threshold, score=score)
+    for threshold in (least - 0.01, 1.01):
+        with pytest.raises(InputError, match=f"expected a {score}, {least} to 1"):
+            Filter(tiny, ["cat"], threshold=threshold, score=score)

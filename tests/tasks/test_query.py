@@ -51,6 +51,8 @@ def test_a_query_without_a_term_is_refused(text: str) -> None:
 
 
 def test_weights_of_0_alone_ask_for_nothing() -> None:
+    with pytest.raises(InputError, match="a weight is inf; expected at most 1e\\+06"):
+        Query.parse("9" * 400 + "*cat")
     with pytest.raises(InputError, match="all weights are 0"):
         Query.parse("0*cat - 0*dog")
 
@@ -86,3 +88,15 @@ def test_pictures_are_decoded_as_an_index_decodes_them(tiny: CLIP, tmp_path: Pat
     embedding = Query.parse(str(large)).embed(tiny)
     np.testing.assert_array_equal(embedding, tiny.embed_images(large, draft=True)[0])
     assert np.abs(embedding - tiny.embed_images(large)[0]).max() > 1e-6
+
+
+def test_weights_that_leave_no_number_are_refused(tiny: CLIP) -> None:
+    for query in (Query.parse(f"{'9' * 400}*a + b"), Query.parse(f"{'9' * 38}*a"), Query((Term("a", float("nan")),))):
+        with pytest.raises(InputError, match="its weights are too large"):
+            query.embed(tiny)
+
+
+def test_a_term_that_no_file_can_be_called_is_refused() -> None:
+    for name in ("a" * 500 + ".jpg", "a\0.jpg"):
+        with pytest.raises(InputError, match="is not a file"):
+            Query.parse(name)

@@ -162,3 +162,35 @@ def test_a_classifier_prints_as_one_line_and_is_a_table_of_its_labels_in_a_noteb
     assert "<tr><th>&lt;b&gt;</th><td>&lt;b&gt;, bee</td></tr>" in html
     assert html.count("<tr>") == 21
     assert "... and 11 more" in html
+
+
+def test_a_probability_that_is_the_threshold_is_enough(classifier: ZeroShotClassifier) -> None:
+    row = np.array([[0.5, 0.25, 0.0]], np.float32)
+    assert [p.label for p in classifier.top_k(row)[0]] == LABELS  # by default all, also those that are improbable
+    assert [p.label for p in classifier.top_k(row, threshold=0.25)[0]] == LABELS[:2]
+    assert [p.label for p in classifier.top_k(row, threshold=[0.5, 0, 1])[0]] == LABELS[:2]
+    assert classifier.top_k([[1, 0, 0]], threshold=1) == [[Prediction("bicycle", 1.0)]]
+
+
+def test_one_label_by_default_of_pictures_as_they_are_turned(
+    classifier: ZeroShotClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    embed_images = CLIP.embed_images
+
+    def note(model: CLIP, images: Any, batch_size: int = 0, **options: Any) -> np.ndarray:
+        seen.append((batch_size, options))
+        return embed_images(model, images, batch_size, **options)
+
+    monkeypatch.setattr(CLIP, "embed_images", note)
+    found = classifier.classify([ALBUM / "umbrella.png"] * 2)
+    classifier.classify(ALBUM / "umbrella.png", batch_size=3, orient=False)
+    assert [[p.label for p in row] for row in found] == [["umbrella"]] * 2
+    assert seen == [(32, {"orient": True}), (3, {"orient": False})]
+
+
+def test_probable_labels_make_their_parents_probable_where_each_is_judged_by_itself(tiny: CLIP) -> None:
+    sigmoid = replace(tiny, config=replace(tiny.config, sigmoid=True))
+    classifier = ZeroShotClassifier(sigmoid, ["animal/dog", "animal/cat", "car"], separator="/")
+    np.testing.assert_allclose(classifier.parents([[0.5, 0.7, 0.3]])["animal"], [0.7], atol=1e-6)
+    assert ZeroShotClassifier(tiny, ["animal/dog"]).parents([[1]]) == {}

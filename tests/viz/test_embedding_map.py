@@ -10,7 +10,10 @@ import pytest
 from PIL import Image
 
 from numpyclip.errors import InputError
+from numpyclip.escaping import column_text
+from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.viz.embedding_map import map_page, principal_components, thumbnail_uri
+from tests.picture_files import ORIENTATION
 
 HOSTILE = [
     "</script><script>alert(1)</script>.png",
@@ -51,7 +54,7 @@ def test_hostile_names_come_back_whole_and_make_no_tags() -> None:
     assert hostile.tags == plain.tags
     data = re.search(r'id="pictures">(.*?)</script>', page_of(HOSTILE), re.DOTALL)
     assert data is not None
-    assert [name for _, _, name, _ in json.loads(data[1])] == HOSTILE
+    assert [column_text(name) for _, _, name, _ in json.loads(data[1])] == HOSTILE
     assert not set("<>&") & set(data[1])  # browsers end a script at more than parsers of Python do
 
 
@@ -142,3 +145,34 @@ def test_thumbnails_are_small_pictures_of_their_own() -> None:
     assert head == "data:image/webp;base64"
     assert len(uri) < 4000  # noise is the worst case
     assert Image.open(io.BytesIO(base64.b64decode(content))).size == (56, 19)
+
+
+@pytest.mark.parametrize(("options", "size"), [((), (14, 56)), ((DecodeOptions(orient=False),), (56, 14))])
+def test_thumbnails_are_turned_as_exif_says(options: tuple[DecodeOptions, ...], size: tuple[int, int]) -> None:
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    file = io.BytesIO()
+    Image.new("RGB", (80, 20), "red").save(file, "PNG", exif=exif)
+    content = thumbnail_uri(file.getvalue(), *options).partition(",")[2]
+    assert Image.open(io.BytesIO(base64.b64decode(content))).size == size
+
+
+def test_a_map_of_one_place_or_of_none_lies_at_its_middle() -> None:
+    assert '"pictures">[]<' in map_page(np.zeros((0, 2), np.float32), [], [], "")
+    assert '[[0.0,0.0,"a.png","data:,"]]' in page_of(["a.png"])
+
+
+def test_places_beyond_all_numbers_are_refused() -> None:
+    with pytest.raises(InputError, match="infinite"):
+        map_page(np.array([[0, 0], [np.inf, 0]], np.float32), ["a", "b"], ["x", "y"], "")
+    with pytest.raises(InputError, match=r"2 names for points of shape \(2, 3\)"):
+        map_page(np.zeros((2, 3), np.float32), ["a", "b"], ["x", "y"], "")
+
+
+def test_as_many_components_as_are_asked_for_and_none_of_noise() -> None:
+    rows = np.random.default_rng(0).standard_normal((20, 3))
+    three = principal_components(rows, 3)
+    assert (np.linalg.norm(three, axis=0) > 1).all()
+    np.testing.assert_array_equal(three[:, :2], principal_components(rows))
+    flat = rows @ np.diag([1, 1e-12, 0])
+    assert np.flatnonzero(principal_components(flat, 3).any(axis=0)).tolist() == [0]

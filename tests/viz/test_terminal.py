@@ -76,3 +76,38 @@ def decoded(sixels: str, width: int, height: int) -> np.ndarray:
 )
 def test_the_terminal_is_told_by_the_environment(environment: dict[str, str], protocol: str | None) -> None:
     assert terminal_protocol(environment) == protocol
+
+
+@pytest.mark.parametrize(
+    ("environment", "protocol"),
+    [
+        ({"TERM": "screen-256color", "KITTY_WINDOW_ID": "1"}, None),
+        ({"TERM": "dumb", "KITTY_WINDOW_ID": "1"}, "kitty"),
+        ({"TERM": "xterm-ghostty"}, "kitty"),
+        ({"TERM": "xterm", "TERM_PROGRAM": "Ghostty"}, "kitty"),
+        ({"TERM_PROGRAM": "WezTerm"}, "iterm"),
+        ({"TERM_PROGRAM": "mintty"}, "iterm"),
+        ({"LC_TERMINAL": "iTerm2"}, "iterm"),
+        ({"LC_TERMINAL": "other"}, None),
+        ({"TERM": "foot-extra"}, "sixel"),
+        ({"TERM": "mlterm"}, "sixel"),
+        ({"TERM": "contour-latest"}, "sixel"),
+        ({"TERM": "vt340-sixel"}, "sixel"),
+        ({"TERM": "barefoot"}, None),
+    ],
+)
+def test_terminals_are_known_by_more_than_one_sign(environment: dict[str, str], protocol: str | None) -> None:
+    assert terminal_protocol(environment) == protocol
+
+
+def test_kitty_is_told_once_what_comes() -> None:
+    pieces = re.findall(r"\033_G([^;]*);", drawn(picture(90, 60), "kitty"))
+    assert pieces[0] == "a=T,f=100,q=2,m=1"
+    assert set(pieces[1:]) <= {"m=1", "m=0"}
+    assert re.findall(r"\033_G([^;]*);", drawn(picture(2, 2), "kitty")) == ["a=T,f=100,q=2,m=0"]
+
+
+def test_sixels_are_sent_run_by_run_in_rounded_percentages() -> None:
+    flat = Image.new("RGB", (4, 1), (1, 128, 255))
+    assert drawn(flat, "sixel") == '\033Pq"1;1;4;1#0;2;0;50;100#0!4@$-\033\\'
+    assert drawn(flat.crop((0, 0, 3, 1)), "sixel") == '\033Pq"1;1;3;1#0;2;0;50;100#0@@@$-\033\\'

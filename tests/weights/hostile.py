@@ -1,5 +1,6 @@
 """A table of files that must be refused; run as a program, it reads all of them in little memory."""
 
+import random
 import resource
 import struct
 import sys
@@ -46,7 +47,7 @@ from tests.weights.forged import (
 Case = tuple[str, bytes, type[CheckpointError]]
 CORRUPT, UNSAFE, UNSUPPORTED = CorruptCheckpointError, UnsafeCheckpointError, UnsupportedCheckpointError
 
-MEMORY = 64 * 2**20  # bytes that reading any of them may take
+MEMORY = 64 * 2**20  # bytes that reading any of them may take, beside four times its size
 _BAG = name("__torch__", "M") + b")\x81"
 
 
@@ -55,6 +56,7 @@ def cases() -> Iterator[Case]:
     yield from _evil_pickles()
     yield from _broken_pickles()
     yield from _endless_pickles()
+    yield from _bombs()
     yield from _lying_tensors()
     yield from _scripted()
     yield from _zips()
@@ -177,6 +179,53 @@ def _endless_pickles() -> Iterator[Case]:
     sizes = items(*[number(1)] * 100_000) + put(1)
     yield "long size", archive(pickled(b"(" + sizes + tensor(shape=get(1)) + b"t")), CORRUPT
     yield "long persistent id", archive(pickled(items(*[number(1)] * 100_000) + b"Q")), CORRUPT
+
+
+def _bombs() -> Iterator[Case]:
+    """Yield files whose objects would take far more memory than they have bytes."""
+
+    def packed(pickle: bytes, records: dict[str, bytes] | None = None) -> bytes:
+        others = [Record(f"a/{key}", value) for key, value in (records or {"data/0": NUMBERS}).items()]
+        return zipped([Record("a/data.pkl", pickle, 8), *others])
+
+    most = 2**21  # bytes of a pickle that is packed
+    for label, part in {
+        "kept values": b"\x94",
+        "dicts": b"}",
+        "dicts of one": b"}NNs",
+        "nested tuples": b"\x85",
+    }.items():
+        yield f"pickle of many {label}", packed(pickled(b")" + part * (most // len(part) - 4))), CORRUPT
+    modules = pickled(name("__torch__", "M") + b"\x94" + b"h\0)R" * (most // 4 - 8))
+    yield "pickle of many modules", packed(modules, {"constants.pkl": b""}), CORRUPT
+    yield "pickle of 8 MB in 8 kB", packed(pickled(b"}" * (2**23 - 3))), CORRUPT
+    yield "old format of many dicts", legacy(b"}" * 20_000_000), CORRUPT
+    wide = "a" * 4_000_000 + "\U0001f600"  # takes four bytes for each letter
+    yield "long key", legacy(mapping([(text(wide), tensor(storage(more=b"N")))])), CORRUPT
+    yield "long class", legacy(b"c" + wide.encode() + b"\nx\n"), CORRUPT
+    yield "long class by stack", legacy(text(wide) + text("x") + b"\x93"), CORRUPT
+    many = mapping((text(f"{index}"), tensor() + put(1) if index == 0 else get(1)) for index in range(40_000))
+    yield "many names of one tensor", archive(pickled(many)), CORRUPT
+    row = storage(numel=number(2**20))
+    expanded = tensor(row, shape=items(number(16), number(2**20)), strides=items(number(0), number(1)))
+    yield "rows that are one", archive(state(expanded), {"data/0": bytes(2**22)}), CORRUPT
+    yield "zip of many records", zipped(Record(f"{index:0200}", b"") for index in range(10_000)), CORRUPT
+    header = "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }"
+    yield "npz of many arrays", zipped(Record(f"{i}.npy", npy(header, bytes(4))) for i in range(17_000)), CORRUPT
+    yield "npz that grows sixfold", _growing_npz(), CORRUPT
+    for label, values in {"lists": b"[],", "objects": b'{"a":0},'}.items():
+        header_of = b'{"w":[' + values * (4_000_000 // len(values)) + b"0]}"
+        yield f"header of many {label}", safetensors(header_of), CORRUPT
+    yield "header of many entries", safetensors({str(i): entry() for i in range(60_000)}), CORRUPT
+    yield "header of 20 MB", safetensors(b'{"w":[' + b"[]," * 6_600_000 + b"0]}"), CORRUPT
+    yield "header with a long name", safetensors({wide: []}), CORRUPT
+
+
+def _growing_npz() -> bytes:
+    data = bytes(range(256)) * 2**17
+    header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': ({len(data)},), }}"
+    noise = random.Random(0).randbytes(2**22)
+    return zipped([Record("w.npy", npy(header, data), 8), Record("x.npy", noise)])
 
 
 def _scripted() -> Iterator[Case]:
@@ -461,7 +510,6 @@ def main() -> None:
     """Read every case with so little address space to spare that a large allocation fails."""
     from numpyclip.weights.read import read
 
-    taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     files = []
     folder = Path(tempfile.mkdtemp(dir=sys.argv[1]))
     for index, (label, content, _) in enumerate(cases()):
@@ -469,8 +517,10 @@ def main() -> None:
         file.write_bytes(content)
         files.append((label, file))
     del content
-    resource.setrlimit(resource.RLIMIT_AS, (taken + 2 * MEMORY, taken + 2 * MEMORY))
     for label, file in files:
+        taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        most = taken + MEMORY + 4 * file.stat().st_size
+        resource.setrlimit(resource.RLIMIT_AS, (most, resource.RLIM_INFINITY))
         try:
             read(file)
         except NumPyCLIPError:

@@ -131,7 +131,7 @@ def test_damaged_file_stays_until_the_new_one_is_verified(tmp_path: Path) -> Non
 @pytest.mark.parametrize("name", ["toy.pt", "toy.pt.part"])
 def test_folder_in_place_of_the_file_is_said(tmp_path: Path, name: str) -> None:
     (tmp_path / name).mkdir()
-    with pytest.raises(DownloadError, match="not a regular file"):
+    with pytest.raises(DownloadError, match=r"it is a .*; expected a regular file"):
         obtain(model_at(), tmp_path)
 
 
@@ -141,7 +141,7 @@ def test_file_that_may_not_be_read_is_said(tmp_path: Path, monkeypatch: pytest.M
     def forbid(*_: object, **__: object) -> NoReturn:
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", forbid)
+    monkeypatch.setattr(os, "open", forbid)
     with pytest.raises(DownloadError, match=r"toy\.pt: cannot be read \(Permission denied\)"):
         obtain(model_at(), tmp_path)
 

@@ -148,11 +148,11 @@ def test_an_unknown_file_is_shown_by_its_first_bytes(tmp_path: Path) -> None:
 def test_a_missing_file_a_folder_and_a_pipe_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="No such file"):
         read(tmp_path / "missing.pt")
-    with pytest.raises(CheckpointError, match="not a file"):
+    with pytest.raises(CheckpointError, match="it is a folder; expected a regular file"):
         read(tmp_path)
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "pipe.pt")
-        with pytest.raises(CheckpointError, match="not a file"):
+        with pytest.raises(CheckpointError, match="it is a named pipe; expected a regular file"):
             read(tmp_path / "pipe.pt")
 
 

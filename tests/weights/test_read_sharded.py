@@ -108,3 +108,20 @@ def test_a_shard_may_be_a_link_as_in_the_hub_s_cache(tmp_path: Path) -> None:
     shutil.move(tmp_path / "snapshot" / "two.npz", tmp_path / "blobs" / "0815")
     (tmp_path / "snapshot" / "two.npz").symlink_to(Path("../blobs/0815"))
     assert set(read(index).arrays) == {"a", "b", "c"}
+
+
+def test_files_that_unpack_to_far_more_than_they_are_are_refused_together(tmp_path: Path) -> None:
+    zeros = np.zeros(2**20, np.float32)
+    files = [f"{number}.npz" for number in range(5)]
+    for file in files:
+        np.savez_compressed(tmp_path / file, **{file: zeros})  # type: ignore[arg-type]
+    (tmp_path / INDEX).write_text(json.dumps({"weight_map": {file: file for file in files}}))
+    with pytest.raises(CorruptCheckpointError, match=r"the [0-9]+ bytes of its files unpack to 20971520 or more"):
+        read(tmp_path / INDEX)
+
+
+def test_a_file_with_an_endless_name_is_refused(tmp_path: Path) -> None:
+    index = write(tmp_path, TWO, {"a": "x" * 256})
+    with pytest.raises(UnsafeCheckpointError, match="is said to be in 'xxx") as caught:
+        read(index)
+    assert len(str(caught.value)) < 500

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from numpyclip.errors import CheckpointError
+from numpyclip.errors import CheckpointError, CorruptCheckpointError
 from numpyclip.weights.dtypes import BFloat16
 from numpyclip.weights.read import read
 from numpyclip.weights.safetensors import Unwritten, read_safetensors_and_metadata, unwritten, write_safetensors
@@ -150,3 +150,20 @@ def test_an_activation_that_is_none_of_ours_is_refused(tmp_path: Path, activatio
     write_safetensors(tmp_path / "w.safetensors", unwritten("w", np.ones(1)), {"numpyclip.activation": activation})
     with pytest.raises(CheckpointError, match="records the activation"):
         read(tmp_path / "w.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (safetensors({"w": entry(shape=[1] * 60_000)}, bytes(4)), "'w' has 60000 dimensions; expected 8 at most"),
+        (safetensors({"w": entry(shape=[1] * 9)}, bytes(4)), "'w' has 9 dimensions; expected 8 at most"),
+        (safetensors(b"{}" + b" " * 2**22), "its header has 4194306 bytes; expected at most 4194304"),
+        (safetensors(b"{}", length=3), "the header should be 3 bytes long, but the file has 10"),
+        (safetensors(b'{"w":[' + b"[]," * 200_000 + b"0]}"), r"not sound JSON \(it has 400003 values, far too many"),
+    ],
+)
+def test_each_limit_has_its_message(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(CorruptCheckpointError, match=message):
+        read(path)

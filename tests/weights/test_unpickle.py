@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from numpyclip.errors import UnsafeCheckpointError
+from numpyclip.errors import CorruptCheckpointError, UnsafeCheckpointError
+from numpyclip.weights.budget import Budget
 from numpyclip.weights.unpickle import ScriptObject, Symbol, unpickle
 from tests.weights.forged import call, get, items, listed, mapping, name, number, pickled, put, text
 
@@ -27,7 +28,7 @@ class _Words:
 
 
 def _read(content: bytes) -> Any:
-    return unpickle(BytesIO(content), _Words(), "file.pt")
+    return unpickle(BytesIO(content), _Words(), "file.pt", Budget(len(content)))
 
 
 PLAIN = [
@@ -79,7 +80,8 @@ def test_shared_values_stay_shared() -> None:
 
 def test_the_stream_is_left_behind_the_pickle() -> None:
     stream = BytesIO(pickled(number(1)) + pickled(number(2)) + b"rest")
-    assert [unpickle(stream, _Words(), "file.pt") for _ in range(2)] == [1, 2]
+    budget = Budget(100)
+    assert [unpickle(stream, _Words(), "file.pt", budget) for _ in range(2)] == [1, 2]
     assert stream.read() == b"rest"
 
 
@@ -119,3 +121,16 @@ def test_everything_else_is_refused(value: object, protocol: int) -> None:
 def test_the_opcodes_of_old_protocols_are_refused(protocol: int) -> None:
     with pytest.raises(UnsafeCheckpointError, match="the pickle uses"):
         _read(pickle.dumps({"a": 2**70}, protocol))
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_a_long_log_of_training_is_within_the_budget(protocol: int) -> None:
+    log = {f"step {step}": {"loss": step / 7, "epoch": step % 300} for step in range(30_000)}
+    assert _read(pickle.dumps(log, protocol)) == log
+
+
+def test_all_pickles_of_a_file_share_one_budget() -> None:
+    stream, budget = BytesIO(pickled(b"}" * 300_000) * 2), Budget(0)
+    unpickle(stream, _Words(), "file.pt", budget)
+    with pytest.raises(CorruptCheckpointError, match=r"file\.pt: its pickle makes objects of more than 33554432 bytes"):
+        unpickle(stream, _Words(), "file.pt", budget)

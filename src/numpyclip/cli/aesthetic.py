@@ -1,11 +1,10 @@
 """`numpyclip aesthetic`: score how pleasing images are."""
 
 import argparse
-import json
 
 from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, with_stdin
 from numpyclip.cli.options import add_embedding_options, add_pictures, load_model
-from numpyclip.cli.outputs import are_several
+from numpyclip.cli.outputs import are_several, print_columns, print_json
 
 EXAMPLES = """\
   numpyclip aesthetic photo.jpg --predictor sac+logos+ava1-l14-linearMSE.pth -m ViT-L/14
@@ -36,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     for path, embedding in progress(pictures, "image", printing=True) if several else pictures:
         score = float(predictor([embedding])[0])
         if arguments.json:
-            print(json.dumps({"path": path, "aesthetic": round(score, 6)}), flush=True)
+            print_json({"path": path, "aesthetic": round(score, 6)})
         else:
-            print(*([path] if several else []), f"{score:.3f}", sep="\t", flush=True)
+            print_columns(*([path] if several else []), f"{score:.3f}")
     return pictures.status

@@ -1,13 +1,12 @@
 """`numpyclip ask`: answer a question about images."""
 
 import argparse
-import json
 from dataclasses import asdict
 from pathlib import Path
 
 from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, texts_beside, with_stdin
 from numpyclip.cli.options import add_embedding_options, add_pictures, load_model, positive
-from numpyclip.cli.outputs import are_several
+from numpyclip.cli.outputs import are_several, print_columns, print_json
 from numpyclip.errors import InputError
 from numpyclip.images.find import is_picture_name
 
@@ -67,10 +66,10 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.json:
             found = [{**asdict(answer), "probability": round(answer.probability, 6)} for answer in ranked]
             record = {"path": path, "question": question, "kind": answerer.question.kind, "answers": found}
-            print(json.dumps(record), flush=True)
+            print_json(record)
         else:
             for a in ranked:
-                print(*([path] if several else []), f"{a.probability:.4f}", a.answer, a.statement, sep="\t", flush=True)
+                print_columns(*([path] if several else []), f"{a.probability:.4f}", a.answer, a.statement)
     return pictures.status
 
 

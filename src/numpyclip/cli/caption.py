@@ -1,10 +1,11 @@
 """`numpyclip caption`: say in a sentence what images show."""
 
 import argparse
-import json
 
 from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, texts_beside, with_stdin
 from numpyclip.cli.options import add_embedding_options, add_pictures, load_model
+from numpyclip.cli.outputs import print_columns, print_json
+from numpyclip.errors import PictureError
 
 EXAMPLES = """\
   numpyclip caption photo.jpg
@@ -34,12 +35,17 @@ def run(arguments: argparse.Namespace) -> int:
     model = load_model(arguments)
     captioner = Captioner(model, captions)
     pictures = EmbeddedPictures(model, arguments, with_stdin(arguments.items, paths_in))
+    options = {name: getattr(arguments, name) for name in ("orient", "max_pixels", "strict_files")}
     for path, embedding in progress(pictures, "image", printing=True):
-        [found] = captioner([path], embedding[None], orient=arguments.orient)
+        try:
+            [found] = captioner([path], embedding[None], **options)
+        except PictureError as error:  # it has gone since, or its embedding was in the index
+            pictures.report(error)
+            continue
         p = found.probability
         if arguments.json:
             facts = {"path": path, "caption": found.text, "method": found.method, "probability": round(p, 6)}
-            print(json.dumps(facts), flush=True)
+            print_json(facts)
         else:
-            print(path, found.method, f"{p:.4f}", found.text, sep="\t", flush=True)
+            print_columns(path, found.method, f"{p:.4f}", found.text)
     return pictures.status

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, texts_in, with_stdin
@@ -122,7 +122,7 @@ def _read(arguments: argparse.Namespace) -> tuple[list[str], ZeroShotClassifier 
     if arguments.template != "{}" or any(getattr(arguments, name) is not None for name in others):
         raise InputError(f"a {what} has its own classes; leave out --{', --'.join(others)} and --template.")
     for item in arguments.items:  # labels are not given beside it
-        if item != "-" and not Path(item).exists():
+        if item != "-" and not os.path.exists(item):  # noqa: PTH110
             raise InputError(f"{item!r:.200} is no file; with --{what} all items are images, and it has the classes.")
     if what == "classifier":
         model = load_model(arguments)
@@ -155,6 +155,6 @@ def _sources_and_labels(arguments: argparse.Namespace) -> tuple[list[str], list[
     if not labels:
         raise InputError("no labels: give them behind the image, or one a line in a file with --labels FILE.")
     for label in labels:  # `classify *.jpg dog cat` is an easy mistake
-        if is_picture_name(label) and Path(label).is_file():
+        if is_picture_name(label) and os.path.isfile(label):  # noqa: PTH113
             raise InputError(f"the label {label!r} is a file. To classify several images, give --labels FILE.")
     return [source], labels

@@ -7,7 +7,10 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
+
+from numpyclip.cli.outputs import say, write
+from numpyclip.errors import printable
 
 COMMANDS = {  # each is a module of this folder, with EXAMPLES, add_options and run
     "index": "Index images for search, or update the index.",
@@ -52,6 +55,11 @@ examples:
   numpyclip embed images photos/ -o photos.npz
   numpyclip models
 
+output:
+  UTF-8, in columns with tabs between them. A name or text with control characters, or bytes that are not UTF-8, is in
+  double quotes, with \\n, \\t, \\x.. (a byte) and \\u.... within. --json has such bytes as path_bytes, in Base64.
+  Lists of paths (search --paths, filter) are raw in a pipe or file: -0 ends each with a null byte, for xargs -0.
+
 exit status:
   0 done   1 failed, or nothing found   2 wrong arguments   3 done, except for unreadable images
   130 interrupted   141 output pipe closed (SIGPIPE)
@@ -77,6 +85,16 @@ class Parser(argparse.ArgumentParser):
             names = [str(choice) for choice in action.choices]
             hint = _suggestion(get_close_matches(str(value), names, 1)) or f"; expected one of {', '.join(names)}"
             raise argparse.ArgumentError(action, f"{value!r} is unknown{hint}")
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with the usage and a message, in which names of files may be quoted."""
+        super().error(printable(message))
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if file is sys.stdout:  # a help text, or the version
+            write(message)
+        else:
+            super()._print_message(message, file)
 
 
 def add_command(commands: Any, name: str, summary: str, examples: str) -> Parser:
@@ -158,7 +176,7 @@ def _renamed(words: Iterable[str], new_names: Mapping[str, str]) -> Iterator[str
         old, equals, value = word.partition("=")
         new = new_names.get(old, old)
         if new != old:
-            print(f"numpyclip: warning: {old} is now {new}; the next version will not know it.", file=sys.stderr)
+            say(f"warning: {old} is now {new}; the next version will not know it.")
         yield f"{new}{equals}{value}"
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 from pathlib import Path
 
 from numpyclip.cli.options import add_activation_option, add_weights_options, load_model
+from numpyclip.cli.outputs import print_columns, print_json
 from numpyclip.errors import InputError
 from numpyclip.saving.save import DTYPES, FORMATS
 
@@ -67,13 +67,13 @@ def run(arguments: argparse.Namespace) -> int:
             for kind, loss in losses.items()
         }
         fingerprint = dataclasses.asdict(saved.fingerprint)
-        print(json.dumps({**facts, "cosine_loss": cosine_loss, "fingerprint": fingerprint}))
+        print_json({**facts, "cosine_loss": cosine_loss, "fingerprint": fingerprint})
         return 0
-    print(f"{folder}: {arguments.format}, {arguments.dtype}, {size / 1e6:.1f} MB")
+    print_columns(f"{folder}: {arguments.format}, {arguments.dtype}, {size / 1e6:.1f} MB")
     for kind, loss in losses.items():
         if isinstance(loss, CosineLoss):
-            print(f"cosine loss of {kind:<9} median {loss.median:.1e}, worst {loss.worst:.1e}")
+            print_columns(f"cosine loss of {kind:<9} median {loss.median:.1e}, worst {loss.worst:.1e}")
         else:
-            print(f"cosine loss of {kind:<9} not measured: {loss}")
-    print(f"fingerprint: {saved.fingerprint}")
+            print_columns(f"cosine loss of {kind:<9} not measured: {loss}")
+    print_columns(f"fingerprint: {saved.fingerprint}")
     return 0

@@ -1,12 +1,12 @@
 """`numpyclip duplicates`: find images that are there more than once."""
 
 import argparse
-import json
 from contextlib import nullcontext
 from dataclasses import asdict
 
 from numpyclip.cli.inputs import PicturePaths, paths_in, progress, say_left_out, with_stdin
-from numpyclip.cli.options import add_index_options, add_model_options, add_pictures, load_model
+from numpyclip.cli.options import add_file_options, add_index_options, add_model_options, add_pictures, load_model
+from numpyclip.cli.outputs import print_columns, print_json
 from numpyclip.cli.stores import known_embeddings
 
 EXAMPLES = """\
@@ -29,6 +29,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     add_pictures(command, "compare")
     command.add_argument("--exact", action="store_true", help="only the same bytes or pixels; needs no model")
     command.add_argument("--json", action="store_true", help="print one JSON object per group")
+    add_file_options(command)
     add_index_options(command)
     add_model_options(command)
     command.set_defaults(orient=True, draft=True)
@@ -42,12 +43,20 @@ def run(arguments: argparse.Namespace) -> int:
     paths = PicturePaths(with_stdin(arguments.items, paths_in))
     read = progress(paths, "image", printing=False)
     with nullcontext() if model is None else known_embeddings(arguments, model) as known:
-        groups = find_duplicates(model, read, batch_size=arguments.batch_size, on_error=paths.report, known=known)
+        groups = find_duplicates(
+            model,
+            read,
+            batch_size=arguments.batch_size,
+            on_error=paths.report,
+            known=known,
+            max_pixels=arguments.max_pixels,
+            strict_files=arguments.strict_files,
+        )
     for number, group in enumerate(groups, start=1):
         if arguments.json:
-            print(json.dumps({"group": number, "copies": [asdict(copy) for copy in group]}), flush=True)
+            print_json({"group": number, "copies": [asdict(copy) for copy in group]})
         else:
             for copy in group:
-                print(number, copy.kind, copy.path, sep="\t", flush=True)
-    say_left_out(paths.left_out)
+                print_columns(number, copy.kind, copy.path)
+    say_left_out(paths.left_out, paths.failed)
     return 3 if paths.failed else 0

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,8 +14,9 @@ from numpyclip.atomic import atomic_file
 from numpyclip.cli.commands import add_command
 from numpyclip.cli.inputs import EmbeddedPictures, NamedEmbedding, paths_in, progress, texts_in, with_stdin
 from numpyclip.cli.options import add_embedding_options, add_model_options, load_model, model_name
-from numpyclip.cli.outputs import check_output, output_path
-from numpyclip.errors import InputError, NumPyCLIPError
+from numpyclip.cli.outputs import check_output, output_path, print_json
+from numpyclip.errors import InputError, NumPyCLIPError, TextTooLongError
+from numpyclip.escaping import json_text
 from numpyclip.runtime.chunks import batched
 
 if TYPE_CHECKING:
@@ -76,7 +76,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _embed_texts(model: CLIP, items: Iterable[str], arguments: argparse.Namespace) -> Iterator[NamedEmbedding]:
     for batch in batched(items, arguments.batch_size):
-        yield from zip(batch, model.embed_texts(batch, len(batch), truncate=arguments.truncate), strict=True)
+        try:
+            embeddings = model.embed_texts(batch, len(batch), truncate=arguments.truncate)
+        except TextTooLongError as error:
+            raise TextTooLongError(f"{error} To cut such texts, pass --truncate.") from error
+        yield from zip(batch, embeddings, strict=True)
 
 
 def _save(arguments: argparse.Namespace, model: CLIP, key: str, embedded: Iterable[NamedEmbedding]) -> None:
@@ -84,12 +88,12 @@ def _save(arguments: argparse.Namespace, model: CLIP, key: str, embedded: Iterab
     output: Path | None = arguments.output
     if output is None:
         for name, vector in embedded:
-            print(_json_line(key, name, vector), flush=True)
+            print_json(_record(key, name, vector))
         return
     with atomic_file(output) as file:
         if output.suffix == ".jsonl":
             for name, vector in embedded:
-                file.write((_json_line(key, name, vector) + "\n").encode())
+                file.write((json_text(_record(key, name, vector)) + "\n").encode("ascii"))
         else:
             _write_arrays(file, output.suffix, embedded, model_name(arguments), model)
         if not file.tell():
@@ -111,6 +115,5 @@ def _write_arrays(
         np.savez(file, embeddings=embeddings, names=names, model=np.array(model_name), fingerprint=fingerprint)
 
 
-def _json_line(key: str, name: str, vector: Array) -> str:
-    numbers = ", ".join(map(str, vector))  # the fewest digits that identify a float32
-    return f'{{"{key}": {json.dumps(name)}, "embedding": [{numbers}]}}'
+def _record(key: str, name: str, vector: Array) -> dict[str, Any]:
+    return {key: name, "embedding": [float(str(number)) for number in vector]}  # the fewest digits of a float32

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from numpyclip.atomic import atomic_file
 from numpyclip.cli.inputs import Reporter, progress, say_left_out
 from numpyclip.cli.labels import add_template_option, embedded_labels, labels_in, read_named_labels
-from numpyclip.cli.options import add_embedding_options, load_model, model_name
-from numpyclip.cli.outputs import check_output, output_path
+from numpyclip.cli.options import add_embedding_options, decode_options, load_model, model_name
+from numpyclip.cli.outputs import check_output, output_path, print_columns, print_json
 from numpyclip.cli.stores import known_embeddings
 from numpyclip.errors import InputError
 
@@ -72,9 +72,9 @@ def run(arguments: argparse.Namespace) -> int:
         classifier = ZeroShotClassifier(model, labels, templates, embeddings=embeddings)
     report = Reporter()
     with known_embeddings(arguments, model) as known:
-        read = PictureReader(model.preprocess, arguments.orient, arguments.draft, known)
+        read = PictureReader(model.preprocess, decode_options(arguments), known)
         result = measure(model, _with_progress(dataset), classifier, read, arguments.batch_size, report)
-    say_left_out(dataset.left_out)
+    say_left_out(dataset.left_out, report.count)
     _write(arguments, result, classifier)
     return 3 if report.count else 0
 
@@ -99,16 +99,16 @@ def _labels_and_templates(arguments: argparse.Namespace, dataset: Dataset) -> tu
 
 
 def _write(arguments: argparse.Namespace, result: Evaluation, classifier: ZeroShotClassifier | None) -> None:
-    from numpyclip.tasks.evaluation.report import json_text, write_report
+    from numpyclip.tasks.evaluation.report import write_report
     from numpyclip.viz.confusion_matrix import confusion_matrix
 
     summary: dict[str, Any] = {"path": arguments.dataset, "model": model_name(arguments)}
     summary |= {"pictures": result.pictures, "captions": result.captions, **result.metrics}
     if arguments.json:
-        print(json_text(summary))
+        print_json(summary)
     else:
         for name, value in summary.items():
-            print(name, f"{value:.4f}" if isinstance(value, float) else value, sep="\t")
+            print_columns(name, f"{value:.4f}" if isinstance(value, float) else value)
     if arguments.output is not None:
         write_report(arguments.output, [answer._asdict() for answer in result.answers], summary)
     if arguments.confusion is not None:

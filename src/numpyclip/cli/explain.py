@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,9 +10,10 @@ import numpy as np
 
 from numpyclip.atomic import atomic_file
 from numpyclip.cli.inputs import progress
-from numpyclip.cli.options import add_model_options, load_model, positive
-from numpyclip.cli.outputs import check_output, output_path
+from numpyclip.cli.options import add_file_options, add_model_options, decode_options, load_model, positive
+from numpyclip.cli.outputs import check_output, output_path, print_columns, print_json
 from numpyclip.errors import InputError
+from numpyclip.images.decode_options import DecodeOptions
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -42,6 +42,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         "--grid", type=positive, default=8, metavar="N", help="windows per side: more find smaller things (default: 8)"
     )
     command.add_argument("--json", action="store_true", help="print one JSON object per text")
+    add_file_options(command)
     add_model_options(command)
 
 
@@ -54,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError("nothing to explain: name an image, and then one or more texts.")
     path, *texts = arguments.items
     check_output(arguments.output, [path])
-    image = open_picture(path)
+    image = open_picture(path, decode_options(arguments, draft=False))
     maps = explain(
         load_model(arguments),
         image,
@@ -66,9 +67,9 @@ def run(arguments: argparse.Namespace) -> int:
     for text, heat in zip(texts, maps, strict=True):
         y, x = (int(place) for place in np.unravel_index(np.nanargmax(heat), heat.shape))
         if arguments.json:
-            print(json.dumps({"path": path, "text": text, "hottest": [x, y]}))
+            print_json({"path": path, "text": text, "hottest": [x, y]})
         else:
-            print(x, y, text, sep="\t")
+            print_columns(x, y, text)
     if arguments.output is not None:
         with atomic_file(arguments.output) as file:
             if arguments.output.suffix == ".npy":
@@ -85,5 +86,7 @@ def _drawn(image: Image.Image, texts: list[str], maps: Array) -> Image.Image:
 
     tiles = [(image, ""), *((overlay(image, heat), text) for text, heat in zip(texts, maps, strict=True))]
     columns = min(len(tiles), _COLUMNS)
-    (page,) = contact_sheets(tiles, columns=columns, rows=-(-len(tiles) // columns), side=_SIDE, orient=False)
+    (page,) = contact_sheets(
+        tiles, columns=columns, rows=-(-len(tiles) // columns), side=_SIDE, options=DecodeOptions(orient=False)
+    )
     return page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import filecmp
 import os
@@ -36,10 +37,12 @@ def _names(place: Path) -> Iterator[Path]:
 
 
 def copy(path: str, place: Path) -> None:
-    """Copy a file with its times."""
+    """Copy a file, with its times and permissions where the folder can have them."""
     place.parent.mkdir(parents=True, exist_ok=True)
     with temporary_path(place) as part:
-        shutil.copy2(path, part)
+        shutil.copyfile(path, part)
+        with contextlib.suppress(OSError, OverflowError):
+            shutil.copystat(path, part)
         part.replace(place)
 
 

@@ -1,14 +1,13 @@
 """`numpyclip filter`: keep the images that words describe, and drop others."""
 
 import argparse
-import json
 import os
-import sys
 from pathlib import Path
 
 from numpyclip.cli.filing import ACTIONS, free_name, place_in
 from numpyclip.cli.inputs import EmbeddedPictures, PicturePaths, paths_in, progress, with_stdin
 from numpyclip.cli.options import add_embedding_options, add_pictures, load_model
+from numpyclip.cli.outputs import print_columns, print_json, print_path, say
 from numpyclip.errors import InputError
 
 EXAMPLES = """\
@@ -17,7 +16,7 @@ EXAMPLES = """\
   numpyclip filter photos/ --drop "a screenshot" --drop "a receipt" --copy album/ --yes
   numpyclip filter photos/ --keep "a screenshot" --move screenshots/          # a dry run; then with --yes
   numpyclip filter photos/ --keep "horse + stripes - grass" --cosine-threshold 0.25
-  find . -name "*.jpg" | numpyclip filter - --keep "a dog" | xargs ...
+  find . -name "*.jpg" | numpyclip filter - --keep "a dog" -0 | xargs -0 ...
 
 Prints the paths of the images that are kept. The query that fits an image best decides, if it fits: if its
 probability reaches --threshold. If none fits, the image is kept unless there is a --keep.
@@ -42,6 +41,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     for name in ACTIONS:
         action.add_argument(f"--{name}", type=Path, metavar="FOLDER", help=f"{name} what is kept into a folder")
     command.add_argument("--yes", action="store_true", help="really copy, move or link")
+    command.add_argument("-0", action="store_true", dest="null", help="end paths in a null byte, for xargs -0")
     command.add_argument("--json", action="store_true", help="print one JSON object per image, dropped ones too")
     add_embedding_options(command)
 
@@ -71,11 +71,13 @@ def run(arguments: argparse.Namespace) -> int:
             record = {"path": path, "kept": verdict.kept, "query": verdict.query, score: round(verdict.score, 6)}
             if action:
                 record["destination"] = None if place is None else os.fspath(place)
-            print(json.dumps(record), flush=True)
+            print_json(record)
+        elif verdict.kept and place is None:
+            print_path(path, "\0" if arguments.null else "\n")
         elif verdict.kept:
-            print(path, *([] if place is None else [place]), sep="\t", flush=True)
+            print_columns(path, place)
     if action and not arguments.yes:
-        print(f"numpyclip: a dry run, nothing was done; add --yes to {action}.", file=sys.stderr)
+        say(f"a dry run, nothing was done; add --yes to {action}.")
     return pictures.status
 
 

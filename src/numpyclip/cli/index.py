@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numpyclip.cli.inputs import Reporter, progress, say_left_out, texts_in
-from numpyclip.cli.options import add_decoding_option
-from numpyclip.cli.stores import add_store_options, load_remembered, place_of, remember_model
+from numpyclip.cli.options import add_decoding_option, add_file_options, decode_options
+from numpyclip.cli.outputs import print_columns, print_json, say
+from numpyclip.cli.stores import add_store_options, load_remembered, place_of, remember_model, remembered_options
 from numpyclip.errors import InputError
 
 if TYPE_CHECKING:
@@ -31,6 +30,7 @@ EXAMPLES = """\
   numpyclip index --export embeddings/                # img_emb/*.npy and metadata/*.parquet, for autofaiss and others
   numpyclip index --import embeddings/ -m ViT-B/32    # the same way back, or from clip-retrieval
   numpyclip index --graph                             # above a million images
+  numpyclip index --check                             # what is damaged is left out, and embedded again by the next call
   numpyclip index --list
 
 Files of unchanged size and modification time are skipped; moved, renamed and copied ones are identified by their
@@ -48,6 +48,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         "--ignore", action="append", default=[], metavar="GLOB", help="leave out names, or /PATH below"
     )
     add_decoding_option(command)
+    add_file_options(command)
     command.add_argument(
         "--precision",
         choices=["float32", "float16", "int8"],
@@ -62,6 +63,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     action.add_argument("--import", metavar="FOLDER", dest="source", help="add what such a folder has, as it is")
     action.add_argument("--graph", action="store_true", help="build an HNSW index: for millions, not quite exact")
     action.add_argument("--no-graph", action="store_true", help="remove it")
+    action.add_argument("--check", action="store_true", help="find what is damaged, and repair it")
     action.add_argument("--list", action="store_true", help="print what the index holds")
     action.add_argument("--problems", action="store_true", help="print files that cannot be read, and why")
     command.add_argument("--json", action="store_true", help="print JSON")
@@ -76,8 +78,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     needs_no_model = _without_model(arguments)
     adds_otherwise = arguments.texts is not None or arguments.source is not None
-    if arguments.items and (needs_no_model or arguments.migrate or adds_otherwise):
+    if arguments.items and (needs_no_model or arguments.check or arguments.migrate or adds_otherwise):
         raise InputError(f"{arguments.items[0]}: FOLDER cannot be combined with this option.")
+    if arguments.check:
+        return _check(arguments)
     if arguments.ignore and not arguments.items:
         raise InputError("--ignore has nothing to do; expected a FOLDER, whose files it leaves out.")
     for folder in arguments.items:
@@ -121,15 +125,20 @@ def _update(arguments: argparse.Namespace, index: Index) -> int:
             ignore=arguments.ignore,
             batch_size=arguments.batch_size,
             draft=arguments.draft,
+            max_pixels=arguments.max_pixels,
+            strict_files=arguments.strict_files,
             progress=lambda files: progress(files, "image", printing=False),
             report=Reporter(),
         )
     except KeyboardInterrupt:
-        print("numpyclip: what was done is kept; the same command goes on.", file=sys.stderr)
+        say("what was done is kept; the same command goes on.")
         raise
     counts = dataclasses.asdict(report)
-    said = ", ".join(f"{count} {what}" for what, count in counts.items() if count and isinstance(count, int))
+    done = {what: count for what, count in counts.items() if count and isinstance(count, int) and what != "remaining"}
+    said = ", ".join(f"{count} {what}" for what, count in done.items())
     _say(arguments, counts, said or "nothing there")
+    if report.remaining and not arguments.json:
+        say(f"{_files(report.remaining)} cannot be read: numpyclip index --problems")
     say_left_out(report.left_out)
     return 3 if report.unreadable or report.problems else 0
 
@@ -150,7 +159,7 @@ def _migrate(arguments: argparse.Namespace, store: Store, model: CLIP) -> int:
 
     report = Reporter()
     with store.writing():
-        steps = migrate(store, model, batch_size=arguments.batch_size, draft=arguments.draft, report=report)
+        steps = migrate(store, model, batch_size=arguments.batch_size, options=decode_options(arguments), report=report)
         done = sum(progress(steps, "batch", printing=False)) - report.count
     remember_model(arguments, Index(store, model))
     _say(arguments, {"migrated": done, "lost": report.count}, f"{done} re-embedded")
@@ -158,10 +167,15 @@ def _migrate(arguments: argparse.Namespace, store: Store, model: CLIP) -> int:
 
 
 def _graph(arguments: argparse.Namespace, store: Store) -> int:
+    from numpyclip.index.vectors import LEAST_RECALL
+
     found = store.build_hnsw(lambda steps: progress(steps, "step", printing=False))
-    record = {"recall": found.share, "n": found.n, "queries": found.queries}
-    _say(arguments, record, f"recall@{found.n} {found.share:.1%}, measured on {found.queries} queries")
-    return 0
+    record = {"recall": found.images, "recall_of_texts": found.texts, "n": found.n, "queries": found.queries}
+    said = f"recall@{found.n} {found.images:.1%} for images, {found.texts:.1%} for texts, on {found.queries} of each"
+    if not found.is_good:
+        said += f"; below {LEAST_RECALL:.0%}, so there is no graph, and searches stay exhaustive"
+    _say(arguments, {**record, "used": found.is_good}, said)
+    return 0 if found.is_good else 1
 
 
 def _remove_graph(arguments: argparse.Namespace, store: Store) -> int:
@@ -184,8 +198,7 @@ def _forget(arguments: argparse.Namespace, store: Store) -> int:
         before = store.folders()
         forgotten = store.forget_folder(arguments.forget)
         has_changed = forgotten or store.folders() != before
-    files = "1 file" if forgotten == 1 else f"{forgotten} files"
-    _say(arguments, {"forgotten": forgotten}, f"{files} removed from the index")
+    _say(arguments, {"forgotten": forgotten}, f"{_files(forgotten)} removed from the index")
     return 0 if has_changed else 1
 
 
@@ -198,24 +211,39 @@ def _compact(arguments: argparse.Namespace, store: Store) -> int:
 
 def _problems(arguments: argparse.Namespace, store: Store) -> int:
     for path, problem in store.problems():
-        print(json.dumps({"path": path, "problem": problem}) if arguments.json else f"{path}\t{problem}")
+        if arguments.json:
+            print_json({"path": path, "problem": problem})
+        else:
+            print_columns(path, problem)
     return 0
 
 
 def _list(arguments: argparse.Namespace, store: Store) -> int:
     counts, folders = dataclasses.asdict(store.counts()), store.folders()
-    name = json.loads(store.model_name or "{}").get("model")
+    name = remembered_options(store).get("model")
     if arguments.json:
-        print(json.dumps({"store": store.place, "model": name, **counts, "folders": folders}))
+        print_json({"store": store.place, "model": name, **counts, "folders": folders})
         return 0
-    print(f"{store.place}: model {name}, " + ", ".join(f"{count} {what}" for what, count in counts.items()))
+    print_columns(f"{store.place}: model {name}, " + ", ".join(f"{count} {what}" for what, count in counts.items()))
     for folder, ignored in folders.items():
-        print(folder, *(f"without {pattern}" for pattern in ignored), sep="\t")
+        print_columns(folder, *(f"without {pattern}" for pattern in ignored))
     return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from numpyclip.index.repair import check_index
+
+    problems = check_index(place_of(arguments), lambda steps: progress(steps, "step", printing=False))
+    _say(arguments, {"problems": problems}, "; ".join(problems) or "nothing is damaged")
+    return 1 if problems else 0
+
+
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count} files"
 
 
 def _say(arguments: argparse.Namespace, record: dict[str, Any], text: str) -> None:
     if arguments.json:
-        print(json.dumps(record))
+        print_json(record)
     else:
-        print(f"numpyclip: {text}", file=sys.stderr)
+        say(text)

@@ -14,8 +14,11 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeAlias, TypeVar
 
+from numpyclip.cli.options import decode_options
+from numpyclip.cli.outputs import say
 from numpyclip.cli.stores import known_embeddings
 from numpyclip.errors import InputError, PictureError
+from numpyclip.escaping import column_text
 from numpyclip.images.find import find_pictures, summary
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from numpyclip.model.ops import Array
 
 _T = TypeVar("_T")
+_MOST_BYTES = 2**26  # of a line
 NamedEmbedding: TypeAlias = "tuple[str, Array]"  # a path or text, and its embedding (e,)
 
 
@@ -48,14 +52,26 @@ def texts_beside(items: Sequence[str], file: str | None, what: str) -> list[str]
 
 def paths_in(file: str) -> Iterator[str]:
     """Paths in a file, or on standard input for ``-``: one a line, in the bytes of the file system."""
+    return map(printed_path, lines_in(file))
+
+
+def lines_in(file: str) -> Iterator[str]:
+    """Lines of a file, or on standard input for ``-``, in the bytes of the file system."""
     return map(os.fsdecode, _lines(file))
+
+
+def printed_path(text: str) -> str:
+    """Return the path that other programs, or commands in their tables, have printed as this text."""
+    return column_text(text) if text.startswith('"') and not os.path.lexists(text) else text
 
 
 def _lines(file: str) -> Iterator[bytes]:
     """Lines as they come, without their ends; empty ones are left out."""
     try:
         with _opened(file) as stream:
-            for number, line in enumerate(stream):
+            for number, line in enumerate(iter(lambda: stream.readline(_MOST_BYTES), b"")):
+                if len(line) == _MOST_BYTES:
+                    raise InputError(f"{file}: line {number + 1} has {_MOST_BYTES >> 20} MiB or more; expected a text.")
                 content = (line.removeprefix(codecs.BOM_UTF8) if number == 0 else line).rstrip(b"\r\n")
                 if content.strip():
                     yield content
@@ -86,7 +102,7 @@ class Reporter:
     def __call__(self, problem: Exception | str) -> None:
         """Report a problem."""
         self.count += 1
-        print(f"numpyclip: {problem}", file=sys.stderr)
+        say(problem)
 
 
 class PicturePaths:
@@ -133,10 +149,12 @@ class PicturePaths:
         return self.report.count
 
 
-def say_left_out(left_out: Mapping[str, int]) -> None:
-    """Report on stderr how many files were left out because they are no pictures, if any."""
+def say_left_out(left_out: Mapping[str, int], problems: int = 0) -> None:
+    """Report on stderr how many files were left out because they are no pictures, and how many problems there were."""
     if left_out:
-        print(f"numpyclip: {summary(left_out)}", file=sys.stderr)
+        say(summary(left_out))
+    if problems > 1:
+        say(f"{problems} problems, named above.")
 
 
 class EmbeddedPictures:
@@ -150,6 +168,7 @@ class EmbeddedPictures:
         self._model = model
         self._arguments = arguments
         self._paths = sources if isinstance(sources, PicturePaths) else PicturePaths(sources)
+        self.report = self._paths.report  # for what else keeps an image from being used
 
     def __iter__(self) -> Iterator[NamedEmbedding]:
         """Iterate over pairs of a path and its embedding (e,)."""
@@ -159,7 +178,7 @@ class EmbeddedPictures:
             records = iter_embeddings(
                 self._model.embed_pixels,
                 self._paths,
-                PictureReader(self._model.preprocess, self._arguments.orient, self._arguments.draft, known),
+                PictureReader(self._model.preprocess, decode_options(self._arguments), known),
                 batch_size=self._arguments.batch_size,
                 on_error=self._paths.report,
             )
@@ -167,7 +186,7 @@ class EmbeddedPictures:
                 if record.error is None:
                     self.embedded += 1
                     yield record.picture, record.embedding
-        say_left_out(self._paths.left_out)
+        say_left_out(self._paths.left_out, self.failed)
 
     @property
     def failed(self) -> int:

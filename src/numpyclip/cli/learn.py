@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +11,7 @@ import numpy as np
 
 from numpyclip.cli.inputs import EmbeddedPictures, progress, texts_in
 from numpyclip.cli.options import add_embedding_options, load_model, model_name, positive
-from numpyclip.cli.outputs import check_output, output_path
+from numpyclip.cli.outputs import check_output, output_path, print_columns, print_json, say
 from numpyclip.errors import InputError
 
 if TYPE_CHECKING:
@@ -107,7 +105,7 @@ def _examples(arguments: argparse.Namespace) -> tuple[Examples, str, int]:
     if source.is_dir():
         folders, beside = folders_of_examples(source)
         if beside:
-            print(f"numpyclip: {source}: {beside} images are in no class's folder; left out.", file=sys.stderr)
+            say(f"{source}: {beside} images are in no class's folder; left out.")
         model = load_model(arguments)
         pictures = EmbeddedPictures(model, arguments, map(str, folders))
         rows = list(progress(pictures, "image", printing=False))
@@ -129,10 +127,9 @@ def _examples(arguments: argparse.Namespace) -> tuple[Examples, str, int]:
 def _warn_of_single_examples(examples: Examples) -> None:
     counts = np.bincount(examples.labels, minlength=len(examples.classes))
     if single := [name for name, count in zip(examples.classes, counts, strict=True) if count == 1]:
-        print(
-            f"numpyclip: {len(single)} classes have one image only, first {single[0]!r:.60}: it is learned from, but "
-            "their recall is not measured.",
-            file=sys.stderr,
+        say(
+            f"{len(single)} classes have one image only, first {single[0]!r:.60}: it is learned from, but "
+            "their recall is not measured."
         )
 
 
@@ -150,17 +147,17 @@ def _print(arguments: argparse.Namespace, examples: Examples, probe: Probe, accu
             "mean_per_class_recall": round(accuracy.mean_per_class_recall, 6) if accuracy else None,
             "recalls": {name: round(value, 6) for name, value in accuracy.recalls.items()} if accuracy else {},
         }
-        print(json.dumps(found))
+        print_json(found)
         return
-    print("pictures", len(examples), sep="\t")
-    print("classes", len(probe.classes), sep="\t")
+    print_columns("pictures", len(examples))
+    print_columns("classes", len(probe.classes))
     for name, value in settings.items():
-        print(name, f"{value:g}", sep="\t")
+        print_columns(name, f"{value:g}")
     if accuracy is None:
-        print("numpyclip: no class has two images, so there is no cross-validation.", file=sys.stderr)
+        say("no class has two images, so there is no cross-validation.")
     else:
-        print("accuracy", f"{accuracy.accuracy:.4f}", sep="\t")
-        print("mean per-class recall", f"{accuracy.mean_per_class_recall:.4f}", sep="\t")
+        print_columns("accuracy", f"{accuracy.accuracy:.4f}")
+        print_columns("mean per-class recall", f"{accuracy.mean_per_class_recall:.4f}")
 
 
 def _c(text: str) -> float | None:

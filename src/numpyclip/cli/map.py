@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import sys
-from functools import partial
 from itertools import islice
 
 import numpy as np
 
 from numpyclip.atomic import atomic_file
 from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, with_stdin
-from numpyclip.cli.options import add_embedding_options, add_pictures, load_model, model_name, positive
-from numpyclip.cli.outputs import check_output, output_path
-from numpyclip.errors import NumPyCLIPError
+from numpyclip.cli.options import add_embedding_options, add_pictures, decode_options, load_model, model_name, positive
+from numpyclip.cli.outputs import check_output, output_path, print_json, say
+from numpyclip.errors import NumPyCLIPError, PictureError
 
 EXAMPLES = """\
   numpyclip map photos/ -o map.html
@@ -47,17 +44,25 @@ def run(arguments: argparse.Namespace) -> int:
     embedded = list(islice(progress(pictures, "image", printing=False), arguments.limit + 1))
     if len(embedded) > arguments.limit:
         del embedded[-1]
-        print(f"numpyclip: the map has the first {arguments.limit} images only; --limit takes more.", file=sys.stderr)
+        say(f"the map has the first {arguments.limit} images only; --limit takes more.")
     if not embedded:
         raise NumPyCLIPError(f"{arguments.output}: not written, there is nothing to put into it.")
-    paths = [path for path, _ in embedded]
     points = principal_components(np.stack([embedding for _, embedding in embedded]))
-    thumbnails = prefetch(partial(thumbnail_uri, orient=arguments.orient), paths, arguments.batch_size)
+
+    def thumbnail(path: str) -> str:
+        try:
+            return thumbnail_uri(path, decode_options(arguments))
+        except PictureError as error:  # it has gone since, or its embedding was in the index
+            pictures.report(error)
+            return "data:,"
+
+    paths = [path for path, _ in embedded]
+    thumbnails = prefetch(thumbnail, paths, arguments.batch_size)
     title = f"{', '.join(map(os.fspath, arguments.items))} by {model_name(arguments)}"
     page = map_page(points, paths, thumbnails, title)
     with atomic_file(arguments.output) as file:
         file.write(page.encode("ascii"))
     if arguments.json:
         places = [{"path": path, "coordinates": place} for path, place in zip(paths, points.tolist(), strict=True)]
-        print(json.dumps({"path": str(arguments.output), "pictures": places}))
+        print_json({"path": str(arguments.output), "pictures": places})
     return pictures.status

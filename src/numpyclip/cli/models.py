@@ -1,11 +1,10 @@
 """`numpyclip models`: list models, download them, verify them."""
 
 import argparse
-import json
-import sys
 from collections.abc import Iterable
 
 from numpyclip.cli.options import add_weights_options
+from numpyclip.cli.outputs import print_columns, print_json, say
 from numpyclip.errors import InputError
 from numpyclip.weights.catalogue import DOWNLOADABLE, EMBEDDED, KnownModel
 
@@ -24,7 +23,7 @@ that can be run here: architecture, tag, image size, millions of parameters, zer
 percent, licence, repository on the Hugging Face hub; - where OpenCLIP has published nothing. verify: compare the
 files here with the published SHA-256; the exit status is 1 if one is damaged. cache: the files of prepared weights that
 make the next start fast (in $NUMPYCLIP_CACHE; 0 for none); --clear removes them.
-Models from elsewhere are used by path: --model FILE."""
+Models from elsewhere are used by path, as in numpyclip embed images --model FILE."""
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
@@ -74,7 +73,7 @@ def _list_published(arguments: argparse.Namespace) -> int:
 
     found = [find_architecture(name) for name in arguments.items or architectures()]
     if not arguments.json:
-        print(_published_line(_HEADER))
+        print_columns(_published_line(_HEADER))
     left_out = 0
     for known in found:
         for model in known.models.values():
@@ -90,9 +89,12 @@ def _list_published(arguments: argparse.Namespace) -> int:
                 "licence": model.licence,
                 "hub": model.hub,
             }
-            print(json.dumps(facts) if arguments.json else _published_line(facts.values()), flush=True)
+            if arguments.json:
+                print_json(facts)
+            else:
+                print_columns(_published_line(facts.values()))
     if left_out:
-        print(f"numpyclip: {left_out} more published models cannot be run here.", file=sys.stderr)
+        say(f"{left_out} more published models cannot be run here.")
     return 0
 
 
@@ -140,7 +142,7 @@ def _verify(arguments: argparse.Namespace) -> int:
         seen = True
         _print(arguments, model.name, state, str(folder / model.file))
     if not seen:
-        print(f"numpyclip: none of the known models is in {folder}.", file=sys.stderr)
+        say(f"none of the known models is in {folder}.")
     return 1 if damaged else 0
 
 
@@ -151,14 +153,14 @@ def _cache(arguments: argparse.Namespace) -> int:
         raise InputError("cache is for all prepared weights; expected no names of models.")
     files = list(prepared_files())
     if not files:
-        print("numpyclip: no prepared weights are cached.", file=sys.stderr)
+        say("no prepared weights are cached.")
     for file in files:
         size = file.stat().st_size
         state = "removed" if arguments.clear and remove_prepared(file) else "kept"
         if arguments.json:
-            print(json.dumps({"state": state, "bytes": size, "path": str(file)}))
+            print_json({"state": state, "bytes": size, "path": str(file)})
         else:
-            print(f"{state:<8}{size / 2**20:>7.0f} MiB  {file}", flush=True)
+            print_columns(f"{state:<8}{size / 2**20:>7.0f} MiB  {file}")
     return 0
 
 
@@ -177,6 +179,6 @@ def _known(name: str) -> KnownModel:
 
 def _print(arguments: argparse.Namespace, name: str, state: str, path: str) -> None:
     if arguments.json:
-        print(json.dumps({"model": name, "state": state, "path": path}))
+        print_json({"model": name, "state": state, "path": path})
     else:
-        print(f"{name:<15} {state:<15} {path}", flush=True)
+        print_columns(f"{name:<15} {state:<15} {path}")

@@ -1,15 +1,88 @@
-"""Where commands write to, and whether lines name the image."""
+"""Where commands write to: stdout and stderr, through which nothing passes but what is written here, and files."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
+import io
 import os
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
-from numpyclip.errors import InputError, NumPyCLIPError
-from numpyclip.images.find import is_picture_name
+from numpyclip.errors import InputError, NumPyCLIPError, printable
+from numpyclip.escaping import column, json_text
+
+_CLOSED_PIPE = 141  # as the shell says of a program that SIGPIPE has ended
+
+
+def set_up_streams() -> None:
+    """Let all letters be printed: in UTF-8 to files and pipes on every system, and as far as a terminal has them."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.isatty():
+        sys.stdout.reconfigure(encoding="utf-8")
+
+
+def say(message: object) -> None:
+    """Print a message on stderr, on one line, if anybody can read it."""
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):
+            print(f"numpyclip: {printable(str(message))}", file=sys.stderr, flush=True)
+
+
+def print_columns(*columns: object, end: str = "\n") -> None:
+    """Print a line of a table: columns with tabs between them, quoted where their text is unsafe or ambiguous."""
+    write("\t".join(column(str(each)) for each in columns) + end)
+
+
+def print_json(record: Any, end: str = "\n") -> None:
+    """Print a JSON object, on one line."""
+    write(json_text(record) + end)
+
+
+def print_path(path: str, end: str = "\n") -> None:
+    """Print a path alone: to files and pipes the bytes of its name, which other programs can open.
+
+    On a terminal, and if it holds the character that ends it, it is quoted as in a table.
+    """
+    try:
+        name = os.fsencode(path)
+    except UnicodeEncodeError:  # no name of a file here
+        name = b"\n\0"
+    if end.encode() in name or (sys.stdout is not None and sys.stdout.isatty()):
+        write(column(path) + end)
+    else:
+        write(name + end.encode())
+
+
+def write(output: str | bytes) -> None:
+    """Write to stdout, at once.
+
+    Raises
+    ------
+    NumPyCLIPError
+        If that is impossible: the disk is full, say.
+    SystemExit
+        If whoever was to read it has gone, which is nothing to talk about.
+    """
+    if sys.stdout is None:  # it was closed from outside
+        raise NumPyCLIPError(f"the output cannot be written ({os.strerror(errno.EBADF)}).")
+    try:
+        if isinstance(output, bytes):
+            sys.stdout.buffer.write(output)
+        else:
+            sys.stdout.write(output)
+        sys.stdout.flush()
+    except OSError as error:
+        # Python would flush what is buffered when it exits, and fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError) or (os.name == "nt" and error.errno == errno.EINVAL):
+            raise SystemExit(_CLOSED_PIPE) from error
+        raise NumPyCLIPError(f"the output cannot be written ({error.strerror or error}).") from error
 
 
 def are_several(sources: Sequence[str]) -> bool:
@@ -50,6 +123,8 @@ def check_output(output: Path | None, sources: Iterable[str | None] = ()) -> Non
 
 
 def _holds(source: str, output: Path) -> bool:
+    from numpyclip.images.find import is_picture_name
+
     place = Path(source)
     try:
         if place.is_dir():

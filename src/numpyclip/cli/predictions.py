@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from numpyclip.atomic import atomic_file
+from numpyclip.cli.options import decode_options
+from numpyclip.cli.outputs import print_columns, print_json, say
 from numpyclip.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class Printer:
     names : sequence of str
         Of the labels.
     arguments : argparse.Namespace
-        With ``top``, ``threshold``, ``json``, ``plot`` and ``orient``.
+        With ``top``, ``threshold``, ``json``, ``plot``, and those of `add_embedding_options`.
     with_path : bool
         Whether lines begin with the path of the image.
     """
@@ -42,14 +42,14 @@ class Printer:
             if parents:
                 sums = {label: round(float(found[0]), 6) for label, found in parents.items()}
                 record["parents"] = [{"label": label, "probability": p} for label, p in sums.items()]
-            print(json.dumps(record), flush=True)
+            print_json(record)
         else:
             for label, p in ranked:
-                print(*([path] if self._with_path else []), f"{p:.4f}", label, sep="\t", flush=True)
+                print_columns(*([path] if self._with_path else []), f"{p:.4f}", label)
         if self._arguments.plot is not None:
             from numpyclip.viz.chart import bar_chart
 
-            chart = bar_chart(path, [(label, min(p, 1.0)) for label, p in ranked], orient=self._arguments.orient)
+            chart = bar_chart(path, [(label, min(p, 1.0)) for label, p in ranked], decode_options(self._arguments))
             with atomic_file(self._arguments.plot) as file:
                 chart.save(file, "PNG")
 
@@ -97,10 +97,9 @@ class Report:
             "mean_per_class_recall": self._confusion.mean_per_class_recall,
         }
         if known:
-            print(
-                f"numpyclip: of {known} images in folders named after labels {self._confusion.accuracy:.4f} are "
-                f"right; mean per-class recall {self._confusion.mean_per_class_recall:.4f}.",
-                file=sys.stderr,
+            say(
+                f"of {known} images in folders named after labels {self._confusion.accuracy:.4f} are "
+                f"right; mean per-class recall {self._confusion.mean_per_class_recall:.4f}."
             )
         if self._arguments.output is not None:
             write_report(self._arguments.output, self._rows, summary)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import sys
+import threading
 from typing import Any
 
-from numpyclip.cli.options import add_decoding_option, load_model, model_name, positive
+from numpyclip.cli.options import add_decoding_option, add_file_options, load_model, model_name, positive
+from numpyclip.cli.outputs import say
 from numpyclip.cli.stores import add_store_options, load_remembered, place_of
 from numpyclip.errors import InputError, NumPyCLIPError, StoreError
 
@@ -43,6 +44,9 @@ def add_options(command: argparse.ArgumentParser) -> None:
         "--fetch-host", action="append", default=[], metavar="HOST", help="a host from which images may be fetched"
     )
     command.add_argument(
+        "--fetch-private", action="store_true", help="fetch from them also where a name has no public address"
+    )
+    command.add_argument(
         "--token-file", metavar="FILE", help="file with a token that requests must send (default: $NUMPYCLIP_TOKEN)"
     )
     for name, default, metavar, what in (
@@ -54,15 +58,18 @@ def add_options(command: argparse.ArgumentParser) -> None:
             f"--{name}", type=positive, default=default, metavar=metavar, help=f"maximum {what} (default: {default})"
         )
     add_decoding_option(command)
+    add_file_options(command)
     add_store_options(command)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Load the model, and serve until stopped."""
     from numpyclip.server import Settings, create_app
+    from numpyclip.server.memory import give_back_large_blocks
     from numpyclip.server.uvicorn_server import listen, make_server
 
     token = _token(arguments)
+    give_back_large_blocks()
     with listen(arguments.host, arguments.port) as listener:
         place = None if arguments.no_index else place_of(arguments)
         model = _load(arguments, place)
@@ -72,25 +79,31 @@ def run(arguments: argparse.Namespace) -> int:
             token=token,
             allowed_hosts=("127.0.0.1", "[::1]", "localhost", *arguments.allow_host) if _is_loopback(arguments) else (),
             fetch_hosts=tuple(host.lower() for host in arguments.fetch_host),
+            fetch_private=arguments.fetch_private,
             max_body=arguments.max_body << 20,
             max_total_body=8 * arguments.max_body << 20,
             max_waiting=arguments.max_waiting,
             draft=arguments.draft,
+            max_pixels=arguments.max_pixels,
+            strict_files=arguments.strict_files,
             batch_size=arguments.batch_size,
             timeout=arguments.timeout,
         )
-        server = make_server(create_app(model, name, place, settings))
+        app = create_app(model, name, place, settings)
+        server = make_server(app, arguments.timeout, app.state.service.fetcher.stop)
         host, port = listener.getsockname()[:2]
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         if token is None and not _is_loopback(arguments):
             message = f"whoever reaches {address} may search these images; set NUMPYCLIP_TOKEN."
-            print(f"numpyclip: warning: {message}", file=sys.stderr)
-        print(f"numpyclip: {name} at http://{address} (Ctrl-C stops it)", file=sys.stderr, flush=True)
+            say(f"warning: {message}")
+        say(f"{name} at http://{address} (Ctrl-C stops it)")
         with contextlib.suppress(KeyboardInterrupt):  # the usual way to stop it
             server.run(sockets=[listener])
     if not server.started:
         raise NumPyCLIPError("the server did not start; see its messages above.")
-    print("numpyclip: stopped.", file=sys.stderr)
+    say("stopped.")
+    if any(thread.name.startswith("numpyclip-") for thread in threading.enumerate()):
+        os._exit(0)  # Python would wait for a thread that reads a file which hangs, say
     return 0
 
 
@@ -109,7 +122,7 @@ def _load(arguments: argparse.Namespace, place: str | None) -> Any:
         except StoreError as error:
             if arguments.store is not None:
                 raise
-            print(f"numpyclip: nothing to search yet: {error}", file=sys.stderr)
+            say(f"nothing to search yet: {error}")
     arguments.model = arguments.model or arguments.usual_model
     return load_model(arguments)
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from numpyclip.atomic import atomic_file
-from numpyclip.cli.inputs import PicturePaths, paths_in, progress, say_left_out
-from numpyclip.cli.options import add_orientation_option, add_pictures, positive
-from numpyclip.cli.outputs import check_output, output_path
+from numpyclip.cli.inputs import PicturePaths, lines_in, printed_path, progress, say_left_out
+from numpyclip.cli.options import add_file_options, add_orientation_option, add_pictures, decode_options, positive
+from numpyclip.cli.outputs import check_output, output_path, print_json, print_path
 from numpyclip.errors import InputError, NumPyCLIPError
 
 EXAMPLES = """\
@@ -37,6 +36,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         command.add_argument(f"--{name}", type=positive, default=count, metavar="N", help=f"{what} (default: {count})")
     command.add_argument("--json", action="store_true", help="print one JSON object per page")
     add_orientation_option(command)
+    add_file_options(command)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -48,8 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
     paths = PicturePaths(_sources(arguments.items, captions, arguments.output))
     tiles = ((path, captions.pop(path, Path(path).name)) for path in progress(paths, "image", printing=False))
     pages = contact_sheets(
-        tiles, columns=arguments.columns, rows=arguments.rows, side=arguments.side, orient=arguments.orient,
-        report=paths.report,
+        tiles, columns=arguments.columns, rows=arguments.rows, side=arguments.side,
+        options=decode_options(arguments, draft=True), report=paths.report,
     )  # fmt: skip
     written = 0
     for written, page in enumerate(pages, start=1):
@@ -57,10 +57,13 @@ def run(arguments: argparse.Namespace) -> int:
         check_output(output, arguments.items)
         with atomic_file(output) as file:
             page.save(file, "PNG")
-        print(json.dumps({"path": str(output)}) if arguments.json else output, flush=True)
+        if arguments.json:
+            print_json({"path": str(output)})
+        else:
+            print_path(str(output))
     if not written:
         raise NumPyCLIPError(f"{arguments.output}: not written, there is nothing to put into it.")
-    say_left_out(paths.left_out)
+    say_left_out(paths.left_out, paths.failed)
     return 3 if paths.failed else 0
 
 
@@ -71,8 +74,9 @@ def _sources(items: list[str], captions: dict[str, str], output: Path) -> Iterat
         if item != "-":
             yield item
             continue
-        for line in paths_in("-"):
-            path, tab, caption = line.partition("\t")
+        for line in lines_in("-"):
+            written, tab, caption = line.partition("\t")
+            path = printed_path(written)
             if page.fullmatch(os.path.basename(path)) and Path(path).resolve().parent == output.parent:  # noqa: PTH119
                 raise InputError(
                     f"{path}: is to be drawn, but a page has this name; choose another one for the output."

@@ -5,14 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from numpyclip.cli.options import USUAL_MODEL, add_model_options, load_model
-from numpyclip.errors import InputError, NumPyCLIPError
+from numpyclip.cli.outputs import say
+from numpyclip.errors import InputError, NumPyCLIPError, StoreError
+from numpyclip.index.database import RECOVERY
 
 if TYPE_CHECKING:
     from numpyclip.dual_encoder.clip import CLIP
@@ -47,10 +48,15 @@ def known_embeddings(arguments: argparse.Namespace, model: CLIP) -> Iterator[Kno
     """Open the index that may have embeddings already, if there is one; report in the end how many were taken from it.
 
     An index applies the EXIF orientation, and by default decodes large JPEG files at a reduced size: with other options
-    nothing is taken from it.
+    nothing is taken from it, nor with --strict-files, since it may have embeddings of files whose end is missing.
     """
     place, named = place_of(arguments), arguments.store is not None
-    if arguments.no_index or not (arguments.orient and arguments.draft) or not (named or _is_there(place)):
+    if (
+        arguments.no_index
+        or not (arguments.orient and arguments.draft)
+        or arguments.strict_files
+        or not (named or _is_there(place))
+    ):
         yield None
         return
     from numpyclip.index.known import KnownEmbeddings
@@ -61,7 +67,7 @@ def known_embeddings(arguments: argparse.Namespace, model: CLIP) -> Iterator[Kno
     except NumPyCLIPError as error:
         if named:
             raise
-        print(f"numpyclip: the index is not used: {error}", file=sys.stderr)
+        say(f"the index is not used: {error}")
         yield None
         return
     with closing(store):
@@ -69,7 +75,7 @@ def known_embeddings(arguments: argparse.Namespace, model: CLIP) -> Iterator[Kno
         yield known
         if known.found:
             taken = "1 embedding is that" if known.found == 1 else f"{known.found} embeddings are those"
-            print(f"numpyclip: {taken} of the index {store.place}.", file=sys.stderr)
+            say(f"{taken} of the index {store.place}.")
 
 
 def _is_there(place: str) -> bool:
@@ -85,7 +91,7 @@ def load_remembered(arguments: argparse.Namespace, store: Store, *, must_fit: bo
         If none is named and the index was made from Python, which does not record one; or if it must fit the index
         and is another one by its name, which is known without downloading it.
     """
-    remembered = {key: value for key, value in json.loads(store.model_name or "{}").items() if key in _REMEMBERED}
+    remembered = remembered_options(store)
     if arguments.model is None and not remembered and store.fingerprint is not None:
         raise InputError(f"{store.place}: was made from Python; name its model with --model.")
     wanted = _options(arguments) if arguments.model is not None else {**remembered, **_options(arguments)}
@@ -99,6 +105,15 @@ def load_remembered(arguments: argparse.Namespace, store: Store, *, must_fit: bo
     vars(arguments).update(wanted)
     arguments.model = arguments.model or arguments.usual_model
     return load_model(arguments)
+
+
+def remembered_options(store: Store) -> dict[str, str]:
+    """Return the options by which the model of an index is loaded; none if that is not recorded."""
+    try:
+        found = json.loads(store.model_name or "{}")
+        return {key: value for key, value in found.items() if key in _REMEMBERED and isinstance(value, str)}
+    except (ValueError, AttributeError, RecursionError):
+        raise StoreError(f"{store.place}: does not say by which options its model is loaded. {RECOVERY}") from None
 
 
 def remember_model(arguments: argparse.Namespace, index: Index) -> None:

@@ -2,10 +2,10 @@
 
 import argparse
 import dataclasses
-import json
 
 from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, texts_beside, with_stdin
 from numpyclip.cli.options import add_embedding_options, add_pictures, load_model, positive
+from numpyclip.cli.outputs import print_columns, print_json
 
 EXAMPLES = """\
   numpyclip tag photos/
@@ -43,8 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
         [tags] = tagger([embedding])
         if arguments.json:
             found = [{**dataclasses.asdict(tag), "probability": round(tag.probability, 6)} for tag in tags]
-            print(json.dumps({"path": path, "tags": found}), flush=True)
+            print_json({"path": path, "tags": found})
         else:
             for tag in tags:
-                print(path, f"{tag.probability:.4f}", tag.tag, sep="\t", flush=True)
+                print_columns(path, f"{tag.probability:.4f}", tag.tag)
     return pictures.status

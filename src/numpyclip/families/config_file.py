@@ -10,7 +10,7 @@ from numpyclip.weights.json_file import read_json_object
 
 _T = TypeVar("_T")
 MAX_LAYERS = 1000  # the deepest published model has 64; the names of many more would fill the memory
-_MAX_BYTES = 2**24  # the largest published one has some kilobytes
+_MAX_BYTES = 2**20  # the largest published one has some kilobytes
 _MAX_LETTERS = 200  # of an option's name in a message
 MAX_SIZE = 2**24  # of any count; products of a few of them are still numbers
 MAX_SIDE = 2048  # pixels, of images whose size no tensor shows: four times the largest published

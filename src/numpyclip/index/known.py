@@ -11,6 +11,7 @@ from itertools import islice
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import PictureError
 from numpyclip.images.find import FileState
+from numpyclip.index.rows import storable
 from numpyclip.index.store import Store
 from numpyclip.index.where import absolute
 from numpyclip.model.ops import Array
@@ -47,7 +48,7 @@ class KnownEmbeddings:
                 self._directory, self._files = directory, self._store.files(directory)
                 self._names = sorted(self._files)
             known = self._files.get(name)
-            if known is None or known.digest is None or known != state:
+            if known is None or known.digest is None or known != storable(state):
                 return None
             if known.digest not in self._embeddings:
                 following = range(bisect_left(self._names, name), len(self._names))

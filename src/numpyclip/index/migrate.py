@@ -11,9 +11,11 @@ import numpy as np
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError, PictureError, StoreError
+from numpyclip.images.decode_options import DRAFT, DecodeOptions
 from numpyclip.images.open import file_content
 from numpyclip.index.store import Store
 from numpyclip.pipeline import Reading, iter_embeddings
+from numpyclip.runtime.finite import NOT_FINITE, is_not_finite
 
 
 def migrate(
@@ -21,7 +23,7 @@ def migrate(
     model: CLIP,
     *,
     batch_size: int = 32,
-    draft: bool = True,
+    options: DecodeOptions = DRAFT,
     report: Callable[[str], object] = lambda problem: None,
 ) -> Generator[int, None, None]:
     """Re-embed everything with another model; until all is done the embeddings of the previous one are searched.
@@ -48,13 +50,14 @@ def migrate(
     while pending := store.pending_pictures(batch_size):
         records = list(
             iter_embeddings(
-                model.embed_pixels, pending, partial(_read, model, draft), batch_size=batch_size, on_error="skip"
+                model.embed_pixels, pending, partial(_read, model, options), batch_size=batch_size, on_error="skip"
             )
         )
         lost = [record for record in records if record.error is not None]
         for record in lost:
             if record.picture[2]:  # else its files were forgotten before
-                report(str(record.error))
+                path = record.picture[2][0]
+                report(f"{path}: {NOT_FINITE}" if is_not_finite(record.error) else str(record.error))
         done = {record.picture[0]: record.embedding for record in records if record.error is None}
         if done:
             store.write_migrated("pictures", list(done), np.stack(list(done.values())))
@@ -63,7 +66,7 @@ def migrate(
     store.finish_migration()
 
 
-def _read(model: CLIP, draft: bool, pending: tuple[int, bytes, list[str]]) -> Reading[Any]:
+def _read(model: CLIP, options: DecodeOptions, pending: tuple[int, bytes, list[str]]) -> Reading[Any]:
     """Read a picture again, from the first of its files that still holds it."""
     _, digest, paths = pending
     problem = PictureError("all files of a picture are gone.")
@@ -71,7 +74,7 @@ def _read(model: CLIP, draft: bool, pending: tuple[int, bytes, list[str]]) -> Re
         try:
             data = file_content(path)
             if hashlib.sha256(data).digest() == digest:
-                return Reading(model.preprocess.read(data, orient=True, draft=draft, name=path))
+                return Reading(model.preprocess.read(data, options, name=path))
             problem = PictureError(f"{path}: has changed; `numpyclip index` reads it anew.")
         except PictureError as error:
             problem = error

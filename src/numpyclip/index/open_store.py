@@ -6,12 +6,13 @@ import os
 from pathlib import Path
 
 from numpyclip.errors import InputError
+from numpyclip.index.database import Damage
 from numpyclip.index.database.sql import meta
 from numpyclip.index.database.sqlite import SQLiteDatabase
 from numpyclip.index.store import Store
 from numpyclip.index.vectors.memory_mapped import MemoryMappedVectors
 from numpyclip.index.vectors.shards import PRECISIONS, Precision
-from numpyclip.index.where import absolute
+from numpyclip.index.where import absolute, is_path
 
 
 def open_store(place: str | os.PathLike[str], *, create: bool = False, precision: Precision | None = None) -> Store:
@@ -38,7 +39,9 @@ def open_store(place: str | os.PathLike[str], *, create: bool = False, precision
         If its precision is another.
     """
     address = os.fspath(place)
-    if address.startswith(("postgresql://", "postgres://")):
+    if not is_path(address):
+        raise InputError(f"the place of the index is {place!r:.60}, which no path can be.")
+    if is_address(address):
         if precision is not None:
             raise InputError(f"precision {precision} is for an index in a folder; PostgreSQL holds float32.")
         from numpyclip.index.database.postgres import PostgresDatabase
@@ -50,13 +53,20 @@ def open_store(place: str | os.PathLike[str], *, create: bool = False, precision
     folder = Path(absolute(place))
     database = SQLiteDatabase(folder)
     if create:
-        database.create(precision=precision or "float32")
+        database.create(precision=precision or "float32", row_checksums="1")
     database.check()
     with database.reading() as connection:
         found: Precision = meta(connection, "precision") or "float32"  # type: ignore[assignment]
+        if found not in PRECISIONS:
+            raise Damage(f"holds {found!r:.60} for the precision of embeddings")
     if precision not in (None, found):
         raise InputError(f"{folder}: this index is of precision {found}, not {precision}; leave it out.")
     return Store(database, MemoryMappedVectors(folder, found))
+
+
+def is_address(place: str | os.PathLike[str]) -> bool:
+    """Tell whether the place of an index is a PostgreSQL server."""
+    return os.fspath(place).startswith(("postgresql://", "postgres://"))
 
 
 def default_place() -> str:

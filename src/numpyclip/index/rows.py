@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import datetime
 import glob
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from types import NoneType
 from typing import Any
 
 from numpyclip.errors import InputError
-from numpyclip.index.database import Connection
-from numpyclip.index.database.sql import conditions, generation
+from numpyclip.images.find import FileState
+from numpyclip.index.database import Connection, Damage
+from numpyclip.index.database.sql import checked, conditions, generation
 from numpyclip.index.records import Exif, Filed, Match, Modality
 from numpyclip.index.vectors import Found, Space
 from numpyclip.index.where import EVERYWHERE, Where
+
+_TEXT, _NUMBER, _FLOAT = (str, NoneType), (int, NoneType), (float, NoneType)  # or nothing
+_EXIF = (int, int, _TEXT, _FLOAT, _FLOAT)  # types of the columns
+_FIRST_MOMENT, _LAST_MOMENT = "0001-01-01T00:00:00", "9999-12-31T23:59:59"
 
 
 def space_of(connection: Connection, modality: Modality) -> Space:
@@ -25,13 +32,24 @@ def space_of(connection: Connection, modality: Modality) -> Space:
 def folders_in(connection: Connection) -> dict[str, tuple[str, ...]]:
     """Return folders that are indexed, with the patterns of what is ignored in each, forgotten folders among it."""
     rows = connection.execute("SELECT path, ignored FROM folders ORDER BY path")
-    ignored = {os.fsdecode(path): json.loads(patterns) for path, patterns in rows}
+    ignored = {os.fsdecode(path): patterns_in(text) for path, text in (checked(row, bytes, str) for row in rows)}
     forgotten = [path for path, patterns in ignored.items() if patterns is None]
     return {
         folder: (*patterns, *_patterns_of(forgotten, os.path.join(folder, "")))
         for folder, patterns in ignored.items()
         if patterns is not None
     }
+
+
+def patterns_in(text: str) -> list[str] | None:
+    """Read the patterns of a folder; None marks one that was forgotten."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = 0
+    if found is None or (isinstance(found, list) and all(isinstance(pattern, str) for pattern in found)):
+        return found
+    raise Damage(f"holds {text!r:.60} for the patterns of a folder")
 
 
 def _patterns_of(paths: Sequence[str], start: str) -> list[str]:
@@ -41,16 +59,15 @@ def _patterns_of(paths: Sequence[str], start: str) -> list[str]:
 
 def put_folder(connection: Connection, folder: str, ignore: Sequence[str] | None) -> None:
     """Add a folder, or change what is ignored in it; with None it is forgotten, and ignored by folders above it."""
-    sql = "INSERT INTO folders VALUES (?, ?) ON CONFLICT (path) DO UPDATE SET ignored = excluded.ignored"
-    connection.execute(sql, (os.fsencode(folder), json.dumps(ignore)))
+    path = os.fsencode(folder)
+    connection.execute("DELETE FROM folders WHERE path = ?", (path,))
+    connection.execute("INSERT INTO folders VALUES (?, ?)", (path, json.dumps(ignore)))
 
 
 def picture_of(connection: Connection, digest: bytes | None) -> tuple[int, str | None] | None:
     """Look up the number of a picture, and when it was taken."""
-    row: tuple[int, str | None] | None = connection.execute(
-        "SELECT id, taken FROM pictures WHERE digest = ?", (digest,)
-    ).fetchone()
-    return row
+    row = connection.execute("SELECT id, taken FROM pictures WHERE digest = ?", (digest,)).fetchone()
+    return None if row is None else checked(row, int, _TEXT)
 
 
 def put_file(connection: Connection, filed: Filed) -> None:
@@ -66,14 +83,71 @@ def put_file(connection: Connection, filed: Filed) -> None:
         if (found := picture_of(connection, filed.digest)) is None:
             raise InputError(f"{filed.path}: no picture has its digest; write the picture together with its file.")
         picture, taken = found
-    state = filed.state
-    date = taken or _local_time(state.mtime_ns)
+    state = storable(filed.state)
+    date = taken or _local_time(filed.state.mtime_ns)
+    key, problem = key_of(filed.path), None if filed.problem is None else _printable(filed.problem)
+    connection.execute("DELETE FROM files WHERE directory = ? AND name = ?", key)
     connection.execute(
-        "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (directory, name) DO UPDATE SET "
-        "size = excluded.size, mtime_ns = excluded.mtime_ns, date = excluded.date, picture = excluded.picture, "
-        "problem = excluded.problem",
-        (*key_of(filed.path), state.size, state.mtime_ns, date, picture, filed.problem),
+        "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (*key, state.size, state.mtime_ns, date, picture, problem, filed.cause),
     )
+
+
+def storable(state: FileState) -> FileState:
+    """Return a state as it comes back from a store: of a modification time after the year 2262, the last 64 bits."""
+    return FileState(state.size, (state.mtime_ns + (1 << 63)) % (1 << 64) - (1 << 63), state.digest)
+
+
+def files_in(connection: Connection, directory: str, *, with_causes: bool) -> dict[str, tuple[FileState, str | None]]:
+    """Return the files directly in a folder, by name, and by what means each could not be read, if it could not."""
+    cause = "cause" if with_causes else "NULL"  # which version 1 does not have
+    sql = (
+        f"SELECT name, size, mtime_ns, digest, {cause}, picture FROM files LEFT JOIN pictures ON id = picture "
+        "WHERE directory = ?"
+    )
+    kinds = (bytes, int, int, (bytes, NoneType), _TEXT, _NUMBER)
+    found = connection.execute(sql, (os.fsencode(directory),))
+    rows = (checked(row, *kinds) for row in found)
+    return {
+        os.fsdecode(name): (FileState(size, mtime_ns, digest), None if picture is not None else cause or "")
+        for name, size, mtime_ns, digest, cause, picture in rows
+    }
+
+
+def put_text(connection: Connection, text: str) -> int:
+    """Add a text, unless it is there, and return its number."""
+    data = bytes_of(text)
+    digest = hashlib.sha256(data).digest()
+    sql = "INSERT INTO texts (text, digest) VALUES (?, ?) ON CONFLICT DO NOTHING"
+    connection.execute(sql, (data, digest))
+    row = connection.execute("SELECT id FROM texts WHERE digest = ?", (digest,)).fetchone()
+    return int(checked(row, int)[0])
+
+
+def has_embedding(connection: Connection, space: Space, number: int) -> bool:
+    """Tell whether a picture or a text has an embedding."""
+    sql = "SELECT 1 FROM vectors WHERE generation = ? AND side = ? AND item = ?"
+    return connection.execute(sql, (*space, number)).fetchone() is not None
+
+
+def bytes_of(text: str) -> bytes:
+    """Return the bytes of a text, which need not be Unicode: lone surrogates are kept."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+def text_of(data: bytes | str) -> str:
+    """Return the text of some bytes; version 1 of an index has texts as such."""
+    if isinstance(data, str):
+        return data
+    try:
+        return data.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError as error:
+        raise Damage(f"holds {data!r:.60}, which is no text") from error
+
+
+def _printable(problem: str) -> str:
+    """Return a message as every database takes it: of a path, lone surrogates and NUL as escape sequences."""
+    return problem.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
 
 
 def key_of(path: str) -> tuple[bytes, bytes]:
@@ -95,7 +169,8 @@ def files_of(connection: Connection, picture: int, where: Where = EVERYWHERE) ->
         f"JOIN pictures ON id = picture WHERE picture = ? AND {condition} ORDER BY directory, name"
     )
     rows = connection.execute(sql, (picture, *values))
-    return [(path_of(directory, name), *known) for directory, name, *known in rows]
+    kinds = (bytes, bytes, str, *_EXIF)
+    return [(path_of(directory, name), *known) for directory, name, *known in (checked(row, *kinds) for row in rows)]
 
 
 def matches(
@@ -104,25 +179,27 @@ def matches(
     """Look up what was found; pictures without a file that `where` selects are left out."""
     for number, cosine, embedding in found:
         if modality == "texts":
-            (text,) = connection.execute("SELECT text FROM texts WHERE id = ?", (number,)).fetchone()
-            yield Match(number, cosine, embedding, text=text)
+            row = connection.execute("SELECT text FROM texts WHERE id = ?", (number,)).fetchone()
+            if row is None:
+                raise Damage(f"lacks text {number}")
+            yield Match(number, cosine, embedding, text=text_of(*checked(row, (bytes, str))))
         elif files := files_of(connection, number, where):
             (path, date, *exif), *copies = files
             yield Match(number, cosine, embedding, path, tuple(copy for copy, *_ in copies), date, Exif(*exif))
 
 
-def pending(connection: Connection, modality: Modality, column: str, n: int) -> list[Any]:
-    """Return some pictures or texts without an embedding of the next generation."""
+def pending(connection: Connection, space: Space, column: str, n: int) -> list[Any]:
+    """Return the numbers of some pictures or texts without an embedding, and the bytes in a column."""
     sql = (
-        f"SELECT id, {column} FROM {modality} WHERE NOT EXISTS "
+        f"SELECT id, {column} FROM {space.modality} WHERE NOT EXISTS "
         "(SELECT 1 FROM vectors WHERE generation = ? AND side = ? AND item = id) ORDER BY id LIMIT ?"
     )
-    return list(connection.execute(sql, (generation(connection) + 1, modality, n)))
+    return [checked(row, int, bytes) for row in connection.execute(sql, (*space, n))]
 
 
 def _local_time(mtime_ns: int) -> str:
-    """Format a modification time as EXIF data does the time when a picture was taken."""
+    """Format a modification time as EXIF data does the time when a picture was taken, in the years that this has."""
     try:
         return datetime.datetime.fromtimestamp(mtime_ns // 10**9).isoformat()  # local time, as EXIF's
     except (OverflowError, OSError, ValueError):  # a file system with nonsense in it
-        return ""
+        return _FIRST_MOMENT if mtime_ns < 0 else _LAST_MOMENT

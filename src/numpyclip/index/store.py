@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -12,14 +14,16 @@ from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import InputError, StoreError
 from numpyclip.images.find import FileState
 from numpyclip.index import rows
-from numpyclip.index.database import Database
-from numpyclip.index.database.sql import MOST_VALUES, below, conditions, generation, meta, one_of, set_meta
+from numpyclip.index.database import Connection, Damage, Database
+from numpyclip.index.database.sql import MOST_VALUES, below, checked, conditions, generation, meta, one_of, set_meta
 from numpyclip.index.records import MODALITIES, Changes, Counts, Match, Modality
+from numpyclip.index.unsound import drop_unsound
 from numpyclip.index.vectors import Found, Progress, Recall, Space, Vectors
-from numpyclip.index.where import EVERYWHERE, Where, absolute
+from numpyclip.index.where import EVERYWHERE, Where, absolute, is_path
 from numpyclip.model.ops import Array
 from numpyclip.runtime.chunks import batched
 
+_LENGTHS = 1e-3  # that squares of lengths are off 1, at most
 _PAGE = 4096  # pictures or texts at once
 
 
@@ -44,7 +48,10 @@ class Store:
         """Of the model whose embeddings it holds; None if it holds none yet."""
         with self._database.reading() as connection:
             text = meta(connection, "fingerprint")
-        return None if text is None else Fingerprint.from_json(text)
+            try:
+                return None if text is None else Fingerprint.from_json(text)
+            except InputError as error:
+                raise Damage(str(error)) from error
 
     @property
     def model_name(self) -> str | None:
@@ -62,6 +69,9 @@ class Store:
         """Hold the lock for writing; StoreError if another process holds it."""
         with self._database.writing():
             self._remove_old_generations()
+            with self._database.transaction() as connection:
+                if self._vectors.upgrade(connection):
+                    drop_unsound(connection, self._vectors)
             yield
 
     def begin(self, fingerprint: Fingerprint, embed_dim: int) -> None:
@@ -81,6 +91,8 @@ class Store:
 
     def forget_folder(self, folder: str) -> int:
         """Remove a folder and all files below it, return how many; folders above it ignore it until it is added."""
+        if not is_path(folder):
+            raise InputError(f"{folder!r:.60}: is a folder that no path can be.")
         folder = absolute(folder)
         with self._database.transaction() as connection:
             condition, values = below(folder, "path")
@@ -97,14 +109,18 @@ class Store:
         condition, values = below(folder)
         with self._database.reading() as connection:
             found = connection.execute(f"SELECT DISTINCT directory FROM files WHERE {condition}", values)
-            return [os.fsdecode(directory) for (directory,) in found]
+            return [os.fsdecode(*checked(row, bytes)) for row in found]
 
     def files(self, directory: str) -> dict[str, FileState]:
         """Return the files directly in a folder, by name."""
-        sql = "SELECT name, size, mtime_ns, digest FROM files LEFT JOIN pictures ON id = picture WHERE directory = ?"
         with self._database.reading() as connection:
-            found = connection.execute(sql, (os.fsencode(directory),))
-            return {os.fsdecode(name): FileState(*state) for name, *state in found}
+            found = rows.files_in(connection, directory, with_causes=False)
+        return {name: state for name, (state, _) in found.items()}
+
+    def files_and_causes(self, directory: str) -> dict[str, tuple[FileState, str | None]]:
+        """Return the files directly in a folder, by name; of those that could not be read, by what means."""
+        with self._database.reading() as connection:
+            return rows.files_in(connection, directory, with_causes=True)
 
     def knows(self, digest: bytes) -> bool:
         """Tell whether a picture with this content has an embedding."""
@@ -117,7 +133,7 @@ class Store:
         with self._database.reading() as connection:
             for some in batched(digests, MOST_VALUES):
                 sql = f"SELECT id, digest FROM pictures WHERE digest {one_of(len(some))}"
-                numbers.update(connection.execute(sql, some).fetchall())
+                numbers.update(checked(row, int, bytes) for row in connection.execute(sql, some))
             found = self._vectors.take(connection, rows.space_of(connection, "pictures"), list(numbers))
         return {numbers[number]: embedding for number, embedding in found.items()}
 
@@ -133,32 +149,29 @@ class Store:
                 found = (rows.picture_of(connection, digest) for digest in changes.pictures)
                 numbers = [picture[0] for picture in found if picture is not None]
                 embeddings = np.stack([picture.embedding for picture in changes.pictures.values()])
-                self._vectors.add(connection, rows.space_of(connection, "pictures"), numbers, embeddings)
+                self._add(connection, rows.space_of(connection, "pictures"), numbers, embeddings)
             gone = map(rows.key_of, changes.forgotten)
             connection.executemany("DELETE FROM files WHERE directory = ? AND name = ?", gone)
             for filed in changes.filed:
                 rows.put_file(connection, filed)
 
     def write_texts(self, texts: Sequence[str], embeddings: Array) -> None:
-        """Add texts; those that are there stay as they are."""
-        numbers, new = [], []
+        """Add texts; those that have an embedding stay as they are."""
         with self._database.transaction() as connection:
-            for row, text in enumerate(texts):
-                if connection.execute("INSERT INTO texts (text) VALUES (?) ON CONFLICT DO NOTHING", (text,)).rowcount:
-                    (number,) = connection.execute("SELECT id FROM texts WHERE text = ?", (text,)).fetchone()
-                    numbers.append(number)
-                    new.append(row)
+            space = rows.space_of(connection, "texts")
+            numbers = {rows.put_text(connection, text): row for row, text in enumerate(texts)}
+            new = [number for number in numbers if not rows.has_embedding(connection, space, number)]
             if new:
-                self._vectors.add(connection, rows.space_of(connection, "texts"), numbers, embeddings[new])
+                self._add(connection, space, new, embeddings[[numbers[number] for number in new]])
 
     def unknown_texts(self, texts: Iterable[str]) -> list[str]:
         """Return those of some texts that are not in the index, each once."""
-        unknown = dict.fromkeys(texts)
+        unknown = {hashlib.sha256(rows.bytes_of(text)).digest(): text for text in texts}
         with self._database.reading() as connection:
             for some in batched(list(unknown), MOST_VALUES):
-                for (text,) in connection.execute(f"SELECT text FROM texts WHERE text {one_of(len(some))}", some):
-                    del unknown[text]
-        return list(unknown)
+                for (digest,) in connection.execute(f"SELECT digest FROM texts WHERE digest {one_of(len(some))}", some):
+                    del unknown[digest]
+        return list(unknown.values())
 
     def counts(self, where: Where = EVERYWHERE) -> Counts:
         """Count files and pictures that `where` selects, and all texts and unreadable files."""
@@ -174,7 +187,7 @@ class Store:
         """Iterate over files that cannot be read, each with the reason."""
         sql = "SELECT directory, name, problem FROM files WHERE picture IS NULL ORDER BY directory, name"
         with self._database.reading() as connection:
-            found = connection.execute(sql).fetchall()
+            found = [checked(row, bytes, bytes, str) for row in connection.execute(sql)]
         for directory, name, problem in found:
             yield rows.path_of(directory, name), problem
 
@@ -190,6 +203,8 @@ class Store:
 
     def picture(self, number: int) -> Match | None:
         """Return a picture by its number, with a cosine of 1 to itself; None if there is none, or no file of it."""
+        if not 0 <= number < 1 << 63:
+            return None
         with self._database.reading() as connection:
             found = self._vectors.take(connection, rows.space_of(connection, "pictures"), [number])
             return next(rows.matches(connection, "pictures", _by_themselves(found)), None)
@@ -201,7 +216,7 @@ class Store:
         while True:
             with self._database.reading() as connection:
                 space = rows.space_of(connection, modality)
-                items = [item for (item,) in connection.execute(sql, (*space, last, _PAGE))]
+                items = [checked(row, int)[0] for row in connection.execute(sql, (*space, last, _PAGE))]
                 found = self._vectors.take(connection, space, items)
                 matches = list(rows.matches(connection, modality, _by_themselves(found)))
             if not items:
@@ -221,18 +236,20 @@ class Store:
         with self._database.reading() as connection:
             return [
                 (number, digest, [path for path, *_ in rows.files_of(connection, number)])
-                for number, digest in rows.pending(connection, "pictures", "digest", n)
+                for number, digest in rows.pending(connection, _following(connection, "pictures"), "digest", n)
             ]
 
-    def pending_texts(self, n: int) -> list[tuple[int, str]]:
-        """Return some texts without an embedding of the next model: number and text."""
+    def pending_texts(self, n: int, *, migrating: bool = True) -> list[tuple[int, str]]:
+        """Return some texts without an embedding, of the next model or of this one: number and text."""
         with self._database.reading() as connection:
-            return rows.pending(connection, "texts", "text", n)
+            space = _following(connection, "texts") if migrating else rows.space_of(connection, "texts")
+            found = rows.pending(connection, space, "text", n)
+        return [(number, rows.text_of(data)) for number, data in found]
 
     def write_migrated(self, modality: Modality, numbers: Sequence[int], embeddings: Array) -> None:
         """Add embeddings of the next model."""
         with self._database.transaction() as connection:
-            self._vectors.add(connection, Space(generation(connection) + 1, modality), numbers, embeddings)
+            self._add(connection, _following(connection, modality), numbers, embeddings)
 
     def drop_pictures(self, numbers: Sequence[int]) -> None:
         """Remove pictures whose files cannot be read any more."""
@@ -247,7 +264,8 @@ class Store:
         with self._database.transaction() as connection:
             old = generation(connection)
             fingerprint, embed_dim = meta(connection, "next_fingerprint"), meta(connection, "next_embed_dim")
-            assert fingerprint is not None and embed_dim is not None
+            if fingerprint is None or embed_dim is None:
+                raise StoreError(f"{self.place}: no migration is under way.")
             set_meta(connection, fingerprint=fingerprint, embed_dim=embed_dim, generation=str(old + 1))
             connection.execute("DELETE FROM meta WHERE key IN ('next_fingerprint', 'next_embed_dim')")
             connection.execute("DELETE FROM vectors WHERE generation <= ?", (old,))
@@ -268,6 +286,32 @@ class Store:
         self._database.shrink()
         return dropped
 
+    def drop_unsound(self) -> list[str]:
+        """Remove embeddings that are damaged, and pictures without one; say how many there were."""
+        with self._database.transaction() as connection:
+            return drop_unsound(connection, self._vectors)
+
+    def restore(
+        self, meta: Iterable[tuple[str, str]], folders: Iterable[tuple[str, Any]], texts: Iterable[str]
+    ) -> None:
+        """Put into an empty store what was kept of a damaged one."""
+        with self._database.transaction() as connection:
+            known = {key: value for key, value in meta if key.startswith("model ")}
+            with contextlib.suppress(InputError, KeyError):
+                facts = dict(meta)
+                Fingerprint.from_json(facts["fingerprint"])
+                known |= {key: facts[key] for key in ("fingerprint", "embed_dim")} | {"generation": "1"}
+            set_meta(connection, **known)
+            for folder, ignored in folders:
+                rows.put_folder(connection, folder, ignored)
+            for text in texts:
+                rows.put_text(connection, text)
+
+    def has_damaged_hnsw(self) -> bool:
+        """Tell whether there is an HNSW index that cannot be used."""
+        with self._database.reading() as connection:
+            return self._vectors.has_damaged_hnsw(rows.space_of(connection, "pictures"))
+
     def build_hnsw(self, progress: Progress = iter) -> Recall:
         """Build an HNSW index of all pictures, which searches then use: faster, but approximate."""
         with self._database.reading() as connection:
@@ -282,9 +326,21 @@ class Store:
         """Close connections to a server, if it has any."""
         self._database.close()
 
+    def _add(self, connection: Connection, space: Space, numbers: Sequence[int], embeddings: Array) -> None:
+        """Add embeddings; InputError for what would be in the index, and found by no search."""
+        squares = np.einsum("ij,ij->i", embeddings, embeddings, dtype=np.float64)
+        if not (np.abs(squares - 1) < _LENGTHS).all():
+            raise InputError(f"{self.place}: an embedding is not of unit length; expected finite ones, normalized.")
+        self._vectors.add(connection, space, numbers, embeddings)
+
     def _remove_old_generations(self) -> None:
         with self._database.reading() as connection:
             self._vectors.remove_before(generation(connection))
+
+
+def _following(connection: Connection, modality: Modality) -> Space:
+    """Return which embeddings a migration collects."""
+    return Space(generation(connection) + 1, modality)
 
 
 def _by_themselves(embeddings: dict[int, Array]) -> Iterator[Found]:

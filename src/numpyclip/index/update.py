@@ -11,12 +11,17 @@ from pathlib import Path
 from typing import TypeAlias
 
 from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.errors import NumPyCLIPError
+from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.images.find import IGNORED, FileState, is_ignored, walk
 from numpyclip.images.open import file_content
+from numpyclip.index.decoders import decoders
 from numpyclip.index.exif import read_exif
 from numpyclip.index.records import Changes, Exif, Filed, NewPicture
+from numpyclip.index.rows import storable
 from numpyclip.index.store import Store
 from numpyclip.pipeline import Embedded, Reading, iter_embeddings
+from numpyclip.runtime.finite import NOT_FINITE, is_not_finite
 
 FoundFile: TypeAlias = tuple[str, FileState]  # an absolute path, and what is there
 
@@ -29,8 +34,9 @@ class Report:
     embedded: int = 0  # pictures that are new
     recognised: int = 0  # files that were moved, renamed or copied: their pictures were known
     forgotten: int = 0  # files that are gone
-    unreadable: int = 0  # files that are new or changed and cannot be read as pictures
+    unreadable: int = 0  # files that were read, or read again, and are no pictures that can be decoded
     problems: list[str] = field(default_factory=list)  # others, such as folders that cannot be listed
+    remaining: int = field(default=0, compare=False)  # files of the index that cannot be read, tried this time or not
     left_out: dict[str, int] = field(default_factory=dict, compare=False)  # files that are no pictures, by suffix
 
 
@@ -42,18 +48,19 @@ class Updater:
         store: Store,
         model: CLIP,
         batch_size: int,
-        draft: bool,
+        options: DecodeOptions,
         progress: Callable[[list[FoundFile]], Iterable[FoundFile]],
         report: Callable[[str], object],
     ) -> None:
         self._store = store
         self._model = model
         self._batch_size = batch_size
-        self._draft = draft
+        self._options = options
         self._progress = progress
         self._tell = report
         self._report = Report()
         self._left_out: Counter[str] = Counter()
+        self._means = f"{decoders()} {options.max_pixels} {options.strict_files}"
 
     def update(self, folders: Sequence[str]) -> Report:
         """Look at all files in folders of the store: embed new and changed ones, and forget those that are gone."""
@@ -77,6 +84,7 @@ class Updater:
                 self._write(batch)
                 batch = Changes()
         self._write(batch)
+        self._report.remaining = self._store.counts().unreadable
         return self._report
 
     def _compare(self, folder: str, ignore: Sequence[str], apart: Iterable[str]) -> tuple[list[FoundFile], list[str]]:
@@ -97,8 +105,12 @@ class Updater:
         for directory, files in walk(folder, ignore, unreadable, self._left_out):
             visited.add(directory)
             found += len(files)
-            known = self._store.files(directory)
-            new = [(os.path.join(directory, name), state) for name, state in files.items() if known.get(name) != state]
+            known = self._store.files_and_causes(directory)
+            new = [
+                (os.path.join(directory, name), state)
+                for name, state in files.items()
+                if known.get(name) not in ((storable(state), None), (storable(state), self._means))
+            ]
             self._report.unchanged += len(files) - len(new)
             changed += new
             gone += [os.path.join(directory, name) for name in known if name not in files]
@@ -121,15 +133,16 @@ class Updater:
         digest = hashlib.sha256(data).digest()
         if self._store.knows(digest):
             return Reading(extra=(digest, None))
-        pixels = self._model.preprocess.read(data, orient=True, draft=self._draft, name=path)
-        return Reading(pixels, extra=(digest, read_exif(data)))
+        pixels = self._model.preprocess.read(data, self._options, name=path)
+        return Reading(pixels, extra=(digest, read_exif(data, path)))
 
     def _take(self, file: Embedded[FoundFile, tuple[bytes, Exif | None]], batch: Changes) -> None:
         """Put a file into a batch; of pictures that are there twice the first embedding is kept."""
         path, state = file.picture
-        if file.error is not None or file.extra is None:
-            problem = str(file.error).removeprefix(f"{path}: ")
-            batch.filed.append(Filed(path, state, None, problem))
+        error = file.error
+        if error is not None or file.extra is None:
+            problem = NOT_FINITE if is_not_finite(error) else str(error).removeprefix(f"{NumPyCLIPError(path)}: ")
+            batch.filed.append(Filed(path, state, None, problem, None if _may_pass(error) else self._means))
             self._report.unreadable += 1
             self._tell(f"{path}: {problem}")
             return
@@ -150,6 +163,16 @@ class Updater:
     def _problem(self, problem: str) -> None:
         self._report.problems.append(problem)
         self._tell(problem)
+
+
+def _may_pass(error: BaseException | None) -> bool:
+    """Tell whether a file may be readable another time, though nothing of it has changed."""
+    cause = None if error is None else error.__cause__
+    return (
+        is_not_finite(error)
+        or isinstance(cause, MemoryError)
+        or (isinstance(cause, OSError) and cause.errno is not None)
+    )
 
 
 def _is_within(path: str, place: str) -> bool:

@@ -41,10 +41,8 @@ class Where:
         if self.folder is not None:
             if not os.fspath(self.folder):
                 raise InputError("folder is empty; expected the path of one, or None for all pictures.")
-            try:
-                os.fsencode(self.folder)
-            except UnicodeEncodeError:
-                raise InputError(f"folder is {self.folder!r:.60}, which no path can be.") from None
+            if not is_path(self.folder):
+                raise InputError(f"folder is {self.folder!r:.60}, which no path can be.")
             object.__setattr__(self, "folder", absolute(self.folder))
         for name in ("after", "before"):
             if (date := getattr(self, name)) is not None:
@@ -60,9 +58,17 @@ def absolute(path: str | os.PathLike[str]) -> str:
     return re.sub(r"^//+", "/", written) if os.sep == "/" else written  # POSIX lets two slashes at the start stand
 
 
+def is_path(path: str | os.PathLike[str]) -> bool:
+    """Tell whether there can be such a path: one without NUL, of letters that the file system has."""
+    try:
+        return b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
+
+
 def existing_folder(path: str | os.PathLike[str]) -> str:
     """Return the absolute path of a folder; InputError if it is none."""
-    if not os.path.isdir(path):
+    if not (is_path(path) and os.path.isdir(path)):
         raise InputError(f"{os.fsdecode(path)}: is no folder; expected one with pictures in it.")
     return absolute(path)
 

@@ -7,14 +7,14 @@ beside the prepared weights.
 
 import contextlib
 import hashlib
-import re
 from pathlib import Path
 
 import numpy as np
 
 from numpyclip.atomic import atomic_file
 from numpyclip.errors import NumPyCLIPError
-from numpyclip.runtime.prepared import prepared_folder
+from numpyclip.regular_file import open_regular
+from numpyclip.runtime.prepared import is_trusted, prepared_folder
 from numpyclip.weights.checkpoint import Checkpoint
 
 VERSION = 1  # part of file names: raise it whenever digests change
@@ -26,17 +26,22 @@ def digest(checkpoint: Checkpoint) -> str:
     """Return the SHA-256 of all tensors, in 64 hexadecimal digits."""
     file = _file(checkpoint)
     if file is not None:
-        with contextlib.suppress(OSError, ValueError):  # mostly there is none
-            known = file.read_text("ascii")
-            if re.fullmatch("[0-9a-f]{64}", known):
+        with contextlib.suppress(OSError, ValueError), open_regular(file) as stream:  # mostly there is none
+            known = stream.read(64).decode("ascii")
+            if is_trusted(stream) and stream.read(65).decode("ascii") == _seal(file, known):
                 return known
     found = _compute(checkpoint)
     if file is not None:
         with contextlib.suppress(OSError, NumPyCLIPError):  # the folder may be read-only
             file.parent.mkdir(parents=True, exist_ok=True)
-            with atomic_file(file) as stream:
-                stream.write(found.encode())
+            with atomic_file(file) as target:
+                target.write(f"{found}{_seal(file, found)}".encode())
     return found
+
+
+def _seal(file: Path, found: str) -> str:
+    """Return what stands behind a cached digest, so that a damaged one is no other one."""
+    return hashlib.sha256(f"{file.name} {found}".encode()).hexdigest()
 
 
 def _compute(checkpoint: Checkpoint) -> str:

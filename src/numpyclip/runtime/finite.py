@@ -19,6 +19,11 @@ def finite_rows(embeddings: Array) -> NDArray[np.bool_]:
     return finite
 
 
+def is_not_finite(error: BaseException | None) -> bool:
+    """Tell whether an error is that of such an embedding."""
+    return error is not None and str(error).endswith(NOT_FINITE)
+
+
 def checked_finite(embeddings: Array, name: Callable[[int], str]) -> Array:
     """Return embeddings (n, e); InputError, with the name of the first that is not finite."""
     finite = finite_rows(embeddings)

@@ -2,7 +2,8 @@
 
 Converting float16 to float32 and folding norms takes most of the time of a short command. So the result is cached, one
 file per tower. The key is the checkpoint's identity, a hash of its path, size and times, so that a changed file is
-prepared again. The same folder caches the embeddings of long word lists, by the model's fingerprint and the words.
+prepared again. Each file has a checksum, verified whenever it is opened: a damaged file is made again, and so is that
+of another user. The same folder caches the embeddings of long word lists, by the model's fingerprint and the words.
 """
 
 import contextlib
@@ -10,18 +11,24 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from numpy.typing import NDArray
 
 from numpyclip.atomic import remove_abandoned, temporary_path
 from numpyclip.errors import CheckpointError
-from numpyclip.weights.safetensors import read_safetensors, unwritten, write_safetensors
+from numpyclip.regular_file import open_regular
+from numpyclip.runtime.checksum import checksum
+from numpyclip.weights.archive import map_opened
+from numpyclip.weights.safetensors import parse_safetensors, unwritten, write_safetensors
 
 VERSION = 1  # part of file names: raise it whenever towers prepare their weights differently
 
 _LEAST_BYTES = 2**26  # smaller towers are prepared in less than a tenth of a second
+_CHECKSUM = "numpyclip.checksum"  # in the metadata
 _MOST_BYTES = 2**32  # of all files; the least recently used are removed first
+
+_ROOT = 0  # who can change any file anyway
 
 # No other files are touched.
 _NAME = re.compile(r"[0-9a-f]{32}-((visual|text|decoder|words)-v[0-9]+\.safetensors|digest-v[0-9]+\.txt)")
@@ -48,7 +55,7 @@ def open_prepared(identity: str | None, tower: str) -> dict[str, NDArray[Any]] |
         return None
     file = folder / _name(identity, tower)
     try:
-        arrays = read_safetensors(file)
+        arrays = _read(file, f"{identity} {tower}")
     except OSError:  # mostly there is none
         return None
     except CheckpointError:  # truncated, say
@@ -75,7 +82,8 @@ def save_prepared(
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / _name(identity, tower)
         with temporary_path(file) as part:
-            write_safetensors(part, [tensor for name, array in arrays.items() for tensor in unwritten(name, array)])
+            tensors = [tensor for name, array in arrays.items() for tensor in unwritten(name, array)]
+            write_safetensors(part, tensors, {_CHECKSUM: checksum(arrays, f"{identity} {tower}")})
             part.replace(file)
         _remove_least_recently_used(folder)
 
@@ -91,6 +99,22 @@ def remove_prepared(file: Path) -> bool:
         file.unlink(missing_ok=True)
         return True
     return False
+
+
+def is_trusted(file: IO[bytes]) -> bool:
+    """Tell whether an open file is this user's or root's; elsewhere than on POSIX, nobody can tell."""
+    return not hasattr(os, "geteuid") or os.fstat(file.fileno()).st_uid in (os.geteuid(), _ROOT)
+
+
+def _read(file: Path, about: str) -> dict[str, NDArray[Any]]:
+    """Memory-map a cached file; CheckpointError unless it is trusted and as it was written."""
+    with open_regular(file) as stream:
+        if not is_trusted(stream):
+            raise CheckpointError(f"{file}: belongs to another user.")
+        arrays, metadata = parse_safetensors(map_opened(stream, file), file)
+    if metadata.get(_CHECKSUM) != checksum(arrays, about):
+        raise CheckpointError(f"{file}: does not match its checksum.")
+    return arrays
 
 
 def _name(identity: str, tower: str) -> str:

@@ -68,7 +68,8 @@ def existing(folder: Path, names: Iterable[str]) -> dict[str, Path]:
 
 def _original(checkpoint: Checkpoint) -> Checkpoint:
     """Return all weights of the file, by its own names."""
-    assert checkpoint.stored, "a family's module has dropped them"
+    if not checkpoint.stored:  # a family's module has dropped them
+        raise UnsupportedCheckpointError(f"{checkpoint.path}: has no weights in the layout of a file.")
     arrays = {name: array for name, array in checkpoint.stored.items() if name not in SIZE_RECORDS}
     return replace(checkpoint, arrays=arrays)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from numpyclip.errors import InputError
+from numpyclip.regular_file import open_regular
 
 if TYPE_CHECKING:
     from numpyclip.dual_encoder.clip import CLIP
@@ -96,7 +98,11 @@ def _write(plan: Plan, folder: Path) -> None:
 
     for name, content in plan.files.items():
         with (folder / name).open("wb") as file:
-            file.write(content.read_bytes() if isinstance(content, Path) else content)
+            if isinstance(content, Path):
+                with open_regular(content) as source:
+                    shutil.copyfileobj(source, file)
+            else:
+                file.write(content)
             file.flush()
             os.fsync(file.fileno())
     write_safetensors(folder / plan.weights, plan.tensors, plan.metadata)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
+from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -52,8 +53,9 @@ def create_app(model: CLIP, name: str, store: str | None = None, settings: Setti
         exception_handlers=HANDLERS,
         lifespan=lifespan,
     )
+    app.router.redirect_slashes = False
     app.state.service = service
-    app.state.thumbnails = ThumbnailCache()
+    app.state.thumbnails = ThumbnailCache(settings.decode_options)
     return app
 
 
@@ -71,7 +73,9 @@ async def _login(request: Request) -> Response:
     if settings.token is None or not is_token(sent, settings.token):
         return error_response(401, "wrong token.")
     response = Response(status_code=204)
-    response.set_cookie(COOKIE, sent, httponly=True, samesite="strict", secure=request.url.scheme == "https")
+    response.set_cookie(
+        COOKIE, quote(sent, safe=""), httponly=True, samesite="strict", secure=request.scope["scheme"] == "https"
+    )
     return response
 
 

@@ -23,12 +23,13 @@ from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.index.records import MODALITIES, Modality
 from numpyclip.model.ops import Array
 from numpyclip.server.prometheus import Metrics
-from numpyclip.server.responses import OverloadedError, within
+from numpyclip.server.responses import OverloadedError
 from numpyclip.server.settings import Settings
 
 Embed: TypeAlias = "Callable[[Sequence[Any]], Awaitable[Array]]"
 _TEXTS_PER_IMAGE = 8  # of equal cost in a batch
 _MAX_DECODE_WAIT = 0.03  # seconds
+SHUTDOWN_TIMEOUT = 5.0  # seconds that are given to what computes or reads at the end
 _INITIAL_THROUGHPUT = 20.0  # inputs per second, assumed before the first batch
 
 
@@ -53,7 +54,7 @@ class Batcher:
     ----------
     model : CLIP
     settings : Settings
-        Of which `batch_size`, `max_waiting` and `timeout` are used.
+        Of which `batch_size` and `max_waiting` are used.
     metrics : Metrics
     """
 
@@ -80,11 +81,11 @@ class Batcher:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        """Finish the current batch and stop; jobs still queued are rejected."""
+        """Finish the current batch, unless that takes long, and stop; jobs still queued are rejected."""
         self._is_stopping = True
         self._arrived.set()
-        await self._task
-        self._thread.shutdown()
+        _, running = await asyncio.wait([self._task], timeout=SHUTDOWN_TIMEOUT)
+        self._thread.shutdown(wait=not running)
         for job in itertools.chain(*self._queues.values()):
             if not job.done.done():
                 job.done.set_exception(OverloadedError("the server is shutting down; try again soon.", 5, 503))
@@ -97,7 +98,7 @@ class Batcher:
         ------
         callable
             Embeds preprocessed images, or texts, truncated to the context length: ndarray of shape (n, embed_dim),
-            dtype=float32, of unit length. Raises OverloadedError after `timeout` seconds.
+            dtype=float32, of unit length.
 
         Raises
         ------
@@ -131,9 +132,9 @@ class Batcher:
         self._queues[modality].append(job)
         self._arrived.set()
         try:
-            return await within(self._settings.timeout, job.done)
+            return await job.done
         finally:
-            if job in self._queues[modality]:  # the client disconnected, or the timeout passed
+            if job in self._queues[modality]:  # the client disconnected, or its time is over
                 self._queues[modality].remove(job)
 
     async def _run(self) -> None:

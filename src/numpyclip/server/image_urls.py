@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-import http.client
-import time
+import asyncio
+import ipaddress
+import socket
+import ssl
 from collections.abc import Sequence
-from urllib.parse import urlsplit
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
+from urllib.parse import SplitResult, quote, urlsplit
 
+import h11
 from starlette.exceptions import HTTPException
 
-from numpyclip.server.responses import bad_request
+from numpyclip.errors import InputError
+from numpyclip.server.responses import OverloadedError, bad_request
 
-_BLOCK = 1 << 16
+_BLOCK = 8 << 10  # bytes that are parsed at once
+_MAX_HEADERS = 32 << 10  # bytes
+_MAX_FETCHES = 16  # at once, until their images are decoded
+_PORTS = {"http": 80, "https": 443}
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 def is_url(text: str) -> bool:
@@ -19,61 +29,154 @@ def is_url(text: str) -> bool:
     return text[:8].lower().startswith(("http://", "https://"))
 
 
-def fetch(url: str, hosts: Sequence[str], max_bytes: int, timeout: float) -> bytes:
-    """Download a file from an allowed host. Redirects are not followed, as they may lead to other hosts.
+def is_public(address: str) -> bool:
+    """Return whether an IP address is of the public internet, also where IPv6 carries one of IPv4."""
+    ip = ipaddress.ip_address(address)
+    if isinstance(ip, ipaddress.IPv6Address):
+        carried = ip.ipv4_mapped or ip.sixtofour
+        carried = carried or (ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF) if ip in _NAT64 else None)
+        if carried is not None:
+            return is_public(str(carried))
+        if ip.is_site_local:
+            return False
+    return ip.is_global and not (ip.is_multicast or ip.is_reserved)
+
+
+class Fetcher:
+    """Downloads images; whoever waits for one sets the deadline, by cancelling, which works at any moment.
 
     Parameters
     ----------
-    url : str
     hosts : sequence of str
-        ``name``, for the scheme's default port, or ``name:port``.
-    max_bytes : int
-        Maximum size of the file.
-    timeout : float
-        Seconds for the whole download.
-
-    Returns
-    -------
-    bytes
+        ``name``, for the default port of the URL's scheme, or ``name:port``.
+    private : bool, default=False
+        Whether a name may resolve to an address that is not public. An address that is among `hosts` itself may be any.
 
     Raises
     ------
-    HTTPException
-        400 if the host is not allowed; 502 if the download fails.
+    InputError
+        If a host is written otherwise.
     """
-    shown = f"{url:.100}"
-    try:
-        parts = urlsplit(url)
-        host, port = (parts.hostname or "").lower(), parts.port
-    except ValueError as error:
-        raise bad_request(f"{shown}: is no URL ({error}).") from error
-    named = host if port in (None, 443 if parts.scheme == "https" else 80) else f"{host}:{port}"
-    if parts.username is not None or named not in hosts:
-        raise bad_request(
-            f"{shown}: this server does not fetch from {named or 'there'}; send the image itself, as a data URI. "
-            "The server's owner can allow the host with --fetch-host."
-        )
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(host, port, timeout=timeout)
-    try:
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        connection.request("GET", target, headers={"User-Agent": "numpyclip", "Accept": "image/*"})
-        response = connection.getresponse()
-        if response.status != 200:
-            raise HTTPException(502, f"{shown}: answered {response.status}; expected 200 and an image.")
-        return _read(response, shown, max_bytes, time.monotonic() + timeout)
-    except (OSError, http.client.HTTPException, UnicodeError) as error:
-        raise HTTPException(502, f"{shown}: cannot be fetched ({type(error).__name__}).") from error
-    finally:
-        connection.close()
+
+    def __init__(self, hosts: Sequence[str], *, private: bool = False) -> None:
+        self.slots = asyncio.Semaphore(_MAX_FETCHES)
+        self._hosts = set(map(_host, hosts))
+        self._private = private
+        self._resolvers = ThreadPoolExecutor(4, "numpyclip-resolving")  # which nothing else needs
+        self._tasks: set[asyncio.Task[object]] = set()
+        self._is_stopped = False
+
+    def stop(self) -> None:
+        """End all downloads; later ones are refused."""
+        self._is_stopped = True
+        self._resolvers.shutdown(wait=False, cancel_futures=True)
+        for task in self._tasks:
+            task.cancel()
+
+    async def fetch(self, url: str, max_bytes: int) -> bytes:
+        """Download a file from an allowed host. Redirects are not followed, as they may lead to other hosts.
+
+        Raises
+        ------
+        HTTPException
+            400 if the host is not allowed; 502 if the download fails; 503 if the server stops.
+        """
+        shown = f"{url:.100}"
+        parts = self._allowed(url, shown)
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            if self._is_stopped:
+                raise asyncio.CancelledError
+            return await self._download(parts, shown, max_bytes)
+        except asyncio.CancelledError:
+            if self._is_stopped:
+                raise OverloadedError("the server is shutting down; try again soon.", 5, 503) from None
+            raise
+        except (OSError, h11.ProtocolError, UnicodeError) as error:
+            raise HTTPException(502, f"{shown}: cannot be fetched ({type(error).__name__}).") from error
+        finally:
+            self._tasks.discard(task)
+
+    def _allowed(self, url: str, shown: str) -> SplitResult:
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
+            target = quote(f"{parts.path or '/'}?{parts.query}", safe="/?%:@!$&'()*+,;=~")
+        except ValueError as error:
+            raise bad_request(f"{shown}: is no URL ({error!s:.100}).") from error
+        is_known = (host, port) in self._hosts or ((host, None) in self._hosts and port == _PORTS[parts.scheme])
+        if parts.username is not None or not is_known:
+            raise bad_request(
+                f"{shown}: this server does not fetch from {host or 'there'}, port {port}; send the image itself, as a "
+                "data URI. The server's owner can allow the host with --fetch-host."
+            )
+        return parts._replace(path=target.removesuffix("?"), query="")
+
+    async def _download(self, parts: SplitResult, shown: str, max_bytes: int) -> bytes:
+        reader, writer = await self._connect(parts, shown)
+        try:
+            peer = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEADERS)
+            host = parts.netloc if parts.netloc.isascii() else parts.netloc.encode("idna").decode("ascii")
+            headers = [("Host", host), ("User-Agent", "numpyclip"), ("Accept", "image/*"), ("Connection", "close")]
+            request = h11.Request(method="GET", target=parts.path, headers=headers)
+            writer.write((peer.send(request) or b"") + (peer.send(h11.EndOfMessage()) or b""))
+            data = bytearray()
+            while not isinstance(event := peer.next_event(), h11.EndOfMessage):
+                if event is h11.NEED_DATA:
+                    peer.receive_data(await reader.read(_BLOCK))
+                    await asyncio.sleep(0)  # others have their turn, however much has arrived
+                elif isinstance(event, h11.Response) and event.status_code != 200:
+                    raise HTTPException(502, f"{shown}: answered {event.status_code}; expected 200 and an image.")
+                elif isinstance(event, h11.Data):
+                    data += event.data
+                    if len(data) > max_bytes:
+                        raise HTTPException(502, f"{shown}: is larger than {max_bytes} bytes.")
+            return bytes(data)
+        finally:
+            writer.transport.abort()
+
+    async def _connect(self, parts: SplitResult, shown: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Connect to an address that has been checked; the name is not looked up again."""
+        host, port, tls = parts.hostname or "", parts.port or _PORTS[parts.scheme], parts.scheme == "https"
+        error: OSError | None = None
+        for address in await self._addresses(host, port, shown):
+            try:
+                if tls:
+                    return await asyncio.open_connection(address, port, ssl=_tls(), server_hostname=host)
+                return await asyncio.open_connection(address, port)
+            except OSError as failure:
+                error = failure
+        raise error or OSError("no address")
+
+    async def _addresses(self, host: str, port: int, shown: str) -> list[str]:
+        try:
+            return [str(ipaddress.ip_address(host))]
+        except ValueError:
+            look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+        found = await asyncio.get_running_loop().run_in_executor(self._resolvers, look_up)
+        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+        allowed = [address for address in addresses if self._private or is_public(address)]
+        if not allowed:
+            raise HTTPException(
+                502,
+                f"{shown}: {host} has no public address; the server's owner can allow others with --fetch-private.",
+            )
+        return allowed
 
 
-def _read(response: http.client.HTTPResponse, shown: str, max_bytes: int, deadline: float) -> bytes:
-    data = bytearray()
-    while block := response.read1(_BLOCK):
-        data += block
-        if len(data) > max_bytes:
-            raise HTTPException(502, f"{shown}: is larger than {max_bytes} bytes.")
-        if time.monotonic() > deadline:
-            raise TimeoutError
-    return bytes(data)
+@cache
+def _tls() -> ssl.SSLContext:
+    return ssl.create_default_context()
+
+
+def _host(written: str) -> tuple[str, int | None]:
+    try:
+        parts = urlsplit(f"//{written}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or parts.netloc != written or parts.username is not None:
+        raise InputError(f"{written!r:.100} is no host to fetch from; expected NAME or NAME:PORT, as in a URL.")
+    return host, port

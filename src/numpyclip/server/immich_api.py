@@ -14,7 +14,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from numpyclip.index.exif import read_exif
-from numpyclip.server.request_parsing import form_fields
+from numpyclip.server.body_parsing import parse_json
+from numpyclip.server.request_parsing import form_fields, shown
 from numpyclip.server.responses import JSONResponse, bad_request
 from numpyclip.server.service import Service
 
@@ -27,7 +28,7 @@ async def ping(request: Request) -> Response:
 async def predict(request: Request) -> Response:
     """Embed an image or a text."""
     service: Service = request.app.state.service
-    fields = await form_fields(request, service.settings.max_body)
+    fields = await form_fields(request)
     task, name = _parse_entries(fields.text("entries"))
     service.check_model_name(name)
     if task == "visual":
@@ -47,14 +48,14 @@ async def predict(request: Request) -> Response:
 def _parse_entries(text: str | None) -> tuple[str, str | None]:
     """Parse the tower, ``visual`` or ``textual``, and the model's name."""
     try:
-        entries: Any = json.loads(text or "")
+        entries: Any = parse_json((text or "").encode("utf-8", "replace"))
         ((task, types),) = entries.items()
         ((kind, options),) = types.items()
         name = options["modelName"]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise HTTPException(422, f"entries is {text!r:.100}; expected one task of Immich's.") from error
+    except (HTTPException, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise HTTPException(422, f"entries is {shown(text)}; expected one task of Immich's.") from error
     if task != "clip" or kind not in ("visual", "textual") or not isinstance(name, str):
-        raise HTTPException(422, f"entries asks for {task!r:.40} {kind!r:.40}; this server does clip only.")
+        raise HTTPException(422, f"entries asks for {shown(task)} {shown(kind)}; this server does clip only.")
     return kind, name
 
 

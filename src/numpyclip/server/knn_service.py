@@ -49,15 +49,19 @@ async def knn_service(request: Request) -> Response:
     query = await _query(service, fields)
     deduplicate = fields.flag("deduplicate")
 
-    def found() -> list[dict[str, Any]]:
+    def found() -> Sequence[Match]:
         matches: Sequence[Match] = service.index().search(query[0], n, modality=modality)
-        matches = _deduplicated(matches) if deduplicate else matches
-        return [
-            {**(_metadata(match) if number < shown else {}), "id": match.id, "similarity": match.cosine}
-            for number, match in enumerate(matches)
-        ]
+        return _deduplicated(matches) if deduplicate else matches
 
-    return JSONResponse(await service.run_in_thread(found))
+    matches = await service.run_in_thread(found)
+    described = [await service.run_in_thread(_metadata, match) for match in matches[:shown]]
+    described += [{}] * (len(matches) - len(described))
+    return JSONResponse(
+        [
+            {**fields, "id": match.id, "similarity": match.cosine}
+            for fields, match in zip(described, matches, strict=True)
+        ]
+    )
 
 
 async def metadata(request: Request) -> Response:
@@ -67,26 +71,32 @@ async def metadata(request: Request) -> Response:
     if not isinstance(numbers, list) or not all(type(n) is int and 0 <= n < 1 << 63 for n in numbers[:_MAX_RESULTS]):
         raise bad_request("ids: expected a list of integers.")
 
-    def known() -> list[dict[str, Any]]:
+    def found() -> list[Match | None]:
         store = service.index().store
-        found = [(number, store.picture(number)) for number in numbers[:_MAX_RESULTS]]
-        return [{"id": number, "metadata": _metadata(match)} for number, match in found if match is not None]
+        return [store.picture(number) for number in numbers[:_MAX_RESULTS]]
 
-    return JSONResponse(await service.run_in_thread(known))
+    matches = await service.run_in_thread(found)
+    return JSONResponse(
+        [
+            {"id": match.id, "metadata": await service.run_in_thread(_metadata, match)}
+            for match in matches
+            if match is not None
+        ]
+    )
 
 
 async def _query(service: Service, fields: Fields) -> Array:
     """Embed the query: the first of text, image and embedding that is there, in clip-retrieval's order."""
     if text := fields.text("text"):
         return await service.embed_texts([text])
-    if image := fields.text("image") or fields.text("image_url"):
-        return await service.embed_images([image])
+    if images := fields.images("image") or fields.images("image_url"):
+        return await service.embed_images(images[:1])
     values = fields.values.get("embedding_input")
     if values is None:
         raise bad_request("the query is empty: expected text, image, image_url or embedding_input.")
     try:
         embedding = np.asarray(values, np.float64).reshape(1, -1)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise bad_request("embedding_input: expected a list of numbers.") from error
     if not (np.isfinite(embedding).all() and np.abs(embedding).max(initial=0) < math.sqrt(np.finfo(np.float32).max)):
         raise bad_request("embedding_input: expected finite numbers.")

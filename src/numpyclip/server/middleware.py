@@ -1,14 +1,16 @@
-"""Middleware that checks host, origin, token and limits before routing."""
+"""Middleware that checks host, origin, token and limits before routing, and ends what takes too long."""
 
 from __future__ import annotations
 
 import asyncio
 import hmac
+import re
 import time
-from http.cookies import CookieError, SimpleCookie
+from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -17,8 +19,11 @@ from numpyclip.server.responses import OverloadedError, error_response
 from numpyclip.server.settings import Settings
 
 COOKIE = "numpyclip_token"
+_PROBES = ("/healthz", "/ping")  # are answered however many requests there are
 _PUBLIC_PATHS = ("/", "/login", "/healthz", "/ping")  # need no token: their responses reveal nothing
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\s:/?#@,\[\]]+)(:\d{1,5})?", re.IGNORECASE)
 _CLOSE = {"Connection": "close"}  # the rest of the request is not read
+_CLIENT_CLOSED_REQUEST = 499  # in metrics, as nginx has it
 _SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -39,17 +44,17 @@ class AccessMiddleware:
 
     def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
         self._app = app
-        self._settings = settings
+        self.settings = settings
         self._metrics = metrics
-        self._requests = 0  # in flight
-        self._bytes = 0  # of their bodies
+        self._requests = 0  # that have arrived and are being answered
+        self._bytes = 0  # of bodies that are arriving, or being answered
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Reject a request, or pass it on."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        start, status = time.perf_counter(), 500
+        start, status = time.perf_counter(), 0
 
         async def send_recorded(message: Message) -> None:
             nonlocal status
@@ -60,29 +65,49 @@ class AccessMiddleware:
                     headers.setdefault(name, value)
             await send(message)
 
-        body = _Body(self, receive, self._settings)
-        self._requests += 1
+        body = _Body(self, scope, receive)
         try:
-            if rejection := self._rejection(scope):
+            rejection = self._rejection(scope) or self._admission(scope, body)
+            rejection = rejection or await self._answer(scope, body, send_recorded)
+            if rejection is not None and not status:
                 await rejection(scope, receive, send_recorded)
-            else:
-                await self._app(scope, body, send_recorded)
+        except ClientDisconnect:  # nobody waits for an answer
+            status = status or _CLIENT_CLOSED_REQUEST
         finally:
-            self._requests -= 1
+            self._requests -= body.is_admitted
             self._bytes -= body.size
             route = _route(scope)
-            self._metrics.requests.labels(route, status).inc()
+            self._metrics.requests.labels(route, status or 500).inc()
             self._metrics.seconds.labels(route).observe(time.perf_counter() - start)
 
+    async def _answer(self, scope: Scope, body: _Body, send: Send) -> Response | None:
+        """Call the application, until the client is gone or the time is over; return what is to be said then."""
+        app, end = (asyncio.ensure_future(work) for work in (self._app(scope, body, send), body.end()))
+        try:
+            done, _ = await asyncio.wait((app, end), return_when=asyncio.FIRST_COMPLETED)
+            message = f"not done in {self.settings.timeout:g} s; try again later."
+        except asyncio.CancelledError:
+            done, message = set(), "the server is shutting down; try again soon."
+        app.cancel()
+        end.cancel()
+        await asyncio.wait((app, end))
+        if app in done:
+            await app
+            return None
+        if end in done and end.result():
+            raise ClientDisconnect
+        return error_response(503, message, {"Retry-After": "5"})
+
     def _rejection(self, scope: Scope) -> Response | None:
-        headers, settings = Headers(scope=scope), self._settings
-        if self._requests > settings.max_requests:
-            return error_response(503, "too many requests at once; try again soon.", {"Retry-After": "1"})
-        if settings.allowed_hosts and _host(headers.get("host", "")) not in settings.allowed_hosts:
+        headers, settings = Headers(scope=scope), self.settings
+        host = _HOST.fullmatch(headers.get("host", ""))
+        if host is None and (settings.allowed_hosts or "host" in headers):
+            return error_response(421, "the header Host is no name of a server.")
+        if settings.allowed_hosts and host is not None and host[1].lower() not in settings.allowed_hosts:
             return error_response(421, "this Host is not allowed; the server's owner can allow it with --allow-host.")
         path, token = scope["path"], settings.token
-        if headers.get("sec-fetch-site") == "cross-site" and (scope["method"], path) != ("GET", "/"):
-            return error_response(403, "cross-site requests are refused.")
+        if _is_foreign(headers) and (scope["method"], path) != ("GET", "/"):
+            return error_response(403, "requests of other sites are refused.")
         if token is not None and path not in _PUBLIC_PATHS and not _is_authorized(headers, token):
             message = "a token is needed: send it as `Authorization: Bearer TOKEN`."
             return error_response(401, message, {"WWW-Authenticate": "Bearer"})
@@ -91,9 +116,25 @@ class AccessMiddleware:
             return error_response(413, f"a request of {length} bytes; expected at most {settings.max_body}.", _CLOSE)
         return None
 
+    def _admission(self, scope: Scope, body: _Body) -> Response | None:
+        if body.is_expected or scope["path"] in _PROBES:
+            return None
+        try:
+            self.admit(body)
+        except OverloadedError as error:
+            return error_response(error.status_code, error.detail, error.headers)
+        return None
+
+    def admit(self, body: _Body) -> None:
+        """Count a request that has arrived, until it is answered."""
+        if self._requests >= self.settings.max_requests:
+            raise OverloadedError("too many requests at once; try again soon.", 1, 503)
+        self._requests += 1
+        body.is_admitted = True
+
     def reserve(self, size: int) -> None:
         """Count bytes of a body until its request is answered."""
-        if self._bytes + size > self._settings.max_total_body:
+        if self._bytes + size > self.settings.max_total_body:
             raise OverloadedError("too many bytes in flight; try again soon.", 1, 503)
         self._bytes += size
 
@@ -101,30 +142,48 @@ class AccessMiddleware:
 class _Body:
     """The ``receive`` of a request, with its limits of size and time."""
 
-    def __init__(self, middleware: AccessMiddleware, receive: Receive, settings: Settings) -> None:
+    def __init__(self, middleware: AccessMiddleware, scope: Scope, receive: Receive) -> None:
         self.size = 0
-        self._reserve = middleware.reserve
-        self._max_size = settings.max_body
+        self.is_admitted = False
+        headers = Headers(scope=scope)
+        self.is_expected = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+        self._middleware = middleware
         self._receive = receive
-        self._deadline = time.monotonic() + settings.timeout
-        self._is_complete = False
+        self._deadline = time.monotonic() + middleware.settings.timeout
+        self._is_complete = asyncio.Event()
+        if not self.is_expected:
+            self._is_complete.set()
 
     async def __call__(self) -> Message:
-        if self._is_complete:  # the only message left is the client's disconnect
-            return await self._receive()
+        if self._is_complete.is_set():
+            return {"type": "http.request", "body": b"", "more_body": False}
         try:
             part = await asyncio.wait_for(self._receive(), max(0.0, self._deadline - time.monotonic()))
         except asyncio.TimeoutError:  # its own class until Python 3.11
             raise HTTPException(408, "the request did not arrive in time.", _CLOSE) from None
         if part["type"] == "http.request":
-            size = len(part.get("body", b""))
-            if self.size + size > self._max_size:
-                message = f"a request of more than {self._max_size} bytes, which is the limit."
-                raise HTTPException(413, message, _CLOSE)
-            self._reserve(size)
+            size, most = len(part.get("body", b"")), self._middleware.settings.max_body
+            if self.size + size > most:
+                raise HTTPException(413, f"a request of more than {most} bytes, which is the limit.", _CLOSE)
+            self._middleware.reserve(size)
             self.size += size
-            self._is_complete = not part.get("more_body", False)
+            if not part.get("more_body", False):
+                self._middleware.admit(self)
+                self._is_complete.set()
         return part
+
+    async def end(self) -> bool:
+        """Wait until the client is gone (True), or the time for the answer, once the body is here, is over (False)."""
+        await self._is_complete.wait()
+        try:
+            return await asyncio.wait_for(self._disconnect(), self._middleware.settings.timeout)
+        except asyncio.TimeoutError:  # its own class until Python 3.11
+            return False
+
+    async def _disconnect(self) -> bool:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        return True
 
 
 def _route(scope: Scope) -> str:
@@ -133,9 +192,13 @@ def _route(scope: Scope) -> str:
     return next((route.path for route in routes if route.endpoint == scope["endpoint"]), "none")
 
 
-def _host(header: str) -> str:
-    """Strip the port from ``localhost:8000`` or ``[::1]:8000``."""
-    return header[: header.find("]") + 1] if header.startswith("[") else header.partition(":")[0].lower()
+def _is_foreign(headers: Headers) -> bool:
+    """Return whether a page of another site made the request, as far as its browser tells."""
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if site in ("same-origin", "none"):
+        return False
+    is_own = origin is not None and re.sub("^https?://", "", origin.lower()) == headers.get("host", "").lower()
+    return not is_own if origin is not None else site is not None
 
 
 def is_token(sent: str, token: str) -> bool:
@@ -147,8 +210,5 @@ def _is_authorized(headers: Headers, token: str) -> bool:
     scheme, _, sent = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and is_token(sent.strip(), token):
         return True
-    try:
-        cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-    except CookieError:
-        return False
-    return cookie is not None and is_token(cookie.value, token)
+    cookies = (cookie.strip().partition("=") for cookie in headers.get("cookie", "").split(";"))
+    return any(name == COOKIE and is_token(value, quote(token, safe="")) for name, _, value in cookies)

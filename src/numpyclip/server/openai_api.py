@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from numpyclip.model.ops import Array
-from numpyclip.server.request_parsing import Fields, json_fields
+from numpyclip.server.request_parsing import Fields, json_fields, shown
 from numpyclip.server.responses import JSONResponse, bad_request
 from numpyclip.server.service import Service
 
@@ -29,7 +29,7 @@ async def embeddings(request: Request) -> Response:
     dimensions = fields.values.get("dimensions") or service.model.config.embed_dim  # 0: all, as in Infinity
     if dimensions != service.model.config.embed_dim:
         raise bad_request(
-            f"dimensions is {dimensions!r:.60}; expected {service.model.config.embed_dim}, as this model has."
+            f"dimensions is {shown(dimensions)}; expected {service.model.config.embed_dim}, as this model has."
         )
     modality, inputs = _messages(fields) if "messages" in fields.values else _inputs(fields)
     if modality == "image":
@@ -61,7 +61,7 @@ async def models(request: Request) -> Response:
     return JSONResponse({"object": "list", "data": [model]})
 
 
-def _inputs(fields: Fields) -> tuple[str, list[str]]:
+def _inputs(fields: Fields) -> tuple[str, list[Any]]:
     modality = fields.choice("modality", "text", "image")
     values = fields.values.get("input")
     first = values[0] if isinstance(values, list) and values else None
@@ -70,13 +70,15 @@ def _inputs(fields: Fields) -> tuple[str, list[str]]:
             "input holds token IDs, which this model's tokenizer did not make; send strings. (In LangChain: "
             "OpenAIEmbeddings(check_embedding_ctx_length=False).)"
         )
+    if modality == "image":
+        return modality, fields.images("input")
     inputs = fields.texts("input")
-    if modality == "text" and "" in inputs:
+    if "" in inputs:
         raise bad_request("input holds an empty string.")
     return modality, inputs
 
 
-def _messages(fields: Fields) -> tuple[str, list[str]]:
+def _messages(fields: Fields) -> tuple[str, list[Any]]:
     """Parse a chat with one part: a text or an image."""
     contents = []
     messages = fields.values["messages"]
@@ -94,12 +96,12 @@ def _messages(fields: Fields) -> tuple[str, list[str]]:
 
 def _part(part: dict[str, Any]) -> tuple[str, list[str]]:
     if part.get("type") == "text" and isinstance(part.get("text"), str):
-        return "text", [part["text"]]
+        return "text", Fields(part).texts("text")
     url = part.get("image_url")
     url = url.get("url") if isinstance(url, dict) else url
     if part.get("type") == "image_url" and isinstance(url, str):
         return "image", [url]
-    raise bad_request(f"messages: a part is {part!r:.100}; expected {{type: text, text}} or {{type: image_url}}.")
+    raise bad_request(f"messages: a part is {shown(part)}; expected {{type: text, text}} or {{type: image_url}}.")
 
 
 def _encoded(row: Array, encoding: str) -> list[float] | str:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
+import reprlib
 from dataclasses import dataclass
 from typing import Any
 
-from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
+from numpyclip.server.body_parsing import MAX_TEXT, FormParser, parse_json, parse_query
 from numpyclip.server.responses import bad_request
 
-_MAX_FIELDS = 1000
+_MAX_CHARACTERS = 100_000  # of a text: far more than any model reads
+_MAX_CONTENT_TYPE = 300  # characters: parsing it takes time by their square
 
 
 @dataclass(frozen=True)
@@ -29,13 +30,13 @@ class Fields:
     def text(self, name: str, default: str | None = None) -> str | None:
         """Return a string."""
         value = self._checked(name, str, "a string", default)
-        return None if value is None else str(value)
+        return None if value is None else _short(str(value), name)
 
     def choice(self, name: str, *values: str) -> str:
         """Return one of these strings; the first if missing."""
         value = self.text(name, values[0])
         if value not in values:
-            raise bad_request(f"{name} is {value!r:.60}; expected {' or '.join(values)}.")
+            raise bad_request(f"{name} is {shown(value)}; expected {' or '.join(values)}.")
         return value
 
     def integer(self, name: str, default: int, maximum: int) -> int:
@@ -46,7 +47,7 @@ class Fields:
         if value is None:
             return default
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise bad_request(f"{name} is {value!r:.60}; expected an integer above 0.")
+            raise bad_request(f"{name} is {shown(value)}; expected an integer above 0.")
         return min(value, maximum)
 
     def flag(self, name: str) -> bool:
@@ -58,7 +59,7 @@ class Fields:
 
     def texts(self, name: str) -> list[str]:
         """Return a string or a list of strings as a list; empty if missing."""
-        return self._list(name, (str,), "a string or a list of strings")
+        return [_short(text, name) for text in self._list(name, (str,), "a string or a list of strings")]
 
     def images(self, name: str) -> list[bytes | str]:
         """Return images as a list: files of a form, data URIs, base64 or URLs; empty if missing."""
@@ -68,7 +69,7 @@ class Fields:
         """Return an integer or a list of integers as a list; empty if missing."""
         ids = [] if self.values.get(name) == "" else self._list(name, (int, str), "IDs of images")
         if not all(is_row_id(str(value)) for value in ids):
-            raise bad_request(f"{name} is {ids!r:.60}; expected IDs of images.")
+            raise bad_request(f"{name} is {shown(ids)}; expected IDs of images.")
         return [int(value) for value in ids]
 
     def _list(self, name: str, kinds: tuple[type, ...], expected: str) -> list[Any]:
@@ -76,7 +77,7 @@ class Fields:
         value = self.values.get(name)
         values = [] if value is None else value if isinstance(value, list) else [value]
         if not all(isinstance(value, kinds) for value in values):
-            raise bad_request(f"{name} is {values!r:.60}; expected {expected}.")
+            raise bad_request(f"{name} is {shown(values)}; expected {expected}.")
         return values
 
     def _checked(self, name: str, kind: type, description: str, default: Any) -> Any:
@@ -84,8 +85,14 @@ class Fields:
         if value is None:
             return default
         if not isinstance(value, kind):
-            raise bad_request(f"{name} is {value!r:.60}; expected {description}.")
+            raise bad_request(f"{name} is {shown(value)}; expected {description}.")
         return value
+
+
+def _short(text: str, name: str) -> str:
+    if len(text) > _MAX_CHARACTERS:
+        raise bad_request(f"{name} has {len(text)} characters; expected at most {_MAX_CHARACTERS}.")
+    return text
 
 
 def is_row_id(text: str) -> bool:
@@ -93,35 +100,49 @@ def is_row_id(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) < 19
 
 
+def shown(value: object) -> str:
+    """Return what a message quotes of a value, however large it is."""
+    return f"{reprlib.repr(value):.60}"
+
+
 async def json_fields(request: Request) -> Fields:
     """Parse the body as a JSON object, whatever its Content-Type."""
-    try:
-        values = json.loads(await request.body())
-    except (ValueError, RecursionError) as error:
-        raise bad_request(f"the body is not JSON ({error}).") from error
+    values = await request.app.state.service.parse(
+        parse_json, await _body(request, request.app.state.service.settings.max_body)
+    )
     if not isinstance(values, dict):
-        raise bad_request(f"the body is {values!r:.60}; expected a JSON object.")
+        raise bad_request(f"the body is {shown(values)}; expected a JSON object.")
     return Fields(values)
 
 
-async def form_fields(request: Request, max_body: int) -> Fields:
+async def form_fields(request: Request) -> Fields:
     """Parse a form; values of a repeated name become a list."""
-    async with request.form(max_files=_MAX_FIELDS, max_fields=_MAX_FIELDS, max_part_size=max_body) as form:
-        return Fields({name: _single([await _content(value) for value in form.getlist(name)]) for name in form})
+    parse = request.app.state.service.parse
+    kind = request.headers.get("content-type", "")
+    if len(kind) > _MAX_CONTENT_TYPE:
+        raise bad_request(f"a Content-Type of {len(kind)} characters; expected at most {_MAX_CONTENT_TYPE}.")
+    if not kind.lower().startswith("multipart/form-data"):
+        return Fields(await parse(parse_query, (await _body(request, MAX_TEXT)).decode("utf-8", "replace")))
+    parser = FormParser(kind)
+    async for piece in request.stream():
+        await parse(parser.write, piece)
+    return Fields(parser.finish())
 
 
-async def any_fields(request: Request, max_body: int) -> Fields:
+async def any_fields(request: Request) -> Fields:
     """Parse a form or JSON; for GET, the query string."""
     if request.method == "GET":
-        return Fields({name: _single(request.query_params.getlist(name)) for name in request.query_params})
-    if request.headers.get("content-type", "").startswith(("multipart/form-data", "application/x-www-form-urlencoded")):
-        return await form_fields(request, max_body)
+        return Fields(parse_query(request.scope["query_string"].decode("latin-1")))
+    kind = request.headers.get("content-type", "").lower()
+    if kind.startswith(("multipart/form-data", "application/x-www-form-urlencoded")):
+        return await form_fields(request)
     return await json_fields(request)
 
 
-async def _content(value: UploadFile | str) -> bytes | str:
-    return await value.read() if isinstance(value, UploadFile) else value
-
-
-def _single(values: list[Any]) -> Any:
-    return values[0] if len(values) == 1 else values
+async def _body(request: Request, most: int) -> bytearray:
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > most:
+            raise bad_request(f"a body of more than {most} bytes; send large pictures as multipart/form-data.")
+    return body

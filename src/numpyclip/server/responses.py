@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -14,19 +13,19 @@ from starlette.responses import Response
 
 from numpyclip.errors import InputError, PictureError, StoreError, TextTooLongError
 
-_T = TypeVar("_T")
 _LOG = logging.getLogger("numpyclip.server")
 _TYPES = {401: "authentication_error", 429: "rate_limit_error", 404: "not_found_error"}
 
 
 class JSONResponse(Response):
-    """JSON in ASCII: file names may hold lone surrogates, which UTF-8 cannot encode."""
+    """JSON in UTF-8, which cannot encode the lone surrogates in names of files that are no text: they become `?`."""
 
     media_type = "application/json"
 
     def render(self, content: Any) -> bytes:
         """Encode a value."""
-        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
+        text = json.dumps(content, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+        return text.encode("utf-8", "replace")
 
 
 class OverloadedError(HTTPException):
@@ -44,14 +43,6 @@ class OverloadedError(HTTPException):
 
     def __init__(self, detail: str, seconds: float = 1.0, status_code: int = 429) -> None:
         super().__init__(status_code, detail, {"Retry-After": str(max(1, round(seconds)))})
-
-
-async def within(seconds: float, result: Awaitable[_T]) -> _T:
-    """Await a result, or raise OverloadedError after so many seconds."""
-    try:
-        return await asyncio.wait_for(result, seconds)
-    except asyncio.TimeoutError:  # its own class until Python 3.11
-        raise OverloadedError(f"not done in {seconds:g} s; try again later.", 5, 503) from None
 
 
 def bad_request(message: str) -> HTTPException:

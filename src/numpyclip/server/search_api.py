@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ _MAX_TERMS = 32
 async def search(request: Request) -> Response:
     """Search images or texts by a text, uploaded images, indexed images, or a sum of these."""
     service: Service = request.app.state.service
-    fields = await any_fields(request, service.settings.max_body)
+    fields = await any_fields(request)
     modality: Any = fields.choice("in", *MODALITIES)
     where = Where(fields.text("folder") or None, fields.text("after") or None, fields.text("before") or None)
     n, shows_all = fields.integer("n", 60, _MAX_RESULTS), fields.flag("all")
@@ -47,20 +48,25 @@ async def search(request: Request) -> Response:
 async def classify(request: Request) -> Response:
     """Classify images: the probabilities of labels, relative to each other."""
     service: Service = request.app.state.service
-    fields = await any_fields(request, service.settings.max_body)
+    fields = await any_fields(request)
     images = fields.images("image")
-    labels = fields.texts("labels")
+    labels, template = fields.texts("labels"), fields.text("template") or "{}"
     service.check_input_count(len(labels))
-    texts = captions(labels, fields.text("template") or "{}")
+    service.check_length(len(labels) * len(template) + template.count("{}") * sum(map(len, labels)))
+    texts = captions(labels, template)
     of_images, of_labels = await asyncio.gather(
         service.embed_images(images), service.embed_texts(texts, truncate=False)
     )
-    rows = service.model.probabilities(of_images, of_labels)
-    ranked = [
-        [{"label": labels[column], "probability": float(row[column])} for column in np.argsort(-row, kind="stable")]
-        for row in rows
-    ]
-    return JSONResponse({"predictions": ranked})
+
+    def predictions() -> Response:
+        rows = service.model.probabilities(of_images, of_labels)
+        ranked = [
+            [{"label": labels[column], "probability": float(row[column])} for column in np.argsort(-row, kind="stable")]
+            for row in rows
+        ]
+        return JSONResponse({"predictions": ranked})
+
+    return await service.run_in_thread(predictions)
 
 
 async def describe(request: Request) -> Response:
@@ -97,7 +103,9 @@ async def _embed_query(service: Service, fields: Fields) -> tuple[Query, Array]:
     """Parse and embed the query: a text, IDs of indexed images, uploaded images, and texts to subtract."""
     near, uploads = fields.row_ids("near"), fields.images("image")
     text = fields.text("query") or fields.text("q") or ""
-    terms = list(Query.parse(text, pictures=False).terms) if text.strip() else []
+    terms: list[Term] = []
+    if text.strip():
+        terms += (await service.parse(partial(Query.parse, text, pictures=False))).terms
     terms += [Term(f"image {row_id}", is_picture=True) for row_id in near]
     terms += [Term("the image", is_picture=True)] * len(uploads)
     if not terms:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +17,15 @@ from numpyclip.errors import InputError, StoreError
 from numpyclip.index.index import Index
 from numpyclip.index.records import Match
 from numpyclip.model.ops import Array
-from numpyclip.server.batching import Batcher
-from numpyclip.server.image_urls import fetch, is_url
+from numpyclip.server.base64_images import decode_base64
+from numpyclip.server.batching import SHUTDOWN_TIMEOUT, Batcher
+from numpyclip.server.image_urls import Fetcher, is_url
 from numpyclip.server.prometheus import Metrics
-from numpyclip.server.responses import bad_request, within
+from numpyclip.server.responses import bad_request
 from numpyclip.server.settings import Settings
-from numpyclip.server.uploads import check_upload, decode_base64
 
 _T = TypeVar("_T")
+_MAX_CHARACTERS = 1_000_000  # of all texts of a request
 _INLINE_LENGTH = 4000  # characters that are tokenized faster than a thread is woken
 
 
@@ -47,20 +48,30 @@ class Service:
         self.settings = settings
         self.metrics = Metrics()
         self.batcher = Batcher(model, settings, self.metrics)
+        self.fetcher = Fetcher(settings.fetch_hosts, private=settings.fetch_private)
         self._store = store
         self._index: Index | None = None
+        self._running: set[Future[Any]] = set()
 
     async def __aenter__(self) -> Service:
         """Start the threads and warm up the model."""
         self._threads = ThreadPoolExecutor(max(4, os.cpu_count() or 1), "numpyclip-requests")
-        await asyncio.get_running_loop().run_in_executor(self._threads, self._warm_up)
+        self._parsers = ThreadPoolExecutor(2, "numpyclip-parsing")  # of their own: bodies wait for no decoder
+        await self.run_in_thread(self._warm_up)
         await self.batcher.__aenter__()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        """Stop the threads and close the index."""
+        """Stop the threads and close the index, without waiting long for what cannot be interrupted."""
+        self.fetcher.stop()
         await self.batcher.__aexit__(*exc)
-        await asyncio.to_thread(self._threads.shutdown)
+        for pool in (self._threads, self._parsers):
+            pool.shutdown(wait=False, cancel_futures=True)
+        running = [asyncio.wrap_future(future) for future in self._running]
+        if running and (await asyncio.wait(running, timeout=SHUTDOWN_TIMEOUT))[1]:
+            return  # a file that hangs: the index stays open for its thread
+        for pool in (self._threads, self._parsers):
+            pool.shutdown()
         if self._index is not None:
             self._index.close()
 
@@ -76,15 +87,18 @@ class Service:
             pass  # requests that need the index get the error
 
     async def run_in_thread(self, function: Callable[..., _T], *arguments: object) -> _T:
-        """Call a slow function without blocking the event loop.
+        """Call a slow function without blocking the event loop; not at all if the request ends before its turn."""
+        return await self._run(self._threads, function, *arguments)
 
-        Raises
-        ------
-        OverloadedError
-            After `timeout` seconds; the call continues, and its result is discarded.
-        """
-        future = asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
-        return await within(self.settings.timeout, future)
+    async def parse(self, function: Callable[..., _T], *arguments: object) -> _T:
+        """Call a parser without blocking the event loop."""
+        return await self._run(self._parsers, function, *arguments)
+
+    async def _run(self, pool: ThreadPoolExecutor, function: Callable[..., _T], *arguments: object) -> _T:
+        future = pool.submit(function, *arguments)
+        self._running.add(future)
+        future.add_done_callback(self._running.discard)
+        return await asyncio.wrap_future(future)
 
     def check_model_name(self, name: str | None) -> None:
         """Raise 404 if a request names another model: embeddings of different models are not comparable."""
@@ -102,6 +116,12 @@ class Service:
         self.check_input_count(len(texts))
         if self.model.config.text is None:
             raise bad_request("this model embeds images only.")
+        self.check_length(sum(map(len, texts)))
+
+    def check_length(self, characters: int) -> None:
+        """Raise 400 if the texts of a request are too long together: tokenizing cannot be stopped."""
+        if characters > _MAX_CHARACTERS:
+            raise bad_request(f"texts of {characters} characters; expected at most {_MAX_CHARACTERS} in a request.")
 
     async def embed_texts(self, texts: Sequence[str], *, truncate: bool = True) -> Array:
         """Embed texts: (n, embed_dim).
@@ -130,22 +150,23 @@ class Service:
             raise bad_request("this model embeds texts only.")
         with self.batcher.admit("pictures", len(images)) as embed:
             names = [f"image {number}" for number in range(len(images))] if len(images) > 1 else ["image"]
-            work = (self.run_in_thread(self._preprocess, *named) for named in zip(images, names, strict=True))
+            work = (self._pixels(*named) for named in zip(images, names, strict=True))
             results = await asyncio.gather(*work, return_exceptions=True)
             for result in results:  # errors are raised once all are done, so that no thread works for a failed request
                 if isinstance(result, BaseException):
                     raise result
             return await embed(results)
 
+    async def _pixels(self, image: bytes | str, name: str) -> NDArray[np.uint8]:
+        if isinstance(image, bytes) or not is_url(image):
+            return await self.run_in_thread(self._preprocess, image, name)
+        async with self.fetcher.slots:
+            data = await self.fetcher.fetch(image, self.settings.max_body)
+            return await self.run_in_thread(self._preprocess, data, name)
+
     def _preprocess(self, image: bytes | str, name: str) -> NDArray[np.uint8]:
-        if isinstance(image, bytes):
-            data = image
-        elif is_url(image):
-            data = fetch(image, self.settings.fetch_hosts, self.settings.max_body, self.settings.timeout)
-        else:
-            data = decode_base64(image, name)
-        check_upload(data, self.settings.max_pixels, name)
-        return self.model.preprocess.read(data, orient=True, draft=self.settings.draft, name=name)
+        data = decode_base64(image, name) if isinstance(image, str) else image
+        return self.model.preprocess.read(data, self.settings.decode_options, name=name)
 
     def index(self) -> Index:
         """Open or return the index. It reads files: call it in a thread.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from numpyclip.images.decode_options import MAX_PIXELS, DecodeOptions
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -19,6 +21,8 @@ class Settings:
         Accepted values of the ``Host`` header, without port; any if empty. On loopback they prevent DNS rebinding.
     fetch_hosts : tuple of str
         Hosts from which images may be fetched, as ``name`` or ``name:port``.
+    fetch_private : bool
+        Fetch from them also where a name resolves to an address that is not of the public internet.
     max_body : int
         Maximum bytes of a request body.
     max_total_body : int
@@ -29,6 +33,8 @@ class Settings:
         Maximum pixels of an image.
     draft : bool
         Decode large JPEG files at a reduced size.
+    strict_files : bool
+        Refuse image files whose end is missing.
     max_inputs : int
         Maximum texts or images in a request.
     max_waiting : int
@@ -36,19 +42,26 @@ class Settings:
     batch_size : int
         Maximum images in a batch; of texts eight times as many.
     timeout : float
-        Seconds in which a request must arrive, and seconds in which it must be answered.
+        Seconds in which a request must arrive, and seconds in which it must be answered, including all fetches.
     """
 
     model_names: tuple[str, ...] = ()
     token: str | None = None
     allowed_hosts: tuple[str, ...] = ()
     fetch_hosts: tuple[str, ...] = ()
+    fetch_private: bool = False
     max_body: int = 32 << 20
     max_total_body: int = 256 << 20
     max_requests: int = 256
-    max_pixels: int = 64_000_000
+    max_pixels: int = MAX_PIXELS
     draft: bool = True
+    strict_files: bool = False
     max_inputs: int = 256
     max_waiting: int = 1024
     batch_size: int = 32
     timeout: float = 60.0
+
+    @property
+    def decode_options(self) -> DecodeOptions:
+        """How images are decoded."""
+        return DecodeOptions(draft=self.draft, max_pixels=self.max_pixels, strict_files=self.strict_files)

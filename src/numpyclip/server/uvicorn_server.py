@@ -1,33 +1,120 @@
-"""The listening socket, and uvicorn with a timeout for silent connections."""
+"""The listening socket, and uvicorn with deadlines for slow clients."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
+from collections.abc import Callable
+from types import FrameType
 from typing import Any, cast
 
+import h11
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from numpyclip.errors import NumPyCLIPError
 
-_HEADER_TIMEOUT = 10.0  # seconds from connecting to the end of the headers
+_IDLE_TIMEOUT = 15.0  # seconds between requests of a connection, and before the first
+_HEADER_TIMEOUT = 10.0  # seconds from the first byte of a request to the end of its headers
+_MARGIN = 10.0  # seconds for sending a response
 _SHUTDOWN_TIMEOUT = 10  # seconds for requests in flight
 _MAX_CONNECTIONS = 1000
+_MAX_HEADERS = 32 << 10  # bytes
+_BLOCK = 16 << 10  # bytes that are parsed at once
+_MAX_LINES = 4096  # of the framing of a body in chunks, unless they have many bytes: each takes as long as kilobytes
+_LEAST_LINE = 16  # bytes, on average
 
 
-class _HeaderTimeoutProtocol(H11Protocol):
-    """Closes connections whose headers do not arrive in time; uvicorn waits for them without limit."""
+class _DeadlineProtocol(H11Protocol, asyncio.BufferedProtocol):
+    """Closes connections that wait for their client too long; uvicorn waits without limit once a byte has arrived."""
+
+    request_timeout: float  # seconds from the end of the headers to the end of the response
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.loop.call_later(_HEADER_TIMEOUT, self._close_if_silent)
+        self._phase: tuple[str, object] = ("", None)
+        self._timer: asyncio.TimerHandle | None = None
+        self._update()
+        if len(self.connections) > _MAX_CONNECTIONS:
+            waiting = [other for other in self.connections if cast(_DeadlineProtocol, other).waits_for_client()]
+            min(cast("list[_DeadlineProtocol]", waiting), key=lambda other: other.since, default=self).abort()
 
-    def _close_if_silent(self) -> None:
-        if self.cycle is None and not self.transport.is_closing():
-            self.transport.close()
+    def get_buffer(self, sizehint: int) -> bytearray:
+        """Return memory to receive into."""
+        self._buffer = bytearray(_BLOCK)
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Parse what was received."""
+        data = bytes(memoryview(self._buffer)[:nbytes])
+        self._bytes += nbytes
+        self._lines += data.count(b"\r\n")
+        if self._is_chunked and self._lines > max(_MAX_LINES, self._bytes // _LEAST_LINE):
+            self.send_400_response("The body's chunks are too small.")
+            return
+        self.data_received(data)
+        self._update()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._update()
+
+    def send_400_response(self, msg: str) -> None:
+        if self.conn.our_state is h11.IDLE:
+            super().send_400_response(msg)
+        else:  # a response has begun
+            self.abort()
+
+    def waits_for_client(self) -> bool:
+        """Tell whether the client is to send or to receive something."""
+        return self._phase[0] != "request" or self.cycle.more_body or self.flow.write_paused
+
+    def abort(self) -> None:
+        """Close the connection, whether or not the client receives what was sent."""
+        self.transport.abort()
+
+    def _update(self) -> None:
+        """Set the deadline anew when another phase of the connection begins."""
+        seconds = self.request_timeout
+        phase: tuple[str, object] = ("request", self.cycle)
+        is_between = self.cycle is None or self.cycle.response_complete
+        if is_between and self.conn.their_state is not h11.SEND_BODY:  # else that of a body which nobody reads
+            is_begun = bool(self.conn.trailing_data[0])
+            phase = ("headers" if is_begun else "idle", self.cycle)
+            seconds = _HEADER_TIMEOUT if is_begun else _IDLE_TIMEOUT
+        if phase != self._phase:
+            self._phase, self.since = phase, self.loop.time()
+            self._bytes = self._lines = 0
+            self._is_chunked = phase[0] == "request" and any(name == b"transfer-encoding" for name, _ in self.headers)
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self.loop.call_later(seconds, self.abort)
+
+
+class _Server(uvicorn.Server):
+    """Calls `on_exit` at the first signal, before it waits for requests in flight, and ends at once at the second."""
+
+    def __init__(self, config: uvicorn.Config, on_exit: Callable[[], object]) -> None:
+        super().__init__(config)
+        self._on_exit = on_exit
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._on_exit()
+        await super().shutdown(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self.should_exit:
+            signal.signal(sig, signal.SIG_DFL)
+            signal.raise_signal(sig)
+        super().handle_exit(sig, frame)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -56,19 +143,30 @@ def listen(host: str, port: int) -> socket.socket:
         ) from error
 
 
-def make_server(app: ASGIApp) -> uvicorn.Server:
-    """Make a server; run it with ``make_server(app).run([listener])``."""
-    return uvicorn.Server(
+def make_server(app: ASGIApp, timeout: float = 60.0, on_exit: Callable[[], object] = lambda: None) -> uvicorn.Server:
+    """Make a server; run it with ``make_server(app).run([listener])``.
+
+    Parameters
+    ----------
+    app : ASGI application
+    timeout : float
+        Seconds in which a request must arrive, and seconds in which the application answers it.
+    on_exit : callable
+        Called once it is to stop, before requests in flight are waited for.
+    """
+    protocol = type("_Protocol", (_DeadlineProtocol,), {"request_timeout": 2 * timeout + _MARGIN})
+    return _Server(
         uvicorn.Config(
             app,
-            http=cast(Any, _HeaderTimeoutProtocol),
+            http=cast(Any, protocol),
             ws="none",
             lifespan="on",
             log_level="warning",
             access_log=False,
             server_header=False,
-            limit_concurrency=_MAX_CONNECTIONS,
-            timeout_keep_alive=15,
+            h11_max_incomplete_event_size=_MAX_HEADERS,
+            timeout_keep_alive=3600,  # seconds, in place of which _IDLE_TIMEOUT counts
             timeout_graceful_shutdown=_SHUTDOWN_TIMEOUT,
-        )
+        ),
+        on_exit,
     )

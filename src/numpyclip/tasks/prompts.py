@@ -6,6 +6,7 @@ section 3.1.4).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def _from_string(source: str) -> list[str]:
         return [source]
     if source in template_names():
         return read_lines(_PROMPTS / "templates" / f"{source}.txt")
-    if Path(source).is_file():
+    if os.path.isfile(source):  # noqa: PTH113  false for texts that no file can be called
         return read_lines(source)
     raise InputError(
         f"templates: {quoted(source)} is neither a template with {{}} where the label goes, nor a file, nor one of "

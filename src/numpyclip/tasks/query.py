@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError
+from numpyclip.images.decode_options import DRAFT, DecodeOptions
 from numpyclip.images.find import is_picture_name
 from numpyclip.model.ops import Array, normalize
+from numpyclip.runtime.finite import checked_finite
 
 # A sign has spaces around it, so that "black-and-white" and "-5" are words.
 _SIGN_OR_QUOTED = re.compile(r'"[^"]*"|(?:^|(?<=\s))([+-])\s+')
 _WEIGHT = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*\*\s*(?=\S)")
+_MAX_WEIGHT = 1e6  # beside it another term of weight 1 counts for nothing in float32
 _LEAST_LENGTH = 1e-3  # of a sum that still has a direction: far above float32's noise
 
 
@@ -45,9 +48,12 @@ class Query:
     Attributes
     ----------
     terms : tuple of Term
+    options : DecodeOptions
+        How images are decoded.
     """
 
     terms: tuple[Term, ...]
+    options: DecodeOptions = DRAFT
 
     @classmethod
     def parse(cls, text: str, *, pictures: bool = True) -> Query:
@@ -81,7 +87,8 @@ class Query:
 
         def embed(term: Term) -> Array:
             if term.is_picture:
-                return model.embed_pixels([model.preprocess.read(term.content, orient=True, draft=True)])
+                pixels = model.preprocess.read(term.content, self.options)
+                return checked_finite(model.embed_pixels([pixels]), lambda _: term.content)
             return model.embed_texts(term.content)
 
         return self.sum([embed(term)[0] for term in self.terms])
@@ -89,9 +96,13 @@ class Query:
     def sum(self, embeddings: Sequence[Array]) -> Array:
         """Sum the embeddings of the terms by their weights, and normalize; InputError if they cancel each other."""
         total = np.zeros_like(embeddings[0])
-        for term, embedding in zip(self.terms, embeddings, strict=True):
-            total += np.float32(term.weight) * embedding
-        if np.linalg.norm(total) < _LEAST_LENGTH * max(abs(term.weight) for term in self.terms):
+        with np.errstate(over="ignore", invalid="ignore"):
+            for term, embedding in zip(self.terms, embeddings, strict=True):
+                total += np.float32(term.weight) * embedding
+            length = np.linalg.norm(total)
+        if not np.isfinite(length):
+            raise InputError(f"query {str(self)!r:.100}: its weights are too large; expected numbers near 1.")
+        if length < _LEAST_LENGTH * max(abs(term.weight) for term in self.terms):
             raise InputError(f"query {self}: its terms cancel each other; nothing is left to search for.")
         return normalize(total)
 
@@ -106,11 +117,13 @@ class Query:
 def _term(sign: str, content: str, query: str, pictures: bool) -> Term:
     match = _WEIGHT.match(content)
     weight = float(match[1]) if match else 1.0
+    if weight > _MAX_WEIGHT:
+        raise InputError(f"query {query!r:.100}: a weight is {weight:g}; expected at most {_MAX_WEIGHT:g}.")
     content = content[match.end() :] if match else content
     is_picture = False
     if len(content) > 1 and content[0] == content[-1] == '"':
         content = content[1:-1]
-    elif pictures and is_picture_name(content) and not (is_picture := Path(content).is_file()):
+    elif pictures and is_picture_name(content) and not (is_picture := os.path.isfile(content)):  # noqa: PTH113
         raise InputError(
             f"query {query!r:.100}: {content} is not a file. Put a text with this suffix in double quotes."
         )

@@ -69,8 +69,9 @@ def _has_items(value: Iterable[object]) -> bool:
 
 def too_long(text: str, count: int, most: int, *, at_least: bool = False) -> TextTooLongError:
     """Make an error about a text of so many tokens, or `at_least` so many in the part of it that was read."""
-    found = f"{'more than ' * at_least}{count} tokens" if count > most else f"{len(text)} letters"
+    tokens = f"{'more than ' * at_least}{count} tokens with the start-of-text and end-of-text tokens"
+    found = tokens if count > most else f"{len(text)} letters"
     return TextTooLongError(
-        f"text {quoted(text, 60)}: {found} with the start-of-text and end-of-text tokens; "
-        f"expected at most {most}; shorten it (`tokenize` and `embed_texts` also take truncate=True)."
+        f"text {quoted(text, 60)}: {found}; expected at most {most} tokens; "
+        "shorten it (`tokenize` and `embed_texts` also take truncate=True)."
     )

@@ -23,6 +23,7 @@ from numpyclip.weights.json_file import read_bytes, read_json_object
 Settings = Mapping[str, Any]
 
 _MAX_VOCABULARY = 2**27  # bytes; published ones have up to 70 million
+_MAX_CLIP = 5 * 2**20  # bytes of `tokenizer.json` with OpenAI's vocabulary: two to four million
 _MAX_TOKEN = 512  # letters of a special token
 _SETTINGS = (2**24, "a tokenizer")  # bytes, and what is expected
 _OPTIONS = ("do_lower_case", "strip_accents", "tokenize_chinese_chars", "truncation_side")
@@ -154,7 +155,7 @@ def _read_clip(folder: Path) -> TransformersCLIPTokenizer | None:
 def _clip_vocabulary(folder: Path, settings: Settings) -> tuple[dict[str, int], list[str], list[dict[str, Any]]]:
     """Read ids, merges, and the options of tokens that are found before a text is split."""
     path = folder / "tokenizer.json"
-    if path.is_file() and path.stat().st_size <= _SETTINGS[0]:
+    if path.is_file() and path.stat().st_size <= _MAX_CLIP:
         described = read_json_object(path, *_SETTINGS)
         model = described["model"]
         merges = [merge if isinstance(merge, str) else " ".join(merge) for merge in model["merges"]]

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import html
 import io
-import json
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -14,10 +13,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
-from numpyclip.errors import InputError
-from numpyclip.images.open import Picture, open_picture
+from numpyclip.errors import InputError, printable
+from numpyclip.escaping import column, json_text
+from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
+from numpyclip.images.open import Picture
 from numpyclip.model.ops import Array
-from numpyclip.viz.thumbnail import thumbnail
+from numpyclip.viz.thumbnail import read_thumbnail
 
 _TEMPLATE = Path(__file__).parents[1] / "data" / "map.html"
 _SIDE = 56  # of thumbnails, in pixels
@@ -57,10 +58,10 @@ def principal_components(embeddings: ArrayLike, count: int = 2) -> Array:
     return points
 
 
-def thumbnail_uri(picture: Picture, *, orient: bool = True) -> str:
+def thumbnail_uri(picture: Picture, options: DecodeOptions = DEFAULTS) -> str:
     """Return the thumbnail of an image as a data URI of WebP, about 1 kB; PictureError if it cannot be read."""
     file = io.BytesIO()
-    thumbnail(open_picture(picture, orient=orient, draft_size=2 * _SIDE), _SIDE).save(file, "WEBP", quality=70)
+    read_thumbnail(picture, _SIDE, options).save(file, "WEBP", quality=70)
     return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 
@@ -72,7 +73,7 @@ def map_page(points: Array, names: Sequence[str], thumbnails: Iterable[str], tit
     points : ndarray of shape (n, 2)
         Coordinates of the images: to the right, and up.
     names : sequence of str
-        Of the images; may be untrusted.
+        Of the images; may be untrusted, and are shown as `numpyclip.escaping.column` writes them.
     thumbnails : iterable of str
         Data URIs, from `thumbnail_uri`.
     title : str
@@ -85,14 +86,14 @@ def map_page(points: Array, names: Sequence[str], thumbnails: Iterable[str], tit
         raise InputError(f"there are {len(names)} names and {len(uris)} thumbnails; expected equal counts.")
     coordinates = np.asarray(points, float) / max(float(np.abs(points).max(initial=0)), 1e-9)
     images = [
-        [round(x, 4), round(y, 4), name, uri]
+        [round(x, 4), round(y, 4), column(name), uri]
         for (x, y), name, uri in zip(coordinates.tolist(), names, uris, strict=True)
     ]
     page = _TEMPLATE.read_text("utf-8")
     style, script = (_hash(page.partition(f"<{tag}>")[2].partition(f"</{tag}>")[0]) for tag in ("style", "script"))
     parts = {
         "POLICY": f"default-src 'none'; img-src data:; style-src {style}; script-src {script}",
-        "TITLE": html.escape(title).encode("ascii", "xmlcharrefreplace").decode("ascii"),
+        "TITLE": html.escape(printable(title)).encode("ascii", "xmlcharrefreplace").decode("ascii"),
         "PICTURES": _as_json(images),
     }
     return re.sub("|".join(f"@{name}@" for name in parts), lambda found: parts[found[0].strip("@")], page)
@@ -105,5 +106,4 @@ def _hash(text: str) -> str:
 
 def _as_json(value: object) -> str:
     """Write JSON that cannot end the HTML element that contains it."""
-    text = json.dumps(value, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    return json_text(value).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -8,31 +8,40 @@ since that would read the whole file before the first use. PyTorch does not eith
 """
 
 import mmap
+import os
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.errors import CorruptCheckpointError, UnsupportedCheckpointError
+from numpyclip.errors import CorruptCheckpointError, UnsupportedCheckpointError, quoted
+from numpyclip.regular_file import open_regular
+from numpyclip.weights.budget import inflated_limit
 
 Bytes = NDArray[np.uint8]
 
-# Weights hardly shrink when packed, while a bomb grows a thousandfold.
-_MAX_GROWTH = 16
-_ALWAYS_ALLOWED = 2**24  # bytes; small files may hold long runs of zeros
+_MAX_DIRECTORY = 2**21  # bytes, of some twenty thousand records; reading takes twelve times as much memory
+_PIECE = 2**16  # bytes that are inflated at once
 _LOCAL_HEADER = struct.Struct("<4s22xHH")  # signature, ..., length of the name, length of the extra field
 _ENCRYPTED, _UTF8 = 0x1, 0x800  # flags of a record
 
 
 def map_file(path: Path) -> Bytes:
     """Memory-map a file read-only: array of shape (n_bytes,), dtype uint8."""
-    if path.stat().st_size == 0:  # mmap refuses an empty file with a less telling message
+    with open_regular(path) as file:
+        return map_opened(file, path)
+
+
+def map_opened(file: IO[bytes], path: Path) -> Bytes:
+    """Memory-map an open file; see `map_file`."""
+    if os.fstat(file.fileno()).st_size == 0:  # mmap refuses an empty file with a less telling message
         raise CorruptCheckpointError(f"{path}: the file is empty. Download or copy it again.")
-    with path.open("rb") as file:
-        return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
+    return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
 
 
 def mapped_file(array: NDArray[np.generic]) -> mmap.mmap | None:
@@ -43,6 +52,22 @@ def mapped_file(array: NDArray[np.generic]) -> mmap.mmap | None:
     return owner if isinstance(owner, mmap.mmap) else None
 
 
+class _DirectoryReader:
+    """The file as `zipfile` reads it, which takes the whole directory at once, however long."""
+
+    def __init__(self, file: mmap.mmap) -> None:
+        self._file, self.tell = file, file.tell
+
+    def seek(self, offset: int, whence: Any = 0) -> int:
+        self._file.seek(offset, whence)
+        return self._file.tell()
+
+    def read(self, size: int = -1) -> bytes:
+        if size > _MAX_DIRECTORY:
+            raise ValueError(f"its directory has {size} bytes; expected at most {_MAX_DIRECTORY}")
+        return self._file.read(size)
+
+
 class Archive:
     """The records of one zip file, which must not change while arrays made from it are in use."""
 
@@ -50,7 +75,7 @@ class Archive:
         self.path = path
         self._file = map_file(path)
         try:
-            with zipfile.ZipFile(path) as directory:
+            with zipfile.ZipFile(_DirectoryReader(cast("mmap.mmap", mapped_file(self._file)))) as directory:
                 infos, directory_start = directory.infolist(), directory.start_dir
         except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError, struct.error) as error:
             raise CorruptCheckpointError(
@@ -67,6 +92,11 @@ class Archive:
         """Names of all records, in the order of the directory."""
         return list(self._records)
 
+    @property
+    def file_size(self) -> int:
+        """Bytes of the file."""
+        return int(self._file.size)
+
     def size(self, name: str) -> int:
         """Bytes of a record once unpacked."""
         return self._records[name].file_size
@@ -79,27 +109,35 @@ class Archive:
         data = self.record(name)
         crc = self._records[name].CRC
         if crc and zlib.crc32(data.data) != crc:  # PyTorch can be told to write none, which is 0
-            raise CorruptCheckpointError(f"{self.path}: record {name!r:.100} does not match its checksum.")
+            raise CorruptCheckpointError(f"{self.path}: record {quoted(name, 100)} does not match its checksum.")
         return data
 
     def record(self, name: str) -> Bytes:
         """Return one record: a view of the memory-mapped file if it is stored, a new array if deflated."""
         if name not in self._records:
-            raise CorruptCheckpointError(f"{self.path}: record {name!r:.100} is missing; the archive is incomplete.")
+            raise CorruptCheckpointError(
+                f"{self.path}: record {quoted(name, 100)} is missing; the archive is incomplete."
+            )
         info, start = self._records[name], self._starts[name]
         if info.compress_type == zipfile.ZIP_STORED:
             return self._file[start : start + info.file_size]
         return self._inflate(info, self._file[start : start + info.compress_size])
 
     def _inflate(self, info: zipfile.ZipInfo, packed: Bytes) -> Bytes:
-        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+        data, end = np.empty(info.file_size, np.uint8), 0
         try:
-            data = inflater.decompress(packed.data, info.file_size + 1)  # one more than promised: detects a lie
-        except zlib.error as error:
-            raise CorruptCheckpointError(f"{self.path}: record {info.filename!r:.100} is damaged ({error}).") from error
-        if len(data) != info.file_size or zlib.crc32(data) != info.CRC:
-            raise CorruptCheckpointError(f"{self.path}: record {info.filename!r:.100} does not match its checksum.")
-        return np.frombuffer(data, np.uint8)
+            for piece in _inflated(packed):
+                data[end : end + len(piece)] = np.frombuffer(piece, np.uint8)  # ValueError: there is no room for it
+                end += len(piece)
+        except (zlib.error, ValueError) as error:
+            raise CorruptCheckpointError(
+                f"{self.path}: record {quoted(info.filename, 100)} is damaged ({error})."
+            ) from error
+        if end != data.size or zlib.crc32(data.data) != info.CRC:
+            raise CorruptCheckpointError(
+                f"{self.path}: record {quoted(info.filename, 100)} does not match its checksum."
+            )
+        return data
 
     def _data_start(self, info: zipfile.ZipInfo) -> int:
         """Where a record's bytes begin, by the local header, whose extra field pads to an alignment."""
@@ -112,28 +150,40 @@ class Archive:
             expected = info.orig_filename.encode("utf-8" if info.flag_bits & _UTF8 else "cp437")
             if (signature, name) == (b"PK\x03\x04", expected):
                 return int(name_end + extra_length)
-        raise CorruptCheckpointError(f"{self.path}: record {info.filename!r:.100} does not begin where it should.")
+        raise CorruptCheckpointError(
+            f"{self.path}: record {quoted(info.filename, 100)} does not begin where it should."
+        )
 
     def _check_layout(self, directory_start: int) -> None:
         end = 0
         for info in sorted(self._records.values(), key=lambda info: info.header_offset):
             if info.flag_bits & _ENCRYPTED or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise UnsupportedCheckpointError(
-                    f"{self.path}: record {info.filename!r:.100} is encrypted or packed in a way that no checkpoint is "
-                    f"(method {info.compress_type}); expected stored or deflated."
+                    f"{self.path}: record {quoted(info.filename, 100)} is encrypted or packed in a way that no "
+                    f"checkpoint is (method {info.compress_type}); expected stored or deflated."
                 )
             if info.compress_type == zipfile.ZIP_STORED and info.file_size != info.compress_size:
                 raise CorruptCheckpointError(
-                    f"{self.path}: record {info.filename!r:.100} claims {info.file_size} bytes, "
+                    f"{self.path}: record {quoted(info.filename, 100)} claims {info.file_size} bytes, "
                     f"but {info.compress_size} are stored."
                 )
             if info.header_offset < end:
-                raise CorruptCheckpointError(f"{self.path}: record {info.filename!r:.100} overlaps another one.")
+                raise CorruptCheckpointError(f"{self.path}: record {quoted(info.filename, 100)} overlaps another one.")
             end = self._starts[info.filename] + info.compress_size
         if end > directory_start:
             raise CorruptCheckpointError(f"{self.path}: the records run {end - directory_start} bytes too far.")
         unpacked = sum(info.file_size for info in self._records.values())
-        if unpacked > max(_MAX_GROWTH * self._file.size, _ALWAYS_ALLOWED):
+        if unpacked > inflated_limit(self._file.size):
             raise CorruptCheckpointError(
                 f"{self.path}: its {self._file.size} bytes would unpack to {unpacked}, which no weights do."
             )
+
+
+def _inflated(packed: Bytes) -> Iterator[bytes]:
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    for start in range(0, packed.size, _PIECE):
+        data = packed[start : start + _PIECE].tobytes()
+        while data:
+            yield inflater.decompress(data, _PIECE)
+            data = inflater.unconsumed_tail
+    yield inflater.flush()

@@ -155,8 +155,8 @@ def is_floating(array: NDArray[np.generic]) -> bool:
 
 
 def _is_beyond_float32(array: NDArray[np.generic]) -> bool:
-    finite = np.abs(array[np.isfinite(array)])
-    return bool(finite.max(initial=0) > np.finfo(np.float32).max)
+    pieces = np.nditer(array, ["external_loop", "buffered", "zerosize_ok"], buffersize=2**16)  # it may be expanded
+    return any((np.isfinite(piece) & (np.abs(piece) > np.finfo(np.float32).max)).any() for piece in pieces)
 
 
 def _is_plain_float32(array: NDArray[np.generic]) -> bool:

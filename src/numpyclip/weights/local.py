@@ -3,12 +3,12 @@
 import contextlib
 import hashlib
 import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 from numpyclip.errors import DownloadError
+from numpyclip.regular_file import open_regular
 from numpyclip.weights.catalogue import KnownModel
 
 Folder = str | os.PathLike[str]
@@ -38,20 +38,15 @@ def _readable(file: Path) -> Iterator[None]:
     except OSError as error:
         raise DownloadError(
             f"{file}: cannot be read ({error.strerror or error}). Check its permissions, "
-            "or choose another folder with download_root or $CLIP_DIR."
+            "move it away, or choose another folder with download_root or $CLIP_DIR."
         ) from error
 
 
 def stat_regular_file(file: Path) -> os.stat_result | None:
     """Return the status of a regular file, None if it does not exist."""
-    with _readable(file):
-        try:
-            status = file.stat()
-        except FileNotFoundError:
-            return None
-    if not stat.S_ISREG(status.st_mode):
-        raise DownloadError(f"{file}: is not a regular file; expected a file of weights. Move it away.")
-    return status
+    with _readable(file), contextlib.suppress(FileNotFoundError), open_regular(file) as stream:
+        return os.fstat(stream.fileno())
+    return None
 
 
 def _stamp(file: Path) -> Path:
@@ -70,7 +65,7 @@ def write_stamp(file: Path, status: os.stat_result, sha256: str) -> None:
 
 def _read_sha256(file: Path) -> str:
     sha256 = hashlib.sha256()
-    with _readable(file), file.open("rb") as stream:
+    with _readable(file), open_regular(file) as stream:
         while data := stream.read(1 << 20):
             sha256.update(data)
     return sha256.hexdigest()
@@ -78,8 +73,9 @@ def _read_sha256(file: Path) -> str:
 
 def sha256_of(file: Path, status: os.stat_result, expected: str) -> str:
     """Return the SHA-256 of a file, by its stamp if the file has not changed since."""
-    with contextlib.suppress(OSError):
-        if _stamp(file).read_bytes() == _stamp_text(status, expected).encode():
+    stamp = _stamp_text(status, expected).encode()
+    with contextlib.suppress(OSError), open_regular(_stamp(file)) as stream:
+        if stream.read(len(stamp) + 1) == stamp:
             return expected
     found = _read_sha256(file)
     if found == expected:

@@ -13,7 +13,9 @@ from numpyclip.errors import CorruptCheckpointError, UnsupportedCheckpointError
 from numpyclip.weights.archive import Archive, Bytes
 from numpyclip.weights.dtypes import are_counts
 
-_MAX_HEADER = 65_536  # bytes of a record in which its header must end
+_MAX_HEADER = 1024  # bytes of a record in which its header must end; NumPy's have 118, of the longest shape 300
+_MAX_ARRAYS = 2**14  # parsing a header takes time, and the largest models have some thousand
+_MAX_TEXTS = 2**18  # of an array: a list of them takes ten times their bytes
 _READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
@@ -49,6 +51,10 @@ def _read_all(archive: Archive, record: Callable[[str], Bytes]) -> dict[str, NDA
     others = [name for name in archive.names if not name.endswith(".npy")]
     if others:
         raise CorruptCheckpointError(f"{archive.path}: record {others[0]!r:.100} is no array; expected '*.npy' alone.")
+    if len(archive.names) > _MAX_ARRAYS:
+        raise CorruptCheckpointError(
+            f"{archive.path}: has {len(archive.names)} arrays; expected at most {_MAX_ARRAYS}."
+        )
     return {
         name.removesuffix(".npy"): _read_npy(f"{archive.path}, array {name!r:.100}", record(name))
         for name in archive.names
@@ -58,6 +64,8 @@ def _read_all(archive: Archive, record: Callable[[str], Bytes]) -> dict[str, NDA
 def _as_texts(array: NDArray[np.generic], where: str) -> list[str]:
     if array.size and not array.dtype.itemsize:  # any number of them would take no bytes; NumPy writes none
         raise CorruptCheckpointError(f"{where}: its {array.size} texts have no room for a letter.")
+    if array.size > _MAX_TEXTS:
+        raise CorruptCheckpointError(f"{where}: has {array.size} texts; expected at most {_MAX_TEXTS}.")
     letters = np.frombuffer(array.tobytes(), np.dtype(np.uint32).newbyteorder(array.dtype.byteorder))
     if letters.max(initial=0) > sys.maxunicode:  # NumPy would fail with a SystemError
         raise CorruptCheckpointError(f"{where}: its text is damaged, {letters.max()} is no letter.")

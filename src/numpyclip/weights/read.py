@@ -2,7 +2,7 @@
 
 import math
 import os
-import stat
+import reprlib
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import numpy as np
@@ -13,8 +13,11 @@ from numpyclip.errors import (
     CorruptCheckpointError,
     UnsafeCheckpointError,
     UnsupportedCheckpointError,
+    quoted,
 )
-from numpyclip.weights.archive import Archive
+from numpyclip.regular_file import open_regular
+from numpyclip.weights.archive import Archive, mapped_file
+from numpyclip.weights.budget import inflated_limit
 from numpyclip.weights.checkpoint import ACTIVATIONS, Activation, Checkpoint, identity_of
 from numpyclip.weights.json_file import read_json_object
 from numpyclip.weights.npz import read_npz
@@ -22,11 +25,13 @@ from numpyclip.weights.safetensors import read_safetensors_and_metadata
 from numpyclip.weights.state_dict import state_dict, without_prefix
 from numpyclip.weights.torch_file import TorchFile, is_torch_legacy, read_torch_archive, read_torch_legacy
 
-# Tied and expanded weights repeat bytes, so tensors may outgrow their file; but not by more than this.
-_MAX_EXPANSION = 16
+# Tied and expanded weights repeat bytes, so tensors may have more numbers than their file has bytes.
+_EXPANDED = 2**23  # numbers more
+_MAX_EXPANSION = 16  # times more, for tiny files
 
 INDEX_SUFFIX = ".index.json"  # of a JSON file that says which tensor is in which of several files
-_MAX_INDEX = 2**24  # bytes; the largest published one has some kilobytes
+_MAX_INDEX = 2**22  # bytes; the largest published one has some kilobytes
+_MAX_FILE_NAME = 255  # letters, of the file of a tensor
 
 # Where a `.safetensors` file that NumPyCLIP wrote says what its shapes cannot.
 ACTIVATION_KEY = "numpyclip.activation"
@@ -69,9 +74,14 @@ def _read_shards(index: Path) -> Checkpoint:
     weight_map = _read_weight_map(index)
     arrays: dict[str, NDArray[np.generic]] = {}
     identities: list[str | None] = []
+    unpacked = size = 0
     for file in sorted(set(weight_map.values())):
         shard = _read_file(index.parent / file)
         identities.append(shard.identity)
+        size += shard.path.stat().st_size
+        unpacked += sum(array.nbytes for array in shard.arrays.values() if mapped_file(array) is None)
+        if unpacked > inflated_limit(size):  # many small files, each within its own
+            raise CorruptCheckpointError(f"{index}: the {size} bytes of its files unpack to {unpacked} or more.")
         for name, array in shard.arrays.items():
             if weight_map.get(name) != file:
                 raise CorruptCheckpointError(
@@ -90,14 +100,18 @@ def _read_shards(index: Path) -> Checkpoint:
 def _read_weight_map(index: Path) -> dict[str, str]:
     weight_map = read_json_object(index, _MAX_INDEX, "the index of several files of weights").get("weight_map")
     if not isinstance(weight_map, dict):
-        raise CheckpointError(f"{index}: weight_map is {weight_map!r:.60}; expected the file of each tensor.")
+        raise CheckpointError(
+            f"{index}: weight_map is {reprlib.repr(weight_map):.60}; expected the file of each tensor."
+        )
     for name, file in weight_map.items():
         if not isinstance(file, str):
-            raise CheckpointError(f"{index}: weight_map.{name!r:.100} is {file!r:.60}; expected the name of a file.")
+            raise CheckpointError(
+                f"{index}: weight_map.{quoted(name, 100)} is {reprlib.repr(file):.60}; expected the name of a file."
+            )
         is_name = {PurePosixPath(file).name, PureWindowsPath(file).name} == {file}  # on either kind of system
-        if not (is_name and file.isprintable()) or file in ("", ".."):
+        if not (is_name and file.isprintable()) or file in ("", "..") or len(file) > _MAX_FILE_NAME:
             raise UnsafeCheckpointError(
-                f"{index}: refused, tensor {name!r:.100} is said to be in {file!r:.100}; "
+                f"{index}: refused, tensor {quoted(name, 100)} is said to be in {quoted(file, 100)}; "
                 "expected a file in the same folder."
             )
     return weight_map
@@ -105,10 +119,8 @@ def _read_weight_map(index: Path) -> dict[str, str]:
 
 def _read_file(path: Path) -> Checkpoint:
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for
-            raise CheckpointError(f"{path}: not a file. Pass a file of weights.")
-        with path.open("rb") as file:
+        with open_regular(path) as file:
+            status = os.fstat(file.fileno())
             head = file.read(32)
         found, activation = _read_by_magic(path, head)
         identity = _identity(status)
@@ -161,8 +173,8 @@ def _from_safetensors(path: Path) -> _Contents:
 def _from_torch(path: Path, file: TorchFile) -> _Contents:
     tensors, activation = state_dict(file.root, str(path))
     numbers = sum(math.prod(tensor.shape) for tensor in tensors.values())
-    if numbers > _MAX_EXPANSION * path.stat().st_size:
+    if numbers > min(_MAX_EXPANSION * file.size, file.size + _EXPANDED):
         raise CorruptCheckpointError(
-            f"{path}: its tensors would have {numbers} numbers, far more than its {path.stat().st_size} bytes hold."
+            f"{path}: its tensors would have {numbers} numbers, far more than its {file.size} bytes hold."
         )
     return {name: file.array(tensor) for name, tensor in tensors.items()}, activation

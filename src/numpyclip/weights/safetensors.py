@@ -14,13 +14,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.errors import CorruptCheckpointError, UnsupportedCheckpointError
+from numpyclip.errors import CorruptCheckpointError, UnsupportedCheckpointError, quoted
 from numpyclip.weights.archive import Bytes, map_file
-from numpyclip.weights.dtypes import BFLOAT16, BFloat16, are_counts, array_from_bytes, is_count, item_size
+from numpyclip.weights.dtypes import (
+    BFLOAT16,
+    MAX_DIMENSIONS,
+    BFloat16,
+    are_counts,
+    array_from_bytes,
+    is_count,
+    item_size,
+)
 from numpyclip.weights.int8 import SCALE, ScaledInt8, join_scales
-from numpyclip.weights.json_file import without_duplicates
+from numpyclip.weights.json_file import parse_json
 
-_MAX_HEADER = 100_000_000  # bytes, the format's own limit
+_MAX_HEADER = 2**22  # bytes, of some thirty thousand tensors; the format's own limit, 100 MB, takes gigabytes
 _ALIGNMENT = 64  # bytes of a line of the cache
 _PIECE = 2**24  # bytes written at once: Ctrl-C need not wait for a whole table
 
@@ -56,11 +64,19 @@ def read_safetensors_and_metadata(path: Path) -> tuple[dict[str, NDArray[np.gene
     UnsupportedCheckpointError
         If a tensor is of a dtype that no CLIP uses.
     """
-    data = map_file(path)
+    return parse_safetensors(map_file(path), path)
+
+
+def parse_safetensors(data: Bytes, path: Path) -> tuple[dict[str, NDArray[np.generic]], dict[str, str]]:
+    """View the bytes of a `.safetensors` file as tensors, and read its metadata; see above."""
     length = int.from_bytes(data[:8].tobytes(), "little")
-    if data.size < 8 or length > min(data.size - 8, _MAX_HEADER):
+    if data.size < 8 or length > data.size - 8:
         raise CorruptCheckpointError(
             f"{path}: the header should be {length} bytes long, but the file has {data.size}. Download it again."
+        )
+    if length > _MAX_HEADER:
+        raise CorruptCheckpointError(
+            f"{path}: its header has {length} bytes; expected at most {_MAX_HEADER}. Save it without other metadata."
         )
     header = _parse_header(data[8 : 8 + length], path)
     body = data[8 + length :]
@@ -71,7 +87,7 @@ def read_safetensors_and_metadata(path: Path) -> tuple[dict[str, NDArray[np.gene
     end = 0
     for name, start, stop in spans:
         if start != end:
-            raise CorruptCheckpointError(f"{path}: tensor {name!r:.100} begins at byte {start}; expected {end}.")
+            raise CorruptCheckpointError(f"{path}: tensor {quoted(name, 100)} begins at byte {start}; expected {end}.")
         end = stop
     if end != body.size:
         raise CorruptCheckpointError(
@@ -85,7 +101,7 @@ def _parse_header(raw: Bytes, path: Path) -> dict[str, Any]:
     try:
         if raw[:1].tobytes() != b"{":
             raise ValueError("it does not begin with '{'")
-        header = json.loads(raw.tobytes().decode("utf-8"), object_pairs_hook=without_duplicates)
+        header = parse_json(raw.tobytes(), unique=True)
     except (ValueError, RecursionError) as error:
         raise CorruptCheckpointError(f"{path}: the header is not sound JSON ({error}).") from error
     if not isinstance(header, dict):
@@ -97,25 +113,32 @@ def _span(name: str, entry: object, path: Path) -> tuple[str, int, int]:
     """Return the name, start and stop of a tensor, after checking its entry in the header."""
     match entry:
         case {"dtype": str(dtype), "shape": list(shape), "data_offsets": [start, stop], **others} if not others:
+            if len(shape) > MAX_DIMENSIONS:
+                raise CorruptCheckpointError(
+                    f"{path}: tensor {quoted(name, 100)} has {len(shape)} dimensions; "
+                    f"expected {MAX_DIMENSIONS} at most."
+                )
             if dtype not in _KINDS:
                 raise UnsupportedCheckpointError(
-                    f"{path}: tensor {name!r:.100} is stored as {dtype!r:.20}; expected one of {', '.join(_KINDS)}."
+                    f"{path}: tensor {quoted(name, 100)} is stored as {quoted(dtype, 20)}; "
+                    f"expected one of {', '.join(_KINDS)}."
                 )
             if are_counts(shape) and is_count(start) and is_count(stop) and start <= stop:
                 needed = math.prod(shape) * item_size(_KINDS[dtype])
                 if needed == stop - start:
                     return name, start, stop
                 raise CorruptCheckpointError(
-                    f"{path}: tensor {name!r:.100} of shape {tuple(shape)} has {stop - start} bytes; expected {needed}."
+                    f"{path}: tensor {quoted(name, 100)} of shape {tuple(shape)} has {stop - start} bytes; "
+                    f"expected {needed}."
                 )
-    raise CorruptCheckpointError(f"{path}: the entry of tensor {name!r:.100} is malformed.")
+    raise CorruptCheckpointError(f"{path}: the entry of tensor {quoted(name, 100)} is malformed.")
 
 
 def _array(data: Bytes, entry: dict[str, Any], name: str, path: Path) -> NDArray[np.generic]:
     try:
         return array_from_bytes(data, _KINDS[entry["dtype"]], tuple(entry["shape"]))
     except ValueError as error:
-        raise CorruptCheckpointError(f"{path}: tensor {name!r:.100} cannot be made ({error}).") from error
+        raise CorruptCheckpointError(f"{path}: tensor {quoted(name, 100)} cannot be made ({error}).") from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +159,8 @@ class Unwritten:
 def unwritten(name: str, array: NDArray[np.generic]) -> list[Unwritten]:
     """Write an array in its own dtype; int8 weights as two tensors, numbers and scales."""
     if isinstance(array, ScaledInt8):
-        assert array.scale is not None
+        if array.scale is None:
+            raise TypeError(f"tensor {quoted(name, 100)}: this view of int8 weights has lost its scales")
         return [*unwritten(name, array.view(np.ndarray)), *unwritten(name + SCALE, array.scale)]
     if isinstance(array, BFloat16):
         bits = array.view(np.ndarray)

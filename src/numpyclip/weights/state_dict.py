@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import TypeVar
 
-from numpyclip.errors import CorruptCheckpointError
+from numpyclip.errors import CorruptCheckpointError, quoted
 from numpyclip.weights.checkpoint import Activation
 from numpyclip.weights.torch_file import TensorRef
 from numpyclip.weights.unpickle import ScriptObject
@@ -15,7 +15,9 @@ _WRAPPERS = ("state_dict", "model_state_dict", "model")
 _AT_ROOT = "text_projection"  # a name without dots in every CLIP
 
 _MAX_WRAPPERS = 8  # a dict can hold itself
-_MAX_MEMBERS = 100_000  # of all modules; branches that are shared would otherwise multiply without end
+_MAX_MEMBERS = (
+    2**15
+)  # of all modules, some thousand in the largest; branches that are shared would otherwise multiply without end
 _MAX_NAME = 200  # characters; a module can hold itself
 
 
@@ -30,7 +32,7 @@ def state_dict(root: object, where: str) -> tuple[dict[str, TensorRef], Activati
     members = list(_members(root, where))
     tensors = {name: value for name, value in members if isinstance(value, TensorRef)}
     if not tensors:
-        found = ", ".join(f"{name!r:.40}" for name, _ in members[:5]) or f"a {type(root).__name__}"
+        found = ", ".join(quoted(str(name), 40) for name, _ in members[:5]) or f"a {type(root).__name__}"
         raise CorruptCheckpointError(
             f"{where}: no tensors were found, but {found}; expected a state dict (names and tensors), perhaps "
             f"within {' or '.join(map(repr, _WRAPPERS))}, or a TorchScript model."
@@ -75,7 +77,7 @@ def _members(root: object, where: str) -> Iterator[tuple[str, object]]:
                 continue
             if count > _MAX_MEMBERS or len(path) + len(name) > _MAX_NAME:
                 raise CorruptCheckpointError(
-                    f"{where}: its tensors have endless names; {path + name!r:.60} begins one of them."
+                    f"{where}: its tensors have endless names; {quoted(path + name[:60], 60)} begins one of them."
                 )
             yield f"{path}{name}", member
             if isinstance(member, ScriptObject):

@@ -12,19 +12,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.errors import CorruptCheckpointError, UnsupportedCheckpointError
-from numpyclip.weights.archive import Archive, Bytes, map_file
+from numpyclip.errors import CorruptCheckpointError, UnsupportedCheckpointError, quoted
+from numpyclip.weights.archive import Archive, Bytes, map_file, mapped_file
+from numpyclip.weights.budget import Budget
 from numpyclip.weights.dtypes import BFLOAT16, MAX_DIMENSIONS, are_counts, array_from_bytes, is_count, item_size
 from numpyclip.weights.unpickle import Bystander, ScriptObject, Symbol, unpickle
 
 _LEGACY_MAGIC = bytes.fromhex("8a0a6cfc9c46f9206aa85019")  # LONG1 0x1950a86a20f9469cfc6c
 _LEGACY_PROTOCOL = 1001
-_MAX_PICKLE = 2**23  # bytes: reading takes a second per megabyte or two
+_MAX_PICKLE = 2**23  # bytes
+_MAX_PACKED = 2**21  # bytes more than the file, for a pickle that is deflated
 
 _KINDS = {  # storage class → dtype
     "DoubleStorage": "f8",
@@ -103,6 +105,7 @@ class TorchFile:
     where: str
     storages: Mapping[str, Bytes]
     order: str
+    size: int  # bytes of the file
 
     def array(self, tensor: TensorRef) -> NDArray[np.generic]:
         """Make the array of a tensor: a read-only view of the memory-mapped file."""
@@ -118,7 +121,7 @@ class TorchFile:
             )
         except ValueError as error:
             raise CorruptCheckpointError(
-                f"{self.where}: a tensor of shape {tensor.shape} leaves its storage {storage.key!r:.40}: {error}."
+                f"{self.where}: a tensor of shape {tensor.shape} leaves its storage {quoted(storage.key, 40)}: {error}."
             ) from error
 
 
@@ -134,25 +137,30 @@ def read_torch_archive(archive: Archive) -> TorchFile:
         raise CorruptCheckpointError(f"{archive.path}: expected one record 'data.pkl', found {len(pickles)}.")
     folder = pickles[0].removesuffix("data.pkl")
     vocabulary = _TorchVocabulary(str(archive.path), scripted=f"{folder}constants.pkl" in archive)
-    if archive.size(pickles[0]) > _MAX_PICKLE:
+    most = min(_MAX_PICKLE, _MAX_PACKED + archive.file_size)
+    if archive.size(pickles[0]) > most:
         raise CorruptCheckpointError(
-            f"{archive.path}: record {pickles[0]!r:.100} has {archive.size(pickles[0])} bytes; those of checkpoints "
-            f"have some ten thousand, {_MAX_PICKLE} at most."
+            f"{archive.path}: record {quoted(pickles[0], 100)} has {archive.size(pickles[0])} bytes; those of "
+            f"checkpoints of this size have some ten thousand, {most} at most."
         )
+    where = f"{archive.path}, record {quoted(pickles[0], 100)}"
     stream = BytesIO(archive.checked_record(pickles[0]).data)
-    root = unpickle(stream, vocabulary, f"{archive.path}, record {pickles[0]!r:.100}")
+    root = unpickle(stream, vocabulary, where, Budget(archive.file_size))
+    del stream  # before records are inflated
     records = {key: archive.record(f"{folder}data/{key}") for key in vocabulary.storages}
-    big = f"{folder}byteorder" in archive and archive.record(f"{folder}byteorder").tobytes() == b"big"
-    return TorchFile(root, str(archive.path), records, ">" if big else "<")
+    order = f"{folder}byteorder"
+    big = order in archive and archive.size(order) == 3 and archive.record(order).tobytes() == b"big"
+    return TorchFile(root, str(archive.path), records, ">" if big else "<", archive.file_size)
 
 
 def read_torch_legacy(path: Path) -> TorchFile:
     """Read a file of `torch.save` before PyTorch 1.6: five pickles in a row, then one storage after another."""
     where = str(path)
     vocabulary = _TorchVocabulary(where)
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as stream:
-        _, protocol, system, root, keys = (unpickle(stream, vocabulary, where) for _ in range(5))
-        position = stream.tell()
+    data = map_file(path)
+    stream, budget = cast("mmap.mmap", mapped_file(data)), Budget(data.size)
+    _, protocol, system, root, keys = (unpickle(stream, vocabulary, where, budget) for _ in range(5))
+    position = stream.tell()
     if protocol != _LEGACY_PROTOCOL or not isinstance(system, dict):
         raise UnsupportedCheckpointError(
             f"{path}: written by torch.save in another protocol than {_LEGACY_PROTOCOL}. "
@@ -165,7 +173,6 @@ def read_torch_legacy(path: Path) -> TorchFile:
         and sorted(keys) == sorted(vocabulary.storages)
     ):
         raise CorruptCheckpointError(f"{path}: the list of storages is not the list of those that tensors use.")
-    data = map_file(path)
     storages = {}
     for key in keys:
         storage = vocabulary.storages[key]
@@ -173,12 +180,12 @@ def read_torch_legacy(path: Path) -> TorchFile:
         begin, end = position + 8, position + 8 + storage.numel * item_size(storage.kind)
         if count != storage.numel or end > data.size:
             raise CorruptCheckpointError(
-                f"{path}: storage {key!r:.40} should hold {storage.numel} numbers; the file says {count} and ends "
-                f"{max(end - data.size, 0)} bytes too early. It may have been cut short: download it again."
+                f"{path}: storage {quoted(key, 40)} should hold {storage.numel} numbers; the file says {count} and "
+                f"ends {max(end - data.size, 0)} bytes too early. It may have been cut short: download it again."
             )
         storages[key] = data[begin:end]
         position = end
-    return TorchFile(root, where, storages, order)
+    return TorchFile(root, where, storages, order, int(data.size))
 
 
 class _TorchVocabulary:

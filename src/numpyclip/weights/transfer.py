@@ -17,6 +17,8 @@ from email.message import Message
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from numpyclip.errors import printable
+
 TIMEOUT = 30.0  # seconds without a single byte before a connection counts as stalled
 CHUNK = 1 << 20
 LIMIT = 8 << 30  # far more than any file in the catalogue; an endless stream is cut here
@@ -122,7 +124,7 @@ class Progress:
         """Write a line of its own."""
         if self._visible:
             self._close()
-            print(f"{self._label}: {text}", file=sys.stderr)
+            print(printable(f"{self._label}: {text}"), file=sys.stderr)
 
     def show(self, part: Part) -> None:
         """Draw how far `part` is; a part that shrank starts a new bar."""
@@ -134,7 +136,7 @@ class Progress:
             self._close()
         if self._bar is None:
             scale: dict[str, Any] = {"unit": "B", "unit_scale": True, "unit_divisor": 1024}
-            self._bar = tqdm(desc=self._label, initial=part.size, total=part.total, file=sys.stderr, **scale)
+            self._bar = tqdm(desc=printable(self._label), initial=part.size, total=part.total, file=sys.stderr, **scale)
         self._bar.total = part.total
         self._bar.update(part.size - self._bar.n)
 

@@ -6,7 +6,7 @@ names is only ever a `Symbol`, and the caller's `Vocabulary` decides which plain
 machine is not used: even with a `find_class` that refuses everything, a few bytes can make it reserve gigabytes (a memo
 index of four billion).
 
-Every value takes at least one byte of the pickle, and no opcode copies or traverses a value, so time and memory stay in
+No opcode copies or traverses a value, and each is charged to a budget of memory, so that time and memory stay in
 proportion to the file. For the same reason, nothing may print or compare the contents of a pickle: ten bytes can double
 a tuple of tuples, thirty times over.
 """
@@ -15,6 +15,7 @@ import pickletools
 import struct
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from sys import getsizeof
 from typing import Any, NoReturn, Protocol
 
 from numpyclip.errors import (
@@ -23,8 +24,11 @@ from numpyclip.errors import (
     UnsafeCheckpointError,
     UnsupportedCheckpointError,
 )
+from numpyclip.weights.budget import Budget
 
 _KEYS = (str, int, float, bool, type(None))  # hashing a deeply nested tuple would overflow C's stack
+_MAX_CLASS = 1000  # letters of a class's name; messages repeat it
+_COST = 56  # bytes that an opcode takes at most, on average, beside its argument: those of an object and its place
 _MAX_KEY = 2**60  # Python's hashes of larger numbers can be made to collide, thousands at one place
 
 
@@ -74,7 +78,7 @@ class Stream(Protocol):
         """Return the bytes up to the next line feed, and it."""
 
 
-def unpickle(stream: Stream, vocabulary: Vocabulary, where: str) -> object:
+def unpickle(stream: Stream, vocabulary: Vocabulary, where: str, budget: Budget) -> object:
     """Read one pickle from a stream, up to its end; `where` begins error messages.
 
     Raises
@@ -82,12 +86,16 @@ def unpickle(stream: Stream, vocabulary: Vocabulary, where: str) -> object:
     UnsafeCheckpointError
         If the pickle names a symbol outside the vocabulary or uses an opcode that no tensor file needs.
     CorruptCheckpointError
-        If it is cut short or inconsistent.
+        If it is cut short or inconsistent, or spends the budget.
     """
     machine = _Machine(vocabulary, where)
     try:
         while (code := stream.read(1)) != _STOP:
-            machine.step(*_read_opcode(code, stream, where))
+            name, argument = _read_opcode(code, stream, where)
+            budget.left -= _COST + getsizeof(argument)
+            if budget.left < 0:
+                budget.refuse(where)
+            machine.step(name, argument)
         return machine.pop()
     except CheckpointError:
         raise
@@ -202,6 +210,8 @@ class _Machine:
         self._name(module, name)
 
     def _name(self, module: str, name: str) -> None:
+        if len(module) + len(name) > _MAX_CLASS:
+            self._damaged(f"the name of a class has {len(module) + len(name)} letters")
         symbol = Symbol(module, name)
         if not self._vocabulary.allows(symbol):
             raise UnsafeCheckpointError(

@@ -9,7 +9,7 @@ from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import StoreError
 from numpyclip.index import Index, Where
 from numpyclip.index.open_store import open_store
-from numpyclip.index.vectors import hnsw
+from numpyclip.index.vectors import LEAST_RECALL, Space, hnsw
 from numpyclip.index.vectors.scan import nearest
 from numpyclip.index.vectors.shards import Shards
 
@@ -29,6 +29,16 @@ def shards(tmp_path: Path) -> Shards:
     return shards
 
 
+SPACE = Space(1, "pictures")
+
+
+def built(shards: Shards, count: int, folder: Path) -> hnsw.HNSW:
+    hnsw.build(shards, count, folder, SPACE)
+    found = hnsw.opened(hnsw.files(folder, SPACE))
+    assert found is not None
+    return found
+
+
 def test_it_finds_nearly_all_and_tells_how_much(shards: Shards, tmp_path: Path) -> None:
     steps: list[int] = []
 
@@ -37,30 +47,45 @@ def test_it_finds_nearly_all_and_tells_how_much(shards: Shards, tmp_path: Path) 
             steps.append(number)
             yield number
 
-    built, recall = hnsw.build(shards, 5000, tmp_path / "pictures-1-5000.usearch", progress)
+    recall = hnsw.build(shards, 5000, tmp_path, SPACE, progress)
     assert sum(steps) == 5000
     assert (recall.queries, recall.n) == (200, 10)
-    assert recall.share > 0.95
+    assert recall.is_good
+    assert recall.images > 0.95
+    assert recall.texts > 0.95
+    graph = hnsw.opened(hnsw.files(tmp_path, SPACE))
+    assert graph is not None
     queries = unit(50, seed=1)
-    exact, found = nearest(shards, 5000, queries, 10), built.nearest(shards, 5000, queries, 10)
-    hits = sum(len(np.intersect1d(a, b)) for (a, _), (b, _) in zip(exact, found, strict=True))
+    exact, found = nearest(shards, 5000, queries, 10), graph.nearest(shards, 5000, queries, 10)
+    hits = sum(len(np.intersect1d(a, b)) for (a, _), (b, _) in zip(found, exact, strict=True))
     assert hits > 0.95 * 500
     for (rows, scores), query in zip(found, queries, strict=True):
         np.testing.assert_allclose(scores, shards.take(rows, 5000) @ query, atol=1e-6)  # exact, and in order
         assert (np.diff(scores) <= 0).all()
+    everyone = np.arange(5000)  # also those that were held out
+    assert all(graph.nearest(shards, 5000, shards.take(everyone[i : i + 1], 5000), 1)[0][0] == [i] for i in range(100))
+
+
+def test_one_that_misses_too_much_is_not_kept(shards: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert hnsw.build(shards, 5000, tmp_path, SPACE).is_good
+    for name, value in {"_CONNECTIONS": 2, "_EXPANSION": 2, "_LEAST": 10, "_WIDTH": 1}.items():
+        monkeypatch.setattr(hnsw, name, value)
+    recall = hnsw.build(shards, 5000, tmp_path, SPACE)
+    assert not recall.is_good
+    assert recall.least < LEAST_RECALL
+    assert not list(tmp_path.glob("*.usearch"))  # nor the one before
 
 
 def test_rows_that_came_later_are_scanned(shards: Shards, tmp_path: Path) -> None:
-    built, _ = hnsw.build(shards, 4000, tmp_path / "pictures-1-4000.usearch")
+    graph = built(shards, 4000, tmp_path)
     for row in (4000, 4321, 4999):
-        ((rows, scores),) = built.nearest(shards, 5000, shards.take(np.array([row]), 5000), 3)
+        ((rows, scores),) = graph.nearest(shards, 5000, shards.take(np.array([row]), 5000), 3)
         assert rows[0] == row
         assert scores[0] == pytest.approx(1, abs=1e-6)
 
 
 def test_more_may_be_wanted_than_there_are(shards: Shards, tmp_path: Path) -> None:
-    built, _ = hnsw.build(shards, 20, tmp_path / "pictures-1-20.usearch")
-    ((rows, _),) = built.nearest(shards, 20, unit(1, seed=3), 100)
+    ((rows, _),) = built(shards, 20, tmp_path).nearest(shards, 20, unit(1, seed=3), 100)
     assert sorted(rows.tolist()) == list(range(20))
 
 
@@ -73,7 +98,7 @@ def pictures(photos: Path, tmp_path: Path, tiny: CLIP) -> Index:
 
 def test_searches_use_it(pictures: Index, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = [match.path for match in pictures.search("a bird", 4)]
-    assert pictures.store.build_hnsw().share == 1
+    assert pictures.store.build_hnsw().least == 1
     calls: list[int] = []
     search = hnsw.HNSW.nearest
     monkeypatch.setattr(hnsw.HNSW, "nearest", lambda *args: calls.append(1) or search(*args))  # type: ignore[func-returns-value]
@@ -97,7 +122,8 @@ def test_a_new_one_takes_the_place_of_the_old(pictures: Index, photos: Path, tmp
     pictures.update()
     assert any(match.path == str(photos / "new.png") for match in pictures.search("a bird", 9))
     pictures.store.build_hnsw()
-    assert [path.name for path in (tmp_path / "index").glob("*.usearch")] == ["pictures-1-7.usearch"]
+    (graph,) = (tmp_path / "index").glob("pictures-1-7-*.usearch")
+    assert [path.name for path in (tmp_path / "index").glob("*.usearch")] == [graph.name]
     pictures.update()
     with pictures.store.writing():
         pictures.store.compact()

@@ -83,3 +83,10 @@ def test_convolve_channels_in_pieces_equals_the_whole(monkeypatch: pytest.Monkey
     whole = feature_maps.convolve_channels(x, weight, bias)
     monkeypatch.setattr(feature_maps, "_PIECE", 2 * x[0].size * 2 * 2)  # two channels at a time
     np.testing.assert_allclose(feature_maps.convolve_channels(x, weight, bias), whole, rtol=1e-6, atol=1e-6)
+
+
+def test_channels_that_are_larger_than_a_piece_are_convolved_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, weight, bias = random(3, 9, 4, 2), random(3, 7, 7), random(3)
+    whole = feature_maps.convolve_channels(x, weight, bias)
+    monkeypatch.setattr(feature_maps, "_PIECE", 1)
+    np.testing.assert_allclose(feature_maps.convolve_channels(x, weight, bias), whole, rtol=1e-6, atol=1e-6)

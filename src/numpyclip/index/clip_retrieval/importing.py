@@ -15,17 +15,19 @@ import numpy as np
 from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import InputError, PictureError
 from numpyclip.images.find import FileState
-from numpyclip.images.open import file_content, reason_of
+from numpyclip.images.open import file_content
 from numpyclip.index.clip_retrieval import FINGERPRINT_FILE, need_pyarrow
 from numpyclip.index.clip_retrieval.reading import files_in, read_rows
 from numpyclip.index.exif import read_exif
 from numpyclip.index.index import Index
-from numpyclip.index.records import Changes, Exif, Filed, NewPicture
+from numpyclip.index.records import Changes, Filed, NewPicture
 from numpyclip.index.store import Store
 from numpyclip.index.where import absolute
 from numpyclip.model.ops import Array
+from numpyclip.regular_file import open_regular
 
 _ASKED = 3  # pictures that are embedded again, where nothing says which model embeddings are of
+_MOST = 1 << 20  # bytes of a fingerprint
 _SAME = 0.99  # cosine of a picture's embeddings: rounded to float16 and decoded at another size it is more
 
 
@@ -83,7 +85,7 @@ def _add_pictures(store: Store, rows: list[dict[str, Any]], embeddings: Array, r
                 filed, data = _filed(path)
                 digest = filed.digest or b""
                 if digest not in changes.pictures and not store.knows(digest):
-                    changes.pictures[digest] = NewPicture(_exif(path, data), embedding)
+                    changes.pictures[digest] = NewPicture(read_exif(data, path), embedding)
                 changes.filed.append(filed)
             except PictureError as error:
                 report(str(error))
@@ -92,18 +94,22 @@ def _add_pictures(store: Store, rows: list[dict[str, Any]], embeddings: Array, r
 
 
 def _add_texts(store: Store, rows: list[dict[str, Any]], embeddings: Array) -> int:
-    of_text = {row["caption"]: embedding for row, embedding in zip(rows, embeddings, strict=True) if row["caption"]}
+    of_text = {_text(row): embedding for row, embedding in zip(rows, embeddings, strict=True) if _text(row)}
     if new := store.unknown_texts(of_text):
         store.write_texts(new, np.stack([of_text[text] for text in new]))
     return len(new)
 
 
+def _text(row: dict[str, Any]) -> str:
+    """Return the text of a row; an empty one if it has none."""
+    return row["caption"] if isinstance(row["caption"], str) else ""
+
+
 def _paths(row: dict[str, Any]) -> list[str]:
     """Return the files of a picture."""
-    whole = row.get("image_path_bytes")
-    first = os.fsdecode(whole) if isinstance(whole, bytes) else str(row["image_path"])
-    copies = row.get("copies")
-    return [first, *(os.fsdecode(copy) for copy in copies or () if isinstance(copy, bytes))]
+    first, copies = row.get("image_path_bytes") or row["image_path"], row.get("copies")
+    found = [first, *(copies if isinstance(copies, list) else ())]
+    return [os.fsdecode(path) for path in found if isinstance(path, str | bytes)]
 
 
 def _filed(path: str) -> tuple[Filed, bytes]:
@@ -111,13 +117,6 @@ def _filed(path: str) -> tuple[Filed, bytes]:
     state = FileState.of(path)
     data = file_content(path)
     return Filed(path, state, hashlib.sha256(data).digest()), data
-
-
-def _exif(path: str, data: bytes) -> Exif:
-    try:
-        return read_exif(data)
-    except Exception as error:  # Pillow's readers raise errors of every kind on damaged files
-        raise PictureError(f"{path}: cannot be read as a picture ({reason_of(error)}).") from error
 
 
 def _check_model(index: Index, folder: Path) -> None:
@@ -128,7 +127,11 @@ def _check_model(index: Index, folder: Path) -> None:
         raise InputError(f"{folder}: has no img_emb/*.npy and metadata/*.parquet; expected clip-retrieval's format.")
     description = folder / FINGERPRINT_FILE
     if description.exists():
-        made_with = Fingerprint.from_json(description.read_text("utf-8"))
+        try:
+            with open_regular(description) as file:
+                made_with = Fingerprint.from_json(file.read(_MOST).decode("utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(f"{description}: cannot be read ({error}).") from error
         if differences := made_with.differences(index.model.fingerprint):
             raise InputError(f"{folder}: its embeddings are of another model ({differences}).")
         return
@@ -147,8 +150,10 @@ def _check_model(index: Index, folder: Path) -> None:
 def _checkable(index: Index, folder: Path) -> Iterator[float]:
     for rows, embeddings in read_rows(folder, "pictures", index.model.config.embed_dim):
         for row, embedding in zip(rows, embeddings, strict=True):
-            with suppress(PictureError):
-                yield float(index.model.embed_images(_paths(row)[0])[0] @ embedding)
+            for path in _paths(row)[:1]:
+                with suppress(PictureError):
+                    yield float(index.model.embed_images(path)[0] @ embedding)
     for rows, embeddings in read_rows(folder, "texts", index.model.config.embed_dim):
         for row, embedding in zip(rows, embeddings, strict=True):
-            yield float(index.model.embed_texts(row["caption"], truncate=True)[0] @ embedding)
+            if text := _text(row):
+                yield float(index.model.embed_texts(text, truncate=True)[0] @ embedding)

@@ -12,6 +12,7 @@ from numpyclip.errors import InputError
 from numpyclip.index.clip_retrieval import FOLDERS
 from numpyclip.index.records import Modality
 from numpyclip.model.ops import Array, normalize
+from numpyclip.regular_file import open_regular
 
 if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
@@ -60,8 +61,9 @@ def _by_number(path: Path) -> tuple[int, str]:
 
 def _mapped(path: Path, embed_dim: int) -> Array:
     try:
-        array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        with open_regular(path):  # NumPy maps files by their names
+            array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError, OverflowError) as error:
         raise InputError(f"{path}: cannot be read ({error}).") from error
     if array.ndim != 2 or array.shape[1] != embed_dim or array.dtype.kind != "f":
         raise InputError(
@@ -75,6 +77,7 @@ def _opened(path: Path) -> ParquetFile:
     import pyarrow.parquet
 
     try:
-        return pyarrow.parquet.ParquetFile(path)
+        with open_regular(path):  # pyarrow opens files by their names
+            return pyarrow.parquet.ParquetFile(path)
     except (OSError, pyarrow.ArrowException) as error:
         raise InputError(f"{path}: cannot be read as parquet ({error}).") from error

@@ -10,6 +10,12 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+RECOVERY = "`numpyclip index --check` finds what is damaged, and repairs it."
+
+
+class Damage(Exception):
+    """What is in a database is nothing that NumPyCLIP writes; a database raises it as StoreError, with its place."""
+
 
 class Connection(Protocol):
     """What statements are run on."""
@@ -36,6 +42,9 @@ class Database(Protocol):
 
     def transaction(self) -> AbstractContextManager[Connection]:
         """Open a transaction on the writer's connection."""
+
+    def damage(self, *, thorough: bool = False) -> str | None:
+        """Look for damage, quickly or as far as it can be found, and describe it."""
 
     def shrink(self) -> None:
         """Free the disk space of deleted rows, if the database does not by itself."""

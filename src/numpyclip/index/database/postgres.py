@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from numpyclip.errors import MissingPackageError, StoreError
-from numpyclip.index.database import Database
-from numpyclip.index.database.schema import APPLICATION_ID, POSTGRES, VERSION
-from numpyclip.index.database.sql import meta
+from numpyclip.index.database import RECOVERY, Damage, Database
+from numpyclip.index.database.schema import APPLICATION_ID, POSTGRES, POSTGRES_UPGRADE, VERSION
+from numpyclip.index.database.sql import number
 
 if TYPE_CHECKING:
     import psycopg
@@ -74,6 +74,7 @@ class PostgresDatabase(Database):
                 raise StoreError(f"{self.place}: another process is writing to this index; wait until it is done.")
             self._writer = connection
             try:
+                self._upgrade()
                 yield
             finally:
                 self._writer = None
@@ -91,9 +92,14 @@ class PostgresDatabase(Database):
     @contextlib.contextmanager
     def transaction(self) -> Iterator[_Statements]:
         """Open a transaction on the writer's connection."""
-        assert self._writer is not None, "a store is changed within its `writing`"
+        if self._writer is None:
+            raise StoreError(f"{self.place}: is changed within `writing` only; open that first.")
         with self._translated(), self._writer.transaction():
             yield _Statements(self._writer)
+
+    def damage(self, *, thorough: bool = False) -> str | None:
+        """Leave that to the server, which has checksums of its own."""
+        return None
 
     def close(self) -> None:
         """Close all connections."""
@@ -110,8 +116,15 @@ class PostgresDatabase(Database):
                 connection.execute(_VERSION_ROW)
             elif not connection.execute("SELECT WHERE to_regclass('numpyclip.meta') IS NOT NULL").rowcount:
                 raise StoreError(f"{self.place}: holds no index; make one with `numpyclip index FOLDER --store ...`.")
-            if (version := meta(_Statements(connection), "version") or str(VERSION)) != str(VERSION):
+            if (version := number(_Statements(connection), "version") or VERSION) > VERSION:
                 raise StoreError(f"{self.place}: is an index of version {version}, not {VERSION}: update NumPyCLIP.")
+
+    def _upgrade(self) -> None:
+        """Bring an index of an earlier version up to date."""
+        with self.transaction() as connection:
+            if (number(connection, "version") or VERSION) < VERSION:
+                for statement in POSTGRES_UPGRADE:
+                    connection.execute(statement)
 
     def _connection(self) -> psycopg.Connection[Any]:
         """Return this thread's connection."""
@@ -133,6 +146,8 @@ class PostgresDatabase(Database):
     def _translated(self) -> Iterator[None]:
         try:
             yield
+        except Damage as error:
+            raise StoreError(f"{self.place}: {error}. {RECOVERY}") from error
         except self._psycopg.Error as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             raise StoreError(f"{self.place}: {reason}. What the index held before is still there.") from error

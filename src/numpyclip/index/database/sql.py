@@ -3,19 +3,38 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
-from numpyclip.index.database import Connection
+from numpyclip.index.database import Connection, Damage
 from numpyclip.index.records import Modality
 from numpyclip.index.where import Where
 
+_DIGITS = 6  # of a number in `meta`
 MOST_VALUES = 500  # in a statement: SQLite takes 999 before version 3.32
+
+
+def checked(row: Sequence[Any], *kinds: type | tuple[type, ...]) -> Any:
+    """Return a row that was read, if its values are of these types; a damaged SQLite file may hold others."""
+    for value, kind in zip(row, kinds, strict=True):
+        if not isinstance(value, kind):
+            raise Damage(f"holds {value!r:.60} of type {type(value).__name__} where there should be another one")
+    return row
 
 
 def meta(connection: Connection, key: str) -> str | None:
     """Look up a fact about the index as a whole."""
     row = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-    return None if row is None else str(row[0])
+    return None if row is None else str(checked(row, str)[0])
+
+
+def number(connection: Connection, key: str) -> int | None:
+    """Look up a number, from 1 to 999,999."""
+    if (written := meta(connection, key)) is None:
+        return None
+    if not (written.isdecimal() and written.isascii() and len(written) <= _DIGITS and int(written)):
+        raise Damage(f"holds {written!r:.60} for {key}; expected a number")
+    return int(written)
 
 
 def set_meta(connection: Connection, **values: str) -> None:
@@ -26,7 +45,7 @@ def set_meta(connection: Connection, **values: str) -> None:
 
 def generation(connection: Connection) -> int:
     """Return the number of the embeddings that are searched; 0 before the first. A migration fills the next one."""
-    return int(meta(connection, "generation") or 0)
+    return number(connection, "generation") or 0
 
 
 def one_of(count: int) -> str:

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import sqlite3
+import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 from numpyclip.atomic import temporary_path
 from numpyclip.errors import StoreError
-from numpyclip.index.database import Database
-from numpyclip.index.database.schema import APPLICATION_ID, SQLITE, VERSION
+from numpyclip.index.database import RECOVERY, Damage, Database, file_checksum
+from numpyclip.index.database.schema import APPLICATION_ID, SQLITE, SQLITE_UPGRADE, VERSION
 from numpyclip.index.database.sql import set_meta
 from numpyclip.lock import exclusive
 
 _BUSY = 30  # seconds that a transaction waits for another
+_BUSY_AT_THE_END = 1000  # milliseconds that a writer waits for readers, to move all into the file
 _NAME = "index.sqlite"
+_LOCK = ".writing"
 
 
 class SQLiteDatabase(Database):
@@ -54,35 +58,91 @@ class SQLiteDatabase(Database):
                     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                     connection.execute(f"PRAGMA user_version = {VERSION}")
                 _put_in_place(part, self.file)
+                file_checksum.record(self.file)
 
     def check(self) -> None:
-        """Raise StoreError for what is no index, or one of another version."""
-        if not self.file.is_file():
+        """Raise StoreError for what is no index, one of another version, or damaged."""
+        if not self.file.exists():
             raise StoreError(f"{self._folder}: holds no index; make one with `numpyclip index FOLDER`.")
+        if damage := self.damage():
+            raise StoreError(f"{self.file}: {damage}. {RECOVERY}")
         with self.reading() as connection:
             (application,) = connection.execute("PRAGMA application_id").fetchone()
             (version,) = connection.execute("PRAGMA user_version").fetchone()
         if application != APPLICATION_ID:
             raise StoreError(f"{self.file}: is a database of another program; expected an index of NumPyCLIP.")
-        if version != VERSION:
+        if not 1 <= version <= VERSION:
             raise StoreError(f"{self.file}: is an index of version {version}; expected {VERSION}: update NumPyCLIP.")
 
+    def damage(self, *, thorough: bool = False) -> str | None:
+        """Compare the file with the checksum that its last writer left; without one, have SQLite look at its pages."""
+        with self.translated():
+            if special := self._special_file():
+                return special
+            expected = file_checksum.recorded(self.file)
+            if expected is not None:
+                has_more = _size(self.file.with_name(f"{_NAME}-wal")) > 0
+                is_same = not has_more and file_checksum.checksum(self.file) == expected
+                if is_same or file_checksum.recorded(self.file) == expected:  # else a writer has begun
+                    return (
+                        None if is_same else "is not as NumPyCLIP has left it: it is damaged, or another has changed it"
+                    )
+            with self.reading() as connection:
+                try:
+                    (found,) = connection.execute(
+                        f"PRAGMA {'integrity_check' if thorough else 'quick_check'}(1)"
+                    ).fetchone()
+                except sqlite3.DatabaseError as error:
+                    if type(error) is not sqlite3.DatabaseError:  # such as that it is locked
+                        raise
+                    return str(error)
+            return None if found == "ok" else f"is damaged ({found})"
+
+    def _special_file(self) -> str | None:
+        """Find a file that would block who opens it."""
+        for name in (_NAME, f"{_NAME}-wal", f"{_NAME}-shm", f"{_NAME}{file_checksum.SUFFIX}", _LOCK):
+            with contextlib.suppress(FileNotFoundError):
+                if not stat.S_ISREG((self._folder / name).stat().st_mode):
+                    return f"{name} is no regular file"
+        return None
+
     @contextlib.contextmanager
-    def writing(self) -> Iterator[None]:
-        """Hold the lock for writing; StoreError if another process holds it."""
-        with self.translated(), exclusive(self._folder / ".writing", wait=False) as alone:
+    def alone(self) -> Iterator[None]:
+        """Hold the lock; StoreError if another process holds it."""
+        with exclusive(self._folder / _LOCK, wait=False) as alone:
             if not alone:
                 if not os.access(self._folder, os.W_OK):
                     raise StoreError(f"{self._folder}: cannot be written; expected a folder of yours.")
                 raise StoreError(f"{self._folder}: another process is writing to this index; wait until it is done.")
+            yield
+
+    def remove_beside(self) -> None:
+        """Remove what belongs to a file that is gone."""
+        for name in (f"{_NAME}-wal", f"{_NAME}-shm"):
+            self._folder.joinpath(name).unlink(missing_ok=True)
+        file_checksum.forget(self.file)
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the lock for writing; StoreError if another process holds it."""
+        if special := self._special_file():
+            raise StoreError(f"{self.file}: {special}. {RECOVERY}")
+        with self.translated(), self.alone():
+            if damage := self.damage():
+                raise StoreError(f"{self.file}: {damage}. {RECOVERY}")
+            file_checksum.forget(self.file)
             connection = self._connect("rw")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            self._writer, self._writer_thread = connection, threading.get_ident()
             try:
+                connection.execute("PRAGMA synchronous = NORMAL")
+                self._writer, self._writer_thread = connection, threading.get_ident()
+                self._upgrade()
                 yield
             finally:
                 self._writer = None
+                is_whole = _checkpoint(connection)
                 connection.close()
+                if is_whole:
+                    file_checksum.record(self.file)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -98,7 +158,8 @@ class SQLiteDatabase(Database):
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Open a transaction on the writer's connection."""
-        assert self._writer is not None, "a store is changed within its `writing`"
+        if self._writer is None:
+            raise StoreError(f"{self.place}: is changed within `writing` only; open that first.")
         with self.translated():
             self._writer.execute("BEGIN IMMEDIATE")
             try:
@@ -119,7 +180,11 @@ class SQLiteDatabase(Database):
         """Raise errors of SQLite and of files as StoreError."""
         try:
             yield
+        except Damage as error:
+            raise StoreError(f"{self.file}: {error}. {RECOVERY}") from error
         except sqlite3.DatabaseError as error:
+            if type(error) is sqlite3.DatabaseError:
+                raise StoreError(f"{self.file}: {error}. {RECOVERY}") from error
             raise StoreError(f"{self.file}: {error}. What the index held before is still there.") from error
         except OSError as error:
             if isinstance(error, StoreError) or error.errno is None:
@@ -127,11 +192,34 @@ class SQLiteDatabase(Database):
             place = error.filename or self._folder
             raise StoreError(f"{place}: cannot be written ({error.strerror or error}).") from error
 
+    def _upgrade(self) -> None:
+        """Bring an index of an earlier version up to date."""
+        with self.transaction() as connection:
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if version < VERSION:
+                connection.create_function("sha256", 1, lambda data: hashlib.sha256(data).digest(), deterministic=True)
+                for statement in SQLITE_UPGRADE:
+                    connection.execute(statement)
+
     def _connect(self, mode: str) -> sqlite3.Connection:
         uri = f"{self.file.as_uri()}?mode={mode}"
         if mode == "ro" and not self.file.with_name(f"{_NAME}-wal").exists():
             uri += "&immutable=1"  # in a folder that is not ours SQLite could not make the files that it shares
         return sqlite3.connect(uri, uri=True, timeout=_BUSY, isolation_level=None, check_same_thread=False)
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
+
+
+def _checkpoint(connection: sqlite3.Connection) -> bool:
+    """Move all into the database file; False if a reader is in the way for too long."""
+    try:
+        connection.execute(f"PRAGMA busy_timeout = {_BUSY_AT_THE_END}")
+        (is_busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except sqlite3.Error:  # the disk is full, say: what is missing in the file is beside it
+        return False
+    return not is_busy
 
 
 def _put_in_place(part: Path, file: Path) -> None:

@@ -12,6 +12,7 @@ from numpyclip.index.where import Where
 from numpyclip.model.ops import Array
 
 Progress: TypeAlias = Callable[[Iterator[int]], Iterable[int]]  # consumes counts of rows that are done, and shows them
+LEAST_RECALL = 0.9  # below which an approximate search is not used
 _NO_HNSW = "a graph is for an index in a folder; PostgreSQL has indexes of its own."
 
 
@@ -33,9 +34,20 @@ class Found(NamedTuple):
 class Recall(NamedTuple):
     """Which share of the `n` nearest by exhaustive search an approximate one finds, measured on some queries."""
 
-    share: float
+    images: float  # for pictures that are not in the index
+    texts: float  # for these, moved as texts are
     queries: int
     n: int
+
+    @property
+    def least(self) -> float:
+        """The lower one."""
+        return min(self.images, self.texts)
+
+    @property
+    def is_good(self) -> bool:
+        """Whether searches use it."""
+        return self.least >= LEAST_RECALL
 
 
 class Vectors(Protocol):
@@ -50,6 +62,13 @@ class Vectors(Protocol):
     def nearest(self, connection: Connection, space: Space, queries: Array, n: int, where: Where) -> list[list[Found]]:
         """Find for each query (m, embed_dim) the nearest that are searched."""
 
+    def upgrade(self, connection: Connection) -> bool:
+        """Bring what an earlier version has written up to date, in a transaction; False if nothing had to be done."""
+        return False
+
+    def damaged(self, connection: Connection, space: Space) -> list[int]:
+        """List items whose embeddings are not as they were written; the caller removes them."""
+
     def compact(self, connection: Connection, generation: int) -> None:
         """Rewrite a generation without deleted embeddings, in a transaction."""
         return
@@ -61,6 +80,10 @@ class Vectors(Protocol):
     def build_hnsw(self, connection: Connection, space: Space, progress: Progress) -> Recall:
         """Build an HNSW index, which searches then use."""
         raise InputError(_NO_HNSW)
+
+    def has_damaged_hnsw(self, space: Space) -> bool:
+        """Tell whether there is an HNSW index that cannot be used."""
+        return False
 
     def remove_hnsw(self) -> bool:
         """Remove it; False if there is none."""

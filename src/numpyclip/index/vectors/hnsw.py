@@ -18,6 +18,7 @@ import numpy as np
 
 from numpyclip.atomic import temporary_path
 from numpyclip.errors import MissingPackageError
+from numpyclip.index.database.file_checksum import checksum
 from numpyclip.index.vectors import Progress, Recall, Space
 from numpyclip.index.vectors.scan import nearest
 from numpyclip.index.vectors.shards import Rows, Shards
@@ -29,85 +30,113 @@ _CONNECTIONS, _EXPANSION = 24, 256  # of the graph: neighbours of a row, and how
 _WIDTH = 8  # candidates for each row that is wanted, and at least 256
 _LEAST = 256
 _QUERIES = 200  # to measure recall with
+_TEXT_COSINE = 0.3  # of a text and the picture that it describes
 
 
 class HNSW:
-    """An HNSW index of the first `count` rows of shards, memory-mapped from its file."""
+    """An HNSW index of the first `count` rows of shards: one of usearch's, in memory or memory-mapped."""
 
-    def __init__(self, file: Path, count: int) -> None:
+    def __init__(self, graph: Any, count: int) -> None:
         self.count = count
-        self._index = _usearch().Index.restore(file, view=True)
-        if self._index is None or len(self._index) != count:
-            raise ValueError(f"{file}: does not hold {count} rows")
+        self._graph = graph
+
+    @classmethod
+    def open(cls, file: Path, count: int) -> HNSW:
+        """Memory-map one from its file, if that is as it was written: ValueError if not, for usearch trusts it."""
+        if checksum(file) != file.stem.partition(f"-{count}-")[2]:
+            raise ValueError("it is damaged, or of an earlier version")
+        return cls(_usearch().Index.restore(file, view=True), count)
 
     def nearest(self, shards: Shards, count: int, queries: Array, n: int) -> list[tuple[Rows, Array]]:
         """Find rows as `scan.nearest` does, or almost."""
         candidates = min(self.count, max(_LEAST, _WIDTH * n))
-        self._index.expansion_search = max(candidates, _LEAST)
+        self._graph.expansion_search = max(candidates, _LEAST)
         found = []
         newer = np.arange(self.count, count)
         for query in queries:
-            rows = self._index.search(query, candidates).keys.astype(np.intp)
+            rows = self._graph.search(query, candidates).keys.astype(np.intp)
             allowed = np.union1d(rows, newer)
             (best,) = nearest(shards, count, query[np.newaxis], n, allowed)
             found.append(best)
         return found
 
 
-def build(shards: Shards, count: int, file: Path, progress: Progress = iter) -> tuple[HNSW, Recall]:
-    """Build an index of the first `count` rows, and measure its recall; the file is written atomically."""
+def build(shards: Shards, count: int, folder: Path, space: Space, progress: Progress = iter) -> Recall:
+    """Build an index of the first `count` rows, and measure its recall.
+
+    It takes the place of the one before, atomically; if its recall is too low, there is none afterwards.
+    """
     graph = _usearch().Index(
         ndim=shards.embed_dim, metric="ip", dtype="f16", connectivity=_CONNECTIONS, expansion_add=_EXPANSION
     )
+    rng = np.random.default_rng(0)
+    held_out = np.sort(rng.choice(count, min(_QUERIES, count // 2), replace=False))
 
     def steps() -> Iterator[int]:
         for start, block in shards.blocks(count, _AT_ONCE):
-            graph.add(np.arange(start, start + len(block)), np.ascontiguousarray(block))
+            rows = np.setdiff1d(np.arange(start, start + len(block)), held_out, assume_unique=True)
+            graph.add(rows, block[rows - start])
             yield len(block)
 
     for done in progress(steps()):
         del done
-    with temporary_path(file) as part:
-        graph.save(part)
-        part.replace(file)
-    built = HNSW(file, count)
-    return built, measure(built, shards, count)
+    recall = measure(HNSW(graph, count), shards, count, held_out)
+    old = [file for file in folder.glob("*.usearch") if file.name.startswith(_prefix(space))]
+    if recall.is_good:
+        graph.add(held_out, shards.take(held_out, count))
+        file = folder / f"{_prefix(space)}{count}.usearch"
+        with temporary_path(file) as part:
+            graph.save(part)
+            part.replace(file.with_stem(f"{file.stem}-{checksum(part)}"))
+    for file in old:
+        file.unlink(missing_ok=True)
+    return recall
 
 
 def opened(found: Iterable[tuple[int, Path]]) -> HNSW | None:
     """Open the one with the most rows of what `files` has found; None if none can be used."""
     for count, file in sorted(found, reverse=True):
         try:
-            return HNSW(file, count)
+            return HNSW.open(file, count)
         except MissingPackageError as error:
             _LOG.warning("%s; the search is exhaustive", error)
         except Exception as error:  # a file that is damaged, in ways that usearch has no names for
-            _LOG.warning("%s: cannot be used (%s); the search is exhaustive", file, error)
+            _LOG.warning("%s: cannot be used (%s); the search is exhaustive: numpyclip index --graph", file, error)
     return None
 
 
 def files(folder: Path, space: Space) -> Iterator[tuple[int, Path]]:
     """Find the files for some embeddings, and how many rows each has."""
-    for file in folder.glob(f"{space.modality}-{space.generation}-*.usearch"):
-        rows = file.stem.rpartition("-")[2]
+    for file in folder.glob(f"{_prefix(space)}*.usearch"):
+        rows = file.stem.removeprefix(_prefix(space)).partition("-")[0]
         if rows.isdecimal():
             yield int(rows), file
 
 
-def file_name(space: Space, count: int) -> str:
-    """Name the file for so many rows."""
-    return f"{space.modality}-{space.generation}-{count}.usearch"
+def measure(index: HNSW, shards: Shards, count: int, held_out: Rows, n: int = 10) -> Recall:
+    """Compare with exhaustive search, for rows that are not in the index, and for these moved as texts are.
+
+    Embeddings of texts lie apart from those of images, all in one direction, and are as near to the one that they
+    describe as `_TEXT_COSINE`.
+    """
+    others = np.setdiff1d(np.arange(count), held_out, assume_unique=True)
+    rows = shards.take(held_out, count)
+    rng = np.random.default_rng(1)
+    apart = rng.standard_normal(shards.embed_dim, np.float32) + rng.standard_normal(rows.shape, np.float32)
+    apart -= (apart * rows).sum(axis=1, keepdims=True) * rows
+    shifted = _TEXT_COSINE * rows + np.sqrt(1 - _TEXT_COSINE**2) * normalize(apart)
+
+    def share(queries: Array) -> float:
+        exact = nearest(shards, count, queries, n, others)
+        found = index.nearest(shards, count, queries, n)
+        hits = sum(len(np.intersect1d(mine, best)) for (mine, _), (best, _) in zip(found, exact, strict=True))
+        return hits / max(sum(len(best) for best, _ in exact), 1) if len(queries) else 1.0
+
+    return Recall(share(rows), share(shifted.astype(np.float32)), len(rows), n)
 
 
-def measure(index: HNSW, shards: Shards, count: int, n: int = 10) -> Recall:
-    """Compare with exhaustive search, for queries between two rows, as sums of terms are: rows themselves are easy."""
-    rng = np.random.default_rng(0)
-    pairs = rng.integers(0, count, (2, min(_QUERIES, count)))
-    queries = normalize(shards.take(pairs[0], count) + shards.take(pairs[1], count) + np.float32(1e-6))
-    exact = nearest(shards, count, queries, n)
-    found = index.nearest(shards, count, queries, n)
-    hits = sum(len(np.intersect1d(mine, rows)) for (mine, _), (rows, _) in zip(found, exact, strict=True))
-    return Recall(hits / max(sum(len(rows) for rows, _ in exact), 1), len(queries), n)
+def _prefix(space: Space) -> str:
+    return f"{space.modality}-{space.generation}-"
 
 
 def _usearch() -> Any:

@@ -14,8 +14,18 @@ from pathlib import Path
 import numpy as np
 
 from numpyclip.errors import StoreError
-from numpyclip.index.database import Connection
-from numpyclip.index.database.sql import MOST_VALUES, conditions, generation, is_searched, meta, one_of, set_meta
+from numpyclip.index.database import Connection, Damage
+from numpyclip.index.database.sql import (
+    MOST_VALUES,
+    checked,
+    conditions,
+    generation,
+    is_searched,
+    meta,
+    number,
+    one_of,
+    set_meta,
+)
 from numpyclip.index.records import MODALITIES
 from numpyclip.index.vectors import Found, Progress, Recall, Space, Vectors, hnsw
 from numpyclip.index.vectors.hnsw import HNSW
@@ -25,6 +35,8 @@ from numpyclip.index.where import EVERYWHERE, Where
 from numpyclip.model.ops import Array
 from numpyclip.runtime.chunks import batched
 
+_CHECKSUMS = "row_checksums"  # the key in `meta` of an index whose rows have them
+_MOST_ROWS = 1 << 31
 _COPIED = 1 << 14  # embeddings at once
 _FEW = 1000  # pictures that are listed before a search, however few there are
 
@@ -35,6 +47,7 @@ class MemoryMappedVectors(Vectors):
     def __init__(self, folder: Path, precision: Precision) -> None:
         self._folder = folder
         self._precision = precision
+        self._verified: dict[Path, int] = {}
         self._opened: tuple[tuple[tuple[int, Path], ...], HNSW | None] | None = None
 
     def add(self, connection: Connection, space: Space, items: Sequence[int], embeddings: Array) -> None:
@@ -49,7 +62,7 @@ class MemoryMappedVectors(Vectors):
         rows: dict[int, int] = {}
         for some in batched(items, MOST_VALUES):
             sql = f"SELECT item, row FROM vectors WHERE generation = ? AND side = ? AND item {one_of(len(some))}"
-            rows.update(connection.execute(sql, (*space, *some)).fetchall())
+            rows.update(checked(row, int, int) for row in connection.execute(sql, (*space, *some)))
         if not rows:
             return {}
         wanted = np.fromiter(rows.values(), np.intp)
@@ -69,13 +82,32 @@ class MemoryMappedVectors(Vectors):
                 best = nearest(shards, count, queries[unfinished], wanted, allowed)
             else:
                 best = graph.nearest(shards, count, queries[unfinished], wanted)
-            for number, (rows, scores) in zip(unfinished, best, strict=True):
+            for query, (rows, scores) in zip(unfinished, best, strict=True):
                 near = zip(rows.tolist(), scores.tolist(), shards.take(rows, count), strict=True)
-                found[number] = list(islice(_searched(connection, space, near, where), n))
-            short = (number for number, (rows, _) in zip(unfinished, best, strict=True) if len(rows) == wanted)
-            unfinished = [number for number in short if len(found[number]) < n]
+                found[query] = list(islice(_searched(connection, space, near, where), n))
+            short = (query for query, (rows, _) in zip(unfinished, best, strict=True) if len(rows) == wanted)
+            unfinished = [query for query in short if len(found[query]) < n]
             wanted *= 4
-        return [found[number] for number in range(len(queries))]
+        return [found[query] for query in range(len(queries))]
+
+    def upgrade(self, connection: Connection) -> bool:
+        """Write checksums of rows that have none."""
+        if meta(connection, _CHECKSUMS) is not None:
+            return False
+        for space in _spaces(connection):
+            self._shards(connection, space).write_checksums(_next_row(connection, space))
+        set_meta(connection, **{_CHECKSUMS: "1"})
+        return True
+
+    def damaged(self, connection: Connection, space: Space) -> list[int]:
+        """List items whose rows are not as they were written, and write zeros over these."""
+        if not (count := _next_row(connection, space)):
+            return []
+        shards = self._shards(connection, space)
+        sound = shards.sound(count)
+        shards.blank(np.flatnonzero(~sound))
+        found = connection.execute("SELECT row, item FROM vectors WHERE generation = ? AND side = ?", space)
+        return [item for row, item in (checked(row, int, int) for row in found) if row < 0 or not sound[row]]
 
     def compact(self, connection: Connection, generation: int) -> None:
         """Copy the embeddings that `vectors` lists to the next generation, which is searched from now on."""
@@ -101,12 +133,12 @@ class MemoryMappedVectors(Vectors):
         """Build an HNSW index of all embeddings, which takes the place of the one before."""
         if not (count := _next_row(connection, space)):
             raise StoreError(f"{self._folder}: holds no {space.modality} yet; there is nothing to build a graph of.")
-        built = self._folder / hnsw.file_name(space, count)
-        _, recall = hnsw.build(self._shards(connection, space), count, built, progress)
-        for _, file in hnsw.files(self._folder, space):
-            if file != built:
-                file.unlink(missing_ok=True)
-        return recall
+        return hnsw.build(self._shards(connection, space), count, self._folder, space, progress)
+
+    def has_damaged_hnsw(self, space: Space) -> bool:
+        """Tell whether there is an HNSW index that cannot be used."""
+        found = list(self._folder.glob(f"{space.modality}-{space.generation}-*.usearch"))
+        return bool(found) and self._hnsw(space) is None
 
     def remove_hnsw(self) -> bool:
         """Remove it; False if there is none."""
@@ -123,10 +155,11 @@ class MemoryMappedVectors(Vectors):
         return self._opened[1]
 
     def _shards(self, connection: Connection, space: Space) -> Shards:
-        following = meta(connection, "next_embed_dim") if space.generation > generation(connection) else None
-        embed_dim = following or meta(connection, "embed_dim")
-        assert embed_dim is not None
-        return Shards(self._shard_folder(space), int(embed_dim), self._precision)
+        following = number(connection, "next_embed_dim") if space.generation > generation(connection) else None
+        if (embed_dim := following or number(connection, "embed_dim")) is None:
+            raise Damage("does not say how long an embedding is")
+        verified = None if meta(connection, _CHECKSUMS) is None else self._verified
+        return Shards(self._shard_folder(space), embed_dim, self._precision, verified)
 
     def _shard_folder(self, space: Space) -> Path:
         return self._folder / f"{space.modality}-{space.generation}"
@@ -140,7 +173,7 @@ def _searched(
     sql = f"SELECT item FROM vectors WHERE generation = ? AND side = ? AND row = ? AND {condition}"
     for row, score, embedding in near:
         if (item := connection.execute(sql, (*space, row, *values)).fetchone()) is not None:
-            yield Found(item[0], score, embedding)
+            yield Found(checked(item, int)[0], score, embedding)
 
 
 def _allowed_rows(connection: Connection, space: Space, count: int, where: Where) -> Rows | None:
@@ -153,11 +186,23 @@ def _allowed_rows(connection: Connection, space: Space, count: int, where: Where
         f"WHERE {condition} LIMIT ?"
     )
     most = max(_FEW, count // 20)
-    rows = np.fromiter((row for (row,) in connection.execute(sql, (*space, *values, most + 1))), np.intp)
+    found = (checked(row, int) for row in connection.execute(sql, (*space, *values, most + 1)))
+    rows = np.fromiter((row for (row,) in found), np.intp)
     return None if len(rows) > most else np.unique(rows)  # copies have one row
 
 
 def _next_row(connection: Connection, space: Space) -> int:
     sql = "SELECT row FROM vectors WHERE generation = ? AND side = ? ORDER BY row DESC LIMIT 1"
     row = connection.execute(sql, space).fetchone()
-    return 0 if row is None else int(row[0]) + 1
+    if row is None:
+        return 0
+    last = int(*checked(row, int))
+    if not 0 <= last < _MOST_ROWS:
+        raise Damage(f"names row {last} of embeddings")
+    return last + 1
+
+
+def _spaces(connection: Connection) -> list[Space]:
+    """List which embeddings there are, those of a migration that is under way among them."""
+    current = generation(connection)
+    return [Space(filled, modality) for filled in (current, current + 1) if current for modality in MODALITIES]

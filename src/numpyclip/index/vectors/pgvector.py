@@ -32,6 +32,14 @@ class PgVectors(Vectors):
             found.update((item, np.array(embedding, np.float32)) for item, embedding in rows)
         return found
 
+    def damaged(self, connection: Connection, space: Space) -> list[int]:
+        """List items whose embeddings have another length than 1."""
+        sql = (
+            "SELECT item FROM vectors WHERE generation = ? AND side = ? "
+            "AND NOT abs(vector_norm(embedding) - 1) < 0.001 ORDER BY item"
+        )
+        return [item for (item,) in connection.execute(sql, space)]
+
     def nearest(self, connection: Connection, space: Space, queries: Array, n: int, where: Where) -> list[list[Found]]:
         """Find for each query the nearest that are searched."""
         condition, values = is_searched(space.modality, where)

@@ -2,11 +2,17 @@
 
 How many rows are valid is not written here but told by the caller, from a database that commits after the rows are on
 disk. A process that dies in between leaves rows behind the end that nobody counts, and the next one writes over them.
+
+Beside each file is one with the checksum of each row. Rows that are taken are compared with theirs each time, and those
+that a search reads when a process first reads them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
@@ -15,20 +21,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.errors import StoreError
+from numpyclip.index.database import RECOVERY
+from numpyclip.index.vectors.checksums import at_places, checksums
 from numpyclip.model.ops import Array
+from numpyclip.regular_file import open_regular
 
 Precision: TypeAlias = Literal["float32", "float16", "int8"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 _ROWS = 1 << 17  # of a file: 256 MiB at 512 numbers a row
+_SUM = np.dtype("<u8")
+_LENGTHS = 1e-3  # that the squares of those of embeddings are off 1, at most
 _CODES = {"float16": ("<f2", 65504.0), "int8": ("i1", 127.0)}  # how they are stored, and the largest that is
 Rows: TypeAlias = NDArray[np.intp]
 
 
 class Shards:
-    """Rows of float32, and with another precision a quantized copy of them, which a search reads first."""
+    """Rows of float32, and with another precision a quantized copy of them, which a search reads first.
 
-    def __init__(self, folder: Path, embed_dim: int, precision: Precision = "float32") -> None:
+    Parameters
+    ----------
+    folder : Path
+    embed_dim : int
+    precision : {"float32", "float16", "int8"}
+    verified : dict, optional
+        How many rows of each file are known to be as they were written, to be shared by all objects of a process; None
+        if rows have no checksums, as in version 1 of an index.
+    """
+
+    def __init__(
+        self, folder: Path, embed_dim: int, precision: Precision = "float32", verified: dict[Path, int] | None = None
+    ) -> None:
+        self._verified = verified
         self.folder = folder
         self.embed_dim = embed_dim
         self.precision = precision
@@ -44,17 +68,16 @@ class Shards:
         for first in range(start - start % _ROWS, start + len(embeddings), _ROWS):
             begin, end = max(start, first), min(start + len(embeddings), first + _ROWS)
             rows = np.ascontiguousarray(embeddings[begin - start : end - start], "<f4")
-            _write(self._file(first, "float32"), (begin - first) * self._exact.itemsize, rows.tobytes())
+            self._write(first, begin - first, "float32", rows)
             if self._rounded is not None:
-                data = self._round(rows).tobytes()
-                _write(self._file(first, self.precision), (begin - first) * self._rounded.itemsize, data)
+                self._write(first, begin - first, self.precision, self._round(rows))
 
     def blocks(self, count: int, rows: int) -> Iterator[tuple[int, Array]]:
         """Memory-map valid rows, some at a time: the number of the first, and embeddings (n, embed_dim)."""
         for first in range(0, count, _ROWS):
             mapped = self._mapped(first, count, "float32")
             for start in range(0, len(mapped), rows):
-                yield first + start, mapped[start : start + rows]
+                yield first + start, self._verified_block(first, "float32", mapped, start, rows)
 
     def rounded_blocks(self, count: int, rows: int) -> Iterator[tuple[int, Array, Array, Array]]:
         """Read rounded rows, some at a time.
@@ -71,34 +94,108 @@ class Shards:
         for first in range(0, count, _ROWS):
             mapped = self._mapped(first, count, self.precision)
             for start in range(0, len(mapped), rows):
-                block = mapped[start : start + rows]
+                block = self._verified_block(first, self.precision, mapped, start, rows)
                 yield first + start, block["codes"].astype(np.float32), block["scale"].copy(), block["error"].copy()
 
     def take(self, rows: Rows, count: int) -> Array:
         """Read some of the valid rows: (n,) -> (n, embed_dim)."""
         found = np.empty((len(rows), *self._exact.shape), np.float32)
+        if len(rows) and not (rows.min() >= 0 and rows.max() < count):
+            raise StoreError(f"{self.folder}: has {count} embeddings; the database names others. {RECOVERY}")
         numbers = rows // _ROWS
         for number in np.unique(numbers):
             chosen = numbers == number
-            found[chosen] = self._mapped(int(number) * _ROWS, count, "float32")[rows[chosen] - number * _ROWS]
+            first = int(number) * _ROWS
+            places = rows[chosen] - first
+            found[chosen] = self._mapped(first, count, "float32")[places]
+            if self._verified is not None:
+                self._compare(first, "float32", at_places(found[chosen], places), places)
         return found
+
+    def sound(self, count: int) -> NDArray[np.bool_]:
+        """Tell which of the valid rows are embeddings as they were written: (count,)."""
+        found = np.zeros(count, bool)
+        for first in range(0, count, _ROWS):
+            part = found[first : first + _ROWS]
+            with contextlib.suppress(StoreError, OSError):
+                rows = self._whole_rows(first, count, "float32")
+                squares = np.einsum("ij,ij->i", rows, rows)
+                part[: len(rows)] = np.abs(squares - 1) < _LENGTHS
+                for precision in () if self._verified is None else dict.fromkeys(("float32", self.precision)):
+                    self._leave_out_damaged(part, first, count, precision)
+                continue
+            part[:] = False
+        return found
+
+    def write_checksums(self, count: int) -> None:
+        """Write the checksums of valid rows as far as there are any, which had none."""
+        for first in range(0, count, _ROWS):
+            for precision in dict.fromkeys(("float32", self.precision)):
+                with contextlib.suppress(StoreError, OSError):
+                    rows = self._whole_rows(first, count, precision)
+                    sums = checksums(rows, 0).astype(_SUM)
+                    _write(self._sums(first, precision), 0, sums.tobytes())
+
+    def blank(self, rows: Rows) -> None:
+        """Write zeros over rows, in order, and remove what is no regular file."""
+        for file in self.folder.glob("*"):
+            if not stat.S_ISREG(file.lstat().st_mode):
+                shutil.rmtree(file) if file.is_dir() else file.unlink()
+        for run in np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1):
+            if len(run):
+                self.write(int(run[0]), np.zeros((len(run), self.embed_dim), np.float32))
+
+    def _leave_out_damaged(self, part: NDArray[np.bool_], first: int, count: int, precision: str) -> None:
+        """Mark rows of a file that do not fit their checksums."""
+        rows = self._whole_rows(first, count, precision)
+        with open_regular(self._sums(first, precision)) as file:
+            data = file.read(len(rows) * _SUM.itemsize)
+        recorded = np.frombuffer(data[: len(data) // _SUM.itemsize * _SUM.itemsize], _SUM)
+        part[len(recorded) :] = False
+        part[: len(recorded)] &= checksums(rows[: len(recorded)], 0) == recorded
+
+    def _whole_rows(self, first: int, count: int, precision: str) -> NDArray[Any]:
+        """Map the rows of a file that was perhaps cut short."""
+        size = self._file(first, precision).stat().st_size
+        return self._mapped(first, min(count, first + size // self._kind(precision).itemsize), precision)
+
+    def _verified_block(self, first: int, precision: str, mapped: NDArray[Any], start: int, rows: int) -> NDArray[Any]:
+        """Return some rows of a file, compared with their checksums unless this process has done that."""
+        block, file = mapped[start : start + rows], self._file(first, precision)
+        end = start + len(block)
+        if self._verified is not None and self._verified.get(file, 0) < end:
+            self._compare(first, precision, checksums(block, start), slice(start, end))
+            if self._verified.get(file, 0) >= start:
+                self._verified[file] = end
+        return block
+
+    def _compare(self, first: int, precision: str, found: NDArray[Any], places: NDArray[np.intp] | slice) -> None:
+        """Compare checksums with those that were written."""
+        last = places.stop if isinstance(places, slice) else int(places.max()) + 1
+        recorded = _map(self._sums(first, precision), _SUM, last)
+        if not np.array_equal(recorded[places], found):
+            raise StoreError(f"{self._file(first, precision)}: embeddings in it are damaged. {RECOVERY}")
+
+    def _write(self, first: int, place: int, precision: str, rows: NDArray[Any]) -> None:
+        """Write rows and their checksums."""
+        kind = self._kind(precision)
+        _write(self._file(first, precision), place * kind.itemsize, rows.tobytes())
+        sums = checksums(rows, place).astype(_SUM)
+        _write(self._sums(first, precision), place * _SUM.itemsize, sums.tobytes())
+
+    def _kind(self, precision: str) -> np.dtype[Any]:
+        if precision == "float32":
+            return self._exact
+        assert self._rounded is not None
+        return self._rounded
 
     def _mapped(self, first: int, count: int, precision: str) -> NDArray[Any]:
         """Map the valid rows of a file: those of the first row in it, as far as there are."""
-        file, kind = self._file(first, precision), self._exact
-        if precision != "float32":
-            assert self._rounded is not None
-            kind = self._rounded
-        valid = min(count - first, _ROWS)
-        try:
-            if (size := file.stat().st_size) < valid * kind.itemsize:
-                raise StoreError(
-                    f"{file}: has {size} bytes; expected {valid * kind.itemsize} for {valid} embeddings. It was cut "
-                    "short outside of NumPyCLIP: delete the folder of the index and build it again."
-                )
-            return np.memmap(file, kind, "r", shape=(valid,))
-        except OSError as error:
-            raise StoreError(f"{file}: cannot be read ({error.strerror or error}).") from error
+        return _map(self._file(first, precision), self._kind(precision), min(count - first, _ROWS))
+
+    def _sums(self, first: int, precision: str) -> Path:
+        file = self._file(first, precision)
+        return file.with_name(f"{file.name}-checksums")
 
     def _file(self, first: int, precision: str) -> Path:
         return self.folder / f"{first // _ROWS:06d}.{precision}"
@@ -118,8 +215,26 @@ class Shards:
         return rounded
 
 
+def _map(file: Path, kind: np.dtype[Any], count: int) -> NDArray[Any]:
+    """Memory-map the first records of a file; StoreError if it has fewer."""
+    try:
+        with open_regular(file) as stream:
+            if (size := os.fstat(stream.fileno()).st_size) < count * kind.itemsize:
+                raise StoreError(
+                    f"{file}: has {size} bytes; expected {count * kind.itemsize} for {count} embeddings. It was cut "
+                    f"short. {RECOVERY}"
+                )
+            return np.memmap(stream, kind, "r", shape=(count,)) if count else np.empty(0, kind)
+    except OSError as error:
+        if isinstance(error, StoreError):
+            raise
+        raise StoreError(f"{file}: cannot be read ({error.strerror or error}). {RECOVERY}") from error
+
+
 def _write(file: Path, offset: int, data: bytes) -> None:
     """Write into a file at a place, and wait until it is on disk."""
+    if file.exists() and not stat.S_ISREG(file.stat().st_mode):
+        raise StoreError(f"{file}: is no regular file. {RECOVERY}")
     with open(os.open(file, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+b") as stream:
         stream.seek(offset)
         stream.write(data)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from numpyclip.atomic import atomic_file
 from numpyclip.errors import InputError
+from numpyclip.escaping import column, json_text
 
 REPORT_SUFFIXES = (".csv", ".json")
 Row = Mapping[str, "str | float | None"]
@@ -23,8 +22,8 @@ def write_report(file: Path, rows: Iterable[Row], summary: Mapping[str, Any]) ->
     Parameters
     ----------
     file : Path
-        ``.csv``: the rows, with a header. ``.json``: an object with the summary, and the rows as "pictures"; NaN is
-        written as null.
+        ``.csv``: the rows, with a header; unsafe texts as `numpyclip.escaping.column` writes them. ``.json``: an object
+        with the summary, and the rows as "pictures", as `numpyclip.escaping.json_text` writes it.
     rows : iterable of mapping
         With the same keys.
     summary : mapping
@@ -36,21 +35,12 @@ def write_report(file: Path, rows: Iterable[Row], summary: Mapping[str, Any]) ->
         if file.suffix.lower() == ".json":
             stream.write(json_text({**summary, "pictures": listed}, indent=1).encode("utf-8"))
             return
-        text = io.TextIOWrapper(stream, "utf-8", errors="surrogateescape", newline="")  # names may not be Unicode
+        text = io.TextIOWrapper(stream, "utf-8", newline="")
         writer = csv.DictWriter(text, list(listed[0]) if listed else [], lineterminator="\n")
         writer.writeheader()
-        writer.writerows(listed)
+        writer.writerows({key: _cell(value) for key, value in row.items()} for row in listed)
         text.detach()
 
 
-def json_text(value: Mapping[str, Any], indent: int | None = None) -> str:
-    """Write JSON, with null for NaN."""
-    return json.dumps(_without_nan(value), indent=indent)
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _without_nan(entry) for key, entry in value.items()}
-    if isinstance(value, list):
-        return [_without_nan(entry) for entry in value]
-    return None if isinstance(value, float) and math.isnan(value) else value
+def _cell(value: str | float | None) -> str | float | None:
+    return column(value) if isinstance(value, str) else value

@@ -50,6 +50,18 @@ def test_other_columns_are_named(tmp_path: Path) -> None:
         open_dataset(path)
 
 
+@pytest.mark.parametrize(
+    "columns", [{"label": [0]}, {"image": [b"A"]}, {"label": [0], "caption": ["a"], "file": ["a.jpg"]}]
+)
+def test_a_column_of_images_and_one_of_labels_or_captions_are_needed(columns: dict[str, Any], tmp_path: Path) -> None:
+    path = write(tmp_path / "a.parquet", columns)
+    with pytest.raises(InputError, match=rf"has the columns {', '.join(columns)}; expected one of image, .*label"):
+        open_dataset(path)
+    (tmp_path / "classnames.txt").write_text("dog")  # so that the schema is first read with the rows
+    with pytest.raises(InputError, match="has the columns"):
+        list(open_dataset(path).examples(lambda problem: pytest.fail(str(problem))))
+
+
 def test_no_parquet_is_refused(tmp_path: Path) -> None:
     pytest.importorskip("pyarrow", reason="parquet files need pyarrow: pip install 'numpyclip[parquet]'")
     (tmp_path / "a.parquet").write_bytes(b"PAR1 no more")

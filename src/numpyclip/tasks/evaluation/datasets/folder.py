@@ -50,8 +50,8 @@ def _example(image: Path, label: str | None, report: Report) -> Iterator[Example
     try:
         if text.is_file():
             captions = as_captions(read_text(text), str(text))
-    except InputError as error:
-        report(error)
+    except (InputError, OSError) as error:  # of `is_file`: with this suffix the name is too long, say
+        report(error if isinstance(error, InputError) else InputError(f"{text}: cannot be read ({error.strerror})."))
     if label is None and not captions:
         report(InputError(f"{image}: has neither a class nor captions; expected them in {text.name}."))
     else:

@@ -38,7 +38,7 @@ def open_dataset(path: str | os.PathLike[str]) -> Dataset:
         If there is no such file or folder, or it is not a dataset.
     """
     path = Path(path)
-    if not path.is_dir() and not path.is_file():
+    if not os.path.isdir(path) and not os.path.isfile(path):  # noqa: PTH112, PTH113  false for what no file can be called
         raise InputError(f"{path}: there is no such file or folder.")
     archives = _archives(path)
     if archives is None:
@@ -62,11 +62,15 @@ def open_dataset(path: str | os.PathLike[str]) -> Dataset:
 def _archives(path: Path) -> list[Path] | None:
     """List the archives that a path names; None for a folder without any, which holds images itself."""
     if path.is_dir():
-        found = [file for file in path.iterdir() if file.name.endswith(_ARCHIVES) and file.is_file()]
+        found = [file for file in path.iterdir() if _is_archive(file.name) and file.is_file()]
         return sorted(found, key=lambda file: (len(file.name), file.name)) or None  # 2.tar before 10.tar
     if path.name.endswith(_ARCHIVES):
         return [path]
     raise InputError(f"{path}: is not a dataset; expected a folder, or a file that ends in {', '.join(_ARCHIVES)}.")
+
+
+def _is_archive(name: str) -> bool:
+    return name.endswith(_ARCHIVES) and not name.startswith(".")  # as macOS leaves beside files on other disks
 
 
 def _first_file(folder: Path, name: str) -> Path | None:

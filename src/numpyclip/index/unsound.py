@@ -1,0 +1,41 @@
+"""Leaving out of an index what is damaged in it, so that the next update computes it again."""
+
+from __future__ import annotations
+
+from numpyclip.index.database import Connection
+from numpyclip.index.database.sql import generation
+from numpyclip.index.records import MODALITIES
+from numpyclip.index.vectors import Space, Vectors
+
+
+def drop_unsound(connection: Connection, vectors: Vectors) -> list[str]:
+    """Remove, in a transaction, embeddings that are not sound, and pictures without one; say how many there were."""
+    current = generation(connection)
+    if not current:
+        return []
+    problems = []
+    for modality in MODALITIES:
+        damaged = vectors.damaged(connection, Space(current, modality))
+        following = vectors.damaged(connection, Space(current + 1, modality))
+        for number, items in ((current, damaged), (current + 1, following)):
+            sql = "DELETE FROM vectors WHERE generation = ? AND side = ? AND item = ?"
+            connection.executemany(sql, ((number, modality, item) for item in items))
+        unknown = f"item NOT IN (SELECT id FROM {modality})"
+        orphans: int = connection.execute(f"DELETE FROM vectors WHERE side = ? AND {unknown}", (modality,)).rowcount
+        if count := len(damaged) + len(following) + orphans:
+            problems.append(f"damaged embeddings of {modality}: {count}")
+    without = (
+        "IN (SELECT id FROM pictures WHERE id NOT IN (SELECT item FROM vectors WHERE generation = ? AND side = ?))"
+    )
+    space = Space(current, "pictures")
+    connection.execute(f"DELETE FROM files WHERE picture {without}", space)
+    connection.execute(f"DELETE FROM vectors WHERE side = 'pictures' AND item {without}", space)
+    if lost := connection.execute(f"DELETE FROM pictures WHERE id {without}", space).rowcount:
+        problems.append(f"pictures without a sound embedding: {lost}; `numpyclip index` embeds them again")
+    sql = (
+        "SELECT count(*) FROM texts WHERE id NOT IN (SELECT item FROM vectors WHERE generation = ? AND side = 'texts')"
+    )
+    (texts,) = connection.execute(sql, (current,)).fetchone()
+    if texts:
+        problems.append(f"texts without a sound embedding: {texts}; `numpyclip index` embeds them again")
+    return problems

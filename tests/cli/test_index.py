@@ -1,0 +1,121 @@
+"""`numpyclip index`: what remains unreadable, damage and its repair, graphs."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from numpyclip.index import decoders
+from numpyclip.index.vectors import Recall, hnsw
+from tests.cli.conftest import Run
+
+
+@pytest.fixture
+def store(run: Run, album: Path, tmp_path: Path) -> Path:
+    place = tmp_path / "album.index"
+    assert run("index", album, "--store", place, "-m", "tiny").status == 3  # for broken.jpg
+    return place
+
+
+def test_each_run_says_how_many_files_cannot_be_read(run: Run, store: Path) -> None:
+    status, _, err = run("index", "--store", store)
+    assert status == 0
+    assert "4 unchanged" in err
+    assert "1 file cannot be read: numpyclip index --problems" in err
+    assert json.loads(run("index", "--store", store, "--json").out)["remaining"] == 1
+
+
+def test_what_could_not_be_read_is_tried_again_with_other_decoders(
+    run: Run, store: Path, album: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "1 unreadable" not in run("index", "--store", store).err
+    monkeypatch.setattr("numpyclip.index.update.decoders", lambda: "another")
+    assert "3 unchanged, 1 unreadable" in run("index", "--store", store).err
+    assert "1 unreadable" not in run("index", "--store", store).err
+    assert "1 unreadable" in run("index", "--store", store, "--strict-files").err
+    assert "1 unreadable" in run("index", "--store", store, "--max-pixels", "1000000").err
+
+
+def test_heic_is_tried_again_when_its_decoder_is_there(
+    run: Run, album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    pillow_heif.register_heif_opener()
+    shutil.copy(Path(__file__).parents[1] / "data" / "red.heic", album)
+    place = tmp_path / "album.index"
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "pillow_heif", None)
+        patch.delitem(Image.OPEN, "HEIF")
+        decoders.decoders.cache_clear()
+        assert "2 unreadable" in run("index", album, "--store", place, "-m", "tiny").err
+    decoders.decoders.cache_clear()
+    assert "3 unchanged, 1 embedded, 1 unreadable" in run("index", "--store", place).err
+
+
+def test_what_was_forbidden_is_tried_again(run: Run, store: Path, album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = album / "bird.png"
+    picture.write_bytes(picture.read_bytes() + b"more")
+
+    def forbidden(path: object) -> bytes:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("numpyclip.images.open.open_regular", forbidden)
+        assert "1 unreadable" in run("index", "--store", store).err
+    assert "3 unchanged, 1 embedded" in run("index", "--store", store).err
+
+
+def test_damage_is_found_and_repaired(run: Run, store: Path, album: Path) -> None:
+    assert run("index", "--check", "--store", store) == (0, "", "numpyclip: nothing is damaged\n")
+    shard = store / "pictures-1" / "000000.float32"
+    shard.write_bytes(bytes(shard.stat().st_size))
+    status, out, err = run("search", "a bird", "--store", store)
+    assert (status, out) == (1, "")
+    assert "numpyclip index --check" in err
+    status, out, _ = run("index", "--check", "--store", store, "--json")
+    assert status == 1
+    assert json.loads(out)["problems"] == [
+        "damaged embeddings of pictures: 3",
+        "pictures without a sound embedding: 3; `numpyclip index` embeds them again",
+    ]
+    assert "3 embedded" in run("index", "--store", store).err
+    assert run("index", "--check", "--store", store).status == 0
+    assert run("search", "a bird", "--store", store, "--paths").out.splitlines()[0] == str(album / "bird.png")
+
+
+def test_a_damaged_database_is_repaired_with_its_folders_and_its_model(run: Run, store: Path, album: Path) -> None:
+    database = store / "index.sqlite"
+    data = bytearray(database.read_bytes())
+    data[-100:] = bytes(100)
+    data[5000] ^= 1
+    database.write_bytes(data)
+    for words in (("index",), ("search", "a bird"), ("index", "--list")):
+        status, _, err = run(*words, "--store", store)
+        assert status != 0
+        assert "index --check" in err
+    assert run("index", "--check", "--store", store).status == 1
+    assert "3 embedded" in run("index", album, "--store", store, "-m", "tiny").err
+    assert run("search", "a bird", "--store", store, "--paths").out.splitlines()[0] == str(album / "bird.png")
+
+
+def test_a_folder_cannot_be_checked(run: Run, store: Path, album: Path) -> None:
+    assert "cannot be combined" in run("index", album, "--check", "--store", store).err
+    assert "holds no index" in run("index", "--check", "--store", store / "other").err
+
+
+def test_a_graph_says_both_recalls_and_is_refused_if_one_is_low(
+    run: Run, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("usearch")
+    status, _, err = run("index", "--graph", "--store", store)
+    assert (status, err) == (0, "numpyclip: recall@10 100.0% for images, 100.0% for texts, on 1 of each\n")
+    monkeypatch.setattr(hnsw, "measure", lambda *args: Recall(0.98, 0.42, 200, 10))
+    status, _, err = run("index", "--graph", "--store", store)
+    assert status == 1
+    assert "98.0% for images, 42.0% for texts, on 200 of each; below 90%, so there is no graph" in err
+    assert not list(store.glob("*.usearch"))
+    record = json.loads(run("index", "--graph", "--store", store, "--json").out)
+    assert record == {"recall": 0.98, "recall_of_texts": 0.42, "n": 10, "queries": 200, "used": False}

@@ -1,0 +1,55 @@
+"""What every published model of OpenCLIP, and every vision transformer of timm's, is read as, ever after.
+
+Recorded in golden/architectures.json, as digests of all sizes and options, when the embeddings of one model of each
+kind had been compared with the library's. Where a change is meant, this module run as a script records it.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+from numpyclip.errors import CheckpointError
+from numpyclip.families.locate import _read_config
+from numpyclip.families.timm import TRUNKS
+from numpyclip.families.timm_convolutional import TOWERS
+from numpyclip.weights.published import Architecture, PublishedModel, architecture, architectures
+
+FILE = Path(__file__).parents[1] / "golden" / "architectures.json"
+PIXELS = ("size", "profile", "mean", "std", "interpolation", "resize_mode", "fill", "short_side", "patch_size")
+
+
+def digest(known: Architecture, model: PublishedModel | None) -> str:
+    try:
+        config, _ = _read_config(known, model)
+    except CheckpointError:
+        return "refused"
+    pixels = [getattr(config.preprocess, name) for name in PIXELS]
+    parts = (config.embed_dim, config.vision, config.text, config.decoder, config.sigmoid, pixels)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def found() -> dict[str, dict[str, str]]:
+    models = {}
+    for name in architectures():
+        known = architecture(name)
+        assert known is not None
+        models[name] = {"": digest(known, None)} | {tag: digest(known, known.find(tag)) for tag in known.models}
+    trunks = {name: hashlib.sha256(repr(trunk).encode()).hexdigest()[:16] for name, trunk in TRUNKS.items()}
+    return {**models, "timm": trunks, "convolutional": dict.fromkeys(TOWERS, "")}
+
+
+def test_every_published_model_is_read_as_it_was() -> None:
+    recorded = json.loads(FILE.read_text("ascii"))
+    now = found()
+    assert now.keys() == recorded.keys()
+    assert {name: each for name, each in now.items() if each != recorded[name]} == {}
+
+
+def test_most_of_the_published_models_are_read_and_some_are_refused() -> None:
+    digests = [digest for each in json.loads(FILE.read_text("ascii")).values() for digest in each.values()]
+    assert len(digests) > 250
+    assert 10 < digests.count("refused") < 60
+
+
+if __name__ == "__main__":
+    FILE.write_text(json.dumps(found(), indent=1, sort_keys=True) + "\n", "ascii")

@@ -1,0 +1,221 @@
+"""Damaged files of an index: never another answer, but an error that says how to repair it, and then it is whole."""
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.errors import StoreError
+from numpyclip.index import Index
+from numpyclip.index.database.sql import set_meta
+from numpyclip.index.repair import check_index
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory, emoji: dict[str, Image.Image]) -> Path:
+    folder = tmp_path_factory.mktemp("photos")
+    for name, picture in sorted(emoji.items())[:6]:
+        picture.save(folder / f"{name}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(photos: Path, tmp_path_factory: pytest.TempPathFactory, tiny: CLIP) -> Path:
+    place = tmp_path_factory.mktemp("whole") / "index"
+    with Index(place, tiny, create=True, precision="int8") as index:
+        index.update([photos])
+        index.add_texts(["a bird", "a house"])
+    return place
+
+
+@pytest.fixture
+def place(whole: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(whole, tmp_path / "index")
+
+
+def found(index: Index) -> list[str | None]:
+    return [match.path for match in index.search(index.model.embed_texts(["a bird"])[0])]
+
+
+def flip(file: Path, at: int = 700) -> None:
+    data = bytearray(file.read_bytes())
+    data[at] ^= 1
+    file.write_bytes(data)
+
+
+def zero(file: Path) -> None:
+    file.write_bytes(bytes(file.stat().st_size))
+
+
+def cut(file: Path) -> None:
+    os.truncate(file, file.stat().st_size // 2)
+
+
+def swap(file: Path) -> None:
+    data = file.read_bytes()
+    middle = len(data) // 2
+    file.write_bytes(data[middle : 2 * middle] + data[:middle])
+
+
+def to_fifo(file: Path) -> None:
+    file.unlink()
+    os.mkfifo(file)
+
+
+def to_folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+DAMAGES = [flip, zero, cut, swap, pytest.param(to_fifo, marks=pytest.mark.skipif(os.name == "nt", reason="none there"))]
+
+
+@pytest.mark.parametrize("damage", [*DAMAGES, to_folder])
+@pytest.mark.parametrize("name", ["000000.float32", "000000.int8"])
+@pytest.mark.parametrize("suffix", ["", "-checksums"])
+def test_damaged_embeddings_are_dropped_and_computed_again(
+    place: Path, tiny: CLIP, name: str, suffix: str, damage: Callable[[Path], None]
+) -> None:
+    with Index(place, tiny) as index:
+        expected = found(index)
+    file = place / "pictures-1" / f"{name}{suffix}"
+    damage(file) if damage is not flip else flip(file, 17)
+    with Index(place, tiny) as index, pytest.raises(StoreError, match=f"{name}.*index --check"):
+        found(index)
+    assert check_index(place)
+    assert check_index(place) == []
+    with Index(place, tiny) as index:
+        assert index.update().embedded > 0
+        assert found(index) == expected
+
+
+@pytest.mark.parametrize("damage", [*DAMAGES, to_folder])
+def test_a_damaged_database_is_made_again(
+    place: Path, photos: Path, tiny: CLIP, damage: Callable[[Path], None]
+) -> None:
+    with Index(place, tiny) as index:
+        expected = found(index)
+    damage(place / "index.sqlite")
+    with pytest.raises(StoreError, match="index --check"):
+        Index(place, tiny)
+    assert "index.sqlite.damaged" in check_index(place)[0]
+    assert check_index(place) in ([], ["texts without a sound embedding: 2; `numpyclip index` embeds them again"])
+    with Index(place, tiny) as index:
+        assert index.update([photos]).embedded == 6
+        assert found(index) == expected
+        if damage is flip:
+            assert {match.text for match in index.search("a bird", modality="texts")} == {"a bird", "a house"}
+    assert check_index(place) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are none")
+@pytest.mark.parametrize("name", [".writing", "index.sqlite-wal", "index.sqlite-shm", "index.sqlite-checksum"])
+def test_no_named_pipe_blocks(place: Path, photos: Path, tiny: CLIP, name: str) -> None:
+    (place / name).unlink(missing_ok=True)
+    os.mkfifo(place / name)
+    with pytest.raises(StoreError, match="is no regular file"), Index(place, tiny) as index:
+        index.update([photos])
+
+
+def test_a_change_by_another_program_is_told(place: Path, tiny: CLIP) -> None:
+    with closing(sqlite3.connect(place / "index.sqlite")) as database, database:
+        database.execute("PRAGMA journal_mode = DELETE")
+        database.execute("UPDATE pictures SET width = 1")
+    with pytest.raises(StoreError, match="another has changed it"):
+        Index(place, tiny)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE files SET name = 7 WHERE name = (SELECT min(name) FROM files)",
+        "UPDATE files SET size = 'large'",
+        "UPDATE files SET date = x'00'",
+        "UPDATE pictures SET latitude = 'north'",
+        "UPDATE pictures SET taken = x'00'",
+        "UPDATE pictures SET digest = 5 WHERE id = 1",
+        "UPDATE folders SET ignored = '{'",
+        "UPDATE folders SET ignored = '[1]'",
+        "UPDATE folders SET path = 'text'",
+        "UPDATE texts SET text = x'ff'",
+        "UPDATE texts SET text = 7",
+        "DELETE FROM texts WHERE id = 1",
+        "UPDATE vectors SET row = 1 << 62 WHERE row = 1",
+        "UPDATE vectors SET row = 'first' WHERE row = 1",
+        "UPDATE vectors SET item = 'first' WHERE row = 1",
+        "UPDATE meta SET value = 'many' WHERE key = 'embed_dim'",
+        "UPDATE meta SET value = '-1' WHERE key = 'embed_dim'",
+        "DELETE FROM meta WHERE key = 'embed_dim'",
+        "UPDATE meta SET value = 'zero' WHERE key = 'generation'",
+        "UPDATE meta SET value = 'float8' WHERE key = 'precision'",
+        "UPDATE meta SET value = '{}' WHERE key = 'fingerprint'",
+        "UPDATE meta SET value = x'00' WHERE key = 'fingerprint'",
+    ],
+)
+def test_values_of_a_damaged_database_are_checked_when_they_are_read(
+    place: Path, photos: Path, tiny: CLIP, statement: str
+) -> None:
+    """As after a writer was killed, so that there is no checksum."""
+    with closing(sqlite3.connect(place / "index.sqlite")) as database, database:
+        database.execute("PRAGMA ignore_check_constraints = 1")
+        database.execute(statement)
+    (place / "index.sqlite-checksum").unlink()
+    with pytest.raises(StoreError, match="index --check"), Index(place, tiny) as index:
+        found(index)
+        index.search("a bird", modality="texts")
+        index.store.folders()
+        index.store.files(str(photos))
+
+
+def test_rows_of_zeros_and_nan_are_noticed_in_an_index_without_checksums(place: Path, tiny: CLIP) -> None:
+    """When version 1 is upgraded: what was never an embedding is dropped."""
+    with closing(sqlite3.connect(place / "index.sqlite")) as database, database:
+        database.execute("DELETE FROM meta WHERE key = 'row_checksums'")
+    for file in (place / "index.sqlite-checksum", *(place / "pictures-1").glob("*-checksums")):
+        file.unlink()
+    shard = place / "pictures-1" / "000000.float32"
+    rows = np.fromfile(shard, np.float32).reshape(6, -1)
+    rows[1], rows[2, 5] = 0, np.nan
+    rows.tofile(shard)
+    with Index(place, tiny) as index:
+        assert index.update().embedded == 2
+        assert len(found(index)) == 6
+    assert check_index(place) == []
+
+
+def test_the_checksum_comes_with_the_end_of_writing(place: Path, tiny: CLIP) -> None:
+    checksum = place / "index.sqlite-checksum"
+    before = checksum.read_text()
+    with Index(place, tiny) as index, index.store.writing():
+        assert not checksum.exists()
+        with index.store._database.transaction() as connection:
+            set_meta(connection, note="1")
+    assert checksum.read_text() != before
+
+
+def test_an_index_that_was_copied_is_the_same(place: Path, tiny: CLIP, tmp_path: Path) -> None:
+    shutil.copytree(place, tmp_path / "copy")
+    assert check_index(tmp_path / "copy") == []
+    with Index(tmp_path / "copy", tiny) as index:
+        assert len(found(index)) == 6
+
+
+def test_a_damaged_graph_is_built_again(place: Path, tiny: CLIP) -> None:
+    pytest.importorskip("usearch")
+    with Index(place, tiny) as index:
+        index.store.build_hnsw()
+        expected = found(index)
+    (graph,) = place.glob("*.usearch")
+    flip(graph, graph.stat().st_size // 2)
+    with Index(place, tiny) as index:
+        assert found(index) == expected
+    assert check_index(place) == ["HNSW index: built again, recall 100.0%"]
+    assert check_index(place) == []
+    assert len(list(place.glob("*.usearch"))) == 1
