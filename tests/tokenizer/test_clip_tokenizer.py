@@ -130,7 +130,7 @@ def test_no_texts_are_no_rows() -> None:
 
 def test_75_ids_fill_a_row_and_76_are_too_many() -> None:
     assert tokenize("dog " * 75)[0, -1] == END
-    with pytest.raises(TextTooLongError, match=r"^text 'dog .*\.\.\.: 78 tokens .* 77; .*truncate=True"):
+    with pytest.raises(TextTooLongError, match=r"^text 'dog .*\.\.\.: 78 tokens .* 77 tokens; .*truncate=True"):
         tokenize(["a dog", "dog " * 76])
 
 

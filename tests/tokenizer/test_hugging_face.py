@@ -212,7 +212,7 @@ def test_of_two_words_that_begin_at_one_place_the_longer_is_cut_out() -> None:
 def test_a_text_that_is_too_long_is_refused_or_cut(name: str) -> None:
     tokenizer = of_open_clip(name)
     text = "class " * 40
-    with pytest.raises(TextTooLongError, match=r"^text 'class .* expected at most 7;") as caught:
+    with pytest.raises(TextTooLongError, match=r"^text 'class .* expected at most 7 tokens;") as caught:
         tokenizer(["a", text], 7)
     count = int(str(caught.value).split(" tokens")[0].split()[-1])
     assert tokenizer(text, count).shape == (1, count)

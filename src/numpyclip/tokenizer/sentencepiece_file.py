@@ -14,9 +14,9 @@ _PIECE, _TRAINER, _NORMALIZER, _SELF_TEST, _DENORMALIZER = 1, 2, 3, 4, 5
 _CHARSMAP = 2  # of a normalizer
 _UNK_SURFACE = 44  # of the trainer: the text of an unknown id
 
-_MAX_PIECE = 1024  # bytes with its score; published ones have up to 120
+_MAX_PIECE = 512  # bytes with its score; published ones have up to 120
 _MAX_PIECES = 2**20  # published models have up to 256,000
-_MAX_LETTERS = 2**24  # bytes of all pieces
+_MAX_LETTERS = 2**23  # bytes of all pieces
 _MAX_OPTION = 2**16
 
 

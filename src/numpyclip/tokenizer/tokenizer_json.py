@@ -121,8 +121,8 @@ def _pattern(step: Mapping[str, Any]) -> str | None:
             return None
     return (
         f"the pattern {pattern!r:.60}; expected a string, or a regular expression of at most {MAX_PATTERN} letters "
-        "that takes linear time: without groups, matching one letter or more, with nothing that could fail after an "
-        "unlimited repetition"
+        "that takes linear time: it has no groups, matches one letter or more, and nothing after an unlimited "
+        "repetition can fail"
     )
 
 
