@@ -11,6 +11,7 @@ import pytest
 from numpyclip import tasks
 from numpyclip.cli.commands import COMMANDS, parser
 from numpyclip.tasks.evaluation.evaluate import Evaluation
+from numpyclip.viz.contact_sheet import contact_sheets
 from tests.tasks.test_orientation import functions
 
 DOCUMENTED = re.compile(r"^ *(\w+(?:, \w+)*) : .*?\bdefault=(.+?)$", re.MULTILINE)
@@ -87,6 +88,7 @@ def test_thresholds_and_counts() -> None:
     assert default(tasks.Filter, "threshold") == 0.5
     assert default(tasks.ZeroShotClassifier.classify, "top_k") == 1
     assert default(tasks.ZeroShotClassifier.classify, "threshold") == 0
+    assert [default(contact_sheets, name) for name in ("columns", "rows", "side")] == [5, 6, 160]
     assert Evaluation() == Evaluation(pictures=0, captions=0, metrics={}, answers=[], confusion=None)
 
 
