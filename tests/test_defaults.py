@@ -5,6 +5,8 @@ import ast
 import inspect
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
+from importlib import import_module
 
 import pytest
 
@@ -21,16 +23,16 @@ BATCH_SIZES = {"embed_texts": 1024, "add_texts": 256, "generate": 8}  # texts ar
 def documented() -> Iterator[tuple[str, inspect.Parameter, str]]:
     """Every parameter whose docstring names its default, and that text."""
     for name, signature in functions():
-        for names, default in DOCUMENTED.findall(DOCS[name]):
+        for names, default in DOCUMENTED.findall(docs()[name]):
             for parameter in names.split(", "):
                 if parameter in signature.parameters:
                     yield f"{name}({parameter})", signature.parameters[parameter], default
 
 
-def _docs() -> dict[str, str]:
-    from importlib import import_module
-
-    docs = {}
+@cache
+def docs() -> dict[str, str]:
+    """The docstring of each function; of a constructor that of its class."""
+    found = {}
     for name, _ in functions():
         module, _, where = name.rpartition(".")
         try:
@@ -39,11 +41,8 @@ def _docs() -> dict[str, str]:
             module, _, owner_name = module.rpartition(".")
             owner = getattr(import_module(module), owner_name)
         value = inspect.getattr_static(owner, where)
-        docs[name] = (owner.__doc__ if where == "__init__" else value.__doc__) or ""
-    return docs
-
-
-DOCS = _docs()
+        found[name] = (owner.__doc__ if where == "__init__" else value.__doc__) or ""
+    return found
 
 
 def test_defaults_are_those_of_docstrings() -> None:
