@@ -113,3 +113,8 @@ def test_defaults_are_those_of_help_texts(command: str) -> None:
             assert action.default is False, action.option_strings
         if isinstance(action, argparse._StoreFalseAction):
             assert action.default is True, action.option_strings
+
+
+def test_the_server_listens_where_the_documentation_says() -> None:
+    arguments = parser("serve").parse_args(["serve"])
+    assert (arguments.host, arguments.port) == ("127.0.0.1", 8000)
