@@ -5,12 +5,15 @@ import ast
 import inspect
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
+from importlib import import_module
 
 import pytest
 
 from numpyclip import tasks
 from numpyclip.cli.commands import COMMANDS, parser
 from numpyclip.tasks.evaluation.evaluate import Evaluation
+from numpyclip.viz.contact_sheet import contact_sheets
 from tests.tasks.test_orientation import functions
 
 DOCUMENTED = re.compile(r"^ *(\w+(?:, \w+)*) : .*?\bdefault=(.+?)$", re.MULTILINE)
@@ -20,16 +23,16 @@ BATCH_SIZES = {"embed_texts": 1024, "add_texts": 256, "generate": 8}  # texts ar
 def documented() -> Iterator[tuple[str, inspect.Parameter, str]]:
     """Every parameter whose docstring names its default, and that text."""
     for name, signature in functions():
-        for names, default in DOCUMENTED.findall(DOCS[name]):
+        for names, default in DOCUMENTED.findall(docs()[name]):
             for parameter in names.split(", "):
                 if parameter in signature.parameters:
                     yield f"{name}({parameter})", signature.parameters[parameter], default
 
 
-def _docs() -> dict[str, str]:
-    from importlib import import_module
-
-    docs = {}
+@cache
+def docs() -> dict[str, str]:
+    """The docstring of each function; of a constructor that of its class."""
+    found = {}
     for name, _ in functions():
         module, _, where = name.rpartition(".")
         try:
@@ -38,11 +41,8 @@ def _docs() -> dict[str, str]:
             module, _, owner_name = module.rpartition(".")
             owner = getattr(import_module(module), owner_name)
         value = inspect.getattr_static(owner, where)
-        docs[name] = (owner.__doc__ if where == "__init__" else value.__doc__) or ""
-    return docs
-
-
-DOCS = _docs()
+        found[name] = (owner.__doc__ if where == "__init__" else value.__doc__) or ""
+    return found
 
 
 def test_defaults_are_those_of_docstrings() -> None:
@@ -87,6 +87,7 @@ def test_thresholds_and_counts() -> None:
     assert default(tasks.Filter, "threshold") == 0.5
     assert default(tasks.ZeroShotClassifier.classify, "top_k") == 1
     assert default(tasks.ZeroShotClassifier.classify, "threshold") == 0
+    assert [default(contact_sheets, name) for name in ("columns", "rows", "side")] == [5, 6, 160]
     assert Evaluation() == Evaluation(pictures=0, captions=0, metrics={}, answers=[], confusion=None)
 
 
@@ -112,3 +113,8 @@ def test_defaults_are_those_of_help_texts(command: str) -> None:
             assert action.default is False, action.option_strings
         if isinstance(action, argparse._StoreFalseAction):
             assert action.default is True, action.option_strings
+
+
+def test_the_server_listens_where_the_documentation_says() -> None:
+    arguments = parser("serve").parse_args(["serve"])
+    assert (arguments.host, arguments.port) == ("127.0.0.1", 8000)

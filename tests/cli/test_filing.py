@@ -115,3 +115,12 @@ def test_a_disk_without_such_dates_or_permissions_gets_the_bytes(
     (tmp_path / "a").write_bytes(b"bytes")
     filing.copy(str(tmp_path / "a"), tmp_path / "new" / "a")
     assert (tmp_path / "new" / "a").read_bytes() == b"bytes"
+
+
+def test_a_link_that_is_moved_leads_to_the_same_file(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a").write_bytes(b"bytes")
+    (tmp_path / "photos" / "link").symlink_to("a")
+    filing.move(str(tmp_path / "photos" / "link"), tmp_path / "new" / "deep" / "link")
+    assert (tmp_path / "new" / "deep" / "link").read_bytes() == b"bytes"
+    assert [path.name for path in (tmp_path / "photos").iterdir()] == ["a"]

@@ -139,3 +139,14 @@ def test_redirected_output_is_utf_8_whatever_the_terminal_speaks(bird: Path) -> 
 def test_python_m_numpyclip_is_the_command() -> None:
     result = subprocess.run([*NUMPYCLIP, "--version"], capture_output=True, text=True, check=True)
     assert result.stdout == f"numpyclip {numpyclip.__version__}\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell of POSIX closes the streams")
+def test_no_file_gets_the_descriptor_of_a_closed_stream(tmp_path: Path) -> None:
+    code = (
+        "import sys; from numpyclip.cli import main; main(['models', 'verify'])\n"
+        "with open(sys.argv[1], 'wb') as file: file.write(b'%d' % file.fileno())"
+    )
+    command = f"exec {shlex.join([sys.executable, '-c', code, str(tmp_path / 'file')])} <&- >&- 2>&-"
+    assert subprocess.run(command, shell=True, check=False).returncode == 0
+    assert int((tmp_path / "file").read_bytes()) > 2

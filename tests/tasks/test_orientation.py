@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
@@ -80,8 +81,13 @@ def test_tasks_turn_pictures(task: str, both: tuple[Path, Path], tiny: CLIP) -> 
     assert turned == upright
 
 
-def functions() -> Iterator[tuple[str, inspect.Signature]]:
-    """All public functions and methods of the package that are written here."""
+@cache
+def functions() -> list[tuple[str, inspect.Signature]]:
+    """All functions and methods of the package."""
+    return list(_functions())
+
+
+def _functions() -> Iterator[tuple[str, inspect.Signature]]:
     for module in walk_packages(numpyclip.__path__, "numpyclip."):
         if module.name.endswith("__main__"):
             continue

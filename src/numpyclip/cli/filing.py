@@ -47,8 +47,12 @@ def copy(path: str, place: Path) -> None:
 
 
 def move(path: str, place: Path) -> None:
-    """Move a file; to another disk, copy it before it is removed."""
+    """Move a file; to another disk, copy it before it is removed. A link leads to the same file afterwards."""
     place.parent.mkdir(parents=True, exist_ok=True)
+    if Path(path).is_symlink():
+        link(path, place)
+        Path(path).unlink()
+        return
     try:
         Path(path).rename(place)
     except OSError as error:

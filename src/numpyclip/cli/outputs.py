@@ -19,7 +19,15 @@ _CLOSED_PIPE = 141  # as the shell says of a program that SIGPIPE has ended
 
 
 def set_up_streams() -> None:
-    """Let all letters be printed: in UTF-8 to files and pipes on every system, and as far as a terminal has them."""
+    """Let all letters be printed: in UTF-8 to files and pipes on every system, and as far as a terminal has them.
+
+    Descriptors of closed streams are occupied: a file that got one would also get what libraries print.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
