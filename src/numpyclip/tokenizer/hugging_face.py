@@ -23,7 +23,6 @@ from numpyclip.weights.json_file import read_bytes, read_json_object
 Settings = Mapping[str, Any]
 
 _MAX_VOCABULARY = 2**27  # bytes; published ones have up to 70 million
-_MAX_CLIP = 5 * 2**20  # bytes of `tokenizer.json` with OpenAI's vocabulary: two to four million
 _MAX_TOKEN = 512  # letters of a special token
 _SETTINGS = (2**22, "a tokenizer")  # bytes, and what is expected
 _OPTIONS = ("do_lower_case", "strip_accents", "tokenize_chinese_chars", "truncation_side")
