@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
@@ -63,8 +64,14 @@ def ask(tmp_path_factory: pytest.TempPathFactory, tiny: CLIP) -> Iterator[Ask]:
         index.add_texts(["a bird", "a house", "\x1b[31m"])
     app = create_app(tiny, "tiny", store, Settings(token="t"))
     loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)  # this one may have a loop of another test
+    thread.start()
     context = app.router.lifespan_context(app)
-    loop.run_until_complete(context.__aenter__())
+
+    def result(work: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, loop).result()
+
+    result(context.__aenter__())
 
     async def call(method: str, path: str, query: bytes, body: bytes, kind: str) -> tuple[int, bytes]:
         sent: list[Message] = []
@@ -83,10 +90,13 @@ def ask(tmp_path_factory: pytest.TempPathFactory, tiny: CLIP) -> Iterator[Ask]:
         return sent[0]["status"], b"".join(message.get("body", b"") for message in sent)
 
     def ask(method: str, path: str, query: str = "", body: bytes = b"", kind: str = "") -> tuple[int, bytes]:
-        return loop.run_until_complete(call(method, path, query.encode("latin-1"), body, kind))
+        answer: tuple[int, bytes] = result(call(method, path, query.encode("latin-1"), body, kind))
+        return answer
 
     yield ask
-    loop.run_until_complete(context.__aexit__(None, None, None))
+    result(context.__aexit__(None, None, None))
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
     loop.close()
 
 

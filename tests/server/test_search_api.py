@@ -11,6 +11,7 @@ from PIL import Image
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.index.index import Index
+from tests.picture_files import encoded
 from tests.server.conftest import NAMES, Client, Png, Serve
 
 
@@ -250,3 +251,10 @@ def test_health_and_metrics(client: Client) -> None:
 
 def test_answers_are_ascii(client: Client) -> None:
     assert json.loads(client.get("/search?q=a&all=1").body.decode("ascii"))
+
+
+def test_large_jpeg_2000_is_refused(client: Client) -> None:
+    for side, status in ((1000, 200), (1001, 400)):
+        data = encoded(Image.new("RGB", (side, 1000)), "JPEG2000")
+        assert client.form("/search", [("image", data)]).status == status
+    assert client.form("/search", [("image", data[:40])]).status == 400

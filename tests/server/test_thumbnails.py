@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageCms
 
+from numpyclip.errors import PictureError
 from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.server import thumbnails
 from numpyclip.server.thumbnails import ThumbnailCache, thumbnail_bytes
@@ -50,3 +51,10 @@ def test_what_was_drawn_is_kept_until_there_is_too_much(tmp_path: Path, monkeypa
     assert drawn == ["b"]  # which was asked for longest ago
     kept.get(str(tmp_path / "a.png"), 320, "2")
     assert drawn == ["b", "a"]  # another version
+
+
+def test_what_has_too_many_pixels_is_not_drawn(tmp_path: Path) -> None:
+    Image.new("RGB", (20, 20)).save(tmp_path / "a.png")
+    few = DecodeOptions(max_pixels=399)
+    with pytest.raises(PictureError, match="400"):
+        ThumbnailCache(few).get(str(tmp_path / "a.png"), 320, "1")

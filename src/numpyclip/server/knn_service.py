@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from numpyclip.dual_encoder.validation import checked_embeddings
 from numpyclip.errors import PictureError
+from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.index.records import Match, Modality
 from numpyclip.model.ops import Array, normalize
 from numpyclip.server.request_parsing import Fields, json_fields
@@ -54,7 +55,9 @@ async def knn_service(request: Request) -> Response:
         return _deduplicated(matches) if deduplicate else matches
 
     matches = await service.run_in_thread(found)
-    described = [await service.run_in_thread(_metadata, match) for match in matches[:shown]]
+    described = [
+        await service.run_in_thread(_metadata, match, service.settings.decode_options) for match in matches[:shown]
+    ]
     described += [{}] * (len(matches) - len(described))
     return JSONResponse(
         [
@@ -78,7 +81,7 @@ async def metadata(request: Request) -> Response:
     matches = await service.run_in_thread(found)
     return JSONResponse(
         [
-            {"id": match.id, "metadata": await service.run_in_thread(_metadata, match)}
+            {"id": match.id, "metadata": await service.run_in_thread(_metadata, match, service.settings.decode_options)}
             for match in matches
             if match is not None
         ]
@@ -103,13 +106,13 @@ async def _query(service: Service, fields: Fields) -> Array:
     return normalize(checked_embeddings(embedding.astype(np.float32), service.model.config.embed_dim, "queries"))
 
 
-def _metadata(match: Match) -> dict[str, Any]:
+def _metadata(match: Match, options: DecodeOptions) -> dict[str, Any]:
     """Return the fields that clip-retrieval's clients show: a caption, or a thumbnail in base64."""
     if match.path is None:
         return {"caption": match.text}
     fields: dict[str, Any] = {"image_path": match.path, "url": f"/thumbnails/{match.id}"}
     with contextlib.suppress(PictureError):  # the file is gone
-        fields["image"] = base64.b64encode(thumbnail_bytes(match.path, _THUMBNAIL_SIZE)).decode("ascii")
+        fields["image"] = base64.b64encode(thumbnail_bytes(match.path, _THUMBNAIL_SIZE, options)).decode("ascii")
     return fields
 
 

@@ -32,13 +32,14 @@ class _DeadlineProtocol(H11Protocol, asyncio.BufferedProtocol):
     """Closes connections that wait for their client too long; uvicorn waits without limit once a byte has arrived."""
 
     request_timeout: float  # seconds from the end of the headers to the end of the response
+    max_connections: int
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._phase: tuple[str, object] = ("", None)
         self._timer: asyncio.TimerHandle | None = None
         self._update()
-        if len(self.connections) > _MAX_CONNECTIONS:
+        if len(self.connections) > self.max_connections:
             waiting = [other for other in self.connections if cast(_DeadlineProtocol, other).waits_for_client()]
             min(cast("list[_DeadlineProtocol]", waiting), key=lambda other: other.since, default=self).abort()
 
@@ -143,6 +144,16 @@ def listen(host: str, port: int) -> socket.socket:
         ) from error
 
 
+def _max_connections() -> int:
+    """Leave half of the descriptors that this process may open to files."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return _MAX_CONNECTIONS
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _MAX_CONNECTIONS if descriptors == resource.RLIM_INFINITY else min(_MAX_CONNECTIONS, descriptors // 2)
+
+
 def make_server(app: ASGIApp, timeout: float = 60.0, on_exit: Callable[[], object] = lambda: None) -> uvicorn.Server:
     """Make a server; run it with ``make_server(app).run([listener])``.
 
@@ -154,7 +165,8 @@ def make_server(app: ASGIApp, timeout: float = 60.0, on_exit: Callable[[], objec
     on_exit : callable
         Called once it is to stop, before requests in flight are waited for.
     """
-    protocol = type("_Protocol", (_DeadlineProtocol,), {"request_timeout": 2 * timeout + _MARGIN})
+    limits = {"request_timeout": 2 * timeout + _MARGIN, "max_connections": _max_connections()}
+    protocol = type("_Protocol", (_DeadlineProtocol,), limits)
     return _Server(
         uvicorn.Config(
             app,
