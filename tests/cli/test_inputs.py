@@ -81,7 +81,7 @@ def test_new_pictures_are_computed_and_not_added(run: Run, photos: Path, compute
     assert json.loads(out)["files"] == 6
 
 
-@pytest.mark.parametrize("option", ["--full-decode", "--ignore-orientation"])
+@pytest.mark.parametrize("option", ["--full-decode", "--ignore-orientation", "--strict-files"])
 def test_embeddings_made_otherwise_are_not_taken(run: Run, photos: Path, computed: list[int], option: str) -> None:
     run("index", photos, "-m", "tiny")
     computed.clear()

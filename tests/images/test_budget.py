@@ -1,12 +1,15 @@
 """How much is decoded at once: never more than the budget, and never nothing."""
 
+import io
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from PIL import Image
 
-from numpyclip.images.budget import Budget
+from numpyclip.images.budget import BUDGET, Budget
 from numpyclip.images.open import decoded
 from tests.picture_files import NOISE, encoded
 
@@ -73,3 +76,21 @@ def test_a_picture_counts_until_it_is_needed_no_more(monkeypatch: pytest.MonkeyP
         assert image.size == (5, 5)
         assert budget._free == 1000 - 8 * 25
     assert budget._free == 1000
+
+
+@pytest.mark.exhaustive
+@pytest.mark.skipif(sys.platform != "linux", reason="the largest size of a process is known on Linux only")
+def test_eight_large_pictures_at_once_take_the_memory_of_one() -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (8000, 8000), (200, 30, 60)).save(file, "WEBP", quality=50, method=0)
+    code = """if True:
+        import resource, sys
+        from concurrent.futures import ThreadPoolExecutor
+        from numpyclip.images.preprocess import Preprocess
+        data = sys.stdin.buffer.read()
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(Preprocess(224).read, [data] * 8))
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    """
+    done = subprocess.run([sys.executable, "-c", code], input=file.getvalue(), capture_output=True, check=True)
+    assert int(done.stdout) << 10 < BUDGET + (256 << 20)

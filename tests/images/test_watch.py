@@ -11,8 +11,9 @@ from PIL import Image
 
 from numpyclip.errors import PictureError
 from numpyclip.images.decode_options import DecodeOptions
+from numpyclip.images.formats import identify
 from numpyclip.images.open import open_picture
-from numpyclip.images.watch import watched
+from numpyclip.images.watch import quietly, watched
 from tests.picture_files import NOISE, encoded
 
 
@@ -110,3 +111,10 @@ def test_pictures_within_pictures_have_the_same_limit() -> None:
         data = encoded(Image.fromarray(NOISE), form, **({} if form == "MPO" else frames))
         with pytest.raises(PictureError, match="expected at most 300"):
             open_picture(data, DecodeOptions(max_pixels=300))
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_header_is_looked_at_without_a_word_and_without_the_limit_of_pillow() -> None:
+    assert identify(io.BytesIO(size_only(20_000, 20_000))).size == (20_000, 20_000)
+    with quietly():
+        assert 0x010E not in identify(io.BytesIO(corrupt_exif())).getexif()

@@ -119,7 +119,7 @@ def decoded(
 ) -> Iterator[Image.Image]:
     """Open and decode a picture as `open_picture` does; its pixels count as memory in use until the context is left.
 
-    `as_stored` keeps samples of more than eight bits as they are.
+    The caller deletes it before that. `as_stored` keeps samples of more than eight bits as they are.
     """
     from PIL import Image
 
@@ -135,7 +135,9 @@ def decoded(
                 image = decoder.of_file(file)
         else:
             image = decoder.of_file(BytesIO(source) if isinstance(source, _BYTES) else source)
-        yield image
+        only = [image]
+        del image
+        yield only.pop()  # so that the caller alone has it, and can free its memory before others take it
 
 
 def _name(source: object) -> str:

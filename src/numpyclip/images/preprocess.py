@@ -134,7 +134,9 @@ class Preprocess:
         """Open and crop a picture; a draft is decoded at no less than twice the size (see `open_picture`)."""
         draft_size = 2 * self._side if options.draft else None
         with decoded(picture, options, draft_size=draft_size, name=name) as image:
-            return self.crop(image)
+            pixels = self.crop(image)
+            del image
+        return pixels
 
     @property
     def _side(self) -> int:

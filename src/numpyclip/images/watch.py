@@ -19,6 +19,7 @@ from numpyclip.errors import PictureError
 from numpyclip.images.decode_options import DecodeOptions
 
 _MOST_NOTES = 3  # about one picture: damaged EXIF data may have 65,535 tags
+_BLOCK = 64 << 20  # bytes of a large picture that Pillow allocates at once
 _LEAST_SHARE = 0.95  # of a picture that is accepted
 
 
@@ -90,7 +91,7 @@ def quietly() -> Iterator[None]:
 
 @contextmanager
 def _watching(watch: Watch) -> Iterator[Watch]:
-    _take_over_limit()
+    _set_up()
     if warnings.filters[0] is not _FILTER:  # `warnings.catch_warnings` and others replace or precede it
         warnings.filters.insert(0, _FILTER)  # type: ignore[attr-defined]
     outer, _LOCAL.watch = _LOCAL.watch, watch
@@ -107,9 +108,14 @@ def accept(share: float) -> None:
 
 
 @cache
-def _take_over_limit() -> None:
-    """Let Pillow ask the watch about sizes, where there is one."""
+def _set_up() -> None:
+    """Let Pillow ask the watch about sizes, where there is one, and give memory back to the system.
+
+    Blocks of less than 32 MiB, as Pillow's are by default, stay with the thread that has freed them (glibc's malloc).
+    """
     from PIL import Image
+
+    Image.core.set_block_size(max(Image.core.get_block_size(), _BLOCK))  # type: ignore[attr-defined]
 
     theirs = Image._decompression_bomb_check
 

@@ -7,11 +7,7 @@ from collections import OrderedDict
 from io import BytesIO
 
 from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
-<<<<<<< HEAD
 from numpyclip.images.open import decoded
-=======
-from numpyclip.images.open import open_picture
->>>>>>> t-server
 from numpyclip.viz.thumbnail import thumbnail
 
 SIZES = (320, 1600)  # pixels of the longer side: in the grid, and enlarged
@@ -26,10 +22,6 @@ def thumbnail_bytes(path: str, size: int, options: DecodeOptions = DEFAULTS) -> 
     PictureError
         If the file cannot be read as an image.
     """
-<<<<<<< HEAD
-=======
-    picture = open_picture(path, options, draft_size=size)
->>>>>>> t-server
     stream = BytesIO()
     with decoded(path, options, draft_size=size) as picture:
         small = thumbnail(picture, min(size, max(picture.size)))

@@ -186,6 +186,7 @@ def _read(preprocess: Preprocess | None, known: Known | None, options: DecodeOpt
         thumbnail = np.asarray(on_white(image).resize((_SIDE, _SIDE), Resampling.LANCZOS, reducing_gap=3))
         embedding = None if known is None else known.of_digest(digest)
         pixels = preprocess.crop(image) if embedding is None else None
+        del image
     return Reading(pixels, embedding, replace(found, thumbnail=thumbnail))
 
 

@@ -24,4 +24,6 @@ def thumbnail(image: Image.Image, side: int) -> Image.Image:
 def read_thumbnail(picture: Picture, side: int, options: DecodeOptions = DEFAULTS) -> Image.Image:
     """Open an image, a JPEG file at a reduced size, and scale it; PictureError if it cannot be read."""
     with decoded(picture, options, draft_size=side) as image:
-        return thumbnail(image, side)
+        small = thumbnail(image, side)
+        del image
+    return small
