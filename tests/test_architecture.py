@@ -61,7 +61,7 @@ TWICE = {"clip", "index"}  # that of openai/CLIP and the model; the index and it
 
 DEPENDENCIES = {"numpy", "PIL", "ftfy", "threadpoolctl", "tqdm"}
 EXTRAS = {  # imported when they are needed, and missed with a message
-    "images.open": {"pillow_heif", "pillow_jxl"},
+    "images.formats": {"pillow_heif", "pillow_jxl"},
     "tokenizer.subword_models": {"tokenizers", "sentencepiece"},
     "index.database.postgres": {"psycopg"},
     "index.clip_retrieval*": {"pyarrow"},

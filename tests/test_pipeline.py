@@ -126,3 +126,20 @@ def test_what_is_known_is_neither_read_nor_computed(tiny: CLIP, files: list[str]
     records = list(iter_embeddings(tiny.embed_pixels, pictures, read, batch_size=3))
     assert [record.embedding.tolist() for record in records[1:]] == [[2], [1], [2]]
     np.testing.assert_allclose(records[0].embedding, tiny.embed_images(files[0])[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_an_embedding_that_is_not_finite_is_an_error_that_names_its_picture(bad: float) -> None:
+    def compute(pixels: Sequence[Any]) -> np.ndarray:
+        return np.array([[1, bad if np.mean(p) == 7 else 0] for p in pixels], np.float32)
+
+    pictures = ["5.png", "7.png", "8.png"]
+    told: list[PictureError] = []
+    records = list(
+        iter_embeddings(compute, pictures, lambda name: reading(int(name[0])), batch_size=2, on_error=told.append)
+    )
+    assert [record.error is None for record in records] == [True, False, True]
+    assert records[1].embedding is records[1].extra is None
+    assert [str(error).partition(" has ")[0] for error in told] == ["7.png: its embedding"]
+    with pytest.raises(PictureError, match=r"^image 1: its embedding has NaN or infinity"):
+        list(iter_embeddings(compute, [5, 7], reading))

@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 
 from numpyclip.arguments import OnError, error_handler
 from numpyclip.errors import InputError, PictureError
+from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
 from numpyclip.images.open import Picture, file_content, has_state
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.ops import Array
 from numpyclip.runtime.chunks import checked_batch_size
+from numpyclip.runtime.finite import NOT_FINITE, finite_rows
 from numpyclip.runtime.prefetch import prefetch
 
 _T = TypeVar("_T")
@@ -80,8 +82,7 @@ class PictureReader:
     """The usual `read` function, which reads a picture and nothing else."""
 
     preprocess: Preprocess
-    orient: bool = True  # apply the EXIF orientation
-    draft: bool = False  # decode large JPEG files at a reduced size
+    options: DecodeOptions = DEFAULTS
     known: Known | None = None  # where files and their contents are looked up before they are decoded
 
     def __call__(self, picture: Picture, name: str | None = None) -> Reading[Any]:
@@ -94,7 +95,15 @@ class PictureReader:
             embedding = self.known.of_digest(hashlib.sha256(picture).digest())
             if embedding is not None:
                 return Reading(embedding=embedding)
-        return Reading(self.preprocess.read(picture, orient=self.orient, draft=self.draft, name=name))
+        return Reading(self.preprocess.read(picture, self.options, name=name))
+
+
+def _checked(record: Embedded[_T, _X]) -> Embedded[_T, _X]:
+    """Put an error into a record in the place of an embedding that is not finite."""
+    if record.embedding is None or finite_rows(record.embedding):
+        return record
+    name = os.fsdecode(record.picture) if isinstance(record.picture, str | os.PathLike) else f"image {record.position}"
+    return Embedded(record.picture, record.position, error=PictureError(f"{name}: {NOT_FINITE}"))
 
 
 def iter_embeddings(
@@ -146,9 +155,10 @@ def iter_embeddings(
         to_embed = [pixels for _, pixels in waiting if pixels is not None]
         embeddings = iter(compute(to_embed) if to_embed else ())
         for record, pixels in waiting:
-            if record.error is not None:
-                handle(record.error)
-            yield record if pixels is None else replace(record, embedding=next(embeddings))
+            done = _checked(record if pixels is None else replace(record, embedding=next(embeddings)))
+            if done.error is not None:
+                handle(done.error)
+            yield done
 
     def stream() -> Iterator[Embedded[_T, _X]]:
         waiting: list[tuple[Embedded[_T, _X], _Pixels | None]] = []

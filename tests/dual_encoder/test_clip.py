@@ -355,6 +355,19 @@ def test_a_long_text_is_quoted_wherever_it_stands(tiny: CLIP) -> None:
         tiny.embed_texts([*["a"] * 40, "dog " * 100])
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 3e38])
+def test_a_text_whose_embedding_is_not_finite_is_quoted(tiny: CLIP, tmp_path: Path, bad: float) -> None:
+    arrays = dict(np.load(EMBEDDED["tiny"]))
+    table = arrays["token_embedding.weight"] = arrays["token_embedding.weight"].astype(np.float32)
+    table[tokenize("dog")[0, 1]] = bad
+    np.savez(tmp_path / "copy.npz", **arrays)
+    model, _ = load(tmp_path / "copy.npz", activation="quick_gelu")
+    assert np.array_equal(model.embed_texts(["cat"]), tiny.embed_texts(["cat"]))
+    for texts in ["a dog"], ["cat", "a dog"], ["cat"] * 40 + ["a dog"]:
+        with np.errstate(all="ignore"), pytest.raises(InputError, match=r"^text 'a dog': its embedding has NaN or inf"):
+            model.embed_texts(texts, batch_size=8)
+
+
 def test_a_picture_that_cannot_be_read_is_named(tiny: CLIP, tmp_path: Path) -> None:
     with pytest.raises(PictureError, match=r"nowhere\.png"):
         tiny.embed_images([tmp_path / "nowhere.png"])

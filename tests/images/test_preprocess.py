@@ -17,6 +17,7 @@ from PIL import Image
 
 import numpyclip.images.preprocess
 from numpyclip.errors import InputError, PictureError
+from numpyclip.images.decode_options import DRAFT
 from numpyclip.images.preprocess import Preprocess, Profile
 from tests.picture_files import NOISE, encoded, oriented, state, with_orientation
 
@@ -179,7 +180,7 @@ def test_a_draft_has_at_least_twice_the_pixels_that_are_needed(
 ) -> None:
     seen = []
     monkeypatch.setattr(Preprocess, "crop", lambda _, image: seen.append(image.size))
-    transform.read(encoded(Image.new("RGB", size), "JPEG"), orient=True, draft=True)
+    transform.read(encoded(Image.new("RGB", size), "JPEG"), DRAFT)
     assert seen == [decoded]
 
 

@@ -104,6 +104,11 @@ def test_normalize_gives_unit_length_and_keeps_zero() -> None:
     np.testing.assert_allclose(result, np.array([[0.6, 0.8], [0, 0], [1, 0]]), rtol=1e-6)
 
 
+def test_normalize_gives_nan_and_not_zeros_where_the_length_overflows() -> None:
+    result = ops.normalize(np.array([[1e30, 0], [np.inf, 0], [np.nan, 0], [3, 4]], np.float32))
+    assert np.isnan(result).any(axis=1).tolist() == [True, True, True, False]
+
+
 @pytest.mark.parametrize(
     ("op", "exact"),
     [

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageCms
 
+from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.server import thumbnails
 from numpyclip.server.thumbnails import ThumbnailCache, thumbnail_bytes
 
@@ -39,7 +40,7 @@ def test_what_was_drawn_is_kept_until_there_is_too_much(tmp_path: Path, monkeypa
         kept.get(str(tmp_path / f"{name}.png"), 320, "1")
     drawn: list[str] = []
 
-    def draw(path: str, side: int) -> bytes:
+    def draw(path: str, side: int, options: DecodeOptions) -> bytes:
         drawn.append(Path(path).stem)
         return b""
 

@@ -3,6 +3,7 @@
 import io
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 import numpyclip
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError
+from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.images.open import Picture
 from numpyclip.tasks.captions import Captioner, Phrases, _extend, _read_kinds, caption
 
@@ -63,9 +65,8 @@ def test_a_clip_that_cannot_write_says_so(tiny: CLIP) -> None:
 class Writing(CLIP):
     """A CLIP that writes, as a CoCa does; the golden one has a vocabulary too small for words."""
 
-    def generate(self, pictures: list[Picture], *, orient: bool = True) -> list[str]:
-        assert orient
-        return ["a sun" for picture in pictures if self.preprocess.read(picture, orient=orient, draft=False).size]
+    def generate(self, pictures: list[Picture], **options: Any) -> list[str]:
+        return ["a sun" for picture in pictures if self.preprocess.read(picture, DecodeOptions(**options)).size]
 
 
 def test_a_coca_writes_unless_captions_are_given(tiny: CLIP) -> None:

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from numpyclip.errors import InputError, PictureError
+from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.viz.contact_sheet import contact_sheets
 from tests.picture_files import ORIENTATION
 from tests.viz.conftest import Drawn
@@ -59,7 +60,7 @@ def test_pictures_are_turned_as_exif_says(tmp_path: Path, orient: bool, width: i
     exif = Image.Exif()
     exif[ORIENTATION] = 6
     Image.new("RGB", (40, 10), RED).save(tmp_path / "a.png", exif=exif)
-    (page,) = contact_sheets([(tmp_path / "a.png", "")], side=160, orient=orient)
+    (page,) = contact_sheets([(tmp_path / "a.png", "")], side=160, options=DecodeOptions(orient=orient))
     row = np.asarray(page)[12 + 80, 12:172]
     assert (row == RED).all(axis=1).sum() == width
 

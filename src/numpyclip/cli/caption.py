@@ -34,8 +34,9 @@ def run(arguments: argparse.Namespace) -> int:
     model = load_model(arguments)
     captioner = Captioner(model, captions)
     pictures = EmbeddedPictures(model, arguments, with_stdin(arguments.items, paths_in))
+    options = {name: getattr(arguments, name) for name in ("orient", "max_pixels", "strict_files")}
     for path, embedding in progress(pictures, "image", printing=True):
-        [found] = captioner([path], embedding[None], orient=arguments.orient)
+        [found] = captioner([path], embedding[None], **options)
         p = found.probability
         if arguments.json:
             facts = {"path": path, "caption": found.text, "method": found.method, "probability": round(p, 6)}

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from dataclasses import asdict
 
 from numpyclip.cli.inputs import PicturePaths, paths_in, progress, say_left_out, with_stdin
-from numpyclip.cli.options import add_index_options, add_model_options, add_pictures, load_model
+from numpyclip.cli.options import add_file_options, add_index_options, add_model_options, add_pictures, load_model
 from numpyclip.cli.stores import known_embeddings
 
 EXAMPLES = """\
@@ -29,6 +29,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     add_pictures(command, "compare")
     command.add_argument("--exact", action="store_true", help="only the same bytes or pixels; needs no model")
     command.add_argument("--json", action="store_true", help="print one JSON object per group")
+    add_file_options(command)
     add_index_options(command)
     add_model_options(command)
     command.set_defaults(orient=True, draft=True)
@@ -42,7 +43,15 @@ def run(arguments: argparse.Namespace) -> int:
     paths = PicturePaths(with_stdin(arguments.items, paths_in))
     read = progress(paths, "image", printing=False)
     with nullcontext() if model is None else known_embeddings(arguments, model) as known:
-        groups = find_duplicates(model, read, batch_size=arguments.batch_size, on_error=paths.report, known=known)
+        groups = find_duplicates(
+            model,
+            read,
+            batch_size=arguments.batch_size,
+            on_error=paths.report,
+            known=known,
+            max_pixels=arguments.max_pixels,
+            strict_files=arguments.strict_files,
+        )
     for number, group in enumerate(groups, start=1):
         if arguments.json:
             print(json.dumps({"group": number, "copies": [asdict(copy) for copy in group]}), flush=True)

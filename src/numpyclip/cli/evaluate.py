@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from numpyclip.atomic import atomic_file
 from numpyclip.cli.inputs import Reporter, progress, say_left_out
 from numpyclip.cli.labels import add_template_option, embedded_labels, labels_in, read_named_labels
-from numpyclip.cli.options import add_embedding_options, load_model, model_name
+from numpyclip.cli.options import add_embedding_options, decode_options, load_model, model_name
 from numpyclip.cli.outputs import check_output, output_path
 from numpyclip.cli.stores import known_embeddings
 from numpyclip.errors import InputError
@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
         classifier = ZeroShotClassifier(model, labels, templates, embeddings=embeddings)
     report = Reporter()
     with known_embeddings(arguments, model) as known:
-        read = PictureReader(model.preprocess, arguments.orient, arguments.draft, known)
+        read = PictureReader(model.preprocess, decode_options(arguments), known)
         result = measure(model, _with_progress(dataset), classifier, read, arguments.batch_size, report)
     say_left_out(dataset.left_out)
     _write(arguments, result, classifier)

@@ -11,9 +11,10 @@ import numpy as np
 
 from numpyclip.atomic import atomic_file
 from numpyclip.cli.inputs import progress
-from numpyclip.cli.options import add_model_options, load_model, positive
+from numpyclip.cli.options import add_file_options, add_model_options, decode_options, load_model, positive
 from numpyclip.cli.outputs import check_output, output_path
 from numpyclip.errors import InputError
+from numpyclip.images.decode_options import DecodeOptions
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -42,6 +43,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         "--grid", type=positive, default=8, metavar="N", help="windows per side: more find smaller things (default: 8)"
     )
     command.add_argument("--json", action="store_true", help="print one JSON object per text")
+    add_file_options(command)
     add_model_options(command)
 
 
@@ -54,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError("nothing to explain: name an image, and then one or more texts.")
     path, *texts = arguments.items
     check_output(arguments.output, [path])
-    image = open_picture(path)
+    image = open_picture(path, decode_options(arguments, draft=False))
     maps = explain(
         load_model(arguments),
         image,
@@ -85,5 +87,7 @@ def _drawn(image: Image.Image, texts: list[str], maps: Array) -> Image.Image:
 
     tiles = [(image, ""), *((overlay(image, heat), text) for text, heat in zip(texts, maps, strict=True))]
     columns = min(len(tiles), _COLUMNS)
-    (page,) = contact_sheets(tiles, columns=columns, rows=-(-len(tiles) // columns), side=_SIDE, orient=False)
+    (page,) = contact_sheets(
+        tiles, columns=columns, rows=-(-len(tiles) // columns), side=_SIDE, options=DecodeOptions(orient=False)
+    )
     return page

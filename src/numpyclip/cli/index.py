@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numpyclip.cli.inputs import Reporter, progress, say_left_out, texts_in
-from numpyclip.cli.options import add_decoding_option
+from numpyclip.cli.options import add_decoding_option, add_file_options, decode_options
 from numpyclip.cli.stores import add_store_options, load_remembered, place_of, remember_model
 from numpyclip.errors import InputError
 
@@ -48,6 +48,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         "--ignore", action="append", default=[], metavar="GLOB", help="leave out names, or /PATH below"
     )
     add_decoding_option(command)
+    add_file_options(command)
     command.add_argument(
         "--precision",
         choices=["float32", "float16", "int8"],
@@ -121,6 +122,8 @@ def _update(arguments: argparse.Namespace, index: Index) -> int:
             ignore=arguments.ignore,
             batch_size=arguments.batch_size,
             draft=arguments.draft,
+            max_pixels=arguments.max_pixels,
+            strict_files=arguments.strict_files,
             progress=lambda files: progress(files, "image", printing=False),
             report=Reporter(),
         )
@@ -150,7 +153,7 @@ def _migrate(arguments: argparse.Namespace, store: Store, model: CLIP) -> int:
 
     report = Reporter()
     with store.writing():
-        steps = migrate(store, model, batch_size=arguments.batch_size, draft=arguments.draft, report=report)
+        steps = migrate(store, model, batch_size=arguments.batch_size, options=decode_options(arguments), report=report)
         done = sum(progress(steps, "batch", printing=False)) - report.count
     remember_model(arguments, Index(store, model))
     _say(arguments, {"migrated": done, "lost": report.count}, f"{done} re-embedded")

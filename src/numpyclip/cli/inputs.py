@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeAlias, TypeVar
 
+from numpyclip.cli.options import decode_options
 from numpyclip.cli.stores import known_embeddings
 from numpyclip.errors import InputError, PictureError
 from numpyclip.images.find import find_pictures, summary
@@ -159,7 +160,7 @@ class EmbeddedPictures:
             records = iter_embeddings(
                 self._model.embed_pixels,
                 self._paths,
-                PictureReader(self._model.preprocess, self._arguments.orient, self._arguments.draft, known),
+                PictureReader(self._model.preprocess, decode_options(self._arguments), known),
                 batch_size=self._arguments.batch_size,
                 on_error=self._paths.report,
             )

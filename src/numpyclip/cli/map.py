@@ -13,7 +13,7 @@ import numpy as np
 
 from numpyclip.atomic import atomic_file
 from numpyclip.cli.inputs import EmbeddedPictures, paths_in, progress, with_stdin
-from numpyclip.cli.options import add_embedding_options, add_pictures, load_model, model_name, positive
+from numpyclip.cli.options import add_embedding_options, add_pictures, decode_options, load_model, model_name, positive
 from numpyclip.cli.outputs import check_output, output_path
 from numpyclip.errors import NumPyCLIPError
 
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise NumPyCLIPError(f"{arguments.output}: not written, there is nothing to put into it.")
     paths = [path for path, _ in embedded]
     points = principal_components(np.stack([embedding for _, embedding in embedded]))
-    thumbnails = prefetch(partial(thumbnail_uri, orient=arguments.orient), paths, arguments.batch_size)
+    thumbnails = prefetch(partial(thumbnail_uri, options=decode_options(arguments)), paths, arguments.batch_size)
     title = f"{', '.join(map(os.fspath, arguments.items))} by {model_name(arguments)}"
     page = map_page(points, paths, thumbnails, title)
     with atomic_file(arguments.output) as file:

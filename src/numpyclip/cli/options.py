@@ -6,6 +6,8 @@ import argparse
 import os
 from typing import TYPE_CHECKING, TypeAlias
 
+from numpyclip.images.decode_options import MAX_PIXELS, DecodeOptions
+
 if TYPE_CHECKING:
     from numpyclip.dual_encoder.clip import CLIP
 
@@ -81,6 +83,32 @@ def add_decoding_option(options: Options) -> None:
     )
 
 
+def add_file_options(options: Options) -> None:
+    """Add which image files are refused; every command that decodes images has these."""
+    options.add_argument(
+        "--max-pixels",
+        type=pixels,
+        default=MAX_PIXELS,
+        metavar="N",
+        help="refuse images with more pixels, such as 400M, before they are decoded (default: 250M)",
+    )
+    options.add_argument(
+        "--strict-files",
+        action="store_true",
+        help="refuse image files whose end is missing, also where nearly all of the image is there",
+    )
+
+
+def decode_options(arguments: argparse.Namespace, *, draft: bool | None = None) -> DecodeOptions:
+    """Return how images are decoded; `draft` and applying the orientation where the command has no such option."""
+    return DecodeOptions(
+        orient=getattr(arguments, "orient", True),
+        draft=arguments.draft if draft is None else draft,
+        max_pixels=arguments.max_pixels,
+        strict_files=arguments.strict_files,
+    )
+
+
 def add_index_options(options: Options) -> None:
     """Add the index whose embeddings are taken instead of computing them again."""
     options.add_argument(
@@ -96,6 +124,7 @@ def add_embedding_options(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("images")
     add_orientation_option(group)
     add_decoding_option(group)
+    add_file_options(group)
     add_index_options(group)
     add_model_options(command)
 
@@ -105,6 +134,14 @@ def positive(text: str) -> int:
     if not (text.isdecimal() and int(text) > 0):
         raise argparse.ArgumentTypeError(f"{text!r} is not an integer above 0")
     return int(text)
+
+
+def pixels(text: str) -> int:
+    """Parse a number of pixels: 250M, or 250000000."""
+    number, scale = (text[:-1], 1_000_000) if text.upper().endswith("M") else (text, 1)
+    if not (number.isdecimal() and int(number) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of pixels; expected one such as 250M or 250000000")
+    return int(number) * scale
 
 
 def load_model(arguments: argparse.Namespace) -> CLIP:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from numpyclip.atomic import atomic_file
+from numpyclip.cli.options import decode_options
 from numpyclip.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ class Printer:
     names : sequence of str
         Of the labels.
     arguments : argparse.Namespace
-        With ``top``, ``threshold``, ``json``, ``plot`` and ``orient``.
+        With ``top``, ``threshold``, ``json``, ``plot``, and those of `add_embedding_options`.
     with_path : bool
         Whether lines begin with the path of the image.
     """
@@ -49,7 +50,7 @@ class Printer:
         if self._arguments.plot is not None:
             from numpyclip.viz.chart import bar_chart
 
-            chart = bar_chart(path, [(label, min(p, 1.0)) for label, p in ranked], orient=self._arguments.orient)
+            chart = bar_chart(path, [(label, min(p, 1.0)) for label, p in ranked], decode_options(self._arguments))
             with atomic_file(self._arguments.plot) as file:
                 chart.save(file, "PNG")
 

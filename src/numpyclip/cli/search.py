@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from numpyclip.atomic import atomic_file
-from numpyclip.cli.options import positive
+from numpyclip.cli.options import add_file_options, decode_options, positive
 from numpyclip.cli.outputs import check_output, output_path
 from numpyclip.cli.stores import add_store_options, load_remembered, place_of
 from numpyclip.errors import InputError, NumPyCLIPError, PictureError
 from numpyclip.viz.terminal import PROTOCOLS, drawn, terminal_protocol
 
 if TYPE_CHECKING:
+    from numpyclip.images.decode_options import DecodeOptions
     from numpyclip.index import Match, SearchResult
     from numpyclip.tasks.query import Query
 
@@ -60,6 +61,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--preview", nargs="?", const="auto", choices=["auto", *PROTOCOLS], help="show images in the terminal"
     )
+    add_file_options(command)
     add_store_options(command)
 
 
@@ -88,9 +90,9 @@ def run(arguments: argparse.Namespace) -> int:
     for match in matches:
         _print(arguments, match)
         if protocol and match.path is not None:
-            _show(match.path, protocol)
+            _show(match.path, protocol, decode_options(arguments, draft=True))
     if matches and arguments.sheet is not None:
-        _draw(arguments.sheet, matches)
+        _draw(arguments.sheet, matches, decode_options(arguments, draft=True))
     return 0 if matches else 1
 
 
@@ -106,7 +108,7 @@ def _query(arguments: argparse.Namespace) -> Query:
     if not terms:
         raise InputError("nothing to look for: say it in words, or name an image after --near.")
     terms += [Term(text, -1.0) for text in arguments.without]
-    return Query(tuple(terms))
+    return Query(tuple(terms), decode_options(arguments, draft=True))
 
 
 def _protocol(arguments: argparse.Namespace) -> str | None:
@@ -143,20 +145,19 @@ def _print(arguments: argparse.Namespace, match: Match) -> None:
         print(f"{match.score:.4f}\t{match.path or match.text}", end=end, flush=True)
 
 
-def _show(path: str, protocol: str) -> None:
-    from numpyclip.images.open import open_picture
-    from numpyclip.viz.thumbnail import thumbnail
+def _show(path: str, protocol: str, options: DecodeOptions) -> None:
+    from numpyclip.viz.thumbnail import read_thumbnail
 
     try:
-        print(drawn(thumbnail(open_picture(path, draft_size=320), 320), protocol), flush=True)
+        print(drawn(read_thumbnail(path, 320, options), protocol), flush=True)
     except PictureError as error:
         print(f"numpyclip: {error}", file=sys.stderr)
 
 
-def _draw(output: Path, matches: list[Match]) -> None:
+def _draw(output: Path, matches: list[Match], options: DecodeOptions) -> None:
     from numpyclip.viz.contact_sheet import contact_sheets
 
     tiles = [(match.path, f"{Path(match.path).name}\n{match.score:.2f}") for match in matches if match.path]
-    (page,) = contact_sheets(tiles, columns=5, rows=-(-len(tiles) // 5))
+    (page,) = contact_sheets(tiles, columns=5, rows=-(-len(tiles) // 5), options=options)
     with atomic_file(output) as file:
         page.save(file, "PNG")

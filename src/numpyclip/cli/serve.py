@@ -8,7 +8,7 @@ import os
 import sys
 from typing import Any
 
-from numpyclip.cli.options import add_decoding_option, load_model, model_name, positive
+from numpyclip.cli.options import add_decoding_option, add_file_options, load_model, model_name, positive
 from numpyclip.cli.stores import add_store_options, load_remembered, place_of
 from numpyclip.errors import InputError, NumPyCLIPError, StoreError
 
@@ -54,6 +54,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
             f"--{name}", type=positive, default=default, metavar=metavar, help=f"maximum {what} (default: {default})"
         )
     add_decoding_option(command)
+    add_file_options(command)
     add_store_options(command)
 
 
@@ -76,6 +77,8 @@ def run(arguments: argparse.Namespace) -> int:
             max_total_body=8 * arguments.max_body << 20,
             max_waiting=arguments.max_waiting,
             draft=arguments.draft,
+            max_pixels=arguments.max_pixels,
+            strict_files=arguments.strict_files,
             batch_size=arguments.batch_size,
             timeout=arguments.timeout,
         )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from numpyclip.atomic import atomic_file
 from numpyclip.cli.inputs import PicturePaths, paths_in, progress, say_left_out
-from numpyclip.cli.options import add_orientation_option, add_pictures, positive
+from numpyclip.cli.options import add_file_options, add_orientation_option, add_pictures, decode_options, positive
 from numpyclip.cli.outputs import check_output, output_path
 from numpyclip.errors import InputError, NumPyCLIPError
 
@@ -37,6 +37,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         command.add_argument(f"--{name}", type=positive, default=count, metavar="N", help=f"{what} (default: {count})")
     command.add_argument("--json", action="store_true", help="print one JSON object per page")
     add_orientation_option(command)
+    add_file_options(command)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -48,8 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
     paths = PicturePaths(_sources(arguments.items, captions, arguments.output))
     tiles = ((path, captions.pop(path, Path(path).name)) for path in progress(paths, "image", printing=False))
     pages = contact_sheets(
-        tiles, columns=arguments.columns, rows=arguments.rows, side=arguments.side, orient=arguments.orient,
-        report=paths.report,
+        tiles, columns=arguments.columns, rows=arguments.rows, side=arguments.side,
+        options=decode_options(arguments, draft=True), report=paths.report,
     )  # fmt: skip
     written = 0
     for written, page in enumerate(pages, start=1):

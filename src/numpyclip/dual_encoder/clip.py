@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,15 @@ from numpy.typing import NDArray
 from numpyclip.arguments import OnError
 from numpyclip.dual_encoder.encoder import DualEncoder
 from numpyclip.dual_encoder.validation import by_shape, captions
-from numpyclip.errors import InputError
+from numpyclip.errors import InputError, quoted
+from numpyclip.images.decode_options import MAX_PIXELS, DecodeOptions
 from numpyclip.images.open import Picture
 from numpyclip.images.open import pictures as as_pictures
 from numpyclip.model import ops
 from numpyclip.model.ops import Array
 from numpyclip.pipeline import Embedded, PictureReader, iter_embeddings
 from numpyclip.runtime.chunks import batched
+from numpyclip.runtime.finite import checked_finite
 
 
 def check_model(model: object) -> None:
@@ -28,6 +31,10 @@ def check_model(model: object) -> None:
         raise InputError(
             f"model: found {kind}; expected a model, the first of the two values that numpyclip.load returns."
         )
+
+
+def _name(texts: Sequence[str], row: int) -> str:
+    return f"text {quoted(texts[row], 60)}"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -48,13 +55,15 @@ class CLIP(DualEncoder):
         The tensors; None in an unpickled copy.
     """
 
-    def embed_images(
+    def embed_images(  # noqa: PLR0913  options of one kind each
         self,
         images: Picture | Iterable[Picture],
         batch_size: int = 32,
         *,
         orient: bool = True,
         draft: bool = False,
+        max_pixels: int = MAX_PIXELS,
+        strict_files: bool = False,
         on_error: OnError = "raise",
     ) -> Array:
         """Embed images.
@@ -70,6 +79,11 @@ class CLIP(DualEncoder):
         draft : bool, default=False
             Decode large JPEG files at a reduced size, at least twice the model's: several times as fast, and the
             embeddings are almost equal.
+        max_pixels : int, default=250_000_000
+            Images with more pixels are refused before they are decoded.
+        strict_files : bool, default=False
+            Refuse files whose end is missing. By default they are accepted, with a warning that names the file, if
+            nearly all of the image is there.
         on_error : {"raise", "skip"} or callable, default="raise"
             As in `iter_embeddings`. A skipped image has no row.
 
@@ -83,11 +97,19 @@ class CLIP(DualEncoder):
         PictureError
             If an image cannot be read; the message names it and its position.
         """
-        records = self.iter_embeddings(images, batch_size, orient=orient, draft=draft, on_error=on_error)
+        records = self.iter_embeddings(
+            images,
+            batch_size,
+            orient=orient,
+            draft=draft,
+            max_pixels=max_pixels,
+            strict_files=strict_files,
+            on_error=on_error,
+        )
         rows = [record.embedding for record in records if record.embedding is not None]
         return np.stack(rows) if rows else np.empty((0, self.config.embed_dim), np.float32)
 
-    def iter_embeddings(
+    def iter_embeddings(  # noqa: PLR0913  options of one kind each
         self,
         pictures: Picture | Iterable[Picture],
         batch_size: int = 32,
@@ -96,6 +118,8 @@ class CLIP(DualEncoder):
         progress: Callable[[Iterable[Picture]], Iterable[Picture]] | None = None,
         orient: bool = True,
         draft: bool = False,
+        max_pixels: int = MAX_PIXELS,
+        strict_files: bool = False,
     ) -> Iterator[Embedded[Picture, Any]]:
         """Embed images one after another, in constant memory.
 
@@ -110,7 +134,7 @@ class CLIP(DualEncoder):
             before the record is yielded.
         progress : callable, optional
             Wraps the iterable of images, such as ``tqdm.tqdm``.
-        orient, draft : bool
+        orient, draft, max_pixels, strict_files
             As in `embed_images`.
 
         Yields
@@ -124,7 +148,7 @@ class CLIP(DualEncoder):
             As in `embed_images`.
         """
         several = as_pictures(pictures)
-        read = PictureReader(self.preprocess, orient, draft)
+        read = PictureReader(self.preprocess, DecodeOptions(orient, draft, max_pixels, strict_files))
         several = several if progress is None else progress(several)
         return iter_embeddings(self.embed_pixels, several, read, batch_size=batch_size, on_error=on_error)
 
@@ -162,10 +186,13 @@ class CLIP(DualEncoder):
         ------
         TextTooLongError
             If a text needs more than `context_length` tokens.
+        InputError
+            If an embedding is not finite, as damaged weights make it; the message quotes the text.
         """
         embeddings = [np.empty((0, self.config.embed_dim), np.float32)]
         for batch in batched([texts] if isinstance(texts, str) else texts, batch_size):
-            embeddings.append(ops.normalize(self.encode_text(self.tokenize(batch, truncate))))
+            rows = ops.normalize(self.encode_text(self.tokenize(batch, truncate)))
+            embeddings.append(checked_finite(rows, partial(_name, batch)))
         return np.concatenate(embeddings)
 
     def classify(

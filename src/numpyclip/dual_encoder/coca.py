@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.dual_encoder.validation import checked_image
 from numpyclip.errors import InputError
+from numpyclip.images.decode_options import MAX_PIXELS, DecodeOptions
 from numpyclip.images.open import Picture, pictures
 from numpyclip.model.captioning.beam import beam_search
 from numpyclip.model.captioning.decoder import Decoder
@@ -55,6 +56,8 @@ class CoCa(CLIP):
         repetition_penalty: float = Decoding.repetition_penalty,
         seed: int | None = None,
         orient: bool = True,
+        max_pixels: int = MAX_PIXELS,
+        strict_files: bool = False,
     ) -> list[str]:
         """Write a caption for each image.
 
@@ -67,7 +70,7 @@ class CoCa(CLIP):
         method, seq_len, max_seq_len, min_seq_len, temperature, top_k, top_p, num_beams, num_beam_groups, \
         repetition_penalty, seed
             See `Decoding`. By default beam search, as in open_clip.
-        orient : bool, default=True
+        orient, max_pixels, strict_files
             As in `embed_images`.
 
         Returns
@@ -101,7 +104,7 @@ class CoCa(CLIP):
         def write(pixels: Sequence[NDArray[np.uint8]]) -> Ids:
             return self._write(np.stack(pixels), decoding, list(islice(randoms, len(pixels))))
 
-        read = PictureReader(self.preprocess, orient)
+        read = PictureReader(self.preprocess, DecodeOptions(orient, max_pixels=max_pixels, strict_files=strict_files))
         records = iter_embeddings(write, pictures(images), read, batch_size=batch_size)
         return [self._words(record.embedding.tolist(), decoding) for record in records]  # ids in the embedding's place
 

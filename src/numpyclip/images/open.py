@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from io import BytesIO
 from typing import IO, TYPE_CHECKING, TypeAlias
 
@@ -12,6 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.errors import InputError, PictureError
+from numpyclip.images.budget import PIXELS
+from numpyclip.images.damaged import as_far_as_it_goes, has_end, openable
+from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
+from numpyclip.images.depth import Depth
+from numpyclip.images.formats import identify
+from numpyclip.images.watch import Watch, watched
 from numpyclip.regular_file import open_regular
 
 if TYPE_CHECKING:  # Pillow is imported when the first picture arrives
@@ -21,14 +28,14 @@ Picture: TypeAlias = (
     "str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | Image.Image | NDArray[np.uint8]"
 )
 
-# All that Pillow may decode: the formats in which people keep pictures. It knows others, of which some start programs
-# (EPS) and most are looked at by nobody but attackers. The first are loaded in no time and are tried first.
-_USUAL_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "PPM")  # of JPEG's is MPO, which has two
-_OTHER_FORMATS = ("WEBP", "AVIF", "HEIF", "TIFF", "JPEG2000", "JXL", "ICO", "QOI", "TGA")
-
-_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+_BYTES = (bytes, bytearray, memoryview)
 
 _MOST_BYTES = 1 << 30  # of a file: one that is larger is no photograph
+
+# Memory that decoding takes at most, with a copy for the orientation; some decoders keep copies of their own.
+_USUAL_BYTES_PER_PIXEL = 8
+_BYTES_PER_PIXEL = {"WEBP": 16, "AVIF": 16, "HEIF": 16, "JPEG2000": 20}
+_PROGRESSIVE_BYTES_PER_PIXEL = 6  # of the full size: libjpeg keeps all coefficients
 
 _ORIENTATION = 0x0112  # the EXIF tag
 _TRANSPOSITIONS = {  # its values, and what undoes them
@@ -63,7 +70,11 @@ def has_state(picture: object) -> bool:
 
 
 def open_picture(
-    source: Picture, *, orient: bool = True, draft_size: int | None = None, name: str | None = None
+    source: Picture,
+    options: DecodeOptions = DEFAULTS,
+    *,
+    draft_size: int | None = None,
+    name: str | None = None,
 ) -> Image.Image:
     """Open and decode a picture.
 
@@ -72,8 +83,8 @@ def open_picture(
     source : str, path, bytes (also bytearray, memoryview), open file, PIL.Image.Image or ndarray of dtype uint8
         The name of a regular file, a file's content, a file, a picture, or an array of shape (y, x), (y, x, 3) or
         (y, x, 4).
-    orient : bool, default=True
-        Apply the EXIF orientation, as viewers do. To TIFF files Pillow always applies it.
+    options : DecodeOptions, optional
+        To TIFF files Pillow always applies the EXIF orientation.
     draft_size : int, optional
         Decode a JPEG file at half, a quarter or an eighth of its size, if that divides both sides and leaves them
         no shorter than this: several times as fast, and not quite the same pixels.
@@ -93,37 +104,125 @@ def open_picture(
     PictureError
         If it is missing, damaged, cut short, too large, or no picture at all; the message begins with its name.
     """
+    with decoded(source, options, draft_size=draft_size, name=name) as image:
+        return image
+
+
+@contextmanager
+def decoded(
+    source: Picture,
+    options: DecodeOptions = DEFAULTS,
+    *,
+    draft_size: int | None = None,
+    name: str | None = None,
+    as_stored: bool = False,
+) -> Iterator[Image.Image]:
+    """Open and decode a picture as `open_picture` does; its pixels count as memory in use until the context is left.
+
+    `as_stored` keeps samples of more than eight bits as they are.
+    """
     from PIL import Image
 
-    if isinstance(source, np.ndarray):
-        return _from_array(source)
-    if isinstance(source, Image.Image):
-        return _decoded(source, name or name_of(source), orient)
+    with ExitStack() as held:
+        if isinstance(source, np.ndarray):
+            yield _from_array(source)
+            return
+        decoder = _Decoder(name or _name(source), options, draft_size, as_stored, held)
+        if isinstance(source, Image.Image):
+            image = decoder.of_image(source)
+        elif isinstance(source, str | os.PathLike):
+            with _regular_file(source, decoder.name) as file:
+                image = decoder.of_file(file)
+        else:
+            image = decoder.of_file(BytesIO(source) if isinstance(source, _BYTES) else source)
+        yield image
+
+
+def _name(source: object) -> str:
+    """Name a picture in messages; InputError if it is none."""
     if isinstance(source, str | os.PathLike):
-        name = name or os.fsdecode(source)
-        with _regular_file(source, name) as file:
-            return _opened(file, name, orient, draft_size)
-    if isinstance(source, bytes | bytearray | memoryview):
-        data = bytes(source)
-        return _opened(BytesIO(data), name or f"a picture of {len(data)} bytes", orient, draft_size)
+        return os.fsdecode(source)
+    if isinstance(source, _BYTES):
+        return f"a picture of {memoryview(source).nbytes} bytes"
+    if hasattr(source, "resize"):
+        return name_of(source)  # type: ignore[arg-type]
     if hasattr(source, "read"):
-        return _opened(source, name or f"{getattr(source, 'name', 'a file')}", orient, draft_size)
+        return f"{getattr(source, 'name', 'a file')}"
     raise InputError(
         f"a picture must be a path, bytes, an open file, a PIL image or an array of uint8, not {type(source).__name__}."
     )
 
 
-def _opened(file: IO[bytes], name: str, orient: bool, draft_size: int | None) -> Image.Image:
-    try:
+@dataclass(frozen=True)
+class _Decoder:
+    """Decodes a picture; `held` is closed when its pixels are needed no more."""
+
+    name: str
+    options: DecodeOptions
+    draft_size: int | None
+    as_stored: bool
+    held: ExitStack
+
+    def of_image(self, image: Image.Image) -> Image.Image:
+        """Decode a picture of Pillow's, which may be decoded already."""
+        with watched(self.name), _errors_named(self.name):
+            depth = Depth.of(image)
+            image.load()
+            return self._finished(image, depth)
+
+    def of_file(self, file: IO[bytes]) -> Image.Image:
+        """Open and decode a file."""
+        with watched(self.name, self.options) as watch, _errors_named(self.name):
+            with self._header(file, watch) as image:
+                self.held.enter_context(PIXELS.take(_memory(image)))
+                depth = Depth.of(image)
+                picture = self._whole(image, file, watch)
+            picture = self._finished(picture, depth)
+        picture.filename = self.name  # type: ignore[attr-defined]  # for messages; Pillow would map that file before
+        return picture
+
+    def _header(self, file: IO[bytes], watch: Watch) -> Image.Image:
         image = identify(file)
-    except Exception as error:  # Pillow's decoders raise errors of every kind on damaged files
+        watch.check_size(image.size)
+        if self.draft_size is not None:
+            _reduce(image, self.draft_size)
+        return image
+
+    def _whole(self, image: Image.Image, file: IO[bytes], watch: Watch) -> Image.Image:
+        """Decode a picture, or nearly all of it if its file is damaged."""
+
+        def reopen(data: bytes) -> Image.Image:
+            return self._header(BytesIO(data), watch)
+
+        try:
+            image.load()
+        except Exception as error:
+            if (mended := openable(file)) is not None:
+                return self._whole(self._header(mended, watch), mended, watch)
+            file.seek(0)
+            if "truncated" not in str(error) or (found := as_far_as_it_goes(image, file.read(), reopen)) is None:
+                raise
+            image, share = found
+            watch.accept(share)
+        else:
+            if image.format == "PNG" and not has_end(file):  # which Pillow does not miss
+                watch.accept(1.0)
+        return image
+
+    def _finished(self, image: Image.Image, depth: Depth | None) -> Image.Image:
+        image = _oriented(image) if self.options.orient else image
+        return image if depth is None or self.as_stored else depth.eight_bits(image)
+
+
+@contextmanager
+def _errors_named(name: str) -> Iterator[None]:
+    """Turn what Pillow raises, errors of every kind on damaged files, into PictureError."""
+    try:
+        yield
+    except PictureError:
+        raise
+    except Exception as error:
         raise _unreadable(name, error) from error
-    with image:
-        if draft_size is not None:
-            _reduce(image, draft_size)
-        picture = _decoded(image, name, orient)
-    picture.filename = name  # type: ignore[attr-defined]  # for messages; before it is decoded Pillow would map that file
-    return picture
 
 
 @contextmanager
@@ -133,6 +232,8 @@ def _regular_file(path: str | os.PathLike[str], name: str) -> Iterator[IO[bytes]
     except (OSError, ValueError) as error:
         raise _unreadable(name, error) from error
     with file:
+        if (size := os.fstat(file.fileno()).st_size) > _MOST_BYTES:
+            raise PictureError(f"{name}: has {size} bytes; expected at most {_MOST_BYTES} of a picture.")
         yield file
 
 
@@ -147,57 +248,19 @@ def file_content(path: str | os.PathLike[str]) -> bytes:
     name = os.fsdecode(path)
     with _regular_file(path, name) as file:
         try:
-            if (size := os.fstat(file.fileno()).st_size) > _MOST_BYTES:
-                raise PictureError(f"{name}: has {size} bytes; expected at most {_MOST_BYTES} of a picture.")
-            return file.read()
+            return file.read(_MOST_BYTES)
         except OSError as error:
             raise _unreadable(name, error) from error
 
 
-def identify(file: IO[bytes]) -> Image.Image:
-    """Open a file without decoding it, in one of the formats that are read here.
-
-    Raises
-    ------
-    OSError
-        If it is in none of them.
-    """
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        return Image.open(file, formats=_USUAL_FORMATS)
-    except UnidentifiedImageError:
-        has_heif = _load_plugins()
-    try:
-        return Image.open(file, formats=[name for name in _OTHER_FORMATS if name in Image.OPEN])
-    except UnidentifiedImageError as error:
-        if _is_heic(file) and not has_heif:
-            raise OSError('it is HEIC: pip install "numpyclip[heif]"') from error
-        raise
-
-
-def _load_plugins() -> bool:
-    """Load plug-ins of Pillow; return whether HEIC is read."""
-    from PIL import Image
-
-    Image.init()
-    if "JXL" not in Image.OPEN:
-        with suppress(ImportError):
-            import pillow_jxl  # noqa: F401  which adds itself
-    try:
-        from pillow_heif import register_heif_opener
-    except ImportError:
-        return False
-    if "HEIF" not in Image.OPEN:
-        register_heif_opener()
-    return True
-
-
-def _is_heic(file: IO[bytes]) -> bool:
-    """Recognise HEIC by the first bytes (ISO/IEC 14496-12, 4.3: the file type box)."""
-    file.seek(0)
-    start = file.read(12)
-    return start[4:8] == b"ftyp" and start[8:12] in _HEIC_BRANDS
+def _memory(image: Image.Image) -> int:
+    """Compute how many bytes decoding takes at most."""
+    pixels = image.width * image.height
+    memory = pixels * _BYTES_PER_PIXEL.get(image.format or "", _USUAL_BYTES_PER_PIXEL)
+    if image.info.get("progressive"):
+        scale = (getattr(image, "decoderconfig", None) or (1,))[0]  # as `_reduce` has set it
+        memory += pixels * scale**2 * _PROGRESSIVE_BYTES_PER_PIXEL
+    return memory
 
 
 def _reduce(image: Image.Image, draft_size: int) -> None:
@@ -207,14 +270,6 @@ def _reduce(image: Image.Image, draft_size: int) -> None:
         if width % scale == height % scale == 0 and min(width, height) // scale >= draft_size:
             image.draft(None, (width // scale, height // scale))
             return
-
-
-def _decoded(image: Image.Image, name: str, orient: bool) -> Image.Image:
-    try:
-        image.load()
-        return _oriented(image) if orient else image
-    except Exception as error:
-        raise _unreadable(name, error) from error
 
 
 def _unreadable(name: str, error: Exception) -> PictureError:

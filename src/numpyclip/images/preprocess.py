@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.errors import InputError, PictureError
-from numpyclip.images.open import Picture, name_of, open_picture, reason_of
+from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
+from numpyclip.images.depth import bands
+from numpyclip.images.open import Picture, decoded, name_of, reason_of
 
 if TYPE_CHECKING:  # Pillow is imported when the first picture arrives
     from PIL import Image
@@ -126,10 +128,13 @@ class Preprocess:
                 f"{name_of(image)}: cannot be preprocessed, its mode is {image.mode} ({reason_of(error)})."
             ) from error
 
-    def read(self, picture: Picture, *, orient: bool, draft: bool, name: str | None = None) -> NDArray[np.uint8]:
+    def read(
+        self, picture: Picture, options: DecodeOptions = DEFAULTS, *, name: str | None = None
+    ) -> NDArray[np.uint8]:
         """Open and crop a picture; a draft is decoded at no less than twice the size (see `open_picture`)."""
-        draft_size = 2 * self._side if draft else None
-        return self.crop(open_picture(picture, orient=orient, draft_size=draft_size, name=name))
+        draft_size = 2 * self._side if options.draft else None
+        with decoded(picture, options, draft_size=draft_size, name=name) as image:
+            return self.crop(image)
 
     @property
     def _side(self) -> int:
@@ -275,5 +280,9 @@ def on_white(image: Image.Image) -> Image.Image:
     from PIL import Image
 
     if "A" in image.getbands() or image.info.get("transparency") is not None:
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
-    return image.convert("RGB")
+        opaque = Image.new("RGB", image.size, "white")
+        for box in bands(image.size):  # to need less memory
+            band = image.crop(box).convert("RGBA")
+            opaque.paste(Image.alpha_composite(Image.new("RGBA", band.size, "white"), band), box)
+        return opaque
+    return image if image.mode == "RGB" else image.convert("RGB")

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from io import BytesIO
 from typing import Any
 
-from numpyclip.images.open import identify
+from numpyclip.images.formats import identify
 from numpyclip.index.records import Exif
 
 # Tags of Exif 2.32, sections 4.6.4, 4.6.5 and 4.6.6.

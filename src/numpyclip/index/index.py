@@ -16,6 +16,7 @@ from numpyclip.arguments import OnError, as_paths, whole_number
 from numpyclip.dual_encoder.clip import CLIP, check_model
 from numpyclip.dual_encoder.validation import checked_embeddings
 from numpyclip.errors import InputError, StoreError
+from numpyclip.images.decode_options import DRAFT, MAX_PIXELS, DecodeOptions
 from numpyclip.images.find import IGNORED, checked_patterns
 from numpyclip.images.open import Picture
 from numpyclip.images.open import pictures as as_pictures
@@ -109,13 +110,15 @@ class Index:
         """The embeddings of its pictures, for `tasks.find_duplicates` and `tasks.evaluate` to look up."""
         return KnownEmbeddings(self.store, self.model)
 
-    def update(
+    def update(  # noqa: PLR0913  options of one kind each
         self,
         folders: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] = (),
         *,
         ignore: str | Sequence[str] = (),
         batch_size: int = 32,
         draft: bool = True,
+        max_pixels: int = MAX_PIXELS,
+        strict_files: bool = False,
         progress: Callable[[list[FoundFile]], Iterable[FoundFile]] = iter,
         report: Callable[[str], object] = lambda problem: None,
     ) -> Report:
@@ -135,6 +138,8 @@ class Index:
             After each batch what was done is kept.
         draft : bool, default=True
             Decode large JPEG files at a reduced size (see `open_picture`).
+        max_pixels, strict_files
+            As in `CLIP.embed_images`.
         progress : callable, optional
             Given the files to be read, a list, returns what iterates over them, such as ``tqdm.tqdm``.
         report : callable, optional
@@ -167,7 +172,8 @@ class Index:
             chosen = _roots(added or list(known), known)
             if not chosen:
                 raise InputError(f"{self.store.place}: knows no folders yet; name one: numpyclip index FOLDER.")
-            return Updater(self.store, self.model, batch_size, draft, progress, report).update(chosen)
+            options = DecodeOptions(draft=draft, max_pixels=max_pixels, strict_files=strict_files)
+            return Updater(self.store, self.model, batch_size, options, progress, report).update(chosen)
 
     def iter_embeddings(
         self, pictures: Picture | Iterable[Picture], batch_size: int = 32, *, on_error: OnError = "raise"
@@ -177,7 +183,7 @@ class Index:
         Pictures are decoded as `update` does by default, with ``orient=True, draft=True``: the EXIF orientation is
         applied, and large JPEG files are decoded at a reduced size.
         """
-        read = PictureReader(self.model.preprocess, draft=True, known=self.known)
+        read = PictureReader(self.model.preprocess, DRAFT, self.known)
         return iter_embeddings(
             self.model.embed_pixels, as_pictures(pictures), read, batch_size=batch_size, on_error=on_error
         )

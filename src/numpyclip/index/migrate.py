@@ -11,6 +11,7 @@ import numpy as np
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError, PictureError, StoreError
+from numpyclip.images.decode_options import DRAFT, DecodeOptions
 from numpyclip.images.open import file_content
 from numpyclip.index.store import Store
 from numpyclip.pipeline import Reading, iter_embeddings
@@ -21,7 +22,7 @@ def migrate(
     model: CLIP,
     *,
     batch_size: int = 32,
-    draft: bool = True,
+    options: DecodeOptions = DRAFT,
     report: Callable[[str], object] = lambda problem: None,
 ) -> Generator[int, None, None]:
     """Re-embed everything with another model; until all is done the embeddings of the previous one are searched.
@@ -48,7 +49,7 @@ def migrate(
     while pending := store.pending_pictures(batch_size):
         records = list(
             iter_embeddings(
-                model.embed_pixels, pending, partial(_read, model, draft), batch_size=batch_size, on_error="skip"
+                model.embed_pixels, pending, partial(_read, model, options), batch_size=batch_size, on_error="skip"
             )
         )
         lost = [record for record in records if record.error is not None]
@@ -63,7 +64,7 @@ def migrate(
     store.finish_migration()
 
 
-def _read(model: CLIP, draft: bool, pending: tuple[int, bytes, list[str]]) -> Reading[Any]:
+def _read(model: CLIP, options: DecodeOptions, pending: tuple[int, bytes, list[str]]) -> Reading[Any]:
     """Read a picture again, from the first of its files that still holds it."""
     _, digest, paths = pending
     problem = PictureError("all files of a picture are gone.")
@@ -71,7 +72,7 @@ def _read(model: CLIP, draft: bool, pending: tuple[int, bytes, list[str]]) -> Re
         try:
             data = file_content(path)
             if hashlib.sha256(data).digest() == digest:
-                return Reading(model.preprocess.read(data, orient=True, draft=draft, name=path))
+                return Reading(model.preprocess.read(data, options, name=path))
             problem = PictureError(f"{path}: has changed; `numpyclip index` reads it anew.")
         except PictureError as error:
             problem = error

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.images.find import IGNORED, FileState, is_ignored, walk
 from numpyclip.images.open import file_content
 from numpyclip.index.exif import read_exif
@@ -42,14 +43,14 @@ class Updater:
         store: Store,
         model: CLIP,
         batch_size: int,
-        draft: bool,
+        options: DecodeOptions,
         progress: Callable[[list[FoundFile]], Iterable[FoundFile]],
         report: Callable[[str], object],
     ) -> None:
         self._store = store
         self._model = model
         self._batch_size = batch_size
-        self._draft = draft
+        self._options = options
         self._progress = progress
         self._tell = report
         self._report = Report()
@@ -121,7 +122,7 @@ class Updater:
         digest = hashlib.sha256(data).digest()
         if self._store.knows(digest):
             return Reading(extra=(digest, None))
-        pixels = self._model.preprocess.read(data, orient=True, draft=self._draft, name=path)
+        pixels = self._model.preprocess.read(data, self._options, name=path)
         return Reading(pixels, extra=(digest, read_exif(data)))
 
     def _take(self, file: Embedded[FoundFile, tuple[bytes, Exif | None]], batch: Changes) -> None:

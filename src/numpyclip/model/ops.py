@@ -68,9 +68,11 @@ def _softmax_in_place(scores: NDArray[Any], axis: int = -1) -> NDArray[Any]:
 
 
 def normalize(x: Array) -> Array:
-    """Scale vectors to unit length: (..., e) -> (..., e). Zero vectors stay zero."""
-    length = np.sqrt(np.square(x).sum(axis=-1, keepdims=True))  # (..., 1)
-    unit: Array = x / np.maximum(length, np.finfo(np.float32).tiny)
+    """Scale vectors to unit length: (..., e) -> (..., e). Zero vectors stay zero; NaN where the length overflows."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        length = np.sqrt(np.square(x).sum(axis=-1, keepdims=True))  # (..., 1)
+        length[np.isinf(length)] = np.nan  # dividing by infinity would give zeros
+        unit: Array = x / np.maximum(length, np.finfo(np.float32).tiny)
     return unit
 
 

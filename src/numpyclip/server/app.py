@@ -53,7 +53,7 @@ def create_app(model: CLIP, name: str, store: str | None = None, settings: Setti
         lifespan=lifespan,
     )
     app.state.service = service
-    app.state.thumbnails = ThumbnailCache()
+    app.state.thumbnails = ThumbnailCache(settings.decode_options)
     return app
 
 

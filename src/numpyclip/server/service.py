@@ -145,7 +145,7 @@ class Service:
         else:
             data = decode_base64(image, name)
         check_upload(data, self.settings.max_pixels, name)
-        return self.model.preprocess.read(data, orient=True, draft=self.settings.draft, name=name)
+        return self.model.preprocess.read(data, self.settings.decode_options, name=name)
 
     def index(self) -> Index:
         """Open or return the index. It reads files: call it in a thread.

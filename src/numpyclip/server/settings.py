@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from numpyclip.images.decode_options import MAX_PIXELS, DecodeOptions
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -29,6 +31,8 @@ class Settings:
         Maximum pixels of an image.
     draft : bool
         Decode large JPEG files at a reduced size.
+    strict_files : bool
+        Refuse image files whose end is missing.
     max_inputs : int
         Maximum texts or images in a request.
     max_waiting : int
@@ -46,9 +50,15 @@ class Settings:
     max_body: int = 32 << 20
     max_total_body: int = 256 << 20
     max_requests: int = 256
-    max_pixels: int = 64_000_000
+    max_pixels: int = MAX_PIXELS
     draft: bool = True
+    strict_files: bool = False
     max_inputs: int = 256
     max_waiting: int = 1024
     batch_size: int = 32
     timeout: float = 60.0
+
+    @property
+    def decode_options(self) -> DecodeOptions:
+        """How images are decoded."""
+        return DecodeOptions(draft=self.draft, max_pixels=self.max_pixels, strict_files=self.strict_files)

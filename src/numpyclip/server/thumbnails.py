@@ -6,14 +6,15 @@ import threading
 from collections import OrderedDict
 from io import BytesIO
 
-from numpyclip.images.open import open_picture
+from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
+from numpyclip.images.open import decoded
 from numpyclip.viz.thumbnail import thumbnail
 
 SIZES = (320, 1600)  # pixels of the longer side: in the grid, and enlarged
 _MAX_BYTES = 64 << 20  # of the cache
 
 
-def thumbnail_bytes(path: str, size: int) -> bytes:
+def thumbnail_bytes(path: str, size: int, options: DecodeOptions = DEFAULTS) -> bytes:
     """Encode an image as JPEG without metadata, on white, its longer side at most `size` pixels.
 
     Raises
@@ -21,9 +22,9 @@ def thumbnail_bytes(path: str, size: int) -> bytes:
     PictureError
         If the file cannot be read as an image.
     """
-    picture = open_picture(path, draft_size=size)
     stream = BytesIO()
-    small = thumbnail(picture, min(size, max(picture.size)))
+    with decoded(path, options, draft_size=size) as picture:
+        small = thumbnail(picture, min(size, max(picture.size)))
     small.info = {}  # Pillow would write the EXIF data, profiles and comments from there
     small.save(stream, "JPEG", quality=82, optimize=True)
     return stream.getvalue()
@@ -32,7 +33,8 @@ def thumbnail_bytes(path: str, size: int) -> bytes:
 class ThumbnailCache:
     """A least-recently-used cache, for use from many threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, options: DecodeOptions = DEFAULTS) -> None:
+        self._options = options
         self._lock = threading.Lock()
         self._entries: OrderedDict[tuple[str, int, str], bytes] = OrderedDict()
         self._bytes = 0
@@ -44,7 +46,7 @@ class ThumbnailCache:
             if key in self._entries:
                 self._entries.move_to_end(key)
                 return self._entries[key]
-        data = thumbnail_bytes(path, size)
+        data = thumbnail_bytes(path, size, self._options)
         with self._lock:
             if key not in self._entries:
                 self._entries[key] = data

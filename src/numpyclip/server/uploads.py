@@ -8,7 +8,8 @@ import re
 from io import BytesIO
 
 from numpyclip.errors import PictureError
-from numpyclip.images.open import identify, reason_of
+from numpyclip.images.formats import identify
+from numpyclip.images.open import reason_of
 
 _DATA_URI = re.compile(r"data:[\w.+-]+/[\w.+-]+(?:;[\w.+=-]+)*;base64,", re.IGNORECASE)
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from numpyclip.dual_encoder import validation
 from numpyclip.dual_encoder.clip import CLIP, check_model
+from numpyclip.images.decode_options import MAX_PIXELS
 from numpyclip.images.open import Picture, open_picture
 from numpyclip.images.open import pictures as as_pictures
 from numpyclip.model.ops import Array
@@ -109,14 +110,22 @@ class Captioner:
             self._phrases = Phrases(model)
             self._prior = self._phrases.prior
 
-    def __call__(self, images: Sequence[Picture], embeddings: ArrayLike, *, orient: bool = True) -> list[Caption]:
-        """Caption images, given them and their embeddings of unit length, (n, e)."""
+    def __call__(
+        self,
+        images: Sequence[Picture],
+        embeddings: ArrayLike,
+        *,
+        orient: bool = True,
+        max_pixels: int = MAX_PIXELS,
+        strict_files: bool = False,
+    ) -> list[Caption]:
+        """Caption images, given them and their embeddings of unit length, (n, e); options as in `CLIP.embed_images`."""
         embedded = validation.checked_embeddings(embeddings, self._model.config.embed_dim, "images")
         if self.method == "nearest":
             chosen = np.argmax(embedded @ self._embeddings.T, axis=1)
             captions = [(self._captions[i], self._embeddings[i]) for i in chosen]
         elif self.method == "generated":
-            texts = self._model.generate(images, orient=orient)
+            texts = self._model.generate(images, orient=orient, max_pixels=max_pixels, strict_files=strict_files)
             captions = list(zip(texts, self._model.embed_texts(texts, truncate=True), strict=True))
         else:
             captions = [self._phrases.describe(embedding) for embedding in embedded]

@@ -25,8 +25,11 @@ from numpy.typing import NDArray
 
 from numpyclip.arguments import OnError, as_paths
 from numpyclip.dual_encoder.clip import CLIP, check_model
+from numpyclip.images.decode_options import MAX_PIXELS, DecodeOptions
+from numpyclip.images.depth import Depth, bands
 from numpyclip.images.find import FileState
-from numpyclip.images.open import file_content, identify, open_picture
+from numpyclip.images.formats import identify
+from numpyclip.images.open import decoded, file_content
 from numpyclip.images.preprocess import Preprocess, on_white
 from numpyclip.pipeline import Known, Reading, iter_embeddings
 
@@ -67,13 +70,15 @@ class Copy:
     kind: Kind
 
 
-def find_duplicates(
+def find_duplicates(  # noqa: PLR0913  options of one kind each
     model: CLIP | None,
     paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     *,
     batch_size: int = 32,
     on_error: OnError = "raise",
     known: Known | None = None,
+    max_pixels: int = MAX_PIXELS,
+    strict_files: bool = False,
 ) -> list[list[Copy]]:
     """Group images that are there more than once; nothing is deleted.
 
@@ -89,6 +94,8 @@ def find_duplicates(
         Whether to raise the error of an image that cannot be read, or leave it out; a callable is given the error.
     known : optional
         `Index.known`: where embeddings are looked up before they are computed.
+    max_pixels, strict_files
+        As in `CLIP.embed_images`.
 
     Returns
     -------
@@ -109,10 +116,11 @@ def find_duplicates(
     """
     if model is not None:
         check_model(model)
+    options = DecodeOptions(max_pixels=max_pixels, strict_files=strict_files)
     records = iter_embeddings(
         (lambda pixels: ()) if model is None else model.embed_pixels,
         _without_links(as_paths(paths)),
-        partial(_read, None if model is None else model.preprocess, known),
+        partial(_read, None if model is None else model.preprocess, known, options),
         batch_size=batch_size,
         on_error=on_error,
     )
@@ -159,39 +167,50 @@ def _without_links(paths: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
             yield os.fspath(path)
 
 
-def _read(preprocess: Preprocess | None, known: Known | None, path: str) -> Reading[_Image]:
+def _read(preprocess: Preprocess | None, known: Known | None, options: DecodeOptions, path: str) -> Reading[_Image]:
     """Read an image, with a model also its thumbnail and the pixels to embed, unless it is animated."""
     from PIL.Image import Resampling
 
     data = file_content(path)
-    image = open_picture(data, name=path)
-    state = FileState.of(path)
-    digest = hashlib.sha256(data).digest()
-    lossy = not path.lower().endswith(_LOSSLESS)
-    rank = (-image.width * image.height, lossy, -state.size, state.mtime_ns, path)
-    if _is_animated(data):
-        return Reading(extra=_Image(path, rank, digest, digest))
-    pixel_digest = _digest_of_pixels(image)
-    if preprocess is None:
-        return Reading(extra=_Image(path, rank, digest, pixel_digest))
-    thumbnail = np.asarray(on_white(image).resize((_SIDE, _SIDE), Resampling.LANCZOS, reducing_gap=3))
-    embedding = None if known is None else known.of_digest(digest)
-    pixels = preprocess.crop(image) if embedding is None else None
-    return Reading(pixels, embedding, _Image(path, rank, digest, pixel_digest, thumbnail))
+    with decoded(data, options, name=path, as_stored=True) as image:
+        header = _Header.of(data)
+        digest, state = hashlib.sha256(data).digest(), FileState.of(path)
+        lossy = not path.lower().endswith(_LOSSLESS)
+        rank = (-image.width * image.height, lossy, -state.size, state.mtime_ns, path)
+        if header.is_animated:
+            return Reading(extra=_Image(path, rank, digest, digest))
+        found = _Image(path, rank, digest, _digest_of_pixels(image))
+        if preprocess is None:
+            return Reading(extra=found)
+        image = image if header.depth is None else header.depth.eight_bits(image)
+        thumbnail = np.asarray(on_white(image).resize((_SIDE, _SIDE), Resampling.LANCZOS, reducing_gap=3))
+        embedding = None if known is None else known.of_digest(digest)
+        pixels = preprocess.crop(image) if embedding is None else None
+    return Reading(pixels, embedding, replace(found, thumbnail=thumbnail))
 
 
-def _is_animated(data: bytes) -> bool:
-    with identify(BytesIO(data)) as image:
-        return image.format in _ANIMATED and getattr(image, "is_animated", False)
+@dataclass(frozen=True)
+class _Header:
+    is_animated: bool
+    depth: Depth | None
+
+    @classmethod
+    def of(cls, data: bytes) -> _Header:
+        """Look at a file that was decoded before."""
+        with identify(BytesIO(data)) as image:
+            return cls(image.format in _ANIMATED and getattr(image, "is_animated", False), Depth.of(image))
 
 
 def _digest_of_pixels(image: Image.Image) -> bytes:
     """Hash the size, colours and transparency of an image, whether it has a palette or not."""
-    if image.mode.startswith("I"):  # of 16 or 32 bits, depending on the version of Pillow
-        pixels = np.asarray(image).astype(np.int32)
-    else:
-        pixels = np.asarray(image if image.mode == "F" else image.convert("RGBA"))
-    return hashlib.sha256(f"{pixels.shape}{pixels.dtype}".encode() + pixels.tobytes()).digest()
+    kind: Any = np.int32 if image.mode.startswith("I") else np.float32 if image.mode == "F" else np.uint8
+    shape = (image.height, image.width) if kind is not np.uint8 else (image.height, image.width, 4)
+    digest = hashlib.sha256(f"{shape}{np.dtype(kind)}".encode())
+    for box in bands(image.size):
+        band = image.crop(box)
+        pixels = np.asarray(band.convert("RGBA") if kind is np.uint8 else band)
+        digest.update(pixels.astype(kind, copy=False).tobytes())
+    return digest.digest()
 
 
 def _hash(thumbnail: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

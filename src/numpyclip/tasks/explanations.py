@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from numpyclip.arguments import whole_number
 from numpyclip.dual_encoder.clip import CLIP, check_model
 from numpyclip.errors import InputError
-from numpyclip.images.open import Picture, open_picture
+from numpyclip.images.open import Picture, name_of, open_picture
 from numpyclip.model.ops import Array
 from numpyclip.runtime.chunks import batched, checked_batch_size
+from numpyclip.runtime.finite import checked_finite
 
 _HIDDEN, _SHOWN = 2, 4  # sides of the windows, in cells
 _MOST_CELLS = 64  # a side, which takes 12,000 embeddings
@@ -77,7 +78,8 @@ def explain(
     kept = np.concatenate([~hidden, shown])
     cosines = np.empty((len(kept), len(targets)), np.float32)
     for rows in batched(progress(range(len(kept))), size):
-        cosines[rows] = model.embed_pixels([_masked(crop, cells) for cells in kept[rows]]) @ targets.T
+        embeddings = model.embed_pixels([_masked(crop, cells) for cells in kept[rows]])
+        cosines[rows] = checked_finite(embeddings, lambda _: name_of(opened)) @ targets.T
     heat = _mean_by_cell(-cosines[: len(hidden)], hidden) + _mean_by_cell(cosines[len(hidden) :], shown)
     heat -= heat.mean(axis=(1, 2), keepdims=True)
     maps = _in_image(heat, model.preprocess.view(*opened.size), opened.size)

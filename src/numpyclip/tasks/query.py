@@ -12,8 +12,10 @@ import numpy as np
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError
+from numpyclip.images.decode_options import DRAFT, DecodeOptions
 from numpyclip.images.find import is_picture_name
 from numpyclip.model.ops import Array, normalize
+from numpyclip.runtime.finite import checked_finite
 
 # A sign has spaces around it, so that "black-and-white" and "-5" are words.
 _SIGN_OR_QUOTED = re.compile(r'"[^"]*"|(?:^|(?<=\s))([+-])\s+')
@@ -45,9 +47,12 @@ class Query:
     Attributes
     ----------
     terms : tuple of Term
+    options : DecodeOptions
+        How images are decoded.
     """
 
     terms: tuple[Term, ...]
+    options: DecodeOptions = DRAFT
 
     @classmethod
     def parse(cls, text: str, *, pictures: bool = True) -> Query:
@@ -81,7 +86,8 @@ class Query:
 
         def embed(term: Term) -> Array:
             if term.is_picture:
-                return model.embed_pixels([model.preprocess.read(term.content, orient=True, draft=True)])
+                pixels = model.preprocess.read(term.content, self.options)
+                return checked_finite(model.embed_pixels([pixels]), lambda _: term.content)
             return model.embed_texts(term.content)
 
         return self.sum([embed(term)[0] for term in self.terms])

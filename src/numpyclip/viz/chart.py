@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from numpyclip.errors import InputError
-from numpyclip.images.open import Picture, open_picture
+from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
+from numpyclip.images.open import Picture
 from numpyclip.viz.fonts import Line
-from numpyclip.viz.thumbnail import thumbnail
+from numpyclip.viz.thumbnail import read_thumbnail
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -22,7 +23,7 @@ _MOST_BARS = 200
 _TEXT, _FIRST, _OTHER, _TRACK = "#222222", "#8c0c6e", "#c9a3c0", "#eeeeee"  # the first bar is in a colour of heat maps
 
 
-def bar_chart(picture: Picture, bars: Sequence[tuple[str, float]], *, orient: bool = True) -> Image.Image:
+def bar_chart(picture: Picture, bars: Sequence[tuple[str, float]], options: DecodeOptions = DEFAULTS) -> Image.Image:
     """Draw labels and their probabilities to the right of an image, in the order given.
 
     Parameters
@@ -30,8 +31,7 @@ def bar_chart(picture: Picture, bars: Sequence[tuple[str, float]], *, orient: bo
     picture : path, bytes, PIL image or array of uint8
     bars : sequence of (label, probability)
         1 to 200 of them. All bars have one scale, from 0 to 1.
-    orient : bool, default=True
-        Apply the EXIF orientation.
+    options : DecodeOptions, optional
 
     Returns
     -------
@@ -55,7 +55,7 @@ def bar_chart(picture: Picture, bars: Sequence[tuple[str, float]], *, orient: bo
     height = max(_SIDE, len(bars) * _ROW)
     chart = Image.new("RGB", (_SIDE + _BARS + 3 * _MARGIN, height + 2 * _MARGIN), "white")
     canvas = ImageDraw.Draw(chart)
-    image = thumbnail(open_picture(picture, orient=orient, draft_size=_SIDE), _SIDE)
+    image = read_thumbnail(picture, _SIDE, options)
     chart.paste(image, (_MARGIN + (_SIDE - image.width) // 2, _MARGIN + (_SIDE - image.height) // 2))
     x, y = _SIDE + 2 * _MARGIN, _MARGIN + max(0, _SIDE - len(bars) * _ROW) // 2
     for number, (label, probability) in enumerate(bars):

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from numpyclip.arguments import whole_number
 from numpyclip.errors import InputError, PictureError
-from numpyclip.images.open import Picture, open_picture
+from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
+from numpyclip.images.open import Picture
 from numpyclip.runtime.chunks import batched
 from numpyclip.viz.fonts import Line
-from numpyclip.viz.thumbnail import thumbnail
+from numpyclip.viz.thumbnail import read_thumbnail
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw
@@ -29,7 +30,7 @@ def contact_sheets(
     columns: int = 5,
     rows: int = 6,
     side: int = 160,
-    orient: bool = True,
+    options: DecodeOptions = DEFAULTS,
     report: Callable[[PictureError], object] = lambda error: None,
 ) -> Iterator[Image.Image]:
     """Draw images with captions in rows, page by page.
@@ -43,8 +44,7 @@ def contact_sheets(
         Of a page; one that is not full is smaller.
     side : int, default=160
         Of the square that an image is fitted into, in pixels.
-    orient : bool, default=True
-        Apply the EXIF orientation.
+    options : DecodeOptions, optional
     report : callable, optional
         Called with the error of each image that cannot be read; its square is crossed out.
 
@@ -62,7 +62,7 @@ def contact_sheets(
 
     def read(picture: Picture) -> Image.Image | None:
         try:
-            return thumbnail(open_picture(picture, orient=orient, draft_size=side), side)
+            return read_thumbnail(picture, side, options)
         except PictureError as error:
             report(error)
             return None

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numpyclip.errors import InputError
-from numpyclip.images.open import Picture, open_picture
+from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
+from numpyclip.images.open import Picture
 from numpyclip.model.ops import Array
-from numpyclip.viz.thumbnail import thumbnail
+from numpyclip.viz.thumbnail import read_thumbnail
 
 _TEMPLATE = Path(__file__).parents[1] / "data" / "map.html"
 _SIDE = 56  # of thumbnails, in pixels
@@ -57,10 +58,10 @@ def principal_components(embeddings: ArrayLike, count: int = 2) -> Array:
     return points
 
 
-def thumbnail_uri(picture: Picture, *, orient: bool = True) -> str:
+def thumbnail_uri(picture: Picture, options: DecodeOptions = DEFAULTS) -> str:
     """Return the thumbnail of an image as a data URI of WebP, about 1 kB; PictureError if it cannot be read."""
     file = io.BytesIO()
-    thumbnail(open_picture(picture, orient=orient, draft_size=2 * _SIDE), _SIDE).save(file, "WEBP", quality=70)
+    read_thumbnail(picture, _SIDE, options).save(file, "WEBP", quality=70)
     return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 

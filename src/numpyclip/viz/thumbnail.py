@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
+from numpyclip.images.open import Picture, decoded
 from numpyclip.images.preprocess import on_white
 
 if TYPE_CHECKING:
@@ -17,3 +19,9 @@ def thumbnail(image: Image.Image, side: int) -> Image.Image:
     scale = side / max(image.size)
     width, height = (max(1, min(side, round(length * scale))) for length in image.size)
     return on_white(image).resize((width, height), Resampling.LANCZOS, reducing_gap=3)
+
+
+def read_thumbnail(picture: Picture, side: int, options: DecodeOptions = DEFAULTS) -> Image.Image:
+    """Open an image, a JPEG file at a reduced size, and scale it; PictureError if it cannot be read."""
+    with decoded(picture, options, draft_size=side) as image:
+        return thumbnail(image, side)

@@ -1,0 +1,41 @@
+"""MEMORY FOR PIXELS: how much all threads of this process may decode at once."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+BUDGET = 1 << 30  # bytes
+
+
+class Budget:
+    """A semaphore that counts bytes. Who asks first is served first; one that asks for more than all is alone."""
+
+    def __init__(self, size: int = BUDGET) -> None:
+        self._free = self._size = size
+        self._turn: deque[object] = deque()
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def take(self, count: int) -> Iterator[None]:
+        """Wait until there are so many bytes, and hold them."""
+        count, ticket = min(count, self._size), object()
+        with self._changed:
+            self._turn.append(ticket)
+            try:
+                self._changed.wait_for(lambda: self._turn[0] is ticket and self._free >= count)
+                self._free -= count
+            finally:
+                self._turn.remove(ticket)
+                self._changed.notify_all()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += count
+                self._changed.notify_all()
+
+
+PIXELS = Budget()

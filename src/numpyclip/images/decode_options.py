@@ -1,0 +1,41 @@
+"""How image files are decoded: one record, which every command and every task hands on as a whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from numpyclip.arguments import whole_number
+from numpyclip.errors import InputError
+
+MAX_PIXELS = 250_000_000  # the largest sensors of phones have 200 megapixels
+
+
+@dataclass(frozen=True)
+class DecodeOptions:
+    """Options of decoding.
+
+    Attributes
+    ----------
+    orient : bool
+        Apply the EXIF orientation.
+    draft : bool
+        Decode large JPEG files at a reduced size.
+    max_pixels : int
+        Images with more pixels are refused before they are decoded.
+    strict_files : bool
+        Refuse files whose end is missing, also where nearly all of the image is there.
+    """
+
+    orient: bool = True
+    draft: bool = False
+    max_pixels: int = MAX_PIXELS
+    strict_files: bool = False
+
+    def __post_init__(self) -> None:
+        """Raise InputError unless some pixels are allowed."""
+        if (count := whole_number(self.max_pixels)) is None or count < 1:
+            raise InputError(f"max_pixels is {self.max_pixels!r:.60}; expected an integer above 0.")
+
+
+DEFAULTS = DecodeOptions()
+DRAFT = DecodeOptions(draft=True)

@@ -1,0 +1,123 @@
+"""What Pillow says and refuses by settings of the whole process, made a matter of one picture on one thread.
+
+Its warnings name no file, and its limit of pixels is a global variable. While a thread watches a picture, Pillow's
+warnings on that thread become notes about that picture, and the picture's own limit holds, also for pictures nested in
+it. Other threads, and what users do with Pillow themselves, are left as they are.
+"""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache, wraps
+from typing import Any
+
+from numpyclip.errors import PictureError
+from numpyclip.images.decode_options import DecodeOptions
+
+_MOST_NOTES = 3  # about one picture: damaged EXIF data may have 65,535 tags
+_LEAST_SHARE = 0.95  # of a picture that is accepted
+
+
+@dataclass
+class Watch:
+    """A picture that is being opened or decoded."""
+
+    name: str
+    options: DecodeOptions | None = None
+    notes: dict[str, None] = field(default_factory=dict)  # a set in order
+
+    def note(self, text: str) -> None:
+        """Remember a note about the picture, for a warning in the end."""
+        if len(self.notes) < _MOST_NOTES:
+            self.notes[text] = None
+
+    def check_size(self, size: tuple[int, int]) -> None:
+        """Raise PictureError if the picture, or one nested in it, has too many pixels."""
+        width, height = size
+        if self.options is not None and width * height > self.options.max_pixels:
+            raise PictureError(
+                f"{self.name}: has {width} x {height} pixels, {width * height} in all; expected at most "
+                f"{self.options.max_pixels}. A larger max_pixels (--max-pixels) allows more."
+            )
+
+    def accept(self, share: float) -> None:
+        """Note that the end of the file is missing; raise PictureError if too much of the picture is."""
+        found = f"its end is missing, {share:.1%} of it is there"
+        if share < _LEAST_SHARE or (self.options is not None and self.options.strict_files):
+            raise PictureError(f"{self.name}: cannot be read as a picture ({found}).")
+        self.note(f"{found}.")
+
+
+class _Local(threading.local):
+    watch: Watch | None = None
+
+
+_LOCAL = _Local()
+
+
+class _OnThisThread:
+    """In the place of a compiled pattern of a warning's text: matches, and takes, those about a watched picture."""
+
+    def match(self, text: str) -> bool:
+        if _LOCAL.watch is None:
+            return False
+        _LOCAL.watch.note(text)
+        return True
+
+
+_FILTER: Any = ("ignore", _OnThisThread(), UserWarning, None, 0)
+
+
+@contextmanager
+def watched(name: str, options: DecodeOptions | None = None) -> Iterator[Watch]:
+    """Watch over a picture; if it could be read, each note about it becomes a warning that begins with its name."""
+    with _watching(Watch(name, options)) as watch:
+        yield watch
+    for text in watch.notes:
+        warnings.warn(f"{name}: {text}", stacklevel=4)
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Look at a header, of which nothing needs to be said: all that is said when the picture itself is decoded."""
+    with _watching(_LOCAL.watch or Watch("")):
+        yield
+
+
+@contextmanager
+def _watching(watch: Watch) -> Iterator[Watch]:
+    _take_over_limit()
+    if warnings.filters[0] is not _FILTER:  # `warnings.catch_warnings` and others replace or precede it
+        warnings.filters.insert(0, _FILTER)  # type: ignore[attr-defined]
+    outer, _LOCAL.watch = _LOCAL.watch, watch
+    try:
+        yield watch
+    finally:
+        _LOCAL.watch = outer
+
+
+def accept(share: float) -> None:
+    """Note that the end of the picture that this thread watches is missing, as `Watch.accept`."""
+    if _LOCAL.watch is not None:
+        _LOCAL.watch.accept(share)
+
+
+@cache
+def _take_over_limit() -> None:
+    """Let Pillow ask the watch about sizes, where there is one."""
+    from PIL import Image
+
+    theirs = Image._decompression_bomb_check
+
+    @wraps(theirs)
+    def check(size: tuple[int, int], **options: Any) -> None:
+        if _LOCAL.watch is None:
+            theirs(size, **options)
+        else:
+            _LOCAL.watch.check_size(size)
+
+    Image._decompression_bomb_check = check

@@ -1,0 +1,90 @@
+"""Options that mean the same in every command: which image files are refused."""
+
+import argparse
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from numpyclip.cli import parse
+from numpyclip.cli.options import decode_options, pixels
+from numpyclip.images.decode_options import DecodeOptions
+from tests.cli.conftest import Run
+
+DECODING = {  # what each command that decodes images is called with
+    "index": ["{folder}"],
+    "search": ["--near", "{image}"],
+    "serve": [],
+    "classify": ["{image}", "a", "b"],
+    "tag": ["{image}"],
+    "caption": ["{image}"],
+    "ask": ["{image}", "is it a dog?"],
+    "filter": ["{image}", "--keep", "dog"],
+    "duplicates": ["{image}"],
+    "embed": ["images", "{image}"],
+    "explain": ["{image}", "a dog"],
+    "sheet": ["{image}", "-o", "{folder}/sheet.png"],
+    "map": ["{image}", "-o", "{folder}/map.html"],
+    "learn": ["{folder}", "-o", "{folder}/probe.npz"],
+    "aesthetic": ["{image}", "--predictor", "x.npz"],
+    "evaluate": ["{folder}"],
+}
+
+
+def words(command: str, folder: Path) -> list[str]:
+    return [command, *(word.format(folder=folder, image=folder / "a" / "image.jpg") for word in DECODING[command])]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a picture of 64 x 48 pixels whose end marker is missing, in a folder of a class."""
+    file = tmp_path / "photos" / "a" / "image.jpg"
+    file.parent.mkdir(parents=True)
+    Image.radial_gradient("L").resize((64, 48)).save(file, "JPEG")
+    file.write_bytes(file.read_bytes()[:-2])
+    return tmp_path / "photos"
+
+
+@pytest.mark.parametrize("command", DECODING)
+def test_every_command_that_decodes_images_has_the_options(command: str, tmp_path: Path) -> None:
+    given = parse([*words(command, tmp_path), "--max-pixels", "3M", "--strict-files"])
+    options = decode_options(given, draft=True)
+    assert (options.max_pixels, options.strict_files) == (3_000_000, True)
+    default = parse(words(command, tmp_path))
+    assert decode_options(default, draft=True) == DecodeOptions(draft=True)
+
+
+@pytest.mark.parametrize(
+    "command", ["index", "classify", "filter", "duplicates", "embed", "explain", "sheet", "map", "evaluate"]
+)
+def test_the_options_refuse_images(command: str, run: Run, folder: Path, tmp_path: Path) -> None:
+    model = [] if command == "sheet" else ["-m", "tiny"]
+    for option, reason in (
+        (["--max-pixels", "3071"], "has 64 x 48 pixels, 3072 in all; expected at most 3071."),
+        (["--strict-files"], "cannot be read as a picture (its end is missing, 100.0% of it is there)."),
+    ):
+        store = ["--store", tmp_path / option[0]] if command == "index" else []
+        status, _, err = run(*words(command, folder), *model, *store, *option)
+        assert status in (1, 2, 3)
+        assert f"image.jpg: {reason}" in err
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_note_is_one_line_that_names_the_file(run: Run, folder: Path) -> None:
+    result = run(*words("classify", folder), "-m", "tiny")
+    assert result.status == 0
+    expected = f"numpyclip: warning: {folder / 'a' / 'image.jpg'}: its end is missing, 100.0% of it is there.\n"
+    assert result.err == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("1", 1), ("250M", 250_000_000), ("250m", 250_000_000), ("250000000", 250_000_000)]
+)
+def test_numbers_of_pixels(text: str, number: int) -> None:
+    assert pixels(text) == number
+
+
+@pytest.mark.parametrize("text", ["", "0", "0M", "M", "-1", "1.5M", "1G", "250 M", "²M", "1e6"])
+def test_what_is_no_number_of_pixels(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="is no number of pixels; expected one such as 250M"):
+        pixels(text)
