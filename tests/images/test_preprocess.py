@@ -17,7 +17,7 @@ from PIL import Image
 
 import numpyclip.images.preprocess
 from numpyclip.errors import InputError, PictureError
-from numpyclip.images.decode_options import DRAFT
+from numpyclip.images.decode_options import DRAFT, DecodeOptions
 from numpyclip.images.preprocess import Preprocess, Profile
 from tests.picture_files import NOISE, encoded, oriented, state, with_orientation
 
@@ -351,15 +351,15 @@ def test_a_draft_is_a_draft_only_where_that_is_asked_for(monkeypatch: pytest.Mon
     monkeypatch.setattr(Preprocess, "crop", lambda _, image: seen.append(image.size))
     data = encoded(Image.new("RGB", (2048, 1024)), "JPEG")
     for draft in (False, True):
-        Preprocess(64).read(data, orient=True, draft=draft)
+        Preprocess(64).read(data, DecodeOptions(draft=draft))
     assert seen == [(2048, 1024), (256, 128)]
     turned = oriented("PNG", 6)
     seen.clear()
     for orient in (False, True):
-        Preprocess(64).read(turned, orient=orient, draft=False)
+        Preprocess(64).read(turned, DecodeOptions(orient=orient))
     assert seen[0] == seen[1][::-1] != seen[1]
 
 
 def test_an_error_names_the_picture_as_it_was_called() -> None:
     with pytest.raises(PictureError, match=r"^cat of the zip: "):
-        Preprocess(64).read(b"no picture", orient=True, draft=True, name="cat of the zip")
+        Preprocess(64).read(b"no picture", name="cat of the zip")

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from numpyclip.errors import InputError
+from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.viz.embedding_map import map_page, principal_components, thumbnail_uri
 from tests.picture_files import ORIENTATION
 
@@ -146,14 +147,14 @@ def test_thumbnails_are_small_pictures_of_their_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "size"), [({}, (14, 56)), ({"orient": True}, (14, 56)), ({"orient": False}, (56, 14))]
+    ("options", "size"), [([], (14, 56)), ([DecodeOptions()], (14, 56)), ([DecodeOptions(orient=False)], (56, 14))]
 )
-def test_thumbnails_are_turned_as_exif_says(options: dict[str, bool], size: tuple[int, int]) -> None:
+def test_thumbnails_are_turned_as_exif_says(options: list[DecodeOptions], size: tuple[int, int]) -> None:
     exif = Image.Exif()
     exif[ORIENTATION] = 6
     file = io.BytesIO()
     Image.new("RGB", (80, 20), "red").save(file, "PNG", exif=exif)
-    content = thumbnail_uri(file.getvalue(), **options).partition(",")[2]
+    content = thumbnail_uri(file.getvalue(), *options).partition(",")[2]
     assert Image.open(io.BytesIO(base64.b64decode(content))).size == size
 
 
