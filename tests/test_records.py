@@ -11,7 +11,7 @@ import numpyclip
 from numpyclip.model import config
 
 ROOMS = ("dual_encoder", "families", "images", "model", "saving", "tasks", "viz")
-FILLED_STEP_BY_STEP = {"Evaluation", "_Point", "Ended"}
+FILLED_STEP_BY_STEP = {"Evaluation", "_Point", "Ended", "Watch"}
 SIZES_AND_OPTIONS = {"Decoding", "TokenLayout", "Ended", "_Beams"}  # in `numpyclip.model`, beside `config`
 COMPARED_BY_PARTS = {"Ended", "_Beams", "_Image", "LinearWeights", "_Point"}
 

@@ -45,6 +45,7 @@ dynamic_context = test_function
 """
 AT_ONCE = 40  # tests of one run of pytest
 MOST = 200  # tests of a line, beside those of the mirror files
+OF_ALL = ("tests/test_api.py", "tests/test_defaults.py", "tests/test_records.py")  # look at what was made at import
 LIMIT = 180  # seconds of one run of pytest
 
 
@@ -68,10 +69,11 @@ class Trial:
         return [str(path.relative_to(self.root)) for path in sorted(found.parent.glob(f"{found.stem}*.py"))]
 
     def covering(self, module: Path, line: int) -> list[str]:
-        """Return the tests that run a line, those of the same folder first; of the module, if it runs at import."""
+        """Return the tests that run a line, or else its module, or else all; those of the same folder first."""
         name = str(module.relative_to(self.root))
         by_line = self.coverage.contexts_by_lineno(name)
-        contexts = set(by_line.get(line, ())) - {""} or set(itertools.chain(*by_line.values())) - {""}
+        some = (by_line.get(line, ()), itertools.chain(*by_line.values()), self.coverage.measured_contexts())
+        contexts = next((found for each in some if (found := set(each) - {""})), set())
         tests = list((self.root / "tests").rglob("test_*.py"))
         found = set()
         for file, _, test in (context.rpartition(".") for context in contexts):
@@ -82,9 +84,8 @@ class Trial:
 
     def runs(self, module: Path, line: int) -> Iterator[list[str]]:
         """Yield the tests of one run of pytest after the other, the nearest first."""
-        nearest = self.mirror(module)
-        if nearest:
-            yield nearest
+        nearest = [*self.mirror(module), *(test for test in OF_ALL if (self.root / test).exists())]
+        yield nearest
         others = [test for test in self.covering(module, line) if test.partition("::")[0] not in nearest]
         chosen = others[:: -(-len(others) // MOST) or 1]
         yield from (chosen[start : start + AT_ONCE] for start in range(0, len(chosen), AT_ONCE))
@@ -129,6 +130,13 @@ def measure(root: Path, tests: Sequence[str], file: Path) -> None:
         raise SystemExit("The tests must pass without a fault.")
 
 
+def described(module: Path, source: bytes, fault: Fault) -> str:
+    """Say in one line what a fault changes, and where; two faults never read the same."""
+    line, column = source.count(b"\n", 0, fault.start) + 1, fault.start - source.rfind(b"\n", 0, fault.start)
+    before, after = (" ".join(text.split()) for text in (source[fault.start : fault.stop].decode(), fault.after))
+    return f"{module.as_posix()}:{line}:{column} {before:.60} -> {after:.60}"
+
+
 def table(records: Iterable[dict[str, str]]) -> str:
     """Return how many faults of each area were caught."""
     lines = [f"{'area':24} faults caught equivalent survived  caught of those that change behaviour"]
@@ -169,11 +177,7 @@ def main() -> None:
         for area in arguments.areas or everything:
             modules = sorted((package / area).rglob("*.py")) or [package / area]
             for module, fault in choose(modules, f"{arguments.seed}/{area}", arguments.faults):
-                source = module.read_bytes()
-                line = source.count(b"\n", 0, fault.start) + 1
-                place = f"{module.relative_to(root)}:{line}"
-                before = source[fault.start : fault.stop].decode()
-                name = " ".join(f"seed {arguments.seed} {place} {before} -> {fault.after}".split())
+                name = f"seed {arguments.seed} {described(module.relative_to(root), module.read_bytes(), fault)}"
                 if name in known and not (arguments.again and known[name]["result"] == "SURVIVED"):
                     continue
                 failed = trial.caught_by(module, fault)

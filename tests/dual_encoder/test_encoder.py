@@ -65,3 +65,9 @@ def test_what_is_no_model_is_told(tiny: CLIP) -> None:
     check_model(tiny)
     with pytest.raises(InputError, match="model: found tuple; expected a model, the first of the two values"):
         check_model((tiny, tiny.preprocess))
+
+
+def test_a_notebook_says_what_each_fact_is(tiny: CLIP) -> None:
+    html = tiny._repr_html_()
+    titles = [row.partition("</th>")[0] for row in html.split("<th>")[1:]]
+    assert titles == ["family", "images", "texts", "embeddings", "weights"]

@@ -232,3 +232,10 @@ def test_a_repository_is_loaded_as_the_folder_that_it_is(hub: Hub) -> None:
     hub.files["open_clip_config.json"] = (FOLDER / "open_clip_config.json").read_bytes()
     np.testing.assert_array_equal(embed("hf-hub:someone/model"), embed(FOLDER))
     np.testing.assert_array_equal(embed("hf-hub:someone/model@v2"), embed(FOLDER))
+
+
+def test_weights_of_a_tag_are_openclips_whatever_else_the_repository_describes(hub: Hub, tmp_path: Path) -> None:
+    hub.files |= {"config.json": b'{"model_type": "clip"}', "model.safetensors": b"those of transformers"}
+    np.testing.assert_array_equal(embed("Toy-8", pretrained="plain"), as_described(tmp_path))
+    assert WEIGHTS in hub.fetched
+    assert "model.safetensors" not in hub.fetched

@@ -11,9 +11,20 @@ import pytest
 
 import numpyclip
 from numpyclip.errors import CheckpointError, UnsupportedCheckpointError
+from numpyclip.families import open_clip
+from numpyclip.families.config_file import Section
 from numpyclip.families.recognise import recognise
 from numpyclip.families.repository_files import OPEN_CLIP_CONFIG, files_at
 from numpyclip.families.tensor_names import rename
+from numpyclip.images.preprocess import Preprocess
+from numpyclip.model.config import (
+    CLIPConfig,
+    DecoderConfig,
+    PoolConfig,
+    ResNetConfig,
+    TextConfig,
+    VisionTransformerConfig,
+)
 from numpyclip.weights.checkpoint import Checkpoint
 from numpyclip.weights.read import read
 from tests.families.altered import error_of
@@ -258,3 +269,56 @@ def test_a_tokenizer_beside_the_weights_is_used_if_the_description_names_one(fol
     assert tokenizer.name.startswith("tokenizer.json ")
     assert np.array_equal(tokenizer("The CLASS", 8), tokenizer("the class", 8))
     assert tokenizer("", 8)[0, 1:].tolist() == [0] * 7
+
+
+def read_options(**model_cfg: Any) -> CLIPConfig:
+    options = {"model_cfg": {"embed_dim": 512, "vision_cfg": {}, "text_cfg": {}, **model_cfg}}
+    return open_clip.read_config(Section(Path("config.json"), "", options))[0]
+
+
+def test_what_a_description_leaves_out_is_as_in_open_clip() -> None:
+    blocks: dict[str, Any] = {"layers": 12, "activation": "gelu", "eps": 1e-5}
+    text = TextConfig(**blocks, width=512, heads=8, mlp_width=2048, vocab_size=49408, context_length=77)
+    vision = VisionTransformerConfig(**blocks, width=768, heads=12, mlp_width=3072, image_size=224, patch_size=16)
+    config = read_options()
+    assert (config.text, config.vision) == (text, vision)
+    assert (config.decoder, config.sigmoid) == (None, False)
+    assert config.preprocess == Preprocess(224, "open_clip")
+    assert read_options(quick_gelu=True).activation == "quick_gelu"
+
+
+def test_what_the_description_of_a_coca_leaves_out_is_as_in_open_clip() -> None:
+    coca: Any = {"vision_cfg": {"attentional_pool": True}, "text_cfg": {"embed_cls": True}, "multimodal_cfg": {}}
+    config = read_options(**coca)
+    assert isinstance(config.vision, VisionTransformerConfig)
+    assert config.vision.pool == PoolConfig(kind="attn", heads=8, queries=256)
+    assert config.text is not None
+    assert (config.text.pool, config.text.pad_id, config.text.end_id) == ("cls", 0, None)
+    assert config.decoder == DecoderConfig(
+        width=512, layers=12, heads=8, mlp_width=2048, activation="gelu", context_length=77
+    )
+
+
+def test_what_the_description_of_a_resnet_leaves_out_is_as_in_open_clip() -> None:
+    vision = read_options(vision_cfg={"layers": [1, 2, 3, 4], "width": 64}).vision
+    assert vision == ResNetConfig(image_size=224, width=64, layers=(1, 2, 3, 4), heads=32)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"vision_cfg": {"width": 96}}, "vision_cfg.head_width is None; expected a divisor of the width, 96"),
+        ({"vision_cfg": {"width": 32}}, "head_width is None; expected a divisor of the width, 32"),
+        ({"vision_cfg": {"head_width": 1025, "width": 1024}}, "head_width is 1025; expected a divisor"),
+        ({"text_cfg": {"heads": 3}}, "text_cfg.heads is 3; expected a divisor of the width, 512"),
+        ({"vision_cfg": {"attentional_pool": True, "attn_pooler_heads": 3}}, "attn_pooler_heads is 3; expected a div"),
+        ({"text_cfg": {"proj_type": "none", "width": 256}}, "embed_dim is 512; expected 256, the width of a tower"),
+        ({"text_cfg": {"embed_cls": True, "pad_id": 49408}}, "pad_id is 49408; expected 0 to 49407"),
+        ({"text_cfg": {"embed_cls": True, "pad_id": -1}}, "pad_id is -1; expected 0 to 49407"),
+        ({"multimodal_cfg": {"width": 256}}, "multimodal_cfg.width is 256; expected that of the text tower, 512"),
+        ({"multimodal_cfg": {}}, "width is None; expected that of the image tokens, 768"),
+    ],
+)
+def test_sizes_that_do_not_fit_are_named(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UnsupportedCheckpointError, match=message):
+        read_options(**options)

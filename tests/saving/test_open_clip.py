@@ -136,3 +136,8 @@ def test_numbers_stay_the_very_same(tmp_path: Path) -> None:
     again, _ = numpyclip.load(save(plain, tmp_path / "saved", "open_clip"))
     np.testing.assert_array_equal(again.encode_text(golden["text"]), model.encode_text(golden["text"]))
     assert again.config == model.config
+
+
+def test_the_scale_of_layers_is_written_where_there_is_one(tmp_path: Path) -> None:
+    options = written(tmp_path, "families/open_clip-quickgelu")["model_cfg"]
+    assert options["vision_cfg"]["ls_init_value"] == options["text_cfg"]["ls_init_value"] == 1.0

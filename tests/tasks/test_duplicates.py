@@ -174,3 +174,11 @@ def test_blocks_of_pairs_change_nothing(tiny: CLIP, tmp_path: Path, monkeypatch:
     monkeypatch.setattr("numpyclip.tasks.duplicates._ROWS", 3)
     monkeypatch.setattr("numpyclip.tasks.duplicates._PAIRS", 2)
     assert find_duplicates(tiny, paths, batch_size=5) == expected
+
+
+def test_a_photograph_with_a_second_view_is_no_animation(tmp_path: Path, rose: Path) -> None:
+    first = Image.open(rose)
+    for name, other in (("a", 90), ("b", 180)):
+        first.save(tmp_path / f"{name}.mpo", save_all=True, append_images=[first.rotate(other)])
+    ((_, copy),) = kinds(None, tmp_path / "a.mpo", tmp_path / "b.mpo")
+    assert copy[1] == "pixels"

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from numpyclip.errors import InputError
+from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.viz.chart import bar_chart
 from numpyclip.viz.fonts import Line
 from tests.picture_files import ORIENTATION
@@ -88,15 +89,16 @@ def test_short_bars_are_round() -> None:
     assert long[:, 288].sum() < 9
 
 
-@pytest.mark.parametrize(("orient", "across"), [(True, 64), (False, 256)])
-def test_the_picture_is_turned_as_exif_says(orient: bool, across: int) -> None:
+@pytest.mark.parametrize(
+    ("options", "across"), [([], 64), ([DecodeOptions()], 64), ([DecodeOptions(orient=False)], 256)]
+)
+def test_the_picture_is_turned_as_exif_says(options: list[DecodeOptions], across: int) -> None:
     exif = Image.Exif()
     exif[ORIENTATION] = 6
     file = io.BytesIO()
     Image.new("RGB", (40, 10), "blue").save(file, "PNG", exif=exif)
-    options = [{"orient": orient}, {}] if orient else [{"orient": orient}]
-    for chart in (bar_chart(file.getvalue(), [("a", 1)], **each) for each in options):
-        assert length(chart, 16 + 128, (0, 0, 255)) == across
+    chart = bar_chart(file.getvalue(), [("a", 1)], *options)
+    assert length(chart, 16 + 128, (0, 0, 255)) == across
 
 
 def test_two_hundred_bars_are_drawn() -> None:
