@@ -264,7 +264,8 @@ class Store:
         with self._database.transaction() as connection:
             old = generation(connection)
             fingerprint, embed_dim = meta(connection, "next_fingerprint"), meta(connection, "next_embed_dim")
-            assert fingerprint is not None and embed_dim is not None
+            if fingerprint is None or embed_dim is None:
+                raise StoreError(f"{self.place}: no migration is under way; start one first: index --migrate.")
             set_meta(connection, fingerprint=fingerprint, embed_dim=embed_dim, generation=str(old + 1))
             connection.execute("DELETE FROM meta WHERE key IN ('next_fingerprint', 'next_embed_dim')")
             connection.execute("DELETE FROM vectors WHERE generation <= ?", (old,))

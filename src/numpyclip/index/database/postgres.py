@@ -92,7 +92,8 @@ class PostgresDatabase(Database):
     @contextlib.contextmanager
     def transaction(self) -> Iterator[_Statements]:
         """Open a transaction on the writer's connection."""
-        assert self._writer is not None, "a store is changed within its `writing`"
+        if self._writer is None:
+            raise StoreError(f"{self.place}: is changed outside of `Store.writing`; expected `with store.writing():`.")
         with self._translated(), self._writer.transaction():
             yield _Statements(self._writer)
 

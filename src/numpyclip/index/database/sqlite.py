@@ -158,7 +158,8 @@ class SQLiteDatabase(Database):
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Open a transaction on the writer's connection."""
-        assert self._writer is not None, "a store is changed within its `writing`"
+        if self._writer is None:
+            raise StoreError(f"{self.place}: is changed outside of `Store.writing`; expected `with store.writing():`.")
         with self.translated():
             self._writer.execute("BEGIN IMMEDIATE")
             try:
