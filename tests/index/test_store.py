@@ -65,7 +65,7 @@ def test_an_index_is_written_on_one_line(index: Index, photos: Path) -> None:
 
 
 def test_a_store_is_changed_within_its_writing(index: Index) -> None:
-    with pytest.raises(StoreError, match="outside of `Store.writing`"):
+    with pytest.raises(StoreError, match=r"outside of `Store\.writing`"):
         index.store.set_folder("/photos", [])
     with index.store.writing(), pytest.raises(StoreError, match="no migration is under way"):
         index.store.finish_migration()
