@@ -76,7 +76,7 @@ def measure(rows: int, width: int, rounds: int, folder: Path) -> None:
 
 
 def measure_graph(rows: int, width: int, rounds: int, folder: Path, groups: int) -> None:
-    from numpyclip.index.vectors import hnsw
+    from numpyclip.index.vectors import Space, hnsw
 
     rng = np.random.default_rng(0)
     centres = unit(rng, max(groups, 1), width)
@@ -88,15 +88,20 @@ def measure_graph(rows: int, width: int, rounds: int, folder: Path, groups: int)
             vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         shards.write(start, vectors)
     begin = time.perf_counter()
-    built, recall = hnsw.build(shards, rows, folder / f"pictures-1-{rows}.usearch")
+    space = Space(groups + 1, "pictures")
+    recall = hnsw.build(shards, rows, folder, space)
     minutes = (time.perf_counter() - begin) / 60
-    size = (folder / f"pictures-1-{rows}.usearch").stat().st_size >> 20
+    kind = f"{groups} groups" if groups else "no order"
+    finds = f"finds {recall.images:.1%} of the {recall.n} nearest to images, {recall.texts:.1%} to texts"
+    if (built := hnsw.opened(hnsw.files(folder, space))) is None:
+        print(f"{rows:8} rows, {kind}: built in {minutes:.1f} min; {finds}: not used", flush=True)
+        return
+    size = next(folder.glob(f"pictures-{groups + 1}-*.usearch")).stat().st_size >> 20
     query = unit(rng, 1, width)
     scan, fast = in_turn(rounds, _search(shards, rows, query), lambda: built.nearest(shards, rows, query, 10))
-    kind = f"{groups} groups" if groups else "no order"
     print(
         f"{rows:8} rows, {kind}: built in {minutes:.1f} min, {size} MiB; one query {fast:.1f} ms, "
-        f"a scan {scan:.1f} ms; finds {recall.share:.1%} of the {recall.n} nearest",
+        f"a scan {scan:.1f} ms; {finds}",
         flush=True,
     )
 

@@ -62,3 +62,10 @@ def test_nothing_is_compacted_during_a_migration(index: Index, photos: Path) -> 
 def test_an_index_is_written_on_one_line(index: Index, photos: Path) -> None:
     index.update([photos])
     assert repr(index) == f"<Index {index.store.place}: 6 pictures, 0 texts>"
+
+
+def test_a_store_is_changed_within_its_writing(index: Index) -> None:
+    with pytest.raises(StoreError, match=r"outside of `Store\.writing`"):
+        index.store.set_folder("/photos", [])
+    with index.store.writing(), pytest.raises(StoreError, match="no migration is under way"):
+        index.store.finish_migration()

@@ -5,7 +5,8 @@
 
 from numpyclip.index.index import Index
 from numpyclip.index.records import Exif, Match
+from numpyclip.index.repair import check_index
 from numpyclip.index.search_result import SearchResult
 from numpyclip.index.where import Where
 
-__all__ = ["Exif", "Index", "Match", "SearchResult", "Where"]
+__all__ = ["Exif", "Index", "Match", "SearchResult", "Where", "check_index"]

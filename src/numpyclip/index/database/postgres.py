@@ -93,7 +93,7 @@ class PostgresDatabase(Database):
     def transaction(self) -> Iterator[_Statements]:
         """Open a transaction on the writer's connection."""
         if self._writer is None:
-            raise StoreError(f"{self.place}: is changed within `writing` only; open that first.")
+            raise StoreError(f"{self.place}: is changed outside of `Store.writing`; expected `with store.writing():`.")
         with self._translated(), self._writer.transaction():
             yield _Statements(self._writer)
 

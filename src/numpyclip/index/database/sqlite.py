@@ -159,7 +159,7 @@ class SQLiteDatabase(Database):
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Open a transaction on the writer's connection."""
         if self._writer is None:
-            raise StoreError(f"{self.place}: is changed within `writing` only; open that first.")
+            raise StoreError(f"{self.place}: is changed outside of `Store.writing`; expected `with store.writing():`.")
         with self.translated():
             self._writer.execute("BEGIN IMMEDIATE")
             try:
