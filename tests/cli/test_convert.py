@@ -103,7 +103,7 @@ def test_a_pipe_as_a_model_is_refused_and_not_waited_for(run: Run, tmp_path: Pat
     os.mkfifo(tmp_path / "pipe")
     result = run("convert", tmp_path / "pipe", tmp_path / "new")
     assert (result.status, result.out) == (1, "")
-    assert "not a file" in result.err
+    assert "it is a named pipe" in result.err
     result = run("convert", "tiny", tmp_path / "pipe", "--force")
     assert result.status == 2
     assert "is not a folder" in result.err

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.viz.thumbnail import thumbnail
+from numpyclip.viz.thumbnail import read_thumbnail
 from tests.cli.conftest import Run
 
 COMMANDS = {
@@ -54,7 +54,7 @@ def test_what_an_interrupted_command_leaves_is_whole(
         word.format(album=album, out=tmp_path / "out", predictor=tmp_path / "head.npz") for word in COMMANDS[command]
     ]
     monkeypatch.setattr(CLIP, "embed_pixels", second_time(CLIP.embed_pixels))
-    monkeypatch.setattr("numpyclip.viz.contact_sheet.thumbnail", second_time(thumbnail))
+    monkeypatch.setattr("numpyclip.viz.contact_sheet.read_thumbnail", second_time(read_thumbnail))
     before = set(tmp_path.iterdir())
     result = run(command, *words, *([] if command == "sheet" else ["-m", "tiny", "--batch-size", "1"]))
     assert result.status == 130

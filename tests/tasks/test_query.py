@@ -51,8 +51,6 @@ def test_a_query_without_a_term_is_refused(text: str) -> None:
 
 
 def test_weights_of_0_alone_ask_for_nothing() -> None:
-    with pytest.raises(InputError, match="a weight is inf; expected at most 1e\\+06"):
-        Query.parse("9" * 400 + "*cat")
     with pytest.raises(InputError, match="all weights are 0"):
         Query.parse("0*cat - 0*dog")
 

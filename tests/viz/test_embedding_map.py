@@ -159,7 +159,7 @@ def test_thumbnails_are_turned_as_exif_says(options: tuple[DecodeOptions, ...], 
 
 def test_a_map_of_one_place_or_of_none_lies_at_its_middle() -> None:
     assert '"pictures">[]<' in map_page(np.zeros((0, 2), np.float32), [], [], "")
-    assert '[[0.0,0.0,"a.png","data:,"]]' in page_of(["a.png"])
+    assert '[[0.0, 0.0, "a.png", "data:,"]]' in page_of(["a.png"])
 
 
 def test_places_beyond_all_numbers_are_refused() -> None:

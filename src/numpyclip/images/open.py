@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.errors import InputError, PictureError
-from numpyclip.images.budget import PIXELS
 from numpyclip.images.damaged import as_far_as_it_goes, has_end, openable
+from numpyclip.images.decode_memory import DECODE_MEMORY
 from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
 from numpyclip.images.depth import Depth
 from numpyclip.images.formats import identify
@@ -176,7 +176,7 @@ class _Decoder:
         """Open and decode a file."""
         with watched(self.name, self.options) as watch, _errors_named(self.name):
             with self._header(file, watch) as image:
-                self.held.enter_context(PIXELS.take(_memory(image)))
+                self.held.enter_context(DECODE_MEMORY.take(_memory(image)))
                 depth = Depth.of(image)
                 picture = self._whole(image, file, watch)
             picture = self._finished(picture, depth)

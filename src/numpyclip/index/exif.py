@@ -15,6 +15,7 @@ from PIL import Image
 from numpyclip.errors import PictureError
 from numpyclip.images.formats import identify
 from numpyclip.images.open import reason_of
+from numpyclip.images.watch import quietly
 from numpyclip.index.records import Exif
 
 # Tags of Exif 2.32, sections 4.6.4, 4.6.5 and 4.6.6.
@@ -50,7 +51,7 @@ def read_exif(data: bytes, name: str = "the picture") -> Exif:
         image = identify(BytesIO(data))
     except Exception as error:  # Pillow's readers raise errors of every kind on damaged files
         raise PictureError(f"{name}: cannot be read as a picture ({reason_of(error)}).") from error
-    with image:
+    with quietly(), image:
         width, height = image.size
         outer, inner, place = _tags(image)
         xmp = image.info.get("xmp", image.info.get("XML:com.adobe.xmp"))

@@ -12,20 +12,24 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from numpyclip.errors import InputError, PictureError, StoreError, TextTooLongError
+from numpyclip.escaping import json_text
 
 _LOG = logging.getLogger("numpyclip.server")
 _TYPES = {401: "authentication_error", 429: "rate_limit_error", 404: "not_found_error"}
 
 
 class JSONResponse(Response):
-    """JSON in UTF-8, which cannot encode the lone surrogates in names of files that are no text: they become `?`."""
+    """JSON in UTF-8, or in ASCII with `path_bytes` and the like where a name of a file is no UTF-8."""
 
     media_type = "application/json"
 
     def render(self, content: Any) -> bytes:
         """Encode a value."""
         text = json.dumps(content, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
-        return text.encode("utf-8", "replace")
+        try:
+            return text.encode()
+        except UnicodeEncodeError:  # of lone surrogates, which no JSON may have
+            return json_text(content).encode()
 
 
 class OverloadedError(HTTPException):

@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError, PictureError, StoreError
 from numpyclip.images.formats import identify
+from numpyclip.images.watch import quietly
 from numpyclip.index.index import Index
 from numpyclip.index.records import Match
 from numpyclip.model.ops import Array
@@ -28,21 +29,22 @@ from numpyclip.server.settings import Settings
 
 _T = TypeVar("_T")
 _MAX_CHARACTERS = 1_000_000  # of all texts of a request
-_JPEG_2000 = (b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  ")  # the first bytes of a codestream, and of a file
-_MAX_JPEG_2000 = 1_000_000  # pixels: Pillow decodes a few million a second, and no other thread runs meanwhile
+_SLOW_FORMATS = ("JPEG2000", "QOI")  # Pillow decodes a million pixels a second, and no other thread runs meanwhile
+_MAX_SLOW_PIXELS = 1_000_000
 _INLINE_LENGTH = 4000  # characters that are tokenized faster than a thread is woken
 
 
-def _check_jpeg_2000(data: bytes, name: str) -> None:
-    """Raise PictureError if a JPEG 2000 file of a client would hold up all other requests."""
+def _check_decoding_time(data: bytes, name: str) -> None:
+    """Raise PictureError if the image of a client would hold up all other requests."""
     try:
-        with identify(BytesIO(data)) as image:
-            width, height = image.size
+        with quietly(), identify(BytesIO(data)) as image:
+            (width, height), is_slow = image.size, image.format in _SLOW_FORMATS
     except Exception:  # what is wrong with it is said when it is decoded
         return
-    if width * height > _MAX_JPEG_2000:
+    if is_slow and width * height > _MAX_SLOW_PIXELS:
         raise PictureError(
-            f"{name}: is JPEG 2000 of {width} x {height} pixels; expected at most {_MAX_JPEG_2000}, or another format."
+            f"{name}: is {image.format} of {width} x {height} pixels; expected at most {_MAX_SLOW_PIXELS}, or another "
+            "format."
         )
 
 
@@ -183,8 +185,7 @@ class Service:
 
     def _preprocess(self, image: bytes | str, name: str) -> NDArray[np.uint8]:
         data = decode_base64(image, name) if isinstance(image, str) else image
-        if data.startswith(_JPEG_2000):
-            _check_jpeg_2000(data, name)
+        _check_decoding_time(data, name)
         return self.model.preprocess.read(data, self.settings.decode_options, name=name)
 
     def index(self) -> Index:

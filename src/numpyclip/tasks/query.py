@@ -20,7 +20,6 @@ from numpyclip.runtime.finite import checked_finite
 # A sign has spaces around it, so that "black-and-white" and "-5" are words.
 _SIGN_OR_QUOTED = re.compile(r'"[^"]*"|(?:^|(?<=\s))([+-])\s+')
 _WEIGHT = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*\*\s*(?=\S)")
-_MAX_WEIGHT = 1e6  # beside it another term of weight 1 counts for nothing in float32
 _LEAST_LENGTH = 1e-3  # of a sum that still has a direction: far above float32's noise
 
 
@@ -117,8 +116,6 @@ class Query:
 def _term(sign: str, content: str, query: str, pictures: bool) -> Term:
     match = _WEIGHT.match(content)
     weight = float(match[1]) if match else 1.0
-    if weight > _MAX_WEIGHT:
-        raise InputError(f"query {query!r:.100}: a weight is {weight:g}; expected at most {_MAX_WEIGHT:g}.")
     content = content[match.end() :] if match else content
     is_picture = False
     if len(content) > 1 and content[0] == content[-1] == '"':

@@ -7,13 +7,13 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-BUDGET = 1 << 30  # bytes
+MAX_MEMORY = 1 << 30  # bytes, for the pixels of images
 
 
-class Budget:
+class MemoryLimit:
     """A semaphore that counts bytes. Who asks first is served first; one that asks for more than all is alone."""
 
-    def __init__(self, size: int = BUDGET) -> None:
+    def __init__(self, size: int = MAX_MEMORY) -> None:
         self._free = self._size = size
         self._turn: deque[object] = deque()
         self._changed = threading.Condition()
@@ -38,4 +38,4 @@ class Budget:
                 self._changed.notify_all()
 
 
-PIXELS = Budget()
+DECODE_MEMORY = MemoryLimit()

@@ -9,13 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from PIL import Image
 
-from numpyclip.images.budget import BUDGET, Budget
+from numpyclip.images.decode_memory import MAX_MEMORY, MemoryLimit
 from numpyclip.images.open import decoded
 from tests.picture_files import NOISE, encoded
 
 
 def test_no_more_is_taken_than_there_is() -> None:
-    budget, lock = Budget(100), threading.Lock()
+    budget, lock = MemoryLimit(100), threading.Lock()
     taken, most = 0, 0
 
     def work(count: int) -> None:
@@ -34,7 +34,7 @@ def test_no_more_is_taken_than_there_is() -> None:
 
 
 def test_one_that_needs_more_than_all_is_alone_and_comes_in_its_turn() -> None:
-    budget, order = Budget(10), []
+    budget, order = MemoryLimit(10), []
     began = threading.Event()
 
     def large() -> None:
@@ -63,15 +63,15 @@ def test_one_that_needs_more_than_all_is_alone_and_comes_in_its_turn() -> None:
 
 
 def test_what_fails_gives_back_what_it_has() -> None:
-    budget = Budget(10)
+    budget = MemoryLimit(10)
     for _ in range(3):
         with pytest.raises(ValueError, match="no"), budget.take(10):
             raise ValueError("no")
 
 
 def test_a_picture_counts_until_it_is_needed_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    budget = Budget(1000)
-    monkeypatch.setattr("numpyclip.images.open.PIXELS", budget)
+    budget = MemoryLimit(1000)
+    monkeypatch.setattr("numpyclip.images.open.DECODE_MEMORY", budget)
     with decoded(encoded(Image.fromarray(NOISE[:5, :5]), "PNG")) as image:
         assert image.size == (5, 5)
         assert budget._free == 1000 - 8 * 25
@@ -93,4 +93,4 @@ def test_eight_large_pictures_at_once_take_the_memory_of_one() -> None:
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
     """
     done = subprocess.run([sys.executable, "-c", code], input=file.getvalue(), capture_output=True, check=True)
-    assert int(done.stdout) << 10 < BUDGET + (256 << 20)
+    assert int(done.stdout) << 10 < MAX_MEMORY + (256 << 20)
