@@ -7,13 +7,14 @@ its place, are multiplied, modulo 2 ** 64. Two rows of the same length have the 
 
 import hashlib
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.weights.safetensors import unwritten
+from numpyclip.weights.safetensors import Unwritten, unwritten
 
 _ROW = 4096  # bytes of an array that has no rows of its own
 _AT_ONCE = 1 << 18  # bytes, which stay in the processor's cache
@@ -41,13 +42,18 @@ def row_checksums(rows: NDArray[Any]) -> NDArray[np.uint64]:
 def checksum(arrays: Mapping[str, NDArray[Any]], about: str) -> str:
     """Return the checksum of arrays with their names, shapes and dtypes, and of what they are about, in hexadecimal."""
     digest = hashlib.blake2b(about.encode(), digest_size=16)
-    for tensor in (tensor for name in sorted(arrays) for tensor in unwritten(name, arrays[name])):
-        digest.update(f"\n{tensor.name} {tensor.kind} {tensor.shape}\n".encode())
-        data = np.ascontiguousarray(tensor.make()).reshape(-1).view(np.uint8)
-        rest = data.size % _ROW
-        digest.update(row_checksums(data[: data.size - rest].reshape(-1, _ROW)).data)
-        digest.update(data[data.size - rest :].data)
+    tensors = [tensor for name in sorted(arrays) for tensor in unwritten(name, arrays[name])]
+    with ThreadPoolExecutor() as threads:
+        for tensor, content in zip(tensors, threads.map(_content, tensors), strict=True):
+            digest.update(f"\n{tensor.name} {tensor.kind} {tensor.shape}\n".encode() + content)
     return digest.hexdigest()
+
+
+def _content(tensor: Unwritten) -> bytes:
+    """Return the checksums of whole rows of a tensor's bytes, and the bytes behind them."""
+    data = np.ascontiguousarray(tensor.make()).reshape(-1).view(np.uint8)
+    rows = data[: data.size - data.size % _ROW].reshape(-1, _ROW)
+    return row_checksums(rows).tobytes() + data[rows.size :].tobytes()
 
 
 @cache
