@@ -124,7 +124,7 @@ def test_a_file_that_is_not_as_it_was_written_is_removed_and_made_again(spoil: C
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="files have no such owners")
-def test_a_file_of_another_user_is_made_again_and_one_of_root_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_of_another_user_is_left_alone_and_one_of_root_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     save_prepared(IDENTITY, "visual", ARRAYS)
     owner = prepared_files()[0].stat().st_uid
     monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
@@ -132,6 +132,9 @@ def test_a_file_of_another_user_is_made_again_and_one_of_root_is_used(monkeypatc
     monkeypatch.setattr(os, "geteuid", lambda: 4711)
     monkeypatch.setattr(prepared, "_ROOT", 4712)
     assert open_prepared(IDENTITY, "visual") is None
+    before = prepared_files()[0].stat()
+    save_prepared(IDENTITY, "visual", ARRAYS)
+    assert prepared_files()[0].stat() == before
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes")

@@ -67,6 +67,13 @@ def test_what_is_no_message_of_protobuf_is_corrupt(added: bytes, message: str) -
         check_sentencepiece(PATH, MODEL + added)
 
 
+def test_the_fields_of_all_messages_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("numpyclip.tokenizer.sentencepiece_file._MAX_FIELDS", 100_000)
+    for most in (field(99, b"") * 100_000, field(3, field(98, b"") * 500) * 200, field(2, field(98, b"") * 500) * 200):
+        with pytest.raises(CorruptCheckpointError, match="more than 100000 fields"):
+            check_sentencepiece(PATH, MODEL + most)
+
+
 def test_a_model_is_refused_wherever_it_is_cut_within_a_field() -> None:
     refused = 0
     for end in range(0, len(MODEL), 97):

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from numpyclip.atomic import temporary_path
 from numpyclip.errors import StoreError
-from numpyclip.index.database import RECOVERY, Damage, Database, file_checksum
+from numpyclip.index import file_checksum
+from numpyclip.index.database import RECOVERY, Damage, Database
 from numpyclip.index.database.schema import APPLICATION_ID, SQLITE, SQLITE_UPGRADE, VERSION
 from numpyclip.index.database.sql import set_meta
 from numpyclip.lock import exclusive

@@ -18,7 +18,7 @@ import numpy as np
 
 from numpyclip.atomic import temporary_path
 from numpyclip.errors import MissingPackageError
-from numpyclip.index.database.file_checksum import checksum
+from numpyclip.index.file_checksum import checksum
 from numpyclip.index.vectors import Progress, Recall, Space
 from numpyclip.index.vectors.scan import nearest
 from numpyclip.index.vectors.shards import Rows, Shards
