@@ -71,7 +71,7 @@ class FaultMaker(ast.NodeVisitor):
         """Pass over annotations."""
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
-        if node.value:
+        if node.value and self.text(node.annotation) != "TypeAlias":
             self.alter_key(node.value, "default")
             self.visit(node.value)
 
