@@ -58,6 +58,7 @@ def test_what_is_put_where(source: str, with_faults: set[str]) -> None:
         'a = f"{b:1} {c[1] + 1}"',
         "a = warnings.warn('b' + c, stacklevel=2)",
         "a = Some.Error(1 < 2)",
+        "a = math.gcd(b, c)",
         "# 1 < 2",
     ],
 )
