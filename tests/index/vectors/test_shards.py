@@ -40,7 +40,7 @@ def again(shards: Shards) -> Shards:
 
 
 def unsound(shards: Shards) -> list[int]:
-    return np.flatnonzero(~again(shards).sound(COUNT)).tolist()
+    return [row for row, is_sound in enumerate(again(shards).sound(COUNT)) if not is_sound]
 
 
 def flip(file: Path, place: int) -> None:
