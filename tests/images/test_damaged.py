@@ -79,6 +79,13 @@ def test_a_file_without_its_last_bytes_is_accepted_with_a_note(form: str, missin
     assert open_picture(data, STRICT).size == whole.size
 
 
+@pytest.mark.parametrize("missing", [3, 5, 6])
+def test_a_smooth_webp_whose_last_bits_are_looked_for_beyond_its_end_is_accepted(missing: int) -> None:
+    slope = np.broadcast_to(np.arange(200, dtype=np.uint8)[:, np.newaxis, np.newaxis], (200, 200, 3))
+    data = encoded("WEBP", np.ascontiguousarray(slope), quality=10)
+    assert np.abs(np.asarray(opened(data[:-missing])[0], int) - slope)[:190].mean() < 3
+
+
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.8])
 @pytest.mark.parametrize("form", FORMS)
 def test_a_file_of_which_much_is_missing_is_refused_and_says_how_much(form: str, share: float) -> None:

@@ -33,7 +33,7 @@ class Exif:
     longitude: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NewPicture:
     """A picture that is not in the index yet."""
 
@@ -61,7 +61,7 @@ class Changes:
     forgotten: list[str] = field(default_factory=list)  # paths of files that are gone
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Match:
     """A picture or a text that a search has found.
 
