@@ -246,3 +246,11 @@ def test_a_stream_that_is_read_once_is_enough() -> None:
 
     for form in ("JPEG", "PNG"):
         assert open_picture(Stream(saved(form))).size == (8, 8)
+
+
+def test_a_picture_of_countless_rows_is_refused_before_it_is_decoded() -> None:
+    png = saved("PNG")
+    for size in ((1, 300_000), (300_000, 1)):
+        header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", *size, 8, 0, 0, 0, 0))
+        with pytest.raises(PictureError, match=r"^x\.jpg: is \d+ x \d+ pixels; expected at most 262144 on a side"):
+            open_picture(png[:8] + header + png[8 + len(header) :], name="x.jpg")
