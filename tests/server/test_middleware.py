@@ -226,3 +226,16 @@ def test_work_ends_with_its_request(messages: list[Message], statuses: list[int]
     sent = asked(Settings(timeout=0.05), app, *messages)
     assert [message["status"] for message in sent if message["type"] == "http.response.start"] == statuses
     assert ended == [True]
+
+
+def test_a_body_of_two_lengths_ends_the_connection(serve: Serve) -> None:
+    client = serve()
+    hidden = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    for lengths in (
+        b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+        b"Transfer-Encoding: chunked\r\nContent-Length: %d\r\n" % (5 + len(hidden)),
+    ):
+        request = b"POST /search HTTP/1.1\r\nHost: localhost\r\n" + lengths + b"\r\n0\r\n\r\n" + hidden
+        answer = talk(client, request)
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert answer.count(b"HTTP/1.1 ") == 1
