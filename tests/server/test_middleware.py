@@ -184,6 +184,14 @@ def test_bodies_that_do_not_arrive_hold_up_nobody(serve: Serve) -> None:
             connection.close()
 
 
+@pytest.mark.parametrize("path", ["/search?q=a", "/thumbnails/1", "/index", "/metrics", "/healthz"])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_bodies_where_nobody_reads_them_are_refused(client: Client, method: str, path: str) -> None:
+    head = f"{method} {path} HTTP/1.1\r\nHost: a\r\n".encode()
+    for kind in (b"Content-Length: 1\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n"):
+        assert talk(client, head + kind).startswith(b"HTTP/1.1 400 ")  # though it never arrives
+
+
 def asked(settings: Settings, app: Any, *messages: Message) -> list[Message]:
     """Ask the middleware before an application; the client sends these messages, and then nothing more."""
     sent: list[Message] = []

@@ -114,6 +114,8 @@ class AccessMiddleware:
         length = headers.get("content-length", "")
         if length.isdecimal() and int(length) > settings.max_body:
             return error_response(413, f"a request of {length} bytes; expected at most {settings.max_body}.", _CLOSE)
+        if scope["method"] in ("GET", "HEAD") and _has_body(headers):  # which nobody would read
+            return error_response(400, f"a {scope['method']} with a body; expected none.", _CLOSE)
         return None
 
     def _admission(self, scope: Scope, body: _Body) -> Response | None:
@@ -145,8 +147,7 @@ class _Body:
     def __init__(self, middleware: AccessMiddleware, scope: Scope, receive: Receive) -> None:
         self.size = 0
         self.is_admitted = False
-        headers = Headers(scope=scope)
-        self.is_expected = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+        self.is_expected = _has_body(Headers(scope=scope))
         self._middleware = middleware
         self._receive = receive
         self._deadline = time.monotonic() + middleware.settings.timeout
@@ -184,6 +185,10 @@ class _Body:
         while (await self._receive())["type"] != "http.disconnect":
             pass
         return True
+
+
+def _has_body(headers: Headers) -> bool:
+    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
 
 
 def _route(scope: Scope) -> str:
