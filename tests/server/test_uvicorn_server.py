@@ -191,16 +191,38 @@ def test_when_there_are_too_many_the_one_that_waits_longest_is_let_go(
             connection.close()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="ulimit")
+def test_a_burst_of_connections_leaves_descriptors_for_others() -> None:
+    words = [sys.executable, "-m", "numpyclip", "serve", "--port", "0", "--no-index", "-m", "tiny"]
+    burst = [socket.socket() for _ in range(500)]
+    try:
+        with process(command=["sh", "-c", 'ulimit -n 256; exec "$@"', "sh", *words]) as (server, client):
+            for connection in burst:
+                connection.setblocking(False)
+                connection.connect_ex(("127.0.0.1", client.port))
+            assert client.get("/healthz").status == 200
+            server.terminate()
+            assert server.communicate(timeout=60)[1] == ""  # nothing of descriptors that could not be had
+    finally:
+        for connection in burst:
+            connection.close()
+
+
+CHUNKED = b"POST /search HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+
+
 def test_chunks_of_a_byte_are_refused(client: Client) -> None:
-    head = b"POST /search HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
-    with (
-        suppress(ConnectionResetError, BrokenPipeError),  # it is closed while there is more
-        socket.create_connection(("127.0.0.1", client.port), timeout=60) as connection,
-    ):
-        connection.sendall(head + b"1\r\n \r\n" * 20_000)
-        assert connection.recv(12) == b"HTTP/1.1 400"
-    answer = talk(client, head, *[b"40\r\n" + b" " * 64 + b"\r\n"] * 6000, b"2\r\n{}\r\n0\r\n\r\n")
-    assert b"the query is empty" in answer
+    answer = talk(client, CHUNKED, b"1\r\n \r\n" * 4096 + b"1\r\n ")
+    assert answer.startswith(b"HTTP/1.1 400 ") and answer.count(b"HTTP/1.1") == 1
+    lines = b"\r\n" * 20_000  # of the content, not of chunks
+    for chunks in ([b" " * 64] * 6000, [b" "] * 4000, [lines], [lines[:10_001], lines[10_001:]]):
+        body = b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in [*chunks, b"{}"])
+        assert b"the query is empty" in talk(client, CHUNKED, body, b"0\r\n\r\n")
+
+
+def test_what_is_no_chunk_is_told(client: Client) -> None:
+    answer = talk(client, CHUNKED, b"no chunk\r\n")
+    assert answer.startswith(b"HTTP/1.1 400 ") and b"Invalid HTTP request received." in answer
 
 
 def test_too_many_headers_are_refused(client: Client) -> None:
