@@ -22,7 +22,7 @@ from PIL import Image
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import NumPyCLIPError
 from numpyclip.index.index import Index
-from numpyclip.server import create_app, uvicorn_server
+from numpyclip.server import create_app, service, uvicorn_server
 from numpyclip.server.uvicorn_server import listen
 from tests.server.conftest import Client, Serve, running
 from tests.server.test_middleware import talk
@@ -256,6 +256,24 @@ def test_requests_of_many_kinds_at_once(client: Client, drawings: Path) -> None:
     with ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(lambda n: kinds[n % 5](), range(100)))
     assert answers == ["house.jpg", "bird.jpg", 200, 200, 200] * 20
+
+
+def test_searches_do_not_wait_for_decoders(monkeypatch: pytest.MonkeyPatch, client: Client) -> None:
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def decode(text: str, name: str) -> bytes:
+        begun.set()
+        goes_on.wait(60)
+        return b""
+
+    monkeypatch.setattr(service, "decode_base64", decode)
+    with ThreadPoolExecutor(1) as pool:
+        upload = pool.submit(client.post, "/v1/embeddings", {"modality": "image", "input": ["aGk="] * 256})
+        assert begun.wait(60)
+        assert client.get("/search?q=a+house").status == 200
+        assert not upload.done()
+        goes_on.set()
+        assert upload.result().status == 400
 
 
 def test_a_port_that_is_taken_is_named() -> None:

@@ -36,7 +36,7 @@ async def predict(request: Request) -> Response:
         if not isinstance(image, bytes):
             raise bad_request("an image must be sent as the file `image`.")
         embeddings = await service.embed_images([image])
-        size = await service.run_in_thread(read_exif, image)
+        size = await service.decode(read_exif, image)
         return JSONResponse({"clip": _encoded(embeddings[0]), "imageHeight": size.height, "imageWidth": size.width})
     text = fields.text("text")
     if text is None:
