@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -274,6 +275,14 @@ def test_searches_do_not_wait_for_decoders(monkeypatch: pytest.MonkeyPatch, clie
         assert not upload.done()
         goes_on.set()
         assert upload.result().status == 400
+
+
+def test_pictures_of_more_memory_than_there_is_are_refused(client: Client) -> None:
+    stream = BytesIO()
+    Image.new("1", (12_000, 12_000)).save(stream, "PNG")
+    answer = client.form("/search", [("image", stream.getvalue())])
+    assert answer.message == "image: needs 1152000000 bytes to be decoded; expected at most 1073741824 here."
+    assert answer.status == 400
 
 
 def test_a_port_that_is_taken_is_named() -> None:
