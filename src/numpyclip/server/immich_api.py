@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from numpyclip.index.exif import read_exif
-from numpyclip.server.body_parsing import parse_json
+from numpyclip.server.body_parsing import parse_json_body
 from numpyclip.server.request_parsing import form_fields, shown
 from numpyclip.server.responses import JSONResponse, bad_request
 from numpyclip.server.service import Service
@@ -48,7 +48,7 @@ async def predict(request: Request) -> Response:
 def _parse_entries(text: str | None) -> tuple[str, str | None]:
     """Parse the tower, ``visual`` or ``textual``, and the model's name."""
     try:
-        entries: Any = parse_json((text or "").encode("utf-8", "replace"))
+        entries: Any = parse_json_body((text or "").encode("utf-8", "replace"))
         ((task, types),) = entries.items()
         ((kind, options),) = types.items()
         name = options["modelName"]
