@@ -24,7 +24,7 @@ def test_json_is_what_was_given(value: Any) -> None:
 
 def test_large_answers_hold_up_nobody(monkeypatch: pytest.MonkeyPatch, client: Client) -> None:
     calls: list[tuple[str, int]] = []
-    encode: Callable[[Any], str] = responses._encode  # type: ignore[attr-defined]
+    encode: Callable[[Any], str] = responses._encode
 
     def recorded(value: Any) -> str:
         text = encode(value)

@@ -22,6 +22,7 @@ _HEADER_TIMEOUT = 10.0  # seconds from the first byte of a request to the end of
 _MARGIN = 10.0  # seconds for sending a response
 _SHUTDOWN_TIMEOUT = 10  # seconds for requests in flight
 _MAX_CONNECTIONS = 1000
+_QUEUE = 2048  # connections that the system keeps until they are accepted
 _MAX_HEADERS = 32 << 10  # bytes
 _BLOCK = 16 << 10  # bytes that are parsed at once
 _MAX_CHUNKS = 4096  # of a body, unless they have many bytes: each takes as long as kilobytes
@@ -122,6 +123,11 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._on_exit = on_exit
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(_QUEUE)  # more than asyncio, which takes the queue's length for both, accepts at once
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._on_exit()
         await super().shutdown(sockets)
@@ -147,7 +153,7 @@ def listen(host: str, port: int) -> socket.socket:
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        listener = socket.create_server((host, port), family=family, backlog=256)
+        listener = socket.create_server((host, port), family=family, backlog=_QUEUE)
         # asyncio sets TCP_NODELAY only if the socket's protocol is IPPROTO_TCP; without it responses take 40 ms longer.
         return socket.socket(listener.family, listener.type, socket.IPPROTO_TCP, listener.detach())
     except (OSError, OverflowError, UnicodeError) as error:
