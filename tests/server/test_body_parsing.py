@@ -1,14 +1,19 @@
 """Bodies within bounds: what is too much is refused before it is parsed."""
 
+import asyncio
 import base64
+import gc
 import json
-from collections.abc import Iterator
+import weakref
+from collections.abc import AsyncIterator, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from starlette.exceptions import HTTPException
 
 from numpyclip.server.body_parsing import MAX_TEXT, FormParser, parse_json_body, parse_query
+from numpyclip.server.request_parsing import form_fields
 
 PICTURE = base64.b64encode(bytes(range(256)) * 1000).decode()
 MARK = b'--x\r\nContent-Disposition: form-data; name="a"'
@@ -138,3 +143,24 @@ def test_forms_that_are_refused(pieces: list[bytes], message: str) -> None:
 def test_boundaries_that_are_refused(kind: str) -> None:
     with pytest.raises(HTTPException, match="boundary"):
         form(kind=kind)
+
+
+def test_a_form_is_in_memory_no_longer_than_its_request() -> None:
+    parsers = []
+
+    async def parse(function: Any, piece: bytes) -> None:
+        parsers.append(weakref.ref(function.__self__))
+        function(piece)
+
+    async def stream() -> AsyncIterator[bytes]:
+        yield MARK + b'; filename="a"\r\n\r\nimage'
+        yield b"\r\n--x--\r\n"
+
+    app = SimpleNamespace(state=SimpleNamespace(service=SimpleNamespace(parse=parse)))
+    request: Any = SimpleNamespace(app=app, stream=stream, headers={"content-type": "multipart/form-data; boundary=x"})
+    gc.disable()
+    try:
+        assert asyncio.run(form_fields(request)).values == {"a": b"image"}
+        assert [parser() for parser in parsers] == [None, None]
+    finally:
+        gc.enable()

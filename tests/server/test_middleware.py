@@ -267,3 +267,16 @@ def test_errors_of_work_that_is_ended_are_no_news(caplog: pytest.LogCaptureFixtu
     assert asked(Settings(timeout=0.05), app, {"type": "http.request", "body": b"a"})[0]["status"] == 503
     gc.collect()
     assert not caplog.records
+
+
+def test_a_body_of_two_lengths_ends_the_connection(serve: Serve) -> None:
+    client = serve()
+    hidden = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    for lengths in (
+        b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+        b"Transfer-Encoding: chunked\r\nContent-Length: %d\r\n" % (5 + len(hidden)),
+    ):
+        request = b"POST /search HTTP/1.1\r\nHost: localhost\r\n" + lengths + b"\r\n0\r\n\r\n" + hidden
+        answer = talk(client, request)
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert answer.count(b"HTTP/1.1 ") == 1

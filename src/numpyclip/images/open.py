@@ -17,7 +17,7 @@ from numpyclip.images.damaged import as_far_as_it_goes, has_end, openable
 from numpyclip.images.decode_memory import DECODE_MEMORY
 from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
 from numpyclip.images.depth import Depth
-from numpyclip.images.formats import identify
+from numpyclip.images.formats import CostlyError, identify
 from numpyclip.images.watch import Watch, watched
 from numpyclip.regular_file import open_regular
 
@@ -133,8 +133,10 @@ def decoded(
         elif isinstance(source, str | os.PathLike):
             with _regular_file(source, decoder.name) as file:
                 image = decoder.of_file(file)
-        else:
-            image = decoder.of_file(BytesIO(source) if isinstance(source, _BYTES) else source)
+        elif isinstance(source, _BYTES):
+            image = decoder.of_file(BytesIO(source))
+        else:  # a response of urllib's can be read only once
+            image = decoder.of_file(source if source.seekable() else BytesIO(source.read(_MOST_BYTES)))
         only = [image]
         del image
         yield only.pop()  # so that the caller alone has it, and can free its memory before others take it
@@ -201,6 +203,8 @@ class _Decoder:
 
         try:
             image.load()
+        except CostlyError:
+            raise
         except Exception as error:
             if (mended := openable(file)) is not None:
                 return self._whole(self._header(mended, watch), mended, watch)

@@ -20,6 +20,7 @@ from numpyclip.images.decode_options import DecodeOptions
 
 _MOST_NOTES = 3  # about one picture: damaged EXIF data may have 65,535 tags
 _BLOCK = 64 << 20  # bytes of a large picture that Pillow allocates at once
+_MOST_ROWS = 1 << 18  # or columns: Pillow takes memory and time for each row, however short
 _LEAST_SHARE = 0.95  # of a picture that is accepted
 
 
@@ -44,6 +45,8 @@ class Watch:
                 f"{self.name}: has {width} x {height} pixels, {width * height} in all; expected at most "
                 f"{self.options.max_pixels}. A larger max_pixels (--max-pixels) allows more."
             )
+        if self.options is not None and max(size) > _MOST_ROWS:
+            raise PictureError(f"{self.name}: is {width} x {height} pixels; expected at most {_MOST_ROWS} on a side.")
 
     def accept(self, share: float) -> None:
         """Note that the end of the file is missing; raise PictureError if too much of the picture is."""

@@ -158,6 +158,10 @@ class FormParser:
             raise bad_request(f"the form is cut short ({error}).") from error
         return _grouped(self._fields)
 
+    def close(self) -> None:
+        """Let go of the parser, whose callbacks would keep the form's files in memory until the next collection."""
+        del self._parser
+
     def _begin_part(self) -> None:
         self._disposition = b""
         self._data = bytearray()

@@ -114,6 +114,8 @@ class AccessMiddleware:
             message = "a token is needed: send it as `Authorization: Bearer TOKEN`."
             return error_response(401, message, {"WWW-Authenticate": "Bearer"})
         length = headers.get("content-length", "")
+        if length and "transfer-encoding" in headers:  # a proxy in front may have seen another body
+            return error_response(400, "a request with both Content-Length and Transfer-Encoding.", _CLOSE)
         if length.isdecimal() and int(length) > settings.max_body:
             return error_response(413, f"a request of {length} bytes; expected at most {settings.max_body}.", _CLOSE)
         if scope["method"] in ("GET", "HEAD") and _has_body(headers):  # which nobody would read

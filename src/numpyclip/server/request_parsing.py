@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import reprlib
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,10 +124,10 @@ async def form_fields(request: Request) -> Fields:
         raise bad_request(f"a Content-Type of {len(kind)} characters; expected at most {_MAX_CONTENT_TYPE}.")
     if not kind.lower().startswith("multipart/form-data"):
         return Fields(await parse(parse_query, (await _body(request, MAX_TEXT)).decode("utf-8", "replace")))
-    parser = FormParser(kind)
-    async for piece in request.stream():
-        await parse(parser.write, piece)
-    return Fields(parser.finish())
+    with closing(FormParser(kind)) as parser:
+        async for piece in request.stream():
+            await parse(parser.write, piece)
+        return Fields(parser.finish())
 
 
 async def any_fields(request: Request) -> Fields:
