@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from starlette.exceptions import HTTPException
 
-from numpyclip.server.body_parsing import MAX_TEXT, FormParser, parse_json, parse_query
+from numpyclip.server.body_parsing import MAX_TEXT, FormParser, parse_json_body, parse_query
 from numpyclip.server.request_parsing import form_fields
 
 PICTURE = base64.b64encode(bytes(range(256)) * 1000).decode()
@@ -35,13 +35,13 @@ MARK = b'--x\r\nContent-Disposition: form-data; name="a"'
 )
 @pytest.mark.parametrize("indent", [None, 1])
 def test_json_is_what_it_says(value: Any, indent: int | None) -> None:
-    assert parse_json(json.dumps(value, indent=indent).encode()) == value
-    assert parse_json(json.dumps(value, ensure_ascii=False, indent=indent).encode()) == value
+    assert parse_json_body(json.dumps(value, indent=indent).encode()) == value
+    assert parse_json_body(json.dumps(value, ensure_ascii=False, indent=indent).encode()) == value
 
 
 def test_what_libraries_escape_in_base64() -> None:
     text = json.dumps({"a": PICTURE + "=="}).replace("/", "\\/").replace("=", "\\u003d")
-    assert parse_json(text.encode()) == {"a": PICTURE + "=="}
+    assert parse_json_body(text.encode()) == {"a": PICTURE + "=="}
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_what_libraries_escape_in_base64() -> None:
 )
 def test_what_is_no_json_is_refused(body: bytes) -> None:
     with pytest.raises(HTTPException, match="the body is not JSON") as caught:
-        parse_json(body)
+        parse_json_body(body)
     assert caught.value.status_code == 400
 
 
@@ -89,11 +89,11 @@ def test_too_much_json_is_refused_unparsed(monkeypatch: pytest.MonkeyPatch, body
     parsed: list[int] = []
     monkeypatch.setattr(json, "loads", lambda text, **_: parsed.append(len(text)))
     if message is None:
-        parse_json(body)
+        parse_json_body(body)
         assert parsed == [len('{"query": "\\u00000"}')]
     else:
         with pytest.raises(HTTPException, match=message):
-            parse_json(body)
+            parse_json_body(body)
         assert parsed == []
 
 

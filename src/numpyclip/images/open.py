@@ -190,6 +190,9 @@ class _Decoder:
         watch.check_size(image.size)
         if self.draft_size is not None:
             _reduce(image, self.draft_size)
+        most = self.options.max_memory
+        if most is not None and (memory := _memory(image)) > most:
+            raise PictureError(f"{self.name}: needs {memory} bytes to be decoded; expected at most {most} here.")
         return image
 
     def _whole(self, image: Image.Image, file: IO[bytes], watch: Watch) -> Image.Image:

@@ -23,7 +23,7 @@ _LONG = 1 << 16  # bytes of a string that is taken out of JSON
 _AFTER_A_STRING = b",:]} \t\r\n"
 
 
-def parse_json(body: bytes | bytearray) -> Any:
+def parse_json_body(body: bytes | bytearray) -> Any:
     """Parse JSON in UTF-8, as its standard has it: without NaN and infinity.
 
     Raises

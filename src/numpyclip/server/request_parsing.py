@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from numpyclip.server.body_parsing import MAX_TEXT, FormParser, parse_json, parse_query
+from numpyclip.server.body_parsing import MAX_TEXT, FormParser, parse_json_body, parse_query
 from numpyclip.server.responses import bad_request
 
 _MAX_CHARACTERS = 100_000  # of a text: far more than any model reads
@@ -109,7 +109,7 @@ def shown(value: object) -> str:
 async def json_fields(request: Request) -> Fields:
     """Parse the body as a JSON object, whatever its Content-Type."""
     values = await request.app.state.service.parse(
-        parse_json, await _body(request, request.app.state.service.settings.max_body)
+        parse_json_body, await _body(request, request.app.state.service.settings.max_body)
     )
     if not isinstance(values, dict):
         raise bad_request(f"the body is {shown(values)}; expected a JSON object.")
