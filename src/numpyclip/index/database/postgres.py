@@ -133,7 +133,8 @@ class PostgresDatabase(Database):
 
     def _connect(self, first: str = "") -> psycopg.Connection[Any]:
         """Connect, and run something while tables are still looked for where the user has them."""
-        connection = self._psycopg.connect(self._url, autocommit=True)
+        # No prepared statements: their plans would not outlive the upgrade of an index by another process.
+        connection = self._psycopg.connect(self._url, autocommit=True, prepare_threshold=None)
         self._open.append(connection)
         connection.isolation_level = self._psycopg.IsolationLevel.REPEATABLE_READ
         if first:
