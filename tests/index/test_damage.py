@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -15,6 +16,7 @@ from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import StoreError
 from numpyclip.index import Index
 from numpyclip.index.database.sql import set_meta
+from numpyclip.index.database.sqlite import SQLiteDatabase
 from numpyclip.index.repair import check_index
 
 
@@ -228,3 +230,50 @@ def test_a_damaged_graph_is_built_again(place: Path, tiny: CLIP) -> None:
     assert check_index(place) == ["HNSW index: built again, recall 100.0%"]
     assert check_index(place) == []
     assert len(list(place.glob("*.usearch"))) == 1
+
+
+def test_a_database_that_is_gone_is_made_again(place: Path, photos: Path, tiny: CLIP) -> None:
+    (place / "index.sqlite").unlink()
+    for create in (False, True):
+        with pytest.raises(StoreError, match=r"index\.sqlite: is missing.*index --check"):
+            Index(place, tiny, create=create)
+    assert check_index(place) == [
+        "index.sqlite is missing. Kept are 0 folders and 0 texts; `numpyclip index` embeds everything again"
+    ]
+    assert check_index(place) == []
+    with Index(place, tiny) as index:
+        assert index.update([photos]).embedded == 6
+        assert len(found(index)) == 6
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked to be killed")
+@pytest.mark.parametrize("step", ["remove_beside", "create"])
+def test_a_repair_that_is_killed_is_repeated(
+    place: Path, photos: Path, tiny: CLIP, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    flip(place / "index.sqlite", -1)
+    child = os.fork()
+    if not child:
+        setattr(SQLiteDatabase, step, lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
+        try:
+            check_index(place)
+        finally:
+            os._exit(1)
+    assert os.WIFSIGNALED(os.waitpid(child, 0)[1])
+    check_index(place)
+    assert check_index(place) == ["texts without a sound embedding: 2; `numpyclip index` embeds them again"]
+    with Index(place, tiny) as index:
+        assert list(index.store.folders()) == [str(photos)]
+        assert index.update().embedded == 6
+        assert len(index.search("a bird", modality="texts")) == 2
+        assert len(found(index)) == 6
+
+
+def test_a_repair_leaves_alone_what_is_not_the_index_s(place: Path) -> None:
+    album = place / "pictures-2020"
+    album.mkdir()
+    (album / "000001.jpg").write_bytes(b"dear to somebody")
+    (album / "wedding.jpg").write_bytes(b"dear to somebody")
+    flip(place / "index.sqlite")
+    check_index(place)
+    assert sorted(file.name for file in album.iterdir()) == ["000001.jpg", "wedding.jpg"]

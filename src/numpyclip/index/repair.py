@@ -10,13 +10,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from numpyclip.dual_encoder.fingerprint import Fingerprint
+from numpyclip.errors import InputError
 from numpyclip.index import rows
-from numpyclip.index.database import Damage
-from numpyclip.index.database.sql import checked
+from numpyclip.index.database import Connection, Damage
+from numpyclip.index.database.sql import checked, set_meta
 from numpyclip.index.database.sqlite import SQLiteDatabase
 from numpyclip.index.open_store import is_address, open_store
 from numpyclip.index.vectors import Progress
-from numpyclip.index.vectors.shards import PRECISIONS
+from numpyclip.index.vectors.shards import PRECISIONS, shard_files
 from numpyclip.index.where import absolute
 
 
@@ -57,28 +59,33 @@ def check_index(place: str | os.PathLike[str], progress: Progress = iter) -> lis
 
 
 def _salvage(folder: Path) -> list[str]:
-    """Replace a damaged database by one with what can be read of its folders and texts."""
+    """Replace a damaged database by one with what can be read of its folders and texts.
+
+    The new one is in place when all is in it; if this is interrupted before, another call begins again.
+    """
     database = SQLiteDatabase(folder)
-    if not database.file.exists() or (damage := database.damage(thorough=True)) is None:
+    shards = shard_files(folder)
+    old = database.file.with_name(f"{database.file.name}.damaged")
+    if database.file.exists():
+        if (damage := database.damage(thorough=True)) is None:
+            return []
+        damage += f"; it is now {old.name}"
+    elif shards or old.exists():
+        damage = "is missing"
+    else:
         return []
     with database.alone():
-        tables: dict[str, list[Any]] = {"meta": [], "folders": [], "texts": []}
-        old = database.file.with_name(f"{database.file.name}.damaged")
-        database.file.replace(old)
-        for table, found in tables.items():
-            found += _rows_of(old, table) if old.is_file() else ()
-        shards = sorted(folder.glob("pictures-*/*"))
+        if database.file.exists():
+            database.file.replace(old)
+        tables = {table: list(_rows_of(old, table)) if old.is_file() else [] for table in _KINDS}
         precision = next((name for name in PRECISIONS[1:] if any(f.suffix == f".{name}" for f in shards)), "float32")
         database.remove_beside()
-        for path in (*folder.glob("pictures-*"), *folder.glob("texts-*")):
+        for path in (*folder.glob("*.usearch"), *shards):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-        database.create(precision=precision, row_checksums="1")
-    store = open_store(folder)
-    with store.writing():
-        store.restore(**tables)
+        database.create(lambda connection: _restore(connection, **tables), precision=precision, row_checksums="1")
     return [
-        f"{database.file.name} {damage}; it is now {old.name}. Kept are {len(tables['folders'])} folders and "
-        f"{len(tables['texts'])} texts; `numpyclip index` embeds everything again"
+        f"{database.file.name} {damage}. Kept are {len(tables['folders'])} folders and {len(tables['texts'])} texts; "
+        "`numpyclip index` embeds everything again"
     ]
 
 
@@ -87,6 +94,22 @@ _KINDS: dict[str, tuple[str, tuple[Any, ...], Callable[..., Any]]] = {
     "folders": ("path, ignored", (bytes, str), lambda path, ignored: (os.fsdecode(path), rows.patterns_in(ignored))),
     "texts": ("id, text", (int, (bytes, str)), lambda number, text: rows.text_of(text)),
 }
+
+
+def _restore(
+    connection: Connection, meta: list[tuple[str, str]], folders: list[tuple[str, Any]], texts: list[str]
+) -> None:
+    """Write what was kept of a damaged database into a new one."""
+    facts = dict(meta)
+    known = {key: value for key, value in meta if key.startswith("model ")}
+    with contextlib.suppress(InputError, KeyError):
+        Fingerprint.from_json(facts["fingerprint"])
+        known |= {key: facts[key] for key in ("fingerprint", "embed_dim")} | {"generation": "1"}
+    set_meta(connection, **known)
+    for folder, ignored in folders:
+        rows.put_folder(connection, folder, ignored)
+    for text in texts:
+        rows.put_text(connection, text)
 
 
 def _rows_of(file: Path, table: str) -> Iterator[Any]:

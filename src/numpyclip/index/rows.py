@@ -14,7 +14,7 @@ from typing import Any
 from numpyclip.errors import InputError
 from numpyclip.images.find import FileState
 from numpyclip.index.database import Connection, Damage
-from numpyclip.index.database.sql import checked, conditions, generation
+from numpyclip.index.database.sql import below, checked, conditions
 from numpyclip.index.records import Exif, Filed, Match, Modality
 from numpyclip.index.vectors import Found, Space
 from numpyclip.index.where import EVERYWHERE, Where
@@ -22,11 +22,6 @@ from numpyclip.index.where import EVERYWHERE, Where
 _TEXT, _NUMBER, _FLOAT = (str, NoneType), (int, NoneType), (float, NoneType)  # or nothing
 _EXIF = (int, int, _TEXT, _FLOAT, _FLOAT)  # types of the columns
 _FIRST_MOMENT, _LAST_MOMENT = "0001-01-01T00:00:00", "9999-12-31T23:59:59"
-
-
-def space_of(connection: Connection, modality: Modality) -> Space:
-    """Return which embeddings are searched."""
-    return Space(generation(connection), modality)
 
 
 def folders_in(connection: Connection) -> dict[str, tuple[str, ...]]:
@@ -62,6 +57,18 @@ def put_folder(connection: Connection, folder: str, ignore: Sequence[str] | None
     path = os.fsencode(folder)
     connection.execute("DELETE FROM folders WHERE path = ?", (path,))
     connection.execute("INSERT INTO folders VALUES (?, ?)", (path, json.dumps(ignore)))
+
+
+def forget_folder(connection: Connection, folder: str) -> int:
+    """Remove a folder and all files below it, return how many; folders above it ignore it until it is added."""
+    condition, values = below(folder, "path")
+    connection.execute(f"DELETE FROM folders WHERE {condition}", values)
+    condition, values = below(folder)
+    forgotten: int = connection.execute(f"DELETE FROM files WHERE {condition}", values).rowcount
+    above = any(folder.startswith(os.path.join(other, "")) for other in folders_in(connection))
+    if above and (forgotten or os.path.isdir(folder)):
+        put_folder(connection, folder, None)
+    return forgotten
 
 
 def picture_of(connection: Connection, digest: bytes | None) -> tuple[int, str | None] | None:

@@ -8,12 +8,12 @@ import os
 import sqlite3
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from numpyclip.atomic import temporary_path
 from numpyclip.errors import StoreError
-from numpyclip.index.database import RECOVERY, Damage, Database, file_checksum
+from numpyclip.index.database import RECOVERY, Connection, Damage, Database, file_checksum
 from numpyclip.index.database.schema import APPLICATION_ID, SQLITE, SQLITE_UPGRADE, VERSION
 from numpyclip.index.database.sql import set_meta
 from numpyclip.lock import exclusive
@@ -38,23 +38,31 @@ class SQLiteDatabase(Database):
         """Its folder."""
         return os.fspath(self._folder)
 
-    def create(self, **values: str) -> None:
-        """Make an empty one, unless it is there, with some facts about it."""
-        if self.file.exists():
-            return
+    def check_empty(self) -> None:
+        """Raise StoreError for a folder of other files than those of an index."""
         with self.translated():
-            self._folder.mkdir(parents=True, exist_ok=True)
-            if others := [p.name for p in self._folder.iterdir() if not p.name.startswith((".", _NAME))]:
+            files = self._folder.iterdir() if self._folder.exists() and not self.file.exists() else ()
+            if others := [file.name for file in files if not file.name.startswith((".", _NAME))]:
                 raise StoreError(
                     f"{self._folder}: is not empty (it holds {others[0]}); expected an index, or an empty or new "
                     "folder for one."
                 )
+
+    def create(self, fill: Callable[[Connection], object] = lambda connection: None, **values: str) -> None:
+        """Make one, unless it is there, with some facts about it and what `fill` writes."""
+        if self.file.exists():
+            return
+        with self.translated():
+            self._folder.mkdir(parents=True, exist_ok=True)
             with temporary_path(self.file) as part:
                 connection = sqlite3.connect(part, isolation_level=None)
                 with contextlib.closing(connection):
                     connection.execute("PRAGMA journal_mode = WAL")
                     connection.executescript(SQLITE)
+                    connection.execute("BEGIN")
                     set_meta(connection, **values)
+                    fill(connection)
+                    connection.execute("COMMIT")
                     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                     connection.execute(f"PRAGMA user_version = {VERSION}")
                 _put_in_place(part, self.file)

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from numpyclip.errors import StoreError
 from numpyclip.index.database import RECOVERY
+from numpyclip.index.records import MODALITIES
 from numpyclip.index.vectors.checksums import at_places, checksums
 from numpyclip.model.ops import Array
 from numpyclip.regular_file import open_regular
@@ -30,6 +31,7 @@ Precision: TypeAlias = Literal["float32", "float16", "int8"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 _ROWS = 1 << 17  # of a file: 256 MiB at 512 numbers a row
+_SUMS = "-checksums"  # ends the name of the file with those of another
 _SUM = np.dtype("<u8")
 _LENGTHS = 1e-3  # that the squares of those of embeddings are off 1, at most
 _CODES = {"float16": ("<f2", 65504.0), "int8": ("i1", 127.0)}  # how they are stored, and the largest that is
@@ -195,7 +197,7 @@ class Shards:
 
     def _sums(self, first: int, precision: str) -> Path:
         file = self._file(first, precision)
-        return file.with_name(f"{file.name}-checksums")
+        return file.with_name(file.name + _SUMS)
 
     def _file(self, first: int, precision: str) -> Path:
         return self.folder / f"{first // _ROWS:06d}.{precision}"
@@ -213,6 +215,12 @@ class Shards:
         # Rounded up, that the bound holds in float32 too.
         rounded["error"] = np.linalg.norm(rows - restored, axis=1) * (1 + 1e-6)
         return rounded
+
+
+def shard_files(folder: Path) -> list[Path]:
+    """List the shards of all generations in the folder of an index, and the files with their checksums."""
+    files = (file for modality in MODALITIES for file in folder.glob(f"{modality}-[0-9]*/*.*"))
+    return sorted(file for file in files if file.suffix[1:].removesuffix(_SUMS) in PRECISIONS)
 
 
 def _map(file: Path, kind: np.dtype[Any], count: int) -> NDArray[Any]:
