@@ -277,3 +277,15 @@ def test_a_repair_leaves_alone_what_is_not_the_index_s(place: Path) -> None:
     flip(place / "index.sqlite")
     check_index(place)
     assert sorted(file.name for file in album.iterdir()) == ["000001.jpg", "wedding.jpg"]
+
+
+def test_a_graph_that_is_cut_short_while_it_is_used(place: Path, tiny: CLIP) -> None:
+    """What reads memory that is mapped of a file behind its end is killed."""
+    pytest.importorskip("usearch")
+    with Index(place, tiny) as index:
+        index.store.build_hnsw()
+        expected = found(index)
+        (graph,) = place.glob("*.usearch")
+        os.truncate(graph, 100)
+        assert found(index) == expected
+        assert index.store.has_damaged_hnsw()

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from numpyclip.errors import StoreError
+from numpyclip.errors import PictureError, StoreError
+from numpyclip.images.find import FileState
 from numpyclip.index.database import Connection, Damage
 from numpyclip.index.database.sql import (
     MOST_VALUES,
@@ -48,7 +49,7 @@ class MemoryMappedVectors(Vectors):
         self._folder = folder
         self._precision = precision
         self._verified: dict[Path, int] = {}
-        self._opened: tuple[tuple[tuple[int, Path], ...], HNSW | None] | None = None
+        self._opened: tuple[list[tuple[Path, FileState | None]], HNSW | None] | None = None
 
     def add(self, connection: Connection, space: Space, items: Sequence[int], embeddings: Array) -> None:
         """Write embeddings behind those that are there, and then name them."""
@@ -148,10 +149,11 @@ class MemoryMappedVectors(Vectors):
         return bool(files)
 
     def _hnsw(self, space: Space) -> HNSW | None:
-        """Open the HNSW index, again if its file was replaced."""
-        files = tuple(sorted(hnsw.files(self._folder, space)))
-        if self._opened is None or self._opened[0] != files:
-            self._opened = files, hnsw.opened(files)
+        """Open the HNSW index, again if its file was replaced or changed: one that was cut short is not to be read."""
+        files = sorted(hnsw.files(self._folder, space))
+        states = [(file, _state(file)) for _, file in files]
+        if self._opened is None or self._opened[0] != states:
+            self._opened = states, hnsw.opened(files)
         return self._opened[1]
 
     def _shards(self, connection: Connection, space: Space) -> Shards:
@@ -163,6 +165,13 @@ class MemoryMappedVectors(Vectors):
 
     def _shard_folder(self, space: Space) -> Path:
         return self._folder / f"{space.modality}-{space.generation}"
+
+
+def _state(file: Path) -> FileState | None:
+    try:
+        return FileState.of(file)
+    except PictureError:  # it has just been replaced
+        return None
 
 
 def _searched(
