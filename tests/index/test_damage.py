@@ -289,3 +289,39 @@ def test_a_graph_that_is_cut_short_while_it_is_used(place: Path, tiny: CLIP) -> 
         os.truncate(graph, 100)
         assert found(index) == expected
         assert index.store.has_damaged_hnsw()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
+def test_shards_that_are_links_are_whole(place: Path, tiny: CLIP, tmp_path: Path) -> None:
+    shard = place / "pictures-1" / "000000.float32"
+    shard.rename(tmp_path / "elsewhere")
+    shard.symlink_to(tmp_path / "elsewhere")
+    notes = place / "pictures-1" / "notes"
+    notes.mkdir()
+    assert check_index(place) == []
+    flip(shard, 17)
+    assert check_index(place)
+    assert shard.is_symlink()
+    assert notes.is_dir()
+    with Index(place, tiny) as index:
+        assert index.update().embedded == 1
+        assert len(found(index)) == 6
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
+def test_a_link_to_a_folder_is_no_shard(place: Path, tiny: CLIP, tmp_path: Path) -> None:
+    shard = place / "pictures-1" / "000000.float32"
+    shard.unlink()
+    shard.symlink_to(tmp_path)
+    assert check_index(place)
+    assert place.is_dir()
+    with Index(place, tiny) as index:
+        assert index.update().embedded == 6
+
+
+def test_a_row_that_no_shard_has_takes_no_disk_space(place: Path) -> None:
+    with closing(sqlite3.connect(place / "index.sqlite")) as database, database:
+        database.execute("UPDATE vectors SET row = 300000 WHERE row = 5 AND side = 'pictures'")
+    (place / "index.sqlite-checksum").unlink()
+    assert check_index(place)
+    assert [file.name for file in place.glob("pictures-1/*.float32")] == ["000000.float32"]

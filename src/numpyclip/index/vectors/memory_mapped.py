@@ -101,12 +101,12 @@ class MemoryMappedVectors(Vectors):
         return True
 
     def damaged(self, connection: Connection, space: Space) -> list[int]:
-        """List items whose rows are not as they were written, and write zeros over these."""
+        """List items whose rows are not as they were written, and mend their files."""
         if not (count := _next_row(connection, space)):
             return []
         shards = self._shards(connection, space)
         sound = shards.sound(count)
-        shards.blank(np.flatnonzero(~sound))
+        shards.mend(sound)
         found = connection.execute("SELECT row, item FROM vectors WHERE generation = ? AND side = ?", space)
         return [item for row, item in (checked(row, int, int) for row in found) if row < 0 or not sound[row]]
 

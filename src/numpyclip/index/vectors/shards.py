@@ -138,14 +138,21 @@ class Shards:
                     sums = checksums(rows, 0).astype(_SUM)
                     _write(self._sums(first, precision), 0, sums.tobytes())
 
-    def blank(self, rows: Rows) -> None:
-        """Write zeros over rows, in order, and remove what is no regular file."""
-        for file in self.folder.glob("*"):
-            if not stat.S_ISREG(file.lstat().st_mode):
-                shutil.rmtree(file) if file.is_dir() else file.unlink()
-        for run in np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1):
-            if len(run):
-                self.write(int(run[0]), np.zeros((len(run), self.embed_dim), np.float32))
+    def mend(self, sound: NDArray[np.bool_]) -> None:
+        """Write zeros over rows that are not sound, before the last that is; what is no regular file is removed."""
+        last = int(np.flatnonzero(sound)[-1]) if sound.any() else -1
+        for first in range(0, len(sound), _ROWS):
+            part = sound[first : first + _ROWS]
+            if part.all():
+                continue
+            for precision in dict.fromkeys(("float32", self.precision)):
+                _remove_special(self._file(first, precision))
+                _remove_special(self._sums(first, precision))
+            rows = first + np.flatnonzero(~part)
+            rows = rows[rows < last]
+            for run in np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1):
+                if len(run):
+                    self.write(int(run[0]), np.zeros((len(run), self.embed_dim), np.float32))
 
     def _leave_out_damaged(self, part: NDArray[np.bool_], first: int, count: int, precision: str) -> None:
         """Mark rows of a file that do not fit their checksums."""
@@ -237,6 +244,14 @@ def _map(file: Path, kind: np.dtype[Any], count: int) -> NDArray[Any]:
         if isinstance(error, StoreError):
             raise
         raise StoreError(f"{file}: cannot be read ({error.strerror or error}). {RECOVERY}") from error
+
+
+def _remove_special(file: Path) -> None:
+    """Remove what has the name of a file and is none, nor a link to one."""
+    if file.is_dir() and not file.is_symlink():
+        shutil.rmtree(file)
+    elif not file.is_file():
+        file.unlink(missing_ok=True)
 
 
 def _write(file: Path, offset: int, data: bytes) -> None:
