@@ -82,7 +82,10 @@ def test_there_must_be_something_to_migrate(index: Index, photos: Path, other: C
         next(migrate(index.store, index.model))
 
 
-@pytest.mark.parametrize("batches", [1, 2, 3, 4])
+@pytest.mark.parametrize(
+    "batches",
+    [1, 3, pytest.param(2, marks=pytest.mark.exhaustive), pytest.param(4, marks=pytest.mark.exhaustive)],
+)
 def test_nothing_of_an_interrupted_migration_is_kept_by_another_one(
     index: Index, photos: Path, other: CLIP, third: CLIP, place: str, batches: int
 ) -> None:
