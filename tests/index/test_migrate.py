@@ -3,6 +3,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import numpyclip
 from numpyclip.dual_encoder.clip import CLIP
@@ -56,6 +57,8 @@ def test_everything_is_embedded_anew_and_the_old_ones_searched_until_then(
         for match in matches:
             np.testing.assert_allclose(match.embedding, other.embed_images(str(match.path))[0], atol=2e-6)
         assert {match.text for match in migrated.search("a bird", modality="texts")} == {"a bird", "a house"}
+        with migrated.store._database.reading() as connection:
+            assert connection.execute("SELECT DISTINCT generation FROM vectors").fetchall() == [(2,)]
         if not place.startswith("postgresql"):
             assert not (Path(place) / "pictures-1").exists()
         assert migrated.update().unchanged == 6
@@ -72,6 +75,19 @@ def test_pictures_that_are_gone_are_reported_and_forgotten(index: Index, photos:
     assert sorted(problem.partition(": ")[0] for problem in told) == sorted([str(gone), str(changed)])
     with Index(place, other) as migrated:
         assert len(migrated.search("a bird", 10)) == 4
+
+
+def test_of_a_picture_that_is_gone_nothing_is_left(index: Index, photos: Path, other: CLIP) -> None:
+    index.update([photos])
+    last = max(index.search("a bird", 10), key=lambda match: match.id)
+    Path(str(last.path)).unlink()
+    with index.store.writing():
+        steps = migrate(index.store, other)
+        assert next(steps) == 6
+        steps.close()
+    Image.new("RGB", (50, 50), "red").save(photos / "new.png")  # it may have the number of the one that is gone
+    assert index.update().embedded == 1
+    assert [len(index.search("a bird", n)) for n in range(1, 8)] == [1, 2, 3, 4, 5, 6, 6]
 
 
 def test_there_must_be_something_to_migrate(index: Index, photos: Path, other: CLIP) -> None:
