@@ -238,7 +238,7 @@ def test_a_database_that_is_gone_is_made_again(place: Path, photos: Path, tiny: 
         with pytest.raises(StoreError, match=r"index\.sqlite: is missing.*index --check"):
             Index(place, tiny, create=create)
     assert check_index(place) == [
-        "index.sqlite is missing. Kept are 0 folders and 0 texts; `numpyclip index` embeds everything again"
+        "index.sqlite is missing. Kept are 0 folders and 0 texts; `numpyclip index FOLDER` embeds everything again"
     ]
     assert check_index(place) == []
     with Index(place, tiny) as index:

@@ -83,9 +83,10 @@ def _salvage(folder: Path) -> list[str]:
         for path in (*folder.glob("*.usearch"), *shards):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         database.create(lambda connection: _restore(connection, **tables), precision=precision, row_checksums="1")
+    again = "numpyclip index" if tables["folders"] else "numpyclip index FOLDER"
     return [
         f"{database.file.name} {damage}. Kept are {len(tables['folders'])} folders and {len(tables['texts'])} texts; "
-        "`numpyclip index` embeds everything again"
+        f"`{again}` embeds everything again"
     ]
 
 
