@@ -237,10 +237,13 @@ class Store:
             found = rows.pending(connection, space, "text", n)
         return [(number, rows.text_of(data)) for number, data in found]
 
-    def write_migrated(self, modality: Modality, numbers: Sequence[int], embeddings: Array) -> None:
-        """Add embeddings of the next model."""
+    def write_embeddings(
+        self, modality: Modality, numbers: Sequence[int], embeddings: Array, *, migrating: bool = True
+    ) -> None:
+        """Add embeddings of pictures or texts that are in the index, of the next model or of this one."""
         with self._database.transaction() as connection:
-            self._add(connection, following(connection, modality), numbers, embeddings)
+            space = following(connection, modality) if migrating else searched(connection, modality)
+            self._add(connection, space, numbers, embeddings)
 
     def drop_pictures(self, numbers: Sequence[int]) -> None:
         """Remove pictures whose files cannot be read any more."""
@@ -280,7 +283,7 @@ class Store:
     def has_damaged_hnsw(self) -> bool:
         """Tell whether there is an HNSW index that cannot be used."""
         with self._database.reading() as connection:
-            return self._vectors.has_damaged_hnsw(searched(connection, "pictures"))
+            return self._vectors.has_damaged_hnsw(connection, searched(connection, "pictures"))
 
     def build_hnsw(self, progress: Progress = iter) -> Recall:
         """Build an HNSW index of all pictures, which searches then use: faster, but approximate."""

@@ -97,10 +97,6 @@ class PostgresDatabase(Database):
         with self._translated(), self._writer.transaction():
             yield _Statements(self._writer)
 
-    def damage(self, *, thorough: bool = False) -> str | None:
-        """Leave that to the server, which has checksums of its own."""
-        return None
-
     def close(self) -> None:
         """Close all connections."""
         for connection in self._open:

@@ -37,7 +37,7 @@ from numpyclip.model.ops import Array
 from numpyclip.runtime.chunks import batched
 
 _CHECKSUMS = "row_checksums"  # the key in `meta` of an index whose rows have them
-_MOST_ROWS = 1 << 31
+MOST_ROWS = 1 << 31
 _COPIED = 1 << 14  # embeddings at once
 _FEW = 1000  # pictures that are listed before a search, however few there are
 
@@ -136,10 +136,10 @@ class MemoryMappedVectors(Vectors):
             raise StoreError(f"{self._folder}: holds no {space.modality} yet; there is nothing to build a graph of.")
         return hnsw.build(self._shards(connection, space), count, self._folder, space, progress)
 
-    def has_damaged_hnsw(self, space: Space) -> bool:
+    def has_damaged_hnsw(self, connection: Connection, space: Space) -> bool:
         """Tell whether there is an HNSW index that cannot be used."""
-        found = list(self._folder.glob(f"{space.modality}-{space.generation}-*.usearch"))
-        return bool(found) and self._hnsw(space) is None
+        count = _next_row(connection, space)
+        return any(rows > count or not hnsw.is_whole(file, rows) for rows, file in hnsw.files(self._folder, space))
 
     def remove_hnsw(self) -> bool:
         """Remove it; False if there is none."""
@@ -206,7 +206,7 @@ def _next_row(connection: Connection, space: Space) -> int:
     if row is None:
         return 0
     last = int(*checked(row, int))
-    if not 0 <= last < _MOST_ROWS:
+    if not 0 <= last < MOST_ROWS:
         raise Damage(f"names row {last} of embeddings")
     return last + 1
 
