@@ -96,7 +96,7 @@ def put_file(connection: Connection, filed: Filed) -> None:
     connection.execute("DELETE FROM files WHERE directory = ? AND name = ?", key)
     connection.execute(
         "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (*key, state.size, state.mtime_ns, date, picture, problem, filed.cause),
+        (*key, state.size, state.mtime_ns, date, picture, problem, filed.tried_with),
     )
 
 
@@ -105,20 +105,19 @@ def storable(state: FileState) -> FileState:
     return FileState(state.size, (state.mtime_ns + (1 << 63)) % (1 << 64) - (1 << 63), state.digest)
 
 
-def files_in(connection: Connection, directory: str, *, with_causes: bool) -> dict[str, tuple[FileState, str | None]]:
-    """Return the files directly in a folder, by name, and by what means each could not be read, if it could not."""
-    cause = "cause" if with_causes else "NULL"  # which version 1 does not have
-    sql = (
-        f"SELECT name, size, mtime_ns, digest, {cause}, picture FROM files LEFT JOIN pictures ON id = picture "
-        "WHERE directory = ?"
-    )
-    kinds = (bytes, int, int, (bytes, NoneType), _TEXT, _NUMBER)
+def files_in(connection: Connection, directory: str) -> dict[str, FileState]:
+    """Return the files directly in a folder, by name."""
+    sql = "SELECT name, size, mtime_ns, digest FROM files LEFT JOIN pictures ON id = picture WHERE directory = ?"
     found = connection.execute(sql, (os.fsencode(directory),))
-    rows = (checked(row, *kinds) for row in found)
-    return {
-        os.fsdecode(name): (FileState(size, mtime_ns, digest), None if picture is not None else cause or "")
-        for name, size, mtime_ns, digest, cause, picture in rows
-    }
+    rows = (checked(row, bytes, int, int, (bytes, NoneType)) for row in found)
+    return {os.fsdecode(name): FileState(size, mtime_ns, digest) for name, size, mtime_ns, digest in rows}
+
+
+def unreadable_in(connection: Connection, directory: str) -> dict[str, str | None]:
+    """Return the files directly in a folder that could not be read, by name, and what each was tried with."""
+    sql = "SELECT name, cause FROM files WHERE directory = ? AND picture IS NULL"
+    rows = (checked(row, bytes, _TEXT) for row in connection.execute(sql, (os.fsencode(directory),)))
+    return {os.fsdecode(name): tried_with for name, tried_with in rows}
 
 
 def put_text(connection: Connection, text: str) -> int:

@@ -107,13 +107,12 @@ class Store:
     def files(self, directory: str) -> dict[str, FileState]:
         """Return the files directly in a folder, by name."""
         with self._database.reading() as connection:
-            found = rows.files_in(connection, directory, with_causes=False)
-        return {name: state for name, (state, _) in found.items()}
+            return rows.files_in(connection, directory)
 
-    def files_and_causes(self, directory: str) -> dict[str, tuple[FileState, str | None]]:
-        """Return the files directly in a folder, by name; of those that could not be read, by what means."""
+    def unreadable(self, directory: str) -> dict[str, str | None]:
+        """Return the files directly in a folder that could not be read, by name, and what each was tried with."""
         with self._database.reading() as connection:
-            return rows.files_in(connection, directory, with_causes=True)
+            return rows.unreadable_in(connection, directory)
 
     def knows(self, digest: bytes) -> bool:
         """Tell whether a picture with this content has an embedding."""
