@@ -47,7 +47,7 @@ def check_index(place: str | os.PathLike[str], progress: Progress = iter) -> lis
     is_folder = not is_address(place)
     problems = _repair_database(Path(absolute(place))) if is_folder else []
     with contextlib.closing(open_store(place)) as store, store.writing():
-        found = store.drop_unsound()
+        found = store.drop_damaged()
         if store.has_damaged_hnsw() or (found and is_folder and store.remove_hnsw()):
             found.append(f"HNSW index: {_rebuild_hnsw(store, progress)}")
         return [*problems, *found]

@@ -17,7 +17,7 @@ from numpyclip.index.database import Connection, Damage, Database
 from numpyclip.index.database.sql import MOST_VALUES, below, checked, conditions, generation, meta, one_of, set_meta
 from numpyclip.index.generations import following, searched
 from numpyclip.index.records import MODALITIES, Changes, Counts, Match, Modality
-from numpyclip.index.unsound import drop_unsound
+from numpyclip.index.drop_damaged import drop_damaged
 from numpyclip.index.vectors import Found, Progress, Recall, Space, Vectors
 from numpyclip.index.where import EVERYWHERE, Where, absolute, is_path
 from numpyclip.model.ops import Array
@@ -71,7 +71,7 @@ class Store:
             self._remove_old_generations()
             with self._database.transaction() as connection:
                 if self._vectors.upgrade(connection):
-                    drop_unsound(connection, self._vectors)
+                    drop_damaged(connection, self._vectors)
             yield
 
     def begin(self, fingerprint: Fingerprint, embed_dim: int) -> None:
@@ -274,10 +274,10 @@ class Store:
         self._database.shrink()
         return dropped
 
-    def drop_unsound(self) -> list[str]:
+    def drop_damaged(self) -> list[str]:
         """Remove embeddings that are damaged, and pictures without one; say how many there were."""
         with self._database.transaction() as connection:
-            return drop_unsound(connection, self._vectors)
+            return drop_damaged(connection, self._vectors)
 
     def has_damaged_hnsw(self) -> bool:
         """Tell whether there is an HNSW index that cannot be used."""

@@ -105,11 +105,11 @@ class Updater:
         for directory, files in walk(folder, ignore, unreadable, self._left_out):
             visited.add(directory)
             found += len(files)
-            known, unreadable = self._store.files(directory), self._store.unreadable(directory)
+            known, failed = self._store.files(directory), self._store.unreadable(directory)
             new = [
                 (os.path.join(directory, name), state)
                 for name, state in files.items()
-                if known.get(name) != storable(state) or unreadable.get(name, self._tried_with) != self._tried_with
+                if known.get(name) != storable(state) or failed.get(name, self._tried_with) != self._tried_with
             ]
             self._report.unchanged += len(files) - len(new)
             changed += new

@@ -8,7 +8,7 @@ from numpyclip.index.records import MODALITIES
 from numpyclip.index.vectors import Space, Vectors
 
 
-def drop_unsound(connection: Connection, vectors: Vectors) -> list[str]:
+def drop_damaged(connection: Connection, vectors: Vectors) -> list[str]:
     """Remove, in a transaction, embeddings that are not sound, and pictures without one; say how many there were."""
     current = generation(connection)
     if not current:
