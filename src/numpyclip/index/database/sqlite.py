@@ -87,6 +87,8 @@ class SQLiteDatabase(Database):
         with self.translated():
             if special := self._special_file():
                 return special
+            if not _size(self.file):
+                return "is empty"  # for SQLite, a sound database
             expected = file_checksum.recorded(self.file)
             if expected is not None:
                 has_more = _size(self.file.with_name(f"{_NAME}-wal")) > 0

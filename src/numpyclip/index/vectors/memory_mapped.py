@@ -145,7 +145,7 @@ class MemoryMappedVectors(Vectors):
         """Remove it; False if there is none."""
         files = list(self._folder.glob("*.usearch"))
         for file in files:
-            file.unlink(missing_ok=True)
+            shutil.rmtree(file) if file.is_dir() else file.unlink(missing_ok=True)
         return bool(files)
 
     def _hnsw(self, space: Space) -> HNSW | None:
