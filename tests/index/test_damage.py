@@ -279,13 +279,14 @@ def test_an_index_that_was_copied_is_the_same(place: Path, tiny: CLIP, tmp_path:
         assert len(found(index)) == 6
 
 
-def test_a_damaged_graph_is_built_again(place: Path, tiny: CLIP) -> None:
+@pytest.mark.parametrize("damage", [lambda graph: flip(graph, graph.stat().st_size // 2), to_folder])
+def test_a_damaged_graph_is_built_again(place: Path, tiny: CLIP, damage: Callable[[Path], None]) -> None:
     pytest.importorskip("usearch")
     with Index(place, tiny) as index:
         index.store.build_hnsw()
         expected = found(index)
     (graph,) = place.glob("*.usearch")
-    flip(graph, graph.stat().st_size // 2)
+    damage(graph)
     with Index(place, tiny) as index:
         assert found(index) == expected
     assert check_index(place) == ["HNSW index: built again, recall 100.0%"]
@@ -305,6 +306,15 @@ def test_a_database_that_is_gone_is_made_again(place: Path, photos: Path, tiny: 
     with Index(place, tiny) as index:
         assert index.update([photos]).embedded == 6
         assert len(found(index)) == 6
+
+
+def test_a_database_of_a_killed_writer_that_is_empty(place: Path, tiny: CLIP) -> None:
+    (place / "index.sqlite-checksum").unlink()
+    os.truncate(place / "index.sqlite", 0)
+    with pytest.raises(StoreError, match=r"is empty.*index --check"):
+        Index(place, tiny)
+    assert "is empty" in check_index(place)[0]
+    assert check_index(place) == []
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked to be killed")

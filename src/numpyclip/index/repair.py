@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sqlite3
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from numpyclip.index.open_store import is_address, open_store
 from numpyclip.index.salvage import check_rows, copy_sound, is_damage
 from numpyclip.index.store import Store
 from numpyclip.index.vectors import LEAST_RECALL, Progress
-from numpyclip.index.vectors.shards import PRECISIONS, shard_files
+from numpyclip.index.vectors.shards import PRECISIONS, remove, shard_files
 from numpyclip.index.where import absolute
 
 
@@ -74,8 +73,7 @@ def _repair_database(folder: Path) -> list[str]:
         if not os.path.lexists(database.file) and not shard_files(folder):
             return []
         while (special := database.special_file()) not in (None, database.file.name):
-            path = folder / str(special)
-            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+            remove(folder / str(special))
         with database.alone():
             if (damage := _damage(database)) is not None:
                 return [_salvage(database, damage)]
@@ -94,6 +92,8 @@ def _damage(database: SQLiteDatabase) -> str | None:
         return "is missing"
     if database.special_file():
         return "is no regular file"
+    if not database.file.stat().st_size:
+        return "is empty"
     with database.reading() as connection:
         try:
             if (damage := unsound_pages(connection, "integrity_check")) is not None:
@@ -132,7 +132,7 @@ def _salvage(database: SQLiteDatabase, damage: str) -> str:
     kept = database.replace(fill)
     if not counts["vectors"]:
         for path in (*folder.glob("*.usearch"), *shards):
-            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+            remove(path)
     update = "numpyclip index" if counts["folders"] else "numpyclip index FOLDER"
     return (
         f"{database.file.name} {damage}{f'; it is now {kept}' if kept else ''}. Kept are {counts['folders']} folders, "

@@ -15,9 +15,9 @@ from numpyclip.images.find import FileState
 from numpyclip.index import generations, rows
 from numpyclip.index.database import Connection, Damage, Database
 from numpyclip.index.database.sql import MOST_VALUES, below, checked, conditions, generation, meta, one_of, set_meta
+from numpyclip.index.drop_damaged import drop_damaged
 from numpyclip.index.generations import following, searched
 from numpyclip.index.records import MODALITIES, Changes, Counts, Match, Modality
-from numpyclip.index.drop_damaged import drop_damaged
 from numpyclip.index.vectors import Found, Progress, Recall, Space, Vectors
 from numpyclip.index.where import EVERYWHERE, Where, absolute, is_path
 from numpyclip.model.ops import Array

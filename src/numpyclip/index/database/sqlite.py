@@ -108,6 +108,8 @@ class SQLiteDatabase(Database):
         with self.translated():
             if special := self.special_file():
                 return f"{special} is no regular file"
+            if not _size(self.file):
+                return "is empty"  # for SQLite, a sound database
             if (fits := self.fits_checksum()) is not None:
                 return None if fits else "is not as NumPyCLIP has left it: it is damaged, or another has changed it"
             with self.reading() as connection:

@@ -31,7 +31,7 @@ from numpyclip.index.records import MODALITIES
 from numpyclip.index.vectors import Found, Progress, Recall, Space, Vectors, hnsw
 from numpyclip.index.vectors.hnsw import HNSW
 from numpyclip.index.vectors.scan import nearest
-from numpyclip.index.vectors.shards import Precision, Rows, Shards
+from numpyclip.index.vectors.shards import Precision, Rows, Shards, remove
 from numpyclip.index.where import EVERYWHERE, Where
 from numpyclip.model.ops import Array
 from numpyclip.runtime.chunks import batched
@@ -145,7 +145,7 @@ class MemoryMappedVectors(Vectors):
         """Remove it; False if there is none."""
         files = list(self._folder.glob("*.usearch"))
         for file in files:
-            file.unlink(missing_ok=True)
+            remove(file)
         return bool(files)
 
     def _hnsw(self, space: Space) -> HNSW | None:

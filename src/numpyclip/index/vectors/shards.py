@@ -146,8 +146,9 @@ class Shards:
             if part.all():
                 continue
             for precision in dict.fromkeys(("float32", self.precision)):
-                _remove_special(self._file(first, precision))
-                _remove_special(self._sums(first, precision))
+                for file in (self._file(first, precision), self._sums(first, precision)):
+                    if not file.is_file():
+                        remove(file)
             rows = first + np.flatnonzero(~part)
             rows = rows[rows < last]
             for run in np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1):
@@ -246,12 +247,9 @@ def _map(file: Path, kind: np.dtype[Any], count: int) -> NDArray[Any]:
         raise StoreError(f"{file}: cannot be read ({error.strerror or error}). {RECOVERY}") from error
 
 
-def _remove_special(file: Path) -> None:
-    """Remove what has the name of a file and is none, nor a link to one."""
-    if file.is_dir() and not file.is_symlink():
-        shutil.rmtree(file)
-    elif not file.is_file():
-        file.unlink(missing_ok=True)
+def remove(path: Path) -> None:
+    """Remove a file, a folder or a link, if it is there."""
+    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
 
 
 def _write(file: Path, offset: int, data: bytes) -> None:
