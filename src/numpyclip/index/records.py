@@ -49,7 +49,7 @@ class Filed:
     state: FileState
     digest: bytes | None  # SHA-256 of its content, which tells renamed files and copies; None with a problem
     problem: str | None = None  # why it cannot be read as a picture
-    cause: str | None = None  # by what means it could not: with others it is tried again; None: always
+    tried_with: str | None = None  # versions and limits; with others it is retried, with None always
 
 
 @dataclass
