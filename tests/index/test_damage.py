@@ -166,6 +166,9 @@ def test_no_named_pipe_blocks(place: Path, photos: Path, tiny: CLIP, name: str) 
     os.mkfifo(place / name)
     with pytest.raises(StoreError, match="is no regular file"), Index(place, tiny) as index:
         index.update([photos])
+    assert check_index(place) == [f"{name} was no regular file: removed"]
+    with Index(place, tiny) as index:
+        assert index.update([photos]).unchanged == 6
 
 
 def test_a_change_by_another_program_is_told_and_costs_nothing(place: Path, tiny: CLIP) -> None:

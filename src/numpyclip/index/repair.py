@@ -72,18 +72,20 @@ def _repair_database(folder: Path) -> list[str]:
     with database.translated():
         if not os.path.lexists(database.file) and not shard_files(folder):
             return []
+        found = []
         while (special := database.special_file()) not in (None, database.file.name):
             remove(folder / str(special))
+            found.append(f"{special} was no regular file: removed")
         with database.alone():
             if (damage := _damage(database)) is not None:
-                return [_salvage(database, damage)]
-            if database.fits_checksum() is not False:
-                return []
-            database.forget_checksum()
-            return [
-                f"{database.file.name} is not as NumPyCLIP has left it, as after a change by another program; SQLite "
-                "finds it sound, and all of it is kept"
-            ]
+                found.append(_salvage(database, damage))
+            elif database.fits_checksum() is False:
+                database.forget_checksum()
+                found.append(
+                    f"{database.file.name} is not as NumPyCLIP has left it, as after a change by another program; "
+                    "SQLite finds it sound, and all of it is kept"
+                )
+    return found
 
 
 def _damage(database: SQLiteDatabase) -> str | None:

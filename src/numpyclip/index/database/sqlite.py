@@ -243,7 +243,7 @@ def unsound_pages(connection: sqlite3.Connection, check: Literal["quick_check", 
         if type(error) is not sqlite3.DatabaseError:  # such as that it is locked
             raise
         return str(error)
-    return None if found == "ok" else f"is damaged ({found})"
+    return None if found == "ok" else f"is damaged ({' '.join(found.split())})"
 
 
 def _size(file: Path) -> int:
