@@ -190,9 +190,7 @@ class _Decoder:
         watch.check_size(image.size)
         if self.draft_size is not None:
             _reduce(image, self.draft_size)
-        most = self.options.max_memory
-        if most is not None and (memory := _memory(image)) > most:
-            raise PictureError(f"{self.name}: needs {memory} bytes to be decoded; expected at most {most} here.")
+        watch.check_memory(_memory(image))
         return image
 
     def _whole(self, image: Image.Image, file: IO[bytes], watch: Watch) -> Image.Image:

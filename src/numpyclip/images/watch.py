@@ -48,6 +48,12 @@ class Watch:
         if self.options is not None and max(size) > _MOST_ROWS:
             raise PictureError(f"{self.name}: is {width} x {height} pixels; expected at most {_MOST_ROWS} on a side.")
 
+    def check_memory(self, size: int) -> None:
+        """Raise PictureError if decoding the picture takes too many bytes."""
+        most = None if self.options is None else self.options.max_memory
+        if most is not None and size > most:
+            raise PictureError(f"{self.name}: needs {size} bytes to be decoded; expected at most {most} here.")
+
     def accept(self, share: float) -> None:
         """Note that the end of the file is missing; raise PictureError if too much of the picture is."""
         found = f"its end is missing, {share:.1%} of it is there"
