@@ -138,10 +138,54 @@ def test_pillow_opens_files_in_one_place_only() -> None:
 
 
 def test_all_of_the_list_are_known_to_pillow() -> None:
-    for form in ("JPEG", "PNG", "GIF", "BMP", "PPM", "WEBP", "TIFF", "JPEG2000", "ICO", "QOI", "TGA"):
+    for form in ("JPEG", "PNG", "GIF", "BMP", "PPM", "WEBP", "TIFF", "JPEG2000", "ICO", "TGA"):
         file = io.BytesIO()
         Image.new("RGB", (16, 16), "red").save(file, form)
         assert identify(file).format == form
+
+
+class Counted(io.BytesIO):
+    reads = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        self.reads += 1
+        return super().read(size)
+
+
+@pytest.mark.parametrize(
+    ("data", "part"),
+    [
+        (b"\xff\xd8\xff" + bytes(10**6), "header"),
+        (b"\xff\xd8" + b"\xff" * 10**6, "header"),
+        (b"GIF89a" + struct.pack("<HHBBB", 8, 8, 0, 0, 0) + b"!\xfe" + b"\1a" * 10**5, "header"),
+        (b"P6 #" + bytes(10**6), "header"),
+        (
+            struct.pack("<2sIHHI", b"BM", 600_000, 0, 0, 1078)
+            + struct.pack("<IiiHHIIiiII", 40, 4000, 4000, 1, 8, 1, 600_000, 0, 0, 256, 0)
+            + bytes(1024)
+            + b"\1\0" * 300_000,
+            "content",
+        ),
+    ],
+    ids=["JPEG of zeros", "JPEG of fill bytes", "GIF comment", "PPM comment", "BMP, run-length encoded"],
+)
+def test_what_pillow_reads_byte_by_byte_has_a_limit(data: bytes, part: str) -> None:
+    file = Counted(data)
+    most = {"header": 100_000, "content": 500_000}[part]
+    with pytest.raises(PictureError, match=rf"\(its {part} takes more than {most} reads\)"):
+        open_picture(file)
+    assert file.reads <= most + 20
+
+
+def test_large_metadata_is_no_reason_to_refuse_a_file() -> None:
+    """A panorama has tens of megabytes of it, which Pillow reads."""
+    image = Image.new("RGB", (16, 16), "red")
+    file = io.BytesIO()
+    image.save(file, "JPEG")
+    jpeg = file.getvalue()
+    assert open_picture(jpeg[:2] + (b"\xff\xe1\xff\xff" + bytes(65533)) * 300 + jpeg[2:]).size == (16, 16)
+    image.save(file := io.BytesIO(), "TIFF", tiffinfo={37724: bytes(20 << 20)})  # layers, as Photoshop writes them
+    assert open_picture(file.getvalue()).size == (16, 16)
 
 
 # Special files

@@ -3,20 +3,41 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
-from numpyclip.images.damaged import openable
+from numpyclip.images.damaged import repaired
 from numpyclip.images.watch import quietly
 
 if TYPE_CHECKING:
     from PIL import Image
 
-# All that Pillow may decode: the formats in which people keep pictures. It knows others, of which some start programs
+# All that Pillow may decode: the formats in which people keep images. It knows others, of which some start programs
 # (EPS) and most are looked at by nobody but attackers. The first are loaded in no time and are tried first.
-_USUAL_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "PPM")  # of JPEG's is MPO, which has two
-_OTHER_FORMATS = ("WEBP", "AVIF", "HEIF", "TIFF", "JPEG2000", "JXL", "ICO", "QOI", "TGA")
+_USUAL_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "PPM")  # MPO files open as JPEG
+_OTHER_FORMATS = ("WEBP", "AVIF", "HEIF", "TIFF", "JPEG2000", "JXL", "ICO", "TGA")
 
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+
+# Pillow reads some headers, and some pixels, byte by byte in Python, whatever their length.
+_MOST_READS_OF_HEADER = 100_000
+_MOST_READS_OF_PIXELS = 500_000
+
+
+class _ReadLimit:
+    """A file that is read so many times only."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._reads, self.most, self.part = 0, _MOST_READS_OF_HEADER, "header"
+
+    def read(self, size: int = -1) -> bytes:
+        self._reads += 1
+        if self._reads > self.most:
+            raise OSError(f"its {self.part} takes more than {self.most} reads")
+        return self._file.read(size)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
 
 
 def identify(file: IO[bytes]) -> Image.Image:
@@ -31,7 +52,7 @@ def identify(file: IO[bytes]) -> Image.Image:
         try:
             return _identified(file)
         except Exception:
-            if (mended := openable(file)) is None:
+            if (mended := repaired(file)) is None:
                 raise
             return _identified(mended)
 
@@ -40,15 +61,24 @@ def _identified(file: IO[bytes]) -> Image.Image:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        return Image.open(file, formats=_USUAL_FORMATS)
+        return _opened(file, _USUAL_FORMATS)
     except UnidentifiedImageError:
         has_heif = _load_plugins()
     try:
-        return Image.open(file, formats=[name for name in _OTHER_FORMATS if name in Image.OPEN])
+        return _opened(file, tuple(name for name in _OTHER_FORMATS if name in Image.OPEN))
     except UnidentifiedImageError as error:
         if _is_heic(file) and not has_heif:
             raise OSError('it is HEIC: pip install "numpyclip[heif]"') from error
         raise
+
+
+def _opened(file: IO[bytes], formats: tuple[str, ...]) -> Image.Image:
+    from PIL import Image
+
+    limited: Any = _ReadLimit(file)
+    image = Image.open(limited, formats=formats)
+    limited.most, limited.part = _MOST_READS_OF_PIXELS, "content"
+    return image
 
 
 def _load_plugins() -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.errors import InputError, PictureError
-from numpyclip.images.damaged import as_far_as_it_goes, has_end, openable
+from numpyclip.images.damaged import check_scans, decode_truncated, has_end, repaired
 from numpyclip.images.decode_memory import DECODE_MEMORY
 from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
 from numpyclip.images.depth import Depth
@@ -197,12 +197,15 @@ class _Decoder:
             return self._header(BytesIO(data), watch)
 
         try:
+            if image.format in ("JPEG", "MPO"):
+                file.seek(0)
+                check_scans(file.read())
             image.load()
         except Exception as error:
-            if (mended := openable(file)) is not None:
+            if (mended := repaired(file)) is not None:
                 return self._whole(self._header(mended, watch), mended, watch)
             file.seek(0)
-            if "truncated" not in str(error) or (found := as_far_as_it_goes(image, file.read(), reopen)) is None:
+            if "truncated" not in str(error) or (found := decode_truncated(image, file.read(), reopen)) is None:
                 raise
             image, share = found
             watch.accept(share)
