@@ -61,6 +61,7 @@ REFUSED = {
     "msp": b"DanM" + struct.pack("<HH", 8, 8) + bytes(24 + 8),
     "xbm": b"#define a_width 8\n#define a_height 8\nstatic char a_bits[] = {\n0,0,0,0,0,0,0,0};\n",
     **{form.lower(): saved(form) for form in ("PCX", "SGI", "PDF")},
+    "qoi": b"qoif" + struct.pack(">IIBB", 8, 8, 3, 0) + b"\xc3" * 2,
 }
 
 

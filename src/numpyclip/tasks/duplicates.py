@@ -50,7 +50,7 @@ _MOST_BRIGHTENED = 16.0  # levels
 _ROWS = 1024  # of the matrix of cosines at once
 _PAIRS = 4096  # of thumbnails at once
 _ANIMATED = frozenset({"GIF", "WEBP", "PNG", "AVIF"})  # an MPO is a photograph with a second view
-_LOSSLESS = (".png", ".tif", ".tiff", ".bmp", ".dib", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".qoi")
+_LOSSLESS = (".png", ".tif", ".tiff", ".bmp", ".dib", ".ppm", ".pgm", ".pbm", ".pnm", ".tga")
 
 Kind = Literal["best", "file", "pixels", "near"]
 
