@@ -1,4 +1,7 @@
-"""MEMORY FOR PIXELS: how much all threads of this process may decode at once."""
+"""MEMORY FOR IMAGES: how much all threads of this process may read and decode at once.
+
+A thread that holds memory for pixels asks for none for a file, so that no two threads wait for each other.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,14 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-MAX_MEMORY = 1 << 30  # bytes, for the pixels of images
+MAX_MEMORY = 1 << 30  # bytes, for the pixels of images, and again for their files
 
 
 class MemoryLimit:
-    """A semaphore that counts bytes. Who asks first is served first; one that asks for more than all is alone."""
+    """A semaphore that counts bytes.
+
+    First come, first served; a request above the limit waits until nothing else is held.
+    """
 
     def __init__(self, size: int = MAX_MEMORY) -> None:
         self._free = self._size = size
@@ -39,3 +45,4 @@ class MemoryLimit:
 
 
 DECODE_MEMORY = MemoryLimit()
+FILE_MEMORY = MemoryLimit()

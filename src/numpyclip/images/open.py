@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from numpyclip.errors import InputError, PictureError
 from numpyclip.images.damaged import check_scans, decode_truncated, has_end, repaired
-from numpyclip.images.decode_memory import DECODE_MEMORY
+from numpyclip.images.decode_memory import DECODE_MEMORY, FILE_MEMORY
 from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
 from numpyclip.images.depth import Depth
 from numpyclip.images.formats import identify
@@ -30,7 +30,7 @@ Picture: TypeAlias = (
 
 _BYTES = (bytes, bytearray, memoryview)
 
-_MOST_BYTES = 1 << 30  # of a file: one that is larger is no photograph
+_MOST_BYTES = 768 << 20  # of a file: more than 250 megapixels of three bytes
 
 # Memory that decoding takes at most, with a copy for the orientation; some decoders keep copies of their own.
 _USUAL_BYTES_PER_PIXEL = 8
@@ -239,11 +239,13 @@ def _regular_file(path: str | os.PathLike[str], name: str) -> Iterator[IO[bytes]
     with file:
         if (size := os.fstat(file.fileno()).st_size) > _MOST_BYTES:
             raise PictureError(f"{name}: has {size} bytes; expected at most {_MOST_BYTES} of a picture.")
-        yield file
+        with FILE_MEMORY.take(2 * size):  # its content, and that of a repaired file
+            yield file
 
 
-def file_content(path: str | os.PathLike[str]) -> bytes:
-    """Read a regular file that may hold a picture.
+@contextmanager
+def file_content(path: str | os.PathLike[str]) -> Iterator[bytes]:
+    """Read a regular file that may hold an image; its bytes count as memory in use until the context is left.
 
     Raises
     ------
@@ -253,9 +255,10 @@ def file_content(path: str | os.PathLike[str]) -> bytes:
     name = os.fsdecode(path)
     with _regular_file(path, name) as file:
         try:
-            return file.read(_MOST_BYTES)
+            data = file.read(_MOST_BYTES)
         except OSError as error:
             raise _unreadable(name, error) from error
+        yield data
 
 
 def _memory(image: Image.Image) -> int:

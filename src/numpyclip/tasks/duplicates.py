@@ -171,8 +171,7 @@ def _read(preprocess: Preprocess | None, known: Known | None, options: DecodeOpt
     """Read an image, with a model also its thumbnail and the pixels to embed, unless it is animated."""
     from PIL.Image import Resampling
 
-    data = file_content(path)
-    with decoded(data, options, name=path, as_stored=True) as image:
+    with file_content(path) as data, decoded(data, options, name=path, as_stored=True) as image:
         header = _Header.of(data)
         digest, state = hashlib.sha256(data).digest(), FileState.of(path)
         lossy = not path.lower().endswith(_LOSSLESS)
