@@ -18,7 +18,7 @@ from numpyclip.images.decode_memory import DECODE_MEMORY, FILE_MEMORY
 from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
 from numpyclip.images.depth import Depth
 from numpyclip.images.formats import identify
-from numpyclip.images.watch import Watch, watched
+from numpyclip.images.watch import Watch, accept, watched
 from numpyclip.regular_file import open_regular
 
 if TYPE_CHECKING:  # Pillow is imported when the first picture arrives
@@ -167,7 +167,7 @@ class _Decoder:
 
     def of_image(self, image: Image.Image) -> Image.Image:
         """Decode a picture of Pillow's, which may be decoded already."""
-        with watched(self.name), _errors_named(self.name):
+        with watched(self.name, self.options), _errors_named(self.name):
             depth = Depth.of(image)
             image.load()
             return self._finished(image, depth)
@@ -208,10 +208,10 @@ class _Decoder:
             if "truncated" not in str(error) or (found := decode_truncated(image, file.read(), reopen)) is None:
                 raise
             image, share = found
-            watch.accept(share)
+            accept(share)
         else:
             if image.format == "PNG" and not has_end(file):  # which Pillow does not miss
-                watch.accept(1.0)
+                accept(1.0)
         return image
 
     def _finished(self, image: Image.Image, depth: Depth | None) -> Image.Image:
