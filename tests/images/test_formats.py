@@ -146,11 +146,12 @@ def test_all_of_the_list_are_known_to_pillow() -> None:
 
 
 class Counted(io.BytesIO):
-    reads = 0
+    reads = bytes_read = 0
 
     def read(self, size: int | None = -1) -> bytes:
-        self.reads += 1
-        return super().read(size)
+        data = super().read(size)
+        self.reads, self.bytes_read = self.reads + 1, self.bytes_read + len(data)
+        return data
 
 
 @pytest.mark.parametrize(
@@ -187,6 +188,18 @@ def test_large_metadata_is_no_reason_to_refuse_a_file() -> None:
     assert open_picture(jpeg[:2] + (b"\xff\xe1\xff\xff" + bytes(65533)) * 300 + jpeg[2:]).size == (16, 16)
     image.save(file := io.BytesIO(), "TIFF", tiffinfo={37724: bytes(20 << 20)})  # layers, as Photoshop writes them
     assert open_picture(file.getvalue()).size == (16, 16)
+
+
+def test_tags_that_overlap_are_not_read_each() -> None:
+    tags = [(256, 3, 1, 8), (257, 3, 1, 8), (258, 3, 1, 8), (262, 3, 1, 1), (273, 3, 1, 8)]
+    tags += [(1000 + number, 7, 1 << 20, 1000) for number in range(50)]
+    data = b"II*\0\x08\0\0\0" + struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    file = Counted(data + bytes(2 << 20))
+    try:
+        identify(file)
+    except OSError as error:
+        assert "overlaps" in str(error)
+    assert file.bytes_read < 9 << 20
 
 
 # Special files

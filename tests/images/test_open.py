@@ -308,6 +308,16 @@ def test_open_files_are_pictures(tmp_path: Path) -> None:
         open_picture(io.BytesIO(b"abc"))
 
 
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
+def test_a_stream_is_a_picture(form: str) -> None:
+    class Stream:
+        def __init__(self, data: bytes) -> None:
+            self.read = io.BytesIO(data).read
+
+    stream: Any = Stream(encoded(Image.fromarray(NOISE), form))
+    assert open_picture(stream).size == (24, 16)
+
+
 @pytest.mark.parametrize(
     ("size", "draft_size", "decoded"),
     [

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from io import SEEK_END
+from math import inf
 from typing import IO, TYPE_CHECKING, Any
 
 from numpyclip.images.damaged import repaired
@@ -24,17 +26,26 @@ _MOST_READS_OF_PIXELS = 500_000
 
 
 class _ReadLimit:
-    """A file that is read so many times only."""
+    """A file that is read so many times only, and for its header not much more than twice.
+
+    Tags of TIFF files may overlap, and Pillow before 13 keeps a copy for each.
+    """
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._reads, self.most, self.part = 0, _MOST_READS_OF_HEADER, "header"
+        self.bytes_left: float = 2 * file.seek(0, SEEK_END) + (1 << 20)
+        file.seek(0)
 
     def read(self, size: int = -1) -> bytes:
         self._reads += 1
         if self._reads > self.most:
             raise OSError(f"its {self.part} takes more than {self.most} reads")
-        return self._file.read(size)
+        data = self._file.read(size)
+        self.bytes_left -= len(data)
+        if self.bytes_left < 0:
+            raise OSError("its header overlaps itself")
+        return data
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._file, name)
@@ -52,9 +63,9 @@ def identify(file: IO[bytes]) -> Image.Image:
         try:
             return _identified(file)
         except Exception:
-            if (mended := repaired(file)) is None:
+            if (repaired_file := repaired(file)) is None:
                 raise
-            return _identified(mended)
+            return _identified(repaired_file)
 
 
 def _identified(file: IO[bytes]) -> Image.Image:
@@ -77,7 +88,7 @@ def _opened(file: IO[bytes], formats: tuple[str, ...]) -> Image.Image:
 
     limited: Any = _ReadLimit(file)
     image = Image.open(limited, formats=formats)
-    limited.most, limited.part = _MOST_READS_OF_PIXELS, "content"
+    limited.most, limited.part, limited.bytes_left = _MOST_READS_OF_PIXELS, "content", inf
     return image
 
 

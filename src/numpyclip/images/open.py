@@ -134,10 +134,18 @@ def decoded(
             with _regular_file(source, decoder.name) as file:
                 image = decoder.of_file(file)
         else:
-            image = decoder.of_file(BytesIO(source) if isinstance(source, _BYTES) else source)
+            image = decoder.of_file(BytesIO(source) if isinstance(source, _BYTES) else _seekable(source))
         only = [image]
         del image
         yield only.pop()  # so that the caller alone has it, and can free its memory before others take it
+
+
+def _seekable(file: IO[bytes]) -> IO[bytes]:
+    try:
+        file.seek(0)
+    except (AttributeError, OSError):  # a response of a server, a pipe
+        return BytesIO(file.read(_MOST_BYTES))
+    return file
 
 
 def _name(source: object) -> str:
@@ -202,8 +210,8 @@ class _Decoder:
                 check_scans(file.read())
             image.load()
         except Exception as error:
-            if (mended := repaired(file)) is not None:
-                return self._whole(self._header(mended, watch), mended, watch)
+            if (repaired_file := repaired(file)) is not None:
+                return self._whole(self._header(repaired_file, watch), repaired_file, watch)
             file.seek(0)
             if "truncated" not in str(error) or (found := decode_truncated(image, file.read(), reopen)) is None:
                 raise
