@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from numpyclip.errors import InputError, PictureError
 from numpyclip.images.damaged import check_scans, decode_truncated, has_end, repaired
-from numpyclip.images.decode_memory import DECODE_MEMORY, FILE_MEMORY
+from numpyclip.images.decode_memory import DECODE_MEMORY, FILE_MEMORY, decoding_memory
 from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
 from numpyclip.images.depth import Depth
 from numpyclip.images.formats import identify
@@ -31,11 +31,6 @@ Picture: TypeAlias = (
 _BYTES = (bytes, bytearray, memoryview)
 
 _MOST_BYTES = 768 << 20  # of a file: more than 250 megapixels of three bytes
-
-# Memory that decoding takes at most, with a copy for the orientation; some decoders keep copies of their own.
-_USUAL_BYTES_PER_PIXEL = 8
-_BYTES_PER_PIXEL = {"WEBP": 16, "AVIF": 16, "HEIF": 16, "JPEG2000": 20}
-_PROGRESSIVE_BYTES_PER_PIXEL = 6  # of the full size: libjpeg keeps all coefficients
 
 _ORIENTATION = 0x0112  # the EXIF tag
 _TRANSPOSITIONS = {  # its values, and what undoes them
@@ -184,7 +179,7 @@ class _Decoder:
         """Open and decode a file."""
         with watched(self.name, self.options) as watch, _errors_named(self.name):
             with self._header(file, watch) as image:
-                self.held.enter_context(DECODE_MEMORY.take(_memory(image)))
+                self.held.enter_context(DECODE_MEMORY.take(decoding_memory(image)))
                 depth = Depth.of(image)
                 picture = self._whole(image, file, watch)
             picture = self._finished(picture, depth)
@@ -267,16 +262,6 @@ def file_content(path: str | os.PathLike[str]) -> Iterator[bytes]:
         except OSError as error:
             raise _unreadable(name, error) from error
         yield data
-
-
-def _memory(image: Image.Image) -> int:
-    """Compute how many bytes decoding takes at most."""
-    pixels = image.width * image.height
-    memory = pixels * _BYTES_PER_PIXEL.get(image.format or "", _USUAL_BYTES_PER_PIXEL)
-    if image.info.get("progressive"):
-        scale = (getattr(image, "decoderconfig", None) or (1,))[0]  # as `_reduce` has set it
-        memory += pixels * scale**2 * _PROGRESSIVE_BYTES_PER_PIXEL
-    return memory
 
 
 def _reduce(image: Image.Image, draft_size: int) -> None:
