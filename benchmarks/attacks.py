@@ -1,10 +1,10 @@
-"""Delay of /healthz and memory of the server while one hostile request runs.
+"""Delay of /healthz and memory of the server while hostile requests run.
 
     python benchmarks/attacks.py [--store INDEX] [--only WORD]
 
 Starts `numpyclip serve -m tiny` anew for each attack, sends it, and asks for /healthz every 10 ms meanwhile. Printed
-are the status of the attack's answer, its seconds, the longest delay of /healthz, and by how much the server's memory
-grew at its peak beyond the bytes that were sent.
+are the status of the attack's answer (of an honest request among a crowd), its seconds, the longest delay of /healthz,
+and by how much the server's memory grew at its peak beyond the bytes that were sent.
 """
 
 import argparse
@@ -13,18 +13,26 @@ import http.client
 import json
 import os
 import re
+import socket
+import struct
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from io import BytesIO
 from pathlib import Path
+
+from PIL import Image
 
 MIB = 1 << 20
 LARGE = 31 * MIB
 JSON = {"Content-Type": "application/json"}
 URLENCODED = {"Content-Type": "application/x-www-form-urlencoded"}
 MULTIPART = {"Content-Type": "multipart/form-data; boundary=x"}
+FILE = b'--x\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n'
 PART = b'--x\r\nContent-Disposition: form-data; name="q"\r\n\r\n'
 
 
@@ -35,6 +43,27 @@ def filled(start: bytes, piece: bytes, end: bytes, size: int = LARGE) -> bytes:
 def chunked(body: bytes, size: int) -> bytes:
     pieces = (body[start : start + size] for start in range(0, len(body), size))
     return b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+
+
+def picture(kind: str, **options: bool) -> bytes:
+    stream = BytesIO()
+    Image.effect_noise((64, 64), 99).save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def scans_without_end() -> bytes:
+    """Make a progressive JPEG of one scan, and segments that are full of what looks like others."""
+    data = picture("JPEG", progressive=True)
+    first = data.index(b"\xff\xda")
+    segment = b"\xff\xef\xff\xfd" + b"\xff\xda" * 32_765 + b"\0"
+    return FILE + data[: data.index(b"\xff", first + 14)] + segment * 16 + b"\r\n--x--\r\n"
+
+
+def empty_chunks() -> bytes:
+    data = picture("PNG")
+    broken = struct.pack(">I4sI", 0, b"tEXt", zlib.crc32(b"tEXt") ^ 1)
+    empty = struct.pack(">I4sI", 0, b"IDAT", zlib.crc32(b"IDAT"))
+    return filled(FILE + data[:33] + broken, empty, data[33:] + b"\r\n--x--\r\n", LARGE // 2)
 
 
 ATTACKS: dict[str, tuple[str, dict[str, str], Callable[[], bytes]]] = {
@@ -92,11 +121,49 @@ ATTACKS: dict[str, tuple[str, dict[str, str], Callable[[], bytes]]] = {
         {**JSON, "Transfer-Encoding": "chunked"},
         lambda: chunked(b" " * (3 * MIB), 1),
     ),
+    "lines of two bytes in a chunk": (
+        "/search",
+        {**JSON, "Transfer-Encoding": "chunked"},
+        lambda: chunked(b"\r\n" * 100_000 + b"{}", 1 << 20),
+    ),
+    "a body of GET": ("GET /search?q=a", {}, lambda: b"x"),
+    "a picture of scans without an end": ("/search", MULTIPART, scans_without_end),
+    "a picture of empty chunks": ("/search", MULTIPART, empty_chunks),
     "many headers": ("GET /healthz", {f"a{n}": "" for n in range(9000)}, lambda: b""),
     "a header of semicolons": ("/search", {"Content-Type": 'multipart/form-data; "' + ";" * 60_000}, lambda: b"x"),
     "a cookie of backslashes": ("GET /index", {"Cookie": 'a="' + "\\" * 60_000 + '"'}, lambda: b""),
     "a query string of names": ("GET /search?" + "&".join(f"{n:x}=" for n in range(10_000)), {}, lambda: b""),
 }
+
+
+@contextmanager
+def crowd(port: int, count: int, head: bytes, body: bytes) -> Iterator[int]:
+    """Connect so many clients, which begin a request and then stall; yield how many bytes they have sent."""
+    sent = 0
+    with ExitStack() as stack:
+        clients = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for client in clients:
+            client.setblocking(bool(head))  # a burst waits for nobody
+            client.connect_ex(("127.0.0.1", port))
+        for client in clients if head else ():
+            client.sendall(head + body)
+            sent += len(head + body)
+        yield sent
+
+
+CROWDS: dict[str, Callable[[int], AbstractContextManager[int]]] = {
+    "a burst of connections": lambda port: crowd(port, 900, b"", b""),
+    "bodies that stall": lambda port: crowd(
+        port,
+        8,
+        b"POST /search HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % (32 * MIB),
+        b'{"a":"' + b"a" * (32 * MIB - 1024),
+    ),
+    "bodies of GET that stall": lambda port: crowd(
+        port, 300, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\n", b""
+    ),
+}
+HONEST = json.dumps({"truncate": True, "input": "a dog " * 10_000}).encode()
 
 
 def memory(pid: int, field: str = "VmHWM") -> int:
@@ -139,9 +206,9 @@ def ask(port: int, method: str, path: str, body: bytes, headers: dict[str, str])
 
 def attacked(name: str, words: list[str]) -> str:
     """Carry out one attack; return a line of figures."""
-    path, headers, make = ATTACKS[name]
+    path, headers, make = ATTACKS.get(name, ("/v1/embeddings", JSON, lambda: HONEST))
     method, path = path.split(" ") if " " in path else ("POST", path)
-    body = make()
+    body, enter = make(), CROWDS.get(name, lambda port: contextlib.nullcontext(0))
     server, port = start(words)
     delays: list[float] = []
     done = threading.Event()
@@ -158,14 +225,17 @@ def attacked(name: str, words: list[str]) -> str:
         ask(port, method, path, b"{}", headers if len(headers) < 2 else {})  # what is made at the first request
         before = memory(server.pid)
         poller.start()
-        begin = time.perf_counter()
-        status = ask(port, method, path, body, headers)
-        seconds = time.perf_counter() - begin
-        time.sleep(1)  # work that goes on
+        with enter(port) as sent:
+            if name in CROWDS:
+                time.sleep(2)  # while they stall
+            begin = time.perf_counter()
+            status = ask(port, method, path, body, headers)
+            seconds = time.perf_counter() - begin
+            time.sleep(1)  # work that goes on
         done.set()
         poller.join()
-        grown = (memory(server.pid) - before - len(body)) / MIB
-        return f"{name:30} {status:3} {seconds:6.2f} s  /healthz {1000 * max(delays):6.0f} ms  {grown:+7.0f} MiB"
+        grown = (memory(server.pid) - before - len(body) - sent) / MIB
+        return f"{name:33} {status:3} {seconds:6.2f} s  /healthz {1000 * max(delays):6.0f} ms  {grown:+7.0f} MiB"
     finally:
         done.set()
         server.kill()
@@ -178,7 +248,7 @@ def main() -> None:
     parser.add_argument("--only", default="", metavar="WORD", help="only the attacks whose name has this in it")
     given = parser.parse_args()
     words = ["--store", given.store] if given.store else ["--no-index"]
-    for name in ATTACKS:
+    for name in (*ATTACKS, *CROWDS):
         if given.only in name:
             print(attacked(name, words), flush=True)
 

@@ -15,15 +15,15 @@ SOURCE = Path(numpyclip.__file__).parent
 # A room is a folder or a module of the package. It may import those named beside it, which all stand above it.
 ROOMS = {
     "escaping": "",
-    "errors": "",
+    "errors": "escaping",
     "arguments": "errors",
     "lock": "",
     "regular_file": "",
-    "atomic": "errors lock",
+    "atomic": "escaping errors lock",
     "lazy_exports": "",
-    "notebook": "errors",
+    "notebook": "escaping",
     "reference": "",
-    "weights": "errors atomic regular_file",
+    "weights": "escaping errors atomic regular_file",
     "images": "errors arguments regular_file",
     "tokenizer": "errors arguments weights",
     "model": "errors arguments weights images",  # the normalisation of pixels is folded into the first convolution

@@ -29,12 +29,14 @@ def test_errors_are_also_what_code_for_openai_clip_catches(error: type[Exception
 def test_a_message_can_be_printed_whatever_is_in_it() -> None:
     for kind in errors.NumPyCLIPError, errors.DownloadError, errors.MissingPackageError, errors.PictureError:
         text = str(kind("caf\udce9\x1b[2J.png: ä\ncannot be read"))
-        assert text == "caf\\udce9\\x1b[2J.png: ä\\ncannot be read"
+        assert text == "caf\\xe9\\x1b[2J.png: ä\\ncannot be read"
         text.encode("utf-8")
 
 
 def test_a_message_is_one_printable_line() -> None:
-    assert errors.printable("a: ä\nb\x1b\u202e\udce9") == r"a: ä\nb\x1b\u202e\udce9"
+    assert (
+        str(errors.InputError("a: ä\u3000🏳️\u200d🌈\nb\x1b\u202e\udce9")) == "a: ä\u3000🏳️\u200d🌈" + r"\nb\x1b\u202e\xe9"
+    )
 
 
 def test_names_of_others_are_quoted_on_one_line_and_cut() -> None:

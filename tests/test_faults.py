@@ -54,9 +54,11 @@ def test_what_is_put_where(source: str, with_faults: set[str]) -> None:
         'if sys.platform == "win32":\n    a(1)',
         "a: dict['b', 1]",
         "a = Literal['b']",
+        "a: TypeAlias = 'b'",
         'a = f"{b:1} {c[1] + 1}"',
         "a = warnings.warn('b' + c, stacklevel=2)",
         "a = Some.Error(1 < 2)",
+        "a = math.gcd(b, c)",
         "# 1 < 2",
     ],
 )

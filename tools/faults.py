@@ -21,6 +21,7 @@ for one, other in (pair.split() for pair in PAIRS):
     OTHER_OPERATORS.setdefault(other.replace("_", " "), []).append(one.replace("_", " "))
 KEYED = {"get", "pop", "setdefault", "startswith", "endswith", "getattr", "hasattr", "removeprefix", "removesuffix"}
 NOT_HERE = {"TYPE_CHECKING", 'sys.platform == "win32"'}  # conditions of what these tests do not run
+SYMMETRIC = {"min", "max", "minimum", "maximum", "gcd"}  # in their arguments
 SILENT = {"warn", "warning", "info", "debug", "error", "cast", "add_argument", "TypeVar", "quoted"}
 
 
@@ -71,7 +72,7 @@ class FaultMaker(ast.NodeVisitor):
         """Pass over annotations."""
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
-        if node.value:
+        if node.value and self.text(node.annotation) != "TypeAlias":
             self.alter_key(node.value, "default")
             self.visit(node.value)
 
@@ -149,7 +150,7 @@ class FaultMaker(ast.NodeVisitor):
         name = self.text(node.func).rpartition(".")[2]
         if name in SILENT or name.endswith("Error"):
             return
-        for first, second in itertools.pairwise(node.args):
+        for first, second in itertools.pairwise(() if name in SYMMETRIC else node.args):
             if not isinstance(first, ast.Starred) and not isinstance(second, ast.Starred):
                 start, stop = self.span(first)[0], self.span(second)[1]
                 between = self.source[self.span(first)[1] : self.span(second)[0]].decode()

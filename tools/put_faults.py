@@ -6,10 +6,9 @@ An area is a folder or module under `src/numpyclip`; without one, every folder a
 change of a few characters: `<` for `<=`, a constant one off, a condition that always holds, two arguments exchanged.
 The same seed puts the same faults into the same source. All happens in a copy of the checkout in a temporary folder.
 
-The test files that mirror the module run first, then the tests that run the changed line, the nearest first, until one
-fails or does not end; of more than 200 every second, or third, and so on. Which tests run which line is measured in a
-first run of all tests, with the library coverage, and kept in `--map`: remove that file when tests have moved or are
-new outside of the mirror files.
+The test files that mirror the module run first, then the others of their folder, then all others, those first that name
+the module or are near it, until a test fails or does not end. A fault is seldom noticed late: `--near` leaves out all
+but the test files of the folder.
 
 A fault that survives is a test that is missing, or it is equivalent: it changes no behaviour, or only speed or words.
 Say so in the log, `"result": "equivalent: WHY"` in place of `"SURVIVED"`, and it is counted apart. A second run with
@@ -31,30 +30,24 @@ from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
 from pathlib import Path
 
-from coverage import CoverageData
 from tools.faults import Fault, choose, put
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path("src/numpyclip")
 PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "--no-header", "--tb=no")
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv", ".nox", "__pycache__", "build", "dist", "*_cache")
-SETTINGS = """[run]
-relative_files = true
-source = src/numpyclip
-dynamic_context = test_function
-"""
-AT_ONCE = 40  # tests of one run of pytest
-MOST = 200  # tests of a line, beside those of the mirror files
-OF_ALL = ("tests/test_api.py", "tests/test_defaults.py", "tests/test_records.py")  # look at what was made at import
-LIMIT = 180  # seconds of one run of pytest
+AT_ONCE = 8  # test files of one run of pytest
+OF_ALL = ("test_api.py", "test_defaults.py", "test_records.py")  # look at what was made at import
+LIMIT = 300  # seconds of one run of pytest
 
 
 class Trial:
     """A copy of the checkout, in which one module at a time has a fault."""
 
-    def __init__(self, root: Path, coverage: CoverageData) -> None:
+    def __init__(self, root: Path, near: bool) -> None:
         self.root = root
-        self.coverage = coverage
+        self.near = near
+        self.sound: set[str] = set()  # tests that pass without a fault
         self.clock = itertools.count(1_000_000_000)  # no two versions of a module look alike to Python's cache
 
     def write(self, module: Path, source: bytes) -> None:
@@ -63,42 +56,33 @@ class Trial:
         now = next(self.clock)
         os.utime(module, (now, now))
 
-    def mirror(self, module: Path) -> list[str]:
-        """Return the test files of the module's name: of `ops.py` also `test_ops_of_pixels.py`."""
-        found = self.root / "tests" / module.relative_to(self.root / PACKAGE).with_name(f"test_{module.stem}.py")
-        return [str(path.relative_to(self.root)) for path in sorted(found.parent.glob(f"{found.stem}*.py"))]
-
-    def covering(self, module: Path, line: int) -> list[str]:
-        """Return the tests that run a line, or else its module, or else all; those of the same folder first."""
-        name = str(module.relative_to(self.root))
-        by_line = self.coverage.contexts_by_lineno(name)
-        some = (by_line.get(line, ()), itertools.chain(*by_line.values()), self.coverage.measured_contexts())
-        contexts = next((found for each in some if (found := set(each) - {""})), set())
-        tests = list((self.root / "tests").rglob("test_*.py"))
-        found = set()
-        for file, _, test in (context.rpartition(".") for context in contexts):
-            ending = "/" + file.replace(".", "/") + ".py"
-            found.update(f"{path.relative_to(self.root)}::{test}" for path in tests if str(path).endswith(ending))
-        inner = module.relative_to(self.root / PACKAGE).parent
-        return sorted(found, key=lambda test: (-len(os.path.commonprefix((test, f"tests/{inner}/"))), test))
-
-    def runs(self, module: Path, line: int) -> Iterator[list[str]]:
-        """Yield the tests of one run of pytest after the other, the nearest first."""
-        nearest = [*self.mirror(module), *(test for test in OF_ALL if (self.root / test).exists())]
-        yield nearest
-        others = [test for test in self.covering(module, line) if test.partition("::")[0] not in nearest]
-        chosen = others[:: -(-len(others) // MOST) or 1]
-        yield from (chosen[start : start + AT_ONCE] for start in range(0, len(chosen), AT_ONCE))
+    def runs(self, module: Path) -> Iterator[list[str]]:
+        """Yield the test files of one run of pytest after the other, the nearest first."""
+        inner = module.relative_to(self.root / PACKAGE)
+        folder = self.root / "tests" / inner.parent
+        name = ".".join(("numpyclip", *inner.with_suffix("").parts))
+        nearest = sorted(folder.glob(f"test_{module.stem}*.py"))  # of `ops.py` also `test_ops_of_pixels.py`
+        nearest += [path for each in OF_ALL if (path := self.root / "tests" / each).exists()]
+        others = set((self.root / "tests").rglob("test_*.py")).difference(nearest)
+        near = sorted(file for file in others if file.parent == folder)
+        far = sorted(others.difference(near), key=lambda file: (name not in file.read_text("utf-8"), file))
+        for group in (nearest, near, *([] if self.near else itertools.zip_longest(*[iter(far)] * AT_ONCE))):
+            if files := [str(file.relative_to(self.root)) for file in group if file]:
+                yield files
 
     def caught_by(self, module: Path, fault: Fault) -> str:
         """Return the first test that fails with the fault, or nothing."""
         source = module.read_bytes()
         self.write(module, put(fault, source))
         try:
-            runs = self.runs(module, source.count(b"\n", 0, fault.start) + 1)
-            return next((failed for tests in runs if (failed := first_failure(self.root, tests))), "")
+            failed = next((failed for tests in self.runs(module) if (failed := first_failure(self.root, tests))), "")
         finally:
             self.write(module, source)
+        test = failed.partition("[")[0]
+        if "::" in test and test not in self.sound and first_failure(self.root, [test]):
+            raise SystemExit(f"{test} must pass without a fault.")
+        self.sound.add(test)
+        return failed
 
 
 def environment(root: Path) -> dict[str, str]:
@@ -119,15 +103,6 @@ def first_failure(root: Path, tests: Sequence[str]) -> str:
             return f"no end in {LIMIT} s of {tests[0]}"
     failed = re.search(r"^(?:FAILED|ERROR) (\S+)", output, re.MULTILINE)
     return "" if process.returncode in (0, 5) else failed[1] if failed else f"pytest, status {process.returncode}"
-
-
-def measure(root: Path, tests: Sequence[str], file: Path) -> None:
-    """Write which tests run which line."""
-    (root / "coverage.ini").write_text(SETTINGS)
-    command = [sys.executable, "-m", "coverage", "run", "--rcfile=coverage.ini", f"--data-file={file}", *PYTEST, *tests]
-    if subprocess.run(command, cwd=root, env=environment(root)).returncode:
-        file.unlink(missing_ok=True)
-        raise SystemExit("The tests must pass without a fault.")
 
 
 def described(module: Path, source: bytes, fault: Fault) -> str:
@@ -160,19 +135,14 @@ def main() -> None:
         "--log", type=Path, default=Path("build/faults.jsonl"), help="what was found (build/faults.jsonl)"
     )
     parser.add_argument("--again", action="store_true", help="try those again that survived")
-    parser.add_argument("--map", type=Path, default=Path("build/faults.coverage"), help="which tests run which line")
-    parser.add_argument("--tests", nargs="+", default=["tests"], metavar="PATH", help="for the map; all by default")
+    parser.add_argument("--near", action="store_true", help="run only the test files of the module's folder")
     arguments = parser.parse_args()
     arguments.log.parent.mkdir(parents=True, exist_ok=True)
     lines = arguments.log.read_text("utf-8").splitlines() if arguments.log.exists() else []
     known = {record["fault"]: record for record in map(json.loads, lines)}
     with tempfile.TemporaryDirectory() as folder:
         root = Path(shutil.copytree(ROOT, Path(folder, "checkout"), ignore=LEFT_OUT))
-        if not arguments.map.exists():
-            measure(root, arguments.tests, arguments.map.resolve())
-        coverage = CoverageData(str(arguments.map))
-        coverage.read()
-        trial, package = Trial(root, coverage), root / PACKAGE
+        trial, package = Trial(root, arguments.near), root / PACKAGE
         everything = sorted(path.name for path in package.iterdir() if path.suffix == ".py" or list(path.glob("*.py")))
         for area in arguments.areas or everything:
             modules = sorted((package / area).rglob("*.py")) or [package / area]

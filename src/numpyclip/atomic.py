@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from numpyclip.errors import NumPyCLIPError, printable
+from numpyclip.errors import NumPyCLIPError
+from numpyclip.escaping import printable
 from numpyclip.lock import exclusive
 
 _REPLACED = "old"  # in the temporary folder of `atomic_folder`: what was under the name before

@@ -23,19 +23,12 @@ Each is also the built-in exception in brackets, so that code written for openai
 Messages follow one pattern: where, what was found, what was expected, what to do.
 """
 
+from numpyclip.escaping import printable
+
 
 def quoted(name: str, most: int = 200) -> str:
     """Quote an untrusted name for a message: on one line, not too long, and printable."""
     return repr(name) if len(name) <= most else f"{name[:most]!r}..."
-
-
-def printable(text: str) -> str:
-    """Escape what cannot be printed, as Python does, so that a message is one line."""
-    return text if text.isprintable() else "".join(map(_printable, text))
-
-
-def _printable(letter: str) -> str:
-    return letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
 
 
 class NumPyCLIPError(Exception):

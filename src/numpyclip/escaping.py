@@ -38,6 +38,11 @@ def column(text: str) -> str:
     return f'"{escaped}"'
 
 
+def printable(text: str) -> str:
+    """Write a message on one line: what would be unsafe or break it is an escape sequence, as in `column`."""
+    return text if text.isprintable() else _UNSAFE.sub(_escape, text)
+
+
 def column_text(written: str) -> str:
     """Return the text that `column` has written."""
     if len(written) < 2 or not (written.startswith('"') and written.endswith('"')):

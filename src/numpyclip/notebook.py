@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from html import escape
 
-from numpyclip.errors import printable
+from numpyclip.escaping import printable
 
 _MOST_ROWS = 20
 

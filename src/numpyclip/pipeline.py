@@ -23,7 +23,7 @@ from numpyclip.images.open import Picture, file_content, has_state
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.ops import Array
 from numpyclip.runtime.chunks import checked_batch_size
-from numpyclip.runtime.finite import NOT_FINITE, finite_rows
+from numpyclip.runtime.finite import NOT_FINITE, NotFinite, finite_rows
 from numpyclip.runtime.prefetch import prefetch
 
 _T = TypeVar("_T")
@@ -104,7 +104,7 @@ def _checked(record: Embedded[_T, _X]) -> Embedded[_T, _X]:
     if record.embedding is None or finite_rows(record.embedding):
         return record
     name = os.fsdecode(record.picture) if isinstance(record.picture, str | os.PathLike) else f"image {record.position}"
-    return Embedded(record.picture, record.position, error=PictureError(f"{name}: {NOT_FINITE}"))
+    return Embedded(record.picture, record.position, error=NotFinite(f"{name}: {NOT_FINITE}"))
 
 
 def iter_embeddings(

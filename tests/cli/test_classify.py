@@ -10,6 +10,7 @@ from PIL import Image
 
 from numpyclip.cli import classify as module
 from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.viz.chart import bar_chart
 from tests.cli.conftest import Run
 
 LABELS = ("a house", "a bird", "a camera")
@@ -200,9 +201,10 @@ def test_a_model_that_judges_each_pair_by_itself_does_so_here_too(
 
 def test_a_plot_is_of_one_picture(run: Run, bird: Path, album: Path, tmp_path: Path) -> None:
     output = tmp_path / "chart.png"
-    assert run("classify", bird, "a bird", "a dog", "-m", "tiny", "--plot", output).status == 0
+    _, out, _ = run("classify", bird, "a bird", "a dog", "-m", "tiny", "--plot", output, "--json")
+    bars = [(entry["label"], entry["probability"]) for entry in json.loads(out)["labels"]]
     with Image.open(output) as chart:
-        assert chart.size == (624, 288)
+        assert np.array_equal(np.asarray(chart), np.asarray(bar_chart(bird, bars)))
     output.unlink()
     result = run("classify", album, "a bird", "a dog", "-m", "tiny", "--plot", output)
     assert (result.status, result.out) == (2, "")

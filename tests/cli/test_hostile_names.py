@@ -69,7 +69,7 @@ def test_tables_are_utf_8_and_lead_back_to_names(command: str, run: Run, hostile
     assert not CONTROLS.search(out + err)
     assert {column_text(line.split("\t")[position]) for line in out.splitlines()} == names_in(hostile)
     assert all(line.startswith("numpyclip: ") for line in err.splitlines())
-    assert r"broken\n\x1b[2J \udce9.png" in err
+    assert r"broken\n\x1b[2J \xe9.png" in err
 
 
 @pytest.mark.parametrize("command", TABLES)

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from numpyclip.dual_encoder import encoder
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.errors import InputError, PictureError, TextTooLongError
+from numpyclip.errors import CorruptCheckpointError, InputError, PictureError, TextTooLongError
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.loader import load
 from numpyclip.tokenizer.clip_tokenizer import tokenize
@@ -413,6 +413,14 @@ def test_a_text_whose_embedding_is_not_finite_is_quoted(tiny: CLIP, tmp_path: Pa
 def test_a_picture_that_cannot_be_read_is_named(tiny: CLIP, tmp_path: Path) -> None:
     with pytest.raises(PictureError, match=r"nowhere\.png"):
         tiny.embed_images([tmp_path / "nowhere.png"])
+
+
+@pytest.mark.parametrize("scale", [np.nan, np.inf, -np.inf, 200])
+def test_a_logit_scale_that_makes_scores_nan_is_refused(scale: float, tmp_path: Path) -> None:
+    arrays = {**np.load(EMBEDDED["tiny"]), "logit_scale": np.float32(scale)}
+    np.savez(tmp_path / "copy.npz", **arrays)
+    with pytest.raises(CorruptCheckpointError, match=r"copy\.npz: logit_scale is .*expected a finite number"):
+        load(tmp_path / "copy.npz", activation="quick_gelu")
 
 
 def test_a_logit_scale_of_one_dimension_is_a_number_too(tiny: CLIP, tmp_path: Path) -> None:

@@ -79,6 +79,13 @@ def test_a_file_without_its_last_bytes_is_accepted_with_a_note(form: str, missin
     assert open_picture(data, STRICT).size == whole.size
 
 
+@pytest.mark.parametrize("missing", [3, 5, 6])
+def test_a_smooth_webp_whose_last_bits_are_looked_for_beyond_its_end_is_accepted(missing: int) -> None:
+    slope = np.broadcast_to(np.arange(200, dtype=np.uint8)[:, np.newaxis, np.newaxis], (200, 200, 3))
+    data = encoded("WEBP", np.ascontiguousarray(slope), quality=10)
+    assert np.abs(np.asarray(opened(data[:-missing])[0], int) - slope)[:190].mean() < 3
+
+
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.8])
 @pytest.mark.parametrize("form", FORMS)
 def test_a_file_of_which_much_is_missing_is_refused_and_says_how_much(form: str, share: float) -> None:
@@ -108,9 +115,9 @@ def test_what_looks_like_a_scan_in_other_segments_is_none() -> None:
 def test_the_scans_and_segments_of_a_jpeg_have_a_limit() -> None:
     data = encoded("JPEG", progressive=True)
     scan = data[data.rindex(b"\xff\xda") : -2]
-    assert opened(data[:-2] + scan * 50 + data[-2:])[0].size == (400, 300)
+    assert opened(data[:-2] + scan * 20 + data[-2:])[0].size == (400, 300)
     for end in (data[-2:], b""):
-        with pytest.raises(PictureError, match=r"\(it has more than 100 scans\)"):
+        with pytest.raises(PictureError, match=r"\(it has more than 64 scans\)"):
             open_picture(data[:-2] + scan * 100 + end)
     with pytest.raises(PictureError, match=r"\(it has more than 100000 segments\)"):
         open_picture(data[:-2] + b"\xff\xfe\0\2" * 100_001)
@@ -251,7 +258,6 @@ def test_the_chunks_of_a_file_have_a_limit() -> None:
     webp = b"WEBP" + b"JUNK\0\0\0\0" * 100_001
     for data in (
         png[:33] + ODD["compressed text"] + empty * 100_001 + png[33:],
-        png[:33] + chunk(b"prVt", b"") * 100_001 + png[33:],
         b"RIFF" + struct.pack("<I", len(webp) + 1) + webp,
     ):
         with pytest.raises(PictureError, match=r"\(it has more than 100000 chunks\)"):

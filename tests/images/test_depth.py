@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
 from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.images.depth import Depth
 from numpyclip.images.open import open_picture
 from numpyclip.images.preprocess import on_white
 
@@ -131,3 +132,49 @@ def test_a_large_picture_is_scaled_in_bands(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("numpyclip.images.depth._BAND", 300)
     assert np.array_equal(np.asarray(open_picture(DEEP["TIFF"])), EIGHT)
     assert np.abs(np.asarray(open_picture(DEEP["float, negative"]), int) - EIGHT).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("samples", "levels"),
+    [
+        ([0, 0.25, 0.5, 1], [0, 64, 128, 255]),
+        ([0, 0.125, 0.25], [0, 128, 255]),  # a quarter of 1 is not above it
+        ([0, 0.25, 0.26], [0, 64, 66]),
+        ([0, 1.5], [0, 255]),
+        ([0, 128, 200], [0, 128, 200]),
+        ([0, 512, 900], [0, 128, 224]),  # of 1023
+        ([-1, 0, 1], [0, 128, 255]),
+        ([4, 5, 6], [0, 128, 255]),
+        ([5, 5], [255, 255]),
+        ([-3, -3], [0, 0]),
+        ([0, 1, np.nan, np.inf, -np.inf], [0, 255, 0, 255, 0]),
+    ],
+)
+def test_a_range_that_is_not_stated_is_of_the_usual_bits_or_measured(samples: list[float], levels: list[int]) -> None:
+    picture = Image.fromarray(np.array([samples], np.float32))
+    assert np.asarray(Depth().eight_bits(picture)).tolist() == [levels]
+    inverted = np.asarray(Depth(inverted=True).eight_bits(picture))
+    assert inverted.tolist() == [[255 - level for level in levels]]
+
+
+def test_samples_of_whole_numbers_are_not_taken_for_shares_of_one() -> None:
+    assert np.asarray(Depth().eight_bits(Image.fromarray(np.array([[0, 1]], np.int32)))).tolist() == [[0, 255]]
+    assert np.asarray(Depth().eight_bits(Image.fromarray(np.array([[1, 2]], np.int32)))).tolist() == [[0, 255]]
+
+
+@pytest.mark.parametrize(
+    ("smallest", "largest", "expected"),
+    [
+        (10, 20, (10.0, 20.0)),
+        (0, 20, (0.0, 20.0)),
+        (20, 20, (0.0, None)),
+        (20, 10, (0.0, None)),
+    ],
+)
+def test_a_range_that_is_stated_has_a_smallest_and_a_larger_one(
+    smallest: int, largest: int, expected: tuple[float, float | None]
+) -> None:
+    file = tiff(np.array([[12, 18]], np.int32), SIGNED, t340=smallest, t341=largest)
+    depth = Depth.of(Image.open(io.BytesIO(file)))
+    assert depth is not None
+    assert (depth.low, depth.high) == expected

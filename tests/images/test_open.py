@@ -7,6 +7,7 @@ import struct
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import EpsImagePlugin, Image, UnidentifiedImageError
 
 from numpyclip.errors import InputError, PictureError
+from numpyclip.images.decode_memory import MemoryLimit
 from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.images.open import file_content, open_picture, pictures
 from numpyclip.images.preprocess import Preprocess
@@ -240,7 +242,7 @@ def test_messages_begin_with_the_name(tmp_path: Path) -> None:
         assert str(caught.value).startswith(f"{path}: cannot be read as a picture (")
 
 
-@pytest.mark.parametrize(("name", "shown"), [("nul\0.jpg", r"nul\x00.jpg"), ("caf\udce9.jpg", r"caf\udce9.jpg")])
+@pytest.mark.parametrize(("name", "shown"), [("nul\0.jpg", r"nul\x00.jpg"), ("caf\udce9.jpg", r"caf\xe9.jpg")])
 def test_a_name_that_cannot_be_printed_is_escaped(name: str, shown: str) -> None:
     with pytest.raises(PictureError) as caught:
         open_picture(name)
@@ -335,6 +337,43 @@ def test_a_draft_is_decoded_at_a_whole_fraction_of_its_size(
     Image.new("RGB", size, "red").save(file, "JPEG")
     assert open_picture(file.getvalue(), draft_size=draft_size).size == decoded
     assert open_picture(file.getvalue()).size == size
+
+
+@pytest.mark.parametrize(
+    ("form", "options", "draft_size", "expected"),
+    [
+        ("PNG", {}, None, 8),
+        ("JPEG", {}, None, 8),
+        ("JPEG", {"progressive": True}, None, 8 + 6),
+        ("JPEG", {"progressive": True}, 16, 8 / 16 + 6),
+        ("WEBP", {}, None, 16),
+        ("AVIF", {}, None, 16),
+        ("HEIF", {}, None, 16),
+        ("JPEG2000", {}, None, 20),
+    ],
+)
+def test_the_memory_that_is_reserved_depends_on_the_decoder(
+    monkeypatch: pytest.MonkeyPatch, form: str, options: dict[str, bool], draft_size: int | None, expected: float
+) -> None:
+    if form == "HEIF":
+        pytest.importorskip("pillow_heif").register_heif_opener()
+    Image.init()
+    if form not in Image.SAVE:
+        pytest.skip(f"Pillow does not write {form}")
+    reserved: list[float] = []
+
+    class Reserving(MemoryLimit):
+        @contextmanager
+        def take(self, count: int) -> Iterator[None]:
+            reserved.append(count)
+            with super().take(count):
+                yield
+
+    monkeypatch.setattr("numpyclip.images.open.DECODE_MEMORY", Reserving())
+    file = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(file, form, **options)
+    open_picture(file.getvalue(), draft_size=draft_size)
+    assert reserved == [expected * 64 * 64]
 
 
 def test_only_jpeg_has_drafts() -> None:

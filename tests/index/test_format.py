@@ -1,8 +1,12 @@
 """Indexes that earlier versions have written are read."""
 
 import json
+import os
 import runpy
 import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +14,8 @@ import pytest
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.index import Index, SearchResult, Where
+from numpyclip.index.database import postgres, sqlite
+from numpyclip.index.open_store import open_store
 from numpyclip.index.repair import check_index
 from numpyclip.index.vectors import hnsw
 
@@ -51,6 +57,15 @@ def test_an_index_of_the_first_format_is_written(golden: Index, tiny: CLIP) -> N
     assert {match.text for match in golden.search("a boat", 10, modality="texts")} == {"a bird", "a house", "a boat"}
 
 
+def rounded(value: Any) -> Any:
+    """Round numbers in JSON, which differ between machines in their last digits."""
+    if isinstance(value, float):
+        return round(value, 4)
+    if isinstance(value, list):
+        return [rounded(one) for one in value]
+    return {key: rounded(one) for key, one in value.items()} if isinstance(value, dict) else value
+
+
 GOLDEN_2 = GOLDEN.with_name("index-2")  # with all that version 2 has; see tools/make_golden_index.py
 PHOTOS_2 = "/tmp/golden-photos-2"
 
@@ -62,13 +77,6 @@ def golden_2(tmp_path: Path, tiny: CLIP) -> Index:
 
 def test_an_index_of_the_second_format_is_searched_as_it_was(golden_2: Index) -> None:
     described = runpy.run_path(str(GOLDEN.parents[2] / "tools" / "make_golden_index.py"))["described"]
-
-    def rounded(value: Any) -> Any:
-        if isinstance(value, float):
-            return round(value, 4)
-        if isinstance(value, list):
-            return [rounded(one) for one in value]
-        return {key: rounded(one) for key, one in value.items()} if isinstance(value, dict) else value
 
     assert rounded(described(golden_2)) == rounded(json.loads((GOLDEN_2 / "expected.json").read_text()))
 
@@ -101,3 +109,88 @@ def test_an_index_of_the_first_format_becomes_one_of_the_second(golden: Index) -
     assert (place / "pictures-1" / "000000.int8-checksums").exists()
     assert [match.to_dict() for match in golden.search("a bird", 10, modality="texts")] == before
     assert check_index(place) == []
+
+
+POSTGRES = GOLDEN.with_name("index-postgres")  # a dump of the schema, written by the last commit of version 1
+
+
+@pytest.fixture(params=["folder", "postgres"])
+def first(request: pytest.FixtureRequest) -> str:
+    """Where an index of the first format is."""
+    if request.param == "folder":
+        return str(request.getfixturevalue("golden").store.place)
+    psycopg = pytest.importorskip("psycopg")
+    address: str = request.getfixturevalue("empty_postgres")
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
+        connection.execute((POSTGRES / "index.sql").read_text("utf-8"))
+    return address
+
+
+def asked(index: Index) -> dict[str, Any]:
+    """Return what is asked of an index, as JSON has it."""
+    query, store = index.model.embed_texts(["a bird"])[0], index.store
+    folders = store.folders()
+    return {
+        "pictures": [match.to_dict() for match in index.search(query, 10)],
+        "more": [match.to_dict() for match in index.search(query, 10, where=Where(f"{min(folders)}/more"))],
+        "texts": [match.to_dict() for match in index.search(query, 10, modality="texts")],
+        "counts": vars(store.counts()),
+        "problems": [list(problem) for problem in store.problems()],
+        "folders": {folder: list(ignored) for folder, ignored in folders.items()},
+        "files": {folder: sorted(store.files(folder)) for folder in (min(folders), f"{min(folders)}/more")},
+        "model": store.model_name,
+    }
+
+
+@pytest.mark.parametrize("first", ["postgres"], indirect=True)
+def test_an_index_of_the_first_format_in_postgresql(first: str, tiny: CLIP) -> None:
+    expected = rounded(json.loads((POSTGRES / "expected.json").read_text("utf-8")))
+    with Index(first, tiny) as index:
+        assert rounded(asked(index)) == expected
+        assert index.add_texts(["a bird", "a boat", "\ud800"]) == 2
+    with Index(first, tiny) as index:
+        found = rounded(asked(index))
+        assert {match["text"] for match in found["texts"]} == {"a bird", "a house", "é 🐦", "a boat", "\ud800"}
+        assert {**found, "texts": 0, "counts": {**found["counts"], "texts": 3}} == {**expected, "texts": 0}
+
+
+def test_who_reads_goes_on_reading_after_an_upgrade(first: str, tiny: CLIP) -> None:
+    with Index(first, tiny) as reader, Index(first, tiny) as writer:
+        for _ in range(8):  # of statements that are repeated a driver may keep plans
+            before = asked(reader)
+        writer.add_texts([])
+        assert asked(reader) == before
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a process is forked to be killed")
+@pytest.mark.parametrize("statements", [1, 3, 5])
+def test_an_upgrade_that_is_killed_has_not_been(
+    first: str, tiny: CLIP, monkeypatch: pytest.MonkeyPatch, statements: int
+) -> None:
+    with Index(first, tiny) as index:
+        before = asked(index)
+    for module, name in ((sqlite, "SQLITE_UPGRADE"), (postgres, "POSTGRES_UPGRADE")):
+        monkeypatch.setattr(module, name, Deadly(getattr(module, name)[:statements]))
+    child = os.fork()
+    if not child:
+        try:
+            with closing(open_store(first)) as store, store.writing():
+                pass
+        finally:
+            os._exit(1)
+    assert os.WIFSIGNALED(os.waitpid(child, 0)[1])
+    monkeypatch.undo()
+    with Index(first, tiny) as index:
+        assert asked(index) == before
+        index.add_texts([])
+        assert asked(index) == before
+    assert check_index(first) == []
+
+
+class Deadly(tuple[str, ...]):
+    """Statements after which a process ends."""
+
+    def __iter__(self) -> Iterator[str]:
+        yield from super().__iter__()
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -3,6 +3,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import numpyclip
 from numpyclip.dual_encoder.clip import CLIP
@@ -56,6 +57,8 @@ def test_everything_is_embedded_anew_and_the_old_ones_searched_until_then(
         for match in matches:
             np.testing.assert_allclose(match.embedding, other.embed_images(str(match.path))[0], atol=2e-6)
         assert {match.text for match in migrated.search("a bird", modality="texts")} == {"a bird", "a house"}
+        with migrated.store._database.reading() as connection:
+            assert connection.execute("SELECT DISTINCT generation FROM vectors").fetchall() == [(2,)]
         if not place.startswith("postgresql"):
             assert not (Path(place) / "pictures-1").exists()
         assert migrated.update().unchanged == 6
@@ -74,6 +77,19 @@ def test_pictures_that_are_gone_are_reported_and_forgotten(index: Index, photos:
         assert len(migrated.search("a bird", 10)) == 4
 
 
+def test_of_a_picture_that_is_gone_nothing_is_left(index: Index, photos: Path, other: CLIP) -> None:
+    index.update([photos])
+    last = max(index.search("a bird", 10), key=lambda match: match.id)
+    Path(str(last.path)).unlink()
+    with index.store.writing():
+        steps = migrate(index.store, other)
+        assert next(steps) == 6
+        steps.close()
+    Image.new("RGB", (50, 50), "red").save(photos / "new.png")  # it may have the number of the one that is gone
+    assert index.update().embedded == 1
+    assert [len(index.search("a bird", n)) for n in range(1, 8)] == [1, 2, 3, 4, 5, 6, 6]
+
+
 def test_there_must_be_something_to_migrate(index: Index, photos: Path, other: CLIP) -> None:
     with index.store.writing(), pytest.raises(StoreError, match="holds no embeddings yet"):
         next(migrate(index.store, other))
@@ -82,7 +98,10 @@ def test_there_must_be_something_to_migrate(index: Index, photos: Path, other: C
         next(migrate(index.store, index.model))
 
 
-@pytest.mark.parametrize("batches", [1, 2, 3, 4])
+@pytest.mark.parametrize(
+    "batches",
+    [1, 3, pytest.param(2, marks=pytest.mark.exhaustive), pytest.param(4, marks=pytest.mark.exhaustive)],
+)
 def test_nothing_of_an_interrupted_migration_is_kept_by_another_one(
     index: Index, photos: Path, other: CLIP, third: CLIP, place: str, batches: int
 ) -> None:

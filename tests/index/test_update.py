@@ -1,5 +1,6 @@
 import os
 import shutil
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError, StoreError
 from numpyclip.index import Index, Where
 from numpyclip.index.records import Counts
+from numpyclip.index.store import Store
 from numpyclip.index.update import Report
 from numpyclip.index.vectors import memory_mapped
 
@@ -38,6 +40,15 @@ def test_moved_renamed_and_copied_files_are_recognised(index: Index, photos: Pat
     assert first.name not in names(index)
     (match,) = [match for match in index.search("a bird", n=10) if match.copies]
     assert {Path(str(match.path)).name, *(Path(copy).name for copy in match.copies)} == {"copy.png", second.name}
+
+
+def test_a_copy_that_was_read_before_its_picture_was_written(
+    index: Index, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    knows, main = Store.knows, threading.current_thread()
+    monkeypatch.setattr(Store, "knows", lambda *args: threading.current_thread() is main and knows(*args))
+    shutil.copy(sorted(photos.glob("*.png"))[0], photos / "more" / "copy.png")
+    assert index.update([photos], batch_size=1) == Report(embedded=6, recognised=1)
 
 
 def test_copies_in_one_batch_are_embedded_once(index: Index, photos: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from numpyclip.runtime import prepared
-from numpyclip.runtime.prepared import open_prepared, prepared_files, prepared_folder, save_prepared
+from numpyclip.runtime.prepared import open_prepared, prepared_files, prepared_folder, remove_prepared, save_prepared
 from numpyclip.weights.safetensors import unwritten, write_safetensors
 
 ARRAYS: dict[str, NDArray[Any]] = {
@@ -124,7 +124,7 @@ def test_a_file_that_is_not_as_it_was_written_is_removed_and_made_again(spoil: C
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="files have no such owners")
-def test_a_file_of_another_user_is_made_again_and_one_of_root_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_of_another_user_is_left_alone_and_one_of_root_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     save_prepared(IDENTITY, "visual", ARRAYS)
     owner = prepared_files()[0].stat().st_uid
     monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
@@ -132,6 +132,9 @@ def test_a_file_of_another_user_is_made_again_and_one_of_root_is_used(monkeypatc
     monkeypatch.setattr(os, "geteuid", lambda: 4711)
     monkeypatch.setattr(prepared, "_ROOT", 4712)
     assert open_prepared(IDENTITY, "visual") is None
+    before = prepared_files()[0].stat()
+    save_prepared(IDENTITY, "visual", ARRAYS)
+    assert prepared_files()[0].stat() == before
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes")
@@ -202,6 +205,25 @@ def test_the_longest_unused_go_first_when_there_is_too_much(monkeypatch: pytest.
     monkeypatch.setattr(prepared, "_MOST_BYTES", 2 * size + 1)
     save_prepared(identities["c"], "visual", ARRAYS)
     assert sorted(file.name[0] for file in prepared_files()) == ["b", "c"]
+
+
+def test_of_files_that_cannot_be_removed_the_next_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    for letter in "ab":
+        save_prepared(letter * 32, "visual", ARRAYS)
+    first, second = prepared_files()
+    unlink = Path.unlink
+
+    def removing(self: Path, missing_ok: bool = False) -> None:
+        if self == first:
+            raise PermissionError(13, "in use")
+        unlink(self, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", removing)
+    assert not remove_prepared(first)
+    monkeypatch.setattr(prepared, "_MOST_BYTES", 2 * first.stat().st_size + 1)
+    save_prepared("c" * 32, "visual", ARRAYS)
+    assert sorted(file.name[0] for file in prepared_files()) == sorted({"a", "b", "c"} - {second.name[0]})
+    assert remove_prepared(prepared_files()[1])
 
 
 def test_what_would_fill_half_the_room_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:

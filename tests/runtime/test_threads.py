@@ -5,11 +5,13 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from numpyclip.runtime import threads
 from numpyclip.runtime.chunks import in_chunks
 
 
@@ -124,3 +126,24 @@ def test_a_forked_process_has_threads_of_its_own() -> None:
     if child == 0:
         os._exit(0 if in_chunks(tower, np.zeros(8), 400, 1).sum() == 8 else 1)
     assert os.waitpid(child, 0)[1] == 0
+
+
+def test_a_process_that_is_forked_while_blas_is_limited_has_all_its_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "_blas", threads._Blas())
+    expected = threads.count()
+    with threads._blas.limited_to_one():
+        assert threads._blas._count() == 1
+        threads._after_fork()  # as if in the child
+        assert not threads._blas.is_limited
+        assert threads._blas._count() == expected
+    threads._after_fork()
+    assert threads.count() == expected
+
+
+@pytest.mark.parametrize(("found", "expected"), [([2, 4, None], 4), ([1], 1), ([None], 1), ([], 1)])
+def test_of_several_libraries_the_one_with_most_threads_counts(
+    monkeypatch: pytest.MonkeyPatch, found: list[int | None], expected: int
+) -> None:
+    libraries = SimpleNamespace(lib_controllers=[SimpleNamespace(num_threads=number) for number in found])
+    monkeypatch.setattr(threads, "_controller", lambda: SimpleNamespace(select=lambda user_api: libraries))
+    assert threads._Blas().threads() == expected

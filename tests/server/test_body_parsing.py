@@ -1,14 +1,19 @@
 """Bodies within bounds: what is too much is refused before it is parsed."""
 
+import asyncio
 import base64
+import gc
 import json
-from collections.abc import Iterator
+import weakref
+from collections.abc import AsyncIterator, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from starlette.exceptions import HTTPException
 
-from numpyclip.server.body_parsing import MAX_TEXT, FormParser, parse_json, parse_query
+from numpyclip.server.body_parsing import MAX_TEXT, FormParser, parse_json_body, parse_query
+from numpyclip.server.request_parsing import form_fields
 
 PICTURE = base64.b64encode(bytes(range(256)) * 1000).decode()
 MARK = b'--x\r\nContent-Disposition: form-data; name="a"'
@@ -30,13 +35,13 @@ MARK = b'--x\r\nContent-Disposition: form-data; name="a"'
 )
 @pytest.mark.parametrize("indent", [None, 1])
 def test_json_is_what_it_says(value: Any, indent: int | None) -> None:
-    assert parse_json(json.dumps(value, indent=indent).encode()) == value
-    assert parse_json(json.dumps(value, ensure_ascii=False, indent=indent).encode()) == value
+    assert parse_json_body(json.dumps(value, indent=indent).encode()) == value
+    assert parse_json_body(json.dumps(value, ensure_ascii=False, indent=indent).encode()) == value
 
 
 def test_what_libraries_escape_in_base64() -> None:
     text = json.dumps({"a": PICTURE + "=="}).replace("/", "\\/").replace("=", "\\u003d")
-    assert parse_json(text.encode()) == {"a": PICTURE + "=="}
+    assert parse_json_body(text.encode()) == {"a": PICTURE + "=="}
 
 
 @pytest.mark.parametrize(
@@ -58,7 +63,7 @@ def test_what_libraries_escape_in_base64() -> None:
 )
 def test_what_is_no_json_is_refused(body: bytes) -> None:
     with pytest.raises(HTTPException, match="the body is not JSON") as caught:
-        parse_json(body)
+        parse_json_body(body)
     assert caught.value.status_code == 400
 
 
@@ -84,11 +89,11 @@ def test_too_much_json_is_refused_unparsed(monkeypatch: pytest.MonkeyPatch, body
     parsed: list[int] = []
     monkeypatch.setattr(json, "loads", lambda text, **_: parsed.append(len(text)))
     if message is None:
-        parse_json(body)
+        parse_json_body(body)
         assert parsed == [len('{"query": "\\u00000"}')]
     else:
         with pytest.raises(HTTPException, match=message):
-            parse_json(body)
+            parse_json_body(body)
         assert parsed == []
 
 
@@ -138,3 +143,24 @@ def test_forms_that_are_refused(pieces: list[bytes], message: str) -> None:
 def test_boundaries_that_are_refused(kind: str) -> None:
     with pytest.raises(HTTPException, match="boundary"):
         form(kind=kind)
+
+
+def test_a_form_is_in_memory_no_longer_than_its_request() -> None:
+    parsers = []
+
+    async def parse(function: Any, piece: bytes) -> None:
+        parsers.append(weakref.ref(function.__self__))
+        function(piece)
+
+    async def stream() -> AsyncIterator[bytes]:
+        yield MARK + b'; filename="a"\r\n\r\nimage'
+        yield b"\r\n--x--\r\n"
+
+    app = SimpleNamespace(state=SimpleNamespace(service=SimpleNamespace(parse=parse)))
+    request: Any = SimpleNamespace(app=app, stream=stream, headers={"content-type": "multipart/form-data; boundary=x"})
+    gc.disable()
+    try:
+        assert asyncio.run(form_fields(request)).values == {"a": b"image"}
+        assert [parser() for parser in parsers] == [None, None]
+    finally:
+        gc.enable()

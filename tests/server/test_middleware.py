@@ -1,6 +1,7 @@
 """Who is answered, and how much of whom is listened to."""
 
 import asyncio
+import gc
 import json
 import socket
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from numpyclip.server import Settings
+from numpyclip.server import Settings, middleware
 from numpyclip.server.middleware import AccessMiddleware
 from numpyclip.server.prometheus import Metrics
 from tests.server.conftest import Client, Png, Serve
@@ -184,6 +185,33 @@ def test_bodies_that_do_not_arrive_hold_up_nobody(serve: Serve) -> None:
             connection.close()
 
 
+def test_bodies_that_stall_make_room(monkeypatch: pytest.MonkeyPatch, serve: Serve) -> None:
+    monkeypatch.setattr(middleware, "_PATIENCE", 0.0)
+    client = serve(max_body=10_000, max_total_body=20_000)
+    head = b"POST /v1/embeddings HTTP/1.1\r\nHost: a\r\nContent-Length: 10000\r\n\r\n"
+    stalled = [socket.create_connection(("127.0.0.1", client.port), timeout=60) for _ in range(2)]
+    try:
+        for connection in stalled:
+            connection.sendall(head + b" " * 9_990)
+            assert client.get("/healthz").status == 200  # by now this much was read
+        for _ in range(3):
+            assert client.post("/v1/embeddings", {"input": "a" * 8_000, "truncate": True}).status == 200
+        assert stalled[0].recv(12) == b"HTTP/1.1 408"
+        stalled[1].sendall(b'{"input":1')  # one was enough
+        assert stalled[1].recv(12) == b"HTTP/1.1 400"
+    finally:
+        for connection in stalled:
+            connection.close()
+
+
+@pytest.mark.parametrize("path", ["/search?q=a", "/thumbnails/1", "/index", "/metrics", "/healthz"])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_bodies_where_nobody_reads_them_are_refused(client: Client, method: str, path: str) -> None:
+    head = f"{method} {path} HTTP/1.1\r\nHost: a\r\n".encode()
+    for kind in (b"Content-Length: 1\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n"):
+        assert talk(client, head + kind).startswith(b"HTTP/1.1 400 ")  # though it never arrives
+
+
 def asked(settings: Settings, app: Any, *messages: Message) -> list[Message]:
     """Ask the middleware before an application; the client sends these messages, and then nothing more."""
     sent: list[Message] = []
@@ -226,3 +254,29 @@ def test_work_ends_with_its_request(messages: list[Message], statuses: list[int]
     sent = asked(Settings(timeout=0.05), app, *messages)
     assert [message["status"] for message in sent if message["type"] == "http.response.start"] == statuses
     assert ended == [True]
+
+
+def test_errors_of_work_that_is_ended_are_no_news(caplog: pytest.LogCaptureFixture) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            await asyncio.get_running_loop().create_future()
+        except asyncio.CancelledError:
+            raise ValueError("at the end") from None
+
+    assert asked(Settings(timeout=0.05), app, {"type": "http.request", "body": b"a"})[0]["status"] == 503
+    gc.collect()
+    assert not caplog.records
+
+
+def test_a_body_of_two_lengths_ends_the_connection(serve: Serve) -> None:
+    client = serve()
+    hidden = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    for lengths in (
+        b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+        b"Transfer-Encoding: chunked\r\nContent-Length: %d\r\n" % (5 + len(hidden)),
+    ):
+        request = b"POST /search HTTP/1.1\r\nHost: localhost\r\n" + lengths + b"\r\n0\r\n\r\n" + hidden
+        answer = talk(client, request)
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert answer.count(b"HTTP/1.1 ") == 1

@@ -5,9 +5,10 @@ import pytest
 from PIL import Image, ImageCms
 
 from numpyclip.errors import PictureError
-from numpyclip.images.decode_options import DecodeOptions
+from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
 from numpyclip.server import thumbnails
 from numpyclip.server.thumbnails import ThumbnailCache, thumbnail_bytes
+from tests.server.conftest import Serve
 
 
 def opened(data: bytes) -> Image.Image:
@@ -20,7 +21,7 @@ def test_nothing_is_left_but_pixels(tmp_path: Path) -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     image = Image.new("RGB", (50, 40), "blue")
     image.save(tmp_path / "a.jpg", exif=exif, icc_profile=profile, comment=b"secret", dpi=(300, 300))
-    small = opened(thumbnail_bytes(str(tmp_path / "a.jpg"), 320))
+    small = opened(thumbnail_bytes(str(tmp_path / "a.jpg"), 320, DEFAULTS))
     assert (small.format, small.size) == ("JPEG", (50, 40))  # a small picture stays small
     assert set(small.info) <= {"jfif", "jfif_version", "jfif_unit", "jfif_density"}
 
@@ -28,15 +29,15 @@ def test_nothing_is_left_but_pixels(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "1", "L", "I;16", "CMYK", "F"])
 def test_any_mode_can_be_shown(tmp_path: Path, mode: str) -> None:
     Image.new(mode, (500, 10)).save(tmp_path / "a.tif")
-    assert opened(thumbnail_bytes(str(tmp_path / "a.tif"), 320)).size == (320, 6)
+    assert opened(thumbnail_bytes(str(tmp_path / "a.tif"), 320, DEFAULTS)).size == (320, 6)
 
 
 def test_what_was_drawn_is_kept_until_there_is_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in "abc":
         Image.new("RGB", (20, 20)).save(tmp_path / f"{name}.png")
-    size = len(thumbnail_bytes(str(tmp_path / "a.png"), 320))
+    size = len(thumbnail_bytes(str(tmp_path / "a.png"), 320, DEFAULTS))
     monkeypatch.setattr(thumbnails, "_MAX_BYTES", 2 * size)
-    kept = ThumbnailCache()
+    kept = ThumbnailCache(DEFAULTS)
     for name in "abac":
         kept.get(str(tmp_path / f"{name}.png"), 320, "1")
     drawn: list[str] = []
@@ -58,3 +59,8 @@ def test_what_has_too_many_pixels_is_not_drawn(tmp_path: Path) -> None:
     few = DecodeOptions(max_pixels=399)
     with pytest.raises(PictureError, match="400"):
         ThumbnailCache(few).get(str(tmp_path / "a.png"), 320, "1")
+
+
+def test_the_limits_of_a_server_hold_for_what_it_shows(serve: Serve) -> None:
+    answer = serve(max_pixels=10).get("/thumbnails/1")
+    assert (answer.status, "expected at most 10." in answer.message) == (400, True)

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from PIL import Image
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import NumPyCLIPError
 from numpyclip.index.index import Index
-from numpyclip.server import create_app, uvicorn_server
+from numpyclip.server import create_app, service, uvicorn_server
 from numpyclip.server.uvicorn_server import listen
 from tests.server.conftest import Client, Serve, running
 from tests.server.test_middleware import talk
@@ -191,16 +192,38 @@ def test_when_there_are_too_many_the_one_that_waits_longest_is_let_go(
             connection.close()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="ulimit")
+def test_a_burst_of_connections_leaves_descriptors_for_others() -> None:
+    words = [sys.executable, "-m", "numpyclip", "serve", "--port", "0", "--no-index", "-m", "tiny"]
+    burst = [socket.socket() for _ in range(500)]
+    try:
+        with process(command=["sh", "-c", 'ulimit -n 256; exec "$@"', "sh", *words]) as (server, client):
+            for connection in burst:
+                connection.setblocking(False)
+                connection.connect_ex(("127.0.0.1", client.port))
+            assert client.get("/healthz").status == 200
+            server.terminate()
+            assert server.communicate(timeout=60)[1] == ""  # nothing of descriptors that could not be had
+    finally:
+        for connection in burst:
+            connection.close()
+
+
+CHUNKED = b"POST /search HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+
+
 def test_chunks_of_a_byte_are_refused(client: Client) -> None:
-    head = b"POST /search HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
-    with (
-        suppress(ConnectionResetError, BrokenPipeError),  # it is closed while there is more
-        socket.create_connection(("127.0.0.1", client.port), timeout=60) as connection,
-    ):
-        connection.sendall(head + b"1\r\n \r\n" * 20_000)
-        assert connection.recv(12) == b"HTTP/1.1 400"
-    answer = talk(client, head, *[b"40\r\n" + b" " * 64 + b"\r\n"] * 6000, b"2\r\n{}\r\n0\r\n\r\n")
-    assert b"the query is empty" in answer
+    answer = talk(client, CHUNKED, b"1\r\n \r\n" * 4096 + b"1\r\n ")
+    assert answer.startswith(b"HTTP/1.1 400 ") and answer.count(b"HTTP/1.1") == 1
+    lines = b"\r\n" * 20_000  # of the content, not of chunks
+    for chunks in ([b" " * 64] * 6000, [b" "] * 4000, [lines], [lines[:10_001], lines[10_001:]]):
+        body = b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in [*chunks, b"{}"])
+        assert b"the query is empty" in talk(client, CHUNKED, body, b"0\r\n\r\n")
+
+
+def test_what_is_no_chunk_is_told(client: Client) -> None:
+    answer = talk(client, CHUNKED, b"no chunk\r\n")
+    assert answer.startswith(b"HTTP/1.1 400 ") and b"Invalid HTTP request received." in answer
 
 
 def test_too_many_headers_are_refused(client: Client) -> None:
@@ -234,6 +257,32 @@ def test_requests_of_many_kinds_at_once(client: Client, drawings: Path) -> None:
     with ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(lambda n: kinds[n % 5](), range(100)))
     assert answers == ["house.jpg", "bird.jpg", 200, 200, 200] * 20
+
+
+def test_searches_do_not_wait_for_decoders(monkeypatch: pytest.MonkeyPatch, client: Client) -> None:
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def decode(text: str, name: str) -> bytes:
+        begun.set()
+        goes_on.wait(60)
+        return b""
+
+    monkeypatch.setattr(service, "decode_base64", decode)
+    with ThreadPoolExecutor(1) as pool:
+        upload = pool.submit(client.post, "/v1/embeddings", {"modality": "image", "input": ["aGk="] * 256})
+        assert begun.wait(60)
+        assert client.get("/search?q=a+house").status == 200
+        assert not upload.done()
+        goes_on.set()
+        assert upload.result().status == 400
+
+
+def test_pictures_of_more_memory_than_there_is_are_refused(client: Client) -> None:
+    stream = BytesIO()
+    Image.new("1", (12_000, 12_000)).save(stream, "PNG")
+    answer = client.form("/search", [("image", stream.getvalue())])
+    assert answer.message == "image: needs 1152000000 bytes to be decoded; expected at most 1073741824 here."
+    assert answer.status == 400
 
 
 def test_a_port_that_is_taken_is_named() -> None:

@@ -228,11 +228,12 @@ def test_one_text_is_a_list_of_one_and_none_are_no_rows() -> None:
     assert tokenizer("a", 9).dtype == np.int32
 
 
-@pytest.mark.parametrize("name", ["t5", "mt5", "bert"])
-def test_rows_too_short_for_the_marks_and_texts_that_are_none_are_refused(name: str) -> None:
+@pytest.mark.parametrize(("name", "shortest"), [("t5", 2), ("mt5", 2), ("bert", 3)])
+def test_rows_too_short_for_the_marks_and_texts_that_are_none_are_refused(name: str, shortest: int) -> None:
     wrong: Any = [3]
-    with pytest.raises(InputError, match=r"context_length: found 1; expected the model's own"):
-        of_open_clip(name)("a", 1)
+    assert of_open_clip(name)("a", shortest, truncate=True).shape == (1, shortest)
+    with pytest.raises(InputError, match=rf"context_length: found {shortest - 1}; expected the model's own"):
+        of_open_clip(name)("a", shortest - 1)
     with pytest.raises(InputError, match="texts: found 3"):
         of_open_clip(name)(wrong, 9)
 

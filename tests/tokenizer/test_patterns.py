@@ -2,7 +2,7 @@
 
 import pytest
 
-from numpyclip.tokenizer.patterns import is_linear
+from numpyclip.tokenizer.patterns import MAX_PATTERN, is_linear
 from tests.clip_folders import PATTERN
 
 PUBLISHED = {
@@ -63,3 +63,9 @@ def test_what_may_take_longer_is_told(pattern: str) -> None:
 
 def test_an_escape_of_nothing_is_no_pattern() -> None:
     assert not is_linear("a\\")
+
+
+@pytest.mark.parametrize("piece", [r"\p{a}", r"\a{a}", "a{a}", "{a}", r"\{", r"\a", "a", "^", "-", r"\[", " "])
+def test_a_class_that_does_not_end_is_told_at_once(piece: str) -> None:
+    assert not is_linear("[" + piece * (MAX_PATTERN // len(piece) - 1))
+    assert not is_linear("[^" + piece * (MAX_PATTERN // len(piece) - 1) + "[")

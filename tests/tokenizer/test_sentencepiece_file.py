@@ -30,6 +30,8 @@ def field(number: int, content: bytes) -> bytes:
 def test_a_true_model_is_read() -> None:
     check_sentencepiece(PATH, MODEL)
     check_sentencepiece(PATH, MODEL + field(3, field(2, b"")) + field(99, b"?") + varint(99 << 3) + varint(2**64 - 5))
+    longest = b"z" * 512
+    check_sentencepiece(PATH, MODEL + field(1, longest) + field(2, field(44, longest)) + field(4, longest * 128))
 
 
 @pytest.mark.parametrize(
@@ -38,9 +40,12 @@ def test_a_true_model_is_read() -> None:
         (field(3, field(2, LIE)), "its normalizer has a table of 12 bytes with a trie of 4294967295"),
         (field(5, field(2, LIE)), "its normalizer has a table of 12 bytes with a trie of 4294967295"),
         (field(1, field(1, b"z" * 1_000_000)), "piece 800 is longer than in any published model"),
+        (field(1, b"z" * 512) * 2**14, "piece 17164 is longer than in any published model"),
         (field(1, b"") * 2**20, "piece 1048576 is longer than in any published model"),
         (field(2, field(44, b"z" * 1_000_000)), "its unk_surface is longer than"),
-        (field(4, b"z" * 100_000), "its self-test is longer than"),
+        (field(2, field(3, b"x") + field(44, b"z" * 513) + field(44, b"")), "its unk_surface is longer than"),
+        (field(4, b"z" * (2**16 + 1)), "its self-test is longer than"),
+        (field(1, b"z" * 513), "piece 800 is longer than in any published model"),
     ],
 )
 def test_what_is_larger_than_published_or_lies_is_named(added: bytes, message: str) -> None:
@@ -65,6 +70,13 @@ def test_what_is_larger_than_published_or_lies_is_named(added: bytes, message: s
 def test_what_is_no_message_of_protobuf_is_corrupt(added: bytes, message: str) -> None:
     with pytest.raises(CorruptCheckpointError, match=rf"^there.spiece\.model: not a sentencepiece .*{message}"):
         check_sentencepiece(PATH, MODEL + added)
+
+
+def test_the_fields_of_all_messages_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("numpyclip.tokenizer.sentencepiece_file._MAX_FIELDS", 100_000)
+    for most in (field(99, b"") * 100_000, field(3, field(98, b"") * 500) * 200, field(2, field(98, b"") * 500) * 200):
+        with pytest.raises(CorruptCheckpointError, match="more than 100000 fields"):
+            check_sentencepiece(PATH, MODEL + most)
 
 
 def test_a_model_is_refused_wherever_it_is_cut_within_a_field() -> None:

@@ -37,6 +37,16 @@ def test_what_is_not_to_be_seen_is_escaped_though_a_font_may_have_it(monkeypatch
     assert Line.of("a\u202eb\u200b\x7f", 31).text == r"a\u202eb\u200b\x7f"
 
 
+@pytest.mark.parametrize(("letters", "expected"), [("ab", 15), ("abx", 15), ("axyz", 99), ("xb", 15)])
+def test_of_several_fonts_the_one_that_lacks_fewest_letters_is_chosen(
+    monkeypatch: pytest.MonkeyPatch, letters: str, expected: int
+) -> None:
+    monkeypatch.setattr(fonts, "_FONTS", ("other",))
+    monkeypatch.setattr(fonts, "_installed", lambda name, size: default_font(99))
+    monkeypatch.setattr(fonts, "_has", lambda font, letter: letter in ("abc" if font is default_font(15) else "xyz"))
+    assert Line.of(letters, 15).font is default_font(expected)
+
+
 def test_a_font_that_has_all_letters_is_preferred() -> None:
     line = Line.of("дом", 13)
     if line.font is default_font(13):

@@ -77,6 +77,7 @@ def _evil_pickles() -> Iterator[Case]:
         ("functools", "partial"),
         ("torch", "load"),
         ("torch.hub", "load"),
+        ("os", "FloatStorage"),
         ("torch", "storage.FloatStorage"),
         ("torch.nn.modules.linear", "Linear"),
         ("numpy.core.multiarray", "fromfile"),

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import numpyclip.weights
-from numpyclip.errors import CheckpointError, NumPyCLIPError, UnsupportedCheckpointError
+from numpyclip.errors import CheckpointError, CorruptCheckpointError, NumPyCLIPError, UnsupportedCheckpointError
 from numpyclip.weights.checkpoint import Checkpoint
 from numpyclip.weights.read import read
 from tests.weights.forged import GOLDEN, NUMBERS, archive, legacy, safetensors, state, tensor
@@ -136,6 +136,13 @@ def test_a_mistaken_file_is_called_what_it_is(tmp_path: Path, content: bytes, hi
     path = tmp_path / f"model{suffix}"
     path.write_bytes(content)
     with pytest.raises(UnsupportedCheckpointError, match=hint):
+        read(path)
+
+
+def test_a_safetensors_file_without_its_header_is_called_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(bytes(8) + b"no header")
+    with pytest.raises(CorruptCheckpointError, match=r"model\.safetensors: "):
         read(path)
 
 

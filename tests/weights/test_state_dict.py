@@ -67,6 +67,13 @@ def test_a_shared_module_is_found_under_each_name() -> None:
     assert sorted(_names(_module("A", a=shared, b=shared))) == ["a.w", "b.w"]
 
 
+def test_a_name_of_200_letters_is_the_longest() -> None:
+    path = "a" * 99
+    assert _names(_module("A", **{path: _module("B", **{"w" * 100: W})})) == [f"{path}.{'w' * 100}"]
+    with pytest.raises(CorruptCheckpointError, match=r"^file\.pt: its tensors have endless names; 'aaa"):
+        _names(_module("A", **{path: _module("B", **{"w" * 101: W})}))
+
+
 @pytest.mark.parametrize(
     ("kinds", "activation"),
     [("QuickGELU", "quick_gelu"), ("GELU", "gelu"), ("GELU QuickGELU", None), ("ReLU", None)],

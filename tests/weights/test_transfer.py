@@ -233,7 +233,8 @@ def test_failure_lists_each_address_with_its_reason_and_three_ways_out(tmp_path:
     ):
         obtain(model_at(first, second, f"http://127.0.0.1:{port}/toy.pt"), tmp_path)
     told = str(caught.value)
-    assert told.startswith("Toy/1: could not be downloaded.")
+    assert told.startswith("Toy/1: could not be downloaded (")
+    assert "\\n" not in told
     assert f"{first.url}/toy.pt: HTTP 404" in told
     assert f"{second.url}/toy.pt: HTTP 503" in told
     assert f"127.0.0.1:{port}/toy.pt: could not connect" in told

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 from numpyclip.cli.outputs import say, write
-from numpyclip.errors import printable
+from numpyclip.escaping import printable
 
 COMMANDS = {  # each is a module of this folder, with EXAMPLES, add_options and run
     "index": "Index images for search, or update the index.",

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from numpyclip.errors import InputError, NumPyCLIPError, printable
-from numpyclip.escaping import column, json_text
+from numpyclip.errors import InputError, NumPyCLIPError
+from numpyclip.escaping import column, json_text, printable
 
 _CLOSED_PIPE = 141  # as the shell says of a program that SIGPIPE has ended
 

@@ -65,11 +65,9 @@ def add_options(command: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Load the model, and serve until stopped."""
     from numpyclip.server import Settings, create_app
-    from numpyclip.server.memory import give_back_large_blocks
     from numpyclip.server.uvicorn_server import listen, make_server
 
     token = _token(arguments)
-    give_back_large_blocks()
     with listen(arguments.host, arguments.port) as listener:
         place = None if arguments.no_index else place_of(arguments)
         model = _load(arguments, place)

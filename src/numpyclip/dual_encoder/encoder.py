@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from numpyclip.dual_encoder.fingerprint import Fingerprint, take_fingerprint
 from numpyclip.dual_encoder.torch_methods import LogitScale, TorchMethods
 from numpyclip.dual_encoder.validation import checked_embeddings, checked_image, checked_text
-from numpyclip.errors import InputError
+from numpyclip.errors import CorruptCheckpointError, InputError
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.model import ops
 from numpyclip.model.config import CLIPConfig
@@ -261,4 +261,13 @@ def _missing(inputs: str) -> InputError:
 
 
 def _scalar(checkpoint: Checkpoint, name: str) -> Array:
-    return checkpoint.take(name).reshape(()) if name in checkpoint else np.broadcast_to(np.float32(0), ())
+    """Read a number by whose exponential cosines are multiplied, or one that is added to them."""
+    if name not in checkpoint:
+        return np.broadcast_to(np.float32(0), ())
+    number = checkpoint.take(name).reshape(())
+    with np.errstate(over="ignore"):
+        if not np.isfinite([number, np.exp(number)]).all():  # scores would be NaN
+            raise CorruptCheckpointError(
+                f"{checkpoint.path}: {name} is {number}; expected a finite number below 88. Use an intact file."
+            )
+    return number

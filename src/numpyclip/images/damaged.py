@@ -30,7 +30,6 @@ _START_OF_SCAN = b"\xff\xda"
 _MARKER = re.compile(rb"\xff[\x02-\xcf\xd9-\xfe]")  # in the data of a scan 0 or a restart follows on 255
 _MORE_DATA = bytes(range(1, 255)) * 16  # of a scan: what is not 255 is no marker
 _MOST_CHUNKS = 100_000  # of a PNG or WebP file, or segments of a JPEG: 8 KiB each, in the largest file
-_MOST_SCANS = 100  # of a JPEG: each takes the time of decoding it, whatever its length; cameras write ten
 _BY_ROWS = ("PNG", "BMP", "DIB", "PPM", "TGA", "TIFF")  # formats that Pillow decodes as far as the file goes
 
 
@@ -177,16 +176,9 @@ def _share_of_coefficients(data: bytes, components: int) -> float:
     return np.count_nonzero(done) / (64 * components)
 
 
-def check_scans(data: bytes) -> None:
-    """Raise OSError if a JPEG file has more scans than any sound one."""
-    if data.count(_START_OF_SCAN) > _MOST_SCANS:
-        for _ in _scan_headers(data):
-            pass
-
-
 def _scan_headers(data: bytes) -> Iterator[bytes]:
-    """Walk through the segments of a JPEG file, and give the headers of its scans; OSError if there are too many."""
-    place = scans = 0
+    """Walk through the segments of a JPEG file, and give the headers of its scans."""
+    place = 0
     for _ in range(_MOST_CHUNKS):
         if (marker := _MARKER.search(data, place)) is None or marker[0] == _END_OF_IMAGE:
             return
@@ -195,11 +187,9 @@ def _scan_headers(data: bytes) -> Iterator[bytes]:
         if place > len(data):
             return
         if marker[0] == _START_OF_SCAN:
-            header, scans = data[start:place], scans + 1
+            header = data[start:place]
             if len(header) < 4 or len(header) != 4 + 2 * header[0]:
                 raise OSError("the header of a scan is damaged")
-            if scans > _MOST_SCANS:
-                raise OSError(f"it has more than {_MOST_SCANS} scans")
             yield header
     raise OSError(f"it has more than {_MOST_CHUNKS} segments")
 

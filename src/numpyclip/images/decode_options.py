@@ -24,12 +24,15 @@ class DecodeOptions:
         Images with more pixels are refused before they are decoded.
     strict_files : bool
         Refuse files whose end is missing, also where nearly all of the image is there.
+    max_memory : int or None
+        Images that need more bytes are refused before they are decoded.
     """
 
     orient: bool = True
     draft: bool = False
     max_pixels: int = MAX_PIXELS
     strict_files: bool = False
+    max_memory: int | None = None
 
     def __post_init__(self) -> None:
         """Raise InputError unless some pixels are allowed."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import struct
 from contextlib import suppress
-from io import SEEK_END
-from math import inf
 from typing import IO, TYPE_CHECKING, Any
 
 from numpyclip.images.damaged import repaired
@@ -18,37 +18,21 @@ if TYPE_CHECKING:
 _USUAL_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "PPM")  # MPO files open as JPEG
 _OTHER_FORMATS = ("WEBP", "AVIF", "HEIF", "TIFF", "JPEG2000", "JXL", "ICO", "TGA")
 
+# What Pillow reads of a file before its pixels, piece by piece: it takes time for each, and by the square of EXIF data.
+_MOST_PIECES = 10_000
+_MOST_BYTES = 16 << 20  # of pieces that are shorter than those of a file read as a whole
+_LONG = 1 << 16  # bytes
+_LEAST_PIECE = 64  # bytes, on average, of PNG files: their pieces have any order
+
+_MOST_SCANS = 64  # of a JPEG file: encoders write about ten
+_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")  # of what has a length, or of the end
+_START_OF_SCAN = b"\xff\xda"
+_END_OF_IMAGE = b"\xff\xd9"
+
+_MOST_NUMBERS = 1 << 18  # in a tag of a TIFF file: those of strips or tiles
+_BYTES_OF_TIFF = (1, 2, 7)  # types of tags that are kept as bytes
+
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
-
-# Pillow reads some headers, and some pixels, byte by byte in Python, whatever their length.
-_MOST_READS_OF_HEADER = 100_000
-_MOST_READS_OF_PIXELS = 500_000
-
-
-class _ReadLimit:
-    """A file that is read so many times only, and for its header not much more than twice.
-
-    Tags of TIFF files may overlap, and Pillow before 13 keeps a copy for each.
-    """
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self._reads, self.most, self.part = 0, _MOST_READS_OF_HEADER, "header"
-        self.bytes_left: float = 2 * file.seek(0, SEEK_END) + (1 << 20)
-        file.seek(0)
-
-    def read(self, size: int = -1) -> bytes:
-        self._reads += 1
-        if self._reads > self.most:
-            raise OSError(f"its {self.part} takes more than {self.most} reads")
-        data = self._file.read(size)
-        self.bytes_left -= len(data)
-        if self.bytes_left < 0:
-            raise OSError("its header overlaps itself")
-        return data
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._file, name)
 
 
 def identify(file: IO[bytes]) -> Image.Image:
@@ -58,38 +42,115 @@ def identify(file: IO[bytes]) -> Image.Image:
     ------
     OSError
         If it is in none of them.
+    CostlyError
+        If it would take time, or memory, out of proportion to its size and pixels.
     """
     with quietly():
         try:
             return _identified(file)
+        except CostlyError:
+            raise
         except Exception:
             if (repaired_file := repaired(file)) is None:
                 raise
             return _identified(repaired_file)
 
 
+class CostlyError(Exception):
+    """A file that is made to be read slowly: no remedy for damaged files is tried."""
+
+
+class _Pieces:
+    """A file that is read in pieces, of which there must not be too many."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._count = self._bytes = self._short_bytes = 0
+        self._most_bytes: float = _MOST_BYTES
+        self._least_piece: float = float("inf")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def read(self, size: int = -1) -> bytes:
+        """Read a piece."""
+        data = self._file.read(size)
+        self._count += 1
+        self._bytes += len(data)
+        self._short_bytes += len(data) if 0 <= size < _LONG else 0
+        if self._short_bytes > self._most_bytes or self._count > max(_MOST_PIECES, self._bytes / self._least_piece):
+            raise CostlyError("it has too many parts, or too much, beside its pixels")
+        return data
+
+    def expect_pixels(self, image_format: str | None) -> None:
+        """Read pixels from now on, which in PNG files may be followed by anything."""
+        if image_format == "PNG":
+            self._most_bytes, self._least_piece = float("inf"), _LEAST_PIECE
+        else:
+            self.read = self._file.read  # type: ignore
+
+
 def _identified(file: IO[bytes]) -> Image.Image:
+    pieces: Any = _Pieces(file)
+    if _most_numbers(file) > _MOST_NUMBERS:
+        raise CostlyError(f"a tag has more than {_MOST_NUMBERS} numbers")
+    image = _opened(pieces)
+    pieces.expect_pixels(image.format)
+    if image.format in ("JPEG", "MPO") and _counted_scans(file) > _MOST_SCANS:
+        raise CostlyError(f"it has more than {_MOST_SCANS} scans")
+    return image
+
+
+def _most_numbers(file: IO[bytes]) -> int:
+    """Return how many numbers the largest tag of a TIFF file has, all of which become Python's; 0 of other formats."""
+    file.seek(0)
+    start = file.read(16)
+    order, is_big = ("<" if start[:2] == b"II" else ">"), 43 in start[2:4]
+    if start[:2] not in (b"II", b"MM") or not {42, 43} & set(start[2:4]):
+        return 0
+    place, first = (8, "Q") if is_big else (4, "L")
+    entry = struct.Struct(order + ("HHQ8x" if is_big else "HHL4x"))
+    try:
+        file.seek(struct.unpack_from(order + first, start, place)[0])
+        size = struct.Struct(order + ("Q" if is_big else "H"))
+        (count,) = size.unpack(file.read(size.size))
+        table = file.read(min(count, 1 << 16) * entry.size)
+        tags = entry.iter_unpack(table[: len(table) // entry.size * entry.size])
+        return max((numbers for _, kind, numbers in tags if kind not in _BYTES_OF_TIFF), default=0)
+    except (struct.error, OverflowError, ValueError):
+        return 0
+    finally:
+        file.seek(0)
+
+
+def _counted_scans(file: IO[bytes]) -> int:
+    """Count the scans of a JPEG file that Pillow has read up to the data of the first, until there are too many.
+
+    A scan of some bytes may change all coefficients, which takes as long as decoding them.
+    """
+    position = file.tell()
+    data = file.read()
+    file.seek(position)
+    place, count = 0, 1
+    while (found := _MARKER.search(data, place)) and found[0] != _END_OF_IMAGE and count <= _MOST_SCANS:
+        count += found[0] == _START_OF_SCAN
+        place = found.end() + int.from_bytes(data[found.end() : found.end() + 2], "big")
+    return count
+
+
+def _opened(file: IO[bytes]) -> Image.Image:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        return _opened(file, _USUAL_FORMATS)
+        return Image.open(file, formats=_USUAL_FORMATS)
     except UnidentifiedImageError:
         has_heif = _load_plugins()
     try:
-        return _opened(file, tuple(name for name in _OTHER_FORMATS if name in Image.OPEN))
+        return Image.open(file, formats=[name for name in _OTHER_FORMATS if name in Image.OPEN])
     except UnidentifiedImageError as error:
         if _is_heic(file) and not has_heif:
             raise OSError('it is HEIC: pip install "numpyclip[heif]"') from error
         raise
-
-
-def _opened(file: IO[bytes], formats: tuple[str, ...]) -> Image.Image:
-    from PIL import Image
-
-    limited: Any = _ReadLimit(file)
-    image = Image.open(limited, formats=formats)
-    limited.most, limited.part, limited.bytes_left = _MOST_READS_OF_PIXELS, "content", inf
-    return image
 
 
 def _load_plugins() -> bool:

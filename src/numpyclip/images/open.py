@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.errors import InputError, PictureError
-from numpyclip.images.damaged import check_scans, decode_truncated, has_end, repaired
+from numpyclip.images.damaged import decode_truncated, has_end, repaired
 from numpyclip.images.decode_memory import DECODE_MEMORY, FILE_MEMORY, decoding_memory
 from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
 from numpyclip.images.depth import Depth
-from numpyclip.images.formats import identify
+from numpyclip.images.formats import CostlyError, identify
 from numpyclip.images.watch import Watch, accept, watched
 from numpyclip.regular_file import open_regular
 
@@ -191,6 +191,9 @@ class _Decoder:
         watch.check_size(image.size)
         if self.draft_size is not None:
             _reduce(image, self.draft_size)
+        most = self.options.max_memory
+        if most is not None and (memory := decoding_memory(image)) > most:
+            raise PictureError(f"{self.name}: needs {memory} bytes to be decoded; expected at most {most} here.")
         return image
 
     def _whole(self, image: Image.Image, file: IO[bytes], watch: Watch) -> Image.Image:
@@ -200,10 +203,9 @@ class _Decoder:
             return self._header(BytesIO(data), watch)
 
         try:
-            if image.format in ("JPEG", "MPO"):
-                file.seek(0)
-                check_scans(file.read())
             image.load()
+        except CostlyError:
+            raise
         except Exception as error:
             if (repaired_file := repaired(file)) is not None:
                 return self._whole(self._header(repaired_file, watch), repaired_file, watch)

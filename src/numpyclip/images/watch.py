@@ -22,6 +22,7 @@ from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
 
 _MOST_NOTES = 3  # about one image: damaged EXIF data may have 65,535 tags
 _BLOCK = 64 << 20  # bytes of a large image that Pillow allocates at once
+_MOST_ROWS = 1 << 18  # or columns: Pillow takes memory and time for each row, however short
 _LEAST_SHARE = 0.95  # of an image that is accepted
 _ANY_SIZE = DecodeOptions(max_pixels=sys.maxsize)
 
@@ -47,6 +48,8 @@ class Watch:
                 f"{self.name}: has {width} x {height} pixels, {width * height} in all; expected at most "
                 f"{self.options.max_pixels}. A larger max_pixels (--max-pixels) allows more."
             )
+        if max(size) > _MOST_ROWS:
+            raise PictureError(f"{self.name}: is {width} x {height} pixels; expected at most {_MOST_ROWS} on a side.")
 
 
 class _Local(threading.local):

@@ -269,8 +269,9 @@ class Index:
     def _embed_pending_texts(self, batch_size: int) -> None:
         """Embed texts whose embeddings were damaged."""
         while pending := self.store.pending_texts(batch_size, migrating=False):
-            texts = [text for _, text in pending]
-            self.store.write_texts(texts, self.model.embed_texts(texts, truncate=True))
+            numbers, texts = zip(*pending, strict=True)
+            embeddings = self.model.embed_texts(list(texts), truncate=True)
+            self.store.write_embeddings("texts", numbers, embeddings, migrating=False)
 
     def begin(self) -> None:
         """Record this model as that of an index which has none yet."""

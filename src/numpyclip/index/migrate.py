@@ -15,7 +15,7 @@ from numpyclip.images.decode_options import DRAFT, DecodeOptions
 from numpyclip.images.open import file_content
 from numpyclip.index.store import Store
 from numpyclip.pipeline import Reading, iter_embeddings
-from numpyclip.runtime.finite import NOT_FINITE, is_not_finite
+from numpyclip.runtime.finite import NOT_FINITE, NotFinite
 
 
 def migrate(
@@ -45,7 +45,7 @@ def migrate(
     store.start_migration(model.fingerprint, model.config.embed_dim)
     while texts := store.pending_texts(batch_size):
         numbers, contents = zip(*texts, strict=True)
-        store.write_migrated("texts", numbers, model.embed_texts(list(contents), truncate=True))
+        store.write_embeddings("texts", numbers, model.embed_texts(list(contents), truncate=True))
         yield len(texts)
     while pending := store.pending_pictures(batch_size):
         records = list(
@@ -57,10 +57,10 @@ def migrate(
         for record in lost:
             if record.picture[2]:  # else its files were forgotten before
                 path = record.picture[2][0]
-                report(f"{path}: {NOT_FINITE}" if is_not_finite(record.error) else str(record.error))
+                report(f"{path}: {NOT_FINITE}" if isinstance(record.error, NotFinite) else str(record.error))
         done = {record.picture[0]: record.embedding for record in records if record.error is None}
         if done:
-            store.write_migrated("pictures", list(done), np.stack(list(done.values())))
+            store.write_embeddings("pictures", list(done), np.stack(list(done.values())))
         store.drop_pictures([record.picture[0] for record in lost])
         yield len(pending)
     store.finish_migration()

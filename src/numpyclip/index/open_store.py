@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from numpyclip.errors import InputError
-from numpyclip.index.database import Damage
+from numpyclip.errors import InputError, StoreError
+from numpyclip.index.database import RECOVERY, Damage
 from numpyclip.index.database.sql import meta
 from numpyclip.index.database.sqlite import SQLiteDatabase
 from numpyclip.index.store import Store
 from numpyclip.index.vectors.memory_mapped import MemoryMappedVectors
-from numpyclip.index.vectors.shards import PRECISIONS, Precision
+from numpyclip.index.vectors.shards import PRECISIONS, Precision, shard_files
 from numpyclip.index.where import absolute, is_path
 
 
@@ -52,7 +52,10 @@ def open_store(place: str | os.PathLike[str], *, create: bool = False, precision
         raise InputError(f"precision is {precision!r:.60}; expected one of {', '.join(PRECISIONS)}.")
     folder = Path(absolute(place))
     database = SQLiteDatabase(folder)
+    if not database.file.exists() and shard_files(folder):
+        raise StoreError(f"{database.file}: is missing. {RECOVERY}")
     if create:
+        database.check_empty()
         database.create(precision=precision or "float32", row_checksums="1")
     database.check()
     with database.reading() as connection:

@@ -33,7 +33,7 @@ class Exif:
     longitude: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NewPicture:
     """A picture that is not in the index yet."""
 
@@ -49,7 +49,7 @@ class Filed:
     state: FileState
     digest: bytes | None  # SHA-256 of its content, which tells renamed files and copies; None with a problem
     problem: str | None = None  # why it cannot be read as a picture
-    cause: str | None = None  # by what means it could not: with others it is tried again; None: always
+    tried_with: str | None = None  # versions and limits; with others it is retried, with None always
 
 
 @dataclass
@@ -61,7 +61,7 @@ class Changes:
     forgotten: list[str] = field(default_factory=list)  # paths of files that are gone
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Match:
     """A picture or a text that a search has found.
 

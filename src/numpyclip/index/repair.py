@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-from numpyclip.index import rows
+from numpyclip.errors import MissingPackageError
 from numpyclip.index.database import Damage
-from numpyclip.index.database.sql import checked
-from numpyclip.index.database.sqlite import SQLiteDatabase
+from numpyclip.index.database.schema import APPLICATION_ID, VERSION
+from numpyclip.index.database.sql import meta, set_meta
+from numpyclip.index.database.sqlite import SQLiteDatabase, unsound_pages
 from numpyclip.index.open_store import is_address, open_store
-from numpyclip.index.vectors import Progress
-from numpyclip.index.vectors.shards import PRECISIONS
+from numpyclip.index.salvage import check_rows, copy_sound, is_damage
+from numpyclip.index.store import Store
+from numpyclip.index.vectors import LEAST_RECALL, Progress
+from numpyclip.index.vectors.shards import PRECISIONS, remove, shard_files
 from numpyclip.index.where import absolute
 
 
 def check_index(place: str | os.PathLike[str], progress: Progress = iter) -> list[str]:
     """Check all of an index, and repair it: what is damaged is left out, and the next update computes it again.
 
-    Every embedding is compared with its checksum. A damaged HNSW index is built again. Of a damaged database, folders
-    and texts are kept as far as they can be read; it stays beside the new one, as ``index.sqlite.damaged``.
+    Every embedding is compared with its checksum. A damaged HNSW index is built again. Of a damaged database, what is
+    sound is kept, embeddings included; it stays beside the new one, as ``index.sqlite.damaged``.
 
     Parameters
     ----------
@@ -43,58 +43,98 @@ def check_index(place: str | os.PathLike[str], progress: Progress = iter) -> lis
     StoreError
         If there is no index, or another process writes to it.
     """
-    problems = [] if is_address(place) else _salvage(Path(absolute(place)))
+    is_folder = not is_address(place)
+    problems = _repair_database(Path(absolute(place))) if is_folder else []
     with contextlib.closing(open_store(place)) as store, store.writing():
-        found = store.drop_unsound()
-        if store.has_damaged_hnsw() or (found and not is_address(place) and store.remove_hnsw()):
-            store.remove_hnsw()
-            if store.counts().pictures:
-                recall = store.build_hnsw(progress)
-                found.append(f"HNSW index: built again, recall {recall.least:.1%}")
-            else:
-                found.append("HNSW index: removed; there are no pictures")
+        found = store.drop_damaged()
+        if store.has_damaged_hnsw() or (found and is_folder and store.remove_hnsw()):
+            found.append(f"HNSW index: {_rebuild_hnsw(store, progress)}")
         return [*problems, *found]
 
 
-def _salvage(folder: Path) -> list[str]:
-    """Replace a damaged database by one with what can be read of its folders and texts."""
+def _rebuild_hnsw(store: Store, progress: Progress) -> str:
+    """Build the HNSW index again, if that can be done, and say what has become of it."""
+    store.remove_hnsw()
+    if not store.counts().pictures:
+        return "removed; there are no pictures"
+    try:
+        recall = store.build_hnsw(progress)
+    except MissingPackageError as error:
+        return f"removed; searches are exhaustive: {error}"
+    if not recall.is_good:
+        return f"removed; a new one has recall {recall.least:.1%}, below {LEAST_RECALL:.0%}: searches are exhaustive"
+    return f"built again, recall {recall.least:.1%}"
+
+
+def _repair_database(folder: Path) -> list[str]:
+    """Replace a damaged database by one with what is sound in it."""
     database = SQLiteDatabase(folder)
-    if not database.file.exists() or (damage := database.damage(thorough=True)) is None:
-        return []
-    with database.alone():
-        tables: dict[str, list[Any]] = {"meta": [], "folders": [], "texts": []}
-        old = database.file.with_name(f"{database.file.name}.damaged")
-        database.file.replace(old)
-        for table, found in tables.items():
-            found += _rows_of(old, table) if old.is_file() else ()
-        shards = sorted(folder.glob("pictures-*/*"))
-        precision = next((name for name in PRECISIONS[1:] if any(f.suffix == f".{name}" for f in shards)), "float32")
-        database.remove_beside()
-        for path in (*folder.glob("pictures-*"), *folder.glob("texts-*")):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-        database.create(precision=precision, row_checksums="1")
-    store = open_store(folder)
-    with store.writing():
-        store.restore(**tables)
-    return [
-        f"{database.file.name} {damage}; it is now {old.name}. Kept are {len(tables['folders'])} folders and "
-        f"{len(tables['texts'])} texts; `numpyclip index` embeds everything again"
-    ]
+    with database.translated():
+        if not os.path.lexists(database.file) and not shard_files(folder):
+            return []
+        while (special := database.special_file()) not in (None, database.file.name):
+            remove(folder / str(special))
+        with database.alone():
+            if (damage := _damage(database)) is not None:
+                return [_salvage(database, damage)]
+            if database.fits_checksum() is not False:
+                return []
+            database.forget_checksum()
+            return [
+                f"{database.file.name} is not as NumPyCLIP has left it, as after a change by another program; SQLite "
+                "finds it sound, and all of it is kept"
+            ]
 
 
-_KINDS: dict[str, tuple[str, tuple[Any, ...], Callable[..., Any]]] = {
-    "meta": ("key, value", (str, str), lambda key, value: (key, value)),
-    "folders": ("path, ignored", (bytes, str), lambda path, ignored: (os.fsdecode(path), rows.patterns_in(ignored))),
-    "texts": ("id, text", (int, (bytes, str)), lambda number, text: rows.text_of(text)),
-}
+def _damage(database: SQLiteDatabase) -> str | None:
+    """Look at all that is in a database."""
+    if not database.file.exists():
+        return "is missing"
+    if database.special_file():
+        return "is no regular file"
+    if not database.file.stat().st_size:
+        return "is empty"
+    with database.reading() as connection:
+        try:
+            if (damage := unsound_pages(connection, "integrity_check")) is not None:
+                return damage
+            (application,) = connection.execute("PRAGMA application_id").fetchone()
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if application == APPLICATION_ID and 1 <= version <= VERSION:  # else opening it says what it is
+                check_rows(connection)
+        except Damage as error:
+            return str(error)
+        except sqlite3.Error as error:
+            if not is_damage(error):
+                raise
+            return f"is damaged ({error})"
+    return None
 
 
-def _rows_of(file: Path, table: str) -> Iterator[Any]:
-    """Read what can be read of a table of a damaged database."""
-    columns, kinds, parse = _KINDS[table]
-    with contextlib.suppress(sqlite3.Error, OSError):
-        connection = sqlite3.connect(f"{file.as_uri()}?mode=ro&immutable=1", uri=True)
-        with contextlib.closing(connection):
-            for row in connection.execute(f"SELECT {columns} FROM {table}"):
-                with contextlib.suppress(Damage):
-                    yield parse(*checked(row, *kinds))
+def _salvage(database: SQLiteDatabase, damage: str) -> str:
+    """Put a database with what is sound into the place of a damaged one."""
+    folder = Path(database.place)
+    shards = shard_files(folder)
+    counts: dict[str, int] = {}
+
+    def fill(new: sqlite3.Connection) -> None:
+        if database.file.is_file():
+            with database.reading() as old:
+                copy_sound(old, new)
+        if meta(new, "precision") is None:
+            found = (name for name in PRECISIONS[1:] if any(file.suffix == f".{name}" for file in shards))
+            set_meta(new, precision=next(found, "float32"))
+        for table in ("folders", "texts", "vectors"):
+            (counts[table],) = new.execute(f"SELECT count(*) FROM {table}").fetchone()
+        if not counts["vectors"]:
+            set_meta(new, row_checksums="1")
+
+    kept = database.replace(fill)
+    if not counts["vectors"]:
+        for path in (*folder.glob("*.usearch"), *shards):
+            remove(path)
+    update = "numpyclip index" if counts["folders"] else "numpyclip index FOLDER"
+    return (
+        f"{database.file.name} {damage}{f'; it is now {kept}' if kept else ''}. Kept are {counts['folders']} folders, "
+        f"{counts['texts']} texts and {counts['vectors']} embeddings; `{update}` embeds the rest"
+    )

@@ -14,7 +14,7 @@ from typing import Any
 from numpyclip.errors import InputError
 from numpyclip.images.find import FileState
 from numpyclip.index.database import Connection, Damage
-from numpyclip.index.database.sql import checked, conditions, generation
+from numpyclip.index.database.sql import below, checked, conditions
 from numpyclip.index.records import Exif, Filed, Match, Modality
 from numpyclip.index.vectors import Found, Space
 from numpyclip.index.where import EVERYWHERE, Where
@@ -22,11 +22,6 @@ from numpyclip.index.where import EVERYWHERE, Where
 _TEXT, _NUMBER, _FLOAT = (str, NoneType), (int, NoneType), (float, NoneType)  # or nothing
 _EXIF = (int, int, _TEXT, _FLOAT, _FLOAT)  # types of the columns
 _FIRST_MOMENT, _LAST_MOMENT = "0001-01-01T00:00:00", "9999-12-31T23:59:59"
-
-
-def space_of(connection: Connection, modality: Modality) -> Space:
-    """Return which embeddings are searched."""
-    return Space(generation(connection), modality)
 
 
 def folders_in(connection: Connection) -> dict[str, tuple[str, ...]]:
@@ -64,6 +59,18 @@ def put_folder(connection: Connection, folder: str, ignore: Sequence[str] | None
     connection.execute("INSERT INTO folders VALUES (?, ?)", (path, json.dumps(ignore)))
 
 
+def forget_folder(connection: Connection, folder: str) -> int:
+    """Remove a folder and all files below it, return how many; folders above it ignore it until it is added."""
+    condition, values = below(folder, "path")
+    connection.execute(f"DELETE FROM folders WHERE {condition}", values)
+    condition, values = below(folder)
+    forgotten: int = connection.execute(f"DELETE FROM files WHERE {condition}", values).rowcount
+    above = any(folder.startswith(os.path.join(other, "")) for other in folders_in(connection))
+    if above and (forgotten or os.path.isdir(folder)):
+        put_folder(connection, folder, None)
+    return forgotten
+
+
 def picture_of(connection: Connection, digest: bytes | None) -> tuple[int, str | None] | None:
     """Look up the number of a picture, and when it was taken."""
     row = connection.execute("SELECT id, taken FROM pictures WHERE digest = ?", (digest,)).fetchone()
@@ -89,7 +96,7 @@ def put_file(connection: Connection, filed: Filed) -> None:
     connection.execute("DELETE FROM files WHERE directory = ? AND name = ?", key)
     connection.execute(
         "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (*key, state.size, state.mtime_ns, date, picture, problem, filed.cause),
+        (*key, state.size, state.mtime_ns, date, picture, problem, filed.tried_with),
     )
 
 
@@ -98,20 +105,19 @@ def storable(state: FileState) -> FileState:
     return FileState(state.size, (state.mtime_ns + (1 << 63)) % (1 << 64) - (1 << 63), state.digest)
 
 
-def files_in(connection: Connection, directory: str, *, with_causes: bool) -> dict[str, tuple[FileState, str | None]]:
-    """Return the files directly in a folder, by name, and by what means each could not be read, if it could not."""
-    cause = "cause" if with_causes else "NULL"  # which version 1 does not have
-    sql = (
-        f"SELECT name, size, mtime_ns, digest, {cause}, picture FROM files LEFT JOIN pictures ON id = picture "
-        "WHERE directory = ?"
-    )
-    kinds = (bytes, int, int, (bytes, NoneType), _TEXT, _NUMBER)
+def files_in(connection: Connection, directory: str) -> dict[str, FileState]:
+    """Return the files directly in a folder, by name."""
+    sql = "SELECT name, size, mtime_ns, digest FROM files LEFT JOIN pictures ON id = picture WHERE directory = ?"
     found = connection.execute(sql, (os.fsencode(directory),))
-    rows = (checked(row, *kinds) for row in found)
-    return {
-        os.fsdecode(name): (FileState(size, mtime_ns, digest), None if picture is not None else cause or "")
-        for name, size, mtime_ns, digest, cause, picture in rows
-    }
+    rows = (checked(row, bytes, int, int, (bytes, NoneType)) for row in found)
+    return {os.fsdecode(name): FileState(size, mtime_ns, digest) for name, size, mtime_ns, digest in rows}
+
+
+def unreadable_in(connection: Connection, directory: str) -> dict[str, str | None]:
+    """Return the files directly in a folder that could not be read, by name, and what each was tried with."""
+    sql = "SELECT name, cause FROM files WHERE directory = ? AND picture IS NULL"
+    rows = (checked(row, bytes, _TEXT) for row in connection.execute(sql, (os.fsencode(directory),)))
+    return {os.fsdecode(name): tried_with for name, tried_with in rows}
 
 
 def put_text(connection: Connection, text: str) -> int:

@@ -6,18 +6,18 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
 from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.errors import InputError, StoreError
 from numpyclip.images.find import FileState
-from numpyclip.index import rows
+from numpyclip.index import generations, rows
 from numpyclip.index.database import Connection, Damage, Database
 from numpyclip.index.database.sql import MOST_VALUES, below, checked, conditions, generation, meta, one_of, set_meta
+from numpyclip.index.drop_damaged import drop_damaged
+from numpyclip.index.generations import following, searched
 from numpyclip.index.records import MODALITIES, Changes, Counts, Match, Modality
-from numpyclip.index.unsound import drop_unsound
 from numpyclip.index.vectors import Found, Progress, Recall, Space, Vectors
 from numpyclip.index.where import EVERYWHERE, Where, absolute, is_path
 from numpyclip.model.ops import Array
@@ -71,7 +71,7 @@ class Store:
             self._remove_old_generations()
             with self._database.transaction() as connection:
                 if self._vectors.upgrade(connection):
-                    drop_unsound(connection, self._vectors)
+                    drop_damaged(connection, self._vectors)
             yield
 
     def begin(self, fingerprint: Fingerprint, embed_dim: int) -> None:
@@ -95,14 +95,7 @@ class Store:
             raise InputError(f"{folder!r:.60}: is a folder that no path can be.")
         folder = absolute(folder)
         with self._database.transaction() as connection:
-            condition, values = below(folder, "path")
-            connection.execute(f"DELETE FROM folders WHERE {condition}", values)
-            condition, values = below(folder)
-            forgotten: int = connection.execute(f"DELETE FROM files WHERE {condition}", values).rowcount
-            above = any(folder.startswith(os.path.join(other, "")) for other in rows.folders_in(connection))
-            if above and (forgotten or os.path.isdir(folder)):
-                rows.put_folder(connection, folder, None)
-            return forgotten
+            return rows.forget_folder(connection, folder)
 
     def directories(self, folder: str) -> list[str]:
         """List the folder and those below it in which there are files."""
@@ -114,13 +107,12 @@ class Store:
     def files(self, directory: str) -> dict[str, FileState]:
         """Return the files directly in a folder, by name."""
         with self._database.reading() as connection:
-            found = rows.files_in(connection, directory, with_causes=False)
-        return {name: state for name, (state, _) in found.items()}
+            return rows.files_in(connection, directory)
 
-    def files_and_causes(self, directory: str) -> dict[str, tuple[FileState, str | None]]:
-        """Return the files directly in a folder, by name; of those that could not be read, by what means."""
+    def unreadable(self, directory: str) -> dict[str, str | None]:
+        """Return the files directly in a folder that could not be read, by name, and what each was tried with."""
         with self._database.reading() as connection:
-            return rows.files_in(connection, directory, with_causes=True)
+            return rows.unreadable_in(connection, directory)
 
     def knows(self, digest: bytes) -> bool:
         """Tell whether a picture with this content has an embedding."""
@@ -134,7 +126,7 @@ class Store:
             for some in batched(digests, MOST_VALUES):
                 sql = f"SELECT id, digest FROM pictures WHERE digest {one_of(len(some))}"
                 numbers.update(checked(row, int, bytes) for row in connection.execute(sql, some))
-            found = self._vectors.take(connection, rows.space_of(connection, "pictures"), list(numbers))
+            found = self._vectors.take(connection, searched(connection, "pictures"), list(numbers))
         return {numbers[number]: embedding for number, embedding in found.items()}
 
     def write(self, changes: Changes) -> None:
@@ -149,7 +141,7 @@ class Store:
                 found = (rows.picture_of(connection, digest) for digest in changes.pictures)
                 numbers = [picture[0] for picture in found if picture is not None]
                 embeddings = np.stack([picture.embedding for picture in changes.pictures.values()])
-                self._add(connection, rows.space_of(connection, "pictures"), numbers, embeddings)
+                self._add(connection, searched(connection, "pictures"), numbers, embeddings)
             gone = map(rows.key_of, changes.forgotten)
             connection.executemany("DELETE FROM files WHERE directory = ? AND name = ?", gone)
             for filed in changes.filed:
@@ -158,7 +150,7 @@ class Store:
     def write_texts(self, texts: Sequence[str], embeddings: Array) -> None:
         """Add texts; those that have an embedding stay as they are."""
         with self._database.transaction() as connection:
-            space = rows.space_of(connection, "texts")
+            space = searched(connection, "texts")
             numbers = {rows.put_text(connection, text): row for row, text in enumerate(texts)}
             new = [number for number in numbers if not rows.has_embedding(connection, space, number)]
             if new:
@@ -198,7 +190,7 @@ class Store:
         if modality == "texts" and where != EVERYWHERE:
             raise InputError("texts have no folder and no date; search them without, or search pictures.")
         with self._database.reading() as connection:
-            found = self._vectors.nearest(connection, rows.space_of(connection, modality), queries, n, where)
+            found = self._vectors.nearest(connection, searched(connection, modality), queries, n, where)
             return [list(rows.matches(connection, modality, nearest, where)) for nearest in found]
 
     def picture(self, number: int) -> Match | None:
@@ -206,7 +198,7 @@ class Store:
         if not 0 <= number < 1 << 63:
             return None
         with self._database.reading() as connection:
-            found = self._vectors.take(connection, rows.space_of(connection, "pictures"), [number])
+            found = self._vectors.take(connection, searched(connection, "pictures"), [number])
             return next(rows.matches(connection, "pictures", _by_themselves(found)), None)
 
     def everything(self, modality: Modality) -> Iterator[Match]:
@@ -215,7 +207,7 @@ class Store:
         last = -1
         while True:
             with self._database.reading() as connection:
-                space = rows.space_of(connection, modality)
+                space = searched(connection, modality)
                 items = [checked(row, int)[0] for row in connection.execute(sql, (*space, last, _PAGE))]
                 found = self._vectors.take(connection, space, items)
                 matches = list(rows.matches(connection, modality, _by_themselves(found)))
@@ -227,29 +219,30 @@ class Store:
     def start_migration(self, fingerprint: Fingerprint, embed_dim: int) -> None:
         """Start or resume collecting embeddings of another model beside those that are searched."""
         with self._database.transaction() as connection:
-            if meta(connection, "next_fingerprint") != fingerprint.to_json():
-                connection.execute("DELETE FROM vectors WHERE generation = ?", (generation(connection) + 1,))
-                set_meta(connection, next_fingerprint=fingerprint.to_json(), next_embed_dim=str(embed_dim))
+            generations.start_migration(connection, fingerprint, embed_dim)
 
     def pending_pictures(self, n: int) -> list[tuple[int, bytes, list[str]]]:
         """Return some pictures without an embedding of the next model: number, digest and paths."""
         with self._database.reading() as connection:
             return [
                 (number, digest, [path for path, *_ in rows.files_of(connection, number)])
-                for number, digest in rows.pending(connection, _following(connection, "pictures"), "digest", n)
+                for number, digest in rows.pending(connection, following(connection, "pictures"), "digest", n)
             ]
 
     def pending_texts(self, n: int, *, migrating: bool = True) -> list[tuple[int, str]]:
         """Return some texts without an embedding, of the next model or of this one: number and text."""
         with self._database.reading() as connection:
-            space = _following(connection, "texts") if migrating else rows.space_of(connection, "texts")
+            space = following(connection, "texts") if migrating else searched(connection, "texts")
             found = rows.pending(connection, space, "text", n)
         return [(number, rows.text_of(data)) for number, data in found]
 
-    def write_migrated(self, modality: Modality, numbers: Sequence[int], embeddings: Array) -> None:
-        """Add embeddings of the next model."""
+    def write_embeddings(
+        self, modality: Modality, numbers: Sequence[int], embeddings: Array, *, migrating: bool = True
+    ) -> None:
+        """Add embeddings of pictures or texts that are in the index, of the next model or of this one."""
         with self._database.transaction() as connection:
-            self._add(connection, _following(connection, modality), numbers, embeddings)
+            space = following(connection, modality) if migrating else searched(connection, modality)
+            self._add(connection, space, numbers, embeddings)
 
     def drop_pictures(self, numbers: Sequence[int]) -> None:
         """Remove pictures whose files cannot be read any more."""
@@ -262,20 +255,15 @@ class Store:
     def finish_migration(self) -> None:
         """Replace the embeddings that are searched by those of the next model."""
         with self._database.transaction() as connection:
-            old = generation(connection)
-            fingerprint, embed_dim = meta(connection, "next_fingerprint"), meta(connection, "next_embed_dim")
-            if fingerprint is None or embed_dim is None:
+            if not generations.finish_migration(connection):
                 raise StoreError(f"{self.place}: no migration is under way.")
-            set_meta(connection, fingerprint=fingerprint, embed_dim=embed_dim, generation=str(old + 1))
-            connection.execute("DELETE FROM meta WHERE key IN ('next_fingerprint', 'next_embed_dim')")
-            connection.execute("DELETE FROM vectors WHERE generation <= ?", (old,))
         self._remove_old_generations()
 
     def compact(self) -> int:
         """Delete pictures without a file and their embeddings; return how many."""
         orphans = "NOT EXISTS (SELECT 1 FROM files WHERE picture = {})"
         with self._database.transaction() as connection:
-            if meta(connection, "next_fingerprint") is not None:
+            if generations.is_migrating(connection):
                 raise StoreError(f"{self.place}: a migration is under way; finish it first: index --migrate.")
             connection.execute(f"DELETE FROM vectors WHERE side = 'pictures' AND {orphans.format('item')}")
             dropped: int = connection.execute(f"DELETE FROM pictures WHERE {orphans.format('id')}").rowcount
@@ -286,36 +274,20 @@ class Store:
         self._database.shrink()
         return dropped
 
-    def drop_unsound(self) -> list[str]:
+    def drop_damaged(self) -> list[str]:
         """Remove embeddings that are damaged, and pictures without one; say how many there were."""
         with self._database.transaction() as connection:
-            return drop_unsound(connection, self._vectors)
-
-    def restore(
-        self, meta: Iterable[tuple[str, str]], folders: Iterable[tuple[str, Any]], texts: Iterable[str]
-    ) -> None:
-        """Put into an empty store what was kept of a damaged one."""
-        with self._database.transaction() as connection:
-            known = {key: value for key, value in meta if key.startswith("model ")}
-            with contextlib.suppress(InputError, KeyError):
-                facts = dict(meta)
-                Fingerprint.from_json(facts["fingerprint"])
-                known |= {key: facts[key] for key in ("fingerprint", "embed_dim")} | {"generation": "1"}
-            set_meta(connection, **known)
-            for folder, ignored in folders:
-                rows.put_folder(connection, folder, ignored)
-            for text in texts:
-                rows.put_text(connection, text)
+            return drop_damaged(connection, self._vectors)
 
     def has_damaged_hnsw(self) -> bool:
         """Tell whether there is an HNSW index that cannot be used."""
         with self._database.reading() as connection:
-            return self._vectors.has_damaged_hnsw(rows.space_of(connection, "pictures"))
+            return self._vectors.has_damaged_hnsw(connection, searched(connection, "pictures"))
 
     def build_hnsw(self, progress: Progress = iter) -> Recall:
         """Build an HNSW index of all pictures, which searches then use: faster, but approximate."""
         with self._database.reading() as connection:
-            return self._vectors.build_hnsw(connection, rows.space_of(connection, "pictures"), progress)
+            return self._vectors.build_hnsw(connection, searched(connection, "pictures"), progress)
 
     def remove_hnsw(self) -> bool:
         """Remove the HNSW index; False if there was none."""
@@ -336,11 +308,6 @@ class Store:
     def _remove_old_generations(self) -> None:
         with self._database.reading() as connection:
             self._vectors.remove_before(generation(connection))
-
-
-def _following(connection: Connection, modality: Modality) -> Space:
-    """Return which embeddings a migration collects."""
-    return Space(generation(connection) + 1, modality)
 
 
 def _by_themselves(embeddings: dict[int, Array]) -> Iterator[Found]:

@@ -21,7 +21,7 @@ from numpyclip.index.records import Changes, Exif, Filed, NewPicture
 from numpyclip.index.rows import storable
 from numpyclip.index.store import Store
 from numpyclip.pipeline import Embedded, Reading, iter_embeddings
-from numpyclip.runtime.finite import NOT_FINITE, is_not_finite
+from numpyclip.runtime.finite import NOT_FINITE, NotFinite
 
 FoundFile: TypeAlias = tuple[str, FileState]  # an absolute path, and what is there
 
@@ -60,7 +60,7 @@ class Updater:
         self._tell = report
         self._report = Report()
         self._left_out: Counter[str] = Counter()
-        self._means = f"{decoders()} {options.max_pixels} {options.strict_files}"
+        self._tried_with = f"{decoders()} {options.max_pixels} {options.strict_files}"
 
     def update(self, folders: Sequence[str]) -> Report:
         """Look at all files in folders of the store: embed new and changed ones, and forget those that are gone."""
@@ -105,11 +105,11 @@ class Updater:
         for directory, files in walk(folder, ignore, unreadable, self._left_out):
             visited.add(directory)
             found += len(files)
-            known = self._store.files_and_causes(directory)
+            known, failed = self._store.files(directory), self._store.unreadable(directory)
             new = [
                 (os.path.join(directory, name), state)
                 for name, state in files.items()
-                if known.get(name) not in ((storable(state), None), (storable(state), self._means))
+                if known.get(name) != storable(state) or failed.get(name, self._tried_with) != self._tried_with
             ]
             self._report.unchanged += len(files) - len(new)
             changed += new
@@ -141,8 +141,10 @@ class Updater:
         path, state = file.picture
         error = file.error
         if error is not None or file.extra is None:
-            problem = NOT_FINITE if is_not_finite(error) else str(error).removeprefix(f"{NumPyCLIPError(path)}: ")
-            batch.filed.append(Filed(path, state, None, problem, None if _may_pass(error) else self._means))
+            problem = (
+                NOT_FINITE if isinstance(error, NotFinite) else str(error).removeprefix(f"{NumPyCLIPError(path)}: ")
+            )
+            batch.filed.append(Filed(path, state, None, problem, None if _may_pass(error) else self._tried_with))
             self._report.unreadable += 1
             self._tell(f"{path}: {problem}")
             return
@@ -169,7 +171,7 @@ def _may_pass(error: BaseException | None) -> bool:
     """Tell whether a file may be readable another time, though nothing of it has changed."""
     cause = None if error is None else error.__cause__
     return (
-        is_not_finite(error)
+        isinstance(error, NotFinite)
         or isinstance(cause, MemoryError)
         or (isinstance(cause, OSError) and cause.errno is not None)
     )

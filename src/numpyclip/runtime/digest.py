@@ -7,6 +7,7 @@ beside the prepared weights.
 
 import contextlib
 import hashlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ def digest(checkpoint: Checkpoint) -> str:
     if file is not None:
         with contextlib.suppress(OSError, ValueError), open_regular(file) as stream:  # mostly there is none
             known = stream.read(64).decode("ascii")
-            if is_trusted(stream) and stream.read(65).decode("ascii") == _seal(file, known):
+            if is_trusted(os.fstat(stream.fileno())) and stream.read(65).decode("ascii") == _seal(file, known):
                 return known
     found = _compute(checkpoint)
     if file is not None:

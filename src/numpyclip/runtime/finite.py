@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.errors import InputError
+from numpyclip.errors import InputError, PictureError
 from numpyclip.model.ops import Array
 
 NOT_FINITE = (
@@ -13,15 +13,14 @@ NOT_FINITE = (
 )
 
 
+class NotFinite(PictureError):
+    """An image whose embedding is not finite."""
+
+
 def finite_rows(embeddings: Array) -> NDArray[np.bool_]:
     """Tell which embeddings have neither NaN nor infinity: (n, e) -> (n,)."""
     finite: NDArray[np.bool_] = np.logical_and.reduce(np.isfinite(embeddings), axis=-1)
     return finite
-
-
-def is_not_finite(error: BaseException | None) -> bool:
-    """Tell whether an error is that of such an embedding."""
-    return error is not None and str(error).endswith(NOT_FINITE)
 
 
 def checked_finite(embeddings: Array, name: Callable[[int], str]) -> Array:

@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from numpy.typing import NDArray
 
@@ -56,7 +56,7 @@ def open_prepared(identity: str | None, tower: str) -> dict[str, NDArray[Any]] |
     file = folder / _name(identity, tower)
     try:
         arrays = _read(file, f"{identity} {tower}")
-    except OSError:  # mostly there is none
+    except OSError:  # mostly there is none, or it is another user's
         return None
     except CheckpointError:  # truncated, say
         arrays = {}
@@ -81,6 +81,8 @@ def save_prepared(
     with contextlib.suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / _name(identity, tower)
+        if file.exists() and not is_trusted(file.stat()):
+            return  # of a user who shares this folder, and would remove ours in turn
         with temporary_path(file) as part:
             tensors = [tensor for name, array in arrays.items() for tensor in unwritten(name, array)]
             write_safetensors(part, tensors, {_CHECKSUM: checksum(arrays, f"{identity} {tower}")})
@@ -101,16 +103,16 @@ def remove_prepared(file: Path) -> bool:
     return False
 
 
-def is_trusted(file: IO[bytes]) -> bool:
-    """Tell whether an open file is this user's or root's; elsewhere than on POSIX, nobody can tell."""
-    return not hasattr(os, "geteuid") or os.fstat(file.fileno()).st_uid in (os.geteuid(), _ROOT)
+def is_trusted(status: os.stat_result) -> bool:
+    """Tell whether a file is this user's or root's; elsewhere than on POSIX, nobody can tell."""
+    return not hasattr(os, "geteuid") or status.st_uid in (os.geteuid(), _ROOT)
 
 
 def _read(file: Path, about: str) -> dict[str, NDArray[Any]]:
-    """Memory-map a cached file; CheckpointError unless it is trusted and as it was written."""
+    """Memory-map a cached file; OSError unless it is trusted, CheckpointError unless it is as it was written."""
     with open_regular(file) as stream:
-        if not is_trusted(stream):
-            raise CheckpointError(f"{file}: belongs to another user.")
+        if not is_trusted(os.fstat(stream.fileno())):
+            raise PermissionError(f"{file}: belongs to another user.")
         arrays, metadata = parse_safetensors(map_opened(stream, file), file)
     if metadata.get(_CHECKSUM) != checksum(arrays, about):
         raise CheckpointError(f"{file}: does not match its checksum.")

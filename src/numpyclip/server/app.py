@@ -55,7 +55,7 @@ def create_app(model: CLIP, name: str, store: str | None = None, settings: Setti
     )
     app.router.redirect_slashes = False
     app.state.service = service
-    app.state.thumbnails = ThumbnailCache()
+    app.state.thumbnails = ThumbnailCache(settings.decode_options)
     return app
 
 

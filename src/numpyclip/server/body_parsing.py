@@ -23,7 +23,7 @@ _LONG = 1 << 16  # bytes of a string that is taken out of JSON
 _AFTER_A_STRING = b",:]} \t\r\n"
 
 
-def parse_json(body: bytes | bytearray) -> Any:
+def parse_json_body(body: bytes | bytearray) -> Any:
     """Parse JSON in UTF-8, as its standard has it: without NaN and infinity.
 
     Raises
@@ -157,6 +157,10 @@ class FormParser:
         except FormParserError as error:
             raise bad_request(f"the form is cut short ({error}).") from error
         return _grouped(self._fields)
+
+    def close(self) -> None:
+        """Let go of the parser, whose callbacks would keep the form's files in memory until the next collection."""
+        del self._parser
 
     def _begin_part(self) -> None:
         self._disposition = b""

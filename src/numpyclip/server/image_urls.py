@@ -124,9 +124,9 @@ class Fetcher:
             writer.write((peer.send(request) or b"") + (peer.send(h11.EndOfMessage()) or b""))
             data = bytearray()
             while not isinstance(event := peer.next_event(), h11.EndOfMessage):
+                await asyncio.sleep(0)  # others have their turn, however much has arrived, and of whatever kind
                 if event is h11.NEED_DATA:
                     peer.receive_data(await reader.read(_BLOCK))
-                    await asyncio.sleep(0)  # others have their turn, however much has arrived
                 elif isinstance(event, h11.Response) and event.status_code != 200:
                     raise HTTPException(502, f"{shown}: answered {event.status_code}; expected 200 and an image.")
                 elif isinstance(event, h11.Data):

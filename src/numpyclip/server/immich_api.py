@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from numpyclip.index.exif import read_exif
-from numpyclip.server.body_parsing import parse_json
+from numpyclip.server.body_parsing import parse_json_body
 from numpyclip.server.request_parsing import form_fields, shown
 from numpyclip.server.responses import JSONResponse, bad_request
 from numpyclip.server.service import Service
@@ -36,7 +36,7 @@ async def predict(request: Request) -> Response:
         if not isinstance(image, bytes):
             raise bad_request("an image must be sent as the file `image`.")
         embeddings = await service.embed_images([image])
-        size = await service.run_in_thread(read_exif, image)
+        size = await service.decode(read_exif, image)
         return JSONResponse({"clip": _encoded(embeddings[0]), "imageHeight": size.height, "imageWidth": size.width})
     text = fields.text("text")
     if text is None:
@@ -48,7 +48,7 @@ async def predict(request: Request) -> Response:
 def _parse_entries(text: str | None) -> tuple[str, str | None]:
     """Parse the tower, ``visual`` or ``textual``, and the model's name."""
     try:
-        entries: Any = parse_json((text or "").encode("utf-8", "replace"))
+        entries: Any = parse_json_body((text or "").encode("utf-8", "replace"))
         ((task, types),) = entries.items()
         ((kind, options),) = types.items()
         name = options["modelName"]

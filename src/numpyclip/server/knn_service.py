@@ -55,16 +55,12 @@ async def knn_service(request: Request) -> Response:
         return _deduplicated(matches) if deduplicate else matches
 
     matches = await service.run_in_thread(found)
-    described = [
-        await service.run_in_thread(_metadata, match, service.settings.decode_options) for match in matches[:shown]
-    ]
+    described = [await service.decode(_metadata, match, service.settings.decode_options) for match in matches[:shown]]
     described += [{}] * (len(matches) - len(described))
-    return JSONResponse(
-        [
-            {**fields, "id": match.id, "similarity": match.cosine}
-            for fields, match in zip(described, matches, strict=True)
-        ]
-    )
+    rows = [
+        {**fields, "id": match.id, "similarity": match.cosine} for fields, match in zip(described, matches, strict=True)
+    ]
+    return await service.run_in_thread(JSONResponse, rows)
 
 
 async def metadata(request: Request) -> Response:
@@ -79,13 +75,12 @@ async def metadata(request: Request) -> Response:
         return [store.picture(number) for number in numbers[:_MAX_RESULTS]]
 
     matches = await service.run_in_thread(found)
-    return JSONResponse(
-        [
-            {"id": match.id, "metadata": await service.run_in_thread(_metadata, match, service.settings.decode_options)}
-            for match in matches
-            if match is not None
-        ]
-    )
+    rows = [
+        {"id": match.id, "metadata": await service.decode(_metadata, match, service.settings.decode_options)}
+        for match in matches
+        if match is not None
+    ]
+    return await service.run_in_thread(JSONResponse, rows)
 
 
 async def _query(service: Service, fields: Fields) -> Array:

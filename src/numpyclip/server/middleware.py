@@ -23,6 +23,7 @@ _PROBES = ("/healthz", "/ping")  # are answered however many requests there are
 _PUBLIC_PATHS = ("/", "/login", "/healthz", "/ping")  # need no token: their responses reveal nothing
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\s:/?#@,\[\]]+)(:\d{1,5})?", re.IGNORECASE)
 _CLOSE = {"Connection": "close"}  # the rest of the request is not read
+_PATIENCE = 1.0  # seconds for which a body that arrives need not give way to others
 _CLIENT_CLOSED_REQUEST = 499  # in metrics, as nginx has it
 _SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -48,6 +49,7 @@ class AccessMiddleware:
         self._metrics = metrics
         self._requests = 0  # that have arrived and are being answered
         self._bytes = 0  # of bodies that are arriving, or being answered
+        self._arriving: dict[_Body, None] = {}  # bodies that are not complete, from the oldest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Reject a request, or pass it on."""
@@ -75,7 +77,7 @@ class AccessMiddleware:
             status = status or _CLIENT_CLOSED_REQUEST
         finally:
             self._requests -= body.is_admitted
-            self._bytes -= body.size
+            self._release(body)
             route = _route(scope)
             self._metrics.requests.labels(route, status or 500).inc()
             self._metrics.seconds.labels(route).observe(time.perf_counter() - start)
@@ -90,7 +92,7 @@ class AccessMiddleware:
             done, message = set(), "the server is shutting down; try again soon."
         app.cancel()
         end.cancel()
-        await asyncio.wait((app, end))
+        await asyncio.gather(app, end, return_exceptions=True)  # what the application raises now is nobody's
         if app in done:
             await app
             return None
@@ -112,8 +114,12 @@ class AccessMiddleware:
             message = "a token is needed: send it as `Authorization: Bearer TOKEN`."
             return error_response(401, message, {"WWW-Authenticate": "Bearer"})
         length = headers.get("content-length", "")
+        if length and "transfer-encoding" in headers:  # a proxy in front may have seen another body
+            return error_response(400, "a request with both Content-Length and Transfer-Encoding.", _CLOSE)
         if length.isdecimal() and int(length) > settings.max_body:
             return error_response(413, f"a request of {length} bytes; expected at most {settings.max_body}.", _CLOSE)
+        if scope["method"] in ("GET", "HEAD") and _has_body(headers):  # which nobody would read
+            return error_response(400, f"a {scope['method']} with a body; expected none.", _CLOSE)
         return None
 
     def _admission(self, scope: Scope, body: _Body) -> Response | None:
@@ -131,12 +137,24 @@ class AccessMiddleware:
             raise OverloadedError("too many requests at once; try again soon.", 1, 503)
         self._requests += 1
         body.is_admitted = True
+        self._arriving.pop(body, None)
 
-    def reserve(self, size: int) -> None:
-        """Count bytes of a body until its request is answered."""
-        if self._bytes + size > self.settings.max_total_body:
-            raise OverloadedError("too many bytes in flight; try again soon.", 1, 503)
+    def reserve(self, body: _Body, size: int) -> None:
+        """Count bytes of a body until its request is answered; the bodies that arrive the longest make room."""
+        self._arriving.setdefault(body)
+        while self._bytes + size > self.settings.max_total_body:
+            oldest = next(iter(self._arriving))
+            if oldest is body or time.monotonic() - oldest.since < _PATIENCE:
+                raise OverloadedError("too many bytes in flight; try again soon.", 1, 503)
+            self._release(oldest)
+            oldest.give_up()
         self._bytes += size
+        body.size += size
+
+    def _release(self, body: _Body) -> None:
+        self._arriving.pop(body, None)
+        self._bytes -= body.size
+        body.size = 0
 
 
 class _Body:
@@ -145,11 +163,12 @@ class _Body:
     def __init__(self, middleware: AccessMiddleware, scope: Scope, receive: Receive) -> None:
         self.size = 0
         self.is_admitted = False
-        headers = Headers(scope=scope)
-        self.is_expected = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+        self.is_expected = _has_body(Headers(scope=scope))
         self._middleware = middleware
         self._receive = receive
-        self._deadline = time.monotonic() + middleware.settings.timeout
+        self.since = time.monotonic()
+        self._arrival: asyncio.Future[Message] | None = None
+        self._is_given_up = False
         self._is_complete = asyncio.Event()
         if not self.is_expected:
             self._is_complete.set()
@@ -157,20 +176,33 @@ class _Body:
     async def __call__(self) -> Message:
         if self._is_complete.is_set():
             return {"type": "http.request", "body": b"", "more_body": False}
-        try:
-            part = await asyncio.wait_for(self._receive(), max(0.0, self._deadline - time.monotonic()))
-        except asyncio.TimeoutError:  # its own class until Python 3.11
-            raise HTTPException(408, "the request did not arrive in time.", _CLOSE) from None
+        part = await self._next_part()
         if part["type"] == "http.request":
             size, most = len(part.get("body", b"")), self._middleware.settings.max_body
             if self.size + size > most:
                 raise HTTPException(413, f"a request of more than {most} bytes, which is the limit.", _CLOSE)
-            self._middleware.reserve(size)
-            self.size += size
+            self._middleware.reserve(self, size)
             if not part.get("more_body", False):
                 self._middleware.admit(self)
                 self._is_complete.set()
         return part
+
+    async def _next_part(self) -> Message:
+        self._arrival = asyncio.ensure_future(self._receive())
+        left = self.since + self._middleware.settings.timeout - time.monotonic()
+        try:
+            await asyncio.wait((self._arrival,), timeout=0.0 if self._is_given_up else max(0.0, left))
+            if self._is_given_up or not self._arrival.done():
+                raise HTTPException(408, "the request did not arrive in time.", _CLOSE)
+            return self._arrival.result()
+        finally:
+            self._arrival.cancel()
+
+    def give_up(self) -> None:
+        """Answer 408 in place of waiting for more."""
+        self._is_given_up = True
+        if self._arrival is not None:
+            self._arrival.cancel()
 
     async def end(self) -> bool:
         """Wait until the client is gone (True), or the time for the answer, once the body is here, is over (False)."""
@@ -184,6 +216,10 @@ class _Body:
         while (await self._receive())["type"] != "http.disconnect":
             pass
         return True
+
+
+def _has_body(headers: Headers) -> bool:
+    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
 
 
 def _route(scope: Scope) -> str:

@@ -40,18 +40,23 @@ async def embeddings(request: Request) -> Response:
         embedded = await service.embed_texts(inputs)
         assert service.model.config.text is not None  # checked with the texts
         tokens = int((ids != service.model.config.text.pad_id).sum())
-    body = {
-        "object": "list",
-        "data": [
-            {"object": "embedding", "index": number, "embedding": _encoded(row, encoding)}
-            for number, row in enumerate(embedded)
-        ],
-        "model": service.name,
-        "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
-        "id": f"embd-{uuid.uuid4().hex}",
-        "created": int(time.time()),
-    }
-    return JSONResponse(body)
+
+    def response() -> Response:
+        return JSONResponse(
+            {
+                "object": "list",
+                "data": [
+                    {"object": "embedding", "index": number, "embedding": _encoded(row, encoding)}
+                    for number, row in enumerate(embedded)
+                ],
+                "model": service.name,
+                "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
+                "id": f"embd-{uuid.uuid4().hex}",
+                "created": int(time.time()),
+            }
+        )
+
+    return await service.run_in_thread(response)
 
 
 async def models(request: Request) -> Response:

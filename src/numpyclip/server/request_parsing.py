@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import reprlib
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
 
-from numpyclip.server.body_parsing import MAX_TEXT, FormParser, parse_json, parse_query
+from numpyclip.server.body_parsing import MAX_TEXT, FormParser, parse_json_body, parse_query
 from numpyclip.server.responses import bad_request
 
 _MAX_CHARACTERS = 100_000  # of a text: far more than any model reads
@@ -108,7 +109,7 @@ def shown(value: object) -> str:
 async def json_fields(request: Request) -> Fields:
     """Parse the body as a JSON object, whatever its Content-Type."""
     values = await request.app.state.service.parse(
-        parse_json, await _body(request, request.app.state.service.settings.max_body)
+        parse_json_body, await _body(request, request.app.state.service.settings.max_body)
     )
     if not isinstance(values, dict):
         raise bad_request(f"the body is {shown(values)}; expected a JSON object.")
@@ -123,10 +124,10 @@ async def form_fields(request: Request) -> Fields:
         raise bad_request(f"a Content-Type of {len(kind)} characters; expected at most {_MAX_CONTENT_TYPE}.")
     if not kind.lower().startswith("multipart/form-data"):
         return Fields(await parse(parse_query, (await _body(request, MAX_TEXT)).decode("utf-8", "replace")))
-    parser = FormParser(kind)
-    async for piece in request.stream():
-        await parse(parser.write, piece)
-    return Fields(parser.finish())
+    with closing(FormParser(kind)) as parser:
+        async for piece in request.stream():
+            await parse(parser.write, piece)
+        return Fields(parser.finish())
 
 
 async def any_fields(request: Request) -> Fields:

@@ -15,6 +15,7 @@ from numpyclip.errors import InputError, PictureError, StoreError, TextTooLongEr
 from numpyclip.escaping import json_text
 
 _LOG = logging.getLogger("numpyclip.server")
+_encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
 _TYPES = {401: "authentication_error", 429: "rate_limit_error", 404: "not_found_error"}
 
 
@@ -24,12 +25,20 @@ class JSONResponse(Response):
     media_type = "application/json"
 
     def render(self, content: Any) -> bytes:
-        """Encode a value."""
-        text = json.dumps(content, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+        """Encode a value; call it in a thread where it is large."""
+        if isinstance(content, dict):
+            text = "{" + ",".join(f"{_encode(name)}:{_items(value)}" for name, value in content.items()) + "}"
+        else:
+            text = _items(content)
         try:
             return text.encode()
         except UnicodeEncodeError:  # of lone surrogates, which no JSON may have
             return json_text(content).encode()
+
+
+def _items(value: Any) -> str:
+    """Encode a list item by item: a call of the encoder, which is in C, holds up all threads."""
+    return "[" + ",".join(map(_encode, value)) + "]" if isinstance(value, list) else _encode(value)
 
 
 class OverloadedError(HTTPException):

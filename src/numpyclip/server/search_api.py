@@ -36,13 +36,13 @@ async def search(request: Request) -> Response:
     n, shows_all = fields.integer("n", 60, _MAX_RESULTS), fields.flag("all")
     query, embedding = await _embed_query(service, fields)
 
-    def found() -> dict[str, Any]:
+    def found() -> Response:
         index = service.index()
         result = index.search(embedding, n, where=where, modality=modality, is_text=query.is_text)
         matches = [_to_json(match) for match in (result if shows_all else result.matches)]
-        return {"matches": matches, "cutoff": result.cutoff, "best": result.best}
+        return JSONResponse({"matches": matches, "cutoff": result.cutoff, "best": result.best})
 
-    return JSONResponse(await service.run_in_thread(found))
+    return await service.run_in_thread(found)
 
 
 async def classify(request: Request) -> Response:
@@ -73,11 +73,11 @@ async def describe(request: Request) -> Response:
     """Return the model, counts and folders of the index."""
     service: Service = request.app.state.service
 
-    def described() -> dict[str, Any]:
+    def described() -> Response:
         store = service.index().store
-        return {"model": service.name, **vars(store.counts()), "folders": list(store.folders())}
+        return JSONResponse({"model": service.name, **vars(store.counts()), "folders": list(store.folders())})
 
-    return JSONResponse(await service.run_in_thread(described))
+    return await service.run_in_thread(described)
 
 
 async def thumbnail(request: Request) -> Response:
@@ -95,7 +95,7 @@ async def thumbnail(request: Request) -> Response:
     headers = {"ETag": f'"{version}-{size}"', "Cache-Control": "private, max-age=3600"}
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)
-    data = await service.run_in_thread(request.app.state.thumbnails.get, match.path, size, version)
+    data = await service.decode(request.app.state.thumbnails.get, match.path, size, version)
     return Response(data, media_type="image/jpeg", headers=headers)
 
 

@@ -74,8 +74,11 @@ class Service:
 
     async def __aenter__(self) -> Service:
         """Start the threads and warm up the model."""
-        self._threads = ThreadPoolExecutor(max(4, os.cpu_count() or 1), "numpyclip-requests")
-        self._parsers = ThreadPoolExecutor(2, "numpyclip-parsing")  # of their own: bodies wait for no decoder
+        count = max(4, os.cpu_count() or 1)
+        self._threads = ThreadPoolExecutor(count, "numpyclip-requests")
+        self._decoders = ThreadPoolExecutor(count, "numpyclip-decoding")  # of their own: they wait for memory
+        self._parsers = ThreadPoolExecutor(2, "numpyclip-parsing")
+        self._pools = (self._threads, self._decoders, self._parsers)
         await self.run_in_thread(self._warm_up)
         await self.batcher.__aenter__()
         return self
@@ -84,12 +87,12 @@ class Service:
         """Stop the threads and close the index, without waiting long for what cannot be interrupted."""
         self.fetcher.stop()
         await self.batcher.__aexit__(*exc)
-        for pool in (self._threads, self._parsers):
+        for pool in self._pools:
             pool.shutdown(wait=False, cancel_futures=True)
         running = [asyncio.wrap_future(future) for future in self._running]
         if running and (await asyncio.wait(running, timeout=SHUTDOWN_TIMEOUT))[1]:
             return  # a file that hangs: the index stays open for its thread
-        for pool in (self._threads, self._parsers):
+        for pool in self._pools:
             pool.shutdown()
         if self._index is not None:
             self._index.close()
@@ -108,6 +111,10 @@ class Service:
     async def run_in_thread(self, function: Callable[..., _T], *arguments: object) -> _T:
         """Call a slow function without blocking the event loop; not at all if the request ends before its turn."""
         return await self._run(self._threads, function, *arguments)
+
+    async def decode(self, function: Callable[..., _T], *arguments: object) -> _T:
+        """Call a decoder of images, for which only other decoders wait."""
+        return await self._run(self._decoders, function, *arguments)
 
     async def parse(self, function: Callable[..., _T], *arguments: object) -> _T:
         """Call a parser without blocking the event loop."""
@@ -178,10 +185,10 @@ class Service:
 
     async def _pixels(self, image: bytes | str, name: str) -> NDArray[np.uint8]:
         if isinstance(image, bytes) or not is_url(image):
-            return await self.run_in_thread(self._preprocess, image, name)
+            return await self.decode(self._preprocess, image, name)
         async with self.fetcher.slots:
             data = await self.fetcher.fetch(image, self.settings.max_body)
-            return await self.run_in_thread(self._preprocess, data, name)
+            return await self.decode(self._preprocess, data, name)
 
     def _preprocess(self, image: bytes | str, name: str) -> NDArray[np.uint8]:
         data = decode_base64(image, name) if isinstance(image, str) else image

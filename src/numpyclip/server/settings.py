@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from numpyclip.images.decode_memory import MAX_MEMORY
 from numpyclip.images.decode_options import MAX_PIXELS, DecodeOptions
 
 
@@ -63,5 +64,7 @@ class Settings:
 
     @property
     def decode_options(self) -> DecodeOptions:
-        """How images are decoded."""
-        return DecodeOptions(draft=self.draft, max_pixels=self.max_pixels, strict_files=self.strict_files)
+        """How images are decoded: those that need more memory than all threads share are refused."""
+        return DecodeOptions(
+            draft=self.draft, max_pixels=self.max_pixels, strict_files=self.strict_files, max_memory=MAX_MEMORY
+        )

@@ -6,7 +6,7 @@ import threading
 from collections import OrderedDict
 from io import BytesIO
 
-from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
+from numpyclip.images.decode_options import DecodeOptions
 from numpyclip.images.open import decoded
 from numpyclip.viz.thumbnail import thumbnail
 
@@ -14,7 +14,7 @@ SIZES = (320, 1600)  # pixels of the longer side: in the grid, and enlarged
 _MAX_BYTES = 64 << 20  # of the cache
 
 
-def thumbnail_bytes(path: str, size: int, options: DecodeOptions = DEFAULTS) -> bytes:
+def thumbnail_bytes(path: str, size: int, options: DecodeOptions) -> bytes:
     """Encode an image as JPEG without metadata, on white, its longer side at most `size` pixels.
 
     Raises
@@ -33,7 +33,7 @@ def thumbnail_bytes(path: str, size: int, options: DecodeOptions = DEFAULTS) -> 
 class ThumbnailCache:
     """A least-recently-used cache, for use from many threads."""
 
-    def __init__(self, options: DecodeOptions = DEFAULTS) -> None:
+    def __init__(self, options: DecodeOptions) -> None:
         self._options = options
         self._lock = threading.Lock()
         self._entries: OrderedDict[tuple[str, int, str], bytes] = OrderedDict()

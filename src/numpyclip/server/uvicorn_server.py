@@ -22,10 +22,26 @@ _HEADER_TIMEOUT = 10.0  # seconds from the first byte of a request to the end of
 _MARGIN = 10.0  # seconds for sending a response
 _SHUTDOWN_TIMEOUT = 10  # seconds for requests in flight
 _MAX_CONNECTIONS = 1000
+_QUEUE = 2048  # connections that the system keeps until they are accepted
 _MAX_HEADERS = 32 << 10  # bytes
 _BLOCK = 16 << 10  # bytes that are parsed at once
-_MAX_LINES = 4096  # of the framing of a body in chunks, unless they have many bytes: each takes as long as kilobytes
-_LEAST_LINE = 16  # bytes, on average
+_MAX_CHUNKS = 4096  # of a body, unless they have many bytes: each takes as long as kilobytes
+_LEAST_CHUNK = 16  # bytes, on average
+
+
+class _Connection(h11.Connection):
+    """Counts the chunks of a body, and refuses too many."""
+
+    def next_event(self) -> Any:
+        event = super().next_event()
+        if isinstance(event, h11.Request):
+            self._chunks = self._bytes = 0
+        elif isinstance(event, h11.Data):
+            self._chunks += event.chunk_start
+            self._bytes += len(event.data)
+            if self._chunks > max(_MAX_CHUNKS, self._bytes // _LEAST_CHUNK):
+                raise h11.RemoteProtocolError("the body's chunks are too small")
+        return event
 
 
 class _DeadlineProtocol(H11Protocol, asyncio.BufferedProtocol):
@@ -34,14 +50,18 @@ class _DeadlineProtocol(H11Protocol, asyncio.BufferedProtocol):
     request_timeout: float  # seconds from the end of the headers to the end of the response
     max_connections: int
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.conn = _Connection(h11.SERVER, _MAX_HEADERS)
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._phase: tuple[str, object] = ("", None)
         self._timer: asyncio.TimerHandle | None = None
         self._update()
         if len(self.connections) > self.max_connections:
-            waiting = [other for other in self.connections if cast(_DeadlineProtocol, other).waits_for_client()]
-            min(cast("list[_DeadlineProtocol]", waiting), key=lambda other: other.since, default=self).abort()
+            waiting = [other for other in cast("set[_DeadlineProtocol]", self.connections) if other.waits_for_client()]
+            min(waiting, key=lambda other: other.since).abort()  # this one, if no other waits
 
     def get_buffer(self, sizehint: int) -> bytearray:
         """Return memory to receive into."""
@@ -50,13 +70,7 @@ class _DeadlineProtocol(H11Protocol, asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Parse what was received."""
-        data = bytes(memoryview(self._buffer)[:nbytes])
-        self._bytes += nbytes
-        self._lines += data.count(b"\r\n")
-        if self._is_chunked and self._lines > max(_MAX_LINES, self._bytes // _LEAST_LINE):
-            self.send_400_response("The body's chunks are too small.")
-            return
-        self.data_received(data)
+        self.data_received(bytes(memoryview(self._buffer)[:nbytes]))
         self._update()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -69,13 +83,17 @@ class _DeadlineProtocol(H11Protocol, asyncio.BufferedProtocol):
         self._update()
 
     def send_400_response(self, msg: str) -> None:
-        if self.conn.our_state is h11.IDLE:
-            super().send_400_response(msg)
-        else:  # a response has begun
+        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):  # a response has begun
             self.abort()
+            return
+        if self.cycle is not None:
+            self.cycle.disconnected = True  # so that the application's response is not sent, too
+        super().send_400_response(msg)
 
     def waits_for_client(self) -> bool:
-        """Tell whether the client is to send or to receive something."""
+        """Tell whether the client is to send or to receive something, and the connection is not being closed."""
+        if self.transport.is_closing():
+            return False
         return self._phase[0] != "request" or self.cycle.more_body or self.flow.write_paused
 
     def abort(self) -> None:
@@ -93,8 +111,6 @@ class _DeadlineProtocol(H11Protocol, asyncio.BufferedProtocol):
             seconds = _HEADER_TIMEOUT if is_begun else _IDLE_TIMEOUT
         if phase != self._phase:
             self._phase, self.since = phase, self.loop.time()
-            self._bytes = self._lines = 0
-            self._is_chunked = phase[0] == "request" and any(name == b"transfer-encoding" for name, _ in self.headers)
             if self._timer is not None:
                 self._timer.cancel()
             self._timer = self.loop.call_later(seconds, self.abort)
@@ -106,6 +122,11 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, on_exit: Callable[[], object]) -> None:
         super().__init__(config)
         self._on_exit = on_exit
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(_QUEUE)  # more than asyncio, which takes the queue's length for both, accepts at once
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._on_exit()
@@ -132,7 +153,7 @@ def listen(host: str, port: int) -> socket.socket:
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        listener = socket.create_server((host, port), family=family, backlog=256)
+        listener = socket.create_server((host, port), family=family, backlog=_QUEUE)
         # asyncio sets TCP_NODELAY only if the socket's protocol is IPPROTO_TCP; without it responses take 40 ms longer.
         return socket.socket(listener.family, listener.type, socket.IPPROTO_TCP, listener.detach())
     except (OSError, OverflowError, UnicodeError) as error:
@@ -165,7 +186,8 @@ def make_server(app: ASGIApp, timeout: float = 60.0, on_exit: Callable[[], objec
     on_exit : callable
         Called once it is to stop, before requests in flight are waited for.
     """
-    limits = {"request_timeout": 2 * timeout + _MARGIN, "max_connections": _max_connections()}
+    most = _max_connections()
+    limits = {"request_timeout": 2 * timeout + _MARGIN, "max_connections": most}
     protocol = type("_Protocol", (_DeadlineProtocol,), limits)
     return _Server(
         uvicorn.Config(
@@ -174,9 +196,9 @@ def make_server(app: ASGIApp, timeout: float = 60.0, on_exit: Callable[[], objec
             ws="none",
             lifespan="on",
             log_level="warning",
+            backlog=max(1, most // 8),  # so many are accepted before the first of them can be let go
             access_log=False,
             server_header=False,
-            h11_max_incomplete_event_size=_MAX_HEADERS,
             timeout_keep_alive=3600,  # seconds, in place of which _IDLE_TIMEOUT counts
             timeout_graceful_shutdown=_SHUTDOWN_TIMEOUT,
         ),

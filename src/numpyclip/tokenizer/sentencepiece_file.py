@@ -4,6 +4,7 @@ Older versions of the package follow its offsets unchecked, and build their trie
 """
 
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 from numpyclip.errors import CheckpointError, CorruptCheckpointError, UnsupportedCheckpointError
@@ -18,6 +19,7 @@ _MAX_PIECE = 512  # bytes with its score; published ones have up to 120
 _MAX_PIECES = 2**20  # published models have up to 256,000
 _MAX_LETTERS = 2**23  # bytes of all pieces
 _MAX_OPTION = 2**16
+_MAX_FIELDS = _MAX_PIECES + 2**16  # of all messages
 
 
 def check_sentencepiece(path: Path, data: bytes) -> None:
@@ -31,17 +33,18 @@ def check_sentencepiece(path: Path, data: bytes) -> None:
         If a part of it is larger than in any published model, or its table of replacements is wrong; it is named.
     """
     pieces = letters = 0
+    seen = count()
     try:
-        for field, value in _fields(data):
+        for field, value in _fields(data, seen):
             if field == _PIECE:
                 pieces, letters = pieces + 1, letters + len(value)
                 if len(value) > _MAX_PIECE or pieces > _MAX_PIECES or letters > _MAX_LETTERS:
                     raise _unsupported(path, f"piece {pieces - 1}", f"at most {_MAX_PIECES}, of {_MAX_PIECE} bytes")
             elif field in (_NORMALIZER, _DENORMALIZER):
-                _check_normalizer(path, value)
+                _check_normalizer(path, value, seen)
             elif field == _SELF_TEST and len(value) > _MAX_OPTION:
                 raise _unsupported(path, "its self-test", f"at most {_MAX_OPTION} bytes")
-            elif field == _TRAINER and any(n == _UNK_SURFACE and len(v) > _MAX_PIECE for n, v in _fields(value)):
+            elif field == _TRAINER and any(n == _UNK_SURFACE and len(v) > _MAX_PIECE for n, v in _fields(value, seen)):
                 raise _unsupported(path, "its unk_surface", f"at most {_MAX_PIECE} bytes")
     except (IndexError, ValueError) as error:
         if isinstance(error, CheckpointError):
@@ -49,8 +52,8 @@ def check_sentencepiece(path: Path, data: bytes) -> None:
         raise CorruptCheckpointError(f"{path}: not a sentencepiece model, or damaged ({error!s:.100}).") from error
 
 
-def _check_normalizer(path: Path, message: bytes) -> None:
-    for field, table in _fields(message):
+def _check_normalizer(path: Path, message: bytes, seen: Iterator[int]) -> None:
+    for field, table in _fields(message, seen):
         if field == _CHARSMAP and table and (wrong := charsmap.fault(table)):
             raise UnsupportedCheckpointError(f"{path}: its normalizer has {wrong}.")
 
@@ -59,8 +62,8 @@ def _unsupported(path: Path, part: str, expected: str) -> UnsupportedCheckpointE
     return UnsupportedCheckpointError(f"{path}: {part} is longer than in any published model; expected {expected}.")
 
 
-def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield the number and content of each field; that of a number is empty."""
+def _fields(message: bytes, seen: Iterator[int]) -> Iterator[tuple[int, bytes]]:
+    """Yield the number and content of each field; that of a number is empty. All that were `seen` are counted."""
     position = 0
     while position < len(message):
         key, position = _varint(message, position)
@@ -77,6 +80,8 @@ def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:
             raise ValueError(f"a field of type {kind}")
         if position > len(message):
             raise ValueError("cut short")
+        if next(seen) >= _MAX_FIELDS:
+            raise ValueError(f"more than {_MAX_FIELDS} fields")
         yield key >> 3, message[start:position]
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
-from numpyclip.errors import InputError, printable
-from numpyclip.escaping import column, json_text
+from numpyclip.errors import InputError
+from numpyclip.escaping import column, json_text, printable
 from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
 from numpyclip.images.open import Picture
 from numpyclip.model.ops import Array

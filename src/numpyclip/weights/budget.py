@@ -19,7 +19,7 @@ def inflated_limit(file_size: int) -> int:
 
 
 class Budget:
-    """The memory that the pickles of one file may take; `left` is counted down by who makes objects."""
+    """The memory that the pickles of one file may take; callers decrement `left`."""
 
     def __init__(self, file_size: int) -> None:
         self._all = self.left = _OBJECTS + file_size // 4

@@ -111,14 +111,15 @@ def _fill(model: KnownModel, file: Path, part: "Part", progress: "Progress") -> 
             _fetch_verified(url, model, part, progress)
             break
         except (Broken, Refused) as failure:
-            reasons.append(f"  {url}: {failure}")
+            reasons.append(f"{url}: {str(failure).rstrip('.')}")
             if isinstance(failure, Wrong):
                 kind = ChecksumError
     if part.sha256 != model.sha256:
-        lines = [f"{model.name}: could not be downloaded.", *reasons, _advice(model, file)]
+        found = f"could not be downloaded ({'; '.join(reasons)})" if reasons else "could not be downloaded"
+        kept = ""
         if part.size and part.path == resumable_part(file):
-            lines.insert(-1, f"  {part.size:,} bytes are kept in {part.path}, to be continued.")
-        raise kind("\n".join(lines))
+            kept = f"{part.size:,} bytes are kept in {part.path}, to be continued. "
+        raise kind(f"{model.name}: {found}. {kept}{_advice(model, file)}")
     part.settle()
 
 

@@ -17,7 +17,7 @@ from email.message import Message
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from numpyclip.errors import printable
+from numpyclip.escaping import printable
 
 TIMEOUT = 30.0  # seconds without a single byte before a connection counts as stalled
 CHUNK = 1 << 20

@@ -28,7 +28,7 @@ from numpyclip.weights.budget import Budget
 
 _KEYS = (str, int, float, bool, type(None))  # hashing a deeply nested tuple would overflow C's stack
 _MAX_CLASS = 1000  # letters of a class's name; messages repeat it
-_COST = 56  # bytes that an opcode takes at most, on average, beside its argument: those of an object and its place
+_COST = 56  # bytes of an object and of its place, without its content: more than the mean of any opcodes
 _MAX_KEY = 2**60  # Python's hashes of larger numbers can be made to collide, thousands at one place
 
 

@@ -25,7 +25,7 @@ def unit(rows: int, seed: int = 0) -> np.ndarray:
 @pytest.fixture
 def shards(tmp_path: Path) -> Shards:
     shards = Shards(tmp_path / "pictures-1", 32)
-    shards.write(0, unit(5000))
+    shards.write(0, unit(2000))
     return shards
 
 
@@ -47,8 +47,8 @@ def test_it_finds_nearly_all_and_tells_how_much(shards: Shards, tmp_path: Path) 
             steps.append(number)
             yield number
 
-    recall = hnsw.build(shards, 5000, tmp_path, SPACE, progress)
-    assert sum(steps) == 5000
+    recall = hnsw.build(shards, 2000, tmp_path, SPACE, progress)
+    assert sum(steps) == 2000
     assert (recall.queries, recall.n) == (200, 10)
     assert recall.is_good
     assert recall.images > 0.95
@@ -56,30 +56,30 @@ def test_it_finds_nearly_all_and_tells_how_much(shards: Shards, tmp_path: Path) 
     graph = hnsw.opened(hnsw.files(tmp_path, SPACE))
     assert graph is not None
     queries = unit(50, seed=1)
-    exact, found = nearest(shards, 5000, queries, 10), graph.nearest(shards, 5000, queries, 10)
+    exact, found = nearest(shards, 2000, queries, 10), graph.nearest(shards, 2000, queries, 10)
     hits = sum(len(np.intersect1d(a, b)) for (a, _), (b, _) in zip(found, exact, strict=True))
     assert hits > 0.95 * 500
     for (rows, scores), query in zip(found, queries, strict=True):
-        np.testing.assert_allclose(scores, shards.take(rows, 5000) @ query, atol=1e-6)  # exact, and in order
+        np.testing.assert_allclose(scores, shards.take(rows, 2000) @ query, atol=1e-6)  # exact, and in order
         assert (np.diff(scores) <= 0).all()
-    everyone = np.arange(5000)  # also those that were held out
-    assert all(graph.nearest(shards, 5000, shards.take(everyone[i : i + 1], 5000), 1)[0][0] == [i] for i in range(100))
+    everyone = np.arange(2000)  # also those that were held out
+    assert all(graph.nearest(shards, 2000, shards.take(everyone[i : i + 1], 2000), 1)[0][0] == [i] for i in range(100))
 
 
 def test_one_that_misses_too_much_is_not_kept(shards: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert hnsw.build(shards, 5000, tmp_path, SPACE).is_good
+    (tmp_path / "pictures-1-1000-1-12345678.usearch").write_bytes(b"the one before")
     for name, value in {"_CONNECTIONS": 2, "_EXPANSION": 2, "_LEAST": 10, "_WIDTH": 1}.items():
         monkeypatch.setattr(hnsw, name, value)
-    recall = hnsw.build(shards, 5000, tmp_path, SPACE)
+    recall = hnsw.build(shards, 2000, tmp_path, SPACE)
     assert not recall.is_good
     assert recall.least < LEAST_RECALL
     assert not list(tmp_path.glob("*.usearch"))  # nor the one before
 
 
 def test_rows_that_came_later_are_scanned(shards: Shards, tmp_path: Path) -> None:
-    graph = built(shards, 4000, tmp_path)
-    for row in (4000, 4321, 4999):
-        ((rows, scores),) = graph.nearest(shards, 5000, shards.take(np.array([row]), 5000), 3)
+    graph = built(shards, 1600, tmp_path)
+    for row in (1600, 1777, 1999):
+        ((rows, scores),) = graph.nearest(shards, 2000, shards.take(np.array([row]), 2000), 3)
         assert rows[0] == row
         assert scores[0] == pytest.approx(1, abs=1e-6)
 

@@ -43,9 +43,6 @@ class Database(Protocol):
     def transaction(self) -> AbstractContextManager[Connection]:
         """Open a transaction on the writer's connection."""
 
-    def damage(self, *, thorough: bool = False) -> str | None:
-        """Look for damage, quickly or as far as it can be found, and describe it."""
-
     def shrink(self) -> None:
         """Free the disk space of deleted rows, if the database does not by itself."""
         return

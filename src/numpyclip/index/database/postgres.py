@@ -97,10 +97,6 @@ class PostgresDatabase(Database):
         with self._translated(), self._writer.transaction():
             yield _Statements(self._writer)
 
-    def damage(self, *, thorough: bool = False) -> str | None:
-        """Leave that to the server, which has checksums of its own."""
-        return None
-
     def close(self) -> None:
         """Close all connections."""
         for connection in self._open:
@@ -133,7 +129,8 @@ class PostgresDatabase(Database):
 
     def _connect(self, first: str = "") -> psycopg.Connection[Any]:
         """Connect, and run something while tables are still looked for where the user has them."""
-        connection = self._psycopg.connect(self._url, autocommit=True)
+        # No prepared statements: their plans would not outlive the upgrade of an index by another process.
+        connection = self._psycopg.connect(self._url, autocommit=True, prepare_threshold=None)
         self._open.append(connection)
         connection.isolation_level = self._psycopg.IsolationLevel.REPEATABLE_READ
         if first:

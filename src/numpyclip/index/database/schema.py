@@ -5,7 +5,7 @@ embedding, pictures or texts, is the column ``side``: its name stays for the ind
 embeddings are beside the database, each a row of the shards of its generation and modality; in PostgreSQL they are in
 the table. `folders.ignored` is a JSON list of patterns; null marks a folder that was forgotten. Texts are bytes, since
 they need not be Unicode, and are told apart by their SHA-256, as paths are in PostgreSQL, whose indexes take no long
-values. `files.cause` says by what means a file could not be read, so that it is tried again with others.
+values. `files.cause` says with which versions and limits a file could not be read, so that it is retried with others.
 """
 
 from __future__ import annotations

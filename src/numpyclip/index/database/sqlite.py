@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import os
+import shutil
 import sqlite3
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 from numpyclip.atomic import temporary_path
 from numpyclip.errors import StoreError
-from numpyclip.index.database import RECOVERY, Damage, Database, file_checksum
+from numpyclip.index import file_checksum
+from numpyclip.index.database import RECOVERY, Damage, Database
 from numpyclip.index.database.schema import APPLICATION_ID, SQLITE, SQLITE_UPGRADE, VERSION
 from numpyclip.index.database.sql import set_meta
 from numpyclip.lock import exclusive
@@ -38,27 +42,53 @@ class SQLiteDatabase(Database):
         """Its folder."""
         return os.fspath(self._folder)
 
-    def create(self, **values: str) -> None:
-        """Make an empty one, unless it is there, with some facts about it."""
-        if self.file.exists():
-            return
+    def check_empty(self) -> None:
+        """Raise StoreError for a folder of other files than those of an index."""
         with self.translated():
-            self._folder.mkdir(parents=True, exist_ok=True)
-            if others := [p.name for p in self._folder.iterdir() if not p.name.startswith((".", _NAME))]:
+            files = self._folder.iterdir() if self._folder.exists() and not self.file.exists() else ()
+            if others := [file.name for file in files if not file.name.startswith((".", _NAME))]:
                 raise StoreError(
                     f"{self._folder}: is not empty (it holds {others[0]}); expected an index, or an empty or new "
                     "folder for one."
                 )
-            with temporary_path(self.file) as part:
-                connection = sqlite3.connect(part, isolation_level=None)
-                with contextlib.closing(connection):
-                    connection.execute("PRAGMA journal_mode = WAL")
-                    connection.executescript(SQLITE)
-                    set_meta(connection, **values)
-                    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                    connection.execute(f"PRAGMA user_version = {VERSION}")
+
+    def create(self, **values: str) -> None:
+        """Make one, unless it is there, with some facts about it."""
+        if self.file.exists():
+            return
+        with self.translated():
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with self._made(lambda connection: set_meta(connection, **values)) as part:
                 _put_in_place(part, self.file)
-                file_checksum.record(self.file)
+
+    def replace(self, fill: Callable[[sqlite3.Connection], object]) -> str | None:
+        """Put a new one, with what `fill` writes, in the place of this; return the name by which that is kept."""
+        names = (self._folder / f"{_NAME}.damaged{f'-{n}' if n > 1 else ''}" for n in itertools.count(1))
+        kept = next(name for name in names if not os.path.lexists(name))
+        with self.translated(), self._made(fill) as part:
+            for name in (f"{_NAME}-wal", f"{_NAME}-shm"):
+                self._folder.joinpath(name).unlink(missing_ok=True)
+            self.forget_checksum()
+            if self.file.is_file():
+                _duplicate(self.file, kept)  # so that there is one at every moment
+            elif os.path.lexists(self.file):
+                self.file.rename(kept)
+            part.replace(self.file)
+        return kept.name if os.path.lexists(kept) else None
+
+    @contextlib.contextmanager
+    def _made(self, fill: Callable[[sqlite3.Connection], object]) -> Iterator[Path]:
+        """Make one under a temporary name."""
+        with temporary_path(self.file) as part:
+            with contextlib.closing(sqlite3.connect(part, isolation_level=None)) as connection:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.executescript(SQLITE)
+                connection.execute("BEGIN")
+                fill(connection)
+                connection.execute("COMMIT")
+                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                connection.execute(f"PRAGMA user_version = {VERSION}")
+            yield part
 
     def check(self) -> None:
         """Raise StoreError for what is no index, one of another version, or damaged."""
@@ -74,36 +104,38 @@ class SQLiteDatabase(Database):
         if not 1 <= version <= VERSION:
             raise StoreError(f"{self.file}: is an index of version {version}; expected {VERSION}: update NumPyCLIP.")
 
-    def damage(self, *, thorough: bool = False) -> str | None:
+    def damage(self) -> str | None:
         """Compare the file with the checksum that its last writer left; without one, have SQLite look at its pages."""
         with self.translated():
-            if special := self._special_file():
-                return special
-            expected = file_checksum.recorded(self.file)
-            if expected is not None:
-                has_more = _size(self.file.with_name(f"{_NAME}-wal")) > 0
-                is_same = not has_more and file_checksum.checksum(self.file) == expected
-                if is_same or file_checksum.recorded(self.file) == expected:  # else a writer has begun
-                    return (
-                        None if is_same else "is not as NumPyCLIP has left it: it is damaged, or another has changed it"
-                    )
+            if special := self.special_file():
+                return f"{special} is no regular file"
+            if not _size(self.file):
+                return "is empty"  # for SQLite, a sound database
+            if (fits := self.fits_checksum()) is not None:
+                return None if fits else "is not as NumPyCLIP has left it: it is damaged, or another has changed it"
             with self.reading() as connection:
-                try:
-                    (found,) = connection.execute(
-                        f"PRAGMA {'integrity_check' if thorough else 'quick_check'}(1)"
-                    ).fetchone()
-                except sqlite3.DatabaseError as error:
-                    if type(error) is not sqlite3.DatabaseError:  # such as that it is locked
-                        raise
-                    return str(error)
-            return None if found == "ok" else f"is damaged ({found})"
+                return unsound_pages(connection, "quick_check")
 
-    def _special_file(self) -> str | None:
+    def fits_checksum(self) -> bool | None:
+        """Tell whether the file is as its last writer left it; None if that is not known."""
+        expected = file_checksum.recorded(self.file)
+        if expected is None:
+            return None
+        has_more = _size(self.file.with_name(f"{_NAME}-wal")) > 0
+        if not has_more and file_checksum.checksum(self.file) == expected:
+            return True
+        return False if file_checksum.recorded(self.file) == expected else None  # else a writer has begun
+
+    def forget_checksum(self) -> None:
+        """Remove the checksum, before the file is changed."""
+        file_checksum.forget(self.file)
+
+    def special_file(self) -> str | None:
         """Find a file that would block who opens it."""
         for name in (_NAME, f"{_NAME}-wal", f"{_NAME}-shm", f"{_NAME}{file_checksum.SUFFIX}", _LOCK):
             with contextlib.suppress(FileNotFoundError):
                 if not stat.S_ISREG((self._folder / name).stat().st_mode):
-                    return f"{name} is no regular file"
+                    return name
         return None
 
     @contextlib.contextmanager
@@ -116,21 +148,15 @@ class SQLiteDatabase(Database):
                 raise StoreError(f"{self._folder}: another process is writing to this index; wait until it is done.")
             yield
 
-    def remove_beside(self) -> None:
-        """Remove what belongs to a file that is gone."""
-        for name in (f"{_NAME}-wal", f"{_NAME}-shm"):
-            self._folder.joinpath(name).unlink(missing_ok=True)
-        file_checksum.forget(self.file)
-
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
         """Hold the lock for writing; StoreError if another process holds it."""
-        if special := self._special_file():
-            raise StoreError(f"{self.file}: {special}. {RECOVERY}")
+        if special := self.special_file():
+            raise StoreError(f"{self.file}: {special} is no regular file. {RECOVERY}")
         with self.translated(), self.alone():
             if damage := self.damage():
                 raise StoreError(f"{self.file}: {damage}. {RECOVERY}")
-            file_checksum.forget(self.file)
+            self.forget_checksum()
             connection = self._connect("rw")
             try:
                 connection.execute("PRAGMA synchronous = NORMAL")
@@ -197,7 +223,6 @@ class SQLiteDatabase(Database):
         with self.transaction() as connection:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if version < VERSION:
-                connection.create_function("sha256", 1, lambda data: hashlib.sha256(data).digest(), deterministic=True)
                 for statement in SQLITE_UPGRADE:
                     connection.execute(statement)
 
@@ -205,7 +230,20 @@ class SQLiteDatabase(Database):
         uri = f"{self.file.as_uri()}?mode={mode}"
         if mode == "ro" and not self.file.with_name(f"{_NAME}-wal").exists():
             uri += "&immutable=1"  # in a folder that is not ours SQLite could not make the files that it shares
-        return sqlite3.connect(uri, uri=True, timeout=_BUSY, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(uri, uri=True, timeout=_BUSY, isolation_level=None, check_same_thread=False)
+        connection.create_function("sha256", 1, lambda data: hashlib.sha256(data).digest(), deterministic=True)
+        return connection
+
+
+def unsound_pages(connection: sqlite3.Connection, check: Literal["quick_check", "integrity_check"]) -> str | None:
+    """Have SQLite look at the pages of a database, and say what is wrong with them."""
+    try:
+        (found,) = connection.execute(f"PRAGMA {check}(1)").fetchone()
+    except sqlite3.DatabaseError as error:
+        if type(error) is not sqlite3.DatabaseError:  # such as that it is locked
+            raise
+        return str(error)
+    return None if found == "ok" else f"is damaged ({found})"
 
 
 def _size(file: Path) -> int:
@@ -220,6 +258,14 @@ def _checkpoint(connection: sqlite3.Connection) -> bool:
     except sqlite3.Error:  # the disk is full, say: what is missing in the file is beside it
         return False
     return not is_busy
+
+
+def _duplicate(file: Path, name: Path) -> None:
+    """Give a file another name, or where there are no links, copy it."""
+    try:
+        os.link(file, name)
+    except OSError:
+        shutil.copyfile(file, name)
 
 
 def _put_in_place(part: Path, file: Path) -> None:

@@ -81,7 +81,7 @@ class Vectors(Protocol):
         """Build an HNSW index, which searches then use."""
         raise InputError(_NO_HNSW)
 
-    def has_damaged_hnsw(self, space: Space) -> bool:
+    def has_damaged_hnsw(self, connection: Connection, space: Space) -> bool:
         """Tell whether there is an HNSW index that cannot be used."""
         return False
 

@@ -9,6 +9,7 @@ It is the graph of Malkov and Yashunin, 2016, by the library usearch.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ import numpy as np
 
 from numpyclip.atomic import temporary_path
 from numpyclip.errors import MissingPackageError
-from numpyclip.index.database.file_checksum import checksum
+from numpyclip.index.file_checksum import checksum
 from numpyclip.index.vectors import Progress, Recall, Space
 from numpyclip.index.vectors.scan import nearest
 from numpyclip.index.vectors.shards import Rows, Shards
@@ -43,7 +44,7 @@ class HNSW:
     @classmethod
     def open(cls, file: Path, count: int) -> HNSW:
         """Memory-map one from its file, if that is as it was written: ValueError if not, for usearch trusts it."""
-        if checksum(file) != file.stem.partition(f"-{count}-")[2]:
+        if not is_whole(file, count):
             raise ValueError("it is damaged, or of an earlier version")
         return cls(_usearch().Index.restore(file, view=True), count)
 
@@ -59,6 +60,13 @@ class HNSW:
             (best,) = nearest(shards, count, query[np.newaxis], n, allowed)
             found.append(best)
         return found
+
+
+def is_whole(file: Path, count: int) -> bool:
+    """Tell whether the file of so many rows is as it was written."""
+    with contextlib.suppress(OSError):
+        return checksum(file) == file.stem.partition(f"-{count}-")[2]
+    return False
 
 
 def build(shards: Shards, count: int, folder: Path, space: Space, progress: Progress = iter) -> Recall:
@@ -99,7 +107,7 @@ def opened(found: Iterable[tuple[int, Path]]) -> HNSW | None:
         try:
             return HNSW.open(file, count)
         except MissingPackageError as error:
-            _LOG.warning("%s; the search is exhaustive", error)
+            _LOG.warning("the search is exhaustive: %s", error)
         except Exception as error:  # a file that is damaged, in ways that usearch has no names for
             _LOG.warning("%s: cannot be used (%s); the search is exhaustive: numpyclip index --graph", file, error)
     return None

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from numpyclip.errors import StoreError
+from numpyclip.errors import PictureError, StoreError
+from numpyclip.images.find import FileState
 from numpyclip.index.database import Connection, Damage
 from numpyclip.index.database.sql import (
     MOST_VALUES,
@@ -30,13 +31,13 @@ from numpyclip.index.records import MODALITIES
 from numpyclip.index.vectors import Found, Progress, Recall, Space, Vectors, hnsw
 from numpyclip.index.vectors.hnsw import HNSW
 from numpyclip.index.vectors.scan import nearest
-from numpyclip.index.vectors.shards import Precision, Rows, Shards
+from numpyclip.index.vectors.shards import Precision, Rows, Shards, remove
 from numpyclip.index.where import EVERYWHERE, Where
 from numpyclip.model.ops import Array
 from numpyclip.runtime.chunks import batched
 
 _CHECKSUMS = "row_checksums"  # the key in `meta` of an index whose rows have them
-_MOST_ROWS = 1 << 31
+MOST_ROWS = 1 << 31
 _COPIED = 1 << 14  # embeddings at once
 _FEW = 1000  # pictures that are listed before a search, however few there are
 
@@ -48,7 +49,7 @@ class MemoryMappedVectors(Vectors):
         self._folder = folder
         self._precision = precision
         self._verified: dict[Path, int] = {}
-        self._opened: tuple[tuple[tuple[int, Path], ...], HNSW | None] | None = None
+        self._opened: tuple[list[tuple[Path, FileState | None]], HNSW | None] | None = None
 
     def add(self, connection: Connection, space: Space, items: Sequence[int], embeddings: Array) -> None:
         """Write embeddings behind those that are there, and then name them."""
@@ -100,12 +101,12 @@ class MemoryMappedVectors(Vectors):
         return True
 
     def damaged(self, connection: Connection, space: Space) -> list[int]:
-        """List items whose rows are not as they were written, and write zeros over these."""
+        """List items whose rows are not as they were written, and mend their files."""
         if not (count := _next_row(connection, space)):
             return []
         shards = self._shards(connection, space)
         sound = shards.sound(count)
-        shards.blank(np.flatnonzero(~sound))
+        shards.mend(sound)
         found = connection.execute("SELECT row, item FROM vectors WHERE generation = ? AND side = ?", space)
         return [item for row, item in (checked(row, int, int) for row in found) if row < 0 or not sound[row]]
 
@@ -135,23 +136,24 @@ class MemoryMappedVectors(Vectors):
             raise StoreError(f"{self._folder}: holds no {space.modality} yet; there is nothing to build a graph of.")
         return hnsw.build(self._shards(connection, space), count, self._folder, space, progress)
 
-    def has_damaged_hnsw(self, space: Space) -> bool:
+    def has_damaged_hnsw(self, connection: Connection, space: Space) -> bool:
         """Tell whether there is an HNSW index that cannot be used."""
-        found = list(self._folder.glob(f"{space.modality}-{space.generation}-*.usearch"))
-        return bool(found) and self._hnsw(space) is None
+        count = _next_row(connection, space)
+        return any(rows > count or not hnsw.is_whole(file, rows) for rows, file in hnsw.files(self._folder, space))
 
     def remove_hnsw(self) -> bool:
         """Remove it; False if there is none."""
         files = list(self._folder.glob("*.usearch"))
         for file in files:
-            file.unlink(missing_ok=True)
+            remove(file)
         return bool(files)
 
     def _hnsw(self, space: Space) -> HNSW | None:
-        """Open the HNSW index, again if its file was replaced."""
-        files = tuple(sorted(hnsw.files(self._folder, space)))
-        if self._opened is None or self._opened[0] != files:
-            self._opened = files, hnsw.opened(files)
+        """Open the HNSW index, again if its file was replaced or changed: one that was cut short is not to be read."""
+        files = sorted(hnsw.files(self._folder, space))
+        states = [(file, _state(file)) for _, file in files]
+        if self._opened is None or self._opened[0] != states:
+            self._opened = states, hnsw.opened(files)
         return self._opened[1]
 
     def _shards(self, connection: Connection, space: Space) -> Shards:
@@ -163,6 +165,13 @@ class MemoryMappedVectors(Vectors):
 
     def _shard_folder(self, space: Space) -> Path:
         return self._folder / f"{space.modality}-{space.generation}"
+
+
+def _state(file: Path) -> FileState | None:
+    try:
+        return FileState.of(file)
+    except PictureError:  # it has just been replaced
+        return None
 
 
 def _searched(
@@ -197,7 +206,7 @@ def _next_row(connection: Connection, space: Space) -> int:
     if row is None:
         return 0
     last = int(*checked(row, int))
-    if not 0 <= last < _MOST_ROWS:
+    if not 0 <= last < MOST_ROWS:
         raise Damage(f"names row {last} of embeddings")
     return last + 1
 

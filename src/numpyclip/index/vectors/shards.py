@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from numpyclip.errors import StoreError
 from numpyclip.index.database import RECOVERY
+from numpyclip.index.records import MODALITIES
 from numpyclip.index.vectors.checksums import at_places, checksums
 from numpyclip.model.ops import Array
 from numpyclip.regular_file import open_regular
@@ -30,6 +31,7 @@ Precision: TypeAlias = Literal["float32", "float16", "int8"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 _ROWS = 1 << 17  # of a file: 256 MiB at 512 numbers a row
+_SUMS = "-checksums"  # ends the name of the file with those of another
 _SUM = np.dtype("<u8")
 _LENGTHS = 1e-3  # that the squares of those of embeddings are off 1, at most
 _CODES = {"float16": ("<f2", 65504.0), "int8": ("i1", 127.0)}  # how they are stored, and the largest that is
@@ -136,14 +138,22 @@ class Shards:
                     sums = checksums(rows, 0).astype(_SUM)
                     _write(self._sums(first, precision), 0, sums.tobytes())
 
-    def blank(self, rows: Rows) -> None:
-        """Write zeros over rows, in order, and remove what is no regular file."""
-        for file in self.folder.glob("*"):
-            if not stat.S_ISREG(file.lstat().st_mode):
-                shutil.rmtree(file) if file.is_dir() else file.unlink()
-        for run in np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1):
-            if len(run):
-                self.write(int(run[0]), np.zeros((len(run), self.embed_dim), np.float32))
+    def mend(self, sound: NDArray[np.bool_]) -> None:
+        """Write zeros over rows that are not sound, before the last that is; what is no regular file is removed."""
+        last = int(np.flatnonzero(sound)[-1]) if sound.any() else -1
+        for first in range(0, len(sound), _ROWS):
+            part = sound[first : first + _ROWS]
+            if part.all():
+                continue
+            for precision in dict.fromkeys(("float32", self.precision)):
+                for file in (self._file(first, precision), self._sums(first, precision)):
+                    if not file.is_file():
+                        remove(file)
+            rows = first + np.flatnonzero(~part)
+            rows = rows[rows < last]
+            for run in np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1):
+                if len(run):
+                    self.write(int(run[0]), np.zeros((len(run), self.embed_dim), np.float32))
 
     def _leave_out_damaged(self, part: NDArray[np.bool_], first: int, count: int, precision: str) -> None:
         """Mark rows of a file that do not fit their checksums."""
@@ -195,7 +205,7 @@ class Shards:
 
     def _sums(self, first: int, precision: str) -> Path:
         file = self._file(first, precision)
-        return file.with_name(f"{file.name}-checksums")
+        return file.with_name(file.name + _SUMS)
 
     def _file(self, first: int, precision: str) -> Path:
         return self.folder / f"{first // _ROWS:06d}.{precision}"
@@ -215,6 +225,12 @@ class Shards:
         return rounded
 
 
+def shard_files(folder: Path) -> list[Path]:
+    """List the shards of all generations in the folder of an index, and the files with their checksums."""
+    files = (file for modality in MODALITIES for file in folder.glob(f"{modality}-[0-9]*/*.*"))
+    return sorted(file for file in files if file.suffix[1:].removesuffix(_SUMS) in PRECISIONS)
+
+
 def _map(file: Path, kind: np.dtype[Any], count: int) -> NDArray[Any]:
     """Memory-map the first records of a file; StoreError if it has fewer."""
     try:
@@ -229,6 +245,11 @@ def _map(file: Path, kind: np.dtype[Any], count: int) -> NDArray[Any]:
         if isinstance(error, StoreError):
             raise
         raise StoreError(f"{file}: cannot be read ({error.strerror or error}). {RECOVERY}") from error
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a folder or a link, if it is there."""
+    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
 
 
 def _write(file: Path, offset: int, data: bytes) -> None:

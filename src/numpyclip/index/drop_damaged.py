@@ -8,12 +8,15 @@ from numpyclip.index.records import MODALITIES
 from numpyclip.index.vectors import Space, Vectors
 
 
-def drop_unsound(connection: Connection, vectors: Vectors) -> list[str]:
+def drop_damaged(connection: Connection, vectors: Vectors) -> list[str]:
     """Remove, in a transaction, embeddings that are not sound, and pictures without one; say how many there were."""
     current = generation(connection)
     if not current:
         return []
     problems = []
+    if texts := connection.execute("DELETE FROM texts WHERE digest <> sha256(text)").rowcount:
+        problems.append(f"damaged texts: {texts}; add them again")
+    connection.execute("DELETE FROM files WHERE picture NOT IN (SELECT id FROM pictures)")
     for modality in MODALITIES:
         damaged = vectors.damaged(connection, Space(current, modality))
         following = vectors.damaged(connection, Space(current + 1, modality))
@@ -35,7 +38,7 @@ def drop_unsound(connection: Connection, vectors: Vectors) -> list[str]:
     sql = (
         "SELECT count(*) FROM texts WHERE id NOT IN (SELECT item FROM vectors WHERE generation = ? AND side = 'texts')"
     )
-    (texts,) = connection.execute(sql, (current,)).fetchone()
-    if texts:
-        problems.append(f"texts without a sound embedding: {texts}; `numpyclip index` embeds them again")
+    (bare,) = connection.execute(sql, (current,)).fetchone()
+    if bare:
+        problems.append(f"texts without a sound embedding: {bare}; `numpyclip index` embeds them again")
     return problems
