@@ -90,7 +90,8 @@ class PictureReader:
         if self.known is not None and isinstance(picture, str | os.PathLike):
             if (embedding := self.known.of_file(picture)) is not None:
                 return Reading(embedding=embedding)
-            name, picture = name or os.fsdecode(picture), file_content(picture)
+            with file_content(picture) as data:
+                return self(data, name or os.fsdecode(picture))
         if self.known is not None and isinstance(picture, bytes):
             embedding = self.known.of_digest(hashlib.sha256(picture).digest())
             if embedding is not None:

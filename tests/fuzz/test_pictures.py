@@ -38,7 +38,6 @@ FORMS: dict[str, dict[str, Any]] = {
     "ICO": {},
     "JPEG2000": {},
     "AVIF": {"speed": 10},
-    "QOI": {},
     "MPO": {},
 }
 

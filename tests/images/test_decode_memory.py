@@ -5,12 +5,16 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import IO
 
 import pytest
 from PIL import Image
 
+from numpyclip.errors import PictureError
 from numpyclip.images.decode_memory import MAX_MEMORY, MemoryLimit
-from numpyclip.images.open import decoded
+from numpyclip.images.formats import identify
+from numpyclip.images.open import decoded, file_content, open_picture
 from tests.picture_files import NOISE, encoded
 
 
@@ -76,6 +80,28 @@ def test_a_picture_counts_until_it_is_needed_no_more(monkeypatch: pytest.MonkeyP
         assert image.size == (5, 5)
         assert budget._free == 1000 - 8 * 25
     assert budget._free == 1000
+
+
+def test_a_file_counts_while_it_is_read_and_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twice: some are read at once before their size in pixels is known, and damaged ones have a repaired copy."""
+    files, data = MemoryLimit(10_000), encoded(Image.fromarray(NOISE[:5, :5]), "PNG")
+    free: list[int] = []
+
+    def seen(file: IO[bytes]) -> Image.Image:
+        free.append(files._free)
+        return identify(file)
+
+    monkeypatch.setattr("numpyclip.images.open.FILE_MEMORY", files)
+    monkeypatch.setattr("numpyclip.images.open.identify", seen)
+    (tmp_path / "a.png").write_bytes(data)
+    open_picture(tmp_path / "a.png")
+    with file_content(tmp_path / "a.png"):
+        free.append(files._free)
+    assert free == [10_000 - 2 * len(data)] * 2
+    (tmp_path / "a.png").write_bytes(b"no image")
+    with pytest.raises(PictureError):
+        open_picture(tmp_path / "a.png")
+    assert files._free == 10_000
 
 
 @pytest.mark.exhaustive

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.images.depth import Depth
@@ -117,6 +117,15 @@ def test_a_picture_of_the_user_is_not_changed() -> None:
     picture = Image.fromarray(WIDE)
     open_picture(picture)
     assert np.array_equal(np.asarray(picture), WIDE)
+
+
+def test_a_dark_png_stays_dark_also_where_pillow_has_no_mode_of_16_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    dark = saved(WIDE // 16, "PNG")
+    expected = np.rint(WIDE // 16 / 257)
+    modes = {**PngImagePlugin._MODES, (16, 0): ("I", "I;16B")}  # as in Pillow 10.1
+    for known in (PngImagePlugin._MODES, modes):
+        monkeypatch.setattr(PngImagePlugin, "_MODES", known)
+        assert np.abs(np.asarray(open_picture(dark), int) - expected).max() <= 1
 
 
 def test_a_large_picture_is_scaled_in_bands(monkeypatch: pytest.MonkeyPatch) -> None:

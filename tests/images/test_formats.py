@@ -63,6 +63,7 @@ REFUSED = {
     "msp": b"DanM" + struct.pack("<HH", 8, 8) + bytes(24 + 8),
     "xbm": b"#define a_width 8\n#define a_height 8\nstatic char a_bits[] = {\n0,0,0,0,0,0,0,0};\n",
     **{form.lower(): saved(form) for form in ("PCX", "SGI", "PDF")},
+    "qoi": b"qoif" + struct.pack(">IIBB", 8, 8, 3, 0) + b"\xc3" * 2,
 }
 
 
@@ -141,12 +142,22 @@ def test_pillow_opens_files_in_one_place_only() -> None:
 
 def test_all_of_the_list_are_known_to_pillow() -> None:
     Image.init()
-    for form in ("JPEG", "PNG", "GIF", "BMP", "DIB", "PPM", "WEBP", "AVIF", "TIFF", "JPEG2000", "ICO", "QOI", "TGA"):
-        if form not in Image.SAVE:  # AVIF, before Pillow 11.3; QOI, before 11.2
+    for form in ("JPEG", "PNG", "GIF", "BMP", "DIB", "PPM", "WEBP", "AVIF", "TIFF", "JPEG2000", "ICO", "TGA"):
+        if form not in Image.SAVE:  # AVIF, before Pillow 11.3
             continue
         file = io.BytesIO()
         Image.new("RGB", (16, 16), "red").save(file, form)
         assert identify(file).format == form
+
+
+def test_large_metadata_is_no_reason_to_refuse_a_file() -> None:
+    """A panorama has some megabytes of it, and layers are larger; Pillow reads all."""
+    image = Image.new("RGB", (16, 16), "red")
+    image.save(file := io.BytesIO(), "JPEG")
+    jpeg = file.getvalue()
+    assert open_picture(jpeg[:2] + (b"\xff\xe1\xff\xff" + bytes(65533)) * 200 + jpeg[2:]).size == (16, 16)
+    image.save(file := io.BytesIO(), "TIFF", tiffinfo={37724: bytes(20 << 20)})  # layers, as Photoshop writes them
+    assert open_picture(file.getvalue()).size == (16, 16)
 
 
 # Special files

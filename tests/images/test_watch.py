@@ -5,6 +5,8 @@ import struct
 import threading
 import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -36,6 +38,28 @@ def test_a_warning_of_pillow_begins_with_the_name() -> None:
         open_picture(corrupt_exif(), name="photo.jpg")
     assert [str(warning.message).partition(": ")[0] for warning in told] == ["photo.jpg"] * len(told)
     assert len(told) > 0
+
+
+def test_the_filters_of_warnings_do_not_grow() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with watched("a"):
+            pass
+        count = len(warnings.filters) + 1
+        for n in range(20):
+            warnings.filterwarnings("ignore", message="of others")
+            with ThreadPoolExecutor(4) as threads, watched(f"{n}") as watch:
+                list(threads.map(lambda _: open_picture(encoded(Image.fromarray(NOISE), "PNG")), range(4)))
+                warnings.warn("mine", stacklevel=1)
+            assert list(watch.notes) == ["mine"]
+            assert len(warnings.filters) == count
+
+
+def test_a_warning_names_no_line_of_a_caller() -> None:
+    """Most images are read on threads, where there is none; the name in the warning tells them apart."""
+    with pytest.warns(UserWarning) as told:
+        open_picture(corrupt_exif(), name="photo.jpg")
+    assert {Path(warning.filename).name for warning in told} == {"watch.py"}
 
 
 def test_each_picture_is_named_also_where_pillow_would_say_it_once() -> None:

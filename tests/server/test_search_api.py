@@ -253,9 +253,8 @@ def test_answers_are_ascii(client: Client) -> None:
     assert json.loads(client.get("/search?q=a&all=1").body.decode("ascii"))
 
 
-@pytest.mark.parametrize("format", ["JPEG2000", "QOI"])
-def test_a_large_image_in_a_slow_format_is_refused(client: Client, format: str) -> None:
+def test_a_large_image_in_a_slow_format_is_refused(client: Client) -> None:
     for side, status in ((1000, 200), (1001, 400)):
-        data = encoded(Image.new("RGB", (side, 1000)), format)
+        data = encoded(Image.new("RGB", (side, 1000)), "JPEG2000")
         assert client.form("/search", [("image", data)]).status == status
     assert client.form("/search", [("image", data[:40])]).status == 400

@@ -1,14 +1,14 @@
-"""DAMAGED FILE → PICTURE: what can be read of files whose pixels are all, or nearly all, there.
+"""DAMAGED FILE → IMAGE: what can be read of files whose pixels are all, or nearly all, there.
 
 Pillow has a switch for such files, `LOAD_TRUNCATED_IMAGES`, but it holds for the whole process, and nothing says how
-much of a picture is missing.
+much of an image is missing.
 """
 
 from __future__ import annotations
 
-import struct
+import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from io import SEEK_END, BytesIO
 from typing import IO, TYPE_CHECKING
 
@@ -27,51 +27,52 @@ _EXIF_CHUNK = b"eXIf"
 _MARGIN = 64  # zeros after the end of a WebP file
 _END_OF_IMAGE = b"\xff\xd9"
 _START_OF_SCAN = b"\xff\xda"
-_START_OF_FRAME = (0xC0, 0xC1, 0xC2)
+_MARKER = re.compile(rb"\xff[\x02-\xcf\xd9-\xfe]")  # in the data of a scan 0 or a restart follows on 255
 _MORE_DATA = bytes(range(1, 255)) * 16  # of a scan: what is not 255 is no marker
-_BY_ROWS = (
-    "PNG",
-    "BMP",
-    "DIB",
-    "PPM",
-    "TGA",
-    "TIFF",
-)  # formats that Pillow decodes as far as the file goes
+_MOST_CHUNKS = 100_000  # of a PNG or WebP file, or segments of a JPEG: 8 KiB each, in the largest file
+_BY_ROWS = ("PNG", "BMP", "DIB", "PPM", "TGA", "TIFF")  # formats that Pillow decodes as far as the file goes
 
 
-def openable(file: IO[bytes]) -> IO[bytes] | None:
-    """Mend a file that Pillow does not open or decode; None if it needs another remedy, or none is known.
+def repaired(file: IO[bytes]) -> IO[bytes] | None:
+    """Repair a file that Pillow does not open or decode; None if it needs another remedy, or none is known.
 
     Raises
     ------
     PictureError
         If too much of it is missing.
+    OSError
+        If it has too many parts.
     """
     file.seek(0)
-    start = file.read(12)
-    if start.startswith(_PNG):
-        data = start + file.read()
-        return BytesIO(kept) if len(kept := _without_words(data)) < len(data) else None
-    if start[:4] == b"RIFF" and start[8:] == b"WEBP":
-        data, size = start + file.read(), 8 + int.from_bytes(start[4:8], "little")
-        if (share := len(data) / size) < 1:
-            accept(share)
-            return BytesIO(_lengthened(data))
-    return None
+    data = file.read()
+    if data.startswith(_PNG):
+        return BytesIO(kept) if len(kept := _pixel_chunks(data)) < len(data) else None
+    share = len(data) / (8 + int.from_bytes(data[4:8], "little"))
+    if data[:4] != b"RIFF" or data[8:12] != b"WEBP" or share >= 1:
+        return None
+    accept(share)
+    return _lengthened(data)
 
 
-def _lengthened(data: bytes) -> bytes:
+def _lengthened(data: bytes) -> IO[bytes]:
     """Lengthen the last chunk of a WebP file by zeros, beyond its end, where decoders may look for the last bits."""
-    place = 12
-    while (end := place + 8 + int.from_bytes(data[place + 4 : place + 8], "little")) + end % 2 < len(data):
-        place = end + end % 2
-    size = end + end % 2 + _MARGIN
-    longer = bytearray(data.ljust(size, b"\0"))
-    longer[4:8], longer[place + 4 : place + 8] = (
-        (size - 8).to_bytes(4, "little"),
-        (size - place - 8).to_bytes(4, "little"),
-    )
-    return bytes(longer)
+    end = 12
+    for _ in range(_MOST_CHUNKS):
+        place, end = end, end + 8 + int.from_bytes(data[end + 4 : end + 8], "little")
+        end += end % 2
+        if end >= len(data):
+            break
+    else:
+        raise OSError(f"it has more than {_MOST_CHUNKS} chunks")
+    size = end + _MARGIN
+    longer = BytesIO(data)
+    for number, at in ((size - 8, 4), (size - place - 8, place + 4)):
+        longer.seek(at)
+        longer.write(number.to_bytes(4, "little"))
+    longer.seek(0, SEEK_END)
+    longer.write(bytes(size - len(data)))
+    longer.seek(0)
+    return longer
 
 
 def has_end(file: IO[bytes]) -> bool:
@@ -83,22 +84,29 @@ def has_end(file: IO[bytes]) -> bool:
     return _LAST_CHUNK in file.read()
 
 
-def _without_words(data: bytes) -> bytes:
+def _pixel_chunks(data: bytes) -> bytes:
     """Take out of a PNG file all that is not about pixels: texts, profiles, animation, and EXIF data if damaged."""
-    kept, place = [_PNG], len(_PNG)
-    while place < len(data):
-        length, kind = struct.unpack_from(
-            ">I4s", data.ljust(place + 8, b"\0") if place + 8 > len(data) else data, place
-        )
-        chunk = data[place : place + 12 + length]
-        place += 12 + length
-        sound = kind == _EXIF_CHUNK and zlib.crc32(chunk[4:-4]) == int.from_bytes(chunk[-4:], "big")
-        if sound or kind in _PIXEL_CHUNKS:
-            kept.append(chunk)
-    return b"".join(kept)
+    kept, place = [(0, len(_PNG))], len(_PNG)
+    for _ in range(_MOST_CHUNKS):
+        if place >= len(data):
+            break
+        length, kind = int.from_bytes(data[place : place + 4], "big"), data[place + 4 : place + 8]
+        start, place = place, place + 12 + length
+        if kind == _EXIF_CHUNK:
+            is_kept = zlib.crc32(data[start + 4 : place - 4]) == int.from_bytes(data[place - 4 : place], "big")
+        else:
+            is_kept = kind in _PIXEL_CHUNKS and (length > 0 or kind == b"IEND")
+        if is_kept and kept[-1][1] == start:
+            kept[-1] = (kept[-1][0], place)
+        elif is_kept:
+            kept.append((start, place))
+    else:
+        raise OSError(f"it has more than {_MOST_CHUNKS} chunks")
+    view = memoryview(data)
+    return b"".join(view[start:end] for start, end in kept)
 
 
-def as_far_as_it_goes(
+def decode_truncated(
     partial: Image.Image, data: bytes, reopen: Callable[[bytes], Image.Image]
 ) -> tuple[Image.Image, float] | None:
     """Decode a file whose end is missing, and compute which share of it is there.
@@ -106,7 +114,7 @@ def as_far_as_it_goes(
     Parameters
     ----------
     partial : PIL.Image.Image
-        The picture, of which as much was decoded as is there.
+        The image, of which as much was decoded as is there.
     data : bytes
         Of the file.
     reopen : callable
@@ -114,7 +122,7 @@ def as_far_as_it_goes(
 
     Returns
     -------
-    picture, share
+    image, share
         None if that is not known of its format.
     """
     from PIL import Image
@@ -145,37 +153,45 @@ def _white(image: Image.Image) -> Image.Image:
 
 def _jpeg(data: bytes, reopen: Callable[[bytes], Image.Image]) -> tuple[Image.Image, float]:
     """Let libjpeg fill in what is missing, from the row on where it would go on reading if more followed."""
-    whole, other = reopen(data + _END_OF_IMAGE), reopen(data + _MORE_DATA + _END_OF_IMAGE)
+    whole = reopen(data + _END_OF_IMAGE)
     whole.load()
-    if (share := _share_of_coefficients(data)) < 1:
+    if (share := _share_of_coefficients(data, len(whole.getbands()))) < 1:
         return whole, share
+    other = reopen(data + _MORE_DATA + _END_OF_IMAGE)
     other.load()
     differs = np.flatnonzero(_rows(whole) != _rows(other))
     return whole, float(differs[0]) / whole.height if len(differs) else 1.0
 
 
-def _share_of_coefficients(data: bytes) -> float:
+def _share_of_coefficients(data: bytes, components: int) -> float:
     """Compute for which share of the coefficients scans have begun that bring them to their full precision.
 
     A baseline JPEG has one scan, or one for each component; a progressive one has several for each.
     """
-    place, components = 2, 1
-    while (marker := data[place : place + 2]) != _START_OF_SCAN:
-        if marker[1] in _START_OF_FRAME:
-            components = data[place + 9]
-        place += 2 + _length(data, place)
     done = np.zeros((256, 64), bool)  # of each component, by its number
-    while place >= 0:
-        header = data[place + 4 : place + 2 + _length(data, place)]
+    for header in _scan_headers(data):
         count = header[0]
-        first, last, approximation = header[1 + 2 * count : 4 + 2 * count]
+        first, last, approximation = header[1 + 2 * count :]
         done[list(header[1 : 1 + 2 * count : 2]), first : last + 1] = approximation & 15 == 0
-        place = data.find(_START_OF_SCAN, place + 2)
     return np.count_nonzero(done) / (64 * components)
 
 
-def _length(data: bytes, marker: int) -> int:
-    return int.from_bytes(data[marker + 2 : marker + 4], "big")
+def _scan_headers(data: bytes) -> Iterator[bytes]:
+    """Walk through the segments of a JPEG file, and give the headers of its scans."""
+    place = 0
+    for _ in range(_MOST_CHUNKS):
+        if (marker := _MARKER.search(data, place)) is None or marker[0] == _END_OF_IMAGE:
+            return
+        start = marker.end() + 2
+        place = marker.end() + int.from_bytes(data[marker.end() : start], "big")
+        if place > len(data):
+            return
+        if marker[0] == _START_OF_SCAN:
+            header = data[start:place]
+            if len(header) < 4 or len(header) != 4 + 2 * header[0]:
+                raise OSError("the header of a scan is damaged")
+            yield header
+    raise OSError(f"it has more than {_MOST_CHUNKS} segments")
 
 
 def _rows(image: Image.Image) -> NDArray[np.int64]:

@@ -1,4 +1,7 @@
-"""MEMORY FOR PIXELS: how much all threads of this process may decode at once."""
+"""MEMORY FOR IMAGES: how much all threads of this process may read and decode at once.
+
+A thread that holds memory for pixels asks for none for a file, so that no two threads wait for each other.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,24 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-MAX_MEMORY = 1 << 30  # bytes, for the pixels of images
+if TYPE_CHECKING:
+    from PIL import Image
+
+MAX_MEMORY = 1 << 30  # bytes, for the pixels of images, and again for their files
+
+# Memory that decoding takes at most, with a copy for the orientation; some decoders keep copies of their own.
+_USUAL_BYTES_PER_PIXEL = 8
+_BYTES_PER_PIXEL = {"WEBP": 16, "AVIF": 16, "HEIF": 16, "JPEG2000": 20}
+_PROGRESSIVE_BYTES_PER_PIXEL = 6  # of the full size: libjpeg keeps all coefficients
 
 
 class MemoryLimit:
-    """A semaphore that counts bytes. Who asks first is served first; one that asks for more than all is alone."""
+    """A semaphore that counts bytes.
+
+    First come, first served; a request above the limit waits until nothing else is held.
+    """
 
     def __init__(self, size: int = MAX_MEMORY) -> None:
         self._free = self._size = size
@@ -39,3 +54,14 @@ class MemoryLimit:
 
 
 DECODE_MEMORY = MemoryLimit()
+FILE_MEMORY = MemoryLimit()
+
+
+def decoding_memory(image: Image.Image) -> int:
+    """Compute how many bytes decoding takes at most."""
+    pixels = image.width * image.height
+    memory = pixels * _BYTES_PER_PIXEL.get(image.format or "", _USUAL_BYTES_PER_PIXEL)
+    if image.info.get("progressive"):
+        scale = (getattr(image, "decoderconfig", None) or (1,))[0]  # of the draft
+        memory += pixels * scale**2 * _PROGRESSIVE_BYTES_PER_PIXEL
+    return memory

@@ -40,8 +40,8 @@ class Depth:
         """Read the header of a file; None if its samples have eight bits."""
         if image.mode != "F" and not image.mode.startswith("I"):
             return None
-        if image.format == "PPM" and image.mode == "I":
-            return cls(high=65535.0)  # Pillow scales samples by the maximum that the file states
+        if image.format in ("PNG", "PPM") and image.mode == "I":
+            return cls(high=65535.0)  # of PNG before Pillow 11; of PPM Pillow scales samples by the maximum it states
         tags = getattr(image, "tag_v2", {})
         low, high = _number(tags.get(_SMINIMUM)) or 0.0, _number(tags.get(_SMAXIMUM)) or _number(tags.get(_MAXIMUM))
         if high is None and image.mode.startswith("I;16"):

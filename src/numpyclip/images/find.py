@@ -19,7 +19,7 @@ from numpyclip.errors import InputError, PictureError
 # Of the formats in `numpyclip.images.open`, those in which people keep pictures.
 _SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif", ".avif", ".heic", ".heif", ".hif"),
-    *(".jp2", ".j2k", ".bmp", ".dib", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".ico", ".qoi"),
+    *(".jp2", ".j2k", ".bmp", ".dib", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".ico"),
 )
 
 # What is hidden (among it .Trash-1000 and .@__thumb), and folders of other programs, which hold copies and previews of

@@ -7,16 +7,16 @@ import struct
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any
 
-from numpyclip.images.damaged import openable
+from numpyclip.images.damaged import repaired
 from numpyclip.images.watch import quietly
 
 if TYPE_CHECKING:
     from PIL import Image
 
-# All that Pillow may decode: the formats in which people keep pictures. It knows others, of which some start programs
+# All that Pillow may decode: the formats in which people keep images. It knows others, of which some start programs
 # (EPS) and most are looked at by nobody but attackers. The first are loaded in no time and are tried first.
-_USUAL_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "PPM")  # of JPEG's is MPO, which has two
-_OTHER_FORMATS = ("WEBP", "AVIF", "HEIF", "TIFF", "JPEG2000", "JXL", "ICO", "QOI", "TGA")
+_USUAL_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "PPM")  # MPO files open as JPEG
+_OTHER_FORMATS = ("WEBP", "AVIF", "HEIF", "TIFF", "JPEG2000", "JXL", "ICO", "TGA")
 
 # What Pillow reads of a file before its pixels, piece by piece: it takes time for each, and by the square of EXIF data.
 _MOST_PIECES = 10_000
@@ -51,9 +51,9 @@ def identify(file: IO[bytes]) -> Image.Image:
         except CostlyError:
             raise
         except Exception:
-            if (mended := openable(file)) is None:
+            if (repaired_file := repaired(file)) is None:
                 raise
-            return _identified(mended)
+            return _identified(repaired_file)
 
 
 class CostlyError(Exception):

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.errors import InputError, PictureError
-from numpyclip.images.damaged import as_far_as_it_goes, has_end, openable
-from numpyclip.images.decode_memory import DECODE_MEMORY
+from numpyclip.images.damaged import decode_truncated, has_end, repaired
+from numpyclip.images.decode_memory import DECODE_MEMORY, FILE_MEMORY, decoding_memory
 from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
 from numpyclip.images.depth import Depth
 from numpyclip.images.formats import CostlyError, identify
-from numpyclip.images.watch import Watch, watched
+from numpyclip.images.watch import Watch, accept, watched
 from numpyclip.regular_file import open_regular
 
 if TYPE_CHECKING:  # Pillow is imported when the first picture arrives
@@ -30,12 +30,7 @@ Picture: TypeAlias = (
 
 _BYTES = (bytes, bytearray, memoryview)
 
-_MOST_BYTES = 1 << 30  # of a file: one that is larger is no photograph
-
-# Memory that decoding takes at most, with a copy for the orientation; some decoders keep copies of their own.
-_USUAL_BYTES_PER_PIXEL = 8
-_BYTES_PER_PIXEL = {"WEBP": 16, "AVIF": 16, "HEIF": 16, "JPEG2000": 20}
-_PROGRESSIVE_BYTES_PER_PIXEL = 6  # of the full size: libjpeg keeps all coefficients
+_MOST_BYTES = 768 << 20  # of a file: more than 250 megapixels of three bytes
 
 _ORIENTATION = 0x0112  # the EXIF tag
 _TRANSPOSITIONS = {  # its values, and what undoes them
@@ -133,13 +128,19 @@ def decoded(
         elif isinstance(source, str | os.PathLike):
             with _regular_file(source, decoder.name) as file:
                 image = decoder.of_file(file)
-        elif isinstance(source, _BYTES):
-            image = decoder.of_file(BytesIO(source))
-        else:  # a response of urllib's can be read only once
-            image = decoder.of_file(source if source.seekable() else BytesIO(source.read(_MOST_BYTES)))
+        else:
+            image = decoder.of_file(BytesIO(source) if isinstance(source, _BYTES) else _seekable(source))
         only = [image]
         del image
         yield only.pop()  # so that the caller alone has it, and can free its memory before others take it
+
+
+def _seekable(file: IO[bytes]) -> IO[bytes]:
+    try:
+        file.seek(0)
+    except (AttributeError, OSError):  # a response of a server, a pipe
+        return BytesIO(file.read(_MOST_BYTES))
+    return file
 
 
 def _name(source: object) -> str:
@@ -169,7 +170,7 @@ class _Decoder:
 
     def of_image(self, image: Image.Image) -> Image.Image:
         """Decode a picture of Pillow's, which may be decoded already."""
-        with watched(self.name), _errors_named(self.name):
+        with watched(self.name, self.options), _errors_named(self.name):
             depth = Depth.of(image)
             image.load()
             return self._finished(image, depth)
@@ -178,7 +179,7 @@ class _Decoder:
         """Open and decode a file."""
         with watched(self.name, self.options) as watch, _errors_named(self.name):
             with self._header(file, watch) as image:
-                self.held.enter_context(DECODE_MEMORY.take(_memory(image)))
+                self.held.enter_context(DECODE_MEMORY.take(decoding_memory(image)))
                 depth = Depth.of(image)
                 picture = self._whole(image, file, watch)
             picture = self._finished(picture, depth)
@@ -190,7 +191,7 @@ class _Decoder:
         watch.check_size(image.size)
         if self.draft_size is not None:
             _reduce(image, self.draft_size)
-        watch.check_memory(_memory(image))
+        watch.check_memory(decoding_memory(image))
         return image
 
     def _whole(self, image: Image.Image, file: IO[bytes], watch: Watch) -> Image.Image:
@@ -204,16 +205,16 @@ class _Decoder:
         except CostlyError:
             raise
         except Exception as error:
-            if (mended := openable(file)) is not None:
-                return self._whole(self._header(mended, watch), mended, watch)
+            if (repaired_file := repaired(file)) is not None:
+                return self._whole(self._header(repaired_file, watch), repaired_file, watch)
             file.seek(0)
-            if "truncated" not in str(error) or (found := as_far_as_it_goes(image, file.read(), reopen)) is None:
+            if "truncated" not in str(error) or (found := decode_truncated(image, file.read(), reopen)) is None:
                 raise
             image, share = found
-            watch.accept(share)
+            accept(share)
         else:
             if image.format == "PNG" and not has_end(file):  # which Pillow does not miss
-                watch.accept(1.0)
+                accept(1.0)
         return image
 
     def _finished(self, image: Image.Image, depth: Depth | None) -> Image.Image:
@@ -241,11 +242,13 @@ def _regular_file(path: str | os.PathLike[str], name: str) -> Iterator[IO[bytes]
     with file:
         if (size := os.fstat(file.fileno()).st_size) > _MOST_BYTES:
             raise PictureError(f"{name}: has {size} bytes; expected at most {_MOST_BYTES} of a picture.")
-        yield file
+        with FILE_MEMORY.take(2 * size):  # its content, and that of a repaired file
+            yield file
 
 
-def file_content(path: str | os.PathLike[str]) -> bytes:
-    """Read a regular file that may hold a picture.
+@contextmanager
+def file_content(path: str | os.PathLike[str]) -> Iterator[bytes]:
+    """Read a regular file that may hold an image; its bytes count as memory in use until the context is left.
 
     Raises
     ------
@@ -255,19 +258,10 @@ def file_content(path: str | os.PathLike[str]) -> bytes:
     name = os.fsdecode(path)
     with _regular_file(path, name) as file:
         try:
-            return file.read(_MOST_BYTES)
+            data = file.read(_MOST_BYTES)
         except OSError as error:
             raise _unreadable(name, error) from error
-
-
-def _memory(image: Image.Image) -> int:
-    """Compute how many bytes decoding takes at most."""
-    pixels = image.width * image.height
-    memory = pixels * _BYTES_PER_PIXEL.get(image.format or "", _USUAL_BYTES_PER_PIXEL)
-    if image.info.get("progressive"):
-        scale = (getattr(image, "decoderconfig", None) or (1,))[0]  # as `_reduce` has set it
-        memory += pixels * scale**2 * _PROGRESSIVE_BYTES_PER_PIXEL
-    return memory
+        yield data
 
 
 def _reduce(image: Image.Image, draft_size: int) -> None:

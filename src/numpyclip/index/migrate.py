@@ -72,9 +72,9 @@ def _read(model: CLIP, options: DecodeOptions, pending: tuple[int, bytes, list[s
     problem = PictureError("all files of a picture are gone.")
     for path in paths:
         try:
-            data = file_content(path)
-            if hashlib.sha256(data).digest() == digest:
-                return Reading(model.preprocess.read(data, options, name=path))
+            with file_content(path) as data:
+                if hashlib.sha256(data).digest() == digest:
+                    return Reading(model.preprocess.read(data, options, name=path))
             problem = PictureError(f"{path}: has changed; `numpyclip index` reads it anew.")
         except PictureError as error:
             problem = error

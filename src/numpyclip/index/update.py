@@ -129,12 +129,12 @@ class Updater:
     def _read(self, file: FoundFile) -> Reading[tuple[bytes, Exif | None]]:
         """Read a file: its digest, and unless its picture is known, EXIF data and pixels."""
         path, _ = file
-        data = file_content(path)
-        digest = hashlib.sha256(data).digest()
-        if self._store.knows(digest):
-            return Reading(extra=(digest, None))
-        pixels = self._model.preprocess.read(data, self._options, name=path)
-        return Reading(pixels, extra=(digest, read_exif(data, path)))
+        with file_content(path) as data:
+            digest = hashlib.sha256(data).digest()
+            if self._store.knows(digest):
+                return Reading(extra=(digest, None))
+            pixels = self._model.preprocess.read(data, self._options, name=path)
+            return Reading(pixels, extra=(digest, read_exif(data, path)))
 
     def _take(self, file: Embedded[FoundFile, tuple[bytes, Exif | None]], batch: Changes) -> None:
         """Put a file into a batch; of pictures that are there twice the first embedding is kept."""

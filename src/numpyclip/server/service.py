@@ -29,7 +29,7 @@ from numpyclip.server.settings import Settings
 
 _T = TypeVar("_T")
 _MAX_CHARACTERS = 1_000_000  # of all texts of a request
-_SLOW_FORMATS = ("JPEG2000", "QOI")  # Pillow decodes a million pixels a second, and no other thread runs meanwhile
+_SLOW_FORMATS = ("JPEG2000",)  # Pillow decodes a million pixels a second, and no other thread runs meanwhile
 _MAX_SLOW_PIXELS = 1_000_000
 _INLINE_LENGTH = 4000  # characters that are tokenized faster than a thread is woken
 

@@ -50,7 +50,7 @@ _MOST_BRIGHTENED = 16.0  # levels
 _ROWS = 1024  # of the matrix of cosines at once
 _PAIRS = 4096  # of thumbnails at once
 _ANIMATED = frozenset({"GIF", "WEBP", "PNG", "AVIF"})  # an MPO is a photograph with a second view
-_LOSSLESS = (".png", ".tif", ".tiff", ".bmp", ".dib", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".qoi")
+_LOSSLESS = (".png", ".tif", ".tiff", ".bmp", ".dib", ".ppm", ".pgm", ".pbm", ".pnm", ".tga")
 
 Kind = Literal["best", "file", "pixels", "near"]
 
@@ -171,8 +171,7 @@ def _read(preprocess: Preprocess | None, known: Known | None, options: DecodeOpt
     """Read an image, with a model also its thumbnail and the pixels to embed, unless it is animated."""
     from PIL.Image import Resampling
 
-    data = file_content(path)
-    with decoded(data, options, name=path, as_stored=True) as image:
+    with file_content(path) as data, decoded(data, options, name=path, as_stored=True) as image:
         header = _Header.of(data)
         digest, state = hashlib.sha256(data).digest(), FileState.of(path)
         lossy = not path.lower().endswith(_LOSSLESS)

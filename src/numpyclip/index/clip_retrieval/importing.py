@@ -82,11 +82,13 @@ def _add_pictures(store: Store, rows: list[dict[str, Any]], embeddings: Array, r
     for row, embedding in zip(rows, embeddings, strict=True):
         for path in _paths(row):
             try:
-                filed, data = _filed(path)
-                digest = filed.digest or b""
-                if digest not in changes.pictures and not store.knows(digest):
-                    changes.pictures[digest] = NewPicture(read_exif(data, path), embedding)
-                changes.filed.append(filed)
+                path = absolute(path)
+                state = FileState.of(path)
+                with file_content(path) as data:
+                    digest = hashlib.sha256(data).digest()
+                    if digest not in changes.pictures and not store.knows(digest):
+                        changes.pictures[digest] = NewPicture(read_exif(data, path), embedding)
+                changes.filed.append(Filed(path, state, digest))
             except PictureError as error:
                 report(str(error))
     store.write(changes)
@@ -110,13 +112,6 @@ def _paths(row: dict[str, Any]) -> list[str]:
     first, copies = row.get("image_path_bytes") or row["image_path"], row.get("copies")
     found = [first, *(copies if isinstance(copies, list) else ())]
     return [os.fsdecode(path) for path in found if isinstance(path, str | bytes)]
-
-
-def _filed(path: str) -> tuple[Filed, bytes]:
-    path = absolute(path)
-    state = FileState.of(path)
-    data = file_content(path)
-    return Filed(path, state, hashlib.sha256(data).digest()), data
 
 
 def _check_model(index: Index, folder: Path) -> None:
