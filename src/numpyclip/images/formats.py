@@ -132,10 +132,13 @@ def _counted_scans(file: IO[bytes]) -> int:
     data = file.read()
     file.seek(position)
     place, count = 0, 1
-    while (found := _MARKER.search(data, place)) and found[0] != _END_OF_IMAGE and count <= _MOST_SCANS:
+    for _ in range(_MOST_PIECES):
+        found = _MARKER.search(data, place)
+        if found is None or found[0] == _END_OF_IMAGE or count > _MOST_SCANS:
+            return count
         count += found[0] == _START_OF_SCAN
         place = found.end() + int.from_bytes(data[found.end() : found.end() + 2], "big")
-    return count
+    raise CostlyError(f"it has more than {_MOST_PIECES} segments")
 
 
 def _opened(file: IO[bytes]) -> Image.Image:
