@@ -90,6 +90,7 @@ def test_a_name_imports_what_it_needs_and_no_more() -> None:
     assert {name for name in found if name.startswith("numpyclip")} == {
         "numpyclip",
         "numpyclip.errors",
+        "numpyclip.escaping",
         "numpyclip.lazy_exports",
         "numpyclip.loader",
     }

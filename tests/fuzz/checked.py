@@ -8,6 +8,7 @@ from typing import TypeVar
 import numpy as np
 
 from numpyclip.errors import NumPyCLIPError
+from numpyclip.escaping import printable
 from numpyclip.weights.checkpoint import Checkpoint
 from numpyclip.weights.read import read
 
@@ -29,7 +30,7 @@ def outcome(read: Callable[[Path], _T], file: Path, content: bytes) -> _T | NumP
         found: _T | NumPyCLIPError = read(file)
     except NumPyCLIPError as error:
         assert str(error).startswith(str(file.parent))
-        assert str(error).isprintable() and len(str(error)) < 1500
+        assert str(error) == printable(str(error)) and len(str(error)) < 1500
         found = error
     finally:
         peak = tracemalloc.get_traced_memory()[1]

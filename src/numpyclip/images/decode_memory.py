@@ -5,16 +5,21 @@ A thread that holds memory for pixels asks for none for a file, so that no two t
 
 from __future__ import annotations
 
+import ctypes
+import sys
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from PIL import Image
 
 MAX_MEMORY = 1 << 30  # bytes, for the pixels of images, and again for their files
+
+_LARGE = 1 << 28  # bytes
 
 # Memory that decoding takes at most, with a copy for the orientation; some decoders keep copies of their own.
 _USUAL_BYTES_PER_PIXEL = 8
@@ -48,9 +53,22 @@ class MemoryLimit:
         try:
             yield
         finally:
+            if count >= _LARGE:
+                _give_back()
             with self._changed:
                 self._free += count
                 self._changed.notify_all()
+
+
+@cache
+def _malloc_trim() -> Callable[[int], int]:
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    return trim or (lambda _: 0)  # other C libraries have none
+
+
+def _give_back() -> None:
+    """Return freed memory to the system: glibc keeps the blocks of images in an arena for each thread."""
+    _malloc_trim()(0)
 
 
 DECODE_MEMORY = MemoryLimit()

@@ -2,8 +2,7 @@
 
 Its warnings name no file, and its limit of pixels is a global variable. While a thread watches an image, Pillow's
 warnings on that thread become notes about that image, and the image's own limit holds, also for images nested in it.
-Other threads, and what users do with Pillow themselves, keep their warnings and limits; only the size of the blocks of
-memory that Pillow allocates is raised for the whole process.
+Other threads, and what users do with Pillow themselves, keep their warnings and limits.
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ from numpyclip.errors import PictureError
 from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
 
 _MOST_NOTES = 3  # about one image: damaged EXIF data may have 65,535 tags
-_BLOCK = 64 << 20  # bytes of a large image that Pillow allocates at once
 _MOST_ROWS = 1 << 18  # or columns: Pillow takes memory and time for each row, however short
 _LEAST_SHARE = 0.95  # of an image that is accepted
 _ANY_SIZE = DecodeOptions(max_pixels=sys.maxsize)
@@ -127,13 +125,8 @@ def accept(share: float) -> None:
 
 @cache
 def _set_up() -> None:
-    """Let Pillow ask the watch about sizes, where there is one, and give memory back to the system.
-
-    Blocks of less than 32 MiB, as Pillow's are by default, stay with the thread that has freed them (glibc's malloc).
-    """
+    """Let Pillow ask the watch about sizes, where there is one."""
     from PIL import Image
-
-    Image.core.set_block_size(max(Image.core.get_block_size(), _BLOCK))  # type: ignore[attr-defined]
 
     theirs = Image._decompression_bomb_check
 
