@@ -192,7 +192,7 @@ def test_special_files_are_refused_by_name_at_every_door(special: Path, tiny: CL
 @pytest.mark.skipif(os.name == "nt", reason="there are no such files")
 @pytest.mark.parametrize("command", [["duplicates", "."], ["classify", ".", "a", "b", "-m", "tiny"]])
 def test_special_files_in_folders_are_left_out_in_little_memory_and_time(special: Path, command: list[str]) -> None:
-    shutil.copy(SOURCE.parents[1] / "docs" / "pictures" / "bird.png", "bird.png")
+    shutil.copy(Path(__file__).parents[2] / "docs" / "pictures" / "bird.png", "bird.png")
     limits = "import resource; resource.setrlimit(resource.RLIMIT_CPU, (60, 60));"
     code = f"{limits} from numpyclip.cli import main; raise SystemExit(main({[*command, '--no-index']!r}))"
     extra = ["--exact"] if command[0] == "duplicates" else []
