@@ -33,6 +33,7 @@ def options(record: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def all_records() -> list[Any]:
+    pytest.importorskip("starlette", reason="the extra numpyclip[server] is not installed")
     return records()
 
 

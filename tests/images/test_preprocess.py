@@ -311,6 +311,10 @@ def test_sides_that_results_have_are_taken(patch_size: int | None, sides: tuple[
 @pytest.mark.parametrize(("mode", "bytes_each"), [("L", 1), ("P", 1), ("1", 1), ("RGB", 4), ("I;16", 4)])
 def test_what_fits_to_the_byte_is_resized(monkeypatch: pytest.MonkeyPatch, mode: str, bytes_each: int) -> None:
     """A picture of 20 by 40 has for a while 40 rows of 10, or 20 of them."""
+    try:
+        Image.new(mode, (2, 2)).resize((1, 1), Image.Resampling.BICUBIC)
+    except ValueError:
+        pytest.skip("this version of Pillow cannot resize it")
     for size, rows in ((20, 40), 40), ((40, 20), 20), ((10, 4), 10):
         preprocess = Preprocess(10)
         across = round(10 * size[0] / min(size))

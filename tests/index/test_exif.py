@@ -84,6 +84,8 @@ def test_the_date_of_gps_and_of_xmp() -> None:
     file = io.BytesIO()
     xmp = b'<x:xmpmeta><rdf:Description exif:DateTimeOriginal="2023-04-05T06:07:08"/></x:xmpmeta>'
     Image.new("RGB", (3, 3)).save(file, "JPEG", xmp=xmp, exif=exif)
+    if "xmp" not in Image.open(file).info:
+        pytest.skip("this version of Pillow writes no XMP")
     assert read_exif(file.getvalue()).taken == "2023-04-05T06:07:08"
 
 

@@ -51,7 +51,7 @@ def test_a_second_block_in_every_stage_has_no_downsampling(checkpoints: Path, tm
                 weight = random.standard_normal(shape, np.float32) / math.prod(shape[1:])
                 w[f"visual.layer{stage}.{index}.conv{i}.weight"] = weight
                 w |= {name.replace(".0.", f".{index}."): w[name] for name in w if f"layer{stage}.0.bn{i}." in name}
-    np.savez(tmp_path / "deeper.npz", allow_pickle=False, **w)
+    np.savez(tmp_path / "deeper.npz", **w)  # type: ignore[arg-type]
     model, _ = numpyclip.load(tmp_path / "deeper.npz", activation="quick_gelu")
     assert isinstance(model.visual, ModifiedResNet)
     assert model.visual.config.layers == (2, 2, 3, 2)
