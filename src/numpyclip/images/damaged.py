@@ -6,7 +6,6 @@ much of an image is missing.
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections.abc import Callable, Iterator
 from io import SEEK_END, BytesIO
@@ -15,6 +14,7 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from numpyclip.images.jpeg_segments import END_OF_IMAGE, START_OF_SCAN, jpeg_segments
 from numpyclip.images.watch import accept
 
 if TYPE_CHECKING:
@@ -25,9 +25,6 @@ _PIXEL_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 _LAST_CHUNK = b"IEND\xaeB`\x82"
 _EXIF_CHUNK = b"eXIf"
 _MARGIN = 64  # zeros after the end of a WebP file
-_END_OF_IMAGE = b"\xff\xd9"
-_START_OF_SCAN = b"\xff\xda"
-_MARKER = re.compile(rb"\xff[\x02-\xcf\xd9-\xfe]")  # in the data of a scan 0 or a restart follows on 255
 _MORE_DATA = bytes(range(1, 255)) * 16  # of a scan: what is not 255 is no marker
 _MOST_CHUNKS = 100_000  # of a PNG or WebP file, or segments of a JPEG: 8 KiB each, in the largest file
 _BY_ROWS = ("PNG", "BMP", "DIB", "PPM", "TGA", "TIFF")  # formats that Pillow decodes as far as the file goes
@@ -153,11 +150,11 @@ def _white(image: Image.Image) -> Image.Image:
 
 def _jpeg(data: bytes, reopen: Callable[[bytes], Image.Image]) -> tuple[Image.Image, float]:
     """Let libjpeg fill in what is missing, from the row on where it would go on reading if more followed."""
-    whole = reopen(data + _END_OF_IMAGE)
+    whole = reopen(data + END_OF_IMAGE)
     whole.load()
     if (share := _share_of_coefficients(data, len(whole.getbands()))) < 1:
         return whole, share
-    other = reopen(data + _MORE_DATA + _END_OF_IMAGE)
+    other = reopen(data + _MORE_DATA + END_OF_IMAGE)
     other.load()
     differs = np.flatnonzero(_rows(whole) != _rows(other))
     return whole, float(differs[0]) / whole.height if len(differs) else 1.0
@@ -178,20 +175,16 @@ def _share_of_coefficients(data: bytes, components: int) -> float:
 
 def _scan_headers(data: bytes) -> Iterator[bytes]:
     """Walk through the segments of a JPEG file, and give the headers of its scans."""
-    place = 0
-    for _ in range(_MOST_CHUNKS):
-        if (marker := _MARKER.search(data, place)) is None or marker[0] == _END_OF_IMAGE:
+    for number, (marker, start, end) in enumerate(jpeg_segments(data), start=1):
+        if end > len(data):
             return
-        start = marker.end() + 2
-        place = marker.end() + int.from_bytes(data[marker.end() : start], "big")
-        if place > len(data):
-            return
-        if marker[0] == _START_OF_SCAN:
-            header = data[start:place]
+        if marker == START_OF_SCAN:
+            header = data[start:end]
             if len(header) < 4 or len(header) != 4 + 2 * header[0]:
                 raise OSError("the header of a scan is damaged")
             yield header
-    raise OSError(f"it has more than {_MOST_CHUNKS} segments")
+        if number == _MOST_CHUNKS:
+            raise OSError(f"it has more than {_MOST_CHUNKS} segments")
 
 
 def _rows(image: Image.Image) -> NDArray[np.int64]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import struct
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any
 
 from numpyclip.images.damaged import repaired
+from numpyclip.images.jpeg_segments import START_OF_SCAN, jpeg_segments
 from numpyclip.images.watch import quietly
 
 if TYPE_CHECKING:
@@ -25,9 +25,6 @@ _LONG = 1 << 16  # bytes
 _LEAST_PIECE = 64  # bytes, on average, of PNG files: their pieces have any order
 
 _MOST_SCANS = 64  # of a JPEG file: encoders write about ten
-_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")  # of what has a length, or of the end
-_START_OF_SCAN = b"\xff\xda"
-_END_OF_IMAGE = b"\xff\xd9"
 
 _MOST_NUMBERS = 1 << 18  # in a tag of a TIFF file: those of strips or tiles
 _BYTES_OF_TIFF = (1, 2, 7)  # types of tags that are kept as bytes
@@ -131,14 +128,14 @@ def _counted_scans(file: IO[bytes]) -> int:
     position = file.tell()
     data = file.read()
     file.seek(position)
-    place, count = 0, 1
-    for _ in range(_MOST_PIECES):
-        found = _MARKER.search(data, place)
-        if found is None or found[0] == _END_OF_IMAGE or count > _MOST_SCANS:
-            return count
-        count += found[0] == _START_OF_SCAN
-        place = found.end() + int.from_bytes(data[found.end() : found.end() + 2], "big")
-    raise CostlyError(f"it has more than {_MOST_PIECES} segments")
+    count = 1
+    for number, (marker, _, _) in enumerate(jpeg_segments(data), start=1):
+        count += marker == START_OF_SCAN
+        if count > _MOST_SCANS:
+            break
+        if number == _MOST_PIECES:
+            raise CostlyError(f"it has more than {_MOST_PIECES} segments")
+    return count
 
 
 def _opened(file: IO[bytes]) -> Image.Image:
