@@ -54,7 +54,7 @@ def write_tensors(folder: Path, tensors: dict[str, np.ndarray]) -> None:
 @pytest.mark.parametrize("model_type", ["metaclip_2", "siglip", "chinese_clip"])
 def test_the_tables_of_names_read_both_ways(model_type: str) -> None:
     names = TYPES[model_type][0].names
-    theirs = set(read_safetensors(FAMILIES / f"transformers-{model_type.replace('_', '-')}" / "model.safetensors"))
+    theirs = set(read_safetensors(FAMILIES / f"transformers-{model_type.replace('_', '-')}" / "model.safetensors")[0])
     ours = set(map(translator(names), theirs))
     assert len(ours) == len(theirs)
     turned = tuple((here, there) for there, here in reversed(names))  # of several names there, the first one counts
@@ -64,7 +64,7 @@ def test_the_tables_of_names_read_both_ways(model_type: str) -> None:
 
 def test_a_tensor_under_two_names_is_refused(copy: Callable[[str], Path]) -> None:
     folder = copy("clip-vision")
-    tensors = read_safetensors(FAMILIES / "transformers-clip-vision" / "model.safetensors")
+    tensors = read_safetensors(FAMILIES / "transformers-clip-vision" / "model.safetensors")[0]
     write_tensors(folder, {**tensors, "visual.proj.weight": tensors["visual_projection.weight"]})
     with pytest.raises(CheckpointError, match=r"tensor 'visual.proj.weight' is there 2 times"):
         recognise(files_at(folder))
@@ -72,7 +72,7 @@ def test_a_tensor_under_two_names_is_refused(copy: Callable[[str], Path]) -> Non
 
 def test_tensors_that_have_no_place_are_refused(copy: Callable[[str], Path]) -> None:
     folder = copy("clip-vision")
-    tensors = read_safetensors(FAMILIES / "transformers-clip-vision" / "model.safetensors")
+    tensors = read_safetensors(FAMILIES / "transformers-clip-vision" / "model.safetensors")[0]
     write_tensors(folder, {**tensors, "classifier.weight": np.zeros((3, 48), np.float32)})
     with pytest.raises(CheckpointError, match=r"first 'classifier.weight'"):
         numpyclip.load(folder)

@@ -22,7 +22,7 @@ from numpyclip.tokenizer.file_tokenizer import UnreadableTokenizer
 from numpyclip.weights.checkpoint import Activation, Checkpoint
 from numpyclip.weights.dtypes import BFloat16
 from numpyclip.weights.read import read
-from numpyclip.weights.safetensors import read_safetensors_and_metadata
+from numpyclip.weights.safetensors import read_safetensors
 from tests.model.golden import TOLERANCE, assert_close, load_golden
 
 FAMILIES = Path(__file__).parents[1] / "golden" / "families"
@@ -146,9 +146,7 @@ def blocks(tower: str, count: int) -> set[str]:
 
 def test_names_and_shapes_are_those_of_clip_model(checkpoints: Path, tmp_path: Path) -> None:
     model, _ = load_golden(checkpoints, "open_clip")
-    saved, metadata = read_safetensors_and_metadata(
-        save(model, tmp_path / "saved", "transformers") / "model.safetensors"
-    )
+    saved, metadata = read_safetensors(save(model, tmp_path / "saved", "transformers") / "model.safetensors")
     assert metadata == {"format": "pt"}
     assert set(saved) == {
         *blocks("text_model", 1),
@@ -275,7 +273,7 @@ def test_eight_bits_give_the_same_with_low_memory_with_prepared_weights_and_in_a
 
 def test_large_matrices_are_rounded_and_nothing_else(checkpoints: Path, tmp_path: Path) -> None:
     folder = save(load_golden(checkpoints, "vit-torchscript.pt")[0], tmp_path / "small", "int8", dtype="float16")
-    arrays, metadata = read_safetensors_and_metadata(folder / "model.int8.safetensors")
+    arrays, metadata = read_safetensors(folder / "model.int8.safetensors")
     assert metadata == {"numpyclip.activation": "quick_gelu"}
     assert arrays["token_embedding.weight"].dtype == np.int8
     assert arrays["visual.conv1.weight"].dtype == np.int8
@@ -390,7 +388,7 @@ def test_what_came_from_transformers_is_told_its_new_number_format(tmp_path: Pat
     described, kept = (json.loads((path / "config.json").read_text()) for path in (source, folder))
     assert kept.pop("dtype") == "bfloat16"
     assert kept == {option: value for option, value in described.items() if option not in ("dtype", "torch_dtype")}
-    arrays, metadata = read_safetensors_and_metadata(folder / "model.safetensors")
+    arrays, metadata = read_safetensors(folder / "model.safetensors")
     assert metadata == {"format": "pt"}
     assert model.checkpoint is not None
     theirs = model.checkpoint.stored

@@ -8,7 +8,7 @@ import pytest
 from numpyclip.errors import CheckpointError, CorruptCheckpointError
 from numpyclip.weights.dtypes import BFloat16
 from numpyclip.weights.read import read
-from numpyclip.weights.safetensors import Unwritten, read_safetensors_and_metadata, unwritten, write_safetensors
+from numpyclip.weights.safetensors import Unwritten, read_safetensors, unwritten, write_safetensors
 from tests.weights.forged import GOLDEN, entry, safetensors
 
 
@@ -121,7 +121,7 @@ def test_wide_numbers_come_first_so_that_all_lie_on_their_alignment(tmp_path: Pa
     }
     tensors = [tensor for name, array in arrays.items() for tensor in unwritten(name, array)]
     write_safetensors(tmp_path / "w.safetensors", tensors, {"format": "pt"})
-    found, metadata = read_safetensors_and_metadata(tmp_path / "w.safetensors")
+    found, metadata = read_safetensors(tmp_path / "w.safetensors")
     assert list(found) == ["d", "c", "b", "a"]
     assert all(array.flags.aligned for array in found.values())
     assert metadata == {"format": "pt"}

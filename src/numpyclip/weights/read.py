@@ -21,7 +21,7 @@ from numpyclip.weights.budget import inflated_limit
 from numpyclip.weights.checkpoint import ACTIVATIONS, Activation, Checkpoint, identity_of
 from numpyclip.weights.json_file import read_json_object
 from numpyclip.weights.npz import read_npz
-from numpyclip.weights.safetensors import read_safetensors_and_metadata
+from numpyclip.weights.safetensors import read_safetensors
 from numpyclip.weights.state_dict import state_dict, without_prefix
 from numpyclip.weights.torch_file import TorchFile, is_torch_legacy, read_torch_archive, read_torch_legacy
 
@@ -161,7 +161,7 @@ def _read_by_magic(path: Path, head: bytes) -> _Contents:
 
 
 def _from_safetensors(path: Path) -> _Contents:
-    arrays, metadata = read_safetensors_and_metadata(path)
+    arrays, metadata = read_safetensors(path)
     activation = metadata.get(ACTIVATION_KEY)
     if activation is not None and activation not in ACTIVATIONS:
         raise UnsupportedCheckpointError(

@@ -49,12 +49,7 @@ _KINDS = {
 }
 
 
-def read_safetensors(path: Path) -> dict[str, NDArray[np.generic]]:
-    """Memory-map the tensors of a `.safetensors` file; see `read_safetensors_and_metadata`."""
-    return read_safetensors_and_metadata(path)[0]
-
-
-def read_safetensors_and_metadata(path: Path) -> tuple[dict[str, NDArray[np.generic]], dict[str, str]]:
+def read_safetensors(path: Path) -> tuple[dict[str, NDArray[np.generic]], dict[str, str]]:
     """Memory-map the tensors of a `.safetensors` file, and read its metadata.
 
     Raises
