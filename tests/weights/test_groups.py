@@ -8,6 +8,7 @@ from numpyclip.weights.groups import choose, grouped
 W = np.zeros(2)
 CLIP = ("visual.proj", "visual.conv1.weight", "transformer.resblocks.0.ln_1.bias", "text_projection", "logit_scale")
 TRANSFORMERS = ("text_model.embeddings.token_embedding.weight", "vision_model.x", "text_projection.weight")
+BARE_TEXT = ("embeddings.token_embedding.weight", "embeddings.position_embedding.weight", "encoder.x", "encoder.y")
 BARE = ("conv1.weight", "class_embedding", "transformer.resblocks.0.ln_1.bias", "positional_embedding")
 
 
@@ -15,7 +16,7 @@ def _named(names: tuple[str, ...], prefix: str = "") -> dict[str, np.ndarray]:
     return {prefix + name: W for name in names}
 
 
-@pytest.mark.parametrize("names", [CLIP, TRANSFORMERS, BARE], ids=["openai", "transformers", "bare image tower"])
+@pytest.mark.parametrize("names", [CLIP, TRANSFORMERS, BARE, BARE_TEXT], ids=range(4))
 @pytest.mark.parametrize(
     "prefix",
     [

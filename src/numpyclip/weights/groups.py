@@ -7,7 +7,7 @@ weights beside the weights themselves.
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar
 
 from numpyclip.errors import quoted
@@ -27,10 +27,14 @@ _MODULE = "module."
 # A name of any CLIP begins so, after a prefix.
 _MARK = re.compile(
     r"(?:^|(?<=\.))(?:(?P<image>visual\.|vision_model\.|visual_projection\.|image_encoder\.model\.)"
-    r"|(?P<text>text_model\.|text_encoder\.|text_projection(?:$|\.)|token_embedding\.weight$))"
+    r"|(?P<text>text_model\.|text_encoder\.|text_projection(?:$|\.)|(?<!embeddings\.)token_embedding\.weight$))"
 )
 _OF_TEXT = "text."  # is no prefix, but OpenCLIP's text tower
-_BARE = ("class_embedding", "attnpool.positional_embedding")  # beside conv1.weight: OpenAI's image tower by itself
+# Of a tower by itself, whose names have no more: OpenAI's image tower, and those of transformers 5.
+_BARE = (
+    *("conv1.weight", "class_embedding", "attnpool.positional_embedding"),
+    *("embeddings.patch_embedding.weight", "embeddings.token_embedding.weight", "embeddings.position_embedding.weight"),
+)
 
 # Words in the name of an average over training.
 _AVERAGE = re.compile(r"(?:^|[._])(?:ema|swa|averaged?|avg|teacher)(?=[._]|$)")
@@ -46,8 +50,8 @@ class Group(Generic[_T]):
     place: str  # the keys of the dicts that they are in
     prefix: str
     tensors: Mapping[str, _T]
-    beside: tuple[str, ...] = ()  # the names of tensors in the same place, without this prefix
-    is_marked: bool = False  # some names are a CLIP's
+    beside: tuple[str, ...] = ()  # the names of tensors in the same place that are in no group
+    is_marked: bool = True  # some names are a CLIP's
 
     @property
     def label(self) -> str:
@@ -58,14 +62,10 @@ class Group(Generic[_T]):
 def grouped(tensors: Mapping[str, _T], place: str = "") -> list[Group[_T]]:
     """Group tensors by the prefixes that are before the names of a CLIP; those without any are one group."""
     named = _without_wrappers(tensors)
-    prefixes = _prefixes(named)
-    if not prefixes:
-        prefix = _bare_prefix(named)
-        return [_group(named, place, prefix, [], is_marked=bool(prefix))]
-    return [
-        _group(named, place, prefix, [other for other in prefixes if len(other) > len(prefix)], is_marked=True)
-        for prefix in prefixes
-    ]
+    if prefixes := _prefixes(named):
+        return [_group(named, place, prefix, prefixes) for prefix in prefixes]
+    prefix = _bare_prefix(named)
+    return [replace(_group(named, place, prefix, [prefix]), is_marked=bool(prefix))]
 
 
 def _prefixes(names: Collection[str]) -> list[str]:
@@ -93,21 +93,22 @@ def _without_wrappers(tensors: Mapping[str, _T]) -> Mapping[str, _T]:
 
 
 def _bare_prefix(names: Collection[str]) -> str:
-    """Return what is before the names of a single image tower, or of something else in a `module`."""
-    anchor = "conv1.weight"
+    """Return what is before the names of a single tower, or of something else in a `module`."""
     for name in names:
-        prefix = name.removesuffix(anchor)
-        if prefix != name and any(prefix + other in names for other in _BARE):
-            return prefix
+        for anchor in _BARE[0], _BARE[-1]:
+            prefix = name.removesuffix(anchor)
+            if prefix != name and any(prefix + other in names for other in _BARE if other != anchor):
+                return prefix
     return _MODULE if names and all(name.startswith(_MODULE) for name in names) else ""
 
 
-def _group(named: Mapping[str, _T], place: str, prefix: str, others: Collection[str], *, is_marked: bool) -> Group[_T]:
-    """Take the tensors under a prefix, but not those under others, which are longer."""
-    own = {name for name in named if name.startswith(prefix) and not name.startswith(tuple(others))}
+def _group(named: Mapping[str, _T], place: str, prefix: str, prefixes: Collection[str]) -> Group[_T]:
+    """Take the tensors under one of several prefixes, of which one may begin as another."""
+    longer = tuple(other for other in prefixes if len(other) > len(prefix))
+    own = {name for name in named if name.startswith(prefix) and not name.startswith(longer)}
     tensors = {name.removeprefix(prefix): tensor for name, tensor in named.items() if name in own}
-    beside = tuple(name for name in named if name not in own)
-    return Group(place, prefix, tensors, beside, is_marked)
+    beside = tuple(name for name in named if not name.startswith(tuple(prefixes)))
+    return Group(place, prefix, tensors, beside)
 
 
 def choose(groups: Sequence[Group[_T]]) -> tuple[Group[_T], str | None]:
