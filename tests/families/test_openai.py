@@ -150,7 +150,7 @@ def test_a_text_tower_alone_is_that_of_the_whole(vit: Checkpoint) -> None:
 def test_a_tower_alone_may_lack_its_projection(vit: Checkpoint) -> None:
     image = measure(changed(_part(vit, IMAGE), visual__proj=None), "gelu")
     text = measure(changed(_part(vit, TEXT), text_projection=None), "gelu")
-    assert image.vision is not None and text.text is not None
+    assert isinstance(image.vision, VisionTransformerConfig) and text.text is not None
     assert (image.embed_dim, image.vision.projection) == (128, None)
     assert (text.embed_dim, text.text.projection) == (64, None)
     with pytest.raises(CheckpointError, match=r"tensor 'visual\.proj' is missing"):
