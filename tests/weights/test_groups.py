@@ -106,6 +106,27 @@ def test_an_average_may_have_a_prefix_of_its_own() -> None:
     assert _chosen("", prefixes=("", "teacher."))[0] == "teacher"
 
 
+def test_a_teacher_with_more_tensors_is_no_average() -> None:
+    larger = _named((*CLIP, "visual.a", "visual.b", "visual.c"), "teacher.")
+    assert choose(grouped({**_named(CLIP, "student."), **larger}))[0].label == "student"
+    assert choose(grouped({**_named(CLIP, "model."), **_named((*CLIP, "step"), "ema."), "x": W}))[0].label == "ema"
+
+
+@pytest.mark.parametrize("name", ["logit_scale", "criterion.logit_scale"])
+def test_a_scale_that_the_wrapper_has_is_the_models(name: str) -> None:
+    (group,) = grouped({**_named(CLIP[:-1], "model."), name: W, "other": W})
+    assert (tuple(group.tensors), group.beside) == (CLIP, ("other",))
+    (group,) = grouped({**_named(CLIP, "model."), name: W})
+    assert group.beside == (name,)
+
+
+def test_averages_without_dots_in_their_names_stand_beside() -> None:
+    """Latent diffusion's `LitEma` takes the dots out of the names."""
+    averages = {f"model_ema.{name.replace('.', '')}": W for name in CLIP}
+    (group,) = grouped({**_named(CLIP, "model."), **averages, "model_ema.decay": W})
+    assert tuple(group.tensors) == CLIP
+
+
 def test_a_teacher_of_another_shape_is_no_average() -> None:
     larger = {name: np.zeros(3) for name in _named(CLIP, "teacher.")}
     group, note = choose(grouped({**_named(CLIP, "student."), **larger}))

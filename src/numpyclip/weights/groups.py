@@ -36,11 +36,14 @@ _BARE = (
     *("embeddings.patch_embedding.weight", "embeddings.token_embedding.weight", "embeddings.position_embedding.weight"),
 )
 
+_SCALARS = ("logit_scale", "logit_bias")
+
 # Words in the name of an average over training.
 _AVERAGE = re.compile(r"(?:^|[._])(?:ema|swa|averaged?|avg|teacher)(?=[._]|$)")
 # The usual names of weights, the surest first; all others come after them.
 _USUAL = ("state_dict", "model_state_dict", "model", "module", "net", "network", "student", "")
 _MOST_LISTED = 4
+_COUNTERS = 2  # tensors that an average may have besides, such as `n_averaged`
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +72,7 @@ def grouped(tensors: Mapping[str, _T], place: str = "") -> list[Group[_T]]:
 
 
 def _prefixes(names: Collection[str]) -> list[str]:
-    """Return the prefixes of whole models that are most of the names; [""] if they have none."""
+    """Return the prefixes of whole models that are many of the names, two of five; [""] if they have none."""
     counts: dict[str, int] = {}
     towers: dict[str, set[str | None]] = {}
     for name in names:
@@ -82,7 +85,7 @@ def _prefixes(names: Collection[str]) -> list[str]:
     whole = set().union(*towers.values())
     prefixes = [prefix for prefix in counts if counts[prefix] * 2 >= max(counts.values()) and towers[prefix] == whole]
     under = sum(name.startswith(tuple(prefixes)) for name in names)
-    return prefixes if under * 2 >= len(names) and prefixes else [""] * bool(counts)
+    return prefixes if under * 5 >= len(names) * 2 and prefixes else [""] * bool(counts)
 
 
 def _without_wrappers(tensors: Mapping[str, _T]) -> Mapping[str, _T]:
@@ -107,8 +110,13 @@ def _group(named: Mapping[str, _T], place: str, prefix: str, prefixes: Collectio
     longer = tuple(other for other in prefixes if len(other) > len(prefix))
     own = {name for name in named if name.startswith(prefix) and not name.startswith(longer)}
     tensors = {name.removeprefix(prefix): tensor for name, tensor in named.items() if name in own}
-    beside = tuple(name for name in named if not name.startswith(tuple(prefixes)))
-    return Group(place, prefix, tensors, beside)
+    beside = [name for name in named if not name.startswith(tuple(prefixes))]
+    for scalar in _SCALARS:  # which are often the wrapper's own
+        found = [name for name in beside if name.rpartition(".")[2] == scalar]
+        if scalar not in tensors and len(found) == 1:
+            tensors[scalar] = named[found[0]]
+            beside.remove(found[0])
+    return Group(place, prefix, tensors, tuple(beside))
 
 
 def choose(groups: Sequence[Group[_T]]) -> tuple[Group[_T], str | None]:
@@ -138,7 +146,8 @@ def _rank(group: Group[_T]) -> tuple[int, int]:
 
 
 def _is_average(group: Group[_T], of: Group[_T]) -> bool:
-    return all(name in group.tensors and group.tensors[name].shape == it.shape for name, it in of.tensors.items())
+    has_all = all(name in group.tensors and group.tensors[name].shape == it.shape for name, it in of.tensors.items())
+    return has_all and len(group.tensors) <= len(of.tensors) + _COUNTERS
 
 
 def _named(group: Group[_T]) -> str:
