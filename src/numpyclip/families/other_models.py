@@ -29,12 +29,12 @@ _KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("a ResNet classifier", (r"\blayer1\.0\.conv1\.weight",)),
     ("a convolutional classifier", (r"\b(features|stages|blocks)\.", r"\b(classifier|head)\.")),
 )
-_MOST_NAMES = 2**15
+_MOST_NAMES, _MOST_LETTERS = 2**12, 200
 
 
 def likeness(names: Iterable[str]) -> str | None:
     """Say what other model has such names of tensors; None if that is not known."""
-    text = "\n".join(islice(names, _MOST_NAMES))
+    text = "\n".join(name[:_MOST_LETTERS] for name in islice(names, _MOST_NAMES))
     for kind, patterns in _KINDS:
         if all(re.search(pattern, text) for pattern in patterns):
             return kind
