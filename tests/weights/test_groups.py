@@ -64,6 +64,12 @@ def test_a_prefix_that_is_none_of_a_wrapper_is_part_of_the_name(names: tuple[str
     assert tuple(group.tensors) == names
 
 
+def test_endless_prefixes_take_no_time() -> None:
+    names = [f"{index}.visual.x" for index in range(2**15)]
+    (group,) = grouped(dict.fromkeys(names, W))
+    assert list(group.tensors) == names
+
+
 def test_a_module_of_something_else_is_taken_out() -> None:
     assert tuple(grouped({"module.bert.x": W, "module.y": W})[0].tensors) == ("bert.x", "y")
 

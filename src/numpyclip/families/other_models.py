@@ -29,7 +29,7 @@ _KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("a ResNet classifier", (r"\blayer1\.0\.conv1\.weight",)),
     ("a convolutional classifier", (r"\b(features|stages|blocks)\.", r"\b(classifier|head)\.")),
 )
-_MOST_NAMES, _MOST_LETTERS = 2**12, 200
+_MOST_NAMES, _MOST_LETTERS = 2**11, 200
 
 
 def likeness(names: Iterable[str]) -> str | None:

@@ -24,9 +24,9 @@ _T = TypeVar("_T", bound=_HasShape)
 _WRAPPERS = {"_orig_mod", "_forward_module", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
 _MODULE = "module."
 
-# A name of any CLIP begins so, after a prefix.
+# A name of any CLIP begins so, after a dot.
 _MARK = re.compile(
-    r"(?:^|(?<=\.))(?:(?P<image>visual\.|vision_model\.|visual_projection\.|image_encoder\.model\.)"
+    r"\.(?:(?P<image>visual\.|vision_model\.|visual_projection\.|image_encoder\.model\.)"
     r"|(?P<text>text_model\.|text_encoder\.|text_projection(?:$|\.)|(?<!embeddings\.)token_embedding\.weight$))"
 )
 _OF_TEXT = "text."  # is no prefix, but OpenCLIP's text tower
@@ -43,6 +43,7 @@ _AVERAGE = re.compile(r"(?:^|[._])(?:ema|swa|averaged?|avg|teacher)(?=[._]|$)")
 # The usual names of weights, the surest first; all others come after them.
 _USUAL = ("state_dict", "model_state_dict", "model", "module", "net", "network", "student", "")
 _MOST_LISTED = 4
+_MAX_PREFIXES = 8  # of copies of a model
 _COUNTERS = 2  # tensors that an average may have besides, such as `n_averaged`
 
 
@@ -76,14 +77,16 @@ def _prefixes(names: Collection[str]) -> list[str]:
     counts: dict[str, int] = {}
     towers: dict[str, set[str | None]] = {}
     for name in names:
-        if mark := _MARK.search(name):
+        if mark := _MARK.search(f".{name}"):
             prefix = name[: mark.start()]
             if prefix == _OF_TEXT or prefix.endswith(f".{_OF_TEXT}"):
                 prefix = prefix.removesuffix(_OF_TEXT)
             counts[prefix] = counts.get(prefix, 0) + 1
             towers.setdefault(prefix, set()).add(mark.lastgroup)
-    whole = set().union(*towers.values())
-    prefixes = [prefix for prefix in counts if counts[prefix] * 2 >= max(counts.values()) and towers[prefix] == whole]
+    whole, most = set().union(*towers.values()), max(counts.values(), default=0)
+    prefixes = [prefix for prefix in counts if counts[prefix] * 2 >= most and towers[prefix] == whole]
+    if len(prefixes) > _MAX_PREFIXES:
+        return [""]
     under = sum(name.startswith(tuple(prefixes)) for name in names)
     return prefixes if under * 5 >= len(names) * 2 and prefixes else [""] * bool(counts)
 
