@@ -13,6 +13,7 @@ from numpyclip.weights.unpickle import Opaque, ScriptObject, Symbol
 _MAX_DEPTH = 8  # of dicts around a state dict; they can hold themselves
 _MAX_MEMBERS = 2**15  # of a state dict or all modules, some thousand in the largest; shared branches could multiply
 _MAX_ALL_MEMBERS = 2**18  # of all together
+_MAX_FOUND = 2**9  # dicts of tensors; the outermost come first
 _MAX_NAME = 200  # characters; a module can hold itself
 # What keys begin with under which are no weights, though there may be momenta of the same names, or a copy.
 _NO_WEIGHTS = ("opt", "scaler", "sched", "lr_sched", "hyper_parameters", "hparams")
@@ -46,6 +47,8 @@ def state_dicts(root: object, where: str) -> list[StateDict]:
         unread = tuple((name, kind) for name, kind in opaque if kind.name.startswith(_MAKES_TENSORS))
         if tensors or unread:
             found.append(StateDict(place, tensors, _activation(members), unread))
+        if len(found) == _MAX_FOUND:
+            break
     if not found:
         raise CorruptCheckpointError(
             f"{where}: no tensors were found, but {_described(root)}; expected a state dict (names and tensors), "
