@@ -24,6 +24,7 @@ HEAD_WIDTH = 64
 _IMAGE, _TEXT = "visual.", "token_embedding.weight"
 _BARE = ("class_embedding", "attnpool.positional_embedding")  # one of them is in an image tower saved by itself
 _PREFIXED = re.compile(r"\.(visual\.|vision_model\.|text_projection$|token_embedding\.weight$)")
+_ADAPTER = "lora_"  # in names of weights that change those of a model, which may have all of its names too
 _SIZE = 224  # of images, where there is no tower to tell
 
 
@@ -39,6 +40,8 @@ def measure(checkpoint: Checkpoint, activation: Activation) -> CLIPConfig:
 
     CheckpointError if they do not fit together, or those of a tower are not all there.
     """
+    if any(_ADAPTER in name for name in checkpoint.arrays):
+        raise _no_clip(checkpoint)
     _refuse_foreign(checkpoint)
     has_image, has_text = _has(checkpoint, _IMAGE), _has(checkpoint, _TEXT) or "text_projection" in checkpoint
     if not (has_image or has_text):
