@@ -163,9 +163,7 @@ def test_what_is_no_clip_is_told(vit: Checkpoint) -> None:
         measure(resnet, "gelu")
     with pytest.raises(UnsupportedCheckpointError, match=r"no CLIP, has none of its tensors \(1 tensors: 'a', \."):
         measure(Checkpoint(vit.path, {"a": np.ones(1)}), "gelu")
-    with pytest.raises(
-        UnsupportedCheckpointError, match=r"no CLIP, looks like LoRA weights, which change another"
-    ):
+    with pytest.raises(UnsupportedCheckpointError, match=r"no CLIP, looks like LoRA weights, which change another"):
         measure(changed(vit, visual__lora_A=np.ones(1)), "gelu")
     parts = dict.fromkeys(["image.visual.proj", "words.text_projection"], np.ones(1))
     with pytest.raises(UnsupportedCheckpointError, match=r"'image\.visual\.proj' has a prefix that others do not have"):
