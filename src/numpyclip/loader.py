@@ -87,6 +87,8 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
     for warning in found.warnings:
         warnings.warn(warning, stacklevel=2)
     model = _kind(found.config).read(found.checkpoint, found.config, found.tokenizer, low_memory)
+    for warning in model.checkpoint.warnings if model.checkpoint else ():
+        warnings.warn(warning, stacklevel=2)
     return model, model.preprocess
 
 
