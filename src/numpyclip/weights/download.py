@@ -19,7 +19,6 @@ import errno
 import shutil
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import TypeVar
@@ -41,13 +40,13 @@ _Result = TypeVar("_Result")
 _pause = time.sleep
 
 
-@dataclass
 class Attempts:
     """What was tried in vain, and what each source answered."""
 
-    failures: list[str] = field(default_factory=list)
-    error: type[DownloadError] = DownloadError  # a ChecksumError once one has sent another file
-    silent: set[str] = field(default_factory=set)  # hosts that did not answer, and are not asked again
+    def __init__(self) -> None:
+        self.failures: list[str] = []
+        self.error: type[DownloadError] = DownloadError  # a ChecksumError once one has sent another file
+        self._silent: set[str] = set()  # hosts that did not answer, and are not asked again
 
     def add(self, source: str, failure: Exception) -> None:
         """Note a failure."""
@@ -55,11 +54,14 @@ class Attempts:
         if isinstance(failure, Wrong | ChecksumError):
             self.error = ChecksumError
         if isinstance(failure, Broken) and not failure.connected:
-            self.silent.add(_host(source))
+            self._silent.add(_host(source))
 
-    def is_silent(self, url: str) -> bool:
-        """Tell whether the host of a URL did not answer before."""
-        return _host(url) in self.silent
+    def skips(self, url: str) -> bool:
+        """Tell, and note, whether the host of a URL did not answer before."""
+        is_silent = _host(url) in self._silent
+        if is_silent:
+            self.failures.append(f"{url}: not asked, for its host did not answer")
+        return is_silent
 
     def __str__(self) -> str:
         return "; ".join(self.failures)
@@ -125,7 +127,7 @@ def pull_first(urls: Iterable[str], part: Part, progress: Progress, expected: Ex
     if part.differs(expected) is None:
         return True
     for url in urls:
-        if attempts.is_silent(url):
+        if attempts.skips(url):
             continue
         try:
             progress.say(f"downloading {url}")

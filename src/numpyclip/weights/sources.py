@@ -156,7 +156,7 @@ class _Search:
         url = client.url(copy.revision, copy.file)
         if setting := hub_is_offline():
             attempts.add(url, DownloadError(f"{setting} forbids it"))
-        elif not attempts.is_silent(url):
+        elif not attempts.skips(url):
             try:
                 stated = client.ask_about(copy.revision, copy.file, copy.sha256)
                 path = client.fetch(CachedRepository(self._caches[0], copy.repository), stated, copy.file)
