@@ -172,6 +172,37 @@ def test_a_body_that_comes_byte_by_byte_is_given_up(hub: Hub, tmp_path: Path, mo
         get()
 
 
+@pytest.mark.parametrize("end", [b"", b"1\r\nx\r\n", b"0\r\n"])
+def test_chunks_and_trailers_that_never_end_are_given_up(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: bytes
+) -> None:
+    monkeypatch.setattr(web_request, "TIMEOUT", 0.2)
+    monkeypatch.setattr(download, "TRIES", 1)
+
+    def drip(handler: Handler) -> bool:
+        handler.send_response(200)
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        handler.wfile.write(end)
+        while not hub.ending.wait(0.01):
+            try:
+                handler.wfile.write(b"X: y\r\n" if end.startswith(b"0") else b"0")
+            except OSError:
+                break
+        return hang_up(handler)
+
+    for place in ("/api/", "elsewhere"):
+        fails(tmp_path, hub, on(place, drip), "stalled")
+        shutil.rmtree(tmp_path / "home")
+
+
+@pytest.mark.parametrize("place", ["/api/", "/resolve/"])
+def test_a_question_whose_connection_breaks_is_asked_again(hub: Hub, place: str) -> None:
+    drops = [True]
+    hub.trouble = lambda handler: place in handler.path and bool(drops) and drops.pop() and hang_up(handler)
+    assert (get() / "model.safetensors").read_bytes() == WEIGHTS
+
+
 @pytest.mark.parametrize("place", PLACES)
 def test_a_server_that_hangs_up_is_an_error(hub: Hub, tmp_path: Path, place: str) -> None:
     fails(tmp_path, hub, on(place, hang_up), "no answer")

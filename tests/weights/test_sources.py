@@ -90,6 +90,20 @@ def test_many_threads_download_a_copy_once(hub: Hub, tmp_path: Path) -> None:
     assert hub.fetched == [FILE]
 
 
+def test_a_copy_that_is_damaged_is_downloaded_again(hub: Hub) -> None:
+    path = obtain(toy()).path
+
+    def check(path: Path) -> None:
+        if path.read_bytes() != COPY:
+            raise CheckpointError("damaged")
+
+    for damaged in (COPY[:-1], COPY[::-1]):
+        path.resolve().write_bytes(damaged)
+        assert obtain(toy(), None, check).path == path
+        assert path.read_bytes() == COPY
+    assert hub.fetched == [FILE] * 3
+
+
 def test_a_copy_that_is_cut_off_is_resumed_by_the_next_run(hub: Hub, tmp_path: Path) -> None:
     def cut(handler: Handler) -> bool:
         if "elsewhere" not in handler.path:

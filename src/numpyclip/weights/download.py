@@ -46,21 +46,21 @@ class Attempts:
     def __init__(self) -> None:
         self.failures: list[str] = []
         self.error: type[DownloadError] = DownloadError  # a ChecksumError once one has sent another file
-        self._silent: set[str] = set()  # hosts that did not answer, and are not asked again
+        self._silent: set[str] = set()  # hosts that did not answer, or stalled, and are not asked again
 
     def add(self, source: str, failure: Exception) -> None:
         """Note a failure."""
         self.failures.append(f"{source}: {str(failure).rstrip('.')}")
         if isinstance(failure, Wrong | ChecksumError):
             self.error = ChecksumError
-        if isinstance(failure, Broken) and not failure.connected:
+        if isinstance(failure, Broken) and (failure.stalled or not failure.connected):
             self._silent.add(_host(source))
 
     def skips(self, url: str) -> bool:
-        """Tell, and note, whether the host of a URL did not answer before."""
+        """Tell, and note, whether the host of a URL did not answer, or stalled, before."""
         is_silent = _host(url) in self._silent
         if is_silent:
-            self.failures.append(f"{url}: not asked, for its host did not answer")
+            self.failures.append(f"{url}: not asked, for its host did not answer before")
         return is_silent
 
     def __str__(self) -> str:

@@ -5,6 +5,7 @@ Written after `huggingface_hub`: what it asks for, which headers it reads.
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 from urllib.parse import quote
@@ -12,11 +13,12 @@ from urllib.parse import quote
 from numpyclip.weights.download import patiently, pull, save
 from numpyclip.weights.hub_cache import CachedRepository, is_commit
 from numpyclip.weights.json_file import parse_json
+from numpyclip.weights.local import read_sha256
 from numpyclip.weights.network_settings import hub_endpoint, hub_token
 from numpyclip.weights.partial_file import Expected, Part
 from numpyclip.weights.progress import Progress
 from numpyclip.weights.transfer import read_all
-from numpyclip.weights.web_request import Refused, ask
+from numpyclip.weights.web_request import Broken, Refused, ask
 
 LISTING = 8 << 20  # bytes; that of ten thousand files has one or two million
 SMALL = 128 << 20  # bytes of a file that is no weights; the largest published tokenizer has 34 million
@@ -65,7 +67,7 @@ class HubClient:
         """Ask for the commit of a revision, by default the newest, and its files."""
         url = f"{self._endpoint}/api/models/{self._repository}"
         url += f"/revision/{quote(revision, safe='')}" if revision else ""
-        data = self._request(lambda: read_all(url, LISTING, self._token))
+        data = self._request(lambda: _again_if_dropped(lambda: read_all(url, LISTING, self._token)))
         try:
             told = parse_json(data)
             commit = told["sha"]
@@ -80,7 +82,8 @@ class HubClient:
     def ask_about(self, revision: str, file: str, sha256: str | None = None) -> Stated:
         """Ask for the commit, ETag and size of a file; with the right SHA-256 a plain web server is enough."""
         url = self.url(revision, file)
-        answer = self._request(lambda: ask(url, "HEAD", token=self._token, stays=True))
+        head = partial(ask, url, "HEAD", stays=True)
+        answer = self._request(lambda: _again_if_dropped(lambda: head(token=self._token)))
         answer.body.close()
         commit = answer.header("X-Repo-Commit") or ""
         last = answer.headers[-1]
@@ -98,16 +101,18 @@ class HubClient:
             raise Refused(f"has {known.size:,} bytes; expected at most {most:,}")
         return Stated(commit, sha256 or etag, Expected(known.size, sha256, None, most) if sha256 else known)
 
-    def fetch(self, cache: CachedRepository, stated: Stated, file: str) -> Path:
-        """Download a file into the cache, unless it is there."""
-        pointer = cache.snapshot(stated.commit) / file
-        if pointer.is_file():
-            return pointer
-        blob = cache.blob(stated.etag)
+    def fetch(self, cache: CachedRepository, stated: Stated, file: str, is_suspect: bool = False) -> Path:
+        """Download a file into the cache, unless it is there.
+
+        One that `is_suspect` is read, and replaced if it is not what the hub states.
+        """
+        pointer, blob = cache.snapshot(stated.commit) / file, cache.blob(stated.etag)
         with cache.being_written(stated.etag, file) as path:
-            if pointer.is_file():  # another process has downloaded it meanwhile
+            if is_suspect and pointer.is_file() and stated.expected.sha256 not in (None, read_sha256(pointer)):
+                pointer.resolve().unlink()
+            if stated.expected.may_be(pointer):  # another process may have downloaded it meanwhile
                 return pointer
-            is_new = not (blob.is_file() and stated.expected.size in (None, blob.stat().st_size))
+            is_new = not stated.expected.may_be(blob)
             if is_new:
                 url = self.url(stated.commit, file)
 
@@ -131,6 +136,16 @@ class HubClient:
             if self._token is None:
                 raise
             return patiently(request)
+
+
+def _again_if_dropped(request: Callable[[], _Result]) -> _Result:
+    """Make a short request, and once more if its connection breaks."""
+    try:
+        return request()
+    except Broken as broken:
+        if broken.stalled or not broken.connected:
+            raise
+        return request()
 
 
 def _logged_in() -> str | None:

@@ -159,7 +159,8 @@ class _Search:
         elif not attempts.skips(url):
             try:
                 stated = client.ask_about(copy.revision, copy.file, copy.sha256)
-                path = client.fetch(CachedRepository(self._caches[0], copy.repository), stated, copy.file)
+                cache = CachedRepository(self._caches[0], copy.repository)
+                path = client.fetch(cache, stated, copy.file, is_suspect=True)  # if it is here, it is no copy
             except (Broken, Refused) as failure:
                 attempts.add(url, failure)
                 return None

@@ -51,21 +51,24 @@ def _seconds(retry_after: str) -> float | None:
 
 
 class _Socket(io.RawIOBase):
-    """A socket to read from, with a deadline for the headers: each byte of them would begin a timeout anew."""
+    """A socket to read from until a deadline: with a timeout alone, each single byte would begin it anew."""
 
     def __init__(self, raw: Any, sock: Any) -> None:
         self._raw, self._sock = raw, sock
-        self.deadline: float | None = time.monotonic() + TIMEOUT
+        self.begin()
+
+    def begin(self) -> None:
+        """Set the deadline."""
+        self._deadline = time.monotonic() + TIMEOUT
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> Any:
-        if self.deadline is not None:
-            left = self.deadline - time.monotonic()
-            if left <= 0:
-                raise TimeoutError("timed out")
-            self._sock.settimeout(left)
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        self._sock.settimeout(left)
         return self._raw.readinto(buffer)
 
     def close(self) -> None:
@@ -74,16 +77,16 @@ class _Socket(io.RawIOBase):
 
 
 class _Response(http.client.HTTPResponse):
+    """A response with one deadline for all of its headers, and one for each piece of its body."""
+
     def __init__(self, sock: Any, *args: Any, **options: Any) -> None:
         super().__init__(sock, *args, **options)
-        self._sock = sock
         self._timed = _Socket(self.fp.detach(), sock)
         self.fp = io.BufferedReader(self._timed)
 
-    def begin(self) -> None:
-        super().begin()
-        self._timed.deadline = None
-        self._sock.settimeout(TIMEOUT)
+    def read1(self, n: int = -1) -> bytes:
+        self._timed.begin()
+        return super().read1(n)
 
 
 class _Http(urllib.request.HTTPHandler):
