@@ -62,6 +62,11 @@ def obtain(model: KnownModel, download_root: Folder | None = None, check: Check 
     return _Search(model, download_root, check).obtain()
 
 
+def find_copy(model: KnownModel, download_root: Folder | None = None, check: Check | None = None) -> Path | None:
+    """Find a copy of a model on the disk."""
+    return _Search(model, download_root, check).find_copy()
+
+
 def urls(model: KnownModel) -> tuple[str, ...]:
     """Return the URLs of a model's file in the order to try, those of ``$NUMPYCLIP_MIRROR`` first."""
     if found := mirror():
@@ -108,7 +113,12 @@ class _Search:
             status = stat_regular_file(file)
             if status and sha256_of(file, status, self._model.sha256) == self._model.sha256:
                 return Weights(file, False)
-        return next((Weights(path, True) for path in self._cached() if self._failure_of(path) is None), None)
+        copy = self.find_copy()
+        return Weights(copy, True) if copy else None
+
+    def find_copy(self) -> Path | None:
+        """Return the first copy in the cache of the hub."""
+        return next((path for path in self._cached() if self._failure_of(path) is None), None)
 
     def _cached(self) -> Iterable[Path]:
         if self._model.copies:
