@@ -208,6 +208,22 @@ def test_a_server_that_hangs_up_is_an_error(hub: Hub, tmp_path: Path, place: str
     fails(tmp_path, hub, on(place, hang_up), "no answer")
 
 
+def test_a_part_that_is_complete_is_not_fetched_again(hub: Hub, tmp_path: Path) -> None:
+    blobs = tmp_path / "home/hub/models--someone--model/blobs"
+    blobs.mkdir(parents=True)
+    (blobs / f"{SHA256}.incomplete").write_bytes(WEIGHTS)
+    assert (get() / "model.safetensors").read_bytes() == WEIGHTS
+    assert "model.safetensors" not in hub.fetched
+
+
+@pytest.mark.parametrize("part", [WEIGHTS + b"more", b"x" * HALF, b"x" * len(WEIGHTS)])
+def test_a_part_of_something_else_is_fetched_anew(hub: Hub, tmp_path: Path, part: bytes) -> None:
+    blobs = tmp_path / "home/hub/models--someone--model/blobs"
+    blobs.mkdir(parents=True)
+    (blobs / f"{SHA256}.incomplete").write_bytes(part)
+    assert (get() / "model.safetensors").read_bytes() == WEIGHTS
+
+
 def test_ctrl_c_keeps_the_part_and_the_next_run_continues_it(hub: Hub, tmp_path: Path) -> None:
     def half(handler: Handler) -> bool:
         handler.answer(200, WEIGHTS[:HALF], Content_Length=len(WEIGHTS))
@@ -535,6 +551,16 @@ def test_the_token_of_huggingface_hub_is_used_where_one_is_wanted(
     tokens = Tokens(hub, wanted=True)
     get()
     assert [token for path, token in tokens.seen if "elsewhere" not in path] == [None, *[f"Bearer {TOKEN}"] * 5]
+
+
+def test_a_token_that_has_expired_is_no_reason_to_refuse_what_is_public(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the hub does, which answers 401 to a token that is none."""
+    monkeypatch.setenv("HF_TOKEN", "hf_expired")
+    hub.trouble = lambda handler: "Authorization" in handler.headers and handler.refuse(401)
+    assert (get() / "model.safetensors").read_bytes() == WEIGHTS
+    assert len(hub.asked) == 7  # one of them twice
 
 
 def test_a_token_that_may_not_read_it_is_said(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -141,6 +141,7 @@ def test_openais_file_is_found_in_its_usual_folder_whichever_is_passed(
 
 def test_a_revision_that_is_no_commit_is_resolved_by_the_hub(hub: Hub, tmp_path: Path) -> None:
     assert obtain(toy(revision="main", sha256=None)) == Weights(snapshot(tmp_path), True)
+    assert (tmp_path / "home/hub/models--someone--model/refs/main").read_text() == COMMIT  # for huggingface_hub
 
 
 def test_a_part_of_openais_file_is_removed_once_there_is_a_copy(hub: Hub, tmp_path: Path) -> None:

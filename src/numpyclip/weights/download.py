@@ -19,7 +19,6 @@ import errno
 import shutil
 import time
 from collections.abc import Callable, Iterable
-from itertools import count
 from pathlib import Path
 from typing import TypeVar
 
@@ -74,16 +73,16 @@ def _host(url: str) -> str:
 def patiently(request: Callable[[], _Result]) -> _Result:
     """Repeat a request while the server is busy, waiting as long as it says, but not for hours."""
     waited = 0.0
-    for attempt in count(1):
+    for usual in (1.0, 2.0):
         try:
             return request()
         except Refused as refused:
-            wait = 2.0 ** (attempt - 1) if refused.wait is None else max(1.0, refused.wait)
-            if refused.status not in _BUSY or attempt == 3 or waited + wait > PATIENCE:
+            wait = usual if refused.wait is None else max(1.0, refused.wait)
+            if refused.status not in _BUSY or waited + wait > PATIENCE:
                 raise
         waited += wait
         _pause(wait)
-    raise AssertionError
+    return request()
 
 
 def pull(url: str, part: Part, progress: Progress, expected: Expected, token: str | None = None) -> None:
@@ -123,9 +122,7 @@ def _pull(url: str, part: Part, progress: Progress, expected: Expected, token: s
 
 
 def pull_first(urls: Iterable[str], part: Part, progress: Progress, expected: Expected, attempts: Attempts) -> bool:
-    """Fetch the first URL that has the expected file, unless the part is complete; tell whether it is."""
-    if part.differs(expected) is None:
-        return True
+    """Fetch the first URL that has the expected file; tell whether one had."""
     for url in urls:
         if attempts.skips(url):
             continue
@@ -138,8 +135,8 @@ def pull_first(urls: Iterable[str], part: Part, progress: Progress, expected: Ex
     return False
 
 
-def save(path: Path, file: Path, label: str, fill: Callable[[Part, Progress], bool]) -> bool:
-    """Let the partial file at `path` be filled, and rename it if it was, to the end; tell whether it was.
+def save(path: Path, file: Path, expected: Expected, label: str, fill: Callable[[Part, Progress], bool]) -> bool:
+    """Let the partial file at `path` be filled, unless it is complete, and rename it; tell whether it is complete.
 
     Raises
     ------
@@ -151,7 +148,8 @@ def save(path: Path, file: Path, label: str, fill: Callable[[Part, Progress], bo
     try:
         with Part(path) as part, Progress(label) as progress:
             try:
-                if not fill(part, progress):
+                is_complete = expected.has_hash and part.differs(expected) is None
+                if not is_complete and not fill(part, progress):
                     return False
                 part.settle()
             finally:

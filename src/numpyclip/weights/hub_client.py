@@ -18,7 +18,7 @@ from numpyclip.weights.network_settings import hub_endpoint, hub_token
 from numpyclip.weights.partial_file import Expected, Part
 from numpyclip.weights.progress import Progress
 from numpyclip.weights.transfer import read_all
-from numpyclip.weights.web_request import Broken, Refused, ask
+from numpyclip.weights.web_request import Broken, Refused, Wrong, ask
 
 LISTING = 8 << 20  # bytes; that of ten thousand files has one or two million
 SMALL = 128 << 20  # bytes of a file that is no weights; the largest published tokenizer has 34 million
@@ -47,7 +47,7 @@ class HubClient:
 
     def __init__(self, repository: str) -> None:
         self._repository, self._endpoint, self._token = repository, hub_endpoint(), hub_token()
-        self._asked_for_token = self._token is not None
+        self._is_settled = False  # whether to send a token
 
     @property
     def page(self) -> str:
@@ -94,7 +94,7 @@ class HubClient:
         if not is_commit(commit) or not re.fullmatch(r"[\w=+-][\w.=+-]{0,127}", etag, re.ASCII):
             raise Refused(f"is no hub: its commit is {commit!r:.60}, its ETag {told!r:.60}; expected hashes")
         if sha256 not in (None, etag) and re.fullmatch("[0-9a-f]{64}", etag):
-            raise Refused(f"has another file, with SHA-256 {etag}; expected {sha256}")
+            raise Wrong(f"has another file, with SHA-256 {etag}; expected {sha256}")
         most = None if file.endswith(_LARGE) else SMALL
         known = Expected.by_etag(etag, int(size) if re.fullmatch(r"[0-9]{1,18}", size) else None, most)
         if most is not None and (known.size or 0) > most:
@@ -108,8 +108,9 @@ class HubClient:
         """
         pointer, blob = cache.snapshot(stated.commit) / file, cache.blob(stated.etag)
         with cache.being_written(stated.etag, file) as path:
-            if is_suspect and pointer.is_file() and stated.expected.sha256 not in (None, read_sha256(pointer)):
-                pointer.resolve().unlink()
+            for found in (blob, pointer) if is_suspect and stated.expected.sha256 else ():
+                if found.is_file() and read_sha256(found) != stated.expected.sha256:
+                    found.unlink()
             if stated.expected.may_be(pointer):  # another process may have downloaded it meanwhile
                 return pointer
             is_new = not stated.expected.may_be(blob)
@@ -121,21 +122,25 @@ class HubClient:
                     self._request(lambda: pull(url, part, progress, stated.expected, self._token))
                     return True
 
-                save(path, blob, file, fill)
+                save(path, blob, stated.expected, file, fill)
             return cache.link(stated.etag, stated.commit, file, is_new)
 
     def _request(self, request: Callable[[], _Result]) -> _Result:
-        """Make a request; and once more with the token of `huggingface_hub`, if the hub wants one."""
+        """Make a request; once more with the token of `huggingface_hub`, or without one that has expired, say."""
         try:
             return patiently(request)
         except Refused as refused:
-            if refused.status not in (401, 403) or self._asked_for_token:
+            if refused.status not in (401, 403) or self._is_settled:
                 raise
-            self._asked_for_token = True
-            self._token = hub_token(_logged_in)
-            if self._token is None:
+            self._is_settled = True
+            before, self._token = self._token, None if self._token else hub_token(_logged_in)
+            if before == self._token:
                 raise
-            return patiently(request)
+            try:
+                return patiently(request)
+            except Refused:
+                self._token = self._token or before
+                raise refused from None
 
 
 def _again_if_dropped(request: Callable[[], _Result]) -> _Result:

@@ -147,7 +147,7 @@ class _Search:
         def fill(partial_file: Part, progress: Progress) -> bool:
             return pull_first(urls(self._model), partial_file, progress, expected, attempts)
 
-        if save(part, self._file, self._file.name, fill):
+        if save(part, self._file, expected, self._file.name, fill):
             if status := stat_regular_file(self._file):
                 write_stamp(self._file, status, self._model.sha256)
             return Weights(self._file, False)
@@ -176,6 +176,7 @@ class _Search:
                 return None
             failure_of_copy = self._failure_of(path)
             if failure_of_copy is None:
+                cache.note(copy.revision, stated.commit)
                 return path
             attempts.add(url, failure_of_copy)
         return None

@@ -107,10 +107,17 @@ class _HTTPSConnection(http.client.HTTPSConnection):
     response_class = _Response
 
 
-def origin(url: str) -> tuple[str, str | None, int | None]:
+def _origin(url: str) -> tuple[str, str | None, int | None]:
     """Return the scheme, host and port of a URL."""
     parts = urllib.parse.urlsplit(url)
     return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
+def _is_within(url: str, other: str) -> bool:
+    """Tell whether a redirect stays on its host, perhaps from http to https."""
+    (scheme, host, port), (other_scheme, other_host, other_port) = _origin(url), _origin(other)
+    is_upgrade = (scheme, port, other_scheme, other_port) == ("http", 80, "https", 443)
+    return host == other_host and (is_upgrade or (scheme, port) == (other_scheme, other_port))
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
@@ -129,7 +136,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         if scheme != "https" and (req.type, scheme) != ("http", "http"):
             reason = f"redirected from {req.type} to {newurl}, which is not secure; not followed"
             raise urllib.error.HTTPError(req.full_url, code, reason, headers, fp)
-        is_same = origin(req.full_url) == origin(newurl)
+        is_same = _is_within(req.full_url, newurl)
         if self._stays and not is_same:
             self.stayed = True
             return None
