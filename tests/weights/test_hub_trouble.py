@@ -224,6 +224,31 @@ def test_a_part_of_something_else_is_fetched_anew(hub: Hub, tmp_path: Path, part
     assert (get() / "model.safetensors").read_bytes() == WEIGHTS
 
 
+def test_a_web_page_does_not_destroy_a_part(hub: Hub, tmp_path: Path) -> None:
+    blobs = tmp_path / "home/hub/models--someone--model/blobs"
+    blobs.mkdir(parents=True)
+    (blobs / f"{SHA256}.incomplete").write_bytes(WEIGHTS[:HALF])
+    page = on("elsewhere", lambda handler: handler.answer(200, b"<html>"))
+    fails(tmp_path, hub, page, "announced 6 bytes", ChecksumError)
+    assert hub.ranges == [f"bytes={HALF}-"]
+
+
+def test_a_connection_that_ends_without_a_length_is_continued(hub: Hub) -> None:
+    def until_closed(handler: Handler) -> bool:
+        hub.ranges.append(handler.headers.get("Range"))
+        if len(hub.ranges) > 1:
+            hub.ranges.pop()
+            return False
+        handler.send_response(200)
+        handler.end_headers()
+        handler.wfile.write(WEIGHTS[:HALF])
+        return hang_up(handler)
+
+    hub.trouble = on("elsewhere", until_closed)
+    assert (get() / "model.safetensors").read_bytes() == WEIGHTS
+    assert hub.ranges == [None, f"bytes={HALF}-"]
+
+
 def test_ctrl_c_keeps_the_part_and_the_next_run_continues_it(hub: Hub, tmp_path: Path) -> None:
     def half(handler: Handler) -> bool:
         handler.answer(200, WEIGHTS[:HALF], Content_Length=len(WEIGHTS))

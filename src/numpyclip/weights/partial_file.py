@@ -106,6 +106,11 @@ class Part:
             plain.update(data)
         return as_git.hexdigest(), plain.hexdigest()
 
+    def begin(self, etag: str | None, total: int | None) -> None:
+        """Note what a response announces, whose data will be appended."""
+        self.spliced = self.size > 0
+        self.etag, self.total = etag, total
+
     def append(self, data: bytes) -> None:
         """Write all of the data at the end."""
         rest = memoryview(data)
