@@ -264,13 +264,12 @@ def report(part, data):
     append(part, data)
     print(part.size, flush=True)
 Part.append = report
-from tests.weights.test_hub_trouble import get
-get({NAME!r})
+from numpyclip.families.repository_files import wanted
+from numpyclip.weights.hub import obtain
+obtain({NAME!r}, wanted)
 """
     options: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(
-        [sys.executable, "-c", code], env=child_environment(), cwd=Path(__file__).parents[2], **options
-    ) as process:
+    with subprocess.Popen([sys.executable, "-c", code], env=child_environment(), **options) as process:
         assert process.stdout is not None
         assert any(line.strip() == str(HALF) for line in process.stdout)
         process.send_signal(signal.SIGINT)
