@@ -131,7 +131,7 @@ def test_headers_that_come_byte_by_byte_are_given_up(hub: Hub, tmp_path: Path, m
 def test_a_body_that_stalls_again_and_again_is_given_up_and_the_part_continued(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(web_request, "TIMEOUT", 0.2)
+    monkeypatch.setattr(web_request, "TIMEOUT", 0.5)
 
     def stall(handler: Handler) -> bool:
         hub.ranges.append(handler.headers.get("Range"))
@@ -144,7 +144,7 @@ def test_a_body_that_stalls_again_and_again_is_given_up_and_the_part_continued(
         return hang_up(handler)
 
     hub.trouble = on("elsewhere", stall)
-    with pytest.raises(DownloadError, match=r"stalled: no byte for 0.2 seconds.*kept, to be continued"):
+    with pytest.raises(DownloadError, match=r"stalled: no byte for 0.5 seconds.*kept, to be continued"):
         get()
     assert f"{SHA256}.incomplete" in left(tmp_path)
     assert len(hub.ranges) < download.TRIES  # a stall costs more patience than a broken connection
@@ -155,7 +155,7 @@ def test_a_body_that_stalls_again_and_again_is_given_up_and_the_part_continued(
 
 
 def test_a_body_that_comes_byte_by_byte_is_given_up(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web_request, "TIMEOUT", 0.2)
+    monkeypatch.setattr(web_request, "TIMEOUT", 0.5)
     monkeypatch.setattr(download, "TRIES", 1)
 
     def drip(handler: Handler) -> bool:
@@ -192,7 +192,7 @@ def test_chunks_and_trailers_that_never_end_are_given_up(
         return hang_up(handler)
 
     for place in ("/api/", "elsewhere"):
-        fails(tmp_path, hub, on(place, drip), "stalled")
+        fails(tmp_path, hub, on(place, drip), "stalled|no answer")  # the latter where all is slow
         shutil.rmtree(tmp_path / "home")
 
 
