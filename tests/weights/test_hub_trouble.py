@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -401,6 +402,15 @@ def test_a_listing_of_far_too_many_names_is_refused(hub: Hub, tmp_path: Path, na
         b",".join([b'{"rfilename":"%b"}' % name.encode()] * 400_000),
     )
     fails(tmp_path, hub, on("/api/", lambda handler: handler.answer(200, body)), match)
+
+
+def test_a_file_that_is_larger_than_the_disk_is_not_begun(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=HALF))
+    with pytest.raises(DownloadError, match=r"the disk is full .* 200,000 bytes are needed, 100,000 are free"):
+        get()
+    assert hub.fetched == ["config.json"]
 
 
 def test_a_listing_without_end_is_cut(hub: Hub, tmp_path: Path) -> None:
