@@ -192,7 +192,19 @@ def test_revisions_may_have_slashes(hub: Hub, tmp_path: Path, revision: str, mon
     assert get(f"{NAME}@{revision}") == folder
 
 
-@pytest.mark.parametrize("content", [b"", b"../../../etc", b"\xff" * 40, b"a" * 1000, COMMIT.encode()[:-1]])
+@pytest.mark.parametrize("commit", ["f" * 64, "v1-2", "abc"])
+def test_a_mirror_may_have_other_commits(
+    hub: Hub, tmp_path: Path, commit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.commit = commit
+    folder = get()
+    assert folder.name == commit
+    assert list(cached(hub, tmp_path).find(Copy(hub.repository, COMMIT, "model.safetensors")))
+    monkeypatch.setenv("NUMPYCLIP_OFFLINE", "1")
+    assert get() == folder
+
+
+@pytest.mark.parametrize("content", [b"", b"../../../etc", b"\xff" * 40, b"a" * 1000, b"a b"])
 def test_a_reference_that_is_no_commit_is_none(hub: Hub, tmp_path: Path, content: bytes) -> None:
     get()
     repository = cached(hub, tmp_path)

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 from urllib.parse import quote
 
 from numpyclip.weights.download import patiently, pull, save
-from numpyclip.weights.hub_cache import CachedRepository, is_commit
+from numpyclip.weights.hub_cache import CachedRepository, is_commit, may_be_commit
 from numpyclip.weights.json_file import parse_json
 from numpyclip.weights.local import read_sha256
 from numpyclip.weights.network_settings import hub_endpoint, hub_token
@@ -75,7 +75,7 @@ class HubClient:
         except (ValueError, RecursionError, LookupError, TypeError, AttributeError) as error:
             page = "a web page" if data.lstrip().startswith(b"<") else f"{data[:40]!r} ..."
             raise Refused(f"sent {page} in place of a list of files ({error!r:.100})") from error
-        if not (isinstance(commit, str) and is_commit(commit) and all(isinstance(file, str) for file in files)):
+        if not may_be_commit(commit) or not all(isinstance(file, str) for file in files):
             raise Refused(f"sent a list of files whose commit is {commit!r:.60}; expected 40 hexadecimal digits")
         return Listing(commit, files)
 
@@ -91,7 +91,7 @@ class HubClient:
         etag = re.sub(r'^W/|"', "", told.strip())
         size = answer.header("X-Linked-Size") or ("" if "Location" in last else last.get("Content-Length")) or ""
         commit = revision if is_commit(revision) else commit
-        if not is_commit(commit) or not re.fullmatch(r"[\w=+-][\w.=+-]{0,127}", etag, re.ASCII):
+        if not may_be_commit(commit) or not re.fullmatch(r"[\w=+-][\w.=+-]{0,127}", etag, re.ASCII):
             raise Refused(f"is no hub: its commit is {commit!r:.60}, its ETag {told!r:.60}; expected hashes")
         if sha256 not in (None, etag) and re.fullmatch("[0-9a-f]{64}", etag):
             raise Wrong(f"has another file, with SHA-256 {etag}; expected {sha256}")
