@@ -88,7 +88,7 @@ def patiently(request: Callable[[], _Result]) -> _Result:
 
 def pull(url: str, part: Part, progress: Progress, expected: Expected, token: str | None = None) -> None:
     """Fetch one URL to its end, and verify it; start over once if several responses do not make the expected file."""
-    if not expected.has_hash:
+    if expected.sha256 is None:
         part.clear()  # of which version it is, nobody knows
     for _ in range(2):
         _pull(url, part, progress, expected, token)
@@ -152,7 +152,7 @@ def save(path: Path, file: Path, expected: Expected, label: str, fill: Callable[
                 needed = (expected.size or 0) - part.size
                 if needed > shutil.disk_usage(file.parent).free:
                     raise _disk_error(file, expected.size, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
-                is_complete = expected.has_hash and part.differs(expected) is None
+                is_complete = expected.sha256 is not None and part.differs(expected) is None
                 if not is_complete and not fill(part, progress):
                     return False
                 part.settle()
