@@ -33,6 +33,7 @@ from numpyclip.weights.web_request import Broken, Refused, Wrong
 TRIES = 5  # consecutive requests to one URL that bring less than MIN_PROGRESS
 MIN_PROGRESS = 1 << 20  # bytes; a connection that brings this much before it breaks is worth any number of tries
 PATIENCE = 60.0  # seconds to wait, in all, for a server that is busy
+_STALL = 3  # tries that a stalled connection counts as: each takes its time
 _BUSY = (429, 500, 502, 503, 504)
 
 _Result = TypeVar("_Result")
@@ -113,13 +114,14 @@ def _pull(url: str, part: Part, progress: Progress, expected: Expected, token: s
         except Broken as broken:
             reached = reached or broken.connected
             # by the furthest point: starting over and over is no progress
-            fruitless = 0 if part.size - furthest >= MIN_PROGRESS else fruitless + (2 if broken.stalled else 1)
+            fruitless = 0 if part.size - furthest >= MIN_PROGRESS else fruitless + (_STALL if broken.stalled else 1)
             progress.say(f"{broken}")
             furthest = max(furthest, part.size)
             # a server that was never reached gets no second try: there may be another
             if not reached or fruitless >= TRIES:
                 raise
-        _pause(2.0 ** max(0, fruitless - 1))
+            wait = 0.0 if broken.stalled else 2.0 ** max(0, fruitless - 1)
+        _pause(wait)
 
 
 def pull_first(urls: Iterable[str], part: Part, progress: Progress, expected: Expected, attempts: Attempts) -> bool:
