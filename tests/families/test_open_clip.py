@@ -91,7 +91,7 @@ def test_without_weights_the_names_that_are_looked_for_are_told(folder: Path) ->
         ("text_cfg", "hf_model_name", "roberta"),
         ("text_cfg", "tokenizer_mode", "clips"),
         ("preprocess_cfg", "mean", [0.5, 0.5]),
-        ("preprocess_cfg", "mean", 0.5),
+        ("preprocess_cfg", "mean", True),
         ("preprocess_cfg", "mean", [0.5, float("inf"), 0.5]),
         ("preprocess_cfg", "std", [0.5, 0, 0.5]),
         ("preprocess_cfg", "std", [0.5, -0.5, 0.5]),
@@ -100,7 +100,7 @@ def test_without_weights_the_names_that_are_looked_for_are_told(folder: Path) ->
         ("preprocess_cfg", "mode", "L"),
         ("preprocess_cfg", "interpolation", "nearest"),
         ("preprocess_cfg", "resize_mode", "stretch"),
-        ("preprocess_cfg", "unknown", [[[]]] * 99),
+        ("vision_cfg", "unknown", [[[]]] * 99),
     ],
 )
 def test_an_option_that_is_not_supported_is_named(folder: Path, section: str, option: str, value: object) -> None:
@@ -113,6 +113,36 @@ def test_an_option_that_is_not_supported_is_named(folder: Path, section: str, op
         recognise(files_at(folder))
     assert OPEN_CLIP_CONFIG in str(caught.value)
     assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize(
+    ("section", "option", "value"),
+    [
+        ("", "version", "3.3.0"),
+        ("", "tokenizer", {"name": "clip"}),
+        ("model_cfg", "nonscalar_logit_scale", False),
+        ("model_cfg", "output_dict", True),
+        ("preprocess_cfg", "hf_hub", "imageomics/bioclip/open_clip_pytorch_model.bin"),
+        ("preprocess_cfg", "num_channels", 3),
+        ("preprocess_cfg", "fill_color", None),
+    ],
+)
+def test_what_open_clip_ignores_is_no_reason_to_refuse(
+    folder: Path, section: str, option: str, value: object
+) -> None:
+    expected = recognise(files_at(folder)).config
+
+    def change(config: Config) -> None:
+        {**config["model_cfg"], **config, "": config, "model_cfg": config["model_cfg"]}[section][option] = value
+
+    _edit(folder, change)
+    assert recognise(files_at(folder)).config == expected
+
+
+def test_one_number_normalises_all_channels(folder: Path) -> None:
+    _edit(folder, lambda config: config["preprocess_cfg"].update(mean=0.25, std=1))
+    preprocess = recognise(files_at(folder)).config.preprocess
+    assert (preprocess.mean, preprocess.std) == ((0.25,) * 3, (1.0,) * 3)
 
 
 @pytest.mark.parametrize(

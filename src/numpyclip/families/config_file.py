@@ -101,8 +101,9 @@ class Section:
         return tuple(values)
 
     def channels(self, option: str, default: tuple[float, float, float]) -> tuple[float, float, float]:
-        """Return a number for red, green and blue each."""
-        values = self.get(option, list, [*default])
+        """Return a number for red, green and blue each, which may be given as one."""
+        is_one = isinstance(self._options.get(option), int | float)
+        values = [self.get(option, float)] * 3 if is_one else self.get(option, list, [*default])
         if len(values) != 3 or not all(type(value) in (int, float) and abs(value) < 1e9 for value in values):
             raise self.unsupported(option, "expected 3 numbers")
         red, green, blue = map(float, values)

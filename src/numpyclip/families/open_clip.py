@@ -64,10 +64,9 @@ def read_config(description: Section) -> tuple[CLIPConfig, Callable[[], Tokenize
         if isinstance(tower, TransformerConfig) and not tower.projection and tower.width != config.embed_dim:
             raise model.unsupported("embed_dim", f"expected {tower.width}, the width of a tower without a projection")
     model.ignore("init_logit_bias", "init_logit_scale")  # initial values of training
+    model.ignore("nonscalar_logit_scale", "output_dict", "cast_dtype")  # forms of parameters and of results
     model.ignore("custom_text")  # whether the names of the text tower's tensors begin with "text."
-    model.finish()
-    description.ignore("version")
-    description.finish()
+    model.finish()  # open_clip ignores what else is at the top, but nothing within these sections
     return config, tokenizer
 
 
@@ -263,5 +262,4 @@ def _preprocess(section: Section, size: int) -> Preprocess:
         ),
         fill=section.get("fill_color", int, 0),
     )
-    section.finish()
-    return preprocess
+    return preprocess  # open_clip ignores all other options here
