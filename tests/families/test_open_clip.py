@@ -127,9 +127,7 @@ def test_an_option_that_is_not_supported_is_named(folder: Path, section: str, op
         ("preprocess_cfg", "fill_color", None),
     ],
 )
-def test_what_open_clip_ignores_is_no_reason_to_refuse(
-    folder: Path, section: str, option: str, value: object
-) -> None:
+def test_what_open_clip_ignores_is_no_reason_to_refuse(folder: Path, section: str, option: str, value: object) -> None:
     expected = recognise(files_at(folder)).config
 
     def change(config: Config) -> None:

@@ -54,7 +54,7 @@ class Section:
         self._read.add(option)
         if option not in self._options:
             if default is None:
-                raise CheckpointError(f"{self.path}: {self._full(option)} is missing; expected {kind.__name__}.")
+                raise CheckpointError(f"{self.path}: {self.full_name(option)} is missing; expected {kind.__name__}.")
             return default
         value = self._options[option]
         if kind is float and type(value) is int and abs(value) < 2**53:
@@ -147,20 +147,24 @@ class Section:
     def section(self, option: str) -> "Section":
         """Return the JSON object of an option, empty if it is missing."""
         self._read.add(option)
-        return Section(self.path, self._full(option), self._options.get(option, {}))
+        return Section(self.path, self.full_name(option), self._options.get(option, {}))
+
+    def unread(self) -> dict[str, Any]:
+        """Return the options that were never read."""
+        return {option: value for option, value in self._options.items() if option not in self._read}
 
     def finish(self) -> None:
         """Raise if an option was never read."""
-        for option in self._options:
-            if option not in self._read:
-                raise self.unsupported(option, "this option is not supported")
+        for option in self.unread():
+            raise self.unsupported(option, "this option is not supported")
 
     def unsupported(self, option: str, expected: str) -> UnsupportedCheckpointError:
         """Make an error that names an option and its value."""
         found = self._options.get(option)
-        return UnsupportedCheckpointError(f"{self.path}: {self._full(option)} is {found!r:.60}; {expected}.")
+        return UnsupportedCheckpointError(f"{self.path}: {self.full_name(option)} is {found!r:.60}; {expected}.")
 
-    def _full(self, option: str) -> str:
+    def full_name(self, option: str) -> str:
+        """Return the name of an option with that of its section, as in messages."""
         option = option if option.isidentifier() and len(option) <= _MAX_LETTERS else quoted(option, _MAX_LETTERS)
         return f"{self.name}.{option}" if self.name else option
 
