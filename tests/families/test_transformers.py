@@ -379,7 +379,7 @@ def test_siglip_takes_texts_with_all_their_padding_only() -> None:
 
 def test_a_model_whose_tokenizer_is_missing_can_be_sent_to_another_process() -> None:
     model, _ = numpyclip.load(FAMILIES / "transformers-clip")
-    image = np.zeros((1, 3, model.preprocess.size, model.preprocess.size), np.float32)
+    image = np.zeros((1, 3, *model.preprocess.sides), np.float32)
     copy = pickle.loads(pickle.dumps(model))
     np.testing.assert_array_equal(copy.encode_image(image), model.encode_image(image))
     with pytest.raises(CheckpointError, match="has no tokenizer"):

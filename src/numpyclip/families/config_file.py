@@ -116,14 +116,22 @@ class Section:
             raise self.unsupported(option, f"expected 3 numbers of {_MIN_DEVIATION} or more")
         return deviations
 
-    def side(self, option: str, default: int, most: int = MAX_SIZE) -> int:
+    def side(self, option: str, default: int | tuple[int, int], most: int = MAX_SIZE) -> int:
         """Return the side of a square, which may be given as [height, width]."""
-        if not self.is_list(option):
-            return self.size(option, default, most)
-        height, width = self.sizes(option, 2, most)
-        if height != width:
+        sides = self.sides(option, default, most)
+        if isinstance(sides, tuple):
             raise self.unsupported(option, "expected a square")
-        return height
+        return sides
+
+    def sides(self, option: str, default: int | tuple[int, int], most: int = MAX_SIZE) -> int | tuple[int, int]:
+        """Return the side of a square, or height and width."""
+        if option not in self:
+            self.ignore(option)
+            return default
+        if not self.is_list(option):
+            return self.size(option, most=most)
+        height, width = self.sizes(option, 2, most)
+        return height if height == width else (height, width)
 
     def one_of(self, option: str, meanings: Mapping[str, _T], default: str) -> _T:
         """Return what an option's value, one of a few, means."""

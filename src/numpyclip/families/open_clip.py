@@ -5,13 +5,14 @@ supported is an `UnsupportedCheckpointError` that names it.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from numpyclip.families.activation import in_open_clip_config
 from numpyclip.families.config_file import MAX_LAYERS, Section
 from numpyclip.families.description import ModelDescription
 from numpyclip.families.tensor_names import rename
-from numpyclip.images.preprocess import MEAN, STD, Preprocess
+from numpyclip.images.preprocess import MEAN, STD, Preprocess, Size
 from numpyclip.model.config import (
     EPS,
     RESNET_STRIDE,
@@ -108,7 +109,7 @@ def _vision_transformer(section: Section, activation: Activation, embed_dim: int
     if has_queries and embed_dim % pool_heads:
         raise section.unsupported("attn_pooler_heads", f"expected a divisor of embed_dim, {embed_dim}")
     return VisionTransformerConfig(
-        image_size=section.side("image_size", 224),
+        image_size=section.sides("image_size", 224),
         patch_size=section.side("patch_size", 16),
         width=width,
         layers=section.size("layers", 12, MAX_LAYERS),
@@ -246,7 +247,7 @@ def _tokenizer(section: Section) -> Callable[[], Tokenizer]:
     return make
 
 
-def _preprocess(section: Section, size: int) -> Preprocess:
+def _preprocess(section: Section, size: Size) -> Preprocess:
     section.ignore("size")  # open_clip uses that of the tower, too
     section.expect(mode="RGB")
     preprocess = Preprocess(
@@ -262,4 +263,7 @@ def _preprocess(section: Section, size: int) -> Preprocess:
         ),
         fill=section.get("fill_color", int, 0),
     )
-    return preprocess  # open_clip ignores all other options here
+    # open_clip ignores all other options here
+    if isinstance(size, tuple) and preprocess.resize_mode == "shortest":
+        return replace(preprocess, interpolation="bicubic")  # open_clip then overlooks the option
+    return preprocess
