@@ -10,13 +10,15 @@ import json
 from pathlib import Path
 
 from numpyclip.errors import CheckpointError
+from numpyclip.families import timm_trunks
+from numpyclip.families.config_file import Section
 from numpyclip.families.locate import _read_config
-from numpyclip.families.timm import TRUNKS
 from numpyclip.families.timm_convolutional import TOWERS
 from numpyclip.model.config import list_options
 from numpyclip.weights.published import Architecture, PublishedModel, architecture, architectures
 
 FILE = Path(__file__).parents[1] / "golden" / "architectures.json"
+SIZES = FILE.with_name("timm.json")
 PIXELS = ("size", "profile", "mean", "std", "interpolation", "resize_mode", "fill", "short_side", "patch_size")
 
 
@@ -38,13 +40,19 @@ def options(config: object) -> str:
     return f"{type(config).__name__} {changed}"
 
 
+def digest_of_trunk(name: str, image_size: int) -> str:
+    trunk = timm_trunks.describe(name, Section(Path(name), "", {}), image_size)
+    return hashlib.sha256(options(trunk).encode()).hexdigest()[:16]
+
+
 def found() -> dict[str, dict[str, str]]:
     models = {}
     for name in architectures():
         known = architecture(name)
         assert known is not None
         models[name] = {"": digest(known, None)} | {tag: digest(known, known.find(tag)) for tag in known.models}
-    trunks = {name: hashlib.sha256(options(trunk).encode()).hexdigest()[:16] for name, trunk in TRUNKS.items()}
+    sizes = json.loads(SIZES.read_text("ascii"))
+    trunks = {name: digest_of_trunk(name, sizes[name][0]) for name in timm_trunks.names()}
     return {**models, "timm": trunks, "convolutional": dict.fromkeys(TOWERS, "")}
 
 

@@ -25,6 +25,9 @@ Projection: TypeAlias = Literal["linear", "mlp"]
 # Which of queries, keys and values have a bias of their own.
 Biased: TypeAlias = Literal["qkv", "qv", ""]
 
+# What the gate of an MLP is passed through: SwiGLU and GEGLU (Shazeer, 2020).
+Gate: TypeAlias = Literal["silu", "gelu"]
+
 # The pooled token of a text: that of the highest id, the first end-of-text token, the last token, the first token; or a
 # class token, which comes last and attends to those of the text ("cls", as in CoCa).
 TextPool: TypeAlias = Literal["argmax", "eos", "last", "first", "cls"]
@@ -50,8 +53,9 @@ class TransformerConfig:
     """Sizes and options of a stack of residual blocks.
 
     `layer_scale`: the outputs of attention and MLP are scaled per channel; `biased`: which of queries, keys and values
-    have a bias; `gated`: the MLP is a SwiGLU (Shazeer, 2020); `sub_norm`: there is a norm before the last matrix of
-    attention and MLP; `post_norm`: norms come after attention and MLP, not before.
+    have a bias; `gated`: the MLP has a gate, through `gate`; `sub_norm`: there is a norm before the last matrix of
+    attention and MLP; `mlp_norm`: a second norm before the MLP; `post_norm`: norms come after attention and MLP, not
+    before.
     """
 
     width: int
@@ -64,7 +68,9 @@ class TransformerConfig:
     biased: Biased = "qkv"
     rope: RopeConfig | None = None
     gated: bool = False
+    gate: Gate = "silu"
     sub_norm: bool = False
+    mlp_norm: bool = False
     post_norm: bool = False
 
 
@@ -73,10 +79,13 @@ class StemConfig:
     """How pixels become patches.
 
     `width` is that of the convolutions before the patch embedding, if any; `zero_padding`: they see the image shifted
-    by one pixel to the right and down, zero-padded; `patch_bias`: the patch embedding has a bias.
+    by one pixel to the right and down, zero-padded; `patch_bias`: the patch embedding has a bias. With `widths` there
+    are stages of so many blocks (`layers`) and channels in place of a patch embedding.
     """
 
     width: int | None = None
+    widths: tuple[int, ...] = ()
+    layers: tuple[int, ...] = ()
     zero_padding: bool = False
     patch_bias: bool = False
 
@@ -85,7 +94,8 @@ class StemConfig:
 class PoolConfig:
     """How tokens are pooled: `norm_after` says that the last norm is applied to the pooled token, not to every token.
 
-    `heads` and `mlp_width` are those of "map" and "attn", if not the blocks'; only "attn" has `queries`.
+    `heads` and `mlp_width` are those of "map" and "attn", if not the blocks'; only "attn" has `queries`. With
+    `patches_only` the query of "map" does not attend to class token and registers.
     """
 
     kind: VisionPool = "tok"
@@ -93,21 +103,25 @@ class PoolConfig:
     mlp_width: int | None = None
     norm_after: bool = False
     queries: int = 0
+    patches_only: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class VisionTransformerConfig(TransformerConfig):
     """Sizes and options of a vision transformer; `patch_size` and `image_size`, or (height, width), in pixels.
 
-    `class_position`: the class token has a positional embedding, too; `norm_before`: there is a norm before the first
-    block; `flexible`: images may have any shape, for which the positional embeddings of a square are interpolated.
+    `registers`: number of further tokens after the class token (Darcet et al., 2023); `class_position`: these tokens
+    have positional embeddings, too; `positions`: patches have; `norm_before`: there is a norm before the first block;
+    `flexible`: images may have any shape, for which the positional embeddings of a square are interpolated.
     """
 
     image_size: Size
     patch_size: int
     stem: StemConfig = StemConfig()
     class_token: bool = True
+    registers: int = 0
     class_position: bool = True
+    positions: bool = True
     norm_before: bool = True
     pool: PoolConfig = PoolConfig()
     projection: Projection | None = "linear"
@@ -121,8 +135,13 @@ class VisionTransformerConfig(TransformerConfig):
 
     @property
     def tokens(self) -> int:
-        """Tokens of an image: its patches, and the class token if any."""
-        return math.prod(self.grid) + self.class_token
+        """Tokens of an image: its patches, and those before them."""
+        return math.prod(self.grid) + self.prefix
+
+    @property
+    def prefix(self) -> int:
+        """Tokens before the patches: the class token, if any, and registers."""
+        return self.class_token + self.registers
 
     cost = tokens  # of an image: see `numpyclip.runtime.chunks`
 
