@@ -57,7 +57,7 @@ def compare(name: str, shapes: dict[str, tuple[int, ...]]) -> bool:
 def main() -> None:
     """Compare all, and write the file."""
     counts = {}
-    names = [*timm_trunks.names(), *timm_convolutional.TOWERS]
+    names = [*timm_trunks.names(), *timm_convolutional.NAMES]
     failed = 0
     for name in names:
         shapes = shapes_of(name)

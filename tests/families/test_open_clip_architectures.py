@@ -13,7 +13,7 @@ from numpyclip.errors import CheckpointError
 from numpyclip.families import timm_trunks
 from numpyclip.families.config_file import Section
 from numpyclip.families.locate import _read_config
-from numpyclip.families.timm_convolutional import TOWERS
+from numpyclip.families.timm_convolutional import NAMES
 from numpyclip.model.config import list_options
 from numpyclip.weights.published import Architecture, PublishedModel, architecture, architectures
 
@@ -53,7 +53,7 @@ def found() -> dict[str, dict[str, str]]:
         models[name] = {"": digest(known, None)} | {tag: digest(known, known.find(tag)) for tag in known.models}
     sizes = json.loads(SIZES.read_text("ascii"))
     trunks = {name: digest_of_trunk(name, sizes[name][0]) for name in timm_trunks.names()}
-    return {**models, "timm": trunks, "convolutional": dict.fromkeys(TOWERS, "")}
+    return {**models, "timm": trunks, "convolutional": dict.fromkeys(NAMES, "")}
 
 
 def test_every_published_model_is_read_as_it_was() -> None:

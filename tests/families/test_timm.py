@@ -89,7 +89,7 @@ def test_every_model_has_as_many_numbers_as_timm_s(name: str) -> None:
 
 
 def test_all_models_are_those_that_were_compared() -> None:
-    assert sorted([*timm_trunks.names(), *timm_convolutional.TOWERS]) == list(SIZES)
+    assert sorted([*timm_trunks.names(), *timm_convolutional.NAMES]) == list(SIZES)
 
 
 def test_the_message_about_other_models_names_all_that_are_supported() -> None:

@@ -5,12 +5,15 @@ The config file names a model of timm, whose sizes and options are in `numpyclip
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 from numpyclip.families import timm_convolutional, timm_trunks
 from numpyclip.families.config_file import Section
 from numpyclip.families.tensor_names import Names, rename, squeeze, translator
-from numpyclip.model.config import Projection, VisionConfig, VisionPool, VisionTransformerConfig
+from numpyclip.model.config import MapPooling, Projection, VisionConfig, VisionPool, VisionTransformerConfig
 from numpyclip.weights.checkpoint import Checkpoint
+
+_Pool = TypeVar("_Pool", bound=str)
 
 _BLOCK, _OURS = "visual.trunk.blocks.*", "visual.transformer.resblocks.*"
 
@@ -73,12 +76,11 @@ def describe(section: Section) -> VisionConfig:
     section.ignore("layers", "width", "head_width", "patch_size", "mlp_ratio")  # the name decides
     section.ignore("timm_model_pretrained", "timm_drop", "timm_drop_path", "timm_proj_bias")
     name = section.get("timm_model_name", str).partition(".")[0]  # a tag behind it says how it was trained
-    is_convolutional = name in timm_convolutional.TOWERS
-    projection = _projection(section, ("linear", "mlp", "") if is_convolutional else ("linear", "mlp", "none", ""))
+    projection = _projection(section)
     is_apart = projection in ("linear", "mlp")  # then timm builds its model first, and its pool is replaced
-    if is_convolutional:
-        _pool(section, {"avg": "avg"}, "avg", is_apart)
-        return timm_convolutional.TOWERS[name](section, projection == "mlp")
+    if name in timm_convolutional.NAMES:
+        of_maps: dict[str, MapPooling] = {"avg": "avg", "abs_attn": "abs_attn", "rot_attn": "rot_attn"}
+        return timm_convolutional.describe(section, name, _pool(section, of_maps, "avg", is_apart), projection)
     if name not in timm_trunks.names():
         raise section.unsupported("timm_model_name", f"expected {timm_trunks.SUPPORTED}")
     trunk = timm_trunks.describe(name, section.section("timm_model_kwargs"), section.sides("image_size", 224))
@@ -94,16 +96,16 @@ def describe(section: Section) -> VisionConfig:
     return replace(trunk, pool=pool, projection=_PROJECTIONS[projection])
 
 
-def _projection(section: Section, known: tuple[str, ...]) -> str:
+def _projection(section: Section) -> str:
     """Return `timm_proj`, "" for null: open_clip then adds no projection, which is not its default."""
     projection = "" if section.is_null("timm_proj") else section.get("timm_proj", str, "linear")
-    if projection not in known:
-        *some, last = (repr(name) if name else "null" for name in known)
+    if projection not in _PROJECTIONS:
+        *some, last = (repr(name) if name else "null" for name in ("linear", "mlp", "none", ""))
         raise section.unsupported("timm_proj", f"expected {', '.join(some)} or {last}")
     return projection
 
 
-def _pool(section: Section, pools: Mapping[str, VisionPool], usual: VisionPool, is_apart: bool) -> VisionPool:
+def _pool(section: Section, pools: Mapping[str, _Pool], usual: _Pool, is_apart: bool) -> _Pool:
     """Return how tokens are pooled. With null, timm takes the model's own pool; so does open_clip for "" if it can."""
     if section.is_null("timm_pool"):
         return usual
@@ -116,7 +118,7 @@ def translate(checkpoint: Checkpoint, config: VisionConfig | None) -> Checkpoint
     Tables of rotary embeddings are dropped: they follow from the sizes.
     """
     if not isinstance(config, VisionTransformerConfig):
-        return timm_convolutional.without_single_pixels(checkpoint)
+        return timm_convolutional.translate(checkpoint)
     arrays = {name: a for name, a in checkpoint.arrays.items() if not name.startswith("visual.trunk.rope.")}
     renamed = rename(replace(checkpoint, arrays=arrays), translator(_VITAMIN_NAMES if config.mlp_norm else NAMES))
     if config.stem.widths:

@@ -14,6 +14,7 @@ from numpyclip.weights.checkpoint import Activation
 EPS = 1e-5  # of norms, unless a config file says otherwise
 RESNET_STRIDE = 32  # pixels of the image behind one position of the last feature map
 FASTVIT_HEAD_WIDTH = 32
+POOL_HEAD_WIDTH = 64  # of attention pooling behind timm's convolutions
 
 # What is pooled of an image: the class token; the mean of the patches; a learned query that attends to all of them,
 # followed by an MLP ("map", as in SigLIP); the first of many learned queries, without an MLP ("attn", as in CoCa).
@@ -21,6 +22,10 @@ VisionPool: TypeAlias = Literal["tok", "avg", "map", "attn"]
 
 # From the pooled token to the embedding: a matrix, or an MLP of twice the embedding's width.
 Projection: TypeAlias = Literal["linear", "mlp"]
+
+# How a feature map is pooled: the mean of its pixels, or attention of the mean to them, with positional embeddings that
+# are learned or rotary.
+MapPooling: TypeAlias = Literal["avg", "abs_attn", "rot_attn"]
 
 # Which of queries, keys and values have a bias of their own.
 Biased: TypeAlias = Literal["qkv", "qv", ""]
@@ -170,12 +175,26 @@ class ResNetConfig:
 class StagesConfig:
     """Sizes of a tower of convolutions.
 
-    `image_size`, or (height, width), in pixels; blocks (`layers`) and channels (`widths`) per stage.
+    `image_size`, or (height, width), in pixels; blocks (`layers`) and channels (`widths`) per stage. `mlp_head`: the
+    head is an MLP, not a matrix; `has_head`: there is one.
     """
 
     image_size: Size
     layers: tuple[int, ...]
     widths: tuple[int, ...]
+    mlp_head: bool
+    has_head: bool = True
+    pool: MapPooling = "avg"
+
+    @property
+    def features(self) -> int:
+        """Width of what is pooled."""
+        return self.widths[-1]
+
+    @property
+    def unprojected(self) -> int | None:
+        """Width of embeddings if nothing projects what is pooled."""
+        return self.features if self.pool == "avg" and not self.has_head else None
 
     @property
     def cost(self) -> int:
@@ -185,10 +204,10 @@ class StagesConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ConvNeXtConfig(StagesConfig):
-    """Sizes and options of a ConvNeXt. `mlp_head`: the head is an MLP, not a matrix."""
+    """Sizes and options of a ConvNeXt. `hidden`: there is one more layer before its head."""
 
     eps: float
-    mlp_head: bool
+    hidden: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,14 +216,18 @@ class FastViTConfig(StagesConfig):
 
     `mlp_ratio` is the width of an MLP over the stage's; `stem_scale`: the stem has 1 x 1 branches; `squeeze`: the third
     and fourth stages begin with squeeze-and-excitation; `layer_norm`: there is a layer norm, not a batch norm, before
-    attention; `mlp_head`: the head is an MLP, not a matrix.
+    attention.
     """
 
     mlp_ratio: int
     stem_scale: bool
     squeeze: bool
     layer_norm: bool
-    mlp_head: bool
+
+    @property
+    def features(self) -> int:
+        """Width of what is pooled."""
+        return 2 * self.widths[-1]
 
     def has_attention(self, stage: int) -> bool:
         """Whether a stage, counted from 0, has attention."""
