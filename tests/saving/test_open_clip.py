@@ -10,6 +10,7 @@ import pytest
 
 import numpyclip
 from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.errors import UnsupportedCheckpointError
 from numpyclip.images.preprocess import MEAN, STD
 from numpyclip.saving.save import save
 from numpyclip.tokenizer.clip_tokenizer import default_tokenizer
@@ -108,6 +109,11 @@ def test_a_fastvit_is_described_by_timms_name_and_what_differs(
         "timm_proj_bias": False,
         "timm_model_kwargs": changes,
     }
+
+
+def test_a_fastvit_with_attention_pooling_keeps_its_own_layout(tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedCheckpointError, match=r"pool is 'rot_attn'; expected 'avg'\. The format 'int8'"):
+        written(tmp_path, "families/open_clip-fastvit-rot_attn")
 
 
 def test_images_are_prepared_as_they_were(tmp_path: Path) -> None:
