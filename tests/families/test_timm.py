@@ -25,6 +25,7 @@ from numpyclip.model.config import RopeConfig, VisionTransformerConfig
 from numpyclip.model.vision.tower import vision_tower
 from numpyclip.runtime import prepared, weight_store
 from numpyclip.weights.checkpoint import Checkpoint
+from numpyclip.weights.published import architecture, architectures
 from numpyclip.weights.read import read
 from tests.families.altered import FAMILIES, error_of
 from tests.model.golden import assert_close
@@ -301,3 +302,25 @@ def test_positions_of_a_naflex_are_interpolated_to_whole_patches() -> None:
     )
     with pytest.raises(UnsupportedCheckpointError, match=r"expected multiples of 16 in vision_cfg.image_size"):
         describe(**options, image_size=[384, 380])
+
+
+@pytest.mark.parametrize("name", ["vitamin_xlarge_256", "naflexvit_base_patch16_siglip"])
+@pytest.mark.parametrize("size", [2**20, [64, 4096]])
+def test_images_so_large_that_one_would_fill_the_memory_are_refused(name: str, size: object) -> None:
+    """No tensor says how large they are."""
+    with pytest.raises(UnsupportedCheckpointError, match=r"image_size is .*; expected .*1\.\.2048"):
+        describe(timm_model_name=name, image_size=size)
+
+
+def test_every_tower_of_timm_s_in_open_clip_s_table_is_described_without_weights() -> None:
+    described = 0
+    for name in architectures():
+        known = architecture(name)
+        assert known is not None
+        vision = known.model_cfg["vision_cfg"]
+        if "timm_model_name" in vision:
+            config = timm.describe(Section(Path(name), "vision_cfg", vision))
+            assert config.image_size == known.image_size
+            assert vision["timm_model_name"] in SIZES
+            described += 1
+    assert described > 70

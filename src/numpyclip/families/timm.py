@@ -87,7 +87,8 @@ def describe(section: Section) -> VisionConfig:
         return timm_convolutional.describe(section, name, _pool(section, of_maps, "avg", is_apart), projection)
     if name not in timm_trunks.names():
         raise section.unsupported("timm_model_name", f"expected {timm_trunks.SUPPORTED}")
-    trunk = timm_trunks.describe(name, section.section("timm_model_kwargs"), section.sides("image_size", 224))
+    image_size = section.sides("image_size", 224, timm_trunks.most_pixels(name))
+    trunk = timm_trunks.describe(name, section.section("timm_model_kwargs"), image_size)
     pools: dict[str, VisionPool] = {"avg": "avg"}
     if trunk.class_token:
         pools["token"] = "tok"

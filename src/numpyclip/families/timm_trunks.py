@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from numpyclip.families.config_file import MAX_LAYERS, Section
+from numpyclip.families.config_file import MAX_LAYERS, MAX_SIDE, MAX_SIZE, Section
 from numpyclip.images.preprocess import Size, sides_of
 from numpyclip.model.config import PoolConfig, RopeConfig, StemConfig, VisionPool, VisionTransformerConfig
 from numpyclip.weights.checkpoint import Activation
@@ -152,6 +152,13 @@ def names() -> list[str]:
 def is_plain(name: str) -> bool:
     """Tell whether a model is of timm's plain kind, which can get any pool."""
     return name in _table()
+
+
+def most_pixels(name: str) -> int:
+    """Return the longest side that images may have; where no tensor shows their size, memory is the limit."""
+    special = _SPECIAL.get(name)
+    is_shown = special is None or (special.positions and not special.position_grid)
+    return MAX_SIZE if is_shown else MAX_SIDE
 
 
 def describe(name: str, changes: Section, image_size: Size) -> VisionTransformerConfig:
