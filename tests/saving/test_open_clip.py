@@ -10,6 +10,7 @@ import pytest
 
 import numpyclip
 from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.errors import UnsupportedCheckpointError
 from numpyclip.images.preprocess import MEAN, STD
 from numpyclip.saving.save import save
 from numpyclip.tokenizer.clip_tokenizer import default_tokenizer
@@ -110,6 +111,11 @@ def test_a_fastvit_is_described_by_timms_name_and_what_differs(
     }
 
 
+def test_a_fastvit_with_attention_pooling_keeps_its_own_layout(tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedCheckpointError, match=r"pool is 'rot_attn'; expected 'avg'\. The format 'int8'"):
+        written(tmp_path, "families/open_clip-fastvit-rot_attn")
+
+
 def test_images_are_prepared_as_they_were(tmp_path: Path) -> None:
     how: dict[str, Any] = {
         "mean": (0.5, 0.4, 0.3),
@@ -127,6 +133,12 @@ def test_images_are_prepared_as_they_were(tmp_path: Path) -> None:
         "resize_mode": "longest",
         "fill_color": 9,
     }
+
+
+def test_images_that_are_not_square_stay_so(tmp_path: Path) -> None:
+    config = written(tmp_path, "families/open_clip-wide")
+    assert config["preprocess_cfg"]["size"] == config["model_cfg"]["vision_cfg"]["image_size"] == [24, 44]
+    assert numpyclip.load(tmp_path / "saved")[1].size == (24, 44)
 
 
 def test_numbers_stay_the_very_same(tmp_path: Path) -> None:

@@ -40,12 +40,16 @@ def read_again(model: CLIP, folder: Path) -> list[CLIP]:
     folder.mkdir(exist_ok=True)
     formats: tuple[Format, ...] = ("open_clip", "int8")
     again = [numpyclip.load(save(model, folder / format, format))[0] for format in formats]
-    image = np.zeros((1, 3, model.preprocess.size, model.preprocess.size), np.float32)
+    image = np.zeros((1, 3, *model.preprocess.sides), np.float32)
     np.testing.assert_array_equal(again[0].encode_image(image), model.encode_image(image))
     return again
 
 
-@pytest.mark.parametrize("name", ["open_clip-clipa", "open_clip-coca", "open_clip-convnext", "timm-siglip", "timm-pe"])
+@pytest.mark.parametrize(
+    "name",
+    ["open_clip-clipa", "open_clip-coca", "open_clip-convnext", "open_clip-convnext-abs_attn", "open_clip-wide",
+     "open_clip-fastvit-rot_attn", "timm-siglip", "timm-pe", "timm-vitamin", "timm-registers", "timm-naflex"],
+)  # fmt: skip
 def test_weights_of_ones_own_keep_the_description_of_their_architecture(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

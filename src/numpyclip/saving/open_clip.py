@@ -29,7 +29,7 @@ _VISION = ("image_size", "patch_size", "norm_before", "pool.norm_after", "pool.k
 _LAYOUT = Layout(
     "OpenCLIP",
     {
-        FastViTConfig: tuple(field.name for field in fields(FastViTConfig)),
+        FastViTConfig: tuple(field.name for field in fields(FastViTConfig) if field.name not in ("pool", "has_head")),
         ResNetConfig: ("image_size", "width", "layers", "heads"),
         VisionTransformerConfig: (*_TRANSFORMER, *_VISION),
     },
@@ -132,7 +132,7 @@ def _transformer(config: TransformerConfig) -> dict[str, object]:
 
 def _preprocess(preprocess: Preprocess) -> dict[str, object]:
     return {
-        "size": [preprocess.size, preprocess.size],
+        "size": list(preprocess.sides),
         "mode": "RGB",
         "mean": list(preprocess.mean),
         "std": list(preprocess.std),
