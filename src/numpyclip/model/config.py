@@ -18,15 +18,16 @@ FASTVIT_HEAD_WIDTH = 32
 # followed by an MLP ("map", as in SigLIP); the first of many learned queries, without an MLP ("attn", as in CoCa).
 VisionPool: TypeAlias = Literal["tok", "avg", "map", "attn"]
 
-# From the pooled token to the embedding: a matrix, or an MLP of twice the embedding's width.
+# From the pooled token to the embedding: a matrix, or an MLP: of twice the embedding's width for images, for texts of a
+# width halfway between the token's and the embedding's.
 Projection: TypeAlias = Literal["linear", "mlp"]
 
 # Which of queries, keys and values have a bias of their own.
 Biased: TypeAlias = Literal["qkv", "qv", ""]
 
 # The pooled token of a text: that of the highest id, the first end-of-text token, the last token, the first token; or a
-# class token, which comes last and attends to those of the text ("cls", as in CoCa).
-TextPool: TypeAlias = Literal["argmax", "eos", "last", "first", "cls"]
+# class token, which comes last and attends to those of the text ("cls", as in CoCa). Or the mean of all but padding.
+TextPool: TypeAlias = Literal["argmax", "eos", "last", "first", "cls", "mean"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,7 +195,7 @@ class TextConfig(TransformerConfig):
     pool: TextPool = "argmax"
     end_id: int | None = None
     pad_id: int = 0
-    projection: Literal["linear"] | None = "linear"
+    projection: Projection | None = "linear"
 
     @property
     def has_class_token(self) -> bool:
@@ -236,7 +237,8 @@ class BertConfig(TextConfig):
     """Sizes and options of a BERT or RoBERTa, whose attention is bidirectional and masks padding.
 
     `token_types` is the number of token types, of which only the first is used; `first_place` the number of unused
-    positions at the start of the table; `end_width` the width of a layer between blocks and projection, if any.
+    positions at the start of the table; `pooler`: a layer with tanh follows the pooled token; `end_width` is the width
+    of a layer between blocks and projection, if any. Only the pools "first" and "mean" are supported.
     """
 
     causal: bool = False
@@ -244,6 +246,7 @@ class BertConfig(TextConfig):
     post_norm: bool = True  # of sums
     token_types: int = 1
     first_place: int = 0
+    pooler: bool = False
     end_width: int | None = None
 
     @property
