@@ -233,21 +233,11 @@ class DecoderConfig(TransformerConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BertConfig(TextConfig):
-    """Sizes and options of a BERT or RoBERTa, whose attention is bidirectional and masks padding.
-
-    `token_types` is the number of token types, of which only the first is used; `first_place` the number of unused
-    positions at the start of the table; `pooler`: a layer with tanh follows the pooled token; `end_width` is the width
-    of a layer between blocks and projection, if any. Only the pools "first" and "mean" are supported.
-    """
+class EncoderConfig(TextConfig):
+    """Sizes and options of a bidirectional encoder that masks padding. Its pools are "first" and "mean"."""
 
     causal: bool = False
     pool: TextPool = "first"
-    post_norm: bool = True  # of sums
-    token_types: int = 1
-    first_place: int = 0
-    pooler: bool = False
-    end_width: int | None = None
 
     @property
     def least_length(self) -> int:
@@ -259,6 +249,24 @@ class BertConfig(TextConfig):
         is_padding = np.cumprod(ids[:, ::-1] == self.pad_id, axis=1)
         lengths: NDArray[np.integer] = np.maximum(ids.shape[1] - is_padding.sum(axis=1), 1)
         return lengths
+
+
+@dataclass(frozen=True, kw_only=True)
+class BertConfig(EncoderConfig):
+    """Sizes and options of a BERT or RoBERTa.
+
+    `token_types` is the number of token types, of which only the first is used; `first_place` the number of unused
+    positions at the start of the table, which has `positions` if that is not as many as a text may have besides;
+    `pooler`: a layer with tanh follows the pooled token; `end_width` is the width of a layer between blocks and
+    projection, if any.
+    """
+
+    post_norm: bool = True  # of sums
+    token_types: int = 1
+    first_place: int = 0
+    positions: int | None = None
+    pooler: bool = False
+    end_width: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from numpyclip.model import expected_tensors as expected
 from numpyclip.model import ops
-from numpyclip.model.config import BertConfig, TextConfig
-from numpyclip.model.layers import LayerNorm, Linear, fold_norm, read_projection
+from numpyclip.model.config import BertConfig
+from numpyclip.model.layers import LayerNorm, Linear, fold_norm
 from numpyclip.model.ops import Array
+from numpyclip.model.text.encoder_parts import head_tensors, mean_of_tokens, read_head, without_padding
 from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.transformer import MLP, Block, Transformer
 from numpyclip.model.weight_reader import WeightReader
@@ -49,7 +50,7 @@ class Bert:
         """List the tensors of this tower."""
         d = config.width
         yield "token_embedding.weight", (config.vocab_size, d)
-        yield "positional_embedding", (config.first_place + config.context_length, d)
+        yield "positional_embedding", (config.positions or config.first_place + config.context_length, d)
         if config.token_types:
             yield "token_type_embedding", (config.token_types, d)
         yield from expected.norm("ln_pre", d)
@@ -80,51 +81,22 @@ class Bert:
         return self.text_projection.output_dim if self.text_projection else self.config.width
 
     def __call__(self, ids: NDArray[np.integer]) -> Array:  # (b, n) -> (b, e)
-        lengths = self.config.lengths(ids)
-        embeddings = np.empty((len(ids), self.output_dim), np.float32)
-        for length in np.unique(lengths):  # texts of equal length need no mask of padding
-            rows = lengths == length
-            embeddings[rows] = self._embed(ids[rows, :length])
-        return embeddings
+        return without_padding(self._embed, ids, self.config, self.output_dim)
 
     def _embed(self, ids: NDArray[np.integer]) -> Array:
         b, n = ids.shape
         x = self.token_embedding[ids].astype(np.float32) + self.positional_embedding[:n]  # (b, n, d)
         x = self.ln_pre(np.ascontiguousarray(x.reshape(b * n, -1).T))
-        y = pool(self.transformer, x, b, self.config)  # (d, b)
+        if self.config.pool == "mean":
+            y = mean_of_tokens(self.transformer(x, TokenLayout(b)), b)  # (d, b)
+        else:
+            y = self.transformer.pooled(x, TokenLayout(b, pooled=np.zeros(b, int)))
         if self.pooler is not None:
             y = np.tanh(self.pooler(y))
         if self.config.end_width is not None:
             y = ops.standardize(y, self.config.eps)
         embeddings: Array = (self.text_projection(y) if self.text_projection else y).T
         return embeddings
-
-
-def pool(transformer: Transformer, x: Array, batch: int, config: TextConfig) -> Array:
-    """Run texts of equal length, without padding, through the blocks, and pool their tokens: (d, b n) -> (d, b)."""
-    if config.pool == "mean":
-        mean: Array = transformer(x, TokenLayout(batch)).reshape(len(x), batch, -1).mean(axis=2)
-        return mean
-    return transformer.pooled(x, TokenLayout(batch, pooled=np.zeros(batch, int)))
-
-
-def head_tensors(checkpoint: Checkpoint, config: TextConfig, embed_dim: int) -> expected.Tensors:
-    """List the tensors between the pooled token and the embedding."""
-    d, name = config.width, "text_projection"
-    if config.projection == "linear":
-        yield from expected.projection(checkpoint, name, d, embed_dim)
-    elif config.projection == "mlp":
-        hidden = (d + embed_dim) // 2
-        yield from expected.projection(checkpoint, f"{name}.c_fc", d, hidden)
-        yield from expected.projection(checkpoint, f"{name}.c_proj", hidden, embed_dim)
-
-
-def read_head(weights: WeightReader, config: TextConfig) -> Linear | MLP | None:
-    """Read what is between the pooled token and the embedding, None if they are the same."""
-    if config.projection == "mlp":
-        c_fc, c_proj = (read_projection(weights, f"text_projection.{layer}") for layer in ("c_fc", "c_proj"))
-        return MLP(c_fc, c_proj, "gelu")
-    return read_projection(weights, "text_projection") if config.projection else None
 
 
 def _read_two_layers(weights: WeightReader) -> Linear:
