@@ -33,6 +33,7 @@ MODULES = (
     "mobileclip",
     "open_clip_coca",
     "open_clip_convolutional",
+    "open_clip_encoders",
     "open_clip_timm",
     "open_clip_vit",
     "tokenizers",

@@ -111,7 +111,7 @@ def _section(description: Section, tower: str) -> Section:
 def _text(section: Section, family: Family, bare: bool) -> TextConfig:
     text = family.text
     if isinstance(text, BertConfig):
-        return _bert(section, text)
+        return read_bert(section, text)
     end = section.get("eos_token_id", int, text.end_id or 0)
     if text.pool == "eos":
         text = replace(text, pool="argmax", end_id=None) if end == family.mistaken_end else replace(text, end_id=end)
@@ -124,7 +124,8 @@ def _text(section: Section, family: Family, bare: bool) -> TextConfig:
     )
 
 
-def _bert(section: Section, default: BertConfig) -> BertConfig:
+def read_bert(section: Section, default: BertConfig) -> BertConfig:
+    """Read the options of a BERT or RoBERTa."""
     section.ignore(*_IGNORED_IN_BERT)
     section.expect(position_embedding_type="absolute")
     vocab_size = section.size("vocab_size", default.vocab_size)

@@ -22,6 +22,9 @@ VisionPool: TypeAlias = Literal["tok", "avg", "map", "attn"]
 # width halfway between the token's and the embedding's.
 Projection: TypeAlias = Literal["linear", "mlp"]
 
+# The activation of an MLP; ReLU only in encoders of texts.
+MLPActivation: TypeAlias = Activation | Literal["relu"]
+
 # Which of queries, keys and values have a bias of their own.
 Biased: TypeAlias = Literal["qkv", "qv", ""]
 
@@ -57,7 +60,7 @@ class TransformerConfig:
     layers: int
     heads: int
     mlp_width: int
-    activation: Activation
+    activation: MLPActivation
     eps: float = EPS
     layer_scale: bool = False
     biased: Biased = "qkv"
@@ -296,7 +299,9 @@ class CLIPConfig:
     def activation(self) -> Activation | None:
         """That of the text tower, else of the image tower; None for a ResNet."""
         tower = self.text or self.vision
-        return tower.activation if isinstance(tower, TransformerConfig) else None
+        if not isinstance(tower, TransformerConfig) or tower.activation == "relu":
+            return None
+        return tower.activation
 
 
 def list_options(config: Any, group: str = "") -> Iterator[tuple[str, Any, Any]]:
