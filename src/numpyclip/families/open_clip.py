@@ -258,6 +258,7 @@ def _tokenizer(section: Section) -> Callable[[], Tokenizer]:
     make: Callable[[], Tokenizer] = partial(open_clip_tokenizer, clean)
     if repository:
         strip = options.get("strip_sep_token", bool, False)
+        options.ignore("language")  # which transformers' tokenizers set back at every call
         make = partial(open_clip_file_tokenizer, section.path.parent, repository, clean, strip)
     options.expect(reduction_mask="")  # others drop tokens at random
     options.finish()
