@@ -84,8 +84,9 @@ def _check(model: CLIP, checkpoint: Checkpoint, is_siglip: bool) -> None:
         raise _CLIP.cannot(
             checkpoint, f": its images are {in_pixels(config.preprocess.size)}; expected squares. {ELSE}"
         )
-    if config.preprocess.resize_mode == "longest":
-        raise _CLIP.cannot(checkpoint, ": images are padded; expected to be cropped or squashed.")
+    if config.preprocess.resize_mode not in ("shortest", "squash"):
+        mode = config.preprocess.resize_mode
+        raise _CLIP.cannot(checkpoint, f": the resize mode of images is '{mode}'; expected shortest or squash. {ELSE}")
     for name in ("visual.proj.bias",) if is_siglip else ("visual.proj.bias", "text_projection.bias"):
         if name in checkpoint:
             raise _CLIP.cannot(checkpoint, f": a {kind} has no tensor '{name}'.")
