@@ -46,6 +46,15 @@ def _by_config(checkpoint: Checkpoint, library: str, config: Section) -> ModelDe
         from numpyclip.families import open_clip
 
         return open_clip.describe(checkpoint, config)
+    model_type = config.json.get("model_type")
+    if model_type == "M-CLIP":
+        from numpyclip.families import multilingual_clip
+
+        return multilingual_clip.describe(checkpoint, config)
+    if model_type not in _CLIPS and any((folder / MODULES).is_file() for folder in config.path.parents[:2]):
+        from numpyclip.families import sentence_transformers
+
+        return sentence_transformers.describe(checkpoint, config)
     from numpyclip.families import transformers
 
     return transformers.describe(checkpoint, config)

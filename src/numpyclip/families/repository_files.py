@@ -12,6 +12,7 @@ from numpyclip.weights.read import INDEX_SUFFIX
 
 OPEN_CLIP_CONFIG = "open_clip_config.json"
 TRANSFORMERS_CONFIG = "config.json"
+MODULES = "modules.json"  # of sentence-transformers, beside the config file of the first module or above it
 INT8_WEIGHTS = "model.int8.safetensors"  # NumPyCLIP's own, with any library's config file
 
 # The config file of a library → the names of weights, in the order in which the library looks for them. A model with
@@ -43,6 +44,7 @@ TOKENIZER_FILES = (*FILES, "added_tokens.json", "tokenizer.model")
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".npz")
 _SETTLE = "A folder with an open_clip_config.json beside the weights settles it: load it without `pretrained`."
+_MODULE = re.compile(r"(?P<folder>[0-9]+_(Pooling|Dense))/(?P<file>[^/]+)", re.ASCII)
 _SHARD = re.compile(r"-[0-9]{5}-of-[0-9]{5}\.")
 
 
@@ -92,6 +94,14 @@ def files_at(path: Path, table: Section | None = None, doubt: str | None = None)
     )
 
 
+def find_weights_in(folder: Path) -> Path:
+    """Find the weights in the folder of a module of sentence-transformers."""
+    for name in ("model.safetensors", "pytorch_model.bin"):
+        if (folder / name).is_file():
+            return folder / name
+    raise CheckpointError(f"{folder}: has no weights; expected a file named model.safetensors or pytorch_model.bin.")
+
+
 def wanted(names: Iterable[str], has_table: bool = False) -> list[str]:
     """Choose from a repository the files that would be read, the weights last; none if there are no weights.
 
@@ -100,7 +110,21 @@ def wanted(names: Iterable[str], has_table: bool = False) -> list[str]:
     names = set(names)
     found = _find_weights(names, OPEN_CLIP_CONFIG if has_table else _library(names), or_any=has_table)
     weights = _with_shards(names, found[0]) if len(found) == 1 else []
-    return [name for name in (*_CONFIG_FILES, *FILES) if name in names] + weights if weights else []
+    return [*(name for name in (*_CONFIG_FILES, *FILES) if name in names), *_modules(names), *weights] if weights else []
+
+
+def _modules(names: set[str]) -> list[str]:
+    """Choose the files of the later modules of sentence-transformers."""
+    if MODULES not in names:
+        return []
+    found: dict[str, set[str]] = {}
+    for match in filter(None, map(_MODULE.fullmatch, names)):
+        found.setdefault(match["folder"], set()).add(match["file"])
+    chosen = [MODULES, *(["sentence_bert_config.json"] if "sentence_bert_config.json" in names else [])]
+    for folder in sorted(found):
+        files = [file for file in ("config.json", *_WEIGHTS[TRANSFORMERS_CONFIG]) if file in found[folder]]
+        chosen += [f"{folder}/{file}" for file in files[:2]]
+    return chosen
 
 
 def tokenizer_files(names: Iterable[str]) -> list[str]:
