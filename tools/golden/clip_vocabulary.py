@@ -1,7 +1,7 @@
-"""A vocabulary of CLIP's kind, other than OpenAI's, in `vocab.json` and `merges.txt`, and its ids by transformers.
+"""A vocabulary of CLIP's kind, not OpenAI's, in `vocab.json` and `merges.txt`, and what transformers makes of it.
 
-tests/golden/tokenizers/clip-files gets one, trained here, with settings and ids.json: by the name of the settings those
-of the texts of tools/golden/tokenizers.py. Training does not give the same bytes twice.
+tests/golden/tokenizers/clip-files gets one, trained here, and ids.json with those of the texts of
+tools/golden/tokenizers.py under several settings. Training does not give the same bytes twice.
 """
 
 import json
