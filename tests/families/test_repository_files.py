@@ -45,7 +45,7 @@ def test_the_only_model_in_a_subfolder_is_found(tmp_path: Path) -> None:
     (tmp_path / "2_Dense" / "config.json").write_text('{"in_features": 768}')
     (tmp_path / "2_Dense" / "model.safetensors").touch()
     files = files_at(tmp_path)
-    assert (files.path, files.weights.name) == (tmp_path / "0_CLIPModel", "model.safetensors")
+    assert (files.path, files.weights.name) == (tmp_path / "0_CLIPModel", "pytorch_model.bin")
     shutil.copytree(FAMILIES / "open_clip-clipa", tmp_path / "other")
     with pytest.raises(CheckpointError, match=r"in 2 subfolders \('0_CLIPModel', 'other'\); expected one"):
         files_at(tmp_path)
