@@ -33,6 +33,7 @@ MODULES = (
     "clip_vocabulary",
     "copies",
     "mobileclip",
+    "multilingual",
     "open_clip_coca",
     "open_clip_convolutional",
     "open_clip_encoders",

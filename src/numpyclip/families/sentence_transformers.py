@@ -23,6 +23,8 @@ from numpyclip.weights.read import read
 
 _MAX_BYTES = 2**16
 _POOLS: dict[str, TextPool] = {"mean": "mean", "cls": "first"}
+# Where the maximum length of a text is, in older and newer versions.
+_LENGTHS = (("sentence_bert_config.json", "max_seq_length"), ("tokenizer_config.json", "model_max_length"))
 _IDENTITY = "torch.nn.modules.linear.Identity"
 _KINDS = (["Transformer", "Pooling"], ["Transformer", "Pooling", "Dense"])
 _FOLDER = re.compile(r"[0-9]\w*|", re.ASCII)
@@ -82,12 +84,14 @@ def _encoder(options: Section) -> BertConfig:
     text = read_encoder(options)
     if not isinstance(text, BertConfig):
         raise options.unsupported("model_type", "expected a BERT or RoBERTa")
-    file = options.path.parent / "sentence_bert_config.json"
-    if not file.is_file():
-        return text
-    settings = read_config_file(file)
-    settings.expect(do_lower_case=False)
-    length = min(settings.size("max_seq_length", text.context_length), text.context_length)
+    length = text.context_length
+    for name, option in _LENGTHS:
+        if (file := options.path.parent / name).is_file():
+            settings = read_config_file(file)
+            if option == "max_seq_length":
+                settings.expect(do_lower_case=False)
+            most = settings.json.get(option)
+            length = min(length, most) if type(most) is int and most > 0 else length
     return replace(text, context_length=length, positions=text.first_place + text.context_length)
 
 
