@@ -2,10 +2,11 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
+import numpyclip
 from numpyclip.errors import UnsupportedCheckpointError
 from numpyclip.families import open_clip
 from numpyclip.families.config_file import Section
@@ -13,6 +14,10 @@ from numpyclip.families.locate import is_supported
 from numpyclip.model.config import BertConfig, EncoderConfig
 from numpyclip.weights.published import architecture, architectures
 from tests.families.altered import error_of
+from tests.families.test_parity import load
+from tests.model.golden import assert_close
+
+FORMATS: tuple[Literal["open_clip", "int8"], ...] = ("open_clip", "int8")
 
 MISTAKES: list[tuple[str, dict[str, Any]]] = [
     ("open_clip-xlm-roberta", {"pool": "first"}),
@@ -135,11 +140,22 @@ def test_what_is_not_supported_is_named(
         read_text(tmp_path, file, **options)
 
 
-def test_of_the_published_models_those_with_vitamin_alone_are_refused() -> None:
-    refused = []
+def test_no_published_model_is_refused() -> None:
+    refused, count = [], 0
     for name in architectures():
         known = architecture(name)
         assert known is not None
+        count += len(known.models)
         refused += [(name, tag) for tag, model in known.models.items() if not is_supported(known, model)]
-    assert {tag for _, tag in refused} <= {"datacomp1b"}
-    assert all(name.startswith("ViTamin") for name, _ in refused)
+    assert (refused, count) == ([], 196)
+
+
+@pytest.mark.parametrize("name", ["open_clip-xlm-roberta", "open_clip-nllb", "open_clip-mt5"])
+def test_a_model_is_saved_with_the_config_file_of_its_encoder(name: str, tmp_path: Path) -> None:
+    model, golden = load(name)
+    for format in FORMATS:
+        numpyclip.save(model, tmp_path / format, format=format)
+        saved, _ = numpyclip.load(tmp_path / format)
+        assert_close(saved.encode_text(golden["text"]), golden["encode_text"])
+    with pytest.raises(UnsupportedCheckpointError, match="cannot be saved in the layout of transformers"):
+        numpyclip.save(model, tmp_path / "transformers", format="transformers")
