@@ -120,7 +120,7 @@ def test_all_lists_the_published_models_that_can_be_run(run: Run) -> None:
         for model in find_architecture(name).models.values()
     )
     assert len(rows) == supported >= 70
-    assert "more published models cannot be run here" in err
+    assert "cannot be run here" not in err
 
 
 def test_all_of_one_architecture_is_a_table(run: Run) -> None:
