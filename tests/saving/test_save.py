@@ -335,7 +335,8 @@ FORMATS: dict[str, Format] = {"open_clip_config.json": "open_clip", "config.json
 
 
 def described() -> list[str]:
-    return sorted({file.parent.name for description in FORMATS for file in FAMILIES.glob(f"*/{description}")})
+    names = {file.parent.name for description in FORMATS for file in FAMILIES.glob(f"*/{description}")}
+    return sorted(name for name in names if not (FAMILIES / name / "modules.json").exists())  # of several files
 
 
 @pytest.mark.parametrize("name", described())
@@ -503,7 +504,7 @@ def test_wrong_arguments_are_named(tiny: CLIP, tmp_path: Path, options: dict[str
 
 
 def test_a_pickled_model_is_told_to_be_loaded_again(tiny: CLIP, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"pickled cannot be saved; expected one from numpyclip\.load"):
+    with pytest.raises(InputError, match=r"pickled, .* cannot be saved; expected one from numpyclip\.load"):
         save(pickle.loads(pickle.dumps(tiny)), tmp_path / "saved")
 
 
