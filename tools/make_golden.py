@@ -30,6 +30,7 @@ from golden.common import SEED, State, randomize
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden" / "checkpoints"
 FAMILIES = GOLDEN.parent / "families"
 MODULES = (
+    "jina_clip",
     "mobileclip",
     "open_clip_coca",
     "open_clip_convolutional",

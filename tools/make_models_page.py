@@ -20,6 +20,8 @@ STANDS_FOR = {
     "apple-mobileclip_s0": "Apple's `mobileclip_s0.pt`",
     "apple-mobileclip_s0-fused": "the same with fused branches",
     "apple-mobileclip_s1": "Apple's `mobileclip_s1.pt` and `mobileclip_s2.pt`",
+    "jina-clip-v1": "jina-clip-v1: EVA-02, and a BERT with ALiBi and a gated MLP",
+    "jina-clip-v2": "jina-clip-v2: EVA-02, and XLM-R with rotary embeddings and adapters",
     "open_clip-clipa": "CLIPA: mean of the patches, no first norm, text attention that is not causal",
     "open_clip-coca": "CoCa: attentional pool, class token in the text tower, decoder",
     "open_clip-coca-joined": "CoCa whose pool has one matrix for queries, keys and values",

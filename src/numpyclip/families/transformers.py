@@ -45,6 +45,10 @@ _IGNORED_IN_BERT = (
 
 def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
     """Describe a model by its config file, and those of the image processor and the tokenizer beside it."""
+    if options.json.get("model_type") == "jina_clip":  # of repositories with code of their own
+        from numpyclip.families import jina_clip
+
+        return jina_clip.describe(checkpoint, options)
     folder = options.path.parent
     family, towers = options.one_of("model_type", TYPES, "")
     checkpoint = _rename(checkpoint, family.names, towers)

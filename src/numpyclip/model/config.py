@@ -25,6 +25,9 @@ Projection: TypeAlias = Literal["linear", "mlp"]
 # Which of queries, keys and values have a bias of their own.
 Biased: TypeAlias = Literal["qkv", "qv", ""]
 
+# The activation of the gate of an MLP.
+Gate: TypeAlias = Literal["silu", "gelu"]
+
 # The pooled token of a text: that of the highest id, the first end-of-text token, the last token, the first token; or a
 # class token, which comes last and attends to those of the text ("cls", as in CoCa). Or the mean of all but padding.
 TextPool: TypeAlias = Literal["argmax", "eos", "last", "first", "cls", "mean"]
@@ -45,12 +48,21 @@ class RopeConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TextRopeConfig:
+    """Rotary embeddings of the positions of up to `length` tokens; `base` is the inverse of the slowest rotation."""
+
+    base: float
+    length: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class TransformerConfig:
     """Sizes and options of a stack of residual blocks.
 
     `layer_scale`: the outputs of attention and MLP are scaled per channel; `biased`: which of queries, keys and values
-    have a bias; `gated`: the MLP is a SwiGLU (Shazeer, 2020); `sub_norm`: there is a norm before the last matrix of
-    attention and MLP; `post_norm`: norms come after attention and MLP, not before.
+    have a bias; `gated`: the MLP is a gated linear unit (Shazeer, 2020), mostly a SwiGLU: `gate` is its activation;
+    `sub_norm`: there is a norm before the last matrix of attention and MLP; `post_norm`: norms come after attention and
+    MLP, not before.
     """
 
     width: int
@@ -63,6 +75,7 @@ class TransformerConfig:
     biased: Biased = "qkv"
     rope: RopeConfig | None = None
     gated: bool = False
+    gate: Gate = "silu"
     sub_norm: bool = False
     post_norm: bool = False
 
@@ -267,6 +280,20 @@ class BertConfig(EncoderConfig):
     positions: int | None = None
     pooler: bool = False
     end_width: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RelativeBertConfig(EncoderConfig):
+    """Sizes and options of a BERT without a table of positions, which are rotary, or a bias (`alibi`).
+
+    `standardized`: embeddings have mean 0 and variance 1.
+    """
+
+    post_norm: bool = True  # of sums
+    token_types: int = 1
+    rotary: TextRopeConfig | None = None
+    alibi: bool = False
+    standardized: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.model.config import BertConfig, MCTConfig, TextConfig
+from numpyclip.model.config import BertConfig, MCTConfig, RelativeBertConfig, TextConfig
 from numpyclip.model.expected_tensors import Tensors
 from numpyclip.model.ops import Array
 from numpyclip.model.transformer import Transformer
@@ -40,6 +40,10 @@ def text_tower(config: TextConfig) -> type[TextTower]:
         from numpyclip.model.text.bert import Bert
 
         return Bert
+    if isinstance(config, RelativeBertConfig):
+        from numpyclip.model.text.relative_bert import RelativeBert
+
+        return RelativeBert
     if isinstance(config, MCTConfig):
         from numpyclip.model.text.mct import MCT
 
