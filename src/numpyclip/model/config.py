@@ -60,9 +60,8 @@ class TransformerConfig:
     """Sizes and options of a stack of residual blocks.
 
     `layer_scale`: the outputs of attention and MLP are scaled per channel; `biased`: which of queries, keys and values
-    have a bias; `gated`: the MLP is a gated linear unit (Shazeer, 2020), mostly a SwiGLU: `gate` is its activation;
-    `sub_norm`: there is a norm before the last matrix of attention and MLP; `post_norm`: norms come after attention and
-    MLP, not before.
+    have a bias; `gated`: the MLP is a gated linear unit (Shazeer, 2020); `sub_norm`: there is a norm before the last
+    matrix of attention and MLP; `post_norm`: norms come after attention and MLP, not before.
     """
 
     width: int
@@ -75,9 +74,13 @@ class TransformerConfig:
     biased: Biased = "qkv"
     rope: RopeConfig | None = None
     gated: bool = False
-    gate: Gate = "silu"
     sub_norm: bool = False
     post_norm: bool = False
+
+    @property
+    def gate(self) -> Gate:
+        """The activation of a gate."""
+        return "silu"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -286,14 +289,20 @@ class BertConfig(EncoderConfig):
 class RelativeBertConfig(EncoderConfig):
     """Sizes and options of a BERT without a table of positions, which are rotary, or a bias (`alibi`).
 
-    `standardized`: embeddings have mean 0 and variance 1.
+    `gelu_gate`: the gate of a gated MLP has GELU; `standardized`: embeddings have mean 0 and variance 1.
     """
 
     post_norm: bool = True  # of sums
     token_types: int = 1
     rotary: TextRopeConfig | None = None
     alibi: bool = False
+    gelu_gate: bool = False
     standardized: bool = False
+
+    @property
+    def gate(self) -> Gate:
+        """The activation of a gate."""
+        return "gelu" if self.gelu_gate else "silu"
 
 
 @dataclass(frozen=True, kw_only=True)
