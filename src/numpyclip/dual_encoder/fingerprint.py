@@ -29,7 +29,7 @@ _RECORDED_AS = {
     "pool.norm_after": "norm_after_pool",
     "pool.queries": "queries",
 }
-_ELSEWHERE = ("family", "preprocess")  # the first changes no embedding, the second is a field of its own
+_ELSEWHERE = ("family", "matryoshka", "preprocess")  # these change no embedding, or are a field of its own
 
 
 @dataclass(frozen=True)

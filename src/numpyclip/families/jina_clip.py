@@ -76,17 +76,17 @@ def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
     projection_dim = options.size("projection_dim", 768)
     if not has_projections and vision_dim != text_dim:
         raise text_options.unsupported("embed_dim", f"expected vision_config.embed_dim, which is {vision_dim}")
-    truncate_dim = options.size("truncate_dim") if "truncate_dim" in options else None
     config = CLIPConfig(
         family="jina_clip",
         embed_dim=projection_dim if has_projections else vision_dim,
         vision=vision,
         text=text,
         preprocess=_preprocess(folder, vision.image_size),
+        matryoshka=options.is_list("matryoshka_dimensions"),
     )
     options.ignore("matryoshka_dimensions")
+    config = config.truncate(options.size("truncate_dim", config.embed_dim, most=config.embed_dim))
     options.finish()
-    assert truncate_dim is None
     return ModelDescription(checkpoint, config, partial(hugging_face_tokenizer, folder, known.tokenizer))
 
 

@@ -1,7 +1,7 @@
 """Sizes and options of a model, as `numpyclip.families` finds them in tensor shapes and config files."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -317,7 +317,8 @@ class MCTConfig(TextConfig):
 class CLIPConfig:
     """Sizes and options of a whole model; `vision` or `text` is None if it has the other tower only.
 
-    `family` names the layout of the checkpoint; `sigmoid`: pairs are scored independently (SigLIP), not by a softmax.
+    `family` names the layout of the checkpoint; `sigmoid`: pairs are scored independently (SigLIP), not by a softmax;
+    `matryoshka`: embeddings were trained to be truncated; `full_dim` is their dimension before, if they are.
     """
 
     family: str
@@ -327,6 +328,17 @@ class CLIPConfig:
     preprocess: Preprocess
     sigmoid: bool = False
     decoder: DecoderConfig | None = None
+    matryoshka: bool = False
+    full_dim: int | None = None
+
+    @property
+    def tower_dim(self) -> int:
+        """Dimension of what the towers compute."""
+        return self.full_dim or self.embed_dim
+
+    def truncate(self, dim: int) -> "CLIPConfig":
+        """Return it with embeddings of the first dimensions only, not more than there are."""
+        return self if dim == self.embed_dim else replace(self, embed_dim=dim, full_dim=self.tower_dim)
 
     @property
     def activation(self) -> Activation | None:
