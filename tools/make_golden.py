@@ -32,6 +32,7 @@ FAMILIES = GOLDEN.parent / "families"
 MODULES = (
     "jina_clip",
     "mobileclip",
+    "nomic",
     "open_clip_coca",
     "open_clip_convolutional",
     "open_clip_timm",

@@ -49,6 +49,10 @@ def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
         from numpyclip.families import jina_clip
 
         return jina_clip.describe(checkpoint, options)
+    if options.json.get("model_type") == "nomic_bert":
+        from numpyclip.families import nomic
+
+        return nomic.describe(checkpoint, options)
     folder = options.path.parent
     family, towers = options.one_of("model_type", TYPES, "")
     checkpoint = _rename(checkpoint, family.names, towers)

@@ -82,6 +82,11 @@ class TransformerConfig:
         """The activation of a gate."""
         return "silu"
 
+    @property
+    def mlp_inner_eps(self) -> float | None:
+        """The epsilon of the norm before the last matrix of an MLP; None without such a norm."""
+        return self.eps if self.sub_norm else None
+
 
 @dataclass(frozen=True, kw_only=True)
 class StemConfig:
@@ -139,6 +144,18 @@ class VisionTransformerConfig(TransformerConfig):
     def described(self) -> int:
         """Number of tokens that a decoder attends to: all but the pooled one."""
         return self.pool.queries - 1 if self.pool.kind == "attn" else self.tokens - self.class_token
+
+
+@dataclass(frozen=True, kw_only=True)
+class NomicVisionConfig(VisionTransformerConfig):
+    """Sizes and options of nomic-embed-vision: `mlp_norm`: there is a norm before the last matrix of MLPs alone."""
+
+    mlp_norm: bool = True
+
+    @property
+    def mlp_inner_eps(self) -> float | None:
+        """The epsilon of the norm before the last matrix of an MLP, whatever that of other norms."""
+        return EPS if self.mlp_norm else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -50,12 +50,12 @@ class MLP:
             Linear.read(
                 weights,
                 f"{block}.mlp.c_proj",
-                norm=f"{block}.mlp.ln_inner" if config.sub_norm else None,
+                norm=None if config.mlp_inner_eps is None else f"{block}.mlp.ln_inner",
                 scale=f"{block}.ls_2.gamma" if config.layer_scale else None,
             ),
             config.activation,
             config.gate if config.gated else None,
-            config.eps if config.sub_norm else None,
+            config.mlp_inner_eps,
         )
 
     @property
