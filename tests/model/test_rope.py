@@ -66,3 +66,14 @@ def test_tokens_of_a_text_are_rotated_by_their_positions() -> None:
             expected = (x[:, plane, 0, position] + 1j * x[:, plane + 2, 0, position]) * angle
             found = turned[:, plane, 0, position] + 1j * turned[:, plane + 2, 0, position]
             assert np.abs(found - expected).max() < 1e-6
+
+
+@pytest.mark.parametrize("columns_first", [False, True])
+def test_rows_and_columns_may_be_of_different_number(columns_first: bool) -> None:
+    square, wide = (
+        Rope.make(RopeConfig(side=side, reference=3, columns_first=columns_first), WIDTH) for side in (3, (3, 6))
+    )
+    by_patch = wide.cos.reshape(-1, 3, 6)
+    np.testing.assert_allclose(
+        by_patch[:, :, ::2], square.cos.reshape(-1, 3, 3), rtol=1e-6
+    )  # half a step of the reference

@@ -22,7 +22,7 @@ from numpyclip.families.jina_clip_text import (
 )
 from numpyclip.families.jina_clip_text import NAMES as TEXT_NAMES
 from numpyclip.families.tensor_names import Names, rename, squeeze, translator
-from numpyclip.images.preprocess import MEAN, STD, Preprocess
+from numpyclip.images.preprocess import MEAN, STD, Preprocess, Size
 from numpyclip.model.config import CLIPConfig, Projection, RopeConfig, StemConfig, VisionTransformerConfig
 from numpyclip.tokenizer.hugging_face import hugging_face_tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
@@ -141,7 +141,7 @@ def _rope(section: Section, side: int, head_width: int) -> RopeConfig | None:
     return RopeConfig(side=side, reference=reference)
 
 
-def _preprocess(folder: Path, image_size: int) -> Preprocess:
+def _preprocess(folder: Path, image_size: Size) -> Preprocess:
     default = Preprocess(image_size, profile="jina_clip")
     if not (folder / "preprocessor_config.json").exists():
         return default
