@@ -113,7 +113,7 @@ def test_every_option_of_the_text_tower_matters(name: str, options: dict[str, An
         (1, "vision_config", {"intp_freq": False}, "pt_hw_seq_len is 2; expected 4"),
         (1, "vision_config", {"head_width": 7}, "expected a divisor of the width, 32"),
         (1, "vision_config", {"image_size": 40}, "size is 32; expected 40, which config.json says"),
-        (1, "vision_config", {"something": 1}, "vision_config.something is 1; this option is not supported"),
+        (1, "vision_config", {"something": 1}, "vision_config.something is 1; transformers has no"),
     ],
 )
 def test_what_is_not_supported_is_named(

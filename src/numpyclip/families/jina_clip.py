@@ -13,7 +13,7 @@ from numpyclip.families.config_file import MAX_LAYERS, Section, read_config_file
 from numpyclip.families.description import ModelDescription
 from numpyclip.families.jina_clip_text import (
     ADAPTER,
-    IGNORED,
+    CODE,
     LORA,
     describe_text,
     split_gates,
@@ -22,6 +22,7 @@ from numpyclip.families.jina_clip_text import (
 )
 from numpyclip.families.jina_clip_text import NAMES as TEXT_NAMES
 from numpyclip.families.tensor_names import Names, rename, squeeze, translator
+from numpyclip.families.transformers_options import unknown_options
 from numpyclip.images.preprocess import MEAN, STD, Preprocess, Size
 from numpyclip.model.config import CLIPConfig, Projection, RopeConfig, StemConfig, VisionTransformerConfig
 from numpyclip.tokenizer.hugging_face import hugging_face_tokenizer
@@ -64,7 +65,6 @@ _TABLES = (".rope.", ".position_ids")  # which follow from the sizes
 def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
     """Describe a model by its config file, and those of the image processor and the tokenizer beside it."""
     folder = options.path.parent
-    options.ignore(*IGNORED, "is_composition", "initializer_factor", "logit_scale_init_value", "transformers.js_config")
     options.ignore("use_text_flash_attn", "use_vision_xformers")
     text_options = options.section("text_config")
     known = text_model(text_options)
@@ -86,12 +86,12 @@ def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
     )
     options.ignore("matryoshka_dimensions")
     config = config.truncate(options.size("truncate_dim", config.embed_dim, most=config.embed_dim))
-    options.finish()
+    unknown_options(options, "jina_clip", CODE)
     return ModelDescription(checkpoint, config, partial(hugging_face_tokenizer, folder, known.tokenizer))
 
 
 def _vision(section: Section, has_projections: bool) -> tuple[VisionTransformerConfig, int]:
-    section.ignore(*IGNORED, "patch_dropout", "drop_path_rate", "fused_layer_norm", "x_attention")
+    section.ignore("patch_dropout", "drop_path_rate", "fused_layer_norm", "x_attention")
     width, head_width = section.size("width", 768), section.size("head_width", 64)
     if width % head_width:
         raise section.unsupported("head_width", f"expected a divisor of the width, {width}")
@@ -125,7 +125,7 @@ def _vision(section: Section, has_projections: bool) -> tuple[VisionTransformerC
         norm_before=False,
         projection="linear" if has_projections else projection,
     )
-    section.finish()
+    unknown_options(section, "jina_clip", CODE)
     return vision, embed_dim
 
 

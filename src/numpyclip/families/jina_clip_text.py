@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from numpyclip.errors import CheckpointError, quoted
 from numpyclip.families.config_file import MAX_LAYERS, Section
 from numpyclip.families.tensor_names import Names
+from numpyclip.families.transformers_options import unknown_options
 from numpyclip.model.config import Projection, RelativeBertConfig, TextPool, TextRopeConfig
 from numpyclip.tokenizer.hugging_face import TokenizerRules
 from numpyclip.weights.checkpoint import Checkpoint
@@ -42,13 +43,13 @@ _GATED = ".mlp.gated_layers.weight"  # gate and value, one below the other
 
 _MAX_TOKENS = 512  # to which `encode_text` of the model truncates texts; it was trained on no longer ones with images
 
-# Options without effect on embeddings: provenance, training, and how attention is computed.
-IGNORED = ("model_type", "transformers_version", "torch_dtype", "dtype", "_name_or_path", "architectures", "auto_map")
-_IGNORED_IN_TEXT_MODEL = (
+CODE = "modeling_clip.JinaCLIPModel"  # of these models
+
+# Options of the text model without effect on embeddings: how it was trained, and how attention is computed.
+_IGNORED = (
     *("use_flash_attn", "load_trained_adapters", "lora_dropout_p", "lora_main_params_trainable", "task_instructions"),
-    *("matryoshka_dimensions", "truncate_dim", "emb_pooler", "initializer_range", "classifier_dropout"),
-    *("hidden_dropout_prob", "attention_probs_dropout_prob", "use_cache", "use_reentrant", "bos_token_id"),
-    *("eos_token_id", "window_size", "mlp_checkpoint_lvl", "fused_dropout_add_ln", "fused_bias_fc", *IGNORED),
+    *("matryoshka_dimensions", "truncate_dim", "emb_pooler", "use_reentrant", "window_size", "mlp_checkpoint_lvl"),
+    *("fused_dropout_add_ln", "fused_bias_fc"),
 )
 
 
@@ -89,7 +90,7 @@ def describe_text(
     section: Section, kwargs: Section, known: TextModel, checkpoint: Checkpoint, has_projections: bool
 ) -> tuple[RelativeBertConfig, int]:
     """Read the text tower, and the dimension of its embeddings."""
-    section.ignore(*IGNORED, "proj_bias")  # the tensors show a bias
+    section.ignore("proj_bias")  # the tensors show a bias
     embed_dim = section.size("embed_dim", 768)
     pools: dict[str, TextPool] = {"": known.pool, "mean_pooler": "mean", "cls_pooler": "first"}
     pool = section.one_of("pooler_type", pools, "")
@@ -102,13 +103,13 @@ def describe_text(
         projection = "linear"
     if projection and has_projections:
         raise section.unsupported("proj_type", f"expected null, and an embed_dim of {text.width}, with add_projections")
-    section.finish()
+    unknown_options(section, "jina_clip", CODE)
     return replace(text, pool=pool, projection="linear" if has_projections else projection), embed_dim
 
 
 def _text_model(kwargs: Section, known: TextModel, checkpoint: Checkpoint) -> RelativeBertConfig:
     """Read options of the text model; sizes that jina-clip's config file leaves out are those of the tensors."""
-    kwargs.ignore(*_IGNORED_IN_TEXT_MODEL)
+    kwargs.ignore(*_IGNORED)
     kwargs.expect(hidden_act="gelu", use_qk_norm=False, position_embedding_type="alibi" if known.alibi else "rotary")
     vocab_size, width = checkpoint.shape("token_embedding.weight", 2)
     width = kwargs.size("hidden_size", width)
@@ -139,7 +140,7 @@ def _text_model(kwargs: Section, known: TextModel, checkpoint: Checkpoint) -> Re
         token_types=kwargs.size("type_vocab_size", token_types) if token_types else 0,
         alibi=known.alibi,
     )
-    kwargs.finish()
+    unknown_options(kwargs, "jina_clip", CODE)
     return text
 
 

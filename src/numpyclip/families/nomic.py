@@ -16,6 +16,7 @@ from numpyclip.families import image_processor
 from numpyclip.families.config_file import MAX_LAYERS, MAX_SIZE, Section
 from numpyclip.families.description import ModelDescription
 from numpyclip.families.tensor_names import Names, rename, squeeze, translator
+from numpyclip.families.transformers_options import unknown_options
 from numpyclip.model.config import (
     CLIPConfig,
     NomicVisionConfig,
@@ -72,16 +73,13 @@ TEXT_NAMES: Names = (
     *_blocks("encoder.layers", "transformer"),
 )
 
-# Options without effect on embeddings: provenance, training, dropout, and how attention is computed.
+# Options without effect on embeddings: how a model was trained, and how attention is computed.
 _IGNORED = (
-    *("model_type", "architectures", "auto_map", "_name_or_path", "transformers_version", "torch_dtype", "dtype"),
-    *("attn_pdrop", "embd_pdrop", "resid_pdrop", "drop_path_rate", "patch_dropout", "initializer_range", "use_cache"),
-    *("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout", "bos_token_id", "eos_token_id"),
-    *("fused_bias_fc", "fused_dropout_add_ln", "use_flash_attn", "use_xentropy", "dense_seq_output", "vocab_size"),
-    *("pad_vocab_size_multiple", "tie_word_embeddings", "reorder_and_upcast_attn", "scale_attn_weights"),
-    *("scale_attn_by_inverse_layer_idx", "summary_activation", "summary_first_dropout", "summary_proj_to_labels"),
-    *("summary_type", "summary_use_proj", "hidden_features_scaling_factor", "head_dim", "add_cross_attention"),
-    *("safe_serialization", "gradient_checkpointing", "depth_scaled_init", "add_pooling_layer"),
+    *("attn_pdrop", "embd_pdrop", "resid_pdrop", "drop_path_rate", "patch_dropout", "fused_bias_fc", "head_dim"),
+    *("fused_dropout_add_ln", "use_flash_attn", "use_xentropy", "dense_seq_output", "vocab_size", "add_pooling_layer"),
+    *("pad_vocab_size_multiple", "reorder_and_upcast_attn", "scale_attn_weights", "scale_attn_by_inverse_layer_idx"),
+    *("summary_activation", "summary_first_dropout", "summary_proj_to_labels", "summary_type", "summary_use_proj"),
+    *("hidden_features_scaling_factor", "safe_serialization", "depth_scaled_init"),
 )
 # Of texts, in config files of images, and the other way round.
 _IGNORED_IN_VISION = (
@@ -108,7 +106,7 @@ def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
     else:
         text = _text(options, found)
         tokenizer = partial(hugging_face_tokenizer, folder, TokenizerRules("BertTokenizer"))
-    options.finish()
+    unknown_options(options, "nomic_bert", "modeling_hf_nomic_bert")
     tower = vision or text
     assert tower is not None
     config = CLIPConfig(
