@@ -181,4 +181,5 @@ def _translate(checkpoint: Checkpoint, text_options: Section, kwargs: Section) -
     axes = {"visual.positional_embedding": 1, "visual.class_embedding": 2}
     found = replace(found, arrays=squeeze(found.arrays, axes))
     adapters = take_adapters(checkpoint, arrays, text_options, kwargs)
-    return adapt(found, {translate(name): pair for name, pair in adapters.items()})
+    named = f"{text_options.json.get('default_lora_task')} {kwargs.json.get('lora_alpha')}"
+    return adapt(found, {translate(name): pair for name, pair in adapters.items()}, named)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.errors import CheckpointError, quoted
-from numpyclip.weights.checkpoint import Checkpoint
+from numpyclip.weights.checkpoint import Checkpoint, identity_of
 
 # By the name of the tensor (n, m) that they are for: (n, rank) and (rank, m), whose product is added to it.
 Adapters: TypeAlias = Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
@@ -43,17 +43,18 @@ class AdaptedCheckpoint(Checkpoint):
         return self.take(name) if name in self.adapters else super().table(name)
 
 
-def adapt(checkpoint: Checkpoint, adapters: Adapters) -> Checkpoint:
-    """Return a checkpoint with adapters; CheckpointError if one does not fit its tensor."""
-    for name, (left, right) in adapters.items():
-        shape = checkpoint.shape(name, 2)
+def adapt(checkpoint: Checkpoint, adapters: Adapters, name: str) -> Checkpoint:
+    """Return a checkpoint with adapters, named so among those of its file; CheckpointError if one does not fit."""
+    for tensor, (left, right) in adapters.items():
+        shape = checkpoint.shape(tensor, 2)
         if (len(left), right.shape[1]) != shape:
             raise CheckpointError(
-                f"{checkpoint.path}: the adapters of tensor {quoted(name)} make a matrix of {len(left)} by "
+                f"{checkpoint.path}: the adapters of tensor {quoted(tensor)} make a matrix of {len(left)} by "
                 f"{right.shape[1]}; expected {shape[0]} by {shape[1]}, as the tensor is."
             )
     if not adapters:
         return checkpoint
-    return AdaptedCheckpoint(
+    adapted = AdaptedCheckpoint(
         **{field.name: getattr(checkpoint, field.name) for field in fields(checkpoint)}, adapters=adapters
     )
+    return replace(adapted, identity=identity_of(checkpoint.identity, name))
