@@ -93,6 +93,16 @@ def test_longer_texts_than_in_training_are_refused_where_they_would_have_other_p
     assert numpyclip.load(folder)[0].context_length == 5
 
 
+def test_truncated_texts_have_a_layer_norm_before(copy: Callable[[str], Path]) -> None:
+    """As the card of nomic-embed-text-v1.5 says: `F.layer_norm`, then the first dimensions, then unit length."""
+    golden, folder = load("nomic-text")[1], copy("text")
+    version_1_5 = folder.rename(folder.with_name("nomic-embed-text-v1.5"))  # no warning
+    whole = golden["encode_text"]
+    normed = (whole - whole.mean(axis=1, keepdims=True)) / np.sqrt(whole.var(axis=1, keepdims=True) + 1e-5)
+    assert_close(numpyclip.load(version_1_5, truncate_dim=8)[0].encode_text(golden["text"]), normed[:, :8])
+    assert_close(numpyclip.load(version_1_5, truncate_dim=16)[0].encode_text(golden["text"]), whole)
+
+
 def test_tokens_are_those_of_transformers(copy: Callable[[str], Path]) -> None:
     needs("bert")
     folder, tokens = copy("text"), golden_tokens()

@@ -174,6 +174,7 @@ def _text(section: Section, checkpoint: Checkpoint) -> RelativeBertConfig:
         pool="mean",
         projection=None,
         token_types=section.size("type_vocab_size", token_types) if token_types else 0,
+        standardize_truncated=True,
         rotary=TextRopeConfig(base=_rope_base(section, 10_000.0 if is_original else 1000.0), length=length),
     )
     section.ignore("type_vocab_size")

@@ -320,7 +320,8 @@ class BertConfig(EncoderConfig):
 class RelativeBertConfig(EncoderConfig):
     """Sizes and options of a BERT without a table of positions, which are rotary, or a bias (`alibi`).
 
-    `gelu_gate`: the gate of a gated MLP has GELU; `standardized`: embeddings have mean 0 and variance 1.
+    `gelu_gate`: the gate of a gated MLP has GELU; `standardized`: embeddings have mean 0 and variance 1;
+    `standardize_truncated`: they have before they are truncated, if they are.
     """
 
     post_norm: bool = True  # of sums
@@ -329,6 +330,7 @@ class RelativeBertConfig(EncoderConfig):
     alibi: bool = False
     gelu_gate: bool = False
     standardized: bool = False
+    standardize_truncated: bool = False
 
     @property
     def gate(self) -> Gate:
@@ -369,7 +371,12 @@ class CLIPConfig:
 
     def truncate(self, dim: int) -> "CLIPConfig":
         """Return it with embeddings of the first dimensions only, not more than there are."""
-        return self if dim == self.embed_dim else replace(self, embed_dim=dim, full_dim=self.tower_dim)
+        if dim == self.embed_dim:
+            return self
+        text = self.text
+        if isinstance(text, RelativeBertConfig) and text.standardize_truncated:
+            text = replace(text, standardized=True)
+        return replace(self, embed_dim=dim, full_dim=self.tower_dim, text=text)
 
     @property
     def activation(self) -> Activation | None:
