@@ -17,12 +17,14 @@ from numpyclip.runtime import prepared
 from numpyclip.weights import published
 from numpyclip.weights.catalogue import DOWNLOADABLE
 from numpyclip.weights.sources import Weights
+from tests.families.test_parity import FAMILIES
 from tests.weights.forged import GOLDEN
 from tests.weights.hub_server import Hub, using
 
 FOLDER = GOLDEN / "open_clip"
 CONFIG = json.loads((FOLDER / "open_clip_config.json").read_text("utf-8"))["model_cfg"]
 WEIGHTS = "open_clip_model.safetensors"
+TEXT = FAMILIES / "transformers-clip-text"
 INPUTS = np.random.default_rng(3).standard_normal((2, 3, CONFIG["vision_cfg"]["image_size"], 32)).astype(np.float32)
 
 
@@ -111,6 +113,62 @@ def test_a_repository_that_says_otherwise_of_the_activation_is_warned_of(hub: Hu
         model, _ = numpyclip.load("Toy-8", pretrained="plain")
     assert caught[0].filename == __file__  # it points at the caller
     assert model.config.activation == "gelu"
+
+
+def test_a_repository_of_the_table_by_its_own_name_is_computed_as_the_table_says(
+    hub: Hub, table: dict[str, Any], tmp_path: Path
+) -> None:
+    hub.files["open_clip_config.json"] = json.dumps({"model_cfg": CONFIG}).encode()
+    tags = {"quick": row(quick_gelu=True)}
+    table["architectures"] = {"Toy-8": {**table["architectures"]["Toy-8"], "tags": tags}}
+    with pytest.warns(UserWarning, match="is 'gelu'; that of Toy-8 quick is 'quick_gelu'. The latter is used; load"):
+        found = embed("hf-hub:someone/model@main")
+    np.testing.assert_array_equal(found, as_described(tmp_path, quick_gelu=True))
+
+
+@pytest.mark.parametrize("tags", [{"plain": row()}, {"plain": row(), "quick": row(quick_gelu=True)}, {}])
+def test_a_repository_that_the_table_does_not_contradict_is_what_its_config_file_says(
+    hub: Hub, table: dict[str, Any], tmp_path: Path, tags: dict[str, Any]
+) -> None:
+    hub.files["open_clip_config.json"] = json.dumps({"model_cfg": CONFIG}).encode()
+    table["architectures"] = {"Toy-8": {**table["architectures"]["Toy-8"], "tags": tags}}
+    np.testing.assert_array_equal(embed("hf-hub:someone/model"), as_described(tmp_path))
+
+
+# Subfolders of a repository
+
+CLIP = FAMILIES / "transformers-clip"
+
+
+def test_the_only_model_of_a_repository_may_be_in_a_subfolder(hub: Hub) -> None:
+    hub.files = {f"0_CLIPModel/{file.name}": file.read_bytes() for file in CLIP.iterdir()}
+    hub.files |= {"modules.json": b"[]", "README.md": b"", "1_Pooling/config.json": b"{}"}
+    image = np.zeros((1, 3, 32, 32), np.float32)
+    expected = numpyclip.load(CLIP)[0].encode_image(image)
+    found, _ = numpyclip.load("hf-hub:someone/model")
+    np.testing.assert_array_equal(found.encode_image(image), expected)
+    assert all(name.startswith("0_CLIPModel/") for name in hub.fetched)
+    hub.asked.clear()
+    named, _ = numpyclip.load("hf-hub:someone/model/0_CLIPModel@v2")
+    np.testing.assert_array_equal(named.encode_image(image), expected)
+
+
+def test_of_several_subfolders_one_must_be_named(hub: Hub) -> None:
+    for folder in ("text_encoder", "text_encoder_2"):
+        hub.files |= {f"{folder}/{file.name}": file.read_bytes() for file in TEXT.iterdir()}
+    hub.files |= {"tokenizer_2/vocab.json": b"{}", "tokenizer/vocab.json": b"{}", "unet/config.json": b"{}"}
+    del hub.files[WEIGHTS]
+    with pytest.raises(
+        ModelNotFoundError, match=r"2 subfolders \('text_encoder', 'text_encoder_2'\); .* hf-hub:someone/"
+    ):
+        numpyclip.load("hf-hub:someone/model@main")
+    model, _ = numpyclip.load("hf-hub:someone/model/text_encoder_2")
+    assert model.config.vision is None
+    assert "tokenizer_2/vocab.json" in hub.fetched
+    assert "tokenizer/vocab.json" not in hub.fetched
+    for wrong in ("unet", "text_encoder_3"):
+        with pytest.raises(ModelNotFoundError, match="has no weights"):
+            numpyclip.load(f"hf-hub:someone/model/{wrong}")
 
 
 def test_a_folder_of_ones_own_that_says_otherwise_of_the_activation_is_refused(
