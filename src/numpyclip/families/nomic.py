@@ -115,7 +115,7 @@ def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
         vision=vision,
         text=text,
         preprocess=preprocess,
-        matryoshka="v1.5" in str(options.path),  # version 1 was not trained for it, and no option says so
+        matryoshka=_is_1_5(options),
     )
     return ModelDescription(found, config, tokenizer)
 
@@ -174,13 +174,18 @@ def _text(section: Section, checkpoint: Checkpoint) -> RelativeBertConfig:
         pool="mean",
         projection=None,
         token_types=section.size("type_vocab_size", token_types) if token_types else 0,
-        standardize_truncated=True,
+        standardizable=_is_1_5(section),
         rotary=TextRopeConfig(base=_rope_base(section, 10_000.0 if is_original else 1000.0), length=length),
     )
     section.ignore("type_vocab_size")
     if text.width // text.heads % 2:
         raise section.unsupported("n_head", "expected heads of an even width")
     return text
+
+
+def _is_1_5(section: Section) -> bool:
+    """Tell whether it is version 1.5, which was trained for truncated embeddings. Only the name of a folder says so."""
+    return "v1.5" in str(section.path)
 
 
 def _is_original(section: Section) -> bool:

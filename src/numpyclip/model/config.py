@@ -321,7 +321,7 @@ class RelativeBertConfig(EncoderConfig):
     """Sizes and options of a BERT without a table of positions, which are rotary, or a bias (`alibi`).
 
     `gelu_gate`: the gate of a gated MLP has GELU; `standardized`: embeddings have mean 0 and variance 1;
-    `standardize_truncated`: they have before they are truncated, if they are.
+    `standardizable`: they have where they are truncated, or compared with images.
     """
 
     post_norm: bool = True  # of sums
@@ -330,7 +330,7 @@ class RelativeBertConfig(EncoderConfig):
     alibi: bool = False
     gelu_gate: bool = False
     standardized: bool = False
-    standardize_truncated: bool = False
+    standardizable: bool = False
 
     @property
     def gate(self) -> Gate:
@@ -373,10 +373,13 @@ class CLIPConfig:
         """Return it with embeddings of the first dimensions only, not more than there are."""
         if dim == self.embed_dim:
             return self
-        text = self.text
-        if isinstance(text, RelativeBertConfig) and text.standardize_truncated:
-            text = replace(text, standardized=True)
-        return replace(self, embed_dim=dim, full_dim=self.tower_dim, text=text)
+        return replace(self.standardize(), embed_dim=dim, full_dim=self.tower_dim)
+
+    def standardize(self) -> "CLIPConfig":
+        """Return it with standardized embeddings of texts, if its texts are to be."""
+        if isinstance(self.text, RelativeBertConfig) and self.text.standardizable:
+            return replace(self, text=replace(self.text, standardized=True))
+        return self
 
     @property
     def activation(self) -> Activation | None:
