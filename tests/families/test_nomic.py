@@ -41,7 +41,7 @@ def copy(tmp_path: Path) -> Callable[[str], Path]:
         ("nomic-text", "text", {"rotary.base": 10_000.0}),
         ("nomic-text", "text", {"eps": 1e-12}),
         ("nomic-text", "text", {"standardized": True}),
-        ("nomic-text-transformers", "text", {"gelu_gate": True}),
+        ("nomic-text-transformers", "text", {"gate": "gelu"}),
         ("nomic-vision", "vision", {"rope": None}),
         ("nomic-vision", "vision", {"rope.reference": 4}),
         ("nomic-vision", "vision", {"heads": 4}),
@@ -107,7 +107,7 @@ def test_truncated_texts_have_a_layer_norm_before(copy: Callable[[str], Path]) -
 
 @pytest.mark.parametrize("version", ["v1", "v1.5"])
 def test_both_towers_are_one_model(copy: Callable[[str], Path], version: str) -> None:
-    """Texts of version 1.5 have a layer norm there, as the card of nomic-embed-vision-v1.5 says; those of v1 have none."""
+    """Texts of version 1.5 have a layer norm there, as nomic-embed-vision-v1.5's card says; those of v1 have none."""
     golden = {**load("nomic-text")[1], **load("nomic-vision")[1]}
     texts = copy("text")
     texts = texts.rename(texts.with_name(f"nomic-embed-text-{version}"))

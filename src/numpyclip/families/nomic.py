@@ -142,7 +142,7 @@ def _vision(section: Section, checkpoint: Checkpoint) -> NomicVisionConfig:
         patch_size=patch_size,
         eps=section.eps("layer_norm_epsilon", 1e-5),
         rope=rope,
-        mlp_norm=section.get("norm_mlp", bool, False),
+        inner_norm=section.get("norm_mlp", bool, False),
         stem=StemConfig(patch_bias=True),
         norm_before=False,
         pool=PoolConfig(kind="map", mlp_width=selector_width),

@@ -22,6 +22,7 @@ from numpyclip.model.config import (
     EncoderConfig,
     PoolConfig,
     ResNetConfig,
+    StagesConfig,
     TextConfig,
     TextPool,
     TransformerConfig,
@@ -74,6 +75,10 @@ def read_config(description: Section, tokenizers: Path | None = None) -> tuple[C
     for tower in (vision, text):
         if isinstance(tower, TransformerConfig) and not tower.projection and tower.width != config.embed_dim:
             raise model.unsupported("embed_dim", f"expected {tower.width}, the width of a tower without a projection")
+    if isinstance(vision, StagesConfig) and vision.unprojected not in (None, embed_dim):
+        raise model.unsupported(
+            "embed_dim", f"expected {vision.unprojected}, the width of a tower without a projection"
+        )
     model.ignore("init_logit_bias", "init_logit_scale")  # initial values of training
     model.ignore("nonscalar_logit_scale", "output_dict", "cast_dtype")  # forms of parameters and of results
     model.ignore("custom_text")  # whether the names of the text tower's tensors begin with "text."
