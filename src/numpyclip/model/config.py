@@ -354,14 +354,15 @@ class BertConfig(EncoderConfig):
 class RelativeBertConfig(EncoderConfig):
     """Sizes and options of a BERT without a table of positions, which are rotary, or a bias (`alibi`).
 
-    `standardized`: embeddings have mean 0 and variance 1; `standardizable`: they have where they are truncated, or
-    compared with images.
+    `hides_padding`: padding within a text is masked, too; `standardized`: embeddings have mean 0 and variance 1;
+    `standardizable`: they have where they are truncated, or compared with images.
     """
 
     post_norm: bool = True  # of sums
     token_types: int = 1
     rotary: TextRopeConfig | None = None
     alibi: bool = False
+    hides_padding: bool = False
     standardized: bool = False
     standardizable: bool = False
 
