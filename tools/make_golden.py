@@ -32,8 +32,10 @@ FAMILIES = GOLDEN.parent / "families"
 MODULES = (
     "clip_vocabulary",
     "copies",
+    "jina_clip",
     "mobileclip",
     "multilingual",
+    "nomic",
     "open_clip_coca",
     "open_clip_convolutional",
     "open_clip_encoders",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from numpyclip.errors import InputError
@@ -25,6 +26,7 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
     pretrained: str | os.PathLike[str] | None = None,
     activation: Activation | None = None,
     low_memory: bool = False,
+    truncate_dim: int | None = None,
     text_model: str | os.PathLike[str] | None = None,
 ) -> tuple[CLIP, Preprocess]:
     """Load a model.
@@ -52,6 +54,9 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
     low_memory : bool, default=False
         Keep the weights in the file's dtype (float16 for OpenAI's) and convert each block to float32 at every use:
         half the memory, slower by a time independent of batch size.
+    truncate_dim : int, optional
+        Keep the first dimensions of embeddings only, as sentence-transformers does. Models that were not trained for it
+        (Matryoshka representation learning) lose more accuracy, and a warning says so.
     text_model : str or path, optional
         Another model, named as `name`, whose text tower replaces that of this model and was trained to match it:
         ``"hf-hub:M-CLIP/LABSE-Vit-L-14"``, say. The repositories of M-CLIP and
@@ -94,18 +99,30 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
         raise InputError(f"text_model is {text_model!r:.60}; expected the name of a model, or a path.")
     named = resolve(os.fspath(name), pretrained, text_model)
     found = recognise(locate(named.name, named.pretrained, download_root), activation)
-    model = _read(found, low_memory)
+    model = _read(found, low_memory, truncate_dim)
     if named.text_model is not None:
         from numpyclip.dual_encoder.pair import pair
 
-        model = pair(model, _read(recognise(locate(os.fspath(named.text_model), None, download_root)), low_memory))
+        texts = recognise(locate(os.fspath(named.text_model), None, download_root))
+        texts = replace(texts, config=texts.config.standardize())
+        model = pair(model, _read(texts, low_memory, truncate_dim))
     return model, model.preprocess
 
 
-def _read(found: ModelDescription, low_memory: bool) -> CLIP:
-    model = _kind(found.config).read(found.checkpoint, found.config, found.tokenizer, low_memory)
-    for warning in (*found.warnings, *(model.checkpoint.warnings if model.checkpoint else ())):
-        warnings.warn(warning, stacklevel=3)
+def _read(found: ModelDescription, low_memory: bool, truncate_dim: int | None) -> CLIP:
+    config, doubts = found.config, [*found.warnings]
+    if truncate_dim is not None:
+        from numpyclip.dual_encoder.validation import checked_dim
+
+        config = config.truncate(checked_dim(truncate_dim, config.embed_dim))
+        if config is not found.config and not (config.matryoshka or "siglip-mrl" in str(found.checkpoint.path)):
+            doubts.append(
+                f"{found.checkpoint.path}: this model is not known to be trained for truncated embeddings (Matryoshka "
+                "representation learning); with truncate_dim, it finds less."
+            )
+    model = _kind(config).read(found.checkpoint, config, found.tokenizer, low_memory)
+    for doubt in (*doubts, *(model.checkpoint.warnings if model.checkpoint else ())):
+        warnings.warn(doubt, stacklevel=3)
     return model
 
 

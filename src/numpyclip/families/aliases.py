@@ -15,6 +15,10 @@ _IMAGES: dict[str, tuple[str, str | None]] = {
     "M-CLIP/XLM-Roberta-Large-Vit-L-14": ("ViT-L/14", None),
     "sentence-transformers/clip-ViT-B-32-multilingual-v1": ("ViT-B/32", None),
 }
+# Repositories of image towers → the text tower that they were trained to match.
+_TEXTS = {
+    f"nomic-ai/nomic-embed-vision-{version}": f"nomic-ai/nomic-embed-text-{version}" for version in ("v1", "v1.5")
+}
 # Immich's names that are not those of an architecture and a tag, with two underscores between them.
 _IMMICHS = {
     **{name.partition("/")[2]: name for name in _IMAGES if name.startswith("M-CLIP/")},
@@ -41,6 +45,8 @@ def resolve(name: str, pretrained: Folder | None = None, text_model: Folder | No
     repository = name.removeprefix(hub.PREFIX).partition("@")[0]
     if name.startswith(hub.PREFIX) and repository in _IMAGES and text_model is None:
         return Named(*_IMAGES[repository], name)
+    if name.startswith(hub.PREFIX) and repository in _TEXTS and text_model is None:
+        return Named(name, None, f"{hub.PREFIX}{_TEXTS[repository]}")
     model, _, tag = short.partition("__")
     if tag and (known := architecture(_spelled(model))) and (published := known.find(tag)):
         return Named(known.name, published.tag, text_model)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -61,6 +61,14 @@ class RopeConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TextRopeConfig:
+    """Rotary embeddings of the positions of up to `length` tokens; `base` is the inverse of the slowest rotation."""
+
+    base: float
+    length: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class TransformerConfig:
     """Sizes and options of a stack of residual blocks.
 
@@ -84,6 +92,11 @@ class TransformerConfig:
     sub_norm: bool = False
     mlp_norm: bool = False
     post_norm: bool = False
+
+    @property
+    def mlp_inner_eps(self) -> float | None:
+        """The epsilon of the norm before the last matrix of an MLP; None without such a norm."""
+        return self.eps if self.sub_norm else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,6 +177,18 @@ class VisionTransformerConfig(TransformerConfig):
     def described(self) -> int:
         """Number of tokens that a decoder attends to: all but the pooled one."""
         return self.pool.queries - 1 if self.pool.kind == "attn" else self.tokens - self.class_token
+
+
+@dataclass(frozen=True, kw_only=True)
+class NomicVisionConfig(VisionTransformerConfig):
+    """Sizes and options of nomic-embed-vision: `inner_norm`: there is a norm before the last matrix of MLPs alone."""
+
+    inner_norm: bool = True
+
+    @property
+    def mlp_inner_eps(self) -> float | None:
+        """The epsilon of the norm before the last matrix of an MLP, whatever that of other norms."""
+        return EPS if self.inner_norm else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -332,6 +357,23 @@ class BertConfig(EncoderConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RelativeBertConfig(EncoderConfig):
+    """Sizes and options of a BERT without a table of positions, which are rotary, or a bias (`alibi`).
+
+    `hides_padding`: padding within a text is masked, too; `standardized`: embeddings have mean 0 and variance 1;
+    `standardizable`: they have where they are truncated, or compared with images.
+    """
+
+    post_norm: bool = True  # of sums
+    token_types: int = 1
+    rotary: TextRopeConfig | None = None
+    alibi: bool = False
+    hides_padding: bool = False
+    standardized: bool = False
+    standardizable: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class MCTConfig(TextConfig):
     """Sizes and options of a text transformer between two convolution blocks, over `kernel_size` tokens."""
 
@@ -343,7 +385,8 @@ class MCTConfig(TextConfig):
 class CLIPConfig:
     """Sizes and options of a whole model; `vision` or `text` is None if it has the other tower only.
 
-    `family` names the layout of the checkpoint; `sigmoid`: pairs are scored independently (SigLIP), not by a softmax.
+    `family` names the layout of the checkpoint; `sigmoid`: pairs are scored independently (SigLIP), not by a softmax;
+    `matryoshka`: embeddings were trained to be truncated; `full_dim` is their dimension before, if they are.
     """
 
     family: str
@@ -353,6 +396,25 @@ class CLIPConfig:
     preprocess: Preprocess
     sigmoid: bool = False
     decoder: DecoderConfig | None = None
+    matryoshka: bool = False
+    full_dim: int | None = None
+
+    @property
+    def tower_dim(self) -> int:
+        """Dimension of what the towers compute."""
+        return self.full_dim or self.embed_dim
+
+    def truncate(self, dim: int) -> "CLIPConfig":
+        """Return it with embeddings of the first dimensions only, not more than there are."""
+        if dim == self.embed_dim:
+            return self
+        return replace(self.standardize(), embed_dim=dim, full_dim=self.tower_dim)
+
+    def standardize(self) -> "CLIPConfig":
+        """Return it with standardized embeddings of texts, if its texts are to be."""
+        if isinstance(self.text, RelativeBertConfig) and self.text.standardizable:
+            return replace(self, text=replace(self.text, standardized=True))
+        return self
 
     @property
     def activation(self) -> Activation | None:

@@ -13,7 +13,7 @@ from numpyclip.model.config import EPS, Gate, MLPActivation, TransformerConfig
 from numpyclip.model.kv_cache import KVCache
 from numpyclip.model.layers import Affine, LayerNorm, Linear, fold_norm
 from numpyclip.model.ops import Array
-from numpyclip.model.rope import Rope
+from numpyclip.model.rope import Rope, TextRope
 from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
@@ -53,12 +53,12 @@ class MLP:
             Linear.read(
                 weights,
                 f"{block}.mlp.c_proj",
-                norm=f"{block}.mlp.ln_inner" if config.sub_norm else None,
+                norm=None if config.mlp_inner_eps is None else f"{block}.mlp.ln_inner",
                 scale=f"{block}.ls_2.gamma" if config.layer_scale else None,
             ),
             config.activation,
             config.gate if config.gated else None,
-            config.eps if config.sub_norm else None,
+            config.mlp_inner_eps,
             Affine.read(weights, f"{block}.ln_2") if config.mlp_norm else None,
             config.eps,
         )
@@ -106,7 +106,9 @@ class Block:
     ln_2: LayerNorm | None = None
 
     @classmethod
-    def read(cls, weights: WeightReader, name: str, config: TransformerConfig, rope: Rope | None = None) -> "Block":
+    def read(
+        cls, weights: WeightReader, name: str, config: TransformerConfig, rope: Rope | TextRope | None = None
+    ) -> "Block":
         """Read the weights under a name of the checkpoint."""
         attn, mlp = Attention.read(weights, name, config, rope), MLP.read(weights, name, config)
         if not config.post_norm:
@@ -145,11 +147,18 @@ class Transformer:
 
     @classmethod
     def read(
-        cls, weights: WeightReader, name: str, config: TransformerConfig, kind: type[Block] = Block
+        cls,
+        weights: WeightReader,
+        name: str,
+        config: TransformerConfig,
+        kind: type[Block] = Block,
+        rope: TextRope | None = None,
     ) -> "Transformer":
         """Read the weights under a name of the checkpoint."""
-        rope = Rope.make(config.rope, config.width // config.heads) if config.rope else None
-        blocks = [partial(kind.read, weights, f"{name}.resblocks.{i}", config, rope) for i in range(config.layers)]
+        of_image = Rope.make(config.rope, config.width // config.heads) if config.rope else None
+        blocks = [
+            partial(kind.read, weights, f"{name}.resblocks.{i}", config, rope or of_image) for i in range(config.layers)
+        ]
         return cls(weights.blocks(blocks))
 
     def __call__(self, x: Array, layout: TokenLayout) -> Array:

@@ -76,7 +76,7 @@ class VisionTransformer(VisionTower):
             config,
             preprocess,
             _read_stem(weights, config.stem, preprocess),
-            *_read_embedding(weights, config, preprocess),
+            *read_embedding(weights, config, preprocess),
             LayerNorm.read(weights, "visual.ln_pre", config.eps) if config.norm_before else None,
             Transformer.read(weights, "visual.transformer", config),
             pool,
@@ -185,7 +185,7 @@ def _read_stem(weights: WeightReader, config: StemConfig, preprocess: Preprocess
     return ConvStem.read(weights, "visual.stem", preprocess) if config.width else None
 
 
-def _read_embedding(
+def read_embedding(
     weights: WeightReader, config: VisionTransformerConfig, preprocess: Preprocess
 ) -> tuple[Array | None, Array]:
     """Take the patch embedding, if any, and all that is added to its output."""
