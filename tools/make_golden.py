@@ -30,6 +30,7 @@ from golden.common import SEED, State, randomize
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden" / "checkpoints"
 FAMILIES = GOLDEN.parent / "families"
 MODULES = (
+    "authors",
     "clip_vocabulary",
     "mobileclip",
     "open_clip_coca",
