@@ -32,6 +32,7 @@ FAMILIES = GOLDEN.parent / "families"
 MODULES = (
     "authors",
     "clip_vocabulary",
+    "fg_clip_2",
     "mobileclip",
     "open_clip_coca",
     "open_clip_convolutional",

@@ -1,17 +1,21 @@
-"""Files of Long-CLIP and TinyCLIP, put together as tools/golden/authors.py does, which ran their authors' code."""
+"""Models of Long-CLIP, TinyCLIP and FG-CLIP 2, against their authors' code (tools/golden: authors.py, fg_clip_2.py)."""
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import numpyclip
 from numpyclip.errors import CheckpointError
 from numpyclip.families.recognise import recognise
 from numpyclip.families.repository_files import files_at
+from numpyclip.model import ops
 from numpyclip.weights.read import read
-from tests.families.test_parity import FAMILIES
+from tests.families.test_parity import FAMILIES, load
 from tests.model.golden import assert_close
 from tests.weights.forged import GOLDEN
 
@@ -78,3 +82,43 @@ def test_tiny_clip_s_modules_are_towers_with_gelu(tmp_path: Path, vit: dict[str,
         CheckpointError, match="as all of TinyCLIP's, the activation 'gelu', but 'quick_gelu' was passed"
     ):
         numpyclip.load(path, activation="quick_gelu")
+
+
+FG_CLIP_2 = "authors-fg-clip-2"
+
+
+def test_fg_clip_2_gives_large_images_more_patches() -> None:
+    model, golden = load(FG_CLIP_2)
+    assert model.preprocess.patch_counts == (128, 256, 576, 784, 1024)
+    pictures = [golden[f"picture_{index}"] for index in range(len(golden["shapes"]))]
+    for picture, (rows, columns) in zip(pictures, golden["shapes"], strict=True):
+        assert model.preprocess(Image.fromarray(picture)).shape == (3, rows * 8, columns * 8)
+    counts = [int(np.prod(shape)) for shape in golden["shapes"]]
+    assert [next(most for most in model.preprocess.patch_counts if count <= most) for count in counts] == [
+        *(128, 256, 128, 128, 576, 784, 1024)
+    ]
+    assert_close(model.embed_images(pictures), ops.normalize(golden["embed_images"].astype(np.float32)))
+
+
+def test_fg_clip_2_may_have_one_number_of_patches(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(FAMILIES / FG_CLIP_2, tmp_path / "model"))
+    path = folder / "preprocessor_config.json"
+    options = {**json.loads(path.read_text("utf-8")), "dynamic_max_patches": False, "max_num_patches": 64}
+    path.write_text(json.dumps(options), "utf-8")
+    preprocess = recognise(files_at(folder)).config.preprocess
+    assert (preprocess.patch_counts, preprocess.size) == ((), 64)
+    path.unlink()
+    assert recognise(files_at(folder)).config.preprocess.patch_counts == load(FG_CLIP_2)[0].preprocess.patch_counts
+
+
+def test_other_options_of_fg_clip_2_count(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(FAMILIES / FG_CLIP_2, tmp_path / "model"))
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    (folder / "config.json").write_text(
+        json.dumps({**config, "auto_map": {"AutoModel": "modeling_fgclip2.Fgclip2Model"}})
+    )
+    assert recognise(files_at(folder)).config == load(FG_CLIP_2)[0].config
+    config["text_config"]["max_position_embeddings"] = 30
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(CheckpointError, match=r"'positional_embedding' has shape \(12, 32\); expected \(30, 32\)"):
+        numpyclip.load(folder)

@@ -104,6 +104,7 @@ class Family:
     names: Names
     tokenizer: TokenizerRules
     embed_dim: int = 512
+    unused: tuple[str, ...] = ()  # prefixes of tensors of what it does besides
     mistaken_end: int | None = None  # the end-of-text id in config files that are wrong about it: the highest is meant
     sigmoid: bool = False
 
@@ -157,6 +158,15 @@ _SIGLIP_2 = replace(
     preprocess=image_processor.SIGLIP2,
     tokenizer=TokenizerRules("Siglip2Tokenizer", lower=True),
 )
+# With further heads and positions, of long texts and of parts of images, in fgclip2/model/strcs of 360CVGroup/FG-CLIP.
+_FG_CLIP_2 = replace(
+    _SIGLIP_2,
+    preprocess=image_processor.FG_CLIP_2,
+    unused=(
+        *("text_model.embeddings.position_embedding_res.", "text_model.embeddings.position_embedding_ori."),
+        *("longtext_head.", "boxtext_head.", "dense_feature_head."),
+    ),
+)
 _CHINESE_CLIP = replace(
     _CLIP,
     text=BertConfig(context_length=512, vocab_size=30522, activation="gelu", eps=1e-12, token_types=2, **_BASE),
@@ -190,6 +200,7 @@ TYPES = {
         "metaclip_2": _METACLIP_2,
         "siglip": _SIGLIP,
         "siglip2": _SIGLIP_2,
+        "fgclip2": _FG_CLIP_2,
         "chinese_clip": _CHINESE_CLIP,
         "altclip": _ALTCLIP,
     }.items()

@@ -76,6 +76,9 @@ class Preprocess:
         lower one leaves a black margin.
     patch_size : int, optional
         Side of the patches of "patches", in pixels.
+    patch_counts : tuple of int
+        Of "patches": a picture becomes as many at most as the first of these that is no less than what it has, or the
+        last one; if there are none, `size` decides.
     scale : float
         What 0..255 is multiplied by before it is normalised.
     """
@@ -89,6 +92,7 @@ class Preprocess:
     fill: int = 0
     short_side: Size | None = None
     patch_size: int | None = None
+    patch_counts: tuple[int, ...] = ()
     scale: float = 1 / 255
 
     @property
@@ -165,6 +169,8 @@ class Preprocess:
 
     @property
     def _before_crop(self) -> Size:
+        if self.patch_counts and self.patch_size:
+            return math.isqrt(self.patch_counts[-1]) * self.patch_size
         return self.short_side or self.size
 
     def _resize(self, image: Image.Image) -> Image.Image:
@@ -194,14 +200,19 @@ class Preprocess:
             down, across = sides_of(target)
             return across, down
         if self.patch_size is not None:
-            most = math.prod(side // self.patch_size for side in self.sides)
-            return _whole_patches(width, height, self.patch_size, most)
+            return _whole_patches(width, height, self.patch_size, self._most_patches(width, height, self.patch_size))
         if self.resize_mode == "longest" or isinstance(target, tuple):
             down, across = self.sides
             ratio = (max if self.resize_mode == "longest" else min)(height / down, width / across)
             return round(width / ratio), round(height / ratio)
         long = int(target * max(width, height) / min(width, height))
         return (target, long) if width <= height else (long, target)
+
+    def _most_patches(self, width: int, height: int, patch_size: int) -> int:
+        if not self.patch_counts:
+            return math.prod(side // patch_size for side in self.sides)
+        count = (width // patch_size) * (height // patch_size)
+        return next((most for most in self.patch_counts if count <= most), self.patch_counts[-1])
 
     def _cut(self, image: Image.Image) -> Image.Image:
         """Cut out the centre, or pad to it."""
