@@ -122,3 +122,29 @@ def test_other_options_of_fg_clip_2_count(tmp_path: Path) -> None:
     (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(CheckpointError, match=r"'positional_embedding' has shape \(12, 32\); expected \(30, 32\)"):
         numpyclip.load(folder)
+
+
+def test_fg_clip_1_is_a_clip_for_short_texts(tmp_path: Path) -> None:
+    """Its code is not at hand: it computes what `CLIPModel` does, with these tensors besides."""
+    name = "transformers-clip-gelu"
+    folder = Path(shutil.copytree(FAMILIES / name, tmp_path / "model"))
+    files = files_at(folder)
+    tensors = read(files.weights)
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    width, dim = config["text_config"]["hidden_size"], config["projection_dim"]
+    more = {
+        "text_model.embeddings.position_embedding_res.weight": np.ones((248, width), np.float32),
+        "text_model.embeddings.position_embedding_ori.weight": np.ones((248, width), np.float32),
+        "text_filip_projection.weight": np.ones((dim, width), np.float32),
+        "logit_scale_finegraind": np.float32(1),
+        "logit_scale_hardneg": np.float32(1),
+    }
+    for file in folder.glob("model*"):
+        file.unlink()
+    write(folder / "weights.npz", {**{each: tensors.take(each) for each in tensors.arrays}, **more})
+    (folder / "weights.npz").rename(folder / "model.safetensors")  # the content counts
+    config["text_config"] |= {"keep_len": 20, "longtext_len": 248}
+    (folder / "config.json").write_text(
+        json.dumps({**config, "auto_map": {"AutoModel": "modeling_fgclip.FGCLIPModel"}})
+    )
+    compare(folder, name)

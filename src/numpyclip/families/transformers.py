@@ -17,7 +17,7 @@ from numpyclip.families.description import ModelDescription
 from numpyclip.families.repository_files import PROCESSOR_FILES, TOKENIZER_FILES, folders_beside
 from numpyclip.families.tensor_names import rename, translator
 from numpyclip.families.transformers_options import unknown_options
-from numpyclip.families.transformers_types import ACTIVATIONS, TYPES, Family
+from numpyclip.families.transformers_types import ACTIVATIONS, FG_CLIP_HEAD, FG_CLIP_UNUSED, TYPES, Family
 from numpyclip.model.config import BertConfig, CLIPConfig, TextConfig, TransformerConfig, VisionTransformerConfig
 from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.tokenizer.clip_tokenizer import default_tokenizer
@@ -48,6 +48,8 @@ def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
     """Describe a model by its config file, and those of the image processor and the tokenizer beside it."""
     folder = options.path.parent
     family, towers = _model_type(options)
+    if FG_CLIP_HEAD in checkpoint:
+        family = replace(family, unused=FG_CLIP_UNUSED)
     checkpoint = _rename(checkpoint, family, towers)
     config, warnings = _read_config(options, family, towers, checkpoint)
     if isinstance(config.vision, VisionTransformerConfig):

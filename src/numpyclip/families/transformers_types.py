@@ -158,14 +158,15 @@ _SIGLIP_2 = replace(
     preprocess=image_processor.SIGLIP2,
     tokenizer=TokenizerRules("Siglip2Tokenizer", lower=True),
 )
-# With further heads and positions, of long texts and of parts of images, in fgclip2/model/strcs of 360CVGroup/FG-CLIP.
+# FG-CLIP's further positions, of long texts, and heads, of those and of parts of images (360CVGroup/FG-CLIP). The first
+# version's models are CLIPs by their config file.
+_LONG_POSITIONS = ("text_model.embeddings.position_embedding_res.", "text_model.embeddings.position_embedding_ori.")
+FG_CLIP_HEAD = "text_filip_projection.weight"
+FG_CLIP_UNUSED = (*_LONG_POSITIONS, FG_CLIP_HEAD, "logit_scale_finegraind", "logit_scale_hardneg")
 _FG_CLIP_2 = replace(
     _SIGLIP_2,
     preprocess=image_processor.FG_CLIP_2,
-    unused=(
-        *("text_model.embeddings.position_embedding_res.", "text_model.embeddings.position_embedding_ori."),
-        *("longtext_head.", "boxtext_head.", "dense_feature_head."),
-    ),
+    unused=(*_LONG_POSITIONS, "longtext_head.", "boxtext_head.", "dense_feature_head."),
 )
 _CHINESE_CLIP = replace(
     _CLIP,
