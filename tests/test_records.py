@@ -10,7 +10,7 @@ import pytest
 import numpyclip
 from numpyclip.model import config
 
-FILLED_STEP_BY_STEP = {"Evaluation", "_Point", "Ended", "Watch", "Changes", "Report", "_Job", "ScriptObject"}
+FILLED_STEP_BY_STEP = {"Evaluation", "_Point", "Ended", "Watch", "Changes", "Report", "_Job", "ScriptObject", "Opaque"}
 SIZES_AND_OPTIONS = {"Decoding", "TokenLayout", "Ended", "_Beams"}  # in `numpyclip.model`, beside `config`
 COMPARED_BY_PARTS = {"Ended", "_Beams", "_Image", "LinearWeights", "_Point"}
 

@@ -106,6 +106,21 @@ def test_another_model_is_refused_without_loading_it(run: Run, store: Path, verb
     assert (status, "was made with tiny, not with tiny:openai" in err) == (2, True)
 
 
+def test_a_copy_of_the_model_is_not_refused_by_its_name(
+    run: Run, album: Path, tiny: CLIP, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NUMPYCLIP_OFFLINE", "1")
+    place = tmp_path / "openai.index"
+    with Index(place, tiny, create=True) as index:
+        index.update([album / "sub"])
+        with index.store.writing():
+            index.store.remember_model(tiny.fingerprint, '{"model": "ViT-B/32"}')
+    _, _, err = run("search", "a house", "--store", place, "-m", "hf-hub:openai/clip-vit-base-patch32")
+    assert "NUMPYCLIP_OFFLINE" in err  # it would have been downloaded
+    _, _, err = run("search", "a house", "--store", place, "-m", "hf-hub:openai/clip-vit-base-patch16")
+    assert "was made with ViT-B/32, not with hf-hub:openai/clip-vit-base-patch16" in err
+
+
 @pytest.mark.parametrize("verb", [("search", "a house"), ("index",)])
 def test_the_model_of_an_index_made_from_python_is_named(
     run: Run, album: Path, tiny: CLIP, tmp_path: Path, verb: tuple[str, ...]
@@ -233,3 +248,14 @@ def test_a_threshold_without_probabilities_is_refused_before_the_index_is_opened
     Image.new("RGB", (8, 8)).save(tmp_path / "p.png")
     status, _, err = run("search", "--near", tmp_path / "p.png", "--threshold", "0.5", "--store", tmp_path / "none")
     assert (status, "--threshold: probabilities" in err) == (2, True)
+
+
+@pytest.mark.filterwarnings("ignore:.*Matryoshka")
+def test_an_index_remembers_that_embeddings_are_truncated(run: Run, album: Path, tmp_path: Path) -> None:
+    store = tmp_path / "truncated.index"
+    assert run("index", album / "sub", "--store", store, "-m", "tiny", "--truncate-dim", "32").status != 2
+    found = run("search", "a bird", "--store", store, "--paths", "--all")
+    assert found.out.endswith("camera.webp\n")
+    status, out, err = run("search", "a bird", "--store", store, "-m", "tiny", "--truncate-dim", "16")
+    assert (status, out) == (2, "")
+    assert "embed_dim" in err

@@ -7,10 +7,12 @@ from numpyclip.families import activation, apple, authors, openai
 from numpyclip.families.activation import Claim
 from numpyclip.families.config_file import Section
 from numpyclip.families.description import ModelDescription
-from numpyclip.families.repository_files import OPEN_CLIP_CONFIG, ModelFiles
+from numpyclip.families.repository_files import MODULES, OPEN_CLIP_CONFIG, ModelFiles
 from numpyclip.tokenizer.clip_tokenizer import open_clip_tokenizer
 from numpyclip.weights.checkpoint import Activation, Checkpoint, ConfigFile
 from numpyclip.weights.read import read
+
+_ENCODERS = ("bert", "roberta", "xlm-roberta", "distilbert")  # alone no CLIP, but as a module of sentence-transformers
 
 
 def recognise(files: ModelFiles, passed: Activation | None = None) -> ModelDescription:
@@ -53,6 +55,15 @@ def _by_config(checkpoint: Checkpoint, library: str, config: Section) -> ModelDe
         from numpyclip.families import open_clip
 
         return open_clip.describe(checkpoint, config)
+    model_type = config.json.get("model_type")
+    if model_type == "M-CLIP":
+        from numpyclip.families import multilingual_clip
+
+        return multilingual_clip.describe(checkpoint, config)
+    if model_type in _ENCODERS and any((folder / MODULES).is_file() for folder in list(config.path.parents)[:2]):
+        from numpyclip.families import sentence_transformers
+
+        return sentence_transformers.describe(checkpoint, config)
     from numpyclip.families import transformers
 
     return transformers.describe(checkpoint, config)

@@ -12,6 +12,7 @@ from numpyclip.weights.read import INDEX_SUFFIX
 
 OPEN_CLIP_CONFIG = "open_clip_config.json"
 TRANSFORMERS_CONFIG = "config.json"
+MODULES = "modules.json"  # of sentence-transformers, beside the config file of the first module or above it
 INT8_WEIGHTS = "model.int8.safetensors"  # NumPyCLIP's own, with any library's config file
 
 # The config file of a library → the names of weights, in the order in which the library looks for them. A model with
@@ -38,12 +39,13 @@ _CONFIG_FILES = (*_WEIGHTS, *PROCESSOR_FILES)
 # Of any library: what is read of a tokenizer, and what is copied with it where a model is saved.
 FILES = (
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"),
-    *("vocab.json", "merges.txt", "vocab.txt", "spiece.model"),
+    *("vocab.json", "merges.txt", "vocab.txt", "spiece.model", "sentencepiece.bpe.model"),
 )
-TOKENIZER_FILES = (*FILES, "added_tokens.json", "tokenizer.model", "sentencepiece.bpe.model")
+TOKENIZER_FILES = (*FILES, "added_tokens.json", "tokenizer.model")
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".npz")
 _SETTLE = "A folder with an open_clip_config.json beside the weights settles it: load it without `pretrained`."
+_MODULE = re.compile(r"(?P<folder>[0-9]+_(Pooling|Dense))/(?P<file>[^/]+)", re.ASCII)
 _SHARD = re.compile(r"-[0-9]{5}-of-[0-9]{5}\.")
 
 
@@ -90,6 +92,14 @@ def files_at(path: Path, table: Section | None = None, doubt: str | None = None)
     raise CheckpointError(
         f"{path}: found {len(found)} files of weights ({listed}); expected one. Pass the file itself."
     )
+
+
+def find_weights_in(folder: Path) -> Path:
+    """Find the weights in the folder of a module of sentence-transformers."""
+    for name in ("model.safetensors", "pytorch_model.bin"):
+        if (folder / name).is_file():
+            return folder / name
+    raise CheckpointError(f"{folder}: has no weights; expected a file named model.safetensors or pytorch_model.bin.")
 
 
 def _list(folder: Path) -> set[str]:
@@ -142,12 +152,12 @@ def wanted(names: Iterable[str], has_table: bool = False, subfolder: str = "") -
     if found or has_table or _find_weights(names, None):
         return found
     folders = folders_with_models(names)
-    return _wanted_in(names, folders[0]) if len(folders) == 1 else []
+    return [*_modules(names), *_wanted_in(names, folders[0])] if len(folders) == 1 else []
 
 
 def folders_with_models(names: Iterable[str]) -> list[str]:
     """List the subfolders of a repository that have a model with a config file."""
-    names = set(names)
+    names = {name for name in names if not _MODULE.fullmatch(name)}
     return [folder for folder in sorted({name.split("/")[0] for name in names}) if _wanted_in(names, folder)]
 
 
@@ -169,7 +179,23 @@ def folders_beside(folder: str) -> list[str]:
 def _wanted(names: set[str], has_table: bool = False) -> list[str]:
     found = _find_weights(names, OPEN_CLIP_CONFIG if has_table else _library(names), or_any=has_table)
     weights = _with_shards(names, found[0]) if len(found) == 1 else []
-    return [name for name in (*_CONFIG_FILES, *FILES) if name in names] + weights if weights else []
+    return (
+        [*(name for name in (*_CONFIG_FILES, *FILES) if name in names), *_modules(names), *weights] if weights else []
+    )
+
+
+def _modules(names: set[str]) -> list[str]:
+    """Choose the files of the later modules of sentence-transformers."""
+    if MODULES not in names:
+        return []
+    found: dict[str, set[str]] = {}
+    for match in filter(None, map(_MODULE.fullmatch, names)):
+        found.setdefault(match["folder"], set()).add(match["file"])
+    chosen = [MODULES, *(["sentence_bert_config.json"] if "sentence_bert_config.json" in names else [])]
+    for folder in sorted(found):
+        files = [file for file in ("config.json", *_WEIGHTS[TRANSFORMERS_CONFIG]) if file in found[folder]]
+        chosen += [f"{folder}/{file}" for file in files[:2]]
+    return chosen
 
 
 def tokenizer_files(names: Iterable[str]) -> list[str]:

@@ -46,6 +46,14 @@ _OURS = {
 
 def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
     """Describe a model by its config file, and those of the image processor and the tokenizer beside it."""
+    if options.json.get("model_type") == "jina_clip":  # of repositories with code of their own
+        from numpyclip.families import jina_clip
+
+        return jina_clip.describe(checkpoint, options)
+    if options.json.get("model_type") == "nomic_bert":
+        from numpyclip.families import nomic
+
+        return nomic.describe(checkpoint, options)
     folder = options.path.parent
     family, towers = _model_type(options)
     if FG_CLIP_HEAD in checkpoint:
@@ -165,7 +173,7 @@ def _section(description: Section, tower: str) -> Section:
 def _text(section: Section, family: Family, bare: bool) -> TextConfig:
     text = family.text
     if isinstance(text, BertConfig):
-        return _bert(section, text)
+        return read_bert(section, text)
     if family.unused:
         section.ignore("keep_len", "longtext_len")  # of long texts
     end = section.get("eos_token_id", int, text.end_id or 0)
@@ -180,7 +188,8 @@ def _text(section: Section, family: Family, bare: bool) -> TextConfig:
     )
 
 
-def _bert(section: Section, default: BertConfig) -> BertConfig:
+def read_bert(section: Section, default: BertConfig) -> BertConfig:
+    """Read the options of a BERT or RoBERTa."""
     section.ignore(*_IGNORED_IN_BERT)
     vocab_size = section.size("vocab_size", default.vocab_size)
     pad_id = section.get("pad_token_id", int, default.pad_id)
