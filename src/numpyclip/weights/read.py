@@ -20,7 +20,7 @@ from numpyclip.errors import (
 from numpyclip.regular_file import open_regular
 from numpyclip.weights.archive import Archive, mapped_file
 from numpyclip.weights.budget import inflated_limit
-from numpyclip.weights.checkpoint import ACTIVATIONS, Activation, Checkpoint, identity_of
+from numpyclip.weights.checkpoint import ACTIVATIONS, Checkpoint, identity_of
 from numpyclip.weights.groups import choose, grouped
 from numpyclip.weights.json_file import read_json_object
 from numpyclip.weights.npz import read_npz
