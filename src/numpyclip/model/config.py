@@ -66,7 +66,8 @@ class TransformerConfig:
 
     `layer_scale`: the outputs of attention and MLP are scaled per channel; `biased`: which of queries, keys and values
     have a bias; `gated`: the MLP is a gated linear unit (Shazeer, 2020); `sub_norm`: there is a norm before the last
-    matrix of attention and MLP; `post_norm`: norms come after attention and MLP, not before.
+    matrix of attention and MLP; `post_norm`: norms come after attention and MLP, not before; `attention_width`: that of
+    the queries of all heads, if it is not that of the tokens.
     """
 
     width: int
@@ -81,6 +82,7 @@ class TransformerConfig:
     gated: bool = False
     sub_norm: bool = False
     post_norm: bool = False
+    attention_width: int | None = None
 
     @property
     def gate(self) -> Gate:
