@@ -44,6 +44,7 @@ MODULES = (
     "open_clip_timm",
     "open_clip_vit",
     "tokenizers",
+    "training_checkpoints",
     "transformers_bert",
     "transformers_clip",
     "transformers_siglip2",

@@ -98,6 +98,8 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
     for doubt in doubts:
         warnings.warn(doubt, stacklevel=2)
     model = _kind(config).read(found.checkpoint, config, found.tokenizer, low_memory)
+    for warning in model.checkpoint.warnings if model.checkpoint else ():
+        warnings.warn(warning, stacklevel=2)
     return model, model.preprocess
 
 

@@ -18,6 +18,7 @@ _MAX_NAME = 200  # characters; a module can hold itself
 _NO_WEIGHTS = ("opt", "scaler", "sched", "lr_sched", "hyper_parameters", "hparams")
 _MAKES_TENSORS = "_rebuild"  # what functions of PyTorch begin with
 _MEMBERS = (TensorRef, ScriptObject, Opaque)
+_NESTS = (dict, Opaque, list, tuple)
 _PARTS = ("_parameters", "_buffers", "_modules")  # of the state of a module
 
 
@@ -54,23 +55,26 @@ def state_dicts(root: object, where: str) -> list[StateDict]:
 
 
 def _holders(root: object) -> Iterator[tuple[str, object]]:
-    """Walk the dicts of a tree, each once, with their keys; or take the module that it is."""
+    """Walk the dicts of a tree, lists included, each once, with their keys; or take the module that it is."""
     pending = deque([("", root, 0)])
     seen = {id(root)}
     while pending:
         place, value, depth = pending.popleft()
-        yield place, value
+        if not isinstance(value, list | tuple):
+            yield place, value
         if _is_module(value) or depth == _MAX_DEPTH:
             continue
         for key, inner in _items(value):
-            is_dict = isinstance(inner, dict | Opaque) and not _is_module(inner) and id(inner) not in seen
-            if is_dict and isinstance(key, str) and len(key) <= _MAX_NAME and not key.startswith(_NO_WEIGHTS):
+            is_new = isinstance(inner, _NESTS) and not _is_module(inner) and id(inner) not in seen
+            if is_new and isinstance(key, str) and len(key) <= _MAX_NAME and not key.startswith(_NO_WEIGHTS):
                 seen.add(id(inner))
                 pending.append((f"{place}.{key}" if place else key, inner, depth + 1))
 
 
 def _items(value: object) -> Iterator[tuple[Any, object]]:
-    """Return the items of a dict, or of what another class makes of one."""
+    """Return the items of a dict, of what another class makes of one, or of a list."""
+    if isinstance(value, list | tuple):
+        return ((str(index), item) for index, item in enumerate(value))
     if isinstance(value, Opaque):
         parts: tuple[object, ...] = (value.items, value.state)
         return chain.from_iterable(part.items() for part in parts if isinstance(part, dict))

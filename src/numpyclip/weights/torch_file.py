@@ -125,6 +125,7 @@ class TorchFile:
     storages: Mapping[str, Bytes]
     order: str
     size: int  # bytes of the file
+    archive: Archive | None = None  # that it is, unless it is of the old format
 
     def array(self, tensor: TensorRef) -> NDArray[np.generic]:
         """Make the array of a tensor: a read-only view of the memory-mapped file."""
@@ -167,7 +168,8 @@ def read_torch_archive(archive: Archive) -> TorchFile:
     root = unpickle(stream, vocabulary, where, Budget(archive.file_size))
     del stream  # before records are inflated
     records = {key: archive.record(f"{folder}data/{key}") for key in vocabulary.storages}
-    return TorchFile(root, str(archive.path), records, _byte_order(archive, f"{folder}byteorder"), archive.file_size)
+    order = _byte_order(archive, f"{folder}byteorder")
+    return TorchFile(root, str(archive.path), records, order, archive.file_size, archive)
 
 
 def _byte_order(archive: Archive, name: str) -> str:
