@@ -14,6 +14,7 @@ from numpyclip.errors import CheckpointError
 from numpyclip.families.recognise import recognise
 from numpyclip.families.repository_files import files_at
 from numpyclip.model import ops
+from numpyclip.model.config import VisionTransformerConfig
 from numpyclip.weights.read import read
 from tests.families.test_parity import FAMILIES, load
 from tests.model.golden import assert_close
@@ -82,6 +83,81 @@ def test_tiny_clip_s_modules_are_towers_with_gelu(tmp_path: Path, vit: dict[str,
         CheckpointError, match="as all of TinyCLIP's, the activation 'gelu', but 'quick_gelu' was passed"
     ):
         numpyclip.load(path, activation="quick_gelu")
+
+
+# --- pruned towers --------------------------------------------------------------------------------
+
+
+def pruned() -> dict[str, Any]:
+    """A TinyCLIP that was pruned automatically: blocks of several sizes, one without attention, one without an MLP."""
+    random = np.random.default_rng(63)
+    image = {"heads": (2, 1, 3), "mlps": (40, 90, 10), "width": 100}
+    text = {"heads": (0, 1, 2), "mlps": (30, 0, 64), "width": 72}
+    shapes = {
+        "_image_encoder.visual.class_embedding": (100,),
+        "_image_encoder.visual.positional_embedding": (17, 100),
+        "_image_encoder.visual.proj": (100, 48),
+        "_image_encoder.visual.conv1.weight": (100, 3, 8, 8),
+        **_norm("_image_encoder.visual.ln_pre", 100),
+        **_blocks("_image_encoder.visual.transformer", **image),
+        **_norm("_image_encoder.visual.ln_post", 100),
+        "_text_encoder.positional_embedding": (12, 72),
+        "_text_encoder.text_projection": (72, 48),
+        **_blocks("_text_encoder.transformer", **text),
+        "_text_encoder.token_embedding.weight": (96, 72),
+        **_norm("_text_encoder.ln_final", 72),
+        "_logit_scale.logit_scale": (),
+    }
+    scales = {name: shape[-1] ** -0.5 if len(shape) > 1 else 0.25 for name, shape in shapes.items()}
+    return {
+        name: np.asarray(random.standard_normal(shape) * scales[name], np.float32) for name, shape in shapes.items()
+    }
+
+
+def _norm(name: str, width: int) -> dict[str, tuple[int, ...]]:
+    return {f"{name}.weight": (width,), f"{name}.bias": (width,)}
+
+
+def _blocks(name: str, heads: tuple[int, ...], mlps: tuple[int, ...], width: int) -> dict[str, tuple[int, ...]]:
+    shapes: dict[str, tuple[int, ...]] = {}
+    for number, (count, mlp) in enumerate(zip(heads, mlps, strict=True)):
+        block, inner = f"{name}.resblocks.{number}", 64 * count
+        if count:
+            shapes |= {**_norm(f"{block}.ln_1", width), f"{block}.attn.in_proj_weight": (3 * inner, width)}
+            shapes |= {f"{block}.attn.in_proj_bias": (3 * inner,), f"{block}.attn.out_proj.weight": (width, inner)}
+            shapes[f"{block}.attn.out_proj.bias"] = (width,)
+        if mlp:
+            shapes |= {**_norm(f"{block}.ln_2", width), f"{block}.mlp.c_fc.weight": (mlp, width)}
+            shapes |= {f"{block}.mlp.c_fc.bias": (mlp,), f"{block}.mlp.c_proj.weight": (width, mlp)}
+            shapes[f"{block}.mlp.c_proj.bias"] = (width,)
+    return shapes
+
+
+@pytest.mark.parametrize(
+    ("now", "before"), [("_image_encoder", "module.image_encoder_without_ddp"), ("_text", "_text")]
+)
+def test_tiny_clip_s_pruned_blocks_compute_what_is_left_of_them(tmp_path: Path, now: str, before: str) -> None:
+    path = write(tmp_path / "tinyclip.npz", {name.replace(now, before): array for name, array in pruned().items()})
+    compare(path, "authors-tiny-clip-pruned")
+    config = recognise(files_at(path)).config
+    assert isinstance(config.vision, VisionTransformerConfig) and config.text is not None
+    assert (config.vision.width, config.vision.heads, config.vision.attention_width) == (100, 3, 192)
+    assert (config.text.width, config.text.heads, config.text.attention_width) == (72, 2, 128)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "message"),
+    [
+        ("visual.transformer.resblocks.1.attn.out_proj.weight", (100, 320), r"has shape \(100, 320\); expected up to"),
+        ("visual.transformer.resblocks.1.attn.in_proj_weight", (191, 100), r"has shape \(191, 100\); expected up to"),
+        ("visual.transformer.resblocks.2.mlp.c_fc.weight", (10,), "expected 2 dimensions"),
+        ("visual.transformer.resblocks.900.ln_2.bias", (100,), "differ too much in size; expected at most 8 times"),
+    ],
+)
+def test_pruned_blocks_that_do_not_fit_are_refused(tmp_path: Path, name: str, shape: Any, message: str) -> None:
+    tensors = {**pruned(), f"_image_encoder.{name}": np.zeros(shape, np.float32)}
+    with pytest.raises(CheckpointError, match=message):
+        numpyclip.load(write(tmp_path / "tinyclip.npz", tensors))
 
 
 FG_CLIP_2 = "authors-fg-clip-2"

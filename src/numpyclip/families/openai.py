@@ -63,7 +63,8 @@ def _has(checkpoint: Checkpoint, begin: str) -> bool:
 def _measure_text(checkpoint: Checkpoint, activation: Activation, alone: bool) -> tuple[TextConfig, int]:
     """Return the sizes of the text tower and of its embeddings; by itself it may have no projection."""
     sizes = text_sizes(checkpoint)
-    text = TextConfig(**sizes, heads=_heads(checkpoint, sizes["width"]), activation=activation)
+    attention = _attention_sizes(checkpoint, "transformer.resblocks", sizes["width"])
+    text = TextConfig(**sizes, **attention, activation=activation)
     if alone and "text_projection" not in checkpoint:
         return replace(text, projection=None), text.width
     return text, checkpoint.shape("text_projection", 2)[1]
@@ -121,8 +122,8 @@ def _measure_transformer(checkpoint: Checkpoint, activation: Activation) -> Visi
         image_size=patch_size * grid,
         patch_size=patch_size,
         width=width,
-        heads=_heads(checkpoint, width),
         activation=activation,
+        **_attention_sizes(checkpoint, "visual.transformer.resblocks", width),
         **block_sizes(checkpoint, "visual.transformer.resblocks"),
     )
 
@@ -176,6 +177,14 @@ def square_side(checkpoint: Checkpoint, name: str, class_row: bool = True) -> in
             f"{checkpoint.path}: tensor '{name}' has {rows} rows; expected a square number{' and one' * class_row}."
         )
     return side
+
+
+def _attention_sizes(checkpoint: Checkpoint, prefix: str, width: int) -> dict[str, Any]:
+    """Infer the number of heads, and the width of all together, which in TinyCLIP is not always that of the tokens."""
+    name = f"{prefix}.0.attn.in_proj_weight"
+    inner = checkpoint.shape(name, 2)[0] // 3 if name in checkpoint else width
+    own = inner != width and inner % HEAD_WIDTH == 0
+    return {"heads": _heads(checkpoint, inner if own else width), "attention_width": inner if own else None}
 
 
 def _heads(checkpoint: Checkpoint, width: int) -> int:

@@ -72,9 +72,7 @@ def block(checkpoint: Checkpoint, name: str, config: TransformerConfig) -> Tenso
         yield f"{name}.ls_2.gamma", (d,)
 
 
-def attention(
-    checkpoint: Checkpoint, name: str, d: int, biased: Biased = "qkv", inner: int | None = None
-) -> Tensors:
+def attention(checkpoint: Checkpoint, name: str, d: int, biased: Biased = "qkv", inner: int | None = None) -> Tensors:
     """List the matrices, one or more, of queries, keys and values, and the one that mixes the heads."""
     inner = inner or d
     weights, biases = in_proj_names(checkpoint, name, biased)
