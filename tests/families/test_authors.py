@@ -91,19 +91,17 @@ def test_tiny_clip_s_modules_are_towers_with_gelu(tmp_path: Path, vit: dict[str,
 def pruned() -> dict[str, Any]:
     """A TinyCLIP that was pruned automatically: blocks of several sizes, one without attention, one without an MLP."""
     random = np.random.default_rng(63)
-    image = {"heads": (2, 1, 3), "mlps": (40, 90, 10), "width": 100}
-    text = {"heads": (0, 1, 2), "mlps": (30, 0, 64), "width": 72}
     shapes = {
         "_image_encoder.visual.class_embedding": (100,),
         "_image_encoder.visual.positional_embedding": (17, 100),
         "_image_encoder.visual.proj": (100, 48),
         "_image_encoder.visual.conv1.weight": (100, 3, 8, 8),
         **_norm("_image_encoder.visual.ln_pre", 100),
-        **_blocks("_image_encoder.visual.transformer", **image),
+        **_blocks("_image_encoder.visual.transformer", heads=(2, 1, 3), mlps=(40, 90, 10), width=100),
         **_norm("_image_encoder.visual.ln_post", 100),
         "_text_encoder.positional_embedding": (12, 72),
         "_text_encoder.text_projection": (72, 48),
-        **_blocks("_text_encoder.transformer", **text),
+        **_blocks("_text_encoder.transformer", heads=(0, 1, 2), mlps=(30, 0, 64), width=72),
         "_text_encoder.token_embedding.weight": (96, 72),
         **_norm("_text_encoder.ln_final", 72),
         "_logit_scale.logit_scale": (),

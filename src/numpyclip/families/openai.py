@@ -13,7 +13,7 @@ from numpyclip.errors import CheckpointError, UnsupportedCheckpointError, quoted
 from numpyclip.families.description import ModelDescription
 from numpyclip.families.other_models import likeness
 from numpyclip.families.tensor_names import rename
-from numpyclip.images.preprocess import Preprocess
+from numpyclip.images.preprocess import Preprocess, Size
 from numpyclip.model.config import RESNET_STRIDE, CLIPConfig, ResNetConfig, TextConfig, VisionTransformerConfig
 from numpyclip.tokenizer.clip_tokenizer import default_tokenizer
 from numpyclip.weights.checkpoint import Activation, Checkpoint
@@ -201,7 +201,9 @@ def _compare_with_record(
 ) -> None:
     """Compare the inferred sizes with those that OpenAI's archives record."""
     step = vision.patch_size if isinstance(vision, VisionTransformerConfig) else RESNET_STRIDE
-    measured = {"context_length": text.context_length, "vocab_size": text.vocab_size} if text else {}
+    measured: dict[str, Size] = {}
+    if text:
+        measured = {"context_length": text.context_length, "vocab_size": text.vocab_size}
     if vision:
         measured["input_resolution"] = vision.image_size
     for name in measured:
