@@ -182,8 +182,9 @@ def square_side(checkpoint: Checkpoint, name: str, class_row: bool = True) -> in
 def _attention_sizes(checkpoint: Checkpoint, prefix: str, width: int) -> dict[str, Any]:
     """Infer the number of heads, and the width of all together, which in TinyCLIP is not always that of the tokens."""
     name = f"{prefix}.0.attn.in_proj_weight"
-    inner = checkpoint.shape(name, 2)[0] // 3 if name in checkpoint else width
-    own = inner != width and inner % HEAD_WIDTH == 0
+    rows, columns = checkpoint.shape(name, 2) if name in checkpoint else (3 * width, width)
+    inner = rows // 3
+    own = columns == width != inner and inner % HEAD_WIDTH == 0
     return {"heads": _heads(checkpoint, inner if own else width), "attention_width": inner if own else None}
 
 
