@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 import numpyclip
-from numpyclip.errors import CheckpointError, InputError, ModelNotFoundError, UnsupportedCheckpointError
+from numpyclip.errors import CheckpointError, DownloadError, InputError, ModelNotFoundError, UnsupportedCheckpointError
 from numpyclip.families import locate, open_clip
 from numpyclip.families.locate import find_architecture, is_supported
 from numpyclip.runtime import prepared
+from numpyclip.tokenizer.hugging_face import open_clip_file_tokenizer
 from numpyclip.weights import published
 from numpyclip.weights.catalogue import DOWNLOADABLE
 from numpyclip.weights.sources import Weights
@@ -25,6 +26,7 @@ FOLDER = GOLDEN / "open_clip"
 CONFIG = json.loads((FOLDER / "open_clip_config.json").read_text("utf-8"))["model_cfg"]
 WEIGHTS = "open_clip_model.safetensors"
 TEXT = FAMILIES / "transformers-clip-text"
+TOKENIZERS = FAMILIES.parent / "tokenizers"
 INPUTS = np.random.default_rng(3).standard_normal((2, 3, CONFIG["vision_cfg"]["image_size"], 32)).astype(np.float32)
 
 
@@ -76,6 +78,18 @@ def as_described(tmp_path: Path, **options: Any) -> np.ndarray:
 def test_a_tag_stands_for_a_repository_and_its_description_is_that_of_the_table(hub: Hub, tmp_path: Path) -> None:
     np.testing.assert_array_equal(embed("Toy-8", pretrained="plain"), as_described(tmp_path))
     assert hub.fetched == [WEIGHTS]
+
+
+def test_the_table_describes_a_repository_without_a_config_file(
+    hub: Hub, table: dict[str, Any], tmp_path: Path
+) -> None:
+    with pytest.warns(UserWarning, match="the activation is not recorded"):  # of four tags none is chosen
+        numpyclip.load("hf-hub:someone/model")
+    table["architectures"].pop("Strange")
+    tags = table["architectures"]["Toy-8"]["tags"]
+    for tag in ("plain", "other_mean", "openai"):
+        tags.pop(tag)
+    np.testing.assert_array_equal(embed("hf-hub:someone/model"), as_described(tmp_path, quick_gelu=True))
 
 
 @pytest.mark.parametrize("name", ["Toy-8", "Toy/8", "Toy-8-quickgelu"])
@@ -208,12 +222,56 @@ def test_the_same_file_described_otherwise_is_prepared_otherwise(hub: Hub, monke
 
 def test_a_tokenizer_is_looked_for_beside_the_weights(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     folders = []
-    monkeypatch.setattr(open_clip, "_tokenizer", lambda section: folders.append(section.path.parent))
+    monkeypatch.setattr(open_clip, "_tokenizer", lambda section, folder: folders.append(folder))
     numpyclip.load("Toy-8", pretrained="plain")
     assert (folders[-1] / WEIGHTS).is_file()
     for own in (FOLDER, FOLDER / WEIGHTS):
         numpyclip.load("Toy-8", pretrained=own)
         assert folders[-1] == FOLDER
+
+
+# Encoders of texts, whose tokenizer is that of another repository
+
+
+@pytest.fixture
+def repositories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
+    """Two repositories, of weights and of the tokenizer that they name; the files that were chosen of each."""
+    weights, tokenizer = tmp_path / "weights", tmp_path / "tokenizer"
+    shutil.copytree(FAMILIES / "open_clip-roberta", weights)
+    shutil.copytree(TOKENIZERS / "roberta", tokenizer)
+    asked: dict[str, set[str]] = {}
+
+    def obtain(name: str, choose: Callable[[list[str]], list[str]], cache_dir: object = None) -> Path:
+        folder = {"hf-hub:someone/model": weights, "hf-hub:roberta-base": tokenizer}.get(name)
+        if folder is None or not folder.is_dir():
+            raise DownloadError(f"{name} is not there")
+        asked[name] = set(choose([file.name for file in folder.iterdir()]))
+        return folder
+
+    monkeypatch.setattr("numpyclip.weights.hub.obtain", obtain)
+    return asked
+
+
+def test_a_tokenizer_is_fetched_that_is_not_beside_the_weights(repositories: dict[str, set[str]]) -> None:
+    pytest.importorskip("tokenizers", reason="the extra numpyclip[tokenizers] is not installed")
+    model, _ = numpyclip.load("hf-hub:someone/model")
+    assert repositories["hf-hub:roberta-base"] == {"tokenizer.json", "tokenizer_config.json"}
+    expected = open_clip_file_tokenizer(TOKENIZERS / "roberta", "", "whitespace", strip_sep_token=False)
+    assert np.array_equal(model.tokenize("a dog"), expected("a dog", 12))
+
+
+def test_one_beside_the_weights_is_used(repositories: dict[str, set[str]], tmp_path: Path) -> None:
+    shutil.copy(TOKENIZERS / "bert" / "tokenizer.json", tmp_path / "weights")
+    numpyclip.load("hf-hub:someone/model")
+    assert repositories.keys() == {"hf-hub:someone/model"}
+
+
+def test_images_need_none(repositories: dict[str, set[str]], tmp_path: Path) -> None:
+    shutil.rmtree(tmp_path / "tokenizer")
+    model, _ = numpyclip.load("hf-hub:someone/model")
+    assert model.encode_image(np.zeros((1, 3, 16, 16), np.float32)).shape == (1, 24)
+    with pytest.raises(CheckpointError, match="was trained with that of 'roberta-base': put it, from huggingface"):
+        model.tokenize("a dog")
 
 
 # By a file of one's own

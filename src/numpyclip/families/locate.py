@@ -3,11 +3,12 @@
 import os
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from numpyclip.errors import CheckpointError, InputError, ModelNotFoundError
+from numpyclip.errors import CheckpointError, DownloadError, InputError, ModelNotFoundError
 from numpyclip.families.activation import Claim, contradiction
 from numpyclip.families.config_file import Section
 from numpyclip.families.repository_files import (
@@ -16,6 +17,7 @@ from numpyclip.families.repository_files import (
     ModelFiles,
     files_at,
     folders_with_models,
+    has_tokenizer,
     tokenizer_files,
     wanted,
 )
@@ -61,14 +63,28 @@ def _in_repository(name: str, download_root: Folder | None) -> ModelFiles:
     repository, subfolder = (match[1] + match[3], match[2]) if match else (name, "")
     folder = hub.obtain(repository, partial(_choose, name=repository, subfolder=subfolder), download_root)
     files = files_at(folder / subfolder)
-    if files.library != OPEN_CLIP_CONFIG:
-        return files
     published = published_at(repository.removeprefix(hub.PREFIX).partition("@")[0])
     tables = [_table(known, model, folder) for known, model in published]
+    if files.library is None and len(tables) == 1:  # without a config file, as laion/CLIP-ViT-B-32-xlm-roberta-base-*
+        return _with_tokenizer(files_at(folder, tables[0]), download_root)
+    if files.library != OPEN_CLIP_CONFIG:
+        return files
+    files = _with_tokenizer(files, download_root)
     contradictions = [contradiction(table, folder) for table in tables]
     if tables and all(contradictions):  # the authors of the repository forgot the activation
         doubt = f"{contradictions[0]} The latter is used; load this folder by its path for the former."
-        return replace(files_at(folder, tables[0]), warnings=(f"{folder}: {doubt}",))
+        return replace(files, config=tables[0], warnings=(f"{folder}: {doubt}",))
+    return files
+
+
+def _with_tokenizer(files: ModelFiles, download_root: Folder | None) -> ModelFiles:
+    """Fetch the tokenizer that OpenCLIP's config file names in another repository, if there is none beside it."""
+    assert files.config is not None
+    repository = files.config.section("model_cfg").section("text_cfg").json.get("hf_tokenizer_name")
+    if not (isinstance(repository, str) and repository) or has_tokenizer(files.config.path.parent):
+        return files
+    with suppress(DownloadError, ModelNotFoundError):  # images need none; the first text says what is missing
+        return replace(files, tokenizer=hub.obtain(f"{hub.PREFIX}{repository}", tokenizer_files, download_root))
     return files
 
 
@@ -119,7 +135,8 @@ def _published(known: Architecture, model: PublishedModel, download_root: Folder
     folder = hub.obtain(f"{hub.PREFIX}{model.hub}", partial(wanted, has_table=True), download_root)
     table = _table(known, model, folder)
     found = contradiction(table, folder)
-    return files_at(folder, table, f"{found} The latter is used." if found else None)
+    files = files_at(folder, table, f"{found} The latter is used." if found else None)
+    return _with_tokenizer(files, download_root)
 
 
 def _own(known: Architecture, path: Path) -> ModelFiles:

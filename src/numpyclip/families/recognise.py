@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from numpyclip.families import activation, apple, authors, openai
 from numpyclip.families.activation import Claim
@@ -30,7 +31,7 @@ def recognise(files: ModelFiles, passed: Activation | None = None) -> ModelDescr
 
         found = openai_copies.describe(checkpoint, files.copy_of)
     elif files.library and files.config:
-        found = _by_config(checkpoint, files.library, files.config)
+        found = _by_config(checkpoint, files.library, files.config, files.tokenizer)
         claim = Claim(str(files.config.path), "describes a model with", found.config.activation)
         activation.decide([claim, recorded], passed)
         config_file = ConfigFile(files.library, files.config.json)
@@ -49,12 +50,12 @@ def recognise(files: ModelFiles, passed: Activation | None = None) -> ModelDescr
     return replace(found, checkpoint=checkpoint, warnings=(*files.warnings, *found.warnings))
 
 
-def _by_config(checkpoint: Checkpoint, library: str, config: Section) -> ModelDescription:
+def _by_config(checkpoint: Checkpoint, library: str, config: Section, tokenizer: Path | None) -> ModelDescription:
     """Describe a model by its config file, importing only the module of that library."""
     if library == OPEN_CLIP_CONFIG:
         from numpyclip.families import open_clip
 
-        return open_clip.describe(checkpoint, config)
+        return open_clip.describe(checkpoint, config, tokenizer)
     model_type = config.json.get("model_type")
     if model_type == "M-CLIP":
         from numpyclip.families import multilingual_clip

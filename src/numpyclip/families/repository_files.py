@@ -41,6 +41,7 @@ FILES = (
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"),
     *("vocab.json", "merges.txt", "vocab.txt", "spiece.model", "sentencepiece.bpe.model"),
 )
+_VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt", "spiece.model", "sentencepiece.bpe.model")
 TOKENIZER_FILES = (*FILES, "added_tokens.json", "tokenizer.model")
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".npz")
@@ -57,6 +58,7 @@ class ModelFiles:
     weights: Path  # or the index of sharded ones
     library: str | None = None  # by its config file, `OPEN_CLIP_CONFIG` say; OpenAI's and Apple's models have none
     config: Section | None = None  # the contents of that file, or of OpenCLIP's table
+    tokenizer: Path | None = None  # the folder of OpenCLIP's tokenizer, if it is another
     activation: Claim | None = None  # the catalogue's
     copy_of: str | None = None  # the model of OpenAI's, if it is in another library's layout
     warnings: tuple[str, ...] = ()  # why the config may be the wrong one for these weights
@@ -158,7 +160,10 @@ def wanted(names: Iterable[str], has_table: bool = False, subfolder: str = "") -
     if found or has_table or _find_weights(names, None):
         return found
     folders = folders_with_models(names)
-    return [*_modules(names), *_wanted_in(names, folders[0])] if len(folders) == 1 else []
+    if len(folders) != 1:
+        return []
+    later = _modules(names) if folders[0].endswith("_Transformer") else []
+    return [*later, *_wanted_in(names, folders[0])]
 
 
 def folders_with_models(names: Iterable[str]) -> list[str]:
@@ -202,6 +207,11 @@ def _modules(names: set[str]) -> list[str]:
         files = [file for file in ("config.json", *_WEIGHTS[TRANSFORMERS_CONFIG]) if file in found[folder]]
         chosen += [f"{folder}/{file}" for file in files[:2]]
     return chosen
+
+
+def has_tokenizer(folder: Path) -> bool:
+    """Tell whether a folder has the vocabulary of a tokenizer."""
+    return any((folder / name).is_file() for name in _VOCABULARIES)
 
 
 def tokenizer_files(names: Iterable[str]) -> list[str]:

@@ -51,12 +51,16 @@ def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
         identity = identity_of(identity, dense.identity)
     text = replace(text, pool=pool, projection=projection)
     return ModelDescription(
-        translate(replace(checkpoint, arrays=arrays, identity=identity), text, (("linear", "text_projection"),)),
+        translate(_several_files(checkpoint, arrays, identity), text, (("linear", "text_projection"),)),
         CLIPConfig(
             family="sentence_transformers", embed_dim=embed_dim, vision=None, text=text, preprocess=Preprocess(224)
         ),
         partial(hugging_face_tokenizer, options.path.parent, TokenizerRules(TOKENIZERS[model_type])),
     )
+
+
+def _several_files(checkpoint: Checkpoint, arrays: dict[str, Any], identity: str | None) -> Checkpoint:
+    return replace(checkpoint, arrays=arrays, identity=identity, stored={})  # no layout of one file can be saved
 
 
 def folder_of(options: Section) -> Path:

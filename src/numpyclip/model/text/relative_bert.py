@@ -19,7 +19,7 @@ from numpyclip.model.layers import LayerNorm, Linear
 from numpyclip.model.ops import Array
 from numpyclip.model.rope import TextRope
 from numpyclip.model.text.bert import SumNormBlock
-from numpyclip.model.text.encoder_parts import head_tensors, mean_of_tokens, read_head, without_padding
+from numpyclip.model.text.encoder_parts import head_tensors, mask_within, mean_of_shown, read_head, without_padding
 from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.transformer import MLP, Transformer
 from numpyclip.model.weight_reader import WeightReader
@@ -72,8 +72,12 @@ class RelativeBert:
         b, n = ids.shape
         x = self.token_embedding[ids].astype(np.float32) + self.type_embedding  # (b, n, d)
         x = self.ln_pre(np.ascontiguousarray(x.reshape(b * n, -1).T))
-        x = self.transformer(x, TokenLayout(b, mask=alibi(self.config.heads, n) if self.config.alibi else None))
-        y = mean_of_tokens(x, b) if self.config.pool == "mean" else x.reshape(len(x), b, n)[:, :, 0]  # (d, b)
+        hidden = mask_within(ids, self.config.pad_id) if self.config.hides_padding else None
+        mask = hidden
+        if self.config.alibi:
+            mask = alibi(self.config.heads, n) + (0 if hidden is None else hidden)
+        x = self.transformer(x, TokenLayout(b, mask=mask))
+        y = mean_of_shown(x, b, hidden) if self.config.pool == "mean" else x.reshape(len(x), b, n)[:, :, 0]  # (d, b)
         if self.text_projection is not None:
             y = self.text_projection(y)
         if self.config.standardized:
