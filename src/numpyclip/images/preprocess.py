@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from numpyclip.errors import InputError, PictureError
 from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
-from numpyclip.images.depth import bands
 from numpyclip.images.open import Picture, decoded, name_of, reason_of
+from numpyclip.images.patches import whole_patches
+from numpyclip.images.rgb import on_white, without_alpha
 
 if TYPE_CHECKING:  # Pillow is imported when the first picture arrives
     from PIL import Image
@@ -150,8 +151,8 @@ class Preprocess:
             if self.profile == "transformers":
                 return np.asarray(self._cut(self._resize(on_white(image))))
             if self.profile == "jina_clip":
-                return np.asarray(self._cut(self._resize(_without_alpha(image))))
-            return np.asarray(_without_alpha(self._cut(self._resize(image))))
+                return np.asarray(self._cut(self._resize(without_alpha(image))))
+            return np.asarray(without_alpha(self._cut(self._resize(image))))
         except PictureError:
             raise
         except Exception as error:  # also those of its decoders, if it was not decoded yet
@@ -203,7 +204,7 @@ class Preprocess:
             down, across = sides_of(target)
             return across, down
         if self.patch_size is not None:
-            return _whole_patches(width, height, self.patch_size, self._most_patches(width, height, self.patch_size))
+            return whole_patches(width, height, self.patch_size, self._most_patches(width, height, self.patch_size))
         if self.resize_mode == "longest" or isinstance(target, tuple):
             down, across = self.sides
             ratio = (max if self.resize_mode == "longest" else min)(height / down, width / across)
@@ -296,26 +297,6 @@ class Preprocess:
         return pixels
 
 
-def _whole_patches(width: int, height: int, patch_size: int, most: int) -> tuple[int, int]:
-    """Scale the sides of a picture, rounded up to whole patches, until there are as many patches as are allowed.
-
-    The scale is halved in to the very same steps as in `get_image_size_for_max_num_patches` of transformers'
-    models/siglip2/image_processing_siglip2.py, where the last one is 1e-5: its exact value decides about roundings.
-    """
-
-    def patches(side: int, scale: float) -> int:
-        return max(math.ceil(side * scale / patch_size), 1)
-
-    low, high = 1e-6, 100.0
-    while high - low >= 1e-5:
-        scale = (low + high) / 2
-        if patches(height, scale) * patches(width, scale) <= most:
-            low = scale
-        else:
-            high = scale
-    return patches(width, low) * patch_size, patches(height, low) * patch_size
-
-
 def _check(image: Image.Image) -> None:
     if not hasattr(image, "resize") or not hasattr(image, "mode"):
         raise InputError(
@@ -324,24 +305,3 @@ def _check(image: Image.Image) -> None:
         )
     if min(image.size) < 1:
         raise PictureError(f"{name_of(image)}: is {image.width} x {image.height} pixels; expected at least one.")
-
-
-def _without_alpha(image: Image.Image) -> Image.Image:
-    """Make a picture RGB. Transparent pixels get the colour stored under the alpha channel."""
-    if "transparency" in image.info:
-        image = image.copy()
-        del image.info["transparency"]  # Pillow would warn of it
-    return image.convert("RGB")
-
-
-def on_white(image: Image.Image) -> Image.Image:
-    """Make a picture RGB, on a white background."""
-    from PIL import Image
-
-    if "A" in image.getbands() or image.info.get("transparency") is not None:
-        opaque = Image.new("RGB", image.size, "white")
-        for box in bands(image.size):  # to need less memory
-            band = image.crop(box).convert("RGBA")
-            opaque.paste(Image.alpha_composite(Image.new("RGBA", band.size, "white"), band), box)
-        return opaque
-    return image if image.mode == "RGB" else image.convert("RGB")
