@@ -30,8 +30,10 @@ from golden.common import SEED, State, randomize
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden" / "checkpoints"
 FAMILIES = GOLDEN.parent / "families"
 MODULES = (
+    "authors",
     "clip_vocabulary",
     "copies",
+    "fg_clip_2",
     "jina_clip",
     "mobileclip",
     "multilingual",

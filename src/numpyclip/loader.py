@@ -36,8 +36,8 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
     name : str or path
         A name from `available_models`, or a file (TorchScript archive, state dict of ``torch.save``,
         ``.safetensors``, ``.npz``), or a folder that holds one. Or ``"hf-hub:organization/name"``, perhaps with
-        ``@revision``: a repository of the Hugging Face hub, in the layout of OpenCLIP or of transformers. Or, with
-        `pretrained`, OpenCLIP's name of an architecture, such as ``"ViT-B-32"``.
+        ``/subfolder`` and ``@revision``: a repository of the Hugging Face hub, in the layout of OpenCLIP or of
+        transformers. Or, with `pretrained`, OpenCLIP's name of an architecture, such as ``"ViT-B-32"``.
     device : default="cpu"
         Only "cpu"; here so that code for openai/CLIP runs unchanged.
     jit : bool, default=False

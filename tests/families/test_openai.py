@@ -129,7 +129,7 @@ def test_an_image_tower_alone_is_that_of_the_whole(request: pytest.FixtureReques
     whole: Checkpoint = request.getfixturevalue(model)
     found, expected = describe(_part(whole, IMAGE, drop), "quick_gelu"), measure(whole, "quick_gelu")
     assert found.config == replace(expected, text=None)
-    image = np.ones((1, 3, expected.preprocess.size, expected.preprocess.size), np.float32)
+    image = np.ones((1, 3, *expected.preprocess.sides), np.float32)
     alone = CLIP.read(found.checkpoint, found.config, found.tokenizer)
     both = CLIP.read(whole, expected, found.tokenizer)
     assert np.array_equal(alone.encode_image(image), both.encode_image(image))

@@ -13,7 +13,7 @@ from numpyclip.errors import CheckpointError, UnsupportedCheckpointError, quoted
 from numpyclip.families.description import ModelDescription
 from numpyclip.families.other_models import likeness
 from numpyclip.families.tensor_names import rename
-from numpyclip.images.preprocess import Preprocess
+from numpyclip.images.preprocess import Preprocess, Size
 from numpyclip.model.config import RESNET_STRIDE, CLIPConfig, ResNetConfig, TextConfig, VisionTransformerConfig
 from numpyclip.tokenizer.clip_tokenizer import default_tokenizer
 from numpyclip.weights.checkpoint import Activation, Checkpoint
@@ -66,7 +66,8 @@ def _has(checkpoint: Checkpoint, begin: str) -> bool:
 def _measure_text(checkpoint: Checkpoint, activation: Activation, alone: bool) -> tuple[TextConfig, int]:
     """Return the sizes of the text tower and of its embeddings; by itself it may have no projection."""
     sizes = text_sizes(checkpoint)
-    text = TextConfig(**sizes, heads=_heads(checkpoint, sizes["width"]), activation=activation)
+    attention = _attention_sizes(checkpoint, "transformer.resblocks", sizes["width"])
+    text = TextConfig(**sizes, **attention, activation=activation)
     if alone and "text_projection" not in checkpoint:
         return replace(text, projection=None), text.width
     return text, checkpoint.shape("text_projection", 2)[1]
@@ -124,8 +125,8 @@ def _measure_transformer(checkpoint: Checkpoint, activation: Activation) -> Visi
         image_size=patch_size * grid,
         patch_size=patch_size,
         width=width,
-        heads=_heads(checkpoint, width),
         activation=activation,
+        **_attention_sizes(checkpoint, "visual.transformer.resblocks", width),
         **block_sizes(checkpoint, "visual.transformer.resblocks"),
     )
 
@@ -181,6 +182,15 @@ def square_side(checkpoint: Checkpoint, name: str, class_row: bool = True) -> in
     return side
 
 
+def _attention_sizes(checkpoint: Checkpoint, prefix: str, width: int) -> dict[str, Any]:
+    """Infer the number of heads, and the width of all together, which in TinyCLIP is not always that of the tokens."""
+    name = f"{prefix}.0.attn.in_proj_weight"
+    rows, columns = checkpoint.shape(name, 2) if name in checkpoint else (3 * width, width)
+    inner = rows // 3
+    own = columns == width != inner and inner % HEAD_WIDTH == 0
+    return {"heads": _heads(checkpoint, inner if own else width), "attention_width": inner if own else None}
+
+
 def _heads(checkpoint: Checkpoint, width: int) -> int:
     heads = width // HEAD_WIDTH
     if heads == 0 or width % heads:
@@ -195,7 +205,9 @@ def _compare_with_record(
 ) -> None:
     """Compare the inferred sizes with those that OpenAI's archives record."""
     step = vision.patch_size if isinstance(vision, VisionTransformerConfig) else RESNET_STRIDE
-    measured = {"context_length": text.context_length, "vocab_size": text.vocab_size} if text else {}
+    measured: dict[str, Size] = {}
+    if text:
+        measured = {"context_length": text.context_length, "vocab_size": text.vocab_size}
     if vision:
         measured["input_resolution"] = vision.image_size
     for name in measured:

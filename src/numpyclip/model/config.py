@@ -75,7 +75,7 @@ class TransformerConfig:
     `layer_scale`: the outputs of attention and MLP are scaled per channel; `biased`: which of queries, keys and values
     have a bias; `gated`: the MLP has a gate, through `gate`; `sub_norm`: there is a norm before the last matrix of
     attention and MLP; `mlp_norm`: a second norm before the MLP; `post_norm`: norms come after attention and MLP, not
-    before.
+    before; `attention_width`: that of the queries of all heads, if it is not that of the tokens.
     """
 
     width: int
@@ -92,6 +92,7 @@ class TransformerConfig:
     sub_norm: bool = False
     mlp_norm: bool = False
     post_norm: bool = False
+    attention_width: int | None = None
 
     @property
     def mlp_inner_eps(self) -> float | None:
