@@ -31,6 +31,7 @@ GOLDEN = Path(__file__).parents[1] / "tests" / "golden" / "checkpoints"
 FAMILIES = GOLDEN.parent / "families"
 MODULES = (
     "copies",
+    "known_outputs",
     "mobileclip",
     "open_clip_coca",
     "open_clip_convolutional",

@@ -202,7 +202,6 @@ def test_models_of_the_hub_are_downloaded_by_either_name(run: Run, tmp_path: Pat
     "words",
     [
         ["--pretrained", "openai"],
-        ["verify", "ViT-B-32", "--pretrained", "openai"],
         ["download", "ViT-B-32", "ViT-B-16", "--pretrained", "openai"],
         ["download", "--all"],
     ],

@@ -16,6 +16,8 @@ EXAMPLES = """\
   numpyclip models download ViT-B-32 --pretrained laion2b_s34b_b79k
   numpyclip models download hf-hub:laion/CLIP-ViT-B-32-laion2B-s34B-b79K
   numpyclip models verify
+  numpyclip models verify ViT-B/32 --images images/
+  numpyclip models verify clip-vit-base-patch32/ --as hf-hub:openai/clip-vit-base-patch32
   numpyclip models cache
   numpyclip models cache --clear
 
@@ -24,8 +26,11 @@ that can be run here: architecture, tag, side of images in pixels, megabytes to 
 ImageNet (IN1k) and recall at 1 of images for a text on COCO, in percent, NumPyCLIP's images per second over those of
 ViT-B/32 (rate), and licence: "research" forbids commercial use, as CC-BY-NC does. - where nothing is published.
 All facts, also texts, languages, parameters and memory: list ARCHITECTURE, or --all --json. verify: compare the
-files here with the published SHA-256; the exit status is 1 if one is damaged. cache: the files of prepared weights that
-make the next start fast (in $NUMPYCLIP_CACHE; 0 for none); --clear removes them.
+files here with the published SHA-256, and what the models compute with outputs that others have published: of texts,
+and of images, which --images FOLDER has; each is shown with its source. hf-hub: names, tags and folders are loaded for
+it, and downloaded if they are missing; --as says which published model a file or folder is. The exit status is 1 if a
+file is damaged or an output differs. cache: the files of prepared weights that make the next start fast (in
+$NUMPYCLIP_CACHE; 0 for none); --clear removes them.
 Models from elsewhere are used by path, as in numpyclip embed images --model FILE."""
 
 
@@ -40,17 +45,21 @@ def add_options(command: argparse.ArgumentParser) -> None:
         help="list (default), download, verify or cache",
     )
     command.add_argument("items", nargs="*", metavar="NAME", help="models to download or verify (verify: default all)")
-    command.add_argument("--all", action="store_true", help="with list: the published models of OpenCLIP")
+    command.add_argument("--all", action="store_true", default=None, help="with list: OpenCLIP's published models")
     command.add_argument("--json", action="store_true", help="print one JSON object per line")
-    command.add_argument("--clear", action="store_true", help="with cache: remove the files")
+    command.add_argument("--clear", action="store_true", default=None, help="with cache: remove the files")
+    command.add_argument("--images", metavar="FOLDER", help="with verify: where the known images are (default: .)")
+    command.add_argument(
+        "--as", metavar="NAME", dest="published_as", help="with verify: the published model that a file or folder is of"
+    )
     add_weights_options(command, "NAME")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Do one of the four actions."""
-    for option, action in (("all", "list"), ("pretrained", "download"), ("clear", "cache")):
-        if getattr(arguments, option) and arguments.action != action:
-            raise InputError(f"--{option} is for `numpyclip models {action}`, not for {arguments.action}.")
+    for option, (name, actions) in _OPTIONS.items():
+        if getattr(arguments, name) is not None and arguments.action not in actions:
+            raise InputError(f"{option} is for `numpyclip models {actions[0]}`, not for {arguments.action}.")
     return _ACTIONS[arguments.action](arguments)
 
 
@@ -116,20 +125,38 @@ def _download(arguments: argparse.Namespace) -> int:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    from numpyclip.weights.local import verify, weights_folder
+    from numpyclip.weights.local import is_present, weights_folder
 
-    folder = weights_folder(arguments.download_root)
-    seen = damaged = False
-    for model in [_known(name) for name in arguments.items or DOWNLOADABLE]:
+    if len(arguments.items) != 1 and (arguments.pretrained or arguments.published_as):
+        raise InputError(f"got {len(arguments.items)} names; expected one with --pretrained or --as.")
+    names = arguments.items or [
+        name for name, model in DOWNLOADABLE.items() if is_present(model, arguments.download_root)
+    ]
+    if not names:
+        say(f"none of the known models is in {weights_folder(arguments.download_root)}.")
+    results = [_is_verified(arguments, name) for name in names]  # also those behind one that is damaged
+    return 0 if all(results) else 1
+
+
+def _is_verified(arguments: argparse.Namespace, name: str) -> bool:
+    """Verify the file of one of OpenAI's models, and the outputs of any model."""
+    from numpyclip.cli.verification import verify_outputs
+    from numpyclip.families.locate import find_architecture, unknown_tag
+    from numpyclip.weights.local import exists, verify, weights_folder
+
+    tag = arguments.pretrained
+    if tag is not None and not exists(tag):
+        known = find_architecture(name)
+        if (published := known.find(tag)) is None:
+            raise unknown_tag(known, tag)
+        name, tag = (published.openai, None) if published.openai else (name, tag)
+    if tag is None and not name.startswith("hf-hub:") and (name in DOWNLOADABLE or not exists(name)):
+        model = _known(name)
         state = verify(model, arguments.download_root)
-        if state == "missing" and not arguments.items:
-            continue
-        damaged = damaged or state != "verified"
-        seen = True
-        _print(arguments, model.name, state, str(folder / model.file))
-    if not seen:
-        say(f"none of the known models is in {folder}.")
-    return 1 if damaged else 0
+        _print(arguments, name, state, str(weights_folder(arguments.download_root) / model.file))
+        if state != "verified":
+            return False
+    return verify_outputs(arguments, name, tag)
 
 
 def _cache(arguments: argparse.Namespace) -> int:
@@ -151,6 +178,13 @@ def _cache(arguments: argparse.Namespace) -> int:
 
 
 _NAMES = (*DOWNLOADABLE, *EMBEDDED)
+_OPTIONS = {  # those of some actions → the argument, and these actions
+    "--all": ("all", ("list",)),
+    "--pretrained": ("pretrained", ("download", "verify")),
+    "--clear": ("clear", ("cache",)),
+    "--images": ("images", ("verify",)),
+    "--as": ("published_as", ("verify",)),
+}
 _ACTIONS = {"list": _list, "download": _download, "verify": _verify, "cache": _cache}
 
 

@@ -126,7 +126,7 @@ def architecture(name: str) -> Architecture | None:
         PublishedModel(tag=tag, **{**row, "preprocess": tuple(row.get("preprocess", OPENAI_PREPROCESS))})
         for tag, row in facts["tags"].items()
     ]
-    parameters: float | None = facts.get("parameters") or (speed and speed.parameters)
+    parameters: float | None = facts.get("parameters") or (speed.parameters if speed else None)
     return Architecture(
         name,
         {**facts["model_cfg"], "quick_gelu": True} if quick_gelu else facts["model_cfg"],
