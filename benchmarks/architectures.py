@@ -216,8 +216,9 @@ def measure(name: str) -> dict[str, object]:
     interpreter = resident("VmRSS")
     weights = 4 * count_parameters(read_config(name))
     megabytes = (weights + interpreter + working_memory(name)) / 1e6
-    images, fewer = relative_speed(name, "vision")
-    texts, fewer_too = relative_speed(name, "text")
+    is_unit = name == BASE
+    images, fewer = (1.0, False) if is_unit else relative_speed(name, "vision")
+    texts, fewer_too = (1.0, False) if is_unit else relative_speed(name, "text")
     facts: dict[str, object] = {"parameters": in_millions(read_config(name)), "megabytes": round(megabytes)}
     facts |= {key: rounded(value) for key, value in (("images", images), ("texts", texts)) if value}
     return facts | ({"extrapolated": True} if fewer or fewer_too else {})

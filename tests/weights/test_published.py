@@ -7,7 +7,15 @@ import pytest
 
 from numpyclip.weights import hub
 from numpyclip.weights.catalogue import DOWNLOADABLE
-from numpyclip.weights.published import Architecture, PublishedModel, architecture, architectures, published_as
+from numpyclip.weights.published import (
+    Architecture,
+    PublishedModel,
+    _speeds,
+    _table,
+    architecture,
+    architectures,
+    published_as,
+)
 
 CASES_OF_LICENCES = {
     ("MobileCLIP2-S0", "dfndr2b"): "Apple, research only",
@@ -172,3 +180,15 @@ def test_every_repository_can_be_named() -> None:
 )
 def test_names_that_stand_for_the_same_weights(name: str, tag: str | None, expected: tuple[str, str] | None) -> None:
     assert published_as(name, tag) == expected
+
+
+def test_parameters_that_were_counted_are_those_that_openclip_has_published() -> None:
+    for name, speed in _speeds().items():
+        published_count = _table()["architectures"][name].get("parameters")
+        assert published_count is None or speed.parameters == pytest.approx(published_count, abs=0.011), name
+
+
+def test_vit_b_32_is_the_unit_of_speed() -> None:
+    speed = known("ViT-B-32").speed
+    assert speed is not None
+    assert (speed.images, speed.texts) == (1, 1)
