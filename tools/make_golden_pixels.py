@@ -121,7 +121,7 @@ def openai(n: int) -> Transform:
     return lambda image: _transform(n)(image).numpy()
 
 
-def of_open_clip(n: int, **options: Any) -> Transform:
+def of_open_clip(n: int | tuple[int, int], **options: Any) -> Transform:
     return lambda image: image_transform_v2(PreprocessCfg(n, **options), is_train=False)(image).numpy()
 
 
@@ -144,6 +144,9 @@ def profiles(n: int) -> dict[str, Transform]:
         "open_clip squash bilinear": of_open_clip(n, resize_mode="squash", interpolation="bilinear", **IMAGENET),
         "open_clip longest": of_open_clip(n, resize_mode="longest"),
         "open_clip longest filled": of_open_clip(n, resize_mode="longest", interpolation="bilinear", fill_color=7),
+        "open_clip wide": of_open_clip((n, n + 9), interpolation="bilinear"),  # which open_clip then overlooks
+        "open_clip tall longest": of_open_clip((2 * n, n), resize_mode="longest", fill_color=7),
+        "open_clip wide squash": of_open_clip((n, 2 * n), resize_mode="squash", interpolation="bilinear"),
         "transformers": of_clip(n, n),
         "transformers larger": of_clip(n, n + 5, resample=2),
         "transformers smaller": of_clip(n, n - 3),

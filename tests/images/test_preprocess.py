@@ -76,6 +76,9 @@ def profiles(n: int) -> dict[str, Preprocess]:
         "open_clip squash bilinear": replace(imagenet, resize_mode="squash", interpolation="bilinear"),
         "open_clip longest": replace(clip, resize_mode="longest"),
         "open_clip longest filled": replace(clip, resize_mode="longest", interpolation="bilinear", fill=7),
+        "open_clip wide": Preprocess((n, n + 9), "open_clip"),
+        "open_clip tall longest": Preprocess((2 * n, n), "open_clip", resize_mode="longest", fill=7),
+        "open_clip wide squash": Preprocess((n, 2 * n), "open_clip", resize_mode="squash", interpolation="bilinear"),
         "transformers": Preprocess(n, "transformers"),
         "transformers larger": Preprocess(n, "transformers", short_side=n + 5, interpolation="bilinear"),
         "transformers smaller": Preprocess(n, "transformers", short_side=n - 3),
@@ -171,6 +174,8 @@ def test_a_line_that_would_vanish_is_refused() -> None:
     [
         (Preprocess(64, "open_clip", resize_mode="squash"), (2048, 1024), (256, 128)),
         (Preprocess(64, "open_clip", resize_mode="longest"), (2048, 1024), (256, 128)),
+        (Preprocess((16, 64), "open_clip"), (1024, 1024), (128, 128)),
+        (Preprocess((64, 16), "open_clip", resize_mode="squash"), (1024, 1024), (128, 128)),
         (Preprocess(64, "transformers", short_side=65), (2048, 1024), (512, 256)),
         (Preprocess(64, "transformers", short_side=32), (2048, 1024), (256, 128)),
     ],
@@ -264,13 +269,17 @@ def test_preprocess_is_silent_about_transparency_that_is_dropped() -> None:
         ({"resize_mode": "patches", "patch_size": 10}, (200, 100), (0, 0, 200, 100)),
         ({"resize_mode": "squash", "short_side": 100}, (200, 80), (50, 20, 150, 60)),
         ({"short_side": 100}, (100, 100), (25, 25, 75, 75)),
+        ({"size": (50, 100)}, (100, 100), (0, 25, 100, 75)),
+        ({"size": (50, 100)}, (400, 100), (100, 0, 300, 100)),
+        ({"size": (100, 50), "resize_mode": "longest"}, (100, 100), (0, -50, 100, 150)),
+        ({"size": (50, 100), "resize_mode": "squash"}, (60, 80), (0, 0, 60, 80)),
         ({"short_side": 25}, (100, 100), (-48, -48, 152, 152)),
     ],
 )
 def test_the_view_is_what_the_crop_shows_in_pixels_of_the_picture(
     how: dict[str, Any], size: tuple[int, int], expected: tuple[float, ...]
 ) -> None:
-    assert Preprocess(50, **how).view(*size) == pytest.approx(expected)
+    assert Preprocess(**{"size": 50, **how}).view(*size) == pytest.approx(expected)
 
 
 def test_both_forms_that_a_model_takes_are_the_same_pixels() -> None:

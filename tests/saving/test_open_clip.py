@@ -129,6 +129,12 @@ def test_images_are_prepared_as_they_were(tmp_path: Path) -> None:
     }
 
 
+def test_images_that_are_not_square_stay_so(tmp_path: Path) -> None:
+    config = written(tmp_path, "families/open_clip-wide")
+    assert config["preprocess_cfg"]["size"] == config["model_cfg"]["vision_cfg"]["image_size"] == [24, 44]
+    assert numpyclip.load(tmp_path / "saved")[1].size == (24, 44)
+
+
 def test_numbers_stay_the_very_same(tmp_path: Path) -> None:
     model, golden = load_golden(GOLDEN / "families", "open_clip-siglip_text")
     assert model.checkpoint is not None

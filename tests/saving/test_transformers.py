@@ -125,3 +125,10 @@ def test_padded_images_are_refused(tmp_path: Path) -> None:
     padded = Preprocess(32, "transformers", resize_mode="longest")
     with pytest.raises(UnsupportedCheckpointError, match="images are padded; expected to be cropped or squashed"):
         written(tmp_path, "checkpoints/vit-torchscript.pt", padded)
+
+
+def test_images_that_are_not_square_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        UnsupportedCheckpointError, match=r"its images are 44 x 24 px; expected squares\. The format 'int8'"
+    ):
+        written(tmp_path, "families/open_clip-wide")

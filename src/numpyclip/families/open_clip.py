@@ -5,13 +5,14 @@ supported is an `UnsupportedCheckpointError` that names it.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from numpyclip.families.activation import in_open_clip_config
 from numpyclip.families.config_file import MAX_LAYERS, Section
 from numpyclip.families.description import ModelDescription
 from numpyclip.families.tensor_names import rename
-from numpyclip.images.preprocess import MEAN, STD, Preprocess
+from numpyclip.images.preprocess import MEAN, STD, Preprocess, Size
 from numpyclip.model.config import (
     EPS,
     RESNET_STRIDE,
@@ -19,6 +20,7 @@ from numpyclip.model.config import (
     DecoderConfig,
     PoolConfig,
     ResNetConfig,
+    StagesConfig,
     TextConfig,
     TextPool,
     TransformerConfig,
@@ -63,11 +65,14 @@ def read_config(description: Section) -> tuple[CLIPConfig, Callable[[], Tokenize
     for tower in (vision, text):
         if isinstance(tower, TransformerConfig) and not tower.projection and tower.width != config.embed_dim:
             raise model.unsupported("embed_dim", f"expected {tower.width}, the width of a tower without a projection")
+    if isinstance(vision, StagesConfig) and vision.unprojected not in (None, embed_dim):
+        raise model.unsupported(
+            "embed_dim", f"expected {vision.unprojected}, the width of a tower without a projection"
+        )
     model.ignore("init_logit_bias", "init_logit_scale")  # initial values of training
+    model.ignore("nonscalar_logit_scale", "output_dict", "cast_dtype")  # forms of parameters and of results
     model.ignore("custom_text")  # whether the names of the text tower's tensors begin with "text."
-    model.finish()
-    description.ignore("version")
-    description.finish()
+    model.finish()  # open_clip ignores what else is at the top, but nothing within these sections
     return config, tokenizer
 
 
@@ -109,7 +114,7 @@ def _vision_transformer(section: Section, activation: Activation, embed_dim: int
     if has_queries and embed_dim % pool_heads:
         raise section.unsupported("attn_pooler_heads", f"expected a divisor of embed_dim, {embed_dim}")
     return VisionTransformerConfig(
-        image_size=section.side("image_size", 224),
+        image_size=section.sides("image_size", 224),
         patch_size=section.side("patch_size", 16),
         width=width,
         layers=section.size("layers", 12, MAX_LAYERS),
@@ -247,7 +252,7 @@ def _tokenizer(section: Section) -> Callable[[], Tokenizer]:
     return make
 
 
-def _preprocess(section: Section, size: int) -> Preprocess:
+def _preprocess(section: Section, size: Size) -> Preprocess:
     section.ignore("size")  # open_clip uses that of the tower, too
     section.expect(mode="RGB")
     preprocess = Preprocess(
@@ -263,5 +268,7 @@ def _preprocess(section: Section, size: int) -> Preprocess:
         ),
         fill=section.get("fill_color", int, 0),
     )
-    section.finish()
+    # open_clip ignores all other options here
+    if isinstance(size, tuple) and preprocess.resize_mode == "shortest":
+        return replace(preprocess, interpolation="bicubic")  # open_clip then overlooks the option
     return preprocess

@@ -1,5 +1,6 @@
 """Sizes and options of a model, as `numpyclip.families` finds them in tensor shapes and config files."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Literal, TypeAlias
@@ -7,12 +8,13 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.images.preprocess import Preprocess
+from numpyclip.images.preprocess import Preprocess, Size, sides_of
 from numpyclip.weights.checkpoint import Activation
 
 EPS = 1e-5  # of norms, unless a config file says otherwise
 RESNET_STRIDE = 32  # pixels of the image behind one position of the last feature map
 FASTVIT_HEAD_WIDTH = 32
+POOL_HEAD_WIDTH = 64  # of attention pooling behind timm's convolutions
 
 # What is pooled of an image: the class token; the mean of the patches; a learned query that attends to all of them,
 # followed by an MLP ("map", as in SigLIP); the first of many learned queries, without an MLP ("attn", as in CoCa).
@@ -21,8 +23,15 @@ VisionPool: TypeAlias = Literal["tok", "avg", "map", "attn"]
 # From the pooled token to the embedding: a matrix, or an MLP of twice the embedding's width.
 Projection: TypeAlias = Literal["linear", "mlp"]
 
+# How a feature map is pooled: the mean of its pixels, or attention of the mean to them, with positional embeddings that
+# are learned or rotary.
+MapPooling: TypeAlias = Literal["avg", "abs_attn", "rot_attn"]
+
 # Which of queries, keys and values have a bias of their own.
 Biased: TypeAlias = Literal["qkv", "qv", ""]
+
+# What the gate of an MLP is passed through: SwiGLU and GEGLU (Shazeer, 2020).
+Gate: TypeAlias = Literal["silu", "gelu"]
 
 # The pooled token of a text: that of the highest id, the first end-of-text token, the last token, the first token; or a
 # class token, which comes last and attends to those of the text ("cls", as in CoCa).
@@ -33,11 +42,12 @@ TextPool: TypeAlias = Literal["argmax", "eos", "last", "first", "cls"]
 class RopeConfig:
     """Positions of patches for rotary embeddings (Su et al., 2021) of rows and columns.
 
-    The grid of `side` by `side` patches is scaled to the `reference` grid of pretraining, and counted from `offset`.
+    The grid, `side` by `side` patches or rows and columns, is scaled to the `reference` grid of pretraining, and
+    counted from `offset`.
     `columns_first`: the first half of a head's channels encodes the column.
     """
 
-    side: int
+    side: Size
     reference: int
     offset: int = 0
     columns_first: bool = False
@@ -48,8 +58,9 @@ class TransformerConfig:
     """Sizes and options of a stack of residual blocks.
 
     `layer_scale`: the outputs of attention and MLP are scaled per channel; `biased`: which of queries, keys and values
-    have a bias; `gated`: the MLP is a SwiGLU (Shazeer, 2020); `sub_norm`: there is a norm before the last matrix of
-    attention and MLP; `post_norm`: norms come after attention and MLP, not before.
+    have a bias; `gated`: the MLP has a gate, through `gate`; `sub_norm`: there is a norm before the last matrix of
+    attention and MLP; `mlp_norm`: a second norm before the MLP; `post_norm`: norms come after attention and MLP, not
+    before.
     """
 
     width: int
@@ -62,7 +73,9 @@ class TransformerConfig:
     biased: Biased = "qkv"
     rope: RopeConfig | None = None
     gated: bool = False
+    gate: Gate = "silu"
     sub_norm: bool = False
+    mlp_norm: bool = False
     post_norm: bool = False
 
 
@@ -71,10 +84,13 @@ class StemConfig:
     """How pixels become patches.
 
     `width` is that of the convolutions before the patch embedding, if any; `zero_padding`: they see the image shifted
-    by one pixel to the right and down, zero-padded; `patch_bias`: the patch embedding has a bias.
+    by one pixel to the right and down, zero-padded; `patch_bias`: the patch embedding has a bias. With `widths` there
+    are stages of so many blocks (`layers`) and channels in place of a patch embedding.
     """
 
     width: int | None = None
+    widths: tuple[int, ...] = ()
+    layers: tuple[int, ...] = ()
     zero_padding: bool = False
     patch_bias: bool = False
 
@@ -83,7 +99,8 @@ class StemConfig:
 class PoolConfig:
     """How tokens are pooled: `norm_after` says that the last norm is applied to the pooled token, not to every token.
 
-    `heads` and `mlp_width` are those of "map" and "attn", if not the blocks'; only "attn" has `queries`.
+    `heads` and `mlp_width` are those of "map" and "attn", if not the blocks'; only "attn" has `queries`. With
+    `patches_only` the query of "map" does not attend to class token and registers.
     """
 
     kind: VisionPool = "tok"
@@ -91,30 +108,45 @@ class PoolConfig:
     mlp_width: int | None = None
     norm_after: bool = False
     queries: int = 0
+    patches_only: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class VisionTransformerConfig(TransformerConfig):
-    """Sizes and options of a vision transformer; `image_size` and `patch_size` in pixels.
+    """Sizes and options of a vision transformer; `patch_size` and `image_size`, or (height, width), in pixels.
 
-    `class_position`: the class token has a positional embedding, too; `norm_before`: there is a norm before the first
-    block; `flexible`: images may have any shape, for which the positional embeddings of a square are interpolated.
+    `registers`: number of further tokens after the class token (Darcet et al., 2023); `class_position`: these tokens
+    have positional embeddings, too; `positions`: patches have; `norm_before`: there is a norm before the first block;
+    `flexible`: images may have any shape, for which the positional embeddings of a square are interpolated.
     """
 
-    image_size: int
+    image_size: Size
     patch_size: int
     stem: StemConfig = StemConfig()
     class_token: bool = True
+    registers: int = 0
     class_position: bool = True
+    positions: bool = True
     norm_before: bool = True
     pool: PoolConfig = PoolConfig()
     projection: Projection | None = "linear"
     flexible: bool = False
 
     @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of patches."""
+        height, width = sides_of(self.image_size)
+        return height // self.patch_size, width // self.patch_size
+
+    @property
     def tokens(self) -> int:
-        """Tokens of an image: its patches, and the class token if any."""
-        return (self.image_size // self.patch_size) ** 2 + self.class_token
+        """Tokens of an image: its patches, and those before them."""
+        return math.prod(self.grid) + self.prefix
+
+    @property
+    def prefix(self) -> int:
+        """Tokens before the patches: the class token, if any, and registers."""
+        return self.class_token + self.registers
 
     cost = tokens  # of an image: see `numpyclip.runtime.chunks`
 
@@ -141,24 +173,41 @@ class ResNetConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class StagesConfig:
-    """Sizes of a tower of convolutions: `image_size` in pixels, blocks (`layers`) and channels (`widths`) per stage."""
+    """Sizes of a tower of convolutions.
 
-    image_size: int
+    `image_size`, or (height, width), in pixels; blocks (`layers`) and channels (`widths`) per stage. `mlp_head`: the
+    head is an MLP, not a matrix; `has_head`: there is one.
+    """
+
+    image_size: Size
     layers: tuple[int, ...]
     widths: tuple[int, ...]
+    mlp_head: bool
+    has_head: bool = True
+    pool: MapPooling = "avg"
+
+    @property
+    def features(self) -> int:
+        """Width of what is pooled."""
+        return self.widths[-1]
+
+    @property
+    def unprojected(self) -> int | None:
+        """Width of embeddings if nothing projects what is pooled."""
+        return self.features if self.pool == "avg" and not self.has_head else None
 
     @property
     def cost(self) -> int:
         """Cost of an image, in pixels of the third stage, where most of the work is done."""
-        return (self.image_size // 16) ** 2
+        return math.prod(side // 16 for side in sides_of(self.image_size))
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConvNeXtConfig(StagesConfig):
-    """Sizes and options of a ConvNeXt. `mlp_head`: the head is an MLP, not a matrix."""
+    """Sizes and options of a ConvNeXt. `hidden`: there is one more layer before its head."""
 
     eps: float
-    mlp_head: bool
+    hidden: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,14 +216,18 @@ class FastViTConfig(StagesConfig):
 
     `mlp_ratio` is the width of an MLP over the stage's; `stem_scale`: the stem has 1 x 1 branches; `squeeze`: the third
     and fourth stages begin with squeeze-and-excitation; `layer_norm`: there is a layer norm, not a batch norm, before
-    attention; `mlp_head`: the head is an MLP, not a matrix.
+    attention.
     """
 
     mlp_ratio: int
     stem_scale: bool
     squeeze: bool
     layer_norm: bool
-    mlp_head: bool
+
+    @property
+    def features(self) -> int:
+        """Width of what is pooled."""
+        return 2 * self.widths[-1]
 
     def has_attention(self, stage: int) -> bool:
         """Whether a stage, counted from 0, has attention."""

@@ -132,7 +132,7 @@ def _transformer(config: TransformerConfig) -> dict[str, object]:
 
 def _preprocess(preprocess: Preprocess) -> dict[str, object]:
     return {
-        "size": [preprocess.size, preprocess.size],
+        "size": list(preprocess.sides),
         "mode": "RGB",
         "mean": list(preprocess.mean),
         "std": list(preprocess.std),

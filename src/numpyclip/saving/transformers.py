@@ -12,10 +12,10 @@ from numpyclip.families.image_processor import RESAMPLE
 from numpyclip.families.repository_files import TOKENIZER_FILES
 from numpyclip.families.tensor_names import translator
 from numpyclip.families.transformers_types import ACTIVATIONS, CLIP_NAMES, SIGLIP_NAMES
-from numpyclip.images.preprocess import Preprocess
+from numpyclip.images.preprocess import Preprocess, in_pixels
 from numpyclip.model.config import TextConfig, TransformerConfig, VisionTransformerConfig
 from numpyclip.saving.original_layout import TRANSFORMERS, existing
-from numpyclip.saving.plan import USUAL_TOKENIZERS, Change, DType, Layout, Plan, Weight, as_json, in_proj_sources
+from numpyclip.saving.plan import ELSE, USUAL_TOKENIZERS, Change, DType, Layout, Plan, Weight, as_json, in_proj_sources
 from numpyclip.tokenizer.clip_tokenizer import CLIPTokenizer
 from numpyclip.tokenizer.pre_tokenizer import END_OF_TEXT, START_OF_TEXT
 from numpyclip.weights.checkpoint import Checkpoint
@@ -80,6 +80,10 @@ def _check(model: CLIP, checkpoint: Checkpoint, is_siglip: bool) -> None:
         raise _CLIP.cannot(checkpoint, f": its texts are pooled by {config.text.pool!r}; {expected}.")
     if config.sigmoid != is_siglip:
         raise _CLIP.cannot(checkpoint, f": a {kind} has {'a' if is_siglip else 'no'} bias of its logits.")
+    if len({*config.preprocess.sides}) > 1:
+        raise _CLIP.cannot(
+            checkpoint, f": its images are {in_pixels(config.preprocess.size)}; expected squares. {ELSE}"
+        )
     if config.preprocess.resize_mode == "longest":
         raise _CLIP.cannot(checkpoint, ": images are padded; expected to be cropped or squashed.")
     for name in ("visual.proj.bias",) if is_siglip else ("visual.proj.bias", "text_projection.bias"):
@@ -132,7 +136,7 @@ def _transformer(config: TransformerConfig) -> dict[str, object]:
 
 
 def _preprocess(preprocess: Preprocess, is_siglip: bool) -> dict[str, object]:
-    kind, side = "Siglip" if is_siglip else "CLIP", preprocess.size
+    kind, side = "Siglip" if is_siglip else "CLIP", preprocess.sides[0]
     square = {"height": side, "width": side}
     is_cut = preprocess.resize_mode == "shortest"
     return {

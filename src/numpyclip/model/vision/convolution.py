@@ -12,14 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.images.preprocess import Preprocess
-from numpyclip.model import expected_tensors as expected
 from numpyclip.model import ops
 from numpyclip.model.blocks import Blocks
 from numpyclip.model.config import EPS
-from numpyclip.model.layers import Linear, read_projection
 from numpyclip.model.ops import Array
 from numpyclip.model.transformer import MLP
 from numpyclip.model.vision import feature_maps
+from numpyclip.model.vision.head import Head
 from numpyclip.model.vision.tower import VisionTower
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
@@ -111,34 +110,12 @@ class ConvolutionMLP:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ConvolutionalTower(VisionTower):
-    """Steps that make a feature map, and a head that embeds the mean of its pixels."""
+    """Steps that make a feature map, and a head that embeds it."""
 
     steps: Blocks[Step]
-    head: Linear | MLP
+    head: Head
 
     @property
     def output_dim(self) -> int:
         """Length of embeddings."""
         return self.head.output_dim
-
-
-def head_tensors(checkpoint: Checkpoint, d: int, embed_dim: int, is_mlp: bool) -> expected.Tensors:
-    """List the head, from the mean of all pixels to the embedding, as in open_clip/timm_model.py."""
-    if is_mlp:
-        yield from expected.linear("visual.head.mlp.fc1", d, 2 * embed_dim)
-        yield from expected.projection(checkpoint, "visual.head.mlp.fc2", 2 * embed_dim, embed_dim)
-    else:
-        yield from expected.projection(checkpoint, _projection(checkpoint), d, embed_dim)
-
-
-def read_head(weights: WeightReader, norm: str | None, is_mlp: bool) -> Linear | MLP:
-    """Take the head, from the mean of all pixels to the embedding; fold in the norm before."""
-    if is_mlp:
-        fc1 = Linear.read(weights, "visual.head.mlp.fc1", norm=norm)
-        return MLP(fc1, read_projection(weights, "visual.head.mlp.fc2"), "gelu")
-    return read_projection(weights, _projection(weights.checkpoint), norm)
-
-
-def _projection(checkpoint: Checkpoint) -> str:
-    """Name the last matrix: open_clip's, or else timm's own."""
-    return "visual.head.proj" if "visual.head.proj.weight" in checkpoint else "visual.trunk.head.fc"
