@@ -1,6 +1,7 @@
 """`numpyclip models`: list models, download them, verify them."""
 
 import argparse
+from pathlib import Path
 
 from numpyclip.cli.options import add_weights_options
 from numpyclip.cli.outputs import print_columns, print_json, say
@@ -79,15 +80,24 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _print_state(arguments: argparse.Namespace, name: str) -> None:
-    from numpyclip.weights.local import is_present, weights_folder
+    from numpyclip.weights.local import weights_folder
 
     if name in EMBEDDED:
         _print(arguments, name, "in the package", str(EMBEDDED[name]))
         return
-    model = DOWNLOADABLE[name]
-    here = is_present(model, arguments.download_root)
-    file = weights_folder(arguments.download_root) / model.file
-    _print(arguments, name, "downloaded" if here else "not downloaded", str(file))
+    found = _file_or_copy(arguments, name)
+    file = found or weights_folder(arguments.download_root) / DOWNLOADABLE[name].file
+    _print(arguments, name, "downloaded" if found else "not downloaded", str(file))
+
+
+def _file_or_copy(arguments: argparse.Namespace, name: str) -> Path | None:
+    """Find the file of one of OpenAI's models, or a copy of it from the hub."""
+    from numpyclip.families.locate import find_copy
+    from numpyclip.weights.local import is_present, weights_folder
+
+    if is_present(DOWNLOADABLE[name], arguments.download_root):
+        return weights_folder(arguments.download_root) / DOWNLOADABLE[name].file
+    return find_copy(name, arguments.download_root)
 
 
 def _known_or_embedded(name: str) -> str:
@@ -125,13 +135,11 @@ def _download(arguments: argparse.Namespace) -> int:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    from numpyclip.weights.local import is_present, weights_folder
+    from numpyclip.weights.local import weights_folder
 
     if len(arguments.items) != 1 and (arguments.pretrained or arguments.published_as):
         raise InputError(f"got {len(arguments.items)} names; expected one with --pretrained or --as.")
-    names = arguments.items or [
-        name for name, model in DOWNLOADABLE.items() if is_present(model, arguments.download_root)
-    ]
+    names = arguments.items or [name for name in DOWNLOADABLE if _file_or_copy(arguments, name)]
     if not names:
         say(f"none of the known models is in {weights_folder(arguments.download_root)}.")
     results = [_is_verified(arguments, name) for name in names]  # also those behind one that is damaged
@@ -152,9 +160,11 @@ def _is_verified(arguments: argparse.Namespace, name: str) -> bool:
         name, tag = (published.openai, None) if published.openai else (name, tag)
     if tag is None and not name.startswith("hf-hub:") and (name in DOWNLOADABLE or not exists(name)):
         model = _known(name)
+        file = _file_or_copy(arguments, name) or weights_folder(arguments.download_root) / model.file
         state = verify(model, arguments.download_root)
-        _print(arguments, name, state, str(weights_folder(arguments.download_root) / model.file))
-        if state != "verified":
+        is_copy = state == "missing" and file.exists()  # which was verified by the SHA-256 of its own
+        _print(arguments, name, "copy" if is_copy else state, str(file))
+        if state != "verified" and not is_copy:
             return False
     return verify_outputs(arguments, name, tag)
 

@@ -55,6 +55,7 @@ class ModelFiles:
     library: str | None = None  # by its config file, `OPEN_CLIP_CONFIG` say; OpenAI's and Apple's models have none
     config: Section | None = None  # the contents of that file, or of OpenCLIP's table
     activation: Claim | None = None  # the catalogue's
+    copy_of: str | None = None  # the model of OpenAI's, if it is in another library's layout
     warnings: tuple[str, ...] = ()  # why the config may be the wrong one for these weights
 
 

@@ -12,17 +12,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from numpyclip.weights.catalogue import DOWNLOADABLE
+
 _DATA = Path(__file__).resolve().parents[1] / "data"
 _TABLE = _DATA / "open_clip.json"
 _SPEEDS = _DATA / "speeds.json"
 _QUICK_GELU = "-quickgelu"
 _HUB = "hf-hub:"
-_IN_TRANSFORMERS = {  # OpenAI's own repositories
-    "openai/clip-vit-base-patch32": "ViT-B/32",
-    "openai/clip-vit-base-patch16": "ViT-B/16",
-    "openai/clip-vit-large-patch14": "ViT-L/14",
-    "openai/clip-vit-large-patch14-336": "ViT-L/14@336px",
-}
 OPENAI_PREPROCESS = ("openai", "bicubic", "shortest")
 
 
@@ -146,7 +142,8 @@ def published_as(name: str, tag: str | None = None) -> tuple[str, str] | None:
         model = (architecture(name) or _NONE).find(tag)
         return (name.replace("/", "-").removesuffix(_QUICK_GELU), model.tag) if model else None
     repository = name.removeprefix(_HUB).partition("@")[0] if name.startswith(_HUB) else None
-    original = _IN_TRANSFORMERS.get(repository or "", name)
+    copies = {copy.repository: model.name for model in DOWNLOADABLE.values() for copy in model.copies}
+    original = copies.get(repository or "", name)
     for known, facts in _table()["architectures"].items():
         for found, row in facts["tags"].items():
             if row["hub"] == repository or row.get("openai") == original:
