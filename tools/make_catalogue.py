@@ -34,8 +34,8 @@ TRAINING = ("timm_model_pretrained", "timm_drop", "timm_drop_path", "output_toke
 
 OPENAI = {"ViT-L-14-336": "ViT-L/14@336px"}  # names of openai/CLIP that do not come from a slash for a hyphen
 
-# Architectures with an image tower that NumPyCLIP does not have, and no published weights.
-UNSUPPORTED = ("swin_base_patch4_window7_224", "vit_relpos_medium_patch16_cls_224")
+# Architectures with an image tower or a decoder that NumPyCLIP does not have, and no published weights.
+UNSUPPORTED = ("coca_roberta-ViT-B-32", "swin_base_patch4_window7_224", "vit_relpos_medium_patch16_cls_224")
 
 # OpenCLIP's table has the repository of the epoch before.  timm 1.0.31 knows this one (vision_transformer.py).
 REPAIRED = {("ViT-B-16-plus-240", "laion400m_e32"): "timm/vit_base_patch16_plus_clip_240.laion400m_e32"}
@@ -139,7 +139,7 @@ def main() -> None:
             assert configs[name] == {**configs[name.removesuffix(QUICK)], "quick_gelu": True}
             continue
         tags = pretrained._PRETRAINED.get(name, {})
-        if not tags and (name in UNSUPPORTED or "hf_model_name" in configs[name]["text_cfg"]):
+        if not tags and name in UNSUPPORTED:
             continue  # of others' towers those that were published are enough
         facts: dict[str, object] = {"model_cfg": without_training(configs[name])}
         if count := parameters.get(name) or parameters.get(name + QUICK):

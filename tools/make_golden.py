@@ -30,11 +30,14 @@ from golden.common import SEED, State, randomize
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden" / "checkpoints"
 FAMILIES = GOLDEN.parent / "families"
 MODULES = (
+    "clip_vocabulary",
     "copies",
     "known_outputs",
     "mobileclip",
+    "multilingual",
     "open_clip_coca",
     "open_clip_convolutional",
+    "open_clip_encoders",
     "open_clip_timm",
     "open_clip_vit",
     "tokenizers",

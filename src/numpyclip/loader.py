@@ -10,6 +10,7 @@ from numpyclip.errors import InputError
 
 if TYPE_CHECKING:
     from numpyclip.dual_encoder.clip import CLIP
+    from numpyclip.families.description import ModelDescription
     from numpyclip.images.preprocess import Preprocess
     from numpyclip.model.config import CLIPConfig
     from numpyclip.weights.activations import Activation
@@ -24,6 +25,7 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
     pretrained: str | os.PathLike[str] | None = None,
     activation: Activation | None = None,
     low_memory: bool = False,
+    text_model: str | os.PathLike[str] | None = None,
 ) -> tuple[CLIP, Preprocess]:
     """Load a model.
 
@@ -50,6 +52,10 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
     low_memory : bool, default=False
         Keep the weights in the file's dtype (float16 for OpenAI's) and convert each block to float32 at every use:
         half the memory, slower by a time independent of batch size.
+    text_model : str or path, optional
+        Another model, named as `name`, whose text tower replaces that of this model and was trained to match it:
+        ``"hf-hub:M-CLIP/LABSE-Vit-L-14"``, say. The repositories of M-CLIP and
+        ``"hf-hub:sentence-transformers/clip-ViT-B-32-multilingual-v1"`` are loaded with the model of their images.
 
     Returns
     -------
@@ -69,6 +75,7 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
     InputError
         If an argument is none of those above.
     """
+    from numpyclip.families.aliases import resolve
     from numpyclip.families.locate import locate
     from numpyclip.families.recognise import recognise
     from numpyclip.weights.activations import ACTIVATIONS
@@ -83,11 +90,22 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
         raise InputError(f"pretrained is {pretrained!r:.60}; expected a tag of OpenCLIP's, or a path.")
     if not isinstance(download_root, str | os.PathLike | None):
         raise InputError(f"download_root is {download_root!r:.60}; expected a path.")
-    found = recognise(locate(os.fspath(name), pretrained, download_root), activation)
-    for warning in found.warnings:
-        warnings.warn(warning, stacklevel=2)
-    model = _kind(found.config).read(found.checkpoint, found.config, found.tokenizer, low_memory)
+    if not isinstance(text_model, str | os.PathLike | None):
+        raise InputError(f"text_model is {text_model!r:.60}; expected the name of a model, or a path.")
+    named = resolve(os.fspath(name), pretrained, text_model)
+    found = recognise(locate(named.name, named.pretrained, download_root), activation)
+    model = _read(found, low_memory)
+    if named.text_model is not None:
+        from numpyclip.dual_encoder.pair import pair
+
+        model = pair(model, _read(recognise(locate(os.fspath(named.text_model), None, download_root)), low_memory))
     return model, model.preprocess
+
+
+def _read(found: ModelDescription, low_memory: bool) -> CLIP:
+    for warning in found.warnings:
+        warnings.warn(warning, stacklevel=3)
+    return _kind(found.config).read(found.checkpoint, found.config, found.tokenizer, low_memory)
 
 
 def _kind(config: CLIPConfig) -> type[CLIP]:

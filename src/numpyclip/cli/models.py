@@ -1,6 +1,7 @@
 """`numpyclip models`: list models, download them, verify them."""
 
 import argparse
+import os
 from pathlib import Path
 
 from numpyclip.cli.options import add_weights_options
@@ -119,6 +120,7 @@ def _download(arguments: argparse.Namespace) -> int:
         )
     if arguments.pretrained is not None and len(arguments.items) > 1:
         raise InputError(f"got {len(arguments.items)} names; expected one architecture with --pretrained.")
+    from numpyclip.families.aliases import resolve
     from numpyclip.families.locate import find_architecture, locate, unknown_tag
 
     for name in arguments.items:  # a wrong name is an error before hours pass
@@ -126,10 +128,13 @@ def _download(arguments: argparse.Namespace) -> int:
             known = find_architecture(name)
             if known.find(arguments.pretrained) is None:
                 raise unknown_tag(known, arguments.pretrained)
-        elif not name.startswith("hf-hub:"):
+        elif resolve(name) == (name, None, None) and not name.startswith("hf-hub:"):
             _known(name)
     for name in arguments.items:
-        files = locate(name, arguments.pretrained, arguments.download_root)
+        named = resolve(name, arguments.pretrained)
+        files = locate(named.name, named.pretrained, arguments.download_root)
+        if named.text_model is not None:
+            locate(os.fspath(named.text_model), None, arguments.download_root)
         _print(arguments, name, "downloaded", str(files.path))
     return 0
 
@@ -149,10 +154,15 @@ def _verify(arguments: argparse.Namespace) -> int:
 def _is_verified(arguments: argparse.Namespace, name: str) -> bool:
     """Verify the file of one of OpenAI's models, and the outputs of any model."""
     from numpyclip.cli.verification import verify_outputs
+    from numpyclip.families.aliases import resolve
     from numpyclip.families.locate import find_architecture, unknown_tag
     from numpyclip.weights.local import exists, verify, weights_folder
 
-    tag = arguments.pretrained
+    name, tag, text_model = resolve(name, arguments.pretrained)
+    if text_model is not None:
+        raise InputError(
+            f"{text_model}: is a text tower; verify {name}, the model that embeds the images, by its name."
+        )
     if tag is not None and not exists(tag):
         known = find_architecture(name)
         if (published := known.find(tag)) is None:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:  # Pillow is imported when the first picture arrives
 
 Profile: TypeAlias = Literal["openai", "open_clip", "transformers"]
 
+Interpolation: TypeAlias = Literal["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"]
+
 Size: TypeAlias = int | tuple[int, int]  # the side of a square, or height and width
 
 # OpenAI's, of the red, green and blue channel.
@@ -59,31 +61,35 @@ class Preprocess:
         since its version 5, differs by 1 of 255 here and there.
     mean, std : tuple of 3 float
         Of the red, green and blue channel, in 0..1.
-    interpolation : {"bicubic", "bilinear"}
-        How pictures are resized; both are antialiased.
-    resize_mode : {"shortest", "squash", "longest", "patches"}
+    interpolation : {"bicubic", "bilinear", "nearest", "lanczos", "box", "hamming"}
+        How pictures are resized; all but "nearest" are antialiased.
+    resize_mode : {"shortest", "squash", "longest", "patches", "crop", "none"}
         The short side becomes `size`, and the centre of the long one is cut out; or both sides become `size`; or the
         long side becomes `size`, and the short one is padded; or both sides become whole patches, with no more pixels
         than a square of `size` has, so that the picture keeps its shape. With a height and a width, "shortest" covers
-        both, and "longest" stays within both.
+        both, and "longest" stays within both. With "crop" the centre is cut out of the picture as it is; with "none" it
+        must be of this size.
     fill : int
         What "longest" pads with, in 0..255, in every channel of the picture's own mode.
-    short_side : int, optional
+    short_side : int or tuple of 2 int, optional
         What the short side, or with "squash" both sides, become before the centre is cut out, if it is not `size`. A
         lower one leaves a black margin.
     patch_size : int, optional
         Side of the patches of "patches", in pixels.
+    scale : float
+        What 0..255 is multiplied by before it is normalised.
     """
 
     size: Size
     profile: Profile = "openai"
     mean: tuple[float, float, float] = MEAN
     std: tuple[float, float, float] = STD
-    interpolation: Literal["bicubic", "bilinear"] = "bicubic"
-    resize_mode: Literal["shortest", "squash", "longest", "patches"] = "shortest"
+    interpolation: Interpolation = "bicubic"
+    resize_mode: Literal["shortest", "squash", "longest", "patches", "crop", "none"] = "shortest"
     fill: int = 0
-    short_side: int | None = None
+    short_side: Size | None = None
     patch_size: int | None = None
+    scale: float = 1 / 255
 
     @property
     def sides(self) -> tuple[int, int]:
@@ -111,8 +117,8 @@ class Preprocess:
             If it cannot be decoded, if Pillow cannot resize it or make it RGB, or if its sides differ so much
             that the resized picture would not fit in memory.
         """
-        pixels: NDArray[np.float32] = self.crop(image).transpose(2, 0, 1).astype(np.float32, order="C")  # (3, y, x)
-        pixels /= np.float32(255)
+        scaled = (np.arange(256) * self.scale).astype(np.float32)  # multiplied in float64, as in transformers
+        pixels = np.take(scaled, np.ascontiguousarray(self.crop(image).transpose(2, 0, 1)))  # (3, y, x)
         pixels -= np.array(self.mean, np.float32).reshape(3, 1, 1)
         pixels /= np.array(self.std, np.float32).reshape(3, 1, 1)
         return pixels
@@ -150,7 +156,8 @@ class Preprocess:
         self, picture: Picture, options: DecodeOptions = DEFAULTS, *, name: str | None = None
     ) -> NDArray[np.uint8]:
         """Open and crop a picture; a draft is decoded at no less than twice the size (see `open_picture`)."""
-        draft_size = 2 * max(sides_of(self._before_crop)) if options.draft else None
+        is_resized = self.resize_mode not in ("crop", "none")
+        draft_size = 2 * max(sides_of(self._before_crop)) if options.draft and is_resized else None
         with decoded(picture, options, draft_size=draft_size, name=name) as image:
             pixels = self.crop(image)
             del image
@@ -181,6 +188,8 @@ class Preprocess:
         Fractions are rounded down, or half to even with "longest", or if a rectangle is covered.
         """
         target = self._before_crop
+        if self.resize_mode in ("crop", "none"):
+            return width, height
         if self.resize_mode == "squash":
             down, across = sides_of(target)
             return across, down
@@ -200,6 +209,11 @@ class Preprocess:
             return image
         if self.resize_mode == "longest":
             return self._pad(image)
+        if self.resize_mode == "none" and image.size != self.sides[::-1]:
+            raise PictureError(
+                f"{name_of(image)}: is {image.width} x {image.height} pixels; expected {in_pixels(self.sides)}: this "
+                "model's images are neither resized nor cropped."
+            )
         left, top = self._corner(*image.size)
         down, across = self.sides
         return image.crop((left, top, left + across, top + down))
@@ -262,8 +276,9 @@ class Preprocess:
             channels_first: NDArray[Any] = image.transpose(0, 3, 1, 2)
             return channels_first
         pixels = image.astype(np.float32)
-        pixels *= np.float32(255) * np.array(self.std, np.float32).reshape(3, 1, 1)
-        pixels += np.float32(255) * np.array(self.mean, np.float32).reshape(3, 1, 1)
+        levels = np.float32(1 / self.scale)
+        pixels *= levels * np.array(self.std, np.float32).reshape(3, 1, 1)
+        pixels += levels * np.array(self.mean, np.float32).reshape(3, 1, 1)
         return pixels
 
 

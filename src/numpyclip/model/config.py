@@ -20,8 +20,12 @@ POOL_HEAD_WIDTH = 64  # of attention pooling behind timm's convolutions
 # followed by an MLP ("map", as in SigLIP); the first of many learned queries, without an MLP ("attn", as in CoCa).
 VisionPool: TypeAlias = Literal["tok", "avg", "map", "attn"]
 
-# From the pooled token to the embedding: a matrix, or an MLP of twice the embedding's width.
+# From the pooled token to the embedding: a matrix, or an MLP: of twice the embedding's width for images, for texts of a
+# width halfway between the token's and the embedding's.
 Projection: TypeAlias = Literal["linear", "mlp"]
+
+# The activation of an MLP; ReLU only in encoders of texts.
+MLPActivation: TypeAlias = Activation | Literal["relu"]
 
 # How a feature map is pooled: the mean of its pixels, or attention of the mean to them, with positional embeddings that
 # are learned or rotary.
@@ -34,8 +38,8 @@ Biased: TypeAlias = Literal["qkv", "qv", ""]
 Gate: TypeAlias = Literal["silu", "gelu"]
 
 # The pooled token of a text: that of the highest id, the first end-of-text token, the last token, the first token; or a
-# class token, which comes last and attends to those of the text ("cls", as in CoCa).
-TextPool: TypeAlias = Literal["argmax", "eos", "last", "first", "cls"]
+# class token, which comes last and attends to those of the text ("cls", as in CoCa). Or the mean of all but padding.
+TextPool: TypeAlias = Literal["argmax", "eos", "last", "first", "cls", "mean"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +71,7 @@ class TransformerConfig:
     layers: int
     heads: int
     mlp_width: int
-    activation: Activation
+    activation: MLPActivation
     eps: float = EPS
     layer_scale: bool = False
     biased: Biased = "qkv"
@@ -247,7 +251,7 @@ class TextConfig(TransformerConfig):
     pool: TextPool = "argmax"
     end_id: int | None = None
     pad_id: int = 0
-    projection: Literal["linear"] | None = "linear"
+    projection: Projection | None = "linear"
 
     @property
     def has_class_token(self) -> bool:
@@ -285,19 +289,11 @@ class DecoderConfig(TransformerConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BertConfig(TextConfig):
-    """Sizes and options of a BERT or RoBERTa, whose attention is bidirectional and masks padding.
-
-    `token_types` is the number of token types, of which only the first is used; `first_place` the number of unused
-    positions at the start of the table; `end_width` the width of a layer between blocks and projection, if any.
-    """
+class EncoderConfig(TextConfig):
+    """Sizes and options of a bidirectional encoder that masks padding. Its pools are "first" and "mean"."""
 
     causal: bool = False
     pool: TextPool = "first"
-    post_norm: bool = True  # of sums
-    token_types: int = 1
-    first_place: int = 0
-    end_width: int | None = None
 
     @property
     def least_length(self) -> int:
@@ -309,6 +305,24 @@ class BertConfig(TextConfig):
         is_padding = np.cumprod(ids[:, ::-1] == self.pad_id, axis=1)
         lengths: NDArray[np.integer] = np.maximum(ids.shape[1] - is_padding.sum(axis=1), 1)
         return lengths
+
+
+@dataclass(frozen=True, kw_only=True)
+class BertConfig(EncoderConfig):
+    """Sizes and options of a BERT or RoBERTa.
+
+    `token_types` is the number of token types, of which only the first is used; `first_place` the number of unused
+    positions at the start of the table, which has `positions` if that is not as many as a text may have besides;
+    `pooler`: a layer with tanh follows the pooled token; `end_width` is the width of a layer between blocks and
+    projection, if any.
+    """
+
+    post_norm: bool = True  # of sums
+    token_types: int = 1
+    first_place: int = 0
+    positions: int | None = None
+    pooler: bool = False
+    end_width: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -338,7 +352,9 @@ class CLIPConfig:
     def activation(self) -> Activation | None:
         """That of the text tower, else of the image tower; None for a ResNet."""
         tower = self.text or self.vision
-        return tower.activation if isinstance(tower, TransformerConfig) else None
+        if not isinstance(tower, TransformerConfig) or tower.activation == "relu":
+            return None
+        return tower.activation
 
 
 def list_options(config: Any, group: str = "") -> Iterator[tuple[str, Any, Any]]:

@@ -9,19 +9,20 @@ import numpy as np
 from numpyclip.model import ops
 from numpyclip.model.attention import Attention
 from numpyclip.model.blocks import Blocks
-from numpyclip.model.config import EPS, Gate, TransformerConfig
+from numpyclip.model.config import EPS, Gate, MLPActivation, TransformerConfig
 from numpyclip.model.kv_cache import KVCache
 from numpyclip.model.layers import Affine, LayerNorm, Linear, fold_norm
 from numpyclip.model.ops import Array
 from numpyclip.model.rope import Rope
 from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.weight_reader import WeightReader
-from numpyclip.weights.checkpoint import Activation, Checkpoint
+from numpyclip.weights.checkpoint import Checkpoint
 
-_ACTIVATIONS: dict[Activation, Callable[[Array], Array]] = {
+_ACTIVATIONS: dict[MLPActivation, Callable[[Array], Array]] = {
     "quick_gelu": ops.quick_gelu,
     "gelu": ops.gelu,
     "gelu_tanh": ops.gelu_tanh,
+    "relu": ops.relu,
 }
 _GATES: dict[Gate, Callable[[Array], Array]] = {"silu": ops.silu, "gelu": ops.gelu}
 
@@ -35,7 +36,7 @@ class MLP:
 
     c_fc: Linear
     c_proj: Linear
-    activation: Activation
+    activation: MLPActivation
     gate: Gate | None = None
     inner_eps: float | None = None  # of the norm before `c_proj`
     norm: Affine | None = None  # of the first of two norms; the second, with `eps`, is folded into `c_fc`

@@ -71,7 +71,10 @@ def save(
         raise InputError(f"dtype is {dtype!r:.60}; expected {' or '.join(map(repr, DTYPES))}.")
     loaded = model if isinstance(model, CLIP) else load(model)[0]
     if loaded.checkpoint is None:
-        raise InputError("a model that was pickled cannot be saved; expected one from numpyclip.load in this process.")
+        raise InputError(
+            "a model that was pickled, or has the text tower of another one, cannot be saved; expected one from "
+            "numpyclip.load in this process."
+        )
     target = Path(folder).resolve()  # where a link points
     with atomic_folder(target, overwrite) as part:
         check_target(target, loaded.checkpoint.path, overwrite)
