@@ -158,11 +158,10 @@ def _is_verified(arguments: argparse.Namespace, name: str) -> bool:
     from numpyclip.families.locate import find_architecture, unknown_tag
     from numpyclip.weights.local import exists, verify, weights_folder
 
-    name, tag, text_model = resolve(name, arguments.pretrained)
-    if text_model is not None:
-        raise InputError(
-            f"{text_model}: is a text tower; verify {name}, the model that embeds the images, by its name."
-        )
+    named = resolve(name, arguments.pretrained)
+    if named.text_model is not None:
+        raise InputError(f"{name}: is a text tower; verify {named.name}, whose images it searches.")
+    name, tag = named.name, None if named.pretrained is None else os.fspath(named.pretrained)
     if tag is not None and not exists(tag):
         known = find_architecture(name)
         if (published := known.find(tag)) is None:
