@@ -34,7 +34,7 @@ BASE = "ViT-B-32"
 
 MOST_BYTES = 3e9  # of a tower
 BATCH, TEXTS, TOKENS = 8, 8, 12
-ROUNDS, SECONDS = 21, 40.0  # of one tower, at most; never fewer than three rounds
+ROUNDS, SECONDS = 15, 20.0  # of one tower, at most; never fewer than three rounds
 SQUEEZED = 32  # channels of MobileCLIP's squeeze-and-excitation; the parameters are a few thousands
 
 
