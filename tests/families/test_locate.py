@@ -80,6 +80,18 @@ def test_a_tag_stands_for_a_repository_and_its_description_is_that_of_the_table(
     assert hub.fetched == [WEIGHTS]
 
 
+def test_the_table_describes_a_repository_without_a_config_file(
+    hub: Hub, table: dict[str, Any], tmp_path: Path
+) -> None:
+    with pytest.warns(UserWarning, match="the activation is not recorded"):  # of four tags none is chosen
+        numpyclip.load("hf-hub:someone/model")
+    table["architectures"].pop("Strange")
+    tags = table["architectures"]["Toy-8"]["tags"]
+    for tag in ("plain", "other_mean", "openai"):
+        tags.pop(tag)
+    np.testing.assert_array_equal(embed("hf-hub:someone/model"), as_described(tmp_path, quick_gelu=True))
+
+
 @pytest.mark.parametrize("name", ["Toy-8", "Toy/8", "Toy-8-quickgelu"])
 def test_a_tag_that_was_trained_with_quickgelu_is_computed_with_it(hub: Hub, tmp_path: Path, name: str) -> None:
     """Where open_clip warns, and for the name without quickgelu computes GELU."""

@@ -1,17 +1,22 @@
 """Encoders of transformers in OpenCLIP's layout; tests/families/test_parity.py compares them with open_clip."""
 
 import json
+import math
+import re
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pytest
 
 import numpyclip
 from numpyclip.errors import UnsupportedCheckpointError
-from numpyclip.families import open_clip
+from numpyclip.families import open_clip, open_clip_encoders
 from numpyclip.families.config_file import Section
 from numpyclip.families.locate import is_supported
 from numpyclip.model.config import BertConfig, EncoderConfig
+from numpyclip.runtime.towers import expected_tensors
+from numpyclip.weights.checkpoint import Checkpoint
 from numpyclip.weights.published import architecture, architectures
 from tests.families.altered import error_of
 from tests.families.test_parity import load
@@ -145,6 +150,41 @@ def test_no_published_model_is_refused() -> None:
     models = [(each, model) for each in known for model in each.models.values()]
     assert len(models) == 196  # of open_clip 3.3.0
     assert [(each.name, model.tag) for each, model in models if not is_supported(each, model)] == []
+
+
+@pytest.mark.parametrize("name", [name for name in architectures() if re.match("xlm-roberta|roberta|nllb|mt5", name)])
+def test_the_number_of_parameters_is_that_which_openclip_published(name: str) -> None:
+    known = architecture(name)
+    assert known is not None
+    config, _ = open_clip.read_config(Section(Path(name), "", known.describe()))
+    names = ("text_projection", "text_projection.c_fc", "text_projection.c_proj")
+    checkpoint = Checkpoint(Path(name), {f"{layer}.weight": np.zeros(0) for layer in names})  # layers, not matrices
+    count = sum(math.prod(shape) for _, shape in expected_tensors(checkpoint, config))
+    assert round(count / 1e6, 2) == known.parameters
+
+
+def test_biomedclips_options_are_read() -> None:
+    """As in microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224."""
+    bert = "microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract"
+    vision = {"timm_model_name": "vit_base_patch16_224", "timm_model_pretrained": False, "image_size": 224}
+    text = {"hf_model_name": bert, "hf_tokenizer_name": bert, "hf_proj_type": "mlp", "context_length": 256}
+    text["hf_pooler_type"] = "cls_last_hidden_state_pooler"
+    model_cfg = {"embed_dim": 512, "vision_cfg": {**vision, "timm_pool": "", "timm_proj": "linear"}, "text_cfg": text}
+    config, _ = open_clip.read_config(Section(Path("x"), "", {"model_cfg": model_cfg}))
+    assert isinstance(config.text, BertConfig)
+    assert (config.text.context_length, config.text.pooler, config.text.projection) == (256, False, "mlp")
+
+
+def test_lists_of_positions_and_a_pooler_that_is_not_used_are_left_out() -> None:
+    """Older versions of transformers saved them."""
+    model, _ = load("open_clip-xlm-roberta")
+    assert model.checkpoint is not None
+    assert isinstance(model.config.text, EncoderConfig)
+    added = {f"transformer.{name}": np.zeros(3) for name in ("embeddings.position_ids", "pooler.dense.bias")}
+    plain = {f"transformer.{name}": np.zeros(3) for name in ("pooler.other", "embed_positions.weights", "x")}
+    checkpoint = Checkpoint(Path("x"), {**added, **plain, "visual.position_ids": np.zeros(3)})
+    kept = open_clip_encoders.translate(checkpoint, model.config.text)
+    assert kept.arrays.keys() == {"transformer.x", "visual.position_ids"}
 
 
 @pytest.mark.parametrize("name", ["open_clip-xlm-roberta", "open_clip-nllb", "open_clip-mt5"])

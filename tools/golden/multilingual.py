@@ -25,7 +25,7 @@ _BERT = {**_SMALL, "layer_norm_eps": 1e-3, "max_position_embeddings": 66}
 def save(golden: Path) -> None:
     """Save every model, and what its library computes."""
     xlm = transformers.XLMRobertaConfig(**_BERT, vocab_size=805, type_vocab_size=1)
-    save_mclip(golden / "mclip-xlm-roberta", xlm, "xlm-roberta", 600)
+    save_mclip(golden / "mclip-xlm-roberta", xlm, "xlm-roberta-model", 600)
     save_mclip(golden / "mclip-bert", transformers.BertConfig(**_BERT, vocab_size=900), "bert-vocab", 601)
     save_sentences(golden / "sentence-transformers-distilbert", 602)
 

@@ -65,7 +65,7 @@ def _in_repository(name: str, download_root: Folder | None) -> ModelFiles:
     files = files_at(folder / subfolder)
     published = published_at(repository.removeprefix(hub.PREFIX).partition("@")[0])
     tables = [_table(known, model, folder) for known, model in published]
-    if files.library is None and tables:
+    if files.library is None and len(tables) == 1:  # without a config file, as laion/CLIP-ViT-B-32-xlm-roberta-base-*
         return _with_tokenizer(files_at(folder, tables[0]), download_root)
     if files.library != OPEN_CLIP_CONFIG:
         return files

@@ -16,7 +16,14 @@ from numpyclip.model import ops
 from numpyclip.model.config import BertConfig
 from numpyclip.model.layers import LayerNorm, Linear, fold_norm
 from numpyclip.model.ops import Array
-from numpyclip.model.text.encoder_parts import head_tensors, mean_of_tokens, read_head, without_padding
+from numpyclip.model.text.encoder_parts import (
+    head_tensors,
+    mask_within,
+    mean_of_shown,
+    padding_last,
+    read_head,
+    without_padding,
+)
 from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.transformer import MLP, Block, Transformer
 from numpyclip.model.weight_reader import WeightReader
@@ -81,6 +88,8 @@ class Bert:
         return self.text_projection.output_dim if self.text_projection else self.config.width
 
     def __call__(self, ids: NDArray[np.integer]) -> Array:  # (b, n) -> (b, e)
+        if self.config.first_place:  # RoBERTa's positions count the tokens that are no padding
+            ids = padding_last(ids, self.config.pad_id)
         return without_padding(self._embed, ids, self.config, self.output_dim)
 
     def _embed(self, ids: NDArray[np.integer]) -> Array:
@@ -88,9 +97,11 @@ class Bert:
         x = self.token_embedding[ids].astype(np.float32) + self.positional_embedding[:n]  # (b, n, d)
         x = self.ln_pre(np.ascontiguousarray(x.reshape(b * n, -1).T))
         if self.config.pool == "mean":
-            y = mean_of_tokens(self.transformer(x, TokenLayout(b)), b)  # (d, b)
+            mask = mask_within(ids, self.config.pad_id)
+            y = mean_of_shown(self.transformer(x, TokenLayout(b, mask=mask)), b, mask)  # (d, b)
         else:
-            y = self.transformer.pooled(x, TokenLayout(b, pooled=np.zeros(b, int)))
+            mask = mask_within(ids, self.config.pad_id)
+            y = self.transformer.pooled(x, TokenLayout(b, mask=mask, pooled=np.zeros(b, int)))
         if self.pooler is not None:
             y = np.tanh(self.pooler(y))
         if self.config.end_width is not None:

@@ -16,6 +16,33 @@ from numpyclip.weights.checkpoint import Checkpoint
 _HEAD = "text_projection"
 
 
+def padding_last(ids: NDArray[np.integer], pad_id: int) -> NDArray[np.integer]:
+    """Move padding within texts, which no token attends to, to their ends: (b, n) -> (b, n)."""
+    order = np.argsort(ids == pad_id, axis=1, kind="stable")
+    moved: NDArray[np.integer] = np.take_along_axis(ids, order, 1)
+    return moved
+
+
+def mask_within(ids: NDArray[np.integer], pad_id: int) -> Array | None:
+    """Return the mask that hides padding within texts, but for a first token, if there is any: (b, n) -> (b, 1, n)."""
+    is_padding = ids == pad_id
+    is_padding[:, 0] = False
+    if not is_padding.any():
+        return None
+    mask: Array = np.where(is_padding[:, np.newaxis], np.float32(-np.inf), np.float32(0))
+    return mask
+
+
+def mean_of_shown(x: Array, batch: int, mask: Array | None) -> Array:
+    """Average the tokens of each text that a mask does not hide: (d, batch n) -> (d, batch)."""
+    if mask is None:
+        return mean_of_tokens(x, batch)
+    shown = np.exp(mask)  # 0 or 1
+    weights = shown / shown.sum(axis=2, keepdims=True)  # (b, 1, n)
+    mean: Array = np.einsum("dbn,bn->db", x.reshape(len(x), batch, -1), weights[:, 0])
+    return mean
+
+
 def without_padding(
     embed: Callable[[NDArray[np.integer]], Array], ids: NDArray[np.integer], config: EncoderConfig, output_dim: int
 ) -> Array:

@@ -16,7 +16,7 @@ from numpyclip.model import ops
 from numpyclip.model.layers import Affine, Linear
 from numpyclip.model.ops import Array
 from numpyclip.model.text.encoder_configs import M2M100Config
-from numpyclip.model.text.encoder_parts import head_tensors, mean_of_tokens, read_head, without_padding
+from numpyclip.model.text.encoder_parts import head_tensors, mean_of_tokens, padding_last, read_head, without_padding
 from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.transformer import MLP, Transformer
 from numpyclip.model.weight_reader import WeightReader
@@ -58,6 +58,7 @@ class M2M100:
         return self.text_projection.output_dim if self.text_projection else self.config.width
 
     def __call__(self, ids: NDArray[np.integer]) -> Array:  # (b, n) -> (b, e)
+        ids = padding_last(ids, self.config.pad_id)  # positions count the other tokens
         return without_padding(self._embed, ids, self.config, self.output_dim)
 
     def _embed(self, ids: NDArray[np.integer]) -> Array:

@@ -20,7 +20,7 @@ from numpyclip.model.layers import Linear
 from numpyclip.model.ops import Array
 from numpyclip.model.rope import Rope
 from numpyclip.model.text.encoder_configs import T5Config
-from numpyclip.model.text.encoder_parts import head_tensors, mean_of_tokens, read_head, without_padding
+from numpyclip.model.text.encoder_parts import head_tensors, mask_within, mean_of_shown, read_head, without_padding
 from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.transformer import MLP, Block, Transformer
 from numpyclip.model.weight_reader import WeightReader
@@ -109,9 +109,11 @@ class T5:
         x = self.token_embedding[ids].astype(np.float32).reshape(b * n, -1).T
         bias = self.relative_attention_bias[buckets(n, self.config)]  # (n, n, h)
         mask = np.ascontiguousarray(bias.transpose(2, 0, 1))[:, np.newaxis]
-        x = self.transformer(np.ascontiguousarray(x), TokenLayout(b, mask=mask))
+        hidden = mask_within(ids, self.config.pad_id)
+        layout = TokenLayout(b, mask=mask if hidden is None else mask + hidden)
+        x = self.transformer(np.ascontiguousarray(x), layout)
         x = _normalize(x, self.config.eps)
-        y = mean_of_tokens(x, b) if self.config.pool == "mean" else x[:, ::n]  # (d, b)
+        y = mean_of_shown(x, b, hidden) if self.config.pool == "mean" else x[:, ::n]  # (d, b)
         y = y * self.ln_final[:, np.newaxis]
         embeddings: Array = (self.text_projection(y) if self.text_projection else y).T
         return embeddings
