@@ -128,8 +128,9 @@ def test_two_processes_fetch_a_file_once(hub: Hub) -> None:
         return False
 
     hub.trouble = meet
-    code = f"from tests.weights.test_hub_cache import get; print(get({NAME!r}))"
-    options: dict[str, Any] = {"stdout": subprocess.PIPE, "text": True, "cwd": Path(__file__).parents[2]}
+    imports = "from numpyclip.families.repository_files import wanted; from numpyclip.weights.hub import obtain"
+    code = f"{imports}; print(obtain({NAME!r}, wanted))"
+    options: dict[str, Any] = {"stdout": subprocess.PIPE, "text": True}
     command = [sys.executable, "-c", code]
     processes = [subprocess.Popen(command, env=child_environment(), **options) for _ in range(2)]
     told = {process.communicate(timeout=60)[0] for process in processes}

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -131,7 +132,7 @@ def test_headers_that_come_byte_by_byte_are_given_up(hub: Hub, tmp_path: Path, m
 def test_a_body_that_stalls_again_and_again_is_given_up_and_the_part_continued(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(web_request, "TIMEOUT", 0.2)
+    monkeypatch.setattr(web_request, "TIMEOUT", 0.5)
 
     def stall(handler: Handler) -> bool:
         hub.ranges.append(handler.headers.get("Range"))
@@ -144,7 +145,7 @@ def test_a_body_that_stalls_again_and_again_is_given_up_and_the_part_continued(
         return hang_up(handler)
 
     hub.trouble = on("elsewhere", stall)
-    with pytest.raises(DownloadError, match=r"stalled: no byte for 0.2 seconds.*kept, to be continued"):
+    with pytest.raises(DownloadError, match=r"stalled: no byte for 0.5 seconds.*kept, to be continued"):
         get()
     assert f"{SHA256}.incomplete" in left(tmp_path)
     assert len(hub.ranges) < download.TRIES  # a stall costs more patience than a broken connection
@@ -155,7 +156,7 @@ def test_a_body_that_stalls_again_and_again_is_given_up_and_the_part_continued(
 
 
 def test_a_body_that_comes_byte_by_byte_is_given_up(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web_request, "TIMEOUT", 0.2)
+    monkeypatch.setattr(web_request, "TIMEOUT", 0.5)
     monkeypatch.setattr(download, "TRIES", 1)
 
     def drip(handler: Handler) -> bool:
@@ -192,7 +193,7 @@ def test_chunks_and_trailers_that_never_end_are_given_up(
         return hang_up(handler)
 
     for place in ("/api/", "elsewhere"):
-        fails(tmp_path, hub, on(place, drip), "stalled")
+        fails(tmp_path, hub, on(place, drip), "stalled|no answer")  # the latter where all is slow
         shutil.rmtree(tmp_path / "home")
 
 
@@ -264,13 +265,12 @@ def report(part, data):
     append(part, data)
     print(part.size, flush=True)
 Part.append = report
-from tests.weights.test_hub_trouble import get
-get({NAME!r})
+from numpyclip.families.repository_files import wanted
+from numpyclip.weights.hub import obtain
+obtain({NAME!r}, wanted)
 """
     options: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(
-        [sys.executable, "-c", code], env=child_environment(), cwd=Path(__file__).parents[2], **options
-    ) as process:
+    with subprocess.Popen([sys.executable, "-c", code], env=child_environment(), **options) as process:
         assert process.stdout is not None
         assert any(line.strip() == str(HALF) for line in process.stdout)
         process.send_signal(signal.SIGINT)
@@ -402,6 +402,15 @@ def test_a_listing_of_far_too_many_names_is_refused(hub: Hub, tmp_path: Path, na
         b",".join([b'{"rfilename":"%b"}' % name.encode()] * 400_000),
     )
     fails(tmp_path, hub, on("/api/", lambda handler: handler.answer(200, body)), match)
+
+
+def test_a_file_that_is_larger_than_the_disk_is_not_begun(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=HALF))
+    with pytest.raises(DownloadError, match=r"the disk is full .* 200,000 bytes are needed, 100,000 are free"):
+        get()
+    assert hub.fetched == ["config.json"]
 
 
 def test_a_listing_without_end_is_cut(hub: Hub, tmp_path: Path) -> None:

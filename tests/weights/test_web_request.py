@@ -93,6 +93,33 @@ def test_headers_of_redirects_come_first() -> None:
     assert found.header("X-None") is None
 
 
+def test_the_addresses_of_a_host_share_one_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[float] = []
+    create_connection = socket.create_connection
+    answered = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
+
+    def connect(address: tuple[str, int], timeout: float) -> socket.socket:
+        given.append(timeout)
+        if address[0] != "127.0.0.1":
+            raise TimeoutError("timed out")
+        return create_connection(address, timeout)
+
+    with serving(b"body") as script:
+        port = int(script.url.rpartition(":")[2])
+        hosts = ["192.0.2.1", "192.0.2.2", "192.0.2.3", "127.0.0.1"]
+        monkeypatch.setattr(socket, "create_connection", connect)
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(*answered, (host, port)) for host in hosts])
+        assert read_all(script.url, 4) == b"body"
+        assert len(given) == 4
+        assert given[0] <= web_request.TIMEOUT / 4
+        hosts.pop()
+        with pytest.raises(Broken, match="could not connect: timed out"):
+            ask(script.url)
+        hosts.clear()
+        with pytest.raises(Broken, match="the host has no address"):
+            ask(script.url)
+
+
 @pytest.fixture
 def tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
     """A server's certificate, which is trusted as long as the test runs."""

@@ -16,6 +16,7 @@ Files of a hub have their names, parts and locks in its cache: see `numpyclip.we
 
 import contextlib
 import errno
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterable
@@ -148,6 +149,9 @@ def save(path: Path, file: Path, expected: Expected, label: str, fill: Callable[
     try:
         with Part(path) as part, Progress(label) as progress:
             try:
+                needed = (expected.size or 0) - part.size
+                if needed > shutil.disk_usage(file.parent).free:
+                    raise _disk_error(file, expected.size, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
                 is_complete = expected.has_hash and part.differs(expected) is None
                 if not is_complete and not fill(part, progress):
                     return False

@@ -4,6 +4,7 @@ import email.utils
 import http.client
 import io
 import re
+import socket
 import time
 import urllib.error
 import urllib.parse
@@ -99,12 +100,32 @@ class _Https(urllib.request.HTTPSHandler):
         return self.do_open(_HTTPSConnection, req)
 
 
+def _connect(address: tuple[str, int], *_: object) -> socket.socket:
+    """Connect to one of a host's addresses, in one timeout for all of them together."""
+    deadline, failure = time.monotonic() + TIMEOUT, OSError("the host has no address")
+    places = [place[:2] for *_, place in socket.getaddrinfo(*address, type=socket.SOCK_STREAM)]
+    for others, place in zip(reversed(range(len(places))), places, strict=True):
+        left = max(0.1, deadline - time.monotonic()) / (others + 1)
+        try:
+            connected = socket.create_connection((str(place[0]), int(place[1])), left)
+        except OSError as error:
+            failure = error
+        else:
+            connected.settimeout(TIMEOUT)
+            return connected
+    raise failure
+
+
 class _HTTPConnection(http.client.HTTPConnection):
     response_class = _Response
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._create_connection = _connect  # where Python's own has a timeout for each address
 
-class _HTTPSConnection(http.client.HTTPSConnection):
-    response_class = _Response
+
+class _HTTPSConnection(http.client.HTTPSConnection, _HTTPConnection):
+    pass
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
