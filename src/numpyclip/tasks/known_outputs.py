@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 # The first numbers of embeddings of unit length, a row for each text or image; or a row of scores for each image.
-Kind: TypeAlias = Literal["text_embeddings", "image_embeddings", "logits", "probabilities"]
+Kind: TypeAlias = Literal["text_embeddings", "image_embeddings", "cosines", "logits", "probabilities"]
 
 _TABLE = Path(__file__).resolve().parents[1] / "data" / "known_outputs.json"
 
@@ -84,8 +84,10 @@ class KnownOutput:
         embeddings = model.embed_images(images)
         if self.kind == "image_embeddings":
             return embeddings[:, : self.expected.shape[1]]
-        score = model.logits if self.kind == "logits" else model.probabilities
-        return score(embeddings, model.embed_texts(list(self.texts)))
+        texts = model.embed_texts(list(self.texts))
+        if self.kind == "cosines":
+            return embeddings @ texts.T
+        return (model.logits if self.kind == "logits" else model.probabilities)(embeddings, texts)
 
     def agrees(self, found: Array) -> bool:
         """Tell whether what was computed is what the reference has computed."""
