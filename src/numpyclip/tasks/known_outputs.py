@@ -86,7 +86,8 @@ class KnownOutput:
             return embeddings[:, : self.expected.shape[1]]
         texts = model.embed_texts(list(self.texts))
         if self.kind == "cosines":
-            return embeddings @ texts.T
+            cosines: Array = embeddings @ texts.T
+            return cosines
         return (model.logits if self.kind == "logits" else model.probabilities)(embeddings, texts)
 
     def agrees(self, found: Array) -> bool:
