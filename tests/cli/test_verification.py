@@ -21,7 +21,7 @@ from tests.cli.conftest import Run
 RECORDED = json.loads((Path(__file__).parents[1] / "golden" / "known_outputs.json").read_text())
 RECORDED["cosines"] = (np.array(RECORDED["logits"]) / np.exp(2)).tolist()
 TEXTS = ["hello world", "a blue circle on red"]
-CIRCLES = [{"circle": [64, 48]}, {"circle": [40, 90]}]
+CIRCLES = [{"circle": [32, 32]}, {"circle": [48, 32]}]
 NAME = "hf-hub:example/model"
 
 
@@ -90,14 +90,14 @@ def _other_activation(folder: Path) -> None:
     (folder / "config.json").write_text(json.dumps(config))
 
 
-def _other_interpolation(folder: Path) -> None:
+def _other_mean(folder: Path) -> None:
     processor = json.loads((folder / "preprocessor_config.json").read_text())
-    (folder / "preprocessor_config.json").write_text(json.dumps({**processor, "resample": 2}))
+    (folder / "preprocessor_config.json").write_text(json.dumps({**processor, "image_mean": [0.5, 0.5, 0.5]}))
 
 
 @pytest.mark.usefixtures("table")
 @pytest.mark.parametrize(
-    ("change", "wrong"), [(_other_activation, set(KINDS)), (_other_interpolation, set(KINDS) - {"text_embeddings"})]
+    ("change", "wrong"), [(_other_activation, set(KINDS)), (_other_mean, set(KINDS) - {"text_embeddings"})]
 )
 def test_a_model_that_computes_something_else_is_told(
     run: Run, folder: Path, change: Callable[[Path], None], wrong: set[str]
@@ -123,7 +123,7 @@ def test_what_was_expected_and_found_is_shown_with_its_source(
 
 
 def test_an_image_that_is_not_there_is_asked_for(run: Run, folder: Path, table: list[dict[str, Any]]) -> None:
-    draw_circle(64, 48).save(folder / "circle.png")
+    draw_circle(32, 32).save(folder / "circle.png")
     digest = hashlib.sha256((folder / "circle.png").read_bytes()).hexdigest()
     image = {"file": "circle.png", "url": "https://example.com/circle.png", "sha256": digest}
     table[1] |= {"images": [image], "expected": RECORDED["image_embeddings"][:1]}
