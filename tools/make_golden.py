@@ -35,6 +35,7 @@ MODULES = (
     "copies",
     "fg_clip_2",
     "jina_clip",
+    "known_outputs",
     "mobileclip",
     "multilingual",
     "nomic",
