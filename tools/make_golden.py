@@ -39,6 +39,7 @@ MODULES = (
     "transformers_bert",
     "transformers_clip",
     "transformers_siglip2",
+    "hidden_states",  # of all that the others made
 )
 
 

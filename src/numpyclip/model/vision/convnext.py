@@ -134,7 +134,11 @@ class ConvNeXt(ConvolutionalTower):
         head = read_head(weights, f"{_TRUNK}.head.norm", config.mlp_head)
         return cls(config, preprocess, weights.blocks(makers), head)
 
-    def __call__(self, image: NDArray[Any]) -> Array:  # (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e)
-        x = self.steps.run(pixels_innermost(image, self.preprocess))
-        embeddings: Array = self.head(ops.standardize(x.mean(axis=(1, 2)), self.config.eps)).T
-        return embeddings
+    def _pixels(self, image: NDArray[Any]) -> Array:
+        return pixels_innermost(image, self.preprocess)
+
+    def _count_steps(self, layer: int) -> int:
+        return 1 + sum(self.config.layers[:layer]) + max(layer - 1, 0)  # all stages but the first downsample
+
+    def _finish(self, x: Array) -> Array:
+        return self.head(ops.standardize(x, self.config.eps))

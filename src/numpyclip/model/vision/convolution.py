@@ -4,6 +4,7 @@ A pixel is a column, like a token, and the images of a batch are innermost, (c, 
 matrix product, and shifted images are copied in long runs.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ from numpyclip.model.blocks import Blocks
 from numpyclip.model.config import EPS
 from numpyclip.model.layers import Linear, read_projection
 from numpyclip.model.ops import Array
+from numpyclip.model.token_stages import TokenStage, TokenStages
 from numpyclip.model.transformer import MLP
 from numpyclip.model.vision import feature_maps
 from numpyclip.model.vision.tower import VisionTower
@@ -43,6 +45,12 @@ def normalized_innermost(image: NDArray[Any], preprocess: Preprocess) -> Array:
         channel -= np.float32(255 * mean)
         channel *= np.float32(1 / (255 * std))
     return x
+
+
+def images_first(x: Array) -> Array:
+    """Turn feature maps into rows and columns of tokens: (c, y, x, b) -> (b, y, x, c)."""
+    rows: Array = x.transpose(3, 1, 2, 0)
+    return rows
 
 
 def batch_norm(checkpoint: Checkpoint, name: str) -> tuple[Array, Array]:
@@ -120,6 +128,36 @@ class ConvolutionalTower(VisionTower):
     def output_dim(self) -> int:
         """Length of embeddings."""
         return self.head.output_dim
+
+    @abstractmethod
+    def _pixels(self, image: NDArray[Any]) -> Array:
+        """Prepare pixels for the first step: (b, 3, y, x), or (b, y, x, 3) of uint8 -> (3, y, x, b)."""
+
+    @abstractmethod
+    def _count_steps(self, layer: int) -> int:
+        """Count the steps until the end of the stem, layer 0, or of a stage."""
+
+    def _finish(self, x: Array) -> Array:
+        """Apply what comes after the mean of all pixels: (c, n) -> (e, n)."""
+        return self.head(x)
+
+    def __call__(self, image: NDArray[Any]) -> Array:  # (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e)
+        x = self.steps.run(self._pixels(image))
+        embeddings: Array = self._finish(x.mean(axis=(1, 2))).T
+        return embeddings
+
+    @property
+    def stages(self) -> TokenStages:
+        """What its feature maps go through."""
+        layers = len(self.config.layers)
+        return TokenStages(layers=layers, has_norm=False, projected_from=layers)
+
+    def tokens(self, image: NDArray[Any], stage: TokenStage) -> Array:
+        """Compute the feature map of the stem or of a stage, maybe projected: (b, 3, y, x) -> (b, y', x', c)."""
+        if not stage.project:
+            return images_first(self.steps.run(self._pixels(image), count=self._count_steps(stage.layer)))
+        x = self.steps.run(self._pixels(image))
+        return images_first(self._finish(x.reshape(len(x), -1)).reshape(-1, *x.shape[1:]))
 
 
 def head_tensors(checkpoint: Checkpoint, d: int, embed_dim: int, is_mlp: bool) -> expected.Tensors:
