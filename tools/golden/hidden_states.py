@@ -40,6 +40,7 @@ Arrays = dict[str, torch.Tensor]
 
 _CLASSES = {
     "transformers-clip-text": transformers.CLIPTextModelWithProjection,
+    "transformers-clip-text-bare": transformers.CLIPTextModel,
     "transformers-clip-vision": transformers.CLIPVisionModelWithProjection,
     "transformers-clip-vision-bare": transformers.CLIPVisionModel,
     "transformers-siglip-text": transformers.SiglipTextModel,

@@ -30,6 +30,7 @@ _WEIGHTS = {
         "model.safetensors.index.json",
         "pytorch_model.bin",
         "pytorch_model.bin.index.json",
+        "model.fp16.safetensors",  # which diffusers writes, and downloads alone if asked to
     ),
 }
 _CONFIG_FILES = (*_WEIGHTS, "preprocessor_config.json", "processor_config.json")
@@ -105,6 +106,16 @@ def wanted(names: Iterable[str], has_table: bool = False) -> list[str]:
 def tokenizer_files(names: Iterable[str]) -> list[str]:
     """Choose the files of a tokenizer."""
     return [name for name in names if name in FILES]
+
+
+def tokenizer_folder(folder: Path) -> Path:
+    """Return the folder of a model's tokenizer: its own or, in a repository of diffusers, the one beside it.
+
+    There, the tokenizer of `text_encoder_2` is in `tokenizer_2`.
+    """
+    beside = folder.absolute().parent / folder.absolute().name.replace("text_encoder", "tokenizer", 1)
+    has_own = any((folder / name).exists() for name in TOKENIZER_FILES)
+    return folder if has_own or not (beside / "tokenizer_config.json").exists() else beside
 
 
 def _library(names: set[str]) -> str | None:

@@ -13,6 +13,7 @@ from typing import Any
 from numpyclip.families import image_processor
 from numpyclip.families.config_file import MAX_LAYERS, Section
 from numpyclip.families.description import ModelDescription
+from numpyclip.families.repository_files import tokenizer_folder
 from numpyclip.families.tensor_names import Names, rename, translator
 from numpyclip.families.transformers_types import ACTIVATIONS, TYPES, Family
 from numpyclip.model.config import BertConfig, CLIPConfig, TextConfig, TransformerConfig, VisionTransformerConfig
@@ -57,7 +58,7 @@ def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
         config = replace(config, preprocess=image_processor.read_preprocess(folder, preprocess))
     tokenizer: Callable[[], Tokenizer] = default_tokenizer  # unused without a text tower
     if config.text is not None:
-        tokenizer = partial(hugging_face_tokenizer, folder, family.tokenizer)
+        tokenizer = partial(hugging_face_tokenizer, tokenizer_folder(folder), family.tokenizer)
     return ModelDescription(checkpoint, config, tokenizer)
 
 
