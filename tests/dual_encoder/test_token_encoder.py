@@ -3,6 +3,7 @@
 Recorded by tools/golden/hidden_states.py in float64.
 """
 
+import pickle
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ import numpyclip
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError
 from numpyclip.model.ops import Array
+from numpyclip.runtime import prepared
+from numpyclip.weights.checkpoint import Checkpoint
 from tests.model.golden import assert_close, load_golden
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -123,6 +126,25 @@ def test_low_memory_changes_nothing(name: str) -> None:
         assert_close(frugal.image_tokens(inputs["image"], layer), model.image_tokens(inputs["image"], layer))
         assert_close(frugal.text_tokens(inputs["text"], layer), model.text_tokens(inputs["text"], layer))
     assert_close(frugal.text_attention(inputs["text"]), model.text_attention(inputs["text"]))
+
+
+@pytest.mark.parametrize("name", ["transformers-clip", "transformers-altclip", "apple-mobileclip_s0", "timm-siglip"])
+def test_cached_weights_change_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepared, "_LEAST_BYTES", 1)
+    _, inputs = load(name)
+    first, second = (numpyclip.load(GOLDEN / "families" / name)[0] for _ in range(2))
+    for method, values in (("image_tokens", inputs["image"]), ("text_tokens", inputs["text"])):
+        before = getattr(first, method)(values)
+        with monkeypatch.context() as patch:
+            patch.setattr(Checkpoint, "take", None)  # of the second model nothing is prepared again
+            np.testing.assert_array_equal(getattr(second, method)(values), before)
+
+
+def test_a_model_from_another_process_has_tokens() -> None:
+    model, inputs = load("transformers-clip")
+    copy = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(copy.text_tokens(inputs["text"]), model.text_tokens(inputs["text"]))
+    np.testing.assert_array_equal(copy.image_attention(inputs["image"]), model.image_attention(inputs["image"]))
 
 
 def test_many_inputs_are_computed_in_chunks() -> None:

@@ -24,7 +24,8 @@ class TokenEncoder(DualEncoder):
     ) -> Array:
         """Compute the tokens of texts, those of padding included.
 
-        ``text_tokens(text)`` is `last_hidden_state` of transformers, ``text_tokens(text, k)`` is ``hidden_states[k]``.
+        ``text_tokens(text)`` is `last_hidden_state` of transformers, ``text_tokens(text, k, norm=False)`` is
+        ``hidden_states[k]``.
 
         Parameters
         ----------
@@ -33,8 +34,8 @@ class TokenEncoder(DualEncoder):
         layer : int, default=-1
             0 for the input of the first block, k for the output of the k-th; negative numbers count from the end.
         norm : bool, optional
-            Apply the last norm of the tower; by default only if `project` is true or the layer is the last. In CoCa,
-            and in BERT towers that have none, by default not at all.
+            Apply the last norm of the tower; by default if `project` is true, or the layer is the last and the model
+            itself applies it to all tokens, as CLIP does, and CoCa does not. BERT has none.
         project : bool, default=False
             Apply the last norm and the projection, as `encode_text` does to the pooled token.
 
@@ -67,7 +68,7 @@ class TokenEncoder(DualEncoder):
         """Compute the patches of images: of a convolutional tower, the pixels of a feature map.
 
         ``image_tokens(image, class_token=True)`` is `last_hidden_state` of transformers, and
-        ``image_tokens(image, k, class_token=True)`` is ``hidden_states[k]``.
+        ``image_tokens(image, k, norm=False, class_token=True)`` is ``hidden_states[k]``.
 
         Parameters
         ----------
@@ -77,8 +78,8 @@ class TokenEncoder(DualEncoder):
             0 for the input of the first block, k for the output of the k-th, or of the k-th stage of a convolutional
             tower; negative numbers count from the end.
         norm : bool, optional
-            Apply the last norm of the tower; by default only if `project` is true, or the layer is the last and the
-            model itself applies it to all tokens, as SigLIP does, and CLIP, which pools its class token, does not.
+            Apply the last norm of the tower; by default if `project` is true, or the layer is the last and the model
+            itself applies it to all tokens, as SigLIP does, and CLIP, which norms its class token alone, does not.
         project : bool, default=False
             Apply the last norm and the projection, as `encode_image` does to the pooled token, so that patches can be
             compared with embeddings of texts.
