@@ -10,15 +10,9 @@ import pytest
 import numpyclip
 from numpyclip.model import config
 
-FILLED_STEP_BY_STEP = {"Evaluation", "_Point", "Ended", "Watch", "Changes", "Report", "_Job", "ScriptObject"}
-SIZES_AND_OPTIONS = {
-    "Decoding",
-    "TokenLayout",
-    "TokenStage",
-    "TokenStages",
-    "Ended",
-    "_Beams",
-}  # in `numpyclip.model`, beside `config`
+FILLED_STEP_BY_STEP = {"Evaluation", "_Point", "Ended", "Watch", "Changes", "Report", "_Job", "ScriptObject", "Opaque"}
+# in `numpyclip.model`, beside `config`
+SIZES_AND_OPTIONS = {"Decoding", "TokenLayout", "TokenStage", "TokenStages", "Ended", "_Beams"}
 COMPARED_BY_PARTS = {"Ended", "_Beams", "_Image", "LinearWeights", "_Point"}
 
 

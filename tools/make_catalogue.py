@@ -114,7 +114,8 @@ def main() -> None:
             continue
         tags = pretrained._PRETRAINED.get(name, {})
         if not tags and (
-            "timm_model_name" in configs[name]["vision_cfg"] or "hf_model_name" in configs[name]["text_cfg"]
+            "timm_model_name" in configs[name]["vision_cfg"]
+            or ("hf_model_name" in configs[name]["text_cfg"] and "multimodal_cfg" in configs[name])
         ):
             continue  # of others' towers those that were published are enough
         facts: dict[str, object] = {"model_cfg": without_training(configs[name])}

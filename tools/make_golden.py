@@ -30,9 +30,11 @@ from golden.common import SEED, State, randomize
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden" / "checkpoints"
 FAMILIES = GOLDEN.parent / "families"
 MODULES = (
+    "copies",
     "mobileclip",
     "open_clip_coca",
     "open_clip_convolutional",
+    "open_clip_encoders",
     "open_clip_timm",
     "open_clip_vit",
     "tokenizers",

@@ -121,7 +121,7 @@ def openai(n: int) -> Transform:
     return lambda image: _transform(n)(image).numpy()
 
 
-def of_open_clip(n: int, **options: Any) -> Transform:
+def of_open_clip(n: int | tuple[int, int], **options: Any) -> Transform:
     return lambda image: image_transform_v2(PreprocessCfg(n, **options), is_train=False)(image).numpy()
 
 
@@ -144,11 +144,25 @@ def profiles(n: int) -> dict[str, Transform]:
         "open_clip squash bilinear": of_open_clip(n, resize_mode="squash", interpolation="bilinear", **IMAGENET),
         "open_clip longest": of_open_clip(n, resize_mode="longest"),
         "open_clip longest filled": of_open_clip(n, resize_mode="longest", interpolation="bilinear", fill_color=7),
+        "open_clip wide": of_open_clip((n, n + 9), interpolation="bilinear"),  # which open_clip then overlooks
+        "open_clip tall longest": of_open_clip((2 * n, n), resize_mode="longest", fill_color=7),
+        "open_clip wide squash": of_open_clip((n, 2 * n), resize_mode="squash", interpolation="bilinear"),
         "transformers": of_clip(n, n),
         "transformers larger": of_clip(n, n + 5, resample=2),
         "transformers smaller": of_clip(n, n - 3),
         "transformers squash": of_transformers(SiglipImageProcessorPil, size=square),
         "transformers squash bilinear": of_transformers(SiglipImageProcessorPil, size=square, resample=2),
+        "transformers nearest": of_clip(n, n, resample=0, do_normalize=False),
+        "transformers lanczos": of_clip(n, n, resample=1, do_rescale=False),
+        "transformers box": of_clip(n, n, resample=4, rescale_factor=1 / 127.5),
+        "transformers hamming": of_clip(n, n, resample=5, image_mean=0.5, image_std=0.25),
+        "transformers crop": of_transformers(CLIPImageProcessorPil, do_resize=False, crop_size=square),
+        "transformers wide crop": of_transformers(
+            CLIPImageProcessorPil, size={"shortest_edge": n}, crop_size={"height": n, "width": n + 9}
+        ),
+        "transformers squash and crop": of_transformers(
+            CLIPImageProcessorPil, size={"height": n + 3, "width": 2 * n}, crop_size={"height": n, "width": n - 3}
+        ),
     }
 
 

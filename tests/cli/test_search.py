@@ -106,6 +106,21 @@ def test_another_model_is_refused_without_loading_it(run: Run, store: Path, verb
     assert (status, "was made with tiny, not with tiny:openai" in err) == (2, True)
 
 
+def test_a_copy_of_the_model_is_not_refused_by_its_name(
+    run: Run, album: Path, tiny: CLIP, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NUMPYCLIP_OFFLINE", "1")
+    place = tmp_path / "openai.index"
+    with Index(place, tiny, create=True) as index:
+        index.update([album / "sub"])
+        with index.store.writing():
+            index.store.remember_model(tiny.fingerprint, '{"model": "ViT-B/32"}')
+    _, _, err = run("search", "a house", "--store", place, "-m", "hf-hub:openai/clip-vit-base-patch32")
+    assert "NUMPYCLIP_OFFLINE" in err  # it would have been downloaded
+    _, _, err = run("search", "a house", "--store", place, "-m", "hf-hub:openai/clip-vit-base-patch16")
+    assert "was made with ViT-B/32, not with hf-hub:openai/clip-vit-base-patch16" in err
+
+
 @pytest.mark.parametrize("verb", [("search", "a house"), ("index",)])
 def test_the_model_of_an_index_made_from_python_is_named(
     run: Run, album: Path, tiny: CLIP, tmp_path: Path, verb: tuple[str, ...]

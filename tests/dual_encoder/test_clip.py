@@ -47,8 +47,8 @@ def test_any_batch_size_gives_each_picture_the_same_embedding(tiny: CLIP, n: int
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_any_number_of_threads_and_mates_gives_the_same_embeddings(checkpoints: Path, file: str, threads: int) -> None:
     model, _ = load_golden(checkpoints, file)
-    size, n = model.preprocess.size, model.context_length
-    images = RANDOM.standard_normal((41, 3, size, size)).astype(np.float32)
+    n = model.context_length
+    images = RANDOM.standard_normal((41, 3, *model.preprocess.sides)).astype(np.float32)
     texts = RANDOM.integers(3, model.vocab_size - 1, (200, n))
     texts[:, :2] = 1, 2  # all begin alike
     texts[np.arange(200), RANDOM.integers(2, n, 200)] = model.vocab_size - 1
@@ -65,8 +65,7 @@ def test_any_number_of_threads_and_mates_gives_the_same_embeddings(checkpoints: 
 @pytest.mark.parametrize("file", ["vit-torchscript.pt", "resnet-torchscript.pt"])
 def test_batches_of_one_give_equal_bits_whatever_the_others_are(checkpoints: Path, file: str) -> None:
     model, _ = load_golden(checkpoints, file)
-    size = model.preprocess.size
-    pictures = RANDOM.integers(0, 256, (9, size, size, 3), np.uint8)
+    pictures = RANDOM.integers(0, 256, (9, *model.preprocess.sides, 3), np.uint8)
     ids = RANDOM.integers(3, model.vocab_size - 1, (9, model.context_length))
     ids[:, :2], ids[:, -1] = (1, 2), model.vocab_size - 1
     with threadpool_limits(1, "blas"), pytest.MonkeyPatch.context() as patch:

@@ -16,6 +16,7 @@ from numpyclip.families.locate import find_architecture, is_supported
 from numpyclip.runtime import prepared
 from numpyclip.weights import published
 from numpyclip.weights.catalogue import DOWNLOADABLE
+from numpyclip.weights.sources import Weights
 from tests.weights.forged import GOLDEN
 from tests.weights.hub_server import Hub, using
 
@@ -96,7 +97,7 @@ def test_a_tag_says_how_pictures_are_prepared(hub: Hub) -> None:
 def test_openais_tag_is_the_model_of_the_catalogue(
     table: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(locate, "obtain", lambda model, folder: GOLDEN / "vit-torchscript.pt")
+    monkeypatch.setattr(locate, "obtain", lambda *_: Weights(GOLDEN / "vit-torchscript.pt", False))
     model, _ = numpyclip.load("Toy-8", pretrained="openai")
     assert (model.config.family, model.config.activation) == ("openai", "quick_gelu")
     assert table["architectures"]["Toy-8"]["tags"]["openai"]["openai"] in DOWNLOADABLE

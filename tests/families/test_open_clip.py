@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import numpyclip
-from numpyclip.errors import CheckpointError, UnsupportedCheckpointError
+from numpyclip.errors import CheckpointError, InputError, UnsupportedCheckpointError
 from numpyclip.families import open_clip
 from numpyclip.families.config_file import Section
 from numpyclip.families.recognise import recognise
@@ -27,7 +28,7 @@ from numpyclip.model.config import (
 )
 from numpyclip.weights.checkpoint import Checkpoint
 from numpyclip.weights.read import read
-from tests.families.altered import error_of
+from tests.families.altered import FAMILIES, error_of
 from tests.weights.forged import GOLDEN
 
 WEIGHTS = "open_clip_model.safetensors"
@@ -82,7 +83,7 @@ def test_without_weights_the_names_that_are_looked_for_are_told(folder: Path) ->
         ("text_cfg", "mlp_ratio", 1e300),
         ("vision_cfg", "head_width", 80),
         ("vision_cfg", "pool_type", "none"),
-        ("vision_cfg", "image_size", [32, 48]),
+        ("vision_cfg", "image_size", [32, 48, 3]),
         ("vision_cfg", "image_size", True),
         ("vision_cfg", "layers", [3, 4, 6]),
         ("vision_cfg", "qk_norm", True),
@@ -91,7 +92,7 @@ def test_without_weights_the_names_that_are_looked_for_are_told(folder: Path) ->
         ("text_cfg", "hf_model_name", "roberta"),
         ("text_cfg", "tokenizer_mode", "clips"),
         ("preprocess_cfg", "mean", [0.5, 0.5]),
-        ("preprocess_cfg", "mean", 0.5),
+        ("preprocess_cfg", "mean", True),
         ("preprocess_cfg", "mean", [0.5, float("inf"), 0.5]),
         ("preprocess_cfg", "std", [0.5, 0, 0.5]),
         ("preprocess_cfg", "std", [0.5, -0.5, 0.5]),
@@ -100,7 +101,7 @@ def test_without_weights_the_names_that_are_looked_for_are_told(folder: Path) ->
         ("preprocess_cfg", "mode", "L"),
         ("preprocess_cfg", "interpolation", "nearest"),
         ("preprocess_cfg", "resize_mode", "stretch"),
-        ("preprocess_cfg", "unknown", [[[]]] * 99),
+        ("vision_cfg", "unknown", [[[]]] * 99),
     ],
 )
 def test_an_option_that_is_not_supported_is_named(folder: Path, section: str, option: str, value: object) -> None:
@@ -118,7 +119,36 @@ def test_an_option_that_is_not_supported_is_named(folder: Path, section: str, op
 @pytest.mark.parametrize(
     ("section", "option", "value"),
     [
+        ("", "version", "3.3.0"),
+        ("", "tokenizer", {"name": "clip"}),
+        ("model_cfg", "nonscalar_logit_scale", False),
+        ("model_cfg", "output_dict", True),
+        ("preprocess_cfg", "hf_hub", "imageomics/bioclip/open_clip_pytorch_model.bin"),
+        ("preprocess_cfg", "num_channels", 3),
+        ("preprocess_cfg", "fill_color", None),
+    ],
+)
+def test_what_open_clip_ignores_is_no_reason_to_refuse(folder: Path, section: str, option: str, value: object) -> None:
+    expected = recognise(files_at(folder)).config
+
+    def change(config: Config) -> None:
+        {**config["model_cfg"], **config, "": config, "model_cfg": config["model_cfg"]}[section][option] = value
+
+    _edit(folder, change)
+    assert recognise(files_at(folder)).config == expected
+
+
+def test_one_number_normalises_all_channels(folder: Path) -> None:
+    _edit(folder, lambda config: config["preprocess_cfg"].update(mean=0.25, std=1))
+    preprocess = recognise(files_at(folder)).config.preprocess
+    assert (preprocess.mean, preprocess.std) == ((0.25,) * 3, (1.0,) * 3)
+
+
+@pytest.mark.parametrize(
+    ("section", "option", "value"),
+    [
         ("vision_cfg", "image_size", 48),
+        ("vision_cfg", "image_size", [32, 48]),
         ("vision_cfg", "layers", 2),
         ("vision_cfg", "width", 128),
         ("vision_cfg", "patch_size", 8),
@@ -253,8 +283,7 @@ def test_openclips_own_tokenizer_cleans_as_it_is_told(folder: Path) -> None:
 def test_a_model_whose_tokenizer_is_missing_still_embeds_pictures(folder: Path) -> None:
     _tell(folder, hf_tokenizer_name="someone/else", tokenizer_kwargs={"clean": "canonicalize"})
     model, _ = numpyclip.load(folder)
-    size = model.preprocess.size
-    assert len(model.encode_image(np.zeros((1, size, size, 3), np.uint8))) == 1
+    assert len(model.encode_image(np.zeros((1, *model.preprocess.sides, 3), np.uint8))) == 1
     with pytest.raises(CheckpointError, match=r"has no tokenizer; expected .* that of 'someone/else'"):
         model.tokenize("a")
 
@@ -322,3 +351,32 @@ def test_what_the_description_of_a_resnet_leaves_out_is_as_in_open_clip() -> Non
 def test_sizes_that_do_not_fit_are_named(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UnsupportedCheckpointError, match=message):
         read_options(**options)
+
+
+def test_images_that_are_not_square_have_a_height_and_a_width() -> None:
+    model, preprocess = numpyclip.load(FAMILIES / "open_clip-wide")
+    assert preprocess.size == model.visual.input_resolution == (24, 44)
+    assert preprocess.sides == (24, 44)
+    assert "44 x 24 px" in repr(model)
+    assert "44 x 24 px" in repr(model.visual)
+    assert preprocess(Image.new("RGB", (64, 64))).shape == (3, 24, 44)
+    with pytest.raises(InputError, match=r"shape \(n, 3, 24, 44\), .* or uint8 of shape \(n, 24, 44, 3\)"):
+        model.encode_image(np.zeros((1, 3, 44, 24), np.float32))
+
+
+@pytest.mark.parametrize(("resize_mode", "used"), [("shortest", "bicubic"), ("squash", "bilinear")])
+def test_a_rectangle_is_always_covered_with_bicubic_interpolation_as_in_open_clip(
+    tmp_path: Path, resize_mode: str, used: str
+) -> None:
+    folder = Path(shutil.copytree(FAMILIES / "open_clip-wide", tmp_path / "model"))
+    _edit(
+        folder, lambda config: config.update(preprocess_cfg={"interpolation": "bilinear", "resize_mode": resize_mode})
+    )
+    assert recognise(files_at(folder)).config.preprocess.interpolation == used
+
+
+def test_a_resnet_is_square_as_in_open_clip(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(FAMILIES / "open_clip-worldwide_text", tmp_path / "model"))
+    _edit(folder, lambda config: config["model_cfg"]["vision_cfg"].update(image_size=[64, 70]))
+    with pytest.raises(UnsupportedCheckpointError, match=r"vision_cfg.image_size is \[64, 70\]; expected a square"):
+        recognise(files_at(folder))

@@ -71,7 +71,7 @@ def test_a_name_tells_what_timm_s_registry_does(name: str, expected: dict[str, A
 def test_every_name_has_its_own_picture_size() -> None:
     for name, trunk in timm.TRUNKS.items():
         assert name.endswith(f"_{trunk.image_size}")
-        assert not trunk.rope or trunk.rope.side == trunk.image_size // trunk.patch_size
+        assert not trunk.rope or (trunk.rope.side,) * 2 == trunk.grid
 
 
 def test_the_message_about_other_models_names_all_that_are_supported() -> None:

@@ -97,7 +97,7 @@ def edit(folder: Path, **changes: object) -> None:
         ("layers", [0, 1, 1, 1]),
         ("embed_dims", [8, 16, 16, 40]),
         ("embed_dims", [8, 16, 24, 96]),
-        ("image_size", [56, 64]),
+        ("image_size", [56, 0]),
     ],
 )
 def test_an_option_that_is_not_supported_is_named(folder: Path, option: str, value: object) -> None:

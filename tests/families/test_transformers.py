@@ -142,7 +142,16 @@ def test_what_a_description_leaves_out_is_as_in_transformers(copy: Callable[[str
         ("clip", "vision_config", "layer_norm_eps", float("inf")),
         ("clip", "text_config", "layer_norm_eps", float("nan")),
         ("chinese-clip", "text_config", "layer_norm_eps", -1e-12),
-        ("clip", "vision_config", "novelty", True),
+        ("clip", "vision_config", "use_qk_norm", True),
+        ("clip", "text_config", "position_embedding_type", "relative_key"),
+        ("clip", "text_config", "num_experts", 4),
+        ("clip", "text_config", "layer_norm_epsilon", 1e-3),
+        ("clip", "", "layer_norm_epsilon", 1e-3),
+        ("clip", "", "hidden_size", 7),
+        ("clip", "", "adapters", {"a": {}}),
+        ("clip-vision", "", "per_layer_config", {"0": {"num_attention_heads": 2}}),
+        ("chinese-clip", "text_config", "is_decoder", True),
+        ("chinese-clip", "text_config", "rope_theta", 1e4),
         ("clip", "text_config", "eos_token_id", [2, 3]),
         ("clip", "text_config", "pruned_heads", {"0": [1]}),
         ("clip", "text_config", "vocab_size", True),
@@ -163,6 +172,59 @@ def test_an_option_that_is_not_supported_is_named(
         recognise(files_at(folder))
     assert TRANSFORMERS_CONFIG in str(caught.value)
     assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize("model", ["clip", "siglip", "clip-vision", "chinese-clip", "altclip"])
+@pytest.mark.parametrize(
+    "ignored",
+    [
+        {"_attn_implementation": "sdpa", "attn_implementation": "eager", "_attn_implementation_internal": "sdpa"},
+        {
+            "use_return_dict": True,
+            "output_hidden_states": True,
+            "num_labels": 2,
+            "_num_labels": 2,
+            "id2label": {"0": "a"},
+        },
+        {"auto_map": {"AutoModel": "modeling.M"}, "architectures": ["M"], "is_composition": True, "use_cache": True},
+        {
+            "bos_token_id": 7,
+            "max_new_tokens": 20,
+            "begin_suppress_tokens": [220],
+            "transformers.js_config": {"dtype": "q8"},
+        },
+        {"pruned_heads": {}, "adapters": {}, "quantization_config": None, "use_qk_norm": False, "is_decoder": False},
+        {"tie_encoder_decoder": False, "torch_dtype": "float16", "position_embedding_type": "absolute"},
+    ],
+    ids=lambda ignored: next(iter(ignored)),
+)
+def test_options_without_an_effect_are_ignored_anywhere(
+    copy: Callable[[str], Path], model: str, ignored: Config
+) -> None:
+    expected = recognise(files_at(folder := copy(model)))
+    sections = [""] if model == "clip-vision" else ["", "text_config", "vision_config"]
+    edit(folder, lambda config: [options(config, section).update(ignored) for section in sections])
+    found = recognise(files_at(folder))
+    assert found.config == expected.config
+    assert [warning.count("_num_labels") for warning in found.warnings] == [len(sections)] * ("_num_labels" in ignored)
+
+
+def test_options_that_transformers_does_not_know_are_listed(copy: Callable[[str], Path]) -> None:
+    folder = copy("clip")
+    edit(folder, lambda config: config.update(license="mit", layer_norm_epsilon=1e-5, hidden_size=32))
+    edit(folder, lambda config: config["text_config"].update(direct_kd=True, layer_norm_epsilon=1e-5))
+    (warning,) = recognise(files_at(folder)).warnings
+    assert "config.json: text_config.direct_kd, license: no model of transformers has this option" in warning
+    edit(folder, lambda config: config.update(auto_map={"AutoModel": "modeling_m.M"}))
+    with pytest.raises(UnsupportedCheckpointError, match=r"direct_kd is True; .* code of its own, 'modeling_m\.M'"):
+        recognise(files_at(folder))
+
+
+def test_a_type_with_code_of_its_own_is_named(copy: Callable[[str], Path]) -> None:
+    folder = copy("clip")
+    edit(folder, lambda config: config.update(model_type="zip", auto_map={"AutoModel": "modeling_zip.ZipModel"}))
+    with pytest.raises(UnsupportedCheckpointError, match=r"'zip'; .* code of its own, 'modeling_zip\.ZipModel'"):
+        recognise(files_at(folder))
 
 
 @pytest.mark.parametrize(
@@ -188,7 +250,7 @@ def test_a_description_that_contradicts_the_tensors_is_an_error(
     folder = copy(model)
     (folder / "preprocessor_config.json").unlink(missing_ok=True)
     edit(folder, lambda config: options(config, section).update({option: value}))
-    with pytest.raises(CheckpointError, match=r"has shape .*; expected \(|is missing|have no place|not supported"):
+    with pytest.raises(CheckpointError, match=r"has shape .*; expected \(|is missing|have no place|no such option"):
         numpyclip.load(folder)
 
 
@@ -318,7 +380,7 @@ def test_siglip_takes_texts_with_all_their_padding_only() -> None:
 
 def test_a_model_whose_tokenizer_is_missing_can_be_sent_to_another_process() -> None:
     model, _ = numpyclip.load(FAMILIES / "transformers-clip")
-    image = np.zeros((1, 3, model.preprocess.size, model.preprocess.size), np.float32)
+    image = np.zeros((1, 3, *model.preprocess.sides), np.float32)
     copy = pickle.loads(pickle.dumps(model))
     np.testing.assert_array_equal(copy.encode_image(image), model.encode_image(image))
     with pytest.raises(CheckpointError, match="has no tokenizer"):

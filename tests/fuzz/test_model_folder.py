@@ -52,8 +52,8 @@ def read(folder: Path, path: Path, data: bytes) -> None:
             warnings.simplefilter("ignore", UserWarning)
             warnings.simplefilter("ignore", RuntimeWarning)
             model, preprocess = numpyclip.load(folder, low_memory=True)
-            if model.config.vision is not None and preprocess.size <= 256:
-                model.encode_image(np.zeros((1, 3, preprocess.size, preprocess.size), np.float32))
+            if model.config.vision is not None and max(preprocess.sides) <= 256:
+                model.encode_image(np.zeros((1, 3, *preprocess.sides), np.float32))
             if model.config.text is not None:
                 model.encode_text(np.ones((1, model.context_length), int))
             repr(model)

@@ -68,6 +68,7 @@ def profiles(n: int) -> dict[str, Preprocess]:
     """The transforms of other libraries, with the options under which the tool recorded them."""
     clip = Preprocess(n, "open_clip")
     imagenet = replace(clip, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+    theirs = Preprocess(n, "transformers")
     siglip = Preprocess(n, "transformers", mean=HALF, std=HALF, resize_mode="squash")
     return {
         "open_clip": clip,
@@ -76,11 +77,23 @@ def profiles(n: int) -> dict[str, Preprocess]:
         "open_clip squash bilinear": replace(imagenet, resize_mode="squash", interpolation="bilinear"),
         "open_clip longest": replace(clip, resize_mode="longest"),
         "open_clip longest filled": replace(clip, resize_mode="longest", interpolation="bilinear", fill=7),
-        "transformers": Preprocess(n, "transformers"),
+        "open_clip wide": Preprocess((n, n + 9), "open_clip"),
+        "open_clip tall longest": Preprocess((2 * n, n), "open_clip", resize_mode="longest", fill=7),
+        "open_clip wide squash": Preprocess((n, 2 * n), "open_clip", resize_mode="squash", interpolation="bilinear"),
+        "transformers": theirs,
         "transformers larger": Preprocess(n, "transformers", short_side=n + 5, interpolation="bilinear"),
         "transformers smaller": Preprocess(n, "transformers", short_side=n - 3),
         "transformers squash": siglip,
         "transformers squash bilinear": replace(siglip, interpolation="bilinear"),
+        "transformers nearest": replace(theirs, interpolation="nearest", mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)),
+        "transformers lanczos": replace(theirs, interpolation="lanczos", scale=1.0),
+        "transformers box": replace(theirs, interpolation="box", scale=1 / 127.5),
+        "transformers hamming": replace(theirs, interpolation="hamming", mean=HALF, std=(0.25, 0.25, 0.25)),
+        "transformers crop": replace(theirs, resize_mode="crop"),
+        "transformers wide crop": replace(theirs, size=(n, n + 9), short_side=n),
+        "transformers squash and crop": replace(
+            theirs, size=(n, n - 3), resize_mode="squash", short_side=(n + 3, 2 * n)
+        ),
     }
 
 
@@ -115,6 +128,15 @@ def test_pixels_equal_those_of_other_libraries_bit_for_bit_and_what_they_refuse_
                 transform(image)
         else:
             assert digest(transform(image))[:16] == expected, case
+
+
+def test_an_image_that_is_neither_resized_nor_cropped_must_have_the_size() -> None:
+    transform = Preprocess((16, 20), "transformers", resize_mode="none")
+    image = Image.effect_noise((20, 16), 50).convert("RGB")
+    np.testing.assert_array_equal(transform.crop(image), np.asarray(image))
+    assert transform.view(20, 16) == (0, 0, 20, 16)
+    with pytest.raises(PictureError, match=r"is 16 x 20 pixels; expected 20 x 16 px: .* neither resized nor cropped"):
+        transform(image.rotate(90, expand=True))
 
 
 def test_every_option_makes_a_difference_that_the_recorded_pictures_show() -> None:
@@ -171,6 +193,8 @@ def test_a_line_that_would_vanish_is_refused() -> None:
     [
         (Preprocess(64, "open_clip", resize_mode="squash"), (2048, 1024), (256, 128)),
         (Preprocess(64, "open_clip", resize_mode="longest"), (2048, 1024), (256, 128)),
+        (Preprocess((16, 64), "open_clip"), (1024, 1024), (128, 128)),
+        (Preprocess((64, 16), "open_clip", resize_mode="squash"), (1024, 1024), (128, 128)),
         (Preprocess(64, "transformers", short_side=65), (2048, 1024), (512, 256)),
         (Preprocess(64, "transformers", short_side=32), (2048, 1024), (256, 128)),
     ],
@@ -264,13 +288,17 @@ def test_preprocess_is_silent_about_transparency_that_is_dropped() -> None:
         ({"resize_mode": "patches", "patch_size": 10}, (200, 100), (0, 0, 200, 100)),
         ({"resize_mode": "squash", "short_side": 100}, (200, 80), (50, 20, 150, 60)),
         ({"short_side": 100}, (100, 100), (25, 25, 75, 75)),
+        ({"size": (50, 100)}, (100, 100), (0, 25, 100, 75)),
+        ({"size": (50, 100)}, (400, 100), (100, 0, 300, 100)),
+        ({"size": (100, 50), "resize_mode": "longest"}, (100, 100), (0, -50, 100, 150)),
+        ({"size": (50, 100), "resize_mode": "squash"}, (60, 80), (0, 0, 60, 80)),
         ({"short_side": 25}, (100, 100), (-48, -48, 152, 152)),
     ],
 )
 def test_the_view_is_what_the_crop_shows_in_pixels_of_the_picture(
     how: dict[str, Any], size: tuple[int, int], expected: tuple[float, ...]
 ) -> None:
-    assert Preprocess(50, **how).view(*size) == pytest.approx(expected)
+    assert Preprocess(**{"size": 50, **how}).view(*size) == pytest.approx(expected)
 
 
 def test_both_forms_that_a_model_takes_are_the_same_pixels() -> None:

@@ -52,3 +52,14 @@ def test_a_class_token_is_not_turned() -> None:
     assert np.array_equal(x[..., 1], before[..., 1])  # row 0, column 0
     assert not np.isclose(x[..., 2:], before[..., 2:]).all(axis=(0, 1, 2)).any()
     assert x.dtype == np.float32
+
+
+@pytest.mark.parametrize("columns_first", [False, True])
+def test_rows_and_columns_may_be_of_different_number(columns_first: bool) -> None:
+    square, wide = (
+        Rope.make(RopeConfig(side=side, reference=3, columns_first=columns_first), WIDTH) for side in (3, (3, 6))
+    )
+    by_patch = wide.cos.reshape(-1, 3, 6)
+    np.testing.assert_allclose(
+        by_patch[:, :, ::2], square.cos.reshape(-1, 3, 3), rtol=1e-6
+    )  # half a step of the reference

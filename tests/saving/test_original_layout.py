@@ -40,7 +40,7 @@ def read_again(model: CLIP, folder: Path) -> list[CLIP]:
     folder.mkdir(exist_ok=True)
     formats: tuple[Format, ...] = ("open_clip", "int8")
     again = [numpyclip.load(save(model, folder / format, format))[0] for format in formats]
-    image = np.zeros((1, 3, model.preprocess.size, model.preprocess.size), np.float32)
+    image = np.zeros((1, 3, *model.preprocess.sides), np.float32)
     np.testing.assert_array_equal(again[0].encode_image(image), model.encode_image(image))
     return again
 

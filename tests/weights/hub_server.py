@@ -47,8 +47,8 @@ class Hub:
     @property
     def fetched(self) -> list[str]:
         """Names of the files whose content was asked for, in turn."""
-        matches = (re.fullmatch(r"GET .+/resolve/[^/]+/(.+)|GET /elsewhere/(.+)", asked) for asked in self.asked)
-        return [match[1] or match[2] for match in matches if match]
+        matches = (re.fullmatch(r"GET .+/resolve/[^/]+/(.+)", asked) for asked in self.asked)
+        return [match[1] for match in matches if match]
 
 
 class Handler(BaseHTTPRequestHandler):

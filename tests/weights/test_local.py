@@ -11,9 +11,8 @@ import pytest
 
 from numpyclip.errors import DownloadError
 from numpyclip.weights import local
-from numpyclip.weights.download import obtain
 from numpyclip.weights.local import is_present, verify, weights_folder
-from tests.weights.downloads import BODY, SHA256, child_environment, get, left_in, model_at
+from tests.weights.downloads import BODY, SHA256, child_environment, get, left_in, model_at, obtain
 from tests.weights.scripted_server import (
     answer,
     serving,
@@ -170,7 +169,7 @@ def test_file_that_is_there_needs_neither_http_nor_tqdm(tmp_path: Path) -> None:
     (tmp_path / "toy.pt").write_bytes(BODY)
     code = (
         "import sys; from numpyclip.weights.catalogue import KnownModel;"
-        "from numpyclip.weights.download import obtain;"
+        "from numpyclip.weights.sources import obtain;"
         f"obtain(KnownModel('Toy', 'toy.pt', {SHA256!r}, ()), sys.argv[1]);"
         "assert not {'http.client', 'urllib.request', 'ssl', 'tqdm'} & set(sys.modules)"
     )

@@ -7,7 +7,7 @@ import pytest
 
 from numpyclip.weights import hub
 from numpyclip.weights.catalogue import DOWNLOADABLE
-from numpyclip.weights.published import Architecture, PublishedModel, architecture, architectures
+from numpyclip.weights.published import Architecture, PublishedModel, architecture, architectures, published_as
 
 # From its pretrained.py: tags with quick_gelu=True. With most of the architectures' own configs, which say GELU,
 # open_clip warns of a mismatch and computes GELU.
@@ -118,3 +118,24 @@ def test_every_repository_can_be_named() -> None:
         assert hub._NAME.fullmatch(f"hf-hub:{model.hub}"), found.name
         assert re.fullmatch(r"[\w-]+", model.tag)
         assert found.image_size > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "tag", "expected"),
+    [
+        ("ViT-B/32", None, ("ViT-B-32", "openai")),
+        ("ViT-B-32", "openai", ("ViT-B-32", "openai")),
+        ("ViT-B/32-quickgelu", "openai", ("ViT-B-32", "openai")),
+        ("ViT-L/14@336px", None, ("ViT-L-14-336", "openai")),
+        ("hf-hub:openai/clip-vit-base-patch32", None, ("ViT-B-32", "openai")),
+        ("hf-hub:timm/vit_base_patch32_clip_224.openai@main", None, ("ViT-B-32", "openai")),
+        ("hf-hub:laion/CLIP-ViT-B-32-laion2B-s34B-b79K", None, ("ViT-B-32", "laion2b_s34b_b79k")),
+        ("ViT-B-32", "LAION2B-s34b-b79k", ("ViT-B-32", "laion2b_s34b_b79k")),
+        ("openai/clip-vit-base-patch32", None, None),
+        ("tiny", None, None),
+        ("ViT-B-32", "none", None),
+        ("none", "openai", None),
+    ],
+)
+def test_names_that_stand_for_the_same_weights(name: str, tag: str | None, expected: tuple[str, str] | None) -> None:
+    assert published_as(name, tag) == expected

@@ -35,9 +35,10 @@ def randomize(model: nn.Module, seed: int) -> None:
             tensor.copy_(noise * (1.5 if tensor.dim() == 4 else 1.0) * fan_in**-0.5)
 
 
-def images(size: int, count: int = 3) -> torch.Tensor:
-    """Draw random pictures, normalised: (count, 3, size, size), float32."""
-    return torch.from_numpy(np.random.default_rng(SEED).standard_normal((count, 3, size, size)).astype(np.float32))
+def images(size: int | list[int], count: int = 3) -> torch.Tensor:
+    """Draw random pictures, normalised: (count, 3, y, x), float32. `size` is the side of a square, or both sides."""
+    shape = (count, 3, *(size if isinstance(size, list) else (size, size)))
+    return torch.from_numpy(np.random.default_rng(SEED).standard_normal(shape).astype(np.float32))
 
 
 def ids(context_length: int, vocab_size: int, pad: int = 0) -> torch.Tensor:

@@ -19,7 +19,7 @@ _MCI0 = {"layers": [2, 1, 1, 1], "embed_dims": [8, 16, 16, 64]}
 _MCI3 = {"layers": [1, 1, 1, 1, 1], "embed_dims": [8, 8, 16, 32, 32]}
 
 
-def _config(name: str, size: int, sizes: dict, text: dict | None = None, **vision) -> dict:
+def _config(name: str, size: int | list[int], sizes: dict, text: dict | None = None, **vision) -> dict:
     return {
         "embed_dim": 24,
         "vision_cfg": {"timm_model_name": name, "image_size": size, "timm_model_kwargs": sizes, **vision},
@@ -50,6 +50,7 @@ CONFIGS = {
     },
     # branches added up before saving
     "open_clip-fastvit-fused": _config("fastvit_mci2", 44, _MCI0, timm_proj="linear", timm_proj_bias=True),
+    "open_clip-convnext-tall": _config("convnext_tiny", [77, 38], _CONVNEXT, timm_pool="avg", timm_proj="linear"),
 }
 
 

@@ -42,6 +42,7 @@ CONFIGS = {
     "timm-clip_mean": _config("vit_large_patch14_clip_224", "avg", "linear", timm_proj_bias=True, sizes={"depth": 1}),
     "timm-mci": _config("vit_base_mci_224", "token", None, sizes={"img_size": 64, "patch_size": 16}),
     "timm-gap": _config("vit_medium_patch16_gap_256", "", "linear"),
+    "timm-eva02_wide": _config("eva02_base_patch16_clip_224", "token", None, sizes={"img_size": [24, 40], "depth": 1}),
 }
 
 

@@ -80,6 +80,12 @@ CONFIGS = {
         "vision_cfg": {**_VISION, "layers": 1, "head_width": 12, "no_ln_pre": True},
         "text_cfg": {**_TEXT, "layers": 1, "pool_type": "first", "no_causal_mask": True},
     },
+    # pictures that are not square, with a rest at the edge
+    "open_clip-wide": {
+        "embed_dim": 32,
+        "vision_cfg": {**_VISION, "image_size": [24, 44], "layers": 1},
+        "text_cfg": {**_TEXT, "layers": 1},
+    },
 }
 _FLAT = "open_clip-worldwide_text"  # tensors without the prefix that its description asks for
 

@@ -23,8 +23,9 @@ of the source: the cosine loss (1 minus the cosine), median and worst; or why th
 open_clip: open_clip_config.json and open_clip_model.safetensors, which OpenCLIP loads as local-dir:FOLDER.
 transformers: config.json and model.safetensors, for CLIPModel or SiglipModel. int8: the layout of the source, with
 int8 matrices, which NumPyCLIP alone reads; --dtype is then that of the other tensors. What a format cannot
-express is an error, and nothing is written. The fingerprint may differ from that of the source although the embeddings
-are the same: it also names how each library prepares images and texts."""
+express is an error, and nothing is written. The fingerprint may differ from that of the source: it also names how
+each library prepares images and texts. An index made with one can be searched with the other if the weights are the
+same after rounding to float16."""
 
 
 def add_options(command: argparse.ArgumentParser) -> None:

@@ -97,7 +97,12 @@ def load_remembered(arguments: argparse.Namespace, store: Store, *, must_fit: bo
     wanted = _options(arguments) if arguments.model is not None else {**remembered, **_options(arguments)}
     if all(wanted.get(key) == remembered.get(key) for key in _NAMED):
         wanted = {**remembered, **wanted}
-    elif remembered and must_fit and not _has_file(wanted) and not _has_lost_file(remembered):
+    elif (
+        remembered
+        and must_fit
+        and not (_has_file(wanted) or _has_lost_file(remembered))
+        and not _are_copies(wanted, remembered)
+    ):
         raise InputError(
             f"{store.place}: was made with {_written(remembered)}, not with {_written(wanted)}. Leave out --model, or "
             "re-embed everything: numpyclip index --migrate --model NEW."
@@ -129,6 +134,14 @@ def _options(arguments: argparse.Namespace) -> dict[str, str]:
         if key in options and Path(options[key]).exists():
             options[key] = os.path.abspath(options[key])  # noqa: PTH100  a link stays as it was named
     return options
+
+
+def _are_copies(wanted: dict[str, str], remembered: dict[str, str]) -> bool:
+    """Tell whether two names stand for the same published weights, whose fingerprints will tell whether they fit."""
+    from numpyclip.weights.published import published_as
+
+    names = [published_as(options.get("model", ""), options.get("pretrained")) for options in (wanted, remembered)]
+    return names[0] is not None and names[0] == names[1]
 
 
 def _has_file(options: dict[str, str]) -> bool:

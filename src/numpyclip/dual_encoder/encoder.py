@@ -15,7 +15,7 @@ from numpyclip.dual_encoder.fingerprint import Fingerprint, take_fingerprint
 from numpyclip.dual_encoder.torch_methods import LogitScale, TorchMethods
 from numpyclip.dual_encoder.validation import checked_embeddings, checked_image, checked_text
 from numpyclip.errors import CorruptCheckpointError, InputError
-from numpyclip.images.preprocess import Preprocess
+from numpyclip.images.preprocess import Preprocess, in_pixels
 from numpyclip.model import ops
 from numpyclip.model.config import CLIPConfig
 from numpyclip.model.ops import Array
@@ -63,7 +63,7 @@ class DualEncoder(TorchMethods):
         vision, text, checkpoint = self.config.vision, self.config.text, self.checkpoint
         facts = {
             "family": self.config.family,
-            "images": f"{self.preprocess.size} px" if vision else "no images",
+            "images": in_pixels(self.preprocess.size) if vision else "no images",
             "texts": f"{text.context_length} tokens" if text else "no texts",
             "embeddings": f"{self.config.embed_dim} dimensions",
         }
@@ -149,7 +149,7 @@ class DualEncoder(TorchMethods):
 
         Parameters
         ----------
-        image : ndarray of shape (n_images, 3, size, size), dtype=floating, or (n_images, size, size, 3), dtype=uint8
+        image : ndarray of shape (n_images, 3, y, x), dtype=floating, or (n_images, y, x, 3), dtype=uint8
             Stacked results of `preprocess`, or of `preprocess.crop`. If `preprocess.patch_size` is not None, the sides
             are any multiples of it.
         normalize : bool, default=False
@@ -176,7 +176,7 @@ class DualEncoder(TorchMethods):
     def _cost(self, image: NDArray[Any]) -> int:
         """Return the cost of one image in tokens: see `numpyclip.runtime.chunks`."""
         pixels = math.prod(image.shape[1:]) // 3
-        cost: int = self.visual.config.cost * pixels // self.preprocess.size**2
+        cost: int = self.visual.config.cost * pixels // math.prod(self.preprocess.sides)
         return cost
 
     def encode_text(self, text: NDArray[np.integer], normalize: bool = False) -> Array:

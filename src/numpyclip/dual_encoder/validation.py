@@ -30,7 +30,7 @@ def checked_image(image: ArrayLike, preprocess: Preprocess, name: str = "encode_
     height, width, channels = range(1, 4) if image.dtype == np.uint8 else (2, 3, 1)
     is_right = image.ndim == 4 and image.shape[channels] == 3 and (image.dtype.kind == "f" or image.dtype == np.uint8)
     if not (is_right and preprocess.takes(image.shape[height], image.shape[width])):
-        sides = f"{preprocess.size}, {preprocess.size}"
+        sides = ", ".join(map(str, preprocess.sides))
         if preprocess.patch_size is not None:
             sides = f"a multiple of {preprocess.patch_size}, another"
         raise InputError(

@@ -54,7 +54,7 @@ class Section:
         self._read.add(option)
         if option not in self._options:
             if default is None:
-                raise CheckpointError(f"{self.path}: {self._full(option)} is missing; expected {kind.__name__}.")
+                raise CheckpointError(f"{self.path}: {self.full_name(option)} is missing; expected {kind.__name__}.")
             return default
         value = self._options[option]
         if kind is float and type(value) is int and abs(value) < 2**53:
@@ -101,8 +101,9 @@ class Section:
         return tuple(values)
 
     def channels(self, option: str, default: tuple[float, float, float]) -> tuple[float, float, float]:
-        """Return a number for red, green and blue each."""
-        values = self.get(option, list, [*default])
+        """Return a number for red, green and blue each, which may be given as one."""
+        is_one = isinstance(self._options.get(option), int | float)
+        values = [self.get(option, float)] * 3 if is_one else self.get(option, list, [*default])
         if len(values) != 3 or not all(type(value) in (int, float) and abs(value) < 1e9 for value in values):
             raise self.unsupported(option, "expected 3 numbers")
         red, green, blue = map(float, values)
@@ -115,14 +116,22 @@ class Section:
             raise self.unsupported(option, f"expected 3 numbers of {_MIN_DEVIATION} or more")
         return deviations
 
-    def side(self, option: str, default: int, most: int = MAX_SIZE) -> int:
+    def side(self, option: str, default: int | tuple[int, int], most: int = MAX_SIZE) -> int:
         """Return the side of a square, which may be given as [height, width]."""
-        if not self.is_list(option):
-            return self.size(option, default, most)
-        height, width = self.sizes(option, 2, most)
-        if height != width:
+        sides = self.sides(option, default, most)
+        if isinstance(sides, tuple):
             raise self.unsupported(option, "expected a square")
-        return height
+        return sides
+
+    def sides(self, option: str, default: int | tuple[int, int], most: int = MAX_SIZE) -> int | tuple[int, int]:
+        """Return the side of a square, or height and width."""
+        if option not in self:
+            self.ignore(option)
+            return default
+        if not self.is_list(option):
+            return self.size(option, most=most)
+        height, width = self.sizes(option, 2, most)
+        return height if height == width else (height, width)
 
     def one_of(self, option: str, meanings: Mapping[str, _T], default: str) -> _T:
         """Return what an option's value, one of a few, means."""
@@ -146,20 +155,24 @@ class Section:
     def section(self, option: str) -> "Section":
         """Return the JSON object of an option, empty if it is missing."""
         self._read.add(option)
-        return Section(self.path, self._full(option), self._options.get(option, {}))
+        return Section(self.path, self.full_name(option), self._options.get(option, {}))
+
+    def unread(self) -> dict[str, Any]:
+        """Return the options that were never read."""
+        return {option: value for option, value in self._options.items() if option not in self._read}
 
     def finish(self) -> None:
         """Raise if an option was never read."""
-        for option in self._options:
-            if option not in self._read:
-                raise self.unsupported(option, "this option is not supported")
+        for option in self.unread():
+            raise self.unsupported(option, "this option is not supported")
 
     def unsupported(self, option: str, expected: str) -> UnsupportedCheckpointError:
         """Make an error that names an option and its value."""
         found = self._options.get(option)
-        return UnsupportedCheckpointError(f"{self.path}: {self._full(option)} is {found!r:.60}; {expected}.")
+        return UnsupportedCheckpointError(f"{self.path}: {self.full_name(option)} is {found!r:.60}; {expected}.")
 
-    def _full(self, option: str) -> str:
+    def full_name(self, option: str) -> str:
+        """Return the name of an option with that of its section, as in messages."""
         option = option if option.isidentifier() and len(option) <= _MAX_LETTERS else quoted(option, _MAX_LETTERS)
         return f"{self.name}.{option}" if self.name else option
 

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -20,9 +21,9 @@ from numpyclip.model.config import CLIPConfig
 from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.weights import hub
 from numpyclip.weights.catalogue import DOWNLOADABLE, EMBEDDED, available_models
-from numpyclip.weights.download import obtain
 from numpyclip.weights.local import Folder, exists
 from numpyclip.weights.published import OPENAI_PREPROCESS, Architecture, PublishedModel, architecture, architectures
+from numpyclip.weights.sources import obtain
 
 _REPOSITORY = re.compile(
     r"((https?://)?(huggingface|hf)\.co/)?(?P<name>[\w-][\w.-]*/[\w-][\w.-]*(@[\w./-]+)?)/?", re.ASCII
@@ -36,7 +37,7 @@ def locate(name: str, pretrained: Folder | None = None, download_root: Folder | 
     if name in EMBEDDED:
         return _in_catalogue(name, EMBEDDED[name])
     if name in DOWNLOADABLE:
-        return _in_catalogue(name, obtain(DOWNLOADABLE[name], download_root))
+        return _openais(name, download_root)
     if name.startswith(hub.PREFIX):
         return files_at(hub.obtain(name, wanted, download_root))
     if exists(name):
@@ -46,6 +47,18 @@ def locate(name: str, pretrained: Folder | None = None, download_root: Folder | 
 
 def _in_catalogue(name: str, path: Path) -> ModelFiles:
     return ModelFiles(path=path, weights=path, activation=Claim(name, "was trained with", "quick_gelu"))
+
+
+def _openais(name: str, download_root: Folder | None) -> ModelFiles:
+    """Find OpenAI's file of a model, or a copy in another library's layout."""
+    path, is_copy = obtain(DOWNLOADABLE[name], download_root, partial(_check_copy, name=name))
+    return replace(_in_catalogue(name, path), copy_of=name if is_copy else None)
+
+
+def _check_copy(path: Path, name: str) -> None:
+    from numpyclip.families.openai_copies import check
+
+    check(path, name)
 
 
 def _of_architecture(name: str, pretrained: Folder, download_root: Folder | None) -> ModelFiles:
@@ -62,7 +75,7 @@ def _of_architecture(name: str, pretrained: Folder, download_root: Folder | None
 
 def _published(known: Architecture, model: PublishedModel, download_root: Folder | None) -> ModelFiles:
     if model.openai:
-        return _in_catalogue(model.openai, obtain(DOWNLOADABLE[model.openai], download_root))
+        return _openais(model.openai, download_root)
     _read_config(known, model)  # of a model that is not supported nothing is downloaded
     folder = hub.obtain(f"{hub.PREFIX}{model.hub}", partial(wanted, has_table=True), download_root)
     table = _table(known, model, folder)

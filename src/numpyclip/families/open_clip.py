@@ -5,18 +5,20 @@ supported is an `UnsupportedCheckpointError` that names it.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from numpyclip.families.activation import in_open_clip_config
 from numpyclip.families.config_file import MAX_LAYERS, Section
 from numpyclip.families.description import ModelDescription
 from numpyclip.families.tensor_names import rename
-from numpyclip.images.preprocess import MEAN, STD, Preprocess
+from numpyclip.images.preprocess import MEAN, STD, Preprocess, Size
 from numpyclip.model.config import (
     EPS,
     RESNET_STRIDE,
     CLIPConfig,
     DecoderConfig,
+    EncoderConfig,
     PoolConfig,
     ResNetConfig,
     TextConfig,
@@ -37,6 +39,10 @@ def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
     """Describe a model by its config file, or by what OpenCLIP's table has in place of one."""
     config, tokenizer = read_config(options)
     checkpoint = rename(checkpoint, lambda name: name.removeprefix("text."))  # openai/CLIP has none
+    if isinstance(config.text, EncoderConfig):
+        from numpyclip.families import open_clip_encoders
+
+        checkpoint = open_clip_encoders.translate(checkpoint, config.text)
     if any(name.startswith("visual.trunk.") for name in checkpoint.arrays):
         from numpyclip.families import timm
 
@@ -50,7 +56,7 @@ def read_config(description: Section) -> tuple[CLIPConfig, Callable[[], Tokenize
     activation = in_open_clip_config(model)
     embed_dim = model.size("embed_dim")
     vision = _vision(model.section("vision_cfg"), activation, embed_dim)
-    text, tokenizer = _text(model.section("text_cfg"), activation)
+    text, tokenizer = _text(model.section("text_cfg"), activation, embed_dim)
     config = CLIPConfig(
         family="open_clip",
         embed_dim=embed_dim,
@@ -64,10 +70,9 @@ def read_config(description: Section) -> tuple[CLIPConfig, Callable[[], Tokenize
         if isinstance(tower, TransformerConfig) and not tower.projection and tower.width != config.embed_dim:
             raise model.unsupported("embed_dim", f"expected {tower.width}, the width of a tower without a projection")
     model.ignore("init_logit_bias", "init_logit_scale")  # initial values of training
+    model.ignore("nonscalar_logit_scale", "output_dict", "cast_dtype")  # forms of parameters and of results
     model.ignore("custom_text")  # whether the names of the text tower's tensors begin with "text."
-    model.finish()
-    description.ignore("version")
-    description.finish()
+    model.finish()  # open_clip ignores what else is at the top, but nothing within these sections
     return config, tokenizer
 
 
@@ -109,7 +114,7 @@ def _vision_transformer(section: Section, activation: Activation, embed_dim: int
     if has_queries and embed_dim % pool_heads:
         raise section.unsupported("attn_pooler_heads", f"expected a divisor of embed_dim, {embed_dim}")
     return VisionTransformerConfig(
-        image_size=section.side("image_size", 224),
+        image_size=section.sides("image_size", 224),
         patch_size=section.side("patch_size", 16),
         width=width,
         layers=section.size("layers", 12, MAX_LAYERS),
@@ -125,7 +130,19 @@ def _vision_transformer(section: Section, activation: Activation, embed_dim: int
     )
 
 
-def _text(section: Section, activation: Activation) -> tuple[TextConfig, Callable[[], Tokenizer]]:
+def _text(section: Section, activation: Activation, embed_dim: int) -> tuple[TextConfig, Callable[[], Tokenizer]]:
+    if "hf_model_name" in section:
+        from numpyclip.families import open_clip_encoders
+
+        text: TextConfig = open_clip_encoders.read_config(section, embed_dim)
+    else:
+        text = _text_transformer(section, activation)
+    tokenizer = _tokenizer(section)
+    section.finish()
+    return text, tokenizer
+
+
+def _text_transformer(section: Section, activation: Activation) -> TextConfig:
     section.ignore("output_tokens", "ls_init_value")
     section.ignore("final_ln_after_pool")  # as open_clip does
     section.expect(use_pad_mask=False, block_type="default", **_PLAIN_BLOCK)
@@ -154,9 +171,7 @@ def _text(section: Section, activation: Activation) -> tuple[TextConfig, Callabl
         projection=section.one_of("proj_type", {"linear": "linear", "none": None}, "linear"),
     )
     section.ignore("proj_bias", "pad_id")  # the tensors show a bias; padding matters only to masks
-    tokenizer = _tokenizer(section)
-    section.finish()
-    return text, tokenizer
+    return text
 
 
 def _token_id(section: Section, option: str, vocab_size: int) -> int:
@@ -169,6 +184,8 @@ def _token_id(section: Section, option: str, vocab_size: int) -> int:
 def _decoder(model: Section, vision: VisionConfig, text: TextConfig, activation: Activation) -> DecoderConfig:
     """Read the config of a CoCa's decoder, which must fit the two towers."""
     section = model.section("multimodal_cfg")
+    if isinstance(text, EncoderConfig):
+        raise model.section("text_cfg").unsupported("hf_model_name", "expected none in a model with a decoder")
     # open_clip reads these without effect: MLPs are 4 times as wide as the decoder, its vocabulary is that of texts,
     # and `vision_cfg` has the queries.
     section.ignore("mlp_ratio", "dim_head", "n_queries", "attn_pooler_heads", "vocab_size")
@@ -241,13 +258,14 @@ def _tokenizer(section: Section) -> Callable[[], Tokenizer]:
     make: Callable[[], Tokenizer] = partial(open_clip_tokenizer, clean)
     if repository:
         strip = options.get("strip_sep_token", bool, False)
+        options.ignore("language")  # which transformers' tokenizers set back at every call
         make = partial(open_clip_file_tokenizer, section.path.parent, repository, clean, strip)
     options.expect(reduction_mask="")  # others drop tokens at random
     options.finish()
     return make
 
 
-def _preprocess(section: Section, size: int) -> Preprocess:
+def _preprocess(section: Section, size: Size) -> Preprocess:
     section.ignore("size")  # open_clip uses that of the tower, too
     section.expect(mode="RGB")
     preprocess = Preprocess(
@@ -263,5 +281,7 @@ def _preprocess(section: Section, size: int) -> Preprocess:
         ),
         fill=section.get("fill_color", int, 0),
     )
-    section.finish()
+    # open_clip ignores all other options here
+    if isinstance(size, tuple) and preprocess.resize_mode == "shortest":
+        return replace(preprocess, interpolation="bicubic")  # open_clip then overlooks the option
     return preprocess

@@ -19,7 +19,11 @@ def recognise(files: ModelFiles, passed: Activation | None = None) -> ModelDescr
         checkpoint = apple.translate(checkpoint)  # also beside a config file: open_clip reads such weights, too
     recorded = Claim(str(checkpoint.path), "records", checkpoint.activation)
     config_file = None
-    if files.library and files.config:
+    if files.copy_of:
+        from numpyclip.families import openai_copies
+
+        found = openai_copies.describe(checkpoint, files.copy_of)
+    elif files.library and files.config:
         found = _by_config(checkpoint, files.library, files.config)
         claim = Claim(str(files.config.path), "describes a model with", found.config.activation)
         activation.decide([claim, recorded], passed)

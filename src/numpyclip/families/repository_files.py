@@ -38,9 +38,9 @@ _CONFIG_FILES = (*_WEIGHTS, "preprocessor_config.json", "processor_config.json")
 # Of any library: what is read of a tokenizer, and what is copied with it where a model is saved.
 FILES = (
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"),
-    *("vocab.json", "merges.txt", "vocab.txt", "spiece.model"),
+    *("vocab.json", "merges.txt", "vocab.txt", "spiece.model", "sentencepiece.bpe.model"),
 )
-TOKENIZER_FILES = (*FILES, "added_tokens.json", "tokenizer.model", "sentencepiece.bpe.model")
+TOKENIZER_FILES = (*FILES, "added_tokens.json", "tokenizer.model")
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".npz")
 _SETTLE = "A folder with an open_clip_config.json beside the weights settles it: load it without `pretrained`."
@@ -56,6 +56,7 @@ class ModelFiles:
     library: str | None = None  # by its config file, `OPEN_CLIP_CONFIG` say; OpenAI's and Apple's models have none
     config: Section | None = None  # the contents of that file, or of OpenCLIP's table
     activation: Claim | None = None  # the catalogue's
+    copy_of: str | None = None  # the model of OpenAI's, if it is in another library's layout
     warnings: tuple[str, ...] = ()  # why the config may be the wrong one for these weights
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from numpyclip.families import timm_convolutional
 from numpyclip.families.config_file import MAX_LAYERS, Section
 from numpyclip.families.tensor_names import Names, rename, squeeze, translator
+from numpyclip.images.preprocess import Size, sides_of
 from numpyclip.model.config import (
     PoolConfig,
     Projection,
@@ -189,7 +190,7 @@ def describe(section: Section) -> VisionConfig:
         return timm_convolutional.TOWERS[name](section, projection == "mlp")
     if name not in TRUNKS:
         raise section.unsupported("timm_model_name", f"expected {SUPPORTED}")
-    trunk = _sized(section.section("timm_model_kwargs"), TRUNKS[name], section.side("image_size", 224))
+    trunk = _sized(section.section("timm_model_kwargs"), TRUNKS[name], section.sides("image_size", 224))
     pools: dict[str, VisionPool] = {"avg": "avg"}
     if trunk.class_token:
         pools["token"] = "tok"
@@ -201,9 +202,9 @@ def describe(section: Section) -> VisionConfig:
     return replace(trunk, pool=pool, projection=_PROJECTIONS[projection])
 
 
-def _sized(options: Section, trunk: VisionTransformerConfig, image_size: int) -> VisionTransformerConfig:
+def _sized(options: Section, trunk: VisionTransformerConfig, image_size: Size) -> VisionTransformerConfig:
     """Apply the sizes of `timm_model_kwargs`."""
-    if options.side("img_size", image_size) != image_size:
+    if options.sides("img_size", image_size) != image_size:
         raise options.unsupported("img_size", f"expected vision_cfg.image_size, which is {image_size}")
     if trunk.stem.width:
         options.expect(patch_size=trunk.patch_size)
@@ -217,13 +218,18 @@ def _sized(options: Section, trunk: VisionTransformerConfig, image_size: int) ->
         heads=options.divisor("num_heads", width, trunk.heads),
         mlp_width=int(width * options.factor("mlp_ratio", trunk.mlp_width / trunk.width)),
         stem=replace(trunk.stem, width=width // 4 if trunk.stem.width else None),
-        rope=replace(trunk.rope, side=image_size // patch_size) if trunk.rope else None,
+        rope=replace(trunk.rope, side=_grid(image_size, patch_size)) if trunk.rope else None,
         pool=replace(trunk.pool, mlp_width=4 * width if trunk.pool.kind == "map" and trunk.rope else None),
     )
     if width % (sized.pool.heads or 1) or (trunk.rope and width // sized.heads % 4):
         raise options.unsupported("embed_dim", "expected one that can be cut into the heads of this model")
     options.finish()
     return sized
+
+
+def _grid(image_size: Size, patch_size: int) -> Size:
+    rows, columns = (side // patch_size for side in sides_of(image_size))
+    return rows if rows == columns else (rows, columns)
 
 
 def _projection(section: Section, known: tuple[str, ...]) -> str:

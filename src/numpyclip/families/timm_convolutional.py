@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from numpyclip.families.config_file import MAX_LAYERS, MAX_SIDE, MAX_SIZE, Section
+from numpyclip.images.preprocess import sides_of
 from numpyclip.model.config import FASTVIT_HEAD_WIDTH, ConvNeXtConfig, FastViTConfig
 from numpyclip.weights.checkpoint import Checkpoint
 
@@ -38,14 +39,14 @@ def _convnext(section: Section, mlp_head: bool) -> ConvNeXtConfig:
     layers, widths, eps = section.one_of("timm_model_name", _CONVNEXT, "")
     changes = section.section("timm_model_kwargs")
     config = ConvNeXtConfig(
-        image_size=section.side("image_size", 224, MAX_SIDE),
+        image_size=section.sides("image_size", 224, MAX_SIDE),
         layers=_changed(changes, "depths", layers, MAX_LAYERS),
         widths=_changed(changes, "dims", widths),
         eps=changes.eps("norm_eps", eps),
         mlp_head=mlp_head,
     )
     changes.finish()
-    if config.image_size < _CONVNEXT_STRIDE:
+    if min(sides_of(config.image_size)) < _CONVNEXT_STRIDE:
         raise section.unsupported("image_size", f"expected {_CONVNEXT_STRIDE} or more")
     return config
 
@@ -56,7 +57,7 @@ def _fastvit(section: Section, mlp_head: bool) -> FastViTConfig:
     changes = section.section("timm_model_kwargs")
     changes.ignore("inference_mode")  # says that branches are fused, as the names of tensors do
     config = FastViTConfig(
-        image_size=section.side("image_size", 224, MAX_SIDE),
+        image_size=section.sides("image_size", 224, MAX_SIDE),
         layers=_changed(changes, "layers", layers, MAX_LAYERS),
         widths=_changed(changes, "embed_dims", widths),
         mlp_ratio=3 if has_four_stages else 4,

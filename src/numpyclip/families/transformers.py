@@ -15,6 +15,7 @@ from numpyclip.families.config_file import MAX_LAYERS, Section
 from numpyclip.families.description import ModelDescription
 from numpyclip.families.repository_files import tokenizer_folder
 from numpyclip.families.tensor_names import Names, rename, translator
+from numpyclip.families.transformers_options import unknown_options
 from numpyclip.families.transformers_types import ACTIVATIONS, TYPES, Family
 from numpyclip.model.config import BertConfig, CLIPConfig, TextConfig, TransformerConfig, VisionTransformerConfig
 from numpyclip.tokenizer.base import Tokenizer
@@ -22,34 +23,32 @@ from numpyclip.tokenizer.clip_tokenizer import default_tokenizer
 from numpyclip.tokenizer.hugging_face import hugging_face_tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
 
-# Options of any config file without effect on these models: provenance, training, and what version 4 wrote everywhere.
-_IGNORED = (
-    *("_name_or_path", "_commit_hash", "architectures", "model_type", "transformers_version", "tokenizer_class"),
-    *("torch_dtype", "dtype", "torchscript", "use_bfloat16", "tf_legacy_loss", "return_dict", "gradient_checkpointing"),
-    *("_attn_implementation_autoset", "output_attentions", "output_hidden_states", "output_scores"),
-    *("initializer_factor", "initializer_range", "logit_scale_init_value", "attention_dropout", "dropout"),
-    *("id2label", "label2id", "finetuning_task", "problem_type", "task_specific_params", "prefix"),
-    *("bos_token_id", "pad_token_id", "sep_token_id", "decoder_start_token_id", "tie_word_embeddings"),
-    *("is_decoder", "is_encoder_decoder", "tie_encoder_decoder", "cross_attention_hidden_size", "add_cross_attention"),
-    *("max_length", "min_length", "do_sample", "early_stopping", "num_beams", "num_beam_groups", "diversity_penalty"),
-    *("temperature", "top_k", "top_p", "typical_p", "repetition_penalty", "length_penalty", "no_repeat_ngram_size"),
-    *("encoder_no_repeat_ngram_size", "bad_words_ids", "num_return_sequences", "chunk_size_feed_forward"),
-    *("return_dict_in_generate", "forced_bos_token_id", "forced_eos_token_id", "remove_invalid_values"),
-    *("exponential_decay_length_penalty", "suppress_tokens", "begin_suppress_tokens"),
-)
+# What the code of BERT that wrote its first config files had besides the options of transformers.
 _IGNORED_IN_BERT = (
-    *("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout", "use_cache", "output_past"),
-    *("eos_token_id", "directionality", "pooler_fc_size", "pooler_num_attention_heads", "pooler_num_fc_layers"),
-    *("pooler_size_per_head", "pooler_type", "pooler_fn", "learn_encoder"),
+    *("directionality", "pooler_fc_size", "pooler_num_attention_heads", "pooler_num_fc_layers"),
+    *("pooler_size_per_head", "pooler_type", "pooler_fn", "learn_encoder", "output_past"),
 )
+# Options of towers → ours
+_OURS = {
+    "hidden_size": "width",
+    "intermediate_size": "mlp_width",
+    "num_hidden_layers": "layers",
+    "num_attention_heads": "heads",
+    "layer_norm_eps": "eps",
+    "layer_norm_epsilon": "eps",
+    "vocab_size": "vocab_size",
+    "max_position_embeddings": "context_length",
+    "image_size": "image_size",
+    "patch_size": "patch_size",
+}
 
 
 def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
     """Describe a model by its config file, and those of the image processor and the tokenizer beside it."""
     folder = options.path.parent
-    family, towers = options.one_of("model_type", TYPES, "")
+    family, towers = _model_type(options)
     checkpoint = _rename(checkpoint, family.names, towers)
-    config = _read_config(options, family, towers, checkpoint)
+    config, warnings = _read_config(options, family, towers, checkpoint)
     if isinstance(config.vision, VisionTransformerConfig):
         preprocess = replace(config.preprocess, size=config.vision.image_size)
         if config.vision.flexible:
@@ -59,7 +58,24 @@ def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
     tokenizer: Callable[[], Tokenizer] = default_tokenizer  # unused without a text tower
     if config.text is not None:
         tokenizer = partial(hugging_face_tokenizer, tokenizer_folder(folder), family.tokenizer)
-    return ModelDescription(checkpoint, config, tokenizer)
+    return ModelDescription(checkpoint, config, tokenizer, warnings)
+
+
+def _model_type(options: Section) -> tuple[Family, tuple[str, ...]]:
+    name = options.json.get("model_type")
+    if (code := _own_code(options)) and not (isinstance(name, str) and name in TYPES):
+        raise options.unsupported(
+            "model_type",
+            f"transformers has no such model. It has code of its own, {code!r:.60}, which NumPyCLIP never runs. Ask "
+            "for it at NumPyCLIP's issues, or look for the same weights in OpenCLIP's layout",
+        )
+    return options.one_of("model_type", TYPES, "")
+
+
+def _own_code(options: Section) -> str | None:
+    """Return which code of its own a repository has, if any: "modeling_x.XModel"."""
+    classes = options.section("auto_map").json.values()
+    return next((str(name) for name in classes), None)
 
 
 def _rename(checkpoint: Checkpoint, names: Names, towers: tuple[str, ...]) -> Checkpoint:
@@ -80,7 +96,9 @@ def _with_convolution(checkpoint: Checkpoint, vision: VisionTransformerConfig) -
     return replace(checkpoint, arrays={**checkpoint.arrays, name: weight})
 
 
-def _read_config(description: Section, family: Family, towers: tuple[str, ...], checkpoint: Checkpoint) -> CLIPConfig:
+def _read_config(
+    description: Section, family: Family, towers: tuple[str, ...], checkpoint: Checkpoint
+) -> tuple[CLIPConfig, tuple[str, ...]]:
     whole = len(towers) == 2
     sections = {tower: _section(description, tower) if whole else description for tower in towers}
     # CLIPTextModel and CLIPVisionModel end before the projection
@@ -95,11 +113,32 @@ def _read_config(description: Section, family: Family, towers: tuple[str, ...], 
         preprocess=family.preprocess,
         sigmoid=family.sigmoid and whole,
     )
-    for section in (*sections.values(), description):
-        section.ignore(*_IGNORED)
-        section.expect(pruned_heads={})
-        section.finish()
-    return config
+    if whole:
+        description.ignore(*_repeated(description, (text, vision)))
+    return config, _warnings(description, dict.fromkeys((*sections.values(), description)))
+
+
+def _repeated(description: Section, towers: Iterable[TransformerConfig | None]) -> list[str]:
+    """List options of towers outside of their sections, where transformers reads none, if they agree with a tower."""
+    towers = [tower for tower in towers if tower is not None]
+    return [
+        option
+        for option, value in description.unread().items()
+        if option in _OURS and any(value == getattr(tower, _OURS[option], None) for tower in towers)
+    ]
+
+
+def _warnings(description: Section, sections: Iterable[Section]) -> tuple[str, ...]:
+    """Warn of options that have no effect; raise for those that may have one."""
+    model_type, code = description.json["model_type"], _own_code(description)
+    unknown = []
+    for section in sections:
+        section.expect(position_embedding_type="absolute")
+        unknown += unknown_options(section, model_type, code)
+    if not unknown:
+        return ()
+    listed = ", ".join(unknown[:10]) + (", ..." if len(unknown) > 10 else "")
+    return (f"{description.path}: {listed}: no model of transformers has this option; it has no effect, as there.",)
 
 
 def _section(description: Section, tower: str) -> Section:
@@ -112,7 +151,7 @@ def _section(description: Section, tower: str) -> Section:
 def _text(section: Section, family: Family, bare: bool) -> TextConfig:
     text = family.text
     if isinstance(text, BertConfig):
-        return _bert(section, text)
+        return read_bert(section, text)
     end = section.get("eos_token_id", int, text.end_id or 0)
     if text.pool == "eos":
         text = replace(text, pool="argmax", end_id=None) if end == family.mistaken_end else replace(text, end_id=end)
@@ -125,9 +164,9 @@ def _text(section: Section, family: Family, bare: bool) -> TextConfig:
     )
 
 
-def _bert(section: Section, default: BertConfig) -> BertConfig:
+def read_bert(section: Section, default: BertConfig) -> BertConfig:
+    """Read the options of a BERT or RoBERTa."""
     section.ignore(*_IGNORED_IN_BERT)
-    section.expect(position_embedding_type="absolute")
     vocab_size = section.size("vocab_size", default.vocab_size)
     pad_id = section.get("pad_token_id", int, default.pad_id)
     if not 0 <= pad_id < vocab_size:
@@ -172,13 +211,15 @@ def _vision(section: Section, default: VisionTransformerConfig, bare: bool) -> V
 def _blocks(section: Section, default: TransformerConfig) -> dict[str, Any]:
     width = section.size("hidden_size", default.width)
     has_activation = "hidden_act" in section
+    eps = section.eps("layer_norm_eps", default.eps)
+    section.expect(layer_norm_epsilon=eps)  # its name in other models
     return {
         "width": width,
         "layers": section.size("num_hidden_layers", default.layers, MAX_LAYERS),
         "heads": section.divisor("num_attention_heads", width, default.heads),
         "mlp_width": section.size("intermediate_size", default.mlp_width),
         "activation": section.one_of("hidden_act", ACTIVATIONS, "") if has_activation else default.activation,
-        "eps": section.eps("layer_norm_eps", default.eps),
+        "eps": eps,
     }
 
 

@@ -61,7 +61,8 @@ _TEXT: Names = (
 )
 
 
-def _bert(theirs: str) -> Names:
+def bert_names(theirs: str) -> Names:
+    """Return the names of a BERT's or RoBERTa's tensors under a prefix."""
     return (
         (f"{theirs}.embeddings.word_embeddings", "token_embedding"),
         (f"{theirs}.embeddings.position_embeddings.weight", "positional_embedding"),
@@ -83,9 +84,9 @@ SIGLIP_NAMES: Names = (
     ("vision_model.head.mlp.fc1", "visual.attn_pool.mlp.c_fc"),
     ("vision_model.head.mlp.fc2", "visual.attn_pool.mlp.c_proj"),
 )
-_CHINESE_CLIP_NAMES: Names = (*_bert("text_model"), *_VISION, ("visual_projection", "visual.proj"))
+_CHINESE_CLIP_NAMES: Names = (*bert_names("text_model"), *_VISION, ("visual_projection", "visual.proj"))
 _ALTCLIP_NAMES: Names = (
-    *_bert("text_model.roberta"),
+    *bert_names("text_model.roberta"),
     ("text_model.pre_LN", "ln_final"),
     ("text_model.transformation", "end"),
     *_VISION,

@@ -24,6 +24,10 @@ if TYPE_CHECKING:  # Pillow is imported when the first picture arrives
 
 Profile: TypeAlias = Literal["openai", "open_clip", "transformers"]
 
+Interpolation: TypeAlias = Literal["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"]
+
+Size: TypeAlias = int | tuple[int, int]  # the side of a square, or height and width
+
 # OpenAI's, of the red, green and blue channel.
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
@@ -34,43 +38,63 @@ _MAX_BYTES = 2**31
 _ONE_BYTE = ("1", "L", "P")
 
 
+def sides_of(size: Size) -> tuple[int, int]:
+    """Return height and width."""
+    return size if isinstance(size, tuple) else (size, size)
+
+
+def in_pixels(size: Size) -> str:
+    """Write a size for people: the side of a square, or width x height."""
+    return f"{size[1]} x {size[0]} px" if isinstance(size, tuple) else f"{size} px"
+
+
 @dataclass(frozen=True)
 class Preprocess:
     """From a picture to the pixels of a model: resize, crop, RGB, scale to 0..1, normalise.
 
     Attributes
     ----------
-    size : int
-        Side of the result, in pixels.
+    size : int or tuple of 2 int
+        Side of the result in pixels, or its height and width.
     profile : {"openai", "open_clip", "transformers"}
         Whose transform it is. The last is that of transformers on Pillow: what it computes with torchvision, by default
         since its version 5, differs by 1 of 255 here and there.
     mean, std : tuple of 3 float
         Of the red, green and blue channel, in 0..1.
-    interpolation : {"bicubic", "bilinear"}
-        How pictures are resized; both are antialiased.
-    resize_mode : {"shortest", "squash", "longest", "patches"}
+    interpolation : {"bicubic", "bilinear", "nearest", "lanczos", "box", "hamming"}
+        How pictures are resized; all but "nearest" are antialiased.
+    resize_mode : {"shortest", "squash", "longest", "patches", "crop", "none"}
         The short side becomes `size`, and the centre of the long one is cut out; or both sides become `size`; or the
         long side becomes `size`, and the short one is padded; or both sides become whole patches, with no more pixels
-        than a square of `size` has, so that the picture keeps its shape.
+        than a square of `size` has, so that the picture keeps its shape. With a height and a width, "shortest" covers
+        both, and "longest" stays within both. With "crop" the centre is cut out of the picture as it is; with "none" it
+        must be of this size.
     fill : int
         What "longest" pads with, in 0..255, in every channel of the picture's own mode.
-    short_side : int, optional
+    short_side : int or tuple of 2 int, optional
         What the short side, or with "squash" both sides, become before the centre is cut out, if it is not `size`. A
         lower one leaves a black margin.
     patch_size : int, optional
         Side of the patches of "patches", in pixels.
+    scale : float
+        What 0..255 is multiplied by before it is normalised.
     """
 
-    size: int
+    size: Size
     profile: Profile = "openai"
     mean: tuple[float, float, float] = MEAN
     std: tuple[float, float, float] = STD
-    interpolation: Literal["bicubic", "bilinear"] = "bicubic"
-    resize_mode: Literal["shortest", "squash", "longest", "patches"] = "shortest"
+    interpolation: Interpolation = "bicubic"
+    resize_mode: Literal["shortest", "squash", "longest", "patches", "crop", "none"] = "shortest"
     fill: int = 0
-    short_side: int | None = None
+    short_side: Size | None = None
     patch_size: int | None = None
+    scale: float = 1 / 255
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Height and width of the result, in pixels."""
+        return sides_of(self.size)
 
     def __call__(self, image: Image.Image) -> NDArray[np.float32]:
         """Convert a picture to the pixels that a model takes.
@@ -82,7 +106,7 @@ class Preprocess:
 
         Returns
         -------
-        ndarray of shape (3, size, size), dtype=float32
+        ndarray of shape (3, height, width), dtype=float32
             With "patches" (3, y, x). Equal to the library's result to the last bit, for the Pillow that is installed.
 
         Raises
@@ -93,8 +117,8 @@ class Preprocess:
             If it cannot be decoded, if Pillow cannot resize it or make it RGB, or if its sides differ so much
             that the resized picture would not fit in memory.
         """
-        pixels: NDArray[np.float32] = self.crop(image).transpose(2, 0, 1).astype(np.float32, order="C")  # (3, y, x)
-        pixels /= np.float32(255)
+        scaled = (np.arange(256) * self.scale).astype(np.float32)  # multiplied in float64, as in transformers
+        pixels = np.take(scaled, np.ascontiguousarray(self.crop(image).transpose(2, 0, 1)))  # (3, y, x)
         pixels -= np.array(self.mean, np.float32).reshape(3, 1, 1)
         pixels /= np.array(self.std, np.float32).reshape(3, 1, 1)
         return pixels
@@ -108,7 +132,7 @@ class Preprocess:
 
         Returns
         -------
-        ndarray of shape (size, size, 3), dtype=uint8
+        ndarray of shape (height, width, 3), dtype=uint8
             With "patches" (y, x, 3).
 
         Raises
@@ -132,14 +156,15 @@ class Preprocess:
         self, picture: Picture, options: DecodeOptions = DEFAULTS, *, name: str | None = None
     ) -> NDArray[np.uint8]:
         """Open and crop a picture; a draft is decoded at no less than twice the size (see `open_picture`)."""
-        draft_size = 2 * self._side if options.draft else None
+        is_resized = self.resize_mode not in ("crop", "none")
+        draft_size = 2 * max(sides_of(self._before_crop)) if options.draft and is_resized else None
         with decoded(picture, options, draft_size=draft_size, name=name) as image:
             pixels = self.crop(image)
             del image
         return pixels
 
     @property
-    def _side(self) -> int:
+    def _before_crop(self) -> Size:
         return self.short_side or self.size
 
     def _resize(self, image: Image.Image) -> Image.Image:
@@ -158,16 +183,25 @@ class Preprocess:
         return image.resize((width, height), Resampling[self.interpolation.upper()])
 
     def _resized_size(self, width: int, height: int) -> tuple[int, int]:
-        """Compute the sides before the crop; fractions are rounded down, with "longest" half to even."""
+        """Compute width and height before the crop.
+
+        Fractions are rounded down, or half to even with "longest", or if a rectangle is covered.
+        """
+        target = self._before_crop
+        if self.resize_mode in ("crop", "none"):
+            return width, height
         if self.resize_mode == "squash":
-            return self._side, self._side
+            down, across = sides_of(target)
+            return across, down
         if self.patch_size is not None:
-            return _whole_patches(width, height, self.patch_size, (self.size // self.patch_size) ** 2)
-        if self.resize_mode == "longest":
-            ratio = max(width, height) / self.size
+            most = math.prod(side // self.patch_size for side in self.sides)
+            return _whole_patches(width, height, self.patch_size, most)
+        if self.resize_mode == "longest" or isinstance(target, tuple):
+            down, across = self.sides
+            ratio = (max if self.resize_mode == "longest" else min)(height / down, width / across)
             return round(width / ratio), round(height / ratio)
-        long = int(self._side * max(width, height) / min(width, height))
-        return (self._side, long) if width <= height else (long, self._side)
+        long = int(target * max(width, height) / min(width, height))
+        return (target, long) if width <= height else (long, target)
 
     def _cut(self, image: Image.Image) -> Image.Image:
         """Cut out the centre, or pad to it."""
@@ -175,23 +209,30 @@ class Preprocess:
             return image
         if self.resize_mode == "longest":
             return self._pad(image)
+        if self.resize_mode == "none" and image.size != self.sides[::-1]:
+            raise PictureError(
+                f"{name_of(image)}: is {image.width} x {image.height} pixels; expected {in_pixels(self.sides)}: this "
+                "model's images are neither resized nor cropped."
+            )
         left, top = self._corner(*image.size)
-        return image.crop((left, top, left + self.size, top + self.size))
+        down, across = self.sides
+        return image.crop((left, top, left + across, top + down))
 
     def _corner(self, width: int, height: int) -> tuple[int, int]:
         """Compute where in the resized picture the crop begins; negative where it is padded."""
         if self.patch_size is not None:
             return 0, 0
+        down, across = self.sides
         if self.resize_mode == "longest":
-            return -((self.size - width) // 2), -((self.size - height) // 2)
+            return -((across - width) // 2), -((down - height) // 2)
         # Halves are rounded to even by torchvision, and down by transformers. Beyond the edge Pillow puts zeros.
         rounded = math.floor if self.profile == "transformers" else round
-        return rounded((width - self.size) / 2), rounded((height - self.size) / 2)
+        return rounded((width - across) / 2), rounded((height - down) / 2)
 
     def _pad(self, image: Image.Image) -> Image.Image:
         from PIL import ImageOps
 
-        across, down = (self.size - side for side in image.size)
+        down, across = (side - size for side, size in zip(self.sides, reversed(image.size), strict=True))
         if across == down == 0:
             return image
         border = (across // 2, down // 2, (across + 1) // 2, (down + 1) // 2)
@@ -213,13 +254,14 @@ class Preprocess:
         """
         across, down = self._resized_size(width, height)
         left, top = self._corner(across, down)
-        right, bottom = (across, down) if self.patch_size is not None else (left + self.size, top + self.size)
+        rows, columns = (down, across) if self.patch_size is not None else self.sides
+        right, bottom = left + columns, top + rows
         return left * width / across, top * height / down, right * width / across, bottom * height / down
 
     def takes(self, height: int, width: int) -> bool:
         """Tell whether results can have these sides."""
         if self.patch_size is None:
-            return height == width == self.size
+            return (height, width) == self.sides
         return min(height, width) > 0 and height % self.patch_size == width % self.patch_size == 0
 
     def as_pixels(self, image: NDArray[np.floating] | NDArray[np.uint8]) -> NDArray[Any]:
@@ -234,8 +276,9 @@ class Preprocess:
             channels_first: NDArray[Any] = image.transpose(0, 3, 1, 2)
             return channels_first
         pixels = image.astype(np.float32)
-        pixels *= np.float32(255) * np.array(self.std, np.float32).reshape(3, 1, 1)
-        pixels += np.float32(255) * np.array(self.mean, np.float32).reshape(3, 1, 1)
+        levels = np.float32(1 / self.scale)
+        pixels *= levels * np.array(self.std, np.float32).reshape(3, 1, 1)
+        pixels += levels * np.array(self.mean, np.float32).reshape(3, 1, 1)
         return pixels
 
 

@@ -64,8 +64,8 @@ class Attention:
     bias of `out_proj`, unless there is a norm between.
     """
 
-    in_proj: Array  # (3 d, d)
-    bias: Array  # (d,) of the queries, or (2 d,) with that of the keys, or (3 d,)
+    in_proj: Array  # (3 d, d); of T5, whose heads may be wider or narrower together, (3 h k, d)
+    bias: Array  # (d,) of the queries, or (2 d,) with that of the keys, or (3 d,); of T5 (0,)
     out_proj: Linear
     heads: int
     rope: Rope | None = None
@@ -135,7 +135,7 @@ class Attention:
     def _queries_keys_values(self, x: Array) -> Array:  # (d, n) -> (3, h, k, n)
         qkv = self.in_proj @ x
         qkv[: len(self.bias)] += self.bias[:, np.newaxis]
-        return qkv.reshape(3, self.heads, len(x) // self.heads, -1)
+        return qkv.reshape(3, self.heads, len(qkv) // (3 * self.heads), -1)
 
     def _mix(self, x: Array, layout: TokenLayout) -> Array:
         shared, (q, k, v) = layout.split(self._queries_keys_values(x))  # (3, h, k, shared), (3, h, k, batch, n)
@@ -144,7 +144,7 @@ class Attention:
             self.rope(k)
         mask, s = layout.mask, layout.shared
         if not s:
-            return ops.attention(q, k, v, mask).reshape(x.shape)
+            return ops.attention(q, k, v, mask).reshape(-1, x.shape[1])
         assert mask is not None
         mask_of_shared = mask.reshape(-1, *mask.shape[-2:])[0, :s, :s]
         first = shared[:, :, :, np.newaxis]  # (3, h, k, 1, shared)

@@ -1,5 +1,6 @@
 """Sizes and options of a model, as `numpyclip.families` finds them in tensor shapes and config files."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Literal, TypeAlias
@@ -7,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.images.preprocess import Preprocess
+from numpyclip.images.preprocess import Preprocess, Size, sides_of
 from numpyclip.weights.checkpoint import Activation
 
 EPS = 1e-5  # of norms, unless a config file says otherwise
@@ -22,6 +23,9 @@ VisionPool: TypeAlias = Literal["tok", "avg", "map", "attn"]
 # width halfway between the token's and the embedding's.
 Projection: TypeAlias = Literal["linear", "mlp"]
 
+# The activation of an MLP; ReLU only in encoders of texts.
+MLPActivation: TypeAlias = Activation | Literal["relu"]
+
 # Which of queries, keys and values have a bias of their own.
 Biased: TypeAlias = Literal["qkv", "qv", ""]
 
@@ -34,11 +38,12 @@ TextPool: TypeAlias = Literal["argmax", "eos", "last", "first", "cls", "mean"]
 class RopeConfig:
     """Positions of patches for rotary embeddings (Su et al., 2021) of rows and columns.
 
-    The grid of `side` by `side` patches is scaled to the `reference` grid of pretraining, and counted from `offset`.
+    The grid, `side` by `side` patches or rows and columns, is scaled to the `reference` grid of pretraining, and
+    counted from `offset`.
     `columns_first`: the first half of a head's channels encodes the column.
     """
 
-    side: int
+    side: Size
     reference: int
     offset: int = 0
     columns_first: bool = False
@@ -57,7 +62,7 @@ class TransformerConfig:
     layers: int
     heads: int
     mlp_width: int
-    activation: Activation
+    activation: MLPActivation
     eps: float = EPS
     layer_scale: bool = False
     biased: Biased = "qkv"
@@ -96,13 +101,13 @@ class PoolConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class VisionTransformerConfig(TransformerConfig):
-    """Sizes and options of a vision transformer; `image_size` and `patch_size` in pixels.
+    """Sizes and options of a vision transformer; `patch_size` and `image_size`, or (height, width), in pixels.
 
     `class_position`: the class token has a positional embedding, too; `norm_before`: there is a norm before the first
     block; `flexible`: images may have any shape, for which the positional embeddings of a square are interpolated.
     """
 
-    image_size: int
+    image_size: Size
     patch_size: int
     stem: StemConfig = StemConfig()
     class_token: bool = True
@@ -113,9 +118,15 @@ class VisionTransformerConfig(TransformerConfig):
     flexible: bool = False
 
     @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of patches."""
+        height, width = sides_of(self.image_size)
+        return height // self.patch_size, width // self.patch_size
+
+    @property
     def tokens(self) -> int:
         """Tokens of an image: its patches, and the class token if any."""
-        return (self.image_size // self.patch_size) ** 2 + self.class_token
+        return math.prod(self.grid) + self.class_token
 
     cost = tokens  # of an image: see `numpyclip.runtime.chunks`
 
@@ -142,16 +153,19 @@ class ResNetConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class StagesConfig:
-    """Sizes of a tower of convolutions: `image_size` in pixels, blocks (`layers`) and channels (`widths`) per stage."""
+    """Sizes of a tower of convolutions.
 
-    image_size: int
+    `image_size`, or (height, width), in pixels; blocks (`layers`) and channels (`widths`) per stage.
+    """
+
+    image_size: Size
     layers: tuple[int, ...]
     widths: tuple[int, ...]
 
     @property
     def cost(self) -> int:
         """Cost of an image, in pixels of the third stage, where most of the work is done."""
-        return (self.image_size // 16) ** 2
+        return math.prod(side // 16 for side in sides_of(self.image_size))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -296,7 +310,9 @@ class CLIPConfig:
     def activation(self) -> Activation | None:
         """That of the text tower, else of the image tower; None for a ResNet."""
         tower = self.text or self.vision
-        return tower.activation if isinstance(tower, TransformerConfig) else None
+        if not isinstance(tower, TransformerConfig) or tower.activation == "relu":
+            return None
+        return tower.activation
 
 
 def list_options(config: Any, group: str = "") -> Iterator[tuple[str, Any, Any]]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from numpyclip.images.preprocess import sides_of
 from numpyclip.model.config import RopeConfig
 from numpyclip.model.ops import Array
 
@@ -26,11 +27,9 @@ class Rope:
         bands = head_width // 4
         exponents = np.arange(bands, dtype=np.float32) / np.float32(bands)
         frequencies = np.float32(1) / np.float32(_TEMPERATURE) ** exponents
-        positions = np.arange(config.side, dtype=np.float32) + np.float32(config.offset)
-        positions = positions / np.float32(config.side) * np.float32(config.reference)
-        angles = frequencies[:, np.newaxis] * positions  # (k / 4, side)
-        rows = np.repeat(angles, config.side, axis=1)
-        columns = np.tile(angles, config.side)
+        down, across = (frequencies[:, np.newaxis] * _positions(config, n) for n in sides_of(config.side))
+        rows = np.repeat(down, across.shape[1], axis=1)
+        columns = np.tile(across, down.shape[1])
         both = np.concatenate([columns, rows] if config.columns_first else [rows, columns])[:, np.newaxis]
         return cls(np.cos(both), np.sin(both))
 
@@ -43,3 +42,10 @@ class Rope:
         first *= self.cos
         first -= second * self.sin
         second[...] = rotated
+
+
+def _positions(config: RopeConfig, count: int) -> Array:
+    """Count so many rows or columns: -> (count,)."""
+    positions = np.arange(count, dtype=np.float32) + np.float32(config.offset)
+    scaled: Array = positions / np.float32(count) * np.float32(config.reference)
+    return scaled

@@ -9,19 +9,20 @@ import numpy as np
 from numpyclip.model import ops
 from numpyclip.model.attention import Attention
 from numpyclip.model.blocks import Blocks
-from numpyclip.model.config import TransformerConfig
+from numpyclip.model.config import MLPActivation, TransformerConfig
 from numpyclip.model.kv_cache import KVCache
 from numpyclip.model.layers import LayerNorm, Linear, fold_norm
 from numpyclip.model.ops import Array
 from numpyclip.model.rope import Rope
 from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.weight_reader import WeightReader
-from numpyclip.weights.checkpoint import Activation, Checkpoint
+from numpyclip.weights.checkpoint import Checkpoint
 
-_ACTIVATIONS: dict[Activation, Callable[[Array], Array]] = {
+_ACTIVATIONS: dict[MLPActivation, Callable[[Array], Array]] = {
     "quick_gelu": ops.quick_gelu,
     "gelu": ops.gelu,
     "gelu_tanh": ops.gelu_tanh,
+    "relu": ops.relu,
 }
 
 
@@ -34,7 +35,7 @@ class MLP:
 
     c_fc: Linear
     c_proj: Linear
-    activation: Activation
+    activation: MLPActivation
     gated: bool = False
     inner_eps: float | None = None  # of the norm before `c_proj`
 

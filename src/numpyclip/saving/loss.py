@@ -43,7 +43,7 @@ def compare(model: CLIP, other: CLIP) -> dict[str, CosineLoss | NumPyCLIPError]:
         except NumPyCLIPError as error:
             losses["texts"] = error
     if model.config.vision is not None:
-        pictures = generate_pictures(model.preprocess.size)
+        pictures = generate_pictures(model.preprocess.sides)
         losses["pictures"] = _loss(*(each.encode_image(pictures) for each in (model, other)))
     return losses
 
@@ -55,16 +55,18 @@ def _loss(ours: Array, theirs: Array) -> CosineLoss:
     return CosineLoss(float(np.median(losses)), float(losses.max()))
 
 
-def generate_pictures(size: int) -> NDArray[np.uint8]:
+def generate_pictures(sides: tuple[int, int]) -> NDArray[np.uint8]:
     """Draw waves of many lengths, with amplitudes as in photographs, and a bright square on half of the images.
 
     Returns
     -------
-    ndarray of shape (16, size, size, 3), dtype=uint8
+    ndarray of shape (16, *sides, 3), dtype=uint8
     """
     random = np.random.default_rng(0)
-    y, x = np.mgrid[:size, :size] / size
-    pictures = np.zeros((PICTURES, size, size, 3))
+    height, width = sides
+    size = min(sides)
+    y, x = np.mgrid[:height, :width] / size
+    pictures = np.zeros((PICTURES, height, width, 3))
     for index, picture in enumerate(pictures):
         for _ in range(24):
             waves, angle, phase = 40 ** random.random(), np.pi * random.random(), 2 * np.pi * random.random()

@@ -12,10 +12,10 @@ from numpyclip.families.image_processor import RESAMPLE
 from numpyclip.families.repository_files import TOKENIZER_FILES
 from numpyclip.families.tensor_names import translator
 from numpyclip.families.transformers_types import ACTIVATIONS, CLIP_NAMES, SIGLIP_NAMES
-from numpyclip.images.preprocess import Preprocess
-from numpyclip.model.config import TextConfig, TransformerConfig, VisionTransformerConfig
+from numpyclip.images.preprocess import Preprocess, in_pixels
+from numpyclip.model.config import MLPActivation, TextConfig, TransformerConfig, VisionTransformerConfig
 from numpyclip.saving.original_layout import TRANSFORMERS, existing
-from numpyclip.saving.plan import USUAL_TOKENIZERS, Change, DType, Layout, Plan, Weight, as_json, in_proj_sources
+from numpyclip.saving.plan import ELSE, USUAL_TOKENIZERS, Change, DType, Layout, Plan, Weight, as_json, in_proj_sources
 from numpyclip.tokenizer.clip_tokenizer import CLIPTokenizer
 from numpyclip.tokenizer.pre_tokenizer import END_OF_TEXT, START_OF_TEXT
 from numpyclip.weights.checkpoint import Checkpoint
@@ -40,7 +40,7 @@ _SIGLIP = replace(
     text_fixed={"causal": False},
 )
 
-_ACTIVATIONS = {ours: theirs for theirs, ours in reversed(ACTIVATIONS.items())}
+_ACTIVATIONS: dict[MLPActivation, str] = {ours: theirs for theirs, ours in reversed(ACTIVATIONS.items())}
 _RESAMPLE = {ours: number for number, ours in RESAMPLE.items()}
 
 _IN_PROJ = re.compile(r"(.*\.attn)\.in_proj_(weight|bias)")
@@ -80,8 +80,13 @@ def _check(model: CLIP, checkpoint: Checkpoint, is_siglip: bool) -> None:
         raise _CLIP.cannot(checkpoint, f": its texts are pooled by {config.text.pool!r}; {expected}.")
     if config.sigmoid != is_siglip:
         raise _CLIP.cannot(checkpoint, f": a {kind} has {'a' if is_siglip else 'no'} bias of its logits.")
-    if config.preprocess.resize_mode == "longest":
-        raise _CLIP.cannot(checkpoint, ": images are padded; expected to be cropped or squashed.")
+    if len({*config.preprocess.sides}) > 1:
+        raise _CLIP.cannot(
+            checkpoint, f": its images are {in_pixels(config.preprocess.size)}; expected squares. {ELSE}"
+        )
+    if config.preprocess.resize_mode not in ("shortest", "squash"):
+        mode = config.preprocess.resize_mode
+        raise _CLIP.cannot(checkpoint, f": the resize mode of images is '{mode}'; expected shortest or squash. {ELSE}")
     for name in ("visual.proj.bias",) if is_siglip else ("visual.proj.bias", "text_projection.bias"):
         if name in checkpoint:
             raise _CLIP.cannot(checkpoint, f": a {kind} has no tensor '{name}'.")
@@ -132,7 +137,7 @@ def _transformer(config: TransformerConfig) -> dict[str, object]:
 
 
 def _preprocess(preprocess: Preprocess, is_siglip: bool) -> dict[str, object]:
-    kind, side = "Siglip" if is_siglip else "CLIP", preprocess.size
+    kind, side = "Siglip" if is_siglip else "CLIP", preprocess.sides[0]
     square = {"height": side, "width": side}
     is_cut = preprocess.resize_mode == "shortest"
     return {

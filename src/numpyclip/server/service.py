@@ -210,7 +210,7 @@ class Service:
         except InputError as error:
             raise HTTPException(503, f"the index cannot be searched: {error}") from error
         found = index.store.fingerprint
-        if found is not None and found != self.model.fingerprint:
+        if found is not None and not found.is_comparable(self.model.fingerprint):
             raise HTTPException(503, "the index was rebuilt with another model; restart the server.")
         return index
 

@@ -6,7 +6,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ from numpyclip.tokenizer.clip_tokenizer import default_tokenizer
 from numpyclip.tokenizer.clip_transformers import TransformersCLIPTokenizer
 from numpyclip.tokenizer.file_tokenizer import FileTokenizer, TokenizerModel, UnreadableTokenizer, naming
 from numpyclip.tokenizer.pre_tokenizer import END_OF_TEXT, START_OF_TEXT
-from numpyclip.tokenizer.subword_models import SentencePieceModel, SiglipModel, read_json, read_word_pieces
+from numpyclip.tokenizer.subword_models import SiglipModel, read_json, read_word_pieces
+from numpyclip.tokenizer.unigram_model import read_t5, read_xlm_roberta
 from numpyclip.weights.json_file import read_bytes, read_json_object
 
 Settings = Mapping[str, Any]
@@ -31,17 +32,14 @@ _OPTIONS = ("do_lower_case", "strip_accents", "tokenize_chinese_chars", "truncat
 _FILES = {
     "": ("tokenizer.json", "vocab.txt"),
     "BertTokenizer": ("tokenizer.json", "vocab.txt"),
+    "DistilBertTokenizer": ("tokenizer.json", "vocab.txt"),
     "T5Tokenizer": ("tokenizer.json", "spiece.model"),
+    "XLMRobertaTokenizer": ("tokenizer.json", "sentencepiece.bpe.model"),
     "SiglipTokenizer": ("spiece.model", "tokenizer.json"),
     "CLIPTokenizer": ("tokenizer.json", "vocab.json and merges.txt of OpenAI's vocabulary"),
 }
+_UNIGRAM = {"T5Tokenizer": read_t5, "XLMRobertaTokenizer": read_xlm_roberta}
 _PADS = {"SiglipTokenizer": ("</s>",)}
-
-
-def open_clip_file_tokenizer(folder: Path, repository: str, clean: str, strip_sep_token: bool) -> Tokenizer:
-    """Read the tokenizer of a repository, with the options of OpenCLIP's `HFTokenizer`, which wraps it."""
-    hint = f"the model was trained with that of {repository!r:.100}: put it, from huggingface.co, into the folder"
-    return _read_tokenizer(folder, OPEN_CLIP[clean], hint, strip_sep_token=strip_sep_token)
 
 
 @dataclass(frozen=True)
@@ -50,6 +48,13 @@ class TokenizerRules:
 
     default: str  # transformers' class, if `tokenizer_config.json` names none
     lower: bool = False  # lower-case all texts, whatever the class
+    strip_sep_token: bool = False  # the separator becomes 0
+
+
+def open_clip_file_tokenizer(folder: Path, repository: str, clean: str, strip_sep_token: bool) -> Tokenizer:
+    """Read the tokenizer of a repository, with the options of OpenCLIP's `HFTokenizer`, which wraps it."""
+    hint = f"the model was trained with that of {repository!r:.100}: put it, from huggingface.co, into the folder"
+    return _read_tokenizer(folder, OPEN_CLIP[clean], hint, TokenizerRules("", strip_sep_token=strip_sep_token))
 
 
 def hugging_face_tokenizer(folder: Path, rules: TokenizerRules) -> Tokenizer:
@@ -66,34 +71,29 @@ def hugging_face_tokenizer(folder: Path, rules: TokenizerRules) -> Tokenizer:
     is_siglip_1 = name == "SiglipTokenizer"  # which lower-cases by itself
     clean = lower_without_punctuation if is_siglip_1 and not (folder / "spiece.model").exists() else _as_it_is
     hint = "put it there, from where the weights come"
-    return _read_tokenizer(folder, clean, hint, default=rules.default, lower=rules.lower and not is_siglip_1)
+    return _read_tokenizer(folder, clean, hint, replace(rules, lower=rules.lower and not is_siglip_1))
 
 
 def _as_it_is(text: str) -> str:
     return text
 
 
-def _read_tokenizer(
-    folder: Path,
-    clean: Callable[[str], str],
-    hint: str,
-    *,
-    default: str = "",
-    lower: bool = False,
-    strip_sep_token: bool = False,
-) -> Tokenizer:
+def _read_tokenizer(folder: Path, clean: Callable[[str], str], hint: str, options: TokenizerRules) -> Tokenizer:
     settings = _settings(folder)
-    tokens, name = _tokens(folder, settings), _class(settings, default)
+    tokens, name = _tokens(folder, settings), _class(settings, options.default)
+    settings = {**settings, **tokens}
     path = _find(folder, name, hint)
     data = read_bytes(path, _MAX_VOCABULARY, "a tokenizer")
     pads_left = settings.get("padding_side") == "left"
-    rules = (clean.__name__, lower, strip_sep_token, pads_left, name, *(settings.get(o) for o in _OPTIONS), tokens)
+    lower, strip = options.lower, options.strip_sep_token
+    rules = (clean.__name__, lower, strip, pads_left, name, *(settings.get(o) for o in _OPTIONS), tokens)
+    rules += tuple(filter(None, [_template(settings, name)]))
     known_as = f"{path.name} {hashlib.sha256(data + repr(rules).encode()).hexdigest()[:16]}"
     try:
         with naming(path):
-            model = _read_model(path, data, {**settings, **tokens}, name, lower)
+            model = _read_model(path, data, settings, name, lower)
             pad_id = _id_of(path, model, tokens.get("pad_token"), _PADS.get(name, ("[PAD]", "<pad>")))
-            zeroed_id = _id_of(path, model, tokens.get("sep_token"), ("[SEP]", "</s>")) if strip_sep_token else None
+            zeroed_id = _id_of(path, model, tokens.get("sep_token"), ("[SEP]", "</s>")) if strip else None
     except MissingPackageError as error:
         return UnreadableTokenizer(known_as, str(error))
     return FileTokenizer(known_as, path, model, clean, pad_id, pads_left, zeroed_id)
@@ -113,10 +113,23 @@ def _find(folder: Path, name: str, hint: str) -> Path:
 def _read_model(path: Path, data: bytes, settings: Settings, name: str, lower: bool) -> TokenizerModel:
     side = "left" if settings.get("truncation_side") == "left" else "right"
     if path.name == "tokenizer.json":
-        return read_json(path, data, lower, side)
+        return read_json(path, data, lower, side, _template(settings, name))
     if path.name == "vocab.txt":
         return read_word_pieces(path, data, settings, side)
-    return (SiglipModel if name == "SiglipTokenizer" else SentencePieceModel)(path, data, settings)
+    if name in _UNIGRAM:
+        return _UNIGRAM[name](path, data, settings, side)
+    return SiglipModel(path, data, settings)
+
+
+def _template(settings: Settings, name: str) -> tuple[str, ...]:
+    """Return the tokens around a text where the class, not the file, has them; empty for others.
+
+    NLLB's first token is that of the text's language.
+    """
+    if name != "NllbTokenizer":
+        return ()
+    language, end = settings.get("src_lang") or "eng_Latn", settings.get("eos_token") or "</s>"
+    return ("$A", str(end), str(language)) if settings.get("legacy_behaviour") else (str(language), "$A", str(end))
 
 
 def _id_of(path: Path, model: TokenizerModel, token: str | None, defaults: tuple[str, ...]) -> int:

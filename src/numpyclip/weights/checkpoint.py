@@ -48,6 +48,10 @@ class Checkpoint:
         By the names in the file, which a family's module may have changed in `arrays`.
     config_file : ConfigFile or None
         By which the model was read, unless by its tensors alone.
+    left_out : tuple of str
+        The names of tensors in the file that are no part of the model.
+    warnings : tuple of str
+        What the user should know about the choice of these tensors.
     """
 
     path: Path
@@ -56,6 +60,8 @@ class Checkpoint:
     identity: str | None = None
     stored: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
     config_file: ConfigFile | None = None
+    left_out: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Checkpoint({str(self.path)!r}, {len(self.arrays)} tensors)"

@@ -13,6 +13,8 @@ from numpyclip.weights.catalogue import KnownModel
 
 Folder = str | os.PathLike[str]
 
+FOLDER_SETTINGS = "with download_root, $CLIP_DIR or, for models of the hub, $HF_HOME"  # for messages
+
 
 def weights_folder(download_root: Folder | None = None) -> Path:
     """Return the folder of weights: `download_root`, else ``$CLIP_DIR``, else ``~/.cache/clip`` as in openai/CLIP."""
@@ -97,3 +99,13 @@ def verify(model: KnownModel, download_root: Folder | None = None) -> Literal["v
     with contextlib.suppress(OSError):
         _stamp(file).unlink()
     return "verified" if sha256_of(file, status, model.sha256) == model.sha256 else "damaged"
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it; DownloadError if it cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DownloadError(
+            f"{folder}: cannot be made a folder ({error.strerror or error}). Choose another {FOLDER_SETTINGS}."
+        ) from error

@@ -14,6 +14,13 @@ from typing import Any
 
 _TABLE = Path(__file__).resolve().parents[1] / "data" / "open_clip.json"
 _QUICK_GELU = "-quickgelu"
+_HUB = "hf-hub:"
+_IN_TRANSFORMERS = {  # OpenAI's own repositories
+    "openai/clip-vit-base-patch32": "ViT-B/32",
+    "openai/clip-vit-base-patch16": "ViT-B/16",
+    "openai/clip-vit-large-patch14": "ViT-L/14",
+    "openai/clip-vit-large-patch14-336": "ViT-L/14@336px",
+}
 OPENAI_PREPROCESS = ("openai", "bicubic", "shortest")
 
 
@@ -69,6 +76,9 @@ class Architecture:
         }
 
 
+_NONE = Architecture("", {}, None, {})
+
+
 def architectures() -> list[str]:
     """Return the names of all architectures, without the aliases that end in ``-quickgelu``."""
     return list(_table()["architectures"])
@@ -91,6 +101,23 @@ def architecture(name: str) -> Architecture | None:
         facts.get("parameters"),
         {model.tag: model for model in models if model.quick_gelu or not quick_gelu},
     )
+
+
+def published_as(name: str, tag: str | None = None) -> tuple[str, str] | None:
+    """Return OpenCLIP's architecture and tag of the weights that a name stands for; None if they are not in the table.
+
+    The name is one of OpenAI's, of an architecture, with a tag, or of a repository on the hub that has a copy.
+    """
+    if tag is not None:
+        model = (architecture(name) or _NONE).find(tag)
+        return (name.replace("/", "-").removesuffix(_QUICK_GELU), model.tag) if model else None
+    repository = name.removeprefix(_HUB).partition("@")[0] if name.startswith(_HUB) else None
+    original = _IN_TRANSFORMERS.get(repository or "", name)
+    for known, facts in _table()["architectures"].items():
+        for found, row in facts["tags"].items():
+            if row["hub"] == repository or row.get("openai") == original:
+                return known, found
+    return None
 
 
 @cache

@@ -1,4 +1,4 @@
-"""BERT as a tower of texts; tests/families/test_parity.py compares it with transformers."""
+"""BERT and other encoders as towers of texts; tests/families/test_parity.py compares them with transformers."""
 
 import numpy as np
 import pytest
@@ -10,6 +10,15 @@ from tests.families.test_parity import FAMILIES, load
 from tests.model.golden import assert_close
 
 BOTH = pytest.mark.parametrize("name", ["transformers-chinese-clip", "transformers-altclip"])
+ALL = pytest.mark.parametrize(
+    "name",
+    [
+        "transformers-chinese-clip",
+        "transformers-altclip",
+        *("open_clip-xlm-roberta", "open_clip-roberta", "open_clip-bert", "open_clip-bert-pooler"),
+        *("open_clip-nllb", "open_clip-m2m100-mean", "open_clip-mt5", "open_clip-mt5-first"),
+    ],
+)
 
 
 def config(pad_id: int) -> BertConfig:
@@ -24,7 +33,7 @@ def test_a_text_ends_before_its_padding() -> None:
     assert config(pad_id=7).lengths(ids).tolist() == [5, 5, 4, 5]
 
 
-@BOTH
+@ALL
 def test_padding_changes_nothing(name: str) -> None:
     model, golden = load(name)
     assert model.config.text is not None
@@ -35,7 +44,7 @@ def test_padding_changes_nothing(name: str) -> None:
         assert_close(model.encode_text(row[np.newaxis, :length]), expected[np.newaxis])
 
 
-@BOTH
+@ALL
 def test_other_tokens_do_not_count_as_padding(name: str) -> None:
     model, golden = load(name)
     text = golden["text"][1:2]  # the longest one
@@ -44,7 +53,7 @@ def test_other_tokens_do_not_count_as_padding(name: str) -> None:
     assert np.abs(model.encode_text(other) - model.encode_text(text)).max() > 1e-3
 
 
-@BOTH
+@ALL
 def test_low_memory_gives_the_very_same(name: str) -> None:
     model, golden = load(name)
     low, _ = numpyclip.load(FAMILIES / name, low_memory=True)

@@ -29,8 +29,8 @@ def test_pixels_of_both_forms_are_the_same(give: Callable[..., np.ndarray]) -> N
 @pytest.mark.parametrize("name", TOWERS)
 def test_pixels_of_both_forms_have_the_same_embedding(name: str) -> None:
     model, _ = numpyclip.load(FAMILIES / name)
-    size, preprocess = model.visual.input_resolution, model.preprocess
-    pixels = np.random.default_rng(0).integers(0, 256, (2, size, size, 3), np.uint8)
+    preprocess = model.preprocess
+    pixels = np.random.default_rng(0).integers(0, 256, (2, *preprocess.sides, 3), np.uint8)
     normalized = ((pixels / 255 - preprocess.mean) / preprocess.std).transpose(0, 3, 1, 2).astype(np.float32)
     assert_close(model.encode_image(pixels), model.encode_image(normalized))
 
@@ -39,8 +39,7 @@ def test_pixels_of_both_forms_have_the_same_embedding(name: str) -> None:
 @pytest.mark.parametrize("n", [1, 2, 7])
 def test_a_picture_s_embedding_does_not_depend_on_the_others(name: str, n: int) -> None:
     model, _ = numpyclip.load(FAMILIES / name)
-    size = model.visual.input_resolution
-    image = np.random.default_rng(n).standard_normal((n, 3, size, size)).astype(np.float32)
+    image = np.random.default_rng(n).standard_normal((n, 3, *model.preprocess.sides)).astype(np.float32)
     assert_close(model.visual(image), np.concatenate([model.visual(one[np.newaxis]) for one in image]))
 
 
@@ -51,8 +50,7 @@ def test_weights_made_at_every_use_or_kept_on_disk_give_the_same(
     monkeypatch.setenv("NUMPYCLIP_CACHE", str(tmp_path))
     monkeypatch.setattr("numpyclip.runtime.prepared._LEAST_BYTES", 0)
     model, _ = numpyclip.load(FAMILIES / name)
-    size = model.visual.input_resolution
-    image = np.random.default_rng(0).standard_normal((2, 3, size, size)).astype(np.float32)
+    image = np.random.default_rng(0).standard_normal((2, 3, *model.preprocess.sides)).astype(np.float32)
     expected = model.encode_image(image)
     assert list(tmp_path.iterdir())
     for low_memory in (True, False):  # the latter finds what was kept

@@ -42,8 +42,8 @@ def normalized_innermost(image: NDArray[Any], preprocess: Preprocess) -> Array:
     """
     x = pixels_innermost(image, preprocess)
     for channel, mean, std in zip(x, preprocess.mean, preprocess.std, strict=True):
-        channel -= np.float32(255 * mean)
-        channel *= np.float32(1 / (255 * std))
+        channel -= np.float32(mean / preprocess.scale)
+        channel *= np.float32(preprocess.scale / std)
     return x
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from numpyclip.images.preprocess import Preprocess
+from numpyclip.images.preprocess import Preprocess, Size, in_pixels
 from numpyclip.model.config import ConvNeXtConfig, FastViTConfig, ResNetConfig, VisionConfig
 from numpyclip.model.expected_tensors import Tensors
 from numpyclip.model.ops import Array
@@ -38,12 +38,12 @@ class VisionTower(ABC):
         """Embed images: (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e)."""
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.input_resolution} px, {self.output_dim} dimensions)"
+        return f"{type(self).__name__}({in_pixels(self.input_resolution)}, {self.output_dim} dimensions)"
 
     @property
-    def input_resolution(self) -> int:
-        """Side of a square image in pixels; towers with `flexible` positions take any shape."""
-        resolution: int = self.config.image_size
+    def input_resolution(self) -> Size:
+        """Side of a square image in pixels, or height and width; towers with `flexible` positions take any shape."""
+        resolution: Size = self.config.image_size
         return resolution
 
     @property

@@ -1,0 +1,86 @@
+"""The encoder of M2M100 (Fan et al., 2020), as `M2M100Encoder` in transformers' models/m2m_100/modeling_m2m_100.py.
+
+NLLB (Costa-jussà et al., 2022) is one. Positions are sinusoids, which no file holds. Tensors have the names of a text
+transformer's, and are at the root of the checkpoint, too.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numpyclip.model import expected_tensors as expected
+from numpyclip.model import ops
+from numpyclip.model.layers import Affine, Linear
+from numpyclip.model.ops import Array
+from numpyclip.model.text.encoder_configs import M2M100Config
+from numpyclip.model.text.encoder_parts import head_tensors, mean_of_tokens, read_head, without_padding
+from numpyclip.model.token_layout import TokenLayout
+from numpyclip.model.transformer import MLP, Transformer
+from numpyclip.model.weight_reader import WeightReader
+from numpyclip.weights.checkpoint import Checkpoint
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class M2M100:
+    """Bidirectional attention; the first token, that of the language, or the mean of all is pooled."""
+
+    config: M2M100Config
+    token_embedding: NDArray[np.floating[Any]]  # (vocabulary, d), in the file's dtype: few rows are read
+    transformer: Transformer
+    ln_final: Affine
+    text_projection: Linear | MLP | None
+
+    @staticmethod
+    def tensors(checkpoint: Checkpoint, config: M2M100Config, embed_dim: int) -> expected.Tensors:
+        """List the tensors of this tower."""
+        yield "token_embedding.weight", (config.vocab_size, config.width)
+        yield from expected.transformer(checkpoint, "transformer", config)
+        yield from expected.norm("ln_final", config.width)
+        yield from head_tensors(checkpoint, config, embed_dim)
+
+    @classmethod
+    def read(cls, weights: WeightReader, config: M2M100Config) -> "M2M100":
+        """Read the weights of this tower."""
+        (embedding,) = weights.derive("embedding", lambda checkpoint: (checkpoint.table("token_embedding.weight"),))
+        return cls(
+            config,
+            embedding,
+            Transformer.read(weights, "transformer", config),
+            Affine.read(weights, "ln_final"),
+            read_head(weights, config),
+        )
+
+    @property
+    def output_dim(self) -> int:
+        return self.text_projection.output_dim if self.text_projection else self.config.width
+
+    def __call__(self, ids: NDArray[np.integer]) -> Array:  # (b, n) -> (b, e)
+        return without_padding(self._embed, ids, self.config, self.output_dim)
+
+    def _embed(self, ids: NDArray[np.integer]) -> Array:
+        b, n = ids.shape
+        x = self.token_embedding[ids].astype(np.float32)  # (b, n, d)
+        if self.config.scaled:
+            x *= np.float32(math.sqrt(self.config.width))
+        x += sinusoids(self.config.pad_id + 1, n, self.config.width)
+        x = np.ascontiguousarray(x.reshape(b * n, -1).T)
+        if self.config.pool == "mean":
+            y = ops.standardize(self.transformer(x, TokenLayout(b)), self.config.eps)
+            y = mean_of_tokens(y, b)  # (d, b)
+        else:
+            y = self.transformer.pooled(x, TokenLayout(b, pooled=np.zeros(b, int)))
+            y = ops.standardize(y, self.config.eps)
+        y = self.ln_final(y)
+        embeddings: Array = (self.text_projection(y) if self.text_projection else y).T
+        return embeddings
+
+
+def sinusoids(first: int, count: int, width: int) -> Array:
+    """Return the embeddings of so many positions from the first: (count, width), sines and then cosines."""
+    half = width // 2
+    frequencies = np.exp(np.arange(half, dtype=np.float32) * np.float32(-math.log(10000) / (half - 1)))
+    angles = np.arange(first, first + count, dtype=np.float32)[:, np.newaxis] * frequencies
+    return np.concatenate([np.sin(angles), np.cos(angles), np.zeros((count, width % 2), np.float32)], axis=1)

@@ -1,0 +1,60 @@
+"""Settings of downloads in the environment: ours, and those of `huggingface_hub`."""
+
+import os
+import re
+from pathlib import Path
+
+from numpyclip.errors import DownloadError
+
+_HUB = "https://huggingface.co"
+
+
+def is_offline() -> bool:
+    """Tell whether ``$NUMPYCLIP_OFFLINE`` forbids the network."""
+    return os.environ.get("NUMPYCLIP_OFFLINE", "").strip().lower() not in ("", "0", "false", "no")
+
+
+def hub_is_offline() -> str | None:
+    """Name the variable that forbids the hub, if one does; those of Hugging Face mean what they mean there."""
+    if is_offline():
+        return "$NUMPYCLIP_OFFLINE"
+    names = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+    return next((f"${name}" for name in names if os.environ.get(name, "").upper() in ("1", "ON", "YES", "TRUE")), None)
+
+
+def mirror() -> str | None:
+    """Return the URL in ``$NUMPYCLIP_MIRROR``."""
+    return _url("NUMPYCLIP_MIRROR")
+
+
+def hub_endpoint() -> str:
+    """Return the URL of the hub: ``$HF_ENDPOINT``, if that is set."""
+    return _url("HF_ENDPOINT") or _HUB
+
+
+def _url(variable: str) -> str | None:
+    url = os.environ.get(variable, "").strip().rstrip("/")
+    if not url:
+        return None
+    if re.match(r"\w+://[^/]*@", url):  # not shown: it may contain a password
+        raise DownloadError(f"${variable}: has a user name; expected https://host/folder. Remove it.")
+    if not re.fullmatch(r"https?://[^/\s][^\s?#]*", url):
+        raise DownloadError(f"${variable}: is {url!r:.200}; expected https://host/folder.")
+    return url
+
+
+def hub_token() -> str | None:
+    """Return the token in ``$HF_TOKEN``, never shown."""
+    token = (os.environ.get("HF_TOKEN") or os.environ.get("HUGGING_FACE_HUB_TOKEN") or "").strip()
+    if not re.fullmatch(r"[!-~]*", token):
+        raise DownloadError("$HF_TOKEN: has characters that no token has. Copy it again.")
+    return token or None
+
+
+def hub_cache() -> Path:
+    """Return the folder of the hub's cache, as `huggingface_hub` finds it."""
+    folder = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
+    if not folder:
+        above = os.environ.get("XDG_CACHE_HOME") or os.path.join("~", ".cache")  # noqa: PTH118  may begin with ~ or $
+        folder = os.path.join(os.environ.get("HF_HOME") or os.path.join(above, "huggingface"), "hub")  # noqa: PTH118
+    return Path(os.path.expandvars(os.path.expanduser(folder)))  # noqa: PTH111  never an error: then it stays ~
