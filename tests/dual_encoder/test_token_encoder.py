@@ -118,7 +118,9 @@ def test_images_of_any_shape_have_their_own_grid() -> None:
     assert model.image_tokens(image, grid=True).shape == (2, 3, 5, 48)
 
 
-@pytest.mark.parametrize("name", ["transformers-clip", "apple-mobileclip_s0", "open_clip-convnext", "open_clip-coca"])
+@pytest.mark.parametrize(
+    "name", ["transformers-clip", "apple-mobileclip_s0", "open_clip-convnext", "open_clip-coca", "open_clip-mt5"]
+)
 def test_low_memory_changes_nothing(name: str) -> None:
     model, inputs = load(name)
     frugal, _ = load(name, low_memory=True)

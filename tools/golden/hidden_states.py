@@ -26,14 +26,17 @@ import open_clip
 import safetensors.torch
 import torch
 import transformers
+from open_clip.hf_model import ClsPooler, HFTextEncoder
 from open_clip.modified_resnet import ModifiedResNet
 from open_clip.timm_model import TimmModel
 from open_clip.transformer import VisionTransformer
 from torch import nn
 
-from golden import open_clip_convolutional, open_clip_timm, open_clip_vit
+from golden import open_clip_convolutional, open_clip_encoders, open_clip_timm, open_clip_vit
 from golden.open_clip_vit import to_float64
 
+BERTS = ("bert", "roberta", "xlm-roberta")
+NORMED_LAST = ("MT5Stack", "M2M100Encoder")  # whose last of `hidden_states` is normed
 EVERY = 4  # of so many numbers on the last axis one is kept, for small files
 
 Arrays = dict[str, torch.Tensor]
@@ -106,6 +109,9 @@ def _outputs(kind: str, tower: nn.Module, inputs: dict, projection: nn.Module | 
     last = len(seen.hidden_states) - 1
     found[f"{kind}_tokens {last} last"] = seen.last_hidden_state
     norm = next((part for name, part in tower.named_children() if name in ("post_layernorm", "final_layer_norm")), None)
+    if type(tower).__name__ in NORMED_LAST:
+        del found[f"{kind}_tokens {last} plain"]
+        norm = None
     if norm is not None:
         found[f"{kind}_tokens 1 norm"] = norm(seen.hidden_states[1])
         found[f"{kind}_tokens {last} norm"] = normed = norm(seen.hidden_states[last])
@@ -133,6 +139,12 @@ def _read_open_clip(folder: Path) -> nn.Module:
     config = json.loads((folder / "open_clip_config.json").read_text())["model_cfg"]
     if "multimodal_cfg" in config:
         model = open_clip.CoCa(**{key: value for key, value in config.items() if key != "custom_text"}).eval()
+    elif folder.name in open_clip_encoders.CONFIGS:
+        text = {**config["text_cfg"], "hf_model_name": str(folder), "hf_model_pretrained": False}
+        for old, new in open_clip_encoders.OLD.items():
+            if old in text:
+                text[new] = text.pop(old)
+        model = open_clip.CustomTextCLIP(**{**config, "text_cfg": text})
     elif folder.name in open_clip_timm.CONFIGS:
         model = open_clip_timm.build(config)
     elif folder.name in open_clip_convolutional.CONFIGS:
@@ -163,6 +175,8 @@ def _open_clip(model: nn.Module, image: torch.Tensor, text: torch.Tensor) -> Arr
     found = _open_clip_image(model.visual, image.double())
     if isinstance(model.visual, TimmModel):  # the text tower is like all others
         return found
+    if isinstance(getattr(model, "text", None), HFTextEncoder):
+        return found | _open_clip_encoder(model.text, text)
     return found | _open_clip_text(model, text)
 
 
@@ -223,6 +237,12 @@ def _project_pixels(visual: TimmModel, image: torch.Tensor) -> torch.Tensor:
     n, c, rows, columns = x.shape
     pixels = x.permute(0, 2, 3, 1).reshape(-1, c, 1, 1)
     return visual.head(visual.trunk.forward_head(pixels)).reshape(n, rows, columns, -1)
+
+
+def _open_clip_encoder(text: HFTextEncoder, ids: torch.Tensor) -> Arrays:
+    inputs = {"input_ids": ids, "attention_mask": (ids != text.config.pad_token_id).long()}
+    is_pooled = isinstance(text.pooler, ClsPooler) and text.pooler.use_pooler_output and text.config.model_type in BERTS
+    return _outputs("text", text.transformer, inputs, None if is_pooled else text.proj)
 
 
 def _open_clip_text(model: nn.Module, text: torch.Tensor) -> Arrays:

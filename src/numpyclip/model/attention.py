@@ -126,10 +126,10 @@ class Attention:
         if self.rope is not None:
             self.rope(q)
             self.rope(k)
-        scores = q.transpose(2, 0, 3, 1) @ k.transpose(2, 0, 1, 3)
+        scores = q.transpose(0, 2, 3, 1) @ k.transpose(0, 2, 1, 3)
         if layout.mask is not None:
-            scores += layout.mask.reshape(-1, 1, *layout.mask.shape[-2:])
-        weights: Array = ops.softmax(scores)
+            scores += layout.mask
+        weights: Array = ops.softmax(scores).swapaxes(0, 1)
         return weights
 
     def _queries_keys_values(self, x: Array) -> Array:  # (d, n) -> (3, h, k, n)

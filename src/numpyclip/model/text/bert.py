@@ -105,7 +105,7 @@ class Bert:
     def tokens(self, ids: NDArray[np.integer], stage: TokenStage) -> Array:
         """Compute all tokens, padding included, which no token attends to: (b, n) -> (b, n, d)."""
         is_padding = padding(ids, self.config)
-        x = self.transformer(self._enter(ids, is_padding), hiding(is_padding), stage.layer)
+        x = self.transformer(self._enter(ids, is_padding), TokenLayout(len(ids), mask=hiding(is_padding)), stage.layer)
         if stage.norm or stage.project:
             x = self._finish(x, stage.project)
         return as_rows(x, len(ids))
@@ -113,7 +113,9 @@ class Bert:
     def attention(self, ids: NDArray[np.integer], index: int) -> Array:
         """Compute how much each token attends to each in one block: (b, n) -> (b, h, n, n)."""
         is_padding = padding(ids, self.config)
-        return self.transformer.attention(self._enter(ids, is_padding), hiding(is_padding), index)
+        return self.transformer.attention(
+            self._enter(ids, is_padding), TokenLayout(len(ids), mask=hiding(is_padding)), index
+        )
 
     def _enter(self, ids: NDArray[np.integer], is_padding: NDArray[np.bool_] | None = None) -> Array:
         """Embed tokens, their positions and their type: (b, n) -> (d, b n)."""

@@ -9,7 +9,6 @@ from numpyclip.model import expected_tensors as expected
 from numpyclip.model.config import EncoderConfig
 from numpyclip.model.layers import Linear, read_projection
 from numpyclip.model.ops import Array
-from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.transformer import MLP
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
@@ -35,10 +34,10 @@ def padding(ids: NDArray[np.integer], config: EncoderConfig) -> NDArray[np.bool_
     return is_padding
 
 
-def hiding(is_hidden: NDArray[np.bool_]) -> TokenLayout:
-    """Lay out tokens (b, n) of which no token attends to some."""
-    mask = np.where(is_hidden[:, np.newaxis], np.float32(-np.inf), np.float32(0))  # (b, 1, n)
-    return TokenLayout(len(is_hidden), mask=mask)
+def hiding(is_hidden: NDArray[np.bool_]) -> Array:
+    """Return the mask by which no token attends to some: (b, n) -> (b, 1, n)."""
+    mask: Array = np.where(is_hidden[:, np.newaxis], np.float32(-np.inf), np.float32(0))
+    return mask
 
 
 def mean_of_tokens(x: Array, batch: int) -> Array:

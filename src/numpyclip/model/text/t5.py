@@ -20,8 +20,16 @@ from numpyclip.model.layers import Linear
 from numpyclip.model.ops import Array
 from numpyclip.model.rope import Rope
 from numpyclip.model.text.encoder_configs import T5Config
-from numpyclip.model.text.encoder_parts import head_tensors, mean_of_tokens, read_head, without_padding
+from numpyclip.model.text.encoder_parts import (
+    head_tensors,
+    hiding,
+    mean_of_tokens,
+    padding,
+    read_head,
+    without_padding,
+)
 from numpyclip.model.token_layout import TokenLayout
+from numpyclip.model.token_stages import TokenStage, TokenStages, as_rows
 from numpyclip.model.transformer import MLP, Block, Transformer
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
@@ -104,12 +112,38 @@ class T5:
     def __call__(self, ids: NDArray[np.integer]) -> Array:  # (b, n) -> (b, e)
         return without_padding(self._embed, ids, self.config, self.output_dim)
 
+    @property
+    def stages(self) -> TokenStages:
+        """What its tokens go through."""
+        return TokenStages(layers=self.config.layers, projected_from=0 if self.text_projection else None)
+
+    def tokens(self, ids: NDArray[np.integer], stage: TokenStage) -> Array:
+        """Compute all tokens, padding included, which no token attends to: (b, n) -> (b, n, d)."""
+        x = self.transformer(self._enter(ids), self._layout_hiding_padding(ids), stage.layer)
+        if stage.norm or stage.project:
+            x = _normalize(x, self.config.eps) * self.ln_final[:, np.newaxis]
+        return as_rows(self.text_projection(x) if self.text_projection and stage.project else x, len(ids))
+
+    def attention(self, ids: NDArray[np.integer], index: int) -> Array:
+        """Compute how much each token attends to each in one block: (b, n) -> (b, h, n, n)."""
+        return self.transformer.attention(self._enter(ids), self._layout_hiding_padding(ids), index)
+
+    def _enter(self, ids: NDArray[np.integer]) -> Array:  # (b, n) -> (d, b n)
+        x = self.token_embedding[ids].astype(np.float32).reshape(ids.size, -1).T
+        return np.ascontiguousarray(x)
+
+    def _mask(self, n: int) -> Array:
+        """Return what is added to scores for the distance of two tokens: (h, 1, n, n)."""
+        bias = self.relative_attention_bias[buckets(n, self.config)]  # (n, n, h)
+        return np.ascontiguousarray(bias.transpose(2, 0, 1))[:, np.newaxis]
+
+    def _layout_hiding_padding(self, ids: NDArray[np.integer]) -> TokenLayout:
+        mask = hiding(padding(ids, self.config)) + self._mask(ids.shape[1])
+        return TokenLayout(len(ids), mask=mask)
+
     def _embed(self, ids: NDArray[np.integer]) -> Array:
         b, n = ids.shape
-        x = self.token_embedding[ids].astype(np.float32).reshape(b * n, -1).T
-        bias = self.relative_attention_bias[buckets(n, self.config)]  # (n, n, h)
-        mask = np.ascontiguousarray(bias.transpose(2, 0, 1))[:, np.newaxis]
-        x = self.transformer(np.ascontiguousarray(x), TokenLayout(b, mask=mask))
+        x = self.transformer(self._enter(ids), TokenLayout(b, mask=self._mask(n)))
         x = _normalize(x, self.config.eps)
         y = mean_of_tokens(x, b) if self.config.pool == "mean" else x[:, ::n]  # (d, b)
         y = y * self.ln_final[:, np.newaxis]
