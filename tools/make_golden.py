@@ -31,7 +31,9 @@ GOLDEN = Path(__file__).parents[1] / "tests" / "golden" / "checkpoints"
 FAMILIES = GOLDEN.parent / "families"
 MODULES = (
     "copies",
+    "jina_clip",
     "mobileclip",
+    "nomic",
     "open_clip_coca",
     "open_clip_convolutional",
     "open_clip_encoders",

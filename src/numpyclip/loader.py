@@ -24,6 +24,7 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
     pretrained: str | os.PathLike[str] | None = None,
     activation: Activation | None = None,
     low_memory: bool = False,
+    truncate_dim: int | None = None,
 ) -> tuple[CLIP, Preprocess]:
     """Load a model.
 
@@ -50,6 +51,9 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
     low_memory : bool, default=False
         Keep the weights in the file's dtype (float16 for OpenAI's) and convert each block to float32 at every use:
         half the memory, slower by a time independent of batch size.
+    truncate_dim : int, optional
+        Keep the first dimensions of embeddings only, as sentence-transformers does. Models that were not trained for it
+        (Matryoshka representation learning) lose more accuracy, and a warning says so.
 
     Returns
     -------
@@ -84,10 +88,23 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
     if not isinstance(download_root, str | os.PathLike | None):
         raise InputError(f"download_root is {download_root!r:.60}; expected a path.")
     found = recognise(locate(os.fspath(name), pretrained, download_root), activation)
-    for warning in found.warnings:
-        warnings.warn(warning, stacklevel=2)
-    model = _kind(found.config).read(found.checkpoint, found.config, found.tokenizer, low_memory)
+    config, doubts = found.config, [*found.warnings]
+    if truncate_dim is not None:
+        from numpyclip.dual_encoder.validation import checked_dim
+
+        config = config.truncate(checked_dim(truncate_dim, config.embed_dim))
+        if config is not found.config and not (config.matryoshka or pretrained == "mrl"):
+            doubts.append(f"{found.checkpoint.path}: {_NOT_MATRYOSHKA}")
+    for doubt in doubts:
+        warnings.warn(doubt, stacklevel=2)
+    model = _kind(config).read(found.checkpoint, config, found.tokenizer, low_memory)
     return model, model.preprocess
+
+
+_NOT_MATRYOSHKA = (
+    "this model is not known to be trained for truncated embeddings (Matryoshka representation learning); with "
+    "truncate_dim, it finds less."
+)
 
 
 def _kind(config: CLIPConfig) -> type[CLIP]:

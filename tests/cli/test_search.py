@@ -248,3 +248,14 @@ def test_a_threshold_without_probabilities_is_refused_before_the_index_is_opened
     Image.new("RGB", (8, 8)).save(tmp_path / "p.png")
     status, _, err = run("search", "--near", tmp_path / "p.png", "--threshold", "0.5", "--store", tmp_path / "none")
     assert (status, "--threshold: probabilities" in err) == (2, True)
+
+
+@pytest.mark.filterwarnings("ignore:.*Matryoshka")
+def test_an_index_remembers_that_embeddings_are_truncated(run: Run, album: Path, tmp_path: Path) -> None:
+    store = tmp_path / "truncated.index"
+    assert run("index", album / "sub", "--store", store, "-m", "tiny", "--truncate-dim", "32").status != 2
+    found = run("search", "a bird", "--store", store, "--paths", "--all")
+    assert found.out.endswith("camera.webp\n")
+    status, out, err = run("search", "a bird", "--store", store, "-m", "tiny", "--truncate-dim", "16")
+    assert (status, out) == (2, "")
+    assert "embed_dim" in err

@@ -37,7 +37,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="print one JSON object")
     add_weights_options(command, "SRC")
     add_activation_option(command)
-    command.set_defaults(low_memory=True)  # prepared weights would not be used again
+    command.set_defaults(low_memory=True, truncate_dim=None)  # prepared weights would not be used again
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -40,6 +40,12 @@ def add_model_options(command: argparse.ArgumentParser, batch_size: int = 32, us
         "--batch-size", type=positive, default=batch_size, metavar="N", help="inputs in a batch (default: %(default)s)"
     )
     group.add_argument(
+        "--truncate-dim",
+        type=positive,
+        metavar="N",
+        help="keep the first N dimensions of embeddings, for models trained for it (Matryoshka)",
+    )
+    group.add_argument(
         "--low-memory", action="store_true", help="keep the weights in the dtype of the file; slower for few inputs"
     )
 
@@ -156,6 +162,7 @@ def load_model(arguments: argparse.Namespace) -> CLIP:
         download_root=arguments.download_root,
         activation=arguments.activation,
         low_memory=arguments.low_memory,
+        truncate_dim=arguments.truncate_dim,
     )
     return model
 

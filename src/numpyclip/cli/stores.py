@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpyclip.index.store import Store
 
 _NAMED = ("model", "pretrained")
-_REMEMBERED = (*_NAMED, "activation")
+_REMEMBERED = (*_NAMED, "activation", "truncate_dim")
 
 
 def add_store_options(command: argparse.ArgumentParser) -> None:
@@ -107,7 +107,7 @@ def load_remembered(arguments: argparse.Namespace, store: Store, *, must_fit: bo
             f"{store.place}: was made with {_written(remembered)}, not with {_written(wanted)}. Leave out --model, or "
             "re-embed everything: numpyclip index --migrate --model NEW."
         )
-    vars(arguments).update(wanted)
+    vars(arguments).update(wanted, **_dimensions(wanted))
     arguments.model = arguments.model or arguments.usual_model
     return load_model(arguments)
 
@@ -129,11 +129,17 @@ def remember_model(arguments: argparse.Namespace, index: Index) -> None:
 
 def _options(arguments: argparse.Namespace) -> dict[str, str]:
     """Return the options that were given; files by their whole path."""
-    options = {key: value for key in _REMEMBERED if (value := getattr(arguments, key)) is not None}
+    options = {key: str(value) for key in _REMEMBERED if (value := getattr(arguments, key)) is not None}
     for key in _NAMED:
         if key in options and Path(options[key]).exists():
             options[key] = os.path.abspath(options[key])  # noqa: PTH100  a link stays as it was named
     return options
+
+
+def _dimensions(options: dict[str, str]) -> dict[str, int]:
+    """Return the number of dimensions that embeddings are truncated to, if they are, as a number again."""
+    dim = options.get("truncate_dim", "")
+    return {"truncate_dim": int(dim)} if dim.isdecimal() else {}
 
 
 def _are_copies(wanted: dict[str, str], remembered: dict[str, str]) -> bool:

@@ -39,7 +39,7 @@ _RECORDED_AS = {
     "pool.norm_after": "norm_after_pool",
     "pool.queries": "queries",
 }
-_ELSEWHERE = ("family", "preprocess")  # the first changes no embedding, the second is a field of its own
+_ELSEWHERE = ("family", "matryoshka", "preprocess")  # these change no embedding, or are a field of its own
 
 # Details in which libraries differ about one model. Profiles: which way half a pixel of the crop is rounded, and what
 # is behind transparent pixels. Tokenizers of CLIP's vocabulary: how damaged text and HTML entities are repaired. The

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from numpyclip.arguments import whole_number
 from numpyclip.errors import InputError
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.config import TextConfig
@@ -65,6 +66,16 @@ def checked_embeddings(embeddings: ArrayLike, embed_dim: int, inputs: str) -> Ar
     if array.ndim != 2 or array.shape[1] != embed_dim:
         raise InputError(f"{name} have shape {array.shape}; expected (n, {embed_dim}), of this model.")
     return array
+
+
+def checked_dim(value: object, most: int) -> int:
+    """Return how many dimensions of embeddings are kept; raise InputError unless there are so many."""
+    dim = whole_number(value)
+    if dim is None or not 1 <= dim <= most:
+        raise InputError(
+            f"truncate_dim is {value!r:.60}; expected an integer of 1..{most}, which this model's embeddings have."
+        )
+    return dim
 
 
 def by_shape(crops: Sequence[NDArray[np.uint8]]) -> Iterable[list[int]]:

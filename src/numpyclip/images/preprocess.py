@@ -2,7 +2,8 @@
 
 The order matters, for Pillow resizes palettes and bitmaps without interpolation, and transparency with premultiplied
 colours. OpenAI (`_transform` in clip/clip.py) and OpenCLIP (open_clip/transform.py) resize, crop, and only then make
-the picture RGB; transformers (`PilBackend` in image_processing_backends.py) makes it RGB first, on white.
+the picture RGB; transformers (`PilBackend` in image_processing_backends.py) makes it RGB first, on white. jina-clip
+(`encode_image` in modeling_clip.py) makes it RGB first, too, without its transparency, and then does as OpenCLIP.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from numpyclip.images.open import Picture, decoded, name_of, reason_of
 if TYPE_CHECKING:  # Pillow is imported when the first picture arrives
     from PIL import Image
 
-Profile: TypeAlias = Literal["openai", "open_clip", "transformers"]
+Profile: TypeAlias = Literal["openai", "open_clip", "transformers", "jina_clip"]
 
 Interpolation: TypeAlias = Literal["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"]
 
@@ -56,8 +57,8 @@ class Preprocess:
     ----------
     size : int or tuple of 2 int
         Side of the result in pixels, or its height and width.
-    profile : {"openai", "open_clip", "transformers"}
-        Whose transform it is. The last is that of transformers on Pillow: what it computes with torchvision, by default
+    profile : {"openai", "open_clip", "transformers", "jina_clip"}
+        Whose transform it is. That of transformers is the one on Pillow: what it computes with torchvision, by default
         since its version 5, differs by 1 of 255 here and there.
     mean, std : tuple of 3 float
         Of the red, green and blue channel, in 0..1.
@@ -144,6 +145,8 @@ class Preprocess:
         try:
             if self.profile == "transformers":
                 return np.asarray(self._cut(self._resize(on_white(image))))
+            if self.profile == "jina_clip":
+                return np.asarray(self._cut(self._resize(_without_alpha(image))))
             return np.asarray(_without_alpha(self._cut(self._resize(image))))
         except PictureError:
             raise

@@ -10,7 +10,7 @@ from numpyclip.model.config import Biased, TransformerConfig
 from numpyclip.model.kv_cache import KVCache
 from numpyclip.model.layers import Linear, fold_norm, fold_scale
 from numpyclip.model.ops import Array
-from numpyclip.model.rope import Rope
+from numpyclip.model.rope import Rope, TextRope
 from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
@@ -68,12 +68,12 @@ class Attention:
     bias: Array  # (d,) of the queries, or (2 d,) with that of the keys, or (3 d,); of T5 (0,)
     out_proj: Linear
     heads: int
-    rope: Rope | None = None
+    rope: Rope | TextRope | None = None
     inner_eps: float | None = None  # of the norm before `out_proj`
 
     @classmethod
     def read(
-        cls, weights: WeightReader, block: str, config: TransformerConfig, rope: Rope | None = None
+        cls, weights: WeightReader, block: str, config: TransformerConfig, rope: Rope | TextRope | None = None
     ) -> "Attention":
         """Read the weights of a block's attention; fold in the norm before and the scale after it."""
 

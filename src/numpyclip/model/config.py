@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -29,6 +29,9 @@ MLPActivation: TypeAlias = Activation | Literal["relu"]
 # Which of queries, keys and values have a bias of their own.
 Biased: TypeAlias = Literal["qkv", "qv", ""]
 
+# The activation of the gate of an MLP.
+Gate: TypeAlias = Literal["silu", "gelu"]
+
 # The pooled token of a text: that of the highest id, the first end-of-text token, the last token, the first token; or a
 # class token, which comes last and attends to those of the text ("cls", as in CoCa). Or the mean of all but padding.
 TextPool: TypeAlias = Literal["argmax", "eos", "last", "first", "cls", "mean"]
@@ -50,12 +53,20 @@ class RopeConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TextRopeConfig:
+    """Rotary embeddings of the positions of up to `length` tokens; `base` is the inverse of the slowest rotation."""
+
+    base: float
+    length: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class TransformerConfig:
     """Sizes and options of a stack of residual blocks.
 
     `layer_scale`: the outputs of attention and MLP are scaled per channel; `biased`: which of queries, keys and values
-    have a bias; `gated`: the MLP is a SwiGLU (Shazeer, 2020); `sub_norm`: there is a norm before the last matrix of
-    attention and MLP; `post_norm`: norms come after attention and MLP, not before.
+    have a bias; `gated`: the MLP is a gated linear unit (Shazeer, 2020); `sub_norm`: there is a norm before the last
+    matrix of attention and MLP; `post_norm`: norms come after attention and MLP, not before.
     """
 
     width: int
@@ -70,6 +81,16 @@ class TransformerConfig:
     gated: bool = False
     sub_norm: bool = False
     post_norm: bool = False
+
+    @property
+    def gate(self) -> Gate:
+        """The activation of a gate."""
+        return "silu"
+
+    @property
+    def mlp_inner_eps(self) -> float | None:
+        """The epsilon of the norm before the last matrix of an MLP; None without such a norm."""
+        return self.eps if self.sub_norm else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +155,18 @@ class VisionTransformerConfig(TransformerConfig):
     def described(self) -> int:
         """Number of tokens that a decoder attends to: all but the pooled one."""
         return self.pool.queries - 1 if self.pool.kind == "attn" else self.tokens - self.class_token
+
+
+@dataclass(frozen=True, kw_only=True)
+class NomicVisionConfig(VisionTransformerConfig):
+    """Sizes and options of nomic-embed-vision: `mlp_norm`: there is a norm before the last matrix of MLPs alone."""
+
+    mlp_norm: bool = True
+
+    @property
+    def mlp_inner_eps(self) -> float | None:
+        """The epsilon of the norm before the last matrix of an MLP, whatever that of other norms."""
+        return EPS if self.mlp_norm else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -284,6 +317,28 @@ class BertConfig(EncoderConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RelativeBertConfig(EncoderConfig):
+    """Sizes and options of a BERT without a table of positions, which are rotary, or a bias (`alibi`).
+
+    `gelu_gate`: the gate of a gated MLP has GELU; `standardized`: embeddings have mean 0 and variance 1;
+    `standardize_truncated`: they have before they are truncated, if they are.
+    """
+
+    post_norm: bool = True  # of sums
+    token_types: int = 1
+    rotary: TextRopeConfig | None = None
+    alibi: bool = False
+    gelu_gate: bool = False
+    standardized: bool = False
+    standardize_truncated: bool = False
+
+    @property
+    def gate(self) -> Gate:
+        """The activation of a gate."""
+        return "gelu" if self.gelu_gate else "silu"
+
+
+@dataclass(frozen=True, kw_only=True)
 class MCTConfig(TextConfig):
     """Sizes and options of a text transformer between two convolution blocks, over `kernel_size` tokens."""
 
@@ -295,7 +350,8 @@ class MCTConfig(TextConfig):
 class CLIPConfig:
     """Sizes and options of a whole model; `vision` or `text` is None if it has the other tower only.
 
-    `family` names the layout of the checkpoint; `sigmoid`: pairs are scored independently (SigLIP), not by a softmax.
+    `family` names the layout of the checkpoint; `sigmoid`: pairs are scored independently (SigLIP), not by a softmax;
+    `matryoshka`: embeddings were trained to be truncated; `full_dim` is their dimension before, if they are.
     """
 
     family: str
@@ -305,6 +361,22 @@ class CLIPConfig:
     preprocess: Preprocess
     sigmoid: bool = False
     decoder: DecoderConfig | None = None
+    matryoshka: bool = False
+    full_dim: int | None = None
+
+    @property
+    def tower_dim(self) -> int:
+        """Dimension of what the towers compute."""
+        return self.full_dim or self.embed_dim
+
+    def truncate(self, dim: int) -> "CLIPConfig":
+        """Return it with embeddings of the first dimensions only, not more than there are."""
+        if dim == self.embed_dim:
+            return self
+        text = self.text
+        if isinstance(text, RelativeBertConfig) and text.standardize_truncated:
+            text = replace(text, standardized=True)
+        return replace(self, embed_dim=dim, full_dim=self.tower_dim, text=text)
 
     @property
     def activation(self) -> Activation | None:

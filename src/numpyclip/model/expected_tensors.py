@@ -63,6 +63,7 @@ def block(checkpoint: Checkpoint, name: str, config: TransformerConfig) -> Tenso
     yield from attention(checkpoint, f"{name}.attn", d, config.biased)
     if config.sub_norm:
         yield from norm(f"{name}.attn.ln_inner", d)
+    if config.mlp_inner_eps is not None:
         yield from norm(f"{name}.mlp.ln_inner", config.mlp_width)
     yield from norm(f"{name}.ln_2", d)
     yield from mlp(f"{name}.mlp", config)

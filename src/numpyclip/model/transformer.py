@@ -9,11 +9,11 @@ import numpy as np
 from numpyclip.model import ops
 from numpyclip.model.attention import Attention
 from numpyclip.model.blocks import Blocks
-from numpyclip.model.config import MLPActivation, TransformerConfig
+from numpyclip.model.config import Gate, MLPActivation, TransformerConfig
 from numpyclip.model.kv_cache import KVCache
 from numpyclip.model.layers import LayerNorm, Linear, fold_norm
 from numpyclip.model.ops import Array
-from numpyclip.model.rope import Rope
+from numpyclip.model.rope import Rope, TextRope
 from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
@@ -24,19 +24,20 @@ _ACTIVATIONS: dict[MLPActivation, Callable[[Array], Array]] = {
     "gelu_tanh": ops.gelu_tanh,
     "relu": ops.relu,
 }
+_GATES: dict[Gate, Callable[[Array], Array]] = {"silu": ops.silu, "gelu": ops.gelu}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class MLP:
     """Two layers with an activation between them, applied to each token independently.
 
-    Or a SwiGLU (Shazeer, 2020): the first layer makes a gate and a value, which are multiplied.
+    Or a gated linear unit (Shazeer, 2020): the first layer makes a gate and a value, which are multiplied.
     """
 
     c_fc: Linear
     c_proj: Linear
     activation: MLPActivation
-    gated: bool = False
+    gate: Gate | None = None
     inner_eps: float | None = None  # of the norm before `c_proj`
 
     @classmethod
@@ -50,12 +51,12 @@ class MLP:
             Linear.read(
                 weights,
                 f"{block}.mlp.c_proj",
-                norm=f"{block}.mlp.ln_inner" if config.sub_norm else None,
+                norm=None if config.mlp_inner_eps is None else f"{block}.mlp.ln_inner",
                 scale=f"{block}.ls_2.gamma" if config.layer_scale else None,
             ),
             config.activation,
-            config.gated,
-            config.eps if config.sub_norm else None,
+            config.gate if config.gated else None,
+            config.mlp_inner_eps,
         )
 
     @property
@@ -64,9 +65,9 @@ class MLP:
 
     def __call__(self, x: Array) -> Array:  # (d, n) -> (d, n)
         y = self.c_fc(x)
-        if self.gated:
+        if self.gate is not None:
             gate, y = y.reshape(2, len(y) // 2, -1)
-            y *= ops.in_pieces(ops.silu, gate)
+            y *= ops.in_pieces(_GATES[self.gate], gate)
         else:
             y = ops.in_pieces(_ACTIVATIONS[self.activation], y)
         if self.inner_eps is not None:
@@ -75,7 +76,7 @@ class MLP:
 
 
 def _read_gated(weights: WeightReader, name: str, norm: str | None) -> Linear:
-    """Take the gate and the value of a SwiGLU as one layer."""
+    """Take the gate and the value of a gated linear unit as one layer."""
 
     def prepare(checkpoint: Checkpoint) -> tuple[Array, Array]:
         parts = (f"{name}.c_gate", f"{name}.c_fc")
@@ -99,7 +100,9 @@ class Block:
     ln_2: LayerNorm | None = None
 
     @classmethod
-    def read(cls, weights: WeightReader, name: str, config: TransformerConfig, rope: Rope | None = None) -> "Block":
+    def read(
+        cls, weights: WeightReader, name: str, config: TransformerConfig, rope: Rope | TextRope | None = None
+    ) -> "Block":
         """Read the weights under a name of the checkpoint."""
         attn, mlp = Attention.read(weights, name, config, rope), MLP.read(weights, name, config)
         if not config.post_norm:
@@ -142,11 +145,18 @@ class Transformer:
 
     @classmethod
     def read(
-        cls, weights: WeightReader, name: str, config: TransformerConfig, kind: type[Block] = Block
+        cls,
+        weights: WeightReader,
+        name: str,
+        config: TransformerConfig,
+        kind: type[Block] = Block,
+        rope: TextRope | None = None,
     ) -> "Transformer":
         """Read the weights under a name of the checkpoint."""
-        rope = Rope.make(config.rope, config.width // config.heads) if config.rope else None
-        blocks = [partial(kind.read, weights, f"{name}.resblocks.{i}", config, rope) for i in range(config.layers)]
+        of_image = Rope.make(config.rope, config.width // config.heads) if config.rope else None
+        blocks = [
+            partial(kind.read, weights, f"{name}.resblocks.{i}", config, rope or of_image) for i in range(config.layers)
+        ]
         return cls(weights.blocks(blocks))
 
     def __call__(self, x: Array, layout: TokenLayout, count: int | None = None) -> Array:

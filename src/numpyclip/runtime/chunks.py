@@ -53,12 +53,12 @@ def batched(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
 def in_chunks(
     tower: Callable[[Any], Array], inputs: NDArray[Any], cost: int, embed_dim: int, low_memory: bool = False
 ) -> Array:
-    """Apply a tower to any number of inputs of equal cost in tokens: (n, ...) -> (n, e)."""
+    """Apply a tower to any number of inputs of equal cost in tokens, and truncate embeddings: (n, ...) -> (n, e)."""
     most = _LOW_MEMORY_COST if low_memory else _IMAGE_COST
     embeddings = np.empty((len(inputs), embed_dim), np.float32)
 
     def compute(rows: slice) -> None:
-        embeddings[rows] = tower(inputs[rows])
+        embeddings[rows] = tower(inputs[rows])[:, :embed_dim]
 
     threads.run([partial(compute, rows) for rows in _cut(len(inputs), cost, most)])
     return embeddings
@@ -91,7 +91,7 @@ def by_length(
     low_memory: bool = False,
     pad_id: int = 0,
 ) -> Array:
-    """Apply a text tower to rows of ids, (n, tokens) -> (n, e), without duplicates and padding.
+    """Apply a text tower to rows of ids without duplicates and padding, and truncate embeddings: (n, tokens) -> (n, e).
 
     With causal attention, padding has no effect, and is nine tenths of a short prompt. A chunk has texts of similar
     length, the longest first, sorted so that they have a long shared prefix, which the tower computes once.
@@ -104,7 +104,7 @@ def by_length(
     embeddings = np.empty((len(rows), embed_dim), np.float32)
 
     def compute(part: NDArray[np.integer]) -> None:
-        embeddings[part] = tower(rows[part, : lengths[part[0]]])
+        embeddings[part] = tower(rows[part, : lengths[part[0]]])[:, :embed_dim]
 
     chunks = _cut_texts(rows[order], lengths[order], most)
     threads.run([partial(compute, order[chunk]) for chunk in chunks])

@@ -72,6 +72,8 @@ def save(
     loaded = model if isinstance(model, CLIP) else load(model)[0]
     if loaded.checkpoint is None:
         raise InputError("a model that was pickled cannot be saved; expected one from numpyclip.load in this process.")
+    if loaded.config.full_dim is not None:
+        raise InputError("no format says that embeddings are truncated; load the model without truncate_dim.")
     target = Path(folder).resolve()  # where a link points
     with atomic_folder(target, overwrite) as part:
         check_target(target, loaded.checkpoint.path, overwrite)

@@ -18,7 +18,7 @@ from numpyclip.model.attention import Attention
 from numpyclip.model.config import TransformerConfig
 from numpyclip.model.layers import Linear
 from numpyclip.model.ops import Array
-from numpyclip.model.rope import Rope
+from numpyclip.model.rope import Rope, TextRope
 from numpyclip.model.text.encoder_configs import T5Config
 from numpyclip.model.text.encoder_parts import (
     head_tensors,
@@ -51,7 +51,9 @@ class T5Block(Block):
     """A residual block whose norms do not centre."""
 
     @classmethod
-    def read(cls, weights: WeightReader, name: str, config: TransformerConfig, rope: Rope | None = None) -> "T5Block":
+    def read(
+        cls, weights: WeightReader, name: str, config: TransformerConfig, rope: Rope | TextRope | None = None
+    ) -> "T5Block":
         """Read the weights under a name of the checkpoint."""
         in_proj = _read_joined(weights, name, _IN, "ln_1")
         attn = Attention(

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.model.config import BertConfig, MCTConfig, TextConfig
+from numpyclip.model.config import BertConfig, MCTConfig, RelativeBertConfig, TextConfig
 from numpyclip.model.expected_tensors import Tensors
 from numpyclip.model.ops import Array
 from numpyclip.model.text.encoder_configs import M2M100Config, T5Config
@@ -41,6 +41,10 @@ def text_tower(config: TextConfig) -> type[TextTower]:
         from numpyclip.model.text.bert import Bert
 
         return Bert
+    if isinstance(config, RelativeBertConfig):
+        from numpyclip.model.text.relative_bert import RelativeBert
+
+        return RelativeBert
     if isinstance(config, M2M100Config):
         from numpyclip.model.text.m2m100 import M2M100
 

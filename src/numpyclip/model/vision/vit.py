@@ -84,7 +84,7 @@ class VisionTransformer(VisionTower):
             config,
             preprocess,
             ConvStem.read(weights, "visual.stem", preprocess) if config.stem.width else None,
-            *weights.derive("visual.embedding", partial(_prepare_embedding, config=config, preprocess=preprocess)),
+            *weights.derive("visual.embedding", partial(prepare_embedding, config=config, preprocess=preprocess)),
             LayerNorm.read(weights, "visual.ln_pre", config.eps) if config.norm_before else None,
             Transformer.read(weights, "visual.transformer", config),
             pool,
@@ -192,7 +192,7 @@ def _read_proj(
     return None if norm is None else Affine.read(weights, norm)
 
 
-def _prepare_embedding(
+def prepare_embedding(
     checkpoint: Checkpoint, config: VisionTransformerConfig, preprocess: Preprocess
 ) -> tuple[Array, Array]:
     """Take the patch embedding and all that is added to its output."""
