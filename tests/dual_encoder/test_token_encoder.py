@@ -14,7 +14,9 @@ import pytest
 import numpyclip
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError
+from numpyclip.model.config import VisionTransformerConfig
 from numpyclip.model.ops import Array
+from numpyclip.model.token_stages import TokenTower
 from numpyclip.runtime import prepared
 from numpyclip.weights.checkpoint import Checkpoint
 from tests.model.golden import assert_close, load_golden
@@ -90,12 +92,47 @@ def test_tokens_equal_openai_s(checkpoints: Path, name: str, stage: str) -> None
     assert_close(getattr(model, method)(inputs, layer, **options), theirs)
 
 
-def test_the_pooled_token_with_norm_and_projection_is_the_embedding() -> None:
-    model, inputs = load("transformers-clip")
-    image, text = inputs["image"], inputs["text"]
-    tokens = model.image_tokens(image, project=True, class_token=True)
-    assert_close(tokens[:, 0], model.encode_image(image))
-    assert_close(model.text_tokens(text, project=True)[np.arange(2), text.argmax(axis=1)], model.encode_text(text))
+FAMILIES = sorted(folder.name for folder in (GOLDEN / "families").iterdir() if folder.is_dir())
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_pooled_token_of_a_text_is_the_embedding(name: str) -> None:
+    """For every family, also where no library was recorded."""
+    model, inputs = load(name)
+    config, tower = model.config.text, model.text if model.config.text else None
+    if (
+        config is None
+        or config.has_class_token
+        or getattr(config, "pooler", False)
+        or not isinstance(tower, TokenTower)
+    ):
+        pytest.skip("a single token of this tower is no embedding")
+    text = inputs["text"]
+    tokens = model.text_tokens(text, project=tower.stages.projected_from is not None)
+    if config.pool != "mean":
+        assert_close(tokens[np.arange(2), config.ends(text)], model.encode_text(text))
+    elif config.projection != "mlp":  # which is curved
+        means = [row[:length].mean(axis=0) for row, length in zip(tokens, config.lengths(text), strict=True)]
+        assert_close(np.stack(means), model.encode_text(text))
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_class_token_or_the_mean_of_patches_is_the_embedding(name: str) -> None:
+    model, inputs = load(name)
+    config, tower = model.config.vision, model.visual if model.config.vision else None
+    if (
+        not isinstance(config, VisionTransformerConfig)
+        or config.pool.kind not in ("tok", "avg")
+        or config.pool.norm_after
+    ):
+        pytest.skip("a single token of this tower is no embedding")
+    assert isinstance(tower, TokenTower)
+    image = inputs["image"]
+    options = {"project": True} if tower.stages.projected_from is not None else {"norm": True}
+    if config.pool.kind == "tok":
+        assert_close(model.image_tokens(image, class_token=True, **options)[:, 0], model.encode_image(image))
+    elif config.projection != "mlp":
+        assert_close(model.image_tokens(image, **options).mean(axis=1), model.encode_image(image))
 
 
 def test_the_mean_of_projected_pixels_is_the_embedding_if_nothing_between_is_curved() -> None:

@@ -37,6 +37,7 @@ from golden.open_clip_vit import to_float64
 
 BERTS = ("bert", "roberta", "xlm-roberta")
 NORMED_LAST = ("MT5Stack", "M2M100Encoder")  # whose last of `hidden_states` is normed
+WITHOUT_LIBRARY = ("jina-clip-v1", "jina-clip-v2", "nomic-text", "nomic-vision")  # their code is in no package
 EVERY = 4  # of so many numbers on the last axis one is kept, for small files
 
 Arrays = dict[str, torch.Tensor]
@@ -46,6 +47,7 @@ _CLASSES = {
     "transformers-clip-text-bare": transformers.CLIPTextModel,
     "transformers-clip-vision": transformers.CLIPVisionModelWithProjection,
     "transformers-clip-vision-bare": transformers.CLIPVisionModel,
+    "nomic-text-transformers": transformers.NomicBertModel,
     "transformers-siglip-text": transformers.SiglipTextModel,
     "transformers-siglip-vision": transformers.SiglipVisionModel,
 }
@@ -55,7 +57,7 @@ def save(families: Path) -> None:
     """Record what is within every model."""
     folder = families.parent / "hidden_states"
     folder.mkdir(exist_ok=True)
-    for model in sorted(path for path in families.iterdir() if path.is_dir()):
+    for model in sorted(path for path in families.iterdir() if path.is_dir() and path.name not in WITHOUT_LIBRARY):
         compute = _computing(model)
         with np.load(model.with_name(f"{model.name}.npz")) as golden:
             inputs = {name: golden[name] for name in ("image", "text") if name in golden}
@@ -68,7 +70,7 @@ def save(families: Path) -> None:
 
 def _computing(folder: Path) -> Callable[..., Arrays]:
     library = folder.name.partition("-")[0]
-    if library == "transformers":
+    if library == "transformers" or folder.name in _CLASSES:
         kind = _CLASSES.get(folder.name, transformers.AutoModel)
         model = kind.from_pretrained(folder, dtype=torch.float64, attn_implementation="eager").eval()
         if model.config.model_type == "chinese_clip":  # version 5 sets the embedding of padding to 0 when it loads
@@ -90,8 +92,8 @@ def _transformers(model: transformers.PreTrainedModel, **inputs: torch.Tensor) -
     if "text" in inputs:
         tower = getattr(model, "text_model", model)
         text = {"input_ids": inputs["text"]}
-        if model.config.model_type in ("chinese_clip", "altclip"):
-            pad = model.config.text_config.pad_token_id
+        if model.config.model_type in ("chinese_clip", "altclip", "nomic_bert"):
+            pad = getattr(model.config, "text_config", model.config).pad_token_id
             text["attention_mask"] = (inputs["text"] != pad).long()
         projection = getattr(model, "text_projection", None)
         if projection is None and "siglip" in model.config.model_type:
