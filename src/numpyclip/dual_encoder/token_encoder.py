@@ -84,7 +84,7 @@ class TokenEncoder(DualEncoder):
             Apply the last norm and the projection, as `encode_image` does to the pooled token, so that patches can be
             compared with embeddings of texts.
         class_token : bool, default=False
-            Return all tokens of the model, the class token first.
+            Return all tokens of the model, the class token first, then registers, if any.
         grid : bool, default=False
             Return rows and columns of patches.
 

@@ -36,7 +36,7 @@ class TokenStages:
     projected_from : int or None, default=0
         The first layer whose tokens can be projected; None if no single token can be.
     class_token : bool, default=False
-        Whether an image has a class token.
+        Whether an image has tokens that are no patches: a class token, or registers.
     """
 
     layers: int

@@ -4,6 +4,7 @@ And its variants: without a class token or a first norm, with more convolutions 
 mean of all tokens, or queries that attend to them, in place of the class token.
 """
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -110,7 +111,7 @@ class VisionTransformer(VisionTower):
             has_norm=self.ln_post is not None,
             norms_all=not (self.config.pool.kind == "tok" or self.config.pool.norm_after),
             projected_from=0 if self.config.projection and self.attn_pool is None else None,
-            class_token=self.config.class_token,
+            class_token=self.config.tokens > math.prod(self.config.grid),
         )
 
     def tokens(self, image: NDArray[Any], stage: TokenStage) -> Array:
