@@ -186,6 +186,15 @@ def test_a_model_from_another_process_has_tokens() -> None:
     np.testing.assert_array_equal(copy.image_attention(inputs["image"]), model.image_attention(inputs["image"]))
 
 
+def test_projected_tokens_are_truncated_as_embeddings() -> None:
+    model, inputs = load("transformers-clip")
+    short, _ = numpyclip.load(GOLDEN / "families" / "transformers-clip", truncate_dim=16)
+    for method, values in (("image_tokens", inputs["image"]), ("text_tokens", inputs["text"])):
+        tokens = getattr(model, method)(values, project=True)
+        np.testing.assert_array_equal(getattr(short, method)(values, project=True), tokens[..., :16])
+        np.testing.assert_array_equal(getattr(short, method)(values), getattr(model, method)(values))
+
+
 def test_many_inputs_are_computed_in_chunks() -> None:
     model, inputs = load("transformers-clip")
     for method, value in ((model.image_tokens, inputs["image"]), (model.text_tokens, inputs["text"][:1])):

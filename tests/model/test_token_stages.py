@@ -1,4 +1,4 @@
-"""Which stage of a tower's tokens is chosen: the last norm as in `last_hidden_state`, unless a caller says otherwise."""
+"""Which stage of tokens is chosen: with the last norm as in `last_hidden_state`, unless a caller says otherwise."""
 
 import pytest
 

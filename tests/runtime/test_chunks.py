@@ -59,7 +59,8 @@ def test_in_chunks_gives_every_input_its_row(n: int, cost: int) -> None:
 @pytest.mark.parametrize("cost", [1, 600])
 def test_tokens_in_chunks_gives_every_input_its_tokens_of_any_shape(n: int, cost: int) -> None:
     def tower(x: np.ndarray) -> np.ndarray:
-        return (x[:, :, np.newaxis] * np.ones(5)).transpose(0, 2, 1).astype(np.float32)  # not contiguous
+        tokens: np.ndarray = np.repeat(x[:, :, np.newaxis], 5, axis=2).transpose(0, 2, 1)  # not contiguous
+        return tokens
 
     inputs = np.arange(4 * n, dtype=np.float32).reshape(n, 4)
     result = tokens_in_chunks(tower, inputs, cost)

@@ -12,7 +12,7 @@ from numpyclip.dual_encoder.encoder import DualEncoder, present
 from numpyclip.dual_encoder.validation import checked_text
 from numpyclip.errors import InputError
 from numpyclip.model.ops import Array
-from numpyclip.model.token_stages import AttentionTower, TokenTower, index_of
+from numpyclip.model.token_stages import AttentionTower, TokenStage, TokenTower, index_of
 from numpyclip.runtime.chunks import tokens_in_chunks
 
 
@@ -53,7 +53,7 @@ class TokenEncoder(DualEncoder):
         if not isinstance(tower, TokenTower):
             raise _unavailable("text_tokens")
         stage = tower.stages.choose("text_tokens", layer, norm, project)
-        return tokens_in_chunks(lambda rows: tower.tokens(rows, stage), text, text.shape[1], self._low_memory)
+        return self._tokens(tower, stage, text, text.shape[1])
 
     def image_tokens(
         self,
@@ -107,11 +107,15 @@ class TokenEncoder(DualEncoder):
             found = "a class token has no place in a grid" if grid else "this tower has no class token"
             raise InputError(f"image_tokens: class_token is True, but {found}. Leave it out.")
         stage = replace(stage, class_token=class_token)
-        tokens = tokens_in_chunks(lambda rows: tower.tokens(rows, stage), image, self._cost(image), self._low_memory)
+        tokens = self._tokens(tower, stage, image, self._cost(image))
         if tokens.ndim == 3 or grid:
             return tokens
         n, rows, columns, width = tokens.shape
         return tokens.reshape(n, rows * columns, width)
+
+    def _tokens(self, tower: TokenTower, stage: TokenStage, inputs: NDArray[Any], cost: int) -> Array:
+        dim = self.config.embed_dim if stage.project else None  # as embeddings, which may be truncated
+        return tokens_in_chunks(lambda rows: tower.tokens(rows, stage)[..., :dim], inputs, cost, self._low_memory)
 
     def text_attention(self, text: NDArray[np.integer], layer: int = -1) -> Array:
         """Compute how much each token of a text attends to each, as ``attentions[layer]`` of transformers.
