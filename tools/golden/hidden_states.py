@@ -37,7 +37,7 @@ from golden.open_clip_vit import to_float64
 
 BERTS = ("bert", "roberta", "xlm-roberta")
 NORMED_LAST = ("MT5Stack", "M2M100Encoder")  # whose last of `hidden_states` is normed
-WITHOUT_LIBRARY = ("jina-clip-v1", "jina-clip-v2", "nomic-text", "nomic-vision")  # their code is in no package
+LIBRARIES = ("apple", "open_clip", "timm", "transformers")
 EVERY = 4  # of so many numbers on the last axis one is kept, for small files
 
 Arrays = dict[str, torch.Tensor]
@@ -57,7 +57,9 @@ def save(families: Path) -> None:
     """Record what is within every model."""
     folder = families.parent / "hidden_states"
     folder.mkdir(exist_ok=True)
-    for model in sorted(path for path in families.iterdir() if path.is_dir() and path.name not in WITHOUT_LIBRARY):
+    for model in sorted(path for path in families.iterdir() if path.is_dir()):
+        if model.name.partition("-")[0] not in LIBRARIES and model.name not in _CLASSES:
+            continue  # its code is in no package
         compute = _computing(model)
         with np.load(model.with_name(f"{model.name}.npz")) as golden:
             inputs = {name: golden[name] for name in ("image", "text") if name in golden}
@@ -190,7 +192,7 @@ def _open_clip_image(visual: nn.Module, image: torch.Tensor) -> Arrays:
         if first:
             maps[0] = visual.trunk.stem(image)
         found = {f"image_tokens {layer} grid": each.permute(0, 2, 3, 1) for layer, each in maps.items()}
-        if first:
+        if first and not hasattr(visual.head, "pool"):
             found[f"image_tokens {max(maps)} project"] = _project_pixels(visual, image)
         return found
     has_prefix = not isinstance(visual, TimmModel) or visual.trunk.num_prefix_tokens > 0
