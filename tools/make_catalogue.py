@@ -32,6 +32,9 @@ TRAINING = ("timm_model_pretrained", "timm_drop", "timm_drop_path", "output_toke
 
 OPENAI = {"ViT-L-14-336": "ViT-L/14@336px"}  # names of openai/CLIP that do not come from a slash for a hyphen
 
+# Architectures with an image tower or a decoder that NumPyCLIP does not have, and no published weights.
+UNSUPPORTED = ("coca_roberta-ViT-B-32", "swin_base_patch4_window7_224", "vit_relpos_medium_patch16_cls_224")
+
 # Accuracies that its README.md alone has, with one digit.
 README = {
     ("ViT-L-14", "dfn2b_s39b"): 0.822,
@@ -113,10 +116,7 @@ def main() -> None:
             assert configs[name] == {**configs[name.removesuffix(QUICK)], "quick_gelu": True}
             continue
         tags = pretrained._PRETRAINED.get(name, {})
-        if not tags and (
-            "timm_model_name" in configs[name]["vision_cfg"]
-            or ("hf_model_name" in configs[name]["text_cfg"] and "multimodal_cfg" in configs[name])
-        ):
+        if not tags and name in UNSUPPORTED:
             continue  # of others' towers those that were published are enough
         facts: dict[str, object] = {"model_cfg": without_training(configs[name])}
         if count := parameters.get(name) or parameters.get(name + QUICK):

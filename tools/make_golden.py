@@ -30,9 +30,11 @@ from golden.common import SEED, State, randomize
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden" / "checkpoints"
 FAMILIES = GOLDEN.parent / "families"
 MODULES = (
+    "clip_vocabulary",
     "copies",
     "jina_clip",
     "mobileclip",
+    "multilingual",
     "nomic",
     "open_clip_coca",
     "open_clip_convolutional",

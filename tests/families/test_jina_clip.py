@@ -90,7 +90,7 @@ def test_adapters_that_contradict_the_config_file_are_refused(
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        ("jina-clip-v1", {"gelu_gate": False}),
+        ("jina-clip-v1", {"gate": "silu"}),
         ("jina-clip-v1", {"alibi": False}),
         ("jina-clip-v1", {"heads": 8}),
         ("jina-clip-v1", {"pool": "first"}),

@@ -11,6 +11,7 @@ import pytest
 
 import numpyclip
 from numpyclip.errors import UnsupportedCheckpointError
+from numpyclip.families.aliases import resolve
 from numpyclip.families.config_file import Section
 from numpyclip.families.transformers import describe
 from numpyclip.model.config import NomicVisionConfig, RelativeBertConfig
@@ -40,7 +41,7 @@ def copy(tmp_path: Path) -> Callable[[str], Path]:
         ("nomic-text", "text", {"rotary.base": 10_000.0}),
         ("nomic-text", "text", {"eps": 1e-12}),
         ("nomic-text", "text", {"standardized": True}),
-        ("nomic-text-transformers", "text", {"gelu_gate": True}),
+        ("nomic-text-transformers", "text", {"gate": "gelu"}),
         ("nomic-vision", "vision", {"rope": None}),
         ("nomic-vision", "vision", {"rope.reference": 4}),
         ("nomic-vision", "vision", {"heads": 4}),
@@ -57,6 +58,7 @@ def test_every_option_matters(name: str, tower: str, options: Config) -> None:
         ("text", {"prenorm": True}, "prenorm is True; expected False"),
         ("text", {"rotary_emb_fraction": 0.5}, "rotary_emb_fraction is 0.5; expected 1.0"),
         ("text", {"activation_function": "geglu"}, "activation_function is 'geglu'; expected 'swiglu'"),
+        ("text", {"n_positions": 1_000_000}, r"n_positions is 1000000; expected 1\.\.16384"),
         ("text", {"num_experts": 8}, "num_experts is 8; models of the type 'nomic_bert' have no"),
         ("text", {"num_attention_heads": 4}, "num_attention_heads is 4; expected 2"),
         ("text", {"rotary_emb_scale_base": 512}, "rotary_emb_scale_base is 512; "),
@@ -101,6 +103,38 @@ def test_truncated_texts_have_a_layer_norm_before(copy: Callable[[str], Path]) -
     normed = (whole - whole.mean(axis=1, keepdims=True)) / np.sqrt(whole.var(axis=1, keepdims=True) + 1e-5)
     assert_close(numpyclip.load(version_1_5, truncate_dim=8)[0].encode_text(golden["text"]), normed[:, :8])
     assert_close(numpyclip.load(version_1_5, truncate_dim=16)[0].encode_text(golden["text"]), whole)
+
+
+@pytest.mark.parametrize("version", ["v1", "v1.5"])
+def test_both_towers_are_one_model(copy: Callable[[str], Path], version: str) -> None:
+    """Texts of version 1.5 have a layer norm there, as nomic-embed-vision-v1.5's card says; those of v1 have none."""
+    golden = {**load("nomic-text")[1], **load("nomic-vision")[1]}
+    texts = copy("text")
+    texts = texts.rename(texts.with_name(f"nomic-embed-text-{version}"))
+    model = numpyclip.load(copy("vision"), text_model=texts)[0]
+    expected = golden["encode_text"]
+    if version == "v1.5":
+        expected = (expected - expected.mean(axis=1, keepdims=True)) / np.sqrt(
+            expected.var(axis=1, keepdims=True) + 1e-5
+        )
+    assert_close(model.encode_text(golden["text"]), expected)
+    assert_close(model.encode_image(golden["image"]), golden["encode_image"])
+    rows = [each / np.linalg.norm(each, axis=1, keepdims=True) for each in (golden["encode_image"], expected)]
+    assert_close(model(golden["image"], golden["text"])[0], 100 * rows[0] @ rows[1].T)
+
+
+def test_both_towers_are_truncated(copy: Callable[[str], Path]) -> None:
+    with pytest.warns(UserWarning, match="Matryoshka"):
+        model = numpyclip.load(copy("vision"), text_model=FAMILIES / "nomic-text", truncate_dim=4)[0]
+    golden = {**load("nomic-text")[1], **load("nomic-vision")[1]}
+    assert model(golden["image"], golden["text"])[0].shape == (2, 5)
+    assert model.config.embed_dim == model.encode_text(golden["text"]).shape[1] == 4
+
+
+def test_a_repository_of_images_is_loaded_with_its_texts() -> None:
+    name = "hf-hub:nomic-ai/nomic-embed-vision-v1.5"
+    assert resolve(name) == (name, None, "hf-hub:nomic-ai/nomic-embed-text-v1.5")
+    assert resolve("hf-hub:nomic-ai/nomic-embed-text-v1.5") == ("hf-hub:nomic-ai/nomic-embed-text-v1.5", None, None)
 
 
 def test_tokens_are_those_of_transformers(copy: Callable[[str], Path]) -> None:

@@ -1,18 +1,28 @@
 """Encoders of transformers in OpenCLIP's layout; tests/families/test_parity.py compares them with open_clip."""
 
 import json
+import math
+import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import pytest
 
+import numpyclip
 from numpyclip.errors import UnsupportedCheckpointError
-from numpyclip.families import open_clip
+from numpyclip.families import open_clip, open_clip_encoders
 from numpyclip.families.config_file import Section
 from numpyclip.families.locate import is_supported
 from numpyclip.model.config import BertConfig, EncoderConfig
+from numpyclip.runtime.towers import expected_tensors
+from numpyclip.weights.checkpoint import Checkpoint
 from numpyclip.weights.published import architecture, architectures
 from tests.families.altered import error_of
+from tests.families.test_parity import load
+from tests.model.golden import assert_close
+
+FORMATS: tuple[Literal["open_clip", "int8"], ...] = ("open_clip", "int8")
 
 MISTAKES: list[tuple[str, dict[str, Any]]] = [
     ("open_clip-xlm-roberta", {"pool": "first"}),
@@ -135,11 +145,54 @@ def test_what_is_not_supported_is_named(
         read_text(tmp_path, file, **options)
 
 
-def test_of_the_published_models_those_with_vitamin_alone_are_refused() -> None:
-    refused = []
-    for name in architectures():
-        known = architecture(name)
-        assert known is not None
-        refused += [(name, tag) for tag, model in known.models.items() if not is_supported(known, model)]
-    assert {tag for _, tag in refused} <= {"datacomp1b"}
-    assert all(name.startswith("ViTamin") for name, _ in refused)
+def test_no_published_model_is_refused() -> None:
+    known = filter(None, (architecture(f"{name}{suffix}") for name in architectures() for suffix in ("", "-quickgelu")))
+    models = [(each, model) for each in known for model in each.models.values()]
+    assert len(models) == 196  # of open_clip 3.3.0
+    assert [(each.name, model.tag) for each, model in models if not is_supported(each, model)] == []
+
+
+@pytest.mark.parametrize("name", [name for name in architectures() if re.match("xlm-roberta|roberta|nllb|mt5", name)])
+def test_the_number_of_parameters_is_that_which_openclip_published(name: str) -> None:
+    known = architecture(name)
+    assert known is not None
+    config, _ = open_clip.read_config(Section(Path(name), "", known.describe()))
+    names = ("text_projection", "text_projection.c_fc", "text_projection.c_proj")
+    checkpoint = Checkpoint(Path(name), {f"{layer}.weight": np.zeros(0) for layer in names})  # layers, not matrices
+    count = sum(math.prod(shape) for _, shape in expected_tensors(checkpoint, config))
+    assert round(count / 1e6, 2) == known.parameters
+
+
+def test_biomedclips_options_are_read() -> None:
+    """As in microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224."""
+    bert = "microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract"
+    vision = {"timm_model_name": "vit_base_patch16_224", "timm_model_pretrained": False, "image_size": 224}
+    text = {"hf_model_name": bert, "hf_tokenizer_name": bert, "hf_proj_type": "mlp", "context_length": 256}
+    text["hf_pooler_type"] = "cls_last_hidden_state_pooler"
+    model_cfg = {"embed_dim": 512, "vision_cfg": {**vision, "timm_pool": "", "timm_proj": "linear"}, "text_cfg": text}
+    config, _ = open_clip.read_config(Section(Path("x"), "", {"model_cfg": model_cfg}))
+    assert isinstance(config.text, BertConfig)
+    assert (config.text.context_length, config.text.pooler, config.text.projection) == (256, False, "mlp")
+
+
+def test_lists_of_positions_and_a_pooler_that_is_not_used_are_left_out() -> None:
+    """Older versions of transformers saved them."""
+    model, _ = load("open_clip-xlm-roberta")
+    assert model.checkpoint is not None
+    assert isinstance(model.config.text, EncoderConfig)
+    added = {f"transformer.{name}": np.zeros(3) for name in ("embeddings.position_ids", "pooler.dense.bias")}
+    plain = {f"transformer.{name}": np.zeros(3) for name in ("pooler.other", "embed_positions.weights", "x")}
+    checkpoint = Checkpoint(Path("x"), {**added, **plain, "visual.position_ids": np.zeros(3)})
+    kept = open_clip_encoders.translate(checkpoint, model.config.text)
+    assert kept.arrays.keys() == {"transformer.x", "visual.position_ids"}
+
+
+@pytest.mark.parametrize("name", ["open_clip-xlm-roberta", "open_clip-nllb", "open_clip-mt5"])
+def test_a_model_is_saved_with_the_config_file_of_its_encoder(name: str, tmp_path: Path) -> None:
+    model, golden = load(name)
+    for format in FORMATS:
+        numpyclip.save(model, tmp_path / format, format=format)
+        saved, _ = numpyclip.load(tmp_path / format)
+        assert_close(saved.encode_text(golden["text"]), golden["encode_text"])
+    with pytest.raises(UnsupportedCheckpointError, match="cannot be saved in the layout of transformers"):
+        numpyclip.save(model, tmp_path / "transformers", format="transformers")

@@ -10,14 +10,15 @@ import pytest
 
 import numpyclip
 from numpyclip.errors import CheckpointError, UnsupportedCheckpointError
+from numpyclip.families import timm
 from numpyclip.families.config_file import Section
 from numpyclip.families.recognise import recognise
 from numpyclip.families.repository_files import OPEN_CLIP_CONFIG, files_at
-from numpyclip.families.timm_convolutional import TOWERS, without_single_pixels
+from numpyclip.families.timm_convolutional import NAMES, describe, without_single_pixels
 from numpyclip.model.config import ConvNeXtConfig
 from numpyclip.model.vision.tower import vision_tower
 from numpyclip.weights.checkpoint import Checkpoint
-from tests.families.test_parity import FAMILIES
+from tests.families.altered import FAMILIES, error_of
 
 Config = dict[str, Any]
 
@@ -55,7 +56,7 @@ def test_a_name_stands_for_as_many_tensors_and_numbers_as_in_timm(
     name: str, embed_dim: int, arrays: dict[str, np.ndarray], tensors: int, numbers: int
 ) -> None:
     """Counted in the towers that open_clip 3.3.0 builds with timm 1.0.31, without `num_batches_tracked`."""
-    config = TOWERS[name](Section(Path("config"), "", {"timm_model_name": name, "image_size": 256}), False)
+    config = describe(Section(Path("config"), "", {"image_size": 256}), name, "avg", "linear")
     found = dict(vision_tower(config).tensors(Checkpoint(Path("forged"), arrays), config, embed_dim))
     assert len(found) == tensors
     assert sum(int(np.prod(shape)) for shape in found.values()) == numbers
@@ -63,8 +64,8 @@ def test_a_name_stands_for_as_many_tensors_and_numbers_as_in_timm(
 
 
 def test_only_the_largest_convnext_adds_more_to_variances() -> None:
-    for name in TOWERS:
-        config = TOWERS[name](Section(Path("config"), "", {"timm_model_name": name}), False)
+    for name in NAMES:
+        config = describe(Section(Path("config"), "", {}), name, "avg", "linear")
         if isinstance(config, ConvNeXtConfig):
             assert config.eps == (1e-5 if name == "convnext_xxlarge" else 1e-6)
 
@@ -78,9 +79,11 @@ def edit(folder: Path, **changes: object) -> None:
     config = json.loads((folder / OPEN_CLIP_CONFIG).read_text("utf-8"))
     kwargs = config["model_cfg"]["vision_cfg"]["timm_model_kwargs"]
     for option, value in changes.items():
-        (kwargs if option in ("layers", "embed_dims", "norm_eps", "novelty") else config["model_cfg"]["vision_cfg"])[
-            option
-        ] = value
+        (
+            kwargs
+            if option in ("layers", "embed_dims", "norm_eps", "novelty", "head_hidden_size")
+            else config["model_cfg"]["vision_cfg"]
+        )[option] = value
     (folder / OPEN_CLIP_CONFIG).write_text(json.dumps(config), "utf-8")
 
 
@@ -89,8 +92,9 @@ def edit(folder: Path, **changes: object) -> None:
     [
         ("timm_model_name", "fastvit_t8"),
         ("timm_model_name", "convnext_nano"),  # norms and MLPs of another kind
-        ("timm_pool", "rot_attn"),
-        ("timm_proj", "none"),
+        ("timm_pool", "max"),
+        ("timm_proj", "conv"),
+        ("head_hidden_size", 64),
         ("timm_patch_drop", 0.5),
         ("novelty", 1),
         ("layers", [1, 1, 1]),
@@ -161,3 +165,52 @@ def test_maps_of_one_pixel_lose_their_shape_and_nothing_is_copied() -> None:
     viewed = without_single_pixels(checkpoint)
     assert {name: array.shape for name, array in viewed.arrays.items()} == {**shapes, "a": (4, 3), "b": (4,)}
     assert all(np.shares_memory(array, checkpoint.arrays[name]) for name, array in viewed.arrays.items())
+
+
+NAMES_WITH_TAGS = ("convnext_base.clip_laion2b", "fastvit_mci0.apple_mclip", "convnext_large_mlp.clip_laion2b_augreg")
+
+
+@pytest.mark.parametrize("name", NAMES_WITH_TAGS)
+def test_a_tag_says_how_a_tower_was_trained_and_changes_nothing(name: str) -> None:
+    def described(name: str) -> object:
+        options = {"timm_model_name": name, "timm_pool": "avg", "image_size": 256}
+        return timm.describe(Section(Path("config"), "", options))
+
+    assert described(name) == described(name.partition(".")[0])
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("open_clip-convnext-abs_attn", {"pool": "rot_attn"}),
+        ("open_clip-fastvit-rot_attn", {"pool": "abs_attn"}),
+        ("open_clip-fastvit-rot_attn", {"has_head": False}),
+        ("open_clip-convnext-large_mlp", {"hidden": False}),
+    ],
+)
+def test_another_head_is_noticed_by_the_tensors(name: str, options: dict[str, Any]) -> None:
+    with pytest.raises(CheckpointError, match=r"visual\.(trunk\.)?head"):
+        error_of(name, "vision", **options)
+
+
+def test_attention_pooling_needs_heads_of_one_width() -> None:
+    options = {
+        "timm_model_name": "convnext_tiny",
+        "timm_pool": "abs_attn",
+        "timm_model_kwargs": {"dims": [8, 8, 8, 40]},
+    }
+    with pytest.raises(UnsupportedCheckpointError, match="timm_pool is 'abs_attn'; expected 'avg': 40 channels"):
+        timm.describe(Section(Path("config"), "", options))
+
+
+def test_a_vision_transformer_has_no_map_to_attend_to() -> None:
+    options = {"timm_model_name": "vit_base_patch16_224", "timm_pool": "abs_attn"}
+    with pytest.raises(UnsupportedCheckpointError, match="timm_pool is 'abs_attn'; expected 'avg' or 'token'"):
+        timm.describe(Section(Path("config"), "", options))
+
+
+def test_without_a_projection_the_width_is_that_of_the_last_stage(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(FAMILIES / "open_clip-convnext", tmp_path / "model"))
+    edit(folder, timm_pool="avg", timm_proj="none")
+    with pytest.raises(UnsupportedCheckpointError, match="embed_dim is 24; expected 40"):
+        recognise(files_at(folder))

@@ -19,7 +19,7 @@ from numpyclip.families.transformers_types import TYPES
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.config import PoolConfig, StemConfig, TextConfig, VisionTransformerConfig
 from numpyclip.weights.safetensors import read_safetensors
-from tests.clip_folders import of_openai_without_json
+from tests.clip_folders import of_openai_without_json, of_version_5
 from tests.families.test_parity import FAMILIES
 from tests.tokenizer.test_hugging_face import FOLDER as TOKENIZERS
 from tests.weights.forged import GOLDEN
@@ -385,6 +385,31 @@ def test_a_model_whose_tokenizer_is_missing_can_be_sent_to_another_process() -> 
     np.testing.assert_array_equal(copy.encode_image(image), model.encode_image(image))
     with pytest.raises(CheckpointError, match="has no tokenizer"):
         copy.tokenize("a cat")
+
+
+# --- diffusers ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", ["", "_2"])
+def test_the_tokenizer_of_a_text_tower_of_diffusers_is_beside_it(tmp_path: Path, number: str) -> None:
+    shutil.copytree(FAMILIES / "transformers-clip-text", tmp_path / f"text_encoder{number}")
+    (tmp_path / f"tokenizer{number}").mkdir()
+    of_version_5(tmp_path / f"tokenizer{number}")
+    tokenizer = recognise(files_at(tmp_path)).tokenizer()
+    assert tokenizer("a dog", 5).tolist() == [[49406, 320, 1929, 49407, 49407]]
+    of_version_5(tmp_path / f"text_encoder{number}", pad="!")
+    tokenizer = recognise(files_at(tmp_path)).tokenizer()
+    assert tokenizer("a dog", 5).tolist() == [[49406, 320, 1929, 49407, 0]]
+
+
+def test_the_image_processor_of_an_image_tower_of_diffusers_is_beside_it(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(FAMILIES / "transformers-clip-vision", tmp_path / "image_encoder"))
+    assert recognise(files_at(tmp_path)).config.preprocess.resize_mode == "shortest"
+    (tmp_path / "feature_extractor").mkdir()
+    (folder / "preprocessor_config.json").unlink(missing_ok=True)
+    squash = {"image_processor_type": "CLIPImageProcessor", "size": [32, 32], "crop_size": 32}
+    (tmp_path / "feature_extractor" / "preprocessor_config.json").write_text(json.dumps(squash))
+    assert recognise(files_at(tmp_path)).config.preprocess.resize_mode == "squash"
 
 
 # --- texts ------------------------------------------------------------------

@@ -8,6 +8,7 @@ from numpyclip.runtime.digest import Digests, digests
 from numpyclip.runtime.prepared import prepared_files
 from numpyclip.weights.checkpoint import Checkpoint
 from numpyclip.weights.int8 import scaled
+from numpyclip.weights.low_rank import adapt
 
 HALVES = np.arange(6, dtype=np.float16).reshape(2, 3) / 8
 IDENTITY = "0123456789abcdef" * 2
@@ -97,3 +98,12 @@ def test_there_is_no_rounded_one_of_what_float16_cannot_hold() -> None:
     assert _rounded(a=np.array([70000.0, 1], np.float32)) == ""
     assert _rounded(a=np.array([np.nan, np.inf], np.float32)) != ""  # an error elsewhere
     assert _rounded(a=scaled(np.ones((2, 3), np.int8), np.ones(2, np.float32))) == ""
+
+
+def test_adapters_count() -> None:
+    plain = Checkpoint(Path("f"), {"a": HALVES})
+    column = np.ones((2, 1), np.float32)
+    found = [digests(plain)] + [
+        digests(adapt(plain, {"a": (column, np.full((1, 3), 0.5 * task, np.float32))}, "")) for task in (1, 2)
+    ]
+    assert len({each.exact for each in found}) == len({each.float16 for each in found}) == 3

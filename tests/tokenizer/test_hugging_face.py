@@ -381,8 +381,8 @@ def test_without_files_the_message_says_where_they_come_from(tmp_path: Path) -> 
     with pytest.raises(CheckpointError, match=r"has no tokenizer; expected .*: .*'a/repository'"):
         open_clip_file_tokenizer(tmp_path, "a/repository", "lower", strip_sep_token=False)
     for model_type, files in (
-        ("clip", "tokenizer.json or vocab.json and merges.txt of OpenAI's vocabulary: "),
-        ("clip_text_model", "tokenizer.json or vocab.json and merges.txt of OpenAI's vocabulary: "),
+        ("clip", "tokenizer.json or vocab.json: "),
+        ("clip_text_model", "tokenizer.json or vocab.json: "),
         ("siglip", "spiece.model or tokenizer.json: "),
         ("siglip2", "tokenizer.json: "),
         ("metaclip_2", "tokenizer.json or sentencepiece.bpe.model: "),
@@ -442,12 +442,79 @@ def test_clips_vocabulary_with_tokens_added_is_read_from_json(tmp_path: Path) ->
 
 
 def test_merges_in_another_order_are_another_vocabulary(tmp_path: Path) -> None:
+    needs("json")
     of_openai(tmp_path)
     (tmp_path / "tokenizer.json").unlink()
+    usual = of_family("clip", tmp_path)
     _, merges = vocabulary()
     (tmp_path / "merges.txt").write_text("\n".join(["#version: 0.2", *merges[1:], merges[0]]), "utf-8")
-    with pytest.raises(CheckpointError, match=r"has no tokenizer for the class 'CLIPTokenizer'; expected tok"):
+    assert of_family("clip", tmp_path).name != usual.name
+    (tmp_path / "merges.txt").unlink()
+    with pytest.raises(CheckpointError, match=r"merges\.txt"):
         of_family("clip", tmp_path)
+
+
+def files_of_clip() -> dict[str, Any]:
+    data: dict[str, Any] = json.loads((FOLDER / "clip-files" / "ids.json").read_text("ascii"))
+    return data
+
+
+@pytest.mark.parametrize("name", files_of_clip()["settings"])
+def test_ids_of_another_vocabulary_equal_those_of_clip_in_transformers(
+    name: str, folder: Callable[[str], Path]
+) -> None:
+    needs("json")
+    path, golden = folder("clip-files"), files_of_clip()
+    write(path, tokenizer_config=golden["settings"][name])
+    tokenizer = of_family("clip", path)
+    for text, row in zip(golden["texts"], golden["ids"][name], strict=True):
+        assert tokenizer([text], golden["context_length"], truncate=True).tolist() == [row], ascii(text)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"a": "b"}', '{"a": -1}', '{"a": 1e400}'])
+def test_a_damaged_vocabulary_of_clips_two_files_is_named(content: str, folder: Callable[[str], Path]) -> None:
+    needs("json")
+    path = folder("clip-files")
+    (path / "vocab.json").write_text(content, "utf-8")
+    with pytest.raises(CheckpointError, match=r"vocab\.json"):
+        of_family("clip", path)
+
+
+# --- the side of the padding, as AutoTokenizer of transformers 5.24 has it ------------------------
+
+_PADS = {"strategy": "BatchLongest", "pad_to_multiple_of": None, "pad_id": 0, "pad_type_id": 0, "pad_token": "<pad>"}
+
+
+@pytest.mark.parametrize(
+    ("model_type", "name", "settings", "direction", "side"),
+    [
+        ("siglip", "GemmaTokenizer", {"padding_side": "right"}, None, "right"),
+        ("siglip", "GemmaTokenizer", {"padding_side": "right"}, "Left", "right"),
+        ("siglip", "GemmaTokenizer", {}, None, "left"),
+        ("siglip", "GemmaTokenizerFast", {}, None, "left"),
+        ("siglip", "GemmaTokenizer", {}, "Right", "right"),
+        ("siglip2", None, {}, None, "left"),
+        ("siglip2", "Siglip2Tokenizer", {}, None, "left"),
+        ("siglip2", "Siglip2Tokenizer", {}, "Right", "right"),
+        ("clip", "PreTrainedTokenizerFast", {}, None, "right"),
+        ("clip", "PreTrainedTokenizerFast", {}, "Left", "left"),
+    ],
+)
+def test_the_side_of_the_padding_is_that_of_transformers(
+    model_type: str,
+    name: str | None,
+    settings: dict[str, Any],
+    direction: str | None,
+    side: str,
+    folder: Callable[[str], Path],
+) -> None:
+    needs("gemma")
+    path = folder("gemma")
+    known = json.loads((path / "tokenizer_config.json").read_text("utf-8"))
+    write(path, tokenizer_config={**known, "padding_side": None, **settings, "tokenizer_class": name})
+    change(path / "tokenizer.json", padding=direction and {**_PADS, "direction": direction})
+    row = of_family(model_type, path)("the class", 16)[0]
+    assert (row[0] == 0, row[-1] == 0) == (side == "left", side == "right")
 
 
 # --- damaged files --------------------------------------------------------------------------------

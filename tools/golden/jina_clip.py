@@ -9,13 +9,14 @@ of its own.
 import json
 import math
 import shutil
+from functools import partial
 from pathlib import Path
 
 import safetensors.torch
 import timm
 import torch
 import transformers
-from timm.models.eva import checkpoint_filter_fn
+from timm.models.eva import Eva, checkpoint_filter_fn
 from torch import nn
 
 from golden.common import State, images, randomize, record
@@ -24,12 +25,14 @@ _VOCABULARY, _LENGTH, _DIM = 64, 14, 32
 _MEAN, _STD = [0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711]
 _TASKS = ["retrieval.query", "retrieval.passage"]
 _RANK, _ALPHA = 3, 6.0
+_NORM = partial(nn.LayerNorm, eps=1e-6)
 
 
 def save(golden: Path) -> None:
-    """Save both models, and what the libraries compute."""
+    """Save both models, and one with options that neither has, and what the libraries compute."""
     save_model(golden / "jina-clip-v1", size=32, text=JinaBert(), seed=700)
     save_model(golden / "jina-clip-v2", size=30, text=AdaptedXLMRoberta(), seed=701)
+    save_model(golden / "jina-clip-options", size=16, text=JinaBert(20), seed=703)
 
 
 class JinaBert(nn.Module):
@@ -39,7 +42,7 @@ class JinaBert(nn.Module):
     prefix = "text_model.transformer."
     pad, dtype = 0, torch.float16
 
-    def __init__(self) -> None:
+    def __init__(self, embed_dim: int = _DIM) -> None:
         super().__init__()
         config = transformers.BertConfig(
             vocab_size=_VOCABULARY,
@@ -55,6 +58,8 @@ class JinaBert(nn.Module):
         for layer in self.bert.encoder.layer:
             layer.intermediate = nn.Identity()
             layer.output = GatedOutput(config)
+        self.embed_dim = embed_dim
+        self.proj = None if embed_dim == _DIM else nn.Linear(_DIM, embed_dim)
         self.kwargs = {"use_flash_attn": False, "num_attention_heads": 4}
 
     def prepare(self) -> None:
@@ -62,7 +67,7 @@ class JinaBert(nn.Module):
         self.bert.embeddings.position_embeddings.weight.data.zero_()
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
-        """Return the mean of all tokens but padding: (b, n) -> (b, d)."""
+        """Return the mean of all tokens but padding, or a projection of the first one: (b, n) -> (b, d)."""
         mask = ids != 0
         places = torch.arange(ids.shape[1])
         slopes = torch.tensor([2 ** (-8 * (head + 1) / 4) for head in range(4)]).reshape(4, 1, 1)
@@ -72,7 +77,7 @@ class JinaBert(nn.Module):
         for layer in self.bert.encoder.layer:
             x = layer(x, attention_mask=(bias + hidden).to(x.dtype))
             x = x[0] if isinstance(x, tuple) else x
-        return mean(x, mask)
+        return mean(x, mask) if self.proj is None else self.proj(x[:, 0])
 
     def state(self) -> State:
         """Return the tensors by the names of the flash implementation."""
@@ -92,6 +97,11 @@ class JinaBert(nn.Module):
                 parts = [getattr(part, field) for part in (own.query, own.key, own.value)]
                 state[f"encoder.layers.{index}.mixer.Wqkv.{field}"] = torch.cat(parts)
         return state
+
+    def head_state(self) -> State:
+        """Return the tensors of the projection."""
+        tensors = self.proj.state_dict() if self.proj else {}
+        return {f"text_model.proj.{name}": tensor for name, tensor in tensors.items()}
 
 
 class GatedOutput(nn.Module):
@@ -114,7 +124,7 @@ class AdaptedXLMRoberta(nn.Module):
 
     name = "jinaai/jina-embeddings-v3"
     prefix = "text_model.transformer.roberta."
-    pad, dtype = 1, torch.bfloat16
+    pad, dtype, embed_dim = 1, torch.bfloat16, _DIM
 
     def __init__(self) -> None:
         super().__init__()
@@ -213,21 +223,25 @@ def mean(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     return (x * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
 
 
-def build_vision(size: int) -> nn.Module:
-    """Build an EVA-02 of timm's, made small."""
+def build_vision(size: int, embed_dim: int) -> nn.Module:
+    """Build an EVA-02 of timm's, made small; or an EVA with other options, if it is to have a projection."""
     sizes = {"img_size": size, "patch_size": 8, "embed_dim": _DIM, "depth": 1, "num_heads": 4, "mlp_ratio": 2.6667}
-    return timm.create_model("eva02_base_patch16_clip_224", num_classes=0, ref_feat_shape=(2, 2), **sizes)
+    if embed_dim == _DIM:
+        return timm.create_model("eva02_base_patch16_clip_224", num_classes=0, ref_feat_shape=(2, 2), **sizes)
+    return Eva(num_classes=embed_dim, global_pool="token", init_values=0.5, norm_layer=_NORM, **sizes)
 
 
 def vision_state(model: nn.Module) -> State:
     """Return the tensors by the names of jina's `eva_model.py`, from which timm reads them again."""
-    pairs = (
+    pairs = [
         ("mlp.fc1_g", "mlp.w1"),
         ("mlp.fc1_x", "mlp.w2"),
         ("mlp.fc2", "mlp.w3"),
         ("mlp.norm", "mlp.ffn_ln"),
         ("attn.norm", "attn.inner_attn_ln"),
-    )
+    ]
+    if isinstance(model.head, nn.Linear):  # then MLPs have no gate, and are named as timm's
+        pairs.clear()
     state = {}
     for name, tensor in model.state_dict().items():
         for timms, jinas in pairs:
@@ -241,7 +255,7 @@ def save_model(folder: Path, *, size: int, text: nn.Module, seed: int) -> None:
     """Save a folder in the layout of a repository of Jina's."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    vision = build_vision(size).eval()
+    vision = build_vision(size, text.embed_dim).eval()
     randomize(vision, seed)
     randomize(text.eval(), seed + 10)
     for tower in (vision, text):
@@ -249,6 +263,8 @@ def save_model(folder: Path, *, size: int, text: nn.Module, seed: int) -> None:
     text.prepare()
     state = {"logit_scale": torch.tensor(3.75), **vision_state(vision)}
     state |= {f"{text.prefix}{name}": tensor for name, tensor in text.state().items()}
+    if isinstance(text, JinaBert):
+        state |= text.head_state()
     safetensors.torch.save_file(
         {name: tensor.to(text.dtype).contiguous() for name, tensor in state.items()}, folder / "model.safetensors"
     )
@@ -277,6 +293,7 @@ def write_config_files(folder: Path, size: int, text: nn.Module) -> None:
     """Write the config files with the options that published ones have."""
     code = "jinaai/jina-clip-implementation--"
     has_adapters = isinstance(text, AdaptedXLMRoberta)
+    is_plain = text.embed_dim == _DIM  # with the options of published models
     config = {
         "add_projections": False,
         "architectures": ["JinaCLIPModel"],
@@ -285,16 +302,16 @@ def write_config_files(folder: Path, size: int, text: nn.Module) -> None:
         "logit_scale_init_value": 2.6592,
         "matryoshka_dimensions": [8, 16, 32] if has_adapters else None,
         "model_type": "jina_clip",
-        "projection_dim": _DIM,
+        "projection_dim": text.embed_dim,
         "text_config": {
             "default_instruction_task": None,
             "default_lora_task": _TASKS[0] if has_adapters else None,
-            "embed_dim": _DIM,
+            "embed_dim": text.embed_dim,
             "hf_model_config_kwargs": text.kwargs,
             "hf_model_name_or_path": text.name,
             "model_type": "jina_clip_text",
-            "pooler_type": "mean_pooler",
-            "proj_bias": False,
+            "pooler_type": "mean_pooler" if is_plain else None,
+            "proj_bias": not is_plain,
             "proj_type": None,
         },
         "torch_dtype": "bfloat16",
@@ -303,24 +320,24 @@ def write_config_files(folder: Path, size: int, text: nn.Module) -> None:
         "use_text_flash_attn": None,
         "use_vision_xformers": None,
         "vision_config": {
-            "embed_dim": _DIM,
+            "embed_dim": text.embed_dim,
             "fused_layer_norm": False,
             "head_width": _DIM // 4,
             "image_size": size,
             "intp_freq": True,
             "layers": 1,
-            "ls_init_value": None,
+            "ls_init_value": None if is_plain else 0.5,
             "mlp_ratio": 2.6667,
             "model_type": "jina_clip_vision",
-            "naive_swiglu": True,
+            "naive_swiglu": is_plain,
             "patch_dropout": 0.1,
             "patch_size": 8,
             "post_norm": False,
-            "proj_type": None,
+            "proj_type": None if is_plain else "linear",
             "pt_hw_seq_len": 2,
             "qkv_bias": True,
-            "rope_embeddings": True,
-            "subln": True,
+            "rope_embeddings": is_plain,
+            "subln": is_plain,
             "width": _DIM,
             "x_attention": has_adapters,
         },

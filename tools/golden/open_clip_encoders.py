@@ -99,6 +99,8 @@ def save_model(folder: Path, encoder: transformers.PreTrainedConfig, options: di
         shutil.copy(Path(beside) / "config.json", folder)
     to_float64(model)
     image, ids = images(_VISION["image_size"]), _ids(encoder.pad_token_id)
+    padded = ids.clone()
+    padded[1, 4:6] = encoder.pad_token_id  # within a text, where open_clip hides it, too
     with torch.no_grad():
         features = model(image.double(), ids)
         record(
@@ -109,6 +111,8 @@ def save_model(folder: Path, encoder: transformers.PreTrainedConfig, options: di
             encode_image=model.encode_image(image.double()),
             encode_text=model.encode_text(ids),
             logits_per_image=model.logit_scale.exp() * features[0] @ features[1].T,
+            padded=padded,
+            encode_padded=model.encode_text(padded),
         )
 
 

@@ -6,12 +6,14 @@ from unittest import mock
 import timm
 import torch
 from timm.models.vision_transformer_hybrid import ConvStem
+from timm.models.vitamin import VitCfg
 
 from golden import open_clip_vit
 from golden.common import randomize
 
 _TEXT = {"context_length": 12, "vocab_size": 64, "width": 32, "heads": 2, "layers": 1}
 _SMALL = {"embed_dim": 48, "depth": 2, "num_heads": 4, "img_size": 32, "patch_size": 8}
+_SMALLER = {"embed_dim": 24, "depth": 1}
 
 
 def _config(name: str, pool: str, proj: str | None, embed_dim: int = 40, **changes) -> dict:
@@ -43,6 +45,16 @@ CONFIGS = {
     "timm-mci": _config("vit_base_mci_224", "token", None, sizes={"img_size": 64, "patch_size": 16}),
     "timm-gap": _config("vit_medium_patch16_gap_256", "", "linear"),
     "timm-eva02_wide": _config("eva02_base_patch16_clip_224", "token", None, sizes={"img_size": [24, 40], "depth": 1}),
+    "timm-vitamin": _config("vitamin_base_224", "", "linear", sizes={"img_size": 48, "patch_size": 16, "depth": 1}),
+    # no positions, so that images may have another size than the name says
+    "timm-vitamin_xlarge": _config("vitamin_xlarge_384", "", "linear", sizes={**_SMALLER, "patch_size": 16}),
+    "timm-clip_quickgelu": _config("vit_base_patch32_clip_quickgelu_224.openai", "token", "linear", sizes=_SMALLER),
+    "timm-siglip_gap": _config("vit_base_patch16_siglip_gap_224", "avg", "linear", sizes=_SMALLER),
+    # a class token, registers, and layer scale; positions of patches alone
+    "timm-registers": _config("vit_base_patch14_reg4_dinov2.lvd142m", "token", None, sizes=_SMALLER),
+    # a query that attends to the patches alone; positions of registers too
+    "timm-registers_map": _config("vit_so150m_patch16_reg4_map_256", "map", "none", 24, sizes=_SMALLER),
+    "timm-plain_map": _config("vit_tiny_patch16_224", "map", None, sizes=_SMALLER),
 }
 
 
@@ -63,6 +75,10 @@ def build(config: dict) -> torch.nn.Module:
     def create_small(name: str, **options) -> torch.nn.Module:
         if name == "vit_base_mci_224":  # its stem is made for one width
             options.update({key: size for key, size in sizes.items() if key != "patch_size"})
+        elif name.startswith("vitamin"):
+            width = sizes["embed_dim"]
+            stem = VitCfg(embed_dim=(width // 6, width // 3, width), depths=(2, 4, 1), stem_width=width // 6)
+            options.update({key: size for key, size in sizes.items() if key != "patch_size"}, embed_cfg=stem)
         else:
             options.update(sizes)
         return create(name, **options)

@@ -1,6 +1,7 @@
 """`numpyclip models`: list models, download them, verify them."""
 
 import argparse
+import os
 from collections.abc import Iterable
 
 from numpyclip.cli.options import add_weights_options
@@ -114,6 +115,7 @@ def _download(arguments: argparse.Namespace) -> int:
         )
     if arguments.pretrained is not None and len(arguments.items) > 1:
         raise InputError(f"got {len(arguments.items)} names; expected one architecture with --pretrained.")
+    from numpyclip.families.aliases import resolve
     from numpyclip.families.locate import find_architecture, locate, unknown_tag
 
     for name in arguments.items:  # a wrong name is an error before hours pass
@@ -121,10 +123,13 @@ def _download(arguments: argparse.Namespace) -> int:
             known = find_architecture(name)
             if known.find(arguments.pretrained) is None:
                 raise unknown_tag(known, arguments.pretrained)
-        elif not name.startswith("hf-hub:"):
+        elif resolve(name) == (name, None, None) and not name.startswith("hf-hub:"):
             _known(name)
     for name in arguments.items:
-        files = locate(name, arguments.pretrained, arguments.download_root)
+        named = resolve(name, arguments.pretrained)
+        files = locate(named.name, named.pretrained, arguments.download_root)
+        if named.text_model is not None:
+            locate(os.fspath(named.text_model), None, arguments.download_root)
         _print(arguments, name, "downloaded", str(files.path))
     return 0
 

@@ -35,6 +35,7 @@ def add_model_options(command: argparse.ArgumentParser, batch_size: int = 32, us
         f"(default: {usual})",
     )
     add_weights_options(group)
+    add_text_model_option(group)
     add_activation_option(group)
     group.add_argument(
         "--batch-size", type=positive, default=batch_size, metavar="N", help="inputs in a batch (default: %(default)s)"
@@ -61,6 +62,15 @@ def add_weights_options(options: Options, model: str = "--model") -> None:
         "--download-root",
         metavar="FOLDER",
         help="where downloaded models are (default: $CLIP_DIR, else ~/.cache/clip; those of the hub: as $HF_HOME says)",
+    )
+
+
+def add_text_model_option(options: Options) -> None:
+    """Add the text tower of another model."""
+    options.add_argument(
+        "--text-model",
+        metavar="MODEL",
+        help="a model whose text tower was trained for the images of --model, such as hf-hub:M-CLIP/LABSE-Vit-L-14",
     )
 
 
@@ -163,6 +173,7 @@ def load_model(arguments: argparse.Namespace) -> CLIP:
         activation=arguments.activation,
         low_memory=arguments.low_memory,
         truncate_dim=arguments.truncate_dim,
+        text_model=getattr(arguments, "text_model", None),
     )
     return model
 

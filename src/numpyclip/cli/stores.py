@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpyclip.index.store import Store
 
 _NAMED = ("model", "pretrained")
-_REMEMBERED = (*_NAMED, "activation", "truncate_dim")
+_REMEMBERED = (*_NAMED, "activation", "text_model", "truncate_dim")
 
 
 def add_store_options(command: argparse.ArgumentParser) -> None:
@@ -130,7 +130,7 @@ def remember_model(arguments: argparse.Namespace, index: Index) -> None:
 def _options(arguments: argparse.Namespace) -> dict[str, str]:
     """Return the options that were given; files by their whole path."""
     options = {key: str(value) for key in _REMEMBERED if (value := getattr(arguments, key)) is not None}
-    for key in _NAMED:
+    for key in (*_NAMED, "text_model"):
         if key in options and Path(options[key]).exists():
             options[key] = os.path.abspath(options[key])  # noqa: PTH100  a link stays as it was named
     return options
@@ -144,9 +144,11 @@ def _dimensions(options: dict[str, str]) -> dict[str, int]:
 
 def _are_copies(wanted: dict[str, str], remembered: dict[str, str]) -> bool:
     """Tell whether two names stand for the same published weights, whose fingerprints will tell whether they fit."""
+    from numpyclip.families.aliases import images_of
     from numpyclip.weights.published import published_as
 
-    names = [published_as(options.get("model", ""), options.get("pretrained")) for options in (wanted, remembered)]
+    named = [images_of(options.get("model", ""), options.get("pretrained")) for options in (wanted, remembered)]
+    names = [published_as(*each) for each in named]
     return names[0] is not None and names[0] == names[1]
 
 

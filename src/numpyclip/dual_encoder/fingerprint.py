@@ -54,7 +54,7 @@ class Fingerprint:
     """What a model's embeddings depend on.
 
     Equal fingerprints: the same embeddings, but for rounding. No `differences`: the same model, in copies of different
-    precision or layout, whose embeddings are comparable. `weights_float16` and `file_dtype` are not compared by ``==``.
+    precision or layout, whose embeddings are comparable. The last three attributes are not compared by ``==``.
 
     Options of a call are not included, though they change embeddings: `truncate`, `orient` and `draft`.
 
@@ -76,6 +76,9 @@ class Fingerprint:
         float16 cannot hold them, for int8 weights, and in fingerprints that were recorded before there was one.
     file_dtype : str
         Of most numbers in the file: ``"float16"`` for OpenAI's. Empty if it was not recorded.
+    text_model : str
+        SHA-256 of the fingerprint of the model that embeds texts, if it is another than that of images, which all else
+        is about. Embeddings of images do not depend on it, and those of texts are in the same space.
     """
 
     weights: str
@@ -85,9 +88,11 @@ class Fingerprint:
     precision: str
     weights_float16: str = field(default="", compare=False)
     file_dtype: str = field(default="", compare=False)
+    text_model: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         source = f" (file: {self.file_dtype})" if self.file_dtype else ""
+        source += f", texts by {self.text_model[:12]}" if self.text_model else ""
         return (
             f"weights {self.weights[:12]}, preprocess {self.preprocess}, tokenizer {self.tokenizer}, "
             f"{self.precision}{source}"

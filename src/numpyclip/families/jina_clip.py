@@ -59,7 +59,7 @@ NAMES: Names = (
     *TEXT_NAMES,
 )
 _ORIGINAL = ".parametrizations.weight.original"
-_TABLES = (".rope.", ".position_ids")  # which follow from the sizes
+_TABLES = (".rope.", ".rotary_emb.", ".inner_attn.", ".position_ids")  # which follow from the sizes
 
 
 def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:

@@ -136,7 +136,7 @@ def _text_model(kwargs: Section, known: TextModel, checkpoint: Checkpoint) -> Re
         eps=kwargs.eps("layer_norm_eps", known.eps),
         rotary=rotary,
         gated=is_gated,
-        gelu_gate=is_gated,
+        gate="gelu" if is_gated else "silu",
         token_types=kwargs.size("type_vocab_size", token_types) if token_types else 0,
         alibi=known.alibi,
     )

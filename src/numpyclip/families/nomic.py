@@ -86,6 +86,7 @@ _IGNORED_IN_VISION = (
     *("type_vocab_size", "n_positions", "rotary_emb_base", "rotary_emb_interleaved", "max_trained_positions"),
     *("max_position_embeddings", "rope_parameters", "layer_scale_init", "pad_token_id"),
 )
+_MAX_TOKENS = 2**14  # twice as many as published models have: a table of positions is as long
 _GATES = {"swiglu": True, "silu": True, "gelu": False}  # whether MLPs have one, of SiLU
 
 
@@ -115,7 +116,7 @@ def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
         vision=vision,
         text=text,
         preprocess=preprocess,
-        matryoshka="v1.5" in str(options.path),  # version 1 was not trained for it, and no option says so
+        matryoshka=_is_1_5(options),
     )
     return ModelDescription(found, config, tokenizer)
 
@@ -141,7 +142,7 @@ def _vision(section: Section, checkpoint: Checkpoint) -> NomicVisionConfig:
         patch_size=patch_size,
         eps=section.eps("layer_norm_epsilon", 1e-5),
         rope=rope,
-        mlp_norm=section.get("norm_mlp", bool, False),
+        inner_norm=section.get("norm_mlp", bool, False),
         stem=StemConfig(patch_bias=True),
         norm_before=False,
         pool=PoolConfig(kind="map", mlp_width=selector_width),
@@ -158,7 +159,8 @@ def _text(section: Section, checkpoint: Checkpoint) -> RelativeBertConfig:
     if section.get("rotary_emb_fraction", float, 0.0 if is_original else 1.0) != 1:
         raise section.unsupported("rotary_emb_fraction", "expected 1.0: all channels have rotary positions")
     blocks = _sizes(section, checkpoint, "transformer.resblocks")
-    length = section.size("n_positions", section.size("max_position_embeddings", 1024 if is_original else 2048))
+    length = section.size("max_position_embeddings", 1024 if is_original else 2048, _MAX_TOKENS)
+    length = section.size("n_positions", length, _MAX_TOKENS)
     if "rotary_scaling_factor" in section:  # longer texts would have other positions
         section.ignore("rotary_scaling_factor")
         length = min(length, section.size("max_trained_positions", 2048))
@@ -174,13 +176,18 @@ def _text(section: Section, checkpoint: Checkpoint) -> RelativeBertConfig:
         pool="mean",
         projection=None,
         token_types=section.size("type_vocab_size", token_types) if token_types else 0,
-        standardize_truncated=True,
+        standardizable=_is_1_5(section),
         rotary=TextRopeConfig(base=_rope_base(section, 10_000.0 if is_original else 1000.0), length=length),
     )
     section.ignore("type_vocab_size")
     if text.width // text.heads % 2:
         raise section.unsupported("n_head", "expected heads of an even width")
     return text
+
+
+def _is_1_5(section: Section) -> bool:
+    """Tell whether it is version 1.5, which was trained for truncated embeddings. Only the name of a folder says so."""
+    return "v1.5" in str(section.path)
 
 
 def _is_original(section: Section) -> bool:

@@ -7,6 +7,7 @@ supported is an `UnsupportedCheckpointError` that names it.
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from numpyclip.families.activation import in_open_clip_config
 from numpyclip.families.config_file import MAX_LAYERS, Section
@@ -21,6 +22,7 @@ from numpyclip.model.config import (
     EncoderConfig,
     PoolConfig,
     ResNetConfig,
+    StagesConfig,
     TextConfig,
     TextPool,
     TransformerConfig,
@@ -35,9 +37,9 @@ from numpyclip.tokenizer.hugging_face import open_clip_file_tokenizer
 from numpyclip.weights.checkpoint import Activation, Checkpoint
 
 
-def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
-    """Describe a model by its config file, or by what OpenCLIP's table has in place of one."""
-    config, tokenizer = read_config(options)
+def describe(checkpoint: Checkpoint, options: Section, tokenizers: Path | None = None) -> ModelDescription:
+    """Describe a model by its config file, or by what OpenCLIP's table has in place of one; see `read_config`."""
+    config, tokenizer = read_config(options, tokenizers)
     checkpoint = rename(checkpoint, lambda name: name.removeprefix("text."))  # openai/CLIP has none
     if isinstance(config.text, EncoderConfig):
         from numpyclip.families import open_clip_encoders
@@ -50,13 +52,17 @@ def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
     return ModelDescription(checkpoint, config, tokenizer)
 
 
-def read_config(description: Section) -> tuple[CLIPConfig, Callable[[], Tokenizer]]:
-    """Read a config file; it alone decides whether a model is supported, without the weights."""
+def read_config(description: Section, tokenizers: Path | None = None) -> tuple[CLIPConfig, Callable[[], Tokenizer]]:
+    """Read a config file; it alone decides whether a model is supported, without the weights.
+
+    The files of a tokenizer are beside it, or in another folder.
+    """
     model = description.section("model_cfg")
     activation = in_open_clip_config(model)
     embed_dim = model.size("embed_dim")
     vision = _vision(model.section("vision_cfg"), activation, embed_dim)
-    text, tokenizer = _text(model.section("text_cfg"), activation, embed_dim)
+    folder = tokenizers or description.path.parent
+    text, tokenizer = _text(model.section("text_cfg"), activation, embed_dim, folder)
     config = CLIPConfig(
         family="open_clip",
         embed_dim=embed_dim,
@@ -69,6 +75,10 @@ def read_config(description: Section) -> tuple[CLIPConfig, Callable[[], Tokenize
     for tower in (vision, text):
         if isinstance(tower, TransformerConfig) and not tower.projection and tower.width != config.embed_dim:
             raise model.unsupported("embed_dim", f"expected {tower.width}, the width of a tower without a projection")
+    if isinstance(vision, StagesConfig) and vision.unprojected not in (None, embed_dim):
+        raise model.unsupported(
+            "embed_dim", f"expected {vision.unprojected}, the width of a tower without a projection"
+        )
     model.ignore("init_logit_bias", "init_logit_scale")  # initial values of training
     model.ignore("nonscalar_logit_scale", "output_dict", "cast_dtype")  # forms of parameters and of results
     model.ignore("custom_text")  # whether the names of the text tower's tensors begin with "text."
@@ -130,14 +140,16 @@ def _vision_transformer(section: Section, activation: Activation, embed_dim: int
     )
 
 
-def _text(section: Section, activation: Activation, embed_dim: int) -> tuple[TextConfig, Callable[[], Tokenizer]]:
+def _text(
+    section: Section, activation: Activation, embed_dim: int, tokenizers: Path
+) -> tuple[TextConfig, Callable[[], Tokenizer]]:
     if "hf_model_name" in section:
         from numpyclip.families import open_clip_encoders
 
         text: TextConfig = open_clip_encoders.read_config(section, embed_dim)
     else:
         text = _text_transformer(section, activation)
-    tokenizer = _tokenizer(section)
+    tokenizer = _tokenizer(section, tokenizers)
     section.finish()
     return text, tokenizer
 
@@ -250,7 +262,7 @@ def _eps(section: Section) -> float:
     return eps
 
 
-def _tokenizer(section: Section) -> Callable[[], Tokenizer]:
+def _tokenizer(section: Section, folder: Path) -> Callable[[], Tokenizer]:
     repository = section.get("hf_tokenizer_name", str, "")
     section.expect(tokenizer_mode="")
     options = section.section("tokenizer_kwargs")
@@ -259,7 +271,7 @@ def _tokenizer(section: Section) -> Callable[[], Tokenizer]:
     if repository:
         strip = options.get("strip_sep_token", bool, False)
         options.ignore("language")  # which transformers' tokenizers set back at every call
-        make = partial(open_clip_file_tokenizer, section.path.parent, repository, clean, strip)
+        make = partial(open_clip_file_tokenizer, folder, repository, clean, strip)
     options.expect(reduction_mask="")  # others drop tokens at random
     options.finish()
     return make

@@ -101,6 +101,14 @@ _READERS: Mapping[str, Callable[[Section], EncoderConfig]] = {
     "mt5": _mt5,
 }
 
+# model_type of BERTs → transformers' class of their tokenizers
+TOKENIZERS = {
+    "bert": "BertTokenizer",
+    "roberta": "RobertaTokenizer",
+    "xlm-roberta": "XLMRobertaTokenizer",
+    "distilbert": "DistilBertTokenizer",
+}
+
 _LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
 _ROBERTA_FILE = {"model_type": "roberta", "max_position_embeddings": 514, "type_vocab_size": 1, "layer_norm_eps": 1e-5}
 _XLM_ROBERTA_FILE = {**_ROBERTA_FILE, "model_type": "xlm-roberta", "vocab_size": 250002}
@@ -125,6 +133,7 @@ _PUBLISHED: Mapping[str, Mapping[str, Any]] = {
     "bert-base-multilingual-cased": {**_BERT_FILE, "vocab_size": 119547},
     "sentence-transformers/LaBSE": {**_BERT_FILE, "vocab_size": 501153},
     "setu4993/LaBSE": {**_BERT_FILE, "vocab_size": 501153},
+    "distilbert-base-multilingual-cased": {"model_type": "distilbert", "vocab_size": 119547},
     "microsoft/BiomedNLP-PubMedBERT-base-uncased-abstract": _BERT_FILE,
     "microsoft/BiomedNLP-PubMedBERT-base-uncased-abstract-fulltext": _BERT_FILE,
     "microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract": _BERT_FILE,
@@ -139,36 +148,40 @@ _PUBLISHED: Mapping[str, Mapping[str, Any]] = {
     "google/mt5-xl": _mt5_file(2048, 5120, 24, 32),
     "google/mt5-xxl": _mt5_file(4096, 10240, 24, 64),
 }
-_MOVED = re.compile(r"(FacebookAI|google-bert)/")  # where the hub has them now that had no organization
+_MOVED = re.compile(r"(FacebookAI|google-bert|distilbert)/")  # where the hub has them now that had no organization
+_FOLDER = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
 
 
-def read_encoder(section: Section) -> EncoderConfig:
+def read_encoder(section: Section, default: str = "") -> EncoderConfig:
     """Read the config file of an encoder; an option that does not change results is not looked at."""
     section.expect(position_embedding_type="absolute", is_decoder=False)
-    return section.one_of("model_type", _READERS, "")(section)
+    return section.one_of("model_type", _READERS, default)(section)
 
 
 def encoder_config(named: Section, option: str) -> Section:
-    """Return the config file of the encoder that an option names: that beside the weights, else a published one.
+    """Return the config file of the encoder that an option names.
+
+    It is beside the weights, or in a folder there of that name, or that of a published model.
 
     Raises
     ------
     UnsupportedCheckpointError
-        If there is none beside the weights, and the name is not known.
+        If there is none, and the name is not known.
     """
     name = _MOVED.sub("", named.get(option, str))
-    file = named.path.parent / "config.json"
-    if named.path.is_file() and file.is_file():
-        beside = read_config_file(file)
-        for section in (beside, beside.section("text_config")):
-            if section.json.get("model_type") in _READERS:
-                return section
+    folders = [named.path.parent, *([named.path.parent / name] if _FOLDER.fullmatch(name) else [])]
+    for file in (folder / "config.json" for folder in folders):
+        if named.path.is_file() and file.is_file():
+            beside = read_config_file(file)
+            for section in (beside, beside.section("text_config")):
+                if section.json.get("model_type") in _READERS:
+                    return section
     if name in _PUBLISHED:
         return Section(named.path, f"the config file of {name!r}", _PUBLISHED[name])
     raise named.unsupported(
         option,
-        f"its sizes are not known here. Put its config.json, from huggingface.co, beside {named.path.name!r:.60}, with "
-        f"the model_type {' or '.join(_READERS)}",
+        "its sizes are not known here. Put its config.json, from huggingface.co, into a folder of this name beside "
+        f"{named.path.name!r:.60}; with the model_type {' or '.join(_READERS)}",
     )
 
 

@@ -8,12 +8,13 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from numpyclip.families import image_processor
 from numpyclip.families.config_file import MAX_LAYERS, Section
 from numpyclip.families.description import ModelDescription
-from numpyclip.families.repository_files import tokenizer_folder
+from numpyclip.families.repository_files import PROCESSOR_FILES, TOKENIZER_FILES, folders_beside
 from numpyclip.families.tensor_names import Names, rename, translator
 from numpyclip.families.transformers_options import unknown_options
 from numpyclip.families.transformers_types import ACTIVATIONS, TYPES, Family
@@ -62,11 +63,18 @@ def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
         if config.vision.flexible:
             preprocess = replace(preprocess, patch_size=config.vision.patch_size)
             checkpoint = _with_convolution(checkpoint, config.vision)
-        config = replace(config, preprocess=image_processor.read_preprocess(folder, preprocess))
+        beside = _beside(folder, PROCESSOR_FILES)
+        config = replace(config, preprocess=image_processor.read_preprocess(beside, preprocess))
     tokenizer: Callable[[], Tokenizer] = default_tokenizer  # unused without a text tower
     if config.text is not None:
-        tokenizer = partial(hugging_face_tokenizer, tokenizer_folder(folder), family.tokenizer)
+        tokenizer = partial(hugging_face_tokenizer, _beside(folder, TOKENIZER_FILES), family.tokenizer)
     return ModelDescription(checkpoint, config, tokenizer, warnings)
+
+
+def _beside(folder: Path, files: Iterable[str]) -> Path:
+    """Return the folder with some of these files: that of the model, or where diffusers puts them."""
+    places = [folder, *(folder.parent / name for name in folders_beside(folder.name))]
+    return next((place for place in places if any((place / file).is_file() for file in files)), folder)
 
 
 def _model_type(options: Section) -> tuple[Family, tuple[str, ...]]:

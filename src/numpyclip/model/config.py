@@ -14,6 +14,7 @@ from numpyclip.weights.checkpoint import Activation
 EPS = 1e-5  # of norms, unless a config file says otherwise
 RESNET_STRIDE = 32  # pixels of the image behind one position of the last feature map
 FASTVIT_HEAD_WIDTH = 32
+POOL_HEAD_WIDTH = 64  # of attention pooling behind timm's convolutions
 
 # What is pooled of an image: the class token; the mean of the patches; a learned query that attends to all of them,
 # followed by an MLP ("map", as in SigLIP); the first of many learned queries, without an MLP ("attn", as in CoCa).
@@ -26,10 +27,14 @@ Projection: TypeAlias = Literal["linear", "mlp"]
 # The activation of an MLP; ReLU only in encoders of texts.
 MLPActivation: TypeAlias = Activation | Literal["relu"]
 
+# How a feature map is pooled: the mean of its pixels, or attention of the mean to them, with positional embeddings that
+# are learned or rotary.
+MapPooling: TypeAlias = Literal["avg", "abs_attn", "rot_attn"]
+
 # Which of queries, keys and values have a bias of their own.
 Biased: TypeAlias = Literal["qkv", "qv", ""]
 
-# The activation of the gate of an MLP.
+# What the gate of an MLP is passed through: SwiGLU and GEGLU (Shazeer, 2020).
 Gate: TypeAlias = Literal["silu", "gelu"]
 
 # The pooled token of a text: that of the highest id, the first end-of-text token, the last token, the first token; or a
@@ -65,8 +70,9 @@ class TransformerConfig:
     """Sizes and options of a stack of residual blocks.
 
     `layer_scale`: the outputs of attention and MLP are scaled per channel; `biased`: which of queries, keys and values
-    have a bias; `gated`: the MLP is a gated linear unit (Shazeer, 2020); `sub_norm`: there is a norm before the last
-    matrix of attention and MLP; `post_norm`: norms come after attention and MLP, not before.
+    have a bias; `gated`: the MLP has a gate, through `gate`; `sub_norm`: there is a norm before the last matrix of
+    attention and MLP; `mlp_norm`: a second norm before the MLP; `post_norm`: norms come after attention and MLP, not
+    before.
     """
 
     width: int
@@ -79,13 +85,10 @@ class TransformerConfig:
     biased: Biased = "qkv"
     rope: RopeConfig | None = None
     gated: bool = False
+    gate: Gate = "silu"
     sub_norm: bool = False
+    mlp_norm: bool = False
     post_norm: bool = False
-
-    @property
-    def gate(self) -> Gate:
-        """The activation of a gate."""
-        return "silu"
 
     @property
     def mlp_inner_eps(self) -> float | None:
@@ -98,10 +101,13 @@ class StemConfig:
     """How pixels become patches.
 
     `width` is that of the convolutions before the patch embedding, if any; `zero_padding`: they see the image shifted
-    by one pixel to the right and down, zero-padded; `patch_bias`: the patch embedding has a bias.
+    by one pixel to the right and down, zero-padded; `patch_bias`: the patch embedding has a bias. With `widths` there
+    are stages of so many blocks (`layers`) and channels in place of a patch embedding.
     """
 
     width: int | None = None
+    widths: tuple[int, ...] = ()
+    layers: tuple[int, ...] = ()
     zero_padding: bool = False
     patch_bias: bool = False
 
@@ -110,7 +116,8 @@ class StemConfig:
 class PoolConfig:
     """How tokens are pooled: `norm_after` says that the last norm is applied to the pooled token, not to every token.
 
-    `heads` and `mlp_width` are those of "map" and "attn", if not the blocks'; only "attn" has `queries`.
+    `heads` and `mlp_width` are those of "map" and "attn", if not the blocks'; only "attn" has `queries`. With
+    `patches_only` the query of "map" does not attend to class token and registers.
     """
 
     kind: VisionPool = "tok"
@@ -118,21 +125,25 @@ class PoolConfig:
     mlp_width: int | None = None
     norm_after: bool = False
     queries: int = 0
+    patches_only: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class VisionTransformerConfig(TransformerConfig):
     """Sizes and options of a vision transformer; `patch_size` and `image_size`, or (height, width), in pixels.
 
-    `class_position`: the class token has a positional embedding, too; `norm_before`: there is a norm before the first
-    block; `flexible`: images may have any shape, for which the positional embeddings of a square are interpolated.
+    `registers`: number of further tokens after the class token (Darcet et al., 2023); `class_position`: these tokens
+    have positional embeddings, too; `positions`: patches have; `norm_before`: there is a norm before the first block;
+    `flexible`: images may have any shape, for which the positional embeddings of a square are interpolated.
     """
 
     image_size: Size
     patch_size: int
     stem: StemConfig = StemConfig()
     class_token: bool = True
+    registers: int = 0
     class_position: bool = True
+    positions: bool = True
     norm_before: bool = True
     pool: PoolConfig = PoolConfig()
     projection: Projection | None = "linear"
@@ -146,8 +157,13 @@ class VisionTransformerConfig(TransformerConfig):
 
     @property
     def tokens(self) -> int:
-        """Tokens of an image: its patches, and the class token if any."""
-        return math.prod(self.grid) + self.class_token
+        """Tokens of an image: its patches, and those before them."""
+        return math.prod(self.grid) + self.prefix
+
+    @property
+    def prefix(self) -> int:
+        """Tokens before the patches: the class token, if any, and registers."""
+        return self.class_token + self.registers
 
     cost = tokens  # of an image: see `numpyclip.runtime.chunks`
 
@@ -159,14 +175,14 @@ class VisionTransformerConfig(TransformerConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class NomicVisionConfig(VisionTransformerConfig):
-    """Sizes and options of nomic-embed-vision: `mlp_norm`: there is a norm before the last matrix of MLPs alone."""
+    """Sizes and options of nomic-embed-vision: `inner_norm`: there is a norm before the last matrix of MLPs alone."""
 
-    mlp_norm: bool = True
+    inner_norm: bool = True
 
     @property
     def mlp_inner_eps(self) -> float | None:
         """The epsilon of the norm before the last matrix of an MLP, whatever that of other norms."""
-        return EPS if self.mlp_norm else None
+        return EPS if self.inner_norm else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,12 +204,26 @@ class ResNetConfig:
 class StagesConfig:
     """Sizes of a tower of convolutions.
 
-    `image_size`, or (height, width), in pixels; blocks (`layers`) and channels (`widths`) per stage.
+    `image_size`, or (height, width), in pixels; blocks (`layers`) and channels (`widths`) per stage. `mlp_head`: the
+    head is an MLP, not a matrix; `has_head`: there is one.
     """
 
     image_size: Size
     layers: tuple[int, ...]
     widths: tuple[int, ...]
+    mlp_head: bool
+    has_head: bool = True
+    pool: MapPooling = "avg"
+
+    @property
+    def features(self) -> int:
+        """Width of what is pooled."""
+        return self.widths[-1]
+
+    @property
+    def unprojected(self) -> int | None:
+        """Width of embeddings if nothing projects what is pooled."""
+        return self.features if self.pool == "avg" and not self.has_head else None
 
     @property
     def cost(self) -> int:
@@ -203,10 +233,10 @@ class StagesConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ConvNeXtConfig(StagesConfig):
-    """Sizes and options of a ConvNeXt. `mlp_head`: the head is an MLP, not a matrix."""
+    """Sizes and options of a ConvNeXt. `hidden`: there is one more layer before its head."""
 
     eps: float
-    mlp_head: bool
+    hidden: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,14 +245,18 @@ class FastViTConfig(StagesConfig):
 
     `mlp_ratio` is the width of an MLP over the stage's; `stem_scale`: the stem has 1 x 1 branches; `squeeze`: the third
     and fourth stages begin with squeeze-and-excitation; `layer_norm`: there is a layer norm, not a batch norm, before
-    attention; `mlp_head`: the head is an MLP, not a matrix.
+    attention.
     """
 
     mlp_ratio: int
     stem_scale: bool
     squeeze: bool
     layer_norm: bool
-    mlp_head: bool
+
+    @property
+    def features(self) -> int:
+        """Width of what is pooled."""
+        return 2 * self.widths[-1]
 
     def has_attention(self, stage: int) -> bool:
         """Whether a stage, counted from 0, has attention."""
@@ -320,22 +354,16 @@ class BertConfig(EncoderConfig):
 class RelativeBertConfig(EncoderConfig):
     """Sizes and options of a BERT without a table of positions, which are rotary, or a bias (`alibi`).
 
-    `gelu_gate`: the gate of a gated MLP has GELU; `standardized`: embeddings have mean 0 and variance 1;
-    `standardize_truncated`: they have before they are truncated, if they are.
+    `standardized`: embeddings have mean 0 and variance 1; `standardizable`: they have where they are truncated, or
+    compared with images.
     """
 
     post_norm: bool = True  # of sums
     token_types: int = 1
     rotary: TextRopeConfig | None = None
     alibi: bool = False
-    gelu_gate: bool = False
     standardized: bool = False
-    standardize_truncated: bool = False
-
-    @property
-    def gate(self) -> Gate:
-        """The activation of a gate."""
-        return "gelu" if self.gelu_gate else "silu"
+    standardizable: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -373,10 +401,13 @@ class CLIPConfig:
         """Return it with embeddings of the first dimensions only, not more than there are."""
         if dim == self.embed_dim:
             return self
-        text = self.text
-        if isinstance(text, RelativeBertConfig) and text.standardize_truncated:
-            text = replace(text, standardized=True)
-        return replace(self, embed_dim=dim, full_dim=self.tower_dim, text=text)
+        return replace(self.standardize(), embed_dim=dim, full_dim=self.tower_dim)
+
+    def standardize(self) -> "CLIPConfig":
+        """Return it with standardized embeddings of texts, if its texts are to be."""
+        if isinstance(self.text, RelativeBertConfig) and self.text.standardizable:
+            return replace(self, text=replace(self.text, standardized=True))
+        return self
 
     @property
     def activation(self) -> Activation | None:

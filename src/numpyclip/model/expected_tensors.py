@@ -66,6 +66,8 @@ def block(checkpoint: Checkpoint, name: str, config: TransformerConfig) -> Tenso
     if config.mlp_inner_eps is not None:
         yield from norm(f"{name}.mlp.ln_inner", config.mlp_width)
     yield from norm(f"{name}.ln_2", d)
+    if config.mlp_norm:
+        yield from norm(f"{name}.mlp.norm", d)
     yield from mlp(f"{name}.mlp", config)
     if config.layer_scale:
         yield f"{name}.ls_1.gamma", (d,)

@@ -173,8 +173,8 @@ def attention(
         Queries, already divided by the root of k.
     k, v : ndarray of shape (h, k, b, m)
         Keys and values of the same input.
-    mask : ndarray of shape (n, s + m), (b, n, s + m) or (h, 1, n, s + m), optional
-        Added to the scores.
+    mask : ndarray of shape (n, s + m), (b, n, s + m) or (h, b, n, s + m), optional
+        Added to the scores; b and n may be 1.
     shared : pair of ndarrays of shape (h, k, s), optional
         Keys and values of a prefix that all inputs share.
 

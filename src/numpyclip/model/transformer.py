@@ -9,9 +9,9 @@ import numpy as np
 from numpyclip.model import ops
 from numpyclip.model.attention import Attention
 from numpyclip.model.blocks import Blocks
-from numpyclip.model.config import Gate, MLPActivation, TransformerConfig
+from numpyclip.model.config import EPS, Gate, MLPActivation, TransformerConfig
 from numpyclip.model.kv_cache import KVCache
-from numpyclip.model.layers import LayerNorm, Linear, fold_norm
+from numpyclip.model.layers import Affine, LayerNorm, Linear, fold_norm
 from numpyclip.model.ops import Array
 from numpyclip.model.rope import Rope, TextRope
 from numpyclip.model.token_layout import TokenLayout
@@ -31,7 +31,7 @@ _GATES: dict[Gate, Callable[[Array], Array]] = {"silu": ops.silu, "gelu": ops.ge
 class MLP:
     """Two layers with an activation between them, applied to each token independently.
 
-    Or a gated linear unit (Shazeer, 2020): the first layer makes a gate and a value, which are multiplied.
+    Or with a gate (Shazeer, 2020): the first layer makes a gate and a value, which are multiplied.
     """
 
     c_fc: Linear
@@ -39,11 +39,13 @@ class MLP:
     activation: MLPActivation
     gate: Gate | None = None
     inner_eps: float | None = None  # of the norm before `c_proj`
+    norm: Affine | None = None  # of the first of two norms; the second, with `eps`, is folded into `c_fc`
+    eps: float = EPS
 
     @classmethod
     def read(cls, weights: WeightReader, block: str, config: TransformerConfig) -> "MLP":
         """Read the weights of a block's MLP; fold in the norm before and the scale after it."""
-        norm = None if config.post_norm else f"{block}.ln_2"
+        norm = None if config.post_norm else f"{block}.mlp.norm" if config.mlp_norm else f"{block}.ln_2"
         return cls(
             _read_gated(weights, f"{block}.mlp", norm)
             if config.gated
@@ -57,6 +59,8 @@ class MLP:
             config.activation,
             config.gate if config.gated else None,
             config.mlp_inner_eps,
+            Affine.read(weights, f"{block}.ln_2") if config.mlp_norm else None,
+            config.eps,
         )
 
     @property
@@ -64,6 +68,8 @@ class MLP:
         return self.c_proj.output_dim
 
     def __call__(self, x: Array) -> Array:  # (d, n) -> (d, n)
+        if self.norm is not None:
+            x = ops.standardize(self.norm(x), self.eps)
         y = self.c_fc(x)
         if self.gate is not None:
             gate, y = y.reshape(2, len(y) // 2, -1)
@@ -76,7 +82,7 @@ class MLP:
 
 
 def _read_gated(weights: WeightReader, name: str, norm: str | None) -> Linear:
-    """Take the gate and the value of a gated linear unit as one layer."""
+    """Take the gate and the value of an MLP as one layer."""
 
     def prepare(checkpoint: Checkpoint) -> tuple[Array, Array]:
         parts = (f"{name}.c_gate", f"{name}.c_fc")

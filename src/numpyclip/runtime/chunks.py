@@ -97,7 +97,9 @@ def by_length(
     length, the longest first, sorted so that they have a long shared prefix, which the tower computes once.
     """
     most = _LOW_MEMORY_COST if low_memory else _TEXT_COST
-    texts = np.where(np.arange(ids.shape[1]) < lengths_of(ids)[:, np.newaxis], ids, pad_id)
+    lengths = lengths_of(ids)
+    ids = ids[:, : lengths.max(initial=1)]  # of 8192 tokens, say, most rows need a few
+    texts = np.where(np.arange(ids.shape[1]) < lengths[:, np.newaxis], ids, pad_id)
     rows, copies = np.unique(texts, axis=0, return_inverse=True)  # sorted: neighbours share a prefix
     lengths = lengths_of(rows)
     order = np.argsort(-lengths, kind="stable")

@@ -117,8 +117,8 @@ def _canonical(names: Iterable[str]) -> dict[str, list[str]]:
 
 
 def _halves(checkpoint: Checkpoint, name: str, *, transposed: bool) -> Iterator[NDArray[np.float16]]:
-    array = checkpoint.arrays[name]
-    numbers = array if array.dtype == np.float16 else checkpoint.take(name)
+    table = checkpoint.table(name)  # the file's numbers, unless adapters are added to them
+    numbers = table if table.dtype == np.float16 else checkpoint.take(name)
     flat = np.ascontiguousarray(numbers.T if transposed else numbers).reshape(-1)
     for start in range(0, flat.size, _PIECE):
         piece = flat[start : start + _PIECE]

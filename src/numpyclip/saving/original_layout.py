@@ -82,4 +82,7 @@ def _files(checkpoint: Checkpoint, dtype: DType) -> dict[str, bytes | Path]:
     if config_file.name == TRANSFORMERS:  # which says to which dtype weights are converted
         options.pop("torch_dtype", None)
         options["dtype"] = dtype
-    return {**existing(checkpoint.path.parent, _BESIDE[config_file.name]), config_file.name: as_json(options)}
+    beside = _BESIDE[config_file.name]
+    if config_file.name == OPEN_CLIP and "hf_model_name" in options["model_cfg"]["text_cfg"]:
+        beside = (*beside, TRANSFORMERS)  # which may be that of the text tower
+    return {**existing(checkpoint.path.parent, beside), config_file.name: as_json(options)}

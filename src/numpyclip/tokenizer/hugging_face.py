@@ -1,7 +1,7 @@
 """TEXT → IDS by the tokenizer whose files are beside the weights, as Hugging Face's libraries save them.
 
-`tokenizer.json` is complete. Older models have only the vocabulary, `spiece.model` (sentencepiece) or `vocab.txt`
-(BERT); the rest is in the code of the class that `tokenizer_config.json` names.
+`tokenizer.json` is complete. Older models have only the vocabulary, `spiece.model` (sentencepiece), `vocab.txt` (BERT),
+or `vocab.json` and `merges.txt` (CLIP); the rest is in the code of the class that `tokenizer_config.json` names.
 """
 
 import hashlib
@@ -13,6 +13,7 @@ from typing import Any
 from numpyclip.errors import CheckpointError, MissingPackageError
 from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.tokenizer.cleaning import OPEN_CLIP, lower_without_punctuation
+from numpyclip.tokenizer.clip_files import as_tokenizer_json
 from numpyclip.tokenizer.clip_tokenizer import default_tokenizer
 from numpyclip.tokenizer.clip_transformers import TransformersCLIPTokenizer
 from numpyclip.tokenizer.file_tokenizer import FileTokenizer, TokenizerModel, UnreadableTokenizer, naming
@@ -36,10 +37,11 @@ _FILES = {
     "T5Tokenizer": ("tokenizer.json", "spiece.model"),
     "XLMRobertaTokenizer": ("tokenizer.json", "sentencepiece.bpe.model"),
     "SiglipTokenizer": ("spiece.model", "tokenizer.json"),
-    "CLIPTokenizer": ("tokenizer.json", "vocab.json and merges.txt of OpenAI's vocabulary"),
+    "CLIPTokenizer": ("tokenizer.json", "vocab.json"),
 }
 _UNIGRAM = {"T5Tokenizer": read_t5, "XLMRobertaTokenizer": read_xlm_roberta}
-_PADS = {"SiglipTokenizer": ("</s>",)}
+_PADDED_LEFT = ("CodeLlamaTokenizer", "CohereTokenizer", "GemmaTokenizer", "LlamaTokenizer", "Siglip2Tokenizer")
+_PADS = {"CLIPTokenizer": (END_OF_TEXT,), "SiglipTokenizer": ("</s>",)}
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,9 @@ def _read_tokenizer(folder: Path, clean: Callable[[str], str], hint: str, option
     tokens, name = _tokens(folder, settings), _class(settings, options.default)
     settings = {**settings, **tokens}
     path = _find(folder, name, hint)
-    data = read_bytes(path, _MAX_VOCABULARY, "a tokenizer")
-    pads_left = settings.get("padding_side") == "left"
+    data = _read_file(path, settings)
+    padding_side = settings.get("padding_side")
+    pads_left = (padding_side or ("left" if name in _PADDED_LEFT else "right")) == "left"
     lower, strip = options.lower, options.strip_sep_token
     rules = (clean.__name__, lower, strip, pads_left, name, *(settings.get(o) for o in _OPTIONS), tokens)
     rules += tuple(filter(None, [_template(settings, name)]))
@@ -96,6 +99,8 @@ def _read_tokenizer(folder: Path, clean: Callable[[str], str], hint: str, option
             zeroed_id = _id_of(path, model, tokens.get("sep_token"), ("[SEP]", "</s>")) if strip else None
     except MissingPackageError as error:
         return UnreadableTokenizer(known_as, str(error))
+    if not padding_side and model.padding_side:
+        pads_left = model.padding_side == "left"
     return FileTokenizer(known_as, path, model, clean, pad_id, pads_left, zeroed_id)
 
 
@@ -110,9 +115,19 @@ def _find(folder: Path, name: str, hint: str) -> Path:
     )
 
 
+def _read_file(path: Path, settings: Settings) -> bytes:
+    """Read a vocabulary; that of CLIP's two files as if it were one of the newer form."""
+    if path.name != "vocab.json":
+        return read_bytes(path, _MAX_VOCABULARY, "a tokenizer")
+    ids, _, added = _clip_vocabulary(path.parent, settings)
+    merges = read_bytes(path.with_name("merges.txt"), *_SETTINGS).decode("utf-8", "replace")
+    with naming(path):
+        return as_tokenizer_json(ids, merges, _tokens(path.parent, settings), added)
+
+
 def _read_model(path: Path, data: bytes, settings: Settings, name: str, lower: bool) -> TokenizerModel:
     side = "left" if settings.get("truncation_side") == "left" else "right"
-    if path.name == "tokenizer.json":
+    if path.suffix == ".json":
         return read_json(path, data, lower, side, _template(settings, name))
     if path.name == "vocab.txt":
         return read_word_pieces(path, data, settings, side)
@@ -149,7 +164,7 @@ def _read_clip(folder: Path) -> TransformersCLIPTokenizer | None:
     settings = _settings(folder)
     try:
         ids, merges, added = _clip_vocabulary(folder, settings)
-        if not default_tokenizer().has(ids, merges):
+        if not default_tokenizer().has(ids, merges) or settings.get("padding_side", "right") != "right":
             return None
         pad = _tokens(folder, settings).get("pad_token", END_OF_TEXT)
         any_case = {START_OF_TEXT: False, END_OF_TEXT: False, pad: False}
@@ -178,6 +193,7 @@ def _clip_vocabulary(folder: Path, settings: Settings) -> tuple[dict[str, int], 
     # Of a token that appears twice, the last options count; a plain string has none.
     tokens = [settings.get(name) for name in ("bos_token", "eos_token", "unk_token", "pad_token")]
     added = [{"content": token} if isinstance(token, str) else token for token in tokens if token]
+    added = [*(settings.get("added_tokens_decoder") or {}).values()] or added
     return ids, [line for line in lines[1:] if line], added
 
 

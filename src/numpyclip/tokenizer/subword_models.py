@@ -24,6 +24,8 @@ class JsonModel:
     """The vocabulary of a `tokenizer.json`; a text that is too long is truncated on one side, "left" or "right"."""
 
     def __init__(self, tokenizer: Tokenizer, side: str) -> None:
+        padding = tokenizer.padding
+        self.padding_side: str | None = padding["direction"] if padding else None
         tokenizer.no_truncation()
         tokenizer.no_padding()
         self._tokenizer = tokenizer
@@ -99,6 +101,7 @@ class SentencePieceModel:
 
     min_length = 1
     keeps_end = False
+    padding_side: str | None = None
 
     def __init__(self, path: Path, data: bytes, settings: Mapping[str, Any]) -> None:
         package = import_package("sentencepiece")

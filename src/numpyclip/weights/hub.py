@@ -139,6 +139,7 @@ class _Download:
             )
         kind = ChecksumError if isinstance(failure, Wrong) else DownloadError
         return kind(
-            f"{self._name}: could not be downloaded from {self._page}: {str(failure).rstrip('.')}. Try again, or "
-            "set $HF_ENDPOINT to a mirror, or download its files by hand, and load the folder that has them."
+            f"{self._name}: could not be downloaded from {self._page}: {str(failure).rstrip('.')}. Try again (what has "
+            "arrived is kept, to be continued), or set $HF_ENDPOINT to a mirror, or download its files by hand, and "
+            "load the folder that has them."
         )

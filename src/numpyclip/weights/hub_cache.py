@@ -25,6 +25,7 @@ from numpyclip.errors import DownloadError
 from numpyclip.regular_file import open_regular
 from numpyclip.weights.catalogue import Copy
 from numpyclip.weights.local import make_folder
+from numpyclip.weights.network_settings import links_are_forbidden
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _WEIGHTS = (  # of the repositories of copies, in which other programs may have chosen another file
@@ -138,7 +139,7 @@ class CachedRepository:
 
 def _linked(path: Path, blob: Path) -> bool:
     """Make a relative symbolic link, if that is possible and allowed."""
-    if os.environ.get("HF_HUB_DISABLE_SYMLINKS", "").upper() in ("1", "ON", "YES", "TRUE"):
+    if links_are_forbidden():
         return False
     try:
         path.symlink_to(os.path.relpath(blob, path.parent))

@@ -127,7 +127,7 @@ class HubClient:
             if refused.status not in (401, 403) or self._asked_for_token:
                 raise
             self._asked_for_token = True
-            self._token = _logged_in()
+            self._token = hub_token(_logged_in)
             if self._token is None:
                 raise
             return patiently(request)
@@ -137,7 +137,8 @@ def _logged_in() -> str | None:
     """Return the token that `huggingface_hub` knows, where it is installed and the user has logged in."""
     try:
         from huggingface_hub import get_token
-    except ImportError:
+
+        token: str | None = get_token()
+    except (ImportError, OSError, RuntimeError, ValueError):  # its troubles are not those of a repository
         return None
-    token: str | None = get_token()
     return token

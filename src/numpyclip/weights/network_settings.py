@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from numpyclip.errors import DownloadError
@@ -18,8 +19,12 @@ def hub_is_offline() -> str | None:
     """Name the variable that forbids the hub, if one does; those of Hugging Face mean what they mean there."""
     if is_offline():
         return "$NUMPYCLIP_OFFLINE"
-    names = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
-    return next((f"${name}" for name in names if os.environ.get(name, "").upper() in ("1", "ON", "YES", "TRUE")), None)
+    return next((f"${name}" for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE") if _is_set(name)), None)
+
+
+def _is_set(variable: str) -> bool:
+    """Read a setting of Hugging Face as `huggingface_hub` does."""
+    return os.environ.get(variable, "").upper() in ("1", "ON", "YES", "TRUE")
 
 
 def mirror() -> str | None:
@@ -43,12 +48,19 @@ def _url(variable: str) -> str | None:
     return url
 
 
-def hub_token() -> str | None:
-    """Return the token in ``$HF_TOKEN``, never shown."""
-    token = (os.environ.get("HF_TOKEN") or os.environ.get("HUGGING_FACE_HUB_TOKEN") or "").strip()
+def hub_token(log_in: Callable[[], str | None] = lambda: None) -> str | None:
+    """Return the token in ``$HF_TOKEN``, or that of `log_in`; never shown. A setting may forbid to send any."""
+    if _is_set("HF_HUB_DISABLE_IMPLICIT_TOKEN"):
+        return None
+    token = (os.environ.get("HF_TOKEN") or os.environ.get("HUGGING_FACE_HUB_TOKEN") or log_in() or "").strip()
     if not re.fullmatch(r"[!-~]*", token):
         raise DownloadError("$HF_TOKEN: has characters that no token has. Copy it again.")
     return token or None
+
+
+def links_are_forbidden() -> bool:
+    """Tell whether the cache of the hub is to have no symbolic links."""
+    return _is_set("HF_HUB_DISABLE_SYMLINKS")
 
 
 def hub_cache() -> Path:

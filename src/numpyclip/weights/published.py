@@ -6,7 +6,7 @@ computes with the wrong one; here the tag decides, and names that end in ``-quic
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -118,6 +118,15 @@ def published_as(name: str, tag: str | None = None) -> tuple[str, str] | None:
             if row["hub"] == repository or row.get("openai") == original:
                 return known, found
     return None
+
+
+def published_at(repository: str) -> Iterator[tuple[Architecture, PublishedModel]]:
+    """Find the published weights that are in a repository of the hub, by its name."""
+    for name, facts in _table()["architectures"].items():
+        if any(row["hub"] == repository for row in facts["tags"].values()):
+            known = architecture(name)
+            assert known is not None
+            yield from ((known, model) for model in known.models.values() if model.hub == repository)
 
 
 @cache

@@ -171,7 +171,7 @@ class _Search:
 
     def _advice(self) -> str:
         model = self._model
-        at = f" of {model.urls[0]}" if model.urls else ""
+        at = f", from {model.urls[0]}," if model.urls else ""
         ways = [f"put {model.file}{at} (SHA-256 {model.sha256}) into {self._file.parent} by hand"]
         if not model.copies:
             ways.append("set $NUMPYCLIP_MIRROR to a URL that has it")

@@ -13,6 +13,7 @@ CALLS: dict[str, tuple[Callable[..., Array], tuple[object, ...]]] = {
     "convolve3x3": (feature_maps.convolve3x3, (random(3, 5, 4, 2), random(6, 27), random(6), 2)),
     "convolve_channels": (feature_maps.convolve_channels, (random(3, 5, 4, 2), random(6, 7, 7), random(6), 2)),
     "average_pool": (feature_maps.average_pool, (random(3, 5, 4, 2),)),
+    "average_pool3x3": (feature_maps.average_pool3x3, (random(3, 5, 4, 2),)),
     "squares": (feature_maps.squares, (random(3, 5, 4, 2), 2)),
 }
 
@@ -90,3 +91,13 @@ def test_channels_that_are_larger_than_a_piece_are_convolved_one_by_one(monkeypa
     whole = feature_maps.convolve_channels(x, weight, bias)
     monkeypatch.setattr(feature_maps, "_PIECE", 1)
     np.testing.assert_allclose(feature_maps.convolve_channels(x, weight, bias), whole, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (2, 1), (5, 4), (6, 7)])
+def test_means_of_windows_leave_out_what_is_beyond_the_edges(rows: int, columns: int) -> None:
+    x = random(3, rows, columns, 2)
+    result = feature_maps.average_pool3x3(x)
+    assert result.shape == (3, -(-rows // 2), -(-columns // 2), 2)
+    for i, j in np.ndindex(result.shape[1:3]):
+        window = x[:, max(2 * i - 1, 0) : 2 * i + 2, max(2 * j - 1, 0) : 2 * j + 2]
+        np.testing.assert_allclose(result[:, i, j], window.mean(axis=(1, 2)), rtol=1e-5, atol=1e-6)

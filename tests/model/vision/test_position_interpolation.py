@@ -35,3 +35,15 @@ def test_fewer_places_are_means_of_their_neighbourhood() -> None:
 def test_what_all_places_have_in_common_stays() -> None:
     square = np.full((3, 16), 2.5, np.float32)
     np.testing.assert_allclose(interpolate_positions(square, 7, 3), np.full((3, 21), 2.5), rtol=1e-6)
+
+
+def test_cubic_weights_are_those_of_pytorch() -> None:
+    """Recorded from `interpolate(..., mode="bicubic", antialias=True)`: one side grows, or shrinks, or stays."""
+    square = np.array([[0, 1, 4, 9, 16, 25, 36, 49, 64]], np.float32)
+    recorded = {
+        (2, 5): [1.85005, 2.85095, 4.92456, 8.20712, 10.15, 26.07247, 30.23266, 38.05458, 47.08545, 52.18762],
+        (4, 3): [-0.47015, 0.21642, 2.90299, 3.74649, 8.08606, 14.42563, 19.70907, 29.3695, 41.02993, 37.41045,
+                 50.72388, 66.03732],
+    }  # fmt: skip
+    for sides, expected in recorded.items():
+        np.testing.assert_allclose(interpolate_positions(square, *sides, "bicubic")[0], expected, atol=2e-5)

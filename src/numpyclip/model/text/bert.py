@@ -17,10 +17,11 @@ from numpyclip.model.config import BertConfig
 from numpyclip.model.layers import LayerNorm, Linear, read_projection
 from numpyclip.model.ops import Array
 from numpyclip.model.text.encoder_parts import (
+    count_shown,
     head_tensors,
-    hiding,
-    mean_of_tokens,
-    padding,
+    mask_within,
+    mean_of_shown,
+    padding_last,
     read_head,
     without_padding,
 )
@@ -91,40 +92,36 @@ class Bert:
         return self.text_projection.output_dim if self.text_projection else self.config.width
 
     def __call__(self, ids: NDArray[np.integer]) -> Array:  # (b, n) -> (b, e)
+        if self.config.first_place:  # RoBERTa's positions count the tokens that are no padding
+            ids = padding_last(ids, self.config.pad_id)
         return without_padding(self._embed, ids, self.config, self.output_dim)
 
     @property
     def stages(self) -> TokenStages:
         """What its tokens go through; the layer at the end belongs to the norm."""
         return TokenStages(
-            layers=len(self.transformer.resblocks),
+            layers=self.config.layers,
             has_norm=self.end is not None,
             projected_from=0 if self.text_projection and not self.pooler else None,
         )
 
     def tokens(self, ids: NDArray[np.integer], stage: TokenStage) -> Array:
         """Compute all tokens, padding included, which no token attends to: (b, n) -> (b, n, d)."""
-        is_padding = padding(ids, self.config)
-        x = self.transformer(self._enter(ids, is_padding), TokenLayout(len(ids), mask=hiding(is_padding)), stage.layer)
-        if stage.norm or stage.project:
-            x = self._finish(x, stage.project)
-        return as_rows(x, len(ids))
+        x = self.transformer(self._enter(ids), self._layout(ids), stage.layer)
+        return as_rows(self._finish(x, stage.project) if stage.norm or stage.project else x, len(ids))
 
     def attention(self, ids: NDArray[np.integer], index: int) -> Array:
         """Compute how much each token attends to each in one block: (b, n) -> (b, h, n, n)."""
-        is_padding = padding(ids, self.config)
-        return self.transformer.attention(
-            self._enter(ids, is_padding), TokenLayout(len(ids), mask=hiding(is_padding)), index
-        )
+        return self.transformer.attention(self._enter(ids), self._layout(ids), index)
 
-    def _enter(self, ids: NDArray[np.integer], is_padding: NDArray[np.bool_] | None = None) -> Array:
+    def _enter(self, ids: NDArray[np.integer]) -> Array:
         """Embed tokens, their positions and their type: (b, n) -> (d, b n)."""
-        first = min(self.config.first_place, 1)
-        positions = self.positional_embedding[first : first + ids.shape[1]]
-        if first and is_padding is not None:
-            positions = np.where(is_padding[..., np.newaxis], self.positional_embedding[0], positions)
-        x = self.token_embedding[ids].astype(np.float32) + positions  # (b, n, d)
+        places = count_shown(ids, self.config.pad_id) if self.config.first_place else np.arange(ids.shape[1])
+        x = self.token_embedding[ids].astype(np.float32) + self.positional_embedding[places]  # (b, n, d)
         return self.ln_pre(np.ascontiguousarray(x.reshape(ids.size, -1).T))
+
+    def _layout(self, ids: NDArray[np.integer]) -> TokenLayout:
+        return TokenLayout(len(ids), mask=mask_within(ids, self.config.pad_id))
 
     def _finish(self, x: Array, project: bool = True) -> Array:
         """Apply what comes after the pooled token: (d, n) -> (e, n)."""
@@ -136,9 +133,11 @@ class Bert:
         b = len(ids)
         x = self._enter(ids)
         if self.config.pool == "mean":
-            y = mean_of_tokens(self.transformer(x, TokenLayout(b)), b)  # (d, b)
+            mask = mask_within(ids, self.config.pad_id)
+            y = mean_of_shown(self.transformer(x, TokenLayout(b, mask=mask)), b, mask)  # (d, b)
         else:
-            y = self.transformer.pooled(x, TokenLayout(b, pooled=np.zeros(b, int)))
+            mask = mask_within(ids, self.config.pad_id)
+            y = self.transformer.pooled(x, TokenLayout(b, mask=mask, pooled=np.zeros(b, int)))
         if self.pooler is not None:
             y = np.tanh(self.pooler(y))
         embeddings: Array = self._finish(y).T

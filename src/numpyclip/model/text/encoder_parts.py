@@ -16,6 +16,40 @@ from numpyclip.weights.checkpoint import Checkpoint
 _HEAD = "text_projection"
 
 
+def padding_last(ids: NDArray[np.integer], pad_id: int) -> NDArray[np.integer]:
+    """Move padding within texts, which no token attends to, to their ends: (b, n) -> (b, n)."""
+    order = np.argsort(ids == pad_id, axis=1, kind="stable")
+    moved: NDArray[np.integer] = np.take_along_axis(ids, order, 1)
+    return moved
+
+
+def count_shown(ids: NDArray[np.integer], pad_id: int) -> NDArray[np.integer]:
+    """Count the tokens up to each, without padding, for which it is 0: (b, n) -> (b, n)."""
+    is_text = ids != pad_id
+    numbers: NDArray[np.integer] = np.cumsum(is_text, axis=1) * is_text
+    return numbers
+
+
+def mask_within(ids: NDArray[np.integer], pad_id: int) -> Array | None:
+    """Return the mask that hides padding within texts, but for a first token, if there is any: (b, n) -> (b, 1, n)."""
+    is_padding = ids == pad_id
+    is_padding[:, 0] = False
+    if not is_padding.any():
+        return None
+    mask: Array = np.where(is_padding[:, np.newaxis], np.float32(-np.inf), np.float32(0))
+    return mask
+
+
+def mean_of_shown(x: Array, batch: int, mask: Array | None) -> Array:
+    """Average the tokens of each text that a mask does not hide: (d, batch n) -> (d, batch)."""
+    if mask is None:
+        return mean_of_tokens(x, batch)
+    shown = np.exp(mask)  # 0 or 1
+    weights = shown / shown.sum(axis=2, keepdims=True)  # (b, 1, n)
+    mean: Array = np.einsum("dbn,bn->db", x.reshape(len(x), batch, -1), weights[:, 0])
+    return mean
+
+
 def without_padding(
     embed: Callable[[NDArray[np.integer]], Array], ids: NDArray[np.integer], config: EncoderConfig, output_dim: int
 ) -> Array:
@@ -26,18 +60,6 @@ def without_padding(
         rows = lengths == length
         embeddings[rows] = embed(ids[rows, :length])
     return embeddings
-
-
-def padding(ids: NDArray[np.integer], config: EncoderConfig) -> NDArray[np.bool_]:
-    """Tell which tokens are padding, and come after the text: (b, n) -> (b, n)."""
-    is_padding: NDArray[np.bool_] = np.arange(ids.shape[1]) >= config.lengths(ids)[:, np.newaxis]
-    return is_padding
-
-
-def hiding(is_hidden: NDArray[np.bool_]) -> Array:
-    """Return the mask by which no token attends to some: (b, n) -> (b, 1, n)."""
-    mask: Array = np.where(is_hidden[:, np.newaxis], np.float32(-np.inf), np.float32(0))
-    return mask
 
 
 def mean_of_tokens(x: Array, batch: int) -> Array:

@@ -17,10 +17,11 @@ from numpyclip.model.layers import Affine, Linear
 from numpyclip.model.ops import Array
 from numpyclip.model.text.encoder_configs import M2M100Config
 from numpyclip.model.text.encoder_parts import (
+    count_shown,
     head_tensors,
-    hiding,
+    mask_within,
     mean_of_tokens,
-    padding,
+    padding_last,
     read_head,
     without_padding,
 )
@@ -66,6 +67,7 @@ class M2M100:
         return self.text_projection.output_dim if self.text_projection else self.config.width
 
     def __call__(self, ids: NDArray[np.integer]) -> Array:  # (b, n) -> (b, e)
+        ids = padding_last(ids, self.config.pad_id)  # positions count the other tokens
         return without_padding(self._embed, ids, self.config, self.output_dim)
 
     @property
@@ -75,27 +77,27 @@ class M2M100:
 
     def tokens(self, ids: NDArray[np.integer], stage: TokenStage) -> Array:
         """Compute all tokens, padding included, which no token attends to: (b, n) -> (b, n, d)."""
-        is_padding = padding(ids, self.config)
-        x = self.transformer(self._enter(ids, is_padding), TokenLayout(len(ids), mask=hiding(is_padding)), stage.layer)
+        x = self.transformer(self._enter(ids), self._layout(ids), stage.layer)
         if stage.norm or stage.project:
             x = self.ln_final(ops.standardize(x, self.config.eps))
         return as_rows(self.text_projection(x) if self.text_projection and stage.project else x, len(ids))
 
     def attention(self, ids: NDArray[np.integer], index: int) -> Array:
         """Compute how much each token attends to each in one block: (b, n) -> (b, h, n, n)."""
-        is_padding = padding(ids, self.config)
-        return self.transformer.attention(
-            self._enter(ids, is_padding), TokenLayout(len(ids), mask=hiding(is_padding)), index
-        )
+        return self.transformer.attention(self._enter(ids), self._layout(ids), index)
 
-    def _enter(self, ids: NDArray[np.integer], is_padding: NDArray[np.bool_] | None = None) -> Array:
+    def _enter(self, ids: NDArray[np.integer]) -> Array:
         """Embed tokens and their positions, of which padding has none: (b, n) -> (d, b n)."""
         x = self.token_embedding[ids].astype(np.float32)  # (b, n, d)
         if self.config.scaled:
             x *= np.float32(math.sqrt(self.config.width))
-        positions = sinusoids(self.config.pad_id + 1, ids.shape[1], self.config.width)
-        x += positions if is_padding is None else np.where(is_padding[..., np.newaxis], np.float32(0), positions)
+        positions = sinusoids(self.config.pad_id, ids.shape[1] + 1, self.config.width)
+        positions[0] = 0
+        x += positions[count_shown(ids, self.config.pad_id)]
         return np.ascontiguousarray(x.reshape(ids.size, -1).T)
+
+    def _layout(self, ids: NDArray[np.integer]) -> TokenLayout:
+        return TokenLayout(len(ids), mask=mask_within(ids, self.config.pad_id))
 
     def _embed(self, ids: NDArray[np.integer]) -> Array:
         b = len(ids)

@@ -19,14 +19,7 @@ from numpyclip.model.layers import LayerNorm, Linear
 from numpyclip.model.ops import Array
 from numpyclip.model.rope import TextRope
 from numpyclip.model.text.bert import SumNormBlock
-from numpyclip.model.text.encoder_parts import (
-    head_tensors,
-    hiding,
-    mean_of_tokens,
-    padding,
-    read_head,
-    without_padding,
-)
+from numpyclip.model.text.encoder_parts import head_tensors, mask_within, mean_of_tokens, read_head, without_padding
 from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.token_stages import TokenStage, TokenStages, as_rows
 from numpyclip.model.transformer import MLP, Transformer
@@ -84,12 +77,12 @@ class RelativeBert:
 
     def tokens(self, ids: NDArray[np.integer], stage: TokenStage) -> Array:
         """Compute all tokens, padding included, which no token attends to: (b, n) -> (b, n, d)."""
-        x = self.transformer(self._enter(ids), self._layout(ids, hiding(padding(ids, self.config))), stage.layer)
+        x = self.transformer(self._enter(ids), self._layout(ids, mask_within(ids, self.config.pad_id)), stage.layer)
         return as_rows(self._finish(x) if stage.project else x, len(ids))
 
     def attention(self, ids: NDArray[np.integer], index: int) -> Array:
         """Compute how much each token attends to each in one block: (b, n) -> (b, h, n, n)."""
-        layout = self._layout(ids, hiding(padding(ids, self.config)))
+        layout = self._layout(ids, mask_within(ids, self.config.pad_id))
         return self.transformer.attention(self._enter(ids), layout, index)
 
     def _enter(self, ids: NDArray[np.integer]) -> Array:  # (b, n) -> (d, b n)

@@ -20,14 +20,7 @@ from numpyclip.model.layers import Linear
 from numpyclip.model.ops import Array
 from numpyclip.model.rope import Rope, TextRope
 from numpyclip.model.text.encoder_configs import T5Config
-from numpyclip.model.text.encoder_parts import (
-    head_tensors,
-    hiding,
-    mean_of_tokens,
-    padding,
-    read_head,
-    without_padding,
-)
+from numpyclip.model.text.encoder_parts import head_tensors, mask_within, mean_of_shown, read_head, without_padding
 from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.token_stages import TokenStage, TokenStages, as_rows
 from numpyclip.model.transformer import MLP, Block, Transformer
@@ -121,33 +114,32 @@ class T5:
 
     def tokens(self, ids: NDArray[np.integer], stage: TokenStage) -> Array:
         """Compute all tokens, padding included, which no token attends to: (b, n) -> (b, n, d)."""
-        x = self.transformer(self._enter(ids), self._layout_hiding_padding(ids), stage.layer)
+        x = self.transformer(self._enter(ids), self._layout(ids), stage.layer)
         if stage.norm or stage.project:
             x = _normalize(x, self.config.eps) * self.ln_final[:, np.newaxis]
         return as_rows(self.text_projection(x) if self.text_projection and stage.project else x, len(ids))
 
     def attention(self, ids: NDArray[np.integer], index: int) -> Array:
         """Compute how much each token attends to each in one block: (b, n) -> (b, h, n, n)."""
-        return self.transformer.attention(self._enter(ids), self._layout_hiding_padding(ids), index)
+        return self.transformer.attention(self._enter(ids), self._layout(ids), index)
 
     def _enter(self, ids: NDArray[np.integer]) -> Array:  # (b, n) -> (d, b n)
         x = self.token_embedding[ids].astype(np.float32).reshape(ids.size, -1).T
         return np.ascontiguousarray(x)
 
-    def _mask(self, n: int) -> Array:
-        """Return what is added to scores for the distance of two tokens: (h, 1, n, n)."""
-        bias = self.relative_attention_bias[buckets(n, self.config)]  # (n, n, h)
-        return np.ascontiguousarray(bias.transpose(2, 0, 1))[:, np.newaxis]
-
-    def _layout_hiding_padding(self, ids: NDArray[np.integer]) -> TokenLayout:
-        mask = hiding(padding(ids, self.config)) + self._mask(ids.shape[1])
-        return TokenLayout(len(ids), mask=mask)
+    def _layout(self, ids: NDArray[np.integer]) -> TokenLayout:
+        bias = self.relative_attention_bias[buckets(ids.shape[1], self.config)]  # (n, n, h)
+        mask = np.ascontiguousarray(bias.transpose(2, 0, 1))[:, np.newaxis]
+        hidden = mask_within(ids, self.config.pad_id)
+        return TokenLayout(len(ids), mask=mask if hidden is None else mask + hidden)
 
     def _embed(self, ids: NDArray[np.integer]) -> Array:
         b, n = ids.shape
-        x = self.transformer(self._enter(ids), TokenLayout(b, mask=self._mask(n)))
+        x = self.transformer(self._enter(ids), self._layout(ids))
         x = _normalize(x, self.config.eps)
-        y = mean_of_tokens(x, b) if self.config.pool == "mean" else x[:, ::n]  # (d, b)
+        y = (
+            mean_of_shown(x, b, mask_within(ids, self.config.pad_id)) if self.config.pool == "mean" else x[:, ::n]
+        )  # (d, b)
         y = y * self.ln_final[:, np.newaxis]
         embeddings: Array = (self.text_projection(y) if self.text_projection else y).T
         return embeddings

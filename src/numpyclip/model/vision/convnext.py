@@ -21,10 +21,9 @@ from numpyclip.model.vision.convolution import (
     ConvolutionalTower,
     ConvolutionMLP,
     Step,
-    head_tensors,
     pixels_innermost,
-    read_head,
 )
+from numpyclip.model.vision.head import Head
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
 
@@ -93,7 +92,7 @@ def _read_block(weights: WeightReader, name: str, eps: float) -> ConvolutionMLP:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ConvNeXt(ConvolutionalTower):
-    """A stem, four stages of blocks, the mean of all pixels, and a head."""
+    """A stem, four stages of blocks, and a head."""
 
     config: ConvNeXtConfig
 
@@ -119,7 +118,7 @@ class ConvNeXt(ConvolutionalTower):
                 yield from expected.linear(f"{block}.mlp.fc2", 4 * d, d)
                 yield f"{block}.gamma", (d,)
         yield from expected.norm(f"{_TRUNK}.head.norm", d)
-        yield from head_tensors(checkpoint, d, embed_dim, config.mlp_head)
+        yield from Head.tensors(checkpoint, config, embed_dim)
 
     @classmethod
     def read(cls, weights: WeightReader, config: ConvNeXtConfig, preprocess: Preprocess) -> "ConvNeXt":
@@ -131,7 +130,7 @@ class ConvNeXt(ConvolutionalTower):
                 makers.append(partial(Downsample.read, weights, f"{_TRUNK}.stages.{stage}.downsample", eps))
             blocks = [f"{_TRUNK}.stages.{stage}.blocks.{index}" for index in range(count)]
             makers.extend(partial(_read_block, weights, block, eps) for block in blocks)
-        head = read_head(weights, f"{_TRUNK}.head.norm", config.mlp_head)
+        head = Head.read(weights, config, f"{_TRUNK}.head.norm")
         return cls(config, preprocess, weights.blocks(makers), head)
 
     def _pixels(self, image: NDArray[Any]) -> Array:
@@ -139,6 +138,3 @@ class ConvNeXt(ConvolutionalTower):
 
     def _count_steps(self, layer: int) -> int:
         return 1 + sum(self.config.layers[:layer]) + max(layer - 1, 0)  # all stages but the first downsample
-
-    def _finish(self, x: Array) -> Array:
-        return self.head(ops.standardize(x, self.config.eps))

@@ -13,15 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.images.preprocess import Preprocess
-from numpyclip.model import expected_tensors as expected
 from numpyclip.model import ops
 from numpyclip.model.blocks import Blocks
 from numpyclip.model.config import EPS
-from numpyclip.model.layers import Linear, read_projection
 from numpyclip.model.ops import Array
 from numpyclip.model.token_stages import TokenStage, TokenStages
 from numpyclip.model.transformer import MLP
 from numpyclip.model.vision import feature_maps
+from numpyclip.model.vision.head import Head
 from numpyclip.model.vision.tower import VisionTower
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
@@ -119,10 +118,10 @@ class ConvolutionMLP:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ConvolutionalTower(VisionTower):
-    """Steps that make a feature map, and a head that embeds the mean of its pixels."""
+    """Steps that make a feature map, and a head that embeds it."""
 
     steps: Blocks[Step]
-    head: Linear | MLP
+    head: Head
 
     @property
     def output_dim(self) -> int:
@@ -137,46 +136,21 @@ class ConvolutionalTower(VisionTower):
     def _count_steps(self, layer: int) -> int:
         """Count the steps until the end of the stem, layer 0, or of a stage."""
 
-    def _finish(self, x: Array) -> Array:
-        """Apply what comes after the mean of all pixels: (c, n) -> (e, n)."""
-        return self.head(x)
-
     def __call__(self, image: NDArray[Any]) -> Array:  # (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e)
-        x = self.steps.run(self._pixels(image))
-        embeddings: Array = self._finish(x.mean(axis=(1, 2))).T
+        embeddings: Array = self.head(self.steps.run(self._pixels(image))).T
         return embeddings
 
     @property
     def stages(self) -> TokenStages:
         """What its feature maps go through."""
         layers = len(self.config.layers)
-        return TokenStages(layers=layers, has_norm=False, projected_from=layers)
+        can_project = self.head.pool is None and self.head.projection is not None
+        return TokenStages(layers=layers, has_norm=False, projected_from=layers if can_project else None)
 
     def tokens(self, image: NDArray[Any], stage: TokenStage) -> Array:
         """Compute the feature map of the stem or of a stage, maybe projected: (b, 3, y, x) -> (b, y', x', c)."""
         if not stage.project:
             return images_first(self.steps.run(self._pixels(image), count=self._count_steps(stage.layer)))
         x = self.steps.run(self._pixels(image))
-        return images_first(self._finish(x.reshape(len(x), -1)).reshape(-1, *x.shape[1:]))
-
-
-def head_tensors(checkpoint: Checkpoint, d: int, embed_dim: int, is_mlp: bool) -> expected.Tensors:
-    """List the head, from the mean of all pixels to the embedding, as in open_clip/timm_model.py."""
-    if is_mlp:
-        yield from expected.linear("visual.head.mlp.fc1", d, 2 * embed_dim)
-        yield from expected.projection(checkpoint, "visual.head.mlp.fc2", 2 * embed_dim, embed_dim)
-    else:
-        yield from expected.projection(checkpoint, _projection(checkpoint), d, embed_dim)
-
-
-def read_head(weights: WeightReader, norm: str | None, is_mlp: bool) -> Linear | MLP:
-    """Take the head, from the mean of all pixels to the embedding; fold in the norm before."""
-    if is_mlp:
-        fc1 = Linear.read(weights, "visual.head.mlp.fc1", norm=norm)
-        return MLP(fc1, read_projection(weights, "visual.head.mlp.fc2"), "gelu")
-    return read_projection(weights, _projection(weights.checkpoint), norm)
-
-
-def _projection(checkpoint: Checkpoint) -> str:
-    """Name the last matrix: open_clip's, or else timm's own."""
-    return "visual.head.proj" if "visual.head.proj.weight" in checkpoint else "visual.trunk.head.fc"
+        pixels = self.head(x.reshape(len(x), 1, 1, -1))  # each as if it were an image
+        return images_first(pixels.reshape(-1, *x.shape[1:]))

@@ -28,10 +28,9 @@ from numpyclip.model.vision.convolution import (
     ConvolutionMLP,
     Step,
     batch_norm,
-    head_tensors,
     normalized_innermost,
-    read_head,
 )
+from numpyclip.model.vision.head import Head
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
 
@@ -180,7 +179,7 @@ def _read_mlp(weights: WeightReader, block: str, scale: str) -> ConvolutionMLP:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FastViT(ConvolutionalTower):
-    """A stem of three convolutions, four or five stages, one more convolution, the mean of all pixels, and a head."""
+    """A stem of three convolutions, four or five stages, one more convolution, and a head."""
 
     config: FastViTConfig
 
@@ -189,13 +188,13 @@ class FastViT(ConvolutionalTower):
         """List the tensors of this tower."""
         for step in _steps(checkpoint, config):
             yield from step.tensors
-        yield from head_tensors(checkpoint, 2 * config.widths[-1], embed_dim, config.mlp_head)
+        yield from Head.tensors(checkpoint, config, embed_dim)
 
     @classmethod
     def read(cls, weights: WeightReader, config: FastViTConfig, preprocess: Preprocess) -> "FastViT":
         """Read the weights of this tower."""
         makers = [partial(step.read, weights) for step in _steps(weights.checkpoint, config)]
-        return cls(config, preprocess, weights.blocks(makers), read_head(weights, None, config.mlp_head))
+        return cls(config, preprocess, weights.blocks(makers), Head.read(weights, config))
 
     def _pixels(self, image: NDArray[Any]) -> Array:
         return normalized_innermost(image, self.preprocess)

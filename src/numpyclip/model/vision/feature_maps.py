@@ -49,6 +49,23 @@ def average_pool(x: Array) -> Array:
     return y
 
 
+def average_pool3x3(x: Array) -> Array:
+    """Average windows of 3 by 3 pixels around every other one: (c, y, x, b) -> (c, y / 2, x / 2, b), rounded up.
+
+    Pixels beyond the edges do not count.
+    """
+    for axis in (1, 2):
+        x = np.moveaxis(x, axis, 1)
+        sums = x[:, ::2].copy()
+        counts = np.ones(sums.shape[1], np.float32)
+        for part, place in ((x[:, 1::2], slice(0, x.shape[1] // 2)), (x[:, 1:-1:2], slice(1, None))):
+            sums[:, place] += part
+            counts[place] += 1
+        sums /= counts.reshape(-1, 1, 1)
+        x = np.moveaxis(sums, 1, axis)
+    return np.ascontiguousarray(x)
+
+
 def squares(x: Array, size: int) -> Array:
     """Cut maps into squares, complete ones only: (c, y, x, b) -> (c size size, y // size, x // size, b)."""
     c, rows, columns, b = x.shape

@@ -6,7 +6,6 @@ learned query attends to.
 
 import math
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 
@@ -19,7 +18,7 @@ from numpyclip.model.layers import Linear
 from numpyclip.model.ops import Array
 from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.transformer import MLP, Transformer
-from numpyclip.model.vision.vit import VisionTransformer, prepare_embedding
+from numpyclip.model.vision.vit import VisionTransformer, read_embedding
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
 
@@ -68,7 +67,7 @@ class Selector:
 
 def _as_block(config: NomicVisionConfig) -> TransformerConfig:
     """Return the sizes of the MLP, which has no norm inside."""
-    return replace(config, mlp_norm=False, mlp_width=config.pool.mlp_width or config.mlp_width)
+    return replace(config, inner_norm=False, mlp_width=config.pool.mlp_width or config.mlp_width)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -94,9 +93,7 @@ class NomicViT(VisionTransformer):
     def read(cls, weights: WeightReader, config: VisionTransformerConfig, preprocess: Preprocess) -> "NomicViT":
         """Read the weights of this tower."""
         assert isinstance(config, NomicVisionConfig)
-        conv1, embedding = weights.derive(
-            "visual.embedding", partial(prepare_embedding, config=config, preprocess=preprocess)
-        )
+        conv1, embedding = read_embedding(weights, config, preprocess)
         return cls(
             config,
             preprocess,

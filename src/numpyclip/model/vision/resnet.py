@@ -3,25 +3,21 @@
 As `ModifiedResNet` in clip/model.py of openai/CLIP.
 """
 
-import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.model import expected_tensors as expected
 from numpyclip.model import ops
-from numpyclip.model.attention import attend, prepare_out_proj
 from numpyclip.model.blocks import Blocks
 from numpyclip.model.config import RESNET_STRIDE, ResNetConfig
-from numpyclip.model.layers import Linear
 from numpyclip.model.ops import Array
-from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.token_stages import TokenStage, TokenStages
 from numpyclip.model.vision import feature_maps
+from numpyclip.model.vision.attention_pool import AttentionPool
 from numpyclip.model.vision.convolution import Convolution, images_first, normalized_innermost
 from numpyclip.model.vision.tower import VisionTower
 from numpyclip.model.weight_reader import WeightReader
@@ -66,46 +62,6 @@ class Bottleneck:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class AttentionPool:
-    """The mean of all pixels attends to each of them."""
-
-    positional_embedding: Array  # (d, n)
-    q_proj: Linear
-    k_proj: Array  # (d, d); its bias would add the same to all scores of a query
-    v_proj: Array  # (d, d); its bias is folded into `c_proj`
-    c_proj: Linear
-    heads: int
-
-    @classmethod
-    def read(cls, weights: WeightReader, name: str, heads: int) -> "AttentionPool":
-        """Read the weights under a name of the checkpoint."""
-
-        def prepare(checkpoint: Checkpoint) -> tuple[Array, ...]:
-            q_weight, q_bias = checkpoint.copy(f"{name}.q_proj.weight"), checkpoint.copy(f"{name}.q_proj.bias")
-            scale = np.float32(1 / math.sqrt(len(q_bias) // heads))
-            q_weight *= scale
-            q_bias *= scale
-            k_weight, v_weight = checkpoint.take(f"{name}.k_proj.weight"), checkpoint.take(f"{name}.v_proj.weight")
-            c_proj = prepare_out_proj(checkpoint, f"{name}.c_proj", checkpoint.take(f"{name}.v_proj.bias"))
-            positional = np.ascontiguousarray(checkpoint.take(f"{name}.positional_embedding").T)
-            return positional, q_weight, q_bias, k_weight, v_weight, *c_proj
-
-        positional, q_weight, q_bias, k_weight, v_weight, c_weight, c_bias = weights.derive(name, prepare)
-        q_proj, c_proj = Linear(q_weight, q_bias), Linear(c_weight, c_bias)
-        return cls(positional, q_proj, k_weight, v_weight, c_proj, heads)
-
-    def __call__(self, x: Array) -> Array:  # (d, y, x, b) -> (e, b)
-        d, _, _, b = x.shape
-        pixels = x.reshape(d, -1, b).swapaxes(1, 2)  # (d, b, n - 1)
-        tokens = np.concatenate([pixels.mean(axis=2, keepdims=True), pixels], axis=2)
-        tokens += self.positional_embedding[:, np.newaxis]
-        by_head = (self.heads, d // self.heads, -1)
-        query = self.q_proj(np.ascontiguousarray(tokens[:, :, 0])).reshape(by_head)
-        wanted = query.swapaxes(1, 2) @ self.k_proj.reshape(by_head)  # (h, b, k) (h, k, d)
-        return self.c_proj(attend(wanted, self.v_proj.reshape(by_head), tokens.reshape(d, -1), TokenLayout(b)))
-
-
-@dataclass(frozen=True, eq=False, repr=False)
 class ModifiedResNet(VisionTower):
     """A stem of three convolutions, four stages of blocks, and attention pooling."""
 
@@ -131,10 +87,8 @@ class ModifiedResNet(VisionTower):
                 if index == 0 and (stage > 1 or c != 4 * width):
                     yield from expected.convolution(block, "downsample.0", "downsample.1", (4 * width, c, 1, 1))
                 c = 4 * width
-        yield "visual.attnpool.positional_embedding", ((config.image_size // RESNET_STRIDE) ** 2 + 1, c)
-        for part in ("q_proj", "k_proj", "v_proj"):
-            yield from expected.linear(f"visual.attnpool.{part}", c, c)
-        yield from expected.linear("visual.attnpool.c_proj", c, embed_dim)
+        positions = (config.image_size // RESNET_STRIDE) ** 2
+        yield from AttentionPool.tensors(checkpoint, "visual.attnpool", c, embed_dim, positions)
 
     @classmethod
     def read(cls, weights: WeightReader, config: ResNetConfig, preprocess: Preprocess) -> "ModifiedResNet":

@@ -6,7 +6,6 @@ mean of all tokens, or queries that attend to them, in place of the class token.
 
 import math
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,13 +14,14 @@ from numpy.typing import NDArray
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.model import expected_tensors as expected
 from numpyclip.model import ops
-from numpyclip.model.config import VisionTransformerConfig
+from numpyclip.model.config import StemConfig, VisionTransformerConfig
 from numpyclip.model.layers import Affine, LayerNorm, Linear, fold_pixels, read_projection
 from numpyclip.model.ops import Array
 from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.token_stages import TokenStage, TokenStages, as_rows
 from numpyclip.model.transformer import MLP, Transformer
 from numpyclip.model.vision import feature_maps
+from numpyclip.model.vision.mbconv import MBConvStages
 from numpyclip.model.vision.pool import AttentionalPool, MapPool
 from numpyclip.model.vision.position_interpolation import interpolate_positions
 from numpyclip.model.vision.stem import ConvStem
@@ -35,8 +35,8 @@ class VisionTransformer(VisionTower):
     """A transformer on the patches of an image, and mostly a class token."""
 
     config: VisionTransformerConfig
-    stem: ConvStem | None
-    conv1: Array  # (d, 3 p p), for patches of p by p pixels of 0..255, or (d, c 2 2) for the stem's output
+    stem: ConvStem | MBConvStages | None
+    conv1: Array | None  # (d, 3 p p), for patches of p by p pixels of 0..255, or (d, c 2 2) for the stem's output
     embedding: Array  # (d, n): positional and class embeddings, with the normalisation of pixels folded in
     ln_pre: LayerNorm | None
     transformer: Transformer
@@ -47,15 +47,8 @@ class VisionTransformer(VisionTower):
     @staticmethod
     def tensors(checkpoint: Checkpoint, config: VisionTransformerConfig, embed_dim: int) -> expected.Tensors:
         """List the tensors of this tower."""
-        d, p = config.width, config.patch_size
-        if config.stem.width:
-            yield from ConvStem.tensors("visual.stem", config.stem.width)
-        yield "visual.conv1.weight", (d, config.stem.width, 2, 2) if config.stem.width else (d, 3, p, p)
-        if config.stem.patch_bias:
-            yield "visual.conv1.bias", (d,)
-        if config.class_token:
-            yield "visual.class_embedding", (d,)
-        yield "visual.positional_embedding", (config.tokens - (config.class_token and not config.class_position), d)
+        yield from _embedding_tensors(config)
+        d = config.width
         if config.norm_before:
             yield from expected.norm("visual.ln_pre", d)
         yield from expected.transformer(checkpoint, "visual.transformer", config)
@@ -84,8 +77,8 @@ class VisionTransformer(VisionTower):
         return cls(
             config,
             preprocess,
-            ConvStem.read(weights, "visual.stem", preprocess) if config.stem.width else None,
-            *weights.derive("visual.embedding", partial(prepare_embedding, config=config, preprocess=preprocess)),
+            _read_stem(weights, config.stem, preprocess),
+            *read_embedding(weights, config, preprocess),
             LayerNorm.read(weights, "visual.ln_pre", config.eps) if config.norm_before else None,
             Transformer.read(weights, "visual.transformer", config),
             pool,
@@ -148,6 +141,19 @@ class VisionTransformer(VisionTower):
         return described
 
     def _embed(self, image: NDArray[Any]) -> Array:  # -> (d, b n)
+        embedding, patches = self._patches(image)
+        d, b, _ = patches.shape
+        first = self.config.prefix
+        tokens = np.empty((d, b, embedding.shape[1]), np.float32)
+        tokens[:, :, :first] = embedding[:, np.newaxis, :first]
+        np.add(patches, embedding[:, np.newaxis, first:], out=tokens[:, :, first:])
+        x = tokens.reshape(d, -1)
+        return x if self.ln_pre is None else self.ln_pre(x)
+
+    def _patches(self, image: NDArray[Any]) -> tuple[Array, Array]:
+        """Return what is added to all tokens, (d, n), and embeddings of patches, (d, b, patches)."""
+        if isinstance(self.stem, MBConvStages):
+            return self.embedding, self.stem(image)
         pixels, p = self.preprocess.as_pixels(image), self.config.patch_size
         embedding = self.embedding
         if self.config.flexible:
@@ -157,14 +163,8 @@ class VisionTransformer(VisionTower):
         patches = feature_maps.patches(pixels, p)
         if self.stem is not None:
             patches = self.stem(patches)
-        patches = ops.linear(patches, self.conv1)  # (d, b, patches)
-        d, b, _ = patches.shape
-        first = int(self.config.class_token)
-        tokens = np.empty((d, b, embedding.shape[1]), np.float32)
-        tokens[:, :, :first] = embedding[:, np.newaxis, :first]
-        np.add(patches, embedding[:, np.newaxis, first:], out=tokens[:, :, first:])
-        x = tokens.reshape(d, -1)
-        return x if self.ln_pre is None else self.ln_pre(x)
+        assert self.conv1 is not None
+        return embedding, ops.linear(patches, self.conv1)
 
     def _pool(self, x: Array, b: int) -> Array:  # (d, b n) -> (d, b)
         eps = self.config.eps
@@ -175,9 +175,9 @@ class VisionTransformer(VisionTower):
             return ops.standardize(self.attn_pool(x, b), eps)
         if not self.config.pool.norm_after:
             x = ops.standardize(x, eps)
+        patches = x.reshape(len(x), b, -1)[:, :, self.config.prefix :]
         if self.attn_pool is not None:
-            return self.attn_pool(x, b)
-        patches = x.reshape(len(x), b, -1)[:, :, int(self.config.class_token) :]
+            return self.attn_pool(patches.reshape(len(x), -1) if self.config.pool.patches_only else x, b)
         y: Array = patches.mean(axis=2)
         return ops.standardize(y, eps) if self.config.pool.norm_after else y
 
@@ -193,19 +193,58 @@ def _read_proj(
     return None if norm is None else Affine.read(weights, norm)
 
 
-def prepare_embedding(
-    checkpoint: Checkpoint, config: VisionTransformerConfig, preprocess: Preprocess
-) -> tuple[Array, Array]:
-    """Take the patch embedding and all that is added to its output."""
-    conv1 = checkpoint.copy("visual.conv1.weight")  # (d, 3, p, p)
-    embedding = np.ascontiguousarray(checkpoint.copy("visual.positional_embedding").T)
-    if config.class_token:
-        if not config.class_position:
-            embedding = np.pad(embedding, ((0, 0), (1, 0)))
-        embedding[:, 0] += checkpoint.take("visual.class_embedding")
-    patches = embedding[:, int(config.class_token) :]
+def _embedding_tensors(config: VisionTransformerConfig) -> expected.Tensors:
+    d, p = config.width, config.patch_size
+    if config.stem.widths:
+        yield from MBConvStages.tensors("visual.stem", config.stem, d)
+    else:
+        if config.stem.width:
+            yield from ConvStem.tensors("visual.stem", config.stem.width)
+        yield "visual.conv1.weight", (d, config.stem.width, 2, 2) if config.stem.width else (d, 3, p, p)
     if config.stem.patch_bias:
-        patches += checkpoint.take("visual.conv1.bias")[:, np.newaxis]
-    if not config.stem.width:
-        patches += fold_pixels(preprocess, conv1)[:, np.newaxis]
-    return conv1.reshape(len(conv1), -1), embedding
+        yield "visual.conv1.bias", (d,)
+    if config.class_token:
+        yield "visual.class_embedding", (d,)
+    if config.registers:
+        yield "visual.register_embedding", (config.registers, d)
+    if config.positions:
+        yield "visual.positional_embedding", (config.tokens - (0 if config.class_position else config.prefix), d)
+
+
+def _read_stem(weights: WeightReader, config: StemConfig, preprocess: Preprocess) -> ConvStem | MBConvStages | None:
+    if config.widths:
+        return MBConvStages.read(weights, "visual.stem", config, preprocess)
+    return ConvStem.read(weights, "visual.stem", preprocess) if config.width else None
+
+
+def read_embedding(
+    weights: WeightReader, config: VisionTransformerConfig, preprocess: Preprocess
+) -> tuple[Array | None, Array]:
+    """Take the patch embedding, if any, and all that is added to its output."""
+
+    def prepare(checkpoint: Checkpoint) -> tuple[Array, ...]:
+        embedding = _token_embedding(checkpoint, config)
+        if config.stem.widths:
+            return (embedding,)
+        conv1 = checkpoint.copy("visual.conv1.weight")  # (d, 3, p, p)
+        patches = embedding[:, config.prefix :]
+        if config.stem.patch_bias:
+            patches += checkpoint.take("visual.conv1.bias")[:, np.newaxis]
+        if not config.stem.width:
+            patches += fold_pixels(preprocess, conv1)[:, np.newaxis]
+        return conv1.reshape(len(conv1), -1), embedding
+
+    *conv1, embedding = weights.derive("visual.embedding", prepare)
+    return (conv1[0] if conv1 else None), embedding
+
+
+def _token_embedding(checkpoint: Checkpoint, config: VisionTransformerConfig) -> Array:
+    """Add up positional, class and register embeddings: -> (d, n)."""
+    embedding: Array = np.zeros((config.width, config.tokens), np.float32)
+    if config.positions:
+        embedding[:, 0 if config.class_position else config.prefix :] = checkpoint.take("visual.positional_embedding").T
+    if config.class_token:
+        embedding[:, 0] += checkpoint.take("visual.class_embedding")
+    if config.registers:
+        embedding[:, int(config.class_token) : config.prefix] += checkpoint.take("visual.register_embedding").T
+    return embedding

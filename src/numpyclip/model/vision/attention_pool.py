@@ -1,0 +1,97 @@
+"""Attention pooling of feature maps: the mean of all pixels attends to each of them.
+
+As `AttentionPool2d` in clip/model.py of openai/CLIP, and as in timm/layers/attention_pool2d.py, where positional
+embeddings are interpolated, or rotary.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from numpyclip.model import expected_tensors as expected
+from numpyclip.model import ops
+from numpyclip.model.attention import attend, join_in_proj, prepare_out_proj
+from numpyclip.model.config import RopeConfig
+from numpyclip.model.layers import Linear
+from numpyclip.model.ops import Array
+from numpyclip.model.rope import Rope
+from numpyclip.model.token_layout import TokenLayout
+from numpyclip.model.vision.position_interpolation import interpolate_positions
+from numpyclip.model.weight_reader import WeightReader
+from numpyclip.weights.checkpoint import Checkpoint
+
+_REFERENCE = 7  # rows and columns that rotary embeddings are scaled to
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class AttentionPool:
+    """The mean of all pixels attends to each of them, and to itself."""
+
+    positional_embedding: Array | None  # (d, 1 + n n); rotary if there is none
+    q_proj: Linear
+    k_proj: Linear  # without rotary embeddings its bias adds the same to all scores of a query: it is left out
+    v_proj: Array  # (d, d); its bias is folded into `c_proj`
+    c_proj: Linear
+    heads: int
+
+    @staticmethod
+    def tensors(checkpoint: Checkpoint, name: str, d: int, embed_dim: int, positions: int) -> expected.Tensors:
+        """List the tensors under a name; `positions` is 0 where they are rotary."""
+        if positions:
+            yield f"{name}.positional_embedding", (positions + 1, d)
+        if f"{name}.in_proj_weight" in checkpoint:
+            yield f"{name}.in_proj_weight", (3 * d, d)
+            yield f"{name}.in_proj_bias", (3 * d,)
+        else:
+            for part in ("q_proj", "k_proj", "v_proj"):
+                yield from expected.linear(f"{name}.{part}", d, d)
+        yield from expected.linear(f"{name}.c_proj", d, embed_dim)
+
+    @classmethod
+    def read(cls, weights: WeightReader, name: str, heads: int) -> "AttentionPool":
+        """Read the weights under a name of the checkpoint."""
+        is_rotary = f"{name}.positional_embedding" not in weights.checkpoint
+
+        def prepare(checkpoint: Checkpoint) -> tuple[Array, ...]:
+            weight, bias = join_in_proj(checkpoint, name)
+            d = len(bias) // 3
+            scale = np.float32(1 / math.sqrt(d // heads))
+            weight[:d] *= scale
+            bias[:d] *= scale
+            c_proj = prepare_out_proj(checkpoint, f"{name}.c_proj", bias[2 * d :])
+            first = (
+                bias[d : 2 * d].copy()
+                if is_rotary
+                else np.ascontiguousarray(checkpoint.take(f"{name}.positional_embedding").T)
+            )
+            q_weight, k_weight, v_weight = (part.copy() for part in np.split(weight, 3))
+            return first, q_weight, bias[:d].copy(), k_weight, v_weight, *c_proj
+
+        first, q_weight, q_bias, k_weight, v_weight, c_weight, c_bias = weights.derive(name, prepare)
+        k_proj = Linear(k_weight, first if is_rotary else np.zeros_like(q_bias))
+        q_proj, c_proj = Linear(q_weight, q_bias), Linear(c_weight, c_bias)
+        return cls(None if is_rotary else first, q_proj, k_proj, v_weight, c_proj, heads)
+
+    def __call__(self, x: Array) -> Array:  # (d, y, x, b) -> (e, b)
+        d, rows, columns, b = x.shape
+        pixels = x.reshape(d, -1, b).swapaxes(1, 2)  # (d, b, n - 1)
+        tokens = np.concatenate([pixels.mean(axis=2, keepdims=True), pixels], axis=2)
+        if self.positional_embedding is None:
+            return self.c_proj(self._attend_rotated(tokens, rows, columns))
+        positions = interpolate_positions(self.positional_embedding[:, 1:], rows, columns, "bicubic")
+        tokens[:, :, :1] += self.positional_embedding[:, np.newaxis, :1]
+        tokens[:, :, 1:] += positions[:, np.newaxis]
+        by_head = (self.heads, d // self.heads, -1)
+        query = self.q_proj(np.ascontiguousarray(tokens[:, :, 0])).reshape(by_head)
+        wanted = query.swapaxes(1, 2) @ self.k_proj.weight.reshape(by_head)  # (h, b, k) (h, k, d)
+        return self.c_proj(attend(wanted, self.v_proj.reshape(by_head), tokens.reshape(d, -1), TokenLayout(b)))
+
+    def _attend_rotated(self, tokens: Array, rows: int, columns: int) -> Array:  # (d, b, n) -> (d, b)
+        d, b, _ = tokens.shape
+        by_head = (self.heads, d // self.heads, b, -1)
+        query = self.q_proj(np.ascontiguousarray(tokens[:, :, :1])).reshape(by_head)
+        keys, values = self.k_proj(tokens).reshape(by_head), ops.linear(tokens, self.v_proj).reshape(by_head)
+        Rope.make(RopeConfig(side=(rows, columns), reference=_REFERENCE), d // self.heads)(keys)
+        mixed: Array = ops.attention(query, keys, values).reshape(d, b)
+        return mixed
