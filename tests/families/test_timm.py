@@ -25,6 +25,7 @@ from numpyclip.model.config import RopeConfig, VisionTransformerConfig
 from numpyclip.model.vision.tower import vision_tower
 from numpyclip.runtime import prepared, weight_store
 from numpyclip.weights.checkpoint import Checkpoint
+from numpyclip.weights.published import architecture, architectures
 from numpyclip.weights.read import read
 from tests.families.altered import FAMILIES, error_of
 from tests.model.golden import assert_close
@@ -66,6 +67,8 @@ def describe(**options: Any) -> VisionTransformerConfig:
         ("vit_base_patch14_reg4_dinov2.lvd142m", {"registers": 4, "class_position": False, "layer_scale": True}),
         ("vit_so150m_patch16_reg4_map_256", {"pool.patches_only": True, "mlp_width": 2304, "cost": 260}),
         ("vitamin_xlarge_256.datacomp1b_clip", {"positions": False, "heads": 16, "gate": "gelu", "mlp_norm": True}),
+        ("naflexvit_so400m_patch16_siglip", {"position_grid": 16, "position_kind": "bilinear", "mlp_width": 4304}),
+        ("naflexvit_base_patch16_gap.e300_s576_in1k", {"registers": 4, "position_kind": "bicubic", "pool.kind": "avg"}),
         ("vitamin_large2_384", {"stem.width": 160, "stem.widths": (160, 320), "stem.layers": (2, 4), "cost": 576}),
     ],
 )
@@ -135,6 +138,11 @@ MISTAKES: list[tuple[str, dict[str, Any]]] = [
     ("timm-registers", {"heads": 2}),
     ("timm-registers_map", {"pool.patches_only": False}),
     ("timm-plain_map", {"pool.patches_only": False}),
+    ("timm-naflex", {"position_kind": "bicubic"}),
+    ("timm-naflex", {"activation": "quick_gelu"}),
+    ("timm-naflex_gap", {"pool.norm_after": False}),
+    ("timm-naflex_gap", {"position_kind": "bilinear"}),
+    ("timm-naflex_map", {"pool.patches_only": False}),
 ]
 
 
@@ -282,3 +290,37 @@ def test_no_pool_at_all_is_refused_where_the_last_layer_is_timms_own(name: str) 
     timm.describe(Section(Path("description.json"), "vision_cfg", {**options, "timm_proj": "linear"}))
     with pytest.raises(UnsupportedCheckpointError, match="timm_pool is ''; expected 'avg'"):
         timm.describe(Section(Path("description.json"), "vision_cfg", {**options, "timm_proj": None}))
+
+
+def test_positions_of_a_naflex_are_interpolated_to_whole_patches() -> None:
+    options = {"timm_model_name": "naflexvit_base_patch16_siglip", "timm_pool": "map", "timm_proj": "none"}
+    config = describe(**options, image_size=384, image_seq_len=576)
+    assert config.tokens == 576
+    assert dict(vision_tower(config).tensors(Checkpoint(Path(), {}), config, 768))["visual.positional_embedding"] == (
+        256,
+        768,
+    )
+    with pytest.raises(UnsupportedCheckpointError, match=r"expected multiples of 16 in vision_cfg.image_size"):
+        describe(**options, image_size=[384, 380])
+
+
+@pytest.mark.parametrize("name", ["vitamin_xlarge_256", "naflexvit_base_patch16_siglip"])
+@pytest.mark.parametrize("size", [2**20, [64, 4096]])
+def test_images_so_large_that_one_would_fill_the_memory_are_refused(name: str, size: object) -> None:
+    """No tensor says how large they are."""
+    with pytest.raises(UnsupportedCheckpointError, match=r"image_size is .*; expected .*1\.\.2048"):
+        describe(timm_model_name=name, image_size=size)
+
+
+def test_every_tower_of_timm_s_in_open_clip_s_table_is_described_without_weights() -> None:
+    described = 0
+    for name in architectures():
+        known = architecture(name)
+        assert known is not None
+        vision = known.model_cfg["vision_cfg"]
+        if "timm_model_name" in vision:
+            config = timm.describe(Section(Path(name), "vision_cfg", vision))
+            assert config.image_size == known.image_size
+            assert vision["timm_model_name"] in SIZES
+            described += 1
+    assert described > 70

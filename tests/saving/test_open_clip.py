@@ -111,6 +111,11 @@ def test_a_fastvit_is_described_by_timms_name_and_what_differs(
     }
 
 
+def test_a_fastvit_with_attention_pooling_keeps_its_own_layout(tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedCheckpointError, match=r"pool is 'rot_attn'; expected 'avg'\. The format 'int8'"):
+        written(tmp_path, "families/open_clip-fastvit-rot_attn")
+
+
 def test_images_are_prepared_as_they_were(tmp_path: Path) -> None:
     how: dict[str, Any] = {
         "mean": (0.5, 0.4, 0.3),

@@ -45,7 +45,11 @@ def read_again(model: CLIP, folder: Path) -> list[CLIP]:
     return again
 
 
-@pytest.mark.parametrize("name", ["open_clip-clipa", "open_clip-coca", "open_clip-convnext", "timm-siglip", "timm-pe"])
+@pytest.mark.parametrize(
+    "name",
+    ["open_clip-clipa", "open_clip-coca", "open_clip-convnext", "open_clip-convnext-abs_attn", "open_clip-wide",
+     "open_clip-fastvit-rot_attn", "timm-siglip", "timm-pe", "timm-vitamin", "timm-registers", "timm-naflex"],
+)  # fmt: skip
 def test_weights_of_ones_own_keep_the_description_of_their_architecture(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

@@ -55,6 +55,12 @@ CONFIGS = {
     # a query that attends to the patches alone; positions of registers too
     "timm-registers_map": _config("vit_so150m_patch16_reg4_map_256", "map", "none", 24, sizes=_SMALLER),
     "timm-plain_map": _config("vit_tiny_patch16_224", "map", None, sizes=_SMALLER),
+    # a square of 16 by 16 positions, interpolated
+    "timm-naflex": _config(
+        "naflexvit_base_patch16_siglip", "map", "none", 24, sizes={**_SMALLER, "img_size": [16, 72]}
+    ),
+    "timm-naflex_gap": _config("naflexvit_base_patch16_gap", "avg", "linear", sizes=_SMALLER),
+    "timm-naflex_map": _config("naflexvit_base_patch16_map", "map", None, sizes={**_SMALLER, "img_size": [136, 16]}),
 }
 
 
@@ -63,6 +69,9 @@ def save(golden: Path) -> None:
     for seed, (name, config) in enumerate(CONFIGS.items(), start=400):
         model = build(config)
         randomize(model, seed)
+        if name.startswith("timm-naflex"):  # a square of positions was taken for a convolution, and made small
+            with torch.no_grad():
+                model.visual.trunk.embeds.pos_embed *= 25
         open_clip_vit.save_built(golden / name, model, config, torch.float16)
 
 
@@ -75,6 +84,8 @@ def build(config: dict) -> torch.nn.Module:
     def create_small(name: str, **options) -> torch.nn.Module:
         if name == "vit_base_mci_224":  # its stem is made for one width
             options.update({key: size for key, size in sizes.items() if key != "patch_size"})
+        elif name.startswith("naflexvit"):
+            options.update({key: size for key, size in sizes.items() if key != "img_size"})
         elif name.startswith("vitamin"):
             width = sizes["embed_dim"]
             stem = VitCfg(embed_dim=(width // 6, width // 3, width), depths=(2, 4, 1), stem_width=width // 6)

@@ -38,6 +38,14 @@ def squeeze(arrays: Mapping[str, NDArray[np.generic]], axes: Mapping[str, int]) 
     return {**arrays, **squeezed}
 
 
+def with_convolution(checkpoint: Checkpoint, name: str, width: int, patch_size: int) -> Checkpoint:
+    """View a matrix that multiplies patches, channels last, as the weights of a convolution."""
+    if checkpoint.shape(name, 2) != (width, patch_size * patch_size * 3):
+        return checkpoint  # which will be refused
+    weight = checkpoint.arrays[name].reshape(width, patch_size, patch_size, 3).transpose(0, 3, 1, 2)
+    return replace(checkpoint, arrays={**checkpoint.arrays, name: weight})
+
+
 def translator(names: Names) -> Callable[[str], str]:
     """Make a function from their name to ours; a name without a pair stays as it is."""
     table: Mapping[str, str] = dict(names)

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from numpyclip.families import timm_convolutional, timm_trunks
 from numpyclip.families.config_file import Section
-from numpyclip.families.tensor_names import Names, rename, squeeze, translator
+from numpyclip.families.tensor_names import Names, rename, squeeze, translator, with_convolution
 from numpyclip.model.config import MapPooling, Projection, VisionConfig, VisionPool, VisionTransformerConfig
 from numpyclip.weights.checkpoint import Checkpoint
 
@@ -26,6 +26,9 @@ NAMES: Names = (
     ("visual.trunk.cls_token", "visual.class_embedding"),
     ("visual.trunk.reg_token", "visual.register_embedding"),
     ("visual.trunk.pos_embed", "visual.positional_embedding"),
+    ("visual.trunk.embeds.proj", "visual.conv1"),
+    ("visual.trunk.embeds.reg_token", "visual.register_embedding"),
+    ("visual.trunk.embeds.pos_embed", "visual.positional_embedding"),
     ("visual.trunk.norm_pre", "visual.ln_pre"),
     (f"{_BLOCK}.norm1", f"{_OURS}.ln_1"),
     (f"{_BLOCK}.attn.qkv.weight", f"{_OURS}.attn.in_proj_weight"),
@@ -75,6 +78,7 @@ def describe(section: Section) -> VisionConfig:
     """Read the config of an image tower that is timm's."""
     section.ignore("layers", "width", "head_width", "patch_size", "mlp_ratio")  # the name decides
     section.ignore("timm_model_pretrained", "timm_drop", "timm_drop_path", "timm_proj_bias")
+    section.ignore("image_seq_len")  # of images that keep their shape, which open_clip makes only when asked
     name = section.get("timm_model_name", str).partition(".")[0]  # a tag behind it says how it was trained
     projection = _projection(section)
     is_apart = projection in ("linear", "mlp")  # then timm builds its model first, and its pool is replaced
@@ -83,7 +87,8 @@ def describe(section: Section) -> VisionConfig:
         return timm_convolutional.describe(section, name, _pool(section, of_maps, "avg", is_apart), projection)
     if name not in timm_trunks.names():
         raise section.unsupported("timm_model_name", f"expected {timm_trunks.SUPPORTED}")
-    trunk = timm_trunks.describe(name, section.section("timm_model_kwargs"), section.sides("image_size", 224))
+    image_size = section.sides("image_size", 224, timm_trunks.most_pixels(name))
+    trunk = timm_trunks.describe(name, section.section("timm_model_kwargs"), image_size)
     pools: dict[str, VisionPool] = {"avg": "avg"}
     if trunk.class_token:
         pools["token"] = "tok"
@@ -125,4 +130,14 @@ def translate(checkpoint: Checkpoint, config: VisionConfig | None) -> Checkpoint
         renamed = timm_convolutional.without_single_pixels(renamed)
     # (1, n, d) and (1, 1, d) in timm
     axes = {"visual.positional_embedding": 1, "visual.register_embedding": 1, "visual.class_embedding": 2}
-    return replace(renamed, arrays=squeeze(renamed.arrays, axes))
+    squeezed = replace(renamed, arrays=squeeze(renamed.arrays, axes))
+    return _from_naflex(squeezed, config) if config.position_grid else squeezed
+
+
+def _from_naflex(checkpoint: Checkpoint, config: VisionTransformerConfig) -> Checkpoint:
+    """View the square of positions (n, n, d) as a table, and the matrix that multiplies patches as a convolution."""
+    name = "visual.positional_embedding"
+    table = checkpoint.arrays.get(name)
+    if table is not None and table.ndim == 3:
+        checkpoint = replace(checkpoint, arrays={**checkpoint.arrays, name: table.reshape(-1, table.shape[-1])})
+    return with_convolution(checkpoint, "visual.conv1.weight", config.width, config.patch_size)

@@ -1,8 +1,8 @@
 """Sizes and options of timm's vision transformers, by their names.
 
 Plain ones (timm/models/vision_transformer.py) are in a table that tools/make_timm_table.py makes of timm's registry.
-The others are those of timm/models/{vision_transformer_hybrid,eva,vitamin}.py. Here `pool.norm_after` says whether the
-last norm would come after a mean.
+The others are those of timm/models/{vision_transformer_hybrid,eva,vitamin,naflexvit}.py. Here `pool.norm_after` says
+whether the last norm would come after a mean.
 """
 
 import json
@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from numpyclip.families.config_file import MAX_LAYERS, Section
+from numpyclip.families.config_file import MAX_LAYERS, MAX_SIDE, MAX_SIZE, Section
 from numpyclip.images.preprocess import Size, sides_of
 from numpyclip.model.config import PoolConfig, RopeConfig, StemConfig, VisionPool, VisionTransformerConfig
 from numpyclip.weights.checkpoint import Activation
@@ -74,6 +74,19 @@ def _vitamin(stem_width: int, width: int, layers: int, heads: int) -> VisionTran
     )
 
 
+_NAFLEX_SIGLIP = replace(
+    _BASE, activation="gelu_tanh", class_token=False, class_position=False, position_grid=16, pool=_MAP
+)
+_NAFLEX_BASE = replace(
+    _NAFLEX_SIGLIP,
+    activation="gelu",
+    layer_scale=True,
+    registers=1,
+    position_kind="bicubic",
+    pool=replace(_MAP, patches_only=True),
+)
+_NAFLEX_SO150M = replace(_NAFLEX_BASE, width=832, layers=21, heads=13, mlp_width=2176, biased="")
+
 _VITAMIN_LARGE = _vitamin(160, 1024, 31, 16)
 _VITAMIN_XLARGE = replace(_vitamin(192, 1152, 32, 16), positions=False)
 
@@ -110,12 +123,18 @@ _SPECIAL: dict[str, VisionTransformerConfig] = {
     "eva02_enormous_patch14_clip_224": replace(
         _EVA_GIANT, width=1792, layers=64, mlp_width=15360, post_norm=True, pool=_BASE.pool
     ),
+    "naflexvit_base_patch16_siglip": _NAFLEX_SIGLIP,
+    "naflexvit_so400m_patch16_siglip": replace(_NAFLEX_SIGLIP, width=1152, layers=27, heads=16, mlp_width=4304),
+    "naflexvit_base_patch16_map": _NAFLEX_BASE,
+    "naflexvit_base_patch16_gap": replace(_NAFLEX_BASE, registers=4, pool=_MEAN),
+    "naflexvit_so150m2_patch16_reg1_map": _NAFLEX_SO150M,
+    "naflexvit_so150m2_patch16_reg1_gap": replace(_NAFLEX_SO150M, pool=_MEAN),
     "vit_base_mci_224": replace(_BASE, stem=StemConfig(width=192, patch_bias=True), class_position=False),
 }
 
 SUPPORTED = (
     "a vision transformer of timm's plain kind (vit_*, deit*), eva_giant_*, eva02_*_clip_*, vit_pe_core_*, vitamin_*, "
-    "vit_base_mci_224, convnext_* or fastvit_mci*"
+    "naflexvit_*, vit_base_mci_224, convnext_* or fastvit_mci*"
 )
 
 
@@ -133,6 +152,13 @@ def names() -> list[str]:
 def is_plain(name: str) -> bool:
     """Tell whether a model is of timm's plain kind, which can get any pool."""
     return name in _table()
+
+
+def most_pixels(name: str) -> int:
+    """Return the longest side that images may have; where no tensor shows their size, memory is the limit."""
+    special = _SPECIAL.get(name)
+    is_shown = special is None or (special.positions and not special.position_grid)
+    return MAX_SIZE if is_shown else MAX_SIDE
 
 
 def describe(name: str, changes: Section, image_size: Size) -> VisionTransformerConfig:
@@ -207,7 +233,7 @@ def _sized(options: Section, trunk: VisionTransformerConfig, image_size: Size) -
     )
     if width % (sized.pool.heads or 1) or (trunk.rope and width // sized.heads % 4) or stem.width == 0:
         raise options.unsupported("embed_dim", "expected one that can be cut into the heads of this model")
-    if stem.widths and any(side % patch_size for side in sides_of(image_size)):
+    if (stem.widths or trunk.position_grid) and any(side % patch_size for side in sides_of(image_size)):
         raise options.unsupported("img_size", f"expected multiples of {patch_size} in vision_cfg.image_size")
     options.finish()
     return sized

@@ -15,7 +15,7 @@ from numpyclip.families import image_processor
 from numpyclip.families.config_file import MAX_LAYERS, Section
 from numpyclip.families.description import ModelDescription
 from numpyclip.families.repository_files import PROCESSOR_FILES, TOKENIZER_FILES, folders_beside
-from numpyclip.families.tensor_names import Names, rename, translator
+from numpyclip.families.tensor_names import Names, rename, translator, with_convolution
 from numpyclip.families.transformers_options import unknown_options
 from numpyclip.families.transformers_types import ACTIVATIONS, TYPES, Family
 from numpyclip.model.config import BertConfig, CLIPConfig, TextConfig, TransformerConfig, VisionTransformerConfig
@@ -62,7 +62,8 @@ def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
         preprocess = replace(config.preprocess, size=config.vision.image_size)
         if config.vision.flexible:
             preprocess = replace(preprocess, patch_size=config.vision.patch_size)
-            checkpoint = _with_convolution(checkpoint, config.vision)
+            width, patch_size = config.vision.width, config.vision.patch_size
+            checkpoint = with_convolution(checkpoint, "visual.conv1.weight", width, patch_size)
         beside = _beside(folder, PROCESSOR_FILES)
         config = replace(config, preprocess=image_processor.read_preprocess(beside, preprocess))
     tokenizer: Callable[[], Tokenizer] = default_tokenizer  # unused without a text tower
@@ -101,15 +102,6 @@ def _rename(checkpoint: Checkpoint, names: Names, towers: tuple[str, ...]) -> Ch
     if len(towers) > 1 or any(name.startswith(prefix) for name in kept):
         prefix = ""  # only version 5 leaves it out, of a single tower without a projection
     return rename(replace(checkpoint, arrays=kept), lambda name: translate(prefix + name))
-
-
-def _with_convolution(checkpoint: Checkpoint, vision: VisionTransformerConfig) -> Checkpoint:
-    """View the matrix that multiplies patches, channels last, as the weights of a convolution."""
-    name, d, p = "visual.conv1.weight", vision.width, vision.patch_size
-    if checkpoint.shape(name, 2) != (d, p * p * 3):
-        return checkpoint  # which will be refused
-    weight = checkpoint.arrays[name].reshape(d, p, p, 3).transpose(0, 3, 1, 2)
-    return replace(checkpoint, arrays={**checkpoint.arrays, name: weight})
 
 
 def _read_config(

@@ -31,6 +31,9 @@ MLPActivation: TypeAlias = Activation | Literal["relu"]
 # are learned or rotary.
 MapPooling: TypeAlias = Literal["avg", "abs_attn", "rot_attn"]
 
+# How positional embeddings are resized; both are antialiased.
+Interpolation: TypeAlias = Literal["bilinear", "bicubic"]
+
 # Which of queries, keys and values have a bias of their own.
 Biased: TypeAlias = Literal["qkv", "qv", ""]
 
@@ -133,7 +136,8 @@ class VisionTransformerConfig(TransformerConfig):
     """Sizes and options of a vision transformer; `patch_size` and `image_size`, or (height, width), in pixels.
 
     `registers`: number of further tokens after the class token (Darcet et al., 2023); `class_position`: these tokens
-    have positional embeddings, too; `positions`: patches have; `norm_before`: there is a norm before the first block;
+    have positional embeddings, too; `positions`: patches have, interpolated as `position_kind` if there is a square of
+    `position_grid` by `position_grid` for them; `norm_before`: there is a norm before the first block;
     `flexible`: images may have any shape, for which the positional embeddings of a square are interpolated.
     """
 
@@ -144,6 +148,8 @@ class VisionTransformerConfig(TransformerConfig):
     registers: int = 0
     class_position: bool = True
     positions: bool = True
+    position_grid: int | None = None
+    position_kind: Interpolation = "bilinear"
     norm_before: bool = True
     pool: PoolConfig = PoolConfig()
     projection: Projection | None = "linear"

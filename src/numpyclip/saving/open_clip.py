@@ -29,7 +29,7 @@ _VISION = ("image_size", "patch_size", "norm_before", "pool.norm_after", "pool.k
 _LAYOUT = Layout(
     "OpenCLIP",
     {
-        FastViTConfig: tuple(field.name for field in fields(FastViTConfig)),
+        FastViTConfig: tuple(field.name for field in fields(FastViTConfig) if field.name not in ("pool", "has_head")),
         ResNetConfig: ("image_size", "width", "layers", "heads"),
         VisionTransformerConfig: (*_TRANSFORMER, *_VISION),
     },

@@ -10,7 +10,8 @@ from numpyclip.model.vision.convolution import normalized_innermost, pixels_inne
 from tests.families.test_parity import FAMILIES
 from tests.model.golden import assert_close
 
-TOWERS = ["open_clip-convnext", "open_clip-convnext-mlp", "open_clip-fastvit", "open_clip-fastvit-five-stages"]
+TOWERS = ["open_clip-convnext", "open_clip-convnext-mlp", "open_clip-fastvit", "open_clip-fastvit-five-stages",
+          "open_clip-convnext-abs_attn", "open_clip-convnext-tall", "open_clip-fastvit-rot_attn"]  # fmt: skip
 
 
 @pytest.mark.parametrize("give", [pixels_innermost, normalized_innermost])

@@ -1,16 +1,14 @@
 """Interpolation of the positional embeddings of a square of patches, for images of any shape."""
 
 import math
-from typing import Literal
 
 import numpy as np
 
+from numpyclip.model.config import Interpolation
 from numpyclip.model.ops import Array
 
-Kind = Literal["bilinear", "bicubic"]
 
-
-def interpolate_positions(embedding: Array, rows: int, columns: int, kind: Kind = "bilinear") -> Array:
+def interpolate_positions(embedding: Array, rows: int, columns: int, kind: Interpolation = "bilinear") -> Array:
     """Resize a square of positions to so many rows and columns: (d, n n) -> (d, rows columns).
 
     As `torch.nn.functional.interpolate(..., mode=kind, antialias=True)`, except for a single column: there
@@ -26,7 +24,7 @@ def interpolate_positions(embedding: Array, rows: int, columns: int, kind: Kind 
     return resized.reshape(d, rows * columns)
 
 
-def _weights(n: int, m: int, kind: Kind) -> Array:
+def _weights(n: int, m: int, kind: Interpolation) -> Array:
     """Return the weights of n positions in each of m: (m, n), by a filter that is wider if n is larger than m.
 
     A triangle, or the piecewise cubic of Keys (1981).

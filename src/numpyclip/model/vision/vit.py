@@ -208,7 +208,8 @@ def _embedding_tensors(config: VisionTransformerConfig) -> expected.Tensors:
     if config.registers:
         yield "visual.register_embedding", (config.registers, d)
     if config.positions:
-        yield "visual.positional_embedding", (config.tokens - (0 if config.class_position else config.prefix), d)
+        patches = config.position_grid**2 if config.position_grid else math.prod(config.grid)
+        yield "visual.positional_embedding", (patches + (config.prefix if config.class_position else 0), d)
 
 
 def _read_stem(weights: WeightReader, config: StemConfig, preprocess: Preprocess) -> ConvStem | MBConvStages | None:
@@ -242,7 +243,10 @@ def _token_embedding(checkpoint: Checkpoint, config: VisionTransformerConfig) ->
     """Add up positional, class and register embeddings: -> (d, n)."""
     embedding: Array = np.zeros((config.width, config.tokens), np.float32)
     if config.positions:
-        embedding[:, 0 if config.class_position else config.prefix :] = checkpoint.take("visual.positional_embedding").T
+        positions = checkpoint.take("visual.positional_embedding").T
+        if config.position_grid:
+            positions = interpolate_positions(positions, *config.grid, config.position_kind)
+        embedding[:, 0 if config.class_position else config.prefix :] = positions
     if config.class_token:
         embedding[:, 0] += checkpoint.take("visual.class_embedding")
     if config.registers:
