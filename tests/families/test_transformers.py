@@ -19,7 +19,7 @@ from numpyclip.families.transformers_types import TYPES
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.config import PoolConfig, StemConfig, TextConfig, VisionTransformerConfig
 from numpyclip.weights.safetensors import read_safetensors
-from tests.clip_folders import of_openai_without_json, of_version_5
+from tests.clip_folders import of_version_5
 from tests.families.test_parity import FAMILIES
 from tests.tokenizer.test_hugging_face import FOLDER as TOKENIZERS
 from tests.weights.forged import GOLDEN
@@ -435,17 +435,6 @@ def test_a_text_tower_is_read_with_and_without_the_prefix_of_version_4(copy: Cal
     before = numpyclip.load(folder)[0].text_tokens(text)
     write_tensors(folder, {f"text_model.{name}": np.array(tensor) for name, tensor in tensors.items()})
     np.testing.assert_array_equal(numpyclip.load(folder)[0].text_tokens(text), before)
-
-
-@pytest.mark.parametrize("number", ["", "_2"])
-def test_the_tokenizer_beside_a_text_tower_is_found(tmp_path: Path, number: str) -> None:
-    folder = Path(shutil.copytree(FAMILIES / "transformers-clip-text-bare", tmp_path / f"text_encoder{number}"))
-    with pytest.raises(CheckpointError, match="has no tokenizer"):
-        numpyclip.load(folder)[0].tokenize("a cat")
-    beside = tmp_path / f"tokenizer{number}"
-    beside.mkdir()
-    of_openai_without_json(beside)
-    assert numpyclip.load(folder)[0].tokenizer("a cat", 8)[0, -1] == 49407
 
 
 def test_weights_of_half_precision_are_read_if_there_are_no_others(copy: Callable[[str], Path]) -> None:
