@@ -9,6 +9,7 @@ import numpyclip
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.index import Index
 from tests.cli.conftest import Run
+from tests.families.test_parity import FAMILIES
 
 
 @pytest.fixture
@@ -259,3 +260,18 @@ def test_an_index_remembers_that_embeddings_are_truncated(run: Run, album: Path,
     status, out, err = run("search", "a bird", "--store", store, "-m", "tiny", "--truncate-dim", "16")
     assert (status, out) == (2, "")
     assert "embed_dim" in err
+
+
+def test_an_index_is_searched_with_the_text_tower_of_another_model(run: Run, album: Path, tmp_path: Path) -> None:
+    """Whose name it remembers if it was made with it."""
+    pytest.importorskip("tokenizers", reason="the extra numpyclip[tokenizers] is not installed")
+    images, texts = FAMILIES / "open_clip-xlm-roberta", FAMILIES / "mclip-bert"
+    (album / "broken.jpg").unlink()
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert run("index", album, "--store", first, "-m", images).status == 0
+    found = run("search", "a", "house", "--all", "--store", first, "--text-model", texts)
+    assert (found.status, len(found.out.splitlines())) == (0, 3)
+    assert run("index", album, "--store", second, "-m", images, "--text-model", texts).status == 0
+    assert run("search", "a", "house", "--all", "--store", second).out == found.out
+    status, _, err = run("search", "a", "house", "--store", first, "--text-model", images.with_name("timm-siglip"))
+    assert (status, "expected a text tower that was trained for these images" in err) == (2, True)

@@ -76,6 +76,12 @@ def test_the_published_ones_are_known_by_their_encoder() -> None:
     assert (labse.width, labse.layers, labse.vocab_size, labse.token_types) == (768, 12, 501153, 2)
 
 
+def test_an_m_clip_is_known_by_its_encoder_alone(folder: Callable[[str], Path]) -> None:
+    path = folder("mclip-bert")
+    change(path / "config.json", model_type=None)
+    assert numpyclip.load(path)[0].config.family == "multilingual_clip"
+
+
 def test_a_config_file_may_have_the_options_of_the_encoder() -> None:
     """As in Kandinsky's pipelines."""
     text = read_options(

@@ -119,6 +119,16 @@ def test_of_an_older_nllb_the_language_comes_last(folder: Callable[[str], Path])
         of_someone(path)
 
 
+@pytest.mark.parametrize("name", ["mt5", "xlm-roberta-model"])
+def test_the_name_of_sentencepieces_file_tells_whose_it_is(name: str, folder: Callable[[str], Path]) -> None:
+    needs(name)
+    path = folder(name)
+    expected = of_someone(path)(golden()["texts"], 32, True)
+    for kind in (None, "MT5Tokenizer") if name == "mt5" else (None,):
+        change(path / "tokenizer_config.json", tokenizer_class=kind)
+        assert np.array_equal(of_someone(path)(golden()["texts"], 32, True), expected)
+
+
 @pytest.mark.parametrize("count", [-1, 1001, "5", True])
 def test_the_number_of_t5s_sentinels_is_limited(count: object, folder: Callable[[str], Path]) -> None:
     needs("mt5")

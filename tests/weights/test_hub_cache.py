@@ -128,8 +128,9 @@ def test_two_processes_fetch_a_file_once(hub: Hub) -> None:
         return False
 
     hub.trouble = meet
-    code = f"from tests.weights.test_hub_cache import get; print(get({NAME!r}))"
-    options: dict[str, Any] = {"stdout": subprocess.PIPE, "text": True, "cwd": Path(__file__).parents[2]}
+    imports = "from numpyclip.families.repository_files import wanted; from numpyclip.weights.hub import obtain"
+    code = f"{imports}; print(obtain({NAME!r}, wanted))"
+    options: dict[str, Any] = {"stdout": subprocess.PIPE, "text": True}
     command = [sys.executable, "-c", code]
     processes = [subprocess.Popen(command, env=child_environment(), **options) for _ in range(2)]
     told = {process.communicate(timeout=60)[0] for process in processes}
@@ -191,7 +192,19 @@ def test_revisions_may_have_slashes(hub: Hub, tmp_path: Path, revision: str, mon
     assert get(f"{NAME}@{revision}") == folder
 
 
-@pytest.mark.parametrize("content", [b"", b"../../../etc", b"\xff" * 40, b"a" * 1000, COMMIT.encode()[:-1]])
+@pytest.mark.parametrize("commit", ["f" * 64, "v1-2", "abc"])
+def test_a_mirror_may_have_other_commits(
+    hub: Hub, tmp_path: Path, commit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.commit = commit
+    folder = get()
+    assert folder.name == commit
+    assert list(cached(hub, tmp_path).find(Copy(hub.repository, COMMIT, "model.safetensors")))
+    monkeypatch.setenv("NUMPYCLIP_OFFLINE", "1")
+    assert get() == folder
+
+
+@pytest.mark.parametrize("content", [b"", b"../../../etc", b"\xff" * 40, b"a" * 1000, b"a b"])
 def test_a_reference_that_is_no_commit_is_none(hub: Hub, tmp_path: Path, content: bytes) -> None:
     get()
     repository = cached(hub, tmp_path)

@@ -71,13 +71,13 @@ def test_good_file_is_used_without_opening_a_socket(tmp_path: Path, no_sockets: 
 def test_good_file_is_read_only_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "toy.pt").write_bytes(BODY)
     reads: list[Path] = []
-    read = local._read_sha256
+    read = local.read_sha256
 
     def counted(file: Path) -> str:
         reads.append(file)
         return read(file)
 
-    monkeypatch.setattr(local, "_read_sha256", counted)
+    monkeypatch.setattr(local, "read_sha256", counted)
     for _ in range(3):
         obtain(model_at(), tmp_path)
     assert len(reads) == 1
@@ -85,7 +85,7 @@ def test_good_file_is_read_only_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_downloaded_file_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     get(tmp_path)
-    monkeypatch.setattr(local, "_read_sha256", lambda _: pytest.fail("read again"))
+    monkeypatch.setattr(local, "read_sha256", lambda _: pytest.fail("read again"))
     obtain(model_at(), tmp_path)
 
 

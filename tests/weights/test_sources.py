@@ -1,6 +1,7 @@
 """The road to OpenAI's models: the disk, a mirror, OpenAI, and copies on a hub on this machine."""
 
 import hashlib
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from numpyclip.errors import CheckpointError, ChecksumError, DownloadError, Offl
 from numpyclip.weights.catalogue import DOWNLOADABLE, Copy, KnownModel
 from numpyclip.weights.sources import Weights, obtain
 from tests.weights.downloads import BODY, HALF, SHA256, dead_port, left_in
-from tests.weights.hub_server import COMMIT, Hub, using
+from tests.weights.hub_server import COMMIT, Handler, Hub, using
 from tests.weights.scripted_server import answer, drop_after, serving
 
 COPY = b"of another library" * 1000
@@ -78,6 +79,47 @@ def test_a_copy_is_found_without_a_network(hub: Hub, tmp_path: Path, monkeypatch
         obtain(toy())
 
 
+def test_many_threads_download_a_copy_once(hub: Hub, tmp_path: Path) -> None:
+    model, found = toy(), []
+    threads = [threading.Thread(target=lambda: found.append(obtain(model))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [Weights(snapshot(tmp_path), True)] * 8
+    assert hub.fetched == [FILE]
+
+
+def test_a_copy_that_is_damaged_is_downloaded_again(hub: Hub) -> None:
+    path = obtain(toy()).path
+
+    def check(path: Path) -> None:
+        if path.read_bytes() != COPY:
+            raise CheckpointError("damaged")
+
+    for damaged in (COPY[:-1], COPY[::-1]):
+        path.resolve().write_bytes(damaged)
+        assert obtain(toy(), None, check).path == path
+        assert path.read_bytes() == COPY
+    assert hub.fetched == [FILE] * 3
+
+
+def test_a_copy_that_is_cut_off_is_resumed_by_the_next_run(hub: Hub, tmp_path: Path) -> None:
+    def cut(handler: Handler) -> bool:
+        if "elsewhere" not in handler.path:
+            return False
+        handler.close_connection = True
+        return handler.answer(200, COPY[:1000], Content_Length=len(COPY)) if "Range" not in handler.headers else True
+
+    hub.trouble = cut
+    with pytest.raises(DownloadError, match="no answer"):
+        obtain(toy())
+    hub.trouble = lambda handler: False
+    hub.ranges.clear()
+    assert obtain(toy()).path.read_bytes() == COPY
+    assert hub.ranges == ["bytes=1000-"]
+
+
 def test_a_folder_for_downloads_is_also_that_of_copies(hub: Hub, tmp_path: Path) -> None:
     path = obtain(toy(), tmp_path / "here").path
     assert path.is_relative_to(tmp_path / "here" / "models--someone--model")
@@ -99,6 +141,7 @@ def test_openais_file_is_found_in_its_usual_folder_whichever_is_passed(
 
 def test_a_revision_that_is_no_commit_is_resolved_by_the_hub(hub: Hub, tmp_path: Path) -> None:
     assert obtain(toy(revision="main", sha256=None)) == Weights(snapshot(tmp_path), True)
+    assert (tmp_path / "home/hub/models--someone--model/refs/main").read_text() == COMMIT  # for huggingface_hub
 
 
 def test_a_part_of_openais_file_is_removed_once_there_is_a_copy(hub: Hub, tmp_path: Path) -> None:
@@ -184,6 +227,7 @@ def test_a_host_that_does_not_answer_is_not_asked_again(hub: Hub, monkeypatch: p
     with pytest.raises(DownloadError) as caught:
         obtain(toy(f"{dead}/toy.pt", copies=3))
     assert str(caught.value).count("could not connect") == 2
+    assert str(caught.value).count("not asked, for its host did not answer") == 4
 
 
 def test_where_the_hub_is_forbidden_that_is_said(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,6 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _list(arguments: argparse.Namespace) -> int:
     if arguments.all:
         return _list_published(arguments)
+    from numpyclip.families.locate import find_copy
     from numpyclip.weights.local import is_present, weights_folder
 
     folder = weights_folder(arguments.download_root)
@@ -64,7 +65,9 @@ def _list(arguments: argparse.Namespace) -> int:
         else:
             model = _known(name)
             here = is_present(model, arguments.download_root)
-            _print(arguments, name, "downloaded" if here else "not downloaded", str(folder / model.file))
+            path = None if here else find_copy(name, arguments.download_root)
+            state = "downloaded" if here or path else "not downloaded"
+            _print(arguments, name, state, str(path or folder / model.file))
     return 0
 
 

@@ -23,7 +23,7 @@ from numpyclip.families.repository_files import (
 )
 from numpyclip.model.config import CLIPConfig
 from numpyclip.tokenizer.base import Tokenizer
-from numpyclip.weights import hub
+from numpyclip.weights import hub, sources
 from numpyclip.weights.catalogue import DOWNLOADABLE, EMBEDDED, available_models
 from numpyclip.weights.local import Folder, exists
 from numpyclip.weights.published import (
@@ -108,6 +108,11 @@ def _openais(name: str, download_root: Folder | None) -> ModelFiles:
     """Find OpenAI's file of a model, or a copy in another library's layout."""
     path, is_copy = obtain(DOWNLOADABLE[name], download_root, partial(_check_copy, name=name))
     return replace(_in_catalogue(name, path), copy_of=name if is_copy else None)
+
+
+def find_copy(name: str, download_root: Folder | None) -> Path | None:
+    """Find a copy of one of OpenAI's models on the disk; nothing is downloaded."""
+    return sources.find_copy(DOWNLOADABLE[name], download_root, partial(_check_copy, name=name))
 
 
 def _check_copy(path: Path, name: str) -> None:

@@ -50,7 +50,7 @@ def _by_config(checkpoint: Checkpoint, library: str, config: Section, tokenizer:
 
         return open_clip.describe(checkpoint, config, tokenizer)
     model_type = config.json.get("model_type")
-    if model_type == "M-CLIP":
+    if model_type == "M-CLIP" or "modelBase" in config:
         from numpyclip.families import multilingual_clip
 
         return multilingual_clip.describe(checkpoint, config)

@@ -31,15 +31,15 @@ _OPTIONS = ("do_lower_case", "strip_accents", "tokenize_chinese_chars", "truncat
 
 # Classes → the files that they read, in transformers' order, and their default padding.
 _FILES = {
-    "": ("tokenizer.json", "vocab.txt"),
+    "": ("tokenizer.json", "vocab.txt", "spiece.model", "sentencepiece.bpe.model"),
     "BertTokenizer": ("tokenizer.json", "vocab.txt"),
     "DistilBertTokenizer": ("tokenizer.json", "vocab.txt"),
     "T5Tokenizer": ("tokenizer.json", "spiece.model"),
+    "MT5Tokenizer": ("tokenizer.json", "spiece.model"),
     "XLMRobertaTokenizer": ("tokenizer.json", "sentencepiece.bpe.model"),
     "SiglipTokenizer": ("spiece.model", "tokenizer.json"),
     "CLIPTokenizer": ("tokenizer.json", "vocab.json"),
 }
-_UNIGRAM = {"T5Tokenizer": read_t5, "XLMRobertaTokenizer": read_xlm_roberta}
 _PADDED_LEFT = ("CodeLlamaTokenizer", "CohereTokenizer", "GemmaTokenizer", "LlamaTokenizer", "Siglip2Tokenizer")
 _PADS = {"CLIPTokenizer": (END_OF_TEXT,), "SiglipTokenizer": ("</s>",)}
 
@@ -83,13 +83,13 @@ def _as_it_is(text: str) -> str:
 def _read_tokenizer(folder: Path, clean: Callable[[str], str], hint: str, options: TokenizerRules) -> Tokenizer:
     settings = _settings(folder)
     tokens, name = _tokens(folder, settings), _class(settings, options.default)
-    settings = {**settings, **tokens}
     path = _find(folder, name, hint)
     data = _read_file(path, settings)
     padding_side = settings.get("padding_side")
     pads_left = (padding_side or ("left" if name in _PADDED_LEFT else "right")) == "left"
     lower, strip = options.lower, options.strip_sep_token
     rules = (clean.__name__, lower, strip, pads_left, name, *(settings.get(o) for o in _OPTIONS), tokens)
+    settings = {**settings, **tokens}
     rules += tuple(filter(None, [_template(settings, name)]))
     known_as = f"{path.name} {hashlib.sha256(data + repr(rules).encode()).hexdigest()[:16]}"
     try:
@@ -131,9 +131,9 @@ def _read_model(path: Path, data: bytes, settings: Settings, name: str, lower: b
         return read_json(path, data, lower, side, _template(settings, name))
     if path.name == "vocab.txt":
         return read_word_pieces(path, data, settings, side)
-    if name in _UNIGRAM:
-        return _UNIGRAM[name](path, data, settings, side)
-    return SiglipModel(path, data, settings)
+    if name == "SiglipTokenizer":
+        return SiglipModel(path, data, settings)
+    return (read_t5 if path.name == "spiece.model" else read_xlm_roberta)(path, data, settings, side)
 
 
 def _template(settings: Settings, name: str) -> tuple[str, ...]:

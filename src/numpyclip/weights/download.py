@@ -16,11 +16,10 @@ Files of a hub have their names, parts and locks in its cache: see `numpyclip.we
 
 import contextlib
 import errno
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
 from typing import TypeVar
 
@@ -41,25 +40,28 @@ _Result = TypeVar("_Result")
 _pause = time.sleep
 
 
-@dataclass
 class Attempts:
     """What was tried in vain, and what each source answered."""
 
-    failures: list[str] = field(default_factory=list)
-    error: type[DownloadError] = DownloadError  # a ChecksumError once one has sent another file
-    silent: set[str] = field(default_factory=set)  # hosts that did not answer, and are not asked again
+    def __init__(self) -> None:
+        self.failures: list[str] = []
+        self.error: type[DownloadError] = DownloadError  # a ChecksumError once one has sent another file
+        self._silent: set[str] = set()  # hosts that did not answer, or stalled, and are not asked again
 
     def add(self, source: str, failure: Exception) -> None:
         """Note a failure."""
         self.failures.append(f"{source}: {str(failure).rstrip('.')}")
         if isinstance(failure, Wrong | ChecksumError):
             self.error = ChecksumError
-        if isinstance(failure, Broken) and not failure.connected:
-            self.silent.add(_host(source))
+        if isinstance(failure, Broken) and (failure.stalled or not failure.connected):
+            self._silent.add(_host(source))
 
-    def is_silent(self, url: str) -> bool:
-        """Tell whether the host of a URL did not answer before."""
-        return _host(url) in self.silent
+    def skips(self, url: str) -> bool:
+        """Tell, and note, whether the host of a URL did not answer, or stalled, before."""
+        is_silent = _host(url) in self._silent
+        if is_silent:
+            self.failures.append(f"{url}: not asked, for its host did not answer before")
+        return is_silent
 
     def __str__(self) -> str:
         return "; ".join(self.failures)
@@ -72,16 +74,16 @@ def _host(url: str) -> str:
 def patiently(request: Callable[[], _Result]) -> _Result:
     """Repeat a request while the server is busy, waiting as long as it says, but not for hours."""
     waited = 0.0
-    for attempt in count(1):
+    for usual in (1.0, 2.0):
         try:
             return request()
         except Refused as refused:
-            wait = 2.0 ** (attempt - 1) if refused.wait is None else max(1.0, refused.wait)
-            if refused.status not in _BUSY or attempt == 3 or waited + wait > PATIENCE:
+            wait = usual if refused.wait is None else max(1.0, refused.wait)
+            if refused.status not in _BUSY or waited + wait > PATIENCE:
                 raise
         waited += wait
         _pause(wait)
-    raise AssertionError
+    return request()
 
 
 def pull(url: str, part: Part, progress: Progress, expected: Expected, token: str | None = None) -> None:
@@ -121,11 +123,9 @@ def _pull(url: str, part: Part, progress: Progress, expected: Expected, token: s
 
 
 def pull_first(urls: Iterable[str], part: Part, progress: Progress, expected: Expected, attempts: Attempts) -> bool:
-    """Fetch the first URL that has the expected file, unless the part is complete; tell whether it is."""
-    if part.differs(expected) is None:
-        return True
+    """Fetch the first URL that has the expected file; tell whether one had."""
     for url in urls:
-        if attempts.is_silent(url):
+        if attempts.skips(url):
             continue
         try:
             progress.say(f"downloading {url}")
@@ -136,8 +136,8 @@ def pull_first(urls: Iterable[str], part: Part, progress: Progress, expected: Ex
     return False
 
 
-def save(path: Path, file: Path, label: str, fill: Callable[[Part, Progress], bool]) -> bool:
-    """Let the partial file at `path` be filled, and rename it if it was, to the end; tell whether it was.
+def save(path: Path, file: Path, expected: Expected, label: str, fill: Callable[[Part, Progress], bool]) -> bool:
+    """Let the partial file at `path` be filled, unless it is complete, and rename it; tell whether it is complete.
 
     Raises
     ------
@@ -149,7 +149,11 @@ def save(path: Path, file: Path, label: str, fill: Callable[[Part, Progress], bo
     try:
         with Part(path) as part, Progress(label) as progress:
             try:
-                if not fill(part, progress):
+                needed = (expected.size or 0) - part.size
+                if needed > shutil.disk_usage(file.parent).free:
+                    raise _disk_error(file, expected.size, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+                is_complete = expected.has_hash and part.differs(expected) is None
+                if not is_complete and not fill(part, progress):
                     return False
                 part.settle()
             finally:

@@ -119,7 +119,7 @@ class _Download:
         )
 
     def _error(self, failure: Exception, client: "HubClient") -> NumPyCLIPError:
-        from numpyclip.weights.web_request import Refused, Wrong
+        from numpyclip.weights.web_request import Broken, Refused, Wrong
 
         status, code = (failure.status, failure.code) if isinstance(failure, Refused) else (0, "")
         log_in = "set $HF_TOKEN to a token of your account, or log in with huggingface_hub (the extra 'hub')"
@@ -137,9 +137,9 @@ class _Download:
             return ModelNotFoundError(
                 f"{self._name}: not found at {self._page}, or closed to you ({failure}). Check its spelling; {access}."
             )
+        kept = " (what has arrived is kept, to be continued)" if isinstance(failure, Broken) else ""
         kind = ChecksumError if isinstance(failure, Wrong) else DownloadError
         return kind(
-            f"{self._name}: could not be downloaded from {self._page}: {str(failure).rstrip('.')}. Try again (what has "
-            "arrived is kept, to be continued), or set $HF_ENDPOINT to a mirror, or download its files by hand, and "
-            "load the folder that has them."
+            f"{self._name}: could not be downloaded from {self._page}: {str(failure).rstrip('.')}. Try again{kept}, or "
+            "set $HF_ENDPOINT to a mirror, or download its files by hand, and load the folder that has them."
         )

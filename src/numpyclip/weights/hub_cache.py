@@ -27,7 +27,6 @@ from numpyclip.weights.catalogue import Copy
 from numpyclip.weights.local import make_folder
 from numpyclip.weights.network_settings import links_are_forbidden
 
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 _WEIGHTS = (  # of the repositories of copies, in which other programs may have chosen another file
     *("open_clip_model.safetensors", "open_clip_pytorch_model.bin"),
     *("model.safetensors", "pytorch_model.bin"),
@@ -37,7 +36,12 @@ _MANY = 10_000  # files of a snapshot; more are not looked at
 
 def is_commit(revision: str | None) -> bool:
     """Tell whether a revision is the whole hash of a commit."""
-    return revision is not None and _COMMIT.fullmatch(revision) is not None
+    return revision is not None and re.fullmatch("[0-9a-f]{40}", revision) is not None
+
+
+def may_be_commit(name: object) -> bool:
+    """Tell whether a name may be what a hub calls a commit: a mirror may have other hashes."""
+    return isinstance(name, str) and re.fullmatch(r"[\w-]{1,64}", name, re.ASCII) is not None
 
 
 def stays_inside(file: str) -> bool:
@@ -82,8 +86,8 @@ class CachedRepository:
         if is_commit(revision):
             return revision
         with contextlib.suppress(OSError, ValueError), open_regular(self._folder / "refs" / revision) as file:
-            commit = file.read(64).decode("ascii").strip()
-            return commit if is_commit(commit) else None
+            commit = file.read(65).decode("ascii").strip()
+            return commit if may_be_commit(commit) else None
         return None
 
     def note(self, revision: str, commit: str) -> None:
@@ -129,8 +133,8 @@ class CachedRepository:
     def find(self, copy: Copy) -> Iterator[Path]:
         """Find the weights of a model in the snapshots that are here, the pinned revision first."""
         with contextlib.suppress(OSError):
-            revisions = [copy.revision, "main", *sorted(path.name for path in self.snapshot("").iterdir())]
-            for commit in dict.fromkeys(filter(None, map(self.commit_of, revisions))):
+            first = filter(None, map(self.commit_of, (copy.revision, "main")))
+            for commit in dict.fromkeys([*first, *sorted(path.name for path in self.snapshot("").iterdir())]):
                 for file in dict.fromkeys((copy.file, *_WEIGHTS)):
                     path = self.snapshot(commit) / file
                     if path.is_file() and (file != copy.file or _may_be(path, copy)):

@@ -5,18 +5,20 @@ Written after `huggingface_hub`: what it asks for, which headers it reads.
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 from urllib.parse import quote
 
 from numpyclip.weights.download import patiently, pull, save
-from numpyclip.weights.hub_cache import CachedRepository, is_commit
+from numpyclip.weights.hub_cache import CachedRepository, is_commit, may_be_commit
 from numpyclip.weights.json_file import parse_json
+from numpyclip.weights.local import read_sha256
 from numpyclip.weights.network_settings import hub_endpoint, hub_token
 from numpyclip.weights.partial_file import Expected, Part
 from numpyclip.weights.progress import Progress
 from numpyclip.weights.transfer import read_all
-from numpyclip.weights.web_request import Refused, ask
+from numpyclip.weights.web_request import Broken, Refused, Wrong, ask
 
 LISTING = 8 << 20  # bytes; that of ten thousand files has one or two million
 SMALL = 128 << 20  # bytes of a file that is no weights; the largest published tokenizer has 34 million
@@ -45,7 +47,7 @@ class HubClient:
 
     def __init__(self, repository: str) -> None:
         self._repository, self._endpoint, self._token = repository, hub_endpoint(), hub_token()
-        self._asked_for_token = self._token is not None
+        self._is_settled = False  # whether to send a token
 
     @property
     def page(self) -> str:
@@ -65,7 +67,7 @@ class HubClient:
         """Ask for the commit of a revision, by default the newest, and its files."""
         url = f"{self._endpoint}/api/models/{self._repository}"
         url += f"/revision/{quote(revision, safe='')}" if revision else ""
-        data = self._request(lambda: read_all(url, LISTING, self._token))
+        data = self._request(lambda: _again_if_dropped(lambda: read_all(url, LISTING, self._token)))
         try:
             told = parse_json(data)
             commit = told["sha"]
@@ -73,14 +75,15 @@ class HubClient:
         except (ValueError, RecursionError, LookupError, TypeError, AttributeError) as error:
             page = "a web page" if data.lstrip().startswith(b"<") else f"{data[:40]!r} ..."
             raise Refused(f"sent {page} in place of a list of files ({error!r:.100})") from error
-        if not (isinstance(commit, str) and is_commit(commit) and all(isinstance(file, str) for file in files)):
+        if not may_be_commit(commit) or not all(isinstance(file, str) for file in files):
             raise Refused(f"sent a list of files whose commit is {commit!r:.60}; expected 40 hexadecimal digits")
         return Listing(commit, files)
 
     def ask_about(self, revision: str, file: str, sha256: str | None = None) -> Stated:
         """Ask for the commit, ETag and size of a file; with the right SHA-256 a plain web server is enough."""
         url = self.url(revision, file)
-        answer = self._request(lambda: ask(url, "HEAD", token=self._token, stays=True))
+        head = partial(ask, url, "HEAD", stays=True)
+        answer = self._request(lambda: _again_if_dropped(lambda: head(token=self._token)))
         answer.body.close()
         commit = answer.header("X-Repo-Commit") or ""
         last = answer.headers[-1]
@@ -88,26 +91,29 @@ class HubClient:
         etag = re.sub(r'^W/|"', "", told.strip())
         size = answer.header("X-Linked-Size") or ("" if "Location" in last else last.get("Content-Length")) or ""
         commit = revision if is_commit(revision) else commit
-        if not is_commit(commit) or not re.fullmatch(r"[\w=+-][\w.=+-]{0,127}", etag, re.ASCII):
+        if not may_be_commit(commit) or not re.fullmatch(r"[\w=+-][\w.=+-]{0,127}", etag, re.ASCII):
             raise Refused(f"is no hub: its commit is {commit!r:.60}, its ETag {told!r:.60}; expected hashes")
         if sha256 not in (None, etag) and re.fullmatch("[0-9a-f]{64}", etag):
-            raise Refused(f"has another file, with SHA-256 {etag}; expected {sha256}")
+            raise Wrong(f"has another file, with SHA-256 {etag}; expected {sha256}")
         most = None if file.endswith(_LARGE) else SMALL
         known = Expected.by_etag(etag, int(size) if re.fullmatch(r"[0-9]{1,18}", size) else None, most)
         if most is not None and (known.size or 0) > most:
             raise Refused(f"has {known.size:,} bytes; expected at most {most:,}")
         return Stated(commit, sha256 or etag, Expected(known.size, sha256, None, most) if sha256 else known)
 
-    def fetch(self, cache: CachedRepository, stated: Stated, file: str) -> Path:
-        """Download a file into the cache, unless it is there."""
-        pointer = cache.snapshot(stated.commit) / file
-        if pointer.is_file():
-            return pointer
-        blob = cache.blob(stated.etag)
+    def fetch(self, cache: CachedRepository, stated: Stated, file: str, is_suspect: bool = False) -> Path:
+        """Download a file into the cache, unless it is there.
+
+        One that `is_suspect` is read, and replaced if it is not what the hub states.
+        """
+        pointer, blob = cache.snapshot(stated.commit) / file, cache.blob(stated.etag)
         with cache.being_written(stated.etag, file) as path:
-            if pointer.is_file():  # another process has downloaded it meanwhile
+            for found in (blob, pointer) if is_suspect and stated.expected.sha256 else ():
+                if found.is_file() and read_sha256(found) != stated.expected.sha256:
+                    found.unlink()
+            if stated.expected.may_be(pointer):  # another process may have downloaded it meanwhile
                 return pointer
-            is_new = not (blob.is_file() and stated.expected.size in (None, blob.stat().st_size))
+            is_new = not stated.expected.may_be(blob)
             if is_new:
                 url = self.url(stated.commit, file)
 
@@ -116,21 +122,35 @@ class HubClient:
                     self._request(lambda: pull(url, part, progress, stated.expected, self._token))
                     return True
 
-                save(path, blob, file, fill)
+                save(path, blob, stated.expected, file, fill)
             return cache.link(stated.etag, stated.commit, file, is_new)
 
     def _request(self, request: Callable[[], _Result]) -> _Result:
-        """Make a request; and once more with the token of `huggingface_hub`, if the hub wants one."""
+        """Make a request; once more with the token of `huggingface_hub`, or without one that has expired, say."""
         try:
             return patiently(request)
         except Refused as refused:
-            if refused.status not in (401, 403) or self._asked_for_token:
+            if refused.status not in (401, 403) or self._is_settled:
                 raise
-            self._asked_for_token = True
-            self._token = hub_token(_logged_in)
-            if self._token is None:
+            self._is_settled = True
+            before, self._token = self._token, None if self._token else hub_token(_logged_in)
+            if before == self._token:
                 raise
-            return patiently(request)
+            try:
+                return patiently(request)
+            except Refused:
+                self._token = self._token or before
+                raise refused from None
+
+
+def _again_if_dropped(request: Callable[[], _Result]) -> _Result:
+    """Make a short request, and once more if its connection breaks."""
+    try:
+        return request()
+    except Broken as broken:
+        if broken.stalled or not broken.connected:
+            raise
+        return request()
 
 
 def _logged_in() -> str | None:

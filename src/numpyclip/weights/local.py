@@ -65,7 +65,8 @@ def write_stamp(file: Path, status: os.stat_result, sha256: str) -> None:
         _stamp(file).write_bytes(_stamp_text(status, sha256).encode())
 
 
-def _read_sha256(file: Path) -> str:
+def read_sha256(file: Path) -> str:
+    """Return the SHA-256 of a file, after reading all of it."""
     sha256 = hashlib.sha256()
     with _readable(file), open_regular(file) as stream:
         while data := stream.read(1 << 20):
@@ -79,7 +80,7 @@ def sha256_of(file: Path, status: os.stat_result, expected: str) -> str:
     with contextlib.suppress(OSError), open_regular(_stamp(file)) as stream:
         if stream.read(len(stamp) + 1) == stamp:
             return expected
-    found = _read_sha256(file)
+    found = read_sha256(file)
     if found == expected:
         write_stamp(file, status, found)
     return found

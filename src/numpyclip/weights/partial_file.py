@@ -36,6 +36,10 @@ class Expected:
         digits = len(etag) if re.fullmatch("[0-9a-f]+", etag) else 0
         return cls(size, etag if digits == 64 else None, etag if digits == 40 else None, most)
 
+    def may_be(self, path: Path) -> bool:
+        """Tell by its size whether a file that is there may be the complete one."""
+        return path.is_file() and self.size in (None, path.stat().st_size)
+
     @property
     def has_hash(self) -> bool:
         """Whether a file that was put together from several versions would be noticed."""
@@ -101,6 +105,11 @@ class Part:
             as_git.update(data)
             plain.update(data)
         return as_git.hexdigest(), plain.hexdigest()
+
+    def begin(self, etag: str | None, total: int | None) -> None:
+        """Note what a response announces, whose data will be appended."""
+        self.spliced = self.size > 0
+        self.etag, self.total = etag, total
 
     def append(self, data: bytes) -> None:
         """Write all of the data at the end."""

@@ -62,6 +62,11 @@ def obtain(model: KnownModel, download_root: Folder | None = None, check: Check 
     return _Search(model, download_root, check).obtain()
 
 
+def find_copy(model: KnownModel, download_root: Folder | None = None, check: Check | None = None) -> Path | None:
+    """Find a copy of a model on the disk."""
+    return _Search(model, download_root, check).find_copy()
+
+
 def urls(model: KnownModel) -> tuple[str, ...]:
     """Return the URLs of a model's file in the order to try, those of ``$NUMPYCLIP_MIRROR`` first."""
     if found := mirror():
@@ -108,7 +113,12 @@ class _Search:
             status = stat_regular_file(file)
             if status and sha256_of(file, status, self._model.sha256) == self._model.sha256:
                 return Weights(file, False)
-        return next((Weights(path, True) for path in self._cached() if self._failure_of(path) is None), None)
+        copy = self.find_copy()
+        return Weights(copy, True) if copy else None
+
+    def find_copy(self) -> Path | None:
+        """Return the first copy in the cache of the hub."""
+        return next((path for path in self._cached() if self._failure_of(path) is None), None)
 
     def _cached(self) -> Iterable[Path]:
         if self._model.copies:
@@ -137,7 +147,7 @@ class _Search:
         def fill(partial_file: Part, progress: Progress) -> bool:
             return pull_first(urls(self._model), partial_file, progress, expected, attempts)
 
-        if save(part, self._file, self._file.name, fill):
+        if save(part, self._file, expected, self._file.name, fill):
             if status := stat_regular_file(self._file):
                 write_stamp(self._file, status, self._model.sha256)
             return Weights(self._file, False)
@@ -156,15 +166,17 @@ class _Search:
         url = client.url(copy.revision, copy.file)
         if setting := hub_is_offline():
             attempts.add(url, DownloadError(f"{setting} forbids it"))
-        elif not attempts.is_silent(url):
+        elif not attempts.skips(url):
             try:
                 stated = client.ask_about(copy.revision, copy.file, copy.sha256)
-                path = client.fetch(CachedRepository(self._caches[0], copy.repository), stated, copy.file)
+                cache = CachedRepository(self._caches[0], copy.repository)
+                path = client.fetch(cache, stated, copy.file, is_suspect=True)  # if it is here, it is no copy
             except (Broken, Refused) as failure:
                 attempts.add(url, failure)
                 return None
             failure_of_copy = self._failure_of(path)
             if failure_of_copy is None:
+                cache.note(copy.revision, stated.commit)
                 return path
             attempts.add(url, failure_of_copy)
         return None

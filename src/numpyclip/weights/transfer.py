@@ -26,29 +26,24 @@ class _Span(NamedTuple):
 
 
 def _span(answer: http.client.HTTPResponse, part: Part, expected: Expected) -> _Span:
-    """Read from the headers which bytes will come, and prepare `part` for them."""
+    """Read from the headers which bytes will come."""
     encoding = answer.headers.get("Content-Encoding", "")
     if encoding.lower() not in ("", "identity"):
         raise Refused(f"sent as {encoding}, though plain bytes were requested")
-    etag = answer.headers.get("ETag")
     if answer.status == 200:  # the whole file, whatever was requested
-        if part.size:
-            part.clear()
-        part.etag = etag
         return _Span(answer.length, answer.length)
     content_range = answer.headers.get("Content-Range", "")
     match = re.fullmatch(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", content_range.strip())
     if answer.status != 206 or not part.size:
         raise Refused(f"HTTP {answer.status}, {answer.reason}; expected 200")
-    if not expected.has_hash and (etag is None or etag != part.etag):
-        before = part.etag
+    etag, before = answer.headers.get("ETag"), part.etag
+    if not expected.has_hash and (etag is None or etag != before):
         part.clear()
         raise Broken(f"the file there has changed: its ETag is {etag}, not {before}; starting over")
     if not match or int(match[1]) != part.size or int(match[2]) < part.size:
         awaited = f"bytes {part.size}-"
         part.clear()
         raise Broken(f"Content-Range is {content_range!r}; expected {awaited!r}; starting over")
-    part.spliced = True
     stop = int(match[2]) + 1
     return _Span(stop, stop if match[3] == "*" else int(match[3]))
 
@@ -116,7 +111,10 @@ def fetch(url: str, part: Part, progress: Progress, expected: Expected, token: s
             raise Broken("the part here does not fit the file there (416); starting over") from refused
         raise
     with found.body as answer:
-        stop, part.total = _checked(_span(answer, part, expected), answer, expected)
+        stop, total = _checked(_span(answer, part, expected), answer, expected)
+        if answer.status == 200:
+            part.clear()
+        part.begin(answer.headers.get("ETag"), expected.size if total is None else total)
         progress.show(part.size, part.total)
         pace, most = _Pace(), _most(expected)
         while stop is None or part.size < stop:

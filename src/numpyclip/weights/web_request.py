@@ -4,6 +4,7 @@ import email.utils
 import http.client
 import io
 import re
+import socket
 import time
 import urllib.error
 import urllib.parse
@@ -51,21 +52,24 @@ def _seconds(retry_after: str) -> float | None:
 
 
 class _Socket(io.RawIOBase):
-    """A socket to read from, with a deadline for the headers: each byte of them would begin a timeout anew."""
+    """A socket to read from until a deadline: with a timeout alone, each single byte would begin it anew."""
 
     def __init__(self, raw: Any, sock: Any) -> None:
         self._raw, self._sock = raw, sock
-        self.deadline: float | None = time.monotonic() + TIMEOUT
+        self.begin()
+
+    def begin(self) -> None:
+        """Set the deadline."""
+        self._deadline = time.monotonic() + TIMEOUT
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> Any:
-        if self.deadline is not None:
-            left = self.deadline - time.monotonic()
-            if left <= 0:
-                raise TimeoutError("timed out")
-            self._sock.settimeout(left)
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        self._sock.settimeout(left)
         return self._raw.readinto(buffer)
 
     def close(self) -> None:
@@ -74,16 +78,16 @@ class _Socket(io.RawIOBase):
 
 
 class _Response(http.client.HTTPResponse):
+    """A response with one deadline for all of its headers, and one for each piece of its body."""
+
     def __init__(self, sock: Any, *args: Any, **options: Any) -> None:
         super().__init__(sock, *args, **options)
-        self._sock = sock
         self._timed = _Socket(self.fp.detach(), sock)
         self.fp = io.BufferedReader(self._timed)
 
-    def begin(self) -> None:
-        super().begin()
-        self._timed.deadline = None
-        self._sock.settimeout(TIMEOUT)
+    def read1(self, n: int = -1) -> bytes:
+        self._timed.begin()
+        return super().read1(n)
 
 
 class _Http(urllib.request.HTTPHandler):
@@ -96,18 +100,45 @@ class _Https(urllib.request.HTTPSHandler):
         return self.do_open(_HTTPSConnection, req)
 
 
+def _connect(address: tuple[str, int], *_: object) -> socket.socket:
+    """Connect to one of a host's addresses, in one timeout for all of them together."""
+    deadline, failure = time.monotonic() + TIMEOUT, OSError("the host has no address")
+    places = [place[:2] for *_, place in socket.getaddrinfo(*address, type=socket.SOCK_STREAM)]
+    for others, place in zip(reversed(range(len(places))), places, strict=True):
+        left = max(0.1, deadline - time.monotonic()) / (others + 1)
+        try:
+            connected = socket.create_connection((str(place[0]), int(place[1])), left)
+        except OSError as error:
+            failure = error
+        else:
+            connected.settimeout(TIMEOUT)
+            return connected
+    raise failure
+
+
 class _HTTPConnection(http.client.HTTPConnection):
     response_class = _Response
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._create_connection = _connect  # where Python's own has a timeout for each address
 
-class _HTTPSConnection(http.client.HTTPSConnection):
-    response_class = _Response
+
+class _HTTPSConnection(http.client.HTTPSConnection, _HTTPConnection):
+    pass
 
 
-def origin(url: str) -> tuple[str, str | None, int | None]:
+def _origin(url: str) -> tuple[str, str | None, int | None]:
     """Return the scheme, host and port of a URL."""
     parts = urllib.parse.urlsplit(url)
     return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
+def _is_within(url: str, other: str) -> bool:
+    """Tell whether a redirect stays on its host, perhaps from http to https."""
+    (scheme, host, port), (other_scheme, other_host, other_port) = _origin(url), _origin(other)
+    is_upgrade = (scheme, port, other_scheme, other_port) == ("http", 80, "https", 443)
+    return host == other_host and (is_upgrade or (scheme, port) == (other_scheme, other_port))
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
@@ -126,7 +157,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         if scheme != "https" and (req.type, scheme) != ("http", "http"):
             reason = f"redirected from {req.type} to {newurl}, which is not secure; not followed"
             raise urllib.error.HTTPError(req.full_url, code, reason, headers, fp)
-        is_same = origin(req.full_url) == origin(newurl)
+        is_same = _is_within(req.full_url, newurl)
         if self._stays and not is_same:
             self.stayed = True
             return None
