@@ -13,7 +13,8 @@ from numpyclip.model.text import encoder_configs
 
 FILLED_STEP_BY_STEP = {"Evaluation", "_Point", "Ended", "Watch", "Changes", "Report", "_Job", "ScriptObject", "Opaque"}
 SIZES = (config.__name__, encoder_configs.__name__)
-SIZES_AND_OPTIONS = {"Decoding", "TokenLayout", "Ended", "_Beams"}  # in `numpyclip.model`, beside `config`
+# in `numpyclip.model`, beside these
+SIZES_AND_OPTIONS = {"Decoding", "TokenLayout", "TokenStage", "TokenStages", "Ended", "_Beams"}
 COMPARED_BY_PARTS = {"Ended", "_Beams", "_Image", "LinearWeights", "_Point"}
 
 

@@ -49,6 +49,7 @@ MODULES = (
     "transformers_bert",
     "transformers_clip",
     "transformers_siglip2",
+    "hidden_states",  # of all that the others made
 )
 
 

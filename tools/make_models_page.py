@@ -85,6 +85,7 @@ STANDS_FOR = {
     "transformers-clip": "CLIPModel, as OpenAI published it",
     "transformers-clip-gelu": "CLIPModel, as LAION published it, in shards",
     "transformers-clip-text": "CLIPTextModelWithProjection",
+    "transformers-clip-text-bare": "CLIPTextModel, as in repositories of diffusers",
     "transformers-clip-vision": "CLIPVisionModelWithProjection",
     "transformers-clip-vision-bare": "CLIPVisionModel",
     "transformers-metaclip-2": "MetaCLIP 2",

@@ -439,3 +439,22 @@ def test_texts_are_lowered_for_siglip_alone(copy: Callable[[str], Path], name: s
     shutil.copytree(TOKENIZERS / ("xlm-roberta" if counts else "gemma"), folder, dirs_exist_ok=True)
     tokenizer = recognise(files_at(folder)).tokenizer()
     assert np.array_equal(tokenizer("The CLASS", 32), tokenizer("the class", 32)) is not counts
+
+
+# --- repositories of diffusers ----------------------------------------------
+
+
+def test_a_text_tower_is_read_with_and_without_the_prefix_of_version_4(copy: Callable[[str], Path]) -> None:
+    folder = copy("clip-text-bare")
+    tensors = read_safetensors(folder / "model.safetensors")[0]
+    assert not any(name.startswith("text_model.") for name in tensors)
+    text = np.array([[94, 5, 7, 95, 95, 95, 95, 95, 95, 95, 95, 95]])
+    before = numpyclip.load(folder)[0].text_tokens(text)
+    write_tensors(folder, {f"text_model.{name}": np.array(tensor) for name, tensor in tensors.items()})
+    np.testing.assert_array_equal(numpyclip.load(folder)[0].text_tokens(text), before)
+
+
+def test_weights_of_half_precision_are_read_if_there_are_no_others(copy: Callable[[str], Path]) -> None:
+    folder = copy("clip-text-bare")
+    (folder / "model.safetensors").rename(folder / "model.fp16.safetensors")
+    assert numpyclip.load(folder)[0].text_tokens(np.array([[94, 95]])).shape == (1, 2, 32)

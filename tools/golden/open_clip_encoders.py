@@ -76,7 +76,7 @@ CONFIGS = {
         {"hf_model_name": "google/mt5-small", "hf_pooler_type": "cls_pooler"},
     ),
 }
-_OLD = {"proj": "hf_proj_type", "pooler_type": "hf_pooler_type"}
+OLD = {"proj": "hf_proj_type", "pooler_type": "hf_pooler_type"}
 
 
 def save(golden: Path) -> None:
@@ -91,7 +91,7 @@ def save_model(folder: Path, encoder: transformers.PreTrainedConfig, options: di
     config = {"embed_dim": 24, "vision_cfg": _VISION, "text_cfg": text}
     with tempfile.TemporaryDirectory() as beside:
         encoder.save_pretrained(beside)
-        named = {_OLD.get(option, option): value for option, value in text.items()}
+        named = {OLD.get(option, option): value for option, value in text.items()}
         named |= {"hf_model_name": beside, "hf_model_pretrained": False}
         model = open_clip.CustomTextCLIP(**{**config, "text_cfg": named}).eval()
         randomize(model, seed)

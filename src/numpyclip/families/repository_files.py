@@ -31,6 +31,7 @@ _WEIGHTS = {
         "model.safetensors.index.json",
         "pytorch_model.bin",
         "pytorch_model.bin.index.json",
+        "model.fp16.safetensors",  # which diffusers writes, and downloads alone if asked to
     ),
 }
 PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")

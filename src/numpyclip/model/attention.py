@@ -120,6 +120,18 @@ class Attention:
         q, k, v = parts.reshape(*parts.shape[:3], cache.batch, -1)
         return self._project(ops.attention(q, *cache.append(k, v), mask).reshape(-1, x.shape[1]))
 
+    def probabilities(self, x: Array, layout: TokenLayout) -> Array:
+        """Compute how much each token attends to each, if no prefix is shared: (d, batch n) -> (batch, h, n, n)."""
+        _, (q, k, _) = layout.split(self._queries_keys_values(x))  # (h, k, batch, n)
+        if self.rope is not None:
+            self.rope(q)
+            self.rope(k)
+        scores = q.transpose(0, 2, 3, 1) @ k.transpose(0, 2, 1, 3)
+        if layout.mask is not None:
+            scores += layout.mask
+        weights: Array = ops.softmax(scores).swapaxes(0, 1)
+        return weights
+
     def _queries_keys_values(self, x: Array) -> Array:  # (d, n) -> (3, h, k, n)
         qkv = self.in_proj @ x
         qkv[: len(self.bias)] += self.bias[:, np.newaxis]

@@ -124,6 +124,10 @@ class Block:
         """Compute the pooled token of each input only: (d, shared + batch n) -> (d, batch)."""
         return self._add(layout.pick(x), self.attn.pooled(self._norm(x), layout))
 
+    def attention(self, x: Array, layout: TokenLayout) -> Array:
+        """Compute how much each token attends to each: (d, batch n) -> (batch, h, n, n)."""
+        return self.attn.probabilities(self._norm(x), layout)
+
     def extend(self, x: Array, cache: KVCache, mask: Array | None = None) -> Array:
         """Compute the next tokens of each input, and append them to the cache: (d, b m) -> the same shape."""
         return self._add(x, self.attn.extend(self._norm(x), cache, mask))
@@ -161,9 +165,14 @@ class Transformer:
         ]
         return cls(weights.blocks(blocks))
 
-    def __call__(self, x: Array, layout: TokenLayout) -> Array:
-        """Compute all tokens: (d, shared + batch n) -> the same shape."""
-        return self.resblocks.run(x, lambda block, x: block(x, layout))
+    def __call__(self, x: Array, layout: TokenLayout, count: int | None = None) -> Array:
+        """Compute all tokens, by all blocks or the first ones: (d, shared + batch n) -> the same shape."""
+        return self.resblocks.run(x, lambda block, x: block(x, layout), count=count)
+
+    def attention(self, x: Array, layout: TokenLayout, index: int) -> Array:
+        """Compute how much each token attends to each in one block: (d, batch n) -> (batch, h, n, n)."""
+        x = self(x, layout, index)
+        return self.resblocks[index].attention(x, layout)
 
     def pooled(self, x: Array, layout: TokenLayout) -> Array:
         """Compute the pooled token of each input, in the last block no other: (d, shared + batch n) -> (d, batch)."""

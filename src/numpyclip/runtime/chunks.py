@@ -7,6 +7,7 @@ product, and their activations stay in the cache. A small input uses BLAS's thre
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
@@ -61,6 +62,25 @@ def in_chunks(
 
     threads.run([partial(compute, rows) for rows in _cut(len(inputs), cost, most)])
     return embeddings
+
+
+def tokens_in_chunks(tower: Callable[[Any], Array], inputs: NDArray[Any], cost: int, low_memory: bool = False) -> Array:
+    """Apply a function to any number of inputs of equal cost in tokens: (n, ...) -> (n, ...), of any shape."""
+    if not len(inputs):  # the shape is that of any input's tokens
+        return tower(np.zeros((1, *inputs.shape[1:]), inputs.dtype))[:0]
+    most = _LOW_MEMORY_COST if low_memory else _IMAGE_COST
+    made: list[Array] = []
+    lock = threading.Lock()
+
+    def compute(rows: slice) -> None:
+        tokens = tower(inputs[rows])
+        with lock:
+            if not made:
+                made.append(np.empty((len(inputs), *tokens.shape[1:]), np.float32))
+        made[0][rows] = tokens
+
+    threads.run([partial(compute, rows) for rows in _cut(len(inputs), cost, most)])
+    return made[0]
 
 
 def by_length(

@@ -23,6 +23,13 @@ def padding_last(ids: NDArray[np.integer], pad_id: int) -> NDArray[np.integer]:
     return moved
 
 
+def count_shown(ids: NDArray[np.integer], pad_id: int) -> NDArray[np.integer]:
+    """Count the tokens up to each, without padding, for which it is 0: (b, n) -> (b, n)."""
+    is_text = ids != pad_id
+    numbers: NDArray[np.integer] = np.cumsum(is_text, axis=1) * is_text
+    return numbers
+
+
 def mask_within(ids: NDArray[np.integer], pad_id: int) -> Array | None:
     """Return the mask that hides padding within texts, but for a first token, if there is any: (b, n) -> (b, 1, n)."""
     is_padding = ids == pad_id

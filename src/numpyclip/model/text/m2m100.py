@@ -16,8 +16,17 @@ from numpyclip.model import ops
 from numpyclip.model.layers import Affine, Linear
 from numpyclip.model.ops import Array
 from numpyclip.model.text.encoder_configs import M2M100Config
-from numpyclip.model.text.encoder_parts import head_tensors, mean_of_tokens, padding_last, read_head, without_padding
+from numpyclip.model.text.encoder_parts import (
+    count_shown,
+    head_tensors,
+    mask_within,
+    mean_of_tokens,
+    padding_last,
+    read_head,
+    without_padding,
+)
 from numpyclip.model.token_layout import TokenLayout
+from numpyclip.model.token_stages import TokenStage, TokenStages, as_rows
 from numpyclip.model.transformer import MLP, Transformer
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
@@ -61,13 +70,38 @@ class M2M100:
         ids = padding_last(ids, self.config.pad_id)  # positions count the other tokens
         return without_padding(self._embed, ids, self.config, self.output_dim)
 
-    def _embed(self, ids: NDArray[np.integer]) -> Array:
-        b, n = ids.shape
+    @property
+    def stages(self) -> TokenStages:
+        """What its tokens go through."""
+        return TokenStages(layers=self.config.layers, projected_from=0 if self.text_projection else None)
+
+    def tokens(self, ids: NDArray[np.integer], stage: TokenStage) -> Array:
+        """Compute all tokens, padding included, which no token attends to: (b, n) -> (b, n, d)."""
+        x = self.transformer(self._enter(ids), self._layout(ids), stage.layer)
+        if stage.norm or stage.project:
+            x = self.ln_final(ops.standardize(x, self.config.eps))
+        return as_rows(self.text_projection(x) if self.text_projection and stage.project else x, len(ids))
+
+    def attention(self, ids: NDArray[np.integer], index: int) -> Array:
+        """Compute how much each token attends to each in one block: (b, n) -> (b, h, n, n)."""
+        return self.transformer.attention(self._enter(ids), self._layout(ids), index)
+
+    def _enter(self, ids: NDArray[np.integer]) -> Array:
+        """Embed tokens and their positions, of which padding has none: (b, n) -> (d, b n)."""
         x = self.token_embedding[ids].astype(np.float32)  # (b, n, d)
         if self.config.scaled:
             x *= np.float32(math.sqrt(self.config.width))
-        x += sinusoids(self.config.pad_id + 1, n, self.config.width)
-        x = np.ascontiguousarray(x.reshape(b * n, -1).T)
+        positions = sinusoids(self.config.pad_id, ids.shape[1] + 1, self.config.width)
+        positions[0] = 0
+        x += positions[count_shown(ids, self.config.pad_id)]
+        return np.ascontiguousarray(x.reshape(ids.size, -1).T)
+
+    def _layout(self, ids: NDArray[np.integer]) -> TokenLayout:
+        return TokenLayout(len(ids), mask=mask_within(ids, self.config.pad_id))
+
+    def _embed(self, ids: NDArray[np.integer]) -> Array:
+        b = len(ids)
+        x = self._enter(ids)
         if self.config.pool == "mean":
             y = ops.standardize(self.transformer(x, TokenLayout(b)), self.config.eps)
             y = mean_of_tokens(y, b)  # (d, b)

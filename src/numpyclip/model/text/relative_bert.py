@@ -21,6 +21,7 @@ from numpyclip.model.rope import TextRope
 from numpyclip.model.text.bert import SumNormBlock
 from numpyclip.model.text.encoder_parts import head_tensors, mask_within, mean_of_shown, read_head, without_padding
 from numpyclip.model.token_layout import TokenLayout
+from numpyclip.model.token_stages import TokenStage, TokenStages, as_rows
 from numpyclip.model.transformer import MLP, Transformer
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
@@ -68,21 +69,45 @@ class RelativeBert:
     def __call__(self, ids: NDArray[np.integer]) -> Array:  # (b, n) -> (b, e)
         return without_padding(self._embed, ids, self.config, self.output_dim)
 
-    def _embed(self, ids: NDArray[np.integer]) -> Array:
-        b, n = ids.shape
+    @property
+    def stages(self) -> TokenStages:
+        """What its tokens go through."""
+        projected_from = 0 if self.text_projection else None
+        return TokenStages(layers=self.config.layers, has_norm=False, projected_from=projected_from)
+
+    def tokens(self, ids: NDArray[np.integer], stage: TokenStage) -> Array:
+        """Compute all tokens, padding included, which no token attends to: (b, n) -> (b, n, d)."""
+        x = self.transformer(self._enter(ids), self._layout(ids, mask_within(ids, self.config.pad_id)), stage.layer)
+        return as_rows(self._finish(x) if stage.project else x, len(ids))
+
+    def attention(self, ids: NDArray[np.integer], index: int) -> Array:
+        """Compute how much each token attends to each in one block: (b, n) -> (b, h, n, n)."""
+        layout = self._layout(ids, mask_within(ids, self.config.pad_id))
+        return self.transformer.attention(self._enter(ids), layout, index)
+
+    def _enter(self, ids: NDArray[np.integer]) -> Array:  # (b, n) -> (d, b n)
         x = self.token_embedding[ids].astype(np.float32) + self.type_embedding  # (b, n, d)
-        x = self.ln_pre(np.ascontiguousarray(x.reshape(b * n, -1).T))
-        hidden = mask_within(ids, self.config.pad_id) if self.config.hides_padding else None
+        return self.ln_pre(np.ascontiguousarray(x.reshape(ids.size, -1).T))
+
+    def _layout(self, ids: NDArray[np.integer], hidden: Array | None = None) -> TokenLayout:
         mask = hidden
         if self.config.alibi:
-            mask = alibi(self.config.heads, n) + (0 if hidden is None else hidden)
-        x = self.transformer(x, TokenLayout(b, mask=mask))
-        y = mean_of_shown(x, b, hidden) if self.config.pool == "mean" else x.reshape(len(x), b, n)[:, :, 0]  # (d, b)
+            bias = alibi(self.config.heads, ids.shape[1])
+            mask = bias if hidden is None else bias + hidden
+        return TokenLayout(len(ids), mask=mask)
+
+    def _finish(self, x: Array) -> Array:
+        """Apply what comes after the pooled token: (d, n) -> (e, n)."""
         if self.text_projection is not None:
-            y = self.text_projection(y)
-        if self.config.standardized:
-            y = ops.standardize(y, EPS)
-        embeddings: Array = y.T
+            x = self.text_projection(x)
+        return ops.standardize(x, EPS) if self.config.standardized else x
+
+    def _embed(self, ids: NDArray[np.integer]) -> Array:
+        b, n = ids.shape
+        hidden = mask_within(ids, self.config.pad_id) if self.config.hides_padding else None
+        x = self.transformer(self._enter(ids), self._layout(ids, hidden))
+        y = mean_of_shown(x, b, hidden) if self.config.pool == "mean" else x.reshape(len(x), b, n)[:, :, 0]  # (d, b)
+        embeddings: Array = self._finish(y).T
         return embeddings
 
 

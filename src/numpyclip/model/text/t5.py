@@ -22,6 +22,7 @@ from numpyclip.model.rope import Rope, TextRope
 from numpyclip.model.text.encoder_configs import T5Config
 from numpyclip.model.text.encoder_parts import head_tensors, mask_within, mean_of_shown, read_head, without_padding
 from numpyclip.model.token_layout import TokenLayout
+from numpyclip.model.token_stages import TokenStage, TokenStages, as_rows
 from numpyclip.model.transformer import MLP, Block, Transformer
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
@@ -106,16 +107,39 @@ class T5:
     def __call__(self, ids: NDArray[np.integer]) -> Array:  # (b, n) -> (b, e)
         return without_padding(self._embed, ids, self.config, self.output_dim)
 
-    def _embed(self, ids: NDArray[np.integer]) -> Array:
-        b, n = ids.shape
-        x = self.token_embedding[ids].astype(np.float32).reshape(b * n, -1).T
-        bias = self.relative_attention_bias[buckets(n, self.config)]  # (n, n, h)
+    @property
+    def stages(self) -> TokenStages:
+        """What its tokens go through."""
+        return TokenStages(layers=self.config.layers, projected_from=0 if self.text_projection else None)
+
+    def tokens(self, ids: NDArray[np.integer], stage: TokenStage) -> Array:
+        """Compute all tokens, padding included, which no token attends to: (b, n) -> (b, n, d)."""
+        x = self.transformer(self._enter(ids), self._layout(ids), stage.layer)
+        if stage.norm or stage.project:
+            x = _normalize(x, self.config.eps) * self.ln_final[:, np.newaxis]
+        return as_rows(self.text_projection(x) if self.text_projection and stage.project else x, len(ids))
+
+    def attention(self, ids: NDArray[np.integer], index: int) -> Array:
+        """Compute how much each token attends to each in one block: (b, n) -> (b, h, n, n)."""
+        return self.transformer.attention(self._enter(ids), self._layout(ids), index)
+
+    def _enter(self, ids: NDArray[np.integer]) -> Array:  # (b, n) -> (d, b n)
+        x = self.token_embedding[ids].astype(np.float32).reshape(ids.size, -1).T
+        return np.ascontiguousarray(x)
+
+    def _layout(self, ids: NDArray[np.integer]) -> TokenLayout:
+        bias = self.relative_attention_bias[buckets(ids.shape[1], self.config)]  # (n, n, h)
         mask = np.ascontiguousarray(bias.transpose(2, 0, 1))[:, np.newaxis]
         hidden = mask_within(ids, self.config.pad_id)
-        layout = TokenLayout(b, mask=mask if hidden is None else mask + hidden)
-        x = self.transformer(np.ascontiguousarray(x), layout)
+        return TokenLayout(len(ids), mask=mask if hidden is None else mask + hidden)
+
+    def _embed(self, ids: NDArray[np.integer]) -> Array:
+        b, n = ids.shape
+        x = self.transformer(self._enter(ids), self._layout(ids))
         x = _normalize(x, self.config.eps)
-        y = mean_of_shown(x, b, hidden) if self.config.pool == "mean" else x[:, ::n]  # (d, b)
+        y = (
+            mean_of_shown(x, b, mask_within(ids, self.config.pad_id)) if self.config.pool == "mean" else x[:, ::n]
+        )  # (d, b)
         y = y * self.ln_final[:, np.newaxis]
         embeddings: Array = (self.text_projection(y) if self.text_projection else y).T
         return embeddings

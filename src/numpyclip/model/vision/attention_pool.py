@@ -69,7 +69,7 @@ class AttentionPool:
             return first, q_weight, bias[:d].copy(), k_weight, v_weight, *c_proj
 
         first, q_weight, q_bias, k_weight, v_weight, c_weight, c_bias = weights.derive(name, prepare)
-        k_proj = Linear(k_weight, first if is_rotary else np.zeros_like(q_bias))
+        k_proj = Linear(k_weight, first if is_rotary else np.broadcast_to(np.float32(0), q_bias.shape))
         q_proj, c_proj = Linear(q_weight, q_bias), Linear(c_weight, c_bias)
         return cls(None if is_rotary else first, q_proj, k_proj, v_weight, c_proj, heads)
 

@@ -104,6 +104,7 @@ class NomicViT(VisionTransformer):
             transformer=Transformer.read(weights, "visual.transformer", config),
             attn_pool=None,
             proj=None,
+            ln_post=None,
             selector=Selector.read(weights, "visual.attn_pool", config),
         )
 
