@@ -51,7 +51,8 @@ def pairs(drawn: list[str]) -> Iterator[tuple[str, Ids, Tokenizer]]:
     for clean in ("lower", "whitespace", "canonicalize"):
         theirs = open_clip.tokenizer.SimpleTokenizer(clean=clean)(drawn, LENGTH).tolist()
         yield f"open_clip native {clean}", theirs, open_clip_tokenizer(clean)
-        for name in ("t5", "mt5", "gemma", "siglip", "bert", "bert-vocab", "roberta"):
+        own = ("roberta", "xlm-roberta", "xlm-roberta-model", "nllb")
+        for name in ("t5", "mt5", "gemma", "siglip", "bert", "bert-vocab", *own):
             options = {"clean": clean, "strip_sep_token": name.startswith("bert")}
             theirs = open_clip.tokenizer.HFTokenizer(str(FOLDER / name), LENGTH, **options)(drawn).tolist()
             yield f"open_clip {name} {clean}", theirs, open_clip_file_tokenizer(FOLDER / name, "", *options.values())
