@@ -1,5 +1,6 @@
 """What many tests need: the golden files, the embedded model, pictures."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,8 +26,10 @@ def cache_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Ignore the tester's own models and settings, and what other tests have cached."""
-    for name in ("NUMPYCLIP_MODEL", "NUMPYCLIP_MIRROR", "NUMPYCLIP_OFFLINE", "NUMPYCLIP_INDEX"):
+    ours = ("NUMPYCLIP_MODEL", "NUMPYCLIP_MIRROR", "NUMPYCLIP_OFFLINE", "NUMPYCLIP_INDEX", "TRANSFORMERS_OFFLINE")
+    for name in (*ours, *(name for name in os.environ if name.startswith(("HF_", "HUGGING")))):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf-home"))
     monkeypatch.setenv("CLIP_DIR", str(tmp_path / "clip-dir"))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "data"))

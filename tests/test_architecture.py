@@ -68,7 +68,7 @@ EXTRAS = {  # imported when they are needed, and missed with a message
     "index.clip_retrieval*": {"pyarrow"},
     "index.vectors.hnsw": {"usearch"},
     "server.*": {"starlette", "uvicorn", "h11", "python_multipart", "prometheus_client"},
-    "weights.hub": {"huggingface_hub"},
+    "weights.hub_client": {"huggingface_hub"},
     "tasks.evaluation.datasets.parquet": {"pyarrow"},
 }
 

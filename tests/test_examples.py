@@ -11,8 +11,11 @@ from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
+import numpy as np
 import pytest
 from PIL import Image
+
+from numpyclip.dual_encoder.clip import CLIP
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 ALBUM = EXAMPLES.parent / "docs" / "pictures" / "album"
@@ -147,6 +150,15 @@ def test_search_page_answers_with_the_best_image_first(folder: Path) -> None:
     assert page.index('<img src="/1"') < page.index('<img src="/0"')
     assert "&quot;a guitar&quot;" in page
     assert image == (folder / "guitar.png").read_bytes()
+
+
+def test_prompt_embeddings_writes_a_vector_for_each_token(run: Run, tmp_path: Path, tiny: CLIP) -> None:
+    tokens, pooled = tmp_path / "tokens.npy", tmp_path / "pooled.npy"
+    summary = run("prompt_embeddings.py", "a red apple", tokens, "--layer", "-2", "--pooled", pooled)
+    assert summary == [f"{tokens}: (2, 77, 128), the negative prompt first"]
+    ids = tiny.tokenize(["", "a red apple"])
+    np.testing.assert_array_equal(np.load(tokens), tiny.text_tokens(ids, -2))
+    np.testing.assert_array_equal(np.load(pooled), tiny.encode_text(ids))
 
 
 @pytest.mark.parametrize("script", sorted(EXAMPLES.glob("*.py")), ids=lambda script: script.name)

@@ -9,9 +9,12 @@ import pytest
 
 import numpyclip
 from numpyclip.model import config
+from numpyclip.model.text import encoder_configs
 
-FILLED_STEP_BY_STEP = {"Evaluation", "_Point", "Ended", "Watch", "Changes", "Report", "_Job", "ScriptObject"}
-SIZES_AND_OPTIONS = {"Decoding", "TokenLayout", "Ended", "_Beams"}  # in `numpyclip.model`, beside `config`
+FILLED_STEP_BY_STEP = {"Evaluation", "_Point", "Ended", "Watch", "Changes", "Report", "_Job", "ScriptObject", "Opaque"}
+SIZES = (config.__name__, encoder_configs.__name__)
+# in `numpyclip.model`, beside these
+SIZES_AND_OPTIONS = {"Decoding", "TokenLayout", "TokenStage", "TokenStages", "Ended", "_Beams"}
 COMPARED_BY_PARTS = {"Ended", "_Beams", "_Image", "LinearWeights", "_Point"}
 
 
@@ -54,7 +57,7 @@ def test_layers_are_equal_to_themselves_only_and_print_no_weights(all_records: l
         each
         for each in all_records
         if each.__module__.startswith(modules)
-        and each.__module__ != config.__name__
+        and each.__module__ not in SIZES
         and each.__name__ not in SIZES_AND_OPTIONS
     ]
     assert len(layers) > 30
@@ -64,7 +67,7 @@ def test_layers_are_equal_to_themselves_only_and_print_no_weights(all_records: l
 
 
 def test_sizes_are_named_and_compared_by_value(all_records: list[Any]) -> None:
-    sizes = [each for each in all_records if each.__module__ == config.__name__]
+    sizes = [each for each in all_records if each.__module__ in SIZES]
     assert len(sizes) > 10
     for record in sizes:
         assert all(field.kw_only for field in dataclasses.fields(record)), record

@@ -30,15 +30,26 @@ from golden.common import SEED, State, randomize
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden" / "checkpoints"
 FAMILIES = GOLDEN.parent / "families"
 MODULES = (
+    "authors",
+    "clip_vocabulary",
+    "copies",
+    "fg_clip_2",
+    "jina_clip",
+    "known_outputs",
     "mobileclip",
+    "multilingual",
+    "nomic",
     "open_clip_coca",
     "open_clip_convolutional",
+    "open_clip_encoders",
     "open_clip_timm",
     "open_clip_vit",
     "tokenizers",
+    "training_checkpoints",
     "transformers_bert",
     "transformers_clip",
     "transformers_siglip2",
+    "hidden_states",  # of all that the others made
 )
 
 

@@ -152,6 +152,17 @@ def profiles(n: int) -> dict[str, Transform]:
         "transformers smaller": of_clip(n, n - 3),
         "transformers squash": of_transformers(SiglipImageProcessorPil, size=square),
         "transformers squash bilinear": of_transformers(SiglipImageProcessorPil, size=square, resample=2),
+        "transformers nearest": of_clip(n, n, resample=0, do_normalize=False),
+        "transformers lanczos": of_clip(n, n, resample=1, do_rescale=False),
+        "transformers box": of_clip(n, n, resample=4, rescale_factor=1 / 127.5),
+        "transformers hamming": of_clip(n, n, resample=5, image_mean=0.5, image_std=0.25),
+        "transformers crop": of_transformers(CLIPImageProcessorPil, do_resize=False, crop_size=square),
+        "transformers wide crop": of_transformers(
+            CLIPImageProcessorPil, size={"shortest_edge": n}, crop_size={"height": n, "width": n + 9}
+        ),
+        "transformers squash and crop": of_transformers(
+            CLIPImageProcessorPil, size={"height": n + 3, "width": 2 * n}, crop_size={"height": n, "width": n - 3}
+        ),
     }
 
 

@@ -10,7 +10,8 @@ Read from the sources of several versions of transformers, which are not importe
 "harmless" are the attributes of transformers' configuration classes, those of all models and those of the models that
 NumPyCLIP supports, without those that the code of the latter reads; READ_IN_VAIN lists, by name, what that code reads
 without an effect on embeddings. "read_elsewhere" is what the code of any other model reads: in a file of a CLIP it may
-speak of another architecture. An option in neither list is read by no model of transformers.
+speak of another architecture. An option in neither list is read by no model of transformers. "of_image_processors" are
+the attributes and arguments of all of transformers' image processors.
 """
 
 import argparse
@@ -55,11 +56,13 @@ def main() -> None:
     known = {name for package in packages for path in _configurations(package) for name in _attributes(path)}
     read = {name for package in packages for path in _modeling(package, SUPPORTED) for name in _reads(path)}
     elsewhere = {name for package in packages for path in _modeling(package, ("*",)) for name in _reads(path)}
+    processors = {name for package in packages for path in _processors(package) for name in _settings(path)}
     harmless = (known - read - set(EFFECTIVE)) | (set(READ_IN_VAIN) & (known | read)) | set(OF_LOADING)
     lists = {
         "source": "transformers " + ", ".join(sorted(map(_version, packages))) + " (Apache-2.0)",
         "harmless": sorted(harmless),
         "read_elsewhere": sorted((elsewhere | read | set(EFFECTIVE)) - harmless),
+        "of_image_processors": sorted(processors),
     }
     DATA.write_text(json.dumps(lists, indent=0) + "\n", "utf-8")
     print({name: len(values) for name, values in lists.items()})
@@ -88,6 +91,20 @@ def _modeling(package: Path, models: tuple[str, ...]) -> Iterator[Path]:
         for path in (package / "models").glob(f"{model}/modeling_*.py"):
             if not path.name.startswith(("modeling_tf_", "modeling_flax_")):
                 yield path
+
+
+def _processors(package: Path) -> Iterator[Path]:
+    yield from (package / "models").glob("*/image_processing_*.py")
+    yield from (package / "models").glob("*/feature_extraction_*.py")
+    yield from package.glob("image_processing_*.py")
+
+
+def _settings(path: Path) -> Iterator[str]:
+    """List what the classes of a file call their settings: annotated, assigned, or arguments of `__init__`."""
+    yield from _attributes(path)
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.FunctionDef) and node.name == "__init__":
+            yield from (argument.arg for argument in node.args.args if argument.arg != "self")
 
 
 def _attributes(path: Path) -> Iterator[str]:

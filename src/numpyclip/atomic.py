@@ -77,22 +77,23 @@ def temporary_path(target: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def resumable_path(target: Path, message: str) -> Iterator[Path]:
+def resumable_path(target: Path, message: str, *, lock: Path | None = None, suffix: str = ".part") -> Iterator[Path]:
     """Give one process at a time the same name, under which what was written stays, to be continued after an error.
 
-    Others wait, and print the message on a terminal. Where no locks can be had, each gets a `temporary_path`.
+    Others wait, and print the message on a terminal. Where no locks can be had, each gets a `temporary_path`. The lock
+    is beside the target unless it is passed.
     """
-    with exclusive(target.with_name(f"{target.name}.lock"), message=printable(message)) as alone:
+    with exclusive(lock or target.with_name(f"{target.name}.lock"), message=printable(message)) as alone:
         if alone:
-            yield resumable_part(target)
+            yield resumable_part(target, suffix)
             return
         with temporary_path(target) as part:
             yield part
 
 
-def resumable_part(target: Path) -> Path:
+def resumable_part(target: Path, suffix: str = ".part") -> Path:
     """Return the name that `resumable_path` gives."""
-    return target.with_name(f"{target.name}.part")
+    return target.with_name(f"{target.name}{suffix}")
 
 
 def _short(name: str) -> str:

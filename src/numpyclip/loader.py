@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from numpyclip.errors import InputError
 
 if TYPE_CHECKING:
     from numpyclip.dual_encoder.clip import CLIP
+    from numpyclip.families.description import ModelDescription
     from numpyclip.images.preprocess import Preprocess
     from numpyclip.model.config import CLIPConfig
     from numpyclip.weights.activations import Activation
@@ -24,6 +26,8 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
     pretrained: str | os.PathLike[str] | None = None,
     activation: Activation | None = None,
     low_memory: bool = False,
+    truncate_dim: int | None = None,
+    text_model: str | os.PathLike[str] | None = None,
 ) -> tuple[CLIP, Preprocess]:
     """Load a model.
 
@@ -32,8 +36,8 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
     name : str or path
         A name from `available_models`, or a file (TorchScript archive, state dict of ``torch.save``,
         ``.safetensors``, ``.npz``), or a folder that holds one. Or ``"hf-hub:organization/name"``, perhaps with
-        ``@revision``: a repository of the Hugging Face hub, in the layout of OpenCLIP or of transformers. Or, with
-        `pretrained`, OpenCLIP's name of an architecture, such as ``"ViT-B-32"``.
+        ``/subfolder`` and ``@revision``: a repository of the Hugging Face hub, in the layout of OpenCLIP or of
+        transformers. Or, with `pretrained`, OpenCLIP's name of an architecture, such as ``"ViT-B-32"``.
     device : default="cpu"
         Only "cpu"; here so that code for openai/CLIP runs unchanged.
     jit : bool, default=False
@@ -50,6 +54,13 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
     low_memory : bool, default=False
         Keep the weights in the file's dtype (float16 for OpenAI's) and convert each block to float32 at every use:
         half the memory, slower by a time independent of batch size.
+    truncate_dim : int, optional
+        Keep the first dimensions of embeddings only, as sentence-transformers does. Models that were not trained for it
+        (Matryoshka representation learning) lose more accuracy, and a warning says so.
+    text_model : str or path, optional
+        Another model, named as `name`, whose text tower replaces that of this model and was trained to match it:
+        ``"hf-hub:M-CLIP/LABSE-Vit-L-14"``, say. The repositories of M-CLIP and
+        ``"hf-hub:sentence-transformers/clip-ViT-B-32-multilingual-v1"`` are loaded with the model of their images.
 
     Returns
     -------
@@ -69,6 +80,7 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
     InputError
         If an argument is none of those above.
     """
+    from numpyclip.families.aliases import resolve
     from numpyclip.families.locate import locate
     from numpyclip.families.recognise import recognise
     from numpyclip.weights.activations import ACTIVATIONS
@@ -83,11 +95,35 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
         raise InputError(f"pretrained is {pretrained!r:.60}; expected a tag of OpenCLIP's, or a path.")
     if not isinstance(download_root, str | os.PathLike | None):
         raise InputError(f"download_root is {download_root!r:.60}; expected a path.")
-    found = recognise(locate(os.fspath(name), pretrained, download_root), activation)
-    for warning in found.warnings:
-        warnings.warn(warning, stacklevel=2)
-    model = _kind(found.config).read(found.checkpoint, found.config, found.tokenizer, low_memory)
+    if not isinstance(text_model, str | os.PathLike | None):
+        raise InputError(f"text_model is {text_model!r:.60}; expected the name of a model, or a path.")
+    named = resolve(os.fspath(name), pretrained, text_model)
+    found = recognise(locate(named.name, named.pretrained, download_root), activation)
+    model = _read(found, low_memory, truncate_dim)
+    if named.text_model is not None:
+        from numpyclip.dual_encoder.pair import pair
+
+        texts = recognise(locate(os.fspath(named.text_model), None, download_root))
+        texts = replace(texts, config=texts.config.standardize())
+        model = pair(model, _read(texts, low_memory, truncate_dim))
     return model, model.preprocess
+
+
+def _read(found: ModelDescription, low_memory: bool, truncate_dim: int | None) -> CLIP:
+    config, doubts = found.config, [*found.warnings]
+    if truncate_dim is not None:
+        from numpyclip.dual_encoder.validation import checked_dim
+
+        config = config.truncate(checked_dim(truncate_dim, config.embed_dim))
+        if config is not found.config and not (config.matryoshka or "siglip-mrl" in str(found.checkpoint.path)):
+            doubts.append(
+                f"{found.checkpoint.path}: this model is not known to be trained for truncated embeddings (Matryoshka "
+                "representation learning); with truncate_dim, it finds less."
+            )
+    model = _kind(config).read(found.checkpoint, config, found.tokenizer, low_memory)
+    for doubt in (*doubts, *(model.checkpoint.warnings if model.checkpoint else ())):
+        warnings.warn(doubt, stacklevel=3)
+    return model
 
 
 def _kind(config: CLIPConfig) -> type[CLIP]:

@@ -106,7 +106,7 @@ def test_a_probe_of_another_model_is_refused(run: Run, shapes: Path, tmp_path: P
     with np.load(tmp_path / "v.npz") as file:
         arrays = dict(file)
     fingerprint = json.loads(str(arrays["fingerprint"]))
-    arrays["fingerprint"] = np.array(json.dumps({**fingerprint, "weights": "0" * 64}))
+    arrays["fingerprint"] = np.array(json.dumps({**fingerprint, "weights": "0" * 64, "weights_float16": ""}))
     np.savez(tmp_path / "v.npz", **arrays)
     run("learn", tmp_path / "v.npz", "-o", tmp_path / "p.npz", *TINY)
     status, out, err = run("classify", "--probe", tmp_path / "p.npz", bird, *TINY)

@@ -9,6 +9,7 @@ import numpyclip
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.index import Index
 from tests.cli.conftest import Run
+from tests.families.test_parity import FAMILIES
 
 
 @pytest.fixture
@@ -104,6 +105,21 @@ def test_another_model_is_refused_without_loading_it(run: Run, store: Path, verb
     assert f"{store}: was made with tiny, not with RN50. Leave out --model" in err
     status, _, err = run(*verb, "--store", store, "--pretrained", "openai")
     assert (status, "was made with tiny, not with tiny:openai" in err) == (2, True)
+
+
+def test_a_copy_of_the_model_is_not_refused_by_its_name(
+    run: Run, album: Path, tiny: CLIP, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NUMPYCLIP_OFFLINE", "1")
+    place = tmp_path / "openai.index"
+    with Index(place, tiny, create=True) as index:
+        index.update([album / "sub"])
+        with index.store.writing():
+            index.store.remember_model(tiny.fingerprint, '{"model": "ViT-B/32"}')
+    _, _, err = run("search", "a house", "--store", place, "-m", "hf-hub:openai/clip-vit-base-patch32")
+    assert "NUMPYCLIP_OFFLINE" in err  # it would have been downloaded
+    _, _, err = run("search", "a house", "--store", place, "-m", "hf-hub:openai/clip-vit-base-patch16")
+    assert "was made with ViT-B/32, not with hf-hub:openai/clip-vit-base-patch16" in err
 
 
 @pytest.mark.parametrize("verb", [("search", "a house"), ("index",)])
@@ -233,3 +249,29 @@ def test_a_threshold_without_probabilities_is_refused_before_the_index_is_opened
     Image.new("RGB", (8, 8)).save(tmp_path / "p.png")
     status, _, err = run("search", "--near", tmp_path / "p.png", "--threshold", "0.5", "--store", tmp_path / "none")
     assert (status, "--threshold: probabilities" in err) == (2, True)
+
+
+def test_an_index_is_searched_with_the_text_tower_of_another_model(run: Run, album: Path, tmp_path: Path) -> None:
+    """Whose name it remembers if it was made with it."""
+    pytest.importorskip("tokenizers", reason="the extra numpyclip[tokenizers] is not installed")
+    images, texts = FAMILIES / "open_clip-xlm-roberta", FAMILIES / "mclip-bert"
+    (album / "broken.jpg").unlink()
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert run("index", album, "--store", first, "-m", images).status == 0
+    found = run("search", "a", "house", "--all", "--store", first, "--text-model", texts)
+    assert (found.status, len(found.out.splitlines())) == (0, 3)
+    assert run("index", album, "--store", second, "-m", images, "--text-model", texts).status == 0
+    assert run("search", "a", "house", "--all", "--store", second).out == found.out
+    status, _, err = run("search", "a", "house", "--store", first, "--text-model", images.with_name("timm-siglip"))
+    assert (status, "expected a text tower that was trained for these images" in err) == (2, True)
+
+
+@pytest.mark.filterwarnings("ignore:.*Matryoshka")
+def test_an_index_remembers_that_embeddings_are_truncated(run: Run, album: Path, tmp_path: Path) -> None:
+    store = tmp_path / "truncated.index"
+    assert run("index", album / "sub", "--store", store, "-m", "tiny", "--truncate-dim", "32").status != 2
+    found = run("search", "a bird", "--store", store, "--paths", "--all")
+    assert found.out.endswith("camera.webp\n")
+    status, out, err = run("search", "a bird", "--store", store, "-m", "tiny", "--truncate-dim", "16")
+    assert (status, out) == (2, "")
+    assert "embed_dim" in err

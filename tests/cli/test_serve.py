@@ -49,4 +49,9 @@ def test_wrong_arguments(run: Run, tmp_path: Path) -> None:
     ],
 )
 def test_a_model_has_the_names_that_immich_gives_it(name: str, others: list[str]) -> None:
-    assert _other_names(name) == others
+    assert _other_names(name, None) == others
+
+
+def test_a_model_with_another_text_tower_has_its_name_too() -> None:
+    names = _other_names("ViT-L/14", "hf-hub:M-CLIP/LABSE-Vit-L-14")
+    assert names == ["ViT-L-14__openai", "LABSE-Vit-L-14"]

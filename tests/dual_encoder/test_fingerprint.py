@@ -82,7 +82,13 @@ def test_json_there_and_back(fingerprint: Fingerprint) -> None:
     text = fingerprint.to_json()
     assert "\n" not in text
     assert Fingerprint.from_json(text) == fingerprint
-    assert set(json.loads(text)) == {"weights", "architecture", "preprocess", "tokenizer", "precision"}
+    compared = {"weights", "architecture", "preprocess", "tokenizer", "precision"}
+    assert set(json.loads(text)) == {*compared, "weights_float16", "file_dtype", "text_model"}
+    older = Fingerprint.from_json(
+        json.dumps({key: value for key, value in json.loads(text).items() if key in compared})
+    )
+    assert older == fingerprint
+    assert (older.weights_float16, older.file_dtype) == ("", "")
 
 
 @pytest.mark.parametrize(
@@ -94,7 +100,8 @@ def test_what_is_no_fingerprint_is_refused(text: str) -> None:
 
 
 def test_it_reads_as_one_short_line(fingerprint: Fingerprint) -> None:
-    assert str(fingerprint) == f"weights {fingerprint.weights[:12]}, preprocess size=32, tokenizer openai, float32"
+    expected = f"weights {fingerprint.weights[:12]}, preprocess size=32, tokenizer openai, float32 (file: float16)"
+    assert str(fingerprint) == expected
 
 
 def test_it_is_the_same_ever_after() -> None:

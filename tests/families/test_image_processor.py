@@ -113,31 +113,32 @@ def test_a_crop_that_cuts_nothing_is_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "name"),
     [
-        ({"do_resize": False}, "do_resize"),
-        ({"do_rescale": False}, "do_rescale"),
-        ({"do_normalize": False}, "do_normalize"),
+        ({"do_resize": 0}, "do_resize"),
+        ({"do_rescale": "no"}, "do_rescale"),
+        ({"do_normalize": 1}, "do_normalize"),
         ({"do_center_crop": False}, "do_center_crop"),
         ({"do_center_crop": 1}, "do_center_crop"),
         ({"do_pad": True}, "do_pad"),
-        ({"default_to_square": True}, "default_to_square"),
+        ({"default_to_square": 1}, "default_to_square"),
         ({"use_square_size": True}, "use_square_size"),
-        ({"resample": 1}, "resample"),
+        ({"resample": 6}, "resample"),
         ({"resample": "bicubic"}, "resample"),
-        ({"rescale_factor": 1.0}, "rescale_factor"),
+        ({"rescale_factor": 0}, "rescale_factor"),
         ({"size": {"longest_edge": 336}}, "height"),
         ({"size": {"shortest_edge": 336, "longest_edge": 400}}, "size.longest_edge"),
-        ({"size": {"height": 336, "width": 300}}, "size.width"),
+        ({"size": {"max_height": 336, "max_width": 300}}, "height"),
+        ({"size": [336]}, "size"),
+        ({"crop_size": {"shortest_edge": 336}}, "height"),
         ({"size": "large"}, "size"),
-        ({"crop_size": {"height": 336, "width": 300}}, "crop_size.width"),
-        ({"crop_size": [336, 336]}, "crop_size"),
         ({"size": {"shortest_edge": 2049}}, "size.shortest_edge"),
         ({"size": {"height": 2**24, "width": 2**24}}, "size.height"),
         ({"size": 2049}, "size is 2049"),
         ({"image_mean": [0.5]}, "image_mean"),
         ({"image_mean": [0.5, float("nan"), 0.5]}, "image_mean"),
         ({"image_std": [0.5, 0.0, 0.5]}, "image_std"),
-        ({"image_processor_type": "ViTImageProcessor"}, "image_processor_type"),
-        ({"sharpen": 2}, "sharpen"),
+        ({"image_processor_type": "DeiTImageProcessor"}, "image_processor_type"),
+        ({"crop_pct": 0.875}, "crop_pct"),
+        ({"rescale_offset": True}, "rescale_offset"),
     ],
 )
 def test_an_option_that_is_not_supported_is_named(tmp_path: Path, options: dict[str, Any], name: str) -> None:
@@ -147,6 +148,68 @@ def test_an_option_that_is_not_supported_is_named(tmp_path: Path, options: dict[
     assert isinstance(caught.value, UnsupportedCheckpointError) or "is missing" in str(caught.value)
 
 
-def test_pictures_of_another_size_than_the_model_takes_are_an_error(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="makes images of 336 by 336 pixels; expected 224 by 224"):
-        read(tmp_path, NEW, CLIP)
+@pytest.mark.parametrize("sizes", [{}, {"size": {"height": 336, "width": 300}, "crop_size": [336, 300]}])
+def test_images_of_another_size_than_the_model_takes_are_an_error(tmp_path: Path, sizes: dict[str, Any]) -> None:
+    made = "300 x 336" if sizes else "336 x 336"
+    with pytest.raises(CheckpointError, match=f"makes images of {made} px; expected 224 x 224 px"):
+        read(tmp_path, {**NEW, **sizes}, CLIP)
+
+
+RECTANGLE = replace(CLIP, size=(336, 300))
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"do_resize": False}, replace(CLIP_336, resize_mode="crop")),
+        ({"do_resize": False, "do_center_crop": False}, replace(CLIP_336, resize_mode="none")),
+        (
+            {"do_resize": False, "do_center_crop": False, "size": {"height": 9, "width": 9}},
+            replace(CLIP_336, resize_mode="none"),
+        ),
+        ({"do_rescale": False}, replace(CLIP_336, scale=1.0)),
+        ({"rescale_factor": 1 / 127.5}, replace(CLIP_336, scale=1 / 127.5)),
+        ({"do_normalize": False}, replace(CLIP_336, mean=(0.0,) * 3, std=(1.0,) * 3)),
+        ({"do_normalize": False, "image_mean": None}, replace(CLIP_336, mean=(0.0,) * 3, std=(1.0,) * 3)),
+        ({"image_mean": 0.5, "image_std": 1}, replace(CLIP_336, mean=(0.5,) * 3, std=(1.0,) * 3)),
+        ({"resample": 0}, replace(CLIP_336, interpolation="nearest")),
+        ({"resample": 1}, replace(CLIP_336, interpolation="lanczos")),
+        ({"resample": 4}, replace(CLIP_336, interpolation="box")),
+        ({"resample": 5}, replace(CLIP_336, interpolation="hamming")),
+        ({"do_convert_rgb": False}, CLIP_336),
+        ({"size": 336}, CLIP_336),
+        ({"size": 336, "default_to_square": True}, replace(CLIP_336, resize_mode="squash")),
+        ({"size": [336, 336]}, replace(CLIP_336, resize_mode="squash")),
+        ({"size": [400, 350]}, replace(CLIP_336, resize_mode="squash", short_side=(400, 350))),
+        ({"crop_size": [336, 336]}, CLIP_336),
+        ({"license": "mit", "_name_or_path": "x", "do_reduce_labels": False, "crop_pct": None}, CLIP_336),
+        ({"crop_size": [336, 300]}, replace(RECTANGLE, short_side=336)),
+        ({"crop_size": {"height": 336, "width": 300}, "size": 320}, replace(RECTANGLE, short_side=320)),
+        ({"size": {"height": 336, "width": 300}, "do_center_crop": False}, replace(RECTANGLE, resize_mode="squash")),
+    ],
+)
+def test_what_transformers_processors_can_be_told(
+    tmp_path: Path, options: dict[str, Any], expected: Preprocess
+) -> None:
+    assert read(tmp_path, {**NEW, **options}, replace(CLIP_336, size=expected.size)) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("CLIPImageProcessorPil", CLIP),
+        ("BitImageProcessor", CLIP),
+        ("ChineseCLIPFeatureExtractor", CLIP),
+        ("ViTImageProcessor", replace(SIGLIP, interpolation="bilinear")),
+        ("ViTFeatureExtractor", replace(SIGLIP, interpolation="bilinear")),
+        ("BlipImageProcessorFast", replace(CLIP, size=384, resize_mode="squash")),
+    ],
+)
+def test_the_defaults_are_those_of_the_class(tmp_path: Path, name: str, expected: Preprocess) -> None:
+    assert read(tmp_path, {"image_processor_type": name}, expected) == expected
+
+
+def test_one_number_is_the_short_side_or_both_as_the_class_says(tmp_path: Path) -> None:
+    for name, mode in (("CLIP", "shortest"), ("Bit", "shortest"), ("ViT", "squash"), ("Blip", "squash")):
+        options = {"image_processor_type": f"{name}ImageProcessor", "size": 336, "crop_size": 336}
+        assert read(tmp_path, options).resize_mode == mode

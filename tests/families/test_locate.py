@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +10,23 @@ import numpy as np
 import pytest
 
 import numpyclip
-from numpyclip.errors import CheckpointError, InputError, ModelNotFoundError, UnsupportedCheckpointError
+from numpyclip.errors import CheckpointError, DownloadError, InputError, ModelNotFoundError, UnsupportedCheckpointError
 from numpyclip.families import locate, open_clip
 from numpyclip.families.locate import find_architecture, is_supported
 from numpyclip.runtime import prepared
+from numpyclip.tokenizer.hugging_face import open_clip_file_tokenizer
 from numpyclip.weights import published
 from numpyclip.weights.catalogue import DOWNLOADABLE
+from numpyclip.weights.sources import Weights
+from tests.families.test_parity import FAMILIES
 from tests.weights.forged import GOLDEN
 from tests.weights.hub_server import Hub, using
 
 FOLDER = GOLDEN / "open_clip"
 CONFIG = json.loads((FOLDER / "open_clip_config.json").read_text("utf-8"))["model_cfg"]
 WEIGHTS = "open_clip_model.safetensors"
+TEXT = FAMILIES / "transformers-clip-text"
+TOKENIZERS = FAMILIES.parent / "tokenizers"
 INPUTS = np.random.default_rng(3).standard_normal((2, 3, CONFIG["vision_cfg"]["image_size"], 32)).astype(np.float32)
 
 
@@ -75,6 +80,18 @@ def test_a_tag_stands_for_a_repository_and_its_description_is_that_of_the_table(
     assert hub.fetched == [WEIGHTS]
 
 
+def test_the_table_describes_a_repository_without_a_config_file(
+    hub: Hub, table: dict[str, Any], tmp_path: Path
+) -> None:
+    with pytest.warns(UserWarning, match="the activation is not recorded"):  # of four tags none is chosen
+        numpyclip.load("hf-hub:someone/model")
+    table["architectures"].pop("Strange")
+    tags = table["architectures"]["Toy-8"]["tags"]
+    for tag in ("plain", "other_mean", "openai"):
+        tags.pop(tag)
+    np.testing.assert_array_equal(embed("hf-hub:someone/model"), as_described(tmp_path, quick_gelu=True))
+
+
 @pytest.mark.parametrize("name", ["Toy-8", "Toy/8", "Toy-8-quickgelu"])
 def test_a_tag_that_was_trained_with_quickgelu_is_computed_with_it(hub: Hub, tmp_path: Path, name: str) -> None:
     """Where open_clip warns, and for the name without quickgelu computes GELU."""
@@ -96,7 +113,7 @@ def test_a_tag_says_how_pictures_are_prepared(hub: Hub) -> None:
 def test_openais_tag_is_the_model_of_the_catalogue(
     table: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(locate, "obtain", lambda model, folder: GOLDEN / "vit-torchscript.pt")
+    monkeypatch.setattr(locate, "obtain", lambda *_: Weights(GOLDEN / "vit-torchscript.pt", False))
     model, _ = numpyclip.load("Toy-8", pretrained="openai")
     assert (model.config.family, model.config.activation) == ("openai", "quick_gelu")
     assert table["architectures"]["Toy-8"]["tags"]["openai"]["openai"] in DOWNLOADABLE
@@ -110,6 +127,62 @@ def test_a_repository_that_says_otherwise_of_the_activation_is_warned_of(hub: Hu
         model, _ = numpyclip.load("Toy-8", pretrained="plain")
     assert caught[0].filename == __file__  # it points at the caller
     assert model.config.activation == "gelu"
+
+
+def test_a_repository_of_the_table_by_its_own_name_is_computed_as_the_table_says(
+    hub: Hub, table: dict[str, Any], tmp_path: Path
+) -> None:
+    hub.files["open_clip_config.json"] = json.dumps({"model_cfg": CONFIG}).encode()
+    tags = {"quick": row(quick_gelu=True)}
+    table["architectures"] = {"Toy-8": {**table["architectures"]["Toy-8"], "tags": tags}}
+    with pytest.warns(UserWarning, match="is 'gelu'; that of Toy-8 quick is 'quick_gelu'. The latter is used; load"):
+        found = embed("hf-hub:someone/model@main")
+    np.testing.assert_array_equal(found, as_described(tmp_path, quick_gelu=True))
+
+
+@pytest.mark.parametrize("tags", [{"plain": row()}, {"plain": row(), "quick": row(quick_gelu=True)}, {}])
+def test_a_repository_that_the_table_does_not_contradict_is_what_its_config_file_says(
+    hub: Hub, table: dict[str, Any], tmp_path: Path, tags: dict[str, Any]
+) -> None:
+    hub.files["open_clip_config.json"] = json.dumps({"model_cfg": CONFIG}).encode()
+    table["architectures"] = {"Toy-8": {**table["architectures"]["Toy-8"], "tags": tags}}
+    np.testing.assert_array_equal(embed("hf-hub:someone/model"), as_described(tmp_path))
+
+
+# Subfolders of a repository
+
+CLIP = FAMILIES / "transformers-clip"
+
+
+def test_the_only_model_of_a_repository_may_be_in_a_subfolder(hub: Hub) -> None:
+    hub.files = {f"0_CLIPModel/{file.name}": file.read_bytes() for file in CLIP.iterdir()}
+    hub.files |= {"modules.json": b"[]", "README.md": b"", "1_Pooling/config.json": b"{}"}
+    image = np.zeros((1, 3, 32, 32), np.float32)
+    expected = numpyclip.load(CLIP)[0].encode_image(image)
+    found, _ = numpyclip.load("hf-hub:someone/model")
+    np.testing.assert_array_equal(found.encode_image(image), expected)
+    assert {name.split("/")[0] for name in hub.fetched} <= {"0_CLIPModel", "1_Pooling", "modules.json"}
+    hub.asked.clear()
+    named, _ = numpyclip.load("hf-hub:someone/model/0_CLIPModel@v2")
+    np.testing.assert_array_equal(named.encode_image(image), expected)
+
+
+def test_of_several_subfolders_one_must_be_named(hub: Hub) -> None:
+    for folder in ("text_encoder", "text_encoder_2"):
+        hub.files |= {f"{folder}/{file.name}": file.read_bytes() for file in TEXT.iterdir()}
+    hub.files |= {"tokenizer_2/vocab.json": b"{}", "tokenizer/vocab.json": b"{}", "unet/config.json": b"{}"}
+    del hub.files[WEIGHTS]
+    with pytest.raises(
+        ModelNotFoundError, match=r"2 subfolders \('text_encoder', 'text_encoder_2'\); .* hf-hub:someone/"
+    ):
+        numpyclip.load("hf-hub:someone/model@main")
+    model, _ = numpyclip.load("hf-hub:someone/model/text_encoder_2")
+    assert model.config.vision is None
+    assert "tokenizer_2/vocab.json" in hub.fetched
+    assert "tokenizer/vocab.json" not in hub.fetched
+    for wrong in ("unet", "text_encoder_3"):
+        with pytest.raises(ModelNotFoundError, match="has no weights"):
+            numpyclip.load(f"hf-hub:someone/model/{wrong}")
 
 
 def test_a_folder_of_ones_own_that_says_otherwise_of_the_activation_is_refused(
@@ -149,12 +222,56 @@ def test_the_same_file_described_otherwise_is_prepared_otherwise(hub: Hub, monke
 
 def test_a_tokenizer_is_looked_for_beside_the_weights(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     folders = []
-    monkeypatch.setattr(open_clip, "_tokenizer", lambda section: folders.append(section.path.parent))
+    monkeypatch.setattr(open_clip, "_tokenizer", lambda section, folder: folders.append(folder))
     numpyclip.load("Toy-8", pretrained="plain")
     assert (folders[-1] / WEIGHTS).is_file()
     for own in (FOLDER, FOLDER / WEIGHTS):
         numpyclip.load("Toy-8", pretrained=own)
         assert folders[-1] == FOLDER
+
+
+# Encoders of texts, whose tokenizer is that of another repository
+
+
+@pytest.fixture
+def repositories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
+    """Two repositories, of weights and of the tokenizer that they name; the files that were chosen of each."""
+    weights, tokenizer = tmp_path / "weights", tmp_path / "tokenizer"
+    shutil.copytree(FAMILIES / "open_clip-roberta", weights)
+    shutil.copytree(TOKENIZERS / "roberta", tokenizer)
+    asked: dict[str, set[str]] = {}
+
+    def obtain(name: str, choose: Callable[[list[str]], list[str]], cache_dir: object = None) -> Path:
+        folder = {"hf-hub:someone/model": weights, "hf-hub:roberta-base": tokenizer}.get(name)
+        if folder is None or not folder.is_dir():
+            raise DownloadError(f"{name} is not there")
+        asked[name] = set(choose([file.name for file in folder.iterdir()]))
+        return folder
+
+    monkeypatch.setattr("numpyclip.weights.hub.obtain", obtain)
+    return asked
+
+
+def test_a_tokenizer_is_fetched_that_is_not_beside_the_weights(repositories: dict[str, set[str]]) -> None:
+    pytest.importorskip("tokenizers", reason="the extra numpyclip[tokenizers] is not installed")
+    model, _ = numpyclip.load("hf-hub:someone/model")
+    assert repositories["hf-hub:roberta-base"] == {"tokenizer.json", "tokenizer_config.json"}
+    expected = open_clip_file_tokenizer(TOKENIZERS / "roberta", "", "whitespace", strip_sep_token=False)
+    assert np.array_equal(model.tokenize("a dog"), expected("a dog", 12))
+
+
+def test_one_beside_the_weights_is_used(repositories: dict[str, set[str]], tmp_path: Path) -> None:
+    shutil.copy(TOKENIZERS / "bert" / "tokenizer.json", tmp_path / "weights")
+    numpyclip.load("hf-hub:someone/model")
+    assert repositories.keys() == {"hf-hub:someone/model"}
+
+
+def test_images_need_none(repositories: dict[str, set[str]], tmp_path: Path) -> None:
+    shutil.rmtree(tmp_path / "tokenizer")
+    model, _ = numpyclip.load("hf-hub:someone/model")
+    assert model.encode_image(np.zeros((1, 3, 16, 16), np.float32)).shape == (1, 24)
+    with pytest.raises(CheckpointError, match="was trained with that of 'roberta-base': put it, from huggingface"):
+        model.tokenize("a dog")
 
 
 # By a file of one's own

@@ -38,6 +38,21 @@ def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
         files_at(tmp_path)
 
 
+def test_the_only_model_in_a_subfolder_is_found(tmp_path: Path) -> None:
+    shutil.copytree(FAMILIES / "transformers-clip", tmp_path / "0_CLIPModel")
+    (tmp_path / "modules.json").write_text("[]")
+    (tmp_path / "2_Dense").mkdir()
+    (tmp_path / "2_Dense" / "config.json").write_text('{"in_features": 768}')
+    (tmp_path / "2_Dense" / "model.safetensors").touch()
+    files = files_at(tmp_path)
+    assert (files.path, files.weights.name) == (tmp_path / "0_CLIPModel", "pytorch_model.bin")
+    shutil.copytree(FAMILIES / "open_clip-clipa", tmp_path / "other")
+    with pytest.raises(CheckpointError, match=r"in 2 subfolders \('0_CLIPModel', 'other'\); expected one"):
+        files_at(tmp_path)
+    (tmp_path / "mine.pt").touch()
+    assert files_at(tmp_path).weights.name == "mine.pt"
+
+
 OPEN_CLIP = ("open_clip_config.json", "open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 TRANSFORMERS = ("config.json", "model.safetensors", "pytorch_model.bin")
 
@@ -104,4 +119,4 @@ def test_weights_of_a_tag_are_those_that_openclip_reads() -> None:
 def test_files_of_a_tokenizer_that_are_not_read_are_not_fetched_but_kept_where_a_model_is_saved() -> None:
     there = ("config.json", "model.safetensors", *TOKENIZER_FILES)
     unread = set(there) - set(wanted(there))
-    assert unread == {"added_tokens.json", "tokenizer.model", "sentencepiece.bpe.model"}
+    assert unread == {"added_tokens.json", "tokenizer.model"}

@@ -19,6 +19,7 @@ from numpyclip.families.transformers_types import TYPES
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.config import PoolConfig, StemConfig, TextConfig, VisionTransformerConfig
 from numpyclip.weights.safetensors import read_safetensors
+from tests.clip_folders import of_version_5
 from tests.families.test_parity import FAMILIES
 from tests.tokenizer.test_hugging_face import FOLDER as TOKENIZERS
 from tests.weights.forged import GOLDEN
@@ -70,12 +71,29 @@ def test_a_tensor_under_two_names_is_refused(copy: Callable[[str], Path]) -> Non
         recognise(files_at(folder))
 
 
-def test_tensors_that_have_no_place_are_refused(copy: Callable[[str], Path]) -> None:
+def test_a_head_is_left_out_and_what_its_tower_does_not_have_is_refused(copy: Callable[[str], Path]) -> None:
     folder = copy("clip-vision")
     tensors = read_safetensors(FAMILIES / "transformers-clip-vision" / "model.safetensors")[0]
     write_tensors(folder, {**tensors, "classifier.weight": np.zeros((3, 48), np.float32)})
-    with pytest.raises(CheckpointError, match=r"first 'classifier.weight'"):
+    with pytest.warns(UserWarning, match=r"no part of the model are left out: 'classifier.weight'\.$"):
         numpyclip.load(folder)
+    write_tensors(folder, {**tensors, "vision_model.head.weight": np.zeros((3, 48), np.float32)})
+    with pytest.raises(CheckpointError, match=r"first 'vision_model.head.weight'"):
+        numpyclip.load(folder)
+
+
+@pytest.mark.parametrize("prefix", ["clip.", "model.", "module.", "_orig_mod."])
+@pytest.mark.parametrize("model", ["metaclip-2", "siglip", "clip-text", "clip-vision-bare", "siglip-vision"])
+def test_a_prefix_of_all_names_is_taken_off(copy: Callable[[str], Path], model: str, prefix: str) -> None:
+    folder = copy(model)
+    expected = recognise(files_at(FAMILIES / f"transformers-{model}"))
+    tensors = read_safetensors(FAMILIES / f"transformers-{model}" / "model.safetensors")[0]
+    beside = {} if prefix == "_orig_mod." else {"loss.t": np.ones(1)}
+    write_tensors(folder, {prefix + name: array for name, array in tensors.items()} | beside)
+    found = recognise(files_at(folder))
+    assert found.config == expected.config
+    assert found.checkpoint.arrays.keys() == expected.checkpoint.arrays.keys()
+    assert found.checkpoint.left_out == tuple(beside)
 
 
 # --- descriptions -----------------------------------------------------------
@@ -386,6 +404,31 @@ def test_a_model_whose_tokenizer_is_missing_can_be_sent_to_another_process() -> 
         copy.tokenize("a cat")
 
 
+# --- diffusers ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", ["", "_2"])
+def test_the_tokenizer_of_a_text_tower_of_diffusers_is_beside_it(tmp_path: Path, number: str) -> None:
+    shutil.copytree(FAMILIES / "transformers-clip-text", tmp_path / f"text_encoder{number}")
+    (tmp_path / f"tokenizer{number}").mkdir()
+    of_version_5(tmp_path / f"tokenizer{number}")
+    tokenizer = recognise(files_at(tmp_path)).tokenizer()
+    assert tokenizer("a dog", 5).tolist() == [[49406, 320, 1929, 49407, 49407]]
+    of_version_5(tmp_path / f"text_encoder{number}", pad="!")
+    tokenizer = recognise(files_at(tmp_path)).tokenizer()
+    assert tokenizer("a dog", 5).tolist() == [[49406, 320, 1929, 49407, 0]]
+
+
+def test_the_image_processor_of_an_image_tower_of_diffusers_is_beside_it(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(FAMILIES / "transformers-clip-vision", tmp_path / "image_encoder"))
+    assert recognise(files_at(tmp_path)).config.preprocess.resize_mode == "shortest"
+    (tmp_path / "feature_extractor").mkdir()
+    (folder / "preprocessor_config.json").unlink(missing_ok=True)
+    squash = {"image_processor_type": "CLIPImageProcessor", "size": [32, 32], "crop_size": 32}
+    (tmp_path / "feature_extractor" / "preprocessor_config.json").write_text(json.dumps(squash))
+    assert recognise(files_at(tmp_path)).config.preprocess.resize_mode == "squash"
+
+
 # --- texts ------------------------------------------------------------------
 
 
@@ -396,3 +439,22 @@ def test_texts_are_lowered_for_siglip_alone(copy: Callable[[str], Path], name: s
     shutil.copytree(TOKENIZERS / ("xlm-roberta" if counts else "gemma"), folder, dirs_exist_ok=True)
     tokenizer = recognise(files_at(folder)).tokenizer()
     assert np.array_equal(tokenizer("The CLASS", 32), tokenizer("the class", 32)) is not counts
+
+
+# --- repositories of diffusers ----------------------------------------------
+
+
+def test_a_text_tower_is_read_with_and_without_the_prefix_of_version_4(copy: Callable[[str], Path]) -> None:
+    folder = copy("clip-text-bare")
+    tensors = read_safetensors(folder / "model.safetensors")[0]
+    assert not any(name.startswith("text_model.") for name in tensors)
+    text = np.array([[94, 5, 7, 95, 95, 95, 95, 95, 95, 95, 95, 95]])
+    before = numpyclip.load(folder)[0].text_tokens(text)
+    write_tensors(folder, {f"text_model.{name}": np.array(tensor) for name, tensor in tensors.items()})
+    np.testing.assert_array_equal(numpyclip.load(folder)[0].text_tokens(text), before)
+
+
+def test_weights_of_half_precision_are_read_if_there_are_no_others(copy: Callable[[str], Path]) -> None:
+    folder = copy("clip-text-bare")
+    (folder / "model.safetensors").rename(folder / "model.fp16.safetensors")
+    assert numpyclip.load(folder)[0].text_tokens(np.array([[94, 95]])).shape == (1, 2, 32)

@@ -20,6 +20,9 @@ from tests.fuzz.json_changes import changed, damaged
 
 FAMILIES = Path(__file__).parents[1] / "golden" / "families"
 FOLDERS = (
+    "jina-clip-v2",
+    "nomic-text",
+    "nomic-vision",
     "open_clip-quickgelu",
     "open_clip-coca",
     "timm-siglip",

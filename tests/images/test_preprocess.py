@@ -68,6 +68,7 @@ def profiles(n: int) -> dict[str, Preprocess]:
     """The transforms of other libraries, with the options under which the tool recorded them."""
     clip = Preprocess(n, "open_clip")
     imagenet = replace(clip, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+    theirs = Preprocess(n, "transformers")
     siglip = Preprocess(n, "transformers", mean=HALF, std=HALF, resize_mode="squash")
     return {
         "open_clip": clip,
@@ -79,11 +80,20 @@ def profiles(n: int) -> dict[str, Preprocess]:
         "open_clip wide": Preprocess((n, n + 9), "open_clip"),
         "open_clip tall longest": Preprocess((2 * n, n), "open_clip", resize_mode="longest", fill=7),
         "open_clip wide squash": Preprocess((n, 2 * n), "open_clip", resize_mode="squash", interpolation="bilinear"),
-        "transformers": Preprocess(n, "transformers"),
+        "transformers": theirs,
         "transformers larger": Preprocess(n, "transformers", short_side=n + 5, interpolation="bilinear"),
         "transformers smaller": Preprocess(n, "transformers", short_side=n - 3),
         "transformers squash": siglip,
         "transformers squash bilinear": replace(siglip, interpolation="bilinear"),
+        "transformers nearest": replace(theirs, interpolation="nearest", mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)),
+        "transformers lanczos": replace(theirs, interpolation="lanczos", scale=1.0),
+        "transformers box": replace(theirs, interpolation="box", scale=1 / 127.5),
+        "transformers hamming": replace(theirs, interpolation="hamming", mean=HALF, std=(0.25, 0.25, 0.25)),
+        "transformers crop": replace(theirs, resize_mode="crop"),
+        "transformers wide crop": replace(theirs, size=(n, n + 9), short_side=n),
+        "transformers squash and crop": replace(
+            theirs, size=(n, n - 3), resize_mode="squash", short_side=(n + 3, 2 * n)
+        ),
     }
 
 
@@ -118,6 +128,15 @@ def test_pixels_equal_those_of_other_libraries_bit_for_bit_and_what_they_refuse_
                 transform(image)
         else:
             assert digest(transform(image))[:16] == expected, case
+
+
+def test_an_image_that_is_neither_resized_nor_cropped_must_have_the_size() -> None:
+    transform = Preprocess((16, 20), "transformers", resize_mode="none")
+    image = Image.effect_noise((20, 16), 50).convert("RGB")
+    np.testing.assert_array_equal(transform.crop(image), np.asarray(image))
+    assert transform.view(20, 16) == (0, 0, 20, 16)
+    with pytest.raises(PictureError, match=r"is 16 x 20 pixels; expected 20 x 16 px: .* neither resized nor cropped"):
+        transform(image.rotate(90, expand=True))
 
 
 def test_every_option_makes_a_difference_that_the_recorded_pictures_show() -> None:

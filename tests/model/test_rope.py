@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from numpyclip.model.config import RopeConfig
-from numpyclip.model.rope import Rope
+from numpyclip.model.config import RopeConfig, TextRopeConfig
+from numpyclip.model.rope import Rope, TextRope
 
 SIDE, WIDTH = 5, 8
 
@@ -52,6 +52,20 @@ def test_a_class_token_is_not_turned() -> None:
     assert np.array_equal(x[..., 1], before[..., 1])  # row 0, column 0
     assert not np.isclose(x[..., 2:], before[..., 2:]).all(axis=(0, 1, 2)).any()
     assert x.dtype == np.float32
+
+
+def test_tokens_of_a_text_are_rotated_by_their_positions() -> None:
+    """The halves of a head's channels are the two axes of its planes."""
+    rope = TextRope.make(TextRopeConfig(base=100.0, length=5), 4)
+    x = np.random.default_rng(0).standard_normal((2, 4, 1, 3)).astype(np.float32)
+    turned = x.copy()
+    rope(turned)
+    for position in range(3):
+        for plane, frequency in ((0, 1.0), (1, 0.1)):
+            angle = np.exp(1j * frequency * position)
+            expected = (x[:, plane, 0, position] + 1j * x[:, plane + 2, 0, position]) * angle
+            found = turned[:, plane, 0, position] + 1j * turned[:, plane + 2, 0, position]
+            assert np.abs(found - expected).max() < 1e-6
 
 
 @pytest.mark.parametrize("columns_first", [False, True])

@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from numpyclip.errors import InputError
 from numpyclip.runtime import chunks
-from numpyclip.runtime.chunks import batched, by_length, in_chunks
+from numpyclip.runtime.chunks import batched, by_length, in_chunks, tokens_in_chunks
 
 
 def test_batched_keeps_the_order_and_the_rest() -> None:
@@ -52,6 +52,20 @@ def test_in_chunks_gives_every_input_its_row(n: int, cost: int) -> None:
     inputs = np.arange(n, dtype=np.float32)
     result = in_chunks(tower, inputs, cost, 2)
     np.testing.assert_array_equal(result, np.stack([inputs, -inputs], axis=1).reshape(n, 2))
+
+
+@pytest.mark.usefixtures("two_threads")
+@pytest.mark.parametrize("n", [0, 1, 2, 33])
+@pytest.mark.parametrize("cost", [1, 600])
+def test_tokens_in_chunks_gives_every_input_its_tokens_of_any_shape(n: int, cost: int) -> None:
+    def tower(x: np.ndarray) -> np.ndarray:
+        tokens: np.ndarray = np.repeat(x[:, :, np.newaxis], 5, axis=2).transpose(0, 2, 1)  # not contiguous
+        return tokens
+
+    inputs = np.arange(4 * n, dtype=np.float32).reshape(n, 4)
+    result = tokens_in_chunks(tower, inputs, cost)
+    assert result.flags.c_contiguous
+    np.testing.assert_array_equal(result, np.repeat(inputs[:, np.newaxis], 5, axis=1))
 
 
 @pytest.mark.usefixtures("two_threads")

@@ -135,6 +135,12 @@ def test_images_are_prepared_as_they_were(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(("option", "value"), [("interpolation", "lanczos"), ("resize_mode", "crop"), ("scale", 1.0)])
+def test_what_open_clip_cannot_do_with_images_is_refused(tmp_path: Path, option: str, value: object) -> None:
+    with pytest.raises(UnsupportedCheckpointError, match=f"{option}.* expected .* The format 'int8' takes every model"):
+        written(tmp_path, "families/open_clip-clipa", **{option: value})
+
+
 def test_images_that_are_not_square_stay_so(tmp_path: Path) -> None:
     config = written(tmp_path, "families/open_clip-wide")
     assert config["preprocess_cfg"]["size"] == config["model_cfg"]["vision_cfg"]["image_size"] == [24, 44]

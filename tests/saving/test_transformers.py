@@ -121,10 +121,10 @@ def test_a_siglip_is_described_by_all_that_transformers_asks_for(tmp_path: Path)
     }
 
 
-def test_padded_images_are_refused(tmp_path: Path) -> None:
-    padded = Preprocess(32, "transformers", resize_mode="longest")
-    with pytest.raises(UnsupportedCheckpointError, match="images are padded; expected to be cropped or squashed"):
-        written(tmp_path, "checkpoints/vit-torchscript.pt", padded)
+@pytest.mark.parametrize("mode", ["longest", "crop", "none"])
+def test_images_that_are_padded_or_not_resized_are_refused(tmp_path: Path, mode: Any) -> None:
+    with pytest.raises(UnsupportedCheckpointError, match=f"mode of images is '{mode}'; expected shortest or squash"):
+        written(tmp_path, "checkpoints/vit-torchscript.pt", Preprocess(32, "transformers", resize_mode=mode))
 
 
 def test_images_that_are_not_square_are_refused(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.model.ops import normalize
 from tests.server.conftest import Client, Png
 
 
@@ -32,6 +33,14 @@ def test_texts(client: Client, tiny: CLIP) -> None:
 def test_a_single_text_and_infinitys_path(client: Client, tiny: CLIP) -> None:
     answer = client.post("/embeddings", {"input": "a dog", "dimensions": 0})
     np.testing.assert_allclose(vectors(answer.json), tiny.embed_texts("a dog"), atol=1e-6)
+
+
+def test_dimensions_are_the_first_ones_at_unit_length(client: Client, tiny: CLIP, png: Png) -> None:
+    answer = client.post("/v1/embeddings", {"input": ["a dog", "a cat"], "dimensions": 64})
+    expected = normalize(tiny.embed_texts(["a dog", "a cat"])[:, :64])
+    np.testing.assert_allclose(vectors(answer.json), expected, atol=1e-6)
+    answer = client.post("/v1/embeddings", {"modality": "image", "input": [uri(png("bird"))], "dimensions": 1})
+    assert np.abs(vectors(answer.json)).tolist() == [[1.0]]
 
 
 def test_base64_is_little_endian_float32(client: Client, tiny: CLIP) -> None:
@@ -96,7 +105,10 @@ def test_texts_that_are_too_long_are_refused_unless_they_may_be_cut(client: Clie
         ({"input": ["a", None]}, "expected a string or a list of strings"),
         ({"input": "a", "modality": "audio"}, "expected text or image"),
         ({"input": "a", "encoding_format": "hex"}, "expected float or base64"),
-        ({"input": "a", "dimensions": 64}, "expected 128"),
+        ({"input": "a", "dimensions": 129}, "dimensions is 129; expected an integer of 1..128"),
+        ({"input": "a", "dimensions": -1}, "expected an integer of 1..128"),
+        ({"input": "a", "dimensions": "64"}, "expected an integer of 1..128"),
+        ({"input": "a", "dimensions": True}, "expected an integer of 1..128"),
         ({"input": "a", "model": 5}, "model is 5; expected a string"),
         ({"input": "no base64!", "modality": "image"}, "is not base64"),
         ({"input": "aGVsbG8=", "modality": "image"}, "image: cannot be read as a picture"),

@@ -193,7 +193,7 @@ def test_an_index_of_another_model_is_not_searched(serve: Serve, tmp_path: Path,
     with Index(tmp_path / "store", tiny, create=True) as index:
         index.update([drawings])
         assert client.get("/search?q=a").status == 200
-        other = dataclasses.replace(tiny.fingerprint, weights="0" * 64)
+        other = dataclasses.replace(tiny.fingerprint, weights="0" * 64, weights_float16="0" * 64)
         with index.store.writing():
             index.store.begin(other, 128)
     answer = client.get("/search?q=a")

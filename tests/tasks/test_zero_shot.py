@@ -107,7 +107,7 @@ def test_another_model_is_refused(tiny: CLIP, tmp_path: Path) -> None:
     ZeroShotClassifier(tiny, LABELS).save(file)
     arrays = dict(np.load(file))
     description = json.loads(arrays["description"].tobytes())
-    description["fingerprint"] = replace(tiny.fingerprint, weights="0" * 64).to_json()
+    description["fingerprint"] = replace(tiny.fingerprint, weights="0" * 64, weights_float16="0" * 64).to_json()
     np.savez(
         file, embeddings=arrays["embeddings"], description=np.frombuffer(json.dumps(description).encode(), np.uint8)
     )

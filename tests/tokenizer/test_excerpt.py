@@ -43,6 +43,7 @@ TOKENIZERS: dict[str, Callable[[Path], Tokenizer]] = {
     "open_clip": lambda folder: open_clip_tokenizer("canonicalize"),
     "transformers": of_transformers,
     "sentencepiece": lambda folder: of_open_clip("mt5"),
+    "byte pairs": lambda folder: of_open_clip("nllb"),
     "SigLIP": lambda folder: of_siglip("siglip"),
     "SigLIP 2": lambda folder: of_siglip("gemma"),
     "Unigram": lambda folder: of_open_clip("t5"),

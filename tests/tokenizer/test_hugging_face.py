@@ -27,7 +27,7 @@ from numpyclip.tokenizer.hugging_face import hugging_face_tokenizer, open_clip_f
 from tests.clip_folders import FOLDERS, described, of_openai, of_version_5, vocabulary, write
 
 FOLDER = Path(__file__).parents[1] / "golden" / "tokenizers"
-NEEDS = {"siglip": "sentencepiece", "mt5": "sentencepiece"}  # the others need `tokenizers`
+NEEDS = {"siglip": "sentencepiece"}  # the others need `tokenizers`
 
 
 @cache
@@ -48,6 +48,10 @@ def recorded(library: str) -> list[str]:
 def of_open_clip(name: str, clean: str = "canonicalize") -> Tokenizer:
     needs(name)
     return open_clip_file_tokenizer(FOLDER / name, "of/someone", clean, name.startswith("bert"))
+
+
+def of_someone(path: Path) -> Tokenizer:
+    return open_clip_file_tokenizer(path, "", "whitespace", strip_sep_token=False)
 
 
 def of_siglip(name: str) -> Tokenizer:
@@ -87,10 +91,59 @@ def test_ids_equal_those_of_openclips_own_tokenizer(case: str) -> None:
 @pytest.mark.parametrize("case", [case for case in recorded("open_clip") if "native" not in case])
 def test_ids_equal_those_of_openclip(case: str) -> None:
     _, name, clean = case.split()
-    texts = golden()["texts"]
-    if name == "mt5":  # from spiece.model transformers makes its own, which cuts ties and the sign of a space otherwise
-        texts = [text for text in texts if "\u2581" not in text and "a" * 99 not in text]
-    assert_equal(of_open_clip(name, clean), case, texts)
+    assert_equal(of_open_clip(name, clean), case)
+
+
+def test_nllbs_first_token_is_that_of_the_language(folder: Callable[[str], Path]) -> None:
+    """Whatever the file says: transformers' class replaces that."""
+    needs("nllb")
+    path = folder("nllb")
+    content = json.loads((path / "tokenizer.json").read_text("utf-8"))
+    change(path / "tokenizer.json", post_processor={**content["post_processor"], "single": []})
+    changed = of_someone(path)
+    assert_equal(changed, "open_clip nllb whitespace")
+    change(path / "tokenizer_config.json", src_lang="fra_Latn")
+    french = of_someone(path)
+    assert_equal(french, "language nllb fra_Latn")
+    assert len({tokenizer.name for tokenizer in (french, changed, of_open_clip("nllb", "whitespace"))}) == 3
+
+
+def test_of_an_older_nllb_the_language_comes_last(folder: Callable[[str], Path]) -> None:
+    needs("nllb")
+    path = folder("nllb")
+    change(path / "tokenizer_config.json", src_lang="zul_Latn", legacy_behaviour=True, eos_token={"content": "</s>"})
+    tokenizer = of_someone(path)
+    assert tokenizer("", 4).tolist() == [[2, 805, 1, 1]]
+    change(path / "tokenizer_config.json", src_lang="xyz_Latn")
+    with pytest.raises(CheckpointError, match="has no token 'xyz_Latn'; expected the code of a"):
+        of_someone(path)
+
+
+@pytest.mark.parametrize("name", ["mt5", "xlm-roberta-model"])
+def test_the_name_of_sentencepieces_file_tells_whose_it_is(name: str, folder: Callable[[str], Path]) -> None:
+    needs(name)
+    path = folder(name)
+    expected = of_someone(path)(golden()["texts"], 32, True)
+    for kind in (None, "MT5Tokenizer") if name == "mt5" else (None,):
+        change(path / "tokenizer_config.json", tokenizer_class=kind)
+        assert np.array_equal(of_someone(path)(golden()["texts"], 32, True), expected)
+
+
+@pytest.mark.parametrize("count", [-1, 1001, "5", True])
+def test_the_number_of_t5s_sentinels_is_limited(count: object, folder: Callable[[str], Path]) -> None:
+    needs("mt5")
+    path = folder("mt5")
+    change(path / "tokenizer_config.json", extra_ids=count)
+    with pytest.raises(CheckpointError, match=r"extra_ids is .*; expected 0 to 1000"):
+        of_someone(path)
+
+
+def test_t5s_sentinels_come_behind_the_pieces(folder: Callable[[str], Path]) -> None:
+    needs("mt5")
+    path = folder("mt5")
+    change(path / "tokenizer_config.json", extra_ids=2)
+    tokenizer = of_someone(path)
+    assert tokenizer("<extra_id_0><extra_id_1>", 4).tolist() == [[801, 800, 1, 0]]
 
 
 @pytest.mark.parametrize("name", ["siglip", "gemma"])
@@ -338,11 +391,11 @@ def test_without_files_the_message_says_where_they_come_from(tmp_path: Path) -> 
     with pytest.raises(CheckpointError, match=r"has no tokenizer; expected .*: .*'a/repository'"):
         open_clip_file_tokenizer(tmp_path, "a/repository", "lower", strip_sep_token=False)
     for model_type, files in (
-        ("clip", "tokenizer.json or vocab.json and merges.txt of OpenAI's vocabulary: "),
-        ("clip_text_model", "tokenizer.json or vocab.json and merges.txt of OpenAI's vocabulary: "),
+        ("clip", "tokenizer.json or vocab.json: "),
+        ("clip_text_model", "tokenizer.json or vocab.json: "),
         ("siglip", "spiece.model or tokenizer.json: "),
         ("siglip2", "tokenizer.json: "),
-        ("metaclip_2", "tokenizer.json: "),
+        ("metaclip_2", "tokenizer.json or sentencepiece.bpe.model: "),
         ("chinese_clip", "tokenizer.json or vocab.txt: "),
     ):
         with pytest.raises(CheckpointError, match=rf"has no tokenizer for the class '\w+'; expected {files}"):
@@ -399,12 +452,79 @@ def test_clips_vocabulary_with_tokens_added_is_read_from_json(tmp_path: Path) ->
 
 
 def test_merges_in_another_order_are_another_vocabulary(tmp_path: Path) -> None:
+    needs("json")
     of_openai(tmp_path)
     (tmp_path / "tokenizer.json").unlink()
+    usual = of_family("clip", tmp_path)
     _, merges = vocabulary()
     (tmp_path / "merges.txt").write_text("\n".join(["#version: 0.2", *merges[1:], merges[0]]), "utf-8")
-    with pytest.raises(CheckpointError, match=r"has no tokenizer for the class 'CLIPTokenizer'; expected tok"):
+    assert of_family("clip", tmp_path).name != usual.name
+    (tmp_path / "merges.txt").unlink()
+    with pytest.raises(CheckpointError, match=r"merges\.txt"):
         of_family("clip", tmp_path)
+
+
+def files_of_clip() -> dict[str, Any]:
+    data: dict[str, Any] = json.loads((FOLDER / "clip-files" / "ids.json").read_text("ascii"))
+    return data
+
+
+@pytest.mark.parametrize("name", files_of_clip()["settings"])
+def test_ids_of_another_vocabulary_equal_those_of_clip_in_transformers(
+    name: str, folder: Callable[[str], Path]
+) -> None:
+    needs("json")
+    path, golden = folder("clip-files"), files_of_clip()
+    write(path, tokenizer_config=golden["settings"][name])
+    tokenizer = of_family("clip", path)
+    for text, row in zip(golden["texts"], golden["ids"][name], strict=True):
+        assert tokenizer([text], golden["context_length"], truncate=True).tolist() == [row], ascii(text)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"a": "b"}', '{"a": -1}', '{"a": 1e400}'])
+def test_a_damaged_vocabulary_of_clips_two_files_is_named(content: str, folder: Callable[[str], Path]) -> None:
+    needs("json")
+    path = folder("clip-files")
+    (path / "vocab.json").write_text(content, "utf-8")
+    with pytest.raises(CheckpointError, match=r"vocab\.json"):
+        of_family("clip", path)
+
+
+# --- the side of the padding, as AutoTokenizer of transformers 5.24 has it ------------------------
+
+_PADS = {"strategy": "BatchLongest", "pad_to_multiple_of": None, "pad_id": 0, "pad_type_id": 0, "pad_token": "<pad>"}
+
+
+@pytest.mark.parametrize(
+    ("model_type", "name", "settings", "direction", "side"),
+    [
+        ("siglip", "GemmaTokenizer", {"padding_side": "right"}, None, "right"),
+        ("siglip", "GemmaTokenizer", {"padding_side": "right"}, "Left", "right"),
+        ("siglip", "GemmaTokenizer", {}, None, "left"),
+        ("siglip", "GemmaTokenizerFast", {}, None, "left"),
+        ("siglip", "GemmaTokenizer", {}, "Right", "right"),
+        ("siglip2", None, {}, None, "left"),
+        ("siglip2", "Siglip2Tokenizer", {}, None, "left"),
+        ("siglip2", "Siglip2Tokenizer", {}, "Right", "right"),
+        ("clip", "PreTrainedTokenizerFast", {}, None, "right"),
+        ("clip", "PreTrainedTokenizerFast", {}, "Left", "left"),
+    ],
+)
+def test_the_side_of_the_padding_is_that_of_transformers(
+    model_type: str,
+    name: str | None,
+    settings: dict[str, Any],
+    direction: str | None,
+    side: str,
+    folder: Callable[[str], Path],
+) -> None:
+    needs("gemma")
+    path = folder("gemma")
+    known = json.loads((path / "tokenizer_config.json").read_text("utf-8"))
+    write(path, tokenizer_config={**known, "padding_side": None, **settings, "tokenizer_class": name})
+    change(path / "tokenizer.json", padding=direction and {**_PADS, "direction": direction})
+    row = of_family(model_type, path)("the class", 16)[0]
+    assert (row[0] == 0, row[-1] == 0) == (side == "left", side == "right")
 
 
 # --- damaged files --------------------------------------------------------------------------------
@@ -472,7 +592,7 @@ def test_damaged_vocabularies_are_read_or_refused(name: str, folder: Callable[[s
     ids=range(9),
 )
 def test_settings_that_make_no_sense_are_refused(options: dict[str, Any], folder: Callable[[str], Path]) -> None:
-    needs("siglip")
+    needs("mt5")
     path = folder("mt5")
     change(path / "tokenizer_config.json", **options)
     with pytest.raises(CheckpointError, match=str(path)) as caught:

@@ -3,11 +3,15 @@
 import socket
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
 from numpyclip.weights import download
+from tests.weights.hub_server import Hub, using
+from tests.weights.hub_trouble import FILES
 
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 OURS = ("CLIP_DIR", "NUMPYCLIP_MIRROR", "NUMPYCLIP_OFFLINE")
@@ -32,3 +36,10 @@ def no_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "socket", refuse)
     monkeypatch.setattr(socket, "create_connection", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[Hub]:
+    """A hub with one model, which tests spoil."""
+    with using(dict(FILES), tmp_path / "home") as hub:
+        yield hub

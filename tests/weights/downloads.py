@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from numpyclip.errors import DownloadError
-from numpyclip.weights import download
+from numpyclip.weights import download, sources
 from numpyclip.weights.catalogue import KnownModel
-from numpyclip.weights.download import obtain
 from tests.weights.scripted_server import (
     Move,
     Script,
@@ -28,6 +27,13 @@ HALF = len(BODY) // 2
 def model_at(*servers: Script | str, sha256: str = SHA256) -> KnownModel:
     urls = tuple(s if isinstance(s, str) else f"{s.url}/toy.pt" for s in servers)
     return KnownModel("Toy/1", "toy.pt", sha256, urls)
+
+
+def obtain(model: KnownModel, folder: Path) -> Path:
+    """Get OpenAI's file of a model that has no copies."""
+    path, is_copy = sources.obtain(model, folder)
+    assert not is_copy
+    return path
 
 
 def left_in(folder: Path) -> set[str]:

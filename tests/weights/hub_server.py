@@ -9,6 +9,7 @@ import json
 import os
 import re
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
@@ -38,6 +39,7 @@ class Hub:
     url: str = ""
     asked: list[str] = field(default_factory=list)
     ranges: list[str | None] = field(default_factory=list)
+    ending: threading.Event = field(default_factory=threading.Event)
 
     @property
     def elsewhere(self) -> str:
@@ -47,8 +49,8 @@ class Hub:
     @property
     def fetched(self) -> list[str]:
         """Names of the files whose content was asked for, in turn."""
-        matches = (re.fullmatch(r"GET .+/resolve/[^/]+/(.+)|GET /elsewhere/(.+)", asked) for asked in self.asked)
-        return [match[1] or match[2] for match in matches if match]
+        matches = (re.fullmatch(r"GET .+/resolve/[^/]+/(.+)", asked) for asked in self.asked)
+        return [match[1] for match in matches if match]
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -133,22 +135,19 @@ def serving(hub: Hub) -> Iterator[Hub]:
     """Run the hub for the length of the block."""
     handler = type("HubHandler", (Handler,), {"hub": hub})
     with running(handler) as hub.url:  # the client keeps connections open, so threads do not end by themselves
-        yield hub
+        try:
+            yield hub
+        finally:
+            hub.ending.set()
 
 
 @contextlib.contextmanager
 def using(files: dict[str, bytes], home: Path) -> Iterator[Hub]:
-    """Run a hub with these files, and a `huggingface_hub` that knows no other, has an empty cache and no token.
-
-    It reads its settings when it is imported; so it is imported anew, and what is there now comes back afterwards.
-    """
-    pytest.importorskip(
-        "huggingface_hub", reason="models of the hub need huggingface_hub: pip install 'numpyclip[hub]'"
-    )
-    settings = {"HF_HOME": str(home), "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_XET": "1"}
+    """Run a hub with these files, in an environment that knows no other, has an empty cache and no token."""
     with serving(Hub(files)) as hub, pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith(("HF_", "HUGGING"))]:
             patch.delenv(name)
+        settings = {"HF_HOME": str(home), "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_XET": "1"}
         for name, value in {**settings, "HF_ENDPOINT": hub.url}.items():
             patch.setenv(name, value)
         imported_anew(patch)
@@ -156,6 +155,6 @@ def using(files: dict[str, bytes], home: Path) -> Iterator[Hub]:
 
 
 def imported_anew(patch: pytest.MonkeyPatch) -> None:
-    """Make the next import of `huggingface_hub` read its settings again."""
+    """Make the next import of `huggingface_hub` read its settings again; what is imported now comes back afterwards."""
     for name in [name for name in sys.modules if name.partition(".")[0] == "huggingface_hub"]:
         patch.delitem(sys.modules, name)

@@ -5,6 +5,7 @@ import gzip
 import os
 import re
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
@@ -165,11 +166,11 @@ def endless(handler: Handler) -> None:
 
 
 @contextlib.contextmanager
-def serving(body: bytes, *moves: Move) -> Iterator[Script]:
+def serving(body: bytes, *moves: Move, tls: ssl.SSLContext | None = None) -> Iterator[Script]:
     """Run a server for the length of the block."""
     script = Script(body, list(moves) or [proper])
     handler = type("ScriptedHandler", (Handler,), {"script": script})
-    with running(handler, daemon_threads=False) as script.url:
+    with running(handler, daemon_threads=False, tls=tls) as script.url:
         try:
             yield script
         finally:

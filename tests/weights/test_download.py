@@ -10,9 +10,8 @@ from typing import NoReturn
 import pytest
 
 from numpyclip.errors import ChecksumError, DownloadError, OfflineError
-from numpyclip.weights import transfer
-from numpyclip.weights.download import obtain
-from tests.weights.downloads import BODY, HALF, SHA256, Terminal, dead_port, get, left_in, model_at
+from numpyclip.weights import partial_file
+from tests.weights.downloads import BODY, HALF, SHA256, Terminal, dead_port, get, left_in, model_at, obtain
 from tests.weights.scripted_server import (
     Move,
     answer,
@@ -184,13 +183,13 @@ def test_mirror_with_a_password_is_refused_without_showing_it(tmp_path: Path, mo
 
 @pytest.fixture
 def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    append = transfer.Part.append
+    append = partial_file.Part.append
 
-    def full(part: transfer.Part, data: bytes) -> None:
+    def full(part: partial_file.Part, data: bytes) -> None:
         append(part, data[: len(data) // 2])
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(transfer.Part, "append", full)
+    monkeypatch.setattr(partial_file.Part, "append", full)
 
 
 def test_full_disk_says_what_is_needed_and_leaves_nothing(tmp_path: Path, full_disk: None) -> None:
@@ -209,7 +208,7 @@ def test_full_disk_is_not_blamed_on_the_next_address(tmp_path: Path, full_disk: 
 
 
 def test_short_writes_are_completed(tmp_path: Path) -> None:
-    with transfer.Part(tmp_path / "x") as part:
+    with partial_file.Part(tmp_path / "x") as part:
         raw = part._file
 
         class Short:

@@ -11,9 +11,8 @@ import pytest
 
 from numpyclip.errors import DownloadError
 from numpyclip.weights import local
-from numpyclip.weights.download import obtain
 from numpyclip.weights.local import is_present, verify, weights_folder
-from tests.weights.downloads import BODY, SHA256, child_environment, get, left_in, model_at
+from tests.weights.downloads import BODY, SHA256, child_environment, get, left_in, model_at, obtain
 from tests.weights.scripted_server import (
     answer,
     serving,
@@ -72,13 +71,13 @@ def test_good_file_is_used_without_opening_a_socket(tmp_path: Path, no_sockets: 
 def test_good_file_is_read_only_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "toy.pt").write_bytes(BODY)
     reads: list[Path] = []
-    read = local._read_sha256
+    read = local.read_sha256
 
     def counted(file: Path) -> str:
         reads.append(file)
         return read(file)
 
-    monkeypatch.setattr(local, "_read_sha256", counted)
+    monkeypatch.setattr(local, "read_sha256", counted)
     for _ in range(3):
         obtain(model_at(), tmp_path)
     assert len(reads) == 1
@@ -86,7 +85,7 @@ def test_good_file_is_read_only_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_downloaded_file_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     get(tmp_path)
-    monkeypatch.setattr(local, "_read_sha256", lambda _: pytest.fail("read again"))
+    monkeypatch.setattr(local, "read_sha256", lambda _: pytest.fail("read again"))
     obtain(model_at(), tmp_path)
 
 
@@ -170,7 +169,7 @@ def test_file_that_is_there_needs_neither_http_nor_tqdm(tmp_path: Path) -> None:
     (tmp_path / "toy.pt").write_bytes(BODY)
     code = (
         "import sys; from numpyclip.weights.catalogue import KnownModel;"
-        "from numpyclip.weights.download import obtain;"
+        "from numpyclip.weights.sources import obtain;"
         f"obtain(KnownModel('Toy', 'toy.pt', {SHA256!r}, ()), sys.argv[1]);"
         "assert not {'http.client', 'urllib.request', 'ssl', 'tqdm'} & set(sys.modules)"
     )

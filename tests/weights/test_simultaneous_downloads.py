@@ -12,7 +12,6 @@ import pytest
 from numpyclip import atomic
 from numpyclip.errors import DownloadError
 from numpyclip.lock import exclusive
-from numpyclip.weights.download import obtain
 from tests.weights.downloads import (
     BODY,
     HALF,
@@ -22,6 +21,7 @@ from tests.weights.downloads import (
     get,
     left_in,
     model_at,
+    obtain,
 )
 from tests.weights.scripted_server import (
     Handler,
@@ -35,15 +35,15 @@ from tests.weights.scripted_server import (
 
 CHILD = f"""
 import sys
-from numpyclip.weights import transfer
+from numpyclip.weights import partial_file
 from numpyclip.weights.catalogue import KnownModel
-from numpyclip.weights.download import obtain
+from numpyclip.weights.sources import obtain
 
-append = transfer.Part.append
+append = partial_file.Part.append
 def report(part, data):
     append(part, data)
     print("size", part.size, flush=True)
-transfer.Part.append = report
+partial_file.Part.append = report
 
 print("ready", flush=True)
 obtain(KnownModel("Toy", "toy.pt", {SHA256!r}, (sys.argv[1] + "/toy.pt",)), sys.argv[2])

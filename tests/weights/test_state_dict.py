@@ -5,17 +5,19 @@ from typing import Any
 import pytest
 
 from numpyclip.errors import CorruptCheckpointError
+from numpyclip.weights.groups import choose, grouped
 from numpyclip.weights.read import read
-from numpyclip.weights.state_dict import state_dict, without_prefix
+from numpyclip.weights.state_dict import state_dicts
 from numpyclip.weights.torch_file import Storage, TensorRef
-from numpyclip.weights.unpickle import ScriptObject, Symbol
+from numpyclip.weights.unpickle import Opaque, ScriptObject, Symbol
 from tests.weights.forged import GOLDEN
 
 W = TensorRef(Storage("f4", "0", 1, 0, 1), 0, (1,), (1,))
 
 
 def _names(root: object) -> list[str]:
-    return list(without_prefix(state_dict(root, "file.pt")[0]))
+    found = [group for found in state_dicts(root, "file.pt") for group in grouped(found.tensors, found.place)]
+    return list(choose(found)[0].tensors)
 
 
 @pytest.mark.parametrize(
@@ -29,24 +31,20 @@ def _names(root: object) -> list[str]:
         {"step": W, "state_dict": {"a.b": W}},
         {"state_dict": None, "model": {"a.b": W}},
         {"a.b": W, "version": 3, 5: W},
+        {"net": {"a.b": W}},
+        {"module": {"a.b": W}, "optimizer": {"exp_avg": {"a.b": W, "c": W}}},
+        {"anything": {"else": {"a.b": W}}},
+        {"a.b": W, "hyper_parameters": {"net.a.b": W, "net.c": W}},
+        {"trainer": Opaque(Symbol("x", "Trainer"), state={"ema": {"a.b": W}})},
+        {"state_dict": Opaque(Symbol("x", "Dict"), items={"a.b": W})},
+        [{"a.b": W}],
+        ({"a.b": W}, {"state": {0: {"exp_avg": W, "step": W}}}),
+        {"models": [1, {"a.b": W}]},
     ],
-    ids=range(8),
+    ids=range(17),
 )
 def test_wrappers_are_taken_off(root: object) -> None:
     assert _names(root) == ["a.b"]
-
-
-@pytest.mark.parametrize(
-    "prefix", ["module.", "_orig_mod.", "module._orig_mod.", "clip_model.", "_forward_module.clip."]
-)
-def test_a_prefix_of_all_names_is_taken_off(prefix: str) -> None:
-    names = ["visual.proj", "text_projection", "logit_scale"]
-    assert list(without_prefix({prefix + name: W for name in names})) == names
-
-
-def test_a_prefix_that_not_all_have_is_part_of_the_name() -> None:
-    names = ["text.text_projection", "visual.proj"]
-    assert list(without_prefix(dict.fromkeys(names, W))) == names
 
 
 def test_the_order_of_the_file_is_kept() -> None:
@@ -80,21 +78,68 @@ def test_a_name_of_200_letters_is_the_longest() -> None:
 )
 def test_classes_tell_the_activation(kinds: str, activation: str | None) -> None:
     parts = {kind: _module(kind) for kind in kinds.split()}
-    assert state_dict(_module("A", w=W, **parts), "file.pt")[1] == activation
+    assert state_dicts(_module("A", w=W, **parts), "file.pt")[0].activation == activation
+
+
+def _pickled(kind: str, **parts: Any) -> Opaque:
+    state = {"training": False, "_parameters": {}, "_buffers": {}, "_modules": {}, **parts}
+    return Opaque(Symbol("torch.nn", kind), state=state)
+
+
+def test_a_pickled_model_is_its_state_dict() -> None:
+    """`torch.save(model)`: what its classes do is not in the file, but the weights are."""
+    inner = _pickled("QuickGELU", _buffers={"b": W, "none": None})
+    root = _pickled("CLIP", _parameters={"w": W}, _modules={"act": inner})
+    assert _names(root) == ["w", "act.b"]
+    assert state_dicts(root, "file.pt")[0].activation == "quick_gelu"
+    assert _names({"model": root}) == ["model.w", "model.act.b"]
+
+
+def test_names_without_end_matter_only_of_tensors() -> None:
+    assert _names({"a" * 1000: 1, "state_dict": {"b": W, "c" * 1000: "text"}}) == ["b"]
+    with pytest.raises(CorruptCheckpointError, match="endless names"):
+        _names({"a" * 1000: W})
+
+
+def test_modules_that_many_dicts_share_are_not_walked_without_end() -> None:
+    module = _module("A", **{f"{index}": W for index in range(10_000)})
+    with pytest.raises(CorruptCheckpointError, match="endless names"):
+        _names({f"{index}": {"m": module} for index in range(1_000)})
+
+
+def test_a_tensor_of_another_kind_is_named() -> None:
+    quantized = Opaque(Symbol("torch._utils", "_rebuild_qtensor"))
+    assert state_dicts({"a": W, "b": quantized}, "file.pt")[0].unread == (("b", quantized.kind),)
+
+
+@pytest.mark.parametrize(
+    ("root", "found"),
+    [
+        ({}, "an empty dict"),
+        ({"state": {0: {"exp_avg": W}}, "param_groups": []}, "the state of an optimizer"),
+        ({"w": Opaque(Symbol("numpy.core.multiarray", "_reconstruct"))}, r"1 arrays of NumPy \(write such with numpy"),
+        (Opaque(Symbol("mine", "Model")), "a 'mine.Model'"),
+        ({"a": 1, "b": 2}, "'a', 'b'"),
+    ],
+    ids=["nothing", "optimizer", "arrays", "object", "others"],
+)
+def test_what_is_there_instead_is_said(root: object, found: str) -> None:
+    with pytest.raises(CorruptCheckpointError, match=f"no tensors were found, but {found}"):
+        state_dicts(root, "file.pt")
 
 
 def test_the_order_of_names_does_not_tell_the_activation() -> None:
     """OpenCLIP 1.x defined attention before its norm, as openai/CLIP does, and had both activations."""
     block = "transformer.resblocks.0"
-    assert state_dict({f"{block}.attn.in_proj_weight": W, f"{block}.ln_1.weight": W}, "file.pt")[1] is None
+    assert state_dicts({f"{block}.attn.in_proj_weight": W, f"{block}.ln_1.weight": W}, "file.pt")[0].activation is None
 
 
 @pytest.mark.parametrize(
-    "root", [None, 1, [], [W], W, {}, {"a": 1}, {"a": [W]}, {"x": {"a": W}}, {5: W}, _module("A")], ids=str
+    "root", [None, 1, [], [W], W, {}, {"a": 1}, {"a": [W]}, {"optimizer": {"a": W}}, {5: W}, _module("A")], ids=str
 )
 def test_what_holds_no_tensors_is_refused(root: object) -> None:
     with pytest.raises(CorruptCheckpointError, match="no tensors"):
-        state_dict(root, "file.pt")
+        state_dicts(root, "file.pt")
 
 
 def test_only_torchscript_archives_tell_their_activation() -> None:

@@ -18,8 +18,7 @@ from typing import Any
 import pytest
 
 from numpyclip.errors import ChecksumError, DownloadError
-from numpyclip.weights import download, transfer
-from numpyclip.weights.download import obtain
+from numpyclip.weights import download, transfer, web_request
 from tests.weights.downloads import (
     BODY,
     HALF,
@@ -30,6 +29,7 @@ from tests.weights.downloads import (
     get,
     left_in,
     model_at,
+    obtain,
 )
 from tests.weights.scripted_server import (
     Handler,
@@ -145,12 +145,12 @@ def test_starting_over_again_and_again_is_no_progress(tmp_path: Path, monkeypatc
 def test_stalled_connection_is_given_up_and_resumed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, move: Move
 ) -> None:
-    monkeypatch.setattr(transfer, "TIMEOUT", 0.2)
+    monkeypatch.setattr(web_request, "TIMEOUT", 0.2)
     assert len(get(tmp_path, move, proper).ranges) >= 2
 
 
 def test_a_server_that_never_answers_gets_no_second_try(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transfer, "TIMEOUT", 0.2)
+    monkeypatch.setattr(web_request, "TIMEOUT", 0.2)
     message, script = fail(tmp_path, silent)
     assert "no answer for 0.2 seconds" in message
     assert len(script.ranges) <= 1
@@ -167,7 +167,7 @@ def test_a_person_at_a_terminal_sees_where_it_comes_from_and_what_breaks(
 
 
 def test_stall_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transfer, "TIMEOUT", 0.5)
+    monkeypatch.setattr(web_request, "TIMEOUT", 0.5)
     monkeypatch.setattr(download, "TRIES", 1)
     assert "stalled: no byte for 0.5 seconds" in fail(tmp_path, stall_after(5))[0]
 
@@ -301,7 +301,9 @@ def test_redirect_to_another_protocol_is_refused(tmp_path: Path, to: str) -> Non
 def test_redirect_from_https_to_http_is_refused() -> None:
     request = urllib.request.Request("https://example.org/a")
     with pytest.raises(urllib.error.HTTPError, match="not secure") as caught:
-        transfer._Redirects().redirect_request(request, io.BytesIO(), 302, "Found", Message(), "http://example.org/a")
+        web_request._Redirects().redirect_request(
+            request, io.BytesIO(), 302, "Found", Message(), "http://example.org/a"
+        )
     caught.value.close()
 
 

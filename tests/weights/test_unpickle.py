@@ -1,5 +1,6 @@
 """The stack machine: what it builds, and that nothing is looked up."""
 
+import datetime
 import math
 import pickle
 from collections import OrderedDict
@@ -10,8 +11,8 @@ import pytest
 
 from numpyclip.errors import CorruptCheckpointError, UnsafeCheckpointError
 from numpyclip.weights.budget import Budget
-from numpyclip.weights.unpickle import ScriptObject, Symbol, unpickle
-from tests.weights.forged import call, get, items, listed, mapping, name, number, pickled, put, text
+from numpyclip.weights.unpickle import Opaque, ScriptObject, Symbol, unpickle
+from tests.weights.forged import call, get, items, listed, mapping, name, number, pickled, put, real, text
 
 
 class _Words:
@@ -27,8 +28,18 @@ class _Words:
         return ("persistent", key)
 
 
-def _read(content: bytes) -> Any:
-    return unpickle(BytesIO(content), _Words(), "file.pt", Budget(len(content)))
+class _Opaque(_Words):
+    """A vocabulary of all classes, which are opaque."""
+
+    def allows(self, symbol: Symbol) -> bool:
+        return True
+
+    def make(self, symbol: Symbol, arguments: tuple[Any, ...]) -> object:
+        return Opaque(symbol)
+
+
+def _read(content: bytes, vocabulary: _Words | None = None) -> Any:
+    return unpickle(BytesIO(content), vocabulary or _Words(), "file.pt", Budget(len(content)))
 
 
 PLAIN = [
@@ -110,11 +121,45 @@ def test_the_memo_keeps_what_was_put_in_any_order() -> None:
     assert _read(pickled(listed(number(1) + put(2**32 - 1), get(2**32 - 1)))) == [1, 1]
 
 
-@pytest.mark.parametrize("value", [print, Symbol, {1, 2}, 1j, bytearray(b"a"), Exception("x")], ids=repr)
+@pytest.mark.parametrize("value", [print, Symbol, 1j, datetime.date(2020, 1, 1), Exception("x")], ids=repr)
 @pytest.mark.parametrize("protocol", [2, 4, 5])
 def test_everything_else_is_refused(value: object, protocol: int) -> None:
     with pytest.raises(UnsafeCheckpointError, match=r"^file\.pt: refused, the "):
         _read(pickle.dumps(value, protocol))
+
+
+@pytest.mark.parametrize("value", [{1, 2}, frozenset([1, 2])], ids=repr)
+def test_sets_are_opaque(value: object) -> None:
+    made = _read(pickle.dumps(value, 4))
+    assert isinstance(made, Opaque)
+    assert str(made.kind) == "builtins.set"
+
+
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+def test_bytes_and_long_numbers_are_read(protocol: int) -> None:
+    assert _read(pickle.dumps(10**700, protocol)) == 10**700
+    assert _read(pickle.dumps(bytearray(b"ab"), 5)) == b"ab"
+
+
+def test_an_opaque_value_keeps_its_items_and_its_state_and_no_more() -> None:
+    made = call(name("module", "Dict"), number(1))
+    root = _read(
+        pickled(made + b"(" + text("a") + number(2) + b"u" + listed(number(3)) + b"b(" + number(4) + b"e"), _Opaque()
+    )
+    assert isinstance(root, Opaque)
+    assert (str(root.kind), root.items, root.state) == ("module.Dict", {"a": 2}, [3])
+
+
+def test_what_an_opaque_value_returns_is_opaque() -> None:
+    """A class within a class is found by `getattr`, and then called."""
+    made = call(call(name("module", "getattr"), text("x")), number(1))
+    for content in (made, made + b"}b", name("module", "Class") + b")}\x92"):
+        assert isinstance(_read(pickled(content), _Opaque()), Opaque)
+
+
+@pytest.mark.parametrize("key", [b")", number(2**61), real(0.5) + b"\x85", b"]"])
+def test_keys_that_are_no_names_or_small_numbers_are_skipped(key: bytes) -> None:
+    assert _read(pickled(mapping([(key, number(1)), (text("a"), number(2))]))) == {"a": 2}
 
 
 @pytest.mark.parametrize("protocol", [0, 1])

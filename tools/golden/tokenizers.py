@@ -60,6 +60,8 @@ def save(golden: Path) -> None:
     save_bert(folder, lines)
     save_roberta(folder / "roberta", lines)
     save_xlm_roberta(folder / "xlm-roberta", lines)
+    save_xlm_roberta_model(folder / "xlm-roberta-model", lines)
+    save_nllb(folder / "nllb", lines)
     record(folder)
 
 
@@ -165,20 +167,42 @@ def save_xlm_roberta(folder: Path, lines: list[str]) -> None:
     """Save pieces in both cases, as MetaCLIP 2 and AltCLIP have them, from a file like XLM-RoBERTa's own."""
     folder.mkdir()
     with tempfile.TemporaryDirectory() as scratch:
-        corpus, rules, stem = (Path(scratch) / name for name in ("corpus.txt", "rules.tsv", "sentencepiece.bpe"))
+        train_pieces(Path(scratch), lines, "unigram")
+        transformers.XLMRobertaTokenizer.from_pretrained(scratch).save_pretrained(folder)
+
+
+def save_xlm_roberta_model(folder: Path, lines: list[str]) -> None:
+    """Save that file itself, as the oldest folders have it."""
+    folder.mkdir()
+    train_pieces(folder, lines, "unigram")
+    (folder / "sentencepiece.bpe.vocab").unlink()
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "XLMRobertaTokenizer"}))
+
+
+def save_nllb(folder: Path, lines: list[str]) -> None:
+    """Save byte pairs with the codes of languages, from a file like NLLB's own."""
+    with tempfile.TemporaryDirectory() as scratch:
+        train_pieces(Path(scratch), lines, "bpe")
+        codes = ["ace_Arab", "eng_Latn", "fra_Latn", "zul_Latn"]
+        transformers.NllbTokenizer.from_pretrained(scratch, extra_special_tokens=codes).save_pretrained(folder)
+
+
+def train_pieces(scratch: Path, lines: list[str], kind: str) -> None:
+    """Train a sentencepiece model with the special tokens of fairseq."""
+    with tempfile.TemporaryDirectory() as inputs:
+        corpus, rules = Path(inputs) / "corpus.txt", Path(inputs) / "rules.tsv"
         corpus.write_text("\n".join(lines), "utf-8")
         rules.write_text("".join(small_nfkc()), "ascii")
         sentencepiece.SentencePieceTrainer.train(
             input=str(corpus),
-            model_prefix=str(stem),
-            model_type="unigram",
+            model_prefix=str(scratch / "sentencepiece.bpe"),
+            model_type=kind,
             vocab_size=800,
             character_coverage=0.9995,
             normalization_rule_tsv=str(rules),
             num_threads=1,
             minloglevel=2,
         )
-        transformers.XLMRobertaTokenizer.from_pretrained(scratch).save_pretrained(folder)
 
 
 def native_ids() -> dict[str, list[list[int]]]:
@@ -194,8 +218,13 @@ def open_clip_ids(folder: Path) -> dict[str, list[list[int]]]:
 
     cases = [(name, {"clean": "canonicalize"}) for name in ("t5", "mt5", "gemma", "siglip")]
     cases += [(name, {"strip_sep_token": True}) for name in ("bert", "bert-vocab")]
-    cases += [("roberta", {}), ("gemma", {"clean": "lower"})]
-    return {f"open_clip {name} {options.get('clean', 'whitespace')}": ids(name, **options) for name, options in cases}
+    cases += [(name, {}) for name in ("roberta", "xlm-roberta", "xlm-roberta-model", "nllb")]
+    cases += [("gemma", {"clean": "lower"})]
+    found = {f"open_clip {name} {options.get('clean', 'whitespace')}": ids(name, **options) for name, options in cases}
+    french = open_clip.tokenizer.HFTokenizer(str(folder / "nllb"), LENGTH, language="fra_Latn")  # without effect
+    assert french(TEXTS).tolist() == found["open_clip nllb whitespace"]
+    french.tokenizer.src_lang = "fra_Latn"
+    return {**found, "language nllb fra_Latn": french(TEXTS).tolist()}
 
 
 def transformers_ids(folder: Path) -> dict[str, list[list[int]]]:

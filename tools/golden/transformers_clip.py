@@ -50,6 +50,9 @@ def save(golden: Path) -> None:
     save_model(golden / "transformers-clip-vision-bare", transformers.CLIPVisionModel(vision), 304)
     text = transformers.CLIPTextConfig(**TEXT, projection_dim=40, eos_token_id=_VOCABULARY - 1)
     save_model(golden / "transformers-clip-text", transformers.CLIPTextModelWithProjection(text), 305)
+    # as in repositories of diffusers: the end mark is the highest id, whatever the description says
+    text = transformers.CLIPTextConfig(**{**TEXT, "num_hidden_layers": 1, "eos_token_id": 2})
+    save_model(golden / "transformers-clip-text-bare", transformers.CLIPTextModel(text), 309)
     # the text tower is narrower, and its last layer as wide as pictures
     config = transformers.SiglipConfig(text_config={**TEXT, "projection_size": 48}, vision_config=VISION)
     save_model(golden / "transformers-siglip", transformers.SiglipModel(config), 306, dtype=torch.bfloat16)

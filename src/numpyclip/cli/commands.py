@@ -71,7 +71,7 @@ environment:
   CLIP_DIR           where downloaded models are; else ~/.cache/clip
   NUMPYCLIP_MIRROR   where to download from first
   NUMPYCLIP_OFFLINE  1: never open a connection
-  HF_HOME, HF_TOKEN, HF_ENDPOINT, ...   settings of huggingface_hub, which fetches models of the hub
+  HF_HOME, HF_TOKEN, HF_ENDPOINT, ...   cache, token and URL of the Hugging Face hub, as in huggingface_hub
   NUMPYCLIP_CACHE    where prepared weights are cached (see numpyclip models --help); 0: nowhere
   OPENBLAS_NUM_THREADS   how many threads to use; else one for each core
 """

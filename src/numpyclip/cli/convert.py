@@ -23,8 +23,9 @@ of the source: the cosine loss (1 minus the cosine), median and worst; or why th
 open_clip: open_clip_config.json and open_clip_model.safetensors, which OpenCLIP loads as local-dir:FOLDER.
 transformers: config.json and model.safetensors, for CLIPModel or SiglipModel. int8: the layout of the source, with
 int8 matrices, which NumPyCLIP alone reads; --dtype is then that of the other tensors. What a format cannot
-express is an error, and nothing is written. The fingerprint may differ from that of the source although the embeddings
-are the same: it also names how each library prepares images and texts."""
+express is an error, and nothing is written. The fingerprint may differ from that of the source: it also names how
+each library prepares images and texts. An index made with one can be searched with the other if the weights are the
+same after rounding to float16."""
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
@@ -36,7 +37,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="print one JSON object")
     add_weights_options(command, "SRC")
     add_activation_option(command)
-    command.set_defaults(low_memory=True)  # prepared weights would not be used again
+    command.set_defaults(low_memory=True, truncate_dim=None)  # prepared weights would not be used again
 
 
 def run(arguments: argparse.Namespace) -> int:

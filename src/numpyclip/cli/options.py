@@ -35,9 +35,16 @@ def add_model_options(command: argparse.ArgumentParser, batch_size: int = 32, us
         f"(default: {usual})",
     )
     add_weights_options(group)
+    add_text_model_option(group)
     add_activation_option(group)
     group.add_argument(
         "--batch-size", type=positive, default=batch_size, metavar="N", help="inputs in a batch (default: %(default)s)"
+    )
+    group.add_argument(
+        "--truncate-dim",
+        type=positive,
+        metavar="N",
+        help="keep the first N dimensions of embeddings, for models trained for it (Matryoshka)",
     )
     group.add_argument(
         "--low-memory", action="store_true", help="keep the weights in the dtype of the file; slower for few inputs"
@@ -55,6 +62,15 @@ def add_weights_options(options: Options, model: str = "--model") -> None:
         "--download-root",
         metavar="FOLDER",
         help="where downloaded models are (default: $CLIP_DIR, else ~/.cache/clip; those of the hub: as $HF_HOME says)",
+    )
+
+
+def add_text_model_option(options: Options) -> None:
+    """Add the text tower of another model."""
+    options.add_argument(
+        "--text-model",
+        metavar="MODEL",
+        help="a model whose text tower was trained for the images of --model, such as hf-hub:M-CLIP/LABSE-Vit-L-14",
     )
 
 
@@ -156,6 +172,8 @@ def load_model(arguments: argparse.Namespace) -> CLIP:
         download_root=arguments.download_root,
         activation=arguments.activation,
         low_memory=arguments.low_memory,
+        truncate_dim=arguments.truncate_dim,
+        text_model=getattr(arguments, "text_model", None),
     )
     return model
 

@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
         model = _load(arguments, place)
         name = model_name(arguments)
         settings = Settings(
-            model_names=tuple(dict.fromkeys([name, *_other_names(name), *arguments.model_name])),
+            model_names=tuple(dict.fromkeys([name, *_other_names(name, arguments.text_model), *arguments.model_name])),
             token=token,
             allowed_hosts=("127.0.0.1", "[::1]", "localhost", *arguments.allow_host) if _is_loopback(arguments) else (),
             fetch_hosts=tuple(host.lower() for host in arguments.fetch_host),
@@ -125,10 +125,12 @@ def _load(arguments: argparse.Namespace, place: str | None) -> Any:
     return load_model(arguments)
 
 
-def _other_names(name: str) -> list[str]:
-    """Name the model as Immich does: architecture and tag with two underscores between them."""
+def _other_names(name: str, text_model: str | None) -> list[str]:
+    """Name the model as Immich does: architecture and tag with two underscores between them, or a text tower's name."""
     from numpyclip.weights.catalogue import DOWNLOADABLE
 
+    if text_model is not None:
+        return _other_names(name, None) + _other_names(text_model, None)
     if name in DOWNLOADABLE:
         return [f"{name.replace('/', '-').replace('@', '-').removesuffix('px')}__openai"]
     architecture, _, tag = name.partition(":")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpyclip.index.store import Store
 
 _NAMED = ("model", "pretrained")
-_REMEMBERED = (*_NAMED, "activation")
+_REMEMBERED = (*_NAMED, "activation", "text_model", "truncate_dim")
 
 
 def add_store_options(command: argparse.ArgumentParser) -> None:
@@ -97,12 +97,17 @@ def load_remembered(arguments: argparse.Namespace, store: Store, *, must_fit: bo
     wanted = _options(arguments) if arguments.model is not None else {**remembered, **_options(arguments)}
     if all(wanted.get(key) == remembered.get(key) for key in _NAMED):
         wanted = {**remembered, **wanted}
-    elif remembered and must_fit and not _has_file(wanted) and not _has_lost_file(remembered):
+    elif (
+        remembered
+        and must_fit
+        and not (_has_file(wanted) or _has_lost_file(remembered))
+        and not _are_copies(wanted, remembered)
+    ):
         raise InputError(
             f"{store.place}: was made with {_written(remembered)}, not with {_written(wanted)}. Leave out --model, or "
             "re-embed everything: numpyclip index --migrate --model NEW."
         )
-    vars(arguments).update(wanted)
+    vars(arguments).update(wanted, **_dimensions(wanted))
     arguments.model = arguments.model or arguments.usual_model
     return load_model(arguments)
 
@@ -124,11 +129,27 @@ def remember_model(arguments: argparse.Namespace, index: Index) -> None:
 
 def _options(arguments: argparse.Namespace) -> dict[str, str]:
     """Return the options that were given; files by their whole path."""
-    options = {key: value for key in _REMEMBERED if (value := getattr(arguments, key)) is not None}
-    for key in _NAMED:
+    options = {key: str(value) for key in _REMEMBERED if (value := getattr(arguments, key)) is not None}
+    for key in (*_NAMED, "text_model"):
         if key in options and Path(options[key]).exists():
             options[key] = os.path.abspath(options[key])  # noqa: PTH100  a link stays as it was named
     return options
+
+
+def _dimensions(options: dict[str, str]) -> dict[str, int]:
+    """Return the number of dimensions that embeddings are truncated to, if they are, as a number again."""
+    dim = options.get("truncate_dim", "")
+    return {"truncate_dim": int(dim)} if dim.isdecimal() else {}
+
+
+def _are_copies(wanted: dict[str, str], remembered: dict[str, str]) -> bool:
+    """Tell whether two names stand for the same published weights, whose fingerprints will tell whether they fit."""
+    from numpyclip.families.aliases import images_of
+    from numpyclip.weights.published import published_as
+
+    named = [images_of(options.get("model", ""), options.get("pretrained")) for options in (wanted, remembered)]
+    names = [published_as(*each) for each in named]
+    return names[0] is not None and names[0] == names[1]
 
 
 def _has_file(options: dict[str, str]) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.arguments import OnError
-from numpyclip.dual_encoder.encoder import DualEncoder
+from numpyclip.dual_encoder.token_encoder import TokenEncoder
 from numpyclip.dual_encoder.validation import by_shape, captions
 from numpyclip.errors import InputError, quoted
 from numpyclip.images.decode_options import MAX_PIXELS, DecodeOptions
@@ -38,7 +38,7 @@ def _name(texts: Sequence[str], row: int) -> str:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class CLIP(DualEncoder):
+class CLIP(TokenEncoder):
     """A model that embeds images and texts into one space. Made by `numpyclip.load`.
 
     It is immutable, and may be used from many threads at once.

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -112,7 +112,7 @@ class DualEncoder(TorchMethods):
     @property
     def tokenizer(self) -> Tokenizer:
         """Text to ids."""
-        _present(self.config.text, "texts")
+        present(self.config.text, "texts")
         return self._tokenizer()
 
     @property
@@ -123,22 +123,22 @@ class DualEncoder(TorchMethods):
     @property
     def visual(self) -> VisionTower:
         """The image tower."""
-        return _present(self._visual(), "images")
+        return present(self._visual(), "images")
 
     @property
     def text(self) -> TextTower:
         """The text tower."""
-        return _present(self._text(), "texts")
+        return present(self._text(), "texts")
 
     @property
     def context_length(self) -> int:
         """Maximum length of a text in tokens, start-of-text and end-of-text tokens included."""
-        return _present(self.config.text, "texts").context_length
+        return present(self.config.text, "texts").context_length
 
     @property
     def vocab_size(self) -> int:
         """Number of different tokens."""
-        return _present(self.config.text, "texts").vocab_size
+        return present(self.config.text, "texts").vocab_size
 
     def tokenize(self, texts: str | Sequence[str], truncate: bool = False) -> NDArray[np.int32]:
         """Turn texts into ids (n_texts, context_length) with the model's tokenizer: see `numpyclip.tokenize`."""
@@ -165,13 +165,19 @@ class DualEncoder(TorchMethods):
         InputError
             If the shape or dtype does not match, or the model has no image tower.
         """
-        if (vision := self.config.vision) is None:
-            raise _missing("images")
-        image = checked_image(image, self.preprocess)
-        pixels = math.prod(image.shape[1:]) // 3
-        cost = vision.cost * pixels // math.prod(self.preprocess.sides)
-        embeddings = in_chunks(self.visual, image, cost, self.config.embed_dim, self._low_memory)
+        image = self._checked_image(image, "encode_image")
+        embeddings = in_chunks(self.visual, image, self._cost(image), self.config.embed_dim, self._low_memory)
         return ops.normalize(embeddings) if normalize else embeddings
+
+    def _checked_image(self, image: ArrayLike, name: str) -> NDArray[Any]:
+        present(self.config.vision, "images")
+        return checked_image(image, self.preprocess, name)
+
+    def _cost(self, image: NDArray[Any]) -> int:
+        """Return the cost of one image in tokens: see `numpyclip.runtime.chunks`."""
+        pixels = math.prod(image.shape[1:]) // 3
+        cost: int = self.visual.config.cost * pixels // math.prod(self.preprocess.sides)
+        return cost
 
     def encode_text(self, text: NDArray[np.integer], normalize: bool = False) -> Array:
         """Embed tokenized texts.
@@ -192,7 +198,7 @@ class DualEncoder(TorchMethods):
         InputError
             If the shape, dtype or range does not match, or the model has no text tower.
         """
-        config = _present(self.config.text, "texts")
+        config = present(self.config.text, "texts")
         text = checked_text(text, config)
         embeddings = by_length(self.text, text, config.lengths, self.config.embed_dim, self._low_memory, config.pad_id)
         return ops.normalize(embeddings) if normalize else embeddings
@@ -228,8 +234,8 @@ class DualEncoder(TorchMethods):
         InputError
             If the shapes do not match, or the model has only one tower.
         """
-        _present(self.config.vision, "images")
-        _present(self.config.text, "texts")
+        present(self.config.vision, "images")
+        present(self.config.text, "texts")
         rows = checked_embeddings(images, self.config.embed_dim, "pictures")
         columns = checked_embeddings(texts, self.config.embed_dim, "texts").T
         logits: Array = np.exp(self.logit_scale) * rows @ columns
@@ -250,14 +256,13 @@ class DualEncoder(TorchMethods):
         return ops.sigmoid(logits) if self.config.sigmoid else ops.softmax(logits)
 
 
-def _present(tower: _T | None, inputs: str) -> _T:
+def present(tower: _T | None, inputs: str) -> _T:
+    """Return a tower, or its configuration; raise InputError if the model has none for these inputs."""
     if tower is None:
-        raise _missing(inputs)
+        raise InputError(
+            f"this model has no tower for {inputs}: the checkpoint has only the other one. Load a full CLIP."
+        )
     return tower
-
-
-def _missing(inputs: str) -> InputError:
-    return InputError(f"this model has no tower for {inputs}: the checkpoint has only the other one. Load a full CLIP.")
 
 
 def _scalar(checkpoint: Checkpoint, name: str) -> Array:

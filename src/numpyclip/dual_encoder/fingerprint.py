@@ -1,18 +1,28 @@
-"""Fingerprints of models, which are stored with embeddings: those of different models are not comparable."""
+"""Fingerprints of models, which are stored with embeddings: those of different models are not comparable.
+
+Two files of one model may differ: OpenAI's has half precision, the copies that OpenCLIP and transformers have written
+single precision, each in a layout of its own. Their embeddings are comparable if the weights, in openai/CLIP's layout
+and each rounded to float16, are the same, and all else that embeddings depend on is the same but for details of a
+library. Rounding hides what is small: two numbers that differ by less than 2**-10 of their size may become the same,
+and those below 2**-25 become zero. Training that changes a model changes some of its numbers by more.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import re
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from numpyclip.errors import CheckpointError, InputError
 from numpyclip.model.config import CLIPConfig, list_options
-from numpyclip.runtime.digest import digest
+from numpyclip.runtime.digest import digests
 from numpyclip.weights.checkpoint import Checkpoint
+from numpyclip.weights.dtypes import BFloat16
 from numpyclip.weights.int8 import ScaledInt8
 
 if TYPE_CHECKING:
@@ -29,12 +39,22 @@ _RECORDED_AS = {
     "pool.norm_after": "norm_after_pool",
     "pool.queries": "queries",
 }
-_ELSEWHERE = ("family", "preprocess")  # the first changes no embedding, the second is a field of its own
+_ELSEWHERE = ("family", "matryoshka", "preprocess")  # these change no embedding, or are a field of its own
+
+# Details in which libraries differ about one model. Profiles: which way half a pixel of the crop is rounded, and what
+# is behind transparent pixels. Tokenizers of CLIP's vocabulary: how damaged text and HTML entities are repaired. The
+# first end-of-text token is the first of the highest id, if that is its id.
+_PROFILE = re.compile(r" profile=\w+")
+_CLIP_TOKENIZER = re.compile(r"openai|open_clip|transformers \{.*", re.DOTALL)
+_END_OF_TEXT = re.compile(r"vocab_size=(?P<size>[0-9]+)(?P<between>[^()]*) pool=eos end_id=(?P<end>[0-9]+)")
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What a model's embeddings depend on: embeddings of equal fingerprints are comparable.
+    """What a model's embeddings depend on.
+
+    Equal fingerprints: the same embeddings, but for rounding. No `differences`: the same model, in copies of different
+    precision or layout, whose embeddings are comparable. The last three attributes are not compared by ``==``.
 
     Options of a call are not included, though they change embeddings: `truncate`, `orient` and `draft`.
 
@@ -51,6 +71,14 @@ class Fingerprint:
         Its name; ``"none"`` if the model takes no texts, or its tokenizer is missing.
     precision : str
         ``"float32"``, or ``"int8"`` if weights are quantized. `low_memory` changes no embedding.
+    weights_float16 : str
+        SHA-256 of the weights in openai/CLIP's layout, each rounded to float16: equal for copies of a model. Empty if
+        float16 cannot hold them, for int8 weights, and in fingerprints that were recorded before there was one.
+    file_dtype : str
+        Of most numbers in the file: ``"float16"`` for OpenAI's. Empty if it was not recorded.
+    text_model : str
+        SHA-256 of the fingerprint of the model that embeds texts, if it is another than that of images, which all else
+        is about. Embeddings of images do not depend on it, and those of texts are in the same space.
     """
 
     weights: str
@@ -58,10 +86,16 @@ class Fingerprint:
     preprocess: str
     tokenizer: str
     precision: str
+    weights_float16: str = field(default="", compare=False)
+    file_dtype: str = field(default="", compare=False)
+    text_model: str = field(default="", compare=False)
 
     def __str__(self) -> str:
+        source = f" (file: {self.file_dtype})" if self.file_dtype else ""
+        source += f", texts by {self.text_model[:12]}" if self.text_model else ""
         return (
-            f"weights {self.weights[:12]}, preprocess {self.preprocess}, tokenizer {self.tokenizer}, {self.precision}"
+            f"weights {self.weights[:12]}, preprocess {self.preprocess}, tokenizer {self.tokenizer}, "
+            f"{self.precision}{source}"
         )
 
     def to_json(self) -> str:
@@ -71,37 +105,75 @@ class Fingerprint:
     @classmethod
     def from_json(cls, text: str) -> Fingerprint:
         """Decode what `to_json` returned; raise InputError if it is anything else."""
-        names = [field.name for field in dataclasses.fields(cls)]
+        needed = {each.name for each in dataclasses.fields(cls) if each.compare}
+        known = {each.name for each in dataclasses.fields(cls)}
         try:
             values = json.loads(text)
         except (ValueError, RecursionError, TypeError):
             values = None
-        if isinstance(values, dict) and set(values) == set(names) and all(isinstance(v, str) for v in values.values()):
+        if (
+            isinstance(values, dict)
+            and needed <= set(values) <= known
+            and all(isinstance(value, str) for value in values.values())
+        ):
             return cls(**values)
-        raise InputError(f"{text!r:.60} is no fingerprint; expected a JSON object with the strings {', '.join(names)}.")
+        raise InputError(
+            f"{text!r:.60} is no fingerprint; expected a JSON object with the strings {', '.join(sorted(needed))}."
+        )
 
     def differences(self, other: Fingerprint) -> str:
-        """List the fields that differ, this one's value first; an empty string if none do."""
+        """List the fields that make embeddings incomparable, this one's value first; an empty string if none do.
+
+        Where one of the two has no `weights_float16`, these are all fields that differ.
+        """
+        names = [each.name for each in dataclasses.fields(self) if each.compare]
+        pairs = {name: (getattr(self, name), getattr(other, name)) for name in names}
+        if self.weights_float16 and other.weights_float16:
+            mine, yours = self._without_details(), other._without_details()
+            pairs = {name: pair for name, pair in pairs.items() if getattr(mine, name) != getattr(yours, name)}
         return "; ".join(
-            f"{field.name}: {mine:.300}, not {yours:.300}"
-            for field in dataclasses.fields(self)
-            if (mine := getattr(self, field.name)) != (yours := getattr(other, field.name))
+            f"{name}: {mine:.300}, not {yours:.300}" for name, (mine, yours) in pairs.items() if mine != yours
         )
+
+    def is_comparable(self, other: Fingerprint) -> bool:
+        """Tell whether embeddings of two models may be compared: they are those of one model."""
+        return not self.differences(other)
+
+    def _without_details(self) -> Fingerprint:
+        """Return it with weights as float16, and without the details in which libraries differ."""
+        return dataclasses.replace(
+            self,
+            weights=self.weights_float16,
+            architecture=_END_OF_TEXT.sub(_as_highest_id, self.architecture),
+            preprocess=_PROFILE.sub("", self.preprocess),
+            tokenizer="CLIP" if _CLIP_TOKENIZER.fullmatch(self.tokenizer) else self.tokenizer,
+        )
+
+
+def _as_highest_id(found: re.Match[str]) -> str:
+    is_highest = int(found["end"]) == int(found["size"]) - 1
+    return f"vocab_size={found['size']}{found['between']}" if is_highest else found[0]
 
 
 def take_fingerprint(checkpoint: Checkpoint, config: CLIPConfig, tokenizer: Callable[[], Tokenizer]) -> Fingerprint:
     """Take the fingerprint of a model."""
-    is_quantized = any(isinstance(array, ScaledInt8) for array in checkpoint.arrays.values())
+    dtypes: Counter[str] = Counter()
+    for array in checkpoint.arrays.values():
+        kind = {ScaledInt8: "int8", BFloat16: "bfloat16"}.get(type(array), array.dtype.newbyteorder("=").name)
+        dtypes[kind] += array.size
     name = "none"
     if config.text is not None:
         with suppress(CheckpointError):  # missing or damaged: images need none
             name = tokenizer().name
+    exact, rounded = digests(checkpoint)
     return Fingerprint(
-        weights=digest(checkpoint),
+        weights=exact,
         architecture=_describe(config),
         preprocess=_describe(config.preprocess),
         tokenizer=name,
-        precision="int8" if is_quantized else "float32",
+        precision="int8" if "int8" in dtypes else "float32",
+        weights_float16=rounded,
+        file_dtype=dtypes.most_common(1)[0][0],
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from numpyclip.arguments import whole_number
 from numpyclip.errors import InputError
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.config import TextConfig
@@ -24,9 +25,9 @@ def _array(value: ArrayLike, name: str, dtype: type | None = None) -> NDArray[An
         ) from error
 
 
-def checked_image(image: ArrayLike, preprocess: Preprocess) -> NDArray[Any]:
+def checked_image(image: ArrayLike, preprocess: Preprocess, name: str = "encode_image") -> NDArray[Any]:
     """Return preprocessed images as an array; raise InputError if the shape or dtype does not match."""
-    image = _array(image, "encode_image")
+    image = _array(image, name)
     height, width, channels = range(1, 4) if image.dtype == np.uint8 else (2, 3, 1)
     is_right = image.ndim == 4 and image.shape[channels] == 3 and (image.dtype.kind == "f" or image.dtype == np.uint8)
     if not (is_right and preprocess.takes(image.shape[height], image.shape[width])):
@@ -34,25 +35,25 @@ def checked_image(image: ArrayLike, preprocess: Preprocess) -> NDArray[Any]:
         if preprocess.patch_size is not None:
             sides = f"a multiple of {preprocess.patch_size}, another"
         raise InputError(
-            f"encode_image: got an array of shape {image.shape} and {image.dtype}; expected floating point of "
+            f"{name}: got an array of shape {image.shape} and {image.dtype}; expected floating point of "
             f"shape (n, 3, {sides}), made by preprocess(picture)[np.newaxis], or uint8 of shape (n, {sides}, 3), made "
             "by preprocess.crop. Unprocessed images go to embed_images."
         )
     return image
 
 
-def checked_text(text: ArrayLike, config: TextConfig) -> NDArray[np.integer]:
+def checked_text(text: ArrayLike, config: TextConfig, name: str = "encode_text") -> NDArray[np.integer]:
     """Return ids of texts as an array; raise InputError if the shape, dtype or range does not match."""
-    text = _array(text, "encode_text")
+    text = _array(text, name)
     is_right = text.ndim == 2 and config.least_length <= text.shape[1] <= config.context_length
     if not (is_right and text.dtype.kind in "iu"):
         raise InputError(
-            f"encode_text: got an array of shape {text.shape} and {text.dtype}; expected integers of shape "
+            f"{name}: got an array of shape {text.shape} and {text.dtype}; expected integers of shape "
             f"(n, {config.context_length}), made by tokenize(texts). Raw strings go to embed_texts."
         )
     if text.size and not (text.min() >= 0 and text.max() < config.vocab_size):
         raise InputError(
-            f"encode_text: ids are in {text.min()}..{text.max()}; expected 0..{config.vocab_size - 1}. "
+            f"{name}: ids are in {text.min()}..{text.max()}; expected 0..{config.vocab_size - 1}. "
             "Are they of another model's tokenizer?"
         )
     return text
@@ -65,6 +66,16 @@ def checked_embeddings(embeddings: ArrayLike, embed_dim: int, inputs: str) -> Ar
     if array.ndim != 2 or array.shape[1] != embed_dim:
         raise InputError(f"{name} have shape {array.shape}; expected (n, {embed_dim}), of this model.")
     return array
+
+
+def checked_dim(value: object, most: int) -> int:
+    """Return how many dimensions of embeddings are kept; raise InputError unless there are so many."""
+    dim = whole_number(value)
+    if dim is None or not 1 <= dim <= most:
+        raise InputError(
+            f"truncate_dim is {value!r:.60}; expected an integer of 1..{most}, which this model's embeddings have."
+        )
+    return dim
 
 
 def by_shape(crops: Sequence[NDArray[np.uint8]]) -> Iterable[list[int]]:

@@ -1,23 +1,52 @@
 """The preprocessing of images by transformers' `preprocessor_config.json` or `processor_config.json`."""
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 from numpyclip.errors import CheckpointError
 from numpyclip.families.config_file import MAX_SIDE, Section, read_config_file
-from numpyclip.images.preprocess import MEAN, STD, Preprocess
+from numpyclip.families.transformers_options import finish_image_processor
+from numpyclip.images.preprocess import MEAN, STD, Interpolation, Preprocess, Size, in_pixels
 
 # The defaults of the classes that config files name.
 CLIP = Preprocess(224, profile="transformers", mean=MEAN, std=STD)
 SIGLIP = replace(CLIP, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), resize_mode="squash")
 SIGLIP2 = replace(SIGLIP, size=256, interpolation="bilinear", resize_mode="patches", patch_size=16)
-_CLASSES = {"CLIP": CLIP, "ChineseCLIP": CLIP, "Siglip": SIGLIP, "Siglip2": SIGLIP2}
+FG_CLIP_2 = replace(SIGLIP2, patch_counts=(128, 256, 576, 784, 1024))
+_VIT = replace(SIGLIP, interpolation="bilinear")
+_BLIP = replace(CLIP, resize_mode="squash")
 
-_Interpolation: TypeAlias = Literal["bilinear", "bicubic"]
+
+@dataclass(frozen=True)
+class _Defaults:
+    """What a class does by default; `squares`: a size that is one number is that of both sides, not the short one."""
+
+    preprocess: Preprocess
+    squares: bool = False
+    size: int = 224
+
+
+_CLASSES = {
+    "CLIP": _Defaults(CLIP),
+    "ChineseCLIP": _Defaults(CLIP),
+    "Bit": _Defaults(CLIP),
+    "Siglip": _Defaults(SIGLIP),
+    "Siglip2": _Defaults(SIGLIP2),
+    "Fgclip2": _Defaults(FG_CLIP_2),
+    "ViT": _Defaults(_VIT, squares=True),
+    "Blip": _Defaults(_BLIP, squares=True, size=384),
+}
+
 _MAX_PATCHES = 4096  # four times the largest number that a published model was trained with
-RESAMPLE: dict[int, _Interpolation] = {2: "bilinear", 3: "bicubic"}  # Pillow's numbers
+RESAMPLE: dict[int, Interpolation] = {  # Pillow's numbers
+    0: "nearest",
+    1: "lanczos",
+    2: "bilinear",
+    3: "bicubic",
+    4: "box",
+    5: "hamming",
+}
 
 
 def read_preprocess(folder: Path, default: Preprocess) -> Preprocess:
@@ -30,17 +59,25 @@ def read_preprocess(folder: Path, default: Preprocess) -> Preprocess:
         return default
     section.ignore("processor_class", "do_convert_rgb", "_valid_processor_keys")
     section.ignore("data_format", "input_data_format", "return_tensors", "device", "disable_grouping")
-    section.expect(do_resize=True, do_rescale=True, rescale_factor=1 / 255, do_normalize=True)
-    section.expect(do_pad=False, default_to_square=False, use_square_size=False)
-    preprocess = _class(section, default)
-    preprocess = (_patches if preprocess.resize_mode == "patches" else _sizes)(section, preprocess)
+    section.ignore("auto_map", "image_seq_length", "pad_size")  # the last are of other classes
+    section.expect(do_pad=False, use_square_size=False)
+    defaults = _class(section, _Defaults(default))
+    if defaults.preprocess.resize_mode == "patches":
+        preprocess = _patches(section, defaults.preprocess)
+    else:
+        preprocess = _sizes(section, defaults, default.size)
     preprocess = replace(
         preprocess,
         mean=section.channels("image_mean", preprocess.mean),
         std=section.deviations("image_std", preprocess.std),
         interpolation=_interpolation(section, preprocess.interpolation),
+        scale=section.factor("rescale_factor", preprocess.scale),
     )
-    section.finish()
+    if not section.get("do_rescale", bool, True):
+        preprocess = replace(preprocess, scale=1.0)
+    if not section.get("do_normalize", bool, True):
+        preprocess = replace(preprocess, mean=(0.0,) * 3, std=(1.0,) * 3)
+    finish_image_processor(section)
     if preprocess.patch_size != default.patch_size:
         raise CheckpointError(
             f"{section.path}: {'makes' if preprocess.patch_size else 'does not make'} images of any shape; expected "
@@ -48,8 +85,8 @@ def read_preprocess(folder: Path, default: Preprocess) -> Preprocess:
         )
     if preprocess.size != default.size and default.patch_size is None:
         raise CheckpointError(
-            f"{section.path}: makes images of {preprocess.size} by {preprocess.size} pixels; "
-            f"expected {default.size} by {default.size}, which config.json says the model takes."
+            f"{section.path}: makes images of {in_pixels(preprocess.sides)}; "
+            f"expected {in_pixels(default.sides)}, which config.json says the model takes."
         )
     return preprocess
 
@@ -65,11 +102,11 @@ def _find(folder: Path) -> Section | None:
     return None
 
 
-def _class(section: Section, default: Preprocess) -> Preprocess:
+def _class(section: Section, default: _Defaults) -> _Defaults:
     """Return the defaults of the named class: `CLIPImageProcessorFast`, say, or, long ago, `CLIPFeatureExtractor`."""
     classes = {
-        f"{name}{suffix}": preprocess
-        for name, preprocess in _CLASSES.items()
+        f"{name}{suffix}": defaults
+        for name, defaults in _CLASSES.items()
         for suffix in ("ImageProcessor", "ImageProcessorFast", "ImageProcessorPil", "FeatureExtractor")
     }
     section.ignore("feature_extractor_type")  # the older name of the next
@@ -79,29 +116,53 @@ def _class(section: Section, default: Preprocess) -> Preprocess:
     return default
 
 
-def _sizes(section: Section, default: Preprocess) -> Preprocess:
-    """Read the size after resizing, of the short side or of both, and that of the crop."""
-    squash = default.resize_mode == "squash"
-    side = 224
+def _sizes(section: Section, defaults: _Defaults, size: Size) -> Preprocess:
+    """Read the size after resizing, of the short side or of both, and that of the crop; `size` is the model's."""
+    default = defaults.preprocess
+    squash, resized = _resized(section, defaults)
+    crop = _crop(section, default.resize_mode == "shortest")
+    if not section.get("do_resize", bool, True):
+        return replace(default, size=crop or size, resize_mode="crop" if crop else "none")
+    if not (crop or squash):
+        raise section.unsupported("do_center_crop", "expected true where the short side is resized")
+    return replace(
+        default,
+        size=crop or resized,
+        resize_mode="squash" if squash else "shortest",
+        short_side=resized if crop and crop != resized else None,
+    )
+
+
+def _crop(section: Section, default: bool) -> Size | None:
+    """Read the size of the crop, None if there is none."""
+    if not section.get("do_center_crop", bool, default):
+        section.ignore("crop_size")
+        return None
+    if not section.is_section("crop_size"):
+        return section.sides("crop_size", 224, MAX_SIDE)
+    return _of_sides(section.section("crop_size"))
+
+
+def _resized(section: Section, defaults: _Defaults) -> tuple[bool, Size]:
+    """Read whether both sides are resized, and to what; else what the short side becomes."""
+    squares = section.get("default_to_square", bool, defaults.squares)
     if section.is_section("size"):
         options = section.section("size")
         squash = "shortest_edge" not in options
-        side = _square(options) if squash else options.size("shortest_edge", most=MAX_SIDE)
+        if squash:
+            return True, _of_sides(options)
+        size = options.size("shortest_edge", most=MAX_SIDE)
         options.finish()
-    elif "size" in section:
-        squash, side = False, section.size("size", most=MAX_SIDE)
-    if not section.get("do_center_crop", bool, default.resize_mode == "shortest"):
-        section.ignore("crop_size")
-        if not squash:
-            raise section.unsupported("do_center_crop", "expected true where the short side is resized")
-        return replace(default, size=side, resize_mode="squash")
-    crop = _square(section.section("crop_size")) if section.is_section("crop_size") else section.size("crop_size", 224)
-    return replace(
-        default,
-        size=crop,
-        resize_mode="squash" if squash else "shortest",
-        short_side=None if side == crop else side,
-    )
+        return False, size
+    if "size" in section:
+        return squares or section.is_list("size"), section.sides("size", 0, MAX_SIDE)
+    return defaults.preprocess.resize_mode == "squash", defaults.size
+
+
+def _of_sides(options: Section) -> Size:
+    height, width = options.size("height", most=MAX_SIDE), options.size("width", most=MAX_SIDE)
+    options.finish()
+    return height if height == width else (height, width)
 
 
 def _patches(section: Section, default: Preprocess) -> Preprocess:
@@ -110,21 +171,17 @@ def _patches(section: Section, default: Preprocess) -> Preprocess:
     most = section.size("max_num_patches", 256, _MAX_PATCHES)
     if math.isqrt(most) ** 2 != most:
         raise section.unsupported("max_num_patches", "expected a square number")
+    section.expect(do_resize=True)
+    if default.patch_counts and not section.get("dynamic_max_patches", bool, True):
+        default = replace(default, patch_counts=())
     return replace(default, size=math.isqrt(most) * patch_size, patch_size=patch_size)
 
 
-def _square(section: Section) -> int:
-    height, width = section.size("height", most=MAX_SIDE), section.size("width", most=MAX_SIDE)
-    if height != width:
-        raise section.unsupported("width", f"expected {height}, as the height is")
-    section.finish()
-    return height
-
-
-def _interpolation(section: Section, default: _Interpolation) -> _Interpolation:
+def _interpolation(section: Section, default: Interpolation) -> Interpolation:
     if "resample" not in section:
         return default
     resample = section.get("resample", int)
     if resample not in RESAMPLE:
-        raise section.unsupported("resample", "expected 2 (bilinear) or 3 (bicubic)")
+        known = ", ".join(f"{number} ({name})" for number, name in RESAMPLE.items())
+        raise section.unsupported("resample", f"expected one of Pillow's: {known}")
     return RESAMPLE[resample]

@@ -3,27 +3,40 @@
 import os
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from numpyclip.errors import CheckpointError, InputError, ModelNotFoundError
+from numpyclip.errors import CheckpointError, DownloadError, InputError, ModelNotFoundError
 from numpyclip.families.activation import Claim, contradiction
 from numpyclip.families.config_file import Section
 from numpyclip.families.repository_files import (
+    OPEN_CLIP_CONFIG,
     SUFFIXES,
     ModelFiles,
     files_at,
+    folders_with_models,
+    has_tokenizer,
     tokenizer_files,
     wanted,
 )
 from numpyclip.model.config import CLIPConfig
 from numpyclip.tokenizer.base import Tokenizer
-from numpyclip.weights import hub
+from numpyclip.weights import hub, sources
 from numpyclip.weights.catalogue import DOWNLOADABLE, EMBEDDED, available_models
-from numpyclip.weights.download import obtain
 from numpyclip.weights.local import Folder, exists
-from numpyclip.weights.published import OPENAI_PREPROCESS, Architecture, PublishedModel, architecture, architectures
+from numpyclip.weights.published import (
+    OPENAI_PREPROCESS,
+    Architecture,
+    PublishedModel,
+    architecture,
+    architectures,
+    published_at,
+)
+from numpyclip.weights.sources import obtain
 
+_SUBFOLDER = re.compile(rf"({hub.PREFIX}[^/@]+/[^/@]+)/(\w[\w.-]*)((?:@.*)?)", re.ASCII)
 _REPOSITORY = re.compile(
     r"((https?://)?(huggingface|hf)\.co/)?(?P<name>[\w-][\w.-]*/[\w-][\w.-]*(@[\w./-]+)?)/?", re.ASCII
 )
@@ -36,16 +49,76 @@ def locate(name: str, pretrained: Folder | None = None, download_root: Folder | 
     if name in EMBEDDED:
         return _in_catalogue(name, EMBEDDED[name])
     if name in DOWNLOADABLE:
-        return _in_catalogue(name, obtain(DOWNLOADABLE[name], download_root))
+        return _openais(name, download_root)
     if name.startswith(hub.PREFIX):
-        return files_at(hub.obtain(name, wanted, download_root))
+        return _in_repository(name, download_root)
     if exists(name):
         return files_at(Path(name))
     raise unknown_name(name)
 
 
+def _in_repository(name: str, download_root: Folder | None) -> ModelFiles:
+    """Find the model of a repository on the hub, or of one of its subfolders."""
+    match = _SUBFOLDER.fullmatch(name)
+    repository, subfolder = (match[1] + match[3], match[2]) if match else (name, "")
+    folder = hub.obtain(repository, partial(_choose, name=repository, subfolder=subfolder), download_root)
+    files = files_at(folder / subfolder)
+    published = published_at(repository.removeprefix(hub.PREFIX).partition("@")[0])
+    tables = [_table(known, model, folder) for known, model in published]
+    if files.library is None and len(tables) == 1:  # without a config file, as laion/CLIP-ViT-B-32-xlm-roberta-base-*
+        return _with_tokenizer(files_at(folder, tables[0]), download_root)
+    if files.library != OPEN_CLIP_CONFIG:
+        return files
+    files = _with_tokenizer(files, download_root)
+    contradictions = [contradiction(table, folder) for table in tables]
+    if tables and all(contradictions):  # the authors of the repository forgot the activation
+        doubt = f"{contradictions[0]} The latter is used; load this folder by its path for the former."
+        return replace(files, config=tables[0], warnings=(f"{folder}: {doubt}",))
+    return files
+
+
+def _with_tokenizer(files: ModelFiles, download_root: Folder | None) -> ModelFiles:
+    """Fetch the tokenizer that OpenCLIP's config file names in another repository, if there is none beside it."""
+    assert files.config is not None
+    repository = files.config.section("model_cfg").section("text_cfg").json.get("hf_tokenizer_name")
+    if not (isinstance(repository, str) and repository) or has_tokenizer(files.config.path.parent):
+        return files
+    with suppress(DownloadError, ModelNotFoundError):  # images need none; the first text says what is missing
+        return replace(files, tokenizer=hub.obtain(f"{hub.PREFIX}{repository}", tokenizer_files, download_root))
+    return files
+
+
+def _choose(names: Iterable[str], name: str, subfolder: str) -> list[str]:
+    names = list(names)
+    found = wanted(names, subfolder=subfolder)
+    if not found and not subfolder and (folders := folders_with_models(names)):
+        repository, at, revision = name.partition("@")
+        raise ModelNotFoundError(
+            f"{name}: has models in {len(folders)} subfolders ({', '.join(map(repr, folders[:10]))}); expected one. "
+            f"Name one of them: {repository}/{folders[0]}{at}{revision}."
+        )
+    return found
+
+
 def _in_catalogue(name: str, path: Path) -> ModelFiles:
     return ModelFiles(path=path, weights=path, activation=Claim(name, "was trained with", "quick_gelu"))
+
+
+def _openais(name: str, download_root: Folder | None) -> ModelFiles:
+    """Find OpenAI's file of a model, or a copy in another library's layout."""
+    path, is_copy = obtain(DOWNLOADABLE[name], download_root, partial(_check_copy, name=name))
+    return replace(_in_catalogue(name, path), copy_of=name if is_copy else None)
+
+
+def find_copy(name: str, download_root: Folder | None) -> Path | None:
+    """Find a copy of one of OpenAI's models on the disk; nothing is downloaded."""
+    return sources.find_copy(DOWNLOADABLE[name], download_root, partial(_check_copy, name=name))
+
+
+def _check_copy(path: Path, name: str) -> None:
+    from numpyclip.families.openai_copies import check
+
+    check(path, name)
 
 
 def _of_architecture(name: str, pretrained: Folder, download_root: Folder | None) -> ModelFiles:
@@ -62,12 +135,13 @@ def _of_architecture(name: str, pretrained: Folder, download_root: Folder | None
 
 def _published(known: Architecture, model: PublishedModel, download_root: Folder | None) -> ModelFiles:
     if model.openai:
-        return _in_catalogue(model.openai, obtain(DOWNLOADABLE[model.openai], download_root))
+        return _openais(model.openai, download_root)
     _read_config(known, model)  # of a model that is not supported nothing is downloaded
     folder = hub.obtain(f"{hub.PREFIX}{model.hub}", partial(wanted, has_table=True), download_root)
     table = _table(known, model, folder)
     found = contradiction(table, folder)
-    return files_at(folder, table, f"{found} The latter is used." if found else None)
+    files = files_at(folder, table, f"{found} The latter is used." if found else None)
+    return _with_tokenizer(files, download_root)
 
 
 def _own(known: Architecture, path: Path) -> ModelFiles:

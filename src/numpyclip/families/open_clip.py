@@ -7,6 +7,7 @@ supported is an `UnsupportedCheckpointError` that names it.
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from numpyclip.families.activation import in_open_clip_config
 from numpyclip.families.config_file import MAX_LAYERS, Section
@@ -18,6 +19,7 @@ from numpyclip.model.config import (
     RESNET_STRIDE,
     CLIPConfig,
     DecoderConfig,
+    EncoderConfig,
     PoolConfig,
     ResNetConfig,
     StagesConfig,
@@ -35,10 +37,14 @@ from numpyclip.tokenizer.hugging_face import open_clip_file_tokenizer
 from numpyclip.weights.checkpoint import Activation, Checkpoint
 
 
-def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
-    """Describe a model by its config file, or by what OpenCLIP's table has in place of one."""
-    config, tokenizer = read_config(options)
+def describe(checkpoint: Checkpoint, options: Section, tokenizers: Path | None = None) -> ModelDescription:
+    """Describe a model by its config file, or by what OpenCLIP's table has in place of one; see `read_config`."""
+    config, tokenizer = read_config(options, tokenizers)
     checkpoint = rename(checkpoint, lambda name: name.removeprefix("text."))  # openai/CLIP has none
+    if isinstance(config.text, EncoderConfig):
+        from numpyclip.families import open_clip_encoders
+
+        checkpoint = open_clip_encoders.translate(checkpoint, config.text)
     if any(name.startswith("visual.trunk.") for name in checkpoint.arrays):
         from numpyclip.families import timm
 
@@ -46,13 +52,17 @@ def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
     return ModelDescription(checkpoint, config, tokenizer)
 
 
-def read_config(description: Section) -> tuple[CLIPConfig, Callable[[], Tokenizer]]:
-    """Read a config file; it alone decides whether a model is supported, without the weights."""
+def read_config(description: Section, tokenizers: Path | None = None) -> tuple[CLIPConfig, Callable[[], Tokenizer]]:
+    """Read a config file; it alone decides whether a model is supported, without the weights.
+
+    The files of a tokenizer are beside it, or in another folder.
+    """
     model = description.section("model_cfg")
     activation = in_open_clip_config(model)
     embed_dim = model.size("embed_dim")
     vision = _vision(model.section("vision_cfg"), activation, embed_dim)
-    text, tokenizer = _text(model.section("text_cfg"), activation)
+    folder = tokenizers or description.path.parent
+    text, tokenizer = _text(model.section("text_cfg"), activation, embed_dim, folder)
     config = CLIPConfig(
         family="open_clip",
         embed_dim=embed_dim,
@@ -130,7 +140,21 @@ def _vision_transformer(section: Section, activation: Activation, embed_dim: int
     )
 
 
-def _text(section: Section, activation: Activation) -> tuple[TextConfig, Callable[[], Tokenizer]]:
+def _text(
+    section: Section, activation: Activation, embed_dim: int, tokenizers: Path
+) -> tuple[TextConfig, Callable[[], Tokenizer]]:
+    if "hf_model_name" in section:
+        from numpyclip.families import open_clip_encoders
+
+        text: TextConfig = open_clip_encoders.read_config(section, embed_dim)
+    else:
+        text = _text_transformer(section, activation)
+    tokenizer = _tokenizer(section, tokenizers)
+    section.finish()
+    return text, tokenizer
+
+
+def _text_transformer(section: Section, activation: Activation) -> TextConfig:
     section.ignore("output_tokens", "ls_init_value")
     section.ignore("final_ln_after_pool")  # as open_clip does
     section.expect(use_pad_mask=False, block_type="default", **_PLAIN_BLOCK)
@@ -159,9 +183,7 @@ def _text(section: Section, activation: Activation) -> tuple[TextConfig, Callabl
         projection=section.one_of("proj_type", {"linear": "linear", "none": None}, "linear"),
     )
     section.ignore("proj_bias", "pad_id")  # the tensors show a bias; padding matters only to masks
-    tokenizer = _tokenizer(section)
-    section.finish()
-    return text, tokenizer
+    return text
 
 
 def _token_id(section: Section, option: str, vocab_size: int) -> int:
@@ -174,6 +196,8 @@ def _token_id(section: Section, option: str, vocab_size: int) -> int:
 def _decoder(model: Section, vision: VisionConfig, text: TextConfig, activation: Activation) -> DecoderConfig:
     """Read the config of a CoCa's decoder, which must fit the two towers."""
     section = model.section("multimodal_cfg")
+    if isinstance(text, EncoderConfig):
+        raise model.section("text_cfg").unsupported("hf_model_name", "expected none in a model with a decoder")
     # open_clip reads these without effect: MLPs are 4 times as wide as the decoder, its vocabulary is that of texts,
     # and `vision_cfg` has the queries.
     section.ignore("mlp_ratio", "dim_head", "n_queries", "attn_pooler_heads", "vocab_size")
@@ -238,7 +262,7 @@ def _eps(section: Section) -> float:
     return eps
 
 
-def _tokenizer(section: Section) -> Callable[[], Tokenizer]:
+def _tokenizer(section: Section, folder: Path) -> Callable[[], Tokenizer]:
     repository = section.get("hf_tokenizer_name", str, "")
     section.expect(tokenizer_mode="")
     options = section.section("tokenizer_kwargs")
@@ -246,7 +270,8 @@ def _tokenizer(section: Section) -> Callable[[], Tokenizer]:
     make: Callable[[], Tokenizer] = partial(open_clip_tokenizer, clean)
     if repository:
         strip = options.get("strip_sep_token", bool, False)
-        make = partial(open_clip_file_tokenizer, section.path.parent, repository, clean, strip)
+        options.ignore("language")  # which transformers' tokenizers set back at every call
+        make = partial(open_clip_file_tokenizer, folder, repository, clean, strip)
     options.expect(reduction_mask="")  # others drop tokens at random
     options.finish()
     return make

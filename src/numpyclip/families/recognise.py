@@ -1,14 +1,19 @@
 """FILES → DESCRIPTION: which library's model they are, and everything that it is built from."""
 
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
-from numpyclip.families import activation, apple, openai
+from numpyclip.families import activation, apple, authors, openai
 from numpyclip.families.activation import Claim
 from numpyclip.families.config_file import Section
 from numpyclip.families.description import ModelDescription
-from numpyclip.families.repository_files import OPEN_CLIP_CONFIG, ModelFiles
+from numpyclip.families.repository_files import MODULES, OPEN_CLIP_CONFIG, ModelFiles
+from numpyclip.tokenizer.clip_tokenizer import open_clip_tokenizer
 from numpyclip.weights.checkpoint import Activation, Checkpoint, ConfigFile
 from numpyclip.weights.read import read
+
+_ENCODERS = ("bert", "roberta", "xlm-roberta", "distilbert")  # alone no CLIP, but as a module of sentence-transformers
 
 
 def recognise(files: ModelFiles, passed: Activation | None = None) -> ModelDescription:
@@ -17,10 +22,16 @@ def recognise(files: ModelFiles, passed: Activation | None = None) -> ModelDescr
     is_apples = apple.is_apples(checkpoint)
     if is_apples:
         checkpoint = apple.translate(checkpoint)  # also beside a config file: open_clip reads such weights, too
+    is_tiny_clip = authors.is_tiny_clip(checkpoint)
+    checkpoint = authors.translate(checkpoint)
     recorded = Claim(str(checkpoint.path), "records", checkpoint.activation)
     config_file = None
-    if files.library and files.config:
-        found = _by_config(checkpoint, files.library, files.config)
+    if files.copy_of:
+        from numpyclip.families import openai_copies
+
+        found = openai_copies.describe(checkpoint, files.copy_of)
+    elif files.library and files.config:
+        found = _by_config(checkpoint, files.library, files.config, files.tokenizer)
         claim = Claim(str(files.config.path), "describes a model with", found.config.activation)
         activation.decide([claim, recorded], passed)
         config_file = ConfigFile(files.library, files.config.json)
@@ -28,20 +39,32 @@ def recognise(files: ModelFiles, passed: Activation | None = None) -> ModelDescr
         found = apple.describe(checkpoint)
         activation.decide([Claim(str(files.weights), "has, as all of Apple's,", found.config.activation)], passed)
     else:
-        decided = activation.decide([files.activation, recorded], passed)
+        tiny_clip = Claim(str(files.weights), "has, as all of TinyCLIP's,", "gelu") if is_tiny_clip else None
+        decided = activation.decide([files.activation, recorded, tiny_clip], passed)
         found = openai.describe(checkpoint, decided or activation.DEFAULT)
+        if is_tiny_clip:
+            found = replace(found, tokenizer=partial(open_clip_tokenizer, "lower"))  # its code is OpenCLIP's
         if decided is None:
             found = replace(found, warnings=(activation.warning(checkpoint.path),))
     checkpoint = found.checkpoint.read_as(config_file, repr(found.config))
     return replace(found, checkpoint=checkpoint, warnings=(*files.warnings, *found.warnings))
 
 
-def _by_config(checkpoint: Checkpoint, library: str, config: Section) -> ModelDescription:
+def _by_config(checkpoint: Checkpoint, library: str, config: Section, tokenizer: Path | None) -> ModelDescription:
     """Describe a model by its config file, importing only the module of that library."""
     if library == OPEN_CLIP_CONFIG:
         from numpyclip.families import open_clip
 
-        return open_clip.describe(checkpoint, config)
+        return open_clip.describe(checkpoint, config, tokenizer)
+    model_type = config.json.get("model_type")
+    if model_type == "M-CLIP" or "modelBase" in config:
+        from numpyclip.families import multilingual_clip
+
+        return multilingual_clip.describe(checkpoint, config)
+    if model_type in _ENCODERS and any((folder / MODULES).is_file() for folder in list(config.path.parents)[:2]):
+        from numpyclip.families import sentence_transformers
+
+        return sentence_transformers.describe(checkpoint, config)
     from numpyclip.families import transformers
 
     return transformers.describe(checkpoint, config)

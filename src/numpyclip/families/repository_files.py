@@ -12,6 +12,7 @@ from numpyclip.weights.read import INDEX_SUFFIX
 
 OPEN_CLIP_CONFIG = "open_clip_config.json"
 TRANSFORMERS_CONFIG = "config.json"
+MODULES = "modules.json"  # of sentence-transformers, beside the config file of the first module or above it
 INT8_WEIGHTS = "model.int8.safetensors"  # NumPyCLIP's own, with any library's config file
 
 # The config file of a library → the names of weights, in the order in which the library looks for them. A model with
@@ -30,19 +31,23 @@ _WEIGHTS = {
         "model.safetensors.index.json",
         "pytorch_model.bin",
         "pytorch_model.bin.index.json",
+        "model.fp16.safetensors",  # which diffusers writes, and downloads alone if asked to
     ),
 }
-_CONFIG_FILES = (*_WEIGHTS, "preprocessor_config.json", "processor_config.json")
+PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
+_CONFIG_FILES = (*_WEIGHTS, *PROCESSOR_FILES)
 
 # Of any library: what is read of a tokenizer, and what is copied with it where a model is saved.
 FILES = (
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"),
-    *("vocab.json", "merges.txt", "vocab.txt", "spiece.model"),
+    *("vocab.json", "merges.txt", "vocab.txt", "spiece.model", "sentencepiece.bpe.model"),
 )
-TOKENIZER_FILES = (*FILES, "added_tokens.json", "tokenizer.model", "sentencepiece.bpe.model")
+_VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt", "spiece.model", "sentencepiece.bpe.model")
+TOKENIZER_FILES = (*FILES, "added_tokens.json", "tokenizer.model")
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".npz")
 _SETTLE = "A folder with an open_clip_config.json beside the weights settles it: load it without `pretrained`."
+_MODULE = re.compile(r"(?P<folder>[0-9]+_(Pooling|Dense))/(?P<file>[^/]+)", re.ASCII)
 _SHARD = re.compile(r"-[0-9]{5}-of-[0-9]{5}\.")
 
 
@@ -54,7 +59,9 @@ class ModelFiles:
     weights: Path  # or the index of sharded ones
     library: str | None = None  # by its config file, `OPEN_CLIP_CONFIG` say; OpenAI's and Apple's models have none
     config: Section | None = None  # the contents of that file, or of OpenCLIP's table
+    tokenizer: Path | None = None  # the folder of OpenCLIP's tokenizer, if it is another
     activation: Claim | None = None  # the catalogue's
+    copy_of: str | None = None  # the model of OpenAI's, if it is in another library's layout
     warnings: tuple[str, ...] = ()  # why the config may be the wrong one for these weights
 
 
@@ -71,13 +78,12 @@ def files_at(path: Path, table: Section | None = None, doubt: str | None = None)
         Why the table may be the wrong one for these weights.
     """
     warnings = (f"{path}: {doubt} {_SETTLE}",) if doubt else ()
+    if table is None and (inner := _model_within(path)):
+        return files_at(inner)
     if not path.is_dir():
         library = OPEN_CLIP_CONFIG if table else None
         return ModelFiles(path=path, weights=path, library=library, config=table, warnings=warnings)
-    try:
-        names = {file.name for file in path.iterdir()}
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be listed ({error.strerror or error}).") from error
+    names = _list(path)
     library = OPEN_CLIP_CONFIG if table else _library(names)
     config = table or (read_config_file(path / library) if library else None)
     found = _find_weights({name for name in names if (path / name).is_file()}, library, or_any=table is not None)
@@ -91,15 +97,122 @@ def files_at(path: Path, table: Section | None = None, doubt: str | None = None)
     )
 
 
-def wanted(names: Iterable[str], has_table: bool = False) -> list[str]:
+def find_weights_in(folder: Path) -> Path:
+    """Find the weights in the folder of a module of sentence-transformers."""
+    for name in ("model.safetensors", "pytorch_model.bin"):
+        if (folder / name).is_file():
+            return folder / name
+    raise CheckpointError(f"{folder}: has no weights; expected a file named model.safetensors or pytorch_model.bin.")
+
+
+def _list(folder: Path) -> set[str]:
+    try:
+        return {file.name for file in folder.iterdir()}
+    except OSError as error:
+        raise CheckpointError(f"{folder}: cannot be listed ({error.strerror or error}).") from error
+
+
+def _model_within(path: Path) -> Path | None:
+    """Return the only subfolder with a model, None of a folder that has one itself; CheckpointError if it has several.
+
+    sentence-transformers has a model's files in a subfolder, diffusers those of a text tower.
+    """
+    if not path.is_dir() or _library(names := _list(path)) or _find_weights(names, None):
+        return None
+    found = [folder for name in sorted(names) if (folder := path / name).is_dir() and _has_model(folder)]
+    if len(found) > 1:
+        listed = ", ".join(quoted(folder.name, 60) for folder in found[:10])
+        raise CheckpointError(
+            f"{path}: has models in {len(found)} subfolders ({listed}); expected one. Pass one of them."
+        )
+    return found[0] if found else None
+
+
+def _has_model(folder: Path) -> bool:
+    library = next((config for config in _WEIGHTS if _is_file(folder / config)), None)
+    if not (library and _find_weights(_list(folder), library)):
+        return False
+    return library == OPEN_CLIP_CONFIG or "model_type" in read_config_file(folder / library)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # it may not be looked at
+        return False
+
+
+def wanted(names: Iterable[str], has_table: bool = False, subfolder: str = "") -> list[str]:
     """Choose from a repository the files that would be read, the weights last; none if there are no weights.
 
-    With a config in OpenCLIP's table, a config file there does not decide.
+    Parameters
+    ----------
+    names : iterable of str
+        All files of the repository, such as "0_CLIPModel/config.json".
+    has_table : bool, default=False
+        With a config in OpenCLIP's table, a config file there does not decide.
+    subfolder : str, optional
+        Where the model is. By default at the top, else in the only subfolder that has one.
     """
     names = set(names)
+    if subfolder:
+        return _wanted_in(names, subfolder)
+    found = _wanted(names, has_table)
+    if found or has_table or _find_weights(names, None):
+        return found
+    folders = folders_with_models(names)
+    if len(folders) != 1:
+        return []
+    later = _modules(names) if folders[0].endswith("_Transformer") else []
+    return [*later, *_wanted_in(names, folders[0])]
+
+
+def folders_with_models(names: Iterable[str]) -> list[str]:
+    """List the subfolders of a repository that have a model with a config file."""
+    names = {name for name in names if not _MODULE.fullmatch(name)}
+    return [folder for folder in sorted({name.split("/")[0] for name in names}) if _wanted_in(names, folder)]
+
+
+def _wanted_in(names: set[str], folder: str) -> list[str]:
+    """Choose files of a subfolder that has a config file, and of the tokenizer that diffusers has beside it."""
+    within = {name.removeprefix(f"{folder}/") for name in names if name.startswith(f"{folder}/")}
+    found = [f"{folder}/{name}" for name in _wanted(within)] if _library(within) else []
+    beside = [f"{name}/{file}" for name in folders_beside(folder) for file in (*FILES, *PROCESSOR_FILES)]
+    return [*(name for name in beside if name in names), *found] if found else []
+
+
+def folders_beside(folder: str) -> list[str]:
+    """Return the names of folders where diffusers has the tokenizer, or the image processor, of one of its towers."""
+    if folder.startswith("text_encoder"):
+        return [folder.replace("text_encoder", "tokenizer")]
+    return ["feature_extractor"] if folder in ("image_encoder", "safety_checker") else []
+
+
+def _wanted(names: set[str], has_table: bool = False) -> list[str]:
     found = _find_weights(names, OPEN_CLIP_CONFIG if has_table else _library(names), or_any=has_table)
     weights = _with_shards(names, found[0]) if len(found) == 1 else []
-    return [name for name in (*_CONFIG_FILES, *FILES) if name in names] + weights if weights else []
+    return (
+        [*(name for name in (*_CONFIG_FILES, *FILES) if name in names), *_modules(names), *weights] if weights else []
+    )
+
+
+def _modules(names: set[str]) -> list[str]:
+    """Choose the files of the later modules of sentence-transformers."""
+    if MODULES not in names:
+        return []
+    found: dict[str, set[str]] = {}
+    for match in filter(None, map(_MODULE.fullmatch, names)):
+        found.setdefault(match["folder"], set()).add(match["file"])
+    chosen = [MODULES, *(["sentence_bert_config.json"] if "sentence_bert_config.json" in names else [])]
+    for folder in sorted(found):
+        files = [file for file in ("config.json", *_WEIGHTS[TRANSFORMERS_CONFIG]) if file in found[folder]]
+        chosen += [f"{folder}/{file}" for file in files[:2]]
+    return chosen
+
+
+def has_tokenizer(folder: Path) -> bool:
+    """Tell whether a folder has the vocabulary of a tokenizer."""
+    return any((folder / name).is_file() for name in _VOCABULARIES)
 
 
 def tokenizer_files(names: Iterable[str]) -> list[str]:

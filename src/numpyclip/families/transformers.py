@@ -8,14 +8,16 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from numpyclip.families import image_processor
 from numpyclip.families.config_file import MAX_LAYERS, Section
 from numpyclip.families.description import ModelDescription
-from numpyclip.families.tensor_names import Names, rename, translator, with_convolution
+from numpyclip.families.repository_files import PROCESSOR_FILES, TOKENIZER_FILES, folders_beside
+from numpyclip.families.tensor_names import rename, translator, with_convolution
 from numpyclip.families.transformers_options import unknown_options
-from numpyclip.families.transformers_types import ACTIVATIONS, TYPES, Family
+from numpyclip.families.transformers_types import ACTIVATIONS, FG_CLIP_HEAD, FG_CLIP_UNUSED, TYPES, Family
 from numpyclip.model.config import BertConfig, CLIPConfig, TextConfig, TransformerConfig, VisionTransformerConfig
 from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.tokenizer.clip_tokenizer import default_tokenizer
@@ -44,9 +46,19 @@ _OURS = {
 
 def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
     """Describe a model by its config file, and those of the image processor and the tokenizer beside it."""
+    if options.json.get("model_type") == "jina_clip":  # of repositories with code of their own
+        from numpyclip.families import jina_clip
+
+        return jina_clip.describe(checkpoint, options)
+    if options.json.get("model_type") == "nomic_bert":
+        from numpyclip.families import nomic
+
+        return nomic.describe(checkpoint, options)
     folder = options.path.parent
     family, towers = _model_type(options)
-    checkpoint = _rename(checkpoint, family.names, towers)
+    if FG_CLIP_HEAD in checkpoint:
+        family = replace(family, unused=FG_CLIP_UNUSED)
+    checkpoint = _rename(checkpoint, family, towers)
     config, warnings = _read_config(options, family, towers, checkpoint)
     if isinstance(config.vision, VisionTransformerConfig):
         preprocess = replace(config.preprocess, size=config.vision.image_size)
@@ -54,11 +66,18 @@ def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
             preprocess = replace(preprocess, patch_size=config.vision.patch_size)
             width, patch_size = config.vision.width, config.vision.patch_size
             checkpoint = with_convolution(checkpoint, "visual.conv1.weight", width, patch_size)
-        config = replace(config, preprocess=image_processor.read_preprocess(folder, preprocess))
+        beside = _beside(folder, PROCESSOR_FILES)
+        config = replace(config, preprocess=image_processor.read_preprocess(beside, preprocess))
     tokenizer: Callable[[], Tokenizer] = default_tokenizer  # unused without a text tower
     if config.text is not None:
-        tokenizer = partial(hugging_face_tokenizer, folder, family.tokenizer)
+        tokenizer = partial(hugging_face_tokenizer, _beside(folder, TOKENIZER_FILES), family.tokenizer)
     return ModelDescription(checkpoint, config, tokenizer, warnings)
+
+
+def _beside(folder: Path, files: Iterable[str]) -> Path:
+    """Return the folder with some of these files: that of the model, or where diffusers puts them."""
+    places = [folder, *(folder.parent / name for name in folders_beside(folder.name))]
+    return next((place for place in places if any((place / file).is_file() for file in files)), folder)
 
 
 def _model_type(options: Section) -> tuple[Family, tuple[str, ...]]:
@@ -78,10 +97,14 @@ def _own_code(options: Section) -> str | None:
     return next((str(name) for name in classes), None)
 
 
-def _rename(checkpoint: Checkpoint, names: Names, towers: tuple[str, ...]) -> Checkpoint:
+def _rename(checkpoint: Checkpoint, family: Family, towers: tuple[str, ...]) -> Checkpoint:
     """Give tensors our names; drop lists of positions, which are 0, 1, 2 and so on."""
-    kept = {name: array for name, array in checkpoint.arrays.items() if not name.endswith(".position_ids")}
-    prefix, translate = f"{towers[0]}_model.", translator(names)
+    kept = {
+        name: array
+        for name, array in checkpoint.arrays.items()
+        if not (name.endswith(".position_ids") or name.startswith(family.unused))
+    }
+    prefix, translate = f"{towers[0]}_model.", translator(family.names)
     if len(towers) > 1 or any(name.startswith(prefix) for name in kept):
         prefix = ""  # only version 5 leaves it out, of a single tower without a projection
     return rename(replace(checkpoint, arrays=kept), lambda name: translate(prefix + name))
@@ -142,7 +165,9 @@ def _section(description: Section, tower: str) -> Section:
 def _text(section: Section, family: Family, bare: bool) -> TextConfig:
     text = family.text
     if isinstance(text, BertConfig):
-        return _bert(section, text)
+        return read_bert(section, text)
+    if family.unused:
+        section.ignore("keep_len", "longtext_len")  # of long texts
     end = section.get("eos_token_id", int, text.end_id or 0)
     if text.pool == "eos":
         text = replace(text, pool="argmax", end_id=None) if end == family.mistaken_end else replace(text, end_id=end)
@@ -155,7 +180,8 @@ def _text(section: Section, family: Family, bare: bool) -> TextConfig:
     )
 
 
-def _bert(section: Section, default: BertConfig) -> BertConfig:
+def read_bert(section: Section, default: BertConfig) -> BertConfig:
+    """Read the options of a BERT or RoBERTa."""
     section.ignore(*_IGNORED_IN_BERT)
     vocab_size = section.size("vocab_size", default.vocab_size)
     pad_id = section.get("pad_token_id", int, default.pad_id)

@@ -1,4 +1,4 @@
-"""Which options of a `config.json` change what a model computes, of those that are not read by name.
+"""Which options of transformers' config files change what is computed, of those that are not read by name.
 
 transformers keeps any option, and its models read those that they know. The lists in data/transformers_options.json are
 derived from its sources by tools/make_transformers_options.py.
@@ -23,8 +23,7 @@ def unknown_options(section: Section, model_type: str, code: str | None) -> list
     lists = _read_lists()
     unknown = []
     for option, value in section.unread().items():
-        is_attribute = option.isidentifier()  # no code reads a name such as "transformers.js_config"
-        if value is False or value in _OFF or not is_attribute or option in lists["harmless"]:
+        if _does_nothing(option, value) or option in lists["harmless"]:
             continue
         if option in lists["read_elsewhere"]:
             raise section.unsupported(
@@ -42,7 +41,19 @@ def unknown_options(section: Section, model_type: str, code: str | None) -> list
     return unknown
 
 
+def finish_image_processor(section: Section) -> None:
+    """Raise for an option that was not read, and is one of another image processor of transformers."""
+    for option, value in section.unread().items():
+        if not _does_nothing(option, value) and option in _read_lists()["of_image_processors"]:
+            raise section.unsupported(option, "this option is not supported")
+
+
+def _does_nothing(option: str, value: object) -> bool:
+    """Tell whether an option is off, or has a name that no code reads, such as "transformers.js_config"."""
+    return value is False or value in _OFF or not option.isidentifier()
+
+
 @cache
 def _read_lists() -> dict[str, frozenset[str]]:
     lists = json.loads(_LISTS.read_bytes())
-    return {name: frozenset(lists[name]) for name in ("harmless", "read_elsewhere")}
+    return {name: frozenset(lists[name]) for name in ("harmless", "read_elsewhere", "of_image_processors")}

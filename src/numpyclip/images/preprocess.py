@@ -2,7 +2,8 @@
 
 The order matters, for Pillow resizes palettes and bitmaps without interpolation, and transparency with premultiplied
 colours. OpenAI (`_transform` in clip/clip.py) and OpenCLIP (open_clip/transform.py) resize, crop, and only then make
-the picture RGB; transformers (`PilBackend` in image_processing_backends.py) makes it RGB first, on white.
+the picture RGB; transformers (`PilBackend` in image_processing_backends.py) makes it RGB first, on white. jina-clip
+(`encode_image` in modeling_clip.py) makes it RGB first, too, without its transparency, and then does as OpenCLIP.
 """
 
 from __future__ import annotations
@@ -16,13 +17,16 @@ from numpy.typing import NDArray
 
 from numpyclip.errors import InputError, PictureError
 from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
-from numpyclip.images.depth import bands
 from numpyclip.images.open import Picture, decoded, name_of, reason_of
+from numpyclip.images.patches import whole_patches
+from numpyclip.images.rgb import on_white, without_alpha
 
 if TYPE_CHECKING:  # Pillow is imported when the first picture arrives
     from PIL import Image
 
-Profile: TypeAlias = Literal["openai", "open_clip", "transformers"]
+Profile: TypeAlias = Literal["openai", "open_clip", "transformers", "jina_clip"]
+
+Interpolation: TypeAlias = Literal["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"]
 
 Size: TypeAlias = int | tuple[int, int]  # the side of a square, or height and width
 
@@ -54,36 +58,44 @@ class Preprocess:
     ----------
     size : int or tuple of 2 int
         Side of the result in pixels, or its height and width.
-    profile : {"openai", "open_clip", "transformers"}
-        Whose transform it is. The last is that of transformers on Pillow: what it computes with torchvision, by default
+    profile : {"openai", "open_clip", "transformers", "jina_clip"}
+        Whose transform it is. That of transformers is the one on Pillow: what it computes with torchvision, by default
         since its version 5, differs by 1 of 255 here and there.
     mean, std : tuple of 3 float
         Of the red, green and blue channel, in 0..1.
-    interpolation : {"bicubic", "bilinear"}
-        How pictures are resized; both are antialiased.
-    resize_mode : {"shortest", "squash", "longest", "patches"}
+    interpolation : {"bicubic", "bilinear", "nearest", "lanczos", "box", "hamming"}
+        How pictures are resized; all but "nearest" are antialiased.
+    resize_mode : {"shortest", "squash", "longest", "patches", "crop", "none"}
         The short side becomes `size`, and the centre of the long one is cut out; or both sides become `size`; or the
         long side becomes `size`, and the short one is padded; or both sides become whole patches, with no more pixels
         than a square of `size` has, so that the picture keeps its shape. With a height and a width, "shortest" covers
-        both, and "longest" stays within both.
+        both, and "longest" stays within both. With "crop" the centre is cut out of the picture as it is; with "none" it
+        must be of this size.
     fill : int
         What "longest" pads with, in 0..255, in every channel of the picture's own mode.
-    short_side : int, optional
+    short_side : int or tuple of 2 int, optional
         What the short side, or with "squash" both sides, become before the centre is cut out, if it is not `size`. A
         lower one leaves a black margin.
     patch_size : int, optional
         Side of the patches of "patches", in pixels.
+    patch_counts : tuple of int
+        Of "patches": a picture becomes as many at most as the first of these that is no less than what it has, or the
+        last one; if there are none, `size` decides.
+    scale : float
+        What 0..255 is multiplied by before it is normalised.
     """
 
     size: Size
     profile: Profile = "openai"
     mean: tuple[float, float, float] = MEAN
     std: tuple[float, float, float] = STD
-    interpolation: Literal["bicubic", "bilinear"] = "bicubic"
-    resize_mode: Literal["shortest", "squash", "longest", "patches"] = "shortest"
+    interpolation: Interpolation = "bicubic"
+    resize_mode: Literal["shortest", "squash", "longest", "patches", "crop", "none"] = "shortest"
     fill: int = 0
-    short_side: int | None = None
+    short_side: Size | None = None
     patch_size: int | None = None
+    patch_counts: tuple[int, ...] = ()
+    scale: float = 1 / 255
 
     @property
     def sides(self) -> tuple[int, int]:
@@ -111,8 +123,8 @@ class Preprocess:
             If it cannot be decoded, if Pillow cannot resize it or make it RGB, or if its sides differ so much
             that the resized picture would not fit in memory.
         """
-        pixels: NDArray[np.float32] = self.crop(image).transpose(2, 0, 1).astype(np.float32, order="C")  # (3, y, x)
-        pixels /= np.float32(255)
+        scaled = (np.arange(256) * self.scale).astype(np.float32)  # multiplied in float64, as in transformers
+        pixels = np.take(scaled, np.ascontiguousarray(self.crop(image).transpose(2, 0, 1)))  # (3, y, x)
         pixels -= np.array(self.mean, np.float32).reshape(3, 1, 1)
         pixels /= np.array(self.std, np.float32).reshape(3, 1, 1)
         return pixels
@@ -138,7 +150,9 @@ class Preprocess:
         try:
             if self.profile == "transformers":
                 return np.asarray(self._cut(self._resize(on_white(image))))
-            return np.asarray(_without_alpha(self._cut(self._resize(image))))
+            if self.profile == "jina_clip":
+                return np.asarray(self._cut(self._resize(without_alpha(image))))
+            return np.asarray(without_alpha(self._cut(self._resize(image))))
         except PictureError:
             raise
         except Exception as error:  # also those of its decoders, if it was not decoded yet
@@ -150,7 +164,8 @@ class Preprocess:
         self, picture: Picture, options: DecodeOptions = DEFAULTS, *, name: str | None = None
     ) -> NDArray[np.uint8]:
         """Open and crop a picture; a draft is decoded at no less than twice the size (see `open_picture`)."""
-        draft_size = 2 * max(sides_of(self._before_crop)) if options.draft else None
+        is_resized = self.resize_mode not in ("crop", "none")
+        draft_size = 2 * max(sides_of(self._before_crop)) if options.draft and is_resized else None
         with decoded(picture, options, draft_size=draft_size, name=name) as image:
             pixels = self.crop(image)
             del image
@@ -158,6 +173,8 @@ class Preprocess:
 
     @property
     def _before_crop(self) -> Size:
+        if self.patch_counts and self.patch_size:
+            return math.isqrt(self.patch_counts[-1]) * self.patch_size
         return self.short_side or self.size
 
     def _resize(self, image: Image.Image) -> Image.Image:
@@ -181,12 +198,13 @@ class Preprocess:
         Fractions are rounded down, or half to even with "longest", or if a rectangle is covered.
         """
         target = self._before_crop
+        if self.resize_mode in ("crop", "none"):
+            return width, height
         if self.resize_mode == "squash":
             down, across = sides_of(target)
             return across, down
         if self.patch_size is not None:
-            most = math.prod(side // self.patch_size for side in self.sides)
-            return _whole_patches(width, height, self.patch_size, most)
+            return whole_patches(width, height, self.patch_size, self._most_patches(width, height, self.patch_size))
         if self.resize_mode == "longest" or isinstance(target, tuple):
             down, across = self.sides
             ratio = (max if self.resize_mode == "longest" else min)(height / down, width / across)
@@ -194,12 +212,23 @@ class Preprocess:
         long = int(target * max(width, height) / min(width, height))
         return (target, long) if width <= height else (long, target)
 
+    def _most_patches(self, width: int, height: int, patch_size: int) -> int:
+        if not self.patch_counts:
+            return math.prod(side // patch_size for side in self.sides)
+        count = (width // patch_size) * (height // patch_size)
+        return next((most for most in self.patch_counts if count <= most), self.patch_counts[-1])
+
     def _cut(self, image: Image.Image) -> Image.Image:
         """Cut out the centre, or pad to it."""
         if self.patch_size is not None:
             return image
         if self.resize_mode == "longest":
             return self._pad(image)
+        if self.resize_mode == "none" and image.size != self.sides[::-1]:
+            raise PictureError(
+                f"{name_of(image)}: is {image.width} x {image.height} pixels; expected {in_pixels(self.sides)}: this "
+                "model's images are neither resized nor cropped."
+            )
         left, top = self._corner(*image.size)
         down, across = self.sides
         return image.crop((left, top, left + across, top + down))
@@ -262,29 +291,10 @@ class Preprocess:
             channels_first: NDArray[Any] = image.transpose(0, 3, 1, 2)
             return channels_first
         pixels = image.astype(np.float32)
-        pixels *= np.float32(255) * np.array(self.std, np.float32).reshape(3, 1, 1)
-        pixels += np.float32(255) * np.array(self.mean, np.float32).reshape(3, 1, 1)
+        levels = np.float32(1 / self.scale)
+        pixels *= levels * np.array(self.std, np.float32).reshape(3, 1, 1)
+        pixels += levels * np.array(self.mean, np.float32).reshape(3, 1, 1)
         return pixels
-
-
-def _whole_patches(width: int, height: int, patch_size: int, most: int) -> tuple[int, int]:
-    """Scale the sides of a picture, rounded up to whole patches, until there are as many patches as are allowed.
-
-    The scale is halved in to the very same steps as in `get_image_size_for_max_num_patches` of transformers'
-    models/siglip2/image_processing_siglip2.py, where the last one is 1e-5: its exact value decides about roundings.
-    """
-
-    def patches(side: int, scale: float) -> int:
-        return max(math.ceil(side * scale / patch_size), 1)
-
-    low, high = 1e-6, 100.0
-    while high - low >= 1e-5:
-        scale = (low + high) / 2
-        if patches(height, scale) * patches(width, scale) <= most:
-            low = scale
-        else:
-            high = scale
-    return patches(width, low) * patch_size, patches(height, low) * patch_size
 
 
 def _check(image: Image.Image) -> None:
@@ -295,24 +305,3 @@ def _check(image: Image.Image) -> None:
         )
     if min(image.size) < 1:
         raise PictureError(f"{name_of(image)}: is {image.width} x {image.height} pixels; expected at least one.")
-
-
-def _without_alpha(image: Image.Image) -> Image.Image:
-    """Make a picture RGB. Transparent pixels get the colour stored under the alpha channel."""
-    if "transparency" in image.info:
-        image = image.copy()
-        del image.info["transparency"]  # Pillow would warn of it
-    return image.convert("RGB")
-
-
-def on_white(image: Image.Image) -> Image.Image:
-    """Make a picture RGB, on a white background."""
-    from PIL import Image
-
-    if "A" in image.getbands() or image.info.get("transparency") is not None:
-        opaque = Image.new("RGB", image.size, "white")
-        for box in bands(image.size):  # to need less memory
-            band = image.crop(box).convert("RGBA")
-            opaque.paste(Image.alpha_composite(Image.new("RGBA", band.size, "white"), band), box)
-        return opaque
-    return image if image.mode == "RGB" else image.convert("RGB")

@@ -1,8 +1,15 @@
-"""Generations of embeddings: the one that is searched, and the next one, which a migration collects beside it."""
+"""Generations of embeddings: the one that is searched, and the next one, which a migration collects beside it.
+
+Each has the fingerprint of its model. Older versions recorded fewer facts of a fingerprint, so two that are equal may
+be written differently.
+"""
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from numpyclip.dual_encoder.fingerprint import Fingerprint
+from numpyclip.errors import InputError
 from numpyclip.index.database import Connection
 from numpyclip.index.database.sql import generation, meta, set_meta
 from numpyclip.index.records import Modality
@@ -26,7 +33,7 @@ def is_migrating(connection: Connection) -> bool:
 
 def start_migration(connection: Connection, fingerprint: Fingerprint, embed_dim: int) -> None:
     """Start or resume a migration; what one to another model has collected is deleted."""
-    if meta(connection, "next_fingerprint") != fingerprint.to_json():
+    if _recorded(connection, "next_fingerprint") != fingerprint:
         connection.execute("DELETE FROM vectors WHERE generation = ?", (generation(connection) + 1,))
         set_meta(connection, next_fingerprint=fingerprint.to_json(), next_embed_dim=str(embed_dim))
 
@@ -41,3 +48,25 @@ def finish_migration(connection: Connection) -> bool:
     connection.execute("DELETE FROM meta WHERE key IN ('next_fingerprint', 'next_embed_dim')")
     connection.execute("DELETE FROM vectors WHERE generation <= ?", (old,))
     return True
+
+
+def remember_model(connection: Connection, fingerprint: Fingerprint, name: str) -> None:
+    """Remember how the model with a fingerprint is loaded."""
+    is_searched = _recorded(connection, "fingerprint") == fingerprint
+    key = meta(connection, "fingerprint") if is_searched else fingerprint.to_json()
+    set_meta(connection, **{f"model {key}": name})
+
+
+def complete_fingerprint(connection: Connection, fingerprint: Fingerprint) -> None:
+    """Record an equal fingerprint with facts that an older version did not record."""
+    old, new = f"model {meta(connection, 'fingerprint')}", f"model {fingerprint.to_json()}"
+    set_meta(connection, fingerprint=fingerprint.to_json())
+    if name := meta(connection, old):
+        connection.execute("DELETE FROM meta WHERE key = ?", (old,))
+        set_meta(connection, **{new: name})
+
+
+def _recorded(connection: Connection, key: str) -> Fingerprint | None:
+    with suppress(InputError):  # damaged
+        return Fingerprint.from_json(meta(connection, key) or "")
+    return None

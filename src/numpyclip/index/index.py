@@ -55,7 +55,7 @@ class Index:
     Raises
     ------
     InputError
-        If the index holds embeddings of another model; those do not compare.
+        If the index holds embeddings of another model, which do not compare: see `Fingerprint.differences`.
     StoreError
         If there is no index, or it cannot be read.
     """
@@ -72,11 +72,11 @@ class Index:
         self.store = store if isinstance(store, Store) else open_store(store, create=create, precision=precision)
         self.model = model
         found = self.store.fingerprint
-        if found is not None and found != model.fingerprint:
+        if found is not None and (differences := found.differences(model.fingerprint)):
             if self.store is not store:
                 self.store.close()
             raise InputError(
-                f"{self.store.place}: holds embeddings of another model ({found.differences(model.fingerprint)}). Name "
+                f"{self.store.place}: holds embeddings of another model ({differences}). Name "
                 "the model that it was made with, or re-embed everything: numpyclip index --migrate --model NEW."
             )
 
@@ -274,9 +274,12 @@ class Index:
             self.store.write_embeddings("texts", numbers, embeddings, migrating=False)
 
     def begin(self) -> None:
-        """Record this model as that of an index which has none yet."""
-        if self.store.fingerprint is None:
-            self.store.begin(self.model.fingerprint, self.model.config.embed_dim)
+        """Record this model as that of an index which has none yet, and what older versions did not record of it."""
+        found, mine = self.store.fingerprint, self.model.fingerprint
+        if found is None:
+            self.store.begin(mine, self.model.config.embed_dim)
+        elif found == mine and mine.weights_float16 and not found.weights_float16:
+            self.store.complete_fingerprint(mine)
 
 
 def _roots(folders: Sequence[str], ignored: Mapping[str, Sequence[str]]) -> list[str]:

@@ -62,7 +62,12 @@ class Store:
     def remember_model(self, fingerprint: Fingerprint, name: str) -> None:
         """Remember how the model with a fingerprint is loaded."""
         with self._database.transaction() as connection:
-            set_meta(connection, **{f"model {fingerprint.to_json()}": name})
+            generations.remember_model(connection, fingerprint, name)
+
+    def complete_fingerprint(self, fingerprint: Fingerprint) -> None:
+        """Record an equal fingerprint with facts that an older version did not record."""
+        with self._database.transaction() as connection:
+            generations.complete_fingerprint(connection, fingerprint)
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:

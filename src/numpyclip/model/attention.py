@@ -10,7 +10,7 @@ from numpyclip.model.config import Biased, TransformerConfig
 from numpyclip.model.kv_cache import KVCache
 from numpyclip.model.layers import Linear, fold_norm, fold_scale
 from numpyclip.model.ops import Array
-from numpyclip.model.rope import Rope
+from numpyclip.model.rope import Rope, TextRope
 from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
@@ -30,10 +30,10 @@ def in_proj_names(checkpoint: Checkpoint, name: str, biased: Biased = "qkv") -> 
 
 
 def join_in_proj(checkpoint: Checkpoint, name: str, biased: Biased = "qkv") -> tuple[Array, Array]:
-    """Copy the matrix (3 d, d) of queries, keys and values, and its bias, 0 where there is none."""
+    """Copy the matrix (3 h k, d) of queries, keys and values, and its bias, 0 where there is none; mostly h k is d."""
     weights, biases = in_proj_names(checkpoint, name, biased)
     weight = np.concatenate(list(map(checkpoint.take, weights))) if len(weights) > 1 else checkpoint.copy(*weights)
-    bias = np.zeros((3, weight.shape[1]), np.float32)
+    bias = np.zeros((3, len(weight) // 3), np.float32)
     for part, letters in biases.items():
         first = "qkv".index(letters)
         bias[first : first + len(letters)].reshape(-1)[:] = checkpoint.take(part)
@@ -64,16 +64,16 @@ class Attention:
     bias of `out_proj`, unless there is a norm between.
     """
 
-    in_proj: Array  # (3 d, d)
-    bias: Array  # (d,) of the queries, or (2 d,) with that of the keys, or (3 d,)
+    in_proj: Array  # (3 h k, d), where heads may be wider or narrower together than the tokens
+    bias: Array  # (h k,) of the queries, or (2 h k,) with that of the keys, or (3 h k,); of T5 (0,)
     out_proj: Linear
     heads: int
-    rope: Rope | None = None
+    rope: Rope | TextRope | None = None
     inner_eps: float | None = None  # of the norm before `out_proj`
 
     @classmethod
     def read(
-        cls, weights: WeightReader, block: str, config: TransformerConfig, rope: Rope | None = None
+        cls, weights: WeightReader, block: str, config: TransformerConfig, rope: Rope | TextRope | None = None
     ) -> "Attention":
         """Read the weights of a block's attention; fold in the norm before and the scale after it."""
 
@@ -81,7 +81,7 @@ class Attention:
             weight, bias = join_in_proj(checkpoint, f"{block}.attn", config.biased)
             if not config.post_norm:
                 fold_norm(checkpoint, f"{block}.ln_1", weight, bias)
-            d = weight.shape[1]
+            d = len(weight) // 3
             scale = np.float32(1 / math.sqrt(d // config.heads))
             weight[:d] *= scale
             bias[:d] *= scale
@@ -105,10 +105,10 @@ class Attention:
 
     def pooled(self, x: Array, layout: TokenLayout) -> Array:
         """Mix into the pooled token of each input only: (d, shared + batch n) -> (d, batch)."""
-        d = len(x)
+        d = len(self.in_proj) // 3
         if len(self.bias) > d:  # keys or values are more than a matrix times the tokens
             return self._project(layout.pick(self._mix(x, layout)))
-        q, k, v = self.in_proj.reshape(3, d, d)
+        q, k, v = self.in_proj.reshape(3, d, -1)
         by_head = (self.heads, d // self.heads, -1)
         query = ops.linear(layout.pick(x), q, self.bias).reshape(by_head)
         wanted = query.swapaxes(1, 2) @ k.reshape(by_head)  # (h, b, k) (h, k, d)
@@ -118,12 +118,24 @@ class Attention:
         """Mix the earlier tokens of each input into the next ones: (d, b m) -> the same shape."""
         parts = self._queries_keys_values(x)
         q, k, v = parts.reshape(*parts.shape[:3], cache.batch, -1)
-        return self._project(ops.attention(q, *cache.append(k, v), mask).reshape(x.shape))
+        return self._project(ops.attention(q, *cache.append(k, v), mask).reshape(-1, x.shape[1]))
+
+    def probabilities(self, x: Array, layout: TokenLayout) -> Array:
+        """Compute how much each token attends to each, if no prefix is shared: (d, batch n) -> (batch, h, n, n)."""
+        _, (q, k, _) = layout.split(self._queries_keys_values(x))  # (h, k, batch, n)
+        if self.rope is not None:
+            self.rope(q)
+            self.rope(k)
+        scores = q.transpose(0, 2, 3, 1) @ k.transpose(0, 2, 1, 3)
+        if layout.mask is not None:
+            scores += layout.mask
+        weights: Array = ops.softmax(scores).swapaxes(0, 1)
+        return weights
 
     def _queries_keys_values(self, x: Array) -> Array:  # (d, n) -> (3, h, k, n)
         qkv = self.in_proj @ x
         qkv[: len(self.bias)] += self.bias[:, np.newaxis]
-        return qkv.reshape(3, self.heads, len(x) // self.heads, -1)
+        return qkv.reshape(3, self.heads, len(qkv) // (3 * self.heads), -1)
 
     def _mix(self, x: Array, layout: TokenLayout) -> Array:
         shared, (q, k, v) = layout.split(self._queries_keys_values(x))  # (3, h, k, shared), (3, h, k, batch, n)
@@ -132,7 +144,7 @@ class Attention:
             self.rope(k)
         mask, s = layout.mask, layout.shared
         if not s:
-            return ops.attention(q, k, v, mask).reshape(x.shape)
+            return ops.attention(q, k, v, mask).reshape(-1, x.shape[1])
         assert mask is not None
         mask_of_shared = mask.reshape(-1, *mask.shape[-2:])[0, :s, :s]
         first = shared[:, :, :, np.newaxis]  # (3, h, k, 1, shared)
@@ -140,7 +152,7 @@ class Attention:
             ops.attention(first[0], first[1], first[2], mask_of_shared),
             ops.attention(q, k, v, mask[..., s:, :], (shared[1], shared[2])),
         )
-        return np.concatenate([part.reshape(len(x), -1) for part in mixed], axis=1)
+        return np.concatenate([part.reshape(len(self.in_proj) // 3, -1) for part in mixed], axis=1)
 
     def _project(self, mixed: Array) -> Array:  # (d, n) -> (d, n)
         if self.inner_eps is not None:

@@ -34,12 +34,14 @@ class Blocks(Generic[_Block]):
         step: Callable[..., Array] = lambda block, x: block(x),
         *states: Sequence[Any],
         last: Callable[..., Array] | None = None,
+        count: int | None = None,
     ) -> Array:
         """Run all blocks: x = step(block, x), for one after another; `last` replaces `step` for the last block.
 
-        States have an item for each block, such as its key/value cache: x = step(block, x, item).
+        States have an item for each block, such as its key/value cache: x = step(block, x, item). With a `count`, only
+        so many blocks run.
         """
-        for index in range(len(self)):
+        for index in range(len(self) if count is None else count):
             function = step if last is None or index < len(self) - 1 else last
             x = function(self.items[index], x, *(state[index] for state in states))
         return x

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -20,8 +20,12 @@ POOL_HEAD_WIDTH = 64  # of attention pooling behind timm's convolutions
 # followed by an MLP ("map", as in SigLIP); the first of many learned queries, without an MLP ("attn", as in CoCa).
 VisionPool: TypeAlias = Literal["tok", "avg", "map", "attn"]
 
-# From the pooled token to the embedding: a matrix, or an MLP of twice the embedding's width.
+# From the pooled token to the embedding: a matrix, or an MLP: of twice the embedding's width for images, for texts of a
+# width halfway between the token's and the embedding's.
 Projection: TypeAlias = Literal["linear", "mlp"]
+
+# The activation of an MLP; ReLU only in encoders of texts.
+MLPActivation: TypeAlias = Activation | Literal["relu"]
 
 # How a feature map is pooled: the mean of its pixels, or attention of the mean to them, with positional embeddings that
 # are learned or rotary.
@@ -37,8 +41,8 @@ Biased: TypeAlias = Literal["qkv", "qv", ""]
 Gate: TypeAlias = Literal["silu", "gelu"]
 
 # The pooled token of a text: that of the highest id, the first end-of-text token, the last token, the first token; or a
-# class token, which comes last and attends to those of the text ("cls", as in CoCa).
-TextPool: TypeAlias = Literal["argmax", "eos", "last", "first", "cls"]
+# class token, which comes last and attends to those of the text ("cls", as in CoCa). Or the mean of all but padding.
+TextPool: TypeAlias = Literal["argmax", "eos", "last", "first", "cls", "mean"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,20 +61,28 @@ class RopeConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TextRopeConfig:
+    """Rotary embeddings of the positions of up to `length` tokens; `base` is the inverse of the slowest rotation."""
+
+    base: float
+    length: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class TransformerConfig:
     """Sizes and options of a stack of residual blocks.
 
     `layer_scale`: the outputs of attention and MLP are scaled per channel; `biased`: which of queries, keys and values
     have a bias; `gated`: the MLP has a gate, through `gate`; `sub_norm`: there is a norm before the last matrix of
     attention and MLP; `mlp_norm`: a second norm before the MLP; `post_norm`: norms come after attention and MLP, not
-    before.
+    before; `attention_width`: that of the queries of all heads, if it is not that of the tokens.
     """
 
     width: int
     layers: int
     heads: int
     mlp_width: int
-    activation: Activation
+    activation: MLPActivation
     eps: float = EPS
     layer_scale: bool = False
     biased: Biased = "qkv"
@@ -80,6 +92,12 @@ class TransformerConfig:
     sub_norm: bool = False
     mlp_norm: bool = False
     post_norm: bool = False
+    attention_width: int | None = None
+
+    @property
+    def mlp_inner_eps(self) -> float | None:
+        """The epsilon of the norm before the last matrix of an MLP; None without such a norm."""
+        return self.eps if self.sub_norm else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,6 +178,18 @@ class VisionTransformerConfig(TransformerConfig):
     def described(self) -> int:
         """Number of tokens that a decoder attends to: all but the pooled one."""
         return self.pool.queries - 1 if self.pool.kind == "attn" else self.tokens - self.class_token
+
+
+@dataclass(frozen=True, kw_only=True)
+class NomicVisionConfig(VisionTransformerConfig):
+    """Sizes and options of nomic-embed-vision: `inner_norm`: there is a norm before the last matrix of MLPs alone."""
+
+    inner_norm: bool = True
+
+    @property
+    def mlp_inner_eps(self) -> float | None:
+        """The epsilon of the norm before the last matrix of an MLP, whatever that of other norms."""
+        return EPS if self.inner_norm else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -253,7 +283,7 @@ class TextConfig(TransformerConfig):
     pool: TextPool = "argmax"
     end_id: int | None = None
     pad_id: int = 0
-    projection: Literal["linear"] | None = "linear"
+    projection: Projection | None = "linear"
 
     @property
     def has_class_token(self) -> bool:
@@ -291,19 +321,11 @@ class DecoderConfig(TransformerConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BertConfig(TextConfig):
-    """Sizes and options of a BERT or RoBERTa, whose attention is bidirectional and masks padding.
-
-    `token_types` is the number of token types, of which only the first is used; `first_place` the number of unused
-    positions at the start of the table; `end_width` the width of a layer between blocks and projection, if any.
-    """
+class EncoderConfig(TextConfig):
+    """Sizes and options of a bidirectional encoder that masks padding. Its pools are "first" and "mean"."""
 
     causal: bool = False
     pool: TextPool = "first"
-    post_norm: bool = True  # of sums
-    token_types: int = 1
-    first_place: int = 0
-    end_width: int | None = None
 
     @property
     def least_length(self) -> int:
@@ -318,6 +340,41 @@ class BertConfig(TextConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
+class BertConfig(EncoderConfig):
+    """Sizes and options of a BERT or RoBERTa.
+
+    `token_types` is the number of token types, of which only the first is used; `first_place` the number of unused
+    positions at the start of the table, which has `positions` if that is not as many as a text may have besides;
+    `pooler`: a layer with tanh follows the pooled token; `end_width` is the width of a layer between blocks and
+    projection, if any.
+    """
+
+    post_norm: bool = True  # of sums
+    token_types: int = 1
+    first_place: int = 0
+    positions: int | None = None
+    pooler: bool = False
+    end_width: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RelativeBertConfig(EncoderConfig):
+    """Sizes and options of a BERT without a table of positions, which are rotary, or a bias (`alibi`).
+
+    `hides_padding`: padding within a text is masked, too; `standardized`: embeddings have mean 0 and variance 1;
+    `standardizable`: they have where they are truncated, or compared with images.
+    """
+
+    post_norm: bool = True  # of sums
+    token_types: int = 1
+    rotary: TextRopeConfig | None = None
+    alibi: bool = False
+    hides_padding: bool = False
+    standardized: bool = False
+    standardizable: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class MCTConfig(TextConfig):
     """Sizes and options of a text transformer between two convolution blocks, over `kernel_size` tokens."""
 
@@ -329,7 +386,8 @@ class MCTConfig(TextConfig):
 class CLIPConfig:
     """Sizes and options of a whole model; `vision` or `text` is None if it has the other tower only.
 
-    `family` names the layout of the checkpoint; `sigmoid`: pairs are scored independently (SigLIP), not by a softmax.
+    `family` names the layout of the checkpoint; `sigmoid`: pairs are scored independently (SigLIP), not by a softmax;
+    `matryoshka`: embeddings were trained to be truncated; `full_dim` is their dimension before, if they are.
     """
 
     family: str
@@ -339,12 +397,33 @@ class CLIPConfig:
     preprocess: Preprocess
     sigmoid: bool = False
     decoder: DecoderConfig | None = None
+    matryoshka: bool = False
+    full_dim: int | None = None
+
+    @property
+    def tower_dim(self) -> int:
+        """Dimension of what the towers compute."""
+        return self.full_dim or self.embed_dim
+
+    def truncate(self, dim: int) -> "CLIPConfig":
+        """Return it with embeddings of the first dimensions only, not more than there are."""
+        if dim == self.embed_dim:
+            return self
+        return replace(self.standardize(), embed_dim=dim, full_dim=self.tower_dim)
+
+    def standardize(self) -> "CLIPConfig":
+        """Return it with standardized embeddings of texts, if its texts are to be."""
+        if isinstance(self.text, RelativeBertConfig) and self.text.standardizable:
+            return replace(self, text=replace(self.text, standardized=True))
+        return self
 
     @property
     def activation(self) -> Activation | None:
         """That of the text tower, else of the image tower; None for a ResNet."""
         tower = self.text or self.vision
-        return tower.activation if isinstance(tower, TransformerConfig) else None
+        if not isinstance(tower, TransformerConfig) or tower.activation == "relu":
+            return None
+        return tower.activation
 
 
 def list_options(config: Any, group: str = "") -> Iterator[tuple[str, Any, Any]]:

@@ -61,11 +61,11 @@ def fold_scale(checkpoint: Checkpoint, scale: str, weight: Array, bias: Array) -
 def fold_pixels(preprocess: Preprocess, weight: Array) -> Array:
     """Fold the normalisation of pixels into W x + b: scale W (e, 3, p, p) in place, return what is added to b.
 
-    W (x / 255 - mean) / std is (W / 255 std) x - W mean / std.
+    W (s x - mean) / std is (s W / std) x - W mean / std, where the scale s is 1 / 255 of most models.
     """
     mean, std = np.array(preprocess.mean, np.float32), np.array(preprocess.std, np.float32)
     bias: Array = -(weight.sum(axis=(2, 3)) @ (mean / std))
-    weight /= (np.float32(255) * std).reshape(3, 1, 1)
+    weight /= (np.float32(1 / preprocess.scale) * std).reshape(3, 1, 1)
     return bias
 
 

@@ -173,8 +173,8 @@ def attention(
         Queries, already divided by the root of k.
     k, v : ndarray of shape (h, k, b, m)
         Keys and values of the same input.
-    mask : ndarray of shape (n, s + m) or (b, n, s + m), optional
-        Added to the scores.
+    mask : ndarray of shape (n, s + m), (b, n, s + m) or (h, b, n, s + m), optional
+        Added to the scores; b and n may be 1.
     shared : pair of ndarrays of shape (h, k, s), optional
         Keys and values of a prefix that all inputs share.
 
@@ -187,7 +187,8 @@ def attention(
     for start in range(0, len(q), step):
         heads = slice(start, start + step)
         before = None if shared is None else (shared[0][heads], shared[1][heads])
-        _attend(q[heads], k[heads], v[heads], mask, before, mixed[heads])
+        added = mask[heads] if mask is not None and mask.ndim == 4 else mask
+        _attend(q[heads], k[heads], v[heads], added, before, mixed[heads])
     return mixed
 
 

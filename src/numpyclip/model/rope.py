@@ -1,11 +1,14 @@
-"""Rotary position embeddings (Su et al., 2021) for the two axes of an image, as in timm/layers/pos_embed_sincos.py."""
+"""Rotary position embeddings (Su et al., 2021).
+
+For the two axes of an image as in timm/layers/pos_embed_sincos.py, and for texts as in transformers' models of texts.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from numpyclip.images.preprocess import sides_of
-from numpyclip.model.config import RopeConfig
+from numpyclip.model.config import RopeConfig, TextRopeConfig
 from numpyclip.model.ops import Array
 
 _TEMPERATURE = 10_000
@@ -41,6 +44,32 @@ class Rope:
         rotated += second * self.cos
         first *= self.cos
         first -= second * self.sin
+        second[...] = rotated
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TextRope:
+    """Rotations of the tokens of a text: channel i of a head and channel i + k / 2 are a point in a plane."""
+
+    cos: Array  # (k / 2, 1, n)
+    sin: Array
+
+    @classmethod
+    def make(cls, config: TextRopeConfig, head_width: int) -> "TextRope":
+        """Compute the angles of positions, in float32, as those of published models."""
+        exponents = np.arange(0, head_width, 2) / head_width
+        frequencies = (config.base**-exponents).astype(np.float32)
+        angles = frequencies[:, np.newaxis, np.newaxis] * np.arange(config.length, dtype=np.float32)
+        return cls(np.cos(angles), np.sin(angles))
+
+    def __call__(self, x: Array) -> None:
+        """Rotate all tokens, in place: (..., k, b, tokens)."""
+        cos, sin = self.cos[..., : x.shape[-1]], self.sin[..., : x.shape[-1]]
+        first, second = np.split(x, 2, axis=-3)
+        rotated = first * sin
+        rotated += second * cos
+        first *= cos
+        first -= second * sin
         second[...] = rotated
 
 

@@ -21,7 +21,8 @@ class TokenLayout:
     shared : int
         Number of tokens of the shared prefix.
     mask : ndarray of shape (t, t) or (batch, t, t), where t = shared + n, or None
-        Added to the attention scores; it must be causal for the shared prefix.
+        Added to the attention scores; it must be causal for the shared prefix. Without a prefix and a pooled token also
+        of shape (heads, batch, t, t), batch being 1 if it is the same for all.
     pooled : ndarray of shape (batch,), dtype=integer, or None
         Position of each input's pooled token, counted from the end of the shared prefix.
     """

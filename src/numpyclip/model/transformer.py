@@ -9,19 +9,20 @@ import numpy as np
 from numpyclip.model import ops
 from numpyclip.model.attention import Attention
 from numpyclip.model.blocks import Blocks
-from numpyclip.model.config import EPS, Gate, TransformerConfig
+from numpyclip.model.config import EPS, Gate, MLPActivation, TransformerConfig
 from numpyclip.model.kv_cache import KVCache
 from numpyclip.model.layers import Affine, LayerNorm, Linear, fold_norm
 from numpyclip.model.ops import Array
-from numpyclip.model.rope import Rope
+from numpyclip.model.rope import Rope, TextRope
 from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.weight_reader import WeightReader
-from numpyclip.weights.checkpoint import Activation, Checkpoint
+from numpyclip.weights.checkpoint import Checkpoint
 
-_ACTIVATIONS: dict[Activation, Callable[[Array], Array]] = {
+_ACTIVATIONS: dict[MLPActivation, Callable[[Array], Array]] = {
     "quick_gelu": ops.quick_gelu,
     "gelu": ops.gelu,
     "gelu_tanh": ops.gelu_tanh,
+    "relu": ops.relu,
 }
 _GATES: dict[Gate, Callable[[Array], Array]] = {"silu": ops.silu, "gelu": ops.gelu}
 
@@ -35,7 +36,7 @@ class MLP:
 
     c_fc: Linear
     c_proj: Linear
-    activation: Activation
+    activation: MLPActivation
     gate: Gate | None = None
     inner_eps: float | None = None  # of the norm before `c_proj`
     norm: Affine | None = None  # of the first of two norms; the second, with `eps`, is folded into `c_fc`
@@ -52,12 +53,12 @@ class MLP:
             Linear.read(
                 weights,
                 f"{block}.mlp.c_proj",
-                norm=f"{block}.mlp.ln_inner" if config.sub_norm else None,
+                norm=None if config.mlp_inner_eps is None else f"{block}.mlp.ln_inner",
                 scale=f"{block}.ls_2.gamma" if config.layer_scale else None,
             ),
             config.activation,
             config.gate if config.gated else None,
-            config.eps if config.sub_norm else None,
+            config.mlp_inner_eps,
             Affine.read(weights, f"{block}.ln_2") if config.mlp_norm else None,
             config.eps,
         )
@@ -105,7 +106,9 @@ class Block:
     ln_2: LayerNorm | None = None
 
     @classmethod
-    def read(cls, weights: WeightReader, name: str, config: TransformerConfig, rope: Rope | None = None) -> "Block":
+    def read(
+        cls, weights: WeightReader, name: str, config: TransformerConfig, rope: Rope | TextRope | None = None
+    ) -> "Block":
         """Read the weights under a name of the checkpoint."""
         attn, mlp = Attention.read(weights, name, config, rope), MLP.read(weights, name, config)
         if not config.post_norm:
@@ -120,6 +123,10 @@ class Block:
     def pooled(self, x: Array, layout: TokenLayout) -> Array:
         """Compute the pooled token of each input only: (d, shared + batch n) -> (d, batch)."""
         return self._add(layout.pick(x), self.attn.pooled(self._norm(x), layout))
+
+    def attention(self, x: Array, layout: TokenLayout) -> Array:
+        """Compute how much each token attends to each: (d, batch n) -> (batch, h, n, n)."""
+        return self.attn.probabilities(self._norm(x), layout)
 
     def extend(self, x: Array, cache: KVCache, mask: Array | None = None) -> Array:
         """Compute the next tokens of each input, and append them to the cache: (d, b m) -> the same shape."""
@@ -144,16 +151,28 @@ class Transformer:
 
     @classmethod
     def read(
-        cls, weights: WeightReader, name: str, config: TransformerConfig, kind: type[Block] = Block
+        cls,
+        weights: WeightReader,
+        name: str,
+        config: TransformerConfig,
+        kind: type[Block] = Block,
+        rope: TextRope | None = None,
     ) -> "Transformer":
         """Read the weights under a name of the checkpoint."""
-        rope = Rope.make(config.rope, config.width // config.heads) if config.rope else None
-        blocks = [partial(kind.read, weights, f"{name}.resblocks.{i}", config, rope) for i in range(config.layers)]
+        of_image = Rope.make(config.rope, config.width // config.heads) if config.rope else None
+        blocks = [
+            partial(kind.read, weights, f"{name}.resblocks.{i}", config, rope or of_image) for i in range(config.layers)
+        ]
         return cls(weights.blocks(blocks))
 
-    def __call__(self, x: Array, layout: TokenLayout) -> Array:
-        """Compute all tokens: (d, shared + batch n) -> the same shape."""
-        return self.resblocks.run(x, lambda block, x: block(x, layout))
+    def __call__(self, x: Array, layout: TokenLayout, count: int | None = None) -> Array:
+        """Compute all tokens, by all blocks or the first ones: (d, shared + batch n) -> the same shape."""
+        return self.resblocks.run(x, lambda block, x: block(x, layout), count=count)
+
+    def attention(self, x: Array, layout: TokenLayout, index: int) -> Array:
+        """Compute how much each token attends to each in one block: (d, batch n) -> (batch, h, n, n)."""
+        x = self(x, layout, index)
+        return self.resblocks[index].attention(x, layout)
 
     def pooled(self, x: Array, layout: TokenLayout) -> Array:
         """Compute the pooled token of each input, in the last block no other: (d, shared + batch n) -> (d, batch)."""

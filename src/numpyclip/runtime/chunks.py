@@ -7,6 +7,7 @@ product, and their activations stay in the cache. A small input uses BLAS's thre
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
@@ -52,15 +53,34 @@ def batched(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
 def in_chunks(
     tower: Callable[[Any], Array], inputs: NDArray[Any], cost: int, embed_dim: int, low_memory: bool = False
 ) -> Array:
-    """Apply a tower to any number of inputs of equal cost in tokens: (n, ...) -> (n, e)."""
+    """Apply a tower to any number of inputs of equal cost in tokens, and truncate embeddings: (n, ...) -> (n, e)."""
     most = _LOW_MEMORY_COST if low_memory else _IMAGE_COST
     embeddings = np.empty((len(inputs), embed_dim), np.float32)
 
     def compute(rows: slice) -> None:
-        embeddings[rows] = tower(inputs[rows])
+        embeddings[rows] = tower(inputs[rows])[:, :embed_dim]
 
     threads.run([partial(compute, rows) for rows in _cut(len(inputs), cost, most)])
     return embeddings
+
+
+def tokens_in_chunks(tower: Callable[[Any], Array], inputs: NDArray[Any], cost: int, low_memory: bool = False) -> Array:
+    """Apply a function to any number of inputs of equal cost in tokens: (n, ...) -> (n, ...), of any shape."""
+    if not len(inputs):  # the shape is that of any input's tokens
+        return tower(np.zeros((1, *inputs.shape[1:]), inputs.dtype))[:0]
+    most = _LOW_MEMORY_COST if low_memory else _IMAGE_COST
+    made: list[Array] = []
+    lock = threading.Lock()
+
+    def compute(rows: slice) -> None:
+        tokens = tower(inputs[rows])
+        with lock:
+            if not made:
+                made.append(np.empty((len(inputs), *tokens.shape[1:]), np.float32))
+        made[0][rows] = tokens
+
+    threads.run([partial(compute, rows) for rows in _cut(len(inputs), cost, most)])
+    return made[0]
 
 
 def by_length(
@@ -71,20 +91,22 @@ def by_length(
     low_memory: bool = False,
     pad_id: int = 0,
 ) -> Array:
-    """Apply a text tower to rows of ids, (n, tokens) -> (n, e), without duplicates and padding.
+    """Apply a text tower to rows of ids without duplicates and padding, and truncate embeddings: (n, tokens) -> (n, e).
 
     With causal attention, padding has no effect, and is nine tenths of a short prompt. A chunk has texts of similar
     length, the longest first, sorted so that they have a long shared prefix, which the tower computes once.
     """
     most = _LOW_MEMORY_COST if low_memory else _TEXT_COST
-    texts = np.where(np.arange(ids.shape[1]) < lengths_of(ids)[:, np.newaxis], ids, pad_id)
+    lengths = lengths_of(ids)
+    ids = ids[:, : lengths.max(initial=1)]  # of 8192 tokens, say, most rows need a few
+    texts = np.where(np.arange(ids.shape[1]) < lengths[:, np.newaxis], ids, pad_id)
     rows, copies = np.unique(texts, axis=0, return_inverse=True)  # sorted: neighbours share a prefix
     lengths = lengths_of(rows)
     order = np.argsort(-lengths, kind="stable")
     embeddings = np.empty((len(rows), embed_dim), np.float32)
 
     def compute(part: NDArray[np.integer]) -> None:
-        embeddings[part] = tower(rows[part, : lengths[part[0]]])
+        embeddings[part] = tower(rows[part, : lengths[part[0]]])[:, :embed_dim]
 
     chunks = _cut_texts(rows[order], lengths[order], most)
     threads.run([partial(compute, order[chunk]) for chunk in chunks])

@@ -22,7 +22,7 @@ from numpyclip.runtime.checksum import checksum
 from numpyclip.weights.archive import map_opened
 from numpyclip.weights.safetensors import parse_safetensors, unwritten, write_safetensors
 
-VERSION = 1  # part of file names: raise it whenever towers prepare their weights differently
+VERSION = 2  # part of file names: raise it whenever towers prepare their weights differently
 
 _LEAST_BYTES = 2**26  # smaller towers are prepared in less than a tenth of a second
 _CHECKSUM = "numpyclip.checksum"  # in the metadata

@@ -23,9 +23,9 @@ def expected_tensors(checkpoint: Checkpoint, config: CLIPConfig) -> expected.Ten
         if config.sigmoid:
             yield from expected.number(checkpoint, "logit_bias")
     if config.vision is not None:
-        yield from vision_tower(config.vision).tensors(checkpoint, config.vision, config.embed_dim)
+        yield from vision_tower(config.vision).tensors(checkpoint, config.vision, config.tower_dim)
     if config.text is not None:
-        yield from text_tower(config.text).tensors(checkpoint, config.text, config.embed_dim)
+        yield from text_tower(config.text).tensors(checkpoint, config.text, config.tower_dim)
     if config.decoder is not None and config.text is not None:
         from numpyclip.model.captioning.decoder import Decoder
 

@@ -18,7 +18,7 @@ from numpyclip.model.config import (
 )
 from numpyclip.saving import open_clip_fastvit
 from numpyclip.saving.original_layout import OPEN_CLIP
-from numpyclip.saving.plan import USUAL_TOKENIZERS, DType, Layout, Plan, Weight, as_json, in_proj_sources
+from numpyclip.saving.plan import ELSE, USUAL_TOKENIZERS, DType, Layout, Plan, Weight, as_json, in_proj_sources
 from numpyclip.tokenizer.clip_tokenizer import CLIPTokenizer
 from numpyclip.weights.checkpoint import Checkpoint
 
@@ -68,6 +68,9 @@ def _check(model: CLIP, checkpoint: Checkpoint) -> None:
     config = model.config
     _LAYOUT.check(config, checkpoint)
     assert config.text is not None
+    for name, known in (("interpolation", ("bicubic", "bilinear")), ("resize_mode", ("shortest", "squash", "longest"))):
+        if (found := getattr(config.preprocess, name)) not in known:
+            raise _LAYOUT.cannot(checkpoint, f": {name} of images is '{found}'; expected {' or '.join(known)}. {ELSE}")
     if isinstance(config.vision, VisionTransformerConfig):
         if config.vision.pool.kind == "map":
             raise _LAYOUT.cannot(checkpoint, ": its images are pooled by a query; expected tok or avg.")

@@ -71,7 +71,12 @@ def save(
         raise InputError(f"dtype is {dtype!r:.60}; expected {' or '.join(map(repr, DTYPES))}.")
     loaded = model if isinstance(model, CLIP) else load(model)[0]
     if loaded.checkpoint is None:
-        raise InputError("a model that was pickled cannot be saved; expected one from numpyclip.load in this process.")
+        raise InputError(
+            "a model that was pickled, or has the text tower of another one, cannot be saved; expected one from "
+            "numpyclip.load in this process."
+        )
+    if loaded.config.full_dim is not None:
+        raise InputError("no format says that embeddings are truncated; load the model without truncate_dim.")
     target = Path(folder).resolve()  # where a link points
     with atomic_folder(target, overwrite) as part:
         check_target(target, loaded.checkpoint.path, overwrite)
@@ -97,6 +102,7 @@ def _write(plan: Plan, folder: Path) -> None:
     from numpyclip.weights.safetensors import write_safetensors
 
     for name, content in plan.files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         with (folder / name).open("wb") as file:
             if isinstance(content, Path):
                 with open_regular(content) as source:

@@ -13,7 +13,7 @@ from numpyclip.families.repository_files import TOKENIZER_FILES
 from numpyclip.families.tensor_names import translator
 from numpyclip.families.transformers_types import ACTIVATIONS, CLIP_NAMES, SIGLIP_NAMES
 from numpyclip.images.preprocess import Preprocess, in_pixels
-from numpyclip.model.config import TextConfig, TransformerConfig, VisionTransformerConfig
+from numpyclip.model.config import MLPActivation, TextConfig, TransformerConfig, VisionTransformerConfig
 from numpyclip.saving.original_layout import TRANSFORMERS, existing
 from numpyclip.saving.plan import ELSE, USUAL_TOKENIZERS, Change, DType, Layout, Plan, Weight, as_json, in_proj_sources
 from numpyclip.tokenizer.clip_tokenizer import CLIPTokenizer
@@ -40,7 +40,7 @@ _SIGLIP = replace(
     text_fixed={"causal": False},
 )
 
-_ACTIVATIONS = {ours: theirs for theirs, ours in reversed(ACTIVATIONS.items())}
+_ACTIVATIONS: dict[MLPActivation, str] = {ours: theirs for theirs, ours in reversed(ACTIVATIONS.items())}
 _RESAMPLE = {ours: number for number, ours in RESAMPLE.items()}
 
 _IN_PROJ = re.compile(r"(.*\.attn)\.in_proj_(weight|bias)")
@@ -84,8 +84,9 @@ def _check(model: CLIP, checkpoint: Checkpoint, is_siglip: bool) -> None:
         raise _CLIP.cannot(
             checkpoint, f": its images are {in_pixels(config.preprocess.size)}; expected squares. {ELSE}"
         )
-    if config.preprocess.resize_mode == "longest":
-        raise _CLIP.cannot(checkpoint, ": images are padded; expected to be cropped or squashed.")
+    if config.preprocess.resize_mode not in ("shortest", "squash"):
+        mode = config.preprocess.resize_mode
+        raise _CLIP.cannot(checkpoint, f": the resize mode of images is '{mode}'; expected shortest or squash. {ELSE}")
     for name in ("visual.proj.bias",) if is_siglip else ("visual.proj.bias", "text_projection.bias"):
         if name in checkpoint:
             raise _CLIP.cannot(checkpoint, f": a {kind} has no tensor '{name}'.")

@@ -14,7 +14,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from numpyclip.model.ops import Array
+from numpyclip.model.ops import Array, normalize
 from numpyclip.server.request_parsing import Fields, json_fields, shown
 from numpyclip.server.responses import JSONResponse, bad_request
 from numpyclip.server.service import Service
@@ -26,11 +26,7 @@ async def embeddings(request: Request) -> Response:
     fields = await json_fields(request)
     service.check_model_name(fields.text("model"))
     encoding = fields.choice("encoding_format", "float", "base64")
-    dimensions = fields.values.get("dimensions") or service.model.config.embed_dim  # 0: all, as in Infinity
-    if dimensions != service.model.config.embed_dim:
-        raise bad_request(
-            f"dimensions is {shown(dimensions)}; expected {service.model.config.embed_dim}, as this model has."
-        )
+    dimensions = _dimensions(fields, service.model.config.embed_dim)
     modality, inputs = _messages(fields) if "messages" in fields.values else _inputs(fields)
     if modality == "image":
         embedded, tokens = await service.embed_images(inputs), 0
@@ -40,6 +36,8 @@ async def embeddings(request: Request) -> Response:
         embedded = await service.embed_texts(inputs)
         assert service.model.config.text is not None  # checked with the texts
         tokens = int((ids != service.model.config.text.pad_id).sum())
+    if dimensions < embedded.shape[1]:
+        embedded = normalize(embedded[:, :dimensions])
 
     def response() -> Response:
         return JSONResponse(
@@ -64,6 +62,14 @@ async def models(request: Request) -> Response:
     service: Service = request.app.state.service
     model = {"id": service.name, "object": "model", "created": 0, "owned_by": "numpyclip"}
     return JSONResponse({"object": "list", "data": [model]})
+
+
+def _dimensions(fields: Fields, most: int) -> int:
+    """Return how many of the dimensions of embeddings are wanted; with 0 all, as in Infinity."""
+    value = fields.values.get("dimensions") or most
+    if type(value) is not int or not 1 <= value <= most:
+        raise bad_request(f"dimensions is {shown(value)}; expected an integer of 1..{most}, as this model has.")
+    return value
 
 
 def _inputs(fields: Fields) -> tuple[str, list[Any]]:

@@ -127,8 +127,11 @@ class Service:
         return await asyncio.wrap_future(future)
 
     def check_model_name(self, name: str | None) -> None:
-        """Raise 404 if a request names another model: embeddings of different models are not comparable."""
-        if name and self.settings.model_names and name not in self.settings.model_names:
+        """Raise 404 if a request names another model: embeddings of different models are not comparable.
+
+        As in open_clip and Immich, case does not matter, and a hyphen is an underscore.
+        """
+        if name and self.settings.model_names and _plain(name) not in map(_plain, self.settings.model_names):
             known = ", ".join(self.settings.model_names)
             raise HTTPException(404, f"model {name:.100} is not here; this server has {known}.")
 
@@ -210,7 +213,7 @@ class Service:
         except InputError as error:
             raise HTTPException(503, f"the index cannot be searched: {error}") from error
         found = index.store.fingerprint
-        if found is not None and found != self.model.fingerprint:
+        if found is not None and not found.is_comparable(self.model.fingerprint):
             raise HTTPException(503, "the index was rebuilt with another model; restart the server.")
         return index
 
@@ -233,3 +236,7 @@ class Service:
         if match is None:
             raise HTTPException(404, f"there is no image {row_id} in the index.")
         return match
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "_")

@@ -31,6 +31,10 @@ class TokenizerModel(Protocol):
     def keeps_end(self) -> bool:
         """Whether the beginning of a long text is truncated, not its end."""
 
+    @property
+    def padding_side(self) -> str | None:
+        """Which side the file says is padded, "left" or "right", if it does."""
+
     def encode(self, text: str, max_length: int) -> tuple[list[int], int]:
         """Convert a text to ids, truncated to a length; also return the length without that."""
 

@@ -1,23 +1,25 @@
 """TEXT → IDS by the tokenizer whose files are beside the weights, as Hugging Face's libraries save them.
 
-`tokenizer.json` is complete. Older models have only the vocabulary, `spiece.model` (sentencepiece) or `vocab.txt`
-(BERT); the rest is in the code of the class that `tokenizer_config.json` names.
+`tokenizer.json` is complete. Older models have only the vocabulary, `spiece.model` (sentencepiece), `vocab.txt` (BERT),
+or `vocab.json` and `merges.txt` (CLIP); the rest is in the code of the class that `tokenizer_config.json` names.
 """
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from numpyclip.errors import CheckpointError, MissingPackageError
 from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.tokenizer.cleaning import OPEN_CLIP, lower_without_punctuation
+from numpyclip.tokenizer.clip_files import as_tokenizer_json
 from numpyclip.tokenizer.clip_tokenizer import default_tokenizer
 from numpyclip.tokenizer.clip_transformers import TransformersCLIPTokenizer
 from numpyclip.tokenizer.file_tokenizer import FileTokenizer, TokenizerModel, UnreadableTokenizer, naming
 from numpyclip.tokenizer.pre_tokenizer import END_OF_TEXT, START_OF_TEXT
-from numpyclip.tokenizer.subword_models import SentencePieceModel, SiglipModel, read_json, read_word_pieces
+from numpyclip.tokenizer.subword_models import SiglipModel, read_json, read_word_pieces
+from numpyclip.tokenizer.unigram_model import read_t5, read_xlm_roberta
 from numpyclip.weights.json_file import read_bytes, read_json_object
 
 Settings = Mapping[str, Any]
@@ -29,19 +31,17 @@ _OPTIONS = ("do_lower_case", "strip_accents", "tokenize_chinese_chars", "truncat
 
 # Classes → the files that they read, in transformers' order, and their default padding.
 _FILES = {
-    "": ("tokenizer.json", "vocab.txt"),
+    "": ("tokenizer.json", "vocab.txt", "spiece.model", "sentencepiece.bpe.model"),
     "BertTokenizer": ("tokenizer.json", "vocab.txt"),
+    "DistilBertTokenizer": ("tokenizer.json", "vocab.txt"),
     "T5Tokenizer": ("tokenizer.json", "spiece.model"),
+    "MT5Tokenizer": ("tokenizer.json", "spiece.model"),
+    "XLMRobertaTokenizer": ("tokenizer.json", "sentencepiece.bpe.model"),
     "SiglipTokenizer": ("spiece.model", "tokenizer.json"),
-    "CLIPTokenizer": ("tokenizer.json", "vocab.json and merges.txt of OpenAI's vocabulary"),
+    "CLIPTokenizer": ("tokenizer.json", "vocab.json"),
 }
-_PADS = {"SiglipTokenizer": ("</s>",)}
-
-
-def open_clip_file_tokenizer(folder: Path, repository: str, clean: str, strip_sep_token: bool) -> Tokenizer:
-    """Read the tokenizer of a repository, with the options of OpenCLIP's `HFTokenizer`, which wraps it."""
-    hint = f"the model was trained with that of {repository!r:.100}: put it, from huggingface.co, into the folder"
-    return _read_tokenizer(folder, OPEN_CLIP[clean], hint, strip_sep_token=strip_sep_token)
+_PADDED_LEFT = ("CodeLlamaTokenizer", "CohereTokenizer", "GemmaTokenizer", "LlamaTokenizer", "Siglip2Tokenizer")
+_PADS = {"CLIPTokenizer": (END_OF_TEXT,), "SiglipTokenizer": ("</s>",)}
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,13 @@ class TokenizerRules:
 
     default: str  # transformers' class, if `tokenizer_config.json` names none
     lower: bool = False  # lower-case all texts, whatever the class
+    strip_sep_token: bool = False  # the separator becomes 0
+
+
+def open_clip_file_tokenizer(folder: Path, repository: str, clean: str, strip_sep_token: bool) -> Tokenizer:
+    """Read the tokenizer of a repository, with the options of OpenCLIP's `HFTokenizer`, which wraps it."""
+    hint = f"the model was trained with that of {repository!r:.100}: put it, from huggingface.co, into the folder"
+    return _read_tokenizer(folder, OPEN_CLIP[clean], hint, TokenizerRules("", strip_sep_token=strip_sep_token))
 
 
 def hugging_face_tokenizer(folder: Path, rules: TokenizerRules) -> Tokenizer:
@@ -66,36 +73,35 @@ def hugging_face_tokenizer(folder: Path, rules: TokenizerRules) -> Tokenizer:
     is_siglip_1 = name == "SiglipTokenizer"  # which lower-cases by itself
     clean = lower_without_punctuation if is_siglip_1 and not (folder / "spiece.model").exists() else _as_it_is
     hint = "put it there, from where the weights come"
-    return _read_tokenizer(folder, clean, hint, default=rules.default, lower=rules.lower and not is_siglip_1)
+    return _read_tokenizer(folder, clean, hint, replace(rules, lower=rules.lower and not is_siglip_1))
 
 
 def _as_it_is(text: str) -> str:
     return text
 
 
-def _read_tokenizer(
-    folder: Path,
-    clean: Callable[[str], str],
-    hint: str,
-    *,
-    default: str = "",
-    lower: bool = False,
-    strip_sep_token: bool = False,
-) -> Tokenizer:
+def _read_tokenizer(folder: Path, clean: Callable[[str], str], hint: str, options: TokenizerRules) -> Tokenizer:
     settings = _settings(folder)
-    tokens, name = _tokens(folder, settings), _class(settings, default)
+    tokens, name = _tokens(folder, settings), _class(settings, options.default)
     path = _find(folder, name, hint)
-    data = read_bytes(path, _MAX_VOCABULARY, "a tokenizer")
-    pads_left = settings.get("padding_side") == "left"
-    rules = (clean.__name__, lower, strip_sep_token, pads_left, name, *(settings.get(o) for o in _OPTIONS), tokens)
+    data = _read_file(path, settings)
+    settings = {**settings, **tokens}
+    padding_side = settings.get("padding_side")
+    pads_left = (padding_side or ("left" if name in _PADDED_LEFT else "right")) == "left"
+    lower, strip = options.lower, options.strip_sep_token
+    rules = (clean.__name__, lower, strip, pads_left, name, *(settings.get(o) for o in _OPTIONS), tokens)
+    settings = {**settings, **tokens}
+    rules += tuple(filter(None, [_template(settings, name)]))
     known_as = f"{path.name} {hashlib.sha256(data + repr(rules).encode()).hexdigest()[:16]}"
     try:
         with naming(path):
-            model = _read_model(path, data, {**settings, **tokens}, name, lower)
+            model = _read_model(path, data, settings, name, lower)
             pad_id = _id_of(path, model, tokens.get("pad_token"), _PADS.get(name, ("[PAD]", "<pad>")))
-            zeroed_id = _id_of(path, model, tokens.get("sep_token"), ("[SEP]", "</s>")) if strip_sep_token else None
+            zeroed_id = _id_of(path, model, tokens.get("sep_token"), ("[SEP]", "</s>")) if strip else None
     except MissingPackageError as error:
         return UnreadableTokenizer(known_as, str(error))
+    if not padding_side and model.padding_side:
+        pads_left = model.padding_side == "left"
     return FileTokenizer(known_as, path, model, clean, pad_id, pads_left, zeroed_id)
 
 
@@ -110,13 +116,36 @@ def _find(folder: Path, name: str, hint: str) -> Path:
     )
 
 
+def _read_file(path: Path, settings: Settings) -> bytes:
+    """Read a vocabulary; that of CLIP's two files as if it were one of the newer form."""
+    if path.name != "vocab.json":
+        return read_bytes(path, _MAX_VOCABULARY, "a tokenizer")
+    ids, _, added = _clip_vocabulary(path.parent, settings)
+    merges = read_bytes(path.with_name("merges.txt"), *_SETTINGS).decode("utf-8", "replace")
+    with naming(path):
+        return as_tokenizer_json(ids, merges, _tokens(path.parent, settings), added)
+
+
 def _read_model(path: Path, data: bytes, settings: Settings, name: str, lower: bool) -> TokenizerModel:
     side = "left" if settings.get("truncation_side") == "left" else "right"
-    if path.name == "tokenizer.json":
-        return read_json(path, data, lower, side)
+    if path.suffix == ".json":
+        return read_json(path, data, lower, side, _template(settings, name))
     if path.name == "vocab.txt":
         return read_word_pieces(path, data, settings, side)
-    return (SiglipModel if name == "SiglipTokenizer" else SentencePieceModel)(path, data, settings)
+    if name == "SiglipTokenizer":
+        return SiglipModel(path, data, settings)
+    return (read_t5 if path.name == "spiece.model" else read_xlm_roberta)(path, data, settings, side)
+
+
+def _template(settings: Settings, name: str) -> tuple[str, ...]:
+    """Return the tokens around a text where the class, not the file, has them; empty for others.
+
+    NLLB's first token is that of the text's language.
+    """
+    if name != "NllbTokenizer":
+        return ()
+    language, end = settings.get("src_lang") or "eng_Latn", settings.get("eos_token") or "</s>"
+    return ("$A", str(end), str(language)) if settings.get("legacy_behaviour") else (str(language), "$A", str(end))
 
 
 def _id_of(path: Path, model: TokenizerModel, token: str | None, defaults: tuple[str, ...]) -> int:
@@ -136,7 +165,7 @@ def _read_clip(folder: Path) -> TransformersCLIPTokenizer | None:
     settings = _settings(folder)
     try:
         ids, merges, added = _clip_vocabulary(folder, settings)
-        if not default_tokenizer().has(ids, merges):
+        if not default_tokenizer().has(ids, merges) or settings.get("padding_side", "right") != "right":
             return None
         pad = _tokens(folder, settings).get("pad_token", END_OF_TEXT)
         any_case = {START_OF_TEXT: False, END_OF_TEXT: False, pad: False}
@@ -165,6 +194,7 @@ def _clip_vocabulary(folder: Path, settings: Settings) -> tuple[dict[str, int], 
     # Of a token that appears twice, the last options count; a plain string has none.
     tokens = [settings.get(name) for name in ("bos_token", "eos_token", "unk_token", "pad_token")]
     added = [{"content": token} if isinstance(token, str) else token for token in tokens if token]
+    added = [*(settings.get("added_tokens_decoder") or {}).values()] or added
     return ids, [line for line in lines[1:] if line], added
 
 

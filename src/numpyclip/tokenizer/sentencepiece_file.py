@@ -3,7 +3,9 @@
 Older versions of the package follow its offsets unchecked, and build their trie by recursion over the bytes of a piece.
 """
 
+import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
@@ -13,6 +15,8 @@ from numpyclip.tokenizer import charsmap
 # Fields of sentencepiece_model.proto.
 _PIECE, _TRAINER, _NORMALIZER, _SELF_TEST, _DENORMALIZER = 1, 2, 3, 4, 5
 _CHARSMAP = 2  # of a normalizer
+_TEXT, _SCORE, _KIND = 1, 2, 3  # of a piece
+_ADDED = (b"\x03", b"\x04")  # kinds: control symbols, and symbols of its user's
 _UNK_SURFACE = 44  # of the trainer: the text of an unknown id
 
 _MAX_PIECE = 512  # bytes with its score; published ones have up to 120
@@ -52,6 +56,31 @@ def check_sentencepiece(path: Path, data: bytes) -> None:
         raise CorruptCheckpointError(f"{path}: not a sentencepiece model, or damaged ({error!s:.100}).") from error
 
 
+@dataclass(frozen=True)
+class Pieces:
+    """The vocabulary of a sentencepiece model."""
+
+    scores: list[tuple[str, float]]  # of each piece, by id
+    added: list[str]  # pieces that are found in a text before it is split: control symbols, and those of its user
+    charsmap: bytes  # table of replacements
+
+
+def read_pieces(data: bytes) -> Pieces:
+    """Read the vocabulary of a model after `check_sentencepiece`; ValueError if a piece is no text with a score."""
+    scores, added, table = [], [], b""
+    for field, value in _fields(data, count()):
+        if field == _PIECE:
+            piece = dict(_fields(value, count()))
+            text = piece.get(_TEXT, b"").decode("utf-8")
+            (score,) = struct.unpack("<f", piece.get(_SCORE, bytes(4)))
+            scores.append((text, score))
+            if piece.get(_KIND) in _ADDED:
+                added.append(text)
+        elif field == _NORMALIZER:
+            table = dict(_fields(value, count())).get(_CHARSMAP, b"")
+    return Pieces(scores, added, table)
+
+
 def _check_normalizer(path: Path, message: bytes, seen: Iterator[int]) -> None:
     for field, table in _fields(message, seen):
         if field == _CHARSMAP and table and (wrong := charsmap.fault(table)):
@@ -63,19 +92,18 @@ def _unsupported(path: Path, part: str, expected: str) -> UnsupportedCheckpointE
 
 
 def _fields(message: bytes, seen: Iterator[int]) -> Iterator[tuple[int, bytes]]:
-    """Yield the number and content of each field; that of a number is empty. All that were `seen` are counted."""
+    """Yield the number of each field, and its content as it is encoded. All that were `seen` are counted."""
     position = 0
     while position < len(message):
         key, position = _varint(message, position)
         start = position
         if (kind := key & 7) == 0:
             _, position = _varint(message, position)
-            start = position
         elif kind == 2:
             length, start = _varint(message, position)
             position = start + length
         elif kind in (1, 5):
-            position = start = start + (8 if kind == 1 else 4)
+            position = start + (8 if kind == 1 else 4)
         else:
             raise ValueError(f"a field of type {kind}")
         if position > len(message):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,8 @@ class JsonModel:
     """The vocabulary of a `tokenizer.json`; a text that is too long is truncated on one side, "left" or "right"."""
 
     def __init__(self, tokenizer: Tokenizer, side: str) -> None:
+        padding = tokenizer.padding
+        self.padding_side: str | None = padding["direction"] if padding else None
         tokenizer.no_truncation()
         tokenizer.no_padding()
         self._tokenizer = tokenizer
@@ -50,20 +52,32 @@ class JsonModel:
         return self._tokenizer.decode(ids, skip_special_tokens=False)
 
 
-def read_json(path: Path, data: bytes, lower: bool, side: str) -> JsonModel:
-    """Read a `tokenizer.json`, which may lower-case first, as transformers' `Siglip2Tokenizer` does."""
-    package = _import("tokenizers")
+def read_json(path: Path, data: bytes, lower: bool, side: str, template: Sequence[str] = ()) -> JsonModel:
+    """Read a `tokenizer.json`.
+
+    It may lower-case first, as transformers' `Siglip2Tokenizer` does, or have other tokens around a text ("$A").
+    """
+    package = import_package("tokenizers")
     check_tokenizer(path, data)
     tokenizer = package.Tokenizer.from_buffer(data)
     if lower:
         steps = [package.normalizers.Lowercase(), *([tokenizer.normalizer] if tokenizer.normalizer else [])]
         tokenizer.normalizer = package.normalizers.Sequence(steps)
+    if template:
+        around = {token: tokenizer.token_to_id(token) for token in template if token != "$A"}
+        if missing := [token for token, i in around.items() if i is None]:
+            raise UnsupportedCheckpointError(
+                f"{path}: has no token {missing[0]!r:.60}; expected the code of a language."
+            )
+        tokenizer.post_processor = package.processors.TemplateProcessing(
+            single=list(template), special_tokens=list(around.items())
+        )
     return JsonModel(tokenizer, side)
 
 
 def read_word_pieces(path: Path, data: bytes, settings: Mapping[str, Any], side: str) -> JsonModel:
     """Read BERT's `vocab.txt`, a token a line, as transformers' `BertTokenizer` does."""
-    package = _import("tokenizers")
+    package = import_package("tokenizers")
     if data.count(b"\n") > MAX_TOKENS:
         raise UnsupportedCheckpointError(f"{path}: has more than {MAX_TOKENS} lines; expected a token a line.")
     vocabulary = {token: i for i, token in enumerate(data.decode("utf-8").removesuffix("\n").split("\n"))}
@@ -83,13 +97,14 @@ def read_word_pieces(path: Path, data: bytes, settings: Mapping[str, Any], side:
 
 
 class SentencePieceModel:
-    """The vocabulary of a `spiece.model` as T5 uses it: special tokens are found in the raw text, and one ends it."""
+    """The vocabulary of a `spiece.model`: special tokens are found in the raw text, and one ends it."""
 
     min_length = 1
     keeps_end = False
+    padding_side: str | None = None
 
     def __init__(self, path: Path, data: bytes, settings: Mapping[str, Any]) -> None:
-        package = _import("sentencepiece")
+        package = import_package("sentencepiece")
         check_sentencepiece(path, data)
         self._processor = package.SentencePieceProcessor(model_proto=data)
         end, self._unknown = settings.get("eos_token", "</s>"), settings.get("unk_token", "<unk>")
@@ -140,7 +155,8 @@ class SiglipModel(SentencePieceModel):
         return super()._plain_pieces(self._unknown + self._clean(text))[self._opening :]
 
 
-def _import(package: str) -> Any:
+def import_package(package: str) -> Any:
+    """Import one of the two packages; MissingPackageError if it is not installed."""
     try:
         return importlib.import_module(package)
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""One resumable, verified, atomic download.
+"""One resumable, verified, atomic download, from the first of several sources that has the file.
 
 ``ViT-B-32.pt``
     appears only when it is complete and its SHA-256 is the published one.
@@ -10,81 +10,94 @@
 ``ViT-B-32.pt.lock``
     held during the download (see `numpyclip.lock`): a second process waits, and finds the file. Where there are no
     locks, each process writes a part of its own, and removes it in the end.
+
+Files of a hub have their names, parts and locks in its cache: see `numpyclip.weights.hub_cache`.
 """
 
 import contextlib
 import errno
 import os
-import re
 import shutil
 import time
-import warnings
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
-from numpyclip.atomic import resumable_part, resumable_path
-from numpyclip.errors import ChecksumError, DownloadError, OfflineError
-from numpyclip.weights.catalogue import KnownModel
-from numpyclip.weights.local import Folder, sha256_of, stat_regular_file, weights_folder, write_stamp
-
-if TYPE_CHECKING:  # http and tls take a while to import; a model that is here needs neither
-    from numpyclip.weights.transfer import Part, Progress
+from numpyclip.errors import ChecksumError, DownloadError
+from numpyclip.weights.local import FOLDER_SETTINGS, stat_regular_file
+from numpyclip.weights.partial_file import Expected, Part
+from numpyclip.weights.progress import Progress
+from numpyclip.weights.transfer import fetch
+from numpyclip.weights.web_request import Broken, Refused, Wrong
 
 TRIES = 5  # consecutive requests to one URL that bring less than MIN_PROGRESS
 MIN_PROGRESS = 1 << 20  # bytes; a connection that brings this much before it breaks is worth any number of tries
+PATIENCE = 60.0  # seconds to wait, in all, for a server that is busy
+_STALL = 3  # tries that a stalled connection counts as: each takes its time
+_BUSY = (429, 500, 502, 503, 504)
 
-_TINY = "To try NumPyCLIP without a download, use the model in the package: 'tiny' (--model tiny)."
+_Result = TypeVar("_Result")
 
 _pause = time.sleep
 
 
-def is_offline() -> bool:
-    """Tell whether ``$NUMPYCLIP_OFFLINE`` forbids the network."""
-    return os.environ.get("NUMPYCLIP_OFFLINE", "").strip().lower() not in ("", "0", "false", "no")
+class Attempts:
+    """What was tried in vain, and what each source answered."""
+
+    def __init__(self) -> None:
+        self.failures: list[str] = []
+        self.error: type[DownloadError] = DownloadError  # a ChecksumError once one has sent another file
+        self._silent: set[str] = set()  # hosts that did not answer, or stalled, and are not asked again
+
+    def add(self, source: str, failure: Exception) -> None:
+        """Note a failure."""
+        self.failures.append(f"{source}: {str(failure).rstrip('.')}")
+        if isinstance(failure, Wrong | ChecksumError):
+            self.error = ChecksumError
+        if isinstance(failure, Broken) and (failure.stalled or not failure.connected):
+            self._silent.add(_host(source))
+
+    def skips(self, url: str) -> bool:
+        """Tell, and note, whether the host of a URL did not answer, or stalled, before."""
+        is_silent = _host(url) in self._silent
+        if is_silent:
+            self.failures.append(f"{url}: not asked, for its host did not answer before")
+        return is_silent
+
+    def __str__(self) -> str:
+        return "; ".join(self.failures)
 
 
-def sources(model: KnownModel) -> tuple[str, ...]:
-    """Return the URLs of a model in the order to try, those of ``$NUMPYCLIP_MIRROR`` first."""
-    mirror = os.environ.get("NUMPYCLIP_MIRROR", "").strip().rstrip("/")
-    if not mirror:
-        return model.urls
-    if re.match(r"\w+://[^/]*@", mirror):  # not shown: it may contain a password
-        raise DownloadError("$NUMPYCLIP_MIRROR: has a user name; expected https://host/folder. Remove it.")
-    if not re.match(r"https?://[^/]", mirror):
-        raise DownloadError(f"$NUMPYCLIP_MIRROR: is {mirror!r}; expected https://host/folder.")
-    return (f"{mirror}/{model.file}", f"{mirror}/{model.sha256}/{model.file}", *model.urls)
+def _host(url: str) -> str:
+    return url.partition("://")[2].partition("/")[0]
 
 
-def _pull(url: str, part: "Part", progress: "Progress") -> None:
-    """Fetch one URL to its end, retrying as long as that makes progress."""
-    from numpyclip.weights.transfer import Broken, fetch
-
-    fruitless, reached, furthest = 0, False, part.size
-    while True:
+def patiently(request: Callable[[], _Result]) -> _Result:
+    """Repeat a request while the server is busy, waiting as long as it says, but not for hours."""
+    waited = 0.0
+    for usual in (1.0, 2.0):
         try:
-            return fetch(url, part, progress)
-        except Broken as broken:
-            reached = reached or broken.connected
-            # by the furthest point: starting over and over is no progress
-            fruitless = 0 if part.size - furthest >= MIN_PROGRESS else fruitless + 1
-            progress.say(f"{broken}")
-            furthest = max(furthest, part.size)
-            # a server that was never reached gets no second try: there may be another
-            if not reached or fruitless >= TRIES:
+            return request()
+        except Refused as refused:
+            wait = usual if refused.wait is None else max(1.0, refused.wait)
+            if refused.status not in _BUSY or waited + wait > PATIENCE:
                 raise
-        _pause(2.0 ** (fruitless - 1))
+        waited += wait
+        _pause(wait)
+    return request()
 
 
-def _fetch_verified(url: str, model: KnownModel, part: "Part", progress: "Progress") -> None:
-    """Fetch one URL; start over once if the parts of several responses do not make the published file."""
-    from numpyclip.weights.transfer import Wrong
-
+def pull(url: str, part: Part, progress: Progress, expected: Expected, token: str | None = None) -> None:
+    """Fetch one URL to its end, and verify it; start over once if several responses do not make the expected file."""
+    if expected.sha256 is None:
+        part.clear()  # of which version it is, nobody knows
     for _ in range(2):
-        _pull(url, part, progress)
-        if part.sha256 == model.sha256:
+        _pull(url, part, progress, expected, token)
+        difference = part.differs(expected)
+        if difference is None:
             return
         page = ", which looks like a web page" if part.head().lstrip().startswith(b"<") else ""
-        reason = f"sent {part.size:,} bytes{page}, with SHA-256 {part.sha256}; expected {model.sha256}"
+        reason = f"sent {part.size:,} bytes{page}, {difference}"
         spliced = part.spliced
         part.clear()
         if not spliced:
@@ -92,61 +105,59 @@ def _fetch_verified(url: str, model: KnownModel, part: "Part", progress: "Progre
     raise Wrong(reason)
 
 
-def _advice(model: KnownModel, file: Path) -> str:
-    return (
-        f"Put {model.file} (SHA-256 {model.sha256}) into {file.parent} by hand, "
-        f"or set $NUMPYCLIP_MIRROR to a URL that has it. {_TINY}"
-    )
+def _pull(url: str, part: Part, progress: Progress, expected: Expected, token: str | None) -> None:
+    """Fetch one URL to its end, retrying as long as that makes progress."""
+    fruitless, reached, furthest = 0, False, part.size
+    while True:
+        try:
+            return fetch(url, part, progress, expected, token)
+        except Broken as broken:
+            reached = reached or broken.connected
+            # by the furthest point: starting over and over is no progress
+            fruitless = 0 if part.size - furthest >= MIN_PROGRESS else fruitless + (_STALL if broken.stalled else 1)
+            progress.say(f"{broken}")
+            furthest = max(furthest, part.size)
+            # a server that was never reached gets no second try: there may be another
+            if not reached or fruitless >= TRIES:
+                raise
+            wait = 0.0 if broken.stalled else 2.0 ** max(0, fruitless - 1)
+        _pause(wait)
 
 
-def _fill(model: KnownModel, file: Path, part: "Part", progress: "Progress") -> None:
-    """Make `part` the published file, from the first URL that serves it."""
-    from numpyclip.weights.transfer import Broken, Refused, Wrong
-
-    reasons: list[str] = []
-    kind: type[DownloadError] = DownloadError
-    for url in () if part.sha256 == model.sha256 else sources(model):
+def pull_first(urls: Iterable[str], part: Part, progress: Progress, expected: Expected, attempts: Attempts) -> bool:
+    """Fetch the first URL that has the expected file; tell whether one had."""
+    for url in urls:
+        if attempts.skips(url):
+            continue
         try:
             progress.say(f"downloading {url}")
-            _fetch_verified(url, model, part, progress)
-            break
+            pull(url, part, progress, expected)
+            return True
         except (Broken, Refused) as failure:
-            reasons.append(f"{url}: {str(failure).rstrip('.')}")
-            if isinstance(failure, Wrong):
-                kind = ChecksumError
-    if part.sha256 != model.sha256:
-        found = f"could not be downloaded ({'; '.join(reasons)})" if reasons else "could not be downloaded"
-        kept = ""
-        if part.size and part.path == resumable_part(file):
-            kept = f"{part.size:,} bytes are kept in {part.path}, to be continued. "
-        raise kind(f"{model.name}: {found}. {kept}{_advice(model, file)}")
-    part.settle()
+            attempts.add(url, failure)
+    return False
 
 
-def _disk_error(file: Path, total: int | None, error: OSError) -> DownloadError:
-    what = error.strerror or error
-    if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None)):
-        needed = "an unknown number of" if total is None else f"{total:,}"
-        free = f"{shutil.disk_usage(file.parent).free:,}"
-        return DownloadError(
-            f"{file}: the disk is full ({what}); {needed} bytes are needed, {free} are free. "
-            "Make room, or choose another folder with download_root or $CLIP_DIR."
-        )
-    return DownloadError(
-        f"{file}: cannot be written ({what}). Choose a folder that can be, with download_root or $CLIP_DIR."
-    )
+def save(path: Path, file: Path, expected: Expected, label: str, fill: Callable[[Part, Progress], bool]) -> bool:
+    """Let the partial file at `path` be filled, unless it is complete, and rename it; tell whether it is complete.
 
-
-def _download(model: KnownModel, file: Path, path: Path) -> None:
-    """Fetch into the partial file at `path`, and rename it once it is verified."""
-    from numpyclip.weights.transfer import Part, Progress
-
+    Raises
+    ------
+    DownloadError
+        If it cannot be written.
+    """
     stat_regular_file(path)
     total = None
     try:
-        with Part(path) as part, Progress(model.file) as progress:
+        with Part(path) as part, Progress(label) as progress:
             try:
-                _fill(model, file, part, progress)
+                needed = (expected.size or 0) - part.size
+                if needed > shutil.disk_usage(file.parent).free:
+                    raise _disk_error(file, expected.size, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+                is_complete = expected.sha256 is not None and part.differs(expected) is None
+                if not is_complete and not fill(part, progress):
+                    return False
+                part.settle()
             finally:
                 total = part.total
     except DownloadError:
@@ -159,63 +170,16 @@ def _download(model: KnownModel, file: Path, path: Path) -> None:
         path.replace(file)
     except OSError as error:
         raise _disk_error(file, total, error) from error
-    if status := stat_regular_file(file):
-        write_stamp(file, status, model.sha256)
+    return True
 
 
-def _offline_error(model: KnownModel, file: Path, found: str | None) -> DownloadError:
-    cure = f"Put {model.file} there by hand, from {' or '.join(sources(model))}, or unset $NUMPYCLIP_OFFLINE."
-    if found is None:
-        what = f"is missing, and $NUMPYCLIP_OFFLINE forbids the download; expected SHA-256 {model.sha256}"
-        return OfflineError(f"{file}: {what}. {cure} {_TINY}")
-    return ChecksumError(f"{file}: has SHA-256 {found}; expected {model.sha256}. {cure}")
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DownloadError(
-            f"{folder}: cannot be made a folder ({error.strerror or error}). "
-            "Choose another with download_root or $CLIP_DIR."
-        ) from error
-
-
-def _found(file: Path, model: KnownModel) -> str | None:
-    status = stat_regular_file(file)
-    return sha256_of(file, status, model.sha256) if status else None
-
-
-def obtain(model: KnownModel, download_root: Folder | None = None) -> Path:
-    """Return the file of a model with the published SHA-256, after downloading it if it is missing or damaged.
-
-    Raises
-    ------
-    OfflineError
-        If it is missing and ``$NUMPYCLIP_OFFLINE`` is set.
-    ChecksumError
-        If no URL has the published file, or the one here is damaged and ``$NUMPYCLIP_OFFLINE`` is set.
-    DownloadError
-        If it cannot be fetched or written.
-
-    Warns
-    -----
-    UserWarning
-        If a damaged file is replaced.
-    """
-    file = weights_folder(download_root) / model.file
-    found = _found(file, model)
-    if found == model.sha256:
-        return file
-    if is_offline():
-        raise _offline_error(model, file, found)
-    _make_folder(file.parent)
-    with resumable_path(file, f"{file.name}: another process is downloading it; waiting for it") as part:
-        found = _found(file, model)  # another process may have downloaded it meanwhile
-        if found == model.sha256:
-            return file
-        if found:
-            message = f"{file}: has SHA-256 {found}; expected {model.sha256}. It is downloaded again."
-            warnings.warn(message, stacklevel=2)
-        _download(model, file, part)
-    return file
+def _disk_error(file: Path, total: int | None, error: OSError) -> DownloadError:
+    what = error.strerror or error
+    if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None)):
+        needed = "an unknown number of" if total is None else f"{total:,}"
+        free = f"{shutil.disk_usage(file.parent).free:,}"
+        return DownloadError(
+            f"{file}: the disk is full ({what}); {needed} bytes are needed, {free} are free. "
+            f"Make room, or choose another folder {FOLDER_SETTINGS}."
+        )
+    return DownloadError(f"{file}: cannot be written ({what}). Choose a folder that can be, {FOLDER_SETTINGS}.")

@@ -1,24 +1,30 @@
-"""Models of the Hugging Face hub, downloaded by the package `huggingface_hub`.
+"""Repositories of the Hugging Face hub, downloaded into its cache; `huggingface_hub` is only asked for a token.
 
-Network and cache are that package's and follow its settings (``$HF_HOME``, ``$HF_TOKEN``, ``$HF_HUB_OFFLINE``,
-``$HF_ENDPOINT``, ...). Added here: the choice of files, ``$NUMPYCLIP_OFFLINE``, and our errors.
+Its settings hold here, too: ``$HF_HOME``, ``$HF_HUB_CACHE``, ``$HF_TOKEN``, ``$HF_ENDPOINT``, ``$HF_HUB_OFFLINE``.
 """
 
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from numpyclip.errors import DownloadError, ModelNotFoundError, NumPyCLIPError, OfflineError
-from numpyclip.weights.download import is_offline
+from numpyclip.errors import ChecksumError, DownloadError, ModelNotFoundError, NumPyCLIPError, OfflineError, quoted
 from numpyclip.weights.local import Folder
+from numpyclip.weights.network_settings import hub_cache, hub_endpoint, setting_against_hub
+
+if TYPE_CHECKING:  # http and tls take a while to import
+    from numpyclip.weights.hub_cache import CachedRepository
+    from numpyclip.weights.hub_client import HubClient, Listing
 
 PREFIX = "hf-hub:"
 
 Choose = Callable[[Iterable[str]], list[str]]
 
-# The package checks the names of repositories, but uses revisions as paths unchecked.
-_NAME = re.compile(rf"{PREFIX}(?P<repository>[^@]+)(@(?P<revision>[\w+-][\w./+-]*))?", re.ASCII)
+# As `huggingface_hub` checks the names of repositories; revisions become paths, too.
+_PART = r"\w(?:[\w.-]{0,94}\w)?"
+_NAME = re.compile(
+    rf"{PREFIX}(?P<repository>(?:{_PART}/)?{_PART}(?<!\.git))(?:@(?P<revision>[\w+-][\w./+-]{{0,200}}))?", re.ASCII
+)
 
 
 def obtain(name: str, choose: Choose, cache_dir: Folder | None = None) -> Path:
@@ -33,7 +39,7 @@ def obtain(name: str, choose: Choose, cache_dir: Folder | None = None) -> Path:
     choose : callable
         Chooses from the names of files, the weights last; none if there are no weights.
     cache_dir : path-like, optional
-        By default that of the settings of `huggingface_hub`.
+        By default that of `huggingface_hub`.
 
     Raises
     ------
@@ -41,109 +47,99 @@ def obtain(name: str, choose: Choose, cache_dir: Folder | None = None) -> Path:
         If there is no such repository or revision, it is closed to this user, or has no weights.
     OfflineError
         If files are missing, and ``$NUMPYCLIP_OFFLINE`` or ``$HF_HUB_OFFLINE`` forbids the network.
+    ChecksumError
+        If the hub sends other files than it states.
     DownloadError
-        If they cannot be fetched or written, or `huggingface_hub` is not installed.
+        If they cannot be fetched or written.
     """
     match = _NAME.fullmatch(name)
-    if not match or ".." in name:
+    if not match or ".." in name or "--" in match["repository"] or "//" in name:
         raise ModelNotFoundError(
             f"{name!r:.200}: names no repository; expected {PREFIX}organization/name, perhaps with @revision."
         )
-    place = {"repo_id": match["repository"], "revision": match["revision"], "cache_dir": cache_dir}
-    return _Repository(_import_hub(match["repository"]), name, place, choose).obtain()
+    return _Download(name, match["repository"], match["revision"], choose).obtain(cache_dir)
 
 
-def _import_hub(repository: str) -> Any:
-    try:
-        import huggingface_hub
-        import huggingface_hub.errors
-    except ImportError as error:
-        raise DownloadError(
-            f"{PREFIX}{repository}: cannot be downloaded without the package huggingface_hub ({error}). Install it "
-            "with `pip install 'numpyclip[hub]'`. Or download its config files (.json), tokenizer and weights by hand "
-            f"from https://huggingface.co/{repository}, and load the folder that has them."
-        ) from error
-    return huggingface_hub
+class _Download:
+    """One revision of one repository."""
 
+    def __init__(self, name: str, repository: str, revision: str | None, choose: Choose) -> None:
+        self._name, self._repository, self._revision, self._choose = name, repository, revision, choose
+        self._page = f"{hub_endpoint()}/{repository}"
 
-class _Repository:
-    """One revision of one repository.
-
-    Over its versions, the package raises errors of three HTTP libraries without a common base; all become ours.
-    """
-
-    def __init__(self, hub: Any, name: str, place: dict[str, Any], choose: Choose) -> None:
-        self._api, self._errors = hub.HfApi(library_name="numpyclip"), hub.errors
-        self._name, self._place, self._choose = name, place, choose
-        self._url = f"{self._api.endpoint}/{place['repo_id']}"
-
-    def obtain(self) -> Path:
+    def obtain(self, cache_dir: Folder | None) -> Path:
         """Return the folder with the files, online or not."""
+        from numpyclip.weights.hub_cache import CachedRepository
+        from numpyclip.weights.hub_client import HubClient
+        from numpyclip.weights.web_request import Broken, Refused
+
+        cache = CachedRepository(Path(cache_dir).expanduser() if cache_dir else hub_cache(), self._repository)
+        if setting := setting_against_hub():
+            return self._cached(cache) or self._raise_offline(setting)
+        client = HubClient(self._repository)
         try:
-            files = self._listed()
-        except Exception as error:
-            gone = isinstance(error, self._errors.RevisionNotFoundError)
-            if not gone and (folder := self._cached()):
+            listing = client.list_files(self._revision)
+        except (Broken, Refused) as failure:
+            is_gone = isinstance(failure, Refused) and failure.code == "RevisionNotFound"
+            if not is_gone and (folder := self._cached(cache)):
                 return folder
-            raise self._failure(error) from error
-        chosen = self._choose(files)
+            raise self._error(failure, client) from failure
+        try:
+            return self._fetch(client, cache, listing)
+        except (Broken, Refused) as failure:
+            raise self._error(failure, client) from failure
+
+    def _fetch(self, client: "HubClient", cache: "CachedRepository", listing: "Listing") -> Path:
+        from numpyclip.weights.hub_cache import stays_inside
+
+        chosen = self._choose(listing.files)
         if not chosen:
             raise ModelNotFoundError(
                 f"{self._name}: has no weights that are read here, such as model.safetensors; it has "
-                f"{', '.join(f'{file!r:.60}' for file in files[:10]) or 'no files'}."
+                f"{', '.join(f'{file!r:.60}' for file in listing.files[:10]) or 'no files'}."
             )
-        try:
-            return self._fetched(chosen)
-        except Exception as error:
-            raise self._failure(error) from error
+        if outside := [file for file in chosen if not stays_inside(file)]:
+            raise DownloadError(f"{self._name}: {self._page} lists {quoted(outside[0])}, which is outside its folder.")
+        folder = cache.snapshot(listing.commit)
+        for file in chosen:
+            if not (folder / file).is_file():
+                client.fetch(cache, client.ask_about(listing.commit, file), file)
+        cache.note(self._revision or "main", listing.commit)  # at the end, so that it always is a complete snapshot
+        return folder
 
-    def _listed(self) -> list[str]:
-        if is_offline():
-            raise self._errors.OfflineModeIsEnabled("$NUMPYCLIP_OFFLINE is set")
-        info = self._api.model_info(self._place["repo_id"], revision=self._place["revision"])
-        return [sibling.rfilename for sibling in info.siblings or ()]
-
-    def _fetched(self, chosen: list[str]) -> Path:
-        """Fetch the first file, which resolves the revision to a commit, and the others from that commit."""
-        first = Path(self._api.hf_hub_download(filename=chosen[0], **self._place))
-        for file in chosen[1:]:
-            self._api.hf_hub_download(filename=file, **{**self._place, "revision": first.parent.name})
-        return first.parent
-
-    def _cached(self) -> Path | None:
+    def _cached(self, cache: "CachedRepository") -> Path | None:
         """Return the snapshot in the cache, if it has weights: they are fetched last."""
-        try:  # allowing no file keeps the package from refusing a snapshot without the files that were not chosen
-            folder = Path(self._api.snapshot_download(local_files_only=True, allow_patterns=[], **self._place))
-        except (self._errors.LocalEntryNotFoundError, self._errors.HFValidationError):
-            return None
-        return folder if self._choose(file.name for file in folder.iterdir() if file.exists()) else None
+        commit = cache.commit_of(self._revision or "main")
+        return cache.snapshot(commit) if commit and self._choose(cache.files(commit)) else None
 
-    def _failure(self, error: Exception) -> NumPyCLIPError:
-        errors = self._errors
-        reason = " ".join(str(error).split())[:300] or type(error).__name__
-        if isinstance(error, errors.HFValidationError):
-            return ModelNotFoundError(f"{self._name}: names no repository: {reason}")
-        if isinstance(error, errors.GatedRepoError):
+    def _raise_offline(self, setting: str) -> Path:
+        raise OfflineError(
+            f"{self._name}: not completely in the cache, and {setting} forbids the network. Unset it, or copy "
+            f"the cache of a machine that has it, or load a folder with the files of {self._page}."
+        )
+
+    def _error(self, failure: Exception, client: "HubClient") -> NumPyCLIPError:
+        from numpyclip.weights.web_request import Broken, Refused, Wrong
+
+        status, code = (failure.status, failure.code) if isinstance(failure, Refused) else (0, "")
+        log_in = "set $HF_TOKEN to a token of your account, or log in with huggingface_hub (the extra 'hub')"
+        if code == "GatedRepo":
             return ModelNotFoundError(
-                f"{self._name}: is open only to those who have accepted its licence. Accept it at {self._url}, and "
-                "set $HF_TOKEN to a token of your account."
+                f"{self._name}: is open only to those who have accepted its licence. Accept it at {self._page}, and "
+                f"{log_in}."
             )
-        status = getattr(getattr(error, "response", None), "status_code", None)
-        if isinstance(error, errors.RepositoryNotFoundError) or status in (401, 403):
+        if code == "RevisionNotFound":
             return ModelNotFoundError(
-                f"{self._name}: not found at {self._url}, or closed to you. Check its spelling; if it is private, "
-                "set $HF_TOKEN to a token that may read it."
+                f"{self._name}: {self._page} has no such revision; expected a branch, a tag or a commit."
             )
-        if isinstance(error, errors.RevisionNotFoundError):
+        if code == "RepoNotFound" or status in (401, 403, 404):
+            access = "the token that was sent may not read it" if client.has_token else f"if it is private, {log_in}"
             return ModelNotFoundError(
-                f"{self._name}: {self._url} has no such revision; expected a branch, a tag or a commit."
+                f"{self._name}: not found at {self._page}, or closed to you ({failure}). Check its spelling; {access}."
             )
-        if isinstance(error, errors.OfflineModeIsEnabled):
-            return OfflineError(
-                f"{self._name}: not completely in the cache, and the network is forbidden: {reason}. Allow it, or copy "
-                f"the cache of a machine that has it, or load a folder with the files of {self._url}."
-            )
-        return DownloadError(
-            f"{self._name}: could not be downloaded from {self._url}: {reason}. Try again, or download its files by "
-            "hand, and load the folder that has them."
+        kept = " (what has arrived is kept, to be continued)" if isinstance(failure, Broken) else ""
+        kind = ChecksumError if isinstance(failure, Wrong) else DownloadError
+        return kind(
+            f"{self._name}: could not be downloaded from {self._page}: {str(failure).rstrip('.')}. Try again{kept}, or "
+            "set $HF_ENDPOINT to a mirror, or download its files by hand, and load the folder that has them."
         )

@@ -13,6 +13,8 @@ from numpyclip.weights.catalogue import KnownModel
 
 Folder = str | os.PathLike[str]
 
+FOLDER_SETTINGS = "with download_root, $CLIP_DIR or, for models of the hub, $HF_HOME"  # for messages
+
 
 def weights_folder(download_root: Folder | None = None) -> Path:
     """Return the folder of weights: `download_root`, else ``$CLIP_DIR``, else ``~/.cache/clip`` as in openai/CLIP."""
@@ -63,7 +65,8 @@ def write_stamp(file: Path, status: os.stat_result, sha256: str) -> None:
         _stamp(file).write_bytes(_stamp_text(status, sha256).encode())
 
 
-def _read_sha256(file: Path) -> str:
+def read_sha256(file: Path) -> str:
+    """Return the SHA-256 of a file, after reading all of it."""
     sha256 = hashlib.sha256()
     with _readable(file), open_regular(file) as stream:
         while data := stream.read(1 << 20):
@@ -77,7 +80,7 @@ def sha256_of(file: Path, status: os.stat_result, expected: str) -> str:
     with contextlib.suppress(OSError), open_regular(_stamp(file)) as stream:
         if stream.read(len(stamp) + 1) == stamp:
             return expected
-    found = _read_sha256(file)
+    found = read_sha256(file)
     if found == expected:
         write_stamp(file, status, found)
     return found
@@ -97,3 +100,13 @@ def verify(model: KnownModel, download_root: Folder | None = None) -> Literal["v
     with contextlib.suppress(OSError):
         _stamp(file).unlink()
     return "verified" if sha256_of(file, status, model.sha256) == model.sha256 else "damaged"
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it; DownloadError if it cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DownloadError(
+            f"{folder}: cannot be made a folder ({error.strerror or error}). Choose another {FOLDER_SETTINGS}."
+        ) from error

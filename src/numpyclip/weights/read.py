@@ -3,7 +3,9 @@
 import math
 import os
 import reprlib
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +20,13 @@ from numpyclip.errors import (
 from numpyclip.regular_file import open_regular
 from numpyclip.weights.archive import Archive, mapped_file
 from numpyclip.weights.budget import inflated_limit
-from numpyclip.weights.checkpoint import ACTIVATIONS, Activation, Checkpoint, identity_of
+from numpyclip.weights.checkpoint import ACTIVATIONS, Checkpoint, identity_of
+from numpyclip.weights.groups import choose, grouped
 from numpyclip.weights.json_file import read_json_object
 from numpyclip.weights.npz import read_npz
 from numpyclip.weights.safetensors import read_safetensors
-from numpyclip.weights.state_dict import state_dict, without_prefix
-from numpyclip.weights.torch_file import TorchFile, is_torch_legacy, read_torch_archive, read_torch_legacy
+from numpyclip.weights.state_dict import StateDict, state_dicts
+from numpyclip.weights.torch_file import TensorRef, TorchFile, is_torch_legacy, read_torch_archive, read_torch_legacy
 
 # Tied and expanded weights repeat bytes, so tensors may have more numbers than their file has bytes.
 _EXPANDED = 2**23  # numbers more
@@ -67,34 +70,63 @@ def read(path: Path) -> Checkpoint:
         If it is none of these, is damaged, or asks for more than tensors and plain containers; or if the files do not
         hold exactly the tensors that the index lists, each once, or are not all in its own folder.
     """
-    return (_read_shards if path.name.endswith(INDEX_SUFFIX) else _read_file)(path)
+    file = (_read_shards if path.name.endswith(INDEX_SUFFIX) else _read_file)(path)
+    group, note = choose([group for found in file.found for group in grouped(found.tensors, found.place)])
+    source = next(found for found in file.found if found.place == group.place)
+    _check_tensors(path, source, group.tensors.values(), file.torch)
+    arrays = {name: file.array(tensor) for name, tensor in group.tensors.items()}
+    return Checkpoint(
+        path.absolute(),
+        arrays,
+        source.activation,
+        file.identity,
+        stored=arrays,
+        left_out=group.beside,
+        warnings=(f"{path}: {note}",) if note else (),
+        archives=file.archives,
+    )
 
 
-def _read_shards(index: Path) -> Checkpoint:
+class _File(NamedTuple):
+    found: Sequence[StateDict]
+    identity: str | None = None
+    torch: TorchFile | None = None
+    archives: tuple[Archive, ...] = ()
+
+    def array(self, tensor: Any) -> NDArray[np.generic]:
+        """Make the array of a tensor."""
+        array: NDArray[np.generic] = self.torch.array(tensor) if self.torch else tensor
+        return array
+
+
+def _read_shards(index: Path) -> _File:
     weight_map = _read_weight_map(index)
     arrays: dict[str, NDArray[np.generic]] = {}
     identities: list[str | None] = []
+    archives: list[Archive] = []
     unpacked = size = 0
     for file in sorted(set(weight_map.values())):
-        shard = _read_file(index.parent / file)
+        path = index.parent / file
+        shard = _read_file(path)
         identities.append(shard.identity)
-        size += shard.path.stat().st_size
-        unpacked += sum(array.nbytes for array in shard.arrays.values() if mapped_file(array) is None)
-        if unpacked > inflated_limit(size):  # many small files, each within its own
-            raise CorruptCheckpointError(f"{index}: the {size} bytes of its files unpack to {unpacked} or more.")
-        for name, array in shard.arrays.items():
+        archives.extend(shard.archives)
+        size += path.stat().st_size
+        for name, tensor in shard.found[0].tensors.items():
             if weight_map.get(name) != file:
                 raise CorruptCheckpointError(
-                    f"{shard.path}: holds tensor {name!r:.200}, which {index.name} lists "
+                    f"{path}: holds tensor {name!r:.200}, which {index.name} lists "
                     f"{f'in {weight_map[name]!r:.100}' if name in weight_map else 'nowhere'}. Download both again."
                 )
-            arrays[name] = array
+            arrays[name] = array = shard.array(tensor)
+            unpacked += 0 if mapped_file(array) else array.nbytes
+        if unpacked > inflated_limit(size):  # many small files, each within its own
+            raise CorruptCheckpointError(f"{index}: the {size} bytes of its files unpack to {unpacked} or more.")
     if missing := [name for name in weight_map if name not in arrays]:
         raise CorruptCheckpointError(
             f"{index}: lists tensor {missing[0]!r:.200} in {weight_map[missing[0]]!r:.100}, which does not hold it "
             f"({len(missing)} are missing). Download both again."
         )
-    return Checkpoint(index.absolute(), arrays, identity=identity_of(*identities), stored=arrays)
+    return _File([StateDict("", arrays)], identity_of(*identities), archives=tuple(archives))
 
 
 def _read_weight_map(index: Path) -> dict[str, str]:
@@ -117,33 +149,29 @@ def _read_weight_map(index: Path) -> dict[str, str]:
     return weight_map
 
 
-def _read_file(path: Path) -> Checkpoint:
+def _read_file(path: Path) -> _File:
     try:
         with open_regular(path) as file:
             status = os.fstat(file.fileno())
             head = file.read(32)
-        found, activation = _read_by_magic(path, head)
+        found = _read_by_magic(path, head)
         identity = _identity(status)
         if _identity(path.stat()) != identity:  # replaced meanwhile: which of the two was memory-mapped?
             identity = None
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror or error}).") from error
-    arrays = without_prefix(found)
-    return Checkpoint(path.absolute(), arrays, activation, identity, stored=arrays)
+    return found._replace(identity=identity)
 
 
 def _identity(status: os.stat_result) -> str | None:
     return identity_of(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
-_Contents = tuple[dict[str, NDArray[np.generic]], Activation | None]
-
-
-def _read_by_magic(path: Path, head: bytes) -> _Contents:
+def _read_by_magic(path: Path, head: bytes) -> _File:
     if head.startswith(b"PK"):
         archive = Archive(path)
         if any(name.endswith(".npy") for name in archive.names):
-            return read_npz(archive), None
+            return _File([StateDict("", read_npz(archive))], archives=(archive,))
         return _from_torch(path, read_torch_archive(archive))
     if is_torch_legacy(head):
         return _from_torch(path, read_torch_legacy(path))
@@ -160,21 +188,30 @@ def _read_by_magic(path: Path, head: bytes) -> _Contents:
     )
 
 
-def _from_safetensors(path: Path) -> _Contents:
+def _from_safetensors(path: Path) -> _File:
     arrays, metadata = read_safetensors(path)
     activation = metadata.get(ACTIVATION_KEY)
     if activation is not None and activation not in ACTIVATIONS:
         raise UnsupportedCheckpointError(
             f"{path}: records the activation {activation!r:.60}; expected {' or '.join(ACTIVATIONS)}."
         )
-    return arrays, activation
+    return _File([StateDict("", arrays, activation)])
 
 
-def _from_torch(path: Path, file: TorchFile) -> _Contents:
-    tensors, activation = state_dict(file.root, str(path))
-    numbers = sum(math.prod(tensor.shape) for tensor in tensors.values())
-    if numbers > min(_MAX_EXPANSION * file.size, file.size + _EXPANDED):
+def _from_torch(path: Path, file: TorchFile) -> _File:
+    archives = (file.archive,) if file.archive else ()
+    return _File(state_dicts(file.root, str(path)), torch=file, archives=archives)
+
+
+def _check_tensors(path: Path, source: StateDict, tensors: Iterable[TensorRef], file: TorchFile | None) -> None:
+    """Refuse tensors that are stored in ways that are not read, or that the file cannot hold."""
+    for name, kind in source.unread:
+        raise UnsupportedCheckpointError(
+            f"{path}: tensor {quoted(name)} is made by {quoted(str(kind))}; expected plain tensors. "
+            "Save dense, unquantized and complete ones, of floating point."
+        )
+    numbers = sum(math.prod(tensor.shape) for tensor in tensors)
+    if file and numbers > min(_MAX_EXPANSION * file.size, file.size + _EXPANDED):
         raise CorruptCheckpointError(
             f"{path}: its tensors would have {numbers} numbers, far more than its {file.size} bytes hold."
         )
-    return {name: file.array(tensor) for name, tensor in tensors.items()}, activation

@@ -46,6 +46,7 @@ _KINDS = {
     "U16": "u2",
     "U8": "u1",
     "BOOL": "?",
+    "C64": "c8",
 }
 
 
@@ -75,7 +76,8 @@ def parse_safetensors(data: Bytes, path: Path) -> tuple[dict[str, NDArray[np.gen
         )
     header = _parse_header(data[8 : 8 + length], path)
     body = data[8 + length :]
-    metadata = header.pop("__metadata__", {})
+    metadata = header.pop("__metadata__", None)
+    metadata = {} if metadata is None else metadata
     if not (isinstance(metadata, dict) and all(isinstance(value, str) for value in metadata.values())):
         raise CorruptCheckpointError(f"{path}: '__metadata__' does not map strings to strings.")
     spans = sorted((_span(name, entry, path) for name, entry in header.items()), key=lambda span: span[1:])
@@ -107,7 +109,7 @@ def _parse_header(raw: Bytes, path: Path) -> dict[str, Any]:
 def _span(name: str, entry: object, path: Path) -> tuple[str, int, int]:
     """Return the name, start and stop of a tensor, after checking its entry in the header."""
     match entry:
-        case {"dtype": str(dtype), "shape": list(shape), "data_offsets": [start, stop], **others} if not others:
+        case {"dtype": str(dtype), "shape": list(shape), "data_offsets": [start, stop]}:  # and more, as the library
             if len(shape) > MAX_DIMENSIONS:
                 raise CorruptCheckpointError(
                     f"{path}: tensor {quoted(name, 100)} has {len(shape)} dimensions; "

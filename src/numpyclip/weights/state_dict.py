@@ -1,84 +1,145 @@
-"""The state dict in a pickled tree: out of whatever a file wraps it in, to the names of openai/CLIP."""
+"""State dicts in a pickled tree: what training scripts wrap them in, and the names of their tensors."""
 
+from collections import deque
 from collections.abc import Iterator, Mapping
-from typing import TypeVar
+from itertools import chain
+from typing import Any, NamedTuple
 
 from numpyclip.errors import CorruptCheckpointError, quoted
-from numpyclip.weights.checkpoint import Activation
+from numpyclip.weights.activations import Activation
 from numpyclip.weights.torch_file import TensorRef
-from numpyclip.weights.unpickle import ScriptObject
+from numpyclip.weights.unpickle import Opaque, ScriptObject, Symbol
 
-_T = TypeVar("_T")
-
-# What training scripts put around a state dict (OpenCLIP, Lightning, timm and many more).
-_WRAPPERS = ("state_dict", "model_state_dict", "model")
-_AT_ROOT = "text_projection"  # a name without dots in every CLIP
-
-_MAX_WRAPPERS = 8  # a dict can hold itself
-_MAX_MEMBERS = (
-    2**15
-)  # of all modules, some thousand in the largest; branches that are shared would otherwise multiply without end
+_MAX_DEPTH = 8  # of dicts around a state dict; they can hold themselves
+_MAX_MEMBERS = 2**15  # of a state dict or all modules, some thousand in the largest; shared branches could multiply
+_MAX_ALL_MEMBERS = 2**18  # of all together
+_MAX_FOUND = 2**9  # dicts of tensors; the outermost come first
 _MAX_NAME = 200  # characters; a module can hold itself
+# What keys begin with under which are no weights, though there may be momenta of the same names, or a copy.
+_NO_WEIGHTS = ("opt", "scaler", "sched", "lr_sched", "hyper_parameters", "hparams")
+_MAKES_TENSORS = "_rebuild"  # what functions of PyTorch begin with
+_MEMBERS = (TensorRef, ScriptObject, Opaque)
+_NESTS = (dict, Opaque, list, tuple)
+_PARTS = ("_parameters", "_buffers", "_modules")  # of the state of a module
 
 
-def state_dict(root: object, where: str) -> tuple[dict[str, TensorRef], Activation | None]:
-    """Find the tensors in a pickled tree, named as ``module.state_dict()`` names them, and the activation.
+class StateDict(NamedTuple):
+    """The tensors of one dict in a file, or of one module."""
 
-    A TorchScript archive pickles modules within modules: joining their attribute names with dots gives the names, and
-    their classes show the activation. Anything else is a dict of tensors, perhaps within the dict of a training script,
-    and does not record it.
+    place: str  # the keys by which it is found, joined with dots
+    tensors: Mapping[str, Any]  # `TensorRef`; of other files than PyTorch's, arrays
+    activation: Activation | None = None  # as the classes of a TorchScript archive, or of a pickled model, show it
+    unread: tuple[tuple[str, Symbol], ...] = ()  # names of tensors that are stored in another way, and what makes them
+
+
+def state_dicts(root: object, where: str) -> list[StateDict]:
+    """Find the dicts of tensors in a pickled tree, named as ``module.state_dict()`` names them, the outermost first.
+
+    A TorchScript archive pickles modules within modules, and so does ``torch.save(model)``: joining their attribute
+    names with dots gives the names. Anything else is a dict of tensors, perhaps within the dicts of a training script.
     """
-    root = _unwrapped(root)
-    members = list(_members(root, where))
-    tensors = {name: value for name, value in members if isinstance(value, TensorRef)}
-    if not tensors:
-        found = ", ".join(quoted(str(name), 40) for name, _ in members[:5]) or f"a {type(root).__name__}"
-        raise CorruptCheckpointError(
-            f"{where}: no tensors were found, but {found}; expected a state dict (names and tensors), perhaps "
-            f"within {' or '.join(map(repr, _WRAPPERS))}, or a TorchScript model."
-        )
-    return tensors, _activation(members)
-
-
-def without_prefix(tensors: Mapping[str, _T]) -> dict[str, _T]:
-    """Drop the prefix of wrappers from every name, such as ``module.``: whatever precedes ``text_projection``."""
-    anchor = next((name for name in tensors if name.endswith(f".{_AT_ROOT}")), _AT_ROOT)
-    prefix = anchor.removesuffix(_AT_ROOT)
-    if not all(name.startswith(prefix) for name in tensors):
-        return dict(tensors)
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
-
-
-def _unwrapped(root: object) -> object:
-    for _ in range(_MAX_WRAPPERS):
-        if not isinstance(root, dict):
+    found, left = [], _MAX_ALL_MEMBERS
+    for place, holder in _holders(root):
+        members = list(_members(holder, where, min(left, _MAX_MEMBERS)))
+        left -= len(members)
+        tensors = {name: value for name, value in members if isinstance(value, TensorRef)}
+        opaque = ((name, value.kind) for name, value in members if isinstance(value, Opaque))
+        unread = tuple((name, kind) for name, kind in opaque if kind.name.startswith(_MAKES_TENSORS))
+        if tensors or unread:
+            found.append(StateDict(place, tensors, _activation(members), unread))
+        if len(found) == _MAX_FOUND:
             break
-        root = next((root[key] for key in _WRAPPERS if isinstance(root.get(key), dict | ScriptObject)), root)
-    return root
+    if not found:
+        raise CorruptCheckpointError(
+            f"{where}: no tensors were found, but {_described(root)}; expected a state dict (names and tensors), "
+            "perhaps within the dict of a training script, or a TorchScript model."
+        )
+    return found
+
+
+def _holders(root: object) -> Iterator[tuple[str, object]]:
+    """Walk the dicts of a tree, lists included, each once, with their keys; or take the module that it is."""
+    pending = deque([("", root, 0)])
+    seen = {id(root)}
+    while pending:
+        place, value, depth = pending.popleft()
+        if not isinstance(value, list | tuple):
+            yield place, value
+        if _is_module(value) or depth == _MAX_DEPTH:
+            continue
+        for key, inner in _items(value):
+            is_new = isinstance(inner, _NESTS) and not _is_module(inner) and id(inner) not in seen
+            if is_new and isinstance(key, str) and len(key) <= _MAX_NAME and not key.startswith(_NO_WEIGHTS):
+                seen.add(id(inner))
+                pending.append((f"{place}.{key}" if place else key, inner, depth + 1))
+
+
+def _items(value: object) -> Iterator[tuple[Any, object]]:
+    """Return the items of a dict, of what another class makes of one, or of a list."""
+    if isinstance(value, list | tuple):
+        return ((str(index), item) for index, item in enumerate(value))
+    if isinstance(value, Opaque):
+        parts: tuple[object, ...] = (value.items, value.state)
+        return chain.from_iterable(part.items() for part in parts if isinstance(part, dict))
+    return iter(value.items()) if isinstance(value, dict) else iter(())
+
+
+def _is_module(value: object) -> bool:
+    """Tell whether a value is a module of TorchScript, or a pickled `torch.nn.Module`."""
+    state = value.state if isinstance(value, Opaque) else None
+    return isinstance(value, ScriptObject) or (
+        isinstance(state, dict) and all(isinstance(state.get(part), dict) for part in _PARTS)
+    )
+
+
+def _attributes(value: object) -> Iterator[tuple[Any, object]]:
+    if isinstance(value, ScriptObject):
+        return iter(value.attributes.items())
+    if isinstance(value, Opaque) and isinstance(state := value.state, dict) and _is_module(value):
+        return chain.from_iterable(state[part].items() for part in _PARTS)
+    return _items(value)
+
+
+def _members(holder: object, where: str, most: int) -> Iterator[tuple[str, object]]:
+    """Walk a dict, or a module, and the modules within it, with dotted names; all else in a dict is skipped."""
+    pending = [("", holder)]
+    count = 0
+    while pending:
+        path, value = pending.pop()
+        for name, member in _attributes(value):
+            if not isinstance(name, str) or not (_is_module(value) or isinstance(member, _MEMBERS)):
+                continue
+            count += 1
+            if count > most or len(path) + len(name) > _MAX_NAME:
+                raise CorruptCheckpointError(
+                    f"{where}: its tensors have endless names; {quoted(path + name[:60], 60)} begins one of them."
+                )
+            yield f"{path}{name}", member
+            if _is_module(member):
+                pending.append((f"{path}{name}.", member))
 
 
 def _activation(members: list[tuple[str, object]]) -> Activation | None:
-    kinds = {value.kind.name for _, value in members if isinstance(value, ScriptObject)}
+    modules = (value for _, value in members if _is_module(value) and isinstance(value, ScriptObject | Opaque))
+    kinds = {module.kind.name for module in modules}
     if ("QuickGELU" in kinds) == ("GELU" in kinds):
         return None
     return "quick_gelu" if "QuickGELU" in kinds else "gelu"
 
 
-def _members(root: object, where: str) -> Iterator[tuple[str, object]]:
-    """Walk a dict, or a module and the modules within it, with dotted names."""
-    pending = [("", root)]
-    count = 0
-    while pending:
-        path, value = pending.pop()
-        members = value.attributes if isinstance(value, ScriptObject) else value
-        for name, member in members.items() if isinstance(members, dict) else ():
-            count += 1
-            if not isinstance(name, str):
-                continue
-            if count > _MAX_MEMBERS or len(path) + len(name) > _MAX_NAME:
-                raise CorruptCheckpointError(
-                    f"{where}: its tensors have endless names; {quoted(path + name[:60], 60)} begins one of them."
-                )
-            yield f"{path}{name}", member
-            if isinstance(member, ScriptObject):
-                pending.append((f"{path}{name}.", member))
+def _described(root: object) -> str:
+    """Say what there is in place of tensors."""
+    if not isinstance(root, dict):
+        return f"a {quoted(str(root.kind), 100)}" if isinstance(root, Opaque) else f"a {type(root).__name__}"
+    if not root:
+        return "an empty dict"
+    if {"state", "param_groups"} <= root.keys():
+        return "the state of an optimizer, 'state' and 'param_groups'"
+    arrays = [name for name, value in root.items() if isinstance(value, Opaque) and _is_array(value)]
+    if arrays:
+        return f"{len(arrays)} arrays of NumPy (write such with numpy.savez, or as tensors)"
+    return ", ".join(quoted(str(name), 40) for name in list(root)[:5])
+
+
+def _is_array(value: Opaque) -> bool:
+    return value.kind.module.partition(".")[0] == "numpy" and value.kind.name in ("_reconstruct", "_frombuffer")

@@ -21,11 +21,14 @@ from numpyclip.errors import CorruptCheckpointError, UnsupportedCheckpointError,
 from numpyclip.weights.archive import Archive, Bytes, map_file, mapped_file
 from numpyclip.weights.budget import Budget
 from numpyclip.weights.dtypes import BFLOAT16, MAX_DIMENSIONS, are_counts, array_from_bytes, is_count, item_size
-from numpyclip.weights.unpickle import Bystander, ScriptObject, Symbol, unpickle
+from numpyclip.weights.standard_library import may_be_named
+from numpyclip.weights.unpickle import Opaque, ScriptObject, Symbol, unpickle
 
 _LEGACY_MAGIC = bytes.fromhex("8a0a6cfc9c46f9206aa85019")  # LONG1 0x1950a86a20f9469cfc6c
 _LEGACY_PROTOCOL = 1001
 _MAX_PICKLE = 2**23  # bytes
+_ORDERS = {b"little": "<", b"big": ">"}
+_MAX_ORDER = 99  # bytes of that record which are looked at
 _MAX_PACKED = 2**21  # bytes more than the file, for a pickle that is deflated
 
 _KINDS = {  # storage class → dtype
@@ -39,35 +42,22 @@ _KINDS = {  # storage class → dtype
     "CharStorage": "i1",
     "ByteStorage": "u1",
     "BoolStorage": "?",
+    "ComplexFloatStorage": "c8",
+    "ComplexDoubleStorage": "c16",
+    # bytes, of tensors that are opaque
+    "UntypedStorage": "u1",
+    "QInt8Storage": "u1",
+    "QUInt8Storage": "u1",
+    "QInt32Storage": "i4",
 }
 _TENSOR = Symbol("torch._utils", "_rebuild_tensor_v2")
-_PARAMETER = Symbol("torch._utils", "_rebuild_parameter")
+_PARAMETERS = (Symbol("torch._utils", "_rebuild_parameter"), Symbol("torch._utils", "_rebuild_parameter_with_state"))
+_TYPED = Symbol("torch._tensor", "_rebuild_from_type_v2")  # of a subclass, or with attributes, as `nn.Buffer` is
 _ORDERED_DICT = Symbol("collections", "OrderedDict")
 _DEFAULT_DICT = Symbol("collections", "defaultdict")
-# What training scripts save beside the weights; ignored.
-_BYSTANDERS = {
-    Symbol("argparse", "Namespace"),
-    Symbol("numpy", "dtype"),
-    Symbol("numpy.core.multiarray", "scalar"),
-    Symbol("numpy._core.multiarray", "scalar"),
-    Symbol("_codecs", "encode"),
-    Symbol("pathlib", "PosixPath"),
-    Symbol("pathlib", "WindowsPath"),
-    Symbol("numpy", "ndarray"),
-    Symbol("numpy.core.multiarray", "_reconstruct"),
-    Symbol("numpy._core.multiarray", "_reconstruct"),
-    Symbol("collections", "Counter"),
-    *(
-        Symbol(module, name)
-        for module in ("builtins", "__builtin__")
-        for name in ("set", "dict", "list", "int", "float")
-    ),
-    *(Symbol("torch", name) for name in ("float16", "bfloat16", "float32", "float64", "int64")),
-}
 # Calls that are replaced by their first argument; those of `torch.jit` are TorchScript's typed lists and dicts.
 _TRANSPARENT = {
     Symbol("torch", "Size"),
-    Symbol("torch", "device"),
     Symbol("torch.jit._pickle", "build_intlist"),
     Symbol("torch.jit._pickle", "build_doublelist"),
     Symbol("torch.jit._pickle", "build_boollist"),
@@ -101,11 +91,12 @@ class TensorRef:
 class TorchFile:
     """A file of PyTorch: the pickled tree, and the bytes that its leaves point at."""
 
-    root: object  # dicts, lists and tuples, plain values, `ScriptObject` for modules, `TensorRef` for tensors
+    root: object  # dicts, lists and tuples, plain values, `TensorRef` for tensors, `ScriptObject`, `Opaque`
     where: str
     storages: Mapping[str, Bytes]
     order: str
     size: int  # bytes of the file
+    archive: Archive | None = None  # that it is, unless it is of the old format
 
     def array(self, tensor: TensorRef) -> NDArray[np.generic]:
         """Make the array of a tensor: a read-only view of the memory-mapped file."""
@@ -148,9 +139,21 @@ def read_torch_archive(archive: Archive) -> TorchFile:
     root = unpickle(stream, vocabulary, where, Budget(archive.file_size))
     del stream  # before records are inflated
     records = {key: archive.record(f"{folder}data/{key}") for key in vocabulary.storages}
-    order = f"{folder}byteorder"
-    big = order in archive and archive.size(order) == 3 and archive.record(order).tobytes() == b"big"
-    return TorchFile(root, str(archive.path), records, ">" if big else "<", archive.file_size)
+    order = _byte_order(archive, f"{folder}byteorder")
+    return TorchFile(root, str(archive.path), records, order, archive.file_size, archive)
+
+
+def _byte_order(archive: Archive, name: str) -> str:
+    """Return the order of bytes that an archive records; those of PyTorch before 2.1 record none, and are "little"."""
+    if name not in archive:
+        return "<"
+    recorded = archive.checked_record(name)[:_MAX_ORDER].tobytes()
+    if recorded not in _ORDERS:
+        raise CorruptCheckpointError(
+            f"{archive.path}: record {quoted(name, 100)} says that the byte order is "
+            f"{quoted(recorded.decode('latin-1'), 20)}; expected 'little' or 'big'. Download the file again."
+        )
+    return _ORDERS[recorded]
 
 
 def read_torch_legacy(path: Path) -> TorchFile:
@@ -166,7 +169,10 @@ def read_torch_legacy(path: Path) -> TorchFile:
             f"{path}: written by torch.save in another protocol than {_LEGACY_PROTOCOL}. "
             "Save it again with a current PyTorch."
         )
-    order = "<" if system.get("little_endian", True) else ">"
+    little = system.get("little_endian", True)
+    if not isinstance(little, bool):
+        raise CorruptCheckpointError(f"{path}: its byte order is unknown: little_endian is neither true nor false.")
+    order = "<" if little else ">"
     if not (
         isinstance(keys, list)
         and all(isinstance(key, str) for key in keys)
@@ -189,7 +195,10 @@ def read_torch_legacy(path: Path) -> TorchFile:
 
 
 class _TorchVocabulary:
-    """Tensors, storages and ordered dicts; in a TorchScript archive also its own classes, as attributes alone."""
+    """Tensors, storages and dicts; in a TorchScript archive also its own classes, as attributes alone.
+
+    All else is `Opaque`, whatever other packages call it. That is safe, as an opaque value is no more than its name.
+    """
 
     def __init__(self, where: str, *, scripted: bool = False) -> None:
         self.storages: dict[str, Storage] = {}
@@ -197,39 +206,38 @@ class _TorchVocabulary:
         self._scripted = scripted
 
     def allows(self, symbol: Symbol) -> bool:
-        return (
-            symbol in (_TENSOR, _PARAMETER, _ORDERED_DICT, _DEFAULT_DICT)
-            or symbol in _TRANSPARENT
-            or symbol in _BYSTANDERS
-            or (symbol.module == "torch" and symbol.name in _KINDS)
-            or (self._scripted and _is_scripted_class(symbol))
-        )
+        return may_be_named(symbol)
 
     def make(self, symbol: Symbol, arguments: tuple[Any, ...]) -> object:
         if symbol == _TENSOR and len(arguments) in (6, 7):
             return self._tensor(*arguments[:4], math_bits=arguments[6:])
-        if symbol == _PARAMETER and arguments and isinstance(arguments[0], TensorRef):
+        if symbol in _PARAMETERS and arguments and isinstance(arguments[0], TensorRef | Opaque):
             return arguments[0]
+        if symbol == _TYPED and len(arguments) == 4 and isinstance(arguments[2], tuple):
+            made, _, parts, _ = arguments
+            return self.make(made, parts) if made in (_TENSOR, *_PARAMETERS) else Opaque(symbol)
         if (symbol == _ORDERED_DICT and not arguments) or symbol == _DEFAULT_DICT:
             return {}
         if symbol == _ORDERED_DICT and len(arguments) == 1 and isinstance(arguments[0], list):
             return self._ordered_dict(arguments[0])
         if symbol in _TRANSPARENT and arguments:
             return arguments[0]
-        if symbol in _BYSTANDERS:
-            return Bystander()
-        if _is_scripted_class(symbol) and not arguments:
+        if self._scripted and _is_scripted_class(symbol) and not arguments:
             return ScriptObject(symbol)
+        if symbol not in (_TENSOR, *_PARAMETERS, _ORDERED_DICT) and not _is_storage(symbol):
+            return Opaque(symbol)
         raise CorruptCheckpointError(f"{self._where}: {str(symbol)!r:.200} is called with wrong arguments.")
 
-    def persistent(self, key: object) -> Storage:
+    def persistent(self, key: object) -> Storage | Symbol:
         if isinstance(key, tuple) and len(key) == 5:
             key = (*key, None)
         match key:
-            case ("storage", Symbol("torch", kind), str(name), str(), numel, part) if kind in _KINDS:
+            case ("module", Symbol() as kind, _, _):  # of a pickled model, before PyTorch 1.6: beside its source text
+                return kind
+            case ("storage", Symbol() as kind, str(name), str(), numel, part) if _is_storage(kind):
                 first, length = _part(part, numel)
                 if is_count(numel) and is_count(first) and is_count(length):
-                    storage = Storage(_KINDS[kind], name, numel, first, length)
+                    storage = Storage(_KINDS[kind.name], name, numel, first, length)
                     known = self.storages.setdefault(name, storage)
                     if (known.kind, known.numel) == (storage.kind, storage.numel):
                         return storage
@@ -245,9 +253,9 @@ class _TorchVocabulary:
 
     def _tensor(
         self, storage: object, offset: object, shape: object, strides: object, *, math_bits: tuple[object, ...]
-    ) -> TensorRef:
-        if any(math_bits):
-            raise UnsupportedCheckpointError(f"{self._where}: a tensor is stored negated or conjugated.")
+    ) -> TensorRef | Opaque:
+        if any(math_bits):  # it is stored negated or conjugated
+            return Opaque(_TENSOR)
         if not isinstance(storage, Storage):
             raise CorruptCheckpointError(f"{self._where}: a tensor has no storage.")
         if not (is_count(offset) and _are_counts(shape) and _are_counts(strides)):
@@ -260,6 +268,10 @@ class _TorchVocabulary:
                 f"{self._where}: a tensor has {len(shape)} sizes and {len(strides)} strides; expected as many."
             )
         return TensorRef(storage, offset, shape, strides)
+
+
+def _is_storage(symbol: Symbol) -> bool:
+    return symbol.module in ("torch", "torch.storage") and symbol.name in _KINDS
 
 
 def _is_scripted_class(symbol: Symbol) -> bool:

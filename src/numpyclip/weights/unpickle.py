@@ -2,9 +2,9 @@
 
 A pickle is a program for a small stack machine. This module runs the few opcodes that tensors and plain containers need
 (`pickletools` knows how their arguments are written), on values that cannot act: a class or function that the pickle
-names is only ever a `Symbol`, and the caller's `Vocabulary` decides which plain data it becomes. The standard library's
-machine is not used: even with a `find_class` that refuses everything, a few bytes can make it reserve gigabytes (a memo
-index of four billion).
+names is only ever a `Symbol`, two strings, and the caller's `Vocabulary` decides which plain data it becomes: mostly an
+`Opaque` value, which only remembers what it is called. The standard library's machine is not used: even with a
+`find_class` that refuses everything, a few bytes can make it reserve gigabytes (a memo index of four billion).
 
 No opcode copies or traverses a value, and each is charged to a budget of memory, so that time and memory stay in
 proportion to the file. For the same reason, nothing may print or compare the contents of a pickle: ten bytes can double
@@ -22,7 +22,6 @@ from numpyclip.errors import (
     CheckpointError,
     CorruptCheckpointError,
     UnsafeCheckpointError,
-    UnsupportedCheckpointError,
 )
 from numpyclip.weights.budget import Budget
 
@@ -51,8 +50,17 @@ class ScriptObject:
     attributes: dict[str, object] = field(default_factory=dict)
 
 
-class Bystander:
-    """An object that is allowed but unused: its arguments and state are read, and dropped."""
+@dataclass(eq=False, slots=True)
+class Opaque:
+    """A value of a class that has no meaning here.
+
+    The arguments of its class are dropped, and so are the items of a list or a set. Those of a dict are kept, and so is
+    its state: weights may be among them.
+    """
+
+    kind: Symbol
+    items: dict[Hashable, object] | None = None
+    state: object = None
 
 
 class Vocabulary(Protocol):
@@ -162,28 +170,40 @@ class _Machine:
             items.append(value)
         return items[::-1]
 
+    def _freeze(self) -> None:
+        self._above_mark()
+        self.stack.append(Opaque(_SET))
+
+    def _drop(self) -> None:
+        self.stack.pop()
+
+    def _drop_to_mark(self) -> None:
+        self._above_mark()
+
     def _damaged(self, found: str) -> NoReturn:
         raise CorruptCheckpointError(f"{self._where}: the pickle is inconsistent: {found}.")
 
     def _store(self, items: list[Any]) -> None:
         target = self.stack[-1]
-        if not isinstance(target, dict) or len(items) % 2:
+        if not isinstance(target, dict | Opaque) or len(items) % 2:
             self._damaged("items are set on what is no dict")
+        if isinstance(target, Opaque):
+            target.items = made = {} if target.items is None else target.items
+        else:
+            made = target
         for key, value in zip(items[::2], items[1::2], strict=True):
-            target[self._key(key)] = value
-
-    def _key(self, key: object) -> Hashable:
-        if not isinstance(key, _KEYS) or (isinstance(key, int) and abs(key) > _MAX_KEY):
-            raise UnsupportedCheckpointError(
-                f"{self._where}: a {type(key).__name__} is used as a key; expected names and small numbers. "
-                "Save the state_dict() alone."
-            )
-        return key
+            if isinstance(key, _KEYS) and not (isinstance(key, int) and abs(key) > _MAX_KEY):
+                made[key] = value
 
     def _extend(self, items: list[Any]) -> None:
-        if not isinstance(self.stack[-1], list):
+        if not isinstance(self.stack[-1], list | Opaque):
             self._damaged("an item is appended to what is no list")
-        self.stack[-1].extend(items)
+        if isinstance(self.stack[-1], list):
+            self.stack[-1].extend(items)
+
+    def _add(self, items: list[Any]) -> None:
+        if not isinstance(self.stack[-1], Opaque):
+            self._damaged(f"{len(items)} items are added to what is no set")
 
     def _stack_global(self) -> None:
         name, module = self.pop(), self.pop()
@@ -203,16 +223,26 @@ class _Machine:
         self.stack.append(symbol)
 
     def _reduce(self) -> None:
-        arguments, symbol = self.pop(), self.pop()
-        if not (isinstance(symbol, Symbol) and isinstance(arguments, tuple)):
+        arguments, called = self.pop(), self.pop()
+        if isinstance(called, Symbol) and isinstance(arguments, tuple):
+            self.stack.append(self._vocabulary.make(called, arguments))
+        elif isinstance(called, Opaque) and isinstance(arguments, tuple):  # a class within a class, say
+            self.stack.append(Opaque(called.kind))
+        else:
             self._damaged("something other than a named class is called")
-        self.stack.append(self._vocabulary.make(symbol, arguments))
+
+    def _new(self) -> None:
+        if not isinstance(self.pop(), dict):  # the named arguments
+            self._damaged("a class is called with names that are no dict")
+        self._reduce()
 
     def _build(self) -> None:
         state, target = self.pop(), self.stack[-1]
         if isinstance(target, ScriptObject) and isinstance(state, dict):
             target.attributes = state  # no copy: many objects can share one long dict
-        elif not isinstance(target, dict | Bystander):  # OrderedDict: its state is only torch's `_metadata`
+        elif isinstance(target, Opaque):
+            target.state = state  # no copy either
+        elif not isinstance(target, dict):  # OrderedDict: its state is only torch's `_metadata`
             self._damaged(f"state is set on a {type(target).__name__}")
 
     def _persistent(self) -> None:
@@ -227,10 +257,11 @@ def _constant(make: Callable[[], object]) -> _Step:
 
 
 _LITERALS = {
-    *("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT"),
+    *("BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINFLOAT"),
     *("BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"),
-    *("BINSTRING", "SHORT_BINSTRING", "BINBYTES", "SHORT_BINBYTES"),
+    *("BINSTRING", "SHORT_BINSTRING", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"),
 }
+_SET = Symbol("builtins", "set")
 _ALLOWED: dict[str, _Step] = {
     **dict.fromkeys(("PROTO", "FRAME"), lambda machine, _: None),
     **dict.fromkeys(_LITERALS, lambda machine, value: machine.stack.append(value)),
@@ -241,6 +272,7 @@ _ALLOWED: dict[str, _Step] = {
     "EMPTY_TUPLE": _constant(tuple),
     "EMPTY_LIST": _constant(list),
     "EMPTY_DICT": _constant(dict),
+    "EMPTY_SET": _constant(lambda: Opaque(_SET)),
     "TUPLE1": lambda machine, _: machine.tuple_of(1),
     "TUPLE2": lambda machine, _: machine.tuple_of(2),
     "TUPLE3": lambda machine, _: machine.tuple_of(3),
@@ -251,9 +283,14 @@ _ALLOWED: dict[str, _Step] = {
     "SETITEMS": lambda machine, _: machine._store(machine._above_mark()),
     "APPEND": lambda machine, _: machine._extend([machine.pop()]),
     "APPENDS": lambda machine, _: machine._extend(machine._above_mark()),
+    "ADDITEMS": lambda machine, _: machine._add(machine._above_mark()),
+    "FROZENSET": lambda machine, _: machine._freeze(),
+    "POP": lambda machine, _: machine._drop(),
+    "POP_MARK": lambda machine, _: machine._drop_to_mark(),
     "GLOBAL": lambda machine, names: machine._name(*names),
     "STACK_GLOBAL": lambda machine, _: machine._stack_global(),
     "NEWOBJ": lambda machine, _: machine._reduce(),
+    "NEWOBJ_EX": lambda machine, _: machine._new(),
     "REDUCE": lambda machine, _: machine._reduce(),
     "BUILD": lambda machine, _: machine._build(),
     "BINPERSID": lambda machine, _: machine._persistent(),

@@ -1,4 +1,4 @@
-"""BERT as a tower of texts; tests/families/test_parity.py compares it with transformers."""
+"""BERT and other encoders as towers of texts; tests/families/test_parity.py compares them with transformers."""
 
 import numpy as np
 import pytest
@@ -6,10 +6,19 @@ import pytest
 import numpyclip
 from numpyclip.errors import InputError
 from numpyclip.model.config import BertConfig
-from tests.families.test_parity import FAMILIES, load
+from tests.families.test_parity import FAMILIES, load, with_record_of
 from tests.model.golden import assert_close
 
 BOTH = pytest.mark.parametrize("name", ["transformers-chinese-clip", "transformers-altclip"])
+ALL = pytest.mark.parametrize(
+    "name",
+    [
+        "transformers-chinese-clip",
+        "transformers-altclip",
+        *("open_clip-xlm-roberta", "open_clip-roberta", "open_clip-bert", "open_clip-bert-pooler"),
+        *("open_clip-nllb", "open_clip-m2m100-mean", "open_clip-mt5", "open_clip-mt5-first"),
+    ],
+)
 
 
 def config(pad_id: int) -> BertConfig:
@@ -24,7 +33,7 @@ def test_a_text_ends_before_its_padding() -> None:
     assert config(pad_id=7).lengths(ids).tolist() == [5, 5, 4, 5]
 
 
-@BOTH
+@ALL
 def test_padding_changes_nothing(name: str) -> None:
     model, golden = load(name)
     assert model.config.text is not None
@@ -35,7 +44,42 @@ def test_padding_changes_nothing(name: str) -> None:
         assert_close(model.encode_text(row[np.newaxis, :length]), expected[np.newaxis])
 
 
-@BOTH
+@pytest.mark.parametrize("name", with_record_of("encode_padded"))
+def test_padding_within_a_text_is_hidden_as_by_open_clip(name: str) -> None:
+    model, golden = load(name)
+    assert_close(model.encode_text(golden["padded"]), golden["encode_padded"])
+
+
+@pytest.mark.parametrize("name", ["transformers-altclip", "open_clip-xlm-roberta", "open_clip-nllb"])
+def test_padding_within_a_text_is_skipped_where_positions_count_other_tokens(name: str) -> None:
+    model, row, moved = with_padding_within(name)
+    assert_close(model.encode_text(moved), model.encode_text(row).astype(float))
+
+
+@pytest.mark.parametrize("name", ["open_clip-bert", "open_clip-bert-pooler", "open_clip-mt5", "open_clip-mt5-first"])
+def test_padding_within_a_text_is_hidden_where_it_has_a_position(name: str) -> None:
+    """So what its embedding is does not matter, but that it is there."""
+    model, row, moved = with_padding_within(name)
+    found = model.encode_text(moved)
+    assert np.abs(found - model.encode_text(row)).max() > 1e-3
+    assert model.config.text is not None
+    table = model.text.token_embedding.copy()  # type: ignore[attr-defined]
+    table[model.config.text.pad_id] = 5
+    other, _ = numpyclip.load(FAMILIES / name)
+    object.__setattr__(other.text, "token_embedding", table)
+    assert_close(other.encode_text(moved), found.astype(float))
+
+
+def with_padding_within(name: str) -> tuple[numpyclip.CLIP, np.ndarray, np.ndarray]:
+    """A text of 7 tokens, and with 3 of padding between."""
+    model, golden = load(name)
+    assert model.config.text is not None
+    row = next(row for row in golden["text"] if model.config.text.lengths(row[np.newaxis]) == 7)
+    moved = np.insert(row, (2, 2, 5), model.config.text.pad_id)[: len(row)]
+    return model, row[np.newaxis], moved[np.newaxis]
+
+
+@ALL
 def test_other_tokens_do_not_count_as_padding(name: str) -> None:
     model, golden = load(name)
     text = golden["text"][1:2]  # the longest one
@@ -44,7 +88,7 @@ def test_other_tokens_do_not_count_as_padding(name: str) -> None:
     assert np.abs(model.encode_text(other) - model.encode_text(text)).max() > 1e-3
 
 
-@BOTH
+@ALL
 def test_low_memory_gives_the_very_same(name: str) -> None:
     model, golden = load(name)
     low, _ = numpyclip.load(FAMILIES / name, low_memory=True)

@@ -3,7 +3,7 @@
 A transformer between two blocks of convolutions, which mix tokens with their neighbours, padding included.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpyclip.model.layers import Linear
 from numpyclip.model.ops import Array
 from numpyclip.model.text.text_transformer import TextTransformer
 from numpyclip.model.token_layout import TokenLayout
+from numpyclip.model.token_stages import TokenStages
 from numpyclip.model.transformer import MLP
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
@@ -110,9 +111,32 @@ class MCT(TextTransformer):
         mixers = weights.blocks([partial(RepMixerBlock.read, weights, name) for name in _MIXERS])
         return cls(**vars(TextTransformer.read(weights, config)), mixers=mixers)
 
+    @property
+    def stages(self) -> TokenStages:
+        """What its tokens go through; the blocks of convolutions are the first layer and the last."""
+        return replace(super().stages, layers=len(self.transformer.resblocks) + len(self.mixers))
+
     def __call__(self, ids: NDArray[np.integer]) -> Array:  # (b, n) -> (b, e)
-        x = self.mixers[0](self.embed(ids))  # (d, b, n)
-        x = self.transformer(x.reshape(len(x), -1), TokenLayout(len(ids))).reshape(x.shape)
+        x = self._mix(ids)  # (d, b n)
+        x = self.transformer(x, TokenLayout(len(ids))).reshape(len(x), *ids.shape)
         y = self.mixers[1].pooled(x, self.config.ends(ids))  # (d, b)
         embeddings: Array = self.text_projection(ops.standardize(y, self.config.eps)).T
         return embeddings
+
+    def attention(self, ids: NDArray[np.integer], index: int) -> Array:
+        """Compute how much each token attends to each in one block of the transformer: (b, n) -> (b, h, n, n)."""
+        return self.transformer.attention(self._mix(ids), TokenLayout(len(ids)), index)
+
+    def _mix(self, ids: NDArray[np.integer]) -> Array:
+        """Compute the first layer: (b, n) -> (d, b n)."""
+        x = self.mixers[0](self.embed(ids))
+        return x.reshape(len(x), -1)
+
+    def _hidden(self, ids: NDArray[np.integer], layer: int) -> Array:
+        if not layer:
+            return self._embed_all(ids)
+        blocks = len(self.transformer.resblocks)
+        x = self.transformer(self._mix(ids), TokenLayout(len(ids)), min(layer - 1, blocks))
+        if layer - 1 <= blocks:
+            return x
+        return self.mixers[1](x.reshape(len(x), *ids.shape)).reshape(len(x), -1)

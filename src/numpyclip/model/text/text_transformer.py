@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from numpyclip.model import expected_tensors as expected
 from numpyclip.model import ops
 from numpyclip.model.config import TextConfig
-from numpyclip.model.layers import Affine, Linear, read_projection
+from numpyclip.model.layers import Affine, LayerNorm, Linear, read_projection
 from numpyclip.model.ops import Array
 from numpyclip.model.token_layout import TokenLayout
+from numpyclip.model.token_stages import TokenStage, TokenStages, as_rows
 from numpyclip.model.transformer import Transformer
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
@@ -29,6 +30,7 @@ class TextTransformer:
     positional_embedding: Array  # (n, d); the last one includes the class embedding, if any
     transformer: Transformer
     text_projection: Linear | Affine
+    ln_final: LayerNorm  # folded into the projection, but for tokens that are not projected
 
     @staticmethod
     def tensors(checkpoint: Checkpoint, config: TextConfig, embed_dim: int) -> expected.Tensors:
@@ -52,20 +54,51 @@ class TextTransformer:
             read_projection(weights, "text_projection", "ln_final")
             if config.projection
             else Affine.read(weights, "ln_final"),
+            LayerNorm.read(weights, "ln_final", config.eps),
+        )
+
+    @property
+    def stages(self) -> TokenStages:
+        """What its tokens go through."""
+        return TokenStages(
+            layers=len(self.transformer.resblocks),
+            norms_all=not self.config.has_class_token,
+            projected_from=0 if self.config.projection else None,
         )
 
     def __call__(self, ids: NDArray[np.integer]) -> Array:  # (b, n) -> (b, e)
         ends = self.config.ends(ids)
         shared = _shared_tokens(ids, ends) if self.config.causal else 0
-        own = self.embed(ids[:, shared:], shared)  # (d, b, rest)
-        if self.config.has_class_token:
-            last = np.broadcast_to(self.positional_embedding[-1][:, np.newaxis, np.newaxis], (*own.shape[:2], 1))
-            own = np.concatenate([own, last], axis=2)
-        x = np.concatenate([self.embed(ids[:1, :shared])[:, 0], own.reshape(len(own), -1)], axis=1)
+        own = self._embed_all(ids[:, shared:], shared)  # (d, b rest)
+        x = np.concatenate([self.embed(ids[:1, :shared])[:, 0], own], axis=1)
         layout = TokenLayout(len(ids), shared, self._mask(ids), pooled=ends - shared)
         y = self.transformer.pooled(x, layout)  # (d, b)
         embeddings: Array = self.text_projection(ops.standardize(y, self.config.eps)).T
         return embeddings
+
+    def tokens(self, ids: NDArray[np.integer], stage: TokenStage) -> Array:
+        """Compute all tokens, padding included, but no class token: (b, n) -> (b, n, d)."""
+        x = self._hidden(ids, stage.layer)
+        if stage.project:
+            x = self.text_projection(ops.standardize(x, self.config.eps))
+        elif stage.norm:
+            x = self.ln_final(x)
+        return as_rows(x, len(ids))[:, : ids.shape[1]]
+
+    def attention(self, ids: NDArray[np.integer], index: int) -> Array:
+        """Compute how much each token attends to each in one block, the class token last: (b, n) -> (b, h, n, n)."""
+        return self.transformer.attention(self._embed_all(ids), TokenLayout(len(ids), mask=self._mask(ids)), index)
+
+    def _hidden(self, ids: NDArray[np.integer], layer: int) -> Array:  # -> (d, b n), after so many blocks
+        return self.transformer(self._embed_all(ids), TokenLayout(len(ids), mask=self._mask(ids)), layer)
+
+    def _embed_all(self, ids: NDArray[np.integer], start: int = 0) -> Array:
+        """Embed tokens as `embed`, and the class token of each text, if any: (b, n) -> (d, b n)."""
+        x = self.embed(ids, start)
+        if self.config.has_class_token:
+            last = np.broadcast_to(self.positional_embedding[-1][:, np.newaxis, np.newaxis], (*x.shape[:2], 1))
+            x = np.concatenate([x, last], axis=2)
+        return x.reshape(len(x), -1)
 
     def embed(self, ids: NDArray[np.integer], start: int = 0) -> Array:
         """Embed tokens and their positions, the first of which is `start`: (b, n) -> (d, b, n)."""

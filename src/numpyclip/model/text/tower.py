@@ -7,9 +7,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.model.config import BertConfig, MCTConfig, TextConfig
+from numpyclip.model.config import BertConfig, MCTConfig, RelativeBertConfig, TextConfig
 from numpyclip.model.expected_tensors import Tensors
 from numpyclip.model.ops import Array
+from numpyclip.model.text.encoder_configs import M2M100Config, T5Config
 from numpyclip.model.transformer import Transformer
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
@@ -40,6 +41,18 @@ def text_tower(config: TextConfig) -> type[TextTower]:
         from numpyclip.model.text.bert import Bert
 
         return Bert
+    if isinstance(config, RelativeBertConfig):
+        from numpyclip.model.text.relative_bert import RelativeBert
+
+        return RelativeBert
+    if isinstance(config, M2M100Config):
+        from numpyclip.model.text.m2m100 import M2M100
+
+        return M2M100
+    if isinstance(config, T5Config):
+        from numpyclip.model.text.t5 import T5
+
+        return T5
     if isinstance(config, MCTConfig):
         from numpyclip.model.text.mct import MCT
 

@@ -133,6 +133,8 @@ class ConvNeXt(ConvolutionalTower):
         head = Head.read(weights, config, f"{_TRUNK}.head.norm")
         return cls(config, preprocess, weights.blocks(makers), head)
 
-    def __call__(self, image: NDArray[Any]) -> Array:  # (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e)
-        embeddings: Array = self.head(self.steps.run(pixels_innermost(image, self.preprocess))).T
-        return embeddings
+    def _pixels(self, image: NDArray[Any]) -> Array:
+        return pixels_innermost(image, self.preprocess)
+
+    def _count_steps(self, layer: int) -> int:
+        return 1 + sum(self.config.layers[:layer]) + max(layer - 1, 0)  # all stages but the first downsample

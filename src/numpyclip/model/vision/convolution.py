@@ -4,6 +4,7 @@ A pixel is a column, like a token, and the images of a batch are innermost, (c, 
 matrix product, and shifted images are copied in long runs.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from numpyclip.model import ops
 from numpyclip.model.blocks import Blocks
 from numpyclip.model.config import EPS
 from numpyclip.model.ops import Array
+from numpyclip.model.token_stages import TokenStage, TokenStages
 from numpyclip.model.transformer import MLP
 from numpyclip.model.vision import feature_maps
 from numpyclip.model.vision.head import Head
@@ -39,9 +41,15 @@ def normalized_innermost(image: NDArray[Any], preprocess: Preprocess) -> Array:
     """
     x = pixels_innermost(image, preprocess)
     for channel, mean, std in zip(x, preprocess.mean, preprocess.std, strict=True):
-        channel -= np.float32(255 * mean)
-        channel *= np.float32(1 / (255 * std))
+        channel -= np.float32(mean / preprocess.scale)
+        channel *= np.float32(preprocess.scale / std)
     return x
+
+
+def images_first(x: Array) -> Array:
+    """Turn feature maps into rows and columns of tokens: (c, y, x, b) -> (b, y, x, c)."""
+    rows: Array = x.transpose(3, 1, 2, 0)
+    return rows
 
 
 def batch_norm(checkpoint: Checkpoint, name: str) -> tuple[Array, Array]:
@@ -119,3 +127,30 @@ class ConvolutionalTower(VisionTower):
     def output_dim(self) -> int:
         """Length of embeddings."""
         return self.head.output_dim
+
+    @abstractmethod
+    def _pixels(self, image: NDArray[Any]) -> Array:
+        """Prepare pixels for the first step: (b, 3, y, x), or (b, y, x, 3) of uint8 -> (3, y, x, b)."""
+
+    @abstractmethod
+    def _count_steps(self, layer: int) -> int:
+        """Count the steps until the end of the stem, layer 0, or of a stage."""
+
+    def __call__(self, image: NDArray[Any]) -> Array:  # (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e)
+        embeddings: Array = self.head(self.steps.run(self._pixels(image))).T
+        return embeddings
+
+    @property
+    def stages(self) -> TokenStages:
+        """What its feature maps go through."""
+        layers = len(self.config.layers)
+        can_project = self.head.pool is None and self.head.projection is not None
+        return TokenStages(layers=layers, has_norm=False, projected_from=layers if can_project else None)
+
+    def tokens(self, image: NDArray[Any], stage: TokenStage) -> Array:
+        """Compute the feature map of the stem or of a stage, maybe projected: (b, 3, y, x) -> (b, y', x', c)."""
+        if not stage.project:
+            return images_first(self.steps.run(self._pixels(image), count=self._count_steps(stage.layer)))
+        x = self.steps.run(self._pixels(image))
+        pixels = self.head(x.reshape(len(x), 1, 1, -1))  # each as if it were an image
+        return images_first(pixels.reshape(-1, *x.shape[1:]))

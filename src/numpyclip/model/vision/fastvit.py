@@ -196,9 +196,13 @@ class FastViT(ConvolutionalTower):
         makers = [partial(step.read, weights) for step in _steps(weights.checkpoint, config)]
         return cls(config, preprocess, weights.blocks(makers), Head.read(weights, config))
 
-    def __call__(self, image: NDArray[Any]) -> Array:  # (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e)
-        embeddings: Array = self.head(self.steps.run(normalized_innermost(image, self.preprocess))).T
-        return embeddings
+    def _pixels(self, image: NDArray[Any]) -> Array:
+        return normalized_innermost(image, self.preprocess)
+
+    def _count_steps(self, layer: int) -> int:
+        stages = range(layer)
+        downsampling = 2 * max(layer - 1, 0)
+        return 3 + sum(self.config.layers[stage] + self.config.has_attention(stage) for stage in stages) + downsampling
 
 
 class _Reader(NamedTuple):

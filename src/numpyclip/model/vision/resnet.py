@@ -15,9 +15,10 @@ from numpyclip.model import ops
 from numpyclip.model.blocks import Blocks
 from numpyclip.model.config import RESNET_STRIDE, ResNetConfig
 from numpyclip.model.ops import Array
+from numpyclip.model.token_stages import TokenStage, TokenStages
 from numpyclip.model.vision import feature_maps
 from numpyclip.model.vision.attention_pool import AttentionPool
-from numpyclip.model.vision.convolution import Convolution, normalized_innermost
+from numpyclip.model.vision.convolution import Convolution, images_first, normalized_innermost
 from numpyclip.model.vision.tower import VisionTower
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
@@ -111,9 +112,20 @@ class ModifiedResNet(VisionTower):
         return self.attnpool.c_proj.output_dim
 
     def __call__(self, image: NDArray[Any]) -> Array:  # (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e)
+        embeddings: Array = self.attnpool(self._feature_map(image)).T
+        return embeddings
+
+    @property
+    def stages(self) -> TokenStages:
+        """What its feature maps go through: their pixels are projected by attention alone."""
+        return TokenStages(layers=len(self.config.layers), has_norm=False, projected_from=None)
+
+    def tokens(self, image: NDArray[Any], stage: TokenStage) -> Array:
+        """Compute the feature map of the stem or of a stage: (b, 3, y, x) -> (b, y', x', c)."""
+        return images_first(self._feature_map(image, sum(self.config.layers[: stage.layer])))
+
+    def _feature_map(self, image: NDArray[Any], blocks: int | None = None) -> Array:  # -> (c, y', x', b)
         x = normalized_innermost(image, self.preprocess)
         for conv in self.stem:
             x = _relu(conv(x))
-        x = self.blocks.run(feature_maps.average_pool(x))
-        embeddings: Array = self.attnpool(x).T
-        return embeddings
+        return self.blocks.run(feature_maps.average_pool(x), count=blocks)

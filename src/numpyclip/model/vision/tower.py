@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from numpyclip.images.preprocess import Preprocess, Size, in_pixels
-from numpyclip.model.config import ConvNeXtConfig, FastViTConfig, ResNetConfig, VisionConfig
+from numpyclip.model.config import ConvNeXtConfig, FastViTConfig, NomicVisionConfig, ResNetConfig, VisionConfig
 from numpyclip.model.expected_tensors import Tensors
 from numpyclip.model.ops import Array
 from numpyclip.model.weight_reader import WeightReader
@@ -66,6 +66,10 @@ def vision_tower(config: VisionConfig) -> type[VisionTower]:
         from numpyclip.model.vision.fastvit import FastViT
 
         return FastViT
+    if isinstance(config, NomicVisionConfig):
+        from numpyclip.model.vision.nomic_vit import NomicViT
+
+        return NomicViT
     from numpyclip.model.vision.vit import VisionTransformer
 
     return VisionTransformer

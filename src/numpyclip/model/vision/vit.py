@@ -18,6 +18,7 @@ from numpyclip.model.config import StemConfig, VisionTransformerConfig
 from numpyclip.model.layers import Affine, LayerNorm, Linear, fold_pixels, read_projection
 from numpyclip.model.ops import Array
 from numpyclip.model.token_layout import TokenLayout
+from numpyclip.model.token_stages import TokenStage, TokenStages, as_rows
 from numpyclip.model.transformer import MLP, Transformer
 from numpyclip.model.vision import feature_maps
 from numpyclip.model.vision.mbconv import MBConvStages
@@ -41,6 +42,7 @@ class VisionTransformer(VisionTower):
     transformer: Transformer
     attn_pool: MapPool | AttentionalPool | None
     proj: Linear | MLP | Affine | None
+    ln_post: LayerNorm | None  # folded into what follows, but for tokens that are neither pooled nor projected
 
     @staticmethod
     def tensors(checkpoint: Checkpoint, config: VisionTransformerConfig, embed_dim: int) -> expected.Tensors:
@@ -76,11 +78,12 @@ class VisionTransformer(VisionTower):
             config,
             preprocess,
             _read_stem(weights, config.stem, preprocess),
-            *_read_embedding(weights, config, preprocess),
+            *read_embedding(weights, config, preprocess),
             LayerNorm.read(weights, "visual.ln_pre", config.eps) if config.norm_before else None,
             Transformer.read(weights, "visual.transformer", config),
             pool,
             _read_proj(weights, config, None if config.pool.kind == "map" else "visual.ln_post"),
+            None if config.pool.kind == "attn" else LayerNorm.read(weights, "visual.ln_post", config.eps),
         )
 
     @property
@@ -92,6 +95,36 @@ class VisionTransformer(VisionTower):
         y = self._pool(self._embed(image), len(image))
         embeddings: Array = (y if self.proj is None else self.proj(y)).T
         return embeddings
+
+    @property
+    def stages(self) -> TokenStages:
+        """What its tokens go through."""
+        return TokenStages(
+            layers=self.config.layers,
+            has_norm=self.ln_post is not None,
+            norms_all=not (self.config.pool.kind == "tok" or self.config.pool.norm_after),
+            projected_from=0 if self.config.projection and self.attn_pool is None else None,
+            class_token=self.config.tokens > math.prod(self.config.grid),
+        )
+
+    def tokens(self, image: NDArray[Any], stage: TokenStage) -> Array:
+        """Compute all tokens, or the patches in rows and columns: (b, 3, y, x) -> (b, n, d), or (b, r, c, d)."""
+        b = len(image)
+        x = self.transformer(self._embed(image), TokenLayout(b), stage.layer)
+        if stage.project and self.proj is not None:
+            x = self.proj(ops.standardize(x, self.config.eps))
+        elif stage.norm and self.ln_post is not None:
+            x = self.ln_post(x)
+        tokens = as_rows(x, b)
+        if stage.class_token:
+            return tokens
+        sides = image.shape[1:3] if image.dtype == np.uint8 else image.shape[2:]
+        rows, columns = (side // self.config.patch_size for side in sides)
+        return tokens[:, -rows * columns :].reshape(b, rows, columns, -1)
+
+    def attention(self, image: NDArray[Any], index: int) -> Array:
+        """Compute how much each token attends to each in one block: (b, 3, y, x) -> (b, h, n, n)."""
+        return self.transformer.attention(self._embed(image), TokenLayout(len(image)), index)
 
     def describe(self, image: NDArray[Any]) -> Array:
         """Compute what a decoder attends to, before the last norm: (b, 3, y, x), or (b, y, x, 3) of uint8 -> (b, e, n).
@@ -185,7 +218,7 @@ def _read_stem(weights: WeightReader, config: StemConfig, preprocess: Preprocess
     return ConvStem.read(weights, "visual.stem", preprocess) if config.width else None
 
 
-def _read_embedding(
+def read_embedding(
     weights: WeightReader, config: VisionTransformerConfig, preprocess: Preprocess
 ) -> tuple[Array | None, Array]:
     """Take the patch embedding, if any, and all that is added to its output."""

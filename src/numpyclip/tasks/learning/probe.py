@@ -58,7 +58,7 @@ class Probe:
 
     def check(self, fingerprint: Fingerprint | None) -> None:
         """Raise InputError if a fingerprint is not that of the model it was learned with."""
-        if fingerprint is None or self.fingerprint is None or fingerprint == self.fingerprint:
+        if fingerprint is None or self.fingerprint is None or fingerprint.is_comparable(self.fingerprint):
             return
         name = f" Pass the model that it was learned with: {self.model!r:.100}." if self.model else ""
         difference = self.fingerprint.differences(fingerprint)

@@ -1,0 +1,61 @@
+"""One model of two: the images of one, searched by texts of another that was trained to match it."""
+
+import math
+from dataclasses import fields, replace
+from functools import partial
+from hashlib import sha256
+
+import numpy as np
+
+from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.dual_encoder.fingerprint import Fingerprint
+from numpyclip.dual_encoder.torch_methods import LogitScale
+from numpyclip.errors import InputError
+from numpyclip.runtime.lazy import Lazy
+
+# The temperature of nomic-embed was not published; MTEB's code for it takes CLIP's.
+_NOMIC_SCALE = np.array(math.log(100), np.float32).view(LogitScale)
+
+
+def pair(images: CLIP, texts: CLIP) -> CLIP:
+    """Make a model with the image tower and the temperature of one model, and the text tower of another.
+
+    Its fingerprint is that of the first: images have the same embeddings.
+
+    Raises
+    ------
+    InputError
+        If one of them has no such tower, or their embeddings have different dimensions.
+    """
+    for model, tower, inputs in ((images, images.config.vision, "images"), (texts, texts.config.text, "texts")):
+        if tower is None:
+            raise InputError(f"{model}: has no tower for {inputs}; expected one for images, and text_model for texts.")
+    if images.config.text is None and images.config.family != "nomic":
+        raise InputError(f"{images}: has an image tower alone, no temperature; expected a whole model, for its images.")
+    dims = images.config.embed_dim, texts.config.embed_dim
+    if dims[0] != dims[1]:
+        raise InputError(
+            f"text_model: its embeddings have {dims[1]} dimensions, those of the images {dims[0]}; expected a text "
+            "tower that was trained for these images."
+        )
+    parts = {field.name: getattr(images, field.name) for field in fields(images)}
+    return CLIP(
+        **{
+            **parts,
+            "config": replace(images.config, text=texts.config.text, decoder=None),
+            "_text": texts._text,
+            "_decoder": Lazy(_nothing),
+            "_tokenizer": texts._tokenizer,
+            "logit_scale": images.logit_scale if images.config.text else _NOMIC_SCALE,
+            "checkpoint": None,
+            "_fingerprint": Lazy(partial(_fingerprint, images._fingerprint, texts._fingerprint)),
+        }
+    )
+
+
+def _nothing() -> None:
+    return None
+
+
+def _fingerprint(images: Lazy[Fingerprint], texts: Lazy[Fingerprint]) -> Fingerprint:
+    return replace(images(), text_model=sha256(texts().to_json().encode()).hexdigest())

@@ -1,0 +1,185 @@
+"""jina-clip v1 and v2, by their `config.json`: an EVA-02 for images, and a BERT of Jina's for texts.
+
+Source: configuration_clip.py, modeling_clip.py, eva_model.py, transform.py and processing_clip.py of
+jinaai/jina-clip-implementation.
+"""
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from numpyclip.errors import CheckpointError
+from numpyclip.families.config_file import MAX_LAYERS, Section, read_config_file
+from numpyclip.families.description import ModelDescription
+from numpyclip.families.jina_clip_text import (
+    ADAPTER,
+    CODE,
+    LORA,
+    describe_text,
+    split_gates,
+    take_adapters,
+    text_model,
+)
+from numpyclip.families.jina_clip_text import NAMES as TEXT_NAMES
+from numpyclip.families.tensor_names import Names, rename, squeeze, translator
+from numpyclip.families.transformers_options import unknown_options
+from numpyclip.images.preprocess import MEAN, STD, Preprocess, Size
+from numpyclip.model.config import CLIPConfig, Projection, RopeConfig, StemConfig, VisionTransformerConfig
+from numpyclip.tokenizer.hugging_face import hugging_face_tokenizer
+from numpyclip.weights.checkpoint import Checkpoint
+from numpyclip.weights.low_rank import adapt
+
+_BLOCK, _OURS = "vision_model.blocks.*", "visual.transformer.resblocks.*"
+
+NAMES: Names = (
+    ("vision_model.patch_embed.proj", "visual.conv1"),
+    ("vision_model.cls_token", "visual.class_embedding"),
+    ("vision_model.pos_embed", "visual.positional_embedding"),
+    (f"{_BLOCK}.norm1", f"{_OURS}.ln_1"),
+    (f"{_BLOCK}.attn.qkv.weight", f"{_OURS}.attn.in_proj_weight"),
+    (f"{_BLOCK}.attn.q_proj", f"{_OURS}.attn.q_proj"),
+    (f"{_BLOCK}.attn.k_proj", f"{_OURS}.attn.k_proj"),
+    (f"{_BLOCK}.attn.v_proj", f"{_OURS}.attn.v_proj"),
+    (f"{_BLOCK}.attn.q_bias", f"{_OURS}.attn.q_proj.bias"),
+    (f"{_BLOCK}.attn.v_bias", f"{_OURS}.attn.v_proj.bias"),
+    (f"{_BLOCK}.attn.inner_attn_ln", f"{_OURS}.attn.ln_inner"),
+    (f"{_BLOCK}.attn.proj", f"{_OURS}.attn.out_proj"),
+    (f"{_BLOCK}.norm2", f"{_OURS}.ln_2"),
+    (f"{_BLOCK}.mlp.w1", f"{_OURS}.mlp.c_gate"),
+    (f"{_BLOCK}.mlp.w2", f"{_OURS}.mlp.c_fc"),
+    (f"{_BLOCK}.mlp.w3", f"{_OURS}.mlp.c_proj"),
+    (f"{_BLOCK}.mlp.fc1", f"{_OURS}.mlp.c_fc"),
+    (f"{_BLOCK}.mlp.fc2", f"{_OURS}.mlp.c_proj"),
+    (f"{_BLOCK}.mlp.ffn_ln", f"{_OURS}.mlp.ln_inner"),
+    (f"{_BLOCK}.gamma_1", f"{_OURS}.ls_1.gamma"),
+    (f"{_BLOCK}.gamma_2", f"{_OURS}.ls_2.gamma"),
+    ("vision_model.norm", "visual.ln_post"),
+    ("vision_model.head", "visual.proj"),
+    ("visual_projection", "visual.proj"),
+    *TEXT_NAMES,
+)
+_ORIGINAL = ".parametrizations.weight.original"
+_TABLES = (".rope.", ".rotary_emb.", ".inner_attn.", ".position_ids")  # which follow from the sizes
+
+
+def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
+    """Describe a model by its config file, and those of the image processor and the tokenizer beside it."""
+    folder = options.path.parent
+    options.ignore("use_text_flash_attn", "use_vision_xformers")
+    text_options = options.section("text_config")
+    known = text_model(text_options)
+    kwargs = text_options.section("hf_model_config_kwargs")
+    checkpoint = _translate(checkpoint, text_options, kwargs)
+    has_projections = options.get("add_projections", bool, False)
+    vision, vision_dim = _vision(options.section("vision_config"), has_projections)
+    text, text_dim = describe_text(text_options, kwargs, known, checkpoint, has_projections)
+    projection_dim = options.size("projection_dim", 768)
+    if not has_projections and vision_dim != text_dim:
+        raise text_options.unsupported("embed_dim", f"expected vision_config.embed_dim, which is {vision_dim}")
+    config = CLIPConfig(
+        family="jina_clip",
+        embed_dim=projection_dim if has_projections else vision_dim,
+        vision=vision,
+        text=text,
+        preprocess=_preprocess(folder, vision.image_size),
+        matryoshka=options.is_list("matryoshka_dimensions"),
+    )
+    options.ignore("matryoshka_dimensions")
+    config = config.truncate(options.size("truncate_dim", config.embed_dim, most=config.embed_dim))
+    unknown_options(options, "jina_clip", CODE)
+    return ModelDescription(checkpoint, config, partial(hugging_face_tokenizer, folder, known.tokenizer))
+
+
+def _vision(section: Section, has_projections: bool) -> tuple[VisionTransformerConfig, int]:
+    section.ignore("patch_dropout", "drop_path_rate", "fused_layer_norm", "x_attention")
+    width, head_width = section.size("width", 768), section.size("head_width", 64)
+    if width % head_width:
+        raise section.unsupported("head_width", f"expected a divisor of the width, {width}")
+    embed_dim = section.size("embed_dim", 768)
+    patch_size, image_size = section.side("patch_size", 16), section.side("image_size", 224)
+    post_norm, layer_scale = section.get("post_norm", bool, False), section.get("ls_init_value", float, 0.0) > 0
+    if post_norm and layer_scale:
+        raise section.unsupported("ls_init_value", "expected null with post_norm")
+    has_bias = section.get("qkv_bias", bool, True)
+    projection: Projection | None = section.one_of("proj_type", {"": None, "linear": "linear"}, "")
+    if projection is None and embed_dim != width:
+        raise section.unsupported("embed_dim", f"expected {width}, the width of a tower without a projection")
+    if projection and has_projections:
+        raise section.unsupported("proj_type", "expected null beside add_projections")
+    vision = VisionTransformerConfig(
+        image_size=image_size,
+        patch_size=patch_size,
+        width=width,
+        layers=section.size("layers", 12, MAX_LAYERS),
+        heads=width // head_width,
+        mlp_width=int(width * section.factor("mlp_ratio", 4.0)),
+        activation="gelu",
+        eps=1e-6,
+        layer_scale=layer_scale,
+        biased="qv" if has_bias else "",
+        rope=_rope(section, image_size // patch_size, head_width),
+        gated=section.get("naive_swiglu", bool, False),
+        sub_norm=section.get("subln", bool, False),
+        post_norm=post_norm,
+        stem=StemConfig(patch_bias=True),
+        norm_before=False,
+        projection="linear" if has_projections else projection,
+    )
+    unknown_options(section, "jina_clip", CODE)
+    return vision, embed_dim
+
+
+def _rope(section: Section, side: int, head_width: int) -> RopeConfig | None:
+    """Read the positions of patches; they are scaled to those of pretraining, or as many."""
+    reference, is_scaled = section.size("pt_hw_seq_len", 16), section.get("intp_freq", bool, False)
+    if not section.get("rope_embeddings", bool, False):
+        return None
+    if head_width % 4:
+        raise section.unsupported("head_width", "expected a multiple of 4")
+    if not is_scaled and side != reference:
+        raise section.unsupported("pt_hw_seq_len", f"expected {side}, the patches of a side, without intp_freq")
+    return RopeConfig(side=side, reference=reference)
+
+
+def _preprocess(folder: Path, image_size: Size) -> Preprocess:
+    default = Preprocess(image_size, profile="jina_clip")
+    if not (folder / "preprocessor_config.json").exists():
+        return default
+    section = read_config_file(folder / "preprocessor_config.json")
+    section.ignore("auto_map", "processor_class", "image_processor_type", "_valid_processor_keys")
+    preprocess = replace(
+        default,
+        size=section.side("size", 224),
+        mean=section.channels("mean", MEAN),
+        std=section.deviations("std", STD),
+        interpolation=section.one_of(
+            "interpolation", {"bicubic": "bicubic", "random": "bicubic", "bilinear": "bilinear"}, "bicubic"
+        ),
+        resize_mode=section.one_of(
+            "resize_mode", {"shortest": "shortest", "squash": "squash", "longest": "longest"}, "shortest"
+        ),
+        fill=section.get("fill_color", int, 0),
+    )
+    section.finish()
+    if preprocess.size != image_size:
+        raise section.unsupported("size", f"expected {image_size}, which config.json says the model takes")
+    return preprocess
+
+
+def _translate(checkpoint: Checkpoint, text_options: Section, kwargs: Section) -> Checkpoint:
+    """Give tensors our names, and take the adapters of a task out of them."""
+    arrays = {name.replace(LORA, "text_model.transformer."): array for name, array in checkpoint.arrays.items()}
+    if len(arrays) != len(checkpoint.arrays):
+        raise CheckpointError(f"{checkpoint.path}: has two text towers, one of them at {LORA!r}.")
+    translate = translator(NAMES)
+    kept = {
+        name.replace(_ORIGINAL, ".weight"): array
+        for name, array in arrays.items()
+        if ADAPTER not in name and not any(part in name for part in _TABLES)
+    }
+    found = rename(replace(checkpoint, arrays=split_gates(kept)), translate)
+    axes = {"visual.positional_embedding": 1, "visual.class_embedding": 2}
+    found = replace(found, arrays=squeeze(found.arrays, axes))
+    adapters = take_adapters(checkpoint, arrays, text_options, kwargs)
+    named = f"{text_options.json.get('default_lora_task')} {kwargs.json.get('lora_alpha')}"
+    return adapt(found, {translate(name): pair for name, pair in adapters.items()}, named)

@@ -1,0 +1,260 @@
+"""nomic-embed-vision and nomic-embed-text, by their `config.json`: one tower each, which embed into one space.
+
+Source: configuration_hf_nomic_bert.py and modeling_hf_nomic_bert.py of nomic-ai/contrastors, the code of these models
+on the hub; `NomicBertModel` in transformers, whose config files name the same options otherwise.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numpyclip.families import image_processor
+from numpyclip.families.config_file import MAX_LAYERS, MAX_SIZE, Section
+from numpyclip.families.description import ModelDescription
+from numpyclip.families.tensor_names import Names, rename, squeeze, translator
+from numpyclip.families.transformers_options import unknown_options
+from numpyclip.model.config import (
+    CLIPConfig,
+    NomicVisionConfig,
+    PoolConfig,
+    RelativeBertConfig,
+    RopeConfig,
+    StemConfig,
+    TextRopeConfig,
+)
+from numpyclip.tokenizer.base import Tokenizer
+from numpyclip.tokenizer.clip_tokenizer import default_tokenizer
+from numpyclip.tokenizer.hugging_face import TokenizerRules, hugging_face_tokenizer
+from numpyclip.weights.checkpoint import Checkpoint
+
+
+def _blocks(theirs: str, ours: str) -> Names:
+    block, resblock = f"{theirs}.*", f"{ours}.resblocks.*"
+    return (
+        (f"{block}.attn.Wqkv.weight", f"{resblock}.attn.in_proj_weight"),
+        (f"{block}.attn.Wqkv.bias", f"{resblock}.attn.in_proj_bias"),
+        (f"{block}.attn.out_proj", f"{resblock}.attn.out_proj"),
+        (f"{block}.norm1", f"{resblock}.ln_1"),
+        (f"{block}.norm2", f"{resblock}.ln_2"),
+        *_mlp(f"{block}.mlp", f"{resblock}.mlp"),
+        (f"{block}.mlp.norm", f"{resblock}.mlp.ln_inner"),
+    )
+
+
+def _mlp(theirs: str, ours: str) -> Names:
+    return (
+        (f"{theirs}.fc1", f"{ours}.c_fc"),
+        (f"{theirs}.fc11", f"{ours}.c_fc"),
+        (f"{theirs}.fc12", f"{ours}.c_gate"),
+        (f"{theirs}.fc2", f"{ours}.c_proj"),
+    )
+
+
+VISION_NAMES: Names = (
+    ("embeddings.proj", "visual.conv1"),
+    ("embeddings.cls_token", "visual.class_embedding"),
+    ("embeddings.pos_embed", "visual.positional_embedding"),
+    *_blocks("layers", "visual.transformer"),
+    ("selector.attn.latent", "visual.attn_pool.probe"),
+    ("selector.attn.Wq", "visual.attn_pool.attn.q_proj"),
+    ("selector.attn.Wkv", "visual.attn_pool.attn.kv_proj"),
+    ("selector.attn.out_proj", "visual.attn_pool.attn.out_proj"),
+    ("selector.norm1", "visual.attn_pool.ln_2"),
+    *_mlp("selector.mlp", "visual.attn_pool.mlp"),
+)
+TEXT_NAMES: Names = (
+    ("embeddings.word_embeddings", "token_embedding"),
+    ("embeddings.token_type_embeddings.weight", "token_type_embedding"),
+    ("emb_ln", "ln_pre"),
+    *_blocks("encoder.layers", "transformer"),
+)
+
+# Options without effect on embeddings: how a model was trained, and how attention is computed.
+_IGNORED = (
+    *("attn_pdrop", "embd_pdrop", "resid_pdrop", "drop_path_rate", "patch_dropout", "fused_bias_fc", "head_dim"),
+    *("fused_dropout_add_ln", "use_flash_attn", "use_xentropy", "dense_seq_output", "vocab_size", "add_pooling_layer"),
+    *("pad_vocab_size_multiple", "reorder_and_upcast_attn", "scale_attn_weights", "scale_attn_by_inverse_layer_idx"),
+    *("summary_activation", "summary_first_dropout", "summary_proj_to_labels", "summary_type", "summary_use_proj"),
+    *("hidden_features_scaling_factor", "safe_serialization", "depth_scaled_init"),
+)
+# Of texts, in config files of images, and the other way round.
+_IGNORED_IN_VISION = (
+    *("type_vocab_size", "n_positions", "rotary_emb_base", "rotary_emb_interleaved", "max_trained_positions"),
+    *("max_position_embeddings", "rope_parameters", "layer_scale_init", "pad_token_id"),
+)
+_MAX_TOKENS = 2**14  # twice as many as published models have: a table of positions is as long
+_GATES = {"swiglu": True, "silu": True, "gelu": False}  # whether MLPs have one, of SiLU
+
+
+def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
+    """Describe a tower by its config file, and that of the image processor or the tokenizer beside it."""
+    options.ignore(*_IGNORED)
+    options.expect(parallel_block=False, parallel_block_tied_norm=False, causal=False, use_rms_norm=False)
+    is_vision = "img_size" in options
+    found = _translate(checkpoint, VISION_NAMES if is_vision else TEXT_NAMES)
+    folder = options.path.parent
+    tokenizer: Callable[[], Tokenizer] = default_tokenizer  # unused without a text tower
+    vision = text = None
+    preprocess = image_processor.CLIP
+    if is_vision:
+        vision = _vision(options, found)
+        found = _with_convolution(found, vision)
+        preprocess = image_processor.read_preprocess(folder, replace(preprocess, size=vision.image_size))
+    else:
+        text = _text(options, found)
+        tokenizer = partial(hugging_face_tokenizer, folder, TokenizerRules("BertTokenizer"))
+    unknown_options(options, "nomic_bert", "modeling_hf_nomic_bert")
+    tower = vision or text
+    assert tower is not None
+    config = CLIPConfig(
+        family="nomic",
+        embed_dim=tower.width,
+        vision=vision,
+        text=text,
+        preprocess=preprocess,
+        matryoshka=_is_1_5(options),
+    )
+    return ModelDescription(found, config, tokenizer)
+
+
+def _vision(section: Section, checkpoint: Checkpoint) -> NomicVisionConfig:
+    section.ignore(*_IGNORED_IN_VISION)
+    section.expect(num_channels=3, prenorm=True, patch_embed_bias=True, register_tokens=0, no_embed_class=False)
+    section.expect(no_cls_token=False, use_pos_embed=True, learned_pos_embedding=False, mask_token=False)
+    section.expect(sinusoidal_pos_embedding=False, layer_scale=False, prepre_layernom=False)
+    if section.get("rotary_emb_fraction", float, 0.0) > 0:
+        raise section.unsupported("rotary_emb_fraction", "expected 0: patches have positions of two axes")
+    blocks = _sizes(section, checkpoint, "visual.transformer.resblocks")
+    image_size, patch_size = section.side("img_size", 224), section.side("patch_size", 16)
+    rope = None
+    if section.get("use_rotary_pos_emb", bool, False):
+        side = image_size // patch_size
+        rope = RopeConfig(side=side, reference=section.side("ref_feat_shape", side))
+    section.ignore("ref_feat_shape")
+    selector_width = checkpoint.shape("visual.attn_pool.mlp.c_proj.weight", 2)[1]
+    vision = NomicVisionConfig(
+        **blocks,
+        image_size=image_size,
+        patch_size=patch_size,
+        eps=section.eps("layer_norm_epsilon", 1e-5),
+        rope=rope,
+        inner_norm=section.get("norm_mlp", bool, False),
+        stem=StemConfig(patch_bias=True),
+        norm_before=False,
+        pool=PoolConfig(kind="map", mlp_width=selector_width),
+        projection=None,
+    )
+    if rope and vision.width // vision.heads % 4:
+        raise section.unsupported("n_head", "expected heads whose width is a multiple of 4")
+    return vision
+
+
+def _text(section: Section, checkpoint: Checkpoint) -> RelativeBertConfig:
+    is_original = _is_original(section)
+    section.expect(prenorm=False, rotary_emb_interleaved=False)
+    if section.get("rotary_emb_fraction", float, 0.0 if is_original else 1.0) != 1:
+        raise section.unsupported("rotary_emb_fraction", "expected 1.0: all channels have rotary positions")
+    blocks = _sizes(section, checkpoint, "transformer.resblocks")
+    length = section.size("max_position_embeddings", 1024 if is_original else 2048, _MAX_TOKENS)
+    length = section.size("n_positions", length, _MAX_TOKENS)
+    if "rotary_scaling_factor" in section:  # longer texts would have other positions
+        section.ignore("rotary_scaling_factor")
+        length = min(length, section.size("max_trained_positions", 2048))
+    section.ignore("max_trained_positions")
+    eps = section.eps("layer_norm_epsilon", section.eps("layer_norm_eps", 1e-5 if is_original else 1e-12))
+    token_types = checkpoint.shape("token_type_embedding", 2)[0] if "token_type_embedding" in checkpoint else 0
+    text = RelativeBertConfig(
+        **blocks,
+        context_length=length,
+        vocab_size=checkpoint.shape("token_embedding.weight", 2)[0],  # which the authors' code rounds up
+        pad_id=section.get("pad_token_id", int, 0),
+        eps=eps,
+        pool="mean",
+        projection=None,
+        token_types=section.size("type_vocab_size", token_types) if token_types else 0,
+        standardizable=_is_1_5(section),
+        rotary=TextRopeConfig(base=_rope_base(section, 10_000.0 if is_original else 1000.0), length=length),
+    )
+    section.ignore("type_vocab_size")
+    if text.width // text.heads % 2:
+        raise section.unsupported("n_head", "expected heads of an even width")
+    return text
+
+
+def _is_1_5(section: Section) -> bool:
+    """Tell whether it is version 1.5, which was trained for truncated embeddings. Only the name of a folder says so."""
+    return "v1.5" in str(section.path)
+
+
+def _is_original(section: Section) -> bool:
+    """Tell whether options have the names, and defaults, of the authors' code."""
+    return "n_embd" in section
+
+
+def _rope_base(section: Section, default: float) -> float:
+    parameters = section.section("rope_parameters")
+    parameters.expect(rope_type="default")
+    base = section.factor("rotary_emb_base", parameters.factor("rope_theta", default))
+    parameters.finish()
+    return base
+
+
+def _size(section: Section, name: str, other: str, default: int) -> int:
+    """Read a size by the name of either library; if it has both, they must agree."""
+    size = section.size(name if name in section else other, default, MAX_LAYERS if "layer" in name else MAX_SIZE)
+    section.expect(**{other: size})
+    return size
+
+
+def _sizes(section: Section, checkpoint: Checkpoint, resblocks: str) -> dict[str, Any]:
+    """Read sizes by the names of either library; the width of MLPs, which the authors' code rounds up, is measured."""
+    is_original = _is_original(section)
+    width = _size(section, "n_embd", "hidden_size", 768)
+    section.ignore("n_inner", "intermediate_size", "qkv_proj_bias", "mlp_fc1_bias", "mlp_fc2_bias")  # the tensors show
+    heads = _size(section, "n_head", "num_attention_heads", 12)
+    if width % heads:
+        raise section.unsupported("n_head" if is_original else "num_attention_heads", f"expected a divisor of {width}")
+    gated = section.one_of("hidden_act", _GATES, "silu")
+    if is_original:
+        gated = section.one_of("activation_function", _GATES, "gelu_new")
+    return {
+        "width": width,
+        "layers": _size(section, "n_layer", "num_hidden_layers", 12),
+        "heads": heads,
+        "mlp_width": checkpoint.shape(f"{resblocks}.0.mlp.c_proj.weight", 2)[1],
+        "activation": "gelu",
+        "gated": gated,
+    }
+
+
+# --- tensors --------------------------------------------------------------------------------------
+
+
+def _translate(checkpoint: Checkpoint, names: Names) -> Checkpoint:
+    """Give tensors our names, and layers the biases of 0 that they lack."""
+    kept = {name: array for name, array in checkpoint.arrays.items() if not name.startswith("pooler.")}
+    found = rename(replace(checkpoint, arrays=kept), translator(names))
+    axes = {"visual.positional_embedding": 1, "visual.class_embedding": 2}
+    return replace(found, arrays=squeeze(_with_biases(found.arrays), axes))
+
+
+def _with_biases(arrays: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
+    biases: dict[str, NDArray[np.generic]] = {}
+    for name, array in arrays.items():
+        is_layer = name.endswith(("proj.weight", "c_fc.weight", "c_gate.weight", "in_proj_weight"))
+        if is_layer and array.ndim == 2:
+            biases[f"{name.removesuffix('weight')}bias"] = np.zeros(len(array), np.float32)
+    return {**biases, **arrays}
+
+
+def _with_convolution(checkpoint: Checkpoint, vision: NomicVisionConfig) -> Checkpoint:
+    """View the matrix that multiplies patches as the weights of a convolution."""
+    name, d, p = "visual.conv1.weight", vision.width, vision.patch_size
+    if checkpoint.shape(name, 2) != (d, 3 * p * p):
+        return checkpoint  # which will be refused
+    weight = checkpoint.arrays[name].reshape(d, 3, p, p)
+    return replace(checkpoint, arrays={**checkpoint.arrays, name: weight})

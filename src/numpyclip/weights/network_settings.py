@@ -1,0 +1,72 @@
+"""Settings of downloads in the environment: ours, and those of `huggingface_hub`."""
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from numpyclip.errors import DownloadError
+
+_HUB = "https://huggingface.co"
+
+
+def is_offline() -> bool:
+    """Tell whether ``$NUMPYCLIP_OFFLINE`` forbids the network."""
+    return os.environ.get("NUMPYCLIP_OFFLINE", "").strip().lower() not in ("", "0", "false", "no")
+
+
+def setting_against_hub() -> str | None:
+    """Name the variable that forbids the hub, if one does; those of Hugging Face mean what they mean there."""
+    if is_offline():
+        return "$NUMPYCLIP_OFFLINE"
+    return next((f"${name}" for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE") if _is_set(name)), None)
+
+
+def _is_set(variable: str) -> bool:
+    """Read a setting of Hugging Face as `huggingface_hub` does."""
+    return os.environ.get(variable, "").upper() in ("1", "ON", "YES", "TRUE")
+
+
+def mirror() -> str | None:
+    """Return the URL in ``$NUMPYCLIP_MIRROR``."""
+    return _url("NUMPYCLIP_MIRROR")
+
+
+def hub_endpoint() -> str:
+    """Return the URL of the hub: ``$HF_ENDPOINT``, if that is set."""
+    return _url("HF_ENDPOINT") or _HUB
+
+
+def _url(variable: str) -> str | None:
+    url = os.environ.get(variable, "").strip().rstrip("/")
+    if not url:
+        return None
+    if re.match(r"\w+://[^/]*@", url):  # not shown: it may contain a password
+        raise DownloadError(f"${variable}: has a user name; expected https://host/folder. Remove it.")
+    if not re.fullmatch(r"https?://[^/\s][^\s?#]*", url):
+        raise DownloadError(f"${variable}: is {url!r:.200}; expected https://host/folder.")
+    return url
+
+
+def hub_token(log_in: Callable[[], str | None] = lambda: None) -> str | None:
+    """Return the token in ``$HF_TOKEN``, or that of `log_in`; never shown. A setting may forbid to send any."""
+    if _is_set("HF_HUB_DISABLE_IMPLICIT_TOKEN"):
+        return None
+    token = (os.environ.get("HF_TOKEN") or os.environ.get("HUGGING_FACE_HUB_TOKEN") or log_in() or "").strip()
+    if not re.fullmatch(r"[!-~]*", token):
+        raise DownloadError("$HF_TOKEN: has characters that no token has. Copy it again.")
+    return token or None
+
+
+def links_are_forbidden() -> bool:
+    """Tell whether the cache of the hub is to have no symbolic links."""
+    return _is_set("HF_HUB_DISABLE_SYMLINKS")
+
+
+def hub_cache() -> Path:
+    """Return the folder of the hub's cache, as `huggingface_hub` finds it."""
+    folder = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
+    if not folder:
+        above = os.environ.get("XDG_CACHE_HOME") or os.path.join("~", ".cache")  # noqa: PTH118  may begin with ~ or $
+        folder = os.path.join(os.environ.get("HF_HOME") or os.path.join(above, "huggingface"), "hub")  # noqa: PTH118
+    return Path(os.path.expandvars(os.path.expanduser(folder)))  # noqa: PTH111  never an error: then it stays ~

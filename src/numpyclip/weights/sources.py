@@ -1,0 +1,208 @@
+"""Where the weights of OpenAI's models come from: the disk, a mirror, OpenAI, or a copy on the Hugging Face hub."""
+
+import warnings
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from numpyclip.atomic import resumable_part, resumable_path
+from numpyclip.errors import CheckpointError, ChecksumError, DownloadError, OfflineError
+from numpyclip.weights.catalogue import Copy, KnownModel
+from numpyclip.weights.local import (
+    Folder,
+    make_folder,
+    sha256_of,
+    stat_regular_file,
+    weights_folder,
+    write_stamp,
+)
+from numpyclip.weights.network_settings import hub_cache, hub_endpoint, is_offline, mirror, setting_against_hub
+
+if TYPE_CHECKING:  # http and tls take a while to import; a model that is here needs neither
+    from numpyclip.weights.download import Attempts
+
+Check = Callable[[Path], None]
+
+_TINY = "To try NumPyCLIP without a download, use the model in the package: 'tiny' (--model tiny)."
+
+
+class Weights(NamedTuple):
+    """A file of weights, and whether it is a copy: a file of another library."""
+
+    path: Path
+    is_copy: bool
+
+
+def obtain(model: KnownModel, download_root: Folder | None = None, check: Check | None = None) -> Weights:
+    """Return the weights of a model, after downloading them if they are neither here nor in the hub's cache.
+
+    Parameters
+    ----------
+    model : KnownModel
+    download_root : path-like, optional
+        The folder of the file, and the cache of copies; see `weights_folder`.
+    check : callable, optional
+        Raises CheckpointError for a copy that is not this model.
+
+    Raises
+    ------
+    OfflineError
+        If they are missing, and ``$NUMPYCLIP_OFFLINE`` is set.
+    ChecksumError
+        If a source has another file and none the published one; or the file here is damaged, and
+        ``$NUMPYCLIP_OFFLINE`` is set.
+    DownloadError
+        If they cannot be fetched or written.
+
+    Warns
+    -----
+    UserWarning
+        If a damaged file is replaced.
+    """
+    return _Search(model, download_root, check).obtain()
+
+
+def find_copy(model: KnownModel, download_root: Folder | None = None, check: Check | None = None) -> Path | None:
+    """Find a copy of a model on the disk."""
+    return _Search(model, download_root, check).find_copy()
+
+
+def urls(model: KnownModel) -> tuple[str, ...]:
+    """Return the URLs of a model's file in the order to try, those of ``$NUMPYCLIP_MIRROR`` first."""
+    if found := mirror():
+        return (f"{found}/{model.file}", f"{found}/{model.sha256}/{model.file}", *model.urls)
+    return model.urls
+
+
+class _Search:
+    """The search for one model."""
+
+    def __init__(self, model: KnownModel, download_root: Folder | None, check: Check | None) -> None:
+        self._model, self._check = model, check
+        self._file = weights_folder(download_root) / model.file
+        self._others = [file for file in [weights_folder() / model.file] if file != self._file]
+        given = [Path(download_root).expanduser()] if download_root else []
+        self._caches = list(dict.fromkeys([*given, hub_cache()]))
+
+    def obtain(self) -> Weights:
+        """Return the first that there is."""
+        if here := self._here(found := self._found()):
+            return here
+        if is_offline():
+            raise self._offline_error(found)
+        make_folder(self._file.parent)
+        message = f"{self._file.name}: another process is downloading it; waiting for it"
+        with resumable_path(self._file, message) as part:
+            if here := self._here(found := self._found()):  # another process may have downloaded it meanwhile
+                return here
+            if found:
+                message = f"{self._file}: has SHA-256 {found}; expected {self._model.sha256}. It is downloaded again."
+                warnings.warn(message, stacklevel=2)
+            return self._download(part)
+
+    def _found(self) -> str | None:
+        """Return the SHA-256 of the file here."""
+        status = stat_regular_file(self._file)
+        return sha256_of(self._file, status, self._model.sha256) if status else None
+
+    def _here(self, found: str | None) -> Weights | None:
+        """Return what is on the disk: OpenAI's file, or a copy in the cache of the hub."""
+        if found == self._model.sha256:
+            return Weights(self._file, False)
+        for file in self._others:
+            status = stat_regular_file(file)
+            if status and sha256_of(file, status, self._model.sha256) == self._model.sha256:
+                return Weights(file, False)
+        copy = self.find_copy()
+        return Weights(copy, True) if copy else None
+
+    def find_copy(self) -> Path | None:
+        """Return the first copy in the cache of the hub."""
+        return next((path for path in self._cached() if self._failure_of(path) is None), None)
+
+    def _cached(self) -> Iterable[Path]:
+        if self._model.copies:
+            from numpyclip.weights.hub_cache import CachedRepository
+
+            for cache in self._caches:
+                for copy in self._model.copies:
+                    yield from CachedRepository(cache, copy.repository).find(copy)
+
+    def _failure_of(self, path: Path) -> CheckpointError | None:
+        """Say why a file is no copy of this model, if it is none."""
+        try:
+            if self._check:
+                self._check(path)
+        except CheckpointError as error:
+            return error
+        return None
+
+    def _download(self, part: Path) -> Weights:
+        from numpyclip.weights.download import Attempts, pull_first, save
+        from numpyclip.weights.partial_file import Expected, Part
+        from numpyclip.weights.progress import Progress
+
+        attempts, expected = Attempts(), Expected(sha256=self._model.sha256)
+
+        def fill(partial_file: Part, progress: Progress) -> bool:
+            return pull_first(urls(self._model), partial_file, progress, expected, attempts)
+
+        if save(part, self._file, expected, self._file.name, fill):
+            if status := stat_regular_file(self._file):
+                write_stamp(self._file, status, self._model.sha256)
+            return Weights(self._file, False)
+        for copy in self._model.copies:
+            if path := self._download_copy(copy, attempts):
+                part.unlink(missing_ok=True)
+                return Weights(path, True)
+        raise self._error(attempts, part)
+
+    def _download_copy(self, copy: Copy, attempts: "Attempts") -> Path | None:
+        from numpyclip.weights.hub_cache import CachedRepository
+        from numpyclip.weights.hub_client import HubClient
+        from numpyclip.weights.web_request import Broken, Refused
+
+        client = HubClient(copy.repository)
+        url = client.url(copy.revision, copy.file)
+        if setting := setting_against_hub():
+            attempts.add(url, DownloadError(f"{setting} forbids it"))
+        elif not attempts.skips(url):
+            try:
+                stated = client.ask_about(copy.revision, copy.file, copy.sha256)
+                cache = CachedRepository(self._caches[0], copy.repository)
+                path = client.fetch(cache, stated, copy.file, is_suspect=True)  # if it is here, it is no copy
+            except (Broken, Refused) as failure:
+                attempts.add(url, failure)
+                return None
+            failure_of_copy = self._failure_of(path)
+            if failure_of_copy is None:
+                cache.note(copy.revision, stated.commit)
+                return path
+            attempts.add(url, failure_of_copy)
+        return None
+
+    def _advice(self) -> str:
+        model = self._model
+        at = f", from {model.urls[0]}," if model.urls else ""
+        ways = [f"put {model.file}{at} (SHA-256 {model.sha256}) into {self._file.parent} by hand"]
+        if not model.copies:
+            ways.append("set $NUMPYCLIP_MIRROR to a URL that has it")
+        else:
+            ways.append("set $NUMPYCLIP_MIRROR to a URL that has it, or $HF_ENDPOINT to a mirror of the hub")
+            ways.append(f"pass --model hf-hub:{model.copies[-1].repository}, once {hub_endpoint()} can be reached")
+        return f"Try again; or {'; or '.join(ways)}. {_TINY}"
+
+    def _offline_error(self, found: str | None) -> DownloadError:
+        model, file = self._model, self._file
+        cure = f"Put {model.file} there by hand, from {' or '.join(urls(model))}, or unset $NUMPYCLIP_OFFLINE."
+        if found:
+            return ChecksumError(f"{file}: has SHA-256 {found}; expected {model.sha256}. {cure}")
+        what = f"is missing, and $NUMPYCLIP_OFFLINE forbids the download; expected SHA-256 {model.sha256}"
+        return OfflineError(f"{file}: {what}. {cure} {_TINY}")
+
+    def _error(self, attempts: "Attempts", part: Path) -> DownloadError:
+        tried = f" ({attempts})" if attempts.failures else ""
+        kept = ""
+        if part == resumable_part(self._file) and part.exists():
+            kept = f"{part.stat().st_size:,} bytes are kept in {part}, to be continued. "
+        return attempts.error(f"{self._model.name}: could not be downloaded{tried}. {kept}{self._advice()}")
