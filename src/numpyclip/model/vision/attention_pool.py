@@ -30,7 +30,8 @@ class AttentionPool:
 
     positional_embedding: Array | None  # (d, 1 + n n); rotary if there is none
     q_proj: Linear
-    k_proj: Linear  # without rotary embeddings its bias adds the same to all scores of a query: it is left out
+    k_proj: Array  # (d, d)
+    k_bias: Array | None  # without rotary embeddings it would add the same to all scores of a query
     v_proj: Array  # (d, d); its bias is folded into `c_proj`
     c_proj: Linear
     heads: int
@@ -69,9 +70,9 @@ class AttentionPool:
             return first, q_weight, bias[:d].copy(), k_weight, v_weight, *c_proj
 
         first, q_weight, q_bias, k_weight, v_weight, c_weight, c_bias = weights.derive(name, prepare)
-        k_proj = Linear(k_weight, first if is_rotary else np.broadcast_to(np.float32(0), q_bias.shape))
+        positions, k_bias = (None, first) if is_rotary else (first, None)
         q_proj, c_proj = Linear(q_weight, q_bias), Linear(c_weight, c_bias)
-        return cls(None if is_rotary else first, q_proj, k_proj, v_weight, c_proj, heads)
+        return cls(positions, q_proj, k_weight, k_bias, v_weight, c_proj, heads)
 
     def __call__(self, x: Array) -> Array:  # (d, y, x, b) -> (e, b)
         d, rows, columns, b = x.shape
@@ -84,14 +85,15 @@ class AttentionPool:
         tokens[:, :, 1:] += positions[:, np.newaxis]
         by_head = (self.heads, d // self.heads, -1)
         query = self.q_proj(np.ascontiguousarray(tokens[:, :, 0])).reshape(by_head)
-        wanted = query.swapaxes(1, 2) @ self.k_proj.weight.reshape(by_head)  # (h, b, k) (h, k, d)
+        wanted = query.swapaxes(1, 2) @ self.k_proj.reshape(by_head)  # (h, b, k) (h, k, d)
         return self.c_proj(attend(wanted, self.v_proj.reshape(by_head), tokens.reshape(d, -1), TokenLayout(b)))
 
     def _attend_rotated(self, tokens: Array, rows: int, columns: int) -> Array:  # (d, b, n) -> (d, b)
         d, b, _ = tokens.shape
         by_head = (self.heads, d // self.heads, b, -1)
         query = self.q_proj(np.ascontiguousarray(tokens[:, :, :1])).reshape(by_head)
-        keys, values = self.k_proj(tokens).reshape(by_head), ops.linear(tokens, self.v_proj).reshape(by_head)
+        keys = ops.linear(tokens, self.k_proj, self.k_bias).reshape(by_head)
+        values = ops.linear(tokens, self.v_proj).reshape(by_head)
         Rope.make(RopeConfig(side=(rows, columns), reference=_REFERENCE), d // self.heads)(keys)
         mixed: Array = ops.attention(query, keys, values).reshape(d, b)
         return mixed
