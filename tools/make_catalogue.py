@@ -16,6 +16,8 @@ from pathlib import Path
 import open_clip
 from open_clip import pretrained
 
+from published_results import MEGABYTES, RESULTS, is_multilingual, licence
+
 VERSION = "3.3.0"
 TARGET = Path(__file__).parents[1] / "src" / "numpyclip" / "data" / "open_clip.json"
 QUICK = "-quickgelu"
@@ -35,29 +37,8 @@ OPENAI = {"ViT-L-14-336": "ViT-L/14@336px"}  # names of openai/CLIP that do not 
 # Architectures with an image tower or a decoder that NumPyCLIP does not have, and no published weights.
 UNSUPPORTED = ("coca_roberta-ViT-B-32", "swin_base_patch4_window7_224", "vit_relpos_medium_patch16_cls_224")
 
-# Accuracies that its README.md alone has, with one digit.
-README = {
-    ("ViT-L-14", "dfn2b_s39b"): 0.822,
-    ("ViT-L-16-SigLIP2-256", "webli"): 0.825,
-    ("ViT-SO400M-16-SigLIP2-384", "webli"): 0.841,
-    ("ViT-gopt-16-SigLIP2-384", "webli"): 0.850,
-    ("PE-Core-L-14-336", "meta"): 0.835,
-    ("PE-Core-bigG-14-448", "meta"): 0.854,
-}
-
 # OpenCLIP's table has the repository of the epoch before.  timm 1.0.31 knows this one (vision_transformer.py).
 REPAIRED = {("ViT-B-16-plus-240", "laion400m_e32"): "timm/vit_base_patch16_plus_clip_240.laion400m_e32"}
-
-
-def licence(name: str, tag: str) -> str | None:
-    """Return what docs/PRETRAINED.md says of the models it names; of LAION's, OpenAI's and later ones, nothing."""
-    if name.startswith("EVA"):
-        return "MIT"
-    if "CLIPA" in name or ("SigLIP" in name and "SigLIP2" not in name):
-        return "Apache-2.0"
-    if tag.startswith("metaclip_") or (name.startswith("nllb-clip") and tag == "v1"):
-        return "CC-BY-NC"
-    return "Apple's own" if tag in ("dfn2b", "dfn5b") else None
 
 
 def read_csv(repository: str, file: str) -> list[dict[str, str]]:
@@ -81,20 +62,62 @@ def preprocessing(entry: dict) -> list[str] | None:
     return None if found == ["openai", "bicubic", "shortest"] else found
 
 
-def published(name: str, tag: str, entry: dict, top1: dict[tuple[str, str], str]) -> dict[str, object]:
+TABLES = {  # file → its columns of architecture and tag, and of what is taken, by our names
+    "openclip_results.csv": ("name", "pretrained", {"top1": "ImageNet 1k"}),
+    "openclip_retrieval_results.csv": (
+        "name",
+        "pretrained",
+        {"coco_images": "MSCOCO image retr. R@1", "coco_texts": "MSCOCO text retr. R@1"},
+    ),
+    "openclip_multilingual_retrieval_results.csv": (
+        "model",
+        "version",
+        {"xm3600": "crossmodal3600 image_retrieval_recall@1 avg"},
+    ),
+}
+
+
+COLUMNS = ("top1", "coco_images", "coco_texts")  # of what is published elsewhere
+
+
+class Measurements:
+    """OpenCLIP's tables of accuracies, and what authors have published elsewhere."""
+
+    def __init__(self, repository: str) -> None:
+        self.found: dict[tuple[str, str], dict[str, float]] = {}
+        for file, (name, tag, columns) in TABLES.items():
+            for row in read_csv(repository, file):
+                facts = self.found.setdefault((row[name], row[tag]), {})
+                facts |= {ours: round(100 * float(row[theirs]), 2) for ours, theirs in columns.items() if row[theirs]}
+
+    def of(self, name: str, tag: str, quick: bool) -> dict[str, object]:
+        """Return what was measured, in percent."""
+        # What was measured under the plain name was partly measured with the wrong activation.
+        facts: dict[str, object] = {
+            **self.found.get((name, tag), {}),
+            **(self.found.get((name + QUICK, tag), {}) if quick else {}),
+        }
+        if "top1" not in facts and (name, tag) in RESULTS:
+            source, *percents = RESULTS[name, tag]
+            facts |= {key: value for key, value in zip(COLUMNS, percents, strict=True) if value}
+            facts["source"] = source
+        return facts
+
+
+def published(name: str, tag: str, entry: dict, measurements: Measurements) -> dict[str, object]:
     quick = entry.get("quick_gelu", False)
-    # What was measured under the plain name was partly measured with the wrong activation.
-    accuracy = (quick and top1.get((name + QUICK, tag))) or top1.get((name, tag)) or README.get((name, tag))
     repository, _, _ = entry["hf_hub"].rpartition("/")
+    hub = REPAIRED.get((name, tag), repository)
     facts = {
-        "hub": REPAIRED.get((name, tag), repository),
+        "hub": hub,
         "openai": OPENAI.get(name, name.replace("ViT-B-", "ViT-B/").replace("ViT-L-", "ViT-L/"))
         if tag == "openai"
         else None,
         "quick_gelu": quick or None,
         "preprocess": preprocessing(entry),
-        "top1": round(100 * float(accuracy), 2) if accuracy else None,
-        "licence": licence(name, tag),
+        "licence": licence(name, tag, hub),
+        "megabytes": MEGABYTES.get((name, tag)),
+        **measurements.of(name, tag, quick),
     }
     return {fact: value for fact, value in facts.items() if value is not None}
 
@@ -106,7 +129,7 @@ def main() -> None:
     if open_clip.__version__ != VERSION:
         sys.exit(f"open_clip is {open_clip.__version__}; expected {VERSION}.")
     results, profile = (read_csv(given.repository, file) for file in ("openclip_results.csv", "model_profile.csv"))
-    top1 = {(row["name"], row["pretrained"]): row["ImageNet 1k"] for row in results}
+    measurements = Measurements(given.repository)
     parameters = {row["model"]: row["mparams"] for row in profile} | {row["name"]: row["params (M)"] for row in results}
     files = (resources.files("open_clip") / "model_configs").iterdir()
     configs = {file.name.removesuffix(".json"): json.loads(file.read_text("utf-8")) for file in files}
@@ -123,8 +146,10 @@ def main() -> None:
             facts["parameters"] = float(count)
         if name + QUICK in configs:
             facts["quickgelu"] = True
+        if is_multilingual(name):
+            facts["multilingual"] = True
         rows = [f"{compact(fact)}:{compact(value)}" for fact, value in facts.items()]
-        models = [f"\n  {compact(tag)}:{compact(published(name, tag, tags[tag], top1))}" for tag in tags]
+        models = [f"\n  {compact(tag)}:{compact(published(name, tag, tags[tag], measurements))}" for tag in tags]
         rows.append(f'"tags":{{{",".join(models)}}}')
         lines.append(f"{compact(name)}:{{\n " + ",\n ".join(rows) + "}")
     means = {name: {"mean": mean, "std": std} for name, (mean, std) in NORMALISATIONS.items()}

@@ -30,9 +30,12 @@ from golden.common import SEED, State, randomize
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden" / "checkpoints"
 FAMILIES = GOLDEN.parent / "families"
 MODULES = (
+    "authors",
     "clip_vocabulary",
     "copies",
+    "fg_clip_2",
     "jina_clip",
+    "known_outputs",
     "mobileclip",
     "multilingual",
     "nomic",
@@ -42,6 +45,7 @@ MODULES = (
     "open_clip_timm",
     "open_clip_vit",
     "tokenizers",
+    "training_checkpoints",
     "transformers_bert",
     "transformers_clip",
     "transformers_siglip2",

@@ -20,6 +20,7 @@ STANDS_FOR = {
     "apple-mobileclip_s0": "Apple's `mobileclip_s0.pt`",
     "apple-mobileclip_s0-fused": "the same with fused branches",
     "apple-mobileclip_s1": "Apple's `mobileclip_s1.pt` and `mobileclip_s2.pt`",
+    "authors-fg-clip-2": "qihoo360/fg-clip2-*, for short texts",
     "jina-clip-options": "options of jina-clip's code that v1 and v2 do not have",
     "jina-clip-v1": "jina-clip-v1: EVA-02, and a BERT with ALiBi and a gated MLP",
     "jina-clip-v2": "jina-clip-v2: EVA-02, and XLM-R with rotary embeddings and adapters",

@@ -36,8 +36,8 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
     name : str or path
         A name from `available_models`, or a file (TorchScript archive, state dict of ``torch.save``,
         ``.safetensors``, ``.npz``), or a folder that holds one. Or ``"hf-hub:organization/name"``, perhaps with
-        ``@revision``: a repository of the Hugging Face hub, in the layout of OpenCLIP or of transformers. Or, with
-        `pretrained`, OpenCLIP's name of an architecture, such as ``"ViT-B-32"``.
+        ``/subfolder`` and ``@revision``: a repository of the Hugging Face hub, in the layout of OpenCLIP or of
+        transformers. Or, with `pretrained`, OpenCLIP's name of an architecture, such as ``"ViT-B-32"``.
     device : default="cpu"
         Only "cpu"; here so that code for openai/CLIP runs unchanged.
     jit : bool, default=False
@@ -120,9 +120,10 @@ def _read(found: ModelDescription, low_memory: bool, truncate_dim: int | None) -
                 f"{found.checkpoint.path}: this model is not known to be trained for truncated embeddings (Matryoshka "
                 "representation learning); with truncate_dim, it finds less."
             )
-    for doubt in doubts:
+    model = _kind(config).read(found.checkpoint, config, found.tokenizer, low_memory)
+    for doubt in (*doubts, *(model.checkpoint.warnings if model.checkpoint else ())):
         warnings.warn(doubt, stacklevel=3)
-    return _kind(config).read(found.checkpoint, config, found.tokenizer, low_memory)
+    return model
 
 
 def _kind(config: CLIPConfig) -> type[CLIP]:

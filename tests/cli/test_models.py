@@ -14,6 +14,14 @@ from tests.cli.conftest import Run
 from tests.weights.hub_server import using
 
 CONTENT = b"not really weights"
+MEASURED = ("relative_images_per_second", "relative_texts_per_second", "memory_megabytes", "speed_extrapolated")
+COLUMNS = (  # of the table; the fact; how it is written
+    ("px", "image_size", "d"),
+    ("MB", "megabytes", "d"),
+    ("IN1k", "imagenet_top1", ".1f"),
+    ("COCO", "coco_image_recall_at_1", ".1f"),
+    ("rate", "relative_images_per_second", ".2f"),
+)
 
 
 @pytest.fixture
@@ -115,11 +123,19 @@ def test_all_lists_the_published_models_that_can_be_run(run: Run) -> None:
     assert rows["ViT-H-14", "dfn5b"] == {
         "model": "ViT-H-14",
         "pretrained": "dfn5b",
-        "image_size": 224,
-        "parameters": 986.11,
-        "imagenet_top1": 83.44,
-        "licence": "Apple's own",
         "hub": "apple/DFN5B-CLIP-ViT-H-14",
+        "licence": "Apple, research only",
+        "megabytes": 3944,
+        "parameters": 986.11,
+        "image_size": 224,
+        "context_length": 77,
+        "multilingual": False,
+        "imagenet_top1": 83.44,
+        "coco_image_recall_at_1": 53.91,
+        "coco_text_recall_at_1": 72.3,
+        "xm3600_image_recall_at_1": 24.44,
+        "accuracy_from": "OpenCLIP",
+        **{key: rows["ViT-H-14", "dfn5b"][key] for key in MEASURED},
     }
     supported = sum(
         is_supported(find_architecture(name), model)
@@ -134,21 +150,44 @@ def test_all_of_one_architecture_is_a_table(run: Run) -> None:
     status, out, err = run("models", "list", "ViT-L-14-336", "ViT-g-14", "--all")
     assert (status, err) == (0, "")
     header, first, second, third = (line.split() for line in out.splitlines())
-    assert header == ["architecture", "tag", "pixels", "millions", "ImageNet", "licence", "repository"]
-    assert first == ["ViT-L-14-336", "openai", "336", "427.94", "76.56", "-", "timm/vit_large_patch14_clip_336.openai"]
+    assert header == ["architecture", "tag", "px", "MB", "IN1k", "COCO", "rate", "licence"]
+    assert first[:6] == ["ViT-L-14-336", "openai", "336", "1712", "76.6", "37.1"]
     assert (second[:2], third[:2]) == (["ViT-g-14", "laion2b_s12b_b42k"], ["ViT-g-14", "laion2b_s34b_b88k"])
 
 
 def test_the_columns_of_the_table_stand_below_their_names(run: Run) -> None:
     header, *rows = run("models", "--all").out.splitlines()
-    facts = [json.loads(line) for line in run("models", "--all", "--json").out.splitlines()]
-    assert len(rows) == len(facts) >= 70
-    for row, values in zip(rows, facts, strict=True):
-        for name, key in (("tag", "pretrained"), ("licence", "licence"), ("repository", "hub")):
-            assert row[header.index(name) - 1 :].startswith(f" {values[key] or '-'}")
-        for name, key in (("pixels", "image_size"), ("millions", "parameters"), ("ImageNet", "imagenet_top1")):
-            end = header.index(name) + len(name)
-            assert row[:end].endswith(f" {'-' if values[key] is None else values[key]}")
+    listed = [json.loads(line) for line in run("models", "--all", "--json").out.splitlines()]
+    assert len(rows) == len(listed) >= 70
+    assert max(map(len, rows)) <= 100
+    for row, facts in zip(rows, listed, strict=True):
+        assert row.startswith(f"{facts['model']} ")
+        assert row[header.index("tag") :].startswith(f"{facts['pretrained']} ")
+        licence = {"Apple, research only": "research", None: "-"}.get(facts["licence"], facts["licence"])
+        assert row[header.index("licence") - 1 :] == f" {licence}"
+        for name, key, how in COLUMNS:
+            value = "-" if facts[key] is None else format(facts[key], how)
+            assert row[: header.index(name) + len(name)].endswith(f" {value}")
+
+
+def test_all_facts_of_one_architecture(run: Run) -> None:
+    status, out, err = run("models", "list", "MobileCLIP-B", "RN50")
+    lines = out.splitlines()
+    assert (status, err, lines[0]) == (0, "", "MobileCLIP-B datacompdr")
+    assert lines[2] == "  licence      Apple, research only"
+    assert "  ImageNet     76.82 % zero-shot accuracy" in lines
+    assert "  COCO         50.6 % recall at 1 of images for a text, 68.8 % of texts for an image" in lines
+    assert "  texts        77 tokens at most, English" in lines
+    assert "MobileCLIP-B datacompdr_lt" in lines
+    assert lines[-1].split()[:3] == ["RN50", "not", "downloaded"]
+    as_json = run("models", "list", "MobileCLIP-B", "--json").out.splitlines()
+    assert [json.loads(line)["pretrained"] for line in as_json] == ["datacompdr", "datacompdr_lt"]
+
+
+def test_what_is_published_about_many_languages_is_told(run: Run) -> None:
+    out = run("models", "list", "ViT-B-16-SigLIP-i18n-256").out
+    assert "64 tokens at most, many languages" in out
+    assert "% recall at 1 of images for a text, the mean of 36 languages" in out
 
 
 def test_a_name_that_is_wrong_is_told_before_a_table_begins(run: Run) -> None:
@@ -171,7 +210,6 @@ def test_models_of_the_hub_are_downloaded_by_either_name(run: Run, tmp_path: Pat
     "words",
     [
         ["--pretrained", "openai"],
-        ["verify", "ViT-B-32", "--pretrained", "openai"],
         ["download", "ViT-B-32", "ViT-B-16", "--pretrained", "openai"],
         ["download", "--all"],
     ],

@@ -251,17 +251,6 @@ def test_a_threshold_without_probabilities_is_refused_before_the_index_is_opened
     assert (status, "--threshold: probabilities" in err) == (2, True)
 
 
-@pytest.mark.filterwarnings("ignore:.*Matryoshka")
-def test_an_index_remembers_that_embeddings_are_truncated(run: Run, album: Path, tmp_path: Path) -> None:
-    store = tmp_path / "truncated.index"
-    assert run("index", album / "sub", "--store", store, "-m", "tiny", "--truncate-dim", "32").status != 2
-    found = run("search", "a bird", "--store", store, "--paths", "--all")
-    assert found.out.endswith("camera.webp\n")
-    status, out, err = run("search", "a bird", "--store", store, "-m", "tiny", "--truncate-dim", "16")
-    assert (status, out) == (2, "")
-    assert "embed_dim" in err
-
-
 def test_an_index_is_searched_with_the_text_tower_of_another_model(run: Run, album: Path, tmp_path: Path) -> None:
     """Whose name it remembers if it was made with it."""
     pytest.importorskip("tokenizers", reason="the extra numpyclip[tokenizers] is not installed")
@@ -275,3 +264,14 @@ def test_an_index_is_searched_with_the_text_tower_of_another_model(run: Run, alb
     assert run("search", "a", "house", "--all", "--store", second).out == found.out
     status, _, err = run("search", "a", "house", "--store", first, "--text-model", images.with_name("timm-siglip"))
     assert (status, "expected a text tower that was trained for these images" in err) == (2, True)
+
+
+@pytest.mark.filterwarnings("ignore:.*Matryoshka")
+def test_an_index_remembers_that_embeddings_are_truncated(run: Run, album: Path, tmp_path: Path) -> None:
+    store = tmp_path / "truncated.index"
+    assert run("index", album / "sub", "--store", store, "-m", "tiny", "--truncate-dim", "32").status != 2
+    found = run("search", "a bird", "--store", store, "--paths", "--all")
+    assert found.out.endswith("camera.webp\n")
+    status, out, err = run("search", "a bird", "--store", store, "-m", "tiny", "--truncate-dim", "16")
+    assert (status, out) == (2, "")
+    assert "embed_dim" in err

@@ -83,7 +83,7 @@ def test_json_there_and_back(fingerprint: Fingerprint) -> None:
     assert "\n" not in text
     assert Fingerprint.from_json(text) == fingerprint
     compared = {"weights", "architecture", "preprocess", "tokenizer", "precision"}
-    assert set(json.loads(text)) == {*compared, "weights_float16", "file_dtype"}
+    assert set(json.loads(text)) == {*compared, "weights_float16", "file_dtype", "text_model"}
     older = Fingerprint.from_json(
         json.dumps({key: value for key, value in json.loads(text).items() if key in compared})
     )

@@ -4,7 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -19,6 +19,7 @@ from tests.families.altered import error_of
 from tests.families.test_parity import FAMILIES, load
 from tests.model.golden import assert_close
 
+FORMATS: tuple[Literal["open_clip", "transformers", "int8"], ...] = ("open_clip", "transformers", "int8")
 NAMES = ("mclip-bert", "mclip-xlm-roberta", "sentence-transformers-distilbert")
 
 
@@ -183,3 +184,10 @@ def test_a_dense_without_weights_is_an_error(folder: Callable[[str], Path]) -> N
     (path / "2_Dense" / "model.safetensors").unlink()
     with pytest.raises(CheckpointError, match=r"2_Dense: has no weights; expected a file named model\.safetensors"):
         numpyclip.load(path)
+
+
+def test_a_model_of_several_files_cannot_be_saved(tmp_path: Path) -> None:
+    model, _ = load("sentence-transformers-distilbert")
+    for format in FORMATS:
+        with pytest.raises(UnsupportedCheckpointError, match=r"has no weights in the layout of a file|two towers"):
+            numpyclip.save(model, tmp_path / "saved", format=format)

@@ -1,10 +1,12 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from numpyclip.errors import CheckpointError, UnsupportedCheckpointError
-from numpyclip.families.openai import measure
+from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.errors import CheckpointError, InputError, UnsupportedCheckpointError
+from numpyclip.families.openai import describe, measure
 from numpyclip.model.config import ResNetConfig, TextConfig, VisionTransformerConfig
 from numpyclip.weights.checkpoint import Checkpoint
 from numpyclip.weights.read import read
@@ -111,3 +113,58 @@ def test_a_tensor_of_other_dimensions_is_named(vit: Checkpoint) -> None:
 def test_another_family_is_recognised_and_named(vit: Checkpoint, name: str, family: str) -> None:
     with pytest.raises(UnsupportedCheckpointError, match=family):
         measure(changed(vit, **{name: np.zeros(1, np.float32)}), "quick_gelu")
+
+
+IMAGE, TEXT = "visual.", ("transformer.", "token_embedding.", "positional_embedding", "ln_final.", "text_projection")
+
+
+def _part(checkpoint: Checkpoint, begin: str | tuple[str, ...], drop: str = "") -> Checkpoint:
+    arrays = {name.removeprefix(drop): array for name, array in checkpoint.arrays.items() if name.startswith(begin)}
+    return Checkpoint(checkpoint.path, arrays)
+
+
+@pytest.mark.parametrize("drop", ["", IMAGE], ids=["within a CLIP", "saved by itself"])
+@pytest.mark.parametrize("model", ["vit", "resnet"])
+def test_an_image_tower_alone_is_that_of_the_whole(request: pytest.FixtureRequest, model: str, drop: str) -> None:
+    whole: Checkpoint = request.getfixturevalue(model)
+    found, expected = describe(_part(whole, IMAGE, drop), "quick_gelu"), measure(whole, "quick_gelu")
+    assert found.config == replace(expected, text=None)
+    image = np.ones((1, 3, *expected.preprocess.sides), np.float32)
+    alone = CLIP.read(found.checkpoint, found.config, found.tokenizer)
+    both = CLIP.read(whole, expected, found.tokenizer)
+    assert np.array_equal(alone.encode_image(image), both.encode_image(image))
+    with pytest.raises(InputError, match="no tower for texts"):
+        alone.embed_texts("a")
+
+
+def test_a_text_tower_alone_is_that_of_the_whole(vit: Checkpoint) -> None:
+    found, expected = describe(_part(vit, TEXT), "quick_gelu"), measure(vit, "quick_gelu")
+    assert found.config == replace(expected, vision=None, preprocess=found.config.preprocess)
+    ids = np.arange(24).reshape(2, 12)
+    alone = CLIP.read(found.checkpoint, found.config, found.tokenizer)
+    assert np.array_equal(alone.encode_text(ids), CLIP.read(vit, expected, found.tokenizer).encode_text(ids))
+    with pytest.raises(InputError, match="no tower for images"):
+        alone.embed_pixels([np.zeros((224, 224, 3), np.uint8)])
+
+
+def test_a_tower_alone_may_lack_its_projection(vit: Checkpoint) -> None:
+    image = measure(changed(_part(vit, IMAGE), visual__proj=None), "gelu")
+    text = measure(changed(_part(vit, TEXT), text_projection=None), "gelu")
+    assert isinstance(image.vision, VisionTransformerConfig) and text.text is not None
+    assert (image.embed_dim, image.vision.projection) == (128, None)
+    assert (text.embed_dim, text.text.projection) == (64, None)
+    with pytest.raises(CheckpointError, match=r"tensor 'visual\.proj' is missing"):
+        measure(changed(vit, visual__proj=None), "gelu")
+
+
+def test_what_is_no_clip_is_told(vit: Checkpoint) -> None:
+    resnet = Checkpoint(vit.path, dict.fromkeys(["conv1.weight", "layer1.0.conv1.weight", "fc.weight"], np.ones(1)))
+    with pytest.raises(UnsupportedCheckpointError, match=r"no CLIP, looks like a ResNet classifier \(3 tensors: '"):
+        measure(resnet, "gelu")
+    with pytest.raises(UnsupportedCheckpointError, match=r"no CLIP, has none of its tensors \(1 tensors: 'a', \."):
+        measure(Checkpoint(vit.path, {"a": np.ones(1)}), "gelu")
+    with pytest.raises(UnsupportedCheckpointError, match=r"no CLIP, looks like LoRA weights, which change another"):
+        measure(changed(vit, visual__lora_A=np.ones(1)), "gelu")
+    parts = dict.fromkeys(["image.visual.proj", "words.text_projection"], np.ones(1))
+    with pytest.raises(UnsupportedCheckpointError, match=r"'image\.visual\.proj' has a prefix that others do not have"):
+        measure(Checkpoint(vit.path, parts), "gelu")

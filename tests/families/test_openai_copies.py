@@ -33,7 +33,7 @@ def table(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         vision, text = config.vision, config.text
         assert vision is not None and text is not None
         if isinstance(vision, ResNetConfig):
-            sizes = {"layers": list(vision.layers), "patch_size": None, "width": vision.width}
+            sizes: dict[str, object] = {"layers": list(vision.layers), "patch_size": None, "width": vision.width}
         else:
             assert isinstance(vision, VisionTransformerConfig)
             sizes = {"layers": vision.layers, "patch_size": vision.patch_size, "width": vision.width}

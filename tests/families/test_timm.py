@@ -183,9 +183,8 @@ def test_low_memory_gives_the_same(name: str) -> None:
 @pytest.mark.parametrize(
     ("option", "value", "expected"),
     [
-        ("timm_pool", "abs_attn", "'avg' or 'token'"),
-        ("timm_pool", "map", "'avg' or 'token'"),
-        ("timm_pool", "", "'avg' or 'token'"),
+        ("timm_pool", "abs_attn", "'avg' or 'token' or 'map'"),
+        ("timm_pool", "", "'avg' or 'token' or 'map'"),
         ("timm_proj", "conv", "'linear', 'mlp', 'none' or null"),
         ("timm_model_kwargs", {"qk_norm": True}, "not supported"),
         ("timm_model_kwargs", {"img_size": 64}, "vision_cfg.image_size, which is 32"),
@@ -324,3 +323,17 @@ def test_every_tower_of_timm_s_in_open_clip_s_table_is_described_without_weights
             assert vision["timm_model_name"] in SIZES
             described += 1
     assert described > 70
+
+
+@pytest.mark.parametrize("proj", ["linear", "mlp"])
+def test_timm_adds_attention_pooling_only_to_a_model_that_it_builds_with_it(proj: str) -> None:
+    options = {"timm_model_name": "eva02_base_patch16_clip_224", "timm_pool": "map"}
+    assert describe(**options, timm_proj=None).pool.kind == "map"
+    with pytest.raises(UnsupportedCheckpointError, match="timm_pool is 'map'; expected 'avg' or 'token' or ''"):
+        describe(**options, timm_proj=proj)
+
+
+def test_a_ratio_that_was_rounded_down_is_exact_for_another_width() -> None:
+    options = {"timm_model_name": "eva02_large_patch14_clip_224", "timm_pool": "token"}
+    assert describe(**options).mlp_width == 2730
+    assert describe(**options, timm_model_kwargs={"embed_dim": 48, "num_heads": 4}).mlp_width == 128

@@ -71,12 +71,29 @@ def test_a_tensor_under_two_names_is_refused(copy: Callable[[str], Path]) -> Non
         recognise(files_at(folder))
 
 
-def test_tensors_that_have_no_place_are_refused(copy: Callable[[str], Path]) -> None:
+def test_a_head_is_left_out_and_what_its_tower_does_not_have_is_refused(copy: Callable[[str], Path]) -> None:
     folder = copy("clip-vision")
     tensors = read_safetensors(FAMILIES / "transformers-clip-vision" / "model.safetensors")[0]
     write_tensors(folder, {**tensors, "classifier.weight": np.zeros((3, 48), np.float32)})
-    with pytest.raises(CheckpointError, match=r"first 'classifier.weight'"):
+    with pytest.warns(UserWarning, match=r"no part of the model are left out: 'classifier.weight'\.$"):
         numpyclip.load(folder)
+    write_tensors(folder, {**tensors, "vision_model.head.weight": np.zeros((3, 48), np.float32)})
+    with pytest.raises(CheckpointError, match=r"first 'vision_model.head.weight'"):
+        numpyclip.load(folder)
+
+
+@pytest.mark.parametrize("prefix", ["clip.", "model.", "module.", "_orig_mod."])
+@pytest.mark.parametrize("model", ["metaclip-2", "siglip", "clip-text", "clip-vision-bare", "siglip-vision"])
+def test_a_prefix_of_all_names_is_taken_off(copy: Callable[[str], Path], model: str, prefix: str) -> None:
+    folder = copy(model)
+    expected = recognise(files_at(FAMILIES / f"transformers-{model}"))
+    tensors = read_safetensors(FAMILIES / f"transformers-{model}" / "model.safetensors")[0]
+    beside = {} if prefix == "_orig_mod." else {"loss.t": np.ones(1)}
+    write_tensors(folder, {prefix + name: array for name, array in tensors.items()} | beside)
+    found = recognise(files_at(folder))
+    assert found.config == expected.config
+    assert found.checkpoint.arrays.keys() == expected.checkpoint.arrays.keys()
+    assert found.checkpoint.left_out == tuple(beside)
 
 
 # --- descriptions -----------------------------------------------------------

@@ -41,8 +41,9 @@ def outcome(read: Callable[[Path], _T], file: Path, content: bytes) -> _T | NumP
 
 def genuine(*patterns: str) -> Iterator[bytes]:
     """Yield small files that other libraries wrote."""
+    golden = Path(__file__).parents[1] / "golden"
     for pattern in patterns:
-        for file in sorted((Path(__file__).parents[1] / "golden" / "checkpoints").glob(pattern)):
+        for file in (*sorted((golden / "checkpoints").glob(pattern)), *sorted((golden / "training").glob(pattern))):
             yield file.read_bytes()
 
 

@@ -5,11 +5,14 @@ from hypothesis import strategies as st
 from tests.weights.forged import MAGIC, get, name, number, pickled, put, real, storage, tensor, text
 
 _KEYS = ["w", "state_dict", "model", "text_projection", "training", "weight", "0", "\ud800", "é" * 40, ""]
+_KEYS += ["_parameters", "_buffers", "_modules", "state_dict_ema", "optimizer", "module.visual.proj", "_orig_mod.w"]
 _NUMBERS = st.sampled_from([0, 1, 2, 3, 6, 7, 255, 256, 2**31, 2**47, 2**48, 2**62, 2**64, -1]) | st.integers()
 _CLASSES = [
     *(("torch._utils", "_rebuild_tensor_v2"), ("torch._utils", "_rebuild_parameter"), ("torch", "FloatStorage")),
     *(("torch", "BFloat16Storage"), ("torch", "Size"), ("collections", "OrderedDict"), ("collections", "Counter")),
     *(("argparse", "Namespace"), ("numpy.core.multiarray", "scalar"), ("__torch__", "M"), ("__torch__.a", "QuickGELU")),
+    *(("datetime", "datetime"), ("mine", "Model"), ("torch._tensor", "_rebuild_from_type_v2"), ("builtins", "getattr")),
+    *(("torch.storage", "UntypedStorage"), ("torch", "ComplexFloatStorage"), ("torch._utils", "_rebuild_qtensor")),
     *(("os", "system"), ("builtins", "eval"), ("torch.jit._pickle", "restore_type_tag")),
 ]
 _VALUES = st.one_of(
@@ -23,6 +26,7 @@ _ACTIONS = st.one_of(
     st.sampled_from(
         [b"(", b"t", b"\x85", b"\x86", b"\x87", b"a", b"e", b"s", b"u", b"R", b"\x81", b"b", b"Q", b"\x93"]
     ),
+    st.sampled_from([b"\x8f", b"\x90", b"\x91", b"\x92", b"0", b"1", b"\x96" + bytes(8)]),
     st.sampled_from([b"\x94", put(0), put(1), get(0), get(1)]),
 )
 

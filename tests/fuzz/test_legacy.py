@@ -21,7 +21,7 @@ def test_what_once_failed(file: Path) -> None:
         outcome(read_weights, file, content)
 
 
-@given(content=mutated(list(genuine("tensors-legacy.pt"))))
+@given(content=mutated(list(genuine("tensors-legacy.pt", "beside-legacy.pt"))))
 def test_files(file: Path, content: bytes) -> None:
     outcome(read_weights, file, content)
 

@@ -12,7 +12,7 @@ from tests.fuzz.mutations import mutated
 from tests.fuzz.programs import programs, states
 from tests.weights.forged import NUMBERS, archive
 
-FILES = list(genuine("tensors*.pt"))
+FILES = list(genuine("tensors*.pt", "beside*.pt", "ema-pytorch.pt", "whole.pt", "lightning.pt"))
 ARCHIVES = [file for file in FILES if file.startswith(b"PK")]
 
 
@@ -38,7 +38,7 @@ def test_archives(file: Path, content: bytes) -> None:
 
 @given(pickle=mutated([_pickle_of(content) for content in ARCHIVES]))
 def test_pickles_within_archives(file: Path, pickle: bytes) -> None:
-    records = {f"data/{index}": NUMBERS * 20 for index in range(20)}
+    records = {f"data/{index}": NUMBERS * 20 for index in range(70)}
     outcome(read_weights, file, archive(pickle, records))
 
 

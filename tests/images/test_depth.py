@@ -14,7 +14,7 @@ from PIL import Image, PngImagePlugin
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.images.depth import Depth
 from numpyclip.images.open import open_picture
-from numpyclip.images.preprocess import on_white
+from numpyclip.images.rgb import on_white
 
 PICTURE = Path(__file__).parents[2] / "docs" / "pictures" / "album" / "cat-face.png"
 EIGHT = np.asarray(on_white(Image.open(PICTURE)).convert("L"))

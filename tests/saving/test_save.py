@@ -11,7 +11,7 @@ import pytest
 
 import numpyclip
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.errors import CheckpointError, InputError, UnsupportedCheckpointError
+from numpyclip.errors import CheckpointError, CorruptCheckpointError, InputError, UnsupportedCheckpointError
 from numpyclip.model.config import TransformerConfig, VisionTransformerConfig
 from numpyclip.model.text.text_transformer import TextTransformer
 from numpyclip.runtime import prepared
@@ -303,7 +303,7 @@ def test_eight_bits_can_be_saved_as_floats_again(checkpoints: Path, tmp_path: Pa
 
 def test_a_number_that_is_none_is_not_rounded(checkpoints: Path, tmp_path: Path) -> None:
     change = {"transformer.resblocks.1.mlp.c_fc.weight": np.nan}
-    with pytest.raises(UnsupportedCheckpointError, match=r"'transformer\.resblocks\.1\.mlp\.c_fc\.weight'.*not finite"):
+    with pytest.raises(CorruptCheckpointError, match=r"'transformer\.resblocks\.1\.mlp\.c_fc\.weight' holds NaN"):
         save(changed(checkpoints, tmp_path, **change), tmp_path / "small", "int8")
     assert not (tmp_path / "small").exists()
 
@@ -335,7 +335,8 @@ FORMATS: dict[str, Format] = {"open_clip_config.json": "open_clip", "config.json
 
 
 def described() -> list[str]:
-    return sorted({file.parent.name for description in FORMATS for file in FAMILIES.glob(f"*/{description}")})
+    names = {file.parent.name for description in FORMATS for file in FAMILIES.glob(f"*/{description}")}
+    return sorted(name for name in names if not (FAMILIES / name / "modules.json").exists())  # of several files
 
 
 @pytest.mark.parametrize("name", described())
@@ -503,7 +504,7 @@ def test_wrong_arguments_are_named(tiny: CLIP, tmp_path: Path, options: dict[str
 
 
 def test_a_pickled_model_is_told_to_be_loaded_again(tiny: CLIP, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"pickled cannot be saved; expected one from numpyclip\.load"):
+    with pytest.raises(InputError, match=r"pickled, .* cannot be saved; expected one from numpyclip\.load"):
         save(pickle.loads(pickle.dumps(tiny)), tmp_path / "saved")
 
 

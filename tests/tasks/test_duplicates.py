@@ -9,7 +9,7 @@ from PIL import Image, ImageEnhance
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError, PictureError
-from numpyclip.images.preprocess import on_white
+from numpyclip.images.rgb import on_white
 from numpyclip.tasks.duplicates import find_duplicates
 
 ALBUM = Path(__file__).parents[2] / "docs" / "pictures" / "album"

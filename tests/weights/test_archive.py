@@ -1,5 +1,6 @@
 """Zip archives: what is mapped, what is unpacked, and which oddities are sound."""
 
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,30 @@ def test_names_keep_the_order_of_the_directory(tmp_path: Path) -> None:
 def test_a_missing_record_is_named(tmp_path: Path) -> None:
     with pytest.raises(CorruptCheckpointError, match="record 'c' is missing"):
         _archive(tmp_path, zipped([Record("a", b"1")])).record("c")
+
+
+def test_a_stored_record_is_verified_once_by_any_view_of_it(tmp_path: Path) -> None:
+    records = [Record("a", b"before"), Record("b", NUMBERS, crc=1), Record("c", NUMBERS)]
+    archive = _archive(tmp_path, zipped(records))
+    archive.verify(archive.record("a"))
+    archive.verify(archive.record("c")[3:].reshape(-1, 1))
+    archive.verify(archive.record("b")[:0])  # of no bytes
+    archive.verify(np.ones(3))  # of no file
+    for view in (archive.record("b"), archive.record("b")[-1:], archive.record("b")[::-1]):
+        with pytest.raises(CorruptCheckpointError, match=r"record 'b' does not match its checksum\. Download or copy"):
+            archive.verify(view)
+
+
+def test_a_record_that_was_sound_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = _archive(tmp_path, zipped([Record("a", NUMBERS)]))
+    archive.verify(archive.record("a"))
+    monkeypatch.setattr(zlib, "crc32", lambda _: 0)
+    archive.verify(archive.record("a"))
+
+
+def test_a_checksum_that_pytorch_was_told_not_to_write_is_not_verified(tmp_path: Path) -> None:
+    archive = _archive(tmp_path, zipped([Record("a", NUMBERS, crc=0)]))
+    archive.verify(archive.record("a"))
 
 
 def test_the_local_header_tells_where_the_bytes_begin(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from numpyclip.errors import CheckpointError
+from numpyclip.errors import CheckpointError, CorruptCheckpointError
 from numpyclip.weights.checkpoint import Checkpoint
 from numpyclip.weights.dtypes import BFloat16, narrow_to_bfloat16
 from numpyclip.weights.read import read
@@ -40,19 +40,52 @@ def test_a_strided_tensor_becomes_contiguous() -> None:
     assert taken.tolist() == [[0, 3], [1, 4], [2, 5]]
 
 
-def test_numbers_beyond_float32_are_refused_and_nan_is_not() -> None:
+def test_numbers_beyond_float32_are_refused_at_once() -> None:
     with pytest.raises(CheckpointError, match="too large for float32"):
         _checkpoint(w=np.array([1e300])).check({"w": (1,)})
-    signalling = _checkpoint(w=np.array([0x7FF0000000000001], np.uint64).view(np.float64))
-    signalling.check({"w": (1,)})
-    assert np.isnan(signalling.take("w"))
-    assert np.isinf(_checkpoint(w=np.array([np.inf])).take("w"))
+
+
+_NOT_FINITE = {
+    "float64": np.array([1, np.nan]),
+    "signalling": np.array([0x7FF0000000000001], np.uint64).view(np.float64),
+    "float32": np.array([[1, 2], [np.inf, 3]], np.float32),
+    "strided": np.array([[1, 2], [-np.inf, 3]], np.float32).T,
+    "float16": np.array([1, np.inf], np.float16),
+    "big endian": np.array([1, np.nan], ">f2"),
+    "bfloat16": np.array([0x3F80, 0x7F80], np.uint16).view(BFloat16),
+    "last of many": np.append(np.ones(2**17, np.float32), np.float32(np.nan)),
+}
+
+
+@pytest.mark.parametrize("array", _NOT_FINITE.values(), ids=_NOT_FINITE)
+@pytest.mark.parametrize("use", ["take", "copy", "table"])
+def test_what_is_not_finite_is_refused_when_it_is_used(array: np.ndarray, use: str) -> None:
+    checkpoint = _checkpoint(w=array)
+    checkpoint.check({"w": array.shape})  # reads nothing, but for float64
+    for _ in range(2):
+        with pytest.raises(CorruptCheckpointError, match=r"^file\.pt: tensor 'w' holds NaN or infinity; expected"):
+            getattr(checkpoint, use)("w")
+
+
+@pytest.mark.parametrize("largest", [np.float32(3e38), np.array(3e38, "<f4"), np.full((300, 300), -3e38, np.float32)])
+def test_the_largest_numbers_are_finite(largest: np.ndarray) -> None:
+    array = np.asarray(largest)
+    assert np.array_equal(_checkpoint(w=array).take("w"), array)
+    halves = narrow_to_bfloat16(array).view(BFloat16)
+    assert np.array_equal(_checkpoint(w=halves).table("w").astype(np.float32), halves.astype(np.float32))
+
+
+def test_a_tensor_that_is_not_finite_has_the_name_in_the_file() -> None:
+    array = np.full((2, 2), np.nan, np.float32)
+    renamed = Checkpoint(Path("file.pt"), {"visual.proj": array.T}, stored={"v": np.ones(3), "model.proj": array})
+    with pytest.raises(CorruptCheckpointError, match=r"tensor 'model\.proj' holds"):
+        renamed.take("visual.proj")
 
 
 @pytest.mark.parametrize("shape", [(), (1,), (3, 5), (70_000,)])
 def test_half_precision_is_widened_exactly_whatever_the_bits(shape: tuple[int, ...]) -> None:
     bits = np.resize(np.arange(2**16, dtype=np.uint16), shape)
-    halves = bits.view(np.float16)
+    halves = np.where(bits & 0x7C00 == 0x7C00, 0, bits).astype(np.uint16).view(np.float16)  # but NaN and infinity
     taken = _checkpoint(w=halves).take("w")
     assert taken.shape == shape
     np.testing.assert_array_equal(taken.view(np.uint32), halves.astype(np.float32).view(np.uint32))
@@ -115,19 +148,63 @@ def test_a_missing_tensor_is_named_with_what_there_is() -> None:
         _checkpoint().shape("v", 1)
 
 
-def test_what_has_no_place_in_the_model_is_told() -> None:
-    one = np.ones(1, np.float32)
-    checkpoint = Checkpoint(
-        Path("file.pt"),
-        {"a": one, "b\x1b[31m": one, "input_resolution": one, "x.num_batches_tracked": one},
-    )
-    with pytest.raises(CheckpointError, match="2 tensors have no place"):
-        checkpoint.check({})
-    with pytest.raises(CheckpointError, match=r"1 tensors have no place in this model, first 'b\\x1b"):
-        checkpoint.check({"a": (1,)})
-    checkpoint.check({"a": (1,), "b\x1b[31m": (1,)})
-    assert "a" in checkpoint
-    assert "c" not in checkpoint
+ONE = np.ones(1, np.float32)
+CLIP = {"visual.proj": (1,), "token_embedding.weight": (1,), "transformer.a": (1,), "logit_scale": (1,)}
+
+
+def _with(*names: str, left_out: tuple[str, ...] = (), without: tuple[str, ...] = ()) -> Checkpoint:
+    known = [name for name in CLIP if name not in without]
+    return Checkpoint(Path("file.pt"), dict.fromkeys([*known, *names], ONE), left_out=left_out)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("visual.b\x1b[31m", "transformer.b", "text.b", "text_model.b", "vision_model.b", "text_projection.bias"),
+        *("logit_bias", "cls_emb", "visual_projection.bias", "text_decoder.b", "positional_embedding_res"),
+    ],
+)
+def test_a_tensor_of_a_tower_that_has_no_place_in_it_is_refused(name: str) -> None:
+    with pytest.raises(CheckpointError, match="1 tensors have no place in this model, first ") as caught:
+        _with("loss.t", name).check(CLIP)
+    assert repr(name) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["loss.t", "classifier.weight", "head", "auroc.sum", "module_list.0", "b\x1b[31m"])
+def test_a_tensor_beside_the_towers_is_left_out_with_one_warning(name: str) -> None:
+    only = _with(name, "other", "attn_mask", "visual.position_ids", left_out=("n_averaged", "lost.w")).only(CLIP)
+    assert only.arrays.keys() == CLIP.keys()
+    assert only.left_out == ("lost.w", name, "other")
+    (warning,) = only.warnings
+    assert warning == f"file.pt: tensors that are no part of the model are left out: 'lost.w', {name!r}, 'other'."
+
+
+def test_many_tensors_beside_are_counted() -> None:
+    (warning,) = _with(*(f"x{index}" for index in range(100))).only(CLIP).warnings
+    assert warning.endswith("'x6', 'x7' and 92 more.")
+
+
+def test_buffers_are_no_tensors_of_a_model() -> None:
+    names = ("input_resolution", "visual.bn.num_batches_tracked", "attn_mask", "text_model.embeddings.position_ids")
+    assert not _with(*names).only(CLIP).warnings
+    assert not _with().only({"visual.proj": (1,), "token_embedding.weight": (1,), "transformer.a": (1,)}).warnings
+
+
+def test_the_other_tower_of_a_model_is_left_out() -> None:
+    only = _with().only({"visual.proj": (1,)})
+    assert only.left_out == ("token_embedding.weight", "transformer.a")
+    assert "logit_scale" not in only
+
+
+def test_a_missing_tensor_is_not_missing_under_a_prefix() -> None:
+    for checkpoint in (
+        _with("foo.token_embedding.weight", without=("token_embedding.weight",)),
+        _with(left_out=("foo.token_embedding.weight",), without=("token_embedding.weight",)),
+    ):
+        with pytest.raises(CheckpointError, match=r"'token_embedding.weight' is missing; found 'foo.token_embed"):
+            checkpoint.check(CLIP)
+    with pytest.raises(CheckpointError, match=r"'proj' is missing; expected the names"):
+        _with().check({"proj": (1,)})  # that of the image tower is another one
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux")

@@ -8,6 +8,7 @@ from numpyclip.weights.groups import choose, grouped
 W = np.zeros(2)
 CLIP = ("visual.proj", "visual.conv1.weight", "transformer.resblocks.0.ln_1.bias", "text_projection", "logit_scale")
 TRANSFORMERS = ("text_model.embeddings.token_embedding.weight", "vision_model.x", "text_projection.weight")
+BARE_TEXT = ("embeddings.token_embedding.weight", "embeddings.position_embedding.weight", "encoder.x", "encoder.y")
 BARE = ("conv1.weight", "class_embedding", "transformer.resblocks.0.ln_1.bias", "positional_embedding")
 
 
@@ -15,7 +16,7 @@ def _named(names: tuple[str, ...], prefix: str = "") -> dict[str, np.ndarray]:
     return {prefix + name: W for name in names}
 
 
-@pytest.mark.parametrize("names", [CLIP, TRANSFORMERS, BARE], ids=["openai", "transformers", "bare image tower"])
+@pytest.mark.parametrize("names", [CLIP, TRANSFORMERS, BARE, BARE_TEXT], ids=range(4))
 @pytest.mark.parametrize(
     "prefix",
     [
@@ -63,6 +64,12 @@ def test_a_prefix_that_is_none_of_a_wrapper_is_part_of_the_name(names: tuple[str
     assert tuple(group.tensors) == names
 
 
+def test_endless_prefixes_take_no_time() -> None:
+    names = [f"{index}.visual.x" for index in range(2**15)]
+    (group,) = grouped(dict.fromkeys(names, W))
+    assert list(group.tensors) == names
+
+
 def test_a_module_of_something_else_is_taken_out() -> None:
     assert tuple(grouped({"module.bert.x": W, "module.y": W})[0].tensors) == ("bert.x", "y")
 
@@ -103,6 +110,27 @@ def test_an_average_may_have_a_prefix_of_its_own() -> None:
     assert label == "ema.ema_model"
     assert note is not None and "under 'ema_model.' and in 'ema' under 'online_model.'" in note
     assert _chosen("", prefixes=("", "teacher."))[0] == "teacher"
+
+
+def test_a_teacher_with_more_tensors_is_no_average() -> None:
+    larger = _named((*CLIP, "visual.a", "visual.b", "visual.c"), "teacher.")
+    assert choose(grouped({**_named(CLIP, "student."), **larger}))[0].label == "student"
+    assert choose(grouped({**_named(CLIP, "model."), **_named((*CLIP, "step"), "ema."), "x": W}))[0].label == "ema"
+
+
+@pytest.mark.parametrize("name", ["logit_scale", "criterion.logit_scale"])
+def test_a_scale_that_the_wrapper_has_is_the_models(name: str) -> None:
+    (group,) = grouped({**_named(CLIP[:-1], "model."), name: W, "other": W})
+    assert (tuple(group.tensors), group.beside) == (CLIP, ("other",))
+    (group,) = grouped({**_named(CLIP, "model."), name: W})
+    assert group.beside == (name,)
+
+
+def test_averages_without_dots_in_their_names_stand_beside() -> None:
+    """Latent diffusion's `LitEma` takes the dots out of the names."""
+    averages = {f"model_ema.{name.replace('.', '')}": W for name in CLIP}
+    (group,) = grouped({**_named(CLIP, "model."), **averages, "model_ema.decay": W})
+    assert tuple(group.tensors) == CLIP
 
 
 def test_a_teacher_of_another_shape_is_no_average() -> None:

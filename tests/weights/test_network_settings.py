@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from numpyclip.errors import DownloadError
-from numpyclip.weights.network_settings import hub_cache, hub_endpoint, hub_is_offline, hub_token
+from numpyclip.weights.network_settings import hub_cache, hub_endpoint, hub_token, setting_against_hub
 from tests.weights.hub_server import imported_anew
 
 VARIABLES = ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HOME", "XDG_CACHE_HOME")
@@ -35,13 +35,13 @@ def test_the_cache_is_where_huggingface_hub_has_it(monkeypatch: pytest.MonkeyPat
 
 
 def test_offline_names_the_setting_that_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert hub_is_offline() is None
+    assert setting_against_hub() is None
     monkeypatch.setenv("TRANSFORMERS_OFFLINE", "yes")
-    assert hub_is_offline() == "$TRANSFORMERS_OFFLINE"
+    assert setting_against_hub() == "$TRANSFORMERS_OFFLINE"
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    assert hub_is_offline() == "$HF_HUB_OFFLINE"
+    assert setting_against_hub() == "$HF_HUB_OFFLINE"
     monkeypatch.setenv("NUMPYCLIP_OFFLINE", "1")
-    assert hub_is_offline() == "$NUMPYCLIP_OFFLINE"
+    assert setting_against_hub() == "$NUMPYCLIP_OFFLINE"
 
 
 @pytest.mark.parametrize("value", ["file:///tmp", "huggingface.co", "ftp://x", "https://", "http:///x", "http://a b/"])

@@ -8,21 +8,6 @@ import pytest
 from numpyclip.weights.partial_file import Expected, Part
 
 BODY = b'{"a": 1}'
-GIT = hashlib.sha1(b"blob 8\0" + BODY).hexdigest()
-
-
-@pytest.mark.parametrize(
-    ("etag", "expected"),
-    [
-        ("a" * 64, Expected(8, sha256="a" * 64)),
-        ("b" * 40, Expected(8, sha1="b" * 40)),
-        ("5f3-abc", Expected(8)),
-        ("A" * 64, Expected(8)),
-    ],
-)
-def test_an_etag_is_a_hash_by_its_length(etag: str, expected: Expected) -> None:
-    assert Expected.by_etag(etag, 8) == expected
-    assert expected.has_hash == (etag[0] in "ab")
 
 
 @pytest.mark.parametrize(
@@ -31,8 +16,7 @@ def test_an_etag_is_a_hash_by_its_length(etag: str, expected: Expected) -> None:
         Expected(),
         Expected(8),
         Expected(8, sha256=hashlib.sha256(BODY).hexdigest()),
-        Expected(sha1=GIT),
-        Expected(sha1=hashlib.sha1(BODY).hexdigest()),
+        Expected(sha256=hashlib.sha256(BODY).hexdigest()),
     ],
 )
 def test_a_file_that_is_expected(tmp_path: Path, expected: Expected) -> None:
@@ -43,9 +27,7 @@ def test_a_file_that_is_expected(tmp_path: Path, expected: Expected) -> None:
         assert part.differs(expected) is None
 
 
-@pytest.mark.parametrize(
-    "expected", [Expected(7), Expected(9), Expected(8, sha256="a" * 64), Expected(8, sha1="a" * 40)]
-)
+@pytest.mark.parametrize("expected", [Expected(7), Expected(9), Expected(8, sha256="a" * 64)])
 def test_a_file_that_is_not(tmp_path: Path, expected: Expected) -> None:
     with Part(tmp_path / "part") as part:
         part.append(BODY)

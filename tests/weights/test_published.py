@@ -7,7 +7,25 @@ import pytest
 
 from numpyclip.weights import hub
 from numpyclip.weights.catalogue import DOWNLOADABLE
-from numpyclip.weights.published import Architecture, PublishedModel, architecture, architectures, published_as
+from numpyclip.weights.published import (
+    Architecture,
+    PublishedModel,
+    _speeds,
+    _table,
+    architecture,
+    architectures,
+    published_as,
+)
+
+CASES_OF_LICENCES = {
+    ("MobileCLIP2-S0", "dfndr2b"): "Apple, research only",
+    ("ViT-B-16", "dfn2b"): "Apple, research only",
+    ("ViT-H-14-worldwide", "metaclip2_worldwide"): "CC-BY-NC",
+    ("nllb-clip-base", "v1"): "CC-BY-NC",
+    ("ViT-B-32", "laion2b_s34b_b79k"): "MIT",
+    ("ViTamin-L", "datacomp1b"): "MIT",
+    ("PE-Core-B-16", "meta"): "Apache-2.0",
+}
 
 # From its pretrained.py: tags with quick_gelu=True. With most of the architectures' own configs, which say GELU,
 # open_clip warns of a mismatch and computes GELU.
@@ -75,7 +93,30 @@ def test_accuracies_are_those_of_the_right_activation() -> None:
     """OpenCLIP's results also list 60.24 for this one: measured with GELU."""
     assert published("ViT-B-32", "laion400m_e32").top1 == 62.93
     assert published("ViT-B-32", "laion2b_s34b_b79k").top1 == 66.56
-    assert published("MobileCLIP-S1", "datacompdr").top1 is None
+    assert published("ViT-H-14-worldwide", "metaclip2_worldwide").top1 is None
+
+
+def test_what_authors_have_published_elsewhere_names_its_source() -> None:
+    model = published("MobileCLIP-S1", "datacompdr")
+    assert (model.top1, model.coco_images, model.coco_texts) == (72.62, 44.02, 62.2)
+    assert model.source == "apple/ml-mobileclip 4144bb1, results"
+    assert published("ViT-B-32", "laion2b_s34b_b79k").source == "OpenCLIP"
+
+
+def test_weights_that_are_not_free_say_so() -> None:
+    licences = {known: published(*known).licence for known in CASES_OF_LICENCES}
+    assert licences == CASES_OF_LICENCES
+
+
+def test_sizes_are_those_of_the_files() -> None:
+    """Bytes as recorded in lock files and on the hub; four for each parameter is within 0.1 %."""
+    for name, tag, size in (
+        ("ViT-B-32", "laion2b_s34b_b79k", 605_143_316),
+        ("ViT-B-32", "openai", 353_976_522),
+        ("ViT-H-14", "dfn5b", 3_944_659_877),
+        ("ViT-B-16-SigLIP2", "webli", 1_500_800_904),
+    ):
+        assert known(name).megabytes(published(name, tag)) == pytest.approx(size / 1e6, rel=1e-3)
     assert known("ViT-B-32").parameters == 151.28
 
 
@@ -139,3 +180,15 @@ def test_every_repository_can_be_named() -> None:
 )
 def test_names_that_stand_for_the_same_weights(name: str, tag: str | None, expected: tuple[str, str] | None) -> None:
     assert published_as(name, tag) == expected
+
+
+def test_parameters_that_were_counted_are_those_that_openclip_has_published() -> None:
+    for name, speed in _speeds().items():
+        published_count = _table()["architectures"][name].get("parameters")
+        assert published_count is None or speed.parameters == pytest.approx(published_count, abs=0.011), name
+
+
+def test_vit_b_32_is_the_unit_of_speed() -> None:
+    speed = known("ViT-B-32").speed
+    assert speed is not None
+    assert (speed.images, speed.texts) == (1, 1)

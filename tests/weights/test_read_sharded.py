@@ -34,6 +34,25 @@ def test_shards_are_read_as_one(tmp_path: Path) -> None:
     assert checkpoint.path == tmp_path / INDEX
 
 
+def test_a_prefix_is_that_of_all_shards(tmp_path: Path) -> None:
+    """Each shard alone would not show it."""
+    shards = {"one.npz": {"clip.visual.proj": 1.0, "loss.t": 2.0}, "two.npz": {"clip.ln_final.bias": 3.0}}
+    found = read(write(tmp_path, shards))
+    assert {name: float(array) for name, array in found.arrays.items()} == {"visual.proj": 1, "ln_final.bias": 3}
+    assert found.left_out == ("loss.t",)
+
+
+def test_records_of_all_shards_are_verified(tmp_path: Path) -> None:
+    index = write(tmp_path, TWO)
+    content = bytearray((tmp_path / "two.npz").read_bytes())
+    content[content.index(np.float32(3).tobytes())] ^= 1
+    (tmp_path / "two.npz").write_bytes(content)
+    found = read(index)
+    assert found.take("a") == 1
+    with pytest.raises(CorruptCheckpointError, match=r"two\.npz: record 'c\.npy' does not match its checksum"):
+        found.take("c")
+
+
 def test_the_identity_changes_with_any_of_the_files(tmp_path: Path) -> None:
     index = write(tmp_path, TWO)
     found = {read(index).identity}

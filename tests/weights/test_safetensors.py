@@ -173,3 +173,9 @@ def test_each_limit_has_its_message(tmp_path: Path, content: bytes, message: str
 def test_a_header_of_another_encoding_is_refused(tmp_path: Path, header: bytes) -> None:
     with pytest.raises(CorruptCheckpointError, match="the header is not sound JSON"):
         _read(tmp_path, header)
+
+
+@pytest.mark.parametrize("more", [{"more": 1}, {"more": None, "x": {"a": [1]}}, {"strides": [1]}])
+def test_more_in_an_entry_is_ignored_as_the_library_does(tmp_path: Path, more: dict[str, object]) -> None:
+    header = {"__metadata__": None, "w": {**more, **entry()}}
+    assert list(_read(tmp_path, header, bytes(4))["w"]) == [0]

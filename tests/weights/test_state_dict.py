@@ -37,8 +37,11 @@ def _names(root: object) -> list[str]:
         {"a.b": W, "hyper_parameters": {"net.a.b": W, "net.c": W}},
         {"trainer": Opaque(Symbol("x", "Trainer"), state={"ema": {"a.b": W}})},
         {"state_dict": Opaque(Symbol("x", "Dict"), items={"a.b": W})},
+        [{"a.b": W}],
+        ({"a.b": W}, {"state": {0: {"exp_avg": W, "step": W}}}),
+        {"models": [1, {"a.b": W}]},
     ],
-    ids=range(14),
+    ids=range(17),
 )
 def test_wrappers_are_taken_off(root: object) -> None:
     assert _names(root) == ["a.b"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from numpyclip.errors import CorruptCheckpointError
+from numpyclip.errors import CorruptCheckpointError, UnsupportedCheckpointError
 from numpyclip.weights.dtypes import BFloat16
 from numpyclip.weights.read import read
 from tests.weights.forged import (
@@ -118,6 +118,59 @@ def test_big_endian_files_are_read(tmp_path: Path) -> None:
     )
     old = legacy(system=mapping([(text("little_endian"), b"\x89")]), body=struct.pack(">q", 6) + big)
     assert np.array_equal(_only(tmp_path, old), VALUES)
+
+
+@pytest.mark.parametrize("order", [b"", b"middle", b"little\n", b"BIG", b"\xff" * 300])
+def test_an_unknown_order_of_bytes_is_an_error(tmp_path: Path, order: bytes) -> None:
+    with pytest.raises(CorruptCheckpointError, match=r"byteorder' says that the byte order is '.*; expected 'little'"):
+        _only(tmp_path, archive(state(tensor()), {"data/0": NUMBERS, "byteorder": order}))
+
+
+@pytest.mark.parametrize("little", [b"N", number(1), text("yes")])
+def test_an_unknown_order_of_bytes_in_an_old_file_is_an_error(tmp_path: Path, little: bytes) -> None:
+    with pytest.raises(CorruptCheckpointError, match="little_endian is neither true nor false"):
+        _only(tmp_path, legacy(system=mapping([(text("little_endian"), little)])))
+
+
+@pytest.mark.parametrize("file", ["tensors.pt", "tensors.npz"])
+def test_a_flipped_bit_in_a_tensor_is_noticed_when_it_is_used(tmp_path: Path, file: str) -> None:
+    stored = tmp_path / file
+    stored.write_bytes((GOLDEN / file).read_bytes())
+    if file.endswith(".npz"):
+        with np.load(GOLDEN / file) as golden:
+            np.savez(stored, **golden)
+    content = bytearray(stored.read_bytes())
+    content[content.index(struct.pack("<2e", 65504, -(2**-24)))] ^= 1
+    (tmp_path / f"bad-{file}").write_bytes(content)
+    damaged = read(tmp_path / f"bad-{file}")
+    damaged.take("transposed")
+    for use in (damaged.take, damaged.copy, damaged.table):
+        with pytest.raises(CorruptCheckpointError, match=r"record '[^']*' does not match its checksum"):
+            use("float16")
+
+
+def test_a_tensor_of_a_subclass_or_with_attributes_is_a_tensor(tmp_path: Path) -> None:
+    made = name("torch._utils", "_rebuild_tensor_v2")
+    parts = items(storage(), number(0), items(number(2), number(3)), items(number(3), number(1)), b"\x89", b"N")
+    typed = call(name("torch._tensor", "_rebuild_from_type_v2"), made, name("mine", "Tensor"), parts, b"}")
+    assert np.array_equal(_only(tmp_path, archive(state(typed))), VALUES)
+
+
+def test_a_model_that_was_pickled_before_pytorch_1_6_is_read(tmp_path: Path) -> None:
+    """Its class is a persistent id, beside the text of its source."""
+    kind = items(text("module"), name("mine", "Model"), text("model.py"), text("class Model: ...")) + b"Q"
+    parts = {"_parameters": mapping([(text("w"), tensor(storage(more=b"N")))]), "_buffers": b"}", "_modules": b"}"}
+    root = kind + b")\x81" + mapping([(text(part), value) for part, value in parts.items()]) + b"b"
+    assert np.array_equal(_only(tmp_path, legacy(root)), VALUES)
+
+
+@pytest.mark.parametrize("kind", ["_rebuild_qtensor", "_rebuild_sparse_tensor", "_rebuild_tensor_v3"])
+def test_a_tensor_of_another_kind_is_an_error_that_names_it_if_it_is_of_the_model(tmp_path: Path, kind: str) -> None:
+    other = call(name("torch._utils", kind), number(1))
+    beside = mapping([(text("x"), other), (text("state_dict"), mapping([(text("w"), tensor())]))])
+    assert np.array_equal(_only(tmp_path, archive(pickled(beside))), VALUES)
+    with pytest.raises(UnsupportedCheckpointError, match=rf"tensor 'x' is made by 'torch\._utils\.{kind}'"):
+        _only(tmp_path, archive(pickled(mapping([(text("x"), other), (text("w"), tensor())]))))
 
 
 def test_a_parameter_is_its_tensor(tmp_path: Path) -> None:

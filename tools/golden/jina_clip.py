@@ -273,6 +273,8 @@ def save_model(folder: Path, *, size: int, text: nn.Module, seed: int) -> None:
     ids = torch.randint(3, _VOCABULARY, (5, _LENGTH), generator=generator)
     for row, length in enumerate((3, _LENGTH, 1, 3, 7)):
         ids[row, length:] = text.pad
+    padded = ids.clone()
+    padded[1, 4:6] = text.pad  # within a text
     image = images(size, 2)
     vision.double(), text.double()
     with torch.no_grad():
@@ -286,6 +288,8 @@ def save_model(folder: Path, *, size: int, text: nn.Module, seed: int) -> None:
             encode_image=encode_image,
             encode_text=encode_text,
             logits_per_image=torch.tensor(3.75).exp().double() * cosines,
+            padded=padded,
+            encode_padded=text(padded),
         )
 
 

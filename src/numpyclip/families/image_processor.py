@@ -13,6 +13,7 @@ from numpyclip.images.preprocess import MEAN, STD, Interpolation, Preprocess, Si
 CLIP = Preprocess(224, profile="transformers", mean=MEAN, std=STD)
 SIGLIP = replace(CLIP, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), resize_mode="squash")
 SIGLIP2 = replace(SIGLIP, size=256, interpolation="bilinear", resize_mode="patches", patch_size=16)
+FG_CLIP_2 = replace(SIGLIP2, patch_counts=(128, 256, 576, 784, 1024))
 _VIT = replace(SIGLIP, interpolation="bilinear")
 _BLIP = replace(CLIP, resize_mode="squash")
 
@@ -32,6 +33,7 @@ _CLASSES = {
     "Bit": _Defaults(CLIP),
     "Siglip": _Defaults(SIGLIP),
     "Siglip2": _Defaults(SIGLIP2),
+    "Fgclip2": _Defaults(FG_CLIP_2),
     "ViT": _Defaults(_VIT, squares=True),
     "Blip": _Defaults(_BLIP, squares=True, size=384),
 }
@@ -170,6 +172,8 @@ def _patches(section: Section, default: Preprocess) -> Preprocess:
     if math.isqrt(most) ** 2 != most:
         raise section.unsupported("max_num_patches", "expected a square number")
     section.expect(do_resize=True)
+    if default.patch_counts and not section.get("dynamic_max_patches", bool, True):
+        default = replace(default, patch_counts=())
     return replace(default, size=math.isqrt(most) * patch_size, patch_size=patch_size)
 
 

@@ -6,38 +6,94 @@ argument (see `numpyclip.families.activation`).
 
 import math
 import re
+from dataclasses import replace
 from typing import Any
 
 from numpyclip.errors import CheckpointError, UnsupportedCheckpointError, quoted
 from numpyclip.families.description import ModelDescription
-from numpyclip.images.preprocess import Preprocess
+from numpyclip.families.other_models import likeness
+from numpyclip.families.tensor_names import rename
+from numpyclip.images.preprocess import Preprocess, Size
 from numpyclip.model.config import RESNET_STRIDE, CLIPConfig, ResNetConfig, TextConfig, VisionTransformerConfig
 from numpyclip.tokenizer.clip_tokenizer import default_tokenizer
-from numpyclip.weights.checkpoint import SIZE_RECORDS, Activation, Checkpoint
+from numpyclip.weights.checkpoint import Activation, Checkpoint
 
 HEAD_WIDTH = 64
 
 
+_IMAGE, _TEXT = "visual.", "token_embedding.weight"
+_BARE = ("class_embedding", "attnpool.positional_embedding")  # one of them is in an image tower saved by itself
+_PREFIXED = re.compile(r"\.(visual\.|vision_model\.|text_projection$|token_embedding\.weight$)")
+_ADAPTER = "lora_"  # in names of weights that change those of a model, which may have all of its names too
+_SIZE = 224  # of images, where there is no tower to tell
+
+
 def describe(checkpoint: Checkpoint, activation: Activation) -> ModelDescription:
     """Describe a model of OpenAI's architecture by its tensors alone; see `measure`."""
+    if any(name in checkpoint for name in _BARE) and not _has(checkpoint, _IMAGE) and not _has(checkpoint, _TEXT):
+        checkpoint = rename(checkpoint, lambda name: f"{_IMAGE}{name}")
     return ModelDescription(checkpoint, measure(checkpoint, activation), default_tokenizer)
 
 
 def measure(checkpoint: Checkpoint, activation: Activation) -> CLIPConfig:
-    """Infer the sizes of a model from its tensor shapes; CheckpointError if they do not fit together."""
+    """Infer the sizes of a model, or a single tower, from its tensor shapes.
+
+    CheckpointError if they do not fit together, or those of a tower are not all there.
+    """
+    if any(_ADAPTER in name for name in checkpoint.arrays):
+        raise _no_clip(checkpoint)
     _refuse_foreign(checkpoint)
-    embed_dim = checkpoint.shape("text_projection", 2)[1]
-    is_transformer = "visual.proj" in checkpoint
-    vision = _measure_transformer(checkpoint, activation) if is_transformer else _measure_resnet(checkpoint)
-    sizes = text_sizes(checkpoint)
-    text = TextConfig(**sizes, heads=_heads(checkpoint, sizes["width"]), activation=activation)
+    has_image, has_text = _has(checkpoint, _IMAGE), _has(checkpoint, _TEXT) or "text_projection" in checkpoint
+    if not (has_image or has_text):
+        raise _no_clip(checkpoint)
+    alone = not (has_image and has_text)
+    text, dim = _measure_text(checkpoint, activation, alone) if has_text else (None, 0)
+    vision, vision_dim = _measure_vision(checkpoint, activation, alone) if has_image else (None, 0)
     _compare_with_record(checkpoint, vision, text)
     return CLIPConfig(
         family="openai",
-        embed_dim=embed_dim,
+        embed_dim=dim or vision_dim,
         vision=vision,
         text=text,
-        preprocess=Preprocess(vision.image_size),
+        preprocess=Preprocess(vision.image_size if vision else _SIZE),
+    )
+
+
+def _has(checkpoint: Checkpoint, begin: str) -> bool:
+    return any(name.startswith(begin) for name in checkpoint.arrays)
+
+
+def _measure_text(checkpoint: Checkpoint, activation: Activation, alone: bool) -> tuple[TextConfig, int]:
+    """Return the sizes of the text tower and of its embeddings; by itself it may have no projection."""
+    sizes = text_sizes(checkpoint)
+    attention = _attention_sizes(checkpoint, "transformer.resblocks", sizes["width"])
+    text = TextConfig(**sizes, **attention, activation=activation)
+    if alone and "text_projection" not in checkpoint:
+        return replace(text, projection=None), text.width
+    return text, checkpoint.shape("text_projection", 2)[1]
+
+
+def _measure_vision(
+    checkpoint: Checkpoint, activation: Activation, alone: bool
+) -> tuple[VisionTransformerConfig | ResNetConfig, int]:
+    if "visual.layer1.0.conv1.weight" in checkpoint:
+        return _measure_resnet(checkpoint), checkpoint.shape("visual.attnpool.c_proj.weight", 2)[0]
+    vision = _measure_transformer(checkpoint, activation)
+    if alone and "visual.proj" not in checkpoint:
+        return replace(vision, projection=None), vision.width
+    return vision, checkpoint.shape("visual.proj", 2)[1]
+
+
+def _no_clip(checkpoint: Checkpoint) -> UnsupportedCheckpointError:
+    names = [*checkpoint.arrays, *checkpoint.left_out]
+    what = likeness(names)
+    found = f"looks like {what}" if what else "has none of its tensors"
+    if not what and (prefixed := next(filter(_PREFIXED.search, names), None)):
+        found = f"{quoted(prefixed, 100)} has a prefix that others do not have; give all the same, or none"
+    listed = ", ".join(quoted(name, 100) for name in names[:3])
+    return UnsupportedCheckpointError(
+        f"{checkpoint.path}: no CLIP, {found} ({len(names)} tensors: {listed}, ...); expected the names of "
+        "openai/CLIP, or a folder with config.json or open_clip_config.json."
     )
 
 
@@ -69,8 +125,8 @@ def _measure_transformer(checkpoint: Checkpoint, activation: Activation) -> Visi
         image_size=patch_size * grid,
         patch_size=patch_size,
         width=width,
-        heads=_heads(checkpoint, width),
         activation=activation,
+        **_attention_sizes(checkpoint, "visual.transformer.resblocks", width),
         **block_sizes(checkpoint, "visual.transformer.resblocks"),
     )
 
@@ -126,6 +182,15 @@ def square_side(checkpoint: Checkpoint, name: str, class_row: bool = True) -> in
     return side
 
 
+def _attention_sizes(checkpoint: Checkpoint, prefix: str, width: int) -> dict[str, Any]:
+    """Infer the number of heads, and the width of all together, which in TinyCLIP is not always that of the tokens."""
+    name = f"{prefix}.0.attn.in_proj_weight"
+    rows, columns = checkpoint.shape(name, 2) if name in checkpoint else (3 * width, width)
+    inner = rows // 3
+    own = columns == width != inner and inner % HEAD_WIDTH == 0
+    return {"heads": _heads(checkpoint, inner if own else width), "attention_width": inner if own else None}
+
+
 def _heads(checkpoint: Checkpoint, width: int) -> int:
     heads = width // HEAD_WIDTH
     if heads == 0 or width % heads:
@@ -136,16 +201,16 @@ def _heads(checkpoint: Checkpoint, width: int) -> int:
 
 
 def _compare_with_record(
-    checkpoint: Checkpoint, vision: VisionTransformerConfig | ResNetConfig, text: TextConfig
+    checkpoint: Checkpoint, vision: VisionTransformerConfig | ResNetConfig | None, text: TextConfig | None
 ) -> None:
     """Compare the inferred sizes with those that OpenAI's archives record."""
     step = vision.patch_size if isinstance(vision, VisionTransformerConfig) else RESNET_STRIDE
-    measured = {
-        "context_length": text.context_length,
-        "vocab_size": text.vocab_size,
-        "input_resolution": vision.image_size,
-    }
-    for name in SIZE_RECORDS:
+    measured: dict[str, Size] = {}
+    if text:
+        measured = {"context_length": text.context_length, "vocab_size": text.vocab_size}
+    if vision:
+        measured["input_resolution"] = vision.image_size
+    for name in measured:
         recorded = found = checkpoint.arrays[name].tolist() if name in checkpoint else measured[name]
         if name == "input_resolution" and isinstance(found, int):
             found = found // step * step  # the first convolution or the last pool drops a remainder

@@ -1,13 +1,15 @@
 """FILES → DESCRIPTION: which library's model they are, and everything that it is built from."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from numpyclip.families import activation, apple, openai
+from numpyclip.families import activation, apple, authors, openai
 from numpyclip.families.activation import Claim
 from numpyclip.families.config_file import Section
 from numpyclip.families.description import ModelDescription
 from numpyclip.families.repository_files import MODULES, OPEN_CLIP_CONFIG, ModelFiles
+from numpyclip.tokenizer.clip_tokenizer import open_clip_tokenizer
 from numpyclip.weights.checkpoint import Activation, Checkpoint, ConfigFile
 from numpyclip.weights.read import read
 
@@ -20,6 +22,8 @@ def recognise(files: ModelFiles, passed: Activation | None = None) -> ModelDescr
     is_apples = apple.is_apples(checkpoint)
     if is_apples:
         checkpoint = apple.translate(checkpoint)  # also beside a config file: open_clip reads such weights, too
+    is_tiny_clip = authors.is_tiny_clip(checkpoint)
+    checkpoint = authors.translate(checkpoint)
     recorded = Claim(str(checkpoint.path), "records", checkpoint.activation)
     config_file = None
     if files.copy_of:
@@ -35,8 +39,11 @@ def recognise(files: ModelFiles, passed: Activation | None = None) -> ModelDescr
         found = apple.describe(checkpoint)
         activation.decide([Claim(str(files.weights), "has, as all of Apple's,", found.config.activation)], passed)
     else:
-        decided = activation.decide([files.activation, recorded], passed)
+        tiny_clip = Claim(str(files.weights), "has, as all of TinyCLIP's,", "gelu") if is_tiny_clip else None
+        decided = activation.decide([files.activation, recorded, tiny_clip], passed)
         found = openai.describe(checkpoint, decided or activation.DEFAULT)
+        if is_tiny_clip:
+            found = replace(found, tokenizer=partial(open_clip_tokenizer, "lower"))  # its code is OpenCLIP's
         if decided is None:
             found = replace(found, warnings=(activation.warning(checkpoint.path),))
     checkpoint = found.checkpoint.read_as(config_file, repr(found.config))

@@ -129,11 +129,17 @@ def _model_within(path: Path) -> Path | None:
 
 
 def _has_model(folder: Path) -> bool:
-    names = _list(folder)
-    library = _library(names)
-    if not (library and _find_weights(names, library)):
+    library = next((config for config in _WEIGHTS if _is_file(folder / config)), None)
+    if not (library and _find_weights(_list(folder), library)):
         return False
     return library == OPEN_CLIP_CONFIG or "model_type" in read_config_file(folder / library)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # it may not be looked at
+        return False
 
 
 def wanted(names: Iterable[str], has_table: bool = False, subfolder: str = "") -> list[str]:

@@ -149,7 +149,7 @@ _PUBLISHED: Mapping[str, Mapping[str, Any]] = {
     "google/mt5-xxl": _mt5_file(4096, 10240, 24, 64),
 }
 _MOVED = re.compile(r"(FacebookAI|google-bert|distilbert)/")  # where the hub has them now that had no organization
-_FOLDER = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
+FOLDER = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)  # of an encoder's config file, by its name
 
 
 def read_encoder(section: Section, default: str = "") -> EncoderConfig:
@@ -169,7 +169,7 @@ def encoder_config(named: Section, option: str) -> Section:
         If there is none, and the name is not known.
     """
     name = _MOVED.sub("", named.get(option, str))
-    folders = [named.path.parent, *([named.path.parent / name] if _FOLDER.fullmatch(name) else [])]
+    folders = [named.path.parent, *([named.path.parent / name] if FOLDER.fullmatch(name) else [])]
     for file in (folder / "config.json" for folder in folders):
         if named.path.is_file() and file.is_file():
             beside = read_config_file(file)

@@ -92,7 +92,7 @@ def describe(section: Section) -> VisionConfig:
     pools: dict[str, VisionPool] = {"avg": "avg"}
     if trunk.class_token:
         pools["token"] = "tok"
-    if trunk.pool.kind == "map" or (timm_trunks.is_plain(name) and not is_apart):
+    if trunk.pool.kind == "map" or not (is_apart or trunk.position_grid):  # a NaFlex's norms depend on its own pool
         pools["map"] = "map"
     kind = _pool(section, pools, trunk.pool.kind, is_apart)
     norm_after = trunk.pool.norm_after and (trunk.pool.kind if is_apart else kind) == "avg"

@@ -129,7 +129,19 @@ _SPECIAL: dict[str, VisionTransformerConfig] = {
     "naflexvit_base_patch16_gap": replace(_NAFLEX_BASE, registers=4, pool=_MEAN),
     "naflexvit_so150m2_patch16_reg1_map": _NAFLEX_SO150M,
     "naflexvit_so150m2_patch16_reg1_gap": replace(_NAFLEX_SO150M, pool=_MEAN),
-    "vit_base_mci_224": replace(_BASE, stem=StemConfig(width=192, patch_bias=True), class_position=False),
+    "vit_base_mci_224": replace(
+        _BASE,
+        stem=StemConfig(width=192, patch_bias=True),
+        class_position=False,
+        pool=replace(_BASE.pool, patches_only=True),
+    ),
+}
+
+# Ratios of an MLP's width to the tower's that were rounded down, for other widths.
+_RATIOS = {
+    "eva02_large_patch14_clip_224": 8 / 3,
+    "eva02_large_patch14_clip_336": 8 / 3,
+    "naflexvit_so400m_patch16_siglip": 3.7362,
 }
 
 SUPPORTED = (
@@ -149,11 +161,6 @@ def names() -> list[str]:
     return [*_table(), *_SPECIAL]
 
 
-def is_plain(name: str) -> bool:
-    """Tell whether a model is of timm's plain kind, which can get any pool."""
-    return name in _table()
-
-
 def most_pixels(name: str) -> int:
     """Return the longest side that images may have; where no tensor shows their size, memory is the limit."""
     special = _SPECIAL.get(name)
@@ -166,10 +173,10 @@ def describe(name: str, changes: Section, image_size: Size) -> VisionTransformer
     sides = changes.sides("img_size", image_size)
     if sides != image_size:
         raise changes.unsupported("img_size", f"expected vision_cfg.image_size, which is {image_size}")
-    if is_plain(name):
+    if name in _table():
         trunk = _plain(Section(changes.path, changes.name, {**_table()[name], **changes.json}), image_size)
     else:
-        trunk = _sized(changes, _SPECIAL[name], image_size)
+        trunk = _sized(changes, name, image_size)
     if min(trunk.grid) < 1:
         raise changes.unsupported("patch_size", f"expected at most vision_cfg.image_size, which is {image_size}")
     return trunk
@@ -210,8 +217,9 @@ def _plain(options: Section, image_size: Size) -> VisionTransformerConfig:
     return trunk
 
 
-def _sized(options: Section, trunk: VisionTransformerConfig, image_size: Size) -> VisionTransformerConfig:
+def _sized(options: Section, name: str, image_size: Size) -> VisionTransformerConfig:
     """Apply the changed sizes."""
+    trunk = _SPECIAL[name]
     stem = trunk.stem
     if stem.width:
         options.expect(patch_size=trunk.patch_size)
@@ -226,7 +234,7 @@ def _sized(options: Section, trunk: VisionTransformerConfig, image_size: Size) -
         width=width,
         layers=options.size("depth", trunk.layers, MAX_LAYERS),
         heads=options.divisor("num_heads", width, trunk.heads),
-        mlp_width=int(width * options.factor("mlp_ratio", trunk.mlp_width / trunk.width)),
+        mlp_width=int(width * options.factor("mlp_ratio", _RATIOS.get(name, trunk.mlp_width / trunk.width))),
         stem=stem,
         rope=replace(trunk.rope, side=_grid(image_size, patch_size)) if trunk.rope else None,
         pool=replace(trunk.pool, mlp_width=4 * width if trunk.pool.kind == "map" and trunk.rope else None),

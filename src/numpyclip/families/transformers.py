@@ -15,9 +15,9 @@ from numpyclip.families import image_processor
 from numpyclip.families.config_file import MAX_LAYERS, Section
 from numpyclip.families.description import ModelDescription
 from numpyclip.families.repository_files import PROCESSOR_FILES, TOKENIZER_FILES, folders_beside
-from numpyclip.families.tensor_names import Names, rename, translator, with_convolution
+from numpyclip.families.tensor_names import rename, translator, with_convolution
 from numpyclip.families.transformers_options import unknown_options
-from numpyclip.families.transformers_types import ACTIVATIONS, TYPES, Family
+from numpyclip.families.transformers_types import ACTIVATIONS, FG_CLIP_HEAD, FG_CLIP_UNUSED, TYPES, Family
 from numpyclip.model.config import BertConfig, CLIPConfig, TextConfig, TransformerConfig, VisionTransformerConfig
 from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.tokenizer.clip_tokenizer import default_tokenizer
@@ -56,7 +56,9 @@ def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
         return nomic.describe(checkpoint, options)
     folder = options.path.parent
     family, towers = _model_type(options)
-    checkpoint = _rename(checkpoint, family.names, towers)
+    if FG_CLIP_HEAD in checkpoint:
+        family = replace(family, unused=FG_CLIP_UNUSED)
+    checkpoint = _rename(checkpoint, family, towers)
     config, warnings = _read_config(options, family, towers, checkpoint)
     if isinstance(config.vision, VisionTransformerConfig):
         preprocess = replace(config.preprocess, size=config.vision.image_size)
@@ -95,10 +97,14 @@ def _own_code(options: Section) -> str | None:
     return next((str(name) for name in classes), None)
 
 
-def _rename(checkpoint: Checkpoint, names: Names, towers: tuple[str, ...]) -> Checkpoint:
+def _rename(checkpoint: Checkpoint, family: Family, towers: tuple[str, ...]) -> Checkpoint:
     """Give tensors our names; drop lists of positions, which are 0, 1, 2 and so on."""
-    kept = {name: array for name, array in checkpoint.arrays.items() if not name.endswith(".position_ids")}
-    prefix, translate = f"{towers[0]}_model.", translator(names)
+    kept = {
+        name: array
+        for name, array in checkpoint.arrays.items()
+        if not (name.endswith(".position_ids") or name.startswith(family.unused))
+    }
+    prefix, translate = f"{towers[0]}_model.", translator(family.names)
     if len(towers) > 1 or any(name.startswith(prefix) for name in kept):
         prefix = ""  # only version 5 leaves it out, of a single tower without a projection
     return rename(replace(checkpoint, arrays=kept), lambda name: translate(prefix + name))
@@ -160,6 +166,8 @@ def _text(section: Section, family: Family, bare: bool) -> TextConfig:
     text = family.text
     if isinstance(text, BertConfig):
         return read_bert(section, text)
+    if family.unused:
+        section.ignore("keep_len", "longtext_len")  # of long texts
     end = section.get("eos_token_id", int, text.end_id or 0)
     if text.pool == "eos":
         text = replace(text, pool="argmax", end_id=None) if end == family.mistaken_end else replace(text, end_id=end)

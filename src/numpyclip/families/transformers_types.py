@@ -105,6 +105,7 @@ class Family:
     names: Names
     tokenizer: TokenizerRules
     embed_dim: int = 512
+    unused: tuple[str, ...] = ()  # prefixes of tensors of what it does besides
     mistaken_end: int | None = None  # the end-of-text id in config files that are wrong about it: the highest is meant
     sigmoid: bool = False
 
@@ -158,6 +159,16 @@ _SIGLIP_2 = replace(
     preprocess=image_processor.SIGLIP2,
     tokenizer=TokenizerRules("Siglip2Tokenizer", lower=True),
 )
+# FG-CLIP's further positions, of long texts, and heads, of those and of parts of images (360CVGroup/FG-CLIP). The first
+# version's models are CLIPs by their config file.
+_LONG_POSITIONS = ("text_model.embeddings.position_embedding_res.", "text_model.embeddings.position_embedding_ori.")
+FG_CLIP_HEAD = "text_filip_projection.weight"
+FG_CLIP_UNUSED = (*_LONG_POSITIONS, FG_CLIP_HEAD, "logit_scale_finegraind", "logit_scale_hardneg")
+_FG_CLIP_2 = replace(
+    _SIGLIP_2,
+    preprocess=image_processor.FG_CLIP_2,
+    unused=(*_LONG_POSITIONS, "longtext_head.", "boxtext_head.", "dense_feature_head."),
+)
 _CHINESE_CLIP = replace(
     _CLIP,
     text=BertConfig(context_length=512, vocab_size=30522, activation="gelu", eps=1e-12, token_types=2, **_BASE),
@@ -191,6 +202,7 @@ TYPES = {
         "metaclip_2": _METACLIP_2,
         "siglip": _SIGLIP,
         "siglip2": _SIGLIP_2,
+        "fgclip2": _FG_CLIP_2,
         "chinese_clip": _CHINESE_CLIP,
         "altclip": _ALTCLIP,
     }.items()

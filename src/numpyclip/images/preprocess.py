@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from numpyclip.errors import InputError, PictureError
 from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
-from numpyclip.images.depth import bands
 from numpyclip.images.open import Picture, decoded, name_of, reason_of
+from numpyclip.images.patches import whole_patches
+from numpyclip.images.rgb import on_white, without_alpha
 
 if TYPE_CHECKING:  # Pillow is imported when the first picture arrives
     from PIL import Image
@@ -77,6 +78,9 @@ class Preprocess:
         lower one leaves a black margin.
     patch_size : int, optional
         Side of the patches of "patches", in pixels.
+    patch_counts : tuple of int
+        Of "patches": a picture becomes as many at most as the first of these that is no less than what it has, or the
+        last one; if there are none, `size` decides.
     scale : float
         What 0..255 is multiplied by before it is normalised.
     """
@@ -90,6 +94,7 @@ class Preprocess:
     fill: int = 0
     short_side: Size | None = None
     patch_size: int | None = None
+    patch_counts: tuple[int, ...] = ()
     scale: float = 1 / 255
 
     @property
@@ -146,8 +151,8 @@ class Preprocess:
             if self.profile == "transformers":
                 return np.asarray(self._cut(self._resize(on_white(image))))
             if self.profile == "jina_clip":
-                return np.asarray(self._cut(self._resize(_without_alpha(image))))
-            return np.asarray(_without_alpha(self._cut(self._resize(image))))
+                return np.asarray(self._cut(self._resize(without_alpha(image))))
+            return np.asarray(without_alpha(self._cut(self._resize(image))))
         except PictureError:
             raise
         except Exception as error:  # also those of its decoders, if it was not decoded yet
@@ -168,6 +173,8 @@ class Preprocess:
 
     @property
     def _before_crop(self) -> Size:
+        if self.patch_counts and self.patch_size:
+            return math.isqrt(self.patch_counts[-1]) * self.patch_size
         return self.short_side or self.size
 
     def _resize(self, image: Image.Image) -> Image.Image:
@@ -197,14 +204,19 @@ class Preprocess:
             down, across = sides_of(target)
             return across, down
         if self.patch_size is not None:
-            most = math.prod(side // self.patch_size for side in self.sides)
-            return _whole_patches(width, height, self.patch_size, most)
+            return whole_patches(width, height, self.patch_size, self._most_patches(width, height, self.patch_size))
         if self.resize_mode == "longest" or isinstance(target, tuple):
             down, across = self.sides
             ratio = (max if self.resize_mode == "longest" else min)(height / down, width / across)
             return round(width / ratio), round(height / ratio)
         long = int(target * max(width, height) / min(width, height))
         return (target, long) if width <= height else (long, target)
+
+    def _most_patches(self, width: int, height: int, patch_size: int) -> int:
+        if not self.patch_counts:
+            return math.prod(side // patch_size for side in self.sides)
+        count = (width // patch_size) * (height // patch_size)
+        return next((most for most in self.patch_counts if count <= most), self.patch_counts[-1])
 
     def _cut(self, image: Image.Image) -> Image.Image:
         """Cut out the centre, or pad to it."""
@@ -285,26 +297,6 @@ class Preprocess:
         return pixels
 
 
-def _whole_patches(width: int, height: int, patch_size: int, most: int) -> tuple[int, int]:
-    """Scale the sides of a picture, rounded up to whole patches, until there are as many patches as are allowed.
-
-    The scale is halved in to the very same steps as in `get_image_size_for_max_num_patches` of transformers'
-    models/siglip2/image_processing_siglip2.py, where the last one is 1e-5: its exact value decides about roundings.
-    """
-
-    def patches(side: int, scale: float) -> int:
-        return max(math.ceil(side * scale / patch_size), 1)
-
-    low, high = 1e-6, 100.0
-    while high - low >= 1e-5:
-        scale = (low + high) / 2
-        if patches(height, scale) * patches(width, scale) <= most:
-            low = scale
-        else:
-            high = scale
-    return patches(width, low) * patch_size, patches(height, low) * patch_size
-
-
 def _check(image: Image.Image) -> None:
     if not hasattr(image, "resize") or not hasattr(image, "mode"):
         raise InputError(
@@ -313,24 +305,3 @@ def _check(image: Image.Image) -> None:
         )
     if min(image.size) < 1:
         raise PictureError(f"{name_of(image)}: is {image.width} x {image.height} pixels; expected at least one.")
-
-
-def _without_alpha(image: Image.Image) -> Image.Image:
-    """Make a picture RGB. Transparent pixels get the colour stored under the alpha channel."""
-    if "transparency" in image.info:
-        image = image.copy()
-        del image.info["transparency"]  # Pillow would warn of it
-    return image.convert("RGB")
-
-
-def on_white(image: Image.Image) -> Image.Image:
-    """Make a picture RGB, on a white background."""
-    from PIL import Image
-
-    if "A" in image.getbands() or image.info.get("transparency") is not None:
-        opaque = Image.new("RGB", image.size, "white")
-        for box in bands(image.size):  # to need less memory
-            band = image.crop(box).convert("RGBA")
-            opaque.paste(Image.alpha_composite(Image.new("RGBA", band.size, "white"), band), box)
-        return opaque
-    return image if image.mode == "RGB" else image.convert("RGB")

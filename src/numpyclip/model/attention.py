@@ -30,10 +30,10 @@ def in_proj_names(checkpoint: Checkpoint, name: str, biased: Biased = "qkv") -> 
 
 
 def join_in_proj(checkpoint: Checkpoint, name: str, biased: Biased = "qkv") -> tuple[Array, Array]:
-    """Copy the matrix (3 d, d) of queries, keys and values, and its bias, 0 where there is none."""
+    """Copy the matrix (3 h k, d) of queries, keys and values, and its bias, 0 where there is none; mostly h k is d."""
     weights, biases = in_proj_names(checkpoint, name, biased)
     weight = np.concatenate(list(map(checkpoint.take, weights))) if len(weights) > 1 else checkpoint.copy(*weights)
-    bias = np.zeros((3, weight.shape[1]), np.float32)
+    bias = np.zeros((3, len(weight) // 3), np.float32)
     for part, letters in biases.items():
         first = "qkv".index(letters)
         bias[first : first + len(letters)].reshape(-1)[:] = checkpoint.take(part)
@@ -64,8 +64,8 @@ class Attention:
     bias of `out_proj`, unless there is a norm between.
     """
 
-    in_proj: Array  # (3 d, d); of T5, whose heads may be wider or narrower together, (3 h k, d)
-    bias: Array  # (d,) of the queries, or (2 d,) with that of the keys, or (3 d,); of T5 (0,)
+    in_proj: Array  # (3 h k, d), where heads may be wider or narrower together than the tokens
+    bias: Array  # (h k,) of the queries, or (2 h k,) with that of the keys, or (3 h k,); of T5 (0,)
     out_proj: Linear
     heads: int
     rope: Rope | TextRope | None = None
@@ -81,7 +81,7 @@ class Attention:
             weight, bias = join_in_proj(checkpoint, f"{block}.attn", config.biased)
             if not config.post_norm:
                 fold_norm(checkpoint, f"{block}.ln_1", weight, bias)
-            d = weight.shape[1]
+            d = len(weight) // 3
             scale = np.float32(1 / math.sqrt(d // config.heads))
             weight[:d] *= scale
             bias[:d] *= scale
@@ -105,10 +105,10 @@ class Attention:
 
     def pooled(self, x: Array, layout: TokenLayout) -> Array:
         """Mix into the pooled token of each input only: (d, shared + batch n) -> (d, batch)."""
-        d = len(x)
+        d = len(self.in_proj) // 3
         if len(self.bias) > d:  # keys or values are more than a matrix times the tokens
             return self._project(layout.pick(self._mix(x, layout)))
-        q, k, v = self.in_proj.reshape(3, d, d)
+        q, k, v = self.in_proj.reshape(3, d, -1)
         by_head = (self.heads, d // self.heads, -1)
         query = ops.linear(layout.pick(x), q, self.bias).reshape(by_head)
         wanted = query.swapaxes(1, 2) @ k.reshape(by_head)  # (h, b, k) (h, k, d)
@@ -118,7 +118,7 @@ class Attention:
         """Mix the earlier tokens of each input into the next ones: (d, b m) -> the same shape."""
         parts = self._queries_keys_values(x)
         q, k, v = parts.reshape(*parts.shape[:3], cache.batch, -1)
-        return self._project(ops.attention(q, *cache.append(k, v), mask).reshape(x.shape))
+        return self._project(ops.attention(q, *cache.append(k, v), mask).reshape(-1, x.shape[1]))
 
     def probabilities(self, x: Array, layout: TokenLayout) -> Array:
         """Compute how much each token attends to each, if no prefix is shared: (d, batch n) -> (batch, h, n, n)."""
@@ -152,7 +152,7 @@ class Attention:
             ops.attention(first[0], first[1], first[2], mask_of_shared),
             ops.attention(q, k, v, mask[..., s:, :], (shared[1], shared[2])),
         )
-        return np.concatenate([part.reshape(len(x), -1) for part in mixed], axis=1)
+        return np.concatenate([part.reshape(len(self.in_proj) // 3, -1) for part in mixed], axis=1)
 
     def _project(self, mixed: Array) -> Array:  # (d, n) -> (d, n)
         if self.inner_eps is not None:

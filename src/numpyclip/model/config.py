@@ -75,7 +75,7 @@ class TransformerConfig:
     `layer_scale`: the outputs of attention and MLP are scaled per channel; `biased`: which of queries, keys and values
     have a bias; `gated`: the MLP has a gate, through `gate`; `sub_norm`: there is a norm before the last matrix of
     attention and MLP; `mlp_norm`: a second norm before the MLP; `post_norm`: norms come after attention and MLP, not
-    before.
+    before; `attention_width`: that of the queries of all heads, if it is not that of the tokens.
     """
 
     width: int
@@ -92,6 +92,7 @@ class TransformerConfig:
     sub_norm: bool = False
     mlp_norm: bool = False
     post_norm: bool = False
+    attention_width: int | None = None
 
     @property
     def mlp_inner_eps(self) -> float | None:
@@ -360,14 +361,15 @@ class BertConfig(EncoderConfig):
 class RelativeBertConfig(EncoderConfig):
     """Sizes and options of a BERT without a table of positions, which are rotary, or a bias (`alibi`).
 
-    `standardized`: embeddings have mean 0 and variance 1; `standardizable`: they have where they are truncated, or
-    compared with images.
+    `hides_padding`: padding within a text is masked, too; `standardized`: embeddings have mean 0 and variance 1;
+    `standardizable`: they have where they are truncated, or compared with images.
     """
 
     post_norm: bool = True  # of sums
     token_types: int = 1
     rotary: TextRopeConfig | None = None
     alibi: bool = False
+    hides_padding: bool = False
     standardized: bool = False
     standardizable: bool = False
 

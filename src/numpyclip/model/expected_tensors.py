@@ -60,7 +60,7 @@ def block(checkpoint: Checkpoint, name: str, config: TransformerConfig) -> Tenso
     """List one block of a transformer."""
     d = config.width
     yield from norm(f"{name}.ln_1", d)
-    yield from attention(checkpoint, f"{name}.attn", d, config.biased)
+    yield from attention(checkpoint, f"{name}.attn", d, config.biased, config.attention_width)
     if config.sub_norm:
         yield from norm(f"{name}.attn.ln_inner", d)
     if config.mlp_inner_eps is not None:
@@ -74,14 +74,15 @@ def block(checkpoint: Checkpoint, name: str, config: TransformerConfig) -> Tenso
         yield f"{name}.ls_2.gamma", (d,)
 
 
-def attention(checkpoint: Checkpoint, name: str, d: int, biased: Biased = "qkv") -> Tensors:
+def attention(checkpoint: Checkpoint, name: str, d: int, biased: Biased = "qkv", inner: int | None = None) -> Tensors:
     """List the matrices, one or more, of queries, keys and values, and the one that mixes the heads."""
+    inner = inner or d
     weights, biases = in_proj_names(checkpoint, name, biased)
     for weight, parts in weights.items():
-        yield weight, (len(parts) * d, d)
+        yield weight, (len(parts) * inner, d)
     for bias, parts in biases.items():
-        yield bias, (len(parts) * d,)
-    yield from linear(f"{name}.out_proj", d, d)
+        yield bias, (len(parts) * inner,)
+    yield from linear(f"{name}.out_proj", inner, d)
 
 
 def mlp(name: str, config: TransformerConfig) -> Tensors:

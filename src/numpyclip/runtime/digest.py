@@ -11,6 +11,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,7 +74,9 @@ def _seal(file: Path, found: Digests) -> str:
 
 
 def _compute(checkpoint: Checkpoint) -> Digests:
-    return Digests(_exact(checkpoint), _rounded(checkpoint))
+    with ThreadPoolExecutor(1) as thread:
+        rounded = thread.submit(_rounded, checkpoint)
+        return Digests(_exact(checkpoint), rounded.result())
 
 
 def _exact(checkpoint: Checkpoint) -> str:

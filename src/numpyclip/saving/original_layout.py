@@ -12,6 +12,7 @@ from pathlib import Path
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import UnsupportedCheckpointError
 from numpyclip.families.repository_files import INT8_WEIGHTS, OPEN_CLIP_CONFIG, TOKENIZER_FILES, TRANSFORMERS_CONFIG
+from numpyclip.families.text_encoders import FOLDER
 from numpyclip.saving.plan import DType, Plan, Weight, as_json
 from numpyclip.weights.checkpoint import SIZE_RECORDS, Checkpoint, is_floating
 from numpyclip.weights.read import ACTIVATION_KEY
@@ -85,4 +86,6 @@ def _files(checkpoint: Checkpoint, dtype: DType) -> dict[str, bytes | Path]:
     beside = _BESIDE[config_file.name]
     if config_file.name == OPEN_CLIP and "hf_model_name" in options["model_cfg"]["text_cfg"]:
         beside = (*beside, TRANSFORMERS)  # which may be that of the text tower
+    if isinstance(base := options.get("modelBase"), str) and FOLDER.fullmatch(base):  # M-CLIP's
+        beside = (*beside, f"{base}/{TRANSFORMERS}")
     return {**existing(checkpoint.path.parent, beside), config_file.name: as_json(options)}

@@ -102,6 +102,7 @@ def _write(plan: Plan, folder: Path) -> None:
     from numpyclip.weights.safetensors import write_safetensors
 
     for name, content in plan.files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         with (folder / name).open("wb") as file:
             if isinstance(content, Path):
                 with open_regular(content) as source:

@@ -30,7 +30,8 @@ from numpyclip.images.depth import Depth, bands
 from numpyclip.images.find import FileState
 from numpyclip.images.formats import identify
 from numpyclip.images.open import decoded, file_content
-from numpyclip.images.preprocess import Preprocess, on_white
+from numpyclip.images.preprocess import Preprocess
+from numpyclip.images.rgb import on_white
 from numpyclip.pipeline import Known, Reading, iter_embeddings
 
 if TYPE_CHECKING:

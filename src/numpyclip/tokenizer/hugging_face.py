@@ -85,6 +85,7 @@ def _read_tokenizer(folder: Path, clean: Callable[[str], str], hint: str, option
     tokens, name = _tokens(folder, settings), _class(settings, options.default)
     path = _find(folder, name, hint)
     data = _read_file(path, settings)
+    settings = {**settings, **tokens}
     padding_side = settings.get("padding_side")
     pads_left = (padding_side or ("left" if name in _PADDED_LEFT else "right")) == "left"
     lower, strip = options.lower, options.strip_sep_token

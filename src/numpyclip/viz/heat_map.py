@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.errors import InputError
-from numpyclip.images.preprocess import on_white
+from numpyclip.images.rgb import on_white
 from numpyclip.model.ops import Array
 
 if TYPE_CHECKING:

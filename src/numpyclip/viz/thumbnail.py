@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
 from numpyclip.images.open import Picture, decoded
-from numpyclip.images.preprocess import on_white
+from numpyclip.images.rgb import on_white
 
 if TYPE_CHECKING:
     from PIL import Image

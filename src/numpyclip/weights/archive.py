@@ -3,8 +3,8 @@
 `zipfile` reads the directory; this module adds what an untrusted file needs (every record is inside the file, none
 overlaps another, none inflates without bound) and what a large one needs (a stored record is a view, not a copy).
 
-Checksums are verified for deflated records, and for those that describe the others; not for memory-mapped tensors,
-since that would read the whole file before the first use. PyTorch does not either.
+Checksums of deflated records, and of those that describe the others, are verified when they are read; those of
+memory-mapped tensors when they are first used, since that reads them anyway. PyTorch does not.
 """
 
 import mmap
@@ -12,6 +12,7 @@ import os
 import struct
 import zipfile
 import zlib
+from bisect import bisect_right
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, cast
@@ -85,6 +86,8 @@ class Archive:
         if len(self._records) < len(infos):
             raise CorruptCheckpointError(f"{path}: two records share one name, so which is meant is unclear.")
         self._starts = {info.filename: self._data_start(info) for info in infos}
+        self._by_start = sorted((start, name) for name, start in self._starts.items())
+        self._verified: set[str] = set()
         self._check_layout(directory_start)
 
     @property
@@ -109,8 +112,20 @@ class Archive:
         data = self.record(name)
         crc = self._records[name].CRC
         if crc and zlib.crc32(data.data) != crc:  # PyTorch can be told to write none, which is 0
-            raise CorruptCheckpointError(f"{self.path}: record {quoted(name, 100)} does not match its checksum.")
+            raise CorruptCheckpointError(
+                f"{self.path}: record {quoted(name, 100)} does not match its checksum. Download or copy the file again."
+            )
         return data
+
+    def verify(self, array: NDArray[Any]) -> None:
+        """Raise unless the record that an array is a view of, if any, matches its checksum; once for each record."""
+        first, base = (data.__array_interface__["data"][0] for data in (array, self._file))
+        if not (array.size and 0 <= first - base < self._file.size):
+            return
+        name = self._by_start[bisect_right(self._by_start, first - base, key=lambda pair: pair[0]) - 1][1]
+        if name not in self._verified:
+            self.checked_record(name)
+            self._verified.add(name)
 
     def record(self, name: str) -> Bytes:
         """Return one record: a view of the memory-mapped file if it is stored, a new array if deflated."""

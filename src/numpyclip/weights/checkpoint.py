@@ -2,24 +2,36 @@
 
 import hashlib
 import mmap
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.errors import CheckpointError
+from numpyclip.errors import CheckpointError, CorruptCheckpointError, quoted
 from numpyclip.weights.activations import ACTIVATIONS as ACTIVATIONS
 from numpyclip.weights.activations import Activation as Activation
-from numpyclip.weights.archive import mapped_file
-from numpyclip.weights.dtypes import BFloat16, widen_float16
+from numpyclip.weights.archive import Archive, mapped_file
+from numpyclip.weights.dtypes import BFloat16, is_finite, widen_float16
 from numpyclip.weights.int8 import SCALE, ScaledInt8
 
 # Sizes that OpenAI's archives record beside the weights.
 SIZE_RECORDS = ("input_resolution", "context_length", "vocab_size")
+
+# The last part of names of buffers, which are constants or statistics of training, even within towers.
+_NO_WEIGHTS = (*SIZE_RECORDS, "num_batches_tracked", "attn_mask", "position_ids", "n_averaged")
+# The first part of names in a tower, here and in other libraries.
+_IMAGE_ROOTS = ("visual", "vision_model", "visual_projection", "image_encoder")
+_TEXT_ROOTS = (
+    *("transformer", "token_embedding", "positional_embedding", "ln_final", "text_projection"),
+    *("text", "text_model", "text_encoder", "text_decoder", "cls_emb", "positional_embedding_res"),
+)
+_MOST_LISTED = 8
+
+_Taken = TypeVar("_Taken", bound=NDArray[Any])
 
 
 @dataclass(frozen=True)
@@ -52,6 +64,8 @@ class Checkpoint:
         The names of tensors in the file that are no part of the model.
     warnings : tuple of str
         What the user should know about the choice of these tensors.
+    archives : tuple of Archive
+        Whose checksums cover memory-mapped tensors.
     """
 
     path: Path
@@ -62,6 +76,7 @@ class Checkpoint:
     config_file: ConfigFile | None = None
     left_out: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    archives: tuple[Archive, ...] = ()
 
     def __repr__(self) -> str:
         return f"Checkpoint({str(self.path)!r}, {len(self.arrays)} tensors)"
@@ -70,7 +85,8 @@ class Checkpoint:
         return name in self.arrays
 
     def __getstate__(self) -> dict[str, object]:
-        return {name: value for name, value in vars(self).items() if name != "_mapped_files"}  # no mmap can be pickled
+        unpickled = ("_mapped_files", "archives")  # no mmap can be pickled
+        return {name: value for name, value in vars(self).items() if name not in unpickled}
 
     def read_as(self, config_file: ConfigFile | None, config: str) -> "Checkpoint":
         """Return it with its config file, and an identity of both: other options need other prepared weights."""
@@ -79,10 +95,7 @@ class Checkpoint:
     def shape(self, name: str, dimensions: int) -> tuple[int, ...]:
         """Return the shape of a tensor that must exist, with so many dimensions, none of them empty."""
         if name not in self.arrays:
-            raise CheckpointError(
-                f"{self.path}: tensor '{name}' is missing; expected the names of openai/CLIP's state dict. "
-                f"The file has {', '.join(f'{known!r:.100}' for known in list(self.arrays)[:3]) or 'no tensors'}, ..."
-            )
+            raise CheckpointError(f"{self.path}: tensor '{name}' is missing; {self._instead_of(name)}")
         shape = self.arrays[name].shape
         if len(shape) != dimensions or 0 in shape:
             raise CheckpointError(
@@ -90,8 +103,19 @@ class Checkpoint:
             )
         return shape
 
+    def _instead_of(self, name: str) -> str:
+        """Say what there is instead of a tensor: perhaps it is, under a prefix."""
+        for known in (*self.arrays, *self.left_out):
+            if known.endswith(f".{name}") and known.partition(".")[0] not in (*_IMAGE_ROOTS, *_TEXT_ROOTS):
+                return f"found {quoted(known, 100)}. Give all names of the model the same prefix, or none."
+        found = ", ".join(quoted(known, 100) for known in list(self.arrays)[:3]) or "no tensors"
+        return f"expected the names of openai/CLIP's state dict. The file has {found}, ..."
+
     def check(self, expected: Mapping[str, tuple[int, ...]]) -> None:
-        """Raise unless the tensors are exactly those of a model, by name and shape, all of floating point."""
+        """Raise unless the tensors of a model are there, of its shapes and of floating point, no more of its towers.
+
+        More would show another architecture; tensors elsewhere may be a metric, a loss or a head.
+        """
         for name, shape in expected.items():
             found = self.shape(name, len(shape))
             if found != shape:
@@ -104,22 +128,39 @@ class Checkpoint:
                 )
             if array.dtype.itemsize > 4 and _is_beyond_float32(array):
                 raise CheckpointError(f"{self.path}: tensor '{name}' holds numbers too large for float32.")
-        ignored = (*SIZE_RECORDS, *(name for name in self.arrays if name.endswith(".num_batches_tracked")))
-        if unused := [name for name in self.arrays if name not in expected and name not in ignored]:
+        roots = _roots(expected)
+        if foreign := [name for name in self._unused(expected) if name.partition(".")[0] in roots]:
             raise CheckpointError(
-                f"{self.path}: {len(unused)} tensors have no place in this model, first {unused[0]!r:.200} of shape "
-                f"{self.arrays[unused[0]].shape}; expected exactly those of openai/CLIP."
+                f"{self.path}: {len(foreign)} tensors have no place in this model, first {foreign[0]!r:.200} of shape "
+                f"{self.arrays[foreign[0]].shape}; expected exactly those of its towers."
             )
 
+    def _unused(self, expected: Mapping[str, tuple[int, ...]]) -> list[str]:
+        known = {*expected, "logit_scale"}  # which a single tower does not need
+        names = (name for name in self.arrays if name not in known)
+        return [name for name in names if name.rpartition(".")[2] not in _NO_WEIGHTS]
+
     def only(self, expected: Mapping[str, tuple[int, ...]]) -> "Checkpoint":
-        """Return the tensors of a model alone, without leftovers of training, after `check`."""
+        """Return the tensors of a model alone, after `check`, with a warning if there are others."""
         self.check(expected)
-        return replace(self, arrays={name: self.arrays[name] for name in expected})
+        beside = (name for name in self.left_out if name.rpartition(".")[2] not in _NO_WEIGHTS)
+        left_out = (*beside, *self._unused(expected))
+        warnings = self.warnings
+        if left_out:
+            listed = ", ".join(quoted(name, 60) for name in left_out[:_MOST_LISTED])
+            more = f" and {len(left_out) - _MOST_LISTED} more" if len(left_out) > _MOST_LISTED else ""
+            warnings += (f"{self.path}: tensors that are no part of the model are left out: {listed}{more}.",)
+        arrays = {name: self.arrays[name] for name in expected}
+        return replace(self, arrays=arrays, left_out=left_out, warnings=warnings)
 
     def take(self, name: str) -> NDArray[np.float32]:
-        """Return a tensor as float32, read-only: a view of the memory-mapped file if it holds float32."""
+        """Return a tensor as float32, read-only: a view of the memory-mapped file if it holds float32.
+
+        As `copy` and `table`, raise CorruptCheckpointError if the tensor does not match its checksum or is not finite.
+        Both are verified once, when it is first used: not before, since that would read the whole file.
+        """
         array = self.arrays[name]
-        taken = array.view() if _is_plain_float32(array) else self.copy(name)
+        taken = self._verified(name, array.view()) if _is_plain_float32(array) else self.copy(name)
         taken.flags.writeable = False
         return taken
 
@@ -127,15 +168,40 @@ class Checkpoint:
         """Return a tensor as a new array of float32."""
         array = self.arrays[name]
         if array.dtype == np.float16:
-            return widen_float16(array.view(np.float16))
+            return self._verified(name, widen_float16(array.view(np.float16)))
         with np.errstate(over="ignore", invalid="ignore"):  # `check` refuses overflow; NaN may be signalling
-            return array.astype(np.float32, order="C")
+            return self._verified(name, array.astype(np.float32, order="C"))
 
     def table(self, name: str) -> NDArray[np.floating[Any]]:
         """Return a tensor of which only some rows will be read: as it is if rows are easily converted to float32."""
         array = self.arrays[name]
-        easy = array.dtype in (np.float16, np.float32) or isinstance(array, ScaledInt8 | BFloat16)
-        return array.view(array.dtype) if easy else self.take(name)
+        if isinstance(array, ScaledInt8):  # whose scales are finite
+            return array.view(array.dtype)
+        easy = array.dtype in (np.float16, np.float32) or isinstance(array, BFloat16)
+        return self._verified(name, array.view(array.dtype)) if easy else self.take(name)
+
+    def _verified(self, name: str, taken: _Taken) -> _Taken:
+        if name not in self._sound:
+            for archive in self.archives:
+                archive.verify(self.arrays[name])
+            if not is_finite(taken):
+                raise CorruptCheckpointError(
+                    f"{self.path}: tensor {quoted(self._stored_name(name))} holds NaN or infinity; expected finite "
+                    "numbers. The file is damaged, or its training diverged: use another one."
+                )
+            self._sound.add(name)
+        return taken
+
+    def _stored_name(self, name: str) -> str:
+        """Return the name of a tensor in the file, if it is still a view of that."""
+        array = self.arrays[name]
+        same = (known for known, other in self.stored.items() if np.may_share_memory(array, other))
+        return next(same, name)
+
+    @cached_property
+    def _sound(self) -> set[str]:
+        """The names of tensors that were verified."""
+        return set()
 
     def release(self) -> None:
         """Give back the memory of all pages that were read of memory-mapped files; they are read again when needed."""
@@ -158,6 +224,18 @@ def is_floating(array: NDArray[np.generic]) -> bool:
     if isinstance(array, ScaledInt8):
         return array.scale is not None
     return array.dtype.kind == "f" or isinstance(array, BFloat16)
+
+
+def _roots(expected: Iterable[str]) -> set[str]:
+    """Return the first parts of names in a model's towers, and of those that are in such towers elsewhere."""
+    roots = {name.partition(".")[0] for name in expected}
+    if "visual" in roots:
+        roots.update(_IMAGE_ROOTS)
+    if "token_embedding" in roots:
+        roots.update(_TEXT_ROOTS)
+    if "logit_scale" in roots:
+        roots.add("logit_bias")
+    return roots
 
 
 def _is_beyond_float32(array: NDArray[np.generic]) -> bool:

@@ -33,6 +33,7 @@ from numpyclip.weights.web_request import Broken, Refused, Wrong
 TRIES = 5  # consecutive requests to one URL that bring less than MIN_PROGRESS
 MIN_PROGRESS = 1 << 20  # bytes; a connection that brings this much before it breaks is worth any number of tries
 PATIENCE = 60.0  # seconds to wait, in all, for a server that is busy
+_STALL = 3  # tries that a stalled connection counts as: each takes its time
 _BUSY = (429, 500, 502, 503, 504)
 
 _Result = TypeVar("_Result")
@@ -88,7 +89,7 @@ def patiently(request: Callable[[], _Result]) -> _Result:
 
 def pull(url: str, part: Part, progress: Progress, expected: Expected, token: str | None = None) -> None:
     """Fetch one URL to its end, and verify it; start over once if several responses do not make the expected file."""
-    if not expected.has_hash:
+    if expected.sha256 is None:
         part.clear()  # of which version it is, nobody knows
     for _ in range(2):
         _pull(url, part, progress, expected, token)
@@ -113,13 +114,14 @@ def _pull(url: str, part: Part, progress: Progress, expected: Expected, token: s
         except Broken as broken:
             reached = reached or broken.connected
             # by the furthest point: starting over and over is no progress
-            fruitless = 0 if part.size - furthest >= MIN_PROGRESS else fruitless + (2 if broken.stalled else 1)
+            fruitless = 0 if part.size - furthest >= MIN_PROGRESS else fruitless + (_STALL if broken.stalled else 1)
             progress.say(f"{broken}")
             furthest = max(furthest, part.size)
             # a server that was never reached gets no second try: there may be another
             if not reached or fruitless >= TRIES:
                 raise
-        _pause(2.0 ** max(0, fruitless - 1))
+            wait = 0.0 if broken.stalled else 2.0 ** max(0, fruitless - 1)
+        _pause(wait)
 
 
 def pull_first(urls: Iterable[str], part: Part, progress: Progress, expected: Expected, attempts: Attempts) -> bool:
@@ -152,7 +154,7 @@ def save(path: Path, file: Path, expected: Expected, label: str, fill: Callable[
                 needed = (expected.size or 0) - part.size
                 if needed > shutil.disk_usage(file.parent).free:
                     raise _disk_error(file, expected.size, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
-                is_complete = expected.has_hash and part.differs(expected) is None
+                is_complete = expected.sha256 is not None and part.differs(expected) is None
                 if not is_complete and not fill(part, progress):
                     return False
                 part.settle()

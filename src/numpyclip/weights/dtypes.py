@@ -1,7 +1,7 @@
 """Raw bytes → arrays of every dtype in checkpoints, bfloat16 included; float32 → float16 and bfloat16."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeGuard, TypeVar
 
 import numpy as np
@@ -109,6 +109,26 @@ def widen_float16(halves: NDArray[np.float16]) -> NDArray[np.float32]:
         if max(numbers.max(), -numbers.min()) >= 2**16:  # beyond float16: infinity or NaN
             numbers[...] = piece
     return wide
+
+
+_EXPONENTS = {np.dtype(np.float16): 0x7C00, BFLOAT16: 0x7F80}  # bits that are all set in infinity and NaN alone
+
+
+def is_finite(array: NDArray[Any]) -> bool:
+    """Tell whether an array of floating point, bfloat16 included, has neither NaN nor infinity."""
+    if (exponent := _EXPONENTS.get(BFLOAT16 if isinstance(array, BFloat16) else array.dtype)) is not None:
+        bits = array.view(np.ndarray).view(np.uint16)
+        return all(bool(((piece & exponent) < exponent).all()) for piece in _pieces(bits))
+    with np.errstate(over="ignore", invalid="ignore"):
+        return all(np.isfinite(np.dot(piece, piece)) or bool(np.isfinite(piece).all()) for piece in _pieces(array))
+
+
+def _pieces(array: NDArray[Any]) -> Iterable[NDArray[Any]]:
+    """Cut an array of any strides into flat pieces, without a copy if it is contiguous."""
+    if array.flags.c_contiguous:
+        flat = array.reshape(-1)
+        return (flat[start : start + _PIECE] for start in range(0, flat.size, _PIECE))
+    return np.nditer(array, ["external_loop", "buffered", "zerosize_ok"], buffersize=_PIECE)  # type: ignore[return-value]
 
 
 def narrow_to_float16(wide: NDArray[np.float32]) -> NDArray[np.float16]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from numpyclip.errors import ChecksumError, DownloadError, ModelNotFoundError, NumPyCLIPError, OfflineError, quoted
 from numpyclip.weights.local import Folder
-from numpyclip.weights.network_settings import hub_cache, hub_endpoint, hub_is_offline
+from numpyclip.weights.network_settings import hub_cache, hub_endpoint, setting_against_hub
 
 if TYPE_CHECKING:  # http and tls take a while to import
     from numpyclip.weights.hub_cache import CachedRepository
@@ -74,7 +74,7 @@ class _Download:
         from numpyclip.weights.web_request import Broken, Refused
 
         cache = CachedRepository(Path(cache_dir).expanduser() if cache_dir else hub_cache(), self._repository)
-        if setting := hub_is_offline():
+        if setting := setting_against_hub():
             return self._cached(cache) or self._raise_offline(setting)
         client = HubClient(self._repository)
         try:

@@ -39,6 +39,11 @@ def is_commit(revision: str | None) -> bool:
     return revision is not None and re.fullmatch("[0-9a-f]{40}", revision) is not None
 
 
+def is_sha256(etag: str) -> bool:
+    """Tell whether an ETag, or the name of a blob, is a SHA-256."""
+    return re.fullmatch("[0-9a-f]{64}", etag) is not None
+
+
 def may_be_commit(name: object) -> bool:
     """Tell whether a name may be what a hub calls a commit: a mirror may have other hashes."""
     return isinstance(name, str) and re.fullmatch(r"[\w-]{1,64}", name, re.ASCII) is not None
@@ -155,4 +160,4 @@ def _linked(path: Path, blob: Path) -> bool:
 def _may_be(path: Path, copy: Copy) -> bool:
     """Tell by the name of its blob, which is its SHA-256, whether a file may be the pinned one."""
     blob = path.resolve().name
-    return copy.sha256 in (None, blob) or not re.fullmatch("[0-9a-f]{64}", blob)
+    return copy.sha256 in (None, blob) or not is_sha256(blob)

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 from urllib.parse import quote
 
 from numpyclip.weights.download import patiently, pull, save
-from numpyclip.weights.hub_cache import CachedRepository, is_commit, may_be_commit
+from numpyclip.weights.hub_cache import CachedRepository, is_commit, is_sha256, may_be_commit
 from numpyclip.weights.json_file import parse_json
 from numpyclip.weights.local import read_sha256
 from numpyclip.weights.network_settings import hub_endpoint, hub_token
@@ -93,13 +93,16 @@ class HubClient:
         commit = revision if is_commit(revision) else commit
         if not may_be_commit(commit) or not re.fullmatch(r"[\w=+-][\w.=+-]{0,127}", etag, re.ASCII):
             raise Refused(f"is no hub: its commit is {commit!r:.60}, its ETag {told!r:.60}; expected hashes")
-        if sha256 not in (None, etag) and re.fullmatch("[0-9a-f]{64}", etag):
+        if sha256 not in (None, etag) and is_sha256(etag):
             raise Wrong(f"has another file, with SHA-256 {etag}; expected {sha256}")
-        most = None if file.endswith(_LARGE) else SMALL
-        known = Expected.by_etag(etag, int(size) if re.fullmatch(r"[0-9]{1,18}", size) else None, most)
-        if most is not None and (known.size or 0) > most:
-            raise Refused(f"has {known.size:,} bytes; expected at most {most:,}")
-        return Stated(commit, sha256 or etag, Expected(known.size, sha256, None, most) if sha256 else known)
+        expected = Expected(
+            size=int(size) if re.fullmatch(r"[0-9]{1,18}", size) else None,
+            sha256=sha256 or (etag if is_sha256(etag) else None),  # of large files; for others it is that of Git
+            most=None if file.endswith(_LARGE) else SMALL,
+        )
+        if expected.most is not None and (expected.size or 0) > expected.most:
+            raise Refused(f"has {expected.size:,} bytes; expected at most {expected.most:,}")
+        return Stated(commit, sha256 or etag, expected)
 
     def fetch(self, cache: CachedRepository, stated: Stated, file: str, is_suspect: bool = False) -> Path:
         """Download a file into the cache, unless it is there.

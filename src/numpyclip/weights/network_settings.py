@@ -15,7 +15,7 @@ def is_offline() -> bool:
     return os.environ.get("NUMPYCLIP_OFFLINE", "").strip().lower() not in ("", "0", "false", "no")
 
 
-def hub_is_offline() -> str | None:
+def setting_against_hub() -> str | None:
     """Name the variable that forbids the hub, if one does; those of Hugging Face mean what they mean there."""
     if is_offline():
         return "$NUMPYCLIP_OFFLINE"

@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,32 +17,18 @@ class Expected:
     ----------
     size : int, optional
     sha256 : str, optional
-        Lower-case hexadecimal, as the two others.
-    sha1 : str, optional
-        Of the file, or of the file as an object of Git: which of the two an ETag is depends on the server.
+        Lower-case hexadecimal.
     most : int, optional
         No such file is larger, if its size is unknown.
     """
 
     size: int | None = None
     sha256: str | None = None
-    sha1: str | None = None
     most: int | None = None
-
-    @classmethod
-    def by_etag(cls, etag: str, size: int | None, most: int | None = None) -> "Expected":
-        """Read a hub's ETag: the SHA-256 of a large file, the SHA-1 of a small one; anything else tells nothing."""
-        digits = len(etag) if re.fullmatch("[0-9a-f]+", etag) else 0
-        return cls(size, etag if digits == 64 else None, etag if digits == 40 else None, most)
 
     def may_be(self, path: Path) -> bool:
         """Tell by its size whether a file that is there may be the complete one."""
         return path.is_file() and self.size in (None, path.stat().st_size)
-
-    @property
-    def has_hash(self) -> bool:
-        """Whether a file that was put together from several versions would be noticed."""
-        return self.sha256 is not None or self.sha1 is not None
 
 
 class Part:
@@ -93,18 +78,7 @@ class Part:
             return f"with SHA-256 {self.sha256}; expected {expected.sha256}"
         if expected.size not in (None, self.size):
             return f"expected {expected.size:,}"
-        if expected.sha1 is not None and expected.sha1 not in (found := self._sha1s()):
-            return f"with SHA-1 {found[0]}; expected {expected.sha1}"
         return None
-
-    def _sha1s(self) -> tuple[str, str]:
-        as_git = hashlib.sha1(b"blob %d\0" % self.size, usedforsecurity=False)
-        plain = hashlib.sha1(usedforsecurity=False)
-        self._file.seek(0)
-        while data := self._file.read(CHUNK):
-            as_git.update(data)
-            plain.update(data)
-        return as_git.hexdigest(), plain.hexdigest()
 
     def begin(self, etag: str | None, total: int | None) -> None:
         """Note what a response announces, whose data will be appended."""

@@ -12,15 +12,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-_TABLE = Path(__file__).resolve().parents[1] / "data" / "open_clip.json"
+from numpyclip.weights.catalogue import DOWNLOADABLE
+
+_DATA = Path(__file__).resolve().parents[1] / "data"
+_TABLE = _DATA / "open_clip.json"
+_SPEEDS = _DATA / "speeds.json"
 _QUICK_GELU = "-quickgelu"
 _HUB = "hf-hub:"
-_IN_TRANSFORMERS = {  # OpenAI's own repositories
-    "openai/clip-vit-base-patch32": "ViT-B/32",
-    "openai/clip-vit-base-patch16": "ViT-B/16",
-    "openai/clip-vit-large-patch14": "ViT-L/14",
-    "openai/clip-vit-large-patch14-336": "ViT-L/14@336px",
-}
 OPENAI_PREPROCESS = ("openai", "bicubic", "shortest")
 
 
@@ -33,8 +31,24 @@ class PublishedModel:
     openai: str | None = None  # the name in openai/CLIP, of OpenAI's models
     quick_gelu: bool = False  # trained with QuickGELU, though its architecture does not say so
     preprocess: tuple[str, ...] = OPENAI_PREPROCESS  # normalisation, interpolation, resize mode
-    top1: float | None = None  # zero-shot accuracy on ImageNet in percent, if OpenCLIP published one
-    licence: str | None = None  # if OpenCLIP names one
+    top1: float | None = None  # zero-shot accuracy on ImageNet in percent, if published
+    coco_images: float | None = None  # recall at 1 on COCO in percent: of images for a text
+    coco_texts: float | None = None  # of texts for an image
+    xm3600: float | None = None  # of images for a text on Crossmodal-3600, the mean of 36 languages
+    source: str = "OpenCLIP"  # of these
+    licence: str | None = None  # if a source names one
+    megabytes: int | None = None  # of the file, if known
+
+
+@dataclass(frozen=True, kw_only=True)
+class Speed:
+    """How fast NumPyCLIP runs an architecture, as benchmarks/architectures.py has measured with random weights."""
+
+    parameters: float  # millions
+    images: float | None = None  # per second, over those of ViT-B/32 in the same run
+    texts: float | None = None
+    megabytes: int | None = None  # of memory, weights included
+    extrapolated: bool = False  # from fewer blocks: the whole does not fit in the memory of the machine
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +57,10 @@ class Architecture:
 
     name: str
     model_cfg: Mapping[str, Any]  # OpenCLIP's config
-    parameters: float | None  # millions, if OpenCLIP published the number
+    parameters: float | None  # millions, if known
     models: Mapping[str, PublishedModel]  # by tag
+    multilingual: bool = False
+    speed: Speed | None = None
 
     @property
     def image_size(self) -> int:
@@ -57,6 +73,16 @@ class Architecture:
         """The preprocessing for the user's own weights: that of all published ones if they agree, else OpenAI's."""
         ways = {model.preprocess for model in self.models.values()}
         return ways.pop() if len(ways) == 1 else OPENAI_PREPROCESS
+
+    @property
+    def context_length(self) -> int:
+        """Maximum length of a text in tokens."""
+        length: int = self.model_cfg["text_cfg"].get("context_length", 77)
+        return length
+
+    def megabytes(self, model: PublishedModel) -> int | None:
+        """Return the size of a download in millions of bytes: four of each parameter, unless it is known."""
+        return model.megabytes or (round(4 * self.parameters) if self.parameters else None)
 
     def find(self, tag: str) -> PublishedModel | None:
         """Find weights by their tag; as in open_clip, case does not matter, and a hyphen is an underscore."""
@@ -91,15 +117,19 @@ def architecture(name: str) -> Architecture | None:
     quick_gelu = name.endswith(_QUICK_GELU)
     if facts is None or (quick_gelu and not facts.get("quickgelu")):
         return None
+    speed = _speeds().get(name.removesuffix(_QUICK_GELU))
     models = [
         PublishedModel(tag=tag, **{**row, "preprocess": tuple(row.get("preprocess", OPENAI_PREPROCESS))})
         for tag, row in facts["tags"].items()
     ]
+    parameters: float | None = facts.get("parameters") or (speed.parameters if speed else None)
     return Architecture(
         name,
         {**facts["model_cfg"], "quick_gelu": True} if quick_gelu else facts["model_cfg"],
-        facts.get("parameters"),
+        parameters,
         {model.tag: model for model in models if model.quick_gelu or not quick_gelu},
+        facts.get("multilingual", False),
+        speed,
     )
 
 
@@ -112,7 +142,8 @@ def published_as(name: str, tag: str | None = None) -> tuple[str, str] | None:
         model = (architecture(name) or _NONE).find(tag)
         return (name.replace("/", "-").removesuffix(_QUICK_GELU), model.tag) if model else None
     repository = name.removeprefix(_HUB).partition("@")[0] if name.startswith(_HUB) else None
-    original = _IN_TRANSFORMERS.get(repository or "", name)
+    copies = {copy.repository: model.name for model in DOWNLOADABLE.values() for copy in model.copies}
+    original = copies.get(repository or "", name)
     for known, facts in _table()["architectures"].items():
         for found, row in facts["tags"].items():
             if row["hub"] == repository or row.get("openai") == original:
@@ -133,3 +164,9 @@ def published_at(repository: str) -> Iterator[tuple[Architecture, PublishedModel
 def _table() -> dict[str, Any]:
     table: dict[str, Any] = json.loads(_TABLE.read_bytes())
     return table
+
+
+@cache
+def _speeds() -> dict[str, Speed]:
+    found: dict[str, dict[str, Any]] = json.loads(_SPEEDS.read_bytes())["architectures"]
+    return {name: Speed(**facts) for name, facts in found.items()}

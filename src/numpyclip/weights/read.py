@@ -83,6 +83,7 @@ def read(path: Path) -> Checkpoint:
         stored=arrays,
         left_out=group.beside,
         warnings=(f"{path}: {note}",) if note else (),
+        archives=file.archives,
     )
 
 
@@ -90,6 +91,7 @@ class _File(NamedTuple):
     found: Sequence[StateDict]
     identity: str | None = None
     torch: TorchFile | None = None
+    archives: tuple[Archive, ...] = ()
 
     def array(self, tensor: Any) -> NDArray[np.generic]:
         """Make the array of a tensor."""
@@ -101,11 +103,13 @@ def _read_shards(index: Path) -> _File:
     weight_map = _read_weight_map(index)
     arrays: dict[str, NDArray[np.generic]] = {}
     identities: list[str | None] = []
+    archives: list[Archive] = []
     unpacked = size = 0
     for file in sorted(set(weight_map.values())):
         path = index.parent / file
         shard = _read_file(path)
         identities.append(shard.identity)
+        archives.extend(shard.archives)
         size += path.stat().st_size
         for name, tensor in shard.found[0].tensors.items():
             if weight_map.get(name) != file:
@@ -122,7 +126,7 @@ def _read_shards(index: Path) -> _File:
             f"{index}: lists tensor {missing[0]!r:.200} in {weight_map[missing[0]]!r:.100}, which does not hold it "
             f"({len(missing)} are missing). Download both again."
         )
-    return _File([StateDict("", arrays)], identity_of(*identities))
+    return _File([StateDict("", arrays)], identity_of(*identities), archives=tuple(archives))
 
 
 def _read_weight_map(index: Path) -> dict[str, str]:
@@ -167,7 +171,7 @@ def _read_by_magic(path: Path, head: bytes) -> _File:
     if head.startswith(b"PK"):
         archive = Archive(path)
         if any(name.endswith(".npy") for name in archive.names):
-            return _File([StateDict("", read_npz(archive))])
+            return _File([StateDict("", read_npz(archive))], archives=(archive,))
         return _from_torch(path, read_torch_archive(archive))
     if is_torch_legacy(head):
         return _from_torch(path, read_torch_legacy(path))
@@ -195,7 +199,8 @@ def _from_safetensors(path: Path) -> _File:
 
 
 def _from_torch(path: Path, file: TorchFile) -> _File:
-    return _File(state_dicts(file.root, str(path)), torch=file)
+    archives = (file.archive,) if file.archive else ()
+    return _File(state_dicts(file.root, str(path)), torch=file, archives=archives)
 
 
 def _check_tensors(path: Path, source: StateDict, tensors: Iterable[TensorRef], file: TorchFile | None) -> None:

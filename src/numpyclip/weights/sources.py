@@ -16,7 +16,7 @@ from numpyclip.weights.local import (
     weights_folder,
     write_stamp,
 )
-from numpyclip.weights.network_settings import hub_cache, hub_endpoint, hub_is_offline, is_offline, mirror
+from numpyclip.weights.network_settings import hub_cache, hub_endpoint, is_offline, mirror, setting_against_hub
 
 if TYPE_CHECKING:  # http and tls take a while to import; a model that is here needs neither
     from numpyclip.weights.download import Attempts
@@ -164,7 +164,7 @@ class _Search:
 
         client = HubClient(copy.repository)
         url = client.url(copy.revision, copy.file)
-        if setting := hub_is_offline():
+        if setting := setting_against_hub():
             attempts.add(url, DownloadError(f"{setting} forbids it"))
         elif not attempts.skips(url):
             try:

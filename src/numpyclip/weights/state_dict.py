@@ -13,11 +13,13 @@ from numpyclip.weights.unpickle import Opaque, ScriptObject, Symbol
 _MAX_DEPTH = 8  # of dicts around a state dict; they can hold themselves
 _MAX_MEMBERS = 2**15  # of a state dict or all modules, some thousand in the largest; shared branches could multiply
 _MAX_ALL_MEMBERS = 2**18  # of all together
+_MAX_FOUND = 2**9  # dicts of tensors; the outermost come first
 _MAX_NAME = 200  # characters; a module can hold itself
 # What keys begin with under which are no weights, though there may be momenta of the same names, or a copy.
 _NO_WEIGHTS = ("opt", "scaler", "sched", "lr_sched", "hyper_parameters", "hparams")
 _MAKES_TENSORS = "_rebuild"  # what functions of PyTorch begin with
 _MEMBERS = (TensorRef, ScriptObject, Opaque)
+_NESTS = (dict, Opaque, list, tuple)
 _PARTS = ("_parameters", "_buffers", "_modules")  # of the state of a module
 
 
@@ -45,6 +47,8 @@ def state_dicts(root: object, where: str) -> list[StateDict]:
         unread = tuple((name, kind) for name, kind in opaque if kind.name.startswith(_MAKES_TENSORS))
         if tensors or unread:
             found.append(StateDict(place, tensors, _activation(members), unread))
+        if len(found) == _MAX_FOUND:
+            break
     if not found:
         raise CorruptCheckpointError(
             f"{where}: no tensors were found, but {_described(root)}; expected a state dict (names and tensors), "
@@ -54,23 +58,26 @@ def state_dicts(root: object, where: str) -> list[StateDict]:
 
 
 def _holders(root: object) -> Iterator[tuple[str, object]]:
-    """Walk the dicts of a tree, each once, with their keys; or take the module that it is."""
+    """Walk the dicts of a tree, lists included, each once, with their keys; or take the module that it is."""
     pending = deque([("", root, 0)])
     seen = {id(root)}
     while pending:
         place, value, depth = pending.popleft()
-        yield place, value
+        if not isinstance(value, list | tuple):
+            yield place, value
         if _is_module(value) or depth == _MAX_DEPTH:
             continue
         for key, inner in _items(value):
-            is_dict = isinstance(inner, dict | Opaque) and not _is_module(inner) and id(inner) not in seen
-            if is_dict and isinstance(key, str) and len(key) <= _MAX_NAME and not key.startswith(_NO_WEIGHTS):
+            is_new = isinstance(inner, _NESTS) and not _is_module(inner) and id(inner) not in seen
+            if is_new and isinstance(key, str) and len(key) <= _MAX_NAME and not key.startswith(_NO_WEIGHTS):
                 seen.add(id(inner))
                 pending.append((f"{place}.{key}" if place else key, inner, depth + 1))
 
 
 def _items(value: object) -> Iterator[tuple[Any, object]]:
-    """Return the items of a dict, or of what another class makes of one."""
+    """Return the items of a dict, of what another class makes of one, or of a list."""
+    if isinstance(value, list | tuple):
+        return ((str(index), item) for index, item in enumerate(value))
     if isinstance(value, Opaque):
         parts: tuple[object, ...] = (value.items, value.state)
         return chain.from_iterable(part.items() for part in parts if isinstance(part, dict))

@@ -8,7 +8,6 @@ Source: torch/serialization.py and torch/_utils.py of PyTorch 2.14 (the formats,
 """
 
 import mmap
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
@@ -22,6 +21,7 @@ from numpyclip.errors import CorruptCheckpointError, UnsupportedCheckpointError,
 from numpyclip.weights.archive import Archive, Bytes, map_file, mapped_file
 from numpyclip.weights.budget import Budget
 from numpyclip.weights.dtypes import BFLOAT16, MAX_DIMENSIONS, are_counts, array_from_bytes, is_count, item_size
+from numpyclip.weights.standard_library import may_be_named
 from numpyclip.weights.unpickle import Opaque, ScriptObject, Symbol, unpickle
 
 _LEGACY_MAGIC = bytes.fromhex("8a0a6cfc9c46f9206aa85019")  # LONG1 0x1950a86a20f9469cfc6c
@@ -55,35 +55,6 @@ _PARAMETERS = (Symbol("torch._utils", "_rebuild_parameter"), Symbol("torch._util
 _TYPED = Symbol("torch._tensor", "_rebuild_from_type_v2")  # of a subclass, or with attributes, as `nn.Buffer` is
 _ORDERED_DICT = Symbol("collections", "OrderedDict")
 _DEFAULT_DICT = Symbol("collections", "defaultdict")
-# Of the standard library, which can do anything to a machine, a file may name these classes of data alone. Any other
-# name of it is refused: none of them does harm here, but no file of weights needs it, and those of attacks do.
-_DATA_CLASSES = {
-    "_codecs": "encode",
-    "argparse": "Namespace",
-    "array": "array _array_reconstructor",
-    "builtins": "Ellipsis NotImplemented bool bytearray bytes complex dict float frozenset getattr int list long object"
-    " range set slice str tuple type unicode xrange",
-    "collections": "ChainMap Counter OrderedDict UserDict UserList UserString defaultdict deque",
-    "copyreg": "__newobj__ __newobj_ex__ _reconstructor",
-    "datetime": "date datetime time timedelta timezone",
-    "decimal": "Decimal",
-    "fractions": "Fraction",
-    "functools": "partial",
-    "pathlib": "Path PosixPath PurePath PurePosixPath PureWindowsPath WindowsPath",
-    "random": "Random",
-    "re": "_compile",
-    "time": "struct_time",
-    "types": "MappingProxyType SimpleNamespace",
-    "typing": "Any Dict List Literal Mapping Optional Sequence Tuple Union",
-    "uuid": "SafeUUID UUID",
-    "zoneinfo": "ZoneInfo ZoneInfo._unpickle",
-}
-_OTHER_NAMES = {  # of modules: in Python 2, whose names `torch.save` writes, and in 3.13
-    "__builtin__": "builtins",
-    "copy_reg": "copyreg",
-    "commands": "subprocess",
-    "pathlib._local": "pathlib",
-}
 # Calls that are replaced by their first argument; those of `torch.jit` are TorchScript's typed lists and dicts.
 _TRANSPARENT = {
     Symbol("torch", "Size"),
@@ -125,6 +96,7 @@ class TorchFile:
     storages: Mapping[str, Bytes]
     order: str
     size: int  # bytes of the file
+    archive: Archive | None = None  # that it is, unless it is of the old format
 
     def array(self, tensor: TensorRef) -> NDArray[np.generic]:
         """Make the array of a tensor: a read-only view of the memory-mapped file."""
@@ -167,7 +139,8 @@ def read_torch_archive(archive: Archive) -> TorchFile:
     root = unpickle(stream, vocabulary, where, Budget(archive.file_size))
     del stream  # before records are inflated
     records = {key: archive.record(f"{folder}data/{key}") for key in vocabulary.storages}
-    return TorchFile(root, str(archive.path), records, _byte_order(archive, f"{folder}byteorder"), archive.file_size)
+    order = _byte_order(archive, f"{folder}byteorder")
+    return TorchFile(root, str(archive.path), records, order, archive.file_size, archive)
 
 
 def _byte_order(archive: Archive, name: str) -> str:
@@ -233,9 +206,7 @@ class _TorchVocabulary:
         self._scripted = scripted
 
     def allows(self, symbol: Symbol) -> bool:
-        module = _OTHER_NAMES.get(symbol.module, symbol.module)
-        is_standard = module.partition(".")[0] in sys.stdlib_module_names
-        return not is_standard or symbol.name in _DATA_CLASSES.get(module, "").split()
+        return may_be_named(symbol)
 
     def make(self, symbol: Symbol, arguments: tuple[Any, ...]) -> object:
         if symbol == _TENSOR and len(arguments) in (6, 7):

@@ -1,6 +1,6 @@
 """One URL into one growing file, resumed from wherever it stopped.
 
-A part is continued without ``If-Range`` where a hash of the complete file is known: any mirror may continue it, and the
+A part is continued without ``If-Range`` where the SHA-256 of the file is known: any mirror may continue it, and the
 hash decides in the end. Where none is known, the ETag must stay the same.
 """
 
@@ -37,7 +37,7 @@ def _span(answer: http.client.HTTPResponse, part: Part, expected: Expected) -> _
     if answer.status != 206 or not part.size:
         raise Refused(f"HTTP {answer.status}, {answer.reason}; expected 200")
     etag, before = answer.headers.get("ETag"), part.etag
-    if not expected.has_hash and (etag is None or etag != before):
+    if expected.sha256 is None and (etag is None or etag != before):
         part.clear()
         raise Broken(f"the file there has changed: its ETag is {etag}, not {before}; starting over")
     if not match or int(match[1]) != part.size or int(match[2]) < part.size:
@@ -85,7 +85,7 @@ def _checked(span: _Span, answer: http.client.HTTPResponse, expected: Expected) 
     announced, most = max(span.stop or 0, span.total or 0), _most(expected)
     if announced > most:
         raise Refused(f"announced {announced:,} bytes; expected at most {most:,}")
-    is_known = expected.has_hash or expected.size is not None or span.total is not None
+    is_known = expected.sha256 is not None or expected.size is not None or span.total is not None
     if not is_known and answer.headers.get("Transfer-Encoding", "").lower() != "chunked":
         raise Refused("states neither a size nor a hash, by which a broken connection would be noticed")
     return span

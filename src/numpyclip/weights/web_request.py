@@ -12,7 +12,7 @@ import urllib.request
 from email.message import Message
 from typing import IO, Any, NamedTuple
 
-TIMEOUT = 20.0  # seconds: for a connection, for all headers of a response, and without a single byte of its body
+TIMEOUT = 15.0  # seconds: for a connection, for all headers of a response, and without a single byte of its body
 
 
 class Refused(Exception):

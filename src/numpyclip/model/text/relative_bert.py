@@ -19,7 +19,7 @@ from numpyclip.model.layers import LayerNorm, Linear
 from numpyclip.model.ops import Array
 from numpyclip.model.rope import TextRope
 from numpyclip.model.text.bert import SumNormBlock
-from numpyclip.model.text.encoder_parts import head_tensors, mask_within, mean_of_tokens, read_head, without_padding
+from numpyclip.model.text.encoder_parts import head_tensors, mask_within, mean_of_shown, read_head, without_padding
 from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.token_stages import TokenStage, TokenStages, as_rows
 from numpyclip.model.transformer import MLP, Transformer
@@ -104,8 +104,9 @@ class RelativeBert:
 
     def _embed(self, ids: NDArray[np.integer]) -> Array:
         b, n = ids.shape
-        x = self.transformer(self._enter(ids), self._layout(ids))
-        y = mean_of_tokens(x, b) if self.config.pool == "mean" else x.reshape(len(x), b, n)[:, :, 0]  # (d, b)
+        hidden = mask_within(ids, self.config.pad_id) if self.config.hides_padding else None
+        x = self.transformer(self._enter(ids), self._layout(ids, hidden))
+        y = mean_of_shown(x, b, hidden) if self.config.pool == "mean" else x.reshape(len(x), b, n)[:, :, 0]  # (d, b)
         embeddings: Array = self._finish(y).T
         return embeddings
 

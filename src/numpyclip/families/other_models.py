@@ -1,0 +1,41 @@
+"""What a file is that holds no CLIP: other kinds of models, by the names of their tensors."""
+
+import re
+from collections.abc import Iterable
+from itertools import islice
+
+# What it is → patterns, each of which some name has. The first that fits is told.
+_KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("weights flattened by FSDP; gather a full state dict before saving", (r"\b_?flat_param",)),
+    ("LoRA weights, which change another model; merge them into it, and save that", (r"lora_",)),
+    ("the state of an optimizer; save the state dict of the model", (r"exp_avg",)),
+    ("a whole Stable Diffusion; pass its text encoder alone", (r"\bmodel\.diffusion_model\.",)),
+    ("Stable Diffusion's UNet", (r"\bdown_blocks\.", r"\bup_blocks\.", r"\btime_emb")),
+    ("an autoencoder of images (VAE)", (r"\bencoder\.down(_blocks)?\.", r"\bdecoder\.up(_blocks)?\.")),
+    ("a diffusion transformer", (r"\b(double_blocks|joint_blocks|(single_)?transformer_blocks)\.",)),
+    ("Segment Anything", (r"\bmask_decoder\.", r"\bprompt_encoder\.")),
+    ("BLIP", (r"\b(visual_encoder|[Qq]former)\.",)),
+    ("a language model that sees images", (r"\b(vision_tower|multi_modal_projector|mm_projector|visual\.merger)\.",)),
+    ("a model of speech such as Whisper", (r"\b(encoder\.conv1\.weight|feature_extractor\.conv_layers\.)",)),
+    ("a language model", (r"\b(lm_head\.weight|layers\.\d+\.(self_attn\.|attention\.wq)|wte\.weight|gpt_neox\.)",)),
+    ("T5", (r"\bencoder\.block\.\d+\.layer\.",)),
+    ("a text encoder such as BERT", (r"\bword_embeddings\.weight",)),
+    ("a YOLO detector", (r"\bmodel\.(0\.conv\.weight|\d+\.(cv\d|dfl|m\.0)\.)",)),
+    ("a detector such as DETR", (r"\b(class_embed|bbox_embed|roi_heads|class_labels_classifier)\.",)),
+    ("a masked autoencoder", (r"\bdecoder_blocks\.", r"\bmask_token")),
+    ("a DINO", (r"cls_token", r"\b(dino_head|mask_token|register_tokens|head\.last_layer)")),
+    ("a vision transformer that is no CLIP", (r"\b(cls|class)_token", r"\b(blocks|layers?)\.")),
+    ("a Swin transformer", (r"relative_position_bias_table",)),
+    ("a ResNet classifier", (r"\blayer1\.0\.conv1\.weight",)),
+    ("a convolutional classifier", (r"\b(features|stages|blocks)\.", r"\b(classifier|head)\.")),
+)
+_MOST_NAMES, _MOST_LETTERS = 2**11, 200
+
+
+def likeness(names: Iterable[str]) -> str | None:
+    """Say what other model has such names of tensors; None if that is not known."""
+    text = "\n".join(name[:_MOST_LETTERS] for name in islice(names, _MOST_NAMES))
+    for kind, patterns in _KINDS:
+        if all(re.search(pattern, text) for pattern in patterns):
+            return kind
+    return None

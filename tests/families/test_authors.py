@@ -1,0 +1,224 @@
+"""Models of Long-CLIP, TinyCLIP and FG-CLIP 2, against their authors' code (tools/golden: authors.py, fg_clip_2.py)."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import numpyclip
+from numpyclip.errors import CheckpointError
+from numpyclip.families.recognise import recognise
+from numpyclip.families.repository_files import files_at
+from numpyclip.model import ops
+from numpyclip.model.config import VisionTransformerConfig
+from numpyclip.weights.read import read
+from tests.families.test_parity import FAMILIES, load
+from tests.model.golden import assert_close
+from tests.weights.forged import GOLDEN
+
+POSITIONS = 248
+
+
+@pytest.fixture
+def vit() -> dict[str, Any]:
+    checkpoint = read(GOLDEN / "vit.safetensors")
+    return {name: checkpoint.take(name) for name in checkpoint.arrays}
+
+
+def with_positions(tensors: dict[str, Any]) -> dict[str, Any]:
+    random = np.random.default_rng(248)
+    shape = (POSITIONS, tensors["positional_embedding"].shape[1])
+    first, rest = (random.standard_normal(shape).astype(np.float32) / 8 for _ in range(2))
+    return {**tensors, "positional_embedding": first, "positional_embedding_res": rest}
+
+
+def by_tiny_clips_names(tensors: dict[str, Any], module: str = "") -> dict[str, Any]:
+    def rename(name: str) -> str:
+        encoder = "_image" if name.startswith("visual.") else "_text"
+        return f"_logit_scale.{module}{name}" if name == "logit_scale" else f"{encoder}_encoder.{module}{name}"
+
+    return {rename(name): tensor for name, tensor in tensors.items()}
+
+
+def write(path: Path, tensors: dict[str, Any]) -> Path:
+    np.savez(path, **tensors)
+    return path
+
+
+def compare(path: Path, name: str, **options: Any) -> None:
+    model, _ = numpyclip.load(path, **options)
+    with np.load(FAMILIES / f"{name}.npz") as golden:
+        assert_close(model.encode_image(golden["image"]), golden["encode_image"])
+        assert_close(model.encode_text(golden["text"]), golden["encode_text"])
+
+
+@pytest.mark.parametrize("module", ["", "module."])
+def test_long_clip_s_positions_are_those_of_two_tables(tmp_path: Path, vit: dict[str, Any], module: str) -> None:
+    path = write(tmp_path / "longclip.npz", {module + name: array for name, array in with_positions(vit).items()})
+    compare(path, "authors-long-clip", activation="quick_gelu")
+    model, preprocess = numpyclip.load(path, activation="quick_gelu")
+    assert (model.context_length, preprocess.size) == (POSITIONS, 32)
+    assert model.tokenize(["a"]).shape == (1, POSITIONS)
+
+
+def test_long_clip_s_tables_must_agree(tmp_path: Path, vit: dict[str, Any]) -> None:
+    tensors = with_positions(vit)
+    tensors["positional_embedding_res"] = tensors["positional_embedding_res"][:-1]
+    with pytest.raises(
+        CheckpointError, match=r"'positional_embedding_res' has shape \(247, 64\); expected \(248, 64\)"
+    ):
+        recognise(files_at(write(tmp_path / "longclip.npz", tensors)))
+
+
+@pytest.mark.parametrize("module", ["", "module."])
+def test_tiny_clip_s_modules_are_towers_with_gelu(tmp_path: Path, vit: dict[str, Any], module: str) -> None:
+    path = write(tmp_path / "tinyclip.npz", by_tiny_clips_names(vit, module))
+    compare(path, "authors-tiny-clip")
+    assert recognise(files_at(path)).tokenizer().name == "open_clip"
+    with pytest.raises(
+        CheckpointError, match="as all of TinyCLIP's, the activation 'gelu', but 'quick_gelu' was passed"
+    ):
+        numpyclip.load(path, activation="quick_gelu")
+
+
+# --- pruned towers --------------------------------------------------------------------------------
+
+
+def pruned() -> dict[str, Any]:
+    """A TinyCLIP that was pruned automatically: blocks of several sizes, one without attention, one without an MLP."""
+    random = np.random.default_rng(63)
+    shapes = {
+        "_image_encoder.visual.class_embedding": (100,),
+        "_image_encoder.visual.positional_embedding": (17, 100),
+        "_image_encoder.visual.proj": (100, 48),
+        "_image_encoder.visual.conv1.weight": (100, 3, 8, 8),
+        **_norm("_image_encoder.visual.ln_pre", 100),
+        **_blocks("_image_encoder.visual.transformer", heads=(2, 1, 3), mlps=(40, 90, 10), width=100),
+        **_norm("_image_encoder.visual.ln_post", 100),
+        "_text_encoder.positional_embedding": (12, 72),
+        "_text_encoder.text_projection": (72, 48),
+        **_blocks("_text_encoder.transformer", heads=(0, 1, 2), mlps=(30, 0, 64), width=72),
+        "_text_encoder.token_embedding.weight": (96, 72),
+        **_norm("_text_encoder.ln_final", 72),
+        "_logit_scale.logit_scale": (),
+    }
+    scales = {name: shape[-1] ** -0.5 if len(shape) > 1 else 0.25 for name, shape in shapes.items()}
+    return {
+        name: np.asarray(random.standard_normal(shape) * scales[name], np.float32) for name, shape in shapes.items()
+    }
+
+
+def _norm(name: str, width: int) -> dict[str, tuple[int, ...]]:
+    return {f"{name}.weight": (width,), f"{name}.bias": (width,)}
+
+
+def _blocks(name: str, heads: tuple[int, ...], mlps: tuple[int, ...], width: int) -> dict[str, tuple[int, ...]]:
+    shapes: dict[str, tuple[int, ...]] = {}
+    for number, (count, mlp) in enumerate(zip(heads, mlps, strict=True)):
+        block, inner = f"{name}.resblocks.{number}", 64 * count
+        if count:
+            shapes |= {**_norm(f"{block}.ln_1", width), f"{block}.attn.in_proj_weight": (3 * inner, width)}
+            shapes |= {f"{block}.attn.in_proj_bias": (3 * inner,), f"{block}.attn.out_proj.weight": (width, inner)}
+            shapes[f"{block}.attn.out_proj.bias"] = (width,)
+        if mlp:
+            shapes |= {**_norm(f"{block}.ln_2", width), f"{block}.mlp.c_fc.weight": (mlp, width)}
+            shapes |= {f"{block}.mlp.c_fc.bias": (mlp,), f"{block}.mlp.c_proj.weight": (width, mlp)}
+            shapes[f"{block}.mlp.c_proj.bias"] = (width,)
+    return shapes
+
+
+@pytest.mark.parametrize(
+    ("now", "before"), [("_image_encoder", "module.image_encoder_without_ddp"), ("_text", "_text")]
+)
+def test_tiny_clip_s_pruned_blocks_compute_what_is_left_of_them(tmp_path: Path, now: str, before: str) -> None:
+    path = write(tmp_path / "tinyclip.npz", {name.replace(now, before): array for name, array in pruned().items()})
+    compare(path, "authors-tiny-clip-pruned")
+    config = recognise(files_at(path)).config
+    assert isinstance(config.vision, VisionTransformerConfig) and config.text is not None
+    assert (config.vision.width, config.vision.heads, config.vision.attention_width) == (100, 3, 192)
+    assert (config.text.width, config.text.heads, config.text.attention_width) == (72, 2, 128)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "message"),
+    [
+        ("visual.transformer.resblocks.1.attn.out_proj.weight", (100, 320), r"has shape \(100, 320\); expected up to"),
+        ("visual.transformer.resblocks.1.attn.in_proj_weight", (191, 100), r"has shape \(191, 100\); expected up to"),
+        ("visual.transformer.resblocks.2.mlp.c_fc.weight", (10,), "expected 2 dimensions"),
+        ("visual.transformer.resblocks.900.ln_2.bias", (100,), "differ too much in size; expected at most 8 times"),
+    ],
+)
+def test_pruned_blocks_that_do_not_fit_are_refused(tmp_path: Path, name: str, shape: Any, message: str) -> None:
+    tensors = {**pruned(), f"_image_encoder.{name}": np.zeros(shape, np.float32)}
+    with pytest.raises(CheckpointError, match=message):
+        numpyclip.load(write(tmp_path / "tinyclip.npz", tensors))
+
+
+FG_CLIP_2 = "authors-fg-clip-2"
+
+
+def test_fg_clip_2_gives_large_images_more_patches() -> None:
+    model, golden = load(FG_CLIP_2)
+    assert model.preprocess.patch_counts == (128, 256, 576, 784, 1024)
+    pictures = [golden[f"picture_{index}"] for index in range(len(golden["shapes"]))]
+    for picture, (rows, columns) in zip(pictures, golden["shapes"], strict=True):
+        assert model.preprocess(Image.fromarray(picture)).shape == (3, rows * 8, columns * 8)
+    counts = [int(np.prod(shape)) for shape in golden["shapes"]]
+    assert [next(most for most in model.preprocess.patch_counts if count <= most) for count in counts] == [
+        *(128, 256, 128, 128, 576, 784, 1024)
+    ]
+    assert_close(model.embed_images(pictures), ops.normalize(golden["embed_images"].astype(np.float32)))
+
+
+def test_fg_clip_2_may_have_one_number_of_patches(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(FAMILIES / FG_CLIP_2, tmp_path / "model"))
+    path = folder / "preprocessor_config.json"
+    options = {**json.loads(path.read_text("utf-8")), "dynamic_max_patches": False, "max_num_patches": 64}
+    path.write_text(json.dumps(options), "utf-8")
+    preprocess = recognise(files_at(folder)).config.preprocess
+    assert (preprocess.patch_counts, preprocess.size) == ((), 64)
+    path.unlink()
+    assert recognise(files_at(folder)).config.preprocess.patch_counts == load(FG_CLIP_2)[0].preprocess.patch_counts
+
+
+def test_other_options_of_fg_clip_2_count(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(FAMILIES / FG_CLIP_2, tmp_path / "model"))
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    (folder / "config.json").write_text(
+        json.dumps({**config, "auto_map": {"AutoModel": "modeling_fgclip2.Fgclip2Model"}})
+    )
+    assert recognise(files_at(folder)).config == load(FG_CLIP_2)[0].config
+    config["text_config"]["max_position_embeddings"] = 30
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(CheckpointError, match=r"'positional_embedding' has shape \(12, 32\); expected \(30, 32\)"):
+        numpyclip.load(folder)
+
+
+def test_fg_clip_1_is_a_clip_for_short_texts(tmp_path: Path) -> None:
+    """Its code is not at hand: it computes what `CLIPModel` does, with these tensors besides."""
+    name = "transformers-clip-gelu"
+    folder = Path(shutil.copytree(FAMILIES / name, tmp_path / "model"))
+    files = files_at(folder)
+    tensors = read(files.weights)
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    width, dim = config["text_config"]["hidden_size"], config["projection_dim"]
+    more = {
+        "text_model.embeddings.position_embedding_res.weight": np.ones((248, width), np.float32),
+        "text_model.embeddings.position_embedding_ori.weight": np.ones((248, width), np.float32),
+        "text_filip_projection.weight": np.ones((dim, width), np.float32),
+        "logit_scale_finegraind": np.float32(1),
+        "logit_scale_hardneg": np.float32(1),
+    }
+    for file in folder.glob("model*"):
+        file.unlink()
+    write(folder / "weights.npz", {**{each: tensors.take(each) for each in tensors.arrays}, **more})
+    (folder / "weights.npz").rename(folder / "model.safetensors")  # the content counts
+    config["text_config"] |= {"keep_len": 20, "longtext_len": 248}
+    (folder / "config.json").write_text(
+        json.dumps({**config, "auto_map": {"AutoModel": "modeling_fgclip.FGCLIPModel"}})
+    )
+    compare(folder, name)

@@ -1,0 +1,42 @@
+"""Which names a pickle may have: exact ones of the standard library, and any of other packages."""
+
+import sys
+
+import pytest
+
+from numpyclip.weights.standard_library import may_be_named
+from numpyclip.weights.unpickle import Symbol
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("datetime.datetime", "collections.deque", "builtins.set", "__builtin__.frozenset", "builtins.complex"),
+        *("pathlib.PosixPath", "pathlib._local.PosixPath", "functools.partial", "argparse.Namespace", "_codecs.encode"),
+        *("copy_reg._reconstructor", "builtins.getattr", "random.Random", "uuid.UUID", "decimal.Decimal"),
+        *("numpy.ndarray", "torch.load", "__main__.Mode", "omegaconf.dictconfig.DictConfig", "yacs.config.CfgNode"),
+    ],
+)
+def test_data_and_other_packages_may_be_named(name: str) -> None:
+    module, _, attribute = name.rpartition(".")
+    assert may_be_named(Symbol(module, attribute))
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        *(("os", "system"), ("posix", "system"), ("nt", "system"), ("commands", "getoutput"), ("subprocess", "Popen")),
+        *(("builtins", "eval"), ("__builtin__", "exec"), ("builtins", "getattr.x"), ("builtins", "set dict")),
+        *(("builtins", ""), ("builtins.x", "set"), ("os.path", "join"), ("functools", "reduce"), ("pickle", "loads")),
+        *(("collections", "namedtuple"), ("copy_reg", "add_extension"), ("pathlib._local", "os"), ("ctypes", "CDLL")),
+    ],
+)
+def test_others_of_the_standard_library_may_not(module: str, name: str) -> None:
+    assert not may_be_named(Symbol(module, name))
+
+
+def test_every_allowed_module_is_one_of_the_standard_library() -> None:
+    from numpyclip.weights import standard_library
+
+    assert set(standard_library._DATA_CLASSES) <= sys.stdlib_module_names
+    assert not sys.stdlib_module_names & {"__builtin__", "copy_reg", "commands"}

@@ -1,0 +1,46 @@
+"""What training scripts save (tools/golden/training_checkpoints.py): the weights are found, by nothing else."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from numpyclip.weights.read import read
+from tests.weights.forged import GOLDEN
+
+TRAINING = GOLDEN.parent / "training"
+FILES = sorted(file for file in TRAINING.iterdir() if file.suffix != ".npz")
+BESIDE = {
+    "attn-mask": ("attn_mask",),
+    "averaged": ("n_averaged",),
+    "ema-pytorch": ("step",),
+    "lightning": ("sink_temp", "loss.weight"),
+}
+AVERAGES = {"dino": "teacher", "ema-pytorch": "ema", "mae-ema": "model_ema", "timm-ema": "state_dict_ema"}
+
+
+@pytest.mark.parametrize("file", FILES, ids=[file.stem for file in FILES])
+def test_the_weights_are_found(file: Path) -> None:
+    found = read(file)
+    with np.load(TRAINING / "weights.npz") as expected:
+        assert {*found.arrays, *found.left_out} == {*expected.files, *BESIDE.get(file.stem, ())}
+        for name, array in expected.items():
+            np.testing.assert_array_equal(found.arrays[name], array, err_msg=name)
+    if place := AVERAGES.get(file.stem):
+        (warning,) = found.warnings
+        assert repr(place) in warning and "the average over training" in warning
+    else:
+        assert not found.warnings
+
+
+def test_a_pickled_model_shows_its_activation() -> None:
+    assert {file.stem: read(file).activation for file in FILES if read(file).activation} == {"whole": "quick_gelu"}
+
+
+def test_no_package_of_those_objects_is_imported() -> None:
+    packages = {"torch", "omegaconf", "decimal", "fractions", "uuid", "numpy.random._pickle"}
+    before = packages & set(sys.modules)
+    for file in FILES:
+        read(file)
+    assert packages & set(sys.modules) == before
