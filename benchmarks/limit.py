@@ -19,7 +19,9 @@ import numpyclip
 from contest import inputs, report
 from contest.arena import PAUSE, environment
 from contest.files import INPUTS, ROOT, Checkpoint
-from numpyclip.model.config import CLIPConfig, ResNetConfig, TextConfig, VisionTransformerConfig
+from numpyclip.model.config import CLIPConfig
+from numpyclip.model.text.text_config import TextConfig
+from numpyclip.model.vision.vision_config import ResNetConfig, VisionTransformerConfig
 
 IMAGES = {"ViT-B/32": (1, 8, 32), "RN50": (16,), "ViT-L/14@336px": (1, 4)}
 WITH_TEXTS = ("ViT-B/32",)

@@ -23,7 +23,9 @@ from PIL import Image
 
 import numpyclip
 from numpyclip import CLIP, Preprocess
-from numpyclip.model.config import CLIPConfig, PoolConfig, StemConfig, TextConfig, VisionTransformerConfig
+from numpyclip.model.config import CLIPConfig
+from numpyclip.model.text.text_config import TextConfig
+from numpyclip.model.vision.vision_config import PoolConfig, StemConfig, VisionTransformerConfig
 from numpyclip.runtime.towers import expected_tensors
 from numpyclip.saving.loss import TEXTS, generate_pictures
 from numpyclip.tokenizer.clip_tokenizer import default_tokenizer

@@ -17,7 +17,9 @@ from numpyclip.dual_encoder.coca import CoCa
 from numpyclip.errors import InputError, PictureError
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.captioning.generate import Decoding
-from numpyclip.model.config import CLIPConfig, DecoderConfig, PoolConfig, TextConfig, VisionTransformerConfig
+from numpyclip.model.config import CLIPConfig, DecoderConfig
+from numpyclip.model.text.text_config import TextConfig
+from numpyclip.model.vision.vision_config import PoolConfig, VisionTransformerConfig
 from numpyclip.runtime import prepared, weight_store
 from numpyclip.runtime.towers import expected_tensors
 from numpyclip.tokenizer.clip_tokenizer import open_clip_tokenizer

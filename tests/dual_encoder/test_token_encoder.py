@@ -14,9 +14,9 @@ import pytest
 import numpyclip
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import InputError
-from numpyclip.model.config import VisionTransformerConfig
 from numpyclip.model.ops import Array
 from numpyclip.model.token_stages import TokenTower
+from numpyclip.model.vision.vision_config import VisionTransformerConfig
 from numpyclip.runtime import prepared
 from numpyclip.weights.checkpoint import Checkpoint
 from tests.model.golden import assert_close, load_golden

@@ -9,7 +9,7 @@ import pytest
 from numpyclip.dual_encoder.validation import by_shape, captions, checked_embeddings, checked_image, checked_text
 from numpyclip.errors import InputError
 from numpyclip.images.preprocess import Preprocess
-from numpyclip.model.config import TextConfig
+from numpyclip.model.text.text_config import TextConfig
 
 CONFIG = TextConfig(
     width=8, layers=1, heads=1, mlp_width=32, activation="gelu", context_length=4, vocab_size=10, causal=False

@@ -17,7 +17,9 @@ from numpyclip.families.description import ModelDescription
 from numpyclip.families.recognise import recognise
 from numpyclip.families.repository_files import OPEN_CLIP_CONFIG, ModelFiles
 from numpyclip.images.preprocess import Preprocess
-from numpyclip.model.config import CLIPConfig, FastViTConfig, MCTConfig, TextConfig, VisionTransformerConfig
+from numpyclip.model.config import CLIPConfig
+from numpyclip.model.text.text_config import MCTConfig, TextConfig
+from numpyclip.model.vision.vision_config import FastViTConfig, VisionTransformerConfig
 from numpyclip.saving.save import save
 from numpyclip.weights.checkpoint import Checkpoint
 from numpyclip.weights.read import read

@@ -14,7 +14,7 @@ from numpyclip.errors import CheckpointError
 from numpyclip.families.recognise import recognise
 from numpyclip.families.repository_files import files_at
 from numpyclip.model import ops
-from numpyclip.model.config import VisionTransformerConfig
+from numpyclip.model.vision.vision_config import VisionTransformerConfig
 from numpyclip.weights.read import read
 from tests.families.test_parity import FAMILIES, load
 from tests.model.golden import assert_close

@@ -14,7 +14,7 @@ from numpyclip.errors import CheckpointError, InputError, UnsupportedCheckpointE
 from numpyclip.families import multilingual_clip
 from numpyclip.families.config_file import Section
 from numpyclip.families.repository_files import wanted
-from numpyclip.model.config import BertConfig
+from numpyclip.model.text.encoder_configs import BertConfig
 from tests.families.altered import error_of
 from tests.families.test_parity import FAMILIES, load
 from tests.model.golden import assert_close

@@ -14,7 +14,8 @@ from numpyclip.errors import UnsupportedCheckpointError
 from numpyclip.families.aliases import resolve
 from numpyclip.families.config_file import Section
 from numpyclip.families.transformers import describe
-from numpyclip.model.config import NomicVisionConfig, RelativeBertConfig
+from numpyclip.model.text.encoder_configs import RelativeBertConfig
+from numpyclip.model.vision.vision_config import NomicVisionConfig
 from numpyclip.runtime.towers import expected_tensors
 from numpyclip.weights.checkpoint import Checkpoint
 from tests.families.altered import error_of

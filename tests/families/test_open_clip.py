@@ -18,14 +18,9 @@ from numpyclip.families.recognise import recognise
 from numpyclip.families.repository_files import OPEN_CLIP_CONFIG, files_at
 from numpyclip.families.tensor_names import rename
 from numpyclip.images.preprocess import Preprocess
-from numpyclip.model.config import (
-    CLIPConfig,
-    DecoderConfig,
-    PoolConfig,
-    ResNetConfig,
-    TextConfig,
-    VisionTransformerConfig,
-)
+from numpyclip.model.config import CLIPConfig, DecoderConfig
+from numpyclip.model.text.text_config import TextConfig
+from numpyclip.model.vision.vision_config import PoolConfig, ResNetConfig, VisionTransformerConfig
 from numpyclip.weights.checkpoint import Checkpoint
 from numpyclip.weights.read import read
 from tests.families.altered import FAMILIES, error_of

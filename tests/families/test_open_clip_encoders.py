@@ -14,7 +14,7 @@ from numpyclip.errors import UnsupportedCheckpointError
 from numpyclip.families import open_clip, open_clip_encoders
 from numpyclip.families.config_file import Section
 from numpyclip.families.locate import is_supported
-from numpyclip.model.config import BertConfig, EncoderConfig
+from numpyclip.model.text.encoder_configs import BertConfig, EncoderConfig
 from numpyclip.runtime.towers import expected_tensors
 from numpyclip.weights.checkpoint import Checkpoint
 from numpyclip.weights.published import architecture, architectures

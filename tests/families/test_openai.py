@@ -7,7 +7,8 @@ import pytest
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import CheckpointError, InputError, UnsupportedCheckpointError
 from numpyclip.families.openai import describe, measure
-from numpyclip.model.config import ResNetConfig, TextConfig, VisionTransformerConfig
+from numpyclip.model.text.text_config import TextConfig
+from numpyclip.model.vision.vision_config import ResNetConfig, VisionTransformerConfig
 from numpyclip.weights.checkpoint import Checkpoint
 from numpyclip.weights.read import read
 

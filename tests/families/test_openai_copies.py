@@ -11,7 +11,7 @@ from numpyclip.errors import CheckpointError, DownloadError
 from numpyclip.families import locate, openai
 from numpyclip.families.openai_copies import check
 from numpyclip.families.transformers_types import CLIP_NAMES
-from numpyclip.model.config import ResNetConfig, VisionTransformerConfig
+from numpyclip.model.vision.vision_config import ResNetConfig, VisionTransformerConfig
 from numpyclip.weights import published
 from numpyclip.weights.catalogue import Copy, KnownModel
 from numpyclip.weights.read import read

@@ -21,8 +21,9 @@ from numpyclip.families.config_file import Section
 from numpyclip.families.recognise import recognise
 from numpyclip.families.repository_files import OPEN_CLIP_CONFIG, files_at
 from numpyclip.families.tensor_names import translator
-from numpyclip.model.config import RopeConfig, VisionTransformerConfig
+from numpyclip.model.transformer_config import RopeConfig
 from numpyclip.model.vision.tower import vision_tower
+from numpyclip.model.vision.vision_config import VisionTransformerConfig
 from numpyclip.runtime import prepared, weight_store
 from numpyclip.weights.checkpoint import Checkpoint
 from numpyclip.weights.published import architecture, architectures

@@ -15,8 +15,8 @@ from numpyclip.families.config_file import Section
 from numpyclip.families.recognise import recognise
 from numpyclip.families.repository_files import OPEN_CLIP_CONFIG, files_at
 from numpyclip.families.timm_convolutional import NAMES, describe, without_single_pixels
-from numpyclip.model.config import ConvNeXtConfig
 from numpyclip.model.vision.tower import vision_tower
+from numpyclip.model.vision.vision_config import ConvNeXtConfig
 from numpyclip.weights.checkpoint import Checkpoint
 from tests.families.altered import FAMILIES, error_of
 

@@ -17,7 +17,8 @@ from numpyclip.families.repository_files import TRANSFORMERS_CONFIG, files_at
 from numpyclip.families.tensor_names import translator
 from numpyclip.families.transformers_types import TYPES
 from numpyclip.images.preprocess import Preprocess
-from numpyclip.model.config import PoolConfig, StemConfig, TextConfig, VisionTransformerConfig
+from numpyclip.model.text.text_config import TextConfig
+from numpyclip.model.vision.vision_config import PoolConfig, StemConfig, VisionTransformerConfig
 from numpyclip.weights.safetensors import read_safetensors
 from tests.clip_folders import of_version_5
 from tests.families.test_parity import FAMILIES

@@ -7,9 +7,9 @@ import pytest
 
 from numpyclip.model import expected_tensors
 from numpyclip.model.attention import attend, join_in_proj
-from numpyclip.model.config import Biased
 from numpyclip.model.ops import Array
 from numpyclip.model.token_layout import TokenLayout
+from numpyclip.model.transformer_config import Biased
 from numpyclip.weights.checkpoint import Checkpoint
 
 RANDOM = np.random.default_rng(0)

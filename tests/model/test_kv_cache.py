@@ -1,7 +1,7 @@
 import numpy as np
 
-from numpyclip.model.config import TransformerConfig
 from numpyclip.model.kv_cache import KVCache
+from numpyclip.model.transformer_config import TransformerConfig
 
 CONFIG = TransformerConfig(width=6, layers=1, heads=2, mlp_width=6, activation="gelu")
 RANDOM = np.random.default_rng(0)

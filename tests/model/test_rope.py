@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from numpyclip.model.config import RopeConfig, TextRopeConfig
 from numpyclip.model.rope import Rope, TextRope
+from numpyclip.model.transformer_config import RopeConfig, TextRopeConfig
 
 SIDE, WIDTH = 5, 8
 

@@ -12,8 +12,9 @@ import pytest
 import numpyclip
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import CheckpointError, CorruptCheckpointError, InputError, UnsupportedCheckpointError
-from numpyclip.model.config import TransformerConfig, VisionTransformerConfig
 from numpyclip.model.text.text_transformer import TextTransformer
+from numpyclip.model.transformer_config import TransformerConfig
+from numpyclip.model.vision.vision_config import VisionTransformerConfig
 from numpyclip.runtime import prepared
 from numpyclip.saving import open_clip
 from numpyclip.saving.save import Format, save

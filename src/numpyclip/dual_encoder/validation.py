@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from numpyclip.arguments import whole_number
 from numpyclip.errors import InputError
 from numpyclip.images.preprocess import Preprocess
-from numpyclip.model.config import TextConfig
 from numpyclip.model.ops import Array
+from numpyclip.model.text.text_config import TextConfig
 from numpyclip.tokenizer.base import checked
 
 

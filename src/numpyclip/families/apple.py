@@ -19,15 +19,9 @@ from numpyclip.families.openai import block_sizes, count_blocks, square_side, te
 from numpyclip.families.tensor_names import Names, rename, squeeze, translator
 from numpyclip.families.timm_convolutional import without_single_pixels
 from numpyclip.images.preprocess import Preprocess
-from numpyclip.model.config import (
-    FASTVIT_HEAD_WIDTH,
-    CLIPConfig,
-    FastViTConfig,
-    MCTConfig,
-    StemConfig,
-    TextConfig,
-    VisionTransformerConfig,
-)
+from numpyclip.model.config import CLIPConfig
+from numpyclip.model.text.text_config import MCTConfig, TextConfig
+from numpyclip.model.vision.vision_config import FASTVIT_HEAD_WIDTH, FastViTConfig, StemConfig, VisionTransformerConfig
 from numpyclip.tokenizer.clip_tokenizer import open_clip_tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
 

@@ -24,7 +24,9 @@ from numpyclip.families.jina_clip_text import NAMES as TEXT_NAMES
 from numpyclip.families.tensor_names import Names, rename, squeeze, translator
 from numpyclip.families.transformers_options import unknown_options
 from numpyclip.images.preprocess import MEAN, STD, Preprocess, Size
-from numpyclip.model.config import CLIPConfig, Projection, RopeConfig, StemConfig, VisionTransformerConfig
+from numpyclip.model.config import CLIPConfig
+from numpyclip.model.transformer_config import Projection, RopeConfig
+from numpyclip.model.vision.vision_config import StemConfig, VisionTransformerConfig
 from numpyclip.tokenizer.hugging_face import hugging_face_tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
 from numpyclip.weights.low_rank import adapt

@@ -14,7 +14,9 @@ from numpyclip.errors import CheckpointError, quoted
 from numpyclip.families.config_file import MAX_LAYERS, Section
 from numpyclip.families.tensor_names import Names
 from numpyclip.families.transformers_options import unknown_options
-from numpyclip.model.config import Projection, RelativeBertConfig, TextPool, TextRopeConfig
+from numpyclip.model.text.encoder_configs import RelativeBertConfig
+from numpyclip.model.text.text_config import TextPool
+from numpyclip.model.transformer_config import Projection, TextRopeConfig
 from numpyclip.tokenizer.hugging_face import TokenizerRules
 from numpyclip.weights.checkpoint import Checkpoint
 from numpyclip.weights.low_rank import Adapters

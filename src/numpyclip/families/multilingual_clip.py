@@ -11,7 +11,8 @@ from numpyclip.families.description import ModelDescription
 from numpyclip.families.tensor_names import Names
 from numpyclip.families.text_encoders import TOKENIZERS, encoder_config, read_encoder, translate
 from numpyclip.images.preprocess import Preprocess
-from numpyclip.model.config import BertConfig, CLIPConfig
+from numpyclip.model.config import CLIPConfig
+from numpyclip.model.text.encoder_configs import BertConfig
 from numpyclip.tokenizer.hugging_face import TokenizerRules, hugging_face_tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
 

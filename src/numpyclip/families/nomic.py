@@ -17,15 +17,10 @@ from numpyclip.families.config_file import MAX_LAYERS, MAX_SIZE, Section
 from numpyclip.families.description import ModelDescription
 from numpyclip.families.tensor_names import Names, rename, squeeze, translator
 from numpyclip.families.transformers_options import unknown_options
-from numpyclip.model.config import (
-    CLIPConfig,
-    NomicVisionConfig,
-    PoolConfig,
-    RelativeBertConfig,
-    RopeConfig,
-    StemConfig,
-    TextRopeConfig,
-)
+from numpyclip.model.config import CLIPConfig
+from numpyclip.model.text.encoder_configs import RelativeBertConfig
+from numpyclip.model.transformer_config import RopeConfig, TextRopeConfig
+from numpyclip.model.vision.vision_config import NomicVisionConfig, PoolConfig, StemConfig
 from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.tokenizer.clip_tokenizer import default_tokenizer
 from numpyclip.tokenizer.hugging_face import TokenizerRules, hugging_face_tokenizer

@@ -14,18 +14,15 @@ from numpyclip.families.config_file import MAX_LAYERS, Section
 from numpyclip.families.description import ModelDescription
 from numpyclip.families.tensor_names import rename
 from numpyclip.images.preprocess import MEAN, STD, Preprocess, Size
-from numpyclip.model.config import (
-    EPS,
+from numpyclip.model.config import CLIPConfig, DecoderConfig
+from numpyclip.model.text.encoder_configs import EncoderConfig
+from numpyclip.model.text.text_config import TextConfig, TextPool
+from numpyclip.model.transformer_config import EPS, TransformerConfig
+from numpyclip.model.vision.vision_config import (
     RESNET_STRIDE,
-    CLIPConfig,
-    DecoderConfig,
-    EncoderConfig,
     PoolConfig,
     ResNetConfig,
     StagesConfig,
-    TextConfig,
-    TextPool,
-    TransformerConfig,
     VisionConfig,
     VisionPool,
     VisionTransformerConfig,

@@ -9,7 +9,9 @@ from numpyclip.families.config_file import Section
 from numpyclip.families.tensor_names import Names
 from numpyclip.families.text_encoders import encoder_config, read_encoder
 from numpyclip.families.text_encoders import translate as translate_encoder
-from numpyclip.model.config import BertConfig, EncoderConfig, Projection, TextPool
+from numpyclip.model.text.encoder_configs import BertConfig, EncoderConfig
+from numpyclip.model.text.text_config import TextPool
+from numpyclip.model.transformer_config import Projection
 from numpyclip.weights.checkpoint import Checkpoint
 
 # Options of OpenCLIP's own text towers, and of training, without effect on an encoder.

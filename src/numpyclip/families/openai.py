@@ -14,7 +14,9 @@ from numpyclip.families.description import ModelDescription
 from numpyclip.families.other_models import likeness
 from numpyclip.families.tensor_names import rename
 from numpyclip.images.preprocess import Preprocess, Size
-from numpyclip.model.config import RESNET_STRIDE, CLIPConfig, ResNetConfig, TextConfig, VisionTransformerConfig
+from numpyclip.model.config import CLIPConfig
+from numpyclip.model.text.text_config import TextConfig
+from numpyclip.model.vision.vision_config import RESNET_STRIDE, ResNetConfig, VisionTransformerConfig
 from numpyclip.tokenizer.clip_tokenizer import default_tokenizer
 from numpyclip.weights.checkpoint import Activation, Checkpoint
 

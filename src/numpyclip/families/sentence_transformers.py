@@ -15,7 +15,10 @@ from numpyclip.families.description import ModelDescription
 from numpyclip.families.repository_files import MODULES, find_weights_in
 from numpyclip.families.text_encoders import PREFIX, TOKENIZERS, read_encoder, translate
 from numpyclip.images.preprocess import Preprocess
-from numpyclip.model.config import BertConfig, CLIPConfig, Projection, TextPool
+from numpyclip.model.config import CLIPConfig
+from numpyclip.model.text.encoder_configs import BertConfig
+from numpyclip.model.text.text_config import TextPool
+from numpyclip.model.transformer_config import Projection
 from numpyclip.tokenizer.hugging_face import TokenizerRules, hugging_face_tokenizer
 from numpyclip.weights.checkpoint import Checkpoint, identity_of
 from numpyclip.weights.json_file import parse_json, read_bytes

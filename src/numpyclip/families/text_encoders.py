@@ -14,8 +14,8 @@ from numpyclip.families.config_file import MAX_LAYERS, Section, read_config_file
 from numpyclip.families.tensor_names import Names, rename, translator
 from numpyclip.families.transformers import read_bert
 from numpyclip.families.transformers_types import ACTIVATIONS, bert_names
-from numpyclip.model.config import BertConfig, EncoderConfig, MLPActivation
-from numpyclip.model.text.encoder_configs import M2M100Config, T5Config
+from numpyclip.model.text.encoder_configs import BertConfig, EncoderConfig, M2M100Config, T5Config
+from numpyclip.model.transformer_config import MLPActivation
 from numpyclip.weights.checkpoint import Checkpoint
 
 PREFIX = "transformer."  # of the names of tensors in models that contain an encoder

@@ -10,7 +10,8 @@ from typing import TypeVar
 from numpyclip.families import timm_convolutional, timm_trunks
 from numpyclip.families.config_file import Section
 from numpyclip.families.tensor_names import Names, rename, squeeze, translator, with_convolution
-from numpyclip.model.config import MapPooling, Projection, VisionConfig, VisionPool, VisionTransformerConfig
+from numpyclip.model.transformer_config import Projection
+from numpyclip.model.vision.vision_config import MapPooling, VisionConfig, VisionPool, VisionTransformerConfig
 from numpyclip.weights.checkpoint import Checkpoint
 
 _Pool = TypeVar("_Pool", bound=str)

@@ -12,7 +12,13 @@ from typing import Any
 from numpyclip.families.config_file import MAX_LAYERS, MAX_SIDE, MAX_SIZE, Section
 from numpyclip.families.tensor_names import Names, rename, translator
 from numpyclip.images.preprocess import sides_of
-from numpyclip.model.config import FASTVIT_HEAD_WIDTH, POOL_HEAD_WIDTH, ConvNeXtConfig, FastViTConfig, MapPooling
+from numpyclip.model.vision.vision_config import (
+    FASTVIT_HEAD_WIDTH,
+    POOL_HEAD_WIDTH,
+    ConvNeXtConfig,
+    FastViTConfig,
+    MapPooling,
+)
 from numpyclip.weights.checkpoint import Checkpoint
 
 _CONVNEXT_STRIDE = 32  # pixels of the image per pixel of the last stage; a remainder at the edge is dropped

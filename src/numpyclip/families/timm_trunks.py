@@ -14,7 +14,8 @@ from typing import Any
 
 from numpyclip.families.config_file import MAX_LAYERS, MAX_SIDE, MAX_SIZE, Section
 from numpyclip.images.preprocess import Size, sides_of
-from numpyclip.model.config import PoolConfig, RopeConfig, StemConfig, VisionPool, VisionTransformerConfig
+from numpyclip.model.transformer_config import RopeConfig
+from numpyclip.model.vision.vision_config import PoolConfig, StemConfig, VisionPool, VisionTransformerConfig
 from numpyclip.weights.checkpoint import Activation
 
 _TABLE = Path(__file__).resolve().parents[1] / "data" / "timm.json"

@@ -18,7 +18,11 @@ from numpyclip.families.repository_files import PROCESSOR_FILES, TOKENIZER_FILES
 from numpyclip.families.tensor_names import rename, translator, with_convolution
 from numpyclip.families.transformers_options import unknown_options
 from numpyclip.families.transformers_types import ACTIVATIONS, FG_CLIP_HEAD, FG_CLIP_UNUSED, TYPES, Family
-from numpyclip.model.config import BertConfig, CLIPConfig, TextConfig, TransformerConfig, VisionTransformerConfig
+from numpyclip.model.config import CLIPConfig
+from numpyclip.model.text.encoder_configs import BertConfig
+from numpyclip.model.text.text_config import TextConfig
+from numpyclip.model.transformer_config import TransformerConfig
+from numpyclip.model.vision.vision_config import VisionTransformerConfig
 from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.tokenizer.clip_tokenizer import default_tokenizer
 from numpyclip.tokenizer.hugging_face import hugging_face_tokenizer

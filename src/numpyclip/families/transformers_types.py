@@ -10,7 +10,9 @@ from typing import Any
 from numpyclip.families import image_processor
 from numpyclip.families.tensor_names import Names
 from numpyclip.images.preprocess import Preprocess
-from numpyclip.model.config import BertConfig, PoolConfig, StemConfig, TextConfig, VisionTransformerConfig
+from numpyclip.model.text.encoder_configs import BertConfig
+from numpyclip.model.text.text_config import TextConfig
+from numpyclip.model.vision.vision_config import PoolConfig, StemConfig, VisionTransformerConfig
 from numpyclip.tokenizer.hugging_face import TokenizerRules
 from numpyclip.weights.checkpoint import Activation
 

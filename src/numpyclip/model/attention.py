@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from numpyclip.model import ops
-from numpyclip.model.config import Biased, TransformerConfig
 from numpyclip.model.kv_cache import KVCache
 from numpyclip.model.layers import Linear, fold_norm, fold_scale
 from numpyclip.model.ops import Array
 from numpyclip.model.rope import Rope, TextRope
 from numpyclip.model.token_layout import TokenLayout
+from numpyclip.model.transformer_config import Biased, TransformerConfig
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from numpyclip.model.attention import in_proj_names
-from numpyclip.model.config import Biased, TransformerConfig
+from numpyclip.model.transformer_config import Biased, TransformerConfig
 from numpyclip.weights.checkpoint import Checkpoint
 
 Shape = tuple[int, ...]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.model.config import TransformerConfig
 from numpyclip.model.ops import Array
+from numpyclip.model.transformer_config import TransformerConfig
 
 
 class KVCache:

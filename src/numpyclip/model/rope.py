@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from numpyclip.images.preprocess import sides_of
-from numpyclip.model.config import RopeConfig, TextRopeConfig
 from numpyclip.model.ops import Array
+from numpyclip.model.transformer_config import RopeConfig, TextRopeConfig
 
 _TEMPERATURE = 10_000
 

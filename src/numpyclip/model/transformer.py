@@ -9,12 +9,12 @@ import numpy as np
 from numpyclip.model import ops
 from numpyclip.model.attention import Attention
 from numpyclip.model.blocks import Blocks
-from numpyclip.model.config import EPS, Gate, MLPActivation, TransformerConfig
 from numpyclip.model.kv_cache import KVCache
 from numpyclip.model.layers import Affine, LayerNorm, Linear, fold_norm
 from numpyclip.model.ops import Array
 from numpyclip.model.rope import Rope, TextRope
 from numpyclip.model.token_layout import TokenLayout
+from numpyclip.model.transformer_config import EPS, Gate, MLPActivation, TransformerConfig
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
 

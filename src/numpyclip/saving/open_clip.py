@@ -8,14 +8,9 @@ from dataclasses import fields
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.images.preprocess import Preprocess
-from numpyclip.model.config import (
-    RESNET_STRIDE,
-    FastViTConfig,
-    ResNetConfig,
-    TextConfig,
-    TransformerConfig,
-    VisionTransformerConfig,
-)
+from numpyclip.model.text.text_config import TextConfig
+from numpyclip.model.transformer_config import TransformerConfig
+from numpyclip.model.vision.vision_config import RESNET_STRIDE, FastViTConfig, ResNetConfig, VisionTransformerConfig
 from numpyclip.saving import open_clip_fastvit
 from numpyclip.saving.original_layout import OPEN_CLIP
 from numpyclip.saving.plan import ELSE, USUAL_TOKENIZERS, DType, Layout, Plan, Weight, as_json, in_proj_sources

@@ -7,7 +7,7 @@ import numpy as np
 
 from numpyclip.errors import UnsupportedCheckpointError
 from numpyclip.families.timm_convolutional import FASTVIT
-from numpyclip.model.config import FastViTConfig
+from numpyclip.model.vision.vision_config import FastViTConfig
 from numpyclip.saving.plan import Weight
 from numpyclip.weights.checkpoint import Checkpoint
 

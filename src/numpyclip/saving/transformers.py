@@ -13,7 +13,9 @@ from numpyclip.families.repository_files import TOKENIZER_FILES
 from numpyclip.families.tensor_names import translator
 from numpyclip.families.transformers_types import ACTIVATIONS, CLIP_NAMES, SIGLIP_NAMES
 from numpyclip.images.preprocess import Preprocess, in_pixels
-from numpyclip.model.config import MLPActivation, TextConfig, TransformerConfig, VisionTransformerConfig
+from numpyclip.model.text.text_config import TextConfig
+from numpyclip.model.transformer_config import MLPActivation, TransformerConfig
+from numpyclip.model.vision.vision_config import VisionTransformerConfig
 from numpyclip.saving.original_layout import TRANSFORMERS, existing
 from numpyclip.saving.plan import ELSE, USUAL_TOKENIZERS, Change, DType, Layout, Plan, Weight, as_json, in_proj_sources
 from numpyclip.tokenizer.clip_tokenizer import CLIPTokenizer

@@ -5,7 +5,7 @@ import pytest
 
 import numpyclip
 from numpyclip.errors import InputError
-from numpyclip.model.config import BertConfig
+from numpyclip.model.text.encoder_configs import BertConfig
 from tests.families.test_parity import FAMILIES, load, with_record_of
 from tests.model.golden import assert_close
 

@@ -9,8 +9,8 @@ import numpyclip
 from numpyclip.errors import UnsupportedCheckpointError
 from numpyclip.families import timm
 from numpyclip.families.config_file import Section
-from numpyclip.model.config import VisionTransformerConfig
 from numpyclip.model.vision.mbconv import MBConvStages
+from numpyclip.model.vision.vision_config import VisionTransformerConfig
 from numpyclip.model.vision.vit import VisionTransformer
 
 FAMILIES = Path(__file__).parents[2] / "golden" / "families"

@@ -12,11 +12,12 @@ from numpyclip.model import expected_tensors as expected
 from numpyclip.model import ops
 from numpyclip.model.attention import join_in_proj, prepare_out_proj
 from numpyclip.model.blocks import Blocks
-from numpyclip.model.config import CLIPConfig, DecoderConfig, VisionTransformerConfig
+from numpyclip.model.config import CLIPConfig, DecoderConfig
 from numpyclip.model.kv_cache import KVCache
 from numpyclip.model.layers import LayerNorm, Linear, fold_norm, read_projection
 from numpyclip.model.ops import Array
 from numpyclip.model.transformer import MLP, Block
+from numpyclip.model.vision.vision_config import VisionTransformerConfig
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from numpyclip.model import expected_tensors as expected
 from numpyclip.model import ops
-from numpyclip.model.config import BertConfig
 from numpyclip.model.layers import LayerNorm, Linear, read_projection
 from numpyclip.model.ops import Array
+from numpyclip.model.text.encoder_configs import BertConfig
 from numpyclip.model.text.encoder_parts import (
     count_shown,
     head_tensors,

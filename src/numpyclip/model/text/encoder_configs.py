@@ -1,8 +1,66 @@
-"""Sizes and options of the encoders of translators, which are text towers in OpenCLIP's layout."""
+"""Sizes and options of bidirectional encoders, which are text towers."""
 
 from dataclasses import dataclass
 
-from numpyclip.model.config import EncoderConfig, TextPool
+import numpy as np
+from numpy.typing import NDArray
+
+from numpyclip.model.text.text_config import TextConfig, TextPool
+from numpyclip.model.transformer_config import TextRopeConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderConfig(TextConfig):
+    """Sizes and options of a bidirectional encoder that masks padding. Its pools are "first" and "mean"."""
+
+    causal: bool = False
+    pool: TextPool = "first"
+
+    @property
+    def least_length(self) -> int:
+        """Minimum length of ids."""
+        return 1
+
+    def lengths(self, ids: NDArray[np.integer]) -> NDArray[np.integer]:
+        """Count the tokens of each text without padding: (b, n) -> (b,)."""
+        is_padding = np.cumprod(ids[:, ::-1] == self.pad_id, axis=1)
+        lengths: NDArray[np.integer] = np.maximum(ids.shape[1] - is_padding.sum(axis=1), 1)
+        return lengths
+
+
+@dataclass(frozen=True, kw_only=True)
+class BertConfig(EncoderConfig):
+    """Sizes and options of a BERT or RoBERTa.
+
+    `token_types` is the number of token types, of which only the first is used; `first_place` the number of unused
+    positions at the start of the table, which has `positions` if that is not as many as a text may have besides;
+    `pooler`: a layer with tanh follows the pooled token; `end_width` is the width of a layer between blocks and
+    projection, if any.
+    """
+
+    post_norm: bool = True  # of sums
+    token_types: int = 1
+    first_place: int = 0
+    positions: int | None = None
+    pooler: bool = False
+    end_width: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RelativeBertConfig(EncoderConfig):
+    """Sizes and options of a BERT without a table of positions, which are rotary, or a bias (`alibi`).
+
+    `hides_padding`: padding within a text is masked, too; `standardized`: embeddings have mean 0 and variance 1;
+    `standardizable`: they have where they are truncated, or compared with images.
+    """
+
+    post_norm: bool = True  # of sums
+    token_types: int = 1
+    rotary: TextRopeConfig | None = None
+    alibi: bool = False
+    hides_padding: bool = False
+    standardized: bool = False
+    standardizable: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.model import expected_tensors as expected
-from numpyclip.model.config import EncoderConfig
 from numpyclip.model.layers import Linear, read_projection
 from numpyclip.model.ops import Array
+from numpyclip.model.text.encoder_configs import EncoderConfig
 from numpyclip.model.transformer import MLP
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from numpyclip.model import expected_tensors as expected
 from numpyclip.model import ops, reparameterize
 from numpyclip.model.blocks import Blocks
-from numpyclip.model.config import MCTConfig
 from numpyclip.model.layers import Linear
 from numpyclip.model.ops import Array
+from numpyclip.model.text.text_config import MCTConfig
 from numpyclip.model.text.text_transformer import TextTransformer
 from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.token_stages import TokenStages

@@ -14,15 +14,16 @@ from numpy.typing import NDArray
 
 from numpyclip.model import expected_tensors as expected
 from numpyclip.model import ops
-from numpyclip.model.config import EPS, RelativeBertConfig
 from numpyclip.model.layers import LayerNorm, Linear
 from numpyclip.model.ops import Array
 from numpyclip.model.rope import TextRope
 from numpyclip.model.text.bert import SumNormBlock
+from numpyclip.model.text.encoder_configs import RelativeBertConfig
 from numpyclip.model.text.encoder_parts import head_tensors, mask_within, mean_of_shown, read_head, without_padding
 from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.token_stages import TokenStage, TokenStages, as_rows
 from numpyclip.model.transformer import MLP, Transformer
+from numpyclip.model.transformer_config import EPS
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
 

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from numpyclip.model import expected_tensors as expected
 from numpyclip.model import ops
 from numpyclip.model.attention import Attention
-from numpyclip.model.config import TransformerConfig
 from numpyclip.model.layers import Linear
 from numpyclip.model.ops import Array
 from numpyclip.model.rope import Rope, TextRope
@@ -24,6 +23,7 @@ from numpyclip.model.text.encoder_parts import head_tensors, mask_within, mean_o
 from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.token_stages import TokenStage, TokenStages, as_rows
 from numpyclip.model.transformer import MLP, Block, Transformer
+from numpyclip.model.transformer_config import TransformerConfig
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
 

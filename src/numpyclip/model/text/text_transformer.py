@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from numpyclip.model import expected_tensors as expected
 from numpyclip.model import ops
-from numpyclip.model.config import TextConfig
 from numpyclip.model.layers import Affine, LayerNorm, Linear, read_projection
 from numpyclip.model.ops import Array
+from numpyclip.model.text.text_config import TextConfig
 from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.token_stages import TokenStage, TokenStages, as_rows
 from numpyclip.model.transformer import Transformer

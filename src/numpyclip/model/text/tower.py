@@ -7,10 +7,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.model.config import BertConfig, MCTConfig, RelativeBertConfig, TextConfig
 from numpyclip.model.expected_tensors import Tensors
 from numpyclip.model.ops import Array
-from numpyclip.model.text.encoder_configs import M2M100Config, T5Config
+from numpyclip.model.text.encoder_configs import BertConfig, M2M100Config, RelativeBertConfig, T5Config
+from numpyclip.model.text.text_config import MCTConfig, TextConfig
 from numpyclip.model.transformer import Transformer
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint

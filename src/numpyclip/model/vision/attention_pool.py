@@ -12,11 +12,11 @@ import numpy as np
 from numpyclip.model import expected_tensors as expected
 from numpyclip.model import ops
 from numpyclip.model.attention import attend, join_in_proj, prepare_out_proj
-from numpyclip.model.config import RopeConfig
 from numpyclip.model.layers import Linear
 from numpyclip.model.ops import Array
 from numpyclip.model.rope import Rope
 from numpyclip.model.token_layout import TokenLayout
+from numpyclip.model.transformer_config import RopeConfig
 from numpyclip.model.vision.position_interpolation import interpolate_positions
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.model import expected_tensors as expected
 from numpyclip.model import ops
-from numpyclip.model.config import ConvNeXtConfig
 from numpyclip.model.layers import LayerNorm, Linear, fold_pixels
 from numpyclip.model.ops import Array
 from numpyclip.model.transformer import MLP
@@ -24,6 +23,7 @@ from numpyclip.model.vision.convolution import (
     pixels_innermost,
 )
 from numpyclip.model.vision.head import Head
+from numpyclip.model.vision.vision_config import ConvNeXtConfig
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
 

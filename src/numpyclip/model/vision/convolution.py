@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.model import ops
 from numpyclip.model.blocks import Blocks
-from numpyclip.model.config import EPS
 from numpyclip.model.ops import Array
 from numpyclip.model.token_stages import TokenStage, TokenStages
 from numpyclip.model.transformer import MLP
+from numpyclip.model.transformer_config import EPS
 from numpyclip.model.vision import feature_maps
 from numpyclip.model.vision.head import Head
 from numpyclip.model.vision.tower import VisionTower

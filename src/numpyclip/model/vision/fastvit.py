@@ -17,11 +17,11 @@ from numpyclip.images.preprocess import Preprocess
 from numpyclip.model import expected_tensors as expected
 from numpyclip.model import ops, reparameterize
 from numpyclip.model.attention import Attention, prepare_out_proj
-from numpyclip.model.config import EPS, FASTVIT_HEAD_WIDTH, FastViTConfig
 from numpyclip.model.layers import Linear, fold_norm
 from numpyclip.model.ops import Array
 from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.transformer import MLP
+from numpyclip.model.transformer_config import EPS
 from numpyclip.model.vision.convolution import (
     Convolution,
     ConvolutionalTower,
@@ -31,6 +31,7 @@ from numpyclip.model.vision.convolution import (
     normalized_innermost,
 )
 from numpyclip.model.vision.head import Head
+from numpyclip.model.vision.vision_config import FASTVIT_HEAD_WIDTH, FastViTConfig
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from numpyclip.model import expected_tensors as expected
 from numpyclip.model import ops
-from numpyclip.model.config import POOL_HEAD_WIDTH, ConvNeXtConfig, StagesConfig
 from numpyclip.model.layers import Affine, Linear, read_projection
 from numpyclip.model.ops import Array
 from numpyclip.model.transformer import MLP
 from numpyclip.model.vision.attention_pool import AttentionPool
+from numpyclip.model.vision.vision_config import POOL_HEAD_WIDTH, ConvNeXtConfig, StagesConfig
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
 

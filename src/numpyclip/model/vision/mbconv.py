@@ -12,11 +12,11 @@ from numpyclip.images.preprocess import Preprocess
 from numpyclip.model import expected_tensors as expected
 from numpyclip.model import ops
 from numpyclip.model.blocks import Blocks
-from numpyclip.model.config import StemConfig
 from numpyclip.model.layers import LayerNorm, Linear
 from numpyclip.model.ops import Array
 from numpyclip.model.vision import feature_maps
 from numpyclip.model.vision.convolution import Convolution, Step, normalized_innermost
+from numpyclip.model.vision.vision_config import StemConfig
 from numpyclip.model.weight_reader import WeightReader
 
 _EPS = 1e-6

@@ -13,11 +13,12 @@ from numpyclip.images.preprocess import Preprocess
 from numpyclip.model import expected_tensors as expected
 from numpyclip.model import ops
 from numpyclip.model.attention import attend, join_in_proj, prepare_out_proj
-from numpyclip.model.config import NomicVisionConfig, TransformerConfig, VisionTransformerConfig
 from numpyclip.model.layers import Linear
 from numpyclip.model.ops import Array
 from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.transformer import MLP, Transformer
+from numpyclip.model.transformer_config import TransformerConfig
+from numpyclip.model.vision.vision_config import NomicVisionConfig, VisionTransformerConfig
 from numpyclip.model.vision.vit import VisionTransformer, read_embedding
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint

@@ -8,11 +8,12 @@ import numpy as np
 from numpyclip.model import expected_tensors as expected
 from numpyclip.model import ops
 from numpyclip.model.attention import attend, join_in_proj, prepare_out_proj
-from numpyclip.model.config import EPS, TransformerConfig, VisionTransformerConfig
 from numpyclip.model.layers import Linear, fold_norm
 from numpyclip.model.ops import Array
 from numpyclip.model.token_layout import TokenLayout
 from numpyclip.model.transformer import MLP
+from numpyclip.model.transformer_config import EPS, TransformerConfig
+from numpyclip.model.vision.vision_config import VisionTransformerConfig
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
 

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from numpyclip.model.config import Interpolation
 from numpyclip.model.ops import Array
+from numpyclip.model.vision.vision_config import Interpolation
 
 
 def interpolate_positions(embedding: Array, rows: int, columns: int, kind: Interpolation = "bilinear") -> Array:

@@ -13,13 +13,13 @@ from numpyclip.images.preprocess import Preprocess
 from numpyclip.model import expected_tensors as expected
 from numpyclip.model import ops
 from numpyclip.model.blocks import Blocks
-from numpyclip.model.config import RESNET_STRIDE, ResNetConfig
 from numpyclip.model.ops import Array
 from numpyclip.model.token_stages import TokenStage, TokenStages
 from numpyclip.model.vision import feature_maps
 from numpyclip.model.vision.attention_pool import AttentionPool
 from numpyclip.model.vision.convolution import Convolution, images_first, normalized_innermost
 from numpyclip.model.vision.tower import VisionTower
+from numpyclip.model.vision.vision_config import RESNET_STRIDE, ResNetConfig
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
 

@@ -9,9 +9,15 @@ from typing import Any
 from numpy.typing import NDArray
 
 from numpyclip.images.preprocess import Preprocess, Size, in_pixels
-from numpyclip.model.config import ConvNeXtConfig, FastViTConfig, NomicVisionConfig, ResNetConfig, VisionConfig
 from numpyclip.model.expected_tensors import Tensors
 from numpyclip.model.ops import Array
+from numpyclip.model.vision.vision_config import (
+    ConvNeXtConfig,
+    FastViTConfig,
+    NomicVisionConfig,
+    ResNetConfig,
+    VisionConfig,
+)
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
 

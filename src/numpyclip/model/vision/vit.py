@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.model import expected_tensors as expected
 from numpyclip.model import ops
-from numpyclip.model.config import StemConfig, VisionTransformerConfig
 from numpyclip.model.layers import Affine, LayerNorm, Linear, fold_pixels, read_projection
 from numpyclip.model.ops import Array
 from numpyclip.model.token_layout import TokenLayout
@@ -26,6 +25,7 @@ from numpyclip.model.vision.pool import AttentionalPool, MapPool
 from numpyclip.model.vision.position_interpolation import interpolate_positions
 from numpyclip.model.vision.stem import ConvStem
 from numpyclip.model.vision.tower import VisionTower
+from numpyclip.model.vision.vision_config import StemConfig, VisionTransformerConfig
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
 
