@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -72,13 +72,14 @@ def test_what_huggingface_hub_has_downloaded_is_found_here(
 def test_the_layout_is_the_same(hub: Hub, package: Any, tmp_path: Path) -> None:
     def tree(root: Path) -> dict[str, str]:
         paths = [path for path in (root / "models--someone--model").rglob("*") if not path.is_dir()]
-        return {path.relative_to(root).as_posix(): str(path.is_symlink() and path.readlink()) for path in paths}
+        names = {path.relative_to(root).as_posix(): str(path.is_symlink() and path.readlink()) for path in paths}
+        return {name: link for name, link in names.items() if "/trees/" not in name and "/.numpyclip/" not in name}
 
     ours, theirs = tmp_path / "ours", tmp_path / "theirs"
     obtain(f"{NAME}@v2", wanted, ours)
     for file in FILES:
         package.hf_hub_download("someone/model", file, revision="v2", cache_dir=theirs)
-    assert tree(ours) == {name: link for name, link in tree(theirs).items() if "/trees/" not in name}
+    assert tree(ours) == tree(theirs)
     info = package.scan_cache_dir(ours)
     assert [(repo.repo_id, repo.nb_files) for repo in info.repos] == [("someone/model", len(FILES))]
     assert not info.warnings
@@ -162,18 +163,22 @@ def test_a_blob_of_other_snapshots_stays_where_there_are_no_links(hub: Hub, monk
 
 def test_files_in_folders_of_a_repository_are_linked(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     hub.files = {"0_CLIPModel/model.safetensors": WEIGHTS, "config.json": b"{}"}
-    choose = lambda names: sorted(name for name in names if "model" in name or "config" in name)  # noqa: E731
+
+    def choose(names: Iterable[str], *, is_all: bool = True) -> list[str]:
+        return sorted(name for name in names if "model" in name or "config" in name)
+
     folder = obtain(NAME, choose)
     assert (folder / "0_CLIPModel" / "model.safetensors").read_bytes() == WEIGHTS
     monkeypatch.setenv("NUMPYCLIP_OFFLINE", "1")
     assert obtain(NAME, choose) == folder
 
 
-def test_what_a_download_leaves_is_blobs_links_and_a_reference(hub: Hub, tmp_path: Path) -> None:
+def test_what_a_download_leaves_is_blobs_links_a_reference_and_a_note(hub: Hub, tmp_path: Path) -> None:
     get()
     root = tmp_path / "home" / "hub"
     left = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if not path.is_dir())
     assert [name for name in left if "/blobs/" not in name] == [
+        f"models--someone--model/.numpyclip/{COMMIT}.json",
         "models--someone--model/refs/main",
         *(f"models--someone--model/snapshots/{COMMIT}/{file}" for file in sorted(FILES)),
     ]

@@ -170,8 +170,14 @@ def test_a_listing_without_end_is_cut(hub: Hub, tmp_path: Path) -> None:
 def test_a_name_that_leads_out_of_the_folder_is_refused(hub: Hub, tmp_path: Path) -> None:
     hub.files = {"../../../evil.safetensors": b""}
     with pytest.raises(DownloadError, match=r"lists '\.\./\.\./\.\./evil.safetensors', which is outside its folder"):
-        obtain(NAME, list)
+        obtain(NAME, lambda names, is_all=True: list(names))
     assert hub.fetched == []
+
+
+def test_a_list_of_far_too_many_files_is_refused(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub_client, "MANY", 1)
+    with pytest.raises(DownloadError, match="sent a list of 2 files; expected at most 1"):
+        get()
 
 
 def test_a_small_file_that_is_large_is_refused(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,23 +7,27 @@
         a symbolic link to it; the file itself where links cannot be made.
     ``refs/REVISION``
         the commit of a branch or tag.
+    ``.numpyclip/COMMIT.json``
+        our own: the names of all files of a commit, by which a snapshot is known to be complete without the hub.
 ``.locks/models--organization--name/ETAG.lock``
     held during the download.
 """
 
 import contextlib
+import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from numpyclip.atomic import resumable_path, temporary_path
-from numpyclip.errors import DownloadError
+from numpyclip.errors import CheckpointError, DownloadError
 from numpyclip.regular_file import open_regular
 from numpyclip.weights.catalogue import Copy
+from numpyclip.weights.json_file import parse_json, read_bytes
 from numpyclip.weights.local import make_folder
 from numpyclip.weights.network_settings import links_are_forbidden
 
@@ -31,6 +35,7 @@ _WEIGHTS = (  # of the repositories of copies, in which other programs may have 
     *("open_clip_model.safetensors", "open_clip_pytorch_model.bin"),
     *("model.safetensors", "pytorch_model.bin"),
 )
+LISTING = 8 << 20  # bytes of a list of files; that of ten thousand has one or two million
 _MANY = 10_000  # files of a snapshot; more are not looked at
 
 
@@ -99,11 +104,40 @@ class CachedRepository:
         """Note the commit of a revision, unless the cache cannot be written."""
         if revision == commit or self.commit_of(revision) == commit:
             return
-        file = self._folder / "refs" / revision
+        self._write(self._folder / "refs" / revision, commit.encode("ascii"))
+
+    def commits(self, revision: str | None) -> list[str]:
+        """List the commits that may stand for a revision, its own first; without a revision, then the newest here."""
+        found = [self.commit_of(revision or "main")]
+        with contextlib.suppress(OSError):
+            if revision is None:
+                here = [path for path in self.snapshot("").iterdir() if may_be_commit(path.name)]
+                found += [path.name for path in sorted(here, key=lambda path: path.stat().st_mtime, reverse=True)]
+        return [commit for commit in dict.fromkeys(found) if commit]
+
+    def _listing(self, commit: str) -> Path:
+        return self._folder / ".numpyclip" / f"{commit}.json"
+
+    def listing(self, commit: str) -> list[str] | None:
+        """Return the names of all files of a commit, if they were noted."""
+        with contextlib.suppress(CheckpointError, ValueError, RecursionError):
+            names = parse_json(read_bytes(self._listing(commit), LISTING, "the names of files"))
+            if isinstance(names, list) and all(isinstance(name, str) for name in names):
+                return names
+        return None
+
+    def note_listing(self, commit: str, names: Sequence[str]) -> None:
+        """Note the names of all files of a commit, unless the cache cannot be written."""
+        file = self._listing(commit)
+        if not file.exists():
+            self._write(file, json.dumps(names, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+
+    @staticmethod
+    def _write(file: Path, data: bytes) -> None:
         with contextlib.suppress(OSError):
             file.parent.mkdir(parents=True, exist_ok=True)
             with temporary_path(file) as part:
-                part.write_text(commit, "ascii")
+                part.write_bytes(data)
                 part.replace(file)
 
     def files(self, commit: str) -> list[str]:

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 from urllib.parse import quote
 
 from numpyclip.weights.download import patiently, pull, save
-from numpyclip.weights.hub_cache import CachedRepository, is_commit, is_sha256, may_be_commit
+from numpyclip.weights.hub_cache import LISTING, CachedRepository, is_commit, is_sha256, may_be_commit
 from numpyclip.weights.json_file import parse_json
 from numpyclip.weights.local import read_sha256
 from numpyclip.weights.network_settings import hub_endpoint, hub_token
@@ -20,7 +20,7 @@ from numpyclip.weights.progress import Progress
 from numpyclip.weights.transfer import read_all
 from numpyclip.weights.web_request import Broken, Refused, Wrong, ask
 
-LISTING = 8 << 20  # bytes; that of ten thousand files has one or two million
+MANY = 100_000  # files of a repository, to which the hub's own documentation limits them
 SMALL = 128 << 20  # bytes of a file that is no weights; the largest published tokenizer has 34 million
 _LARGE = (".safetensors", ".bin", ".pt", ".pth", ".npz")
 
@@ -77,6 +77,8 @@ class HubClient:
             raise Refused(f"sent {page} in place of a list of files ({error!r:.100})") from error
         if not may_be_commit(commit) or not all(isinstance(file, str) for file in files):
             raise Refused(f"sent a list of files whose commit is {commit!r:.60}; expected 40 hexadecimal digits")
+        if len(files) > MANY:
+            raise Refused(f"sent a list of {len(files):,} files; expected at most {MANY:,}")
         return Listing(commit, files)
 
     def ask_about(self, revision: str, file: str, sha256: str | None = None) -> Stated:
