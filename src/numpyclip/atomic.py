@@ -118,7 +118,8 @@ def _remove(part: Path, target: Path) -> None:
     if part.is_dir():
         shutil.rmtree(part, ignore_errors=True)
     else:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # of a read-only file system, which is told by what failed before
+            part.unlink()
 
 
 @contextlib.contextmanager

@@ -26,7 +26,9 @@ class Choose(Protocol):
     If the names may not be all (`is_all`), none either unless no other file could change what is read of them.
     """
 
-    def __call__(self, names: Iterable[str], *, is_all: bool = True) -> list[str]: ...
+    def __call__(self, names: Iterable[str], *, is_all: bool = True) -> list[str]:
+        """Choose."""
+        ...
 
 
 # As `huggingface_hub` checks the names of repositories; revisions become paths, too.
@@ -95,7 +97,7 @@ class _Download:
         except (Broken, Refused) as failure:
             is_final = isinstance(failure, Wrong) or getattr(failure, "code", "") == "RevisionNotFound"
             if is_final or not (folder := self._cached(cache)):
-                raise self._error(failure, client) from failure
+                raise self._error(failure, client, cache) from failure
             warnings.warn(
                 f"{self._name}: not fetched from {client.page} ({failure}). The snapshot {folder} is used; with "
                 "HF_HUB_OFFLINE=1 the hub is not asked.",
@@ -142,26 +144,27 @@ class _Download:
             f"{self._repository}."
         )
 
-    def _error(self, failure: Exception, client: "HubClient") -> NumPyCLIPError:
-        from numpyclip.weights.web_request import Broken, Refused, Wrong
+    def _error(self, failure: Exception, client: "HubClient", cache: "CachedRepository") -> NumPyCLIPError:
+        from numpyclip.weights.web_request import Refused, Wrong
 
-        status, code = (failure.status, failure.code) if isinstance(failure, Refused) else (0, "")
+        is_refusal = isinstance(failure, Refused) and failure.host is None  # of the hub, not of where it redirects to
+        status, code = (failure.status, failure.code) if isinstance(failure, Refused) and is_refusal else (0, "")
         log_in = "set $HF_TOKEN to a token of your account, or log in with huggingface_hub (the extra 'hub')"
         if code == "GatedRepo":
+            way = "with the account of the token that was sent" if client.has_token else f"and {log_in}"
             return ModelNotFoundError(
-                f"{self._name}: is open only to those who have accepted its licence. Accept it at {client.page}, and "
-                f"{log_in}."
+                f"{self._name}: is open only to those who have accepted its licence. Accept it at {client.page}, {way}."
             )
         if code == "RevisionNotFound":
             return ModelNotFoundError(
                 f"{self._name}: {client.page} has no such revision; expected a branch, a tag or a commit."
             )
-        if code == "RepoNotFound" or status in (401, 403, 404):
+        if code == "RepoNotFound" or (status in (401, 403, 404) and code != "EntryNotFound"):
             access = "the token that was sent may not read it" if client.has_token else f"if it is private, {log_in}"
             return ModelNotFoundError(
                 f"{self._name}: not found at {client.page}, or closed to you ({failure}). Check its spelling; {access}."
             )
-        kept = " (what has arrived is kept, to be continued)" if isinstance(failure, Broken) else ""
+        kept = " (what has arrived is kept, to be continued)" if cache.has_parts() else ""
         kind = ChecksumError if isinstance(failure, Wrong) else DownloadError
         return kind(
             f"{self._name}: could not be downloaded from {client.page}: {str(failure).rstrip('.')}. Try again{kept}, "

@@ -28,7 +28,7 @@ from numpyclip.errors import CheckpointError, DownloadError
 from numpyclip.regular_file import open_regular
 from numpyclip.weights.catalogue import Copy
 from numpyclip.weights.json_file import parse_json, read_bytes
-from numpyclip.weights.local import make_folder
+from numpyclip.weights.local import make_folder, read_sha256
 from numpyclip.weights.network_settings import links_are_forbidden
 
 _WEIGHTS = (  # of the repositories of copies, in which other programs may have chosen another file
@@ -146,6 +146,10 @@ class CachedRepository:
         found = (path for path, _ in zip(folder.rglob("*"), range(_MANY), strict=False) if path.is_file())
         return [path.relative_to(folder).as_posix() for path in found]
 
+    def has_parts(self) -> bool:
+        """Tell whether a file has arrived in part."""
+        return any(self.blob("").glob("*.incomplete"))
+
     def being_written(self, etag: str, file: str) -> AbstractContextManager[Path]:
         """Lock a blob as `huggingface_hub` does, and give the name of its part; see `resumable_path`."""
         blob, locks = self.blob(etag), self.root / ".locks" / self._name
@@ -178,6 +182,12 @@ class CachedRepository:
                     path = self.snapshot(commit) / file
                     if path.is_file() and (file != copy.file or _may_be(path, copy)):
                         yield path
+
+
+def is_intact(path: Path) -> bool:
+    """Compare a file in the cache with its SHA-256, if that is the name of its blob, after reading all of it."""
+    blob = path.resolve().name
+    return not is_sha256(blob) or read_sha256(path) == blob
 
 
 def _linked(path: Path, blob: Path) -> bool:

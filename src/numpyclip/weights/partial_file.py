@@ -1,8 +1,10 @@
 """A file that is being downloaded, and what is known of the complete one."""
 
 import contextlib
+import errno
 import hashlib
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,9 +83,11 @@ class Part:
         return None
 
     def begin(self, etag: str | None, total: int | None) -> None:
-        """Note what a response announces, whose data will be appended."""
+        """Note what a response announces, whose data will be appended; OSError if the disk has no room for it."""
         self.spliced = self.size > 0
         self.etag, self.total = etag, total
+        if total is not None and total - self.size > shutil.disk_usage(self.path.parent).free:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def append(self, data: bytes) -> None:
         """Write all of the data at the end."""
