@@ -12,7 +12,7 @@ from typing import NoReturn
 import pytest
 
 from numpyclip.errors import ChecksumError, DownloadError, OfflineError
-from numpyclip.weights import partial_file
+from numpyclip.weights import partial_file, progress
 from tests.weights.downloads import BODY, HALF, SHA256, Terminal, dead_port, get, left_in, model_at, obtain
 from tests.weights.scripted_server import (
     Move,
@@ -113,9 +113,15 @@ def test_progress_starts_over_with_the_file(tmp_path: Path, monkeypatch: pytest.
     assert terminal.getvalue().count("toy.pt:   0%") == 2
 
 
-def test_nothing_is_shown_where_stderr_is_no_terminal(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_where_stderr_is_no_terminal_only_a_large_download_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     get(tmp_path)
     assert capfd.readouterr() == ("", "")
+    monkeypatch.setattr(progress, "_LARGE", len(BODY))
+    (tmp_path / "toy.pt").unlink()
+    get(tmp_path, drop_after(HALF), proper)
+    assert capfd.readouterr() == ("", "toy.pt: downloading 0 MB\n")
 
 
 def test_stderr_may_be_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ import pytest
 from numpyclip.families.repository_files import wanted
 from numpyclip.weights.catalogue import Copy
 from numpyclip.weights.hub import obtain
-from numpyclip.weights.hub_cache import CachedRepository, stays_inside
+from numpyclip.weights.hub_cache import CachedRepository, is_intact, stays_inside
 from tests.weights.downloads import Terminal, child_environment
 from tests.weights.hub_server import COMMIT, Handler, Hub, using
 
@@ -259,6 +259,16 @@ def test_copies_are_found_in_any_snapshot_the_pinned_one_first(hub: Hub, tmp_pat
     newer = get() / "model.safetensors"
     assert list(repository.find(Copy(hub.repository, "main", "model.safetensors"))) == [newer, older]
     assert list(repository.find(Copy(hub.repository, COMMIT, "model.safetensors"))) == [older, newer]
+
+
+def test_a_file_is_intact_if_its_sha256_is_the_name_of_its_blob(hub: Hub) -> None:
+    path = get() / "model.safetensors"
+    assert is_intact(path)
+    path.resolve().write_bytes(bytes(len(WEIGHTS)))
+    assert not is_intact(path)
+    plain = path.with_name("plain")  # of which no hash is known
+    plain.write_bytes(b"")
+    assert is_intact(plain)
 
 
 def test_copies_whose_blob_is_another_file_are_not_found(hub: Hub, tmp_path: Path) -> None:

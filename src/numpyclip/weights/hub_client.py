@@ -102,6 +102,7 @@ class HubClient:
         expected = Expected(
             size=int(size) if re.fullmatch(r"[0-9]{1,18}", size) else None,
             sha256=sha256 or (etag if is_sha256(etag) else None),  # of large files; for others it is that of Git
+            sha1=etag if sha256 is None and is_commit(etag) else None,
             most=None if file.endswith(_LARGE) else SMALL,
         )
         if expected.most is not None and (expected.size or 0) > expected.most:
