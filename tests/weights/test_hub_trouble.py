@@ -160,7 +160,13 @@ def test_a_question_whose_connection_breaks_is_asked_again(hub: Hub, place: str)
 
 @pytest.mark.parametrize("place", PLACES)
 def test_a_server_that_hangs_up_is_an_error(hub: Hub, tmp_path: Path, place: str) -> None:
-    fails(tmp_path, hub, on(place, hang_up), "no answer")
+    fails(tmp_path, hub, on(place, hang_up), "no answer.*Try again, or")  # and nothing is said to be kept
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_server_that_is_none_of_the_web_is_said(hub: Hub, tmp_path: Path, place: str) -> None:
+    noise = on(place, lambda handler: bool(handler.wfile.write(b"SSH-2.0-x\r\n\r\n")) and hang_up(handler))
+    fails(tmp_path, hub, noise, "its answer is not one of a web server")
 
 
 def test_a_part_that_is_complete_is_not_fetched_again(hub: Hub, tmp_path: Path) -> None:
