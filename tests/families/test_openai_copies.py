@@ -178,6 +178,6 @@ def test_the_towers_alone_are_no_copy(tmp_path: Path, monkeypatch: pytest.Monkey
     with using({"x.safetensors": body}, tmp_path / "home") as hub:
         assert isinstance(hub, Hub)
         with pytest.raises(
-            DownloadError, match=r"x.safetensors: (tensor .* is missing|is not ViT).*y.safetensors: HTTP 404"
+            DownloadError, match=r"(?s)x.safetensors: (tensor .* is missing|is not ViT).*y.safetensors: HTTP 404"
         ):
             numpyclip.load("ViT-B/32")

@@ -215,11 +215,13 @@ def test_the_error_lists_what_was_tried_and_what_helps(
         f"{hub.url}/someone/model/resolve/{COMMIT}/{FILE}: HTTP 404, Not Found",
         f"Put toy.pt (SHA-256 {SHA256}) into {tmp_path / 'here'} by hand",  # not from where it is not
         f"put https://huggingface.co/someone/model/resolve/{COMMIT}/{FILE} into {tmp_path / 'here'}/models--someone--",
+        "numpyclip models download hf-hub:someone/model on another machine",
+        "--model hf-hub:someone/model",
         "--model tiny",
     ):
         assert line in told
     assert "Try again" not in told
-    assert len(told.splitlines()) == 9
+    assert len(told.splitlines()) == 10
     copy = next(line for line in told.splitlines() if "put https" in line).split(" into ")[1].removesuffix(" by hand.")
     Path(copy).mkdir(parents=True)
     (Path(copy) / FILE).write_bytes(COPY)

@@ -229,8 +229,14 @@ class _Search:
         if part == resumable_part(self._file) and part.exists():
             lines.append(f"{part.stat().st_size:,} bytes are kept in {part}, to be continued.")
         lines += ["Try again later."] if attempts.may_pass else []
-        mirrors = "$NUMPYCLIP_MIRROR to a URL that has it" + (
-            ", or $HF_ENDPOINT to a mirror of the hub" if self._model.copies else ""
-        )
-        error.lines = (*lines, *self._ways(attempts), f"Or set {mirrors}.", _TINY)
+        mirrors = "$NUMPYCLIP_MIRROR to a URL that has it"
+        ways = self._ways(attempts)
+        if self._model.copies:
+            mirrors += ", or $HF_ENDPOINT to a mirror of the hub"
+            name = f"hf-hub:{self._model.copies[-1].repository}"
+            download = f"numpyclip models download {name}"
+            ways.append(
+                f"Or run {download} on another machine, and copy its cache: then load that name (--model {name})."
+            )
+        error.lines = (*lines, *ways, f"Or set {mirrors}.", _TINY)
         return error
