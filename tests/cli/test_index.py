@@ -119,3 +119,35 @@ def test_a_graph_says_both_recalls_and_is_refused_if_one_is_low(
     assert not list(store.glob("*.usearch"))
     record = json.loads(run("index", "--graph", "--store", store, "--json").out)
     assert record == {"recall": 0.98, "recall_of_texts": 0.42, "n": 10, "queries": 200, "used": False}
+
+
+def _listed(run: Run, store: Path) -> dict[str, object]:
+    found: dict[str, object] = json.loads(run("index", "--list", "--json", "--store", store).out)
+    return found
+
+
+def test_a_text_model_is_recorded_listed_and_taken_back(run: Run, store: Path) -> None:
+    assert run("index", "--store", store, "--text-model", "tiny").status == 0
+    assert "album.index: model tiny, text-model tiny, 4 files" in run("index", "--list", "--store", store).out
+    assert run("index", "--store", store).status == 0
+    assert _listed(run, store)["text_model"] == "tiny"
+    assert run("index", "--store", store, "-m", "tiny").status == 0
+    assert _listed(run, store)["text_model"] is None
+
+
+def test_the_dimensions_of_an_index_are_recorded_until_it_is_migrated(run: Run, album: Path, tmp_path: Path) -> None:
+    store = tmp_path / "small.index"
+    assert "Matryoshka" in run("index", album / "sub", "--store", store, "-m", "tiny", "--truncate-dim", "64").err
+    assert _listed(run, store)["truncate_dim"] == 64
+    for words in (
+        ("index",),
+        ("index", "-m", "tiny"),
+        ("search", "a bird", "--all"),
+        ("search", "a bird", "--all", "-m", "tiny"),
+    ):
+        status, _, err = run(*words, "--store", store)
+        assert (status, "Matryoshka" in err) == (0, False)
+    err = run("search", "a bird", "--store", store, "--truncate-dim", "128").err
+    assert "holds embeddings of 64 dimensions, not 128; pass truncate_dim=64 (--truncate-dim 64)" in err
+    assert "1 re-embedded" in run("index", "--migrate", "-m", "tiny", "--store", store).err
+    assert _listed(run, store)["truncate_dim"] is None

@@ -74,6 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
         name = model_name(arguments)
         settings = Settings(
             model_names=tuple(dict.fromkeys([name, *_other_names(name, arguments.text_model), *arguments.model_name])),
+            text_model=arguments.text_model,
             token=token,
             allowed_hosts=("127.0.0.1", "[::1]", "localhost", *arguments.allow_host) if _is_loopback(arguments) else (),
             fetch_hosts=tuple(host.lower() for host in arguments.fetch_host),
