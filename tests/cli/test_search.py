@@ -275,3 +275,10 @@ def test_an_index_remembers_that_embeddings_are_truncated(run: Run, album: Path,
     status, out, err = run("search", "a bird", "--store", store, "-m", "tiny", "--truncate-dim", "16")
     assert (status, out) == (2, "")
     assert "holds embeddings of 32 dimensions, not 16" in err
+
+
+def test_the_command_that_makes_an_index_has_the_options_that_were_given(run: Run, tmp_path: Path) -> None:
+    words = ("-m", "ViT-B-16-SigLIP2", "--pretrained", "webli", "--store", tmp_path / "an index")
+    status, _, err = run("search", "a bird", *words)
+    given = f"--model ViT-B-16-SigLIP2 --pretrained webli --store '{tmp_path / 'an index'}'"
+    assert (status, f"make one with `numpyclip index FOLDER {given}`." in err) == (1, True)

@@ -84,7 +84,7 @@ def test_an_index_refuses_embeddings_of_other_dimensions(tiny: CLIP, truncated: 
 
 @pytest.mark.parametrize("dim", [0, -1, 129, 2.5, "32", True])
 def test_other_dimensions_are_refused(dim: Any) -> None:
-    with pytest.raises(InputError, match=r"truncate_dim is .*; expected an integer of 1\.\.128"):
+    with pytest.raises(InputError, match=r"truncate_dim is .*; expected 1 to 128, the dimensions"):
         numpyclip.load("tiny", truncate_dim=dim)
 
 
@@ -118,5 +118,5 @@ def test_a_config_file_may_say_it(tmp_path: Path) -> None:
     ids = np.array([[5, 6, 7]])
     assert np.array_equal(model.encode_text(ids), whole.encode_text(ids)[:, :16])
     assert numpyclip.load(folder, truncate_dim=8)[0].fingerprint.architecture.startswith("embed_dim=8 ")
-    with pytest.raises(InputError, match=r"expected an integer of 1\.\.16"):
+    with pytest.raises(InputError, match=r"expected 1 to 16, the dimensions"):
         numpyclip.load(folder, truncate_dim=32)

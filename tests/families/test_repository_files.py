@@ -34,7 +34,7 @@ def test_a_folder_without_a_config_file_may_hold_one_file_of_weights(tmp_path: P
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="none"):
+    with pytest.raises(CheckpointError, match="no weights in this folder"):
         files_at(tmp_path)
 
 

@@ -75,7 +75,9 @@ def test_a_picture_has_as_many_patches_as_are_allowed(height: int, width: int, p
 @pytest.mark.parametrize("shape", [(1, 3, 20, 16), (1, 3, 16, 0), (3, 16, 16), (1, 1, 16, 16)])
 def test_sides_that_are_no_whole_patches_are_an_error(shape: tuple[int, ...]) -> None:
     model, _ = load(NAME)
-    with pytest.raises(InputError, match=r"expected floating point of shape \(n, 3, a multiple of 8, another\)"):
+    with pytest.raises(
+        InputError, match=r"expected floating point of shape \(n, 3, height, width\), both multiples of 8"
+    ):
         model.encode_image(np.zeros(shape, np.float32))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -42,6 +43,20 @@ def place_of(arguments: argparse.Namespace) -> str:
     from numpyclip.index.open_store import default_place
 
     return arguments.store or default_place()
+
+
+def open_made(arguments: argparse.Namespace) -> Store:
+    """Open an index; the error if there is none names the command that makes it, with the options that were given."""
+    from numpyclip.index.open_store import open_store
+
+    try:
+        return open_store(place_of(arguments))
+    except StoreError as error:
+        given = {key: getattr(arguments, key) for key in ("model", "pretrained")}
+        if arguments.store is not None and "://" not in arguments.store:
+            given["store"] = arguments.store
+        options = "".join(f" --{key} {shlex.quote(value)}" for key, value in given.items() if value is not None)
+        raise StoreError(str(error).replace("`numpyclip index FOLDER", f"`numpyclip index FOLDER{options}")) from error
 
 
 @contextmanager

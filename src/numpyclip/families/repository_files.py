@@ -91,7 +91,11 @@ def files_at(path: Path, table: Section | None = None, doubt: str | None = None)
         return ModelFiles(path=path, weights=path / found[0], library=library, config=config, warnings=warnings)
     if library and not found:
         raise CheckpointError(f"{path}: has no weights; expected a file named {' or '.join(_WEIGHTS[library])}.")
-    listed = ", ".join(quoted(file, 60) for file in found[:10]) or "none"
+    if not found:
+        raise CheckpointError(
+            f"{path}: no weights in this folder; expected a file of weights, perhaps with a config file."
+        )
+    listed = ", ".join(quoted(file, 60) for file in found[:10])
     raise CheckpointError(
         f"{path}: found {len(found)} files of weights ({listed}); expected one. Pass the file itself."
     )
