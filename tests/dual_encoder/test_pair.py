@@ -87,11 +87,11 @@ def test_the_activation_is_also_that_of_a_text_tower_that_records_none(checkpoin
     """A checkpoint without a record; a warning, which would say so, fails the test."""
     names = checkpoints / "vit-torchscript.pt", checkpoints / "vit.safetensors"
     model, _ = numpyclip.load(names[0], activation="quick_gelu", text_model=names[1])
-    assert model.text.config.activation == "quick_gelu"
+    assert model.config.activation == "quick_gelu"
     model, _ = numpyclip.load(names[1], activation="gelu", text_model=names[1])
-    assert model.text.config.activation == "gelu"
+    assert model.config.activation == "gelu"
     model, _ = numpyclip.load(names[1], activation="gelu", text_model=names[0])  # which records another one
-    assert model.text.config.activation == "quick_gelu"
+    assert model.config.activation == "quick_gelu"
 
 
 @pytest.mark.parametrize("wrong", [3, ["a"]])
