@@ -246,6 +246,13 @@ def test_options_of_towers_have_no_effect_outside_of_them(copy: Callable[[str], 
     assert (found.config, found.warnings) == (expected, ())
 
 
+def test_an_image_processor_that_makes_no_size_is_warned_of(copy: Callable[[str], Path]) -> None:
+    path = (folder := copy("siglip")) / "preprocessor_config.json"
+    path.write_text(json.dumps({"image_processor_type": "SiglipImageProcessor", "do_resize": False}), "utf-8")
+    (warning,) = recognise(files_at(folder)).warnings
+    assert "neither resizes nor crops; only pictures of 32 px can be embedded" in warning
+
+
 def test_altclip_is_read_as_it_was_published(copy: Callable[[str], Path]) -> None:
     """Options as in the config file of BAAI/AltCLIP."""
     expected = recognise(files_at(folder := copy("altclip"))).config

@@ -18,6 +18,7 @@ from numpyclip.families.repository_files import PROCESSOR_FILES, TOKENIZER_FILES
 from numpyclip.families.tensor_names import rename, translator, with_convolution
 from numpyclip.families.transformers_options import unknown_options
 from numpyclip.families.transformers_types import ACTIVATIONS, FG_CLIP_HEAD, FG_CLIP_UNUSED, TYPES, Family
+from numpyclip.images.preprocess import in_pixels
 from numpyclip.model.config import CLIPConfig
 from numpyclip.model.text.encoder_configs import BertConfig
 from numpyclip.model.text.text_config import TextConfig
@@ -59,6 +60,9 @@ def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
             checkpoint = with_convolution(checkpoint, "visual.conv1.weight", width, patch_size)
         beside = _beside(folder, PROCESSOR_FILES)
         config = replace(config, preprocess=image_processor.read_preprocess(beside, preprocess))
+        if config.preprocess.resize_mode == "none":
+            made = f"only pictures of {in_pixels(config.preprocess.sides)} can be embedded"
+            warnings += (f"{beside}: its image processor neither resizes nor crops; {made}.",)
     tokenizer: Callable[[], Tokenizer] = default_tokenizer  # unused without a text tower
     if config.text is not None:
         tokenizer = partial(hugging_face_tokenizer, _beside(folder, TOKENIZER_FILES), family.tokenizer)
