@@ -164,8 +164,6 @@ def test_what_a_description_leaves_out_is_as_in_transformers(copy: Callable[[str
         ("clip", "text_config", "position_embedding_type", "relative_key"),
         ("clip", "text_config", "num_experts", 4),
         ("clip", "text_config", "layer_norm_epsilon", 1e-3),
-        ("clip", "", "layer_norm_epsilon", 1e-3),
-        ("clip", "", "hidden_size", 7),
         ("clip", "", "adapters", {"a": {}}),
         ("clip-vision", "", "per_layer_config", {"0": {"num_attention_heads": 2}}),
         ("chinese-clip", "text_config", "is_decoder", True),
@@ -213,6 +211,8 @@ def test_an_option_that_is_not_supported_is_named(
         },
         {"pruned_heads": {}, "adapters": {}, "quantization_config": None, "use_qk_norm": False, "is_decoder": False},
         {"tie_encoder_decoder": False, "torch_dtype": "float16", "position_embedding_type": "absolute"},
+        {"drop_path_rate": 0.1, "resid_dropout": 0.1, "init_std": 0.02, "freeze": True, "loss_type": "contrastive"},
+        {"return_loss": True, "mask_time_prob": 0.05, "num_classes": 1000, "label_smoothing": 0.1, "direct_kd": True},
     ],
     ids=lambda ignored: next(iter(ignored)),
 )
@@ -229,13 +229,40 @@ def test_options_without_an_effect_are_ignored_anywhere(
 
 def test_options_that_transformers_does_not_know_are_listed(copy: Callable[[str], Path]) -> None:
     folder = copy("clip")
-    edit(folder, lambda config: config.update(license="mit", layer_norm_epsilon=1e-5, hidden_size=32))
-    edit(folder, lambda config: config["text_config"].update(direct_kd=True, layer_norm_epsilon=1e-5))
+    edit(folder, lambda config: config.update(license="mit", auto_map=["modeling_m.M"]))
+    edit(folder, lambda config: config["text_config"].update(keep_len=20, layer_norm_epsilon=1e-5))
     (warning,) = recognise(files_at(folder)).warnings
-    assert "config.json: text_config.direct_kd, license: no model of transformers has this option" in warning
+    assert "config.json: text_config.keep_len, license: no model of transformers has this option" in warning
     edit(folder, lambda config: config.update(auto_map={"AutoModel": "modeling_m.M"}))
-    with pytest.raises(UnsupportedCheckpointError, match=r"direct_kd is True; .* code of its own, 'modeling_m\.M'"):
+    with pytest.raises(UnsupportedCheckpointError, match=r"keep_len is 20; .* code of its own, 'modeling_m\.M'"):
         recognise(files_at(folder))
+
+
+def test_options_of_towers_have_no_effect_outside_of_them(copy: Callable[[str], Path]) -> None:
+    expected = recognise(files_at(folder := copy("clip"))).config
+    tower = {"hidden_size": 7, "num_hidden_layers": 3, "hidden_act": "relu", "layer_norm_eps": 1, "rope_theta": 1e4}
+    edit(folder, lambda config: config.update(tower, position_embedding_type="relative_key", attention_bias=True))
+    found = recognise(files_at(folder))
+    assert (found.config, found.warnings) == (expected, ())
+
+
+def test_an_image_processor_that_makes_no_size_is_warned_of(copy: Callable[[str], Path]) -> None:
+    path = (folder := copy("siglip")) / "preprocessor_config.json"
+    path.write_text(json.dumps({"image_processor_type": "SiglipImageProcessor", "do_resize": False}), "utf-8")
+    (warning,) = recognise(files_at(folder)).warnings
+    assert "neither resizes nor crops; only pictures of 32 px can be embedded" in warning
+
+
+def test_altclip_is_read_as_it_was_published(copy: Callable[[str], Path]) -> None:
+    """Options as in the config file of BAAI/AltCLIP."""
+    expected = recognise(files_at(folder := copy("altclip"))).config
+    edit(folder, lambda config: config.update(direct_kd=False, num_layers=3, initializer_factor=1.0))
+    edit(folder, lambda config: config.update(text_config_dict=None, vision_config_dict=None, torch_dtype="float32"))
+    of_text = {"pooler_fn": "average", "output_past": True, "learn_encoder": False, "classifier_dropout": None}
+    edit(folder, lambda config: config["text_config"].update(of_text, num_beam_groups=1, diversity_penalty=0.0))
+    edit(folder, lambda config: config["vision_config"].update(dropout=0.0, projection_dim=512, num_beams=1))
+    found = recognise(files_at(folder))
+    assert (found.config, found.warnings) == (expected, ())
 
 
 def test_a_type_with_code_of_its_own_is_named(copy: Callable[[str], Path]) -> None:

@@ -5,7 +5,7 @@ is not supported is an `UnsupportedCheckpointError` that names it.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from numpyclip.families.repository_files import PROCESSOR_FILES, TOKENIZER_FILES
 from numpyclip.families.tensor_names import rename, translator, with_convolution
 from numpyclip.families.transformers_options import unknown_options
 from numpyclip.families.transformers_types import ACTIVATIONS, FG_CLIP_HEAD, FG_CLIP_UNUSED, TYPES, Family
+from numpyclip.images.preprocess import in_pixels
 from numpyclip.model.config import CLIPConfig
 from numpyclip.model.text.encoder_configs import BertConfig
 from numpyclip.model.text.text_config import TextConfig
@@ -33,19 +34,6 @@ _IGNORED_IN_BERT = (
     *("directionality", "pooler_fc_size", "pooler_num_attention_heads", "pooler_num_fc_layers"),
     *("pooler_size_per_head", "pooler_type", "pooler_fn", "learn_encoder", "output_past"),
 )
-# Options of towers → ours
-_OURS = {
-    "hidden_size": "width",
-    "intermediate_size": "mlp_width",
-    "num_hidden_layers": "layers",
-    "num_attention_heads": "heads",
-    "layer_norm_eps": "eps",
-    "layer_norm_epsilon": "eps",
-    "vocab_size": "vocab_size",
-    "max_position_embeddings": "context_length",
-    "image_size": "image_size",
-    "patch_size": "patch_size",
-}
 
 
 def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
@@ -72,6 +60,9 @@ def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
             checkpoint = with_convolution(checkpoint, "visual.conv1.weight", width, patch_size)
         beside = _beside(folder, PROCESSOR_FILES)
         config = replace(config, preprocess=image_processor.read_preprocess(beside, preprocess))
+        if config.preprocess.resize_mode == "none":
+            made = f"only pictures of {in_pixels(config.preprocess.sides)} can be embedded"
+            warnings += (f"{beside}: its image processor neither resizes nor crops; {made}.",)
     tokenizer: Callable[[], Tokenizer] = default_tokenizer  # unused without a text tower
     if config.text is not None:
         tokenizer = partial(hugging_face_tokenizer, _beside(folder, TOKENIZER_FILES), family.tokenizer)
@@ -97,8 +88,9 @@ def _model_type(options: Section) -> tuple[Family, tuple[str, ...]]:
 
 def _own_code(options: Section) -> str | None:
     """Return which code of its own a repository has, if any: "modeling_x.XModel"."""
-    classes = options.section("auto_map").json.values()
-    return next((str(name) for name in classes), None)
+    if not options.is_section("auto_map"):
+        return None
+    return next((str(name) for name in options.section("auto_map").json.values()), None)
 
 
 def _rename(checkpoint: Checkpoint, family: Family, towers: tuple[str, ...]) -> Checkpoint:
@@ -131,28 +123,18 @@ def _read_config(
         preprocess=family.preprocess,
         sigmoid=family.sigmoid and whole,
     )
-    if whole:
-        description.ignore(*_repeated(description, (text, vision)))
-    return config, _warnings(description, dict.fromkeys((*sections.values(), description)))
+    return config, _warnings(description, sections.values())
 
 
-def _repeated(description: Section, towers: Iterable[TransformerConfig | None]) -> list[str]:
-    """List options of towers outside of their sections, where transformers reads none, if they agree with a tower."""
-    towers = [tower for tower in towers if tower is not None]
-    return [
-        option
-        for option, value in description.unread().items()
-        if option in _OURS and any(value == getattr(tower, _OURS[option], None) for tower in towers)
-    ]
-
-
-def _warnings(description: Section, sections: Iterable[Section]) -> tuple[str, ...]:
+def _warnings(description: Section, towers: Collection[Section]) -> tuple[str, ...]:
     """Warn of options that have no effect; raise for those that may have one."""
     model_type, code = description.json["model_type"], _own_code(description)
     unknown = []
-    for section in sections:
-        section.expect(position_embedding_type="absolute")
-        unknown += unknown_options(section, model_type, code)
+    for tower in towers:
+        tower.expect(position_embedding_type="absolute")
+        unknown += unknown_options(tower, model_type, code)
+    if description not in towers:
+        unknown += unknown_options(description, model_type, code, is_tower=False)
     if not unknown:
         return ()
     listed = ", ".join(unknown[:10]) + (", ..." if len(unknown) > 10 else "")
