@@ -103,8 +103,8 @@ def load_remembered(
 ) -> CLIP:
     """Load the model that was asked for, else the one that the index was made with, else the usual one.
 
-    Options that are not given are those of the index; but with --model its text tower, and the dimensions of
-    embeddings, unless an index is migrated, which have to be those of the index.
+    Options that are not given are those of the index. With --model these are only the activation, if it is the same
+    model, and, unless the index is migrated, the dimensions of embeddings, which have to be its own.
 
     Raises
     ------
@@ -118,7 +118,8 @@ def load_remembered(
     given = _options(arguments)
     wanted = given if arguments.model is not None else {**remembered, **given}
     is_same = all(wanted.get(key) == remembered.get(key) for key in _NAMED)
-    may_fit = is_same or _has_file(wanted) or _has_lost_file(remembered) or _are_copies(wanted, remembered)
+    has_file = _has_file(wanted) or _has_lost_file(remembered)
+    may_fit = is_same or (must_fit and has_file) or _are_copies(wanted, remembered)
     if remembered and must_fit and not may_fit:
         raise InputError(
             f"{store.place}: was made with {_written(remembered)}, not with {_written(wanted)}. Leave out --model, or "
