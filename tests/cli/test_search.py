@@ -242,7 +242,7 @@ def test_wrong_arguments_are_named(
 def test_no_index_is_named(run: Run, tmp_path: Path) -> None:
     status, _, err = run("search", "x", "--store", tmp_path / "nowhere")
     assert status == 1
-    assert "holds no index; make one with `numpyclip index FOLDER`" in err
+    assert "holds no index; make one with `numpyclip index FOLDER --store" in err
 
 
 def test_a_threshold_without_probabilities_is_refused_before_the_index_is_opened(run: Run, tmp_path: Path) -> None:
