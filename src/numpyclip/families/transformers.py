@@ -61,7 +61,7 @@ def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
         beside = _beside(folder, PROCESSOR_FILES)
         config = replace(config, preprocess=image_processor.read_preprocess(beside, preprocess))
         if config.preprocess.resize_mode == "none":
-            made = f"only pictures of {in_pixels(config.preprocess.sides)} can be embedded"
+            made = f"only pictures of {in_pixels(config.preprocess.size)} can be embedded"
             warnings += (f"{beside}: its image processor neither resizes nor crops; {made}.",)
     tokenizer: Callable[[], Tokenizer] = default_tokenizer  # unused without a text tower
     if config.text is not None:
