@@ -19,9 +19,11 @@ from numpyclip.families.transformers_types import TYPES
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.text.text_config import TextConfig
 from numpyclip.model.vision.vision_config import PoolConfig, StemConfig, VisionTransformerConfig
+from numpyclip.weights.read import read
 from numpyclip.weights.safetensors import read_safetensors
 from tests.clip_folders import of_version_5
 from tests.families.test_parity import FAMILIES
+from tests.model.golden import assert_close
 from tests.tokenizer.test_hugging_face import FOLDER as TOKENIZERS
 from tests.weights.forged import GOLDEN
 
@@ -151,6 +153,9 @@ def test_what_a_description_leaves_out_is_as_in_transformers(copy: Callable[[str
         ("clip", "", "model_type", None),
         ("clip", "", "quantization_config", {"bits": 4}),
         ("clip", "", "projection_dim", 0),
+        ("clip", "text_config", "model_type", "roberta"),
+        ("clip", "vision_config", "model_type", "vit"),
+        ("chinese-clip", "vision_config", "model_type", 3),
         ("clip", "vision_config", "num_channels", 1),
         ("clip", "vision_config", "hidden_act", "relu"),
         ("clip", "vision_config", "num_attention_heads", 7),
@@ -244,6 +249,31 @@ def test_options_of_towers_have_no_effect_outside_of_them(copy: Callable[[str], 
     edit(folder, lambda config: config.update(tower, position_embedding_type="relative_key", attention_bias=True))
     found = recognise(files_at(folder))
     assert (found.config, found.warnings) == (expected, ())
+
+
+@pytest.mark.parametrize("kept", ["vision", "text"])
+def test_a_tower_alone_may_be_described_as_a_whole_model(copy: Callable[[str], Path], kept: str) -> None:
+    """As of classifiers, and Stable Diffusion's safety checker, which has a prefix twice."""
+    tensors = read(files_at(folder := copy("clip")).weights).arrays
+    prefix = "vision_model." if kept == "vision" else ""
+    names = ("vision_model.", "visual_") if kept == "vision" else ("text_",)
+    alone = {
+        prefix * name.startswith("vision_model.") + name: array
+        for name, array in tensors.items()
+        if name.startswith(names)
+    }
+    (folder / "pytorch_model.bin").unlink()
+    write_tensors(folder, {**alone, "classifier.weight": np.ones((3, 2), np.float32)})
+    with pytest.warns(UserWarning) as caught:
+        alone_model, _ = numpyclip.load(folder)
+    messages = "\n".join(str(warning.message) for warning in caught)
+    assert "no tensors of the other tower that config.json describes" in messages
+    assert "left out: 'classifier.weight'" in messages
+    with np.load(FAMILIES / "transformers-clip.npz") as golden:
+        if kept == "vision":
+            assert_close(alone_model.encode_image(golden["image"]), golden["encode_image"])
+        else:
+            assert_close(alone_model.encode_text(golden["text"]), golden["encode_text"])
 
 
 def test_an_image_processor_that_makes_no_size_is_warned_of(copy: Callable[[str], Path]) -> None:

@@ -103,14 +103,29 @@ def _rename(checkpoint: Checkpoint, family: Family, towers: tuple[str, ...]) -> 
     prefix, translate = f"{towers[0]}_model.", translator(family.names)
     if len(towers) > 1 or any(name.startswith(prefix) for name in kept):
         prefix = ""  # only version 5 leaves it out, of a single tower without a projection
-    return rename(replace(checkpoint, arrays=kept), lambda name: translate(prefix + name))
+    twice = "vision_model.vision_model."  # as in Stable Diffusion's safety checker
+    return rename(
+        replace(checkpoint, arrays=kept), lambda name: translate(prefix + name.replace(twice, "vision_model.", 1))
+    )
+
+
+def _present(checkpoint: Checkpoint, towers: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the only tower that has tensors, as in classifiers of images; else all."""
+    of_texts = ("token_embedding.", "transformer.")
+    has = {
+        "text": any(name.startswith(of_texts) for name in checkpoint.arrays),
+        "vision": any(name.startswith("visual.") for name in checkpoint.arrays),
+    }
+    return tuple(tower for tower in towers if has[tower]) or towers
 
 
 def _read_config(
     description: Section, family: Family, towers: tuple[str, ...], checkpoint: Checkpoint
 ) -> tuple[CLIPConfig, tuple[str, ...]]:
+    is_nested = len(towers) == 2
+    towers = _present(checkpoint, towers)
     whole = len(towers) == 2
-    sections = {tower: _section(description, tower) if whole else description for tower in towers}
+    sections = {tower: _section(description, tower) if is_nested else description for tower in towers}
     # CLIPTextModel and CLIPVisionModel end before the projection
     bare = not (whole or family.sigmoid or {"text_projection.weight", "visual.proj.weight"} & checkpoint.arrays.keys())
     text = _text(sections["text"], family, bare) if "text" in sections else None
@@ -123,7 +138,10 @@ def _read_config(
         preprocess=family.preprocess,
         sigmoid=family.sigmoid and whole,
     )
-    return config, _warnings(description, sections.values())
+    warnings = _warnings(description, sections.values())
+    if is_nested and not whole:
+        warnings += (f"{checkpoint.path}: has no tensors of the other tower that {description.path.name} describes.",)
+    return config, warnings
 
 
 def _warnings(description: Section, towers: Collection[Section]) -> tuple[str, ...]:
@@ -145,7 +163,11 @@ def _section(description: Section, tower: str) -> Section:
     """Return the options of a tower. If old versions wrote some of them twice, the second object alone counts."""
     name = f"{tower}_config"
     description.ignore(name)
-    return description.section(f"{name}_dict" if f"{name}_dict" in description else name)
+    section = description.section(f"{name}_dict" if f"{name}_dict" in description else name)
+    model_type = section.json.get("model_type")
+    if model_type is not None and str(model_type).removesuffix(f"_{tower}_model") not in TYPES:
+        raise section.unsupported("model_type", f"expected {description.json['model_type']}_{tower}_model")
+    return section
 
 
 def _text(section: Section, family: Family, bare: bool) -> TextConfig:
