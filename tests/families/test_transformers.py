@@ -177,7 +177,7 @@ def test_what_a_description_leaves_out_is_as_in_transformers(copy: Callable[[str
         ("clip", "text_config", "pruned_heads", {"0": [1]}),
         ("clip", "text_config", "vocab_size", True),
         ("siglip", "text_config", "projection_size", 40),
-        ("siglip", "vision_config", "vision_use_head", False),
+        ("siglip", "vision_config", "vision_use_head", "no"),
         ("chinese-clip", "text_config", "position_embedding_type", "relative_key"),
         ("chinese-clip", "text_config", "pad_token_id", -1),
         ("altclip", "text_config", "max_position_embeddings", 3),
@@ -249,6 +249,24 @@ def test_options_of_towers_have_no_effect_outside_of_them(copy: Callable[[str], 
     edit(folder, lambda config: config.update(tower, position_embedding_type="relative_key", attention_bias=True))
     found = recognise(files_at(folder))
     assert (found.config, found.warnings) == (expected, ())
+
+
+def test_a_siglip_without_a_pool_has_tokens_alone(copy: Callable[[str], Path]) -> None:
+    """As those that language models keep."""
+    folder = copy("siglip-vision")
+    with np.load(FAMILIES / "transformers-siglip-vision.npz") as golden:
+        image = golden["image"]
+    whole, _ = numpyclip.load(folder)
+    tokens = whole.image_tokens(image)
+    edit(folder, lambda config: config.update(vision_use_head=False))
+    tensors = read(folder / "model.safetensors").arrays
+    without = {name: np.array(array) for name, array in tensors.items() if "head." not in name}
+    (folder / "model.safetensors").unlink()
+    write_tensors(folder, without)
+    model, _ = numpyclip.load(folder)
+    np.testing.assert_array_equal(model.image_tokens(image), tokens)
+    with pytest.raises(InputError, match="does not pool patches"):
+        model.encode_image(image)
 
 
 @pytest.mark.parametrize("kept", ["vision", "text"])

@@ -23,7 +23,7 @@ from numpyclip.model.config import CLIPConfig
 from numpyclip.model.text.encoder_configs import BertConfig
 from numpyclip.model.text.text_config import TextConfig
 from numpyclip.model.transformer_config import TransformerConfig
-from numpyclip.model.vision.vision_config import VisionTransformerConfig
+from numpyclip.model.vision.vision_config import PoolConfig, VisionTransformerConfig
 from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.tokenizer.clip_tokenizer import default_tokenizer
 from numpyclip.tokenizer.hugging_face import hugging_face_tokenizer
@@ -213,8 +213,8 @@ def read_bert(section: Section, default: BertConfig) -> BertConfig:
 
 def _vision(section: Section, default: VisionTransformerConfig, bare: bool) -> VisionTransformerConfig:
     section.expect(num_channels=3)
-    if default.pool.kind == "map":
-        section.expect(vision_use_head=True)
+    if default.pool.kind == "map" and not section.get("vision_use_head", bool, True):
+        default = replace(default, pool=PoolConfig(kind="none"))
     patch_size = section.side("patch_size", default.patch_size)
     if default.flexible:
         patches = section.size("num_patches", 256)
