@@ -14,6 +14,7 @@ from typing import Any
 from numpyclip.families import image_processor
 from numpyclip.families.config_file import MAX_LAYERS, Section
 from numpyclip.families.description import ModelDescription
+from numpyclip.families.other_models import what_is
 from numpyclip.families.repository_files import PROCESSOR_FILES, TOKENIZER_FILES, folders_beside
 from numpyclip.families.tensor_names import rename, translator, with_convolution
 from numpyclip.families.transformers_options import unknown_options
@@ -77,13 +78,23 @@ def _beside(folder: Path, files: Iterable[str]) -> Path:
 
 def _model_type(options: Section) -> tuple[Family, tuple[str, ...]]:
     name = options.json.get("model_type")
-    if (code := _own_code(options)) and not (isinstance(name, str) and name in TYPES):
+    if isinstance(name, str) and name in TYPES:
+        options.ignore("model_type")
+        return TYPES[name]
+    if code := _own_code(options):
         raise options.unsupported(
             "model_type",
             f"transformers has no such model. It has code of its own, {code!r:.60}, which NumPyCLIP never runs. Ask "
             "for it at NumPyCLIP's issues, or look for the same weights in OpenCLIP's layout",
         )
-    return options.one_of("model_type", TYPES, "")
+    kind = what_is(name)
+    if "architecture" in options:  # of timm's config files
+        kind = f"an image encoder of timm's alone, {options.json['architecture']!r:.60}"
+    no_clip = f"this is no CLIP, but {kind}" if kind else "no type of CLIP that is known"
+    families = ", ".join(family for family, (_, towers) in TYPES.items() if len(towers) == 2)
+    raise options.unsupported(
+        "model_type", f"{no_clip}. Expected {families}, or a tower of such a model, as clip_text_model"
+    )
 
 
 def _own_code(options: Section) -> str | None:
