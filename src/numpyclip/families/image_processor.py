@@ -171,7 +171,8 @@ def _patches(section: Section, default: Preprocess) -> Preprocess:
     most = section.size("max_num_patches", 256, _MAX_PATCHES)
     section.expect(do_resize=True)
     side = math.isqrt(most)
-    if not (default.patch_counts and section.get("dynamic_max_patches", bool, True)):
+    is_dynamic = bool(default.patch_counts) and section.get("dynamic_max_patches", bool, True)
+    if not is_dynamic:
         default = replace(default, patch_counts=() if side * side == most else (most,))  # `size` tells a square alone
     return replace(default, size=side * patch_size, patch_size=patch_size)
 
