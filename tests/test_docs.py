@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -63,3 +64,9 @@ def test_files_that_a_page_names_are_there(page: Path) -> None:
     named = {link or path for link, path in FILE.findall(page.read_text("utf-8")) if not path.endswith("NAME.py")}
     folders = (page.parent, ROOT, ROOT / "src" / "numpyclip")
     assert not {name for name in named if not any((folder / name).exists() for folder in folders)}
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists() or shutil.which("git") is None, reason="no checkout of git's")
+def test_no_committed_file_has_merge_conflict_markers() -> None:
+    found = subprocess.run(["git", "grep", "-InE", "^(<{7}|[|]{7}|>{7}) "], cwd=ROOT, capture_output=True, text=True)
+    assert (found.returncode, found.stdout) == (1, "")  # 1: no match

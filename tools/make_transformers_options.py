@@ -9,14 +9,17 @@ Read from the sources of several versions of transformers, which are not importe
 
 "harmless" are the attributes of transformers' configuration classes, those of all models and those of the models that
 NumPyCLIP supports, without those that the code of the latter reads; READ_IN_VAIN lists, by name, what that code reads
-without an effect on embeddings. "read_elsewhere" is what the code of any other model reads: in a file of a CLIP it may
-speak of another architecture. An option in neither list is read by no model of transformers. "of_image_processors" are
-the attributes and arguments of all of transformers' image processors.
+without an effect on embeddings. What other models read for their training alone is harmless, too: OF_TRAINING tells it
+by its name. "read_elsewhere" is what else the code of any model reads: in a tower of a CLIP it may speak of another
+architecture. "of_all_models" is the part of it that has an effect outside of towers, too. An option in none of these
+lists is read by no model of transformers. "of_image_processors" are the attributes and arguments of all image
+processors of transformers.
 """
 
 import argparse
 import ast
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,11 +43,24 @@ READ_IN_VAIN = (
 # Not an attribute of any class, but written by `save_pretrained` and read when a model is loaded.
 OF_LOADING = ("auto_map", "custom_pipelines")
 
-# Attributes of all configuration classes that change what is computed.
+# Nor is this, of AltCLIP: that its text tower is trained to say what another says.
+OF_DISTILLATION = "direct_kd"
+
+# Names of options that concern training: dropout, losses, initial weights, masks, and what is trained. With
+# token_dropout embeddings are scaled at all times.
+OF_TRAINING = re.compile(
+    r"(?!token_dropout).*drop(?!ping).*|.*loss.*|(.*_)?init_(std|range)|init_xavier_std|(.*_)?initializer_(std|range|factor)"
+    r"|mask_(time|feature)_(prob|length|min_masks)|mask_token_id|freeze.*|num_.*_to_freeze"
+    r"|label_smoothing|label_noise_ratio|is_training|pretraining_tp|num_classes|gradient_clipping|stop_gradient.*"
+    r"|router_jitter_noise|apply_spec_augment|seed"
+)
+
+# Attributes of all configuration classes that change what is computed; the first for models of two towers, too.
+OF_ALL_MODELS = ("pruned_heads", "quantization_config", "compression_config", "per_layer_config", "adapters")
 EFFECTIVE = (
+    *OF_ALL_MODELS,
     *("rope_parameters", "rope_scaling", "rope_theta"),
-    *("pruned_heads", "quantization_config", "compression_config", "per_layer_config"),
-    *("is_decoder", "add_cross_attention", "cross_attention_hidden_size", "adapters"),
+    *("is_decoder", "add_cross_attention", "cross_attention_hidden_size"),
 )
 
 
@@ -57,14 +73,17 @@ def main() -> None:
     read = {name for package in packages for path in _modeling(package, SUPPORTED) for name in _reads(path)}
     elsewhere = {name for package in packages for path in _modeling(package, ("*",)) for name in _reads(path)}
     processors = {name for package in packages for path in _processors(package) for name in _settings(path)}
-    harmless = (known - read - set(EFFECTIVE)) | (set(READ_IN_VAIN) & (known | read)) | set(OF_LOADING)
+    harmless = (known - read - set(EFFECTIVE)) | (set(READ_IN_VAIN) & (known | read)) | {*OF_LOADING, OF_DISTILLATION}
+    harmless |= set(filter(OF_TRAINING.fullmatch, elsewhere - read))
     lists = {
         "source": "transformers " + ", ".join(sorted(map(_version, packages))) + " (Apache-2.0)",
         "harmless": sorted(harmless),
         "read_elsewhere": sorted((elsewhere | read | set(EFFECTIVE)) - harmless),
+        "of_all_models": sorted(OF_ALL_MODELS),
         "of_image_processors": sorted(processors),
     }
-    DATA.write_text(json.dumps(lists, indent=0) + "\n", "utf-8")
+    lines = (f"{json.dumps(name)}: {json.dumps(values)}" for name, values in lists.items())
+    DATA.write_text("{\n" + ",\n".join(lines) + "\n}\n", "utf-8")
     print({name: len(values) for name, values in lists.items()})
 
 

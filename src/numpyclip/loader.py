@@ -49,8 +49,8 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
         The weights of OpenCLIP's architecture: the tag of published ones, such as ``"laion2b_s34b_b79k"``, or a file or
         folder. ``numpyclip models --all`` lists the tags.
     activation : {"quick_gelu", "gelu", "gelu_tanh"}, optional
-        For files that do not record the activation. By default QuickGELU is then assumed, as openai/CLIP does, with a
-        warning.
+        For files that do not record the activation, that of `text_model` included. By default QuickGELU is then
+        assumed, as openai/CLIP does, with a warning.
     low_memory : bool, default=False
         Keep the weights in the file's dtype (float16 for OpenAI's) and convert each block to float32 at every use:
         half the memory, slower by a time independent of batch size.
@@ -99,29 +99,36 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
         raise InputError(f"text_model is {text_model!r:.60}; expected the name of a model, or a path.")
     named = resolve(os.fspath(name), pretrained, text_model)
     found = recognise(locate(named.name, named.pretrained, download_root), activation)
-    model = _read(found, low_memory, truncate_dim)
+    model = _read(_truncate(found, truncate_dim), low_memory)
     if named.text_model is not None:
         from numpyclip.dual_encoder.pair import pair
 
-        texts = recognise(locate(os.fspath(named.text_model), None, download_root))
+        texts = recognise(locate(os.fspath(named.text_model), None, download_root), fallback=activation)
         texts = replace(texts, config=texts.config.standardize())
-        model = pair(model, _read(texts, low_memory, truncate_dim))
+        texts = replace(_truncate(texts, truncate_dim), warnings=texts.warnings)  # the first one's says it
+        model = pair(model, _read(texts, low_memory))
     return model, model.preprocess
 
 
-def _read(found: ModelDescription, low_memory: bool, truncate_dim: int | None) -> CLIP:
-    config, doubts = found.config, [*found.warnings]
-    if truncate_dim is not None:
-        from numpyclip.dual_encoder.validation import checked_dim
+def _truncate(found: ModelDescription, dim: int | None) -> ModelDescription:
+    """Truncate embeddings to their first dimensions, with a warning if the model is not known to be trained for it."""
+    if dim is None:
+        return found
+    from numpyclip.dual_encoder.validation import checked_dim
 
-        config = config.truncate(checked_dim(truncate_dim, config.embed_dim))
-        if config is not found.config and not (config.matryoshka or "siglip-mrl" in str(found.checkpoint.path)):
-            doubts.append(
-                f"{found.checkpoint.path}: this model is not known to be trained for truncated embeddings (Matryoshka "
-                "representation learning); with truncate_dim, it finds less."
-            )
-    model = _kind(config).read(found.checkpoint, config, found.tokenizer, low_memory)
-    for doubt in (*doubts, *(model.checkpoint.warnings if model.checkpoint else ())):
+    path, config = str(found.checkpoint.path), found.config.truncate(checked_dim(dim, found.config.embed_dim))
+    if config is found.config or config.matryoshka or "siglip-mrl" in path:
+        return replace(found, config=config)
+    doubt = (
+        f"{path}: this model is not known to be trained for truncated embeddings (Matryoshka representation learning); "
+        "with truncate_dim, it finds less."
+    )
+    return replace(found, config=config, warnings=(*found.warnings, doubt))
+
+
+def _read(found: ModelDescription, low_memory: bool) -> CLIP:
+    model = _kind(found.config).read(found.checkpoint, found.config, found.tokenizer, low_memory)
+    for doubt in (*found.warnings, *(model.checkpoint.warnings if model.checkpoint else ())):
         warnings.warn(doubt, stacklevel=3)
     return model
 

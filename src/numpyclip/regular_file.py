@@ -1,4 +1,4 @@
-"""Opening files of strangers: regular ones only, since any other might block forever or never end."""
+"""Opening untrusted files: regular ones only, since any other might block forever or never end."""
 
 from __future__ import annotations
 

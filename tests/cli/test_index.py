@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -119,3 +120,31 @@ def test_a_graph_says_both_recalls_and_is_refused_if_one_is_low(
     assert not list(store.glob("*.usearch"))
     record = json.loads(run("index", "--graph", "--store", store, "--json").out)
     assert record == {"recall": 0.98, "recall_of_texts": 0.42, "n": 10, "queries": 200, "used": False}
+
+
+def _listed(run: Run, store: Path) -> dict[str, object]:
+    found: dict[str, object] = json.loads(run("index", "--list", "--json", "--store", store).out)
+    return found
+
+
+def test_a_text_model_is_recorded_listed_and_taken_back(run: Run, store: Path) -> None:
+    assert run("index", "--store", store, "--text-model", "tiny").status == 0
+    assert "album.index: model tiny, text-model tiny, 3 files" in run("index", "--list", "--store", store).out
+    assert run("index", "--store", store).status == 0
+    assert _listed(run, store)["text_model"] == "tiny"
+    assert run("index", "--store", store, "-m", "tiny").status == 0
+    assert _listed(run, store)["text_model"] is None
+
+
+def test_the_dimensions_of_an_index_are_recorded_until_it_is_migrated(run: Run, album: Path, tmp_path: Path) -> None:
+    store = tmp_path / "small.index"
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*Matryoshka")  # once; else it is an error here
+        assert run("index", album / "sub", "--store", store, "-m", "tiny", "--truncate-dim", "64").status == 0
+    assert _listed(run, store)["truncate_dim"] == 64
+    for words in (("index",), ("index", "-m", "tiny"), ("search", "a bird", "--all"), ("search", "a", "-m", "tiny")):
+        assert run(*words, "--store", store).status in (0, 1)
+    err = run("search", "a bird", "--store", store, "--truncate-dim", "128").err
+    assert "holds embeddings of 64 dimensions, not 128; pass truncate_dim=64 (--truncate-dim 64)" in err
+    assert "1 re-embedded" in run("index", "--migrate", "-m", "tiny", "--store", store).err
+    assert _listed(run, store)["truncate_dim"] is None

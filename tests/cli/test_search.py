@@ -242,7 +242,7 @@ def test_wrong_arguments_are_named(
 def test_no_index_is_named(run: Run, tmp_path: Path) -> None:
     status, _, err = run("search", "x", "--store", tmp_path / "nowhere")
     assert status == 1
-    assert "holds no index; make one with `numpyclip index FOLDER`" in err
+    assert "holds no index; make one with `numpyclip index FOLDER --store" in err
 
 
 def test_a_threshold_without_probabilities_is_refused_before_the_index_is_opened(run: Run, tmp_path: Path) -> None:
@@ -274,4 +274,11 @@ def test_an_index_remembers_that_embeddings_are_truncated(run: Run, album: Path,
     assert found.out.endswith("camera.webp\n")
     status, out, err = run("search", "a bird", "--store", store, "-m", "tiny", "--truncate-dim", "16")
     assert (status, out) == (2, "")
-    assert "embed_dim" in err
+    assert "holds embeddings of 32 dimensions, not 16" in err
+
+
+def test_the_command_that_makes_an_index_has_the_options_that_were_given(run: Run, tmp_path: Path) -> None:
+    words = ("-m", "ViT-B-16-SigLIP2", "--pretrained", "webli", "--store", tmp_path / "an index")
+    status, _, err = run("search", "a bird", *words)
+    given = f"--model ViT-B-16-SigLIP2 --pretrained webli --store '{tmp_path / 'an index'}'"
+    assert (status, f"make one with `numpyclip index FOLDER {given}`." in err) == (1, True)

@@ -75,10 +75,23 @@ def test_towers_that_do_not_fit_are_refused() -> None:
         pair(text, text)
     with pytest.raises(InputError, match=r": has no tower for texts; expected one"):
         pair(whole, load("transformers-clip-vision")[0])
-    with pytest.raises(InputError, match="has an image tower alone, no temperature"):
+    with pytest.raises(
+        InputError, match=r"is an image tower without a temperature \(logit_scale\); --text-model needs a whole"
+    ):
         pair(load("transformers-clip-vision")[0], text)
     with pytest.raises(InputError, match="text_model: its embeddings have 24 dimensions, those of the images 40"):
         pair(load("open_clip-quickgelu")[0], text)
+
+
+def test_the_activation_is_also_that_of_a_text_tower_that_records_none(checkpoints: Path) -> None:
+    """A checkpoint without a record; a warning, which would say so, fails the test."""
+    names = checkpoints / "vit-torchscript.pt", checkpoints / "vit.safetensors"
+    model, _ = numpyclip.load(names[0], activation="quick_gelu", text_model=names[1])
+    assert model.config.activation == "quick_gelu"
+    model, _ = numpyclip.load(names[1], activation="gelu", text_model=names[1])
+    assert model.config.activation == "gelu"
+    model, _ = numpyclip.load(names[1], activation="gelu", text_model=names[0])  # which records another one
+    assert model.config.activation == "quick_gelu"
 
 
 @pytest.mark.parametrize("wrong", [3, ["a"]])

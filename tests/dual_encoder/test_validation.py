@@ -62,7 +62,7 @@ def test_pixels_of_whole_patches_have_any_shape() -> None:
     preprocess = Preprocess(8, resize_mode="patches", patch_size=4)
     assert checked_image(np.zeros((1, 3, 4, 12), np.float32), preprocess).shape == (1, 3, 4, 12)
     assert checked_image(np.zeros((1, 12, 4, 3), np.uint8), preprocess).shape == (1, 12, 4, 3)
-    with pytest.raises(InputError, match=r"\(n, 3, a multiple of 4, another\)"):
+    with pytest.raises(InputError, match=r"\(n, 3, height, width\), both multiples of 4, made by"):
         checked_image(np.zeros((1, 3, 4, 10), np.float32), preprocess)
 
 

@@ -1,4 +1,4 @@
-"""Options of a description one by one, as strangers may write them."""
+"""Options of a description one by one, as untrusted files may have them."""
 
 from pathlib import Path
 from typing import Any

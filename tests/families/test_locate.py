@@ -12,7 +12,7 @@ import pytest
 import numpyclip
 from numpyclip.errors import CheckpointError, DownloadError, InputError, ModelNotFoundError, UnsupportedCheckpointError
 from numpyclip.families import locate, open_clip
-from numpyclip.families.locate import find_architecture, is_supported
+from numpyclip.families.locate import find_architecture, is_supported, unknown_name
 from numpyclip.runtime import prepared
 from numpyclip.tokenizer.hugging_face import open_clip_file_tokenizer
 from numpyclip.weights import published
@@ -330,15 +330,26 @@ def test_an_unknown_architecture_is_an_error_that_suggests_the_nearest() -> None
 
 
 def test_an_architecture_alone_is_half_a_name() -> None:
-    with pytest.raises(ModelNotFoundError, match=r"pass `pretrained` .* openai, laion400m_e31, "):
+    with pytest.raises(
+        ModelNotFoundError, match=r"ViT-B-32 is an .*\(pretrained='openai'\); another tag \(laion400m_e31, "
+    ):
         numpyclip.load("ViT-B-32")
-    with pytest.raises(ModelNotFoundError, match="no published ones"):
+    with pytest.raises(ModelNotFoundError, match=r"too: --pretrained webli \(pretrained='webli'\), or a file\."):
+        numpyclip.load("ViT-B-16-SigLIP2")
+    with pytest.raises(ModelNotFoundError, match="ViT-S-32 has no published weights; pass a file: --pretrained FILE"):
         numpyclip.load("ViT-S-32")
+
+
+@pytest.mark.parametrize("name", ["hf-hub:someone/model", str(FOLDER)])
+def test_what_is_no_published_model_is_not_told_to_be_unknown(name: str) -> None:
+    error = str(unknown_name(name))
+    assert "expected a name that `numpyclip models --all` lists" in error
+    assert "Known names" not in error
 
 
 @pytest.mark.parametrize("name", ["hf-hub:someone/model", "tiny", "ViT-L/14@336px", FOLDER])
 def test_what_has_weights_of_its_own_takes_no_others(name: str | Path) -> None:
-    with pytest.raises(InputError, match="has weights of its own"):
+    with pytest.raises(InputError, match="is no architecture of OpenCLIP's, which `pretrained` goes with"):
         numpyclip.load(name, pretrained="laion2b_s34b_b79k")
 
 

@@ -35,7 +35,7 @@ def test_a_folder_without_a_config_file_may_hold_one_file_of_weights(tmp_path: P
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="none"):
+    with pytest.raises(CheckpointError, match="no weights in this folder"):
         files_at(tmp_path)
 
 
@@ -54,6 +54,19 @@ def test_the_only_model_in_a_subfolder_is_found(tmp_path: Path) -> None:
     assert files_at(tmp_path).weights.name == "mine.pt"
 
 
+@pytest.mark.parametrize("described", ["{}", '{"model": "mobileclip_s0"}', '{"model_type": "clip"}'])
+def test_a_config_file_without_weights_of_its_library_says_nothing(tmp_path: Path, described: str) -> None:
+    (tmp_path / "config.json").write_text(described)
+    shutil.copytree(FAMILIES / "transformers-clip", tmp_path / "0_CLIPModel")
+    assert files_at(tmp_path).path == tmp_path / "0_CLIPModel"
+    below = {f"0_CLIPModel/{file.name}" for file in (tmp_path / "0_CLIPModel").iterdir()}
+    assert "0_CLIPModel/pytorch_model.bin" in wanted({"config.json", *below})
+    (tmp_path / "longclip-B.pt").touch()
+    files = files_at(tmp_path)
+    assert (files.library, files.config, files.weights.name) == (None, None, "longclip-B.pt")
+    assert "config.json is not used: transformers does not look for longclip-B.pt" in files.warnings[0]
+
+
 OPEN_CLIP = ("open_clip_config.json", "open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 TRANSFORMERS = ("config.json", "model.safetensors", "pytorch_model.bin")
 
@@ -70,7 +83,9 @@ TRANSFORMERS = ("config.json", "model.safetensors", "pytorch_model.bin")
         (("epoch_32.pt", "README.md"), ["epoch_32.pt"]),
         (("open_clip_config.json", "open_clip_model.safetensors.index.json"), []),
         (("open_clip_config.json", "oddly_named.safetensors"), []),
-        (("config.json", "open_clip_model.safetensors"), []),
+        (("config.json", "open_clip_model.safetensors"), ["open_clip_model.safetensors"]),
+        (("config.json", "mobileclip_s0.pt", "README.md"), ["mobileclip_s0.pt"]),
+        (("config.json", "a.pt", "b.pt"), []),
         (("config.json", "model.int8.safetensors"), ["model.int8.safetensors"]),
         (("best-of-two.pt", "old/epoch_1.pt", "model-00001-of-00001.bin"), ["best-of-two.pt"]),
         (("model.safetensors", "pytorch_model.bin"), []),

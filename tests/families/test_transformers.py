@@ -19,9 +19,11 @@ from numpyclip.families.transformers_types import TYPES
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.text.text_config import TextConfig
 from numpyclip.model.vision.vision_config import PoolConfig, StemConfig, VisionTransformerConfig
+from numpyclip.weights.read import read
 from numpyclip.weights.safetensors import read_safetensors
 from tests.clip_folders import of_version_5
 from tests.families.test_parity import FAMILIES
+from tests.model.golden import assert_close
 from tests.tokenizer.test_hugging_face import FOLDER as TOKENIZERS
 from tests.weights.forged import GOLDEN
 
@@ -151,6 +153,9 @@ def test_what_a_description_leaves_out_is_as_in_transformers(copy: Callable[[str
         ("clip", "", "model_type", None),
         ("clip", "", "quantization_config", {"bits": 4}),
         ("clip", "", "projection_dim", 0),
+        ("clip", "text_config", "model_type", "roberta"),
+        ("clip", "vision_config", "model_type", "vit"),
+        ("chinese-clip", "vision_config", "model_type", 3),
         ("clip", "vision_config", "num_channels", 1),
         ("clip", "vision_config", "hidden_act", "relu"),
         ("clip", "vision_config", "num_attention_heads", 7),
@@ -164,8 +169,6 @@ def test_what_a_description_leaves_out_is_as_in_transformers(copy: Callable[[str
         ("clip", "text_config", "position_embedding_type", "relative_key"),
         ("clip", "text_config", "num_experts", 4),
         ("clip", "text_config", "layer_norm_epsilon", 1e-3),
-        ("clip", "", "layer_norm_epsilon", 1e-3),
-        ("clip", "", "hidden_size", 7),
         ("clip", "", "adapters", {"a": {}}),
         ("clip-vision", "", "per_layer_config", {"0": {"num_attention_heads": 2}}),
         ("chinese-clip", "text_config", "is_decoder", True),
@@ -174,7 +177,7 @@ def test_what_a_description_leaves_out_is_as_in_transformers(copy: Callable[[str
         ("clip", "text_config", "pruned_heads", {"0": [1]}),
         ("clip", "text_config", "vocab_size", True),
         ("siglip", "text_config", "projection_size", 40),
-        ("siglip", "vision_config", "vision_use_head", False),
+        ("siglip", "vision_config", "vision_use_head", "no"),
         ("chinese-clip", "text_config", "position_embedding_type", "relative_key"),
         ("chinese-clip", "text_config", "pad_token_id", -1),
         ("altclip", "text_config", "max_position_embeddings", 3),
@@ -213,6 +216,8 @@ def test_an_option_that_is_not_supported_is_named(
         },
         {"pruned_heads": {}, "adapters": {}, "quantization_config": None, "use_qk_norm": False, "is_decoder": False},
         {"tie_encoder_decoder": False, "torch_dtype": "float16", "position_embedding_type": "absolute"},
+        {"drop_path_rate": 0.1, "resid_dropout": 0.1, "init_std": 0.02, "freeze": True, "loss_type": "contrastive"},
+        {"return_loss": True, "mask_time_prob": 0.05, "num_classes": 1000, "label_smoothing": 0.1, "direct_kd": True},
     ],
     ids=lambda ignored: next(iter(ignored)),
 )
@@ -229,19 +234,105 @@ def test_options_without_an_effect_are_ignored_anywhere(
 
 def test_options_that_transformers_does_not_know_are_listed(copy: Callable[[str], Path]) -> None:
     folder = copy("clip")
-    edit(folder, lambda config: config.update(license="mit", layer_norm_epsilon=1e-5, hidden_size=32))
-    edit(folder, lambda config: config["text_config"].update(direct_kd=True, layer_norm_epsilon=1e-5))
+    edit(folder, lambda config: config.update(license="mit", auto_map=["modeling_m.M"]))
+    edit(folder, lambda config: config["text_config"].update(keep_len=20, layer_norm_epsilon=1e-5))
     (warning,) = recognise(files_at(folder)).warnings
-    assert "config.json: text_config.direct_kd, license: no model of transformers has this option" in warning
+    assert "config.json: text_config.keep_len, license: no model of transformers has this option" in warning
     edit(folder, lambda config: config.update(auto_map={"AutoModel": "modeling_m.M"}))
-    with pytest.raises(UnsupportedCheckpointError, match=r"direct_kd is True; .* code of its own, 'modeling_m\.M'"):
+    with pytest.raises(UnsupportedCheckpointError, match=r"keep_len is 20; .* code of its own, 'modeling_m\.M'"):
         recognise(files_at(folder))
+
+
+def test_options_of_towers_have_no_effect_outside_of_them(copy: Callable[[str], Path]) -> None:
+    expected = recognise(files_at(folder := copy("clip"))).config
+    tower = {"hidden_size": 7, "num_hidden_layers": 3, "hidden_act": "relu", "layer_norm_eps": 1, "rope_theta": 1e4}
+    edit(folder, lambda config: config.update(tower, position_embedding_type="relative_key", attention_bias=True))
+    found = recognise(files_at(folder))
+    assert (found.config, found.warnings) == (expected, ())
+
+
+def test_a_siglip_without_a_pool_has_tokens_alone(copy: Callable[[str], Path]) -> None:
+    """As those that language models keep."""
+    folder = copy("siglip-vision")
+    with np.load(FAMILIES / "transformers-siglip-vision.npz") as golden:
+        image = golden["image"]
+    whole, _ = numpyclip.load(folder)
+    tokens = whole.image_tokens(image)
+    edit(folder, lambda config: config.update(vision_use_head=False))
+    tensors = read(folder / "model.safetensors").arrays
+    without = {name: np.array(array) for name, array in tensors.items() if "head." not in name}
+    (folder / "model.safetensors").unlink()
+    write_tensors(folder, without)
+    model, _ = numpyclip.load(folder)
+    np.testing.assert_array_equal(model.image_tokens(image), tokens)
+    with pytest.raises(InputError, match="does not pool patches"):
+        model.encode_image(image)
+
+
+@pytest.mark.parametrize("kept", ["vision", "text"])
+def test_a_tower_alone_may_be_described_as_a_whole_model(copy: Callable[[str], Path], kept: str) -> None:
+    """As of classifiers, and Stable Diffusion's safety checker, which has a prefix twice."""
+    tensors = read(files_at(folder := copy("clip")).weights).arrays
+    prefix = "vision_model." if kept == "vision" else ""
+    names = ("vision_model.", "visual_") if kept == "vision" else ("text_",)
+    alone = {
+        prefix * name.startswith("vision_model.") + name: array
+        for name, array in tensors.items()
+        if name.startswith(names)
+    }
+    (folder / "pytorch_model.bin").unlink()
+    write_tensors(folder, {**alone, "classifier.weight": np.ones((3, 2), np.float32)})
+    with pytest.warns(UserWarning) as caught:
+        alone_model, _ = numpyclip.load(folder)
+    messages = "\n".join(str(warning.message) for warning in caught)
+    assert "no tensors of the other tower that config.json describes" in messages
+    assert "left out: 'classifier.weight'" in messages
+    with np.load(FAMILIES / "transformers-clip.npz") as golden:
+        if kept == "vision":
+            assert_close(alone_model.encode_image(golden["image"]), golden["encode_image"])
+        else:
+            assert_close(alone_model.encode_text(golden["text"]), golden["encode_text"])
+
+
+def test_an_image_processor_that_makes_no_size_is_warned_of(copy: Callable[[str], Path]) -> None:
+    path = (folder := copy("siglip")) / "preprocessor_config.json"
+    path.write_text(json.dumps({"image_processor_type": "SiglipImageProcessor", "do_resize": False}), "utf-8")
+    (warning,) = recognise(files_at(folder)).warnings
+    assert "neither resizes nor crops; only pictures of 32 px can be embedded" in warning
+
+
+def test_altclip_is_read_as_it_was_published(copy: Callable[[str], Path]) -> None:
+    """Options as in the config file of BAAI/AltCLIP."""
+    expected = recognise(files_at(folder := copy("altclip"))).config
+    edit(folder, lambda config: config.update(direct_kd=False, num_layers=3, initializer_factor=1.0))
+    edit(folder, lambda config: config.update(text_config_dict=None, vision_config_dict=None, torch_dtype="float32"))
+    of_text = {"pooler_fn": "average", "output_past": True, "learn_encoder": False, "classifier_dropout": None}
+    edit(folder, lambda config: config["text_config"].update(of_text, num_beam_groups=1, diversity_penalty=0.0))
+    edit(folder, lambda config: config["vision_config"].update(dropout=0.0, projection_dim=512, num_beams=1))
+    found = recognise(files_at(folder))
+    assert (found.config, found.warnings) == (expected, ())
 
 
 def test_a_type_with_code_of_its_own_is_named(copy: Callable[[str], Path]) -> None:
     folder = copy("clip")
     edit(folder, lambda config: config.update(model_type="zip", auto_map={"AutoModel": "modeling_zip.ZipModel"}))
     with pytest.raises(UnsupportedCheckpointError, match=r"'zip'; .* code of its own, 'modeling_zip\.ZipModel'"):
+        recognise(files_at(folder))
+
+
+@pytest.mark.parametrize(
+    ("described", "kind"),
+    [
+        ({"model_type": "owlv2"}, "'owlv2'; this is no CLIP, but a detector of objects. Expected clip, metaclip_2, "),
+        ({"model_type": "bert"}, "'bert'; this is no CLIP, but a text encoder alone"),
+        ({"model_type": None, "architecture": "vit_base_patch16_224"}, "None; .* timm's alone, 'vit_base_patch16_224'"),
+        ({"model_type": "zip"}, "'zip'; no type of CLIP that is known"),
+        ({"model_type": ["clip"]}, "no type of CLIP"),
+    ],
+)
+def test_a_type_that_is_no_clip_is_told(copy: Callable[[str], Path], described: Config, kind: str) -> None:
+    edit(folder := copy("clip"), lambda config: config.update(described))
+    with pytest.raises(UnsupportedCheckpointError, match=f"model_type is .*{kind}"):
         recognise(files_at(folder))
 
 

@@ -1,4 +1,4 @@
-"""Archives, lists of labels and probes of strangers, broken in any way, are read or refused with a documented error."""
+"""Untrusted archives, lists of labels and probes, broken in any way, are read or refused with a documented error."""
 
 import contextlib
 import io

@@ -184,6 +184,7 @@ def test_an_index_may_come_later(serve: Serve, tiny: CLIP, tmp_path: Path, drawi
     assert client.get("/search?q=a+house").status == 200
     described = client.get("/index").json
     assert (described["pictures"], described["folders"]) == (len(NAMES) + 1, [str(drawings)])
+    assert (described["model"], described["text_model"], described["dimensions"]) == ("tiny", None, 128)
 
 
 def test_an_index_of_another_model_is_not_searched(serve: Serve, tmp_path: Path, tiny: CLIP, drawings: Path) -> None:

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 from numpyclip.cli.inputs import Reporter, progress, say_left_out, texts_in
 from numpyclip.cli.options import add_decoding_option, add_file_options, decode_options
 from numpyclip.cli.outputs import print_columns, print_json, say
-from numpyclip.cli.stores import add_store_options, load_remembered, place_of, remember_model, remembered_options
+from numpyclip.cli.stores import (
+    add_store_options,
+    dimensions,
+    load_remembered,
+    place_of,
+    remember_model,
+    remembered_options,
+)
 from numpyclip.errors import InputError
 
 if TYPE_CHECKING:
@@ -90,7 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
     with closing(open_store(place_of(arguments), create=create, precision=arguments.precision)) as store:
         if needs_no_model is not None:
             return needs_no_model(arguments, store)
-        model = load_remembered(arguments, store, must_fit=not arguments.migrate)
+        model = load_remembered(arguments, store, must_fit=not arguments.migrate, migrating=arguments.migrate)
         if arguments.migrate:
             return _migrate(arguments, store, model)
         index = Index(store, model)
@@ -220,11 +227,13 @@ def _problems(arguments: argparse.Namespace, store: Store) -> int:
 
 def _list(arguments: argparse.Namespace, store: Store) -> int:
     counts, folders = dataclasses.asdict(store.counts()), store.folders()
-    name = remembered_options(store).get("model")
+    options = remembered_options(store)
     if arguments.json:
-        print_json({"store": store.place, "model": name, **counts, "folders": folders})
+        named = {key: options.get(key) for key in ("model", "pretrained", "text_model")}
+        print_json({"store": store.place, **named, "truncate_dim": dimensions(options), **counts, "folders": folders})
         return 0
-    print_columns(f"{store.place}: model {name}, " + ", ".join(f"{count} {what}" for what, count in counts.items()))
+    model = ", ".join(f"{key.replace('_', '-')} {value}" for key, value in options.items()) or "model None"
+    print_columns(f"{store.place}: {model}, " + ", ".join(f"{count} {what}" for what, count in counts.items()))
     for folder, ignored in folders.items():
         print_columns(folder, *(f"without {pattern}" for pattern in ignored))
     return 0

@@ -47,9 +47,9 @@ def add_options(command: argparse.ArgumentParser) -> None:
         help="list (default), download, verify or cache",
     )
     command.add_argument("items", nargs="*", metavar="NAME", help="models to download or verify (verify: default all)")
-    command.add_argument("--all", action="store_true", default=None, help="with list: OpenCLIP's published models")
+    command.add_argument("--all", action="store_true", help="with list: OpenCLIP's published models")
     command.add_argument("--json", action="store_true", help="print one JSON object per line")
-    command.add_argument("--clear", action="store_true", default=None, help="with cache: remove the files")
+    command.add_argument("--clear", action="store_true", help="with cache: remove the files")
     command.add_argument("--images", metavar="FOLDER", help="with verify: where the known images are (default: .)")
     command.add_argument(
         "--as", metavar="NAME", dest="published_as", help="with verify: the published model that a file or folder is of"
@@ -60,7 +60,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Do one of the four actions."""
     for option, (name, actions) in _OPTIONS.items():
-        if getattr(arguments, name) is not None and arguments.action not in actions:
+        if getattr(arguments, name) not in (None, False) and arguments.action not in actions:
             raise InputError(f"{option} is for `numpyclip models {actions[0]}`, not for {arguments.action}.")
     return _ACTIONS[arguments.action](arguments)
 

@@ -70,7 +70,8 @@ def add_text_model_option(options: Options) -> None:
     options.add_argument(
         "--text-model",
         metavar="MODEL",
-        help="a model whose text tower was trained for the images of --model, such as hf-hub:M-CLIP/LABSE-Vit-L-14",
+        help="embed texts with the text tower of this model, trained to match --model, such as "
+        "hf-hub:M-CLIP/XLM-Roberta-Large-Vit-B-32",
     )
 
 

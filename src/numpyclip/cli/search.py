@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from numpyclip.atomic import atomic_file
 from numpyclip.cli.options import add_file_options, decode_options, positive
 from numpyclip.cli.outputs import check_output, output_path, print_columns, print_json, print_path, say, write
-from numpyclip.cli.stores import add_store_options, load_remembered, place_of
+from numpyclip.cli.stores import add_store_options, load_remembered, open_made
 from numpyclip.errors import InputError, NumPyCLIPError, PictureError
 from numpyclip.viz.terminal import PROTOCOLS, drawn, terminal_protocol
 
@@ -66,7 +66,6 @@ def add_options(command: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Search, and print what is found."""
     from numpyclip.index import Index, Where
-    from numpyclip.index.open_store import open_store
 
     query = _query(arguments)
     if arguments.modality == "texts" and (arguments.sheet or arguments.preview):
@@ -78,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
     protocol = _protocol(arguments)
     check_output(arguments.sheet)
     where = Where(arguments.folder, arguments.after, arguments.before)
-    with closing(open_store(place_of(arguments))) as store:
+    with closing(open_made(arguments)) as store:
         index = Index(store, load_remembered(arguments, store))
         result = index.search(query, arguments.top, where=where, modality=arguments.modality)
         if not result:

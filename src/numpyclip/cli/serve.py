@@ -10,7 +10,7 @@ from typing import Any
 
 from numpyclip.cli.options import add_decoding_option, add_file_options, load_model, model_name, positive
 from numpyclip.cli.outputs import say
-from numpyclip.cli.stores import add_store_options, load_remembered, place_of
+from numpyclip.cli.stores import add_store_options, load_remembered, open_made, place_of
 from numpyclip.errors import InputError, NumPyCLIPError, StoreError
 
 EXAMPLES = """\
@@ -74,6 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
         name = model_name(arguments)
         settings = Settings(
             model_names=tuple(dict.fromkeys([name, *_other_names(name, arguments.text_model), *arguments.model_name])),
+            text_model=arguments.text_model,
             token=token,
             allowed_hosts=("127.0.0.1", "[::1]", "localhost", *arguments.allow_host) if _is_loopback(arguments) else (),
             fetch_hosts=tuple(host.lower() for host in arguments.fetch_host),
@@ -111,11 +112,9 @@ def _is_loopback(arguments: argparse.Namespace) -> bool:
 
 def _load(arguments: argparse.Namespace, place: str | None) -> Any:
     """Load the model that was asked for, else the index's, if there is one."""
-    from numpyclip.index.open_store import open_store
-
     if place is not None:
         try:
-            with contextlib.closing(open_store(place)) as store:
+            with contextlib.closing(open_made(arguments)) as store:
                 return load_remembered(arguments, store, must_fit=False)
         except StoreError as error:
             if arguments.store is not None:

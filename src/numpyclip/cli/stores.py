@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
+import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -41,6 +43,20 @@ def place_of(arguments: argparse.Namespace) -> str:
     from numpyclip.index.open_store import default_place
 
     return arguments.store or default_place()
+
+
+def open_made(arguments: argparse.Namespace) -> Store:
+    """Open an index; the error if there is none names the command that makes it, with the options that were given."""
+    from numpyclip.index.open_store import open_store
+
+    try:
+        return open_store(place_of(arguments))
+    except StoreError as error:
+        given = {key: getattr(arguments, key) for key in ("model", "pretrained")}
+        if arguments.store is not None and "://" not in arguments.store:
+            given["store"] = arguments.store
+        options = "".join(f" --{key} {shlex.quote(value)}" for key, value in given.items() if value is not None)
+        raise StoreError(str(error).replace("`numpyclip index FOLDER", f"`numpyclip index FOLDER{options}")) from error
 
 
 @contextmanager
@@ -82,8 +98,13 @@ def _is_there(place: str) -> bool:
     return "://" in place or Path(place).is_dir()
 
 
-def load_remembered(arguments: argparse.Namespace, store: Store, *, must_fit: bool = True) -> CLIP:
+def load_remembered(
+    arguments: argparse.Namespace, store: Store, *, must_fit: bool = True, migrating: bool = False
+) -> CLIP:
     """Load the model that was asked for, else the one that the index was made with, else the usual one.
+
+    Options that are not given are those of the index. With --model these are only the activation, if it is the same
+    model, and, unless the index is migrated, the dimensions of embeddings, which have to be its own.
 
     Raises
     ------
@@ -94,22 +115,24 @@ def load_remembered(arguments: argparse.Namespace, store: Store, *, must_fit: bo
     remembered = remembered_options(store)
     if arguments.model is None and not remembered and store.fingerprint is not None:
         raise InputError(f"{store.place}: was made from Python; name its model with --model.")
-    wanted = _options(arguments) if arguments.model is not None else {**remembered, **_options(arguments)}
-    if all(wanted.get(key) == remembered.get(key) for key in _NAMED):
-        wanted = {**remembered, **wanted}
-    elif (
-        remembered
-        and must_fit
-        and not (_has_file(wanted) or _has_lost_file(remembered))
-        and not _are_copies(wanted, remembered)
-    ):
+    given = _options(arguments)
+    wanted = given if arguments.model is not None else {**remembered, **given}
+    is_same = all(wanted.get(key) == remembered.get(key) for key in _NAMED)
+    has_file = _has_file(wanted) or _has_lost_file(remembered)
+    may_fit = is_same or (must_fit and has_file) or _are_copies(wanted, remembered)
+    if remembered and must_fit and not may_fit:
         raise InputError(
             f"{store.place}: was made with {_written(remembered)}, not with {_written(wanted)}. Leave out --model, or "
             "re-embed everything: numpyclip index --migrate --model NEW."
         )
-    vars(arguments).update(wanted, **_dimensions(wanted))
+    kept = [*["activation"] * is_same, *["truncate_dim"] * (may_fit and not migrating)]
+    wanted = {**{key: remembered[key] for key in kept if key in remembered}, **wanted}
+    vars(arguments).update(wanted, truncate_dim=dimensions(wanted))
     arguments.model = arguments.model or arguments.usual_model
-    return load_model(arguments)
+    with warnings.catch_warnings():
+        if "truncate_dim" not in given:  # it was said when the index was made
+            warnings.filterwarnings("ignore", message=".*Matryoshka")
+        return load_model(arguments)
 
 
 def remembered_options(store: Store) -> dict[str, str]:
@@ -119,6 +142,12 @@ def remembered_options(store: Store) -> dict[str, str]:
         return {key: value for key, value in found.items() if key in _REMEMBERED and isinstance(value, str)}
     except (ValueError, AttributeError, RecursionError):
         raise StoreError(f"{store.place}: does not say by which options its model is loaded. {RECOVERY}") from None
+
+
+def dimensions(options: dict[str, str]) -> int | None:
+    """Return how many dimensions embeddings are truncated to, if they are."""
+    dim = options.get("truncate_dim", "")
+    return int(dim) if dim.isdecimal() else None
 
 
 def remember_model(arguments: argparse.Namespace, index: Index) -> None:
@@ -134,12 +163,6 @@ def _options(arguments: argparse.Namespace) -> dict[str, str]:
         if key in options and Path(options[key]).exists():
             options[key] = os.path.abspath(options[key])  # noqa: PTH100  a link stays as it was named
     return options
-
-
-def _dimensions(options: dict[str, str]) -> dict[str, int]:
-    """Return the number of dimensions that embeddings are truncated to, if they are, as a number again."""
-    dim = options.get("truncate_dim", "")
-    return {"truncate_dim": int(dim)} if dim.isdecimal() else {}
 
 
 def _are_copies(wanted: dict[str, str], remembered: dict[str, str]) -> bool:

@@ -259,9 +259,10 @@ class DualEncoder(TorchMethods):
 def present(tower: _T | None, inputs: str) -> _T:
     """Return a tower, or its configuration; raise InputError if the model has none for these inputs."""
     if tower is None:
-        raise InputError(
-            f"this model has no tower for {inputs}: the checkpoint has only the other one. Load a full CLIP."
-        )
+        remedy = "it is an image tower. Load a whole CLIP."
+        if inputs == "images":
+            remedy = "it is a text tower. Add it to the model of its images: --model IMAGES --text-model THIS."
+        raise InputError(f"this model has no tower for {inputs}, {remedy}")
     return tower
 
 

@@ -39,7 +39,8 @@ _RECORDED_AS = {
     "pool.norm_after": "norm_after_pool",
     "pool.queries": "queries",
 }
-_ELSEWHERE = ("family", "matryoshka", "preprocess")  # these change no embedding, or are a field of its own
+# These change no embedding, or are a field of its own, or concern only texts with a token of padding within.
+_ELSEWHERE = ("family", "matryoshka", "preprocess", "masks_padding")
 
 # Details in which libraries differ about one model. Profiles: which way half a pixel of the crop is rounded, and what
 # is behind transparent pixels. Tokenizers of CLIP's vocabulary: how damaged text and HTML entities are repaired. The
@@ -53,8 +54,9 @@ _END_OF_TEXT = re.compile(r"vocab_size=(?P<size>[0-9]+)(?P<between>[^()]*) pool=
 class Fingerprint:
     """What a model's embeddings depend on.
 
-    Equal fingerprints: the same embeddings, but for rounding. No `differences`: the same model, in copies of different
-    precision or layout, whose embeddings are comparable. The last three attributes are not compared by ``==``.
+    Equal fingerprints: the same embeddings of images, but for rounding, and of texts if `text_model` is equal, too. No
+    `differences`: the same model, in copies of different precision or layout, whose embeddings are comparable. The last
+    three attributes are not compared by ``==``.
 
     Options of a call are not included, though they change embeddings: `truncate`, `orient` and `draft`.
 
@@ -122,18 +124,44 @@ class Fingerprint:
         )
 
     def differences(self, other: Fingerprint) -> str:
-        """List the fields that make embeddings incomparable, this one's value first; an empty string if none do.
+        """List what makes embeddings incomparable, this one's value first; an empty string if nothing does.
 
-        Where one of the two has no `weights_float16`, these are all fields that differ.
+        Of `architecture` and `preprocess` these are the options that differ. Where one of the two has no
+        `weights_float16`, all fields are compared.
+
+        Raises
+        ------
+        InputError
+            If the other one is no fingerprint.
         """
+        return "; ".join(
+            f"{name}: {mine:.300}, not {yours:.300}" for name, (mine, yours) in self._differing(other).items()
+        )
+
+    def differing_dims(self, other: Fingerprint) -> tuple[int, int] | None:
+        """Return both numbers of dimensions if these are all that differs: embeddings are truncated, or were."""
+        found = self._differing(other)
+        names = {option.partition("=")[0] for value in found.get("architecture", ()) for option in value.split()}
+        if set(found) != {"architecture"} or not names <= {"embed_dim", "full_dim"}:
+            return None
+        mine, yours = (_options(each.architecture).get("embed_dim", "") for each in (self, other))
+        return (int(mine), int(yours)) if mine.isdecimal() and yours.isdecimal() else None
+
+    def _differing(self, other: Fingerprint) -> dict[str, tuple[str, str]]:
+        """Return the fields that make embeddings incomparable, of each the parts that differ."""
+        if not isinstance(other, Fingerprint):
+            raise InputError(f"got {type(other).__name__}; expected a Fingerprint, as model.fingerprint is one.")
         names = [each.name for each in dataclasses.fields(self) if each.compare]
         pairs = {name: (getattr(self, name), getattr(other, name)) for name in names}
         if self.weights_float16 and other.weights_float16:
             mine, yours = self._without_details(), other._without_details()
             pairs = {name: pair for name, pair in pairs.items() if getattr(mine, name) != getattr(yours, name)}
-        return "; ".join(
-            f"{name}: {mine:.300}, not {yours:.300}" for name, (mine, yours) in pairs.items() if mine != yours
-        )
+        lists = ("architecture", "preprocess")
+        return {
+            name: _differing_options(*pair) if name in lists else pair
+            for name, pair in pairs.items()
+            if pair[0] != pair[1]
+        }
 
     def is_comparable(self, other: Fingerprint) -> bool:
         """Tell whether embeddings of two models may be compared: they are those of one model."""
@@ -148,6 +176,28 @@ class Fingerprint:
             preprocess=_PROFILE.sub("", self.preprocess),
             tokenizer="CLIP" if _CLIP_TOKENIZER.fullmatch(self.tokenizer) else self.tokenizer,
         )
+
+
+def _options(listed: str) -> dict[str, str]:
+    """Split what `_describe` lists: "a=1 b=(c=2)" into {"a": "1", "b.c": "2"}."""
+    options: dict[str, str] = {}
+    groups: list[str] = []
+    for word in listed.split():
+        name, _, value = word.partition("=")
+        while value.startswith("(") and "=" in value:
+            groups.append(name)
+            name, _, value = value[1:].partition("=")
+        closed = max(0, value.count(")") - value.count("("))
+        options[".".join([*groups, name])] = value[: len(value) - closed]
+        del groups[max(0, len(groups) - closed) :]
+    return options
+
+
+def _differing_options(mine: str, yours: str) -> tuple[str, str]:
+    both = _options(mine), _options(yours)
+    names = [name for name in {**both[0], **both[1]} if both[0].get(name) != both[1].get(name)]
+    ours, theirs = (" ".join(f"{name}={each.get(name, 'default')}" for name in names) for each in both)
+    return (ours, theirs) if names else (mine, yours)
 
 
 def _as_highest_id(found: re.Match[str]) -> str:

@@ -31,13 +31,16 @@ def pair(images: CLIP, texts: CLIP) -> CLIP:
         if tower is None:
             raise InputError(f"{model}: has no tower for {inputs}; expected one for images, and text_model for texts.")
     if images.config.text is None and images.config.family != "nomic":
-        raise InputError(f"{images}: has an image tower alone, no temperature; expected a whole model, for its images.")
-    dims = images.config.embed_dim, texts.config.embed_dim
-    if dims[0] != dims[1]:
         raise InputError(
-            f"text_model: its embeddings have {dims[1]} dimensions, those of the images {dims[0]}; expected a text "
-            "tower that was trained for these images."
+            f"{images}: is an image tower without a temperature (logit_scale); --text-model needs a whole CLIP."
         )
+    for dims in ("tower_dim", "embed_dim"):  # before they are truncated, and after
+        ours, theirs = getattr(images.config, dims), getattr(texts.config, dims)
+        if ours != theirs:
+            raise InputError(
+                f"text_model: its embeddings have {theirs} dimensions, those of the images {ours}; expected a text "
+                "tower that was trained for these images."
+            )
     parts = {field.name: getattr(images, field.name) for field in fields(images)}
     return CLIP(
         **{

@@ -31,13 +31,13 @@ def checked_image(image: ArrayLike, preprocess: Preprocess, name: str = "encode_
     height, width, channels = range(1, 4) if image.dtype == np.uint8 else (2, 3, 1)
     is_right = image.ndim == 4 and image.shape[channels] == 3 and (image.dtype.kind == "f" or image.dtype == np.uint8)
     if not (is_right and preprocess.takes(image.shape[height], image.shape[width])):
-        sides = ", ".join(map(str, preprocess.sides))
+        sides, multiples = ", ".join(map(str, preprocess.sides)), ""
         if preprocess.patch_size is not None:
-            sides = f"a multiple of {preprocess.patch_size}, another"
+            sides, multiples = "height, width", f", both multiples of {preprocess.patch_size}"
         raise InputError(
-            f"{name}: got an array of shape {image.shape} and {image.dtype}; expected floating point of "
-            f"shape (n, 3, {sides}), made by preprocess(picture)[np.newaxis], or uint8 of shape (n, {sides}, 3), made "
-            "by preprocess.crop. Unprocessed images go to embed_images."
+            f"{name}: got an array of shape {image.shape} and {image.dtype}; expected floating point of shape "
+            f"(n, 3, {sides}){multiples}, made by preprocess(image)[np.newaxis], or uint8 of shape (n, {sides}, 3), "
+            "made by preprocess.crop. Unprocessed images go to embed_images."
         )
     return image
 
@@ -73,7 +73,7 @@ def checked_dim(value: object, most: int) -> int:
     dim = whole_number(value)
     if dim is None or not 1 <= dim <= most:
         raise InputError(
-            f"truncate_dim is {value!r:.60}; expected an integer of 1..{most}, which this model's embeddings have."
+            f"truncate_dim is {value!r:.60}; expected 1 to {most}, the dimensions of this model's embeddings."
         )
     return dim
 

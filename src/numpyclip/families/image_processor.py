@@ -1,6 +1,7 @@
 """The preprocessing of images by transformers' `preprocessor_config.json` or `processor_config.json`."""
 
 import math
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -39,6 +40,7 @@ _CLASSES = {
 }
 
 _MAX_PATCHES = 4096  # four times the largest number that a published model was trained with
+_CLASS = re.compile(r"(\w+?)(ImageProcessor(Fast|Pil)?|FeatureExtractor)", re.ASCII)
 RESAMPLE: dict[int, Interpolation] = {  # Pillow's numbers
     0: "nearest",
     1: "lanczos",
@@ -104,15 +106,13 @@ def _find(folder: Path) -> Section | None:
 
 def _class(section: Section, default: _Defaults) -> _Defaults:
     """Return the defaults of the named class: `CLIPImageProcessorFast`, say, or, long ago, `CLIPFeatureExtractor`."""
-    classes = {
-        f"{name}{suffix}": defaults
-        for name, defaults in _CLASSES.items()
-        for suffix in ("ImageProcessor", "ImageProcessorFast", "ImageProcessorPil", "FeatureExtractor")
-    }
     section.ignore("feature_extractor_type")  # the older name of the next
     for option in ("image_processor_type", "feature_extractor_type"):
         if option in section:
-            return section.one_of(option, classes, "")
+            match = _CLASS.fullmatch(section.get(option, str))
+            if match is None or match[1] not in _CLASSES:
+                raise section.unsupported(option, f"expected {' or '.join(_CLASSES)}, before ImageProcessor")
+            return _CLASSES[match[1]]
     return default
 
 
@@ -169,19 +169,20 @@ def _patches(section: Section, default: Preprocess) -> Preprocess:
     """Read the number and the size of patches."""
     patch_size = section.size("patch_size", default.patch_size)
     most = section.size("max_num_patches", 256, _MAX_PATCHES)
-    if math.isqrt(most) ** 2 != most:
-        raise section.unsupported("max_num_patches", "expected a square number")
     section.expect(do_resize=True)
-    if default.patch_counts and not section.get("dynamic_max_patches", bool, True):
-        default = replace(default, patch_counts=())
-    return replace(default, size=math.isqrt(most) * patch_size, patch_size=patch_size)
+    side = math.isqrt(most)
+    is_dynamic = bool(default.patch_counts) and section.get("dynamic_max_patches", bool, True)
+    if not is_dynamic:
+        default = replace(default, patch_counts=() if side * side == most else (most,))  # `size` tells a square alone
+    return replace(default, size=side * patch_size, patch_size=patch_size)
 
 
 def _interpolation(section: Section, default: Interpolation) -> Interpolation:
     if "resample" not in section:
         return default
-    resample = section.get("resample", int)
-    if resample not in RESAMPLE:
+    resample = section.json["resample"]
+    if type(resample) is not int or resample not in RESAMPLE:  # of strings the processors make different things
         known = ", ".join(f"{number} ({name})" for number, name in RESAMPLE.items())
-        raise section.unsupported("resample", f"expected one of Pillow's: {known}")
+        raise section.unsupported("resample", f"expected one of Pillow's numbers: {known}")
+    section.ignore("resample")
     return RESAMPLE[resample]

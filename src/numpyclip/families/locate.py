@@ -124,7 +124,7 @@ def _check_copy(path: Path, name: str) -> None:
 def _of_architecture(name: str, pretrained: Folder, download_root: Folder | None) -> ModelFiles:
     """Find weights of an architecture of OpenCLIP's: published ones by their tag, or a file or folder."""
     if architecture(name) is None and (name.startswith(hub.PREFIX) or name in available_models() or exists(name)):
-        raise InputError(f"{name}: has weights of its own; `pretrained` goes with OpenCLIP's names of architectures.")
+        raise InputError(f"{name}: is no architecture of OpenCLIP's, which `pretrained` goes with; leave that out.")
     known = find_architecture(name)
     if model := known.find(os.fspath(pretrained)):
         return _published(known, model, download_root)
@@ -201,10 +201,10 @@ def find_architecture(name: str) -> Architecture:
 def unknown_name(name: str, is_architecture: bool = False) -> ModelNotFoundError:
     """Make an error about an unknown name, or about one that needs `pretrained` beside it."""
     if known := architecture(name):
-        return ModelNotFoundError(
-            f"Model {name!r} has weights of several names, or none: pass `pretrained` (--pretrained), a file or one of "
-            f"{', '.join(known.models) or 'no published ones'}."
-        )
+        return _without_weights(known)
+    if name.startswith(hub.PREFIX) or exists(name):
+        kind = "a repository" if name.startswith(hub.PREFIX) else "a file or folder"
+        return ModelNotFoundError(f"{name}: is {kind}; expected a name that `numpyclip models --all` lists.")
     is_path = is_architecture or name.endswith(SUFFIXES)
     repository = None if is_path else _REPOSITORY.fullmatch(name)
     names = architectures() if is_architecture else [*available_models(), *architectures()]
@@ -215,6 +215,18 @@ def unknown_name(name: str, is_architecture: bool = False) -> ModelNotFoundError
         f"Model {name!r:.200} not found: neither a known name nor a file or folder here."
         f"{_did_you_mean(close)} Known names: {', '.join(available_models())}; "
         f"those of OpenCLIP (numpyclip models --all); {hub.PREFIX}organization/name."
+    )
+
+
+def _without_weights(known: Architecture) -> ModelNotFoundError:
+    if not known.models:
+        return ModelNotFoundError(
+            f"{known.name} has no published weights; pass a file: --pretrained FILE (pretrained='FILE')."
+        )
+    first, *others = known.models
+    listed = f"; another tag ({', '.join(others)}), or a file" if others else ", or a file"
+    return ModelNotFoundError(
+        f"{known.name} is an architecture; name its weights too: --pretrained {first} (pretrained={first!r}){listed}."
     )
 
 

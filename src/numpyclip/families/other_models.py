@@ -1,4 +1,4 @@
-"""What a file is that holds no CLIP: other kinds of models, by the names of their tensors."""
+"""What a file is that holds no CLIP: other kinds of models, by their types or the names of their tensors."""
 
 import re
 from collections.abc import Iterable
@@ -29,7 +29,27 @@ _KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("a ResNet classifier", (r"\blayer1\.0\.conv1\.weight",)),
     ("a convolutional classifier", (r"\b(features|stages|blocks)\.", r"\b(classifier|head)\.")),
 )
+# model_type of a config file → what it is
+_TYPES = {
+    **dict.fromkeys(("owlvit", "owlv2", "grounding-dino", "detr"), "a detector of objects"),
+    **dict.fromkeys(("clipseg", "groupvit", "sam", "segformer"), "a model that segments images"),
+    **dict.fromkeys(("blip", "blip-2", "instructblip", "git"), "a model that writes captions"),
+    **dict.fromkeys(("align", "flava", "bridgetower", "vilt"), "another model of images and texts"),
+    "vision-text-dual-encoder": "two encoders of any types",
+    **dict.fromkeys(("bert", "roberta", "xlm-roberta", "distilbert", "mpnet", "deberta-v2"), "a text encoder alone"),
+    **dict.fromkeys(("t5", "mt5", "gpt2", "llama", "mistral", "qwen2", "qwen3", "gemma"), "a language model"),
+    **dict.fromkeys(("llava", "llava_next", "qwen2_vl", "paligemma", "idefics"), "a language model that sees images"),
+    **dict.fromkeys(("vit", "dinov2", "dinov3_vit", "beit", "deit", "resnet"), "an image encoder alone"),
+    **dict.fromkeys(("clap", "whisper", "wav2vec2"), "a model of sounds"),
+    "xclip": "a model of videos",
+    "timm_wrapper": "an image encoder of timm's alone",
+}
 _MOST_NAMES, _MOST_LETTERS = 2**11, 200
+
+
+def what_is(model_type: object) -> str | None:
+    """Say what other models of transformers are, by their `model_type`; None if that is not known."""
+    return _TYPES.get(model_type) if isinstance(model_type, str) else None
 
 
 def likeness(names: Iterable[str]) -> str | None:

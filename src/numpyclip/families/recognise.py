@@ -16,8 +16,13 @@ from numpyclip.weights.read import read
 _ENCODERS = ("bert", "roberta", "xlm-roberta", "distilbert")  # alone no CLIP, but as a module of sentence-transformers
 
 
-def recognise(files: ModelFiles, passed: Activation | None = None) -> ModelDescription:
-    """Recognise a model by its config file, or by its tensors alone; `passed` is the `activation` of `load`."""
+def recognise(
+    files: ModelFiles, passed: Activation | None = None, fallback: Activation | None = None
+) -> ModelDescription:
+    """Recognise a model by its config file, or by its tensors alone.
+
+    `passed` is the `activation` of `load`, which contradicts a recorded one; `fallback` gives way to it.
+    """
     checkpoint = read(files.weights)
     is_apples = apple.is_apples(checkpoint)
     if is_apples:
@@ -40,7 +45,7 @@ def recognise(files: ModelFiles, passed: Activation | None = None) -> ModelDescr
         activation.decide([Claim(str(files.weights), "has, as all of Apple's,", found.config.activation)], passed)
     else:
         tiny_clip = Claim(str(files.weights), "has, as all of TinyCLIP's,", "gelu") if is_tiny_clip else None
-        decided = activation.decide([files.activation, recorded, tiny_clip], passed)
+        decided = activation.decide([files.activation, recorded, tiny_clip], passed) or fallback
         found = openai.describe(checkpoint, decided or activation.DEFAULT)
         if is_tiny_clip:
             found = replace(found, tokenizer=partial(open_clip_tokenizer, "lower"))  # its code is OpenCLIP's

@@ -88,10 +88,16 @@ def files_at(path: Path, table: Section | None = None, doubt: str | None = None)
     config = table or (read_config_file(path / library) if library else None)
     found = _find_weights({name for name in names if (path / name).is_file()}, library, or_any=table is not None)
     if len(found) == 1:
+        if library is None and TRANSFORMERS_CONFIG in names:
+            warnings = (f"{path}: {TRANSFORMERS_CONFIG} is not used: transformers does not look for {found[0]}.",)
         return ModelFiles(path=path, weights=path / found[0], library=library, config=config, warnings=warnings)
-    if library and not found:
-        raise CheckpointError(f"{path}: has no weights; expected a file named {' or '.join(_WEIGHTS[library])}.")
-    listed = ", ".join(quoted(file, 60) for file in found[:10]) or "none"
+    if not found and (described := next((config for config in _WEIGHTS if config in names), None)):
+        raise CheckpointError(f"{path}: has no weights; expected a file named {' or '.join(_WEIGHTS[described])}.")
+    if not found:
+        raise CheckpointError(
+            f"{path}: no weights in this folder; expected a file of weights, perhaps with a config file."
+        )
+    listed = ", ".join(quoted(file, 60) for file in found[:10])
     raise CheckpointError(
         f"{path}: found {len(found)} files of weights ({listed}); expected one. Pass the file itself."
     )
@@ -245,7 +251,9 @@ def tokenizer_files(names: Iterable[str], *, is_all: bool = True) -> list[str]:
 
 
 def _library(names: set[str]) -> str | None:
-    return next((config for config in _WEIGHTS if config in names), None)
+    """Tell whose config file counts: a `config.json` says nothing about weights that transformers does not look for."""
+    library = next((config for config in _WEIGHTS if config in names), None)
+    return library if library == OPEN_CLIP_CONFIG or _find_weights(names, library) else None
 
 
 def _find_weights(names: set[str], library: str | None, or_any: bool = False) -> list[str]:

@@ -5,7 +5,7 @@ is not supported is an `UnsupportedCheckpointError` that names it.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,15 +14,17 @@ from typing import Any
 from numpyclip.families import image_processor
 from numpyclip.families.config_file import MAX_LAYERS, Section
 from numpyclip.families.description import ModelDescription
+from numpyclip.families.other_models import what_is
 from numpyclip.families.repository_files import PROCESSOR_FILES, TOKENIZER_FILES, folders_beside
 from numpyclip.families.tensor_names import rename, translator, with_convolution
 from numpyclip.families.transformers_options import unknown_options
 from numpyclip.families.transformers_types import ACTIVATIONS, FG_CLIP_HEAD, FG_CLIP_UNUSED, TYPES, Family
+from numpyclip.images.preprocess import in_pixels
 from numpyclip.model.config import CLIPConfig
 from numpyclip.model.text.encoder_configs import BertConfig
 from numpyclip.model.text.text_config import TextConfig
 from numpyclip.model.transformer_config import TransformerConfig
-from numpyclip.model.vision.vision_config import VisionTransformerConfig
+from numpyclip.model.vision.vision_config import PoolConfig, VisionTransformerConfig
 from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.tokenizer.clip_tokenizer import default_tokenizer
 from numpyclip.tokenizer.hugging_face import hugging_face_tokenizer
@@ -33,19 +35,6 @@ _IGNORED_IN_BERT = (
     *("directionality", "pooler_fc_size", "pooler_num_attention_heads", "pooler_num_fc_layers"),
     *("pooler_size_per_head", "pooler_type", "pooler_fn", "learn_encoder", "output_past"),
 )
-# Options of towers → ours
-_OURS = {
-    "hidden_size": "width",
-    "intermediate_size": "mlp_width",
-    "num_hidden_layers": "layers",
-    "num_attention_heads": "heads",
-    "layer_norm_eps": "eps",
-    "layer_norm_epsilon": "eps",
-    "vocab_size": "vocab_size",
-    "max_position_embeddings": "context_length",
-    "image_size": "image_size",
-    "patch_size": "patch_size",
-}
 
 
 def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
@@ -72,6 +61,9 @@ def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
             checkpoint = with_convolution(checkpoint, "visual.conv1.weight", width, patch_size)
         beside = _beside(folder, PROCESSOR_FILES)
         config = replace(config, preprocess=image_processor.read_preprocess(beside, preprocess))
+        if config.preprocess.resize_mode == "none":
+            made = f"only pictures of {in_pixels(config.preprocess.size)} can be embedded"
+            warnings += (f"{beside}: its image processor neither resizes nor crops; {made}.",)
     tokenizer: Callable[[], Tokenizer] = default_tokenizer  # unused without a text tower
     if config.text is not None:
         tokenizer = partial(hugging_face_tokenizer, _beside(folder, TOKENIZER_FILES), family.tokenizer)
@@ -86,19 +78,30 @@ def _beside(folder: Path, files: Iterable[str]) -> Path:
 
 def _model_type(options: Section) -> tuple[Family, tuple[str, ...]]:
     name = options.json.get("model_type")
-    if (code := _own_code(options)) and not (isinstance(name, str) and name in TYPES):
+    if isinstance(name, str) and name in TYPES:
+        options.ignore("model_type")
+        return TYPES[name]
+    if code := _own_code(options):
         raise options.unsupported(
             "model_type",
             f"transformers has no such model. It has code of its own, {code!r:.60}, which NumPyCLIP never runs. Ask "
             "for it at NumPyCLIP's issues, or look for the same weights in OpenCLIP's layout",
         )
-    return options.one_of("model_type", TYPES, "")
+    kind = what_is(name)
+    if "architecture" in options:  # of timm's config files
+        kind = f"an image encoder of timm's alone, {options.json['architecture']!r:.60}"
+    no_clip = f"this is no CLIP, but {kind}" if kind else "no type of CLIP that is known"
+    families = ", ".join(family for family, (_, towers) in TYPES.items() if len(towers) == 2)
+    raise options.unsupported(
+        "model_type", f"{no_clip}. Expected {families}, or a tower of such a model, as clip_text_model"
+    )
 
 
 def _own_code(options: Section) -> str | None:
     """Return which code of its own a repository has, if any: "modeling_x.XModel"."""
-    classes = options.section("auto_map").json.values()
-    return next((str(name) for name in classes), None)
+    if not options.is_section("auto_map"):
+        return None
+    return next((str(name) for name in options.section("auto_map").json.values()), None)
 
 
 def _rename(checkpoint: Checkpoint, family: Family, towers: tuple[str, ...]) -> Checkpoint:
@@ -111,14 +114,29 @@ def _rename(checkpoint: Checkpoint, family: Family, towers: tuple[str, ...]) -> 
     prefix, translate = f"{towers[0]}_model.", translator(family.names)
     if len(towers) > 1 or any(name.startswith(prefix) for name in kept):
         prefix = ""  # only version 5 leaves it out, of a single tower without a projection
-    return rename(replace(checkpoint, arrays=kept), lambda name: translate(prefix + name))
+    twice = "vision_model.vision_model."  # as in Stable Diffusion's safety checker
+    return rename(
+        replace(checkpoint, arrays=kept), lambda name: translate(prefix + name.replace(twice, "vision_model.", 1))
+    )
+
+
+def _present(checkpoint: Checkpoint, towers: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the only tower that has tensors, as in classifiers of images; else all."""
+    of_texts = ("token_embedding.", "transformer.")
+    has = {
+        "text": any(name.startswith(of_texts) for name in checkpoint.arrays),
+        "vision": any(name.startswith("visual.") for name in checkpoint.arrays),
+    }
+    return tuple(tower for tower in towers if has[tower]) or towers
 
 
 def _read_config(
     description: Section, family: Family, towers: tuple[str, ...], checkpoint: Checkpoint
 ) -> tuple[CLIPConfig, tuple[str, ...]]:
+    is_nested = len(towers) == 2
+    towers = _present(checkpoint, towers)
     whole = len(towers) == 2
-    sections = {tower: _section(description, tower) if whole else description for tower in towers}
+    sections = {tower: _section(description, tower) if is_nested else description for tower in towers}
     # CLIPTextModel and CLIPVisionModel end before the projection
     bare = not (whole or family.sigmoid or {"text_projection.weight", "visual.proj.weight"} & checkpoint.arrays.keys())
     text = _text(sections["text"], family, bare) if "text" in sections else None
@@ -131,28 +149,21 @@ def _read_config(
         preprocess=family.preprocess,
         sigmoid=family.sigmoid and whole,
     )
-    if whole:
-        description.ignore(*_repeated(description, (text, vision)))
-    return config, _warnings(description, dict.fromkeys((*sections.values(), description)))
+    warnings = _warnings(description, sections.values())
+    if is_nested and not whole:
+        warnings += (f"{checkpoint.path}: has no tensors of the other tower that {description.path.name} describes.",)
+    return config, warnings
 
 
-def _repeated(description: Section, towers: Iterable[TransformerConfig | None]) -> list[str]:
-    """List options of towers outside of their sections, where transformers reads none, if they agree with a tower."""
-    towers = [tower for tower in towers if tower is not None]
-    return [
-        option
-        for option, value in description.unread().items()
-        if option in _OURS and any(value == getattr(tower, _OURS[option], None) for tower in towers)
-    ]
-
-
-def _warnings(description: Section, sections: Iterable[Section]) -> tuple[str, ...]:
+def _warnings(description: Section, towers: Collection[Section]) -> tuple[str, ...]:
     """Warn of options that have no effect; raise for those that may have one."""
     model_type, code = description.json["model_type"], _own_code(description)
     unknown = []
-    for section in sections:
-        section.expect(position_embedding_type="absolute")
-        unknown += unknown_options(section, model_type, code)
+    for tower in towers:
+        tower.expect(position_embedding_type="absolute")
+        unknown += unknown_options(tower, model_type, code)
+    if description not in towers:
+        unknown += unknown_options(description, model_type, code, is_tower=False)
     if not unknown:
         return ()
     listed = ", ".join(unknown[:10]) + (", ..." if len(unknown) > 10 else "")
@@ -163,7 +174,11 @@ def _section(description: Section, tower: str) -> Section:
     """Return the options of a tower. If old versions wrote some of them twice, the second object alone counts."""
     name = f"{tower}_config"
     description.ignore(name)
-    return description.section(f"{name}_dict" if f"{name}_dict" in description else name)
+    section = description.section(f"{name}_dict" if f"{name}_dict" in description else name)
+    model_type = section.json.get("model_type")
+    if model_type is not None and str(model_type).removesuffix(f"_{tower}_model") not in TYPES:
+        raise section.unsupported("model_type", f"expected {description.json['model_type']}_{tower}_model")
+    return section
 
 
 def _text(section: Section, family: Family, bare: bool) -> TextConfig:
@@ -209,8 +224,8 @@ def read_bert(section: Section, default: BertConfig) -> BertConfig:
 
 def _vision(section: Section, default: VisionTransformerConfig, bare: bool) -> VisionTransformerConfig:
     section.expect(num_channels=3)
-    if default.pool.kind == "map":
-        section.expect(vision_use_head=True)
+    if default.pool.kind == "map" and not section.get("vision_use_head", bool, True):
+        default = replace(default, pool=PoolConfig(kind="none"))
     patch_size = section.side("patch_size", default.patch_size)
     if default.flexible:
         patches = section.size("num_patches", 256)

@@ -14,11 +14,11 @@ _LISTS = Path(__file__).resolve().parents[1] / "data" / "transformers_options.js
 _OFF: tuple[object, ...] = ("", [], {})  # an option with one of these values, false or null does nothing
 
 
-def unknown_options(section: Section, model_type: str, code: str | None) -> list[str]:
+def unknown_options(section: Section, model_type: str, code: str | None, is_tower: bool = True) -> list[str]:
     """List the options that no model of transformers reads; they have no effect.
 
-    UnsupportedCheckpointError for an option that models of other types read, and for any unknown one if the model has
-    code of its own, named by `code`, that might read it.
+    UnsupportedCheckpointError for an option of a tower that models of other types read, for one that has an effect on
+    all models, and for any unknown one if the model has code of its own, named by `code`, that might read it.
     """
     lists = _read_lists()
     unknown = []
@@ -26,6 +26,8 @@ def unknown_options(section: Section, model_type: str, code: str | None) -> list
         if _does_nothing(option, value) or option in lists["harmless"]:
             continue
         if option in lists["read_elsewhere"]:
+            if not (is_tower or option in lists["of_all_models"]):
+                continue
             raise section.unsupported(
                 option,
                 f"models of the type {model_type!r} have no such option, but others of transformers have, and compute "
@@ -56,4 +58,4 @@ def _does_nothing(option: str, value: object) -> bool:
 @cache
 def _read_lists() -> dict[str, frozenset[str]]:
     lists = json.loads(_LISTS.read_bytes())
-    return {name: frozenset(lists[name]) for name in ("harmless", "read_elsewhere", "of_image_processors")}
+    return {name: frozenset(options) for name, options in lists.items() if name != "source"}

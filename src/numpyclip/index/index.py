@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from numpyclip.arguments import OnError, as_paths, whole_number
 from numpyclip.dual_encoder.clip import CLIP, check_model
+from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.dual_encoder.validation import checked_embeddings
 from numpyclip.errors import InputError, StoreError
 from numpyclip.images.decode_options import DRAFT, MAX_PIXELS, DecodeOptions
@@ -72,13 +73,10 @@ class Index:
         self.store = store if isinstance(store, Store) else open_store(store, create=create, precision=precision)
         self.model = model
         found = self.store.fingerprint
-        if found is not None and (differences := found.differences(model.fingerprint)):
+        if found is not None and not found.is_comparable(model.fingerprint):
             if self.store is not store:
                 self.store.close()
-            raise InputError(
-                f"{self.store.place}: holds embeddings of another model ({differences}). Name "
-                "the model that it was made with, or re-embed everything: numpyclip index --migrate --model NEW."
-            )
+            raise InputError(f"{self.store.place}: {_mismatch(found, model.fingerprint)}")
 
     def __repr__(self) -> str:
         """Show its place and size, on one line."""
@@ -280,6 +278,22 @@ class Index:
             self.store.begin(mine, self.model.config.embed_dim)
         elif found == mine and mine.weights_float16 and not found.weights_float16:
             self.store.complete_fingerprint(mine)
+
+
+def _mismatch(found: Fingerprint, other: Fingerprint) -> str:
+    """Say why an index cannot be used with a model, and what to do."""
+    if dims := found.differing_dims(other):
+        remedy = "leave out --truncate-dim"
+        if "full_dim" in found.architecture:
+            remedy = f"pass truncate_dim={dims[0]} (--truncate-dim {dims[0]})"
+        return (
+            f"holds embeddings of {dims[0]} dimensions, not {dims[1]}; {remedy}, or re-embed: "
+            f"numpyclip index --migrate --truncate-dim {dims[1]}."
+        )
+    return (
+        f"holds embeddings of another model ({found.differences(other)}). Name the model that it was made with, or "
+        "re-embed everything: numpyclip index --migrate --model NEW."
+    )
 
 
 def _roots(folders: Sequence[str], ignored: Mapping[str, Sequence[str]]) -> list[str]:

@@ -67,8 +67,8 @@ def _check(model: CLIP, checkpoint: Checkpoint) -> None:
         if (found := getattr(config.preprocess, name)) not in known:
             raise _LAYOUT.cannot(checkpoint, f": {name} of images is '{found}'; expected {' or '.join(known)}. {ELSE}")
     if isinstance(config.vision, VisionTransformerConfig):
-        if config.vision.pool.kind == "map":
-            raise _LAYOUT.cannot(checkpoint, ": its images are pooled by a query; expected tok or avg.")
+        if config.vision.pool.kind in ("map", "none"):
+            raise _LAYOUT.cannot(checkpoint, ": its images are pooled by a query, or not at all; expected tok or avg.")
         if (config.vision.activation == "quick_gelu") != (config.text.activation == "quick_gelu"):
             raise _LAYOUT.cannot(checkpoint, ": only one of its towers has QuickGELU; expected both or none.")
     if "visual.proj.bias" in checkpoint:

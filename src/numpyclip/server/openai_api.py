@@ -14,6 +14,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from numpyclip.errors import TextTooLongError
 from numpyclip.model.ops import Array, normalize
 from numpyclip.server.request_parsing import Fields, json_fields, shown
 from numpyclip.server.responses import JSONResponse, bad_request
@@ -32,7 +33,11 @@ async def embeddings(request: Request) -> Response:
         embedded, tokens = await service.embed_images(inputs), 0
     else:
         service.check_texts(inputs)
-        ids = await service.tokenize(inputs, truncate=fields.flag("truncate"))
+        try:
+            ids = await service.tokenize(inputs, truncate=fields.flag("truncate"))
+        except TextTooLongError as error:
+            found, _, _ = str(error).rpartition(";")  # before what to do in Python
+            raise bad_request(f'{found}; shorten it, or send "truncate": true.') from error
         embedded = await service.embed_texts(inputs)
         assert service.model.config.text is not None  # checked with the texts
         tokens = int((ids != service.model.config.text.pad_id).sum())
@@ -68,7 +73,9 @@ def _dimensions(fields: Fields, most: int) -> int:
     """Return how many of the dimensions of embeddings are wanted; with 0 all, as in Infinity."""
     value = fields.values.get("dimensions") or most
     if type(value) is not int or not 1 <= value <= most:
-        raise bad_request(f"dimensions is {shown(value)}; expected an integer of 1..{most}, as this model has.")
+        raise bad_request(
+            f"dimensions is {shown(value)}; expected 1 to {most}, the dimensions of this model's embeddings."
+        )
     return value
 
 

@@ -74,8 +74,9 @@ async def describe(request: Request) -> Response:
     service: Service = request.app.state.service
 
     def described() -> Response:
-        store = service.index().store
-        return JSONResponse({"model": service.name, **vars(store.counts()), "folders": list(store.folders())})
+        store, config = service.index().store, service.model.config
+        model = {"model": service.name, "text_model": service.settings.text_model, "dimensions": config.embed_dim}
+        return JSONResponse({**model, **vars(store.counts()), "folders": list(store.folders())})
 
     return await service.run_in_thread(described)
 

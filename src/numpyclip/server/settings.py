@@ -16,6 +16,8 @@ class Settings:
     ----------
     model_names : tuple of str
         Values of ``model`` that requests may send; any if empty.
+    text_model : str or None
+        Name of the model whose text tower is used, if it is another, as ``GET /index`` shows it.
     token : str or None
         Bearer token that requests must send.
     allowed_hosts : tuple of str
@@ -47,6 +49,7 @@ class Settings:
     """
 
     model_names: tuple[str, ...] = ()
+    text_model: str | None = None
     token: str | None = None
     allowed_hosts: tuple[str, ...] = ()
     fetch_hosts: tuple[str, ...] = ()

@@ -14,8 +14,9 @@ FASTVIT_HEAD_WIDTH = 32
 POOL_HEAD_WIDTH = 64  # of attention pooling behind timm's convolutions
 
 # What is pooled of an image: the class token; the mean of the patches; a learned query that attends to all of them,
-# followed by an MLP ("map", as in SigLIP); the first of many learned queries, without an MLP ("attn", as in CoCa).
-VisionPool: TypeAlias = Literal["tok", "avg", "map", "attn"]
+# followed by an MLP ("map", as in SigLIP); the first of many learned queries, without an MLP ("attn", as in CoCa);
+# nothing: there are tokens of patches alone ("none").
+VisionPool: TypeAlias = Literal["tok", "avg", "map", "attn", "none"]
 
 # How a feature map is pooled: the mean of its pixels, or attention of the mean to them, with positional embeddings that
 # are learned or rotary.

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from numpyclip.errors import InputError
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.model import expected_tensors as expected
 from numpyclip.model import ops
@@ -82,7 +83,7 @@ class VisionTransformer(VisionTower):
             LayerNorm.read(weights, "visual.ln_pre", config.eps) if config.norm_before else None,
             Transformer.read(weights, "visual.transformer", config),
             pool,
-            _read_proj(weights, config, None if config.pool.kind == "map" else "visual.ln_post"),
+            _read_proj(weights, config, None if config.pool.kind in ("map", "none") else "visual.ln_post"),
             None if config.pool.kind == "attn" else LayerNorm.read(weights, "visual.ln_post", config.eps),
         )
 
@@ -168,6 +169,8 @@ class VisionTransformer(VisionTower):
 
     def _pool(self, x: Array, b: int) -> Array:  # (d, b n) -> (d, b)
         eps = self.config.eps
+        if self.config.pool.kind == "none":
+            raise InputError("This model does not pool patches, so it cannot embed images; use `image_tokens`.")
         if self.config.pool.kind == "tok":
             return ops.standardize(self.transformer.pooled(x, TokenLayout(b, pooled=np.zeros(b, int))), eps)
         x = self.transformer(x, TokenLayout(b))
