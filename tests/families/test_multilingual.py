@@ -10,14 +10,16 @@ import numpy as np
 import pytest
 
 import numpyclip
-from numpyclip.errors import CheckpointError, InputError, UnsupportedCheckpointError
+from numpyclip.errors import CheckpointError, CorruptCheckpointError, InputError, UnsupportedCheckpointError
 from numpyclip.families import multilingual_clip
 from numpyclip.families.config_file import Section
 from numpyclip.families.repository_files import wanted
 from numpyclip.model.text.encoder_configs import BertConfig
+from numpyclip.weights.read import read
 from tests.families.altered import error_of
 from tests.families.test_parity import FAMILIES, load
 from tests.model.golden import assert_close
+from tests.weights import forged
 
 FORMATS: tuple[Literal["open_clip", "transformers", "int8"], ...] = ("open_clip", "transformers", "int8")
 NAMES = ("mclip-bert", "mclip-xlm-roberta", "sentence-transformers-distilbert")
@@ -177,6 +179,24 @@ def test_modules_that_are_not_known_are_named(modules: str, message: str, folder
     (path / "modules.json").write_text(modules)
     with pytest.raises(CheckpointError, match=message):
         numpyclip.load(path)
+
+
+def test_a_changed_bit_in_the_weights_of_a_dense_is_noticed(folder: Callable[[str], Path]) -> None:
+    path = folder("sentence-transformers-distilbert")
+    file = path / "2_Dense" / "model.safetensors"
+    weight = read(file).take("linear.weight")
+    stored = forged.storage(numel=forged.number(weight.size))
+    sizes = [forged.items(*map(forged.number, pair)) for pair in (weight.shape, (weight.shape[1], 1))]
+    pickle = forged.mapping([(forged.text("linear.weight"), forged.tensor(stored, shape=sizes[0], strides=sizes[1]))])
+    data = bytearray(forged.archive(forged.pickled(pickle), {"data/0": weight.tobytes()}))
+    file.unlink()
+    file.with_name("pytorch_model.bin").write_bytes(data)
+    ids = load(path.name)[1]["text"]
+    assert_close(numpyclip.load(path)[0].encode_text(ids), load(path.name)[1]["encode_text"])
+    data[data.index(weight.tobytes())] ^= 1
+    file.with_name("pytorch_model.bin").write_bytes(data)
+    with pytest.raises(CorruptCheckpointError, match="checksum"):
+        numpyclip.load(path)[0].encode_text(ids)
 
 
 def test_a_dense_without_weights_is_an_error(folder: Callable[[str], Path]) -> None:

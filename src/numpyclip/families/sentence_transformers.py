@@ -44,26 +44,27 @@ def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
     text, model_type = _encoder(options), options.get("model_type", str)
     pool = _pool(read_config_file(root / modules["Pooling"] / "config.json"), text.width)
     arrays = {f"{PREFIX}{_BASE.sub('', name, count=1)}": array for name, array in checkpoint.arrays.items()}
-    identity, embed_dim = checkpoint.identity, text.width
+    embed_dim = text.width
     projection: Projection | None = None
     if "Dense" in modules:
         folder = root / modules["Dense"]
         embed_dim, projection = _read_dense(read_config_file(folder / "config.json"), text.width), "linear"
         dense = read(find_weights_in(folder))
         arrays |= dense.arrays
-        identity = identity_of(identity, dense.identity)
+        checkpoint = replace(
+            checkpoint,
+            identity=identity_of(checkpoint.identity, dense.identity),
+            archives=(*checkpoint.archives, *dense.archives),
+        )
     text = replace(text, pool=pool, projection=projection)
+    checkpoint = replace(checkpoint, arrays=arrays, stored={})  # no layout of one file can be saved
     return ModelDescription(
-        translate(_several_files(checkpoint, arrays, identity), text, (("linear", "text_projection"),)),
+        translate(checkpoint, text, (("linear", "text_projection"),)),
         CLIPConfig(
             family="sentence_transformers", embed_dim=embed_dim, vision=None, text=text, preprocess=Preprocess(224)
         ),
         partial(hugging_face_tokenizer, options.path.parent, TokenizerRules(TOKENIZERS[model_type])),
     )
-
-
-def _several_files(checkpoint: Checkpoint, arrays: dict[str, Any], identity: str | None) -> Checkpoint:
-    return replace(checkpoint, arrays=arrays, identity=identity, stored={})  # no layout of one file can be saved
 
 
 def folder_of(options: Section) -> Path:
