@@ -125,6 +125,21 @@ def test_what_is_not_supported_is_named(
         numpyclip.load(folder)
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"pad_token_id": 2**40}, "pad_token_id is .*; expected 0 to"),
+        ({"max_position_embeddings": 2}, "max_position_embeddings is 2; expected 3 or more"),
+        ({"rotary_emb_base": 0.5}, "rotary_emb_base is 0.5; expected 1 or more"),
+    ],
+)
+def test_options_of_the_text_model_have_bounds(copy: Callable[[int], Path], options: Config, message: str) -> None:
+    folder = copy(2)
+    edit(folder, lambda config: config["text_config"]["hf_model_config_kwargs"].update(options))
+    with pytest.raises(UnsupportedCheckpointError, match=message):
+        numpyclip.load(folder)
+
+
 def test_the_text_model_may_be_named_by_a_folder(copy: Callable[[int], Path]) -> None:
     folder, (_, golden) = copy(2), load("jina-clip-v2")
     edit(folder, lambda config: config["text_config"].update(hf_model_name_or_path="..\\models\\jina-embeddings-v3\\"))

@@ -60,6 +60,8 @@ def test_every_option_matters(name: str, tower: str, options: Config) -> None:
         ("text", {"rotary_emb_fraction": 0.5}, "rotary_emb_fraction is 0.5; expected 1.0"),
         ("text", {"activation_function": "geglu"}, "activation_function is 'geglu'; expected 'swiglu'"),
         ("text", {"n_positions": 1_000_000}, r"n_positions is 1000000; expected 1\.\.16384"),
+        ("text", {"pad_token_id": -5}, "pad_token_id is -5; expected 0 to"),
+        ("text", {"rotary_emb_base": 1e-300}, "rotary_emb_base is 1e-300; expected 1 or more"),
         ("text", {"num_experts": 8}, "num_experts is 8; models of the type 'nomic_bert' have no"),
         ("text", {"num_attention_heads": 4}, "num_attention_heads is 4; expected 2"),
         ("text", {"rotary_emb_scale_base": 512}, "rotary_emb_scale_base is 512; "),

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.families import image_processor
-from numpyclip.families.config_file import MAX_LAYERS, MAX_SIZE, Section
+from numpyclip.families.config_file import MAX_LAYERS, MAX_SIZE, MAX_TOKENS, Section
 from numpyclip.families.description import ModelDescription
 from numpyclip.families.tensor_names import Names, rename, squeeze, translator
 from numpyclip.families.transformers_options import unknown_options
@@ -81,7 +81,6 @@ _IGNORED_IN_VISION = (
     *("type_vocab_size", "n_positions", "rotary_emb_base", "rotary_emb_interleaved", "max_trained_positions"),
     *("max_position_embeddings", "rope_parameters", "layer_scale_init", "pad_token_id"),
 )
-_MAX_TOKENS = 2**14  # twice as many as published models have: a table of positions is as long
 _GATES = {"swiglu": True, "silu": True, "gelu": False}  # whether MLPs have one, of SiLU
 
 
@@ -154,19 +153,20 @@ def _text(section: Section, checkpoint: Checkpoint) -> RelativeBertConfig:
     if section.get("rotary_emb_fraction", float, 0.0 if is_original else 1.0) != 1:
         raise section.unsupported("rotary_emb_fraction", "expected 1.0: all channels have rotary positions")
     blocks = _sizes(section, checkpoint, "transformer.resblocks")
-    length = section.size("max_position_embeddings", 1024 if is_original else 2048, _MAX_TOKENS)
-    length = section.size("n_positions", length, _MAX_TOKENS)
+    length = section.size("max_position_embeddings", 1024 if is_original else 2048, MAX_TOKENS)
+    length = section.size("n_positions", length, MAX_TOKENS)
     if "rotary_scaling_factor" in section:  # longer texts would have other positions
         section.ignore("rotary_scaling_factor")
         length = min(length, section.size("max_trained_positions", 2048))
     section.ignore("max_trained_positions")
+    vocab_size = checkpoint.shape("token_embedding.weight", 2)[0]  # which the authors' code rounds up
     eps = section.eps("layer_norm_epsilon", section.eps("layer_norm_eps", 1e-5 if is_original else 1e-12))
     token_types = checkpoint.shape("token_type_embedding", 2)[0] if "token_type_embedding" in checkpoint else 0
     text = RelativeBertConfig(
         **blocks,
         context_length=length,
-        vocab_size=checkpoint.shape("token_embedding.weight", 2)[0],  # which the authors' code rounds up
-        pad_id=section.get("pad_token_id", int, 0),
+        vocab_size=vocab_size,
+        pad_id=section.token_id("pad_token_id", vocab_size, 0),
         eps=eps,
         pool="mean",
         projection=None,
@@ -193,7 +193,7 @@ def _is_original(section: Section) -> bool:
 def _rope_base(section: Section, default: float) -> float:
     parameters = section.section("rope_parameters")
     parameters.expect(rope_type="default")
-    base = section.factor("rotary_emb_base", parameters.factor("rope_theta", default))
+    base = section.factor("rotary_emb_base", parameters.factor("rope_theta", default, 1.0), 1.0)
     parameters.finish()
     return base
 

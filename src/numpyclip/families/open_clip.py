@@ -176,18 +176,11 @@ def _text_transformer(section: Section, activation: Activation) -> TextConfig:
         causal=not section.get("no_causal_mask", bool, False),
         pool=pool,
         end_id=end_id if pool == "eos" else None,
-        pad_id=_token_id(section, "pad_id", vocab_size) if pool == "cls" else 0,
+        pad_id=section.token_id("pad_id", vocab_size, 0) if pool == "cls" else 0,
         projection=section.one_of("proj_type", {"linear": "linear", "none": None}, "linear"),
     )
     section.ignore("proj_bias", "pad_id")  # the tensors show a bias; padding matters only to masks
     return text
-
-
-def _token_id(section: Section, option: str, vocab_size: int) -> int:
-    value = section.get(option, int, 0)
-    if not 0 <= value < vocab_size:
-        raise section.unsupported(option, f"expected 0 to {vocab_size - 1}")
-    return value
 
 
 def _decoder(model: Section, vision: VisionConfig, text: TextConfig, activation: Activation) -> DecoderConfig:
@@ -214,7 +207,7 @@ def _decoder(model: Section, vision: VisionConfig, text: TextConfig, activation:
         activation=activation,
         layer_scale="ls_init_value" in section,
         context_length=section.size("context_length", 77),
-        pad_id=_token_id(model, "pad_id", text.vocab_size),
+        pad_id=model.token_id("pad_id", text.vocab_size, 0),
     )
     section.ignore("ls_init_value")
     section.finish()

@@ -5,7 +5,7 @@ Source: `HFTextEncoder` in open_clip/hf_model.py, hf_configs.py.
 
 from dataclasses import replace
 
-from numpyclip.families.config_file import Section
+from numpyclip.families.config_file import MAX_TOKENS, Section
 from numpyclip.families.tensor_names import Names
 from numpyclip.families.text_encoders import encoder_config, read_encoder
 from numpyclip.families.text_encoders import translate as translate_encoder
@@ -62,7 +62,7 @@ def _either(section: Section, option: str, old: str) -> str:
 
 
 def _with_length(text: EncoderConfig, section: Section) -> EncoderConfig:
-    length = section.size("context_length", 77)
+    length = section.size("context_length", 77, MAX_TOKENS)
     if not isinstance(text, BertConfig):
         return replace(text, context_length=length)
     if length > text.context_length:

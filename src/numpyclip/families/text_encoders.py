@@ -27,6 +27,7 @@ _XLM_ROBERTA = replace(_ROBERTA, vocab_size=30522)
 
 
 def _distilbert(section: Section) -> EncoderConfig:
+    vocab_size = section.size("vocab_size", 30522)
     width = section.size("dim", 768)
     return BertConfig(
         width=width,
@@ -36,13 +37,14 @@ def _distilbert(section: Section) -> EncoderConfig:
         activation=section.one_of("activation", ACTIVATIONS, "gelu"),
         eps=1e-12,
         context_length=section.size("max_position_embeddings", 512),
-        vocab_size=section.size("vocab_size", 30522),
-        pad_id=_pad_id(section, 0),
+        vocab_size=vocab_size,
+        pad_id=section.token_id("pad_token_id", vocab_size, 0),
         token_types=0,
     )
 
 
 def _m2m100(section: Section) -> EncoderConfig:
+    vocab_size = section.size("vocab_size", 128112)
     width = section.size("d_model", 1024)
     if width < 4:
         raise section.unsupported("d_model", "expected 4 or more, for the sinusoids of positions")
@@ -54,14 +56,15 @@ def _m2m100(section: Section) -> EncoderConfig:
         mlp_width=section.size("encoder_ffn_dim", 4096),
         activation=section.one_of("activation_function", activations, "relu"),
         context_length=section.size("max_position_embeddings", 1024),
-        vocab_size=section.size("vocab_size", 128112),
-        pad_id=_pad_id(section, 1),
+        vocab_size=vocab_size,
+        pad_id=section.token_id("pad_token_id", vocab_size, 1),
         scaled=section.get("scale_embedding", bool, True),
     )
 
 
 def _mt5(section: Section) -> EncoderConfig:
     section.expect(feed_forward_proj="gated-gelu")
+    vocab_size = section.size("vocab_size", 250112)
     buckets = section.size("relative_attention_num_buckets", 32)
     if buckets < 4:
         raise section.unsupported("relative_attention_num_buckets", "expected 4 or more")
@@ -77,18 +80,11 @@ def _mt5(section: Section) -> EncoderConfig:
         activation="gelu_tanh",
         eps=section.eps("layer_norm_epsilon", 1e-6),
         context_length=512,  # of pretraining; any number is possible
-        vocab_size=section.size("vocab_size", 250112),
-        pad_id=_pad_id(section, 0),
+        vocab_size=vocab_size,
+        pad_id=section.token_id("pad_token_id", vocab_size, 0),
         buckets=buckets,
         max_distance=distance,
     )
-
-
-def _pad_id(section: Section, default: int) -> int:
-    pad_id = section.get("pad_token_id", int, default)
-    if pad_id < 0:
-        raise section.unsupported("pad_token_id", "expected 0 or more")
-    return pad_id
 
 
 # model_type → how its config file is read

@@ -6,13 +6,14 @@ whether the last norm would come after a mean.
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from numpyclip.families.config_file import MAX_LAYERS, MAX_SIDE, MAX_SIZE, Section
+from numpyclip.families.config_file import MAX_LAYERS, MAX_PATCHES, MAX_SIDE, MAX_SIZE, Section
 from numpyclip.images.preprocess import Size, sides_of
 from numpyclip.model.transformer_config import RopeConfig
 from numpyclip.model.vision.vision_config import PoolConfig, StemConfig, VisionPool, VisionTransformerConfig
@@ -180,6 +181,8 @@ def describe(name: str, changes: Section, image_size: Size) -> VisionTransformer
         trunk = _sized(changes, name, image_size)
     if min(trunk.grid) < 1:
         raise changes.unsupported("patch_size", f"expected at most vision_cfg.image_size, which is {image_size}")
+    if trunk.position_grid and math.prod(trunk.grid) > MAX_PATCHES:
+        raise changes.unsupported("patch_size", f"expected at most {MAX_PATCHES} patches of images of {image_size}")
     return trunk
 
 

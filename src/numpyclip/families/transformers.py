@@ -188,9 +188,7 @@ def read_bert(section: Section, default: BertConfig) -> BertConfig:
     """Read the options of a BERT or RoBERTa."""
     section.ignore(*_IGNORED_IN_BERT)
     vocab_size = section.size("vocab_size", default.vocab_size)
-    pad_id = section.get("pad_token_id", int, default.pad_id)
-    if not 0 <= pad_id < vocab_size:
-        raise section.unsupported("pad_token_id", f"expected 0 to {vocab_size - 1}")
+    pad_id = section.token_id("pad_token_id", vocab_size, default.pad_id)
     first_place = pad_id + 1 if default.first_place else 0  # RoBERTa's first position follows that of padding
     positions = section.size("max_position_embeddings", default.first_place + default.context_length)
     if positions <= first_place:
