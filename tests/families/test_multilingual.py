@@ -59,6 +59,18 @@ def test_an_option_that_shapes_do_not_tell_moves_the_result(name: str, options: 
     assert error_of(name, "text", **options) > 2e-4
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_padding_is_the_same_in_the_config_file_and_the_tokenizer(
+    name: str, folder: Callable[[str], Path]
+) -> None:
+    pytest.importorskip("tokenizers", reason="the extra numpyclip[tokenizers] is not installed")
+    path = folder(name)
+    change(next(path.glob("encoder/**/config.json"), path / "config.json"), pad_token_id=3)
+    model = numpyclip.load(path)[0]
+    with pytest.raises(CheckpointError, match=r"pads texts with the token [01]; expected 3, the pad_token_id in the"):
+        model.tokenize("a")
+
+
 # --- M-CLIP ---------------------------------------------------------------------------------------
 
 

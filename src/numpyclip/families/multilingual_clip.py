@@ -24,7 +24,7 @@ def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
     """Describe a text tower: an encoder, the mean of its tokens, and a layer."""
     config, model_type = read_config(options)
     assert isinstance(config.text, BertConfig)
-    rules = TokenizerRules(TOKENIZERS[model_type])
+    rules = TokenizerRules(TOKENIZERS[model_type], pad_id=config.text.pad_id)
     return ModelDescription(
         translate(checkpoint, config.text, _HEAD),
         config,

@@ -100,7 +100,7 @@ def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
         preprocess = image_processor.read_preprocess(folder, replace(preprocess, size=vision.image_size))
     else:
         text = _text(options, found)
-        tokenizer = partial(hugging_face_tokenizer, folder, TokenizerRules("BertTokenizer"))
+        tokenizer = partial(hugging_face_tokenizer, folder, TokenizerRules("BertTokenizer", pad_id=text.pad_id))
     unknown_options(options, "nomic_bert", "modeling_hf_nomic_bert")
     tower = vision or text
     assert tower is not None

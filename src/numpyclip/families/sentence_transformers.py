@@ -63,7 +63,7 @@ def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
         CLIPConfig(
             family="sentence_transformers", embed_dim=embed_dim, vision=None, text=text, preprocess=Preprocess(224)
         ),
-        partial(hugging_face_tokenizer, options.path.parent, TokenizerRules(TOKENIZERS[model_type])),
+        partial(hugging_face_tokenizer, options.path.parent, TokenizerRules(TOKENIZERS[model_type], pad_id=text.pad_id)),
     )
 
 

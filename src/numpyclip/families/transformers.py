@@ -74,7 +74,10 @@ def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
         config = replace(config, preprocess=image_processor.read_preprocess(beside, preprocess))
     tokenizer: Callable[[], Tokenizer] = default_tokenizer  # unused without a text tower
     if config.text is not None:
-        tokenizer = partial(hugging_face_tokenizer, _beside(folder, TOKENIZER_FILES), family.tokenizer)
+        rules = family.tokenizer
+        if isinstance(config.text, BertConfig):
+            rules = replace(rules, pad_id=config.text.pad_id)
+        tokenizer = partial(hugging_face_tokenizer, _beside(folder, TOKENIZER_FILES), rules)
     return ModelDescription(checkpoint, config, tokenizer, warnings)
 
 

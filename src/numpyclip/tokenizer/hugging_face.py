@@ -51,6 +51,7 @@ class TokenizerRules:
     default: str  # transformers' class, if `tokenizer_config.json` names none
     lower: bool = False  # lower-case all texts, whatever the class
     strip_sep_token: bool = False  # the separator becomes 0
+    pad_id: int | None = None  # by the config file of the model, if it must be the tokenizer's
 
 
 def open_clip_file_tokenizer(folder: Path, repository: str, clean: str, strip_sep_token: bool) -> Tokenizer:
@@ -100,6 +101,11 @@ def _read_tokenizer(folder: Path, clean: Callable[[str], str], hint: str, option
             zeroed_id = _id_of(path, model, tokens.get("sep_token"), ("[SEP]", "</s>")) if strip else None
     except MissingPackageError as error:
         return UnreadableTokenizer(known_as, str(error))
+    if options.pad_id not in (None, pad_id):
+        raise CheckpointError(
+            f"{path}: pads texts with the token {pad_id}; expected {options.pad_id}, the pad_token_id in the model's "
+            "config file. Use the two files that belong together."
+        )
     if not padding_side and model.padding_side:
         pads_left = model.padding_side == "left"
     return FileTokenizer(known_as, path, model, clean, pad_id, pads_left, zeroed_id)
