@@ -60,9 +60,7 @@ def test_an_option_that_shapes_do_not_tell_moves_the_result(name: str, options: 
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_padding_is_the_same_in_the_config_file_and_the_tokenizer(
-    name: str, folder: Callable[[str], Path]
-) -> None:
+def test_padding_is_the_same_in_the_config_file_and_the_tokenizer(name: str, folder: Callable[[str], Path]) -> None:
     pytest.importorskip("tokenizers", reason="the extra numpyclip[tokenizers] is not installed")
     path = folder(name)
     change(next(path.glob("encoder/**/config.json"), path / "config.json"), pad_token_id=3)
@@ -154,6 +152,8 @@ def test_the_files_of_later_modules_are_fetched() -> None:
     assert wanted(there) == ["config.json", "modules.json", "1_Pooling/config.json", *dense[:2], "model.safetensors"]
     moved = [f"0_Transformer/{name}" if "." in name[:8] else name for name in there if name != "modules.json"]
     assert set(wanted([*moved, "modules.json"])) >= {"modules.json", "1_Pooling/config.json", *dense[:2]}
+    options = ["config_sentence_transformers.json", "0_Transformer/sentence_bert_config.json"]
+    assert set(wanted([*moved, "modules.json", *options])) >= set(options)
 
 
 @pytest.mark.parametrize(
@@ -164,6 +164,11 @@ def test_the_files_of_later_modules_are_fetched() -> None:
         ("1_Pooling/config.json", {"embedding_dimension": 33}, "embedding_dimension is 33; expected 32"),
         ("2_Dense/config.json", {"activation_function": "torch.nn.modules.activation.Tanh"}, "Tanh'; expected"),
         ("2_Dense/config.json", {"in_features": 24}, "in_features is 24; expected 32"),
+        (
+            "config_sentence_transformers.json",
+            {"default_prompt_name": "q"},
+            "default_prompt_name is 'q'; expected null",
+        ),
         ("sentence_bert_config.json", {"do_lower_case": True}, "do_lower_case is True; expected False"),
     ],
 )
@@ -176,9 +181,19 @@ def test_what_a_module_does_otherwise_is_named(
         numpyclip.load(path)
 
 
+def test_an_empty_prompt_changes_nothing(folder: Callable[[str], Path]) -> None:
+    path = folder("sentence-transformers-distilbert")
+    change(path / "config_sentence_transformers.json", default_prompt_name="query")
+    assert numpyclip.load(path)[0].config == load(path.name)[0].config
+
+
 @pytest.mark.parametrize(
     ("modules", "message"),
     [
+        (
+            '[{"type": "a.Transformer", "path": "0_T"}, {"type": "a.Pooling", "path": "1_Pooling"}]',
+            "its Transformer is in '0_T'; expected it beside",
+        ),
         ("{}", "lists {}; expected a Transformer, a Pooling"),
         ("[", "no list of modules"),
         ("[3]", "no list of modules"),

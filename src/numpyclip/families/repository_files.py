@@ -13,6 +13,8 @@ from numpyclip.weights.read import INDEX_SUFFIX
 OPEN_CLIP_CONFIG = "open_clip_config.json"
 TRANSFORMERS_CONFIG = "config.json"
 MODULES = "modules.json"  # of sentence-transformers, beside the config file of the first module or above it
+FIRST_MODULE = "sentence_bert_config.json"  # further options of the first module, beside its config file
+PROMPTS = "config_sentence_transformers.json"
 INT8_WEIGHTS = "model.int8.safetensors"  # NumPyCLIP's own, with any library's config file
 
 # The config file of a library → the names of weights, in the order in which the library looks for them. A model with
@@ -163,7 +165,7 @@ def wanted(names: Iterable[str], has_table: bool = False, subfolder: str = "") -
     folders = folders_with_models(names)
     if len(folders) != 1:
         return []
-    later = _modules(names) if folders[0].endswith("_Transformer") else []
+    later = _modules(names, f"{folders[0]}/") if folders[0].endswith("_Transformer") else []
     return [*later, *_wanted_in(names, folders[0])]
 
 
@@ -196,14 +198,14 @@ def _wanted(names: set[str], has_table: bool = False) -> list[str]:
     )
 
 
-def _modules(names: set[str]) -> list[str]:
-    """Choose the files of the later modules of sentence-transformers."""
+def _modules(names: set[str], first: str = "") -> list[str]:
+    """Choose the files of the later modules of sentence-transformers, and of the first, in its folder."""
     if MODULES not in names:
         return []
     found: dict[str, set[str]] = {}
     for match in filter(None, map(_MODULE.fullmatch, names)):
         found.setdefault(match["folder"], set()).add(match["file"])
-    chosen = [MODULES, *(["sentence_bert_config.json"] if "sentence_bert_config.json" in names else [])]
+    chosen = [name for name in (MODULES, PROMPTS, f"{first}{FIRST_MODULE}") if name in names]
     for folder in sorted(found):
         files = [file for file in ("config.json", *_WEIGHTS[TRANSFORMERS_CONFIG]) if file in found[folder]]
         chosen += [f"{folder}/{file}" for file in files[:2]]
