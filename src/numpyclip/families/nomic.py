@@ -4,7 +4,8 @@ Source: configuration_hf_nomic_bert.py and modeling_hf_nomic_bert.py of nomic-ai
 on the hub; `NomicBertModel` in transformers, whose config files name the same options otherwise.
 """
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -15,13 +16,12 @@ from numpy.typing import NDArray
 from numpyclip.families import image_processor
 from numpyclip.families.config_file import MAX_LAYERS, MAX_SIZE, MAX_TOKENS, Section
 from numpyclip.families.description import ModelDescription
-from numpyclip.families.tensor_names import Names, rename, squeeze, translator
+from numpyclip.families.tensor_names import Names, rename, squeeze, translator, with_convolution
 from numpyclip.families.transformers_options import unknown_options
 from numpyclip.model.config import CLIPConfig
 from numpyclip.model.text.encoder_configs import RelativeBertConfig
 from numpyclip.model.transformer_config import RopeConfig, TextRopeConfig
 from numpyclip.model.vision.vision_config import NomicVisionConfig, PoolConfig, StemConfig
-from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.tokenizer.clip_tokenizer import default_tokenizer
 from numpyclip.tokenizer.hugging_face import TokenizerRules, hugging_face_tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
@@ -81,6 +81,7 @@ _IGNORED_IN_VISION = (
     *("type_vocab_size", "n_positions", "rotary_emb_base", "rotary_emb_interleaved", "max_trained_positions"),
     *("max_position_embeddings", "rope_parameters", "layer_scale_init", "pad_token_id"),
 )
+_VERSION = re.compile(r"nomic-embed-(?:text|vision)-v(1(?:\.5)?)(?![0-9.])")
 _GATES = {"swiglu": True, "silu": True, "gelu": False}  # whether MLPs have one, of SiLU
 
 
@@ -90,29 +91,43 @@ def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
     options.expect(parallel_block=False, parallel_block_tied_norm=False, causal=False, use_rms_norm=False)
     is_vision = "img_size" in options
     found = _translate(checkpoint, VISION_NAMES if is_vision else TEXT_NAMES)
-    folder = options.path.parent
-    tokenizer: Callable[[], Tokenizer] = default_tokenizer  # unused without a text tower
-    vision = text = None
-    preprocess = image_processor.CLIP
-    if is_vision:
-        vision = _vision(options, found)
-        found = _with_convolution(found, vision)
-        preprocess = image_processor.read_preprocess(folder, replace(preprocess, size=vision.image_size))
-    else:
-        text = _text(options, found)
-        tokenizer = partial(hugging_face_tokenizer, folder, TokenizerRules("BertTokenizer", pad_id=text.pad_id))
+    described = (_describe_vision if is_vision else _describe_text)(found, options)
     unknown_options(options, "nomic_bert", "modeling_hf_nomic_bert")
-    tower = vision or text
-    assert tower is not None
+    return described
+
+
+def _describe_vision(checkpoint: Checkpoint, options: Section) -> ModelDescription:
+    vision = _vision(options, checkpoint)
+    preprocess = replace(image_processor.CLIP, size=vision.image_size)
     config = CLIPConfig(
         family="nomic",
-        embed_dim=tower.width,
+        embed_dim=vision.width,
         vision=vision,
-        text=text,
-        preprocess=preprocess,
-        matryoshka=_is_1_5(options),
+        text=None,
+        preprocess=image_processor.read_preprocess(options.path.parent, preprocess),
+        matryoshka=_version(options) == "1.5",
     )
-    return ModelDescription(found, config, tokenizer)
+    checkpoint = with_convolution(checkpoint, "visual.conv1.weight", vision.width, vision.patch_size, False)
+    return ModelDescription(checkpoint, config, default_tokenizer)  # which is not used
+
+
+def _describe_text(checkpoint: Checkpoint, options: Section) -> ModelDescription:
+    text, version = _text(options, checkpoint), _version(options)
+    config = CLIPConfig(
+        family="nomic",
+        embed_dim=text.width,
+        vision=None,
+        text=text,
+        preprocess=image_processor.CLIP,
+        matryoshka=version == "1.5",
+    )
+    rules = TokenizerRules("BertTokenizer", pad_id=text.pad_id)
+    unnamed = (
+        f"{options.path}: taken for nomic-embed-text-v1, as no folder is named nomic-embed-text-v1.5, and nothing else "
+        "tells the versions apart. Their truncated embeddings differ, and those beside images.",
+    )
+    tokenizer = partial(hugging_face_tokenizer, options.path.parent, rules)
+    return ModelDescription(checkpoint, config, tokenizer, () if version else unnamed)
 
 
 def _vision(section: Section, checkpoint: Checkpoint) -> NomicVisionConfig:
@@ -161,6 +176,7 @@ def _text(section: Section, checkpoint: Checkpoint) -> RelativeBertConfig:
     section.ignore("max_trained_positions")
     vocab_size = checkpoint.shape("token_embedding.weight", 2)[0]  # which the authors' code rounds up
     eps = section.eps("layer_norm_epsilon", section.eps("layer_norm_eps", 1e-5 if is_original else 1e-12))
+    section.expect(layer_norm_eps=eps)
     token_types = checkpoint.shape("token_type_embedding", 2)[0] if "token_type_embedding" in checkpoint else 0
     text = RelativeBertConfig(
         **blocks,
@@ -171,7 +187,7 @@ def _text(section: Section, checkpoint: Checkpoint) -> RelativeBertConfig:
         pool="mean",
         projection=None,
         token_types=section.size("type_vocab_size", token_types) if token_types else 0,
-        standardizable=_is_1_5(section),
+        standardizable=_version(section) == "1.5",
         rotary=TextRopeConfig(base=_rope_base(section, 10_000.0 if is_original else 1000.0), length=length),
     )
     section.ignore("type_vocab_size")
@@ -180,9 +196,9 @@ def _text(section: Section, checkpoint: Checkpoint) -> RelativeBertConfig:
     return text
 
 
-def _is_1_5(section: Section) -> bool:
-    """Tell whether it is version 1.5, which was trained for truncated embeddings. Only the name of a folder says so."""
-    return "v1.5" in str(section.path)
+def _version(section: Section) -> str | None:
+    """Return the version, if the name of a folder tells it; 1.5 was trained for truncated embeddings."""
+    return next((match[1] for match in map(_VERSION.search, section.path.absolute().parts) if match), None)
 
 
 def _is_original(section: Section) -> bool:
@@ -193,14 +209,17 @@ def _is_original(section: Section) -> bool:
 def _rope_base(section: Section, default: float) -> float:
     parameters = section.section("rope_parameters")
     parameters.expect(rope_type="default")
-    base = section.factor("rotary_emb_base", parameters.factor("rope_theta", default, 1.0), 1.0)
+    theta = parameters.factor("rope_theta", section.factor("rotary_emb_base", default, 1.0), 1.0)
+    base = section.factor("rotary_emb_base", theta, 1.0)
+    if base != theta:
+        raise section.unsupported("rotary_emb_base", f"expected that of rope_parameters.rope_theta, {theta}")
     parameters.finish()
     return base
 
 
-def _size(section: Section, name: str, other: str, default: int) -> int:
+def _size(section: Section, name: str, other: str, default: int, most: int = MAX_SIZE) -> int:
     """Read a size by the name of either library; if it has both, they must agree."""
-    size = section.size(name if name in section else other, default, MAX_LAYERS if "layer" in name else MAX_SIZE)
+    size = section.size(name if name in section else other, default, most)
     section.expect(**{other: size})
     return size
 
@@ -218,7 +237,7 @@ def _sizes(section: Section, checkpoint: Checkpoint, resblocks: str) -> dict[str
         gated = section.one_of("activation_function", _GATES, "gelu_new")
     return {
         "width": width,
-        "layers": _size(section, "n_layer", "num_hidden_layers", 12),
+        "layers": _size(section, "n_layer", "num_hidden_layers", 12, MAX_LAYERS),
         "heads": heads,
         "mlp_width": checkpoint.shape(f"{resblocks}.0.mlp.c_proj.weight", 2)[1],
         "activation": "gelu",
@@ -244,12 +263,3 @@ def _with_biases(arrays: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray
         if is_layer and array.ndim == 2:
             biases[f"{name.removesuffix('weight')}bias"] = np.zeros(len(array), np.float32)
     return {**biases, **arrays}
-
-
-def _with_convolution(checkpoint: Checkpoint, vision: NomicVisionConfig) -> Checkpoint:
-    """View the matrix that multiplies patches as the weights of a convolution."""
-    name, d, p = "visual.conv1.weight", vision.width, vision.patch_size
-    if checkpoint.shape(name, 2) != (d, 3 * p * p):
-        return checkpoint  # which will be refused
-    weight = checkpoint.arrays[name].reshape(d, 3, p, p)
-    return replace(checkpoint, arrays={**checkpoint.arrays, name: weight})

@@ -38,11 +38,16 @@ def squeeze(arrays: Mapping[str, NDArray[np.generic]], axes: Mapping[str, int]) 
     return {**arrays, **squeezed}
 
 
-def with_convolution(checkpoint: Checkpoint, name: str, width: int, patch_size: int) -> Checkpoint:
-    """View a matrix that multiplies patches, channels last, as the weights of a convolution."""
+def with_convolution(
+    checkpoint: Checkpoint, name: str, width: int, patch_size: int, channels_last: bool = True
+) -> Checkpoint:
+    """View a matrix that multiplies patches as the weights of a convolution."""
     if checkpoint.shape(name, 2) != (width, patch_size * patch_size * 3):
         return checkpoint  # which will be refused
-    weight = checkpoint.arrays[name].reshape(width, patch_size, patch_size, 3).transpose(0, 3, 1, 2)
+    weight = checkpoint.arrays[name]
+    if channels_last:
+        weight = weight.reshape(width, patch_size, patch_size, 3).transpose(0, 3, 1, 2)
+    weight = weight.reshape(width, 3, patch_size, patch_size)
     return replace(checkpoint, arrays={**checkpoint.arrays, name: weight})
 
 
