@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from numpyclip.errors import CheckpointError
 from numpyclip.families.config_file import MAX_LAYERS, Section, read_config_file
 from numpyclip.families.tensor_names import Names, rename, translator
 from numpyclip.families.transformers import read_bert
@@ -163,22 +164,40 @@ def encoder_config(named: Section, option: str) -> Section:
     ------
     UnsupportedCheckpointError
         If there is none, and the name is not known.
+    CheckpointError
+        If there is one, which differs from that of the published model of that name.
     """
     name = _MOVED.sub("", named.get(option, str))
+    published = Section(named.path, f"the config file of {name!r}", _PUBLISHED[name]) if name in _PUBLISHED else None
     folders = [named.path.parent, *([named.path.parent / name] if FOLDER.fullmatch(name) else [])]
     for file in (folder / "config.json" for folder in folders):
         if named.path.is_file() and file.is_file():
             beside = read_config_file(file)
             for section in (beside, beside.section("text_config")):
                 if section.json.get("model_type") in _READERS:
+                    if published:
+                        _compare(section, published)
                     return section
-    if name in _PUBLISHED:
-        return Section(named.path, f"the config file of {name!r}", _PUBLISHED[name])
+    if published:
+        return published
     raise named.unsupported(
         option,
         "its sizes are not known here. Put its config.json, from huggingface.co, into a folder of this name beside "
         f"{named.path.name!r:.60}; with the model_type {' or '.join(_READERS)}",
     )
+
+
+def _compare(beside: Section, published: Section) -> None:
+    """Raise if a config file, which other libraries do not read, describes another encoder than the published one."""
+    found, expected = (
+        {"model_type": each.json["model_type"], **vars(read_encoder(each))} for each in (beside, published)
+    )
+    for name, value in expected.items():
+        if found.get(name) != value:
+            raise CheckpointError(
+                f"{beside.path}: describes an encoder with {name} {found.get(name)!r:.60}; expected {value!r}, as in "
+                f"{published.name}, which {published.path.name} names. Remove it, or name the encoder otherwise there."
+            )
 
 
 def _blocks(theirs: str, parts: Names) -> Names:
