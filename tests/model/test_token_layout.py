@@ -26,3 +26,11 @@ def test_the_mask_of_pooled_tokens_has_their_rows() -> None:
     rows = TokenLayout(2, mask=own, pooled=np.array([0, 2])).mask_of_pooled()
     assert rows is not None
     assert rows[:, 0].tolist() == [own[0, 0].tolist(), own[1, 2].tolist()]
+    of_heads = np.stack([own, 3 * own, 5 * own])
+    rows = TokenLayout(2, mask=of_heads, pooled=np.array([0, 2])).mask_of_pooled()
+    assert rows is not None
+    assert rows.tolist() == [of_heads[:, 0, 0].tolist(), of_heads[:, 1, 2].tolist()]
+    of_all = of_heads[:, :1]
+    rows = TokenLayout(2, mask=of_all, pooled=np.array([0, 2])).mask_of_pooled()
+    assert rows is not None
+    assert rows.tolist() == [of_all[:, 0, 0].tolist(), of_all[:, 0, 2].tolist()]

@@ -24,6 +24,7 @@ from unittest import mock
 import numpy as np
 import open_clip
 import safetensors.torch
+import sentence_transformers
 import torch
 import transformers
 from open_clip.hf_model import ClsPooler, HFTextEncoder
@@ -37,7 +38,7 @@ from golden.open_clip_vit import to_float64
 
 BERTS = ("bert", "roberta", "xlm-roberta")
 NORMED_LAST = ("MT5Stack", "M2M100Encoder")  # whose last of `hidden_states` is normed
-LIBRARIES = ("apple", "open_clip", "timm", "transformers")
+LIBRARIES = ("apple", "mclip", "open_clip", "sentence", "timm", "transformers")
 EVERY = 4  # of so many numbers on the last axis one is kept, for small files
 
 Arrays = dict[str, torch.Tensor]
@@ -78,6 +79,8 @@ def _computing(folder: Path) -> Callable[..., Arrays]:
         if model.config.model_type == "chinese_clip":  # version 5 sets the embedding of padding to 0 when it loads
             model.load_state_dict(safetensors.torch.load_file(folder / "model.safetensors"), strict=False)
         return partial(_transformers, model)
+    if library in ("mclip", "sentence"):
+        return partial(_sentences, *(_read_mclip if library == "mclip" else _read_sentences)(folder))
     if library == "apple":
         return partial(_apple, _read_apple(folder))
     return partial(_open_clip, _read_open_clip(folder))
@@ -96,12 +99,40 @@ def _transformers(model: transformers.PreTrainedModel, **inputs: torch.Tensor) -
         text = {"input_ids": inputs["text"]}
         if model.config.model_type in ("chinese_clip", "altclip", "nomic_bert"):
             pad = getattr(model.config, "text_config", model.config).pad_token_id
-            text["attention_mask"] = (inputs["text"] != pad).long()
+            text["attention_mask"] = _mask(inputs["text"], pad)
         projection = getattr(model, "text_projection", None)
         if projection is None and "siglip" in model.config.model_type:
             projection = tower.head
         found |= _outputs("text", tower, text, projection)
     return found
+
+
+def _mask(ids: torch.Tensor, pad: int) -> torch.Tensor:
+    """Mask the padding at the ends of texts, as a tokenizer does, which knows what was typed."""
+    return ((ids != pad).flip(1).cumsum(1).flip(1) > 0).long()
+
+
+def _read_mclip(folder: Path) -> tuple[transformers.PreTrainedModel, nn.Module]:
+    config = transformers.AutoConfig.from_pretrained(folder / "encoder", attn_implementation="eager")
+    parts = nn.ModuleDict({"transformer": transformers.AutoModel.from_config(config)})
+    state = torch.load(folder / "pytorch_model.bin")
+    parts["LinearTransformation"] = nn.Linear(*reversed(state["LinearTransformation.weight"].shape))
+    parts.load_state_dict(state)
+    parts.double().eval()
+    return parts["transformer"], parts["LinearTransformation"]
+
+
+def _read_sentences(folder: Path) -> tuple[transformers.PreTrainedModel, nn.Module]:
+    options = {"attn_implementation": "eager"}
+    model = sentence_transformers.SentenceTransformer(str(folder), device="cpu", model_kwargs=options).double().eval()
+    encoder = model[0].auto_model
+    encoder.load_state_dict(safetensors.torch.load_file(folder / "model.safetensors"))  # as in `_computing`
+    return encoder, model[2].linear
+
+
+def _sentences(encoder: transformers.PreTrainedModel, projection: nn.Module, text: torch.Tensor) -> Arrays:
+    inputs = {"input_ids": text, "attention_mask": _mask(text, encoder.config.pad_token_id)}
+    return _outputs("text", encoder, inputs, projection)
 
 
 def _outputs(kind: str, tower: nn.Module, inputs: dict, projection: nn.Module | None) -> Arrays:

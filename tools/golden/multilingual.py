@@ -17,7 +17,14 @@ from sentence_transformers.sentence_transformer import modules
 from golden.common import randomize, record
 
 TOKENIZERS = Path(__file__).parents[2] / "tests" / "golden" / "tokenizers"
-TEXTS = ("a dog", "Ein Hund, der auf der Wiese spielt.", "", "class " * 30, "<s> The CLASS's </s>")
+TEXTS = (
+    "a dog",
+    "Ein Hund, der auf der Wiese spielt.",
+    "",
+    "class " * 30,
+    "<s> The CLASS's </s>",
+    "a [PAD] or <pad> dog",
+)
 _SMALL = {"num_hidden_layers": 2, "num_attention_heads": 4, "hidden_size": 32, "intermediate_size": 40}
 _BERT = {**_SMALL, "layer_norm_eps": 1e-3, "max_position_embeddings": 66}
 

@@ -156,7 +156,12 @@ def save_text(folder: Path, model: nn.Module, seed: int, is_authors: bool = True
     for row, length in enumerate((3, _LENGTH, 1, 3, 7)):
         ids[row, length:] = 0
     mask = ids != 0
-    with torch.no_grad():
-        x = model(input_ids=ids, attention_mask=mask.double() if is_authors else mask.long()).last_hidden_state
-    embedded = (x * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
-    record(folder, _AUTHORS if is_authors else ("torch", "transformers"), text=ids, encode_text=embedded)
+    padded = ids.clone()
+    padded[1, 4:6] = 0  # within a text, which no mask of a tokenizer knows
+    embedded = []
+    for each in (ids, padded):
+        with torch.no_grad():
+            x = model(input_ids=each, attention_mask=mask.double() if is_authors else mask.long()).last_hidden_state
+        embedded.append((x * mask[..., None]).sum(1) / mask.sum(1, keepdim=True))
+    packages = _AUTHORS if is_authors else ("torch", "transformers")
+    record(folder, packages, text=ids, encode_text=embedded[0], padded=padded, encode_padded=embedded[1])

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import safetensors.torch
 import torch
 import transformers
 
@@ -24,15 +25,17 @@ def save(golden: Path) -> None:
     text = {**_TEXT, "max_position_embeddings": _LENGTH, "pad_token_id": 0}
     config = transformers.ChineseCLIPConfig(text_config=text, vision_config=VISION, projection_dim=40)
     save_model(golden / "transformers-chinese-clip", transformers.ChineseCLIPModel(config), 320, pad=0)
-    # places are counted from the one behind that of padding
+    # positions are counted from the one behind that of padding
     text = {**_TEXT, "max_position_embeddings": _LENGTH + 3, "pad_token_id": 2, "project_dim": 24}
     config = transformers.AltCLIPConfig(text_config=text, vision_config=VISION, projection_dim=40)
     save_model(golden / "transformers-altclip", transformers.AltCLIPModel(config), 321, pad=2)
 
 
 def save_model(folder: Path, model: transformers.PreTrainedModel, seed: int, pad: int) -> None:
-    """Save a folder as transformers does, and what the model computes in float64 where padding is hidden."""
+    """Save a folder as transformers does, and what the model computes in float64 where padding at the end is masked."""
     model = randomized_folder(folder, model, seed)
+    # version 5 sets the embedding of padding to 0 when it loads
+    model.load_state_dict(safetensors.torch.load_file(folder / "model.safetensors"), strict=False)
     generator = torch.Generator().manual_seed(seed)
     text = torch.randint(3, _VOCABULARY, (5, _LENGTH), generator=generator)
     for row, length in enumerate((3, _LENGTH, 1, 3, 7)):
@@ -41,6 +44,8 @@ def save_model(folder: Path, model: transformers.PreTrainedModel, seed: int, pad
     if pad == 0:
         text[1, 4:6] = 5
     seen = {"input_ids": text, "attention_mask": (text != pad).long()}
+    padded = text.clone()
+    padded[1, 4:6] = pad  # within a text, which no mask of a tokenizer knows
     image = images(SIZE)
     with torch.no_grad():
         record(
@@ -50,5 +55,7 @@ def save_model(folder: Path, model: transformers.PreTrainedModel, seed: int, pad
             text=text,
             encode_image=model.get_image_features(pixel_values=image.double()).pooler_output,
             encode_text=model.get_text_features(**seen).pooler_output,
+            padded=padded,
+            encode_padded=model.get_text_features(**{**seen, "input_ids": padded}).pooler_output,
             logits_per_image=model(pixel_values=image.double(), **seen).logits_per_image,
         )

@@ -143,7 +143,7 @@ def _text_model(kwargs: Section, known: TextModel, checkpoint: Checkpoint) -> Re
         gate="gelu" if is_gated else "silu",
         token_types=kwargs.size("type_vocab_size", token_types) if token_types else 0,
         alibi=known.alibi,
-        hides_padding=True,
+        masks_padding=True,
     )
     unknown_options(kwargs, "jina_clip", CODE)
     return text

@@ -49,7 +49,7 @@ def read_config(section: Section, embed_dim: int) -> EncoderConfig:
     projection = None if section.is_null(head) else section.one_of(head, projections, "mlp")
     if projection is None and text.width != embed_dim:
         raise section.unsupported(head, f"expected 'linear' or 'mlp' from a width of {text.width} to {embed_dim}")
-    text = replace(_with_length(text, section), pool=pool, projection=projection)
+    text = replace(_with_length(text, section), pool=pool, projection=projection, masks_padding=True)
     if isinstance(text, BertConfig):
         return replace(text, pooler=section.get(pooler, str, default) == "cls_pooler")
     return text

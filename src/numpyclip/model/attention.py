@@ -65,7 +65,7 @@ class Attention:
     """
 
     in_proj: Array  # (3 h k, d), where heads may be wider or narrower together than the tokens
-    bias: Array  # (h k,) of the queries, or (2 h k,) with that of the keys, or (3 h k,); of T5 (0,)
+    bias: Array  # (h k,) of the queries, or (2 h k,) with that of the keys, or (3 h k,)
     out_proj: Linear
     heads: int
     rope: Rope | TextRope | None = None

@@ -21,8 +21,8 @@ class TokenLayout:
     shared : int
         Number of tokens of the shared prefix.
     mask : ndarray of shape (t, t) or (batch, t, t), where t = shared + n, or None
-        Added to the attention scores; it must be causal for the shared prefix. Without a prefix and a pooled token also
-        of shape (heads, batch, t, t), batch being 1 if it is the same for all.
+        Added to the attention scores; it must be causal for the shared prefix. Without a prefix also of shape
+        (heads, batch, t, t), batch being 1 if it is the same for all.
     pooled : ndarray of shape (batch,), dtype=integer, or None
         Position of each input's pooled token, counted from the end of the shared prefix.
     """
@@ -42,9 +42,9 @@ class TokenLayout:
         return x[:, self.shared + np.arange(self.batch) * n + self.pooled]
 
     def mask_of_pooled(self) -> Array | None:
-        """Take the mask's rows for the pooled tokens: (batch, 1, shared + n)."""
+        """Take the mask's rows for the pooled tokens: (batch, 1 or heads, shared + n)."""
         if self.mask is None or self.pooled is None:
             return None
-        masks = np.broadcast_to(self.mask, (self.batch, *self.mask.shape[-2:]))
-        rows: Array = masks[np.arange(self.batch), self.shared + self.pooled][:, np.newaxis]
-        return rows
+        masks = np.broadcast_to(self.mask, (*self.mask.shape[:-3], self.batch, *self.mask.shape[-2:]))
+        rows: Array = masks[..., np.arange(self.batch), self.shared + self.pooled, :]  # (batch, t) or (heads, batch, t)
+        return rows[:, np.newaxis] if rows.ndim == 2 else rows.swapaxes(0, 1)

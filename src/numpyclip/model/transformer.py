@@ -24,7 +24,7 @@ _ACTIVATIONS: dict[MLPActivation, Callable[[Array], Array]] = {
     "gelu_tanh": ops.gelu_tanh,
     "relu": ops.relu,
 }
-_GATES: dict[Gate, Callable[[Array], Array]] = {"silu": ops.silu, "gelu": ops.gelu}
+_GATES: dict[Gate, Callable[[Array], Array]] = {"silu": ops.silu, "gelu": ops.gelu, "gelu_tanh": ops.gelu_tanh}
 
 
 @dataclass(frozen=True, eq=False, repr=False)

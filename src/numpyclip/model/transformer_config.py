@@ -19,7 +19,7 @@ MLPActivation: TypeAlias = Activation | Literal["relu"]
 Biased: TypeAlias = Literal["qkv", "qv", ""]
 
 # What the gate of an MLP is passed through: SwiGLU and GEGLU (Shazeer, 2020).
-Gate: TypeAlias = Literal["silu", "gelu"]
+Gate: TypeAlias = Literal["silu", "gelu", "gelu_tanh"]
 
 
 @dataclass(frozen=True, kw_only=True)

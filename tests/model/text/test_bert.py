@@ -5,7 +5,7 @@ import pytest
 
 import numpyclip
 from numpyclip.errors import InputError
-from numpyclip.model.text.encoder_configs import BertConfig
+from numpyclip.model.text.encoder_configs import BertConfig, EncoderConfig
 from tests.families.test_parity import FAMILIES, load, with_record_of
 from tests.model.golden import assert_close
 
@@ -45,19 +45,20 @@ def test_padding_changes_nothing(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", with_record_of("encode_padded"))
-def test_padding_within_a_text_is_hidden_as_by_open_clip(name: str) -> None:
+def test_padding_within_a_text_is_masked_where_the_library_masks_it(name: str) -> None:
+    """By open_clip and jina-clip, not by transformers: there it is a token like any other."""
     model, golden = load(name)
     assert_close(model.encode_text(golden["padded"]), golden["encode_padded"])
 
 
-@pytest.mark.parametrize("name", ["transformers-altclip", "open_clip-xlm-roberta", "open_clip-nllb"])
+@pytest.mark.parametrize("name", ["open_clip-xlm-roberta", "open_clip-nllb"])
 def test_padding_within_a_text_is_skipped_where_positions_count_other_tokens(name: str) -> None:
     model, row, moved = with_padding_within(name)
     assert_close(model.encode_text(moved), model.encode_text(row).astype(float))
 
 
 @pytest.mark.parametrize("name", ["open_clip-bert", "open_clip-bert-pooler", "open_clip-mt5", "open_clip-mt5-first"])
-def test_padding_within_a_text_is_hidden_where_it_has_a_position(name: str) -> None:
+def test_padding_within_a_text_is_masked_where_it_has_a_position(name: str) -> None:
     """So what its embedding is does not matter, but that it is there."""
     model, row, moved = with_padding_within(name)
     found = model.encode_text(moved)
@@ -68,6 +69,23 @@ def test_padding_within_a_text_is_hidden_where_it_has_a_position(name: str) -> N
     other, _ = numpyclip.load(FAMILIES / name)
     object.__setattr__(other.text, "token_embedding", table)
     assert_close(other.encode_text(moved), found.astype(float))
+
+
+@pytest.mark.parametrize("name", with_record_of("encode_padded"))
+def test_tokens_are_those_of_the_embedding(name: str) -> None:
+    """With padding within the text, and at its end, which changes none of them."""
+    model, golden = load(name)
+    text = model.config.text
+    assert isinstance(text, EncoderConfig)
+    row = golden["padded"][1:2, :7]
+    ended = np.pad(row, ((0, 0), (0, 3)), constant_values=text.pad_id)
+    tokens, attention = model.text_tokens(row), model.text_attention(row)
+    assert_close(model.text_tokens(ended)[:, :7], tokens.astype(float))
+    assert not model.text_attention(ended)[..., :7, 7:].any()
+    assert attention[..., 4:6].any() != text.masks_padding
+    if text.projection is None and not text.masks_padding:
+        pooled = tokens.mean(axis=1) if text.pool == "mean" else tokens[:, 0]
+        assert_close(model.encode_text(row), pooled.astype(float))
 
 
 def with_padding_within(name: str) -> tuple[numpyclip.CLIP, np.ndarray, np.ndarray]:
@@ -96,7 +114,7 @@ def test_low_memory_gives_the_very_same(name: str) -> None:
 
 
 @BOTH
-def test_no_text_is_longer_than_there_are_places(name: str) -> None:
+def test_no_text_is_longer_than_there_are_positions(name: str) -> None:
     model, _ = load(name)
     assert model.context_length == 12
     with pytest.raises(InputError, match=r"expected integers of shape \(n, 12\)"):

@@ -11,10 +11,14 @@ from numpyclip.model.transformer_config import TextRopeConfig
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderConfig(TextConfig):
-    """Sizes and options of a bidirectional encoder that masks padding. Its pools are "first" and "mean"."""
+    """Sizes and options of a bidirectional encoder. Its pools are "first" and "mean".
+
+    No token attends to the padding at the end of a text; `masks_padding`: nor to that within it, as in open_clip.
+    """
 
     causal: bool = False
     pool: TextPool = "first"
+    masks_padding: bool = False
 
     @property
     def least_length(self) -> int:
@@ -50,15 +54,14 @@ class BertConfig(EncoderConfig):
 class RelativeBertConfig(EncoderConfig):
     """Sizes and options of a BERT without a table of positions, which are rotary, or a bias (`alibi`).
 
-    `hides_padding`: padding within a text is masked, too; `standardized`: embeddings have mean 0 and variance 1;
-    `standardizable`: they have where they are truncated, or compared with images.
+    `standardized`: embeddings have mean 0 and variance 1; `standardizable`: they have where they are truncated, or
+    compared with images.
     """
 
     post_norm: bool = True  # of sums
     token_types: int = 1
     rotary: TextRopeConfig | None = None
     alibi: bool = False
-    hides_padding: bool = False
     standardized: bool = False
     standardizable: bool = False
 

@@ -1,6 +1,8 @@
-"""What bidirectional encoders of texts share: padding that is left out, the mean of tokens, and the head."""
+"""What bidirectional encoders of texts share: padding that is masked, pooling, and the head."""
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,63 +11,102 @@ from numpyclip.model import expected_tensors as expected
 from numpyclip.model.layers import Linear, read_projection
 from numpyclip.model.ops import Array
 from numpyclip.model.text.encoder_configs import EncoderConfig
-from numpyclip.model.transformer import MLP
+from numpyclip.model.token_layout import TokenLayout
+from numpyclip.model.token_stages import TokenStage, TokenStages, as_rows
+from numpyclip.model.transformer import MLP, Transformer
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
 
 _HEAD = "text_projection"
 
 
-def padding_last(ids: NDArray[np.integer], pad_id: int) -> NDArray[np.integer]:
-    """Move padding within texts, which no token attends to, to their ends: (b, n) -> (b, n)."""
-    order = np.argsort(ids == pad_id, axis=1, kind="stable")
-    moved: NDArray[np.integer] = np.take_along_axis(ids, order, 1)
-    return moved
+@dataclass(frozen=True, eq=False, repr=False)
+class Encoder(ABC):
+    """Bidirectional attention; the first token or the mean of all is pooled."""
+
+    config: EncoderConfig
+    token_embedding: NDArray[np.floating[Any]]  # (vocabulary, d), in the file's dtype: few rows are read
+    transformer: Transformer
+    text_projection: Linear | MLP | None
+
+    @property
+    def output_dim(self) -> int:
+        """Length of embeddings."""
+        return self.text_projection.output_dim if self.text_projection else self.config.width
+
+    @property
+    def stages(self) -> TokenStages:
+        """What its tokens go through."""
+        return TokenStages(layers=self.config.layers, projected_from=0 if self.text_projection else None)
+
+    def __call__(self, ids: NDArray[np.integer]) -> Array:
+        """Embed texts, those of equal length together, without the padding at their ends: (b, n) -> (b, e)."""
+        lengths = self.config.lengths(ids)
+        embeddings = np.empty((len(ids), self.output_dim), np.float32)
+        for length in np.unique(lengths):
+            rows = lengths == length
+            embeddings[rows] = self._embed(ids[rows, :length])
+        return embeddings
+
+    def tokens(self, ids: NDArray[np.integer], stage: TokenStage) -> Array:
+        """Compute all tokens, those of padding included: (b, n) -> (b, n, d)."""
+        x = self.transformer(self._enter(ids), self._layout(ids), stage.layer)
+        if stage.norm or stage.project:
+            x = self._norm(x)
+        return as_rows(self._project(x) if stage.project else x, len(ids))
+
+    def attention(self, ids: NDArray[np.integer], index: int) -> Array:
+        """Compute how much each token attends to each in one block: (b, n) -> (b, h, n, n)."""
+        return self.transformer.attention(self._enter(ids), self._layout(ids), index)
+
+    def _embed(self, ids: NDArray[np.integer]) -> Array:
+        x, layout = self._enter(ids), self._layout(ids)
+        if self.config.pool == "mean":
+            x = self._norm(self.transformer(x, layout))
+            y: Array = x.reshape(len(x), *ids.shape).mean(axis=2, where=~self._is_masked(ids))  # (d, b)
+        else:
+            y = self._norm(self.transformer.pooled(x, layout))
+        embeddings: Array = self._project(y).T
+        return embeddings
+
+    def _layout(self, ids: NDArray[np.integer]) -> TokenLayout:
+        mask, is_masked = self._bias(ids.shape[1]), self._is_masked(ids)
+        if is_masked.any():
+            of_padding: Array = np.where(is_masked[:, np.newaxis], np.float32(-np.inf), np.float32(0))  # (b, 1, n)
+            mask = of_padding if mask is None else mask + of_padding
+        return TokenLayout(len(ids), mask=mask, pooled=np.zeros(len(ids), int))
+
+    def _is_masked(self, ids: NDArray[np.integer]) -> NDArray[np.bool_]:
+        """Tell which tokens are padding that no token attends to, but for that of an empty text: (b, n) -> (b, n)."""
+        if self.config.masks_padding:
+            is_masked: NDArray[np.bool_] = ids == self.config.pad_id
+            is_masked[is_masked.all(axis=1), 0] = False
+        else:
+            is_masked = np.arange(ids.shape[1]) >= self.config.lengths(ids)[:, np.newaxis]
+        return is_masked
+
+    @abstractmethod
+    def _enter(self, ids: NDArray[np.integer]) -> Array:
+        """Embed tokens: (b, n) -> (d, b n)."""
+
+    def _bias(self, n: int) -> Array | None:
+        """Return what is added to the scores of n tokens for their distances, if anything: (h, 1, n, n)."""
+        return None
+
+    def _norm(self, x: Array) -> Array:
+        """Apply what is between the blocks and the pool: (d, n) -> (d, n)."""
+        return x
+
+    def _project(self, x: Array) -> Array:
+        """Apply what follows the pooled token: (d, n) -> (e, n)."""
+        return self.text_projection(x) if self.text_projection else x
 
 
-def count_shown(ids: NDArray[np.integer], pad_id: int) -> NDArray[np.integer]:
+def positions_of(ids: NDArray[np.integer], pad_id: int) -> NDArray[np.integer]:
     """Count the tokens up to each, without padding, for which it is 0: (b, n) -> (b, n)."""
     is_text = ids != pad_id
-    numbers: NDArray[np.integer] = np.cumsum(is_text, axis=1) * is_text
-    return numbers
-
-
-def mask_within(ids: NDArray[np.integer], pad_id: int) -> Array | None:
-    """Return the mask that hides padding within texts, but for a first token, if there is any: (b, n) -> (b, 1, n)."""
-    is_padding = ids == pad_id
-    is_padding[:, 0] = False
-    if not is_padding.any():
-        return None
-    mask: Array = np.where(is_padding[:, np.newaxis], np.float32(-np.inf), np.float32(0))
-    return mask
-
-
-def mean_of_shown(x: Array, batch: int, mask: Array | None) -> Array:
-    """Average the tokens of each text that a mask does not hide: (d, batch n) -> (d, batch)."""
-    if mask is None:
-        return mean_of_tokens(x, batch)
-    shown = np.exp(mask)  # 0 or 1
-    weights = shown / shown.sum(axis=2, keepdims=True)  # (b, 1, n)
-    mean: Array = np.einsum("dbn,bn->db", x.reshape(len(x), batch, -1), weights[:, 0])
-    return mean
-
-
-def without_padding(
-    embed: Callable[[NDArray[np.integer]], Array], ids: NDArray[np.integer], config: EncoderConfig, output_dim: int
-) -> Array:
-    """Embed texts of equal length together, which need no mask of padding: (b, n) -> (b, e)."""
-    lengths = config.lengths(ids)
-    embeddings = np.empty((len(ids), output_dim), np.float32)
-    for length in np.unique(lengths):
-        rows = lengths == length
-        embeddings[rows] = embed(ids[rows, :length])
-    return embeddings
-
-
-def mean_of_tokens(x: Array, batch: int) -> Array:
-    """Average the tokens of each text: (d, batch n) -> (d, batch)."""
-    mean: Array = x.reshape(len(x), batch, -1).mean(axis=2)
-    return mean
+    positions: NDArray[np.integer] = np.cumsum(is_text, axis=1) * is_text
+    return positions
 
 
 def head_tensors(checkpoint: Checkpoint, config: EncoderConfig, embed_dim: int) -> expected.Tensors:

@@ -7,21 +7,17 @@ transformer's, and are at the root of the checkpoint, too.
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.model import expected_tensors as expected
-from numpyclip.model import ops
 from numpyclip.model.attention import Attention
 from numpyclip.model.layers import Linear
 from numpyclip.model.ops import Array
 from numpyclip.model.rope import Rope, TextRope
 from numpyclip.model.text.encoder_configs import T5Config
-from numpyclip.model.text.encoder_parts import head_tensors, mask_within, mean_of_shown, read_head, without_padding
-from numpyclip.model.token_layout import TokenLayout
-from numpyclip.model.token_stages import TokenStage, TokenStages, as_rows
+from numpyclip.model.text.encoder_parts import Encoder, head_tensors, read_head
 from numpyclip.model.transformer import MLP, Block, Transformer
 from numpyclip.model.transformer_config import TransformerConfig
 from numpyclip.model.weight_reader import WeightReader
@@ -29,15 +25,6 @@ from numpyclip.weights.checkpoint import Checkpoint
 
 _IN = tuple(f"attn.{part}_proj" for part in "qkv")
 _GATE = ("mlp.c_gate", "mlp.c_fc")
-
-
-class GatedMLP(MLP):
-    """Two layers with a gate of GELU between them: the first makes the gate and a value, which are multiplied."""
-
-    def __call__(self, x: Array) -> Array:  # (d, n) -> (d, n)
-        gate, y = self.c_fc(x).reshape(2, -1, x.shape[1])
-        y *= ops.in_pieces(ops.gelu_tanh, gate)
-        return self.c_proj(y)
 
 
 class T5Block(Block):
@@ -49,26 +36,22 @@ class T5Block(Block):
     ) -> "T5Block":
         """Read the weights under a name of the checkpoint."""
         in_proj = _read_joined(weights, name, _IN, "ln_1")
-        attn = Attention(
-            in_proj.weight, np.zeros(0, np.float32), _read_joined(weights, name, ("attn.out_proj",)), config.heads
-        )
+        no_bias = in_proj.bias[: len(in_proj.bias) // 3]
+        attn = Attention(in_proj.weight, no_bias, _read_joined(weights, name, ("attn.out_proj",)), config.heads)
         c_fc, c_proj = _read_joined(weights, name, _GATE, "ln_2"), _read_joined(weights, name, ("mlp.c_proj",))
-        return cls(attn, GatedMLP(c_fc, c_proj, config.activation), config.eps)
+        return cls(attn, MLP(c_fc, c_proj, config.activation, "gelu_tanh"), config.eps)
 
     def _norm(self, x: Array) -> Array:
         return _normalize(x, self.eps)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class T5:
-    """Bidirectional attention with relative positions; the first token or the mean of all is pooled."""
+class T5(Encoder):
+    """The encoder of a T5."""
 
     config: T5Config
-    token_embedding: NDArray[np.floating[Any]]  # (vocabulary, d), in the file's dtype: few rows are read
     relative_attention_bias: Array  # (buckets, h)
-    transformer: Transformer
     ln_final: Array  # (d,)
-    text_projection: Linear | MLP | None
 
     @staticmethod
     def tensors(checkpoint: Checkpoint, config: T5Config, embed_dim: int) -> expected.Tensors:
@@ -91,58 +74,19 @@ class T5:
         """Read the weights of this tower."""
         (embedding,) = weights.derive("embedding", lambda at: (at.table("token_embedding.weight"),))
         tables = weights.derive("tables", lambda at: (at.take("relative_attention_bias"), at.take("ln_final.weight")))
-        return cls(
-            config,
-            embedding,
-            tables[0],
-            Transformer.read(weights, "transformer", config, T5Block),
-            tables[1],
-            read_head(weights, config),
-        )
-
-    @property
-    def output_dim(self) -> int:
-        return self.text_projection.output_dim if self.text_projection else self.config.width
-
-    def __call__(self, ids: NDArray[np.integer]) -> Array:  # (b, n) -> (b, e)
-        return without_padding(self._embed, ids, self.config, self.output_dim)
-
-    @property
-    def stages(self) -> TokenStages:
-        """What its tokens go through."""
-        return TokenStages(layers=self.config.layers, projected_from=0 if self.text_projection else None)
-
-    def tokens(self, ids: NDArray[np.integer], stage: TokenStage) -> Array:
-        """Compute all tokens, padding included, which no token attends to: (b, n) -> (b, n, d)."""
-        x = self.transformer(self._enter(ids), self._layout(ids), stage.layer)
-        if stage.norm or stage.project:
-            x = _normalize(x, self.config.eps) * self.ln_final[:, np.newaxis]
-        return as_rows(self.text_projection(x) if self.text_projection and stage.project else x, len(ids))
-
-    def attention(self, ids: NDArray[np.integer], index: int) -> Array:
-        """Compute how much each token attends to each in one block: (b, n) -> (b, h, n, n)."""
-        return self.transformer.attention(self._enter(ids), self._layout(ids), index)
+        transformer = Transformer.read(weights, "transformer", config, T5Block)
+        return cls(config, embedding, transformer, read_head(weights, config), *tables)
 
     def _enter(self, ids: NDArray[np.integer]) -> Array:  # (b, n) -> (d, b n)
         x = self.token_embedding[ids].astype(np.float32).reshape(ids.size, -1).T
         return np.ascontiguousarray(x)
 
-    def _layout(self, ids: NDArray[np.integer]) -> TokenLayout:
-        bias = self.relative_attention_bias[buckets(ids.shape[1], self.config)]  # (n, n, h)
-        mask = np.ascontiguousarray(bias.transpose(2, 0, 1))[:, np.newaxis]
-        hidden = mask_within(ids, self.config.pad_id)
-        return TokenLayout(len(ids), mask=mask if hidden is None else mask + hidden)
+    def _bias(self, n: int) -> Array:
+        bias = self.relative_attention_bias[buckets(n, self.config)]  # (n, n, h)
+        return np.ascontiguousarray(bias.transpose(2, 0, 1))[:, np.newaxis]
 
-    def _embed(self, ids: NDArray[np.integer]) -> Array:
-        b, n = ids.shape
-        x = self.transformer(self._enter(ids), self._layout(ids))
-        x = _normalize(x, self.config.eps)
-        y = (
-            mean_of_shown(x, b, mask_within(ids, self.config.pad_id)) if self.config.pool == "mean" else x[:, ::n]
-        )  # (d, b)
-        y = y * self.ln_final[:, np.newaxis]
-        embeddings: Array = (self.text_projection(y) if self.text_projection else y).T
-        return embeddings
+    def _norm(self, x: Array) -> Array:
+        return _normalize(x, self.config.eps) * self.ln_final[:, np.newaxis]
 
 
 def buckets(n: int, config: T5Config) -> NDArray[np.integer]:
