@@ -40,12 +40,12 @@ PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
 _CONFIG_FILES = (*_WEIGHTS, *PROCESSOR_FILES)
 
 # Of any library: what is read of a tokenizer, and what is copied with it where a model is saved.
-FILES = (
+TOKENIZER_FILES_READ = (
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"),
     *("vocab.json", "merges.txt", "vocab.txt", "spiece.model", "sentencepiece.bpe.model"),
 )
 _VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt", "spiece.model", "sentencepiece.bpe.model")
-TOKENIZER_FILES = (*FILES, "added_tokens.json", "tokenizer.model")
+TOKENIZER_FILES = (*TOKENIZER_FILES_READ, "added_tokens.json", "tokenizer.model")
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".npz")
 _SETTLE = "A folder with an open_clip_config.json beside the weights settles it: load it without `pretrained`."
@@ -179,7 +179,7 @@ def _wanted_in(names: set[str], folder: str) -> list[str]:
     """Choose files of a subfolder that has a config file, and of the tokenizer that diffusers has beside it."""
     within = {name.removeprefix(f"{folder}/") for name in names if name.startswith(f"{folder}/")}
     found = [f"{folder}/{name}" for name in _wanted(within)] if _library(within) else []
-    beside = [f"{name}/{file}" for name in folders_beside(folder) for file in (*FILES, *PROCESSOR_FILES)]
+    beside = [f"{name}/{file}" for name in folders_beside(folder) for file in (*TOKENIZER_FILES_READ, *PROCESSOR_FILES)]
     return [*(name for name in beside if name in names), *found] if found else []
 
 
@@ -194,7 +194,9 @@ def _wanted(names: set[str], has_table: bool = False) -> list[str]:
     found = _find_weights(names, OPEN_CLIP_CONFIG if has_table else _library(names), or_any=has_table)
     weights = _with_shards(names, found[0]) if len(found) == 1 else []
     return (
-        [*(name for name in (*_CONFIG_FILES, *FILES) if name in names), *_modules(names), *weights] if weights else []
+        [*(name for name in (*_CONFIG_FILES, *TOKENIZER_FILES_READ) if name in names), *_modules(names), *weights]
+        if weights
+        else []
     )
 
 
@@ -219,7 +221,7 @@ def has_tokenizer(folder: Path) -> bool:
 
 def tokenizer_files(names: Iterable[str]) -> list[str]:
     """Choose the files of a tokenizer."""
-    return [name for name in names if name in FILES]
+    return [name for name in names if name in TOKENIZER_FILES_READ]
 
 
 def _library(names: set[str]) -> str | None:
