@@ -14,9 +14,9 @@ from PIL import Image
 import numpyclip
 from numpyclip.errors import CheckpointError, UnsupportedCheckpointError
 from numpyclip.families.config_file import Section
+from numpyclip.families.jina_clip import describe
 from numpyclip.families.recognise import recognise
 from numpyclip.families.repository_files import files_at
-from numpyclip.families.transformers import describe
 from numpyclip.runtime.towers import expected_tensors
 from numpyclip.weights.checkpoint import Checkpoint
 from tests.families.altered import error_of

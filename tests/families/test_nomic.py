@@ -13,7 +13,7 @@ import numpyclip
 from numpyclip.errors import UnsupportedCheckpointError
 from numpyclip.families.aliases import resolve
 from numpyclip.families.config_file import Section
-from numpyclip.families.transformers import describe
+from numpyclip.families.nomic import describe
 from numpyclip.model.text.encoder_configs import RelativeBertConfig
 from numpyclip.model.vision.vision_config import NomicVisionConfig
 from numpyclip.runtime.towers import expected_tensors

@@ -140,7 +140,7 @@ def test_a_config_file_does_not_contradict_the_published_one(tmp_path: Path) -> 
         ),
         ({"model_type": "distilbert"}, {}, "hf_model_name is .*; open_clip takes bert or roberta or"),
         (None, {"hf_pooler_type": "max_pooler"}, "hf_pooler_type is 'max_pooler'; expected 'mean_pooler' or"),
-        (None, {"hf_proj_type": None}, "hf_proj_type is None; expected 'linear' or 'mlp' from a width of 768 to 32"),
+        (None, {"hf_proj_type": None}, "embed_dim is 32; expected 768, the width of a tower without"),
         (None, {"hf_proj_type": "none"}, "hf_proj_type is 'none'; expected 'linear' or 'mlp'"),
         (None, {"context_length": 513}, "context_length is 513; expected at most 512, its positions"),
         (None, {"novelty": 1}, "text_cfg.novelty is 1; this option is not supported"),

@@ -90,6 +90,22 @@ def read_preprocess(folder: Path, default: Preprocess) -> Preprocess:
     return preprocess
 
 
+def read_transform(section: Section, default: Preprocess) -> Preprocess:
+    """Read the options that OpenCLIP's transform of images has, and jina-clip's, which is like it."""
+    return replace(
+        default,
+        mean=section.channels("mean", MEAN),
+        std=section.deviations("std", STD),
+        interpolation=section.one_of(
+            "interpolation", {"bicubic": "bicubic", "random": "bicubic", "bilinear": "bilinear"}, "bicubic"
+        ),
+        resize_mode=section.one_of(
+            "resize_mode", {"shortest": "shortest", "squash": "squash", "longest": "longest"}, "shortest"
+        ),
+        fill=section.get("fill_color", int, 0),
+    )
+
+
 def _find(folder: Path) -> Section | None:
     """Find the config; that in the processor's, where transformers 5 puts it, takes precedence."""
     if (folder / "processor_config.json").exists():

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from numpyclip.errors import CheckpointError, quoted
 from numpyclip.families.config_file import MAX_LAYERS, Section
+from numpyclip.families.openai import count_blocks
 from numpyclip.families.tensor_names import Names
 from numpyclip.families.transformers_options import unknown_options
 from numpyclip.model.text.encoder_configs import RelativeBertConfig
@@ -133,7 +134,7 @@ def _text_model(kwargs: Section, known: TextModel, checkpoint: Checkpoint) -> Re
         vocab_size=vocab_size,
         pad_id=kwargs.token_id("pad_token_id", vocab_size, known.pad_id),
         width=width,
-        layers=kwargs.size("num_hidden_layers", _count_layers(checkpoint), MAX_LAYERS),
+        layers=kwargs.size("num_hidden_layers", count_blocks(checkpoint, "transformer.resblocks"), MAX_LAYERS),
         heads=heads,
         mlp_width=kwargs.size("intermediate_size", checkpoint.shape(f"{first}.c_proj.weight", 2)[1]),
         activation="gelu",
@@ -147,11 +148,6 @@ def _text_model(kwargs: Section, known: TextModel, checkpoint: Checkpoint) -> Re
     )
     unknown_options(kwargs, "jina_clip", CODE)
     return text
-
-
-def _count_layers(checkpoint: Checkpoint) -> int:
-    numbers = {name.split(".")[2] for name in checkpoint.arrays if name.startswith("transformer.resblocks.")}
-    return max(len(numbers), 1)
 
 
 def split_gates(arrays: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:

@@ -16,7 +16,6 @@ from numpyclip.model.text.encoder_configs import BertConfig
 from numpyclip.tokenizer.hugging_face import TokenizerRules, hugging_face_tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
 
-MODEL_TYPE = "M-CLIP"
 _HEAD: Names = (("LinearTransformation", "text_projection"),)
 
 

@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 from numpyclip.families import image_processor
 from numpyclip.families.config_file import MAX_LAYERS, MAX_SIZE, MAX_TOKENS, Section
 from numpyclip.families.description import ModelDescription
-from numpyclip.families.tensor_names import Names, rename, squeeze, translator, with_convolution
+from numpyclip.families.tensor_names import (
+    LEADING_AXES,
+    Names,
+    of_blocks,
+    rename,
+    squeeze,
+    translator,
+    with_convolution,
+)
 from numpyclip.families.transformers_options import unknown_options
 from numpyclip.model.config import CLIPConfig
 from numpyclip.model.text.encoder_configs import RelativeBertConfig
@@ -25,19 +33,6 @@ from numpyclip.model.vision.vision_config import NomicVisionConfig, PoolConfig, 
 from numpyclip.tokenizer.clip_tokenizer import default_tokenizer
 from numpyclip.tokenizer.hugging_face import TokenizerRules, hugging_face_tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
-
-
-def _blocks(theirs: str, ours: str) -> Names:
-    block, resblock = f"{theirs}.*", f"{ours}.resblocks.*"
-    return (
-        (f"{block}.attn.Wqkv.weight", f"{resblock}.attn.in_proj_weight"),
-        (f"{block}.attn.Wqkv.bias", f"{resblock}.attn.in_proj_bias"),
-        (f"{block}.attn.out_proj", f"{resblock}.attn.out_proj"),
-        (f"{block}.norm1", f"{resblock}.ln_1"),
-        (f"{block}.norm2", f"{resblock}.ln_2"),
-        *_mlp(f"{block}.mlp", f"{resblock}.mlp"),
-        (f"{block}.mlp.norm", f"{resblock}.mlp.ln_inner"),
-    )
 
 
 def _mlp(theirs: str, ours: str) -> Names:
@@ -49,11 +44,20 @@ def _mlp(theirs: str, ours: str) -> Names:
     )
 
 
+_BLOCK: Names = (
+    ("attn.Wqkv.weight", "attn.in_proj_weight"),
+    ("attn.Wqkv.bias", "attn.in_proj_bias"),
+    ("attn.out_proj", "attn.out_proj"),
+    ("norm1", "ln_1"),
+    ("norm2", "ln_2"),
+    *_mlp("mlp", "mlp"),
+    ("mlp.norm", "mlp.ln_inner"),
+)
 VISION_NAMES: Names = (
     ("embeddings.proj", "visual.conv1"),
     ("embeddings.cls_token", "visual.class_embedding"),
     ("embeddings.pos_embed", "visual.positional_embedding"),
-    *_blocks("layers", "visual.transformer"),
+    *of_blocks("layers", "visual.transformer", _BLOCK),
     ("selector.attn.latent", "visual.attn_pool.probe"),
     ("selector.attn.Wq", "visual.attn_pool.attn.q_proj"),
     ("selector.attn.Wkv", "visual.attn_pool.attn.kv_proj"),
@@ -65,7 +69,7 @@ TEXT_NAMES: Names = (
     ("embeddings.word_embeddings", "token_embedding"),
     ("embeddings.token_type_embeddings.weight", "token_type_embedding"),
     ("emb_ln", "ln_pre"),
-    *_blocks("encoder.layers", "transformer"),
+    *of_blocks("encoder.layers", "transformer", _BLOCK),
 )
 
 # Options without effect on embeddings: how a model was trained, and how attention is computed.
@@ -252,8 +256,7 @@ def _translate(checkpoint: Checkpoint, names: Names) -> Checkpoint:
     """Give tensors our names, and layers the biases of 0 that they lack."""
     kept = {name: array for name, array in checkpoint.arrays.items() if not name.startswith("pooler.")}
     found = rename(replace(checkpoint, arrays=kept), translator(names))
-    axes = {"visual.positional_embedding": 1, "visual.class_embedding": 2}
-    return replace(found, arrays=squeeze(_with_biases(found.arrays), axes))
+    return replace(found, arrays=squeeze(_with_biases(found.arrays), LEADING_AXES))
 
 
 def _with_biases(arrays: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:

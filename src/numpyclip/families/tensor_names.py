@@ -14,7 +14,15 @@ from numpyclip.weights.checkpoint import Checkpoint
 # where several have the same right side, the first is the usual one.
 Names = tuple[tuple[str, str], ...]
 
+# Of tensors that are (1, n, d) and (1, 1, d) in timm, and in libraries that follow it.
+LEADING_AXES = {"visual.positional_embedding": 1, "visual.register_embedding": 1, "visual.class_embedding": 2}
+
 _MAX_PARTS = 10  # between the dots of a pair's name
+
+
+def of_blocks(theirs: str, ours: str, parts: Names) -> Names:
+    """Return the names of the tensors of all blocks under a prefix."""
+    return tuple((f"{theirs}.*.{there}", f"{ours}.resblocks.*.{here}") for there, here in parts)
 
 
 def rename(checkpoint: Checkpoint, translate: Callable[[str], str]) -> Checkpoint:

@@ -12,7 +12,7 @@ from typing import Any
 
 from numpyclip.errors import CheckpointError
 from numpyclip.families.config_file import MAX_LAYERS, Section, read_config_file
-from numpyclip.families.tensor_names import Names, rename, translator
+from numpyclip.families.tensor_names import Names, of_blocks, rename, translator
 from numpyclip.families.transformers import read_bert
 from numpyclip.families.transformers_types import ACTIVATIONS, bert_names
 from numpyclip.model.text.encoder_configs import BertConfig, EncoderConfig, M2M100Config, T5Config
@@ -200,16 +200,13 @@ def _compare(beside: Section, published: Section) -> None:
             )
 
 
-def _blocks(theirs: str, parts: Names) -> Names:
-    return tuple((f"{PREFIX}{theirs}.*.{there}", f"transformer.resblocks.*.{here}") for there, here in parts)
-
-
 _NAMES: Names = (
     *bert_names("transformer"),
     ("transformer.pooler.dense", "pooler"),
     # DistilBERT
-    *_blocks(
-        "transformer.layer",
+    *of_blocks(
+        "transformer.transformer.layer",
+        "transformer",
         (
             ("attention.q_lin", "attn.q_proj"),
             ("attention.k_lin", "attn.k_proj"),
@@ -224,8 +221,9 @@ _NAMES: Names = (
     # M2M100
     ("transformer.embed_tokens", "token_embedding"),
     ("transformer.layer_norm", "ln_final"),
-    *_blocks(
-        "layers",
+    *of_blocks(
+        "transformer.layers",
+        "transformer",
         (
             ("self_attn", "attn"),
             ("self_attn_layer_norm", "ln_1"),
@@ -237,8 +235,9 @@ _NAMES: Names = (
     # T5, its layers by their names here
     ("transformer.final_layer_norm", "ln_final"),
     ("transformer.block.0.attention.SelfAttention.relative_attention_bias.weight", "relative_attention_bias"),
-    *_blocks(
-        "block",
+    *of_blocks(
+        "transformer.block",
+        "transformer",
         (
             ("attention.layer_norm", "ln_1"),
             ("attention.SelfAttention.q", "attn.q_proj"),

@@ -95,8 +95,11 @@ _VITAMIN_XLARGE = replace(_vitamin(192, 1152, 32, 16), positions=False)
 _SPECIAL: dict[str, VisionTransformerConfig] = {
     "vitamin_small_224": _vitamin(64, 384, 14, 6),
     "vitamin_base_224": _vitamin(128, 768, 14, 12),
-    **{f"vitamin_large_{side}": replace(_VITAMIN_LARGE, image_size=side) for side in (224, 256, 336, 384)},
-    **{f"vitamin_large2_{side}": replace(_VITAMIN_LARGE, image_size=side) for side in (224, 256, 336, 384)},
+    **{
+        f"vitamin_{kind}_{side}": replace(_VITAMIN_LARGE, image_size=side)
+        for kind in ("large", "large2")
+        for side in (224, 256, 336, 384)
+    },
     **{f"vitamin_xlarge_{side}": replace(_VITAMIN_XLARGE, image_size=side) for side in (256, 336, 384)},
     "vit_pe_core_tiny_patch16_384": replace(_PE_SMALL, width=192, heads=3, mlp_width=768),
     "vit_pe_core_small_patch16_384": _PE_SMALL,

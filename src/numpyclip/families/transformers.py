@@ -50,14 +50,6 @@ _OURS = {
 
 def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
     """Describe a model by its config file, and those of the image processor and the tokenizer beside it."""
-    if options.json.get("model_type") == "jina_clip":  # of repositories with code of their own
-        from numpyclip.families import jina_clip
-
-        return jina_clip.describe(checkpoint, options)
-    if options.json.get("model_type") == "nomic_bert":
-        from numpyclip.families import nomic
-
-        return nomic.describe(checkpoint, options)
     folder = options.path.parent
     family, towers = _model_type(options)
     if FG_CLIP_HEAD in checkpoint:
