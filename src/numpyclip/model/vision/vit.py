@@ -55,8 +55,9 @@ class VisionTransformer(VisionTower):
         if config.pool.kind == "attn":
             yield from AttentionalPool.tensors(checkpoint, "visual.attn_pool", config, embed_dim)
             d = embed_dim
-        yield from expected.norm("visual.ln_post", d)
-        if config.pool.kind == "map":
+        if config.pool.kind != "tok_map":
+            yield from expected.norm("visual.ln_post", d)
+        if config.pool.kind in ("map", "tok_map"):
             yield from MapPool.tensors(checkpoint, "visual.attn_pool", config)
         if config.projection == "mlp":
             yield from expected.linear("visual.proj.c_fc", d, 2 * embed_dim)
@@ -70,20 +71,21 @@ class VisionTransformer(VisionTower):
     ) -> "VisionTransformer":
         """Read the weights of this tower."""
         pool: MapPool | AttentionalPool | None = None
-        if config.pool.kind == "map":
-            pool = MapPool.read(weights, "visual.attn_pool", "visual.ln_post", config)
+        if config.pool.kind in ("map", "tok_map"):
+            norm = "visual.ln_post" if config.pool.kind == "map" else None
+            pool = MapPool.read(weights, "visual.attn_pool", norm, config)
         elif config.pool.kind == "attn":
             pool = AttentionalPool.read(weights, "visual.attn_pool", config)
         return cls(
             config,
             preprocess,
             _read_stem(weights, config.stem, preprocess),
-            *read_embedding(weights, config, preprocess),
+            *_read_embedding(weights, config, preprocess),
             LayerNorm.read(weights, "visual.ln_pre", config.eps) if config.norm_before else None,
             Transformer.read(weights, "visual.transformer", config),
             pool,
-            _read_proj(weights, config, None if config.pool.kind == "map" else "visual.ln_post"),
-            None if config.pool.kind == "attn" else LayerNorm.read(weights, "visual.ln_post", config.eps),
+            _read_proj(weights, config, None if isinstance(pool, MapPool) else "visual.ln_post"),
+            None if config.pool.kind in ("attn", "tok_map") else LayerNorm.read(weights, "visual.ln_post", config.eps),
         )
 
     @property
@@ -173,6 +175,8 @@ class VisionTransformer(VisionTower):
         x = self.transformer(x, TokenLayout(b))
         if isinstance(self.attn_pool, AttentionalPool):
             return ops.standardize(self.attn_pool(x, b), eps)
+        if self.attn_pool is not None and self.config.pool.kind == "tok_map":
+            return self.attn_pool(x, b) + x.reshape(len(x), b, -1)[:, :, 0]
         if not self.config.pool.norm_after:
             x = ops.standardize(x, eps)
         patches = x.reshape(len(x), b, -1)[:, :, self.config.prefix :]
@@ -218,7 +222,7 @@ def _read_stem(weights: WeightReader, config: StemConfig, preprocess: Preprocess
     return ConvStem.read(weights, "visual.stem", preprocess) if config.width else None
 
 
-def read_embedding(
+def _read_embedding(
     weights: WeightReader, config: VisionTransformerConfig, preprocess: Preprocess
 ) -> tuple[Array | None, Array]:
     """Take the patch embedding, if any, and all that is added to its output."""
