@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from numpyclip.model.ops import Array
 from numpyclip.model.vision.attention_pool import AttentionPool
 from numpyclip.runtime.weight_store import WeightStore
 from numpyclip.weights.checkpoint import Checkpoint
@@ -11,7 +12,7 @@ from numpyclip.weights.checkpoint import Checkpoint
 
 def test_keys_and_values_are_those_of_the_file() -> None:
     """Which is memory-mapped: joined or copied, they would be in memory twice while a model is loaded."""
-    arrays = {f"pool.{part}_proj.weight": np.full((8, 8), index, np.float32) for index, part in enumerate("qkvc")}
+    arrays: dict[str, Array] = {f"pool.{part}_proj.weight": np.ones((8, 8), np.float32) for part in "qkvc"}
     arrays |= {f"pool.{part}_proj.bias": np.zeros(8, np.float32) for part in "qkvc"}
     arrays["pool.positional_embedding"] = np.zeros((5, 8), np.float32)
     pool = AttentionPool.read(WeightStore(Checkpoint(path=Path("model.npz"), arrays=arrays)), "pool", 2)

@@ -106,7 +106,6 @@ class VisionTransformer(VisionTower):
             has_norm=self.ln_post is not None,
             norms_all=not (self.config.pool.kind == "tok" or self.config.pool.norm_after),
             projected_from=0 if self.config.projection and self.attn_pool is None else None,
-            class_token=self.config.tokens > math.prod(self.config.grid),
         )
 
     def tokens(self, image: NDArray[Any], stage: TokenStage) -> Array:
@@ -118,7 +117,7 @@ class VisionTransformer(VisionTower):
         elif stage.norm and self.ln_post is not None:
             x = self.ln_post(x)
         tokens = as_rows(x, b)
-        if stage.class_token:
+        if stage.all_tokens:
             return tokens
         sides = image.shape[1:3] if image.dtype == np.uint8 else image.shape[2:]
         rows, columns = (side // self.config.patch_size for side in sides)
