@@ -64,7 +64,8 @@ def main() -> None:
         "read_elsewhere": sorted((elsewhere | read | set(EFFECTIVE)) - harmless),
         "of_image_processors": sorted(processors),
     }
-    DATA.write_text(json.dumps(lists, indent=0) + "\n", "utf-8")
+    lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(values)}" for name, values in lists.items())
+    DATA.write_text(f"{{\n{lines}\n}}\n", "utf-8")
     print({name: len(values) for name, values in lists.items()})
 
 

@@ -124,6 +124,7 @@ def test_a_crop_that_cuts_nothing_is_none(tmp_path: Path) -> None:
         ({"resample": 6}, "resample"),
         ({"resample": "bicubic"}, "resample"),
         ({"rescale_factor": 0}, "rescale_factor"),
+        ({"rescale_factor": 1e-300}, "rescale_factor"),
         ({"size": {"longest_edge": 336}}, "height"),
         ({"size": {"shortest_edge": 336, "longest_edge": 400}}, "size.longest_edge"),
         ({"size": {"max_height": 336, "max_width": 300}}, "height"),
