@@ -15,7 +15,7 @@ from numpyclip.families.aliases import resolve
 from numpyclip.families.config_file import Section
 from numpyclip.families.nomic import describe
 from numpyclip.model.text.encoder_configs import RelativeBertConfig
-from numpyclip.model.vision.vision_config import NomicVisionConfig
+from numpyclip.model.vision.vision_config import VisionTransformerConfig
 from numpyclip.runtime.towers import expected_tensors
 from numpyclip.weights.checkpoint import Checkpoint
 from tests.families.altered import error_of
@@ -211,7 +211,7 @@ def test_the_published_image_tower_has_these_tensors(tmp_path: Path) -> None:
     shapes |= {"selector.attn.latent": (1, 1, 768), **norm("selector.norm1", 768)}
     sizes = {"n_embd": 768, "n_head": 12, "n_layer": 12, "n_inner": 2048, "img_size": 224, "patch_size": 16}
     config = described(tmp_path, "vision", sizes, shapes)
-    assert isinstance(config.vision, NomicVisionConfig)
+    assert isinstance(config.vision, VisionTransformerConfig)
     assert (config.vision.mlp_inner_eps, config.text, config.matryoshka) == (1e-5, None, False)
 
 

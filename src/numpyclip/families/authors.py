@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.errors import CheckpointError
-from numpyclip.families.pruned_blocks import pad
 from numpyclip.families.tensor_names import rename
 from numpyclip.weights.checkpoint import Checkpoint
 
@@ -33,6 +32,8 @@ def is_tiny_clip(checkpoint: Checkpoint) -> bool:
 def translate(checkpoint: Checkpoint) -> Checkpoint:
     """Give tensors OpenAI's names, and join tables of positions; other files stay as they are."""
     if is_tiny_clip(checkpoint):
+        from numpyclip.families.pruned_blocks import pad
+
         checkpoint = pad(rename(checkpoint, lambda name: _TINY_CLIP.sub("", name, count=1)))
     if "positional_embedding_res" in checkpoint:
         checkpoint = join_positions(checkpoint, "positional_embedding", "positional_embedding_res")

@@ -29,7 +29,7 @@ from numpyclip.families.transformers_options import unknown_options
 from numpyclip.model.config import CLIPConfig
 from numpyclip.model.text.encoder_configs import RelativeBertConfig
 from numpyclip.model.transformer_config import RopeConfig, TextRopeConfig
-from numpyclip.model.vision.vision_config import NomicVisionConfig, PoolConfig, StemConfig
+from numpyclip.model.vision.vision_config import PoolConfig, StemConfig, VisionTransformerConfig
 from numpyclip.tokenizer.clip_tokenizer import default_tokenizer
 from numpyclip.tokenizer.hugging_face import TokenizerRules, hugging_face_tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
@@ -134,7 +134,7 @@ def _describe_text(checkpoint: Checkpoint, options: Section) -> ModelDescription
     return ModelDescription(checkpoint, config, tokenizer, () if version else unnamed)
 
 
-def _vision(section: Section, checkpoint: Checkpoint) -> NomicVisionConfig:
+def _vision(section: Section, checkpoint: Checkpoint) -> VisionTransformerConfig:
     section.ignore(*_IGNORED_IN_VISION)
     section.expect(num_channels=3, prenorm=True, patch_embed_bias=True, register_tokens=0, no_embed_class=False)
     section.expect(no_cls_token=False, use_pos_embed=True, learned_pos_embedding=False, mask_token=False)
@@ -149,16 +149,16 @@ def _vision(section: Section, checkpoint: Checkpoint) -> NomicVisionConfig:
         rope = RopeConfig(side=side, reference=section.side("ref_feat_shape", side))
     section.ignore("ref_feat_shape")
     selector_width = checkpoint.shape("visual.attn_pool.mlp.c_proj.weight", 2)[1]
-    vision = NomicVisionConfig(
+    vision = VisionTransformerConfig(
         **blocks,
         image_size=image_size,
         patch_size=patch_size,
         eps=section.eps("layer_norm_epsilon", 1e-5),
         rope=rope,
-        inner_norm=section.get("norm_mlp", bool, False),
+        mlp_inner_norm=section.get("norm_mlp", bool, False),
         stem=StemConfig(patch_bias=True),
         norm_before=False,
-        pool=PoolConfig(kind="map", mlp_width=selector_width),
+        pool=PoolConfig(kind="tok_map", mlp_width=selector_width),
         projection=None,
     )
     if rope and vision.width // vision.heads % 4:

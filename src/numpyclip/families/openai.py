@@ -11,7 +11,6 @@ from typing import Any
 
 from numpyclip.errors import CheckpointError, UnsupportedCheckpointError, quoted
 from numpyclip.families.description import ModelDescription
-from numpyclip.families.other_models import likeness
 from numpyclip.families.repository_files import OPEN_CLIP_CONFIG, TRANSFORMERS_CONFIG
 from numpyclip.families.tensor_names import rename
 from numpyclip.images.preprocess import Preprocess, Size
@@ -88,6 +87,8 @@ def _measure_vision(
 
 
 def _no_clip(checkpoint: Checkpoint) -> UnsupportedCheckpointError:
+    from numpyclip.families.other_models import likeness
+
     folder = checkpoint.path.parent
     for file in (OPEN_CLIP_CONFIG, TRANSFORMERS_CONFIG):
         if (folder / file).is_file():
