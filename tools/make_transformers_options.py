@@ -82,8 +82,8 @@ def main() -> None:
         "of_all_models": sorted(OF_ALL_MODELS),
         "of_image_processors": sorted(processors),
     }
-    lines = (f"{json.dumps(name)}: {json.dumps(values)}" for name, values in lists.items())
-    DATA.write_text("{\n" + ",\n".join(lines) + "\n}\n", "utf-8")
+    lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(values)}" for name, values in lists.items())
+    DATA.write_text(f"{{\n{lines}\n}}\n", "utf-8")
     print({name: len(values) for name, values in lists.items()})
 
 

@@ -13,9 +13,10 @@ import pytest
 
 import numpyclip
 from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.dual_encoder.token_encoder import choose_stage
 from numpyclip.errors import InputError
 from numpyclip.model.ops import Array
-from numpyclip.model.token_stages import TokenTower
+from numpyclip.model.token_stages import TokenStage, TokenStages, TokenTower
 from numpyclip.model.vision.vision_config import VisionTransformerConfig
 from numpyclip.runtime import prepared
 from numpyclip.weights.checkpoint import Checkpoint
@@ -53,7 +54,7 @@ def compute(model: Any, inputs: dict[str, Any], key: str) -> Array:
     if name == "image_tokens":
         grid = how.strip() == "grid" or (how.strip() == "project" and not hasattr(model.visual, "transformer"))
         options["grid"] = grid
-        options["class_token"] = not grid and model.visual.stages.class_token
+        options["class_token"] = not grid
     tokens: Array = getattr(model, name)(values, int(layer), **options)
     return tokens
 
@@ -139,6 +140,13 @@ def test_the_mean_of_projected_pixels_is_the_embedding_if_nothing_between_is_cur
     model, inputs = load("open_clip-fastvit")
     pixels = model.image_tokens(inputs["image"], project=True)
     assert_close(pixels.mean(axis=1), model.encode_image(inputs["image"]))
+
+
+@pytest.mark.parametrize("name", ["transformers-siglip-vision", "open_clip-convnext"])
+def test_without_a_class_token_all_tokens_are_the_patches(name: str) -> None:
+    model, inputs = load(name)
+    tokens = model.image_tokens(inputs["image"], class_token=True)
+    np.testing.assert_array_equal(tokens, model.image_tokens(inputs["image"]))
 
 
 def test_patches_are_tokens_without_the_class_token_row_by_row() -> None:
@@ -236,8 +244,6 @@ def test_models_without_an_attention_block_or_a_projection_say_so() -> None:
         resnet.image_tokens(inputs["image"], norm=True)
     with pytest.raises(InputError, match="image_tokens: project is True, but this tower has no projection of single"):
         siglip.image_tokens(images["image"], project=True)
-    with pytest.raises(InputError, match="image_tokens: class_token is True, but this tower has no class token"):
-        siglip.image_tokens(images["image"], class_token=True)
     with pytest.raises(InputError, match="no tower for texts"):
         siglip.text_tokens(inputs["text"])
     with pytest.raises(InputError, match="text_tokens: norm is True, but this tower has no norm for single tokens"):
@@ -266,7 +272,7 @@ def test_layers_count_from_both_ends() -> None:
 def test_options_that_exclude_each_other_are_refused() -> None:
     model, inputs = load("transformers-clip")
     convnext, images = load("open_clip-convnext")
-    with pytest.raises(InputError, match="class_token is True, but a class token has no place in a grid"):
+    with pytest.raises(InputError, match="class_token is True, but it has no place in a grid"):
         model.image_tokens(inputs["image"], class_token=True, grid=True)
     with pytest.raises(InputError, match="norm is False, but a projection always follows the last norm"):
         model.text_tokens(inputs["text"], norm=False, project=True)
@@ -300,3 +306,46 @@ def test_attention_sums_to_one(name: str) -> None:
     np.testing.assert_allclose(weights.sum(axis=-1), 1, rtol=1e-5)
     if hasattr(model.visual, "transformer"):
         np.testing.assert_allclose(model.image_attention(inputs["image"]).sum(axis=-1), 1, rtol=1e-5)
+
+
+CLIP_IMAGE = TokenStages(layers=3, norms_all=False)
+CLIP_TEXT = TokenStages(layers=3)
+CONVOLUTIONS = TokenStages(layers=3, has_norm=False, projected_from=3)
+
+
+@pytest.mark.parametrize(
+    ("stages", "layer", "norm", "project", "expected"),
+    [
+        (CLIP_TEXT, -1, None, False, TokenStage(layer=3, norm=True)),
+        (CLIP_TEXT, 3, None, False, TokenStage(layer=3, norm=True)),
+        (CLIP_TEXT, -2, None, False, TokenStage(layer=2)),
+        (CLIP_TEXT, -2, True, False, TokenStage(layer=2, norm=True)),
+        (CLIP_TEXT, -1, False, False, TokenStage(layer=3)),
+        (CLIP_TEXT, 0, None, True, TokenStage(layer=0, project=True)),
+        (CLIP_IMAGE, -1, None, False, TokenStage(layer=3)),
+        (CLIP_IMAGE, -4, True, False, TokenStage(layer=0, norm=True)),
+        (CONVOLUTIONS, -1, None, False, TokenStage(layer=3)),
+        (CONVOLUTIONS, -1, True, True, TokenStage(layer=3, norm=True, project=True)),
+    ],
+)
+def test_the_stage_that_a_caller_asks_for(
+    stages: TokenStages, layer: int, norm: bool | None, project: bool, expected: TokenStage
+) -> None:
+    assert choose_stage("tokens", stages, layer, norm, project) == expected
+
+
+@pytest.mark.parametrize(
+    ("stages", "layer", "norm", "project", "message"),
+    [
+        (CLIP_TEXT, 4, None, False, "tokens: layer is 4; expected an integer from -4 to 3"),
+        (CLIP_TEXT, -1, False, True, "tokens: norm is False, but a projection always follows the last norm"),
+        (CONVOLUTIONS, -1, True, False, "tokens: norm is True, but this tower has no norm for single tokens"),
+        (CONVOLUTIONS, 2, None, True, "tokens: project is True, but only the last layer can be projected"),
+        (TokenStages(layers=3, projected_from=None), -1, None, True, "has no projection of single tokens"),
+    ],
+)
+def test_a_stage_that_is_not_there_is_refused(
+    stages: TokenStages, layer: int, norm: bool | None, project: bool, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        choose_stage("tokens", stages, layer, norm, project)

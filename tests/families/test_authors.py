@@ -10,12 +10,14 @@ import pytest
 from PIL import Image
 
 import numpyclip
-from numpyclip.errors import CheckpointError
+from numpyclip.errors import CheckpointError, CorruptCheckpointError
 from numpyclip.families.recognise import recognise
 from numpyclip.families.repository_files import files_at
 from numpyclip.model import ops
 from numpyclip.model.vision.vision_config import VisionTransformerConfig
+from numpyclip.weights.dtypes import BFloat16, narrow_to_bfloat16
 from numpyclip.weights.read import read
+from numpyclip.weights.safetensors import unwritten, write_safetensors
 from tests.families.test_parity import FAMILIES, load
 from tests.model.golden import assert_close
 from tests.weights.forged import GOLDEN
@@ -159,6 +161,25 @@ def test_pruned_blocks_that_do_not_fit_are_refused(tmp_path: Path, name: str, sh
 
 
 FG_CLIP_2 = "authors-fg-clip-2"
+
+
+def test_pruned_blocks_may_be_of_bfloat16(tmp_path: Path) -> None:
+    rounded = {name: narrow_to_bfloat16(array).view(BFloat16) for name, array in pruned().items()}
+    halves = [tensor for name, array in rounded.items() for tensor in unwritten(name, array)]
+    write_safetensors(tmp_path / "half.safetensors", halves)
+    write(tmp_path / "float.npz", {name: array.astype(np.float32) for name, array in rounded.items()})
+    found, expected = (numpyclip.load(tmp_path / name)[0] for name in ("half.safetensors", "float.npz"))
+    ids = found.tokenize(["a"])[:, :12] % 96
+    assert_close(found.encode_text(ids), expected.encode_text(ids))
+
+
+def test_a_changed_bit_of_a_pruned_tower_is_noticed(tmp_path: Path) -> None:
+    path, tensors = tmp_path / "tinyclip.npz", pruned()
+    data = bytearray(write(path, tensors).read_bytes())
+    data[data.index(tensors["_image_encoder.visual.class_embedding"].tobytes())] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(CorruptCheckpointError, match="checksum"):
+        numpyclip.load(path)
 
 
 def test_fg_clip_2_gives_large_images_more_patches() -> None:

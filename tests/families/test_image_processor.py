@@ -125,6 +125,7 @@ def test_a_crop_that_cuts_nothing_is_none(tmp_path: Path) -> None:
         ({"resample": "bicubic"}, r"resample is 'bicubic'; .* 3 \(bicubic\)"),
         ({"resample": True}, "resample"),
         ({"rescale_factor": 0}, "rescale_factor"),
+        ({"rescale_factor": 1e-300}, "rescale_factor"),
         ({"size": {"longest_edge": 336}}, "height"),
         ({"size": {"shortest_edge": 336, "longest_edge": 400}}, "size.longest_edge"),
         ({"size": {"max_height": 336, "max_width": 300}}, "height"),

@@ -14,9 +14,9 @@ from PIL import Image
 import numpyclip
 from numpyclip.errors import CheckpointError, UnsupportedCheckpointError
 from numpyclip.families.config_file import Section
+from numpyclip.families.jina_clip import describe
 from numpyclip.families.recognise import recognise
 from numpyclip.families.repository_files import files_at
-from numpyclip.families.transformers import describe
 from numpyclip.runtime.towers import expected_tensors
 from numpyclip.weights.checkpoint import Checkpoint
 from tests.families.altered import error_of
@@ -121,6 +121,21 @@ def test_what_is_not_supported_is_named(
 ) -> None:
     folder = copy(version)
     edit(folder, lambda config: config[section].update(options))
+    with pytest.raises(UnsupportedCheckpointError, match=message):
+        numpyclip.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"pad_token_id": 2**40}, "pad_token_id is .*; expected 0 to"),
+        ({"max_position_embeddings": 2}, "max_position_embeddings is 2; expected 3 or more"),
+        ({"rotary_emb_base": 0.5}, "rotary_emb_base is 0.5; expected 1 or more"),
+    ],
+)
+def test_options_of_the_text_model_have_bounds(copy: Callable[[int], Path], options: Config, message: str) -> None:
+    folder = copy(2)
+    edit(folder, lambda config: config["text_config"]["hf_model_config_kwargs"].update(options))
     with pytest.raises(UnsupportedCheckpointError, match=message):
         numpyclip.load(folder)
 

@@ -242,7 +242,7 @@ def repositories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, s
     asked: dict[str, set[str]] = {}
 
     def obtain(name: str, choose: Callable[[list[str]], list[str]], cache_dir: object = None) -> Path:
-        folder = {"hf-hub:someone/model": weights, "hf-hub:roberta-base": tokenizer}.get(name)
+        folder = {"hf-hub:someone/model": weights, "hf-hub:organization/own": tokenizer}.get(name)
         if folder is None or not folder.is_dir():
             raise DownloadError(f"{name} is not there")
         asked[name] = set(choose([file.name for file in folder.iterdir()]))
@@ -255,7 +255,7 @@ def repositories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, s
 def test_a_tokenizer_is_fetched_that_is_not_beside_the_weights(repositories: dict[str, set[str]]) -> None:
     pytest.importorskip("tokenizers", reason="the extra numpyclip[tokenizers] is not installed")
     model, _ = numpyclip.load("hf-hub:someone/model")
-    assert repositories["hf-hub:roberta-base"] == {"tokenizer.json", "tokenizer_config.json"}
+    assert repositories["hf-hub:organization/own"] == {"tokenizer.json", "tokenizer_config.json"}
     expected = open_clip_file_tokenizer(TOKENIZERS / "roberta", "", "whitespace", strip_sep_token=False)
     assert np.array_equal(model.tokenize("a dog"), expected("a dog", 12))
 
@@ -270,7 +270,7 @@ def test_images_need_none(repositories: dict[str, set[str]], tmp_path: Path) -> 
     shutil.rmtree(tmp_path / "tokenizer")
     model, _ = numpyclip.load("hf-hub:someone/model")
     assert model.encode_image(np.zeros((1, 3, 16, 16), np.float32)).shape == (1, 24)
-    with pytest.raises(CheckpointError, match="was trained with that of 'roberta-base': put it, from huggingface"):
+    with pytest.raises(CheckpointError, match="was trained with that of 'organization/own': put it, from huggingface"):
         model.tokenize("a dog")
 
 

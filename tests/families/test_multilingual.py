@@ -10,14 +10,16 @@ import numpy as np
 import pytest
 
 import numpyclip
-from numpyclip.errors import CheckpointError, InputError, UnsupportedCheckpointError
+from numpyclip.errors import CheckpointError, CorruptCheckpointError, InputError, UnsupportedCheckpointError
 from numpyclip.families import multilingual_clip
 from numpyclip.families.config_file import Section
 from numpyclip.families.repository_files import wanted
 from numpyclip.model.text.encoder_configs import BertConfig
+from numpyclip.weights.read import read
 from tests.families.altered import error_of
 from tests.families.test_parity import FAMILIES, load
 from tests.model.golden import assert_close
+from tests.weights import forged
 
 FORMATS: tuple[Literal["open_clip", "transformers", "int8"], ...] = ("open_clip", "transformers", "int8")
 NAMES = ("mclip-bert", "mclip-xlm-roberta", "sentence-transformers-distilbert")
@@ -55,6 +57,16 @@ def test_from_texts_to_embeddings_as_the_library(name: str) -> None:
 )
 def test_an_option_that_shapes_do_not_tell_moves_the_result(name: str, options: dict[str, Any]) -> None:
     assert error_of(name, "text", **options) > 2e-4
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_padding_is_the_same_in_the_config_file_and_the_tokenizer(name: str, folder: Callable[[str], Path]) -> None:
+    pytest.importorskip("tokenizers", reason="the extra numpyclip[tokenizers] is not installed")
+    path = folder(name)
+    change(next(path.glob("encoder/**/config.json"), path / "config.json"), pad_token_id=3)
+    model = numpyclip.load(path)[0]
+    with pytest.raises(CheckpointError, match=r"pads texts with the token [01]; expected 3, the pad_token_id in the"):
+        model.tokenize("a")
 
 
 # --- M-CLIP ---------------------------------------------------------------------------------------
@@ -140,6 +152,8 @@ def test_the_files_of_later_modules_are_fetched() -> None:
     assert wanted(there) == ["config.json", "modules.json", "1_Pooling/config.json", *dense[:2], "model.safetensors"]
     moved = [f"0_Transformer/{name}" if "." in name[:8] else name for name in there if name != "modules.json"]
     assert set(wanted([*moved, "modules.json"])) >= {"modules.json", "1_Pooling/config.json", *dense[:2]}
+    options = ["config_sentence_transformers.json", "0_Transformer/sentence_bert_config.json"]
+    assert set(wanted([*moved, "modules.json", *options])) >= set(options)
 
 
 @pytest.mark.parametrize(
@@ -150,6 +164,11 @@ def test_the_files_of_later_modules_are_fetched() -> None:
         ("1_Pooling/config.json", {"embedding_dimension": 33}, "embedding_dimension is 33; expected 32"),
         ("2_Dense/config.json", {"activation_function": "torch.nn.modules.activation.Tanh"}, "Tanh'; expected"),
         ("2_Dense/config.json", {"in_features": 24}, "in_features is 24; expected 32"),
+        (
+            "config_sentence_transformers.json",
+            {"default_prompt_name": "q"},
+            "default_prompt_name is 'q'; expected null",
+        ),
         ("sentence_bert_config.json", {"do_lower_case": True}, "do_lower_case is True; expected False"),
     ],
 )
@@ -162,9 +181,19 @@ def test_what_a_module_does_otherwise_is_named(
         numpyclip.load(path)
 
 
+def test_an_empty_prompt_changes_nothing(folder: Callable[[str], Path]) -> None:
+    path = folder("sentence-transformers-distilbert")
+    change(path / "config_sentence_transformers.json", default_prompt_name="query")
+    assert numpyclip.load(path)[0].config == load(path.name)[0].config
+
+
 @pytest.mark.parametrize(
     ("modules", "message"),
     [
+        (
+            '[{"type": "a.Transformer", "path": "0_T"}, {"type": "a.Pooling", "path": "1_Pooling"}]',
+            "its Transformer is in '0_T'; expected it beside",
+        ),
         ("{}", "lists {}; expected a Transformer, a Pooling"),
         ("[", "no list of modules"),
         ("[3]", "no list of modules"),
@@ -177,6 +206,24 @@ def test_modules_that_are_not_known_are_named(modules: str, message: str, folder
     (path / "modules.json").write_text(modules)
     with pytest.raises(CheckpointError, match=message):
         numpyclip.load(path)
+
+
+def test_a_changed_bit_in_the_weights_of_a_dense_is_noticed(folder: Callable[[str], Path]) -> None:
+    path = folder("sentence-transformers-distilbert")
+    file = path / "2_Dense" / "model.safetensors"
+    weight = read(file).take("linear.weight")
+    stored = forged.storage(numel=forged.number(weight.size))
+    sizes = [forged.items(*map(forged.number, pair)) for pair in (weight.shape, (weight.shape[1], 1))]
+    pickle = forged.mapping([(forged.text("linear.weight"), forged.tensor(stored, shape=sizes[0], strides=sizes[1]))])
+    data = bytearray(forged.archive(forged.pickled(pickle), {"data/0": weight.tobytes()}))
+    file.unlink()
+    file.with_name("pytorch_model.bin").write_bytes(data)
+    ids = load(path.name)[1]["text"]
+    assert_close(numpyclip.load(path)[0].encode_text(ids), load(path.name)[1]["encode_text"])
+    data[data.index(weight.tobytes())] ^= 1
+    file.with_name("pytorch_model.bin").write_bytes(data)
+    with pytest.raises(CorruptCheckpointError, match="checksum"):
+        numpyclip.load(path)[0].encode_text(ids)
 
 
 def test_a_dense_without_weights_is_an_error(folder: Callable[[str], Path]) -> None:

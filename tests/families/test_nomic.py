@@ -13,9 +13,9 @@ import numpyclip
 from numpyclip.errors import UnsupportedCheckpointError
 from numpyclip.families.aliases import resolve
 from numpyclip.families.config_file import Section
-from numpyclip.families.transformers import describe
+from numpyclip.families.nomic import describe
 from numpyclip.model.text.encoder_configs import RelativeBertConfig
-from numpyclip.model.vision.vision_config import NomicVisionConfig
+from numpyclip.model.vision.vision_config import VisionTransformerConfig
 from numpyclip.runtime.towers import expected_tensors
 from numpyclip.weights.checkpoint import Checkpoint
 from tests.families.altered import error_of
@@ -29,20 +29,26 @@ from tests.tokenizer.test_hugging_face import needs
 Config = dict[str, Any]
 Shapes = dict[str, tuple[int, ...]]
 
+FOLDERS = {
+    "text": "nomic-embed-text-v1",
+    "text-transformers": "nomic-embed-text-v1-transformers",
+    "vision": "nomic-vision",
+}
+
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Callable[[str], Path]:
-    return lambda name: Path(shutil.copytree(FAMILIES / f"nomic-{name}", tmp_path / name))
+    return lambda name: Path(shutil.copytree(FAMILIES / FOLDERS[name], tmp_path / FOLDERS[name]))
 
 
 @pytest.mark.parametrize(
     ("name", "tower", "options"),
     [
-        ("nomic-text", "text", {"rotary": None}),
-        ("nomic-text", "text", {"rotary.base": 10_000.0}),
-        ("nomic-text", "text", {"eps": 1e-12}),
-        ("nomic-text", "text", {"standardized": True}),
-        ("nomic-text-transformers", "text", {"gate": "gelu"}),
+        ("nomic-embed-text-v1", "text", {"rotary": None}),
+        ("nomic-embed-text-v1", "text", {"rotary.base": 10_000.0}),
+        ("nomic-embed-text-v1", "text", {"eps": 1e-12}),
+        ("nomic-embed-text-v1", "text", {"standardized": True}),
+        ("nomic-embed-text-v1-transformers", "text", {"gate": "gelu"}),
         ("nomic-vision", "vision", {"rope": None}),
         ("nomic-vision", "vision", {"rope.reference": 4}),
         ("nomic-vision", "vision", {"heads": 4}),
@@ -60,6 +66,10 @@ def test_every_option_matters(name: str, tower: str, options: Config) -> None:
         ("text", {"rotary_emb_fraction": 0.5}, "rotary_emb_fraction is 0.5; expected 1.0"),
         ("text", {"activation_function": "geglu"}, "activation_function is 'geglu'; expected 'swiglu'"),
         ("text", {"n_positions": 1_000_000}, r"n_positions is 1000000; expected 1\.\.16384"),
+        ("text", {"pad_token_id": -5}, "pad_token_id is -5; expected 0 to"),
+        ("text", {"layer_norm_eps": 1e-5}, "layer_norm_eps is 1e-05; expected 0.001"),
+        ("text", {"rope_parameters": {"rope_theta": 7.0}}, "rotary_emb_base is .*; expected that of rope_parameters"),
+        ("text", {"rotary_emb_base": 1e-300}, "rotary_emb_base is 1e-300; expected 1 or more"),
         ("text", {"num_experts": 8}, "num_experts is 8; models of the type 'nomic_bert' have no"),
         ("text", {"num_attention_heads": 4}, "num_attention_heads is 4; expected 2"),
         ("text", {"rotary_emb_scale_base": 512}, "rotary_emb_scale_base is 512; "),
@@ -80,7 +90,7 @@ def test_what_is_not_supported_is_named(copy: Callable[[str], Path], name: str, 
 
 def test_a_config_file_may_have_the_options_of_both_libraries(copy: Callable[[str], Path]) -> None:
     """That of nomic-embed-text-v1.5 has, since transformers knows the model."""
-    folder, (_, golden) = copy("text"), load("nomic-text")
+    folder, (_, golden) = copy("text"), load("nomic-embed-text-v1")
     both = {"max_position_embeddings": 8, "rope_parameters": {"rope_theta": 1000.0, "rope_type": "default"}}
     edit(folder, lambda config: config.update(both, hidden_size=16, num_hidden_layers=2, hidden_act="silu"))
     model = numpyclip.load(folder)[0]
@@ -98,7 +108,7 @@ def test_longer_texts_than_in_training_are_refused_where_they_would_have_other_p
 
 def test_truncated_texts_have_a_layer_norm_before(copy: Callable[[str], Path]) -> None:
     """As the card of nomic-embed-text-v1.5 says: `F.layer_norm`, then the first dimensions, then unit length."""
-    golden, folder = load("nomic-text")[1], copy("text")
+    golden, folder = load("nomic-embed-text-v1")[1], copy("text")
     version_1_5 = folder.rename(folder.with_name("nomic-embed-text-v1.5"))  # no warning
     whole = golden["encode_text"]
     normed = (whole - whole.mean(axis=1, keepdims=True)) / np.sqrt(whole.var(axis=1, keepdims=True) + 1e-5)
@@ -106,10 +116,24 @@ def test_truncated_texts_have_a_layer_norm_before(copy: Callable[[str], Path]) -
     assert_close(numpyclip.load(version_1_5, truncate_dim=16)[0].encode_text(golden["text"]), whole)
 
 
+@pytest.mark.parametrize("place", ["v1.5/text", "nomic-embed-text-v1.55"])
+def test_the_version_is_that_of_a_folder_s_whole_name(copy: Callable[[str], Path], tmp_path: Path, place: str) -> None:
+    golden = load("nomic-embed-text-v1")[1]
+    (tmp_path / place).parent.mkdir(exist_ok=True)
+    unnamed = copy("text").rename(tmp_path / place)
+    with pytest.warns(UserWarning, match=r"config\.json: taken for nomic-embed-text-v1, as no folder is named"):
+        assert not numpyclip.load(unnamed)[0].config.matryoshka
+    snapshot = tmp_path / "models--nomic-ai--nomic-embed-text-v1.5" / "snapshots" / "0123"
+    snapshot.parent.mkdir(parents=True)
+    model = numpyclip.load(unnamed.rename(snapshot))[0]
+    assert model.config.matryoshka
+    assert_close(model.encode_text(golden["text"]), golden["encode_text"])
+
+
 @pytest.mark.parametrize("version", ["v1", "v1.5"])
 def test_both_towers_are_one_model(copy: Callable[[str], Path], version: str) -> None:
     """Texts of version 1.5 have a layer norm there, as nomic-embed-vision-v1.5's card says; those of v1 have none."""
-    golden = {**load("nomic-text")[1], **load("nomic-vision")[1]}
+    golden = {**load("nomic-embed-text-v1")[1], **load("nomic-vision")[1]}
     texts = copy("text")
     texts = texts.rename(texts.with_name(f"nomic-embed-text-{version}"))
     model = numpyclip.load(copy("vision"), text_model=texts)[0]
@@ -126,8 +150,8 @@ def test_both_towers_are_one_model(copy: Callable[[str], Path], version: str) ->
 
 def test_both_towers_are_truncated(copy: Callable[[str], Path]) -> None:
     with pytest.warns(UserWarning, match="Matryoshka"):
-        model = numpyclip.load(copy("vision"), text_model=FAMILIES / "nomic-text", truncate_dim=4)[0]
-    golden = {**load("nomic-text")[1], **load("nomic-vision")[1]}
+        model = numpyclip.load(copy("vision"), text_model=FAMILIES / "nomic-embed-text-v1", truncate_dim=4)[0]
+    golden = {**load("nomic-embed-text-v1")[1], **load("nomic-vision")[1]}
     assert model(golden["image"], golden["text"])[0].shape == (2, 5)
     assert model.config.embed_dim == model.encode_text(golden["text"]).shape[1] == 4
 
@@ -167,7 +191,7 @@ def block(name: str, inner: int, has_bias: bool) -> Shapes:
 
 
 def described(folder: Path, name: str, changes: Config, shapes: Shapes) -> Any:
-    config = json.loads((FAMILIES / f"nomic-{name}" / "config.json").read_text("utf-8")) | changes
+    config = json.loads((FAMILIES / FOLDERS[name] / "config.json").read_text("utf-8")) | changes
     arrays = {name: np.broadcast_to(np.float16(0), shape) for name, shape in shapes.items()}  # which take no memory
     path = folder / "config.json"
     found = describe(Checkpoint(path, arrays), Section(path, "", config))
@@ -187,7 +211,7 @@ def test_the_published_image_tower_has_these_tensors(tmp_path: Path) -> None:
     shapes |= {"selector.attn.latent": (1, 1, 768), **norm("selector.norm1", 768)}
     sizes = {"n_embd": 768, "n_head": 12, "n_layer": 12, "n_inner": 2048, "img_size": 224, "patch_size": 16}
     config = described(tmp_path, "vision", sizes, shapes)
-    assert isinstance(config.vision, NomicVisionConfig)
+    assert isinstance(config.vision, VisionTransformerConfig)
     assert (config.vision.mlp_inner_eps, config.text, config.matryoshka) == (1e-5, None, False)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import numpyclip
-from numpyclip.errors import UnsupportedCheckpointError
+from numpyclip.errors import CheckpointError, UnsupportedCheckpointError
 from numpyclip.families import open_clip, open_clip_encoders
 from numpyclip.families.config_file import Section
 from numpyclip.families.locate import is_supported
@@ -50,7 +50,7 @@ def test_an_option_that_shapes_do_not_tell_moves_the_result(name: str, options: 
 
 def read_text(folder: Path, file: dict[str, Any] | None = None, **text_cfg: Any) -> EncoderConfig:
     """Read the options of a text tower, perhaps with a config file of its encoder beside them."""
-    text = {"hf_model_name": "xlm-roberta-base", "hf_proj_type": "linear", **text_cfg}
+    text = {"hf_model_name": "organization/own" if file else "xlm-roberta-base", "hf_proj_type": "linear", **text_cfg}
     path = folder / "open_clip_config.json"
     path.write_text("{}")
     if file is not None:
@@ -112,7 +112,22 @@ def test_a_config_file_beside_it_tells_the_sizes_of_a_model_that_is_not_known(tm
 
 def test_a_config_file_of_another_kind_does_not_count(tmp_path: Path) -> None:
     """LAION's repositories have that of a CLIPModel beside OpenCLIP's."""
-    assert read_text(tmp_path, {"model_type": "clip", "text_config": {"hidden_size": 512}}).width == 768
+    file = {"model_type": "clip", "text_config": {"hidden_size": 512}}
+    assert read_text(tmp_path, file, hf_model_name="xlm-roberta-base").width == 768
+
+
+def test_a_config_file_does_not_contradict_the_published_one(tmp_path: Path) -> None:
+    published = {"model_type": "xlm-roberta", "layer_norm_eps": 1e-5, "max_position_embeddings": 514}
+    published |= {"vocab_size": 250002, "type_vocab_size": 1}
+    text = read_text(tmp_path, published, hf_model_name="FacebookAI/xlm-roberta-base")
+    (tmp_path / "config.json").unlink()
+    assert text == read_text(tmp_path)
+    for other, message in (
+        ({"num_attention_heads": 6}, r"config.json: describes an encoder with heads 6; expected 12, as in the config "),
+        ({"model_type": "roberta"}, r"with model_type 'roberta'; expected 'xlm-roberta', as in the config file of 'xl"),
+    ):
+        with pytest.raises(CheckpointError, match=message):
+            read_text(tmp_path, {**published, **other}, hf_model_name="xlm-roberta-base")
 
 
 @pytest.mark.parametrize(
@@ -125,7 +140,7 @@ def test_a_config_file_of_another_kind_does_not_count(tmp_path: Path) -> None:
         ),
         ({"model_type": "distilbert"}, {}, "hf_model_name is .*; open_clip takes bert or roberta or"),
         (None, {"hf_pooler_type": "max_pooler"}, "hf_pooler_type is 'max_pooler'; expected 'mean_pooler' or"),
-        (None, {"hf_proj_type": None}, "hf_proj_type is None; expected 'linear' or 'mlp' from a width of 768 to 32"),
+        (None, {"hf_proj_type": None}, "embed_dim is 32; expected 768, the width of a tower without"),
         (None, {"hf_proj_type": "none"}, "hf_proj_type is 'none'; expected 'linear' or 'mlp'"),
         (None, {"context_length": 513}, "context_length is 513; expected at most 512, its positions"),
         (None, {"novelty": 1}, "text_cfg.novelty is 1; this option is not supported"),
@@ -133,7 +148,9 @@ def test_a_config_file_of_another_kind_does_not_count(tmp_path: Path) -> None:
         ({"model_type": "mt5", "feed_forward_proj": "relu"}, {}, "feed_forward_proj is 'relu'; expected 'gated-gelu'"),
         ({"model_type": "mt5", "relative_attention_num_buckets": 3}, {}, "buckets is 3; expected 4 or more"),
         ({"model_type": "mt5", "relative_attention_max_distance": 8}, {}, "distance is 8; expected more than 8"),
-        ({"model_type": "m2m_100", "pad_token_id": -1}, {}, "pad_token_id is -1; expected 0 or more"),
+        ({"model_type": "m2m_100", "pad_token_id": -1}, {}, "pad_token_id is -1; expected 0 to 128111"),
+        ({"model_type": "mt5", "pad_token_id": 10**30}, {}, "pad_token_id is 10+; expected 0 to 250111"),
+        ({"model_type": "mt5"}, {"context_length": 2**24}, r"context_length is 16777216; expected 1\.\.16384"),
         ({"model_type": "m2m_100", "d_model": 2, "encoder_attention_heads": 1}, {}, "d_model is 2; expected 4 or more"),
         ({"model_type": "m2m_100", "encoder_attention_heads": 3}, {}, "expected a divisor of the width, 1024"),
     ],

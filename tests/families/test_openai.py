@@ -158,6 +158,15 @@ def test_a_tower_alone_may_lack_its_projection(vit: Checkpoint) -> None:
         measure(changed(vit, visual__proj=None), "gelu")
 
 
+@pytest.mark.parametrize("file", ["open_clip_config.json", "config.json"])
+def test_a_file_whose_config_file_is_beside_it_is_to_be_read_with_that(tmp_path: Path, file: str) -> None:
+    (tmp_path / file).write_text("{}")
+    checkpoint = Checkpoint(tmp_path / "model.safetensors", {"embeddings.token_embedding.weight": np.ones((2, 2))})
+    expected = f"model.safetensors: has not the tensors .*; pass the folder {tmp_path}, whose {file} describes it"
+    with pytest.raises(UnsupportedCheckpointError, match=expected):
+        measure(checkpoint, "gelu")
+
+
 def test_what_is_no_clip_is_told(vit: Checkpoint) -> None:
     resnet = Checkpoint(vit.path, dict.fromkeys(["conv1.weight", "layer1.0.conv1.weight", "fc.weight"], np.ones(1)))
     with pytest.raises(UnsupportedCheckpointError, match=r"no CLIP, looks like a ResNet classifier \(3 tensors: '"):

@@ -193,13 +193,24 @@ def test_low_memory_gives_the_same(name: str) -> None:
         ("timm_model_kwargs", {"num_heads": 384}, "cut into the heads"),
         ("timm_model_kwargs", {"embed_dim": 2**40}, "expected 1.."),
         ("timm_model_kwargs", {"mlp_ratio": float("nan")}, "a finite number"),
-        ("timm_model_kwargs", {"mlp_ratio": -1}, "a positive number"),
+        ("timm_model_kwargs", {"mlp_ratio": -1}, "1e-06 or more, below 65536"),
     ],
 )
 def test_an_option_that_is_not_supported_is_named(option: str, value: object, expected: str) -> None:
     options = {"timm_model_name": "eva02_base_patch16_clip_224", "image_size": 32, "timm_pool": "token"}
     with pytest.raises(UnsupportedCheckpointError, match=rf"{option}.*{re.escape(expected)}"):
         describe(**{**options, "timm_proj": None, option: value})
+
+
+def test_images_of_any_size_have_a_bound_of_patches() -> None:
+    with pytest.raises(UnsupportedCheckpointError, match="patch_size is 1; expected at most 4096 patches of images of"):
+        describe(
+            timm_model_name="naflexvit_base_patch16_gap",
+            image_size=2048,
+            timm_pool="avg",
+            timm_proj="linear",
+            timm_model_kwargs={"patch_size": 1},
+        )
 
 
 def test_without_a_class_token_none_can_speak() -> None:

@@ -21,7 +21,7 @@ from tests.fuzz.json_changes import changed, damaged
 FAMILIES = Path(__file__).parents[1] / "golden" / "families"
 FOLDERS = (
     "jina-clip-v2",
-    "nomic-text",
+    "nomic-embed-text-v1",
     "nomic-vision",
     "open_clip-quickgelu",
     "open_clip-coca",

@@ -342,6 +342,8 @@ def described() -> list[str]:
 
 @pytest.mark.parametrize("name", described())
 def test_every_family_is_kept_in_its_own_layout_and_in_eight_bits(tmp_path: Path, name: str) -> None:
+    tmp_path /= name  # which may tell the version
+    tmp_path.mkdir()
     model, golden = load_golden(FAMILIES, name)
     description = next(file for file in FORMATS if (FAMILIES / name / file).exists())
     kept, _ = numpyclip.load(save(model, tmp_path / "kept", FORMATS[description]))
@@ -365,6 +367,8 @@ def test_every_family_in_bfloat16_gives_what_the_same_numbers_give_in_float32(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """Whatever a family does to its tensors first: they are bits until they are taken."""
+    tmp_path /= name  # which may tell the version
+    tmp_path.mkdir()
     _, golden = load_golden(FAMILIES, name)
     own = next(FORMATS[file.name] for file in (FAMILIES / name).iterdir() if file.name in FORMATS)
     half, _ = numpyclip.load(save(FAMILIES / name, tmp_path / "half", own, dtype="bfloat16"))

@@ -372,7 +372,7 @@ def test_without_the_package_that_reads_it_the_message_says_how_to_install_it(
     tokenizer = open_clip_file_tokenizer(FOLDER / name, "", "lower", strip_sep_token=False)
     for use in (lambda: tokenizer("a", 16)), (lambda: tokenizer.decode([1])):
         with pytest.raises(
-            MissingPackageError, match=rf"package '{package}', .* pip install \"numpyclip\[tokenizers\]\""
+            MissingPackageError, match=rf"package '{package}' .*: pip install \"numpyclip\[tokenizers\]\"\."
         ):
             use()
 
@@ -598,6 +598,15 @@ def test_settings_that_make_no_sense_are_refused(options: dict[str, Any], folder
     with pytest.raises(CheckpointError, match=str(path)) as caught:
         open_clip_file_tokenizer(path, "", "lower", strip_sep_token=False)
     assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize("added", [[1, 2], {"5": 3}, {"5": {"content": []}}])
+def test_added_tokens_that_make_no_sense_are_refused(added: Any, tmp_path: Path) -> None:
+    needs("json")
+    write(tmp_path, vocab={"a": 0}, tokenizer_config={"added_tokens_decoder": added})
+    (tmp_path / "merges.txt").write_text("#version: 0.2\n")
+    with pytest.raises(CheckpointError, match=r"vocab.json: not a tokenizer that can be used"):
+        of_family("clip", tmp_path)
 
 
 def test_ids_that_no_vocabulary_has_are_refused(folder: Callable[[str], Path]) -> None:

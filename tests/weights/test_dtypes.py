@@ -72,7 +72,13 @@ def test_any_view_of_bfloat16_still_stands_for_its_numbers() -> None:
 
 def test_bits_of_bfloat16_are_not_reckoned_with() -> None:
     found = narrow_to_bfloat16(np.ones(3, np.float32)).view(BFloat16)
-    for reckon in (lambda: found + 1, lambda: found == 1, lambda: np.abs(found), lambda: found @ found):
+    for reckon in (
+        lambda: found + 1,
+        lambda: found == 1,
+        lambda: np.abs(found),
+        lambda: found @ found,
+        lambda: np.stack([found]),
+    ):
         with pytest.raises(TypeError):
             reckon()
 

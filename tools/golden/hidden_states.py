@@ -48,7 +48,7 @@ _CLASSES = {
     "transformers-clip-text-bare": transformers.CLIPTextModel,
     "transformers-clip-vision": transformers.CLIPVisionModelWithProjection,
     "transformers-clip-vision-bare": transformers.CLIPVisionModel,
-    "nomic-text-transformers": transformers.NomicBertModel,
+    "nomic-embed-text-v1-transformers": transformers.NomicBertModel,
     "transformers-siglip-text": transformers.SiglipTextModel,
     "transformers-siglip-vision": transformers.SiglipVisionModel,
 }

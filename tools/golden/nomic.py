@@ -98,13 +98,16 @@ def save(golden: Path) -> None:
     """Save both towers, and what their code computes."""
     save_vision(golden / "nomic-vision")
     NomicBertModel.get_extended_attention_mask = _extended_mask
-    save_text(golden / "nomic-text", NomicBertModel(NomicBertConfig(**_TEXT), add_pooling_layer=False), 711)
+    save_text(golden / "nomic-embed-text-v1", NomicBertModel(NomicBertConfig(**_TEXT), add_pooling_layer=False), 711)
     sizes = {"hidden_size": _DIM, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 40}
     config = transformers.NomicBertConfig(
         vocab_size=_VOCABULARY, max_position_embeddings=_LENGTH, layer_norm_eps=1e-3, **sizes
     )
     save_text(
-        golden / "nomic-text-transformers", transformers.NomicBertModel(config, add_pooling_layer=False), 712, False
+        golden / "nomic-embed-text-v1-transformers",
+        transformers.NomicBertModel(config, add_pooling_layer=False),
+        712,
+        False,
     )
 
 

@@ -12,6 +12,7 @@ from golden.common import SEED, images, randomize, record
 from golden.open_clip_vit import to_float64, write_folder
 
 _LENGTH, _VOCABULARY = 12, 96
+_NAME = "organization/own"  # of published ones the sizes are known
 _VISION = {"image_size": 16, "layers": 1, "width": 16, "head_width": 8, "patch_size": 8}
 _BERT = {
     "vocab_size": _VOCABULARY,
@@ -28,18 +29,17 @@ _MT5 = {"vocab_size": _VOCABULARY, "d_model": 32, "d_ff": 24, "num_layers": 2, "
 # name of the folder → the encoder's class and options, and those of `text_cfg`
 CONFIGS = {
     # what open_clip fills in: the mean of tokens, an MLP
-    "open_clip-xlm-roberta": (transformers.XLMRobertaConfig, _ROBERTA, {"hf_model_name": "xlm-roberta-base"}),
+    "open_clip-xlm-roberta": (transformers.XLMRobertaConfig, _ROBERTA, {}),
     "open_clip-roberta": (
         transformers.RobertaConfig,
         {**_ROBERTA, "hidden_act": "gelu_new"},
-        {"hf_model_name": "roberta-base", "hf_pooler_type": "cls_pooler", "hf_proj_type": "linear"},
+        {"hf_pooler_type": "cls_pooler", "hf_proj_type": "linear"},
     ),
     # BiomedCLIP's
     "open_clip-bert": (
         transformers.BertConfig,
         {**_BERT, "max_position_embeddings": 16},
         {
-            "hf_model_name": "microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract",
             "hf_proj_type": "mlp",
             "hf_pooler_type": "cls_last_hidden_state_pooler",
         },
@@ -48,13 +48,12 @@ CONFIGS = {
     "open_clip-bert-pooler": (
         transformers.BertConfig,
         {**_BERT, "hidden_size": 24, "max_position_embeddings": 12},
-        {"hf_model_name": "organization/own", "proj": None, "pooler_type": "cls_pooler"},
+        {"proj": None, "pooler_type": "cls_pooler"},
     ),
     "open_clip-nllb": (
         transformers.M2M100Config,
         {**_M2M100, "encoder_ffn_dim": 56, "decoder_layers": 1, "decoder_ffn_dim": 8},
         {
-            "hf_model_name": "facebook/nllb-200-distilled-600M",
             "hf_proj_type": "linear",
             "hf_pooler_type": "cls_pooler",
         },
@@ -62,18 +61,18 @@ CONFIGS = {
     "open_clip-m2m100-mean": (
         transformers.M2M100Config,
         {**_M2M100, "encoder_ffn_dim": 24, "scale_embedding": False, "activation_function": "gelu", "pad_token_id": 3},
-        {"hf_model_name": "facebook/m2m100_418M", "hf_proj_type": "linear"},
+        {"hf_proj_type": "linear"},
     ),
     # heads that are narrower together than tokens, and distances beyond the buckets of one distance each
     "open_clip-mt5": (
         transformers.MT5Config,
         {**_MT5, "relative_attention_num_buckets": 8, "relative_attention_max_distance": 7},
-        {"hf_model_name": "google/mt5-base", "hf_proj_type": "linear", "hf_pooler_type": "mean_pooler"},
+        {"hf_proj_type": "linear", "hf_pooler_type": "mean_pooler"},
     ),
     "open_clip-mt5-first": (
         transformers.MT5Config,
         {**_MT5, "num_layers": 1, "d_kv": 16, "layer_norm_epsilon": 1e-3},
-        {"hf_model_name": "google/mt5-small", "hf_pooler_type": "cls_pooler"},
+        {"hf_pooler_type": "cls_pooler"},
     ),
 }
 OLD = {"proj": "hf_proj_type", "pooler_type": "hf_pooler_type"}
@@ -87,7 +86,7 @@ def save(golden: Path) -> None:
 
 def save_model(folder: Path, encoder: transformers.PreTrainedConfig, options: dict, seed: int) -> None:
     """Save a folder as `push_to_hf_hub` does, with the encoder's own config file."""
-    text = {**options, "hf_tokenizer_name": options["hf_model_name"], "context_length": _LENGTH}
+    text = {"hf_model_name": _NAME, **options, "hf_tokenizer_name": _NAME, "context_length": _LENGTH}
     config = {"embed_dim": 24, "vision_cfg": _VISION, "text_cfg": text}
     with tempfile.TemporaryDirectory() as beside:
         encoder.save_pretrained(beside)

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from numpyclip.arguments import whole_number
 from numpyclip.dual_encoder.encoder import DualEncoder, present
 from numpyclip.dual_encoder.validation import checked_text
 from numpyclip.errors import InputError
 from numpyclip.model.ops import Array
-from numpyclip.model.token_stages import AttentionTower, TokenStage, TokenTower, index_of
+from numpyclip.model.token_stages import AttentionTower, TokenStage, TokenStages, TokenTower
 from numpyclip.runtime.chunks import tokens_in_chunks
 
 
@@ -52,7 +53,7 @@ class TokenEncoder(DualEncoder):
         text = checked_text(text, config, "text_tokens")
         if not isinstance(tower, TokenTower):
             raise _unavailable("text_tokens")
-        stage = tower.stages.choose("text_tokens", layer, norm, project)
+        stage = choose_stage("text_tokens", tower.stages, layer, norm, project)
         return self._tokens(tower, stage, text, text.shape[1])
 
     def image_tokens(
@@ -84,7 +85,7 @@ class TokenEncoder(DualEncoder):
             Apply the last norm and the projection, as `encode_image` does to the pooled token, so that patches can be
             compared with embeddings of texts.
         class_token : bool, default=False
-            Return all tokens of the model, the class token first, then registers, if any.
+            Return all tokens of the model: before the patches class token and registers, if it has any.
         grid : bool, default=False
             Return rows and columns of patches.
 
@@ -96,17 +97,15 @@ class TokenEncoder(DualEncoder):
         Raises
         ------
         InputError
-            As in `encode_image`; if there is no such layer, or the tower has no class token, or no norm or projection
-            for single tokens.
+            As in `encode_image`; if there is no such layer, or the tower has no norm or projection for single tokens.
         """
         image, tower = self._checked_image(image, "image_tokens"), self.visual
         if not isinstance(tower, TokenTower):
             raise _unavailable("image_tokens")
-        stage = tower.stages.choose("image_tokens", layer, norm, project)
-        if class_token and (grid or not tower.stages.class_token):
-            found = "a class token has no place in a grid" if grid else "this tower has no class token"
-            raise InputError(f"image_tokens: class_token is True, but {found}. Leave it out.")
-        stage = replace(stage, class_token=class_token)
+        stage = choose_stage("image_tokens", tower.stages, layer, norm, project)
+        if class_token and grid:
+            raise InputError("image_tokens: class_token is True, but it has no place in a grid. Leave one of both out.")
+        stage = replace(stage, all_tokens=bool(class_token))
         tokens = self._tokens(tower, stage, image, self._cost(image))
         if tokens.ndim == 3 or grid:
             return tokens
@@ -166,9 +165,40 @@ class TokenEncoder(DualEncoder):
     def _attention(self, name: str, tower: object, layer: object, inputs: NDArray[Any], cost: int) -> Array:
         if not isinstance(tower, AttentionTower):
             raise _unavailable(name)
-        index = index_of(name, layer, len(tower.transformer.resblocks))
+        index = _index_of(name, layer, len(tower.transformer.resblocks))
         return tokens_in_chunks(lambda rows: tower.attention(rows, index), inputs, cost, self._low_memory)
 
 
 def _unavailable(name: str) -> InputError:
     return InputError(f"{name}: not available for this kind of tower.")
+
+
+def choose_stage(name: str, stages: TokenStages, layer: object, norm: bool | None, project: bool) -> TokenStage:
+    """Return the stage that a caller of the method `name` asks for; raise InputError if there is none."""
+    number = _index_of(name, layer, stages.layers + 1)
+    if project:
+        _check_projection(name, stages, number, norm)
+    elif norm and not stages.has_norm:
+        raise InputError(f"{name}: norm is {norm}, but this tower has no norm for single tokens. Leave it out.")
+    elif norm is None:
+        norm = stages.has_norm and stages.norms_all and number == stages.layers
+    return TokenStage(layer=number, norm=bool(norm), project=bool(project))
+
+
+def _check_projection(name: str, stages: TokenStages, layer: int, norm: bool | None) -> None:
+    if stages.projected_from is None:
+        raise InputError(f"{name}: project is True, but this tower has no projection of single tokens. Leave it out.")
+    if layer < stages.projected_from:
+        raise InputError(
+            f"{name}: project is True, but only the last layer can be projected. Leave it, or the layer, out."
+        )
+    if norm is not None and not norm:
+        raise InputError(f"{name}: norm is {norm}, but a projection always follows the last norm. Leave norm out.")
+
+
+def _index_of(name: str, layer: object, count: int) -> int:
+    """Return an index of `count` items as a number of 0 or more, counted from the end if negative."""
+    number = whole_number(layer)
+    if number is None or not -count <= number < count:
+        raise InputError(f"{name}: layer is {layer!r:.60}; expected an integer from {-count} to {count - 1}.")
+    return number % count

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.errors import CheckpointError
-from numpyclip.families.pruned_blocks import even_out
 from numpyclip.families.tensor_names import rename
 from numpyclip.weights.checkpoint import Checkpoint
 
@@ -33,13 +32,15 @@ def is_tiny_clip(checkpoint: Checkpoint) -> bool:
 def translate(checkpoint: Checkpoint) -> Checkpoint:
     """Give tensors OpenAI's names, and join tables of positions; other files stay as they are."""
     if is_tiny_clip(checkpoint):
-        checkpoint = even_out(rename(checkpoint, lambda name: _TINY_CLIP.sub("", name, count=1)))
+        from numpyclip.families.pruned_blocks import pad
+
+        checkpoint = pad(rename(checkpoint, lambda name: _TINY_CLIP.sub("", name, count=1)))
     if "positional_embedding_res" in checkpoint:
         checkpoint = join_positions(checkpoint, "positional_embedding", "positional_embedding_res")
     return checkpoint
 
 
-def join_positions(checkpoint: Checkpoint, first: str, rest: str, kept: int = KEPT_POSITIONS) -> Checkpoint:
+def join_positions(checkpoint: Checkpoint, first: str, rest: str) -> Checkpoint:
     """Put the first rows of one table and the other rows of another into one, under the name of the first."""
     shape, found = checkpoint.shape(first, 2), checkpoint.shape(rest, 2)
     if found != shape:
@@ -47,5 +48,5 @@ def join_positions(checkpoint: Checkpoint, first: str, rest: str, kept: int = KE
     arrays = dict(checkpoint.arrays)
     tables = [checkpoint.take(first), checkpoint.take(rest)]
     del arrays[rest]
-    joined: NDArray[np.float32] = np.concatenate([tables[0][:kept], tables[1][kept:]])
+    joined: NDArray[np.float32] = np.concatenate([tables[0][:KEPT_POSITIONS], tables[1][KEPT_POSITIONS:]])
     return replace(checkpoint, arrays={**arrays, first: joined})

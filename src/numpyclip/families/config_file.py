@@ -14,6 +14,8 @@ _MAX_BYTES = 2**20  # the largest published one has some kilobytes
 _MAX_LETTERS = 200  # of an option's name in a message
 MAX_SIZE = 2**24  # of any count; products of a few of them are still numbers
 MAX_SIDE = 2048  # pixels, of images whose size no tensor shows: four times the largest published
+MAX_PATCHES = 4096  # of images, where no tensor shows it: four times as many as published models were trained with
+MAX_TOKENS = 2**14  # of texts, where no tensor shows it: twice as many as published models have
 _MIN_DEVIATION = 1e-6  # pixels divided by less would leave float32
 
 
@@ -79,11 +81,18 @@ class Section:
             raise self.unsupported(option, f"expected a divisor of the width, {width}")
         return count
 
-    def factor(self, option: str, default: float) -> float:
+    def token_id(self, option: str, vocab_size: int, default: int) -> int:
+        """Return the id of a token in a vocabulary."""
+        i = self.get(option, int, default)
+        if not 0 <= i < vocab_size:
+            raise self.unsupported(option, f"expected 0 to {vocab_size - 1}")
+        return i
+
+    def factor(self, option: str, default: float, least: float = 1e-6) -> float:
         """Return a positive number to multiply sizes by."""
         factor = self.get(option, float, default)
-        if not 0 < factor < 2**16:
-            raise self.unsupported(option, "expected a positive number")
+        if not least <= factor < 2**16:
+            raise self.unsupported(option, f"expected {least:g} or more, below {2**16}")
         return factor
 
     def eps(self, option: str, default: float) -> float:

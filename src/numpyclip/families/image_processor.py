@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from numpyclip.errors import CheckpointError
-from numpyclip.families.config_file import MAX_SIDE, Section, read_config_file
+from numpyclip.families.config_file import MAX_PATCHES, MAX_SIDE, Section, read_config_file
 from numpyclip.families.transformers_options import finish_image_processor
 from numpyclip.images.preprocess import MEAN, STD, Interpolation, Preprocess, Size, in_pixels
 
@@ -39,7 +39,6 @@ _CLASSES = {
     "Blip": _Defaults(_BLIP, squares=True, size=384),
 }
 
-_MAX_PATCHES = 4096  # four times the largest number that a published model was trained with
 _CLASS = re.compile(r"(\w+?)(ImageProcessor(Fast|Pil)?|FeatureExtractor)", re.ASCII)
 RESAMPLE: dict[int, Interpolation] = {  # Pillow's numbers
     0: "nearest",
@@ -91,6 +90,22 @@ def read_preprocess(folder: Path, default: Preprocess) -> Preprocess:
             f"expected {in_pixels(default.sides)}, which config.json says the model takes."
         )
     return preprocess
+
+
+def read_transform(section: Section, default: Preprocess) -> Preprocess:
+    """Read the options that OpenCLIP's transform of images has, and jina-clip's, which is like it."""
+    return replace(
+        default,
+        mean=section.channels("mean", MEAN),
+        std=section.deviations("std", STD),
+        interpolation=section.one_of(
+            "interpolation", {"bicubic": "bicubic", "random": "bicubic", "bilinear": "bilinear"}, "bicubic"
+        ),
+        resize_mode=section.one_of(
+            "resize_mode", {"shortest": "shortest", "squash": "squash", "longest": "longest"}, "shortest"
+        ),
+        fill=section.get("fill_color", int, 0),
+    )
 
 
 def _find(folder: Path) -> Section | None:
@@ -168,7 +183,7 @@ def _of_sides(options: Section) -> Size:
 def _patches(section: Section, default: Preprocess) -> Preprocess:
     """Read the number and the size of patches."""
     patch_size = section.size("patch_size", default.patch_size)
-    most = section.size("max_num_patches", 256, _MAX_PATCHES)
+    most = section.size("max_num_patches", 256, MAX_PATCHES)
     section.expect(do_resize=True)
     side = math.isqrt(most)
     is_dynamic = bool(default.patch_counts) and section.get("dynamic_max_patches", bool, True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from numpyclip.errors import CheckpointError
 from numpyclip.families.config_file import MAX_LAYERS, Section, read_config_file
 from numpyclip.families.description import ModelDescription
+from numpyclip.families.image_processor import read_transform
 from numpyclip.families.jina_clip_text import (
     ADAPTER,
     CODE,
@@ -21,9 +22,9 @@ from numpyclip.families.jina_clip_text import (
     text_model,
 )
 from numpyclip.families.jina_clip_text import NAMES as TEXT_NAMES
-from numpyclip.families.tensor_names import Names, rename, squeeze, translator
+from numpyclip.families.tensor_names import LEADING_AXES, Names, rename, squeeze, translator
 from numpyclip.families.transformers_options import unknown_options
-from numpyclip.images.preprocess import MEAN, STD, Preprocess, Size
+from numpyclip.images.preprocess import Preprocess, Size
 from numpyclip.model.config import CLIPConfig
 from numpyclip.model.transformer_config import Projection, RopeConfig
 from numpyclip.model.vision.vision_config import StemConfig, VisionTransformerConfig
@@ -149,19 +150,7 @@ def _preprocess(folder: Path, image_size: Size) -> Preprocess:
         return default
     section = read_config_file(folder / "preprocessor_config.json")
     section.ignore("auto_map", "processor_class", "image_processor_type", "_valid_processor_keys")
-    preprocess = replace(
-        default,
-        size=section.side("size", 224),
-        mean=section.channels("mean", MEAN),
-        std=section.deviations("std", STD),
-        interpolation=section.one_of(
-            "interpolation", {"bicubic": "bicubic", "random": "bicubic", "bilinear": "bilinear"}, "bicubic"
-        ),
-        resize_mode=section.one_of(
-            "resize_mode", {"shortest": "shortest", "squash": "squash", "longest": "longest"}, "shortest"
-        ),
-        fill=section.get("fill_color", int, 0),
-    )
+    preprocess = read_transform(section, replace(default, size=section.side("size", 224)))
     section.finish()
     if preprocess.size != image_size:
         raise section.unsupported("size", f"expected {image_size}, which config.json says the model takes")
@@ -180,8 +169,7 @@ def _translate(checkpoint: Checkpoint, text_options: Section, kwargs: Section) -
         if ADAPTER not in name and not any(part in name for part in _TABLES)
     }
     found = rename(replace(checkpoint, arrays=split_gates(kept)), translate)
-    axes = {"visual.positional_embedding": 1, "visual.class_embedding": 2}
-    found = replace(found, arrays=squeeze(found.arrays, axes))
+    found = replace(found, arrays=squeeze(found.arrays, LEADING_AXES))
     adapters = take_adapters(checkpoint, arrays, text_options, kwargs)
     named = f"{text_options.json.get('default_lora_task')} {kwargs.json.get('lora_alpha')}"
     return adapt(found, {translate(name): pair for name, pair in adapters.items()}, named)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from numpyclip.errors import CheckpointError, quoted
 from numpyclip.families.config_file import MAX_LAYERS, Section
+from numpyclip.families.openai import count_blocks
 from numpyclip.families.tensor_names import Names
 from numpyclip.families.transformers_options import unknown_options
 from numpyclip.model.text.encoder_configs import RelativeBertConfig
@@ -114,24 +115,26 @@ def _text_model(kwargs: Section, known: TextModel, checkpoint: Checkpoint) -> Re
     kwargs.ignore(*_IGNORED)
     kwargs.expect(hidden_act="gelu", use_qk_norm=False, position_embedding_type="alibi" if known.alibi else "rotary")
     vocab_size, width = checkpoint.shape("token_embedding.weight", 2)
-    width = kwargs.size("hidden_size", width)
+    vocab_size, width = kwargs.size("vocab_size", vocab_size), kwargs.size("hidden_size", width)
     heads = kwargs.divisor("num_attention_heads", width, known.heads)
     token_types = checkpoint.shape("token_type_embedding", 2)[0] if "token_type_embedding" in checkpoint else 0
     first = "transformer.resblocks.0.mlp"
     is_gated = f"{first}.c_gate.weight" in checkpoint
     kwargs.expect(mlp_type="glu" if is_gated else "mlp")
     length = min(_MAX_TOKENS, kwargs.size("max_position_embeddings", 8194) - 2)
+    if length < 1:
+        raise kwargs.unsupported("max_position_embeddings", "expected 3 or more")
     rotary = None
     if known.rope_base is not None:
-        rotary = TextRopeConfig(base=kwargs.factor("rotary_emb_base", known.rope_base), length=length)
+        rotary = TextRopeConfig(base=kwargs.factor("rotary_emb_base", known.rope_base, 1.0), length=length)
         if width // heads % 2:
             raise kwargs.unsupported("num_attention_heads", "expected heads of an even width")
     text = RelativeBertConfig(
         context_length=length,
-        vocab_size=kwargs.size("vocab_size", vocab_size),
-        pad_id=kwargs.get("pad_token_id", int, known.pad_id),
+        vocab_size=vocab_size,
+        pad_id=kwargs.token_id("pad_token_id", vocab_size, known.pad_id),
         width=width,
-        layers=kwargs.size("num_hidden_layers", _count_layers(checkpoint), MAX_LAYERS),
+        layers=kwargs.size("num_hidden_layers", count_blocks(checkpoint, "transformer.resblocks"), MAX_LAYERS),
         heads=heads,
         mlp_width=kwargs.size("intermediate_size", checkpoint.shape(f"{first}.c_proj.weight", 2)[1]),
         activation="gelu",
@@ -145,11 +148,6 @@ def _text_model(kwargs: Section, known: TextModel, checkpoint: Checkpoint) -> Re
     )
     unknown_options(kwargs, "jina_clip", CODE)
     return text
-
-
-def _count_layers(checkpoint: Checkpoint) -> int:
-    numbers = {name.split(".")[2] for name in checkpoint.arrays if name.startswith("transformer.resblocks.")}
-    return max(len(numbers), 1)
 
 
 def split_gates(arrays: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:

@@ -16,7 +16,6 @@ from numpyclip.model.text.encoder_configs import BertConfig
 from numpyclip.tokenizer.hugging_face import TokenizerRules, hugging_face_tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
 
-MODEL_TYPE = "M-CLIP"
 _HEAD: Names = (("LinearTransformation", "text_projection"),)
 
 
@@ -24,7 +23,7 @@ def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
     """Describe a text tower: an encoder, the mean of its tokens, and a layer."""
     config, model_type = read_config(options)
     assert isinstance(config.text, BertConfig)
-    rules = TokenizerRules(TOKENIZERS[model_type])
+    rules = TokenizerRules(TOKENIZERS[model_type], pad_id=config.text.pad_id)
     return ModelDescription(
         translate(checkpoint, config.text, _HEAD),
         config,

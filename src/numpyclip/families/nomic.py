@@ -4,7 +4,8 @@ Source: configuration_hf_nomic_bert.py and modeling_hf_nomic_bert.py of nomic-ai
 on the hub; `NomicBertModel` in transformers, whose config files name the same options otherwise.
 """
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -13,31 +14,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.families import image_processor
-from numpyclip.families.config_file import MAX_LAYERS, MAX_SIZE, Section
+from numpyclip.families.config_file import MAX_LAYERS, MAX_SIZE, MAX_TOKENS, Section
 from numpyclip.families.description import ModelDescription
-from numpyclip.families.tensor_names import Names, rename, squeeze, translator
+from numpyclip.families.tensor_names import (
+    LEADING_AXES,
+    Names,
+    of_blocks,
+    rename,
+    squeeze,
+    translator,
+    with_convolution,
+)
 from numpyclip.families.transformers_options import unknown_options
 from numpyclip.model.config import CLIPConfig
 from numpyclip.model.text.encoder_configs import RelativeBertConfig
 from numpyclip.model.transformer_config import RopeConfig, TextRopeConfig
-from numpyclip.model.vision.vision_config import NomicVisionConfig, PoolConfig, StemConfig
-from numpyclip.tokenizer.base import Tokenizer
+from numpyclip.model.vision.vision_config import PoolConfig, StemConfig, VisionTransformerConfig
 from numpyclip.tokenizer.clip_tokenizer import default_tokenizer
 from numpyclip.tokenizer.hugging_face import TokenizerRules, hugging_face_tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
-
-
-def _blocks(theirs: str, ours: str) -> Names:
-    block, resblock = f"{theirs}.*", f"{ours}.resblocks.*"
-    return (
-        (f"{block}.attn.Wqkv.weight", f"{resblock}.attn.in_proj_weight"),
-        (f"{block}.attn.Wqkv.bias", f"{resblock}.attn.in_proj_bias"),
-        (f"{block}.attn.out_proj", f"{resblock}.attn.out_proj"),
-        (f"{block}.norm1", f"{resblock}.ln_1"),
-        (f"{block}.norm2", f"{resblock}.ln_2"),
-        *_mlp(f"{block}.mlp", f"{resblock}.mlp"),
-        (f"{block}.mlp.norm", f"{resblock}.mlp.ln_inner"),
-    )
 
 
 def _mlp(theirs: str, ours: str) -> Names:
@@ -49,11 +44,20 @@ def _mlp(theirs: str, ours: str) -> Names:
     )
 
 
+_BLOCK: Names = (
+    ("attn.Wqkv.weight", "attn.in_proj_weight"),
+    ("attn.Wqkv.bias", "attn.in_proj_bias"),
+    ("attn.out_proj", "attn.out_proj"),
+    ("norm1", "ln_1"),
+    ("norm2", "ln_2"),
+    *_mlp("mlp", "mlp"),
+    ("mlp.norm", "mlp.ln_inner"),
+)
 VISION_NAMES: Names = (
     ("embeddings.proj", "visual.conv1"),
     ("embeddings.cls_token", "visual.class_embedding"),
     ("embeddings.pos_embed", "visual.positional_embedding"),
-    *_blocks("layers", "visual.transformer"),
+    *of_blocks("layers", "visual.transformer", _BLOCK),
     ("selector.attn.latent", "visual.attn_pool.probe"),
     ("selector.attn.Wq", "visual.attn_pool.attn.q_proj"),
     ("selector.attn.Wkv", "visual.attn_pool.attn.kv_proj"),
@@ -65,7 +69,7 @@ TEXT_NAMES: Names = (
     ("embeddings.word_embeddings", "token_embedding"),
     ("embeddings.token_type_embeddings.weight", "token_type_embedding"),
     ("emb_ln", "ln_pre"),
-    *_blocks("encoder.layers", "transformer"),
+    *of_blocks("encoder.layers", "transformer", _BLOCK),
 )
 
 # Options without effect on embeddings: how a model was trained, and how attention is computed.
@@ -81,7 +85,7 @@ _IGNORED_IN_VISION = (
     *("type_vocab_size", "n_positions", "rotary_emb_base", "rotary_emb_interleaved", "max_trained_positions"),
     *("max_position_embeddings", "rope_parameters", "layer_scale_init", "pad_token_id"),
 )
-_MAX_TOKENS = 2**14  # twice as many as published models have: a table of positions is as long
+_VERSION = re.compile(r"nomic-embed-(?:text|vision)-v(1(?:\.5)?)(?![0-9.])")
 _GATES = {"swiglu": True, "silu": True, "gelu": False}  # whether MLPs have one, of SiLU
 
 
@@ -91,32 +95,46 @@ def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
     options.expect(parallel_block=False, parallel_block_tied_norm=False, causal=False, use_rms_norm=False)
     is_vision = "img_size" in options
     found = _translate(checkpoint, VISION_NAMES if is_vision else TEXT_NAMES)
-    folder = options.path.parent
-    tokenizer: Callable[[], Tokenizer] = default_tokenizer  # unused without a text tower
-    vision = text = None
-    preprocess = image_processor.CLIP
-    if is_vision:
-        vision = _vision(options, found)
-        found = _with_convolution(found, vision)
-        preprocess = image_processor.read_preprocess(folder, replace(preprocess, size=vision.image_size))
-    else:
-        text = _text(options, found)
-        tokenizer = partial(hugging_face_tokenizer, folder, TokenizerRules("BertTokenizer"))
+    described = (_describe_vision if is_vision else _describe_text)(found, options)
     unknown_options(options, "nomic_bert", "modeling_hf_nomic_bert")
-    tower = vision or text
-    assert tower is not None
+    return described
+
+
+def _describe_vision(checkpoint: Checkpoint, options: Section) -> ModelDescription:
+    vision = _vision(options, checkpoint)
+    preprocess = replace(image_processor.CLIP, size=vision.image_size)
     config = CLIPConfig(
         family="nomic",
-        embed_dim=tower.width,
+        embed_dim=vision.width,
         vision=vision,
-        text=text,
-        preprocess=preprocess,
-        matryoshka=_is_1_5(options),
+        text=None,
+        preprocess=image_processor.read_preprocess(options.path.parent, preprocess),
+        matryoshka=_version(options) == "1.5",
     )
-    return ModelDescription(found, config, tokenizer)
+    checkpoint = with_convolution(checkpoint, "visual.conv1.weight", vision.width, vision.patch_size, False)
+    return ModelDescription(checkpoint, config, default_tokenizer)  # which is not used
 
 
-def _vision(section: Section, checkpoint: Checkpoint) -> NomicVisionConfig:
+def _describe_text(checkpoint: Checkpoint, options: Section) -> ModelDescription:
+    text, version = _text(options, checkpoint), _version(options)
+    config = CLIPConfig(
+        family="nomic",
+        embed_dim=text.width,
+        vision=None,
+        text=text,
+        preprocess=image_processor.CLIP,
+        matryoshka=version == "1.5",
+    )
+    rules = TokenizerRules("BertTokenizer", pad_id=text.pad_id)
+    unnamed = (
+        f"{options.path}: taken for nomic-embed-text-v1, as no folder is named nomic-embed-text-v1.5, and nothing else "
+        "tells the versions apart. Their truncated embeddings differ, and those beside images.",
+    )
+    tokenizer = partial(hugging_face_tokenizer, options.path.parent, rules)
+    return ModelDescription(checkpoint, config, tokenizer, () if version else unnamed)
+
+
+def _vision(section: Section, checkpoint: Checkpoint) -> VisionTransformerConfig:
     section.ignore(*_IGNORED_IN_VISION)
     section.expect(num_channels=3, prenorm=True, patch_embed_bias=True, register_tokens=0, no_embed_class=False)
     section.expect(no_cls_token=False, use_pos_embed=True, learned_pos_embedding=False, mask_token=False)
@@ -131,16 +149,16 @@ def _vision(section: Section, checkpoint: Checkpoint) -> NomicVisionConfig:
         rope = RopeConfig(side=side, reference=section.side("ref_feat_shape", side))
     section.ignore("ref_feat_shape")
     selector_width = checkpoint.shape("visual.attn_pool.mlp.c_proj.weight", 2)[1]
-    vision = NomicVisionConfig(
+    vision = VisionTransformerConfig(
         **blocks,
         image_size=image_size,
         patch_size=patch_size,
         eps=section.eps("layer_norm_epsilon", 1e-5),
         rope=rope,
-        inner_norm=section.get("norm_mlp", bool, False),
+        mlp_inner_norm=section.get("norm_mlp", bool, False),
         stem=StemConfig(patch_bias=True),
         norm_before=False,
-        pool=PoolConfig(kind="map", mlp_width=selector_width),
+        pool=PoolConfig(kind="tok_map", mlp_width=selector_width),
         projection=None,
     )
     if rope and vision.width // vision.heads % 4:
@@ -154,24 +172,26 @@ def _text(section: Section, checkpoint: Checkpoint) -> RelativeBertConfig:
     if section.get("rotary_emb_fraction", float, 0.0 if is_original else 1.0) != 1:
         raise section.unsupported("rotary_emb_fraction", "expected 1.0: all channels have rotary positions")
     blocks = _sizes(section, checkpoint, "transformer.resblocks")
-    length = section.size("max_position_embeddings", 1024 if is_original else 2048, _MAX_TOKENS)
-    length = section.size("n_positions", length, _MAX_TOKENS)
+    length = section.size("max_position_embeddings", 1024 if is_original else 2048, MAX_TOKENS)
+    length = section.size("n_positions", length, MAX_TOKENS)
     if "rotary_scaling_factor" in section:  # longer texts would have other positions
         section.ignore("rotary_scaling_factor")
         length = min(length, section.size("max_trained_positions", 2048))
     section.ignore("max_trained_positions")
+    vocab_size = checkpoint.shape("token_embedding.weight", 2)[0]  # which the authors' code rounds up
     eps = section.eps("layer_norm_epsilon", section.eps("layer_norm_eps", 1e-5 if is_original else 1e-12))
+    section.expect(layer_norm_eps=eps)
     token_types = checkpoint.shape("token_type_embedding", 2)[0] if "token_type_embedding" in checkpoint else 0
     text = RelativeBertConfig(
         **blocks,
         context_length=length,
-        vocab_size=checkpoint.shape("token_embedding.weight", 2)[0],  # which the authors' code rounds up
-        pad_id=section.get("pad_token_id", int, 0),
+        vocab_size=vocab_size,
+        pad_id=section.token_id("pad_token_id", vocab_size, 0),
         eps=eps,
         pool="mean",
         projection=None,
         token_types=section.size("type_vocab_size", token_types) if token_types else 0,
-        standardizable=_is_1_5(section),
+        standardizable=_version(section) == "1.5",
         rotary=TextRopeConfig(base=_rope_base(section, 10_000.0 if is_original else 1000.0), length=length),
     )
     section.ignore("type_vocab_size")
@@ -180,9 +200,9 @@ def _text(section: Section, checkpoint: Checkpoint) -> RelativeBertConfig:
     return text
 
 
-def _is_1_5(section: Section) -> bool:
-    """Tell whether it is version 1.5, which was trained for truncated embeddings. Only the name of a folder says so."""
-    return "v1.5" in str(section.path)
+def _version(section: Section) -> str | None:
+    """Return the version, if the name of a folder tells it; 1.5 was trained for truncated embeddings."""
+    return next((match[1] for match in map(_VERSION.search, section.path.absolute().parts) if match), None)
 
 
 def _is_original(section: Section) -> bool:
@@ -193,14 +213,17 @@ def _is_original(section: Section) -> bool:
 def _rope_base(section: Section, default: float) -> float:
     parameters = section.section("rope_parameters")
     parameters.expect(rope_type="default")
-    base = section.factor("rotary_emb_base", parameters.factor("rope_theta", default))
+    theta = parameters.factor("rope_theta", section.factor("rotary_emb_base", default, 1.0), 1.0)
+    base = section.factor("rotary_emb_base", theta, 1.0)
+    if base != theta:
+        raise section.unsupported("rotary_emb_base", f"expected that of rope_parameters.rope_theta, {theta}")
     parameters.finish()
     return base
 
 
-def _size(section: Section, name: str, other: str, default: int) -> int:
+def _size(section: Section, name: str, other: str, default: int, most: int = MAX_SIZE) -> int:
     """Read a size by the name of either library; if it has both, they must agree."""
-    size = section.size(name if name in section else other, default, MAX_LAYERS if "layer" in name else MAX_SIZE)
+    size = section.size(name if name in section else other, default, most)
     section.expect(**{other: size})
     return size
 
@@ -218,7 +241,7 @@ def _sizes(section: Section, checkpoint: Checkpoint, resblocks: str) -> dict[str
         gated = section.one_of("activation_function", _GATES, "gelu_new")
     return {
         "width": width,
-        "layers": _size(section, "n_layer", "num_hidden_layers", 12),
+        "layers": _size(section, "n_layer", "num_hidden_layers", 12, MAX_LAYERS),
         "heads": heads,
         "mlp_width": checkpoint.shape(f"{resblocks}.0.mlp.c_proj.weight", 2)[1],
         "activation": "gelu",
@@ -233,8 +256,7 @@ def _translate(checkpoint: Checkpoint, names: Names) -> Checkpoint:
     """Give tensors our names, and layers the biases of 0 that they lack."""
     kept = {name: array for name, array in checkpoint.arrays.items() if not name.startswith("pooler.")}
     found = rename(replace(checkpoint, arrays=kept), translator(names))
-    axes = {"visual.positional_embedding": 1, "visual.class_embedding": 2}
-    return replace(found, arrays=squeeze(_with_biases(found.arrays), axes))
+    return replace(found, arrays=squeeze(_with_biases(found.arrays), LEADING_AXES))
 
 
 def _with_biases(arrays: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
@@ -244,12 +266,3 @@ def _with_biases(arrays: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray
         if is_layer and array.ndim == 2:
             biases[f"{name.removesuffix('weight')}bias"] = np.zeros(len(array), np.float32)
     return {**biases, **arrays}
-
-
-def _with_convolution(checkpoint: Checkpoint, vision: NomicVisionConfig) -> Checkpoint:
-    """View the matrix that multiplies patches as the weights of a convolution."""
-    name, d, p = "visual.conv1.weight", vision.width, vision.patch_size
-    if checkpoint.shape(name, 2) != (d, 3 * p * p):
-        return checkpoint  # which will be refused
-    weight = checkpoint.arrays[name].reshape(d, 3, p, p)
-    return replace(checkpoint, arrays={**checkpoint.arrays, name: weight})

@@ -12,8 +12,9 @@ from pathlib import Path
 from numpyclip.families.activation import in_open_clip_config
 from numpyclip.families.config_file import MAX_LAYERS, Section
 from numpyclip.families.description import ModelDescription
+from numpyclip.families.image_processor import read_transform
 from numpyclip.families.tensor_names import rename
-from numpyclip.images.preprocess import MEAN, STD, Preprocess, Size
+from numpyclip.images.preprocess import Preprocess, Size
 from numpyclip.model.config import CLIPConfig, DecoderConfig
 from numpyclip.model.text.encoder_configs import EncoderConfig
 from numpyclip.model.text.text_config import TextConfig, TextPool
@@ -143,7 +144,7 @@ def _text(
     if "hf_model_name" in section:
         from numpyclip.families import open_clip_encoders
 
-        text: TextConfig = open_clip_encoders.read_config(section, embed_dim)
+        text: TextConfig = open_clip_encoders.read_config(section)
     else:
         text = _text_transformer(section, activation)
     tokenizer = _tokenizer(section, tokenizers)
@@ -176,18 +177,11 @@ def _text_transformer(section: Section, activation: Activation) -> TextConfig:
         causal=not section.get("no_causal_mask", bool, False),
         pool=pool,
         end_id=end_id if pool == "eos" else None,
-        pad_id=_token_id(section, "pad_id", vocab_size) if pool == "cls" else 0,
+        pad_id=section.token_id("pad_id", vocab_size, 0) if pool == "cls" else 0,
         projection=section.one_of("proj_type", {"linear": "linear", "none": None}, "linear"),
     )
     section.ignore("proj_bias", "pad_id")  # the tensors show a bias; padding matters only to masks
     return text
-
-
-def _token_id(section: Section, option: str, vocab_size: int) -> int:
-    value = section.get(option, int, 0)
-    if not 0 <= value < vocab_size:
-        raise section.unsupported(option, f"expected 0 to {vocab_size - 1}")
-    return value
 
 
 def _decoder(model: Section, vision: VisionConfig, text: TextConfig, activation: Activation) -> DecoderConfig:
@@ -214,7 +208,7 @@ def _decoder(model: Section, vision: VisionConfig, text: TextConfig, activation:
         activation=activation,
         layer_scale="ls_init_value" in section,
         context_length=section.size("context_length", 77),
-        pad_id=_token_id(model, "pad_id", text.vocab_size),
+        pad_id=model.token_id("pad_id", text.vocab_size, 0),
     )
     section.ignore("ls_init_value")
     section.finish()
@@ -277,19 +271,7 @@ def _tokenizer(section: Section, folder: Path) -> Callable[[], Tokenizer]:
 def _preprocess(section: Section, size: Size) -> Preprocess:
     section.ignore("size")  # open_clip uses that of the tower, too
     section.expect(mode="RGB")
-    preprocess = Preprocess(
-        size,
-        profile="open_clip",
-        mean=section.channels("mean", MEAN),
-        std=section.deviations("std", STD),
-        interpolation=section.one_of(
-            "interpolation", {"bicubic": "bicubic", "random": "bicubic", "bilinear": "bilinear"}, "bicubic"
-        ),
-        resize_mode=section.one_of(
-            "resize_mode", {"shortest": "shortest", "squash": "squash", "longest": "longest"}, "shortest"
-        ),
-        fill=section.get("fill_color", int, 0),
-    )
+    preprocess = read_transform(section, Preprocess(size, profile="open_clip"))
     # open_clip ignores all other options here
     if isinstance(size, tuple) and preprocess.resize_mode == "shortest":
         return replace(preprocess, interpolation="bicubic")  # open_clip then overlooks the option

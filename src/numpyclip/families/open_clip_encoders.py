@@ -5,7 +5,7 @@ Source: `HFTextEncoder` in open_clip/hf_model.py, hf_configs.py.
 
 from dataclasses import replace
 
-from numpyclip.families.config_file import Section
+from numpyclip.families.config_file import MAX_TOKENS, Section
 from numpyclip.families.tensor_names import Names
 from numpyclip.families.text_encoders import encoder_config, read_encoder
 from numpyclip.families.text_encoders import translate as translate_encoder
@@ -34,7 +34,7 @@ _HEAD: Names = (
 )
 
 
-def read_config(section: Section, embed_dim: int) -> EncoderConfig:
+def read_config(section: Section) -> EncoderConfig:
     """Read the options of a text tower that `hf_model_name` names, and the config file of that model."""
     section.ignore(*_IGNORED)
     file = encoder_config(section, "hf_model_name")
@@ -47,8 +47,6 @@ def read_config(section: Section, embed_dim: int) -> EncoderConfig:
     pool = section.one_of(pooler, _POOLERS, default)
     projections: dict[str, Projection] = {"linear": "linear", "mlp": "mlp"}
     projection = None if section.is_null(head) else section.one_of(head, projections, "mlp")
-    if projection is None and text.width != embed_dim:
-        raise section.unsupported(head, f"expected 'linear' or 'mlp' from a width of {text.width} to {embed_dim}")
     text = replace(_with_length(text, section), pool=pool, projection=projection, masks_padding=True)
     if isinstance(text, BertConfig):
         return replace(text, pooler=section.get(pooler, str, default) == "cls_pooler")
@@ -62,7 +60,7 @@ def _either(section: Section, option: str, old: str) -> str:
 
 
 def _with_length(text: EncoderConfig, section: Section) -> EncoderConfig:
-    length = section.size("context_length", 77)
+    length = section.size("context_length", 77, MAX_TOKENS)
     if not isinstance(text, BertConfig):
         return replace(text, context_length=length)
     if length > text.context_length:

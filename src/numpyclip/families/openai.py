@@ -11,7 +11,7 @@ from typing import Any
 
 from numpyclip.errors import CheckpointError, UnsupportedCheckpointError, quoted
 from numpyclip.families.description import ModelDescription
-from numpyclip.families.other_models import likeness
+from numpyclip.families.repository_files import OPEN_CLIP_CONFIG, TRANSFORMERS_CONFIG
 from numpyclip.families.tensor_names import rename
 from numpyclip.images.preprocess import Preprocess, Size
 from numpyclip.model.config import CLIPConfig
@@ -87,6 +87,15 @@ def _measure_vision(
 
 
 def _no_clip(checkpoint: Checkpoint) -> UnsupportedCheckpointError:
+    from numpyclip.families.other_models import likeness
+
+    folder = checkpoint.path.parent
+    for file in (OPEN_CLIP_CONFIG, TRANSFORMERS_CONFIG):
+        if (folder / file).is_file():
+            return UnsupportedCheckpointError(
+                f"{checkpoint.path}: has not the tensors of openai/CLIP, as which a file by itself is read; pass the "
+                f"folder {folder}, whose {file} describes it."
+            )
     names = [*checkpoint.arrays, *checkpoint.left_out]
     what = likeness(names)
     found = f"looks like {what}" if what else "has none of its tensors"

@@ -47,7 +47,7 @@ def _expected(name: str) -> tuple[object, ...]:
 
 
 def _by_openais_names(checkpoint: Checkpoint) -> Checkpoint:
-    """Translate transformers' names; its projections are turned round."""
+    """Translate transformers' names; its projections are transposed."""
     kept = {name: array for name, array in checkpoint.arrays.items() if not name.endswith(".position_ids")}
     renamed = rename(replace(checkpoint, arrays=kept), translator(CLIP_NAMES))
     arrays = dict(renamed.arrays)

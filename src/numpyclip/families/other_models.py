@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from itertools import islice
 
-# What it is → patterns, each of which some name has. The first that fits is told.
+# What it is → patterns, each of which some name has. The first that fits is returned.
 _KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("weights flattened by FSDP; gather a full state dict before saving", (r"\b_?flat_param",)),
     ("LoRA weights, which change another model; merge them into it, and save that", (r"lora_",)),
@@ -44,7 +44,7 @@ _TYPES = {
     "xclip": "a model of videos",
     "timm_wrapper": "an image encoder of timm's alone",
 }
-_MOST_NAMES, _MOST_LETTERS = 2**11, 200
+_MOST_NAMES, _MOST_CHARACTERS = 2**11, 200
 
 
 def what_is(model_type: object) -> str | None:
@@ -54,7 +54,7 @@ def what_is(model_type: object) -> str | None:
 
 def likeness(names: Iterable[str]) -> str | None:
     """Say what other model has such names of tensors; None if that is not known."""
-    text = "\n".join(name[:_MOST_LETTERS] for name in islice(names, _MOST_NAMES))
+    text = "\n".join(name[:_MOST_CHARACTERS] for name in islice(names, _MOST_NAMES))
     for kind, patterns in _KINDS:
         if all(re.search(pattern, text) for pattern in patterns):
             return kind

@@ -25,10 +25,10 @@ _ONCE = ("conv1.weight", "class_embedding", "positional_embedding", "proj", "tok
 _ONCE_IN_BLOCKS = ("attn.out_proj.bias", "mlp.c_proj.bias")
 _TWICE_IN_BLOCKS = ("attn.out_proj.weight", "mlp.c_proj.weight")
 
-_MOST = 8  # times the numbers in a tower, which published ones stay below by far
+_MOST = 8  # times the parameters of a tower, which published ones stay below by far
 
 
-def even_out(checkpoint: Checkpoint) -> Checkpoint:
+def pad(checkpoint: Checkpoint) -> Checkpoint:
     """Give all blocks of a pruned tower one size, by zeros, which change nothing; other towers stay as they are."""
     blocks: dict[str, dict[int, set[str]]] = {}
     for name in checkpoint.arrays:
@@ -39,7 +39,7 @@ def even_out(checkpoint: Checkpoint) -> Checkpoint:
         if not all(_is_whole(checkpoint, f"{prefix}.{number}") for number in found):
             rest = {name: array for name, array in arrays.items() if not name.startswith(f"{prefix}.")}
             arrays = rest | _even_blocks(checkpoint, prefix, max(found) + 1)
-            arrays |= _masked(arrays, "visual." if prefix.startswith("visual.") else "")
+            arrays |= _masked(replace(checkpoint, arrays=arrays), "visual." if prefix.startswith("visual.") else "")
     return replace(checkpoint, arrays=arrays)
 
 
@@ -70,7 +70,7 @@ def _even_blocks(checkpoint: Checkpoint, prefix: str, layers: int) -> Arrays:
     if layers * sum(map(math.prod, sizes.values())) > _MOST * stored:
         raise UnsupportedCheckpointError(
             f"{checkpoint.path}: the blocks '{prefix}' differ too much in size; expected at most {_MOST} times the "
-            "numbers if all were as large as the largest."
+            "parameters if all were as large as the largest."
         )
     return {
         f"{block}.{name}": _padded(checkpoint, f"{block}.{name}", shape)
@@ -100,13 +100,13 @@ def _padded(checkpoint: Checkpoint, name: str, shape: tuple[int, ...]) -> NDArra
     return padded.reshape(-1, *shape[2:]) if is_joined else padded
 
 
-def _masked(arrays: Arrays, tower: str) -> Arrays:
+def _masked(checkpoint: Checkpoint, tower: str) -> Arrays:
     """Multiply what writes to the tokens by the masks of pruning, which are not quite 1 when they are loaded."""
     masked: Arrays = {}
-    for name, array in arrays.items():
+    for name in checkpoint.arrays:
         own = name.removeprefix(tower)
         if name.startswith(tower) and not own.startswith("visual."):
             times = 1 if own in _ONCE or own.endswith(_ONCE_IN_BLOCKS) else 2 * own.endswith(_TWICE_IN_BLOCKS)
             if times:
-                masked[name] = np.asarray(array, np.float32) * _MASK**times
+                masked[name] = checkpoint.copy(name) * _MASK**times
     return masked

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 from numpyclip.families import activation, apple, authors, openai
@@ -13,7 +14,8 @@ from numpyclip.tokenizer.clip_tokenizer import open_clip_tokenizer
 from numpyclip.weights.checkpoint import Activation, Checkpoint, ConfigFile
 from numpyclip.weights.read import read
 
-_ENCODERS = ("bert", "roberta", "xlm-roberta", "distilbert")  # alone no CLIP, but as a module of sentence-transformers
+# model_type → the module of this package, if not that of transformers' own models
+_MODULES = {"M-CLIP": "multilingual_clip", "jina_clip": "jina_clip", "nomic_bert": "nomic"}
 
 
 def recognise(
@@ -61,15 +63,19 @@ def _by_config(checkpoint: Checkpoint, library: str, config: Section, tokenizer:
         from numpyclip.families import open_clip
 
         return open_clip.describe(checkpoint, config, tokenizer)
-    model_type = config.json.get("model_type")
-    if model_type == "M-CLIP" or "modelBase" in config:
-        from numpyclip.families import multilingual_clip
+    module = import_module(f"numpyclip.families.{_module_of(config)}")
+    found: ModelDescription = module.describe(checkpoint, config)
+    return found
 
-        return multilingual_clip.describe(checkpoint, config)
-    if model_type in _ENCODERS and any((folder / MODULES).is_file() for folder in list(config.path.parents)[:2]):
-        from numpyclip.families import sentence_transformers
 
-        return sentence_transformers.describe(checkpoint, config)
-    from numpyclip.families import transformers
+def _module_of(config: Section) -> str:
+    """Return the name of the module that reads a `config.json`."""
+    model_type = str(config.json.get("model_type"))
+    if "modelBase" in config:
+        return "multilingual_clip"
+    if any((folder / MODULES).is_file() for folder in list(config.path.parents)[:2]):
+        from numpyclip.families.text_encoders import TOKENIZERS
 
-    return transformers.describe(checkpoint, config)
+        if model_type in TOKENIZERS:  # alone no CLIP, but as a module of sentence-transformers
+            return "sentence_transformers"
+    return _MODULES.get(model_type, "transformers")

@@ -13,6 +13,8 @@ from numpyclip.weights.read import INDEX_SUFFIX
 OPEN_CLIP_CONFIG = "open_clip_config.json"
 TRANSFORMERS_CONFIG = "config.json"
 MODULES = "modules.json"  # of sentence-transformers, beside the config file of the first module or above it
+FIRST_MODULE = "sentence_bert_config.json"  # further options of the first module, beside its config file
+PROMPTS = "config_sentence_transformers.json"
 INT8_WEIGHTS = "model.int8.safetensors"  # NumPyCLIP's own, with any library's config file
 
 # The config file of a library → the names of weights, in the order in which the library looks for them. A model with
@@ -38,12 +40,12 @@ PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
 _CONFIG_FILES = (*_WEIGHTS, *PROCESSOR_FILES)
 
 # Of any library: what is read of a tokenizer, and what is copied with it where a model is saved.
-FILES = (
+TOKENIZER_FILES_READ = (
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"),
     *("vocab.json", "merges.txt", "vocab.txt", "spiece.model", "sentencepiece.bpe.model"),
 )
 _VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt", "spiece.model", "sentencepiece.bpe.model")
-TOKENIZER_FILES = (*FILES, "added_tokens.json", "tokenizer.model")
+TOKENIZER_FILES = (*TOKENIZER_FILES_READ, "added_tokens.json", "tokenizer.model")
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".npz")
 _SETTLE = "A folder with an open_clip_config.json beside the weights settles it: load it without `pretrained`."
@@ -173,7 +175,7 @@ def wanted(names: Iterable[str], has_table: bool = False, subfolder: str = "", *
     folders = folders_with_models(names)
     if len(folders) != 1:
         return []
-    later = _modules(names) if folders[0].endswith("_Transformer") else []
+    later = _modules(names, f"{folders[0]}/") if folders[0].endswith("_Transformer") else []
     return [*later, *_wanted_in(names, folders[0])]
 
 
@@ -206,7 +208,7 @@ def _wanted_of(names: set[str], folder: str, within: set[str]) -> list[str]:
     found = [f"{folder}/{name}" for name in _wanted(within)] if _library(within) else []
     if not found:
         return []
-    beside = [f"{name}/{file}" for name in folders_beside(folder) for file in (*FILES, *PROCESSOR_FILES)]
+    beside = [f"{name}/{file}" for name in folders_beside(folder) for file in (*TOKENIZER_FILES_READ, *PROCESSOR_FILES)]
     return [*(name for name in beside if name in names), *found]
 
 
@@ -221,18 +223,20 @@ def _wanted(names: set[str], has_table: bool = False) -> list[str]:
     found = _find_weights(names, OPEN_CLIP_CONFIG if has_table else _library(names), or_any=has_table)
     weights = _with_shards(names, found[0]) if len(found) == 1 else []
     return (
-        [*(name for name in (*_CONFIG_FILES, *FILES) if name in names), *_modules(names), *weights] if weights else []
+        [*(name for name in (*_CONFIG_FILES, *TOKENIZER_FILES_READ) if name in names), *_modules(names), *weights]
+        if weights
+        else []
     )
 
 
-def _modules(names: set[str]) -> list[str]:
-    """Choose the files of the later modules of sentence-transformers."""
+def _modules(names: set[str], first: str = "") -> list[str]:
+    """Choose the files of the later modules of sentence-transformers, and of the first, in its folder."""
     if MODULES not in names:
         return []
     found: dict[str, set[str]] = {}
     for match in filter(None, map(_MODULE.fullmatch, names)):
         found.setdefault(match["folder"], set()).add(match["file"])
-    chosen = [MODULES, *(["sentence_bert_config.json"] if "sentence_bert_config.json" in names else [])]
+    chosen = [name for name in (MODULES, PROMPTS, f"{first}{FIRST_MODULE}") if name in names]
     for folder in sorted(found):
         files = [file for file in ("config.json", *_WEIGHTS[TRANSFORMERS_CONFIG]) if file in found[folder]]
         chosen += [f"{folder}/{file}" for file in files[:2]]
@@ -246,7 +250,7 @@ def has_tokenizer(folder: Path) -> bool:
 
 def tokenizer_files(names: Iterable[str], *, is_all: bool = True) -> list[str]:
     """Choose the files of a tokenizer; if these may not be all files, only where its settings are among them."""
-    found = [name for name in names if name in FILES]
+    found = [name for name in names if name in TOKENIZER_FILES_READ]
     return found if is_all or "tokenizer_config.json" in found else []
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from numpyclip.errors import CheckpointError, UnsupportedCheckpointError
 from numpyclip.families.config_file import Section, read_config_file
 from numpyclip.families.description import ModelDescription
-from numpyclip.families.repository_files import MODULES, find_weights_in
+from numpyclip.families.repository_files import FIRST_MODULE, MODULES, PROMPTS, find_weights_in
 from numpyclip.families.text_encoders import PREFIX, TOKENIZERS, read_encoder, translate
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.config import CLIPConfig
@@ -27,7 +27,7 @@ from numpyclip.weights.read import read
 _MAX_BYTES = 2**16
 _POOLS: dict[str, TextPool] = {"mean": "mean", "cls": "first"}
 # Where the maximum length of a text is, in older and newer versions.
-_LENGTHS = (("sentence_bert_config.json", "max_seq_length"), ("tokenizer_config.json", "model_max_length"))
+_LENGTHS = ((FIRST_MODULE, "max_seq_length"), ("tokenizer_config.json", "model_max_length"))
 _IDENTITY = "torch.nn.modules.linear.Identity"
 _KINDS = (["Transformer", "Pooling"], ["Transformer", "Pooling", "Dense"])
 _FOLDER = re.compile(r"[0-9]\w*|", re.ASCII)
@@ -41,29 +41,37 @@ def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
     """Describe a text tower: an encoder, by its own config file, a pool, and perhaps a layer."""
     root = folder_of(options)
     modules = _modules(root / MODULES)
+    if root / modules["Transformer"] != options.path.parent:
+        raise UnsupportedCheckpointError(
+            f"{root / MODULES}: its Transformer is in {modules['Transformer']!r}; expected it beside {options.path}."
+        )
+    _expect_no_prompt(root / PROMPTS)
     text, model_type = _encoder(options), options.get("model_type", str)
     pool = _pool(read_config_file(root / modules["Pooling"] / "config.json"), text.width)
     arrays = {f"{PREFIX}{_BASE.sub('', name, count=1)}": array for name, array in checkpoint.arrays.items()}
-    identity, embed_dim = checkpoint.identity, text.width
+    embed_dim = text.width
     projection: Projection | None = None
     if "Dense" in modules:
         folder = root / modules["Dense"]
         embed_dim, projection = _read_dense(read_config_file(folder / "config.json"), text.width), "linear"
         dense = read(find_weights_in(folder))
         arrays |= dense.arrays
-        identity = identity_of(identity, dense.identity)
+        checkpoint = replace(
+            checkpoint,
+            identity=identity_of(checkpoint.identity, dense.identity),
+            archives=(*checkpoint.archives, *dense.archives),
+        )
     text = replace(text, pool=pool, projection=projection)
+    checkpoint = replace(checkpoint, arrays=arrays, stored={})  # no layout of one file can be saved
     return ModelDescription(
-        translate(_several_files(checkpoint, arrays, identity), text, (("linear", "text_projection"),)),
+        translate(checkpoint, text, (("linear", "text_projection"),)),
         CLIPConfig(
             family="sentence_transformers", embed_dim=embed_dim, vision=None, text=text, preprocess=Preprocess(224)
         ),
-        partial(hugging_face_tokenizer, options.path.parent, TokenizerRules(TOKENIZERS[model_type])),
+        partial(
+            hugging_face_tokenizer, options.path.parent, TokenizerRules(TOKENIZERS[model_type], pad_id=text.pad_id)
+        ),
     )
-
-
-def _several_files(checkpoint: Checkpoint, arrays: dict[str, Any], identity: str | None) -> Checkpoint:
-    return replace(checkpoint, arrays=arrays, identity=identity, stored={})  # no layout of one file can be saved
 
 
 def folder_of(options: Section) -> Path:
@@ -85,6 +93,15 @@ def _modules(path: Path) -> dict[str, str]:
             f"{path}: lists {modules!r:.200}; expected a Transformer, a Pooling and perhaps a Dense, in folders here."
         )
     return modules
+
+
+def _expect_no_prompt(path: Path) -> None:
+    """Raise if the library puts a text before all others."""
+    if path.is_file():
+        options = read_config_file(path)
+        name = options.get("default_prompt_name", str, "")
+        if name and options.section("prompts").json.get(name) != "":
+            raise options.unsupported("default_prompt_name", "expected null; no text is put before others here")
 
 
 def _encoder(options: Section) -> BertConfig:

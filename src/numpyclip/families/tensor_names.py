@@ -14,7 +14,15 @@ from numpyclip.weights.checkpoint import Checkpoint
 # where several have the same right side, the first is the usual one.
 Names = tuple[tuple[str, str], ...]
 
+# Of tensors that are (1, n, d) and (1, 1, d) in timm, and in libraries that follow it.
+LEADING_AXES = {"visual.positional_embedding": 1, "visual.register_embedding": 1, "visual.class_embedding": 2}
+
 _MAX_PARTS = 10  # between the dots of a pair's name
+
+
+def of_blocks(theirs: str, ours: str, parts: Names) -> Names:
+    """Return the names of the tensors of all blocks under a prefix."""
+    return tuple((f"{theirs}.*.{there}", f"{ours}.resblocks.*.{here}") for there, here in parts)
 
 
 def rename(checkpoint: Checkpoint, translate: Callable[[str], str]) -> Checkpoint:
@@ -38,11 +46,16 @@ def squeeze(arrays: Mapping[str, NDArray[np.generic]], axes: Mapping[str, int]) 
     return {**arrays, **squeezed}
 
 
-def with_convolution(checkpoint: Checkpoint, name: str, width: int, patch_size: int) -> Checkpoint:
-    """View a matrix that multiplies patches, channels last, as the weights of a convolution."""
+def with_convolution(
+    checkpoint: Checkpoint, name: str, width: int, patch_size: int, channels_last: bool = True
+) -> Checkpoint:
+    """View a matrix that multiplies patches as the weights of a convolution."""
     if checkpoint.shape(name, 2) != (width, patch_size * patch_size * 3):
         return checkpoint  # which will be refused
-    weight = checkpoint.arrays[name].reshape(width, patch_size, patch_size, 3).transpose(0, 3, 1, 2)
+    weight = checkpoint.arrays[name]
+    if channels_last:
+        weight = weight.reshape(width, patch_size, patch_size, 3).transpose(0, 3, 1, 2)
+    weight = weight.reshape(width, 3, patch_size, patch_size)
     return replace(checkpoint, arrays={**checkpoint.arrays, name: weight})
 
 

@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from numpyclip.errors import CheckpointError
 from numpyclip.families.config_file import MAX_LAYERS, Section, read_config_file
-from numpyclip.families.tensor_names import Names, rename, translator
+from numpyclip.families.tensor_names import Names, of_blocks, rename, translator
 from numpyclip.families.transformers import read_bert
 from numpyclip.families.transformers_types import ACTIVATIONS, bert_names
 from numpyclip.model.text.encoder_configs import BertConfig, EncoderConfig, M2M100Config, T5Config
@@ -27,6 +28,7 @@ _XLM_ROBERTA = replace(_ROBERTA, vocab_size=30522)
 
 
 def _distilbert(section: Section) -> EncoderConfig:
+    vocab_size = section.size("vocab_size", 30522)
     width = section.size("dim", 768)
     return BertConfig(
         width=width,
@@ -36,13 +38,14 @@ def _distilbert(section: Section) -> EncoderConfig:
         activation=section.one_of("activation", ACTIVATIONS, "gelu"),
         eps=1e-12,
         context_length=section.size("max_position_embeddings", 512),
-        vocab_size=section.size("vocab_size", 30522),
-        pad_id=_pad_id(section, 0),
+        vocab_size=vocab_size,
+        pad_id=section.token_id("pad_token_id", vocab_size, 0),
         token_types=0,
     )
 
 
 def _m2m100(section: Section) -> EncoderConfig:
+    vocab_size = section.size("vocab_size", 128112)
     width = section.size("d_model", 1024)
     if width < 4:
         raise section.unsupported("d_model", "expected 4 or more, for the sinusoids of positions")
@@ -54,14 +57,15 @@ def _m2m100(section: Section) -> EncoderConfig:
         mlp_width=section.size("encoder_ffn_dim", 4096),
         activation=section.one_of("activation_function", activations, "relu"),
         context_length=section.size("max_position_embeddings", 1024),
-        vocab_size=section.size("vocab_size", 128112),
-        pad_id=_pad_id(section, 1),
+        vocab_size=vocab_size,
+        pad_id=section.token_id("pad_token_id", vocab_size, 1),
         scaled=section.get("scale_embedding", bool, True),
     )
 
 
 def _mt5(section: Section) -> EncoderConfig:
     section.expect(feed_forward_proj="gated-gelu")
+    vocab_size = section.size("vocab_size", 250112)
     buckets = section.size("relative_attention_num_buckets", 32)
     if buckets < 4:
         raise section.unsupported("relative_attention_num_buckets", "expected 4 or more")
@@ -77,18 +81,11 @@ def _mt5(section: Section) -> EncoderConfig:
         activation="gelu_tanh",
         eps=section.eps("layer_norm_epsilon", 1e-6),
         context_length=512,  # of pretraining; any number is possible
-        vocab_size=section.size("vocab_size", 250112),
-        pad_id=_pad_id(section, 0),
+        vocab_size=vocab_size,
+        pad_id=section.token_id("pad_token_id", vocab_size, 0),
         buckets=buckets,
         max_distance=distance,
     )
-
-
-def _pad_id(section: Section, default: int) -> int:
-    pad_id = section.get("pad_token_id", int, default)
-    if pad_id < 0:
-        raise section.unsupported("pad_token_id", "expected 0 or more")
-    return pad_id
 
 
 # model_type → how its config file is read
@@ -167,17 +164,22 @@ def encoder_config(named: Section, option: str) -> Section:
     ------
     UnsupportedCheckpointError
         If there is none, and the name is not known.
+    CheckpointError
+        If there is one, which differs from that of the published model of that name.
     """
     name = _MOVED.sub("", named.get(option, str))
+    published = Section(named.path, f"the config file of {name!r}", _PUBLISHED[name]) if name in _PUBLISHED else None
     folders = [named.path.parent, *([named.path.parent / name] if FOLDER.fullmatch(name) else [])]
     for file in (folder / "config.json" for folder in folders):
         if named.path.is_file() and file.is_file():
             beside = read_config_file(file)
             for section in (beside, beside.section("text_config")):
                 if section.json.get("model_type") in _READERS:
+                    if published:
+                        _compare(section, published)
                     return section
-    if name in _PUBLISHED:
-        return Section(named.path, f"the config file of {name!r}", _PUBLISHED[name])
+    if published:
+        return published
     raise named.unsupported(
         option,
         "its sizes are not known here. Put its config.json, from huggingface.co, into a folder of this name beside "
@@ -185,16 +187,26 @@ def encoder_config(named: Section, option: str) -> Section:
     )
 
 
-def _blocks(theirs: str, parts: Names) -> Names:
-    return tuple((f"{PREFIX}{theirs}.*.{there}", f"transformer.resblocks.*.{here}") for there, here in parts)
+def _compare(beside: Section, published: Section) -> None:
+    """Raise if a config file, which other libraries do not read, describes another encoder than the published one."""
+    found, expected = (
+        {"model_type": each.json["model_type"], **vars(read_encoder(each))} for each in (beside, published)
+    )
+    for name, value in expected.items():
+        if found.get(name) != value:
+            raise CheckpointError(
+                f"{beside.path}: describes an encoder with {name} {found.get(name)!r:.60}; expected {value!r}, as in "
+                f"{published.name}, which {published.path.name} names. Remove it, or name the encoder otherwise there."
+            )
 
 
 _NAMES: Names = (
     *bert_names("transformer"),
     ("transformer.pooler.dense", "pooler"),
     # DistilBERT
-    *_blocks(
-        "transformer.layer",
+    *of_blocks(
+        "transformer.transformer.layer",
+        "transformer",
         (
             ("attention.q_lin", "attn.q_proj"),
             ("attention.k_lin", "attn.k_proj"),
@@ -209,8 +221,9 @@ _NAMES: Names = (
     # M2M100
     ("transformer.embed_tokens", "token_embedding"),
     ("transformer.layer_norm", "ln_final"),
-    *_blocks(
-        "layers",
+    *of_blocks(
+        "transformer.layers",
+        "transformer",
         (
             ("self_attn", "attn"),
             ("self_attn_layer_norm", "ln_1"),
@@ -222,8 +235,9 @@ _NAMES: Names = (
     # T5, its layers by their names here
     ("transformer.final_layer_norm", "ln_final"),
     ("transformer.block.0.attention.SelfAttention.relative_attention_bias.weight", "relative_attention_bias"),
-    *_blocks(
-        "block",
+    *of_blocks(
+        "transformer.block",
+        "transformer",
         (
             ("attention.layer_norm", "ln_1"),
             ("attention.SelfAttention.q", "attn.q_proj"),

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from numpyclip.families import timm_convolutional, timm_trunks
 from numpyclip.families.config_file import Section
-from numpyclip.families.tensor_names import Names, rename, squeeze, translator, with_convolution
+from numpyclip.families.tensor_names import LEADING_AXES, Names, rename, squeeze, translator, with_convolution
 from numpyclip.model.transformer_config import Projection
 from numpyclip.model.vision.vision_config import MapPooling, VisionConfig, VisionPool, VisionTransformerConfig
 from numpyclip.weights.checkpoint import Checkpoint
@@ -129,9 +129,7 @@ def translate(checkpoint: Checkpoint, config: VisionConfig | None) -> Checkpoint
     renamed = rename(replace(checkpoint, arrays=arrays), translator(_VITAMIN_NAMES if config.mlp_norm else NAMES))
     if config.stem.widths:
         renamed = timm_convolutional.without_single_pixels(renamed)
-    # (1, n, d) and (1, 1, d) in timm
-    axes = {"visual.positional_embedding": 1, "visual.register_embedding": 1, "visual.class_embedding": 2}
-    squeezed = replace(renamed, arrays=squeeze(renamed.arrays, axes))
+    squeezed = replace(renamed, arrays=squeeze(renamed.arrays, LEADING_AXES))
     return _from_naflex(squeezed, config) if config.position_grid else squeezed
 
 

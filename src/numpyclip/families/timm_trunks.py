@@ -6,13 +6,14 @@ whether the last norm would come after a mean.
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from numpyclip.families.config_file import MAX_LAYERS, MAX_SIDE, MAX_SIZE, Section
+from numpyclip.families.config_file import MAX_LAYERS, MAX_PATCHES, MAX_SIDE, MAX_SIZE, Section
 from numpyclip.images.preprocess import Size, sides_of
 from numpyclip.model.transformer_config import RopeConfig
 from numpyclip.model.vision.vision_config import PoolConfig, StemConfig, VisionPool, VisionTransformerConfig
@@ -94,8 +95,11 @@ _VITAMIN_XLARGE = replace(_vitamin(192, 1152, 32, 16), positions=False)
 _SPECIAL: dict[str, VisionTransformerConfig] = {
     "vitamin_small_224": _vitamin(64, 384, 14, 6),
     "vitamin_base_224": _vitamin(128, 768, 14, 12),
-    **{f"vitamin_large_{side}": replace(_VITAMIN_LARGE, image_size=side) for side in (224, 256, 336, 384)},
-    **{f"vitamin_large2_{side}": replace(_VITAMIN_LARGE, image_size=side) for side in (224, 256, 336, 384)},
+    **{
+        f"vitamin_{kind}_{side}": replace(_VITAMIN_LARGE, image_size=side)
+        for kind in ("large", "large2")
+        for side in (224, 256, 336, 384)
+    },
     **{f"vitamin_xlarge_{side}": replace(_VITAMIN_XLARGE, image_size=side) for side in (256, 336, 384)},
     "vit_pe_core_tiny_patch16_384": replace(_PE_SMALL, width=192, heads=3, mlp_width=768),
     "vit_pe_core_small_patch16_384": _PE_SMALL,
@@ -180,6 +184,8 @@ def describe(name: str, changes: Section, image_size: Size) -> VisionTransformer
         trunk = _sized(changes, name, image_size)
     if min(trunk.grid) < 1:
         raise changes.unsupported("patch_size", f"expected at most vision_cfg.image_size, which is {image_size}")
+    if trunk.position_grid and math.prod(trunk.grid) > MAX_PATCHES:
+        raise changes.unsupported("patch_size", f"expected at most {MAX_PATCHES} patches of images of {image_size}")
     return trunk
 
 

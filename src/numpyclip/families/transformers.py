@@ -39,14 +39,6 @@ _IGNORED_IN_BERT = (
 
 def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
     """Describe a model by its config file, and those of the image processor and the tokenizer beside it."""
-    if options.json.get("model_type") == "jina_clip":  # of repositories with code of their own
-        from numpyclip.families import jina_clip
-
-        return jina_clip.describe(checkpoint, options)
-    if options.json.get("model_type") == "nomic_bert":
-        from numpyclip.families import nomic
-
-        return nomic.describe(checkpoint, options)
     folder = options.path.parent
     family, towers = _model_type(options)
     if FG_CLIP_HEAD in checkpoint:
@@ -66,7 +58,10 @@ def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
             warnings += (f"{beside}: its image processor neither resizes nor crops; {made}.",)
     tokenizer: Callable[[], Tokenizer] = default_tokenizer  # unused without a text tower
     if config.text is not None:
-        tokenizer = partial(hugging_face_tokenizer, _beside(folder, TOKENIZER_FILES), family.tokenizer)
+        rules = family.tokenizer
+        if isinstance(config.text, BertConfig):
+            rules = replace(rules, pad_id=config.text.pad_id)
+        tokenizer = partial(hugging_face_tokenizer, _beside(folder, TOKENIZER_FILES), rules)
     return ModelDescription(checkpoint, config, tokenizer, warnings)
 
 
@@ -203,9 +198,7 @@ def read_bert(section: Section, default: BertConfig) -> BertConfig:
     """Read the options of a BERT or RoBERTa."""
     section.ignore(*_IGNORED_IN_BERT)
     vocab_size = section.size("vocab_size", default.vocab_size)
-    pad_id = section.get("pad_token_id", int, default.pad_id)
-    if not 0 <= pad_id < vocab_size:
-        raise section.unsupported("pad_token_id", f"expected 0 to {vocab_size - 1}")
+    pad_id = section.token_id("pad_token_id", vocab_size, default.pad_id)
     first_place = pad_id + 1 if default.first_place else 0  # RoBERTa's first position follows that of padding
     positions = section.size("max_position_embeddings", default.first_place + default.context_length)
     if positions <= first_place:

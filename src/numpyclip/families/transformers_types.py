@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from numpyclip.families import image_processor
-from numpyclip.families.tensor_names import Names
+from numpyclip.families.tensor_names import Names, of_blocks
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.text.encoder_configs import BertConfig
 from numpyclip.model.text.text_config import TextConfig
@@ -43,22 +43,18 @@ _BERT_BLOCK: Names = (
 )
 
 
-def _blocks(theirs: str, ours: str, parts: Names) -> Names:
-    return tuple((f"{theirs}.*.{there}", f"{ours}.resblocks.*.{here}") for there, here in parts)
-
-
 _VISION: Names = (
     ("vision_model.embeddings.class_embedding", "visual.class_embedding"),
     ("vision_model.embeddings.patch_embedding", "visual.conv1"),
     ("vision_model.embeddings.position_embedding.weight", "visual.positional_embedding"),
     ("vision_model.pre_layrnorm", "visual.ln_pre"),  # as it is spelled there
-    *_blocks("vision_model.encoder.layers", "visual.transformer", _BLOCK),
+    *of_blocks("vision_model.encoder.layers", "visual.transformer", _BLOCK),
     ("vision_model.post_layernorm", "visual.ln_post"),
 )
 _TEXT: Names = (
     ("text_model.embeddings.token_embedding", "token_embedding"),
     ("text_model.embeddings.position_embedding.weight", "positional_embedding"),
-    *_blocks("text_model.encoder.layers", "transformer", _BLOCK),
+    *of_blocks("text_model.encoder.layers", "transformer", _BLOCK),
     ("text_model.final_layer_norm", "ln_final"),
 )
 
@@ -70,8 +66,8 @@ def bert_names(theirs: str) -> Names:
         (f"{theirs}.embeddings.position_embeddings.weight", "positional_embedding"),
         (f"{theirs}.embeddings.token_type_embeddings.weight", "token_type_embedding"),
         (f"{theirs}.embeddings.LayerNorm", "ln_pre"),
-        *_blocks(f"{theirs}.encoder.layer", "transformer", _BERT_BLOCK),
-        *_blocks(f"{theirs}.encoder.layers", "transformer", _BERT_BLOCK),
+        *of_blocks(f"{theirs}.encoder.layer", "transformer", _BERT_BLOCK),
+        *of_blocks(f"{theirs}.encoder.layers", "transformer", _BERT_BLOCK),
     )
 
 
@@ -92,7 +88,7 @@ _ALTCLIP_NAMES: Names = (
     ("text_model.pre_LN", "ln_final"),
     ("text_model.transformation", "end"),
     *_VISION,
-    *_blocks("vision_model.encoder.layer", "visual.transformer", _BLOCK),  # as version 5 writes it, for AltCLIP only
+    *of_blocks("vision_model.encoder.layer", "visual.transformer", _BLOCK),  # as version 5 writes it, for AltCLIP only
     ("visual_projection", "visual.proj"),
 )
 

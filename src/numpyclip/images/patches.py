@@ -1,10 +1,10 @@
-"""Sides of pictures that are cut into whole patches."""
+"""Sides of images that are cut into whole patches."""
 
 import math
 
 
 def whole_patches(width: int, height: int, patch_size: int, most: int) -> tuple[int, int]:
-    """Scale the sides of a picture, rounded up to whole patches, until there are as many patches as are allowed.
+    """Scale the sides of an image, rounded up to whole patches, until there are as many patches as are allowed.
 
     The scale is halved in to the very same steps as in `get_image_size_for_max_num_patches` of transformers'
     models/siglip2/image_processing_siglip2.py, where the last one is 1e-5: its exact value decides about roundings.

@@ -1,8 +1,8 @@
-"""PICTURE → PIXELS: the preprocessing of three libraries, equal to theirs on Pillow bit for bit.
+"""IMAGE → PIXELS: the preprocessing of three libraries, equal to theirs on Pillow bit for bit.
 
 The order matters, for Pillow resizes palettes and bitmaps without interpolation, and transparency with premultiplied
 colours. OpenAI (`_transform` in clip/clip.py) and OpenCLIP (open_clip/transform.py) resize, crop, and only then make
-the picture RGB; transformers (`PilBackend` in image_processing_backends.py) makes it RGB first, on white. jina-clip
+the image RGB; transformers (`PilBackend` in image_processing_backends.py) makes it RGB first, on white. jina-clip
 (`encode_image` in modeling_clip.py) makes it RGB first, too, without its transparency, and then does as OpenCLIP.
 """
 
@@ -21,7 +21,7 @@ from numpyclip.images.open import Picture, decoded, name_of, reason_of
 from numpyclip.images.patches import whole_patches
 from numpyclip.images.rgb import on_white, without_alpha
 
-if TYPE_CHECKING:  # Pillow is imported when the first picture arrives
+if TYPE_CHECKING:  # Pillow is imported when the first image arrives
     from PIL import Image
 
 Profile: TypeAlias = Literal["openai", "open_clip", "transformers", "jina_clip"]
@@ -34,7 +34,7 @@ Size: TypeAlias = int | tuple[int, int]  # the side of a square, or height and w
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
 
-# Of the picture while it is resized: a line of one pixel by 10,000 becomes 224 by 2,240,000, in Pillow's memory four
+# Of the image while it is resized: a line of one pixel by 10,000 becomes 224 by 2,240,000, in Pillow's memory four
 # bytes each, or one in the modes below. With transparency Pillow needs that twice.
 _MAX_BYTES = 2**31
 _ONE_BYTE = ("1", "L", "P")
@@ -52,7 +52,7 @@ def in_pixels(size: Size) -> str:
 
 @dataclass(frozen=True)
 class Preprocess:
-    """From a picture to the pixels of a model: resize, crop, RGB, scale to 0..1, normalise.
+    """From an image to the pixels of a model: resize, crop, RGB, scale to 0..1, normalise.
 
     Attributes
     ----------
@@ -64,22 +64,22 @@ class Preprocess:
     mean, std : tuple of 3 float
         Of the red, green and blue channel, in 0..1.
     interpolation : {"bicubic", "bilinear", "nearest", "lanczos", "box", "hamming"}
-        How pictures are resized; all but "nearest" are antialiased.
+        How images are resized; all but "nearest" are antialiased.
     resize_mode : {"shortest", "squash", "longest", "patches", "crop", "none"}
         The short side becomes `size`, and the centre of the long one is cut out; or both sides become `size`; or the
         long side becomes `size`, and the short one is padded; or both sides become whole patches, with no more pixels
-        than a square of `size` has, so that the picture keeps its shape. With a height and a width, "shortest" covers
-        both, and "longest" stays within both. With "crop" the centre is cut out of the picture as it is; with "none" it
+        than a square of `size` has, so that the image keeps its shape. With a height and a width, "shortest" covers
+        both, and "longest" stays within both. With "crop" the centre is cut out of the image as it is; with "none" it
         must be of this size.
     fill : int
-        What "longest" pads with, in 0..255, in every channel of the picture's own mode.
+        What "longest" pads with, in 0..255, in every channel of the image's own mode.
     short_side : int or tuple of 2 int, optional
         What the short side, or with "squash" both sides, become before the centre is cut out, if it is not `size`. A
         lower one leaves a black margin.
     patch_size : int, optional
         Side of the patches of "patches", in pixels.
     patch_counts : tuple of int
-        Of "patches": a picture becomes as many at most as the first of these that is no less than what it has, or the
+        Of "patches": an image becomes as many at most as the first of these that is no less than what it has, or the
         last one; if there are none, `size` decides.
     scale : float
         What 0..255 is multiplied by before it is normalised.
@@ -103,7 +103,7 @@ class Preprocess:
         return sides_of(self.size)
 
     def __call__(self, image: Image.Image) -> NDArray[np.float32]:
-        """Convert a picture to the pixels that a model takes.
+        """Convert an image to the pixels that a model takes.
 
         Parameters
         ----------
@@ -118,10 +118,10 @@ class Preprocess:
         Raises
         ------
         InputError
-            If it is no picture of Pillow's.
+            If it is no image of Pillow's.
         PictureError
             If it cannot be decoded, if Pillow cannot resize it or make it RGB, or if its sides differ so much
-            that the resized picture would not fit in memory.
+            that the resized image would not fit in memory.
         """
         scaled = (np.arange(256) * self.scale).astype(np.float32)  # multiplied in float64, as in transformers
         pixels = np.take(scaled, np.ascontiguousarray(self.crop(image).transpose(2, 0, 1)))  # (3, y, x)
@@ -163,7 +163,7 @@ class Preprocess:
     def read(
         self, picture: Picture, options: DecodeOptions = DEFAULTS, *, name: str | None = None
     ) -> NDArray[np.uint8]:
-        """Open and crop a picture; a draft is decoded at no less than twice the size (see `open_picture`)."""
+        """Open and crop an image; a draft is decoded at no less than twice the size (see `open_picture`)."""
         is_resized = self.resize_mode not in ("crop", "none")
         draft_size = 2 * max(sides_of(self._before_crop)) if options.draft and is_resized else None
         with decoded(picture, options, draft_size=draft_size, name=name) as image:
@@ -234,7 +234,7 @@ class Preprocess:
         return image.crop((left, top, left + across, top + down))
 
     def _corner(self, width: int, height: int) -> tuple[int, int]:
-        """Compute where in the resized picture the crop begins; negative where it is padded."""
+        """Compute where in the resized image the crop begins; negative where it is padded."""
         if self.patch_size is not None:
             return 0, 0
         down, across = self.sides
@@ -255,17 +255,17 @@ class Preprocess:
         return ImageOps.expand(image, border, self.fill if bands == 1 else (self.fill,) * bands)
 
     def view(self, width: int, height: int) -> tuple[float, float, float, float]:
-        """Compute which part of a picture the model sees.
+        """Compute which part of an image the model sees.
 
         Parameters
         ----------
         width, height : int
-            Sides of the picture, in pixels.
+            Sides of the image, in pixels.
 
         Returns
         -------
         left, top, right, bottom : float
-            Of the crop, in pixels of the picture; beyond its sides where it is padded.
+            Of the crop, in pixels of the image; beyond its sides where it is padded.
         """
         across, down = self._resized_size(width, height)
         left, top = self._corner(across, down)
@@ -300,7 +300,7 @@ class Preprocess:
 def _check(image: Image.Image) -> None:
     if not hasattr(image, "resize") or not hasattr(image, "mode"):
         raise InputError(
-            f"preprocess takes a picture of Pillow's, not {type(image).__name__}; use PIL.Image.open or "
+            f"preprocess takes an image of Pillow's, not {type(image).__name__}; use PIL.Image.open or "
             "PIL.Image.fromarray, or give paths, bytes and arrays to model.embed_images."
         )
     if min(image.size) < 1:

@@ -1,4 +1,4 @@
-"""PICTURE → RGB, with its transparency dropped, or on white."""
+"""IMAGE → RGB, with its transparency dropped, or on white."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from numpyclip.images.depth import bands
 
-if TYPE_CHECKING:  # Pillow is imported when the first picture arrives
+if TYPE_CHECKING:  # Pillow is imported when the first image arrives
     from PIL import Image
 
 
 def without_alpha(image: Image.Image) -> Image.Image:
-    """Make a picture RGB. Transparent pixels get the colour stored under the alpha channel."""
+    """Make an image RGB. Transparent pixels get the colour stored under the alpha channel."""
     if "transparency" in image.info:
         image = image.copy()
         del image.info["transparency"]  # Pillow would warn of it
@@ -19,7 +19,7 @@ def without_alpha(image: Image.Image) -> Image.Image:
 
 
 def on_white(image: Image.Image) -> Image.Image:
-    """Make a picture RGB, on a white background."""
+    """Make an image RGB, on a white background."""
     from PIL import Image
 
     if "A" in image.getbands() or image.info.get("transparency") is not None:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 from numpyclip.images.preprocess import Preprocess
-from numpyclip.model.text.encoder_configs import RelativeBertConfig
 from numpyclip.model.text.text_config import TextConfig
 from numpyclip.model.transformer_config import TransformerConfig
 from numpyclip.model.vision.vision_config import VisionConfig
@@ -51,9 +50,7 @@ class CLIPConfig:
 
     def standardize(self) -> "CLIPConfig":
         """Return it with standardized embeddings of texts, if its texts are to be."""
-        if isinstance(self.text, RelativeBertConfig) and self.text.standardizable:
-            return replace(self, text=replace(self.text, standardized=True))
-        return self
+        return replace(self, text=self.text and self.text.standardize())
 
     @property
     def activation(self) -> Activation | None:

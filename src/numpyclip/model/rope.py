@@ -39,12 +39,7 @@ class Rope:
     def __call__(self, x: Array) -> None:
         """Rotate the last n tokens, which are the patches, in place: (..., k, b, tokens)."""
         patches = x[..., x.shape[-1] - self.cos.shape[-1] :]
-        first, second = patches[..., ::2, :, :], patches[..., 1::2, :, :]
-        rotated = first * self.sin
-        rotated += second * self.cos
-        first *= self.cos
-        first -= second * self.sin
-        second[...] = rotated
+        _rotate(patches[..., ::2, :, :], patches[..., 1::2, :, :], self.cos, self.sin)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -64,13 +59,17 @@ class TextRope:
 
     def __call__(self, x: Array) -> None:
         """Rotate all tokens, in place: (..., k, b, tokens)."""
-        cos, sin = self.cos[..., : x.shape[-1]], self.sin[..., : x.shape[-1]]
         first, second = np.split(x, 2, axis=-3)
-        rotated = first * sin
-        rotated += second * cos
-        first *= cos
-        first -= second * sin
-        second[...] = rotated
+        _rotate(first, second, self.cos[..., : x.shape[-1]], self.sin[..., : x.shape[-1]])
+
+
+def _rotate(first: Array, second: Array, cos: Array, sin: Array) -> None:
+    """Rotate points, of which two arrays have the coordinates, in place."""
+    rotated = first * sin
+    rotated += second * cos
+    first *= cos
+    first -= second * sin
+    second[...] = rotated
 
 
 def _positions(config: RopeConfig, count: int) -> Array:

@@ -51,8 +51,9 @@ class TransformerConfig:
 
     `layer_scale`: the outputs of attention and MLP are scaled per channel; `biased`: which of queries, keys and values
     have a bias; `gated`: the MLP has a gate, through `gate`; `sub_norm`: there is a norm before the last matrix of
-    attention and MLP; `mlp_norm`: a second norm before the MLP; `post_norm`: norms come after attention and MLP, not
-    before; `attention_width`: that of the queries of all heads, if it is not that of the tokens.
+    attention and MLP; `mlp_inner_norm`: before that of the MLP alone; `mlp_norm`: a second norm before the MLP;
+    `post_norm`: norms come after attention and MLP, not before; `attention_width`: that of the queries of all heads, if
+    it is not that of the tokens.
     """
 
     width: int
@@ -67,6 +68,7 @@ class TransformerConfig:
     gated: bool = False
     gate: Gate = "silu"
     sub_norm: bool = False
+    mlp_inner_norm: bool = False
     mlp_norm: bool = False
     post_norm: bool = False
     attention_width: int | None = None
@@ -74,4 +76,6 @@ class TransformerConfig:
     @property
     def mlp_inner_eps(self) -> float | None:
         """The epsilon of the norm before the last matrix of an MLP; None without such a norm."""
-        return self.eps if self.sub_norm else None
+        if self.sub_norm:
+            return self.eps
+        return EPS if self.mlp_inner_norm else None  # nomic-embed-vision's authors have it fixed

@@ -9,18 +9,25 @@ from numpyclip.tokenizer.pre_tokenizer import END_OF_TEXT, START_OF_TEXT
 # In the order in which they get an id, where the vocabulary has none for them.
 _DEFAULTS = {"bos_token": START_OF_TEXT, "eos_token": END_OF_TEXT, "unk_token": END_OF_TEXT, "pad_token": END_OF_TEXT}
 _PATTERN = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+_BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+_WHITE_SPACE = {"type": "Replace", "pattern": {"Regex": r"\s+"}, "content": " "}
+_SPLIT = {"type": "Split", "pattern": {"Regex": _PATTERN}, "behavior": "Removed", "invert": True}
+_STEPS_BEFORE = {
+    "normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC"}, _WHITE_SPACE, {"type": "Lowercase"}]},
+    "pre_tokenizer": {"type": "Sequence", "pretokenizers": [_SPLIT, _BYTE_LEVEL]},
+}
 _FLAGS = ("single_word", "lstrip", "rstrip", "normalized")
 
 
 def as_tokenizer_json(
-    ids: Mapping[str, int], merges: str, tokens: Mapping[str, str], added: Iterable[Mapping[str, Any]]
+    ids: Mapping[str, int], merges: Iterable[str], tokens: Mapping[str, str], added: Iterable[Mapping[str, Any]]
 ) -> bytes:
     """Combine the files.
 
     Parameters
     ----------
     ids, merges
-        The contents of `vocab.json`, and of `merges.txt`.
+        The contents of `vocab.json`, and lines of `merges.txt`.
     tokens
         The special tokens by name, such as `pad_token`, as far as they are set.
     added
@@ -33,16 +40,12 @@ def as_tokenizer_json(
     known = dict(ids)
     for token in flags:
         known.setdefault(token, max(known.values(), default=-1) + 1)
-    white_space = {"type": "Replace", "pattern": {"Regex": r"\s+"}, "content": " "}
-    split = {"type": "Split", "pattern": {"Regex": _PATTERN}, "behavior": "Removed", "invert": True}
-    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
     contents = {
         "version": "1.0",
         "added_tokens": [
             {"id": known[token], "content": token, **options, "special": True} for token, options in flags.items()
         ],
-        "normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC"}, white_space, {"type": "Lowercase"}]},
-        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [split, byte_level]},
+        **_STEPS_BEFORE,
         "post_processor": {
             "type": "RobertaProcessing",
             "sep": [tokens["eos_token"], known[tokens["eos_token"]]],
@@ -50,7 +53,7 @@ def as_tokenizer_json(
             "trim_offsets": False,
             "add_prefix_space": False,
         },
-        "decoder": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True},
+        "decoder": {**_BYTE_LEVEL, "add_prefix_space": True},
         "model": {
             "type": "BPE",
             "unk_token": tokens["unk_token"],
@@ -58,7 +61,7 @@ def as_tokenizer_json(
             "end_of_word_suffix": "</w>",
             "fuse_unk": False,
             "vocab": ids,
-            "merges": [line.split(" ") for line in merges.split("\n") if line and not line.startswith("#version")],
+            "merges": [merge.split(" ") for merge in merges],
         },
     }
     return json.dumps(contents).encode()

@@ -18,7 +18,7 @@ from numpyclip.tokenizer.clip_tokenizer import default_tokenizer
 from numpyclip.tokenizer.clip_transformers import TransformersCLIPTokenizer
 from numpyclip.tokenizer.file_tokenizer import FileTokenizer, TokenizerModel, UnreadableTokenizer, naming
 from numpyclip.tokenizer.pre_tokenizer import END_OF_TEXT, START_OF_TEXT
-from numpyclip.tokenizer.subword_models import SiglipModel, read_json, read_word_pieces
+from numpyclip.tokenizer.subword_models import SentencePieceModel, read_json, read_word_pieces
 from numpyclip.tokenizer.unigram_model import read_t5, read_xlm_roberta
 from numpyclip.weights.json_file import read_bytes, read_json_object
 
@@ -51,6 +51,7 @@ class TokenizerRules:
     default: str  # transformers' class, if `tokenizer_config.json` names none
     lower: bool = False  # lower-case all texts, whatever the class
     strip_sep_token: bool = False  # the separator becomes 0
+    pad_id: int | None = None  # by the config file of the model, if it must be the tokenizer's
 
 
 def open_clip_file_tokenizer(folder: Path, repository: str, clean: str, strip_sep_token: bool) -> Tokenizer:
@@ -90,7 +91,6 @@ def _read_tokenizer(folder: Path, clean: Callable[[str], str], hint: str, option
     pads_left = (padding_side or ("left" if name in _PADDED_LEFT else "right")) == "left"
     lower, strip = options.lower, options.strip_sep_token
     rules = (clean.__name__, lower, strip, pads_left, name, *(settings.get(o) for o in _OPTIONS), tokens)
-    settings = {**settings, **tokens}
     rules += tuple(filter(None, [_template(settings, name)]))
     known_as = f"{path.name} {hashlib.sha256(data + repr(rules).encode()).hexdigest()[:16]}"
     try:
@@ -100,6 +100,11 @@ def _read_tokenizer(folder: Path, clean: Callable[[str], str], hint: str, option
             zeroed_id = _id_of(path, model, tokens.get("sep_token"), ("[SEP]", "</s>")) if strip else None
     except MissingPackageError as error:
         return UnreadableTokenizer(known_as, str(error))
+    if options.pad_id not in (None, pad_id):
+        raise CheckpointError(
+            f"{path}: pads texts with the token {pad_id}; expected {options.pad_id}, the pad_token_id in the model's "
+            "config file. Use the two files that belong together."
+        )
     if not padding_side and model.padding_side:
         pads_left = model.padding_side == "left"
     return FileTokenizer(known_as, path, model, clean, pad_id, pads_left, zeroed_id)
@@ -112,7 +117,7 @@ def _find(folder: Path, name: str, hint: str) -> Path:
             return folder / file
     raise CheckpointError(
         f"{folder}: has no tokenizer{f' for the class {name!r:.100}' if name else ''}; expected {' or '.join(files)}: "
-        f"{hint}. Images can be embedded without it."
+        f"{hint}. Only texts need it."
     )
 
 
@@ -120,9 +125,8 @@ def _read_file(path: Path, settings: Settings) -> bytes:
     """Read a vocabulary; that of CLIP's two files as if it were one of the newer form."""
     if path.name != "vocab.json":
         return read_bytes(path, _MAX_VOCABULARY, "a tokenizer")
-    ids, _, added = _clip_vocabulary(path.parent, settings)
-    merges = read_bytes(path.with_name("merges.txt"), *_SETTINGS).decode("utf-8", "replace")
     with naming(path):
+        ids, merges, added = _clip_vocabulary(path.parent, settings)
         return as_tokenizer_json(ids, merges, _tokens(path.parent, settings), added)
 
 
@@ -133,7 +137,7 @@ def _read_model(path: Path, data: bytes, settings: Settings, name: str, lower: b
     if path.name == "vocab.txt":
         return read_word_pieces(path, data, settings, side)
     if name == "SiglipTokenizer":
-        return SiglipModel(path, data, settings)
+        return SentencePieceModel(path, data, settings)
     return (read_t5 if path.name == "spiece.model" else read_xlm_roberta)(path, data, settings, side)
 
 
@@ -195,7 +199,7 @@ def _clip_vocabulary(folder: Path, settings: Settings) -> tuple[dict[str, int], 
     tokens = [settings.get(name) for name in ("bos_token", "eos_token", "unk_token", "pad_token")]
     added = [{"content": token} if isinstance(token, str) else token for token in tokens if token]
     added = [*(settings.get("added_tokens_decoder") or {}).values()] or added
-    return ids, [line for line in lines[1:] if line], added
+    return ids, [line for line in lines if line and not line.startswith("#version")], added
 
 
 # --- files ----------------------------------------------------------------------------------------

@@ -97,7 +97,10 @@ def read_word_pieces(path: Path, data: bytes, settings: Mapping[str, Any], side:
 
 
 class SentencePieceModel:
-    """The vocabulary of a `spiece.model`: special tokens are found in the raw text, and one ends it."""
+    """The vocabulary of a `spiece.model` as transformers' `SiglipTokenizer` uses it.
+
+    Special tokens are found in the raw text, and one ends it. There is no punctuation, nor a space after such a token.
+    """
 
     min_length = 1
     keeps_end = False
@@ -111,6 +114,8 @@ class SentencePieceModel:
         tokens = (end, self._unknown, settings.get("pad_token", end))
         self._specials: dict[str, int] = {token: self._processor.piece_to_id(token) for token in tokens}
         self._end = self._specials[end]
+        self._clean = lower_without_punctuation if settings.get("do_lower_case", True) else without_punctuation
+        self._opening = len(self._processor.encode(self._unknown))
 
     def encode(self, text: str, max_length: int) -> tuple[list[int], int]:
         """Convert a text to ids; see `TokenizerModel`."""
@@ -119,13 +124,13 @@ class SentencePieceModel:
 
     def _pieces(self, text: str) -> list[int]:
         ids: list[int] = []
-        for part in cut_out(text, self._specials):
+        for part in cut_out(_SPACE + text.replace(_SPACE, " "), self._specials):
             ids += [self._specials[part]] if part in self._specials else self._plain_pieces(part)
         return ids
 
     def _plain_pieces(self, text: str) -> list[int]:
-        pieces: list[int] = self._processor.encode(text)
-        return pieces
+        pieces: list[int] = self._processor.encode(self._unknown + self._clean(text))
+        return pieces[self._opening :]  # without that prefix, sentencepiece would add a space
 
     def id_of(self, token: str) -> int | None:
         """Return the id of a token, None if it has none."""
@@ -140,27 +145,12 @@ class SentencePieceModel:
         return text
 
 
-class SiglipModel(SentencePieceModel):
-    """The same as transformers' `SiglipTokenizer` uses it: without punctuation, nor a space after special tokens."""
-
-    def __init__(self, path: Path, data: bytes, settings: Mapping[str, Any]) -> None:
-        super().__init__(path, data, settings)
-        self._clean = lower_without_punctuation if settings.get("do_lower_case", True) else without_punctuation
-        self._opening = len(self._processor.encode(self._unknown))
-
-    def _pieces(self, text: str) -> list[int]:
-        return super()._pieces(_SPACE + text.replace(_SPACE, " "))
-
-    def _plain_pieces(self, text: str) -> list[int]:  # the prefix keeps sentencepiece from adding a space
-        return super()._plain_pieces(self._unknown + self._clean(text))[self._opening :]
-
-
 def import_package(package: str) -> Any:
     """Import one of the two packages; MissingPackageError if it is not installed."""
     try:
         return importlib.import_module(package)
     except ImportError as error:
         raise MissingPackageError(
-            f"This model's tokenizer needs the package '{package}', which is not installed; images do not. "
-            'Install it: pip install "numpyclip[tokenizers]".'
+            f"tokenizing texts for this model needs the package '{package}' (images do not): "
+            'pip install "numpyclip[tokenizers]".'
         ) from error

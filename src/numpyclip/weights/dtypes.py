@@ -21,6 +21,12 @@ class BFloat16(np.ndarray[Any, np.dtype[np.uint16]]):
         """Return a new array of exactly these numbers in float32, whichever dtype is passed."""
         return _widen_bfloat16(self.view(np.ndarray))
 
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        """Refuse to join bits, whose result would be no `BFloat16`."""
+        if function in (np.concatenate, np.stack):
+            return NotImplemented
+        return super().__array_function__(function, types, args, kwargs)
+
 
 _Number = TypeVar("_Number", bound=np.generic)
 

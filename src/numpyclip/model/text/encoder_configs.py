@@ -1,6 +1,6 @@
 """Sizes and options of bidirectional encoders, which are text towers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +64,10 @@ class RelativeBertConfig(EncoderConfig):
     alibi: bool = False
     standardized: bool = False
     standardizable: bool = False
+
+    def standardize(self) -> "RelativeBertConfig":
+        """Return it with standardized embeddings, if they are to be where they are truncated."""
+        return replace(self, standardized=self.standardized or self.standardizable)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -51,6 +51,10 @@ class TextConfig(TransformerConfig):
             return ends
         return np.full(len(ids), {"first": 0, "last": ids.shape[1] - 1, "cls": ids.shape[1]}[self.pool])
 
+    def standardize(self) -> "TextConfig":
+        """Return it with standardized embeddings, if they are to be where they are truncated."""
+        return self
+
 
 @dataclass(frozen=True, kw_only=True)
 class MCTConfig(TextConfig):

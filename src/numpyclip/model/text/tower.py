@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from numpyclip.model.expected_tensors import Tensors
 from numpyclip.model.ops import Array
-from numpyclip.model.text.encoder_configs import BertConfig, M2M100Config, RelativeBertConfig, T5Config
 from numpyclip.model.text.text_config import MCTConfig, TextConfig
 from numpyclip.model.transformer import Transformer
 from numpyclip.model.weight_reader import WeightReader
@@ -37,6 +36,20 @@ class TextTower(Protocol):
 
 def text_tower(config: TextConfig) -> type[TextTower]:
     """Return the kind of tower that a configuration describes; others are not even imported."""
+    if isinstance(config, MCTConfig):
+        from numpyclip.model.text.mct import MCT
+
+        return MCT
+    if type(config) is TextConfig:
+        from numpyclip.model.text.text_transformer import TextTransformer
+
+        return TextTransformer
+    return _encoder(config)
+
+
+def _encoder(config: TextConfig) -> type[TextTower]:
+    from numpyclip.model.text.encoder_configs import BertConfig, M2M100Config, RelativeBertConfig
+
     if isinstance(config, BertConfig):
         from numpyclip.model.text.bert import Bert
 
@@ -49,14 +62,6 @@ def text_tower(config: TextConfig) -> type[TextTower]:
         from numpyclip.model.text.m2m100 import M2M100
 
         return M2M100
-    if isinstance(config, T5Config):
-        from numpyclip.model.text.t5 import T5
+    from numpyclip.model.text.t5 import T5
 
-        return T5
-    if isinstance(config, MCTConfig):
-        from numpyclip.model.text.mct import MCT
-
-        return MCT
-    from numpyclip.model.text.text_transformer import TextTransformer
-
-    return TextTransformer
+    return T5

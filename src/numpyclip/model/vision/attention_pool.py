@@ -11,7 +11,7 @@ import numpy as np
 
 from numpyclip.model import expected_tensors as expected
 from numpyclip.model import ops
-from numpyclip.model.attention import attend, join_in_proj, prepare_out_proj
+from numpyclip.model.attention import attend, prepare_out_proj
 from numpyclip.model.layers import Linear
 from numpyclip.model.ops import Array
 from numpyclip.model.rope import Rope
@@ -55,19 +55,14 @@ class AttentionPool:
         is_rotary = f"{name}.positional_embedding" not in weights.checkpoint
 
         def prepare(checkpoint: Checkpoint) -> tuple[Array, ...]:
-            weight, bias = join_in_proj(checkpoint, name)
-            d = len(bias) // 3
-            scale = np.float32(1 / math.sqrt(d // heads))
-            weight[:d] *= scale
-            bias[:d] *= scale
-            c_proj = prepare_out_proj(checkpoint, f"{name}.c_proj", bias[2 * d :])
-            first = (
-                bias[d : 2 * d].copy()
-                if is_rotary
-                else np.ascontiguousarray(checkpoint.take(f"{name}.positional_embedding").T)
-            )
-            q_weight, k_weight, v_weight = (part.copy() for part in np.split(weight, 3))
-            return first, q_weight, bias[:d].copy(), k_weight, v_weight, *c_proj
+            q_weight, k_weight, v_weight = _queries_keys_values(checkpoint, name, "weight")
+            q_bias, k_bias, v_bias = _queries_keys_values(checkpoint, name, "bias")
+            scale = np.float32(1 / math.sqrt(len(q_bias) // heads))
+            q_weight *= scale
+            q_bias *= scale
+            c_proj = prepare_out_proj(checkpoint, f"{name}.c_proj", v_bias)
+            first = k_bias if is_rotary else np.ascontiguousarray(checkpoint.take(f"{name}.positional_embedding").T)
+            return first, q_weight, q_bias, k_weight, v_weight, *c_proj
 
         first, q_weight, q_bias, k_weight, v_weight, c_weight, c_bias = weights.derive(name, prepare)
         positions, k_bias = (None, first) if is_rotary else (first, None)
@@ -97,3 +92,12 @@ class AttentionPool:
         Rope.make(RopeConfig(side=(rows, columns), reference=_REFERENCE), d // self.heads)(keys)
         mixed: Array = ops.attention(query, keys, values).reshape(d, b)
         return mixed
+
+
+def _queries_keys_values(checkpoint: Checkpoint, name: str, field: str) -> list[Array]:
+    """Take the weights or biases of queries, which are a copy, keys and values."""
+    joined = f"{name}.in_proj_{field}"
+    if joined in checkpoint:
+        return np.split(checkpoint.copy(joined), 3)
+    q, k, v = (f"{name}.{part}_proj.{field}" for part in "qkv")
+    return [checkpoint.copy(q), checkpoint.take(k), checkpoint.take(v)]

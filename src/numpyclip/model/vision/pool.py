@@ -30,6 +30,7 @@ class MapPool:
     out_proj: Linear
     mlp: MLP
     eps: float
+    residual: bool  # the MLP's output is added to its input
 
     @staticmethod
     def tensors(checkpoint: Checkpoint, name: str, config: VisionTransformerConfig) -> expected.Tensors:
@@ -40,8 +41,8 @@ class MapPool:
         yield from expected.mlp(f"{name}.mlp", _as_block(config))
 
     @classmethod
-    def read(cls, weights: WeightReader, name: str, norm: str, config: VisionTransformerConfig) -> "MapPool":
-        """Read the weights under a name of the checkpoint; fold in the norm before."""
+    def read(cls, weights: WeightReader, name: str, norm: str | None, config: VisionTransformerConfig) -> "MapPool":
+        """Read the weights under a name of the checkpoint; fold in the norm before, if there is one."""
         block = _as_block(config)
         h = block.heads
 
@@ -50,19 +51,23 @@ class MapPool:
             d = len(bias) // 3
             query: Array = weight[:d] @ checkpoint.take(f"{name}.probe").reshape(d) + bias[:d]
             query *= np.float32(1 / math.sqrt(d // h))
-            fold_norm(checkpoint, norm, weight, bias)
+            if norm is not None:
+                fold_norm(checkpoint, norm, weight, bias)
             keys, values = weight[d:].reshape(2, h, -1, d)
             wanted: Array = query.reshape(h, 1, -1) @ keys
             return wanted, values, *prepare_out_proj(checkpoint, f"{name}.attn.out_proj", bias[2 * d :])
 
         wanted, values, out_weight, out_bias = weights.derive(name, prepare)
-        return cls(wanted, values, Linear(out_weight, out_bias), MLP.read(weights, name, block), config.eps)
+        mlp = MLP.read(weights, name, block)
+        return cls(wanted, values, Linear(out_weight, out_bias), mlp, config.eps, config.pool.kind == "map")
 
-    def __call__(self, x: Array, batch: int) -> Array:  # (d, b n), standardized -> (d, b)
+    def __call__(self, x: Array, batch: int) -> Array:  # (d, b n), standardized if there is a norm before -> (d, b)
         wanted = np.broadcast_to(self.wanted, (len(self.wanted), batch, len(x)))
         y = self.out_proj(attend(wanted, self.values, x, TokenLayout(batch)))
-        y += self.mlp(ops.standardize(y, self.eps))
-        return y
+        of_mlp = self.mlp(ops.standardize(y, self.eps))
+        if self.residual:
+            of_mlp += y
+        return of_mlp
 
 
 def _as_block(config: VisionTransformerConfig) -> TransformerConfig:
@@ -72,6 +77,8 @@ def _as_block(config: VisionTransformerConfig) -> TransformerConfig:
         heads=config.pool.heads or config.heads,
         mlp_width=config.pool.mlp_width or config.mlp_width,
         activation=config.activation,
+        gated=config.gated and config.pool.kind == "tok_map",
+        gate=config.gate,
     )
 
 

@@ -5,10 +5,10 @@ import math
 import numpy as np
 
 from numpyclip.model.ops import Array
-from numpyclip.model.vision.vision_config import Interpolation
+from numpyclip.model.vision.vision_config import PositionInterpolation
 
 
-def interpolate_positions(embedding: Array, rows: int, columns: int, kind: Interpolation = "bilinear") -> Array:
+def interpolate_positions(embedding: Array, rows: int, columns: int, kind: PositionInterpolation = "bilinear") -> Array:
     """Resize a square of positions to so many rows and columns: (d, n n) -> (d, rows columns).
 
     As `torch.nn.functional.interpolate(..., mode=kind, antialias=True)`, except for a single column: there
@@ -24,7 +24,7 @@ def interpolate_positions(embedding: Array, rows: int, columns: int, kind: Inter
     return resized.reshape(d, rows * columns)
 
 
-def _weights(n: int, m: int, kind: Interpolation) -> Array:
+def _weights(n: int, m: int, kind: PositionInterpolation) -> Array:
     """Return the weights of n positions in each of m: (m, n), by a filter that is wider if n is larger than m.
 
     A triangle, or the piecewise cubic of Keys (1981).

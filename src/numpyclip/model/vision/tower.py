@@ -11,13 +11,7 @@ from numpy.typing import NDArray
 from numpyclip.images.preprocess import Preprocess, Size, in_pixels
 from numpyclip.model.expected_tensors import Tensors
 from numpyclip.model.ops import Array
-from numpyclip.model.vision.vision_config import (
-    ConvNeXtConfig,
-    FastViTConfig,
-    NomicVisionConfig,
-    ResNetConfig,
-    VisionConfig,
-)
+from numpyclip.model.vision.vision_config import ConvNeXtConfig, FastViTConfig, ResNetConfig, VisionConfig
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
 
@@ -72,10 +66,6 @@ def vision_tower(config: VisionConfig) -> type[VisionTower]:
         from numpyclip.model.vision.fastvit import FastViT
 
         return FastViT
-    if isinstance(config, NomicVisionConfig):
-        from numpyclip.model.vision.nomic_vit import NomicViT
-
-        return NomicViT
     from numpyclip.model.vision.vit import VisionTransformer
 
     return VisionTransformer

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from numpyclip.images.preprocess import Size, sides_of
-from numpyclip.model.transformer_config import EPS, Projection, TransformerConfig
+from numpyclip.model.transformer_config import Projection, TransformerConfig
 
 RESNET_STRIDE = 32  # pixels of the image behind one position of the last feature map
 
@@ -14,16 +14,17 @@ FASTVIT_HEAD_WIDTH = 32
 POOL_HEAD_WIDTH = 64  # of attention pooling behind timm's convolutions
 
 # What is pooled of an image: the class token; the mean of the patches; a learned query that attends to all of them,
-# followed by an MLP ("map", as in SigLIP); the first of many learned queries, without an MLP ("attn", as in CoCa);
+# followed by an MLP ("map", as in SigLIP); the first of many learned queries, without an MLP ("attn", as in CoCa); the
+# class token, to which what an MLP makes of a learned query's result is added ("tok_map", as in nomic-embed-vision);
 # nothing: there are tokens of patches alone ("none").
-VisionPool: TypeAlias = Literal["tok", "avg", "map", "attn", "none"]
+VisionPool: TypeAlias = Literal["tok", "avg", "map", "attn", "tok_map", "none"]
 
 # How a feature map is pooled: the mean of its pixels, or attention of the mean to them, with positional embeddings that
 # are learned or rotary.
 MapPooling: TypeAlias = Literal["avg", "abs_attn", "rot_attn"]
 
 # How positional embeddings are resized; both are antialiased.
-Interpolation: TypeAlias = Literal["bilinear", "bicubic"]
+PositionInterpolation: TypeAlias = Literal["bilinear", "bicubic"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +47,7 @@ class StemConfig:
 class PoolConfig:
     """How tokens are pooled: `norm_after` says that the last norm is applied to the pooled token, not to every token.
 
-    `heads` and `mlp_width` are those of "map" and "attn", if not the blocks'; only "attn" has `queries`. With
+    `heads` and `mlp_width` are those of the learned queries, if not the blocks'; only "attn" has `queries`. With
     `patches_only` the query of "map" does not attend to class token and registers.
     """
 
@@ -76,7 +77,7 @@ class VisionTransformerConfig(TransformerConfig):
     class_position: bool = True
     positions: bool = True
     position_grid: int | None = None
-    position_kind: Interpolation = "bilinear"
+    position_kind: PositionInterpolation = "bilinear"
     norm_before: bool = True
     pool: PoolConfig = PoolConfig()
     projection: Projection | None = "linear"
@@ -104,18 +105,6 @@ class VisionTransformerConfig(TransformerConfig):
     def described(self) -> int:
         """Number of tokens that a decoder attends to: all but the pooled one."""
         return self.pool.queries - 1 if self.pool.kind == "attn" else self.tokens - self.class_token
-
-
-@dataclass(frozen=True, kw_only=True)
-class NomicVisionConfig(VisionTransformerConfig):
-    """Sizes and options of nomic-embed-vision: `inner_norm`: there is a norm before the last matrix of MLPs alone."""
-
-    inner_norm: bool = True
-
-    @property
-    def mlp_inner_eps(self) -> float | None:
-        """The epsilon of the norm before the last matrix of an MLP, whatever that of other norms."""
-        return EPS if self.inner_norm else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -56,8 +56,9 @@ class VisionTransformer(VisionTower):
         if config.pool.kind == "attn":
             yield from AttentionalPool.tensors(checkpoint, "visual.attn_pool", config, embed_dim)
             d = embed_dim
-        yield from expected.norm("visual.ln_post", d)
-        if config.pool.kind == "map":
+        if config.pool.kind != "tok_map":
+            yield from expected.norm("visual.ln_post", d)
+        if config.pool.kind in ("map", "tok_map"):
             yield from MapPool.tensors(checkpoint, "visual.attn_pool", config)
         if config.projection == "mlp":
             yield from expected.linear("visual.proj.c_fc", d, 2 * embed_dim)
@@ -71,20 +72,23 @@ class VisionTransformer(VisionTower):
     ) -> "VisionTransformer":
         """Read the weights of this tower."""
         pool: MapPool | AttentionalPool | None = None
-        if config.pool.kind == "map":
-            pool = MapPool.read(weights, "visual.attn_pool", "visual.ln_post", config)
+        if config.pool.kind in ("map", "tok_map"):
+            norm = "visual.ln_post" if config.pool.kind == "map" else None
+            pool = MapPool.read(weights, "visual.attn_pool", norm, config)
         elif config.pool.kind == "attn":
             pool = AttentionalPool.read(weights, "visual.attn_pool", config)
         return cls(
             config,
             preprocess,
             _read_stem(weights, config.stem, preprocess),
-            *read_embedding(weights, config, preprocess),
+            *_read_embedding(weights, config, preprocess),
             LayerNorm.read(weights, "visual.ln_pre", config.eps) if config.norm_before else None,
             Transformer.read(weights, "visual.transformer", config),
             pool,
-            _read_proj(weights, config, None if config.pool.kind in ("map", "none") else "visual.ln_post"),
-            None if config.pool.kind == "attn" else LayerNorm.read(weights, "visual.ln_post", config.eps),
+            _read_proj(
+                weights, config, None if isinstance(pool, MapPool) or config.pool.kind == "none" else "visual.ln_post"
+            ),
+            None if config.pool.kind in ("attn", "tok_map") else LayerNorm.read(weights, "visual.ln_post", config.eps),
         )
 
     @property
@@ -105,7 +109,6 @@ class VisionTransformer(VisionTower):
             has_norm=self.ln_post is not None,
             norms_all=not (self.config.pool.kind == "tok" or self.config.pool.norm_after),
             projected_from=0 if self.config.projection and self.attn_pool is None else None,
-            class_token=self.config.tokens > math.prod(self.config.grid),
         )
 
     def tokens(self, image: NDArray[Any], stage: TokenStage) -> Array:
@@ -117,7 +120,7 @@ class VisionTransformer(VisionTower):
         elif stage.norm and self.ln_post is not None:
             x = self.ln_post(x)
         tokens = as_rows(x, b)
-        if stage.class_token:
+        if stage.all_tokens:
             return tokens
         sides = image.shape[1:3] if image.dtype == np.uint8 else image.shape[2:]
         rows, columns = (side // self.config.patch_size for side in sides)
@@ -176,6 +179,8 @@ class VisionTransformer(VisionTower):
         x = self.transformer(x, TokenLayout(b))
         if isinstance(self.attn_pool, AttentionalPool):
             return ops.standardize(self.attn_pool(x, b), eps)
+        if self.attn_pool is not None and self.config.pool.kind == "tok_map":
+            return self.attn_pool(x, b) + x.reshape(len(x), b, -1)[:, :, 0]
         if not self.config.pool.norm_after:
             x = ops.standardize(x, eps)
         patches = x.reshape(len(x), b, -1)[:, :, self.config.prefix :]
@@ -221,7 +226,7 @@ def _read_stem(weights: WeightReader, config: StemConfig, preprocess: Preprocess
     return ConvStem.read(weights, "visual.stem", preprocess) if config.width else None
 
 
-def read_embedding(
+def _read_embedding(
     weights: WeightReader, config: VisionTransformerConfig, preprocess: Preprocess
 ) -> tuple[Array | None, Array]:
     """Take the patch embedding, if any, and all that is added to its output."""
