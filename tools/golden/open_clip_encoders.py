@@ -99,7 +99,7 @@ def save_model(folder: Path, encoder: transformers.PreTrainedConfig, options: di
     to_float64(model)
     image, ids = images(_VISION["image_size"]), _ids(encoder.pad_token_id)
     padded = ids.clone()
-    padded[1, 4:6] = encoder.pad_token_id  # within a text, where open_clip hides it, too
+    padded[1, 4:6] = encoder.pad_token_id  # within a text, where open_clip masks it, too
     with torch.no_grad():
         features = model(image.double(), ids)
         record(

@@ -63,7 +63,8 @@ class Encoder(ABC):
         x, layout = self._enter(ids), self._layout(ids)
         if self.config.pool == "mean":
             x = self._norm(self.transformer(x, layout))
-            y: Array = x.reshape(len(x), *ids.shape).mean(axis=2, where=~self._is_masked(ids))  # (d, b)
+            counted = (~self._is_masked(ids)).astype(np.float32)  # (b, n)
+            y: Array = (x.reshape(len(x), *ids.shape) * counted).sum(axis=2) / counted.sum(axis=1)  # (d, b)
         else:
             y = self._norm(self.transformer.pooled(x, layout))
         embeddings: Array = self._project(y).T
