@@ -181,7 +181,7 @@ def wanted(names: Iterable[str], has_table: bool = False, subfolder: str = "", *
 
 def _settles(names: set[str], subfolder: str) -> bool:
     """Tell whether files at the top, or of a subfolder, say all that others beside them could say otherwise."""
-    here = {file: f"{subfolder}/{file}" if subfolder else file for file in (*_CONFIG_FILES, *FILES)}
+    here = {file: f"{subfolder}/{file}" if subfolder else file for file in (*_CONFIG_FILES, *TOKENIZER_FILES_READ)}
     has = {file for file, name in here.items() if name in names}
     says_how_to_preprocess = not has.isdisjoint(PROCESSOR_FILES)
     says_tokens = "tokenizer_config.json" in has and not has.isdisjoint(_VOCABULARIES)
