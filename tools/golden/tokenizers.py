@@ -21,6 +21,7 @@ import sentencepiece
 import tokenizers
 import transformers
 
+from golden.common import compact_tokenizers
 from make_golden_tokens import ENTITIES, MARKS, PROMPTS, SCRIPTS
 
 PACKAGES = ("open_clip_torch", "transformers", "tokenizers", "sentencepiece", "ftfy")
@@ -62,6 +63,7 @@ def save(golden: Path) -> None:
     save_xlm_roberta(folder / "xlm-roberta", lines)
     save_xlm_roberta_model(folder / "xlm-roberta-model", lines)
     save_nllb(folder / "nllb", lines)
+    compact_tokenizers(folder)
     record(folder)
 
 
