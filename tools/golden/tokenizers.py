@@ -176,8 +176,9 @@ def save_xlm_roberta(folder: Path, lines: list[str]) -> None:
 def save_xlm_roberta_model(folder: Path, lines: list[str]) -> None:
     """Save that file itself, as the oldest folders have it."""
     folder.mkdir()
-    train_pieces(folder, lines, "unigram")
-    (folder / "sentencepiece.bpe.vocab").unlink()
+    with tempfile.TemporaryDirectory() as scratch:
+        train_pieces(Path(scratch), lines, "unigram")
+        shutil.copy(Path(scratch) / "sentencepiece.bpe.model", folder)
     (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "XLMRobertaTokenizer"}))
 
 
