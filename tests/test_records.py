@@ -29,7 +29,8 @@ def holds_arrays(record: Any) -> bool:
 
 
 def holds_sizes(record: Any) -> bool:
-    return record.__module__.startswith("numpyclip.model.") and record.__module__.endswith(SIZES)
+    module: str = record.__module__
+    return module.startswith("numpyclip.model.") and module.endswith(SIZES)
 
 
 def options(record: Any) -> Any:
