@@ -101,6 +101,7 @@ def test_the_tokenizer_is_the_models_own_and_cuts_long_texts(name: str) -> None:
 
 @pytest.mark.usefixtures("table")
 def test_the_tokenizer_of_another_repository_is_fetched_without_weights(tmp_path: Path) -> None:
+    pytest.importorskip("tokenizers", reason="the extra numpyclip[tokenizers] is not installed")
     files = {"tokenizer.json": b"{}", "model.safetensors": b"large"}
     with using(files, tmp_path / "home") as hub, pytest.raises(CheckpointError, match=r"tokenizer\.json"):
         open_clip.get_tokenizer("Own")

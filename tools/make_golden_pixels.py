@@ -208,7 +208,7 @@ def main() -> None:
         "profiles": others,
     }
     target = GOLDEN / f"pixels-pillow{pillow_range()}.json"
-    target.write_text(json.dumps(golden, indent=1) + "\n", encoding="ascii")
+    target.write_text(json.dumps(golden, separators=(",", ":")) + "\n", encoding="ascii")
     refused = [case["mode"] for (case, _), result in zip(made, results, strict=True) if result is None]
     print(f"{target}: {len(made)} pictures, {len(refused)} refused {sorted(set(refused))}")
 

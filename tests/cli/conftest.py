@@ -60,3 +60,11 @@ def album(tmp_path: Path, emoji: dict[str, Image.Image]) -> Path:
     (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 not much of a picture")
     (folder / "notes.txt").write_text("no picture")
     return folder
+
+
+@pytest.fixture
+def store(run: Run, album: Path, tmp_path: Path) -> Path:
+    """An index of the album."""
+    place = tmp_path / "album.index"
+    assert run("index", album, "--store", place, "-m", "tiny").status == 3  # for broken.jpg
+    return place

@@ -1,8 +1,6 @@
 import json
 from pathlib import Path
 
-import pytest
-
 from tests.cli.conftest import Run
 
 ALBUM = Path(__file__).parents[2] / "docs" / "pictures" / "album"
@@ -35,16 +33,3 @@ def test_a_folder_gets_the_nearest_captions_but_for_what_cannot_be_read(run: Run
 def test_the_help_says_which_methods_there_are(run: Run) -> None:
     out = run("caption", "--help").out
     assert all(f'"{method}"' in out for method in ("generated", "phrases", "nearest"))
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["caption", "-m", "tiny"], "nothing to caption"),
-        (["caption", "a.png", "-m", "tiny", "--labels", "nowhere.txt"], "nowhere.txt: cannot be read"),
-    ],
-)
-def test_wrong_arguments_are_named(run: Run, words: list[str], message: str) -> None:
-    result = run(*words)
-    assert (result.status, result.out) == (2, "")
-    assert message in result.err

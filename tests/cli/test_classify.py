@@ -91,21 +91,6 @@ def test_names_that_are_no_text_go_through(run: Run, album: Path) -> None:
     assert any(name.endswith((r"na\xefve \xff.png", "naïve")) for name in names)
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["classify", "-m", "tiny"], "nothing to classify"),
-        (["classify", "a.png", "-m", "tiny"], "no labels: give them behind the image"),
-        (["classify", "a.png", "bird", "--template", "x", "-m", "tiny"], "where the label goes"),
-        (["classify", "a.png", "--labels", "nowhere.txt", "-m", "tiny"], "nowhere.txt: cannot be read"),
-    ],
-)
-def test_wrong_arguments_are_named(run: Run, words: list[str], message: str) -> None:
-    result = run(*words)
-    assert (result.status, result.out) == (2, "")
-    assert message in result.err
-
-
 def test_a_picture_that_is_missing_is_reported(run: Run, tmp_path: Path) -> None:
     result = run("classify", tmp_path / "no.png", "bird", "-m", "tiny")
     assert (result.status, result.out) == (1, "")

@@ -70,21 +70,6 @@ def test_long_texts_are_cut_on_demand(run: Run) -> None:
     assert run("embed", "texts", "dog " * 100, "--truncate", "-m", "tiny").status == 0
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["embed", "texts", "-m", "tiny"], "nothing to embed"),
-        (["embed", "texts", "a", "-o", "out.csv"], "'out.csv' does not end in .npy, .npz, .jsonl"),
-        (["embed", "texts", "a", "--json", "-o", "out.npz"], "not allowed with argument"),
-        (["embed", "images", "a.png", "--truncate"], "unknown option --truncate"),
-    ],
-)
-def test_wrong_arguments_are_named(run: Run, words: list[str], message: str) -> None:
-    result = run(*words)
-    assert (result.status, result.out) == (2, "")
-    assert message in result.err
-
-
 def test_a_folder_in_the_place_of_the_output_is_seen_at_once(run: Run, tmp_path: Path) -> None:
     (tmp_path / "out.npz").mkdir()
     result = run("embed", "texts", "a", "-o", tmp_path / "out.npz")

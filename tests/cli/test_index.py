@@ -14,13 +14,6 @@ from numpyclip.index.vectors import Recall, hnsw
 from tests.cli.conftest import Run
 
 
-@pytest.fixture
-def store(run: Run, album: Path, tmp_path: Path) -> Path:
-    place = tmp_path / "album.index"
-    assert run("index", album, "--store", place, "-m", "tiny").status == 3  # for broken.jpg
-    return place
-
-
 def test_each_run_says_how_many_files_cannot_be_read(run: Run, store: Path) -> None:
     status, _, err = run("index", "--store", store)
     assert status == 0

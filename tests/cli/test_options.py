@@ -88,3 +88,28 @@ def test_numbers_of_pixels(text: str, number: int) -> None:
 def test_what_is_no_number_of_pixels(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="is no number of pixels; expected one such as 250M"):
         pixels(text)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["caption", "-m", "tiny"], "nothing to caption"),
+        (["caption", "a.png", "-m", "tiny", "--labels", "nowhere.txt"], "nowhere.txt: cannot be read"),
+        (["classify", "-m", "tiny"], "nothing to classify"),
+        (["classify", "a.png", "-m", "tiny"], "no labels: give them behind the image"),
+        (["classify", "a.png", "bird", "--template", "x", "-m", "tiny"], "where the label goes"),
+        (["classify", "a.png", "--labels", "nowhere.txt", "-m", "tiny"], "nowhere.txt: cannot be read"),
+        (["embed", "texts", "-m", "tiny"], "nothing to embed"),
+        (["embed", "texts", "a", "-o", "out.csv"], "'out.csv' does not end in .npy, .npz, .jsonl"),
+        (["embed", "texts", "a", "--json", "-o", "out.npz"], "not allowed with argument"),
+        (["embed", "images", "a.png", "--truncate"], "unknown option --truncate"),
+        (["tag", "-m", "tiny"], "nothing to tag"),
+        (["tag", "a.png", "-m", "tiny", "--threshold", "2"], "threshold is 2.0"),
+        (["tag", "a.png", "-m", "tiny", "--labels", "nowhere.txt"], "nowhere.txt: cannot be read"),
+        (["tag", "a.png", "-m", "tiny", "-n", "0"], "not an integer above 0"),
+    ],
+)
+def test_wrong_arguments_are_named(run: Run, words: list[str], message: str) -> None:
+    result = run(*words)
+    assert (result.status, result.out) == (2, "")
+    assert message in result.err

@@ -12,13 +12,6 @@ from tests.cli.conftest import Run
 from tests.families.test_parity import FAMILIES
 
 
-@pytest.fixture
-def store(run: Run, album: Path, tmp_path: Path) -> Path:
-    place = tmp_path / "album.index"
-    assert run("index", album, "--store", place, "-m", "tiny").status == 3  # for broken.jpg
-    return place
-
-
 def test_an_index_remembers_its_folders_and_its_model(run: Run, store: Path, album: Path) -> None:
     (album / "broken.jpg").unlink()
     status, out, err = run("index", "--store", store)

@@ -41,18 +41,3 @@ def test_words_are_beside_the_pictures_and_not_none(words: list[str], run: Run, 
     result = run(words[0], "a.png", words[1], tmp_path / "words.txt", "-m", "tiny")
     assert (result.status, result.out) == (2, "")
     assert "words.txt: holds no " in result.err
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["tag", "-m", "tiny"], "nothing to tag"),
-        (["tag", "a.png", "-m", "tiny", "--threshold", "2"], "threshold is 2.0"),
-        (["tag", "a.png", "-m", "tiny", "--labels", "nowhere.txt"], "nowhere.txt: cannot be read"),
-        (["tag", "a.png", "-m", "tiny", "-n", "0"], "not an integer above 0"),
-    ],
-)
-def test_wrong_arguments_are_named(run: Run, words: list[str], message: str) -> None:
-    result = run(*words)
-    assert (result.status, result.out) == (2, "")
-    assert message in result.err

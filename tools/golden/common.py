@@ -1,5 +1,6 @@
 """What the families' modules share: random weights, inputs, and how results are recorded."""
 
+import json
 from importlib.metadata import version
 from pathlib import Path
 
@@ -36,9 +37,13 @@ def randomize(model: nn.Module, seed: int) -> None:
 
 
 def images(size: int | list[int], count: int = 3) -> torch.Tensor:
-    """Draw random pictures, normalised: (count, 3, y, x), float32. `size` is the side of a square, or both sides."""
+    """Draw random pictures, normalised: (count, 3, y, x), float32. `size` is the side of a square, or both sides.
+
+    They are of whole eighths, so that files are small.
+    """
     shape = (count, 3, *(size if isinstance(size, list) else (size, size)))
-    return torch.from_numpy(np.random.default_rng(SEED).standard_normal(shape).astype(np.float32))
+    eighths = (8 * np.random.default_rng(SEED).standard_normal(shape)).round()
+    return torch.from_numpy((eighths / 8).astype(np.float32))
 
 
 def ids(context_length: int, vocab_size: int, pad: int = 0) -> torch.Tensor:
@@ -49,6 +54,13 @@ def ids(context_length: int, vocab_size: int, pad: int = 0) -> torch.Tensor:
         text[row, 1 : length - 1] = random.integers(1, vocab_size - 2, length - 2)
         text[row, [0, length - 1]] = vocab_size - 2, vocab_size - 1
     return torch.from_numpy(text)
+
+
+def compact_tokenizers(folder: Path) -> None:
+    """Write every `tokenizer.json` in a folder on one line: libraries put every token on its own."""
+    for file in folder.rglob("tokenizer.json"):
+        content = json.loads(file.read_text("utf-8"))
+        file.write_text(json.dumps(content, ensure_ascii=False, separators=(",", ":")) + "\n", "utf-8")
 
 
 def record(folder: Path, packages: tuple[str, ...], **arrays: torch.Tensor | np.ndarray) -> None:

@@ -6,7 +6,6 @@ reads those of the text tower of v2, and for v1 transformers' BERT with ALiBi as
 of its own.
 """
 
-import json
 import math
 import shutil
 from functools import partial
@@ -19,10 +18,10 @@ import transformers
 from timm.models.eva import Eva, checkpoint_filter_fn
 from torch import nn
 
+from golden import jina_clip_config
 from golden.common import State, images, randomize, record
 
 _VOCABULARY, _LENGTH, _DIM = 64, 14, 32
-_MEAN, _STD = [0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711]
 _TASKS = ["retrieval.query", "retrieval.passage"]
 _RANK, _ALPHA = 3, 6.0
 _NORM = partial(nn.LayerNorm, eps=1e-6)
@@ -137,6 +136,7 @@ class AdaptedXLMRoberta(nn.Module):
             layer_norm_eps=1e-3,
             attn_implementation="eager",
         )
+        self.config = config
         self.model = transformers.JinaEmbeddingsV3Model(config, add_pooling_layer=False)
         self.kwargs = {
             "load_trained_adapters": False,
@@ -268,7 +268,7 @@ def save_model(folder: Path, *, size: int, text: nn.Module, seed: int) -> None:
     safetensors.torch.save_file(
         {name: tensor.to(text.dtype).contiguous() for name, tensor in state.items()}, folder / "model.safetensors"
     )
-    write_config_files(folder, size, text)
+    jina_clip_config.write(folder, size, text, _TASKS if isinstance(text, AdaptedXLMRoberta) else None)
     generator = torch.Generator().manual_seed(seed)
     ids = torch.randint(3, _VOCABULARY, (5, _LENGTH), generator=generator)
     for row, length in enumerate((3, _LENGTH, 1, 3, 7)):
@@ -291,71 +291,3 @@ def save_model(folder: Path, *, size: int, text: nn.Module, seed: int) -> None:
             padded=padded,
             encode_padded=text(padded),
         )
-
-
-def write_config_files(folder: Path, size: int, text: nn.Module) -> None:
-    """Write the config files with the options that published ones have."""
-    code = "jinaai/jina-clip-implementation--"
-    has_adapters = isinstance(text, AdaptedXLMRoberta)
-    is_plain = text.embed_dim == _DIM  # with the options of published models
-    config = {
-        "add_projections": False,
-        "architectures": ["JinaCLIPModel"],
-        "auto_map": {"AutoConfig": f"{code}configuration_clip.JinaCLIPConfig"},
-        "initializer_factor": 1.0,
-        "logit_scale_init_value": 2.6592,
-        "matryoshka_dimensions": [8, 16, 32] if has_adapters else None,
-        "model_type": "jina_clip",
-        "projection_dim": text.embed_dim,
-        "text_config": {
-            "default_instruction_task": None,
-            "default_lora_task": _TASKS[0] if has_adapters else None,
-            "embed_dim": text.embed_dim,
-            "hf_model_config_kwargs": text.kwargs,
-            "hf_model_name_or_path": text.name,
-            "model_type": "jina_clip_text",
-            "pooler_type": "mean_pooler" if is_plain else None,
-            "proj_bias": not is_plain,
-            "proj_type": None,
-        },
-        "torch_dtype": "bfloat16",
-        "transformers.js_config": {"use_external_data_format": {"model.onnx": True}},
-        "truncate_dim": None,
-        "use_text_flash_attn": None,
-        "use_vision_xformers": None,
-        "vision_config": {
-            "embed_dim": text.embed_dim,
-            "fused_layer_norm": False,
-            "head_width": _DIM // 4,
-            "image_size": size,
-            "intp_freq": True,
-            "layers": 1,
-            "ls_init_value": None if is_plain else 0.5,
-            "mlp_ratio": 2.6667,
-            "model_type": "jina_clip_vision",
-            "naive_swiglu": is_plain,
-            "patch_dropout": 0.1,
-            "patch_size": 8,
-            "post_norm": False,
-            "proj_type": None if is_plain else "linear",
-            "pt_hw_seq_len": 2,
-            "qkv_bias": True,
-            "rope_embeddings": is_plain,
-            "subln": is_plain,
-            "width": _DIM,
-            "x_attention": has_adapters,
-        },
-    }
-    processor = {
-        "auto_map": {"AutoImageProcessor": f"{code}processing_clip.JinaCLIPImageProcessor"},
-        "fill_color": 0,
-        "image_processor_type": "JinaCLIPImageProcessor",
-        "interpolation": "bicubic",
-        "mean": _MEAN,
-        "processor_class": "JinaCLIPProcessor",
-        "resize_mode": "shortest",
-        "size": size,
-        "std": _STD,
-    }
-    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
-    (folder / "preprocessor_config.json").write_text(json.dumps(processor, indent=2) + "\n")

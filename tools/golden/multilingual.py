@@ -14,7 +14,7 @@ from multilingual_clip.Config_MCLIP import MCLIPConfig
 from multilingual_clip.pt_multilingual_clip import MultilingualCLIP
 from sentence_transformers.sentence_transformer import modules
 
-from golden.common import randomize, record
+from golden.common import compact_tokenizers, randomize, record
 
 TOKENIZERS = Path(__file__).parents[2] / "tests" / "golden" / "tokenizers"
 TEXTS = (
@@ -80,6 +80,7 @@ def save_sentences(folder: Path, seed: int) -> None:
         model = sentence_transformers.SentenceTransformer(modules=parts, device="cpu").eval()
         randomize(model, seed)
         model.half().save(str(folder), create_model_card=False)
+        compact_tokenizers(folder)
     model.double()
     with torch.no_grad():
         embeddings = model.encode(list(TEXTS), convert_to_tensor=True)

@@ -13,6 +13,7 @@ from torch import nn
 from golden import open_clip_vit
 from golden.common import randomize
 
+_SMALL = {"vocab_size": 64, "width": 16}
 _TEXT = {"context_length": 12, "vocab_size": 96, "width": 32, "heads": 2, "layers": 1}
 _CONVNEXT = {"depths": [1, 1, 2, 1], "dims": [8, 16, 24, 40]}
 _MCI0 = {"layers": [2, 1, 1, 1], "embed_dims": [8, 16, 16, 64]}
@@ -50,17 +51,28 @@ CONFIGS = {
     },
     # branches added up before saving
     "open_clip-fastvit-fused": _config("fastvit_mci2", 44, _MCI0, timm_proj="linear", timm_proj_bias=True),
-    "open_clip-convnext-tall": _config("convnext_tiny", [77, 38], _CONVNEXT, timm_pool="avg", timm_proj="linear"),
-    # attention pooling; its positions are those of 7 by 7 pixels, and there are 2 by 2
+    "open_clip-convnext-tall": _config(
+        "convnext_tiny", [77, 38], _CONVNEXT, _SMALL, timm_pool="avg", timm_proj="linear"
+    ),
+    # attention pooling; its positions are those of 7 by 7 pixels, and there are 2 by 1
     "open_clip-convnext-abs_attn": _config(
-        "convnext_base", 64, {"depths": [1, 1, 1, 1], "dims": [8, 8, 16, 64]}, timm_pool="abs_attn", timm_proj=None
+        "convnext_base",
+        [64, 33],
+        {"depths": [1, 1, 1, 1], "dims": [6, 6, 6, 64]},
+        _SMALL,
+        timm_pool="abs_attn",
+        timm_proj=None,
     ),
     "open_clip-fastvit-rot_attn": _config(
-        "fastvit_mci0.apple_mclip", 44, {**_MCI0, "embed_dims": [8, 16, 16, 32]}, timm_pool="rot_attn"
+        "fastvit_mci0.apple_mclip",
+        44,
+        {"layers": [1, 1, 1, 1], "embed_dims": [8, 16, 16, 32]},
+        _SMALL,
+        timm_pool="rot_attn",
     ),
     # a layer before the head
     "open_clip-convnext-large_mlp": _config(
-        "convnext_large_mlp.clip_laion2b_augreg", 47, {**_CONVNEXT, "head_hidden_size": 40}, timm_pool=""
+        "convnext_large_mlp.clip_laion2b_augreg", 47, {**_CONVNEXT, "head_hidden_size": 40}, _SMALL, timm_pool=""
     ),
 }
 

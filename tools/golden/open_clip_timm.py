@@ -45,7 +45,7 @@ CONFIGS = {
     "timm-mci": _config("vit_base_mci_224", "token", None, sizes={"img_size": 64, "patch_size": 16}),
     "timm-gap": _config("vit_medium_patch16_gap_256", "", "linear"),
     "timm-eva02_wide": _config("eva02_base_patch16_clip_224", "token", None, sizes={"img_size": [24, 40], "depth": 1}),
-    "timm-vitamin": _config("vitamin_base_224", "", "linear", sizes={"img_size": 48, "patch_size": 16, "depth": 1}),
+    "timm-vitamin": _config("vitamin_base_224", "", "linear", sizes={**_SMALLER, "img_size": 48, "patch_size": 16}),
     # no positions, so that images may have another size than the name says
     "timm-vitamin_xlarge": _config("vitamin_xlarge_384", "", "linear", sizes={**_SMALLER, "patch_size": 16}),
     "timm-clip_quickgelu": _config("vit_base_patch32_clip_quickgelu_224.openai", "token", "linear", sizes=_SMALLER),

@@ -84,7 +84,7 @@ CONFIGS = {
     "open_clip-wide": {
         "embed_dim": 32,
         "vision_cfg": {**_VISION, "image_size": [24, 44], "layers": 1},
-        "text_cfg": {**_TEXT, "layers": 1},
+        "text_cfg": {**_TEXT, "width": 24, "layers": 1},
     },
 }
 _FLAT = "open_clip-worldwide_text"  # tensors without the prefix that its description asks for

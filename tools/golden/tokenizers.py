@@ -21,6 +21,7 @@ import sentencepiece
 import tokenizers
 import transformers
 
+from golden.common import compact_tokenizers
 from make_golden_tokens import ENTITIES, MARKS, PROMPTS, SCRIPTS
 
 PACKAGES = ("open_clip_torch", "transformers", "tokenizers", "sentencepiece", "ftfy")
@@ -62,6 +63,7 @@ def save(golden: Path) -> None:
     save_xlm_roberta(folder / "xlm-roberta", lines)
     save_xlm_roberta_model(folder / "xlm-roberta-model", lines)
     save_nllb(folder / "nllb", lines)
+    compact_tokenizers(folder)
     record(folder)
 
 
@@ -174,8 +176,9 @@ def save_xlm_roberta(folder: Path, lines: list[str]) -> None:
 def save_xlm_roberta_model(folder: Path, lines: list[str]) -> None:
     """Save that file itself, as the oldest folders have it."""
     folder.mkdir()
-    train_pieces(folder, lines, "unigram")
-    (folder / "sentencepiece.bpe.vocab").unlink()
+    with tempfile.TemporaryDirectory() as scratch:
+        train_pieces(Path(scratch), lines, "unigram")
+        shutil.copy(Path(scratch) / "sentencepiece.bpe.model", folder)
     (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "XLMRobertaTokenizer"}))
 
 

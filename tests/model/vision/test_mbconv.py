@@ -21,7 +21,7 @@ def test_a_patch_is_a_square_of_sixteen_pixels() -> None:
     assert isinstance(model.visual, VisionTransformer)
     assert isinstance(model.visual.stem, MBConvStages)
     for y, x in (16, 16), (32, 64):
-        assert model.visual.stem(np.zeros((2, 3, y, x), np.float32)).shape == (48, 2, y * x // 256)
+        assert model.visual.stem(np.zeros((2, 3, y, x), np.float32)).shape == (24, 2, y * x // 256)
 
 
 def test_bytes_and_normalised_pixels_are_the_same_to_it() -> None:
