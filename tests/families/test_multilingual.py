@@ -149,6 +149,7 @@ def test_the_files_of_later_modules_are_fetched() -> None:
         ("1_Pooling/config.json", {"pooling_mode": ["mean", "cls"]}, "pooling_mode is .*; expected str"),
         ("1_Pooling/config.json", {"embedding_dimension": 33}, "embedding_dimension is 33; expected 32"),
         ("2_Dense/config.json", {"activation_function": "torch.nn.modules.activation.Tanh"}, "Tanh'; expected"),
+        ("2_Dense/config.json", {"activation_function": None}, "activation_function is None; expected"),
         ("2_Dense/config.json", {"in_features": 24}, "in_features is 24; expected 32"),
         ("sentence_bert_config.json", {"do_lower_case": True}, "do_lower_case is True; expected False"),
     ],
