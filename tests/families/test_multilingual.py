@@ -121,6 +121,13 @@ def test_older_files_have_an_option_for_each_pool(folder: Callable[[str], Path])
     assert numpyclip.load(path)[0].config.text.pool == "first"  # type: ignore[union-attr]
 
 
+def test_the_identity_has_two_names(folder: Callable[[str], Path]) -> None:
+    path = folder("sentence-transformers-distilbert")
+    expected = numpyclip.load(path)[0].config
+    change(path / "2_Dense" / "config.json", activation_function="torch.nn.Identity")
+    assert numpyclip.load(path)[0].config == expected
+
+
 def test_the_encoder_may_be_in_a_folder_of_its_own(folder: Callable[[str], Path]) -> None:
     path = folder("sentence-transformers-distilbert")
     (path / "0_Transformer").mkdir()

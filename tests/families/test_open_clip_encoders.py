@@ -124,7 +124,7 @@ def test_a_config_file_of_another_kind_does_not_count(tmp_path: Path) -> None:
             r"hf_model_name is .*; its sizes are not known here\. Put",
         ),
         ({"model_type": "distilbert"}, {}, "hf_model_name is .*; open_clip takes bert or roberta or"),
-        (None, {"hf_pooler_type": "max_pooler"}, "hf_pooler_type is 'max_pooler'; expected 'mean_pooler' or"),
+        (None, {"hf_pooler_type": "max_pooler"}, "hf_pooler_type is 'max_pooler'; open_clip itself fails"),
         (None, {"hf_proj_type": None}, "hf_proj_type is None; expected 'linear' or 'mlp' from a width of 768 to 32"),
         (None, {"hf_proj_type": "none"}, "hf_proj_type is 'none'; expected 'linear' or 'mlp'"),
         (None, {"context_length": 513}, "context_length is 513; expected at most 512, its positions"),
