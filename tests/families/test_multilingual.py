@@ -133,6 +133,13 @@ def test_older_files_have_an_option_for_each_pool(folder: Callable[[str], Path])
     assert numpyclip.load(path)[0].config.text.pool == "first"  # type: ignore[union-attr]
 
 
+def test_the_identity_has_two_names(folder: Callable[[str], Path]) -> None:
+    path = folder("sentence-transformers-distilbert")
+    expected = numpyclip.load(path)[0].config
+    change(path / "2_Dense" / "config.json", activation_function="torch.nn.Identity")
+    assert numpyclip.load(path)[0].config == expected
+
+
 def test_the_encoder_may_be_in_a_folder_of_its_own(folder: Callable[[str], Path]) -> None:
     path = folder("sentence-transformers-distilbert")
     (path / "0_Transformer").mkdir()
@@ -163,6 +170,7 @@ def test_the_files_of_later_modules_are_fetched() -> None:
         ("1_Pooling/config.json", {"pooling_mode": ["mean", "cls"]}, "pooling_mode is .*; expected str"),
         ("1_Pooling/config.json", {"embedding_dimension": 33}, "embedding_dimension is 33; expected 32"),
         ("2_Dense/config.json", {"activation_function": "torch.nn.modules.activation.Tanh"}, "Tanh'; expected"),
+        ("2_Dense/config.json", {"activation_function": None}, "activation_function is None; expected"),
         ("2_Dense/config.json", {"in_features": 24}, "in_features is 24; expected 32"),
         (
             "config_sentence_transformers.json",

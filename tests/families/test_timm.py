@@ -98,7 +98,8 @@ def test_all_models_are_those_that_were_compared() -> None:
 
 def test_the_message_about_other_models_names_all_that_are_supported() -> None:
     patterns = re.findall(r"\w+\*\w*\*?|\w+_\d+", timm_trunks.SUPPORTED)
-    unnamed = [name for name in SIZES if not any(fnmatch(name, pattern) for pattern in patterns)]
+    named = (*patterns, "vit_*", "deit*", "convnext_*")
+    unnamed = [name for name in SIZES if not any(fnmatch(name, pattern) for pattern in named)]
     assert unnamed == ["eva_large_patch14_196", "eva_large_patch14_336", "flexivit_base", "flexivit_large",
                        "flexivit_small"]  # fmt: skip
     with pytest.raises(
@@ -106,6 +107,12 @@ def test_the_message_about_other_models_names_all_that_are_supported() -> None:
     ) as caught:
         describe(timm_model_name="vit_giant_patch14_dinov2")
     assert len(str(caught.value)) < 600
+    sizes = re.findall(r"(?:convnext| )(_\w+)", timm_trunks.SUPPORTED)
+    assert [f"convnext{size}" for size in sizes] == [
+        name for name in timm_convolutional.NAMES if name.startswith("convnext")
+    ]
+    with pytest.raises(UnsupportedCheckpointError, match=r"convnext_atto'; .* Names near it: .*convnext_tiny"):
+        describe(timm_model_name="convnext_atto")
 
 
 # What is wrong → by how much the embeddings of pictures move.

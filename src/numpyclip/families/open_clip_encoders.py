@@ -44,6 +44,8 @@ def read_config(section: Section) -> EncoderConfig:
     pooler, head = _either(section, "hf_pooler_type", "pooler_type"), _either(section, "hf_proj_type", "proj")
     usual = "cls_pooler" if file.json["model_type"] in ("bert", "m2m_100") else "mean_pooler"
     default = usual if section.is_null(pooler) else "mean_pooler"
+    if section.json.get(pooler) == "max_pooler":
+        raise section.unsupported(pooler, f"open_clip itself fails with it; expected {' or '.join(_POOLERS)}")
     pool = section.one_of(pooler, _POOLERS, default)
     projections: dict[str, Projection] = {"linear": "linear", "mlp": "mlp"}
     projection = None if section.is_null(head) else section.one_of(head, projections, "mlp")

@@ -28,7 +28,7 @@ _MAX_BYTES = 2**16
 _POOLS: dict[str, TextPool] = {"mean": "mean", "cls": "first"}
 # Where the maximum length of a text is, in older and newer versions.
 _LENGTHS = ((FIRST_MODULE, "max_seq_length"), ("tokenizer_config.json", "model_max_length"))
-_IDENTITY = "torch.nn.modules.linear.Identity"
+_IDENTITIES = dict.fromkeys(("torch.nn.modules.linear.Identity", "torch.nn.Identity"))
 _KINDS = (["Transformer", "Pooling"], ["Transformer", "Pooling", "Dense"])
 _FOLDER = re.compile(r"[0-9]\w*|", re.ASCII)
 _OTHER_POOLS = tuple(
@@ -135,6 +135,7 @@ def _pool(options: Section, width: int) -> TextPool:
 
 def _read_dense(options: Section, width: int) -> int:
     """Return the dimension of embeddings."""
-    options.expect(in_features=width, activation_function=_IDENTITY, use_residual=False)
+    options.expect(in_features=width, use_residual=False)
+    options.one_of("activation_function", _IDENTITIES, "")  # the library's default is tanh
     options.expect(**dict.fromkeys(("module_input_name", "module_output_name"), "sentence_embedding"))
     return options.size("out_features")

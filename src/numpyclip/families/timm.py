@@ -5,6 +5,7 @@ The config file names a model of timm, whose sizes and options are in `numpyclip
 
 from collections.abc import Mapping
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import TypeVar
 
 from numpyclip.families import timm_convolutional, timm_trunks
@@ -87,7 +88,9 @@ def describe(section: Section) -> VisionConfig:
         of_maps: dict[str, MapPooling] = {"avg": "avg", "abs_attn": "abs_attn", "rot_attn": "rot_attn"}
         return timm_convolutional.describe(section, name, _pool(section, of_maps, "avg", is_apart), projection)
     if name not in timm_trunks.names():
-        raise section.unsupported("timm_model_name", f"expected {timm_trunks.SUPPORTED}")
+        close = get_close_matches(name, (*timm_trunks.names(), *timm_convolutional.NAMES), 3, 0.7)
+        near = f". Names near it: {', '.join(close)}" if close else ""
+        raise section.unsupported("timm_model_name", f"expected {timm_trunks.SUPPORTED}{near}")
     image_size = section.sides("image_size", 224, timm_trunks.most_pixels(name))
     trunk = timm_trunks.describe(name, section.section("timm_model_kwargs"), image_size)
     pools: dict[str, VisionPool] = {"avg": "avg"}

@@ -150,8 +150,9 @@ _RATIOS = {
 }
 
 SUPPORTED = (
-    "a vision transformer of timm's plain kind (vit_*, deit*), eva_giant_*, eva02_*_clip_*, vit_pe_core_*, vitamin_*, "
-    "naflexvit_*, vit_base_mci_224, convnext_* or fastvit_mci*"
+    "a plain vision transformer (of timm's names that begin with vit_ or deit, not all), eva_giant_*, eva02_*_clip_*, "
+    "vit_pe_core_*, vitamin_*, naflexvit_*, vit_base_mci_224, fastvit_mci*, or a ConvNeXt: convnext_tiny, _small, "
+    "_base, _large, _large_mlp, _xlarge or _xxlarge"
 )
 
 
