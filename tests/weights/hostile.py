@@ -184,6 +184,9 @@ def _endless_pickles() -> Iterator[Case]:
     made = b"".join(call(name("collections", "OrderedDict"), get(1)) for _ in range(5_000))
     yield "list that becomes many dicts", archive(pickled(b"(" + pairs + made + b"t")), CORRUPT
     sizes = items(*[number(1)] * 100_000) + put(1)
+    shared = mapping((text(f"{index}"), b"N") for index in range(8_000)) + put(1) + b"0"
+    objects = mapping((text(f"{index}"), name("mine", "M") + b")\x81" + get(1) + b"b") for index in range(8_000))
+    yield "state that many objects share", archive(pickled(shared + objects)), CORRUPT
     yield "long size", archive(pickled(b"(" + sizes + tensor(shape=get(1)) + b"t")), CORRUPT
     yield "long persistent id", archive(pickled(items(*[number(1)] * 100_000) + b"Q")), CORRUPT
 
@@ -256,6 +259,9 @@ def _scripted() -> Iterator[Case]:
     state_of_many = mapping((text(f"{index}"), b"N") for index in range(5_000)) + put(1)
     many = b"".join(_BAG + get(1) + b"b" for _ in range(20_000))
     yield "state of many modules", scripted(b"(" + state_of_many + many + b"t"), CORRUPT
+    numbers = mapping((number(index), b"N") for index in range(8_000)) + put(1)
+    module = b"0" + _BAG + mapping((text(f"{index}"), _BAG + get(1) + b"b") for index in range(8_000)) + b"b"
+    yield "state of many modules by numbers", scripted(numbers + module), CORRUPT
     long_class = name("__torch__." + "a" * 100_000, "M") + put(2)
     yield "long class of many modules", scripted(b"(" + long_class + (get(2) + b")\x81") * 20_000 + b"t"), CORRUPT
 

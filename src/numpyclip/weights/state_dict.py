@@ -19,7 +19,6 @@ _MAX_NAME = 200  # characters; a module can hold itself
 _NO_WEIGHTS = ("opt", "scaler", "sched", "lr_sched", "hyper_parameters", "hparams")
 _MAKES_TENSORS = "_rebuild"  # what functions of PyTorch begin with
 _MEMBERS = (TensorRef, ScriptObject, Opaque)
-_NESTS = (dict, Opaque, list, tuple)
 _PARTS = ("_parameters", "_buffers", "_modules")  # of the state of a module
 
 
@@ -58,30 +57,36 @@ def state_dicts(root: object, where: str) -> list[StateDict]:
 
 
 def _holders(root: object) -> Iterator[tuple[str, object]]:
-    """Walk the dicts of a tree, lists included, each once, with their keys; or take the module that it is."""
-    pending = deque([("", root, 0)])
-    seen = {id(root)}
+    """Walk the dicts of a tree, lists included, with their keys; or take the module that it is.
+
+    Each is walked once, whichever objects share it, so that this takes no longer than reading the pickle did.
+    """
+    if _is_module(root):
+        yield "", root
+        return
+    pending = deque(("", part, 0) for part in _containers(root))
+    seen = {id(part) for _, part, _ in pending}
     while pending:
         place, value, depth = pending.popleft()
-        if not isinstance(value, list | tuple):
+        if isinstance(value, dict):
             yield place, value
-        if _is_module(value) or depth == _MAX_DEPTH:
+        if depth == _MAX_DEPTH:
             continue
-        for key, inner in _items(value):
-            is_new = isinstance(inner, _NESTS) and not _is_module(inner) and id(inner) not in seen
-            if is_new and isinstance(key, str) and len(key) <= _MAX_NAME and not key.startswith(_NO_WEIGHTS):
-                seen.add(id(inner))
-                pending.append((f"{place}.{key}" if place else key, inner, depth + 1))
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            name = str(key) if isinstance(key, str) or not isinstance(value, dict) else ""
+            if not name or len(name) > _MAX_NAME or name.startswith(_NO_WEIGHTS) or _is_module(inner):
+                continue
+            for part in _containers(inner):
+                if id(part) not in seen:
+                    seen.add(id(part))
+                    pending.append((f"{place}.{name}" if place else name, part, depth + 1))
 
 
-def _items(value: object) -> Iterator[tuple[Any, object]]:
-    """Return the items of a dict, of what another class makes of one, or of a list."""
-    if isinstance(value, list | tuple):
-        return ((str(index), item) for index, item in enumerate(value))
+def _containers(value: object) -> list[Any]:
+    """Return a dict or a list, or the dicts that an object of another class has."""
     if isinstance(value, Opaque):
-        parts: tuple[object, ...] = (value.items, value.state)
-        return chain.from_iterable(part.items() for part in parts if isinstance(part, dict))
-    return iter(value.items()) if isinstance(value, dict) else iter(())
+        return [part for part in (value.items, value.state) if isinstance(part, dict)]
+    return [value] if isinstance(value, dict | list | tuple) else []
 
 
 def _is_module(value: object) -> bool:
@@ -92,31 +97,35 @@ def _is_module(value: object) -> bool:
     )
 
 
-def _attributes(value: object) -> Iterator[tuple[Any, object]]:
-    if isinstance(value, ScriptObject):
-        return iter(value.attributes.items())
-    if isinstance(value, Opaque) and isinstance(state := value.state, dict) and _is_module(value):
-        return chain.from_iterable(state[part].items() for part in _PARTS)
-    return _items(value)
+def _attributes(module: Any) -> Iterator[tuple[Any, object]]:
+    if isinstance(module, ScriptObject):
+        return iter(module.attributes.items())
+    return chain.from_iterable(module.state[part].items() for part in _PARTS)
 
 
 def _members(holder: object, where: str, most: int) -> Iterator[tuple[str, object]]:
-    """Walk a dict, or a module, and the modules within it, with dotted names; all else in a dict is skipped."""
-    pending = [("", holder)]
+    """Walk a dict, or a module, and the modules within it, with dotted names; all else in a dict is skipped.
+
+    Modules may share their attributes under many names, so whatever these are, they count.
+    """
+    own = holder.items() if isinstance(holder, dict) else _attributes(holder)
+    pending = [("", ((name, value) for name, value in own if _is_module(holder) or _is_member(name, value)))]
     count = 0
     while pending:
-        path, value = pending.pop()
-        for name, member in _attributes(value):
-            if not isinstance(name, str) or not (_is_module(value) or isinstance(member, _MEMBERS)):
-                continue
+        path, attributes = pending.pop()
+        for name, member in attributes:
             count += 1
-            if count > most or len(path) + len(name) > _MAX_NAME:
+            if count > most or len(path) + len(str(name)) > _MAX_NAME:
                 raise CorruptCheckpointError(
-                    f"{where}: its tensors have endless names; {quoted(path + name[:60], 60)} begins one of them."
+                    f"{where}: its tensors have endless names; {quoted(path + str(name)[:60], 60)} begins one of them."
                 )
             yield f"{path}{name}", member
             if _is_module(member):
-                pending.append((f"{path}{name}.", member))
+                pending.append((f"{path}{name}.", _attributes(member)))
+
+
+def _is_member(name: object, value: object) -> bool:
+    return isinstance(name, str) and isinstance(value, _MEMBERS)
 
 
 def _activation(members: list[tuple[str, object]]) -> Activation | None:
