@@ -17,7 +17,7 @@ W = TensorRef(Storage("f4", "0", 1, 0, 1), 0, (1,), (1,))
 
 def _names(root: object) -> list[str]:
     found = [group for found in state_dicts(root, "file.pt") for group in grouped(found.tensors, found.place)]
-    return list(choose(found)[0].tensors)
+    return list(choose(found, "file.pt")[0].tensors)
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.errors import CheckpointError, CorruptCheckpointError, quoted
-from numpyclip.weights.activations import ACTIVATIONS as ACTIVATIONS
 from numpyclip.weights.activations import Activation as Activation
 from numpyclip.weights.archive import Archive, mapped_file
+from numpyclip.weights.clip_names import IMAGE_ROOTS, TEXT_ROOTS
 from numpyclip.weights.dtypes import BFloat16, is_finite, widen_float16
 from numpyclip.weights.int8 import SCALE, ScaledInt8
 
@@ -23,12 +23,6 @@ SIZE_RECORDS = ("input_resolution", "context_length", "vocab_size")
 
 # The last part of names of buffers, which are constants or statistics of training, even within towers.
 _NO_WEIGHTS = (*SIZE_RECORDS, "num_batches_tracked", "attn_mask", "position_ids", "n_averaged")
-# The first part of names in a tower, here and in other libraries.
-_IMAGE_ROOTS = ("visual", "vision_model", "visual_projection", "image_encoder")
-_TEXT_ROOTS = (
-    *("transformer", "token_embedding", "positional_embedding", "ln_final", "text_projection"),
-    *("text", "text_model", "text_encoder", "text_decoder", "cls_emb", "positional_embedding_res"),
-)
 _MOST_LISTED = 8
 
 _Taken = TypeVar("_Taken", bound=NDArray[Any])
@@ -106,7 +100,7 @@ class Checkpoint:
     def _instead_of(self, name: str) -> str:
         """Say what there is instead of a tensor: perhaps it is, under a prefix."""
         for known in (*self.arrays, *self.left_out):
-            if known.endswith(f".{name}") and known.partition(".")[0] not in (*_IMAGE_ROOTS, *_TEXT_ROOTS):
+            if known.endswith(f".{name}") and known.partition(".")[0] not in (*IMAGE_ROOTS, *TEXT_ROOTS):
                 return f"found {quoted(known, 100)}. Give all names of the model the same prefix, or none."
         found = ", ".join(quoted(known, 100) for known in list(self.arrays)[:3]) or "no tensors"
         return f"expected the names of openai/CLIP's state dict. The file has {found}, ..."
@@ -230,9 +224,9 @@ def _roots(expected: Iterable[str]) -> set[str]:
     """Return the first parts of names in a model's towers, and of those that are in such towers elsewhere."""
     roots = {name.partition(".")[0] for name in expected}
     if "visual" in roots:
-        roots.update(_IMAGE_ROOTS)
+        roots.update(IMAGE_ROOTS)
     if "token_embedding" in roots:
-        roots.update(_TEXT_ROOTS)
+        roots.update(TEXT_ROOTS)
     if "logit_scale" in roots:
         roots.add("logit_bias")
     return roots

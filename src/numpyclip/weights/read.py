@@ -18,9 +18,10 @@ from numpyclip.errors import (
     quoted,
 )
 from numpyclip.regular_file import open_regular
+from numpyclip.weights.activations import ACTIVATIONS
 from numpyclip.weights.archive import Archive, mapped_file
 from numpyclip.weights.budget import inflated_limit
-from numpyclip.weights.checkpoint import ACTIVATIONS, Checkpoint, identity_of
+from numpyclip.weights.checkpoint import Checkpoint, identity_of
 from numpyclip.weights.groups import choose, grouped
 from numpyclip.weights.json_file import read_json_object
 from numpyclip.weights.npz import read_npz
@@ -71,7 +72,7 @@ def read(path: Path) -> Checkpoint:
         hold exactly the tensors that the index lists, each once, or are not all in its own folder.
     """
     file = (_read_shards if path.name.endswith(INDEX_SUFFIX) else _read_file)(path)
-    group, note = choose([group for found in file.found for group in grouped(found.tensors, found.place)])
+    group, note = choose([group for found in file.found for group in grouped(found.tensors, found.place)], str(path))
     source = next(found for found in file.found if found.place == group.place)
     _check_tensors(path, source, group.tensors.values(), file.torch)
     arrays = {name: file.array(tensor) for name, tensor in group.tensors.items()}

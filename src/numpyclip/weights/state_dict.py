@@ -109,6 +109,7 @@ def _members(holder: object, where: str, most: int) -> Iterator[tuple[str, objec
     Modules may share their attributes under many names, so whatever these are, they count.
     """
     own = holder.items() if isinstance(holder, dict) else _attributes(holder)
+    pending: list[tuple[str, Iterator[tuple[Any, object]]]]
     pending = [("", ((name, value) for name, value in own if _is_module(holder) or _is_member(name, value)))]
     count = 0
     while pending:
