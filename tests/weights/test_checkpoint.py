@@ -165,7 +165,7 @@ def _with(*names: str, left_out: tuple[str, ...] = (), without: tuple[str, ...] 
     ],
 )
 def test_a_tensor_of_a_tower_that_has_no_place_in_it_is_refused(name: str) -> None:
-    with pytest.raises(CheckpointError, match="1 tensors have no place in this model, first ") as caught:
+    with pytest.raises(CheckpointError, match=" has no place in this model; expected") as caught:
         _with("loss.t", name).check(CLIP)
     assert repr(name) in str(caught.value)
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.errors import CheckpointError, CorruptCheckpointError, quoted
+from numpyclip.errors import CheckpointError, CorruptCheckpointError, UnsupportedCheckpointError, quoted
 from numpyclip.weights.activations import Activation as Activation
 from numpyclip.weights.archive import Archive, mapped_file
 from numpyclip.weights.clip_names import IMAGE_ROOTS, TEXT_ROOTS
@@ -24,6 +24,7 @@ SIZE_RECORDS = ("input_resolution", "context_length", "vocab_size")
 # The last part of names of buffers, which are constants or statistics of training, even within towers.
 _NO_WEIGHTS = (*SIZE_RECORDS, "num_batches_tracked", "attn_mask", "position_ids", "n_averaged")
 _MOST_LISTED = 8
+PLAIN = "a plain tensor: dense, unquantized, complete, of 16 to 64 bits"
 
 _Taken = TypeVar("_Taken", bound=NDArray[Any])
 
@@ -51,9 +52,13 @@ class Checkpoint:
     identity : str or None
         Changes with the file and the config it is read by.
     stored : mapping of str to ndarray
-        By the names in the file, which a family's module may have changed in `arrays`.
+        By the names in the file, without a prefix, which a family's module may have changed in `arrays`.
     config_file : ConfigFile or None
         By which the model was read, unless by its tensors alone.
+    unread : mapping of str to str
+        What is under a name in place of a tensor that can be read.
+    place : str
+        The keys and the prefix that the tensors have in the file, if any.
     left_out : tuple of str
         The names of tensors in the file that are no part of the model.
     warnings : tuple of str
@@ -68,6 +73,8 @@ class Checkpoint:
     identity: str | None = None
     stored: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
     config_file: ConfigFile | None = None
+    unread: Mapping[str, str] = field(default_factory=dict)
+    place: str = ""
     left_out: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     archives: tuple[Archive, ...] = ()
@@ -88,6 +95,8 @@ class Checkpoint:
 
     def shape(self, name: str, dimensions: int) -> tuple[int, ...]:
         """Return the shape of a tensor that must exist, with so many dimensions, none of them empty."""
+        if what := self.unread.get(name):
+            raise UnsupportedCheckpointError(f"{self.path}: tensor '{name}' is {what}; expected {PLAIN}.")
         if name not in self.arrays:
             raise CheckpointError(f"{self.path}: tensor '{name}' is missing; {self._instead_of(name)}")
         shape = self.arrays[name].shape
@@ -124,14 +133,15 @@ class Checkpoint:
                 raise CheckpointError(f"{self.path}: tensor '{name}' holds numbers too large for float32.")
         roots = _roots(expected)
         if foreign := [name for name in self._unused(expected) if name.partition(".")[0] in roots]:
+            more = f", nor have {len(foreign) - 1} others" if len(foreign) > 1 else ""
             raise CheckpointError(
-                f"{self.path}: {len(foreign)} tensors have no place in this model, first {foreign[0]!r:.200} of shape "
-                f"{self.arrays[foreign[0]].shape}; expected exactly those of its towers."
+                f"{self.path}: tensor {quoted(self._stored_name(foreign[0]))} has no place in this model{more}; "
+                "expected exactly those of its towers."
             )
 
     def _unused(self, expected: Mapping[str, tuple[int, ...]]) -> list[str]:
         known = {*expected, "logit_scale"}  # which a single tower does not need
-        names = (name for name in self.arrays if name not in known)
+        names = (name for name in (*self.arrays, *self.unread) if name not in known)
         return [name for name in names if name.rpartition(".")[2] not in _NO_WEIGHTS]
 
     def only(self, expected: Mapping[str, tuple[int, ...]]) -> "Checkpoint":
@@ -179,15 +189,18 @@ class Checkpoint:
             for archive in self.archives:
                 archive.verify(self.arrays[name])
             if not is_finite(taken):
+                place = f" in {quoted(self.place, 60)}" if self.place else ""
                 raise CorruptCheckpointError(
-                    f"{self.path}: tensor {quoted(self._stored_name(name))} holds NaN or infinity; expected finite "
-                    "numbers. The file is damaged, or its training diverged: use another one."
+                    f"{self.path}: tensor {quoted(self._stored_name(name))}{place} holds NaN or infinity; expected "
+                    "finite numbers. The file is damaged, or its training diverged: use another one."
                 )
             self._sound.add(name)
         return taken
 
     def _stored_name(self, name: str) -> str:
         """Return the name of a tensor in the file, if it is still a view of that."""
+        if name in self.unread:
+            return name
         array = self.arrays[name]
         same = (known for known, other in self.stored.items() if np.may_share_memory(array, other))
         return next(same, name)

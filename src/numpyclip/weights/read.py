@@ -21,10 +21,11 @@ from numpyclip.regular_file import open_regular
 from numpyclip.weights.activations import ACTIVATIONS
 from numpyclip.weights.archive import Archive, mapped_file
 from numpyclip.weights.budget import inflated_limit
-from numpyclip.weights.checkpoint import Checkpoint, identity_of
+from numpyclip.weights.checkpoint import PLAIN, Checkpoint, identity_of
+from numpyclip.weights.dtypes import Unread
 from numpyclip.weights.groups import choose, grouped
 from numpyclip.weights.json_file import read_json_object
-from numpyclip.weights.npz import read_npz
+from numpyclip.weights.npz import read_npz_weights
 from numpyclip.weights.safetensors import read_safetensors
 from numpyclip.weights.state_dict import StateDict, state_dicts
 from numpyclip.weights.torch_file import TensorRef, TorchFile, is_torch_legacy, read_torch_archive, read_torch_legacy
@@ -74,14 +75,20 @@ def read(path: Path) -> Checkpoint:
     file = (_read_shards if path.name.endswith(INDEX_SUFFIX) else _read_file)(path)
     group, note = choose([group for found in file.found for group in grouped(found.tensors, found.place)], str(path))
     source = next(found for found in file.found if found.place == group.place)
-    _check_tensors(path, source, group.tensors.values(), file.torch)
-    arrays = {name: file.array(tensor) for name, tensor in group.tensors.items()}
+    unread = {name: tensor.what for name, tensor in group.tensors.items() if isinstance(tensor, Unread)}
+    tensors = {name: tensor for name, tensor in group.tensors.items() if name not in unread}
+    for name in () if tensors else unread:
+        raise UnsupportedCheckpointError(f"{path}: tensor {quoted(name)} is {unread[name]}; expected {PLAIN}.")
+    _check_sizes(path, tensors.values(), file.torch)
+    arrays = {name: file.array(tensor) for name, tensor in tensors.items()}
     return Checkpoint(
         path.absolute(),
         arrays,
         source.activation,
         file.identity,
         stored=arrays,
+        unread=unread,
+        place=group.label,
         left_out=group.beside,
         warnings=(f"{path}: {note}",) if note else (),
         archives=file.archives,
@@ -102,7 +109,7 @@ class _File(NamedTuple):
 
 def _read_shards(index: Path) -> _File:
     weight_map = _read_weight_map(index)
-    arrays: dict[str, NDArray[np.generic]] = {}
+    arrays: dict[str, Any] = {}  # or `Unread`
     identities: list[str | None] = []
     archives: list[Archive] = []
     unpacked = size = 0
@@ -118,6 +125,9 @@ def _read_shards(index: Path) -> _File:
                     f"{path}: holds tensor {name!r:.200}, which {index.name} lists "
                     f"{f'in {weight_map[name]!r:.100}' if name in weight_map else 'nowhere'}. Download both again."
                 )
+            if isinstance(tensor, Unread):
+                arrays[name] = tensor
+                continue
             arrays[name] = array = shard.array(tensor)
             unpacked += 0 if mapped_file(array) else array.nbytes
         if unpacked > inflated_limit(size):  # many small files, each within its own
@@ -172,7 +182,7 @@ def _read_by_magic(path: Path, head: bytes) -> _File:
     if head.startswith(b"PK"):
         archive = Archive(path)
         if any(name.endswith(".npy") for name in archive.names):
-            return _File([StateDict("", read_npz(archive))], archives=(archive,))
+            return _File([StateDict("", read_npz_weights(archive))], archives=(archive,))
         return _from_torch(path, read_torch_archive(archive))
     if is_torch_legacy(head):
         return _from_torch(path, read_torch_legacy(path))
@@ -204,13 +214,8 @@ def _from_torch(path: Path, file: TorchFile) -> _File:
     return _File(state_dicts(file.root, str(path)), torch=file, archives=archives)
 
 
-def _check_tensors(path: Path, source: StateDict, tensors: Iterable[TensorRef], file: TorchFile | None) -> None:
-    """Refuse tensors that are stored in ways that are not read, or that the file cannot hold."""
-    for name, kind in source.unread:
-        raise UnsupportedCheckpointError(
-            f"{path}: tensor {quoted(name)} is made by {quoted(str(kind))}; expected plain tensors. "
-            "Save dense, unquantized and complete ones, of floating point."
-        )
+def _check_sizes(path: Path, tensors: Iterable[TensorRef], file: TorchFile | None) -> None:
+    """Refuse tensors that the file cannot hold."""
     numbers = sum(math.prod(tensor.shape) for tensor in tensors)
     if file and numbers > min(_MAX_EXPANSION * file.size, file.size + _EXPANDED):
         raise CorruptCheckpointError(

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 from numpyclip.errors import CorruptCheckpointError, quoted
 from numpyclip.weights.activations import Activation
+from numpyclip.weights.dtypes import Unread
 from numpyclip.weights.torch_file import TensorRef
-from numpyclip.weights.unpickle import Opaque, ScriptObject, Symbol
+from numpyclip.weights.unpickle import Opaque, ScriptObject
 
 _MAX_DEPTH = 8  # of dicts around a state dict; they can hold themselves
 _MAX_MEMBERS = 2**15  # of a state dict or all modules, some thousand in the largest; shared branches could multiply
@@ -18,7 +19,7 @@ _MAX_NAME = 200  # characters; a module can hold itself
 # What keys begin with under which are no weights, though there may be momenta of the same names, or a copy.
 _NO_WEIGHTS = ("opt", "scaler", "sched", "lr_sched", "hyper_parameters", "hparams")
 _MAKES_TENSORS = "_rebuild"  # what functions of PyTorch begin with
-_MEMBERS = (TensorRef, ScriptObject, Opaque)
+_SCALARS = ("logit_scale", "logit_bias")
 _PARTS = ("_parameters", "_buffers", "_modules")  # of the state of a module
 
 
@@ -26,9 +27,8 @@ class StateDict(NamedTuple):
     """The tensors of one dict in a file, or of one module."""
 
     place: str  # the keys by which it is found, joined with dots
-    tensors: Mapping[str, Any]  # `TensorRef`; of other files than PyTorch's, arrays
+    tensors: Mapping[str, Any]  # `TensorRef`, or `Unread`; of other files than PyTorch's, arrays
     activation: Activation | None = None  # as the classes of a TorchScript archive, or of a pickled model, show it
-    unread: tuple[tuple[str, Symbol], ...] = ()  # names of tensors that are stored in another way, and what makes them
 
 
 def state_dicts(root: object, where: str) -> list[StateDict]:
@@ -41,11 +41,9 @@ def state_dicts(root: object, where: str) -> list[StateDict]:
     for place, holder in _holders(root):
         members = list(_members(holder, where, min(left, _MAX_MEMBERS)))
         left -= len(members)
-        tensors = {name: value for name, value in members if isinstance(value, TensorRef)}
-        opaque = ((name, value.kind) for name, value in members if isinstance(value, Opaque))
-        unread = tuple((name, kind) for name, kind in opaque if kind.name.startswith(_MAKES_TENSORS))
-        if tensors or unread:
-            found.append(StateDict(place, tensors, _activation(members), unread))
+        tensors = {name: _as_tensor(value) for name, value in members if not _is_module(value)}
+        if any(isinstance(value, TensorRef) or _is_unread(value) for _, value in members):
+            found.append(StateDict(place, tensors, _activation(members)))
         if len(found) == _MAX_FOUND:
             break
     if not found:
@@ -54,6 +52,19 @@ def state_dicts(root: object, where: str) -> list[StateDict]:
             "perhaps within the dict of a training script, or a TorchScript model."
         )
     return found
+
+
+def _is_unread(value: object) -> bool:
+    """Tell whether a value is a tensor that is stored in another way than as plain numbers."""
+    return isinstance(value, Opaque) and value.kind.name.startswith(_MAKES_TENSORS)
+
+
+def _as_tensor(value: object) -> object:
+    if isinstance(value, TensorRef):
+        return value
+    if isinstance(value, Opaque):
+        return Unread("an array of NumPy" if _is_array(value) else f"made by {quoted(str(value.kind), 100)}")
+    return Unread(f"the number {value}")
 
 
 def _holders(root: object) -> Iterator[tuple[str, object]]:
@@ -120,13 +131,18 @@ def _members(holder: object, where: str, most: int) -> Iterator[tuple[str, objec
                 raise CorruptCheckpointError(
                     f"{where}: its tensors have endless names; {quoted(path + str(name)[:60], 60)} begins one of them."
                 )
-            yield f"{path}{name}", member
+            if _is_member(str(name), member):
+                yield f"{path}{name}", member
             if _is_module(member):
                 pending.append((f"{path}{name}.", _attributes(member)))
 
 
 def _is_member(name: object, value: object) -> bool:
-    return isinstance(name, str) and isinstance(value, _MEMBERS)
+    """Tell what is kept: tensors, modules, and what stands in place of a tensor."""
+    if isinstance(value, float):
+        return isinstance(name, str) and name.rpartition(".")[2] in _SCALARS
+    is_kept = isinstance(value, TensorRef) or _is_module(value) or _is_unread(value) or _is_array(value)
+    return isinstance(name, str) and is_kept
 
 
 def _activation(members: list[tuple[str, object]]) -> Activation | None:
@@ -145,11 +161,15 @@ def _described(root: object) -> str:
         return "an empty dict"
     if {"state", "param_groups"} <= root.keys():
         return "the state of an optimizer, 'state' and 'param_groups'"
-    arrays = [name for name, value in root.items() if isinstance(value, Opaque) and _is_array(value)]
+    arrays = [name for name, value in root.items() if _is_array(value)]
     if arrays:
         return f"{len(arrays)} arrays of NumPy (write such with numpy.savez, or as tensors)"
     return ", ".join(quoted(str(name), 40) for name in list(root)[:5])
 
 
-def _is_array(value: Opaque) -> bool:
-    return value.kind.module.partition(".")[0] == "numpy" and value.kind.name in ("_reconstruct", "_frombuffer")
+def _is_array(value: object) -> bool:
+    return (
+        isinstance(value, Opaque)
+        and value.kind.module.partition(".")[0] == "numpy"
+        and value.kind.name in ("_reconstruct", "_frombuffer")
+    )

@@ -254,14 +254,15 @@ class _TorchVocabulary:
     def _tensor(
         self, storage: object, offset: object, shape: object, strides: object, *, math_bits: tuple[object, ...]
     ) -> TensorRef | Opaque:
-        if any(math_bits):  # it is stored negated or conjugated
+        many = isinstance(shape, tuple) and len(shape) > MAX_DIMENSIONS
+        if any(math_bits) or many:  # it is stored negated or conjugated, or no weight
             return Opaque(_TENSOR)
         if not isinstance(storage, Storage):
             raise CorruptCheckpointError(f"{self._where}: a tensor has no storage.")
         if not (is_count(offset) and _are_counts(shape) and _are_counts(strides)):
             raise CorruptCheckpointError(
                 f"{self._where}: a tensor's offset, size or stride is not a count, "
-                f"or it has more than {MAX_DIMENSIONS} dimensions."
+                f"or it has more than {MAX_DIMENSIONS} strides."
             )
         if len(shape) != len(strides):
             raise CorruptCheckpointError(
