@@ -77,7 +77,7 @@ def _evil_pickles() -> Iterator[Case]:
         ("builtins", ""),
         ("subprocess", "Popen"),
         ("commands", "getoutput"),
-        ("functools", "reduce"),
+        ("functools", "cmp_to_key"),
         ("os", "FloatStorage"),
         ("os.path", "join"),
         ("collections", "OrderedDict.fromkeys"),
@@ -87,6 +87,10 @@ def _evil_pickles() -> Iterator[Case]:
         ("importlib", "import_module"),
         ("runpy", "run_path"),
         ("copyreg", "pickle"),
+        ("exceptions", "eval"),
+        ("typing", "sys.modules"),
+        ("operator", "methodcaller"),
+        ("_io", "open"),
     ):
         called = call(name(module, attribute), text("echo hacked"))
         yield f"calls {module}.{attribute}", archive(state(called)), UNSAFE
