@@ -76,8 +76,10 @@ def test_texts_beside_the_weights_are_left_out(tmp_path: Path) -> None:
 
 
 def test_what_holds_no_numbers_is_left_out_by_name(tmp_path: Path) -> None:
-    others = {"o": np.array([{}], object), "c": np.ones(2, complex), "d": np.array("2020", "M8[D]")}
-    np.savez(tmp_path / "a.npz", a=np.ones(2, np.float32), **others, r=np.zeros(1, [("x", "f4")]))
+    day, rows = np.array("2020", "M8[D]"), np.zeros(1, [("x", "f4")])
+    np.savez(
+        tmp_path / "a.npz", a=np.ones(2, np.float32), o=np.array([{}], object), c=np.ones(2, complex), d=day, r=rows
+    )
     found = read(tmp_path / "a.npz")
     assert found.only({"a": (2,)}).left_out == ("o", "c", "d", "r")
     with pytest.raises(UnsupportedCheckpointError, match=r"tensor 'o' is of dtype object; expected a plain tensor"):
