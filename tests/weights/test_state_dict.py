@@ -120,11 +120,13 @@ def test_a_tensor_of_another_kind_is_named() -> None:
     [
         ({}, "an empty dict"),
         ({"state": {0: {"exp_avg": W}}, "param_groups": []}, "the state of an optimizer"),
-        ({"w": Opaque(Symbol("numpy.core.multiarray", "_reconstruct"))}, r"1 arrays of NumPy \(write such with numpy"),
-        (Opaque(Symbol("mine", "Model")), "a 'mine.Model'"),
+        ({"w": Opaque(Symbol("numpy.core.multiarray", "_reconstruct"))}, r"1 array of NumPy \(write such with numpy"),
+        (Opaque(Symbol("mine", "Model")), "an object of 'mine.Model'"),
         ({"a": 1, "b": 2}, "'a', 'b'"),
+        (W, "a single tensor"),
+        (5, "a number"),
     ],
-    ids=["nothing", "optimizer", "arrays", "object", "others"],
+    ids=["nothing", "optimizer", "arrays", "object", "others", "tensor", "number"],
 )
 def test_what_is_there_instead_is_said(root: object, found: str) -> None:
     with pytest.raises(CorruptCheckpointError, match=f"no tensors were found, but {found}"):

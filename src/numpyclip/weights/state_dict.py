@@ -19,6 +19,16 @@ _MAX_NAME = 200  # characters; a module can hold itself
 # What keys begin with under which are no weights, though there may be momenta of the same names, or a copy.
 _NO_WEIGHTS = ("opt", "scaler", "sched", "lr_sched", "hyper_parameters", "hparams")
 _MAKES_TENSORS = "_rebuild"  # what functions of PyTorch begin with
+_CALLED = {  # what a file may have in place of a dict
+    TensorRef: "a single tensor",
+    list: "a list without dicts of tensors",
+    tuple: "a tuple without dicts of tensors",
+    type(None): "None",
+    str: "a text",
+    int: "a number",
+    float: "a number",
+    bool: "a truth value",
+}
 _SCALARS = ("logit_scale", "logit_bias")
 _PARTS = ("_parameters", "_buffers", "_modules")  # of the state of a module
 
@@ -156,14 +166,15 @@ def _activation(members: list[tuple[str, object]]) -> Activation | None:
 def _described(root: object) -> str:
     """Say what there is in place of tensors."""
     if not isinstance(root, dict):
-        return f"a {quoted(str(root.kind), 100)}" if isinstance(root, Opaque) else f"a {type(root).__name__}"
+        name = quoted(str(root.kind), 100) if isinstance(root, Opaque) else type(root).__name__
+        return _CALLED.get(type(root), f"an object of {name}")
     if not root:
         return "an empty dict"
     if {"state", "param_groups"} <= root.keys():
         return "the state of an optimizer, 'state' and 'param_groups'"
     arrays = [name for name, value in root.items() if _is_array(value)]
     if arrays:
-        return f"{len(arrays)} arrays of NumPy (write such with numpy.savez, or as tensors)"
+        return f"{len(arrays)} array{'s' * (len(arrays) > 1)} of NumPy (write such with numpy.savez, or as tensors)"
     return ", ".join(quoted(str(name), 40) for name in list(root)[:5])
 
 

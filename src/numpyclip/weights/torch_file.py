@@ -124,6 +124,11 @@ def is_torch_legacy(head: bytes) -> bool:
 def read_torch_archive(archive: Archive) -> TorchFile:
     """Read a TorchScript archive, or a file of `torch.save` since PyTorch 1.6."""
     pickles = [name for name in archive.names if name.split("/")[-1] == "data.pkl" and name.count("/") <= 1]
+    if not pickles and archive.names:
+        raise UnsupportedCheckpointError(
+            f"{archive.path}: a zip archive of other files ({quoted(archive.names[0], 60)}, ...), which may have to be "
+            "unpacked; expected a TorchScript archive, a file of torch.save, or .npz."
+        )
     if len(pickles) != 1:
         raise CorruptCheckpointError(f"{archive.path}: expected one record 'data.pkl', found {len(pickles)}.")
     folder = pickles[0].removesuffix("data.pkl")
