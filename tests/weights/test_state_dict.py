@@ -121,7 +121,7 @@ def test_a_tensor_of_another_kind_is_named() -> None:
         ({}, "an empty dict"),
         ({"state": {0: {"exp_avg": W}}, "param_groups": []}, "the state of an optimizer"),
         ({"w": Opaque(Symbol("numpy.core.multiarray", "_reconstruct"))}, r"1 array of NumPy \(write such with numpy"),
-        (Opaque(Symbol("mine", "Model")), "an object of 'mine.Model'"),
+        (Opaque(Symbol("mine", "Model")), "an object of class 'mine.Model'"),
         ({"a": 1, "b": 2}, "'a', 'b'"),
         (W, "a single tensor"),
         (5, "a number"),

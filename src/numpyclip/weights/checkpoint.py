@@ -109,10 +109,15 @@ class Checkpoint:
     def _instead_of(self, name: str) -> str:
         """Say what there is instead of a tensor: perhaps it is, under a prefix."""
         for known in (*self.arrays, *self.left_out):
-            if known.endswith(f".{name}") and known.partition(".")[0] not in (*IMAGE_ROOTS, *TEXT_ROOTS):
+            is_towers = known.partition(".")[0] in (*IMAGE_ROOTS, *TEXT_ROOTS)
+            if known == name or (known.endswith(f".{name}") and not is_towers):
                 return f"found {quoted(known, 100)}. Give all names of the model the same prefix, or none."
-        found = ", ".join(quoted(known, 100) for known in list(self.arrays)[:3]) or "no tensors"
-        return f"expected the names of openai/CLIP's state dict. The file has {found}, ..."
+        is_renamed = bool(self.stored) and any(known not in self.stored for known in self.arrays)
+        found = ", ".join(quoted(known, 100) for known in list(self.stored or self.arrays)[:3]) or "no tensors"
+        expected = (
+            "that is openai/CLIP's name of it" if is_renamed else "expected the names of openai/CLIP's state dict"
+        )
+        return f"{expected}. The file has {found}, ..."
 
     def check(self, expected: Mapping[str, tuple[int, ...]]) -> None:
         """Raise unless the tensors of a model are there, of its shapes and of floating point, no more of its towers.
@@ -187,7 +192,7 @@ class Checkpoint:
     def _verified(self, name: str, taken: _Taken) -> _Taken:
         if name not in self._sound:
             for archive in self.archives:
-                archive.verify(self.arrays[name])
+                archive.verify(self.arrays[name], self._stored_name(name))
             if not is_finite(taken):
                 place = f" in {quoted(self.place, 60)}" if self.place else ""
                 raise CorruptCheckpointError(

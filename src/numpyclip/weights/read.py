@@ -53,7 +53,6 @@ _MISTAKEN = {
     b"\xff\xd8\xff": "a picture",
     b"%PDF": "a PDF document",
     b"{": "JSON. Pass the file of the weights, or the folder of the model",
-    b"\x08": "no checkpoint, perhaps an ONNX file, which is not read here. Get the .safetensors or .pt file",
     b"7z\xbc\xaf": "packed. Unpack it first",
     b"\x28\xb5\x2f\xfd": "packed. Unpack it first",
     b"BZh": "packed. Unpack it first",
@@ -201,7 +200,9 @@ def _read_by_magic(path: Path, head: bytes) -> _File:
     if not head:
         raise CorruptCheckpointError(f"{path}: the file is empty. Download or copy it again.")
     found = next((what for magic, what in _MISTAKEN.items() if head.lstrip().startswith(magic)), None)
-    if path.suffix == ".safetensors" and int.from_bytes(head[:8], "little") < 2**32:  # as a text is not
+    if path.suffix == ".onnx":
+        found = "an ONNX file, which is not read here. Get the .safetensors or .pt file"
+    if path.suffix == ".safetensors" and not found and int.from_bytes(head[:8], "little") < 2**32:  # as a text is not
         return _from_safetensors(path)  # which says what is wrong with it
     raise UnsupportedCheckpointError(
         f"{path}: {found or f'begins with {head[:8]!r}'}; "

@@ -167,7 +167,7 @@ def _described(root: object) -> str:
     """Say what there is in place of tensors."""
     if not isinstance(root, dict):
         name = quoted(str(root.kind), 100) if isinstance(root, Opaque) else type(root).__name__
-        return _CALLED.get(type(root), f"an object of {name}")
+        return _CALLED.get(type(root), f"an object of class {name}")
     if not root:
         return "an empty dict"
     if {"state", "param_groups"} <= root.keys():
