@@ -111,7 +111,8 @@ class Checkpoint:
         for known in (*self.arrays, *self.left_out):
             is_towers = known.partition(".")[0] in (*IMAGE_ROOTS, *TEXT_ROOTS)
             if known == name or (known.endswith(f".{name}") and not is_towers):
-                return f"found {quoted(known, 100)}. Give all names of the model the same prefix, or none."
+                what = f"it stands outside {quoted(self.place, 60)}" if known == name else f"found {quoted(known, 100)}"
+                return f"{what}. Give all names of the model the same prefix, or none."
         is_renamed = bool(self.stored) and any(known not in self.stored for known in self.arrays)
         found = ", ".join(quoted(known, 100) for known in list(self.stored or self.arrays)[:3]) or "no tensors"
         expected = (
