@@ -1,9 +1,11 @@
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from numpyclip.cli.serve import _other_names
+from numpyclip.weights.catalogue import EMBEDDED
 from tests.cli.conftest import Run
 
 pytest.importorskip("starlette")
@@ -34,6 +36,16 @@ def test_wrong_arguments(run: Run, tmp_path: Path) -> None:
     assert (result.status, "is empty; expected a token" in result.err) == (2, True)
     result = run("serve", "--host", "192.0.2.1", "-m", "tiny", "--port", "0")
     assert (result.status, "192.0.2.1:0: cannot listen there" in result.err) == (1, True)
+
+
+def test_damaged_weights_are_an_error_before_the_address_is_announced(run: Run, tmp_path: Path) -> None:
+    with np.load(EMBEDDED["tiny"]) as file:
+        arrays = dict(file)
+    arrays["ln_final.weight"] = np.full_like(arrays["ln_final.weight"], np.nan)
+    np.savez(tmp_path / "bad.npz", **arrays)
+    result = run("serve", "-m", tmp_path / "bad.npz", "--port", "0", "--no-index", "--activation", "quick_gelu")
+    assert (result.status, result.err.count("\n")) == (1, 1)
+    assert "tensor 'ln_final.weight' holds NaN or infinity" in result.err
 
 
 @pytest.mark.parametrize(

@@ -171,10 +171,34 @@ def test_what_is_no_clip_is_told(vit: Checkpoint) -> None:
     resnet = Checkpoint(vit.path, dict.fromkeys(["conv1.weight", "layer1.0.conv1.weight", "fc.weight"], np.ones(1)))
     with pytest.raises(UnsupportedCheckpointError, match=r"no CLIP, looks like a ResNet classifier \(3 tensors: '"):
         measure(resnet, "gelu")
-    with pytest.raises(UnsupportedCheckpointError, match=r"no CLIP, has none of its tensors \(1 tensors: 'a', \."):
+    with pytest.raises(UnsupportedCheckpointError, match=r"no CLIP, has none of its tensors \(1 tensor: 'a'\);"):
         measure(Checkpoint(vit.path, {"a": np.ones(1)}), "gelu")
     with pytest.raises(UnsupportedCheckpointError, match=r"no CLIP, looks like LoRA weights, which change another"):
         measure(changed(vit, visual__lora_A=np.ones(1)), "gelu")
     parts = dict.fromkeys(["image.visual.proj", "words.text_projection"], np.ones(1))
     with pytest.raises(UnsupportedCheckpointError, match=r"'image\.visual\.proj' has a prefix that others do not have"):
         measure(Checkpoint(vit.path, parts), "gelu")
+
+
+def test_half_a_model_is_never_taken_for_a_tower(vit: Checkpoint) -> None:
+    """CoOp calls the image tower `image_encoder`, without the rest of the prefix."""
+    text = {name: array for name, array in vit.arrays.items() if not name.startswith("visual.")}
+    for name in ("image_encoder.class_embedding", "clip.visual.conv1.weight"):
+        with pytest.raises(
+            UnsupportedCheckpointError, match=rf"'{name}' is of the image tower, but has another prefix"
+        ):
+            describe(replace(vit, arrays=text, left_out=(name,)), "gelu")
+        with pytest.raises(UnsupportedCheckpointError, match="is of the image tower"):
+            describe(replace(vit, arrays={**text, name: np.ones(8)}), "gelu")
+
+
+def test_a_head_beside_an_image_tower_is_left_out(vit: Checkpoint) -> None:
+    bare = {name.removeprefix("visual."): array for name, array in vit.arrays.items() if name.startswith("visual.")}
+    found = describe(replace(vit, arrays={**bare, "head.weight": np.ones((3, 8))}), "gelu")
+    assert "head.weight" in found.checkpoint and "visual.proj" in found.checkpoint
+
+
+def test_a_whole_stable_diffusion_is_no_text_tower(vit: Checkpoint) -> None:
+    text = {name: array for name, array in vit.arrays.items() if not name.startswith("visual.")}
+    with pytest.raises(UnsupportedCheckpointError, match="a whole Stable Diffusion"):
+        describe(replace(vit, arrays=text, left_out=("model.diffusion_model.out.2.bias",)), "gelu")

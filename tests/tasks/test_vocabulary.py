@@ -35,7 +35,7 @@ def test_texts_are_embedded_once_and_mapped_again(tiny: CLIP) -> None:
     np.testing.assert_array_equal(first, second)
     np.testing.assert_array_equal(first, tiny.embed_texts(TEXTS))
     [file] = prepared_files()  # which `numpyclip models cache` lists, and clears
-    assert re.fullmatch(r"[0-9a-f]{32}-words-v1\.safetensors", file.name)
+    assert re.fullmatch(r"[0-9a-f]{32}-words-v2\.safetensors", file.name)
 
 
 def test_other_texts_and_other_models_have_files_of_their_own(tiny: CLIP) -> None:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from numpyclip.errors import UnsupportedCheckpointError
 from numpyclip.weights.groups import choose, grouped
 
 W = np.zeros(2)
@@ -38,7 +39,8 @@ def test_wrappers_within_a_model_are_taken_off() -> None:
 
 def test_wrappers_stay_where_two_names_would_become_one() -> None:
     names = ("visual.proj", "_orig_mod.visual.proj")
-    assert tuple(grouped(dict.fromkeys(names, W))[0].tensors) == names[:1]
+    both = grouped(dict.fromkeys(names, W))
+    assert [(group.prefix, tuple(group.tensors)) for group in both] == [("", names[:1]), ("_orig_mod.", names[:1])]
 
 
 @pytest.mark.parametrize("prefix", ["model.", "module."])
@@ -76,7 +78,7 @@ def test_a_module_of_something_else_is_taken_out() -> None:
 
 def _chosen(*places: str, prefixes: tuple[str, ...] = ("",)) -> tuple[str, str | None]:
     tensors = {name: W for prefix in prefixes for name in _named(CLIP, prefix)}
-    group, note = choose([group for place in places for group in grouped(tensors, place)])
+    group, note = choose([group for place in places for group in grouped(tensors, place)], "file")
     assert tuple(group.tensors) == CLIP
     return group.label, note
 
@@ -87,7 +89,13 @@ def _chosen(*places: str, prefixes: tuple[str, ...] = ("",)) -> tuple[str, str |
         (("state_dict", "state_dict_ema"), "state_dict_ema"),
         (("ema", "net"), "ema"),
         (("model", "model_ema"), "model_ema"),
-        (("student", "teacher"), "teacher"),
+        (("student", "teacher"), "student"),
+        (("model", "frozen_teacher"), "model"),
+        (("backup.state_dict", "model"), "model"),
+        (("exp_avg", "mine"), "mine"),
+        (("avg_grad", "mine"), "mine"),
+        (("grads", "clip_weights"), "clip_weights"),
+        (("model", "EMA"), "EMA"),
         (("", "swa_model"), "swa_model"),
         (("other", "state_dict"), "state_dict"),
         (("best", "model"), "model"),
@@ -100,7 +108,8 @@ def test_of_several_one_is_chosen_and_the_others_are_named(places: tuple[str, ..
         label, note = _chosen(*order)
         assert label == chosen
         assert note
-        assert ("as timm does" in note) == (chosen not in ("state_dict", "model", "net"))
+        assert ("as timm does" in note) == (chosen in ("state_dict_ema", "model_ema"))
+        assert ("average" in note) == ("ema" in chosen.lower() or "swa" in chosen)
         for place in filter(None, places):
             assert repr(place) in note
 
@@ -109,13 +118,15 @@ def test_an_average_may_have_a_prefix_of_its_own() -> None:
     label, note = _chosen("ema", prefixes=("online_model.", "ema_model."))
     assert label == "ema.ema_model"
     assert note is not None and "under 'ema_model.' and in 'ema' under 'online_model.'" in note
-    assert _chosen("", prefixes=("", "teacher."))[0] == "teacher"
+    assert _chosen("", prefixes=("", "ema."))[0] == "ema"
 
 
-def test_a_teacher_with_more_tensors_is_no_average() -> None:
-    larger = _named((*CLIP, "visual.a", "visual.b", "visual.c"), "teacher.")
-    assert choose(grouped({**_named(CLIP, "student."), **larger}))[0].label == "student"
-    assert choose(grouped({**_named(CLIP, "model."), **_named((*CLIP, "step"), "ema."), "x": W}))[0].label == "ema"
+def test_what_has_more_tensors_is_no_average() -> None:
+    larger = _named((*CLIP, "visual.a", "visual.b", "visual.c"), "ema.")
+    assert choose(grouped({**_named(CLIP, "student."), **larger}), "file")[0].label == "student"
+    assert (
+        choose(grouped({**_named(CLIP, "model."), **_named((*CLIP, "step"), "ema."), "x": W}), "file")[0].label == "ema"
+    )
 
 
 @pytest.mark.parametrize("name", ["logit_scale", "criterion.logit_scale"])
@@ -133,19 +144,53 @@ def test_averages_without_dots_in_their_names_stand_beside() -> None:
     assert tuple(group.tensors) == CLIP
 
 
-def test_a_teacher_of_another_shape_is_no_average() -> None:
-    larger = {name: np.zeros(3) for name in _named(CLIP, "teacher.")}
-    group, note = choose(grouped({**_named(CLIP, "student."), **larger}))
+def test_what_has_another_shape_is_no_average() -> None:
+    larger = {name: np.zeros(3) for name in _named(CLIP, "ema.")}
+    group, note = choose(grouped({**_named(CLIP, "student."), **larger}), "file")
     assert group.label == "student"
-    assert note is not None and "teacher" in note
+    assert note is not None and "ema" in note
 
 
 def test_an_average_without_all_tensors_is_not_used() -> None:
-    group, note = choose([*grouped(_named(CLIP), "model"), *grouped(_named(CLIP[:-1]), "ema")])
+    group, note = choose([*grouped(_named(CLIP), "model"), *grouped(_named(CLIP[:-1]), "ema")], "file")
     assert (group.label, bool(note)) == ("model", True)
 
 
 def test_small_dicts_and_those_without_names_of_a_clip_do_not_count() -> None:
     others = [*grouped({"a": W}, "x"), *grouped(_named(tuple("abcdefghij")), "state_dict")]
-    group, note = choose([*others, *grouped(_named(CLIP), "mine")])
+    group, note = choose([*others, *grouped(_named(CLIP), "mine")], "file")
     assert (group.label, note) == ("mine", None)
+
+
+@pytest.mark.parametrize("places", [("zeroshot", "finetuned"), ("x.ref", "x.policy"), ("last", "best", "a.model_1")])
+def test_of_models_without_a_usual_name_none_is_chosen(places: tuple[str, ...]) -> None:
+    with pytest.raises(
+        UnsupportedCheckpointError, match=rf"^file: holds {len(places)} models of one kind, in '"
+    ) as error:
+        _chosen(*places)
+    assert all(repr(place) in str(error.value) for place in places)
+
+
+def test_what_has_a_part_of_a_models_tensors_is_no_other_model() -> None:
+    group, note = choose([*grouped(_named(CLIP[:-1]), "mine"), *grouped(_named(CLIP), "other")], "file")
+    assert (group.label, bool(note)) == ("other", True)
+
+
+TEXT = ("token_embedding.weight", "transformer.resblocks.0.ln_1.bias", "text_projection", "logit_scale")
+
+
+def test_towers_in_dicts_of_their_own_are_joined() -> None:
+    for image in (_named(BARE), _named(BARE, "visual."), _named(BARE, "module.visual.")):
+        groups = [*grouped(image, "visual"), *grouped(_named(TEXT), "text")]
+        for order in (groups, groups[::-1]):
+            group, note = choose(order, "file")
+            assert set(group.tensors) == {*TEXT, *(f"visual.{name}" for name in BARE)}
+            assert note is not None and "'visual'" in note and "'text'" in note
+    two = [*groups, *grouped(_named(TEXT), "text_2")]
+    with pytest.raises(UnsupportedCheckpointError, match=r"holds 2 models of one kind, in 'text', in 'text_2'"):
+        choose([two[0], *two[1:]], "file")
+
+
+def test_a_whole_model_is_one_beside_any_number_of_other_names() -> None:
+    (group,) = grouped({**_named(CLIP, "clip."), **{f"decoder.layers.{index}": W for index in range(80)}})
+    assert tuple(group.tensors) == CLIP

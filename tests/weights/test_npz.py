@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from numpyclip.errors import CorruptCheckpointError
+from numpyclip.errors import CorruptCheckpointError, UnsupportedCheckpointError
 from numpyclip.weights.archive import Archive
 from numpyclip.weights.npz import read_npz_and_texts
 from numpyclip.weights.read import read
@@ -73,6 +73,17 @@ def test_the_golden_tensors_are_read() -> None:
 def test_texts_beside_the_weights_are_left_out(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", a=np.ones(2, np.float32), about=np.array("made on a Monday"), raw=np.array(b"x"))
     assert list(read(tmp_path / "a.npz").arrays) == ["a"]
+
+
+def test_what_holds_no_numbers_is_left_out_by_name(tmp_path: Path) -> None:
+    day, rows = np.array("2020", "M8[D]"), np.zeros(1, [("x", "f4")])
+    np.savez(
+        tmp_path / "a.npz", a=np.ones(2, np.float32), o=np.array([{}], object), c=np.ones(2, complex), d=day, r=rows
+    )
+    found = read(tmp_path / "a.npz")
+    assert found.only({"a": (2,)}).left_out == ("o", "c", "d", "r")
+    with pytest.raises(UnsupportedCheckpointError, match=r"tensor 'o' is of dtype object; expected a plain tensor"):
+        found.shape("o", 1)
 
 
 def test_a_shape_of_true_is_refused(tmp_path: Path) -> None:

@@ -129,6 +129,10 @@ def test_flipped_bits_are_refused_or_read_but_never_crash(tmp_path: Path, file: 
         (b"\x1f\x8b\x08\0", "gzipped"),
         (b"\x80\x04}.", "torch.save"),
         (b"\x93NUMPY\x01\0", "numpy.savez"),
+        (b"\x89HDF\r\n", "HDF5"),
+        (b"\x89PNG\r\n", "a picture"),
+        (b'{"error": 404}', "JSON"),
+        (b"hello world", "begins with b'hello"),
     ],
 )
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors"])

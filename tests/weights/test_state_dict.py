@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from numpyclip.errors import CorruptCheckpointError
+from numpyclip.weights.dtypes import Unread
 from numpyclip.weights.groups import choose, grouped
 from numpyclip.weights.read import read
 from numpyclip.weights.state_dict import state_dicts
@@ -17,7 +18,7 @@ W = TensorRef(Storage("f4", "0", 1, 0, 1), 0, (1,), (1,))
 
 def _names(root: object) -> list[str]:
     found = [group for found in state_dicts(root, "file.pt") for group in grouped(found.tensors, found.place)]
-    return list(choose(found)[0].tensors)
+    return list(choose(found, "file.pt")[0].tensors)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +110,9 @@ def test_modules_that_many_dicts_share_are_not_walked_without_end() -> None:
 
 def test_a_tensor_of_another_kind_is_named() -> None:
     quantized = Opaque(Symbol("torch._utils", "_rebuild_qtensor"))
-    assert state_dicts({"a": W, "b": quantized}, "file.pt")[0].unread == (("b", quantized.kind),)
+    assert state_dicts({"a": W, "b": quantized}, "file.pt")[0].tensors["b"] == Unread(
+        "made by 'torch._utils._rebuild_qtensor'"
+    )
 
 
 @pytest.mark.parametrize(
@@ -117,11 +120,13 @@ def test_a_tensor_of_another_kind_is_named() -> None:
     [
         ({}, "an empty dict"),
         ({"state": {0: {"exp_avg": W}}, "param_groups": []}, "the state of an optimizer"),
-        ({"w": Opaque(Symbol("numpy.core.multiarray", "_reconstruct"))}, r"1 arrays of NumPy \(write such with numpy"),
-        (Opaque(Symbol("mine", "Model")), "a 'mine.Model'"),
+        ({"w": Opaque(Symbol("numpy.core.multiarray", "_reconstruct"))}, r"1 array of NumPy \(write such with numpy"),
+        (Opaque(Symbol("mine", "Model")), "an object of class 'mine.Model'"),
         ({"a": 1, "b": 2}, "'a', 'b'"),
+        (W, "a single tensor"),
+        (5, "a number"),
     ],
-    ids=["nothing", "optimizer", "arrays", "object", "others"],
+    ids=["nothing", "optimizer", "arrays", "object", "others", "tensor", "number"],
 )
 def test_what_is_there_instead_is_said(root: object, found: str) -> None:
     with pytest.raises(CorruptCheckpointError, match=f"no tensors were found, but {found}"):

@@ -124,7 +124,7 @@ def _kinds(model: nn.Module, state: State) -> dict[str, object]:
         },
         "timm-ema": {"state_dict": other, "state_dict_ema": state, "arch": "clip", "epoch": 3},
         "mae-ema": {"model": other, "model_ema": state, "scaler": {"scale": 1.0}},
-        "dino": {"student": _prefixed(other, "module."), "teacher": state, "epoch": 3},
+        "dino": {"student": _prefixed(state, "module."), "teacher": other, "epoch": 3},
         "ema-pytorch": {"ema": {"step": one, **_prefixed(other, "online_model."), **_prefixed(state, "ema_model.")}},
         "averaged": averaged.state_dict(),
         "parallel": nn.DataParallel(model).state_dict(),

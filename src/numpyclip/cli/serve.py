@@ -89,6 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
             timeout=arguments.timeout,
         )
         app = create_app(model, name, place, settings)
+        app.state.service.warm_up()  # here, where an error is a line, and before the address is announced
         server = make_server(app, arguments.timeout, app.state.service.fetcher.stop)
         host, port = listener.getsockname()[:2]
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -19,21 +19,24 @@ from numpyclip.model.text.text_config import TextConfig
 from numpyclip.model.vision.vision_config import RESNET_STRIDE, ResNetConfig, VisionTransformerConfig
 from numpyclip.tokenizer.clip_tokenizer import default_tokenizer
 from numpyclip.weights.checkpoint import Activation, Checkpoint
+from numpyclip.weights.clip_names import BARE_IMAGE, Tower, towers
 
 HEAD_WIDTH = 64
 
 
 _IMAGE, _TEXT = "visual.", "token_embedding.weight"
-_BARE = ("class_embedding", "attnpool.positional_embedding")  # one of them is in an image tower saved by itself
-_PREFIXED = re.compile(r"\.(visual\.|vision_model\.|text_projection$|token_embedding\.weight$)")
+_BARE = re.compile(  # names of an image tower saved by itself, beside which there may be a head
+    r"(conv\d|bn\d|class_embedding|positional_embedding|ln_pre|ln_post|proj|transformer|layer\d|attnpool)(\.|$)"
+)
+_DIFFUSION = "model.diffusion_model."  # of a file that has a text tower besides
 _ADAPTER = "lora_"  # in names of weights that change those of a model, which may have all of its names too
 _SIZE = 224  # of images, where there is no tower to tell
 
 
 def describe(checkpoint: Checkpoint, activation: Activation) -> ModelDescription:
     """Describe a model of OpenAI's architecture by its tensors alone; see `measure`."""
-    if any(name in checkpoint for name in _BARE) and not _has(checkpoint, _IMAGE) and not _has(checkpoint, _TEXT):
-        checkpoint = rename(checkpoint, lambda name: f"{_IMAGE}{name}")
+    if any(name in checkpoint for name in BARE_IMAGE) and not _has(checkpoint, _IMAGE) and not _has(checkpoint, _TEXT):
+        checkpoint = rename(checkpoint, lambda name: f"{_IMAGE}{name}" if _BARE.match(name) else name)
     return ModelDescription(checkpoint, measure(checkpoint, activation), default_tokenizer)
 
 
@@ -42,13 +45,16 @@ def measure(checkpoint: Checkpoint, activation: Activation) -> CLIPConfig:
 
     CheckpointError if they do not fit together, or those of a tower are not all there.
     """
-    if any(_ADAPTER in name for name in checkpoint.arrays):
+    is_part = any(name.startswith(_DIFFUSION) for name in checkpoint.left_out)
+    if is_part or any(_ADAPTER in name for name in checkpoint.arrays):
         raise _no_clip(checkpoint)
     _refuse_foreign(checkpoint)
     has_image, has_text = _has(checkpoint, _IMAGE), _has(checkpoint, _TEXT) or "text_projection" in checkpoint
     if not (has_image or has_text):
         raise _no_clip(checkpoint)
     alone = not (has_image and has_text)
+    if alone:
+        _refuse_half(checkpoint, "text" if has_image else "image")
     text, dim = _measure_text(checkpoint, activation, alone) if has_text else (None, 0)
     vision, vision_dim = _measure_vision(checkpoint, activation, alone) if has_image else (None, 0)
     _compare_with_record(checkpoint, vision, text)
@@ -99,13 +105,23 @@ def _no_clip(checkpoint: Checkpoint) -> UnsupportedCheckpointError:
     names = [*checkpoint.arrays, *checkpoint.left_out]
     what = likeness(names)
     found = f"looks like {what}" if what else "has none of its tensors"
-    if not what and (prefixed := next(filter(_PREFIXED.search, names), None)):
+    if not what and (prefixed := next(iter(towers(names).values()), None)):
         found = f"{quoted(prefixed, 100)} has a prefix that others do not have; give all the same, or none"
-    listed = ", ".join(quoted(name, 100) for name in names[:3])
+    listed = ", ".join(quoted(name, 100) for name in names[:3]) + ", ..." * (len(names) > 3)
+    count = f"{len(names)} tensor{'s' * (len(names) != 1)}" + ": " * bool(names)
     return UnsupportedCheckpointError(
-        f"{checkpoint.path}: no CLIP, {found} ({len(names)} tensors: {listed}, ...); expected the names of "
+        f"{checkpoint.path}: no CLIP, {found} ({count}{listed}); expected the names of "
         "openai/CLIP, or a folder with config.json or open_clip_config.json."
     )
+
+
+def _refuse_half(checkpoint: Checkpoint, other: Tower) -> None:
+    """Raise if what is left out are names of the other tower: half a model would be a surprise."""
+    if name := towers((*checkpoint.arrays, *checkpoint.left_out)).get(other):
+        raise UnsupportedCheckpointError(
+            f"{checkpoint.path}: {quoted(name, 100)} is of the {other} tower, but has another prefix than the rest; "
+            "expected the same for all names of the model, or none. If you want one tower, save it alone."
+        )
 
 
 _FOREIGN = {  # prefix of names that marks another family → what it is
@@ -119,6 +135,11 @@ _FOREIGN = {  # prefix of names that marks another family → what it is
 
 
 def _refuse_foreign(checkpoint: Checkpoint) -> None:
+    if not _has(checkpoint, _IMAGE):
+        from numpyclip.families.other_models import TOLD_FIRST, likeness
+
+        if likeness(checkpoint.arrays) in TOLD_FIRST:
+            raise _no_clip(checkpoint)
     for name in checkpoint.arrays:
         for mark, family in _FOREIGN.items():
             if name.startswith(mark):

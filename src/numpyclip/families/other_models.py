@@ -4,6 +4,9 @@ import re
 from collections.abc import Iterable
 from itertools import islice
 
+_BLIP, _SEEING = "BLIP", "a language model that sees images"
+TOLD_FIRST = (_BLIP, _SEEING)  # although some of its names are those of another CLIP
+
 # What it is → patterns, each of which some name has. The first that fits is returned.
 _KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("weights flattened by FSDP; gather a full state dict before saving", (r"\b_?flat_param",)),
@@ -14,9 +17,15 @@ _KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("an autoencoder of images (VAE)", (r"\bencoder\.down(_blocks)?\.", r"\bdecoder\.up(_blocks)?\.")),
     ("a diffusion transformer", (r"\b(double_blocks|joint_blocks|(single_)?transformer_blocks)\.",)),
     ("Segment Anything", (r"\bmask_decoder\.", r"\bprompt_encoder\.")),
-    ("BLIP", (r"\b(visual_encoder|[Qq]former)\.",)),
-    ("a language model that sees images", (r"\b(vision_tower|multi_modal_projector|mm_projector|visual\.merger)\.",)),
+    (_BLIP, (r"\b(visual_encoder|[Qq]former)\.",)),
+    (_SEEING, (r"\b(vision_tower|multi_modal_projector|mm_projector|visual\.merger)\.",)),
     ("a model of speech such as Whisper", (r"\b(encoder\.conv1\.weight|feature_extractor\.conv_layers\.)",)),
+    (
+        "a tower of CLIP in the transformers library's layout; load the folder with its config.json",
+        (r"^embeddings\.(patch|token)_embedding\.weight", r"^embeddings\.position_embedding\.weight"),
+    ),
+    ("OWL-ViT, a detector", (r"\bowlvit\.",)),
+    ("EVA-CLIP by its authors' names", (r"\bvisual\.blocks\.\d+\.attn\.q_bias",)),
     ("a language model", (r"\b(lm_head\.weight|layers\.\d+\.(self_attn\.|attention\.wq)|wte\.weight|gpt_neox\.)",)),
     ("T5", (r"\bencoder\.block\.\d+\.layer\.",)),
     ("a text encoder such as BERT", (r"\bword_embeddings\.weight",)),
@@ -38,7 +47,7 @@ _TYPES = {
     "vision-text-dual-encoder": "two encoders of any types",
     **dict.fromkeys(("bert", "roberta", "xlm-roberta", "distilbert", "mpnet", "deberta-v2"), "a text encoder alone"),
     **dict.fromkeys(("t5", "mt5", "gpt2", "llama", "mistral", "qwen2", "qwen3", "gemma"), "a language model"),
-    **dict.fromkeys(("llava", "llava_next", "qwen2_vl", "paligemma", "idefics"), "a language model that sees images"),
+    **dict.fromkeys(("llava", "llava_next", "qwen2_vl", "paligemma", "idefics"), _SEEING),
     **dict.fromkeys(("vit", "dinov2", "dinov3_vit", "beit", "deit", "resnet"), "an image encoder alone"),
     **dict.fromkeys(("clap", "whisper", "wav2vec2"), "a model of sounds"),
     "xclip": "a model of videos",
@@ -56,6 +65,6 @@ def likeness(names: Iterable[str]) -> str | None:
     """Say what other model has such names of tensors; None if that is not known."""
     text = "\n".join(name[:_MOST_CHARACTERS] for name in islice(names, _MOST_NAMES))
     for kind, patterns in _KINDS:
-        if all(re.search(pattern, text) for pattern in patterns):
+        if all(re.search(pattern, text, re.MULTILINE) for pattern in patterns):
             return kind
     return None

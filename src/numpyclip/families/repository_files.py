@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path, PureWindowsPath
 
 from numpyclip.errors import CheckpointError, quoted
 from numpyclip.families.activation import Claim
@@ -48,6 +48,8 @@ _VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt", "spiece.model", "s
 TOKENIZER_FILES = (*TOKENIZER_FILES_READ, "added_tokens.json", "tokenizer.model")
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".npz")
+# What trainers save beside the weights.
+_NO_WEIGHTS = ("optimizer", "scheduler", "scaler", "random_states", "rng_state", "training_args")
 _SETTLE = "A folder with an open_clip_config.json beside the weights settles it: load it without `pretrained`."
 _MODULE = re.compile(r"(?P<folder>[0-9]+_(Pooling|Dense))/(?P<file>[^/]+)", re.ASCII)
 _SHARD = re.compile(r"-[0-9]{5}-of-[0-9]{5}\.")
@@ -266,14 +268,17 @@ def _find_weights(names: set[str], library: str | None, or_any: bool = False) ->
         found = [name for name in (*_WEIGHTS[library], INT8_WEIGHTS) if name in names][:1]
         if found or not or_any:
             return found
-    return sorted(name for name in names if _is_weights(name))
+    found = sorted(name for name in names if _is_weights(name))
+    return found or [
+        index for index in _WEIGHTS[TRANSFORMERS_CONFIG] if index.endswith(INDEX_SUFFIX) and index in names
+    ]
 
 
 def _is_weights(name: str) -> bool:
     """Tell whether a file may hold all weights; a repository also lists files in folders."""
     if not name.endswith(SUFFIXES) or "/" in name or PureWindowsPath(name).name != name:
         return False
-    return PurePosixPath(name).suffix in SUFFIXES and not _SHARD.search(name)
+    return not (name.startswith(_NO_WEIGHTS) or _SHARD.search(name))
 
 
 def _with_shards(names: set[str], weights: str) -> list[str]:

@@ -33,7 +33,8 @@ def rename(checkpoint: Checkpoint, translate: Callable[[str], str]) -> Checkpoin
             raise CheckpointError(
                 f"{checkpoint.path}: tensor {quoted(name)} is there {count} times, under other names."
             )
-    return replace(checkpoint, arrays={names[name]: array for name, array in checkpoint.arrays.items()})
+    unread = {translate(name): what for name, what in checkpoint.unread.items()}
+    return replace(checkpoint, arrays={names[name]: array for name, array in checkpoint.arrays.items()}, unread=unread)
 
 
 def squeeze(arrays: Mapping[str, NDArray[np.generic]], axes: Mapping[str, int]) -> dict[str, NDArray[np.generic]]:

@@ -113,7 +113,7 @@ def _read(file: Path, about: str) -> dict[str, NDArray[Any]]:
     with open_regular(file) as stream:
         if not is_trusted(os.fstat(stream.fileno())):
             raise PermissionError(f"{file}: belongs to another user.")
-        arrays, metadata = parse_safetensors(map_opened(stream, file), file)
+        arrays, metadata, _ = parse_safetensors(map_opened(stream, file), file)
     if metadata.get(_CHECKSUM) != checksum(arrays, about):
         raise CheckpointError(f"{file}: does not match its checksum.")
     return arrays

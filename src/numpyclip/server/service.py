@@ -79,7 +79,7 @@ class Service:
         self._decoders = ThreadPoolExecutor(count, "numpyclip-decoding")  # of their own: they wait for memory
         self._parsers = ThreadPoolExecutor(2, "numpyclip-parsing")
         self._pools = (self._threads, self._decoders, self._parsers)
-        await self.run_in_thread(self._warm_up)
+        await self.run_in_thread(self._start)
         await self.batcher.__aenter__()
         return self
 
@@ -97,11 +97,15 @@ class Service:
         if self._index is not None:
             self._index.close()
 
-    def _warm_up(self) -> None:
+    def warm_up(self) -> None:
+        """Use the towers once, so that the first request is fast, and weights that are damaged are found before it."""
         if self.model.config.text is not None:
             self.model.embed_texts("warm-up")
         if self.model.config.vision is not None:
             self.model.embed_images(np.zeros((8, 8, 3), np.uint8))
+
+    def _start(self) -> None:
+        self.warm_up()
         try:
             index = self._open_index()
             _ = index.background

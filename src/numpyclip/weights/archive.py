@@ -107,24 +107,26 @@ class Archive:
     def __contains__(self, name: str) -> bool:
         return name in self._records
 
-    def checked_record(self, name: str) -> Bytes:
-        """Return one record after verifying its checksum: for small ones that describe others."""
+    def checked_record(self, name: str, tensor: str = "") -> Bytes:
+        """Return one record after verifying its checksum: for small ones that describe others, or that of a tensor."""
         data = self.record(name)
         crc = self._records[name].CRC
         if crc and zlib.crc32(data.data) != crc:  # PyTorch can be told to write none, which is 0
+            of = f" It is that of tensor {quoted(tensor, 100)}." if tensor else ""
             raise CorruptCheckpointError(
-                f"{self.path}: record {quoted(name, 100)} does not match its checksum. Download or copy the file again."
+                f"{self.path}: record {quoted(name, 100)} does not match its checksum. Download or copy the file "
+                f"again.{of}"
             )
         return data
 
-    def verify(self, array: NDArray[Any]) -> None:
-        """Raise unless the record that an array is a view of, if any, matches its checksum; once for each record."""
+    def verify(self, array: NDArray[Any], tensor: str = "") -> None:
+        """Raise unless the record that a tensor is a view of, if any, matches its checksum; once for each record."""
         first, base = (data.__array_interface__["data"][0] for data in (array, self._file))
         if not (array.size and 0 <= first - base < self._file.size):
             return
         name = self._by_start[bisect_right(self._by_start, first - base, key=lambda pair: pair[0]) - 1][1]
         if name not in self._verified:
-            self.checked_record(name)
+            self.checked_record(name, tensor)
             self._verified.add(name)
 
     def record(self, name: str) -> Bytes:

@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.errors import CheckpointError, CorruptCheckpointError, quoted
-from numpyclip.weights.activations import ACTIVATIONS as ACTIVATIONS
+from numpyclip.errors import CheckpointError, CorruptCheckpointError, UnsupportedCheckpointError, quoted
 from numpyclip.weights.activations import Activation as Activation
 from numpyclip.weights.archive import Archive, mapped_file
+from numpyclip.weights.clip_names import IMAGE_ROOTS, TEXT_ROOTS
 from numpyclip.weights.dtypes import BFloat16, is_finite, widen_float16
 from numpyclip.weights.int8 import SCALE, ScaledInt8
 
@@ -23,13 +23,8 @@ SIZE_RECORDS = ("input_resolution", "context_length", "vocab_size")
 
 # The last part of names of buffers, which are constants or statistics of training, even within towers.
 _NO_WEIGHTS = (*SIZE_RECORDS, "num_batches_tracked", "attn_mask", "position_ids", "n_averaged")
-# The first part of names in a tower, here and in other libraries.
-_IMAGE_ROOTS = ("visual", "vision_model", "visual_projection", "image_encoder")
-_TEXT_ROOTS = (
-    *("transformer", "token_embedding", "positional_embedding", "ln_final", "text_projection"),
-    *("text", "text_model", "text_encoder", "text_decoder", "cls_emb", "positional_embedding_res"),
-)
 _MOST_LISTED = 8
+PLAIN = "a plain tensor: dense, unquantized, complete, of 16 to 64 bits"
 
 _Taken = TypeVar("_Taken", bound=NDArray[Any])
 
@@ -57,9 +52,13 @@ class Checkpoint:
     identity : str or None
         Changes with the file and the config it is read by.
     stored : mapping of str to ndarray
-        By the names in the file, which a family's module may have changed in `arrays`.
+        By the names in the file, without a prefix, which a family's module may have changed in `arrays`.
     config_file : ConfigFile or None
         By which the model was read, unless by its tensors alone.
+    unread : mapping of str to str
+        What is under a name in place of a tensor that can be read.
+    place : str
+        The keys and the prefix that the tensors have in the file, if any.
     left_out : tuple of str
         The names of tensors in the file that are no part of the model.
     warnings : tuple of str
@@ -74,6 +73,8 @@ class Checkpoint:
     identity: str | None = None
     stored: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
     config_file: ConfigFile | None = None
+    unread: Mapping[str, str] = field(default_factory=dict)
+    place: str = ""
     left_out: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     archives: tuple[Archive, ...] = ()
@@ -94,6 +95,8 @@ class Checkpoint:
 
     def shape(self, name: str, dimensions: int) -> tuple[int, ...]:
         """Return the shape of a tensor that must exist, with so many dimensions, none of them empty."""
+        if what := self.unread.get(name):
+            raise UnsupportedCheckpointError(f"{self.path}: tensor '{name}' is {what}; expected {PLAIN}.")
         if name not in self.arrays:
             raise CheckpointError(f"{self.path}: tensor '{name}' is missing; {self._instead_of(name)}")
         shape = self.arrays[name].shape
@@ -106,10 +109,16 @@ class Checkpoint:
     def _instead_of(self, name: str) -> str:
         """Say what there is instead of a tensor: perhaps it is, under a prefix."""
         for known in (*self.arrays, *self.left_out):
-            if known.endswith(f".{name}") and known.partition(".")[0] not in (*_IMAGE_ROOTS, *_TEXT_ROOTS):
-                return f"found {quoted(known, 100)}. Give all names of the model the same prefix, or none."
-        found = ", ".join(quoted(known, 100) for known in list(self.arrays)[:3]) or "no tensors"
-        return f"expected the names of openai/CLIP's state dict. The file has {found}, ..."
+            is_towers = known.partition(".")[0] in (*IMAGE_ROOTS, *TEXT_ROOTS)
+            if known == name or (known.endswith(f".{name}") and not is_towers):
+                what = f"it stands outside {quoted(self.place, 60)}" if known == name else f"found {quoted(known, 100)}"
+                return f"{what}. Give all names of the model the same prefix, or none."
+        is_renamed = bool(self.stored) and any(known not in self.stored for known in self.arrays)
+        found = ", ".join(quoted(known, 100) for known in list(self.stored or self.arrays)[:3]) or "no tensors"
+        expected = (
+            "that is openai/CLIP's name of it" if is_renamed else "expected the names of openai/CLIP's state dict"
+        )
+        return f"{expected}. The file has {found}, ..."
 
     def check(self, expected: Mapping[str, tuple[int, ...]]) -> None:
         """Raise unless the tensors of a model are there, of its shapes and of floating point, no more of its towers.
@@ -130,14 +139,15 @@ class Checkpoint:
                 raise CheckpointError(f"{self.path}: tensor '{name}' holds numbers too large for float32.")
         roots = _roots(expected)
         if foreign := [name for name in self._unused(expected) if name.partition(".")[0] in roots]:
+            more = f", nor have {len(foreign) - 1} others" if len(foreign) > 1 else ""
             raise CheckpointError(
-                f"{self.path}: {len(foreign)} tensors have no place in this model, first {foreign[0]!r:.200} of shape "
-                f"{self.arrays[foreign[0]].shape}; expected exactly those of its towers."
+                f"{self.path}: tensor {quoted(self._stored_name(foreign[0]))} has no place in this model{more}; "
+                "expected exactly those of its towers."
             )
 
     def _unused(self, expected: Mapping[str, tuple[int, ...]]) -> list[str]:
         known = {*expected, "logit_scale"}  # which a single tower does not need
-        names = (name for name in self.arrays if name not in known)
+        names = (name for name in (*self.arrays, *self.unread) if name not in known)
         return [name for name in names if name.rpartition(".")[2] not in _NO_WEIGHTS]
 
     def only(self, expected: Mapping[str, tuple[int, ...]]) -> "Checkpoint":
@@ -183,17 +193,20 @@ class Checkpoint:
     def _verified(self, name: str, taken: _Taken) -> _Taken:
         if name not in self._sound:
             for archive in self.archives:
-                archive.verify(self.arrays[name])
+                archive.verify(self.arrays[name], self._stored_name(name))
             if not is_finite(taken):
+                place = f" in {quoted(self.place, 60)}" if self.place else ""
                 raise CorruptCheckpointError(
-                    f"{self.path}: tensor {quoted(self._stored_name(name))} holds NaN or infinity; expected finite "
-                    "numbers. The file is damaged, or its training diverged: use another one."
+                    f"{self.path}: tensor {quoted(self._stored_name(name))}{place} holds NaN or infinity; expected "
+                    "finite numbers. The file is damaged, or its training diverged: use another one."
                 )
             self._sound.add(name)
         return taken
 
     def _stored_name(self, name: str) -> str:
         """Return the name of a tensor in the file, if it is still a view of that."""
+        if name in self.unread:
+            return name
         array = self.arrays[name]
         same = (known for known, other in self.stored.items() if np.may_share_memory(array, other))
         return next(same, name)
@@ -230,9 +243,9 @@ def _roots(expected: Iterable[str]) -> set[str]:
     """Return the first parts of names in a model's towers, and of those that are in such towers elsewhere."""
     roots = {name.partition(".")[0] for name in expected}
     if "visual" in roots:
-        roots.update(_IMAGE_ROOTS)
+        roots.update(IMAGE_ROOTS)
     if "token_embedding" in roots:
-        roots.update(_TEXT_ROOTS)
+        roots.update(TEXT_ROOTS)
     if "logit_scale" in roots:
         roots.add("logit_bias")
     return roots

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeGuard, TypeVar
 
 import numpy as np
@@ -29,6 +30,15 @@ class BFloat16(np.ndarray[Any, np.dtype[np.uint16]]):
 
 
 _Number = TypeVar("_Number", bound=np.generic)
+
+
+@dataclass(frozen=True)
+class Unread:
+    """What a file has under a name in place of numbers that can be read."""
+
+    what: str  # completes "it is ..."
+    shape: tuple[int, ...] = ()
+
 
 MAX_DIMENSIONS = 8  # more than any weight has, and few enough to multiply
 

@@ -11,12 +11,17 @@ from numpy.typing import NDArray
 
 from numpyclip.errors import CorruptCheckpointError, UnsupportedCheckpointError
 from numpyclip.weights.archive import Archive, Bytes
-from numpyclip.weights.dtypes import are_counts
+from numpyclip.weights.dtypes import Unread, are_counts
 
 _MAX_HEADER = 1024  # bytes of a record in which its header must end; NumPy's have 118, of the longest shape 300
 _MAX_ARRAYS = 2**14  # parsing a header takes time, and the largest models have some thousand
 _MAX_TEXTS = 2**18  # of an array: a list of them takes ten times their bytes
 _READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+
+
+def read_npz_weights(archive: Archive) -> dict[str, NDArray[np.generic] | Unread]:
+    """Read every array of numbers; objects, dates, records and the like beside them are left unopened."""
+    return {name: array for name, array in _read_all(archive, archive.record).items() if not _is_text(array)}
 
 
 def read_npz(archive: Archive) -> dict[str, NDArray[np.generic]]:
@@ -29,25 +34,36 @@ def read_npz(archive: Archive) -> dict[str, NDArray[np.generic]]:
     UnsupportedCheckpointError
         If an array holds anything else (such arrays are pickles, and are not opened).
     """
-    return _numbers(_read_all(archive, archive.record))
+    return {name: array for name, array in _numbers(archive, archive.record).items() if not _is_text(array)}
 
 
 def read_npz_and_texts(archive: Archive) -> tuple[dict[str, NDArray[np.generic]], dict[str, list[str]]]:
     """Read every array of numbers, and those of strings (n) or () as lists; verify all checksums. See `read_npz`."""
-    arrays = _read_all(archive, archive.checked_record)
+    arrays = _numbers(archive, archive.checked_record)
     texts = {
         name: _as_texts(array, f"{archive.path}, array {name + '.npy'!r:.100}")
         for name, array in arrays.items()
         if array.dtype.kind == "U" and array.ndim <= 1
     }
-    return _numbers(arrays), texts
+    return {name: array for name, array in arrays.items() if not _is_text(array)}, texts
 
 
-def _numbers(arrays: dict[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
-    return {name: array for name, array in arrays.items() if array.dtype.kind not in "US"}
+def _is_text(array: NDArray[np.generic] | Unread) -> bool:
+    return not isinstance(array, Unread) and array.dtype.kind in "US"
 
 
-def _read_all(archive: Archive, record: Callable[[str], Bytes]) -> dict[str, NDArray[np.generic]]:
+def _numbers(archive: Archive, record: Callable[[str], Bytes]) -> dict[str, NDArray[np.generic]]:
+    """Read arrays of numbers and strings, and nothing else."""
+    found: dict[str, NDArray[np.generic]] = {}
+    for name, array in _read_all(archive, record).items():
+        if isinstance(array, Unread):
+            where = f"{archive.path}, array {name + '.npy'!r:.100}"
+            raise UnsupportedCheckpointError(f"{where}: is {array.what}; expected numbers of at most 64 bits.")
+        found[name] = array
+    return found
+
+
+def _read_all(archive: Archive, record: Callable[[str], Bytes]) -> dict[str, NDArray[np.generic] | Unread]:
     others = [name for name in archive.names if not name.endswith(".npy")]
     if others:
         raise CorruptCheckpointError(f"{archive.path}: record {others[0]!r:.100} is no array; expected '*.npy' alone.")
@@ -72,15 +88,15 @@ def _as_texts(array: NDArray[np.generic], where: str) -> list[str]:
     return [str(text) for text in array.reshape(-1)]
 
 
-def _read_npy(where: str, record: Bytes) -> NDArray[np.generic]:
+def _read_npy(where: str, record: Bytes) -> NDArray[np.generic] | Unread:
     stream = BytesIO(record[:_MAX_HEADER].tobytes())
     try:
         shape, columns_first, dtype = _READERS[npy.read_magic(stream)](stream)
     except Exception as error:  # NumPy parses the header as a Python literal, whose errors are of every kind
         raise CorruptCheckpointError(f"{where}: not a NumPy array ({error!r:.200}).") from error
     if dtype.kind not in "USfiub" or (dtype.kind not in "US" and dtype.itemsize > 8):
-        hint = " bfloat16 is no dtype of NumPy; save it as float32." if dtype == "V2" else ""
-        raise UnsupportedCheckpointError(f"{where}: holds {dtype!s:.100}; expected numbers of at most 64 bits.{hint}")
+        hint = " (bfloat16 is no dtype of NumPy; save it as float32)" if dtype == "V2" else ""
+        return Unread(f"of dtype {dtype!s:.100}{hint}")
     data = record[stream.tell() :]
     if not are_counts(shape):
         raise CorruptCheckpointError(f"{where}: its {len(shape)} sizes are not those of an array.")

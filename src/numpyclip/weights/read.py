@@ -18,12 +18,14 @@ from numpyclip.errors import (
     quoted,
 )
 from numpyclip.regular_file import open_regular
+from numpyclip.weights.activations import ACTIVATIONS
 from numpyclip.weights.archive import Archive, mapped_file
 from numpyclip.weights.budget import inflated_limit
-from numpyclip.weights.checkpoint import ACTIVATIONS, Checkpoint, identity_of
+from numpyclip.weights.checkpoint import PLAIN, Checkpoint, identity_of
+from numpyclip.weights.dtypes import Unread
 from numpyclip.weights.groups import choose, grouped
 from numpyclip.weights.json_file import read_json_object
-from numpyclip.weights.npz import read_npz
+from numpyclip.weights.npz import read_npz_weights
 from numpyclip.weights.safetensors import read_safetensors
 from numpyclip.weights.state_dict import StateDict, state_dicts
 from numpyclip.weights.torch_file import TensorRef, TorchFile, is_torch_legacy, read_torch_archive, read_torch_legacy
@@ -46,6 +48,15 @@ _MISTAKEN = {
     b"GGUF": "a GGUF file, which is not read here. Get the .safetensors or .pt file",
     b"\x1f\x8b": "gzipped. Unpack it first",
     b"\x80": "a pickle that torch.save did not write. Save the model's state_dict() with torch.save",
+    b"\x89HDF": "an HDF5 file, which is not read here. Get the .safetensors or .pt file",
+    b"\x89PNG": "a picture",
+    b"\xff\xd8\xff": "a picture",
+    b"%PDF": "a PDF document",
+    b"{": "JSON. Pass the file of the weights, or the folder of the model",
+    b"7z\xbc\xaf": "packed. Unpack it first",
+    b"\x28\xb5\x2f\xfd": "packed. Unpack it first",
+    b"BZh": "packed. Unpack it first",
+    b"\xfd7zXZ": "packed. Unpack it first",
     b"\x93NUMPY": "a single array. Save the named arrays of a model with numpy.savez",
 }
 
@@ -71,16 +82,22 @@ def read(path: Path) -> Checkpoint:
         hold exactly the tensors that the index lists, each once, or are not all in its own folder.
     """
     file = (_read_shards if path.name.endswith(INDEX_SUFFIX) else _read_file)(path)
-    group, note = choose([group for found in file.found for group in grouped(found.tensors, found.place)])
+    group, note = choose([group for found in file.found for group in grouped(found.tensors, found.place)], str(path))
     source = next(found for found in file.found if found.place == group.place)
-    _check_tensors(path, source, group.tensors.values(), file.torch)
-    arrays = {name: file.array(tensor) for name, tensor in group.tensors.items()}
+    unread = {name: tensor.what for name, tensor in group.tensors.items() if isinstance(tensor, Unread)}
+    tensors = {name: tensor for name, tensor in group.tensors.items() if name not in unread}
+    for name in () if tensors else unread:
+        raise UnsupportedCheckpointError(f"{path}: tensor {quoted(name)} is {unread[name]}; expected {PLAIN}.")
+    _check_sizes(path, tensors.values(), file.torch)
+    arrays = {name: file.array(tensor) for name, tensor in tensors.items()}
     return Checkpoint(
         path.absolute(),
         arrays,
         source.activation,
         file.identity,
         stored=arrays,
+        unread=unread,
+        place=group.label,
         left_out=group.beside,
         warnings=(f"{path}: {note}",) if note else (),
         archives=file.archives,
@@ -101,7 +118,7 @@ class _File(NamedTuple):
 
 def _read_shards(index: Path) -> _File:
     weight_map = _read_weight_map(index)
-    arrays: dict[str, NDArray[np.generic]] = {}
+    arrays: dict[str, Any] = {}  # or `Unread`
     identities: list[str | None] = []
     archives: list[Archive] = []
     unpacked = size = 0
@@ -117,6 +134,9 @@ def _read_shards(index: Path) -> _File:
                     f"{path}: holds tensor {name!r:.200}, which {index.name} lists "
                     f"{f'in {weight_map[name]!r:.100}' if name in weight_map else 'nowhere'}. Download both again."
                 )
+            if isinstance(tensor, Unread):
+                arrays[name] = tensor
+                continue
             arrays[name] = array = shard.array(tensor)
             unpacked += 0 if mapped_file(array) else array.nbytes
         if unpacked > inflated_limit(size):  # many small files, each within its own
@@ -171,7 +191,7 @@ def _read_by_magic(path: Path, head: bytes) -> _File:
     if head.startswith(b"PK"):
         archive = Archive(path)
         if any(name.endswith(".npy") for name in archive.names):
-            return _File([StateDict("", read_npz(archive))], archives=(archive,))
+            return _File([StateDict("", read_npz_weights(archive))], archives=(archive,))
         return _from_torch(path, read_torch_archive(archive))
     if is_torch_legacy(head):
         return _from_torch(path, read_torch_legacy(path))
@@ -180,7 +200,9 @@ def _read_by_magic(path: Path, head: bytes) -> _File:
     if not head:
         raise CorruptCheckpointError(f"{path}: the file is empty. Download or copy it again.")
     found = next((what for magic, what in _MISTAKEN.items() if head.lstrip().startswith(magic)), None)
-    if path.suffix == ".safetensors" and not found:
+    if path.suffix == ".onnx":
+        found = "an ONNX file, which is not read here. Get the .safetensors or .pt file"
+    if path.suffix == ".safetensors" and not found and int.from_bytes(head[:8], "little") < 2**32:  # as a text is not
         return _from_safetensors(path)  # which says what is wrong with it
     raise UnsupportedCheckpointError(
         f"{path}: {found or f'begins with {head[:8]!r}'}; "
@@ -203,13 +225,8 @@ def _from_torch(path: Path, file: TorchFile) -> _File:
     return _File(state_dicts(file.root, str(path)), torch=file, archives=archives)
 
 
-def _check_tensors(path: Path, source: StateDict, tensors: Iterable[TensorRef], file: TorchFile | None) -> None:
-    """Refuse tensors that are stored in ways that are not read, or that the file cannot hold."""
-    for name, kind in source.unread:
-        raise UnsupportedCheckpointError(
-            f"{path}: tensor {quoted(name)} is made by {quoted(str(kind))}; expected plain tensors. "
-            "Save dense, unquantized and complete ones, of floating point."
-        )
+def _check_sizes(path: Path, tensors: Iterable[TensorRef], file: TorchFile | None) -> None:
+    """Refuse tensors that the file cannot hold."""
     numbers = sum(math.prod(tensor.shape) for tensor in tensors)
     if file and numbers > min(_MAX_EXPANSION * file.size, file.size + _EXPANDED):
         raise CorruptCheckpointError(

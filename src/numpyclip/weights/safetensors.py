@@ -9,17 +9,18 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.errors import CorruptCheckpointError, UnsupportedCheckpointError, quoted
+from numpyclip.errors import CorruptCheckpointError, quoted
 from numpyclip.weights.archive import Bytes, map_file
 from numpyclip.weights.dtypes import (
     BFLOAT16,
     MAX_DIMENSIONS,
     BFloat16,
+    Unread,
     are_counts,
     array_from_bytes,
     is_count,
@@ -50,20 +51,25 @@ _KINDS = {
 }
 
 
-def read_safetensors(path: Path) -> tuple[dict[str, NDArray[np.generic]], dict[str, str]]:
-    """Memory-map the tensors of a `.safetensors` file, and read its metadata.
+class _Parsed(NamedTuple):
+    arrays: dict[str, NDArray[np.generic]]
+    metadata: dict[str, str]
+    unread: dict[str, Unread]
+
+
+def read_safetensors(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """Memory-map the tensors of a `.safetensors` file (`Unread`, if no CLIP uses the dtype), and read its metadata.
 
     Raises
     ------
     CorruptCheckpointError
         If the header is damaged, or the tensors overlap, leave gaps or do not fit the file.
-    UnsupportedCheckpointError
-        If a tensor is of a dtype that no CLIP uses.
     """
-    return parse_safetensors(map_file(path), path)
+    parsed = parse_safetensors(map_file(path), path)
+    return {**parsed.arrays, **parsed.unread}, parsed.metadata
 
 
-def parse_safetensors(data: Bytes, path: Path) -> tuple[dict[str, NDArray[np.generic]], dict[str, str]]:
+def parse_safetensors(data: Bytes, path: Path) -> _Parsed:
     """View the bytes of a `.safetensors` file as tensors, and read its metadata; see above."""
     length = int.from_bytes(data[:8].tobytes(), "little")
     if data.size < 8 or length > data.size - 8:
@@ -90,8 +96,12 @@ def parse_safetensors(data: Bytes, path: Path) -> tuple[dict[str, NDArray[np.gen
         raise CorruptCheckpointError(
             f"{path}: the tensors end at byte {end}, the file at {body.size}. Download it again."
         )
-    arrays = {name: _array(body[start:stop], header[name], name, path) for name, start, stop in spans}
-    return join_scales(arrays, path), metadata
+    kinds = {name: entry["dtype"] for name, entry in header.items()}
+    unread = {name: Unread(f"stored as {quoted(kind, 20)}") for name, kind in kinds.items() if kind not in _KINDS}
+    arrays = {
+        name: _array(body[start:stop], header[name], name, path) for name, start, stop in spans if name not in unread
+    }
+    return _Parsed(join_scales(arrays, path), metadata, unread)
 
 
 def _parse_header(raw: Bytes, path: Path) -> dict[str, Any]:
@@ -115,13 +125,8 @@ def _span(name: str, entry: object, path: Path) -> tuple[str, int, int]:
                     f"{path}: tensor {quoted(name, 100)} has {len(shape)} dimensions; "
                     f"expected {MAX_DIMENSIONS} at most."
                 )
-            if dtype not in _KINDS:
-                raise UnsupportedCheckpointError(
-                    f"{path}: tensor {quoted(name, 100)} is stored as {quoted(dtype, 20)}; "
-                    f"expected one of {', '.join(_KINDS)}."
-                )
             if are_counts(shape) and is_count(start) and is_count(stop) and start <= stop:
-                needed = math.prod(shape) * item_size(_KINDS[dtype])
+                needed = math.prod(shape) * item_size(_KINDS[dtype]) if dtype in _KINDS else stop - start
                 if needed == stop - start:
                     return name, start, stop
                 raise CorruptCheckpointError(

@@ -4,41 +4,71 @@ The standard library can do anything to a machine. None of its names does harm h
 looked up; but no file of weights needs other ones, and those of attacks do, so such a file is refused.
 """
 
+import builtins
 import sys
 
 from numpyclip.weights.unpickle import Symbol
 
+_ALL = "*"
 _DATA_CLASSES = {
     "_codecs": "encode",
     "argparse": "Namespace",
     "array": "array _array_reconstructor",
+    # `getattr` is how classes within classes are named; what it is called with is dropped, and so are its results
     "builtins": "Ellipsis NotImplemented bool bytearray bytes complex dict float frozenset getattr int list long object"
-    " range set slice str tuple type unicode xrange",
+    " range reduce set slice str tuple type unicode xrange",
     "collections": "ChainMap Counter OrderedDict UserDict UserList UserString defaultdict deque",
+    "collections.abc": _ALL,
     "copyreg": "__newobj__ __newobj_ex__ _reconstructor",
+    "dataclasses": "_MISSING_TYPE",
     "datetime": "date datetime time timedelta timezone",
-    "decimal": "Decimal",
+    "decimal": "Context Decimal",
+    "enum": "Enum Flag IntEnum IntFlag StrEnum auto",
     "fractions": "Fraction",
-    "functools": "partial",
+    "functools": "partial reduce",
+    "http": "HTTPStatus",
+    "io": "BytesIO StringIO",
+    "ipaddress": _ALL,
+    "itertools": _ALL,
+    "logging": "Logger getLogger",
+    "math": _ALL,
+    "operator": "attrgetter getitem itemgetter or_",
     "pathlib": "Path PosixPath PurePath PurePosixPath PureWindowsPath WindowsPath",
+    "platform": "uname_result",
     "random": "Random",
     "re": "_compile",
+    "signal": "Signals",
+    "statistics": "NormalDist",
+    "string": "Template",
     "time": "struct_time",
-    "types": "MappingProxyType SimpleNamespace",
-    "typing": "Any Dict List Literal Mapping Optional Sequence Tuple Union",
+    "types": "GenericAlias MappingProxyType SimpleNamespace",
+    "typing": _ALL,
     "uuid": "SafeUUID UUID",
     "zoneinfo": "ZoneInfo ZoneInfo._unpickle",
 }
 _OTHER_NAMES = {  # of modules: in Python 2, whose names `torch.save` writes, and in 3.13
     "__builtin__": "builtins",
+    "exceptions": "builtins",
+    "_functools": "functools",
+    "_io": "io",
+    "_operator": "operator",
     "copy_reg": "copyreg",
     "commands": "subprocess",
     "pathlib._local": "pathlib",
 }
 
 
+_EXCEPTIONS = {
+    name for name, known in vars(builtins).items() if isinstance(known, type) and issubclass(known, BaseException)
+}
+
+
 def may_be_named(symbol: Symbol) -> bool:
     """Tell whether a file may name this, which is so of any other package."""
     module = _OTHER_NAMES.get(symbol.module, symbol.module)
-    is_standard = module.partition(".")[0] in sys.stdlib_module_names
-    return not is_standard or symbol.name in _DATA_CLASSES.get(module, "").split()
+    if module.partition(".")[0] not in sys.stdlib_module_names:
+        return True
+    names = _DATA_CLASSES.get(module, "")
+    if names == _ALL:
+        return symbol.name.isidentifier() and symbol.name not in sys.stdlib_module_names  # such as "sys.modules"
+    return symbol.name in names.split() or (module == "builtins" and symbol.name in _EXCEPTIONS)

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 from numpyclip.errors import CorruptCheckpointError, quoted
 from numpyclip.weights.activations import Activation
+from numpyclip.weights.dtypes import Unread
 from numpyclip.weights.torch_file import TensorRef
-from numpyclip.weights.unpickle import Opaque, ScriptObject, Symbol
+from numpyclip.weights.unpickle import Opaque, ScriptObject
 
 _MAX_DEPTH = 8  # of dicts around a state dict; they can hold themselves
 _MAX_MEMBERS = 2**15  # of a state dict or all modules, some thousand in the largest; shared branches could multiply
@@ -18,8 +19,17 @@ _MAX_NAME = 200  # characters; a module can hold itself
 # What keys begin with under which are no weights, though there may be momenta of the same names, or a copy.
 _NO_WEIGHTS = ("opt", "scaler", "sched", "lr_sched", "hyper_parameters", "hparams")
 _MAKES_TENSORS = "_rebuild"  # what functions of PyTorch begin with
-_MEMBERS = (TensorRef, ScriptObject, Opaque)
-_NESTS = (dict, Opaque, list, tuple)
+_CALLED = {  # what a file may have in place of a dict
+    TensorRef: "a single tensor",
+    list: "a list without dicts of tensors",
+    tuple: "a tuple without dicts of tensors",
+    type(None): "None",
+    str: "a text",
+    int: "a number",
+    float: "a number",
+    bool: "a truth value",
+}
+_SCALARS = ("logit_scale", "logit_bias")
 _PARTS = ("_parameters", "_buffers", "_modules")  # of the state of a module
 
 
@@ -27,9 +37,8 @@ class StateDict(NamedTuple):
     """The tensors of one dict in a file, or of one module."""
 
     place: str  # the keys by which it is found, joined with dots
-    tensors: Mapping[str, Any]  # `TensorRef`; of other files than PyTorch's, arrays
+    tensors: Mapping[str, Any]  # `TensorRef`, or `Unread`; of other files than PyTorch's, arrays
     activation: Activation | None = None  # as the classes of a TorchScript archive, or of a pickled model, show it
-    unread: tuple[tuple[str, Symbol], ...] = ()  # names of tensors that are stored in another way, and what makes them
 
 
 def state_dicts(root: object, where: str) -> list[StateDict]:
@@ -42,11 +51,9 @@ def state_dicts(root: object, where: str) -> list[StateDict]:
     for place, holder in _holders(root):
         members = list(_members(holder, where, min(left, _MAX_MEMBERS)))
         left -= len(members)
-        tensors = {name: value for name, value in members if isinstance(value, TensorRef)}
-        opaque = ((name, value.kind) for name, value in members if isinstance(value, Opaque))
-        unread = tuple((name, kind) for name, kind in opaque if kind.name.startswith(_MAKES_TENSORS))
-        if tensors or unread:
-            found.append(StateDict(place, tensors, _activation(members), unread))
+        tensors = {name: _as_tensor(value) for name, value in members if not _is_module(value)}
+        if any(isinstance(value, TensorRef) or _is_unread(value) for _, value in members):
+            found.append(StateDict(place, tensors, _activation(members)))
         if len(found) == _MAX_FOUND:
             break
     if not found:
@@ -57,31 +64,50 @@ def state_dicts(root: object, where: str) -> list[StateDict]:
     return found
 
 
+def _is_unread(value: object) -> bool:
+    """Tell whether a value is a tensor that is stored in another way than as plain numbers."""
+    return isinstance(value, Opaque) and value.kind.name.startswith(_MAKES_TENSORS)
+
+
+def _as_tensor(value: object) -> object:
+    if isinstance(value, TensorRef):
+        return value
+    if isinstance(value, Opaque):
+        return Unread("an array of NumPy" if _is_array(value) else f"made by {quoted(str(value.kind), 100)}")
+    return Unread(f"the number {value}")
+
+
 def _holders(root: object) -> Iterator[tuple[str, object]]:
-    """Walk the dicts of a tree, lists included, each once, with their keys; or take the module that it is."""
-    pending = deque([("", root, 0)])
-    seen = {id(root)}
+    """Walk the dicts of a tree, lists included, with their keys; or take the module that it is.
+
+    Each is walked once, whichever objects share it, so that this takes no longer than reading the pickle did.
+    """
+    if _is_module(root):
+        yield "", root
+        return
+    pending = deque(("", part, 0) for part in _containers(root))
+    seen = {id(part) for _, part, _ in pending}
     while pending:
         place, value, depth = pending.popleft()
-        if not isinstance(value, list | tuple):
+        if isinstance(value, dict):
             yield place, value
-        if _is_module(value) or depth == _MAX_DEPTH:
+        if depth == _MAX_DEPTH:
             continue
-        for key, inner in _items(value):
-            is_new = isinstance(inner, _NESTS) and not _is_module(inner) and id(inner) not in seen
-            if is_new and isinstance(key, str) and len(key) <= _MAX_NAME and not key.startswith(_NO_WEIGHTS):
-                seen.add(id(inner))
-                pending.append((f"{place}.{key}" if place else key, inner, depth + 1))
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            name = str(key) if isinstance(key, str) or not isinstance(value, dict) else ""
+            if not name or len(name) > _MAX_NAME or name.startswith(_NO_WEIGHTS) or _is_module(inner):
+                continue
+            for part in _containers(inner):
+                if id(part) not in seen:
+                    seen.add(id(part))
+                    pending.append((f"{place}.{name}" if place else name, part, depth + 1))
 
 
-def _items(value: object) -> Iterator[tuple[Any, object]]:
-    """Return the items of a dict, of what another class makes of one, or of a list."""
-    if isinstance(value, list | tuple):
-        return ((str(index), item) for index, item in enumerate(value))
+def _containers(value: object) -> list[Any]:
+    """Return a dict or a list, or the dicts that an object of another class has."""
     if isinstance(value, Opaque):
-        parts: tuple[object, ...] = (value.items, value.state)
-        return chain.from_iterable(part.items() for part in parts if isinstance(part, dict))
-    return iter(value.items()) if isinstance(value, dict) else iter(())
+        return [part for part in (value.items, value.state) if isinstance(part, dict)]
+    return [value] if isinstance(value, dict | list | tuple) else []
 
 
 def _is_module(value: object) -> bool:
@@ -92,31 +118,41 @@ def _is_module(value: object) -> bool:
     )
 
 
-def _attributes(value: object) -> Iterator[tuple[Any, object]]:
-    if isinstance(value, ScriptObject):
-        return iter(value.attributes.items())
-    if isinstance(value, Opaque) and isinstance(state := value.state, dict) and _is_module(value):
-        return chain.from_iterable(state[part].items() for part in _PARTS)
-    return _items(value)
+def _attributes(module: Any) -> Iterator[tuple[Any, object]]:
+    if isinstance(module, ScriptObject):
+        return iter(module.attributes.items())
+    return chain.from_iterable(module.state[part].items() for part in _PARTS)
 
 
 def _members(holder: object, where: str, most: int) -> Iterator[tuple[str, object]]:
-    """Walk a dict, or a module, and the modules within it, with dotted names; all else in a dict is skipped."""
-    pending = [("", holder)]
+    """Walk a dict, or a module, and the modules within it, with dotted names; all else in a dict is skipped.
+
+    Modules may share their attributes under many names, so whatever these are, they count.
+    """
+    own = holder.items() if isinstance(holder, dict) else _attributes(holder)
+    pending: list[tuple[str, Iterator[tuple[Any, object]]]]
+    pending = [("", ((name, value) for name, value in own if _is_module(holder) or _is_member(name, value)))]
     count = 0
     while pending:
-        path, value = pending.pop()
-        for name, member in _attributes(value):
-            if not isinstance(name, str) or not (_is_module(value) or isinstance(member, _MEMBERS)):
-                continue
+        path, attributes = pending.pop()
+        for name, member in attributes:
             count += 1
-            if count > most or len(path) + len(name) > _MAX_NAME:
+            if count > most or len(path) + len(str(name)) > _MAX_NAME:
                 raise CorruptCheckpointError(
-                    f"{where}: its tensors have endless names; {quoted(path + name[:60], 60)} begins one of them."
+                    f"{where}: its tensors have endless names; {quoted(path + str(name)[:60], 60)} begins one of them."
                 )
-            yield f"{path}{name}", member
+            if _is_member(str(name), member):
+                yield f"{path}{name}", member
             if _is_module(member):
-                pending.append((f"{path}{name}.", member))
+                pending.append((f"{path}{name}.", _attributes(member)))
+
+
+def _is_member(name: object, value: object) -> bool:
+    """Tell what is kept: tensors, modules, and what stands in place of a tensor."""
+    if isinstance(value, float):
+        return isinstance(name, str) and name.rpartition(".")[2] in _SCALARS
+    is_kept = isinstance(value, TensorRef) or _is_module(value) or _is_unread(value) or _is_array(value)
+    return isinstance(name, str) and is_kept
 
 
 def _activation(members: list[tuple[str, object]]) -> Activation | None:
@@ -130,16 +166,21 @@ def _activation(members: list[tuple[str, object]]) -> Activation | None:
 def _described(root: object) -> str:
     """Say what there is in place of tensors."""
     if not isinstance(root, dict):
-        return f"a {quoted(str(root.kind), 100)}" if isinstance(root, Opaque) else f"a {type(root).__name__}"
+        name = quoted(str(root.kind), 100) if isinstance(root, Opaque) else type(root).__name__
+        return _CALLED.get(type(root), f"an object of class {name}")
     if not root:
         return "an empty dict"
     if {"state", "param_groups"} <= root.keys():
         return "the state of an optimizer, 'state' and 'param_groups'"
-    arrays = [name for name, value in root.items() if isinstance(value, Opaque) and _is_array(value)]
+    arrays = [name for name, value in root.items() if _is_array(value)]
     if arrays:
-        return f"{len(arrays)} arrays of NumPy (write such with numpy.savez, or as tensors)"
+        return f"{len(arrays)} array{'s' * (len(arrays) > 1)} of NumPy (write such with numpy.savez, or as tensors)"
     return ", ".join(quoted(str(name), 40) for name in list(root)[:5])
 
 
-def _is_array(value: Opaque) -> bool:
-    return value.kind.module.partition(".")[0] == "numpy" and value.kind.name in ("_reconstruct", "_frombuffer")
+def _is_array(value: object) -> bool:
+    return (
+        isinstance(value, Opaque)
+        and value.kind.module.partition(".")[0] == "numpy"
+        and value.kind.name in ("_reconstruct", "_frombuffer")
+    )

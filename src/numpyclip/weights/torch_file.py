@@ -124,6 +124,11 @@ def is_torch_legacy(head: bytes) -> bool:
 def read_torch_archive(archive: Archive) -> TorchFile:
     """Read a TorchScript archive, or a file of `torch.save` since PyTorch 1.6."""
     pickles = [name for name in archive.names if name.split("/")[-1] == "data.pkl" and name.count("/") <= 1]
+    if not pickles and archive.names:
+        raise UnsupportedCheckpointError(
+            f"{archive.path}: a zip archive of other files ({quoted(archive.names[0], 60)}, ...), which may have to be "
+            "unpacked; expected a TorchScript archive, a file of torch.save, or .npz."
+        )
     if len(pickles) != 1:
         raise CorruptCheckpointError(f"{archive.path}: expected one record 'data.pkl', found {len(pickles)}.")
     folder = pickles[0].removesuffix("data.pkl")
@@ -254,14 +259,15 @@ class _TorchVocabulary:
     def _tensor(
         self, storage: object, offset: object, shape: object, strides: object, *, math_bits: tuple[object, ...]
     ) -> TensorRef | Opaque:
-        if any(math_bits):  # it is stored negated or conjugated
+        many = isinstance(shape, tuple) and len(shape) > MAX_DIMENSIONS
+        if any(math_bits) or many:  # it is stored negated or conjugated, or no weight
             return Opaque(_TENSOR)
         if not isinstance(storage, Storage):
             raise CorruptCheckpointError(f"{self._where}: a tensor has no storage.")
         if not (is_count(offset) and _are_counts(shape) and _are_counts(strides)):
             raise CorruptCheckpointError(
                 f"{self._where}: a tensor's offset, size or stride is not a count, "
-                f"or it has more than {MAX_DIMENSIONS} dimensions."
+                f"or it has more than {MAX_DIMENSIONS} strides."
             )
         if len(shape) != len(strides):
             raise CorruptCheckpointError(

@@ -22,6 +22,7 @@ from numpyclip.errors import (
     CheckpointError,
     CorruptCheckpointError,
     UnsafeCheckpointError,
+    UnsupportedCheckpointError,
 )
 from numpyclip.weights.budget import Budget
 
@@ -113,6 +114,11 @@ def unpickle(stream: Stream, vocabulary: Vocabulary, where: str, budget: Budget)
 
 
 def _refuse(code: bytes, where: str) -> NoReturn:
+    if code in _BY_CODE and _BY_CODE[code].name in _OF_OLD_PROTOCOLS:
+        raise UnsupportedCheckpointError(
+            f"{where}: the pickle is of protocol 0 or 1, which is only old. Save it again with protocol 2, the default "
+            "of torch.save, or later."
+        )
     if code in _BY_CODE:
         raise UnsafeCheckpointError(
             f"{where}: refused, the pickle uses {_BY_CODE[code].name}; only tensors and plain containers are read."
@@ -261,6 +267,8 @@ _LITERALS = {
     *("BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"),
     *("BINSTRING", "SHORT_BINSTRING", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"),
 }
+# What only these write for plain values; later protocols have shorter ones.
+_OF_OLD_PROTOCOLS = ("PUT", "GET", "INT", "LONG", "FLOAT", "STRING", "UNICODE", "DICT", "LIST")
 _SET = Symbol("builtins", "set")
 _ALLOWED: dict[str, _Step] = {
     **dict.fromkeys(("PROTO", "FRAME"), lambda machine, _: None),
