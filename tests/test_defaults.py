@@ -110,7 +110,7 @@ def test_defaults_are_those_of_help_texts(command: str) -> None:
         if match:
             assert float(match[1]) == action.default, action.option_strings
         if isinstance(action, argparse._StoreTrueAction):
-            assert action.default is False, action.option_strings
+            assert not action.default, action.option_strings
         if isinstance(action, argparse._StoreFalseAction):
             assert action.default is True, action.option_strings
 
