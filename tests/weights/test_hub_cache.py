@@ -1,5 +1,6 @@
 """The cache of the hub: `huggingface_hub` itself must find what NumPyCLIP downloads, and the other way round."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 from numpyclip.families.repository_files import wanted
 from numpyclip.weights.catalogue import Copy
 from numpyclip.weights.hub import obtain
-from numpyclip.weights.hub_cache import CachedRepository, stays_inside
+from numpyclip.weights.hub_cache import CachedRepository, is_intact, stays_inside
 from tests.weights.downloads import Terminal, child_environment
 from tests.weights.hub_server import COMMIT, Handler, Hub, using
 
@@ -262,3 +263,15 @@ def test_copies_whose_blob_is_another_file_are_not_found(hub: Hub, tmp_path: Pat
     assert list(cached(hub, tmp_path).find(pinned)) == [path]
     other = Copy(hub.repository, COMMIT, "model.safetensors", "0" * 64)
     assert list(cached(hub, tmp_path).find(other)) == []
+
+
+def test_a_blob_is_intact_if_it_is_what_its_name_says(tmp_path: Path) -> None:
+    (tmp_path / hashlib.sha256(b"weights").hexdigest()).write_bytes(b"weights")
+    (tmp_path / hashlib.sha256(b"others").hexdigest()).write_bytes(b"weights")
+    (tmp_path / "config.json").write_bytes(b"{}")
+    found = {path.name[:4]: is_intact(path) for path in tmp_path.iterdir()}
+    assert found == {
+        hashlib.sha256(b"weights").hexdigest()[:4]: True,
+        hashlib.sha256(b"others").hexdigest()[:4]: False,
+        "conf": None,
+    }

@@ -24,7 +24,7 @@ from numpyclip.atomic import resumable_path, temporary_path
 from numpyclip.errors import DownloadError
 from numpyclip.regular_file import open_regular
 from numpyclip.weights.catalogue import Copy
-from numpyclip.weights.local import make_folder
+from numpyclip.weights.local import make_folder, read_sha256
 from numpyclip.weights.network_settings import links_are_forbidden
 
 _WEIGHTS = (  # of the repositories of copies, in which other programs may have chosen another file
@@ -42,6 +42,12 @@ def is_commit(revision: str | None) -> bool:
 def is_sha256(etag: str) -> bool:
     """Tell whether an ETag, or the name of a blob, is a SHA-256."""
     return re.fullmatch("[0-9a-f]{64}", etag) is not None
+
+
+def is_intact(file: Path) -> bool | None:
+    """Read a file of a snapshot and compare it with the SHA-256 that its blob is named by; None if it has none."""
+    blob = file.resolve()
+    return read_sha256(blob) == blob.name if is_sha256(blob.name) else None
 
 
 def may_be_commit(name: object) -> bool:
