@@ -47,7 +47,7 @@ FACTS = (
     Fact("parameters", lambda known, _: known.parameters, "million parameters", ".0f"),
     Fact("image_size", lambda known, _: known.image_size, "px", "d"),
     Fact("context_length", lambda known, _: known.context_length, "tokens", "d"),
-    Fact("multilingual", lambda known, _: known.multilingual),
+    Fact("multilingual", lambda known, _: known.multilingual, "languages"),
     Fact("imagenet_top1", lambda _, model: model.top1, "ImageNet", ".1f"),
     Fact("coco_image_recall_at_1", lambda _, model: model.coco_images, "COCO images", ".1f"),
     Fact("coco_text_recall_at_1", lambda _, model: model.coco_texts, "COCO texts", ".1f"),
