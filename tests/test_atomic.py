@@ -1,6 +1,7 @@
 """What is made under a hidden name: gone when it is not whole, unless somebody is still at it."""
 
 import contextlib
+import errno
 import signal
 import subprocess
 import sys
@@ -229,3 +230,12 @@ def test_the_message_is_for_whoever_waits(tmp_path: Path, monkeypatch: pytest.Mo
     with resumable_path(tmp_path / "file", "another process downloads it"):
         pass
     assert messages == [("file.lock", True, "another process downloads it")]
+
+
+def test_what_failed_is_raised_where_nothing_can_be_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(KeyError), temporary_path(tmp_path / "target"):
+        raise KeyError

@@ -80,7 +80,7 @@ def temporary_path(target: Path) -> Iterator[Path]:
 def resumable_path(target: Path, message: str, *, lock: Path | None = None, suffix: str = ".part") -> Iterator[Path]:
     """Give one process at a time the same name, under which what was written stays, to be continued after an error.
 
-    Others wait, and print the message on a terminal. Where no locks can be had, each gets a `temporary_path`. The lock
+    Others wait, and print the message. Where no locks can be had, each gets a `temporary_path`. The lock
     is beside the target unless it is passed.
     """
     with exclusive(lock or target.with_name(f"{target.name}.lock"), message=printable(message)) as alone:
@@ -118,7 +118,8 @@ def _remove(part: Path, target: Path) -> None:
     if part.is_dir():
         shutil.rmtree(part, ignore_errors=True)
     else:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # of a read-only file system, which is told by what failed before
+            part.unlink()
 
 
 @contextlib.contextmanager

@@ -60,7 +60,19 @@ class ModelNotFoundError(NumPyCLIPError, RuntimeError):
 
 
 class DownloadError(NumPyCLIPError, OSError):
-    """Weights could not be fetched; nothing broken is left behind."""
+    """Weights could not be fetched; nothing broken is left behind.
+
+    Attributes
+    ----------
+    lines : tuple of str
+        What was tried and what helps, each on a line of its own below the message.
+    """
+
+    lines: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Return the message and the lines below it, each as printable as a message of one line."""
+        return "\n".join([super().__str__(), *map(printable, self.lines)])
 
 
 class OfflineError(DownloadError):

@@ -53,8 +53,8 @@ def _acquire(path: Path, wait: bool, message: str) -> IO[bytes]:
             except BlockingIOError:
                 if not wait:
                     raise
-                if message and sys.stderr is not None and sys.stderr.isatty():
-                    print(message, file=sys.stderr)
+                if message and sys.stderr is not None:
+                    print(message, file=sys.stderr, flush=True)
                 _take(file, wait=True)
             if _is_at(file, path):
                 return file
@@ -89,7 +89,7 @@ def exclusive(path: Path, wait: bool = True, message: str = "") -> Iterator[bool
     wait : bool, default=True
         Wait if another process or thread holds it; otherwise yield False.
     message : str, default=""
-        Printed on a terminal before waiting.
+        Printed on stderr before waiting.
 
     Yields
     ------

@@ -4,13 +4,14 @@ import re
 import shutil
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from numpyclip import load
 from numpyclip.errors import CheckpointError
 from numpyclip.families.recognise import recognise
-from numpyclip.families.repository_files import TOKENIZER_FILES, files_at, wanted
+from numpyclip.families.repository_files import TOKENIZER_FILES, files_at, folders_with_models, wanted
 from tests.families.test_parity import FAMILIES
 
 
@@ -120,3 +121,20 @@ def test_files_of_a_tokenizer_that_are_not_read_are_not_fetched_but_kept_where_a
     there = ("config.json", "model.safetensors", *TOKENIZER_FILES)
     unread = set(there) - set(wanted(there))
     assert unread == {"added_tokens.json", "tokenizer.model"}
+
+
+def test_each_of_many_names_is_looked_at_a_few_times() -> None:
+    class Counted(str):
+        looked_at = 0
+
+        def partition(self, *args: str) -> tuple[str, str, str]:
+            Counted.looked_at += 1
+            return super().partition(*args)
+
+        def startswith(self, *args: Any) -> bool:
+            Counted.looked_at += 1
+            return super().startswith(*args)
+
+    names = [Counted(f"{number}/model.safetensors") for number in range(1000)]
+    assert folders_with_models(names) == []
+    assert Counted.looked_at <= 3 * len(names)

@@ -3,14 +3,16 @@
 import errno
 import hashlib
 import os
+import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NoReturn
 
 import pytest
 
 from numpyclip.errors import ChecksumError, DownloadError, OfflineError
-from numpyclip.weights import partial_file
+from numpyclip.weights import partial_file, progress
 from tests.weights.downloads import BODY, HALF, SHA256, Terminal, dead_port, get, left_in, model_at, obtain
 from tests.weights.scripted_server import (
     Move,
@@ -111,9 +113,15 @@ def test_progress_starts_over_with_the_file(tmp_path: Path, monkeypatch: pytest.
     assert terminal.getvalue().count("toy.pt:   0%") == 2
 
 
-def test_nothing_is_shown_where_stderr_is_no_terminal(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_where_stderr_is_no_terminal_only_a_large_download_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     get(tmp_path)
     assert capfd.readouterr() == ("", "")
+    monkeypatch.setattr(progress, "_LARGE", len(BODY))
+    (tmp_path / "toy.pt").unlink()
+    get(tmp_path, drop_after(HALF), proper)
+    assert capfd.readouterr() == ("", "toy.pt: downloading 0 MB\n")
 
 
 def test_stderr_may_be_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,12 +175,15 @@ def test_mirror_that_is_no_web_address_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_sockets: None, value: str
 ) -> None:
     monkeypatch.setenv("NUMPYCLIP_MIRROR", value)
-    with pytest.raises(DownloadError, match=r"\$NUMPYCLIP_MIRROR: is "):
+    with pytest.raises(DownloadError, match=r"\$NUMPYCLIP_MIRROR: is no URL"):
         obtain(model_at(), tmp_path)
 
 
-def test_mirror_with_a_password_is_refused_without_showing_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NUMPYCLIP_MIRROR", "https://me:secret@example.org")
+@pytest.mark.parametrize("value", ["https://me:secret@example.org", "https://h/f?sig=secret", "me:secret@example.org"])
+def test_mirror_with_a_secret_is_refused_without_showing_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("NUMPYCLIP_MIRROR", value)
     with pytest.raises(DownloadError, match="user name") as caught:
         obtain(model_at(), tmp_path)
     assert "secret" not in str(caught.value)
@@ -192,12 +203,13 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(partial_file.Part, "append", full)
 
 
-def test_full_disk_says_what_is_needed_and_leaves_nothing(tmp_path: Path, full_disk: None) -> None:
+def test_full_disk_says_what_is_needed_and_keeps_what_has_arrived(tmp_path: Path, full_disk: None) -> None:
     with serving(BODY) as script, pytest.raises(DownloadError) as caught:
         obtain(model_at(script), tmp_path)
     assert "disk is full" in str(caught.value)
     assert "200,000 bytes are needed" in str(caught.value)
-    assert left_in(tmp_path) == set()
+    assert left_in(tmp_path) == {"toy.pt.part"}
+    assert BODY.startswith((tmp_path / "toy.pt.part").read_bytes())
     assert isinstance(caught.value.__cause__, OSError)
 
 
@@ -205,6 +217,16 @@ def test_full_disk_is_not_blamed_on_the_next_address(tmp_path: Path, full_disk: 
     with serving(BODY) as first, serving(BODY) as second, pytest.raises(DownloadError):
         obtain(model_at(first, second), tmp_path)
     assert (len(first.asked), len(second.asked)) == (1, 0)
+
+
+def test_a_file_that_is_larger_than_the_disk_is_not_begun_and_its_part_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=HALF - 1))
+    (tmp_path / "toy.pt.part").write_bytes(BODY[:HALF])
+    with serving(BODY) as script, pytest.raises(DownloadError, match="200,000 bytes are needed, 99,999 are free"):
+        obtain(model_at(script), tmp_path)
+    assert (tmp_path / "toy.pt.part").read_bytes() == BODY[:HALF]
 
 
 def test_short_writes_are_completed(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -232,4 +233,105 @@ def test_offline_a_cache_without_weights_is_not_enough(hub: Hub, monkeypatch: py
 def test_if_the_hub_refuses_what_is_cached_is_used(hub: Hub, refusal: tuple[int, str]) -> None:
     folder = get()
     hub.trouble = lambda handler: handler.refuse(*refusal)
+    with pytest.warns(UserWarning, match=rf"HTTP {refusal[0]}.*{COMMIT} is used; with HF_HUB_OFFLINE=1"):
+        assert get() == folder
+
+
+# What other programs have cached
+
+
+CLIP = {"config.json": b"{}", "model.safetensors": WEIGHTS}
+PROCESSOR = {"preprocessor_config.json": b"{}", "tokenizer_config.json": b"{}", "vocab.json": b"{}"}
+
+
+def cache(files: dict[str, bytes], tmp_path: Path, commit: str = COMMIT, is_main: bool = True) -> Path:
+    """Put files into the cache as other programs do."""
+    repository = tmp_path / "home/hub/models--someone--model"
+    folder = repository / "snapshots" / commit
+    folder.mkdir(parents=True)
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    (repository / "refs").mkdir(exist_ok=True)
+    if is_main:
+        (repository / "refs/main").write_text(commit)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        CLIP,  # by transformers' CLIPModel
+        {**CLIP, "vocab.json": b"{}", "tokenizer_config.json": b"{}"},
+        {**CLIP, "preprocessor_config.json": b"{}"},
+        {"open_clip_model.safetensors": WEIGHTS},  # by open_clip
+        {"0_CLIPModel/config.json": b"{}"},
+    ],
+)
+def test_a_snapshot_of_other_programs_that_may_not_be_complete_is_not_used(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, bytes]
+) -> None:
+    cache({name.replace("0_CLIPModel/", ""): data for name, data in files.items()}, tmp_path)
+    hub.trouble = lambda handler: handler.refuse(503)
+    with pytest.raises(DownloadError, match="503"):
+        get()
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(OfflineError, match=r"not completely in the cache \(it has '.*\), and \$HF_HUB_OFFLINE"):
+        get()
+
+
+@pytest.mark.parametrize(
+    "files", [{**CLIP, **PROCESSOR}, {"open_clip_config.json": b"{}", "open_clip_model.safetensors": WEIGHTS}]
+)
+def test_a_snapshot_of_other_programs_that_says_all_is_used(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, bytes]
+) -> None:
+    folder = cache(files, tmp_path)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert get() == folder
+
+
+def test_weights_alone_are_enough_where_a_table_has_the_config(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = cache({"open_clip_model.safetensors": WEIGHTS}, tmp_path)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert obtain(NAME, partial(wanted, has_table=True)) == folder
+
+
+def test_a_download_that_was_not_finished_is_not_complete(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (get() / "tokenizer.json").unlink()
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(OfflineError, match="not completely"):
+        get()
+
+
+@pytest.mark.parametrize("note", [b"", b"{}", b"[1]", b"[" * 100_000])
+def test_a_note_that_is_none_is_left_alone(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, note: bytes
+) -> None:
+    folder = get()
+    (folder.parents[1] / ".numpyclip" / f"{COMMIT}.json").write_bytes(note)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert get() == folder  # for it has an open_clip_config.json
+
+
+def test_a_newer_commit_of_which_there_is_a_part_does_not_hide_a_complete_one(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = get()
+    cache({"config.json": b"{}"}, tmp_path, COMMIT[::-1])
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert get() == folder
+    with pytest.raises(OfflineError):
+        get(f"{NAME}@main")
+
+
+def test_a_commit_whose_files_cannot_be_fetched_does_not_hide_a_complete_one(hub: Hub) -> None:
+    folder = get()
+    hub.commit = COMMIT[::-1]
+    hub.files["open_clip_model.safetensors"] = b"better"
+    hub.trouble = lambda handler: "/resolve/" in handler.path and handler.refuse(503)
+    with pytest.warns(UserWarning, match="HTTP 503.*is used"):
+        assert get() == folder

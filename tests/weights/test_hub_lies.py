@@ -54,7 +54,7 @@ def test_other_bytes_of_the_right_size_are_refused(hub: Hub, tmp_path: Path) -> 
     fails(tmp_path, hub, on("elsewhere", lambda handler: handler.answer(200, other)), told, ChecksumError)
 
 
-@pytest.mark.parametrize("etag", ['"0123456789012345678901234567890123456789"', 'W/"5f3-abc"', "plain"])
+@pytest.mark.parametrize("etag", ['"012345678901234567890123456789012345678"', 'W/"5f3-abc"', "plain"])
 def test_a_small_file_has_an_etag_that_is_no_sha256(hub: Hub, etag: str) -> None:
     facts: dict[str, Any] = {"ETag": etag, "X_Repo_Commit": COMMIT}
     hub.trouble = lambda handler: "config.json" in handler.path and handler.answer(200, FILES["config.json"], **facts)
@@ -148,7 +148,7 @@ def test_a_file_that_is_larger_than_the_disk_is_not_begun(
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=HALF))
     with pytest.raises(DownloadError, match=r"the disk is full .* 200,000 bytes are needed, 100,000 are free"):
         get()
-    assert hub.fetched == ["config.json"]
+    assert not list((tmp_path / "home").rglob("*.incomplete"))
 
 
 def test_a_listing_without_end_is_cut(hub: Hub, tmp_path: Path) -> None:
@@ -170,8 +170,34 @@ def test_a_listing_without_end_is_cut(hub: Hub, tmp_path: Path) -> None:
 def test_a_name_that_leads_out_of_the_folder_is_refused(hub: Hub, tmp_path: Path) -> None:
     hub.files = {"../../../evil.safetensors": b""}
     with pytest.raises(DownloadError, match=r"lists '\.\./\.\./\.\./evil.safetensors', which is outside its folder"):
-        obtain(NAME, list)
+        obtain(NAME, lambda names, is_all=True: list(names))
     assert hub.fetched == []
+
+
+@pytest.mark.parametrize("head", [b"blob 22\0", b""])  # as the hub has it; as a mirror may
+@pytest.mark.parametrize("times", [0, 1, 2])
+def test_a_small_file_has_the_sha1_that_is_stated(hub: Hub, tmp_path: Path, head: bytes, times: int) -> None:
+    body = FILES["config.json"]
+    etag = hashlib.sha1(head + body).hexdigest()
+    facts = {"X_Repo_Commit": COMMIT, "ETag": f'"{etag}"'}
+    wrong = [body[:-1] + b"!"] * times
+
+    def send(handler: Handler) -> bool:
+        if "config.json" not in handler.path:
+            return False
+        return handler.answer(200, wrong.pop() if wrong and handler.command == "GET" else body, **facts)
+
+    hub.trouble = send
+    if times == 2:
+        with pytest.raises(ChecksumError, match=f"with Git's SHA-1 [0-9a-f]+; expected {etag}"):
+            get()
+    assert (get() / "config.json").read_bytes() == body
+
+
+def test_a_list_of_far_too_many_files_is_refused(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub_client, "MANY", 1)
+    with pytest.raises(DownloadError, match="sent a list of 2 files; expected at most 1"):
+        get()
 
 
 def test_a_small_file_that_is_large_is_refused(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from numpyclip.errors import ModelNotFoundError
+from numpyclip.errors import DownloadError, ModelNotFoundError
 from numpyclip.weights import hub_client, transfer
 from tests.weights.hub_server import COMMIT, Handler, Hub, imported_anew
 from tests.weights.hub_trouble import PLACES, SHA256, TOKEN, WEIGHTS, fails, get, on
@@ -140,6 +140,23 @@ def test_a_token_that_may_not_read_it_is_said(hub: Hub, monkeypatch: pytest.Monk
     with pytest.raises(ModelNotFoundError, match="the token that was sent may not read it") as caught:
         get()
     assert "hf_wrong" not in str(caught.value)
+
+
+def test_a_token_whose_account_has_not_accepted_a_licence_is_said(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_wrong")
+    hub.trouble = lambda handler: handler.refuse(403, "GatedRepo")
+    with pytest.raises(ModelNotFoundError, match=r"Accept it at http.* with the account of the token") as caught:
+        get()
+    assert "set $HF_TOKEN" not in str(caught.value)
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("to", ["ftp://127.0.0.1/x", "data:x", "http://me:secret@127.0.0.1:1/x"])
+def test_what_is_secret_in_a_redirect_is_not_shown(hub: Hub, to: str, place: str) -> None:
+    hub.trouble = on(place, lambda handler: handler.answer(302, Location=f"{to}?X-Amz-Signature=secret"))
+    with pytest.raises(DownloadError) as caught:
+        get()
+    assert "secret" not in str(caught.value)
 
 
 def test_limits_are_what_published_models_need() -> None:

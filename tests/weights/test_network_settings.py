@@ -47,7 +47,7 @@ def test_offline_names_the_setting_that_says_so(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize("value", ["file:///tmp", "huggingface.co", "ftp://x", "https://", "http:///x", "http://a b/"])
 def test_an_endpoint_that_is_no_web_address_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("HF_ENDPOINT", value)
-    with pytest.raises(DownloadError, match=r"\$HF_ENDPOINT: is "):
+    with pytest.raises(DownloadError, match=r"\$HF_ENDPOINT: is no URL"):
         hub_endpoint()
 
 
@@ -63,6 +63,22 @@ def test_a_token_that_is_none_is_refused_without_showing_it(monkeypatch: pytest.
     with pytest.raises(DownloadError, match="HF_TOKEN") as caught:
         hub_token()
     assert "sec" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "goes"),
+    [
+        *(
+            (url, True)
+            for url in ("https://hub.example", "http://127.0.0.1:80", "http://localhost/x", "http://[::1]:1")
+        ),
+        *((url, False) for url in ("http://hub.example", "http://127.0.0.1.example", "http://localhost.example:80")),
+    ],
+)
+def test_a_token_goes_to_no_other_machine_in_clear(monkeypatch: pytest.MonkeyPatch, endpoint: str, goes: bool) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_x")
+    monkeypatch.setenv("HF_ENDPOINT", endpoint)
+    assert hub_token() == ("hf_x" if goes else None)
 
 
 def test_tokens_may_be_forbidden(monkeypatch: pytest.MonkeyPatch) -> None:

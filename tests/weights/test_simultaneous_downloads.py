@@ -122,7 +122,7 @@ def test_without_locks_each_writes_its_own_part_and_leaves_none(
 
     monkeypatch.setattr(atomic, "exclusive", never_alone)
     (tmp_path / "toy.pt.part").write_bytes(b"of another process")
-    with serving(BODY, drop_after(HALF), answer(500), proper) as script:
+    with serving(BODY, drop_after(HALF), answer(410), proper) as script:
         with pytest.raises(DownloadError) as caught:
             obtain(model_at(script), tmp_path)
         assert "are kept" not in str(caught.value)

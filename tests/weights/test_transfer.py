@@ -145,8 +145,14 @@ def test_starting_over_again_and_again_is_no_progress(tmp_path: Path, monkeypatc
 def test_stalled_connection_is_given_up_and_resumed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, move: Move
 ) -> None:
+    timeout = web_request.TIMEOUT
     monkeypatch.setattr(web_request, "TIMEOUT", 0.2)
-    assert len(get(tmp_path, move, proper).ranges) >= 2
+
+    def patient(handler: Handler) -> None:
+        monkeypatch.setattr(web_request, "TIMEOUT", timeout)
+        proper(handler)
+
+    assert len(get(tmp_path, move, patient).ranges) == 2
 
 
 def test_a_server_that_never_answers_gets_no_second_try(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,11 +211,23 @@ def test_interrupt_keeps_the_part_and_goes_through(tmp_path: Path, monkeypatch: 
 # Refusals
 
 
-@pytest.mark.parametrize("status", [400, 403, 404, 410, 429, 500, 503])
+@pytest.mark.parametrize("status", [400, 403, 404, 410])
 def test_status_of_failure_goes_to_the_next_address_at_once(tmp_path: Path, status: int, pauses: list[float]) -> None:
     with serving(BODY, answer(status)) as bad, serving(BODY) as good:
         obtain(model_at(bad, good), tmp_path)
     assert (len(bad.asked), len(good.asked), pauses) == (1, 1, [])
+
+
+@pytest.mark.parametrize(
+    ("headers", "waits"),
+    [({}, [1.0, 2.0]), ({"Retry_After": "5"}, [5.0] * 2), ({"RateLimit": '"api";r=0;t=12'}, [12.0] * 2)],
+)
+def test_a_busy_server_is_waited_for_before_the_next_address(
+    tmp_path: Path, pauses: list[float], headers: dict[str, Any], waits: list[float]
+) -> None:
+    with serving(BODY, answer(429, **headers)) as bad, serving(BODY) as good:
+        obtain(model_at(bad, good), tmp_path)
+    assert (len(bad.asked), len(good.asked), pauses) == (3, 1, waits)
 
 
 def test_second_address_continues_what_the_first_began(tmp_path: Path) -> None:
@@ -233,11 +251,13 @@ def test_failure_lists_each_address_with_its_reason_and_three_ways_out(tmp_path:
     ):
         obtain(model_at(first, second, f"http://127.0.0.1:{port}/toy.pt"), tmp_path)
     told = str(caught.value)
-    assert told.startswith("Toy/1: could not be downloaded (")
-    assert "\\n" not in told
-    assert f"{first.url}/toy.pt: HTTP 404" in told
-    assert f"{second.url}/toy.pt: HTTP 503" in told
-    assert f"127.0.0.1:{port}/toy.pt: could not connect" in told
+    lines = told.splitlines()
+    assert lines[0] == "Toy/1: could not be downloaded."
+    assert lines[1] == f"{first.url}/toy.pt: HTTP 404, Not Found."
+    assert lines[2] == f"{second.url}/toy.pt: HTTP 503, Service Unavailable."
+    assert lines[3].startswith(f"http://127.0.0.1:{port}/toy.pt: could not connect")
+    assert lines[4] == "Try again later."
+    assert f"from {second.url}/toy.pt" in lines[5]  # not from the first, which does not have it
     for way in ("NUMPYCLIP_MIRROR", SHA256, str(tmp_path), "'tiny'"):
         assert way in told
     assert left_in(tmp_path) == set()

@@ -23,7 +23,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             status: int = arguments.run(arguments)
             return status
         except NumPyCLIPError as error:
-            say(error)
+            for line in str(error).split("\n"):  # of which only those that we made are there
+                say(line)
             return 2 if isinstance(error, InputError) else 1
         except OSError as error:  # of a file that a command was given
             say(f"{error.filename}: {error.strerror}." if error.filename and error.strerror else error)

@@ -103,7 +103,6 @@ def _compared_as(arguments: argparse.Namespace, name: str, tag: str | None) -> t
 
 def _verify_known_file(arguments: argparse.Namespace, name: str) -> bool | None:
     """Tell whether the file of one of OpenAI's models, or a copy, is the published one; None if nobody can."""
-    from numpyclip.weights.hub_cache import is_intact
     from numpyclip.weights.local import verify as verify_file
     from numpyclip.weights.local import weights_folder
 
@@ -111,7 +110,7 @@ def _verify_known_file(arguments: argparse.Namespace, name: str) -> bool | None:
     file = find_file(name, arguments.download_root) or weights_folder(arguments.download_root) / model.file
     state: str = verify_file(model, arguments.download_root)
     if state == "missing" and file.exists():  # a copy
-        state = _STATES[is_intact(file)]
+        state = _state_of_blob(file)
     _print_file(arguments, name, state, file)
     if state == "missing":
         say(f"{name}: `numpyclip models download {name}` fetches it.")
@@ -121,19 +120,22 @@ def _verify_known_file(arguments: argparse.Namespace, name: str) -> bool | None:
 def _verify_cached_files(arguments: argparse.Namespace, name: str, tag: str | None) -> bool | None:
     """Tell whether the files of a model in the cache of the hub are what it states; None if it is elsewhere."""
     from numpyclip.families.locate import locate
-    from numpyclip.weights.hub_cache import is_intact
 
     path = locate(name, tag, arguments.download_root).path
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
-    found = {file: is_intact(file) for file in files if file.is_file()}
-    for file, intact in found.items():
-        if intact is not None:
-            _print_file(arguments, name, _STATES[intact], file)
-    states = set(found.values()) - {None}
-    return all(states) if states else None
+    states = [(file, state) for file in files if file.is_file() and (state := _state_of_blob(file)) != "unverified"]
+    for file, state in states:
+        _print_file(arguments, name, state, file)
+    return all(state == "verified" for _, state in states) if states else None
 
 
-_STATES = {True: "verified", False: "damaged", None: "unverified"}
+def _state_of_blob(file: Path) -> str:
+    """Tell whether a file in the cache of the hub is what the hub has stated; "unverified" if that is not known."""
+    from numpyclip.weights.hub_cache import is_intact, is_sha256
+
+    if not is_sha256(file.resolve().name):
+        return "unverified"
+    return "verified" if is_intact(file) else "damaged"
 
 
 def _print_file(arguments: argparse.Namespace, name: str, state: str, file: Path) -> None:

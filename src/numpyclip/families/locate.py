@@ -88,10 +88,10 @@ def _with_tokenizer(files: ModelFiles, download_root: Folder | None) -> ModelFil
     return files
 
 
-def _choose(names: Iterable[str], name: str, subfolder: str) -> list[str]:
+def _choose(names: Iterable[str], name: str, subfolder: str, *, is_all: bool = True) -> list[str]:
     names = list(names)
-    found = wanted(names, subfolder=subfolder)
-    if not found and not subfolder and (folders := folders_with_models(names)):
+    found = wanted(names, subfolder=subfolder, is_all=is_all)
+    if not found and not subfolder and is_all and (folders := folders_with_models(names)):
         repository, at, revision = name.partition("@")
         raise ModelNotFoundError(
             f"{name}: has models in {len(folders)} subfolders ({', '.join(map(repr, folders[:10]))}); expected one. "

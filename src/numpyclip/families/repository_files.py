@@ -142,7 +142,7 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def wanted(names: Iterable[str], has_table: bool = False, subfolder: str = "") -> list[str]:
+def wanted(names: Iterable[str], has_table: bool = False, subfolder: str = "", *, is_all: bool = True) -> list[str]:
     """Choose from a repository the files that would be read, the weights last; none if there are no weights.
 
     Parameters
@@ -153,8 +153,12 @@ def wanted(names: Iterable[str], has_table: bool = False, subfolder: str = "") -
         With a config in OpenCLIP's table, a config file there does not decide.
     subfolder : str, optional
         Where the model is. By default at the top, else in the only subfolder that has one.
+    is_all : bool, default=True
+        Whether these are all files. If not, none are chosen unless no other file could change what is read of them.
     """
     names = set(names)
+    if not (is_all or has_table or _settles(names, subfolder)):
+        return []
     if subfolder:
         return _wanted_in(names, subfolder)
     found = _wanted(names, has_table)
@@ -167,18 +171,37 @@ def wanted(names: Iterable[str], has_table: bool = False, subfolder: str = "") -
     return [*later, *_wanted_in(names, folders[0])]
 
 
+def _settles(names: set[str], subfolder: str) -> bool:
+    """Tell whether files at the top, or of a subfolder, say all that others beside them could say otherwise."""
+    here = {file: f"{subfolder}/{file}" if subfolder else file for file in (*_CONFIG_FILES, *FILES)}
+    has = {file for file, name in here.items() if name in names}
+    says_how_to_preprocess = not has.isdisjoint(PROCESSOR_FILES)
+    says_tokens = "tokenizer_config.json" in has and not has.isdisjoint(_VOCABULARIES)
+    return OPEN_CLIP_CONFIG in has or (TRANSFORMERS_CONFIG in has and says_how_to_preprocess and says_tokens)
+
+
 def folders_with_models(names: Iterable[str]) -> list[str]:
     """List the subfolders of a repository that have a model with a config file."""
     names = {name for name in names if not _MODULE.fullmatch(name)}
-    return [folder for folder in sorted({name.split("/")[0] for name in names}) if _wanted_in(names, folder)]
+    within: dict[str, set[str]] = {}
+    for folder, _, name in (name.partition("/") for name in names):
+        within.setdefault(folder, set()).add(name)
+    return [folder for folder in sorted(within) if _wanted_of(names, folder, within[folder])]
 
 
 def _wanted_in(names: set[str], folder: str) -> list[str]:
+    return _wanted_of(
+        names, folder, {name.removeprefix(f"{folder}/") for name in names if name.startswith(f"{folder}/")}
+    )
+
+
+def _wanted_of(names: set[str], folder: str, within: set[str]) -> list[str]:
     """Choose files of a subfolder that has a config file, and of the tokenizer that diffusers has beside it."""
-    within = {name.removeprefix(f"{folder}/") for name in names if name.startswith(f"{folder}/")}
     found = [f"{folder}/{name}" for name in _wanted(within)] if _library(within) else []
+    if not found:
+        return []
     beside = [f"{name}/{file}" for name in folders_beside(folder) for file in (*FILES, *PROCESSOR_FILES)]
-    return [*(name for name in beside if name in names), *found] if found else []
+    return [*(name for name in beside if name in names), *found]
 
 
 def folders_beside(folder: str) -> list[str]:
@@ -215,9 +238,10 @@ def has_tokenizer(folder: Path) -> bool:
     return any((folder / name).is_file() for name in _VOCABULARIES)
 
 
-def tokenizer_files(names: Iterable[str]) -> list[str]:
-    """Choose the files of a tokenizer."""
-    return [name for name in names if name in FILES]
+def tokenizer_files(names: Iterable[str], *, is_all: bool = True) -> list[str]:
+    """Choose the files of a tokenizer; if these may not be all files, only where its settings are among them."""
+    found = [name for name in names if name in FILES]
+    return found if is_all or "tokenizer_config.json" in found else []
 
 
 def _library(names: set[str]) -> str | None:
@@ -235,8 +259,9 @@ def _find_weights(names: set[str], library: str | None, or_any: bool = False) ->
 
 def _is_weights(name: str) -> bool:
     """Tell whether a file may hold all weights; a repository also lists files in folders."""
-    is_plain = PurePosixPath(name).name == PureWindowsPath(name).name == name
-    return is_plain and PurePosixPath(name).suffix in SUFFIXES and not _SHARD.search(name)
+    if not name.endswith(SUFFIXES) or "/" in name or PureWindowsPath(name).name != name:
+        return False
+    return PurePosixPath(name).suffix in SUFFIXES and not _SHARD.search(name)
 
 
 def _with_shards(names: set[str], weights: str) -> list[str]:

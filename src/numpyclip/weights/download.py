@@ -14,12 +14,11 @@
 Files of a hub have their names, parts and locks in its cache: see `numpyclip.weights.hub_cache`.
 """
 
-import contextlib
 import errno
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -46,12 +45,18 @@ class Attempts:
 
     def __init__(self) -> None:
         self.failures: list[str] = []
+        self.refused: set[str] = set()  # sources that do not have it
+        self.may_pass = False  # whether another attempt may help: a connection broke, or a server was busy
         self.error: type[DownloadError] = DownloadError  # a ChecksumError once one has sent another file
         self._silent: set[str] = set()  # hosts that did not answer, or stalled, and are not asked again
 
     def add(self, source: str, failure: Exception) -> None:
         """Note a failure."""
         self.failures.append(f"{source}: {str(failure).rstrip('.')}")
+        if isinstance(failure, Refused) and failure.status not in _BUSY:
+            self.refused.add(source)
+        elif isinstance(failure, Broken | Refused):
+            self.may_pass = True
         if isinstance(failure, Wrong | ChecksumError):
             self.error = ChecksumError
         if isinstance(failure, Broken) and (failure.stalled or not failure.connected):
@@ -61,23 +66,28 @@ class Attempts:
         """Tell, and note, whether the host of a URL did not answer, or stalled, before."""
         is_silent = _host(url) in self._silent
         if is_silent:
-            self.failures.append(f"{url}: not asked, for its host did not answer before")
+            self.failures.append(f"{url}: skipped: {_host(url)} did not answer")
         return is_silent
-
-    def __str__(self) -> str:
-        return "; ".join(self.failures)
 
 
 def _host(url: str) -> str:
     return url.partition("://")[2].partition("/")[0]
 
 
-def patiently(request: Callable[[], _Result]) -> _Result:
-    """Repeat a request while the server is busy, waiting as long as it says, but not for hours."""
+def patiently(request: Callable[[], _Result], drops: int = 0) -> _Result:
+    """Repeat a request while the server is busy, waiting as long as it says, but not for hours.
+
+    A connection may break so many times (`drops`).
+    """
     waited = 0.0
     for usual in (1.0, 2.0):
         try:
             return request()
+        except Broken as broken:
+            if not drops or broken.stalled or not broken.connected:
+                raise
+            drops -= 1
+            continue
         except Refused as refused:
             wait = usual if refused.wait is None else max(1.0, refused.wait)
             if refused.status not in _BUSY or waited + wait > PATIENCE:
@@ -98,9 +108,9 @@ def pull(url: str, part: Part, progress: Progress, expected: Expected, token: st
             return
         page = ", which looks like a web page" if part.head().lstrip().startswith(b"<") else ""
         reason = f"sent {part.size:,} bytes{page}, {difference}"
-        spliced = part.spliced
+        may_differ_next_time = part.spliced or expected.sha1 is not None
         part.clear()
-        if not spliced:
+        if not may_differ_next_time:
             break
     raise Wrong(reason)
 
@@ -131,7 +141,7 @@ def pull_first(urls: Iterable[str], part: Part, progress: Progress, expected: Ex
             continue
         try:
             progress.say(f"downloading {url}")
-            pull(url, part, progress, expected)
+            patiently(partial(pull, url, part, progress, expected))
             return True
         except (Broken, Refused) as failure:
             attempts.add(url, failure)
@@ -151,9 +161,6 @@ def save(path: Path, file: Path, expected: Expected, label: str, fill: Callable[
     try:
         with Part(path) as part, Progress(label) as progress:
             try:
-                needed = (expected.size or 0) - part.size
-                if needed > shutil.disk_usage(file.parent).free:
-                    raise _disk_error(file, expected.size, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
                 is_complete = expected.sha256 is not None and part.differs(expected) is None
                 if not is_complete and not fill(part, progress):
                     return False
@@ -163,8 +170,6 @@ def save(path: Path, file: Path, expected: Expected, label: str, fill: Callable[
     except DownloadError:
         raise
     except OSError as error:  # of the disk; those of the network are among the reasons
-        with contextlib.suppress(OSError):
-            path.unlink()
         raise _disk_error(file, total, error) from error
     try:
         path.replace(file)

@@ -4,9 +4,10 @@ Its settings hold here, too: ``$HF_HOME``, ``$HF_HUB_CACHE``, ``$HF_TOKEN``, ``$
 """
 
 import re
-from collections.abc import Callable, Iterable
+import warnings
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from numpyclip.errors import ChecksumError, DownloadError, ModelNotFoundError, NumPyCLIPError, OfflineError, quoted
 from numpyclip.weights.local import Folder
@@ -14,11 +15,21 @@ from numpyclip.weights.network_settings import hub_cache, hub_endpoint, setting_
 
 if TYPE_CHECKING:  # http and tls take a while to import
     from numpyclip.weights.hub_cache import CachedRepository
-    from numpyclip.weights.hub_client import HubClient, Listing
+    from numpyclip.weights.hub_client import HubClient
 
 PREFIX = "hf-hub:"
 
-Choose = Callable[[Iterable[str]], list[str]]
+
+class Choose(Protocol):
+    """Chooses from the names of files, the weights last; none if there are no weights.
+
+    If the names may not be all (`is_all`), none either unless no other file could change what is read of them.
+    """
+
+    def __call__(self, names: Iterable[str], *, is_all: bool = True) -> list[str]:
+        """Choose."""
+        ...
+
 
 # As `huggingface_hub` checks the names of repositories; revisions become paths, too.
 _PART = r"\w(?:[\w.-]{0,94}\w)?"
@@ -30,14 +41,13 @@ _NAME = re.compile(
 def obtain(name: str, choose: Choose, cache_dir: Folder | None = None) -> Path:
     """Return a snapshot of a repository in the cache, after downloading the chosen files that are missing.
 
-    If the hub cannot be reached, it is the last snapshot, if that is complete.
+    If they cannot be fetched, it is the last snapshot that is known to be complete.
 
     Parameters
     ----------
     name : str
         ``"hf-hub:organization/name"``, perhaps with ``@revision``: a branch, a tag or a commit.
-    choose : callable
-        Chooses from the names of files, the weights last; none if there are no weights.
+    choose : Choose
     cache_dir : path-like, optional
         By default that of `huggingface_hub`.
 
@@ -51,6 +61,11 @@ def obtain(name: str, choose: Choose, cache_dir: Folder | None = None) -> Path:
         If the hub sends other files than it states.
     DownloadError
         If they cannot be fetched or written.
+
+    Warns
+    -----
+    UserWarning
+        If they cannot be fetched, and a snapshot in the cache is used.
     """
     match = _NAME.fullmatch(name)
     if not match or ".." in name or "--" in match["repository"] or "//" in name:
@@ -65,33 +80,35 @@ class _Download:
 
     def __init__(self, name: str, repository: str, revision: str | None, choose: Choose) -> None:
         self._name, self._repository, self._revision, self._choose = name, repository, revision, choose
-        self._page = f"{hub_endpoint()}/{repository}"
 
     def obtain(self, cache_dir: Folder | None) -> Path:
         """Return the folder with the files, online or not."""
         from numpyclip.weights.hub_cache import CachedRepository
-        from numpyclip.weights.hub_client import HubClient
-        from numpyclip.weights.web_request import Broken, Refused
 
         cache = CachedRepository(Path(cache_dir).expanduser() if cache_dir else hub_cache(), self._repository)
         if setting := setting_against_hub():
-            return self._cached(cache) or self._raise_offline(setting)
+            return self._cached(cache) or self._raise_offline(cache, setting)
+        from numpyclip.weights.hub_client import HubClient
+        from numpyclip.weights.web_request import Broken, Refused, Wrong
+
         client = HubClient(self._repository)
         try:
-            listing = client.list_files(self._revision)
+            return self._fetch(client, cache)
         except (Broken, Refused) as failure:
-            is_gone = isinstance(failure, Refused) and failure.code == "RevisionNotFound"
-            if not is_gone and (folder := self._cached(cache)):
-                return folder
-            raise self._error(failure, client) from failure
-        try:
-            return self._fetch(client, cache, listing)
-        except (Broken, Refused) as failure:
-            raise self._error(failure, client) from failure
+            is_final = isinstance(failure, Wrong) or getattr(failure, "code", "") == "RevisionNotFound"
+            if is_final or not (folder := self._cached(cache)):
+                raise self._error(failure, client, cache) from failure
+            warnings.warn(
+                f"{self._name}: not fetched from {client.page} ({failure}). The snapshot {folder} is used; with "
+                "HF_HUB_OFFLINE=1 the hub is not asked.",
+                stacklevel=3,
+            )
+            return folder
 
-    def _fetch(self, client: "HubClient", cache: "CachedRepository", listing: "Listing") -> Path:
+    def _fetch(self, client: "HubClient", cache: "CachedRepository") -> Path:
         from numpyclip.weights.hub_cache import stays_inside
 
+        listing = client.list_files(self._revision)
         chosen = self._choose(listing.files)
         if not chosen:
             raise ModelNotFoundError(
@@ -99,47 +116,57 @@ class _Download:
                 f"{', '.join(f'{file!r:.60}' for file in listing.files[:10]) or 'no files'}."
             )
         if outside := [file for file in chosen if not stays_inside(file)]:
-            raise DownloadError(f"{self._name}: {self._page} lists {quoted(outside[0])}, which is outside its folder.")
+            raise DownloadError(f"{self._name}: {client.page} lists {quoted(outside[0])}, which is outside its folder.")
         folder = cache.snapshot(listing.commit)
+        cache.note_listing(listing.commit, listing.files)
         for file in chosen:
             if not (folder / file).is_file():
                 client.fetch(cache, client.ask_about(listing.commit, file), file)
-        cache.note(self._revision or "main", listing.commit)  # at the end, so that it always is a complete snapshot
+        cache.note(self._revision or "main", listing.commit)
         return folder
 
     def _cached(self, cache: "CachedRepository") -> Path | None:
-        """Return the snapshot in the cache, if it has weights: they are fetched last."""
-        commit = cache.commit_of(self._revision or "main")
-        return cache.snapshot(commit) if commit and self._choose(cache.files(commit)) else None
+        """Return a snapshot in the cache that has all files; if no revision was named, of any commit."""
+        for commit in cache.commits(self._revision):
+            here, listed = set(cache.files(commit)), cache.listing(commit)
+            # what another program has fetched may not be all: transformers' models leave out how to preprocess
+            chosen = self._choose(here, is_all=False) if listed is None else self._choose(listed)
+            if chosen and here.issuperset(chosen):
+                return cache.snapshot(commit)
+        return None
 
-    def _raise_offline(self, setting: str) -> Path:
+    def _raise_offline(self, cache: "CachedRepository", setting: str) -> Path:
+        here = sorted({file for commit in cache.commits(self._revision) for file in cache.files(commit)})
+        found = f" (it has {', '.join(f'{file!r:.60}' for file in here[:10])})" if here else ""
         raise OfflineError(
-            f"{self._name}: not completely in the cache, and {setting} forbids the network. Unset it, or copy "
-            f"the cache of a machine that has it, or load a folder with the files of {self._page}."
+            f"{self._name}: not completely in the cache{found}, and {setting} forbids the network. Unset it, or copy "
+            f"the cache of a machine that has it, or load a folder with the files of {hub_endpoint()}/"
+            f"{self._repository}."
         )
 
-    def _error(self, failure: Exception, client: "HubClient") -> NumPyCLIPError:
-        from numpyclip.weights.web_request import Broken, Refused, Wrong
+    def _error(self, failure: Exception, client: "HubClient", cache: "CachedRepository") -> NumPyCLIPError:
+        from numpyclip.weights.web_request import Refused, Wrong
 
-        status, code = (failure.status, failure.code) if isinstance(failure, Refused) else (0, "")
+        is_refusal = isinstance(failure, Refused) and failure.host is None  # of the hub, not of where it redirects to
+        status, code = (failure.status, failure.code) if isinstance(failure, Refused) and is_refusal else (0, "")
         log_in = "set $HF_TOKEN to a token of your account, or log in with huggingface_hub (the extra 'hub')"
         if code == "GatedRepo":
+            way = "with the account of the token that was sent" if client.has_token else f"and {log_in}"
             return ModelNotFoundError(
-                f"{self._name}: is open only to those who have accepted its licence. Accept it at {self._page}, and "
-                f"{log_in}."
+                f"{self._name}: is open only to those who have accepted its licence. Accept it at {client.page}, {way}."
             )
         if code == "RevisionNotFound":
             return ModelNotFoundError(
-                f"{self._name}: {self._page} has no such revision; expected a branch, a tag or a commit."
+                f"{self._name}: {client.page} has no such revision; expected a branch, a tag or a commit."
             )
-        if code == "RepoNotFound" or status in (401, 403, 404):
+        if code == "RepoNotFound" or (status in (401, 403, 404) and code != "EntryNotFound"):
             access = "the token that was sent may not read it" if client.has_token else f"if it is private, {log_in}"
             return ModelNotFoundError(
-                f"{self._name}: not found at {self._page}, or closed to you ({failure}). Check its spelling; {access}."
+                f"{self._name}: not found at {client.page}, or closed to you ({failure}). Check its spelling; {access}."
             )
-        kept = " (what has arrived is kept, to be continued)" if isinstance(failure, Broken) else ""
+        kept = " (what has arrived is kept, to be continued)" if cache.has_parts() else ""
         kind = ChecksumError if isinstance(failure, Wrong) else DownloadError
         return kind(
-            f"{self._name}: could not be downloaded from {self._page}: {str(failure).rstrip('.')}. Try again{kept}, or "
-            "set $HF_ENDPOINT to a mirror, or download its files by hand, and load the folder that has them."
+            f"{self._name}: could not be downloaded from {client.page}: {str(failure).rstrip('.')}. Try again{kept}, "
+            "or set $HF_ENDPOINT to a mirror, or download its files by hand, and load the folder that has them."
         )

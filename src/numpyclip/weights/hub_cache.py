@@ -7,23 +7,27 @@
         a symbolic link to it; the file itself where links cannot be made.
     ``refs/REVISION``
         the commit of a branch or tag.
+    ``.numpyclip/COMMIT.json``
+        our own: the names of all files of a commit, by which a snapshot is known to be complete without the hub.
 ``.locks/models--organization--name/ETAG.lock``
     held during the download.
 """
 
 import contextlib
+import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from numpyclip.atomic import resumable_path, temporary_path
-from numpyclip.errors import DownloadError
+from numpyclip.errors import CheckpointError, DownloadError
 from numpyclip.regular_file import open_regular
 from numpyclip.weights.catalogue import Copy
+from numpyclip.weights.json_file import parse_json, read_bytes
 from numpyclip.weights.local import make_folder, read_sha256
 from numpyclip.weights.network_settings import links_are_forbidden
 
@@ -31,6 +35,7 @@ _WEIGHTS = (  # of the repositories of copies, in which other programs may have 
     *("open_clip_model.safetensors", "open_clip_pytorch_model.bin"),
     *("model.safetensors", "pytorch_model.bin"),
 )
+LISTING = 8 << 20  # bytes of a list of files; that of ten thousand has one or two million
 _MANY = 10_000  # files of a snapshot; more are not looked at
 
 
@@ -42,12 +47,6 @@ def is_commit(revision: str | None) -> bool:
 def is_sha256(etag: str) -> bool:
     """Tell whether an ETag, or the name of a blob, is a SHA-256."""
     return re.fullmatch("[0-9a-f]{64}", etag) is not None
-
-
-def is_intact(file: Path) -> bool | None:
-    """Read a file of a snapshot and compare it with the SHA-256 that its blob is named by; None if it has none."""
-    blob = file.resolve()
-    return read_sha256(blob) == blob.name if is_sha256(blob.name) else None
 
 
 def may_be_commit(name: object) -> bool:
@@ -105,11 +104,40 @@ class CachedRepository:
         """Note the commit of a revision, unless the cache cannot be written."""
         if revision == commit or self.commit_of(revision) == commit:
             return
-        file = self._folder / "refs" / revision
+        self._write(self._folder / "refs" / revision, commit.encode("ascii"))
+
+    def commits(self, revision: str | None) -> list[str]:
+        """List the commits that may stand for a revision, its own first; without a revision, then the newest here."""
+        found = [self.commit_of(revision or "main")]
+        with contextlib.suppress(OSError):
+            if revision is None:
+                here = [path for path in self.snapshot("").iterdir() if may_be_commit(path.name)]
+                found += [path.name for path in sorted(here, key=lambda path: path.stat().st_mtime, reverse=True)]
+        return [commit for commit in dict.fromkeys(found) if commit]
+
+    def _listing(self, commit: str) -> Path:
+        return self._folder / ".numpyclip" / f"{commit}.json"
+
+    def listing(self, commit: str) -> list[str] | None:
+        """Return the names of all files of a commit, if they were noted."""
+        with contextlib.suppress(CheckpointError, ValueError, RecursionError):
+            names = parse_json(read_bytes(self._listing(commit), LISTING, "the names of files"))
+            if isinstance(names, list) and all(isinstance(name, str) for name in names):
+                return names
+        return None
+
+    def note_listing(self, commit: str, names: Sequence[str]) -> None:
+        """Note the names of all files of a commit, unless the cache cannot be written."""
+        file = self._listing(commit)
+        if not file.exists():
+            self._write(file, json.dumps(names, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+
+    @staticmethod
+    def _write(file: Path, data: bytes) -> None:
         with contextlib.suppress(OSError):
             file.parent.mkdir(parents=True, exist_ok=True)
             with temporary_path(file) as part:
-                part.write_text(commit, "ascii")
+                part.write_bytes(data)
                 part.replace(file)
 
     def files(self, commit: str) -> list[str]:
@@ -117,6 +145,10 @@ class CachedRepository:
         folder = self.snapshot(commit)
         found = (path for path, _ in zip(folder.rglob("*"), range(_MANY), strict=False) if path.is_file())
         return [path.relative_to(folder).as_posix() for path in found]
+
+    def has_parts(self) -> bool:
+        """Tell whether a file has arrived in part."""
+        return any(self.blob("").glob("*.incomplete"))
 
     def being_written(self, etag: str, file: str) -> AbstractContextManager[Path]:
         """Lock a blob as `huggingface_hub` does, and give the name of its part; see `resumable_path`."""
@@ -150,6 +182,12 @@ class CachedRepository:
                     path = self.snapshot(commit) / file
                     if path.is_file() and (file != copy.file or _may_be(path, copy)):
                         yield path
+
+
+def is_intact(path: Path) -> bool:
+    """Compare a file in the cache with its SHA-256, if that is the name of its blob, after reading all of it."""
+    blob = path.resolve().name
+    return not is_sha256(blob) or read_sha256(path) == blob
 
 
 def _linked(path: Path, blob: Path) -> bool:

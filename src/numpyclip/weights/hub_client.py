@@ -11,16 +11,16 @@ from typing import NamedTuple, TypeVar
 from urllib.parse import quote
 
 from numpyclip.weights.download import patiently, pull, save
-from numpyclip.weights.hub_cache import CachedRepository, is_commit, is_sha256, may_be_commit
+from numpyclip.weights.hub_cache import LISTING, CachedRepository, is_commit, is_sha256, may_be_commit
 from numpyclip.weights.json_file import parse_json
 from numpyclip.weights.local import read_sha256
 from numpyclip.weights.network_settings import hub_endpoint, hub_token
 from numpyclip.weights.partial_file import Expected, Part
 from numpyclip.weights.progress import Progress
 from numpyclip.weights.transfer import read_all
-from numpyclip.weights.web_request import Broken, Refused, Wrong, ask
+from numpyclip.weights.web_request import Refused, Wrong, ask
 
-LISTING = 8 << 20  # bytes; that of ten thousand files has one or two million
+MANY = 100_000  # files of a repository, to which the hub's own documentation limits them
 SMALL = 128 << 20  # bytes of a file that is no weights; the largest published tokenizer has 34 million
 _LARGE = (".safetensors", ".bin", ".pt", ".pth", ".npz")
 
@@ -45,8 +45,9 @@ class Stated(NamedTuple):
 class HubClient:
     """Requests about one repository. Its errors are those of `web_request`, but for what concerns the disk."""
 
-    def __init__(self, repository: str) -> None:
-        self._repository, self._endpoint, self._token = repository, hub_endpoint(), hub_token()
+    def __init__(self, repository: str, is_public: bool = False) -> None:
+        self._repository, self._endpoint = repository, hub_endpoint()
+        self._token = None if is_public else hub_token()  # of a public one it is sent only if the hub wants it
         self._is_settled = False  # whether to send a token
 
     @property
@@ -67,23 +68,26 @@ class HubClient:
         """Ask for the commit of a revision, by default the newest, and its files."""
         url = f"{self._endpoint}/api/models/{self._repository}"
         url += f"/revision/{quote(revision, safe='')}" if revision else ""
-        data = self._request(lambda: _again_if_dropped(lambda: read_all(url, LISTING, self._token)))
+        data = self._request(lambda: read_all(url, LISTING, self._token), drops=1)
         try:
             told = parse_json(data)
             commit = told["sha"]
             files = [sibling["rfilename"] for sibling in told.get("siblings") or ()]
         except (ValueError, RecursionError, LookupError, TypeError, AttributeError) as error:
-            page = "a web page" if data.lstrip().startswith(b"<") else f"{data[:40]!r} ..."
-            raise Refused(f"sent {page} in place of a list of files ({error!r:.100})") from error
+            what = "a web page" if data.lstrip().startswith(b"<") else "something else"
+            why = f": {error}" if type(error) is ValueError else ""  # ours, not those of the parser
+            raise Refused(f"sent {what} in place of a list of files{why}") from error
         if not may_be_commit(commit) or not all(isinstance(file, str) for file in files):
             raise Refused(f"sent a list of files whose commit is {commit!r:.60}; expected 40 hexadecimal digits")
+        if len(files) > MANY:
+            raise Refused(f"sent a list of {len(files):,} files; expected at most {MANY:,}")
         return Listing(commit, files)
 
     def ask_about(self, revision: str, file: str, sha256: str | None = None) -> Stated:
         """Ask for the commit, ETag and size of a file; with the right SHA-256 a plain web server is enough."""
         url = self.url(revision, file)
         head = partial(ask, url, "HEAD", stays=True)
-        answer = self._request(lambda: _again_if_dropped(lambda: head(token=self._token)))
+        answer = self._request(lambda: head(token=self._token), drops=1)
         answer.body.close()
         commit = answer.header("X-Repo-Commit") or ""
         last = answer.headers[-1]
@@ -98,6 +102,7 @@ class HubClient:
         expected = Expected(
             size=int(size) if re.fullmatch(r"[0-9]{1,18}", size) else None,
             sha256=sha256 or (etag if is_sha256(etag) else None),  # of large files; for others it is that of Git
+            sha1=etag if sha256 is None and is_commit(etag) else None,
             most=None if file.endswith(_LARGE) else SMALL,
         )
         if expected.most is not None and (expected.size or 0) > expected.most:
@@ -128,32 +133,22 @@ class HubClient:
                 save(path, blob, stated.expected, file, fill)
             return cache.link(stated.etag, stated.commit, file, is_new)
 
-    def _request(self, request: Callable[[], _Result]) -> _Result:
+    def _request(self, request: Callable[[], _Result], drops: int = 0) -> _Result:
         """Make a request; once more with the token of `huggingface_hub`, or without one that has expired, say."""
         try:
-            return patiently(request)
+            return patiently(request, drops)
         except Refused as refused:
-            if refused.status not in (401, 403) or self._is_settled:
+            if refused.status not in (401, 403) or refused.host or self._is_settled:
                 raise
             self._is_settled = True
             before, self._token = self._token, None if self._token else hub_token(_logged_in)
             if before == self._token:
                 raise
             try:
-                return patiently(request)
+                return patiently(request, drops)
             except Refused:
                 self._token = self._token or before
                 raise refused from None
-
-
-def _again_if_dropped(request: Callable[[], _Result]) -> _Result:
-    """Make a short request, and once more if its connection breaks."""
-    try:
-        return request()
-    except Broken as broken:
-        if broken.stalled or not broken.connected:
-            raise
-        return request()
 
 
 def _logged_in() -> str | None:

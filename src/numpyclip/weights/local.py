@@ -46,7 +46,7 @@ def _readable(file: Path) -> Iterator[None]:
 
 def stat_regular_file(file: Path) -> os.stat_result | None:
     """Return the status of a regular file, None if it does not exist."""
-    with _readable(file), contextlib.suppress(FileNotFoundError), open_regular(file) as stream:
+    with _readable(file), contextlib.suppress(FileNotFoundError, NotADirectoryError), open_regular(file) as stream:
         return os.fstat(stream.fileno())
     return None
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from numpyclip.errors import DownloadError
 
-_HUB = "https://huggingface.co"
+HUB = "https://huggingface.co"
 
 
 def is_offline() -> bool:
@@ -34,23 +34,25 @@ def mirror() -> str | None:
 
 def hub_endpoint() -> str:
     """Return the URL of the hub: ``$HF_ENDPOINT``, if that is set."""
-    return _url("HF_ENDPOINT") or _HUB
+    return _url("HF_ENDPOINT") or HUB
 
 
 def _url(variable: str) -> str | None:
     url = os.environ.get(variable, "").strip().rstrip("/")
     if not url:
         return None
-    if re.match(r"\w+://[^/]*@", url):  # not shown: it may contain a password
-        raise DownloadError(f"${variable}: has a user name; expected https://host/folder. Remove it.")
-    if not re.fullmatch(r"https?://[^/\s][^\s?#]*", url):
-        raise DownloadError(f"${variable}: is {url!r:.200}; expected https://host/folder.")
+    if not re.fullmatch(r"https?://[^/\s@][^\s?#@]*", url):  # not shown: it may contain a password or a signature
+        raise DownloadError(f"${variable}: is no URL as expected, https://host/folder without a user name, '?' or '#'.")
     return url
 
 
 def hub_token(log_in: Callable[[], str | None] = lambda: None) -> str | None:
-    """Return the token in ``$HF_TOKEN``, or that of `log_in`; never shown. A setting may forbid to send any."""
-    if _is_set("HF_HUB_DISABLE_IMPLICIT_TOKEN"):
+    """Return the token in ``$HF_TOKEN``, or that of `log_in`; never shown, nor sent in clear to another machine.
+
+    A setting may forbid to send any.
+    """
+    is_safe = re.match(r"https:|http://(localhost|127\.[0-9.]+|\[::1\])(:[0-9]*)?(/|$)", hub_endpoint())
+    if _is_set("HF_HUB_DISABLE_IMPLICIT_TOKEN") or not is_safe:
         return None
     token = (os.environ.get("HF_TOKEN") or os.environ.get("HUGGING_FACE_HUB_TOKEN") or log_in() or "").strip()
     if not re.fullmatch(r"[!-~]*", token):

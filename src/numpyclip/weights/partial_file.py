@@ -1,8 +1,10 @@
 """A file that is being downloaded, and what is known of the complete one."""
 
 import contextlib
+import errno
 import hashlib
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,12 +20,15 @@ class Expected:
     size : int, optional
     sha256 : str, optional
         Lower-case hexadecimal.
+    sha1 : str, optional
+        That of the file, or of Git's blob, which has a header before it.
     most : int, optional
         No such file is larger, if its size is unknown.
     """
 
     size: int | None = None
     sha256: str | None = None
+    sha1: str | None = None
     most: int | None = None
 
     def may_be(self, path: Path) -> bool:
@@ -78,12 +83,25 @@ class Part:
             return f"with SHA-256 {self.sha256}; expected {expected.sha256}"
         if expected.size not in (None, self.size):
             return f"expected {expected.size:,}"
+        if expected.sha1 is not None and expected.sha1 not in (found := self._sha1()):
+            return f"with Git's SHA-1 {found[0]}; expected {expected.sha1}"
         return None
 
+    def _sha1(self) -> tuple[str, str]:
+        """Return Git's SHA-1 of the contents, then the plain one; read again, for the former begins with the size."""
+        hashes = [hashlib.sha1(start, usedforsecurity=False) for start in (b"blob %d\0" % self.size, b"")]
+        self._file.seek(0)
+        while data := self._file.read(CHUNK):
+            for one in hashes:
+                one.update(data)
+        return hashes[0].hexdigest(), hashes[1].hexdigest()
+
     def begin(self, etag: str | None, total: int | None) -> None:
-        """Note what a response announces, whose data will be appended."""
+        """Note what a response announces, whose data will be appended; OSError if the disk has no room for it."""
         self.spliced = self.size > 0
         self.etag, self.total = etag, total
+        if total is not None and total - self.size > shutil.disk_usage(self.path.parent).free:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def append(self, data: bytes) -> None:
         """Write all of the data at the end."""

@@ -1,9 +1,11 @@
-"""How far a download is, on stderr, if that is a terminal."""
+"""How far a download is, on stderr; if that is no terminal, only that a large one has begun."""
 
 import sys
 from typing import Any
 
 from numpyclip.escaping import printable
+
+_LARGE = 10_000_000  # bytes that take a while
 
 
 class Progress:
@@ -12,6 +14,7 @@ class Progress:
     def __init__(self, label: str) -> None:
         self._label = label
         self._visible = sys.stderr is not None and sys.stderr.isatty()
+        self._is_told = False  # that it has begun
         self._bar: Any = None
 
     def __enter__(self) -> "Progress":
@@ -34,6 +37,10 @@ class Progress:
     def show(self, size: int, total: int | None) -> None:
         """Draw how many bytes are there, of how many; a file that shrank starts a new bar."""
         if not self._visible:
+            if not self._is_told and sys.stderr is not None and (total is None or total - size >= _LARGE):
+                what = "" if total is None else f" {(total - size) / 1e6:,.0f} MB"
+                print(printable(f"{self._label}: downloading{what}"), file=sys.stderr, flush=True)
+            self._is_told = True
             return
         from tqdm import tqdm
 

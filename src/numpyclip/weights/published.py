@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from numpyclip.weights.catalogue import DOWNLOADABLE
+from numpyclip.weights.hub import PREFIX
 
 _DATA = Path(__file__).resolve().parents[1] / "data"
 _TABLE = _DATA / "open_clip.json"
 _SPEEDS = _DATA / "speeds.json"
 _QUICK_GELU = "-quickgelu"
-_HUB = "hf-hub:"
 OPENAI_PREPROCESS = ("openai", "bicubic", "shortest")
 
 
@@ -141,7 +141,7 @@ def published_as(name: str, tag: str | None = None) -> tuple[str, str] | None:
     if tag is not None:
         model = (architecture(name) or _NONE).find(tag)
         return (name.replace("/", "-").removesuffix(_QUICK_GELU), model.tag) if model else None
-    repository = name.removeprefix(_HUB).partition("@")[0] if name.startswith(_HUB) else None
+    repository = name.removeprefix(PREFIX).partition("@")[0] if name.startswith(PREFIX) else None
     copies = {copy.repository: model.name for model in DOWNLOADABLE.values() for copy in model.copies}
     original = copies.get(repository or "", name)
     for known, facts in _table()["architectures"].items():

@@ -2,6 +2,8 @@
 
 import warnings
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from errno import ENOSPC
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,14 +18,16 @@ from numpyclip.weights.local import (
     weights_folder,
     write_stamp,
 )
-from numpyclip.weights.network_settings import hub_cache, hub_endpoint, is_offline, mirror, setting_against_hub
+from numpyclip.weights.network_settings import HUB, hub_cache, is_offline, mirror, setting_against_hub
 
 if TYPE_CHECKING:  # http and tls take a while to import; a model that is here needs neither
     from numpyclip.weights.download import Attempts
 
 Check = Callable[[Path], None]
 
-_TINY = "To try NumPyCLIP without a download, use the model in the package: 'tiny' (--model tiny)."
+_TINY = (
+    "To try NumPyCLIP without a download, use the model in the package: load('tiny'), numpyclip classify --model tiny."
+)
 
 
 class Weights(NamedTuple):
@@ -90,7 +94,8 @@ class _Search:
             return here
         if is_offline():
             raise self._offline_error(found)
-        make_folder(self._file.parent)
+        with suppress(DownloadError):  # it is raised below, where no copy can be had
+            make_folder(self._file.parent)
         message = f"{self._file.name}: another process is downloading it; waiting for it"
         with resumable_path(self._file, message) as part:
             if here := self._here(found := self._found()):  # another process may have downloaded it meanwhile
@@ -147,13 +152,22 @@ class _Search:
         def fill(partial_file: Part, progress: Progress) -> bool:
             return pull_first(urls(self._model), partial_file, progress, expected, attempts)
 
-        if save(part, self._file, expected, self._file.name, fill):
+        try:
+            make_folder(self._file.parent)
+            is_here = save(part, self._file, expected, self._file.name, fill)
+        except DownloadError as error:
+            if not self._model.copies or getattr(error.__cause__, "errno", None) == ENOSPC:
+                raise
+            attempts.add(str(self._file), error)  # the cache of the hub may be on another disk
+            is_here = False
+        if is_here:
             if status := stat_regular_file(self._file):
                 write_stamp(self._file, status, self._model.sha256)
             return Weights(self._file, False)
         for copy in self._model.copies:
             if path := self._download_copy(copy, attempts):
-                part.unlink(missing_ok=True)
+                with suppress(OSError):
+                    part.unlink()
                 return Weights(path, True)
         raise self._error(attempts, part)
 
@@ -162,7 +176,11 @@ class _Search:
         from numpyclip.weights.hub_client import HubClient
         from numpyclip.weights.web_request import Broken, Refused
 
-        client = HubClient(copy.repository)
+        try:
+            client = HubClient(copy.repository, is_public=True)
+        except DownloadError as error:  # of a setting
+            attempts.add(f"{copy.repository}/{copy.file}", error)
+            return None
         url = client.url(copy.revision, copy.file)
         if setting := setting_against_hub():
             attempts.add(url, DownloadError(f"{setting} forbids it"))
@@ -181,28 +199,38 @@ class _Search:
             attempts.add(url, failure_of_copy)
         return None
 
-    def _advice(self) -> str:
-        model = self._model
-        at = f", from {model.urls[0]}," if model.urls else ""
-        ways = [f"put {model.file}{at} (SHA-256 {model.sha256}) into {self._file.parent} by hand"]
-        if not model.copies:
-            ways.append("set $NUMPYCLIP_MIRROR to a URL that has it")
-        else:
-            ways.append("set $NUMPYCLIP_MIRROR to a URL that has it, or $HF_ENDPOINT to a mirror of the hub")
-            ways.append(f"pass --model hf-hub:{model.copies[-1].repository}, once {hub_endpoint()} can be reached")
-        return f"Try again; or {'; or '.join(ways)}. {_TINY}"
+    def _ways(self, attempts: "Attempts | None" = None) -> list[str]:
+        """Say what helps where these attempts have failed: which file to put where, from an address that may work."""
+        model, refused = self._model, attempts.refused if attempts else ()
+        original = next((f", from {url}," for url in model.urls if url not in refused), "")
+        ways = [f"Put {model.file} (SHA-256 {model.sha256}){original} into {self._file.parent} by hand."]
+        for copy in model.copies:
+            address = f"{HUB}/{copy.repository}/resolve/{copy.revision}/{copy.file}"
+            if address not in refused:
+                from numpyclip.weights.hub_cache import CachedRepository
+
+                folder = CachedRepository(self._caches[0], copy.repository).snapshot(copy.revision)
+                return [*ways, f"Or put {address} into {folder} by hand."]
+        return ways
 
     def _offline_error(self, found: str | None) -> DownloadError:
         model, file = self._model, self._file
-        cure = f"Put {model.file} there by hand, from {' or '.join(urls(model))}, or unset $NUMPYCLIP_OFFLINE."
         if found:
-            return ChecksumError(f"{file}: has SHA-256 {found}; expected {model.sha256}. {cure}")
-        what = f"is missing, and $NUMPYCLIP_OFFLINE forbids the download; expected SHA-256 {model.sha256}"
-        return OfflineError(f"{file}: {what}. {cure} {_TINY}")
+            error: DownloadError = ChecksumError(f"{file}: has SHA-256 {found}; expected {model.sha256}.")
+        else:
+            what = f"is missing, and $NUMPYCLIP_OFFLINE forbids the download; expected SHA-256 {model.sha256}"
+            error = OfflineError(f"{file}: {what}.")
+        error.lines = (*self._ways(), "Or unset $NUMPYCLIP_OFFLINE.", _TINY)
+        return error
 
     def _error(self, attempts: "Attempts", part: Path) -> DownloadError:
-        tried = f" ({attempts})" if attempts.failures else ""
-        kept = ""
+        error = attempts.error(f"{self._model.name}: could not be downloaded.")
+        lines = [f"{failure}." for failure in attempts.failures]
         if part == resumable_part(self._file) and part.exists():
-            kept = f"{part.stat().st_size:,} bytes are kept in {part}, to be continued. "
-        return attempts.error(f"{self._model.name}: could not be downloaded{tried}. {kept}{self._advice()}")
+            lines.append(f"{part.stat().st_size:,} bytes are kept in {part}, to be continued.")
+        lines += ["Try again later."] if attempts.may_pass else []
+        mirrors = "$NUMPYCLIP_MIRROR to a URL that has it" + (
+            ", or $HF_ENDPOINT to a mirror of the hub" if self._model.copies else ""
+        )
+        error.lines = (*lines, *self._ways(attempts), f"Or set {mirrors}.", _TINY)
+        return error

@@ -7,7 +7,7 @@ hash decides in the end. Where none is known, the ETag must stay the same.
 import http.client
 import re
 import time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from numpyclip.weights import web_request
 from numpyclip.weights.partial_file import CHUNK, Expected, Part
@@ -27,9 +27,6 @@ class _Span(NamedTuple):
 
 def _span(answer: http.client.HTTPResponse, part: Part, expected: Expected) -> _Span:
     """Read from the headers which bytes will come."""
-    encoding = answer.headers.get("Content-Encoding", "")
-    if encoding.lower() not in ("", "identity"):
-        raise Refused(f"sent as {encoding}, though plain bytes were requested")
     if answer.status == 200:  # the whole file, whatever was requested
         return _Span(answer.length, answer.length)
     content_range = answer.headers.get("Content-Range", "")
@@ -55,7 +52,18 @@ def _read(answer: http.client.HTTPResponse, most: int) -> bytes:
     except TimeoutError as error:
         raise Broken(f"stalled: no byte for {web_request.TIMEOUT:g} seconds", stalled=True) from error
     except (OSError, http.client.HTTPException) as error:
-        raise Broken(f"dropped: {error or type(error).__name__}") from error
+        why = f": {error or type(error).__name__}" if isinstance(error, OSError) else " in the middle of the body"
+        raise Broken(f"dropped{why}") from error
+
+
+def _ask(url: str, first_byte: int = 0, token: str | None = None) -> Any:
+    """Ask for plain bytes."""
+    answer = ask(url, first_byte=first_byte, token=token).body
+    encoding = answer.headers.get("Content-Encoding", "")
+    if encoding.lower() not in ("", "identity"):
+        answer.close()
+        raise Refused(f"sent as {encoding}, though plain bytes were requested")
+    return answer
 
 
 class _Pace:
@@ -104,13 +112,13 @@ def fetch(url: str, part: Part, progress: Progress, expected: Expected, token: s
         If the file cannot be written.
     """
     try:
-        found = ask(url, first_byte=part.size, token=token)
+        found = _ask(url, part.size, token)
     except Refused as refused:
         if refused.status == 416 and part.size:
             part.clear()
             raise Broken("the part here does not fit the file there (416); starting over") from refused
         raise
-    with found.body as answer:
+    with found as answer:
         stop, total = _checked(_span(answer, part, expected), answer, expected)
         if answer.status == 200:
             part.clear()
@@ -134,7 +142,7 @@ def fetch(url: str, part: Part, progress: Progress, expected: Expected, token: s
 def read_all(url: str, most: int, token: str | None = None) -> bytes:
     """Return what is at a URL, at most so many bytes."""
     data, pace = bytearray(), _Pace()
-    with ask(url, token=token).body as answer:
+    with _ask(url, token=token) as answer:
         while piece := _read(answer, CHUNK):
             data += piece
             pace.count(len(piece))

@@ -18,11 +18,12 @@ TIMEOUT = 15.0  # seconds: for a connection, for all headers of a response, and 
 class Refused(Exception):
     """The server refused, and retrying would not help, unless it is busy: then it may tell how long to `wait`."""
 
-    def __init__(self, reason: str, status: int = 0, headers: Message | None = None) -> None:
+    def __init__(self, reason: str, status: int = 0, headers: Message | None = None, host: str | None = None) -> None:
         super().__init__(reason)
         self.status = status
+        self.host = host  # if it is another than was asked, to which that one has redirected
         self.code = headers.get("X-Error-Code", "") if headers else ""  # a hub's
-        self.wait = _seconds(headers.get("Retry-After", "")) if headers else None
+        self.wait = _wait(headers) if headers else None
 
     def __str__(self) -> str:
         return super().__str__() + (f"; it asks to wait for {self.wait:.0f} seconds" if self.wait else "")
@@ -39,6 +40,12 @@ class Broken(Exception):
         super().__init__(reason)
         self.connected = connected
         self.stalled = stalled
+
+
+def _wait(headers: Message) -> float | None:
+    """Read how long to wait; the Hugging Face hub has a header of its own, ``"api";r=0;t=12``."""
+    limit = re.search(r";\s*t\s*=\s*([0-9]{1,9})", headers.get("RateLimit", ""))
+    return float(limit[1]) if limit and "Retry-After" not in headers else _seconds(headers.get("Retry-After", ""))
 
 
 def _seconds(retry_after: str) -> float | None:
@@ -204,6 +211,11 @@ def _why(error: urllib.error.URLError, request: urllib.request.Request) -> str:
     return f"could not connect: {reason}"
 
 
+def _public(text: str) -> str:
+    """Remove from a message what URLs in it may have that is secret: passwords and signatures."""
+    return re.sub(r"\?[^\s'\";,]*", "?...", re.sub(r"//[^/@\s]*@", "//", text))
+
+
 class Answer(NamedTuple):
     """What a server answered: the body yet to be read, if any, and all headers on the way there."""
 
@@ -247,13 +259,17 @@ def ask(url: str, method: str = "GET", first_byte: int = 0, token: str | None = 
         if redirects.stayed:
             return Answer(error, redirects.hops)
         # urllib's message about redirect loops has two lines
-        reason = " ".join(str(error.reason).split())
-        raise Refused(f"HTTP {error.code}, {reason}", error.code, error.headers) from error
+        reason = " ".join(_public(str(error.reason)).split())
+        host = None if _is_within(url, error.url) else urllib.parse.urlsplit(error.url).hostname
+        by = f", by {host}" if host else ""
+        raise Refused(f"HTTP {error.code}, {reason}{by}", error.code, error.headers, host) from error
     except urllib.error.URLError as error:
         raise Broken(_why(error, request), connected=False) from error
     except TimeoutError as error:
         raise Broken(f"no answer for {TIMEOUT:g} seconds", connected=False) from error
     except (ValueError, http.client.InvalidURL) as error:
-        raise Refused(f"not a usable URL: {error}") from error
-    except (OSError, http.client.HTTPException) as error:
+        raise Refused(f"not a usable URL: {_public(str(error))}") from error
+    except OSError as error:
         raise Broken(f"no answer: {error or type(error).__name__}") from error
+    except http.client.HTTPException as error:
+        raise Broken("its answer is not one of a web server") from error
