@@ -249,7 +249,7 @@ def test_a_file_is_downloaded_if_it_was_verified(run: Run, small: KnownModel, tm
 
 def test_the_name_of_a_model_is_no_action(run: Run) -> None:
     status, out, err = run("models", "ViT-B-32")
-    assert (status, out, "Did you mean `numpyclip models list ViT-B-32`?" in err) == (2, "", True)
+    assert (status, out, "did you mean `numpyclip models list ViT-B-32`?" in err) == (2, "", True)
 
 
 def test_the_table_is_sorted(run: Run) -> None:

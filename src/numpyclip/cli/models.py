@@ -12,6 +12,7 @@ from numpyclip.cli.outputs import print_columns, print_json, say
 from numpyclip.cli.published_models import ORDERS, print_facts, print_table, published_models
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.weights.catalogue import DOWNLOADABLE, EMBEDDED
+from numpyclip.weights.published import architecture
 
 if TYPE_CHECKING:
     from numpyclip.cli.published_models import Published
@@ -54,7 +55,13 @@ Models from elsewhere are used by path, as in numpyclip embed images --model FIL
 def add_options(command: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     command.add_argument(
-        "action", nargs="?", default="list", metavar="ACTION", help="list (default), download, verify or cache"
+        "action",
+        nargs="?",
+        type=_action,
+        choices=list(_ACTIONS),
+        default="list",
+        metavar="ACTION",
+        help="list (default), download, verify or cache",
     )
     command.add_argument(
         "items", nargs="*", metavar="NAME", help="models to list, download or verify (list and verify: default all)"
@@ -75,15 +82,17 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do one of the four actions."""
-    if arguments.action not in _ACTIONS:
-        raise InputError(
-            f"{arguments.action}: is none of the actions {', '.join(_ACTIONS)}. "
-            f"Did you mean `numpyclip models list {arguments.action}`?"
-        )
     for option, (name, actions) in _OPTIONS.items():
         if getattr(arguments, name) is not None and arguments.action not in actions:
             raise InputError(f"{option} is for `numpyclip models {actions[0]}`, not for {arguments.action}.")
     return _ACTIONS[arguments.action](arguments)
+
+
+def _action(word: str) -> str:
+    """Take an action, or a word that may be meant as one; but not the name of a model."""
+    if word in DOWNLOADABLE or word in EMBEDDED or word.startswith("hf-hub:") or architecture(word):
+        raise argparse.ArgumentTypeError(f"{word!r} is a model; did you mean `numpyclip models list {word}`?")
+    return word
 
 
 # --- list -----------------------------------------------------------------------------------------------------------
