@@ -198,7 +198,8 @@ def measure(name: str, which: str) -> dict[str, object]:
     if len(parts) > 1:
         (_, few), (_, more) = parts
         whole = found[0] + (found[1] - found[0]) / (more - few) * (getattr(config, which).layers - few)
-    facts = {"rate": rounded(unit / whole), "working": working, "interpreter": interpreter}
+    rate = 1.0 if name == BASE else rounded(unit / whole)
+    facts = {"rate": rate, "working": working, "interpreter": interpreter}
     return {**facts, "extrapolated": True} if len(parts) > 1 else facts
 
 

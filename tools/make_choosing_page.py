@@ -134,7 +134,8 @@ def draw(found: list[Point]) -> Image.Image:
     """Draw accuracy over speed, which is logarithmic."""
     plot = Image.new("RGB", (WIDTH, HEIGHT), "white")
     canvas = ImageDraw.Draw(plot)
-    low, high = 10 ** math.floor(math.log10(min(point.rate for point in found))), 2.0
+    rates = [point.rate for point in found]
+    low, high = 10 ** math.floor(math.log10(min(rates))), max(2.0, 1.2 * max(rates))
     bottom, top = 5 * math.floor(min(point.top1 for point in found) / 5), 90
 
     def place(rate: float, top1: float) -> tuple[float, float]:
