@@ -3,14 +3,15 @@
     python benchmarks/architectures.py [NAME ...] [--again] [--threads 2]
 
 Needs no other library and no disk: the weights are random, of the true sizes, and made in memory, where all tensors
-share one buffer. Each architecture is measured in a process of its own, in turn with ViT-B/32, and recorded at once in
-src/numpyclip/data/speeds.json, so that it can be stopped and started again: what is there is left out unless --again.
-The number of parameters is counted, and recorded of all.
+share one buffer. Many architectures share a tower, so each tower is measured once, in a process of its own, and
+recorded at once in benchmarks/results/towers.json: what is there is left out unless --again, so that it can be stopped
+and started again. src/numpyclip/data/speeds.json is made of it, and says when it is complete. The number of parameters
+is counted, and recorded of all.
 
 Seconds are medians over rounds in which ViT-B/32 and the other embed the same number of images (1 to 8) or texts
-(8, of 12 tokens; the whole context length where padding is attended to). A transformer of more than 3 GB is measured
-with two smaller numbers of blocks, from which the whole is extrapolated; the file says so. Memory is four bytes for
-each parameter, the interpreter, and what a batch of eight images or texts needs beside the weights. On Linux.
+(8, of 12 tokens; the whole context length where padding is attended to), in turn. A transformer of more than 1 GB is
+measured with two small numbers of blocks, from which the whole is extrapolated; the file says so. Memory is four bytes
+for each parameter, the interpreter, and what a batch of eight images or texts needs beside the weights. On Linux.
 """
 
 import argparse
@@ -21,7 +22,6 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,11 +30,15 @@ import numpy as np
 
 ROOT = Path(__file__).parents[1]
 SPEEDS = ROOT / "src" / "numpyclip" / "data" / "speeds.json"
+RESULTS = ROOT / "benchmarks" / "results" / "towers.json"
 BASE = "ViT-B-32"
 
-MOST_BYTES = 3e9  # of a tower
+MOST_BYTES = 1e9  # of a tower that is measured whole
+FEW, MORE = 2, 6  # blocks of a larger one
 BATCH, TEXTS, TOKENS = 8, 8, 12
-ROUNDS, SECONDS = 15, 20.0  # of one tower, at most; never fewer than three rounds
+ROUNDS, SECONDS = 15, 8.0  # of one tower, at most; never fewer than three rounds
+TURN = 1.0  # seconds of the other tower in one round, as far as the number of images can be chosen
+USUAL = 25  # seconds that a tower takes in all
 SQUEEZED = 32  # channels of MobileCLIP's squeeze-and-excitation; the parameters are a few thousands
 
 
@@ -83,12 +87,12 @@ def make_model(config: Any) -> Any:
     from numpyclip.weights.checkpoint import Checkpoint
 
     shapes = tensors(config)
-    largest = max(math.prod(shape) for name, shape in shapes.items() if not is_table(name))
+    largest = max(math.prod(shape) for shape in shapes.values() if not is_table(shape))
     buffer = np.random.default_rng(0).standard_normal(largest, np.float32)
     buffer *= np.float32(0.03)
     arrays = {}
     for name, shape in shapes.items():
-        if is_table(name):  # one row stands for all
+        if is_table(shape):  # one row stands for all
             arrays[name] = np.broadcast_to(buffer[: shape[1]], shape)
         elif is_scale(name, shape):
             arrays[name] = np.ones(shape, np.float32)
@@ -97,8 +101,9 @@ def make_model(config: Any) -> Any:
     return CLIP.read(Checkpoint(Path("random"), arrays), config, default_tokenizer)
 
 
-def is_table(name: str) -> bool:
-    return name.endswith("token_embedding.weight")
+def is_table(shape: tuple[int, ...]) -> bool:
+    """Tell whether a tensor has a row for each token."""
+    return len(shape) == 2 and shape[0] > 30_000
 
 
 def is_scale(name: str, shape: tuple[int, ...]) -> bool:
@@ -127,81 +132,49 @@ def alone(config: Any, tower: str) -> Any:
     return replace(config, decoder=None, sigmoid=False, **{"text" if tower == "vision" else "vision": None})
 
 
-def encoder(config: Any, tower: str, count: int) -> Callable[[], object]:
-    """Make one tower, and return what embeds so many inputs with it."""
-    config = alone(config, tower)
-    model = make_model(config)
-    images, ids = inputs(config, count)
-    embed = (lambda: model.encode_image(images)) if tower == "vision" else (lambda: model.encode_text(ids))
-    found = embed()  # prepares the weights
-    assert np.isfinite(found).all(), "random weights made numbers that are not finite"
-    return embed
+class Tower:
+    """One tower, and inputs for it."""
+
+    def __init__(self, config: Any, tower: str) -> None:
+        config = alone(config, tower)
+        model = make_model(config)
+        images, ids = inputs(config, BATCH)
+        self._embed, self._inputs = (
+            (model.encode_image, images) if tower == "vision" else (model.encode_text, ids[:TEXTS])
+        )
+        found = self._embed(self._inputs[:1])  # prepares the weights
+        assert np.isfinite(found).all(), "random weights made numbers that are not finite"
+
+    def seconds(self, count: int) -> float:
+        """Embed so many inputs."""
+        start = time.perf_counter()
+        self._embed(self._inputs[:count])
+        return time.perf_counter() - start
 
 
-def seconds_of(embed: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    embed()
-    return time.perf_counter() - start
-
-
-def in_turn(base: Callable[[], object], other: Callable[[], object]) -> tuple[float, float]:
-    """Return the median seconds of both, measured in turn."""
-    rounds: list[tuple[float, float]] = []
-    while len(rounds) < 3 or (len(rounds) < ROUNDS and sum(map(sum, rounds)) < SECONDS):
-        rounds.append((seconds_of(base), seconds_of(other)))
-    first, second = zip(*rounds, strict=True)
-    return statistics.median(first), statistics.median(second)
-
-
-def depths(config: Any, tower: str) -> Iterator[tuple[Any, int]]:
-    """Yield the config with its number of blocks; two smaller numbers, if all do not fit in the memory."""
+def depths(config: Any, tower: str) -> list[tuple[Any, int]]:
+    """Return the config and its number of blocks; with two small numbers of blocks, if it is large."""
     part = getattr(config, tower)
-    size = 4 * count_parameters(alone(config, tower))
     layers = part.layers if isinstance(getattr(part, "layers", None), int) else 0
-    if size <= MOST_BYTES or not layers:
-        yield config, layers
-        return
-    most = int(layers * MOST_BYTES / size)
-    for fewer in (most // 3, most):
-        yield replace(config, **{tower: replace(part, layers=fewer)}), fewer
+    if layers <= MORE or 4 * count_parameters(alone(config, tower)) <= MOST_BYTES:
+        return [(config, layers)]
+    return [(replace(config, **{tower: replace(part, layers=fewer)}), fewer) for fewer in (FEW, MORE)]
 
 
-def relative_speed(name: str, tower: str) -> tuple[float | None, bool]:
-    """Return inputs per second over those of ViT-B/32, and whether it was extrapolated."""
-    config, base_config = read_config(name), read_config(BASE)
-    if getattr(config, tower) is None:
-        return None, False
-    points = []
-    for part, layers in depths(config, tower):
-        count = TEXTS if tower == "text" else batch_size(part)
-        points.append((layers, *in_turn(encoder(base_config, tower, count), encoder(part, tower, count)), count))
-    if len(points) == 1:
-        _, base, other, _ = points[0]
-        return base / other, False
-    (few, base_few, other_few, count_few), (most, base_most, other_most, count_most) = points
-    low, high = other_few / count_few, other_most / count_most
-    whole = low + (high - low) / (most - few) * (getattr(config, tower).layers - few)
-    return statistics.mean((base_few / count_few, base_most / count_most)) / whole, True
+def in_turn(towers: list[Tower], count: int) -> list[float]:
+    """Return the median seconds of all, measured in turn."""
+    rounds: list[list[float]] = []
+    while len(rounds) < 3 or (len(rounds) < ROUNDS and sum(map(sum, rounds)) < SECONDS):
+        rounds.append([tower.seconds(count) for tower in towers])
+    return [statistics.median(column) for column in zip(*rounds, strict=True)]
 
 
-def batch_size(config: Any) -> int:
-    """Return how many images take about two seconds, 1 to 8."""
-    return min(BATCH, max(1, int(2 / seconds_of(encoder(config, "vision", 1)))))
-
-
-def working_memory(name: str) -> int:
-    """Return the bytes that a batch needs beside the weights: the more of both towers."""
-    found = 0
-    for tower in ("vision", "text"):
-        config = read_config(name)
-        if getattr(config, tower) is not None:
-            embed = encoder(next(depths(config, tower))[0], tower, BATCH)
-            Path("/proc/self/clear_refs").write_text("5")  # the peak is what is resident now
-            before = resident("VmRSS")
-            embed()
-            found = max(found, resident("VmHWM") - before)
-            del embed
-    return found
+def working_memory(tower: Tower) -> tuple[int, float]:
+    """Return the bytes that a batch needs beside the weights, and its seconds."""
+    Path("/proc/self/clear_refs").write_text("5")  # the peak is what is resident now
+    before = resident("VmRSS")
+    seconds = tower.seconds(BATCH)
+    return resident("VmHWM") - before, seconds
 
 
 def resident(which: str) -> int:
@@ -209,19 +182,25 @@ def resident(which: str) -> int:
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(which))
 
 
-def measure(name: str) -> dict[str, object]:
-    """Measure one architecture, in this process."""
+def measure(name: str, which: str) -> dict[str, object]:
+    """Measure one tower of an architecture, in this process."""
     import numpyclip.dual_encoder.clip  # noqa: F401  the interpreter with all that is imported
 
     interpreter = resident("VmRSS")
-    weights = 4 * count_parameters(read_config(name))
-    megabytes = (weights + interpreter + working_memory(name)) / 1e6
-    is_unit = name == BASE
-    images, fewer = (1.0, False) if is_unit else relative_speed(name, "vision")
-    texts, fewer_too = (1.0, False) if is_unit else relative_speed(name, "text")
-    facts: dict[str, object] = {"parameters": in_millions(read_config(name)), "megabytes": round(megabytes)}
-    facts |= {key: rounded(value) for key, value in (("images", images), ("texts", texts)) if value}
-    return facts | ({"extrapolated": True} if fewer or fewer_too else {})
+    config = read_config(name)
+    parts = depths(config, which)
+    base, *others = [Tower(part, which) for part in (read_config(BASE), *(part for part, _ in parts))]
+    working, seconds = working_memory(others[0])  # what blocks need does not depend on their number
+    seconds *= parts[-1][1] / parts[0][1] if len(parts) > 1 else 1
+    count = TEXTS if which == "text" else min(BATCH, max(1, int(TURN * BATCH / seconds)))
+    unit, *found = in_turn([base, *others], count)
+    whole = found[-1]
+    if len(parts) > 1:
+        (_, few), (_, more) = parts
+        whole = found[0] + (found[1] - found[0]) / (more - few) * (getattr(config, which).layers - few)
+    rate = 1.0 if name == BASE else rounded(unit / whole)
+    facts = {"rate": rate, "working": working, "interpreter": interpreter}
+    return {**facts, "extrapolated": True} if len(parts) > 1 else facts
 
 
 def rounded(value: float) -> float:
@@ -229,7 +208,7 @@ def rounded(value: float) -> float:
     return float(f"{value:.3g}")
 
 
-# --- the file -------------------------------------------------------------------------------------------------------
+# --- the files ------------------------------------------------------------------------------------------------------
 
 
 def supported() -> list[str]:
@@ -241,44 +220,79 @@ def supported() -> list[str]:
     return [each.name for each in known if any(is_supported(each, model) for model in each.models.values())]
 
 
-def recorded() -> dict[str, dict[str, object]]:
-    """Return what is in the file, by architecture."""
-    found: dict[str, dict[str, object]] = json.loads(SPEEDS.read_text())["architectures"] if SPEEDS.exists() else {}
+def towers(names: list[str]) -> dict[str, dict[str, str]]:
+    """Name the towers of each architecture by the first one that has the same; its vision tower and its text tower."""
+    first: dict[str, str] = {}
+    found: dict[str, dict[str, str]] = {}
+    for name in sorted(names, key=lambda name: name != BASE):
+        config = read_config(name)
+        for which in ("vision", "text"):
+            if (part := getattr(config, which)) is not None:
+                what = repr((replace(part, eps=0.0) if hasattr(part, "eps") else part, config.preprocess.size))
+                same = f"{which} {what if which == 'vision' else what.rpartition(',')[0]}"
+                found.setdefault(name, {})[which] = first.setdefault(same, f"{which} {name}")
     return found
 
 
-def record(found: dict[str, dict[str, object]]) -> None:
-    """Add measurements to the file, one line each, by name."""
-    lines = [f"{json.dumps(name)}:{json.dumps(facts)}" for name, facts in sorted((recorded() | found).items())]
-    SPEEDS.write_text('{"architectures":{\n' + ",\n".join(lines) + "}}\n")
+def read(path: Path) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = json.loads(path.read_text()) if path.exists() else {}
+    return found
+
+
+def lines(found: dict[str, dict[str, Any]]) -> str:
+    """Write one line for each entry."""
+    return ",\n".join(f"{json.dumps(name)}: {json.dumps(facts)}" for name, facts in sorted(found.items()))
+
+
+def facts_of(name: str, used: dict[str, str], measured: dict[str, dict[str, Any]]) -> dict[str, object]:
+    """Put together what is known of an architecture: its parameters, and if all its towers are measured, the rest."""
+    found: dict[str, object] = {"parameters": in_millions(read_config(name))}
+    mine = {which: measured[tower] for which, tower in used.items() if tower in measured}
+    if len(mine) < len(used):
+        return found
+    beside = max(tower["interpreter"] + tower["working"] for tower in mine.values())
+    found["megabytes"] = round((4 * count_parameters(read_config(name)) + beside) / 1e6)
+    found |= {words: mine[which]["rate"] for which, words in (("vision", "images"), ("text", "texts")) if which in mine}
+    return found | ({"extrapolated": True} if any("extrapolated" in tower for tower in mine.values()) else {})
+
+
+def record(used: dict[str, dict[str, str]], measured: dict[str, dict[str, Any]]) -> None:
+    """Write both files."""
+    RESULTS.write_text(f"{{\n{lines(measured)}\n}}\n")
+    found = {name: facts_of(name, mine, measured) for name, mine in used.items()}
+    complete = json.dumps(all("images" in facts for facts in found.values()))
+    SPEEDS.write_text(f'{{"complete": {complete}, "architectures": {{\n{lines(found)}\n}}}}\n')
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help="architectures (default: all that are supported)")
-    parser.add_argument("--again", action="store_true", help="also those that are in the file")
+    parser.add_argument("--again", action="store_true", help="also towers that are in the file")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)  # measure in this process, and print
+    parser.add_argument("--here", choices=("vision", "text"), help=argparse.SUPPRESS)  # in this process, and print
     given = parser.parse_args()
     if given.here:
-        print(json.dumps(measure(given.names[0])))
+        print(json.dumps(measure(given.names[0], given.here)))
         return
     env = {**os.environ, "NUMPYCLIP_CACHE": "0"}
     env |= {f"{library}_NUM_THREADS": str(given.threads) for library in ("OPENBLAS", "MKL", "OMP")}
-    names = supported()
-    there = recorded()
-    record({name: {"parameters": in_millions(read_config(name))} for name in names if name not in there})
-    for name in given.names or names:
-        if "images" in there.get(name, {}) and not given.again:
-            continue
+    used, measured = towers(supported()), read(RESULTS)
+    wanted = dict.fromkeys(tower for name in given.names or used for tower in used[name].values())
+    wanted = [tower for tower in wanted if given.again or tower not in measured]
+    print(
+        f"{len(wanted)} towers of {len(used)} architectures: about {len(wanted) * USUAL / 60:.0f} minutes", flush=True
+    )
+    for number, tower in enumerate(wanted, 1):
         start = time.perf_counter()
-        command = [sys.executable, __file__, name, "--here"]
+        which, name = tower.split()
+        command = [sys.executable, __file__, name, "--here", which]
         done = subprocess.run(command, env=env, stdout=subprocess.PIPE, check=False)
         if done.returncode:
-            print(f"{name}: could not be measured", file=sys.stderr, flush=True)
+            print(f"{tower}: could not be measured", file=sys.stderr, flush=True)
             continue
-        record({name: json.loads(done.stdout)})
-        print(f"{name}: {done.stdout.decode().strip()} ({time.perf_counter() - start:.0f} s)", flush=True)
+        measured[tower] = json.loads(done.stdout)
+        record(used, measured)
+        print(f"{number}: {tower}: {measured[tower]} ({time.perf_counter() - start:.0f} s)", flush=True)
 
 
 if __name__ == "__main__":

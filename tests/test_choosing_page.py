@@ -1,13 +1,23 @@
 """docs/choosing.md is what its tool would write, from the data of the package."""
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from numpyclip.families.locate import find_architecture
+
 ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+RECOMMENDED = {
+    "ViT-B-32-256": "datacomp_s34b_b86k",
+    "ViT-B-16-SigLIP2": "webli",
+    "PE-Core-L-14-336": "meta",
+    "ViT-B-32-SigLIP2-256": "webli",
+}
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +31,47 @@ def tool() -> ModuleType:
     return module
 
 
-def test_the_table_is_that_of_the_data(tool: ModuleType) -> None:
-    text = (ROOT / "docs" / "choosing.md").read_text("utf-8")
-    assert text.partition(tool.BEGIN)[2].partition(tool.END)[0].strip() == tool.table()
+def test_what_is_made_is_made_from_the_data(tool: ModuleType) -> None:
+    text = tool.PAGE.read_text("utf-8")
+    for name, content in tool.blocks().items():
+        assert tool.block(text, name)[1] == content
+
+
+def test_where_not_all_is_measured_nothing_is_said_of_speed(tool: ModuleType) -> None:
+    if tool.is_measured():
+        pytest.skip("all is measured")
+    text = tool.PAGE.read_text("utf-8")
+    assert tool.NO_SPEED in text
+    assert not tool.PICTURE.exists()
+    assert "accuracy.png" not in text
+    for page in (text, README.partition("**Which one should I take?**")[2].partition("## Measured")[0]):
+        assert not re.search(r"\b(fast|faster|fastest|slow|slower|speeds)\b", page)
+
+
+def test_a_file_that_says_it_is_complete_has_what_is_recommended(tool: ModuleType) -> None:
+    if not tool.is_measured():
+        pytest.skip("not all is measured")
+    measured = {point.name for point in tool.points()}
+    assert len(measured) > 50
+    assert measured >= set(RECOMMENDED)
+    assert measured == {known.name for known, model in tool.models() if model.top1}
+    assert tool.PICTURE.exists()
+
+
+def test_what_the_readme_says_of_its_recommendations_is_what_was_published(tool: ModuleType) -> None:
+    found = {known.name: (known, model) for known, model in tool.models()}
+    for name, tag in RECOMMENDED.items():
+        known, model = found[name]
+        assert (model.tag, known.models[tag].top1) == (tag, model.top1)
+        row = next(line for line in README.splitlines() if line.startswith("|") and f"`{name}`, `{tag}`" in line)
+        assert f"| {model.top1:.1f} % |" in row
+        assert model.licence in row
+    best, most = found["PE-Core-L-14-336"], found["ViT-B-16-SigLIP2"]
+    assert best[1].coco_images == max(m.coco_images or 0 for k, m in found.values() if k.megabytes(m) < 9000) == 57.1
+    large, tag = find_architecture("ViT-bigG-14"), "laion2b_s39b_b160k"
+    assert (most[1].coco_images, large.models[tag].coco_images) == (52.1, 51.37)
+    assert round(large.parameters / most[0].parameters) == 7
+    assert found["ViT-B-32-SigLIP2-256"][1].xm3600 == 38.3
 
 
 def test_the_frontier_has_what_no_other_one_exceeds(tool: ModuleType) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import open_clip
 from open_clip import pretrained
 
-from published_results import MEGABYTES, RESULTS, is_multilingual, licence
+from published_results import MEGABYTES, RESULTS, SIGLIP2, XM3600, is_multilingual, licence
 
 VERSION = "3.3.0"
 TARGET = Path(__file__).parents[1] / "src" / "numpyclip" / "data" / "open_clip.json"
@@ -101,6 +101,9 @@ class Measurements:
             source, *percents = RESULTS[name, tag]
             facts |= {key: value for key, value in zip(COLUMNS, percents, strict=True) if value}
             facts["source"] = source
+        if "xm3600" not in facts and name in XM3600:
+            sources = [facts.get("source"), SIGLIP2]
+            facts |= {"xm3600": XM3600[name], "source": "; ".join(dict.fromkeys(filter(None, sources)))}
         return facts
 
 

@@ -1,29 +1,39 @@
-"""Write the table and the plot of docs/choosing.md: the published models that can be run here.
+"""Write the table and the plot of docs/choosing.md: the best published model of each architecture that can be run here.
 
 From src/numpyclip/data alone (open_clip.json, speeds.json), so it needs NumPyCLIP alone:
 
     python tools/make_choosing_page.py
+
+Speeds, memory and the plot are left out until benchmarks/architectures.py has measured all architectures.
 """
 
+import json
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from numpyclip.cli.published_models import RESEARCH_ONLY
-from numpyclip.families.locate import find_architecture, is_supported
+from numpyclip.cli.published_models import FACTS, RESEARCH_ONLY, Fact, Published, facts, published_models
 from numpyclip.viz.fonts import Line
-from numpyclip.weights.published import Architecture, PublishedModel, architectures
 
-DOCS = Path(__file__).parents[1] / "docs"
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+SPEEDS = ROOT / "src" / "numpyclip" / "data" / "speeds.json"
 PAGE, PICTURE = DOCS / "choosing.md", DOCS / "pictures" / "accuracy.png"
-BEGIN, END = "<!-- made by tools/make_choosing_page.py -->", "<!-- end -->"
-HEADER = (
-    *("architecture", "tag", "px", "tokens", "languages", "million parameters", "MB", "ImageNet"),
-    *("COCO images", "COCO texts", "XM3600", "images/s", "texts/s", "memory, MB", "licence"),
-)
+END = "<!-- end -->"
+MEASURED = ("relative_images_per_second", "relative_texts_per_second", "memory_megabytes")
+SPEED = """\
+## Speed and memory
+
+![Accuracy against speed](pictures/accuracy.png)
+
+- *images/s*, *texts/s*: NumPyCLIP's, over those of ViT-B/32 in the same run, with random weights of the true sizes
+  (`python benchmarks/architectures.py`); \\* where only some blocks were measured and the rest was extrapolated.
+- *Memory*: of weights in float32, the interpreter and a batch of eight images; about half with `low_memory=True`."""
+NO_SPEED = """\
+Speed and memory are not in the table: not all architectures are measured yet (`python benchmarks/architectures.py`)."""
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 900, 560, 60, 30, 30, 60  # of the plot, in pixels
 GRID, TEXT, FREE, BOUND = "#e4e4e4", "#333333", "#8c0c6e", "#999999"
@@ -40,59 +50,75 @@ class Point:
     is_free: bool
 
 
-def models() -> Iterator[tuple[Architecture, PublishedModel]]:
-    """Yield all that can be run."""
-    for known in map(find_architecture, architectures()):
-        yield from ((known, model) for model in known.models.values() if is_supported(known, model))
+def is_measured() -> bool:
+    """Tell whether the file of speeds says that it has all architectures."""
+    return bool(json.loads(SPEEDS.read_text())["complete"])
+
+
+def models() -> list[Published]:
+    """Choose the best model of each architecture: on ImageNet, or on XM3600 where texts are of many languages."""
+    groups = groupby(published_models(), key=lambda published: published[0].name)
+    return [max(group, key=accuracy) for _, group in groups]
+
+
+def accuracy(published: Published) -> float:
+    known, model = published
+    return (model.xm3600 if known.multilingual else model.top1) or 0
 
 
 # --- table ----------------------------------------------------------------------------------------------------------
 
 
-def row(known: Architecture, model: PublishedModel) -> str:
-    """Write the line of one model."""
-    speed = known.speed
-    mark = "*" if speed and speed.extrapolated else ""
-    cells = [
-        f"`{known.name}`",
-        f"`{model.tag}`",
-        str(known.image_size),
-        str(known.context_length),
-        "many" if known.multilingual else "English",
-        number(known.parameters, ".0f"),
-        number(known.megabytes(model), "d"),
-        *(number(value, ".1f") for value in (model.top1, model.coco_images, model.coco_texts, model.xm3600)),
-        number(speed and speed.images, ".3g") + mark,
-        number(speed and speed.texts, ".3g") + mark,
-        number(speed and speed.megabytes, "d"),
-        model.licence or "",
-    ]
-    return "| " + " | ".join(cells) + " |"
+def columns() -> list[Fact]:
+    """Choose the columns: those of speed only if all are measured."""
+    return [fact for fact in FACTS if fact.heading and (fact.key not in MEASURED or is_measured())]
 
 
-def number(value: float | None, how: str) -> str:
-    return "" if value is None else format(value, how)
+def cell(fact: Fact, found: dict[str, object]) -> str:
+    """Write one fact."""
+    value = found[fact.key]
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "many" if value else "English"
+    if isinstance(value, str):
+        return f"`{value}`" if fact.key in ("model", "pretrained") else value
+    mark = "*" if found["speed_extrapolated"] and fact.key in MEASURED[:2] else ""
+    return format(value, fact.how) + mark
 
 
 def table() -> str:
     """Write the whole table."""
-    lines = [row(known, model) for known, model in models()]
-    return "\n".join(["| " + " | ".join(HEADER) + " |", "|---" * len(HEADER) + "|", *lines])
+    chosen = columns()
+    rows = [[fact.heading for fact in chosen], ["---"] * len(chosen)]
+    rows += [[cell(fact, facts(*published)) for fact in chosen] for published in models()]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def block(text: str, name: str) -> tuple[str, str, str]:
+    """Divide a page at a block that is made here: what is before, in and behind it."""
+    begin = f"<!-- {name}: made by tools/make_choosing_page.py -->"
+    before, _, rest = text.partition(begin)
+    inside, _, behind = rest.partition(END)
+    return before + begin, inside.strip(), END + behind
+
+
+def blocks() -> dict[str, str]:
+    """Write what is made here, by the names of its places."""
+    return {"speed": SPEED if is_measured() else NO_SPEED, "models": table()}
 
 
 # --- plot -----------------------------------------------------------------------------------------------------------
 
 
 def points() -> list[Point]:
-    """Choose the most accurate model of each architecture whose speed is measured."""
-    best: dict[str, Point] = {}
-    for known, model in models():
-        if known.speed and known.speed.images and model.top1:
-            is_free = model.licence not in (RESEARCH_ONLY, "CC-BY-NC")
-            point = Point(known.name, known.speed.images, model.top1, is_free)
-            if known.name not in best or best[known.name].top1 < point.top1:
-                best[known.name] = point
-    return sorted(best.values(), key=lambda point: -point.rate)
+    """Place each architecture whose speed is measured by its best model."""
+    found = [
+        Point(known.name, known.speed.images, model.top1, model.licence not in (RESEARCH_ONLY, "CC-BY-NC"))
+        for known, model in models()
+        if known.speed and known.speed.images and model.top1
+    ]
+    return sorted(found, key=lambda point: -point.rate)
 
 
 def frontier(found: list[Point]) -> list[Point]:
@@ -108,7 +134,8 @@ def draw(found: list[Point]) -> Image.Image:
     """Draw accuracy over speed, which is logarithmic."""
     plot = Image.new("RGB", (WIDTH, HEIGHT), "white")
     canvas = ImageDraw.Draw(plot)
-    low, high = 10 ** math.floor(math.log10(min(point.rate for point in found))), 2.0
+    rates = [point.rate for point in found]
+    low, high = 10 ** math.floor(math.log10(min(rates))), max(2.0, 1.2 * max(rates))
     bottom, top = 5 * math.floor(min(point.top1 for point in found) / 5), 90
 
     def place(rate: float, top1: float) -> tuple[float, float]:
@@ -139,12 +166,16 @@ def draw(found: list[Point]) -> Image.Image:
 
 
 def main() -> None:
-    """Replace the table, and draw the plot."""
-    before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
-    PAGE.write_text(before + "\n".join([BEGIN, table(), END]) + rest.partition(END)[2], "utf-8")
-    if found := points():
+    """Replace the blocks, and draw the plot."""
+    text = PAGE.read_text("utf-8")
+    for name, content in blocks().items():
+        before, _, behind = block(text, name)
+        text = "\n\n".join([before, content, behind])
+    PAGE.write_text(text, "utf-8")
+    found = points() if is_measured() else []
+    if found:
         draw(found).save(PICTURE, optimize=True)
-    print(f"{PAGE}, {PICTURE}: {len(found)} architectures are measured")
+    print(f"{PAGE}: {len(models())} architectures, of which {len(found)} are in {PICTURE}")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from numpyclip.cli import models
+from numpyclip.cli import model_files, published_models, verification
 from numpyclip.families import locate
 from numpyclip.families.locate import find_architecture, is_supported
 from numpyclip.families.repository_files import ModelFiles
@@ -28,7 +28,7 @@ COLUMNS = (  # of the table; the fact; how it is written
 def small(monkeypatch: pytest.MonkeyPatch) -> KnownModel:
     """A model that is known and a few bytes long."""
     model = KnownModel("small", "small.pt", hashlib.sha256(CONTENT).hexdigest(), ("http://127.0.0.1:1/small.pt",))
-    for module in (models, locate):
+    for module in (model_files, verification, locate):
         monkeypatch.setattr(module, "DOWNLOADABLE", {**DOWNLOADABLE, "small": model})
     return model
 
@@ -39,7 +39,7 @@ def test_list_names_every_model_and_where_it_lies(run: Run, tmp_path: Path) -> N
     assert (status, err) == (0, "")
     rows = {row["model"]: row for row in map(json.loads, out.splitlines())}
     assert list(rows) == [*DOWNLOADABLE, "tiny"]
-    assert rows["RN50"] == {"model": "RN50", "state": "downloaded", "path": str(tmp_path / "RN50.pt")}
+    assert rows["RN50"] == {"model": "RN50", "state": "unverified", "path": str(tmp_path / "RN50.pt")}
     assert rows["RN101"]["state"] == "not downloaded"
     assert Path(rows["tiny"]["path"]).is_file()
     assert run("models", "--download-root", tmp_path).out.count("\n") == 10
@@ -64,7 +64,9 @@ def test_verify_tells_sound_from_damaged_files(run: Run, small: KnownModel, tmp_
     (tmp_path / "small.pt").unlink()
     status, out, err = run("models", "verify", "--download-root", tmp_path)
     assert (status, out) == (0, "")
-    assert err == f"numpyclip: none of the known models is in {tmp_path}.\n"
+    assert err == (
+        f"numpyclip: none of the known models is in {tmp_path}; `numpyclip models download ViT-B/32` fetches one.\n"
+    )
     assert run("models", "verify", "small", "--download-root", tmp_path).status == 1
 
 
@@ -151,7 +153,7 @@ def test_all_of_one_architecture_is_a_table(run: Run) -> None:
     assert (status, err) == (0, "")
     header, first, second, third = (line.split() for line in out.splitlines())
     assert header == ["architecture", "tag", "px", "MB", "IN1k", "COCO", "rate", "licence"]
-    assert first[:6] == ["ViT-L-14-336", "openai", "336", "1712", "76.6", "37.1"]
+    assert first[:6] == ["ViT-L-14-336", "openai", "336", "934", "76.6", "37.1"]
     assert (second[:2], third[:2]) == (["ViT-g-14", "laion2b_s12b_b42k"], ["ViT-g-14", "laion2b_s34b_b88k"])
 
 
@@ -176,10 +178,12 @@ def test_all_facts_of_one_architecture(run: Run) -> None:
     assert (status, err, lines[0]) == (0, "", "MobileCLIP-B datacompdr")
     assert lines[2] == "  licence      Apple, research only"
     assert "  ImageNet     76.82 % zero-shot accuracy" in lines
-    assert "  COCO         50.6 % recall at 1 of images for a text, 68.8 % of texts for an image" in lines
+    assert "  COCO         50.6 % recall at 1 of images for a text" in lines
+    assert "  COCO         68.8 % recall at 1 of texts for an image" in lines
     assert "  texts        77 tokens at most, English" in lines
     assert "MobileCLIP-B datacompdr_lt" in lines
-    assert lines[-1].split()[:3] == ["RN50", "not", "downloaded"]
+    assert lines[lines.index("RN50 openai") - 1].split()[:3] == ["RN50", "not", "downloaded"]
+    assert {"RN50 yfcc15m", "RN50 cc12m"} <= set(lines)
     as_json = run("models", "list", "MobileCLIP-B", "--json").out.splitlines()
     assert [json.loads(line)["pretrained"] for line in as_json] == ["datacompdr", "datacompdr_lt"]
 
@@ -188,6 +192,86 @@ def test_what_is_published_about_many_languages_is_told(run: Run) -> None:
     out = run("models", "list", "ViT-B-16-SigLIP-i18n-256").out
     assert "64 tokens at most, many languages" in out
     assert "% recall at 1 of images for a text, the mean of 36 languages" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "rows"),
+    [
+        (["ViT-B/32"], ["ViT-B-32 openai"]),
+        (["ViT-L/14@336px"], ["ViT-L-14-336 openai"]),
+        (["ViT-B-16-SigLIP2__webli"], ["ViT-B-16-SigLIP2 webli"]),
+        (["ViT-L-14", "--pretrained", "dfn2b"], ["ViT-L-14 dfn2b"]),
+        (["hf-hub:openai/clip-vit-base-patch32"], ["ViT-B-32 openai"]),
+        (["hf-hub:laion/CLIP-ViT-B-32-laion2B-s34B-b79K"], ["ViT-B-32 laion2b_s34b_b79k"]),
+        (["tiny"], []),
+    ],
+)
+def test_any_name_of_a_published_model_has_its_facts(run: Run, words: list[str], rows: list[str]) -> None:
+    status, out, err = run("models", "list", *words)
+    assert (status, err) == (0, "")
+    assert [line for line in out.splitlines() if not line.startswith(" ") and len(line.split()) == 2] == rows
+    assert run("models", "list", *words, "--all").status == (2 if words == ["tiny"] else 0)
+
+
+def test_of_openais_models_both_files_are_named_with_their_sizes(run: Run) -> None:
+    out = run("models", "list", "ViT-B/32").out
+    copy = "hf-hub:timm/vit_base_patch32_clip_224.openai"
+    assert f"  weights      OpenAI's ViT-B-32.pt, 354 MB (copy: {copy}, 605 MB)" in out.splitlines()
+
+
+def test_of_what_nobody_has_published_there_are_no_facts(run: Run) -> None:
+    for name in "convnext_tiny", "mt5-base-ViT-B-32":
+        status, out, err = run("models", "list", name)
+        assert (status, out, "no published weights; pass --pretrained FILE" in err) == (0, "", True)
+
+
+def test_of_a_name_of_the_hub_it_is_told_whether_it_is_cached(run: Run, tmp_path: Path) -> None:
+    with using({"config.json": b"{}", "model.safetensors": CONTENT}, tmp_path / "home") as hub:
+        name = f"hf-hub:{hub.repository}"
+        status, out, err = run("models", "list", name)
+        assert (status, out.split()[:3]) == (0, [name, "not", "downloaded"])
+        assert "is not in OpenCLIP's table" in err
+        assert run("models", "download", name).status == 0
+        assert run("models", "list", name).out.split()[:2] == [name, "downloaded"]
+
+
+def test_a_file_is_downloaded_if_it_was_verified(run: Run, small: KnownModel, tmp_path: Path) -> None:
+    def state() -> str:
+        return model_files.state_of("small", str(tmp_path))[0]
+
+    (tmp_path / "small.pt").write_bytes(CONTENT)
+    assert state() == "unverified"
+    run("models", "verify", "small", "--download-root", tmp_path)
+    assert state() == "downloaded"
+    (tmp_path / "small.pt").write_bytes(b"damaged")
+    assert state() == "unverified"
+
+
+def test_the_name_of_a_model_is_no_action(run: Run) -> None:
+    status, out, err = run("models", "ViT-B-32")
+    assert (status, out, "did you mean `numpyclip models list ViT-B-32`?" in err) == (2, "", True)
+
+
+def test_the_table_is_sorted(run: Run) -> None:
+    def listed(order: str, column: int) -> list[float]:
+        rows = run("models", "list", "ViT-L-14", "--all", "--sort", order).out.splitlines()
+        return [float(row.split()[column]) for row in rows[1:]]
+
+    sizes, accuracies = listed("size", 3), listed("accuracy", 4)
+    assert sizes == sorted(sizes)
+    assert accuracies == sorted(accuracies, reverse=True)
+
+
+def test_a_terminal_of_80_columns_has_the_name_above_and_the_legend_below(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(published_models, "_terminal_width", lambda: 80)
+    status, out, err = run("models", "--all")
+    header, first, second, *_, last = out.splitlines()
+    assert (status, first, second.split()[0]) == (0, "coca_ViT-B-32", "laion2b_s13b_b90k")
+    assert header == last
+    assert max(map(len, out.splitlines())) <= 80
+    assert "IN1k: ImageNet, %" in err
 
 
 def test_a_name_that_is_wrong_is_told_before_a_table_begins(run: Run) -> None:
@@ -210,6 +294,10 @@ def test_models_of_the_hub_are_downloaded_by_either_name(run: Run, tmp_path: Pat
     "words",
     [
         ["--pretrained", "openai"],
+        ["list", "--sort", "size"],
+        ["verify", "--sort", "size"],
+        ["list", "tiny", "--all"],
+        ["list", "tests"],
         ["download", "ViT-B-32", "ViT-B-16", "--pretrained", "openai"],
         ["download", "--all"],
     ],
@@ -222,6 +310,14 @@ def test_download_of_an_unknown_tag_lists_the_known_ones(run: Run) -> None:
     status, _, err = run("models", "download", "ViT-g-14", "--pretrained", "laion")
     assert status == 1
     assert "laion2b_s12b_b42k, laion2b_s34b_b88k" in err
+
+
+def test_what_fails_does_not_keep_others_from_being_downloaded(run: Run, small: KnownModel, tmp_path: Path) -> None:
+    (tmp_path / "small.pt").write_bytes(CONTENT)
+    with using({}, tmp_path / "home"):
+        status, out, err = run("models", "download", "hf-hub:no/such", "small", "--download-root", tmp_path)
+    assert (status, out.split()[:2]) == (1, ["small", "downloaded"])
+    assert "hf-hub:no/such" in err
 
 
 def test_a_wrong_name_among_others_is_told_before_anything_is_downloaded(run: Run, small: KnownModel) -> None:

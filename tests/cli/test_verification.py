@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from numpyclip.cli import models
+from numpyclip.cli import model_files, verification
 from numpyclip.families import locate
 from numpyclip.tasks import known_outputs
 from numpyclip.tasks.known_outputs import draw_circle
@@ -119,7 +119,7 @@ def test_what_was_expected_and_found_is_shown_with_its_source(
     assert lines[1] == "  source    example/model 1234567, README.md"
     assert lines[2].split()[0] == "expected"
     assert lines[3].split() == ["found", *lines[2].split()[1:]]
-    assert lines[4].endswith("allowed 1e-05 + 1e-05 of the number")
+    assert lines[4].endswith("allowed: 1e-05 + 1e-05 of the number")
 
 
 def test_an_image_that_is_not_there_is_asked_for(run: Run, folder: Path, table: list[dict[str, Any]]) -> None:
@@ -144,11 +144,14 @@ def test_a_file_that_is_known_by_name_is_verified_first(
     content = (folder / "model.safetensors").read_bytes()
     (tmp_path / "small.pt").write_bytes(content)
     model = KnownModel("small", "small.pt", hashlib.sha256(content).hexdigest(), ())
-    for module in (models, locate):
+    for module in (model_files, verification, locate):
         monkeypatch.setattr(module, "DOWNLOADABLE", {**DOWNLOADABLE, "small": model})
     status, out, err = run("models", "verify", "small", "--download-root", tmp_path)
     assert (status, out.split()[:2]) == (0, ["small", "verified"])
-    assert "small: no output of this model is published that could be compared." in err
+    assert err.splitlines() == [
+        "numpyclip: no outputs of small have been published.",
+        "numpyclip: small: its file is the published one; what it computes was not compared.",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -157,6 +160,8 @@ def test_a_file_that_is_known_by_name_is_verified_first(
         ["verify", "ViT-B/32", "RN50", "--as", "RN101"],
         ["verify", "--pretrained", "openai"],
         ["list", "--images", "."],
+        ["verify", "ViT-B/32", "--images", "nosuchfolder"],
+        ["verify", "tests", "--as", "ViT-B/32", "--pretrained", "openai"],
         ["download", "RN50", "--as", "RN101"],
     ],
 )
@@ -178,3 +183,77 @@ def test_immichs_names_are_those_of_the_same_models(run: Run, tmp_path: Path) ->
     assert (status, out.split()[:2]) == (1, ["ViT-B/32", "damaged"])
     status, _, err = run("models", "verify", "XLM-Roberta-Large-Vit-L-14")
     assert (status, "is a text tower; verify ViT-L/14, whose images it searches" in err) == (2, True)
+
+
+@pytest.mark.usefixtures("table")
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("nosuch", f"--as nosuch: no such model was published. Outputs are known of {NAME}."),
+        ("hf-hub:some/one", f"--as hf-hub:some/one: no such model was published. Outputs are known of {NAME}."),
+        ("ViT-B-32-256", "--as ViT-B-32-256: is an architecture; expected --as ViT-B-32-256__datacomp_s34b_b86k."),
+    ],
+)
+def test_a_model_that_was_not_published_is_no_name_for_a_copy(run: Run, folder: Path, name: str, expected: str) -> None:
+    assert run("models", "verify", folder, "--as", name) == (2, "", f"numpyclip: {expected}\n")
+
+
+@pytest.mark.usefixtures("table")
+def test_a_hub_name_may_lack_its_prefix(run: Run, folder: Path) -> None:
+    assert run("models", "verify", folder, "--as", NAME.removeprefix("hf-hub:")).status == 0
+
+
+def test_where_nothing_was_compared_nothing_is_verified(run: Run, folder: Path, table: list[dict[str, Any]]) -> None:
+    said = "numpyclip: no outputs of RN50__openai have been published.\nnumpyclip: nothing was compared.\n"
+    assert run("models", "verify", folder, "--as", "RN50") == (1, "", said)
+    assert run("models", "verify", folder).status == 1
+    table[:] = [{**table[1], "images": [{"file": "a.png", "url": "https://example.com/a.png"}]}]
+    status, rows, err = _verify(run, folder)
+    assert (status, [row["state"] for row in rows]) == (1, ["not computed"])
+    assert err.endswith("nothing was compared.\n")
+
+
+def test_another_picture_of_that_name_is_no_difference(run: Run, folder: Path, table: list[dict[str, Any]]) -> None:
+    draw_circle(40, 40).save(folder / "circle.png")
+    image = {"file": "circle.png", "url": "https://example.com/circle.png"}
+    del table[2:]
+    table[1] |= {"images": [{**image, "sha256": "0" * 64}], "expected": RECORDED["image_embeddings"][:1]}
+    status, rows, err = _verify(run, folder, "--images", folder)
+    assert (status, [row["state"] for row in rows]) == (0, ["agrees", "not computed"])
+    assert "is another picture; get it from https://example.com/circle.png" in err
+    table[1] |= {"images": [image]}
+    status, rows, err = _verify(run, folder, "--images", folder)
+    assert (status, [row["state"] for row in rows]) == (1, ["agrees", "unclear"])
+    assert f"{folder / 'circle.png'}: was used, and may be another picture" in err
+
+
+@pytest.mark.usefixtures("table")
+def test_blobs_of_the_hubs_cache_are_read_whole(run: Run, folder: Path, tmp_path: Path) -> None:
+    content = (folder / "model.safetensors").read_bytes()
+    blob = tmp_path / hashlib.sha256(content).hexdigest()
+    blob.write_bytes(content)
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors").symlink_to(blob)
+    status, rows, _ = _verify(run, folder)
+    assert (status, rows[0]["state"], rows[0]["path"]) == (0, "verified", str(folder / "model.safetensors"))
+    assert run("models", "verify", folder).err.endswith("what it computes was not compared.\n")
+    blob.write_bytes(content[:-4] + bytes(4))
+    status, rows, _ = _verify(run, folder)
+    assert (status, [row["state"] for row in rows]) == (1, ["damaged"])
+
+
+def test_a_copy_of_openais_model_is_read_whole(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copies = {"RN50": tmp_path / ("0" * 64), "RN101": tmp_path / "copy.bin"}
+    for copy in copies.values():
+        copy.write_bytes(b"other weights")
+    monkeypatch.setattr(verification, "find_file", lambda name, _: copies[name])
+    status, out, _ = run("models", "verify", "RN50", "--download-root", tmp_path)
+    assert (status, out.split()[:2]) == (1, ["RN50", "damaged"])
+    status, out, err = run("models", "verify", "RN101", "--download-root", tmp_path)
+    assert (status, out.split()[:2], err.endswith("nothing was compared.\n")) == (1, ["RN101", "unverified"], True)
+
+
+def test_a_model_that_is_not_here_is_told_with_what_fetches_it(run: Run, tmp_path: Path) -> None:
+    status, out, err = run("models", "verify", "ViT-B/32", "--download-root", tmp_path)
+    assert (status, out.split()[:2]) == (1, ["ViT-B/32", "missing"])
+    assert err == "numpyclip: ViT-B/32: `numpyclip models download ViT-B/32` fetches it.\n"

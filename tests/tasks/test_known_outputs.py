@@ -6,9 +6,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from numpyclip.errors import InputError
 from numpyclip.tasks import known_outputs as module
-from numpyclip.tasks.known_outputs import KnownImage, KnownOutput, draw_circle, known_outputs
+from numpyclip.tasks.known_outputs import (
+    KnownImage,
+    KnownOutput,
+    draw_circle,
+    find_published,
+    known_outputs,
+    models_with_outputs,
+)
 
 KINDS = {"text_embeddings", "image_embeddings", "cosines", "logits", "probabilities"}
 
@@ -54,21 +60,50 @@ def test_outputs_are_known_by_any_name_of_a_model(name: str, tag: str | None, co
     assert len(known_outputs(name, tag)) == count
 
 
-def test_another_file_of_the_same_name_is_refused(tmp_path: Path) -> None:
+def test_every_file_is_pinned_but_one_that_is_not_public_here() -> None:
+    images = {image for entry in module._table() for image in module._read(entry).images}
+    assert {image.file for image in images if not image.is_pinned} == {"pokemon.jpeg"}
+    assert not any(branch in image.url for image in images for branch in ("/main/CLIP", "/main/tests", "/master/"))
+
+
+def test_another_file_of_the_same_name_is_absent(tmp_path: Path) -> None:
     image = KnownImage("a.png", "https://example.com/a.png", sha256="0" * 64)
-    assert image.find(tmp_path) is None
+    assert image.absence(tmp_path) == f"is not in {tmp_path}"
     draw_circle(8, 8).save(tmp_path / "a.png")
-    with pytest.raises(InputError, match=r"a\.png: is not the image of https://example\.com/a\.png; replace it"):
-        image.find(tmp_path)
+    assert image.absence(tmp_path) == f"the file of this name in {tmp_path} is another picture"
+    assert KnownImage("a.png", "https://example.com/a.png").absence(tmp_path) is None
 
 
 def test_a_circle_is_drawn() -> None:
-    circle = KnownImage(circle=(1024, 224)).find(Path())
+    circle = KnownImage(circle=(1024, 224)).open(Path())
     assert isinstance(circle, Image.Image)
     assert circle.size == (1024, 224)
     assert circle.getpixel((0, 0)) == (255, 0, 0)
     assert circle.getpixel((512, 112)) == (0, 0, 255)
     assert circle.getpixel((512 - 98, 112)) == (0, 128, 0)  # the border, within the radius of 112 // 8 * 7
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("ViT-B/32", ("ViT-B-32", "openai")),
+        ("ViT-B-32__openai", ("ViT-B-32", "openai")),
+        ("openai/clip-vit-base-patch32", ("ViT-B-32", "openai")),
+        ("hf-hub:google/siglip-base-patch16-224", ("hf-hub:google/siglip-base-patch16-224", None)),
+        ("google/siglip-base-patch16-224@main", ("hf-hub:google/siglip-base-patch16-224", None)),
+        ("RN50", ("RN50", "openai")),  # nothing is known of it, but it was published
+        ("ViT-B-32", None),  # an architecture
+        ("nosuch", None),
+        ("hf-hub:some/one", None),
+    ],
+)
+def test_published_models_are_found_by_any_name(name: str, expected: tuple[str, str | None] | None) -> None:
+    assert find_published(name) == expected
+
+
+def test_models_of_which_something_is_known_are_found_by_their_names() -> None:
+    assert all(known_outputs(*found) for name in models_with_outputs() if (found := find_published(name)))
+    assert "ViT-B-32__openai" in models_with_outputs()
 
 
 def test_numbers_may_differ_as_far_as_the_source_allows() -> None:

@@ -1,6 +1,7 @@
 """Weights on the disk: the folder, the file, and the note that it was verified."""
 
 import errno
+import hashlib
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 
 from numpyclip.errors import DownloadError
 from numpyclip.weights import local
-from numpyclip.weights.local import is_present, verify, weights_folder
+from numpyclip.weights.local import is_present, is_stamped, verify, weights_folder, write_stamp
 from tests.weights.downloads import BODY, SHA256, child_environment, get, left_in, model_at, obtain
 from tests.weights.scripted_server import (
     answer,
@@ -174,3 +175,14 @@ def test_file_that_is_there_needs_neither_http_nor_tqdm(tmp_path: Path) -> None:
         "assert not {'http.client', 'urllib.request', 'ssl', 'tqdm'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, env=child_environment())
+
+
+def test_a_stamp_is_that_of_a_file_as_it_was_verified(tmp_path: Path) -> None:
+    file, digest = tmp_path / "a.pt", hashlib.sha256(b"weights").hexdigest()
+    assert not is_stamped(file, digest)
+    file.write_bytes(b"weights")
+    assert not is_stamped(file, digest)
+    write_stamp(file, file.stat(), digest)
+    assert is_stamped(file, digest)
+    file.write_bytes(b"others")
+    assert not is_stamped(file, digest)

@@ -1,14 +1,18 @@
-"""`numpyclip models verify`: whether models compute what the reference has computed with them."""
+"""`numpyclip models verify`: whether files are the published ones, and models compute what the reference does."""
 
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from numpyclip.cli.model_files import find_file, known_model
 from numpyclip.cli.outputs import print_columns, print_json, say
+from numpyclip.errors import InputError
+from numpyclip.weights.catalogue import DOWNLOADABLE
 
 if TYPE_CHECKING:
     from numpyclip.dual_encoder.clip import CLIP
@@ -17,28 +21,162 @@ if TYPE_CHECKING:
 _SHOWN = 6  # numbers of a row
 
 
-def verify_outputs(arguments: argparse.Namespace, name: str, pretrained: str | None = None) -> bool:
-    """Compute the known outputs of a model and compare them; return whether none differs."""
+def verify(arguments: argparse.Namespace) -> int:
+    """Verify the models that are named, or all known ones that are here; also those behind one that is damaged."""
+    from numpyclip.weights.local import weights_folder
+
+    if len(arguments.items) != 1 and (arguments.pretrained or arguments.published_as):
+        raise InputError(f"got {len(arguments.items)} names; expected one with --pretrained or --as.")
+    if arguments.images and not Path(arguments.images).is_dir():
+        raise InputError(f"{arguments.images}: no folder here; expected one with the known images.")
+    names = arguments.items or [name for name in DOWNLOADABLE if find_file(name, arguments.download_root)]
+    if not names:
+        folder = weights_folder(arguments.download_root)
+        say(f"none of the known models is in {folder}; `numpyclip models download ViT-B/32` fetches one.")
+    results = [_is_verified(arguments, name) for name in names]
+    return 0 if all(results) else 1
+
+
+def _is_verified(arguments: argparse.Namespace, name: str) -> bool:
+    from numpyclip.weights.local import exists
+
+    name, tag = _resolved(arguments, name)
+    compared_as = _compared_as(arguments, name, tag)
+    if tag is None and not name.startswith("hf-hub:") and (name in DOWNLOADABLE or not exists(name)):
+        is_file = _verify_known_file(arguments, name)
+    else:
+        is_file = _verify_cached_files(arguments, name, tag)
+    if is_file is False:
+        return False
+    agree = _verify_outputs(arguments, (name, tag), compared_as)
+    if agree is None and is_file:
+        say(f"{name}: its file is the published one; what it computes was not compared.")
+    elif agree is None:
+        say("nothing was compared.")
+    return bool(is_file) if agree is None else agree
+
+
+def _resolved(arguments: argparse.Namespace, name: str) -> tuple[str, str | None]:
+    """Return the name and tag that a name stands for; of OpenAI's models the name alone."""
+    from numpyclip.families.aliases import resolve
+    from numpyclip.families.locate import find_architecture, unknown_tag
+    from numpyclip.weights.local import exists
+    from numpyclip.weights.published import architecture
+
+    if arguments.pretrained and exists(name) and architecture(name) is None:
+        raise InputError(
+            f"{name}: has weights of its own, and --pretrained goes with OpenCLIP's names of architectures. "
+            f"Name the model that it is a copy of with its tag: --as ARCHITECTURE__{arguments.pretrained}."
+        )
+    named = resolve(name, arguments.pretrained)
+    if named.text_model is not None:
+        raise InputError(f"{name}: is a text tower; verify {named.name}, whose images it searches.")
+    tag = None if named.pretrained is None else os.fspath(named.pretrained)
+    if tag is None or exists(tag):
+        return named.name, tag
+    known = find_architecture(named.name)
+    if (published := known.find(tag)) is None:
+        raise unknown_tag(known, tag)
+    return (published.openai, None) if published.openai else (named.name, tag)
+
+
+def _compared_as(arguments: argparse.Namespace, name: str, tag: str | None) -> tuple[str, str | None]:
+    """Return the name and tag of the published model whose outputs are expected."""
+    from numpyclip.tasks.known_outputs import find_published, models_with_outputs
+    from numpyclip.weights.published import architecture
+
+    given = arguments.published_as
+    if given is None:
+        return name, tag
+    if found := find_published(given):
+        return found
+    if known := architecture(given):
+        tags = " or ".join(f"--as {known.name}__{tag}" for tag in known.models) or "one that was published"
+        raise InputError(f"--as {given}: is an architecture; expected {tags}.")
+    raise InputError(
+        f"--as {given}: no such model was published. Outputs are known of {', '.join(models_with_outputs())}."
+    )
+
+
+# --- files ----------------------------------------------------------------------------------------------------------
+
+
+def _verify_known_file(arguments: argparse.Namespace, name: str) -> bool | None:
+    """Tell whether the file of one of OpenAI's models, or a copy, is the published one; None if nobody can."""
+    from numpyclip.weights.local import verify as verify_file
+    from numpyclip.weights.local import weights_folder
+
+    model = known_model(name)
+    file = find_file(name, arguments.download_root) or weights_folder(arguments.download_root) / model.file
+    state: str = verify_file(model, arguments.download_root)
+    if state == "missing" and file.exists():  # a copy
+        state = _state_of_blob(file)
+    _print_file(arguments, name, state, file)
+    if state == "missing":
+        say(f"{name}: `numpyclip models download {name}` fetches it.")
+    return {"verified": True, "unverified": None}.get(state, False)
+
+
+def _verify_cached_files(arguments: argparse.Namespace, name: str, tag: str | None) -> bool | None:
+    """Tell whether the files of a model in the cache of the hub are what it states; None if it is elsewhere."""
+    from numpyclip.families.locate import locate
+
+    path = locate(name, tag, arguments.download_root).path
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    states = [(file, state) for file in files if file.is_file() and (state := _state_of_blob(file)) != "unverified"]
+    for file, state in states:
+        _print_file(arguments, name, state, file)
+    return all(state == "verified" for _, state in states) if states else None
+
+
+def _state_of_blob(file: Path) -> str:
+    """Tell whether a file in the cache of the hub is what the hub has stated; "unverified" if that is not known."""
+    from numpyclip.weights.hub_cache import is_intact, is_sha256
+
+    if not is_sha256(file.resolve().name):
+        return "unverified"
+    return "verified" if is_intact(file) else "damaged"
+
+
+def _print_file(arguments: argparse.Namespace, name: str, state: str, file: Path) -> None:
+    if arguments.json:
+        print_json({"model": name, "state": state, "path": str(file)})
+    else:
+        print_columns(f"{name:<15} {state:<15} {file}")
+
+
+# --- outputs --------------------------------------------------------------------------------------------------------
+
+
+def _verify_outputs(
+    arguments: argparse.Namespace, model: tuple[str, str | None], compared_as: tuple[str, str | None]
+) -> bool | None:
+    """Compute the known outputs of a model and compare them; tell whether all agree, None if none was compared."""
     from numpyclip.tasks.known_outputs import known_outputs
 
-    known_as, tag = (arguments.published_as, None) if arguments.published_as else (name, pretrained)
-    outputs = known_outputs(known_as, tag)
-    if not outputs and arguments.items:
-        say(f"{known_as}: no output of this model is published that could be compared.")
+    name, pretrained = model
+    outputs = known_outputs(*compared_as)
+    if not outputs and not arguments.published_as and Path(name).exists():
+        say(f"{name}: --as NAME says which published model it is a copy of.")
+    elif not outputs:
+        say(f"no outputs of {'__'.join(filter(None, compared_as))} have been published.")
     folder = Path(arguments.images or ".")
-    model: CLIP | None = None
-    agree = True
+    loaded: CLIP | None = None
+    agree: bool | None = None
     for output in outputs:
         if missing := output.missing(folder):
             _print(arguments, name, output, "not computed", None)
-            for image in missing:
-                say(f"{image.file}: is not in {folder}; get it from {image.url} and pass --images FOLDER.")
+            for image, why in missing.items():
+                say(f"{image.file}: {why}; get it from {image.url} and pass --images FOLDER.")
             continue
-        model = model or _load(arguments, name, pretrained)
-        found = output.compute(model, folder)
+        loaded = loaded or _load(arguments, name, pretrained)
+        found = output.compute(loaded, folder)
         is_same = output.agrees(found)
-        agree = agree and is_same
-        _print(arguments, name, output, "agrees" if is_same else "differs", found)
+        agree = agree is not False and is_same
+        others = [] if is_same else output.unpinned(folder)
+        _print(arguments, name, output, "agrees" if is_same else "unclear" if others else "differs", found)
+        for other in others:
+            say(f"{other}: was used, and may be another picture: nobody has published what it is.")
     return agree
 
 
@@ -60,7 +198,8 @@ def _print(arguments: argparse.Namespace, name: str, output: KnownOutput, state:
     if found is not None:
         print_columns(f"  found     {_numbers(found)}")
         largest = float(np.abs(found - output.expected).max())
-        print_columns(f"  largest difference {largest:.2g}; allowed {output.atol:g} + {output.rtol:g} of the number")
+        relative = f" + {output.rtol:g} of the number" if output.rtol else ""
+        print_columns(f"  largest difference {largest:.2g}; allowed: {output.atol:g}{relative}")
 
 
 def _numbers(rows: np.ndarray) -> str:

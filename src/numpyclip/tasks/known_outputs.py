@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.errors import InputError
 from numpyclip.images.open import file_content
 from numpyclip.model.ops import Array
 from numpyclip.weights.published import published_as
@@ -40,18 +39,27 @@ class KnownImage:
     sha256: str | None = None
     circle: tuple[int, int] | None = None  # width and height
 
-    def find(self, folder: Path) -> Path | Image.Image | None:
-        """Draw it, or find its file in a folder; None if it is not there, InputError if it is another one."""
-        if self.circle:
-            return draw_circle(*self.circle)
+    @property
+    def is_pinned(self) -> bool:
+        """Tell whether a file is surely this image, for its hash is known."""
+        return self.circle is not None or self.sha256 is not None
+
+    def absence(self, folder: Path) -> str | None:
+        """Say why a folder does not have it; None if it has, or if it is drawn."""
         path = folder / self.file
-        if not path.is_file():
+        if self.circle:
             return None
+        if not path.is_file():
+            return f"is not in {folder}"
         if self.sha256:
             with file_content(path) as data:
                 if hashlib.sha256(data).hexdigest() != self.sha256:
-                    raise InputError(f"{path}: is not the image of {self.url}; replace it, or pass another folder.")
-        return path
+                    return f"the file of this name in {folder} is another picture"
+        return None
+
+    def open(self, folder: Path) -> Path | Image.Image:
+        """Draw it, or name its file in a folder."""
+        return draw_circle(*self.circle) if self.circle else folder / self.file
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,16 +80,19 @@ class KnownOutput:
         images = [image.file or "a drawn circle" for image in self.images]
         return ", ".join(dict.fromkeys([*images, *map(repr, self.texts)]))
 
-    def missing(self, folder: Path) -> list[KnownImage]:
-        """List the images whose files are not in a folder."""
-        return [image for image in self.images if image.find(folder) is None]
+    def missing(self, folder: Path) -> dict[KnownImage, str]:
+        """Find the images that a folder does not have, and why."""
+        return {image: why for image in self.images if (why := image.absence(folder))}
+
+    def unpinned(self, folder: Path) -> list[Path]:
+        """List the files that may be other pictures, for nobody has published what they are."""
+        return [folder / image.file for image in self.images if not image.is_pinned]
 
     def compute(self, model: CLIP, folder: Path) -> Array:
         """Compute it with a model, from images in a folder, in the shape of `expected`."""
-        images = [found for image in self.images if (found := image.find(folder)) is not None]
         if self.kind == "text_embeddings":
             return model.embed_texts(list(self.texts))[:, : self.expected.shape[1]]
-        embeddings = model.embed_images(images)
+        embeddings = model.embed_images([image.open(folder) for image in self.images])
         if self.kind == "image_embeddings":
             return embeddings[:, : self.expected.shape[1]]
         texts = model.embed_texts(list(self.texts))
@@ -101,6 +112,20 @@ def known_outputs(name: str, tag: str | None = None) -> list[KnownOutput]:
     if published := published_as(name, tag):
         names.add(" ".join(published))
     return [_read(entry) for entry in _table() if entry["model"] in names]
+
+
+def models_with_outputs() -> list[str]:
+    """Return the names of the models of which something is known, those of OpenCLIP as Immich writes them."""
+    return list(dict.fromkeys(entry["model"].replace(" ", "__") for entry in _table()))
+
+
+def find_published(name: str) -> tuple[str, str | None] | None:
+    """Find a published model by any of its names: OpenAI's, ARCHITECTURE__TAG, or of the hub; None if there is none."""
+    architecture, _, tag = name.partition("__")
+    in_hub = f"hf-hub:{name.removeprefix('hf-hub:').partition('@')[0]}"
+    if in_hub in models_with_outputs():
+        return in_hub, None
+    return published_as(architecture, tag) if tag else published_as(name) or published_as(in_hub)
 
 
 def draw_circle(width: int, height: int) -> Image.Image:

@@ -76,14 +76,25 @@ def read_sha256(file: Path) -> str:
 
 def sha256_of(file: Path, status: os.stat_result, expected: str) -> str:
     """Return the SHA-256 of a file, by its stamp if the file has not changed since."""
-    stamp = _stamp_text(status, expected).encode()
-    with contextlib.suppress(OSError), open_regular(_stamp(file)) as stream:
-        if stream.read(len(stamp) + 1) == stamp:
-            return expected
+    if _has_stamp(file, status, expected):
+        return expected
     found = read_sha256(file)
     if found == expected:
         write_stamp(file, status, found)
     return found
+
+
+def _has_stamp(file: Path, status: os.stat_result, sha256: str) -> bool:
+    stamp = _stamp_text(status, sha256).encode()
+    with contextlib.suppress(OSError), open_regular(_stamp(file)) as stream:
+        return stream.read(len(stamp) + 1) == stamp
+    return False
+
+
+def is_stamped(file: Path, sha256: str) -> bool:
+    """Tell by its stamp whether a file was verified, and has not changed since, without reading it."""
+    status = stat_regular_file(file)
+    return status is not None and _has_stamp(file, status, sha256)
 
 
 def is_present(model: KnownModel, download_root: Folder | None = None) -> bool:

@@ -1,0 +1,43 @@
+"""The files of the models that are known by name: where they are, and what is known of them without reading them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from numpyclip.errors import InputError
+from numpyclip.weights.catalogue import DOWNLOADABLE, EMBEDDED, KnownModel
+
+
+def known_model(name: str) -> KnownModel:
+    """Find one of OpenAI's models by its name."""
+    if name in EMBEDDED:
+        raise InputError(f"Model {name!r} is in the package; there is nothing to download or to verify.")
+    if name not in DOWNLOADABLE:
+        from numpyclip.families.locate import unknown_name
+
+        raise unknown_name(name)
+    return DOWNLOADABLE[name]
+
+
+def find_file(name: str, download_root: str | None) -> Path | None:
+    """Find the file of one of OpenAI's models, or a copy of it from the hub."""
+    from numpyclip.families.locate import find_copy
+    from numpyclip.weights.local import is_present, weights_folder
+
+    if is_present(DOWNLOADABLE[name], download_root):
+        return weights_folder(download_root) / DOWNLOADABLE[name].file
+    return find_copy(name, download_root)
+
+
+def state_of(name: str, download_root: str | None) -> tuple[str, Path]:
+    """Tell whether a model is here, and where its file is, or would be."""
+    from numpyclip.weights.local import is_stamped, weights_folder
+
+    if name in EMBEDDED:
+        return "in the package", EMBEDDED[name]
+    model = DOWNLOADABLE[name]
+    place = weights_folder(download_root) / model.file
+    found = find_file(name, download_root)
+    if found == place and not is_stamped(place, model.sha256):
+        return "unverified", place
+    return ("downloaded", found) if found else ("not downloaded", place)
