@@ -62,7 +62,7 @@ def test_a_tag_and_a_file_are_loaded(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("table")
 def test_a_model_without_weights_is_refused_not_made_of_random_ones() -> None:
-    with pytest.raises(ModelNotFoundError, match="pass `pretrained`"):
+    with pytest.raises(ModelNotFoundError, match="name its weights too"):
         open_clip.create_model_and_transforms("Toy-8")
 
 

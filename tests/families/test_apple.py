@@ -275,7 +275,7 @@ def test_a_missing_tensor_is_an_error_whichever_it_is(file: str) -> None:
     checkpoint = read(file_of(file))
     for name in [name for name in checkpoint.arrays if not name.endswith("num_batches_tracked")]:
         arrays = {key: array for key, array in checkpoint.arrays.items() if key != name}
-        with pytest.raises(CheckpointError, match=r"tensor '.*' is missing|block '.*' is missing|have no place"):
+        with pytest.raises(CheckpointError, match=r"tensor '.*' is missing|block '.*' is missing|ha(s|ve) no place"):
             build(replace(checkpoint, arrays=arrays, identity=None))
 
 

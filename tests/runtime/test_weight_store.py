@@ -149,9 +149,9 @@ def test_records_are_verified_once_and_prepared_weights_not_again(
     verified: list[str] = []
     check = Archive.checked_record
 
-    def note(archive: Archive, name: str) -> Bytes:
+    def note(archive: Archive, name: str, tensor: str = "") -> Bytes:
         verified.append(name)
-        return check(archive, name)
+        return check(archive, name, tensor)
 
     monkeypatch.setattr(Archive, "checked_record", note)
     for _ in range(2):

@@ -130,7 +130,7 @@ def test_flipped_bits_are_refused_or_read_but_never_crash(tmp_path: Path, file: 
         (b"\x80\x04}.", "torch.save"),
         (b"\x93NUMPY\x01\0", "numpy.savez"),
         (b"\x89HDF\r\n", "HDF5"),
-        (b"\x89PNG\r\n", "a picture"),
+        (b"\x89PNG\r\n", "an image"),
         (b'{"error": 404}', "JSON"),
         (b"hello world", "begins with b'hello"),
     ],

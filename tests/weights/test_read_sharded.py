@@ -94,7 +94,7 @@ def test_a_file_elsewhere_is_refused_and_not_opened(tmp_path: Path, file: str) -
         (lambda listed: listed.update(d="two.npz"), r"lists tensor 'd' in 'two.npz', which does not hold it \(1 are"),
         (lambda listed: listed.update(d="three.npz"), "three.npz: cannot be read"),
         (lambda listed: listed.update(d=3), "weight_map.'d' is 3; expected the name of a file"),
-        (lambda listed: listed.update(d=INDEX), f"{INDEX}: begins with"),
+        (lambda listed: listed.update(d=INDEX), f"{INDEX}: JSON"),
     ],
 )
 def test_an_index_that_lies_is_refused(
