@@ -13,6 +13,9 @@ TEXT_ROOTS = (
     *("text", "text_model", "text_encoder", "text_decoder", "cls_emb", "positional_embedding_res"),
 )
 
+# Numbers of a whole model.
+SCALARS = ("logit_scale", "logit_bias")
+
 # A name of any CLIP begins so, after a dot.
 MARK = re.compile(
     r"\.(?:(?P<image>visual\.|vision_model\.|visual_projection\.|image_encoder\.model\.)"

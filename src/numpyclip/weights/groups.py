@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar
 
 from numpyclip.errors import UnsupportedCheckpointError, quoted
-from numpyclip.weights.clip_names import MARK, bare_prefix, towers
+from numpyclip.weights.clip_names import MARK, SCALARS, bare_prefix, towers
 
 
 class _HasShape(Protocol):
@@ -27,7 +27,6 @@ _MODULE = "module."
 
 _OF_TEXT = "text."  # is no prefix, but OpenCLIP's text tower
 _IMAGE = "visual."
-_SCALARS = ("logit_scale", "logit_bias")
 
 # Words in the name of an average over training; timm's loader prefers such under its own names.
 _AVERAGE = re.compile(r"(?:^|[._])(?:ema|swa|averaged?|avg)(?=[._]|$)", re.IGNORECASE)
@@ -110,7 +109,7 @@ def _group(named: Mapping[str, _T], place: str, prefix: str, prefixes: Collectio
     own = {name for name in named if name.startswith(prefix) and not name.startswith(longer)}
     tensors = {name.removeprefix(prefix): tensor for name, tensor in named.items() if name in own}
     beside = [name for name in named if not name.startswith(tuple(prefixes))]
-    for scalar in _SCALARS:  # which are often the wrapper's own
+    for scalar in SCALARS:  # which are often the wrapper's own
         found = [name for name in beside if name.rpartition(".")[2] == scalar]
         if scalar not in tensors and len(found) == 1:
             tensors[scalar] = named[found[0]]

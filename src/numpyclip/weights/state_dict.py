@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from numpyclip.errors import CorruptCheckpointError, quoted
 from numpyclip.weights.activations import Activation
+from numpyclip.weights.clip_names import SCALARS
 from numpyclip.weights.dtypes import Unread
 from numpyclip.weights.torch_file import TensorRef
 from numpyclip.weights.unpickle import Opaque, ScriptObject
@@ -29,7 +30,6 @@ _CALLED = {  # what a file may have in place of a dict
     float: "a number",
     bool: "a truth value",
 }
-_SCALARS = ("logit_scale", "logit_bias")
 _PARTS = ("_parameters", "_buffers", "_modules")  # of the state of a module
 
 
@@ -150,7 +150,7 @@ def _members(holder: object, where: str, most: int) -> Iterator[tuple[str, objec
 def _is_member(name: object, value: object) -> bool:
     """Tell what is kept: tensors, modules, and what stands in place of a tensor."""
     if isinstance(value, float):
-        return isinstance(name, str) and name.rpartition(".")[2] in _SCALARS
+        return isinstance(name, str) and name.rpartition(".")[2] in SCALARS
     is_kept = isinstance(value, TensorRef) or _is_module(value) or _is_unread(value) or _is_array(value)
     return isinstance(name, str) and is_kept
 
