@@ -16,6 +16,7 @@ from numpyclip.saving.original_layout import OPEN_CLIP
 from numpyclip.saving.plan import ELSE, USUAL_TOKENIZERS, DType, Layout, Plan, Weight, as_json, in_proj_sources
 from numpyclip.tokenizer.clip_tokenizer import CLIPTokenizer
 from numpyclip.weights.checkpoint import Checkpoint
+from numpyclip.weights.clip_names import SCALARS
 
 WEIGHTS = "open_clip_model.safetensors"
 
@@ -151,7 +152,7 @@ def _weights(checkpoint: Checkpoint) -> Iterator[Weight]:
             if part == "q":
                 sources = in_proj_sources(checkpoint, attention, field)
                 yield Weight.of(f"{attention}.in_proj_{field}", checkpoint, *sources)
-        elif name in ("logit_scale", "logit_bias"):
+        elif name in SCALARS:
             yield Weight.of(name, checkpoint, name, change=lambda number: number.reshape(()))
         elif name in ("visual.proj.weight", "text_projection.weight") and f"{name[:-7]}.bias" not in checkpoint:
             yield Weight.of(name.removesuffix(".weight"), checkpoint, name, change=lambda matrix: matrix.T)

@@ -21,6 +21,7 @@ from numpyclip.saving.plan import ELSE, USUAL_TOKENIZERS, Change, DType, Layout,
 from numpyclip.tokenizer.clip_tokenizer import CLIPTokenizer
 from numpyclip.tokenizer.pre_tokenizer import END_OF_TEXT, START_OF_TEXT
 from numpyclip.weights.checkpoint import Checkpoint
+from numpyclip.weights.clip_names import SCALARS
 
 WEIGHTS = "model.safetensors"
 
@@ -194,7 +195,7 @@ def _weights(checkpoint: Checkpoint, is_siglip: bool) -> Iterator[Weight]:
                 yield Weight.of(theirs, checkpoint, name, change=_third(index))
         elif name in ("visual.proj", "text_projection"):
             yield Weight.of(renamed(f"{name}.weight"), checkpoint, name, change=lambda matrix: matrix.T)
-        elif name in ("logit_scale", "logit_bias"):
+        elif name in SCALARS:
             yield Weight.of(name, checkpoint, name, change=lambda number: number.reshape((1,) if is_siglip else ()))
         else:
             yield Weight.of(renamed(name), checkpoint, name)
