@@ -113,7 +113,7 @@ def test_a_tag_says_how_pictures_are_prepared(hub: Hub) -> None:
 def test_openais_tag_is_the_model_of_the_catalogue(
     table: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(locate, "obtain", lambda *_: Weights(GOLDEN / "vit-torchscript.pt", False))
+    monkeypatch.setattr(locate.sources, "obtain", lambda *_: Weights(GOLDEN / "vit-torchscript.pt", False))
     model, _ = numpyclip.load("Toy-8", pretrained="openai")
     assert (model.config.family, model.config.activation) == ("openai", "quick_gelu")
     assert table["architectures"]["Toy-8"]["tags"]["openai"]["openai"] in DOWNLOADABLE

@@ -19,7 +19,7 @@ from tests.weights.forged import GOLDEN, NUMBERS, archive, legacy, safetensors, 
 from tests.weights.hostile import MEMORY, Case, cases
 
 CASES = list(cases())
-MOST_CALLS = 5_000_000  # of our functions, beside one for each byte: a few for each value that the budget of memory allows
+MOST_CALLS = 5_000_000  # of our functions: a few for each value that the budget of memory allows; and one for each byte
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case[0] for case in CASES])

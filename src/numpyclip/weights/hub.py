@@ -38,6 +38,11 @@ _NAME = re.compile(
 )
 
 
+def repository_of(name: str) -> str | None:
+    """Return the repository that a name of a model on the hub stands for, without a revision; None for other names."""
+    return name.removeprefix(PREFIX).partition("@")[0] if name.startswith(PREFIX) else None
+
+
 def obtain(name: str, choose: Choose, cache_dir: Folder | None = None) -> Path:
     """Return a snapshot of a repository in the cache, after downloading the chosen files that are missing.
 
