@@ -219,9 +219,10 @@ def test_damaged_weights_write_no_caption(tmp_path: Path, tensor: str, method: A
     folder = Path(shutil.copytree(FOLDER, tmp_path / "model"))
     file = next(path for path in folder.iterdir() if path.suffix == ".safetensors")
     checkpoint = read(file)
-    arrays = {name: checkpoint.take(name) for name in checkpoint.arrays}
+    arrays: dict[str, Any] = {name: checkpoint.take(name) for name in checkpoint.arrays}
     np.savez(tmp_path / "damaged.npz", **{**arrays, tensor: np.full_like(arrays[tensor], np.nan)})
     (tmp_path / "damaged.npz").replace(file)
     model, _ = numpyclip.load(folder)
+    assert isinstance(model, CoCa)
     with pytest.raises(NumPyCLIPError, match=f"{tensor}' holds NaN"):
         model.generate_ids(np.zeros((2, 3, 24, 24), np.float32), Decoding(method=method, **TINY))
