@@ -37,7 +37,7 @@ ROOMS = {
     "tasks": "escaping errors arguments atomic lazy_exports notebook weights images tokenizer model runtime pipeline"
     " dual_encoder",
     "index": "errors arguments lock atomic regular_file images model runtime pipeline dual_encoder tasks",
-    "server": "escaping errors images model dual_encoder viz tasks index",
+    "server": "escaping errors images model runtime dual_encoder viz tasks index",
     "open_clip": "errors weights images tokenizer dual_encoder families loader",
     "clip": "weights images tokenizer loader",
     "numpyclip": "errors lazy_exports reference weights images tokenizer model dual_encoder loader saving tasks index"

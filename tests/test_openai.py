@@ -11,15 +11,16 @@ from PIL import Image
 
 import numpyclip
 from numpyclip.weights.catalogue import DOWNLOADABLE
-from numpyclip.weights.local import is_present, weights_folder
+from numpyclip.weights.local import weights_folder
 
 FOLDER = weights_folder()  # before a fixture points $CLIP_DIR elsewhere
 PICTURE = FOLDER / "CLIP.png"
 PICTURE_SHA256 = "308a3ca4503f1c7a07803916c369d78c4ef501e5ab7fc727da9b5e1d2f9ec85b"
 MODEL = "ViT-B/32"
+WEIGHTS = FOLDER / DOWNLOADABLE[MODEL].file
 
 
-@pytest.mark.skipif(not is_present(DOWNLOADABLE[MODEL]), reason=f"{DOWNLOADABLE[MODEL].file} is not in {FOLDER}")
+@pytest.mark.skipif(not WEIGHTS.is_file(), reason=f"{WEIGHTS} is missing")
 @pytest.mark.skipif(not PICTURE.is_file(), reason=f"{PICTURE} is missing: put openai/CLIP's CLIP.png there")
 def test_the_numbers_of_openais_readme() -> None:
     assert hashlib.sha256(PICTURE.read_bytes()).hexdigest() == PICTURE_SHA256

@@ -116,12 +116,12 @@ def _truncate(found: ModelDescription, dim: int | None) -> ModelDescription:
         return found
     from numpyclip.dual_encoder.validation import checked_dim
 
-    path, config = str(found.checkpoint.path), found.config.truncate(checked_dim(dim, found.config.embed_dim))
-    if config is found.config or config.matryoshka or "siglip-mrl" in path:
+    config = found.config.truncate(checked_dim(dim, found.config.embed_dim))
+    if config is found.config or config.matryoshka:
         return replace(found, config=config)
     doubt = (
-        f"{path}: this model is not known to be trained for truncated embeddings (Matryoshka representation learning); "
-        "with truncate_dim, it finds less."
+        f"{found.checkpoint.path}: this model is not known to be trained for truncated embeddings (Matryoshka "
+        "representation learning); with truncate_dim, it finds less."
     )
     return replace(found, config=config, warnings=(*found.warnings, doubt))
 

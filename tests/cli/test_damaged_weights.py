@@ -31,6 +31,9 @@ def damaged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         ("classify", "PICTURES", "bird", "house"),
         ("index", "PICTURES"),
         ("filter", "PICTURES", "--keep", "bird"),
+        ("search", "bird", "--store", "STORE"),
+        ("search", "--near", "BIRD", "--store", "STORE"),
+        ("search", "bird", "--store", "STORE", "--all", "--json"),
         ("embed", "images", "PICTURES"),
         ("embed", "images", "PICTURES", "--low-memory"),
         ("embed", "texts", "bird"),
@@ -39,9 +42,15 @@ def damaged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     ids=" ".join,
 )
 def test_a_number_that_is_none_is_an_error_that_names_its_tensor(
-    run: Run, album: Path, damaged: dict[str, Path], tmp_path: Path, tensor: str, command: tuple[str, ...]
+    run: Run, album: Path, store: Path, damaged: dict[str, Path], tmp_path: Path, tensor: str, command: tuple[str, ...]
 ) -> None:
-    words = {"PICTURES": album, "MODEL": damaged[tensor], "OUT": tmp_path / "out"}
+    words = {
+        "PICTURES": album,
+        "MODEL": damaged[tensor],
+        "OUT": tmp_path / "out",
+        "STORE": store,
+        "BIRD": album / "bird.png",
+    }
     model = ("-m", damaged[tensor]) if command[0] != "convert" else ()
     result = run(*(words.get(word, word) for word in command), *model, "--activation", "quick_gelu")
     if command[:2] == ("embed", "images" if tensor == TEXT else "texts"):  # which need the other tower only

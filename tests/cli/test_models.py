@@ -46,7 +46,7 @@ def test_list_names_every_model_and_where_it_lies(run: Run, tmp_path: Path) -> N
 
 
 def test_list_names_copies_of_openais_models(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(locate, "find_copy", lambda name, _: tmp_path / "x" if name == "RN50" else None)
+    monkeypatch.setattr(locate, "find_file", lambda name, _: tmp_path / "x" if name == "RN50" else None)
     rows = {row["model"]: row for row in map(json.loads, run("models", "--json").out.splitlines())}
     assert rows["RN50"] == {"model": "RN50", "state": "downloaded", "path": str(tmp_path / "x")}
     assert rows["RN101"]["state"] == "not downloaded"

@@ -14,7 +14,7 @@ from PIL import Image
 
 import numpyclip
 from numpyclip.dual_encoder.coca import CoCa
-from numpyclip.errors import InputError, PictureError
+from numpyclip.errors import InputError, NumPyCLIPError, PictureError
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.captioning.generate import Decoding
 from numpyclip.model.config import CLIPConfig, DecoderConfig
@@ -24,6 +24,7 @@ from numpyclip.runtime import prepared, weight_store
 from numpyclip.runtime.towers import expected_tensors
 from numpyclip.tokenizer.clip_tokenizer import open_clip_tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
+from numpyclip.weights.read import read
 from tests.families.test_parity import FAMILIES, load
 
 FOLDER = FAMILIES / "open_clip-coca"
@@ -210,3 +211,18 @@ def test_the_last_token_may_be_any_mark() -> None:
     for name in ("start_id", "end_id", "pad_id"):
         with pytest.raises(InputError, match=f"{name} is 40; expected at most 39"):
             tiny.generate_ids(golden["image"][:1], Decoding(**{**TINY, name: 40}))
+
+
+@pytest.mark.parametrize("tensor", ["text_decoder.text_projection", "text_decoder.resblocks.0.attn.in_proj_weight"])
+@pytest.mark.parametrize("method", ["beam_search", "greedy", "top_p"])
+def test_damaged_weights_write_no_caption(tmp_path: Path, tensor: str, method: Any) -> None:
+    folder = Path(shutil.copytree(FOLDER, tmp_path / "model"))
+    file = next(path for path in folder.iterdir() if path.suffix == ".safetensors")
+    checkpoint = read(file)
+    arrays: dict[str, Any] = {name: checkpoint.take(name) for name in checkpoint.arrays}
+    np.savez(tmp_path / "damaged.npz", **{**arrays, tensor: np.full_like(arrays[tensor], np.nan)})
+    (tmp_path / "damaged.npz").replace(file)
+    model, _ = numpyclip.load(folder)
+    assert isinstance(model, CoCa)
+    with pytest.raises(NumPyCLIPError, match=f"{tensor}' holds NaN"):
+        model.generate_ids(np.zeros((2, 3, 24, 24), np.float32), Decoding(method=method, **TINY))

@@ -120,3 +120,12 @@ def test_a_config_file_may_say_it(tmp_path: Path) -> None:
     assert numpyclip.load(folder, truncate_dim=8)[0].fingerprint.architecture.startswith("embed_dim=8 ")
     with pytest.raises(InputError, match=r"expected 1 to 16, the dimensions"):
         numpyclip.load(folder, truncate_dim=32)
+
+
+@pytest.mark.parametrize("folder", ["nllb-siglip-mrl-base", "models--visheratin--nllb-siglip-mrl-base/snapshots/0"])
+def test_the_name_of_a_repository_may_say_it(tmp_path: Path, folder: str) -> None:
+    known = shutil.copytree(FAMILIES / "open_clip-quickgelu", tmp_path / folder)
+    assert numpyclip.load(known, truncate_dim=8)[0].config.matryoshka
+    other = shutil.copytree(known, known / "models--x--other" / "snapshots" / "0")
+    with pytest.warns(UserWarning, match="Matryoshka"):
+        numpyclip.load(other, truncate_dim=8)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from tools.golden.authors_weights import POSITIONS, positions, pruned
 
 import numpyclip
 from numpyclip.errors import CheckpointError, CorruptCheckpointError
@@ -22,8 +23,6 @@ from tests.families.test_parity import FAMILIES, load
 from tests.model.golden import assert_close
 from tests.weights.forged import GOLDEN
 
-POSITIONS = 248
-
 
 @pytest.fixture
 def vit() -> dict[str, Any]:
@@ -32,9 +31,7 @@ def vit() -> dict[str, Any]:
 
 
 def with_positions(tensors: dict[str, Any]) -> dict[str, Any]:
-    random = np.random.default_rng(248)
-    shape = (POSITIONS, tensors["positional_embedding"].shape[1])
-    first, rest = (random.standard_normal(shape).astype(np.float32) / 8 for _ in range(2))
+    first, rest = positions(tensors["positional_embedding"].shape[1])
     return {**tensors, "positional_embedding": first, "positional_embedding_res": rest}
 
 
@@ -88,49 +85,6 @@ def test_tiny_clip_s_modules_are_towers_with_gelu(tmp_path: Path, vit: dict[str,
 
 
 # --- pruned towers --------------------------------------------------------------------------------
-
-
-def pruned() -> dict[str, Any]:
-    """A TinyCLIP that was pruned automatically: blocks of several sizes, one without attention, one without an MLP."""
-    random = np.random.default_rng(63)
-    shapes = {
-        "_image_encoder.visual.class_embedding": (100,),
-        "_image_encoder.visual.positional_embedding": (17, 100),
-        "_image_encoder.visual.proj": (100, 48),
-        "_image_encoder.visual.conv1.weight": (100, 3, 8, 8),
-        **_norm("_image_encoder.visual.ln_pre", 100),
-        **_blocks("_image_encoder.visual.transformer", heads=(2, 1, 3), mlps=(40, 90, 10), width=100),
-        **_norm("_image_encoder.visual.ln_post", 100),
-        "_text_encoder.positional_embedding": (12, 72),
-        "_text_encoder.text_projection": (72, 48),
-        **_blocks("_text_encoder.transformer", heads=(0, 1, 2), mlps=(30, 0, 64), width=72),
-        "_text_encoder.token_embedding.weight": (96, 72),
-        **_norm("_text_encoder.ln_final", 72),
-        "_logit_scale.logit_scale": (),
-    }
-    scales = {name: shape[-1] ** -0.5 if len(shape) > 1 else 0.25 for name, shape in shapes.items()}
-    return {
-        name: np.asarray(random.standard_normal(shape) * scales[name], np.float32) for name, shape in shapes.items()
-    }
-
-
-def _norm(name: str, width: int) -> dict[str, tuple[int, ...]]:
-    return {f"{name}.weight": (width,), f"{name}.bias": (width,)}
-
-
-def _blocks(name: str, heads: tuple[int, ...], mlps: tuple[int, ...], width: int) -> dict[str, tuple[int, ...]]:
-    shapes: dict[str, tuple[int, ...]] = {}
-    for number, (count, mlp) in enumerate(zip(heads, mlps, strict=True)):
-        block, inner = f"{name}.resblocks.{number}", 64 * count
-        if count:
-            shapes |= {**_norm(f"{block}.ln_1", width), f"{block}.attn.in_proj_weight": (3 * inner, width)}
-            shapes |= {f"{block}.attn.in_proj_bias": (3 * inner,), f"{block}.attn.out_proj.weight": (width, inner)}
-            shapes[f"{block}.attn.out_proj.bias"] = (width,)
-        if mlp:
-            shapes |= {**_norm(f"{block}.ln_2", width), f"{block}.mlp.c_fc.weight": (mlp, width)}
-            shapes |= {f"{block}.mlp.c_fc.bias": (mlp,), f"{block}.mlp.c_proj.weight": (width, mlp)}
-            shapes[f"{block}.mlp.c_proj.bias"] = (width,)
-    return shapes
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 
 import numpyclip
 from numpyclip.errors import CheckpointError, DownloadError, InputError, ModelNotFoundError, UnsupportedCheckpointError
-from numpyclip.families import locate, open_clip
+from numpyclip.families import open_clip
 from numpyclip.families.locate import find_architecture, is_supported, unknown_name
 from numpyclip.runtime import prepared
 from numpyclip.tokenizer.hugging_face import open_clip_file_tokenizer
@@ -113,7 +113,7 @@ def test_a_tag_says_how_pictures_are_prepared(hub: Hub) -> None:
 def test_openais_tag_is_the_model_of_the_catalogue(
     table: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(locate, "obtain", lambda *_: Weights(GOLDEN / "vit-torchscript.pt", False))
+    monkeypatch.setattr("numpyclip.weights.sources.obtain", lambda *_: Weights(GOLDEN / "vit-torchscript.pt", False))
     model, _ = numpyclip.load("Toy-8", pretrained="openai")
     assert (model.config.family, model.config.activation) == ("openai", "quick_gelu")
     assert table["architectures"]["Toy-8"]["tags"]["openai"]["openai"] in DOWNLOADABLE

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from numpyclip.errors import CheckpointError
-from numpyclip.families.tensor_names import rename, translator
+from numpyclip.families.tensor_names import rename, translator, used
 from numpyclip.weights.checkpoint import Checkpoint
 
 NAMES = (("there.*.norm", "here.*.ln"), ("there.norm", "ln"))
@@ -27,3 +27,16 @@ def test_a_name_that_is_there_twice_is_quoted() -> None:
     with pytest.raises(CheckpointError) as caught:
         rename(checkpoint, lambda name: name[:3])
     assert caught.value.args[0] == r"file: tensor 'a\n\x1b' is there 2 times, under other names."
+
+
+def test_what_follows_from_the_sizes_and_what_is_not_used_is_left_out() -> None:
+    names = (
+        "a.position_ids",
+        "a.rope.freqs_cos",
+        "a.0.rotary_emb.inv_freq",
+        "pooler.weight",
+        "a.pooler.weight",
+        "rope.b",
+    )
+    left = used(Checkpoint(Path("file"), {name: np.zeros(1) for name in names}), ("pooler.",))
+    assert list(left.arrays) == ["a.pooler.weight", "rope.b"]

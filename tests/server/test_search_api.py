@@ -187,6 +187,15 @@ def test_an_index_may_come_later(serve: Serve, tiny: CLIP, tmp_path: Path, drawi
     assert (described["model"], described["text_model"], described["dimensions"]) == ("tiny", None, 128)
 
 
+def test_the_text_model_of_the_index_and_that_of_queries_are_named(serve: Serve, tiny: CLIP, tmp_path: Path) -> None:
+    client = serve(store=str(tmp_path / "store"), text_model="of the server")
+    with Index(tmp_path / "store", tiny, create=True) as index, index.store.writing():
+        index.store.begin(tiny.fingerprint, 128)
+        index.store.remember_model(tiny.fingerprint, '{"model": "tiny", "text_model": "of the index"}')
+    described = client.get("/index").json
+    assert (described["text_model"], described["query_text_model"]) == ("of the index", "of the server")
+
+
 def test_an_index_of_another_model_is_not_searched(serve: Serve, tmp_path: Path, tiny: CLIP, drawings: Path) -> None:
     import dataclasses
 

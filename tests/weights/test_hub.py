@@ -109,6 +109,14 @@ def test_a_gated_repository_says_to_accept_its_licence(hub: Hub, only: str) -> N
         get()
 
 
+def test_a_setting_against_tokens_is_named_where_one_is_needed(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")
+    hub.trouble = lambda handler: handler.refuse(401, "GatedRepo")
+    with pytest.raises(ModelNotFoundError, match=r"and unset \$HF_HUB_DISABLE_IMPLICIT_TOKEN, which") as caught:
+        get()
+    assert "$HF_TOKEN" not in str(caught.value)
+
+
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_repository_that_is_closed_is_not_found(hub: Hub, status: int) -> None:
     hub.trouble = lambda handler: handler.refuse(status)

@@ -12,7 +12,8 @@ import pytest
 
 from numpyclip.errors import DownloadError
 from numpyclip.weights import local
-from numpyclip.weights.local import is_present, is_stamped, verify, weights_folder, write_stamp
+from numpyclip.weights.local import is_stamped, verify, weights_folder, write_stamp
+from numpyclip.weights.sources import find
 from tests.weights.downloads import BODY, SHA256, child_environment, get, left_in, model_at, obtain
 from tests.weights.scripted_server import (
     answer,
@@ -37,8 +38,8 @@ def test_folder_is_download_root_before_clip_dir_before_home(monkeypatch: pytest
 def test_only_one_folder_is_looked_into(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "toy.pt").write_bytes(BODY)
     monkeypatch.setenv("CLIP_DIR", str(tmp_path))
-    assert is_present(model_at())
-    assert not is_present(model_at(), tmp_path / "elsewhere")
+    assert find(model_at()) == tmp_path / "toy.pt"
+    assert find(model_at(), tmp_path / "elsewhere") is None
 
 
 def test_home_that_is_not_known_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from numpyclip.errors import CheckpointError
+from numpyclip.errors import CheckpointError, CorruptCheckpointError
 from numpyclip.weights.checkpoint import Checkpoint
 from numpyclip.weights.low_rank import adapt
 
@@ -40,3 +40,11 @@ def test_without_adapters_a_checkpoint_stays_as_it_is() -> None:
 def test_adapters_that_do_not_fit_are_refused(sides: tuple[np.ndarray, np.ndarray]) -> None:
     with pytest.raises(CheckpointError, match="file: the adapters of tensor 'weight' make a matrix of"):
         adapt(CHECKPOINT, {"weight": sides}, "query")
+
+
+@pytest.mark.parametrize("side", [np.nan, 1e38])
+def test_a_sum_that_is_not_finite_is_refused(side: float) -> None:
+    adapted = adapt(CHECKPOINT, {"weight": (LEFT * np.float32(side), RIGHT)}, "query")
+    for take in (adapted.take, adapted.copy, adapted.table):
+        with pytest.raises(CorruptCheckpointError, match="file: tensor 'weight' has NaN or infinity once its adapters"):
+            take("weight")

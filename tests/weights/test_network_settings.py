@@ -5,7 +5,13 @@ from pathlib import Path
 import pytest
 
 from numpyclip.errors import DownloadError
-from numpyclip.weights.network_settings import hub_cache, hub_endpoint, hub_token, setting_against_hub
+from numpyclip.weights.network_settings import (
+    hub_cache,
+    hub_endpoint,
+    hub_token,
+    remedy_to_send_token,
+    setting_against_hub,
+)
 from tests.weights.hub_server import imported_anew
 
 VARIABLES = ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HOME", "XDG_CACHE_HOME")
@@ -79,6 +85,8 @@ def test_a_token_goes_to_no_other_machine_in_clear(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("HF_TOKEN", "hf_x")
     monkeypatch.setenv("HF_ENDPOINT", endpoint)
     assert hub_token() == ("hf_x" if goes else None)
+    remedy = "set $HF_ENDPOINT to a URL with https, as no token is sent over http"
+    assert remedy_to_send_token() == (None if goes else remedy)
 
 
 def test_tokens_may_be_forbidden(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,13 @@
 """What training scripts save (tools/golden/training_checkpoints.py): the weights are found, by nothing else."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from numpyclip.errors import CorruptCheckpointError
 from numpyclip.weights.read import read
 from tests.weights.forged import GOLDEN
 
@@ -46,3 +48,14 @@ def test_no_package_of_those_objects_is_imported() -> None:
     for file in FILES:
         read(file)
     assert packages & set(sys.modules) == before
+
+
+def test_a_damaged_average_is_an_error_that_names_the_other_weights() -> None:
+    checkpoint = read(TRAINING / "mae-ema.pt")
+    damaged = {**checkpoint.arrays, "ln_final.bias": np.full(4, np.nan, np.float32)}
+    message = (
+        r"mae-ema\.pt: tensor 'ln_final\.bias' in 'model_ema' holds NaN or infinity; .* In this one, weights are in "
+        r"'model_ema' and in 'model'; the first are used, .* Save others alone to use them\."
+    )
+    with pytest.raises(CorruptCheckpointError, match=message):
+        replace(checkpoint, arrays=damaged).take("ln_final.bias")

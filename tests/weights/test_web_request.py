@@ -111,7 +111,7 @@ def test_the_addresses_of_a_host_share_one_timeout(monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(*answered, (host, port)) for host in hosts])
         assert read_all(script.url, 4) == b"body"
         assert len(given) == 4
-        assert given[0] <= web_request.TIMEOUT / 4
+        assert given[0] <= web_request.CONNECT_TIMEOUT / 4
         hosts.pop()
         with pytest.raises(Broken, match="could not connect: timed out"):
             ask(script.url)

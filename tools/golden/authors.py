@@ -2,7 +2,7 @@
 
 Needs in $PYTHONPATH the git repositories of github.com/beichenzbc/Long-CLIP (Apache 2.0; commit 3966af9) and, under
 src, github.com/wkcn/TinyCLIP (MIT; commit ad981bf; its code hides the package open_clip). tests/families/
-test_authors.py puts the same files together.
+test_authors.py puts the same files together, from `authors_weights.py`.
 """
 
 import importlib
@@ -14,10 +14,10 @@ import safetensors.torch
 import torch
 from torch import nn
 
+from golden.authors_weights import POSITIONS, positions, pruned
 from golden.common import images, record
 
 VIT = Path(__file__).parents[2] / "tests" / "golden" / "checkpoints" / "vit.safetensors"
-POSITIONS = 248
 
 
 def save(golden: Path) -> None:
@@ -26,12 +26,6 @@ def save(golden: Path) -> None:
     save_long_clip(golden, tensors)
     save_tiny_clip(golden, tensors)
     save_pruned_tiny_clip(golden)
-
-
-def tables(shape: tuple[int, int]) -> list[torch.Tensor]:
-    """Draw two tables of positions, as the tests do."""
-    random = np.random.default_rng(248)
-    return [torch.from_numpy(random.standard_normal(shape).astype(np.float32) / 8) for _ in range(2)]
 
 
 def ids(length: int) -> torch.Tensor:
@@ -47,7 +41,7 @@ def save_long_clip(golden: Path, tensors: dict[str, torch.Tensor]) -> None:
     """Record Long-CLIP's."""
     code = importlib.import_module("model.model_longclip")
     code.LayerNorm.forward = nn.LayerNorm.forward  # it would compute in float32
-    first, rest = tables((POSITIONS, tensors["positional_embedding"].shape[1]))
+    first, rest = map(torch.from_numpy, positions(tensors["positional_embedding"].shape[1]))
     state = {**tensors, "positional_embedding": first, "positional_embedding_res": rest}
     model = code.build_model(state, load_from_clip=False)
     model.load_state_dict(state)
@@ -67,50 +61,6 @@ def save_tiny_clip(golden: Path, tensors: dict[str, torch.Tensor]) -> None:
     _record(golden / "authors-tiny-clip", model.eval(), ids(length), "TinyCLIP ad981bf")
 
 
-def pruned() -> dict[str, torch.Tensor]:
-    """Draw a model that was pruned automatically, as the tests do: blocks of several sizes, one without attention."""
-    random = np.random.default_rng(63)
-    shapes = {
-        "_image_encoder.visual.class_embedding": (100,),
-        "_image_encoder.visual.positional_embedding": (17, 100),
-        "_image_encoder.visual.proj": (100, 48),
-        "_image_encoder.visual.conv1.weight": (100, 3, 8, 8),
-        **_norm("_image_encoder.visual.ln_pre", 100),
-        **_blocks("_image_encoder.visual.transformer", heads=(2, 1, 3), mlps=(40, 90, 10), width=100),
-        **_norm("_image_encoder.visual.ln_post", 100),
-        "_text_encoder.positional_embedding": (12, 72),
-        "_text_encoder.text_projection": (72, 48),
-        **_blocks("_text_encoder.transformer", heads=(0, 1, 2), mlps=(30, 0, 64), width=72),
-        "_text_encoder.token_embedding.weight": (96, 72),
-        **_norm("_text_encoder.ln_final", 72),
-        "_logit_scale.logit_scale": (),
-    }
-    scales = {name: shape[-1] ** -0.5 if len(shape) > 1 else 0.25 for name, shape in shapes.items()}
-    return {
-        name: torch.from_numpy(np.asarray(random.standard_normal(shape) * scales[name], np.float32))
-        for name, shape in shapes.items()
-    }
-
-
-def _norm(name: str, width: int) -> dict[str, tuple[int, ...]]:
-    return {f"{name}.weight": (width,), f"{name}.bias": (width,)}
-
-
-def _blocks(name: str, heads: tuple[int, ...], mlps: tuple[int, ...], width: int) -> dict[str, tuple[int, ...]]:
-    shapes: dict[str, tuple[int, ...]] = {}
-    for number, (count, mlp) in enumerate(zip(heads, mlps, strict=True)):
-        block, inner = f"{name}.resblocks.{number}", 64 * count
-        if count:
-            shapes |= {**_norm(f"{block}.ln_1", width), f"{block}.attn.in_proj_weight": (3 * inner, width)}
-            shapes |= {f"{block}.attn.in_proj_bias": (3 * inner,), f"{block}.attn.out_proj.weight": (width, inner)}
-            shapes[f"{block}.attn.out_proj.bias"] = (width,)
-        if mlp:
-            shapes |= {**_norm(f"{block}.ln_2", width), f"{block}.mlp.c_fc.weight": (mlp, width)}
-            shapes |= {f"{block}.mlp.c_fc.bias": (mlp,), f"{block}.mlp.c_proj.weight": (width, mlp)}
-            shapes[f"{block}.mlp.c_proj.bias"] = (width,)
-    return shapes
-
-
 def save_pruned_tiny_clip(golden: Path) -> None:
     """Record TinyCLIP's with automatic inheritance."""
     code = importlib.import_module("open_clip.model")
@@ -118,7 +68,7 @@ def save_pruned_tiny_clip(golden: Path) -> None:
     vision = {"layers": 3, "width": 192, "patch_size": 8, "image_size": 32}
     text = {"context_length": 12, "vocab_size": 96, "width": 128, "heads": 2, "layers": 3}
     model = code.CLIP(48, vision, text, mask_image=True, mask_text=True).eval()
-    code.load_pruned_model(model, {name: tensor.double() for name, tensor in pruned().items()})
+    code.load_pruned_model(model, {name: torch.from_numpy(array).double() for name, array in pruned().items()})
     model = code.prune_model(model)
     torch.set_default_dtype(torch.float32)
     _record(golden / "authors-tiny-clip-pruned", model, ids(12), "TinyCLIP ad981bf")

@@ -61,10 +61,12 @@ class Point(typing.NamedTuple):
 def _model() -> clip.model.CLIP:
     """Make a model that is so small that it only serves to be read: openai/CLIP's heads are 64 wide."""
     torch.manual_seed(SEED)
-    model = clip.model.CLIP(4, 4, 0, 8, 2, 6, 12, 8, 1, 1).eval()
-    model.visual = clip.model.VisionTransformer(4, 2, 8, 1, 1, 4).eval()
-    model.transformer = clip.model.Transformer(8, 0, 1)
+    model = clip.model.CLIP(4, 4, 0, 4, 2, 6, 12, 4, 1, 1).eval()
+    model.visual = clip.model.VisionTransformer(4, 2, 4, 1, 1, 4).eval()
+    model.transformer = clip.model.Transformer(4, 0, 1)
     randomize(model, SEED)
+    parameters = list(model.parameters())
+    nn.utils.vector_to_parameters(nn.utils.parameters_to_vector(parameters), parameters)  # one storage: smaller files
     return model
 
 
@@ -92,7 +94,7 @@ def _beside() -> dict[str, object]:
         "optimizer": optimizer.state_dict(),
         "optimizer_object": optimizer,
         "scheduler_object": torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 10),
-        "generators": [np.random.default_rng(0), np.random.RandomState(0), torch.get_rng_state()[:100]],
+        "generators": [np.random.default_rng(0), np.random.RandomState(0), torch.get_rng_state()[:100].clone()],
         "states": random.Random(0).getstate()[1][:9],
         "arrays": [np.arange(3), np.ones((2, 2), order="F"), np.array(["a"]), np.array([{}], object)],
         "scalars": [np.float64(1), np.bool_(True), np.datetime64("2020"), np.str_("a"), np.dtype("f4")],
@@ -107,12 +109,19 @@ def _beside() -> dict[str, object]:
     }
 
 
+def _plus_one(state: State) -> State:
+    """Add 1 to tensors of one storage, so that they are of one again."""
+    sizes = [tensor.numel() for tensor in state.values()]
+    added = torch.cat([tensor.flatten() for tensor in state.values()]) + 1
+    return {name: part.view_as(state[name]) for name, part in zip(state, added.split(sizes), strict=True)}
+
+
 def _prefixed(state: State, prefix: str) -> State:
     return {prefix + name: tensor for name, tensor in state.items()}
 
 
 def _kinds(model: nn.Module, state: State) -> dict[str, object]:
-    other = {name: tensor + 1 for name, tensor in state.items()}
+    other = _plus_one(state)
     averaged, one = AveragedModel(model), torch.tensor(1)
     return {
         "net": {"net": state, "epoch": 3},
@@ -151,14 +160,16 @@ def save(families: Path) -> None:
     folder = families.parent / "training"
     folder.mkdir(exist_ok=True)
     model = _model()
-    state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    state = dict(model.state_dict())
     for name, content in _kinds(model, state).items():
         torch.save(content, folder / f"{name}.pt")
     beside = {"model": state, **_beside()}
     for protocol in (2, 5):
         torch.save(beside, folder / f"beside-{protocol}.pt", pickle_protocol=protocol)
     torch.save(beside, folder / "beside-legacy.pt", _use_new_zipfile_serialization=False)
-    safetensors.torch.save_file(_prefixed(state, "clip."), folder / "prefix.safetensors")
+    safetensors.torch.save_file(
+        {name: tensor.clone() for name, tensor in _prefixed(state, "clip.").items()}, folder / "prefix.safetensors"
+    )
     np.savez_compressed(folder / "weights.npz", **{name: tensor.numpy() for name, tensor in state.items()})
     _save_of_other_packages(folder, state)
 

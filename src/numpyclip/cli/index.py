@@ -18,9 +18,9 @@ from numpyclip.cli.stores import (
     load_remembered,
     place_of,
     remember_model,
-    remembered_options,
 )
 from numpyclip.errors import InputError
+from numpyclip.index.model_options import remembered_options
 
 if TYPE_CHECKING:
     from numpyclip.dual_encoder.clip import CLIP

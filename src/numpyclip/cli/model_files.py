@@ -19,18 +19,9 @@ def known_model(name: str) -> KnownModel:
     return DOWNLOADABLE[name]
 
 
-def find_file(name: str, download_root: str | None) -> Path | None:
-    """Find the file of one of OpenAI's models, or a copy of it from the hub."""
-    from numpyclip.families.locate import find_copy
-    from numpyclip.weights.local import is_present, weights_folder
-
-    if is_present(DOWNLOADABLE[name], download_root):
-        return weights_folder(download_root) / DOWNLOADABLE[name].file
-    return find_copy(name, download_root)
-
-
 def state_of(name: str, download_root: str | None) -> tuple[str, Path]:
     """Tell whether a model is here, and where its file is, or would be."""
+    from numpyclip.families.locate import find_file
     from numpyclip.weights.local import is_stamped, weights_folder
 
     if name in EMBEDDED:

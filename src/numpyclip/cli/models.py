@@ -12,6 +12,7 @@ from numpyclip.cli.outputs import print_columns, print_json, say
 from numpyclip.cli.published_models import ORDERS, print_facts, print_table, published_models
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.weights.catalogue import DOWNLOADABLE, EMBEDDED
+from numpyclip.weights.hub import PREFIX
 from numpyclip.weights.published import architecture
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _action(word: str) -> str:
     """Take an action, or a word that may be meant as one; but not the name of a model."""
-    if word in DOWNLOADABLE or word in EMBEDDED or word.startswith("hf-hub:") or architecture(word):
+    if word in DOWNLOADABLE or word in EMBEDDED or word.startswith(PREFIX) or architecture(word):
         raise argparse.ArgumentTypeError(f"{word!r} is a model; did you mean `numpyclip models list {word}`?")
     return word
 
@@ -137,8 +138,8 @@ def _print_known(arguments: argparse.Namespace, name: str) -> None:
 
     if name in DOWNLOADABLE or name in EMBEDDED:
         _print_state(arguments, name)
-    elif name.startswith("hf-hub:"):
-        repository, _, revision = name.removeprefix("hf-hub:").partition("@")
+    elif name.startswith(PREFIX):
+        repository, _, revision = name.removeprefix(PREFIX).partition("@")
         cache = CachedRepository(hub_cache(), repository)
         commit = cache.commit_of(revision or "main")
         is_here = commit is not None and bool(cache.files(commit))
@@ -157,7 +158,7 @@ def _print_state(arguments: argparse.Namespace, name: str) -> None:
 def _download(arguments: argparse.Namespace) -> int:
     if not arguments.items:
         raise InputError(
-            f"no model named; expected one or more of {', '.join(DOWNLOADABLE)}, or hf-hub:organization/name, "
+            f"no model named; expected one or more of {', '.join(DOWNLOADABLE)}, or {PREFIX}organization/name, "
             "or a name of OpenCLIP's with --pretrained."
         )
     if arguments.pretrained is not None and len(arguments.items) > 1:
@@ -170,7 +171,7 @@ def _download(arguments: argparse.Namespace) -> int:
             known = find_architecture(name)
             if known.find(arguments.pretrained) is None:
                 raise unknown_tag(known, arguments.pretrained)
-        elif resolve(name) == (name, None, None) and not name.startswith("hf-hub:"):
+        elif resolve(name) == (name, None, None) and not name.startswith(PREFIX):
             known_model(name)
     results = [_is_downloaded(arguments, name) for name in arguments.items]
     return 0 if all(results) else 1

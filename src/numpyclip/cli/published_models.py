@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeAlias
 from numpyclip.cli.outputs import print_columns, print_json, say
 from numpyclip.errors import InputError
 from numpyclip.weights.catalogue import DOWNLOADABLE
+from numpyclip.weights.hub import PREFIX
 from numpyclip.weights.published import Architecture, PublishedModel
 
 Published: TypeAlias = "tuple[Architecture, PublishedModel]"
@@ -118,7 +119,7 @@ def _of_name(name: str, tag: str | None) -> list[Published]:
     known, given = architecture(named.name), named.pretrained
     if given is None and (known is None or known.name != named.name) and (pair := published_as(named.name)):
         known, given = architecture(pair[0]), pair[1]
-    if known is None and name.startswith("hf-hub:") and tag is None:
+    if known is None and name.startswith(PREFIX) and tag is None:
         say(f"{name}: is not in OpenCLIP's table of published models; nothing more is known of it here.")
         return []
     if known is None and exists(name):
@@ -190,9 +191,9 @@ def _weights(known: Architecture, model: PublishedModel) -> str:
     size = known.megabytes(model)
     about = f", about {size} MB" if size else ""
     if model.openai is None:
-        return f"hf-hub:{model.hub}{about}"
+        return f"{PREFIX}{model.hub}{about}"
     copy = f", {round(4 * known.parameters)} MB" if known.parameters else ""
-    return f"OpenAI's {DOWNLOADABLE[model.openai].file}{about.replace('about ', '')} (copy: hf-hub:{model.hub}{copy})"
+    return f"OpenAI's {DOWNLOADABLE[model.openai].file}{about.replace('about ', '')} (copy: {PREFIX}{model.hub}{copy})"
 
 
 def _cells(known: Architecture, model: PublishedModel) -> list[str]:

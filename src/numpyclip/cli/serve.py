@@ -128,15 +128,16 @@ def _load(arguments: argparse.Namespace, place: str | None) -> Any:
 def _other_names(name: str, text_model: str | None) -> list[str]:
     """Name the model as Immich does: architecture and tag with two underscores between them, or a text tower's name."""
     from numpyclip.weights.catalogue import DOWNLOADABLE
+    from numpyclip.weights.hub import repository_of
 
     if text_model is not None:
         return _other_names(name, None) + _other_names(text_model, None)
     if name in DOWNLOADABLE:
         return [f"{name.replace('/', '-').replace('@', '-').removesuffix('px')}__openai"]
+    if repository_of(name):
+        return [name.rpartition("/")[2]]
     architecture, _, tag = name.partition(":")
-    if tag and architecture != "hf-hub":
-        return [f"{architecture}__{tag}"]
-    return [name.rpartition("/")[2]] if name.startswith("hf-hub:") else []
+    return [f"{architecture}__{tag}"] if tag else []
 
 
 def _token(arguments: argparse.Namespace) -> str | None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from numpyclip.cli.options import USUAL_MODEL, add_model_options, load_model
 from numpyclip.cli.outputs import say
 from numpyclip.errors import InputError, NumPyCLIPError, StoreError
-from numpyclip.index.database import RECOVERY
+from numpyclip.index.model_options import MODEL_OPTIONS, remembered_options
 
 if TYPE_CHECKING:
     from numpyclip.dual_encoder.clip import CLIP
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from numpyclip.index.store import Store
 
 _NAMED = ("model", "pretrained")
-_REMEMBERED = (*_NAMED, "activation", "text_model", "truncate_dim")
 
 
 def add_store_options(command: argparse.ArgumentParser) -> None:
@@ -135,15 +134,6 @@ def load_remembered(
         return load_model(arguments)
 
 
-def remembered_options(store: Store) -> dict[str, str]:
-    """Return the options by which the model of an index is loaded; none if that is not recorded."""
-    try:
-        found = json.loads(store.model_name or "{}")
-        return {key: value for key, value in found.items() if key in _REMEMBERED and isinstance(value, str)}
-    except (ValueError, AttributeError, RecursionError):
-        raise StoreError(f"{store.place}: does not say by which options its model is loaded. {RECOVERY}") from None
-
-
 def dimensions(options: dict[str, str]) -> int | None:
     """Return how many dimensions embeddings are truncated to, if they are."""
     dim = options.get("truncate_dim", "")
@@ -158,7 +148,7 @@ def remember_model(arguments: argparse.Namespace, index: Index) -> None:
 
 def _options(arguments: argparse.Namespace) -> dict[str, str]:
     """Return the options that were given; files by their whole path."""
-    options = {key: str(value) for key in _REMEMBERED if (value := getattr(arguments, key)) is not None}
+    options = {key: str(value) for key in MODEL_OPTIONS if (value := getattr(arguments, key)) is not None}
     for key in (*_NAMED, "text_model"):
         if key in options and Path(options[key]).exists():
             options[key] = os.path.abspath(options[key])  # noqa: PTH100  a link stays as it was named

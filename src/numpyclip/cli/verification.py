@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from numpyclip.cli.model_files import find_file, known_model
+from numpyclip.cli.model_files import known_model
 from numpyclip.cli.outputs import print_columns, print_json, say
 from numpyclip.errors import InputError
 from numpyclip.weights.catalogue import DOWNLOADABLE
+from numpyclip.weights.hub import PREFIX
 
 if TYPE_CHECKING:
     from numpyclip.dual_encoder.clip import CLIP
@@ -23,6 +24,7 @@ _SHOWN = 6  # numbers of a row
 
 def verify(arguments: argparse.Namespace) -> int:
     """Verify the models that are named, or all known ones that are here; also those behind one that is damaged."""
+    from numpyclip.families.locate import find_file
     from numpyclip.weights.local import weights_folder
 
     if len(arguments.items) != 1 and (arguments.pretrained or arguments.published_as):
@@ -42,7 +44,7 @@ def _is_verified(arguments: argparse.Namespace, name: str) -> bool:
 
     name, tag = _resolved(arguments, name)
     compared_as = _compared_as(arguments, name, tag)
-    if tag is None and not name.startswith("hf-hub:") and (name in DOWNLOADABLE or not exists(name)):
+    if tag is None and not name.startswith(PREFIX) and (name in DOWNLOADABLE or not exists(name)):
         is_file = _verify_known_file(arguments, name)
     else:
         is_file = _verify_cached_files(arguments, name, tag)
@@ -103,6 +105,7 @@ def _compared_as(arguments: argparse.Namespace, name: str, tag: str | None) -> t
 
 def _verify_known_file(arguments: argparse.Namespace, name: str) -> bool | None:
     """Tell whether the file of one of OpenAI's models, or a copy, is the published one; None if nobody can."""
+    from numpyclip.families.locate import find_file
     from numpyclip.weights.local import verify as verify_file
     from numpyclip.weights.local import weights_folder
 

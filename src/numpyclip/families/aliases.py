@@ -42,10 +42,10 @@ def resolve(name: str, pretrained: Folder | None = None, text_model: Folder | No
     short = name.removeprefix(hub.PREFIX).removeprefix(_IMMICH)  # whose repositories have ONNX files alone
     if short in _IMMICHS:
         name = f"{hub.PREFIX}{_IMMICHS[short]}"
-    repository = name.removeprefix(hub.PREFIX).partition("@")[0]
-    if name.startswith(hub.PREFIX) and repository in _IMAGES and text_model is None:
+    repository = hub.repository_of(name)
+    if repository in _IMAGES and text_model is None:
         return Named(*_IMAGES[repository], name)
-    if name.startswith(hub.PREFIX) and repository in _TEXTS and text_model is None:
+    if repository in _TEXTS and text_model is None:
         return Named(name, None, f"{hub.PREFIX}{_TEXTS[repository]}")
     model, _, tag = short.partition("__")
     if tag and (known := architecture(_spelled(model))) and (published := known.find(tag)):

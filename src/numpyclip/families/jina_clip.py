@@ -22,7 +22,7 @@ from numpyclip.families.jina_clip_text import (
     text_model,
 )
 from numpyclip.families.jina_clip_text import NAMES as TEXT_NAMES
-from numpyclip.families.tensor_names import LEADING_AXES, Names, rename, squeeze, translator
+from numpyclip.families.tensor_names import LEADING_AXES, Names, of_blocks, rename, squeeze, translator, used
 from numpyclip.families.transformers_options import unknown_options
 from numpyclip.images.preprocess import Preprocess, Size
 from numpyclip.model.config import CLIPConfig
@@ -32,37 +32,37 @@ from numpyclip.tokenizer.hugging_face import hugging_face_tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
 from numpyclip.weights.low_rank import adapt
 
-_BLOCK, _OURS = "vision_model.blocks.*", "visual.transformer.resblocks.*"
-
+_BLOCK: Names = (
+    ("norm1", "ln_1"),
+    ("attn.qkv.weight", "attn.in_proj_weight"),
+    ("attn.q_proj", "attn.q_proj"),
+    ("attn.k_proj", "attn.k_proj"),
+    ("attn.v_proj", "attn.v_proj"),
+    ("attn.q_bias", "attn.q_proj.bias"),
+    ("attn.v_bias", "attn.v_proj.bias"),
+    ("attn.inner_attn_ln", "attn.ln_inner"),
+    ("attn.proj", "attn.out_proj"),
+    ("norm2", "ln_2"),
+    ("mlp.w1", "mlp.c_gate"),
+    ("mlp.w2", "mlp.c_fc"),
+    ("mlp.w3", "mlp.c_proj"),
+    ("mlp.fc1", "mlp.c_fc"),
+    ("mlp.fc2", "mlp.c_proj"),
+    ("mlp.ffn_ln", "mlp.ln_inner"),
+    ("gamma_1", "ls_1.gamma"),
+    ("gamma_2", "ls_2.gamma"),
+)
 NAMES: Names = (
     ("vision_model.patch_embed.proj", "visual.conv1"),
     ("vision_model.cls_token", "visual.class_embedding"),
     ("vision_model.pos_embed", "visual.positional_embedding"),
-    (f"{_BLOCK}.norm1", f"{_OURS}.ln_1"),
-    (f"{_BLOCK}.attn.qkv.weight", f"{_OURS}.attn.in_proj_weight"),
-    (f"{_BLOCK}.attn.q_proj", f"{_OURS}.attn.q_proj"),
-    (f"{_BLOCK}.attn.k_proj", f"{_OURS}.attn.k_proj"),
-    (f"{_BLOCK}.attn.v_proj", f"{_OURS}.attn.v_proj"),
-    (f"{_BLOCK}.attn.q_bias", f"{_OURS}.attn.q_proj.bias"),
-    (f"{_BLOCK}.attn.v_bias", f"{_OURS}.attn.v_proj.bias"),
-    (f"{_BLOCK}.attn.inner_attn_ln", f"{_OURS}.attn.ln_inner"),
-    (f"{_BLOCK}.attn.proj", f"{_OURS}.attn.out_proj"),
-    (f"{_BLOCK}.norm2", f"{_OURS}.ln_2"),
-    (f"{_BLOCK}.mlp.w1", f"{_OURS}.mlp.c_gate"),
-    (f"{_BLOCK}.mlp.w2", f"{_OURS}.mlp.c_fc"),
-    (f"{_BLOCK}.mlp.w3", f"{_OURS}.mlp.c_proj"),
-    (f"{_BLOCK}.mlp.fc1", f"{_OURS}.mlp.c_fc"),
-    (f"{_BLOCK}.mlp.fc2", f"{_OURS}.mlp.c_proj"),
-    (f"{_BLOCK}.mlp.ffn_ln", f"{_OURS}.mlp.ln_inner"),
-    (f"{_BLOCK}.gamma_1", f"{_OURS}.ls_1.gamma"),
-    (f"{_BLOCK}.gamma_2", f"{_OURS}.ls_2.gamma"),
+    *of_blocks("vision_model.blocks", "visual.transformer", _BLOCK),
     ("vision_model.norm", "visual.ln_post"),
     ("vision_model.head", "visual.proj"),
     ("visual_projection", "visual.proj"),
     *TEXT_NAMES,
 )
 _ORIGINAL = ".parametrizations.weight.original"
-_TABLES = (".rope.", ".rotary_emb.", ".inner_attn.", ".position_ids")  # which follow from the sizes
 
 
 def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
@@ -159,15 +159,12 @@ def _preprocess(folder: Path, image_size: Size) -> Preprocess:
 
 def _translate(checkpoint: Checkpoint, text_options: Section, kwargs: Section) -> Checkpoint:
     """Give tensors our names, and take the adapters of a task out of them."""
+    checkpoint = used(checkpoint)
     arrays = {name.replace(LORA, "text_model.transformer."): array for name, array in checkpoint.arrays.items()}
     if len(arrays) != len(checkpoint.arrays):
         raise CheckpointError(f"{checkpoint.path}: has two text towers, one of them at {LORA!r}.")
     translate = translator(NAMES)
-    kept = {
-        name.replace(_ORIGINAL, ".weight"): array
-        for name, array in arrays.items()
-        if ADAPTER not in name and not any(part in name for part in _TABLES)
-    }
+    kept = {name.replace(_ORIGINAL, ".weight"): array for name, array in arrays.items() if ADAPTER not in name}
     found = rename(replace(checkpoint, arrays=split_gates(kept)), translate)
     found = replace(found, arrays=squeeze(found.arrays, LEADING_AXES))
     adapters = take_adapters(checkpoint, arrays, text_options, kwargs)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from numpyclip.errors import CheckpointError, quoted
 from numpyclip.families.config_file import MAX_LAYERS, Section
 from numpyclip.families.openai import count_blocks
-from numpyclip.families.tensor_names import Names
+from numpyclip.families.tensor_names import Names, of_blocks, of_flash_attention
 from numpyclip.families.transformers_options import unknown_options
 from numpyclip.model.text.encoder_configs import RelativeBertConfig
 from numpyclip.model.text.text_config import TextPool
@@ -22,20 +22,12 @@ from numpyclip.tokenizer.hugging_face import TokenizerRules
 from numpyclip.weights.checkpoint import Checkpoint
 from numpyclip.weights.low_rank import Adapters
 
-_BLOCK, _OURS = "text_model.transformer.encoder.layers.*", "transformer.resblocks.*"
-
+_BLOCK: Names = (*of_flash_attention("mixer"), ("mlp.wo", "mlp.c_proj"))
 NAMES: Names = (
     ("text_model.transformer.embeddings.word_embeddings", "token_embedding"),
     ("text_model.transformer.embeddings.token_type_embeddings.weight", "token_type_embedding"),
     ("text_model.transformer.emb_ln", "ln_pre"),
-    (f"{_BLOCK}.mixer.Wqkv.weight", f"{_OURS}.attn.in_proj_weight"),
-    (f"{_BLOCK}.mixer.Wqkv.bias", f"{_OURS}.attn.in_proj_bias"),
-    (f"{_BLOCK}.mixer.out_proj", f"{_OURS}.attn.out_proj"),
-    (f"{_BLOCK}.norm1", f"{_OURS}.ln_1"),
-    (f"{_BLOCK}.norm2", f"{_OURS}.ln_2"),
-    (f"{_BLOCK}.mlp.fc1", f"{_OURS}.mlp.c_fc"),
-    (f"{_BLOCK}.mlp.fc2", f"{_OURS}.mlp.c_proj"),
-    (f"{_BLOCK}.mlp.wo", f"{_OURS}.mlp.c_proj"),
+    *of_blocks("text_model.transformer.encoder.layers", "transformer", _BLOCK),
     ("text_model.proj", "text_projection"),
     ("text_model.proj.0", "text_projection.c_fc"),
     ("text_model.proj.2", "text_projection.c_proj"),

@@ -34,7 +34,6 @@ from numpyclip.weights.published import (
     architectures,
     published_at,
 )
-from numpyclip.weights.sources import obtain
 
 _SUBFOLDER = re.compile(rf"({hub.PREFIX}[^/@]+/[^/@]+)/(\w[\w.-]*)((?:@.*)?)", re.ASCII)
 _REPOSITORY = re.compile(
@@ -63,7 +62,7 @@ def _in_repository(name: str, download_root: Folder | None) -> ModelFiles:
     repository, subfolder = (match[1] + match[3], match[2]) if match else (name, "")
     folder = hub.obtain(repository, partial(_choose, name=repository, subfolder=subfolder), download_root)
     files = files_at(folder / subfolder)
-    published = published_at(repository.removeprefix(hub.PREFIX).partition("@")[0])
+    published = published_at(hub.repository_of(repository) or "")
     tables = [_table(known, model, folder) for known, model in published]
     if files.library is None and len(tables) == 1:  # without a config file, as laion/CLIP-ViT-B-32-xlm-roberta-base-*
         return _with_tokenizer(files_at(folder, tables[0]), download_root)
@@ -106,13 +105,13 @@ def _in_catalogue(name: str, path: Path) -> ModelFiles:
 
 def _openais(name: str, download_root: Folder | None) -> ModelFiles:
     """Find OpenAI's file of a model, or a copy in another library's layout."""
-    path, is_copy = obtain(DOWNLOADABLE[name], download_root, partial(_check_copy, name=name))
+    path, is_copy = sources.obtain(DOWNLOADABLE[name], download_root, partial(_check_copy, name=name))
     return replace(_in_catalogue(name, path), copy_of=name if is_copy else None)
 
 
-def find_copy(name: str, download_root: Folder | None) -> Path | None:
-    """Find a copy of one of OpenAI's models on the disk; nothing is downloaded."""
-    return sources.find_copy(DOWNLOADABLE[name], download_root, partial(_check_copy, name=name))
+def find_file(name: str, download_root: Folder | None) -> Path | None:
+    """Find the file of one of OpenAI's models, or a copy of it from the hub; nothing is downloaded or verified."""
+    return sources.find(DOWNLOADABLE[name], download_root, partial(_check_copy, name=name))
 
 
 def _check_copy(path: Path, name: str) -> None:

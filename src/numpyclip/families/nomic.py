@@ -20,9 +20,11 @@ from numpyclip.families.tensor_names import (
     LEADING_AXES,
     Names,
     of_blocks,
+    of_flash_attention,
     rename,
     squeeze,
     translator,
+    used,
     with_convolution,
 )
 from numpyclip.families.transformers_options import unknown_options
@@ -34,23 +36,10 @@ from numpyclip.tokenizer.clip_tokenizer import default_tokenizer
 from numpyclip.tokenizer.hugging_face import TokenizerRules, hugging_face_tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
 
-
-def _mlp(theirs: str, ours: str) -> Names:
-    return (
-        (f"{theirs}.fc1", f"{ours}.c_fc"),
-        (f"{theirs}.fc11", f"{ours}.c_fc"),
-        (f"{theirs}.fc12", f"{ours}.c_gate"),
-        (f"{theirs}.fc2", f"{ours}.c_proj"),
-    )
-
-
 _BLOCK: Names = (
-    ("attn.Wqkv.weight", "attn.in_proj_weight"),
-    ("attn.Wqkv.bias", "attn.in_proj_bias"),
-    ("attn.out_proj", "attn.out_proj"),
-    ("norm1", "ln_1"),
-    ("norm2", "ln_2"),
-    *_mlp("mlp", "mlp"),
+    *of_flash_attention("attn"),
+    ("mlp.fc11", "mlp.c_fc"),
+    ("mlp.fc12", "mlp.c_gate"),
     ("mlp.norm", "mlp.ln_inner"),
 )
 VISION_NAMES: Names = (
@@ -63,7 +52,10 @@ VISION_NAMES: Names = (
     ("selector.attn.Wkv", "visual.attn_pool.attn.kv_proj"),
     ("selector.attn.out_proj", "visual.attn_pool.attn.out_proj"),
     ("selector.norm1", "visual.attn_pool.ln_2"),
-    *_mlp("selector.mlp", "visual.attn_pool.mlp"),
+    ("selector.mlp.fc1", "visual.attn_pool.mlp.c_fc"),
+    ("selector.mlp.fc11", "visual.attn_pool.mlp.c_fc"),
+    ("selector.mlp.fc12", "visual.attn_pool.mlp.c_gate"),
+    ("selector.mlp.fc2", "visual.attn_pool.mlp.c_proj"),
 )
 TEXT_NAMES: Names = (
     ("embeddings.word_embeddings", "token_embedding"),
@@ -254,8 +246,7 @@ def _sizes(section: Section, checkpoint: Checkpoint, resblocks: str) -> dict[str
 
 def _translate(checkpoint: Checkpoint, names: Names) -> Checkpoint:
     """Give tensors our names, and layers the biases of 0 that they lack."""
-    kept = {name: array for name, array in checkpoint.arrays.items() if not name.startswith("pooler.")}
-    found = rename(replace(checkpoint, arrays=kept), translator(names))
+    found = rename(used(checkpoint, ("pooler.",)), translator(names))
     return replace(found, arrays=squeeze(_with_biases(found.arrays), LEADING_AXES))
 
 

@@ -13,6 +13,7 @@ from numpyclip.families.activation import in_open_clip_config
 from numpyclip.families.config_file import MAX_LAYERS, Section
 from numpyclip.families.description import ModelDescription
 from numpyclip.families.image_processor import read_transform
+from numpyclip.families.repository_files import repository_name
 from numpyclip.families.tensor_names import rename
 from numpyclip.images.preprocess import Preprocess, Size
 from numpyclip.model.config import CLIPConfig, DecoderConfig
@@ -33,6 +34,8 @@ from numpyclip.tokenizer.cleaning import OPEN_CLIP
 from numpyclip.tokenizer.clip_tokenizer import open_clip_tokenizer
 from numpyclip.tokenizer.hugging_face import open_clip_file_tokenizer
 from numpyclip.weights.checkpoint import Activation, Checkpoint
+
+_MATRYOSHKA = "nllb-siglip-mrl-"  # of the names of repositories, whose config files do not say so
 
 
 def describe(checkpoint: Checkpoint, options: Section, tokenizers: Path | None = None) -> ModelDescription:
@@ -69,6 +72,7 @@ def read_config(description: Section, tokenizers: Path | None = None) -> tuple[C
         preprocess=_preprocess(description.section("preprocess_cfg"), vision.image_size),
         sigmoid="init_logit_bias" in model,
         decoder=_decoder(model, vision, text, activation) if "multimodal_cfg" in model else None,
+        matryoshka=repository_name(description.path.parent).startswith(_MATRYOSHKA),
     )
     for tower in (vision, text):
         if isinstance(tower, TransformerConfig) and not tower.projection and tower.width != config.embed_dim:

@@ -12,7 +12,7 @@ from numpyclip.errors import CheckpointError, UnsupportedCheckpointError
 from numpyclip.families import open_clip, openai
 from numpyclip.families.config_file import Section
 from numpyclip.families.description import ModelDescription
-from numpyclip.families.tensor_names import rename, translator
+from numpyclip.families.tensor_names import rename, translator, used
 from numpyclip.families.transformers_types import CLIP_NAMES
 from numpyclip.model.config import CLIPConfig
 from numpyclip.model.text.tower import text_tower
@@ -48,8 +48,7 @@ def _expected(name: str) -> tuple[object, ...]:
 
 def _by_openais_names(checkpoint: Checkpoint) -> Checkpoint:
     """Translate transformers' names; its projections are transposed."""
-    kept = {name: array for name, array in checkpoint.arrays.items() if not name.endswith(".position_ids")}
-    renamed = rename(replace(checkpoint, arrays=kept), translator(CLIP_NAMES))
+    renamed = rename(used(checkpoint), translator(CLIP_NAMES))
     arrays = dict(renamed.arrays)
     for name in ("visual.proj", "text_projection"):
         if (array := arrays.pop(f"{name}.weight", None)) is not None:

@@ -115,6 +115,13 @@ def find_weights_in(folder: Path) -> Path:
     raise CheckpointError(f"{folder}: has no weights; expected a file named model.safetensors or pytorch_model.bin.")
 
 
+def repository_name(folder: Path) -> str:
+    """Return the name of the repository that a folder is a snapshot of in the cache of the hub; else its own name."""
+    folder = folder.absolute()
+    in_cache = folder.parent.name == "snapshots"
+    return folder.parents[1].name.rpartition("--")[2] if in_cache else folder.name
+
+
 def _list(folder: Path) -> set[str]:
     try:
         return {file.name for file in folder.iterdir()}

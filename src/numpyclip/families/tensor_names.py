@@ -17,12 +17,38 @@ Names = tuple[tuple[str, str], ...]
 # Of tensors that are (1, n, d) and (1, 1, d) in timm, and in libraries that follow it.
 LEADING_AXES = {"visual.positional_embedding": 1, "visual.register_embedding": 1, "visual.class_embedding": 2}
 
+# In names of tensors that follow from the sizes: positions 0, 1, 2 and so on, and tables of rotary and sinusoidal ones.
+_COMPUTED = (".position_ids", ".token_type_ids", ".embed_positions.weights", ".rope.", ".rotary_emb.", ".inner_attn.")
+
 _MAX_PARTS = 10  # between the dots of a pair's name
 
 
 def of_blocks(theirs: str, ours: str, parts: Names) -> Names:
     """Return the names of the tensors of all blocks under a prefix."""
     return tuple((f"{theirs}.*.{there}", f"{ours}.resblocks.*.{here}") for there, here in parts)
+
+
+def of_flash_attention(attention: str) -> Names:
+    """Return the names within a block of BERT in the code of FlashAttention, and in what was made of it."""
+    return (
+        (f"{attention}.Wqkv.weight", "attn.in_proj_weight"),
+        (f"{attention}.Wqkv.bias", "attn.in_proj_bias"),
+        (f"{attention}.out_proj", "attn.out_proj"),
+        ("norm1", "ln_1"),
+        ("norm2", "ln_2"),
+        ("mlp.fc1", "mlp.c_fc"),
+        ("mlp.fc2", "mlp.c_proj"),
+    )
+
+
+def used(checkpoint: Checkpoint, unused: tuple[str, ...] = ()) -> Checkpoint:
+    """Leave out tensors that follow from the sizes, and those whose names begin so."""
+    arrays = {
+        name: array
+        for name, array in checkpoint.arrays.items()
+        if not (name.startswith(unused) or any(part in name for part in _COMPUTED))
+    }
+    return replace(checkpoint, arrays=arrays)
 
 
 def rename(checkpoint: Checkpoint, translate: Callable[[str], str]) -> Checkpoint:

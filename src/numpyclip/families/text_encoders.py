@@ -12,7 +12,7 @@ from typing import Any
 
 from numpyclip.errors import CheckpointError
 from numpyclip.families.config_file import MAX_LAYERS, Section, read_config_file
-from numpyclip.families.tensor_names import Names, of_blocks, rename, translator
+from numpyclip.families.tensor_names import Names, of_blocks, rename, translator, used
 from numpyclip.families.transformers import read_bert
 from numpyclip.families.transformers_types import ACTIVATIONS, bert_names
 from numpyclip.model.text.encoder_configs import BertConfig, EncoderConfig, M2M100Config, T5Config
@@ -252,24 +252,15 @@ _NAMES: Names = (
     ),
 )
 
-# Lists of positions, 0, 1, 2 and so on, and tables of sinusoids.
-_COMPUTED = (".position_ids", ".embed_positions.weights", ".token_type_ids")
-
 
 def translate(checkpoint: Checkpoint, config: EncoderConfig, head: Names) -> Checkpoint:
     """Give the tensors of an encoder our names, and those behind it; drop BERT's pooler if it is not used."""
     has_pooler = isinstance(config, BertConfig) and config.pooler
     ours = translator((*_NAMES, *head))
 
-    def is_used(name: str) -> bool:
-        if not name.startswith(PREFIX):
-            return True
-        return not name.endswith(_COMPUTED) and (has_pooler or not name.startswith(f"{PREFIX}pooler."))
-
     def translated(name: str) -> str:
         if name.startswith(f"{PREFIX}block."):
             name = name.replace(".layer.0.", ".attention.", 1).replace(".layer.1.", ".mlp.", 1)
         return ours(name)
 
-    used = {name: array for name, array in checkpoint.arrays.items() if is_used(name)}
-    return rename(replace(checkpoint, arrays=used), translated)
+    return rename(used(checkpoint, () if has_pooler else (f"{PREFIX}pooler.",)), translated)

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from numpyclip.families import timm_convolutional, timm_trunks
 from numpyclip.families.config_file import Section
-from numpyclip.families.tensor_names import LEADING_AXES, Names, rename, squeeze, translator, with_convolution
+from numpyclip.families.tensor_names import LEADING_AXES, Names, rename, squeeze, translator, used, with_convolution
 from numpyclip.model.transformer_config import Projection
 from numpyclip.model.vision.vision_config import MapPooling, VisionConfig, VisionPool, VisionTransformerConfig
 from numpyclip.weights.checkpoint import Checkpoint
@@ -122,14 +122,10 @@ def _pool(section: Section, pools: Mapping[str, _Pool], usual: _Pool, is_apart: 
 
 
 def translate(checkpoint: Checkpoint, config: VisionConfig | None) -> Checkpoint:
-    """Give the tensors of a vision transformer openai/CLIP's names, and those of all towers the shapes used here.
-
-    Tables of rotary embeddings are dropped: they follow from the sizes.
-    """
+    """Give the tensors of a vision transformer openai/CLIP's names, and those of all towers the shapes used here."""
     if not isinstance(config, VisionTransformerConfig):
         return timm_convolutional.translate(checkpoint)
-    arrays = {name: a for name, a in checkpoint.arrays.items() if not name.startswith("visual.trunk.rope.")}
-    renamed = rename(replace(checkpoint, arrays=arrays), translator(_VITAMIN_NAMES if config.mlp_norm else NAMES))
+    renamed = rename(used(checkpoint), translator(_VITAMIN_NAMES if config.mlp_norm else NAMES))
     if config.stem.widths:
         renamed = timm_convolutional.without_single_pixels(renamed)
     squeezed = replace(renamed, arrays=squeeze(renamed.arrays, LEADING_AXES))

@@ -16,7 +16,7 @@ from numpyclip.families.config_file import MAX_LAYERS, Section
 from numpyclip.families.description import ModelDescription
 from numpyclip.families.other_models import what_is
 from numpyclip.families.repository_files import PROCESSOR_FILES, TOKENIZER_FILES, folders_beside
-from numpyclip.families.tensor_names import rename, translator, with_convolution
+from numpyclip.families.tensor_names import rename, translator, used, with_convolution
 from numpyclip.families.transformers_options import unknown_options
 from numpyclip.families.transformers_types import ACTIVATIONS, FG_CLIP_HEAD, FG_CLIP_UNUSED, TYPES, Family
 from numpyclip.images.preprocess import in_pixels
@@ -100,19 +100,13 @@ def _own_code(options: Section) -> str | None:
 
 
 def _rename(checkpoint: Checkpoint, family: Family, towers: tuple[str, ...]) -> Checkpoint:
-    """Give tensors our names; drop lists of positions, which are 0, 1, 2 and so on."""
-    kept = {
-        name: array
-        for name, array in checkpoint.arrays.items()
-        if not (name.endswith(".position_ids") or name.startswith(family.unused))
-    }
+    """Give tensors our names."""
+    checkpoint = used(checkpoint, family.unused)
     prefix, translate = f"{towers[0]}_model.", translator(family.names)
-    if len(towers) > 1 or any(name.startswith(prefix) for name in kept):
+    if len(towers) > 1 or any(name.startswith(prefix) for name in checkpoint.arrays):
         prefix = ""  # only version 5 leaves it out, of a single tower without a projection
     twice = "vision_model.vision_model."  # as in Stable Diffusion's safety checker
-    return rename(
-        replace(checkpoint, arrays=kept), lambda name: translate(prefix + name.replace(twice, "vision_model.", 1))
-    )
+    return rename(checkpoint, lambda name: translate(prefix + name.replace(twice, "vision_model.", 1)))
 
 
 def _present(checkpoint: Checkpoint, towers: tuple[str, ...]) -> tuple[str, ...]:

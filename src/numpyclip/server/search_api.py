@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from numpyclip.dual_encoder.validation import captions
+from numpyclip.index.model_options import remembered_options
 from numpyclip.index.records import MODALITIES, Match
 from numpyclip.index.where import Where
 from numpyclip.model.ops import Array
@@ -70,13 +71,18 @@ async def classify(request: Request) -> Response:
 
 
 async def describe(request: Request) -> Response:
-    """Return the model, counts and folders of the index."""
+    """Return the model, counts and folders of the index, and the text model of queries if that is another."""
     service: Service = request.app.state.service
 
     def described() -> Response:
         store, config = service.index().store, service.model.config
-        model = {"model": service.name, "text_model": service.settings.text_model, "dimensions": config.embed_dim}
-        return JSONResponse({**model, **vars(store.counts()), "folders": list(store.folders())})
+        models = {
+            "model": service.name,
+            "text_model": remembered_options(store).get("text_model"),
+            "query_text_model": service.settings.text_model,
+            "dimensions": config.embed_dim,
+        }
+        return JSONResponse({**models, **vars(store.counts()), "folders": list(store.folders())})
 
     return await service.run_in_thread(described)
 

@@ -20,6 +20,7 @@ from numpyclip.images.watch import quietly
 from numpyclip.index.index import Index
 from numpyclip.index.records import Match
 from numpyclip.model.ops import Array
+from numpyclip.runtime.finite import checked_finite
 from numpyclip.server.base64_images import decode_base64
 from numpyclip.server.batching import SHUTDOWN_TIMEOUT, Batcher
 from numpyclip.server.image_urls import Fetcher, is_url
@@ -177,7 +178,13 @@ class Service:
         return await self.run_in_thread(self.model.tokenize, texts, truncate)
 
     async def embed_images(self, images: Sequence[bytes | str]) -> Array:
-        """Embed images: bytes of files, data URIs, base64, or URLs of allowed hosts: (n, embed_dim)."""
+        """Embed images: bytes of files, data URIs, base64, or URLs of allowed hosts: (n, embed_dim).
+
+        Raises
+        ------
+        InputError
+            If an embedding is not finite.
+        """
         self.check_input_count(len(images))
         if self.model.config.vision is None:
             raise bad_request("this model embeds texts only.")
@@ -188,7 +195,7 @@ class Service:
             for result in results:  # errors are raised once all are done, so that no thread works for a failed request
                 if isinstance(result, BaseException):
                     raise result
-            return await embed(results)
+            return checked_finite(await embed(results), names.__getitem__)
 
     async def _pixels(self, image: bytes | str, name: str) -> NDArray[np.uint8]:
         if isinstance(image, bytes) or not is_url(image):

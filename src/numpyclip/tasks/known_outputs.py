@@ -19,6 +19,7 @@ import numpy as np
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.images.open import file_content
 from numpyclip.model.ops import Array
+from numpyclip.weights.hub import PREFIX
 from numpyclip.weights.published import published_as
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def models_with_outputs() -> list[str]:
 def find_published(name: str) -> tuple[str, str | None] | None:
     """Find a published model by any of its names: OpenAI's, ARCHITECTURE__TAG, or of the hub; None if there is none."""
     architecture, _, tag = name.partition("__")
-    in_hub = f"hf-hub:{name.removeprefix('hf-hub:').partition('@')[0]}"
+    in_hub = f"{PREFIX}{name.removeprefix(PREFIX).partition('@')[0]}"
     if in_hub in models_with_outputs():
         return in_hub, None
     return published_as(architecture, tag) if tag else published_as(name) or published_as(in_hub)

@@ -59,6 +59,8 @@ class Checkpoint:
         What is under a name in place of a tensor that can be read.
     place : str
         The keys and the prefix that the tensors have in the file, if any.
+    choice : str
+        Which of several sets of weights in the file these are, if there are several.
     left_out : tuple of str
         The names of tensors in the file that are no part of the model.
     warnings : tuple of str
@@ -75,6 +77,7 @@ class Checkpoint:
     config_file: ConfigFile | None = None
     unread: Mapping[str, str] = field(default_factory=dict)
     place: str = ""
+    choice: str = ""
     left_out: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     archives: tuple[Archive, ...] = ()
@@ -196,9 +199,10 @@ class Checkpoint:
                 archive.verify(self.arrays[name], self._stored_name(name))
             if not is_finite(taken):
                 place = f" in {quoted(self.place, 60)}" if self.place else ""
+                others = f" In this one, {self.choice}" if self.choice else ""
                 raise CorruptCheckpointError(
                     f"{self.path}: tensor {quoted(self._stored_name(name))}{place} holds NaN or infinity; expected "
-                    "finite numbers. The file is damaged, or its training diverged: use another one."
+                    f"finite numbers. The file is damaged, or its training diverged: use another one.{others}"
                 )
             self._sound.add(name)
         return taken

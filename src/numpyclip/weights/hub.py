@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from numpyclip.errors import ChecksumError, DownloadError, ModelNotFoundError, NumPyCLIPError, OfflineError, quoted
 from numpyclip.weights.local import Folder
-from numpyclip.weights.network_settings import hub_cache, hub_endpoint, setting_against_hub
+from numpyclip.weights.network_settings import hub_cache, hub_endpoint, remedy_to_send_token, setting_against_hub
 
 if TYPE_CHECKING:  # http and tls take a while to import
     from numpyclip.weights.hub_cache import CachedRepository
@@ -36,6 +36,11 @@ _PART = r"\w(?:[\w.-]{0,94}\w)?"
 _NAME = re.compile(
     rf"{PREFIX}(?P<repository>(?:{_PART}/)?{_PART}(?<!\.git))(?:@(?P<revision>[\w+-][\w./+-]{{0,200}}))?", re.ASCII
 )
+
+
+def repository_of(name: str) -> str | None:
+    """Return the repository that a name of a model on the hub stands for, without a revision; None for other names."""
+    return name.removeprefix(PREFIX).partition("@")[0] if name.startswith(PREFIX) else None
 
 
 def obtain(name: str, choose: Choose, cache_dir: Folder | None = None) -> Path:
@@ -149,7 +154,9 @@ class _Download:
 
         is_refusal = isinstance(failure, Refused) and failure.host is None  # of the hub, not of where it redirects to
         status, code = (failure.status, failure.code) if isinstance(failure, Refused) and is_refusal else (0, "")
-        log_in = "set $HF_TOKEN to a token of your account, or log in with huggingface_hub (the extra 'hub')"
+        log_in = remedy_to_send_token() or (
+            "set $HF_TOKEN to a token of your account, or log in with huggingface_hub (the extra 'hub')"
+        )
         if code == "GatedRepo":
             way = "with the account of the token that was sent" if client.has_token else f"and {log_in}"
             return ModelNotFoundError(

@@ -74,8 +74,11 @@ def read_sha256(file: Path) -> str:
     return sha256.hexdigest()
 
 
-def sha256_of(file: Path, status: os.stat_result, expected: str) -> str:
-    """Return the SHA-256 of a file, by its stamp if the file has not changed since."""
+def sha256_of(file: Path, expected: str) -> str | None:
+    """Return the SHA-256 of a file, by its stamp if the file has not changed since; None if it does not exist."""
+    status = stat_regular_file(file)
+    if status is None:
+        return None
     if _has_stamp(file, status, expected):
         return expected
     found = read_sha256(file)
@@ -97,20 +100,15 @@ def is_stamped(file: Path, sha256: str) -> bool:
     return status is not None and _has_stamp(file, status, sha256)
 
 
-def is_present(model: KnownModel, download_root: Folder | None = None) -> bool:
-    """Tell whether the file of a model exists, without reading it."""
-    return (weights_folder(download_root) / model.file).is_file()
-
-
 def verify(model: KnownModel, download_root: Folder | None = None) -> Literal["verified", "damaged", "missing"]:
     """Compare the whole file of a model with the published SHA-256; nothing is downloaded or removed."""
     file = weights_folder(download_root) / model.file
-    status = stat_regular_file(file)
-    if status is None:
-        return "missing"
     with contextlib.suppress(OSError):
         _stamp(file).unlink()
-    return "verified" if sha256_of(file, status, model.sha256) == model.sha256 else "damaged"
+    found = sha256_of(file, model.sha256)
+    if found is None:
+        return "missing"
+    return "verified" if found == model.sha256 else "damaged"
 
 
 def make_folder(folder: Path) -> None:

@@ -9,8 +9,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.errors import CheckpointError, quoted
+from numpyclip.errors import CheckpointError, CorruptCheckpointError, quoted
 from numpyclip.weights.checkpoint import Checkpoint, identity_of
+from numpyclip.weights.dtypes import is_finite
 
 # By the name of the tensor (n, m) that they are for: (n, rank) and (rank, m), whose product is added to it.
 Adapters: TypeAlias = Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
@@ -35,7 +36,13 @@ class AdaptedCheckpoint(Checkpoint):
         weight = super().copy(name)
         if name in self.adapters:
             left, right = self.adapters[name]
-            weight += left @ right
+            with np.errstate(over="ignore", invalid="ignore"):
+                weight += left @ right
+            if not is_finite(weight):
+                raise CorruptCheckpointError(
+                    f"{self.path}: tensor {quoted(name)} has NaN or infinity once its adapters are added; expected "
+                    "finite numbers. The adapters are damaged, or for other weights: use another file."
+                )
         return weight
 
     def table(self, name: str) -> NDArray[np.floating[Any]]:

@@ -46,13 +46,18 @@ def _url(variable: str) -> str | None:
     return url
 
 
-def hub_token(log_in: Callable[[], str | None] = lambda: None) -> str | None:
-    """Return the token in ``$HF_TOKEN``, or that of `log_in`; never shown, nor sent in clear to another machine.
+def remedy_to_send_token() -> str | None:
+    """Say what allows to send a token, unless that is allowed: never in clear to another machine."""
+    if _is_set("HF_HUB_DISABLE_IMPLICIT_TOKEN"):
+        return "unset $HF_HUB_DISABLE_IMPLICIT_TOKEN, which forbids to send a token"
+    if not re.match(r"https:|http://(localhost|127\.[0-9.]+|\[::1\])(:[0-9]*)?(/|$)", hub_endpoint()):
+        return "set $HF_ENDPOINT to a URL with https, as no token is sent over http"
+    return None
 
-    A setting may forbid to send any.
-    """
-    is_safe = re.match(r"https:|http://(localhost|127\.[0-9.]+|\[::1\])(:[0-9]*)?(/|$)", hub_endpoint())
-    if _is_set("HF_HUB_DISABLE_IMPLICIT_TOKEN") or not is_safe:
+
+def hub_token(log_in: Callable[[], str | None] = lambda: None) -> str | None:
+    """Return the token in ``$HF_TOKEN``, or that of `log_in`, if one may be sent; it is never shown."""
+    if remedy_to_send_token():
         return None
     token = (os.environ.get("HF_TOKEN") or os.environ.get("HUGGING_FACE_HUB_TOKEN") or log_in() or "").strip()
     if not re.fullmatch(r"[!-~]*", token):

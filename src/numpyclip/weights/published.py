@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from numpyclip.weights.catalogue import DOWNLOADABLE
-from numpyclip.weights.hub import PREFIX
+from numpyclip.weights.hub import repository_of
 
 _DATA = Path(__file__).resolve().parents[1] / "data"
 _TABLE = _DATA / "open_clip.json"
@@ -141,7 +141,7 @@ def published_as(name: str, tag: str | None = None) -> tuple[str, str] | None:
     if tag is not None:
         model = (architecture(name) or _NONE).find(tag)
         return (name.replace("/", "-").removesuffix(_QUICK_GELU), model.tag) if model else None
-    repository = name.removeprefix(PREFIX).partition("@")[0] if name.startswith(PREFIX) else None
+    repository = repository_of(name)
     copies = {copy.repository: model.name for model in DOWNLOADABLE.values() for copy in model.copies}
     original = copies.get(repository or "", name)
     for known, facts in _table()["architectures"].items():

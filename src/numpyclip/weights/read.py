@@ -98,6 +98,7 @@ def read(path: Path) -> Checkpoint:
         stored=arrays,
         unread=unread,
         place=group.label,
+        choice=note or "",
         left_out=group.beside,
         warnings=(f"{path}: {note}",) if note else (),
         archives=file.archives,

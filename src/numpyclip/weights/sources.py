@@ -4,12 +4,15 @@ import warnings
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from errno import ENOSPC
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from numpyclip.atomic import resumable_part, resumable_path
 from numpyclip.errors import CheckpointError, ChecksumError, DownloadError, OfflineError
 from numpyclip.weights.catalogue import Copy, KnownModel
+from numpyclip.weights.hub import PREFIX
+from numpyclip.weights.hub_cache import CachedRepository
 from numpyclip.weights.local import (
     Folder,
     make_folder,
@@ -23,7 +26,7 @@ from numpyclip.weights.network_settings import HUB, hub_cache, is_offline, mirro
 if TYPE_CHECKING:  # http and tls take a while to import; a model that is here needs neither
     from numpyclip.weights.download import Attempts
 
-Check = Callable[[Path], None]
+Check = Callable[[Path], None]  # raises CheckpointError for a copy that is not the model
 
 _TINY = (
     "To try NumPyCLIP without a download, use the model in the package: load('tiny'), numpyclip classify --model tiny."
@@ -37,7 +40,11 @@ class Weights(NamedTuple):
     is_copy: bool
 
 
-def obtain(model: KnownModel, download_root: Folder | None = None, check: Check | None = None) -> Weights:
+def _accept(copy: Path) -> None:
+    """Take every copy for the model."""
+
+
+def obtain(model: KnownModel, download_root: Folder | None = None, check: Check = _accept) -> Weights:
     """Return the weights of a model, after downloading them if they are neither here nor in the hub's cache.
 
     Parameters
@@ -66,9 +73,25 @@ def obtain(model: KnownModel, download_root: Folder | None = None, check: Check 
     return _Search(model, download_root, check).obtain()
 
 
-def find_copy(model: KnownModel, download_root: Folder | None = None, check: Check | None = None) -> Path | None:
-    """Find a copy of a model on the disk."""
-    return _Search(model, download_root, check).find_copy()
+def find(model: KnownModel, download_root: Folder | None = None, check: Check = _accept) -> Path | None:
+    """Find the file of a model, which is not verified, or a copy of it on the disk."""
+    file = weights_folder(download_root) / model.file
+    return file if file.is_file() else _find_copy(model, _caches(download_root), check)
+
+
+def _find_copy(model: KnownModel, caches: Iterable[Path], check: Check) -> Path | None:
+    for cache, copy in product(caches, model.copies):
+        for path in CachedRepository(cache, copy.repository).find(copy):
+            with suppress(CheckpointError):
+                check(path)
+                return path
+    return None
+
+
+def _caches(download_root: Folder | None) -> list[Path]:
+    """Return where copies are looked for; in the first they are downloaded."""
+    given = [Path(download_root).expanduser()] if download_root else []
+    return list(dict.fromkeys([*given, hub_cache()]))
 
 
 def urls(model: KnownModel) -> tuple[str, ...]:
@@ -81,16 +104,15 @@ def urls(model: KnownModel) -> tuple[str, ...]:
 class _Search:
     """The search for one model."""
 
-    def __init__(self, model: KnownModel, download_root: Folder | None, check: Check | None) -> None:
+    def __init__(self, model: KnownModel, download_root: Folder | None, check: Check) -> None:
         self._model, self._check = model, check
         self._file = weights_folder(download_root) / model.file
-        self._others = [file for file in [weights_folder() / model.file] if file != self._file]
-        given = [Path(download_root).expanduser()] if download_root else []
-        self._caches = list(dict.fromkeys([*given, hub_cache()]))
+        self._usual_file = weights_folder() / model.file
+        self._caches = _caches(download_root)
 
     def obtain(self) -> Weights:
         """Return the first that there is."""
-        if here := self._here(found := self._found()):
+        if here := self._here(found := self._sha256_of(self._file)):
             return here
         if is_offline():
             raise self._offline_error(found)
@@ -98,49 +120,25 @@ class _Search:
             make_folder(self._file.parent)
         message = f"{self._file.name}: another process is downloading it; waiting for it"
         with resumable_path(self._file, message) as part:
-            if here := self._here(found := self._found()):  # another process may have downloaded it meanwhile
+            # another process may have downloaded it meanwhile
+            if here := self._here(found := self._sha256_of(self._file)):
                 return here
             if found:
                 message = f"{self._file}: has SHA-256 {found}; expected {self._model.sha256}. It is downloaded again."
                 warnings.warn(message, stacklevel=2)
             return self._download(part)
 
-    def _found(self) -> str | None:
-        """Return the SHA-256 of the file here."""
-        status = stat_regular_file(self._file)
-        return sha256_of(self._file, status, self._model.sha256) if status else None
+    def _sha256_of(self, file: Path) -> str | None:
+        return sha256_of(file, self._model.sha256)
 
     def _here(self, found: str | None) -> Weights | None:
-        """Return what is on the disk: OpenAI's file, or a copy in the cache of the hub."""
+        """Return what is on the disk: the file, of which the SHA-256 was found, or a copy in the cache of the hub."""
         if found == self._model.sha256:
             return Weights(self._file, False)
-        for file in self._others:
-            status = stat_regular_file(file)
-            if status and sha256_of(file, status, self._model.sha256) == self._model.sha256:
-                return Weights(file, False)
-        copy = self.find_copy()
+        if self._usual_file != self._file and self._sha256_of(self._usual_file) == self._model.sha256:
+            return Weights(self._usual_file, False)
+        copy = _find_copy(self._model, self._caches, self._check)
         return Weights(copy, True) if copy else None
-
-    def find_copy(self) -> Path | None:
-        """Return the first copy in the cache of the hub."""
-        return next((path for path in self._cached() if self._failure_of(path) is None), None)
-
-    def _cached(self) -> Iterable[Path]:
-        if self._model.copies:
-            from numpyclip.weights.hub_cache import CachedRepository
-
-            for cache in self._caches:
-                for copy in self._model.copies:
-                    yield from CachedRepository(cache, copy.repository).find(copy)
-
-    def _failure_of(self, path: Path) -> CheckpointError | None:
-        """Say why a file is no copy of this model, if it is none."""
-        try:
-            if self._check:
-                self._check(path)
-        except CheckpointError as error:
-            return error
-        return None
 
     def _download(self, part: Path) -> Weights:
         from numpyclip.weights.download import Attempts, pull_first, save
@@ -172,7 +170,6 @@ class _Search:
         raise self._error(attempts, part)
 
     def _download_copy(self, copy: Copy, attempts: "Attempts") -> Path | None:
-        from numpyclip.weights.hub_cache import CachedRepository
         from numpyclip.weights.hub_client import HubClient
         from numpyclip.weights.web_request import Broken, Refused
 
@@ -189,14 +186,11 @@ class _Search:
                 stated = client.ask_about(copy.revision, copy.file, copy.sha256)
                 cache = CachedRepository(self._caches[0], copy.repository)
                 path = client.fetch(cache, stated, copy.file, is_suspect=True)  # if it is here, it is no copy
-            except (Broken, Refused) as failure:
-                attempts.add(url, failure)
-                return None
-            failure_of_copy = self._failure_of(path)
-            if failure_of_copy is None:
+                self._check(path)
                 cache.note(copy.revision, stated.commit)
                 return path
-            attempts.add(url, failure_of_copy)
+            except (Broken, Refused, CheckpointError) as failure:
+                attempts.add(url, failure)
         return None
 
     def _ways(self, attempts: "Attempts | None" = None) -> list[str]:
@@ -207,8 +201,6 @@ class _Search:
         for copy in model.copies:
             address = f"{HUB}/{copy.repository}/resolve/{copy.revision}/{copy.file}"
             if address not in refused:
-                from numpyclip.weights.hub_cache import CachedRepository
-
                 folder = CachedRepository(self._caches[0], copy.repository).snapshot(copy.revision)
                 return [*ways, f"Or put {address} into {folder} by hand."]
         return ways
@@ -233,7 +225,7 @@ class _Search:
         ways = self._ways(attempts)
         if self._model.copies:
             mirrors += ", or $HF_ENDPOINT to a mirror of the hub"
-            name = f"hf-hub:{self._model.copies[-1].repository}"
+            name = f"{PREFIX}{self._model.copies[-1].repository}"
             download = f"numpyclip models download {name}"
             ways.append(
                 f"Or run {download} on another machine, and copy its cache: then load that name (--model {name})."

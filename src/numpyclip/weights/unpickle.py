@@ -101,7 +101,7 @@ def unpickle(stream: Stream, vocabulary: Vocabulary, where: str, budget: Budget)
     try:
         while (code := stream.read(1)) != _STOP:
             read_argument, step = _STEPS.get(code) or _refuse(code, where)
-            argument = read_argument(stream)
+            argument = read_argument(stream) if read_argument else None
             budget.left -= _COST + getsizeof(argument)
             if budget.left < 0:
                 budget.refuse(where)
@@ -158,10 +158,6 @@ class _Machine:
     def get(self, index: int) -> None:
         """Take a value that was kept."""
         self.stack.append(self._memo[index])
-
-    def tuple_of(self, count: int) -> None:
-        """Make a tuple of the topmost values."""
-        self.stack.append(tuple([self.pop() for _ in range(count)][::-1]))
 
     def pop(self) -> Any:
         """Take the topmost value, which must not be a mark."""
@@ -281,9 +277,9 @@ _ALLOWED: dict[str, _Step] = {
     "EMPTY_LIST": _constant(list),
     "EMPTY_DICT": _constant(dict),
     "EMPTY_SET": _constant(lambda: Opaque(_SET)),
-    "TUPLE1": lambda machine, _: machine.tuple_of(1),
-    "TUPLE2": lambda machine, _: machine.tuple_of(2),
-    "TUPLE3": lambda machine, _: machine.tuple_of(3),
+    "TUPLE1": lambda machine, _: machine.stack.append((machine.pop(),)),
+    "TUPLE2": lambda machine, _: machine.stack.append((machine.pop(), machine.pop())[::-1]),
+    "TUPLE3": lambda machine, _: machine.stack.append((machine.pop(), machine.pop(), machine.pop())[::-1]),
     **dict.fromkeys(("BINPUT", "LONG_BINPUT", "MEMOIZE"), _Machine.put),
     **dict.fromkeys(("BINGET", "LONG_BINGET"), _Machine.get),
     "TUPLE": lambda machine, _: machine.stack.append(tuple(machine._above_mark())),
@@ -305,10 +301,10 @@ _ALLOWED: dict[str, _Step] = {
 }
 
 
-def _reader(opcode: pickletools.OpcodeInfo) -> Callable[[Any], Any]:
+def _reader(opcode: pickletools.OpcodeInfo) -> Callable[[Any], Any] | None:
     if opcode.name == "GLOBAL":
         return _read_names
-    return opcode.arg.reader if opcode.arg else lambda stream: None
+    return opcode.arg.reader if opcode.arg else None
 
 
 _STEPS = {

@@ -12,7 +12,8 @@ import urllib.request
 from email.message import Message
 from typing import IO, Any, NamedTuple
 
-TIMEOUT = 15.0  # seconds: for a connection, for all headers of a response, and without a single byte of its body
+TIMEOUT = 15.0  # seconds: for all headers of a response, and without a single byte of its body
+CONNECT_TIMEOUT = 10.0  # seconds: the system asks again after 1, 3 and 7 of them, and then only after 15
 
 
 class Refused(Exception):
@@ -109,7 +110,7 @@ class _Https(urllib.request.HTTPSHandler):
 
 def _connect(address: tuple[str, int], *_: object) -> socket.socket:
     """Connect to one of a host's addresses, in one timeout for all of them together."""
-    deadline, failure = time.monotonic() + TIMEOUT, OSError("the host has no address")
+    deadline, failure = time.monotonic() + CONNECT_TIMEOUT, OSError("the host has no address")
     places = [place[:2] for *_, place in socket.getaddrinfo(*address, type=socket.SOCK_STREAM)]
     for others, place in zip(reversed(range(len(places))), places, strict=True):
         left = max(0.1, deadline - time.monotonic()) / (others + 1)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from numpyclip.dual_encoder.coca import CoCa
+from numpyclip.errors import InputError
 from numpyclip.model.captioning.prefixes import Prefixes
 from numpyclip.model.ops import Array
 from numpyclip.model.text.text_transformer import TextTransformer
@@ -72,3 +73,13 @@ def test_forgotten_tokens_leave_no_trace(name: str) -> None:
     prefixes.extend(TEXTS)
     prefixes.forget()
     np.testing.assert_array_equal(prefixes.extend(TEXTS[::-1]), begin(name).extend(TEXTS[::-1]))
+
+
+def test_logits_that_are_not_finite_are_an_error() -> None:
+    name = "open_clip-coca"
+    model, tokens = described(name)
+    assert isinstance(model.text, TextTransformer)
+    damaged = tokens.copy()
+    damaged[0] = np.nan
+    with pytest.raises(InputError, match="logits of a caption have NaN or infinity: the weights are damaged"):
+        Prefixes(model.text, model.decoder, damaged, 12).logits(TEXTS[: len(tokens), :1])

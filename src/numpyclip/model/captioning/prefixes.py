@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from numpyclip.errors import InputError
 from numpyclip.model import ops
 from numpyclip.model.captioning.decoder import Decoder
 from numpyclip.model.kv_cache import KVCache
@@ -37,8 +38,17 @@ class Prefixes:
         self._begin(len(self))
 
     def logits(self, ids: NDArray[np.integer]) -> Array:
-        """Append tokens, (rows, m), and compute the logits of the next one: -> (rows, vocabulary)."""
-        return self._decoder.logits(self.extend(ids)[:, :, -1])
+        """Append tokens, (rows, m), and compute the logits of the next one: -> (rows, vocabulary).
+
+        InputError if they are not finite, so that no caption is made of them.
+        """
+        logits = self._decoder.logits(self.extend(ids)[:, :, -1])
+        if not np.isfinite(logits).all():
+            raise InputError(
+                "the logits of a caption have NaN or infinity: the weights are damaged, or computing with them "
+                "overflows; use an intact file."
+            )
+        return logits
 
     def extend(self, ids: NDArray[np.integer]) -> Array:
         """Append tokens, (rows, m), and compute the decoder's output: -> (d, rows, m)."""
