@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -90,7 +91,7 @@ def test_what_is_left_out_is_as_in_open_clip(tmp_path: Path) -> None:
         ("roberta-base", "mean", False),
         ("xlm-roberta-base", "mean", False),
         ("google/mt5-base", "mean", None),
-        ("bert-base-uncased", "first", True),
+        ("bert-base-uncased", "first", False),
         ("facebook/nllb-200-distilled-600M", "first", None),
     ],
 )
@@ -108,6 +109,35 @@ def test_a_config_file_beside_it_tells_the_sizes_of_a_model_that_is_not_known(tm
     assert (text.width, text.heads, text.positions, text.eps) == (48, 4, 130, 1e-12)
     whole = {"model_type": "vision-text-dual-encoder", "text_config": file}
     assert read_text(tmp_path, whole, hf_model_name="organization/own") == text
+
+
+@pytest.mark.parametrize(
+    ("file", "alias", "option", "value"),
+    [
+        ("mt5", "head_dim", "head_width", 32),
+        ("mt5", "num_hidden_layers", "layers", 3),
+        ("m2m_100", "num_attention_heads", "heads", 8),
+        ("m2m_100", "hidden_size", "width", 512),
+    ],
+)
+def test_options_are_read_by_all_names_that_transformers_knows(
+    tmp_path: Path, file: str, alias: str, option: str, value: int
+) -> None:
+    text = read_text(tmp_path, {"model_type": file, alias: value}, hf_proj_type="linear")
+    assert getattr(text, option) == value
+
+
+def test_the_activation_of_mt5_is_not_that_of_its_old_name(tmp_path: Path) -> None:
+    """It is derived from that, and then replaced by what the file says."""
+    usual = read_text(tmp_path, {"model_type": "mt5"})
+    named = {"feed_forward_proj": "gated-silu", "dense_act_fn": "gelu_new", "is_gated_act": True}
+    assert read_text(tmp_path, {"model_type": "mt5", **named}) == usual
+
+
+def test_what_a_bert_does_not_read_has_no_effect(tmp_path: Path) -> None:
+    usual = read_text(tmp_path, {"model_type": "bert"})
+    assert read_text(tmp_path, {"model_type": "bert", "layer_norm_epsilon": 1e-5}) == usual
+    assert read_text(tmp_path, {"model_type": "bert", "hidden_act": "relu"}) == replace(usual, activation="relu")
 
 
 def test_a_config_file_of_another_kind_does_not_count(tmp_path: Path) -> None:
@@ -146,6 +176,9 @@ def test_a_config_file_does_not_contradict_the_published_one(tmp_path: Path) -> 
         (None, {"novelty": 1}, "text_cfg.novelty is 1; this option is not supported"),
         ({"model_type": "roberta", "position_embedding_type": "relative_key"}, {}, "position_embedding_type is"),
         ({"model_type": "mt5", "feed_forward_proj": "relu"}, {}, "feed_forward_proj is 'relu'; expected 'gated-gelu'"),
+        ({"model_type": "mt5", "dense_act_fn": "relu"}, {}, "dense_act_fn is 'relu'; expected 'gelu_new'"),
+        ({"model_type": "mt5", "is_gated_act": False}, {}, "is_gated_act is False; expected True"),
+        ({"model_type": "mt5", "num_heads": 6, "num_attention_heads": 4}, {}, "num_attention_heads is 4; expected 6"),
         ({"model_type": "mt5", "relative_attention_num_buckets": 3}, {}, "buckets is 3; expected 4 or more"),
         ({"model_type": "mt5", "relative_attention_max_distance": 8}, {}, "distance is 8; expected more than 8"),
         ({"model_type": "m2m_100", "pad_token_id": -1}, {}, "pad_token_id is -1; expected 0 to 128111"),

@@ -157,7 +157,7 @@ def test_what_a_description_leaves_out_is_as_in_transformers(copy: Callable[[str
         ("clip", "vision_config", "model_type", "vit"),
         ("chinese-clip", "vision_config", "model_type", 3),
         ("clip", "vision_config", "num_channels", 1),
-        ("clip", "vision_config", "hidden_act", "relu"),
+        ("clip", "vision_config", "hidden_act", "tanh"),
         ("clip", "vision_config", "num_attention_heads", 7),
         ("clip", "vision_config", "num_attention_heads", 0),
         ("clip", "vision_config", "image_size", [32, 48]),
@@ -373,6 +373,8 @@ def test_a_description_that_contradicts_the_tensors_is_an_error(
         ("text_config", "layer_norm_eps", 1e-2),
         ("text_config", "hidden_act", "gelu_new"),
         ("text_config", "eos_token_id", 94),
+        ("text_config", "hidden_act", "relu"),
+        ("vision_config", "hidden_act", "silu"),
     ],
 )
 def test_options_that_no_shape_tells_change_what_is_computed(
@@ -401,6 +403,31 @@ def test_options_that_are_written_twice_are_those_of_the_older_form(copy: Callab
     text = recognise(files_at(folder)).config.text
     assert text is not None
     assert (text.width, text.eps, text.pool, text.end_id) == (32, 1e-3, "eos", 49407)
+
+
+def test_siglip_has_no_options_that_are_written_twice(copy: Callable[[str], Path]) -> None:
+    expected = recognise(files_at(folder := copy("siglip"))).config
+    edit(folder, lambda config: config.update(text_config_dict={"hidden_size": 1}, vision_config_dict={"a": 1}))
+    assert recognise(files_at(folder)).config == expected
+
+
+@pytest.mark.parametrize("model", ["clip", "siglip", "siglip-vision"])
+def test_options_of_a_language_model_around_a_tower_have_no_effect(copy: Callable[[str], Path], model: str) -> None:
+    """As in towers that were cut out of LLaVA and PaliGemma."""
+    expected = recognise(files_at(folder := copy(model))).config
+    sections = [""] if model == "siglip-vision" else ["text_config", "vision_config"]
+    around: Config = {"projection_dim": 2048, "num_image_tokens": 256, "projector_hidden_act": "gelu_fast"}
+
+    def change(config: Config) -> None:
+        for section in sections:
+            options(config, section).update(around)
+        options(config, sections[-1])["vocab_size"] = 32000
+        if "text_config" in config:
+            config["text_config"].update(num_channels=3, is_decoder=True, add_cross_attention=True)
+
+    edit(folder, change)
+    found = recognise(files_at(folder))
+    assert (found.config, found.warnings) == (expected, ())
 
 
 def test_end_mark_2_means_the_highest_id_in_clip_only(copy: Callable[[str], Path]) -> None:

@@ -141,6 +141,15 @@ def test_what_open_clip_cannot_do_with_images_is_refused(tmp_path: Path, option:
         written(tmp_path, "families/open_clip-clipa", **{option: value})
 
 
+def test_an_activation_that_open_clip_has_not_is_refused(tmp_path: Path) -> None:
+    model, _ = load_golden(GOLDEN / "families", "open_clip-clipa")
+    assert model.checkpoint is not None
+    assert model.config.text is not None
+    config = replace(model.config, text=replace(model.config.text, activation="relu"))
+    with pytest.raises(UnsupportedCheckpointError, match=r"its activation is 'relu'; expected a GELU"):
+        save(CLIP.read(model.checkpoint.read_as(None, ""), config, default_tokenizer), tmp_path / "saved", "open_clip")
+
+
 def test_images_that_are_not_square_stay_so(tmp_path: Path) -> None:
     config = written(tmp_path, "families/open_clip-wide")
     assert config["preprocess_cfg"]["size"] == config["model_cfg"]["vision_cfg"]["image_size"] == [24, 44]

@@ -51,7 +51,7 @@ def read_config(section: Section) -> EncoderConfig:
     projection = None if section.is_null(head) else section.one_of(head, projections, "mlp")
     text = replace(_with_length(text, section), pool=pool, projection=projection, masks_padding=True)
     if isinstance(text, BertConfig):
-        return replace(text, pooler=section.get(pooler, str, default) == "cls_pooler")
+        return replace(text, pooler=section.json.get(pooler) == "cls_pooler")  # null has none, whatever its default
     return text
 
 

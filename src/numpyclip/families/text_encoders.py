@@ -16,7 +16,6 @@ from numpyclip.families.tensor_names import Names, of_blocks, rename, translator
 from numpyclip.families.transformers import read_bert
 from numpyclip.families.transformers_types import ACTIVATIONS, bert_names
 from numpyclip.model.text.encoder_configs import BertConfig, EncoderConfig, M2M100Config, T5Config
-from numpyclip.model.transformer_config import MLPActivation
 from numpyclip.weights.checkpoint import Checkpoint
 
 PREFIX = "transformer."  # of the names of tensors in models that contain an encoder
@@ -49,13 +48,12 @@ def _m2m100(section: Section) -> EncoderConfig:
     width = section.size("d_model", 1024)
     if width < 4:
         raise section.unsupported("d_model", "expected 4 or more, for the sinusoids of positions")
-    activations: dict[str, MLPActivation] = {"relu": "relu", **ACTIVATIONS}
     return M2M100Config(
         width=width,
         layers=section.size("encoder_layers", 12, MAX_LAYERS),
         heads=section.divisor("encoder_attention_heads", width, 16),
         mlp_width=section.size("encoder_ffn_dim", 4096),
-        activation=section.one_of("activation_function", activations, "relu"),
+        activation=section.one_of("activation_function", ACTIVATIONS, "relu"),
         context_length=section.size("max_position_embeddings", 1024),
         vocab_size=vocab_size,
         pad_id=section.token_id("pad_token_id", vocab_size, 1),
@@ -64,7 +62,9 @@ def _m2m100(section: Section) -> EncoderConfig:
 
 
 def _mt5(section: Section) -> EncoderConfig:
-    section.expect(feed_forward_proj="gated-gelu")
+    section.expect(dense_act_fn="gelu_new", is_gated_act=True)
+    if not {"dense_act_fn", "is_gated_act"} <= section.json.keys():  # which rule
+        section.expect(feed_forward_proj="gated-gelu")
     vocab_size = section.size("vocab_size", 250112)
     buckets = section.size("relative_attention_num_buckets", 32)
     if buckets < 4:
@@ -96,6 +96,22 @@ _READERS: Mapping[str, Callable[[Section], EncoderConfig]] = {
     "distilbert": _distilbert,
     "m2m_100": _m2m100,
     "mt5": _mt5,
+}
+
+# model_type → other names of options, as in transformers (`attribute_map`)
+_ALIASES: Mapping[str, Mapping[str, str]] = {
+    "distilbert": {"hidden_size": "dim", "num_attention_heads": "n_heads", "num_hidden_layers": "n_layers"},
+    "m2m_100": {
+        "hidden_size": "d_model",
+        "num_attention_heads": "encoder_attention_heads",
+        "num_hidden_layers": "encoder_layers",
+    },
+    "mt5": {
+        "hidden_size": "d_model",
+        "num_attention_heads": "num_heads",
+        "num_hidden_layers": "num_layers",
+        "head_dim": "d_kv",
+    },
 }
 
 # model_type of BERTs → transformers' class of their tokenizers
@@ -152,7 +168,12 @@ FOLDER = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)  # of an encoder's conf
 def read_encoder(section: Section, default: str = "") -> EncoderConfig:
     """Read the config file of an encoder; an option that does not change results is not looked at."""
     section.expect(position_embedding_type="absolute", is_decoder=False)
-    return section.one_of("model_type", _READERS, default)(section)
+    read = section.one_of("model_type", _READERS, default)
+    options = dict(section.json)
+    for alias, option in _ALIASES.get(section.get("model_type", str, default), {}).items():
+        if alias in section:
+            section.expect(**{alias: options.setdefault(option, options[alias])})
+    return read(Section(section.path, section.name, options))
 
 
 def encoder_config(named: Section, option: str) -> Section:

@@ -33,8 +33,10 @@ from numpyclip.weights.checkpoint import Checkpoint
 # What the code of BERT that wrote its first config files had besides the options of transformers.
 _IGNORED_IN_BERT = (
     *("directionality", "pooler_fc_size", "pooler_num_attention_heads", "pooler_num_fc_layers"),
-    *("pooler_size_per_head", "pooler_type", "pooler_fn", "learn_encoder", "output_past"),
+    *("pooler_size_per_head", "pooler_type", "pooler_fn", "learn_encoder", "output_past", "layer_norm_epsilon"),
 )
+# Of language models and their projectors, in config files of towers that were cut out of them.
+_OF_OTHER_PARTS = ("vocab_size", "projection_dim", "num_image_tokens", "projector_hidden_act", "num_channels")
 
 
 def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
@@ -125,7 +127,7 @@ def _read_config(
     is_nested = len(towers) == 2
     towers = _present(checkpoint, towers)
     whole = len(towers) == 2
-    sections = {tower: _section(description, tower) if is_nested else description for tower in towers}
+    sections = {tower: _section(description, tower, family) if is_nested else description for tower in towers}
     # CLIPTextModel and CLIPVisionModel end before the projection
     bare = not (whole or family.sigmoid or {"text_projection.weight", "visual.proj.weight"} & checkpoint.arrays.keys())
     text = _text(sections["text"], family, bare) if "text" in sections else None
@@ -150,6 +152,7 @@ def _warnings(description: Section, towers: Collection[Section]) -> tuple[str, .
     unknown = []
     for tower in towers:
         tower.expect(position_embedding_type="absolute")
+        tower.ignore(*_OF_OTHER_PARTS)
         unknown += unknown_options(tower, model_type, code)
     if description not in towers:
         unknown += unknown_options(description, model_type, code, is_tower=False)
@@ -159,11 +162,12 @@ def _warnings(description: Section, towers: Collection[Section]) -> tuple[str, .
     return (f"{description.path}: {listed}: no model of transformers has this option; it has no effect, as there.",)
 
 
-def _section(description: Section, tower: str) -> Section:
-    """Return the options of a tower. If old versions wrote some of them twice, the second object alone counts."""
+def _section(description: Section, tower: str, family: Family) -> Section:
+    """Return the options of a tower; of those that old versions wrote twice, not for SigLIP, the second object."""
     name = f"{tower}_config"
     description.ignore(name)
-    section = description.section(f"{name}_dict" if f"{name}_dict" in description else name)
+    is_twice = f"{name}_dict" in description and not family.sigmoid
+    section = description.section(f"{name}_dict" if is_twice else name)
     model_type = section.json.get("model_type")
     if model_type is not None and str(model_type).removesuffix(f"_{tower}_model") not in TYPES:
         raise section.unsupported("model_type", f"expected {description.json['model_type']}_{tower}_model")
@@ -174,6 +178,7 @@ def _text(section: Section, family: Family, bare: bool) -> TextConfig:
     text = family.text
     if isinstance(text, BertConfig):
         return read_bert(section, text)
+    section.ignore("is_decoder", "add_cross_attention", "cross_attention_hidden_size")  # which only BERT's code reads
     if family.unused:
         section.ignore("keep_len", "longtext_len")  # of long texts
     end = section.get("eos_token_id", int, text.end_id or 0)
@@ -234,7 +239,8 @@ def _blocks(section: Section, default: TransformerConfig) -> dict[str, Any]:
     width = section.size("hidden_size", default.width)
     has_activation = "hidden_act" in section
     eps = section.eps("layer_norm_eps", default.eps)
-    section.expect(layer_norm_epsilon=eps)  # its name in other models
+    if not isinstance(default, BertConfig):
+        section.expect(layer_norm_epsilon=eps)  # its name in other models
     return {
         "width": width,
         "layers": section.size("num_hidden_layers", default.layers, MAX_LAYERS),

@@ -12,16 +12,19 @@ from numpyclip.families.tensor_names import Names, of_blocks
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.text.encoder_configs import BertConfig
 from numpyclip.model.text.text_config import TextConfig
+from numpyclip.model.transformer_config import MLPActivation
 from numpyclip.model.vision.vision_config import PoolConfig, StemConfig, VisionTransformerConfig
 from numpyclip.tokenizer.hugging_face import TokenizerRules
-from numpyclip.weights.checkpoint import Activation
 
 # Their names → ours. Read backwards, too: where several mean the same, the first is the usual one.
-ACTIVATIONS: dict[str, Activation] = {
+ACTIVATIONS: dict[str, MLPActivation] = {
     "quick_gelu": "quick_gelu",
     "gelu": "gelu",
     "gelu_pytorch_tanh": "gelu_tanh",
     "gelu_new": "gelu_tanh",
+    "relu": "relu",
+    "silu": "silu",
+    "swish": "silu",
 }
 
 _BLOCK: Names = (

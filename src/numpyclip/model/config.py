@@ -54,9 +54,9 @@ class CLIPConfig:
 
     @property
     def activation(self) -> Activation | None:
-        """That of the text tower, else of the image tower; None for a ResNet."""
+        """That of the text tower, else of the image tower; None for a ResNet, and one that is no GELU."""
         tower = self.text or self.vision
-        if not isinstance(tower, TransformerConfig) or tower.activation == "relu":
+        if not isinstance(tower, TransformerConfig) or tower.activation == "relu" or tower.activation == "silu":
             return None
         return tower.activation
 

@@ -23,6 +23,7 @@ _ACTIVATIONS: dict[MLPActivation, Callable[[Array], Array]] = {
     "gelu": ops.gelu,
     "gelu_tanh": ops.gelu_tanh,
     "relu": ops.relu,
+    "silu": ops.silu,
 }
 _GATES: dict[Gate, Callable[[Array], Array]] = {"silu": ops.silu, "gelu": ops.gelu, "gelu_tanh": ops.gelu_tanh}
 

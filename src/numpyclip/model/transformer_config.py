@@ -12,8 +12,8 @@ EPS = 1e-5  # of norms, unless a config file says otherwise
 # width halfway between the token's and the embedding's.
 Projection: TypeAlias = Literal["linear", "mlp"]
 
-# The activation of an MLP; ReLU only in encoders of texts.
-MLPActivation: TypeAlias = Activation | Literal["relu"]
+# The activation of an MLP; the last two only by a config file of transformers.
+MLPActivation: TypeAlias = Activation | Literal["relu", "silu"]
 
 # Which of queries, keys and values have a bias of their own.
 Biased: TypeAlias = Literal["qkv", "qv", ""]

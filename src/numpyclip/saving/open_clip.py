@@ -72,6 +72,9 @@ def _check(model: CLIP, checkpoint: Checkpoint) -> None:
             raise _LAYOUT.cannot(checkpoint, ": its images are pooled by a query, or not at all; expected tok or avg.")
         if (config.vision.activation == "quick_gelu") != (config.text.activation == "quick_gelu"):
             raise _LAYOUT.cannot(checkpoint, ": only one of its towers has QuickGELU; expected both or none.")
+    for tower in (config.vision, config.text):
+        if isinstance(tower, TransformerConfig) and tower.activation in ("relu", "silu"):
+            raise _LAYOUT.cannot(checkpoint, f": its activation is '{tower.activation}'; expected a GELU.")
     if "visual.proj.bias" in checkpoint:
         raise _LAYOUT.cannot(checkpoint, ": the image projection has a bias; expected none.")
     if not (isinstance(model.tokenizer, CLIPTokenizer) and model.tokenizer.name in USUAL_TOKENIZERS):
