@@ -22,6 +22,7 @@ from tests.model.golden import assert_close
 from tests.weights import forged
 
 FORMATS: tuple[Literal["open_clip", "transformers", "int8"], ...] = ("open_clip", "transformers", "int8")
+DENSE = '{"type": "a.Dense", "path": "2_D"}'
 NAMES = ("mclip-bert", "mclip-xlm-roberta", "sentence-transformers-distilbert")
 
 
@@ -178,6 +179,18 @@ def test_the_files_of_later_modules_are_fetched() -> None:
             "default_prompt_name is 'q'; expected null",
         ),
         ("sentence_bert_config.json", {"do_lower_case": True}, "do_lower_case is True; expected False"),
+        (
+            "sentence_bert_config.json",
+            {"processing_kwargs": {"text": {"max_length": 9}}},
+            "processing_kwargs is .*; exp",
+        ),
+        ("sentence_bert_config.json", {"query_length": 9}, "query_length is 9; expected None"),
+        ("sentence_bert_config.json", {"modality_config": {"text": {"method": "x"}}}, r"text\.method is 'x'; expected"),
+        (
+            "config.json",
+            {"model_type": "mpnet"},
+            "model_type is 'mpnet'; expected 'bert' or 'roberta' or 'xlm-roberta'",
+        ),
     ],
 )
 def test_what_a_module_does_otherwise_is_named(
@@ -202,17 +215,77 @@ def test_an_empty_prompt_changes_nothing(folder: Callable[[str], Path]) -> None:
             '[{"type": "a.Transformer", "path": "0_T"}, {"type": "a.Pooling", "path": "1_Pooling"}]',
             "its Transformer is in '0_T'; expected it beside",
         ),
-        ("{}", "lists {}; expected a Transformer, a Pooling"),
+        ("{}", r"lists \[\]; expected Transformer \+ Pooling or Transformer \+ Pooling \+ Dense, in folders here"),
         ("[", "no list of modules"),
         ("[3]", "no list of modules"),
         ('[{"type": "a.Transformer", "path": ""}, {"type": "a.Pooling", "path": "../x"}]', "in folders here"),
-        ('[{"type": "a.Transformer", "path": ""}, {"type": "a.Normalize", "path": "1_N"}]', "lists {'Transformer'"),
+        ('[{"type": "a.Transformer", "path": ""}, {"type": "a.Normalize", "path": "1_N"}]', "lists .*'Transformer'"),
+        (
+            f'[{{"type": "a.Transformer", "path": ""}}, {", ".join([DENSE] * 2)}]',
+            r"\('Dense', '2_D'\), \('Dense', '2_D'\)\]; expected",
+        ),
     ],
 )
 def test_modules_that_are_not_known_are_named(modules: str, message: str, folder: Callable[[str], Path]) -> None:
     path = folder("sentence-transformers-distilbert")
     (path / "modules.json").write_text(modules)
     with pytest.raises(CheckpointError, match=message):
+        numpyclip.load(path)
+
+
+def add_modules(path: Path, *kinds: str) -> None:
+    file = path / "modules.json"
+    modules = json.loads(file.read_text("utf-8")) if file.exists() else [{"type": "a.Transformer", "path": ""}]
+    modules += [{"type": f"a.{kind}", "path": f"{len(modules)}_{kind}"} for kind in kinds]
+    file.write_text(json.dumps(modules), "utf-8")
+
+
+def test_modules_that_keep_directions_are_left_out(folder: Callable[[str], Path]) -> None:
+    path = folder("sentence-transformers-distilbert")
+    add_modules(path, "Dropout", "Normalize")
+    assert numpyclip.load(path)[0].config == load(path.name)[0].config
+
+
+def test_heads_are_left_out_and_a_prefix_of_the_encoder_is_taken_off(folder: Callable[[str], Path]) -> None:
+    """As `DistilBertForMaskedLM` writes them."""
+    path = folder("sentence-transformers-distilbert")
+    stored = read(path / "model.safetensors")
+    tensors = {f"distilbert.{name}": stored.copy(name) for name in stored.arrays}
+    with (path / "model.safetensors").open("wb") as file:
+        np.savez(file, **tensors, **{"vocab_transform.weight": np.zeros((32, 32))})  # type: ignore[arg-type]
+    with pytest.warns(UserWarning, match=r"tensors of heads are not used: 'vocab_transform\.weight'\."):
+        model = numpyclip.load(path)[0]
+    golden = load(path.name)[1]
+    assert_close(model.encode_text(golden["text"]), golden["encode_text"])
+
+
+def test_a_clip_may_be_the_only_module(folder: Callable[[str], Path]) -> None:
+    path = folder("transformers-clip")
+    add_modules(path, "Normalize")
+    assert numpyclip.load(path)[0].config == load(path.name)[0].config
+    add_modules(path, "Dense")
+    with pytest.raises(UnsupportedCheckpointError, match=r"'2_Dense'\)\]; expected Transformer or CLIPModel"):
+        numpyclip.load(path)
+
+
+@pytest.mark.parametrize(
+    ("file", "options", "message"),
+    [
+        (
+            "config_sentence_transformers.json",
+            {"default_prompt_name": "q", "prompts": {"q": "a photo of "}},
+            "default_prompt_name is 'q'; expected null",
+        ),
+        ("sentence_bert_config.json", {"modality_config": {"image": {"method": "x"}}}, r"image\.method is 'x'"),
+    ],
+)
+def test_what_is_done_around_a_clip_is_named(
+    file: str, options: dict[str, Any], message: str, folder: Callable[[str], Path]
+) -> None:
+    path = folder("transformers-clip")
+    add_modules(path)
+    (path / file).write_text(json.dumps(options))
+    with pytest.raises(UnsupportedCheckpointError, match=message):
         numpyclip.load(path)
 
 

@@ -74,8 +74,10 @@ def _module_of(config: Section) -> str:
     if "modelBase" in config:
         return "multilingual_clip"
     if any((folder / MODULES).is_file() for folder in list(config.path.parents)[:2]):
-        from numpyclip.families.text_encoders import TOKENIZERS
+        from numpyclip.families import sentence_transformers
+        from numpyclip.families.transformers_types import TYPES
 
-        if model_type in TOKENIZERS:  # alone no CLIP, but as a module of sentence-transformers
+        if model_type not in {*TYPES, *_MODULES}:  # alone no CLIP
             return "sentence_transformers"
+        sentence_transformers.check_clip(config)
     return _MODULES.get(model_type, "transformers")

@@ -184,7 +184,8 @@ def wanted(names: Iterable[str], has_table: bool = False, subfolder: str = "", *
     folders = folders_with_models(names)
     if len(folders) != 1:
         return []
-    later = _modules(names, f"{folders[0]}/") if folders[0].endswith("_Transformer") else []
+    is_module = folders[0].endswith(("_Transformer", "_CLIPModel"))
+    later = _modules(names, f"{folders[0]}/") if is_module else []
     return [*later, *_wanted_in(names, folders[0])]
 
 

@@ -4,12 +4,13 @@ Source: sentence_transformers/base/modules/transformer.py and dense.py, sentence
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from numpyclip.errors import CheckpointError, UnsupportedCheckpointError
+from numpyclip.errors import CheckpointError, UnsupportedCheckpointError, quoted
 from numpyclip.families.config_file import Section, read_config_file
 from numpyclip.families.description import ModelDescription
 from numpyclip.families.repository_files import FIRST_MODULE, MODULES, PROMPTS, find_weights_in
@@ -29,26 +30,34 @@ _POOLS: dict[str, TextPool] = {"mean": "mean", "cls": "first"}
 # Where the maximum length of a text is, in older and newer versions.
 _LENGTHS = ((FIRST_MODULE, "max_seq_length"), ("tokenizer_config.json", "model_max_length"))
 _IDENTITIES = dict.fromkeys(("torch.nn.modules.linear.Identity", "torch.nn.Identity"))
-_KINDS = (["Transformer", "Pooling"], ["Transformer", "Pooling", "Dense"])
+_ENCODERS = (["Transformer", "Pooling"], ["Transformer", "Pooling", "Dense"])
+_CLIPS = (["Transformer"], ["CLIPModel"])
+# What the first module calls, for each kind of input.
+_ENCODED = {"text": {"method": "forward", "method_output_name": "last_hidden_state"}}
+_EMBEDDED = {
+    kind: {"method": f"get_{kind}_features", "method_output_name": "pooler_output"} for kind in ("text", "image")
+}
 _FOLDER = re.compile(r"[0-9]\w*|", re.ASCII)
 _OTHER_POOLS = tuple(
     f"pooling_mode_{name}" for name in ("max_tokens", "mean_sqrt_len_tokens", "weightedmean_tokens", "lasttoken")
 )
-_BASE = re.compile(r"(bert|distilbert|roberta)\.")  # of tensors, in some files
+# Tensors of an encoder; those of its heads have other names.
+_ENCODER = re.compile(r"(?:(?:bert|distilbert|roberta)\.)?((?:embeddings|encoder|transformer|pooler)\..*)")
 
 
 def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
     """Describe a text tower: an encoder, by its own config file, a pool, and perhaps a layer."""
     root = folder_of(options)
-    modules = _modules(root / MODULES)
+    text, model_type = _encoder(options), options.get("model_type", str)
+    modules = _read_modules(root, _ENCODERS)
     if root / modules["Transformer"] != options.path.parent:
         raise UnsupportedCheckpointError(
             f"{root / MODULES}: its Transformer is in {modules['Transformer']!r}; expected it beside {options.path}."
         )
-    _expect_no_prompt(root / PROMPTS)
-    text, model_type = _encoder(options), options.get("model_type", str)
     pool = _pool(read_config_file(root / modules["Pooling"] / "config.json"), text.width)
-    arrays = {f"{PREFIX}{_BASE.sub('', name, count=1)}": array for name, array in checkpoint.arrays.items()}
+    found = {name: _ENCODER.fullmatch(name) for name in checkpoint.arrays}
+    arrays = {f"{PREFIX}{match[1]}": checkpoint.arrays[name] for name, match in found.items() if match}
+    heads = [quoted(name) for name, match in found.items() if not match]
     embed_dim = text.width
     projection: Projection | None = None
     if "Dense" in modules:
@@ -71,7 +80,18 @@ def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
         partial(
             hugging_face_tokenizer, options.path.parent, TokenizerRules(TOKENIZERS[model_type], pad_id=text.pad_id)
         ),
+        (f"{checkpoint.path}: tensors of heads are not used: {', '.join(heads[:5])}.",) if heads else (),
     )
+
+
+def check_clip(options: Section) -> None:
+    """Raise if sentence-transformers computes something else with a CLIP than the CLIP alone."""
+    root = folder_of(options)
+    is_nomic = options.json.get("model_type") == "nomic_bert"  # whose own code pools, too
+    modules = _read_modules(root, _ENCODERS[:1] if is_nomic else _CLIPS)
+    if is_nomic and _pool(read_config_file(root / modules["Pooling"] / "config.json"), None) != "mean":
+        raise UnsupportedCheckpointError(f"{root / MODULES}: its Pooling is not that of the model; expected mean.")
+    _check_first_module(options.path.parent, _ENCODED if is_nomic else _EMBEDDED)
 
 
 def folder_of(options: Section) -> Path:
@@ -80,19 +100,36 @@ def folder_of(options: Section) -> Path:
     return folder if (folder / MODULES).is_file() else folder.parent
 
 
-def _modules(path: Path) -> dict[str, str]:
-    """Return the folders of modules, by their kinds."""
+def _read_modules(root: Path, expected: tuple[list[str], ...]) -> dict[str, str]:
+    """Return the folders of modules by their kinds, without those that do not change the direction of embeddings."""
+    path = root / MODULES
     try:
         listed: Any = parse_json(read_bytes(path, _MAX_BYTES, "a list of modules"))
-        modules = {str(module["type"]).rpartition(".")[2]: str(module["path"]) for module in listed}
+        modules = [(str(module["type"]).rpartition(".")[2], str(module["path"])) for module in listed]
     except (ValueError, RecursionError, KeyError, TypeError) as error:
         raise CheckpointError(f"{path}: no list of modules, each with a type and a path ({error!r:.100}).") from error
-    kinds = list(modules)
-    if kinds not in _KINDS or len(listed) != len(kinds) or not all(map(_FOLDER.fullmatch, modules.values())):
-        raise UnsupportedCheckpointError(
-            f"{path}: lists {modules!r:.200}; expected a Transformer, a Pooling and perhaps a Dense, in folders here."
-        )
-    return modules
+    modules = [module for module in modules if module[0] != "Dropout"]
+    while modules and modules[-1][0] == "Normalize":
+        modules.pop()
+    kinds = [kind for kind, _ in modules]
+    if kinds not in expected or not all(_FOLDER.fullmatch(folder) for _, folder in modules):
+        known = " or ".join(" + ".join(kinds) for kinds in expected)
+        raise UnsupportedCheckpointError(f"{path}: lists {modules!r:.200}; expected {known}, in folders here.")
+    _expect_no_prompt(root / PROMPTS)
+    return dict(modules)
+
+
+def _check_first_module(folder: Path, methods: Mapping[str, Mapping[str, str]]) -> None:
+    """Raise for options of the first module that change what is computed."""
+    if not (file := folder / FIRST_MODULE).is_file():
+        return
+    options = read_config_file(file)
+    options.expect(do_lower_case=False, transformer_task="feature-extraction", processing_kwargs={})
+    options.expect(**dict.fromkeys(("query_length", "document_length", "query_expansion")))
+    options.expect(module_output_name="token_embeddings" if methods is _ENCODED else "sentence_embedding")
+    modalities = options.section("modality_config")
+    for modality, method in methods.items():
+        modalities.section(modality).expect(**method)
 
 
 def _expect_no_prompt(path: Path) -> None:
@@ -105,23 +142,22 @@ def _expect_no_prompt(path: Path) -> None:
 
 
 def _encoder(options: Section) -> BertConfig:
+    options.one_of("model_type", TOKENIZERS, "")
     text = read_encoder(options)
-    if not isinstance(text, BertConfig):
-        raise options.unsupported("model_type", "expected a BERT or RoBERTa")
+    assert isinstance(text, BertConfig)
+    _check_first_module(options.path.parent, _ENCODED)
     length = text.context_length
     for name, option in _LENGTHS:
         if (file := options.path.parent / name).is_file():
-            settings = read_config_file(file)
-            if option == "max_seq_length":
-                settings.expect(do_lower_case=False)
-            most = settings.json.get(option)
+            most = read_config_file(file).json.get(option)
             length = min(length, most) if type(most) is int and most > 0 else length
     return replace(text, context_length=length, positions=text.first_place + text.context_length)
 
 
-def _pool(options: Section, width: int) -> TextPool:
+def _pool(options: Section, width: int | None) -> TextPool:
     """Read how tokens are pooled; older files have an option for each way."""
-    options.expect(**dict.fromkeys(("word_embedding_dimension", "embedding_dimension"), width))
+    if width:
+        options.expect(**dict.fromkeys(("word_embedding_dimension", "embedding_dimension"), width))
     options.expect(include_prompt=True)
     if "pooling_mode" in options:
         return options.one_of("pooling_mode", _POOLS, "mean")
