@@ -64,6 +64,14 @@ def test_options_without_effect_are_read(tmp_path: Path) -> None:
         assert read(tmp_path, {**NEW, option: None}) == CLIP_336
 
 
+@pytest.mark.parametrize("option", ["do_resize", "do_rescale", "do_normalize"])
+def test_a_step_that_is_null_is_not_done(tmp_path: Path, option: str) -> None:
+    assert read(tmp_path, {**NEW, option: None}) == read(tmp_path, {**NEW, option: False})
+    assert read(tmp_path, {**NEW, option: None}) != read(tmp_path, NEW)
+    with pytest.raises(UnsupportedCheckpointError, match="do_center_crop is None; expected true where the short"):
+        read(tmp_path, {**NEW, "do_center_crop": None})
+
+
 def test_siglip_s_is_read(tmp_path: Path) -> None:
     half = (0.5, 0.5, 0.5)
     expected = Preprocess(

@@ -74,9 +74,9 @@ def read_preprocess(folder: Path, default: Preprocess) -> Preprocess:
         interpolation=_interpolation(section, preprocess.interpolation),
         scale=section.factor("rescale_factor", preprocess.scale),
     )
-    if not section.get("do_rescale", bool, True):
+    if not _is_done(section, "do_rescale"):
         preprocess = replace(preprocess, scale=1.0)
-    if not section.get("do_normalize", bool, True):
+    if not _is_done(section, "do_normalize"):
         preprocess = replace(preprocess, mean=(0.0,) * 3, std=(1.0,) * 3)
     finish_image_processor(section)
     if preprocess.patch_size != default.patch_size:
@@ -131,12 +131,17 @@ def _class(section: Section, default: _Defaults) -> _Defaults:
     return default
 
 
+def _is_done(section: Section, option: str, default: bool = True) -> bool:
+    """Read whether a step is done, which it is not where the option is null."""
+    return section.get(option, bool, default and not section.is_null(option))
+
+
 def _sizes(section: Section, defaults: _Defaults, size: Size) -> Preprocess:
     """Read the size after resizing, of the short side or of both, and that of the crop; `size` is the model's."""
     default = defaults.preprocess
     squash, resized = _resized(section, defaults)
     crop = _crop(section, default.resize_mode == "shortest")
-    if not section.get("do_resize", bool, True):
+    if not _is_done(section, "do_resize"):
         return replace(default, size=crop or size, resize_mode="crop" if crop else "none")
     if not (crop or squash):
         raise section.unsupported("do_center_crop", "expected true where the short side is resized")
@@ -150,7 +155,7 @@ def _sizes(section: Section, defaults: _Defaults, size: Size) -> Preprocess:
 
 def _crop(section: Section, default: bool) -> Size | None:
     """Read the size of the crop, None if there is none."""
-    if not section.get("do_center_crop", bool, default):
+    if not _is_done(section, "do_center_crop", default):
         section.ignore("crop_size")
         return None
     if not section.is_section("crop_size"):
@@ -184,7 +189,8 @@ def _patches(section: Section, default: Preprocess) -> Preprocess:
     """Read the number and the size of patches."""
     patch_size = section.size("patch_size", default.patch_size)
     most = section.size("max_num_patches", 256, MAX_PATCHES)
-    section.expect(do_resize=True)
+    if not _is_done(section, "do_resize"):
+        raise section.unsupported("do_resize", "expected true; nothing else is supported")
     side = math.isqrt(most)
     is_dynamic = bool(default.patch_counts) and section.get("dynamic_max_patches", bool, True)
     if not is_dynamic:
