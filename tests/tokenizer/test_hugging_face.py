@@ -24,7 +24,7 @@ from numpyclip.tokenizer.clip_tokenizer import open_clip_tokenizer
 from numpyclip.tokenizer.clip_transformers import TransformersCLIPTokenizer, cut_out
 from numpyclip.tokenizer.file_tokenizer import FileTokenizer
 from numpyclip.tokenizer.hugging_face import hugging_face_tokenizer, open_clip_file_tokenizer
-from tests.clip_folders import FOLDERS, described, of_openai, of_version_5, vocabulary, write
+from tests.clip_folders import FOLDERS, described, of_openai, of_openai_without_json, of_version_5, vocabulary, write
 
 FOLDER = Path(__file__).parents[1] / "golden" / "tokenizers"
 NEEDS = {"siglip": "sentencepiece"}  # the others need `tokenizers`
@@ -449,6 +449,74 @@ def test_clips_vocabulary_with_tokens_added_is_read_from_json(tmp_path: Path) ->
     content["added_tokens"].append({**content["added_tokens"][0], "id": 49408, "content": "<my-cat>"})
     write(tmp_path, tokenizer=content)
     assert of_family("clip", tmp_path)("a<my-cat>", 5).tolist() == [[49406, 320, 49408, 49407, 49407]]
+
+
+def test_steps_of_clips_json_are_those_of_its_class(tmp_path: Path) -> None:
+    """As in version 5, which lower-cases whatever the file says, and ends texts as the settings say."""
+    needs("json")
+    of_version_5(tmp_path)
+    content = described(True, False)
+    ids = content["model"]["vocab"]
+    ids["dog</w>"], ids["cat</w>"] = ids["cat</w>"], ids["dog</w>"]  # so that it is another vocabulary
+    content["normalizer"]["normalizers"].pop()
+    write(tmp_path, tokenizer=content)
+    assert of_family("clip", tmp_path)("A DOG", 5).tolist() == [[49406, 320, 2368, 49407, 49407]]
+    of_version_5(tmp_path)
+    change(tmp_path / "tokenizer_config.json", eos_token="!")
+    assert of_family("clip", tmp_path)("a cat!", 7).tolist() == [[49406, 320, 2368, 0, 0, 49407, 49407]]
+
+
+def test_tokens_added_in_a_file_of_their_own_are_read(tmp_path: Path) -> None:
+    needs("json")
+    of_openai_without_json(tmp_path)
+    write(tmp_path, added_tokens={"newtok": 49409, "<my-cat>": 49408})
+    ids = of_family("clip", tmp_path)("a <my-cat> NEWTOK", 6).tolist()
+    assert ids == [[49406, 320, 49408, 49409, 49407, 49407]]
+
+
+SINGLE = {"content": "newtok", "lstrip": False, "rstrip": False, "normalized": False, "single_word": True}
+
+
+@pytest.mark.parametrize(
+    ("files", "ids"),
+    [
+        ({}, [2, 5, 6, 7, 6, 7, 1, 3]),
+        ({"tokenizer_config": {"unk_token": "[MASK]"}}, [2, 5, 6, 7, 6, 7, 4, 4, 4, 3]),
+        ({"tokenizer_config": {"cls_token": "[MASK]", "sep_token": "new"}}, [4, 5, 6, 1, 6, 7, 1, 6]),
+        ({"tokenizer_config": {"added_tokens_decoder": {"8": SINGLE}}}, [2, 5, 8, 6, 7, 1, 3]),
+        ({"added_tokens": {"newtok": 8}}, [2, 5, 8, 8, 1, 3]),
+    ],
+)
+def test_word_pieces_have_the_tokens_of_the_settings(
+    files: dict[str, dict[str, Any]], ids: list[int], tmp_path: Path
+) -> None:
+    """Ids are those of transformers 5.24."""
+    needs("json")
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "hello", "new", "##tok"]
+    (tmp_path / "vocab.txt").write_text("\n".join(tokens))
+    usual = of_family("chinese_clip", tmp_path)
+    write(tmp_path, **files)
+    tokenizer = of_family("chinese_clip", tmp_path)
+    assert tokenizer("hello newtok NEWTOK [UNK]", len(ids)).tolist() == [ids]
+    assert (tokenizer.name == usual.name) == (not files)
+
+
+@pytest.mark.parametrize("added", [3, [3], {"8": 3}, {"8": {}}, {"8": {"content": 3}}])
+def test_tokens_added_to_word_pieces_that_make_no_sense_are_refused(added: object, tmp_path: Path) -> None:
+    needs("json")
+    (tmp_path / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]")
+    write(tmp_path, tokenizer_config={"added_tokens_decoder": added})
+    with pytest.raises(CheckpointError, match=r"vocab\.txt"):
+        of_family("chinese_clip", tmp_path)
+
+
+def test_a_token_that_sentencepiece_does_not_know_is_refused(folder: Callable[[str], Path]) -> None:
+    needs("siglip")
+    path = folder("siglip")
+    (path / "tokenizer_config.json").unlink(missing_ok=True)
+    write(path, added_tokens={"<my-cat>": 32000})
+    with pytest.raises(CheckpointError, match="has not the token '<my-cat>', which was added to it"):
+        of_family("siglip", path)
 
 
 def test_merges_in_another_order_are_another_vocabulary(tmp_path: Path) -> None:

@@ -41,11 +41,11 @@ _CONFIG_FILES = (*_WEIGHTS, *PROCESSOR_FILES)
 
 # Of any library: what is read of a tokenizer, and what is copied with it where a model is saved.
 TOKENIZER_FILES_READ = (
-    *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"),
+    *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
     *("vocab.json", "merges.txt", "vocab.txt", "spiece.model", "sentencepiece.bpe.model"),
 )
 _VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt", "spiece.model", "sentencepiece.bpe.model")
-TOKENIZER_FILES = (*TOKENIZER_FILES_READ, "added_tokens.json", "tokenizer.model")
+TOKENIZER_FILES = (*TOKENIZER_FILES_READ, "tokenizer.model")
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".npz")
 # What trainers save beside the weights.

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from numpyclip.tokenizer.pre_tokenizer import END_OF_TEXT, START_OF_TEXT
+from numpyclip.tokenizer.vocabulary_json import ADDED_FLAGS
 
 # In the order in which they get an id, where the vocabulary has none for them.
 _DEFAULTS = {"bos_token": START_OF_TEXT, "eos_token": END_OF_TEXT, "unk_token": END_OF_TEXT, "pad_token": END_OF_TEXT}
@@ -16,7 +17,6 @@ _STEPS_BEFORE = {
     "normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC"}, _WHITE_SPACE, {"type": "Lowercase"}]},
     "pre_tokenizer": {"type": "Sequence", "pretokenizers": [_SPLIT, _BYTE_LEVEL]},
 }
-_FLAGS = ("single_word", "lstrip", "rstrip", "normalized")
 
 
 def as_tokenizer_json(
@@ -34,9 +34,9 @@ def as_tokenizer_json(
         How tokens are found before a text is split; of one that appears twice, the last counts.
     """
     tokens = {**_DEFAULTS, **{name: token for name, token in tokens.items() if name in _DEFAULTS}}
-    flags = {token: dict.fromkeys(_FLAGS, False) for token in tokens.values()}
+    flags = {token: dict.fromkeys(ADDED_FLAGS, False) for token in tokens.values()}
     for options in added:
-        flags[options["content"]] = {flag: bool(options.get(flag)) for flag in _FLAGS}
+        flags[options["content"]] = {flag: bool(options.get(flag)) for flag in ADDED_FLAGS}
     known = dict(ids)
     for token in flags:
         known.setdefault(token, max(known.values(), default=-1) + 1)
@@ -65,3 +65,13 @@ def as_tokenizer_json(
         },
     }
     return json.dumps(contents).encode()
+
+
+def _without_default(step: dict[str, Any]) -> dict[str, Any]:
+    return {option: value for option, value in step.items() if (option, value) != ("use_regex", True)}
+
+
+def has_steps_of(data: bytes, other: bytes) -> bool:
+    """Tell whether two files have the same steps before and after their vocabularies."""
+    found, expected = (json.loads(each, object_hook=_without_default) for each in (data, other))
+    return all(found.get(part) == expected[part] for part in ("normalizer", "pre_tokenizer", "post_processor"))

@@ -5,7 +5,7 @@ or `vocab.json` and `merges.txt` (CLIP); the rest is in the code of the class th
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,18 @@ from typing import Any
 from numpyclip.errors import CheckpointError, MissingPackageError
 from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.tokenizer.cleaning import OPEN_CLIP, lower_without_punctuation
-from numpyclip.tokenizer.clip_files import as_tokenizer_json
+from numpyclip.tokenizer.clip_files import as_tokenizer_json, has_steps_of
 from numpyclip.tokenizer.clip_tokenizer import default_tokenizer
 from numpyclip.tokenizer.clip_transformers import TransformersCLIPTokenizer
 from numpyclip.tokenizer.file_tokenizer import FileTokenizer, TokenizerModel, UnreadableTokenizer, naming
 from numpyclip.tokenizer.pre_tokenizer import END_OF_TEXT, START_OF_TEXT
-from numpyclip.tokenizer.subword_models import SentencePieceModel, read_json, read_word_pieces
+from numpyclip.tokenizer.subword_models import (
+    WORD_PIECES_SPECIAL,
+    SentencePieceModel,
+    read_json,
+    read_word_pieces,
+    special_token,
+)
 from numpyclip.tokenizer.unigram_model import read_t5, read_xlm_roberta
 from numpyclip.weights.json_file import read_bytes, read_json_object
 
@@ -85,17 +91,20 @@ def _read_tokenizer(folder: Path, clean: Callable[[str], str], hint: str, option
     settings = _settings(folder)
     tokens, name = _tokens(folder, settings), _class(settings, options.default)
     path = _find(folder, name, hint)
-    data = _read_file(path, settings)
+    data = _read_file(path, settings, name)
+    with naming(path):
+        added = [] if path.suffix == ".json" else _added_tokens(folder, settings)
+        unusual = _unusual(settings, added) if path.suffix == ".txt" else []
     settings = {**settings, **tokens}
     padding_side = settings.get("padding_side")
     pads_left = (padding_side or ("left" if name in _PADDED_LEFT else "right")) == "left"
     lower, strip = options.lower, options.strip_sep_token
     rules = (clean.__name__, lower, strip, pads_left, name, *(settings.get(o) for o in _OPTIONS), tokens)
-    rules += tuple(filter(None, [_template(settings, name)]))
+    rules += tuple(filter(None, [_template(settings, name), unusual]))
     known_as = f"{path.name} {hashlib.sha256(data + repr(rules).encode()).hexdigest()[:16]}"
     try:
         with naming(path):
-            model = _read_model(path, data, settings, name, lower)
+            model = _read_model(path, data, settings, added, name, lower)
             pad_id = _id_of(path, model, tokens.get("pad_token"), _PADS.get(name, ("[PAD]", "<pad>")))
             zeroed_id = _id_of(path, model, tokens.get("sep_token"), ("[SEP]", "</s>")) if strip else None
     except MissingPackageError as error:
@@ -121,24 +130,50 @@ def _find(folder: Path, name: str, hint: str) -> Path:
     )
 
 
-def _read_file(path: Path, settings: Settings) -> bytes:
-    """Read a vocabulary; that of CLIP's two files as if it were one of the newer form."""
-    if path.name != "vocab.json":
-        return read_bytes(path, _MAX_VOCABULARY, "a tokenizer")
-    with naming(path):
-        ids, merges, added = _clip_vocabulary(path.parent, settings)
-        return as_tokenizer_json(ids, merges, _tokens(path.parent, settings), added)
+def _read_file(path: Path, settings: Settings, name: str) -> bytes:
+    """Read a vocabulary; that of CLIP's two files, or with other steps, as the class makes it."""
+    is_json = path.name == "tokenizer.json"
+    data = b"" if path.name == "vocab.json" else read_bytes(path, _MAX_VOCABULARY, "a tokenizer")
+    if data and not (is_json and name == "CLIPTokenizer" and len(data) <= _SETTINGS[0]):
+        return data
+    try:
+        with naming(path):
+            ids, merges, added = _clip_vocabulary(path.parent, settings)
+            made = as_tokenizer_json(ids, merges, _tokens(path.parent, settings), added)
+    except CheckpointError:
+        if not data:
+            raise
+        return data  # which is checked part by part
+    return data if data and has_steps_of(data, made) else made
 
 
-def _read_model(path: Path, data: bytes, settings: Settings, name: str, lower: bool) -> TokenizerModel:
+def _unusual(settings: Settings, added: Sequence[Mapping[str, Any]]) -> Sequence[object]:
+    """List the tokens of word pieces that are not BERT's own."""
+    usual = {name: f"[{name.upper()}]" for name in WORD_PIECES_SPECIAL}
+    special = [special_token(settings, name, token) for name, token in usual.items()]
+    others = [token for token in added if token.get("content") not in usual.values()]
+    return others if special == [*usual.values()] else [*special, *others]
+
+
+def _read_model(
+    path: Path, data: bytes, settings: Settings, added: Sequence[Mapping[str, Any]], name: str, lower: bool
+) -> TokenizerModel:
     side = "left" if settings.get("truncation_side") == "left" else "right"
     if path.suffix == ".json":
         return read_json(path, data, lower, side, _template(settings, name))
     if path.name == "vocab.txt":
-        return read_word_pieces(path, data, settings, side)
+        return read_word_pieces(path, data, settings, added, side)
     if name == "SiglipTokenizer":
-        return SentencePieceModel(path, data, settings)
-    return (read_t5 if path.name == "spiece.model" else read_xlm_roberta)(path, data, settings, side)
+        model: TokenizerModel = SentencePieceModel(path, data, settings)
+    else:
+        model = (read_t5 if path.name == "spiece.model" else read_xlm_roberta)(path, data, settings, side)
+    for token in added:
+        if model.id_of(token["content"]) is None:
+            raise CheckpointError(
+                f"{path}: has not the token {token['content']!r:.60}, which was added to it. Put the tokenizer.json "
+                "that transformers saves into the folder."
+            )
+    return model
 
 
 def _template(settings: Settings, name: str) -> tuple[str, ...]:
@@ -171,7 +206,13 @@ def _read_clip(folder: Path) -> TransformersCLIPTokenizer | None:
         ids, merges, added = _clip_vocabulary(folder, settings)
         if not default_tokenizer().has(ids, merges) or settings.get("padding_side", "right") != "right":
             return None
-        pad = _tokens(folder, settings).get("pad_token", END_OF_TEXT)
+        tokens = _tokens(folder, settings)
+        if (
+            tokens.get("bos_token", START_OF_TEXT) != START_OF_TEXT
+            or tokens.get("eos_token", END_OF_TEXT) != END_OF_TEXT
+        ):
+            return None
+        pad = tokens.get("pad_token", END_OF_TEXT)
         any_case = {START_OF_TEXT: False, END_OF_TEXT: False, pad: False}
         for token in added:
             if token["content"] not in any_case or any(token.get(o) for o in ("lstrip", "rstrip", "single_word")):
@@ -197,9 +238,21 @@ def _clip_vocabulary(folder: Path, settings: Settings) -> tuple[dict[str, int], 
     lines = read_bytes(folder / "merges.txt", *_SETTINGS).decode("utf-8", "replace").split("\n") if ids else []
     # Of a token that appears twice, the last options count; a plain string has none.
     tokens = [settings.get(name) for name in ("bos_token", "eos_token", "unk_token", "pad_token")]
-    added = [{"content": token} if isinstance(token, str) else token for token in tokens if token]
-    added = [*(settings.get("added_tokens_decoder") or {}).values()] or added
+    special = [{"content": token} if isinstance(token, str) else token for token in tokens if token]
+    added = _added_tokens(folder, settings)
+    added = added if settings.get("added_tokens_decoder") else [*special, *added]
     return ids, [line for line in lines if line and not line.startswith("#version")], added
+
+
+def _added_tokens(folder: Path, settings: Settings) -> list[dict[str, Any]]:
+    """List the options of added tokens; a file of old versions has only their ids."""
+    file = folder / "added_tokens.json"
+    if (decoder := settings.get("added_tokens_decoder")) or not file.is_file():
+        return [*(decoder or {}).values()]
+    special = [*_tokens(folder, settings).values(), *(settings.get("additional_special_tokens") or ())]
+    special = [token.get("content") if isinstance(token, dict) else token for token in special]
+    ids = read_json_object(file, *_SETTINGS)
+    return [{"content": token, "normalized": token not in special} for token in sorted(ids, key=ids.__getitem__)]
 
 
 # --- files ----------------------------------------------------------------------------------------

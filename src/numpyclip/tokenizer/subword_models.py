@@ -12,11 +12,12 @@ from numpyclip.tokenizer.cleaning import lower_without_punctuation, without_punc
 from numpyclip.tokenizer.clip_transformers import cut_out
 from numpyclip.tokenizer.sentencepiece_file import check_sentencepiece
 from numpyclip.tokenizer.tokenizer_json import check_tokenizer
-from numpyclip.tokenizer.vocabulary_json import MAX_TOKENS
+from numpyclip.tokenizer.vocabulary_json import ADDED_FLAGS, MAX_TOKENS, added_fault
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
+WORD_PIECES_SPECIAL = ("pad", "unk", "cls", "sep", "mask")
 _SPACE = "\u2581"  # sentencepiece's
 
 
@@ -75,13 +76,22 @@ def read_json(path: Path, data: bytes, lower: bool, side: str, template: Sequenc
     return JsonModel(tokenizer, side)
 
 
-def read_word_pieces(path: Path, data: bytes, settings: Mapping[str, Any], side: str) -> JsonModel:
-    """Read BERT's `vocab.txt`, a token a line, as transformers' `BertTokenizer` does."""
+def special_token(settings: Mapping[str, Any], name: str, usual: str) -> str:
+    """Return a special token, "cls" say, as settings have it."""
+    token = settings.get(f"{name}_token")
+    return str((token.get("content") if isinstance(token, dict) else token) or usual)
+
+
+def read_word_pieces(
+    path: Path, data: bytes, settings: Mapping[str, Any], added: Sequence[Mapping[str, Any]], side: str
+) -> JsonModel:
+    """Read BERT's `vocab.txt`, a token a line, as transformers' `BertTokenizer` does, and tokens added to it."""
     package = import_package("tokenizers")
     if data.count(b"\n") > MAX_TOKENS:
         raise UnsupportedCheckpointError(f"{path}: has more than {MAX_TOKENS} lines; expected a token a line.")
     vocabulary = {token: i for i, token in enumerate(data.decode("utf-8").removesuffix("\n").split("\n"))}
-    tokenizer = package.Tokenizer(package.models.WordPiece(vocabulary, unk_token="[UNK]"))
+    special = {name: special_token(settings, name, f"[{name.upper()}]") for name in WORD_PIECES_SPECIAL}
+    tokenizer = package.Tokenizer(package.models.WordPiece(vocabulary, unk_token=special["unk"]))
     tokenizer.normalizer = package.normalizers.BertNormalizer(
         handle_chinese_chars=settings.get("tokenize_chinese_chars", True),
         strip_accents=settings.get("strip_accents"),
@@ -90,9 +100,15 @@ def read_word_pieces(path: Path, data: bytes, settings: Mapping[str, Any], side:
     tokenizer.pre_tokenizer = package.pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = package.decoders.WordPiece()
     tokenizer.post_processor = package.processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[(token, vocabulary[token]) for token in ("[CLS]", "[SEP]")]
+        single=[special["cls"], "$A", special["sep"]],
+        special_tokens=[(special[name], vocabulary[special[name]]) for name in ("cls", "sep")],
     )
-    tokenizer.add_special_tokens(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"])
+    if wrong := added_fault([{"content": token.get("content"), "id": 0} for token in added]):
+        raise UnsupportedCheckpointError(f"{path}: the list of added tokens {wrong}.")
+    for token in added:
+        flags = {flag: bool(token.get(flag)) for flag in ADDED_FLAGS}
+        tokenizer.add_tokens([package.AddedToken(token["content"], **flags)])
+    tokenizer.add_special_tokens([*special.values()])
     return JsonModel(tokenizer, side)
 
 

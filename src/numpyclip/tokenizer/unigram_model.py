@@ -10,7 +10,7 @@ from typing import Any
 
 from numpyclip.errors import UnsupportedCheckpointError
 from numpyclip.tokenizer.sentencepiece_file import Pieces, check_sentencepiece, read_pieces
-from numpyclip.tokenizer.subword_models import JsonModel, import_package
+from numpyclip.tokenizer.subword_models import JsonModel, import_package, special_token
 from numpyclip.tokenizer.vocabulary_json import model_fault
 
 _MAX_EXTRA = 1000  # of T5's sentinels; published models have up to 100
@@ -51,8 +51,7 @@ def _read_pieces(path: Path, data: bytes) -> Pieces:
 
 def _token(settings: Mapping[str, Any], name: str) -> str:
     usual = {"bos": "<s>", "pad": "<pad>", "eos": "</s>", "unk": "<unk>", "mask": "<mask>"}[name]
-    token = settings.get(f"{name}_token")
-    return str((token.get("content") if isinstance(token, dict) else token) or usual)
+    return special_token(settings, name, usual)
 
 
 def _make(path: Path, pieces: Pieces, scores: Scores, unknown_id: int, added: list[str]) -> Any:

@@ -15,6 +15,7 @@ _MAX_PIECE = 128  # letters of Unigram's, which are all looked for at each lette
 _MAX_LETTERS = 2**22  # in all tokens together; published ones have up to 2 million
 _MAX_NODES = 2**21  # of the trie of Unigram's; 700 MB of memory
 _MAX_ADDED, _MAX_ADDED_LETTERS = 2**14, 2**18  # looked for anywhere in a text; published ones have up to 6,400
+ADDED_FLAGS = ("single_word", "lstrip", "rstrip", "normalized")  # of an added token
 _MAX_MERGES = 2**20
 _MAX_WORD = 200  # letters of a word that WordPiece splits, in a time that grows with their cube; 100 by default
 _MAX_AFFIX = 16
