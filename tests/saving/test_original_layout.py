@@ -21,6 +21,7 @@ FAMILIES = Path(__file__).parents[1] / "golden" / "families"
 CHECKPOINTS = FAMILIES.parent / "checkpoints"
 DESCRIPTION = "open_clip_config.json"
 WEIGHTS = "open_clip_model.safetensors"
+FORMATS: tuple[Format, ...] = ("transformers", "int8")
 
 
 def described(folder: Path) -> dict[str, Any]:
@@ -119,3 +120,22 @@ def test_what_nothing_describes_but_its_tensors_is_not_made_openais(tmp_path: Pa
     plain = CLIP.read(model.checkpoint.read_as(None, ""), model.config, lambda: model.tokenizer)
     with pytest.raises(UnsupportedCheckpointError, match=r"cannot be saved as int8: .* has no config file"):
         save(plain, tmp_path / "int8", "int8")
+
+
+def test_files_that_diffusers_has_in_folders_beside_the_model_are_copied(tmp_path: Path) -> None:
+    """The processor of an image tower, and the tokenizer of a text tower."""
+    shutil.copytree(FAMILIES / "transformers-clip-vision", tmp_path / "image_encoder")
+    (tmp_path / "feature_extractor").mkdir()
+    (tmp_path / "image_encoder" / "preprocessor_config.json").unlink(missing_ok=True)
+    options = {"image_processor_type": "CLIPImageProcessor", "size": 32, "crop_size": 32, "image_mean": [0.1, 0.2, 0.3]}
+    (tmp_path / "feature_extractor" / "preprocessor_config.json").write_text(json.dumps(options))
+    model = numpyclip.load(tmp_path / "image_encoder")[0]
+    for format in FORMATS:
+        saved = numpyclip.load(save(model, tmp_path / format, format))[0]
+        assert saved.preprocess == model.preprocess
+
+    shutil.copytree(FAMILIES / "transformers-clip-text", tmp_path / "text_encoder")
+    (tmp_path / "tokenizer").mkdir()
+    (tmp_path / "tokenizer" / "vocab.json").write_text("{}")
+    saved_folder = save(numpyclip.load(tmp_path / "text_encoder")[0], tmp_path / "saved", "int8")
+    assert (saved_folder / "vocab.json").read_text() == "{}"

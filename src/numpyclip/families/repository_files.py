@@ -229,6 +229,12 @@ def folders_beside(folder: str) -> list[str]:
     return ["feature_extractor"] if folder in ("image_encoder", "safety_checker") else []
 
 
+def find_beside(folder: Path, files: Iterable[str]) -> Path:
+    """Return the folder that has some of these files: that of a model, or where diffusers has them."""
+    places = [folder, *(folder.parent / name for name in folders_beside(folder.name))]
+    return next((place for place in places if any((place / file).is_file() for file in files)), folder)
+
+
 def _wanted(names: set[str], has_table: bool = False) -> list[str]:
     found = _find_weights(names, OPEN_CLIP_CONFIG if has_table else _library(names), or_any=has_table)
     weights = _with_shards(names, found[0]) if len(found) == 1 else []

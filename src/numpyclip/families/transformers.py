@@ -8,14 +8,13 @@ import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from numpyclip.families import image_processor
 from numpyclip.families.config_file import MAX_LAYERS, Section
 from numpyclip.families.description import ModelDescription
 from numpyclip.families.other_models import what_is
-from numpyclip.families.repository_files import PROCESSOR_FILES, TOKENIZER_FILES, folders_beside
+from numpyclip.families.repository_files import PROCESSOR_FILES, TOKENIZER_FILES, find_beside
 from numpyclip.families.tensor_names import rename, translator, used, with_convolution
 from numpyclip.families.transformers_options import unknown_options
 from numpyclip.families.transformers_types import ACTIVATIONS, FG_CLIP_HEAD, FG_CLIP_UNUSED, TYPES, Family
@@ -53,7 +52,7 @@ def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
             preprocess = replace(preprocess, patch_size=config.vision.patch_size)
             width, patch_size = config.vision.width, config.vision.patch_size
             checkpoint = with_convolution(checkpoint, "visual.conv1.weight", width, patch_size)
-        beside = _beside(folder, PROCESSOR_FILES)
+        beside = find_beside(folder, PROCESSOR_FILES)
         config = replace(config, preprocess=image_processor.read_preprocess(beside, preprocess))
         if config.preprocess.resize_mode == "none":
             made = f"only pictures of {in_pixels(config.preprocess.size)} can be embedded"
@@ -63,14 +62,8 @@ def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
         rules = family.tokenizer
         if isinstance(config.text, BertConfig):
             rules = replace(rules, pad_id=config.text.pad_id)
-        tokenizer = partial(hugging_face_tokenizer, _beside(folder, TOKENIZER_FILES), rules)
+        tokenizer = partial(hugging_face_tokenizer, find_beside(folder, TOKENIZER_FILES), rules)
     return ModelDescription(checkpoint, config, tokenizer, warnings)
-
-
-def _beside(folder: Path, files: Iterable[str]) -> Path:
-    """Return the folder with some of these files: that of the model, or where diffusers puts them."""
-    places = [folder, *(folder.parent / name for name in folders_beside(folder.name))]
-    return next((place for place in places if any((place / file).is_file() for file in files)), folder)
 
 
 def _model_type(options: Section) -> tuple[Family, tuple[str, ...]]:

@@ -11,7 +11,14 @@ from pathlib import Path
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.errors import UnsupportedCheckpointError
-from numpyclip.families.repository_files import INT8_WEIGHTS, OPEN_CLIP_CONFIG, TOKENIZER_FILES, TRANSFORMERS_CONFIG
+from numpyclip.families.repository_files import (
+    INT8_WEIGHTS,
+    OPEN_CLIP_CONFIG,
+    PROCESSOR_FILES,
+    TOKENIZER_FILES,
+    TRANSFORMERS_CONFIG,
+    find_beside,
+)
 from numpyclip.families.text_encoders import FOLDER
 from numpyclip.saving.plan import DType, Plan, Weight, as_json
 from numpyclip.weights.checkpoint import SIZE_RECORDS, Checkpoint, is_floating
@@ -19,10 +26,6 @@ from numpyclip.weights.read import ACTIVATION_KEY
 from numpyclip.weights.safetensors import Unwritten, unwritten
 
 OPEN_CLIP, TRANSFORMERS = OPEN_CLIP_CONFIG, TRANSFORMERS_CONFIG
-_BESIDE = {  # the config file of a layout → other files that may be beside the weights
-    OPEN_CLIP: TOKENIZER_FILES,
-    TRANSFORMERS: ("preprocessor_config.json", "processor_config.json", *TOKENIZER_FILES),
-}
 
 
 def is_described_by(checkpoint: Checkpoint, file: str) -> bool:
@@ -83,9 +86,14 @@ def _files(checkpoint: Checkpoint, dtype: DType) -> dict[str, bytes | Path]:
     if config_file.name == TRANSFORMERS:  # which says to which dtype weights are converted
         options.pop("torch_dtype", None)
         options["dtype"] = dtype
-    beside = _BESIDE[config_file.name]
+    beside: list[str] = []
     if config_file.name == OPEN_CLIP and "hf_model_name" in options["model_cfg"]["text_cfg"]:
-        beside = (*beside, TRANSFORMERS)  # which may be that of the text tower
+        beside.append(TRANSFORMERS)  # which may be that of the text tower
     if isinstance(base := options.get("modelBase"), str) and FOLDER.fullmatch(base):  # M-CLIP's
-        beside = (*beside, f"{base}/{TRANSFORMERS}")
-    return {**existing(checkpoint.path.parent, beside), config_file.name: as_json(options)}
+        beside.append(f"{base}/{TRANSFORMERS}")
+    kinds = [TOKENIZER_FILES, PROCESSOR_FILES] if config_file.name == TRANSFORMERS else [TOKENIZER_FILES]
+    folder = checkpoint.path.parent
+    files: dict[str, bytes | Path] = {**existing(folder, beside)}
+    for kind in kinds:
+        files |= existing(find_beside(folder, kind), kind)
+    return {**files, config_file.name: as_json(options)}
