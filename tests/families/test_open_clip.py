@@ -337,6 +337,11 @@ def test_what_the_description_of_a_resnet_leaves_out_is_as_in_open_clip() -> Non
         ({"vision_cfg": {"width": 32}}, "head_width is None; expected a divisor of the width, 32"),
         ({"vision_cfg": {"head_width": 1025, "width": 1024}}, "head_width is 1025; expected a divisor"),
         ({"text_cfg": {"heads": 3}}, "text_cfg.heads is 3; expected a divisor of the width, 512"),
+        (
+            {"vision_cfg": {"attentional_pool": "parallel"}},
+            "is 'parallel'; open_clip has such pools, NumPyCLIP has not",
+        ),
+        ({"vision_cfg": {"pool_type": "none"}}, "pool_type is 'none'; a tower without a pool has no embeddings"),
         ({"vision_cfg": {"attentional_pool": True, "attn_pooler_heads": 3}}, "attn_pooler_heads is 3; expected a div"),
         ({"text_cfg": {"proj_type": "none", "width": 256}}, "embed_dim is 512; expected 256, the width of a tower"),
         ({"text_cfg": {"embed_cls": True, "pad_id": 49408}}, "pad_id is 49408; expected 0 to 49407"),

@@ -313,6 +313,14 @@ def test_altclip_is_read_as_it_was_published(copy: Callable[[str], Path]) -> Non
     assert (found.config, found.warnings) == (expected, ())
 
 
+@pytest.mark.parametrize("model_type", ["chinese_clip_text_model", "altclip_text_model"])
+def test_a_text_tower_that_ends_before_its_projection_is_told(copy: Callable[[str], Path], model_type: str) -> None:
+    folder = copy("clip")
+    edit(folder, lambda config: config.update(model_type=model_type))
+    with pytest.raises(UnsupportedCheckpointError, match="this text tower has no projection; load the whole model"):
+        recognise(files_at(folder))
+
+
 def test_a_type_with_code_of_its_own_is_named(copy: Callable[[str], Path]) -> None:
     folder = copy("clip")
     edit(folder, lambda config: config.update(model_type="zip", auto_map={"AutoModel": "modeling_zip.ZipModel"}))

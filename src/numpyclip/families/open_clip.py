@@ -118,9 +118,15 @@ def _vision_transformer(section: Section, activation: Activation, embed_dim: int
     section.ignore("pos_embed_type")  # the positions are tensors, whatever they were initialised from
     section.expect(block_type="default", **_PLAIN_BLOCK)
     width = section.size("width", 768)
+    if section.json.get("attentional_pool") in ("parallel", "cascade"):
+        raise section.unsupported(
+            "attentional_pool", "open_clip has such pools, NumPyCLIP has not; expected true or false"
+        )
     has_queries = section.get("attentional_pool", bool, False)
     queries, pool_heads = section.size("attn_pooler_queries", 256), section.size("attn_pooler_heads", 8)
     pools: dict[str, VisionPool] = {"tok": "attn"} if has_queries else {"tok": "tok", "avg": "avg"}
+    if section.json.get("pool_type") == "none":
+        raise section.unsupported("pool_type", "a tower without a pool has no embeddings; expected 'tok' or 'avg'")
     pool = section.one_of("pool_type", pools, "tok")
     norm_after_pool = section.get("final_ln_after_pool", bool, False)
     if has_queries and embed_dim % pool_heads:

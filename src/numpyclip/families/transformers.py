@@ -71,6 +71,8 @@ def _model_type(options: Section) -> tuple[Family, tuple[str, ...]]:
     if isinstance(name, str) and name in TYPES:
         options.ignore("model_type")
         return TYPES[name]
+    if name in ("chinese_clip_text_model", "altclip_text_model"):
+        raise options.unsupported("model_type", "this text tower has no projection; load the whole model")
     if code := _own_code(options):
         raise options.unsupported(
             "model_type",

@@ -13,8 +13,19 @@ from numpyclip.model.transformer_config import TransformerConfig
 from numpyclip.model.vision.vision_config import RESNET_STRIDE, FastViTConfig, ResNetConfig, VisionTransformerConfig
 from numpyclip.saving import open_clip_fastvit
 from numpyclip.saving.original_layout import OPEN_CLIP
-from numpyclip.saving.plan import ELSE, USUAL_TOKENIZERS, DType, Layout, Plan, Weight, as_json, in_proj_sources
+from numpyclip.saving.plan import (
+    ELSE,
+    OTHER_IDS,
+    USUAL_TOKENIZERS,
+    DType,
+    Layout,
+    Plan,
+    Weight,
+    as_json,
+    in_proj_sources,
+)
 from numpyclip.tokenizer.clip_tokenizer import CLIPTokenizer
+from numpyclip.tokenizer.clip_transformers import TransformersCLIPTokenizer
 from numpyclip.weights.checkpoint import Checkpoint
 from numpyclip.weights.clip_names import SCALARS
 
@@ -57,7 +68,8 @@ def plan(model: CLIP, checkpoint: Checkpoint, dtype: DType) -> Plan:
         model_cfg["init_logit_bias"] = float(model.logit_bias)
     options = {"model_cfg": model_cfg, "preprocess_cfg": _preprocess(config.preprocess)}
     tensors = [weight.in_floats(dtype) for weight in _weights(checkpoint)]
-    return Plan(WEIGHTS, tensors, files={OPEN_CLIP: as_json(options)})
+    warning = OTHER_IDS if isinstance(model.tokenizer, TransformersCLIPTokenizer) else None
+    return Plan(WEIGHTS, tensors, files={OPEN_CLIP: as_json(options)}, warning=warning)
 
 
 def _check(model: CLIP, checkpoint: Checkpoint) -> None:
@@ -77,7 +89,10 @@ def _check(model: CLIP, checkpoint: Checkpoint) -> None:
             raise _LAYOUT.cannot(checkpoint, f": its activation is '{tower.activation}'; expected a GELU.")
     if "visual.proj.bias" in checkpoint:
         raise _LAYOUT.cannot(checkpoint, ": the image projection has a bias; expected none.")
-    if not (isinstance(model.tokenizer, CLIPTokenizer) and model.tokenizer.name in USUAL_TOKENIZERS):
+    if not (
+        isinstance(model.tokenizer, TransformersCLIPTokenizer)
+        or (isinstance(model.tokenizer, CLIPTokenizer) and model.tokenizer.name in USUAL_TOKENIZERS)
+    ):
         name = f"{model.tokenizer.name!r:.60}"
         raise _LAYOUT.cannot(checkpoint, f": its tokenizer is {name}; expected OpenAI's vocabulary, read as usual.")
 

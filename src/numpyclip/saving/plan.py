@@ -34,6 +34,11 @@ _KINDS: Mapping[DType, tuple[str, Callable[[NDArray[np.float32]], NDArray[np.gen
 
 USUAL_TOKENIZERS = ("openai", "open_clip")  # others of the same vocabulary clean texts differently
 
+OTHER_IDS = (
+    "texts with HTML entities, such as '&amp;', or special tokens get other ids there: the tokenizers of OpenCLIP and "
+    "transformers differ."
+)
+
 _PREPROCESS: Options = {Preprocess: ("size", "profile", "mean", "std", "interpolation", "resize_mode", "fill")}
 ELSE = "The format 'int8' takes every model."
 
@@ -48,6 +53,7 @@ class Plan:
     tensors: Sequence[Unwritten]
     metadata: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, bytes | Path] = field(default_factory=dict)  # contents, or where to copy them from
+    warning: str | None = None  # for the caller of `save`
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
@@ -80,7 +81,10 @@ def save(
     target = Path(folder).resolve()  # where a link points
     with atomic_folder(target, overwrite) as part:
         check_target(target, loaded.checkpoint.path, overwrite)
-        _write(_plan(loaded, loaded.checkpoint, format, dtype), part)
+        plan = _plan(loaded, loaded.checkpoint, format, dtype)
+        _write(plan, part)
+    if plan.warning:
+        warnings.warn(f"{folder}: {plan.warning}", stacklevel=2)
     return Path(folder)
 
 
