@@ -1,6 +1,7 @@
 """The config file of OpenCLIP, to the last key."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from numpyclip.errors import UnsupportedCheckpointError
 from numpyclip.images.preprocess import MEAN, STD
 from numpyclip.saving.save import save
 from numpyclip.tokenizer.clip_tokenizer import default_tokenizer
+from tests.clip_folders import of_openai_without_json
 from tests.model.golden import load_golden
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -168,3 +170,18 @@ def test_numbers_stay_the_very_same(tmp_path: Path) -> None:
 def test_the_scale_of_layers_is_written_where_there_is_one(tmp_path: Path) -> None:
     options = written(tmp_path, "families/open_clip-quickgelu")["model_cfg"]
     assert options["vision_cfg"]["ls_init_value"] == options["text_cfg"]["ls_init_value"] == 1.0
+
+
+def test_the_tokenizer_of_transformers_becomes_open_clips_with_a_warning(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(GOLDEN / "families" / "transformers-clip", tmp_path / "model"))
+    of_openai_without_json(tmp_path)
+    for file in tmp_path.glob("*.*"):
+        if file.name != "config.json":
+            file.replace(folder / file.name)
+    model = numpyclip.load(folder)[0]
+    with pytest.warns(UserWarning, match="get other ids there: the tokenizers of OpenCLIP and transformers differ"):
+        save(model, tmp_path / "saved", "open_clip")
+    assert (
+        model.tokenize("a cat").tolist()[0][:3]
+        == numpyclip.load(tmp_path / "saved")[0].tokenize("a cat")[0][:3].tolist()
+    )
