@@ -48,16 +48,12 @@ def text_tower(config: TextConfig) -> type[TextTower]:
 
 
 def _encoder(config: TextConfig) -> type[TextTower]:
-    from numpyclip.model.text.encoder_configs import BertConfig, M2M100Config, RelativeBertConfig
+    from numpyclip.model.text.encoder_configs import BertConfig, M2M100Config
 
     if isinstance(config, BertConfig):
         from numpyclip.model.text.bert import Bert
 
         return Bert
-    if isinstance(config, RelativeBertConfig):
-        from numpyclip.model.text.relative_bert import RelativeBert
-
-        return RelativeBert
     if isinstance(config, M2M100Config):
         from numpyclip.model.text.m2m100 import M2M100
 
