@@ -246,7 +246,7 @@ def test_a_copy_of_openais_model_is_read_whole(run: Run, tmp_path: Path, monkeyp
     copies = {"RN50": tmp_path / ("0" * 64), "RN101": tmp_path / "copy.bin"}
     for copy in copies.values():
         copy.write_bytes(b"other weights")
-    monkeypatch.setattr(verification, "find_file", lambda name, _: copies[name])
+    monkeypatch.setattr("numpyclip.families.locate.find_file", lambda name, _: copies[name])
     status, out, _ = run("models", "verify", "RN50", "--download-root", tmp_path)
     assert (status, out.split()[:2]) == (1, ["RN50", "damaged"])
     status, out, err = run("models", "verify", "RN101", "--download-root", tmp_path)
