@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from numpyclip.errors import CheckpointError, DownloadError, InputError, ModelNotFoundError
+from numpyclip.errors import CheckpointError, DownloadError, InputError, ModelNotFoundError, listed
 from numpyclip.families.activation import Claim, contradiction
 from numpyclip.families.config_file import Section
 from numpyclip.families.repository_files import (
@@ -101,7 +101,7 @@ def _choose(names: Iterable[str], name: str, subfolder: str, *, is_all: bool = T
     if not found and not subfolder and is_all and (folders := folders_with_models(names)):
         repository, at, revision = name.partition("@")
         raise ModelNotFoundError(
-            f"{name}: has models in {len(folders)} subfolders ({', '.join(map(repr, folders[:10]))}); expected one. "
+            f"{name}: has models in {len(folders)} subfolders ({listed(folders)}); expected one. "
             f"Name one of them: {repository}/{folders[0]}{at}{revision}."
         )
     return found
