@@ -1,9 +1,11 @@
 """The road to OpenAI's models: the disk, a mirror, OpenAI, and copies on a hub on this machine."""
 
 import hashlib
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -279,7 +281,14 @@ def test_a_folder_that_cannot_be_made_is_no_reason_against_a_copy(
         obtain(toy())
 
 
-def test_a_full_disk_is_not_blamed_on_the_hub(hub: Hub, tmp_path: Path) -> None:
+def test_a_full_disk_is_not_blamed_on_the_hub(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+    with serving(BODY) as openai, pytest.raises(DownloadError, match="the disk is full"):
+        obtain(toy(f"{openai.url}/toy.pt"))
+    assert hub.asked == []
+
+
+def test_a_file_in_place_of_the_cache_is_not_blamed_on_the_hub(hub: Hub, tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "hub").write_bytes(b"no folder")
     with pytest.raises(DownloadError, match=r"cannot be made a folder .*HF_HOME"):
