@@ -105,7 +105,15 @@ class StoreError(NumPyCLIPError, OSError):
 
 
 class TextTooLongError(NumPyCLIPError, RuntimeError):
-    """A text needs more tokens than the model has positions."""
+    """A text needs more tokens than the model has positions.
+
+    Attributes
+    ----------
+    found : str
+        The message without what to do, which differs between Python, the program and the server.
+    """
+
+    found: str = ""
 
 
 class MissingPackageError(NumPyCLIPError, ImportError):
