@@ -16,7 +16,7 @@ from numpyclip.families.tensor_names import rename
 from numpyclip.images.preprocess import Preprocess, Size
 from numpyclip.model.config import CLIPConfig
 from numpyclip.model.text.text_config import TextConfig
-from numpyclip.model.vision.vision_config import RESNET_STRIDE, ResNetConfig, VisionTransformerConfig
+from numpyclip.model.vision.vision_config import RESNET_EXPANSION, RESNET_STRIDE, ResNetConfig, VisionTransformerConfig
 from numpyclip.tokenizer.clip_tokenizer import default_tokenizer
 from numpyclip.weights.checkpoint import Activation, Checkpoint
 from numpyclip.weights.clip_names import BARE_IMAGE, Tower, towers
@@ -169,7 +169,7 @@ def _measure_resnet(checkpoint: Checkpoint) -> ResNetConfig:
         image_size=RESNET_STRIDE * square_side(checkpoint, "visual.attnpool.positional_embedding"),
         width=width,
         layers=(stages[0], stages[1], stages[2], stages[3]),
-        heads=_heads(checkpoint, width * 32),
+        heads=_heads(checkpoint, width * RESNET_EXPANSION),
     )
 
 
