@@ -10,9 +10,10 @@ from types import SimpleNamespace
 import pytest
 
 from numpyclip.errors import CheckpointError, ChecksumError, DownloadError, OfflineError
+from numpyclip.weights import sources
 from numpyclip.weights.catalogue import DOWNLOADABLE, Copy, KnownModel
-from numpyclip.weights.sources import Weights, obtain
-from tests.weights.downloads import BODY, HALF, SHA256, dead_port, left_in
+from numpyclip.weights.sources import Check, Weights
+from tests.weights.downloads import BODY, HALF, SHA256, accept, dead_port, left_in
 from tests.weights.hub_server import COMMIT, Handler, Hub, using
 from tests.weights.scripted_server import answer, drop_after, serving
 
@@ -32,6 +33,10 @@ def toy(*urls: str, sha256: str | None = COPY_SHA256, revision: str = COMMIT, co
     """A model that OpenAI does not have any more, unless URLs are passed."""
     copy = Copy("someone/model", revision, FILE, sha256)
     return KnownModel("Toy/1", "toy.pt", SHA256, urls or (f"http://127.0.0.1:{dead_port()}/toy.pt",), (copy,) * copies)
+
+
+def obtain(model: KnownModel, folder: Path | None = None, check: Check = accept) -> Weights:
+    return sources.obtain(model, folder, check)
 
 
 def snapshot(tmp_path: Path, commit: str = COMMIT) -> Path:
