@@ -165,12 +165,12 @@ _MOVED = re.compile(r"(FacebookAI|google-bert|distilbert)/")  # where the hub ha
 FOLDER = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)  # of an encoder's config file, by its name
 
 
-def read_encoder(section: Section, default: str = "") -> EncoderConfig:
+def read_encoder(section: Section) -> EncoderConfig:
     """Read the config file of an encoder; an option that does not change results is not looked at."""
     section.expect(position_embedding_type="absolute", is_decoder=False)
-    read = section.one_of("model_type", _READERS, default)
+    read = section.one_of("model_type", _READERS, "")
     options = dict(section.json)
-    for alias, option in _ALIASES.get(section.get("model_type", str, default), {}).items():
+    for alias, option in _ALIASES.get(section.get("model_type", str), {}).items():
         if alias in section:
             section.expect(**{alias: options.setdefault(option, options[alias])})
     return read(Section(section.path, section.name, options))
