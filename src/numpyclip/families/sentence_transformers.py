@@ -87,6 +87,8 @@ def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
 def check_clip(options: Section) -> None:
     """Raise if sentence-transformers computes something else with a CLIP than the CLIP alone."""
     root = folder_of(options)
+    if options.path.parent not in (root / folder for _, folder in _list_modules(root / MODULES)):
+        return  # it is another model
     is_nomic = options.json.get("model_type") == "nomic_bert"  # whose own code pools, too
     modules = _read_modules(root, _ENCODERS[:1] if is_nomic else _CLIPS)
     if is_nomic and _pool(read_config_file(root / modules["Pooling"] / "config.json"), None) != "mean":
@@ -100,15 +102,19 @@ def folder_of(options: Section) -> Path:
     return folder if (folder / MODULES).is_file() else folder.parent
 
 
+def _list_modules(path: Path) -> list[tuple[str, str]]:
+    """List kinds and folders of all modules."""
+    try:
+        listed: Any = parse_json(read_bytes(path, _MAX_BYTES, "a list of modules"))
+        return [(str(module["type"]).rpartition(".")[2], str(module["path"])) for module in listed]
+    except (ValueError, RecursionError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{path}: no list of modules, each with a type and a path ({error!r:.100}).") from error
+
+
 def _read_modules(root: Path, expected: tuple[list[str], ...]) -> dict[str, str]:
     """Return the folders of modules by their kinds, without those that do not change the direction of embeddings."""
     path = root / MODULES
-    try:
-        listed: Any = parse_json(read_bytes(path, _MAX_BYTES, "a list of modules"))
-        modules = [(str(module["type"]).rpartition(".")[2], str(module["path"])) for module in listed]
-    except (ValueError, RecursionError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{path}: no list of modules, each with a type and a path ({error!r:.100}).") from error
-    modules = [module for module in modules if module[0] != "Dropout"]
+    modules = [module for module in _list_modules(path) if module[0] != "Dropout"]
     while modules and modules[-1][0] == "Normalize":
         modules.pop()
     kinds = [kind for kind, _ in modules]
