@@ -14,7 +14,7 @@ from numpyclip.errors import DownloadError
 from numpyclip.weights import local
 from numpyclip.weights.local import is_stamped, verify, weights_folder, write_stamp
 from numpyclip.weights.sources import find
-from tests.weights.downloads import BODY, SHA256, child_environment, get, left_in, model_at, obtain
+from tests.weights.downloads import BODY, SHA256, accept, child_environment, get, left_in, model_at, obtain
 from tests.weights.scripted_server import (
     answer,
     serving,
@@ -38,8 +38,8 @@ def test_folder_is_download_root_before_clip_dir_before_home(monkeypatch: pytest
 def test_only_one_folder_is_looked_into(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "toy.pt").write_bytes(BODY)
     monkeypatch.setenv("CLIP_DIR", str(tmp_path))
-    assert find(model_at()) == tmp_path / "toy.pt"
-    assert find(model_at(), tmp_path / "elsewhere") is None
+    assert find(model_at(), None, accept) == tmp_path / "toy.pt"
+    assert find(model_at(), tmp_path / "elsewhere", accept) is None
 
 
 def test_home_that_is_not_known_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,7 +172,7 @@ def test_file_that_is_there_needs_neither_http_nor_tqdm(tmp_path: Path) -> None:
     code = (
         "import sys; from numpyclip.weights.catalogue import KnownModel;"
         "from numpyclip.weights.sources import obtain;"
-        f"obtain(KnownModel('Toy', 'toy.pt', {SHA256!r}, ()), sys.argv[1]);"
+        f"obtain(KnownModel('Toy', 'toy.pt', {SHA256!r}, ()), sys.argv[1], print);"
         "assert not {'http.client', 'urllib.request', 'ssl', 'tqdm'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, env=child_environment())

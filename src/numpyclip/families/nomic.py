@@ -4,6 +4,7 @@ Source: configuration_hf_nomic_bert.py and modeling_hf_nomic_bert.py of nomic-ai
 on the hub; `NomicBertModel` in transformers, whose config files name the same options otherwise.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -29,7 +30,7 @@ from numpyclip.families.tensor_names import (
 )
 from numpyclip.families.transformers_options import unknown_options
 from numpyclip.model.config import CLIPConfig
-from numpyclip.model.text.encoder_configs import RelativeBertConfig
+from numpyclip.model.text.encoder_configs import BertConfig
 from numpyclip.model.transformer_config import RopeConfig, TextRopeConfig
 from numpyclip.model.vision.vision_config import PoolConfig, StemConfig, VisionTransformerConfig
 from numpyclip.tokenizer.clip_tokenizer import default_tokenizer
@@ -77,6 +78,7 @@ _IGNORED_IN_VISION = (
     *("type_vocab_size", "n_positions", "rotary_emb_base", "rotary_emb_interleaved", "max_trained_positions"),
     *("max_position_embeddings", "rope_parameters", "layer_scale_init", "pad_token_id"),
 )
+_LOGIT_SCALE = math.log(100)  # was not published; MTEB's code for nomic-embed takes CLIP's
 _VERSION = re.compile(r"nomic-embed-(?:text|vision)-v(1(?:\.5)?)(?![0-9.])")
 _GATES = {"swiglu": True, "silu": True, "gelu": False}  # whether MLPs have one, of SiLU
 
@@ -102,6 +104,7 @@ def _describe_vision(checkpoint: Checkpoint, options: Section) -> ModelDescripti
         text=None,
         preprocess=image_processor.read_preprocess(options.path.parent, preprocess),
         matryoshka=_version(options) == "1.5",
+        usual_logit_scale=_LOGIT_SCALE,
     )
     checkpoint = with_convolution(checkpoint, "visual.conv1.weight", vision.width, vision.patch_size, False)
     return ModelDescription(checkpoint, config, default_tokenizer)  # which is not used
@@ -158,7 +161,7 @@ def _vision(section: Section, checkpoint: Checkpoint) -> VisionTransformerConfig
     return vision
 
 
-def _text(section: Section, checkpoint: Checkpoint) -> RelativeBertConfig:
+def _text(section: Section, checkpoint: Checkpoint) -> BertConfig:
     is_original = _is_original(section)
     section.expect(prenorm=False, rotary_emb_interleaved=False)
     if section.get("rotary_emb_fraction", float, 0.0 if is_original else 1.0) != 1:
@@ -174,7 +177,7 @@ def _text(section: Section, checkpoint: Checkpoint) -> RelativeBertConfig:
     eps = section.eps("layer_norm_epsilon", section.eps("layer_norm_eps", 1e-5 if is_original else 1e-12))
     section.expect(layer_norm_eps=eps)
     token_types = checkpoint.shape("token_type_embedding", 2)[0] if "token_type_embedding" in checkpoint else 0
-    text = RelativeBertConfig(
+    text = BertConfig(
         **blocks,
         context_length=length,
         vocab_size=vocab_size,

@@ -24,7 +24,7 @@ class TokenStage:
 
 @dataclass(frozen=True, kw_only=True)
 class TokenStages:
-    """What the tokens of a tower go through.
+    """Layers, last norm and projection of a tower's tokens.
 
     Attributes
     ----------
@@ -42,21 +42,6 @@ class TokenStages:
     has_norm: bool = True
     norms_all: bool = True
     projected_from: int | None = 0
-
-
-@runtime_checkable
-class TokenTower(Protocol):
-    """A tower whose tokens can be had, before they are pooled."""
-
-    @property
-    def stages(self) -> TokenStages:
-        """What its tokens go through."""
-
-    def tokens(self, inputs: NDArray[Any], stage: TokenStage, /) -> Array:
-        """Compute the tokens of ids, (b, n) -> (b, n, d), or the patches of images, in rows and columns.
-
-        All tokens of a transformer on patches have no rows and columns.
-        """
 
 
 @runtime_checkable

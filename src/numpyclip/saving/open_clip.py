@@ -10,10 +10,10 @@ from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.text.text_config import TextConfig
 from numpyclip.model.transformer_config import TransformerConfig
-from numpyclip.model.vision.vision_config import RESNET_STRIDE, FastViTConfig, ResNetConfig, VisionTransformerConfig
+from numpyclip.model.vision.vision_config import RESNET_EXPANSION, FastViTConfig, ResNetConfig, VisionTransformerConfig
 from numpyclip.saving import open_clip_fastvit
 from numpyclip.saving.original_layout import OPEN_CLIP
-from numpyclip.saving.plan import ELSE, USUAL_TOKENIZERS, DType, Layout, Plan, Weight, as_json, in_proj_sources
+from numpyclip.saving.plan import INT8, USUAL_TOKENIZERS, DType, Layout, Plan, Weight, as_json, in_proj_sources
 from numpyclip.tokenizer.clip_tokenizer import CLIPTokenizer
 from numpyclip.weights.checkpoint import Checkpoint
 from numpyclip.weights.clip_names import SCALARS
@@ -66,7 +66,7 @@ def _check(model: CLIP, checkpoint: Checkpoint) -> None:
     assert config.text is not None
     for name, known in (("interpolation", ("bicubic", "bilinear")), ("resize_mode", ("shortest", "squash", "longest"))):
         if (found := getattr(config.preprocess, name)) not in known:
-            raise _LAYOUT.cannot(checkpoint, f": {name} of images is '{found}'; expected {' or '.join(known)}. {ELSE}")
+            raise _LAYOUT.cannot(checkpoint, f": {name} of images is '{found}'; expected {' or '.join(known)}. {INT8}")
     if isinstance(config.vision, VisionTransformerConfig):
         if config.vision.pool.kind in ("map", "none"):
             raise _LAYOUT.cannot(checkpoint, ": its images are pooled by a query, or not at all; expected tok or avg.")
@@ -87,7 +87,7 @@ def _vision(config: object, checkpoint: Checkpoint) -> dict[str, object]:
             "image_size": config.image_size,
             "layers": list(config.layers),
             "width": config.width,
-            "head_width": config.width * RESNET_STRIDE // config.heads,
+            "head_width": config.width * RESNET_EXPANSION // config.heads,
         }
     assert isinstance(config, VisionTransformerConfig)
     return {

@@ -4,14 +4,14 @@ import hashlib
 import mmap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.errors import CheckpointError, CorruptCheckpointError, UnsupportedCheckpointError, quoted
+from numpyclip.errors import CheckpointError, CorruptCheckpointError, UnsupportedCheckpointError, listed, quoted
 from numpyclip.weights.activations import Activation as Activation
 from numpyclip.weights.archive import Archive, mapped_file
 from numpyclip.weights.clip_names import IMAGE_ROOTS, TEXT_ROOTS
@@ -23,7 +23,6 @@ SIZE_RECORDS = ("input_resolution", "context_length", "vocab_size")
 
 # The last part of names of buffers, which are constants or statistics of training, even within towers.
 _NO_WEIGHTS = (*SIZE_RECORDS, "num_batches_tracked", "attn_mask", "position_ids", "n_averaged")
-_MOST_LISTED = 8
 PLAIN = "a plain tensor: dense, unquantized, complete, of 16 to 64 bits"
 
 _Taken = TypeVar("_Taken", bound=NDArray[Any])
@@ -57,7 +56,7 @@ class Checkpoint:
         By which the model was read, unless by its tensors alone.
     unread : mapping of str to str
         What is under a name in place of a tensor that can be read.
-    place : str
+    label : str
         The keys and the prefix that the tensors have in the file, if any.
     choice : str
         Which of several sets of weights in the file these are, if there are several.
@@ -76,7 +75,7 @@ class Checkpoint:
     stored: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
     config_file: ConfigFile | None = None
     unread: Mapping[str, str] = field(default_factory=dict)
-    place: str = ""
+    label: str = ""
     choice: str = ""
     left_out: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -114,14 +113,15 @@ class Checkpoint:
         for known in (*self.arrays, *self.left_out):
             is_towers = known.partition(".")[0] in (*IMAGE_ROOTS, *TEXT_ROOTS)
             if known == name or (known.endswith(f".{name}") and not is_towers):
-                what = f"it stands outside {quoted(self.place, 60)}" if known == name else f"found {quoted(known, 100)}"
+                outside = f"the file has it outside {quoted(self.label, 60)}"
+                what = outside if known == name else f"found {quoted(known, 100)}"
                 return f"{what}. Give all names of the model the same prefix, or none."
         is_renamed = bool(self.stored) and any(known not in self.stored for known in self.arrays)
-        found = ", ".join(quoted(known, 100) for known in list(self.stored or self.arrays)[:3]) or "no tensors"
+        found = listed(self.stored or self.arrays, 3, 100) or "no tensors"
         expected = (
             "that is openai/CLIP's name of it" if is_renamed else "expected the names of openai/CLIP's state dict"
         )
-        return f"{expected}. The file has {found}, ..."
+        return f"{expected}. The file has {found}."
 
     def check(self, expected: Mapping[str, tuple[int, ...]]) -> None:
         """Raise unless the tensors of a model are there, of its shapes and of floating point, no more of its towers.
@@ -160,9 +160,7 @@ class Checkpoint:
         left_out = (*beside, *self._unused(expected))
         warnings = self.warnings
         if left_out:
-            listed = ", ".join(quoted(name, 60) for name in left_out[:_MOST_LISTED])
-            more = f" and {len(left_out) - _MOST_LISTED} more" if len(left_out) > _MOST_LISTED else ""
-            warnings += (f"{self.path}: tensors that are no part of the model are left out: {listed}{more}.",)
+            warnings += (f"{self.path}: tensors that are no part of the model are left out: {listed(left_out, 8)}.",)
         arrays = {name: self.arrays[name] for name in expected}
         return replace(self, arrays=arrays, left_out=left_out, warnings=warnings)
 
@@ -196,12 +194,12 @@ class Checkpoint:
     def _verified(self, name: str, taken: _Taken) -> _Taken:
         if name not in self._sound:
             for archive in self.archives:
-                archive.verify(self.arrays[name], self._stored_name(name))
+                archive.verify(self.arrays[name], partial(self._stored_name, name))
             if not is_finite(taken):
-                place = f" in {quoted(self.place, 60)}" if self.place else ""
+                where = f" in {quoted(self.label, 60)}" if self.label else ""
                 others = f" In this one, {self.choice}" if self.choice else ""
                 raise CorruptCheckpointError(
-                    f"{self.path}: tensor {quoted(self._stored_name(name))}{place} holds NaN or infinity; expected "
+                    f"{self.path}: tensor {quoted(self._stored_name(name))}{where} holds NaN or infinity; expected "
                     f"finite numbers. The file is damaged, or its training diverged: use another one.{others}"
                 )
             self._sound.add(name)

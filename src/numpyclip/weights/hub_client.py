@@ -1,4 +1,4 @@
-"""What is asked of the Hugging Face hub: the files of a repository, their ETags and sizes, their contents.
+"""Client of the Hugging Face hub: the files of a repository, their ETags and sizes, their contents.
 
 Written after `huggingface_hub`: what it asks for, which headers it reads.
 """
@@ -119,9 +119,9 @@ class HubClient:
             for found in (blob, pointer) if is_suspect and stated.expected.sha256 else ():
                 if found.is_file() and read_sha256(found) != stated.expected.sha256:
                     found.unlink()
-            if stated.expected.may_be(pointer):  # another process may have downloaded it meanwhile
+            if stated.expected.has_size_of(pointer):  # another process may have downloaded it meanwhile
                 return pointer
-            is_new = not stated.expected.may_be(blob)
+            is_new = not stated.expected.has_size_of(blob)
             if is_new:
                 url = self.url(stated.commit, file)
 

@@ -40,19 +40,15 @@ class Weights(NamedTuple):
     is_copy: bool
 
 
-def _accept(copy: Path) -> None:
-    """Take every copy for the model."""
-
-
-def obtain(model: KnownModel, download_root: Folder | None = None, check: Check = _accept) -> Weights:
+def obtain(model: KnownModel, download_root: Folder | None, check: Check) -> Weights:
     """Return the weights of a model, after downloading them if they are neither here nor in the hub's cache.
 
     Parameters
     ----------
     model : KnownModel
-    download_root : path-like, optional
+    download_root : path-like or None
         The folder of the file, and the cache of copies; see `weights_folder`.
-    check : callable, optional
+    check : callable
         Raises CheckpointError for a copy that is not this model.
 
     Raises
@@ -73,7 +69,7 @@ def obtain(model: KnownModel, download_root: Folder | None = None, check: Check 
     return _Search(model, download_root, check).obtain()
 
 
-def find(model: KnownModel, download_root: Folder | None = None, check: Check = _accept) -> Path | None:
+def find(model: KnownModel, download_root: Folder | None, check: Check) -> Path | None:
     """Find the file of a model, which is not verified, or a copy of it on the disk."""
     file = weights_folder(download_root) / model.file
     return file if file.is_file() else _find_copy(model, _caches(download_root), check)
@@ -181,7 +177,7 @@ class _Search:
         url = client.url(copy.revision, copy.file)
         if setting := setting_against_hub():
             attempts.add(url, DownloadError(f"{setting} forbids it"))
-        elif not attempts.skips(url):
+        elif not attempts.skip(url):
             try:
                 stated = client.ask_about(copy.revision, copy.file, copy.sha256)
                 cache = CachedRepository(self._caches[0], copy.repository)
@@ -216,7 +212,7 @@ class _Search:
         return error
 
     def _error(self, attempts: "Attempts", part: Path) -> DownloadError:
-        error = attempts.error(f"{self._model.name}: could not be downloaded.")
+        error = attempts.kind(f"{self._model.name}: could not be downloaded.")
         lines = [f"{failure}." for failure in attempts.failures]
         if part == resumable_part(self._file) and part.exists():
             lines.append(f"{part.stat().st_size:,} bytes are kept in {part}, to be continued.")
