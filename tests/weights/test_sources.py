@@ -1,9 +1,12 @@
 """The road to OpenAI's models: the disk, a mirror, OpenAI, and copies on a hub on this machine."""
 
+import errno
 import hashlib
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -254,6 +257,18 @@ def test_a_setting_that_is_wrong_does_not_hide_what_was_tried(hub: Hub, monkeypa
     assert "secret" not in str(caught.value)
 
 
+def test_a_mirror_that_is_no_url_is_no_reason_against_openai(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMPYCLIP_MIRROR", "http://user:secret@x/")
+    with serving(BODY, answer(404)) as openai:
+        hub.files.clear()
+        with pytest.raises(DownloadError) as caught:
+            obtain(toy(f"{openai.url}/toy.pt"))
+    assert f"{openai.url}/toy.pt: HTTP 404" in str(caught.value)
+    assert "toy.pt: $NUMPYCLIP_MIRROR: is no URL" in str(caught.value)
+    with serving(BODY) as openai:
+        assert not obtain(toy(f"{openai.url}/toy.pt")).is_copy
+
+
 def test_a_copy_is_fetched_without_a_token_unless_the_hub_wants_one(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     seen = []
@@ -282,8 +297,28 @@ def test_a_folder_that_cannot_be_made_is_no_reason_against_a_copy(
 def test_a_full_disk_is_not_blamed_on_the_hub(hub: Hub, tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "hub").write_bytes(b"no folder")
-    with pytest.raises(DownloadError, match=r"cannot be made a folder .*HF_HOME"):
-        obtain(toy())
+    with serving(BODY, answer(404)) as openai, pytest.raises(DownloadError) as caught:
+        obtain(toy(f"{openai.url}/toy.pt"))
+    assert re.search(r"cannot be made a folder .*HF_HOME", str(caught.value))
+    assert f"{openai.url}/toy.pt: HTTP 404" in str(caught.value)
+
+
+def test_a_damaged_copy_that_cannot_be_replaced_stays(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = obtain(toy()).path
+    path.resolve().write_bytes(b"damaged")
+
+    def refuse_to_change(*_: object) -> NoReturn:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    def check(path: Path) -> None:
+        if path.read_bytes() != COPY:
+            raise CheckpointError("damaged")
+
+    monkeypatch.setattr(Path, "unlink", refuse_to_change)
+    monkeypatch.setattr(Path, "replace", refuse_to_change)
+    with pytest.raises(DownloadError, match=r"could not be downloaded[^~]*cannot be written \(Permission denied\)"):
+        obtain(toy(), None, check)
+    assert path.read_bytes() == b"damaged"
 
 
 # The catalogue

@@ -94,13 +94,6 @@ def _caches(download_root: Folder | None) -> list[Path]:
     return list(dict.fromkeys([*given, hub_cache()]))
 
 
-def urls(model: KnownModel) -> tuple[str, ...]:
-    """Return the URLs of a model's file in the order to try, those of ``$NUMPYCLIP_MIRROR`` first."""
-    if found := mirror():
-        return (f"{found}/{model.file}", f"{found}/{model.sha256}/{model.file}", *model.urls)
-    return model.urls
-
-
 class _Search:
     """The search for one model."""
 
@@ -148,7 +141,7 @@ class _Search:
         attempts, expected = Attempts(), Expected(sha256=self._model.sha256)
 
         def fill(partial_file: Part, progress: Progress) -> bool:
-            return pull_first(urls(self._model), partial_file, progress, expected, attempts)
+            return pull_first(self._urls(attempts), partial_file, progress, expected, attempts)
 
         try:
             make_folder(self._file.parent)
@@ -168,6 +161,16 @@ class _Search:
                     part.unlink()
                 return Weights(path, True)
         raise self._error(attempts, part)
+
+    def _urls(self, attempts: "Attempts") -> tuple[str, ...]:
+        """Return the URLs of the file in the order to try, those of ``$NUMPYCLIP_MIRROR`` first."""
+        model = self._model
+        try:
+            found = mirror()
+        except DownloadError as error:
+            attempts.add(model.file, error)
+            found = None
+        return (*((f"{found}/{model.file}", f"{found}/{model.sha256}/{model.file}") if found else ()), *model.urls)
 
     def _download_copy(self, copy: Copy, attempts: "Attempts") -> Path | None:
         from numpyclip.weights.hub_client import HubClient
@@ -189,7 +192,7 @@ class _Search:
                 self._check(path)
                 cache.note(copy.revision, stated.commit)
                 return path
-            except (Broken, Refused, CheckpointError) as failure:
+            except (Broken, Refused, CheckpointError, DownloadError) as failure:
                 attempts.add(url, failure)
         return None
 
