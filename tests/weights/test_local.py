@@ -167,6 +167,20 @@ def test_verify_does_not_believe_the_stamp(tmp_path: Path) -> None:
     assert left_in(tmp_path) == {"toy.pt"}
 
 
+def test_verify_does_not_believe_a_stamp_that_cannot_be_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "toy.pt"
+    file.write_bytes(b"x" + BODY[1:])
+    write_stamp(file, file.stat(), SHA256)
+
+    def refuse(*_: object, **__: object) -> NoReturn:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    assert verify(model_at(), tmp_path) == "damaged"
+
+
 def test_file_that_is_there_needs_neither_http_nor_tqdm(tmp_path: Path) -> None:
     (tmp_path / "toy.pt").write_bytes(BODY)
     code = (
