@@ -18,7 +18,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -126,11 +126,10 @@ class CachedRepository:
                 return names
         return None
 
-    def note_listing(self, commit: str, names: Sequence[str]) -> None:
+    def note_listing(self, commit: str, names: list[str]) -> None:
         """Note the names of all files of a commit, unless the cache cannot be written."""
-        file = self._listing(commit)
-        if not file.exists():
-            self._write(file, json.dumps(names, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+        if self.listing(commit) != names:
+            self._write(self._listing(commit), json.dumps(names, ensure_ascii=False).encode("utf-8", "surrogatepass"))
 
     @staticmethod
     def _write(file: Path, data: bytes) -> None:
@@ -142,9 +141,11 @@ class CachedRepository:
 
     def files(self, commit: str) -> list[str]:
         """List the files of a commit that are here."""
-        folder = self.snapshot(commit)
-        found = (path for path, _ in zip(folder.rglob("*"), range(_MANY), strict=False) if path.is_file())
-        return [path.relative_to(folder).as_posix() for path in found]
+        folder, found = self.snapshot(commit), list[str]()
+        with contextlib.suppress(OSError):  # of a folder that may not be entered
+            for path, _ in zip(folder.rglob("*"), range(_MANY), strict=False):
+                found += [path.relative_to(folder).as_posix()] * path.is_file()
+        return found
 
     def has_parts(self) -> bool:
         """Tell whether a file has arrived in part."""
