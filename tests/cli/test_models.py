@@ -144,7 +144,7 @@ def test_all_lists_the_published_models_that_can_be_run(run: Run) -> None:
         for name in architectures()
         for model in find_architecture(name).models.values()
     )
-    assert len(rows) == supported >= 70
+    assert len(rows) == supported == 169
     assert "cannot be run here" not in err
 
 
@@ -160,7 +160,7 @@ def test_all_of_one_architecture_is_a_table(run: Run) -> None:
 def test_the_columns_of_the_table_stand_below_their_names(run: Run) -> None:
     header, *rows = run("models", "--all").out.splitlines()
     listed = [json.loads(line) for line in run("models", "--all", "--json").out.splitlines()]
-    assert len(rows) == len(listed) >= 70
+    assert len(rows) == len(listed) == 169
     assert max(map(len, rows)) <= 100
     for row, facts in zip(rows, listed, strict=True):
         assert row.startswith(f"{facts['model']} ")
@@ -222,7 +222,11 @@ def test_of_openais_models_both_files_are_named_with_their_sizes(run: Run) -> No
 def test_of_what_nobody_has_published_there_are_no_facts(run: Run) -> None:
     for name in "convnext_tiny", "mt5-base-ViT-B-32":
         status, out, err = run("models", "list", name)
-        assert (status, out, "no published weights; pass --pretrained FILE" in err) == (0, "", True)
+        assert (
+            status,
+            out,
+            "no published weights; other commands take a file of your own with --pretrained FILE" in err,
+        ) == (0, "", True)
 
 
 def test_of_a_name_of_the_hub_it_is_told_whether_it_is_cached(run: Run, tmp_path: Path) -> None:
@@ -232,7 +236,27 @@ def test_of_a_name_of_the_hub_it_is_told_whether_it_is_cached(run: Run, tmp_path
         assert (status, out.split()[:3]) == (0, [name, "not", "downloaded"])
         assert "is not in OpenCLIP's table" in err
         assert run("models", "download", name).status == 0
-        assert run("models", "list", name).out.split()[:2] == [name, "downloaded"]
+        folder = run("models", "list", name).out.split()[2]
+        assert run("models", "list", name).out.split() == [name, "downloaded", folder]
+        assert run("models", "list", f"{name}/inner").out.split()[1:] == [
+            "not",
+            "downloaded",
+            f"{hub.url}/{hub.repository}",
+        ]
+        root = ("--download-root", tmp_path / "other")
+        assert run("models", "list", name, *root).out.split()[1:3] == ["not", "downloaded"]
+        assert run("models", "download", name, *root).status == 0
+        assert run("models", "list", name, *root).out.split()[2].startswith(str(tmp_path / "other"))
+        (Path(folder) / "model.safetensors").unlink()
+        assert run("models", "list", name).out.split()[1:3] == ["not", "downloaded"]
+
+
+def test_a_file_in_place_of_a_tag_is_named(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "mine.pt").touch()
+    for action in "list", "download":
+        status, out, err = run("models", action, "convnext_tiny", "--pretrained", tmp_path / "mine.pt")
+        assert (status, out) == (2, "")
+        assert "mine.pt: is a file or folder here; expected a tag that `numpyclip models list convnext_tiny`" in err
 
 
 def test_a_file_is_downloaded_if_it_was_verified(run: Run, small: KnownModel, tmp_path: Path) -> None:

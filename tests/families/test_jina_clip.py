@@ -17,6 +17,7 @@ from numpyclip.families.config_file import Section
 from numpyclip.families.jina_clip import describe
 from numpyclip.families.recognise import recognise
 from numpyclip.families.repository_files import files_at
+from numpyclip.model.transformer_config import TextRopeConfig
 from numpyclip.runtime.towers import expected_tensors
 from numpyclip.weights.checkpoint import Checkpoint
 from tests.families.altered import error_of
@@ -91,10 +92,10 @@ def test_adapters_that_contradict_the_config_file_are_refused(
     ("name", "options"),
     [
         ("jina-clip-v1", {"gate": "silu"}),
-        ("jina-clip-v1", {"alibi": False}),
+        ("jina-clip-v1", {"alibi": False, "rotary": TextRopeConfig(base=10_000.0, length=77)}),
         ("jina-clip-v1", {"heads": 8}),
         ("jina-clip-v1", {"pool": "first"}),
-        ("jina-clip-v2", {"rotary": None}),
+        ("jina-clip-v2", {"rotary": None, "alibi": True}),
         ("jina-clip-v2", {"standardized": True}),
     ],
 )

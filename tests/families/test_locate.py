@@ -12,7 +12,8 @@ import pytest
 import numpyclip
 from numpyclip.errors import CheckpointError, DownloadError, InputError, ModelNotFoundError, UnsupportedCheckpointError
 from numpyclip.families import open_clip
-from numpyclip.families.locate import find_architecture, is_supported, unknown_name
+from numpyclip.families.locate import find_architecture, is_supported
+from numpyclip.families.unknown_names import unknown_name
 from numpyclip.runtime import prepared
 from numpyclip.tokenizer.hugging_face import open_clip_file_tokenizer
 from numpyclip.weights import published

@@ -14,7 +14,7 @@ from numpyclip.errors import UnsupportedCheckpointError
 from numpyclip.families.aliases import resolve
 from numpyclip.families.config_file import Section
 from numpyclip.families.nomic import describe
-from numpyclip.model.text.encoder_configs import RelativeBertConfig
+from numpyclip.model.text.encoder_configs import BertConfig
 from numpyclip.model.vision.vision_config import VisionTransformerConfig
 from numpyclip.runtime.towers import expected_tensors
 from numpyclip.weights.checkpoint import Checkpoint
@@ -44,7 +44,7 @@ def copy(tmp_path: Path) -> Callable[[str], Path]:
 @pytest.mark.parametrize(
     ("name", "tower", "options"),
     [
-        ("nomic-embed-text-v1", "text", {"rotary": None}),
+        ("nomic-embed-text-v1", "text", {"rotary": None, "alibi": True}),
         ("nomic-embed-text-v1", "text", {"rotary.base": 10_000.0}),
         ("nomic-embed-text-v1", "text", {"eps": 1e-12}),
         ("nomic-embed-text-v1", "text", {"standardized": True}),
@@ -223,5 +223,5 @@ def test_the_published_text_towers_have_these_tensors(tmp_path: Path, version: s
         shapes |= block(f"encoder.layers.{index}", 3072, has_bias=False)
     sizes = {"n_embd": 768, "n_head": 12, "n_layer": 12, "n_inner": 3072, "n_positions": 8192, "vocab_size": 30528}
     config = described(tmp_path / f"nomic-embed-text-{version}", "text", sizes, shapes)
-    assert isinstance(config.text, RelativeBertConfig)
+    assert isinstance(config.text, BertConfig)
     assert (config.text.context_length, config.vision, config.matryoshka) == (8192, None, version == "v1.5")

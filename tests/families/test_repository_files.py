@@ -156,3 +156,19 @@ def test_each_of_many_names_is_looked_at_a_few_times() -> None:
     names = [Counted(f"{number}/model.safetensors") for number in range(1000)]
     assert folders_with_models(names) == []
     assert Counted.looked_at <= 3 * len(names)
+
+
+@pytest.mark.parametrize("other", ["unet", "2_Dense", "other"])
+def test_a_subfolder_has_a_model_on_the_disk_as_on_the_hub(tmp_path: Path, other: str) -> None:
+    shutil.copytree(FAMILIES / "transformers-clip", tmp_path / "0_CLIPModel")
+    (tmp_path / other).mkdir()
+    (tmp_path / other / "config.json").write_text("{}")
+    (tmp_path / other / ("unet.bin" if other == "unet" else "model.safetensors")).touch()
+    names = [file.relative_to(tmp_path).as_posix() for file in tmp_path.rglob("*") if file.is_file()]
+    if other == "other":
+        assert folders_with_models(names) == ["0_CLIPModel", "other"]
+        with pytest.raises(CheckpointError, match=r"in 2 subfolders \('0_CLIPModel', 'other'\)"):
+            files_at(tmp_path)
+    else:
+        assert folders_with_models(names) == ["0_CLIPModel"]
+        assert files_at(tmp_path).path == tmp_path / "0_CLIPModel"

@@ -1,5 +1,6 @@
 import pickle
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -149,7 +150,7 @@ def test_records_are_verified_once_and_prepared_weights_not_again(
     verified: list[str] = []
     check = Archive.checked_record
 
-    def note(archive: Archive, name: str, tensor: str = "") -> Bytes:
+    def note(archive: Archive, name: str, tensor: Callable[[], str] | None = None) -> Bytes:
         verified.append(name)
         return check(archive, name, tensor)
 

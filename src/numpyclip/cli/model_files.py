@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
+from numpyclip.cli.outputs import print_columns, print_json
 from numpyclip.errors import InputError
 from numpyclip.weights.catalogue import DOWNLOADABLE, EMBEDDED, KnownModel
 
@@ -13,7 +15,7 @@ def known_model(name: str) -> KnownModel:
     if name in EMBEDDED:
         raise InputError(f"Model {name!r} is in the package; there is nothing to download or to verify.")
     if name not in DOWNLOADABLE:
-        from numpyclip.families.locate import unknown_name
+        from numpyclip.families.unknown_names import unknown_name
 
         raise unknown_name(name)
     return DOWNLOADABLE[name]
@@ -32,3 +34,11 @@ def state_of(name: str, download_root: str | None) -> tuple[str, Path]:
     if found == place and not is_stamped(place, model.sha256):
         return "unverified", place
     return ("downloaded", found) if found else ("not downloaded", place)
+
+
+def print_state(arguments: argparse.Namespace, name: str, state: str, place: Path | str) -> None:
+    """Print the state of a model, and where it is."""
+    if arguments.json:
+        print_json({"model": name, "state": state, "path": str(place)})
+    else:
+        print_columns(f"{name:<15} {state:<15} {place}")

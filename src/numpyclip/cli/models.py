@@ -6,7 +6,7 @@ import argparse
 import os
 from typing import TYPE_CHECKING
 
-from numpyclip.cli.model_files import known_model, state_of
+from numpyclip.cli.model_files import known_model, print_state, state_of
 from numpyclip.cli.options import add_weights_options
 from numpyclip.cli.outputs import print_columns, print_json, say
 from numpyclip.cli.published_models import ORDERS, print_facts, print_table, published_models
@@ -106,7 +106,7 @@ def _list(arguments: argparse.Namespace) -> int:
         raise InputError(f"got {len(arguments.items)} names; expected one with --pretrained.")
     if not arguments.all and not arguments.items:
         for name in (*DOWNLOADABLE, *EMBEDDED):
-            _print_state(arguments, name)
+            print_state(arguments, name, *state_of(name, arguments.download_root))
         return 0
     found = [(name, _published(arguments, name)) for name in arguments.items]  # all, before anything is printed
     if arguments.all:
@@ -133,23 +133,16 @@ def _published(arguments: argparse.Namespace, name: str) -> list[Published]:
 
 def _print_known(arguments: argparse.Namespace, name: str) -> None:
     """Print whether a model that is named here is on the disk."""
-    from numpyclip.weights.hub_cache import CachedRepository
-    from numpyclip.weights.network_settings import hub_cache, hub_endpoint
+    from numpyclip.families.locate import find_snapshot, split_subfolder
+    from numpyclip.weights.hub import repository_of
+    from numpyclip.weights.network_settings import hub_endpoint
 
     if name in DOWNLOADABLE or name in EMBEDDED:
-        _print_state(arguments, name)
+        print_state(arguments, name, *state_of(name, arguments.download_root))
     elif name.startswith(PREFIX):
-        repository, _, revision = name.removeprefix(PREFIX).partition("@")
-        cache = CachedRepository(hub_cache(), repository)
-        commit = cache.commit_of(revision or "main")
-        is_here = commit is not None and bool(cache.files(commit))
-        place = cache.snapshot(commit) if commit and is_here else f"{hub_endpoint()}/{repository}"
-        _print(arguments, name, "downloaded" if is_here else "not downloaded", str(place))
-
-
-def _print_state(arguments: argparse.Namespace, name: str) -> None:
-    state, file = state_of(name, arguments.download_root)
-    _print(arguments, name, state, str(file))
+        folder = find_snapshot(name, arguments.download_root)
+        page = f"{hub_endpoint()}/{repository_of(split_subfolder(name)[0])}"
+        print_state(arguments, name, "downloaded" if folder else "not downloaded", folder or page)
 
 
 # --- download -------------------------------------------------------------------------------------------------------
@@ -164,13 +157,11 @@ def _download(arguments: argparse.Namespace) -> int:
     if arguments.pretrained is not None and len(arguments.items) > 1:
         raise InputError(f"got {len(arguments.items)} names; expected one architecture with --pretrained.")
     from numpyclip.families.aliases import resolve
-    from numpyclip.families.locate import find_architecture, unknown_tag
+    from numpyclip.families.locate import find_tagged
 
     for name in arguments.items:  # a wrong name is an error before hours pass
         if arguments.pretrained is not None:
-            known = find_architecture(name)
-            if known.find(arguments.pretrained) is None:
-                raise unknown_tag(known, arguments.pretrained)
+            find_tagged(name, arguments.pretrained)
         elif resolve(name) == (name, None, None) and not name.startswith(PREFIX):
             known_model(name)
     results = [_is_downloaded(arguments, name) for name in arguments.items]
@@ -190,7 +181,7 @@ def _is_downloaded(arguments: argparse.Namespace, name: str) -> bool:
     except NumPyCLIPError as error:
         say(error)
         return False
-    _print(arguments, name, "downloaded", str(files.path))
+    print_state(arguments, name, "downloaded", files.path)
     return True
 
 
@@ -227,10 +218,3 @@ _OPTIONS = {  # those of some actions → the argument, and these actions
     "--as": ("published_as", ("verify",)),
 }
 _ACTIONS = {"list": _list, "download": _download, "verify": _verify, "cache": _cache}
-
-
-def _print(arguments: argparse.Namespace, name: str, state: str, path: str) -> None:
-    if arguments.json:
-        print_json({"model": name, "state": state, "path": path})
-    else:
-        print_columns(f"{name:<15} {state:<15} {path}")

@@ -111,7 +111,8 @@ def published_models(name: str | None = None, tag: str | None = None) -> list[Pu
 
 def _of_name(name: str, tag: str | None) -> list[Published]:
     from numpyclip.families.aliases import resolve
-    from numpyclip.families.locate import unknown_name, unknown_tag
+    from numpyclip.families.locate import find_tagged
+    from numpyclip.families.unknown_names import unknown_name
     from numpyclip.weights.local import exists
     from numpyclip.weights.published import architecture, published_as
 
@@ -128,11 +129,9 @@ def _of_name(name: str, tag: str | None) -> list[Published]:
         raise unknown_name(name, is_architecture=tag is not None)
     if given is None:
         if not known.models:
-            say(f"{name}: no published weights; pass --pretrained FILE to use weights of your own.")
+            say(f"{name}: no published weights; other commands take a file of your own with --pretrained FILE.")
         return [(known, model) for model in known.models.values()]
-    if (model := known.find(os.fspath(given))) is None:
-        raise unknown_tag(known, os.fspath(given))
-    return [(known, model)]
+    return [find_tagged(known.name, os.fspath(given))]
 
 
 def print_table(models: Iterable[Published], order: str | None = None) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from numpyclip.cli.model_files import known_model
+from numpyclip.cli.model_files import known_model, print_state
 from numpyclip.cli.outputs import print_columns, print_json, say
 from numpyclip.errors import InputError
 from numpyclip.weights.catalogue import DOWNLOADABLE
@@ -61,7 +61,7 @@ def _is_verified(arguments: argparse.Namespace, name: str) -> bool:
 def _resolved(arguments: argparse.Namespace, name: str) -> tuple[str, str | None]:
     """Return the name and tag that a name stands for; of OpenAI's models the name alone."""
     from numpyclip.families.aliases import resolve
-    from numpyclip.families.locate import find_architecture, unknown_tag
+    from numpyclip.families.locate import find_tagged
     from numpyclip.weights.local import exists
     from numpyclip.weights.published import architecture
 
@@ -76,9 +76,7 @@ def _resolved(arguments: argparse.Namespace, name: str) -> tuple[str, str | None
     tag = None if named.pretrained is None else os.fspath(named.pretrained)
     if tag is None or exists(tag):
         return named.name, tag
-    known = find_architecture(named.name)
-    if (published := known.find(tag)) is None:
-        raise unknown_tag(known, tag)
+    _, published = find_tagged(named.name, tag)
     return (published.openai, None) if published.openai else (named.name, tag)
 
 
@@ -114,7 +112,7 @@ def _verify_known_file(arguments: argparse.Namespace, name: str) -> bool | None:
     state: str = verify_file(model, arguments.download_root)
     if state == "missing" and file.exists():  # a copy
         state = _state_of_blob(file)
-    _print_file(arguments, name, state, file)
+    print_state(arguments, name, state, file)
     if state == "missing":
         say(f"{name}: `numpyclip models download {name}` fetches it.")
     return {"verified": True, "unverified": None}.get(state, False)
@@ -128,7 +126,7 @@ def _verify_cached_files(arguments: argparse.Namespace, name: str, tag: str | No
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
     states = [(file, state) for file in files if file.is_file() and (state := _state_of_blob(file)) != "unverified"]
     for file, state in states:
-        _print_file(arguments, name, state, file)
+        print_state(arguments, name, state, file)
     return all(state == "verified" for _, state in states) if states else None
 
 
@@ -139,13 +137,6 @@ def _state_of_blob(file: Path) -> str:
     if not is_sha256(file.resolve().name):
         return "unverified"
     return "verified" if is_intact(file) else "damaged"
-
-
-def _print_file(arguments: argparse.Namespace, name: str, state: str, file: Path) -> None:
-    if arguments.json:
-        print_json({"model": name, "state": state, "path": str(file)})
-    else:
-        print_columns(f"{name:<15} {state:<15} {file}")
 
 
 # --- outputs --------------------------------------------------------------------------------------------------------

@@ -13,7 +13,9 @@ from numpyclip.dual_encoder.encoder import DualEncoder, present
 from numpyclip.dual_encoder.validation import checked_text
 from numpyclip.errors import InputError
 from numpyclip.model.ops import Array
-from numpyclip.model.token_stages import AttentionTower, TokenStage, TokenStages, TokenTower
+from numpyclip.model.text.tower import TextTower
+from numpyclip.model.token_stages import AttentionTower, TokenStage, TokenStages
+from numpyclip.model.vision.tower import VisionTower
 from numpyclip.runtime.chunks import tokens_in_chunks
 
 
@@ -49,12 +51,9 @@ class TokenEncoder(DualEncoder):
         InputError
             As in `encode_text`; if there is no such layer, or the tower has no norm or projection for single tokens.
         """
-        config, tower = present(self.config.text, "texts"), self.text
-        text = checked_text(text, config, "text_tokens")
-        if not isinstance(tower, TokenTower):
-            raise _unavailable("text_tokens")
-        stage = choose_stage("text_tokens", tower.stages, layer, norm, project)
-        return self._tokens(tower, stage, text, text.shape[1])
+        text = checked_text(text, present(self.config.text, "texts"), "text_tokens")
+        stage = choose_stage("text_tokens", self.text.stages, layer, norm, project)
+        return self._tokens(self.text, stage, text, text.shape[1])
 
     def image_tokens(
         self,
@@ -73,7 +72,7 @@ class TokenEncoder(DualEncoder):
 
         Parameters
         ----------
-        image : ndarray of shape (n_images, 3, size, size), dtype=floating, or (n_images, size, size, 3), dtype=uint8
+        image : ndarray of shape (n_images, 3, y, x), dtype=floating, or (n_images, y, x, 3), dtype=uint8
             As in `encode_image`.
         layer : int, default=-1
             0 for the input of the first block, k for the output of the k-th, or of the k-th stage of a convolutional
@@ -99,20 +98,18 @@ class TokenEncoder(DualEncoder):
         InputError
             As in `encode_image`; if there is no such layer, or the tower has no norm or projection for single tokens.
         """
-        image, tower = self._checked_image(image, "image_tokens"), self.visual
-        if not isinstance(tower, TokenTower):
-            raise _unavailable("image_tokens")
-        stage = choose_stage("image_tokens", tower.stages, layer, norm, project)
+        image = self._checked_image(image, "image_tokens")
+        stage = choose_stage("image_tokens", self.visual.stages, layer, norm, project)
         if class_token and grid:
             raise InputError("image_tokens: class_token is True, but it has no place in a grid. Leave one of both out.")
         stage = replace(stage, all_tokens=bool(class_token))
-        tokens = self._tokens(tower, stage, image, self._cost(image))
+        tokens = self._tokens(self.visual, stage, image, self._cost(image))
         if tokens.ndim == 3 or grid:
             return tokens
         n, rows, columns, width = tokens.shape
         return tokens.reshape(n, rows * columns, width)
 
-    def _tokens(self, tower: TokenTower, stage: TokenStage, inputs: NDArray[Any], cost: int) -> Array:
+    def _tokens(self, tower: TextTower | VisionTower, stage: TokenStage, inputs: NDArray[Any], cost: int) -> Array:
         dim = self.config.embed_dim if stage.project else None  # as embeddings, which may be truncated
         return tokens_in_chunks(lambda rows: tower.tokens(rows, stage)[..., :dim], inputs, cost, self._low_memory)
 
@@ -144,7 +141,7 @@ class TokenEncoder(DualEncoder):
 
         Parameters
         ----------
-        image : ndarray of shape (n_images, 3, size, size), dtype=floating, or (n_images, size, size, 3), dtype=uint8
+        image : ndarray of shape (n_images, 3, y, x), dtype=floating, or (n_images, y, x, 3), dtype=uint8
             As in `encode_image`.
         layer : int, default=-1
             Index of a block: 0 for the first.
@@ -160,17 +157,13 @@ class TokenEncoder(DualEncoder):
             As in `image_tokens`; if the tower is no transformer.
         """
         image = self._checked_image(image, "image_attention")
+        if not isinstance(self.visual, AttentionTower):
+            raise InputError("image_attention: not available for this kind of tower.")
         return self._attention("image_attention", self.visual, layer, image, self._cost(image))
 
-    def _attention(self, name: str, tower: object, layer: object, inputs: NDArray[Any], cost: int) -> Array:
-        if not isinstance(tower, AttentionTower):
-            raise _unavailable(name)
+    def _attention(self, name: str, tower: AttentionTower, layer: object, inputs: NDArray[Any], cost: int) -> Array:
         index = _index_of(name, layer, len(tower.transformer.resblocks))
         return tokens_in_chunks(lambda rows: tower.attention(rows, index), inputs, cost, self._low_memory)
-
-
-def _unavailable(name: str) -> InputError:
-    return InputError(f"{name}: not available for this kind of tower.")
 
 
 def choose_stage(name: str, stages: TokenStages, layer: object, norm: bool | None, project: bool) -> TokenStage:

@@ -15,7 +15,7 @@ from numpyclip.families.config_file import MAX_LAYERS, Section
 from numpyclip.families.openai import count_blocks
 from numpyclip.families.tensor_names import Names, of_blocks, of_flash_attention
 from numpyclip.families.transformers_options import unknown_options
-from numpyclip.model.text.encoder_configs import RelativeBertConfig
+from numpyclip.model.text.encoder_configs import BertConfig
 from numpyclip.model.text.text_config import TextPool
 from numpyclip.model.transformer_config import Projection, TextRopeConfig
 from numpyclip.tokenizer.hugging_face import TokenizerRules
@@ -83,7 +83,7 @@ def text_model(section: Section) -> TextModel:
 
 def describe_text(
     section: Section, kwargs: Section, known: TextModel, checkpoint: Checkpoint, has_projections: bool
-) -> tuple[RelativeBertConfig, int]:
+) -> tuple[BertConfig, int]:
     """Read the text tower, and the dimension of its embeddings."""
     section.ignore("proj_bias")  # the tensors show a bias
     embed_dim = section.size("embed_dim", 768)
@@ -102,7 +102,7 @@ def describe_text(
     return replace(text, pool=pool, projection="linear" if has_projections else projection), embed_dim
 
 
-def _text_model(kwargs: Section, known: TextModel, checkpoint: Checkpoint) -> RelativeBertConfig:
+def _text_model(kwargs: Section, known: TextModel, checkpoint: Checkpoint) -> BertConfig:
     """Read options of the text model; sizes that jina-clip's config file leaves out are those of the tensors."""
     kwargs.ignore(*_IGNORED)
     kwargs.expect(hidden_act="gelu", use_qk_norm=False, position_embedding_type="alibi" if known.alibi else "rotary")
@@ -121,7 +121,7 @@ def _text_model(kwargs: Section, known: TextModel, checkpoint: Checkpoint) -> Re
         rotary = TextRopeConfig(base=kwargs.factor("rotary_emb_base", known.rope_base, 1.0), length=length)
         if width // heads % 2:
             raise kwargs.unsupported("num_attention_heads", "expected heads of an even width")
-    text = RelativeBertConfig(
+    text = BertConfig(
         context_length=length,
         vocab_size=vocab_size,
         pad_id=kwargs.token_id("pad_token_id", vocab_size, known.pad_id),

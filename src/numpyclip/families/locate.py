@@ -13,7 +13,6 @@ from numpyclip.families.activation import Claim, contradiction
 from numpyclip.families.config_file import Section
 from numpyclip.families.repository_files import (
     OPEN_CLIP_CONFIG,
-    SUFFIXES,
     ModelFiles,
     files_at,
     folders_with_models,
@@ -21,6 +20,7 @@ from numpyclip.families.repository_files import (
     tokenizer_files,
     wanted,
 )
+from numpyclip.families.unknown_names import unknown_name, unknown_tag
 from numpyclip.model.config import CLIPConfig
 from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.weights import hub, sources
@@ -31,14 +31,10 @@ from numpyclip.weights.published import (
     Architecture,
     PublishedModel,
     architecture,
-    architectures,
     published_at,
 )
 
 _SUBFOLDER = re.compile(rf"({hub.PREFIX}[^/@]+/[^/@]+)/(\w[\w.-]*)((?:@.*)?)", re.ASCII)
-_REPOSITORY = re.compile(
-    r"((https?://)?(huggingface|hf)\.co/)?(?P<name>[\w-][\w.-]*/[\w-][\w.-]*(@[\w./-]+)?)/?", re.ASCII
-)
 
 
 def locate(name: str, pretrained: Folder | None = None, download_root: Folder | None = None) -> ModelFiles:
@@ -58,8 +54,7 @@ def locate(name: str, pretrained: Folder | None = None, download_root: Folder | 
 
 def _in_repository(name: str, download_root: Folder | None) -> ModelFiles:
     """Find the model of a repository on the hub, or of one of its subfolders."""
-    match = _SUBFOLDER.fullmatch(name)
-    repository, subfolder = (match[1] + match[3], match[2]) if match else (name, "")
+    repository, subfolder = split_subfolder(name)
     folder = hub.obtain(repository, partial(_choose, name=repository, subfolder=subfolder), download_root)
     files = files_at(folder / subfolder)
     published = published_at(hub.repository_of(repository) or "")
@@ -74,6 +69,19 @@ def _in_repository(name: str, download_root: Folder | None) -> ModelFiles:
         doubt = f"{contradictions[0]} The latter is used; load this folder by its path for the former."
         return replace(files, config=tables[0], warnings=(f"{folder}: {doubt}",))
     return files
+
+
+def find_snapshot(name: str, download_root: Folder | None) -> Path | None:
+    """Find the folder of a model of the hub in its cache; nothing is downloaded."""
+    repository, subfolder = split_subfolder(name)
+    folder = hub.find(repository, partial(_choose, name=repository, subfolder=subfolder), download_root)
+    return folder and folder / subfolder
+
+
+def split_subfolder(name: str) -> tuple[str, str]:
+    """Split the name of a subfolder, if there is one, off that of a repository."""
+    match = _SUBFOLDER.fullmatch(name)
+    return (match[1] + match[3], match[2]) if match else (name, "")
 
 
 def _with_tokenizer(files: ModelFiles, download_root: Folder | None) -> ModelFiles:
@@ -197,60 +205,11 @@ def find_architecture(name: str) -> Architecture:
     raise unknown_name(name, is_architecture=True)
 
 
-def unknown_name(name: str, is_architecture: bool = False) -> ModelNotFoundError:
-    """Make an error about an unknown name, or about one that needs `pretrained` beside it."""
-    if known := architecture(name):
-        return _without_weights(known)
-    if name.startswith(hub.PREFIX) or exists(name):
-        kind = "a repository" if name.startswith(hub.PREFIX) else "a file or folder"
-        return ModelNotFoundError(f"{name}: is {kind}; expected a name that `numpyclip models --all` lists.")
-    is_path = is_architecture or name.endswith(SUFFIXES)
-    repository = None if is_path else _REPOSITORY.fullmatch(name)
-    names = architectures() if is_architecture else [*available_models(), *architectures()]
-    close = _similar(name, names, 0.8 if repository else 0.5)
-    if repository and not close:
-        close = [f"{hub.PREFIX}{repository['name']}"]
-    return ModelNotFoundError(
-        f"Model {name!r:.200} not found: neither a known name nor a file or folder here."
-        f"{_did_you_mean(close)} Known names: {', '.join(available_models())}; "
-        f"those of OpenCLIP (numpyclip models --all); {hub.PREFIX}organization/name."
-    )
-
-
-def _without_weights(known: Architecture) -> ModelNotFoundError:
-    if not known.models:
-        return ModelNotFoundError(
-            f"{known.name} has no published weights; pass a file: --pretrained FILE (pretrained='FILE')."
-        )
-    first, *others = known.models
-    listed = f"; another tag ({', '.join(others)}), or a file" if others else ", or a file"
-    return ModelNotFoundError(
-        f"{known.name} is an architecture; name its weights too: --pretrained {first} (pretrained={first!r}){listed}."
-    )
-
-
-def unknown_tag(known: Architecture, tag: str) -> ModelNotFoundError:
-    """Make an error about a tag that an architecture does not have."""
-    return ModelNotFoundError(
-        f"{known.name}: {tag!r:.200} is neither one of its tags nor a file or folder here."
-        f"{_did_you_mean(_similar(tag, known.models, 0.7))} Expected "
-        f"{', '.join(known.models) or 'a file, for none of its weights were published'}."
-    )
-
-
-def _similar(name: str, names: Iterable[str], cutoff: float) -> list[str]:
-    """Choose names of similar spelling, case-insensitively; a slash is a hyphen, as in OpenCLIP's names."""
-    import difflib  # slow to import, and most names are right
-
-    def plain(name: str) -> str:
-        return name.lower().replace("/", "-")
-
-    known = {plain(known): known for known in reversed(list(names))}  # of two that are the same, the first
-    if exact := known.get(plain(name)):
-        return [exact]
-    return [known[close] for close in difflib.get_close_matches(plain(name), known, 3, cutoff)]
-
-
-def _did_you_mean(names: Iterable[str]) -> str:
-    listed = " or ".join(map(repr, names))
-    return f" Did you mean {listed}?" if listed else ""
+def find_tagged(name: str, tag: str) -> tuple[Architecture, PublishedModel]:
+    """Find an architecture and its published weights of a tag; an error says what was meant by either."""
+    known = find_architecture(name)
+    if model := known.find(tag):
+        return known, model
+    if exists(tag):
+        raise InputError(f"{tag}: is a file or folder here; expected a tag that `numpyclip models list {name}` shows.")
+    raise unknown_tag(known, tag)

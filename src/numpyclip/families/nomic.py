@@ -29,7 +29,7 @@ from numpyclip.families.tensor_names import (
 )
 from numpyclip.families.transformers_options import unknown_options
 from numpyclip.model.config import CLIPConfig
-from numpyclip.model.text.encoder_configs import RelativeBertConfig
+from numpyclip.model.text.encoder_configs import BertConfig
 from numpyclip.model.transformer_config import RopeConfig, TextRopeConfig
 from numpyclip.model.vision.vision_config import PoolConfig, StemConfig, VisionTransformerConfig
 from numpyclip.tokenizer.clip_tokenizer import default_tokenizer
@@ -158,7 +158,7 @@ def _vision(section: Section, checkpoint: Checkpoint) -> VisionTransformerConfig
     return vision
 
 
-def _text(section: Section, checkpoint: Checkpoint) -> RelativeBertConfig:
+def _text(section: Section, checkpoint: Checkpoint) -> BertConfig:
     is_original = _is_original(section)
     section.expect(prenorm=False, rotary_emb_interleaved=False)
     if section.get("rotary_emb_fraction", float, 0.0 if is_original else 1.0) != 1:
@@ -174,7 +174,7 @@ def _text(section: Section, checkpoint: Checkpoint) -> RelativeBertConfig:
     eps = section.eps("layer_norm_epsilon", section.eps("layer_norm_eps", 1e-5 if is_original else 1e-12))
     section.expect(layer_norm_eps=eps)
     token_types = checkpoint.shape("token_type_embedding", 2)[0] if "token_type_embedding" in checkpoint else 0
-    text = RelativeBertConfig(
+    text = BertConfig(
         **blocks,
         context_length=length,
         vocab_size=vocab_size,

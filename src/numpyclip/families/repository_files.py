@@ -96,7 +96,7 @@ def files_at(path: Path, table: Section | None = None, doubt: str | None = None)
             warnings = (f"{path}: {TRANSFORMERS_CONFIG} is not used: transformers does not look for {found[0]}.",)
         return ModelFiles(path=path, weights=path / found[0], library=library, config=config, warnings=warnings)
     if not found and (described := next((config for config in _WEIGHTS if config in names), None)):
-        raise CheckpointError(f"{path}: has no weights; expected a file named {' or '.join(_WEIGHTS[described])}.")
+        raise _without_weights(path, described)
     if not found:
         raise CheckpointError(
             f"{path}: no weights in this folder; expected a file of weights, perhaps with a config file."
@@ -109,10 +109,14 @@ def files_at(path: Path, table: Section | None = None, doubt: str | None = None)
 
 def find_weights_in(folder: Path) -> Path:
     """Find the weights in the folder of a module of sentence-transformers."""
-    for name in ("model.safetensors", "pytorch_model.bin"):
-        if (folder / name).is_file():
-            return folder / name
-    raise CheckpointError(f"{folder}: has no weights; expected a file named model.safetensors or pytorch_model.bin.")
+    found = _find_weights({name for name in _list(folder) if (folder / name).is_file()}, TRANSFORMERS_CONFIG)
+    if not found:
+        raise _without_weights(folder, TRANSFORMERS_CONFIG)
+    return folder / found[0]
+
+
+def _without_weights(folder: Path, library: str) -> CheckpointError:
+    return CheckpointError(f"{folder}: has no weights; expected a file named {' or '.join(_WEIGHTS[library])}.")
 
 
 def repository_name(folder: Path) -> str:
@@ -136,20 +140,14 @@ def _model_within(path: Path) -> Path | None:
     """
     if not path.is_dir() or _library(names := _list(path)) or _find_weights(names, None):
         return None
-    found = [folder for name in sorted(names) if (folder := path / name).is_dir() and _has_model(folder)]
+    folders = [name for name in names if any(_is_file(path / name / config) for config in _WEIGHTS)]
+    found = folders_with_models(f"{name}/{file}" for name in folders for file in _list(path / name))
     if len(found) > 1:
-        listed = ", ".join(quoted(folder.name, 60) for folder in found[:10])
+        listed = ", ".join(quoted(folder, 60) for folder in found[:10])
         raise CheckpointError(
             f"{path}: has models in {len(found)} subfolders ({listed}); expected one. Pass one of them."
         )
-    return found[0] if found else None
-
-
-def _has_model(folder: Path) -> bool:
-    library = next((config for config in _WEIGHTS if _is_file(folder / config)), None)
-    if not (library and _find_weights(_list(folder), library)):
-        return False
-    return library == OPEN_CLIP_CONFIG or "model_type" in read_config_file(folder / library)
+    return path / found[0] if found else None
 
 
 def _is_file(path: Path) -> bool:
@@ -199,21 +197,19 @@ def _settles(names: set[str], subfolder: str) -> bool:
 
 def folders_with_models(names: Iterable[str]) -> list[str]:
     """List the subfolders of a repository that have a model with a config file."""
-    names = {name for name in names if not _MODULE.fullmatch(name)}
     within: dict[str, set[str]] = {}
-    for folder, _, name in (name.partition("/") for name in names):
+    for folder, _, name in (name.partition("/") for name in names if not _MODULE.fullmatch(name)):
         within.setdefault(folder, set()).add(name)
-    return [folder for folder in sorted(within) if _wanted_of(names, folder, within[folder])]
+    return [
+        folder
+        for folder in sorted(within)
+        if (library := _library(within[folder])) and _find_weights(within[folder], library)
+    ]
 
 
 def _wanted_in(names: set[str], folder: str) -> list[str]:
-    return _wanted_of(
-        names, folder, {name.removeprefix(f"{folder}/") for name in names if name.startswith(f"{folder}/")}
-    )
-
-
-def _wanted_of(names: set[str], folder: str, within: set[str]) -> list[str]:
     """Choose files of a subfolder that has a config file, and of the tokenizer that diffusers has beside it."""
+    within = {name.removeprefix(f"{folder}/") for name in names if name.startswith(f"{folder}/")}
     found = [f"{folder}/{name}" for name in _wanted(within)] if _library(within) else []
     if not found:
         return []

@@ -45,21 +45,6 @@ class TokenStages:
 
 
 @runtime_checkable
-class TokenTower(Protocol):
-    """A tower whose tokens can be had, before they are pooled."""
-
-    @property
-    def stages(self) -> TokenStages:
-        """What its tokens go through."""
-
-    def tokens(self, inputs: NDArray[Any], stage: TokenStage, /) -> Array:
-        """Compute the tokens of ids, (b, n) -> (b, n, d), or the patches of images, in rows and columns.
-
-        All tokens of a transformer on patches have no rows and columns.
-        """
-
-
-@runtime_checkable
 class AttentionTower(Protocol):
     """A tower whose attention can be had."""
 

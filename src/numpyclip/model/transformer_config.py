@@ -39,7 +39,10 @@ class RopeConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class TextRopeConfig:
-    """Rotary embeddings of the positions of up to `length` tokens; `base` is the inverse of the slowest rotation."""
+    """Rotary embeddings of the positions of up to `length` tokens.
+
+    `base` (theta): of heads of k channels, pair i turns by base ** (-2 i / k) for each position.
+    """
 
     base: float
     length: int

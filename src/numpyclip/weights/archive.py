@@ -13,7 +13,7 @@ import struct
 import zipfile
 import zlib
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -107,19 +107,22 @@ class Archive:
     def __contains__(self, name: str) -> bool:
         return name in self._records
 
-    def checked_record(self, name: str, tensor: str = "") -> Bytes:
-        """Return one record after verifying its checksum: for small ones that describe others, or that of a tensor."""
+    def checked_record(self, name: str, tensor: Callable[[], str] | None = None) -> Bytes:
+        """Return one record after verifying its checksum: for small ones that describe others, or that of a tensor.
+
+        `tensor` returns its name, for the error.
+        """
         data = self.record(name)
         crc = self._records[name].CRC
         if crc and zlib.crc32(data.data) != crc:  # PyTorch can be told to write none, which is 0
-            of = f" It is that of tensor {quoted(tensor, 100)}." if tensor else ""
+            of = f" It is that of tensor {quoted(tensor(), 100)}." if tensor else ""
             raise CorruptCheckpointError(
                 f"{self.path}: record {quoted(name, 100)} does not match its checksum. Download or copy the file "
                 f"again.{of}"
             )
         return data
 
-    def verify(self, array: NDArray[Any], tensor: str = "") -> None:
+    def verify(self, array: NDArray[Any], tensor: Callable[[], str] | None = None) -> None:
         """Raise unless the record that a tensor is a view of, if any, matches its checksum; once for each record."""
         first, base = (data.__array_interface__["data"][0] for data in (array, self._file))
         if not (array.size and 0 <= first - base < self._file.size):

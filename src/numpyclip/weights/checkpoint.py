@@ -4,7 +4,7 @@ import hashlib
 import mmap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -196,7 +196,7 @@ class Checkpoint:
     def _verified(self, name: str, taken: _Taken) -> _Taken:
         if name not in self._sound:
             for archive in self.archives:
-                archive.verify(self.arrays[name], self._stored_name(name))
+                archive.verify(self.arrays[name], partial(self._stored_name, name))
             if not is_finite(taken):
                 place = f" in {quoted(self.place, 60)}" if self.place else ""
                 others = f" In this one, {self.choice}" if self.choice else ""

@@ -7,14 +7,13 @@ import re
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from numpyclip.errors import ChecksumError, DownloadError, ModelNotFoundError, NumPyCLIPError, OfflineError, quoted
 from numpyclip.weights.local import Folder
 from numpyclip.weights.network_settings import hub_cache, hub_endpoint, remedy_to_send_token, setting_against_hub
 
 if TYPE_CHECKING:  # http and tls take a while to import
-    from numpyclip.weights.hub_cache import CachedRepository
     from numpyclip.weights.hub_client import HubClient
 
 PREFIX = "hf-hub:"
@@ -72,39 +71,45 @@ def obtain(name: str, choose: Choose, cache_dir: Folder | None = None) -> Path:
     UserWarning
         If they cannot be fetched, and a snapshot in the cache is used.
     """
-    match = _NAME.fullmatch(name)
-    if not match or ".." in name or "--" in match["repository"] or "//" in name:
-        raise ModelNotFoundError(
-            f"{name!r:.200}: names no repository; expected {PREFIX}organization/name, perhaps with @revision."
-        )
-    return _Download(name, match["repository"], match["revision"], choose).obtain(cache_dir)
+    return _Download(name, choose, cache_dir).obtain()
+
+
+def find(name: str, choose: Choose, cache_dir: Folder | None = None) -> Path | None:
+    """Find a snapshot in the cache that has all chosen files; see `obtain`. Nothing is downloaded."""
+    return _Download(name, choose, cache_dir).find()
 
 
 class _Download:
     """One revision of one repository."""
 
-    def __init__(self, name: str, repository: str, revision: str | None, choose: Choose) -> None:
-        self._name, self._repository, self._revision, self._choose = name, repository, revision, choose
-
-    def obtain(self, cache_dir: Folder | None) -> Path:
-        """Return the folder with the files, online or not."""
+    def __init__(self, name: str, choose: Choose, cache_dir: Folder | None) -> None:
         from numpyclip.weights.hub_cache import CachedRepository
 
-        cache = CachedRepository(Path(cache_dir).expanduser() if cache_dir else hub_cache(), self._repository)
+        match = _NAME.fullmatch(name)
+        if not match or ".." in name or "--" in match["repository"] or "//" in name:
+            raise ModelNotFoundError(
+                f"{name!r:.200}: names no repository; expected {PREFIX}organization/name, perhaps with @revision."
+            )
+        self._name, self._choose = name, choose
+        self._repository, self._revision = match["repository"], match["revision"]
+        self._cache = CachedRepository(Path(cache_dir).expanduser() if cache_dir else hub_cache(), self._repository)
+
+    def obtain(self) -> Path:
+        """Return the folder with the files, online or not."""
         if setting := setting_against_hub():
-            return self._cached(cache) or self._raise_offline(cache, setting)
+            return self.find() or self._raise_offline(setting)
         from numpyclip.weights.hub_client import HubClient
         from numpyclip.weights.web_request import Broken, Refused, Wrong
 
         client = HubClient(self._repository)
         try:
-            return self._fetch(client, cache)
+            return self._fetch(client)
         except (Broken, Refused, DownloadError) as failure:
             is_final = isinstance(failure, Wrong) or getattr(failure, "code", "") == "RevisionNotFound"
-            if is_final or not (folder := self._cached(cache)):
+            if is_final or not (folder := self.find()):
                 if isinstance(failure, DownloadError):
                     raise
-                raise self._error(failure, client, cache) from failure
+                raise self._error(failure, client) from failure
             warnings.warn(
                 f"{self._name}: not fetched from {client.page} ({failure}). The snapshot {folder} is used; with "
                 "HF_HUB_OFFLINE=1 the hub is not asked.",
@@ -112,7 +117,7 @@ class _Download:
             )
             return folder
 
-    def _fetch(self, client: "HubClient", cache: "CachedRepository") -> Path:
+    def _fetch(self, client: "HubClient") -> Path:
         from numpyclip.weights.hub_cache import stays_inside
         from numpyclip.weights.web_request import Refused
 
@@ -125,7 +130,7 @@ class _Download:
             )
         if outside := [file for file in chosen if not stays_inside(file)]:
             raise DownloadError(f"{self._name}: {client.page} lists {quoted(outside[0])}, which is outside its folder.")
-        folder = cache.snapshot(listing.commit)
+        cache, folder = self._cache, self._cache.snapshot(listing.commit)
         cache.note_listing(listing.commit, listing.files)
         for file in chosen:
             if not (folder / file).is_file():
@@ -139,8 +144,9 @@ class _Download:
         cache.note(self._revision or "main", listing.commit)
         return folder
 
-    def _cached(self, cache: "CachedRepository") -> Path | None:
+    def find(self) -> Path | None:
         """Return a snapshot in the cache that has all files; if no revision was named, of any commit."""
+        cache = self._cache
         for commit in cache.commits(self._revision):
             here, listed = set(cache.files(commit)), cache.listing(commit)
             # what another program has fetched may not be all: transformers' models leave out how to preprocess
@@ -150,8 +156,8 @@ class _Download:
                 return cache.snapshot(commit)
         return None
 
-    def _raise_offline(self, cache: "CachedRepository", setting: str) -> Path:
-        here = sorted({file for commit in cache.commits(self._revision) for file in cache.files(commit)})
+    def _raise_offline(self, setting: str) -> NoReturn:
+        here = sorted({file for commit in self._cache.commits(self._revision) for file in self._cache.files(commit)})
         found = f" (it has {', '.join(f'{file!r:.60}' for file in here[:10])})" if here else ""
         raise OfflineError(
             f"{self._name}: not completely in the cache{found}, and {setting} forbids the network. Unset it, or copy "
@@ -159,7 +165,7 @@ class _Download:
             f"{self._repository}."
         )
 
-    def _error(self, failure: Exception, client: "HubClient", cache: "CachedRepository") -> NumPyCLIPError:
+    def _error(self, failure: Exception, client: "HubClient") -> NumPyCLIPError:
         from numpyclip.weights.web_request import Refused, Wrong
 
         is_refusal = isinstance(failure, Refused) and failure.host is None  # of the hub, not of where it redirects to
@@ -181,7 +187,7 @@ class _Download:
             return ModelNotFoundError(
                 f"{self._name}: not found at {client.page}, or closed to you ({failure}). Check its spelling; {access}."
             )
-        kept = " (what has arrived is kept, to be continued)" if cache.has_parts() else ""
+        kept = " (what has arrived is kept, to be continued)" if self._cache.has_parts() else ""
         kind = ChecksumError if isinstance(failure, Wrong) else DownloadError
         return kind(
             f"{self._name}: could not be downloaded from {client.page}: {str(failure).rstrip('.')}. Try again{kept}, "

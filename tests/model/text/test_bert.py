@@ -5,6 +5,7 @@ import pytest
 
 import numpyclip
 from numpyclip.errors import InputError
+from numpyclip.model.text.bert import alibi
 from numpyclip.model.text.encoder_configs import BertConfig, EncoderConfig
 from tests.families.test_parity import FAMILIES, load, with_record_of
 from tests.model.golden import assert_close
@@ -119,3 +120,18 @@ def test_no_text_is_longer_than_there_are_positions(name: str) -> None:
     assert model.context_length == 12
     with pytest.raises(InputError, match=r"expected integers of shape \(n, 12\)"):
         model.encode_text(np.ones((1, 13), int))
+
+
+@pytest.mark.parametrize(
+    ("heads", "slopes"),
+    [
+        (8, [1 / 2**power for power in range(1, 9)]),  # the paper's
+        (12, [2**-power for power in (1, 2, 3, 4, 5, 6, 7, 8, 0.5, 1.5, 2.5, 3.5)]),
+    ],
+)
+def test_the_bias_falls_with_the_distance_in_a_series_of_slopes(heads: int, slopes: list[float]) -> None:
+    bias = alibi(heads, 3)
+    assert bias.dtype == np.float32
+    assert bias.shape == (heads, 1, 3, 3)
+    assert np.allclose(bias[:, 0, 0], np.multiply.outer(slopes, [0, -1, -2]))
+    assert np.array_equal(bias, bias.swapaxes(2, 3))

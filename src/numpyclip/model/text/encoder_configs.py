@@ -39,7 +39,8 @@ class BertConfig(EncoderConfig):
     `token_types` is the number of token types, of which only the first is used; `first_place` the number of unused
     positions at the start of the table, which has `positions` if that is not as many as a text may have besides;
     `pooler`: a layer with tanh follows the pooled token; `end_width` is the width of a layer between blocks and
-    projection, if any.
+    projection, if any. Positions that are `rotary`, or a bias (`alibi`), replace the table. `standardized`: embeddings
+    have mean 0 and variance 1; `standardizable`: they have where they are truncated, or compared with images.
     """
 
     post_norm: bool = True  # of sums
@@ -48,24 +49,17 @@ class BertConfig(EncoderConfig):
     positions: int | None = None
     pooler: bool = False
     end_width: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class RelativeBertConfig(EncoderConfig):
-    """Sizes and options of a BERT without a table of positions, which are rotary, or a bias (`alibi`).
-
-    `standardized`: embeddings have mean 0 and variance 1; `standardizable`: they have where they are truncated, or
-    compared with images.
-    """
-
-    post_norm: bool = True  # of sums
-    token_types: int = 1
     rotary: TextRopeConfig | None = None
     alibi: bool = False
     standardized: bool = False
     standardizable: bool = False
 
-    def standardize(self) -> "RelativeBertConfig":
+    @property
+    def has_table(self) -> bool:
+        """Whether positions are those of a table."""
+        return self.rotary is None and not self.alibi
+
+    def standardize(self) -> "BertConfig":
         """Return it with standardized embeddings, if they are to be where they are truncated."""
         return replace(self, standardized=self.standardized or self.standardizable)
 

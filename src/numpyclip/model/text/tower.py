@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from numpyclip.model.expected_tensors import Tensors
 from numpyclip.model.ops import Array
 from numpyclip.model.text.text_config import MCTConfig, TextConfig
+from numpyclip.model.token_stages import TokenStage, TokenStages
 from numpyclip.model.transformer import Transformer
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
@@ -33,6 +34,16 @@ class TextTower(Protocol):
     def __call__(self, ids: NDArray[np.integer]) -> Array:
         """Embed texts, of which no token matters beyond the last: (b, n) -> (b, e)."""
 
+    @property
+    def stages(self) -> TokenStages:
+        """What its tokens go through."""
+
+    def tokens(self, ids: NDArray[np.integer], stage: TokenStage) -> Array:
+        """Compute all tokens, those of padding included: (b, n) -> (b, n, d)."""
+
+    def attention(self, ids: NDArray[np.integer], index: int) -> Array:
+        """Compute how much each token attends to each in one block: (b, n) -> (b, h, n, n)."""
+
 
 def text_tower(config: TextConfig) -> type[TextTower]:
     """Return the kind of tower that a configuration describes; others are not even imported."""
@@ -48,16 +59,12 @@ def text_tower(config: TextConfig) -> type[TextTower]:
 
 
 def _encoder(config: TextConfig) -> type[TextTower]:
-    from numpyclip.model.text.encoder_configs import BertConfig, M2M100Config, RelativeBertConfig
+    from numpyclip.model.text.encoder_configs import BertConfig, M2M100Config
 
     if isinstance(config, BertConfig):
         from numpyclip.model.text.bert import Bert
 
         return Bert
-    if isinstance(config, RelativeBertConfig):
-        from numpyclip.model.text.relative_bert import RelativeBert
-
-        return RelativeBert
     if isinstance(config, M2M100Config):
         from numpyclip.model.text.m2m100 import M2M100
 

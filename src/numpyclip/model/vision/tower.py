@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from numpyclip.images.preprocess import Preprocess, Size, in_pixels
 from numpyclip.model.expected_tensors import Tensors
 from numpyclip.model.ops import Array
+from numpyclip.model.token_stages import TokenStage, TokenStages
 from numpyclip.model.vision.vision_config import ConvNeXtConfig, FastViTConfig, ResNetConfig, VisionConfig
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint
@@ -50,6 +51,15 @@ class VisionTower(ABC):
     @abstractmethod
     def output_dim(self) -> int:
         """Length of embeddings."""
+
+    @property
+    @abstractmethod
+    def stages(self) -> TokenStages:
+        """What its tokens go through."""
+
+    @abstractmethod
+    def tokens(self, image: NDArray[Any], stage: TokenStage) -> Array:
+        """Compute its patches, in rows and columns, or all tokens of a transformer: (b, ...) -> (b, y, x, d)."""
 
 
 def vision_tower(config: VisionConfig) -> type[VisionTower]:
