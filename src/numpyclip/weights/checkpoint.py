@@ -104,8 +104,10 @@ class Checkpoint:
             raise CheckpointError(f"{self.path}: tensor '{name}' is missing; {self._instead_of(name)}")
         shape = self.arrays[name].shape
         if len(shape) != dimensions or 0 in shape:
+            gather = " Run DeepSpeed's zero_to_fp32.py, and pass what it writes." if shape == (0,) else ""
             raise CheckpointError(
-                f"{self.path}: tensor '{name}' has shape {shape}; expected {dimensions} dimensions, none of them empty."
+                f"{self.path}: tensor '{name}' has shape {shape}; expected {dimensions} dimensions, none of them "
+                f"empty.{gather}"
             )
         return shape
 
