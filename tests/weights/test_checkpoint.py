@@ -135,6 +135,13 @@ def test_what_deepspeed_leaves_in_place_of_tensors_is_named() -> None:
         _checkpoint(w=np.zeros(0)).shape("w", 2)
 
 
+def test_a_tensor_that_shares_memory_is_named_as_it_is() -> None:
+    w = np.ones(2, np.float32)
+    tensors = {"visual.a": w, "visual.b": w}
+    with pytest.raises(CheckpointError, match=r"tensor 'visual\.b' has no place"):
+        Checkpoint(Path("file"), tensors, stored=tensors).check({"visual.a": (2,)})
+
+
 def test_another_shape_is_refused_with_both() -> None:
     with pytest.raises(CheckpointError, match=r"'w' has shape \(2,\); expected \(3,\)"):
         _checkpoint(w=np.ones(2, np.float32)).check({"w": (3,)})

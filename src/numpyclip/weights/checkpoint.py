@@ -214,8 +214,9 @@ class Checkpoint:
         if name in self.unread:
             return name
         array = self.arrays[name]
-        same = (known for known, other in self.stored.items() if np.may_share_memory(array, other))
-        return next(same, name)
+        stored = self.stored
+        same = (known for known in (name, *stored) if known in stored and np.may_share_memory(array, stored[known]))
+        return next(same, name)  # tied weights have several
 
     @cached_property
     def _sound(self) -> set[str]:
