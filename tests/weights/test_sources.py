@@ -142,6 +142,15 @@ def test_openais_file_is_found_in_its_usual_folder_whichever_is_passed(
     assert hub.asked == []
 
 
+def test_a_file_in_its_usual_folder_that_cannot_be_read_is_passed_over(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLIP_DIR", str(tmp_path / "usual"))
+    (tmp_path / "usual" / "toy.pt").mkdir(parents=True)
+    with serving(BODY) as openai:
+        assert obtain(toy(f"{openai.url}/toy.pt"), tmp_path / "here") == Weights(tmp_path / "here" / "toy.pt", False)
+
+
 def test_a_revision_that_is_no_commit_is_resolved_by_the_hub(hub: Hub, tmp_path: Path) -> None:
     assert obtain(toy(revision="main", sha256=None)) == Weights(snapshot(tmp_path), True)
     assert (tmp_path / "home/hub/models--someone--model/refs/main").read_text() == COMMIT  # for huggingface_hub

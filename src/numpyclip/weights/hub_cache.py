@@ -28,8 +28,9 @@ from numpyclip.errors import CheckpointError, DownloadError
 from numpyclip.regular_file import open_regular
 from numpyclip.weights.catalogue import Copy
 from numpyclip.weights.json_file import parse_json, read_bytes
-from numpyclip.weights.local import make_folder, read_sha256
+from numpyclip.weights.local import make_folder, read_sha256, readable
 from numpyclip.weights.network_settings import links_are_forbidden
+from numpyclip.weights.partial_file import sha1s
 
 _WEIGHTS = (  # of the repositories of copies, in which other programs may have chosen another file
     *("open_clip_model.safetensors", "open_clip_pytorch_model.bin"),
@@ -185,10 +186,13 @@ class CachedRepository:
                         yield path
 
 
-def is_intact(path: Path) -> bool:
-    """Compare a file in the cache with its SHA-256, if that is the name of its blob, after reading all of it."""
+def is_intact(path: Path) -> bool | None:
+    """Compare a file in the cache with the hash that is the name of its blob, after reading all of it; None without."""
     blob = path.resolve().name
-    return not is_sha256(blob) or read_sha256(path) == blob
+    if is_commit(blob):  # a SHA-1, which small files have
+        with readable(path), open_regular(path) as file:
+            return blob in sha1s(file, os.fstat(file.fileno()).st_size)
+    return read_sha256(path) == blob if is_sha256(blob) else None
 
 
 def _linked(path: Path, blob: Path) -> bool:

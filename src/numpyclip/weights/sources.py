@@ -74,9 +74,9 @@ def obtain(model: KnownModel, download_root: Folder | None = None, check: Check 
 
 
 def find(model: KnownModel, download_root: Folder | None = None, check: Check = _accept) -> Path | None:
-    """Find the file of a model, which is not verified, or a copy of it on the disk."""
-    file = weights_folder(download_root) / model.file
-    return file if file.is_file() else _find_copy(model, _caches(download_root), check)
+    """Find the file of a model, which is not verified, also in its usual folder, or a copy of it on the disk."""
+    files = (weights_folder(folder) / model.file for folder in (download_root, None))
+    return next(filter(Path.is_file, files), None) or _find_copy(model, _caches(download_root), check)
 
 
 def _find_copy(model: KnownModel, caches: Iterable[Path], check: Check) -> Path | None:
@@ -128,8 +128,9 @@ class _Search:
         """Return what is on the disk: the file, of which the SHA-256 was found, or a copy in the cache of the hub."""
         if found == self._model.sha256:
             return Weights(self._file, False)
-        if self._usual_file != self._file and self._sha256_of(self._usual_file) == self._model.sha256:
-            return Weights(self._usual_file, False)
+        with suppress(DownloadError):  # of a file that cannot be read, where none need be
+            if self._usual_file != self._file and self._sha256_of(self._usual_file) == self._model.sha256:
+                return Weights(self._usual_file, False)
         copy = _find_copy(self._model, self._caches, self._check)
         return Weights(copy, True) if copy else None
 
