@@ -43,3 +43,10 @@ def test_names_of_others_are_quoted_on_one_line_and_cut() -> None:
     assert errors.quoted("visual.proj") == "'visual.proj'"
     assert errors.quoted("a\n\x1b\ud800") == r"'a\n\x1b\ud800'"
     assert errors.quoted("a" * 9, most=5) == "'aaaaa'..."
+
+
+def test_of_many_names_some_are_listed_and_the_others_counted() -> None:
+    assert errors.listed([]) == ""
+    assert errors.listed(["a", "b"], most=2) == "'a', 'b'"
+    assert errors.listed(dict.fromkeys("abcd"), most=2) == "'a', 'b' and 2 more"
+    assert errors.listed(["\x1b" + "a" * 9], letters=4) == "'\\x1baaa'..."

@@ -23,12 +23,21 @@ Each is also the built-in exception in brackets, so that code written for openai
 Messages follow one pattern: where, what was found, what was expected, what to do.
 """
 
+from collections.abc import Collection
+from itertools import islice
+
 from numpyclip.escaping import printable
 
 
 def quoted(name: str, most: int = 200) -> str:
     """Quote an untrusted name for a message: on one line, not too long, and printable."""
     return repr(name) if len(name) <= most else f"{name[:most]!r}..."
+
+
+def listed(names: Collection[str], most: int = 10, letters: int = 60) -> str:
+    """List names, each as `quoted`, and say how many more there are."""
+    shown = ", ".join(quoted(name, letters) for name in islice(names, most))
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
 
 class NumPyCLIPError(Exception):
@@ -96,7 +105,15 @@ class StoreError(NumPyCLIPError, OSError):
 
 
 class TextTooLongError(NumPyCLIPError, RuntimeError):
-    """A text needs more tokens than the model has positions."""
+    """A text needs more tokens than the model has positions.
+
+    Attributes
+    ----------
+    found : str
+        The message without what to do, which differs between Python, the program and the server.
+    """
+
+    found: str = ""
 
 
 class MissingPackageError(NumPyCLIPError, ImportError):

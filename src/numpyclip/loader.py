@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from numpyclip.weights.activations import Activation
 
 
+class TruncationWarning(UserWarning):
+    """Embeddings are truncated of a model that is not known to be trained for it."""
+
+
 def load(  # noqa: PLR0913  the first four are those of openai/CLIP
     name: str | os.PathLike[str],
     device: object = "cpu",
@@ -105,25 +109,24 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
 
         texts = recognise(locate(os.fspath(named.text_model), None, download_root), fallback=activation)
         texts = replace(texts, config=texts.config.standardize())
-        texts = replace(_truncate(texts, truncate_dim), warnings=texts.warnings)  # the first one's says it
-        model = pair(model, _read(texts, low_memory))
+        model = pair(model, _read(_truncate(texts, truncate_dim, warned=True), low_memory))
     return model, model.preprocess
 
 
-def _truncate(found: ModelDescription, dim: int | None) -> ModelDescription:
+def _truncate(found: ModelDescription, dim: int | None, *, warned: bool = False) -> ModelDescription:
     """Truncate embeddings to their first dimensions, with a warning if the model is not known to be trained for it."""
     if dim is None:
         return found
     from numpyclip.dual_encoder.validation import checked_dim
 
     config = found.config.truncate(checked_dim(dim, found.config.embed_dim))
-    if config is found.config or config.matryoshka:
-        return replace(found, config=config)
-    doubt = (
-        f"{found.checkpoint.path}: this model is not known to be trained for truncated embeddings (Matryoshka "
-        "representation learning); with truncate_dim, it finds less."
-    )
-    return replace(found, config=config, warnings=(*found.warnings, doubt))
+    if config is not found.config and not config.matryoshka and not warned:
+        doubt = (
+            f"{found.checkpoint.path}: this model is not known to be trained for truncated embeddings (Matryoshka "
+            "representation learning); with truncate_dim, it finds less."
+        )
+        warnings.warn(doubt, TruncationWarning, stacklevel=3)
+    return replace(found, config=config)
 
 
 def _read(found: ModelDescription, low_memory: bool) -> CLIP:

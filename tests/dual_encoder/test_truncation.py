@@ -77,7 +77,7 @@ def test_an_index_refuses_embeddings_of_other_dimensions(tiny: CLIP, truncated: 
         Index(tmp_path / "index", tiny)
     with Index(tmp_path / "whole", tiny, create=True) as index:
         index.add_texts(TEXTS)
-    remedy = r"leave out --truncate-dim, or re-embed: .* --migrate --truncate-dim 32\."
+    remedy = r"leave out truncate_dim \(--truncate-dim\), or re-embed: .* --migrate --truncate-dim 32\."
     with pytest.raises(InputError, match=f"holds embeddings of 128 dimensions, not 32; {remedy}"):
         Index(tmp_path / "whole", truncated)
 

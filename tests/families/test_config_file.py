@@ -50,8 +50,8 @@ def test_a_mean_that_is_no_number_is_refused(value: Any) -> None:
 @pytest.mark.parametrize("side", [MAX_SIDE + 1, [MAX_SIDE + 1] * 2])
 def test_a_side_has_a_bound_where_there_is_one(side: Any) -> None:
     with pytest.raises(UnsupportedCheckpointError, match=rf"image_size is .*; expected .*1..{MAX_SIDE}"):
-        section(image_size=side).side("image_size", 224, MAX_SIDE)
-    assert section(image_size=[64, 64]).side("image_size", 224, MAX_SIDE) == 64
+        section(image_size=side).sides("image_size", 224, MAX_SIDE)
+    assert section(image_size=[64, 64]).sides("image_size", 224, MAX_SIDE) == 64
 
 
 @pytest.mark.parametrize(

@@ -219,7 +219,7 @@ def test_a_missing_tensor_is_not_missing_under_a_prefix() -> None:
     checkpoint = _with(left_out=("token_embedding.weight",), without=("token_embedding.weight",))
     with pytest.raises(CheckpointError, match=r"is missing; it stands outside 'model'\. Give all names"):
         replace(checkpoint, place="model").check(CLIP)
-    with pytest.raises(CheckpointError, match=r"is missing; that is openai/CLIP's name of it. The file has 'theirs', "):
+    with pytest.raises(CheckpointError, match=r"is missing; that is openai/CLIP's name of it. The file has 'theirs'\."):
         replace(_with(without=("token_embedding.weight",)), stored={"theirs": np.ones(1)}).check(CLIP)
     with pytest.raises(CheckpointError, match=r"'proj' is missing; expected the names"):
         _with().check({"proj": (1,)})  # that of the image tower is another one

@@ -14,7 +14,7 @@ from numpyclip.errors import DownloadError
 from numpyclip.weights import local
 from numpyclip.weights.local import is_stamped, verify, weights_folder, write_stamp
 from numpyclip.weights.sources import find
-from tests.weights.downloads import BODY, SHA256, child_environment, get, left_in, model_at, obtain
+from tests.weights.downloads import BODY, SHA256, accept, child_environment, get, left_in, model_at, obtain
 from tests.weights.scripted_server import (
     answer,
     serving,
@@ -38,11 +38,11 @@ def test_folder_is_download_root_before_clip_dir_before_home(monkeypatch: pytest
 def test_the_usual_folder_is_looked_into_last(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "toy.pt").write_bytes(BODY)
     monkeypatch.setenv("CLIP_DIR", str(tmp_path))
-    assert find(model_at()) == tmp_path / "toy.pt"
-    assert find(model_at(), tmp_path / "elsewhere") == tmp_path / "toy.pt"
+    assert find(model_at(), None, accept) == tmp_path / "toy.pt"
+    assert find(model_at(), tmp_path / "elsewhere", accept) == tmp_path / "toy.pt"
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "toy.pt").touch()
-    assert find(model_at(), tmp_path / "elsewhere") == tmp_path / "elsewhere" / "toy.pt"
+    assert find(model_at(), tmp_path / "elsewhere", accept) == tmp_path / "elsewhere" / "toy.pt"
 
 
 def test_home_that_is_not_known_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,7 +189,7 @@ def test_file_that_is_there_needs_neither_http_nor_tqdm(tmp_path: Path) -> None:
     code = (
         "import sys; from numpyclip.weights.catalogue import KnownModel;"
         "from numpyclip.weights.sources import obtain;"
-        f"obtain(KnownModel('Toy', 'toy.pt', {SHA256!r}, ()), sys.argv[1]);"
+        f"obtain(KnownModel('Toy', 'toy.pt', {SHA256!r}, ()), sys.argv[1], print);"
         "assert not {'http.client', 'urllib.request', 'ssl', 'tqdm'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, env=child_environment())

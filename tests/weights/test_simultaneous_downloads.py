@@ -46,7 +46,7 @@ def report(part, data):
 partial_file.Part.append = report
 
 print("ready", flush=True)
-obtain(KnownModel("Toy", "toy.pt", {SHA256!r}, (sys.argv[1] + "/toy.pt",)), sys.argv[2])
+obtain(KnownModel("Toy", "toy.pt", {SHA256!r}, (sys.argv[1] + "/toy.pt",)), sys.argv[2], print)
 print("done", flush=True)
 """
 

@@ -3,17 +3,20 @@
 import errno
 import hashlib
 import re
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NoReturn
 
 import pytest
 
 from numpyclip.errors import CheckpointError, ChecksumError, DownloadError, OfflineError
+from numpyclip.weights import sources
 from numpyclip.weights.catalogue import DOWNLOADABLE, Copy, KnownModel
-from numpyclip.weights.sources import Weights, obtain
-from tests.weights.downloads import BODY, HALF, SHA256, dead_port, left_in
+from numpyclip.weights.sources import Check, Weights
+from tests.weights.downloads import BODY, HALF, SHA256, accept, dead_port, left_in
 from tests.weights.hub_server import COMMIT, Handler, Hub, using
 from tests.weights.scripted_server import answer, drop_after, serving
 
@@ -33,6 +36,10 @@ def toy(*urls: str, sha256: str | None = COPY_SHA256, revision: str = COMMIT, co
     """A model that OpenAI does not have any more, unless URLs are passed."""
     copy = Copy("someone/model", revision, FILE, sha256)
     return KnownModel("Toy/1", "toy.pt", SHA256, urls or (f"http://127.0.0.1:{dead_port()}/toy.pt",), (copy,) * copies)
+
+
+def obtain(model: KnownModel, folder: Path | None = None, check: Check = accept) -> Weights:
+    return sources.obtain(model, folder, check)
 
 
 def snapshot(tmp_path: Path, commit: str = COMMIT) -> Path:
@@ -303,7 +310,14 @@ def test_a_folder_that_cannot_be_made_is_no_reason_against_a_copy(
         obtain(toy())
 
 
-def test_a_full_disk_is_not_blamed_on_the_hub(hub: Hub, tmp_path: Path) -> None:
+def test_a_full_disk_is_not_blamed_on_the_hub(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+    with serving(BODY) as openai, pytest.raises(DownloadError, match="the disk is full"):
+        obtain(toy(f"{openai.url}/toy.pt"))
+    assert hub.asked == []
+
+
+def test_a_file_in_place_of_the_cache_is_not_blamed_on_the_hub(hub: Hub, tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "hub").write_bytes(b"no folder")
     with serving(BODY, answer(404)) as openai, pytest.raises(DownloadError) as caught:

@@ -129,11 +129,12 @@ def _other_names(name: str, text_model: str | None) -> list[str]:
     """Name the model as Immich does: architecture and tag with two underscores between them, or a text tower's name."""
     from numpyclip.weights.catalogue import DOWNLOADABLE
     from numpyclip.weights.hub import repository_of
+    from numpyclip.weights.published import published_as
 
     if text_model is not None:
         return _other_names(name, None) + _other_names(text_model, None)
-    if name in DOWNLOADABLE:
-        return [f"{name.replace('/', '-').replace('@', '-').removesuffix('px')}__openai"]
+    if name in DOWNLOADABLE and (published := published_as(name)):
+        return ["__".join(published)]
     if repository_of(name):
         return [name.rpartition("/")[2]]
     architecture, _, tag = name.partition(":")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from numpyclip.cli.options import USUAL_MODEL, add_model_options, load_model
 from numpyclip.cli.outputs import say
-from numpyclip.errors import InputError, NumPyCLIPError, StoreError
+from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.index.model_options import MODEL_OPTIONS, remembered_options
 
 if TYPE_CHECKING:
@@ -46,16 +46,17 @@ def place_of(arguments: argparse.Namespace) -> str:
 
 def open_made(arguments: argparse.Namespace) -> Store:
     """Open an index; the error if there is none names the command that makes it, with the options that were given."""
+    from numpyclip.index.database import NoIndexError
     from numpyclip.index.open_store import open_store
 
     try:
         return open_store(place_of(arguments))
-    except StoreError as error:
+    except NoIndexError as error:
         given = {key: getattr(arguments, key) for key in ("model", "pretrained")}
         if arguments.store is not None and "://" not in arguments.store:
             given["store"] = arguments.store
         options = "".join(f" --{key} {shlex.quote(value)}" for key, value in given.items() if value is not None)
-        raise StoreError(str(error).replace("`numpyclip index FOLDER", f"`numpyclip index FOLDER{options}")) from error
+        raise NoIndexError(error.place, f"{options}{error.options}") from error
 
 
 @contextmanager
@@ -128,9 +129,11 @@ def load_remembered(
     wanted = {**{key: remembered[key] for key in kept if key in remembered}, **wanted}
     vars(arguments).update(wanted, truncate_dim=dimensions(wanted))
     arguments.model = arguments.model or arguments.usual_model
+    from numpyclip.loader import TruncationWarning
+
     with warnings.catch_warnings():
         if "truncate_dim" not in given:  # it was said when the index was made
-            warnings.filterwarnings("ignore", message=".*Matryoshka")
+            warnings.simplefilter("ignore", TruncationWarning)
         return load_model(arguments)
 
 

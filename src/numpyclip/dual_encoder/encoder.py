@@ -261,7 +261,7 @@ def present(tower: _T | None, inputs: str) -> _T:
     if tower is None:
         remedy = "it is an image tower. Load a whole CLIP."
         if inputs == "images":
-            remedy = "it is a text tower. Add it to the model of its images: --model IMAGES --text-model THIS."
+            remedy = "it is a text tower. Load it as text_model= (--text-model) of the model of its images."
         raise InputError(f"this model has no tower for {inputs}, {remedy}")
     return tower
 

@@ -40,7 +40,7 @@ _RECORDED_AS = {
     "pool.queries": "queries",
 }
 # These change no embedding, or are a field of its own, or concern only texts with a token of padding within.
-_ELSEWHERE = ("family", "matryoshka", "preprocess", "masks_padding")
+_ELSEWHERE = ("family", "matryoshka", "preprocess", "masks_padding", "usual_logit_scale")
 
 # Details in which libraries differ about one model. Profiles: which way half a pixel of the crop is rounded, and what
 # is behind transparent pixels. Tokenizers of CLIP's vocabulary: how damaged text and HTML entities are repaired. The

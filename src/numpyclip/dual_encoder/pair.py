@@ -1,6 +1,5 @@
 """One model of two: the images of one, searched by texts of another that was trained to match it."""
 
-import math
 from dataclasses import fields, replace
 from functools import partial
 from hashlib import sha256
@@ -12,9 +11,6 @@ from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.dual_encoder.torch_methods import LogitScale
 from numpyclip.errors import InputError
 from numpyclip.runtime.lazy import Lazy
-
-# The temperature of nomic-embed was not published; MTEB's code for it takes CLIP's.
-_NOMIC_SCALE = np.array(math.log(100), np.float32).view(LogitScale)
 
 
 def pair(images: CLIP, texts: CLIP) -> CLIP:
@@ -30,10 +26,14 @@ def pair(images: CLIP, texts: CLIP) -> CLIP:
     for model, tower, inputs in ((images, images.config.vision, "images"), (texts, texts.config.text, "texts")):
         if tower is None:
             raise InputError(f"{model}: has no tower for {inputs}; expected one for images, and text_model for texts.")
-    if images.config.text is None and images.config.family != "nomic":
-        raise InputError(
-            f"{images}: is an image tower without a temperature (logit_scale); --text-model needs a whole CLIP."
-        )
+    scale, usual = images.logit_scale, images.config.usual_logit_scale
+    if images.config.text is None:
+        if usual is None:
+            raise InputError(
+                f"{images}: is an image tower without a temperature (logit_scale); text_model= (--text-model) needs a "
+                "whole CLIP."
+            )
+        scale = np.array(usual, np.float32).view(LogitScale)
     for dims in ("tower_dim", "embed_dim"):  # before they are truncated, and after
         ours, theirs = getattr(images.config, dims), getattr(texts.config, dims)
         if ours != theirs:
@@ -49,7 +49,7 @@ def pair(images: CLIP, texts: CLIP) -> CLIP:
             "_text": texts._text,
             "_decoder": Lazy(_nothing),
             "_tokenizer": texts._tokenizer,
-            "logit_scale": images.logit_scale if images.config.text else _NOMIC_SCALE,
+            "logit_scale": scale,
             "checkpoint": None,
             "_fingerprint": Lazy(partial(_fingerprint, images._fingerprint, texts._fingerprint)),
         }

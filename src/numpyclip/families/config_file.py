@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from numpyclip.errors import CheckpointError, UnsupportedCheckpointError, quoted
+from numpyclip.images.preprocess import size_of
 from numpyclip.weights.json_file import read_json_object
 
 _T = TypeVar("_T")
@@ -125,9 +126,9 @@ class Section:
             raise self.unsupported(option, f"expected 3 numbers of {_MIN_DEVIATION} or more")
         return deviations
 
-    def side(self, option: str, default: int | tuple[int, int], most: int = MAX_SIZE) -> int:
+    def side(self, option: str, default: int | tuple[int, int]) -> int:
         """Return the side of a square, which may be given as [height, width]."""
-        sides = self.sides(option, default, most)
+        sides = self.sides(option, default)
         if isinstance(sides, tuple):
             raise self.unsupported(option, "expected a square")
         return sides
@@ -139,8 +140,7 @@ class Section:
             return default
         if not self.is_list(option):
             return self.size(option, most=most)
-        height, width = self.sizes(option, 2, most)
-        return height if height == width else (height, width)
+        return size_of(*self.sizes(option, 2, most))
 
     def one_of(self, option: str, meanings: Mapping[str, _T], default: str) -> _T:
         """Return what an option's value, one of a few, means."""

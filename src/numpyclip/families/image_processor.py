@@ -8,7 +8,7 @@ from pathlib import Path
 from numpyclip.errors import CheckpointError
 from numpyclip.families.config_file import MAX_PATCHES, MAX_SIDE, Section, read_config_file
 from numpyclip.families.transformers_options import finish_image_processor
-from numpyclip.images.preprocess import MEAN, STD, Interpolation, Preprocess, Size, in_pixels
+from numpyclip.images.preprocess import MEAN, STD, Interpolation, Preprocess, Size, in_pixels, size_of
 
 # The defaults of the classes that config files name.
 CLIP = Preprocess(224, profile="transformers", mean=MEAN, std=STD)
@@ -177,7 +177,7 @@ def _resized(section: Section, defaults: _Defaults) -> tuple[bool, Size]:
 def _of_sides(options: Section) -> Size:
     height, width = options.size("height", most=MAX_SIDE), options.size("width", most=MAX_SIDE)
     options.finish()
-    return height if height == width else (height, width)
+    return size_of(height, width)
 
 
 def _patches(section: Section, default: Preprocess) -> Preprocess:

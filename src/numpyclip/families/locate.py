@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from numpyclip.errors import CheckpointError, DownloadError, InputError, ModelNotFoundError
+from numpyclip.errors import CheckpointError, DownloadError, InputError, ModelNotFoundError, listed
 from numpyclip.families.activation import Claim, contradiction
 from numpyclip.families.config_file import Section
 from numpyclip.families.repository_files import (
@@ -102,7 +102,7 @@ def _choose(names: Iterable[str], name: str, subfolder: str, *, is_all: bool = T
         repository, at, revision = name.partition("@")
         meant = next((folder for folder in folders if revision.endswith(f"/{folder}")), folders[0])
         raise ModelNotFoundError(
-            f"{name}: has models in {len(folders)} subfolders ({', '.join(map(repr, folders[:10]))}); expected one. "
+            f"{name}: has models in {len(folders)} subfolders ({listed(folders)}); expected one. "
             f"Name one of them: {repository}/{meant}{at}{revision.removesuffix(f'/{meant}')}."
         )
     return found

@@ -4,6 +4,7 @@ Source: configuration_hf_nomic_bert.py and modeling_hf_nomic_bert.py of nomic-ai
 on the hub; `NomicBertModel` in transformers, whose config files name the same options otherwise.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -77,6 +78,7 @@ _IGNORED_IN_VISION = (
     *("type_vocab_size", "n_positions", "rotary_emb_base", "rotary_emb_interleaved", "max_trained_positions"),
     *("max_position_embeddings", "rope_parameters", "layer_scale_init", "pad_token_id"),
 )
+_LOGIT_SCALE = math.log(100)  # was not published; MTEB's code for nomic-embed takes CLIP's
 _VERSION = re.compile(r"nomic-embed-(?:text|vision)-v(1(?:\.5)?)(?![0-9.])")
 _GATES = {"swiglu": True, "silu": True, "gelu": False}  # whether MLPs have one, of SiLU
 
@@ -102,6 +104,7 @@ def _describe_vision(checkpoint: Checkpoint, options: Section) -> ModelDescripti
         text=None,
         preprocess=image_processor.read_preprocess(options.path.parent, preprocess),
         matryoshka=_version(options) == "1.5",
+        usual_logit_scale=_LOGIT_SCALE,
     )
     checkpoint = with_convolution(checkpoint, "visual.conv1.weight", vision.width, vision.patch_size, False)
     return ModelDescription(checkpoint, config, default_tokenizer)  # which is not used

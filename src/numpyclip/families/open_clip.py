@@ -21,7 +21,7 @@ from numpyclip.model.text.encoder_configs import EncoderConfig
 from numpyclip.model.text.text_config import TextConfig, TextPool
 from numpyclip.model.transformer_config import EPS, TransformerConfig
 from numpyclip.model.vision.vision_config import (
-    RESNET_STRIDE,
+    RESNET_EXPANSION,
     PoolConfig,
     ResNetConfig,
     StagesConfig,
@@ -110,7 +110,7 @@ def _resnet(section: Section) -> ResNetConfig:
         image_size=section.side("image_size", 224),
         width=width,
         layers=(first, second, third, fourth),
-        heads=_heads(section, width * RESNET_STRIDE),
+        heads=_heads(section, width * RESNET_EXPANSION),
     )
 
 

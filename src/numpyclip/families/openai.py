@@ -9,14 +9,14 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from numpyclip.errors import CheckpointError, UnsupportedCheckpointError, quoted
+from numpyclip.errors import CheckpointError, UnsupportedCheckpointError, listed, quoted
 from numpyclip.families.description import ModelDescription
 from numpyclip.families.repository_files import OPEN_CLIP_CONFIG, TRANSFORMERS_CONFIG
 from numpyclip.families.tensor_names import rename
 from numpyclip.images.preprocess import Preprocess, Size
 from numpyclip.model.config import CLIPConfig
 from numpyclip.model.text.text_config import TextConfig
-from numpyclip.model.vision.vision_config import RESNET_STRIDE, ResNetConfig, VisionTransformerConfig
+from numpyclip.model.vision.vision_config import RESNET_EXPANSION, RESNET_STRIDE, ResNetConfig, VisionTransformerConfig
 from numpyclip.tokenizer.clip_tokenizer import default_tokenizer
 from numpyclip.weights.checkpoint import Activation, Checkpoint
 from numpyclip.weights.clip_names import BARE_IMAGE, Tower, towers
@@ -107,10 +107,9 @@ def _no_clip(checkpoint: Checkpoint) -> UnsupportedCheckpointError:
     found = f"looks like {what}" if what else "has none of its tensors"
     if not what and (prefixed := next(iter(towers(names).values()), None)):
         found = f"{quoted(prefixed, 100)} has a prefix that others do not have; give all the same, or none"
-    listed = ", ".join(quoted(name, 100) for name in names[:3]) + ", ..." * (len(names) > 3)
     count = f"{len(names)} tensor{'s' * (len(names) != 1)}" + ": " * bool(names)
     return UnsupportedCheckpointError(
-        f"{checkpoint.path}: no CLIP, {found} ({count}{listed}); expected the names of "
+        f"{checkpoint.path}: no CLIP, {found} ({count}{listed(names, 3, 100)}); expected the names of "
         "openai/CLIP, or a folder with config.json or open_clip_config.json."
     )
 
@@ -170,7 +169,7 @@ def _measure_resnet(checkpoint: Checkpoint) -> ResNetConfig:
         image_size=RESNET_STRIDE * square_side(checkpoint, "visual.attnpool.positional_embedding"),
         width=width,
         layers=(stages[0], stages[1], stages[2], stages[3]),
-        heads=_heads(checkpoint, width * 32),
+        heads=_heads(checkpoint, width * RESNET_EXPANSION),
     )
 
 

@@ -18,7 +18,7 @@ from numpyclip.model.config import CLIPConfig
 from numpyclip.model.text.tower import text_tower
 from numpyclip.model.vision.tower import vision_tower
 from numpyclip.weights.checkpoint import Checkpoint
-from numpyclip.weights.published import architecture
+from numpyclip.weights.published import architecture, published_as
 from numpyclip.weights.read import read
 
 
@@ -40,9 +40,10 @@ def describe(checkpoint: Checkpoint, name: str) -> ModelDescription:
 
 def _expected(name: str) -> tuple[object, ...]:
     """Return the towers of a model, and the dimension of its embeddings, by OpenCLIP's table."""
-    known = architecture(name.replace("@", "-").removesuffix("px"))
-    assert known is not None
-    config, _ = open_clip.read_config(Section(Path(name), "", known.describe(known.models["openai"])))
+    published = published_as(name)
+    known = architecture(published[0]) if published else None
+    assert known is not None and published is not None
+    config, _ = open_clip.read_config(Section(Path(name), "", known.describe(known.models[published[1]])))
     return config.vision, config.text, config.embed_dim
 
 

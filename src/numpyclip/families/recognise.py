@@ -5,7 +5,7 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 
-from numpyclip.families import activation, apple, authors, openai
+from numpyclip.families import activation, apple, long_clip, openai, tiny_clip
 from numpyclip.families.activation import Claim
 from numpyclip.families.config_file import Section
 from numpyclip.families.description import ModelDescription
@@ -29,8 +29,8 @@ def recognise(
     is_apples = apple.is_apples(checkpoint)
     if is_apples:
         checkpoint = apple.translate(checkpoint)  # also beside a config file: open_clip reads such weights, too
-    is_tiny_clip = authors.is_tiny_clip(checkpoint)
-    checkpoint = authors.translate(checkpoint)
+    is_tiny_clip = tiny_clip.is_tiny_clip(checkpoint)
+    checkpoint = long_clip.translate(tiny_clip.translate(checkpoint) if is_tiny_clip else checkpoint)
     recorded = Claim(str(checkpoint.path), "records", checkpoint.activation)
     config_file = None
     if files.copy_of:
@@ -46,8 +46,8 @@ def recognise(
         found = apple.describe(checkpoint)
         activation.decide([Claim(str(files.weights), "has, as all of Apple's,", found.config.activation)], passed)
     else:
-        tiny_clip = Claim(str(files.weights), "has, as all of TinyCLIP's,", "gelu") if is_tiny_clip else None
-        decided = activation.decide([files.activation, recorded, tiny_clip], passed) or fallback
+        of_tiny_clip = Claim(str(files.weights), "has, as all of TinyCLIP's,", "gelu") if is_tiny_clip else None
+        decided = activation.decide([files.activation, recorded, of_tiny_clip], passed) or fallback
         found = openai.describe(checkpoint, decided or activation.DEFAULT)
         if is_tiny_clip:
             found = replace(found, tokenizer=partial(open_clip_tokenizer, "lower"))  # its code is OpenCLIP's

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 
-from numpyclip.errors import CheckpointError, quoted
+from numpyclip.errors import CheckpointError, listed
 from numpyclip.families.activation import Claim
 from numpyclip.families.config_file import Section, read_config_file
 from numpyclip.weights.read import INDEX_SUFFIX
@@ -106,9 +106,8 @@ def files_at(path: Path, table: Section | None = None, doubt: str | None = None)
         raise CheckpointError(
             f"{path}: no weights in this folder; expected a file of weights, perhaps with a config file."
         )
-    listed = ", ".join(quoted(file, 60) for file in found[:10])
     raise CheckpointError(
-        f"{path}: found {len(found)} files of weights ({listed}); expected one. Pass the file itself."
+        f"{path}: found {len(found)} files of weights ({listed(found)}); expected one. Pass the file itself."
     )
 
 
@@ -148,9 +147,8 @@ def _model_within(path: Path) -> Path | None:
     folders = [name for name in names if any(_is_file(path / name / config) for config in _WEIGHTS)]
     found = folders_with_models(f"{name}/{file}" for name in folders for file in _list(path / name))
     if len(found) > 1:
-        listed = ", ".join(quoted(folder, 60) for folder in found[:10])
         raise CheckpointError(
-            f"{path}: has models in {len(found)} subfolders ({listed}); expected one. Pass one of them."
+            f"{path}: has models in {len(found)} subfolders ({listed(found)}); expected one. Pass one of them."
         )
     return path / found[0] if found else None
 

@@ -149,10 +149,10 @@ _MOVED = re.compile(r"(FacebookAI|google-bert|distilbert)/")  # where the hub ha
 FOLDER = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)  # of an encoder's config file, by its name
 
 
-def read_encoder(section: Section, default: str = "") -> EncoderConfig:
+def read_encoder(section: Section) -> EncoderConfig:
     """Read the config file of an encoder; an option that does not change results is not looked at."""
     section.expect(position_embedding_type="absolute", is_decoder=False)
-    return section.one_of("model_type", _READERS, default)(section)
+    return section.one_of("model_type", _READERS, "")(section)
 
 
 def encoder_config(named: Section, option: str) -> Section:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from numpyclip.families.config_file import MAX_LAYERS, MAX_PATCHES, MAX_SIDE, MAX_SIZE, Section
-from numpyclip.images.preprocess import Size, sides_of
+from numpyclip.images.preprocess import Size, sides_of, size_of
 from numpyclip.model.transformer_config import RopeConfig
 from numpyclip.model.vision.vision_config import PoolConfig, StemConfig, VisionPool, VisionTransformerConfig
 from numpyclip.weights.checkpoint import Activation
@@ -256,5 +256,4 @@ def _sized(options: Section, name: str, image_size: Size) -> VisionTransformerCo
 
 
 def _grid(image_size: Size, patch_size: int) -> Size:
-    rows, columns = (side // patch_size for side in sides_of(image_size))
-    return rows if rows == columns else (rows, columns)
+    return size_of(*(side // patch_size for side in sides_of(image_size)))

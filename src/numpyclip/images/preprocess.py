@@ -45,6 +45,11 @@ def sides_of(size: Size) -> tuple[int, int]:
     return size if isinstance(size, tuple) else (size, size)
 
 
+def size_of(height: int, width: int) -> Size:
+    """Return the side of a square, else height and width."""
+    return height if height == width else (height, width)
+
+
 def in_pixels(size: Size) -> str:
     """Write a size for people: the side of a square, or width x height."""
     return f"{size[1]} x {size[0]} px" if isinstance(size, tuple) else f"{size} px"

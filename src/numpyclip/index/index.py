@@ -283,7 +283,7 @@ class Index:
 def _mismatch(found: Fingerprint, other: Fingerprint) -> str:
     """Say why an index cannot be used with a model, and what to do."""
     if dims := found.differing_dims(other):
-        remedy = "leave out --truncate-dim"
+        remedy = "leave out truncate_dim (--truncate-dim)"
         if "full_dim" in found.architecture:
             remedy = f"pass truncate_dim={dims[0]} (--truncate-dim {dims[0]})"
         return (

@@ -24,7 +24,8 @@ class CLIPConfig:
     """Sizes and options of a whole model; `vision` or `text` is None if it has the other tower only.
 
     `family` names the layout of the checkpoint; `sigmoid`: pairs are scored independently (SigLIP), not by a softmax;
-    `matryoshka`: embeddings were trained to be truncated; `full_dim` is their dimension before, if they are.
+    `matryoshka`: embeddings were trained to be truncated; `full_dim` is their dimension before, if they are;
+    `usual_logit_scale`: that of an image tower which is paired with a text tower, if none was published with it.
     """
 
     family: str
@@ -36,6 +37,7 @@ class CLIPConfig:
     decoder: DecoderConfig | None = None
     matryoshka: bool = False
     full_dim: int | None = None
+    usual_logit_scale: float | None = None
 
     @property
     def tower_dim(self) -> int:

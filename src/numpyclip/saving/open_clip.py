@@ -10,7 +10,7 @@ from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.text.text_config import TextConfig
 from numpyclip.model.transformer_config import TransformerConfig
-from numpyclip.model.vision.vision_config import RESNET_STRIDE, FastViTConfig, ResNetConfig, VisionTransformerConfig
+from numpyclip.model.vision.vision_config import RESNET_EXPANSION, FastViTConfig, ResNetConfig, VisionTransformerConfig
 from numpyclip.saving import open_clip_fastvit
 from numpyclip.saving.original_layout import OPEN_CLIP
 from numpyclip.saving.plan import ELSE, USUAL_TOKENIZERS, DType, Layout, Plan, Weight, as_json, in_proj_sources
@@ -87,7 +87,7 @@ def _vision(config: object, checkpoint: Checkpoint) -> dict[str, object]:
             "image_size": config.image_size,
             "layers": list(config.layers),
             "width": config.width,
-            "head_width": config.width * RESNET_STRIDE // config.heads,
+            "head_width": config.width * RESNET_EXPANSION // config.heads,
         }
     assert isinstance(config, VisionTransformerConfig)
     return {

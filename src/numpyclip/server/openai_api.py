@@ -36,8 +36,7 @@ async def embeddings(request: Request) -> Response:
         try:
             ids = await service.tokenize(inputs, truncate=fields.flag("truncate"))
         except TextTooLongError as error:
-            found, _, _ = str(error).rpartition(";")  # before what to do in Python
-            raise bad_request(f'{found}; shorten it, or send "truncate": true.') from error
+            raise bad_request(f'{error.found}; shorten it, or send "truncate": true.') from error
         embedded = await service.embed_texts(inputs)
         assert service.model.config.text is not None  # checked with the texts
         tokens = int((ids != service.model.config.text.pad_id).sum())

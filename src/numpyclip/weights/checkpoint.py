@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.errors import CheckpointError, CorruptCheckpointError, UnsupportedCheckpointError, quoted
+from numpyclip.errors import CheckpointError, CorruptCheckpointError, UnsupportedCheckpointError, listed, quoted
 from numpyclip.weights.activations import Activation as Activation
 from numpyclip.weights.archive import Archive, mapped_file
 from numpyclip.weights.clip_names import IMAGE_ROOTS, TEXT_ROOTS
@@ -23,7 +23,6 @@ SIZE_RECORDS = ("input_resolution", "context_length", "vocab_size")
 
 # The last part of names of buffers, which are constants or statistics of training, even within towers.
 _NO_WEIGHTS = (*SIZE_RECORDS, "num_batches_tracked", "attn_mask", "position_ids", "n_averaged")
-_MOST_LISTED = 8
 PLAIN = "a plain tensor: dense, unquantized, complete, of 16 to 64 bits"
 
 _Taken = TypeVar("_Taken", bound=NDArray[Any])
@@ -119,11 +118,11 @@ class Checkpoint:
                 what = f"it stands outside {quoted(self.place, 60)}" if known == name else f"found {quoted(known, 100)}"
                 return f"{what}. Give all names of the model the same prefix, or none."
         is_renamed = bool(self.stored) and any(known not in self.stored for known in self.arrays)
-        found = ", ".join(quoted(known, 100) for known in list(self.stored or self.arrays)[:3]) or "no tensors"
+        found = listed(self.stored or self.arrays, 3, 100) or "no tensors"
         expected = (
             "that is openai/CLIP's name of it" if is_renamed else "expected the names of openai/CLIP's state dict"
         )
-        return f"{expected}. The file has {found}, ..."
+        return f"{expected}. The file has {found}."
 
     def check(self, expected: Mapping[str, tuple[int, ...]]) -> None:
         """Raise unless the tensors of a model are there, of its shapes and of floating point, no more of its towers.
@@ -162,9 +161,7 @@ class Checkpoint:
         left_out = (*beside, *self._unused(expected))
         warnings = self.warnings
         if left_out:
-            listed = ", ".join(quoted(name, 60) for name in left_out[:_MOST_LISTED])
-            more = f" and {len(left_out) - _MOST_LISTED} more" if len(left_out) > _MOST_LISTED else ""
-            warnings += (f"{self.path}: tensors that are no part of the model are left out: {listed}{more}.",)
+            warnings += (f"{self.path}: tensors that are no part of the model are left out: {listed(left_out, 8)}.",)
         arrays = {name: self.arrays[name] for name in expected}
         return replace(self, arrays=arrays, left_out=left_out, warnings=warnings)
 

@@ -9,7 +9,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
-from numpyclip.errors import ChecksumError, DownloadError, ModelNotFoundError, NumPyCLIPError, OfflineError, quoted
+from numpyclip.errors import (
+    ChecksumError,
+    DownloadError,
+    ModelNotFoundError,
+    NumPyCLIPError,
+    OfflineError,
+    listed,
+    quoted,
+)
 from numpyclip.weights.local import Folder
 from numpyclip.weights.network_settings import hub_cache, hub_endpoint, remedy_to_send_token, setting_against_hub
 
@@ -126,7 +134,7 @@ class _Download:
         if not chosen:
             raise ModelNotFoundError(
                 f"{self._name}: has no weights that are read here, such as model.safetensors; it has "
-                f"{', '.join(f'{file!r:.60}' for file in listing.files[:10]) or 'no files'}."
+                f"{listed(listing.files) or 'no files'}."
             )
         if outside := [file for file in chosen if not stays_inside(file)]:
             raise DownloadError(f"{self._name}: {client.page} lists {quoted(outside[0])}, which is outside its folder.")
@@ -148,17 +156,17 @@ class _Download:
         """Return a snapshot in the cache that has all files; if no revision was named, of any commit."""
         cache = self._cache
         for commit in cache.commits(self._revision):
-            here, listed = set(cache.files(commit)), cache.listing(commit)
+            here, listing = set(cache.files(commit)), cache.listing(commit)
             # what another program has fetched may not be all: transformers' models leave out how to preprocess
-            is_known = listed is not None and here.issubset(listed)
-            chosen = self._choose(listed or () if is_known else here, is_all=is_known)
+            is_known = listing is not None and here.issubset(listing)
+            chosen = self._choose(listing or () if is_known else here, is_all=is_known)
             if chosen and here.issuperset(chosen):
                 return cache.snapshot(commit)
         return None
 
     def _raise_offline(self, setting: str) -> NoReturn:
         here = sorted({file for commit in self._cache.commits(self._revision) for file in self._cache.files(commit)})
-        found = f" (it has {', '.join(f'{file!r:.60}' for file in here[:10])})" if here else ""
+        found = f" (it has {listed(here)})" if here else ""
         raise OfflineError(
             f"{self._name}: not completely in the cache{found}, and {setting} forbids the network. Unset it, or copy "
             f"the cache of a machine that has it, or load a folder with the files of {hub_endpoint()}/"

@@ -40,19 +40,15 @@ class Weights(NamedTuple):
     is_copy: bool
 
 
-def _accept(copy: Path) -> None:
-    """Take every copy for the model."""
-
-
-def obtain(model: KnownModel, download_root: Folder | None = None, check: Check = _accept) -> Weights:
+def obtain(model: KnownModel, download_root: Folder | None, check: Check) -> Weights:
     """Return the weights of a model, after downloading them if they are neither here nor in the hub's cache.
 
     Parameters
     ----------
     model : KnownModel
-    download_root : path-like, optional
+    download_root : path-like or None
         The folder of the file, and the cache of copies; see `weights_folder`.
-    check : callable, optional
+    check : callable
         Raises CheckpointError for a copy that is not this model.
 
     Raises
@@ -73,7 +69,7 @@ def obtain(model: KnownModel, download_root: Folder | None = None, check: Check 
     return _Search(model, download_root, check).obtain()
 
 
-def find(model: KnownModel, download_root: Folder | None = None, check: Check = _accept) -> Path | None:
+def find(model: KnownModel, download_root: Folder | None, check: Check) -> Path | None:
     """Find the file of a model, which is not verified, also in its usual folder, or a copy of it on the disk."""
     files = (weights_folder(folder) / model.file for folder in (download_root, None))
     return next(filter(Path.is_file, files), None) or _find_copy(model, _caches(download_root), check)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import Any, NamedTuple
 
-from numpyclip.errors import CorruptCheckpointError, quoted
+from numpyclip.errors import CorruptCheckpointError, listed, quoted
 from numpyclip.weights.activations import Activation
 from numpyclip.weights.clip_names import SCALARS
 from numpyclip.weights.dtypes import Unread
@@ -182,7 +182,7 @@ def _described(root: object) -> str:
     arrays = [name for name, value in root.items() if _is_array(value)]
     if arrays:
         return f"{len(arrays)} array{'s' * (len(arrays) > 1)} of NumPy (write such with numpy.savez, or as tensors)"
-    return ", ".join(quoted(str(name), 40) for name in list(root)[:5])
+    return listed([*map(str, root)], 5, 40)
 
 
 def _is_of_optimizer(value: dict[Any, object]) -> bool:

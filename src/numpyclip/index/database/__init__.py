@@ -10,11 +10,21 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+from numpyclip.errors import StoreError
+
 RECOVERY = "`numpyclip index --check` finds what is damaged, and repairs it."
 
 
 class Damage(Exception):
     """What is in a database is nothing that NumPyCLIP writes; a database raises it as StoreError, with its place."""
+
+
+class NoIndexError(StoreError):
+    """There is no index at a place; `options` are those of the command that makes one."""
+
+    def __init__(self, place: object, options: str = "") -> None:
+        super().__init__(f"{place}: holds no index; make one with `numpyclip index FOLDER{options}`.")
+        self.place, self.options = place, options
 
 
 class Connection(Protocol):

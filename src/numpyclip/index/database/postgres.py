@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from numpyclip.errors import MissingPackageError, StoreError
-from numpyclip.index.database import RECOVERY, Damage, Database
+from numpyclip.index.database import RECOVERY, Damage, Database, NoIndexError
 from numpyclip.index.database.schema import APPLICATION_ID, POSTGRES, POSTGRES_UPGRADE, VERSION
 from numpyclip.index.database.sql import number
 
@@ -111,7 +111,7 @@ class PostgresDatabase(Database):
                 connection.execute(POSTGRES)
                 connection.execute(_VERSION_ROW)
             elif not connection.execute("SELECT WHERE to_regclass('numpyclip.meta') IS NOT NULL").rowcount:
-                raise StoreError(f"{self.place}: holds no index; make one with `numpyclip index FOLDER --store ...`.")
+                raise NoIndexError(self.place, " --store ...")
             if (version := number(_Statements(connection), "version") or VERSION) > VERSION:
                 raise StoreError(f"{self.place}: is an index of version {version}, not {VERSION}: update NumPyCLIP.")
 

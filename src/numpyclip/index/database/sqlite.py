@@ -17,7 +17,7 @@ from typing import Literal
 from numpyclip.atomic import temporary_path
 from numpyclip.errors import StoreError
 from numpyclip.index import file_checksum
-from numpyclip.index.database import RECOVERY, Damage, Database
+from numpyclip.index.database import RECOVERY, Damage, Database, NoIndexError
 from numpyclip.index.database.schema import APPLICATION_ID, SQLITE, SQLITE_UPGRADE, VERSION
 from numpyclip.index.database.sql import set_meta
 from numpyclip.lock import exclusive
@@ -93,7 +93,7 @@ class SQLiteDatabase(Database):
     def check(self) -> None:
         """Raise StoreError for what is no index, one of another version, or damaged."""
         if not self.file.exists():
-            raise StoreError(f"{self._folder}: holds no index; make one with `numpyclip index FOLDER`.")
+            raise NoIndexError(self._folder)
         if damage := self.damage():
             raise StoreError(f"{self.file}: {damage}. {RECOVERY}")
         with self.reading() as connection:

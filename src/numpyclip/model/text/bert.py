@@ -19,8 +19,8 @@ from numpyclip.model import ops
 from numpyclip.model.layers import LayerNorm, Linear, read_projection
 from numpyclip.model.ops import Array
 from numpyclip.model.rope import TextRope
+from numpyclip.model.text.bidirectional import Encoder, head_tensors, positions_of, read_head
 from numpyclip.model.text.encoder_configs import BertConfig
-from numpyclip.model.text.encoder_parts import Encoder, head_tensors, positions_of, read_head
 from numpyclip.model.token_stages import TokenStages
 from numpyclip.model.transformer import Block, Transformer
 from numpyclip.model.transformer_config import EPS

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from numpyclip.model import expected_tensors as expected
 from numpyclip.model.layers import LayerNorm
 from numpyclip.model.ops import Array
+from numpyclip.model.text.bidirectional import Encoder, head_tensors, positions_of, read_head
 from numpyclip.model.text.encoder_configs import M2M100Config
-from numpyclip.model.text.encoder_parts import Encoder, head_tensors, positions_of, read_head
 from numpyclip.model.transformer import Transformer
 from numpyclip.model.weight_reader import WeightReader
 from numpyclip.weights.checkpoint import Checkpoint

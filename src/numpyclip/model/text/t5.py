@@ -16,8 +16,8 @@ from numpyclip.model.attention import Attention
 from numpyclip.model.layers import Linear
 from numpyclip.model.ops import Array
 from numpyclip.model.rope import Rope, TextRope
+from numpyclip.model.text.bidirectional import Encoder, head_tensors, read_head
 from numpyclip.model.text.encoder_configs import T5Config
-from numpyclip.model.text.encoder_parts import Encoder, head_tensors, read_head
 from numpyclip.model.transformer import MLP, Block, Transformer
 from numpyclip.model.transformer_config import TransformerConfig
 from numpyclip.model.weight_reader import WeightReader

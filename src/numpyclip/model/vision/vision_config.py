@@ -8,6 +8,7 @@ from numpyclip.images.preprocess import Size, sides_of
 from numpyclip.model.transformer_config import Projection, TransformerConfig
 
 RESNET_STRIDE = 32  # pixels of the image behind one position of the last feature map
+RESNET_EXPANSION = 32  # channels of that map, over the width
 
 FASTVIT_HEAD_WIDTH = 32
 

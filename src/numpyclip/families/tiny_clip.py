@@ -1,6 +1,8 @@
-"""Blocks of TinyCLIP that were pruned automatically: `load_pruned_model` and `prune_model` in src/open_clip/model.py.
+"""TinyCLIP (Wu et al., 2023): its tensors by OpenAI's names, and blocks that were pruned automatically.
 
-Each has a number of heads and an MLP's width of its own, or lacks attention or MLP. Here all get one size, by zeros.
+Source: src/open_clip/model.py of wkcn/TinyCLIP, which has the towers in modules of their own, and GELU; there
+`load_pruned_model` and `prune_model`. Pruned blocks have a number of heads and an MLP's width of their own each, or
+lack attention or MLP. Here all get one size, by zeros.
 """
 
 import math
@@ -13,10 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.errors import CheckpointError, UnsupportedCheckpointError
+from numpyclip.families.tensor_names import rename
 from numpyclip.weights.checkpoint import Checkpoint
 
 Arrays = dict[str, NDArray[Any]]
 
+_MODULES = re.compile(
+    r"(module\.)*(_image_encoder|_text_encoder|_logit_scale|(image|text)_encoder_without_ddp)\.(module\.)*"
+)
+_LOGIT_SCALE = re.compile(r"(module\.)*_logit_scale\.(module\.)*logit_scale")
 _BLOCK = re.compile(r"((?:visual\.)?transformer\.resblocks)\.([0-9]{1,3})\.(.+)")
 
 # What the code of TinyCLIP multiplies pruned weights by when it loads them, once for each mask: sigmoid(12).
@@ -28,7 +35,17 @@ _TWICE_IN_BLOCKS = ("attn.out_proj.weight", "mlp.c_proj.weight")
 _MOST = 8  # times the parameters of a tower, which published ones stay below by far
 
 
-def pad(checkpoint: Checkpoint) -> Checkpoint:
+def is_tiny_clip(checkpoint: Checkpoint) -> bool:
+    """Tell whether a file has TinyCLIP's names."""
+    return any(map(_LOGIT_SCALE.fullmatch, checkpoint.arrays))
+
+
+def translate(checkpoint: Checkpoint) -> Checkpoint:
+    """Give tensors OpenAI's names, and all blocks of a tower one size."""
+    return _pad(rename(checkpoint, lambda name: _MODULES.sub("", name, count=1)))
+
+
+def _pad(checkpoint: Checkpoint) -> Checkpoint:
     """Give all blocks of a pruned tower one size, by zeros, which change nothing; other towers stay as they are."""
     blocks: dict[str, dict[int, set[str]]] = {}
     for name in checkpoint.arrays:
