@@ -18,6 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     set_up_streams()
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning  # without Python's file and line
+        warnings.filterwarnings("ignore", ".* encountered in ", RuntimeWarning)  # NumPy's; results are checked
         try:
             arguments = parse(argv)
             status: int = arguments.run(arguments)

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.errors import NumPyCLIPError
+from numpyclip.errors import CorruptCheckpointError, NumPyCLIPError
 from numpyclip.model import ops
 from numpyclip.model.ops import Array
+from numpyclip.runtime.finite import checked_finite
 
 _THINGS = ("cat", "dog on a beach", "red car", "bowl of fruit", "house", "bird", "man who reads", "city at night")
 _TEMPLATES = ("a photo of a {}", "a drawing of a {}", "{}", "not a {}, but something else, as far as one can see")
@@ -40,6 +41,8 @@ def compare(model: CLIP, other: CLIP) -> dict[str, CosineLoss | NumPyCLIPError]:
         try:
             ids = model.tokenize(TEXTS, truncate=True)
             losses["texts"] = _loss(model.encode_text(ids), other.encode_text(ids))
+        except CorruptCheckpointError:
+            raise
         except NumPyCLIPError as error:
             losses["texts"] = error
     if model.config.vision is not None:
@@ -50,7 +53,8 @@ def compare(model: CLIP, other: CLIP) -> dict[str, CosineLoss | NumPyCLIPError]:
 
 def _loss(ours: Array, theirs: Array) -> CosineLoss:
     """Compute it as half the squared distance of unit vectors, which avoids cancellation: (n, e), (n, e)."""
-    distances = ops.normalize(ours.astype(np.float64)) - ops.normalize(theirs.astype(np.float64))
+    rows = (checked_finite(ops.normalize(each.astype(np.float64)), "input {}".format) for each in (ours, theirs))
+    distances = np.subtract(*rows)
     losses = (distances**2).sum(axis=1) / 2
     return CosineLoss(float(np.median(losses)), float(losses.max()))
 
