@@ -220,11 +220,11 @@ def test_another_picture_of_that_name_is_no_difference(run: Run, folder: Path, t
     table[1] |= {"images": [{**image, "sha256": "0" * 64}], "expected": RECORDED["image_embeddings"][:1]}
     status, rows, err = _verify(run, folder, "--images", folder)
     assert (status, [row["state"] for row in rows]) == (0, ["agrees", "not computed"])
-    assert "is another picture; get it from https://example.com/circle.png" in err
+    assert "is another image; get it from https://example.com/circle.png" in err
     table[1] |= {"images": [image]}
     status, rows, err = _verify(run, folder, "--images", folder)
     assert (status, [row["state"] for row in rows]) == (1, ["agrees", "unclear"])
-    assert f"{folder / 'circle.png'}: was used, and may be another picture" in err
+    assert f"{folder / 'circle.png'}: was used, and may be another image" in err
 
 
 @pytest.mark.usefixtures("table")

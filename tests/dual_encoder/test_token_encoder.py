@@ -96,15 +96,25 @@ def test_tokens_equal_openai_s(checkpoints: Path, name: str, stage: str) -> None
 FAMILIES = sorted(folder.name for folder in (GOLDEN / "families").iterdir() if folder.is_dir())
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+WITHOUT_TEXTS = [
+    "nomic-vision",
+    "transformers-clip-vision",
+    "transformers-clip-vision-bare",
+    "transformers-siglip-vision",
+]
+CLASS_TOKEN_OR_POOLER = [
+    *("open_clip-coca", "open_clip-coca-joined", "open_clip-coca-patches"),
+    *("open_clip-bert-pooler", "open_clip-roberta"),
+]
+
+
+@pytest.mark.parametrize("name", sorted({*FAMILIES}.difference(WITHOUT_TEXTS, CLASS_TOKEN_OR_POOLER)))
 def test_the_pooled_token_of_a_text_is_the_embedding(name: str) -> None:
     """For every family, also where no library was recorded."""
     model, inputs = load(name)
-    config, tower = model.config.text, model.text if model.config.text else None
-    if config is None or tower is None or config.has_class_token or getattr(config, "pooler", False):
-        pytest.skip("a single token of this tower is no embedding")
-    text = inputs["text"]
-    tokens = model.text_tokens(text, project=tower.stages.projected_from is not None)
+    config, text = model.config.text, inputs["text"]
+    assert config is not None
+    tokens = model.text_tokens(text, project=model.text.stages.projected_from is not None)
     if config.pool != "mean":
         assert_close(tokens[np.arange(2), config.ends(text)], model.encode_text(text))
     elif config.projection != "mlp":  # which is curved
@@ -112,19 +122,34 @@ def test_the_pooled_token_of_a_text_is_the_embedding(name: str) -> None:
         assert_close(np.stack(means), model.encode_text(text))
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+POOLED_PATCHES = [
+    *("apple-mobileclip_b", "jina-clip-options", "jina-clip-v1", "jina-clip-v2", "transformers-altclip"),
+    *("open_clip-bert", "open_clip-bert-pooler", "open_clip-coca-patches", "open_clip-first_token", "open_clip-mt5"),
+    *("open_clip-m2m100-mean", "open_clip-mobileclip_text", "open_clip-mt5-first", "open_clip-nllb", "open_clip-wide"),
+    *("open_clip-quickgelu", "open_clip-roberta", "open_clip-siglip_text", "open_clip-xlm-roberta", "timm-clip"),
+    *("timm-clip_mean", "timm-clip_quickgelu", "timm-eva01", "timm-eva02", "timm-eva02_enormous", "timm-eva02_wide"),
+    *("timm-gap", "timm-mci", "timm-registers", "timm-siglip_gap", "transformers-chinese-clip", "transformers-clip"),
+    *("transformers-clip-gelu", "transformers-clip-vision", "transformers-clip-vision-bare", "transformers-metaclip-2"),
+]
+
+
+def test_all_families_are_known_whose_class_token_or_mean_of_patches_is_the_embedding() -> None:
+    configs = {name: load(name)[0].config.vision for name in FAMILIES}
+    assert {*POOLED_PATCHES} == {
+        name
+        for name, config in configs.items()
+        if isinstance(config, VisionTransformerConfig)
+        and config.pool.kind in ("tok", "avg")
+        and not config.pool.norm_after
+    }
+
+
+@pytest.mark.parametrize("name", POOLED_PATCHES)
 def test_the_class_token_or_the_mean_of_patches_is_the_embedding(name: str) -> None:
     model, inputs = load(name)
-    config, tower = model.config.vision, model.visual if model.config.vision else None
-    if (
-        not isinstance(config, VisionTransformerConfig)
-        or config.pool.kind not in ("tok", "avg")
-        or config.pool.norm_after
-    ):
-        pytest.skip("a single token of this tower is no embedding")
-    assert tower is not None
-    image = inputs["image"]
-    options = {"project": True} if tower.stages.projected_from is not None else {"norm": True}
+    config, image = model.config.vision, inputs["image"]
+    assert isinstance(config, VisionTransformerConfig)
+    options = {"project": True} if model.visual.stages.projected_from is not None else {"norm": True}
     if config.pool.kind == "tok":
         assert_close(model.image_tokens(image, class_token=True, **options)[:, 0], model.encode_image(image))
     elif config.projection != "mlp":

@@ -38,7 +38,7 @@ from numpyclip.families.other_models import likeness
         ("bert.embeddings.word_embeddings.weight", "a text encoder such as BERT"),
         ("encoder.block.0.layer.0.SelfAttention.q.weight shared.weight", "T5"),
         ("visual_encoder.blocks.0.x text_decoder.x", "BLIP"),
-        ("model.vision_tower.x lm_head.weight", "a language model that sees images"),
+        ("model.vision_tower.x lm_head.weight", "a vision-language model"),
         ("embeddings.patch_embedding.weight embeddings.position_embedding.weight encoder.x", "a tower of CLIP in the"),
         ("embeddings.token_embedding.weight embeddings.position_embedding.weight encoder.x", "a tower of CLIP in the"),
         ("owlvit.visual_projection.weight", "OWL-ViT"),

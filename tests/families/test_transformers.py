@@ -298,7 +298,7 @@ def test_an_image_processor_that_makes_no_size_is_warned_of(copy: Callable[[str]
     path = (folder := copy("siglip")) / "preprocessor_config.json"
     path.write_text(json.dumps({"image_processor_type": "SiglipImageProcessor", "do_resize": False}), "utf-8")
     (warning,) = recognise(files_at(folder)).warnings
-    assert "neither resizes nor crops; only pictures of 32 px can be embedded" in warning
+    assert "neither resizes nor crops; images must have 32 px" in warning
 
 
 def test_altclip_is_read_as_it_was_published(copy: Callable[[str], Path]) -> None:

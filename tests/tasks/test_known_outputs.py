@@ -70,7 +70,7 @@ def test_another_file_of_the_same_name_is_absent(tmp_path: Path) -> None:
     image = KnownImage("a.png", "https://example.com/a.png", sha256="0" * 64)
     assert image.absence(tmp_path) == f"is not in {tmp_path}"
     draw_circle(8, 8).save(tmp_path / "a.png")
-    assert image.absence(tmp_path) == f"the file of this name in {tmp_path} is another picture"
+    assert image.absence(tmp_path) == f"the file of this name in {tmp_path} is another image"
     assert KnownImage("a.png", "https://example.com/a.png").absence(tmp_path) is None
 
 

@@ -217,8 +217,8 @@ def test_a_missing_tensor_is_not_missing_under_a_prefix() -> None:
         with pytest.raises(CheckpointError, match=r"'token_embedding.weight' is missing; found 'foo.token_embed"):
             checkpoint.check(CLIP)
     checkpoint = _with(left_out=("token_embedding.weight",), without=("token_embedding.weight",))
-    with pytest.raises(CheckpointError, match=r"is missing; it stands outside 'model'\. Give all names"):
-        replace(checkpoint, place="model").check(CLIP)
+    with pytest.raises(CheckpointError, match=r"is missing; the file has it outside 'model'\. Give all names"):
+        replace(checkpoint, label="model").check(CLIP)
     with pytest.raises(CheckpointError, match=r"is missing; that is openai/CLIP's name of it. The file has 'theirs'\."):
         replace(_with(without=("token_embedding.weight",)), stored={"theirs": np.ones(1)}).check(CLIP)
     with pytest.raises(CheckpointError, match=r"'proj' is missing; expected the names"):

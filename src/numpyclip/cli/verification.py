@@ -56,13 +56,13 @@ def _is_sound(arguments: argparse.Namespace, name: str) -> bool:
     name, tag = _resolved(arguments, name)
     compared_as = _compared_as(arguments, name, tag)
     is_known = tag is None and not name.startswith(PREFIX) and (name in DOWNLOADABLE or not exists(name))
-    is_file = _verify_known_file(arguments, name) if is_known else _verify_cached_files(arguments, name, tag)
-    if is_file is False:
+    file_ok = _verify_known_file(arguments, name) if is_known else _verify_cached_files(arguments, name, tag)
+    if file_ok is False:
         return False
     agree = _verify_outputs(arguments, (name, tag), compared_as)
-    if agree is None and is_file and is_known:
+    if agree is None and file_ok and is_known:
         say(f"{name}: its file is the published one; what it computes was not compared.")
-    elif agree is None and is_file:
+    elif agree is None and file_ok:
         _load(arguments, name, tag)
         say(
             f"{name}: its files are what the hub stated when they were fetched, and it can be loaded; what it computes "
@@ -70,7 +70,7 @@ def _is_sound(arguments: argparse.Namespace, name: str) -> bool:
         )
     elif agree is None:
         say("nothing was compared.")
-    return bool(is_file) if agree is None else agree
+    return bool(file_ok) if agree is None else agree
 
 
 def _resolved(arguments: argparse.Namespace, name: str) -> tuple[str, str | None]:
@@ -182,7 +182,7 @@ def _verify_outputs(
         others = [] if is_same else output.unpinned(folder)
         _print(arguments, name, output, "agrees" if is_same else "unclear" if others else "differs", found)
         for other in others:
-            say(f"{other}: was used, and may be another picture: nobody has published what it is.")
+            say(f"{other}: was used, and may be another image: its SHA-256 was not published.")
     return agree
 
 

@@ -92,7 +92,7 @@ def describe_text(
     projections: dict[str, Projection | None] = {"": None, "linear": "linear", "mlp": "mlp"}
     projection = section.one_of("proj_type", projections, "")
     if "default_instruction_task" in section:
-        raise section.unsupported("default_instruction_task", "expected null; no text is put before others here")
+        raise section.unsupported("default_instruction_task", "expected null; prompts are not supported")
     text = _text_model(kwargs, known, checkpoint)
     if projection is None and embed_dim != text.width:
         projection = "linear"

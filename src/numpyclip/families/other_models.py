@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from itertools import islice
 
-_BLIP, _SEEING = "BLIP", "a language model that sees images"
+_BLIP, _SEEING = "BLIP", "a vision-language model"
 TOLD_FIRST = (_BLIP, _SEEING)  # although some of its names are those of another CLIP
 
 # What it is → patterns, each of which some name has. The first that fits is returned.
@@ -19,7 +19,7 @@ _KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Segment Anything", (r"\bmask_decoder\.", r"\bprompt_encoder\.")),
     (_BLIP, (r"\b(visual_encoder|[Qq]former)\.",)),
     (_SEEING, (r"\b(vision_tower|multi_modal_projector|mm_projector|visual\.merger)\.",)),
-    ("a model of speech such as Whisper", (r"\b(encoder\.conv1\.weight|feature_extractor\.conv_layers\.)",)),
+    ("a speech model such as Whisper", (r"\b(encoder\.conv1\.weight|feature_extractor\.conv_layers\.)",)),
     (
         "a tower of CLIP in the transformers library's layout; load the folder with its config.json",
         (r"^embeddings\.(patch|token)_embedding\.weight", r"^embeddings\.position_embedding\.weight"),

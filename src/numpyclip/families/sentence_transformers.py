@@ -101,7 +101,7 @@ def _expect_no_prompt(path: Path) -> None:
         options = read_config_file(path)
         name = options.get("default_prompt_name", str, "")
         if name and options.section("prompts").json.get(name) != "":
-            raise options.unsupported("default_prompt_name", "expected null; no text is put before others here")
+            raise options.unsupported("default_prompt_name", "expected null; prompts are not supported")
 
 
 def _encoder(options: Section) -> BertConfig:

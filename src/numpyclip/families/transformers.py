@@ -54,8 +54,8 @@ def describe(checkpoint: Checkpoint, options: Section) -> ModelDescription:
         beside = _beside(folder, PROCESSOR_FILES)
         config = replace(config, preprocess=image_processor.read_preprocess(beside, preprocess))
         if config.preprocess.resize_mode == "none":
-            made = f"only pictures of {in_pixels(config.preprocess.size)} can be embedded"
-            warnings += (f"{beside}: its image processor neither resizes nor crops; {made}.",)
+            needed = f"images must have {in_pixels(config.preprocess.size)}"
+            warnings += (f"{beside}: its image processor neither resizes nor crops; {needed}.",)
     tokenizer: Callable[[], Tokenizer] = default_tokenizer  # unused without a text tower
     if config.text is not None:
         rules = family.tokenizer

@@ -24,7 +24,7 @@ class TokenStage:
 
 @dataclass(frozen=True, kw_only=True)
 class TokenStages:
-    """What the tokens of a tower go through.
+    """Layers, last norm and projection of a tower's tokens.
 
     Attributes
     ----------

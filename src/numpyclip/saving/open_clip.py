@@ -13,7 +13,7 @@ from numpyclip.model.transformer_config import TransformerConfig
 from numpyclip.model.vision.vision_config import RESNET_EXPANSION, FastViTConfig, ResNetConfig, VisionTransformerConfig
 from numpyclip.saving import open_clip_fastvit
 from numpyclip.saving.original_layout import OPEN_CLIP
-from numpyclip.saving.plan import ELSE, USUAL_TOKENIZERS, DType, Layout, Plan, Weight, as_json, in_proj_sources
+from numpyclip.saving.plan import INT8, USUAL_TOKENIZERS, DType, Layout, Plan, Weight, as_json, in_proj_sources
 from numpyclip.tokenizer.clip_tokenizer import CLIPTokenizer
 from numpyclip.weights.checkpoint import Checkpoint
 from numpyclip.weights.clip_names import SCALARS
@@ -66,7 +66,7 @@ def _check(model: CLIP, checkpoint: Checkpoint) -> None:
     assert config.text is not None
     for name, known in (("interpolation", ("bicubic", "bilinear")), ("resize_mode", ("shortest", "squash", "longest"))):
         if (found := getattr(config.preprocess, name)) not in known:
-            raise _LAYOUT.cannot(checkpoint, f": {name} of images is '{found}'; expected {' or '.join(known)}. {ELSE}")
+            raise _LAYOUT.cannot(checkpoint, f": {name} of images is '{found}'; expected {' or '.join(known)}. {INT8}")
     if isinstance(config.vision, VisionTransformerConfig):
         if config.vision.pool.kind in ("map", "none"):
             raise _LAYOUT.cannot(checkpoint, ": its images are pooled by a query, or not at all; expected tok or avg.")

@@ -35,7 +35,7 @@ _KINDS: Mapping[DType, tuple[str, Callable[[NDArray[np.float32]], NDArray[np.gen
 USUAL_TOKENIZERS = ("openai", "open_clip")  # others of the same vocabulary clean texts differently
 
 _PREPROCESS: Options = {Preprocess: ("size", "profile", "mean", "std", "interpolation", "resize_mode", "fill")}
-ELSE = "The format 'int8' takes every model."
+INT8 = "The format 'int8' takes every model."
 
 _MIN_ROUNDED = 2**12  # numbers: rounding smaller tensors saves no space to speak of
 
@@ -141,11 +141,11 @@ class Layout:
             raise self.cannot(checkpoint, ", which has two towers; this model has one.")
         if type(options) not in kinds:
             kind = type(options).__name__.removesuffix("Config")
-            raise self.cannot(checkpoint, f", which has no {kind}. {ELSE}")
+            raise self.cannot(checkpoint, f", which has no {kind}. {INT8}")
         for name, found, default in list_options(options):
             only = fixed.get(name, default)
             if name not in kinds[type(options)] and found != only:
-                reason = f", which has no such model: {name} is {found!r:.200}; expected {only!r:.200}. {ELSE}"
+                reason = f", which has no such model: {name} is {found!r:.200}; expected {only!r:.200}. {INT8}"
                 raise self.cannot(checkpoint, reason)
 
 

@@ -17,7 +17,7 @@ from numpyclip.model.text.text_config import TextConfig
 from numpyclip.model.transformer_config import MLPActivation, TransformerConfig
 from numpyclip.model.vision.vision_config import VisionTransformerConfig
 from numpyclip.saving.original_layout import TRANSFORMERS, existing
-from numpyclip.saving.plan import ELSE, USUAL_TOKENIZERS, Change, DType, Layout, Plan, Weight, as_json, in_proj_sources
+from numpyclip.saving.plan import INT8, USUAL_TOKENIZERS, Change, DType, Layout, Plan, Weight, as_json, in_proj_sources
 from numpyclip.tokenizer.clip_tokenizer import CLIPTokenizer
 from numpyclip.tokenizer.pre_tokenizer import END_OF_TEXT, START_OF_TEXT
 from numpyclip.weights.checkpoint import Checkpoint
@@ -85,11 +85,11 @@ def _check(model: CLIP, checkpoint: Checkpoint, is_siglip: bool) -> None:
         raise _CLIP.cannot(checkpoint, f": a {kind} has {'a' if is_siglip else 'no'} bias of its logits.")
     if len({*config.preprocess.sides}) > 1:
         raise _CLIP.cannot(
-            checkpoint, f": its images are {in_pixels(config.preprocess.size)}; expected squares. {ELSE}"
+            checkpoint, f": its images are {in_pixels(config.preprocess.size)}; expected squares. {INT8}"
         )
     if config.preprocess.resize_mode not in ("shortest", "squash"):
         mode = config.preprocess.resize_mode
-        raise _CLIP.cannot(checkpoint, f": the resize mode of images is '{mode}'; expected shortest or squash. {ELSE}")
+        raise _CLIP.cannot(checkpoint, f": the resize mode of images is '{mode}'; expected shortest or squash. {INT8}")
     for name in ("visual.proj.bias",) if is_siglip else ("visual.proj.bias", "text_projection.bias"):
         if name in checkpoint:
             raise _CLIP.cannot(checkpoint, f": a {kind} has no tensor '{name}'.")

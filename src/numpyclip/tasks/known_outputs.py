@@ -55,7 +55,7 @@ class KnownImage:
         if self.sha256:
             with file_content(path) as data:
                 if hashlib.sha256(data).hexdigest() != self.sha256:
-                    return f"the file of this name in {folder} is another picture"
+                    return f"the file of this name in {folder} is another image"
         return None
 
     def open(self, folder: Path) -> Path | Image.Image:

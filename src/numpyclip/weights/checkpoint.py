@@ -56,7 +56,7 @@ class Checkpoint:
         By which the model was read, unless by its tensors alone.
     unread : mapping of str to str
         What is under a name in place of a tensor that can be read.
-    place : str
+    label : str
         The keys and the prefix that the tensors have in the file, if any.
     choice : str
         Which of several sets of weights in the file these are, if there are several.
@@ -75,7 +75,7 @@ class Checkpoint:
     stored: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
     config_file: ConfigFile | None = None
     unread: Mapping[str, str] = field(default_factory=dict)
-    place: str = ""
+    label: str = ""
     choice: str = ""
     left_out: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -115,7 +115,8 @@ class Checkpoint:
         for known in (*self.arrays, *self.left_out):
             is_towers = known.partition(".")[0] in (*IMAGE_ROOTS, *TEXT_ROOTS)
             if known == name or (known.endswith(f".{name}") and not is_towers):
-                what = f"it stands outside {quoted(self.place, 60)}" if known == name else f"found {quoted(known, 100)}"
+                outside = f"the file has it outside {quoted(self.label, 60)}"
+                what = outside if known == name else f"found {quoted(known, 100)}"
                 return f"{what}. Give all names of the model the same prefix, or none."
         is_renamed = bool(self.stored) and any(known not in self.stored for known in self.arrays)
         found = listed(self.stored or self.arrays, 3, 100) or "no tensors"
@@ -197,10 +198,10 @@ class Checkpoint:
             for archive in self.archives:
                 archive.verify(self.arrays[name], partial(self._stored_name, name))
             if not is_finite(taken):
-                place = f" in {quoted(self.place, 60)}" if self.place else ""
+                where = f" in {quoted(self.label, 60)}" if self.label else ""
                 others = f" In this one, {self.choice}" if self.choice else ""
                 raise CorruptCheckpointError(
-                    f"{self.path}: tensor {quoted(self._stored_name(name))}{place} holds NaN or infinity; expected "
+                    f"{self.path}: tensor {quoted(self._stored_name(name))}{where} holds NaN or infinity; expected "
                     f"finite numbers. The file is damaged, or its training diverged: use another one.{others}"
                 )
             self._sound.add(name)

@@ -1,4 +1,4 @@
-"""What names of tensors show that they are a CLIP's, here and in other libraries."""
+"""Tensor names by which a CLIP is recognised, here and in other libraries."""
 
 import re
 from collections.abc import Collection, Iterable

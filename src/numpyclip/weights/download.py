@@ -41,13 +41,13 @@ _pause = time.sleep
 
 
 class Attempts:
-    """What was tried in vain, and what each source answered."""
+    """Failed attempts, and what each source answered."""
 
     def __init__(self) -> None:
         self.failures: list[str] = []
         self.refused: set[str] = set()  # sources that do not have it
         self.may_pass = False  # whether another attempt may help: a connection broke, or a server was busy
-        self.error: type[DownloadError] = DownloadError  # a ChecksumError once one has sent another file
+        self.kind: type[DownloadError] = DownloadError  # a ChecksumError once one has sent another file
         self._silent: set[str] = set()  # hosts that did not answer, or stalled, and are not asked again
 
     def add(self, source: str, failure: Exception) -> None:
@@ -58,11 +58,11 @@ class Attempts:
         elif isinstance(failure, Broken | Refused):
             self.may_pass = True
         if isinstance(failure, Wrong | ChecksumError):
-            self.error = ChecksumError
+            self.kind = ChecksumError
         if isinstance(failure, Broken) and (failure.stalled or not failure.connected):
             self._silent.add(_host(source))
 
-    def skips(self, url: str) -> bool:
+    def skip(self, url: str) -> bool:
         """Tell, and note, whether the host of a URL did not answer, or stalled, before."""
         is_silent = _host(url) in self._silent
         if is_silent:
@@ -137,7 +137,7 @@ def _pull(url: str, part: Part, progress: Progress, expected: Expected, token: s
 def pull_first(urls: Iterable[str], part: Part, progress: Progress, expected: Expected, attempts: Attempts) -> bool:
     """Fetch the first URL that has the expected file; tell whether one had."""
     for url in urls:
-        if attempts.skips(url):
+        if attempts.skip(url):
             continue
         try:
             progress.say(f"downloading {url}")

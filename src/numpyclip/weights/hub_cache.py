@@ -182,7 +182,7 @@ class CachedRepository:
             for commit in dict.fromkeys([*first, *sorted(path.name for path in self.snapshot("").iterdir())]):
                 for file in dict.fromkeys((copy.file, *_WEIGHTS)):
                     path = self.snapshot(commit) / file
-                    if path.is_file() and (file != copy.file or _may_be(path, copy)):
+                    if path.is_file() and (file != copy.file or _is_named_as(path, copy)):
                         yield path
 
 
@@ -206,7 +206,7 @@ def _linked(path: Path, blob: Path) -> bool:
     return True
 
 
-def _may_be(path: Path, copy: Copy) -> bool:
+def _is_named_as(path: Path, copy: Copy) -> bool:
     """Tell by the name of its blob, which is its SHA-256, whether a file may be the pinned one."""
     blob = path.resolve().name
     return copy.sha256 in (None, blob) or not is_sha256(blob)

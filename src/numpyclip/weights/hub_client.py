@@ -1,4 +1,4 @@
-"""What is asked of the Hugging Face hub: the files of a repository, their ETags and sizes, their contents.
+"""Client of the Hugging Face hub: the files of a repository, their ETags and sizes, their contents.
 
 Written after `huggingface_hub`: what it asks for, which headers it reads.
 """
@@ -117,7 +117,7 @@ class HubClient:
         pointer, blob, sha256 = cache.snapshot(stated.commit) / file, cache.blob(stated.etag), stated.expected.sha256
 
         def is_here(path: Path) -> bool:
-            return stated.expected.may_be(path) and not (is_suspect and sha256 and read_sha256(path) != sha256)
+            return stated.expected.has_size_of(path) and not (is_suspect and sha256 and read_sha256(path) != sha256)
 
         with cache.being_written(stated.etag, file) as path:
             if is_here(pointer):  # another process may have downloaded it meanwhile

@@ -32,7 +32,7 @@ class Expected:
     sha1: str | None = None
     most: int | None = None
 
-    def may_be(self, path: Path) -> bool:
+    def has_size_of(self, path: Path) -> bool:
         """Tell by its size whether a file that is there may be the complete one."""
         return path.is_file() and self.size in (None, path.stat().st_size)
 

@@ -97,7 +97,7 @@ def read(path: Path) -> Checkpoint:
         file.identity,
         stored=arrays,
         unread=unread,
-        place=group.label,
+        label=group.label,
         choice=note or "",
         left_out=group.beside,
         warnings=(f"{path}: {note}",) if note else (),

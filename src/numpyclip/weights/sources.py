@@ -181,7 +181,7 @@ class _Search:
         url = client.url(copy.revision, copy.file)
         if setting := setting_against_hub():
             attempts.add(url, DownloadError(f"{setting} forbids it"))
-        elif not attempts.skips(url):
+        elif not attempts.skip(url):
             try:
                 stated = client.ask_about(copy.revision, copy.file, copy.sha256)
                 cache = CachedRepository(self._caches[0], copy.repository)
@@ -216,7 +216,7 @@ class _Search:
         return error
 
     def _error(self, attempts: "Attempts", part: Path) -> DownloadError:
-        error = attempts.error(f"{self._model.name}: could not be downloaded.")
+        error = attempts.kind(f"{self._model.name}: could not be downloaded.")
         lines = [f"{failure}." for failure in attempts.failures]
         if part == resumable_part(self._file) and part.exists():
             lines.append(f"{part.stat().st_size:,} bytes are kept in {part}, to be continued.")

@@ -26,10 +26,10 @@ _CALLED = {  # what a file may have in place of a dict
     list: "a list without dicts of tensors",
     tuple: "a tuple without dicts of tensors",
     type(None): "None",
-    str: "a text",
+    str: "a string",
     int: "a number",
     float: "a number",
-    bool: "a truth value",
+    bool: "a bool",
 }
 _PARTS = ("_parameters", "_buffers", "_modules")  # of the state of a module
 

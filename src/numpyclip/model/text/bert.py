@@ -87,7 +87,7 @@ class Bert(Encoder):
 
     @property
     def stages(self) -> TokenStages:
-        """What its tokens go through; the layer at the end belongs to the norm."""
+        """Layers, last norm and projection of its tokens; the layer at the end belongs to the norm."""
         return TokenStages(
             layers=self.config.layers,
             has_norm=self.end is not None,

@@ -36,7 +36,7 @@ class Encoder(ABC):
 
     @property
     def stages(self) -> TokenStages:
-        """What its tokens go through."""
+        """Layers, last norm and projection of its tokens."""
         return TokenStages(layers=self.config.layers, projected_from=0 if self.text_projection else None)
 
     def __call__(self, ids: NDArray[np.integer]) -> Array:

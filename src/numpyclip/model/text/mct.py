@@ -113,7 +113,7 @@ class MCT(TextTransformer):
 
     @property
     def stages(self) -> TokenStages:
-        """What its tokens go through; the blocks of convolutions are the first layer and the last."""
+        """Layers, last norm and projection of its tokens; blocks of convolutions are the first and the last."""
         return replace(super().stages, layers=len(self.transformer.resblocks) + len(self.mixers))
 
     def __call__(self, ids: NDArray[np.integer]) -> Array:  # (b, n) -> (b, e)

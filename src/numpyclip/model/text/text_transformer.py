@@ -59,7 +59,7 @@ class TextTransformer:
 
     @property
     def stages(self) -> TokenStages:
-        """What its tokens go through."""
+        """Layers, last norm and projection of its tokens."""
         return TokenStages(
             layers=len(self.transformer.resblocks),
             norms_all=not self.config.has_class_token,

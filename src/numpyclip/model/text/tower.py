@@ -36,7 +36,7 @@ class TextTower(Protocol):
 
     @property
     def stages(self) -> TokenStages:
-        """What its tokens go through."""
+        """Layers, last norm and projection of its tokens."""
 
     def tokens(self, ids: NDArray[np.integer], stage: TokenStage) -> Array:
         """Compute all tokens, those of padding included: (b, n) -> (b, n, d)."""

@@ -142,7 +142,7 @@ class ConvolutionalTower(VisionTower):
 
     @property
     def stages(self) -> TokenStages:
-        """What its feature maps go through."""
+        """Layers and projection of its feature maps."""
         layers = len(self.config.layers)
         can_project = self.head.pool is None and self.head.projection is not None
         return TokenStages(layers=layers, has_norm=False, projected_from=layers if can_project else None)

@@ -117,7 +117,7 @@ class ModifiedResNet(VisionTower):
 
     @property
     def stages(self) -> TokenStages:
-        """What its feature maps go through: their pixels are projected by attention alone."""
+        """Layers and projection of its feature maps: their pixels are projected by attention alone."""
         return TokenStages(layers=len(self.config.layers), has_norm=False, projected_from=None)
 
     def tokens(self, image: NDArray[Any], stage: TokenStage) -> Array:

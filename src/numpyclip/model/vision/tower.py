@@ -55,7 +55,7 @@ class VisionTower(ABC):
     @property
     @abstractmethod
     def stages(self) -> TokenStages:
-        """What its tokens go through."""
+        """Layers, last norm and projection of its tokens."""
 
     @abstractmethod
     def tokens(self, image: NDArray[Any], stage: TokenStage) -> Array:

@@ -103,7 +103,7 @@ class VisionTransformer(VisionTower):
 
     @property
     def stages(self) -> TokenStages:
-        """What its tokens go through."""
+        """Layers, last norm and projection of its tokens."""
         return TokenStages(
             layers=self.config.layers,
             has_norm=self.ln_post is not None,
