@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.errors import InputError, PictureError
+from numpyclip.errors import CorruptCheckpointError, InputError, PictureError
 from numpyclip.pipeline import PictureReader, Reading, iter_embeddings
 
 
@@ -105,10 +105,10 @@ def test_batches_are_whole_and_what_needs_no_embedding_does_not_wait() -> None:
     def read(value: int) -> Reading[str]:
         return reading(value) if value % 2 else Reading(embedding=np.array([value], np.float32))
 
-    records = iter_embeddings(compute, range(14), read, batch_size=3)
-    assert next(records).embedding == [0]
+    records = iter_embeddings(compute, range(2, 16), read, batch_size=3)
+    assert next(records).embedding == [2]
     assert sizes == []
-    assert [float(record.embedding[0]) for record in records] == list(range(1, 14))
+    assert [float(record.embedding[0]) for record in records] == list(range(3, 16))
     assert sizes == [3, 3, 1]
 
 
@@ -143,3 +143,17 @@ def test_an_embedding_that_is_not_finite_is_an_error_that_names_its_picture(bad:
     assert [str(error).partition(" has ")[0] for error in told] == ["7.png: its embedding"]
     with pytest.raises(PictureError, match=r"^image 1: its embedding has NaN or infinity"):
         list(iter_embeddings(compute, [5, 7], reading))
+
+
+@pytest.mark.parametrize("bad", [np.nan, 0])
+def test_where_no_embedding_is_finite_the_weights_are_damaged(bad: float) -> None:
+    def compute(pixels: Sequence[Any]) -> np.ndarray:
+        return np.array([[bad if np.mean(p) == 7 else 1] for p in pixels], np.float32)
+
+    pictures = ["7.png", "7.png", "5.png"]
+    with pytest.raises(CorruptCheckpointError, match=r"^7\.png: its embedding has NaN or infinity"):
+        list(iter_embeddings(compute, pictures, lambda name: reading(int(name[0])), batch_size=2, on_error="skip"))
+    records = iter_embeddings(
+        compute, pictures[::-1], lambda name: reading(int(name[0])), batch_size=1, on_error="skip"
+    )
+    assert [record.error is None for record in records] == [True, False, False]

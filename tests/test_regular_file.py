@@ -105,7 +105,7 @@ def test_weights_that_are_special_are_neither_verified_nor_converted(
     make(tmp_path / "ViT-B-32.pt")
     with _alarm(20):
         with pytest.raises(NumPyCLIPError, match="expected a regular file"):
-            verify(DOWNLOADABLE["ViT-B/32"], tmp_path)
+            verify(tmp_path / DOWNLOADABLE["ViT-B/32"].file, "")
         with pytest.raises(NumPyCLIPError):
             numpyclip.save(tmp_path / "ViT-B-32.pt", tmp_path / "out")
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.arguments import OnError, error_handler
-from numpyclip.errors import InputError, PictureError
+from numpyclip.errors import CorruptCheckpointError, InputError, PictureError
 from numpyclip.images.decode_options import DEFAULTS, DecodeOptions
 from numpyclip.images.open import Picture, file_content, has_state
 from numpyclip.images.preprocess import Preprocess
@@ -107,6 +107,17 @@ def _checked(record: Embedded[_T, _X]) -> Embedded[_T, _X]:
     return Embedded(record.picture, record.position, error=NotFinite(f"{name}: {NOT_FINITE}"))
 
 
+def _has_finite(batch: Sequence[Embedded[_T, _X]]) -> bool:
+    """Tell whether an embedding is finite; CorruptCheckpointError if none of some is."""
+    errors = [record.error for record in batch if record.embedding is None]
+    if len(errors) < len(batch):
+        return True
+    for error in errors:
+        if isinstance(error, NotFinite):
+            raise CorruptCheckpointError(*error.args)
+    return False
+
+
 def iter_embeddings(
     compute: Callable[[Sequence[_Pixels]], Iterable[Any]],
     pictures: Iterable[_T],
@@ -151,12 +162,19 @@ def iter_embeddings(
             return Embedded(picture, position, error=error), None
         return Embedded(picture, position, reading.embedding, extra=reading.extra), reading.pixels
 
+    is_sound = False  # whether an embedding was finite, so that the weights are not to blame for all
+
     def finished(waiting: list[tuple[Embedded[_T, _X], _Pixels | None]]) -> Iterator[Embedded[_T, _X]]:
         """Embed the pixels of a batch; errors are raised or told in their turn."""
+        nonlocal is_sound
         to_embed = [pixels for _, pixels in waiting if pixels is not None]
         embeddings = iter(compute(to_embed) if to_embed else ())
-        for record, pixels in waiting:
-            done = _checked(record if pixels is None else replace(record, embedding=next(embeddings)))
+        batch = [
+            _checked(record if pixels is None else replace(record, embedding=next(embeddings)))
+            for record, pixels in waiting
+        ]
+        is_sound = is_sound or _has_finite(batch)
+        for done in batch:
             if done.error is not None:
                 handle(done.error)
             yield done

@@ -61,6 +61,35 @@ def test_a_number_that_is_none_is_an_error_that_names_its_tensor(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("number", [1e38, 0])
+@pytest.mark.parametrize(
+    "command",
+    [("classify", "PICTURES", "bird", "house"), ("index", "PICTURES"), ("embed", "images", "PICTURES")],
+    ids=" ".join,
+)
+def test_weights_that_overflow_or_are_zero_are_blamed_and_not_the_images(
+    run: Run, album: Path, tmp_path: Path, number: float, command: tuple[str, ...]
+) -> None:
+    with np.load(EMBEDDED["tiny"]) as arrays:
+        parts = {
+            name: np.full(arrays[name].shape, number, np.float32) for name in (IMAGE, IMAGE.replace("weight", "bias"))
+        }
+        np.savez(tmp_path / "model.npz", **{**arrays, **parts})
+    model = ("-m", tmp_path / "model.npz", "--activation", "quick_gelu", "--low-memory")
+    result = run(*(album if word == "PICTURES" else word for word in command), *model)
+    assert (result.status, result.out) == (1, "")
+    assert "the weights are damaged, or computing with them overflows" in result.err
+    assert "encountered in" not in result.err
+
+
+def test_weights_that_overflow_have_no_loss(run: Run, tmp_path: Path) -> None:
+    with np.load(EMBEDDED["tiny"]) as arrays:
+        np.savez(tmp_path / "model.npz", **{**arrays, IMAGE: np.full(arrays[IMAGE].shape, 1e38, np.float32)})
+    result = run("convert", tmp_path / "model.npz", tmp_path / "out", "--activation", "quick_gelu")
+    assert (result.status, result.out) == (1, "")
+    assert "the weights are damaged" in result.err
+
+
 def test_damage_in_a_record_is_an_error_that_names_it(run: Run, album: Path, tmp_path: Path) -> None:
     with np.load(EMBEDDED["tiny"]) as arrays:
         np.savez(tmp_path / "model.npz", **arrays)

@@ -108,8 +108,9 @@ def test_an_output_that_takes_nothing_is_one_clear_line(words: str, output: str,
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 @pytest.mark.parametrize("output", ["/dev/full", "&-"])
 def test_messages_that_nobody_can_read_change_nothing_else(output: str) -> None:
-    command = f"exec {shlex.join(NUMPYCLIP)} models verify 2>{output}"  # of which none is here
-    result = subprocess.run(command, shell=True, stdout=subprocess.PIPE, check=False)
+    command = f"exec {shlex.join(NUMPYCLIP)} models cache 2>{output}"  # where there is none
+    environment = {**os.environ, "NUMPYCLIP_CACHE": "0"}
+    result = subprocess.run(command, shell=True, stdout=subprocess.PIPE, check=False, env=environment)
     assert (result.returncode, result.stdout) == (0, b"")
 
 

@@ -1,10 +1,12 @@
 import hashlib
 import json
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from numpyclip.cli import model_files, published_models, verification
+from numpyclip.errors import DownloadError
 from numpyclip.families import locate
 from numpyclip.families.locate import find_architecture, is_supported
 from numpyclip.families.repository_files import ModelFiles
@@ -63,11 +65,41 @@ def test_verify_tells_sound_from_damaged_files(run: Run, small: KnownModel, tmp_
     assert out.split()[1] == "damaged"
     (tmp_path / "small.pt").unlink()
     status, out, err = run("models", "verify", "--download-root", tmp_path)
-    assert (status, out) == (0, "")
+    assert (status, out) == (1, "")
     assert err == (
         f"numpyclip: none of the known models is in {tmp_path}; `numpyclip models download ViT-B/32` fetches one.\n"
     )
     assert run("models", "verify", "small", "--download-root", tmp_path).status == 1
+
+
+def test_a_file_in_its_usual_folder_is_listed_and_verified(
+    run: Run, small: KnownModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLIP_DIR", str(tmp_path))
+    (tmp_path / "small.pt").write_bytes(CONTENT)
+    elsewhere = ("--download-root", tmp_path / "other")
+    assert model_files.state_of("small", str(tmp_path / "other")) == ("unverified", tmp_path / "small.pt")
+    assert run("models", "verify", "small", *elsewhere).out.split() == ["small", "verified", str(tmp_path / "small.pt")]
+
+
+def test_a_file_that_cannot_be_read_is_listed(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "RN50.pt").write_bytes(b"x")
+
+    def refuse(file: Path, _: str) -> NoReturn:
+        raise DownloadError(f"{file}: cannot be read (Permission denied).")
+
+    monkeypatch.setattr("numpyclip.weights.local.is_stamped", refuse)
+    status, out, err = run("models", "--download-root", tmp_path)
+    assert (status, out.splitlines()[0].split(), err) == (0, ["RN50", "unreadable", str(tmp_path / "RN50.pt")], "")
+    assert len(out.splitlines()) == 10
+
+
+def test_what_fails_does_not_keep_others_from_being_verified(run: Run, small: KnownModel, tmp_path: Path) -> None:
+    (tmp_path / "small.pt").write_bytes(CONTENT)
+    with using({}, tmp_path / "home"):
+        status, out, err = run("models", "verify", "hf-hub:no/such", "small", "--download-root", tmp_path)
+    assert (status, out.split()[:2]) == (1, ["small", "verified"])
+    assert "hf-hub:no/such" in err
 
 
 def test_download_of_a_file_that_is_there_names_it(run: Run, small: KnownModel, tmp_path: Path) -> None:
@@ -81,6 +113,8 @@ def test_download_that_fails_says_why(run: Run, small: KnownModel, tmp_path: Pat
     status, out, err = run("models", "download", "small", "--download-root", tmp_path)
     assert (status, out) == (1, "")
     assert "http://127.0.0.1:1/small.pt" in err
+    assert "\\n" not in err
+    assert all(line.startswith("numpyclip: ") for line in err.splitlines())
 
 
 @pytest.mark.parametrize(("words", "status"), [(["download"], 2), (["verify", "big"], 1), (["list", "big"], 1)])

@@ -242,6 +242,34 @@ def test_blobs_of_the_hubs_cache_are_read_whole(run: Run, folder: Path, tmp_path
     assert (status, [row["state"] for row in rows]) == (1, ["damaged"])
 
 
+@pytest.mark.usefixtures("table")
+def test_a_config_file_of_the_hubs_cache_is_read_too_and_the_model_loaded(
+    run: Run, folder: Path, tmp_path: Path
+) -> None:
+    for name in ("config.json", "model.safetensors"):
+        content = (folder / name).read_bytes()
+        is_small = name == "config.json"
+        sha1 = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False)
+        blob = tmp_path / (sha1 if is_small else hashlib.sha256(content)).hexdigest()
+        blob.write_bytes(content)
+        (folder / name).unlink()
+        (folder / name).symlink_to(blob)
+    status, out, err = run("models", "verify", folder)
+    assert (status, out.count(" verified ")) == (0, 2)
+    assert "its files are what the hub stated when they were fetched" in err
+    config = (folder / "config.json").resolve()
+    config.write_bytes(config.read_bytes() + b" ")
+    status, out, _ = run("models", "verify", folder)
+    assert (status, out.count(" damaged ")) == (1, 1)
+    config.write_bytes(config.read_bytes()[:-1])
+    empty = tmp_path / hashlib.sha256().hexdigest()
+    empty.touch()
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors").symlink_to(empty)
+    status, _, err = run("models", "verify", folder)
+    assert (status, "the file is empty" in err) == (1, True)
+
+
 def test_a_copy_of_openais_model_is_read_whole(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     copies = {"RN50": tmp_path / ("0" * 64), "RN101": tmp_path / "copy.bin"}
     for copy in copies.values():

@@ -177,6 +177,10 @@ def test_of_several_subfolders_one_must_be_named(hub: Hub) -> None:
         ModelNotFoundError, match=r"2 subfolders \('text_encoder', 'text_encoder_2'\); .* hf-hub:someone/"
     ):
         numpyclip.load("hf-hub:someone/model@main")
+    hub.revisions = ("main/text_encoder_2",)  # a branch of such a name is looked for
+    with pytest.raises(ModelNotFoundError, match=r"Name one of them: hf-hub:someone/model/text_encoder_2@main\."):
+        numpyclip.load("hf-hub:someone/model@main/text_encoder_2")
+    hub.revisions = ("main",)
     model, _ = numpyclip.load("hf-hub:someone/model/text_encoder_2")
     assert model.config.vision is None
     assert "tokenizer_2/vocab.json" in hub.fetched

@@ -20,6 +20,8 @@ from numpyclip.families.other_models import likeness
         ("double_blocks.0.img_attn.qkv.weight single_blocks.0.x", "a diffusion transformer"),
         ("unet.down_blocks.0.attentions.0.to_k.lora_A.weight", "LoRA weights"),
         ("lora_unet_down_blocks_0_attentions_0.lora_down.weight", "LoRA weights"),
+        ("lycoris_text_model_encoder_layers_0_mlp_fc1.hada_w1_a x.hada_w1_b", "LoRA weights"),
+        ("text_model_encoder_layers_0_mlp_fc1.lokr_w1 x.lokr_w2", "LoRA weights"),
         ("0.exp_avg 0.exp_avg_sq", "the state of an optimizer"),
         ("_flat_param", "weights flattened by FSDP"),
         ("cls_token mask_token register_tokens blocks.0.norm1.weight", "a DINO"),

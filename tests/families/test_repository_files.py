@@ -34,6 +34,32 @@ def test_a_folder_without_a_config_file_may_hold_one_file_of_weights(tmp_path: P
         files_at(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("weights", "other"),
+    [("last.ckpt", "hparams.yaml"), ("mp_rank_00_model_states.pt", "zero_pp_rank_0_mp_rank_00_optim_states.pt")],
+)
+def test_a_folder_of_a_trainer_has_one_file_of_weights(tmp_path: Path, weights: str, other: str) -> None:
+    for name in (weights, other):
+        (tmp_path / name).touch()
+    assert files_at(tmp_path).weights.name == weights
+
+
+def test_a_file_of_lightning_is_read_only_where_there_is_no_other_model(tmp_path: Path) -> None:
+    (tmp_path / "last.ckpt").touch()
+    shutil.copytree(FAMILIES / "transformers-clip", tmp_path / "text_encoder")
+    assert files_at(tmp_path).path == tmp_path / "text_encoder"
+
+
+def test_an_index_without_its_shards_gives_way_to_whole_weights(tmp_path: Path) -> None:
+    names = ["config.json", "model.safetensors.index.json", "model-00001-of-00002.safetensors", "pytorch_model.bin"]
+    assert wanted(names) == ["config.json", "pytorch_model.bin"]
+    shutil.copytree(FAMILIES / "transformers-clip", tmp_path, dirs_exist_ok=True)
+    (tmp_path / names[1]).write_text("{}")
+    assert files_at(tmp_path).weights.name == "pytorch_model.bin"
+    (tmp_path / "pytorch_model.bin").unlink()
+    assert files_at(tmp_path).weights.name == names[1]
+
+
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no weights in this folder"):
         files_at(tmp_path)

@@ -130,6 +130,18 @@ def test_a_table_stays_as_it_is_where_rows_are_easily_widened(dtype: str, expect
     assert _checkpoint(w=np.ones((2, 3), dtype)).table("w").dtype == expected
 
 
+def test_what_deepspeed_leaves_in_place_of_tensors_is_named() -> None:
+    with pytest.raises(CheckpointError, match=r"'w' has shape \(0,\); .* Run DeepSpeed's zero_to_fp32\.py"):
+        _checkpoint(w=np.zeros(0)).shape("w", 2)
+
+
+def test_a_tensor_that_shares_memory_is_named_as_it_is() -> None:
+    w = np.ones(2, np.float32)
+    tensors = {"visual.a": w, "visual.b": w}
+    with pytest.raises(CheckpointError, match=r"tensor 'visual\.b' has no place"):
+        Checkpoint(Path("file"), tensors, stored=tensors).check({"visual.a": (2,)})
+
+
 def test_another_shape_is_refused_with_both() -> None:
     with pytest.raises(CheckpointError, match=r"'w' has shape \(2,\); expected \(3,\)"):
         _checkpoint(w=np.ones(2, np.float32)).check({"w": (3,)})

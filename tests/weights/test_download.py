@@ -180,9 +180,7 @@ def test_mirror_that_is_no_web_address_is_refused(
 
 
 @pytest.mark.parametrize("value", ["https://me:secret@example.org", "https://h/f?sig=secret", "me:secret@example.org"])
-def test_mirror_with_a_secret_is_refused_without_showing_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str
-) -> None:
+def test_mirror_with_a_password_is_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("NUMPYCLIP_MIRROR", value)
     with pytest.raises(DownloadError, match="user name") as caught:
         obtain(model_at(), tmp_path)

@@ -171,6 +171,25 @@ def test_of_models_without_a_usual_name_none_is_chosen(places: tuple[str, ...]) 
     assert all(repr(place) in str(error.value) for place in places)
 
 
+DEEP = (*CLIP, *(f"transformer.resblocks.{index}.ln_1.bias" for index in range(1, 30)))
+
+
+@pytest.mark.parametrize("name", ["model", "student", "net", "weights", "state_dict"])
+def test_a_usual_name_wins_over_a_larger_model(name: str) -> None:
+    dicts = [*grouped(_named(CLIP), name), *grouped(_named(DEEP), "teacher")]
+    prefixes = grouped({**_named(CLIP, f"{name}."), **_named(DEEP, "teacher.")})
+    for groups in (dicts, dicts[::-1], prefixes):
+        group, note = choose(groups, "file")
+        assert group.label == name
+        assert note is not None and "'teacher" in note
+
+
+@pytest.mark.parametrize("name", ["ema", "swa", "mine"])
+def test_a_larger_model_is_not_read_where_no_name_tells(name: str) -> None:
+    with pytest.raises(UnsupportedCheckpointError, match="holds 2 models of one kind, in 'teacher', in '"):
+        choose([*grouped(_named(CLIP), name), *grouped(_named(DEEP), "teacher")], "file")
+
+
 def test_what_has_a_part_of_a_models_tensors_is_no_other_model() -> None:
     group, note = choose([*grouped(_named(CLIP[:-1]), "mine"), *grouped(_named(CLIP), "other")], "file")
     assert (group.label, bool(note)) == ("other", True)

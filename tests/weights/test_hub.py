@@ -1,15 +1,18 @@
 """Repositories of the hub, against a server on this machine that plays it."""
 
+import json
 import os
 import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from numpyclip.errors import DownloadError, ModelNotFoundError, OfflineError
 from numpyclip.families.repository_files import wanted
+from numpyclip.weights import hub_client
 from numpyclip.weights.hub import obtain
 from tests.weights.hub_server import COMMIT, Handler, Hub, Trouble, imported_anew, using
 
@@ -343,3 +346,52 @@ def test_a_commit_whose_files_cannot_be_fetched_does_not_hide_a_complete_one(hub
     hub.trouble = lambda handler: "/resolve/" in handler.path and handler.refuse(503)
     with pytest.warns(UserWarning, match="HTTP 503.*is used"):
         assert get() == folder
+
+
+def test_a_newer_commit_that_cannot_be_written_does_not_hide_a_complete_one(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = get()
+    hub.commit = COMMIT[::-1]
+    hub.files["open_clip_model.safetensors"] = b"better"
+    monkeypatch.setattr(hub_client, "save", _refuse_to_write)
+    with pytest.warns(UserWarning, match=r"cannot be written.*is used"):
+        assert get() == folder
+
+
+def _refuse_to_write(*_: object) -> NoReturn:
+    raise DownloadError("blob: cannot be written")
+
+
+@pytest.mark.parametrize("note", [b"", b'["config.json"]', b'["open_clip_model.safetensors", "gone.json"]'])
+def test_a_wrong_note_is_corrected_by_the_hub(hub: Hub, note: bytes) -> None:
+    folder = get()
+    file = folder.parents[1] / ".numpyclip" / f"{COMMIT}.json"
+    right = file.read_bytes()
+    file.write_bytes(note)
+    get()
+    assert file.read_bytes() == right
+
+
+def test_a_note_of_fewer_files_than_are_here_is_not_believed(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = get()
+    note = folder.parents[1] / ".numpyclip" / f"{COMMIT}.json"
+    note.write_bytes(b'["model.safetensors"]')
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert get() == folder  # for it has an open_clip_config.json
+    (folder / "open_clip_model.safetensors").unlink()
+    with pytest.raises(OfflineError, match="not completely"):
+        get()
+
+
+def test_a_hub_that_states_another_commit_than_it_lists_is_refused(hub: Hub) -> None:
+    def other(handler: Handler) -> bool:
+        if "/resolve/" not in handler.path:
+            return handler.answer(
+                200, json.dumps({"sha": "v1", "siblings": [{"rfilename": name} for name in hub.files]}).encode()
+            )
+        return False
+
+    hub.trouble, hub.revisions = other, ("v1",)
+    with pytest.raises(DownloadError, match=rf"lists files of commit 'v1', but sends .* of commit '{COMMIT}'"):
+        get()

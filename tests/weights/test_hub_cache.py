@@ -1,5 +1,6 @@
 """The cache of the hub: `huggingface_hub` itself must find what NumPyCLIP downloads, and the other way round."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -268,7 +269,16 @@ def test_a_file_is_intact_if_its_sha256_is_the_name_of_its_blob(hub: Hub) -> Non
     assert not is_intact(path)
     plain = path.with_name("plain")  # of which no hash is known
     plain.write_bytes(b"")
-    assert is_intact(plain)
+    assert is_intact(plain) is None
+
+
+@pytest.mark.parametrize("head", [b"blob 2\0", b""])  # Git's, or that of a mirror
+def test_a_small_file_is_intact_if_its_sha1_is_the_name_of_its_blob(tmp_path: Path, head: bytes) -> None:
+    path = tmp_path / hashlib.sha1(head + b"{}", usedforsecurity=False).hexdigest()
+    path.write_bytes(b"{}")
+    assert is_intact(path)
+    path.write_bytes(b"[]")
+    assert not is_intact(path)
 
 
 def test_copies_whose_blob_is_another_file_are_not_found(hub: Hub, tmp_path: Path) -> None:

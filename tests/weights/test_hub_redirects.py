@@ -10,6 +10,7 @@ from numpyclip.errors import DownloadError, ModelNotFoundError
 from numpyclip.weights import hub_client, transfer
 from tests.weights.hub_server import COMMIT, Handler, Hub, imported_anew
 from tests.weights.hub_trouble import PLACES, SHA256, TOKEN, WEIGHTS, fails, get, on
+from tests.weights.scripted_server import answer, serving
 
 # Redirects and tokens
 
@@ -75,6 +76,15 @@ def test_a_token_goes_to_the_hub_and_not_to_where_files_are(hub: Hub, monkeypatc
     get()
     assert {token for path, token in tokens.seen if "elsewhere" in path} == {None}
     assert {token for path, token in tokens.seen if "elsewhere" not in path} == {f"Bearer {TOKEN}"}
+
+
+def test_a_token_for_this_machine_goes_through_no_proxy(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    tokens = Tokens(hub, wanted=True)
+    with serving(b"", answer(502)) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        get()
+    assert (f"Bearer {TOKEN}" in dict(tokens.seen).values(), proxy.asked) == (True, [])
 
 
 def test_a_token_goes_with_redirects_within_the_hub(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:

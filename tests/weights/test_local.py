@@ -35,11 +35,14 @@ def test_folder_is_download_root_before_clip_dir_before_home(monkeypatch: pytest
     assert weights_folder(tmp_path / "x") == tmp_path / "x"
 
 
-def test_only_one_folder_is_looked_into(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_usual_folder_is_looked_into_last(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "toy.pt").write_bytes(BODY)
     monkeypatch.setenv("CLIP_DIR", str(tmp_path))
     assert find(model_at(), None, accept) == tmp_path / "toy.pt"
-    assert find(model_at(), tmp_path / "elsewhere", accept) is None
+    assert find(model_at(), tmp_path / "elsewhere", accept) == tmp_path / "toy.pt"
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "toy.pt").touch()
+    assert find(model_at(), tmp_path / "elsewhere", accept) == tmp_path / "elsewhere" / "toy.pt"
 
 
 def test_home_that_is_not_known_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,11 +151,11 @@ def test_file_that_may_not_be_read_is_said(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_verify_tells_verified_damaged_and_missing(tmp_path: Path, no_sockets: None) -> None:
-    assert verify(model_at(), tmp_path) == "missing"
+    assert verify(tmp_path / "toy.pt", SHA256) == "missing"
     (tmp_path / "toy.pt").write_bytes(BODY)
-    assert verify(model_at(), tmp_path) == "verified"
+    assert verify(tmp_path / "toy.pt", SHA256) == "verified"
     (tmp_path / "toy.pt").write_bytes(b"damaged")
-    assert verify(model_at(), tmp_path) == "damaged"
+    assert verify(tmp_path / "toy.pt", SHA256) == "damaged"
     assert (tmp_path / "toy.pt").exists()
 
 
@@ -163,8 +166,22 @@ def test_verify_does_not_believe_the_stamp(tmp_path: Path) -> None:
     facts = file.stat()
     file.write_bytes(b"x" + BODY[1:])
     os.utime(file, ns=(facts.st_atime_ns, facts.st_mtime_ns))
-    assert verify(model_at(), tmp_path) == "damaged"
+    assert verify(tmp_path / "toy.pt", SHA256) == "damaged"
     assert left_in(tmp_path) == {"toy.pt"}
+
+
+def test_verify_does_not_believe_a_stamp_that_cannot_be_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "toy.pt"
+    file.write_bytes(b"x" + BODY[1:])
+    write_stamp(file, file.stat(), SHA256)
+
+    def refuse(*_: object, **__: object) -> NoReturn:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    assert verify(tmp_path / "toy.pt", SHA256) == "damaged"
 
 
 def test_file_that_is_there_needs_neither_http_nor_tqdm(tmp_path: Path) -> None:

@@ -1,11 +1,14 @@
 """The road to OpenAI's models: the disk, a mirror, OpenAI, and copies on a hub on this machine."""
 
+import errno
 import hashlib
+import re
 import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import NoReturn
 
 import pytest
 
@@ -146,6 +149,15 @@ def test_openais_file_is_found_in_its_usual_folder_whichever_is_passed(
     assert hub.asked == []
 
 
+def test_a_file_in_its_usual_folder_that_cannot_be_read_is_passed_over(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLIP_DIR", str(tmp_path / "usual"))
+    (tmp_path / "usual" / "toy.pt").mkdir(parents=True)
+    with serving(BODY) as openai:
+        assert obtain(toy(f"{openai.url}/toy.pt"), tmp_path / "here") == Weights(tmp_path / "here" / "toy.pt", False)
+
+
 def test_a_revision_that_is_no_commit_is_resolved_by_the_hub(hub: Hub, tmp_path: Path) -> None:
     assert obtain(toy(revision="main", sha256=None)) == Weights(snapshot(tmp_path), True)
     assert (tmp_path / "home/hub/models--someone--model/refs/main").read_text() == COMMIT  # for huggingface_hub
@@ -261,6 +273,18 @@ def test_a_setting_that_is_wrong_does_not_hide_what_was_tried(hub: Hub, monkeypa
     assert "secret" not in str(caught.value)
 
 
+def test_a_mirror_that_is_no_url_is_no_reason_against_openai(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMPYCLIP_MIRROR", "http://user:secret@x/")
+    with serving(BODY, answer(404)) as openai:
+        hub.files.clear()
+        with pytest.raises(DownloadError) as caught:
+            obtain(toy(f"{openai.url}/toy.pt"))
+    assert f"{openai.url}/toy.pt: HTTP 404" in str(caught.value)
+    assert "toy.pt: $NUMPYCLIP_MIRROR: is no URL" in str(caught.value)
+    with serving(BODY) as openai:
+        assert not obtain(toy(f"{openai.url}/toy.pt")).is_copy
+
+
 def test_a_copy_is_fetched_without_a_token_unless_the_hub_wants_one(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     seen = []
@@ -296,8 +320,28 @@ def test_a_full_disk_is_not_blamed_on_the_hub(hub: Hub, monkeypatch: pytest.Monk
 def test_a_file_in_place_of_the_cache_is_not_blamed_on_the_hub(hub: Hub, tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "hub").write_bytes(b"no folder")
-    with pytest.raises(DownloadError, match=r"cannot be made a folder .*HF_HOME"):
-        obtain(toy())
+    with serving(BODY, answer(404)) as openai, pytest.raises(DownloadError) as caught:
+        obtain(toy(f"{openai.url}/toy.pt"))
+    assert re.search(r"cannot be made a folder .*HF_HOME", str(caught.value))
+    assert f"{openai.url}/toy.pt: HTTP 404" in str(caught.value)
+
+
+def test_a_damaged_copy_that_cannot_be_replaced_stays(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = obtain(toy()).path
+    path.resolve().write_bytes(b"damaged")
+
+    def refuse_to_change(*_: object) -> NoReturn:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    def check(path: Path) -> None:
+        if path.read_bytes() != COPY:
+            raise CheckpointError("damaged")
+
+    monkeypatch.setattr(Path, "unlink", refuse_to_change)
+    monkeypatch.setattr(Path, "replace", refuse_to_change)
+    with pytest.raises(DownloadError, match=r"could not be downloaded[^~]*cannot be written \(Permission denied\)"):
+        obtain(toy(), None, check)
+    assert path.read_bytes() == b"damaged"
 
 
 # The catalogue

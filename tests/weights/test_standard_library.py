@@ -17,6 +17,8 @@ from numpyclip.weights.unpickle import Symbol
         *("exceptions.ValueError", "builtins.KeyError", "collections.abc.Mapping", "types.GenericAlias", "_io.BytesIO"),
         *("_operator.getitem", "_functools.reduce", "__builtin__.reduce", "logging.getLogger", "signal.Signals"),
         *("itertools.count", "operator.itemgetter", "dataclasses._MISSING_TYPE", "decimal.Context", "typing.Callable"),
+        *("__builtin__.unicode", "__builtin__.xrange", "UserDict.UserDict", "itertools.izip", "builtins.len"),
+        *("contextlib.nullcontext", "inspect._empty", "configparser.ConfigParser", "ConfigParser.SectionProxy"),
         *("ipaddress.IPv4Address", "platform.uname_result", "math.cos", "enum.auto"),
         *("numpy.ndarray", "torch.load", "__main__.Mode", "omegaconf.dictconfig.DictConfig", "yacs.config.CfgNode"),
     ],
@@ -34,6 +36,9 @@ def test_data_and_other_packages_may_be_named(name: str) -> None:
         *(("builtins", ""), ("builtins.x", "set"), ("os.path", "join"), ("functools", "wraps"), ("pickle", "loads")),
         *(("exceptions", "eval"), ("builtins", "open"), ("builtins", "__import__"), ("builtins", "compile")),
         *(("io", "open"), ("typing", "sys"), ("math", "a.b"), ("operator", "methodcaller"), ("logging", "config")),
+        *(("cPickle", "loads"), ("BaseHTTPServer", "HTTPServer"), ("xmlrpclib", "ServerProxy"), ("thread", "start")),
+        *(("__builtin__", "intern"), ("SocketServer", "TCPServer"), ("urllib2", "urlopen"), ("urllib", "urlopen")),
+        *(("contextlib", "ExitStack"), ("inspect", "currentframe"), ("configparser", "os"), ("builtins", "vars")),
         *(("collections", "namedtuple"), ("copy_reg", "add_extension"), ("pathlib._local", "os"), ("ctypes", "CDLL")),
     ],
 )

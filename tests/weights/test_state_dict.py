@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from numpyclip.errors import CorruptCheckpointError
+from numpyclip.errors import CorruptCheckpointError, UnsupportedCheckpointError
 from numpyclip.weights.dtypes import Unread
 from numpyclip.weights.groups import choose, grouped
 from numpyclip.weights.read import read
@@ -41,11 +41,24 @@ def _names(root: object) -> list[str]:
         [{"a.b": W}],
         ({"a.b": W}, {"state": {0: {"exp_avg": W, "step": W}}}),
         {"models": [1, {"a.b": W}]},
+        {"optimized_model": {"a.b": W}},
+        {"opt_model": {"a.b": W}, "epoch": 1},
+        {
+            "epoch": 1,
+            "schedule_free_model": {"a.b": W},
+            "optimizer": {"state": {0: {"exp_avg": W}}, "param_groups": []},
+        },
+        {100: {"a.b": W}, "optimizer": {}},
     ],
-    ids=range(17),
+    ids=range(21),
 )
 def test_wrappers_are_taken_off(root: object) -> None:
     assert _names(root) == ["a.b"]
+
+
+def test_models_under_numbers_are_several() -> None:
+    with pytest.raises(UnsupportedCheckpointError, match="holds 2 models of one kind, in '100', in '200'"):
+        _names({step: {"visual.a": W, "text_projection": W} for step in (100, 200)})
 
 
 def test_the_order_of_the_file_is_kept() -> None:
@@ -140,7 +153,7 @@ def test_the_order_of_names_does_not_tell_the_activation() -> None:
 
 
 @pytest.mark.parametrize(
-    "root", [None, 1, [], [W], W, {}, {"a": 1}, {"a": [W]}, {"optimizer": {"a": W}}, {5: W}, _module("A")], ids=str
+    "root", [None, 1, [], [W], W, {}, {"a": 1}, {"a": [W]}, {"optimizer": {"a": [W]}}, {5: W}, _module("A")], ids=str
 )
 def test_what_holds_no_tensors_is_refused(root: object) -> None:
     with pytest.raises(CorruptCheckpointError, match="no tensors"):

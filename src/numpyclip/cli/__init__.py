@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Sequence
 
 from numpyclip.cli.commands import parse
-from numpyclip.cli.outputs import say, set_up_streams
+from numpyclip.cli.outputs import say, say_error, set_up_streams
 from numpyclip.errors import InputError, NumPyCLIPError
 
 __all__ = ["main", "parse"]
@@ -18,17 +18,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     set_up_streams()
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning  # without Python's file and line
+        warnings.filterwarnings("ignore", ".* encountered in ", RuntimeWarning)  # NumPy's; results are checked
         try:
             arguments = parse(argv)
             status: int = arguments.run(arguments)
             return status
-        except NumPyCLIPError as error:
-            for line in str(error).split("\n"):  # of which only those that we made are there
-                say(line)
+        except (NumPyCLIPError, OSError) as error:
+            say_error(error)
             return 2 if isinstance(error, InputError) else 1
-        except OSError as error:  # of a file that a command was given
-            say(f"{error.filename}: {error.strerror}." if error.filename and error.strerror else error)
-            return 1
         except KeyboardInterrupt:
             say("interrupted")
             return 130

@@ -30,10 +30,12 @@ def state_of(name: str, download_root: str | None) -> tuple[str, Path]:
         return "in the package", EMBEDDED[name]
     model = DOWNLOADABLE[name]
     place = weights_folder(download_root) / model.file
-    found = find_file(name, download_root)
-    if found == place and not is_stamped(place, model.sha256):
-        return "unverified", place
-    return ("downloaded", found) if found else ("not downloaded", place)
+    try:
+        place = (found := find_file(name, download_root)) or place
+        is_verified = place.name != model.file or is_stamped(place, model.sha256)  # of a copy that is not asked
+    except OSError:  # of other users' files
+        return "unreadable", place
+    return ("downloaded" if is_verified else "unverified", place) if found else ("not downloaded", place)
 
 
 def print_state(arguments: argparse.Namespace, name: str, state: str, place: Path | str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from numpyclip.cli.model_files import known_model, print_state, state_of
 from numpyclip.cli.options import add_weights_options
-from numpyclip.cli.outputs import print_columns, print_json, say
+from numpyclip.cli.outputs import print_columns, print_json, say, say_error
 from numpyclip.cli.published_models import ORDERS, print_facts, print_table, published_models
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.weights.catalogue import DOWNLOADABLE, EMBEDDED
@@ -32,7 +32,8 @@ EXAMPLES = """\
   numpyclip models cache --clear
 
 list: every model that is known by name, and whether it is here; "unverified" is a file that NumPyCLIP has not compared
-with the published SHA-256. With names, also all facts of them: accuracy, licence, parameters, languages, speed.
+with the published SHA-256, "unreadable" one that this user may not read. With names, also all facts of them: accuracy,
+licence, parameters, languages, speed.
 
 list --all: the published models of OpenCLIP that can be run here: architecture, tag, side of images in pixels,
 megabytes to download, zero-shot accuracy on ImageNet (IN1k) and recall at 1 of images for a text on COCO, in percent,
@@ -179,7 +180,7 @@ def _is_downloaded(arguments: argparse.Namespace, name: str) -> bool:
         if named.text_model is not None:
             locate(os.fspath(named.text_model), None, arguments.download_root)
     except NumPyCLIPError as error:
-        say(error)
+        say_error(error)
         return False
     print_state(arguments, name, "downloaded", files.path)
     return True

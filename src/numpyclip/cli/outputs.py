@@ -42,6 +42,15 @@ def say(message: object) -> None:
             print(f"numpyclip: {printable(str(message))}", file=sys.stderr, flush=True)
 
 
+def say_error(error: NumPyCLIPError | OSError) -> None:
+    """Print the message of an error, which may have several lines, or of a file that a command was given."""
+    if isinstance(error, NumPyCLIPError):
+        for line in str(error).split("\n"):  # of which only those that we made are there
+            say(line)
+    else:
+        say(f"{error.filename}: {error.strerror}." if error.filename and error.strerror else error)
+
+
 def print_columns(*columns: object, end: str = "\n") -> None:
     """Print a line of a table: columns with tabs between them, quoted where their text is unsafe or ambiguous."""
     write("\t".join(column(str(each)) for each in columns) + end)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from numpyclip.cli.model_files import known_model, print_state
-from numpyclip.cli.outputs import print_columns, print_json, say
-from numpyclip.errors import InputError
+from numpyclip.cli.outputs import print_columns, print_json, say, say_error
+from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.weights.catalogue import DOWNLOADABLE
 from numpyclip.weights.hub import PREFIX
 
@@ -36,23 +36,38 @@ def verify(arguments: argparse.Namespace) -> int:
         folder = weights_folder(arguments.download_root)
         say(f"none of the known models is in {folder}; `numpyclip models download ViT-B/32` fetches one.")
     results = [_is_verified(arguments, name) for name in names]
-    return 0 if all(results) else 1
+    return 0 if results and all(results) else 1
 
 
 def _is_verified(arguments: argparse.Namespace, name: str) -> bool:
+    """Verify a model; or say what kept it from that, so that others may follow."""
+    try:
+        return _is_sound(arguments, name)
+    except InputError:
+        raise
+    except (NumPyCLIPError, OSError) as error:
+        say_error(error)
+        return False
+
+
+def _is_sound(arguments: argparse.Namespace, name: str) -> bool:
     from numpyclip.weights.local import exists
 
     name, tag = _resolved(arguments, name)
     compared_as = _compared_as(arguments, name, tag)
-    if tag is None and not name.startswith(PREFIX) and (name in DOWNLOADABLE or not exists(name)):
-        file_ok = _verify_known_file(arguments, name)
-    else:
-        file_ok = _verify_cached_files(arguments, name, tag)
+    is_known = tag is None and not name.startswith(PREFIX) and (name in DOWNLOADABLE or not exists(name))
+    file_ok = _verify_known_file(arguments, name) if is_known else _verify_cached_files(arguments, name, tag)
     if file_ok is False:
         return False
     agree = _verify_outputs(arguments, (name, tag), compared_as)
-    if agree is None and file_ok:
+    if agree is None and file_ok and is_known:
         say(f"{name}: its file is the published one; what it computes was not compared.")
+    elif agree is None and file_ok:
+        _load(arguments, name, tag)
+        say(
+            f"{name}: its files are what the hub stated when they were fetched, and it can be loaded; what it computes "
+            "was not compared."
+        )
     elif agree is None:
         say("nothing was compared.")
     return bool(file_ok) if agree is None else agree
@@ -109,9 +124,8 @@ def _verify_known_file(arguments: argparse.Namespace, name: str) -> bool | None:
 
     model = known_model(name)
     file = find_file(name, arguments.download_root) or weights_folder(arguments.download_root) / model.file
-    state: str = verify_file(model, arguments.download_root)
-    if state == "missing" and file.exists():  # a copy
-        state = _state_of_blob(file)
+    is_copy = file.name != model.file
+    state: str = _state_of_blob(file) if is_copy else verify_file(file, model.sha256)
     print_state(arguments, name, state, file)
     if state == "missing":
         say(f"{name}: `numpyclip models download {name}` fetches it.")
@@ -132,11 +146,9 @@ def _verify_cached_files(arguments: argparse.Namespace, name: str, tag: str | No
 
 def _state_of_blob(file: Path) -> str:
     """Tell whether a file in the cache of the hub is what the hub has stated; "unverified" if that is not known."""
-    from numpyclip.weights.hub_cache import is_intact, is_sha256
+    from numpyclip.weights.hub_cache import is_intact
 
-    if not is_sha256(file.resolve().name):
-        return "unverified"
-    return "verified" if is_intact(file) else "damaged"
+    return {True: "verified", False: "damaged", None: "unverified"}[is_intact(file)]
 
 
 # --- outputs --------------------------------------------------------------------------------------------------------

@@ -190,6 +190,8 @@ class CLIP(TokenEncoder):
             If a text needs more than `context_length` tokens.
         InputError
             If an embedding is not finite, as damaged weights make it; the message quotes the text.
+        CorruptCheckpointError
+            If none is finite.
         """
         embeddings = [np.empty((0, self.config.embed_dim), np.float32)]
         for batch in batched([texts] if isinstance(texts, str) else texts, batch_size):

@@ -100,9 +100,10 @@ def _choose(names: Iterable[str], name: str, subfolder: str, *, is_all: bool = T
     found = wanted(names, subfolder=subfolder, is_all=is_all)
     if not found and not subfolder and is_all and (folders := folders_with_models(names)):
         repository, at, revision = name.partition("@")
+        meant = next((folder for folder in folders if revision.endswith(f"/{folder}")), folders[0])
         raise ModelNotFoundError(
             f"{name}: has models in {len(folders)} subfolders ({listed(folders)}); expected one. "
-            f"Name one of them: {repository}/{folders[0]}{at}{revision}."
+            f"Name one of them: {repository}/{meant}{at}{revision.removesuffix(f'/{meant}')}."
         )
     return found
 

@@ -10,7 +10,7 @@ TOLD_FIRST = (_BLIP, _SEEING)  # although some of its names are those of another
 # What it is → patterns, each of which some name has. The first that fits is returned.
 _KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("weights flattened by FSDP; gather a full state dict before saving", (r"\b_?flat_param",)),
-    ("LoRA weights, which change another model; merge them into it, and save that", (r"lora_",)),
+    ("LoRA weights, which change another model; merge them into it, and save that", (r"lora_|\b(hada|lokr)_w",)),
     ("the state of an optimizer; save the state dict of the model", (r"exp_avg",)),
     ("a whole Stable Diffusion; pass its text encoder alone", (r"\bmodel\.diffusion_model\.",)),
     ("Stable Diffusion's UNet", (r"\bdown_blocks\.", r"\bup_blocks\.", r"\btime_emb")),

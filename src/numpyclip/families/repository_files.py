@@ -48,8 +48,10 @@ _VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt", "spiece.model", "s
 TOKENIZER_FILES = (*TOKENIZER_FILES_READ, "tokenizer.model")
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".npz")
+_OF_LIGHTNING = ".ckpt"
 # What trainers save beside the weights.
 _NO_WEIGHTS = ("optimizer", "scheduler", "scaler", "random_states", "rng_state", "training_args")
+_OF_DEEPSPEED = "_optim_states.pt"
 _SETTLE = "A folder with an open_clip_config.json beside the weights settles it: load it without `pretrained`."
 _MODULE = re.compile(r"(?P<folder>[0-9]+_(Pooling|Dense))/(?P<file>[^/]+)", re.ASCII)
 _SHARD = re.compile(r"-[0-9]{5}-of-[0-9]{5}\.")
@@ -90,7 +92,10 @@ def files_at(path: Path, table: Section | None = None, doubt: str | None = None)
     names = _list(path)
     library = OPEN_CLIP_CONFIG if table else _library(names)
     config = table or (read_config_file(path / library) if library else None)
-    found = _find_weights({name for name in names if (path / name).is_file()}, library, or_any=table is not None)
+    files = {name for name in names if (path / name).is_file()}
+    found = _find_weights(files, library, or_any=table is not None)
+    if not found and library is None:  # last, as Stable Diffusion's is beside the subfolder of its text encoder
+        found = sorted(name for name in files if name.endswith(_OF_LIGHTNING))
     if len(found) == 1:
         if library is None and TRANSFORMERS_CONFIG in names:
             warnings = (f"{path}: {TRANSFORMERS_CONFIG} is not used: transformers does not look for {found[0]}.",)
@@ -273,9 +278,10 @@ def _library(names: set[str]) -> str | None:
 def _find_weights(names: set[str], library: str | None, or_any: bool = False) -> list[str]:
     """Choose the weights that a library reads; all candidates without a library, or if it finds none and `or_any`."""
     if library:
-        found = [name for name in (*_WEIGHTS[library], INT8_WEIGHTS) if name in names][:1]
+        here = [name for name in (*_WEIGHTS[library], INT8_WEIGHTS) if name in names]
+        found = [name for name in here if _with_shards(names, name)] or here
         if found or not or_any:
-            return found
+            return found[:1]
     found = sorted(name for name in names if _is_weights(name))
     return found or [
         index for index in _WEIGHTS[TRANSFORMERS_CONFIG] if index.endswith(INDEX_SUFFIX) and index in names
@@ -286,7 +292,7 @@ def _is_weights(name: str) -> bool:
     """Tell whether a file may hold all weights; a repository also lists files in folders."""
     if not name.endswith(SUFFIXES) or "/" in name or PureWindowsPath(name).name != name:
         return False
-    return not (name.startswith(_NO_WEIGHTS) or _SHARD.search(name))
+    return not (name.startswith(_NO_WEIGHTS) or name.endswith(_OF_DEEPSPEED) or _SHARD.search(name))
 
 
 def _with_shards(names: set[str], weights: str) -> list[str]:

@@ -1,15 +1,16 @@
-"""Embeddings with NaN or infinity, which damaged weights make: errors that name their input, never results."""
+"""Embeddings with NaN or infinity, or of zeros, which damaged weights make: errors, never results."""
 
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.errors import InputError, PictureError
+from numpyclip.errors import CorruptCheckpointError, InputError, PictureError
 from numpyclip.model.ops import Array
 
 NOT_FINITE = (
-    "its embedding has NaN or infinity: the weights are damaged, or computing with them overflows; use an intact file."
+    "its embedding has NaN or infinity, or is zero: the weights are damaged, or computing with them overflows; use an "
+    "intact file."
 )
 
 
@@ -18,14 +19,19 @@ class NotFinite(PictureError):
 
 
 def finite_rows(embeddings: Array) -> NDArray[np.bool_]:
-    """Tell which embeddings have neither NaN nor infinity: (n, e) -> (n,)."""
+    """Tell which embeddings have neither NaN nor infinity, and a direction: (n, e) -> (n,)."""
     finite: NDArray[np.bool_] = np.logical_and.reduce(np.isfinite(embeddings), axis=-1)
+    finite &= np.logical_or.reduce(embeddings != 0, axis=-1)
     return finite
 
 
 def checked_finite(embeddings: Array, name: Callable[[int], str]) -> Array:
-    """Return embeddings (n, e); InputError, with the name of the first that is not finite."""
+    """Return embeddings (n, e); InputError, with the name of the first that is not finite.
+
+    CorruptCheckpointError if none of them is.
+    """
     finite = finite_rows(embeddings)
     if not finite.all():
-        raise InputError(f"{name(int(finite.argmin()))}: {NOT_FINITE}")
+        message = f"{name(int(finite.argmin()))}: {NOT_FINITE}"
+        raise InputError(message) if finite.any() else CorruptCheckpointError(message)
     return embeddings

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.errors import NumPyCLIPError
+from numpyclip.errors import CorruptCheckpointError, NumPyCLIPError
 from numpyclip.model import ops
 from numpyclip.model.ops import Array
 
@@ -40,6 +40,8 @@ def compare(model: CLIP, other: CLIP) -> dict[str, CosineLoss | NumPyCLIPError]:
         try:
             ids = model.tokenize(TEXTS, truncate=True)
             losses["texts"] = _loss(model.encode_text(ids), other.encode_text(ids))
+        except CorruptCheckpointError:
+            raise
         except NumPyCLIPError as error:
             losses["texts"] = error
     if model.config.vision is not None:
@@ -52,6 +54,11 @@ def _loss(ours: Array, theirs: Array) -> CosineLoss:
     """Compute it as half the squared distance of unit vectors, which avoids cancellation: (n, e), (n, e)."""
     distances = ops.normalize(ours.astype(np.float64)) - ops.normalize(theirs.astype(np.float64))
     losses = (distances**2).sum(axis=1) / 2
+    if not np.isfinite(losses).all():
+        raise CorruptCheckpointError(
+            "an embedding has NaN or infinity: the weights are damaged, or computing with them overflows; "
+            "use an intact file."
+        )
     return CosineLoss(float(np.median(losses)), float(losses.max()))
 
 

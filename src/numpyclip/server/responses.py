@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from numpyclip.errors import InputError, PictureError, StoreError, TextTooLongError
+from numpyclip.errors import CorruptCheckpointError, InputError, PictureError, StoreError, TextTooLongError
 from numpyclip.escaping import json_text
 
 _LOG = logging.getLogger("numpyclip.server")
@@ -93,6 +93,7 @@ async def _unexpected_error(request: Request, error: Exception) -> Response:
 HANDLERS: dict[Any, Any] = {
     HTTPException: _http_error,
     InputError: _input_error,
+    CorruptCheckpointError: _input_error,
     PictureError: _input_error,
     TextTooLongError: _input_error,
     StoreError: _store_error,

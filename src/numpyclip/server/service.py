@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from starlette.exceptions import HTTPException
 
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.errors import InputError, PictureError, StoreError
+from numpyclip.errors import CorruptCheckpointError, InputError, PictureError, StoreError
 from numpyclip.images.formats import identify
 from numpyclip.images.watch import quietly
 from numpyclip.index.index import Index
@@ -110,7 +110,7 @@ class Service:
         try:
             index = self._open_index()
             _ = index.background
-        except (HTTPException, InputError, StoreError):
+        except (HTTPException, InputError, CorruptCheckpointError, StoreError):
             pass  # requests that need the index get the error
 
     async def run_in_thread(self, function: Callable[..., _T], *arguments: object) -> _T:

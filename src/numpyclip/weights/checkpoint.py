@@ -103,8 +103,10 @@ class Checkpoint:
             raise CheckpointError(f"{self.path}: tensor '{name}' is missing; {self._instead_of(name)}")
         shape = self.arrays[name].shape
         if len(shape) != dimensions or 0 in shape:
+            gather = " Run DeepSpeed's zero_to_fp32.py, and pass what it writes." if shape == (0,) else ""
             raise CheckpointError(
-                f"{self.path}: tensor '{name}' has shape {shape}; expected {dimensions} dimensions, none of them empty."
+                f"{self.path}: tensor '{name}' has shape {shape}; expected {dimensions} dimensions, none of them "
+                f"empty.{gather}"
             )
         return shape
 
@@ -210,8 +212,9 @@ class Checkpoint:
         if name in self.unread:
             return name
         array = self.arrays[name]
-        same = (known for known, other in self.stored.items() if np.may_share_memory(array, other))
-        return next(same, name)
+        stored = self.stored
+        same = (known for known in (name, *stored) if known in stored and np.may_share_memory(array, stored[known]))
+        return next(same, name)  # tied weights have several
 
     @cached_property
     def _sound(self) -> set[str]:

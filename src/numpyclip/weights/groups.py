@@ -82,11 +82,12 @@ def _prefixes(names: Collection[str]) -> list[str]:
             counts[prefix] = counts.get(prefix, 0) + 1
             marks.setdefault(prefix, set()).add(mark.lastgroup)
     whole, most = set().union(*marks.values()), max(counts.values(), default=0)
-    prefixes = [prefix for prefix in counts if counts[prefix] * 2 >= most and marks[prefix] == whole]
+    are_towers = len(whole) == 1
+    prefixes = [it for it in counts if marks[it] == whole and (counts[it] * 2 >= most or not are_towers)]
     if len(prefixes) > _MAX_PREFIXES:
         return [""]
     under = sum(name.startswith(tuple(prefixes)) for name in names)
-    are_many = len(whole) > 1 or under * 5 >= len(names) * 2
+    are_many = not are_towers or under * 5 >= len(names) * 2
     return prefixes if are_many and prefixes else [""] * bool(counts)
 
 
@@ -121,11 +122,13 @@ def choose(groups: Sequence[Group[_T]], where: str) -> tuple[Group[_T], str | No
     """Choose the weights to read, and say so if there are others; `where` begins the error if no name tells.
 
     An average of the same tensors is preferred: it is what is evaluated and published. Of others, those under the most
-    usual name are.
+    usual name are, however small: a teacher has more tensors than its student. Only what is less than a whole CLIP is
+    passed over for its size.
     """
     groups = [group for group in groups if group.is_marked] or groups
     most = max(len(group.tensors) for group in groups)
-    whole = sorted((group for group in groups if len(group.tensors) * 2 >= most), key=_rank)
+    whole = [group for group in groups if len(group.tensors) * 2 >= most or len(towers(group.tensors)) > 1]
+    whole.sort(key=_rank)
     models = [group for group in whole if not _NO_MODEL.search(group.label)] or whole
     raw = [group for group in models if not _AVERAGE.search(group.label)]
     averages = [group for group in models if _AVERAGE.search(group.label)]
@@ -138,7 +141,7 @@ def choose(groups: Sequence[Group[_T]], where: str) -> tuple[Group[_T], str | No
     if not others:
         return chosen, None
     if not average and _is_unusual(chosen) and chosen.is_marked:
-        _refuse_rivals([group for group in raw if not group.tensors.keys() < chosen.tensors.keys()], where)
+        _refuse_rivals([group for group in models if not _kinds(group) < _kinds(chosen)], where)
     as_timm = ", as timm does" * (_last_part(chosen) in _OF_TIMM)
     why = f", the average over training{as_timm}" if average else ""
     return (
@@ -188,6 +191,11 @@ def _last_part(group: Group[_T]) -> str:
 def _is_average(group: Group[_T], of: Group[_T]) -> bool:
     has_all = all(name in group.tensors and group.tensors[name].shape == it.shape for name, it in of.tensors.items())
     return has_all and len(group.tensors) <= len(of.tensors) + _COUNTERS
+
+
+def _kinds(group: Group[_T]) -> set[str]:
+    """Return the names of its tensors without numbers, which are the same in a deeper model."""
+    return {re.sub("[0-9]+", "", name) for name in group.tensors}
 
 
 def _named(group: Group[_T]) -> str:

@@ -112,9 +112,11 @@ class _Download:
         client = HubClient(self._repository)
         try:
             return self._fetch(client)
-        except (Broken, Refused) as failure:
+        except (Broken, Refused, DownloadError) as failure:
             is_final = isinstance(failure, Wrong) or getattr(failure, "code", "") == "RevisionNotFound"
             if is_final or not (folder := self.find()):
+                if isinstance(failure, DownloadError):
+                    raise
                 raise self._error(failure, client) from failure
             warnings.warn(
                 f"{self._name}: not fetched from {client.page} ({failure}). The snapshot {folder} is used; with "
@@ -125,6 +127,7 @@ class _Download:
 
     def _fetch(self, client: "HubClient") -> Path:
         from numpyclip.weights.hub_cache import stays_inside
+        from numpyclip.weights.web_request import Refused
 
         listing = client.list_files(self._revision)
         chosen = self._choose(listing.files)
@@ -139,7 +142,13 @@ class _Download:
         cache.note_listing(listing.commit, listing.files)
         for file in chosen:
             if not (folder / file).is_file():
-                client.fetch(cache, client.ask_about(listing.commit, file), file)
+                stated = client.ask_about(listing.commit, file)
+                if stated.commit != listing.commit:
+                    raise Refused(
+                        f"lists files of commit {listing.commit!r}, but sends {quoted(file)} of commit "
+                        f"{stated.commit!r}"
+                    )
+                client.fetch(cache, stated, file)
         cache.note(self._revision or "main", listing.commit)
         return folder
 
@@ -149,7 +158,8 @@ class _Download:
         for commit in cache.commits(self._revision):
             here, listing = set(cache.files(commit)), cache.listing(commit)
             # what another program has fetched may not be all: transformers' models leave out how to preprocess
-            chosen = self._choose(here, is_all=False) if listing is None else self._choose(listing)
+            is_known = listing is not None and here.issubset(listing)
+            chosen = self._choose(listing or () if is_known else here, is_all=is_known)
             if chosen and here.issuperset(chosen):
                 return cache.snapshot(commit)
         return None

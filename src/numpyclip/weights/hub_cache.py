@@ -18,7 +18,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -28,8 +28,9 @@ from numpyclip.errors import CheckpointError, DownloadError
 from numpyclip.regular_file import open_regular
 from numpyclip.weights.catalogue import Copy
 from numpyclip.weights.json_file import parse_json, read_bytes
-from numpyclip.weights.local import make_folder, read_sha256
+from numpyclip.weights.local import make_folder, read_sha256, readable
 from numpyclip.weights.network_settings import links_are_forbidden
+from numpyclip.weights.partial_file import sha1s
 
 _WEIGHTS = (  # of the repositories of copies, in which other programs may have chosen another file
     *("open_clip_model.safetensors", "open_clip_pytorch_model.bin"),
@@ -126,11 +127,10 @@ class CachedRepository:
                 return names
         return None
 
-    def note_listing(self, commit: str, names: Sequence[str]) -> None:
+    def note_listing(self, commit: str, names: list[str]) -> None:
         """Note the names of all files of a commit, unless the cache cannot be written."""
-        file = self._listing(commit)
-        if not file.exists():
-            self._write(file, json.dumps(names, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+        if self.listing(commit) != names:
+            self._write(self._listing(commit), json.dumps(names, ensure_ascii=False).encode("utf-8", "surrogatepass"))
 
     @staticmethod
     def _write(file: Path, data: bytes) -> None:
@@ -142,9 +142,11 @@ class CachedRepository:
 
     def files(self, commit: str) -> list[str]:
         """List the files of a commit that are here."""
-        folder = self.snapshot(commit)
-        found = (path for path, _ in zip(folder.rglob("*"), range(_MANY), strict=False) if path.is_file())
-        return [path.relative_to(folder).as_posix() for path in found]
+        folder, found = self.snapshot(commit), list[str]()
+        with contextlib.suppress(OSError):  # of a folder that may not be entered
+            for path, _ in zip(folder.rglob("*"), range(_MANY), strict=False):
+                found += [path.relative_to(folder).as_posix()] * path.is_file()
+        return found
 
     def has_parts(self) -> bool:
         """Tell whether a file has arrived in part."""
@@ -184,10 +186,13 @@ class CachedRepository:
                         yield path
 
 
-def is_intact(path: Path) -> bool:
-    """Compare a file in the cache with its SHA-256, if that is the name of its blob, after reading all of it."""
+def is_intact(path: Path) -> bool | None:
+    """Compare a file in the cache with the hash that is the name of its blob, after reading all of it; None without."""
     blob = path.resolve().name
-    return not is_sha256(blob) or read_sha256(path) == blob
+    if is_commit(blob):  # a SHA-1, which small files have
+        with readable(path), open_regular(path) as file:
+            return blob in sha1s(file, os.fstat(file.fileno()).st_size)
+    return read_sha256(path) == blob if is_sha256(blob) else None
 
 
 def _linked(path: Path, blob: Path) -> bool:

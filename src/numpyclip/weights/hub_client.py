@@ -114,14 +114,15 @@ class HubClient:
 
         One that `is_suspect` is read, and replaced if it is not what the hub states.
         """
-        pointer, blob = cache.snapshot(stated.commit) / file, cache.blob(stated.etag)
+        pointer, blob, sha256 = cache.snapshot(stated.commit) / file, cache.blob(stated.etag), stated.expected.sha256
+
+        def is_here(path: Path) -> bool:
+            return stated.expected.has_size_of(path) and not (is_suspect and sha256 and read_sha256(path) != sha256)
+
         with cache.being_written(stated.etag, file) as path:
-            for found in (blob, pointer) if is_suspect and stated.expected.sha256 else ():
-                if found.is_file() and read_sha256(found) != stated.expected.sha256:
-                    found.unlink()
-            if stated.expected.has_size_of(pointer):  # another process may have downloaded it meanwhile
+            if is_here(pointer):  # another process may have downloaded it meanwhile
                 return pointer
-            is_new = not stated.expected.has_size_of(blob)
+            is_new = not is_here(blob)
             if is_new:
                 url = self.url(stated.commit, file)
 

@@ -9,7 +9,6 @@ from typing import Literal
 
 from numpyclip.errors import DownloadError
 from numpyclip.regular_file import open_regular
-from numpyclip.weights.catalogue import KnownModel
 
 Folder = str | os.PathLike[str]
 
@@ -34,7 +33,8 @@ def exists(path: Folder) -> bool:
 
 
 @contextlib.contextmanager
-def _readable(file: Path) -> Iterator[None]:
+def readable(file: Path) -> Iterator[None]:
+    """Raise a DownloadError that says what to do where a file cannot be read."""
     try:
         yield
     except OSError as error:
@@ -46,7 +46,7 @@ def _readable(file: Path) -> Iterator[None]:
 
 def stat_regular_file(file: Path) -> os.stat_result | None:
     """Return the status of a regular file, None if it does not exist."""
-    with _readable(file), contextlib.suppress(FileNotFoundError, NotADirectoryError), open_regular(file) as stream:
+    with readable(file), contextlib.suppress(FileNotFoundError, NotADirectoryError), open_regular(file) as stream:
         return os.fstat(stream.fileno())
     return None
 
@@ -68,7 +68,7 @@ def write_stamp(file: Path, status: os.stat_result, sha256: str) -> None:
 def read_sha256(file: Path) -> str:
     """Return the SHA-256 of a file, after reading all of it."""
     sha256 = hashlib.sha256()
-    with _readable(file), open_regular(file) as stream:
+    with readable(file), open_regular(file) as stream:
         while data := stream.read(1 << 20):
             sha256.update(data)
     return sha256.hexdigest()
@@ -100,15 +100,17 @@ def is_stamped(file: Path, sha256: str) -> bool:
     return status is not None and _has_stamp(file, status, sha256)
 
 
-def verify(model: KnownModel, download_root: Folder | None = None) -> Literal["verified", "damaged", "missing"]:
-    """Compare the whole file of a model with the published SHA-256; nothing is downloaded or removed."""
-    file = weights_folder(download_root) / model.file
+def verify(file: Path, sha256: str) -> Literal["verified", "damaged", "missing"]:
+    """Compare a whole file with its published SHA-256; nothing is downloaded or removed."""
+    status = stat_regular_file(file)
+    if status is None:
+        return "missing"
+    if read_sha256(file) == sha256:
+        write_stamp(file, status, sha256)
+        return "verified"
     with contextlib.suppress(OSError):
         _stamp(file).unlink()
-    found = sha256_of(file, model.sha256)
-    if found is None:
-        return "missing"
-    return "verified" if found == model.sha256 else "damaged"
+    return "damaged"
 
 
 def make_folder(folder: Path) -> None:

@@ -46,11 +46,16 @@ def _url(variable: str) -> str | None:
     return url
 
 
+def is_on_loopback(url: str) -> bool:
+    """Tell whether a URL is one of http on this machine."""
+    return re.match(r"http://(localhost|127\.[0-9.]+|\[::1\])(:[0-9]*)?(/|$)", url) is not None
+
+
 def remedy_to_send_token() -> str | None:
     """Say what allows to send a token, unless that is allowed: never in clear to another machine."""
     if _is_set("HF_HUB_DISABLE_IMPLICIT_TOKEN"):
         return "unset $HF_HUB_DISABLE_IMPLICIT_TOKEN, which forbids to send a token"
-    if not re.match(r"https:|http://(localhost|127\.[0-9.]+|\[::1\])(:[0-9]*)?(/|$)", hub_endpoint()):
+    if not (hub_endpoint().startswith("https:") or is_on_loopback(hub_endpoint())):
         return "set $HF_ENDPOINT to a URL with https, as no token is sent over http"
     return None
 

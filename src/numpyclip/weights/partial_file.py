@@ -7,6 +7,7 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 CHUNK = 1 << 20
 
@@ -34,6 +35,16 @@ class Expected:
     def has_size_of(self, path: Path) -> bool:
         """Tell by its size whether a file that is there may be the complete one."""
         return path.is_file() and self.size in (None, path.stat().st_size)
+
+
+def sha1s(file: IO[bytes], size: int) -> tuple[str, str]:
+    """Return Git's SHA-1 of a file of that size, then the plain one; the former begins with the size."""
+    hashes = [hashlib.sha1(start, usedforsecurity=False) for start in (b"blob %d\0" % size, b"")]
+    file.seek(0)
+    while data := file.read(CHUNK):
+        for one in hashes:
+            one.update(data)
+    return hashes[0].hexdigest(), hashes[1].hexdigest()
 
 
 class Part:
@@ -83,18 +94,9 @@ class Part:
             return f"with SHA-256 {self.sha256}; expected {expected.sha256}"
         if expected.size not in (None, self.size):
             return f"expected {expected.size:,}"
-        if expected.sha1 is not None and expected.sha1 not in (found := self._sha1()):
+        if expected.sha1 is not None and expected.sha1 not in (found := sha1s(self._file, self.size)):
             return f"with Git's SHA-1 {found[0]}; expected {expected.sha1}"
         return None
-
-    def _sha1(self) -> tuple[str, str]:
-        """Return Git's SHA-1 of the contents, then the plain one; read again, for the former begins with the size."""
-        hashes = [hashlib.sha1(start, usedforsecurity=False) for start in (b"blob %d\0" % self.size, b"")]
-        self._file.seek(0)
-        while data := self._file.read(CHUNK):
-            for one in hashes:
-                one.update(data)
-        return hashes[0].hexdigest(), hashes[1].hexdigest()
 
     def begin(self, etag: str | None, total: int | None) -> None:
         """Note what a response announces, whose data will be appended; OSError if the disk has no room for it."""

@@ -70,9 +70,9 @@ def obtain(model: KnownModel, download_root: Folder | None, check: Check) -> Wei
 
 
 def find(model: KnownModel, download_root: Folder | None, check: Check) -> Path | None:
-    """Find the file of a model, which is not verified, or a copy of it on the disk."""
-    file = weights_folder(download_root) / model.file
-    return file if file.is_file() else _find_copy(model, _caches(download_root), check)
+    """Find the file of a model, which is not verified, also in its usual folder, or a copy of it on the disk."""
+    files = (weights_folder(folder) / model.file for folder in (download_root, None))
+    return next(filter(Path.is_file, files), None) or _find_copy(model, _caches(download_root), check)
 
 
 def _find_copy(model: KnownModel, caches: Iterable[Path], check: Check) -> Path | None:
@@ -88,13 +88,6 @@ def _caches(download_root: Folder | None) -> list[Path]:
     """Return where copies are looked for; in the first they are downloaded."""
     given = [Path(download_root).expanduser()] if download_root else []
     return list(dict.fromkeys([*given, hub_cache()]))
-
-
-def urls(model: KnownModel) -> tuple[str, ...]:
-    """Return the URLs of a model's file in the order to try, those of ``$NUMPYCLIP_MIRROR`` first."""
-    if found := mirror():
-        return (f"{found}/{model.file}", f"{found}/{model.sha256}/{model.file}", *model.urls)
-    return model.urls
 
 
 class _Search:
@@ -131,8 +124,9 @@ class _Search:
         """Return what is on the disk: the file, of which the SHA-256 was found, or a copy in the cache of the hub."""
         if found == self._model.sha256:
             return Weights(self._file, False)
-        if self._usual_file != self._file and self._sha256_of(self._usual_file) == self._model.sha256:
-            return Weights(self._usual_file, False)
+        with suppress(DownloadError):  # of a file that cannot be read, where none need be
+            if self._usual_file != self._file and self._sha256_of(self._usual_file) == self._model.sha256:
+                return Weights(self._usual_file, False)
         copy = _find_copy(self._model, self._caches, self._check)
         return Weights(copy, True) if copy else None
 
@@ -144,7 +138,7 @@ class _Search:
         attempts, expected = Attempts(), Expected(sha256=self._model.sha256)
 
         def fill(partial_file: Part, progress: Progress) -> bool:
-            return pull_first(urls(self._model), partial_file, progress, expected, attempts)
+            return pull_first(self._urls(attempts), partial_file, progress, expected, attempts)
 
         try:
             make_folder(self._file.parent)
@@ -164,6 +158,16 @@ class _Search:
                     part.unlink()
                 return Weights(path, True)
         raise self._error(attempts, part)
+
+    def _urls(self, attempts: "Attempts") -> tuple[str, ...]:
+        """Return the URLs of the file in the order to try, those of ``$NUMPYCLIP_MIRROR`` first."""
+        model = self._model
+        try:
+            found = mirror()
+        except DownloadError as error:
+            attempts.add(model.file, error)
+            found = None
+        return (*((f"{found}/{model.file}", f"{found}/{model.sha256}/{model.file}") if found else ()), *model.urls)
 
     def _download_copy(self, copy: Copy, attempts: "Attempts") -> Path | None:
         from numpyclip.weights.hub_client import HubClient
@@ -185,7 +189,7 @@ class _Search:
                 self._check(path)
                 cache.note(copy.revision, stated.commit)
                 return path
-            except (Broken, Refused, CheckpointError) as failure:
+            except (Broken, Refused, CheckpointError, DownloadError) as failure:
                 attempts.add(url, failure)
         return None
 

@@ -6,6 +6,7 @@ looked up; but no file of weights needs other ones, and those of attacks do, so 
 
 import builtins
 import sys
+from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 
 from numpyclip.weights.unpickle import Symbol
 
@@ -15,10 +16,12 @@ _DATA_CLASSES = {
     "argparse": "Namespace",
     "array": "array _array_reconstructor",
     # `getattr` is how classes within classes are named; what it is called with is dropped, and so are its results
-    "builtins": "Ellipsis NotImplemented bool bytearray bytes complex dict float frozenset getattr int list long object"
-    " range reduce set slice str tuple type unicode xrange",
+    "builtins": "Ellipsis NotImplemented abs all any bool bytearray bytes complex dict enumerate filter float frozenset"
+    " getattr int iter len list map max min object pow range reversed round set slice sorted str sum tuple type zip",
     "collections": "ChainMap Counter OrderedDict UserDict UserList UserString defaultdict deque",
     "collections.abc": _ALL,
+    "configparser": _ALL,
+    "contextlib": "nullcontext",
     "copyreg": "__newobj__ __newobj_ex__ _reconstructor",
     "dataclasses": "_MISSING_TYPE",
     "datetime": "date datetime time timedelta timezone",
@@ -27,6 +30,7 @@ _DATA_CLASSES = {
     "fractions": "Fraction",
     "functools": "partial reduce",
     "http": "HTTPStatus",
+    "inspect": "_empty",
     "io": "BytesIO StringIO",
     "ipaddress": _ALL,
     "itertools": _ALL,
@@ -46,14 +50,12 @@ _DATA_CLASSES = {
     "uuid": "SafeUUID UUID",
     "zoneinfo": "ZoneInfo ZoneInfo._unpickle",
 }
-_OTHER_NAMES = {  # of modules: in Python 2, whose names `torch.save` writes, and in 3.13
-    "__builtin__": "builtins",
+_OTHER_NAMES = {  # of modules: as `torch.save` writes them, which names them as Python 2 does, and in 3.13
+    **IMPORT_MAPPING,
     "exceptions": "builtins",
     "_functools": "functools",
     "_io": "io",
     "_operator": "operator",
-    "copy_reg": "copyreg",
-    "commands": "subprocess",
     "pathlib._local": "pathlib",
 }
 
@@ -65,10 +67,11 @@ _EXCEPTIONS = {
 
 def may_be_named(symbol: Symbol) -> bool:
     """Tell whether a file may name this, which is so of any other package."""
-    module = _OTHER_NAMES.get(symbol.module, symbol.module)
+    given = (symbol.module, symbol.name)
+    module, name = NAME_MAPPING.get(given, (_OTHER_NAMES.get(symbol.module, symbol.module), symbol.name))
     if module.partition(".")[0] not in sys.stdlib_module_names:
         return True
     names = _DATA_CLASSES.get(module, "")
     if names == _ALL:
-        return symbol.name.isidentifier() and symbol.name not in sys.stdlib_module_names  # such as "sys.modules"
-    return symbol.name in names.split() or (module == "builtins" and symbol.name in _EXCEPTIONS)
+        return name.isidentifier() and name not in sys.stdlib_module_names  # such as "sys.modules"
+    return name in names.split() or (module == "builtins" and name in _EXCEPTIONS)

@@ -17,7 +17,8 @@ _MAX_MEMBERS = 2**15  # of a state dict or all modules, some thousand in the lar
 _MAX_ALL_MEMBERS = 2**18  # of all together
 _MAX_FOUND = 2**9  # dicts of tensors; the outermost come first
 _MAX_NAME = 200  # characters; a module can hold itself
-# What keys begin with under which are no weights, though there may be momenta of the same names, or a copy.
+# What keys begin with under which are no weights, though there may be momenta of the same names, or a copy; where there
+# are no tensors elsewhere, it is the name of a model, such as "optimized_model".
 _NO_WEIGHTS = ("opt", "scaler", "sched", "lr_sched", "hyper_parameters", "hparams")
 _MAKES_TENSORS = "_rebuild"  # what functions of PyTorch begin with
 _CALLED = {  # what a file may have in place of a dict
@@ -47,8 +48,19 @@ def state_dicts(root: object, where: str) -> list[StateDict]:
     A TorchScript archive pickles modules within modules, and so does ``torch.save(model)``: joining their attribute
     names with dots gives the names. Anything else is a dict of tensors, perhaps within the dicts of a training script.
     """
-    found, left = [], _MAX_ALL_MEMBERS
-    for place, holder in _holders(root):
+    found = _found(root, where, _NO_WEIGHTS) or _found(root, where, ())
+    if not found:
+        raise CorruptCheckpointError(
+            f"{where}: no tensors were found, but {_described(root)}; expected a state dict (names and tensors), "
+            "perhaps within the dict of a training script, or a TorchScript model."
+        )
+    return found
+
+
+def _found(root: object, where: str, skipped: tuple[str, ...]) -> list[StateDict]:
+    """Find them, but not under keys that begin so, nor under numbers, as those of an optimizer are."""
+    found, left = list[StateDict](), _MAX_ALL_MEMBERS
+    for place, holder in _holders(root, skipped):
         members = list(_members(holder, where, min(left, _MAX_MEMBERS)))
         left -= len(members)
         tensors = {name: _as_tensor(value) for name, value in members if not _is_module(value)}
@@ -56,11 +68,6 @@ def state_dicts(root: object, where: str) -> list[StateDict]:
             found.append(StateDict(place, tensors, _activation(members)))
         if len(found) == _MAX_FOUND:
             break
-    if not found:
-        raise CorruptCheckpointError(
-            f"{where}: no tensors were found, but {_described(root)}; expected a state dict (names and tensors), "
-            "perhaps within the dict of a training script, or a TorchScript model."
-        )
     return found
 
 
@@ -77,7 +84,7 @@ def _as_tensor(value: object) -> object:
     return Unread(f"the number {value}")
 
 
-def _holders(root: object) -> Iterator[tuple[str, object]]:
+def _holders(root: object, skipped: tuple[str, ...]) -> Iterator[tuple[str, object]]:
     """Walk the dicts of a tree, lists included, with their keys; or take the module that it is.
 
     Each is walked once, whichever objects share it, so that this takes no longer than reading the pickle did.
@@ -91,11 +98,11 @@ def _holders(root: object) -> Iterator[tuple[str, object]]:
         place, value, depth = pending.popleft()
         if isinstance(value, dict):
             yield place, value
-        if depth == _MAX_DEPTH:
+        if depth == _MAX_DEPTH or (isinstance(value, dict) and _is_of_optimizer(value)):
             continue
         for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
-            name = str(key) if isinstance(key, str) or not isinstance(value, dict) else ""
-            if not name or len(name) > _MAX_NAME or name.startswith(_NO_WEIGHTS) or _is_module(inner):
+            name = str(key) if isinstance(key, str) or not (skipped and isinstance(value, dict)) else ""
+            if not name or len(name) > _MAX_NAME or name.startswith(skipped) or _is_module(inner):
                 continue
             for part in _containers(inner):
                 if id(part) not in seen:
@@ -170,12 +177,16 @@ def _described(root: object) -> str:
         return _CALLED.get(type(root), f"an object of class {name}")
     if not root:
         return "an empty dict"
-    if {"state", "param_groups"} <= root.keys():
+    if _is_of_optimizer(root):
         return "the state of an optimizer, 'state' and 'param_groups'"
     arrays = [name for name, value in root.items() if _is_array(value)]
     if arrays:
         return f"{len(arrays)} array{'s' * (len(arrays) > 1)} of NumPy (write such with numpy.savez, or as tensors)"
     return listed([*map(str, root)], 5, 40)
+
+
+def _is_of_optimizer(value: dict[Any, object]) -> bool:
+    return {"state", "param_groups"} <= value.keys()
 
 
 def _is_array(value: object) -> bool:

@@ -12,6 +12,8 @@ import urllib.request
 from email.message import Message
 from typing import IO, Any, NamedTuple
 
+from numpyclip.weights.network_settings import is_on_loopback
+
 TIMEOUT = 15.0  # seconds: for all headers of a response, and without a single byte of its body
 CONNECT_TIMEOUT = 10.0  # seconds: the system asks again after 1, 3 and 7 of them, and then only after 15
 
@@ -96,6 +98,13 @@ class _Response(http.client.HTTPResponse):
     def read1(self, n: int = -1) -> bytes:
         self._timed.begin()
         return super().read1(n)
+
+
+class _Proxies(urllib.request.ProxyHandler):
+    """The proxies of the environment, but not for this machine: a token would go to theirs in clear."""
+
+    def proxy_open(self, req: urllib.request.Request, proxy: str, type: str) -> Any:
+        return None if is_on_loopback(req.full_url) else super().proxy_open(req, proxy, type)
 
 
 class _Http(urllib.request.HTTPHandler):
@@ -188,7 +197,7 @@ def _opener(redirects: _Redirects) -> urllib.request.OpenerDirector:
     """Speak http and https, nothing else: a redirect must not lead to a local file or to ftp."""
     opener = urllib.request.OpenerDirector()
     for handler in (
-        urllib.request.ProxyHandler(),
+        _Proxies(),
         urllib.request.UnknownHandler(),
         _Http(),
         urllib.request.HTTPDefaultErrorHandler(),
