@@ -5,6 +5,9 @@ single precision, each in a layout of its own. Their embeddings are comparable i
 and each rounded to float16, are the same, and all else that embeddings depend on is the same but for details of a
 library. Rounding hides what is small: two numbers that differ by less than 2**-10 of their size may become the same,
 and those below 2**-25 become zero. Training that changes a model changes some of its numbers by more.
+
+An engine that computes in float32 changes no fingerprint. One that computes in less changes `precision`: its embeddings
+of the same weights are comparable with those of float32, but not equal.
 """
 
 from __future__ import annotations
@@ -47,6 +50,8 @@ _ELSEWHERE = ("family", "matryoshka", "preprocess", "masks_padding")
 # first end-of-text token is the first of the highest id, if that is its id.
 _PROFILE = re.compile(r" profile=\w+")
 _CLIP_TOKENIZER = re.compile(r"openai|open_clip|transformers \{.*", re.DOTALL)
+# The least cosines of embeddings to those of float32, which tests of all architectures hold; see docs/engines.md.
+_LEAST_COSINES = {"float16": 0.9999, "bfloat16": 0.9995, "int8": 0.999}
 _END_OF_TEXT = re.compile(r"vocab_size=(?P<size>[0-9]+)(?P<between>[^()]*) pool=eos end_id=(?P<end>[0-9]+)")
 
 
@@ -72,7 +77,8 @@ class Fingerprint:
     tokenizer : str
         Its name; ``"none"`` if the model takes no texts, or its tokenizer is missing.
     precision : str
-        ``"float32"``, or ``"int8"`` if weights are quantized. `low_memory` changes no embedding.
+        ``"float32"``, or ``"int8"`` if weights are quantized; or the precision that an engine computes in, such as
+        ``"bfloat16"``. `low_memory` changes no embedding.
     weights_float16 : str
         SHA-256 of the weights in openai/CLIP's layout, each rounded to float16: equal for copies of a model. Empty if
         float16 cannot hold them, for int8 weights, and in fingerprints that were recorded before there was one.
@@ -127,7 +133,7 @@ class Fingerprint:
         """List what makes embeddings incomparable, this one's value first; an empty string if nothing does.
 
         Of `architecture` and `preprocess` these are the options that differ. Where one of the two has no
-        `weights_float16`, all fields are compared.
+        `weights_float16`, all fields are compared. The precision alone is no difference: see `precision_note`.
 
         Raises
         ------
@@ -136,6 +142,16 @@ class Fingerprint:
         """
         return "; ".join(
             f"{name}: {mine:.300}, not {yours:.300}" for name, (mine, yours) in self._differing(other).items()
+        )
+
+    def precision_note(self, other: Fingerprint) -> str:
+        """Say how much less precise the embeddings of one of two comparable models are; empty if they are equally so."""
+        if self.precision == other.precision:
+            return ""
+        least = min(_LEAST_COSINES.get(name, 1.0) for each in (self, other) for name in each.precision.split("+"))
+        return (
+            f"computed in {self.precision}, not {other.precision}: embeddings are comparable, but their cosine is as "
+            f"low as {least}"
         )
 
     def differing_dims(self, other: Fingerprint) -> tuple[int, int] | None:
@@ -156,6 +172,8 @@ class Fingerprint:
         if self.weights_float16 and other.weights_float16:
             mine, yours = self._without_details(), other._without_details()
             pairs = {name: pair for name, pair in pairs.items() if getattr(mine, name) != getattr(yours, name)}
+        if "weights" not in pairs or pairs["weights"][0] == pairs["weights"][1]:
+            pairs.pop("precision", None)
         lists = ("architecture", "preprocess")
         return {
             name: _differing_options(*pair) if name in lists else pair

@@ -1,0 +1,106 @@
+"""OpenVINO: Intel's runtime, for processors of Intel, AMD and Arm, and Intel's GPUs and NPUs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numpyclip.engines.engine import PRECISIONS, KeptGraph, Precision, Runtime, Session
+from numpyclip.errors import EngineError
+from numpyclip.model.ops import Array
+
+_HINTS: dict[Precision, str] = {"float32": "f32", "bfloat16": "bf16", "float16": "f16", "int8": "f32"}
+_CAPABILITIES: dict[Precision, str] = {"bfloat16": "BF16", "float16": "FP16"}
+
+
+class OpenVINO(Runtime):
+    """Graphs compiled by OpenVINO. By itself it computes in bfloat16 where the processor has it; here as it is told."""
+
+    name = "openvino"
+    devices: ClassVar[Mapping[str, tuple[Precision, ...]]] = dict.fromkeys(("cpu", "gpu", "npu"), PRECISIONS)
+
+    @property
+    def version(self) -> str:
+        """The version of the library."""
+        import openvino
+
+        return str(openvino.__version__)
+
+    def check(self) -> None:
+        """Raise EngineError unless the device is here, and has the precision."""
+        with self.errors():
+            available: list[str] = _core().available_devices
+            if not any(name == self._device or name.startswith(f"{self._device}.") for name in available):
+                raise EngineError(f"openvino: has no device {self.device!r} here; expected {_listed(available)}.")
+            capabilities = _core().get_property(self._device, "OPTIMIZATION_CAPABILITIES")
+        if _CAPABILITIES.get(self.precision, "FP32") not in capabilities:
+            raise EngineError(
+                f"openvino: {self.device!r} does not compute in {self.precision} here. Leave precision out; "
+                "`numpyclip engines` lists what there is."
+            )
+
+    def compile(self, graph: bytes | Path, threads: int, keep: Path | None) -> tuple[Session, bytes]:
+        """Compile a graph, and write to the file `keep` all that is to be kept."""
+        with self.errors():
+            model = _core().read_model(graph)
+            compiled = _core().compile_model(model, self._device, self._options(threads))
+            if keep is not None:
+                keep.write_bytes(compiled.export_model().getvalue())
+            return self._session(compiled), b""
+
+    def open(self, kept: KeptGraph, threads: int) -> Session:
+        """Make a session of a file, whose weights stay mapped."""
+        import openvino
+
+        with self.errors():
+            content = openvino.Tensor(np.frombuffer(kept.weights, np.uint8), shared_memory=True)
+            return self._session(_core().import_model(content, self._device, self._options(threads)))
+
+    @property
+    def _device(self) -> str:
+        name, _, index = self.device.partition(":")
+        return f"{name.upper()}.{index}" if index else name.upper()
+
+    def _options(self, threads: int) -> dict[str, Any]:
+        options: dict[str, Any] = {"INFERENCE_PRECISION_HINT": _HINTS[self.precision], "PERFORMANCE_HINT": "LATENCY"}
+        if self._device != "CPU":
+            return options
+        if self.precision == "int8":  # of the weights; inputs of layers stay as they are
+            options["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = 0
+        return {**options, "INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
+
+    def _session(self, compiled: Any) -> Session:
+        """Make a session; raise EngineError if the library has silently chosen another precision."""
+        chosen = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
+        wanted = _HINTS[self.precision]
+        if self._device == "CPU" and chosen != wanted:
+            raise EngineError(f"openvino: computes in {chosen} on this processor, not in {wanted}.")
+        return _OpenVINOSession(self, compiled)
+
+
+class _OpenVINOSession(Session):
+    def __init__(self, runtime: OpenVINO, compiled: Any) -> None:
+        self._runtime = runtime
+        self._request = compiled.create_infer_request()
+        self._dtype = compiled.input(0).get_element_type().to_dtype()
+
+    def __call__(self, inputs: NDArray[Any]) -> Array:
+        with self._runtime.errors():
+            outputs = self._request.infer([np.ascontiguousarray(inputs, self._dtype)], share_inputs=True)
+            return np.array(outputs[0], np.float32)
+
+
+@cache
+def _core() -> Any:
+    import openvino
+
+    return openvino.Core()
+
+
+def _listed(devices: list[str]) -> str:
+    return ", ".join(repr(name.lower().replace(".", ":")) for name in devices) or "none"
