@@ -1,0 +1,80 @@
+"""The graphs of a model: one of its image tower, one of its text tower."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+import numpy as np
+import onnx
+
+from numpyclip.graph.builder import Graph, Value
+from numpyclip.graph.vision.pixels import PixelInput, Pixels
+from numpyclip.graph.visitors import visit
+from numpyclip.model.config import CLIPConfig
+from numpyclip.model.text.tower import TextTower
+from numpyclip.model.vision.tower import VisionTower
+
+
+class Model(Protocol):
+    """What is needed of a `numpyclip.CLIP`."""
+
+    @property
+    def config(self) -> CLIPConfig:
+        """Sizes and options."""
+
+    @property
+    def visual(self) -> VisionTower:
+        """The image tower."""
+
+    @property
+    def text(self) -> TextTower:
+        """The text tower."""
+
+
+def image_graph(model: Model, *, pixels: PixelInput = "uint8") -> onnx.ModelProto:
+    """Write the image tower of a model as an ONNX graph, whose output is `image_embeds`, not normalised.
+
+    Parameters
+    ----------
+    model : CLIP
+    pixels : {"uint8", "float"}, default="uint8"
+        Its input: `pixels` (batch, y, x, 3), as `preprocess.crop` makes them, or `pixel_values` (batch, 3, y, x), as
+        `preprocess` does.
+
+    Raises
+    ------
+    InputError
+        If the model has no image tower, or one of a kind that cannot be written.
+    """
+    tower, g = model.visual, Graph()
+    embeddings = visit(tower, g.at("visual"), Pixels.input(g, pixels, tower.preprocess))
+    return _finish(g, "image_embeds", embeddings, model.config)
+
+
+def text_graph(model: Model, *, ids: Literal["int64", "int32"] = "int64") -> onnx.ModelProto:
+    """Write the text tower of a model as an ONNX graph, whose output is `text_embeds`, not normalised.
+
+    Parameters
+    ----------
+    model : CLIP
+    ids : {"int64", "int32"}, default="int64"
+        Dtype of its input, `input_ids` (batch, length); texts need as many positions as `encode_text` asks for.
+
+    Raises
+    ------
+    InputError
+        If the model has no text tower, or one of a kind that cannot be written.
+    """
+    tower, g = model.text, Graph()
+    value = g.input("input_ids", np.dtype(ids).type, ("batch", "length"))
+    if ids == "int32":
+        value = g.cast(value, np.int64)
+    return _finish(g, "text_embeds", visit(tower, g, value), model.config)
+
+
+def _finish(g: Graph, name: str, embeddings: Value, config: CLIPConfig) -> onnx.ModelProto:
+    """Truncate embeddings, and make them the output."""
+    if config.embed_dim != config.tower_dim:
+        embeddings = g.op("Slice", embeddings, [0], [config.embed_dim], [1])
+    g.output(name, embeddings, ("batch", config.embed_dim))
+    return g.model()
