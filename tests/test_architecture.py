@@ -29,10 +29,11 @@ ROOMS = {
     "model": "errors arguments weights images",  # the normalisation of pixels is folded into the first convolution
     "runtime": "errors arguments atomic regular_file weights model",
     "graph": "errors images model",
+    "engines": "errors atomic regular_file weights model runtime graph",
     "pipeline": "errors arguments images model runtime",
-    "dual_encoder": "errors arguments notebook weights images tokenizer model runtime pipeline",
+    "dual_encoder": "errors arguments notebook weights images tokenizer model runtime engines pipeline",
     "families": "errors weights images tokenizer model",
-    "loader": "errors weights images model dual_encoder families",
+    "loader": "errors weights images model engines dual_encoder families",
     "saving": "errors atomic regular_file weights images tokenizer model dual_encoder families loader",
     "viz": "escaping errors arguments images model runtime",
     "tasks": "escaping errors arguments atomic lazy_exports notebook weights images tokenizer model runtime pipeline"
@@ -71,6 +72,9 @@ EXTRAS = {  # imported when they are needed, and missed with a message
     "index.vectors.hnsw": {"usearch"},
     "server.*": {"starlette", "uvicorn", "h11", "python_multipart", "prometheus_client"},
     "graph.*": {"onnx"},
+    "engines.compiled": {"onnx"},
+    "engines.openvino": {"openvino"},
+    "engines.onnxruntime": {"onnxruntime"},
     "weights.hub_client": {"huggingface_hub"},
     "tasks.evaluation.datasets.parquet": {"pyarrow"},
 }

@@ -145,13 +145,14 @@ class Fingerprint:
         )
 
     def precision_note(self, other: Fingerprint) -> str:
-        """Say how much less precise the embeddings of one of two comparable models are; empty if they are equally so."""
+        """Say in which precisions the embeddings of two comparable models are computed; empty if it is the same."""
         if self.precision == other.precision:
             return ""
-        least = min(_LEAST_COSINES.get(name, 1.0) for each in (self, other) for name in each.precision.split("+"))
+        precisions = {name for each in (self, other) for name in each.precision.split("+")}
+        least = min(_LEAST_COSINES.get(name, 1.0) for name in precisions)
         return (
-            f"computed in {self.precision}, not {other.precision}: embeddings are comparable, but their cosine is as "
-            f"low as {least}"
+            f"computed in {self.precision}, not in {other.precision}: comparable, with a cosine of {least} or more "
+            "between both embeddings of an input"
         )
 
     def differing_dims(self, other: Fingerprint) -> tuple[int, int] | None:
@@ -223,8 +224,10 @@ def _as_highest_id(found: re.Match[str]) -> str:
     return f"vocab_size={found['size']}{found['between']}" if is_highest else found[0]
 
 
-def take_fingerprint(checkpoint: Checkpoint, config: CLIPConfig, tokenizer: Callable[[], Tokenizer]) -> Fingerprint:
-    """Take the fingerprint of a model."""
+def take_fingerprint(
+    checkpoint: Checkpoint, config: CLIPConfig, tokenizer: Callable[[], Tokenizer], precision: str = "float32"
+) -> Fingerprint:
+    """Take the fingerprint of a model that is computed in a precision."""
     dtypes: Counter[str] = Counter()
     for array in checkpoint.arrays.values():
         kind = {ScaledInt8: "int8", BFloat16: "bfloat16"}.get(type(array), array.dtype.newbyteorder("=").name)
@@ -239,10 +242,15 @@ def take_fingerprint(checkpoint: Checkpoint, config: CLIPConfig, tokenizer: Call
         architecture=_describe(config),
         preprocess=_describe(config.preprocess),
         tokenizer=name,
-        precision="int8" if "int8" in dtypes else "float32",
+        precision=_joined("int8" if "int8" in dtypes else "float32", precision),
         weights_float16=rounded,
         file_dtype=dtypes.most_common(1)[0][0],
     )
+
+
+def _joined(weights: str, computation: str) -> str:
+    """Name both, if both are less precise than float32."""
+    return "+".join(dict.fromkeys(name for name in (weights, computation) if name != "float32")) or "float32"
 
 
 def _describe(config: object) -> str:

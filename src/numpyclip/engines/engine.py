@@ -74,7 +74,7 @@ class Runtime(ABC):
 
     @abstractmethod
     def compile(self, graph: bytes | Path, threads: int, keep: Path | None) -> tuple[Session, bytes]:
-        """Compile a graph; write the weights to the file `keep`, and return with the session what else is to be kept."""
+        """Compile a graph; write the weights to the file `keep`, and return also the graph that goes with them."""
 
     @abstractmethod
     def open(self, kept: KeptGraph, threads: int) -> Session:

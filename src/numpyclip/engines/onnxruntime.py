@@ -22,7 +22,10 @@ _PROVIDERS = {
     "directml": (["DmlExecutionProvider"], "onnxruntime-directml"),
     "coreml": (["CoreMLExecutionProvider"], "onnxruntime, on macOS"),
 }
-_PROVIDERS["gpu"] = ([name for device in ("cuda", "rocm", "directml") for name in _PROVIDERS[device][0]], "onnxruntime-gpu")
+_PROVIDERS["gpu"] = (
+    [name for device in ("cuda", "rocm", "directml") for name in _PROVIDERS[device][0]],
+    "onnxruntime-gpu",
+)
 _OPTIONS = {"CUDAExecutionProvider": {"use_tf32": "0"}}  # float32 is float32
 _SMALL = 1024  # bytes of constants that stay in the graph
 _TYPES = {"tensor(int64)": np.int64, "tensor(int32)": np.int32, "tensor(uint8)": np.uint8, "tensor(float)": np.float32}

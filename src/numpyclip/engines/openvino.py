@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -46,20 +47,22 @@ class OpenVINO(Runtime):
 
     def compile(self, graph: bytes | Path, threads: int, keep: Path | None) -> tuple[Session, bytes]:
         """Compile a graph, and write to the file `keep` all that is to be kept."""
+        _check_threads()
         with self.errors():
             model = _core().read_model(graph)
             compiled = _core().compile_model(model, self._device, self._options(threads))
             if keep is not None:
                 keep.write_bytes(compiled.export_model().getvalue())
-            return self._session(compiled), b""
+            return self._session(compiled, None), b""
 
     def open(self, kept: KeptGraph, threads: int) -> Session:
         """Make a session of a file, whose weights stay mapped."""
         import openvino
 
+        _check_threads()
         with self.errors():
             content = openvino.Tensor(np.frombuffer(kept.weights, np.uint8), shared_memory=True)
-            return self._session(_core().import_model(content, self._device, self._options(threads)))
+            return self._session(_core().import_model(content, self._device, self._options(threads)), content)
 
     @property
     def _device(self) -> str:
@@ -74,18 +77,19 @@ class OpenVINO(Runtime):
             options["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = 0
         return {**options, "INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
 
-    def _session(self, compiled: Any) -> Session:
+    def _session(self, compiled: Any, content: Any) -> Session:
         """Make a session; raise EngineError if the library has silently chosen another precision."""
         chosen = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
         wanted = _HINTS[self.precision]
         if self._device == "CPU" and chosen != wanted:
             raise EngineError(f"openvino: computes in {chosen} on this processor, not in {wanted}.")
-        return _OpenVINOSession(self, compiled)
+        return _OpenVINOSession(self, compiled, content)
 
 
 class _OpenVINOSession(Session):
-    def __init__(self, runtime: OpenVINO, compiled: Any) -> None:
+    def __init__(self, runtime: OpenVINO, compiled: Any, content: Any) -> None:
         self._runtime = runtime
+        self._content = content  # which the library maps, but does not keep
         self._request = compiled.create_infer_request()
         self._dtype = compiled.input(0).get_element_type().to_dtype()
 
@@ -100,6 +104,21 @@ def _core() -> Any:
     import openvino
 
     return openvino.Core()
+
+
+@cache
+def _process_of_threads() -> int:
+    """Return the process in which the library has started threads, which is asked for before it does."""
+    return os.getpid()
+
+
+def _check_threads() -> None:
+    """Raise EngineError in a process that was forked from one with the library's threads: it would wait for them."""
+    if _process_of_threads() != os.getpid():
+        raise EngineError(
+            "openvino: cannot be used in a process that was forked from one that has used it. Fork before, or start "
+            "processes with multiprocessing's 'spawn'."
+        )
 
 
 def _listed(devices: list[str]) -> str:

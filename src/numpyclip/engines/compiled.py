@@ -1,0 +1,120 @@
+"""Compiled graphs on disk, beside prepared weights: the second start of a program compiles nothing.
+
+A file holds weights in the order that the runtime's kernels want, which are mapped, the graph, and a checksum of both,
+verified whenever it is opened: a runtime may crash on a damaged file. It is trusted if it is this user's. Its name is a
+hash of all that it depends on, the processor included.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import struct
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from numpyclip.atomic import temporary_path
+from numpyclip.engines.engine import KeptGraph, Runtime, Session
+from numpyclip.engines.processor import Processor
+from numpyclip.errors import EngineError
+from numpyclip.regular_file import open_regular
+from numpyclip.runtime.checksum import checksum
+from numpyclip.runtime.prepared import MOST_BYTES, is_trusted, prepared_folder, remove_least_recently_used
+from numpyclip.weights.checkpoint import identity_of
+
+VERSION = 1  # part of file names: raise it whenever graphs change
+
+_FOOTER = struct.Struct("<QQ32s")  # bytes of the weights, bytes of the graph, checksum
+_PIECE = 2**24  # bytes, of which threads sum up one each
+_LARGE = 2**31 - 2**20  # bytes, above which protobuf writes no message
+
+
+def open_or_compile(runtime: Runtime, parts: tuple[object, ...], write: Callable[[], Any], threads: int) -> Session:
+    """Open the session of a graph that was compiled by an earlier process, or compile what `write` writes, and keep it.
+
+    `parts` are all that the graph depends on; if one of them is None, nothing is kept.
+    """
+    here = Processor.here()
+    about = identity_of(*parts, runtime, runtime.version, here.name, here.features)
+    folder = prepared_folder()
+    file = None if about is None or folder is None else folder / f"{about}-compiled-v{VERSION}.bin"
+    if file is not None and (kept := _read(file)):
+        try:
+            return runtime.open(kept, threads)
+        except EngineError:  # of another version of a driver, say
+            with contextlib.suppress(OSError):
+                file.unlink()
+    with _readable(write()) as graph:
+        return _compile(runtime, graph, threads, file)
+
+
+def _compile(runtime: Runtime, graph: bytes | Path, threads: int, file: Path | None) -> Session:
+    session: Session | None = None
+    with contextlib.suppress(OSError):  # the disk may be full, or the folder another user's
+        if file is not None and not (file.exists() and not is_trusted(file.stat())):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with temporary_path(file) as part:
+                part.mkdir()
+                new = part / file.name
+                session, rest = runtime.compile(graph, threads, new)
+                _seal(new, rest, file.name)
+                if new.stat().st_size <= MOST_BYTES // 2:
+                    new.replace(file)
+            remove_least_recently_used(file.parent)
+    return session or runtime.compile(graph, threads, None)[0]
+
+
+@contextlib.contextmanager
+def _readable(graph: Any) -> Iterator[bytes | Path]:
+    """Give a graph as a message, or if it is too large for one in a temporary file, with weights in another."""
+    if sum(len(constant.raw_data) for constant in graph.graph.initializer) < _LARGE:
+        yield graph.SerializeToString()
+        return
+    import onnx
+
+    with tempfile.TemporaryDirectory(prefix="numpyclip-") as folder:
+        path = Path(folder, "graph.onnx")
+        onnx.save_model(graph, path, save_as_external_data=True, location="weights.bin")
+        yield path
+
+
+def _read(file: Path) -> KeptGraph | None:
+    """Map a file; None if there is none, it is another user's, or damaged."""
+    try:
+        with open_regular(file) as stream:
+            if not is_trusted(os.fstat(stream.fileno())):
+                return None
+            content = memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY))
+    except (OSError, ValueError):  # mostly there is none; an empty one cannot be mapped
+        return None
+    with contextlib.suppress(struct.error):
+        weights, graph, expected = _FOOTER.unpack(content[-_FOOTER.size :])
+        body = content[: -_FOOTER.size]
+        if weights + graph == len(body) and _checksum(body, file.name) == expected:
+            with contextlib.suppress(OSError):  # the folder may be read-only
+                os.utime(file)  # the time of last use
+            return KeptGraph(file, body[:weights], bytes(body[weights:]))
+    return None
+
+
+def _seal(file: Path, graph: bytes, name: str) -> None:
+    """Append the graph and the checksum to the weights."""
+    with file.open("ab") as stream:
+        weights = stream.tell()
+        stream.write(graph)
+    with file.open("r+b") as stream:
+        with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            total = _checksum(memoryview(content), name)
+        stream.seek(0, os.SEEK_END)
+        stream.write(_FOOTER.pack(weights, len(graph), total))
+
+
+def _checksum(body: memoryview, name: str) -> bytes:
+    data = np.frombuffer(body, np.uint8)
+    pieces = {str(start): data[start : start + _PIECE] for start in range(0, len(data), _PIECE)}
+    return checksum(pieces, name).encode()
