@@ -142,7 +142,7 @@ def _runtime(engine: object, device: object, precision: object, low_memory: bool
     """Return the engine that is asked for, importing none if it is NumPy."""
     if engine in (None, "numpy") and str(device) == "cpu" and precision in (None, "float32"):
         return None
-    from numpyclip.engines.choose import choose
+    from numpyclip.engines.selection import choose
 
     runtime = choose(engine, device, precision)
     if low_memory and runtime is not None:

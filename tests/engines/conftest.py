@@ -4,7 +4,7 @@ import pytest
 
 import numpyclip
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.engines.choose import RUNTIMES
+from numpyclip.engines.selection import RUNTIMES
 
 
 @pytest.fixture(params=[kind.name for kind in RUNTIMES])

@@ -8,9 +8,9 @@ import pytest
 
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.dual_encoder.fingerprint import _LEAST_COSINES
-from numpyclip.engines.choose import RUNTIMES
-from numpyclip.engines.engine import PRECISIONS, Precision
-from numpyclip.engines.tower import EngineTower
+from numpyclip.engines.engine_tower import EngineTower
+from numpyclip.engines.names import PRECISIONS, Precision
+from numpyclip.engines.selection import RUNTIMES
 from numpyclip.errors import EngineError, InputError
 from tests.families.test_parity import load, with_record_of
 

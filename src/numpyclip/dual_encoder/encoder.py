@@ -30,7 +30,7 @@ from numpyclip.weights.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
     from numpyclip.engines.engine import Runtime
-    from numpyclip.engines.tower import EngineTower
+    from numpyclip.engines.engine_tower import EngineTower
     from numpyclip.model.captioning.decoder import Decoder
 
 _T = TypeVar("_T")
@@ -294,7 +294,7 @@ def present(tower: _T | None, inputs: str) -> _T:
 def _engine_tower(runtime: Runtime | None, checkpoint: Checkpoint, config: CLIPConfig) -> EngineTower | None:
     if runtime is None:
         return None
-    from numpyclip.engines.tower import EngineTower
+    from numpyclip.engines.engine_tower import EngineTower
 
     return EngineTower(runtime, checkpoint.identity, config)
 

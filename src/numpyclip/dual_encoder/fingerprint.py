@@ -52,6 +52,7 @@ _PROFILE = re.compile(r" profile=\w+")
 _CLIP_TOKENIZER = re.compile(r"openai|open_clip|transformers \{.*", re.DOTALL)
 # The least cosines of embeddings to those of float32, which tests of all architectures hold; see docs/engines.md.
 _LEAST_COSINES = {"float16": 0.9999, "bfloat16": 0.9995, "int8": 0.999}
+_AND = " and "  # between precisions of embeddings that are mixed
 _END_OF_TEXT = re.compile(r"vocab_size=(?P<size>[0-9]+)(?P<between>[^()]*) pool=eos end_id=(?P<end>[0-9]+)")
 
 
@@ -78,7 +79,7 @@ class Fingerprint:
         Its name; ``"none"`` if the model takes no texts, or its tokenizer is missing.
     precision : str
         ``"float32"``, or ``"int8"`` if weights are quantized; or the precision that an engine computes in, such as
-        ``"bfloat16"``. `low_memory` changes no embedding.
+        ``"bfloat16"``, or ``"int8+bfloat16"`` for both. `low_memory` changes no embedding.
     weights_float16 : str
         SHA-256 of the weights in openai/CLIP's layout, each rounded to float16: equal for copies of a model. Empty if
         float16 cannot hold them, for int8 weights, and in fingerprints that were recorded before there was one.
@@ -148,12 +149,19 @@ class Fingerprint:
         """Say in which precisions the embeddings of two comparable models are computed; empty if it is the same."""
         if self.precision == other.precision:
             return ""
-        precisions = {name for each in (self, other) for name in each.precision.split("+")}
+        precisions = re.findall(r"\w+", f"{self.precision} {other.precision}")
         least = min(_LEAST_COSINES.get(name, 1.0) for name in precisions)
         return (
             f"computed in {self.precision}, not in {other.precision}: comparable, with a cosine of {least} or more "
             "between both embeddings of an input"
         )
+
+    def mixed_with(self, other: Fingerprint) -> Fingerprint | None:
+        """Return it with the precision of a comparable model, too; None if it has that already."""
+        precisions = self.precision.split(_AND)
+        if other.precision in precisions:
+            return None
+        return dataclasses.replace(self, precision=_AND.join(sorted([*precisions, other.precision])))
 
     def differing_dims(self, other: Fingerprint) -> tuple[int, int] | None:
         """Return both numbers of dimensions if these are all that differs: embeddings are truncated, or were."""

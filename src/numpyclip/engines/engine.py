@@ -8,15 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeAlias, get_args
+from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
+from numpyclip.engines.names import PRECISIONS, Engine, Precision
 from numpyclip.errors import EngineError, InputError, MissingPackageError, NumPyCLIPError
 from numpyclip.model.ops import Array
-
-Precision: TypeAlias = Literal["float32", "bfloat16", "float16", "int8"]
-PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +48,7 @@ class Runtime(ABC):
     device: str
     precision: Precision
 
-    name: ClassVar[str]
+    name: ClassVar[Engine]
     devices: ClassVar[Mapping[str, tuple[Precision, ...]]]  # that it may have, each with its precisions
 
     @classmethod
@@ -62,6 +60,19 @@ class Runtime(ABC):
     def missing(cls) -> MissingPackageError:
         """Return the error that says what to install."""
         return MissingPackageError(f'engine {cls.name!r} is not installed: pip install "numpyclip[{cls.name}]".')
+
+    @classmethod
+    @abstractmethod
+    def available(cls) -> list[str]:
+        """List the devices that it has here."""
+
+    def is_usable(self) -> bool:
+        """Tell whether `check` finds no error."""
+        try:
+            self.check()
+        except EngineError:
+            return False
+        return True
 
     @property
     @abstractmethod

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.engines.engine import KeptGraph, Precision, Runtime, Session
+from numpyclip.engines.engine import KeptGraph, Runtime, Session
+from numpyclip.engines.names import Precision
 from numpyclip.errors import EngineError
 from numpyclip.model.ops import Array
 
@@ -46,6 +47,14 @@ class ONNXRuntime(Runtime):
         import onnxruntime
 
         return str(onnxruntime.__version__)
+
+    @classmethod
+    def available(cls) -> list[str]:
+        """List the devices for which it has providers here."""
+        import onnxruntime
+
+        providers = onnxruntime.get_available_providers()
+        return [name for name, (known, _) in _PROVIDERS.items() if name != "gpu" and set(known) & set(providers)]
 
     def check(self) -> None:
         """Raise EngineError unless the library has a provider for the device."""

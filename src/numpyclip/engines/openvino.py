@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.engines.engine import PRECISIONS, KeptGraph, Precision, Runtime, Session
+from numpyclip.engines.engine import KeptGraph, Runtime, Session
+from numpyclip.engines.names import PRECISIONS, Precision
 from numpyclip.errors import EngineError
 from numpyclip.model.ops import Array
 
@@ -32,11 +33,16 @@ class OpenVINO(Runtime):
 
         return str(openvino.__version__)
 
+    @classmethod
+    def available(cls) -> list[str]:
+        """List the devices that it has here."""
+        return [name.lower().replace(".", ":") for name in _core().available_devices]
+
     def check(self) -> None:
         """Raise EngineError unless the device is here, and has the precision."""
         with self.errors():
-            available: list[str] = _core().available_devices
-            if not any(name == self._device or name.startswith(f"{self._device}.") for name in available):
+            available = self.available()
+            if not any(name == self.device or name.startswith(f"{self.device}:") for name in available):
                 raise EngineError(f"openvino: has no device {self.device!r} here; expected {_listed(available)}.")
             capabilities = _core().get_property(self._device, "OPTIMIZATION_CAPABILITIES")
         if _CAPABILITIES.get(self.precision, "FP32") not in capabilities:
@@ -122,4 +128,4 @@ def _check_threads() -> None:
 
 
 def _listed(devices: list[str]) -> str:
-    return ", ".join(repr(name.lower().replace(".", ":")) for name in devices) or "none"
+    return ", ".join(map(repr, devices)) or "none"

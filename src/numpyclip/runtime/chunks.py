@@ -3,7 +3,7 @@
 A chunk runs through a whole tower on one thread: chunks never wait for each other, as BLAS's threads do at every
 product, and their activations stay in the cache. A small input uses BLAS's threads instead.
 
-An engine has threads of its own, so that its chunks run one after another: see `numpyclip.engines.tower`.
+An engine has threads of its own, so that its chunks run one after another: see `numpyclip.engines.engine_tower`.
 """
 
 from __future__ import annotations

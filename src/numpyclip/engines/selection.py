@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from numpyclip.engines.engine import Precision, Runtime, checked_precision
+from numpyclip.engines.engine import Runtime, checked_precision
+from numpyclip.engines.names import ENGINES, Precision
 from numpyclip.engines.onnxruntime import ONNXRuntime
 from numpyclip.engines.openvino import OpenVINO
-from numpyclip.errors import EngineError, InputError
+from numpyclip.errors import InputError
 
-NUMPY = "numpy"
 RUNTIMES: tuple[type[Runtime], ...] = (OpenVINO, ONNXRuntime)
-ENGINES = (NUMPY, *(kind.name for kind in RUNTIMES))
 
 
 def choose(engine: object = None, device: object = "cpu", precision: object = None) -> Runtime | None:
@@ -35,7 +34,7 @@ def choose(engine: object = None, device: object = "cpu", precision: object = No
     if engine not in (None, *ENGINES):
         raise InputError(f"engine is {engine!r:.60}; expected {', '.join(map(repr, ENGINES))}.")
     place, wanted = str(device).lower(), checked_precision(precision)
-    if engine in (None, NUMPY) and place == "cpu" and wanted == "float32":
+    if engine in (None, "numpy") and place == "cpu" and wanted == "float32":
         return None
     kinds = [kind for kind in RUNTIMES if engine in (None, kind.name) and wanted in _precisions(kind, place)]
     if not kinds:
@@ -44,14 +43,9 @@ def choose(engine: object = None, device: object = "cpu", precision: object = No
     if not installed:
         raise kinds[0].missing()
     runtimes = [kind(place, wanted) for kind in installed]
-    for runtime in runtimes[:-1]:
-        try:
-            runtime.check()
-            return runtime
-        except EngineError:  # another one may have it
-            pass
-    runtimes[-1].check()
-    return runtimes[-1]
+    chosen = next((runtime for runtime in runtimes[:-1] if runtime.is_usable()), runtimes[-1])
+    chosen.check()
+    return chosen
 
 
 def _precisions(kind: type[Runtime], device: str) -> tuple[Precision, ...]:
@@ -61,7 +55,7 @@ def _precisions(kind: type[Runtime], device: str) -> tuple[Precision, ...]:
 
 def _unavailable(engine: object, device: str, precision: str) -> str:
     """Say what there is in place of what was asked for."""
-    if engine == NUMPY:
+    if engine == "numpy":
         return f"engine 'numpy' computes on the CPU in float32, not on {device!r} in {precision}. Leave engine out."
     kinds = [kind for kind in RUNTIMES if engine in (None, kind.name)]
     has = "; ".join(

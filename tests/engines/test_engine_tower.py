@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 import numpyclip
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.engines.engine import Runtime
-from numpyclip.engines.tower import EngineTower
+from numpyclip.engines.engine_tower import EngineTower
 from numpyclip.errors import EngineError, NumPyCLIPError
 
 TOLERANCE = 1e-5  # of the largest value: libraries add in different orders
@@ -98,7 +98,7 @@ def recorded(model: CLIP) -> Recorded:
 
 def test_each_text_is_computed_once_and_without_much_padding(by_numpy: CLIP, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("numpyclip.runtime.chunks._PADDING", 3)
-    monkeypatch.setattr("numpyclip.engines.tower._MOST_TOKENS", 12)
+    monkeypatch.setattr("numpyclip.engines.engine_tower._MOST_TOKENS", 12)
     tower = recorded(by_numpy)
     tower.runtime = OfCpu("cpu", "float32")
     found = tower.embed_texts(ids_of(by_numpy, 3, 3, 2, 4, 4, 9), lambda: by_numpy)

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 import numpyclip
-from numpyclip.engines.choose import RUNTIMES, choose
 from numpyclip.engines.onnxruntime import ONNXRuntime
 from numpyclip.engines.openvino import OpenVINO
+from numpyclip.engines.selection import RUNTIMES, choose
 from numpyclip.errors import EngineError, InputError, MissingPackageError
 
 
