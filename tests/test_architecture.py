@@ -44,8 +44,8 @@ ROOMS = {
     "clip": "weights images tokenizer loader",
     "numpyclip": "errors lazy_exports reference weights images tokenizer model dual_encoder loader saving tasks index"
     " open_clip",
-    "cli": "escaping errors atomic weights images model runtime engines pipeline dual_encoder families loader saving viz"
-    " tasks index server numpyclip",
+    "cli": "escaping errors atomic weights images model runtime engines pipeline dual_encoder families loader saving"
+    " viz tasks index server numpyclip",
     "__main__": "cli",
 }
 
