@@ -3,18 +3,13 @@
 The tolerance is that of two libraries that add in different orders: float32 has 6e-8 per operation.
 """
 
-from typing import Any
-
 import numpy as np
 import pytest
 
 from numpyclip.errors import InputError
+from numpyclip.graph import image_graph, text_graph
 from tests.families.test_parity import load, with_record_of
-
-onnx = pytest.importorskip("onnx")
-onnxruntime = pytest.importorskip("onnxruntime")
-
-from numpyclip.graph import image_graph, text_graph  # noqa: E402  needs onnx
+from tests.graph.runtime import run, session_of
 
 TOLERANCE = 1e-5
 
@@ -39,14 +34,6 @@ def refused(error: InputError) -> str:
     return name
 
 
-def session_of(graph: Any) -> Any:
-    onnx.checker.check_model(graph, full_check=True)
-    onnx.shape_inference.infer_shapes(graph, strict_mode=True, data_prop=True)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1  # small models: threads only wait for each other
-    return onnxruntime.InferenceSession(graph.SerializeToString(), options, providers=["CPUExecutionProvider"])
-
-
 def assert_near(graphs: np.ndarray, towers: np.ndarray) -> None:
     assert graphs.dtype == np.float32
     assert graphs.shape == towers.shape
@@ -63,7 +50,7 @@ def test_images(name: str) -> None:
     session = session_of(graph)
     pixels = np.random.default_rng(1).integers(0, 256, (3, *model.preprocess.sides, 3), np.uint8)
     for batch in (pixels, pixels[:1]):
-        assert_near(session.run(["image_embeds"], {"pixels": batch})[0], model.encode_image(batch))
+        assert_near(run(session, batch), model.encode_image(batch))
 
 
 @pytest.mark.parametrize("name", with_record_of("encode_text"))
@@ -79,7 +66,7 @@ def test_texts(name: str) -> None:
     lengths = {max(length, config.least_length) for length in (ids.shape[1], int(config.lengths(ids)[0]))}
     for length in lengths:
         for batch in (ids[:, :length], ids[:1, :length]):
-            embeddings = session.run(["text_embeds"], {"input_ids": batch.astype(np.int64)})[0]
+            embeddings = run(session, batch.astype(np.int64))
             assert_near(embeddings, model.encode_text(batch))
 
 
