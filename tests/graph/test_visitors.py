@@ -8,6 +8,7 @@ import pytest
 from numpyclip.errors import InputError
 from numpyclip.graph.builder import Graph, Value
 from numpyclip.graph.visitors import visit, visits
+from numpyclip.model.captioning.decoder import Decoder
 
 
 class Part:
@@ -30,6 +31,11 @@ def test_inputs_and_options_reach_the_function_of_the_class() -> None:
 def test_a_subclass_is_not_taken_for_its_parent_and_refused_by_name() -> None:
     with pytest.raises(InputError, match=r"^visual\.stem: Variant cannot be written as an ONNX graph\. Compute this"):
         visit(Variant(), Graph().at("visual.stem"), "x")
+
+
+def test_a_part_of_a_folder_without_graphs_is_refused_by_name() -> None:
+    with pytest.raises(InputError, match=r"^decoder: Decoder cannot be written"):
+        visit(object.__new__(Decoder), Graph().at("decoder"), "x")
 
 
 def test_without_onnx_a_message_says_which_extra_has_it() -> None:
