@@ -1,10 +1,13 @@
-"""ONNX Runtime, as the tests of graphs run it."""
+"""ONNX Runtime and OpenVINO, as the tests of graphs run them."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
+import pytest
 
 
 def checked(graph: Any) -> Any:
@@ -28,3 +31,17 @@ def run(session: Any, *inputs: np.ndarray) -> np.ndarray:
     (found,) = session.run(None, dict(zip(names, inputs, strict=True)))
     assert found.dtype == np.float32
     return np.asarray(found)
+
+
+def in_onnxruntime(graph: Any) -> Callable[[np.ndarray], np.ndarray]:
+    """Check a graph and load it."""
+    return partial(run, session_of(graph))
+
+
+def in_openvino(graph: Any) -> Callable[[np.ndarray], np.ndarray]:
+    """Compile a graph with OpenVINO; skip the test without it."""
+    openvino = pytest.importorskip("openvino")
+    core = openvino.Core()
+    options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
+    compiled = core.compile_model(core.read_model(graph.SerializeToString(), b""), "CPU", options)
+    return lambda value: np.asarray(compiled(value)[0])
