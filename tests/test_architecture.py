@@ -28,7 +28,7 @@ ROOMS = {
     "tokenizer": "errors arguments weights",
     "model": "errors arguments weights images",  # the normalisation of pixels is folded into the first convolution
     "runtime": "errors arguments atomic regular_file weights model",
-    "graph": "errors images model",
+    "graph": "errors atomic weights images model",
     "engines": "errors atomic regular_file weights model runtime graph",
     "pipeline": "errors arguments images model runtime",
     "dual_encoder": "errors arguments notebook weights images tokenizer model runtime engines pipeline",

@@ -1,22 +1,23 @@
-"""Every family, as a graph: what ONNX Runtime computes of it is what the towers compute, or it is refused by name.
+"""Every family, as a graph: what runtimes compute of it is what the towers compute, or it is refused by name.
 
 The tolerance is that of two libraries that add in different orders: float32 has 6e-8 per operation.
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
 
 from numpyclip.errors import InputError
+from numpyclip.graph import image_graph, text_graph
 from tests.families.test_parity import load, with_record_of
+from tests.graph.runtime import in_onnxruntime, in_openvino
 
-onnx = pytest.importorskip("onnx")
-onnxruntime = pytest.importorskip("onnxruntime")
-
-from numpyclip.graph import image_graph, text_graph  # noqa: E402  needs onnx
+Runtime: TypeAlias = Callable[[Any], Callable[[np.ndarray], np.ndarray]]
 
 TOLERANCE = 1e-5
+RUNTIMES = [in_onnxruntime, pytest.param(in_openvino, marks=pytest.mark.exhaustive)]
 
 # What has no graph yet. A family that is added later is complete when it has one.
 REFUSED = (
@@ -39,14 +40,6 @@ def refused(error: InputError) -> str:
     return name
 
 
-def session_of(graph: Any) -> Any:
-    onnx.checker.check_model(graph, full_check=True)
-    onnx.shape_inference.infer_shapes(graph, strict_mode=True, data_prop=True)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1  # small models: threads only wait for each other
-    return onnxruntime.InferenceSession(graph.SerializeToString(), options, providers=["CPUExecutionProvider"])
-
-
 def assert_near(graphs: np.ndarray, towers: np.ndarray) -> None:
     assert graphs.dtype == np.float32
     assert graphs.shape == towers.shape
@@ -54,32 +47,34 @@ def assert_near(graphs: np.ndarray, towers: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("name", with_record_of("encode_image"))
-def test_images(name: str) -> None:
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_images(name: str, runtime: Runtime) -> None:
     model, _ = load(name)
     try:
         graph = image_graph(model)
     except InputError as error:
         pytest.skip(f"refused: {refused(error)}")
-    session = session_of(graph)
+    computed = runtime(graph)
     pixels = np.random.default_rng(1).integers(0, 256, (3, *model.preprocess.sides, 3), np.uint8)
     for batch in (pixels, pixels[:1]):
-        assert_near(session.run(["image_embeds"], {"pixels": batch})[0], model.encode_image(batch))
+        assert_near(computed(batch), model.encode_image(batch))
 
 
 @pytest.mark.parametrize("name", with_record_of("encode_text"))
-def test_texts(name: str) -> None:
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_texts(name: str, runtime: Runtime) -> None:
     model, golden = load(name)
     try:
         graph = text_graph(model)
     except InputError as error:
         pytest.skip(f"refused: {refused(error)}")
-    session = session_of(graph)
+    computed = runtime(graph)
     ids, config = golden["text"], model.config.text
     assert config is not None
     lengths = {max(length, config.least_length) for length in (ids.shape[1], int(config.lengths(ids)[0]))}
     for length in lengths:
         for batch in (ids[:, :length], ids[:1, :length]):
-            embeddings = session.run(["text_embeds"], {"input_ids": batch.astype(np.int64)})[0]
+            embeddings = computed(batch.astype(np.int64))
             assert_near(embeddings, model.encode_text(batch))
 
 

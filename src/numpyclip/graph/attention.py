@@ -26,8 +26,7 @@ def add_attention(layer: Attention, g: Graph, x: Value, layout: TokenLayout, poo
 
 def _mix(layer: Attention, g: Graph, x: Value, layout: TokenLayout, pooled: bool) -> Value:
     h, width = layer.heads, len(layer.in_proj) // 3
-    qkv = multiply(g.at("in_proj"), x, *_in_proj(layer))
-    q, k, v = (layout.by_input(g, part, h, width // h) for part in g.split(qkv, 3, axis=1))  # (b, n, h, k)
+    q, k, v = (layout.by_input(g, part, h, width // h) for part in _queries_keys_values(layer, g.at("in_proj"), x))
     if layer.rope is not None:
         q, k = (visit(layer.rope, g.at("rope"), part, layout) for part in (q, k))
     mask = layout.mask
@@ -35,21 +34,21 @@ def _mix(layer: Attention, g: Graph, x: Value, layout: TokenLayout, pooled: bool
         q = g.op("Unsqueeze", layout.pick(g, q), [1])  # (b, 1, h, k)
         mask = layout.mask_of_pooled(g)
         mask = mask and g.op("Unsqueeze", mask, [-2])
-    mixed = attend(g, q, k, v, mask)
-    return g.op("Reshape", mixed, [-1, width])
+    return g.op("Reshape", attend(g, q, k, v, mask), [-1, width])
 
 
-def _in_proj(layer: Attention) -> tuple[Array, Array]:
-    """Take the matrix of queries, keys and values, and its bias, 0 where there is none."""
-    weight, bias = layer.in_proj, np.zeros(len(layer.in_proj), np.float32)
-    bias[: len(layer.bias)] = layer.bias
-    if layer.rope is None:
-        return weight, bias
-    reordered = []
-    for rows in (weight, bias):
-        q, k, v = np.split(rows, 3)
-        reordered.append(np.concatenate([*(in_halves(layer.rope, part, layer.heads) for part in (q, k)), v]))
-    return reordered[0], reordered[1]
+def _queries_keys_values(layer: Attention, g: Graph, x: Value) -> list[Value]:
+    """Multiply by three matrices: runtimes would have to copy what one matrix made, to split it."""
+    width = len(layer.in_proj) // 3
+    biases = np.split(layer.bias, range(width, len(layer.bias), width))
+    parts = []
+    for i, letter in enumerate("qkv"):
+        weight, bias = layer.in_proj[i * width : (i + 1) * width], biases[i] if i < len(biases) else None
+        if layer.rope is not None and letter in "qk":
+            weight = in_halves(layer.rope, weight, layer.heads)
+            bias = None if bias is None else in_halves(layer.rope, bias, layer.heads)
+        parts.append(multiply(g.at(letter), x, weight, bias))
+    return parts
 
 
 def attend(g: Graph, q: Value, k: Value, v: Value, mask: Value | None = None) -> Value:
@@ -68,7 +67,7 @@ def _mix_into_pooled(layer: Attention, g: Graph, x: Value, layout: TokenLayout) 
     tokens = layout.by_input(g, x, d)
     query = multiply(g.at("in_proj.q"), layout.pick(g, tokens), q, layer.bias)
     query = g.op("Transpose", g.op("Reshape", query, [-1, h, width // h]), perm=[1, 0, 2])
-    wanted = g.op("MatMul", query, g.weight("in_proj.k.weight", k.reshape(h, -1, d)))  # (h, b, k) (h, k, d)
+    wanted = g.op("MatMul", query, g.matrix("in_proj.k.weight", k.reshape(h, -1, d)))  # (h, b, k) (h, k, d)
     wanted = g.op("Transpose", wanted, perm=[1, 2, 0])
     return attend_once(g, wanted, v.reshape(h, -1, d), tokens, layout.mask_of_pooled(g))
 
@@ -84,6 +83,6 @@ def attend_once(g: Graph, wanted: Value | Array, values: Array, x: Value, mask: 
         scores = g.op("Add", scores, mask)
     mixture = g.op("MatMul", g.op("Softmax", scores, axis=-1), x)  # (b, h, n) (b, n, d)
     mixture = g.op("Transpose", mixture, perm=[1, 2, 0])
-    mixed = g.op("MatMul", g.weight("in_proj.v.weight", values), mixture)  # (h, k, d) (h, d, b)
+    mixed = g.op("MatMul", g.matrix("in_proj.v.weight", values), mixture)  # (h, k, d) (h, d, b)
     h, k, _ = values.shape
     return g.op("Reshape", g.op("Transpose", mixed, perm=[2, 0, 1]), [-1, h * k])

@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 import numpy as np
 import onnx
 
-from numpyclip.graph.builder import Graph, Value
+from numpyclip.graph.builder import Graph, Precision, Value
 from numpyclip.graph.vision.pixels import PixelInput, Pixels
 from numpyclip.graph.visitors import visit
 from numpyclip.model.config import CLIPConfig
@@ -31,12 +31,15 @@ class Model(Protocol):
         """The text tower."""
 
 
-def image_graph(model: Model, *, pixels: PixelInput = "uint8") -> onnx.ModelProto:
+def image_graph(model: Model, *, precision: Precision = "float32", pixels: PixelInput = "uint8") -> onnx.ModelProto:
     """Write the image tower of a model as an ONNX graph, whose output is `image_embeds`, not normalised.
 
     Parameters
     ----------
     model : CLIP
+    precision : {"float32", "float16", "bfloat16", "int8"}, default="float32"
+        "float16" is that of all that is computed. The others compute in float32, unless the engine rounds; matrices are
+        stored as bfloat16, or as int8 with a scale for each row.
     pixels : {"uint8", "float"}, default="uint8"
         Its input: `pixels` (batch, y, x, 3), as `preprocess.crop` makes them, or `pixel_values` (batch, 3, y, x), as
         `preprocess` does.
@@ -46,17 +49,21 @@ def image_graph(model: Model, *, pixels: PixelInput = "uint8") -> onnx.ModelProt
     InputError
         If the model has no image tower, or one of a kind that cannot be written.
     """
-    tower, g = model.visual, Graph()
+    tower, g = model.visual, Graph(precision)
     embeddings = visit(tower, g.at("visual"), Pixels.input(g, pixels, tower.preprocess))
     return _finish(g, "image_embeds", embeddings, model.config)
 
 
-def text_graph(model: Model, *, ids: Literal["int64", "int32"] = "int64") -> onnx.ModelProto:
+def text_graph(
+    model: Model, *, precision: Precision = "float32", ids: Literal["int64", "int32"] = "int64"
+) -> onnx.ModelProto:
     """Write the text tower of a model as an ONNX graph, whose output is `text_embeds`, not normalised.
 
     Parameters
     ----------
     model : CLIP
+    precision : {"float32", "float16", "bfloat16", "int8"}, default="float32"
+        As for images.
     ids : {"int64", "int32"}, default="int64"
         Dtype of its input, `input_ids` (batch, length); texts need as many positions as `encode_text` asks for.
 
@@ -65,7 +72,7 @@ def text_graph(model: Model, *, ids: Literal["int64", "int32"] = "int64") -> onn
     InputError
         If the model has no text tower, or one of a kind that cannot be written.
     """
-    tower, g = model.text, Graph()
+    tower, g = model.text, Graph(precision)
     value = g.input("input_ids", np.dtype(ids).type, ("batch", "length"))
     if ids == "int32":
         value = g.cast(value, np.int64)
@@ -76,5 +83,4 @@ def _finish(g: Graph, name: str, embeddings: Value, config: CLIPConfig) -> onnx.
     """Truncate embeddings, and make them the output."""
     if config.embed_dim != config.tower_dim:
         embeddings = g.op("Slice", embeddings, [0], [config.embed_dim], [1])
-    g.output(name, embeddings, ("batch", config.embed_dim))
-    return g.model()
+    return g.output(name, embeddings, ("batch", config.embed_dim))

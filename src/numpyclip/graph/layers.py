@@ -1,9 +1,6 @@
 """Nodes of `numpyclip.model.layers`. A token is a row: activations are (b n, d)."""
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from numpyclip.graph.builder import Graph, Value
 from numpyclip.graph.visitors import visits
@@ -20,7 +17,7 @@ def add_linear(layer: Linear, g: Graph, x: Value) -> Value:
 def multiply(g: Graph, x: Value, weight: Array, bias: Array | None = None) -> Value:
     """Multiply rows by a matrix (e, d), and add a bias (e,): (rows, d) -> (rows, e)."""
     biases = () if bias is None else (g.weight("bias", bias),)
-    return g.op("Gemm", x, g.weight("weight", weight), *biases, name="", transB=1)
+    return g.op("Gemm", x, g.matrix("weight", weight), *biases, name="", transB=1)
 
 
 @visits(Affine)
@@ -39,10 +36,3 @@ def add_layer_norm(layer: LayerNorm, g: Graph, x: Value) -> Value:
 def standardize(g: Graph, x: Value, width: int, eps: float) -> Value:
     """Give every row mean 0 and variance 1: (rows, width) -> the same shape."""
     return g.op("LayerNormalization", x, np.ones(width, np.float32), name="", axis=-1, epsilon=eps)
-
-
-def look_up(g: Graph, table: NDArray[np.floating[Any]], rows: Value) -> Value:
-    """Take rows of a table of embeddings, which stays in the file's dtype if that is float16: (...) -> (..., d)."""
-    if table.dtype == np.float16:
-        return g.cast(g.op("Gather", g.weight("weight", table), rows), np.float32)
-    return g.op("Gather", g.weight("weight", table.astype(np.float32)), rows)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any, TypeVar
 
 from numpyclip.errors import InputError
@@ -35,12 +34,18 @@ def visit(part: object, graph: Graph, *inputs: Any, **options: Any) -> Value:
     """
     kind = type(part)
     if kind not in _visitors:
-        module = kind.__module__.replace("numpyclip.model.", "numpyclip.graph.", 1)
-        if find_spec(module):
-            import_module(module)
+        _import(kind.__module__.replace("numpyclip.model.", "numpyclip.graph.", 1))
     if kind not in _visitors:
         raise InputError(
             f"{graph.name or 'the text tower'}: {kind.__name__} cannot be written as an ONNX graph. "
             "Compute this model with NumPy."
         )
     return _visitors[kind](part, graph, *inputs, **options)
+
+
+def _import(module: str) -> None:
+    try:
+        import_module(module)
+    except ModuleNotFoundError as error:
+        if not module.startswith(error.name or module):  # missed by a module that is there
+            raise

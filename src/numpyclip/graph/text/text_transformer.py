@@ -3,7 +3,7 @@
 import numpy as np
 
 from numpyclip.graph.builder import Graph, Value
-from numpyclip.graph.layers import look_up, standardize
+from numpyclip.graph.layers import standardize
 from numpyclip.graph.token_layout import TokenLayout
 from numpyclip.graph.visitors import visit, visits
 from numpyclip.model import ops
@@ -37,7 +37,7 @@ def length_of(g: Graph, ids: Value) -> Value:
 def embed(tower: TextTransformer, g: Graph, ids: Value) -> Value:
     """Embed tokens and their positions: (b, n) -> (b, n, d)."""
     positions = g.weight("positional_embedding", tower.positional_embedding)
-    x = look_up(g.at("token_embedding"), tower.token_embedding, ids)
+    x = g.rows("token_embedding.weight", tower.token_embedding, ids)
     return g.op("Add", x, g.op("Slice", positions, [0], length_of(g, ids), [0]))
 
 

@@ -16,7 +16,7 @@ PixelInput: TypeAlias = Literal["uint8", "float"]
 
 @dataclass(frozen=True)
 class Pixels:
-    """Pixels of 0..255: (b, y, x, 3) of uint8, or (b, 3, y, x) of float32.
+    """Pixels of 0..255: (b, y, x, 3) of uint8, or (b, 3, y, x) of floating point.
 
     Attributes
     ----------
@@ -42,10 +42,10 @@ class Pixels:
         return cls(g.op("Add", g.op("Mul", value, levels * std), levels * mean), (y, x), False)
 
     def planes(self, g: Graph) -> Value:
-        """Return them as (b, 3, y, x) of float32."""
+        """Return them as (b, 3, y, x) of floating point."""
         if not self.channels_last:
             return self.value
-        return g.cast(g.op("Transpose", self.value, perm=[0, 3, 1, 2]), np.float32)
+        return g.as_float(g.op("Transpose", self.value, perm=[0, 3, 1, 2]))
 
     def shifted(self, g: Graph) -> Pixels:
         """Move the image right and down by one pixel, zero-padded; the last row and column are dropped."""
@@ -53,7 +53,7 @@ class Pixels:
         return Pixels(g.op("Pad", self.value, before + after), self.sides, self.channels_last)
 
     def patches(self, g: Graph, size: int) -> Value:
-        """Cut into patches, of which incomplete ones are dropped: -> (b, tokens, 3 size size), of float32.
+        """Cut into patches, of which incomplete ones are dropped: -> (b, tokens, 3 size size), of floating point.
 
         Their numbers are in the order of `in_order`.
         """
@@ -64,7 +64,7 @@ class Pixels:
             value = g.op("Slice", value, [0, 0], [rows * size, columns * size], axes)
         if self.channels_last:
             value = g.op("Reshape", value, [-1, rows, size, columns, size * 3])
-            value = g.cast(g.op("Transpose", value, perm=[0, 1, 3, 2, 4]), np.float32)
+            value = g.as_float(g.op("Transpose", value, perm=[0, 1, 3, 2, 4]))
         else:
             value = g.op("Reshape", value, [-1, 3, rows, size, columns, size])
             value = g.op("Transpose", value, perm=[0, 2, 4, 1, 3, 5])

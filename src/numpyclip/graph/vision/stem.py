@@ -15,5 +15,5 @@ def add_conv_stem(stem: ConvStem, g: Graph, planes: Value) -> Value:
 
 
 def _convolve(g: Graph, x: Value, layer: Linear, channels: int, size: int) -> Value:
-    weight = g.weight("weight", layer.weight.reshape(-1, channels, size, size))
+    weight = g.matrix("weight", layer.weight.reshape(-1, channels, size, size))
     return g.op("Conv", x, weight, g.weight("bias", layer.bias), name="", strides=[size, size])

@@ -46,7 +46,7 @@ def _patches(tower: VisionTransformer, g: Graph, pixels: Pixels) -> Value:
     x = visit(stem, g.at("stem"), pixels.planes(g))  # (b, c, y, x)
     if not isinstance(stem, MBConvStages):
         assert conv1 is not None
-        weight = g.weight("conv1.weight", conv1.reshape(len(conv1), -1, 2, 2))
+        weight = g.matrix("conv1.weight", conv1.reshape(len(conv1), -1, 2, 2))
         x = g.op("Conv", x, weight, name="conv1", strides=[2, 2])
     return g.op("Reshape", g.op("Transpose", x, perm=[0, 2, 3, 1]), [-1, config.width])
 
