@@ -73,7 +73,6 @@ EXTRAS = {  # imported when they are needed, and missed with a message
     "index.vectors.hnsw": {"usearch"},
     "server.*": {"starlette", "uvicorn", "h11", "python_multipart", "prometheus_client"},
     "graph.*": {"onnx"},
-    "engines.compiled": {"onnx"},
     "engines.openvino": {"openvino"},
     "engines.onnxruntime": {"onnxruntime"},
     "weights.hub_client": {"huggingface_hub"},

@@ -31,7 +31,6 @@ VERSION = 1  # part of file names: raise it whenever graphs change
 
 _FOOTER = struct.Struct("<QQ32s")  # bytes of the weights, bytes of the graph, checksum
 _PIECE = 2**24  # bytes, of which threads sum up one each
-_LARGE = 2**31 - 2**20  # bytes, above which protobuf writes no message
 
 
 def open_or_compile(runtime: Runtime, parts: tuple[object, ...], write: Callable[[], Any], threads: int) -> Session:
@@ -72,14 +71,15 @@ def _compile(runtime: Runtime, graph: bytes | Path, threads: int, file: Path | N
 @contextlib.contextmanager
 def _readable(graph: Any) -> Iterator[bytes | Path]:
     """Give a graph as a message, or if it is too large for one in a temporary file, with weights in another."""
-    if sum(len(constant.raw_data) for constant in graph.graph.initializer) < _LARGE:
+    from numpyclip.graph.write import MOST_BYTES as MOST_BYTES_OF_A_MESSAGE
+    from numpyclip.graph.write import write_graph
+
+    if sum(len(weight.raw_data) for weight in graph.graph.initializer) <= MOST_BYTES_OF_A_MESSAGE:
         yield graph.SerializeToString()
         return
-    import onnx
-
     with tempfile.TemporaryDirectory(prefix="numpyclip-") as folder:
         path = Path(folder, "graph.onnx")
-        onnx.save_model(graph, path, save_as_external_data=True, location="weights.bin")
+        write_graph(graph, path)
         yield path
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from numpyclip.engines.compiled import open_or_compile
 from numpyclip.engines.engine import Runtime, Session
+from numpyclip.engines.names import Precision
 from numpyclip.model.config import CLIPConfig
 from numpyclip.model.ops import Array
 from numpyclip.runtime import threads
@@ -105,14 +106,16 @@ class EngineTower(Guarded):
             if session is None:
                 self._sessions = {key: kept for key, kept in self._sessions.items() if key[1] == count}
                 parts = (self._identity, kind, self._config)
-                session = open_or_compile(self.runtime, parts, partial(_write, kind, model, self.runtime), count)
+                session = open_or_compile(
+                    self.runtime, parts, partial(_write, kind, model, self.runtime.precision), count
+                )
                 self._sessions[kind, count] = session
             return session(inputs)
 
 
-def _write(kind: Input, model: Callable[[], Model], runtime: Runtime) -> Any:
+def _write(kind: Input, model: Callable[[], Model], precision: Precision) -> Any:
     from numpyclip.graph import image_graph, text_graph
 
     if kind == "input_ids":
-        return text_graph(model())
-    return image_graph(model(), pixels="uint8" if kind == "pixels" else "float")
+        return text_graph(model(), precision=precision)
+    return image_graph(model(), precision=precision, pixels="uint8" if kind == "pixels" else "float")

@@ -17,6 +17,7 @@ from numpyclip.errors import EngineError
 from numpyclip.model.ops import Array
 
 _HINTS: dict[Precision, str] = {"float32": "f32", "bfloat16": "bf16", "float16": "f16", "int8": "f32"}
+_GROUP = 32  # numbers that share a scale
 _CAPABILITIES: dict[Precision, str] = {"bfloat16": "BF16", "float16": "FP16"}
 
 
@@ -79,8 +80,8 @@ class OpenVINO(Runtime):
         options: dict[str, Any] = {"INFERENCE_PRECISION_HINT": _HINTS[self.precision], "PERFORMANCE_HINT": "LATENCY"}
         if self._device != "CPU":
             return options
-        if self.precision == "int8":  # of the weights; inputs of layers stay as they are
-            options["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = 0
+        if self.precision == "int8":  # where the processor has VNNI or AMX, inputs of layers are rounded, too
+            options["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = _GROUP
         return {**options, "INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
 
     def _session(self, compiled: Any, content: Any) -> Session:
