@@ -92,20 +92,20 @@ def _list(arguments: argparse.Namespace) -> None:
     from numpyclip.engines.selection import RUNTIMES
 
     here = Processor.here()
-    facts = [{"processor": here.name, "cores": here.cores, "features": list(here.features)}]
+    if arguments.json:
+        print_json({"processor": here.name, "cores": here.cores, "features": list(here.features)})
+    else:
+        print_columns(here.name, f"{here.cores} cores", " ".join(here.features) or "no features known")
     for kind in RUNTIMES:
         there = kind.is_installed()
         version, devices = (kind("cpu", "float32").version, kind.available()) if there else (None, [])
-        facts.append({"engine": kind.name, "version": version, "devices": devices})
-    for fact in facts:
         if arguments.json:
-            print_json(fact)
-        elif "processor" in fact:
-            print_columns(here.name, f"{here.cores} cores", " ".join(here.features) or "no features known")
-        elif fact["version"] is None:
-            print_columns(fact["engine"], "not installed", f'pip install "numpyclip[{fact["engine"]}]"')
+            print_json({"engine": kind.name, "version": version, "devices": devices})
+        elif there:
+            print_columns(kind.name, version, " ".join(devices))
         else:
-            print_columns(fact["engine"], fact["version"], " ".join(map(str, fact["devices"])))
+            print_columns(kind.name, "not installed")
+            say(kind.missing())
 
 
 def _candidates(wanted: dict[str, str | None]) -> Iterator[Runtime]:
