@@ -48,7 +48,7 @@ def embed(path: Path, engine: str) -> Any:
 def test_the_next_process_compiles_nothing(path: Path, engine: str, by_engine: CLIP) -> None:
     """Nor does it import what writes graphs."""
     here = by_engine.encode_text(IDS)
-    command = [sys.executable, "-c", CALLS, path, engine]
+    command = [sys.executable, "-c", CALLS, str(path), engine]
     there, imported = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout.split()
     assert np.abs(np.frombuffer(bytes.fromhex(there), np.float32).reshape(here.shape) - here).max() < 1e-5
     assert imported == "False"

@@ -1,7 +1,7 @@
 """Every family on every engine, in every precision: cosines to what the library of the family computed in float64."""
 
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,18 +17,19 @@ from tests.families.test_parity import load, with_record_of
 LEAST_COSINES = {"float32": 1 - 1e-6, **_LEAST_COSINES}
 
 
-def on_engine(model: CLIP, name: str, precision: str) -> CLIP:
+def on_engine(model: CLIP, name: str, precision: Precision) -> CLIP:
     pytest.importorskip(name)
     pytest.importorskip("onnx")
     (kind,) = (kind for kind in RUNTIMES if kind.name == name)
     if precision not in kind.devices["cpu"]:
         pytest.skip(f"{name} has no {precision} on the CPU")
-    runtime = kind("cpu", cast("Precision", precision))
+    runtime = kind("cpu", precision)
     try:
         runtime.check()
     except EngineError as error:
         pytest.skip(str(error))
-    return replace(model, **dict.fromkeys(("_image_engine", "_text_engine"), EngineTower(runtime, None, model.config)))
+    tower = EngineTower(runtime, None, model.config)
+    return replace(model, _image_engine=tower, _text_engine=tower)
 
 
 def least_cosine(found: Any, expected: Any) -> float:
@@ -40,7 +41,7 @@ def least_cosine(found: Any, expected: Any) -> float:
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("engine", [kind.name for kind in RUNTIMES])
 @pytest.mark.parametrize("key", ["encode_image", "encode_text"])
-def test_families_are_what_their_libraries_compute(key: str, engine: str, precision: str) -> None:
+def test_families_are_what_their_libraries_compute(key: str, engine: str, precision: Precision) -> None:
     cosines, refused = {}, {}
     for name in with_record_of(key):
         model, golden = load(name)

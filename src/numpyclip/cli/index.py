@@ -232,7 +232,8 @@ def _problems(arguments: argparse.Namespace, store: Store) -> int:
 
 def _list(arguments: argparse.Namespace, store: Store) -> int:
     counts, folders = dataclasses.asdict(store.counts()), store.folders()
-    options, precision = remembered_options(store), store.fingerprint and store.fingerprint.precision
+    options, found = remembered_options(store), store.fingerprint
+    precision = None if found is None else found.precision
     if arguments.json:
         named = {key: options.get(key) for key in ("model", "pretrained", "text_model")}
         about = {**named, "truncate_dim": dimensions(options), "precision": precision}

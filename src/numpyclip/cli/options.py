@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from numpyclip.engines.names import ENGINES, PRECISIONS
 from numpyclip.images.decode_options import MAX_PIXELS, DecodeOptions
@@ -201,7 +201,7 @@ def load_model(arguments: argparse.Namespace) -> CLIP:
     return model
 
 
-def engine_options(arguments: argparse.Namespace) -> dict[str, str]:
+def engine_options(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return the options of `numpyclip.load` that say what computes embeddings.
 
     ``$NUMPYCLIP_ENGINE`` counts where none of them is given, and is refused as `--engine` would be.

@@ -131,13 +131,18 @@ class DualEncoder(TorchMethods):
         return self._fingerprint()
 
     @property
+    def device(self) -> str:
+        """Where it is computed, as `numpyclip.load` was told."""
+        return "cpu" if self._image_engine is None else self._image_engine.runtime.device
+
+    @property
     def visual(self) -> VisionTower:
-        """The image tower."""
+        """The image tower, computed by NumPy."""
         return present(self._visual(), "images")
 
     @property
     def text(self) -> TextTower:
-        """The text tower."""
+        """The text tower, computed by NumPy."""
         return present(self._text(), "texts")
 
     @property
