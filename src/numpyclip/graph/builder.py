@@ -59,6 +59,12 @@ class Graph:
         inner.name = self._within(str(name))
         return inner
 
+    def in_float32(self) -> Graph:
+        """Return the same graph, in which float32 is float32 whatever the precision."""
+        wide = copy.copy(self)
+        wide._float = TensorProto.FLOAT
+        return wide
+
     def input(self, name: str, dtype: type[np.generic], shape: Sequence[int | str]) -> Value:
         """Add an input, converted to the precision if it is floating point; a name in its shape is one that varies."""
         self._names.add(name)
@@ -93,10 +99,18 @@ class Graph:
         """Add an array that is no weight: of floating point, int64 or bool."""
         array = np.asarray(array)
         array = array.astype({"f": np.float32, "i": np.int64}.get(array.dtype.kind, array.dtype), copy=False)
-        key = array.dtype.str, array.shape, array.tobytes()
+        key = self._float, array.dtype.str, array.shape, array.tobytes()
         if key not in self._made:
             self._made[key] = [self._store("constant", array)]
         return self._made[key][0]
+
+    def shape(self, *sizes: int | Value) -> Value:
+        """Join sizes, of which those that vary are of shape (1,), to a shape: (n,)."""
+        if all(isinstance(size, int) for size in sizes):
+            return self.constant(sizes)
+        if len(sizes) == 1:
+            return str(sizes[0])
+        return self.op("Concat", *(size if isinstance(size, str) else [size] for size in sizes), axis=0)
 
     def rows(self, name: str, table: NDArray[np.floating[Any]], indices: Value) -> Value:
         """Add a table of embeddings, and take some of its rows: (...) -> (..., d).

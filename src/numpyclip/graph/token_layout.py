@@ -25,9 +25,7 @@ class TokenLayout:
 
     def by_input(self, g: Graph, x: Value, *sizes: int) -> Value:
         """Separate inputs, and parts of a token: (b n, d) -> (b, n, *sizes)."""
-        if isinstance(self.length, int):
-            return g.op("Reshape", x, [-1, self.length, *sizes])
-        return g.op("Reshape", x, g.op("Concat", [-1], self.length, sizes, axis=0))
+        return g.op("Reshape", x, g.shape(-1, self.length, *sizes))
 
     def pick(self, g: Graph, x: Value) -> Value:
         """Take the pooled token of each input: (b, n, ...) -> (b, ...)."""
