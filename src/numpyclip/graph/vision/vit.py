@@ -4,7 +4,7 @@ import numpy as np
 
 from numpyclip.errors import InputError
 from numpyclip.graph.builder import Graph, Value
-from numpyclip.graph.layers import multiply, standardize
+from numpyclip.graph.layers import standardize
 from numpyclip.graph.token_layout import TokenLayout
 from numpyclip.graph.vision.pixels import Pixels
 from numpyclip.graph.vision.position_interpolation import interpolate_positions
@@ -46,7 +46,8 @@ def _patches(tower: VisionTransformer, g: Graph, pixels: Pixels) -> Value:
         pixels = pixels.shifted(g)
     if stem is None:
         assert conv1 is not None
-        return multiply(g.at("conv1"), pixels.patches(g, config.patch_size), pixels.in_order(conv1))
+        weight = g.weight("conv1.weight", pixels.in_order(conv1))
+        return g.op("Gemm", pixels.patches(g, config.patch_size), weight, name="conv1", transB=1)
     x = visit(stem, g.at("stem"), pixels.planes(g))  # (b, c, y, x)
     if not isinstance(stem, MBConvStages):
         assert conv1 is not None
