@@ -13,10 +13,10 @@ class TokenLayout:
     ----------
     length : int, or Value of shape (1,)
         Tokens of each input, n.
-    mask : Value of shape (n, n) or (b, 1 or h, n, n), or None
+    mask : Value of shape (n, n) or (b, 1 or h, 1 or n, n), or None
         Added to the attention scores.
     pooled : int, or Value of shape (b,)
-        Position of the pooled token; negative if it is counted from the end.
+        Position of the pooled token; -1 is the last. If it differs, the mask is (n, n).
     """
 
     length: int | Value
@@ -25,9 +25,7 @@ class TokenLayout:
 
     def by_input(self, g: Graph, x: Value, *sizes: int) -> Value:
         """Separate inputs, and parts of a token: (b n, d) -> (b, n, *sizes)."""
-        if isinstance(self.length, int):
-            return g.op("Reshape", x, [-1, self.length, *sizes])
-        return g.op("Reshape", x, g.op("Concat", [-1], self.length, sizes, axis=0))
+        return g.op("Reshape", x, g.shape(-1, self.length, *sizes))
 
     def pick(self, g: Graph, x: Value) -> Value:
         """Take the pooled token of each input: (b, n, ...) -> (b, ...)."""

@@ -20,7 +20,7 @@ def add_text_transformer(tower: TextTransformer, g: Graph, ids: Value) -> Value:
     if config.has_class_token:
         class_token = g.weight("cls_emb", tower.positional_embedding[np.newaxis, -1:])
         batch = g.op("Slice", g.op("Shape", ids), [0], [1])
-        x = g.op("Concat", x, g.op("Expand", class_token, g.op("Concat", batch, [1, 1], axis=0)), axis=1)
+        x = g.op("Concat", x, g.op("Expand", class_token, g.shape(batch, 1, 1)), axis=1)
         length = g.op("Add", length, [1])
     layout = TokenLayout(length, _mask(config, g, ids, length), pooled_position(config, g, ids))
     x = g.op("Reshape", x, [-1, config.width])
@@ -53,7 +53,7 @@ def _mask(config: TextConfig, g: Graph, ids: Value, length: Value) -> Value | No
     if not config.causal:
         return None
     causal = g.constant(ops.causal_mask(config.context_length + config.has_class_token))
-    mask = g.op("Slice", causal, [0, 0], g.op("Concat", length, length, axis=0), [0, 1])
+    mask = g.op("Slice", causal, [0, 0], g.shape(length, length), [0, 1])
     if not config.has_class_token:
         return mask
     hidden = g.op("Where", g.op("Equal", ids, config.pad_id), -np.inf, 0.0)
