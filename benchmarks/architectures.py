@@ -5,8 +5,8 @@
 Needs no other library and no disk: the weights are random, of the true sizes, and made in memory, where all tensors
 share one buffer. Many architectures share a tower, so each tower is measured once, in a process of its own, and
 recorded at once in benchmarks/results/towers.json: what is there is left out unless --again, so that it can be stopped
-and started again. src/numpyclip/data/speeds.json is made of it, and says when it is complete. The number of parameters
-is counted, and recorded of all.
+and started again. src/numpyclip/data/speeds.json is made of it. The number of parameters is counted, and recorded of
+all.
 
 Seconds are medians over rounds in which ViT-B/32 and the other embed the same number of images (1 to 8) or texts
 (8, of 12 tokens; the whole context length where padding is attended to), in turn. A transformer of more than 1 GB is
@@ -260,8 +260,7 @@ def record(used: dict[str, dict[str, str]], measured: dict[str, dict[str, Any]])
     """Write both files."""
     RESULTS.write_text(f"{{\n{lines(measured)}\n}}\n")
     found = {name: facts_of(name, mine, measured) for name, mine in used.items()}
-    complete = json.dumps(all("images" in facts for facts in found.values()))
-    SPEEDS.write_text(f'{{"complete": {complete}, "architectures": {{\n{lines(found)}\n}}}}\n')
+    SPEEDS.write_text(f"{{\n{lines(found)}\n}}\n")
 
 
 def main() -> None:

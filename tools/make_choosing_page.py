@@ -3,14 +3,11 @@
 From src/numpyclip/data alone (open_clip.json, speeds.json), so it needs NumPyCLIP alone:
 
     python tools/make_choosing_page.py
-
-Speeds, memory and the plot are left out until benchmarks/architectures.py has measured all architectures.
 """
 
-import json
 import math
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, product
 from pathlib import Path
 
 from PIL import Image, ImageDraw
@@ -20,24 +17,14 @@ from numpyclip.viz.fonts import Line
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-SPEEDS = ROOT / "src" / "numpyclip" / "data" / "speeds.json"
 PAGE, PICTURE = DOCS / "choosing.md", DOCS / "pictures" / "accuracy.png"
-END = "<!-- end -->"
-MEASURED = ("relative_images_per_second", "relative_texts_per_second", "memory_megabytes")
-SPEED = """\
-## Speed and memory
-
-![Accuracy against speed](pictures/accuracy.png)
-
-- *images/s*, *texts/s*: NumPyCLIP's, over those of ViT-B/32 in the same run, with random weights of the true sizes
-  (`python benchmarks/architectures.py`); \\* where only some blocks were measured and the rest was extrapolated.
-- *Memory*: of weights in float32, the interpreter and a batch of eight images; about half with `low_memory=True`."""
-NO_SPEED = """\
-Speed and memory are not in the table: not all architectures are measured yet (`python benchmarks/architectures.py`)."""
-
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 900, 560, 60, 30, 30, 60  # of the plot, in pixels
+BEGIN, END = "<!-- models: made by tools/make_choosing_page.py -->", "<!-- end -->"
+RATES = ("relative_images_per_second", "relative_texts_per_second")
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 900, 640, 60, 30, 30, 60  # of the plot, in pixels
+LEAST, MOST = 55, 90  # percent; less accurate ones are left out
 GRID, TEXT, FREE, BOUND = "#e4e4e4", "#333333", "#8c0c6e", "#999999"
 LETTERS = 13
+Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -48,11 +35,6 @@ class Point:
     rate: float
     top1: float
     is_free: bool
-
-
-def is_measured() -> bool:
-    """Tell whether the file of speeds says that it has all architectures."""
-    return bool(json.loads(SPEEDS.read_text())["complete"])
 
 
 def models() -> list[Published]:
@@ -69,11 +51,6 @@ def accuracy(published: Published) -> float:
 # --- table ----------------------------------------------------------------------------------------------------------
 
 
-def columns() -> list[Fact]:
-    """Choose the columns: those of speed only if all are measured."""
-    return [fact for fact in FACTS if fact.heading and (fact.key not in MEASURED or is_measured())]
-
-
 def cell(fact: Fact, found: dict[str, object]) -> str:
     """Write one fact."""
     value = found[fact.key]
@@ -83,29 +60,23 @@ def cell(fact: Fact, found: dict[str, object]) -> str:
         return "many" if value else "English"
     if isinstance(value, str):
         return f"`{value}`" if fact.key in ("model", "pretrained") else value
-    mark = "*" if found["speed_extrapolated"] and fact.key in MEASURED[:2] else ""
+    mark = "*" if found["speed_extrapolated"] and fact.key in RATES else ""
     return format(value, fact.how) + mark
 
 
 def table() -> str:
     """Write the whole table."""
-    chosen = columns()
+    chosen = [fact for fact in FACTS if fact.heading]
     rows = [[fact.heading for fact in chosen], ["---"] * len(chosen)]
     rows += [[cell(fact, facts(*published)) for fact in chosen] for published in models()]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def block(text: str, name: str) -> tuple[str, str, str]:
-    """Divide a page at a block that is made here: what is before, in and behind it."""
-    begin = f"<!-- {name}: made by tools/make_choosing_page.py -->"
-    before, _, rest = text.partition(begin)
+def divide(text: str) -> tuple[str, str, str]:
+    """Divide the page at the table: what is before, in and behind it."""
+    before, _, rest = text.partition(BEGIN)
     inside, _, behind = rest.partition(END)
-    return before + begin, inside.strip(), END + behind
-
-
-def blocks() -> dict[str, str]:
-    """Write what is made here, by the names of its places."""
-    return {"speed": SPEED if is_measured() else NO_SPEED, "models": table()}
+    return before + BEGIN, inside.strip(), END + behind
 
 
 # --- plot -----------------------------------------------------------------------------------------------------------
@@ -114,11 +85,11 @@ def blocks() -> dict[str, str]:
 def points() -> list[Point]:
     """Place each architecture whose speed is measured by its best model."""
     found = [
-        Point(known.name, known.speed.images, model.top1, model.licence not in (RESEARCH_ONLY, "CC-BY-NC"))
+        Point(known.name, known.speed.images, model.top1 or 0, model.licence not in (RESEARCH_ONLY, "CC-BY-NC"))
         for known, model in models()
-        if known.speed and known.speed.images and model.top1
+        if known.speed and (model.top1 or 0) > LEAST
     ]
-    return sorted(found, key=lambda point: -point.rate)
+    return sorted(found, key=lambda point: (-point.rate, -point.top1))
 
 
 def frontier(found: list[Point]) -> list[Point]:
@@ -136,45 +107,51 @@ def draw(found: list[Point]) -> Image.Image:
     canvas = ImageDraw.Draw(plot)
     rates = [point.rate for point in found]
     low, high = 10 ** math.floor(math.log10(min(rates))), max(2.0, 1.2 * max(rates))
-    bottom, top = 5 * math.floor(min(point.top1 for point in found) / 5), 90
 
     def place(rate: float, top1: float) -> tuple[float, float]:
         across = math.log(rate / low) / math.log(high / low)
-        up = (top1 - bottom) / (top - bottom)
+        up = (top1 - LEAST) / (MOST - LEAST)
         return LEFT + across * (WIDTH - LEFT - RIGHT), HEIGHT - BOTTOM - up * (HEIGHT - TOP - BOTTOM)
 
-    for top1 in range(bottom, top + 1, 5):
+    for top1 in range(LEAST, MOST + 1, 5):
         (x, y), (end, _) = place(low, top1), place(high, top1)
         canvas.line((x, y, end, y), GRID)
         Line.of(f"{top1} %", LETTERS).draw(canvas, x - 8, y, TEXT, "rm")
     for rate in (rate for power in range(-4, 1) for rate in (10**power, 2 * 10**power, 5 * 10**power)):
         if low <= rate <= high:
-            (x, y), (_, end) = place(rate, bottom), place(rate, top)
+            (x, y), (_, end) = place(rate, LEAST), place(rate, MOST)
             canvas.line((x, y, x, end), GRID)
             Line.of(f"{rate:g}", LETTERS).draw(canvas, x, y + 14, TEXT, "mm")
     Line.of("images per second, over those of ViT-B/32", LETTERS).draw(canvas, WIDTH / 2, HEIGHT - 18, TEXT, "mm")
     Line.of("zero-shot accuracy on ImageNet", LETTERS).draw(canvas, LEFT, 14, TEXT)
-    for point in found:
-        x, y = place(point.rate, point.top1)
+    places = [place(point.rate, point.top1) for point in found]
+    for point, (x, y) in zip(found, places, strict=True):
         canvas.ellipse((x - 4, y - 4, x + 4, y + 4), FREE if point.is_free else BOUND)
+    taken = [(x - 4, y - 4, x + 4, y + 4) for x, y in places]
     for point in frontier(found):
-        x, y = place(point.rate, point.top1)
-        is_left = x > WIDTH - 200
-        Line.of(point.name, LETTERS).draw(canvas, x - 8 if is_left else x + 8, y - 9, TEXT, "rm" if is_left else "lm")
+        write_name(canvas, point.name, place(point.rate, point.top1), taken)
     Line.of("grey: not for commercial use", LETTERS).draw(canvas, WIDTH - RIGHT, 14, BOUND, "rm")
     return plot
 
 
+def write_name(canvas: ImageDraw.ImageDraw, name: str, at: tuple[float, float], taken: list[Box]) -> None:
+    """Write a name beside its point, where it covers nothing; leave it out if there is no such place."""
+    line, (x, y) = Line.of(name, LETTERS), at
+    for down, left in product((-9, 0, 9), (x + 8, x - 8 - line.width, x - line.width / 2)):
+        box = (left, y + down - 6, left + line.width, y + down + 6)
+        inside = box[0] > LEFT and box[2] < WIDTH - RIGHT
+        if inside and not any(b[0] < box[2] and box[0] < b[2] and b[1] < box[3] and box[1] < b[3] for b in taken):
+            line.draw(canvas, left, y + down, TEXT)
+            taken.append(box)
+            return
+
+
 def main() -> None:
-    """Replace the blocks, and draw the plot."""
-    text = PAGE.read_text("utf-8")
-    for name, content in blocks().items():
-        before, _, behind = block(text, name)
-        text = "\n\n".join([before, content, behind])
-    PAGE.write_text(text, "utf-8")
-    found = points() if is_measured() else []
-    if found:
-        draw(found).save(PICTURE, optimize=True)
+    """Replace the table, and draw the plot."""
+    before, _, behind = divide(PAGE.read_text("utf-8"))
+    PAGE.write_text("\n\n".join([before, table(), behind]), "utf-8")
+    found = points()
+    draw(found).save(PICTURE, optimize=True)
     print(f"{PAGE}: {len(models())} architectures, of which {len(found)} are in {PICTURE}")
 
 

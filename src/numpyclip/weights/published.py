@@ -45,9 +45,9 @@ class Speed:
     """How fast NumPyCLIP runs an architecture, as benchmarks/architectures.py has measured with random weights."""
 
     parameters: float  # millions
-    images: float | None = None  # per second, over those of ViT-B/32 in the same run
-    texts: float | None = None
-    megabytes: int | None = None  # of memory, weights included
+    images: float  # per second, over those of ViT-B/32 in the same run
+    texts: float
+    megabytes: int  # of memory, weights included
     extrapolated: bool = False  # from fewer blocks: the whole does not fit in the memory of the machine
 
 
@@ -168,5 +168,5 @@ def _table() -> dict[str, Any]:
 
 @cache
 def _speeds() -> dict[str, Speed]:
-    found: dict[str, dict[str, Any]] = json.loads(_SPEEDS.read_bytes())["architectures"]
+    found: dict[str, dict[str, Any]] = json.loads(_SPEEDS.read_bytes())
     return {name: Speed(**facts) for name, facts in found.items()}
