@@ -30,6 +30,7 @@ COMMANDS = {  # each is a module of this folder, with EXAMPLES, add_options and 
     "aesthetic": "Score how pleasing images are to people on average.",
     "evaluate": "Measure how often a model is right about a dataset.",
     "convert": "Save a model for another library, or smaller.",
+    "export": "Write a model as ONNX graphs, for an engine or another program.",
     "models": "List models, download them, verify them.",
     "engines": "Compare what can compute embeddings here.",
 }
