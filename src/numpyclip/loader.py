@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from numpyclip.errors import InputError
@@ -96,6 +97,7 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
     from numpyclip.families.aliases import resolve
     from numpyclip.families.locate import locate
     from numpyclip.families.recognise import recognise
+    from numpyclip.families.repository_files import EXPORTED
     from numpyclip.weights.activations import ACTIVATIONS
 
     if activation not in (None, *ACTIVATIONS):
@@ -108,6 +110,10 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
         raise InputError(f"download_root is {download_root!r:.60}; expected a path.")
     if not isinstance(text_model, str | os.PathLike | None):
         raise InputError(f"text_model is {text_model!r:.60}; expected the name of a model, or a path.")
+    if engine not in (None, "numpy") and (Path(name) / EXPORTED).is_file():
+        _refuse(name, pretrained=pretrained, activation=activation, truncate_dim=truncate_dim, text_model=text_model)
+        model = _of_graphs(Path(name), engine, device, precision)
+        return model, model.preprocess
     runtime = _runtime(engine, device, precision, low_memory)
     named = resolve(os.fspath(name), pretrained, text_model)
     found = recognise(locate(named.name, named.pretrained, download_root), activation)
@@ -120,6 +126,32 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
         texts = replace(_truncate(texts, truncate_dim), warnings=texts.warnings)  # the first one's says it
         model = pair(model, _read(texts, low_memory, runtime))
     return model, model.preprocess
+
+
+def _of_graphs(folder: Path, engine: object, device: object, precision: object) -> CLIP:
+    """Load a model that was exported as graphs."""
+    from numpyclip.dual_encoder.from_graphs import from_graphs
+    from numpyclip.engines.selection import choose
+    from numpyclip.families.exported import read_exported
+
+    exported = read_exported(folder)
+    if precision not in (None, exported.precision):
+        raise InputError(
+            f"{folder}: was exported in {exported.precision}, not in {precision!r:.60}. Leave precision out, or export "
+            "the model again."
+        )
+    runtime = choose(engine, device, exported.precision)
+    assert runtime is not None  # NumPy's graphs are none
+    return from_graphs(exported, runtime)
+
+
+def _refuse(folder: object, **options: object) -> None:
+    """Raise InputError for an option that an exported model has no use for."""
+    for name, value in options.items():
+        if value is not None:
+            raise InputError(
+                f"{folder}: was exported, and {name} is {value!r:.60}. Pass it to export, or leave it out."
+            )
 
 
 def _truncate(found: ModelDescription, dim: int | None) -> ModelDescription:

@@ -145,6 +145,10 @@ class Fingerprint:
             f"{name}: {mine:.300}, not {yours:.300}" for name, (mine, yours) in self._differing(other).items()
         )
 
+    def computed_in(self, precision: str) -> Fingerprint:
+        """Return that of the same model, computed in another precision than float32."""
+        return dataclasses.replace(self, precision=_joined(self.precision, precision))
+
     def precision_note(self, other: Fingerprint) -> str:
         """Say in which precisions the embeddings of two comparable models are computed; empty if it is the same."""
         if self.precision == other.precision:

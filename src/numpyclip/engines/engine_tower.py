@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.engines.compiled import open_or_compile
 from numpyclip.engines.engine import Runtime, Session
+from numpyclip.engines.graph_file import Input, read_graph
 from numpyclip.engines.names import Precision
 from numpyclip.model.config import CLIPConfig
 from numpyclip.model.ops import Array
@@ -20,8 +22,6 @@ from numpyclip.runtime.lazy import Guarded
 
 if TYPE_CHECKING:
     from numpyclip.graph.build import Model
-
-Input: TypeAlias = Literal["pixels", "pixel_values", "input_ids"]
 
 _MOST_TOKENS = 1600  # in a batch on a processor: activations stay in its cache
 _MOST_TOKENS_ELSEWHERE = 65536  # on a device with many more cores
@@ -42,12 +42,15 @@ class EngineTower(Guarded):
     identity : str or None
         Of the checkpoint; None: compiled graphs are not kept on disk.
     config : CLIPConfig
+    graph : Path, optional
+        A file that has the graph already.
     """
 
-    def __init__(self, runtime: Runtime, identity: str | None, config: CLIPConfig) -> None:
+    def __init__(self, runtime: Runtime, identity: str | None, config: CLIPConfig, graph: Path | None = None) -> None:
         self.runtime = runtime
         self._identity = identity
         self._config = config
+        self._graph = graph
         self._sessions: dict[tuple[Input, int], Session] = {}
         super().__init__()
 
@@ -58,7 +61,7 @@ class EngineTower(Guarded):
         self._sessions = {}
 
     def __reduce__(self) -> tuple[object, ...]:
-        return EngineTower, (self.runtime, self._identity, self._config)
+        return EngineTower, (self.runtime, self._identity, self._config, self._graph)
 
     def embed_images(self, image: NDArray[Any], cost: int, model: Callable[[], Model]) -> Array:
         """Embed images (b, 3, y, x), or (b, y, x, 3) of uint8, which cost so many tokens each: -> (b, e)."""
@@ -106,9 +109,10 @@ class EngineTower(Guarded):
             if session is None:
                 self._sessions = {key: kept for key, kept in self._sessions.items() if key[1] == count}
                 parts = (self._identity, kind, self._config)
-                session = open_or_compile(
-                    self.runtime, parts, partial(_write, kind, model, self.runtime.precision), count
-                )
+                write = partial(_write, kind, model, self.runtime.precision)
+                if self._graph is not None:
+                    write = partial(read_graph, self._graph, kind, self._config)
+                session = open_or_compile(self.runtime, parts, write, count)
                 self._sessions[kind, count] = session
             return session(inputs)
 
