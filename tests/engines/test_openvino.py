@@ -41,7 +41,7 @@ class Core:
 def test_another_precision_than_was_asked_for_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     core = Core(openvino.Type.f32)
     monkeypatch.setattr("numpyclip.engines.openvino._core", lambda: core)
-    with pytest.raises(EngineError, match="openvino: computes in f32 on this processor, not in bf16"):
+    with pytest.raises(EngineError, match="openvino: computes in f32 on 'cpu' here, not in bf16"):
         OpenVINO("cpu", "bfloat16").compile(b"", 3, None)
     assert (core.options["INFERENCE_PRECISION_HINT"], core.options["INFERENCE_NUM_THREADS"]) == ("bf16", 3)
 
