@@ -60,7 +60,7 @@ class ONNXRuntime(Runtime):
         """Raise EngineError unless the library has a provider for the device."""
         _ = self._provider
 
-    def compile(self, graph: bytes | Path, threads: int, keep: Path | None) -> tuple[Session, bytes]:
+    def compile(self, graph: Path, threads: int, keep: Path | None) -> tuple[Session, bytes]:
         """Compile a graph; write the weights, as its layers want them, to the file `keep`, and return the graph."""
         options = _session_options(threads)
         optimized = None if keep is None else keep.with_name(f"{keep.name}.onnx")
@@ -72,7 +72,7 @@ class ONNXRuntime(Runtime):
                 optimized_model_external_initializers_min_size_in_bytes=_SMALL,
                 save_external_prepacked_constant_initializers=1,
             )
-        session = self._session(graph if isinstance(graph, bytes) else str(graph), options)
+        session = self._session(str(graph), options)
         return session, b"" if optimized is None else optimized.read_bytes()
 
     def open(self, kept: KeptGraph, threads: int) -> Session:

@@ -54,14 +54,14 @@ class OpenVINO(Runtime):
                 "`numpyclip engines` lists what there is."
             )
 
-    def compile(self, graph: bytes | Path, threads: int, keep: Path | None) -> tuple[Session, bytes]:
+    def compile(self, graph: Path, threads: int, keep: Path | None) -> tuple[Session, bytes]:
         """Compile a graph, and write to the file `keep` all that is to be kept."""
         _check_threads()
         with self.errors():
             model = _core().read_model(graph)
             compiled = _core().compile_model(model, self._device, self._options(threads))
             if keep is not None:
-                keep.write_bytes(compiled.export_model().getvalue())
+                keep.write_bytes(compiled.export_model().getbuffer())
             return self._session(compiled, None), b""
 
     def open(self, kept: KeptGraph, threads: int) -> Session:
