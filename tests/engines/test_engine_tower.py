@@ -15,10 +15,13 @@ from threadpoolctl import threadpool_limits
 
 import numpyclip
 from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.dual_encoder.coca import CoCa
 from numpyclip.engines.engine import Runtime
 from numpyclip.engines.engine_tower import EngineTower
 from numpyclip.engines.openvino import OpenVINO
 from numpyclip.errors import EngineError, NumPyCLIPError
+from numpyclip.model.captioning.generate import Decoding
+from tests.families.test_parity import FAMILIES
 
 TOLERANCE = 1e-5  # of the largest value: libraries add in different orders
 
@@ -80,6 +83,24 @@ def test_embeddings_are_truncated(path: Path, by_numpy: CLIP, engine: str) -> No
 def test_tokens_are_those_of_numpy(by_engine: CLIP, by_numpy: CLIP) -> None:
     ids = ids_of(by_numpy, 4)
     assert (by_engine.text_tokens(ids) == by_numpy.text_tokens(ids)).all()
+
+
+def test_texts_of_a_pair_are_computed_by_the_engine(engine: str, tiny: CLIP) -> None:
+    model, _ = numpyclip.load("tiny", text_model="tiny", engine=engine)
+    assert model._text_engine is not None
+    assert_near(model.embed_texts(["a dog"]), tiny.embed_texts(["a dog"]))
+
+
+def test_captions_are_those_of_numpy(engine: str) -> None:
+    (by_numpy, _), (by_engine, _) = (
+        numpyclip.load(FAMILIES / "open_clip-coca", engine=name) for name in (None, engine)
+    )
+    pixels = pixels_of(by_numpy, 2)
+    assert isinstance(by_numpy, CoCa)
+    assert isinstance(by_engine, CoCa)
+    decoding = Decoding(seq_len=6, start_id=38, end_id=39)
+    assert (by_engine.generate_ids(pixels, decoding) == by_numpy.generate_ids(pixels, decoding)).all()
+    assert_near(by_engine.encode_image(pixels), by_numpy.encode_image(pixels))
 
 
 class Recorded(EngineTower):

@@ -102,7 +102,7 @@ def _list(arguments: argparse.Namespace) -> None:
         if arguments.json:
             print_json({"engine": kind.name, "version": version, "devices": devices})
         elif there:
-            print_columns(kind.name, version, " ".join(devices))
+            print_columns(kind.name, str(version).partition("-")[0], " ".join(devices))
         else:
             print_columns(kind.name, "not installed")
             say(kind.missing())

@@ -206,7 +206,9 @@ def engine_options(arguments: argparse.Namespace) -> dict[str, Any]:
 
     ``$NUMPYCLIP_ENGINE`` counts where none of them is given, and is refused as `--engine` would be.
     """
-    given = {name: value for name in ENGINE_OPTIONS if (value := getattr(arguments, name, None)) is not None}
+    if "engine" not in arguments:  # nothing is embedded
+        return {}
+    given = {name: value for name in ENGINE_OPTIONS if (value := getattr(arguments, name)) is not None}
     return given or ({"engine": usual} if (usual := os.environ.get("NUMPYCLIP_ENGINE")) else {})
 
 

@@ -84,7 +84,7 @@ class Runtime(ABC):
         """Raise EngineError unless the device is here, and has the precision."""
 
     @abstractmethod
-    def compile(self, graph: bytes | Path, threads: int, keep: Path | None) -> tuple[Session, bytes]:
+    def compile(self, graph: Path, threads: int, keep: Path | None) -> tuple[Session, bytes]:
         """Compile a graph; write the weights to the file `keep`, and return also the graph that goes with them."""
 
     @abstractmethod

@@ -22,6 +22,8 @@ from numpyclip.runtime.lazy import Guarded
 
 if TYPE_CHECKING:
     from numpyclip.graph.build import Model
+    from numpyclip.graph.vision.pixels import PixelInput
+    from numpyclip.graph.weight_file import WeightFile
 
 _MOST_TOKENS = 1600  # in a batch on a processor: activations stay in its cache
 _MOST_TOKENS_ELSEWHERE = 65536  # on a device with many more cores
@@ -109,17 +111,18 @@ class EngineTower(Guarded):
             if session is None:
                 self._sessions = {key: kept for key, kept in self._sessions.items() if key[1] == count}
                 parts = (self._identity, kind, self._config)
-                write = partial(_write, kind, model, self.runtime.precision)
+                make = partial(_make, kind, model, self.runtime.precision)
                 if self._graph is not None:
-                    write = partial(read_graph, self._graph, kind, self._config)
-                session = open_or_compile(self.runtime, parts, write, count)
+                    make = partial(read_graph, self._graph, kind, self._config)
+                session = open_or_compile(self.runtime, parts, make, count)
                 self._sessions[kind, count] = session
             return session(inputs)
 
 
-def _write(kind: Input, model: Callable[[], Model], precision: Precision) -> Any:
+def _make(kind: Input, model: Callable[[], Model], precision: Precision, weights: WeightFile) -> Any:
     from numpyclip.graph import image_graph, text_graph
 
     if kind == "input_ids":
-        return text_graph(model(), precision=precision)
-    return image_graph(model(), precision=precision, pixels="uint8" if kind == "pixels" else "float")
+        return text_graph(model(), precision=precision, weights=weights)
+    pixels: PixelInput = "uint8" if kind == "pixels" else "float"
+    return image_graph(model(), precision=precision, pixels=pixels, weights=weights)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -11,11 +11,14 @@ from numpyclip.errors import CheckpointError
 from numpyclip.images.preprocess import Preprocess
 from numpyclip.model.config import CLIPConfig
 
+if TYPE_CHECKING:
+    from numpyclip.graph.weight_file import WeightFile
+
 Input: TypeAlias = Literal["pixels", "pixel_values", "input_ids"]
 
 
-def read_graph(path: Path, kind: Input, config: CLIPConfig) -> Any:
-    """Read a graph, with an input of this kind.
+def read_graph(path: Path, kind: Input, config: CLIPConfig, weights: WeightFile) -> Any:
+    """Read a graph, with an input of this kind, and move its weights to a file.
 
     Raises
     ------
@@ -37,6 +40,9 @@ def read_graph(path: Path, kind: Input, config: CLIPConfig) -> Any:
         )
     if kind == "pixel_values":
         _take_pixel_values(model, config.preprocess)
+    for tensor in model.graph.initializer:
+        if weights.add(tensor, tensor.raw_data):
+            tensor.ClearField("raw_data")
     return model
 
 

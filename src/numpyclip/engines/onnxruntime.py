@@ -14,11 +14,11 @@ from numpyclip.engines.names import Precision
 from numpyclip.errors import EngineError
 from numpyclip.model.ops import Array
 
-_CPU = "CPUExecutionProvider"
+_CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 # Of each device the providers that may compute there, in order, and the package that brings the first one.
 _PROVIDERS = {
     "cpu": ([_CPU], "onnxruntime"),
-    "cuda": (["CUDAExecutionProvider"], "onnxruntime-gpu"),
+    "cuda": ([_CUDA], "onnxruntime-gpu"),
     "rocm": (["MIGraphXExecutionProvider", "ROCMExecutionProvider"], "onnxruntime-rocm"),
     "directml": (["DmlExecutionProvider"], "onnxruntime-directml"),
     "coreml": (["CoreMLExecutionProvider"], "onnxruntime, on macOS"),
@@ -27,7 +27,7 @@ _PROVIDERS["gpu"] = (
     [name for device in ("cuda", "rocm", "directml") for name in _PROVIDERS[device][0]],
     "onnxruntime-gpu",
 )
-_OPTIONS = {"CUDAExecutionProvider": {"use_tf32": "0"}}  # float32 is float32
+_OPTIONS = {_CUDA: {"use_tf32": "0"}}  # float32 is float32
 _SMALL = 1024  # bytes of constants that stay in the graph
 _TYPES = {"tensor(int64)": np.int64, "tensor(int32)": np.int32, "tensor(uint8)": np.uint8, "tensor(float)": np.float32}
 
@@ -60,7 +60,7 @@ class ONNXRuntime(Runtime):
         """Raise EngineError unless the library has a provider for the device."""
         _ = self._provider
 
-    def compile(self, graph: bytes | Path, threads: int, keep: Path | None) -> tuple[Session, bytes]:
+    def compile(self, graph: Path, threads: int, keep: Path | None) -> tuple[Session, bytes]:
         """Compile a graph; write the weights, as its layers want them, to the file `keep`, and return the graph."""
         options = _session_options(threads)
         optimized = None if keep is None else keep.with_name(f"{keep.name}.onnx")
@@ -72,7 +72,7 @@ class ONNXRuntime(Runtime):
                 optimized_model_external_initializers_min_size_in_bytes=_SMALL,
                 save_external_prepacked_constant_initializers=1,
             )
-        session = self._session(graph if isinstance(graph, bytes) else str(graph), options)
+        session = self._session(str(graph), options)
         return session, b"" if optimized is None else optimized.read_bytes()
 
     def open(self, kept: KeptGraph, threads: int) -> Session:
@@ -106,6 +106,8 @@ class ONNXRuntime(Runtime):
         provider, (_, _, index) = self._provider, self.device.partition(":")
         given = {**_OPTIONS.get(provider, {}), **({"device_id": index} if index else {})}
         with self.errors():
+            if provider == _CUDA and hasattr(onnxruntime, "preload_dlls"):  # that pip has installed, say
+                onnxruntime.preload_dlls()
             session = onnxruntime.InferenceSession(graph, options, providers=[(provider, given)])
         if (used := session.get_providers()[0]) != provider:
             raise EngineError(

@@ -16,9 +16,9 @@ from numpyclip.engines.names import PRECISIONS, Precision
 from numpyclip.errors import EngineError
 from numpyclip.model.ops import Array
 
-_HINTS: dict[Precision, str] = {"float32": "f32", "bfloat16": "bf16", "float16": "f16", "int8": "f32"}
+_HINTS: dict[Precision, str] = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
 _GROUP = 32  # numbers that share a scale
-_CAPABILITIES: dict[Precision, str] = {"bfloat16": "BF16", "float16": "FP16"}
+_CAPABILITIES: dict[Precision, str] = {"float32": "FP32", "bfloat16": "BF16", "float16": "FP16", "int8": "INT8"}
 
 
 class OpenVINO(Runtime):
@@ -41,25 +41,27 @@ class OpenVINO(Runtime):
 
     def check(self) -> None:
         """Raise EngineError unless the device is here, and has the precision."""
+        if (self._device, self.precision) == ("CPU", "float32"):
+            return  # as everywhere
         with self.errors():
-            available = self.available()
+            available = ["cpu"] if self._device == "CPU" else self.available()  # which looks for drivers
             if not any(name == self.device or name.startswith(f"{self.device}:") for name in available):
                 raise EngineError(f"openvino: has no device {self.device!r} here; expected {_listed(available)}.")
             capabilities = _core().get_property(self._device, "OPTIMIZATION_CAPABILITIES")
-        if _CAPABILITIES.get(self.precision, "FP32") not in capabilities:
+        if _CAPABILITIES[self.precision] not in capabilities:
             raise EngineError(
                 f"openvino: {self.device!r} does not compute in {self.precision} here. Leave precision out; "
                 "`numpyclip engines` lists what there is."
             )
 
-    def compile(self, graph: bytes | Path, threads: int, keep: Path | None) -> tuple[Session, bytes]:
+    def compile(self, graph: Path, threads: int, keep: Path | None) -> tuple[Session, bytes]:
         """Compile a graph, and write to the file `keep` all that is to be kept."""
         _check_threads()
         with self.errors():
             model = _core().read_model(graph)
             compiled = _core().compile_model(model, self._device, self._options(threads))
             if keep is not None:
-                keep.write_bytes(compiled.export_model().getvalue())
+                keep.write_bytes(compiled.export_model().getbuffer())
             return self._session(compiled, None), b""
 
     def open(self, kept: KeptGraph, threads: int) -> Session:
@@ -76,8 +78,12 @@ class OpenVINO(Runtime):
         name, _, index = self.device.partition(":")
         return f"{name.upper()}.{index}" if index else name.upper()
 
+    @property
+    def _hint(self) -> str:
+        return _HINTS.get(self.precision, "f32" if self._device == "CPU" else "f16")
+
     def _options(self, threads: int) -> dict[str, Any]:
-        options: dict[str, Any] = {"INFERENCE_PRECISION_HINT": _HINTS[self.precision], "PERFORMANCE_HINT": "LATENCY"}
+        options: dict[str, Any] = {"INFERENCE_PRECISION_HINT": self._hint, "PERFORMANCE_HINT": "LATENCY"}
         if self._device != "CPU":
             return options
         if self.precision == "int8":  # where the processor has VNNI or AMX, inputs of layers are rounded, too
@@ -87,9 +93,8 @@ class OpenVINO(Runtime):
     def _session(self, compiled: Any, content: Any) -> Session:
         """Make a session; raise EngineError if the library has silently chosen another precision."""
         chosen = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
-        wanted = _HINTS[self.precision]
-        if self._device == "CPU" and chosen != wanted:
-            raise EngineError(f"openvino: computes in {chosen} on this processor, not in {wanted}.")
+        if chosen != self._hint:
+            raise EngineError(f"openvino: computes in {chosen} on {self.device!r} here, not in {self._hint}.")
         return _OpenVINOSession(self, compiled, content)
 
 
