@@ -26,7 +26,14 @@ def cache_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Ignore the tester's own models and settings, and what other tests have cached."""
-    ours = ("NUMPYCLIP_MODEL", "NUMPYCLIP_MIRROR", "NUMPYCLIP_OFFLINE", "NUMPYCLIP_INDEX", "TRANSFORMERS_OFFLINE")
+    ours = (
+        "NUMPYCLIP_MODEL",
+        "NUMPYCLIP_MIRROR",
+        "NUMPYCLIP_OFFLINE",
+        "NUMPYCLIP_INDEX",
+        "NUMPYCLIP_ENGINE",
+        "TRANSFORMERS_OFFLINE",
+    )
     for name in (*ours, *(name for name in os.environ if name.startswith(("HF_", "HUGGING")))):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf-home"))

@@ -28,11 +28,14 @@ ROOMS = {
     "tokenizer": "errors arguments weights",
     "model": "errors arguments weights images",  # the normalisation of pixels is folded into the first convolution
     "runtime": "errors arguments atomic regular_file weights model",
+    "graph": "errors atomic weights images model",
+    "engines": "errors atomic regular_file weights images model runtime graph",
     "pipeline": "errors arguments images model runtime",
-    "dual_encoder": "errors arguments notebook weights images tokenizer model runtime pipeline",
-    "families": "errors weights images tokenizer model",
-    "loader": "errors weights images model dual_encoder families",
+    "dual_encoder": "errors arguments notebook weights images tokenizer model runtime engines pipeline",
+    "families": "errors weights images tokenizer model engines",
+    "loader": "errors weights images model engines dual_encoder families",
     "saving": "errors atomic regular_file weights images tokenizer model dual_encoder families loader",
+    "layouts": "errors atomic weights images tokenizer model graph engines dual_encoder families loader saving",
     "viz": "escaping errors arguments images model runtime",
     "tasks": "escaping errors arguments atomic lazy_exports notebook weights images tokenizer model runtime pipeline"
     " dual_encoder",
@@ -40,10 +43,10 @@ ROOMS = {
     "server": "escaping errors images model runtime dual_encoder viz tasks index",
     "open_clip": "errors weights images tokenizer dual_encoder families loader",
     "clip": "weights images tokenizer loader",
-    "numpyclip": "errors lazy_exports reference weights images tokenizer model dual_encoder loader saving tasks index"
-    " open_clip",
-    "cli": "escaping errors atomic weights images model runtime pipeline dual_encoder families loader saving viz tasks"
-    " index server numpyclip",
+    "numpyclip": "errors lazy_exports reference weights images tokenizer model dual_encoder loader saving layouts tasks"
+    " index open_clip",
+    "cli": "escaping errors atomic weights images model runtime engines pipeline dual_encoder families loader saving"
+    " layouts viz tasks index server numpyclip",
     "__main__": "cli",
 }
 
@@ -51,7 +54,10 @@ ROOMS = {
 MIRRORS = (
     ("cli", "tasks"),  # a command is named like its task
     ("cli", "index"),
+    ("cli", "engines"),
+    ("cli", "layouts"),  # a command is named like the function it calls
     ("families", "saving"),  # a format is read and written
+    ("model", "graph"),  # a layer is computed and written
     ("model.text", "model.vision"),
     ("open_clip", "families"),  # the library whose names and files these are
     ("open_clip", "saving"),
@@ -68,6 +74,11 @@ EXTRAS = {  # imported when they are needed, and missed with a message
     "index.clip_retrieval*": {"pyarrow"},
     "index.vectors.hnsw": {"usearch"},
     "server.*": {"starlette", "uvicorn", "h11", "python_multipart", "prometheus_client"},
+    "graph.*": {"onnx"},
+    "engines.graph_file": {"onnx"},
+    "engines.openvino": {"openvino"},
+    "engines.onnxruntime": {"onnxruntime"},
+    "layouts.*": {"onnx"},
     "weights.hub_client": {"huggingface_hub"},
     "tasks.evaluation.datasets.parquet": {"pyarrow"},
 }

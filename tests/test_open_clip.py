@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from numpyclip import open_clip
-from numpyclip.errors import CheckpointError, InputError, ModelNotFoundError
+from numpyclip.errors import CheckpointError, InputError, MissingPackageError, ModelNotFoundError
 from numpyclip.loader import load
 from numpyclip.weights import published
 from numpyclip.weights.read import read
@@ -81,8 +81,11 @@ def test_the_usual_tokenizer_needs_no_arguments() -> None:
     np.testing.assert_array_equal(open_clip.SimpleTokenizer()("a cat " * 99), open_clip.tokenize("a cat " * 99))
 
 
-def test_another_precision_is_refused() -> None:
-    with pytest.raises(InputError, match="precision is 'bf16'; computation is in float32"):
+def test_another_precision_is_an_engines(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match="precision is 'amp'; expected 'fp32' or 'bf16' or 'fp16'"):
+        open_clip.create_model_from_pretrained("tiny", precision="amp")
+    monkeypatch.setattr("numpyclip.engines.engine.find_spec", lambda name: None)
+    with pytest.raises(MissingPackageError, match="openvino"):
         open_clip.create_model_from_pretrained("tiny", precision="bf16")
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         ChecksumError,
         CorruptCheckpointError,
         DownloadError,
+        EngineError,
         InputError,
         MissingPackageError,
         ModelNotFoundError,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from numpyclip.images.find import find_pictures
     from numpyclip.images.preprocess import Preprocess
     from numpyclip.index import Index, Where
+    from numpyclip.layouts.export import export
     from numpyclip.loader import load
     from numpyclip.model.ops import softmax
     from numpyclip.saving.save import save
@@ -49,6 +51,7 @@ __all__ = [
     "CoCa",
     "CorruptCheckpointError",
     "DownloadError",
+    "EngineError",
     "Fingerprint",
     "Index",
     "InputError",
@@ -66,6 +69,7 @@ __all__ = [
     "Where",
     "__version__",
     "available_models",
+    "export",
     "find_pictures",
     "load",
     "open_clip",
@@ -87,6 +91,7 @@ _MODULES = {
     "Where": "index",
     "available_models": "weights.catalogue",
     "clip": "clip",  # openai/CLIP's module of that name, for its scripts
+    "export": "layouts.export",
     "find_pictures": "images.find",
     "load": "loader",
     "open_clip": "open_clip",

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import warnings
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from numpyclip.errors import InputError
 
 if TYPE_CHECKING:
     from numpyclip.dual_encoder.clip import CLIP
+    from numpyclip.engines.engine import Runtime
     from numpyclip.families.description import ModelDescription
     from numpyclip.images.preprocess import Preprocess
     from numpyclip.model.config import CLIPConfig
@@ -32,6 +34,8 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
     low_memory: bool = False,
     truncate_dim: int | None = None,
     text_model: str | os.PathLike[str] | None = None,
+    engine: str | None = None,
+    precision: str | None = None,
 ) -> tuple[CLIP, Preprocess]:
     """Load a model.
 
@@ -43,7 +47,8 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
         ``/subfolder`` and ``@revision``: a repository of the Hugging Face hub, in the layout of OpenCLIP or of
         transformers. Or, with `pretrained`, OpenCLIP's name of an architecture, such as ``"ViT-B-32"``.
     device : default="cpu"
-        Only "cpu"; here so that code for openai/CLIP runs unchanged.
+        Where it is computed: ``"cpu"``, or with an engine that has it ``"cuda"``, ``"gpu"``, ``"npu"``, ``"coreml"``,
+        ``"directml"`` or ``"rocm"``, perhaps with an index, as in ``"cuda:1"``.
     jit : bool, default=False
         Has no effect, for the same reason.
     download_root : str or path, optional
@@ -65,6 +70,11 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
         Another model, named as `name`, whose text tower replaces that of this model and was trained to match it:
         ``"hf-hub:M-CLIP/LABSE-Vit-L-14"``, say. The repositories of M-CLIP and
         ``"hf-hub:sentence-transformers/clip-ViT-B-32-multilingual-v1"`` are loaded with the model of their images.
+    engine : {"numpy", "openvino", "onnxruntime"}, optional
+        What computes embeddings; by default NumPy or, if it has not the device or the precision, an installed engine
+        that has. Tokens, attention and captions are always computed by NumPy, in float32.
+    precision : {"float32", "bfloat16", "float16", "int8"}, optional
+        Of the computation of an engine, or of its weights alone for "int8"; by default "float32".
 
     Returns
     -------
@@ -83,14 +93,17 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
         If the weights are missing and cannot be downloaded.
     InputError
         If an argument is none of those above.
+    MissingPackageError
+        If the engine that has this device and precision is not installed.
+    EngineError
+        If an engine is installed, but has no such device here, or cannot compute with it.
     """
     from numpyclip.families.aliases import resolve
     from numpyclip.families.locate import locate
     from numpyclip.families.recognise import recognise
+    from numpyclip.families.repository_files import EXPORTED
     from numpyclip.weights.activations import ACTIVATIONS
 
-    if str(device) != "cpu":
-        raise InputError(f"device is '{device}'; NumPyCLIP runs on the CPU only. Leave it out, or pass 'cpu'.")
     if activation not in (None, *ACTIVATIONS):
         raise InputError(f"activation is {activation!r:.60}; expected {' or '.join(map(repr, ACTIVATIONS))}.")
     if not isinstance(name, str | os.PathLike):
@@ -101,16 +114,47 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
         raise InputError(f"download_root is {download_root!r:.60}; expected a path.")
     if not isinstance(text_model, str | os.PathLike | None):
         raise InputError(f"text_model is {text_model!r:.60}; expected the name of a model, or a path.")
+    if engine not in (None, "numpy") and (Path(name) / EXPORTED).is_file():
+        _refuse(name, pretrained=pretrained, activation=activation, truncate_dim=truncate_dim, text_model=text_model)
+        model = _of_graphs(Path(name), engine, device, precision)
+        return model, model.preprocess
+    runtime = _runtime(engine, device, precision, low_memory)
     named = resolve(os.fspath(name), pretrained, text_model)
     found = recognise(locate(named.name, named.pretrained, download_root), activation)
-    model = _read(_truncate(found, truncate_dim), low_memory)
+    model = _read(_truncate(found, truncate_dim), low_memory, runtime)
     if named.text_model is not None:
         from numpyclip.dual_encoder.pair import pair
 
         texts = recognise(locate(os.fspath(named.text_model), None, download_root), fallback=activation)
         texts = replace(texts, config=texts.config.standardize())
-        model = pair(model, _read(_truncate(texts, truncate_dim, warned=True), low_memory))
+        model = pair(model, _read(_truncate(texts, truncate_dim, warned=True), low_memory, runtime))
     return model, model.preprocess
+
+
+def _of_graphs(folder: Path, engine: object, device: object, precision: object) -> CLIP:
+    """Load a model that was exported as graphs."""
+    from numpyclip.dual_encoder.from_graphs import from_graphs
+    from numpyclip.engines.selection import choose
+    from numpyclip.families.exported import read_exported
+
+    exported = read_exported(folder)
+    if precision not in (None, exported.precision):
+        raise InputError(
+            f"{folder}: was exported in {exported.precision}, not in {precision!r:.60}. Leave precision out, or export "
+            "the model again."
+        )
+    runtime = choose(engine, device, exported.precision)
+    assert runtime is not None  # NumPy's graphs are none
+    return from_graphs(exported, runtime)
+
+
+def _refuse(folder: object, **options: object) -> None:
+    """Raise InputError for an option that an exported model has no use for."""
+    for name, value in options.items():
+        if value is not None:
+            raise InputError(
+                f"{folder}: was exported, and {name} is {value!r:.60}. Pass it to export, or leave it out."
+            )
 
 
 def _truncate(found: ModelDescription, dim: int | None, *, warned: bool = False) -> ModelDescription:
@@ -129,8 +173,20 @@ def _truncate(found: ModelDescription, dim: int | None, *, warned: bool = False)
     return replace(found, config=config)
 
 
-def _read(found: ModelDescription, low_memory: bool) -> CLIP:
-    model = _kind(found.config).read(found.checkpoint, found.config, found.tokenizer, low_memory)
+def _runtime(engine: object, device: object, precision: object, low_memory: bool) -> Runtime | None:
+    """Return the engine that is asked for, importing none if it is NumPy."""
+    if engine in (None, "numpy") and str(device) == "cpu" and precision in (None, "float32"):
+        return None
+    from numpyclip.engines.selection import choose
+
+    runtime = choose(engine, device, precision)
+    if low_memory and runtime is not None:
+        raise InputError(f"low_memory is {low_memory}, and engine {runtime.name!r} keeps all weights. Leave one out.")
+    return runtime
+
+
+def _read(found: ModelDescription, low_memory: bool, runtime: Runtime | None) -> CLIP:
+    model = _kind(found.config).read(found.checkpoint, found.config, found.tokenizer, low_memory, runtime)
     for doubt in (*found.warnings, *(model.checkpoint.warnings if model.checkpoint else ())):
         warnings.warn(doubt, stacklevel=3)
     return model

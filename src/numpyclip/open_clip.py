@@ -38,6 +38,7 @@ __all__ = [
 ]
 
 _LOCAL = "local-dir:"
+_PRECISIONS = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
 
 def __dir__() -> list[str]:
@@ -79,8 +80,8 @@ def create_model_from_pretrained(  # noqa: PLR0913  those of open_clip
         else that `numpyclip.load` takes.
     pretrained : str or path, optional
         The tag of published weights, or a file.
-    precision : default="fp32"
-        Only "fp32".
+    precision : {"fp32", "bf16", "fp16"}, default="fp32"
+        Others than "fp32" need an engine: see `numpyclip.load`.
     device, jit
         As in `numpyclip.load`.
     force_quick_gelu : bool, default=False
@@ -99,8 +100,8 @@ def create_model_from_pretrained(  # noqa: PLR0913  those of open_clip
     NumPyCLIPError
         As `numpyclip.load`; there are no models of random weights.
     """
-    if precision not in ("fp32", None):
-        raise InputError(f"precision is {precision!r:.60}; computation is in float32. Leave it out, or pass 'fp32'.")
+    if precision not in (None, *_PRECISIONS):
+        raise InputError(f"precision is {precision!r:.60}; expected {' or '.join(map(repr, _PRECISIONS))}.")
     return load(
         model_name.removeprefix(_LOCAL),
         device,
@@ -108,6 +109,7 @@ def create_model_from_pretrained(  # noqa: PLR0913  those of open_clip
         cache_dir,
         pretrained=pretrained or None,
         activation="quick_gelu" if force_quick_gelu else None,
+        precision=_PRECISIONS.get(precision),
     )
 
 

@@ -399,3 +399,9 @@ def test_a_text_tower_is_downloaded_with_the_model_of_its_images(
     assert (status, len(out.splitlines())) == (0, 2)
     text = ("hf-hub:M-CLIP/XLM-Roberta-Large-Vit-B-16Plus", None)
     assert asked == [("ViT-B-16-plus-240", "laion400m_e32"), text, ("ViT-B-32", "openai")]
+
+
+def test_an_engine_is_for_verify(run: Run) -> None:
+    status, _, err = run("models", "list", "--engine", "numpy")
+    assert status == 2
+    assert "--engine is for `numpyclip models verify`, not for list." in err

@@ -11,6 +11,7 @@ import pytest
 import numpyclip
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.dual_encoder.fingerprint import Fingerprint
+from numpyclip.engines.openvino import OpenVINO
 from numpyclip.errors import InputError
 from numpyclip.weights.read import read
 from numpyclip.weights.safetensors import unwritten, write_safetensors
@@ -158,3 +159,41 @@ def test_a_copy_of_another_process_has_it_without_the_checkpoint(checkpoints: Pa
 def test_pictures_need_no_tokenizer_and_neither_does_their_fingerprint(checkpoints: Path, name: str) -> None:
     """The first one's files are not there; the second one takes no texts."""
     assert of(checkpoints.parent / "families" / name).tokenizer == "none"
+
+
+def test_another_precision_of_the_same_weights_is_comparable_with_a_note(fingerprint: Fingerprint) -> None:
+    rounded = dataclasses.replace(fingerprint, precision="bfloat16")
+    assert rounded != fingerprint
+    assert rounded.is_comparable(fingerprint)
+    assert fingerprint.precision_note(rounded) == (
+        "computed in float32, not in bfloat16: comparable, with a cosine of 0.9995 or more between both embeddings of "
+        "an input"
+    )
+    assert fingerprint.precision_note(fingerprint) == ""
+    other = dataclasses.replace(rounded, weights="0" * 64, weights_float16="1" * 64)
+    assert "weights: " in other.differences(fingerprint)
+
+
+def test_quantized_weights_are_still_other_weights(fingerprint: Fingerprint) -> None:
+    quantized = dataclasses.replace(fingerprint, weights="0" * 64, weights_float16="", precision="int8")
+    assert "precision: int8, not float32" in quantized.differences(fingerprint)
+
+
+def test_precisions_are_mixed_by_name(fingerprint: Fingerprint) -> None:
+    rounded = dataclasses.replace(fingerprint, precision="bfloat16")
+    assert fingerprint.mixed_with(fingerprint) is None
+    both = fingerprint.mixed_with(rounded)
+    assert both is not None
+    assert both.precision == "bfloat16 and float32"
+    assert (both.mixed_with(rounded), both.mixed_with(fingerprint)) == (None, None)
+    assert "a cosine of 0.9995" in both.precision_note(fingerprint)
+
+
+def test_a_model_says_in_which_precision_an_engine_computes_it(checkpoints: Path) -> None:
+    path = checkpoints / "vit-torchscript.pt"
+    model, _ = numpyclip.load(path)
+    assert model.checkpoint is not None
+    runtime = OpenVINO("cpu", "bfloat16")  # which is not imported for this
+    by_engine = CLIP.read(model.checkpoint, model.config, lambda: model.tokenizer, runtime=runtime)
+    assert by_engine.fingerprint == dataclasses.replace(model.fingerprint, precision="bfloat16")
+    assert "openvino on cpu in bfloat16" in repr(by_engine)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.engines.onnxruntime import ONNXRuntime
 from numpyclip.errors import InputError
 
 
@@ -36,7 +37,7 @@ def test_what_changes_nothing_returns_the_model(tiny: CLIP, call: Callable[[CLIP
         (lambda model: model.cuda(), "leave the call out"),
         (lambda model: model.cuda(0), "leave the call out"),
         (lambda model: model.to("cuda"), r"model.to\('cuda'\): .* leave the call out"),
-        (lambda model: model.to(dtype=np.float16), "stays on the CPU in float32"),
+        (lambda model: model.to(dtype=np.float16), "stays on its device in its precision"),
         (lambda model: model.half(), "low_memory=True"),
         (lambda model: model.state_dict(), r"model\.checkpoint\.arrays, or numpyclip\.save"),
         (lambda model: model.parameters(), r"model\.checkpoint\.arrays\.values\(\)"),
@@ -100,3 +101,14 @@ def test_only_training_is_refused(tiny: CLIP) -> None:
         tiny.train(True)
     with pytest.raises(InputError, match="are no PyTorch modules"):
         tiny.requires_grad_(True)
+
+
+def test_a_model_may_be_moved_to_the_device_it_is_on(tiny: CLIP) -> None:
+    assert tiny.device == "cpu"
+    assert tiny.checkpoint is not None
+    runtime = ONNXRuntime("cuda:1", "float16")  # which is not imported for this
+    model = CLIP.read(tiny.checkpoint, tiny.config, lambda: tiny.tokenizer, runtime=runtime)
+    assert model.device == "cuda:1"
+    assert model.to("cuda:1").cuda().float() is model
+    with pytest.raises(InputError, match=r"model.to\('cuda:0'\)"):
+        model.to("cuda:0")

@@ -30,7 +30,9 @@ COMMANDS = {  # each is a module of this folder, with EXAMPLES, add_options and 
     "aesthetic": "Score how pleasing images are to people on average.",
     "evaluate": "Measure how often a model is right about a dataset.",
     "convert": "Save a model for another library, or smaller.",
+    "export": "Write a model as ONNX graphs, for an engine or another program.",
     "models": "List models, download them, verify them.",
+    "engines": "Compare what can compute embeddings here.",
 }
 RENAMED = {  # options of commands until version 0.1, which are accepted for one version more
     "index": {"--exact": "--full-decode"},
@@ -66,6 +68,7 @@ exit status:
 
 environment:
   NUMPYCLIP_MODEL    the model to use where --model is not given and no index has one
+  NUMPYCLIP_ENGINE   the engine to use where --engine, --precision and --device are not given and no index has one
   NUMPYCLIP_INDEX    where the index is; else in ~/.local/share
   NUMPYCLIP_TOKEN    a token that requests to numpyclip serve must send
   CLIP_DIR           where downloaded models are; else ~/.cache/clip

@@ -57,9 +57,14 @@ def add_options(command: argparse.ArgumentParser) -> None:
     add_decoding_option(command)
     add_file_options(command)
     command.add_argument(
-        "--precision",
+        "--vectors",
         choices=["float32", "float16", "int8"],
         help="of a new index: dtype of the first search pass; less memory, same results (default: float32)",
+    )
+    command.add_argument(
+        "--mix-precisions",
+        action="store_true",
+        help="add embeddings in another precision of an engine than that of the index, which records both",
     )
     action = command.add_mutually_exclusive_group()
     action.add_argument("--texts", metavar="FILE", help="add texts, one a line, or - for standard input")
@@ -94,13 +99,13 @@ def run(arguments: argparse.Namespace) -> int:
     for folder in arguments.items:
         existing_folder(folder)  # before an index is made
     create = bool(arguments.items) or adds_otherwise
-    with closing(open_store(place_of(arguments), create=create, precision=arguments.precision)) as store:
+    with closing(open_store(place_of(arguments), create=create, precision=arguments.vectors)) as store:
         if needs_no_model is not None:
             return needs_no_model(arguments, store)
         model = load_remembered(arguments, store, must_fit=not arguments.migrate, migrating=arguments.migrate)
         if arguments.migrate:
             return _migrate(arguments, store, model)
-        index = Index(store, model)
+        index = Index(store, model, mix_precisions=arguments.mix_precisions)
         remember_model(arguments, index)
         if arguments.source is not None:
             return _import(arguments, index)
@@ -227,11 +232,15 @@ def _problems(arguments: argparse.Namespace, store: Store) -> int:
 
 def _list(arguments: argparse.Namespace, store: Store) -> int:
     counts, folders = dataclasses.asdict(store.counts()), store.folders()
-    options = remembered_options(store)
+    options, found = remembered_options(store), store.fingerprint
+    precision = None if found is None else found.precision
     if arguments.json:
         named = {key: options.get(key) for key in ("model", "pretrained", "text_model")}
-        print_json({"store": store.place, **named, "truncate_dim": dimensions(options), **counts, "folders": folders})
+        about = {**named, "truncate_dim": dimensions(options), "precision": precision}
+        print_json({"store": store.place, **about, **counts, "folders": folders})
         return 0
+    if precision not in (None, "float32"):
+        options["precision"] = precision
     model = ", ".join(f"{key.replace('_', '-')} {value}" for key, value in options.items()) or "model None"
     print_columns(f"{store.place}: {model}, " + ", ".join(f"{count} {what}" for what, count in counts.items()))
     for folder, ignored in folders.items():

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from numpyclip.cli.model_files import known_model, print_state, state_of
-from numpyclip.cli.options import add_weights_options
+from numpyclip.cli.options import add_engine_options, add_weights_options
 from numpyclip.cli.outputs import print_columns, print_json, say, say_error
 from numpyclip.cli.published_models import ORDERS, print_facts, print_table, published_models
 from numpyclip.errors import InputError, NumPyCLIPError
@@ -80,6 +80,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         help="with verify: name of the published model that NAME is a copy of",
     )
     add_weights_options(command, "NAME")
+    add_engine_options(command.add_argument_group("verify"))
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -217,5 +218,8 @@ _OPTIONS = {  # those of some actions → the argument, and these actions
     "--clear": ("clear", ("cache",)),
     "--images": ("images", ("verify",)),
     "--as": ("published_as", ("verify",)),
+    "--engine": ("engine", ("verify",)),
+    "--precision": ("precision", ("verify",)),
+    "--device": ("device", ("verify",)),
 }
 _ACTIONS = {"list": _list, "download": _download, "verify": _verify, "cache": _cache}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from numpyclip.engines.names import ENGINES, PRECISIONS
 from numpyclip.images.decode_options import MAX_PIXELS, DecodeOptions
 from numpyclip.weights.activations import ACTIVATIONS
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from numpyclip.dual_encoder.clip import CLIP
 
 DEFAULT_MODEL = "ViT-B/32"
+ENGINE_OPTIONS = ("engine", "precision", "device")
 USUAL_MODEL = f"$NUMPYCLIP_MODEL, else {DEFAULT_MODEL}"
 Options: TypeAlias = "argparse.ArgumentParser | argparse._ArgumentGroup"  # of a command, or a group of them
 
@@ -49,6 +51,7 @@ def add_model_options(command: argparse.ArgumentParser, batch_size: int = 32, us
     group.add_argument(
         "--low-memory", action="store_true", help="keep the weights in the dtype of the file; slower for few inputs"
     )
+    add_engine_options(group)
 
 
 def add_weights_options(options: Options, model: str = "--model") -> None:
@@ -62,6 +65,24 @@ def add_weights_options(options: Options, model: str = "--model") -> None:
         "--download-root",
         metavar="FOLDER",
         help="where downloaded models are (default: $CLIP_DIR, else ~/.cache/clip; those of the hub: as $HF_HOME says)",
+    )
+
+
+def add_engine_options(options: Options) -> None:
+    """Add what computes embeddings, where, and how precisely."""
+    options.add_argument(
+        "--engine",
+        choices=ENGINES,
+        help="what computes embeddings (default: $NUMPYCLIP_ENGINE, else numpy, or an installed engine that has "
+        "--device and --precision); `numpyclip engines` compares them",
+    )
+    options.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        help="of an engine's computation, or int8 for its weights; embeddings are comparable (default: float32)",
+    )
+    options.add_argument(
+        "--device", metavar="DEVICE", help="of an engine: cpu, cuda, cuda:1, gpu, npu, coreml, ... (default: cpu)"
     )
 
 
@@ -175,8 +196,20 @@ def load_model(arguments: argparse.Namespace) -> CLIP:
         low_memory=arguments.low_memory,
         truncate_dim=arguments.truncate_dim,
         text_model=getattr(arguments, "text_model", None),
+        **engine_options(arguments),
     )
     return model
+
+
+def engine_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the options of `numpyclip.load` that say what computes embeddings.
+
+    ``$NUMPYCLIP_ENGINE`` counts where none of them is given, and is refused as `--engine` would be.
+    """
+    if "engine" not in arguments:  # nothing is embedded
+        return {}
+    given = {name: value for name in ENGINE_OPTIONS if (value := getattr(arguments, name)) is not None}
+    return given or ({"engine": usual} if (usual := os.environ.get("NUMPYCLIP_ENGINE")) else {})
 
 
 def model_name(arguments: argparse.Namespace) -> str:

@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from numpyclip.cli.options import USUAL_MODEL, add_model_options, load_model
+from numpyclip.cli.options import ENGINE_OPTIONS, USUAL_MODEL, add_model_options, load_model
 from numpyclip.cli.outputs import say
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.index.model_options import MODEL_OPTIONS, remembered_options
@@ -104,7 +104,7 @@ def load_remembered(
     """Load the model that was asked for, else the one that the index was made with, else the usual one.
 
     Options that are not given are those of the index. With --model these are only the activation, if it is the same
-    model, and, unless the index is migrated, the dimensions of embeddings, which have to be its own.
+    model, and, unless the index is migrated, the engine and the dimensions of embeddings, which have to be its own.
 
     Raises
     ------
@@ -116,6 +116,8 @@ def load_remembered(
     if arguments.model is None and not remembered and store.fingerprint is not None:
         raise InputError(f"{store.place}: was made from Python; name its model with --model.")
     given = _options(arguments)
+    if not given.keys().isdisjoint(ENGINE_OPTIONS):  # they go together
+        remembered = {key: value for key, value in remembered.items() if key not in ENGINE_OPTIONS}
     wanted = given if arguments.model is not None else {**remembered, **given}
     is_same = all(wanted.get(key) == remembered.get(key) for key in _NAMED)
     has_file = _has_file(wanted) or _has_lost_file(remembered)
@@ -125,7 +127,7 @@ def load_remembered(
             f"{store.place}: was made with {_written(remembered)}, not with {_written(wanted)}. Leave out --model, or "
             "re-embed everything: numpyclip index --migrate --model NEW."
         )
-    kept = [*["activation"] * is_same, *["truncate_dim"] * (may_fit and not migrating)]
+    kept = [*["activation"] * is_same, *["truncate_dim", *ENGINE_OPTIONS] * (may_fit and not migrating)]
     wanted = {**{key: remembered[key] for key in kept if key in remembered}, **wanted}
     vars(arguments).update(wanted, truncate_dim=dimensions(wanted))
     arguments.model = arguments.model or arguments.usual_model

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from numpyclip.cli.model_files import known_model, print_state
+from numpyclip.cli.options import engine_options
 from numpyclip.cli.outputs import print_columns, print_json, say, say_error
 from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.weights.catalogue import DOWNLOADABLE
@@ -189,7 +190,8 @@ def _verify_outputs(
 def _load(arguments: argparse.Namespace, name: str, pretrained: str | None) -> CLIP:
     from numpyclip import loader
 
-    return loader.load(name, pretrained=pretrained, download_root=arguments.download_root)[0]
+    options = engine_options(arguments)
+    return loader.load(name, pretrained=pretrained, download_root=arguments.download_root, **options)[0]
 
 
 def _print(arguments: argparse.Namespace, name: str, output: KnownOutput, state: str, found: np.ndarray | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -29,6 +29,8 @@ from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
+    from numpyclip.engines.engine import Runtime
+    from numpyclip.engines.engine_tower import EngineTower
     from numpyclip.model.captioning.decoder import Decoder
 
 _T = TypeVar("_T")
@@ -49,6 +51,8 @@ class DualEncoder(TorchMethods):
     _low_memory: bool
     checkpoint: Checkpoint | None
     _fingerprint: Lazy[Fingerprint]
+    _image_engine: EngineTower | None = None
+    _text_engine: EngineTower | None = None
 
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "checkpoint": None}  # the towers have all that is needed
@@ -67,6 +71,8 @@ class DualEncoder(TorchMethods):
             "texts": f"{text.context_length} tokens" if text else "no texts",
             "embeddings": f"{self.config.embed_dim} dimensions",
         }
+        if engine := self._image_engine:
+            facts["engine"] = f"{engine.runtime.name} on {engine.runtime.device} in {engine.runtime.precision}"
         return facts | ({"weights": f"from {str(checkpoint.path)!r}"} if checkpoint else {})
 
     @classmethod
@@ -76,8 +82,9 @@ class DualEncoder(TorchMethods):
         config: CLIPConfig,
         tokenizer: Callable[[], Tokenizer],
         low_memory: bool = False,
+        runtime: Runtime | None = None,
     ) -> _Kind:
-        """Build a model of known sizes and options. Each tower is prepared on first use.
+        """Build a model of known sizes and options. Each tower is prepared, or compiled by a runtime, on first use.
 
         Raises
         ------
@@ -86,6 +93,7 @@ class DualEncoder(TorchMethods):
         """
         checkpoint = checkpoint.only(dict(expected_tensors(checkpoint, config)))
         lazy_tokenizer = Lazy(tokenizer, deferred=True)
+        precision = "float32" if runtime is None else runtime.precision
         return cls(
             config=config,
             logit_scale=_scalar(checkpoint, "logit_scale").view(LogitScale),
@@ -96,7 +104,9 @@ class DualEncoder(TorchMethods):
             _tokenizer=lazy_tokenizer,
             _low_memory=low_memory,
             checkpoint=checkpoint,
-            _fingerprint=Lazy(partial(take_fingerprint, checkpoint, config, lazy_tokenizer)),
+            _fingerprint=Lazy(partial(take_fingerprint, checkpoint, config, lazy_tokenizer, precision)),
+            _image_engine=_engine_tower(runtime, checkpoint, config),
+            _text_engine=_engine_tower(runtime, checkpoint, config),
         )
 
     @property
@@ -121,13 +131,18 @@ class DualEncoder(TorchMethods):
         return self._fingerprint()
 
     @property
+    def device(self) -> str:
+        """Where it is computed, as `numpyclip.load` was told."""
+        return "cpu" if self._image_engine is None else self._image_engine.runtime.device
+
+    @property
     def visual(self) -> VisionTower:
-        """The image tower."""
+        """The image tower, computed by NumPy."""
         return present(self._visual(), "images")
 
     @property
     def text(self) -> TextTower:
-        """The text tower."""
+        """The text tower, computed by NumPy."""
         return present(self._text(), "texts")
 
     @property
@@ -166,7 +181,11 @@ class DualEncoder(TorchMethods):
             If the shape or dtype does not match, or the model has no image tower.
         """
         image = self._checked_image(image, "encode_image")
-        embeddings = in_chunks(self.visual, image, self._cost(image), self.config.embed_dim, self._low_memory)
+        cost, engine = self._cost(image), self._image_engine
+        if engine is not None:
+            embeddings = engine.embed_images(image, cost, self._to_be_copied)
+        else:
+            embeddings = in_chunks(self.visual, image, cost, self.config.embed_dim, self._low_memory)
         return ops.normalize(embeddings) if normalize else embeddings
 
     def _checked_image(self, image: ArrayLike, name: str) -> NDArray[Any]:
@@ -176,7 +195,8 @@ class DualEncoder(TorchMethods):
     def _cost(self, image: NDArray[Any]) -> int:
         """Return the cost of one image in tokens: see `numpyclip.runtime.chunks`."""
         pixels = math.prod(image.shape[1:]) // 3
-        cost: int = self.visual.config.cost * pixels // math.prod(self.preprocess.sides)
+        vision: Any = present(self.config.vision, "images")
+        cost: int = vision.cost * pixels // math.prod(self.preprocess.sides)
         return cost
 
     def encode_text(self, text: NDArray[np.integer], normalize: bool = False) -> Array:
@@ -199,9 +219,19 @@ class DualEncoder(TorchMethods):
             If the shape, dtype or range does not match, or the model has no text tower.
         """
         config = present(self.config.text, "texts")
-        text = checked_text(text, config)
-        embeddings = by_length(self.text, text, config.lengths, self.config.embed_dim, self._low_memory, config.pad_id)
+        text, dim, engine = checked_text(text, config), self.config.embed_dim, self._text_engine
+        if engine is not None:
+            embeddings = engine.embed_texts(text, self._to_be_copied)
+        else:
+            embeddings = by_length(self.text, text, config.lengths, dim, self._low_memory, config.pad_id)
         return ops.normalize(embeddings) if normalize else embeddings
+
+    def _to_be_copied(self) -> DualEncoder:
+        """Return a model whose towers are read once more, block by block, for a graph that copies their weights."""
+        if self.checkpoint is None:
+            return self
+        visual = Lazy(partial(read_visual, self.checkpoint, self.config, True))
+        return replace(self, _visual=visual, _text=Lazy(partial(read_text, self.checkpoint, self.config, True)))
 
     def __call__(
         self, image: NDArray[np.floating] | NDArray[np.uint8], text: NDArray[np.integer]
@@ -264,6 +294,14 @@ def present(tower: _T | None, inputs: str) -> _T:
             remedy = "it is a text tower. Load it as text_model= (--text-model) of the model of its images."
         raise InputError(f"this model has no tower for {inputs}, {remedy}")
     return tower
+
+
+def _engine_tower(runtime: Runtime | None, checkpoint: Checkpoint, config: CLIPConfig) -> EngineTower | None:
+    if runtime is None:
+        return None
+    from numpyclip.engines.engine_tower import EngineTower
+
+    return EngineTower(runtime, checkpoint.identity, config)
 
 
 def _scalar(checkpoint: Checkpoint, name: str) -> Array:

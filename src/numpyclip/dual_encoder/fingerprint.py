@@ -5,6 +5,9 @@ single precision, each in a layout of its own. Their embeddings are comparable i
 and each rounded to float16, are the same, and all else that embeddings depend on is the same but for details of a
 library. Rounding hides what is small: two numbers that differ by less than 2**-10 of their size may become the same,
 and those below 2**-25 become zero. Training that changes a model changes some of its numbers by more.
+
+An engine that computes in float32 changes no fingerprint. One that computes in less changes `precision`: its embeddings
+of the same weights are comparable with those of float32, but not equal.
 """
 
 from __future__ import annotations
@@ -47,6 +50,9 @@ _ELSEWHERE = ("family", "matryoshka", "preprocess", "masks_padding", "usual_logi
 # first end-of-text token is the first of the highest id, if that is its id.
 _PROFILE = re.compile(r" profile=\w+")
 _CLIP_TOKENIZER = re.compile(r"openai|open_clip|transformers \{.*", re.DOTALL)
+# The least cosines of embeddings to those of float32, which tests of all architectures hold; see docs/engines.md.
+_LEAST_COSINES = {"float16": 0.9999, "bfloat16": 0.9995, "int8": 0.999}
+_AND = " and "  # between precisions of embeddings that are mixed
 _END_OF_TEXT = re.compile(r"vocab_size=(?P<size>[0-9]+)(?P<between>[^()]*) pool=eos end_id=(?P<end>[0-9]+)")
 
 
@@ -72,7 +78,8 @@ class Fingerprint:
     tokenizer : str
         Its name; ``"none"`` if the model takes no texts, or its tokenizer is missing.
     precision : str
-        ``"float32"``, or ``"int8"`` if weights are quantized. `low_memory` changes no embedding.
+        ``"float32"``, or ``"int8"`` if weights are quantized; or the precision that an engine computes in, such as
+        ``"bfloat16"``, or ``"int8+bfloat16"`` for both. `low_memory` changes no embedding.
     weights_float16 : str
         SHA-256 of the weights in openai/CLIP's layout, each rounded to float16: equal for copies of a model. Empty if
         float16 cannot hold them, for int8 weights, and in fingerprints that were recorded before there was one.
@@ -127,7 +134,7 @@ class Fingerprint:
         """List what makes embeddings incomparable, this one's value first; an empty string if nothing does.
 
         Of `architecture` and `preprocess` these are the options that differ. Where one of the two has no
-        `weights_float16`, all fields are compared.
+        `weights_float16`, all fields are compared. The precision alone is no difference: see `precision_note`.
 
         Raises
         ------
@@ -137,6 +144,28 @@ class Fingerprint:
         return "; ".join(
             f"{name}: {mine:.300}, not {yours:.300}" for name, (mine, yours) in self._differing(other).items()
         )
+
+    def computed_in(self, precision: str) -> Fingerprint:
+        """Return that of the same model, computed in another precision than float32."""
+        return dataclasses.replace(self, precision=_joined(self.precision, precision))
+
+    def precision_note(self, other: Fingerprint) -> str:
+        """Say in which precisions the embeddings of two comparable models are computed; empty if it is the same."""
+        if self.precision == other.precision:
+            return ""
+        precisions = re.findall(r"\w+", f"{self.precision} {other.precision}")
+        least = min(_LEAST_COSINES.get(name, 1.0) for name in precisions)
+        return (
+            f"computed in {self.precision}, not in {other.precision}: comparable, with a cosine of {least} or more "
+            "between both embeddings of an input"
+        )
+
+    def mixed_with(self, other: Fingerprint) -> Fingerprint | None:
+        """Return it with the precision of a comparable model, too; None if it has that already."""
+        precisions = self.precision.split(_AND)
+        if other.precision in precisions:
+            return None
+        return dataclasses.replace(self, precision=_AND.join(sorted([*precisions, other.precision])))
 
     def differing_dims(self, other: Fingerprint) -> tuple[int, int] | None:
         """Return both numbers of dimensions if these are all that differs: embeddings are truncated, or were."""
@@ -156,6 +185,8 @@ class Fingerprint:
         if self.weights_float16 and other.weights_float16:
             mine, yours = self._without_details(), other._without_details()
             pairs = {name: pair for name, pair in pairs.items() if getattr(mine, name) != getattr(yours, name)}
+        if "weights" not in pairs or pairs["weights"][0] == pairs["weights"][1]:
+            pairs.pop("precision", None)
         lists = ("architecture", "preprocess")
         return {
             name: _differing_options(*pair) if name in lists else pair
@@ -205,8 +236,10 @@ def _as_highest_id(found: re.Match[str]) -> str:
     return f"vocab_size={found['size']}{found['between']}" if is_highest else found[0]
 
 
-def take_fingerprint(checkpoint: Checkpoint, config: CLIPConfig, tokenizer: Callable[[], Tokenizer]) -> Fingerprint:
-    """Take the fingerprint of a model."""
+def take_fingerprint(
+    checkpoint: Checkpoint, config: CLIPConfig, tokenizer: Callable[[], Tokenizer], precision: str = "float32"
+) -> Fingerprint:
+    """Take the fingerprint of a model that is computed in a precision."""
     dtypes: Counter[str] = Counter()
     for array in checkpoint.arrays.values():
         kind = {ScaledInt8: "int8", BFloat16: "bfloat16"}.get(type(array), array.dtype.newbyteorder("=").name)
@@ -221,10 +254,15 @@ def take_fingerprint(checkpoint: Checkpoint, config: CLIPConfig, tokenizer: Call
         architecture=_describe(config),
         preprocess=_describe(config.preprocess),
         tokenizer=name,
-        precision="int8" if "int8" in dtypes else "float32",
+        precision=_joined("int8" if "int8" in dtypes else "float32", precision),
         weights_float16=rounded,
         file_dtype=dtypes.most_common(1)[0][0],
     )
+
+
+def _joined(weights: str, computation: str) -> str:
+    """Name both, if both are less precise than float32."""
+    return "+".join(dict.fromkeys(name for name in (weights, computation) if name != "float32")) or "float32"
 
 
 def _describe(config: object) -> str:

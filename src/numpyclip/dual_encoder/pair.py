@@ -47,6 +47,7 @@ def pair(images: CLIP, texts: CLIP) -> CLIP:
             **parts,
             "config": replace(images.config, text=texts.config.text, decoder=None),
             "_text": texts._text,
+            "_text_engine": texts._text_engine,
             "_decoder": Lazy(_nothing),
             "_tokenizer": texts._tokenizer,
             "logit_scale": scale,

@@ -14,7 +14,7 @@ from numpyclip.errors import InputError
 
 _Model = TypeVar("_Model", bound="TorchMethods")
 
-_IN_MEMORY = "a model stays on the CPU in float32; leave the call out"
+_IN_MEMORY = "a model stays on its device in its precision, as load(..., device=, precision=) chose; leave the call out"
 
 
 class LogitScale(np.ndarray[Any, np.dtype[np.float32]]):
@@ -29,11 +29,16 @@ class LogitScale(np.ndarray[Any, np.dtype[np.float32]]):
 
 
 class TorchMethods:
-    """Methods of `torch.nn.Module` for an immutable model on the CPU in float32."""
+    """Methods of `torch.nn.Module` for an immutable model, whose embeddings are float32 on the CPU."""
+
+    @property
+    def device(self) -> str:
+        """Where it is computed, as `numpyclip.load` was told."""
+        return "cpu"
 
     @property
     def dtype(self) -> np.dtype[np.float32]:
-        """Of computation and embeddings, whatever the file's."""
+        """Of embeddings, whatever the file's."""
         return np.dtype(np.float32)
 
     def eval(self: _Model) -> _Model:
@@ -51,27 +56,27 @@ class TorchMethods:
         return self
 
     def float(self: _Model) -> _Model:
-        """Return the model, which computes in float32."""
+        """Return the model, whose embeddings are float32."""
         return self
 
     def cpu(self: _Model) -> _Model:
-        """Return the model, which is on the CPU."""
+        """Return the model, whose embeddings are on the CPU."""
         return self
 
     def to(self: _Model, *args: object, **kwargs: object) -> _Model:
-        """Return the model if the device is "cpu" and the dtype float32; raise InputError otherwise."""
+        """Return the model if the device is "cpu" or its own, and the dtype float32; raise InputError otherwise."""
         for value in (*args, *kwargs.values()):
             name = str(getattr(value, "__name__", value)).removeprefix("torch.")
-            if name not in ("cpu", "float32") and not isinstance(value, bool | None):  # non_blocking, copy
+            if name not in ("cpu", "float32", self.device) and not isinstance(value, bool | None):  # non_blocking, copy
                 _refuse(f"to({value!r:.60})", _IN_MEMORY)
         return self
 
-    def cuda(self, *args: object, **kwargs: object) -> NoReturn:
-        """Raise InputError: there is no GPU support."""
-        _refuse("cuda()", _IN_MEMORY)
+    def cuda(self: _Model, *args: object, **kwargs: object) -> _Model:
+        """Return the model if it is on such a device; raise InputError otherwise."""
+        return self if self.device.startswith("cuda") else _refuse("cuda()", _IN_MEMORY)
 
     def half(self) -> NoReturn:
-        """Raise InputError: computation is in float32."""
+        """Raise InputError: embeddings are float32."""
         _refuse("half()", f"{_IN_MEMORY}, or for less memory load(..., low_memory=True)")
 
     def state_dict(self, *args: object, **kwargs: object) -> NoReturn:

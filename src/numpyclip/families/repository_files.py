@@ -15,6 +15,7 @@ TRANSFORMERS_CONFIG = "config.json"
 MODULES = "modules.json"  # of sentence-transformers, beside the config file of the first module or above it
 FIRST_MODULE = "sentence_bert_config.json"  # further options of the first module, beside its config file
 PROMPTS = "config_sentence_transformers.json"
+EXPORTED = "numpyclip.json"  # NumPyCLIP's own, of ONNX graphs
 INT8_WEIGHTS = "model.int8.safetensors"  # NumPyCLIP's own, with any library's config file
 
 # The config file of a library → the names of weights, in the order in which the library looks for them. A model with
@@ -90,6 +91,11 @@ def files_at(path: Path, table: Section | None = None, doubt: str | None = None)
         library = OPEN_CLIP_CONFIG if table else None
         return ModelFiles(path=path, weights=path, library=library, config=table, warnings=warnings)
     names = _list(path)
+    if EXPORTED in names:
+        raise CheckpointError(
+            f"{path}: has ONNX graphs, which an engine computes, and no weights, which NumPy needs. Pass "
+            "engine='openvino' or engine='onnxruntime' (--engine), or load the model that was exported."
+        )
     library = OPEN_CLIP_CONFIG if table else _library(names)
     config = table or (read_config_file(path / library) if library else None)
     files = {name for name in names if (path / name).is_file()}

@@ -14,13 +14,13 @@ from numpy.typing import ArrayLike
 
 from numpyclip.arguments import OnError, as_paths, whole_number
 from numpyclip.dual_encoder.clip import CLIP, check_model
-from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.dual_encoder.validation import checked_embeddings
 from numpyclip.errors import InputError, StoreError
 from numpyclip.images.decode_options import DRAFT, MAX_PIXELS, DecodeOptions
 from numpyclip.images.find import IGNORED, checked_patterns
 from numpyclip.images.open import Picture
 from numpyclip.images.open import pictures as as_pictures
+from numpyclip.index.fit import check_fit, other_precision
 from numpyclip.index.known import KnownEmbeddings
 from numpyclip.index.open_store import open_store
 from numpyclip.index.records import Modality
@@ -52,6 +52,8 @@ class Index:
         Make the index if it is not there.
     precision : {"float32", "float16", "int8"}, optional
         See `open_store`.
+    mix_precisions : bool, default=False
+        Add embeddings that are computed in another precision than those of the index, which then records both.
 
     Raises
     ------
@@ -68,15 +70,18 @@ class Index:
         *,
         create: bool = False,
         precision: Precision | None = None,
+        mix_precisions: bool = False,
     ) -> None:
         check_model(model)
         self.store = store if isinstance(store, Store) else open_store(store, create=create, precision=precision)
         self.model = model
-        found = self.store.fingerprint
-        if found is not None and not found.is_comparable(model.fingerprint):
+        self._mix_precisions = mix_precisions
+        try:
+            check_fit(self.store, model)
+        except InputError:
             if self.store is not store:
                 self.store.close()
-            raise InputError(f"{self.store.place}: {_mismatch(found, model.fingerprint)}")
+            raise
 
     def __repr__(self) -> str:
         """Show its place and size, on one line."""
@@ -272,28 +277,22 @@ class Index:
             self.store.write_embeddings("texts", numbers, embeddings, migrating=False)
 
     def begin(self) -> None:
-        """Record this model as that of an index which has none yet, and what older versions did not record of it."""
+        """Record this model as that of an index which has none yet, and what older versions did not record of it.
+
+        Raises
+        ------
+        InputError
+            If the index holds embeddings of another precision, and they are not to be mixed.
+        """
         found, mine = self.store.fingerprint, self.model.fingerprint
         if found is None:
             self.store.begin(mine, self.model.config.embed_dim)
+        elif both := found.mixed_with(mine):
+            if not self._mix_precisions:
+                raise other_precision(self.store, found, mine)
+            self.store.complete_fingerprint(both)
         elif found == mine and mine.weights_float16 and not found.weights_float16:
             self.store.complete_fingerprint(mine)
-
-
-def _mismatch(found: Fingerprint, other: Fingerprint) -> str:
-    """Say why an index cannot be used with a model, and what to do."""
-    if dims := found.differing_dims(other):
-        remedy = "leave out truncate_dim (--truncate-dim)"
-        if "full_dim" in found.architecture:
-            remedy = f"pass truncate_dim={dims[0]} (--truncate-dim {dims[0]})"
-        return (
-            f"holds embeddings of {dims[0]} dimensions, not {dims[1]}; {remedy}, or re-embed: "
-            f"numpyclip index --migrate --truncate-dim {dims[1]}."
-        )
-    return (
-        f"holds embeddings of another model ({found.differences(other)}). Name the model that it was made with, or "
-        "re-embed everything: numpyclip index --migrate --model NEW."
-    )
 
 
 def _roots(folders: Sequence[str], ignored: Mapping[str, Sequence[str]]) -> list[str]:

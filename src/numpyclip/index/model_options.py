@@ -11,7 +11,16 @@ from numpyclip.index.database import RECOVERY
 if TYPE_CHECKING:
     from numpyclip.index.store import Store
 
-MODEL_OPTIONS = ("model", "pretrained", "activation", "text_model", "truncate_dim")
+MODEL_OPTIONS = (
+    "model",
+    "pretrained",
+    "activation",
+    "text_model",
+    "truncate_dim",
+    "engine",
+    "precision",
+    "device",
+)
 
 
 def remembered_options(store: Store) -> dict[str, str]:

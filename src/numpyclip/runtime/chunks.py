@@ -2,6 +2,8 @@
 
 A chunk runs through a whole tower on one thread: chunks never wait for each other, as BLAS's threads do at every
 product, and their activations stay in the cache. A small input uses BLAS's threads instead.
+
+An engine has threads of its own, so that its chunks run one after another: see `numpyclip.engines.engine_tower`.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
@@ -29,6 +32,7 @@ _IMAGE_COST = 800
 _TEXT_COST = 400
 _LOW_MEMORY_COST = 1600  # of either, as every chunk converts the weights of each block
 _MIN_COST = 100
+_PADDING = 24  # tokens that take an engine less time than another batch
 
 
 def checked_batch_size(size: object) -> int:
@@ -97,12 +101,8 @@ def by_length(
     length, the longest first, sorted so that they have a long shared prefix, which the tower computes once.
     """
     most = _LOW_MEMORY_COST if low_memory else _TEXT_COST
-    lengths = lengths_of(ids)
-    ids = ids[:, : lengths.max(initial=1)]  # of 8192 tokens, say, most rows need a few
-    texts = np.where(np.arange(ids.shape[1]) < lengths[:, np.newaxis], ids, pad_id)
-    rows, copies = np.unique(texts, axis=0, return_inverse=True)  # sorted: neighbours share a prefix
-    lengths = lengths_of(rows)
-    order = np.argsort(-lengths, kind="stable")
+    texts = Texts.of(ids, lengths_of, pad_id)
+    rows, lengths, order = texts.rows, texts.lengths, texts.order
     embeddings = np.empty((len(rows), embed_dim), np.float32)
 
     def compute(part: NDArray[np.integer]) -> None:
@@ -110,8 +110,60 @@ def by_length(
 
     chunks = _cut_texts(rows[order], lengths[order], most)
     threads.run([partial(compute, order[chunk]) for chunk in chunks])
-    of_all: Array = embeddings[copies.reshape(-1)]
+    of_all: Array = embeddings[texts.copies]
     return of_all
+
+
+@dataclass(frozen=True, eq=False)
+class Texts:
+    """Texts without duplicates, and with padding in place of what has no effect.
+
+    Attributes
+    ----------
+    rows : ndarray of shape (n_rows, n_tokens)
+        Sorted: neighbours have a long shared prefix.
+    lengths : ndarray of shape (n_rows,)
+    copies : ndarray of shape (n_texts,)
+        The row of each text.
+    """
+
+    rows: NDArray[np.integer]
+    lengths: NDArray[np.integer]
+    copies: NDArray[np.integer]
+
+    @classmethod
+    def of(
+        cls, ids: NDArray[np.integer], lengths_of: Callable[[NDArray[np.integer]], NDArray[np.integer]], pad_id: int
+    ) -> Texts:
+        """Sort rows of ids: (n, tokens)."""
+        lengths = lengths_of(ids)
+        ids = ids[:, : lengths.max(initial=1)]  # of 8192 tokens, say, most rows need a few
+        texts = np.where(np.arange(ids.shape[1]) < lengths[:, np.newaxis], ids, pad_id)
+        rows, copies = np.unique(texts, axis=0, return_inverse=True)
+        return cls(rows, lengths_of(rows), copies.reshape(-1))
+
+    @property
+    def order(self) -> NDArray[np.integer]:
+        """The rows with the longest first: (n_rows,)."""
+        return np.argsort(-self.lengths, kind="stable")
+
+    def parts(self, most: int) -> Iterator[NDArray[np.integer]]:
+        """Group rows of similar length, the longest first: at most as many tokens as given, or one row."""
+        order, start = self.order, 0
+        while start < len(order):
+            longest, end, padding = self.lengths[order[start]], start + 1, 0
+            while end < len(order) and (end + 1 - start) * longest <= most:
+                padding += longest - self.lengths[order[end]]
+                if padding > max(_PADDING, (end + 1 - start) * longest // 16):
+                    break
+                end += 1
+            yield order[start:end]
+            start = end
+
+
+def equal_parts(n: int, cost: int, most: int) -> list[slice]:
+    """Cut n inputs into parts of similar size and at most a cost, or of one input."""
+    return _slices(n, min(-(-n * cost // most), n))
 
 
 def _cut(n: int, cost: int, most: int) -> list[slice]:
@@ -120,7 +172,10 @@ def _cut(n: int, cost: int, most: int) -> list[slice]:
     if total < 2 * _MIN_COST or n < 2:
         return [slice(0, n)] if n else []
     rounds = -(-total // (most * threads.count()))
-    count = min(rounds * threads.count(), total // _MIN_COST, n)
+    return _slices(n, min(rounds * threads.count(), total // _MIN_COST, n))
+
+
+def _slices(n: int, count: int) -> list[slice]:
     ends = [n * (i + 1) // count for i in range(count)]
     return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
 

@@ -10,7 +10,7 @@ from weakref import WeakSet, WeakValueDictionary
 _T = TypeVar("_T")
 
 
-class _Guarded:
+class Guarded:
     """An object with a lock, which is replaced after a fork: the thread that held it does not exist there."""
 
     def __init__(self) -> None:
@@ -18,13 +18,14 @@ class _Guarded:
         _guarded.add(self)
 
     def renew_lock(self) -> None:
+        """Replace the lock."""
         self._lock = threading.Lock()
 
 
-_guarded: WeakSet[_Guarded] = WeakSet()
+_guarded: WeakSet[Guarded] = WeakSet()
 
 
-class Lazy(_Guarded, Generic[_T]):
+class Lazy(Guarded, Generic[_T]):
     """A value that is made at the first call, once for all threads.
 
     Pickling makes it, unless it is `deferred`: then `make` is pickled instead.
@@ -53,7 +54,7 @@ def _made(value: _T) -> Lazy[_T]:
     return Lazy(lambda: value)
 
 
-class LazySequence(_Guarded, Sequence[_T]):
+class LazySequence(Guarded, Sequence[_T]):
     """A sequence whose items are made at look-up, and kept only while some thread uses them.
 
     Concurrent chunks look up the same items at about the same time: the first makes one for all, and the second makes

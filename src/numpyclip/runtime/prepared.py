@@ -3,7 +3,8 @@
 Converting float16 to float32 and folding norms takes most of the time of a short command. So the result is cached, one
 file per tower. The key is the checkpoint's identity, a hash of its path, size and times, so that a changed file is
 prepared again. Each file has a checksum, verified whenever it is opened: a damaged file is made again, and so is that
-of another user. The same folder caches the embeddings of long word lists, by the model's fingerprint and the words.
+of another user. The same folder caches the embeddings of long word lists, by the model's fingerprint and the words, and
+what engines have compiled (see `numpyclip.engines.compiled`).
 """
 
 import contextlib
@@ -26,12 +27,14 @@ VERSION = 2  # part of file names: raise it whenever towers prepare their weight
 
 _LEAST_BYTES = 2**26  # smaller towers are prepared in less than a tenth of a second
 _CHECKSUM = "numpyclip.checksum"  # in the metadata
-_MOST_BYTES = 2**32  # of all files; the least recently used are removed first
+MOST_BYTES = 2**32  # of all files; the least recently used are removed first
 
 _ROOT = 0  # who can change any file anyway
 
 # No other files are touched.
-_NAME = re.compile(r"[0-9a-f]{32}-((visual|text|decoder|words)-v[0-9]+\.safetensors|digest-v[0-9]+\.txt)")
+_NAME = re.compile(
+    r"[0-9a-f]{32}-((visual|text|decoder|words)-v[0-9]+\.safetensors|digest-v[0-9]+\.txt|compiled-v[0-9]+\.bin)"
+)
 
 
 def prepared_folder() -> Path | None:
@@ -76,7 +79,7 @@ def save_prepared(
     size = sum(array.nbytes for array in arrays.values())
     folder = prepared_folder()
     least = _LEAST_BYTES if least_bytes is None else least_bytes
-    if folder is None or identity is None or not least <= size <= _MOST_BYTES // 2:
+    if folder is None or identity is None or not least <= size <= MOST_BYTES // 2:
         return
     with contextlib.suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
@@ -87,7 +90,7 @@ def save_prepared(
             tensors = [tensor for name, array in arrays.items() for tensor in unwritten(name, array)]
             write_safetensors(part, tensors, {_CHECKSUM: checksum(arrays, f"{identity} {tower}")})
             part.replace(file)
-        _remove_least_recently_used(folder)
+        remove_least_recently_used(folder)
 
 
 def prepared_files() -> list[Path]:
@@ -133,9 +136,10 @@ def _by_last_use(folder: Path | None) -> list[tuple[Path, os.stat_result]]:
     return sorted(found, key=lambda pair: pair[1].st_mtime_ns)
 
 
-def _remove_least_recently_used(folder: Path) -> None:
+def remove_least_recently_used(folder: Path) -> None:
+    """Keep the size of all cached files within its limit."""
     files = _by_last_use(folder)
-    excess = sum(facts.st_size for _, facts in files) - _MOST_BYTES
+    excess = sum(facts.st_size for _, facts in files) - MOST_BYTES
     for file, facts in files:
         if excess > 0 and remove_prepared(file):
             excess -= facts.st_size

@@ -66,7 +66,7 @@ def plan(model: CLIP, checkpoint: Checkpoint, dtype: DType) -> Plan:
     }
     if config.sigmoid:
         model_cfg["init_logit_bias"] = float(model.logit_bias)
-    options = {"model_cfg": model_cfg, "preprocess_cfg": _preprocess(config.preprocess)}
+    options = {"model_cfg": model_cfg, "preprocess_cfg": describe_preprocess(config.preprocess)}
     tensors = [weight.in_floats(dtype) for weight in _weights(checkpoint)]
     warning = OTHER_IDS if isinstance(model.tokenizer, TransformersCLIPTokenizer) else None
     return Plan(WEIGHTS, tensors, files={OPEN_CLIP: as_json(options)}, warning=warning)
@@ -147,7 +147,8 @@ def _transformer(config: TransformerConfig) -> dict[str, object]:
     }
 
 
-def _preprocess(preprocess: Preprocess) -> dict[str, object]:
+def describe_preprocess(preprocess: Preprocess) -> dict[str, object]:
+    """Write the section `preprocess_cfg`."""
     return {
         "size": list(preprocess.sides),
         "mode": "RGB",

@@ -67,7 +67,7 @@ def plan(model: CLIP, checkpoint: Checkpoint, dtype: DType) -> Plan:
         {"format": "pt"},  # without it transformers refuses the file
         {
             TRANSFORMERS: as_json({**_options(model, is_siglip), "dtype": dtype}),
-            "preprocessor_config.json": as_json(_preprocess(model.preprocess, is_siglip)),
+            "preprocessor_config.json": as_json(describe_preprocess(model.preprocess, is_siglip)),
             **_tokenizer(model, checkpoint),
         },
     )
@@ -139,7 +139,8 @@ def _transformer(config: TransformerConfig) -> dict[str, object]:
     }
 
 
-def _preprocess(preprocess: Preprocess, is_siglip: bool) -> dict[str, object]:
+def describe_preprocess(preprocess: Preprocess, is_siglip: bool) -> dict[str, object]:
+    """Write `preprocessor_config.json`."""
     kind, side = "Siglip" if is_siglip else "CLIP", preprocess.sides[0]
     square = {"height": side, "width": side}
     is_cut = preprocess.resize_mode == "shortest"

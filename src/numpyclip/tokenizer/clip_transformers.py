@@ -26,6 +26,11 @@ class TransformersCLIPTokenizer(CLIPTokenizer):
         self._exact, self._in_lower_case, self.pad_id = dict(exact), dict(in_lower_case), pad_id
         super().__init__(f"transformers {self._exact} {self._in_lower_case} {pad_id}", clean=compose)
 
+    @property
+    def special_tokens(self) -> Mapping[str, bool]:
+        """The words that become one id each, and whether they are found in any case."""
+        return {**dict.fromkeys(self._exact, False), **dict.fromkeys(self._in_lower_case, True)}
+
     def __reduce__(self) -> tuple[object, ...]:
         return TransformersCLIPTokenizer, (self._exact, self._in_lower_case, self.pad_id)
 

@@ -46,6 +46,14 @@ class JsonModel:
         """Return the id of a token, None if it has none."""
         return self._tokenizer.token_to_id(token)
 
+    def token_of(self, i: int) -> str:
+        """Return the token of an id that it has."""
+        return str(self._tokenizer.id_to_token(i))
+
+    def to_json(self) -> str:
+        """Return a `tokenizer.json` of it, without padding and truncation."""
+        return str(self._tokenizer.to_str())
+
     def decode(self, ids: list[int]) -> str | None:
         """Convert ids to text, None if one is unknown."""
         if any(self._tokenizer.id_to_token(i) is None for i in ids):
@@ -126,6 +134,8 @@ class SentencePieceModel:
         package = import_package("sentencepiece")
         check_sentencepiece(path, data)
         self._processor = package.SentencePieceProcessor(model_proto=data)
+        names = ("eos_token", "unk_token", "pad_token", "do_lower_case")
+        self.settings = {name: settings[name] for name in names if name in settings}
         end, self._unknown = settings.get("eos_token", "</s>"), settings.get("unk_token", "<unk>")
         tokens = (end, self._unknown, settings.get("pad_token", end))
         self._specials: dict[str, int] = {token: self._processor.piece_to_id(token) for token in tokens}

@@ -129,6 +129,8 @@ def _check_model(index: Index, folder: Path) -> None:
             raise InputError(f"{description}: cannot be read ({error}).") from error
         if differences := made_with.differences(index.model.fingerprint):
             raise InputError(f"{folder}: its embeddings are of another model ({differences}).")
+        if note := made_with.precision_note(index.model.fingerprint):
+            raise InputError(f"{folder}: its embeddings are {note}. Load the model in that precision.")
         return
     checked = list(islice(_checkable(index, folder), _ASKED))
     if not checked:

@@ -1,0 +1,202 @@
+"""`numpyclip engines`: what can compute embeddings here, how fast, and how precisely."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from numpyclip.cli.options import add_model_options, load_model
+from numpyclip.cli.outputs import print_columns, print_json, say
+from numpyclip.errors import NumPyCLIPError
+
+if TYPE_CHECKING:
+    from numpyclip.dual_encoder.clip import CLIP
+    from numpyclip.engines.engine import Runtime
+
+EXAMPLES = """\
+  numpyclip engines                 # measures ViT-B/32, or the model of $NUMPYCLIP_MODEL
+  numpyclip engines -m tiny
+  numpyclip engines --list          # measures nothing
+  numpyclip engines --device cuda   # of one device, engine or precision only
+
+First the processor, and each engine: its version, and its devices. Then for every engine, device and precision: one
+image in milliseconds, images a second in a batch of 32, texts a second of 100 short ones, and the least cosine to what
+NumPy computes in float32. The last line is the command line to use. Medians of 5; leave the machine alone meanwhile.
+
+Another engine needs: pip install "numpyclip[openvino]", or "numpyclip[onnxruntime]"."""
+
+_ROUNDS = 5
+_LEAST_COSINE = 0.999  # of an engine that is recommended
+_COLORS, _THINGS = ("red", "blue", "small", "old", "shiny"), ("dog", "house", "bicycle", "flower", "boat")
+_PLACES = ("on a table", "in the rain", "at night", "in a garden")
+_TEXTS = [f"a {color} {thing} {place}" for color in _COLORS for thing in _THINGS for place in _PLACES]
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """What one engine does; None where the model has no such tower."""
+
+    engine: str
+    device: str
+    precision: str
+    one_image_ms: float | None
+    images_per_s: float | None
+    texts_per_s: float | None
+    cosine: float
+
+    @property
+    def options(self) -> str:
+        """The options of commands that choose it."""
+        if self.engine == "numpy":
+            return ""
+        precision = "" if self.precision == "float32" else f" --precision {self.precision}"
+        return f"--engine {self.engine}{precision}" + ("" if self.device == "cpu" else f" --device {self.device}")
+
+
+def add_options(command: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    command.add_argument("--list", action="store_true", help="list what there is, and measure nothing")
+    command.add_argument("--json", action="store_true", help="print one JSON object per line")
+    add_model_options(command)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """List, then measure."""
+    _list(arguments)
+    if arguments.list:
+        return 0
+    wanted = {name: getattr(arguments, name) for name in ("engine", "device", "precision")}
+    for name in wanted:
+        setattr(arguments, name, None)
+    arguments.engine = "numpy"
+    model = load_model(arguments)
+    inputs = _Inputs(model)
+    expected, results = inputs.embed(model), []
+    for runtime in (None, *_candidates(wanted)):
+        measured = _attempt(arguments, runtime, inputs, expected)
+        if measured is not None:
+            results.append(measured)
+            _print(arguments, measured)
+    _recommend(results)
+    return 0
+
+
+def _list(arguments: argparse.Namespace) -> None:
+    from numpyclip.engines.processor import Processor
+    from numpyclip.engines.selection import RUNTIMES
+
+    here = Processor.here()
+    if arguments.json:
+        print_json({"processor": here.name, "cores": here.cores, "features": list(here.features)})
+    else:
+        print_columns(here.name, f"{here.cores} cores", " ".join(here.features) or "no features known")
+    for kind in RUNTIMES:
+        there = kind.is_installed()
+        version, devices = (kind("cpu", "float32").version, kind.available()) if there else (None, [])
+        if arguments.json:
+            print_json({"engine": kind.name, "version": version, "devices": devices})
+        elif there:
+            print_columns(kind.name, str(version).partition("-")[0], " ".join(devices))
+        else:
+            print_columns(kind.name, "not installed")
+            say(kind.missing())
+
+
+def _candidates(wanted: dict[str, str | None]) -> Iterator[Runtime]:
+    """Make all runtimes that are installed, on each of their devices here, in each precision they have there."""
+    from numpyclip.engines.selection import RUNTIMES
+
+    for kind in RUNTIMES:
+        if not kind.is_installed():
+            continue
+        for device in kind.available():
+            for precision in kind.devices[device.partition(":")[0]]:
+                runtime = kind(device, precision)
+                facts = {"engine": kind.name, "device": device, "precision": precision}
+                if all(value in (None, facts[name]) for name, value in wanted.items()) and runtime.is_usable():
+                    yield runtime
+
+
+def _attempt(
+    arguments: argparse.Namespace, runtime: Runtime | None, inputs: _Inputs, expected: list[Any]
+) -> _Measured | None:
+    """Measure one; None, and its own words on stderr, if it fails."""
+    if runtime is not None:
+        arguments.engine, arguments.device, arguments.precision = runtime.name, runtime.device, runtime.precision
+    try:
+        return inputs.measure(load_model(arguments), runtime, expected)
+    except NumPyCLIPError as error:
+        if runtime is None:
+            raise
+        say(f"{runtime.name} on {runtime.device} in {runtime.precision}: {error}")
+        return None
+
+
+class _Inputs:
+    """Images and texts, the same for every engine, of the sizes that a model takes."""
+
+    def __init__(self, model: CLIP) -> None:
+        self.pixels = self.ids = None
+        if model.config.vision is not None:
+            coarse = np.random.default_rng(0).integers(0, 256, (32, 8, 8, 3), dtype=np.uint8)
+            height, width = model.preprocess.sides
+            rows, columns = (np.arange(side) * 8 // side for side in (height, width))
+            self.pixels = coarse[:, rows][:, :, columns]
+        if model.config.text is not None:
+            self.ids = model.tokenize(_TEXTS)
+
+    def embed(self, model: CLIP) -> list[Any]:
+        """Embed all."""
+        images = [] if self.pixels is None else [model.encode_image(self.pixels, normalize=True)]
+        return images + ([] if self.ids is None else [model.encode_text(self.ids, normalize=True)])
+
+    def measure(self, model: CLIP, runtime: Runtime | None, expected: list[Any]) -> _Measured:
+        """Measure a model that computes with an engine."""
+        cosines = [float((mine * its).sum(axis=1).min()) for mine, its in zip(expected, self.embed(model), strict=True)]
+        names = ("numpy", "cpu", "float32") if runtime is None else (runtime.name, runtime.device, runtime.precision)
+        one = many = texts = None
+        if (pixels := self.pixels) is not None:
+            one = 1000 * _seconds(lambda: model.encode_image(pixels[:1]))
+            many = len(pixels) / _seconds(lambda: model.encode_image(pixels))
+        if (ids := self.ids) is not None:
+            texts = len(ids) / _seconds(lambda: model.encode_text(ids))
+        return _Measured(*names, one, many, texts, min(1.0, *cosines))
+
+
+def _seconds(compute: Callable[[], object]) -> float:
+    """Measure the time of a call that has been made before; the median."""
+    compute()
+    times = []
+    for _ in range(_ROUNDS):
+        start = time.perf_counter()
+        compute()
+        times.append(time.perf_counter() - start)
+    return median(times)
+
+
+def _print(arguments: argparse.Namespace, found: _Measured) -> None:
+    if arguments.json:
+        print_json(asdict(found))
+        return
+    units = ((found.one_image_ms, "ms an image"), (found.images_per_s, "images/s"), (found.texts_per_s, "texts/s"))
+    numbers = [f"{value:.4g} {unit}" for value, unit in units if value is not None]
+    print_columns(found.engine, found.device, found.precision, *numbers, f"cosine {found.cosine:.6f}")
+
+
+def _recommend(results: list[_Measured]) -> None:
+    """Say which options are fastest, for the same embeddings and for almost the same."""
+
+    def fastest(among: list[_Measured]) -> _Measured:
+        return max(among, key=lambda each: each.images_per_s or each.texts_per_s or 0)
+
+    same = fastest([each for each in results if each.precision == "float32"])
+    say(f"fastest in float32: {same.options or 'no options, NumPy is'}")
+    near = fastest([each for each in results if each.cosine >= _LEAST_COSINE])
+    if near != same:
+        say(f"fastest with a cosine of {_LEAST_COSINE} or more: {near.options}")

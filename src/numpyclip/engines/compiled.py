@@ -1,0 +1,137 @@
+"""Compiled graphs on disk, beside prepared weights: the second start of a program compiles nothing.
+
+A file holds weights in the order that the runtime's kernels want, which are mapped, the graph, and a checksum of both,
+verified whenever it is opened: a runtime may crash on a damaged file. It is trusted if it is this user's. Its name is a
+hash of all that it depends on, the processor included.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import struct
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from numpyclip.atomic import temporary_path
+from numpyclip.engines.engine import KeptGraph, Runtime, Session
+from numpyclip.engines.processor import Processor
+from numpyclip.errors import EngineError, NumPyCLIPError
+from numpyclip.regular_file import open_regular
+from numpyclip.runtime.checksum import checksum
+from numpyclip.runtime.prepared import MOST_BYTES, is_trusted, prepared_folder, remove_least_recently_used
+from numpyclip.weights.checkpoint import identity_of
+
+if TYPE_CHECKING:
+    from numpyclip.graph.weight_file import WeightFile
+
+MakeGraph: TypeAlias = "Callable[[WeightFile], Any]"  # as `numpyclip.graph.write.stream_graph` calls it
+
+VERSION = 1  # part of file names: raise it whenever graphs change
+
+_FOOTER = struct.Struct("<QQ32s")  # bytes of the weights, bytes of the graph, checksum
+_PIECE = 2**24  # bytes, of which threads sum up one each
+
+
+def open_or_compile(runtime: Runtime, parts: tuple[object, ...], make: MakeGraph, threads: int) -> Session:
+    """Open the session of a graph that an earlier process has compiled, or compile what `make` makes, and keep it.
+
+    `parts` are all that the graph depends on; if one of them is None, nothing is kept.
+    """
+    here = Processor.here()
+    about = identity_of(*parts, runtime, runtime.version, here.name, here.features)
+    folder = prepared_folder()
+    file = None if about is None or folder is None else folder / f"{about}-compiled-v{VERSION}.bin"
+    if file is not None and (session := _open(runtime, file, threads)):
+        return session
+    if file is not None and _keep(runtime, file, make, threads) and (session := _open(runtime, file, threads)):
+        return session
+    with tempfile.TemporaryDirectory(prefix="numpyclip-", ignore_cleanup_errors=True) as temporary:
+        return runtime.compile(_written(make, Path(temporary)), threads, None)[0]
+
+
+def _open(runtime: Runtime, file: Path, threads: int) -> Session | None:
+    if kept := _read(file):
+        with contextlib.suppress(EngineError):  # of another version of a driver, say
+            return runtime.open(kept, threads)
+        with contextlib.suppress(OSError):
+            file.unlink()
+    return None
+
+
+def _keep(runtime: Runtime, file: Path, make: MakeGraph, threads: int) -> bool:
+    """Compile a graph into a file; return whether that was possible: the disk may be full, or the file another user's.
+
+    The session is not used: one that maps the file needs less memory.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if file.exists() and not is_trusted(file.stat()):
+            return False
+        with temporary_path(file) as part:
+            part.mkdir()
+            new = part / file.name
+            _, graph = runtime.compile(_written(make, part), threads, new)
+            _seal(new, graph, file.name)
+            is_small = new.stat().st_size <= MOST_BYTES // 2
+            if is_small:
+                new.replace(file)
+        remove_least_recently_used(file.parent)
+        return is_small
+    except OSError:
+        return False
+    except NumPyCLIPError as error:
+        if isinstance(error.__cause__, OSError):
+            return False
+        raise
+
+
+def _written(make: MakeGraph, folder: Path) -> Path:
+    """Write a graph and its weights to files, which need no memory, and of which runtimes read any size."""
+    from numpyclip.graph.write import stream_graph
+
+    path = folder / "graph.onnx"
+    stream_graph(make, path)
+    return path
+
+
+def _read(file: Path) -> KeptGraph | None:
+    """Map a file; None if there is none, it is another user's, or damaged."""
+    try:
+        with open_regular(file) as stream:
+            if not is_trusted(os.fstat(stream.fileno())):
+                return None
+            content = memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY))
+    except (OSError, ValueError):  # mostly there is none; an empty one cannot be mapped
+        return None
+    with contextlib.suppress(struct.error):
+        weights, graph, expected = _FOOTER.unpack(content[-_FOOTER.size :])
+        body = content[: -_FOOTER.size]
+        if weights + graph == len(body) and _checksum(body, file.name) == expected:
+            with contextlib.suppress(OSError):  # the folder may be read-only
+                os.utime(file)  # the time of last use
+            return KeptGraph(file, body[:weights], bytes(body[weights:]))
+    return None
+
+
+def _seal(file: Path, graph: bytes, name: str) -> None:
+    """Append the graph and the checksum to the weights."""
+    with file.open("ab") as stream:
+        weights = stream.tell()
+        stream.write(graph)
+    with file.open("r+b") as stream:
+        with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            total = _checksum(memoryview(content), name)
+        stream.seek(0, os.SEEK_END)
+        stream.write(_FOOTER.pack(weights, len(graph), total))
+
+
+def _checksum(body: memoryview, name: str) -> bytes:
+    data = np.frombuffer(body, np.uint8)
+    pieces = {str(start): data[start : start + _PIECE] for start in range(0, len(data), _PIECE)}
+    return checksum(pieces, name).encode()

@@ -1,0 +1,112 @@
+"""What all engines do: a runtime compiles the graph of a tower for a device, and the session computes embeddings."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, ClassVar
+
+from numpy.typing import NDArray
+
+from numpyclip.engines.names import PRECISIONS, Engine, Precision
+from numpyclip.errors import EngineError, InputError, MissingPackageError, NumPyCLIPError
+from numpyclip.model.ops import Array
+
+
+@dataclass(frozen=True, eq=False)
+class KeptGraph:
+    """A compiled graph in a file: `weights` come first in it, so that a runtime may map them."""
+
+    path: Path
+    weights: memoryview
+    graph: bytes
+
+
+class Session(ABC):
+    """A compiled graph of one input and one output, used by one thread at a time."""
+
+    @abstractmethod
+    def __call__(self, inputs: NDArray[Any]) -> Array:
+        """Compute the output: (b, ...) -> (b, e)."""
+
+
+@dataclass(frozen=True)
+class Runtime(ABC):
+    """A library that compiles graphs for a device: a value, to which the library itself is imported when it is used.
+
+    Attributes
+    ----------
+    device : str
+        Such as ``"cpu"`` or ``"cuda:1"``.
+    precision : str
+    """
+
+    device: str
+    precision: Precision
+
+    name: ClassVar[Engine]
+    devices: ClassVar[Mapping[str, tuple[Precision, ...]]]  # that it may have, each with its precisions
+
+    @classmethod
+    def is_installed(cls) -> bool:
+        """Tell whether the library, and that which writes graphs, can be imported."""
+        return all(find_spec(package) is not None for package in (cls.name, "onnx"))
+
+    @classmethod
+    def missing(cls) -> MissingPackageError:
+        """Return the error that says what to install."""
+        return MissingPackageError(f'engine {cls.name!r} is not installed: pip install "numpyclip[{cls.name}]".')
+
+    @classmethod
+    @abstractmethod
+    def available(cls) -> list[str]:
+        """List the devices that it has here."""
+
+    def is_usable(self) -> bool:
+        """Tell whether `check` finds no error."""
+        try:
+            self.check()
+        except EngineError:
+            return False
+        return True
+
+    @property
+    @abstractmethod
+    def version(self) -> str:
+        """The version of the library."""
+
+    @abstractmethod
+    def check(self) -> None:
+        """Raise EngineError unless the device is here, and has the precision."""
+
+    @abstractmethod
+    def compile(self, graph: Path, threads: int, keep: Path | None) -> tuple[Session, bytes]:
+        """Compile a graph; write the weights to the file `keep`, and return also the graph that goes with them."""
+
+    @abstractmethod
+    def open(self, kept: KeptGraph, threads: int) -> Session:
+        """Make a session of what `compile` has kept."""
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """Turn an error of the library into ours, with its own words."""
+        try:
+            yield
+        except NumPyCLIPError:
+            raise
+        except Exception as error:  # of no common class
+            raise EngineError(f"{self.name} on {self.device}: {error}") from error
+
+
+def checked_precision(precision: object) -> Precision:
+    """Return a precision, by default float32; raise InputError if it is none."""
+    if precision is None:
+        return "float32"
+    for known in PRECISIONS:
+        if precision == known:
+            return known
+    raise InputError(f"precision is {precision!r:.60}; expected {', '.join(map(repr, PRECISIONS))}.")

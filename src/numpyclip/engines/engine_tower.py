@@ -1,0 +1,128 @@
+"""A tower of a model on an engine: graphs that are compiled when they are needed, and batches of inputs for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numpyclip.engines.compiled import open_or_compile
+from numpyclip.engines.engine import Runtime, Session
+from numpyclip.engines.graph_file import Input, read_graph
+from numpyclip.engines.names import Precision
+from numpyclip.model.config import CLIPConfig
+from numpyclip.model.ops import Array
+from numpyclip.runtime import threads
+from numpyclip.runtime.chunks import Texts, equal_parts
+from numpyclip.runtime.lazy import Guarded
+
+if TYPE_CHECKING:
+    from numpyclip.graph.build import Model
+    from numpyclip.graph.vision.pixels import PixelInput
+    from numpyclip.graph.weight_file import WeightFile
+
+_MOST_TOKENS = 1600  # in a batch on a processor: activations stay in its cache
+_MOST_TOKENS_ELSEWHERE = 65536  # on a device with many more cores
+_EXACT = 1e-3  # how far from integers pixels are that were integers before they were normalised
+
+_of_parents: list[object] = []  # sessions of the process that this one was forked from, whose threads do not exist here
+
+
+class EngineTower(Guarded):
+    """The image tower or the text tower of a model, compiled by a runtime.
+
+    Sessions are used by one thread at a time, since they have threads of their own: as many as NumPy's would be. They
+    are made anew if that number changes, in a forked process and in an unpickled copy.
+
+    Parameters
+    ----------
+    runtime : Runtime
+    identity : str or None
+        Of the checkpoint; None: compiled graphs are not kept on disk.
+    config : CLIPConfig
+    graph : Path, optional
+        A file that has the graph already.
+    """
+
+    def __init__(self, runtime: Runtime, identity: str | None, config: CLIPConfig, graph: Path | None = None) -> None:
+        self.runtime = runtime
+        self._identity = identity
+        self._config = config
+        self._graph = graph
+        self._sessions: dict[tuple[Input, int], Session] = {}
+        super().__init__()
+
+    def renew_lock(self) -> None:
+        """Make sessions anew in a forked process."""
+        super().renew_lock()
+        _of_parents.extend(self._sessions.values())
+        self._sessions = {}
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return EngineTower, (self.runtime, self._identity, self._config, self._graph)
+
+    def embed_images(self, image: NDArray[Any], cost: int, model: Callable[[], Model]) -> Array:
+        """Embed images (b, 3, y, x), or (b, y, x, 3) of uint8, which cost so many tokens each: -> (b, e)."""
+        kind: Input = "pixels"
+        if image.dtype != np.uint8:
+            if (pixels := self._integers(image)) is None:
+                kind = "pixel_values"
+            else:
+                image = pixels
+        embeddings = np.empty((len(image), self._config.embed_dim), np.float32)
+        for rows in equal_parts(len(image), cost, self._most_tokens):
+            embeddings[rows] = self._compute(kind, image[rows], model)
+        return embeddings
+
+    def embed_texts(self, ids: NDArray[np.integer], model: Callable[[], Model]) -> Array:
+        """Embed texts (b, n), each once and without padding: -> (b, e)."""
+        config = self._config.text
+        assert config is not None
+        texts = Texts.of(ids, config.lengths, config.pad_id)
+        embeddings = np.empty((len(texts.rows), self._config.embed_dim), np.float32)
+        for part in texts.parts(self._most_tokens):
+            embeddings[part] = self._compute("input_ids", texts.rows[part, : texts.lengths[part[0]]], model)
+        of_all: Array = embeddings[texts.copies]
+        return of_all
+
+    @property
+    def _most_tokens(self) -> int:
+        return _MOST_TOKENS if self.runtime.device == "cpu" else _MOST_TOKENS_ELSEWHERE
+
+    def _integers(self, image: NDArray[Any]) -> NDArray[np.uint8] | None:
+        """Return the pixels that were normalised: (b, 3, y, x) -> (b, y, x, 3); None if they were no integers."""
+        pixels = self._config.preprocess.as_pixels(image)
+        integers = np.rint(pixels)
+        with np.errstate(invalid="ignore"):
+            is_exact = image.size and np.abs(pixels - integers).max() < _EXACT and integers.min() >= 0
+            if not (is_exact and integers.max() <= 255):
+                return None
+        of_uint8: NDArray[np.uint8] = integers.transpose(0, 2, 3, 1).astype(np.uint8)
+        return of_uint8
+
+    def _compute(self, kind: Input, inputs: NDArray[Any], model: Callable[[], Model]) -> Array:
+        count = threads.count() if self.runtime.device == "cpu" else 0
+        with self._lock:
+            session = self._sessions.get((kind, count))
+            if session is None:
+                self._sessions = {key: kept for key, kept in self._sessions.items() if key[1] == count}
+                parts = (self._identity, kind, self._config)
+                make = partial(_make, kind, model, self.runtime.precision)
+                if self._graph is not None:
+                    make = partial(read_graph, self._graph, kind, self._config)
+                session = open_or_compile(self.runtime, parts, make, count)
+                self._sessions[kind, count] = session
+            return session(inputs)
+
+
+def _make(kind: Input, model: Callable[[], Model], precision: Precision, weights: WeightFile) -> Any:
+    from numpyclip.graph import image_graph, text_graph
+
+    if kind == "input_ids":
+        return text_graph(model(), precision=precision, weights=weights)
+    pixels: PixelInput = "uint8" if kind == "pixels" else "float"
+    return image_graph(model(), precision=precision, pixels=pixels, weights=weights)

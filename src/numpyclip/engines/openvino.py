@@ -1,0 +1,137 @@
+"""OpenVINO: Intel's runtime, for processors of Intel, AMD and Arm, and Intel's GPUs and NPUs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numpyclip.engines.engine import KeptGraph, Runtime, Session
+from numpyclip.engines.names import PRECISIONS, Precision
+from numpyclip.errors import EngineError
+from numpyclip.model.ops import Array
+
+_HINTS: dict[Precision, str] = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
+_GROUP = 32  # numbers that share a scale
+_CAPABILITIES: dict[Precision, str] = {"float32": "FP32", "bfloat16": "BF16", "float16": "FP16", "int8": "INT8"}
+
+
+class OpenVINO(Runtime):
+    """Graphs compiled by OpenVINO. By itself it computes in bfloat16 where the processor has it; here as it is told."""
+
+    name = "openvino"
+    devices: ClassVar[Mapping[str, tuple[Precision, ...]]] = dict.fromkeys(("cpu", "gpu", "npu"), PRECISIONS)
+
+    @property
+    def version(self) -> str:
+        """The version of the library."""
+        import openvino
+
+        return str(openvino.__version__)
+
+    @classmethod
+    def available(cls) -> list[str]:
+        """List the devices that it has here."""
+        return [name.lower().replace(".", ":") for name in _core().available_devices]
+
+    def check(self) -> None:
+        """Raise EngineError unless the device is here, and has the precision."""
+        if (self._device, self.precision) == ("CPU", "float32"):
+            return  # as everywhere
+        with self.errors():
+            available = ["cpu"] if self._device == "CPU" else self.available()  # which looks for drivers
+            if not any(name == self.device or name.startswith(f"{self.device}:") for name in available):
+                raise EngineError(f"openvino: has no device {self.device!r} here; expected {_listed(available)}.")
+            capabilities = _core().get_property(self._device, "OPTIMIZATION_CAPABILITIES")
+        if _CAPABILITIES[self.precision] not in capabilities:
+            raise EngineError(
+                f"openvino: {self.device!r} does not compute in {self.precision} here. Leave precision out; "
+                "`numpyclip engines` lists what there is."
+            )
+
+    def compile(self, graph: Path, threads: int, keep: Path | None) -> tuple[Session, bytes]:
+        """Compile a graph, and write to the file `keep` all that is to be kept."""
+        _check_threads()
+        with self.errors():
+            model = _core().read_model(graph)
+            compiled = _core().compile_model(model, self._device, self._options(threads))
+            if keep is not None:
+                keep.write_bytes(compiled.export_model().getbuffer())
+            return self._session(compiled, None), b""
+
+    def open(self, kept: KeptGraph, threads: int) -> Session:
+        """Make a session of a file, whose weights stay mapped."""
+        import openvino
+
+        _check_threads()
+        with self.errors():
+            content = openvino.Tensor(np.frombuffer(kept.weights, np.uint8), shared_memory=True)
+            return self._session(_core().import_model(content, self._device, self._options(threads)), content)
+
+    @property
+    def _device(self) -> str:
+        name, _, index = self.device.partition(":")
+        return f"{name.upper()}.{index}" if index else name.upper()
+
+    @property
+    def _hint(self) -> str:
+        return _HINTS.get(self.precision, "f32" if self._device == "CPU" else "f16")
+
+    def _options(self, threads: int) -> dict[str, Any]:
+        options: dict[str, Any] = {"INFERENCE_PRECISION_HINT": self._hint, "PERFORMANCE_HINT": "LATENCY"}
+        if self._device != "CPU":
+            return options
+        if self.precision == "int8":  # where the processor has VNNI or AMX, inputs of layers are rounded, too
+            options["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = _GROUP
+        return {**options, "INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
+
+    def _session(self, compiled: Any, content: Any) -> Session:
+        """Make a session; raise EngineError if the library has silently chosen another precision."""
+        chosen = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
+        if chosen != self._hint:
+            raise EngineError(f"openvino: computes in {chosen} on {self.device!r} here, not in {self._hint}.")
+        return _OpenVINOSession(self, compiled, content)
+
+
+class _OpenVINOSession(Session):
+    def __init__(self, runtime: OpenVINO, compiled: Any, content: Any) -> None:
+        self._runtime = runtime
+        self._content = content  # which the library maps, but does not keep
+        self._request = compiled.create_infer_request()
+        self._dtype = compiled.input(0).get_element_type().to_dtype()
+
+    def __call__(self, inputs: NDArray[Any]) -> Array:
+        with self._runtime.errors():
+            outputs = self._request.infer([np.ascontiguousarray(inputs, self._dtype)], share_inputs=True)
+            return np.array(outputs[0], np.float32)
+
+
+@cache
+def _core() -> Any:
+    import openvino
+
+    return openvino.Core()
+
+
+@cache
+def _process_of_threads() -> int:
+    """Return the process in which the library has started threads, which is asked for before it does."""
+    return os.getpid()
+
+
+def _check_threads() -> None:
+    """Raise EngineError in a process that was forked from one with the library's threads: it would wait for them."""
+    if _process_of_threads() != os.getpid():
+        raise EngineError(
+            "openvino: cannot be used in a process that was forked from one that has used it. Fork before, or start "
+            "processes with multiprocessing's 'spawn'."
+        )
+
+
+def _listed(devices: list[str]) -> str:
+    return ", ".join(map(repr, devices)) or "none"

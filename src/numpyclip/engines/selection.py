@@ -1,0 +1,64 @@
+"""From what a caller asks for to an engine: the first that is installed and has the device and the precision."""
+
+from __future__ import annotations
+
+from numpyclip.engines.engine import Runtime, checked_precision
+from numpyclip.engines.names import ENGINES, Precision
+from numpyclip.engines.onnxruntime import ONNXRuntime
+from numpyclip.engines.openvino import OpenVINO
+from numpyclip.errors import InputError
+
+RUNTIMES: tuple[type[Runtime], ...] = (OpenVINO, ONNXRuntime)
+
+
+def choose(engine: object = None, device: object = "cpu", precision: object = None) -> Runtime | None:
+    """Return the runtime that is asked for; None for NumPy, which is the default on the CPU in float32.
+
+    Parameters
+    ----------
+    engine : {"numpy", "openvino", "onnxruntime"}, optional
+    device : str or torch.device, default="cpu"
+        Perhaps with an index, as in ``"cuda:1"``.
+    precision : {"float32", "bfloat16", "float16", "int8"}, optional
+        By default float32, on every device.
+
+    Raises
+    ------
+    InputError
+        If one of them is none of those, or no engine has them together.
+    MissingPackageError
+        If an engine has them, but is not installed.
+    EngineError
+        If an engine is installed, but has no such device here.
+    """
+    if engine not in (None, *ENGINES):
+        raise InputError(f"engine is {engine!r:.60}; expected {', '.join(map(repr, ENGINES))}.")
+    place, wanted = str(device).lower(), checked_precision(precision)
+    if engine in (None, "numpy") and place == "cpu" and wanted == "float32":
+        return None
+    kinds = [kind for kind in RUNTIMES if engine in (None, kind.name) and wanted in _precisions(kind, place)]
+    if not kinds:
+        raise InputError(_unavailable(engine, place, wanted))
+    installed = [kind for kind in kinds if kind.is_installed()]
+    if not installed:
+        raise kinds[0].missing()
+    runtimes = [kind(place, wanted) for kind in installed]
+    chosen = next((runtime for runtime in runtimes[:-1] if runtime.is_usable()), runtimes[-1])
+    chosen.check()
+    return chosen
+
+
+def _precisions(kind: type[Runtime], device: str) -> tuple[Precision, ...]:
+    name, _, index = device.partition(":")
+    return kind.devices.get(name, ()) if not index or (index.isdecimal() and name != "cpu") else ()
+
+
+def _unavailable(engine: object, device: str, precision: str) -> str:
+    """Say what there is in place of what was asked for."""
+    if engine == "numpy":
+        return f"engine 'numpy' computes on the CPU in float32, not on {device!r} in {precision}. Leave engine out."
+    kinds = [kind for kind in RUNTIMES if engine in (None, kind.name)]
+    has = "; ".join(
+        f"{kind.name} on {name}: {', '.join(precisions)}" for kind in kinds for name, precisions in kind.devices.items()
+    )
+    return f"device {device!r} in precision {precision!r}: no engine has both. Expected numpy on cpu: float32; {has}."

@@ -1,0 +1,46 @@
+"""Whether a model's embeddings can be compared with those of an index, or added to them."""
+
+from __future__ import annotations
+
+import warnings
+
+from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.dual_encoder.fingerprint import Fingerprint
+from numpyclip.errors import InputError
+from numpyclip.index.store import Store
+
+
+def check_fit(store: Store, model: CLIP) -> None:
+    """Raise InputError if the embeddings of an index and a model do not compare; warn of another precision."""
+    found, mine = store.fingerprint, model.fingerprint
+    if found is None:
+        return
+    if not found.is_comparable(mine):
+        raise InputError(f"{store.place}: {_mismatch(found, mine)}")
+    if note := found.precision_note(mine):
+        warnings.warn(f"{store.place}: its embeddings are {note}.", stacklevel=3)
+
+
+def other_precision(store: Store, found: Fingerprint, mine: Fingerprint) -> InputError:
+    """Return the error that keeps embeddings of different precisions apart."""
+    return InputError(
+        f"{store.place}: its embeddings are computed in {found.precision}, new ones would be in {mine.precision}. "
+        "Leave out --engine, --precision and --device, pass mix_precisions=True (--mix-precisions), or re-embed "
+        "everything: numpyclip index --migrate."
+    )
+
+
+def _mismatch(found: Fingerprint, other: Fingerprint) -> str:
+    """Say why an index cannot be used with a model, and what to do."""
+    if dims := found.differing_dims(other):
+        remedy = "leave out truncate_dim (--truncate-dim)"
+        if "full_dim" in found.architecture:
+            remedy = f"pass truncate_dim={dims[0]} (--truncate-dim {dims[0]})"
+        return (
+            f"holds embeddings of {dims[0]} dimensions, not {dims[1]}; {remedy}, or re-embed: "
+            f"numpyclip index --migrate --truncate-dim {dims[1]}."
+        )
+    return (
+        f"holds embeddings of another model ({found.differences(other)}). Name the model that it was made with, or "
+        "re-embed everything: numpyclip index --migrate --model NEW."
+    )

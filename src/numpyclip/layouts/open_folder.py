@@ -1,0 +1,58 @@
+"""A folder of our own, which `load` reads back with an engine: graphs, a description, and the file of the tokenizer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.dual_encoder.fingerprint import Fingerprint, take_fingerprint
+from numpyclip.engines.names import Precision
+from numpyclip.families.exported import IMAGE_GRAPH, TEXT_GRAPH, ExportedModel
+from numpyclip.families.repository_files import EXPORTED
+from numpyclip.graph import image_graph, text_graph
+from numpyclip.layouts.graph_files import are_large, write, write_bytes
+from numpyclip.saving.plan import as_json
+from numpyclip.tokenizer.described import describe_tokenizer
+
+FILES = (EXPORTED, f"{IMAGE_GRAPH}*", f"{TEXT_GRAPH}*", "tokenizer.json", "spiece.model")
+
+
+def write_folder(model: CLIP, precision: Precision, folder: Path) -> None:
+    """Write the files, those of one tower if the model has no other.
+
+    Raises
+    ------
+    InputError
+        If a tower has no graph.
+    MissingPackageError
+        If the tokenizer needs a package that is not installed.
+    """
+    tokenizer: dict[str, Any] = {}
+    is_large = are_large(model, precision)
+    if model.config.text is not None:
+        tokenizer, files = describe_tokenizer(model.tokenizer)
+        for name, content in files.items():
+            write_bytes(folder / name, content)
+        write(lambda weights: text_graph(model, precision=precision, weights=weights), folder / TEXT_GRAPH, is_large)
+    if model.config.vision is not None:
+        write(lambda weights: image_graph(model, precision=precision, weights=weights), folder / IMAGE_GRAPH, is_large)
+    exported = ExportedModel(
+        folder=folder,
+        config=replace(model.config, decoder=None),
+        precision=precision,
+        logit_scale=float(model.logit_scale),
+        logit_bias=float(model.logit_bias),
+        fingerprint=_fingerprint(model).to_json(),
+        source=model.checkpoint.path.name if model.checkpoint else "",
+        described_tokenizer=tokenizer,
+    )
+    write_bytes(folder / EXPORTED, as_json(exported.to_json()))
+
+
+def _fingerprint(model: CLIP) -> Fingerprint:
+    """Return the fingerprint of the weights, whatever engine computes the model."""
+    if model.checkpoint is None:
+        return model.fingerprint
+    return take_fingerprint(model.checkpoint, model.config, lambda: model.tokenizer)

@@ -1,0 +1,101 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from numpyclip.engines.selection import RUNTIMES
+from tests.cli.conftest import Run
+
+NAMES = [kind.name for kind in RUNTIMES]
+
+
+@pytest.fixture(params=NAMES)
+def engine(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    pytest.importorskip(name)
+    pytest.importorskip("onnx")
+    return name
+
+
+def test_the_list_has_the_processor_and_all_engines(run: Run) -> None:
+    status, out, _ = run("engines", "--list", "--json")
+    processor, *engines = map(json.loads, out.splitlines())
+    assert status == 0
+    assert processor["cores"] >= 1
+    assert [each["engine"] for each in engines] == NAMES
+    assert all("cpu" in each["devices"] for each in engines if each["version"])
+    assert processor["processor"] in run("engines", "--list").out
+
+
+def test_an_engine_that_is_not_installed_is_listed_with_what_installs_it(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("numpyclip.engines.engine.find_spec", lambda name: None)
+    listed = run("engines", "--list")
+    assert "openvino\tnot installed\n" in listed.out
+    assert 'pip install "numpyclip[openvino]"' in listed.err
+    status, out, err = run("engines", "-m", "tiny", "--json")
+    (measured,) = (json.loads(line) for line in out.splitlines()[3:])
+    assert (status, err) == (0, "numpyclip: fastest in float32: no options, NumPy is\n")
+    assert (measured["engine"], measured["precision"]) == ("numpy", "float32")
+    assert measured["cosine"] == pytest.approx(1, abs=1e-6)
+    assert min(measured["one_image_ms"], measured["images_per_s"], measured["texts_per_s"]) > 0
+
+
+def test_every_engine_is_measured_or_says_why_not(
+    run: Run, engine: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("numpyclip.cli.engines._ROUNDS", 1)
+    status, out, err = run("engines", "-m", "tiny", "--engine", engine, "--precision", "float32", "--json")
+    assert status == 0
+    measured = [json.loads(line) for line in out.splitlines()[3:]]
+    if f"numpyclip: {engine} on cpu in float32: " in err:  # it has no graph of this tower
+        assert [each["engine"] for each in measured] == ["numpy"]
+    else:
+        assert [each["engine"] for each in measured] == ["numpy", engine]
+        assert measured[1]["cosine"] > 1 - 1e-5
+
+
+def test_commands_take_an_engine(run: Run, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ("embed", "texts", "a dog", "a cat", "-m", "tiny")
+
+    def embeddings(*options: str) -> np.ndarray:
+        status, out, err = run(*words, *options)
+        assert (status, err) == (0, "")
+        return np.array([json.loads(line)["embedding"] for line in out.splitlines()])
+
+    by_numpy = embeddings()
+    by_engine = embeddings("--engine", engine)
+    assert 0 < np.abs(by_engine - by_numpy).max() < 1e-5
+    monkeypatch.setenv("NUMPYCLIP_ENGINE", engine)
+    assert (embeddings() == by_engine).all()
+    assert (embeddings("--engine", "numpy") == by_numpy).all()
+
+
+def test_options_that_nothing_has_are_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ("embed", "texts", "a dog", "-m", "tiny")
+    assert run(*words, "--engine", "tvm").status == 2
+    status, _, err = run(*words, "--device", "mps")
+    assert status == 2
+    assert "device 'mps' in precision 'float32': no engine has both" in err
+    monkeypatch.setenv("NUMPYCLIP_ENGINE", "tvm")
+    assert "engine is 'tvm'; expected 'numpy'" in run(*words).err
+
+
+@pytest.mark.filterwarnings("ignore:.*its embeddings are computed in")
+def test_an_index_remembers_its_engine(run: Run, engine: str, tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text("a dog\na cat\n", "utf-8")
+    store, add = tmp_path / "an.index", ("index", "--texts", tmp_path / "words.txt", "--store", tmp_path / "an.index")
+    assert run(*add, "-m", "tiny", "--engine", engine, "--precision", "int8").status == 0
+    listed = json.loads(run("index", "--list", "--json", "--store", store).out)
+    assert (listed["precision"], listed["texts"]) == ("int8", 2)
+    assert f"engine {engine}, precision int8" in run("index", "--list", "--store", store).out
+    found = run("search", "a dog", "--in", "texts", "--store", store, "--json")
+    assert (found.status, found.err) == (0, "")  # in the same precision
+    (tmp_path / "words.txt").write_text("a house\n", "utf-8")
+    status, _, err = run(*add, "--engine", "numpy")
+    assert status == 2
+    assert "computed in int8, new ones would be in float32" in err
+    assert run(*add, "--engine", "numpy", "--mix-precisions").status == 0
+    assert json.loads(run("index", "--list", "--json", "--store", store).out)["precision"] == "float32 and int8"

@@ -1,0 +1,194 @@
+"""Compiled graphs on disk: opened by the next process, and made again if anything is wrong with them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import numpyclip
+from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.engines import compiled
+from numpyclip.engines.engine import Runtime
+from numpyclip.engines.selection import RUNTIMES
+from numpyclip.errors import EngineError, InputError
+from numpyclip.runtime import prepared
+from numpyclip.runtime.prepared import prepared_files
+
+IDS = np.array([[94, 3, 5, 95], [94, 7, 95, 0]])
+CALLS = """
+import sys, numpy, numpyclip
+model, _ = numpyclip.load(sys.argv[1], activation="quick_gelu", engine=sys.argv[2])
+print(model.encode_text(numpy.array([[94, 3, 5, 95], [94, 7, 95, 0]])).tobytes().hex(), "onnx" in sys.modules)
+"""
+
+
+@pytest.fixture
+def compilations(engine: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The graphs that were compiled, not opened."""
+    made: list[str] = []
+    (kind,) = (kind for kind in RUNTIMES if kind.name == engine)
+    compile_ = kind.compile
+
+    def recorded(self: Runtime, *arguments: Any) -> Any:
+        made.append(self.device)
+        return compile_(self, *arguments)
+
+    monkeypatch.setattr(kind, "compile", recorded)
+    return made
+
+
+def embed(path: Path, engine: str) -> Any:
+    return numpyclip.load(path, activation="quick_gelu", engine=engine)[0].encode_text(IDS)
+
+
+def test_the_next_process_compiles_nothing(path: Path, engine: str, by_engine: CLIP) -> None:
+    """Nor does it import what writes graphs."""
+    here = by_engine.encode_text(IDS)
+    command = [sys.executable, "-c", CALLS, str(path), engine]
+    there, imported = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout.split()
+    assert np.abs(np.frombuffer(bytes.fromhex(there), np.float32).reshape(here.shape) - here).max() < 1e-5
+    assert imported == "False"
+
+
+def test_a_graph_is_kept_once_for_each_tower(path: Path, engine: str, compilations: list[str]) -> None:
+    first = embed(path, engine)
+    assert [file.name.partition("-")[2] for file in prepared_files()] == ["compiled-v1.bin"]
+    assert (embed(path, engine) == first).all()
+    assert len(compilations) == 1
+    (file,) = prepared_files()
+    assert prepared.remove_prepared(file)
+    embed(path, engine)
+    assert len(compilations) == 2
+
+
+def test_another_activation_is_another_graph(path: Path, engine: str, compilations: list[str]) -> None:
+    first = embed(path, engine)
+    other = numpyclip.load(path, activation="gelu", engine=engine)[0].encode_text(IDS)
+    assert np.abs(first - other).max() > 1e-4
+    assert len(compilations) == 2
+
+
+@pytest.mark.parametrize("place", [0, 0.5, -1])
+def test_a_damaged_file_is_made_again(path: Path, engine: str, compilations: list[str], place: float) -> None:
+    first = embed(path, engine)
+    (file,) = prepared_files()
+    content = bytearray(file.read_bytes())
+    content[int(place * (len(content) - 1))] ^= 1
+    file.write_bytes(content)
+    assert np.abs(embed(path, engine) - first).max() < 1e-5
+    assert len(compilations) == 2
+    embed(path, engine)
+    assert len(compilations) == 2
+
+
+@pytest.mark.parametrize("size", [0, 20, 1000])
+def test_a_truncated_file_is_made_again(path: Path, engine: str, compilations: list[str], size: int) -> None:
+    first = embed(path, engine)
+    (file,) = prepared_files()
+    os.truncate(file, size)
+    assert np.abs(embed(path, engine) - first).max() < 1e-5
+    assert len(compilations) == 2
+
+
+def test_a_file_that_the_runtime_refuses_is_made_again(path: Path, engine: str, compilations: list[str]) -> None:
+    first = embed(path, engine)
+    (kind,) = (kind for kind in RUNTIMES if kind.name == engine)
+
+    with pytest.MonkeyPatch.context() as patch:
+        open_ = kind.open
+        refusals = iter([EngineError("of another driver")])
+
+        def open_later(self: Runtime, *arguments: Any) -> Any:
+            for error in refusals:
+                raise error
+            return open_(self, *arguments)
+
+        patch.setattr(kind, "open", open_later)
+        assert np.abs(embed(path, engine) - first).max() < 1e-5
+    assert len(compilations) == 2
+    embed(path, engine)
+    assert len(compilations) == 2
+
+
+def test_a_runtime_that_opens_nothing_compiles_it_for_each_process(
+    path: Path, engine: str, by_numpy: CLIP, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (kind,) = (kind for kind in RUNTIMES if kind.name == engine)
+
+    def refuse(*_: object) -> None:
+        raise EngineError("cannot open graphs")
+
+    monkeypatch.setattr(kind, "open", refuse)
+    assert np.abs(embed(path, engine) - by_numpy.encode_text(IDS)).max() < 1e-5
+    assert prepared_files() == []
+
+
+def test_the_file_of_another_user_is_not_opened(
+    path: Path, engine: str, compilations: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embed(path, engine)
+    monkeypatch.setattr(compiled, "is_trusted", lambda status: False)
+    embed(path, engine)
+    assert len(compilations) == 2
+    assert len(prepared_files()) == 1
+
+
+def test_without_a_cache_nothing_is_kept(
+    path: Path, engine: str, compilations: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NUMPYCLIP_CACHE", "0")
+    assert (embed(path, engine) == embed(path, engine)).all()
+    assert len(compilations) == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_cannot_be_written_is_no_error(
+    path: Path, engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "closed").mkdir(mode=0o500)
+    monkeypatch.setenv("NUMPYCLIP_CACHE", str(tmp_path / "closed" / "cache"))
+    embed(path, engine)
+
+
+def test_a_full_disk_is_no_error(
+    path: Path, engine: str, by_numpy: CLIP, compilations: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(compiled, "_seal", fail)
+    assert np.abs(embed(path, engine) - by_numpy.encode_text(IDS)).max() < 1e-5
+    assert prepared_files() == []
+    assert len(compilations) == 2
+
+
+def test_what_would_fill_half_the_room_is_not_kept(
+    path: Path, engine: str, by_numpy: CLIP, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiled, "MOST_BYTES", 1000)
+    assert np.abs(embed(path, engine) - by_numpy.encode_text(IDS)).max() < 1e-5
+    assert prepared_files() == []
+
+
+def test_a_tower_without_a_graph_is_refused_by_name(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise InputError("ModifiedResNet: has no graph.")
+
+    monkeypatch.setattr("numpyclip.graph.image_graph", refuse)
+    model, _ = numpyclip.load("tiny", engine=engine)
+    with pytest.raises(InputError, match="ModifiedResNet"):
+        model.encode_image(np.zeros((1, 64, 64, 3), np.uint8))
+
+
+def test_kept_graphs_count_in_the_limit_of_the_cache(path: Path, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, _ = numpyclip.load(path, activation="quick_gelu", engine=engine)
+    model.encode_image(np.zeros((1, 32, 32, 3), np.uint8))
+    (file,) = prepared_files()
+    monkeypatch.setattr(prepared, "MOST_BYTES", file.stat().st_size + 1)
+    model.encode_text(IDS)
+    (other,) = prepared_files()
+    assert other != file

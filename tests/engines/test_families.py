@@ -1,0 +1,56 @@
+"""Every family on every engine, in every precision: cosines to what the library of the family computed in float64."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.dual_encoder.fingerprint import _LEAST_COSINES
+from numpyclip.engines.engine_tower import EngineTower
+from numpyclip.engines.names import PRECISIONS, Precision
+from numpyclip.engines.selection import RUNTIMES
+from numpyclip.errors import EngineError, InputError
+from tests.families.test_parity import load, with_record_of
+
+LEAST_COSINES = {"float32": 1 - 1e-6, **_LEAST_COSINES}
+
+
+def on_engine(model: CLIP, name: str, precision: Precision) -> CLIP:
+    pytest.importorskip(name)
+    pytest.importorskip("onnx")
+    (kind,) = (kind for kind in RUNTIMES if kind.name == name)
+    if precision not in kind.devices["cpu"]:
+        pytest.skip(f"{name} has no {precision} on the CPU")
+    runtime = kind("cpu", precision)
+    try:
+        runtime.check()
+    except EngineError as error:
+        pytest.skip(str(error))
+    tower = EngineTower(runtime, None, model.config)
+    return replace(model, _image_engine=tower, _text_engine=tower)
+
+
+def least_cosine(found: Any, expected: Any) -> float:
+    lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(expected, axis=1)
+    return float(((found.astype(float) * expected).sum(axis=1) / lengths).min())
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("engine", [kind.name for kind in RUNTIMES])
+@pytest.mark.parametrize("key", ["encode_image", "encode_text"])
+def test_families_are_what_their_libraries_compute(key: str, engine: str, precision: Precision) -> None:
+    cosines, refused = {}, {}
+    for name in with_record_of(key):
+        model, golden = load(name)
+        inputs = golden[key.removeprefix("encode_")]
+        try:
+            found = getattr(on_engine(model, engine, precision), key)(inputs)
+        except InputError as error:  # it has no graph
+            refused[name] = str(error)
+            continue
+        cosines[name] = least_cosine(found, golden[key])
+    assert cosines
+    assert {name: cosine for name, cosine in cosines.items() if cosine < LEAST_COSINES[precision]} == {}

@@ -1,0 +1,175 @@
+"""A folder of our own, read back with an engine, embeds as the model that was exported."""
+
+import json
+import pickle
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import numpyclip
+from numpyclip.dual_encoder.clip import CLIP
+from numpyclip.engines.selection import RUNTIMES
+from numpyclip.errors import CheckpointError, InputError
+
+onnx = pytest.importorskip("onnx")
+
+TEXTS = ["a dog", "A photo of  TWO cats!", "a dog"]
+
+
+@pytest.fixture(scope="module")
+def folder(model: CLIP, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return numpyclip.export(model, tmp_path_factory.mktemp("open") / "folder")
+
+
+@pytest.fixture(params=[kind.name for kind in RUNTIMES])
+def engine(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    pytest.importorskip(name)
+    return name
+
+
+@pytest.fixture
+def pixels() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), np.uint8)
+
+
+def test_it_embeds_the_same(folder: Path, model: CLIP, engine: str, pixels: np.ndarray) -> None:
+    again, preprocess = numpyclip.load(folder, engine=engine)
+    assert preprocess == model.preprocess
+    np.testing.assert_allclose(again.embed_texts(TEXTS), model.embed_texts(TEXTS), atol=1e-5)
+    pictures = [Image.fromarray(each) for each in pixels]
+    np.testing.assert_allclose(again.embed_images(pictures), model.embed_images(pictures), atol=1e-5)
+    ids = model.tokenize(TEXTS)
+    for ours, theirs in zip(again(pixels, ids), model(pixels, ids), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-3)
+    assert again.fingerprint == model.fingerprint
+
+
+def test_pixels_between_integers_are_taken_as_they_are(
+    folder: Path, model: CLIP, engine: str, pixels: np.ndarray
+) -> None:
+    image = np.random.default_rng(1).standard_normal((2, 3, 64, 64)).astype(np.float32)
+    again, _ = numpyclip.load(folder, engine=engine)
+    np.testing.assert_allclose(again.encode_image(image), model.encode_image(image), atol=1e-5)
+
+
+def test_weights_apart_are_found(model: CLIP, tmp_path: Path, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("numpyclip.layouts.graph_files.MOST_BYTES", 2**20)
+    folder = numpyclip.export(model, tmp_path / "new")
+    assert (folder / "text.onnx_data").exists()
+    again, _ = numpyclip.load(folder, engine=engine)
+    np.testing.assert_allclose(again.embed_texts(TEXTS), model.embed_texts(TEXTS), atol=1e-5)
+
+
+def test_its_precision_is_that_of_the_export(model: CLIP, tmp_path: Path, engine: str) -> None:
+    folder = numpyclip.export(model, tmp_path / "new", precision="int8")
+    again, _ = numpyclip.load(folder, engine=engine)
+    assert again.fingerprint.precision == "int8"
+    assert again.fingerprint.differences(model.fingerprint) == ""
+    cosines = (again.embed_texts(TEXTS) * model.embed_texts(TEXTS)).sum(axis=1)
+    assert 0.99 < cosines.min() < 1 - 1e-6
+    with pytest.raises(InputError, match=r"new: was exported in int8, not in 'float32'\. Leave precision out"):
+        numpyclip.load(folder, engine=engine, precision="float32")
+
+
+def test_an_engine_of_less_precision_is_no_part_of_the_export(
+    weights: Path, model: CLIP, tmp_path: Path, engine: str
+) -> None:
+    rounded, _ = numpyclip.load(weights, activation="quick_gelu", engine=engine, precision="int8")
+    folder = numpyclip.export(rounded, tmp_path / "new")
+    assert numpyclip.load(folder, engine=engine)[0].fingerprint == model.fingerprint
+
+
+def test_a_pickled_copy_embeds_the_same(folder: Path, engine: str) -> None:
+    again, _ = numpyclip.load(folder, engine=engine)
+    copy = pickle.loads(pickle.dumps(again))
+    np.testing.assert_array_equal(copy.embed_texts(TEXTS), again.embed_texts(TEXTS))
+
+
+@pytest.mark.parametrize("options", [{}, {"engine": "numpy"}, {"pretrained": "openai"}])
+def test_numpy_has_no_use_for_it(folder: Path, options: Any) -> None:
+    name = "ViT-B-32" if "pretrained" in options else folder
+    options = {"pretrained": folder} if "pretrained" in options else options
+    message = (
+        r"folder: has ONNX graphs, .* no weights, which NumPy needs\. Pass engine='openvino' or engine='onnxruntime'"
+    )
+    with pytest.raises(CheckpointError, match=message):
+        numpyclip.load(name, **options)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("activation", "gelu"), ("truncate_dim", 8), ("text_model", "tiny"), ("pretrained", "x")]
+)
+def test_what_was_fixed_by_the_export_is_refused(folder: Path, engine: str, option: str, value: Any) -> None:
+    with pytest.raises(InputError, match=rf"was exported, and {option} is {value!r}\. Pass it to export"):
+        numpyclip.load(folder, engine=engine, **{option: value})
+
+
+def test_what_needs_weights_says_so(folder: Path, engine: str, pixels: np.ndarray) -> None:
+    again, _ = numpyclip.load(folder, engine=engine)
+    with pytest.raises(InputError, match="has ONNX graphs, which only embed images and texts"):
+        _ = again.visual
+
+
+def change(folder: Path, copy: Path, **options: Any) -> Path:
+    shutil.copytree(folder, copy)
+    path = copy / "numpyclip.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **options}))
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"version": 2}, r"version is 2; expected 1"),
+        ({"precision": "float8"}, r"precision is 'float8'; expected 'float32' or"),
+        ({"logit_scale": 100.0}, r"logit_scale is 100\.0; expected a number below 88"),
+        ({"config": {}}, r"config is \{\}; expected an object of type CLIPConfig"),
+        ({"config": {"type": "CLIPConfig"}}, r"config\.embed_dim is missing; expected all of CLIPConfig"),
+        ({"other": 1}, r"other is 1; this option is not supported"),
+    ],
+)
+def test_a_description_that_is_none_is_refused(
+    folder: Path, tmp_path: Path, engine: str, options: Any, message: str
+) -> None:
+    with pytest.raises(CheckpointError, match=rf"numpyclip\.json: {message}"):
+        numpyclip.load(change(folder, tmp_path / "copy", **options), engine=engine)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("std", [0.0, 1.0, 1.0], r"preprocess\.std is \(0\.0, 1\.0, 1\.0\); expected 1e-06 or more"),
+        ("size", 10**6, r"preprocess\.size is 1000000; expected int of at most 2048"),
+        ("size", 64.5, r"preprocess\.size is 64\.5; expected int"),
+        ("interpolation", "magic", r"preprocess\.interpolation is 'magic'; expected 'nearest' or"),
+        ("colour", True, r"preprocess\.colour is unknown; expected those of Preprocess"),
+    ],
+)
+def test_options_of_images_are_checked(
+    folder: Path, tmp_path: Path, engine: str, option: str, value: Any, message: str
+) -> None:
+    config = json.loads((folder / "numpyclip.json").read_text())["config"]
+    config["preprocess"][option] = value
+    with pytest.raises(CheckpointError, match=message):
+        numpyclip.load(change(folder, tmp_path / "copy", config=config), engine=engine)
+
+
+def test_a_graph_that_is_missing_or_another_one_is_named(folder: Path, tmp_path: Path, engine: str) -> None:
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    shutil.copy(copy / "text.onnx", copy / "image.onnx")
+    model, _ = numpyclip.load(copy, engine=engine)
+    with pytest.raises(
+        CheckpointError, match=r"image\.onnx: takes input_ids and makes .*; expected pixels, and image_e"
+    ):
+        model.encode_image(np.zeros((1, 64, 64, 3), np.uint8))
+    (copy / "image.onnx").write_bytes(b"\x08\x01nothing")
+    with pytest.raises(CheckpointError, match=r"image\.onnx: not an ONNX graph, or damaged"):
+        model.encode_image(np.zeros((1, 64, 64, 3), np.uint8))
+    (copy / "image.onnx").unlink()
+    with pytest.raises(CheckpointError, match=r"image\.onnx: is missing; expected the graph that numpyclip\.json"):
+        numpyclip.load(copy, engine=engine)
