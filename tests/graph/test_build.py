@@ -57,7 +57,7 @@ def test_truncated_embeddings_are_truncated_in_the_graph() -> None:
     np.testing.assert_allclose(run(image_graph(clip), pixels), clip.encode_image(pixels), rtol=1e-4)
 
 
-@pytest.mark.parametrize(("precision", "cosine"), [("float16", 0.99999), ("bfloat16", 0.9995), ("int8", 0.999)])
+@pytest.mark.parametrize(("precision", "cosine"), [("float16", 0.99999), ("bfloat16", 0.9995), ("int8", 0.9995)])
 def test_a_lower_precision_is_a_smaller_model_with_almost_the_same_embeddings(
     clip: CLIP, precision: Any, cosine: float
 ) -> None:
@@ -71,7 +71,8 @@ def test_a_lower_precision_is_a_smaller_model_with_almost_the_same_embeddings(
         assert graph.ByteSize() < 0.8 * graph_of(clip).ByteSize()
         found = run(graph, value)
         cosines = (found * embeddings).sum(1) / np.linalg.norm(found, axis=1) / np.linalg.norm(embeddings, axis=1)
-        assert cosine < cosines.min() < 1
+        assert cosine < cosines.min()
+        assert not np.allclose(found, embeddings, rtol=1e-5)
 
 
 def test_a_block_has_no_node_that_a_matrix_could_have_absorbed(clip: CLIP) -> None:

@@ -17,6 +17,7 @@ from tests.graph.runtime import in_onnxruntime, in_openvino
 Runtime: TypeAlias = Callable[[Any], Callable[[np.ndarray], np.ndarray]]
 
 TOLERANCE = 1e-5
+LOWER = [("float16", 0.99999), ("bfloat16", 0.9999), ("int8", 0.999)]
 RUNTIMES = [in_onnxruntime, pytest.param(in_openvino, marks=pytest.mark.exhaustive)]
 
 # What has no graph yet. A family that is added later is complete when it has one.
@@ -39,6 +40,11 @@ def assert_near(graphs: np.ndarray, towers: np.ndarray) -> None:
     assert graphs.dtype == np.float32
     assert graphs.shape == towers.shape
     assert np.abs(graphs - towers).max() <= TOLERANCE * np.abs(towers).max()
+
+
+def cosines(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    unit = [part / np.linalg.norm(part.astype(np.float64), axis=1, keepdims=True) for part in (x, y)]
+    return np.asarray((unit[0] * unit[1]).sum(axis=1))
 
 
 @pytest.mark.parametrize("name", with_record_of("encode_image"))
@@ -71,6 +77,33 @@ def test_texts(name: str, runtime: Runtime) -> None:
         for batch in (ids[:, :length], ids[:1, :length]):
             embeddings = computed(batch.astype(np.int64))
             assert_near(embeddings, model.encode_text(batch))
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", with_record_of("encode_text"))
+@pytest.mark.parametrize("runtime", [in_onnxruntime, in_openvino])
+@pytest.mark.parametrize(("precision", "cosine"), LOWER)
+def test_texts_in_lower_precision(name: str, runtime: Runtime, precision: Any, cosine: float) -> None:
+    model, golden = load(name)
+    try:
+        graph = text_graph(model, precision=precision)
+    except InputError as error:
+        pytest.skip(f"refused: {refused(error)}")
+    assert cosines(runtime(graph)(golden["text"].astype(np.int64)), golden["encode_text"]).min() > cosine
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", with_record_of("encode_image"))
+@pytest.mark.parametrize("runtime", [in_onnxruntime, in_openvino])
+@pytest.mark.parametrize(("precision", "cosine"), LOWER)
+def test_images_in_lower_precision(name: str, runtime: Runtime, precision: Any, cosine: float) -> None:
+    model, _ = load(name)
+    try:
+        graph = image_graph(model, precision=precision)
+    except InputError as error:
+        pytest.skip(f"refused: {refused(error)}")
+    pixels = np.random.default_rng(1).integers(0, 256, (3, *model.preprocess.sides, 3), np.uint8)
+    assert cosines(runtime(graph)(pixels), model.encode_image(pixels)).min() > cosine
 
 
 def test_no_family_is_said_to_be_refused_that_has_a_graph() -> None:

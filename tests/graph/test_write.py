@@ -7,9 +7,11 @@ import onnx
 import onnxruntime
 import pytest
 
-from numpyclip.errors import NumPyCLIPError
-from numpyclip.graph import text_graph, write_graph
-from tests.families.test_parity import load
+import numpyclip
+from numpyclip.errors import InputError, NumPyCLIPError
+from numpyclip.graph import image_graph, stream_graph, text_graph, write_graph
+from numpyclip.graph.weight_file import WeightFile
+from tests.families.test_parity import FAMILIES, load
 from tests.graph.runtime import run
 
 
@@ -35,6 +37,25 @@ def test_only_large_weights_are_in_the_second_file_and_each_begins_at_a_page(tmp
     large = {tensor.name for tensor in model.graph.initializer if len(tensor.raw_data) >= 1024}
     assert moved.keys() == large != set()
     assert all(int(entry.value) % 4096 == 0 for data in moved.values() for entry in data if entry.key == "offset")
+
+
+def test_weights_are_streamed_from_a_model_with_low_memory(tmp_path: Path) -> None:
+    clip, _ = numpyclip.load(FAMILIES / "transformers-clip", low_memory=True)
+    stream_graph(lambda weights: image_graph(clip, precision="int8", weights=weights), tmp_path / "model.onnx")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["model.onnx", "model.onnx_data"]
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    pixels = np.random.default_rng(0).integers(0, 256, (2, *clip.preprocess.sides, 3), np.uint8)
+    assert np.array_equal(run(session, pixels), run(image_graph(clip, precision="int8"), pixels))
+
+
+def test_after_an_error_there_is_neither_file(tmp_path: Path) -> None:
+    def make(weights: WeightFile) -> onnx.ModelProto:
+        image_graph(load("transformers-clip")[0], weights=weights)
+        raise InputError("refused")
+
+    with pytest.raises(InputError, match="refused"):
+        stream_graph(make, tmp_path / "model.onnx")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_that_is_missing_is_an_error_that_names_the_file(tmp_path: Path) -> None:

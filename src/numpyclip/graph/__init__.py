@@ -16,18 +16,19 @@ class of layers that is new, which `visits` registers (see `numpyclip.graph.visi
 
 `visit` finds it: modules here have the names of those in `numpyclip.model`. `g.at` names nodes and weights as the
 checkpoint names its modules; arrays among the inputs of `g.op` become constants. Tokens are the rows of matrices,
-(b n, d), feature maps (b, c, y, x). `tests/graph/test_families.py` has every family that is recorded, and fails for
-one without a graph.
+(b n, d), feature maps (b, c, y, x). `g.matrix` adds what lower precisions round; the first layer's is a `g.weight`, for
+its error would be the largest: pixels are not standardized. `tests/graph/test_families.py` has every family that is
+recorded, and fails for one without a graph.
 """
 
 from numpyclip.errors import MissingPackageError
 
 try:
     from numpyclip.graph.build import image_graph, text_graph
-    from numpyclip.graph.write import write_graph
+    from numpyclip.graph.write import stream_graph, write_graph
 except ImportError as error:
     if error.name != "onnx":
         raise
     raise MissingPackageError('ONNX graphs need the package onnx: pip install "numpyclip[onnx]".') from error
 
-__all__ = ["image_graph", "text_graph", "write_graph"]
+__all__ = ["image_graph", "stream_graph", "text_graph", "write_graph"]

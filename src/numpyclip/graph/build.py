@@ -10,6 +10,7 @@ import onnx
 from numpyclip.graph.builder import Graph, Precision, Value
 from numpyclip.graph.vision.pixels import PixelInput, Pixels
 from numpyclip.graph.visitors import visit
+from numpyclip.graph.weight_file import WeightFile
 from numpyclip.model.config import CLIPConfig
 from numpyclip.model.text.tower import TextTower
 from numpyclip.model.vision.tower import VisionTower
@@ -31,7 +32,13 @@ class Model(Protocol):
         """The text tower."""
 
 
-def image_graph(model: Model, *, precision: Precision = "float32", pixels: PixelInput = "uint8") -> onnx.ModelProto:
+def image_graph(
+    model: Model,
+    *,
+    precision: Precision = "float32",
+    pixels: PixelInput = "uint8",
+    weights: WeightFile | None = None,
+) -> onnx.ModelProto:
     """Write the image tower of a model as an ONNX graph, whose output is `image_embeds`, not normalised.
 
     Parameters
@@ -43,19 +50,25 @@ def image_graph(model: Model, *, precision: Precision = "float32", pixels: Pixel
     pixels : {"uint8", "float"}, default="uint8"
         Its input: `pixels` (batch, y, x, 3), as `preprocess.crop` makes them, or `pixel_values` (batch, 3, y, x), as
         `preprocess` does.
+    weights : WeightFile, optional
+        Where large weights are written: see `stream_graph`.
 
     Raises
     ------
     InputError
         If the model has no image tower, or one of a kind that cannot be written.
     """
-    tower, g = model.visual, Graph(precision)
+    tower, g = model.visual, Graph(precision, weights)
     embeddings = visit(tower, g.at("visual"), Pixels.input(g, pixels, tower.preprocess))
     return _finish(g, "image_embeds", embeddings, model.config)
 
 
 def text_graph(
-    model: Model, *, precision: Precision = "float32", ids: Literal["int64", "int32"] = "int64"
+    model: Model,
+    *,
+    precision: Precision = "float32",
+    ids: Literal["int64", "int32"] = "int64",
+    weights: WeightFile | None = None,
 ) -> onnx.ModelProto:
     """Write the text tower of a model as an ONNX graph, whose output is `text_embeds`, not normalised.
 
@@ -66,13 +79,15 @@ def text_graph(
         As for images.
     ids : {"int64", "int32"}, default="int64"
         Dtype of its input, `input_ids` (batch, length); texts need as many positions as `encode_text` asks for.
+    weights : WeightFile, optional
+        As for images.
 
     Raises
     ------
     InputError
         If the model has no text tower, or one of a kind that cannot be written.
     """
-    tower, g = model.text, Graph(precision)
+    tower, g = model.text, Graph(precision, weights)
     value = g.input("input_ids", np.dtype(ids).type, ("batch", "length"))
     if ids == "int32":
         value = g.cast(value, np.int64)

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from onnx import TensorProto
 
 from numpyclip.errors import InputError, quoted
+from numpyclip.graph.weight_file import WeightFile
 from numpyclip.weights.dtypes import narrow_to_bfloat16, narrow_to_float16
 from numpyclip.weights.int8 import round_to_int8, row_scales
 
@@ -35,6 +36,8 @@ class Graph:
     precision : {"float32", "float16", "bfloat16", "int8"}, default="float32"
         "float16" is that of all that is computed. The others compute in float32; matrices are stored as bfloat16, or as
         int8 with a scale for each row.
+    weights : WeightFile, optional
+        Where large weights are written, which are else part of the model.
 
     Attributes
     ----------
@@ -42,11 +45,12 @@ class Graph:
         Name of the module, "" at the root.
     """
 
-    def __init__(self, precision: Precision = "float32") -> None:
+    def __init__(self, precision: Precision = "float32", weights: WeightFile | None = None) -> None:
         if precision not in get_args(Precision):
             raise InputError(f"precision is {precision!r:.60}; expected one of {', '.join(get_args(Precision))}.")
         self.name = ""
         self._precision = precision
+        self._weights = weights
         self._float: int = TensorProto.FLOAT16 if precision == "float16" else TensorProto.FLOAT
         self._model = onnx.ModelProto(ir_version=_IR_VERSION, producer_name="NumPyCLIP")
         self._model.opset_import.add(version=OPSET)
@@ -190,7 +194,9 @@ class Graph:
     def _store_as(self, name: str, array: NDArray[Any], data_type: int) -> Value:
         unique = self._unique(self._within(name))
         tensor = self._model.graph.initializer.add(name=unique, data_type=data_type, dims=array.shape)
-        tensor.raw_data = array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+        data = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+        if self._weights is None or not self._weights.add(tensor, data):
+            tensor.raw_data = data.tobytes()
         return unique
 
     def _within(self, name: str) -> str:

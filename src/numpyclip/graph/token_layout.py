@@ -13,10 +13,10 @@ class TokenLayout:
     ----------
     length : int, or Value of shape (1,)
         Tokens of each input, n.
-    mask : Value of shape (n, n) or (b, 1 or h, n, n), or None
+    mask : Value of shape (n, n) or (b, 1 or h, 1 or n, n), or None
         Added to the attention scores.
     pooled : int, or Value of shape (b,)
-        Position of the pooled token; negative if it is counted from the end.
+        Position of the pooled token; -1 is the last. If it differs, the mask is (n, n).
     """
 
     length: int | Value

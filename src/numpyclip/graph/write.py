@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import IO
 
 import onnx
 
 from numpyclip.atomic import atomic_file
+from numpyclip.graph.weight_file import WeightFile
 
 # A file of protocol buffers holds less than 2 GiB; nodes take a part of what is left.
 MOST_BYTES = 2**31 - 2**26
-
-_LEAST_BYTES = 1024  # of a weight that is written to the second file
-_ALIGNMENT = 4096  # of weights there, so that runtimes can map them
 
 
 def write_graph(model: onnx.ModelProto, path: Path, *, most_bytes: int = MOST_BYTES) -> None:
@@ -34,15 +33,35 @@ def write_graph(model: onnx.ModelProto, path: Path, *, most_bytes: int = MOST_BY
         If it cannot be written.
     """
     if sum(len(tensor.raw_data) for tensor in model.graph.initializer) > most_bytes:
-        weights = path.with_name(f"{path.name}_data")
-        with atomic_file(weights) as file:
-            model = _move_weights(model, weights.name, file)
+        stream_graph(partial(_move_weights, model), path)
+        return
     with atomic_file(path) as file:
         file.write(model.SerializeToString())
 
 
-def _move_weights(model: onnx.ModelProto, name: str, file: IO[bytes]) -> onnx.ModelProto:
-    """Write the weights to a file of this name; return a copy of the model that refers to it."""
+def stream_graph(make: Callable[[WeightFile], onnx.ModelProto], path: Path) -> None:
+    """Write a graph, and its weights as they are made to a second file: of a model with low memory, no two blocks.
+
+    Parameters
+    ----------
+    make : callable
+        Makes the graph: `lambda weights: image_graph(model, weights=weights)`, say.
+    path : Path
+
+    Raises
+    ------
+    NumPyCLIPError
+        If it cannot be written.
+    """
+    weights = path.with_name(f"{path.name}_data")
+    with atomic_file(weights) as file:
+        model = make(WeightFile(file, weights.name))
+    with atomic_file(path) as file:
+        file.write(model.SerializeToString())
+
+
+def _move_weights(model: onnx.ModelProto, weights: WeightFile) -> onnx.ModelProto:
+    """Write the weights to a file; return a copy of the model that refers to it."""
     light = onnx.ModelProto(ir_version=model.ir_version, producer_name=model.producer_name)
     light.opset_import.extend(model.opset_import)
     light.metadata_props.extend(model.metadata_props)
@@ -50,14 +69,7 @@ def _move_weights(model: onnx.ModelProto, name: str, file: IO[bytes]) -> onnx.Mo
     for field in ("node", "input", "output"):
         getattr(light.graph, field).extend(getattr(model.graph, field))
     for tensor in model.graph.initializer:
-        size = len(tensor.raw_data)
-        if size < _LEAST_BYTES:
-            light.graph.initializer.append(tensor)
-            continue
-        file.write(bytes(-file.tell() % _ALIGNMENT))
         moved = light.graph.initializer.add(name=tensor.name, data_type=tensor.data_type, dims=tensor.dims)
-        moved.data_location = onnx.TensorProto.EXTERNAL
-        for key, value in (("location", name), ("offset", file.tell()), ("length", size)):
-            moved.external_data.add(key=key, value=str(value))
-        file.write(tensor.raw_data)
+        if not weights.add(moved, tensor.raw_data):
+            moved.raw_data = tensor.raw_data
     return light

@@ -4,7 +4,7 @@ import numpy as np
 
 from numpyclip.errors import InputError
 from numpyclip.graph.builder import Graph, Value
-from numpyclip.graph.layers import multiply, standardize
+from numpyclip.graph.layers import standardize
 from numpyclip.graph.token_layout import TokenLayout
 from numpyclip.graph.vision.feature_maps import as_rows
 from numpyclip.graph.vision.pixels import Pixels
@@ -47,7 +47,8 @@ def _patches(tower: VisionTransformer, g: Graph, pixels: Pixels) -> Value:
         pixels = pixels.shifted(g)
     if stem is None:
         assert conv1 is not None
-        return multiply(g.at("conv1"), pixels.patches(g, config.patch_size), pixels.in_order(conv1))
+        weight = g.weight("conv1.weight", pixels.in_order(conv1))
+        return g.op("Gemm", pixels.patches(g, config.patch_size), weight, name="conv1", transB=1)
     if isinstance(stem, MBConvStages):
         x = visit(stem, g.at("stem"), pixels.normalized(g), config.stem.layers)  # (b, c, y, x)
     else:
