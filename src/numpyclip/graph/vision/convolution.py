@@ -62,4 +62,4 @@ def add_steps(tower: ConvolutionalTower, g: Graph, x: Value, names: Iterable[tup
     trunk = g.at("trunk")
     for index, (name, shape) in enumerate(names):
         x = visit(tower.steps[index], trunk.at(name), x, shape)
-    return visit(tower.head, g.at("head"), x, shape._replace(channels=tower.config.features))
+    return visit(tower.head, g, x, shape._replace(channels=tower.config.features))
