@@ -59,7 +59,7 @@ def test_weights_have_the_names_of_the_checkpoint_s_modules() -> None:
     }
     assert names["open_clip-fastvit"] >= {
         "visual.trunk.stem.1.weight",
-        f"{trunk}.1.downsample.proj.0.weight",
+        f"{trunk}.1.downsample.proj.0.1.weight",
         f"{trunk}.0.blocks.0.token_mixer.weight",
         f"{trunk}.3.pos_emb.weight",
         "visual.trunk.final_conv.se.fc1.weight",
