@@ -28,6 +28,7 @@ ROOMS = {
     "tokenizer": "errors arguments weights",
     "model": "errors arguments weights images",  # the normalisation of pixels is folded into the first convolution
     "runtime": "errors arguments atomic regular_file weights model",
+    "graph": "errors atomic weights images model",
     "pipeline": "errors arguments images model runtime",
     "dual_encoder": "errors arguments notebook weights images tokenizer model runtime pipeline",
     "families": "errors weights images tokenizer model",
@@ -52,6 +53,7 @@ MIRRORS = (
     ("cli", "tasks"),  # a command is named like its task
     ("cli", "index"),
     ("families", "saving"),  # a format is read and written
+    ("model", "graph"),  # a layer is computed and written
     ("model.text", "model.vision"),
     ("open_clip", "families"),  # the library whose names and files these are
     ("open_clip", "saving"),
@@ -68,6 +70,7 @@ EXTRAS = {  # imported when they are needed, and missed with a message
     "index.clip_retrieval*": {"pyarrow"},
     "index.vectors.hnsw": {"usearch"},
     "server.*": {"starlette", "uvicorn", "h11", "python_multipart", "prometheus_client"},
+    "graph.*": {"onnx"},
     "weights.hub_client": {"huggingface_hub"},
     "tasks.evaluation.datasets.parquet": {"pyarrow"},
 }

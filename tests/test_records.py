@@ -40,6 +40,7 @@ def options(record: Any) -> Any:
 @pytest.fixture(scope="module")
 def all_records() -> list[Any]:
     pytest.importorskip("starlette", reason="the extra numpyclip[server] is not installed")
+    pytest.importorskip("onnx", reason="the extra numpyclip[onnx] is not installed")
     return records()
 
 

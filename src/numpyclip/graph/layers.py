@@ -1,0 +1,38 @@
+"""Nodes of `numpyclip.model.layers`. A token is a row: activations are (b n, d)."""
+
+import numpy as np
+
+from numpyclip.graph.builder import Graph, Value
+from numpyclip.graph.visitors import visits
+from numpyclip.model.layers import Affine, LayerNorm, Linear
+from numpyclip.model.ops import Array
+
+
+@visits(Linear)
+def add_linear(layer: Linear, g: Graph, x: Value) -> Value:
+    """(rows, d) -> (rows, e)."""
+    return multiply(g, x, layer.weight, layer.bias)
+
+
+def multiply(g: Graph, x: Value, weight: Array, bias: Array | None = None) -> Value:
+    """Multiply rows by a matrix (e, d), and add a bias (e,): (rows, d) -> (rows, e)."""
+    biases = () if bias is None else (g.weight("bias", bias),)
+    return g.op("Gemm", x, g.matrix("weight", weight), *biases, name="", transB=1)
+
+
+@visits(Affine)
+def add_affine(layer: Affine, g: Graph, x: Value) -> Value:
+    """(rows, d) -> (rows, d)."""
+    return g.op("Add", g.op("Mul", x, g.weight("weight", layer.weight)), g.weight("bias", layer.bias))
+
+
+@visits(LayerNorm)
+def add_layer_norm(layer: LayerNorm, g: Graph, x: Value) -> Value:
+    """(rows, d) -> (rows, d)."""
+    weight, bias = g.weight("weight", layer.affine.weight), g.weight("bias", layer.affine.bias)
+    return g.op("LayerNormalization", x, weight, bias, name="", axis=-1, epsilon=layer.eps)
+
+
+def standardize(g: Graph, x: Value, width: int, eps: float) -> Value:
+    """Give every row mean 0 and variance 1: (rows, width) -> the same shape."""
+    return g.op("LayerNormalization", x, np.ones(width, np.float32), name="", axis=-1, epsilon=eps)

@@ -1,0 +1,43 @@
+"""Nodes of the activations in `numpyclip.model.ops`, in operators that runtimes recognise and fuse into one."""
+
+import math
+from collections.abc import Callable
+
+from numpyclip.graph.builder import Graph, Value
+
+
+def quick_gelu(g: Graph, x: Value) -> Value:
+    """Apply x sigmoid(1.702 x)."""
+    return g.op("Mul", x, g.op("Sigmoid", g.op("Mul", x, 1.702)))
+
+
+def silu(g: Graph, x: Value) -> Value:
+    """Apply x sigmoid(x)."""
+    return g.op("Mul", x, g.op("Sigmoid", x))
+
+
+def gelu(g: Graph, x: Value) -> Value:
+    """Apply x (1 + erf(x / √2)) / 2."""
+    y = g.op("Add", g.op("Erf", g.op("Div", x, math.sqrt(2))), 1.0)
+    return g.op("Mul", g.op("Mul", x, y), 0.5)
+
+
+def gelu_tanh(g: Graph, x: Value) -> Value:
+    """Apply x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2."""
+    cube = g.op("Mul", g.op("Pow", x, 3.0), 0.044715)
+    y = g.op("Tanh", g.op("Mul", g.op("Add", x, cube), math.sqrt(2 / math.pi)))
+    return g.op("Mul", g.op("Mul", x, g.op("Add", y, 1.0)), 0.5)
+
+
+def relu(g: Graph, x: Value) -> Value:
+    """Replace negative numbers by 0."""
+    return g.op("Relu", x)
+
+
+ACTIVATIONS: dict[str, Callable[[Graph, Value], Value]] = {
+    "quick_gelu": quick_gelu,
+    "silu": silu,
+    "gelu": gelu,
+    "gelu_tanh": gelu_tanh,
+    "relu": relu,
+}

@@ -1,0 +1,1 @@
+"""Nodes of the text towers, and of what they are made of."""

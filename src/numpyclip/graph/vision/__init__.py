@@ -1,0 +1,1 @@
+"""Nodes of the image towers, and of what they are made of."""
