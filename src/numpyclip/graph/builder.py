@@ -136,6 +136,10 @@ class Graph:
         """Convert to the floating point that all is computed in."""
         return self.op("Cast", x, to=self._float)
 
+    def convert(self, x: Value, other: Graph) -> Value:
+        """Convert from the floating point that all is computed in when the graph is seen as another."""
+        return x if self._float == other._float else self.as_float(x)
+
     def cast(self, x: Value, dtype: type[np.generic]) -> Value:
         """Convert to another dtype."""
         return self.op("Cast", x, to=_data_type(np.dtype(dtype)))
