@@ -58,5 +58,5 @@ def _bias(tower: Bert, g: Graph, ids: Value) -> Value | None:
     """(b, n) -> (h, n, n)."""
     if not tower.config.alibi:
         return None
-    slopes = alibi(tower.config.heads, 2)[:, :, :1, 1:][:, 0]  # (h, 1, 1), of two tokens beside each other
+    slopes = alibi(tower.config.heads, 2)[:, :, 0, 1:]  # (h, 1, 1), of two tokens beside each other
     return g.op("Mul", g.as_float(g.op("Abs", distances(g, ids))), slopes)
