@@ -104,6 +104,14 @@ def test_the_last_block_computes_the_pooled_token_only(clip: CLIP) -> None:
     assert len(of_pooled) == len(ids)
 
 
+def test_a_pair_of_models_has_the_graphs_of_their_towers() -> None:
+    names = "open_clip-xlm-roberta", "mclip-bert"
+    images, texts = (FAMILIES / name for name in names)
+    both, _ = numpyclip.load(images, text_model=texts)
+    assert image_graph(both) == image_graph(load(names[0])[0])
+    assert text_graph(both) == text_graph(load(names[1])[0])
+
+
 def test_a_model_without_the_tower_is_refused() -> None:
     clip, _ = numpyclip.load(Path(FAMILIES) / "transformers-clip-vision")
     with pytest.raises(InputError, match="no tower for texts"):

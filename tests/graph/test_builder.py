@@ -45,6 +45,14 @@ def test_equal_constants_are_stored_once_and_equal_nodes_added_once() -> None:
     }
 
 
+@pytest.mark.parametrize(("precision", "kinds"), [("float32", ["Neg"]), ("float16", ["Cast", "Neg", "Cast"])])
+def test_what_is_float32_is_converted_only_where_all_else_is_not(precision: Any, kinds: list[str]) -> None:
+    g = Graph(precision)
+    wide, x = g.in_float32(), g.constant(0.5)
+    y = g.convert(wide.op("Neg", wide.convert(x, g)), wide)
+    assert [node.op_type for node in g.output("y", y, ()).graph.node] == [*kinds, "Cast"]
+
+
 MATRIX = np.random.default_rng(0).standard_normal((4, 6), np.float32)
 
 

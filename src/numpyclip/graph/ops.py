@@ -26,10 +26,10 @@ def gelu(g: Graph, x: Value) -> Value:
 
 
 def gelu_tanh(g: Graph, x: Value) -> Value:
-    """Apply x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2."""
+    """Apply x / 2 (1 + tanh(√(2/π) (x + 0.044715 x³))), in this order."""
     cube = g.op("Mul", g.op("Pow", x, 3.0), 0.044715)
     y = g.op("Tanh", g.op("Mul", g.op("Add", x, cube), math.sqrt(2 / math.pi)))
-    return g.op("Mul", g.op("Mul", x, g.op("Add", y, 1.0)), 0.5)
+    return g.op("Mul", g.op("Mul", x, 0.5), g.op("Add", y, 1.0))
 
 
 def relu(g: Graph, x: Value) -> Value:

@@ -40,11 +40,11 @@ def standardize_channels(g: Graph, x: Value, eps: float) -> Value:
 
     `LayerNormalization` wants channels last: in both runtimes two transposes take longer than these operators.
     """
-    x = g.widened(x)  # the squares of numbers above 255 are too large for float16
     wide = g.in_float32()
+    x = wide.convert(x, g)  # the squares of numbers above 255 are too large for float16
     x = wide.op("Sub", x, wide.op("ReduceMean", x, axes=[1]))
     variance = wide.op("ReduceMean", wide.op("Mul", x, x), axes=[1])
-    return g.narrowed(wide.op("Div", x, wide.op("Sqrt", wide.op("Add", variance, eps))))
+    return g.convert(wide.op("Div", x, wide.op("Sqrt", wide.op("Add", variance, eps))), wide)
 
 
 def norm_channels(g: Graph, x: Value, layer: LayerNorm) -> Value:

@@ -27,4 +27,4 @@ def _weights(g: Graph, n: int, m: int | Value) -> Value:
     centres = wide.op("Unsqueeze", wide.op("Mul", wide.op("Add", indices, 0.5), scale), [1])
     distances = wide.op("Abs", wide.op("Sub", np.arange(n) + 0.5, centres))
     weights = wide.op("Relu", wide.op("Sub", 1.0, wide.op("Div", distances, wide.op("Max", scale, 1.0))))
-    return g.as_float(wide.op("Div", weights, wide.op("ReduceSum", weights, [1], keepdims=1)))
+    return g.convert(wide.op("Div", weights, wide.op("ReduceSum", weights, [1], keepdims=1)), wide)
