@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from numpyclip.atomic import temporary_path
-from numpyclip.engines.engine import KeptGraph, Runtime, Session
+from numpyclip.engines.engine import CachedGraph, Runtime, Session
 from numpyclip.engines.processor import Processor
 from numpyclip.errors import EngineError, NumPyCLIPError
 from numpyclip.regular_file import open_regular
@@ -39,9 +39,9 @@ _PIECE = 2**24  # bytes, of which threads sum up one each
 
 
 def open_or_compile(runtime: Runtime, parts: tuple[object, ...], make: MakeGraph, threads: int) -> Session:
-    """Open the session of a graph that an earlier process has compiled, or compile what `make` makes, and keep it.
+    """Open the session of a graph that an earlier process has compiled, or compile what `make` makes, and cache it.
 
-    `parts` are all that the graph depends on; if one of them is None, nothing is kept.
+    `parts` are all that the graph depends on; if one of them is None, nothing is cached.
     """
     here = Processor.here()
     about = identity_of(*parts, runtime, runtime.version, here.name, here.features)
@@ -49,22 +49,22 @@ def open_or_compile(runtime: Runtime, parts: tuple[object, ...], make: MakeGraph
     file = None if about is None or folder is None else folder / f"{about}-compiled-v{VERSION}.bin"
     if file is not None and (session := _open(runtime, file, threads)):
         return session
-    if file is not None and _keep(runtime, file, make, threads) and (session := _open(runtime, file, threads)):
+    if file is not None and _compile_into(runtime, file, make, threads) and (session := _open(runtime, file, threads)):
         return session
     with tempfile.TemporaryDirectory(prefix="numpyclip-", ignore_cleanup_errors=True) as temporary:
         return runtime.compile(_written(make, Path(temporary)), threads, None)[0]
 
 
 def _open(runtime: Runtime, file: Path, threads: int) -> Session | None:
-    if kept := _read(file):
+    if cached := _read(file):
         with contextlib.suppress(EngineError):  # of another version of a driver, say
-            return runtime.open(kept, threads)
+            return runtime.open(cached, threads)
         with contextlib.suppress(OSError):
             file.unlink()
     return None
 
 
-def _keep(runtime: Runtime, file: Path, make: MakeGraph, threads: int) -> bool:
+def _compile_into(runtime: Runtime, file: Path, make: MakeGraph, threads: int) -> bool:
     """Compile a graph into a file; return whether that was possible: the disk may be full, or the file another user's.
 
     The session is not used: one that maps the file needs less memory.
@@ -100,7 +100,7 @@ def _written(make: MakeGraph, folder: Path) -> Path:
     return path
 
 
-def _read(file: Path) -> KeptGraph | None:
+def _read(file: Path) -> CachedGraph | None:
     """Map a file; None if there is none, it is another user's, or damaged."""
     try:
         with open_regular(file) as stream:
@@ -115,7 +115,7 @@ def _read(file: Path) -> KeptGraph | None:
         if weights + graph == len(body) and _checksum(body, file.name) == expected:
             with contextlib.suppress(OSError):  # the folder may be read-only
                 os.utime(file)  # the time of last use
-            return KeptGraph(file, body[:weights], bytes(body[weights:]))
+            return CachedGraph(file, body[:weights], bytes(body[weights:]))
     return None
 
 

@@ -18,7 +18,7 @@ from numpyclip.model.ops import Array
 
 
 @dataclass(frozen=True, eq=False)
-class KeptGraph:
+class CachedGraph:
     """A compiled graph in a file: `weights` come first in it, so that a runtime may map them."""
 
     path: Path
@@ -84,12 +84,12 @@ class Runtime(ABC):
         """Raise EngineError unless the device is here, and has the precision."""
 
     @abstractmethod
-    def compile(self, graph: Path, threads: int, keep: Path | None) -> tuple[Session, bytes]:
-        """Compile a graph; write the weights to the file `keep`, and return also the graph that goes with them."""
+    def compile(self, graph: Path, threads: int, cache: Path | None) -> tuple[Session, bytes]:
+        """Compile a graph; write the weights to the file `cache`, and return also the graph that goes with them."""
 
     @abstractmethod
-    def open(self, kept: KeptGraph, threads: int) -> Session:
-        """Make a session of what `compile` has kept."""
+    def open(self, cached: CachedGraph, threads: int) -> Session:
+        """Make a session of what `compile` has cached."""
 
     @contextmanager
     def errors(self) -> Iterator[None]:

@@ -42,7 +42,7 @@ class EngineTower(Guarded):
     ----------
     runtime : Runtime
     identity : str or None
-        Of the checkpoint; None: compiled graphs are not kept on disk.
+        Of the checkpoint; None: compiled graphs are not cached on disk.
     config : CLIPConfig
     graph : Path, optional
         A file that has the graph already.
@@ -109,7 +109,7 @@ class EngineTower(Guarded):
         with self._lock:
             session = self._sessions.get((kind, count))
             if session is None:
-                self._sessions = {key: kept for key, kept in self._sessions.items() if key[1] == count}
+                self._sessions = {key: session for key, session in self._sessions.items() if key[1] == count}
                 parts = (self._identity, kind, self._config)
                 make = partial(_make, kind, model, self.runtime.precision)
                 if self._graph is not None:

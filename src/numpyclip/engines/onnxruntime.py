@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.engines.engine import KeptGraph, Runtime, Session
+from numpyclip.engines.engine import CachedGraph, Runtime, Session
 from numpyclip.engines.names import Precision
 from numpyclip.errors import EngineError
 from numpyclip.model.ops import Array
@@ -60,29 +60,29 @@ class ONNXRuntime(Runtime):
         """Raise EngineError unless the library has a provider for the device."""
         _ = self._provider
 
-    def compile(self, graph: Path, threads: int, keep: Path | None) -> tuple[Session, bytes]:
-        """Compile a graph; write the weights, as its layers want them, to the file `keep`, and return the graph."""
+    def compile(self, graph: Path, threads: int, cache: Path | None) -> tuple[Session, bytes]:
+        """Compile a graph; write the weights, as its layers want them, to the file `cache`, and return the graph."""
         options = _session_options(threads)
-        optimized = None if keep is None else keep.with_name(f"{keep.name}.onnx")
-        if keep is not None:
+        optimized = None if cache is None else cache.with_name(f"{cache.name}.onnx")
+        if cache is not None:
             options.optimized_model_filepath = str(optimized)
             _set(
                 options,
-                optimized_model_external_initializers_file_name=keep.name,
+                optimized_model_external_initializers_file_name=cache.name,
                 optimized_model_external_initializers_min_size_in_bytes=_SMALL,
                 save_external_prepacked_constant_initializers=1,
             )
         session = self._session(str(graph), options)
         return session, b"" if optimized is None else optimized.read_bytes()
 
-    def open(self, kept: KeptGraph, threads: int) -> Session:
+    def open(self, cached: CachedGraph, threads: int) -> Session:
         """Make a session of a file, whose weights stay mapped."""
         import onnxruntime
 
         options = _session_options(threads)
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL  # they were done
-        _set(options, model_external_initializers_file_folder_path=kept.path.parent)
-        return self._session(kept.graph, options)
+        _set(options, model_external_initializers_file_folder_path=cached.path.parent)
+        return self._session(cached.graph, options)
 
     @property
     def _provider(self) -> str:
