@@ -30,13 +30,12 @@ class AdaptedCheckpoint(Checkpoint):
         merged.flags.writeable = False
         return merged
 
-    def copy(self, name: str) -> NDArray[np.float32]:
-        """Return a tensor as a new array of float32."""
-        weight = super().copy(name)
+    def write(self, name: str, wide: NDArray[np.float32]) -> None:
+        """Write a tensor into an array of float32 of its shape."""
+        super().write(name, wide)
         if name in self.adapters:
             left, right = self.adapters[name]
-            weight += left @ right
-        return weight
+            wide += left @ right
 
     def table(self, name: str) -> NDArray[np.floating[Any]]:
         """Return a tensor of which only some rows will be read."""
