@@ -1,6 +1,6 @@
 """How much memory and time `low_memory=True` takes for one image, beside the usual way; in rows of Markdown. On Linux.
 
-    python benchmarks/low_memory.py [NAME ...] [--rounds 5] [--threads 2] [--folder FOLDER]
+    python benchmarks/low_memory.py [NAME ...] [--rounds 5] [--threads 2] [--folder FOLDER] [--low]
 
 Needs no other library. The models are OpenCLIP's architectures with random weights in float16, in files that are
 written to the folder (5 GB for the largest, which takes 12 GB of memory the usual way) and removed again. Both ways run
@@ -109,17 +109,21 @@ def measure(name: str, file: Path, given: argparse.Namespace) -> list[str]:
     """Return a row of the table."""
     write_weights(name, file)
     with contextlib.ExitStack() as stack:
-        team, first = {}, {}
-        for way in WAYS:
-            team[way] = stack.enter_context(worker(name, file, way, given.threads))
-            first[way], embedding = answer(team[way], ask=False)
+        ways = WAYS[:1] if given.low else WAYS
+        team = [stack.enter_context(worker(name, file, way, given.threads)) for way in ways]
+        firsts = []
+        for process in team:
+            seconds, embedding = answer(process, ask=False)
             assert np.isfinite(embedding).all(), "random weights made numbers that are not finite"
-        rounds = [[answer(team[way]) for way in WAYS] for _ in range(given.rounds)]
-    low, usual = (statistics.median(turn[index][0] for turn in rounds) for index in range(2))
-    ratio = statistics.median(low[0] / usual[0] for low, usual in rounds)
+            firsts.append(f"{seconds:.2f}")
+        rounds = [[answer(process) for process in team] for _ in range(given.rounds)]
     memory = [f"{peak:.0f}" for _, peak in rounds[-1]]
-    firsts = [f"{first[way]:.2f}" for way in WAYS]
-    return [name, f"{file.stat().st_size / 1e6:.0f}", *memory, *firsts, f"{low:.2f}", f"{usual:.2f}", f"{ratio:.2f}"]
+    later = [f"{statistics.median(seconds for seconds, _ in turns):.2f}" for turns in zip(*rounds, strict=True)]
+    ratio = f"{statistics.median(turn[0][0] / turn[-1][0] for turn in rounds):.2f}"
+    size = f"{file.stat().st_size / 1e6:.0f}"
+    if given.low:
+        memory, firsts, later, ratio = [*memory, ""], [*firsts, ""], [*later, ""], ""
+    return [name, size, *memory, *firsts, *later, ratio]
 
 
 def show(rows: Sequence[Sequence[str]], given: argparse.Namespace) -> None:
@@ -133,6 +137,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
+    parser.add_argument("--low", action="store_true", help="without the usual way, for which memory may be too small")
     parser.add_argument("--here", choices=WAYS, help=argparse.SUPPRESS)  # in this process; the folder is the file
     given = parser.parse_args()
     if given.here:
