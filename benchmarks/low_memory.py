@@ -3,7 +3,7 @@
     python benchmarks/low_memory.py [NAME ...] [--rounds 5] [--threads 2] [--folder FOLDER] [--low]
 
 Needs no other library. The models are OpenCLIP's architectures with random weights in float16, in files that are
-written to the folder (5 GB for the largest, which takes 12 GB of memory the usual way) and removed again. Both ways run
+written to the folder (5 GB for the largest, which takes 11 GB of memory the usual way) and removed again. Both ways run
 in processes of their own, which embed one image in turn. The first image includes loading the model; prepared weights
 are not cached. Memory is the peak of the process.
 """
