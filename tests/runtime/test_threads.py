@@ -147,3 +147,33 @@ def test_of_several_libraries_the_one_with_most_threads_counts(
     libraries = SimpleNamespace(lib_controllers=[SimpleNamespace(num_threads=number) for number in found])
     monkeypatch.setattr(threads, "_controller", lambda: SimpleNamespace(select=lambda user_api: libraries))
     assert threads._Blas().threads() == expected
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_parts_are_spread_over_the_caller_and_another_thread() -> None:
+    meet = threading.Barrier(2)
+    names: dict[int, str] = {}
+
+    def note(item: int) -> None:
+        if item < 2:
+            meet.wait(20)  # both are at work at the same time
+        names[item] = threading.current_thread().name
+
+    threads.spread(note, range(5))
+    assert sorted(names) == list(range(5))
+    assert names[0] == threading.current_thread().name != names[1]
+    threads.spread(note, [])
+    with pytest.raises(ZeroDivisionError):
+        threads.spread(lambda item: 1 // (item - 1), [0, 1, 2])
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_chunks_that_use_all_threads_can_still_spread_parts() -> None:
+    done = []
+
+    def tower(x: np.ndarray) -> np.ndarray:
+        threads.spread(done.append, [1, 2])
+        return np.zeros((len(x), 1), np.float32)
+
+    in_chunks(tower, np.zeros(8), 100, 1)
+    assert sorted(done) == [1, 1, 2, 2]

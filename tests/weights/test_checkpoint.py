@@ -3,8 +3,10 @@
 import pickle
 import re
 import tracemalloc
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -123,6 +125,33 @@ def test_a_copy_is_new_and_may_be_changed() -> None:
     copy = _checkpoint(w=array).copy("w")
     copy += 1
     assert array.max() == 1
+
+
+MATRICES = (np.arange(6, dtype=np.float16), np.arange(3) / 2, narrow_to_bfloat16(np.float32([8, -1, 0])).view(BFloat16))
+
+
+def test_tensors_of_any_dtypes_are_joined_one_below_the_other() -> None:
+    arrays = dict(zip("abc", (array.reshape(-1, 3) for array in MATRICES), strict=True))
+    joined = _checkpoint(**arrays).join(["a", "b", "c"])
+    assert joined.tolist() == [[0, 1, 2], [3, 4, 5], [0, 0.5, 1], [8, -1, 0]]
+    with pytest.raises(CorruptCheckpointError, match="'b' holds NaN or infinity"):
+        _checkpoint(**{**arrays, "b": np.full((1, 3), np.nan)}).join(["a", "b"])
+
+
+def test_large_tensors_are_converted_in_parts() -> None:
+    wide = np.random.default_rng(0).standard_normal((300, 500), np.float32).astype(np.float16)
+    parts = []
+
+    def backwards(function: Callable[[Any], None], items: Sequence[Any]) -> None:
+        parts.extend(items)
+        for item in reversed(items):
+            function(item)
+
+    copy = replace(_checkpoint(w=wide, small=wide[:9]), spread=backwards)
+    np.testing.assert_array_equal(copy.copy("small"), wide[:9])
+    assert not parts
+    np.testing.assert_array_equal(copy.copy("w"), wide)
+    assert len(parts) > 1
 
 
 @pytest.mark.parametrize(("dtype", "expected"), [("<f2", "<f2"), ("<f4", "<f4"), ("<f8", "<f4"), (">f2", "<f4")])

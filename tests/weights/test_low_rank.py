@@ -20,6 +20,7 @@ def test_their_product_is_added_when_a_tensor_is_taken() -> None:
     for take in (adapted.take, adapted.copy, adapted.table):
         assert take("weight").tolist() == [[1, 11, 102], [5, 24, 205]]
         assert take("plain").tolist() == [1, 1, 1]
+    assert adapted.join(["weight", "weight"]).tolist() == 2 * [[1, 11, 102], [5, 24, 205]]
     assert not adapted.take("weight").flags.writeable
     assert adapted.only({"weight": (2, 3), "plain": (3,)}).take("weight")[0, 0] == 1
     assert adapted.read_as(None, "").table("weight")[0, 0] == 1

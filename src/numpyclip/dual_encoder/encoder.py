@@ -24,6 +24,7 @@ from numpyclip.model.vision.tower import VisionTower
 from numpyclip.notebook import html_table
 from numpyclip.runtime.chunks import by_length, in_chunks
 from numpyclip.runtime.lazy import Lazy
+from numpyclip.runtime.threads import spread
 from numpyclip.runtime.towers import expected_tensors, read_decoder, read_text, read_visual
 from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.weights.checkpoint import Checkpoint
@@ -91,7 +92,7 @@ class DualEncoder(TorchMethods):
         CheckpointError
             If the tensors are not exactly those of such a model.
         """
-        checkpoint = checkpoint.only(dict(expected_tensors(checkpoint, config)))
+        checkpoint = replace(checkpoint.only(dict(expected_tensors(checkpoint, config))), spread=spread)
         lazy_tokenizer = Lazy(tokenizer, deferred=True)
         precision = "float32" if runtime is None else runtime.precision
         return cls(

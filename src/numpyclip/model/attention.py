@@ -32,7 +32,7 @@ def in_proj_names(checkpoint: Checkpoint, name: str, biased: Biased = "qkv") -> 
 def join_in_proj(checkpoint: Checkpoint, name: str, biased: Biased = "qkv") -> tuple[Array, Array]:
     """Copy the matrix (3 h k, d) of queries, keys and values, and its bias, 0 where there is none; mostly h k is d."""
     weights, biases = in_proj_names(checkpoint, name, biased)
-    weight = np.concatenate(list(map(checkpoint.take, weights))) if len(weights) > 1 else checkpoint.copy(*weights)
+    weight = checkpoint.join(list(weights))
     bias = np.zeros((3, len(weight) // 3), np.float32)
     for part, letters in biases.items():
         first = "qkv".index(letters)

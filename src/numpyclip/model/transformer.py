@@ -4,8 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
-
 from numpyclip.model import ops
 from numpyclip.model.attention import Attention
 from numpyclip.model.blocks import Blocks
@@ -87,8 +85,8 @@ def _read_gated(weights: WeightReader, name: str, norm: str | None) -> Linear:
 
     def prepare(checkpoint: Checkpoint) -> tuple[Array, Array]:
         parts = (f"{name}.c_gate", f"{name}.c_fc")
-        weight = np.concatenate([checkpoint.take(f"{part}.weight") for part in parts])
-        bias = np.concatenate([checkpoint.take(f"{part}.bias") for part in parts])
+        weight = checkpoint.join([f"{part}.weight" for part in parts])
+        bias = checkpoint.join([f"{part}.bias" for part in parts])
         if norm is not None:
             fold_norm(checkpoint, norm, weight, bias)
         return weight, bias

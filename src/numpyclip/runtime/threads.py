@@ -19,6 +19,7 @@ from numpyclip.runtime.lazy import renew_locks
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
 
+_T = TypeVar("_T")
 _U = TypeVar("_U")
 
 
@@ -109,12 +110,18 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, "numpyclip", _limit_openmp_to_one)
 
 
+@lru_cache(maxsize=1)
+def _second_pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, "numpyclip-weights")
+
+
 def _after_fork() -> None:
     """Replace, in a forked process, the threads and locks of its parent."""
     global _blas
     limited = _blas if _blas.is_limited else None
     _blas = _Blas()
     _pool.cache_clear()
+    _second_pool.cache_clear()
     renew_locks()
     if limited is not None:
         limited.restore()
@@ -132,12 +139,14 @@ def count() -> int:
 def submit(function: Callable[..., _U], *arguments: Any) -> Future[_U]:
     """Call a function on the pool, or now if there is only one thread."""
     threads = _blas.threads()
-    if threads > 1:
-        try:
-            return _pool(threads).submit(function, *arguments)
-        except RuntimeError:  # the interpreter is shutting down
-            pass
-    return done(function, *arguments)
+    return _submit(_pool(threads), function, *arguments) if threads > 1 else done(function, *arguments)
+
+
+def _submit(pool: ThreadPoolExecutor, function: Callable[..., _U], *arguments: Any) -> Future[_U]:
+    try:
+        return pool.submit(function, *arguments)
+    except RuntimeError:  # the interpreter is shutting down
+        return done(function, *arguments)
 
 
 def done(function: Callable[..., _U], *arguments: Any) -> Future[_U]:
@@ -170,3 +179,17 @@ def run(tasks: Sequence[Callable[[], None]]) -> None:
             for future in futures:
                 future.cancel()
             wait(futures)
+
+
+def spread(function: Callable[[_T], None], items: Sequence[_T]) -> None:
+    """Call a function with each item, on this thread and a second pool: chunks that wait for this keep theirs busy."""
+    count = max(min(_blas.threads(), len(items)), 1)
+
+    def every(first: int) -> None:
+        for item in items[first::count]:
+            function(item)
+
+    others = [_submit(_second_pool(_blas.threads()), every, first) for first in range(1, count)]
+    every(0)
+    for other in others:
+        other.result()

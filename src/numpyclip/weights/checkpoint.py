@@ -2,9 +2,10 @@
 
 import hashlib
 import mmap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,7 +16,7 @@ from numpyclip.errors import CheckpointError, CorruptCheckpointError, Unsupporte
 from numpyclip.weights.activations import Activation as Activation
 from numpyclip.weights.archive import Archive, mapped_file
 from numpyclip.weights.clip_names import IMAGE_ROOTS, TEXT_ROOTS
-from numpyclip.weights.dtypes import BFloat16, is_finite, widen_float16
+from numpyclip.weights.dtypes import BFloat16, Spread, is_finite, one_by_one, widen
 from numpyclip.weights.int8 import SCALE, ScaledInt8
 
 # Sizes that OpenAI's archives record beside the weights.
@@ -66,6 +67,8 @@ class Checkpoint:
         What the user should know about the choice of these tensors.
     archives : tuple of Archive
         Whose checksums cover memory-mapped tensors.
+    spread : callable
+        Calls a function with each of several parts of a tensor, which are converted independently.
     """
 
     path: Path
@@ -80,6 +83,7 @@ class Checkpoint:
     left_out: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     archives: tuple[Archive, ...] = ()
+    spread: Spread = one_by_one
 
     def __repr__(self) -> str:
         return f"Checkpoint({str(self.path)!r}, {len(self.arrays)} tensors)"
@@ -169,7 +173,7 @@ class Checkpoint:
     def take(self, name: str) -> NDArray[np.float32]:
         """Return a tensor as float32, read-only: a view of the memory-mapped file if it holds float32.
 
-        As `copy` and `table`, raise CorruptCheckpointError if the tensor does not match its checksum or is not finite.
+        As all that follow, raise CorruptCheckpointError if the tensor does not match its checksum or is not finite.
         Both are verified once, when it is first used: not before, since that would read the whole file.
         """
         array = self.arrays[name]
@@ -179,11 +183,23 @@ class Checkpoint:
 
     def copy(self, name: str) -> NDArray[np.float32]:
         """Return a tensor as a new array of float32."""
-        array = self.arrays[name]
-        if array.dtype == np.float16:
-            return self._verified(name, widen_float16(array.view(np.float16)))
-        with np.errstate(over="ignore", invalid="ignore"):  # `check` refuses overflow; NaN may be signalling
-            return self._verified(name, array.astype(np.float32, order="C"))
+        wide = np.empty(self.arrays[name].shape, np.float32)
+        self.write(name, wide)
+        return wide
+
+    def join(self, names: Sequence[str]) -> NDArray[np.float32]:
+        """Return tensors as a new array of float32, one below the other."""
+        shapes = [self.arrays[name].shape for name in names]
+        *ends, length = accumulate(shape[0] for shape in shapes)
+        joined = np.empty((length, *shapes[0][1:]), np.float32)
+        for name, part in zip(names, np.split(joined, ends), strict=True):
+            self.write(name, part)
+        return joined
+
+    def write(self, name: str, wide: NDArray[np.float32]) -> None:
+        """Write a tensor into an array of float32 of its shape."""
+        widen(self.arrays[name], wide, self.spread)
+        self._verified(name, wide)
 
     def table(self, name: str) -> NDArray[np.floating[Any]]:
         """Return a tensor of which only some rows will be read: as it is if rows are easily converted to float32."""

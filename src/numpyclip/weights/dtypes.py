@@ -1,9 +1,9 @@
 """Raw bytes → arrays of every dtype in checkpoints, bfloat16 included; float32 → float16 and bfloat16."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeGuard, TypeVar
+from typing import Any, TypeAlias, TypeGuard, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,8 @@ class BFloat16(np.ndarray[Any, np.dtype[np.uint16]]):
         return super().__array_function__(function, types, args, kwargs)
 
 
+_T = TypeVar("_T")
+Spread: TypeAlias = Callable[[Callable[[Any], None], Sequence[Any]], None]  # calls a function with each item
 _Number = TypeVar("_Number", bound=np.generic)
 
 
@@ -108,23 +110,39 @@ _REBIAS = np.float32(2**112)  # float32's exponents are larger by so much
 _SMALLEST = np.full(1, 2**-136, np.float32)  # float16's smallest number before that
 
 
-def widen_float16(halves: NDArray[np.float16]) -> NDArray[np.float32]:
+def one_by_one(function: Callable[[_T], None], items: Sequence[_T]) -> None:
+    """Call a function with each item: the plainest `Spread`."""
+    for item in items:
+        function(item)
+
+
+def widen(array: NDArray[Any], wide: NDArray[np.float32], spread: Spread = one_by_one) -> None:
+    """Write the numbers of an array of any dtype into one of float32, which is contiguous, a few rows at a time."""
+    if array.size <= _PIECE:
+        _widen(array, wide)
+        return
+    step = max(_PIECE * len(array) // array.size, 1)
+    pieces = [slice(start, start + step) for start in range(0, len(array), step)]
+    spread(lambda rows: _widen(array[rows], wide[rows]), pieces)
+
+
+def _widen(array: NDArray[Any], wide: NDArray[np.float32]) -> None:
+    if array.dtype == np.float16 and _SMALLEST * _REBIAS:  # unless a library has set this thread to flush subnormals
+        _widen_float16(np.ascontiguousarray(array).reshape(-1), wide.reshape(-1))
+        return
+    with np.errstate(over="ignore", invalid="ignore"):  # a checkpoint refuses overflow; NaN may be signalling
+        wide[...] = array.astype(np.float32, copy=False)
+
+
+def _widen_float16(halves: NDArray[np.float16], wide: NDArray[np.float32]) -> None:
     """Convert float16 to float32, exactly, three times as fast as `astype`."""
-    if not _SMALLEST * _REBIAS:  # some library has set this thread to flush subnormal numbers to zero
-        return halves.astype(np.float32)
-    flat = np.ascontiguousarray(halves).reshape(-1)
-    wide = np.empty(halves.shape, np.float32)
-    for start in range(0, flat.size, _PIECE):
-        piece = flat[start : start + _PIECE]
-        numbers = wide.reshape(-1)[start : start + _PIECE]
-        bits = numbers.view(np.int32)
-        bits[...] = piece.view(np.int16)
-        bits <<= 13  # the fraction to its place, and with it the exponent, behind copies of the sign
-        bits &= _SIGN_EXPONENT_FRACTION
-        numbers *= _REBIAS
-        if max(numbers.max(), -numbers.min()) >= 2**16:  # beyond float16: infinity or NaN
-            numbers[...] = piece
-    return wide
+    bits = wide.view(np.int32)
+    bits[...] = halves.view(np.int16)
+    bits <<= 13  # the fraction to its place, and with it the exponent, behind copies of the sign
+    bits &= _SIGN_EXPONENT_FRACTION
+    wide *= _REBIAS
+    if max(wide.max(initial=0), -wide.min(initial=0)) >= 2**16:  # beyond float16: infinity or NaN
+        wide[...] = halves
 
 
 _EXPONENTS = {np.dtype(np.float16): 0x7C00, BFLOAT16: 0x7F80}  # bits that are all set in infinity and NaN alone

@@ -31,19 +31,18 @@ class AdaptedCheckpoint(Checkpoint):
         merged.flags.writeable = False
         return merged
 
-    def copy(self, name: str) -> NDArray[np.float32]:
-        """Return a tensor as a new array of float32."""
-        weight = super().copy(name)
+    def write(self, name: str, wide: NDArray[np.float32]) -> None:
+        """Write a tensor into an array of float32 of its shape."""
+        super().write(name, wide)
         if name in self.adapters:
             left, right = self.adapters[name]
             with np.errstate(over="ignore", invalid="ignore"):
-                weight += left @ right
-            if not is_finite(weight):
+                wide += left @ right
+            if not is_finite(wide):
                 raise CorruptCheckpointError(
                     f"{self.path}: tensor {quoted(name)} has NaN or infinity once its adapters are added; expected "
                     "finite numbers. The adapters are damaged, or for other weights: use another file."
                 )
-        return weight
 
     def table(self, name: str) -> NDArray[np.floating[Any]]:
         """Return a tensor of which only some rows will be read."""

@@ -118,7 +118,7 @@ def _read_joined(weights: WeightReader, block: str, parts: tuple[str, ...], norm
     """Read layers without biases as one; fold in the scale of the norm before."""
 
     def prepare(checkpoint: Checkpoint) -> tuple[Array]:
-        weight = np.concatenate([checkpoint.take(f"{block}.{part}.weight") for part in parts])
+        weight = checkpoint.join([f"{block}.{part}.weight" for part in parts])
         if norm is not None:
             weight *= checkpoint.take(f"{block}.{norm}.weight")
         return (weight,)
