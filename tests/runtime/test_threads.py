@@ -169,7 +169,7 @@ def test_parts_are_spread_over_the_caller_and_another_thread() -> None:
 
 @pytest.mark.usefixtures("two_threads")
 def test_chunks_that_use_all_threads_can_still_spread_parts() -> None:
-    done = []
+    done: list[int] = []
 
     def tower(x: np.ndarray) -> np.ndarray:
         threads.spread(done.append, [1, 2])

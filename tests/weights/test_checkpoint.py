@@ -127,7 +127,11 @@ def test_a_copy_is_new_and_may_be_changed() -> None:
     assert array.max() == 1
 
 
-MATRICES = (np.arange(6, dtype=np.float16), np.arange(3) / 2, narrow_to_bfloat16(np.float32([8, -1, 0])).view(BFloat16))
+MATRICES = (
+    np.arange(6, dtype=np.float16),
+    np.arange(3) / 2,
+    narrow_to_bfloat16(np.array([8, -1, 0], np.float32)).view(BFloat16),
+)
 
 
 def test_tensors_of_any_dtypes_are_joined_one_below_the_other() -> None:
@@ -140,7 +144,7 @@ def test_tensors_of_any_dtypes_are_joined_one_below_the_other() -> None:
 
 def test_large_tensors_are_converted_in_parts() -> None:
     wide = np.random.default_rng(0).standard_normal((300, 500), np.float32).astype(np.float16)
-    parts = []
+    parts: list[Any] = []
 
     def backwards(function: Callable[[Any], None], items: Sequence[Any]) -> None:
         parts.extend(items)

@@ -181,7 +181,7 @@ def run(tasks: Sequence[Callable[[], None]]) -> None:
             wait(futures)
 
 
-def spread(function: Callable[[_T], None], items: Sequence[_T]) -> None:
+def spread(function: Callable[[_T], object], items: Sequence[_T]) -> None:
     """Call a function with each item, on this thread and a second pool: chunks that wait for this keep theirs busy."""
     count = max(min(_blas.threads(), len(items)), 1)
 
