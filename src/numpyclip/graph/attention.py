@@ -66,10 +66,16 @@ def _mix_into_pooled(layer: Attention, g: Graph, x: Value, layout: TokenLayout) 
     q, k, v = layer.in_proj.reshape(3, width, d)
     tokens = layout.by_input(g, x, d)
     query = multiply(g.at("in_proj.q"), layout.pick(g, tokens), q, layer.bias)
-    query = g.op("Transpose", g.op("Reshape", query, [-1, h, width // h]), perm=[1, 0, 2])
-    wanted = g.op("MatMul", query, g.matrix("in_proj.k.weight", k.reshape(h, -1, d)))  # (h, b, k) (h, k, d)
-    wanted = g.op("Transpose", wanted, perm=[1, 2, 0])
-    return attend_once(g, wanted, v.reshape(h, -1, d), tokens, layout.mask_of_pooled(g))
+    return attend_with(g, query, (k.reshape(h, -1, d), v.reshape(h, -1, d)), tokens, layout.mask_of_pooled(g))
+
+
+def attend_with(g: Graph, query: Value, keys_values: tuple[Array, Array], x: Value, mask: Value | None = None) -> Value:
+    """Let a query of each input attend to all its tokens: (b, h k), (h, k, d) twice, (b, n, d) -> (b, h k)."""
+    keys, values = keys_values
+    h, k, _ = keys.shape
+    query = g.op("Transpose", g.op("Reshape", query, [-1, h, k]), perm=[1, 0, 2])
+    wanted = g.op("MatMul", query, g.matrix("in_proj.k.weight", keys))  # (h, b, k) (h, k, d)
+    return attend_once(g, g.op("Transpose", wanted, perm=[1, 2, 0]), values, x, mask)
 
 
 def attend_once(g: Graph, wanted: Value | Array, values: Array, x: Value, mask: Value | None = None) -> Value:

@@ -136,6 +136,14 @@ class Graph:
         """Convert to the floating point that all is computed in."""
         return self.op("Cast", x, to=self._float)
 
+    def widened(self, x: Value) -> Value:
+        """Convert what is computed to float32, if it is not."""
+        return x if self._float == TensorProto.FLOAT else self.cast(x, np.float32)
+
+    def narrowed(self, x: Value) -> Value:
+        """Convert float32 to the floating point that all is computed in, if it is another."""
+        return x if self._float == TensorProto.FLOAT else self.as_float(x)
+
     def cast(self, x: Value, dtype: type[np.generic]) -> Value:
         """Convert to another dtype."""
         return self.op("Cast", x, to=_data_type(np.dtype(dtype)))

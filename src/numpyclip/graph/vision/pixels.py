@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -16,7 +16,7 @@ PixelInput: TypeAlias = Literal["uint8", "float"]
 
 @dataclass(frozen=True)
 class Pixels:
-    """Pixels of 0..255: (b, y, x, 3) of uint8, or (b, 3, y, x) of floating point.
+    """Pixels: (b, y, x, 3) of uint8, or (b, 3, y, x) of floating point, which are normalised.
 
     Attributes
     ----------
@@ -24,23 +24,23 @@ class Pixels:
     sides : tuple of two ints, or None
         Height and width; None if they vary.
     channels_last : bool
+    preprocess : Preprocess
+        How they are normalised.
     """
 
     value: Value
     sides: tuple[int, int] | None
     channels_last: bool
+    preprocess: Preprocess
 
     @classmethod
     def input(cls, g: Graph, kind: PixelInput, preprocess: Preprocess) -> Pixels:
-        """Add the input `pixels`, or `pixel_values`, whose normalisation is undone: it is folded into the weights."""
+        """Add the input `pixels`, or `pixel_values`."""
         sides = preprocess.sides if preprocess.patch_size is None else None
         y, x = sides or ("height", "width")
         if kind == "uint8":
-            return cls(g.input("pixels", np.uint8, ("batch", y, x, 3)), sides, True)
-        value = g.input("pixel_values", np.float32, ("batch", 3, y, x))
-        mean, std = (np.array(part, np.float32).reshape(3, 1, 1) for part in (preprocess.mean, preprocess.std))
-        levels = np.float32(1 / preprocess.scale)
-        return cls(g.op("Add", g.op("Mul", value, levels * std), levels * mean), sides, False)
+            return cls(g.input("pixels", np.uint8, ("batch", y, x, 3)), sides, True, preprocess)
+        return cls(g.input("pixel_values", np.float32, ("batch", 3, y, x)), sides, False, preprocess)
 
     def grid(self, g: Graph, size: int) -> tuple[int | Value, int | Value]:
         """Return the numbers of rows and columns of patches, of shape (1,) if they vary."""
@@ -52,15 +52,28 @@ class Pixels:
         return rows, columns
 
     def planes(self, g: Graph) -> Value:
-        """Return them as (b, 3, y, x) of floating point."""
+        """Return pixels of 0..255, for weights that normalise them: (b, 3, y, x) of floating point."""
+        if self.channels_last:
+            return g.as_float(g.op("Transpose", self.value, perm=[0, 3, 1, 2]))
+        mean, std = self._mean_and_std()
+        return g.op("Add", g.op("Mul", self.value, std), mean)
+
+    def normalized(self, g: Graph) -> Value:
+        """Return normalised pixels, for a convolution that is zero-padded: (b, 3, y, x) of floating point."""
         if not self.channels_last:
             return self.value
-        return g.as_float(g.op("Transpose", self.value, perm=[0, 3, 1, 2]))
+        mean, std = self._mean_and_std()
+        return g.op("Mul", g.op("Sub", self.planes(g), mean), 1 / std)
+
+    def _mean_and_std(self) -> tuple[Array, Array]:  # of 0..255
+        mean, std = (np.array(part, np.float32) for part in (self.preprocess.mean, self.preprocess.std))
+        levels = np.float32(1 / self.preprocess.scale)
+        return (levels * mean).reshape(3, 1, 1), (levels * std).reshape(3, 1, 1)
 
     def shifted(self, g: Graph) -> Pixels:
         """Move the image right and down by one pixel, zero-padded; the last row and column are dropped."""
         before, after = ([0, 1, 1, 0], [0, -1, -1, 0]) if self.channels_last else ([0, 0, 1, 1], [0, 0, -1, -1])
-        return Pixels(g.op("Pad", self.value, before + after), self.sides, self.channels_last)
+        return replace(self, value=g.op("Pad", self.value, before + after))
 
     def patches(self, g: Graph, size: int) -> Value:
         """Cut into patches, of which incomplete ones are dropped: -> (b tokens, 3 size size), of floating point.
@@ -68,7 +81,7 @@ class Pixels:
         Their numbers are in the order of `in_order`.
         """
         rows, columns = self.grid(g, size)
-        value = self.value
+        value = self.value if self.channels_last else self.planes(g)
         if self.sides is not None and any(side % size for side in self.sides):
             axes = [1, 2] if self.channels_last else [2, 3]
             value = g.op("Slice", value, [0, 0], [side // size * size for side in self.sides], axes)

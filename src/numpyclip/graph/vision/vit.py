@@ -6,6 +6,7 @@ from numpyclip.errors import InputError
 from numpyclip.graph.builder import Graph, Value
 from numpyclip.graph.layers import standardize
 from numpyclip.graph.token_layout import TokenLayout
+from numpyclip.graph.vision.feature_maps import as_rows
 from numpyclip.graph.vision.pixels import Pixels
 from numpyclip.graph.vision.position_interpolation import interpolate_positions
 from numpyclip.graph.visitors import visit, visits
@@ -48,12 +49,14 @@ def _patches(tower: VisionTransformer, g: Graph, pixels: Pixels) -> Value:
         assert conv1 is not None
         weight = g.weight("conv1.weight", pixels.in_order(conv1))
         return g.op("Gemm", pixels.patches(g, config.patch_size), weight, name="conv1", transB=1)
-    x = visit(stem, g.at("stem"), pixels.planes(g))  # (b, c, y, x)
-    if not isinstance(stem, MBConvStages):
+    if isinstance(stem, MBConvStages):
+        x = visit(stem, g.at("stem"), pixels.normalized(g), config.stem.layers)  # (b, c, y, x)
+    else:
         assert conv1 is not None
+        x = visit(stem, g.at("stem"), pixels.planes(g))
         weight = g.matrix("conv1.weight", conv1.reshape(len(conv1), -1, 2, 2))
         x = g.op("Conv", x, weight, name="conv1", strides=[2, 2])
-    return g.op("Reshape", g.op("Transpose", x, perm=[0, 2, 3, 1]), [-1, config.width])
+    return as_rows(g, x, config.width)
 
 
 def _pool(tower: VisionTransformer, g: Graph, x: Value, layout: TokenLayout) -> Value:

@@ -75,13 +75,21 @@ class AttentionPool:
         tokens = np.concatenate([pixels.mean(axis=2, keepdims=True), pixels], axis=2)
         if self.positional_embedding is None:
             return self.c_proj(self._attend_rotated(tokens, rows, columns))
-        positions = interpolate_positions(self.positional_embedding[:, 1:], rows, columns, "bicubic")
-        tokens[:, :, :1] += self.positional_embedding[:, np.newaxis, :1]
-        tokens[:, :, 1:] += positions[:, np.newaxis]
+        tokens += self.positions(self.positional_embedding, rows, columns)[:, np.newaxis]
         by_head = (self.heads, d // self.heads, -1)
         query = self.q_proj(np.ascontiguousarray(tokens[:, :, 0])).reshape(by_head)
         wanted = query.swapaxes(1, 2) @ self.k_proj.reshape(by_head)  # (h, b, k) (h, k, d)
         return self.c_proj(attend(wanted, self.v_proj.reshape(by_head), tokens.reshape(d, -1), TokenLayout(b)))
+
+    @staticmethod
+    def positions(embedding: Array, rows: int, columns: int) -> Array:
+        """Interpolate positions for a map of this shape: (d, 1 + n n) -> (d, 1 + rows columns)."""
+        patches = interpolate_positions(embedding[:, 1:], rows, columns, "bicubic")
+        return np.concatenate([embedding[:, :1], patches], axis=1)
+
+    def rope(self, rows: int, columns: int) -> Rope:
+        """Rotate the keys of a map of this shape."""
+        return Rope.make(RopeConfig(side=(rows, columns), reference=_REFERENCE), len(self.k_proj) // self.heads)
 
     def _attend_rotated(self, tokens: Array, rows: int, columns: int) -> Array:  # (d, b, n) -> (d, b)
         d, b, _ = tokens.shape
@@ -89,7 +97,7 @@ class AttentionPool:
         query = self.q_proj(np.ascontiguousarray(tokens[:, :, :1])).reshape(by_head)
         keys = ops.linear(tokens, self.k_proj, self.k_bias).reshape(by_head)
         values = ops.linear(tokens, self.v_proj).reshape(by_head)
-        Rope.make(RopeConfig(side=(rows, columns), reference=_REFERENCE), d // self.heads)(keys)
+        self.rope(rows, columns)(keys)
         mixed: Array = ops.attention(query, keys, values).reshape(d, b)
         return mixed
 

@@ -19,7 +19,7 @@ from numpyclip.model.vision.convolution import Convolution, Step, normalized_inn
 from numpyclip.model.vision.vision_config import StemConfig
 from numpyclip.model.weight_reader import WeightReader
 
-_EPS = 1e-6
+EPS = 1e-6
 _EXPANSION = 4  # channels within a block, over those of its output
 
 
@@ -45,7 +45,7 @@ class NormedConvolution:
     ) -> "NormedConvolution":
         """Read the weights of a norm and a convolution."""
         norm, conv = names
-        return cls(LayerNorm.read(weights, norm, _EPS), _with_bias(weights, conv, stride), gelu)
+        return cls(LayerNorm.read(weights, norm, EPS), _with_bias(weights, conv, stride), gelu)
 
     def __call__(self, x: Array) -> Array:  # (c, y, x, b) -> (e, y / stride, x / stride, b)
         x = _norm(x, self.norm)
@@ -85,7 +85,7 @@ class MBConvBlock:
         )
 
     def __call__(self, x: Array) -> Array:  # (c, y, x, b) -> (d, y / stride, x / stride, b)
-        y = ops.standardize(x.reshape(len(x), -1), _EPS).reshape(x.shape)
+        y = ops.standardize(x.reshape(len(x), -1), EPS).reshape(x.shape)
         y = ops.in_pieces(ops.gelu, self.widen(y))
         y = ops.in_pieces(ops.gelu, self.conv(y))
         if self.conv.stride > 1:
