@@ -1,6 +1,7 @@
 """open_clip on PyTorch, as its README uses it; with branches fused where the architecture has any."""
 
 import open_clip
+import torch
 from timm.utils import reparameterize_model
 
 from contest.contestants.pytorch import OnPyTorch
@@ -13,4 +14,5 @@ def load(checkpoint: Checkpoint, threads: int, precision: str = "fp32") -> OnPyT
         name, pretrained=str(checkpoint.open_clip), precision=precision
     )
     model = reparameterize_model(model.eval())
-    return OnPyTorch(model, preprocess, lambda texts: open_clip.get_tokenizer(name)(texts), threads)
+    dtype = open_clip.get_input_dtype(precision) or torch.float32
+    return OnPyTorch(model, preprocess, lambda texts: open_clip.get_tokenizer(name)(texts), threads, dtype)

@@ -21,9 +21,10 @@ class OnPyTorch:
         preprocess: Compose,
         tokenize: Callable[[Sequence[str]], torch.Tensor],
         threads: int,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
         torch.set_num_threads(threads)
-        self.model, self.preprocess, self.tokenize = model, preprocess, tokenize
+        self.model, self.preprocess, self.tokenize, self.dtype = model, preprocess, tokenize, dtype
 
     @torch.inference_mode()
     def images(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -46,6 +47,5 @@ class OnPyTorch:
         return np.concatenate(embeddings)
 
     def _embed(self, pixels: torch.Tensor) -> NDArray[np.float32]:
-        dtype = next(self.model.visual.parameters()).dtype
-        embeddings: NDArray[np.float32] = self.model.encode_image(pixels.to(dtype)).float().numpy()
+        embeddings: NDArray[np.float32] = self.model.encode_image(pixels.to(self.dtype)).float().numpy()
         return embeddings
