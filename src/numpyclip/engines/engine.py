@@ -57,8 +57,8 @@ class Runtime(ABC):
         return all(find_spec(package) is not None for package in (cls.name, "onnx"))
 
     @classmethod
-    def missing(cls) -> MissingPackageError:
-        """Return the error that says what to install."""
+    def missing(cls, device: str = "cpu") -> MissingPackageError:
+        """Return the error that says what to install for a device."""
         return MissingPackageError(f'engine {cls.name!r} is not installed: pip install "numpyclip[{cls.name}]".')
 
     @classmethod
