@@ -75,6 +75,11 @@ class Runtime(ABC):
         return True
 
     @property
+    def is_cached(self) -> bool:
+        """Whether compiled graphs can be written to files, and opened from them."""
+        return True
+
+    @property
     @abstractmethod
     def version(self) -> str:
         """The version of the library."""

@@ -107,7 +107,7 @@ class EngineTower(Guarded):
             session = self._sessions.get((kind, count))
             if session is None:
                 self._sessions = {key: session for key, session in self._sessions.items() if key[1] == count}
-                parts = (self._identity, kind, self._config)
+                parts = (self._identity if self.runtime.is_cached else None, kind, self._config)
                 session = open_or_compile(
                     self.runtime, parts, partial(_make, kind, model, self.runtime.precision), count
                 )

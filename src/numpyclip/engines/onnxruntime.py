@@ -42,6 +42,11 @@ class ONNXRuntime(Runtime):
     }
 
     @property
+    def is_cached(self) -> bool:
+        """Whether compiled graphs can be written to files: weights that were packed for the processor."""
+        return self.device == "cpu"
+
+    @property
     def version(self) -> str:
         """The version of the library."""
         import onnxruntime
