@@ -38,7 +38,8 @@ class ONNXRuntime(Runtime):
     name = "onnxruntime"
     devices: ClassVar[Mapping[str, tuple[Precision, ...]]] = {
         "cpu": ("float32", "int8"),
-        **{name: ("float32", "float16", "int8") for name in _PROVIDERS if name != "cpu"},
+        **{name: ("float32", "float16", "int8") for name in _PROVIDERS if name not in ("cpu", "coreml")},
+        "coreml": ("float16",),  # which it takes for float32, too, where it runs on more than the CPU
     }
 
     @property
