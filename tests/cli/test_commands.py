@@ -37,7 +37,7 @@ def commands() -> Iterator[argparse.ArgumentParser]:
         (["models", "donwload"], "numpyclip models", "ACTION: 'donwload' is unknown; did you mean download?"),
         (["tag", "a", "--activation", "relu"], "numpyclip tag", "'relu' is unknown; did you mean gelu?"),
         (["tag", "a.png", "--min", "0.2"], "numpyclip tag", "unknown option --min; did you mean --threshold?"),
-        (["search", "dog", "--min-cosine=1"], "numpyclip search", "unknown option --min-cosine (put --"),
+        (["search", "dog", "--zzz=1"], "numpyclip search", "unknown option --zzz (put --"),
         (["tag", "a.png", "--treshold=0.2"], "numpyclip tag", "unknown option --treshold; did you mean --threshold?"),
         (["tag", "a.png", "--thresh", "0.2"], "numpyclip tag", "unknown option --thresh; did you mean --threshold?"),
         (["embed", "texts", "a", "--exact"], "numpyclip embed texts", "error: unknown option --exact (put --"),

@@ -14,7 +14,7 @@ from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.engines import compiled
 from numpyclip.engines.engine import Runtime
 from numpyclip.engines.selection import RUNTIMES
-from numpyclip.errors import EngineError
+from numpyclip.errors import EngineError, InputError
 from numpyclip.runtime import prepared
 from numpyclip.runtime.prepared import prepared_files
 
@@ -94,21 +94,37 @@ def test_a_truncated_file_is_made_again(path: Path, engine: str, compilations: l
     assert len(compilations) == 2
 
 
-def test_a_file_that_the_runtime_refuses_is_made_again(
-    path: Path, engine: str, compilations: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_the_runtime_refuses_is_made_again(path: Path, engine: str, compilations: list[str]) -> None:
     first = embed(path, engine)
     (kind,) = (kind for kind in RUNTIMES if kind.name == engine)
 
-    def refuse(*_: object) -> None:
-        raise EngineError("of another driver")
+    with pytest.MonkeyPatch.context() as patch:
+        open_ = kind.open
+        refusals = iter([EngineError("of another driver")])
 
-    with monkeypatch.context() as patch:
-        patch.setattr(kind, "open", refuse)
+        def open_later(self: Runtime, *arguments: Any) -> Any:
+            for error in refusals:
+                raise error
+            return open_(self, *arguments)
+
+        patch.setattr(kind, "open", open_later)
         assert np.abs(embed(path, engine) - first).max() < 1e-5
     assert len(compilations) == 2
     embed(path, engine)
     assert len(compilations) == 2
+
+
+def test_a_runtime_that_opens_nothing_compiles_it_for_each_process(
+    path: Path, engine: str, by_numpy: CLIP, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (kind,) = (kind for kind in RUNTIMES if kind.name == engine)
+
+    def refuse(*_: object) -> None:
+        raise EngineError("cannot open graphs")
+
+    monkeypatch.setattr(kind, "open", refuse)
+    assert np.abs(embed(path, engine) - by_numpy.encode_text(IDS)).max() < 1e-5
+    assert prepared_files() == []
 
 
 def test_the_file_of_another_user_is_not_opened(
@@ -138,12 +154,34 @@ def test_a_folder_that_cannot_be_written_is_no_error(
     embed(path, engine)
 
 
-def test_large_graphs_are_read_from_a_file(
+def test_a_full_disk_is_no_error(
     path: Path, engine: str, by_numpy: CLIP, compilations: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("numpyclip.graph.write.MOST_BYTES", 1000)
-    monkeypatch.setattr("numpyclip.graph.write.write_graph.__kwdefaults__", {"most_bytes": 1000})
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(compiled, "_seal", fail)
     assert np.abs(embed(path, engine) - by_numpy.encode_text(IDS)).max() < 1e-5
+    assert prepared_files() == []
+    assert len(compilations) == 2
+
+
+def test_what_would_fill_half_the_room_is_not_kept(
+    path: Path, engine: str, by_numpy: CLIP, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiled, "MOST_BYTES", 1000)
+    assert np.abs(embed(path, engine) - by_numpy.encode_text(IDS)).max() < 1e-5
+    assert prepared_files() == []
+
+
+def test_a_tower_without_a_graph_is_refused_by_name(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise InputError("ModifiedResNet: has no graph.")
+
+    monkeypatch.setattr("numpyclip.graph.image_graph", refuse)
+    model, _ = numpyclip.load("tiny", engine=engine)
+    with pytest.raises(InputError, match="ModifiedResNet"):
+        model.encode_image(np.zeros((1, 64, 64, 3), np.uint8))
 
 
 def test_kept_graphs_count_in_the_limit_of_the_cache(path: Path, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """ONNX Runtime computes where it is told, or says that it does not."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,8 +38,9 @@ def _package_for_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_provider_that_falls_back_to_the_cpu_is_an_error(device: str) -> None:
     runtime = ONNXRuntime(device, "float16")
     runtime.check()
+    assert not runtime.is_cached
     with pytest.raises(EngineError, match="computes with CPUExecutionProvider, not with CUDAExecutionProvider"):
-        runtime.compile(b"", 0, None)
+        runtime.compile(Path("graph.onnx"), 0, None)
     options = {"use_tf32": "0", **({"device_id": "1"} if device == "cuda:1" else {})}
     assert Session.made == [("CUDAExecutionProvider", options)]
 
@@ -50,6 +52,8 @@ def test_devices_are_those_of_its_providers() -> None:
         ONNXRuntime("directml", "float32").check()
 
 
-def test_its_own_words_are_in_the_error() -> None:
+def test_its_own_words_are_in_the_error(tmp_path: Path) -> None:
+    path = tmp_path / "graph.onnx"
+    path.write_bytes(b"no graph")
     with pytest.raises(EngineError, match=r"onnxruntime on cpu: .*INVALID_PROTOBUF"):
-        ONNXRuntime("cpu", "float32").compile(b"no graph", 1, None)
+        ONNXRuntime("cpu", "float32").compile(path, 1, None)

@@ -1,5 +1,6 @@
 """OpenVINO computes as it is told, or says that it does not."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,10 +31,10 @@ class Core:
         self._precision = precision
         self.options: dict[str, Any] = {}
 
-    def read_model(self, graph: bytes) -> bytes:
+    def read_model(self, graph: Path) -> Path:
         return graph
 
-    def compile_model(self, model: bytes, device: str, options: dict[str, Any]) -> Compiled:
+    def compile_model(self, model: Path, device: str, options: dict[str, Any]) -> Compiled:
         self.options = options
         return Compiled(self._precision)
 
@@ -42,7 +43,7 @@ def test_another_precision_than_was_asked_for_is_an_error(monkeypatch: pytest.Mo
     core = Core(openvino.Type.f32)
     monkeypatch.setattr("numpyclip.engines.openvino._core", lambda: core)
     with pytest.raises(EngineError, match="openvino: computes in f32 on 'cpu' here, not in bf16"):
-        OpenVINO("cpu", "bfloat16").compile(b"", 3, None)
+        OpenVINO("cpu", "bfloat16").compile(Path("graph.onnx"), 3, None)
     assert (core.options["INFERENCE_PRECISION_HINT"], core.options["INFERENCE_NUM_THREADS"]) == ("bf16", 3)
 
 
@@ -55,9 +56,11 @@ def test_a_device_or_a_precision_that_is_not_here_is_an_error() -> None:
     OpenVINO("cpu", "float32").check()
 
 
-def test_its_own_words_are_in_the_error() -> None:
+def test_its_own_words_are_in_the_error(tmp_path: Path) -> None:
+    path = tmp_path / "graph.onnx"
+    path.write_bytes(b"no graph")
     with pytest.raises(EngineError, match="openvino on cpu: "):
-        OpenVINO("cpu", "float32").compile(b"no graph", 1, None)
+        OpenVINO("cpu", "float32").compile(path, 1, None)
 
 
 def test_bfloat16_is_near_float32(tiny: CLIP) -> None:

@@ -12,20 +12,25 @@ import mmap
 import os
 import struct
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from numpyclip.atomic import temporary_path
-from numpyclip.engines.engine import KeptGraph, Runtime, Session
+from numpyclip.engines.engine import CachedGraph, Runtime, Session
 from numpyclip.engines.processor import Processor
-from numpyclip.errors import EngineError
+from numpyclip.errors import EngineError, NumPyCLIPError
 from numpyclip.regular_file import open_regular
 from numpyclip.runtime.checksum import checksum
 from numpyclip.runtime.prepared import MOST_BYTES, is_trusted, prepared_folder, remove_least_recently_used
 from numpyclip.weights.checkpoint import identity_of
+
+if TYPE_CHECKING:
+    from numpyclip.graph.weight_file import WeightFile
+
+MakeGraph: TypeAlias = "Callable[[WeightFile], Any]"  # as `numpyclip.graph.write.stream_graph` calls it
 
 VERSION = 1  # part of file names: raise it whenever graphs change
 
@@ -33,57 +38,69 @@ _FOOTER = struct.Struct("<QQ32s")  # bytes of the weights, bytes of the graph, c
 _PIECE = 2**24  # bytes, of which threads sum up one each
 
 
-def open_or_compile(runtime: Runtime, parts: tuple[object, ...], write: Callable[[], Any], threads: int) -> Session:
-    """Open the session of a graph that was compiled by an earlier process, or compile what `write` writes, and keep it.
+def open_or_compile(runtime: Runtime, parts: tuple[object, ...], make: MakeGraph, threads: int) -> Session:
+    """Open the session of a graph that an earlier process has compiled, or compile what `make` makes, and cache it.
 
-    `parts` are all that the graph depends on; if one of them is None, nothing is kept.
+    `parts` are all that the graph depends on; if one of them is None, nothing is cached.
     """
     here = Processor.here()
     about = identity_of(*parts, runtime, runtime.version, here.name, here.features)
     folder = prepared_folder()
     file = None if about is None or folder is None else folder / f"{about}-compiled-v{VERSION}.bin"
-    if file is not None and (kept := _read(file)):
-        try:
-            return runtime.open(kept, threads)
-        except EngineError:  # of another version of a driver, say
-            with contextlib.suppress(OSError):
-                file.unlink()
-    with _readable(write()) as graph:
-        return _compile(runtime, graph, threads, file)
+    if file is not None and (session := _open(runtime, file, threads)):
+        return session
+    if file is not None and _compile_into(runtime, file, make, threads) and (session := _open(runtime, file, threads)):
+        return session
+    with tempfile.TemporaryDirectory(prefix="numpyclip-", ignore_cleanup_errors=True) as temporary:
+        return runtime.compile(_written(make, Path(temporary)), threads, None)[0]
 
 
-def _compile(runtime: Runtime, graph: bytes | Path, threads: int, file: Path | None) -> Session:
-    session: Session | None = None
-    with contextlib.suppress(OSError):  # the disk may be full, or the folder another user's
-        if file is not None and not (file.exists() and not is_trusted(file.stat())):
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with temporary_path(file) as part:
-                part.mkdir()
-                new = part / file.name
-                session, rest = runtime.compile(graph, threads, new)
-                _seal(new, rest, file.name)
-                if new.stat().st_size <= MOST_BYTES // 2:
-                    new.replace(file)
-            remove_least_recently_used(file.parent)
-    return session or runtime.compile(graph, threads, None)[0]
+def _open(runtime: Runtime, file: Path, threads: int) -> Session | None:
+    if cached := _read(file):
+        with contextlib.suppress(EngineError):  # of another version of a driver, say
+            return runtime.open(cached, threads)
+        with contextlib.suppress(OSError):
+            file.unlink()
+    return None
 
 
-@contextlib.contextmanager
-def _readable(graph: Any) -> Iterator[bytes | Path]:
-    """Give a graph as a message, or if it is too large for one in a temporary file, with weights in another."""
-    from numpyclip.graph.write import MOST_BYTES as MOST_BYTES_OF_A_MESSAGE
-    from numpyclip.graph.write import write_graph
+def _compile_into(runtime: Runtime, file: Path, make: MakeGraph, threads: int) -> bool:
+    """Compile a graph into a file; return whether that was possible: the disk may be full, or the file another user's.
 
-    if sum(len(weight.raw_data) for weight in graph.graph.initializer) <= MOST_BYTES_OF_A_MESSAGE:
-        yield graph.SerializeToString()
-        return
-    with tempfile.TemporaryDirectory(prefix="numpyclip-") as folder:
-        path = Path(folder, "graph.onnx")
-        write_graph(graph, path)
-        yield path
+    The session is not used: one that maps the file needs less memory.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if file.exists() and not is_trusted(file.stat()):
+            return False
+        with temporary_path(file) as part:
+            part.mkdir()
+            new = part / file.name
+            _, graph = runtime.compile(_written(make, part), threads, new)
+            _seal(new, graph, file.name)
+            is_small = new.stat().st_size <= MOST_BYTES // 2
+            if is_small:
+                new.replace(file)
+        remove_least_recently_used(file.parent)
+        return is_small
+    except OSError:
+        return False
+    except NumPyCLIPError as error:
+        if isinstance(error.__cause__, OSError):
+            return False
+        raise
 
 
-def _read(file: Path) -> KeptGraph | None:
+def _written(make: MakeGraph, folder: Path) -> Path:
+    """Write a graph and its weights to files, which need no memory, and of which runtimes read any size."""
+    from numpyclip.graph.write import stream_graph
+
+    path = folder / "graph.onnx"
+    stream_graph(make, path)
+    return path
+
+
+def _read(file: Path) -> CachedGraph | None:
     """Map a file; None if there is none, it is another user's, or damaged."""
     try:
         with open_regular(file) as stream:
@@ -98,7 +115,7 @@ def _read(file: Path) -> KeptGraph | None:
         if weights + graph == len(body) and _checksum(body, file.name) == expected:
             with contextlib.suppress(OSError):  # the folder may be read-only
                 os.utime(file)  # the time of last use
-            return KeptGraph(file, body[:weights], bytes(body[weights:]))
+            return CachedGraph(file, body[:weights], bytes(body[weights:]))
     return None
 
 

@@ -18,7 +18,7 @@ from numpyclip.model.ops import Array
 
 
 @dataclass(frozen=True, eq=False)
-class KeptGraph:
+class CachedGraph:
     """A compiled graph in a file: `weights` come first in it, so that a runtime may map them."""
 
     path: Path
@@ -57,8 +57,8 @@ class Runtime(ABC):
         return all(find_spec(package) is not None for package in (cls.name, "onnx"))
 
     @classmethod
-    def missing(cls) -> MissingPackageError:
-        """Return the error that says what to install."""
+    def missing(cls, device: str = "cpu") -> MissingPackageError:
+        """Return the error that says what to install for a device."""
         return MissingPackageError(f'engine {cls.name!r} is not installed: pip install "numpyclip[{cls.name}]".')
 
     @classmethod
@@ -75,6 +75,11 @@ class Runtime(ABC):
         return True
 
     @property
+    def is_cached(self) -> bool:
+        """Whether compiled graphs can be written to files, and opened from them."""
+        return True
+
+    @property
     @abstractmethod
     def version(self) -> str:
         """The version of the library."""
@@ -84,12 +89,12 @@ class Runtime(ABC):
         """Raise EngineError unless the device is here, and has the precision."""
 
     @abstractmethod
-    def compile(self, graph: bytes | Path, threads: int, keep: Path | None) -> tuple[Session, bytes]:
-        """Compile a graph; write the weights to the file `keep`, and return also the graph that goes with them."""
+    def compile(self, graph: Path, threads: int, cache: Path | None) -> tuple[Session, bytes]:
+        """Compile a graph; write the weights to the file `cache`, and return also the graph that goes with them."""
 
     @abstractmethod
-    def open(self, kept: KeptGraph, threads: int) -> Session:
-        """Make a session of what `compile` has kept."""
+    def open(self, cached: CachedGraph, threads: int) -> Session:
+        """Make a session of what `compile` has cached."""
 
     @contextmanager
     def errors(self) -> Iterator[None]:

@@ -20,6 +20,8 @@ from numpyclip.runtime.lazy import Guarded
 
 if TYPE_CHECKING:
     from numpyclip.graph.build import Model
+    from numpyclip.graph.vision.pixels import PixelInput
+    from numpyclip.graph.weight_file import WeightFile
 
 Input: TypeAlias = Literal["pixels", "pixel_values", "input_ids"]
 
@@ -40,7 +42,7 @@ class EngineTower(Guarded):
     ----------
     runtime : Runtime
     identity : str or None
-        Of the checkpoint; None: compiled graphs are not kept on disk.
+        Of the checkpoint; None: compiled graphs are not cached on disk.
     config : CLIPConfig
     """
 
@@ -101,10 +103,10 @@ class EngineTower(Guarded):
         with self._lock:
             session = self._sessions.get((kind, count))
             if session is None:
-                self._sessions = {key: kept for key, kept in self._sessions.items() if key[1] == count}
-                parts = (self._identity, kind, self._config)
+                self._sessions = {key: session for key, session in self._sessions.items() if key[1] == count}
+                parts = (self._identity if self.runtime.is_cached else None, kind, self._config)
                 session = open_or_compile(
-                    self.runtime, parts, partial(_write, kind, model, self.runtime.precision), count
+                    self.runtime, parts, partial(_make, kind, model, self.runtime.precision), count
                 )
                 self._sessions[kind, count] = session
             return session(inputs)
@@ -118,9 +120,10 @@ def _integers_near(pixels: NDArray[Any]) -> NDArray[Any] | None:
         return integers if is_near and integers.min() >= 0 and integers.max() <= 255 else None
 
 
-def _write(kind: Input, model: Callable[[], Model], precision: Precision) -> Any:
+def _make(kind: Input, model: Callable[[], Model], precision: Precision, weights: WeightFile) -> Any:
     from numpyclip.graph import image_graph, text_graph
 
     if kind == "input_ids":
-        return text_graph(model(), precision=precision)
-    return image_graph(model(), precision=precision, pixels="uint8" if kind == "pixels" else "float")
+        return text_graph(model(), precision=precision, weights=weights)
+    pixels: PixelInput = "uint8" if kind == "pixels" else "float"
+    return image_graph(model(), precision=precision, pixels=pixels, weights=weights)

@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.engines.engine import KeptGraph, Runtime, Session
+from numpyclip.engines.engine import CachedGraph, Runtime, Session
 from numpyclip.engines.names import Precision
-from numpyclip.errors import EngineError
+from numpyclip.errors import EngineError, MissingPackageError
 from numpyclip.model.ops import Array
 
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
@@ -38,8 +38,14 @@ class ONNXRuntime(Runtime):
     name = "onnxruntime"
     devices: ClassVar[Mapping[str, tuple[Precision, ...]]] = {
         "cpu": ("float32", "int8"),
-        **{name: ("float32", "float16", "int8") for name in _PROVIDERS if name != "cpu"},
+        **{name: ("float32", "float16", "int8") for name in _PROVIDERS if name not in ("cpu", "coreml")},
+        "coreml": ("float16",),  # which it takes for float32, too, where it runs on more than the CPU
     }
+
+    @property
+    def is_cached(self) -> bool:
+        """Whether compiled graphs can be written to files: weights that were packed for the processor."""
+        return self.device == "cpu"
 
     @property
     def version(self) -> str:
@@ -47,6 +53,14 @@ class ONNXRuntime(Runtime):
         import onnxruntime
 
         return str(onnxruntime.__version__)
+
+    @classmethod
+    def missing(cls, device: str = "cpu") -> MissingPackageError:
+        """Return the error that says what to install for a device, of whose packages the extra has but one."""
+        _, package = _PROVIDERS[device.partition(":")[0]]
+        if package == cls.name:
+            return super().missing(device)
+        return MissingPackageError(f"device {device!r} needs {package}, which is not installed, and onnx.")
 
     @classmethod
     def available(cls) -> list[str]:
@@ -60,29 +74,29 @@ class ONNXRuntime(Runtime):
         """Raise EngineError unless the library has a provider for the device."""
         _ = self._provider
 
-    def compile(self, graph: bytes | Path, threads: int, keep: Path | None) -> tuple[Session, bytes]:
-        """Compile a graph; write the weights, as its layers want them, to the file `keep`, and return the graph."""
+    def compile(self, graph: Path, threads: int, cache: Path | None) -> tuple[Session, bytes]:
+        """Compile a graph; write the weights, as its layers want them, to the file `cache`, and return the graph."""
         options = _session_options(threads)
-        optimized = None if keep is None else keep.with_name(f"{keep.name}.onnx")
-        if keep is not None:
+        optimized = None if cache is None else cache.with_name(f"{cache.name}.onnx")
+        if cache is not None:
             options.optimized_model_filepath = str(optimized)
             _set(
                 options,
-                optimized_model_external_initializers_file_name=keep.name,
+                optimized_model_external_initializers_file_name=cache.name,
                 optimized_model_external_initializers_min_size_in_bytes=_SMALL,
                 save_external_prepacked_constant_initializers=1,
             )
-        session = self._session(graph if isinstance(graph, bytes) else str(graph), options)
+        session = self._session(str(graph), options)
         return session, b"" if optimized is None else optimized.read_bytes()
 
-    def open(self, kept: KeptGraph, threads: int) -> Session:
+    def open(self, cached: CachedGraph, threads: int) -> Session:
         """Make a session of a file, whose weights stay mapped."""
         import onnxruntime
 
         options = _session_options(threads)
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL  # they were done
-        _set(options, model_external_initializers_file_folder_path=kept.path.parent)
-        return self._session(kept.graph, options)
+        _set(options, model_external_initializers_file_folder_path=cached.path.parent)
+        return self._session(cached.graph, options)
 
     @property
     def _provider(self) -> str:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from numpyclip.engines.engine import KeptGraph, Runtime, Session
+from numpyclip.engines.engine import CachedGraph, Runtime, Session
 from numpyclip.engines.names import PRECISIONS, Precision
 from numpyclip.errors import EngineError
 from numpyclip.model.ops import Array
@@ -54,23 +54,23 @@ class OpenVINO(Runtime):
                 "`numpyclip engines` lists what there is."
             )
 
-    def compile(self, graph: bytes | Path, threads: int, keep: Path | None) -> tuple[Session, bytes]:
-        """Compile a graph, and write to the file `keep` all that is to be kept."""
+    def compile(self, graph: Path, threads: int, cache: Path | None) -> tuple[Session, bytes]:
+        """Compile a graph, and write to the file `cache` all that is to be cached."""
         _check_threads()
         with self.errors():
             model = _core().read_model(graph)
             compiled = _core().compile_model(model, self._device, self._options(threads))
-            if keep is not None:
-                keep.write_bytes(compiled.export_model().getvalue())
+            if cache is not None:
+                cache.write_bytes(compiled.export_model().getbuffer())
             return self._session(compiled, None), b""
 
-    def open(self, kept: KeptGraph, threads: int) -> Session:
+    def open(self, cached: CachedGraph, threads: int) -> Session:
         """Make a session of a file, whose weights stay mapped."""
         import openvino
 
         _check_threads()
         with self.errors():
-            content = openvino.Tensor(np.frombuffer(kept.weights, np.uint8), shared_memory=True)
+            content = openvino.Tensor(np.frombuffer(cached.weights, np.uint8), shared_memory=True)
             return self._session(_core().import_model(content, self._device, self._options(threads)), content)
 
     @property
