@@ -1,6 +1,6 @@
 """Ask all that docs/engines.md says of the engines, the most important first, and compare it with the goals.
 
-    VENV/bin/python benchmarks/engines.py             (a quarter of an hour on two cores, and the machine left alone)
+    VENV/bin/python benchmarks/engines.py             (25 minutes on two cores, with nothing else on them)
     VENV/bin/python benchmarks/engines.py --only one_image folder
 
 It runs the scripts of the questions, each with the contestants that its goals name. What has been answered is not asked

@@ -114,7 +114,7 @@ def ask(port: int, kind: str, clients: int, seconds: float) -> None:
 def start(server: str, port: int) -> subprocess.Popen:
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": THREADS, "OMP_NUM_THREADS": THREADS}
     environment["PYTHONPATH"] = os.pathsep.join(str(ROOT / name) for name in ("benchmarks", "src"))
-    environment["NUMPYCLIP_CACHE"] = str(HOME / "prepared")
+    environment["NUMPYCLIP_CACHE"] = str(HOME / "numpyclip-cache")
     for setting in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
         environment.pop(setting, None)
     command = [sys.executable, __file__, "--plain", str(port)]
