@@ -17,9 +17,12 @@ def silu(g: Graph, x: Value) -> Value:
 
 
 def gelu(g: Graph, x: Value) -> Value:
-    """Apply x (1 + erf(x / √2)) / 2."""
+    """Apply x / 2 (1 + erf(x / √2)).
+
+    ONNX Runtime recognises it whatever x is; if the result were halved, not where x is a product.
+    """
     y = g.op("Add", g.op("Erf", g.op("Div", x, math.sqrt(2))), 1.0)
-    return g.op("Mul", g.op("Mul", x, y), 0.5)
+    return g.op("Mul", g.op("Mul", x, 0.5), y)
 
 
 def gelu_tanh(g: Graph, x: Value) -> Value:

@@ -30,6 +30,7 @@ def add_attention_pool(pool: AttentionPool, g: Graph, x: Value, shape: MapShape)
 
 
 def _attend_rotated(pool: AttentionPool, g: Graph, tokens: Value, shape: MapShape) -> Value:  # (b, n, d) -> (b, d)
+    assert pool.k_bias is not None
     d, rows, columns = shape
     rope, layout = pool.rope(rows, columns), TokenLayout(1 + rows * columns)
     q_weight, q_bias, k_weight, k_bias = (

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 
 from numpyclip.graph.builder import Graph, Value
 from numpyclip.graph.ops import ACTIVATIONS
@@ -14,19 +15,33 @@ from numpyclip.model.vision.convolution import Convolution, ConvolutionalTower, 
 
 def convolve(layer: Convolution, g: Graph, x: Value, channels: int) -> Value:
     """Convolve maps of so many channels, zero-padded: (b, c, y, x) -> (b, e, y / stride, x / stride)."""
-    e, *sides = layer.weight.shape
-    groups = channels if len(sides) == 2 else 1
-    k = sides[0] if groups > 1 else math.isqrt(sides[0] // channels)
+    e, groups, kernel = len(layer.bias), 1, layer.weight
+    if kernel.ndim == 3:
+        if e > channels:
+            return _convolve_with_several_filters(layer, g, x, channels)
+        groups, k = channels, kernel.shape[-1]
+    else:
+        k = math.isqrt(kernel.shape[1] // channels)
     return g.op(
         "Conv",
         x,
-        _kernel(g, layer.weight.reshape(e, channels // groups, k, k)),
+        _kernel(g, kernel.reshape(e, channels // groups, k, k)),
         g.weight("bias", layer.bias),
         name="",
         strides=[layer.stride] * 2,
         pads=[k // 2] * 4,
         group=groups,
     )
+
+
+def _convolve_with_several_filters(layer: Convolution, g: Graph, x: Value, channels: int) -> Value:
+    """Convolve with one filter per channel at a time, for which runtimes have faster functions."""
+    filters = len(layer.bias) // channels
+    parts = [
+        convolve(replace(layer, weight=layer.weight[i::filters], bias=layer.bias[i::filters]), g.at(i), x, channels)
+        for i in range(filters)
+    ]
+    return g.op("Reshape", g.op("Concat", *parts, axis=2), [0, len(layer.bias), -1, 0])  # (b, c, filters y, x)
 
 
 def convolve_squares(g: Graph, x: Value, layer: Linear, size: int = 1) -> Value:
@@ -62,4 +77,4 @@ def add_steps(tower: ConvolutionalTower, g: Graph, x: Value, names: Iterable[tup
     trunk = g.at("trunk")
     for index, (name, shape) in enumerate(names):
         x = visit(tower.steps[index], trunk.at(name), x, shape)
-    return visit(tower.head, g.at("head"), x, shape._replace(channels=tower.config.features))
+    return visit(tower.head, g, x, shape._replace(channels=tower.config.features))
