@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 import numpyclip
 from contest import report
 from numpyclip.engines.names import ENGINES, PRECISIONS
+from numpyclip.engines.selection import choose
 from numpyclip.errors import EngineError, InputError, MissingPackageError
 
 FAMILIES = Path(__file__).parents[1] / "tests" / "golden" / "families"
@@ -70,8 +71,9 @@ def main() -> None:
         for engine in given.engine:
             for precision in given.precision:
                 try:
+                    choose(engine, precision=precision)
                     rows.append(row(engine, precision, names))
-                except (EngineError, InputError, MissingPackageError) as error:  # nobody has both
+                except (EngineError, InputError, MissingPackageError) as error:  # it has no such precision here
                     print(f"{engine}, {precision}: {error}")
     print(report.table(["", "images", "texts", "refused"], rows))
     print(f"\n{report.machine(None)}")
