@@ -2,12 +2,13 @@
 
     python benchmarks/prepare.py --models ViT-B/32
     VENV/bin/pip install fastapi uvicorn python-multipart prometheus_client starlette
-    VENV/bin/python benchmarks/server.py [--rounds 5] [--seconds 6]
+    VENV/bin/python benchmarks/server.py [--rounds 5] [--seconds 6] [--kinds image]
 
-ViT-B/32 in float32. 1, 8 and 32 clients, each of which sends its next request when it has an answer: a short text, or a
-JPEG of 640 x 480 pixels, to OpenAI's /v1/embeddings. The plain server is what one writes first: an endpoint that
-decodes, runs a session of ONNX Runtime, and answers; FastAPI calls it on threads. Servers are processes of their own,
-and measured in turn; while one is asked the other waits. The clients are a process, too, on the same cores.
+ViT-B/32 in float32, and NumPyCLIP also with OpenVINO in bfloat16. 1, 8 and 32 clients, each of which sends its next
+request when it has an answer: a short text, or a JPEG of 640 x 480 pixels, to OpenAI's /v1/embeddings. The plain server
+is what one writes first: an endpoint that decodes, runs a session of ONNX Runtime, and answers; FastAPI calls it on
+threads. Servers are processes of their own, and measured in turn; while one is asked the others wait. The clients are a
+process, too, on the same cores.
 """
 
 import argparse
@@ -22,9 +23,16 @@ import sys
 import threading
 import time
 
+from contest.arena import Result
 from contest.files import HOME, PYTHON, ROOT, Checkpoint
+from contest.question import keep
 
-SERVERS = ("numpyclip", "fastapi + onnxruntime")
+PLAIN = "fastapi + onnxruntime"
+SERVERS = {  # with the options of `numpyclip serve`
+    "numpyclip": [],
+    "numpyclip_openvino_bf16": ["--engine", "openvino", "--precision", "bfloat16"],
+    PLAIN: None,
+}
 CLIENTS = (1, 8, 32)
 KINDS = ("text", "image")
 THREADS = "2"
@@ -106,13 +114,14 @@ def ask(port: int, kind: str, clients: int, seconds: float) -> None:
 def start(server: str, port: int) -> subprocess.Popen:
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": THREADS, "OMP_NUM_THREADS": THREADS}
     environment["PYTHONPATH"] = os.pathsep.join(str(ROOT / name) for name in ("benchmarks", "src"))
-    environment["NUMPYCLIP_CACHE"] = str(HOME / "prepared")
+    environment["NUMPYCLIP_CACHE"] = str(HOME / "numpyclip-cache")
     for setting in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
         environment.pop(setting, None)
     command = [sys.executable, __file__, "--plain", str(port)]
-    if server == "numpyclip":
+    if server != PLAIN:
         model = str(Checkpoint("ViT-B/32").openai)
         command = [sys.executable, "-m", "numpyclip", "serve", "--no-index", "-m", model, "--port", str(port)]
+        command += SERVERS[server] or []
     return subprocess.Popen(command, env=environment)
 
 
@@ -135,6 +144,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=6)
+    parser.add_argument("--kinds", nargs="+", default=KINDS, choices=KINDS)
     parser.add_argument("--plain", type=int, metavar="PORT", help=argparse.SUPPRESS)
     parser.add_argument("--ask", nargs=3, metavar=("PORT", "KIND", "CLIENTS"), help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -147,30 +157,35 @@ def main() -> None:
     ports = {server: 8300 + number for number, server in enumerate(SERVERS)}
     processes = {server: start(server, port) for server, port in ports.items()}
     try:
-        first, second = (until_ready(port) for port in ports.values())
-        cosine = sum(a * b for a, b in zip(first, second, strict=True))
+        rows = [until_ready(port) for port in ports.values()]
+        cosine = min(sum(a * b for a, b in zip(row, rows[-1], strict=True)) for row in rows)
         assert cosine > 0.999, f"they answer different things: cosine {cosine}"
-        print(f"Python at {PYTHON}; cosine of the two {cosine:.6f}")
-        for kind in KINDS:
+        print(f"Python at {PYTHON}; least cosine to {PLAIN} {cosine:.6f}")
+        for kind in given.kinds:
             for clients in CLIENTS:
-                found: dict[str, list[list[float]]] = {server: [] for server in SERVERS}
-                for _ in range(given.rounds):
-                    for server, port in ports.items():
-                        command = [sys.executable, __file__, "--ask", str(port), kind, str(clients)]
-                        command += ["--seconds", str(given.seconds)]
-                        out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-                        found[server].append(json.loads(out))
-                ours, theirs = (found[server] for server in SERVERS)
-                ratio = statistics.median(mine[0] / other[0] for mine, other in zip(ours, theirs, strict=True))
-                cells = []
-                for rows in (ours, theirs):
-                    rate, median, late = (statistics.median(column) for column in zip(*rows, strict=True))
-                    cells.append(f"{rate:7.1f}/s {median:7.1f} ms (95 %: {late:7.1f})")
-                print(f"{kind:5} {clients:2} clients: {cells[0]} | {cells[1]} | {ratio:.2f} times", flush=True)
+                compare(ports, kind, clients, given)
     finally:
         for process in processes.values():
             process.terminate()
             process.wait()
+
+
+def compare(ports: dict[str, int], kind: str, clients: int, given: argparse.Namespace) -> None:
+    """Ask each server in turn, and print what came of it."""
+    found: dict[str, list[list[float]]] = {server: [] for server in ports}
+    for _ in range(given.rounds):
+        for server, port in ports.items():
+            command = [sys.executable, __file__, "--ask", str(port), kind, str(clients)]
+            command += ["--seconds", str(given.seconds)]
+            out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+            found[server].append(json.loads(out))
+    result = Result({server: [1 / rate for rate, *_ in rows] for server, rows in found.items()}, {}, {})
+    keep(f"server_{kind}_{clients}", result)
+    print(f"{kind}, {clients} clients:")
+    for server, rows in found.items():
+        rate, median, late = (statistics.median(column) for column in zip(*rows, strict=True))
+        speed = 1 / (result.ratio(server, PLAIN) or 1)
+        print(f"  {server:24} {rate:7.1f}/s {median:7.1f} ms (95 %: {late:7.1f}) {speed:.2f} times", flush=True)
 
 
 if __name__ == "__main__":

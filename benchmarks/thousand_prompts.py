@@ -3,5 +3,7 @@
 from contest import inputs
 from contest.question import Question, ask
 
+TITLE = "ViT-B/32, ImageNet's 1,000 prompts"
+
 if __name__ == "__main__":
-    ask(Question("thousand_prompts", "ViT-B/32, ImageNet's 1,000 prompts", "texts", inputs.prompts, 1000), rounds=3)
+    ask(Question("thousand_prompts", TITLE, "texts", inputs.prompts, 1000, sample=inputs.some_prompts), rounds=3)

@@ -1,6 +1,6 @@
 """Print how many texts find their picture, with the model in the package, or another file, and NumPyCLIP itself.
 
-    python evaluate.py DATA [FILE.npz]
+    python evaluate.py DATA [FILE.npz] [--engine openvino --precision bfloat16]
 
 And what is told of a picture of several things: their order, and number. Needs NumPyCLIP, and the data of build.py; no
 PyTorch.
@@ -86,8 +86,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("data", type=Path, metavar="DATA")
     parser.add_argument("model", nargs="?", default="tiny", metavar="FILE.npz")
+    parser.add_argument("--engine", help="as numpyclip.load takes it")
+    parser.add_argument("--precision", help="as numpyclip.load takes it")
     given = parser.parse_args()
-    model, _ = numpyclip.load(given.model, activation=None if given.model == "tiny" else "quick_gelu")
+    activation = None if given.model == "tiny" else "quick_gelu"
+    model, _ = numpyclip.load(given.model, activation=activation, engine=given.engine, precision=given.precision)
     seen = seen_captions(given.data, names("emoji"))
     every = dict(tests(given.data, seen))
     print("| text to image | among | R@1 | R@5 | R@10 | goal R@1 / R@5 |\n|---|---|---|---|---|---|")

@@ -19,7 +19,8 @@ from contest.contestants import ROUNDED, TITLES
 from contest.files import HOME, INPUTS, PYTHON, ROOT
 
 PAUSE = 0.25  # seconds between turns, for threads of the last one that still spin, waiting for more to do
-COSINE = 0.9999  # at least, with openai/CLIP
+REFERENCES = ("openai", "open_clip", "onnxruntime")  # the first that takes part
+COSINE = 0.9999  # at least, with the reference
 ROUNDED_COSINE = 0.99
 
 
@@ -107,21 +108,25 @@ def workers(names: Sequence[str], model: str, threads: int, ancestor: Path | Non
 
 @dataclass(frozen=True)
 class Result:
-    """What the turns of each contestant took, in seconds, and how near its embeddings are to the reference's."""
+    """What the turns of each contestant took, in seconds; how near its embeddings are to the reference's; its memory.
+
+    `peaks` are MiB, once it has loaded the model and embedded the inputs.
+    """
 
     seconds: dict[str, list[float]]
     cosines: dict[str, float]
+    peaks: dict[str, float]
 
     def median(self, name: str) -> float:
         """Seconds of a contestant's middle turn."""
         return statistics.median(self.seconds[name])
 
-    def ratio(self, name: str) -> str:
-        """How many times as long as NumPyCLIP it took: the median over the rounds, so that drift cancels."""
-        if "numpyclip" not in self.seconds:
-            return ""
-        pairs = zip(self.seconds[name], self.seconds["numpyclip"], strict=True)
-        return f"{statistics.median(theirs / ours for theirs, ours in pairs):.2f}"
+    def ratio(self, name: str, than: str = "numpyclip") -> float | None:
+        """How many times as long as another it took: the median over the rounds, so that drift cancels."""
+        if not {name, than} <= self.seconds.keys():
+            return None
+        pairs = zip(self.seconds[name], self.seconds[than], strict=True)
+        return statistics.median(its / others for its, others in pairs)
 
 
 def compete(team: Sequence[Worker], task: str, inputs: Path, rounds: int, least: float) -> dict[str, list[float]]:
@@ -135,24 +140,27 @@ def compete(team: Sequence[Worker], task: str, inputs: Path, rounds: int, least:
     return seconds
 
 
-def agree(team: Sequence[Worker], task: str, inputs: Path) -> dict[str, float]:
-    """Compare all embeddings with openai/CLIP's: the least cosine of each contestant. Also warms them up."""
-    embeddings = {}
+def agree(team: Sequence[Worker], task: str, inputs: Path) -> tuple[dict[str, float], dict[str, float]]:
+    """Compare all embeddings with the reference's: the least cosine of each contestant, and its peak memory, in MiB.
+
+    Also warms them up.
+    """
+    embeddings, peaks = {}, {}
     for worker in team:
         path = HOME / f"embeddings-{worker.name}.npy"
-        worker.ask(task=task, inputs=str(inputs), save=str(path))
+        peaks[worker.name] = worker.ask(task=task, inputs=str(inputs), save=str(path))["peak"]
         embeddings[worker.name] = unit(np.load(path).astype(np.float64))
         path.unlink()
-    reference = embeddings.get("openai")
+    reference = next((embeddings[name] for name in REFERENCES if name in embeddings), None)
     if reference is None:
-        print("Not compared: openai/CLIP does not take part.")
-        return {}
+        print("Not compared: none of " + ", ".join(REFERENCES) + " takes part.")
+        return {}, peaks
     cosines = {name: float((theirs * reference).sum(axis=1).min()) for name, theirs in embeddings.items()}
     for name, cosine in cosines.items():
         least = ROUNDED_COSINE if name in ROUNDED else COSINE
         if not cosine > least:
-            raise RuntimeError(f"{TITLES[name]} computes something else than openai/CLIP: cosine {cosine}")
-    return cosines
+            raise RuntimeError(f"{TITLES[name]} computes something else than the reference: cosine {cosine}")
+    return cosines, peaks
 
 
 def unit(x: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,12 +7,14 @@ import warnings
 from pathlib import Path
 
 import clip
+import open_clip
 import safetensors.torch
 import torch
+from timm.utils import reparameterize_model
 from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTokenizer
 
 from check_architectures import SIZES
-from contest.files import TOKENIZER, Checkpoint
+from contest.files import OPENAI, TOKENIZER, Checkpoint
 from make_golden import make, trace
 
 SEED = 7
@@ -21,7 +23,10 @@ State = dict[str, torch.Tensor]
 
 
 def write(checkpoint: Checkpoint, with_texts: bool) -> None:
-    checkpoint.folder.mkdir(parents=True, exist_ok=True)
+    checkpoint.open_clip.parent.mkdir(parents=True, exist_ok=True)
+    if checkpoint.model not in OPENAI:
+        write_open_clip(checkpoint)
+        return
     trace(make(SIZES[checkpoint.model], SEED), SIZES[checkpoint.model], checkpoint.openai)
     model, _ = clip.load(str(checkpoint.openai), device="cpu")
     state = {
@@ -36,6 +41,17 @@ def write(checkpoint: Checkpoint, with_texts: bool) -> None:
     export(model.visual, pixels, checkpoint.images)
     if with_texts:
         export(Texts(model), torch.from_numpy(clip.tokenize(["a dog", "two cats"]).numpy()), checkpoint.texts)
+
+
+def write_open_clip(checkpoint: Checkpoint) -> None:
+    """Save a model of open_clip as it does for Hugging Face, and its vision tower with fused branches."""
+    torch.manual_seed(SEED)
+    model = open_clip.create_model(checkpoint.model).eval()
+    safetensors.torch.save_model(model, checkpoint.open_clip)
+    config = {"model_cfg": open_clip.get_model_config(checkpoint.model), "preprocess_cfg": model.visual.preprocess_cfg}
+    (checkpoint.open_clip.parent / "open_clip_config.json").write_text(json.dumps(config), "utf-8")
+    pixels = torch.zeros(2, 3, checkpoint.size, checkpoint.size)
+    export(reparameterize_model(model.visual), pixels, checkpoint.images)
 
 
 class Texts(torch.nn.Module):

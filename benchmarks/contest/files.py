@@ -8,7 +8,10 @@ ROOT = Path(__file__).parents[2]
 HOME = Path(os.environ.get("NUMPYCLIP_BENCHMARKS") or Path("~/.cache/numpyclip-benchmarks")).expanduser().absolute()
 PYTHON = HOME / "venv" / "bin" / "python"
 INPUTS = HOME / "inputs"
+ANSWERS = HOME / "answers"
 TOKENIZER = HOME / "models" / "tokenizer.json"
+OPENAI = {"ViT-B/32": "ViT-B-32-quickgelu", "ViT-L/14@336px": "ViT-L-14-336-quickgelu", "RN50": "RN50-quickgelu"}
+SIZES = {"ViT-L/14@336px": 336, "MobileCLIP2-S0": 256}  # of pictures that are not 224 pixels wide
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,7 @@ class Checkpoint:
     Attributes
     ----------
     model : str
-        OpenAI's name of the architecture.
+        OpenAI's name of the architecture, or open_clip's if OpenAI has none.
     """
 
     model: str
@@ -34,9 +37,19 @@ class Checkpoint:
         return self.folder / f"{self.folder.name}.pt"
 
     @property
+    def name_in_open_clip(self) -> str:
+        """open_clip's name of the architecture."""
+        return OPENAI.get(self.model, self.model)
+
+    @property
     def open_clip(self) -> Path:
-        """State dict as safetensors."""
-        return self.folder / "open_clip.safetensors"
+        """State dict as safetensors; beside it a config file, if OpenAI does not have the architecture."""
+        return self.folder / "open_clip" / "open_clip_model.safetensors"
+
+    @property
+    def numpyclip(self) -> Path:
+        """What NumPyCLIP reads of them."""
+        return self.openai if self.model in OPENAI else self.open_clip.parent
 
     @property
     def transformers(self) -> Path:
@@ -56,4 +69,4 @@ class Checkpoint:
     @property
     def size(self) -> int:
         """Side of its pictures, in pixels."""
-        return 336 if self.model.endswith("@336px") else 224
+        return SIZES.get(self.model, 224)

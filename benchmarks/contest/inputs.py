@@ -35,6 +35,11 @@ def prompts() -> Path:
     return lines(PROMPTS.stem, [f"a photo of a {name}." for name in IMAGENET_CLASSNAMES])
 
 
+def some_prompts() -> Path:
+    """Write a few of them, for comparisons."""
+    return lines("some-prompts", prompts().read_text("utf-8").splitlines()[::20])
+
+
 def prompts_of_length(tokens: int, count: int) -> Path:
     """Write different texts of so many tokens each, marks of start and end included."""
     words = np.array(["dog", "cat", "house", "bird", "boat", "apple", "car", "sea", "tree", "red", "big", "old"])

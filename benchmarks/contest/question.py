@@ -1,16 +1,20 @@
 """A question about speed that contestants answer side by side, and the answer as a table."""
 
+import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
 from contest import report
 from contest.arena import Options, Result, agree, compete, options, workers
 from contest.contestants import TITLES
+from contest.files import ANSWERS
 
-FLOAT32 = ("numpyclip", "openai", "open_clip", "transformers", "onnxruntime", "openvino")
-ALL = (*FLOAT32, "openvino_bf16", "ancestor")
+ENGINES = ("numpyclip_openvino", "numpyclip_openvino_bf16", "numpyclip_openvino_int8", "numpyclip_onnxruntime")
+RUNTIMES = ("open_clip_bf16", "onnxruntime", "openvino", "openvino_bf16")
+PEERS = ("openai", "open_clip", "transformers", *RUNTIMES)
+ALL = ("numpyclip", *ENGINES, *PEERS, "ancestor")
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,12 @@ class Question:
     sample: Callable[[], Path] | None = None
 
 
+AGREEMENT = (
+    "Cosines are those of the worst embedding to openai/CLIP or, where that does not take part, to open_clip or the "
+    "exported model on ONNX Runtime."
+)
+
+
 def ask(question: Question, rounds: int = 7, least: float = 1.0) -> None:
     """Ask the contestants that the command line names, and write the answer down.
 
@@ -51,8 +61,8 @@ def ask(question: Question, rounds: int = 7, least: float = 1.0) -> None:
     """
     given = options(question.title, question.contestants, rounds)
     with workers(given.names, question.model, given.threads, given.ancestor) as team:
-        cosines = agree(team, question.task, (question.sample or question.inputs)())
-        result = Result(compete(team, question.task, question.inputs(), given.rounds, least), cosines)
+        cosines, peaks = agree(team, question.task, (question.sample or question.inputs)())
+        result = Result(compete(team, question.task, question.inputs(), given.rounds, least), cosines, peaks)
     answer(question, given, result)
 
 
@@ -68,8 +78,13 @@ def answer(question: Question, given: Options, result: Result, agreement: str = 
     for name in given.names:
         turns = [value(seconds) for seconds in result.seconds[name]]
         row = [TITLES[name], number(value(result.median(name))), f"{number(min(turns))} to {number(max(turns))}"]
-        rows.append([*row, result.ratio(name), *([f"{1 - result.cosines[name]:.0e}"] if result.cosines else [])])
-    header = ["", unit, "range", "time / NumPyCLIP's", *(["1 - cosine"] if result.cosines else [])]
+        ratio = result.ratio(name)
+        row.append("" if ratio is None else f"{ratio:.2f}")
+        row += [f"{1 - result.cosines[name]:.0e}"] if result.cosines else []
+        rows.append(row + ([f"{result.peaks[name]:.0f}"] if result.peaks else []))
+    compared = ["1 - cosine"] if result.cosines else []
+    header = ["", unit, "range", "time / NumPyCLIP's", *compared, *(["peak MiB"] if result.peaks else [])]
+    keep(question.name, result)
     titles, values = [TITLES[name] for name in given.names], [value(result.median(name)) for name in given.names]
     report.write(
         question.name,
@@ -78,10 +93,16 @@ def answer(question: Question, given: Options, result: Result, agreement: str = 
             report.table(header, rows),
             report.bars(question.name, question.title, titles, values, unit),
             f"Medians of {given.rounds} rounds, in turn. The ratio is the median of the rounds' ratios: above 1, "
-            f"NumPyCLIP is faster. {agreement or 'The last column compares with openai/CLIP: the worst embedding.'}",
+            f"NumPyCLIP is faster. {agreement or AGREEMENT}",
             report.machine(given.threads),
         ],
     )
+
+
+def keep(name: str, result: Result) -> None:
+    """Keep a result for `engines.py`."""
+    ANSWERS.mkdir(exist_ok=True)
+    (ANSWERS / f"{name}.json").write_text(json.dumps(asdict(result)), "utf-8")
 
 
 def number(value: float) -> str:

@@ -5,6 +5,7 @@ Run as `python -m contest.worker CONTESTANT MODEL THREADS`.
 
 import json
 import os
+import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -46,7 +47,7 @@ def serve(name: str, model: str, threads: int, answer: Callable[[dict[str, Any]]
         argument: Sequence[Any] = inputs(request["task"], request["inputs"])
         if "save" in request:
             np.save(request["save"], function(argument))
-            answer({})
+            answer({"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024})
         else:
             answer({"seconds": turn(function, argument, request["least"])})
 

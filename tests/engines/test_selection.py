@@ -76,18 +76,19 @@ def test_what_nothing_has_is_an_error_that_says_what_there_is(asked: dict[str, A
 
 
 @pytest.mark.parametrize(
-    ("asked", "extra"),
+    ("asked", "message"),
     [
-        ({"engine": "openvino"}, "openvino"),
-        ({"precision": "bfloat16"}, "openvino"),
-        ({"device": "cuda"}, "onnxruntime"),
+        ({"engine": "openvino"}, 'pip install "numpyclip[openvino]"'),
+        ({"precision": "bfloat16"}, 'pip install "numpyclip[openvino]"'),
+        ({"engine": "onnxruntime"}, 'pip install "numpyclip[onnxruntime]"'),
+        ({"device": "cuda:1"}, "device 'cuda:1' needs onnxruntime-gpu, which is not installed"),
     ],
 )
-def test_an_engine_that_is_not_installed_is_named(
-    asked: dict[str, Any], extra: str, monkeypatch: pytest.MonkeyPatch
+def test_a_package_that_is_not_installed_is_named(
+    asked: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("numpyclip.engines.engine.find_spec", lambda name: None)
-    with pytest.raises(MissingPackageError, match=rf'pip install "numpyclip\[{extra}\]"'):
+    with pytest.raises(MissingPackageError, match=re.escape(message)):
         choose(**asked)
 
 

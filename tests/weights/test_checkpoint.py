@@ -143,7 +143,7 @@ def test_tensors_of_any_dtypes_are_joined_one_below_the_other() -> None:
 
 
 def test_large_tensors_are_converted_in_parts() -> None:
-    wide = np.random.default_rng(0).standard_normal((300, 500), np.float32).astype(np.float16)
+    wide = np.random.default_rng(0).standard_normal((1500, 800), np.float32).astype(np.float16)
     parts: list[Any] = []
 
     def backwards(function: Callable[[Any], None], items: Sequence[Any]) -> None:

@@ -1,9 +1,10 @@
 """One module per contestant, all with the same few methods. A contestant is loaded in a process of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol, TypeVar
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,20 +13,44 @@ from contest.files import Checkpoint
 
 T = TypeVar("T")
 
-TITLES = {
-    "numpyclip": "NumPyCLIP",
-    "numpyclip_draft": "NumPyCLIP, draft=True",
-    "openai": "openai/CLIP",
-    "openai_workers": "openai/CLIP, 2 loader processes",
-    "open_clip": "open_clip",
-    "transformers": "transformers",
-    "onnxruntime": "ONNX Runtime",
-    "openvino": "OpenVINO, float32",
-    "openvino_bf16": "OpenVINO, as it comes (bfloat16)",
-    "openvino_cached": "OpenVINO, float32, with its cache",
-    "ancestor": "the ancestor (99991/NumPyCLIP)",
+
+class Entry(NamedTuple):
+    """A contestant's title, and its module, whose `load` takes the options."""
+
+    title: str
+    module: str
+    options: Mapping[str, Any] = MappingProxyType({})
+
+
+ENTRIES = {
+    "numpyclip": Entry("NumPyCLIP", "numpyclip"),
+    "numpyclip_draft": Entry("NumPyCLIP, draft=True", "numpyclip", {"draft": True}),
+    "numpyclip_openvino": Entry("NumPyCLIP, OpenVINO float32", "numpyclip", {"engine": "openvino"}),
+    "numpyclip_openvino_bf16": Entry(
+        "NumPyCLIP, OpenVINO bfloat16", "numpyclip", {"engine": "openvino", "precision": "bfloat16"}
+    ),
+    "numpyclip_openvino_int8": Entry(
+        "NumPyCLIP, OpenVINO int8", "numpyclip", {"engine": "openvino", "precision": "int8"}
+    ),
+    "numpyclip_onnxruntime": Entry("NumPyCLIP, ONNX Runtime float32", "numpyclip", {"engine": "onnxruntime"}),
+    "numpyclip_openvino_draft": Entry(
+        "NumPyCLIP, OpenVINO bfloat16, draft=True",
+        "numpyclip",
+        {"engine": "openvino", "precision": "bfloat16", "draft": True},
+    ),
+    "openai": Entry("openai/CLIP", "openai"),
+    "openai_workers": Entry("openai/CLIP, 2 loader processes", "openai_workers"),
+    "open_clip": Entry("open_clip", "open_clip"),
+    "open_clip_bf16": Entry("open_clip, bfloat16", "open_clip", {"precision": "bf16"}),
+    "transformers": Entry("transformers", "transformers"),
+    "onnxruntime": Entry("ONNX Runtime", "onnxruntime"),
+    "openvino": Entry("OpenVINO, float32", "openvino", {"precision": "f32"}),
+    "openvino_bf16": Entry("OpenVINO, as it comes (bfloat16)", "openvino"),
+    "openvino_cached": Entry("OpenVINO, float32, with its cache", "openvino_cached"),
+    "ancestor": Entry("the ancestor (99991/NumPyCLIP)", "ancestor"),
 }
-ROUNDED = ("openvino_bf16", "numpyclip_draft")  # do not compute quite the same
+TITLES = {name: entry.title for name, entry in ENTRIES.items()}
+ROUNDED = [name for name in ENTRIES if name.endswith(("_bf16", "_int8", "_draft"))]  # do not compute quite the same
 BATCH = 10  # texts that the peers take at once: of 10, 25, 50, 100 and 200 PyTorch's best; the others do not care
 
 
@@ -46,7 +71,9 @@ class Contestant(Protocol):
 
 
 def load(name: str, checkpoint: Checkpoint, threads: int) -> Contestant:
-    contestant: Contestant = import_module(f"contest.contestants.{name}").load(checkpoint, threads)
+    entry = ENTRIES[name]
+    module = import_module(f"contest.contestants.{entry.module}")
+    contestant: Contestant = module.load(checkpoint, threads, **entry.options)
     return contestant
 
 

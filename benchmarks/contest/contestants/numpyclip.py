@@ -11,10 +11,11 @@ from contest.files import Checkpoint
 
 
 class NumPyCLIP:
-    """NumPyCLIP; its threads are those of NumPy's BLAS, set by the environment."""
+    """NumPyCLIP; its threads, and those of its engines, are those of NumPy's BLAS, set by the environment."""
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
-        self.model, _ = numpyclip.load(checkpoint.openai)
+    def __init__(self, checkpoint: Checkpoint, draft: bool, **engine: str) -> None:
+        self.model, _ = numpyclip.load(checkpoint.numpyclip, **engine)
+        self.draft = draft
 
     def images(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         """Embed preprocessed pictures."""
@@ -26,8 +27,8 @@ class NumPyCLIP:
 
     def files(self, paths: Sequence[Path]) -> NDArray[np.float32]:
         """Embed files of pictures."""
-        return self.model.embed_images(paths)
+        return self.model.embed_images(paths, draft=self.draft)
 
 
-def load(checkpoint: Checkpoint, threads: int) -> NumPyCLIP:
-    return NumPyCLIP(checkpoint)
+def load(checkpoint: Checkpoint, threads: int, draft: bool = False, **engine: str) -> NumPyCLIP:
+    return NumPyCLIP(checkpoint, draft, **engine)

@@ -1,14 +1,18 @@
-"""open_clip on PyTorch, in float32, as its README uses it."""
+"""open_clip on PyTorch, as its README uses it; with branches fused where the architecture has any."""
 
 import open_clip
+import torch
+from timm.utils import reparameterize_model
 
 from contest.contestants.pytorch import OnPyTorch
 from contest.files import Checkpoint
 
-NAMES = {"ViT-B/32": "ViT-B-32-quickgelu", "ViT-L/14@336px": "ViT-L-14-336-quickgelu", "RN50": "RN50-quickgelu"}
 
-
-def load(checkpoint: Checkpoint, threads: int) -> OnPyTorch:
-    name = NAMES[checkpoint.model]
-    model, _, preprocess = open_clip.create_model_and_transforms(name, pretrained=str(checkpoint.open_clip))
-    return OnPyTorch(model.eval(), preprocess, open_clip.get_tokenizer(name), threads)
+def load(checkpoint: Checkpoint, threads: int, precision: str = "fp32") -> OnPyTorch:
+    name = checkpoint.name_in_open_clip
+    model, _, preprocess = open_clip.create_model_and_transforms(
+        name, pretrained=str(checkpoint.open_clip), precision=precision
+    )
+    model = reparameterize_model(model.eval())
+    dtype = open_clip.get_input_dtype(precision) or torch.float32
+    return OnPyTorch(model, preprocess, lambda texts: open_clip.get_tokenizer(name)(texts), threads, dtype)

@@ -1,4 +1,4 @@
-"""OpenVINO on openai/CLIP's towers, exported by PyTorch, in float32."""
+"""OpenVINO on towers that PyTorch exported: in a precision, or as it comes, in bfloat16 where the processor can."""
 
 from collections.abc import Sequence
 from functools import cache, cached_property
@@ -54,5 +54,5 @@ class OpenVINO:
         )
 
 
-def load(checkpoint: Checkpoint, threads: int) -> OpenVINO:
-    return OpenVINO(checkpoint, threads, {"INFERENCE_PRECISION_HINT": "f32"})
+def load(checkpoint: Checkpoint, threads: int, precision: str | None = None) -> OpenVINO:
+    return OpenVINO(checkpoint, threads, {"INFERENCE_PRECISION_HINT": precision} if precision else {})

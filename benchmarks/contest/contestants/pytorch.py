@@ -21,19 +21,21 @@ class OnPyTorch:
         preprocess: Compose,
         tokenize: Callable[[Sequence[str]], torch.Tensor],
         threads: int,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
         torch.set_num_threads(threads)
-        self.model, self.preprocess, self.tokenize = model, preprocess, tokenize
+        self.model, self.preprocess, self.tokenize, self.dtype = model, preprocess, tokenize, dtype
 
     @torch.inference_mode()
     def images(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         """Embed preprocessed pictures."""
-        return self.model.encode_image(torch.from_numpy(pixels)).numpy()
+        return self._embed(torch.from_numpy(pixels))
 
     @torch.inference_mode()
     def texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed strings."""
-        return np.concatenate([self.model.encode_text(self.tokenize(part)).numpy() for part in batches(texts, BATCH)])
+        embeddings = [self.model.encode_text(self.tokenize(part)) for part in batches(texts, BATCH)]
+        return torch.cat(embeddings).float().numpy()
 
     @torch.inference_mode()
     def files(self, paths: Sequence[Path]) -> NDArray[np.float32]:
@@ -41,5 +43,9 @@ class OnPyTorch:
         embeddings = []
         for part in batches(paths, 32):
             pixels = torch.stack([self.preprocess(Image.open(path)) for path in part])
-            embeddings.append(self.model.encode_image(pixels).numpy())
+            embeddings.append(self._embed(pixels))
         return np.concatenate(embeddings)
+
+    def _embed(self, pixels: torch.Tensor) -> NDArray[np.float32]:
+        embeddings: NDArray[np.float32] = self.model.encode_image(pixels.to(self.dtype)).float().numpy()
+        return embeddings

@@ -57,8 +57,8 @@ class Runtime(ABC):
         return all(find_spec(package) is not None for package in (cls.name, "onnx"))
 
     @classmethod
-    def missing(cls) -> MissingPackageError:
-        """Return the error that says what to install."""
+    def missing(cls, device: str = "cpu") -> MissingPackageError:
+        """Return the error that says what to install for a device."""
         return MissingPackageError(f'engine {cls.name!r} is not installed: pip install "numpyclip[{cls.name}]".')
 
     @classmethod
@@ -72,6 +72,11 @@ class Runtime(ABC):
             self.check()
         except EngineError:
             return False
+        return True
+
+    @property
+    def is_cached(self) -> bool:
+        """Whether compiled graphs can be written to files, and opened from them."""
         return True
 
     @property

@@ -95,14 +95,11 @@ class EngineTower(Guarded):
 
     def _integers(self, image: NDArray[Any]) -> NDArray[np.uint8] | None:
         """Return the pixels that were normalised: (b, 3, y, x) -> (b, y, x, 3); None if they were no integers."""
-        pixels = self._config.preprocess.as_pixels(image)
-        integers = np.rint(pixels)
-        with np.errstate(invalid="ignore"):
-            is_exact = image.size and np.abs(pixels - integers).max() < _EXACT and integers.min() >= 0
-            if not (is_exact and integers.max() <= 255):
-                return None
-        of_uint8: NDArray[np.uint8] = integers.transpose(0, 2, 3, 1).astype(np.uint8)
-        return of_uint8
+        as_pixels = self._config.preprocess.as_pixels
+        if _integers_near(as_pixels(image[:1, :, :1])) is None:  # one row is mostly enough to tell
+            return None
+        integers = _integers_near(as_pixels(image))
+        return None if integers is None else integers.transpose(0, 2, 3, 1).astype(np.uint8)
 
     def _compute(self, kind: Input, inputs: NDArray[Any], model: Callable[[], Model]) -> Array:
         count = threads.count() if self.runtime.device == "cpu" else 0
@@ -110,13 +107,21 @@ class EngineTower(Guarded):
             session = self._sessions.get((kind, count))
             if session is None:
                 self._sessions = {key: session for key, session in self._sessions.items() if key[1] == count}
-                parts = (self._identity, kind, self._config)
+                parts = (self._identity if self.runtime.is_cached else None, kind, self._config)
                 make = partial(_make, kind, model, self.runtime.precision)
                 if self._graph is not None:
                     make = partial(read_graph, self._graph, kind, self._config)
                 session = open_or_compile(self.runtime, parts, make, count)
                 self._sessions[kind, count] = session
             return session(inputs)
+
+
+def _integers_near(pixels: NDArray[Any]) -> NDArray[Any] | None:
+    """Return the integers of 0..255 that pixels are, but for rounding; None if they are none."""
+    integers = np.rint(pixels)
+    with np.errstate(invalid="ignore"):
+        is_near = pixels.size and np.abs(pixels - integers).max() < _EXACT
+        return integers if is_near and integers.min() >= 0 and integers.max() <= 255 else None
 
 
 def _make(kind: Input, model: Callable[[], Model], precision: Precision, weights: WeightFile) -> Any:

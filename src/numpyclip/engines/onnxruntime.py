@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from numpyclip.engines.engine import CachedGraph, Runtime, Session
 from numpyclip.engines.names import Precision
-from numpyclip.errors import EngineError
+from numpyclip.errors import EngineError, MissingPackageError
 from numpyclip.model.ops import Array
 
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
@@ -38,8 +38,14 @@ class ONNXRuntime(Runtime):
     name = "onnxruntime"
     devices: ClassVar[Mapping[str, tuple[Precision, ...]]] = {
         "cpu": ("float32", "int8"),
-        **{name: ("float32", "float16", "int8") for name in _PROVIDERS if name != "cpu"},
+        **{name: ("float32", "float16", "int8") for name in _PROVIDERS if name not in ("cpu", "coreml")},
+        "coreml": ("float16",),  # which it takes for float32, too, where it runs on more than the CPU
     }
+
+    @property
+    def is_cached(self) -> bool:
+        """Whether compiled graphs can be written to files: weights that were packed for the processor."""
+        return self.device == "cpu"
 
     @property
     def version(self) -> str:
@@ -47,6 +53,14 @@ class ONNXRuntime(Runtime):
         import onnxruntime
 
         return str(onnxruntime.__version__)
+
+    @classmethod
+    def missing(cls, device: str = "cpu") -> MissingPackageError:
+        """Return the error that says what to install for a device, of whose packages the extra has but one."""
+        _, package = _PROVIDERS[device.partition(":")[0]]
+        if package == cls.name:
+            return super().missing(device)
+        return MissingPackageError(f"device {device!r} needs {package}, which is not installed, and onnx.")
 
     @classmethod
     def available(cls) -> list[str]:

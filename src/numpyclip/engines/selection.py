@@ -41,7 +41,7 @@ def choose(engine: object = None, device: object = "cpu", precision: object = No
         raise InputError(_unavailable(engine, place, wanted))
     installed = [kind for kind in kinds if kind.is_installed()]
     if not installed:
-        raise kinds[0].missing()
+        raise kinds[0].missing(place)
     runtimes = [kind(place, wanted) for kind in installed]
     chosen = next((runtime for runtime in runtimes[:-1] if runtime.is_usable()), runtimes[-1])
     chosen.check()

@@ -105,6 +105,7 @@ def _widen_bfloat16(halves: NDArray[np.generic]) -> NDArray[np.float32]:
 
 
 _PIECE = 2**16  # numbers that stay in the cache through all steps
+_FEW = 2**20  # numbers that one thread converts in the time that others take to start
 _SIGN_EXPONENT_FRACTION = np.int32(-0x70000001)  # all bits but the three that copy the sign
 _REBIAS = np.float32(2**112)  # float32's exponents are larger by so much
 _SMALLEST = np.full(1, 2**-136, np.float32)  # float16's smallest number before that
@@ -123,7 +124,8 @@ def widen(array: NDArray[Any], wide: NDArray[np.float32], spread: Spread = one_b
         return
     step = max(_PIECE * len(array) // array.size, 1)
     pieces = [slice(start, start + step) for start in range(0, len(array), step)]
-    spread(lambda rows: _widen(array[rows], wide[rows]), pieces)
+    convert = one_by_one if array.size < _FEW else spread
+    convert(lambda rows: _widen(array[rows], wide[rows]), pieces)
 
 
 def _widen(array: NDArray[Any], wide: NDArray[np.float32]) -> None:
