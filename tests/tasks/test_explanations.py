@@ -30,8 +30,9 @@ class Sees:
         white = np.stack(crops).astype(np.float32)[..., 0] / 255
         height, width = (side // 2 for side in white.shape[1:])
         quarters = [white[:, y : y + height, x : x + width] for y in (0, height) for x in (0, width)]
-        shares = np.stack([quarter.mean(axis=(1, 2)) for quarter in quarters], axis=1)
-        return np.maximum(shares, np.float32(1e-9))  # zeros would be the embedding of damaged weights
+        shares: np.ndarray = np.stack([quarter.mean(axis=(1, 2)) for quarter in quarters], axis=1)
+        shares[shares == 0] = 1e-9  # would be the embedding of damaged weights
+        return shares
 
     def embed_texts(self, texts: str | list[str]) -> np.ndarray:
         return np.eye(4, dtype=np.float32)[[int(text) for text in texts]]
