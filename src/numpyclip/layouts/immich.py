@@ -17,7 +17,7 @@ from numpyclip.engines.names import Precision
 from numpyclip.graph import image_graph, text_graph
 from numpyclip.graph.weight_file import WeightFile
 from numpyclip.layouts.graph_edits import normalize, rename, trim
-from numpyclip.layouts.graph_files import are_large, write, write_bytes
+from numpyclip.layouts.graph_files import write, write_bytes
 from numpyclip.layouts.library import Library
 from numpyclip.layouts.tokenizer_files import tokenizer_files
 from numpyclip.saving.open_clip import describe_preprocess
@@ -44,19 +44,18 @@ def write_folder(model: CLIP, precision: Precision, folder: Path) -> None:
     files["config.json"] = as_json(_config(model))
     for name, content in files.items():
         write_bytes(folder / name, content)
-    is_large = are_large(model, precision)
-    write(partial(_image_graph, model, precision), folder / "visual" / "model.onnx", is_large)
-    write(partial(_text_graph, model, precision), folder / "textual" / "model.onnx", is_large)
+    write(partial(_image_graph, model, precision), folder / "visual" / "model.onnx")
+    write(partial(_text_graph, model, precision), folder / "textual" / "model.onnx")
 
 
-def _image_graph(model: CLIP, precision: Precision, weights: WeightFile | None) -> onnx.ModelProto:
+def _image_graph(model: CLIP, precision: Precision, weights: WeightFile) -> onnx.ModelProto:
     graph = image_graph(model, pixels="float", precision=precision, weights=weights)
     rename(graph, {"pixel_values": "image", "image_embeds": "image_embedding"})
     normalize(graph)
     return graph
 
 
-def _text_graph(model: CLIP, precision: Precision, weights: WeightFile | None) -> onnx.ModelProto:
+def _text_graph(model: CLIP, precision: Precision, weights: WeightFile) -> onnx.ModelProto:
     assert model.config.text is not None
     graph = text_graph(model, ids="int32", precision=precision, weights=weights)
     rename(graph, {"input_ids": "text", "text_embeds": "text_embedding"})

@@ -12,7 +12,7 @@ from numpyclip.engines.names import Precision
 from numpyclip.families.exported import IMAGE_GRAPH, TEXT_GRAPH, ExportedModel
 from numpyclip.families.repository_files import EXPORTED
 from numpyclip.graph import image_graph, text_graph
-from numpyclip.layouts.graph_files import are_large, write, write_bytes
+from numpyclip.layouts.graph_files import write, write_bytes
 from numpyclip.saving.plan import as_json
 from numpyclip.tokenizer.described import describe_tokenizer
 
@@ -30,14 +30,13 @@ def write_folder(model: CLIP, precision: Precision, folder: Path) -> None:
         If the tokenizer needs a package that is not installed.
     """
     tokenizer: dict[str, Any] = {}
-    is_large = are_large(model, precision)
     if model.config.text is not None:
         tokenizer, files = describe_tokenizer(model.tokenizer)
         for name, content in files.items():
             write_bytes(folder / name, content)
-        write(lambda weights: text_graph(model, precision=precision, weights=weights), folder / TEXT_GRAPH, is_large)
+        write(lambda weights: text_graph(model, precision=precision, weights=weights), folder / TEXT_GRAPH)
     if model.config.vision is not None:
-        write(lambda weights: image_graph(model, precision=precision, weights=weights), folder / IMAGE_GRAPH, is_large)
+        write(lambda weights: image_graph(model, precision=precision, weights=weights), folder / IMAGE_GRAPH)
     exported = ExportedModel(
         folder=folder,
         config=replace(model.config, decoder=None),
