@@ -27,14 +27,14 @@ print(model.encode_text(numpy.array([[94, 3, 5, 95], [94, 7, 95, 0]])).tobytes()
 
 
 @pytest.fixture
-def compilations(engine: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The graphs that were compiled, not opened."""
-    made: list[str] = []
+def compilations(engine: str, monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """The graphs that were compiled, not opened: of each the file to cache it in, if any."""
+    made: list[object] = []
     (kind,) = (kind for kind in RUNTIMES if kind.name == engine)
     compile_ = kind.compile
 
     def recorded(self: Runtime, *arguments: Any) -> Any:
-        made.append(self.device)
+        made.append(arguments[-1])
         return compile_(self, *arguments)
 
     monkeypatch.setattr(kind, "compile", recorded)
@@ -54,7 +54,7 @@ def test_the_next_process_compiles_nothing(path: Path, engine: str, by_engine: C
     assert imported == "False"
 
 
-def test_a_graph_is_kept_once_for_each_tower(path: Path, engine: str, compilations: list[str]) -> None:
+def test_a_graph_is_kept_once_for_each_tower(path: Path, engine: str, compilations: list[object]) -> None:
     first = embed(path, engine)
     assert [file.name.partition("-")[2] for file in prepared_files()] == ["compiled-v1.bin"]
     assert (embed(path, engine) == first).all()
@@ -65,7 +65,7 @@ def test_a_graph_is_kept_once_for_each_tower(path: Path, engine: str, compilatio
     assert len(compilations) == 2
 
 
-def test_another_activation_is_another_graph(path: Path, engine: str, compilations: list[str]) -> None:
+def test_another_activation_is_another_graph(path: Path, engine: str, compilations: list[object]) -> None:
     first = embed(path, engine)
     other = numpyclip.load(path, activation="gelu", engine=engine)[0].encode_text(IDS)
     assert np.abs(first - other).max() > 1e-4
@@ -73,7 +73,7 @@ def test_another_activation_is_another_graph(path: Path, engine: str, compilatio
 
 
 @pytest.mark.parametrize("place", [0, 0.5, -1])
-def test_a_damaged_file_is_made_again(path: Path, engine: str, compilations: list[str], place: float) -> None:
+def test_a_damaged_file_is_made_again(path: Path, engine: str, compilations: list[object], place: float) -> None:
     first = embed(path, engine)
     (file,) = prepared_files()
     content = bytearray(file.read_bytes())
@@ -86,7 +86,7 @@ def test_a_damaged_file_is_made_again(path: Path, engine: str, compilations: lis
 
 
 @pytest.mark.parametrize("size", [0, 20, 1000])
-def test_a_truncated_file_is_made_again(path: Path, engine: str, compilations: list[str], size: int) -> None:
+def test_a_truncated_file_is_made_again(path: Path, engine: str, compilations: list[object], size: int) -> None:
     first = embed(path, engine)
     (file,) = prepared_files()
     os.truncate(file, size)
@@ -94,7 +94,7 @@ def test_a_truncated_file_is_made_again(path: Path, engine: str, compilations: l
     assert len(compilations) == 2
 
 
-def test_a_file_that_the_runtime_refuses_is_made_again(path: Path, engine: str, compilations: list[str]) -> None:
+def test_a_file_that_the_runtime_refuses_is_made_again(path: Path, engine: str, compilations: list[object]) -> None:
     first = embed(path, engine)
     (kind,) = (kind for kind in RUNTIMES if kind.name == engine)
 
@@ -128,7 +128,7 @@ def test_a_runtime_that_opens_nothing_compiles_it_for_each_process(
 
 
 def test_the_file_of_another_user_is_not_opened(
-    path: Path, engine: str, compilations: list[str], monkeypatch: pytest.MonkeyPatch
+    path: Path, engine: str, compilations: list[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     embed(path, engine)
     monkeypatch.setattr(compiled, "is_trusted", lambda status: False)
@@ -138,7 +138,7 @@ def test_the_file_of_another_user_is_not_opened(
 
 
 def test_without_a_cache_nothing_is_kept(
-    path: Path, engine: str, compilations: list[str], monkeypatch: pytest.MonkeyPatch
+    path: Path, engine: str, compilations: list[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NUMPYCLIP_CACHE", "0")
     assert (embed(path, engine) == embed(path, engine)).all()
@@ -155,7 +155,7 @@ def test_a_folder_that_cannot_be_written_is_no_error(
 
 
 def test_a_full_disk_is_no_error(
-    path: Path, engine: str, by_numpy: CLIP, compilations: list[str], monkeypatch: pytest.MonkeyPatch
+    path: Path, engine: str, by_numpy: CLIP, compilations: list[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -166,12 +166,14 @@ def test_a_full_disk_is_no_error(
     assert len(compilations) == 2
 
 
-def test_what_would_fill_half_the_room_is_not_kept(
-    path: Path, engine: str, by_numpy: CLIP, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("room", [800_000, 1_000_000])  # the graph has 430,080 bytes of weights, the file more
+def test_what_would_fill_half_the_room_is_compiled_once_and_not_cached(
+    path: Path, engine: str, by_numpy: CLIP, compilations: list[object], monkeypatch: pytest.MonkeyPatch, room: int
 ) -> None:
-    monkeypatch.setattr(compiled, "MOST_BYTES", 1000)
+    monkeypatch.setattr(compiled, "MOST_BYTES", room)
     assert np.abs(embed(path, engine) - by_numpy.encode_text(IDS)).max() < 1e-5
     assert prepared_files() == []
+    assert [cache is None for cache in compilations] == [room == 800_000]
 
 
 def test_a_tower_without_a_graph_is_refused_by_name(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:

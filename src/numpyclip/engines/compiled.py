@@ -47,12 +47,11 @@ def open_or_compile(runtime: Runtime, parts: tuple[object, ...], make: MakeGraph
     about = identity_of(*parts, runtime, runtime.version, here.name, here.features)
     folder = prepared_folder()
     file = None if about is None or folder is None else folder / f"{about}-compiled-v{VERSION}.bin"
-    if file is not None and (session := _open(runtime, file, threads)):
-        return session
-    if file is not None and _compile_into(runtime, file, make, threads) and (session := _open(runtime, file, threads)):
+    if file is not None and (session := _open(runtime, file, threads) or _compile_into(runtime, file, make, threads)):
         return session
     with tempfile.TemporaryDirectory(prefix="numpyclip-", ignore_cleanup_errors=True) as temporary:
-        return runtime.compile(_written(make, Path(temporary)), threads, None)[0]
+        graph, _ = _written(make, Path(temporary))
+        return runtime.compile(graph, threads, None)[0]
 
 
 def _open(runtime: Runtime, file: Path, threads: int) -> Session | None:
@@ -64,40 +63,45 @@ def _open(runtime: Runtime, file: Path, threads: int) -> Session | None:
     return None
 
 
-def _compile_into(runtime: Runtime, file: Path, make: MakeGraph, threads: int) -> bool:
-    """Compile a graph into a file; return whether that was possible: the disk may be full, or the file another user's.
+def _compile_into(runtime: Runtime, file: Path, make: MakeGraph, threads: int) -> Session | None:
+    """Compile a graph into a file, and open that, unless it is too large to be cached.
 
-    The session is not used: one that maps the file needs less memory.
+    None if that is not possible: the disk may be full, or the file another user's.
     """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         if file.exists() and not is_trusted(file.stat()):
-            return False
+            return None
         with temporary_path(file) as part:
             part.mkdir()
+            graph, weights = _written(make, part)
             new = part / file.name
-            _, graph = runtime.compile(_written(make, part), threads, new)
-            _seal(new, graph, file.name)
-            is_small = new.stat().st_size <= MOST_BYTES // 2
-            if is_small:
-                new.replace(file)
+            session, compiled = runtime.compile(graph, threads, new if _is_small(weights) else None)
+            if not new.exists() or not _is_small(new):
+                return session
+            _seal(new, compiled, file.name)
+            new.replace(file)
         remove_least_recently_used(file.parent)
-        return is_small
     except OSError:
-        return False
+        return None
     except NumPyCLIPError as error:
         if isinstance(error.__cause__, OSError):
-            return False
+            return None
         raise
+    del session  # one that maps the file needs less memory
+    return _open(runtime, file, threads)
 
 
-def _written(make: MakeGraph, folder: Path) -> Path:
+def _is_small(file: Path) -> bool:
+    return file.stat().st_size <= MOST_BYTES // 2
+
+
+def _written(make: MakeGraph, folder: Path) -> tuple[Path, Path]:
     """Write a graph and its weights to files, which need no memory, and of which runtimes read any size."""
     from numpyclip.graph.write import stream_graph
 
     path = folder / "graph.onnx"
-    stream_graph(make, path)
-    return path
+    return path, stream_graph(make, path)
 
 
 def _read(file: Path) -> CachedGraph | None:
