@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from numpyclip.arguments import PRECISIONS, Precision
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.dual_encoder.fingerprint import _LEAST_COSINES
 from numpyclip.engines.engine_tower import EngineTower
-from numpyclip.engines.names import PRECISIONS, Precision
 from numpyclip.engines.selection import RUNTIMES
 from numpyclip.errors import EngineError, InputError
 from tests.families.test_parity import load, with_record_of

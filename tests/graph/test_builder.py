@@ -87,5 +87,5 @@ def test_a_number_that_float16_does_not_hold_is_refused_by_the_name_of_its_weigh
 
 
 def test_an_unknown_precision_is_refused() -> None:
-    with pytest.raises(InputError, match="precision is 'float8'; expected one of float32, float16, bfloat16, int8"):
+    with pytest.raises(InputError, match="precision is 'float8'; expected 'float32', 'bfloat16', 'float16', 'int8'"):
         Graph("float8")  # type: ignore[arg-type]

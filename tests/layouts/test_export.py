@@ -55,7 +55,7 @@ def test_a_model_is_loaded_by_name(weights: Path, model: CLIP, tmp_path: Path) -
     ("options", "message"),
     [
         ({"layout": "openvino"}, "layout is 'openvino'; expected 'open' or 'immich' or 'transformers.js'"),
-        ({"precision": "fp16"}, "precision is 'fp16'; expected 'float32' or 'bfloat16' or 'float16' or 'int8'"),
+        ({"precision": "fp16"}, "precision is 'fp16'; expected 'float32', 'bfloat16', 'float16', 'int8'"),
     ],
 )
 def test_arguments_are_checked(model: CLIP, tmp_path: Path, options: Any, message: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from numpyclip.arguments import PRECISIONS
 from numpyclip.cli.options import (
     add_activation_option,
     add_text_model_option,
@@ -13,7 +14,6 @@ from numpyclip.cli.options import (
     positive,
 )
 from numpyclip.cli.outputs import print_columns, print_json
-from numpyclip.engines.names import PRECISIONS
 from numpyclip.errors import InputError
 from numpyclip.layouts.export import LAYOUTS, export
 

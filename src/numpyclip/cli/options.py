@@ -6,7 +6,8 @@ import argparse
 import os
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from numpyclip.engines.names import ENGINES, PRECISIONS
+from numpyclip.arguments import PRECISIONS
+from numpyclip.engines.names import ENGINES
 from numpyclip.images.decode_options import MAX_PIXELS, DecodeOptions
 from numpyclip.weights.activations import ACTIVATIONS
 

@@ -12,8 +12,9 @@ from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
-from numpyclip.engines.names import PRECISIONS, Engine, Precision
-from numpyclip.errors import EngineError, InputError, MissingPackageError, NumPyCLIPError
+from numpyclip.arguments import Precision
+from numpyclip.engines.names import Engine
+from numpyclip.errors import EngineError, MissingPackageError, NumPyCLIPError
 from numpyclip.model.ops import Array
 
 
@@ -100,13 +101,3 @@ class Runtime(ABC):
             raise
         except Exception as error:  # of no common class
             raise EngineError(f"{self.name} on {self.device}: {error}") from error
-
-
-def checked_precision(precision: object) -> Precision:
-    """Return a precision, by default float32; raise InputError if it is none."""
-    if precision is None:
-        return "float32"
-    for known in PRECISIONS:
-        if precision == known:
-            return known
-    raise InputError(f"precision is {precision!r:.60}; expected {', '.join(map(repr, PRECISIONS))}.")

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from numpyclip.arguments import Precision
 from numpyclip.engines.compiled import open_or_compile
 from numpyclip.engines.engine import Runtime, Session
 from numpyclip.engines.graph_file import Input, read_graph
-from numpyclip.engines.names import Precision
 from numpyclip.model.config import CLIPConfig
 from numpyclip.model.ops import Array
 from numpyclip.runtime import threads

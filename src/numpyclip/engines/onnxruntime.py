@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from numpyclip.arguments import Precision
 from numpyclip.engines.engine import CachedGraph, Runtime, Session
-from numpyclip.engines.names import Precision
 from numpyclip.errors import EngineError
 from numpyclip.model.ops import Array
 

@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from numpyclip.arguments import PRECISIONS, Precision
 from numpyclip.engines.engine import CachedGraph, Runtime, Session
-from numpyclip.engines.names import PRECISIONS, Precision
 from numpyclip.errors import EngineError
 from numpyclip.model.ops import Array
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from numpyclip.engines.engine import Runtime, checked_precision
-from numpyclip.engines.names import ENGINES, Precision
+from numpyclip.arguments import Precision, checked_precision
+from numpyclip.engines.engine import Runtime
+from numpyclip.engines.names import ENGINES
 from numpyclip.engines.onnxruntime import ONNXRuntime
 from numpyclip.engines.openvino import OpenVINO
 from numpyclip.errors import InputError

@@ -7,7 +7,8 @@ from typing import Literal, Protocol
 import numpy as np
 import onnx
 
-from numpyclip.graph.builder import Graph, Precision, Value
+from numpyclip.arguments import Precision
+from numpyclip.graph.builder import Graph, Value
 from numpyclip.graph.vision.pixels import PixelInput, Pixels
 from numpyclip.graph.visitors import visit
 from numpyclip.graph.weight_file import WeightFile
@@ -44,7 +45,7 @@ def image_graph(
     Parameters
     ----------
     model : CLIP
-    precision : {"float32", "float16", "bfloat16", "int8"}, default="float32"
+    precision : {"float32", "bfloat16", "float16", "int8"}, default="float32"
         "float16" is that of all that is computed. The others compute in float32, unless the engine rounds; matrices are
         stored as bfloat16, or as int8 with a scale for each row.
     pixels : {"uint8", "float"}, default="uint8"
@@ -75,7 +76,7 @@ def text_graph(
     Parameters
     ----------
     model : CLIP
-    precision : {"float32", "float16", "bfloat16", "int8"}, default="float32"
+    precision : {"float32", "bfloat16", "float16", "int8"}, default="float32"
         As for images.
     ids : {"int64", "int32"}, default="int64"
         Dtype of its input, `input_ids` (batch, length); texts need as many positions as `encode_text` asks for.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, TypeAlias
 
 import numpy as np
 import onnx
 from numpy.typing import ArrayLike, NDArray
 from onnx import TensorProto
 
+from numpyclip.arguments import Precision, checked_precision
 from numpyclip.errors import InputError, quoted
 from numpyclip.graph.weight_file import WeightFile
 from numpyclip.weights.dtypes import narrow_to_bfloat16, narrow_to_float16
@@ -20,8 +21,6 @@ from numpyclip.weights.int8 import round_to_int8, row_scales
 # bring `Gelu` (20) and `Attention` (23), which runtimes make of the older operators themselves.
 OPSET = 17
 _IR_VERSION = 8  # of the same year
-
-Precision: TypeAlias = Literal["float32", "float16", "bfloat16", "int8"]
 
 Value: TypeAlias = str  # the name of what flows between nodes
 
@@ -33,7 +32,7 @@ class Graph:
 
     Parameters
     ----------
-    precision : {"float32", "float16", "bfloat16", "int8"}, default="float32"
+    precision : {"float32", "bfloat16", "float16", "int8"}, default="float32"
         "float16" is that of all that is computed. The others compute in float32; matrices are stored as bfloat16, or as
         int8 with a scale for each row.
     weights : WeightFile, optional
@@ -46,10 +45,8 @@ class Graph:
     """
 
     def __init__(self, precision: Precision = "float32", weights: WeightFile | None = None) -> None:
-        if precision not in get_args(Precision):
-            raise InputError(f"precision is {precision!r:.60}; expected one of {', '.join(get_args(Precision))}.")
         self.name = ""
-        self._precision = precision
+        self._precision = checked_precision(precision)
         self._weights = weights
         self._float: int = TensorProto.FLOAT16 if precision == "float16" else TensorProto.FLOAT
         self._model = onnx.ModelProto(ir_version=_IR_VERSION, producer_name="NumPyCLIP")

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
-from numpyclip.engines.names import PRECISIONS, Precision
+from numpyclip.arguments import Precision, checked_precision
 from numpyclip.errors import InputError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def export(
         To be created, atomically.
     layout : {"open", "immich", "transformers.js"}, default="open"
         For `load`, with an engine; for Immich's machine learning; or for transformers.js, in a browser or Node.
-    precision : {"float32", "float16", "bfloat16", "int8"}, default="float32"
+    precision : {"float32", "bfloat16", "float16", "int8"}, default="float32"
         What the graphs compute in; "int8" are weights of eight bits. ONNX Runtime has no "bfloat16" on CPUs, so only
         the layout "open" takes it.
     overwrite : bool, default=False
@@ -66,8 +66,7 @@ def export(
 
     if layout not in LAYOUTS:
         raise InputError(f"layout is {layout!r:.60}; expected {' or '.join(map(repr, LAYOUTS))}.")
-    if precision not in PRECISIONS:
-        raise InputError(f"precision is {precision!r:.60}; expected {' or '.join(map(repr, PRECISIONS))}.")
+    precision = checked_precision(precision)
     loaded = model if isinstance(model, CLIP) else load(model, low_memory=True)[0]
     module = {"open": open_folder, "immich": immich, "transformers.js": transformers_js}[layout]
     target = Path(folder).resolve()  # where a link points

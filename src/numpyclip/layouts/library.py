@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from numpyclip.engines.names import Precision
+from numpyclip.arguments import Precision
 from numpyclip.errors import UnsupportedCheckpointError
 from numpyclip.images.preprocess import Preprocess, in_pixels
 from numpyclip.model.config import list_options

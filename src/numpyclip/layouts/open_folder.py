@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from numpyclip.arguments import Precision
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.dual_encoder.fingerprint import Fingerprint, take_fingerprint
-from numpyclip.engines.names import Precision
 from numpyclip.families.exported import IMAGE_GRAPH, TEXT_GRAPH, ExportedModel
 from numpyclip.families.repository_files import EXPORTED
 from numpyclip.graph import image_graph, text_graph

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import onnx
 
+from numpyclip.arguments import Precision
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.engines.names import Precision
 from numpyclip.graph import image_graph, text_graph
 from numpyclip.graph.weight_file import WeightFile
 from numpyclip.layouts.graph_edits import pad, rename, trim
