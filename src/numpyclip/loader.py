@@ -12,7 +12,7 @@ from numpyclip.errors import InputError
 
 if TYPE_CHECKING:
     from numpyclip.dual_encoder.clip import CLIP
-    from numpyclip.engines.engine import Runtime
+    from numpyclip.engines.engine import Engine
     from numpyclip.families.description import ModelDescription
     from numpyclip.images.preprocess import Preprocess
     from numpyclip.model.config import CLIPConfig
@@ -118,16 +118,16 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
         _refuse(name, pretrained=pretrained, activation=activation, truncate_dim=truncate_dim, text_model=text_model)
         model = _of_graphs(Path(name), engine, device, precision)
         return model, model.preprocess
-    runtime = _runtime(engine, device, precision, low_memory)
+    chosen = _choose(engine, device, precision, low_memory)
     named = resolve(os.fspath(name), pretrained, text_model)
     found = recognise(locate(named.name, named.pretrained, download_root), activation)
-    model = _read(_truncate(found, truncate_dim), low_memory, runtime)
+    model = _read(_truncate(found, truncate_dim), low_memory, chosen)
     if named.text_model is not None:
         from numpyclip.dual_encoder.pair import pair
 
         texts = recognise(locate(os.fspath(named.text_model), None, download_root), fallback=activation)
         texts = replace(texts, config=texts.config.standardize())
-        model = pair(model, _read(_truncate(texts, truncate_dim, warned=True), low_memory, runtime))
+        model = pair(model, _read(_truncate(texts, truncate_dim, warned=True), low_memory, chosen))
     return model, model.preprocess
 
 
@@ -143,9 +143,9 @@ def _of_graphs(folder: Path, engine: object, device: object, precision: object) 
             f"{folder}: was exported in {exported.precision}, not in {precision!r:.60}. Leave precision out, or export "
             "the model again."
         )
-    runtime = choose(engine, device, exported.precision)
-    assert runtime is not None  # NumPy's graphs are none
-    return from_graphs(exported, runtime)
+    chosen = choose(engine, device, exported.precision)
+    assert chosen is not None  # NumPy's graphs are none
+    return from_graphs(exported, chosen)
 
 
 def _refuse(folder: object, **options: object) -> None:
@@ -173,20 +173,20 @@ def _truncate(found: ModelDescription, dim: int | None, *, warned: bool = False)
     return replace(found, config=config)
 
 
-def _runtime(engine: object, device: object, precision: object, low_memory: bool) -> Runtime | None:
+def _choose(engine: object, device: object, precision: object, low_memory: bool) -> Engine | None:
     """Return the engine that is asked for, importing none if it is NumPy."""
     if engine in (None, "numpy") and str(device) == "cpu" and precision in (None, "float32"):
         return None
     from numpyclip.engines.selection import choose
 
-    runtime = choose(engine, device, precision)
-    if low_memory and runtime is not None:
-        raise InputError(f"low_memory is {low_memory}, and engine {runtime.name!r} keeps all weights. Leave one out.")
-    return runtime
+    chosen = choose(engine, device, precision)
+    if low_memory and chosen is not None:
+        raise InputError(f"low_memory is {low_memory}, and engine {chosen.name!r} keeps all weights. Leave one out.")
+    return chosen
 
 
-def _read(found: ModelDescription, low_memory: bool, runtime: Runtime | None) -> CLIP:
-    model = _kind(found.config).read(found.checkpoint, found.config, found.tokenizer, low_memory, runtime)
+def _read(found: ModelDescription, low_memory: bool, engine: Engine | None) -> CLIP:
+    model = _kind(found.config).read(found.checkpoint, found.config, found.tokenizer, low_memory, engine)
     for doubt in (*found.warnings, *(model.checkpoint.warnings if model.checkpoint else ())):
         warnings.warn(doubt, stacklevel=3)
     return model

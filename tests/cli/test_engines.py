@@ -4,10 +4,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from numpyclip.engines.selection import RUNTIMES
+from numpyclip.engines.selection import ENGINES
 from tests.cli.conftest import Run
 
-NAMES = [kind.name for kind in RUNTIMES]
+NAMES = list(ENGINES)
 
 
 @pytest.fixture(params=NAMES)

@@ -193,7 +193,7 @@ def test_a_model_says_in_which_precision_an_engine_computes_it(checkpoints: Path
     path = checkpoints / "vit-torchscript.pt"
     model, _ = numpyclip.load(path)
     assert model.checkpoint is not None
-    runtime = OpenVINO("cpu", "bfloat16")  # which is not imported for this
-    by_engine = CLIP.read(model.checkpoint, model.config, lambda: model.tokenizer, runtime=runtime)
+    engine = OpenVINO("cpu", "bfloat16")  # which is not imported for this
+    by_engine = CLIP.read(model.checkpoint, model.config, lambda: model.tokenizer, engine=engine)
     assert by_engine.fingerprint == dataclasses.replace(model.fingerprint, precision="bfloat16")
     assert "openvino on cpu in bfloat16" in repr(by_engine)

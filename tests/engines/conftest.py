@@ -4,10 +4,10 @@ import pytest
 
 import numpyclip
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.engines.selection import RUNTIMES
+from numpyclip.engines.selection import ENGINES
 
 
-@pytest.fixture(params=[kind.name for kind in RUNTIMES])
+@pytest.fixture(params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> str:
     """Each engine that is installed."""
     name: str = request.param

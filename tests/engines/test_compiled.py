@@ -12,8 +12,8 @@ import pytest
 import numpyclip
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.engines import compiled
-from numpyclip.engines.engine import Runtime
-from numpyclip.engines.selection import RUNTIMES
+from numpyclip.engines.engine import Engine
+from numpyclip.engines.selection import ENGINES
 from numpyclip.errors import EngineError, InputError
 from numpyclip.runtime import prepared
 from numpyclip.runtime.prepared import prepared_files
@@ -30,10 +30,10 @@ print(model.encode_text(numpy.array([[94, 3, 5, 95], [94, 7, 95, 0]])).tobytes()
 def compilations(engine: str, monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """The graphs that were compiled, not opened: of each the file to cache it in, if any."""
     made: list[object] = []
-    (kind,) = (kind for kind in RUNTIMES if kind.name == engine)
+    kind = ENGINES[engine]
     compile_ = kind.compile
 
-    def recorded(self: Runtime, *arguments: Any) -> Any:
+    def recorded(self: Engine, *arguments: Any) -> Any:
         made.append(arguments[-1])
         return compile_(self, *arguments)
 
@@ -96,13 +96,13 @@ def test_a_truncated_file_is_made_again(path: Path, engine: str, compilations: l
 
 def test_a_file_that_the_runtime_refuses_is_made_again(path: Path, engine: str, compilations: list[object]) -> None:
     first = embed(path, engine)
-    (kind,) = (kind for kind in RUNTIMES if kind.name == engine)
+    kind = ENGINES[engine]
 
     with pytest.MonkeyPatch.context() as patch:
         open_ = kind.open
         refusals = iter([EngineError("of another driver")])
 
-        def open_later(self: Runtime, *arguments: Any) -> Any:
+        def open_later(self: Engine, *arguments: Any) -> Any:
             for error in refusals:
                 raise error
             return open_(self, *arguments)
@@ -117,7 +117,7 @@ def test_a_file_that_the_runtime_refuses_is_made_again(path: Path, engine: str, 
 def test_a_runtime_that_opens_nothing_compiles_it_for_each_process(
     path: Path, engine: str, by_numpy: CLIP, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (kind,) = (kind for kind in RUNTIMES if kind.name == engine)
+    kind = ENGINES[engine]
 
     def refuse(*_: object) -> None:
         raise EngineError("cannot open graphs")
@@ -170,7 +170,7 @@ def test_a_full_disk_is_no_error(
 def test_what_would_fill_half_the_room_is_compiled_once_and_not_cached(
     path: Path, engine: str, by_numpy: CLIP, compilations: list[object], monkeypatch: pytest.MonkeyPatch, room: int
 ) -> None:
-    monkeypatch.setattr(compiled, "MOST_BYTES", room)
+    monkeypatch.setattr(compiled, "CACHE_BYTES", room)
     assert np.abs(embed(path, engine) - by_numpy.encode_text(IDS)).max() < 1e-5
     assert prepared_files() == []
     assert [cache is None for cache in compilations] == [room == 800_000]
@@ -190,7 +190,7 @@ def test_kept_graphs_count_in_the_limit_of_the_cache(path: Path, engine: str, mo
     model, _ = numpyclip.load(path, activation="quick_gelu", engine=engine)
     model.encode_image(np.zeros((1, 32, 32, 3), np.uint8))
     (file,) = prepared_files()
-    monkeypatch.setattr(prepared, "MOST_BYTES", file.stat().st_size + 1)
+    monkeypatch.setattr(prepared, "CACHE_BYTES", file.stat().st_size + 1)
     model.encode_text(IDS)
     (other,) = prepared_files()
     assert other != file

@@ -10,7 +10,7 @@ from numpyclip.arguments import PRECISIONS, Precision
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.dual_encoder.fingerprint import _LEAST_COSINES
 from numpyclip.engines.engine_tower import EngineTower
-from numpyclip.engines.selection import RUNTIMES
+from numpyclip.engines.selection import ENGINES
 from numpyclip.errors import EngineError, InputError
 from tests.families.test_parity import load, with_record_of
 
@@ -20,15 +20,15 @@ LEAST_COSINES = {"float32": 1 - 1e-6, **_LEAST_COSINES}
 def on_engine(model: CLIP, name: str, precision: Precision) -> CLIP:
     pytest.importorskip(name)
     pytest.importorskip("onnx")
-    (kind,) = (kind for kind in RUNTIMES if kind.name == name)
+    kind = ENGINES[name]
     if precision not in kind.devices["cpu"]:
         pytest.skip(f"{name} has no {precision} on the CPU")
-    runtime = kind("cpu", precision)
+    engine = kind("cpu", precision)
     try:
-        runtime.check()
+        engine.check()
     except EngineError as error:
         pytest.skip(str(error))
-    tower = EngineTower(runtime, None, model.config)
+    tower = EngineTower(engine, None, model.config)
     return replace(model, _image_engine=tower, _text_engine=tower)
 
 
@@ -39,7 +39,7 @@ def least_cosine(found: Any, expected: Any) -> float:
 
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("precision", PRECISIONS)
-@pytest.mark.parametrize("engine", [kind.name for kind in RUNTIMES])
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("key", ["encode_image", "encode_text"])
 def test_families_are_what_their_libraries_compute(key: str, engine: str, precision: Precision) -> None:
     cosines, refused = {}, {}

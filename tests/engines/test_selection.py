@@ -8,13 +8,13 @@ import pytest
 import numpyclip
 from numpyclip.engines.onnxruntime import ONNXRuntime
 from numpyclip.engines.openvino import OpenVINO
-from numpyclip.engines.selection import RUNTIMES, choose
+from numpyclip.engines.selection import ENGINES, choose
 from numpyclip.errors import EngineError, InputError, MissingPackageError
 
 
 @pytest.fixture
 def _all_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    for kind in RUNTIMES:
+    for kind in ENGINES.values():
         monkeypatch.setattr(kind, "is_installed", classmethod(lambda cls: True))
         monkeypatch.setattr(kind, "check", lambda self: None)
 

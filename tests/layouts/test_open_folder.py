@@ -12,7 +12,7 @@ from PIL import Image
 
 import numpyclip
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.engines.selection import RUNTIMES
+from numpyclip.engines.selection import ENGINES
 from numpyclip.errors import CheckpointError, InputError
 
 onnx = pytest.importorskip("onnx")
@@ -25,7 +25,7 @@ def folder(model: CLIP, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return numpyclip.export(model, tmp_path_factory.mktemp("open") / "folder")
 
 
-@pytest.fixture(params=[kind.name for kind in RUNTIMES])
+@pytest.fixture(params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     pytest.importorskip(name)

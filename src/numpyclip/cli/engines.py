@@ -17,7 +17,7 @@ from numpyclip.errors import NumPyCLIPError
 
 if TYPE_CHECKING:
     from numpyclip.dual_encoder.clip import CLIP
-    from numpyclip.engines.engine import Runtime
+    from numpyclip.engines.engine import Engine
 
 EXAMPLES = """\
   numpyclip engines                 # measures ViT-B/32, or the model of $NUMPYCLIP_MODEL
@@ -78,8 +78,8 @@ def run(arguments: argparse.Namespace) -> int:
     model = load_model(arguments)
     inputs = _Inputs(model)
     expected, results = inputs.embed(model), []
-    for runtime in (None, *_candidates(wanted)):
-        measured = _attempt(arguments, runtime, inputs, expected)
+    for engine in (None, *_candidates(wanted)):
+        measured = _attempt(arguments, engine, inputs, expected)
         if measured is not None:
             results.append(measured)
             _print(arguments, measured)
@@ -89,14 +89,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _list(arguments: argparse.Namespace) -> None:
     from numpyclip.engines.processor import Processor
-    from numpyclip.engines.selection import RUNTIMES
+    from numpyclip.engines.selection import ENGINES
 
     here = Processor.here()
     if arguments.json:
         print_json({"processor": here.name, "cores": here.cores, "features": list(here.features)})
     else:
         print_columns(here.name, f"{here.cores} cores", " ".join(here.features) or "no features known")
-    for kind in RUNTIMES:
+    for kind in ENGINES.values():
         there = kind.is_installed()
         version, devices = (kind("cpu", "float32").version, kind.available()) if there else (None, [])
         if arguments.json:
@@ -108,33 +108,33 @@ def _list(arguments: argparse.Namespace) -> None:
             say(kind.missing())
 
 
-def _candidates(wanted: dict[str, str | None]) -> Iterator[Runtime]:
-    """Make all runtimes that are installed, on each of their devices here, in each precision they have there."""
-    from numpyclip.engines.selection import RUNTIMES
+def _candidates(wanted: dict[str, str | None]) -> Iterator[Engine]:
+    """Make all engines that are installed, on each of their devices here, in each precision they have there."""
+    from numpyclip.engines.selection import ENGINES
 
-    for kind in RUNTIMES:
+    for kind in ENGINES.values():
         if not kind.is_installed():
             continue
         for device in kind.available():
             for precision in kind.devices[device.partition(":")[0]]:
-                runtime = kind(device, precision)
+                engine = kind(device, precision)
                 facts = {"engine": kind.name, "device": device, "precision": precision}
-                if all(value in (None, facts[name]) for name, value in wanted.items()) and runtime.is_usable():
-                    yield runtime
+                if all(value in (None, facts[name]) for name, value in wanted.items()) and engine.is_usable():
+                    yield engine
 
 
 def _attempt(
-    arguments: argparse.Namespace, runtime: Runtime | None, inputs: _Inputs, expected: list[Any]
+    arguments: argparse.Namespace, engine: Engine | None, inputs: _Inputs, expected: list[Any]
 ) -> _Measured | None:
     """Measure one; None, and its own words on stderr, if it fails."""
-    if runtime is not None:
-        arguments.engine, arguments.device, arguments.precision = runtime.name, runtime.device, runtime.precision
+    if engine is not None:
+        arguments.engine, arguments.device, arguments.precision = engine.name, engine.device, engine.precision
     try:
-        return inputs.measure(load_model(arguments), runtime, expected)
+        return inputs.measure(load_model(arguments), engine, expected)
     except NumPyCLIPError as error:
-        if runtime is None:
+        if engine is None:
             raise
-        say(f"{runtime.name} on {runtime.device} in {runtime.precision}: {error}")
+        say(f"{engine}: {error}")
         return None
 
 
@@ -156,10 +156,10 @@ class _Inputs:
         images = [] if self.pixels is None else [model.encode_image(self.pixels, normalize=True)]
         return images + ([] if self.ids is None else [model.encode_text(self.ids, normalize=True)])
 
-    def measure(self, model: CLIP, runtime: Runtime | None, expected: list[Any]) -> _Measured:
+    def measure(self, model: CLIP, engine: Engine | None, expected: list[Any]) -> _Measured:
         """Measure a model that computes with an engine."""
         cosines = [float((mine * its).sum(axis=1).min()) for mine, its in zip(expected, self.embed(model), strict=True)]
-        names = ("numpy", "cpu", "float32") if runtime is None else (runtime.name, runtime.device, runtime.precision)
+        names = ("numpy", "cpu", "float32") if engine is None else (engine.name, engine.device, engine.precision)
         one = many = texts = None
         if (pixels := self.pixels) is not None:
             one = 1000 * _seconds(lambda: model.encode_image(pixels[:1]))

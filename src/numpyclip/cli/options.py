@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from numpyclip.arguments import PRECISIONS
-from numpyclip.engines.names import ENGINES
+from numpyclip.engines.names import ENGINE_NAMES
 from numpyclip.images.decode_options import MAX_PIXELS, DecodeOptions
 from numpyclip.weights.activations import ACTIVATIONS
 
@@ -73,7 +73,7 @@ def add_engine_options(options: Options) -> None:
     """Add what computes embeddings, where, and how precisely."""
     options.add_argument(
         "--engine",
-        choices=ENGINES,
+        choices=ENGINE_NAMES,
         help="what computes embeddings (default: $NUMPYCLIP_ENGINE, else numpy, or an installed engine that has "
         "--device and --precision); `numpyclip engines` compares them",
     )

@@ -11,7 +11,7 @@ import numpy as np
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.dual_encoder.fingerprint import Fingerprint
 from numpyclip.dual_encoder.torch_methods import LogitScale
-from numpyclip.engines.engine import Runtime
+from numpyclip.engines.engine import Engine
 from numpyclip.engines.engine_tower import EngineTower
 from numpyclip.errors import InputError
 from numpyclip.families.exported import ExportedModel
@@ -20,7 +20,7 @@ from numpyclip.runtime.lazy import Lazy
 from numpyclip.weights.checkpoint import identity_of
 
 
-def from_graphs(exported: ExportedModel, runtime: Runtime) -> CLIP:
+def from_graphs(exported: ExportedModel, engine: Engine) -> CLIP:
     """Make a model that embeds; its towers, which tokens and attention need, are not there.
 
     Raises
@@ -28,7 +28,7 @@ def from_graphs(exported: ExportedModel, runtime: Runtime) -> CLIP:
     InputError
         If the fingerprint is none.
     """
-    fingerprint = Fingerprint.from_json(exported.fingerprint).computed_in(runtime.precision)
+    fingerprint = Fingerprint.from_json(exported.fingerprint).computed_in(engine.precision)
     no_tower = partial(_no_tower, exported.folder)
     return CLIP(
         config=exported.config,
@@ -41,17 +41,17 @@ def from_graphs(exported: ExportedModel, runtime: Runtime) -> CLIP:
         _low_memory=False,
         checkpoint=None,
         _fingerprint=Lazy(lambda: fingerprint),
-        _image_engine=_tower(runtime, exported.image_graph, exported.config),
-        _text_engine=_tower(runtime, exported.text_graph, exported.config),
+        _image_engine=_tower(engine, exported.image_graph, exported.config),
+        _text_engine=_tower(engine, exported.text_graph, exported.config),
     )
 
 
-def _tower(runtime: Runtime, graph: Path | None, config: CLIPConfig) -> EngineTower | None:
+def _tower(engine: Engine, graph: Path | None, config: CLIPConfig) -> EngineTower | None:
     if graph is None:
         return None
     files = [file for file in (graph, graph.with_name(f"{graph.name}_data")) if file.exists()]
     states = [(file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    return EngineTower(runtime, identity_of(str(graph.resolve()), states), config, graph)
+    return EngineTower(engine, identity_of(str(graph.resolve()), states), config, graph)
 
 
 def _no_tower(folder: Path) -> NoReturn:

@@ -1,4 +1,4 @@
-"""What all engines do: a runtime compiles the graph of a tower for a device, and the session computes embeddings."""
+"""What all engines do: compile the graph of a tower for a device, to a session that computes embeddings."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import Any, ClassVar
 from numpy.typing import NDArray
 
 from numpyclip.arguments import Precision
-from numpyclip.engines.names import Engine
+from numpyclip.engines.names import EngineName
 from numpyclip.errors import EngineError, MissingPackageError, NumPyCLIPError
 from numpyclip.model.ops import Array
 
 
 @dataclass(frozen=True, eq=False)
 class CachedGraph:
-    """A compiled graph in a file: `weights` come first in it, so that a runtime may map them."""
+    """A compiled graph in a file: `weights` come first in it, so that an engine may map them."""
 
     path: Path
     weights: memoryview
@@ -36,7 +36,7 @@ class Session(ABC):
 
 
 @dataclass(frozen=True)
-class Runtime(ABC):
+class Engine(ABC):
     """A library that compiles graphs for a device: a value, to which the library itself is imported when it is used.
 
     Attributes
@@ -49,8 +49,11 @@ class Runtime(ABC):
     device: str
     precision: Precision
 
-    name: ClassVar[Engine]
+    name: ClassVar[EngineName]
     devices: ClassVar[Mapping[str, tuple[Precision, ...]]]  # that it may have, each with its precisions
+
+    def __str__(self) -> str:
+        return f"{self.name} on {self.device} in {self.precision}"
 
     @classmethod
     def is_installed(cls) -> bool:

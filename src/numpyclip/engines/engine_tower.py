@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from numpyclip.arguments import Precision
 from numpyclip.engines.compiled import open_or_compile
-from numpyclip.engines.engine import Runtime, Session
+from numpyclip.engines.engine import Engine, Session
 from numpyclip.engines.graph_file import Input, read_graph
 from numpyclip.model.config import CLIPConfig
 from numpyclip.model.ops import Array
@@ -33,14 +33,14 @@ _of_parents: list[object] = []  # sessions of the process that this one was fork
 
 
 class EngineTower(Guarded):
-    """The image tower or the text tower of a model, compiled by a runtime.
+    """The image tower or the text tower of a model, compiled by an engine.
 
     Sessions are used by one thread at a time, since they have threads of their own: as many as NumPy's would be. They
     are made anew if that number changes, in a forked process and in an unpickled copy.
 
     Parameters
     ----------
-    runtime : Runtime
+    engine : Engine
     identity : str or None
         Of the checkpoint; None: compiled graphs are not cached on disk.
     config : CLIPConfig
@@ -48,8 +48,8 @@ class EngineTower(Guarded):
         A file that has the graph already.
     """
 
-    def __init__(self, runtime: Runtime, identity: str | None, config: CLIPConfig, graph: Path | None = None) -> None:
-        self.runtime = runtime
+    def __init__(self, engine: Engine, identity: str | None, config: CLIPConfig, graph: Path | None = None) -> None:
+        self.engine = engine
         self._identity = identity
         self._config = config
         self._graph = graph
@@ -63,7 +63,7 @@ class EngineTower(Guarded):
         self._sessions = {}
 
     def __reduce__(self) -> tuple[object, ...]:
-        return EngineTower, (self.runtime, self._identity, self._config, self._graph)
+        return EngineTower, (self.engine, self._identity, self._config, self._graph)
 
     def embed_images(self, image: NDArray[Any], cost: int, model: Callable[[], Model]) -> Array:
         """Embed images (b, 3, y, x), or (b, y, x, 3) of uint8, which cost so many tokens each: -> (b, e)."""
@@ -91,7 +91,7 @@ class EngineTower(Guarded):
 
     @property
     def _most_tokens(self) -> int:
-        return _MOST_TOKENS if self.runtime.device == "cpu" else _MOST_TOKENS_ELSEWHERE
+        return _MOST_TOKENS if self.engine.device == "cpu" else _MOST_TOKENS_ELSEWHERE
 
     def _integers(self, image: NDArray[Any]) -> NDArray[np.uint8] | None:
         """Return the pixels that were normalised: (b, 3, y, x) -> (b, y, x, 3); None if they were no integers."""
@@ -105,16 +105,16 @@ class EngineTower(Guarded):
         return of_uint8
 
     def _compute(self, kind: Input, inputs: NDArray[Any], model: Callable[[], Model]) -> Array:
-        count = threads.count() if self.runtime.device == "cpu" else 0
+        count = threads.count() if self.engine.device == "cpu" else 0
         with self._lock:
             session = self._sessions.get((kind, count))
             if session is None:
                 self._sessions = {key: session for key, session in self._sessions.items() if key[1] == count}
                 parts = (self._identity, kind, self._config)
-                make = partial(_make, kind, model, self.runtime.precision)
+                make = partial(_make, kind, model, self.engine.precision)
                 if self._graph is not None:
                     make = partial(read_graph, self._graph, kind, self._config)
-                session = open_or_compile(self.runtime, parts, make, count)
+                session = open_or_compile(self.engine, parts, make, count)
                 self._sessions[kind, count] = session
             return session(inputs)
 

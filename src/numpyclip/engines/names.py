@@ -2,6 +2,6 @@
 
 from typing import Literal, TypeAlias, get_args
 
-Engine: TypeAlias = Literal["numpy", "openvino", "onnxruntime"]
+EngineName: TypeAlias = Literal["numpy", "openvino", "onnxruntime"]
 
-ENGINES: tuple[Engine, ...] = get_args(Engine)
+ENGINE_NAMES: tuple[EngineName, ...] = get_args(EngineName)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.arguments import Precision
-from numpyclip.engines.engine import CachedGraph, Runtime, Session
+from numpyclip.engines.engine import CachedGraph, Engine, Session
 from numpyclip.errors import EngineError
 from numpyclip.model.ops import Array
 
@@ -32,7 +32,7 @@ _SMALL = 1024  # bytes of constants that stay in the graph
 _TYPES = {"tensor(int64)": np.int64, "tensor(int32)": np.int32, "tensor(uint8)": np.uint8, "tensor(float)": np.float32}
 
 
-class ONNXRuntime(Runtime):
+class ONNXRuntime(Engine):
     """Graphs compiled by ONNX Runtime."""
 
     name = "onnxruntime"
@@ -118,14 +118,14 @@ class ONNXRuntime(Runtime):
 
 
 class _ONNXRuntimeSession(Session):
-    def __init__(self, runtime: ONNXRuntime, session: Any) -> None:
-        self._runtime = runtime
+    def __init__(self, engine: ONNXRuntime, session: Any) -> None:
+        self._engine = engine
         self._session = session
         self._input = session.get_inputs()[0]
 
     def __call__(self, inputs: NDArray[Any]) -> Array:
         given = np.ascontiguousarray(inputs, _TYPES.get(self._input.type, np.float32))
-        with self._runtime.errors():
+        with self._engine.errors():
             (output,) = self._session.run(None, {self._input.name: given})
         embeddings: Array = output.astype(np.float32, copy=False)
         return embeddings

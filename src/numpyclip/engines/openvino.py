@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numpyclip.arguments import PRECISIONS, Precision
-from numpyclip.engines.engine import CachedGraph, Runtime, Session
+from numpyclip.engines.engine import CachedGraph, Engine, Session
 from numpyclip.errors import EngineError
 from numpyclip.model.ops import Array
 
@@ -21,7 +21,7 @@ _GROUP = 32  # numbers that share a scale
 _CAPABILITIES: dict[Precision, str] = {"float32": "FP32", "bfloat16": "BF16", "float16": "FP16", "int8": "INT8"}
 
 
-class OpenVINO(Runtime):
+class OpenVINO(Engine):
     """Graphs compiled by OpenVINO. By itself it computes in bfloat16 where the processor has it; here as it is told."""
 
     name = "openvino"
@@ -99,14 +99,14 @@ class OpenVINO(Runtime):
 
 
 class _OpenVINOSession(Session):
-    def __init__(self, runtime: OpenVINO, compiled: Any, content: Any) -> None:
-        self._runtime = runtime
+    def __init__(self, engine: OpenVINO, compiled: Any, content: Any) -> None:
+        self._engine = engine
         self._content = content  # which the library maps, but does not keep
         self._request = compiled.create_infer_request()
         self._dtype = compiled.input(0).get_element_type().to_dtype()
 
     def __call__(self, inputs: NDArray[Any]) -> Array:
-        with self._runtime.errors():
+        with self._engine.errors():
             outputs = self._request.infer([np.ascontiguousarray(inputs, self._dtype)], share_inputs=True)
             return np.array(outputs[0], np.float32)
 

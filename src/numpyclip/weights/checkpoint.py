@@ -184,7 +184,7 @@ class Checkpoint:
     def copy(self, name: str) -> NDArray[np.float32]:
         """Return a tensor as a new array of float32."""
         wide = np.empty(self.arrays[name].shape, np.float32)
-        self.write(name, wide)
+        self.copy_to(name, wide)
         return wide
 
     def join(self, names: Sequence[str]) -> NDArray[np.float32]:
@@ -193,10 +193,10 @@ class Checkpoint:
         *ends, length = accumulate(shape[0] for shape in shapes)
         joined = np.empty((length, *shapes[0][1:]), np.float32)
         for name, part in zip(names, np.split(joined, ends), strict=True):
-            self.write(name, part)
+            self.copy_to(name, part)
         return joined
 
-    def write(self, name: str, wide: NDArray[np.float32]) -> None:
+    def copy_to(self, name: str, wide: NDArray[np.float32]) -> None:
         """Write a tensor into an array of float32 of its shape."""
         widen(self.arrays[name], wide, self.spread)
         self._verified(name, wide)
