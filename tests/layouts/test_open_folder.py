@@ -3,6 +3,7 @@
 import json
 import pickle
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpyclip
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.engines.selection import ENGINES
 from numpyclip.errors import CheckpointError, InputError
+from tests.families.test_parity import FAMILIES
 
 onnx = pytest.importorskip("onnx")
 
@@ -55,6 +57,17 @@ def test_pixels_between_integers_are_taken_as_they_are(
     image = np.random.default_rng(1).standard_normal((2, 3, 64, 64)).astype(np.float32)
     again, _ = numpyclip.load(folder, engine=engine)
     np.testing.assert_allclose(again.encode_image(image), model.encode_image(image), atol=1e-5)
+
+
+def test_sides_that_vary_vary_in_normalised_pixels_too(tmp_path: Path, engine: str) -> None:
+    model, _ = numpyclip.load(FAMILIES / "transformers-siglip2")
+    images = replace(model, config=replace(model.config, text=None))  # without the tokenizer
+    again, _ = numpyclip.load(numpyclip.export(images, tmp_path / "new"), engine=engine)
+    size = model.preprocess.patch_size
+    assert size is not None
+    for rows, columns in ((2, 3), (3, 2)):
+        image = np.random.default_rng(1).standard_normal((2, 3, rows * size, columns * size), np.float32)
+        np.testing.assert_allclose(again.encode_image(image), model.encode_image(image), atol=1e-5)
 
 
 def test_weights_apart_are_found(model: CLIP, tmp_path: Path, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
