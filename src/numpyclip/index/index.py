@@ -50,7 +50,7 @@ class Index:
         Whose embeddings the index holds, or is to hold.
     create : bool, default=False
         Make the index if it is not there.
-    precision : {"float32", "float16", "int8"}, optional
+    vectors : {"float32", "float16", "int8"}, optional
         See `open_store`.
     mix_precisions : bool, default=False
         Add embeddings that are computed in another precision than those of the index, which then records both.
@@ -69,11 +69,11 @@ class Index:
         model: CLIP,
         *,
         create: bool = False,
-        precision: Precision | None = None,
+        vectors: Precision | None = None,
         mix_precisions: bool = False,
     ) -> None:
         check_model(model)
-        self.store = store if isinstance(store, Store) else open_store(store, create=create, precision=precision)
+        self.store = store if isinstance(store, Store) else open_store(store, create=create, vectors=vectors)
         self.model = model
         self._mix_precisions = mix_precisions
         try:
