@@ -17,7 +17,7 @@ def check_fit(store: Store, model: CLIP) -> None:
         return
     if not found.is_comparable(mine):
         raise InputError(f"{store.place}: {_mismatch(found, mine)}")
-    if note := found.precision_note(mine):
+    if found.mixed_with(mine) and (note := found.precision_note(mine)):
         warnings.warn(f"{store.place}: its embeddings are {note}.", stacklevel=3)
 
 

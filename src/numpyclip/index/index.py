@@ -290,7 +290,7 @@ class Index:
         elif both := found.mixed_with(mine):
             if not self._mix_precisions:
                 raise other_precision(self.store, found, mine)
-            self.store.complete_fingerprint(both)
+            self.store.fingerprint_of_mix = both
         elif found == mine and mine.weights_float16 and not found.weights_float16:
             self.store.complete_fingerprint(mine)
 
