@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpyclip
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.engines.selection import ENGINES
 from numpyclip.errors import CheckpointError, InputError
+from tests.families.test_parity import FAMILIES
 
 onnx = pytest.importorskip("onnx")
 
@@ -56,6 +58,17 @@ def test_pixels_between_integers_are_taken_as_they_are(
     image = np.random.default_rng(1).standard_normal((2, 3, 64, 64)).astype(np.float32)
     again, _ = numpyclip.load(folder, engine=engine)
     np.testing.assert_allclose(again.encode_image(image), model.encode_image(image), atol=1e-5)
+
+
+def test_sides_that_vary_vary_in_normalised_pixels_too(tmp_path: Path, engine: str) -> None:
+    model, _ = numpyclip.load(FAMILIES / "transformers-siglip2")
+    images = replace(model, config=replace(model.config, text=None))  # without the tokenizer
+    again, _ = numpyclip.load(numpyclip.export(images, tmp_path / "new"), engine=engine)
+    size = model.preprocess.patch_size
+    assert size is not None
+    for rows, columns in ((2, 3), (3, 2)):
+        image = np.random.default_rng(1).standard_normal((2, 3, rows * size, columns * size), np.float32)
+        np.testing.assert_allclose(again.encode_image(image), model.encode_image(image), atol=1e-5)
 
 
 def test_weights_apart_are_found(model: CLIP, tmp_path: Path, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,6 +138,23 @@ def test_numpy_has_no_use_for_it(folder: Path, options: Any) -> None:
 def test_what_was_fixed_by_the_export_is_refused(folder: Path, engine: str, option: str, value: Any) -> None:
     with pytest.raises(InputError, match=rf"was exported, and {option} is {value!r}\. Pass it to export"):
         numpyclip.load(folder, engine=engine, **{option: value})
+
+
+def test_low_memory_is_refused(folder: Path, engine: str) -> None:
+    with pytest.raises(InputError, match=f"low_memory is True, and engine '{engine}' keeps all weights"):
+        numpyclip.load(folder, engine=engine, low_memory=True)
+
+
+def test_its_precision_chooses_an_engine(model: CLIP, tmp_path: Path, engine: str) -> None:
+    folder = numpyclip.export(model, tmp_path / "new", precision="int8")
+    assert "in int8" in repr(numpyclip.load(folder, precision="int8")[0])
+
+
+@pytest.mark.parametrize("missing", [{"vision": None}, {"text": None}])
+def test_a_model_of_one_tower_says_what_computes_it(model: CLIP, tmp_path: Path, engine: str, missing: Any) -> None:
+    without = replace(model, config=replace(model.config, **missing))
+    again, _ = numpyclip.load(numpyclip.export(without, tmp_path / "new"), engine=engine)
+    assert f"{engine} on cpu in float32" in repr(again)
 
 
 def test_what_needs_weights_says_so(folder: Path, engine: str, pixels: np.ndarray) -> None:

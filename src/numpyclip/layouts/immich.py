@@ -15,8 +15,8 @@ import onnx
 from numpyclip.arguments import Precision
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.graph import image_graph, text_graph
+from numpyclip.graph.edits import normalize, rename, trim
 from numpyclip.graph.weight_file import WeightFile
-from numpyclip.layouts.graph_edits import normalize, rename, trim
 from numpyclip.layouts.graph_files import write, write_bytes
 from numpyclip.layouts.library import Library
 from numpyclip.layouts.tokenizer_files import tokenizer_files
