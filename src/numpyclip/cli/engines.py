@@ -13,7 +13,7 @@ import numpy as np
 
 from numpyclip.cli.options import add_model_options, load_model
 from numpyclip.cli.outputs import print_columns, print_json, say
-from numpyclip.errors import NumPyCLIPError
+from numpyclip.errors import EngineError, NumPyCLIPError
 
 if TYPE_CHECKING:
     from numpyclip.dual_encoder.clip import CLIP
@@ -97,15 +97,25 @@ def _list(arguments: argparse.Namespace) -> None:
     else:
         print_columns(here.name, f"{here.cores} cores", " ".join(here.features) or "no features known")
     for kind in ENGINES.values():
-        there = kind.is_installed()
-        version, devices = (kind("cpu", "float32").version, kind.available()) if there else (None, [])
+        version, devices, problem = _found(kind)
         if arguments.json:
             print_json({"engine": kind.name, "version": version, "devices": devices})
-        elif there:
-            print_columns(kind.name, str(version).partition("-")[0], " ".join(devices))
+        elif version is not None:
+            print_columns(kind.name, version.partition("-")[0], " ".join(devices))
         else:
-            print_columns(kind.name, "not installed")
-            say(kind.missing())
+            print_columns(kind.name, "cannot be used" if kind.is_installed() else "not installed")
+        if problem is not None:
+            say(problem)
+
+
+def _found(kind: type[Engine]) -> tuple[str | None, list[str], NumPyCLIPError | None]:
+    """Return the version of an engine and its devices here, or why there are none."""
+    if not kind.is_installed():
+        return None, [], kind.missing()
+    try:
+        return kind("cpu", "float32").version, kind.available(), None
+    except EngineError as error:
+        return None, [], error
 
 
 def _candidates(wanted: dict[str, str | None]) -> Iterator[Engine]:
@@ -113,9 +123,8 @@ def _candidates(wanted: dict[str, str | None]) -> Iterator[Engine]:
     from numpyclip.engines.selection import ENGINES
 
     for kind in ENGINES.values():
-        if not kind.is_installed():
-            continue
-        for device in kind.available():
+        _, devices, _ = _found(kind)
+        for device in devices:
             for precision in kind.devices[device.partition(":")[0]]:
                 engine = kind(device, precision)
                 facts = {"engine": kind.name, "device": device, "precision": precision}

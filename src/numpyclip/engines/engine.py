@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
@@ -75,6 +76,14 @@ class Engine(ABC):
         return cls.name
 
     @classmethod
+    def library(cls) -> Any:
+        """Import the library; raise EngineError if it is installed, and cannot be imported."""
+        try:
+            return import_module(cls.name)
+        except Exception as error:  # of a file that is missing or damaged, or of another version of something
+            raise EngineError(f"{cls.name}: cannot be imported ({error}). Install it anew.") from error
+
+    @classmethod
     @abstractmethod
     def available(cls) -> list[str]:
         """List the devices that it has here."""
@@ -88,9 +97,9 @@ class Engine(ABC):
         return True
 
     @property
-    @abstractmethod
     def version(self) -> str:
         """The version of the library."""
+        return str(self.library().__version__)
 
     @abstractmethod
     def check(self) -> None:
