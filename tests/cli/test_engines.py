@@ -132,5 +132,6 @@ def test_an_index_remembers_its_engine(run: Run, engine: str, tmp_path: Path) ->
     status, _, err = run(*add, "--engine", "numpy")
     assert status == 2
     assert "computed in int8, new ones would be in float32" in err
+    assert err.endswith("numpyclip index --migrate --engine numpy.\n")
     assert run(*add, "--engine", "numpy", "--mix-precisions").status == 0
     assert json.loads(run("index", "--list", "--json", "--store", store).out)["precision"] == "float32 and int8"

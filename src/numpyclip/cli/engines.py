@@ -45,18 +45,11 @@ class _Measured:
     engine: str
     device: str
     precision: str
+    options: str  # of commands that choose it
     one_image_ms: float | None
     images_per_s: float | None
     texts_per_s: float | None
     cosine: float
-
-    @property
-    def options(self) -> str:
-        """The options of commands that choose it."""
-        if self.engine == "numpy":
-            return ""
-        precision = "" if self.precision == "float32" else f" --precision {self.precision}"
-        return f"--engine {self.engine}{precision}" + ("" if self.device == "cpu" else f" --device {self.device}")
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
@@ -178,7 +171,7 @@ class _Inputs:
     def measure(self, model: CLIP, engine: Engine | None, expected: list[Any]) -> _Measured:
         """Measure a model that computes with an engine."""
         cosines = [float((mine * its).sum(axis=1).min()) for mine, its in zip(expected, self.embed(model), strict=True)]
-        names = ("numpy", "cpu", "float32") if engine is None else (engine.name, engine.device, engine.precision)
+        names = ("numpy", "cpu", "float32", "") if engine is None else (*_options(engine).values(), engine.options)
         one = many = texts = None
         if (pixels := self.pixels) is not None:
             one = 1000 * _seconds(lambda: model.encode_image(pixels[:1]))

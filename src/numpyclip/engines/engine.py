@@ -56,6 +56,12 @@ class Engine(ABC):
     def __str__(self) -> str:
         return f"{self.name} on {self.device} in {self.precision}"
 
+    @property
+    def options(self) -> str:
+        """The options of commands that choose it."""
+        precision = "" if self.precision == "float32" else f" --precision {self.precision}"
+        return f"--engine {self.name}{precision}" + ("" if self.device == "cpu" else f" --device {self.device}")
+
     @classmethod
     def is_installed(cls) -> bool:
         """Tell whether the library, and that which writes graphs, can be imported."""
