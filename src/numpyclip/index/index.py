@@ -289,8 +289,8 @@ class Index:
             self.store.begin(mine, self.model.config.embed_dim)
         elif both := found.mixed_with(mine):
             if not self._mix_precisions:
-                raise other_precision(self.store, found, mine)
-            self.store.complete_fingerprint(both)
+                raise other_precision(self.store, found, self.model)
+            self.store.fingerprint_of_mix = both
         elif found == mine and mine.weights_float16 and not found.weights_float16:
             self.store.complete_fingerprint(mine)
 
