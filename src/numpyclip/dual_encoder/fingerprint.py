@@ -16,6 +16,7 @@ import dataclasses
 import json
 import math
 import re
+import warnings
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -161,6 +162,11 @@ class Fingerprint:
             f"computed in {self.precision}, not in {other.precision}: comparable, with a cosine of {least} or more "
             "between both embeddings of an input"
         )
+
+    def warn_of_precision(self, name: object, other: Fingerprint, stacklevel: int = 3) -> None:
+        """Warn that what has a name, and this fingerprint, has embeddings of another precision than a model's."""
+        if self.mixed_with(other) and (note := self.precision_note(other)):
+            warnings.warn(f"{name}: embeddings are {note}.", stacklevel=stacklevel)
 
     def mixed_with(self, other: Fingerprint) -> Fingerprint | None:
         """Return it with the precisions of a comparable model, too; None if it has these already."""
