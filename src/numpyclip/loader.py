@@ -114,11 +114,11 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
         raise InputError(f"download_root is {download_root!r:.60}; expected a path.")
     if not isinstance(text_model, str | os.PathLike | None):
         raise InputError(f"text_model is {text_model!r:.60}; expected the name of a model, or a path.")
-    if engine not in (None, "numpy") and (Path(name) / EXPORTED).is_file():
-        _refuse(name, pretrained=pretrained, activation=activation, truncate_dim=truncate_dim, text_model=text_model)
-        model = _of_graphs(Path(name), engine, device, precision)
-        return model, model.preprocess
     chosen = _choose(engine, device, precision, low_memory)
+    if chosen is not None and (Path(name) / EXPORTED).is_file():
+        _refuse(name, pretrained=pretrained, activation=activation, truncate_dim=truncate_dim, text_model=text_model)
+        model = _of_graphs(Path(name), chosen, precision)
+        return model, model.preprocess
     named = resolve(os.fspath(name), pretrained, text_model)
     found = recognise(locate(named.name, named.pretrained, download_root), activation)
     model = _read(_truncate(found, truncate_dim), low_memory, chosen)
@@ -131,8 +131,8 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
     return model, model.preprocess
 
 
-def _of_graphs(folder: Path, engine: object, device: object, precision: object) -> CLIP:
-    """Load a model that was exported as graphs."""
+def _of_graphs(folder: Path, engine: Engine, precision: object) -> CLIP:
+    """Load a model that was exported as graphs, for an engine, in its own precision."""
     from numpyclip.dual_encoder.from_graphs import from_graphs
     from numpyclip.engines.selection import choose
     from numpyclip.families.exported import read_exported
@@ -143,7 +143,7 @@ def _of_graphs(folder: Path, engine: object, device: object, precision: object) 
             f"{folder}: was exported in {exported.precision}, not in {precision!r:.60}. Leave precision out, or export "
             "the model again."
         )
-    chosen = choose(engine, device, exported.precision)
+    chosen = choose(engine.name, engine.device, exported.precision)
     assert chosen is not None  # NumPy's graphs are none
     return from_graphs(exported, chosen)
 

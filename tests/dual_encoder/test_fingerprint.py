@@ -166,12 +166,28 @@ def test_another_precision_of_the_same_weights_is_comparable_with_a_note(fingerp
     assert rounded != fingerprint
     assert rounded.is_comparable(fingerprint)
     assert fingerprint.precision_note(rounded) == (
-        "computed in float32, not in bfloat16: comparable, with a cosine of 0.9995 or more between both embeddings of "
+        "computed in float32, not in bfloat16: comparable, with a cosine of 0.998 or more between both embeddings of "
         "an input"
     )
     assert fingerprint.precision_note(fingerprint) == ""
     other = dataclasses.replace(rounded, weights="0" * 64, weights_float16="1" * 64)
     assert "weights: " in other.differences(fingerprint)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "least"),
+    [
+        ("float32", "float16", "0.9999"),
+        ("float16", "int8", "0.9982"),  # errors of both add up: cos(acos 0.9999 + acos 0.999)
+        ("int8", "int8+bfloat16", "0.9883"),
+        ("bfloat16 and float32", "int8", "0.9941"),
+        ("bfloat16 and int8", "float32", "0.998"),
+    ],
+)
+def test_the_note_holds_whatever_the_two_precisions(fingerprint: Fingerprint, one: str, other: str, least: str) -> None:
+    mine, its = (dataclasses.replace(fingerprint, precision=precision) for precision in (one, other))
+    for note in (mine.precision_note(its), its.precision_note(mine)):
+        assert f"with a cosine of {least} or more" in note
 
 
 def test_quantized_weights_are_still_other_weights(fingerprint: Fingerprint) -> None:
@@ -186,7 +202,7 @@ def test_precisions_are_mixed_by_name(fingerprint: Fingerprint) -> None:
     assert both is not None
     assert both.precision == "bfloat16 and float32"
     assert (both.mixed_with(rounded), both.mixed_with(fingerprint)) == (None, None)
-    assert "a cosine of 0.9995" in both.precision_note(fingerprint)
+    assert "a cosine of 0.998 or" in both.precision_note(fingerprint)
 
 
 def test_a_model_says_in_which_precision_an_engine_computes_it(checkpoints: Path) -> None:

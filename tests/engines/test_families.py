@@ -8,13 +8,12 @@ import pytest
 
 from numpyclip.arguments import PRECISIONS, Precision
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.dual_encoder.fingerprint import _LEAST_COSINES
 from numpyclip.engines.engine_tower import EngineTower
 from numpyclip.engines.selection import ENGINES
-from numpyclip.errors import EngineError, InputError
+from numpyclip.errors import EngineError
 from tests.families.test_parity import load, with_record_of
 
-LEAST_COSINES = {"float32": 1 - 1e-6, **_LEAST_COSINES}
+LEAST_COSINES = {"float32": 1 - 1e-6, "float16": 0.9999, "bfloat16": 0.9995, "int8": 0.999}  # see docs/engines.md
 
 
 def on_engine(model: CLIP, name: str, precision: Precision) -> CLIP:
@@ -42,15 +41,11 @@ def least_cosine(found: Any, expected: Any) -> float:
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("key", ["encode_image", "encode_text"])
 def test_families_are_what_their_libraries_compute(key: str, engine: str, precision: Precision) -> None:
-    cosines, refused = {}, {}
+    cosines = {}
     for name in with_record_of(key):
         model, golden = load(name)
         inputs = golden[key.removeprefix("encode_")]
-        try:
-            found = getattr(on_engine(model, engine, precision), key)(inputs)
-        except InputError as error:  # it has no graph
-            refused[name] = str(error)
-            continue
+        found = getattr(on_engine(model, engine, precision), key)(inputs)
         cosines[name] = least_cosine(found, golden[key])
     assert cosines
     assert {name: cosine for name, cosine in cosines.items() if cosine < LEAST_COSINES[precision]} == {}

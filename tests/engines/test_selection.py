@@ -76,19 +76,28 @@ def test_what_nothing_has_is_an_error_that_says_what_there_is(asked: dict[str, A
 
 
 @pytest.mark.parametrize(
-    ("asked", "extra"),
+    ("asked", "packages"),
     [
-        ({"engine": "openvino"}, "openvino"),
-        ({"precision": "bfloat16"}, "openvino"),
-        ({"device": "cuda"}, "onnxruntime"),
+        ({"engine": "openvino"}, '"numpyclip[openvino]"'),
+        ({"precision": "bfloat16"}, '"numpyclip[openvino]"'),
+        ({"engine": "onnxruntime"}, '"numpyclip[onnxruntime]"'),
+        ({"device": "coreml"}, '"numpyclip[onnxruntime]"'),
+        ({"device": "cuda:1"}, 'onnxruntime-gpu "numpyclip[onnx]"'),
+        ({"device": "directml"}, 'onnxruntime-directml "numpyclip[onnx]"'),
     ],
 )
 def test_an_engine_that_is_not_installed_is_named(
-    asked: dict[str, Any], extra: str, monkeypatch: pytest.MonkeyPatch
+    asked: dict[str, Any], packages: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("numpyclip.engines.engine.find_spec", lambda name: None)
-    with pytest.raises(MissingPackageError, match=rf'pip install "numpyclip\[{extra}\]"'):
+    with pytest.raises(MissingPackageError, match=re.escape(f"is not installed: pip install {packages}.")):
         choose(**asked)
+
+
+def test_where_only_onnx_is_missing_it_is_what_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("numpyclip.engines.engine.find_spec", lambda name: None if name == "onnx" else name)
+    with pytest.raises(MissingPackageError, match=r'needs the package onnx: pip install "numpyclip\[onnx\]"\.'):
+        choose("onnxruntime", "cuda")
 
 
 def test_a_device_that_is_not_here_is_an_error_that_names_a_package() -> None:

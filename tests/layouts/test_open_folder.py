@@ -122,6 +122,23 @@ def test_what_was_fixed_by_the_export_is_refused(folder: Path, engine: str, opti
         numpyclip.load(folder, engine=engine, **{option: value})
 
 
+def test_low_memory_is_refused(folder: Path, engine: str) -> None:
+    with pytest.raises(InputError, match=f"low_memory is True, and engine '{engine}' keeps all weights"):
+        numpyclip.load(folder, engine=engine, low_memory=True)
+
+
+def test_its_precision_chooses_an_engine(model: CLIP, tmp_path: Path, engine: str) -> None:
+    folder = numpyclip.export(model, tmp_path / "new", precision="int8")
+    assert "in int8" in repr(numpyclip.load(folder, precision="int8")[0])
+
+
+@pytest.mark.parametrize("missing", [{"vision": None}, {"text": None}])
+def test_a_model_of_one_tower_says_what_computes_it(model: CLIP, tmp_path: Path, engine: str, missing: Any) -> None:
+    without = replace(model, config=replace(model.config, **missing))
+    again, _ = numpyclip.load(numpyclip.export(without, tmp_path / "new"), engine=engine)
+    assert f"{engine} on cpu in float32" in repr(again)
+
+
 def test_what_needs_weights_says_so(folder: Path, engine: str, pixels: np.ndarray) -> None:
     again, _ = numpyclip.load(folder, engine=engine)
     with pytest.raises(InputError, match="has ONNX graphs, which only embed images and texts"):

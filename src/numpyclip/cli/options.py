@@ -74,8 +74,8 @@ def add_engine_options(options: Options) -> None:
     options.add_argument(
         "--engine",
         choices=ENGINE_NAMES,
-        help="what computes embeddings (default: $NUMPYCLIP_ENGINE, else numpy, or an installed engine that has "
-        "--device and --precision); `numpyclip engines` compares them",
+        help="what computes embeddings (default: an installed engine that has --device and --precision; where neither "
+        "is given, $NUMPYCLIP_ENGINE, else numpy); `numpyclip engines` compares them",
     )
     options.add_argument(
         "--precision",

@@ -72,8 +72,8 @@ class DualEncoder(TorchMethods):
             "texts": f"{text.context_length} tokens" if text else "no texts",
             "embeddings": f"{self.config.embed_dim} dimensions",
         }
-        if tower := self._image_engine:
-            facts["engine"] = str(tower.engine)
+        if engine := self._engine:
+            facts["engine"] = str(engine)
         return facts | ({"weights": f"from {str(checkpoint.path)!r}"} if checkpoint else {})
 
     @classmethod
@@ -134,7 +134,13 @@ class DualEncoder(TorchMethods):
     @property
     def device(self) -> str:
         """Where it is computed, as `numpyclip.load` was told."""
-        return "cpu" if self._image_engine is None else self._image_engine.engine.device
+        return self._engine.device if self._engine else "cpu"
+
+    @property
+    def _engine(self) -> Engine | None:
+        """What computes embeddings, if not NumPy."""
+        tower = self._image_engine or self._text_engine
+        return tower.engine if tower else None
 
     @property
     def visual(self) -> VisionTower:

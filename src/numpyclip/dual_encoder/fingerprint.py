@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -50,8 +51,8 @@ _ELSEWHERE = ("family", "matryoshka", "preprocess", "masks_padding", "usual_logi
 # first end-of-text token is the first of the highest id, if that is its id.
 _PROFILE = re.compile(r" profile=\w+")
 _CLIP_TOKENIZER = re.compile(r"openai|open_clip|transformers \{.*", re.DOTALL)
-# The least cosines of embeddings to those of float32, which tests of all architectures hold; see docs/engines.md.
-_LEAST_COSINES = {"float16": 0.9999, "bfloat16": 0.9995, "int8": 0.999}
+# The least cosines of embeddings to those of float32; see docs/engines.md.
+_LEAST_COSINES = {"float16": 0.9999, "bfloat16": 0.998, "int8": 0.999}  # bfloat16: that of ResNets, else 0.9995
 _AND = " and "  # between precisions of embeddings that are mixed
 _END_OF_TEXT = re.compile(r"vocab_size=(?P<size>[0-9]+)(?P<between>[^()]*) pool=eos end_id=(?P<end>[0-9]+)")
 
@@ -153,8 +154,9 @@ class Fingerprint:
         """Say in which precisions the embeddings of two comparable models are computed; empty if it is the same."""
         if self.precision == other.precision:
             return ""
-        precisions = re.findall(r"\w+", f"{self.precision} {other.precision}")
-        least = min(_LEAST_COSINES.get(name, 1.0) for name in precisions)
+        least = (
+            math.floor(1e4 * math.cos(_largest_angle(self.precision) + _largest_angle(other.precision)) + 1e-6) / 1e4
+        )
         return (
             f"computed in {self.precision}, not in {other.precision}: comparable, with a cosine of {least} or more "
             "between both embeddings of an input"
@@ -207,6 +209,12 @@ class Fingerprint:
             preprocess=_PROFILE.sub("", self.preprocess),
             tokenizer="CLIP" if _CLIP_TOKENIZER.fullmatch(self.tokenizer) else self.tokenizer,
         )
+
+
+def _largest_angle(precision: str) -> float:
+    """Return the largest angle between an embedding and that of float32."""
+    computed = (each.split("+") for each in precision.split(_AND))
+    return max(sum(math.acos(_LEAST_COSINES.get(name, 1.0)) for name in names) for names in computed)
 
 
 def _options(listed: str) -> dict[str, str]:

@@ -61,9 +61,18 @@ class Engine(ABC):
         return all(find_spec(package) is not None for package in (cls.name, "onnx"))
 
     @classmethod
-    def missing(cls) -> MissingPackageError:
-        """Return the error that says what to install."""
-        return MissingPackageError(f'engine {cls.name!r} is not installed: pip install "numpyclip[{cls.name}]".')
+    def missing(cls, device: str = "cpu") -> MissingPackageError:
+        """Return the error that says what to install for a device."""
+        if find_spec(cls.name) is not None:
+            return MissingPackageError(f'engine {cls.name!r} needs the package onnx: pip install "numpyclip[onnx]".')
+        package = cls.package(device)
+        needed = f'"numpyclip[{package}]"' if package == cls.name else f'{package} "numpyclip[onnx]"'
+        return MissingPackageError(f"engine {cls.name!r} is not installed: pip install {needed}.")
+
+    @classmethod
+    def package(cls, device: str) -> str:
+        """Return the package that has a device."""
+        return cls.name
 
     @classmethod
     @abstractmethod

@@ -56,6 +56,11 @@ class ONNXRuntime(Engine):
         providers = onnxruntime.get_available_providers()
         return [name for name, (known, _) in _PROVIDERS.items() if name != "gpu" and set(known) & set(providers)]
 
+    @classmethod
+    def package(cls, device: str) -> str:
+        """Return the package that has a device."""
+        return _PROVIDERS[device.partition(":")[0]][1].partition(",")[0]
+
     def check(self) -> None:
         """Raise EngineError unless the library has a provider for the device."""
         _ = self._provider

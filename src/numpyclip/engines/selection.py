@@ -44,7 +44,7 @@ def choose(engine: object = None, device: object = "cpu", precision: object = No
         raise InputError(_unavailable(engine, place, wanted))
     installed = [kind for kind in kinds if kind.is_installed()]
     if not installed:
-        raise kinds[0].missing()
+        raise kinds[0].missing(place)
     engines = [kind(place, wanted) for kind in installed]
     chosen = next((each for each in engines[:-1] if each.is_usable()), engines[-1])
     chosen.check()
