@@ -16,8 +16,7 @@ def add_linear(layer: Linear, g: Graph, x: Value) -> Value:
 
 def multiply(g: Graph, x: Value, weight: Array, bias: Array | None = None) -> Value:
     """Multiply rows by a matrix (e, d), and add a bias (e,), unless it is 0: (rows, d) -> (rows, e)."""
-    biases = () if bias is None or not bias.any() else (g.weight("bias", bias),)
-    return g.op("Gemm", x, g.matrix("weight", weight), *biases, name="", transB=1)
+    return g.product(x, weight, None if bias is None or not bias.any() else bias)
 
 
 @visits(Affine)
