@@ -43,18 +43,33 @@ def test_an_engine_that_is_not_installed_is_listed_with_what_installs_it(
     assert min(measured["one_image_ms"], measured["images_per_s"], measured["texts_per_s"]) > 0
 
 
-def test_every_engine_is_measured_or_says_why_not(
-    run: Run, engine: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_every_engine_is_measured(run: Run, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("numpyclip.cli.engines._ROUNDS", 1)
-    status, out, err = run("engines", "-m", "tiny", "--engine", engine, "--precision", "float32", "--json")
+    status, out, _ = run("engines", "-m", "tiny", "--engine", engine, "--precision", "float32", "--json")
     assert status == 0
     measured = [json.loads(line) for line in out.splitlines()[3:]]
-    if f"numpyclip: {engine} on cpu in float32: " in err:  # it has no graph of this tower
-        assert [each["engine"] for each in measured] == ["numpy"]
-    else:
-        assert [each["engine"] for each in measured] == ["numpy", engine]
-        assert measured[1]["cosine"] > 1 - 1e-5
+    assert [each["engine"] for each in measured] == ["numpy", engine]
+    assert measured[1]["cosine"] > 1 - 1e-5
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "message"),
+    [
+        (("--device", "mps"), 2, "device 'mps' in precision 'float32': no engine has both"),
+        (("--engine", "onnxruntime", "--precision", "bfloat16"), 2, "device 'cpu' in precision 'bfloat16': no engine"),
+        (("--engine", "onnxruntime", "--device", "directml"), 1, "has no provider for 'directml' here"),
+    ],
+)
+def test_what_nothing_here_has_is_not_measured(run: Run, options: tuple[str, ...], status: int, message: str) -> None:
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    found = run("engines", "-m", "tiny", *options)
+    assert (found.status, message in found.err) == (status, True)
+
+
+def test_options_that_no_measurement_heeds_are_unknown(run: Run) -> None:
+    for option in ("--batch-size", "--low-memory"):
+        assert f"unknown option {option}" in run("engines", "--list", option).err
 
 
 def test_commands_take_an_engine(run: Run, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:

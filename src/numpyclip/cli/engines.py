@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from numpyclip.cli.options import add_model_options, load_model
+from numpyclip.cli.options import ENGINE_OPTIONS, add_model_choice, load_model
 from numpyclip.cli.outputs import print_columns, print_json, say
 from numpyclip.errors import NumPyCLIPError
 
@@ -63,7 +63,8 @@ def add_options(command: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     command.add_argument("--list", action="store_true", help="list what there is, and measure nothing")
     command.add_argument("--json", action="store_true", help="print one JSON object per line")
-    add_model_options(command)
+    add_model_choice(command)
+    command.set_defaults(low_memory=False)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -71,14 +72,12 @@ def run(arguments: argparse.Namespace) -> int:
     _list(arguments)
     if arguments.list:
         return 0
-    wanted = {name: getattr(arguments, name) for name in ("engine", "device", "precision")}
-    for name in wanted:
-        setattr(arguments, name, None)
-    arguments.engine = "numpy"
+    candidates = _candidates({name: getattr(arguments, name) for name in ENGINE_OPTIONS})
+    arguments.engine, arguments.device, arguments.precision = "numpy", None, None
     model = load_model(arguments)
     inputs = _Inputs(model)
     expected, results = inputs.embed(model), []
-    for engine in (None, *_candidates(wanted)):
+    for engine in (None, *candidates):
         measured = _attempt(arguments, engine, inputs, expected)
         if measured is not None:
             results.append(measured)
@@ -108,19 +107,30 @@ def _list(arguments: argparse.Namespace) -> None:
             say(kind.missing())
 
 
-def _candidates(wanted: dict[str, str | None]) -> Iterator[Engine]:
-    """Make all engines that are installed, on each of their devices here, in each precision they have there."""
-    from numpyclip.engines.selection import ENGINES
+def _candidates(wanted: dict[str, str | None]) -> list[Engine]:
+    """Make all engines that are installed, on each of their devices here, in each precision they have there.
 
-    for kind in ENGINES.values():
-        if not kind.is_installed():
-            continue
-        for device in kind.available():
-            for precision in kind.devices[device.partition(":")[0]]:
-                engine = kind(device, precision)
-                facts = {"engine": kind.name, "device": device, "precision": precision}
-                if all(value in (None, facts[name]) for name, value in wanted.items()) and engine.is_usable():
-                    yield engine
+    If none of them is what was asked for, it is what `numpyclip.load` would take, or its error.
+    """
+    from numpyclip.engines.selection import ENGINES, choose
+
+    engines = [
+        kind(device, precision)
+        for kind in ENGINES.values()
+        if kind.is_installed()
+        for device in kind.available()
+        for precision in kind.devices[device.partition(":")[0]]
+    ]
+    given = {name: value for name, value in wanted.items() if value is not None}
+    found = [each for each in engines if given.items() <= _options(each).items() and each.is_usable()]
+    if found:
+        return found
+    chosen = choose(**given)
+    return [chosen] if chosen else []
+
+
+def _options(engine: Engine) -> dict[str, str]:
+    return {"engine": engine.name, "device": engine.device, "precision": engine.precision}
 
 
 def _attempt(
@@ -128,7 +138,7 @@ def _attempt(
 ) -> _Measured | None:
     """Measure one; None, and its own words on stderr, if it fails."""
     if engine is not None:
-        arguments.engine, arguments.device, arguments.precision = engine.name, engine.device, engine.precision
+        vars(arguments).update(_options(engine))
     try:
         return inputs.measure(load_model(arguments), engine, expected)
     except NumPyCLIPError as error:

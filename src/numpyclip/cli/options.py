@@ -29,6 +29,17 @@ def add_pictures(command: argparse.ArgumentParser, verb: str, metavar: str = "PI
 
 def add_model_options(command: argparse.ArgumentParser, batch_size: int = 32, usual: str = USUAL_MODEL) -> None:
     """Add the model, of which the `usual` one is the default, and how it is run."""
+    group = add_model_choice(command, usual)
+    group.add_argument(
+        "--batch-size", type=positive, default=batch_size, metavar="N", help="inputs in a batch (default: %(default)s)"
+    )
+    group.add_argument(
+        "--low-memory", action="store_true", help="keep the weights in the dtype of the file; slower for few inputs"
+    )
+
+
+def add_model_choice(command: argparse.ArgumentParser, usual: str = USUAL_MODEL) -> Options:
+    """Add the model, and what computes it."""
     group = command.add_argument_group("model")
     group.add_argument(
         "-m",
@@ -41,18 +52,13 @@ def add_model_options(command: argparse.ArgumentParser, batch_size: int = 32, us
     add_text_model_option(group)
     add_activation_option(group)
     group.add_argument(
-        "--batch-size", type=positive, default=batch_size, metavar="N", help="inputs in a batch (default: %(default)s)"
-    )
-    group.add_argument(
         "--truncate-dim",
         type=positive,
         metavar="N",
         help="keep the first N dimensions of embeddings, for models trained for it (Matryoshka)",
     )
-    group.add_argument(
-        "--low-memory", action="store_true", help="keep the weights in the dtype of the file; slower for few inputs"
-    )
     add_engine_options(group)
+    return group
 
 
 def add_weights_options(options: Options, model: str = "--model") -> None:
