@@ -90,6 +90,18 @@ def test_onnxruntime_multiplies_by_int8_as_it_is(clip: CLIP, tmp_path: Path) -> 
     assert kinds["DequantizeLinear"] == 2
 
 
+def test_norms_have_the_bias_that_is_optional(clip: CLIP) -> None:
+    """ONNX Runtime aborts without it, until 1.18."""
+    for graph in (image_graph(clip).graph, text_graph(clip).graph):
+        norms = [node for node in graph.node if node.op_type == "LayerNormalization"]
+        assert {len(node.input) for node in norms} == {3}
+
+
+def test_what_is_float32_is_not_converted_to_it(clip: CLIP) -> None:
+    for graph, last in ((text_graph(clip), "Gemm"), (text_graph(clip, precision="float16"), "Cast")):
+        assert graph.graph.node[-1].op_type == last
+
+
 def test_a_block_has_no_node_that_a_matrix_could_have_absorbed(clip: CLIP) -> None:
     """Queries, keys and values are laid out by head, and what is mixed by token; norms have no scale."""
     first = [node for node in text_graph(clip).graph.node if ".resblocks.0." in node.name]

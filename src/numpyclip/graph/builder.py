@@ -75,8 +75,11 @@ class Graph:
 
     def output(self, name: str, value: Value, shape: Sequence[int | str]) -> onnx.ModelProto:
         """Add the output, of float32; return the model, which is complete."""
-        node = onnx.helper.make_node("Cast", [value], [name], name, to=TensorProto.FLOAT)
-        self._model.graph.node.append(node)
+        nodes = self._model.graph.node
+        if self._float == TensorProto.FLOAT and nodes and nodes[-1].output[:] == [value]:
+            nodes[-1].output[0] = name
+        else:
+            nodes.append(onnx.helper.make_node("Cast", [value], [name], name, to=TensorProto.FLOAT))
         self._model.graph.output.append(onnx.helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
         self._model.graph.name = name
         return self._model

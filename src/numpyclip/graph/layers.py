@@ -33,5 +33,9 @@ def add_layer_norm(layer: LayerNorm, g: Graph, x: Value) -> Value:
 
 
 def standardize(g: Graph, x: Value, width: int, eps: float) -> Value:
-    """Give every row mean 0 and variance 1: (rows, width) -> the same shape."""
-    return g.op("LayerNormalization", x, np.ones(width, np.float32), name="", axis=-1, epsilon=eps)
+    """Give every row mean 0 and variance 1: (rows, width) -> the same shape.
+
+    The bias is optional, but without it ONNX Runtime aborts until 1.18.
+    """
+    ones, zeros = np.ones(width, np.float32), np.zeros(width, np.float32)
+    return g.op("LayerNormalization", x, ones, zeros, name="", axis=-1, epsilon=eps)
