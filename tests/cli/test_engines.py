@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from numpyclip.engines.openvino import _core
 from numpyclip.engines.selection import ENGINES
 from tests.cli.conftest import Run
 
@@ -37,10 +38,29 @@ def test_an_engine_that_is_not_installed_is_listed_with_what_installs_it(
     assert 'pip install "numpyclip[openvino]"' in listed.err
     status, out, err = run("engines", "-m", "tiny", "--json")
     (measured,) = (json.loads(line) for line in out.splitlines()[3:])
-    assert (status, err) == (0, "numpyclip: fastest in float32: no options, NumPy is\n")
+    assert (status, err) == (0, f"{listed.err}numpyclip: fastest in float32: no options, NumPy is\n")
     assert (measured["engine"], measured["precision"]) == ("numpy", "float32")
     assert measured["cosine"] == pytest.approx(1, abs=1e-6)
     assert min(measured["one_image_ms"], measured["images_per_s"], measured["texts_per_s"]) > 0
+
+
+def test_an_engine_that_cannot_be_imported_is_listed_with_the_reason(
+    run: Run, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(name: str) -> object:
+        raise ImportError(f"lib{name}.so.1: cannot open shared object file")
+
+    monkeypatch.setattr("numpyclip.engines.engine.import_module", fail)
+    monkeypatch.setattr("numpyclip.engines.openvino._core", _core.__wrapped__)
+    problem = f"numpyclip: {engine}: cannot be imported (lib{engine}.so.1: cannot open shared object file). Install it"
+    listed = run("engines", "--list")
+    assert f"{engine}\tcannot be used\n" in listed.out
+    assert problem in listed.err
+    status, out, err = run("engines", "-m", "tiny", "--json")
+    assert (status, problem in err) == (0, True)
+    assert [json.loads(line)["engine"] for line in out.splitlines()[3:]] == ["numpy"]
+    status, _, err = run("embed", "texts", "a dog", "-m", "tiny", "--engine", engine)
+    assert (status, problem in err) == (1, True)
 
 
 def test_every_engine_is_measured(run: Run, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,5 +132,6 @@ def test_an_index_remembers_its_engine(run: Run, engine: str, tmp_path: Path) ->
     status, _, err = run(*add, "--engine", "numpy")
     assert status == 2
     assert "computed in int8, new ones would be in float32" in err
+    assert err.endswith("numpyclip index --migrate --engine numpy.\n")
     assert run(*add, "--engine", "numpy", "--mix-precisions").status == 0
     assert json.loads(run("index", "--list", "--json", "--store", store).out)["precision"] == "float32 and int8"

@@ -195,6 +195,14 @@ def test_quantized_weights_are_still_other_weights(fingerprint: Fingerprint) -> 
     assert "precision: int8, not float32" in quantized.differences(fingerprint)
 
 
+def test_computation_in_eight_bits_is_named_whatever_the_weights(fingerprint: Fingerprint) -> None:
+    quantized = dataclasses.replace(fingerprint, precision="int8")
+    assert fingerprint.computed_in("int8").precision == "int8"
+    assert quantized.computed_in("float32") == quantized
+    assert quantized.computed_in("int8").precision == "int8+int8"
+    assert "computed in int8, not in int8+int8: comparable" in quantized.precision_note(quantized.computed_in("int8"))
+
+
 def test_precisions_are_mixed_by_name(fingerprint: Fingerprint) -> None:
     rounded = dataclasses.replace(fingerprint, precision="bfloat16")
     assert fingerprint.mixed_with(fingerprint) is None

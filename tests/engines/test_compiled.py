@@ -166,6 +166,31 @@ def test_a_full_disk_is_no_error(
     assert len(compilations) == 2
 
 
+def test_an_engine_that_cannot_write_compiles_without_a_cache(
+    path: Path, engine: str, by_numpy: CLIP, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = ENGINES[engine]
+    compile_ = kind.compile
+
+    def without_room(self: Engine, graph: Path, threads: int, cache: Path | None) -> Any:
+        if cache is not None:
+            raise EngineError(f"{engine} on cpu: No space left on device")
+        return compile_(self, graph, threads, cache)
+
+    monkeypatch.setattr(kind, "compile", without_room)
+    assert np.abs(embed(path, engine) - by_numpy.encode_text(IDS)).max() < 1e-5
+    assert prepared_files() == []
+
+
+def test_an_error_of_a_graph_is_raised(path: Path, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise EngineError("no such operator")
+
+    monkeypatch.setattr(ENGINES[engine], "compile", refuse)
+    with pytest.raises(EngineError, match="no such operator"):
+        embed(path, engine)
+
+
 @pytest.mark.parametrize("room", [800_000, 1_000_000])  # the graph has 430,080 bytes of weights, the file more
 def test_what_would_fill_half_the_room_is_compiled_once_and_not_cached(
     path: Path, engine: str, by_numpy: CLIP, compilations: list[object], monkeypatch: pytest.MonkeyPatch, room: int

@@ -91,6 +91,13 @@ def test_embeddings_of_another_shape_are_an_error(
         by_engine.encode_image(pixels_of(by_numpy, 2))
 
 
+def test_relu_hides_no_numbers_that_are_none(engine: str, tiny: CLIP) -> None:
+    model, _ = numpyclip.load("tiny", engine=engine)
+    image = np.zeros((2, 3, *tiny.preprocess.sides), np.float32)
+    image[1, 0, 3, 3] = np.nan
+    assert np.isnan(model.encode_image(image)).all(axis=1).tolist() == [False, True]
+
+
 def test_texts_of_all_lengths_are_those_of_numpy(by_engine: CLIP, by_numpy: CLIP) -> None:
     ids = ids_of(by_numpy, 3, 7, 2, by_numpy.context_length, 7, 3)
     assert_near(by_engine.encode_text(ids), by_numpy.encode_text(ids))

@@ -1,6 +1,7 @@
 """A folder of our own, read back with an engine, embeds as the model that was exported."""
 
 import json
+import os
 import pickle
 import shutil
 from dataclasses import replace
@@ -101,6 +102,23 @@ def test_a_pickled_copy_embeds_the_same(folder: Path, engine: str) -> None:
     again, _ = numpyclip.load(folder, engine=engine)
     copy = pickle.loads(pickle.dumps(again))
     np.testing.assert_array_equal(copy.embed_texts(TEXTS), again.embed_texts(TEXTS))
+
+
+def test_a_graph_that_was_replaced_by_one_of_the_same_size_and_time_is_compiled_again(
+    folder: Path, tmp_path: Path, engine: str
+) -> None:
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    first = numpyclip.load(copy, engine=engine)[0].embed_texts(TEXTS)
+    path = copy / "text.onnx"
+    status, graph = path.stat(), onnx.load(path)
+    tokens = max(graph.graph.initializer, key=lambda tensor: len(tensor.raw_data))
+    tokens.raw_data = np.frombuffer(tokens.raw_data, np.float32)[::-1].tobytes()
+    new = tmp_path / "new.onnx"
+    new.write_bytes(graph.SerializeToString())
+    os.utime(new, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert new.stat().st_size == status.st_size
+    new.replace(path)
+    assert np.abs(numpyclip.load(copy, engine=engine)[0].embed_texts(TEXTS) - first).max() > 0.01
 
 
 @pytest.mark.parametrize("options", [{}, {"engine": "numpy"}, {"pretrained": "openai"}])

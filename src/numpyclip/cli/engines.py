@@ -13,7 +13,7 @@ import numpy as np
 
 from numpyclip.cli.options import ENGINE_OPTIONS, add_model_choice, load_model
 from numpyclip.cli.outputs import print_columns, print_json, say
-from numpyclip.errors import NumPyCLIPError
+from numpyclip.errors import EngineError, NumPyCLIPError
 
 if TYPE_CHECKING:
     from numpyclip.dual_encoder.clip import CLIP
@@ -45,18 +45,11 @@ class _Measured:
     engine: str
     device: str
     precision: str
+    options: str  # of commands that choose it
     one_image_ms: float | None
     images_per_s: float | None
     texts_per_s: float | None
     cosine: float
-
-    @property
-    def options(self) -> str:
-        """The options of commands that choose it."""
-        if self.engine == "numpy":
-            return ""
-        precision = "" if self.precision == "float32" else f" --precision {self.precision}"
-        return f"--engine {self.engine}{precision}" + ("" if self.device == "cpu" else f" --device {self.device}")
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
@@ -96,15 +89,25 @@ def _list(arguments: argparse.Namespace) -> None:
     else:
         print_columns(here.name, f"{here.cores} cores", " ".join(here.features) or "no features known")
     for kind in ENGINES.values():
-        there = kind.is_installed()
-        version, devices = (kind("cpu", "float32").version, kind.available()) if there else (None, [])
+        version, devices, problem = _found(kind)
         if arguments.json:
             print_json({"engine": kind.name, "version": version, "devices": devices})
-        elif there:
-            print_columns(kind.name, str(version).partition("-")[0], " ".join(devices))
+        elif version is not None:
+            print_columns(kind.name, version.partition("-")[0], " ".join(devices))
         else:
-            print_columns(kind.name, "not installed")
-            say(kind.missing())
+            print_columns(kind.name, "cannot be used" if kind.is_installed() else "not installed")
+        if problem is not None:
+            say(problem)
+
+
+def _found(kind: type[Engine]) -> tuple[str | None, list[str], NumPyCLIPError | None]:
+    """Return the version of an engine and its devices here, or why there are none."""
+    if not kind.is_installed():
+        return None, [], kind.missing()
+    try:
+        return kind("cpu", "float32").version, kind.available(), None
+    except EngineError as error:
+        return None, [], error
 
 
 def _candidates(wanted: dict[str, str | None]) -> list[Engine]:
@@ -117,8 +120,7 @@ def _candidates(wanted: dict[str, str | None]) -> list[Engine]:
     engines = [
         kind(device, precision)
         for kind in ENGINES.values()
-        if kind.is_installed()
-        for device in kind.available()
+        for device in _found(kind)[1]
         for precision in kind.devices[device.partition(":")[0]]
     ]
     given = {name: value for name, value in wanted.items() if value is not None}
@@ -169,7 +171,7 @@ class _Inputs:
     def measure(self, model: CLIP, engine: Engine | None, expected: list[Any]) -> _Measured:
         """Measure a model that computes with an engine."""
         cosines = [float((mine * its).sum(axis=1).min()) for mine, its in zip(expected, self.embed(model), strict=True)]
-        names = ("numpy", "cpu", "float32") if engine is None else (engine.name, engine.device, engine.precision)
+        names = ("numpy", "cpu", "float32", "") if engine is None else (*_options(engine).values(), engine.options)
         one = many = texts = None
         if (pixels := self.pixels) is not None:
             one = 1000 * _seconds(lambda: model.encode_image(pixels[:1]))

@@ -72,7 +72,7 @@ class DualEncoder(TorchMethods):
             "texts": f"{text.context_length} tokens" if text else "no texts",
             "embeddings": f"{self.config.embed_dim} dimensions",
         }
-        if engine := self._engine:
+        if engine := self.engine:
             facts["engine"] = str(engine)
         return facts | ({"weights": f"from {str(checkpoint.path)!r}"} if checkpoint else {})
 
@@ -134,10 +134,10 @@ class DualEncoder(TorchMethods):
     @property
     def device(self) -> str:
         """Where it is computed, as `numpyclip.load` was told."""
-        return self._engine.device if self._engine else "cpu"
+        return self.engine.device if self.engine else "cpu"
 
     @property
-    def _engine(self) -> Engine | None:
+    def engine(self) -> Engine | None:
         """What computes embeddings, if not NumPy."""
         tower = self._image_engine or self._text_engine
         return tower.engine if tower else None

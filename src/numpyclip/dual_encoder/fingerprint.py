@@ -270,7 +270,7 @@ def take_fingerprint(
 
 def _joined(weights: str, computation: str) -> str:
     """Name both, if both are less precise than float32."""
-    return "+".join(dict.fromkeys(name for name in (weights, computation) if name != "float32")) or "float32"
+    return "+".join(name for name in (weights, computation) if name != "float32") or "float32"
 
 
 def _describe(config: object) -> str:

@@ -17,7 +17,7 @@ from numpyclip.errors import InputError
 from numpyclip.families.exported import ExportedModel
 from numpyclip.model.config import CLIPConfig
 from numpyclip.runtime.lazy import Lazy
-from numpyclip.weights.checkpoint import identity_of
+from numpyclip.weights.checkpoint import identity_of, identity_of_file
 
 
 def from_graphs(exported: ExportedModel, engine: Engine) -> CLIP:
@@ -50,8 +50,7 @@ def _tower(engine: Engine, graph: Path | None, config: CLIPConfig) -> EngineTowe
     if graph is None:
         return None
     files = [file for file in (graph, graph.with_name(f"{graph.name}_data")) if file.exists()]
-    states = [(file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    return EngineTower(engine, identity_of(str(graph.resolve()), states), config, graph)
+    return EngineTower(engine, identity_of(*(identity_of_file(file.stat()) for file in files)), config, graph)
 
 
 def _no_tower(folder: Path) -> NoReturn:

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
@@ -55,6 +56,12 @@ class Engine(ABC):
     def __str__(self) -> str:
         return f"{self.name} on {self.device} in {self.precision}"
 
+    @property
+    def options(self) -> str:
+        """The options of commands that choose it."""
+        precision = "" if self.precision == "float32" else f" --precision {self.precision}"
+        return f"--engine {self.name}{precision}" + ("" if self.device == "cpu" else f" --device {self.device}")
+
     @classmethod
     def is_installed(cls) -> bool:
         """Tell whether the library, and that which writes graphs, can be imported."""
@@ -75,6 +82,14 @@ class Engine(ABC):
         return cls.name
 
     @classmethod
+    def library(cls) -> Any:
+        """Import the library; raise EngineError if it is installed, and cannot be imported."""
+        try:
+            return import_module(cls.name)
+        except Exception as error:  # of a file that is missing or damaged, or of another version of something
+            raise EngineError(f"{cls.name}: cannot be imported ({error}). Install it anew.") from error
+
+    @classmethod
     @abstractmethod
     def available(cls) -> list[str]:
         """List the devices that it has here."""
@@ -88,9 +103,9 @@ class Engine(ABC):
         return True
 
     @property
-    @abstractmethod
     def version(self) -> str:
         """The version of the library."""
+        return str(self.library().__version__)
 
     @abstractmethod
     def check(self) -> None:

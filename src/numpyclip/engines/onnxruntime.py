@@ -41,19 +41,10 @@ class ONNXRuntime(Engine):
         **{name: ("float32", "float16", "int8") for name in _PROVIDERS if name != "cpu"},
     }
 
-    @property
-    def version(self) -> str:
-        """The version of the library."""
-        import onnxruntime
-
-        return str(onnxruntime.__version__)
-
     @classmethod
     def available(cls) -> list[str]:
         """List the devices for which it has providers here."""
-        import onnxruntime
-
-        providers = onnxruntime.get_available_providers()
+        providers = cls.library().get_available_providers()
         return [name for name, (known, _) in _PROVIDERS.items() if name != "gpu" and set(known) & set(providers)]
 
     @classmethod
@@ -82,20 +73,16 @@ class ONNXRuntime(Engine):
 
     def open(self, cached: CachedGraph, threads: int) -> Session:
         """Make a session of a file, whose weights stay mapped."""
-        import onnxruntime
-
         options = _session_options(threads)
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL  # they were done
+        options.graph_optimization_level = self.library().GraphOptimizationLevel.ORT_DISABLE_ALL  # they were done
         _set(options, model_external_initializers_file_folder_path=cached.path.parent)
         return self._session(cached.graph, options)
 
     @property
     def _provider(self) -> str:
-        import onnxruntime
-
         name, _, _ = self.device.partition(":")
         wanted, package = _PROVIDERS[name]
-        available: list[str] = onnxruntime.get_available_providers()
+        available: list[str] = self.library().get_available_providers()
         for provider in wanted:
             if provider in available:
                 return provider
@@ -106,14 +93,12 @@ class ONNXRuntime(Engine):
 
     def _session(self, graph: bytes | str, options: Any) -> Session:
         """Make a session; raise EngineError if the library has silently chosen another provider."""
-        import onnxruntime
-
-        provider, (_, _, index) = self._provider, self.device.partition(":")
+        library, provider, (_, _, index) = self.library(), self._provider, self.device.partition(":")
         given = {**_OPTIONS.get(provider, {}), **({"device_id": index} if index else {})}
         with self.errors():
-            if provider == _CUDA and hasattr(onnxruntime, "preload_dlls"):  # that pip has installed, say
-                onnxruntime.preload_dlls()
-            session = onnxruntime.InferenceSession(graph, options, providers=[(provider, given)])
+            if provider == _CUDA and hasattr(library, "preload_dlls"):  # that pip has installed, say
+                library.preload_dlls()
+            session = library.InferenceSession(graph, options, providers=[(provider, given)])
         if (used := session.get_providers()[0]) != provider:
             raise EngineError(
                 f"onnxruntime: computes with {used}, not with {provider}, which cannot be used here: its own message, "
@@ -137,9 +122,7 @@ class _ONNXRuntimeSession(Session):
 
 
 def _session_options(threads: int) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
+    options = ONNXRuntime.library().SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors

@@ -27,17 +27,11 @@ class OpenVINO(Engine):
     name = "openvino"
     devices: ClassVar[Mapping[str, tuple[Precision, ...]]] = dict.fromkeys(("cpu", "gpu", "npu"), PRECISIONS)
 
-    @property
-    def version(self) -> str:
-        """The version of the library."""
-        import openvino
-
-        return str(openvino.__version__)
-
     @classmethod
     def available(cls) -> list[str]:
         """List the devices that it has here."""
-        return [name.lower().replace(".", ":") for name in _core().available_devices]
+        with cls("cpu", "float32").errors():
+            return [name.lower().replace(".", ":") for name in _core().available_devices]
 
     def check(self) -> None:
         """Raise EngineError unless the device is here, and has the precision."""
@@ -66,11 +60,9 @@ class OpenVINO(Engine):
 
     def open(self, cached: CachedGraph, threads: int) -> Session:
         """Make a session of a file, whose weights stay mapped."""
-        import openvino
-
         _check_threads()
         with self.errors():
-            content = openvino.Tensor(np.frombuffer(cached.weights, np.uint8), shared_memory=True)
+            content = self.library().Tensor(np.frombuffer(cached.weights, np.uint8), shared_memory=True)
             return self._session(_core().import_model(content, self._device, self._options(threads)), content)
 
     @property
@@ -113,9 +105,7 @@ class _OpenVINOSession(Session):
 
 @cache
 def _core() -> Any:
-    import openvino
-
-    return openvino.Core()
+    return OpenVINO.library().Core()
 
 
 @cache

@@ -17,16 +17,17 @@ def check_fit(store: Store, model: CLIP) -> None:
         return
     if not found.is_comparable(mine):
         raise InputError(f"{store.place}: {_mismatch(found, mine)}")
-    if note := found.precision_note(mine):
+    if found.mixed_with(mine) and (note := found.precision_note(mine)):
         warnings.warn(f"{store.place}: its embeddings are {note}.", stacklevel=3)
 
 
-def other_precision(store: Store, found: Fingerprint, mine: Fingerprint) -> InputError:
+def other_precision(store: Store, found: Fingerprint, model: CLIP) -> InputError:
     """Return the error that keeps embeddings of different precisions apart."""
+    mine, options = model.fingerprint.precision, model.engine.options if model.engine else "--engine numpy"
     return InputError(
-        f"{store.place}: its embeddings are computed in {found.precision}, new ones would be in {mine.precision}. "
+        f"{store.place}: its embeddings are computed in {found.precision}, new ones would be in {mine}. "
         "Leave out --engine, --precision and --device, pass mix_precisions=True (--mix-precisions), or re-embed "
-        "everything: numpyclip index --migrate."
+        f"everything: numpyclip index --migrate {options}."
     )
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import mmap
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -251,6 +252,11 @@ class Checkpoint:
 def identity_of(*parts: object) -> str | None:
     """Hash the parts of an identity; None if one of them is unknown."""
     return None if None in parts else hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
+
+
+def identity_of_file(status: os.stat_result) -> str | None:
+    """Hash what changes when a file is replaced, even by one of the same size and time."""
+    return identity_of(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 def is_floating(array: NDArray[np.generic]) -> bool:
