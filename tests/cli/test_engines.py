@@ -119,7 +119,7 @@ def test_options_that_nothing_has_are_refused(run: Run, monkeypatch: pytest.Monk
 
 
 @pytest.mark.filterwarnings("ignore:.*embeddings are computed in")
-def test_an_index_remembers_its_engine(run: Run, engine: str, tmp_path: Path) -> None:
+def test_an_index_remembers_its_engine(run: Run, engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "words.txt").write_text("a dog\na cat\n", "utf-8")
     store, add = tmp_path / "an.index", ("index", "--texts", tmp_path / "words.txt", "--store", tmp_path / "an.index")
     assert run(*add, "-m", "tiny", "--engine", engine, "--precision", "int8").status == 0
@@ -128,6 +128,15 @@ def test_an_index_remembers_its_engine(run: Run, engine: str, tmp_path: Path) ->
     assert f"engine {engine}, precision int8" in run("index", "--list", "--store", store).out
     found = run("search", "a dog", "--in", "texts", "--store", store, "--json")
     assert (found.status, found.err) == (0, "")  # in the same precision
+    searched = "search", "a dog", "--in", "texts", "--store", store
+    made_with = f" The index was made with --engine {engine} --precision int8; --engine numpy searches it, too.\n"
+    assert run(*searched, "--low-memory").err.endswith(made_with)
+    with monkeypatch.context() as patch:
+        patch.setattr("numpyclip.engines.engine.find_spec", lambda name: None)
+        status, _, err = run(*searched)
+        assert (status, err.endswith(made_with)) == (1, True)
+        assert run(*searched, "--engine", "numpy").status == 0
+        assert not run(*searched, "--engine", engine).err.endswith(made_with)
     (tmp_path / "words.txt").write_text("a house\n", "utf-8")
     status, _, err = run(*add, "--engine", "numpy")
     assert status == 2
