@@ -19,7 +19,7 @@ ROOMS = {
     "arguments": "errors",
     "lock": "",
     "regular_file": "",
-    "atomic": "escaping errors lock",
+    "atomic": "escaping errors lock regular_file",
     "lazy_exports": "",
     "notebook": "escaping",
     "reference": "",

@@ -9,13 +9,14 @@ import contextlib
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
 from numpyclip.errors import NumPyCLIPError
 from numpyclip.escaping import printable
 from numpyclip.lock import exclusive
+from numpyclip.regular_file import open_regular
 
 _REPLACED = "old"  # in the temporary folder of `atomic_folder`: what was under the name before
 
@@ -58,6 +59,20 @@ def atomic_folder(target: Path, overwrite: bool = False) -> Iterator[Path]:
         if overwrite and target.exists():
             target.replace(part / _REPLACED)
         new.replace(target)  # which fails if somebody else has made it meanwhile
+
+
+def write_files(folder: Path, files: Mapping[str, bytes | Path]) -> None:
+    """Write files of a folder, contents or copies of other files, down to the disk."""
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        with (folder / name).open("wb") as file:
+            if isinstance(content, Path):
+                with open_regular(content) as source:
+                    shutil.copyfileobj(source, file)
+            else:
+                file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import pickle
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -64,6 +65,30 @@ def test_images_that_were_no_integers_are_those_of_numpy(by_engine: CLIP, by_num
     assert_near(by_engine.encode_image(image), by_numpy.encode_image(image))
     image[1, 0, 3, 3] = np.nan
     assert np.isnan(by_engine.encode_image(image)).all(axis=1).tolist() == [False, True]
+
+
+@pytest.mark.parametrize("name", ["transformers-siglip2", "authors-fg-clip-2"])
+def test_images_of_flexible_size_are_those_of_numpy_in_any_order(engine: str, name: str) -> None:
+    """Of one patch first."""
+    by_numpy, by_engine = (numpyclip.load(FAMILIES / name, engine=each)[0] for each in ("numpy", engine))
+    side = by_numpy.preprocess.patch_size
+    assert side
+    for count, rows, columns in ((1, 1, 1), (1, 4, 4), (3, 1, 1), (2, 2, 3), (1, 1, 1), (1, 5, 7), (1, 4, 4)):
+        shape = count, rows * side, columns * side, 3
+        pixels = np.random.default_rng(rows).integers(0, 256, shape, np.uint8)
+        assert_near(by_engine.encode_image(pixels), by_numpy.encode_image(pixels))
+
+
+@pytest.mark.parametrize("shape", [(1, 32), (2, 31), (2,)])
+def test_embeddings_of_another_shape_are_an_error(
+    by_engine: CLIP, by_numpy: CLIP, shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They would be one embedding for all inputs."""
+    monkeypatch.setattr(
+        "numpyclip.engines.engine_tower.open_or_compile", lambda *_: lambda inputs: np.ones(shape, np.float32)
+    )
+    with pytest.raises(EngineError, match=rf"pixels: makes an array of shape {re.escape(str(shape))} of 2 inputs"):
+        by_engine.encode_image(pixels_of(by_numpy, 2))
 
 
 def test_relu_hides_no_numbers_that_are_none(engine: str, tiny: CLIP) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 
 import numpyclip
@@ -73,6 +74,32 @@ def test_a_lower_precision_is_a_smaller_model_with_almost_the_same_embeddings(
         cosines = (found * embeddings).sum(1) / np.linalg.norm(found, axis=1) / np.linalg.norm(embeddings, axis=1)
         assert cosine < cosines.min()
         assert not np.allclose(found, embeddings, rtol=1e-5)
+
+
+def test_onnxruntime_multiplies_by_int8_as_it_is(clip: CLIP, tmp_path: Path) -> None:
+    """Only values of the pooled token, which are of several matrices, are converted first."""
+    path, options = tmp_path / "optimized.onnx", onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(path)
+    options.log_severity_level = 3  # that it has optimized for this machine is no warning
+    graph = text_graph(clip, precision="int8")
+    onnxruntime.InferenceSession(graph.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    kinds = Counter(node.op_type for node in onnx.load(path).graph.node)
+    products = 1 + 6 * len(clip.text.transformer.resblocks)
+    assert kinds["Gemm"] == 0
+    assert kinds["MatMulNBits"] + kinds["DequantizeLinear"] == products
+    assert kinds["DequantizeLinear"] == 2
+
+
+def test_norms_have_the_bias_that_is_optional(clip: CLIP) -> None:
+    """ONNX Runtime aborts without it, until 1.18."""
+    for graph in (image_graph(clip).graph, text_graph(clip).graph):
+        norms = [node for node in graph.node if node.op_type == "LayerNormalization"]
+        assert {len(node.input) for node in norms} == {3}
+
+
+def test_what_is_float32_is_not_converted_to_it(clip: CLIP) -> None:
+    for graph, last in ((text_graph(clip), "Gemm"), (text_graph(clip, precision="float16"), "Cast")):
+        assert graph.graph.node[-1].op_type == last
 
 
 def test_a_block_has_no_node_that_a_matrix_could_have_absorbed(clip: CLIP) -> None:

@@ -200,11 +200,11 @@ class DualEncoder(TorchMethods):
         return checked_image(image, self.preprocess, name)
 
     def _cost(self, image: NDArray[Any]) -> int:
-        """Return the cost of one image in tokens: see `numpyclip.runtime.chunks`."""
+        """Return the cost of one image in tokens, 1 at least: see `numpyclip.runtime.chunks`."""
         pixels = math.prod(image.shape[1:]) // 3
         vision: Any = present(self.config.vision, "images")
         cost: int = vision.cost * pixels // math.prod(self.preprocess.sides)
-        return cost
+        return max(cost, 1)
 
     def encode_text(self, text: NDArray[np.integer], normalize: bool = False) -> Array:
         """Embed tokenized texts.

@@ -169,11 +169,9 @@ class Fingerprint:
             warnings.warn(f"{name}: embeddings are {note}.", stacklevel=stacklevel)
 
     def mixed_with(self, other: Fingerprint) -> Fingerprint | None:
-        """Return it with the precision of a comparable model, too; None if it has that already."""
-        precisions = self.precision.split(_AND)
-        if other.precision in precisions:
-            return None
-        return dataclasses.replace(self, precision=_AND.join(sorted([*precisions, other.precision])))
+        """Return it with the precisions of a comparable model, too; None if it has these already."""
+        mine, its = (set(each.precision.split(_AND)) for each in (self, other))
+        return None if its <= mine else dataclasses.replace(self, precision=_AND.join(sorted(mine | its)))
 
     def differing_dims(self, other: Fingerprint) -> tuple[int, int] | None:
         """Return both numbers of dimensions if these are all that differs: embeddings are truncated, or were."""

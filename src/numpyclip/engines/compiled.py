@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 MakeGraph: TypeAlias = "Callable[[WeightFile], Any]"  # as `numpyclip.graph.write.stream_graph` calls it
 
-VERSION = 1  # part of file names: raise it whenever graphs change
+VERSION = 2  # part of file names: raise it whenever graphs change
 
 _FOOTER = struct.Struct("<QQ32s")  # bytes of the weights, bytes of the graph, checksum
 _PIECE = 2**24  # bytes, of which threads sum up one each

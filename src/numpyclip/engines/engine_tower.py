@@ -14,6 +14,7 @@ from numpyclip.arguments import Precision
 from numpyclip.engines.compiled import open_or_compile
 from numpyclip.engines.engine import Engine, Session
 from numpyclip.engines.graph_file import Input, read_graph
+from numpyclip.errors import EngineError
 from numpyclip.model.config import CLIPConfig
 from numpyclip.model.ops import Array
 from numpyclip.runtime import threads
@@ -36,7 +37,8 @@ class EngineTower(Guarded):
     """The image tower or the text tower of a model, compiled by an engine.
 
     Sessions are used by one thread at a time, since they have threads of their own: as many as NumPy's would be. They
-    are made anew if that number changes, in a forked process and in an unpickled copy.
+    are made anew if that number changes, in a forked process and in an unpickled copy. Images of one patch have one of
+    their own: OpenVINO (2026.4) would then compute images of more patches wrongly.
 
     Parameters
     ----------
@@ -53,7 +55,7 @@ class EngineTower(Guarded):
         self._identity = identity
         self._config = config
         self._graph = graph
-        self._sessions: dict[tuple[Input, int], Session] = {}
+        self._sessions: dict[tuple[Input, bool, int], Session] = {}
         super().__init__()
 
     def renew_lock(self) -> None:
@@ -106,17 +108,24 @@ class EngineTower(Guarded):
 
     def _compute(self, kind: Input, inputs: NDArray[Any], model: Callable[[], Model]) -> Array:
         count = threads.count() if self.engine.device == "cpu" else 0
+        key = kind, inputs[0].size == 3 * (self._config.preprocess.patch_size or 0) ** 2, count
         with self._lock:
-            session = self._sessions.get((kind, count))
+            session = self._sessions.get(key)
             if session is None:
-                self._sessions = {key: session for key, session in self._sessions.items() if key[1] == count}
+                self._sessions = {key: session for key, session in self._sessions.items() if key[-1] == count}
                 parts = (self._identity, kind, self._config)
                 make = partial(_make, kind, model, self.engine.precision)
                 if self._graph is not None:
                     make = partial(read_graph, self._graph, kind, self._config)
                 session = open_or_compile(self.engine, parts, make, count)
-                self._sessions[kind, count] = session
-            return session(inputs)
+                self._sessions[key] = session
+            embeddings = session(inputs)
+        if embeddings.shape != (len(inputs), self._config.embed_dim):
+            raise EngineError(
+                f"{self._graph or kind}: makes an array of shape {embeddings.shape} of {len(inputs)} inputs; expected "
+                f"{(len(inputs), self._config.embed_dim)}. Export the model again."
+            )
+        return embeddings
 
 
 def _make(kind: Input, model: Callable[[], Model], precision: Precision, weights: WeightFile) -> Any:

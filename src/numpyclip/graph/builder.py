@@ -75,8 +75,11 @@ class Graph:
 
     def output(self, name: str, value: Value, shape: Sequence[int | str]) -> onnx.ModelProto:
         """Add the output, of float32; return the model, which is complete."""
-        node = onnx.helper.make_node("Cast", [value], [name], name, to=TensorProto.FLOAT)
-        self._model.graph.node.append(node)
+        nodes = self._model.graph.node
+        if self._float == TensorProto.FLOAT and nodes and nodes[-1].output[:] == [value]:
+            nodes[-1].output[0] = name
+        else:
+            nodes.append(onnx.helper.make_node("Cast", [value], [name], name, to=TensorProto.FLOAT))
         self._model.graph.output.append(onnx.helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
         self._model.graph.name = name
         return self._model
@@ -85,6 +88,17 @@ class Graph:
         """Add a weight of the module."""
         return self._store(name, array)
 
+    def product(self, x: Value, weight: NDArray[np.float32], bias: NDArray[np.float32] | None) -> Value:
+        """Multiply rows by the module's matrix (e, d), and add its bias (e,): (rows, d) -> (rows, e).
+
+        Matrices of int8 are stored as (d, e): in this form runtimes multiply by them without converting them first.
+        """
+        biases = () if bias is None else (self.weight("bias", bias),)
+        if self._precision != "int8":
+            return self.op("Gemm", x, self.matrix("weight", weight), *biases, name="", transB=1)
+        y = self.op("MatMul", x, self._dequantized("weight", weight, axis=1), name="")
+        return self.op("Add", y, *biases) if biases else y
+
     def matrix(self, name: str, array: NDArray[np.float32]) -> Value:
         """Add a matrix (e, d), some of them (h, e, d), or the kernel (e, c, k, k) of a convolution."""
         if self._precision == "bfloat16":
@@ -92,8 +106,7 @@ class Graph:
         if self._precision != "int8":
             return self._store(name, array)
         rows = array.reshape(-1, array.shape[-1]) if array.ndim == 3 else array
-        numbers = self._store(name, round_to_int8(rows)), self._store(f"{name}_scale", row_scales(rows))
-        wide = self.op("DequantizeLinear", *numbers, name=f"{name}.DequantizeLinear", axis=0)
+        wide = self._dequantized(name, rows, axis=0)
         return self.op("Reshape", wide, array.shape) if array.ndim == 3 else wide
 
     def constant(self, array: ArrayLike) -> Value:
@@ -172,6 +185,12 @@ class Graph:
             self._model.graph.node.append(onnx.helper.make_node(kind, values, made, node, **attributes))
             self._made[key] = made
         return self._made[key]
+
+    def _dequantized(self, name: str, rows: NDArray[np.float32], axis: int) -> Value:
+        """Add a matrix of int8, whose rows have a scale each, and become this axis."""
+        numbers = self._store(name, np.moveaxis(round_to_int8(rows), 0, axis))
+        scales = self._store(f"{name}_scale", row_scales(rows))
+        return self.op("DequantizeLinear", numbers, scales, name=f"{name}.DequantizeLinear", axis=axis)
 
     def _store(self, name: str, array: NDArray[Any]) -> Value:
         if array.dtype != np.float32 or self._float == TensorProto.FLOAT:

@@ -45,9 +45,11 @@ def trim(model: onnx.ModelProto, config: TextConfig) -> None:
         constants["trim.end_id"] = np.array(config.end_id or 0, dtype)
         nodes += [helper.make_node("Equal", [ids, "trim.end_id"], ["trim.Equal"], "trim.Equal")]
         searched = "trim.Equal"
+    if searched != ids or dtype != np.int32:
+        nodes += [helper.make_node("Cast", [searched], ["trim.Cast"], "trim.Cast", to=onnx.TensorProto.INT32)]
+        searched = "trim.Cast"
     nodes += [
-        helper.make_node("Cast", [searched], ["trim.Cast"], "trim.Cast", to=onnx.TensorProto.INT32),
-        helper.make_node("ArgMax", ["trim.Cast"], ["trim.ArgMax"], "trim.ArgMax", axis=1, keepdims=0),
+        helper.make_node("ArgMax", [searched], ["trim.ArgMax"], "trim.ArgMax", axis=1, keepdims=0),
         helper.make_node("ReduceMax", ["trim.ArgMax"], ["trim.last"], "trim.ReduceMax", keepdims=1),
         helper.make_node("Add", ["trim.last", "trim.one"], ["trim.length"], "trim.Add"),
         helper.make_node("Slice", [ids, "trim.start", "trim.length", "trim.axis"], ["trimmed"], "trim"),

@@ -21,12 +21,3 @@ def write(make: Callable[[WeightFile], onnx.ModelProto], path: Path) -> bool:
         with file.open("rb+") as written:
             os.fsync(written.fileno())
     return is_apart
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file, down to the disk."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())

@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 from numpyclip.dual_encoder.clip import CLIP
-from numpyclip.errors import MissingPackageError, UnsupportedCheckpointError
+from numpyclip.errors import MissingPackageError
+from numpyclip.layouts.library import Library
 from numpyclip.saving.plan import as_json
 from numpyclip.tokenizer.base import Tokenizer
 from numpyclip.tokenizer.clip_files import as_tokenizer_json
@@ -32,7 +33,7 @@ _CLEAN: dict[str, list[dict[str, Any]]] = {
 }
 
 
-def tokenizer_files(model: CLIP, library: str) -> dict[str, bytes]:
+def tokenizer_files(model: CLIP, library: Library) -> dict[str, bytes]:
     """Make the contents of `tokenizer.json`, `tokenizer_config.json` and `special_tokens_map.json`.
 
     Raises
@@ -76,18 +77,18 @@ def _clip(tokenizer: CLIPTokenizer, pads_freely: bool) -> tuple[bytes, dict[str,
     return json.dumps(contents).encode(), tokens
 
 
-def _from_file(tokenizer: Tokenizer, library: str) -> tuple[bytes, dict[str, str]]:
+def _from_file(tokenizer: Tokenizer, library: Library) -> tuple[bytes, dict[str, str]]:
     """Return the tokenizer as the package `tokenizers` has it, behind the cleaning of texts."""
     if isinstance(tokenizer, UnreadableTokenizer):
         raise MissingPackageError(tokenizer.reason)
     assert isinstance(tokenizer, FileTokenizer)
     model = _of_json(tokenizer)
     if model is None:
-        raise _cannot(tokenizer, library, "is sentencepiece's; expected a tokenizer.json beside it")
+        raise library.cannot(f"{tokenizer.path} is sentencepiece's", "a tokenizer.json beside it")
     if tokenizer.pads_left or model.keeps_end:
-        raise _cannot(tokenizer, library, "pads or truncates texts at their beginning; expected their end")
+        raise library.cannot(f"{tokenizer.path} pads or truncates texts at their beginning", "their end")
     if tokenizer.zeroed_id is not None:
-        raise _cannot(tokenizer, library, "replaces separators by zeros (strip_sep_token); expected none of that")
+        raise library.cannot(f"{tokenizer.path} replaces separators by zeros (strip_sep_token)", "none of that")
     contents = json.loads(model.to_json())
     clean = tokenizer.clean.__name__ if model is tokenizer.model else "lower_without_punctuation"
     own = contents["normalizer"]
@@ -105,9 +106,3 @@ def _of_json(tokenizer: FileTokenizer) -> JsonModel | None:
         return tokenizer.model
     beside = tokenizer.path.with_name("tokenizer.json")
     return read_json(beside, read_bytes(beside, 2**27, "a tokenizer"), False, "right") if beside.is_file() else None
-
-
-def _cannot(tokenizer: FileTokenizer, library: str, reason: str) -> UnsupportedCheckpointError:
-    return UnsupportedCheckpointError(
-        f"{tokenizer.path}: cannot be written for {library}: this tokenizer {reason}. The layout 'open' takes it."
-    )

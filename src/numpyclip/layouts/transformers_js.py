@@ -13,11 +13,12 @@ from pathlib import Path
 import onnx
 
 from numpyclip.arguments import Precision
+from numpyclip.atomic import write_files
 from numpyclip.dual_encoder.clip import CLIP
 from numpyclip.graph import image_graph, text_graph
 from numpyclip.graph.edits import pad, rename, trim
 from numpyclip.graph.weight_file import WeightFile
-from numpyclip.layouts.graph_files import write, write_bytes
+from numpyclip.layouts.graph_files import write
 from numpyclip.layouts.library import Library
 from numpyclip.layouts.tokenizer_files import tokenizer_files
 from numpyclip.model.text.text_config import TextConfig
@@ -48,18 +49,19 @@ def write_folder(model: CLIP, precision: Precision, folder: Path) -> None:
     """
     _TRANSFORMERS_JS.check(model.preprocess, precision)
     dtype, suffix = _DTYPES[precision]
+    files: dict[str, bytes] = {}
     are_apart: dict[str, bool] = {}
     if model.config.text is not None:
-        for name, content in tokenizer_files(model, "transformers.js").items():
-            write_bytes(folder / name, content)
+        files |= tokenizer_files(model, _TRANSFORMERS_JS)
         name = f"text_model{suffix}.onnx"
         are_apart[name] = write(partial(_text_graph, model, precision), folder / "onnx" / name)
     if model.config.vision is not None:
         described = describe_preprocess(model.preprocess, model.config.sigmoid)
-        write_bytes(folder / "preprocessor_config.json", as_json(described))
+        files["preprocessor_config.json"] = as_json(described)
         name = f"vision_model{suffix}.onnx"
         are_apart[name] = write(partial(_image_graph, model, precision), folder / "onnx" / name)
-    write_bytes(folder / "config.json", as_json(_config(model, dtype, are_apart)))
+    files["config.json"] = as_json(_config(model, dtype, are_apart))
+    write_files(folder, files)
 
 
 def _text_graph(model: CLIP, precision: Precision, weights: WeightFile) -> onnx.ModelProto:
