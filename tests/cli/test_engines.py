@@ -92,6 +92,13 @@ def test_options_that_no_measurement_heeds_are_unknown(run: Run) -> None:
         assert f"unknown option {option}" in run("engines", "--list", option).err
 
 
+def test_an_exported_model_cannot_be_compared_with_numpy(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "numpyclip.json").write_text("{}", "utf-8")
+    status, out, err = run("engines", "-m", tmp_path)
+    assert (status, out) == (2, "")
+    assert "has ONNX graphs, and all is compared with NumPy, which needs weights. Name the model that was exp" in err
+
+
 def test_commands_take_an_engine(run: Run, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     words = ("embed", "texts", "a dog", "a cat", "-m", "tiny")
 
