@@ -112,7 +112,7 @@ def _found(kind: type[Engine]) -> tuple[str | None, list[str], NumPyCLIPError | 
     if not kind.is_installed():
         return None, [], kind.missing()
     try:
-        return kind("cpu", "float32").version, kind.available(), None
+        return kind.version(), kind.available(), None
     except EngineError as error:
         return None, [], error
 
