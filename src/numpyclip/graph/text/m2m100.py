@@ -24,5 +24,5 @@ def _embed(tower: M2M100, g: Graph, ids: Value) -> Value:
         x = g.op("Mul", x, math.sqrt(config.width))
     table = sinusoids(config.pad_id, config.context_length + 1, config.width)
     table[0] = 0
-    places = positions_without_padding(g, ids, config.pad_id)
-    return g.op("Add", x, g.op("Gather", g.weight("positional_embedding", table), places))
+    position_ids = positions_without_padding(g, ids, config.pad_id)
+    return g.op("Add", x, g.op("Gather", g.weight("positional_embedding", table), position_ids))
