@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
-from numpyclip.errors import NumPyCLIPError
+from numpyclip.errors import InputError, NumPyCLIPError
 from numpyclip.escaping import printable
 from numpyclip.lock import exclusive
 from numpyclip.regular_file import open_regular
@@ -81,6 +81,8 @@ def temporary_path(target: Path) -> Iterator[Path]:
 
     What is still under that name at the end is removed, as is what killed processes have left of the same target.
     """
+    if not target.name:
+        raise InputError(f"{target}: cannot be replaced; expected the name of a file or folder within it.")
     name = _short(target.name)
     remove_abandoned(target.parent, name)
     part = target.with_name(f".{name}.{os.getpid()}-{os.urandom(4).hex()}.part")
