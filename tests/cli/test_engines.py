@@ -118,7 +118,7 @@ def test_options_that_nothing_has_are_refused(run: Run, monkeypatch: pytest.Monk
     assert "engine is 'tvm'; expected 'numpy'" in run(*words).err
 
 
-@pytest.mark.filterwarnings("ignore:.*its embeddings are computed in")
+@pytest.mark.filterwarnings("ignore:.*embeddings are computed in")
 def test_an_index_remembers_its_engine(run: Run, engine: str, tmp_path: Path) -> None:
     (tmp_path / "words.txt").write_text("a dog\na cat\n", "utf-8")
     store, add = tmp_path / "an.index", ("index", "--texts", tmp_path / "words.txt", "--store", tmp_path / "an.index")

@@ -209,7 +209,8 @@ def test_precisions_are_mixed_by_name(fingerprint: Fingerprint) -> None:
     both = fingerprint.mixed_with(rounded)
     assert both is not None
     assert both.precision == "bfloat16 and float32"
-    assert (both.mixed_with(rounded), both.mixed_with(fingerprint)) == (None, None)
+    assert (both.mixed_with(rounded), both.mixed_with(fingerprint), both.mixed_with(both)) == (None, None, None)
+    assert rounded.mixed_with(both) == fingerprint.mixed_with(both) == both
     assert "a cosine of 0.998 or" in both.precision_note(fingerprint)
 
 

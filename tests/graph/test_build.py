@@ -27,7 +27,7 @@ def shape_of(value: Any) -> list[int | str]:
 
 
 def test_inputs_and_outputs_have_names_and_batches_of_any_size(clip: CLIP) -> None:
-    graphs = image_graph(clip).graph, image_graph(clip, pixels="float").graph, text_graph(clip).graph
+    graphs = image_graph(clip).graph, image_graph(clip, pixels="pixel_values").graph, text_graph(clip).graph
     (pixels,), (values,), (ids,) = (graph.input for graph in graphs)
     y, x = clip.preprocess.sides
     assert (pixels.name, shape_of(pixels)) == ("pixels", ["batch", y, x, 3])
@@ -43,7 +43,7 @@ def test_every_form_of_the_inputs_gives_the_same(clip: CLIP) -> None:
     mean, std = (np.array(part, np.float32) for part in (clip.preprocess.mean, clip.preprocess.std))
     values = ((pixels / np.float32(255) - mean) / std).transpose(0, 3, 1, 2)
     embeddings = clip.encode_image(pixels)
-    for graph, value in ((image_graph(clip), pixels), (image_graph(clip, pixels="float"), values)):
+    for graph, value in ((image_graph(clip), pixels), (image_graph(clip, pixels="pixel_values"), values)):
         np.testing.assert_allclose(run(graph, value), embeddings, atol=1e-5 * np.abs(embeddings).max())
     ids = load("transformers-clip")[1]["text"]
     for dtype in ("int32", "int64"):

@@ -13,7 +13,7 @@ from numpyclip.index.clip_retrieval.exporting import export_embeddings
 from numpyclip.index.clip_retrieval.importing import import_embeddings
 from numpyclip.runtime.lazy import Lazy
 
-NOTE = "its embeddings are computed in float32, not in bfloat16: comparable"
+NOTE = "embeddings are computed in float32, not in bfloat16: comparable"
 
 
 @pytest.fixture

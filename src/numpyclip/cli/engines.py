@@ -105,7 +105,7 @@ def _found(kind: type[Engine]) -> tuple[str | None, list[str], NumPyCLIPError | 
     if not kind.is_installed():
         return None, [], kind.missing()
     try:
-        return kind("cpu", "float32").version, kind.available(), None
+        return kind.version(), kind.available(), None
     except EngineError as error:
         return None, [], error
 
@@ -171,7 +171,9 @@ class _Inputs:
     def measure(self, model: CLIP, engine: Engine | None, expected: list[Any]) -> _Measured:
         """Measure a model that computes with an engine."""
         cosines = [float((mine * its).sum(axis=1).min()) for mine, its in zip(expected, self.embed(model), strict=True)]
-        names = ("numpy", "cpu", "float32", "") if engine is None else (*_options(engine).values(), engine.options)
+        names = ("numpy", "cpu", "float32", "")
+        if engine is not None:
+            names = (engine.name, engine.device, engine.precision, engine.options)
         one = many = texts = None
         if (pixels := self.pixels) is not None:
             one = 1000 * _seconds(lambda: model.encode_image(pixels[:1]))

@@ -16,6 +16,7 @@ import dataclasses
 import json
 import math
 import re
+import warnings
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -162,12 +163,15 @@ class Fingerprint:
             "between both embeddings of an input"
         )
 
+    def warn_of_precision(self, name: object, other: Fingerprint, stacklevel: int = 3) -> None:
+        """Warn that what has a name, and this fingerprint, has embeddings of another precision than a model's."""
+        if self.mixed_with(other) and (note := self.precision_note(other)):
+            warnings.warn(f"{name}: embeddings are {note}.", stacklevel=stacklevel)
+
     def mixed_with(self, other: Fingerprint) -> Fingerprint | None:
-        """Return it with the precision of a comparable model, too; None if it has that already."""
-        precisions = self.precision.split(_AND)
-        if other.precision in precisions:
-            return None
-        return dataclasses.replace(self, precision=_AND.join(sorted([*precisions, other.precision])))
+        """Return it with the precisions of a comparable model, too; None if it has these already."""
+        mine, its = (set(each.precision.split(_AND)) for each in (self, other))
+        return None if its <= mine else dataclasses.replace(self, precision=_AND.join(sorted(mine | its)))
 
     def differing_dims(self, other: Fingerprint) -> tuple[int, int] | None:
         """Return both numbers of dimensions if these are all that differs: embeddings are truncated, or were."""

@@ -44,7 +44,7 @@ def open_or_compile(engine: Engine, parts: tuple[object, ...], make: MakeGraph, 
     `parts` are all that the graph depends on; if one of them is None, nothing is cached.
     """
     here = Processor.here()
-    about = identity_of(*parts, engine, engine.version, here.name, here.features)
+    about = identity_of(*parts, engine, engine.version(), here.name, here.features)
     folder = prepared_folder()
     file = None if about is None or folder is None else folder / f"{about}-compiled-v{VERSION}.bin"
     if file is not None and (session := _open(engine, file, threads) or _compile_into(engine, file, make, threads)):

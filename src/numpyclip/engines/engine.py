@@ -102,10 +102,10 @@ class Engine(ABC):
             return False
         return True
 
-    @property
-    def version(self) -> str:
-        """The version of the library."""
-        return str(self.library().__version__)
+    @classmethod
+    def version(cls) -> str:
+        """Return the version of the library."""
+        return str(cls.library().__version__)
 
     @abstractmethod
     def check(self) -> None:

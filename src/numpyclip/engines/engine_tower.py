@@ -23,7 +23,6 @@ from numpyclip.runtime.lazy import Guarded
 
 if TYPE_CHECKING:
     from numpyclip.graph.build import Model
-    from numpyclip.graph.vision.pixels import PixelInput
     from numpyclip.graph.weight_file import WeightFile
 
 _MOST_TOKENS = 1600  # in a batch on a processor: activations stay in its cache
@@ -133,5 +132,4 @@ def _make(kind: Input, model: Callable[[], Model], precision: Precision, weights
 
     if kind == "input_ids":
         return text_graph(model(), precision=precision, weights=weights)
-    pixels: PixelInput = "uint8" if kind == "pixels" else "float"
-    return image_graph(model(), precision=precision, pixels=pixels, weights=weights)
+    return image_graph(model(), precision=precision, pixels=kind, weights=weights)

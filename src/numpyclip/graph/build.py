@@ -37,7 +37,7 @@ def image_graph(
     model: Model,
     *,
     precision: Precision = "float32",
-    pixels: PixelInput = "uint8",
+    pixels: PixelInput = "pixels",
     weights: WeightFile | None = None,
 ) -> onnx.ModelProto:
     """Write the image tower of a model as an ONNX graph, whose output is `image_embeds`, not normalised.
@@ -48,8 +48,8 @@ def image_graph(
     precision : {"float32", "bfloat16", "float16", "int8"}, default="float32"
         "float16" is that of all that is computed. The others compute in float32, unless the engine rounds; matrices are
         stored as bfloat16, or as int8 with a scale for each row.
-    pixels : {"uint8", "float"}, default="uint8"
-        Its input: `pixels` (batch, y, x, 3), as `preprocess.crop` makes them, or `pixel_values` (batch, 3, y, x), as
+    pixels : {"pixels", "pixel_values"}, default="pixels"
+        Its input: (batch, y, x, 3) of uint8, as `preprocess.crop` makes them, or (batch, 3, y, x) of float32, as
         `preprocess` does.
     weights : WeightFile, optional
         Where large weights are written: see `stream_graph`.

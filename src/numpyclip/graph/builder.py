@@ -84,9 +84,14 @@ class Graph:
         self._model.graph.name = name
         return self._model
 
-    def weight(self, name: str, array: NDArray[np.float32]) -> Value:
+    def weight(self, name: str, array: NDArray[Any]) -> Value:
         """Add a weight of the module."""
-        return self._store(name, array)
+        if array.dtype != np.float32 or self._float == TensorProto.FLOAT:
+            return self._store_as(name, array, _data_type(array.dtype))
+        try:
+            return self._store_as(name, narrow_to_float16(array), self._float)
+        except OverflowError as error:
+            raise InputError(f"{quoted(self._within(name))}: {error} for float16. Use another precision.") from error
 
     def product(self, x: Value, weight: NDArray[np.float32], bias: NDArray[np.float32] | None) -> Value:
         """Multiply rows by the module's matrix (e, d), and add its bias (e,): (rows, d) -> (rows, e).
@@ -104,7 +109,7 @@ class Graph:
         if self._precision == "bfloat16":
             return self.as_float(self._store_bfloat16(name, array))
         if self._precision != "int8":
-            return self._store(name, array)
+            return self.weight(name, array)
         rows = array.reshape(-1, array.shape[-1]) if array.ndim == 3 else array
         wide = self._dequantized(name, rows, axis=0)
         return self.op("Reshape", wide, array.shape) if array.ndim == 3 else wide
@@ -115,7 +120,7 @@ class Graph:
         array = array.astype({"f": np.float32, "i": np.int64}.get(array.dtype.kind, array.dtype), copy=False)
         key = self._float, array.dtype.str, array.shape, array.tobytes()
         if key not in self._made:
-            self._made[key] = [self._store("constant", array)]
+            self._made[key] = [self.weight("constant", array)]
         return self._made[key][0]
 
     def shape(self, *sizes: int | Value) -> Value:
@@ -133,7 +138,7 @@ class Graph:
         """
         if self._precision == "int8":
             wide = table.astype(np.float32)
-            numbers, scales = self._store(name, round_to_int8(wide)), self._store(f"{name}_scale", row_scales(wide))
+            numbers, scales = self.weight(name, round_to_int8(wide)), self.weight(f"{name}_scale", row_scales(wide))
             taken = self.as_float(self.op("Gather", numbers, indices))
             return self.op("Mul", taken, self.op("Unsqueeze", self.op("Gather", scales, indices), [-1]))
         if self._precision == "bfloat16":
@@ -188,17 +193,9 @@ class Graph:
 
     def _dequantized(self, name: str, rows: NDArray[np.float32], axis: int) -> Value:
         """Add a matrix of int8, whose rows have a scale each, and become this axis."""
-        numbers = self._store(name, np.moveaxis(round_to_int8(rows), 0, axis))
-        scales = self._store(f"{name}_scale", row_scales(rows))
+        numbers = self.weight(name, np.moveaxis(round_to_int8(rows), 0, axis))
+        scales = self.weight(f"{name}_scale", row_scales(rows))
         return self.op("DequantizeLinear", numbers, scales, name=f"{name}.DequantizeLinear", axis=axis)
-
-    def _store(self, name: str, array: NDArray[Any]) -> Value:
-        if array.dtype != np.float32 or self._float == TensorProto.FLOAT:
-            return self._store_as(name, array, _data_type(array.dtype))
-        try:
-            return self._store_as(name, narrow_to_float16(array), self._float)
-        except OverflowError as error:
-            raise InputError(f"{quoted(self._within(name))}: {error} for float16. Use another precision.") from error
 
     def _store_bfloat16(self, name: str, array: NDArray[np.float32]) -> Value:
         return self._store_as(name, narrow_to_bfloat16(array), TensorProto.BFLOAT16)

@@ -276,8 +276,10 @@ class Index:
             embeddings = self.model.embed_texts(list(texts), truncate=True)
             self.store.write_embeddings("texts", numbers, embeddings, migrating=False)
 
-    def begin(self) -> None:
+    def begin(self, precision: str | None = None) -> None:
         """Record this model as that of an index which has none yet, and what older versions did not record of it.
+
+        `precision` is that of the embeddings to be added, if it is not the model's.
 
         Raises
         ------
@@ -285,11 +287,12 @@ class Index:
             If the index holds embeddings of another precision, and they are not to be mixed.
         """
         found, mine = self.store.fingerprint, self.model.fingerprint
+        mine = replace(mine, precision=precision or mine.precision)
         if found is None:
             self.store.begin(mine, self.model.config.embed_dim)
         elif both := found.mixed_with(mine):
             if not self._mix_precisions:
-                raise other_precision(self.store, found, self.model)
+                raise other_precision(found, mine.precision, self.store, self.model)
             self.store.fingerprint_of_mix = both
         elif found == mine and mine.weights_float16 and not found.weights_float16:
             self.store.complete_fingerprint(mine)

@@ -49,7 +49,7 @@ def write_folder(model: CLIP, precision: Precision, folder: Path) -> None:
 
 
 def _image_graph(model: CLIP, precision: Precision, weights: WeightFile) -> onnx.ModelProto:
-    graph = image_graph(model, pixels="float", precision=precision, weights=weights)
+    graph = image_graph(model, pixels="pixel_values", precision=precision, weights=weights)
     rename(graph, {"pixel_values": "image", "image_embeds": "image_embedding"})
     normalize(graph)
     return graph

@@ -75,7 +75,7 @@ def _text_graph(model: CLIP, precision: Precision, weights: WeightFile) -> onnx.
 
 
 def _image_graph(model: CLIP, precision: Precision, weights: WeightFile) -> onnx.ModelProto:
-    graph = image_graph(model, pixels="float", precision=precision, weights=weights)
+    graph = image_graph(model, pixels="pixel_values", precision=precision, weights=weights)
     if model.config.sigmoid:
         rename(graph, {"image_embeds": "pooler_output"})
     return graph
