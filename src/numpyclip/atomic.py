@@ -18,6 +18,7 @@ from numpyclip.escaping import printable
 from numpyclip.lock import exclusive
 from numpyclip.regular_file import open_regular
 
+_PART = re.compile(r"\.(.+)\.[0-9]+-[0-9a-f]{8}\.part", re.DOTALL)
 _REPLACED = "old"  # in the temporary folder of `atomic_folder`: what was under the name before
 
 
@@ -146,4 +147,12 @@ def _written(target: Path) -> Iterator[None]:
     except OSError as error:
         if isinstance(error, NumPyCLIPError):
             raise
-        raise NumPyCLIPError(f"{target}: cannot be written ({error.strerror or error}).") from error
+        raise NumPyCLIPError(f"{_final(target)}: cannot be written ({error.strerror or error}).") from error
+
+
+def _final(path: Path) -> Path:
+    """Return the path that a file will have when the folder that it is written to has taken its name."""
+    for new in path.parents:
+        if new.name == "new" and (match := _PART.fullmatch(new.parent.name)):
+            return new.parent.with_name(match[1]) / path.relative_to(new)
+    return path
