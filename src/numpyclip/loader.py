@@ -50,7 +50,7 @@ def load(  # noqa: PLR0913  the first four are those of openai/CLIP
         Where it is computed: ``"cpu"``, or with an engine that has it ``"cuda"``, ``"gpu"``, ``"npu"``, ``"coreml"``,
         ``"directml"`` or ``"rocm"``, perhaps with an index, as in ``"cuda:1"``.
     jit : bool, default=False
-        Has no effect, for the same reason.
+        Has no effect; accepted for scripts of openai/CLIP.
     download_root : str or path, optional
         The folder of downloads; else ``$CLIP_DIR``, else ``~/.cache/clip``; for models of the hub, else its own cache
         (``$HF_HOME``).

@@ -54,9 +54,9 @@ def test_the_next_process_compiles_nothing(path: Path, engine: str, by_engine: C
     assert imported == "False"
 
 
-def test_a_graph_is_kept_once_for_each_tower(path: Path, engine: str, compilations: list[object]) -> None:
+def test_a_graph_is_cached_once_for_each_tower(path: Path, engine: str, compilations: list[object]) -> None:
     first = embed(path, engine)
-    assert [file.name.partition("-")[2] for file in prepared_files()] == ["compiled-v1.bin"]
+    assert [file.name.partition("-")[2] for file in prepared_files()] == [f"compiled-v{compiled.VERSION}.bin"]
     assert (embed(path, engine) == first).all()
     assert len(compilations) == 1
     (file,) = prepared_files()
@@ -137,7 +137,7 @@ def test_the_file_of_another_user_is_not_opened(
     assert len(prepared_files()) == 1
 
 
-def test_without_a_cache_nothing_is_kept(
+def test_without_a_cache_nothing_is_cached(
     path: Path, engine: str, compilations: list[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NUMPYCLIP_CACHE", "0")
@@ -211,7 +211,9 @@ def test_a_tower_without_a_graph_is_refused_by_name(engine: str, monkeypatch: py
         model.encode_image(np.zeros((1, 64, 64, 3), np.uint8))
 
 
-def test_kept_graphs_count_in_the_limit_of_the_cache(path: Path, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cached_graphs_count_in_the_limit_of_the_cache(
+    path: Path, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model, _ = numpyclip.load(path, activation="quick_gelu", engine=engine)
     model.encode_image(np.zeros((1, 32, 32, 3), np.uint8))
     (file,) = prepared_files()

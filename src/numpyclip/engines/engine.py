@@ -121,7 +121,7 @@ class Engine(ABC):
 
     @contextmanager
     def errors(self) -> Iterator[None]:
-        """Turn an error of the library into ours, with its own words."""
+        """Raise EngineError from any error of the library, quoting it."""
         try:
             yield
         except NumPyCLIPError:

@@ -40,7 +40,7 @@ def export(
     layout : {"open", "immich", "transformers.js"}, default="open"
         For `load`, with an engine; for Immich's machine learning; or for transformers.js, in a browser or Node.
     precision : {"float32", "bfloat16", "float16", "int8"}, default="float32"
-        What the graphs compute in; "int8" are weights of eight bits. ONNX Runtime has no "bfloat16" on CPUs, so only
+        What the graphs compute in; "int8" are int8 weights. ONNX Runtime has no "bfloat16" on CPUs, so only
         the layout "open" takes it.
     overwrite : bool, default=False
         Replace a folder that was exported before.

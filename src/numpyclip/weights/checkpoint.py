@@ -174,8 +174,8 @@ class Checkpoint:
     def take(self, name: str) -> NDArray[np.float32]:
         """Return a tensor as float32, read-only: a view of the memory-mapped file if it holds float32.
 
-        As all that follow, raise CorruptCheckpointError if the tensor does not match its checksum or is not finite.
-        Both are verified once, when it is first used: not before, since that would read the whole file.
+        As every method that reads a tensor, raise CorruptCheckpointError if it does not match its checksum or is not
+        finite. Both are verified once, when it is first used: not before, since that would read the whole file.
         """
         array = self.arrays[name]
         taken = self._verified(name, array.view()) if _is_plain_float32(array) else self.copy(name)

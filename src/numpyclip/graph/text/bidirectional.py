@@ -46,8 +46,8 @@ def positions(g: Graph, ids: Value) -> Value:
 
 def distances(g: Graph, ids: Value) -> Value:
     """Count how much later than each token each token comes: (b, n) -> (n, n), queries first."""
-    places, g = positions(g, ids), g.at("distances")
-    return g.op("Sub", places, g.op("Unsqueeze", places, [1]))
+    position_ids, g = positions(g, ids), g.at("distances")
+    return g.op("Sub", position_ids, g.op("Unsqueeze", position_ids, [1]))
 
 
 def positions_without_padding(g: Graph, ids: Value, pad_id: int) -> Value:
@@ -59,13 +59,13 @@ def positions_without_padding(g: Graph, ids: Value, pad_id: int) -> Value:
 
 def _is_text(config: EncoderConfig, g: Graph, ids: Value) -> Value:
     """Tell which tokens are attended to, of an empty text the first: (b, n) -> (b, n)."""
-    places, g = positions(g, ids), g.at("mask")
+    position_ids, g = positions(g, ids), g.at("mask")
     is_padding = g.op("Equal", ids, config.pad_id)
     if config.masks_padding:
-        rank = g.op("Where", is_padding, places, -1)
+        rank = g.op("Where", is_padding, position_ids, -1)
         return g.op("Equal", rank, g.op("ReduceMin", rank, axes=[1]))
-    last = g.op("ReduceMax", g.op("Where", is_padding, 0, places), axes=[1])
-    return g.op("LessOrEqual", places, last)
+    last = g.op("ReduceMax", g.op("Where", is_padding, 0, position_ids), axes=[1])
+    return g.op("LessOrEqual", position_ids, last)
 
 
 def _mean(g: Graph, ids: Value, x: Value, is_text: Value) -> Value:

@@ -25,5 +25,5 @@ def _embed(tower: M2M100, g: Graph, ids: Value) -> Value:
         x = tokens.op("Mul", x, math.sqrt(config.width))
     table = sinusoids(config.pad_id, config.context_length + 1, config.width)
     table[0] = 0
-    places = positions_without_padding(g, ids, config.pad_id)
-    return positional.op("Add", x, positional.op("Gather", g.weight("positional_embedding", table), places))
+    position_ids = positions_without_padding(g, ids, config.pad_id)
+    return positional.op("Add", x, positional.op("Gather", g.weight("positional_embedding", table), position_ids))
