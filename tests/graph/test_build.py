@@ -90,6 +90,16 @@ def test_onnxruntime_multiplies_by_int8_as_it_is(clip: CLIP, tmp_path: Path) -> 
     assert kinds["DequantizeLinear"] == 2
 
 
+@pytest.mark.parametrize(
+    "name", ["transformers-clip", "open_clip-coca", "mclip-bert", "open_clip-nllb", "open_clip-mt5"]
+)
+def test_what_texts_begin_with_has_names(name: str) -> None:
+    nodes = [node.name for node in text_graph(load(name)[0]).graph.node]
+    unnamed = {name for name in nodes if "." not in name}
+    assert unnamed <= {"Reshape", "ln_pre", "ln_final", "text_projection", "pooler", "Tanh"}
+    assert "token_embedding.Gather" in nodes
+
+
 def test_norms_have_the_bias_that_is_optional(clip: CLIP) -> None:
     """ONNX Runtime aborts without it, until 1.18."""
     for graph in (image_graph(clip).graph, text_graph(clip).graph):

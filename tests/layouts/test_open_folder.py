@@ -184,7 +184,7 @@ def test_a_description_that_is_none_is_refused(
     ("option", "value", "message"),
     [
         ("std", [0.0, 1.0, 1.0], r"preprocess\.std is \(0\.0, 1\.0, 1\.0\); expected 1e-06 or more"),
-        ("size", 10**6, r"preprocess\.size is 1000000; expected int of at most 2048"),
+        ("size", 10**6, r"preprocess\.size is 1000000; expected int of 1 to 2048"),
         ("size", 64.5, r"preprocess\.size is 64\.5; expected int"),
         ("interpolation", "magic", r"preprocess\.interpolation is 'magic'; expected 'nearest' or"),
         ("colour", True, r"preprocess\.colour is unknown; expected those of Preprocess"),

@@ -27,7 +27,12 @@ from numpyclip.layouts.tokenizer_files import tokenizer_files  # noqa: E402  nee
 
 LIBRARY = Library("immich", ("float32",))
 FOLDERS = Path(__file__).parents[1] / "golden" / "tokenizers"
-TEXTS = ["", "A photo of TWO cats!", "snake_case, don't  caf\u00e9 \u4e2d\u6587 42", "dog " * 100]
+TEXTS = [
+    *("", "A photo of TWO cats!", "snake_case, don't  caf\u00e9 \u4e2d\u6587 42", "dog " * 100),
+    # As phones and word processors have them: quotes, ligatures, letters of full width.
+    *("the dog\u2019s ball", "\u201cRed\u201d \u2018car\u2019", "\ufb01sh and o\ufb03ce, sti\ufb00"),
+    *("\uff21\u3000\uff52\uff45\uff44\u3000\uff43\uff41\uff52\uff01 \uff02\uff07", "\u0132sberg \u0149 \ufb05one"),
+]
 LENGTH = 77
 
 

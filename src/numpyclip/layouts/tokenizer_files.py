@@ -24,11 +24,21 @@ _STRIP = {"type": "Strip", "strip_left": True, "strip_right": True}
 _PUNCTUATION = {"type": "Replace", "pattern": {"Regex": r"[!-/:-@\[-`{-~]"}, "content": ""}
 _UNDERSCORE = {"type": "Replace", "pattern": {"String": "_"}, "content": " "}
 
-# Our cleaning by its name, without the repair of texts, which no `tokenizer.json` expresses.
+# What the repair of texts (ftfy) does to letters and quotes that people type. No `tokenizer.json` expresses the rest.
+_LIGATURES = {"\u0132": "IJ", "\u0133": "ij", "\u0149": "\u02bcn", "\ufb00": "ff", "\ufb01": "fi", "\ufb02": "fl"}
+_LIGATURES |= {"\ufb03": "ffi", "\ufb04": "ffl", "\ufb05": "\u017ft", "\ufb06": "st"}
+_FULL_WIDTH = {chr(0xFF00 + code): chr(0x20 + code) for code in range(1, 95)}
+_REPAIR = [
+    *({"type": "Replace", "pattern": {"String": of}, "content": by} for of, by in (_LIGATURES | _FULL_WIDTH).items()),
+    {"type": "Replace", "pattern": {"Regex": "[\u02bc\u2018-\u201b]"}, "content": "'"},
+    {"type": "Replace", "pattern": {"Regex": "[\u201c-\u201f]"}, "content": '"'},
+]
+
+# Our cleaning by its name.
 _CLEAN: dict[str, list[dict[str, Any]]] = {
-    "lower": [_WHITE_SPACE, _STRIP, _LOWER],
-    "whitespace": [_WHITE_SPACE, _STRIP],
-    "canonicalize": [_UNDERSCORE, _PUNCTUATION, _WHITE_SPACE, _STRIP, _LOWER],
+    "lower": [*_REPAIR, _WHITE_SPACE, _STRIP, _LOWER],
+    "whitespace": [*_REPAIR, _WHITE_SPACE, _STRIP],
+    "canonicalize": [*_REPAIR, _UNDERSCORE, _PUNCTUATION, _WHITE_SPACE, _STRIP, _LOWER],
     "lower_without_punctuation": [_PUNCTUATION, _WHITE_SPACE, _STRIP, _LOWER],
 }
 
@@ -69,9 +79,9 @@ def _clip(tokenizer: CLIPTokenizer, pads_freely: bool) -> tuple[bytes, dict[str,
     added = [{"content": token, "normalized": normalized} for token, normalized in any_case.items()]
     tokens = {"bos_token": START_OF_TEXT, "eos_token": END_OF_TEXT, "unk_token": END_OF_TEXT, "pad_token": END_OF_TEXT}
     contents = json.loads(as_tokenizer_json({s: i for i, s in symbols.items()}, tokenizer.merges, tokens, added))
-    clean = tokenizer.name.removeprefix("open_clip ")
-    if clean in _CLEAN:
-        contents["normalizer"]["normalizers"] = [{"type": "NFC"}, *_CLEAN[clean]]
+    library, _, clean = tokenizer.name.partition(" ")
+    if library != "transformers":  # OpenAI's, or OpenCLIP's
+        contents["normalizer"]["normalizers"] = [{"type": "NFC"}, *_CLEAN[clean or "lower"]]
     if not pads_freely:
         tokens["pad_token"] = symbols[tokenizer.pad_id]
     return json.dumps(contents).encode(), tokens
